@@ -1,0 +1,1 @@
+"""Document -> what each tool takes from it."""

@@ -1,0 +1,260 @@
+"""Accelerator.__init__: the precision that wins, the backend, the recipe handler, and what is refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fp8check.rules.outcome import recipe
+from fp8check.rules.outcome.launcher import PRECISIONS
+from fp8check.rules.outcome.stop import Stop, Undecided
+from fp8check.rules.settings.values import Origin, Setting
+
+if TYPE_CHECKING:
+    from fp8check.rules.outcome.launcher import Environment
+    from fp8check.rules.outcome.recipe import Recipe
+    from fp8check.rules.outcome.run import Run
+    from fp8check.rules.outcome.stack import Stack
+    from fp8check.rules.outcome.trainer import Handed
+
+# Two answers that the real stack would not get from a GPU below 8.9 (state.py: "Will use FP16 instead").
+SMALLEST_CAPABILITY = (8, 9)
+_BACKENDS = ("NO", "TE", "MSAMP", "AO")
+_HANDLER_BACKEND = {"AORecipeKwargs": "AO", "TERecipeKwargs": "TE", "MSAMPRecipeKwargs": "MSAMP"}
+
+
+class Accelerator:
+    """The state of Accelerator as far as FP8 depends on it.
+
+    Attributes:
+        mixed_precision: what accelerator.mixed_precision says.
+        asked: the precision before hardware and DeepSpeed had their say.
+        fp8_enabled: accelerator.fp8_enabled; None in releases without it.
+        backend: accelerator.fp8_backend; a Setting of None where the release says None.
+        handler: the class name of the recipe handler in use, and `recipe` what it holds.
+        distributed_type: what accelerator.distributed_type says.
+        counted: has_fp8_handler.
+    """
+
+    __slots__ = (
+        "asked",
+        "backend",
+        "counted",
+        "distributed_type",
+        "fp8_enabled",
+        "fsdp_version",
+        "handler",
+        "mixed_precision",
+        "recipe",
+    )
+
+    def __init__(self, asked: Setting, distributed_type: str, fsdp_version: int | None) -> None:
+        self.asked = asked
+        self.mixed_precision = asked
+        self.distributed_type = distributed_type
+        self.fsdp_version = fsdp_version
+        self.fp8_enabled: bool | None = None
+        self.backend: Setting = Setting(None)
+        self.handler: str | None = None
+        self.recipe: Recipe | None = None
+        self.counted = False
+
+    @property
+    def is_fsdp2(self) -> bool:
+        """accelerator.is_fsdp2."""
+        return self.distributed_type == "FSDP" and self.fsdp_version == 2
+
+
+def construct(
+    run: Run, stack: Stack, environment: Environment, handed: Handed, kind: str, fsdp_version: int | None
+) -> Accelerator:
+    """Accelerator(...) with what the trainer handed over.
+
+    Raises:
+        Stop: the constructor raises.
+        Undecided: it depends on a package of which it is not known whether it is installed.
+    """
+    argument = handed.mixed_precision
+    if argument is not None and argument.value not in PRECISIONS:
+        text = f"Unknown mixed_precision mode: {argument.value}. Choose between {list(PRECISIONS)}"
+        raise Stop("accelerator", "ValueError", text, (argument,))
+    _check_deepspeed(run, stack, kind)
+    passed = _passed_handler(stack, environment, handed)
+    no = Setting("no", Origin(default=stack.name("accelerate")))
+    variable = environment.get("ACCELERATE_MIXED_PRECISION")
+    asked = argument.over(variable) if argument is not None else variable or no
+    state = Accelerator(asked, kind, fsdp_version)
+    state.mixed_precision = _capable(run, stack, asked)
+    if kind == "DEEPSPEED":
+        _deepspeed_precision(run, stack, state)
+    if passed is not None:
+        state.handler, state.recipe, state.counted = handed.handler, passed or None, True
+        state.backend = _backend_of(handed.handler, state.recipe)
+    wants = state.mixed_precision.value == "fp8"
+    if stack.does("accelerate", "fp8_enabled attribute"):
+        wants = state.fp8_enabled = wants or (argument is not None and argument.value == "fp8")
+    elif not stack.does("accelerate", "one recipe class"):
+        wants = argument is not None and argument.value == "fp8"
+    _choose(stack, environment, state, wants)
+    _refuse(run, stack, environment, state, argument, wants)
+    return state
+
+
+def _check_deepspeed(run: Run, stack: Stack, kind: str) -> None:
+    """DeepSpeedPlugin.__post_init__: a DeepSpeed file beside other settings in the Accelerate file."""
+    if kind != "DEEPSPEED":
+        return
+    if stack.has("deepspeed") is False:
+        text = "DeepSpeed is not installed => run `pip install deepspeed` or build it from source."
+        raise Stop("accelerator", "ImportError", text)
+    config = run.config_read
+    if config is None or run.launch.flag("mixed_precision") is not None or config.mixed_precision is None:
+        return
+    named = config.deepspeed.get("deepspeed_config_file")
+    if named is not None and named.value not in (None, "none"):
+        text = (
+            "When using `deepspeed_config_file`, the following accelerate config variables will be ignored: "
+            "['mixed_precision']."
+        )
+        raise Stop("accelerator", "ValueError", text, (config.mixed_precision, named))
+
+
+def _passed_handler(stack: Stack, environment: Environment, handed: Handed) -> Recipe | None:
+    """The handler that the script or trainer constructs before Accelerator; None where it passes none."""
+    if handed.handler is None:
+        return None
+    arguments = handed.handler_arguments
+    if handed.handler == "TERecipeKwargs":
+        return recipe.te_handler(environment, stack, arguments)
+    if handed.handler == "FP8RecipeKwargs":
+        return recipe.old_handler(environment, stack, arguments)
+    if handed.handler == "MSAMPRecipeKwargs":
+        return recipe.msamp_handler(environment, stack, arguments)
+    return recipe.ao_handler(environment, stack, arguments) or {}
+
+
+def _backend_of(handler: str | None, held: Recipe | None) -> Setting:
+    if handler == "FP8RecipeKwargs":
+        return (held or {}).get("backend", Setting("TE"))
+    return Setting(_HANDLER_BACKEND.get(str(handler)), Origin(code=f"{handler} passed in code"))
+
+
+def _capable(run: Run, stack: Stack, asked: Setting) -> Setting:
+    """AcceleratorState: FP8 needs a library and a GPU of 8.9 or higher; else an exception, or FP16."""
+    if asked.value != "fp8":
+        return asked
+    if stack.sees_fp8_library() is False:
+        text = "Using `fp8` precision requires `transformer_engine` or `MS-AMP` to be installed."
+        raise Stop("accelerator", "ValueError", text, (asked,))
+    gpus = run.facts.gpus
+    if gpus is None:
+        return asked
+    if not gpus:
+        if stack.does("accelerate", "capability needs a gpu"):
+            raise Stop("accelerator", "RuntimeError", "Found no NVIDIA driver on your system.", (asked,))
+        return asked
+    capability = tuple(int(part) for part in gpus[0].compute_capability.split("."))
+    if capability >= SMALLEST_CAPABILITY:
+        return asked
+    why = Origin(code=f"{stack.name('accelerate')}, as compute capability {gpus[0].compute_capability} is below 8.9")
+    return Setting("fp16", why).over(asked)
+
+
+def _deepspeed_precision(run: Run, stack: Stack, state: Accelerator) -> None:
+    """AcceleratorState.mixed_precision under DeepSpeed: what its configuration ends with (set_mixed_precision)."""
+    asked = state.mixed_precision
+    config = run.deepspeed
+    for precision, other in (("fp16", "bf16"), ("bf16", "fp16")):
+        if asked.value == precision or (precision == "bf16" and asked.value == "fp8"):
+            written = config.section(other).get("enabled") if config is not None else None
+            if written is not None and str(written.value).lower() == "true":
+                text = f"`--mixed_precision` arg cannot be set to `{asked.value}` when `{other}` is set in the DeepSpeed config file."
+                raise Stop("accelerator", "ValueError", text, (asked, written))
+    if asked.value == "fp8" and stack.does("accelerate", "deepspeed keeps fp8"):
+        return
+    if asked.value in ("fp8", "bf16"):
+        state.mixed_precision = Setting("bf16", Origin(code=f"{stack.name('accelerate')} DeepSpeedPlugin")).over(asked)
+
+
+def _choose(stack: Stack, environment: Environment, state: Accelerator, wants: bool) -> None:
+    """The automatic recipe handler and accelerator.fp8_backend."""
+    if stack.does("accelerate", "one recipe class"):
+        if wants and not state.counted:
+            state.recipe = recipe.old_handler(environment, stack, {})
+            state.handler, state.counted = "FP8RecipeKwargs", True
+        state.backend = _backend_of(state.handler, state.recipe) if state.counted and wants else Setting(None)
+        return
+    named = _named_backend(stack, environment, state)
+    if wants and not state.counted:
+        backend = named if named is not None and named.value != "NO" else _first(stack)
+        _build(stack, environment, state, backend)
+        if stack.does("accelerate", "automatic handler is not counted"):
+            state.handler = state.recipe = None
+            return
+        state.counted = True
+        state.backend = backend
+    elif not state.counted and named is not None:
+        state.backend = named
+
+
+def _named_backend(stack: Stack, environment: Environment, state: Accelerator) -> Setting | None:
+    """ACCELERATE_FP8_BACKEND as accelerator.fp8_backend reads it; it is read only where there is no handler."""
+    if state.counted or not stack.does("accelerate", "backend from the environment"):
+        return None
+    default = Setting("NO", Origin(default=stack.name("accelerate")))
+    setting = environment.get("ACCELERATE_FP8_BACKEND", default)
+    if setting.value not in _BACKENDS:
+        raise Stop("accelerator", "ValueError", f"{setting.value!r} is not a valid FP8BackendType", (setting,))
+    return setting
+
+
+def _first(stack: Stack) -> Setting:
+    found = stack.first_backend()
+    if found is None:
+        text = "Tried to train with `fp8` and auto-detect backend, but no FP8-compatible backend was installed."
+        raise Stop("accelerator", "ImportError", text)
+    return Setting(found, Origin(code=f"{stack.name('accelerate')}, which takes the first one installed"))
+
+
+def _build(stack: Stack, environment: Environment, state: Accelerator, backend: Setting) -> None:
+    if backend.value == "AO":
+        state.handler, state.recipe = "AORecipeKwargs", recipe.ao_handler(environment, stack, {})
+    elif backend.value == "TE":
+        state.handler, state.recipe = "TERecipeKwargs", recipe.te_handler(environment, stack, {})
+    else:
+        state.handler, state.recipe = "MSAMPRecipeKwargs", recipe.msamp_handler(environment, stack, {})
+
+
+def _refuse(
+    run: Run, stack: Stack, environment: Environment, state: Accelerator, argument: Setting | None, wants: bool
+) -> None:
+    """What the constructor refuses once backend and handler are known."""
+    plain = state.distributed_type not in ("FSDP", "DEEPSPEED")
+    if stack.does("accelerate", "handler needs the argument"):
+        wants = argument is not None and argument.value == "fp8"
+    elif stack.does("accelerate", "one recipe class"):
+        wants = state.mixed_precision.value == "fp8"
+    if state.counted and plain and not wants:
+        what = "a `FP8RecipeKwargs` object" if stack.does("accelerate", "one recipe class") else "an FP8 configuration"
+        text = f"Passing in {what} requires setting `mixed_precision='fp8'`."
+        raise Stop("accelerator", "ValueError", text, (argument or state.asked,))
+    if state.backend.value == "AO":
+        _refuse_torchao(stack, environment, state)
+    if state.backend.value == "MSAMP" and state.distributed_type == "FSDP" and state.mixed_precision.value == "fp8":
+        text = "`accelerate` + `MS-AMP` + `FSDP` is not supported at this time."
+        raise Stop("accelerator", "NotImplementedError", text, (state.backend,))
+    if run.facts.package("accelerate") is None:
+        raise Undecided("accelerate is not installed", "packages")
+
+
+def _refuse_torchao(stack: Stack, environment: Environment, state: Accelerator) -> None:
+    if stack.does("accelerate", "torchao needs fsdp") and state.distributed_type != "FSDP":
+        text = "`AcceleratorState` object has no attribute `fsdp_plugin`."
+        raise Stop("accelerator", "AttributeError", text, (state.backend,))
+    efficient = environment.get("FSDP_CPU_RAM_EFFICIENT_LOADING", Setting("false"))
+    on = str(efficient.value).lower() in ("y", "yes", "t", "true", "on", "1")
+    if state.distributed_type == "FSDP" and on and stack.does("accelerate", "torchao refuses ram efficient loading"):
+        text = (
+            "torchao with FSDP2 and cpu_ram_efficient_loading is not supported, setting `cpu_ram_efficient_loading` to "
+            "False will fix the issue and work as intended."
+        )
+        raise Stop("accelerator", "ValueError", text, (state.backend, efficient))

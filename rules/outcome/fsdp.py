@@ -1,0 +1,74 @@
+"""FSDP and DeepSpeed as the training file asks for them, on top of what the launcher started."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fp8check.rules.outcome.stop import Stop
+from fp8check.rules.settings.values import Origin, Setting
+
+if TYPE_CHECKING:
+    from fp8check.rules.outcome.launcher import Environment, Started
+    from fp8check.rules.outcome.run import Run
+    from fp8check.rules.outcome.stack import Stack
+
+
+def apply_arguments(run: Run, stack: Stack, started: Started) -> tuple[str, int | None]:
+    """The kind of distribution that Accelerator ends with, and the FSDP version where it is FSDP.
+
+    `fsdp` and `deepspeed` of TrainingArguments count on top of the launcher's; FSDP only where the launcher set the
+    variables of a distributed process (AcceleratorState: distributed_type MULTI_*).
+    """
+    training = run.training
+    kind, version = started.kind, started.fsdp_version
+    if not training.is_huggingface:
+        return kind, version
+    deepspeed = training.thing("deepspeed")
+    if deepspeed is not None and deepspeed.value:
+        kind, version = "DEEPSPEED", None
+    fsdp = training.get("fsdp")
+    if kind == "MULTI_GPU" and fsdp is not None and fsdp.value and training.trainer != "axolotl":
+        version = _from_arguments(run, stack, started.environment)
+        kind = "FSDP"
+    return kind, version
+
+
+def _from_arguments(run: Run, stack: Stack, environment: Environment) -> int:
+    config = run.training.top.section("fsdp_config")
+    efficient = config.get("cpu_ram_efficient_loading") or config.get("fsdp_cpu_ram_efficient_loading")
+    default = Setting("false", Origin(default=stack.name("transformers")))
+    chosen = efficient._replace(value=str(efficient.value).lower()) if efficient is not None else default
+    environment["FSDP_CPU_RAM_EFFICIENT_LOADING"] = chosen
+    written = config.value("version", config.value("fsdp_version"))
+    if written is None:
+        return 2 if stack.does("transformers", "fsdp2 is the default") else 1
+    return 2 if str(written) == "2" else 1
+
+
+def check_deepspeed(run: Run, environment: Environment, kind: str) -> None:
+    """transformers compares DeepSpeed's configuration with TrainingArguments when train() begins.
+
+    Raises:
+        Stop: they contradict each other about bf16.
+    """
+    training = run.training
+    if kind != "DEEPSPEED" or not training.is_huggingface:
+        return
+    named = training.thing("deepspeed")
+    bf16 = training.get("bf16")
+    on = bf16 is not None and bool(bf16.value)
+    if named is not None and named.value:
+        written = run.deepspeed.section("bf16").get("enabled") if run.deepspeed is not None else None
+        contradicts = written is not None and written.value is True and not on
+        because = (written, named)
+    else:
+        # DeepSpeedPlugin of the launcher: fp8 fills bf16.enabled, which TrainingArguments then does not match.
+        precision = environment.get("ACCELERATE_MIXED_PRECISION")
+        contradicts = precision is not None and precision.value in ("fp8", "bf16") and not on
+        because = (precision, bf16)
+    if contradicts:
+        text = (
+            "Please correct the following DeepSpeed config values that mismatch TrainingArguments values:\n"
+            "- ds bf16.enabled=True vs hf bf16|bf16_full_eval=False"
+        )
+        raise Stop("step", "ValueError", text, because)

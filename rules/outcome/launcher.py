@@ -1,0 +1,313 @@
+"""The launcher: what environment the training process starts with, or why it never starts.
+
+Models accelerate/commands/launch.py and utils/launch.py (0.34.0 to 1.15.0), torchrun, and a plain interpreter.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from fp8check.rules.outcome.stop import Stop, Undecided
+from fp8check.rules.settings.accelerate import AccelerateConfig
+from fp8check.rules.settings.values import Origin, Setting
+
+if TYPE_CHECKING:
+    from fp8check.rules.outcome.run import Run
+    from fp8check.rules.outcome.stack import Stack
+
+Environment = dict[str, Setting]
+
+PRECISIONS = ("no", "fp8", "fp16", "bf16")
+_DISTRIBUTED = frozenset(
+    "NO MULTI_CPU MULTI_GPU MULTI_NPU MULTI_MLU MULTI_SDAA MULTI_MUSA MULTI_XPU MULTI_HPU MULTI_NEURON DEEPSPEED FSDP "
+    "XLA MEGATRON_LM TP".split()
+)
+# The launcher's own defaults, exported whenever the precision is fp8. `backend` has none and is left out.
+_FP8_DEFAULTS = {
+    "fp8_use_autocast_during_eval": False,
+    "fp8_margin": 0,
+    "fp8_interval": 1,
+    "fp8_amax_history_len": 1024,
+    "fp8_amax_compute_algo": "most_recent",
+    "fp8_override_linear_precision": (False, False, False),
+    "fp8_opt_level": "O2",
+}
+
+
+class Started(NamedTuple):
+    """The training process as the launcher starts it.
+
+    Attributes:
+        environment: its variables; a value is a string.
+        kind: NO (one plain process), MULTI_GPU (torchrun's variables are set), FSDP, DEEPSPEED, MEGATRON_LM.
+        fsdp_version: 1 or 2 where kind is FSDP.
+    """
+
+    environment: Environment
+    kind: str
+    fsdp_version: int | None = None
+
+
+def start(run: Run, stack: Stack) -> Started:
+    """What the training process starts with.
+
+    Raises:
+        Stop: the launcher itself ends with an error.
+        Undecided: the launch is of a kind that is not modelled.
+    """
+    environment = _shell(run)
+    if run.launch.tool == "accelerate":
+        return _accelerate_launch(run, stack, environment)
+    if run.launch.tool in ("torchrun", "deepspeed") or _respawns(run):
+        return Started(environment, "MULTI_GPU")
+    return Started(environment, "NO")
+
+
+def _shell(run: Run) -> Environment:
+    variables = run.facts.variables or {}
+    return {name: Setting(value, Origin(variable=name)) for name, value in variables.items()}
+
+
+def _respawns(run: Run) -> bool:
+    """Whether llamafactory-cli starts torchrun by itself (launcher.py: FORCE_TORCHRUN, or more than one GPU)."""
+    if run.launch.script not in ("llamafactory-cli", "lmf"):
+        return False
+    forced = (run.facts.variables or {}).get("FORCE_TORCHRUN", "0").lower() in ("true", "y", "1")
+    gpus = run.facts.visible_gpus()
+    return forced or (gpus is not None and len(gpus) > 1)
+
+
+def _accelerate_launch(run: Run, stack: Stack, environment: Environment) -> Started:
+    _check_flags(run, stack)
+    config = run.config_read
+    if config is None and run.launch.config_file is not None and run.accelerate is None:
+        raise Undecided(f"the launch reads {run.launch.config_file}, which was not given", "accelerate")
+    if config is not None:
+        _load(config, stack)
+        if config.is_sagemaker:
+            raise Undecided("the configuration starts a job on Amazon SageMaker, which is not modelled", "launch")
+    kind = _kind(run, config)
+    _check_processes(run, config)
+    precision = _precision(run, config, stack)
+    beaten = environment.get("ACCELERATE_MIXED_PRECISION")
+    environment["ACCELERATE_MIXED_PRECISION"] = precision.over(beaten)
+    if precision.value == "fp8":
+        if stack.sees_fp8_library() is False:
+            raise _no_library(stack, precision)
+        _export_fp8(run, config, stack, environment, simple=kind == "NO")
+    version = _export_fsdp(run, config, stack, environment) if kind == "FSDP" else None
+    return Started(environment, kind, version)
+
+
+def _check_flags(run: Run, stack: Stack) -> None:
+    backends = ("ao", "te", "msamp") if stack.does("accelerate", "launcher offers ao") else ("te", "msamp")
+    formats: tuple[str, ...] = ("E4M3", "HYBRID")
+    if stack.does("accelerate", "launcher offers E5M2"):
+        formats = ("HYBRID", "E4M3", "E5M2")
+    choices = {
+        "mixed_precision": ("no", "fp16", "bf16", "fp8"),
+        "fp8_backend": backends,
+        "fp8_format": formats,
+        "fp8_amax_compute_algo": ("max", "most_recent"),
+        "fp8_opt_level": ("O1", "O2"),
+    }
+    for name, allowed in choices.items():
+        value = run.launch.flag(name)
+        if value is not None and value not in allowed:
+            text = f"argument --{name}: invalid choice: {value!r} (choose from {', '.join(map(repr, allowed))})"
+            raise Stop("launch", "SystemExit", text, (_flag(name, value),))
+
+
+def _flag(name: str, value: object) -> Setting:
+    return Setting(value, Origin(flag=f"--{name}" if value is True else f"--{name} {value}"))
+
+
+def _load(config: AccelerateConfig, stack: Stack) -> None:
+    """load_config_from_file: what it refuses (commands/config/config_args.py)."""
+    distributed = config.distributed_type
+    if distributed is None:
+        raise Stop("launch", "ValueError", "A `distributed_type` must be specified in the config file.")
+    unknown = config.unknown_keys(stack.version("accelerate"))
+    if unknown:
+        text = (
+            f"The config file at {config.path or 'FILE'} had unknown keys ({unknown}), please try upgrading your "
+            "`accelerate` version or fix (and potentially remove) these keys from your config file."
+        )
+        raise Stop("launch", "ValueError", text, tuple(config.top.get(name) for name in unknown))
+    environment = config.top.get("compute_environment")
+    if environment is not None and environment.value not in ("LOCAL_MACHINE", "AMAZON_SAGEMAKER"):
+        text = f"{environment.value!r} is not a valid ComputeEnvironment"
+        raise Stop("launch", "ValueError", text, (environment,))
+    if isinstance(distributed.value, str) and distributed.value not in _DISTRIBUTED:
+        text = f"{distributed.value!r} is not a valid DistributedType"
+        raise Stop("launch", "ValueError", text, (distributed,))
+
+
+def _kind(run: Run, config: AccelerateConfig | None) -> str:
+    flags = run.launch.flags
+    if flags.get("cpu"):
+        return "NO"
+    for flag, kind in (
+        ("use_deepspeed", "DEEPSPEED"),
+        ("use_fsdp", "FSDP"),
+        ("use_megatron_lm", "MEGATRON_LM"),
+        ("multi_gpu", "MULTI_GPU"),
+    ):
+        if flags.get(flag):
+            return kind
+    if config is None:
+        return "MULTI_GPU" if _more_than_one_gpu(run) else "NO"
+    asked = config.distributed_type
+    name = asked.value if asked is not None else "NO"
+    if name in ("DEEPSPEED", "FSDP", "MEGATRON_LM"):
+        return str(name)
+    if isinstance(name, str) and name.startswith("MULTI_") and name != "MULTI_CPU":
+        return name
+    if name in ("XLA", "TP"):
+        raise Undecided(f"distributed_type {name} is not modelled", "launch")
+    return "NO"
+
+
+def _more_than_one_gpu(run: Run) -> bool:
+    processes = run.launch.number("num_processes")
+    if processes is not None and processes <= 1:
+        return False
+    gpus = run.facts.visible_gpus()
+    return gpus is not None and len(gpus) > 1
+
+
+def _check_processes(run: Run, config: AccelerateConfig | None) -> None:
+    """process_config gives num_processes a default only where distributed_type is the string NO."""
+    if config is None or run.launch.flag("num_processes") is not None or "num_processes" in config.top:
+        return
+    distributed = config.distributed_type
+    if distributed is None or distributed.value != "NO":
+        text = "You need to manually pass in `--num_processes` using this config yaml."
+        raise Stop("launch", "ValueError", text, (distributed,))
+
+
+def _precision(run: Run, config: AccelerateConfig | None, stack: Stack) -> Setting:
+    flag = run.launch.flag("mixed_precision")
+    written = config.mixed_precision if config is not None else None
+    if flag is not None:
+        return _flag("mixed_precision", flag).over(written)
+    if written is None:
+        if config is not None and config.top.value("fp16"):
+            return Setting("fp16", Origin(code="fp16: true of an old configuration"))
+        return Setting("no", Origin(default=f"{stack.name('accelerate')} launch"))
+    if not isinstance(written.value, str):
+        text = f"{type(written.value).__name__!r} object has no attribute 'lower'"
+        raise Stop("launch", "AttributeError", text, (written,))
+    lowered = written.value.lower()
+    if lowered not in PRECISIONS:
+        text = f"Unknown mixed_precision mode: {lowered}. Choose between {list(PRECISIONS)}."
+        raise Stop("launch", "ValueError", text, (written,))
+    return written._replace(value=lowered)
+
+
+def _no_library(stack: Stack, precision: Setting) -> Stop:
+    newer = stack.does("accelerate", "torchao counts as fp8 library")
+    libraries = "Transformer Engine, MSAMP or torchao" if newer else "Transformer Engine or MSAMP"
+    text = f"FP8 is not available on this machine. Please ensure that either {libraries} is installed."
+    return Stop("launch", "RuntimeError", text, (precision,))
+
+
+def _export_fp8(
+    run: Run, config: AccelerateConfig | None, stack: Stack, environment: Environment, *, simple: bool
+) -> None:
+    """setup_fp8_env: every fp8_* argument that is not None becomes ACCELERATE_FP8_*."""
+    for name, setting in _fp8_arguments(run, config, stack).items():
+        if setting.value is None:
+            continue
+        if name == "fp8_override_linear_precision":
+            _export_override(setting, stack, environment, simple=simple)
+        else:
+            _put(environment, f"ACCELERATE_{name.upper()}", setting, str(setting.value))
+
+
+def _put(environment: Environment, variable: str, setting: Setting, text: str) -> None:
+    environment[variable] = setting._replace(value=text).over(environment.get(variable))
+
+
+def _fp8_arguments(run: Run, config: AccelerateConfig | None, stack: Stack) -> dict[str, Setting]:
+    default = Origin(default=f"{stack.name('accelerate')} launch")
+    arguments = {name: Setting(value, default) for name, value in _FP8_DEFAULTS.items()}
+    arguments["fp8_format"] = Setting("E4M3" if stack.does("accelerate", "launcher defaults to E4M3") else "HYBRID", default)
+    if stack.does("accelerate", "launcher exports torchao options"):
+        arguments["fp8_enable_fsdp_float8_all_gather"] = Setting(1, default)
+        arguments["fp8_pad_inner_dim"] = Setting(1, default)
+    flags = {name: _flag(name, value) for name, value in run.launch.flags.items() if name.startswith("fp8_")}
+    written = _fp8_config(config, stack)
+    layers = (flags, written) if stack.does("accelerate", "fp8_config beats flags") else (written, flags)
+    for layer in layers:
+        for name, setting in layer.items():
+            arguments[name] = setting.over(arguments.get(name))
+    return arguments
+
+
+def _fp8_config(config: AccelerateConfig | None, stack: Stack) -> dict[str, Setting]:
+    if config is None or not stack.does("accelerate", "launcher copies fp8_config"):
+        return {}
+    # 1.4 prefixed a key unless it held "fp8" anywhere, later releases unless it begins with it.
+    anywhere = stack.does("accelerate", "fp8_config beats flags")
+    settings: dict[str, Setting] = {}
+    for key in config.fp8:
+        prefixed = key if ("fp8" in key if anywhere else key.startswith("fp8")) else f"fp8_{key}"
+        setting = config.fp8.get(key)
+        if setting is not None and prefixed.startswith("fp8_"):
+            settings[prefixed] = setting
+    return settings
+
+
+def _export_override(setting: Setting, stack: Stack, environment: Environment, *, simple: bool) -> None:
+    if stack.does("accelerate", "launcher exports override whole"):
+        _put(environment, "ACCELERATE_FP8_OVERRIDE_LINEAR_PRECISION", setting, str(setting.value))
+        return
+    parts = _override_parts(setting, stack)
+    if simple and stack.does("accelerate", "launcher exports override raw"):
+        strange = next((part for part in parts if not isinstance(part, str)), None)
+        if strange is not None:
+            text = f"expected str, bytes or os.PathLike object, not {type(strange).__name__}"
+            raise Stop("launch", "TypeError", text, (setting,))
+    for gemm, part in zip(("FPROP", "DGRAD", "WGRAD"), parts, strict=True):
+        _put(environment, f"ACCELERATE_FP8_OVERRIDE_{gemm}", setting, str(part))
+
+
+def _override_parts(setting: Setting, stack: Stack) -> list[object]:
+    value = setting.value
+    if isinstance(value, str) and setting.origin.flag is not None:
+        value = tuple(part.strip().lower() in ("y", "yes", "t", "true", "on", "1") for part in value.split(","))
+    if stack.does("accelerate", "launcher strips override"):
+        if not isinstance(value, str):
+            text = f"{type(value).__name__!r} object has no attribute 'strip'"
+            raise Stop("launch", "AttributeError", text, (setting,))
+        value = [part.strip() for part in value.strip("()").split(",")]
+    if isinstance(value, dict):
+        raise Stop("launch", "KeyError", "0", (setting,))
+    if not isinstance(value, (str, list, tuple)):
+        text = f"{type(value).__name__!r} object is not subscriptable"
+        raise Stop("launch", "TypeError", text, (setting,))
+    if len(value) < 3:
+        kind = "string" if isinstance(value, str) else type(value).__name__
+        raise Stop("launch", "IndexError", f"{kind} index out of range", (setting,))
+    return list(value[:3])
+
+
+def _export_fsdp(run: Run, config: AccelerateConfig | None, stack: Stack, environment: Environment) -> int:
+    """prepare_multi_gpu_env: the FSDP_* variables that FP8 depends on."""
+    default = Origin(default=f"{stack.name('accelerate')} launch")
+    settings = {"fsdp_version": Setting("1", default), "fsdp_cpu_ram_efficient_loading": Setting("true", default)}
+    if config is not None:
+        for key in config.fsdp:
+            name = key if key.startswith("fsdp") else f"fsdp_{key}"
+            written = config.fsdp.get(key)
+            if written is not None and name in settings:
+                settings[name] = written.over(settings[name])
+    for name in settings:
+        if run.launch.flag(name) is not None:
+            settings[name] = _flag(name, run.launch.flag(name)).over(settings[name])
+    if not stack.does("accelerate", "fsdp2 exists"):
+        settings["fsdp_version"] = Setting("1", Origin(default=stack.name("accelerate")))
+    for name, setting in settings.items():
+        _put(environment, name.upper(), setting, str(setting.value).lower())
+    return 2 if str(settings["fsdp_version"].value) == "2" else 1

@@ -1,0 +1,149 @@
+"""From a run to its outcome: the stages in their order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fp8check.rules.outcome import accelerator, launcher, prepare, step, trainer
+from fp8check.rules.outcome.fsdp import apply_arguments, check_deepspeed
+from fp8check.rules.outcome.stack import Stack
+from fp8check.rules.outcome.stop import Stop, Undecided
+from fp8check.rules.settings.values import Setting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fp8check.rules.outcome.accelerator import Accelerator
+    from fp8check.rules.outcome.run import Run
+
+
+class Outcome:
+    """What will really happen.
+
+    Attributes:
+        error: where the run ends before or in its first step; None where it starts, or where that is not known.
+        undecided: why the prediction ends early; None where it is whole.
+        environment: the variables of the training process.
+        handed: what the trainer hands to Accelerator; None where it is not reached.
+        accelerator: Accelerator's state; None where it is not reached.
+        prepared: the model after prepare().
+        stack: the packages, with what had to be assumed of them.
+        frozen: the setting that keeps converted weights from training; None where they train.
+        reentrant: the kind of gradient checkpointing; None where there is none.
+    """
+
+    __slots__ = (
+        "accelerator",
+        "environment",
+        "error",
+        "frozen",
+        "handed",
+        "kind",
+        "prepared",
+        "reentrant",
+        "run",
+        "stack",
+        "undecided",
+    )
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.stack = Stack(run.facts)
+        self.error: Stop | None = None
+        self.undecided: Undecided | None = None
+        self.environment: launcher.Environment = {}
+        self.kind = "NO"
+        self.handed: trainer.Handed | None = None
+        self.accelerator: Accelerator | None = None
+        self.prepared = prepare.Prepared()
+        self.frozen: Setting | None = None
+        self.reentrant: bool | None = None
+
+    @property
+    def starts(self) -> bool | None:
+        """Whether the first step is reached and done; None where it is not known."""
+        if self.error is not None:
+            return False
+        return None if self.undecided is not None else True
+
+    @property
+    def mixed_precision(self) -> Setting | None:
+        """What accelerator.mixed_precision says; None before there is an Accelerator."""
+        return self.accelerator.mixed_precision if self.accelerator is not None else None
+
+    @property
+    def fp8_enabled(self) -> bool | None:
+        """accelerator.fp8_enabled, in releases that have it."""
+        return self.accelerator.fp8_enabled if self.accelerator is not None else None
+
+    @property
+    def backend(self) -> Setting | None:
+        """accelerator.fp8_backend."""
+        return self.accelerator.backend if self.accelerator is not None else None
+
+    @property
+    def distributed_type(self) -> str | None:
+        """accelerator.distributed_type."""
+        return self.accelerator.distributed_type if self.accelerator is not None else None
+
+    @property
+    def fp8_layers(self) -> str | None:
+        """How many Linear layers run in FP8: "all", "some" or "none"; None where it is not known.
+
+        MS-AMP is not modelled beyond its start: whether its layers run in FP8 is not known.
+        """
+        if self.undecided is not None or self.accelerator is None:
+            return None
+        if self.error is not None:
+            return "none"
+        if self.accelerator.backend.value == "MSAMP":
+            return None
+        return self.prepared.coverage.word if self.prepared.autocast else "none"
+
+    @property
+    def trains_in_fp8(self) -> bool | None:
+        """Whether the run starts and at least some layers run in FP8; None where it is not known."""
+        if self.error is not None:
+            return False
+        word = self.fp8_layers
+        return None if word is None else word != "none"
+
+    def settings(self) -> Iterator[tuple[str, Setting]]:
+        """Every decided value with its trace, in the order of the chain."""
+        for name, setting in sorted(self.environment.items()):
+            if setting.origin.variable is None or setting.overrode:
+                yield name, setting
+        if self.handed is not None and self.handed.mixed_precision is not None:
+            yield "Accelerator(mixed_precision)", self.handed.mixed_precision
+        if self.accelerator is not None:
+            yield "mixed_precision", self.accelerator.mixed_precision
+            yield "backend", self.accelerator.backend
+        for name, setting in (self.prepared.recipe or {}).items():
+            yield f"recipe.{name}", setting
+
+
+def predict(run: Run) -> Outcome:
+    """What the real packages will do with this run."""
+    outcome = Outcome(run)
+    try:
+        _stages(run, outcome)
+    except Stop as stop:
+        outcome.error = stop
+    except Undecided as undecided:
+        outcome.undecided = undecided
+    return outcome
+
+
+def _stages(run: Run, outcome: Outcome) -> None:
+    stack = outcome.stack
+    started = launcher.start(run, stack)
+    outcome.environment = started.environment
+    outcome.handed = trainer.hand_over(run, stack, started)
+    kind, fsdp_version = apply_arguments(run, stack, started)
+    state = accelerator.construct(run, stack, started.environment, outcome.handed, kind, fsdp_version)
+    outcome.accelerator = state
+    check_deepspeed(run, started.environment, kind)
+    prepare.prepare(run, stack, state, outcome.handed, outcome.prepared)
+    outcome.reentrant = step.checkpointing_reentrant(run, stack)
+    outcome.frozen = step.frozen_by_torchao(stack, state, outcome.prepared)
+    step.step(run, stack, state, outcome.prepared)

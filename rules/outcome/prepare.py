@@ -1,0 +1,206 @@
+"""accelerator.prepare(): which layers are converted, whether FP8 autocast is entered, and with which recipe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fp8check.rules.outcome import layers, recipe
+from fp8check.rules.outcome.stop import Stop
+from fp8check.rules.settings.values import Origin, Setting
+from fp8check.rules.settings.versions import at_least, between
+
+if TYPE_CHECKING:
+    from fp8check.rules.outcome.accelerator import Accelerator
+    from fp8check.rules.outcome.layers import Coverage
+    from fp8check.rules.outcome.recipe import Recipe
+    from fp8check.rules.outcome.run import Run
+    from fp8check.rules.outcome.stack import Stack
+    from fp8check.rules.outcome.trainer import Handed
+
+
+class Prepared:
+    """The model after prepare().
+
+    Attributes:
+        coverage: which Linear layers were converted.
+        autocast: whether the layers run inside an enabled FP8 autocast; torchao's need none.
+        recipe: what the backend's recipe object ended with.
+    """
+
+    __slots__ = ("autocast", "coverage", "recipe")
+
+    def __init__(self) -> None:
+        self.coverage: Coverage = layers.NOTHING
+        self.autocast = False
+        self.recipe: Recipe | None = None
+
+
+def prepare(run: Run, stack: Stack, state: Accelerator, handed: Handed, prepared: Prepared) -> None:
+    """Fill `prepared` with what prepare() does; what was reached stays there where it ends in a Stop.
+
+    Raises:
+        Stop: prepare() raises.
+    """
+    if state.distributed_type == "MEGATRON_LM" and stack.does("accelerate", "megatron skips conversion"):
+        return
+    together = prepares_together(run, stack, state, handed)
+    if state.is_fsdp2 and not together:
+        text = "When using FSDP2, a model and optimizer must be passed together to `Accelerator.prepare()`"
+        raise Stop("prepare", "ValueError", text)
+    backend = state.backend.value
+    if backend == "TE":
+        _transformer_engine(run, stack, state, handed, prepared, together)
+    elif backend == "AO":
+        _torchao(run, stack, state, prepared)
+    elif backend == "MSAMP" and not state.is_fsdp2 and state.distributed_type != "DEEPSPEED":
+        _msamp(stack, state)
+
+
+def prepares_together(run: Run, stack: Stack, state: Accelerator, handed: Handed) -> bool:
+    """Whether model and optimizer reach prepare() in one call (Trainer builds the optimizer late under FSDP1)."""
+    if not run.training.is_huggingface:
+        return handed.prepares == "together"
+    if state.distributed_type != "FSDP" or state.is_fsdp2:
+        return True
+    special = stack.does("transformers", "fsdp keeps fp8 model and optimizer together")
+    return special and state.mixed_precision.value == "fp8"
+
+
+def _transformer_engine(
+    run: Run, stack: Stack, state: Accelerator, handed: Handed, prepared: Prepared, together: bool
+) -> None:
+    if stack.sees_te() is False:
+        text = "`transformer_engine` was not found on your system. Please ensure that `transformer_engine` is installed"
+        raise Stop("prepare", "ImportError", text, (state.backend,))
+    if not together:
+        text = (
+            "You must pass a model and an optimizer together to `accelerate.prepare()` when using TransformerEngine."
+        )
+        raise Stop("prepare", "ValueError", text, (state.backend,))
+    _import_te(run, stack, state)
+    prepared.coverage = layers.te_coverage(run)
+    if state.is_fsdp2 and stack.does("accelerate", "fsdp2 never enters autocast"):
+        return
+    handler = state.recipe
+    if state.distributed_type == "DEEPSPEED" and stack.does("accelerate", "deepspeed uses the old handler"):
+        handler = state.recipe if state.handler == "FP8RecipeKwargs" else None
+    prepared.recipe = _wrap(run, stack, state, handed, handler)
+    prepared.autocast = True
+
+
+def _import_te(run: Run, stack: Stack, state: Accelerator) -> None:
+    """The first real import of Transformer Engine: a broken installation shows itself only here."""
+    parts = run.facts.transformer_engine or {}
+    if parts.get("imports") is False:
+        raise Stop("prepare", "ImportError", str(parts.get("error") or "cannot be imported"), (state.backend,))
+    if stack.has("transformer_engine_torch") is not False or "core" not in parts:
+        return
+    core = parts.get("core") or {}
+    if not core and stack.does("transformer_engine", "metapackage has no dependencies"):
+        text = "Found empty `transformer-engine` meta package installed."
+        raise Stop("prepare", "RuntimeError", text, (state.backend,))
+    missing = "torch lib" if core else "core lib"
+    text = f"Could not find shared object file for Transformer Engine {missing}."
+    raise Stop("prepare", "FileNotFoundError", text, (state.backend,))
+
+
+def _wrap(run: Run, stack: Stack, state: Accelerator, handed: Handed, handler: Recipe | None) -> Recipe:
+    """apply_fp8_autowrap (utils/transformer_engine.py)."""
+    can, message = _mxfp8(run, stack, state, handed)
+    asked = (handler or {}).get("use_mxfp8_block_scaling")
+    mxfp8 = asked is not None and bool(asked.value)
+    if mxfp8 and not can:
+        text = f"MXFP8 block scaling is not available: {message}"
+        raise Stop("prepare", "ValueError", text, (asked,))
+    return recipe.te_recipe(handler, stack, mxfp8)
+
+
+def _mxfp8(run: Run, stack: Stack, state: Accelerator, handed: Handed) -> tuple[bool, str]:
+    """check_mxfp8_support() as Accelerate reaches it, in releases that call it whether or not MXFP8 is asked for."""
+    by_attribute = stack.does("accelerate", "mxfp8 check by attribute")
+    if not by_attribute and not stack.does("accelerate", "mxfp8 check by import"):
+        return False, ""
+    if by_attribute and not stack.does("transformer_engine", "imports fp8 module"):
+        if handed.te_stubbed:
+            return False, "MXFP8 not supported"
+        text = "module 'transformer_engine.pytorch' has no attribute 'fp8'"
+        raise Stop("prepare", "AttributeError", text, (state.backend,))
+    if not stack.does("transformer_engine", "has check_mxfp8_support"):
+        module = "transformer_engine.pytorch.fp8"
+        if by_attribute:
+            text = f"module {module!r} has no attribute 'check_mxfp8_support'"
+            raise Stop("prepare", "AttributeError", text, (state.backend,))
+        text = f"cannot import name 'check_mxfp8_support' from {module!r}"
+        raise Stop("prepare", "ImportError", text, (state.backend,))
+    return mxfp8_support(run, stack)
+
+
+def mxfp8_support(run: Run, stack: Stack) -> tuple[bool, str]:
+    """Whether Transformer Engine runs MXFP8 on the first visible GPU, and its words where it does not.
+
+    A GPU that is not known is taken to be capable.
+    """
+    gpus = run.facts.gpus
+    if not gpus:
+        return True, ""
+    capability = tuple(int(part) for part in gpus[0].compute_capability.split("."))
+    if capability < (10, 0):
+        return False, "Device compute capability 10.0 or higher required for MXFP8 execution."
+    if capability >= (12, 0) and stack.does("transformer_engine", "mxfp8 below sm120 only"):
+        return False, "MXFP8 (for all gemm layouts) is not supported on 12.0+ architectures yet."
+    return True, ""
+
+
+def _torchao(run: Run, stack: Stack, state: Accelerator, prepared: Prepared) -> None:
+    if stack.sees_torchao() is False:
+        text = (
+            "`torchao` was not found on your system or is too old of a version. "
+            "Please ensure that `torchao >= 0.6.1` is installed"
+        )
+        raise Stop("prepare", "ImportError", text, (state.backend,))
+    if state.handler is None:
+        raise Stop("prepare", "AttributeError", "'NoneType' object has no attribute 'config'", (state.backend,))
+    _import_torchao(stack, state)
+    if stack.does("accelerate", "torchao filter is broken"):
+        text = "filter_linear_layers() got an unexpected keyword argument 'first_layer_name'"
+        raise Stop("prepare", "TypeError", text, (state.backend,))
+    if state.is_fsdp2 and state.recipe is None:
+        text = "'NoneType' object has no attribute 'enable_fsdp_float8_all_gather'"
+        raise Stop("prepare", "AttributeError", text, (state.backend,))
+    prepared.coverage = layers.torchao_coverage(run)
+    prepared.autocast = True
+    prepared.recipe = _float8_config(stack, state)
+    gather = prepared.recipe["enable_fsdp_float8_all_gather"]
+    if state.distributed_type == "DEEPSPEED" and gather.value and prepared.coverage.converted != 0:
+        text = "_apply(): Couldn't swap Float8Linear.weight"
+        raise Stop("prepare", "RuntimeError", text, (gather,))
+
+
+def _import_torchao(stack: Stack, state: Accelerator) -> None:
+    """torchao.float8 of 0.18 imports a name that torch has from 2.10 on (seen with 0.18.0 on torch 2.8)."""
+    if stack.has("torchao") is None or stack.has("torch") is not True:
+        return
+    if at_least(stack.version("torchao"), 0, 18) and between(stack.version("torch"), (0,), (2, 10)):
+        text = "cannot import name 'ScalingType' from 'torch.nn.functional'"
+        raise Stop("prepare", "ImportError", text, (state.backend,))
+
+
+def _float8_config(stack: Stack, state: Accelerator) -> Recipe:
+    own = Origin(default="torchao Float8LinearConfig")
+    config: Recipe = {
+        "class": Setting("Float8LinearConfig", own),
+        "recipe": Setting("tensorwise", own),
+        "pad_inner_dim": Setting(False, own),
+        "enable_fsdp_float8_all_gather": Setting(False, own),
+    }
+    config.update(state.recipe or {})
+    return config
+
+
+def _msamp(stack: Stack, state: Accelerator) -> None:
+    if stack.sees_msamp() is False:
+        text = (
+            "MS-AMP was not found on your system. Please ensure that MS-AMP is available  or choose `'te'` as the "
+            "backend for FP8 mixed precision training."
+        )
+        raise Stop("prepare", "ImportError", text, (state.backend,))

@@ -1,0 +1,118 @@
+"""The packages that the run meets: known from the facts, or assumed where the facts do not tell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fp8check.rules.facts import UNKNOWN
+from fp8check.rules.outcome import releases
+from fp8check.rules.outcome.stop import Undecided
+from fp8check.rules.settings.versions import NEWEST, between, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fp8check.rules.facts import Facts
+    from fp8check.rules.settings.versions import Version
+
+# `accelerate` treats an older torchao as absent (utils/imports.py is_torchao_available).
+OLDEST_TORCHAO = (0, 6, 1)
+
+_TABLES: Mapping[str, Mapping[str, releases.Bound]] = {
+    "accelerate": releases.ACCELERATE,
+    "transformers": releases.TRANSFORMERS,
+    "llamafactory": releases.LLAMAFACTORY,
+    "transformer_engine": releases.TRANSFORMER_ENGINE,
+    "trl": releases.TRL,
+}
+
+
+class Stack:
+    """Package versions for one prediction.
+
+    Attributes:
+        assumed: packages whose version was not known and taken to be the newest that is modelled.
+        newer: packages that are newer than the newest modelled, treated as that one.
+    """
+
+    __slots__ = ("_facts", "_versions", "assumed", "newer")
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._versions: dict[str, Version] = {}
+        self.assumed: dict[str, str] = {}
+        self.newer: dict[str, str] = {}
+
+    def version(self, package: str) -> Version:
+        """The release of a package that the run uses; the newest modelled where it is not known."""
+        if package not in self._versions:
+            self._versions[package] = self._find(package)
+        return self._versions[package]
+
+    def _find(self, package: str) -> Version:
+        known = self._facts.package(package)
+        if not isinstance(known, str):
+            self.assumed[package] = NEWEST[package]
+            return parse(NEWEST[package])
+        version = parse(known)
+        newest = NEWEST.get(package)
+        if newest is not None and version > parse(newest):
+            self.newer[package] = known
+            return parse(newest)
+        return version
+
+    def name(self, package: str) -> str:
+        """The package and its release, for people: "accelerate 1.15.0"."""
+        return f"{package.replace('_', ' ')} {'.'.join(str(part) for part in self.version(package))}"
+
+    def has(self, package: str) -> bool | None:
+        """Whether a package is installed; None where it is not known."""
+        known = self._facts.package(package)
+        if known is UNKNOWN:
+            return None
+        return known is not None
+
+    def does(self, package: str, behaviour: str) -> bool:
+        """Whether that behaviour of outcome/releases.py holds in the release that the run uses."""
+        return releases.holds(_TABLES[package], behaviour, self.version(package))
+
+    # What Accelerate's own availability checks answer: find_spec plus metadata, nothing imported.
+
+    def sees_te(self) -> bool | None:
+        """accelerate.utils.is_transformer_engine_available(): the metapackage is what counts."""
+        return self.has("transformer_engine")
+
+    def sees_torchao(self) -> bool | None:
+        """accelerate.utils.is_torchao_available(): installed, and not older than 0.6.1."""
+        installed = self.has("torchao")
+        if not installed:
+            return installed
+        return not between(self.version("torchao"), (0,), OLDEST_TORCHAO)
+
+    def sees_msamp(self) -> bool | None:
+        """accelerate.utils.is_msamp_available()."""
+        return self.has("msamp")
+
+    def sees_fp8_library(self) -> bool | None:
+        """accelerate.utils.is_fp8_available()."""
+        answers = [self.sees_msamp(), self.sees_te()]
+        if self.does("accelerate", "torchao counts as fp8 library"):
+            answers.append(self.sees_torchao())
+        return True if True in answers else None if None in answers else False
+
+    def first_backend(self) -> str | None:
+        """The backend that Accelerate picks where none is named: torchao, then Transformer Engine, then MS-AMP.
+
+        Raises:
+            Undecided: whether one of them is installed is not known.
+        """
+        for backend, answer in (("AO", self.sees_torchao()), ("TE", self.sees_te()), ("MSAMP", self.sees_msamp())):
+            if answer is None:
+                raise Undecided(
+                    "no backend is named, and which FP8 packages are installed is not known: Accelerate takes torchao "
+                    "if it finds it, else Transformer Engine, else MS-AMP",
+                    "packages",
+                )
+            if answer:
+                return backend
+        return None

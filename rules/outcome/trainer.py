@@ -1,0 +1,153 @@
+"""The trainer: what it hands to Accelerator, per release of transformers, LLaMA-Factory, TRL and axolotl."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fp8check.rules.outcome.stop import Stop
+from fp8check.rules.settings.values import Origin, Setting
+
+if TYPE_CHECKING:
+    from fp8check.rules.outcome.launcher import Environment, Started
+    from fp8check.rules.outcome.run import Run
+    from fp8check.rules.outcome.stack import Stack
+
+LLAMAFACTORY_RECIPE = {"fp8_format": "HYBRID", "amax_history_len": 16, "amax_compute_algo": "max"}
+
+
+class Handed:
+    """What Accelerator is constructed with, and how prepare() is called.
+
+    Attributes:
+        mixed_precision: the argument; None where the trainer passes none.
+        handler: class name of the FP8 recipe handler among kwargs_handlers, with its arguments; None without one.
+        prepares: "together" (model and optimizer in one call) or "model first".
+        te_stubbed: LLaMA-Factory put a stand-in at transformer_engine.pytorch.fp8.
+    """
+
+    __slots__ = ("handler", "handler_arguments", "mixed_precision", "prepares", "te_stubbed")
+
+    def __init__(self, mixed_precision: Setting | None = None) -> None:
+        self.mixed_precision = mixed_precision
+        self.handler: str | None = None
+        self.handler_arguments: dict[str, object] = {}
+        self.prepares = "together"
+        self.te_stubbed = False
+
+
+def hand_over(run: Run, stack: Stack, started: Started) -> Handed:
+    """What the trainer makes of its file and of the environment; it may rewrite the environment.
+
+    Raises:
+        Stop: the trainer refuses its configuration.
+    """
+    if not run.training.is_huggingface:
+        handed = Handed(run.script.mixed_precision)
+        handed.handler = run.script.handler
+        handed.handler_arguments = run.script.handler_arguments
+        handed.prepares = "together" if run.script.prepares_together else "model first"
+        return handed
+    if run.training.trainer == "llamafactory":
+        _check_llamafactory(run, stack)
+    handed = _training_arguments(run, stack, started.environment)
+    if run.training.trainer == "llamafactory":
+        _llamafactory(run, stack, started.environment, handed)
+    if run.training.trainer == "axolotl":
+        _axolotl(run, started.environment, handed)
+    return handed
+
+
+def precision_flag(run: Run, stack: Stack) -> Setting | None:
+    """The bf16 or fp16 flag that decides TrainingArguments' precision, as "bf16" or "fp16"; None with neither."""
+    training = run.training
+    fp16, bf16 = training.get("fp16"), training.get("bf16")
+    if fp16 is not None and fp16.value:
+        return fp16._replace(value="fp16")
+    if bf16 is not None and bf16.value:
+        return bf16._replace(value="bf16")
+    # TRL turns an unset bf16 on: self.bf16 = not self.fp16 if self.bf16 is None else self.bf16
+    unset = bf16 is None or bf16.value is None
+    if training.trainer == "trl" and unset and stack.does("trl", "bf16 is on by default"):
+        return Setting("bf16", Origin(default=stack.name("trl")))
+    return None
+
+
+def _training_arguments(run: Run, stack: Stack, environment: Environment) -> Handed:
+    training = run.training
+    fp16, bf16 = training.get("fp16"), training.get("bf16")
+    if fp16 is not None and bf16 is not None and fp16.value and bf16.value:
+        raise Stop("arguments", "ValueError", "At most one of fp16 and bf16 can be True, but not both", (fp16, bf16))
+    flag = precision_flag(run, stack)
+    before = environment.get("ACCELERATE_MIXED_PRECISION")
+    if stack.does("transformers", "arguments rewrite the environment"):
+        decided = flag if flag is not None else before
+        decided = decided or Setting("no", Origin(default=stack.name("transformers")))
+        if decided is not before:
+            environment["ACCELERATE_MIXED_PRECISION"] = decided.over(before)
+        return Handed()
+    decided = flag.over(before) if flag is not None else before
+    return Handed(decided or Setting("no", Origin(default=stack.name("transformers"))))
+
+
+def _check_llamafactory(run: Run, stack: Stack) -> None:
+    training = run.training
+    fp8 = training.get("fp8")
+    if fp8 is not None and not stack.does("llamafactory", "knows fp8"):
+        text = "Some keys are not used by the HfArgumentParser: ['fp8']"
+        if (run.facts.variables or {}).get("ALLOW_EXTRA_ARGS", "0").lower() not in ("true", "y", "1"):
+            raise Stop("arguments", "ValueError", text, (fp8,))
+    bits = training.get("quantization_bit")
+    if fp8 is not None and fp8.value and bits is not None and bits.value is not None:
+        text = "FP8 training is not compatible with quantization. Please disable one of them."
+        raise Stop("arguments", "ValueError", text, (fp8, bits))
+
+
+def llamafactory_fp8(run: Run, stack: Stack) -> Setting | None:
+    """The setting that makes LLaMA-Factory's trainer configure FP8; None where it does not."""
+    training = run.training
+    if not stack.does("llamafactory", "knows fp8") or training.value("stage", "sft") not in ("pt", "sft"):
+        return None
+    fp8 = training.get("fp8")
+    if fp8 is not None and fp8.value:
+        return fp8
+    gather = training.get("fp8_enable_fsdp_float8_all_gather")
+    implied = stack.does("llamafactory", "all gather implies fp8")
+    return gather if implied and gather is not None and gather.value else None
+
+
+def _llamafactory(run: Run, stack: Stack, environment: Environment, handed: Handed) -> None:
+    """train/fp8_utils.py, which runs after TrainingArguments and before Trainer.__init__."""
+    fp8 = llamafactory_fp8(run, stack)
+    if fp8 is None:
+        return
+    code = f"{stack.name('llamafactory')} fp8_utils"
+    asked = Setting("fp8", Origin(span=fp8.origin.span, key_span=fp8.origin.key_span, code=code))
+    environment["ACCELERATE_MIXED_PRECISION"] = asked.over(environment.get("ACCELERATE_MIXED_PRECISION"))
+    backend = run.training.get("fp8_backend")
+    if backend is None or backend.value != "te" or not stack.does("llamafactory", "patches Accelerator for te"):
+        return
+    if stack.has("transformer_engine") is False:
+        raise Stop("trainer", "ModuleNotFoundError", "No module named 'transformer_engine'", (backend,))
+    handed.te_stubbed = True
+    if stack.does("transformers", "trainer passes handlers"):
+        return  # kwargs_handlers is not empty: the patch steps aside
+    old = stack.does("accelerate", "one recipe class")
+    handed.handler = "FP8RecipeKwargs" if old else "TERecipeKwargs"
+    handed.handler_arguments = dict(LLAMAFACTORY_RECIPE, **({"backend": "TE"} if old else {}))
+    handed.mixed_precision = asked.over(handed.mixed_precision)
+
+
+def _axolotl(run: Run, environment: Environment, handed: Handed) -> None:
+    """utils/trainer.py sets the variable over bf16; the patched Trainer passes an explicit torchao handler."""
+    fp8 = run.training.get("fp8")
+    if fp8 is None or not fp8.value:
+        return
+    asked = Setting("fp8", Origin(span=fp8.origin.span, key_span=fp8.origin.key_span, code="axolotl"))
+    environment["ACCELERATE_MIXED_PRECISION"] = asked.over(environment.get("ACCELERATE_MIXED_PRECISION"))
+    handed.mixed_precision = asked.over(handed.mixed_precision)
+    handed.handler = "AORecipeKwargs"
+    recipe = run.training.top.section("fp8_config").value("recipe", "tensorwise")
+    gather = bool(run.training.value("fp8_enable_fsdp_float8_all_gather", False))
+    handed.handler_arguments = {
+        "config": {"recipe": recipe, "pad_inner_dim": False, "enable_fsdp_float8_all_gather": gather}
+    }

@@ -1,0 +1,101 @@
+"""A value, where it came from, and what it overrode: the unit that every trace is made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from fp8check.rules.reading import Node, Span
+
+
+class Origin(NamedTuple):
+    """Where a value was set.
+
+    Exactly one of the fields is the place; `code` may stand beside it and names the piece of a package that moved
+    the value there (for example "transformers 5.23.0 TrainingArguments").
+    """
+
+    span: Span | None = None  # a value in a file
+    key_span: Span | None = None
+    variable: str | None = None  # an environment variable of the shell
+    flag: str | None = None  # a command-line flag, as it was written
+    default: str | None = None  # a package's own default: "accelerate 1.15.0"
+    code: str | None = None  # set by a package or a script in code: "llamafactory 0.9.5 fp8_utils"
+
+    def describe(self) -> str:
+        """The place in one short phrase, for people."""
+        if self.span is not None:
+            return f"{self.span.file}:{self.span.line}"
+        if self.flag is not None:
+            return f"command line {self.flag}"
+        if self.variable is not None:
+            return f"variable {self.variable}"
+        if self.code is not None:
+            return self.code
+        return f"default of {self.default}" if self.default else "not set"
+
+
+class Setting(NamedTuple):
+    """A value with its origin and the settings that it overrode, the latest first."""
+
+    value: object
+    origin: Origin = Origin()
+    overrode: tuple[Setting, ...] = ()
+
+    def over(self, *others: Setting | None) -> Setting:
+        """This setting, with those of `others` that exist recorded as overridden."""
+        beaten = tuple(other for other in others if other is not None and other.origin != self.origin)
+        return self._replace(overrode=self.overrode + beaten) if beaten else self
+
+
+class Section:
+    """A mapping of settings: a part of a configuration file, or plain data that was never in a file."""
+
+    __slots__ = ("_data", "_node")
+
+    def __init__(self, node: Node | None = None, data: Mapping[str, object] | None = None) -> None:
+        self._node = node if node is not None and node.kind == "map" else None
+        self._data = data or {}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._node.children if self._node is not None else self._data)
+
+    def __contains__(self, name: str) -> bool:
+        return name in (self._node.children if self._node is not None else self._data)
+
+    def __bool__(self) -> bool:
+        return bool(self._node.children if self._node is not None else self._data)
+
+    @property
+    def node(self) -> Node | None:
+        """The mapping's node in its file, if it has one."""
+        return self._node
+
+    def node_of(self, name: str) -> Node | None:
+        """The node of one entry, if the section comes from a file and has it."""
+        return self._node.get(name) if self._node is not None else None
+
+    def get(self, name: str) -> Setting | None:
+        """The setting of that name; None where the section does not have the key (a null is a Setting of None)."""
+        if self._node is None:
+            return Setting(self._data[name]) if name in self._data else None
+        child = self._node.get(name)
+        return None if child is None else Setting(child.data(), Origin(span=child.span, key_span=child.key_span))
+
+    def value(self, name: str, default: object = None) -> object:
+        """The bare value of that name, or `default` where the key is absent."""
+        setting = self.get(name)
+        return default if setting is None else setting.value
+
+    def section(self, name: str) -> Section:
+        """The mapping of that name; empty where it is absent, null or no mapping."""
+        if self._node is not None:
+            return Section(self._node.get(name))
+        inner = self._data.get(name)
+        return Section(data=inner) if isinstance(inner, dict) else Section()
+
+    def data(self) -> object:
+        """The plain mapping, as the loader returns it."""
+        return self._node.data() if self._node is not None else dict(self._data)
