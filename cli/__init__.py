@@ -1,0 +1,7 @@
+"""The command `fp8check`."""
+
+from __future__ import annotations
+
+from fp8check.cli.main import main
+
+__all__ = ["main"]

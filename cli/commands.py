@@ -1,0 +1,47 @@
+"""The commands, all in one place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def _check(words: list[str]) -> int:
+    from fp8check.cli.check import check
+
+    return check(words)
+
+
+def _outcome(words: list[str]) -> int:
+    from fp8check.cli.check import outcome
+
+    return outcome(words)
+
+
+def _env(words: list[str]) -> int:
+    from fp8check.cli.env import env
+
+    return env(words)
+
+
+def _rule(words: list[str]) -> int:
+    from fp8check.cli.rules import rule
+
+    return rule(words)
+
+
+def _rules(words: list[str]) -> int:
+    from fp8check.cli.rules import rules
+
+    return rules(words)
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "check": _check,
+    "outcome": _outcome,
+    "env": _env,
+    "rule": _rule,
+    "rules": _rules,
+}

@@ -1,0 +1,56 @@
+"""`fp8check env`: what is known of the machine that trains."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from fp8check.cli.exit_codes import ExitCode
+from fp8check.rules import facts as machine
+
+if TYPE_CHECKING:
+    from fp8check.rules.facts import Facts
+
+
+def env(words: list[str]) -> int:
+    """Print the facts of this machine, for people or as facts.json."""
+    made = argparse.ArgumentParser(prog="fp8check env", description="What is known of the machine that trains.", allow_abbrev=False)
+    made.add_argument("--json", action="store_true", help="as facts.json, to check elsewhere with --facts")
+    made.add_argument("--python", metavar="PATH", help="the interpreter that will train")
+    made.add_argument("--import-check", action="store_true", help="really import Transformer Engine, in a process of its own")
+    try:
+        options = made.parse_args(words)
+        facts = machine.collect(options.python)
+    except SystemExit as leave:
+        return int(leave.code or 0)
+    except machine.BadFacts as problem:
+        sys.stderr.write(f"fp8check: {problem}\n")
+        return ExitCode.USAGE
+    if options.import_check:
+        imports, error = machine.import_check(options.python or sys.executable)
+        facts.transformer_engine = {**(facts.transformer_engine or {}), "imports": imports, "error": error}
+    sys.stdout.write(machine.dump(facts) if options.json else _text(facts))
+    return ExitCode.OK
+
+
+def _text(facts: Facts) -> str:
+    lines = [f"python     {facts.python or 'unknown'}"]
+    for name, version in sorted((facts.packages or {}).items()):
+        if version is not None:
+            lines.append(f"package    {name.replace('_', ' ')} {version}")
+    if facts.is_training_environment is False:
+        lines.append("package    neither torch nor accelerate: this is not a training environment (see --python)")
+    gpus = facts.gpus
+    if gpus is None:
+        lines.append("gpu        unknown")
+    elif not gpus:
+        lines.append("gpu        none")
+    for gpu in gpus or ():
+        lines.append(f"gpu        {gpu.index}: {gpu.name}, compute capability {gpu.compute_capability}, {gpu.memory_mib} MiB")
+    lines.append(f"driver     {facts.driver or 'unknown'}")
+    for title, values in (("cuda", facts.cuda), ("library", facts.libraries), ("variable", facts.variables)):
+        for name, value in sorted((values or {}).items()):
+            lines.append(f"{title:<10} {name} {value}")
+    lines.extend(f"note       {note}" for note in facts.notes)
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,73 @@
+"""The options of the command line."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, NoReturn
+
+from fp8check.rules.assemble import TRAINERS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DESCRIPTION = """\
+Tells before the GPU hours are spent whether a training run will really train in FP8, with the recipe you wrote.
+
+  fp8check cfg.yaml accel.yaml         check one run; the files in any order
+  fp8check a.yaml b.yaml accel.yaml    several training files against one Accelerate file
+  fp8check outcome cfg.yaml accel.yaml who decided what, in order
+  fp8check env                         what is known of this machine; --json for facts.json
+  fp8check rules                       all rules
+  fp8check rule FP101                  one rule: what it finds, why it hurts, what to write instead
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(None)
+        raise UsageError(message)
+
+
+class UsageError(ValueError):
+    """The command line cannot be understood."""
+
+
+def parser(command: str = "check") -> argparse.ArgumentParser:
+    """The parser of `check` and `outcome`, which take the same options."""
+    made = _Parser(
+        prog="fp8check" if command == "check" else f"fp8check {command}",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    made.add_argument("files", nargs="*", metavar="FILE", help="training file, Accelerate file, DeepSpeed JSON, config.json; - is standard input")
+    run = made.add_argument_group("the run")
+    run.add_argument("--launch", metavar="COMMAND", help="how it is started: accelerate, python, torchrun, or the whole command")
+    run.add_argument("--trainer", choices=TRAINERS, help="who reads the training file (found from its content)")
+    machine = made.add_argument_group("the machine")
+    machine.add_argument("--facts", metavar="FILE", help="facts.json of the node that will train (fp8check env --json)")
+    machine.add_argument("--python", metavar="PATH", help="the interpreter that will train")
+    machine.add_argument("--no-environment", action="store_true", help="do not look at this machine at all")
+    machine.add_argument("--set-variable", metavar="NAME=VALUE", action="append", default=[], help="a variable of the training shell")
+    output = made.add_argument_group("the report")
+    output.add_argument("--format", metavar="FORMAT[=FILE]", action="append", default=[], help="text or json; may be repeated")
+    output.add_argument("--fail-on", choices=("error", "warning", "never"), default="error", help="from which severity on to exit with 1")
+    output.add_argument("--require-evidence", action="store_true", help="exit with 3 where something stays undecided")
+    output.add_argument("--select", metavar="RULES", action="append", default=[], help="only these rules or groups: FP1,FP203")
+    output.add_argument("--ignore", metavar="RULES", action="append", default=[], help="not these rules or groups")
+    output.add_argument("-q", "--quiet", action="store_true", help="findings only")
+    output.add_argument("--color", choices=("auto", "always", "never"), default="auto")
+    made.add_argument("--hook", action="store_true", help="pre-commit: pass over files that are no training or Accelerate file")
+    made.add_argument("--version", action="version", version=_version())
+    return made
+
+
+def _version() -> str:
+    from fp8check.rules.report.json_ import VERSION
+
+    return f"fp8check {VERSION}"
+
+
+def names(values: Sequence[str]) -> tuple[str, ...]:
+    """Rule ids or groups from repeated, comma-separated options."""
+    return tuple(name.strip().upper() for value in values for name in value.split(",") if name.strip())

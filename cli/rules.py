@@ -1,0 +1,71 @@
+"""`fp8check rule ID` and `fp8check rules`."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import sys
+from typing import TYPE_CHECKING
+
+from fp8check.cli.exit_codes import ExitCode
+from fp8check.rules.catalog import RULES, find
+
+if TYPE_CHECKING:
+    from fp8check.rules.catalog import Rule
+
+
+def rules(words: list[str]) -> int:
+    """List all rules."""
+    made = argparse.ArgumentParser(prog="fp8check rules", description="All rules.", allow_abbrev=False)
+    made.add_argument("--format", choices=("text", "json"), default="text")
+    try:
+        options = made.parse_args(words)
+    except SystemExit as leave:
+        return int(leave.code or 0)
+    if options.format == "json":
+        sys.stdout.write(_json([_data(one) for one in RULES]))
+    else:
+        sys.stdout.write("".join(f"{one.id}  {one.severity:<7}  {one.name:<36}  {one.summary}\n" for one in RULES))
+    return ExitCode.OK
+
+
+def rule(words: list[str]) -> int:
+    """Explain one rule."""
+    made = argparse.ArgumentParser(prog="fp8check rule", description="One rule: what it finds, why it hurts.", allow_abbrev=False)
+    made.add_argument("rule", metavar="ID", help="FP101, or its name")
+    made.add_argument("--format", choices=("text", "json"), default="text")
+    try:
+        options = made.parse_args(words)
+    except SystemExit as leave:
+        return int(leave.code or 0)
+    found = find(options.rule)
+    if found is None:
+        sys.stderr.write(f"fp8check: no rule is called {options.rule}; fp8check rules lists them\n")
+        return ExitCode.USAGE
+    sys.stdout.write(_json(_data(found)) if options.format == "json" else explain(found))
+    return ExitCode.OK
+
+
+def explain(one: Rule) -> str:
+    """The text of a rule, as `fp8check rule` prints it."""
+    text = inspect.cleandoc(one.check.__doc__ or "")
+    evidence = "\n".join(f"  - {line}" for line in one.evidence)
+    return f"{one.id} {one.name} ({one.severity})\n\n{text}\n\nEvidence:\n{evidence}\n"
+
+
+def _data(one: Rule) -> dict[str, object]:
+    return {
+        "id": one.id,
+        "name": one.name,
+        "severity": one.severity,
+        "summary": one.summary,
+        "explanation": inspect.cleandoc(one.check.__doc__ or ""),
+        "needs": list(one.needs),
+        "evidence": list(one.evidence),
+    }
+
+
+def _json(data: object) -> str:
+    import json
+
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,194 @@
+"""From documents to runs: which file is what, what they name, and how the run is started."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from fp8check.rules import models
+from fp8check.rules.outcome import Run
+from fp8check.rules.reading import read
+from fp8check.rules.settings import launch as launch_settings
+from fp8check.rules.settings.accelerate import AccelerateConfig
+from fp8check.rules.settings.launch import Launch
+from fp8check.rules.settings.training import NAMES, Training
+from fp8check.rules.settings.values import Section
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fp8check.rules.facts import Facts
+    from fp8check.rules.reading import Document
+
+TRAINERS = (*NAMES, "script")
+
+
+class WrongFiles(ValueError):  # noqa: N818  it says what is wrong
+    """Files that do not make up a run: two Accelerate files, or one that is neither kind."""
+
+
+class Sorted(NamedTuple):
+    """The documents by kind."""
+
+    training: tuple[Document, ...]
+    accelerate: tuple[Document, ...]
+    deepspeed: tuple[Document, ...]
+    model: tuple[Document, ...]
+    other: tuple[Document, ...]
+
+
+class Assembled(NamedTuple):
+    """One run, and the documents that it is made of."""
+
+    run: Run
+    documents: tuple[Document, ...]
+
+
+def sort(documents: Sequence[Document]) -> Sorted:
+    """The documents by what they are; their order is kept."""
+    kinds: dict[str, list[Document]] = {kind: [] for kind in Sorted._fields}
+    for document in documents:
+        kinds[document.kind if document.kind in kinds else "other"].append(document)
+    return Sorted(*(tuple(kinds[kind]) for kind in Sorted._fields))
+
+
+def assemble(
+    documents: Sequence[Document],
+    facts: Facts,
+    *,
+    launch: Launch | None = None,
+    trainer: str | None = None,
+    follow: bool = True,
+) -> list[Assembled]:
+    """The runs that these documents describe: one for each training file, all with the one Accelerate file.
+
+    Args:
+        launch: how the runs are started; None: by accelerate where an Accelerate file is given, else by python.
+        trainer: who reads the training file; None: told by its content.
+        follow: whether to read files that these name (a DeepSpeed configuration, the model's config.json, the
+            machine's default Accelerate file). Never where the documents come from strangers.
+
+    Raises:
+        WrongFiles: the documents do not make up runs.
+        Unreadable: a file that one of them names cannot be read.
+    """
+    kinds = sort(documents)
+    for strange in kinds.other:
+        raise WrongFiles(_strange(strange))
+    if len(kinds.accelerate) > 1:
+        names = ", ".join(document.path for document in kinds.accelerate)
+        raise WrongFiles(f"more than one Accelerate file: {names}; a run has one")
+    accelerate = kinds.accelerate[0] if kinds.accelerate else None
+    default = False
+    if accelerate is None and follow and launch is not None and launch.tool == "accelerate":
+        accelerate, default = _named_or_default(launch, facts)
+    if launch is None:
+        launch = Launch("accelerate" if accelerate is not None else "python", given=False)
+    trainings: tuple[Document | None, ...] = kinds.training or (None,)
+    return [_one(training, accelerate, default, kinds, facts, launch, trainer, follow) for training in trainings]
+
+
+def _strange(document: Document) -> str:
+    return (
+        f"{document.path}:1:1: this is neither a training file nor an Accelerate file: "
+        "no key of either was found in it"
+    )
+
+
+def _one(
+    training: Document | None,
+    accelerate: Document | None,
+    default: bool,
+    kinds: Sorted,
+    facts: Facts,
+    launch: Launch,
+    trainer: str | None,
+    follow: bool,
+) -> Assembled:
+    settings = Training(_trainer(training, trainer), _section(training), training.path if training else None)
+    config = AccelerateConfig(Section(accelerate.root), accelerate.path) if accelerate is not None else None
+    deepspeed = kinds.deepspeed[0] if kinds.deepspeed else None
+    if deepspeed is None and follow:
+        deepspeed = _named_deepspeed(settings, config)
+    parts = (training, accelerate, deepspeed)
+    run = Run(
+        launch=launch,
+        facts=facts,
+        accelerate=config,
+        accelerate_is_default=default,
+        training=settings,
+        deepspeed=_section(deepspeed) if deepspeed is not None else None,
+        model=_model(settings, kinds, facts, follow),
+    )
+    return Assembled(run, tuple(part for part in parts if part is not None))
+
+
+def _section(document: Document | None) -> Section:
+    return Section(document.root) if document is not None else Section()
+
+
+def _trainer(training: Document | None, trainer: str | None) -> str:
+    if trainer is not None:
+        return trainer
+    dialect = training.dialect if training is not None else None
+    return dialect if dialect in NAMES else "script"
+
+
+def _named_or_default(launch: Launch, facts: Facts) -> tuple[Document | None, bool]:
+    """The file that --config_file names, or the machine's default_config.yaml (commands/config/config_args.py)."""
+    if launch.config_file is not None:
+        return _read_if_there(launch.config_file), False
+    variables = facts.variables or {}
+    cache = variables.get("HF_HOME") or os.path.join(variables.get("XDG_CACHE_HOME", "~/.cache"), "huggingface")
+    folder = os.path.expanduser(os.path.join(cache, "accelerate"))
+    for name in ("default_config.yaml", "default_config.json"):
+        document = _read_if_there(os.path.join(folder, name))
+        if document is not None:
+            return document, True
+    return None, False
+
+
+def _read_if_there(path: str) -> Document | None:
+    return read(path) if os.path.isfile(path) else None
+
+
+def _named_deepspeed(training: Training, config: AccelerateConfig | None) -> Document | None:
+    """The DeepSpeed file that the training file or the Accelerate file names, beside it or below the current folder."""
+    named = training.thing("deepspeed")
+    places = [(named.value, training.path)] if named is not None else []
+    if config is not None:
+        places.append((config.deepspeed.value("deepspeed_config_file"), config.path))
+    for value, path in places:
+        if not isinstance(value, str):
+            continue
+        for folder in (os.path.dirname(path or ""), ""):
+            document = _read_if_there(os.path.join(folder, value))
+            if document is not None:
+                return document
+    return None
+
+
+def _model(training: Training, kinds: Sorted, facts: Facts, follow: bool) -> models.ModelShape | None:
+    for document in kinds.model:
+        data = document.root.data() if document.root is not None else None
+        if isinstance(data, dict):
+            return models.from_config(data, training.model or document.path, "config.json")
+    if training.model is None:
+        return None
+    if not follow:
+        return models.known(training.model)
+    return models.find(training.model, base=os.path.dirname(training.path or "") or ".", environ=facts.variables or {})
+
+
+def parse_launch(command: str | None) -> Launch | None:
+    """The launch command as the user wrote it.
+
+    Raises:
+        WrongFiles: it cannot be understood.
+    """
+    if command is None:
+        return None
+    try:
+        return launch_settings.parse(command)
+    except launch_settings.LaunchError as error:
+        raise WrongFiles(str(error)) from None

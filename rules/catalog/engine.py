@@ -1,0 +1,115 @@
+"""Running the rules over one run: what was found, what could not be decided, what went wrong in a rule."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from fp8check.rules.catalog.rule import GIVEN, KNOWLEDGE, SUBJECTS, Related, span_of
+from fp8check.rules.outcome import Undecided
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from fp8check.rules.catalog.context import Context
+    from fp8check.rules.catalog.rule import Found, Rule
+    from fp8check.rules.reading import Span
+
+
+class Finding(NamedTuple):
+    """One finding, ready to be reported."""
+
+    rule: str
+    name: str
+    severity: str
+    message: str
+    span: Span | None
+    pointer: str | None
+    label: str
+    related: tuple[Related, ...]
+    notes: tuple[str, ...]
+    help: str
+
+
+class Open(NamedTuple):
+    """A rule that could not be decided."""
+
+    rule: str
+    needs: str
+    command: str
+
+
+class Crash(NamedTuple):
+    """A rule that raised: an internal error, never a pass."""
+
+    rule: str
+    error: str
+    traceback: str
+
+
+class Result(NamedTuple):
+    """What the catalogue says of one run."""
+
+    findings: tuple[Finding, ...]
+    undecided: tuple[Open, ...]
+    crashes: tuple[Crash, ...]
+
+
+def check(context: Context, rules: Iterable[Rule]) -> Result:
+    """Run the rules over one run. The order of findings is that of the files and lines."""
+    findings: list[Finding] = []
+    undecided: list[Open] = []
+    crashes: list[Crash] = []
+    for one in rules:
+        if any(not context.has(name) for name in one.needs if name in SUBJECTS):
+            continue
+        missing = [name for name in one.needs if name in KNOWLEDGE and not context.has(name)]
+        if missing:
+            if context.concerns_fp8:
+                undecided.append(Open(one.id, ", ".join(missing), KNOWLEDGE[missing[0]]))
+            continue
+        arguments = [context.get(name) for name in one.needs]
+        try:
+            findings.extend(_finding(one, found) for found in one.check(*arguments))
+        except Undecided as reason:
+            undecided.append(Open(one.id, reason.what, KNOWLEDGE.get(reason.needs, reason.needs)))
+        except Exception as error:  # noqa: BLE001  a rule's fault is reported as such, and the other rules go on
+            crashes.append(_crash(one, error))
+    return Result(tuple(sorted(findings, key=_order)), tuple(undecided), tuple(crashes))
+
+
+def _finding(one: Rule, found: Found) -> Finding:
+    place = found.place
+    pointer = getattr(place, "pointer", None)
+    return Finding(
+        one.id,
+        one.name,
+        one.severity,
+        found.message,
+        span_of(place),
+        pointer,
+        found.label,
+        found.related,
+        found.notes,
+        found.help,
+    )
+
+
+def _crash(one: Rule, error: Exception) -> Crash:
+    import traceback
+
+    lines = traceback.format_exception(type(error), error, error.__traceback__)
+    return Crash(one.id, f"{type(error).__name__}: {error}", "".join(lines))
+
+
+def _order(finding: Finding) -> tuple[int, str, int, int, str]:
+    rank = ("error", "warning", "info").index(finding.severity)
+    if finding.span is None:
+        return (rank, "", 0, 0, finding.rule)
+    return (rank, finding.span.file, finding.span.line, finding.span.column, finding.rule)
+
+
+def is_input(name: str) -> bool:
+    """Whether a rule may have a parameter of that name."""
+    return name in GIVEN or name in SUBJECTS or name in KNOWLEDGE
+
+

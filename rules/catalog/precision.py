@@ -1,0 +1,396 @@
+"""FP1xx: which precision wins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
+from fp8check.rules.outcome.trainer import llamafactory_fp8, precision_flag
+from fp8check.rules.settings.values import Setting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from fp8check.rules.catalog.context import Asked
+    from fp8check.rules.outcome import Outcome, Run
+    from fp8check.rules.settings.accelerate import AccelerateConfig
+    from fp8check.rules.settings.launch import Launch
+    from fp8check.rules.settings.training import Training
+
+# Variables that sound as if they chose FP8 and that no release of Accelerate or transformers reads.
+READ_BY_NOBODY = {
+    "FP8_BACKEND": "ACCELERATE_FP8_BACKEND",
+    "FP8_FORMAT": "ACCELERATE_FP8_FORMAT",
+    "FP8_ENABLE_FSDP_FLOAT8_ALL_GATHER": "ACCELERATE_FP8_ENABLE_FSDP_FLOAT8_ALL_GATHER",
+    "ACCELERATE_CONFIG_FILE": "accelerate launch --config_file",
+    "ACCELERATE_FP8_AMAX_HISTORY_LENGTH": "ACCELERATE_FP8_AMAX_HISTORY_LEN",
+    "ACCELERATE_FP8_AMAX_COMPUTE_ALGORITHM": "ACCELERATE_FP8_AMAX_COMPUTE_ALGO",
+    "ACCELERATE_FP8_OPTIMIZATION_LEVEL": "ACCELERATE_FP8_OPT_LEVEL",
+    "ACCELERATE_FP8_OVERRIDE_LINEAR_PRECISION": "ACCELERATE_FP8_OVERRIDE_FPROP, _DGRAD and _WGRAD",
+}
+
+
+@rule(
+    "FP101",
+    "precision-flag-cancels-fp8",
+    ERROR,
+    "transformers 4.45.2 to 5.23.0 training_args.py: bf16/fp16 replace ACCELERATE_MIXED_PRECISION",
+    "executed on transformers 4.45.2, 4.49.0, 4.53.3, 4.57.1, 5.6.0, 5.23.0",
+    "NVIDIA H200: Trainer with bf16=True and a TE config reports bf16, fp8_enabled False",
+    "https://github.com/huggingface/trl/issues/3860",
+)
+def precision_flag_cancels_fp8(run: Run, training: Training, asked: Asked, outcome: Outcome) -> Iterator[Found]:
+    """`bf16: true` or `fp16: true` in the training file cancels the FP8 that was asked for elsewhere.
+
+    Why it hurts: nothing is logged. The trainer passes its own flag to Accelerator, and the precision of the
+    Accelerate file is gone; what is left of FP8 is another recipe, a crash, or nothing at all.
+
+    Example: a training file with `bf16: true`, started with an Accelerate file that says `mixed_precision: fp8`.
+
+    Write instead: leave bf16 and fp16 out of the training file. FP8 keeps BF16 for everything else by itself.
+    """
+    flag = precision_flag(run, outcome.stack)
+    won = outcome.mixed_precision or (outcome.handed.mixed_precision if outcome.handed else None)
+    if flag is None or not asked.fp8 or won is None or won.value != flag.value:
+        return
+    loser = next((asker for asker in asked.fp8 if asker.origin.span != flag.origin.span), None)
+    if loser is None or llamafactory_fp8(run, outcome.stack) is loser:
+        return
+    yield Found(
+        f"{flag.value}: true cancels FP8" if flag.origin.default is None else "bf16 is on by default and cancels FP8",
+        _place(flag, training),
+        f'{outcome.stack.name("transformers")} passes mixed_precision="{flag.value}" to Accelerator',
+        (Related(loser, "this is what it overrides"),),
+        tuple(_what_is_left(outcome)),
+        _remedy(flag),
+    )
+
+
+def _place(flag: Setting, training: Training) -> Setting | None:
+    return flag if flag.origin.span is not None else training.thing("model")
+
+
+def _remedy(flag: Setting) -> str:
+    if flag.origin.default is not None:
+        return "set bf16: false; FP8 keeps BF16 for the rest by itself"
+    where = f"remove line {flag.origin.span.line}" if flag.origin.span is not None else f"remove {flag.value}"
+    return f"{where}; FP8 keeps BF16 for the rest by itself"
+
+
+def _what_is_left(outcome: Outcome) -> Iterator[str]:
+    backend = outcome.backend.value if outcome.backend is not None else None
+    if outcome.error is not None:
+        yield f"and the run ends with {outcome.error.type}: {outcome.error.message.splitlines()[0]}"
+    elif backend == "TE" and outcome.trains_in_fp8:
+        yield "with backend TE the layers still convert, and run with the default recipe, not yours (FP205)"
+    elif outcome.trains_in_fp8 is False:
+        yield f"no layer runs in FP8: this is a plain {outcome.mixed_precision and outcome.mixed_precision.value} run"
+
+
+@rule(
+    "FP102",
+    "fp8-config-without-precision",
+    ERROR,
+    "accelerate 0.34.0 to 1.15.0 commands/launch.py: an absent mixed_precision is `no`",
+    "executed on accelerate 1.15.0: mixed precision no, float32, no layer converted",
+)
+def fp8_config_without_precision(accelerate: AccelerateConfig, launch: Launch) -> Iterator[Found]:
+    """An fp8_config without `mixed_precision: fp8`: the whole section is ignored and the run is not in FP8.
+
+    Why it hurts: the launcher exports fp8_config only where the precision is fp8. A missing or null
+    mixed_precision means `no`: float32, slower than BF16, without a word.
+
+    Example: an Accelerate file that has `fp8_config:` and no `mixed_precision` line.
+
+    Write instead: `mixed_precision: fp8` at the top level of the same file.
+    """
+    section = accelerate.top.get("fp8_config")
+    if not accelerate.fp8 or accelerate.mixed_precision is not None or launch.flag("mixed_precision") is not None:
+        return
+    written = accelerate.top.get("mixed_precision")
+    yield Found(
+        "fp8_config is ignored: mixed_precision is not set",
+        section,
+        "nothing of this section reaches the training process",
+        (Related(written, "null means `no`"),) if written is not None else (),
+        ("without a mixed_precision the launcher takes `no`: the run is float32 unless its trainer says otherwise",),
+        "add mixed_precision: fp8 to this file",
+    )
+
+
+@rule(
+    "FP103",
+    "fp8-config-unused",
+    WARNING,
+    "accelerate 0.34.0 to 1.15.0 utils/launch.py: setup_fp8_env runs only for fp8",
+    "executed on accelerate 1.10.1, 1.11.0 and 1.15.0",
+)
+def fp8_config_unused(accelerate: AccelerateConfig) -> Iterator[Found]:
+    """An fp8_config beside a mixed_precision that is not fp8: nobody reads it.
+
+    Why it hurts: either the precision or the section is a leftover, and the next reader will believe the wrong one.
+
+    Example: `mixed_precision: bf16` above an `fp8_config:` section.
+
+    Write instead: `mixed_precision: fp8`, or delete the section.
+    """
+    precision = accelerate.mixed_precision
+    if not accelerate.fp8 or precision is None or not isinstance(precision.value, str) or accelerate.wants_fp8():
+        return
+    yield Found(
+        f"fp8_config is ignored: mixed_precision is {precision.value}",
+        accelerate.top.get("fp8_config"),
+        "the launcher hands this on only for mixed_precision: fp8",
+        (Related(precision, "this decides"),),
+        help="write mixed_precision: fp8, or delete fp8_config",
+    )
+
+
+@rule(
+    "FP104",
+    "leftover-backend-variable",
+    ERROR,
+    "accelerate 1.9.0 to 1.15.0 accelerator.py fp8_backend: the variable counts whatever the precision is",
+    "executed on accelerate 1.10.1, 1.12.0, 1.15.0; NVIDIA H200: bf16 run with 45 FP8 GEMMs",
+)
+def leftover_backend_variable(run: Run, variables: Mapping[str, str], outcome: Outcome) -> Iterator[Found]:
+    """ACCELERATE_FP8_BACKEND is set in the shell of a run that is not FP8.
+
+    Why it hurts: from accelerate 1.9 on the variable alone converts the model. A BF16 run then computes in FP8 with
+    Transformer Engine's default recipe, while every log line says bf16; with AO it crashes in prepare().
+
+    Example: `export ACCELERATE_FP8_BACKEND=TE` left over from another run, with `mixed_precision: bf16`.
+
+    Write instead: `unset ACCELERATE_FP8_BACKEND`.
+    """
+    value = variables.get("ACCELERATE_FP8_BACKEND")
+    state = outcome.accelerator
+    if value is None or state is None or state.mixed_precision.value == "fp8" or state.backend.value in (None, "NO"):
+        return
+    if state.backend.origin.variable is None:
+        return  # the Accelerate file's own backend: FP101 and FP205 speak of that
+    precision = state.mixed_precision
+    happens = "all Linear layers run in FP8 with the default recipe HYBRID, history 1024, max"
+    if outcome.error is not None:
+        happens = f"the run ends with {outcome.error.type}: {outcome.error.message}"
+    yield Found(
+        f"ACCELERATE_FP8_BACKEND={value} in the shell turns this {precision.value} run into something else",
+        precision if precision.origin.span is not None else None,
+        f"this says {precision.value}; the variable converts the model all the same",
+        notes=(happens, "accelerator.fp8_enabled says False and nothing is logged"),
+        help="unset ACCELERATE_FP8_BACKEND before you start",
+    )
+
+
+@rule(
+    "FP105",
+    "variable-overwritten",
+    WARNING,
+    "accelerate 0.34.0 to 1.15.0 utils/launch.py: the child's environment is written over the shell's",
+    "executed on accelerate 1.10.1 and 1.15.0: MARGIN=3 -> 0, FORMAT=E4M3 -> HYBRID",
+)
+def variable_overwritten(variables: Mapping[str, str], outcome: Outcome) -> Iterator[Found]:
+    """A shell variable that `accelerate launch` overwrites.
+
+    Why it hurts: the exported value never reaches the training process. The launcher always writes the precision
+    and, for FP8, every recipe option, from its flags, its file, or its own defaults.
+
+    Example: `export ACCELERATE_MIXED_PRECISION=fp8`, then `accelerate launch` with a file that says bf16.
+
+    Write instead: the value in the Accelerate file, and unset the variable.
+    """
+    for name in sorted(variables):
+        setting = outcome.environment.get(name)
+        if setting is None or not name.startswith("ACCELERATE_"):
+            continue
+        beaten = [other for other in _all_overridden(setting) if other.origin.variable == name]
+        if not beaten or str(beaten[0].value).lower() == str(setting.value).lower():
+            continue
+        yield Found(
+            f"{name}={beaten[0].value} in the shell is overwritten with {setting.value}",
+            setting if setting.origin.span is not None else None,
+            "this is what the training process gets",
+            notes=(f"set by {setting.origin.describe()}",) if setting.origin.span is None else (),
+            help=f"write the value that you want into the configuration file, and unset {name}",
+        )
+
+
+def _all_overridden(setting: Setting) -> Iterator[Setting]:
+    for other in setting.overrode:
+        yield other
+        yield from _all_overridden(other)
+
+
+@rule(
+    "FP106",
+    "variable-decides",
+    WARNING,
+    "accelerate 1.9.0 to 1.15.0: ACCELERATE_FP8_BACKEND and ..USE_MXFP8_BLOCK_SCALING survive the launcher",
+    "executed on accelerate 1.10.1 and 1.15.0; without a launcher every variable counts",
+)
+def variable_decides(run: Run, variables: Mapping[str, str], outcome: Outcome) -> Iterator[Found]:
+    """A shell variable decides what no file of the run says.
+
+    Why it hurts: the files look complete and are not: on the next machine, or in the next shell, the same files give
+    another precision, backend or recipe.
+
+    Example: `export ACCELERATE_FP8_BACKEND=TE` with an fp8_config that names no backend.
+
+    Write instead: the same value in the Accelerate file.
+    """
+    state = outcome.accelerator
+    if state is None or state.mixed_precision.value != "fp8":
+        return
+    deciding = [("precision", state.asked), ("backend", state.backend)]
+    deciding += [(f"recipe's {name}", setting) for name, setting in (state.recipe or {}).items()]
+    for what, setting in deciding:
+        variable = setting.origin.variable
+        if variable is None or variable not in variables:
+            continue
+        yield Found(
+            f"the {what} is {setting.value} only because the shell has {variable}={variables[variable]}",
+            run.accelerate.top.get("fp8_config") if run.accelerate is not None else None,
+            "no file of this run says so",
+            help=f"write it into the Accelerate file and start with accelerate launch; then unset {variable}",
+        )
+
+
+@rule(
+    "FP107",
+    "unread-variable",
+    WARNING,
+    "accelerate 0.34.0 to 1.15.0, transformers 4.45.2 to 5.23.0: no occurrence in the wheels",
+    "executed on accelerate 1.15.0: FP8_BACKEND=te leaves the backend to be found automatically",
+)
+def unread_variable(variables: Mapping[str, str]) -> Iterator[Found]:
+    """A variable that sounds like FP8 and that nothing reads.
+
+    Why it hurts: it looks set, and changes nothing. LLaMA-Factory itself writes FP8_BACKEND.
+
+    Example: `export FP8_BACKEND=te`.
+
+    Write instead: `backend: TE` under fp8_config of the Accelerate file.
+    """
+    for name, instead in READ_BY_NOBODY.items():
+        if name in variables:
+            yield Found(
+                f"nothing reads the variable {name}",
+                notes=(f"{name}={variables[name]} has no effect on this run",),
+                help=f"what is read is {instead}; better, write it into the Accelerate file",
+            )
+
+
+@rule(
+    "FP108",
+    "llamafactory-fp8-inert",
+    ERROR,
+    "llamafactory 0.9.4, 0.9.5 train/fp8_utils.py: the variable is set after TrainingArguments",
+    "transformers 5.0.0 training_args.py: mixed_precision frozen there; 5.3.0 trainer.py: kwargs_handlers never empty",
+    "executed: llamafactory 0.9.5 with transformers 5.6.0 and 5.23.0: 0 FP8 layers",
+    "https://github.com/hiyouga/LlamaFactory/issues/9500",
+)
+def llamafactory_fp8_inert(run: Run, training: Training, outcome: Outcome) -> Iterator[Found]:
+    """LLaMA-Factory's `fp8: true` does nothing with the installed transformers.
+
+    Why it hurts: LLaMA-Factory sets its variable after transformers 5 has fixed the precision, and from
+    transformers 5.3 on its patch for `fp8_backend: te` steps aside. It still logs "FP8 training enabled".
+
+    Example: `fp8: true` with `bf16: true` on llamafactory 0.9.5 and transformers 5.6.
+
+    Write instead: transformers 4.57 with accelerate 1.9 to 1.11; or `fp8_backend: te` with transformers 5.0 to 5.2.
+    """
+    if training.trainer != "llamafactory" or outcome.error is not None:
+        return
+    fp8 = llamafactory_fp8(run, outcome.stack)
+    state = outcome.accelerator
+    if fp8 is None or state is None or state.mixed_precision.value == "fp8":
+        return
+    if not outcome.stack.does("transformers", "trainer passes mixed_precision"):
+        return
+    precision = state.mixed_precision
+    left = "no layer runs in FP8" if outcome.trains_in_fp8 is False else "FP8 runs only by the Accelerate file's backend"
+    yield Found(
+        f"fp8: true has no effect with {outcome.stack.name('transformers')}",
+        fp8,
+        f'Accelerator is built with mixed_precision="{precision.value}"',
+        (Related(training.get("fp8_backend"), "its patch steps aside"),) if _patched(training) else (),
+        (left, "the log still says that FP8 training is enabled"),
+        "use transformers 4.57 with accelerate 1.9 to 1.11, or fp8_backend: te with transformers 5.0 to 5.2",
+    )
+
+
+def _patched(training: Training) -> bool:
+    return training.value("fp8_backend") == "te"
+
+
+@rule(
+    "FP109",
+    "llamafactory-stage-without-fp8",
+    ERROR,
+    "llamafactory 0.9.4, 0.9.5: only train/pt/trainer.py and train/sft/trainer.py call configure_fp8_environment",
+)
+def llamafactory_stage_without_fp8(training: Training, outcome: Outcome) -> Iterator[Found]:
+    """`fp8: true` in a LLaMA-Factory stage where FP8 is not wired.
+
+    Why it hurts: only the stages pt and sft look at it. dpo, kto, ppo and rm accept the key and train without FP8.
+
+    Example: `stage: dpo` with `fp8: true`.
+
+    Write instead: an Accelerate file with `mixed_precision: fp8` and no bf16 in the training file.
+    """
+    stage = training.get("stage")
+    fp8 = training.get("fp8")
+    if training.trainer != "llamafactory" or fp8 is None or not fp8.value or stage is None:
+        return
+    if stage.value in ("pt", "sft") or not outcome.stack.does("llamafactory", "knows fp8"):
+        return
+    yield Found(
+        f"fp8: true is ignored in stage {stage.value}",
+        fp8,
+        "no code of this stage reads it",
+        (Related(stage, "only pt and sft are wired for FP8"),),
+        help="start with accelerate launch and mixed_precision: fp8 in its file, without bf16 here",
+    )
+
+
+@rule(
+    "FP110",
+    "asked-fp8-but-not-fp8",
+    ERROR,
+    "the whole model of the chain: tests/conformance compares it with the real packages",
+)
+def asked_fp8_but_not_fp8(run: Run, asked: Asked, outcome: Outcome) -> Iterator[Found]:
+    """FP8 is asked for, the run starts, and no layer runs in FP8.
+
+    Why it hurts: it is the failure that nothing reports. The other rules of this group say why where they can; this
+    one makes sure that it is said at all.
+
+    Example: `mixed_precision: fp8` on accelerate 1.5, which converts nothing unless the script passes a handler.
+
+    Write instead: see the trace that `fp8check outcome` prints.
+    """
+    if outcome.error is not None or outcome.trains_in_fp8 is not False or not asked.fp8:
+        return
+    precision = outcome.mixed_precision
+    yield Found(
+        "FP8 is asked for, and no layer will run in FP8",
+        asked.fp8[0],
+        f"the run starts in {precision.value if precision is not None else 'another precision'} and says nothing",
+        notes=tuple(_reasons(run, outcome)),
+        help="run `fp8check outcome` with the same files to see who decided what",
+    )
+
+
+def _reasons(run: Run, outcome: Outcome) -> Iterator[str]:
+    state = outcome.accelerator
+    if state is None:
+        return
+    stack = outcome.stack
+    if state.mixed_precision.value == "fp8" and stack.does("accelerate", "automatic handler is not counted"):
+        yield f"{stack.name('accelerate')} converts nothing unless the script passes a recipe handler: use 1.9 or newer"
+    elif state.mixed_precision.value != "fp8":
+        yield f"the precision is decided by {state.mixed_precision.origin.describe()}"
+    elif state.is_fsdp2 and state.backend.value == "TE":
+        yield "under FSDP2 Transformer Engine's layers never enter FP8 autocast (FP502)"
+    elif outcome.prepared.coverage.converted == 0:
+        yield "no Linear layer of this model has both dimensions divisible by 16"

@@ -1,0 +1,68 @@
+"""The rules, all in one place, in the order of their numbers."""
+
+from __future__ import annotations
+
+from fp8check.rules.catalog import files, hardware, installation, launch, model, parallel, precision, recipe
+from fp8check.rules.catalog.rule import Rule
+
+_FUNCTIONS = (
+    precision.precision_flag_cancels_fp8,
+    precision.fp8_config_without_precision,
+    precision.fp8_config_unused,
+    precision.leftover_backend_variable,
+    precision.variable_overwritten,
+    precision.variable_decides,
+    precision.unread_variable,
+    precision.llamafactory_fp8_inert,
+    precision.llamafactory_stage_without_fp8,
+    precision.asked_fp8_but_not_fp8,
+    recipe.backend_spelling,
+    recipe.dead_wizard_key,
+    recipe.unread_fp8_key,
+    recipe.override_is_no_list,
+    recipe.recipe_not_as_written,
+    recipe.llamafactory_fixed_recipe,
+    recipe.most_recent_unreachable,
+    recipe.e5m2_is_refused,
+    recipe.mxfp8_with_amax,
+    recipe.torchao_trains_nothing,
+    recipe.option_dropped_by_te,
+    recipe.backend_not_named,
+    recipe.llamafactory_backend_ignored,
+    launch.config_not_read,
+    launch.unknown_top_level_key,
+    launch.does_not_start,
+    launch.lower_case_flag,
+    model.too_small_to_pay,
+    model.under_7b,
+    model.tied_head_untied,
+    model.layers_left_behind,
+    parallel.te_with_checkpointing,
+    parallel.te_under_fsdp2,
+    parallel.te_thaws_lora_base,
+    parallel.fp8_on_quantized_base,
+    parallel.torchao_with_ram_efficient_loading,
+    installation.transformer_engine_missing,
+    installation.transformer_engine_incomplete,
+    installation.transformer_engine_does_not_fit,
+    installation.newer_than_known,
+    installation.cuda_or_cudnn_too_old,
+    installation.no_training_environment,
+    hardware.gpu_without_fp8,
+    hardware.mxfp8_off_blackwell,
+    hardware.no_gpu,
+    hardware.driver_too_old,
+    files.unquoted_no,
+    files.duplicate_key,
+)
+
+RULES: tuple[Rule, ...] = tuple(function.rule for function in _FUNCTIONS)  # type: ignore[attr-defined]
+
+# Rules that speak only where no other error was found: they say that something is wrong, the others say what.
+LAST_RESORT = frozenset(("FP110", "FP303"))
+
+
+def find(name: str) -> Rule | None:
+    """The rule of that number or name, in any case."""
+    wanted = name.lower()
+    return next((one for one in RULES if wanted in (one.id.lower(), one.name)), None)

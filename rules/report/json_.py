@@ -1,0 +1,127 @@
+"""The report for programs: JSON, schema fp8check/report/1."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fp8check.rules.outcome.speed import predict_speed
+from fp8check.rules.report.fingerprint import fingerprints
+from fp8check.rules.report.verdict import DOCS, SCHEMA
+
+if TYPE_CHECKING:
+    from fp8check.rules.catalog import Finding
+    from fp8check.rules.catalog.rule import Place
+    from fp8check.rules.outcome import Outcome
+    from fp8check.rules.report.verdict import Report
+    from fp8check.rules.settings.values import Origin, Setting
+
+VERSION = "0.1.0"
+
+
+def as_data(report: Report) -> dict[str, object]:
+    """The report as plain data, ready for json.dumps."""
+    from fp8check.rules.facts import as_data as facts_as_data
+
+    marks = fingerprints(report)
+    return {
+        "schema": SCHEMA,
+        "verdict": report.verdict,
+        "files": [
+            {"path": document.path, "kind": document.kind, "dialect": document.dialect} for document in report.documents
+        ],
+        "outcome": outcome_as_data(report.outcome),
+        "findings": [_finding(one, mark) for one, mark in zip(report.findings, marks, strict=True)],
+        "undecided": [one._asdict() for one in report.undecided],
+        "suppressed": [],
+        "internal_errors": [{"rule": crash.rule, "error": crash.error} for crash in report.crashes],
+        "probe": None,
+        "facts": facts_as_data(report.context.run.facts),
+        "versions": {"fp8check": VERSION},
+    }
+
+
+def outcome_as_data(outcome: Outcome) -> dict[str, object]:
+    """The outcome, in the contract's names."""
+    error = outcome.error
+    speed = predict_speed(outcome.run, outcome) if outcome.trains_in_fp8 else None
+    coverage = outcome.prepared.coverage
+    return {
+        "starts": outcome.starts,
+        "error": None if error is None else {"stage": error.stage, "type": error.type, "message": error.message},
+        "mixed_precision": _value(outcome.mixed_precision),
+        "fp8_enabled": outcome.fp8_enabled,
+        "backend": _value(outcome.backend),
+        "recipe": _recipe(outcome),
+        "fp8_layers": outcome.fp8_layers,
+        "layers": {"converted": coverage.converted, "total": coverage.total, "left": list(coverage.left)},
+        "distributed_type": outcome.distributed_type,
+        "trains_converted_weights": None if outcome.fp8_layers is None else outcome.frozen is None,
+        "speedup": None
+        if speed is None
+        else {"predicted": round(speed.predicted, 2), "low": round(speed.low, 2), "high": round(speed.high, 2), "why": speed.why},
+        "undecided": None if outcome.undecided is None else outcome.undecided.what,
+        "assumed": dict(outcome.stack.assumed),
+        "trace": [
+            {
+                "setting": name,
+                "value": setting.value,
+                "origin": _origin(setting.origin),
+                "overrode": [{"value": other.value, "origin": _origin(other.origin)} for other in setting.overrode],
+            }
+            for name, setting in outcome.settings()
+        ],
+    }
+
+
+def _value(setting: Setting | None) -> object:
+    return None if setting is None else setting.value
+
+
+def _recipe(outcome: Outcome) -> dict[str, object] | None:
+    recipe = outcome.prepared.recipe
+    return None if recipe is None else {name: setting.value for name, setting in recipe.items()}
+
+
+def _origin(origin: Origin) -> dict[str, object]:
+    if origin.span is not None:
+        span = origin.span
+        place: dict[str, object] = {"file": span.file, "line": span.line, "column": span.column}
+        return {**place, "code": origin.code} if origin.code else place
+    for name in ("variable", "flag", "default", "code"):
+        value = getattr(origin, name)
+        if value is not None:
+            return {name: value}
+    return {}
+
+
+def _finding(finding: Finding, mark: str) -> dict[str, object]:
+    return {
+        "rule": finding.rule,
+        "name": finding.name,
+        "severity": finding.severity,
+        "message": finding.message,
+        **_place(finding.span),
+        "pointer": finding.pointer,
+        "label": finding.label,
+        "related": [{**_place(one.place), "message": one.message} for one in finding.related],
+        "notes": list(finding.notes),
+        "help": finding.help,
+        "fix": None,
+        "url": f"{DOCS}{finding.rule}",
+        "fingerprint": mark,
+    }
+
+
+def _place(place: Place) -> dict[str, object]:
+    from fp8check.rules.catalog.rule import span_of
+
+    span = span_of(place)
+    if span is None:
+        return {"file": None, "line": None, "column": None, "end_line": None, "end_column": None}
+    return {
+        "file": span.file,
+        "line": span.line,
+        "column": span.column,
+        "end_line": span.end_line,
+        "end_column": span.end_column,
+    }

@@ -1,0 +1,127 @@
+"""The report for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fp8check.rules.outcome.speed import predict_speed
+from fp8check.rules.report.frames import frame, visible
+from fp8check.rules.report.verdict import counts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fp8check.rules.catalog import Finding
+    from fp8check.rules.outcome import Outcome
+    from fp8check.rules.report.style import Style
+    from fp8check.rules.report.verdict import Report
+
+WIDTH = 96
+
+
+def render(report: Report, style: Style, *, quiet: bool = False) -> str:
+    """The whole report. With `quiet`, findings only."""
+    lines: list[str] = []
+    documents = {document.path: document for document in report.documents}
+    for finding in report.findings:
+        lines.append(_headline(finding, style))
+        lines.extend(frame(finding, documents, style))
+        lines.append("")
+    for crash in report.crashes:
+        lines.append(style.bad(f"{crash.rule} internal error: {visible(crash.error)}"))
+        lines.append("  this rule said nothing: that is not a pass")
+        lines.append("")
+    if not quiet:
+        lines.extend(_summary(report, style))
+        lines.append(_totals(report, style))
+    return "\n".join(lines) + ("\n" if lines else "")
+
+
+def _headline(finding: Finding, style: Style) -> str:
+    head = f"{finding.rule} {finding.severity:<7} {finding.message}"
+    painted = style.severity(finding.severity, f"{finding.rule} {finding.severity:<7}") + " " + style.strong(finding.message)
+    if finding.span is None:
+        return painted
+    where = f"{finding.span.file}:{finding.span.line}:{finding.span.column}"
+    gap = max(2, WIDTH - len(head) - len(where))
+    return painted + " " * gap + style.faint(where)
+
+
+def _summary(report: Report, style: Style) -> Iterator[str]:
+    asked = report.context.asked
+    outcome = report.outcome
+    if not asked.fp8 and outcome.trains_in_fp8 is False and not report.findings:
+        return
+    words = ["fp8" if asked.fp8 else "no FP8"]
+    if asked.backend is not None:
+        words.append(str(asked.backend.value))
+    recipe = _recipe_words({name: setting.value for name, setting in asked.recipe.items()})
+    if recipe:
+        words.append(recipe)
+    where = asked.fp8[0].origin.describe() if asked.fp8 else ""
+    yield f"{style.strong('asked')}     {_line(' · '.join(words), where)}"
+    yield f"{style.strong('happens')}   {happens(outcome)}"
+    speed = predict_speed(report.context.run, outcome)
+    if speed is not None and outcome.trains_in_fp8:
+        word = "slower" if speed.predicted < 0.97 else "faster" if speed.predicted > 1.03 else "no gain"
+        later = f"; it pays from {speed.pays_from:,} tokens" if speed.pays_from and speed.predicted < 1.03 else ""
+        yield f"{style.strong('speed')}     {speed.why}: {speed.predicted:.1f}x ({word}){later}"
+    yield ""
+
+
+def _line(words: str, where: str) -> str:
+    return f"{words}   {where}" if where else words
+
+
+def happens(outcome: Outcome) -> str:
+    """What will really happen, in one line."""
+    if outcome.undecided is not None:
+        return f"not decided: {outcome.undecided.what}"
+    if outcome.error is not None:
+        return f"does not start: {outcome.error.type} ({outcome.error.stage}): {visible(outcome.error.message.splitlines()[0])}"
+    precision = outcome.mixed_precision.value if outcome.mixed_precision is not None else "?"
+    backend = outcome.backend.value if outcome.backend is not None else None
+    layers = outcome.fp8_layers
+    if backend == "MSAMP":
+        return f"{precision} with MS-AMP; whether its layers run in FP8 is not modelled"
+    if layers == "none" or layers is None:
+        return f"{precision}, no layer in FP8"
+    coverage = outcome.prepared.coverage
+    number = f"{coverage.converted} of {coverage.total}" if coverage.converted is not None else layers
+    recipe = _recipe_words({name: setting.value for name, setting in (outcome.prepared.recipe or {}).items()})
+    words = f"{precision} · {backend} · {recipe}" if precision == "fp8" else f"{precision}, with {backend} layers in FP8 · {recipe}"
+    words += f" · {number} Linear layers"
+    if outcome.frozen is not None:
+        words += " · the converted weights are never trained"
+    if backend == "TE" and outcome.reentrant:
+        words += " · backward not in FP8 (gradient checkpointing)"
+    return words
+
+
+def _recipe_words(recipe: dict[str, object]) -> str:
+    parts = [str(recipe[name]) for name in ("fp8_format",) if name in recipe]
+    if "recipe" in recipe:
+        parts.append(str(recipe["recipe"]))
+    if "amax_history_len" in recipe:
+        parts.append(f"history {recipe['amax_history_len']}")
+    if "amax_compute_algo" in recipe:
+        parts.append(str(recipe["amax_compute_algo"]))
+    return ", ".join(parts)
+
+
+def _totals(report: Report, style: Style) -> str:
+    numbers = counts(report)
+    parts = [
+        style.severity(severity, f"{number} {severity}{'s' if number != 1 else ''}")
+        for severity, number in numbers.items()
+        if number and severity != "info"
+    ]
+    if numbers["info"]:
+        parts.append(f"{numbers['info']} note{'s' if numbers['info'] != 1 else ''}")
+    text = ", ".join(parts) or "nothing found"
+    if report.undecided:
+        number = len(report.undecided)
+        needs = sorted({need for one in report.undecided for need in one.needs.split(", ") if " " not in need})
+        about = f" without {', '.join(needs)}" if needs else ""
+        text += f"; {number} rule{'s' if number != 1 else ''} undecided{about} ({report.undecided[0].command})"
+    return text
