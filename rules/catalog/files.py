@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.reading import Document
     from fp8check.rules.settings.accelerate import AccelerateConfig
+    from fp8check.rules.settings.launch import Launch
 
 
 @rule(
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     "YAML 1.1 as PyYAML reads it: no, NO, off are the boolean false",
     "executed on accelerate 1.0.1 and 1.15.0: AttributeError 'bool' object has no attribute 'lower'",
 )
-def unquoted_no(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[Found]:
+def unquoted_no(accelerate: AccelerateConfig, launch: Launch, outcome: Outcome) -> Iterator[Found]:
     """An unquoted `no` or `NO` where Accelerate wants a word.
 
     Why it hurts: YAML 1.1 reads it as the boolean false. `mixed_precision: no` ends the launcher with an
@@ -32,13 +33,16 @@ def unquoted_no(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[Foun
     Write instead: `mixed_precision: "no"`.
     """
     error = outcome.error
+    if accelerate.is_sagemaker:
+        return
     for name, word in (("mixed_precision", "no"), ("distributed_type", "NO")):
         setting = accelerate.top.get(name)
         if setting is None or setting.value is not False:
             continue
-        harmless = name == "distributed_type" and "num_processes" in accelerate.top
-        if harmless:
-            continue  # the simple launcher is chosen all the same: executed on 1.10.1 and 1.11.0
+        if launch.flag(name) is not None:
+            continue
+        if name == "distributed_type" and (error is None or setting not in error.because):
+            continue  # with num_processes the simple launcher is chosen all the same: executed on 1.10.1 and 1.11.0
         fails = error is not None and setting in error.because
         yield Found(
             f"{name}: {word} without quotes is the boolean false",

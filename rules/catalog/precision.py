@@ -53,8 +53,9 @@ def precision_flag_cancels_fp8(run: Run, training: Training, asked: Asked, outco
     won = outcome.mixed_precision or (outcome.handed.mixed_precision if outcome.handed else None)
     if flag is None or not asked.fp8 or won is None or won.value != flag.value:
         return
-    loser = next((asker for asker in asked.fp8 if asker.origin.span != flag.origin.span), None)
-    if loser is None or llamafactory_fp8(run, outcome.stack) is loser:
+    own = llamafactory_fp8(run, outcome.stack)  # FP108 speaks of that
+    loser = next((asker for asker in asked.fp8 if asker != own and asker.origin.span != flag.origin.span), None)
+    if loser is None:
         return
     yield Found(
         f"{flag.value}: true cancels FP8" if flag.origin.default is None else "bf16 is on by default and cancels FP8",

@@ -145,7 +145,9 @@ def _capable(run: Run, stack: Stack, asked: Setting) -> Setting:
     if stack.sees_fp8_library() is False:
         text = "Using `fp8` precision requires `transformer_engine` or `MS-AMP` to be installed."
         raise Stop("accelerator", "ValueError", text, (asked,))
-    gpus = run.facts.gpus
+    # Accelerate asks nvidia-smi for "compute_capability", which it does not know, and then takes torch's current
+    # device (utils/environment.py check_cuda_fp8_capability; seen on an H200): the first visible GPU decides.
+    gpus = run.facts.visible_gpus()
     if gpus is None:
         return asked
     if not gpus:

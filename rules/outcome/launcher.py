@@ -177,8 +177,13 @@ def _more_than_one_gpu(run: Run) -> bool:
 
 
 def _check_processes(run: Run, config: AccelerateConfig | None) -> None:
-    """process_config gives num_processes a default only where distributed_type is the string NO."""
+    """process_config gives num_processes a default only where distributed_type is the string NO.
+
+    Where the launch command was not given, it may well pass --num_processes: then nothing is said.
+    """
     if config is None or run.launch.flag("num_processes") is not None or "num_processes" in config.top:
+        return
+    if not run.launch.given:
         return
     distributed = config.distributed_type
     if distributed is None or distributed.value != "NO":

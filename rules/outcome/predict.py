@@ -9,9 +9,10 @@ from fp8check.rules.outcome.fsdp import apply_arguments, check_deepspeed
 from fp8check.rules.outcome.stack import Stack
 from fp8check.rules.outcome.stop import Stop, Undecided
 from fp8check.rules.settings.values import Setting
+from fp8check.rules.settings.versions import NEWEST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from fp8check.rules.outcome.accelerator import Accelerator
     from fp8check.rules.outcome.run import Run
@@ -46,9 +47,9 @@ class Outcome:
         "undecided",
     )
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, world: Mapping[str, str] = NEWEST) -> None:
         self.run = run
-        self.stack = Stack(run.facts)
+        self.stack = Stack(run.facts, world)
         self.error: Stop | None = None
         self.undecided: Undecided | None = None
         self.environment: launcher.Environment = {}
@@ -122,9 +123,13 @@ class Outcome:
             yield f"recipe.{name}", setting
 
 
-def predict(run: Run) -> Outcome:
-    """What the real packages will do with this run."""
-    outcome = Outcome(run)
+def predict(run: Run, world: Mapping[str, str] = NEWEST) -> Outcome:
+    """What the real packages will do with this run.
+
+    Args:
+        world: the releases to assume of packages whose version is not known.
+    """
+    outcome = Outcome(run, world)
     try:
         _stages(run, outcome)
     except Stop as stop:

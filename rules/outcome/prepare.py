@@ -140,7 +140,7 @@ def mxfp8_support(run: Run, stack: Stack) -> tuple[bool, str]:
 
     A GPU that is not known is taken to be capable.
     """
-    gpus = run.facts.gpus
+    gpus = run.facts.visible_gpus()
     if not gpus:
         return True, ""
     capability = tuple(int(part) for part in gpus[0].compute_capability.split("."))
@@ -170,10 +170,23 @@ def _torchao(run: Run, stack: Stack, state: Accelerator, prepared: Prepared) -> 
     prepared.coverage = layers.torchao_coverage(run)
     prepared.autocast = True
     prepared.recipe = _float8_config(stack, state)
-    gather = prepared.recipe["enable_fsdp_float8_all_gather"]
-    if state.distributed_type == "DEEPSPEED" and gather.value and prepared.coverage.converted != 0:
-        text = "_apply(): Couldn't swap Float8Linear.weight"
-        raise Stop("prepare", "RuntimeError", text, (gather,))
+    _check_swapped_weights(state, prepared)
+
+
+def _check_swapped_weights(state: Accelerator, prepared: Prepared) -> None:
+    """The weights that the all-gather option puts in survive neither DeepSpeed nor FSDP1.
+
+    DeepSpeed: executed on a CPU with accelerate 1.15.0, torch 2.13.0, deepspeed 0.19.8. FSDP1: seen on an H200 with
+    accelerate 1.15.0, torch 2.11.0, torchao 0.17.0.
+    """
+    gather = (prepared.recipe or {})["enable_fsdp_float8_all_gather"]
+    if not gather.value or prepared.coverage.converted == 0:
+        return
+    if state.distributed_type == "DEEPSPEED":
+        raise Stop("prepare", "RuntimeError", "_apply(): Couldn't swap Float8Linear.weight", (gather, state.backend))
+    if state.distributed_type == "FSDP" and not state.is_fsdp2:
+        text = "Expected all tensors to be on the same device, but got tensors is on cpu, different from other tensors"
+        raise Stop("prepare", "RuntimeError", text, (gather, state.backend))
 
 
 def _import_torchao(stack: Stack, state: Accelerator) -> None:

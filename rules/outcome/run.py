@@ -48,6 +48,7 @@ class Run:
         accelerate: the Accelerate configuration at hand, whether or not the launch reads it.
         accelerate_is_default: it is the machine's default_config.yaml, not named by --config_file.
         deepspeed: the DeepSpeed JSON that either file names.
+        tokens: tokens in a batch, where it is known exactly; None where batches are padded to what they hold.
     """
 
     __slots__ = (
@@ -58,6 +59,7 @@ class Run:
         "launch",
         "model",
         "script",
+        "tokens",
         "training",
     )
 
@@ -72,7 +74,9 @@ class Run:
         model: ModelShape | None = None,
         script: Script | None = None,
         accelerate_is_default: bool = False,
+        tokens: int | None = None,
     ) -> None:
+        self.tokens = tokens
         self.launch = launch
         self.facts = facts
         self.accelerate = accelerate

@@ -1,10 +1,11 @@
 """Whether FP8 pays: step time in BF16 and FP8 from layer shapes and tokens per micro-batch.
 
 A small model of one decoder layer, forward and backward: GEMM time at the rate that large GEMMs reach, memory-bound
-work, the cost of casting to FP8, and the launch cost of eager code, below which no layer gets. Its six constants were
-fitted to eight measurements on one NVIDIA H200 (torch 2.11, Transformer Engine 2.20.2 eager, DelayedScaling HYBRID;
-0.5B to 70B shapes, 2,048 to 16,384 tokens). On those, the predicted speed-up is off by 3 % in the median and by 16 %
-at worst. Other GPUs than H100 and H200 are not modelled.
+work, the cost of casting to FP8, and the launch cost of eager code, below which no layer gets. Its constants were
+fitted to 56 measurements on NVIDIA H200s (torch 2.11, Transformer Engine 2.20.2 eager, DelayedScaling HYBRID; 0.5B to
+70B shapes, 512 to 16,384 tokens; docs/evidence/h200-speed.jsonl has 48 of them). On those, the predicted speed-up is
+off by 4 % in the median; 54 of 56 are within 25 %, the worst is off by 39 %, where the launch cost of the one run was
+far above that of the others. Other GPUs than H100 and H200 are not modelled.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ if TYPE_CHECKING:
     from fp8check.rules.outcome.predict import Outcome
     from fp8check.rules.outcome.run import Run
 
-BF16_RATE = 661e12  # FLOP/s that large BF16 GEMMs reach
-FP8_RATE = 1206e12
+BF16_RATE = 715e12  # FLOP/s that large BF16 GEMMs reach
+FP8_RATE = 1495e12
 MEMORY_RATE = 1.06e12  # bytes/s over the counted activations: they are read and written more than once
-CAST_RATE = 2.66e12  # bytes/s of the casts
-BF16_LAUNCH = 2.26e-3  # s a decoder layer: what eager code needs on the CPU
-FP8_LAUNCH = 6.29e-3
-ERROR = 0.16  # worst relative error on the measurements
-SHARPNESS = 4  # how abruptly launch cost gives way to GPU time
+CAST_RATE = 1.45e12  # bytes/s of the casts
+BF16_LAUNCH = 2.38e-3  # s a decoder layer: what eager code needs on the CPU
+FP8_LAUNCH = 7.09e-3
+ERROR = 0.2  # 53 of the 56 measurements lie within
+SHARPNESS = 7.5  # how abruptly launch cost gives way to GPU time
 
 # torchao without torch.compile was 7 to 9 times slower than BF16 at 0.5B and 1.5B, and slower at every size tried.
 TORCHAO_EAGER = (0.3, 0.1, 0.6)

@@ -31,20 +31,21 @@ class Stack:
     """Package versions for one prediction.
 
     Attributes:
-        assumed: packages whose version was not known and taken to be the newest that is modelled.
+        assumed: packages whose version was not known, and the one that was taken instead.
         newer: packages that are newer than the newest modelled, treated as that one.
     """
 
-    __slots__ = ("_facts", "_versions", "assumed", "newer")
+    __slots__ = ("_facts", "_versions", "_world", "assumed", "newer")
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: Facts, world: Mapping[str, str] = NEWEST) -> None:
         self._facts = facts
+        self._world = world
         self._versions: dict[str, Version] = {}
         self.assumed: dict[str, str] = {}
         self.newer: dict[str, str] = {}
 
     def version(self, package: str) -> Version:
-        """The release of a package that the run uses; the newest modelled where it is not known."""
+        """The release of a package that the run uses; that of the assumed world where it is not known."""
         if package not in self._versions:
             self._versions[package] = self._find(package)
         return self._versions[package]
@@ -52,8 +53,8 @@ class Stack:
     def _find(self, package: str) -> Version:
         known = self._facts.package(package)
         if not isinstance(known, str):
-            self.assumed[package] = NEWEST[package]
-            return parse(NEWEST[package])
+            self.assumed[package] = self._world[package]
+            return parse(self._world[package])
         version = parse(known)
         newest = NEWEST.get(package)
         if newest is not None and version > parse(newest):

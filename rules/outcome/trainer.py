@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fp8check.rules.outcome.stop import Stop
 from fp8check.rules.settings.values import Origin, Setting
+from fp8check.rules.settings.versions import at_least
 
 if TYPE_CHECKING:
     from fp8check.rules.outcome.launcher import Environment, Started
@@ -49,6 +50,7 @@ def hand_over(run: Run, stack: Stack, started: Started) -> Handed:
         return handed
     if run.training.trainer == "llamafactory":
         _check_llamafactory(run, stack)
+    _check_peft(run, stack)
     handed = _training_arguments(run, stack, started.environment)
     if run.training.trainer == "llamafactory":
         _llamafactory(run, stack, started.environment, handed)
@@ -100,6 +102,23 @@ def _check_llamafactory(run: Run, stack: Stack) -> None:
     if fp8 is not None and fp8.value and bits is not None and bits.value is not None:
         text = "FP8 training is not compatible with quantization. Please disable one of them."
         raise Stop("arguments", "ValueError", text, (fp8, bits))
+
+
+def _check_peft(run: Run, stack: Stack) -> None:
+    """PEFT before 0.19 imports a class that torchao 0.18 no longer has, as soon as it wraps a layer.
+
+    LLaMA-Factory 0.9.5 pins peft to 0.18. (Executed with peft 0.18.1 and torchao 0.18.0; the class is in torchao's
+    quantization/__init__.py to 0.17.0, the import in peft's tuners/lora/torchao.py to 0.18.1.)
+    """
+    training = run.training
+    written = training.get("finetuning_type") if training.trainer == "llamafactory" else training.get("use_peft")
+    if written is None or not training.uses_lora or not stack.sees_torchao():
+        return
+    known = stack.has("peft")
+    old = not at_least(stack.version("peft"), 0, 19) if known else training.trainer == "llamafactory"
+    if old and at_least(stack.version("torchao"), 0, 18):
+        text = "cannot import name 'LinearActivationQuantizedTensor' from 'torchao.quantization'"
+        raise Stop("trainer", "ImportError", text, (written,))
 
 
 def llamafactory_fp8(run: Run, stack: Stack) -> Setting | None:

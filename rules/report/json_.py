@@ -29,7 +29,7 @@ def as_data(report: Report) -> dict[str, object]:
         "files": [
             {"path": document.path, "kind": document.kind, "dialect": document.dialect} for document in report.documents
         ],
-        "outcome": outcome_as_data(report.outcome),
+        "outcome": _common(report),
         "findings": [_finding(one, mark) for one, mark in zip(report.findings, marks, strict=True)],
         "undecided": [one._asdict() for one in report.undecided],
         "suppressed": [],
@@ -38,6 +38,16 @@ def as_data(report: Report) -> dict[str, object]:
         "facts": facts_as_data(report.context.run.facts),
         "versions": {"fp8check": VERSION},
     }
+
+
+def _common(report: Report) -> dict[str, object]:
+    """The outcome; a value that depends on a version that is not known is null."""
+    data = outcome_as_data(report.outcome)
+    if report.earlier is None:
+        return data
+    earlier = outcome_as_data(report.earlier)
+    keep = ("trace", "assumed", "undecided")
+    return {name: value if name in keep or earlier[name] == value else None for name, value in data.items()}
 
 
 def outcome_as_data(outcome: Outcome) -> dict[str, object]:

@@ -61,12 +61,22 @@ def _summary(report: Report, style: Style) -> Iterator[str]:
     where = asked.fp8[0].origin.describe() if asked.fp8 else ""
     yield f"{style.strong('asked')}     {_line(' · '.join(words), where)}"
     yield f"{style.strong('happens')}   {happens(outcome)}"
+    earlier = report.earlier
+    if earlier is not None:
+        yield f"          with {_assumed(outcome)} assumed"
+        if happens(earlier) != happens(outcome):
+            yield f"{style.strong('or')}        {happens(earlier)}"
+            yield f"          with {_assumed(earlier)}"
     speed = predict_speed(report.context.run, outcome)
     if speed is not None and outcome.trains_in_fp8:
         word = "slower" if speed.predicted < 0.97 else "faster" if speed.predicted > 1.03 else "no gain"
         later = f"; it pays from {speed.pays_from:,} tokens" if speed.pays_from and speed.predicted < 1.03 else ""
         yield f"{style.strong('speed')}     {speed.why}: {speed.predicted:.1f}x ({word}){later}"
     yield ""
+
+
+def _assumed(outcome: Outcome) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {version}" for name, version in sorted(outcome.stack.assumed.items()))
 
 
 def _line(words: str, where: str) -> str:

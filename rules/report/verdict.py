@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from fp8check.rules.catalog import LAST_RESORT, RULES, Context, check
+from fp8check.rules.catalog import LAST_RESORT, RULES, Context, Open, Result, check
+from fp8check.rules.catalog.rule import KNOWLEDGE
 from fp8check.rules.outcome import predict
+from fp8check.rules.settings.versions import EARLIER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
-    from fp8check.rules.catalog import Crash, Finding, Open, Rule
+    from fp8check.rules.catalog import Crash, Finding, Rule
     from fp8check.rules.outcome import Outcome, Run
     from fp8check.rules.reading import Document
 
@@ -23,32 +25,47 @@ class Report(NamedTuple):
 
     Attributes:
         verdict: fail (an error was found), warn, pass, or undecided (nothing found, and something is not known).
+        earlier: the outcome with earlier releases, where versions had to be assumed; None where all are known.
     """
 
     verdict: str
     context: Context
     outcome: Outcome
+    earlier: Outcome | None
     documents: tuple[Document, ...]
     findings: tuple[Finding, ...]
     undecided: tuple[Open, ...]
     crashes: tuple[Crash, ...]
 
 
-def examine(run: Run, documents: tuple[Document, ...] = (), rules: Iterable[Rule] = RULES) -> Report:
-    """Predict the run's outcome, run the rules over it, and come to a verdict."""
+def examine(run: Run, documents: tuple[Document, ...] = (), rules: Sequence[Rule] = RULES) -> Report:
+    """Predict the run's outcome, run the rules over it, and come to a verdict.
+
+    Where versions are not known, all of it is done twice, with the newest releases and with earlier ones. What is
+    found in both is found; what is found in one only depends on the version, and is undecided.
+    """
     outcome = predict(run)
     context = Context(run, outcome, documents)
     result = check(context, rules)
+    earlier = None
+    if outcome.stack.assumed:
+        earlier = predict(run, EARLIER)
+        result = _common(result, check(Context(run, earlier, documents), rules), outcome)
     findings = _without_last_resort(result.findings)
-    return Report(
-        _verdict(findings, result.undecided, outcome),
-        context,
-        outcome,
-        documents,
-        findings,
-        result.undecided,
-        result.crashes,
-    )
+    verdict = _verdict(findings, result.undecided, outcome)
+    return Report(verdict, context, outcome, earlier, documents, findings, result.undecided, result.crashes)
+
+
+def _common(newest: Result, earlier: Result, outcome: Outcome) -> Result:
+    """What both worlds say; what one of them says alone becomes undecided."""
+    places = {(one.rule, one.span) for one in newest.findings} & {(one.rule, one.span) for one in earlier.findings}
+    findings = tuple(one for one in newest.findings if (one.rule, one.span) in places)
+    open_ = {one.rule: one for one in (*newest.undecided, *earlier.undecided)}
+    packages = ", ".join(sorted(outcome.stack.assumed)).replace("_", " ")
+    for one in (*newest.findings, *earlier.findings):
+        if (one.rule, one.span) not in places and one.rule not in LAST_RESORT:
+            open_.setdefault(one.rule, Open(one.rule, f"the versions of {packages}", KNOWLEDGE["packages"]))
+    return Result(findings, tuple(open_[rule] for rule in sorted(open_)), newest.crashes + earlier.crashes)
 
 
 def _without_last_resort(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:

@@ -21,6 +21,18 @@ NEWEST = {
     "torch": "2.13.0",
 }
 
+# Releases that many people still run, with other behaviour: what is not known of a run is predicted with both, and
+# only what holds in both is said. LLaMA-Factory 0.9.5 allows both.
+EARLIER = {
+    **NEWEST,
+    "accelerate": "1.11.0",
+    "transformers": "4.57.1",
+    "transformer_engine": "2.8.0",
+    "torchao": "0.14.1",
+    "peft": "0.18.1",
+    "torch": "2.8.0",
+}
+
 # The oldest Accelerate release that knows FP8 by launcher and configuration file.
 OLDEST_ACCELERATE = "0.34.0"
 

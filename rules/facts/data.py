@@ -1,0 +1,169 @@
+"""Facts: what is known of the machine that the run will use, and what is not."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Unknown(Enum):
+    """The type of UNKNOWN: an answer that nobody has."""
+
+    UNKNOWN = "unknown"
+
+    def __bool__(self) -> bool:
+        """Refuse to count as true or false, so that "unknown" can never pass for "no".
+
+        Raises:
+            TypeError: always; compare with `is UNKNOWN`.
+        """
+        raise TypeError("unknown is neither true nor false: compare with `is UNKNOWN`")
+
+
+UNKNOWN: Final = Unknown.UNKNOWN
+
+
+class Gpu(NamedTuple):
+    """One NVIDIA GPU.
+
+    Attributes:
+        index: the driver's number for it (nvidia-smi's), which is not always CUDA's.
+        name: the product name, as the driver gives it.
+        compute_capability: "9.0" for Hopper.
+        memory_mib: total memory in MiB, None where it is not known.
+        mig: whether it is cut into MIG instances, None where it is not known.
+    """
+
+    index: int  # type: ignore[assignment]  # the contract's name; nobody looks up positions in it
+    name: str
+    compute_capability: str
+    memory_mib: int | None = None
+    mig: bool | None = None
+
+
+class Facts:
+    """What is known of one machine and one Python environment.
+
+    In every mapping an absent key is unknown and a value None is known to be absent. None in the place of a whole
+    mapping or list: nothing of that kind is known.
+
+    Attributes:
+        python: version of the interpreter that will train, "3.11.7".
+        packages: versions by normalised name (lower case, underscores).
+        variables: the environment variables that matter, credentials masked.
+        gpus: all GPUs that the driver shows; an empty list is the knowledge that there is none.
+        driver: version of the NVIDIA driver.
+        cuda: CUDA versions: "torch" (what torch was built for), "driver" (the newest that the driver supports).
+        libraries: versions of cudnn, cublas and nccl; see libraries.py for the keys.
+        transformer_engine: its parts; see engine.py for the keys.
+        duplicates: packages with more than one version in one environment, and these versions, the effective one first.
+        notes: what could not be learned, and why; what looked odd.
+        source: "machine" for the one that this runs on, "file" for saved facts, "nothing" where none were gathered.
+        path: the file that they were loaded from.
+    """
+
+    __slots__ = (
+        "cuda",
+        "driver",
+        "duplicates",
+        "gpus",
+        "libraries",
+        "notes",
+        "packages",
+        "path",
+        "python",
+        "source",
+        "transformer_engine",
+        "variables",
+    )
+
+    def __init__(
+        self,
+        *,
+        python: str | None = None,
+        packages: Mapping[str, str | None] | None = None,
+        variables: Mapping[str, str] | None = None,
+        gpus: list[Gpu] | None = None,
+        driver: str | None = None,
+        cuda: Mapping[str, str | None] | None = None,
+        libraries: Mapping[str, str | None] | None = None,
+        transformer_engine: Mapping[str, object] | None = None,
+        duplicates: Mapping[str, list[str]] | None = None,
+        notes: list[str] | None = None,
+        source: str = "nothing",
+        path: str | None = None,
+    ) -> None:
+        self.python = python
+        self.packages = None if packages is None else dict(packages)
+        self.variables = None if variables is None else dict(variables)
+        self.gpus = None if gpus is None else list(gpus)
+        self.driver = driver
+        self.cuda = None if cuda is None else dict(cuda)
+        self.libraries = None if libraries is None else dict(libraries)
+        self.transformer_engine = None if transformer_engine is None else dict(transformer_engine)
+        self.duplicates = None if duplicates is None else {name: list(found) for name, found in duplicates.items()}
+        self.notes = list(notes or ())
+        self.source = source
+        self.path = path
+
+    def __eq__(self, other: object) -> bool:
+        """The same facts, wherever they were found."""
+        if not isinstance(other, Facts):
+            return NotImplemented
+        return all(
+            getattr(self, name) == getattr(other, name) for name in self.__slots__ if name not in {"source", "path"}
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # facts are filled in step by step
+
+    def __repr__(self) -> str:
+        """All that is known, for people who debug."""
+        known = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__slots__ if getattr(self, name))
+        return f"Facts({known})"
+
+    def package(self, name: str) -> str | Unknown | None:
+        """The version of a package, None where it is known to be absent, UNKNOWN where nobody looked."""
+        if self.packages is None:
+            return UNKNOWN
+        return self.packages.get(name, UNKNOWN)
+
+    @property
+    def is_training_environment(self) -> bool | Unknown:
+        """Whether these are the facts of an environment that trains: torch or accelerate is installed there."""
+        found = [self.package("torch"), self.package("accelerate")]
+        if any(isinstance(version, str) for version in found):
+            return True
+        return UNKNOWN if UNKNOWN in found else False
+
+    def visible_gpus(self) -> list[Gpu] | None:
+        """The GPUs that a CUDA program would see under CUDA_VISIBLE_DEVICES; None where that is not known.
+
+        CUDA's own rules: an empty value hides all, and the list ends at the first number that is not a GPU's.
+        """
+        if self.gpus is None or self.variables is None:
+            return None
+        asked = self.variables.get("CUDA_VISIBLE_DEVICES")
+        if asked is None:
+            return list(self.gpus)
+        return _select(self.gpus, asked, self.variables.get("CUDA_DEVICE_ORDER"))
+
+
+def _select(gpus: list[Gpu], asked: str, order: str | None) -> list[Gpu] | None:
+    by_index = {str(gpu.index): gpu for gpu in gpus}
+    chosen: list[Gpu] = []
+    for entry in (part.strip() for part in asked.split(",")):
+        if entry.upper().startswith(("GPU-", "MIG-")):
+            return None  # identifiers are not among the facts
+        gpu = by_index.get(entry)
+        if gpu is None:
+            break
+        chosen.append(gpu)
+    if len(set(chosen)) < len(chosen):
+        return None  # the same GPU twice: releases of CUDA differ
+    mixed = len({gpu.name for gpu in gpus}) > 1
+    if mixed and chosen and len(chosen) < len(gpus) and order != "PCI_BUS_ID":
+        return None  # by default CUDA counts the fastest GPU first, the driver by the bus
+    return chosen

@@ -1,0 +1,247 @@
+"""Facts in a file: `fp8check env --json > facts.json` on one machine, `--facts facts.json` on another."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from fp8check.rules.facts.data import Facts, Gpu
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SCHEMA = "fp8check/facts/1"
+
+# More than any real facts.json by far; a hostile file must not fill the memory.
+LARGEST_FILE = 4 * 1024 * 1024
+_LONGEST_TEXT = 10_000
+_LARGEST_NUMBER = 2**53
+
+_KEYS = (
+    "python",
+    "packages",
+    "variables",
+    "gpus",
+    "driver",
+    "cuda",
+    "libraries",
+    "transformer_engine",
+    "duplicates",
+    "notes",
+)
+
+
+class BadFacts(ValueError):  # noqa: N818  the name says which file is bad
+    """A file that is not a facts.json.
+
+    Attributes:
+        path: the file, as it was named.
+        message: what is wrong.
+        pointer: JSON pointer to the value at fault, "" where it is the whole file.
+        line: the line at fault, from 1, where it is known.
+        column: the column at fault, from 1, where it is known.
+    """
+
+    def __init__(
+        self, path: str, message: str, pointer: str = "", line: int | None = None, column: int | None = None
+    ) -> None:
+        place = f"{path}:{line}:{column}" if line is not None else path
+        super().__init__(f"{place}: {pointer}: {message}" if pointer else f"{place}: {message}")
+        self.path = path
+        self.message = message
+        self.pointer = pointer
+        self.line = line
+        self.column = column
+
+
+def load(path: str) -> Facts:
+    """Read saved facts.
+
+    Raises:
+        BadFacts: the file is not a facts.json of this schema.
+        OSError: it cannot be read.
+    """
+    with open(path, "rb") as file:  # noqa: PTH123  pathlib costs more than all the rest of this module
+        content = file.read(LARGEST_FILE + 1)
+    if len(content) > LARGEST_FILE:
+        raise BadFacts(path, f"larger than {LARGEST_FILE // 1024**2} MiB: this is not a facts.json")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadFacts(path, f"not UTF-8 at byte {error.start}") from error
+    return loads(text, path)
+
+
+def loads(text: str, path: str = "facts.json") -> Facts:
+    """Read saved facts from text; `path` is for the messages.
+
+    Raises:
+        BadFacts: it is not a facts.json of this schema.
+    """
+    reader = _Reader(path)
+    content = reader.parse(text)
+    schema = content.get("schema")
+    if schema != SCHEMA:
+        raise BadFacts(path, f"the schema must be {SCHEMA!r}, not {_shown(schema)}", "/schema")
+    notes = reader.texts(content.get("notes", []), "/notes")
+    unread = sorted(set(content) - {*_KEYS, "schema"})
+    notes += [f"{path}: the key {_shown(key)} is not known and was not read" for key in unread[:10]]
+    return Facts(
+        python=reader.text_or_none(content.get("python"), "/python"),
+        packages=reader.versions(content.get("packages"), "/packages"),
+        variables=reader.variables(content.get("variables")),
+        gpus=reader.gpus(content.get("gpus")),
+        driver=reader.text_or_none(content.get("driver"), "/driver"),
+        cuda=reader.versions(content.get("cuda"), "/cuda"),
+        libraries=reader.versions(content.get("libraries"), "/libraries"),
+        transformer_engine=reader.engine(content.get("transformer_engine")),
+        duplicates=reader.duplicates(content.get("duplicates")),
+        notes=notes,
+        source="file",
+        path=path,
+    )
+
+
+def dump(facts: Facts) -> str:
+    """The facts as JSON text, in an order that does not change; what is unknown is left out."""
+    content: dict[str, object] = {"schema": SCHEMA}
+    for key in _KEYS:
+        value = getattr(facts, key)
+        if key == "gpus" and value is not None:
+            content[key] = [{name: part for name, part in gpu._asdict().items() if part is not None} for gpu in value]
+        elif isinstance(value, dict):
+            content[key] = dict(sorted(value.items()))
+        elif value is not None and value != []:
+            content[key] = value
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+class _Reader:
+    """Takes typed values out of parsed JSON, and names the place of the first that does not fit."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def _fail(self, expected: str, value: object, pointer: str) -> BadFacts:
+        return BadFacts(self._path, f"expected {expected}, not {_shown(value)}", pointer)
+
+    def parse(self, text: str) -> Mapping[str, object]:
+        try:
+            content = json.loads(text, object_pairs_hook=self._no_duplicates)
+        except json.JSONDecodeError as error:
+            message = f"not JSON: {error.msg}"
+            raise BadFacts(self._path, message, line=error.lineno, column=error.colno) from error
+        except RecursionError as error:
+            raise BadFacts(self._path, "nested too deeply") from error
+        except BadFacts:
+            raise
+        except ValueError as error:  # a number with more digits than Python converts
+            raise BadFacts(self._path, f"not readable: {error}") from error
+        return self._mapping(content, "")
+
+    def _no_duplicates(self, pairs: list[tuple[str, object]]) -> dict[str, object]:
+        content = dict(pairs)
+        if len(content) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise BadFacts(self._path, f"the key {_shown(twice)} occurs twice in one object")
+        return content
+
+    def _mapping(self, value: object, pointer: str) -> Mapping[str, object]:
+        if not isinstance(value, dict):
+            raise self._fail("an object", value, pointer)
+        return value
+
+    def _list(self, value: object, pointer: str) -> list[object]:
+        if not isinstance(value, list):
+            raise self._fail("a list", value, pointer)
+        return value
+
+    def _text(self, value: object, pointer: str) -> str:
+        if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
+            raise self._fail("a text", value, pointer)
+        return value
+
+    def text_or_none(self, value: object, pointer: str) -> str | None:
+        return None if value is None else self._text(value, pointer)
+
+    def texts(self, value: object, pointer: str) -> list[str]:
+        return [self._text(item, f"{pointer}/{index}") for index, item in enumerate(self._list(value, pointer))]
+
+    def _number(self, value: object, pointer: str) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LARGEST_NUMBER:
+            raise self._fail("a whole number from 0", value, pointer)
+        return value
+
+    def _bool_or_none(self, value: object, pointer: str) -> bool | None:
+        if value is None or isinstance(value, bool):
+            return value
+        raise self._fail("true, false or null", value, pointer)
+
+    def versions(self, value: object, pointer: str) -> dict[str, str | None] | None:
+        if value is None:
+            return None
+        items = self._mapping(value, pointer).items()
+        return {name: self.text_or_none(version, _below(pointer, name)) for name, version in items}
+
+    def variables(self, value: object) -> dict[str, str] | None:
+        if value is None:
+            return None
+        items = self._mapping(value, "/variables").items()
+        return {name: self._text(text, _below("/variables", name)) for name, text in items}
+
+    def duplicates(self, value: object) -> dict[str, list[str]] | None:
+        if value is None:
+            return None
+        items = self._mapping(value, "/duplicates").items()
+        return {name: self.texts(found, _below("/duplicates", name)) for name, found in items}
+
+    def gpus(self, value: object) -> list[Gpu] | None:
+        if value is None:
+            return None
+        return [self._gpu(item, f"/gpus/{place}") for place, item in enumerate(self._list(value, "/gpus"))]
+
+    def _gpu(self, value: object, pointer: str) -> Gpu:
+        parts = self._mapping(value, pointer)
+        capability = self._text(parts.get("compute_capability"), f"{pointer}/compute_capability")
+        if [part.isdecimal() for part in capability.split(".")] != [True, True]:
+            raise self._fail('a compute capability like "9.0"', capability, f"{pointer}/compute_capability")
+        memory = parts.get("memory_mib")
+        return Gpu(
+            index=self._number(parts.get("index"), f"{pointer}/index"),
+            name=self._text(parts.get("name"), f"{pointer}/name"),
+            compute_capability=capability,
+            memory_mib=None if memory is None else self._number(memory, f"{pointer}/memory_mib"),
+            mig=self._bool_or_none(parts.get("mig"), f"{pointer}/mig"),
+        )
+
+    def engine(self, value: object) -> dict[str, object] | None:
+        if value is None:
+            return None
+        place = "/transformer_engine"
+        parts: dict[str, object] = {}
+        for key, part in self._mapping(value, place).items():
+            pointer = _below(place, key)
+            if key == "imports":
+                parts[key] = self._bool_or_none(part, pointer)
+            elif key == "core":
+                parts[key] = self.versions(part, pointer)
+            else:
+                parts[key] = self.text_or_none(part, pointer)
+        return parts
+
+
+def _below(pointer: str, name: str) -> str:
+    return f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}"
+
+
+def _shown(value: object) -> str:
+    """The value for a message: short, whatever it is."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, str):
+        return repr(value if len(value) <= 60 else value[:57] + "...")
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,197 @@
+"""A config.json -> ModelShape."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from fp8check.rules.models.dialects import DIALECTS, TEXT_PARTS
+from fp8check.rules.models.experts import Routed, routed_experts
+from fp8check.rules.models.parts import Sizes
+from fp8check.rules.models.shape import Linear, ModelShape
+from fp8check.rules.models.values import LARGEST_COUNT, BadConfig, Config
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fp8check.rules.models.parts import Dialect
+
+# Keys that tell of experts, in an architecture that is not known here.
+_EXPERT_KEYS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
+_NEEDED_WHERE_UNKNOWN = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size")
+
+
+def from_config(config: Mapping[str, object], name: str, source: str) -> ModelShape | None:
+    """The shape that a config.json describes; None where its layers are not known (read_config says why).
+
+    Args:
+        config: the parsed config.json.
+        name: the model as the user named it.
+        source: "config.json", "hub cache" or "table".
+    """
+    try:
+        return read_config(config, name, source)
+    except BadConfig:
+        return None
+
+
+def read_config(config: Mapping[str, object], name: str, source: str) -> ModelShape:
+    """Like from_config(), with the reason.
+
+    Raises:
+        BadConfig: the layers are not known; the text says why.
+    """
+    text = _text_part(config)
+    known = _dialect(text.values)
+    read = Config(text.values, known.defaults, known.model_type)
+    sizes = _sizes(read)
+    routed = routed_experts(read, sizes, known.dialect) if known.dialect.moe is not None else None
+    head = Linear("lm_head", sizes.hidden, sizes.vocab, known.dialect.head_bias)
+    tied = _tied(config, read)
+    block, dense_block = _blocks(read, sizes, known.dialect, routed)
+    return ModelShape(
+        name=name,
+        source=source,
+        model_type=known.model_type,
+        hidden=sizes.hidden,
+        intermediate=sizes.intermediate,
+        layers=sizes.layers,
+        heads=sizes.heads,
+        kv_heads=sizes.kv_heads,
+        head_dim=sizes.head_dim,
+        vocab=sizes.vocab,
+        tied=tied,
+        block=block,
+        dense_block=dense_block,
+        dense_layers=0 if routed is None else routed.dense_layers,
+        head=head,
+        parameters=_parameters(read, sizes, known.dialect, (block, dense_block), routed, head, tied),
+        routed=None if routed is None else routed.experts,
+        quantization=_quantization(config),
+        prefix=known.dialect.prefix if text.whole else "model.language_model.layers",
+        assumed=known.assumed,
+        complete=text.whole,
+    )
+
+
+class _TextPart(NamedTuple):
+    values: Mapping[str, object]
+    whole: bool  # the config has nothing but the text model
+
+
+def _text_part(config: Mapping[str, object]) -> _TextPart:
+    nested = config.get("text_config")
+    if nested is None:
+        return _TextPart(config, whole="vision_config" not in config)
+    if not isinstance(nested, dict):
+        raise BadConfig("text_config must be an object")
+    if "model_type" in nested:
+        return _TextPart(nested, whole=False)
+    model_type = config.get("model_type")
+    if not isinstance(model_type, str):
+        raise BadConfig("model_type is missing")
+    # LLaVA and older configs of Gemma 3 leave it out; the configuration classes then take these.
+    inner = {"gemma3": "gemma3_text", "llava": "llama", "llava_next": "llama"}.get(model_type, f"{model_type}_text")
+    return _TextPart({**nested, "model_type": inner}, whole=False)
+
+
+class _Known(NamedTuple):
+    model_type: str
+    dialect: Dialect
+    defaults: Mapping[str, object]
+    assumed: bool
+
+
+def _dialect(values: Mapping[str, object]) -> _Known:
+    model_type = values.get("model_type")
+    if not isinstance(model_type, str):
+        raise BadConfig("model_type is missing")
+    model_type = {"qwen2_vl": "qwen2_vl_text", "qwen2_5_vl": "qwen2_5_vl_text"}.get(model_type, model_type)
+    dialect = DIALECTS.get(TEXT_PARTS.get(model_type, model_type))
+    if dialect is not None:
+        return _Known(model_type, dialect, _class_defaults(model_type), assumed=False)
+    experts = [key for key in _EXPERT_KEYS if key in values]
+    missing = [key for key in _NEEDED_WHERE_UNKNOWN if key not in values]
+    if experts or missing:
+        why = f"it has {experts[0]}" if experts else f"{missing[0]} is missing"
+        raise BadConfig(f"the architecture {model_type[:40]!r} is not known, and {why}")
+    return _Known(model_type[:80], DIALECTS["llama"], {}, assumed=True)
+
+
+def _class_defaults(model_type: str) -> Mapping[str, object]:
+    """What transformers' configuration class takes for a key that is missing (the same in 4.57 and 5.23)."""
+    path = os.path.join(os.path.dirname(__file__), "defaults.json")  # noqa: PTH118, PTH120  start-up time
+    with open(path, encoding="utf-8") as file:  # noqa: PTH123
+        defaults: dict[str, dict[str, object]] = json.load(file)
+    return defaults[model_type]
+
+
+def _sizes(config: Config) -> Sizes:
+    hidden = config.size("hidden_size", "n_embd", "d_model")
+    heads = config.size("num_attention_heads", "n_head", "n_heads")
+    head_dim = config.size_or_none("head_dim")
+    if head_dim is None and hidden % heads:
+        raise BadConfig(f"hidden_size {hidden} is not a multiple of num_attention_heads {heads}")
+    return Sizes(
+        hidden=hidden,
+        intermediate=_intermediate(config, hidden),
+        layers=config.size("num_hidden_layers", "n_layer", "n_layers", largest=LARGEST_COUNT),
+        heads=heads,
+        kv_heads=config.size_or_none("num_key_value_heads", "num_kv_heads") or heads,
+        head_dim=head_dim or hidden // heads,
+        vocab=config.size("vocab_size"),
+    )
+
+
+def _intermediate(config: Config, hidden: int) -> int:
+    """Width of the feed-forward part; the GPT-2 family takes four times the hidden size where it is not written."""
+    found = config.size_or_none("intermediate_size", "ffn_dim", "ffn_hidden_size", "n_inner")
+    if found is None and config.model_type in {"gpt2", "falcon"}:
+        return 4 * hidden
+    return found if found is not None else config.size("intermediate_size")
+
+
+def _tied(config: Mapping[str, object], text: Config) -> bool:
+    """tie_word_embeddings; in a multimodal config the outer one counts (modeling_utils.py tie_weights)."""
+    outer = config.get("tie_word_embeddings")
+    return outer if isinstance(outer, bool) else text.flag("tie_word_embeddings")
+
+
+def _quantization(config: Mapping[str, object]) -> str | None:
+    found = config.get("quantization_config")
+    if found is None:
+        return None
+    method = found.get("quant_method") if isinstance(found, dict) else None
+    return method[:80] if isinstance(method, str) else "unnamed"
+
+
+def _blocks(
+    config: Config, sizes: Sizes, dialect: Dialect, routed: Routed | None
+) -> tuple[tuple[Linear, ...], tuple[Linear, ...]]:
+    """The Linear layers of a layer, and of one of the layers at the front that have no experts."""
+    attention = dialect.attention(config, sizes, dialect)
+    dense = attention + dialect.feed_forward(config, sizes, dialect)
+    if routed is None:
+        return dense, ()
+    return attention + routed.shared, dense if routed.dense_layers else ()
+
+
+def _parameters(
+    config: Config,
+    sizes: Sizes,
+    dialect: Dialect,
+    blocks: tuple[tuple[Linear, ...], tuple[Linear, ...]],
+    routed: Routed | None,
+    head: Linear,
+    tied: bool,
+) -> int:
+    block, dense_block = (sum(linear.parameters for linear in part) for part in blocks)
+    norms = dialect.vectors * sizes.hidden + dialect.layer_extra(config, sizes)
+    dense_layers = 0 if routed is None else routed.dense_layers
+    total = sizes.layers * norms + dense_layers * dense_block
+    total += (sizes.layers - dense_layers) * (block + (0 if routed is None else routed.experts.parameters))
+    total += sizes.vocab * sizes.hidden + dialect.last_vectors * sizes.hidden + dialect.model_extra(config, sizes)
+    if not tied:
+        return total + head.parameters
+    return total + (sizes.vocab if head.bias else 0)

@@ -1,0 +1,129 @@
+"""Where a model's config.json is: a directory, the cache of the Hugging Face hub, or the table that is shipped."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from fp8check.rules.models.config import read_config
+from fp8check.rules.models.values import BadConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fp8check.rules.models.shape import ModelShape
+
+# Real ones have a few kilobytes.
+LARGEST_FILE = 1024 * 1024
+
+_HUB_NAME = re.compile(r"[\w.-]+(?:/[\w.-]+)?", re.ASCII)
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+class Search(NamedTuple):
+    """What was found for a model's name.
+
+    Attributes:
+        shape: the model, None where it is unknown.
+        reasons: what was wrong with the places that had something; why the shape is unknown.
+    """
+
+    shape: ModelShape | None
+    reasons: tuple[str, ...] = ()
+
+
+def find(name: str, *, base: str, environ: Mapping[str, str]) -> ModelShape | None:
+    """The model of that name; None where it is unknown. search() also says why.
+
+    Args:
+        name: a directory, or a name on the hub.
+        base: the directory that a relative path starts from: that of the file which names the model.
+        environ: the environment, for the place of the hub's cache.
+    """
+    return search(name, base=base, environ=environ).shape
+
+
+def search(name: str, *, base: str, environ: Mapping[str, str]) -> Search:
+    """Like find(), with the reasons.
+
+    A directory comes first, as in transformers. One with a config.json that cannot be used ends the search: the run
+    would take that one too.
+    """
+    local = _local(name, base, environ)
+    if local is not None:
+        return _read(local, name, "config.json")
+    if _HUB_NAME.fullmatch(name) is None or ".." in name:
+        return Search(None, (f"{name}: no such directory here with a config.json",))
+    cached = _cached(name, environ)
+    if cached is not None:
+        found = _read(cached, name, "hub cache")
+        if found.shape is not None:
+            return found
+        return Search(_listed(name), found.reasons)
+    shape = _listed(name)
+    reason = f"{name}: not a directory here, not in the hub's cache, and not in the table of known models"
+    return Search(shape) if shape is not None else Search(None, (reason,))
+
+
+def _local(name: str, base: str, environ: Mapping[str, str]) -> str | None:
+    path = name
+    if path == "~" or path.startswith("~/"):
+        path = environ.get("HOME", "~") + path[1:]
+    file = os.path.join(base, path, "config.json")
+    return file if name and "\0" not in name and os.path.isfile(file) else None
+
+
+def _cached(name: str, environ: Mapping[str, str]) -> str | None:
+    """The config.json of the revision that "main" names in the cache, the one that an offline run would take."""
+    folder = os.path.join(_hub_cache(environ), "models--" + name.replace("/", "--"))
+    try:
+        with open(os.path.join(folder, "refs", "main"), encoding="ascii") as file:
+            commit = file.read(64).strip()
+    except (OSError, ValueError):
+        return None
+    if _COMMIT.fullmatch(commit) is None:
+        return None
+    config = os.path.join(folder, "snapshots", commit, "config.json")
+    return config if os.path.isfile(config) else None
+
+
+def _hub_cache(environ: Mapping[str, str]) -> str:
+    """huggingface_hub/constants.py: HF_HUB_CACHE, else HF_HOME/hub, else XDG_CACHE_HOME/huggingface/hub."""
+    for variable in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
+        if environ.get(variable):
+            return _home_expanded(environ[variable], environ)
+    cache = environ.get("XDG_CACHE_HOME") or "~/.cache"
+    home = environ.get("HF_HOME") or os.path.join(cache, "huggingface")
+    return os.path.join(_home_expanded(home, environ), "hub")
+
+
+def _home_expanded(path: str, environ: Mapping[str, str]) -> str:
+    if path == "~" or path.startswith("~/"):
+        return environ.get("HOME", "~") + path[1:]
+    return path
+
+
+def _read(path: str, name: str, source: str) -> Search:
+    try:
+        with open(path, "rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+        if len(content) > LARGEST_FILE:
+            raise BadConfig(f"larger than {LARGEST_FILE // 1024} KiB")
+        config = json.loads(content)
+        if not isinstance(config, dict):
+            raise BadConfig("not an object")
+        return Search(read_config(config, name, source))
+    except (OSError, ValueError, RecursionError) as error:  # BadConfig, JSON and encoding errors are ValueErrors
+        return Search(None, (f"config.json of {name}: {error}",))
+
+
+def _listed(name: str) -> ModelShape | None:
+    """The model in known.json; on the hub, upper and lower case are the same."""
+    with open(os.path.join(os.path.dirname(__file__), "known.json"), encoding="utf-8") as file:
+        table = json.load(file)
+    for entry in table["models"]:
+        if name.casefold() in (listed.casefold() for listed in entry["names"]):
+            return read_config(entry["config"], name, "table")
+    return None

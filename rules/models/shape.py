@@ -1,0 +1,175 @@
+"""ModelShape: the Linear layers of a causal language model, their sizes and how many parameters it has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Linear(NamedTuple):
+    """One torch.nn.Linear: `name` is relative to the decoder layer, or to the model for the head."""
+
+    name: str
+    in_features: int
+    out_features: int
+    bias: bool
+
+    @property
+    def parameters(self) -> int:
+        """Number of its parameters."""
+        return self.in_features * self.out_features + (self.out_features if self.bias else 0)
+
+
+class Experts(NamedTuple):
+    """The routed experts of one mixture-of-experts layer.
+
+    Attributes:
+        count: experts in a layer.
+        per_token: experts that one token goes through.
+        intermediate: width of one expert.
+        before_5: their Linear layers, and the router where it is one, up to transformers 4.57. From 5.0 on they are
+            three-dimensional parameters, no nn.Linear, and no FP8 conversion finds them.
+        after: name of the Linear layer in the block that these stand behind, in the order of named_modules().
+        parameters: of all experts and the router of one layer.
+    """
+
+    count: int
+    per_token: int
+    intermediate: int
+    before_5: tuple[Linear, ...]
+    after: str
+    parameters: int
+
+
+class ModelShape:
+    """What the sizes in a config.json make of a model.
+
+    Attributes:
+        name: the model as the user named it.
+        source: where the sizes come from: "config.json", "hub cache" or "table".
+        model_type: transformers' name of the architecture.
+        assumed: the architecture is not known here and was taken to be built like Llama.
+        complete: False where the model has further Linear layers that are not described (a vision tower).
+        hidden: width of the residual stream.
+        intermediate: width of the feed-forward part of a dense layer.
+        layers: number of decoder layers.
+        heads, kv_heads, head_dim: of the attention.
+        vocab: rows of the embedding.
+        tied: the head's weight is the embedding's.
+        experts, experts_per_token: of a mixture-of-experts layer, None for a dense model.
+        routed: more about these experts.
+        quantization: quant_method of the config.json, "unnamed" where it has none, None without quantization.
+        block: the Linear layers of one decoder layer in the order of named_modules(), as transformers 5 builds them.
+            For a mixture of experts, of a layer that has experts.
+        dense_block: the same for the layers at the front that have no experts.
+        dense_layers: the number of those layers.
+        prefix: what stands before the layer's number in the name of a module.
+        head: the Linear layer that makes the logits.
+        parameters: number of parameters, tied ones counted once; those of the text model alone unless complete.
+    """
+
+    __slots__ = (
+        "assumed",
+        "block",
+        "complete",
+        "dense_block",
+        "dense_layers",
+        "head",
+        "head_dim",
+        "heads",
+        "hidden",
+        "intermediate",
+        "kv_heads",
+        "layers",
+        "model_type",
+        "name",
+        "parameters",
+        "prefix",
+        "quantization",
+        "routed",
+        "source",
+        "tied",
+        "vocab",
+    )
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        source: str,
+        model_type: str,
+        hidden: int,
+        intermediate: int,
+        layers: int,
+        heads: int,
+        kv_heads: int,
+        head_dim: int,
+        vocab: int,
+        tied: bool,
+        block: tuple[Linear, ...],
+        head: Linear | None,
+        parameters: int,
+        dense_block: tuple[Linear, ...] = (),
+        dense_layers: int = 0,
+        routed: Experts | None = None,
+        quantization: str | None = None,
+        prefix: str = "model.layers",
+        assumed: bool = False,
+        complete: bool = True,
+    ) -> None:
+        self.name = name
+        self.source = source
+        self.model_type = model_type
+        self.hidden = hidden
+        self.intermediate = intermediate
+        self.layers = layers
+        self.heads = heads
+        self.kv_heads = kv_heads
+        self.head_dim = head_dim
+        self.vocab = vocab
+        self.tied = tied
+        self.block = block
+        self.head = head
+        self.parameters = parameters
+        self.dense_block = dense_block
+        self.dense_layers = dense_layers
+        self.routed = routed
+        self.quantization = quantization
+        self.prefix = prefix
+        self.assumed = assumed
+        self.complete = complete
+
+    def __repr__(self) -> str:
+        """Name and size, for people who debug."""
+        return f"ModelShape({self.name!r}, {self.model_type}, {self.parameters / 1e9:.2f}B, from {self.source})"
+
+    @property
+    def experts(self) -> int | None:
+        """Experts in a layer, None for a dense model."""
+        return None if self.routed is None else self.routed.count
+
+    @property
+    def experts_per_token(self) -> int | None:
+        """Experts that one token goes through, None for a dense model."""
+        return None if self.routed is None else self.routed.per_token
+
+    def block_in(self, transformers_major: int) -> tuple[Linear, ...]:
+        """The Linear layers of one decoder layer under that major release of transformers.
+
+        Up to release 4 each expert is made of nn.Linear layers of its own; from 5 on none is.
+        """
+        if self.routed is None or transformers_major >= 5:
+            return self.block
+        at = next(place for place, linear in enumerate(self.block, 1) if linear.name == self.routed.after)
+        return self.block[:at] + self.routed.before_5 + self.block[at:]
+
+    def linears(self, transformers_major: int = 5) -> Iterator[Linear]:
+        """Every Linear layer of the text model with its full name, in the order of named_modules()."""
+        block = self.block_in(transformers_major)
+        for layer in range(self.layers):
+            for linear in self.dense_block if layer < self.dense_layers else block:
+                yield linear._replace(name=f"{self.prefix}.{layer}.{linear.name}")
+        if self.head is not None:
+            yield self.head

@@ -1,0 +1,163 @@
+"""Drafts -> nodes: values as one loader makes them, merge keys and aliases resolved, with what is wrong on the way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fp8check.rules.reading import values
+from fp8check.rules.reading.nodes import Node, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from fp8check.rules.reading.drafts import Draft
+    from fp8check.rules.reading.nodes import Span
+    from fp8check.rules.reading.source import Source
+
+
+class Builder:
+    """Makes the nodes of one document by the rules of one loader ("pyyaml" or "omegaconf")."""
+
+    def __init__(self, source: Source, loader: str) -> None:
+        self._source = source
+        self._loader = loader
+        self._built: dict[int, Node] = {}
+        self.problems: list[Problem] = []
+
+    def build(self, draft: Draft, pointer: str = "") -> Node:
+        """The node of a draft. Raises Unreadable where the loader makes no value of it."""
+        if draft.target is not None:
+            return self._alias(draft, draft.target, pointer)
+        node = self._scalar(draft, pointer) if draft.kind == "scalar" else self._collection(draft, pointer)
+        self._built[id(draft)] = node
+        return node
+
+    def _alias(self, draft: Draft, target: Draft, pointer: str) -> Node:
+        built = self._built.get(id(target))
+        if built is None:  # a merge key can carry an anchor, and is never built
+            built = self.build(target, pointer)
+        return _brought(built, self._span(draft), pointer)
+
+    def _scalar(self, draft: Draft, pointer: str) -> Node:
+        tag = values.resolve(draft, self._loader)
+        try:
+            value = values.construct(tag, draft.text)
+        except values.RefusedError as error:
+            raise self._source.error(self._blamed(draft), error.message, error.hint) from error
+        raw = self._source.text[draft.start : draft.end]
+        return Node("scalar", self._span(draft), value=value, raw=raw, style=draft.style, tag=tag, pointer=pointer)
+
+    def _blamed(self, draft: Draft) -> int:
+        """The offset of a written tag, else of the value."""
+        return draft.start if draft.tag is None else self._source.text.find("!", draft.origin)
+
+    def _collection(self, draft: Draft, pointer: str) -> Node:
+        default, allowed = values.COLLECTIONS[draft.kind]
+        tag = default if draft.tag in {None, "!"} else str(draft.tag)
+        if tag not in allowed:
+            shown = values.shown_tag(tag)
+            raise self._source.error(self._blamed(draft), f"the tag {shown} is refused by the loader", "remove the tag")
+        node = Node(draft.kind, self._span(draft), style=draft.style, tag=tag, pointer=pointer)
+        if draft.kind == "map":
+            node.children = named(self._entries(draft, pointer))
+        else:
+            node.children = [self._item(item, pointer, index) for index, item in enumerate(draft.items)]
+            self._check_pairs(node)
+        return node
+
+    def _item(self, item: Draft, pointer: str, index: int) -> Node:
+        node = self.build(item, f"{pointer}/{index}")
+        node.key = index
+        return node
+
+    def _check_pairs(self, node: Node) -> None:
+        """`!!omap` and `!!pairs` take one-entry maps only."""
+        if node.tag == values.COLLECTIONS["list"][0]:
+            return
+        for item in node.items:
+            if len(item.entries) != 1:
+                shown = values.shown_tag(node.tag)
+                raise self._source.error(item.span.start, f"{shown} takes maps of one entry", "remove the tag")
+
+    def _entries(self, draft: Draft, pointer: str) -> dict[Hashable, Node]:
+        merged: dict[Hashable, Node] = {}
+        written: dict[Hashable, Node] = {}
+        for key_draft, value_draft in draft.pairs():
+            if _is_merge(key_draft):
+                self._merge(self.build(value_draft), self._span(value_draft), pointer, merged)
+                continue
+            key = self._key(key_draft)
+            node = self.build(value_draft, f"{pointer}/{escaped(str(key))}")
+            node.key = key
+            node.key_span = self._span(key_draft)
+            if key in written:
+                self._duplicate(key, node.key_span, written[key].key_span)
+            written[key] = node
+        return {**merged, **written} if merged else written
+
+    def _key(self, draft: Draft) -> Hashable:
+        target = draft.written()
+        if target.kind == "scalar" and values.resolve(target, self._loader) == values.VALUE:
+            return target.text  # `=` is no value in YAML 1.1, and as a key it is a string
+        node = self.build(draft)
+        if node.kind != "scalar":
+            raise self._source.error(draft.start, f"a {node.kind} cannot be a key", "write the key in quotes")
+        return node.value
+
+    def _merge(self, value: Node, place: Span, pointer: str, into: dict[Hashable, Node]) -> None:
+        """Takes over the entries of a merge key's map, or of its list of maps, of which the first wins."""
+        sources = value.items if value.kind == "list" else [value]
+        for source in reversed(sources):
+            if source.kind != "map":
+                raise self._source.error(place.start, "<< takes a map or a list of maps", "write << in quotes")
+            for node in source.entries.values():
+                copy = _brought(node, place, f"{pointer}/{escaped(str(node.key))}")
+                copy.key = node.key
+                copy.key_span = node.key_span
+                into[copy.key] = copy
+
+    def _duplicate(self, key: object, span: Span, first: Span | None) -> None:
+        fatal = self._loader == "omegaconf" and isinstance(key, str)
+        effect = "OmegaConf refuses the file" if fatal else "the last one wins, the first is lost"
+        message = f"the key {key!r} is here twice: {effect}"
+        self.problems.append(Problem("duplicate-key", message, span, first, fatal=fatal))
+
+    def _span(self, draft: Draft) -> Span:
+        return self._source.span(draft.start, draft.end)
+
+
+def named(entries: dict[Hashable, Node]) -> dict[str, Node]:
+    """The entries of a map by the text of their keys; where `1` and `"1"` meet, the string keeps the plain name."""
+    result: dict[str, Node] = {}
+    for key, node in entries.items():
+        name = str(key)
+        if not isinstance(key, str) and (name in result or name in entries):
+            name = f"{name} ({type(key).__name__})"
+        result[name] = node
+    return result
+
+
+def escaped(key: str) -> str:
+    """A key as one step of a JSON pointer (RFC 6901)."""
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def _brought(node: Node, place: Span, pointer: str) -> Node:
+    """A node under another name: what an alias or a merge key at `place` brings there. The children are shared."""
+    copy = Node(
+        node.kind,
+        node.span,
+        value=node.value,
+        raw=node.raw,
+        style=node.style,
+        tag=node.tag,
+        pointer=pointer,
+        children=node.children,
+    )
+    copy.alias = place
+    return copy
+
+
+def _is_merge(draft: Draft) -> bool:
+    key = draft.written()
+    return key.kind == "scalar" and values.resolve(key, "pyyaml") == values.MERGE

@@ -1,0 +1,231 @@
+"""YAML text -> drafts: the tree of the file as the parser sees it, before any loader has made values of it.
+
+The parser's events are turned into a tree by a loop, not by recursion, so that depth costs no stack; PyYAML's own
+composer recurses, and its C form ends the process where a hostile file nests deep enough.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import yaml
+from fp8check.rules.reading.limits import MAX_DEPTH, MAX_EXPANDED, MAX_NODES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fp8check.rules.reading.source import Source
+    from yaml._yaml import Mark as CMark
+    from yaml.error import Mark
+
+STYLES = {None: "plain", "": "plain", "'": "single", '"': "double", "|": "literal", ">": "folded"}
+
+# libyaml is some ten times faster than PyYAML's own parser and agrees with it, except around tabs, rare line breaks,
+# directives, tags, `?`, `:` before a bracket or comma, and a comment right after `|` or `>`. The tools load with
+# PyYAML's own parser, so it decides wherever one of these occurs.
+DISPUTED = re.compile(
+    r"""[\t\x85\u2028\u2029\ufeff]
+    | ^ %
+    | (?: ^ | [\s\[\]{},:"'] ) !
+    | \r (?! \n )
+    | ^ (?: [^\#\n] | (?<=\S)\# )* \?       # not in a comment
+    | : [,\[\]{}]
+    | [|>] [-+0-9]* \#""",
+    re.MULTILINE | re.VERBOSE,
+)
+
+# An anchor or a tag before a value, with the space and comments after it.
+PROPERTY = re.compile(r"(?:![^\s,\[\]{}]*|!<[^>]*>|&[^\s,\[\]{}]*)(?:\s+|#[^\r\n]*)*")
+
+# What to do about the parser's complaints, by a piece of the complaint; the first that fits.
+HINTS = (
+    ("'\\t'", "YAML is indented with spaces; replace the tab"),
+    ("mapping values are not allowed", "check the indentation; a value with ': ' in it has to be in quotes"),
+    ("that cannot start any token", "write the value in quotes"),
+    ("expected <block end>", "check the indentation"),
+    ("did not find expected key", "check the indentation"),
+    ("could not find expected ':'", "check for a missing ':' or an unclosed quote"),
+    ("sequence entries are not allowed", "put the '-' on a line of its own, below the key"),
+    ("expected ',' or '", "a bracket is not closed, or a value with brackets in it, such as ${name}, is not in quotes"),
+    ("found unexpected end of stream", "a quote is not closed"),
+)
+
+
+class Draft:
+    """A node as parsed.
+
+    `origin` is where its anchor or tag begins, or the value itself where it has neither. `items` holds the values of a
+    list, and in a map each key with its value after it. An alias has its `target`. `size` and
+    `height` are those of the whole tree below, aliases written out.
+    """
+
+    __slots__ = (
+        "anchor",
+        "end",
+        "height",
+        "items",
+        "kind",
+        "origin",
+        "plain",
+        "size",
+        "start",
+        "style",
+        "tag",
+        "target",
+        "text",
+    )
+
+    def __init__(self, kind: str, start: int, end: int, tag: str | None = None) -> None:
+        self.kind = kind
+        self.origin = start
+        self.start = start
+        self.end = end
+        self.tag = tag
+        self.text = ""
+        self.style = "block"
+        self.plain = False
+        self.anchor: str | None = None
+        self.items: list[Draft] = []
+        self.target: Draft | None = None
+        self.size = 1
+        self.height = 0
+
+    def pairs(self) -> Iterator[tuple[Draft, Draft]]:
+        """The keys and values of a map."""
+        return zip(self.items[::2], self.items[1::2], strict=True)
+
+    def written(self) -> Draft:
+        """What an alias stands for; anything else is itself."""
+        return self if self.target is None else self.target
+
+
+class Drafts:
+    """The first document of a file as a tree of drafts.
+
+    `libyaml` asks for libyaml's reading even where PyYAML's own parser would read otherwise.
+    `root` is None for a file without content. `second` is the offset at which a second document begins, if one does.
+    After a syntax error `root` is what had been read before it.
+    """
+
+    __slots__ = ("_anchors", "_count", "_open", "_parser", "_source", "root", "second")
+
+    def __init__(self, source: Source, *, libyaml: bool = False) -> None:
+        self._source = source
+        self._parser = _parser(source.text, libyaml=libyaml)
+        self._anchors: dict[str, Draft] = {}
+        self._open: list[Draft] = []
+        self._count = 0
+        self.root: Draft | None = None
+        self.second: int | None = None
+
+    def read(self) -> None:
+        """Parses the first document. Raises Unreadable at what is wrong, `root` holding what came before it."""
+        try:
+            self._read_events()
+        except yaml.MarkedYAMLError as error:
+            raise _syntax_error(self._source, error) from error
+
+    def _read_events(self) -> None:
+        documents = 0
+        for event in yaml.parse(self._source.text, Loader=self._parser):
+            if isinstance(event, yaml.DocumentStartEvent):
+                documents += 1
+                if documents == 2:
+                    self.second = _offset(event.start_mark)
+                    return
+            elif isinstance(event, yaml.NodeEvent):
+                self._begin(event)
+            elif isinstance(event, yaml.CollectionEndEvent):
+                self._close(event)
+
+    def _begin(self, event: yaml.NodeEvent) -> None:
+        draft = self._alias(event) if isinstance(event, yaml.AliasEvent) else self._draft(event)
+        self._count += 1
+        if self._count > MAX_NODES:
+            raise self._source.error(draft.start, f"more than {MAX_NODES:,} keys and values")
+        if len(self._open) + draft.height > MAX_DEPTH:
+            raise self._source.error(draft.start, f"nested more than {MAX_DEPTH} levels deep")
+        if self._open:
+            self._open[-1].items.append(draft)
+        else:
+            self.root = draft
+        if draft.anchor is not None:
+            self._anchors[draft.anchor] = draft
+        if isinstance(event, yaml.CollectionStartEvent):
+            self._open.append(draft)
+        else:
+            self._grow(draft)
+
+    def _draft(self, event: yaml.NodeEvent) -> Draft:
+        origin, end = _offset(event.start_mark), _offset(event.end_mark)
+        tag = getattr(event, "tag", None)
+        start = origin
+        if event.anchor is not None or tag is not None:
+            start = _after_properties(self._source.text, origin)
+        if isinstance(event, yaml.ScalarEvent):
+            draft = Draft("scalar", min(start, end), end, tag)
+            draft.text = event.value
+            draft.style = STYLES[event.style]
+            draft.plain = event.implicit[0]
+        else:
+            draft = Draft("map" if isinstance(event, yaml.MappingStartEvent) else "list", start, start + 1, tag)
+            draft.style = "flow" if getattr(event, "flow_style", False) else "block"
+        draft.anchor = event.anchor
+        draft.origin = origin
+        return draft
+
+    def _alias(self, event: yaml.AliasEvent) -> Draft:
+        draft = Draft("alias", _offset(event.start_mark), _offset(event.end_mark))
+        target = self._anchors.get(event.anchor or "")
+        if target is None:
+            raise self._source.error(draft.start, f"alias *{event.anchor} has no anchor &{event.anchor} before it")
+        if target in self._open:
+            message = f"alias *{event.anchor} stands inside the value that it repeats"
+            raise self._source.error(draft.start, message)
+        draft.target = target
+        draft.size = target.size
+        draft.height = target.height
+        return draft
+
+    def _close(self, event: yaml.CollectionEndEvent) -> None:
+        draft = self._open.pop()
+        if draft.style == "flow":
+            draft.end = _offset(event.end_mark)
+        elif draft.items:
+            # The parser ends a block where the next token begins, after blank lines and comments.
+            draft.end = max(draft.items[-1].end, draft.items[-2].end if len(draft.items) > 1 else 0)
+        self._grow(draft)
+
+    def _grow(self, draft: Draft) -> None:
+        """Counts a finished draft into the collection that it stands in."""
+        if draft.size > MAX_EXPANDED:
+            message = f"aliases make more than {MAX_EXPANDED:,} keys and values of this"
+            raise self._source.error(draft.start, message)
+        if self._open:
+            self._open[-1].size += draft.size
+            self._open[-1].height = max(self._open[-1].height, draft.height + 1)
+
+
+def _parser(text: str, *, libyaml: bool) -> type[yaml.SafeLoader | yaml.CSafeLoader]:
+    if yaml.__with_libyaml__ and (libyaml or DISPUTED.search(text) is None):
+        return yaml.CSafeLoader
+    return yaml.SafeLoader
+
+
+def _offset(mark: Mark | CMark | None) -> int:
+    """The character offset of a mark; PyYAML's types allow None for marks that its parsers always set."""
+    return 0 if mark is None else mark.index
+
+
+def _after_properties(text: str, start: int) -> int:
+    """Where the value begins whose anchor or tag begins at `start`."""
+    while (found := PROPERTY.match(text, start)) is not None:
+        start = found.end()
+    return start
+
+
+def _syntax_error(source: Source, error: yaml.MarkedYAMLError) -> Exception:
+    message = error.problem or "this is not YAML"
+    hint = next((hint for piece, hint in HINTS if piece in message), "")
+    return source.error(_offset(error.problem_mark or error.context_mark), message, hint)

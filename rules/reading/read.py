@@ -1,0 +1,140 @@
+"""Reading one file: which format it has, whose loader reads it, and what that loader would say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fp8check.rules.reading import source as sources
+from fp8check.rules.reading.kinds import OTHER, identify, identify_keys
+from fp8check.rules.reading.nodes import Document, Problem, Unreadable
+
+if TYPE_CHECKING:
+    from fp8check.rules.reading.drafts import Draft, Drafts
+    from fp8check.rules.reading.kinds import Kind
+    from fp8check.rules.reading.source import Source
+
+LOADERS = frozenset({"pyyaml", "omegaconf", "json"})
+# LLaMA-Factory 0.9.2 and newer, and its v1, load their files with OmegaConf (hparams/parser.py); all others use
+# yaml.safe_load.
+OMEGACONF_DIALECTS = frozenset({"llamafactory", "llamafactory-v1"})
+
+
+def read(path: str, data: bytes | None = None, *, loader: str | None = None) -> Document:
+    """Reads a YAML or JSON file, or `data` in its place, into a Document.
+
+    `loader` is whose rules make the values: "pyyaml", "omegaconf" or "json"; without it, the loader of the tool that
+    the file is for. "-" is standard input where `data` is given, and a file of that name where it is not.
+
+    Raises Unreadable, and nothing else, whatever the file holds.
+    """
+    if loader is not None and loader not in LOADERS:
+        raise ValueError(f"no such loader: {loader!r}")
+    source = sources.load(path, data)
+    if loader == "json" or (loader is None and path.endswith(".json")):
+        return _read_json(source)
+    if loader is None and source.text.lstrip()[:1] in {"{", "["}:
+        try:
+            return _read_json(source)
+        except Unreadable:
+            pass  # a YAML flow collection begins the same way
+    return _read_yaml(source, loader)
+
+
+def _read_json(source: Source) -> Document:
+    from fp8check.rules.reading.jsontext import JsonReader  # noqa: PLC0415 - most runs read no JSON
+
+    if source.bom:
+        hint = "save the file as UTF-8 without a byte-order mark"
+        raise source.error(0, "the file begins with a byte-order mark, which JSON does not have", hint)
+    reader = JsonReader(source)
+    root = reader.read()
+    document = Document(source.path, source.text, "json", root, loader="json", problems=reader.problems)
+    document.kind, document.dialect = identify(document)
+    return document
+
+
+def _read_yaml(source: Source, loader: str | None) -> Document:
+    from fp8check.rules.reading.building import Builder  # noqa: PLC0415 - PyYAML is not loaded for JSON
+
+    sources.check_printable(source)
+    drafts, problems = _parse(source, loader)
+    kind, dialect = identify_draft(drafts.root)
+    used = loader or _loader_of(dialect)
+    builder = Builder(source, used)
+    try:
+        root = builder.build(drafts.root) if drafts.root is not None else None
+    except Unreadable as error:
+        error.kind = kind
+        raise
+    document = Document(source.path, source.text, "yaml", root, loader=used, bom=source.bom)
+    document.kind, document.dialect = kind, dialect
+    problems += builder.problems + _file_problems(source, drafts.second)
+    if used == "omegaconf":
+        from fp8check.rules.reading.omegaconf import refusals  # noqa: PLC0415
+
+        problems += refusals(root)
+    document.problems = sorted(problems, key=lambda problem: problem.span.start)
+    return document
+
+
+def _parse(source: Source, loader: str | None) -> tuple[Drafts, list[Problem]]:
+    """The drafts as the file's tool parses it; Unreadable where that fails, with the kind of what came before."""
+    from fp8check.rules.reading.drafts import Drafts  # noqa: PLC0415
+
+    drafts = Drafts(source)
+    try:
+        drafts.read()
+    except Unreadable as error:
+        kind, dialect = identify_draft(drafts.root)
+        error.kind = None if kind == "other" else kind
+        if (loader or _loader_of(dialect)) != "omegaconf" or error.line is None or error.column is None:
+            raise
+        return _second_opinion(source, error)
+    return drafts, []
+
+
+def _second_opinion(source: Source, first: Unreadable) -> tuple[Drafts, list[Problem]]:
+    """OmegaConf 2.4 parses with libyaml, older releases with PyYAML's own parser; libyaml takes some more files."""
+    from fp8check.rules.reading.drafts import Drafts  # noqa: PLC0415
+
+    drafts = Drafts(source, libyaml=True)
+    try:
+        drafts.read()
+    except Unreadable:
+        raise first from None
+    message = f"OmegaConf before 2.4 stops here: {first.message}"
+    return drafts, [Problem("parsers-differ", message, source.span(first.offset, first.offset), fatal=False)]
+
+
+def _loader_of(dialect: str | None) -> str:
+    return "omegaconf" if dialect in OMEGACONF_DIALECTS else "pyyaml"
+
+
+def identify_draft(root: Draft | None) -> Kind:
+    """The kind of a file from its drafts: it decides the loader, so it has to be known before there are values."""
+    return OTHER if root is None or root.kind != "map" else identify_keys(_shape(root))
+
+
+def _shape(draft: Draft) -> dict[str, str]:
+    merged: dict[str, str] = {}
+    shape: dict[str, str] = {}
+    for index, key in enumerate(draft.items[::2]):
+        # After a syntax error the last value may be missing.
+        target = draft.items[min(2 * index + 1, len(draft.items) - 1)].written()
+        if key.plain and key.text == "<<":
+            for source in target.items if target.kind == "list" else [target]:
+                merged.update(_shape(source.written()))
+        else:
+            shape[key.text] = target.kind
+    return {**merged, **shape}
+
+
+def _file_problems(source: Source, second: int | None) -> list[Problem]:
+    problems = []
+    if source.bom:
+        problems.append(Problem("utf-8-bom", "the file begins with a byte-order mark", source.span(0, 0), fatal=False))
+    if second is not None:
+        message = "a second document begins here: every tool refuses a file with two"
+        span = source.span(second, min(second + 3, len(source.text)))
+        problems.append(Problem("multiple-documents", message, span, fatal=True))
+    return problems

@@ -1,0 +1,125 @@
+"""From a path to text: which files are opened at all, how they are decoded, where their lines begin."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from bisect import bisect_right
+
+from fp8check.rules.reading.limits import MAX_BYTES
+from fp8check.rules.reading.nodes import Span, Unreadable
+
+# What YAML 1.1 (and PyYAML) calls printable; JSON allows less.
+UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# The line breaks of editors and of compilers. YAML 1.1 also breaks at NEL, LS and PS; no line number that a person
+# can use counts those.
+LINE_BREAK = re.compile("\r\n|\r|\n")
+
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+UTF8_MARK = b"\xef\xbb\xbf"
+
+
+class Source:
+    """The decoded text of one file, and its line table."""
+
+    __slots__ = ("_starts", "bom", "path", "text")
+
+    def __init__(self, path: str, text: str, *, bom: bool = False) -> None:
+        self.path = path
+        self.text = text
+        self.bom = bom
+        self._starts = [0, *(found.end() for found in LINE_BREAK.finditer(text))]
+
+    def place(self, offset: int) -> tuple[int, int]:
+        """Line and column, from 1, of a character offset."""
+        line = bisect_right(self._starts, offset)
+        return line, offset - self._starts[line - 1] + 1
+
+    def span(self, start: int, end: int) -> Span:
+        """The span from `start` up to, not including, `end` (character offsets)."""
+        line, column = self.place(start)
+        end_line, end_column = self.place(end)
+        return Span(self.path, line, column, end_line, end_column, start, end)
+
+    def error(self, offset: int, message: str, hint: str = "") -> Unreadable:
+        """The error to raise for a fault at a character offset."""
+        offset = min(offset, len(self.text))
+        line, column = self.place(offset)
+        return Unreadable(self.path, message, line, column, offset=offset, hint=hint)
+
+
+def load(path: str, data: bytes | None) -> Source:
+    """The text of the file at `path`, or of `data` where the caller has read it.
+
+    Raises Unreadable for what is missing, no regular file, too large, no UTF-8 text, or holds control characters.
+    """
+    raw = _read_file(path) if data is None else data
+    if len(raw) > MAX_BYTES:
+        raise _too_large(path)
+    return decode(path, raw)
+
+
+def decode(path: str, raw: bytes) -> Source:
+    """The text of these bytes. The tools open their files as UTF-8, whatever the machine's locale says."""
+    if raw.startswith(UTF16_MARKS):
+        raise Unreadable(path, "the file is UTF-16, not UTF-8", 1, 1, hint="save the file as UTF-8")
+    bom = raw.startswith(UTF8_MARK)
+    body = raw[len(UTF8_MARK) :] if bom else raw
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = Source(path, body[: error.start].decode("utf-8"))
+        shown = f"byte 0x{body[error.start]:02x} is not UTF-8"
+        raise before.error(len(before.text), shown, "save the file as UTF-8") from error
+    return Source(path, text, bom=bom)
+
+
+def check_printable(source: Source) -> None:
+    """Raises Unreadable at the first character that YAML does not allow in a file."""
+    bad = UNPRINTABLE.search(source.text)
+    if bad is not None:
+        hint = "this is a binary file" if bad.group() == "\0" else "remove the character"
+        raise source.error(bad.start(), f"control character U+{ord(bad.group()):04X}", hint)
+
+
+def _read_file(path: str) -> bytes:
+    if "\0" in path:
+        raise Unreadable(path.replace("\0", "\\0"), "no path contains a NUL character")
+    try:
+        # Opening a FIFO waits for a writer, and a device may never end: O_NONBLOCK, then look before reading.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except (OSError, UnicodeEncodeError) as error:
+        raise Unreadable(path, _reason(error)) from error
+    with os.fdopen(descriptor, "rb", closefd=True) as file:
+        return _read_open_file(path, file.fileno())
+
+
+def _read_open_file(path: str, descriptor: int) -> bytes:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise Unreadable(path, "not a regular file")
+    chunks = []
+    left = MAX_BYTES + 1
+    try:
+        while left > 0 and (chunk := os.read(descriptor, left)):
+            chunks.append(chunk)
+            left -= len(chunk)
+    except OSError as error:
+        raise Unreadable(path, _reason(error)) from error
+    if left <= 0:
+        raise _too_large(path)
+    return b"".join(chunks)
+
+
+def _reason(error: OSError | UnicodeEncodeError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    if isinstance(error, PermissionError):
+        return "permission denied"
+    if isinstance(error, OSError):
+        return (error.strerror or str(error)).lower()
+    return "the path cannot be written in this system's file names"
+
+
+def _too_large(path: str) -> Unreadable:
+    return Unreadable(path, f"larger than {MAX_BYTES:,} bytes", hint="this is no training configuration")

@@ -1,0 +1,89 @@
+"""What a loader makes of one scalar: YAML 1.1 as PyYAML's SafeLoader has it, and as OmegaConf changes it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import yaml
+
+if TYPE_CHECKING:
+    from fp8check.rules.reading.drafts import Draft
+
+TAG = "tag:yaml.org,2002:"
+STR = TAG + "str"
+MERGE = TAG + "merge"
+VALUE = TAG + "value"
+COLLECTIONS = {
+    "map": (TAG + "map", {TAG + "map", TAG + "set"}),
+    "list": (TAG + "seq", {TAG + "seq", TAG + "omap", TAG + "pairs"}),
+}
+
+# OmegaConf 2.0 to 2.4 read an exponent without a dot or a sign as a number (`1e-5` is a float there and a string in
+# PyYAML), and no plain scalar as a date.
+OMEGACONF_FLOAT = re.compile(
+    r"""(?:
+     [-+]?[0-9]+(?:_[0-9]+)*\.[0-9_]*(?:[eE][-+]?[0-9]+)?
+    |[-+]?[0-9]+(?:_[0-9]+)*(?:[eE][-+]?[0-9]+)
+    |\.[0-9]+(?:_[0-9]+)*(?:[eE][-+][0-9]+)?
+    |[-+]?[0-9]+(?:_[0-9]+)*(?::[0-5]?[0-9])+\.[0-9_]*
+    |[-+]?\.(?:inf|Inf|INF)
+    |\.(?:nan|NaN|NAN))""",
+    re.VERBOSE,
+)
+
+
+class RefusedError(Exception):
+    """The loader refuses this scalar: what it says, and what to do about it."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+def resolve(draft: Draft, loader: str) -> str:
+    """The tag of a scalar in full: the written one, or the one that the loader finds from a plain scalar's text."""
+    if draft.tag is not None and draft.tag != "!":
+        return draft.tag
+    if not draft.plain:
+        return STR
+    text = draft.text
+    candidates = yaml.SafeLoader.yaml_implicit_resolvers.get(text[:1], ())
+    for tag, pattern in candidates:
+        if pattern.match(text) and not (loader == "omegaconf" and tag == TAG + "timestamp"):
+            return str(tag)
+    if loader == "omegaconf" and OMEGACONF_FLOAT.fullmatch(text):
+        return TAG + "float"
+    return STR
+
+
+def construct(tag: str, text: str) -> object:
+    """The value that the loader makes of a scalar with this tag. Raises RefusedError where it makes none."""
+    if tag == STR:
+        return text
+    maker = yaml.SafeLoader.yaml_constructors.get(tag)
+    if maker is None or tag in {TAG + "map", TAG + "seq", TAG + "set", TAG + "omap", TAG + "pairs"}:
+        raise RefusedError(*_no_constructor(tag, text))
+    node = yaml.ScalarNode(tag, text)
+    try:
+        return maker(_CONSTRUCTOR, node)
+    # The loader's own constructors raise these uncaught: ValueError for a date that does not exist, KeyError for
+    # `!!bool maybe`, AttributeError for `!!timestamp x`, IndexError for `!!int ''`.
+    except (yaml.YAMLError, ValueError, KeyError, AttributeError, IndexError, OverflowError) as error:
+        name = tag.removeprefix(TAG)
+        raise RefusedError(f"{text!r} is no valid {name}: the loader stops here", "write it in quotes") from error
+
+
+_CONSTRUCTOR = yaml.constructor.SafeConstructor()
+
+
+def _no_constructor(tag: str, text: str) -> tuple[str, str]:
+    if tag in {MERGE, VALUE}:
+        return f"{text!r} alone is no value in YAML 1.1", "write it in quotes"
+    return f"the tag {shown_tag(tag)} is refused by the loader", "remove the tag"
+
+
+def shown_tag(tag: str) -> str:
+    """A tag as people write it: `!!set` for "tag:yaml.org,2002:set"."""
+    return f"!!{tag.removeprefix(TAG)}" if tag.startswith(TAG) else tag

@@ -1,0 +1,119 @@
+"""Runs ONE case inside a stack and writes what was observed.
+
+    python -m tests.conformance.execute CASE.json FOLDER
+
+As a program of its own it is the training script of the slow way: a real `accelerate launch` starts it, and it finds
+the case in FOLDER. `run_case` is the fast way, for a process in which the packages are imported already.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from tests.conformance import launching, machine, observe, training
+
+if TYPE_CHECKING:
+    from tests.conformance.cases import Case, Observed
+
+RESULT = "observed.json"
+MULTI_PROCESS = ("MULTI_GPU", "FSDP", "DEEPSPEED", "MEGATRON_LM")
+
+
+def run_program(case: Case, folder: Path) -> None:
+    """The training program of a case, in a process that has the environment of the launcher."""
+    watch = observe.Watch()
+    watch.install()
+    error: BaseException | None = None
+    try:
+        _program(case["trainer"])(case, watch, folder)
+    except (Exception, SystemExit) as raised:
+        error = raised
+        warnings.warn(f"{watch.stage}: {raised!r}", stacklevel=1)
+        import traceback
+
+        traceback.print_exc()
+    if os.environ.get("RANK", "0") == "0":
+        write(folder, watch.observed(error))
+    _leave()
+    if error is not None:
+        raise SystemExit(1)
+
+
+def _program(trainer: str) -> Any:
+    if trainer == "llamafactory":
+        from tests.conformance import factory
+
+        return factory.run
+    return training.run_script if trainer == "script" else training.run_trainer
+
+
+def _leave() -> None:
+    import torch.distributed as group
+
+    if group.is_initialized():
+        group.destroy_process_group()
+
+
+def write(folder: Path, observed: Observed) -> None:
+    """Leave the observation for who started the case; whole, since a reader may look at any time."""
+    partial = folder / (RESULT + ".part")
+    partial.write_text(json.dumps(observed, default=str), encoding="utf-8")
+    partial.replace(folder / RESULT)
+
+
+def lay_out(case: Case, folder: Path, home: Path) -> str | None:
+    """Write the case's Accelerate configuration where its launch looks for it; the path of a flag's file."""
+    default = home / "accelerate" / "default_config.yaml"
+    default.unlink(missing_ok=True)
+    config = case["accelerate_config"]
+    if config is None:
+        return None
+    named = case["launch"]["config_via"] == "flag"
+    path = folder / "accelerate.yaml" if named else default
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(config if isinstance(config, str) else yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    return str(path) if named else None
+
+
+def gpus(case: Case) -> int:
+    """How many GPUs the machine of the case has: as many as it starts processes, at least one."""
+    return max(1, int(case["launch"]["processes"]), int(case["gpu"].get("count", 1)))
+
+
+def run_case(case: Case, folder: Path, home: Path) -> None:
+    """Launch a case in this process; the observation is in the folder afterwards."""
+    compute_capability = case["gpu"]["compute_capability"]
+    os.environ.update(machine.variables(compute_capability))
+    os.environ.update({key: str(value) for key, value in case["variables"].items()})
+    config_file = lay_out(case, folder, home)
+    machine.pretend(compute_capability, gpus(case))
+    os.chdir(folder)
+    try:
+        launching.start(case, config_file, lambda: run_program(case, folder))
+    except (Exception, SystemExit) as raised:
+        import traceback
+
+        traceback.print_exc()
+        if not (folder / RESULT).exists():
+            nothing = observe.Watch().observed(None)
+            write(folder, {**nothing, "started": False, "error": observe.described("launch", raised)})
+
+
+def main(arguments: list[str]) -> None:
+    """The training script of the slow way: the case is in FOLDER/case.json."""
+    folder = Path(arguments[0])
+    case = json.loads((folder / "case.json").read_text(encoding="utf-8"))
+    machine.quiet()
+    machine.pretend(case["gpu"]["compute_capability"], gpus(case))
+    run_program(case, folder)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
