@@ -176,7 +176,7 @@ def _model(training: Training, kinds: Sorted, facts: Facts, follow: bool) -> mod
     if training.model is None:
         return None
     if not follow:
-        return models.known(training.model)
+        return None
     return models.find(training.model, base=os.path.dirname(training.path or "") or ".", environ=facts.variables or {})
 
 

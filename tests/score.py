@@ -36,17 +36,18 @@ def run_of(case: Case) -> Run:
     words = ["accelerate", "launch"] if launch["with"] == "accelerate" else [launch["with"]]
     if launch["with"] == "accelerate" and launch["config_via"] == "flag":
         words += ["--config_file", "accelerate.yaml"]
-    config = case["accelerate_config"]
+    sizes = case["model"] or {}
     script = case["script"] or {}
     handler = script.get("recipe_handler") or {}
     precision = (script.get("accelerator_kwargs") or {}).get("mixed_precision")
     return Run(
         launch=parse(" ".join([*words, *launch["args"], "train.py"])),
         facts=_facts(case),
-        accelerate=AccelerateConfig(_section("accelerate.yaml", config), "accelerate.yaml") if config is not None else None,
+        accelerate=_accelerate(case),
         accelerate_is_default=launch["config_via"] == "default",
         training=Training(case["trainer"], _section("train.yaml", case["training"] or {}), "train.yaml"),
-        model=_model(case["model"] or {}),
+        model=_model(sizes),
+        tokens=sizes["rows"] * sizes["length"] if "rows" in sizes else None,
         script=Script(
             Setting(precision, Origin(code="the script")) if precision else None,
             handler.get("cls"),
@@ -54,6 +55,14 @@ def run_of(case: Case) -> Run:
             script.get("prepare") != "model_only",
         ),
     )
+
+
+def _accelerate(case: Case) -> AccelerateConfig | None:
+    config = case["accelerate_config"]
+    if config is None and case["launch"]["config_via"] is None:
+        return None
+    malformed = None if isinstance(config, dict) else type(config).__name__
+    return AccelerateConfig(_section("accelerate.yaml", config), "accelerate.yaml", malformed)
 
 
 def _section(name: str, data: Case) -> Section:

@@ -123,6 +123,9 @@ def _passed_handler(stack: Stack, environment: Environment, handed: Handed) -> R
     if handed.handler is None:
         return None
     arguments = handed.handler_arguments
+    if handed.handler != "FP8RecipeKwargs" and stack.does("accelerate", "one recipe class"):
+        text = f"cannot import name {handed.handler!r} from 'accelerate.utils'"
+        raise Stop("accelerator", "ImportError", text)
     if handed.handler == "TERecipeKwargs":
         return recipe.te_handler(environment, stack, arguments)
     if handed.handler == "FP8RecipeKwargs":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fp8check.rules.outcome.stop import Stop, Undecided
 from fp8check.rules.settings.accelerate import AccelerateConfig
+from fp8check.rules.settings.launch import LAUNCHER_FLAGS
 from fp8check.rules.settings.values import Origin, Setting
 
 if TYPE_CHECKING:
@@ -88,6 +89,9 @@ def _accelerate_launch(run: Run, stack: Stack, environment: Environment) -> Star
             raise Undecided("the configuration starts a job on Amazon SageMaker, which is not modelled", "launch")
     kind = _kind(run, config)
     _check_processes(run, config)
+    if kind == "DEEPSPEED" and stack.has("deepspeed") is False:
+        text = "DeepSpeed is not installed => run `pip3 install deepspeed` or build it from source."
+        raise Stop("launch", "ImportError", text, (config.distributed_type,) if config is not None else ())
     precision = _precision(run, config, stack)
     beaten = environment.get("ACCELERATE_MIXED_PRECISION")
     environment["ACCELERATE_MIXED_PRECISION"] = precision.over(beaten)
@@ -116,6 +120,13 @@ def _check_flags(run: Run, stack: Stack) -> None:
         if value is not None and value not in allowed:
             text = f"argument --{name}: invalid choice: {value!r} (choose from {', '.join(map(repr, allowed))})"
             raise Stop("launch", "SystemExit", text, (_flag(name, value),))
+    unknown = [name for name in run.launch.flags if name not in LAUNCHER_FLAGS]
+    if unknown:
+        raise Stop("launch", "SystemExit", f"unrecognized arguments: --{unknown[0]}", (_flag(unknown[0], True),))
+    processes = run.launch.number("num_processes")
+    if run.launch.flag("multi_gpu") and processes is not None and processes < 2:
+        text = "You need to use at least 2 processes to use `--multi_gpu`."
+        raise Stop("launch", "ValueError", text, (_flag("multi_gpu", True), _flag("num_processes", processes)))
 
 
 def _flag(name: str, value: object) -> Setting:
@@ -124,6 +135,8 @@ def _flag(name: str, value: object) -> Setting:
 
 def _load(config: AccelerateConfig, stack: Stack) -> None:
     """load_config_from_file: what it refuses (commands/config/config_args.py)."""
+    if config.malformed is not None:
+        raise Stop("launch", "AttributeError", f"{config.malformed!r} object has no attribute 'get'")
     distributed = config.distributed_type
     if distributed is None:
         raise Stop("launch", "ValueError", "A `distributed_type` must be specified in the config file.")

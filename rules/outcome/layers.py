@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fp8check.rules.models import Linear
+    from fp8check.rules.models import Linear, ModelShape
     from fp8check.rules.outcome.run import Run
 
 ALIGNMENT = 16  # both dimensions of a weight have to divide by it, in either backend
@@ -32,47 +32,62 @@ class Coverage(NamedTuple):
 NOTHING = Coverage("none", 0)
 
 
-def te_coverage(run: Run) -> Coverage:
+def te_coverage(run: Run, transformers_major: int) -> Coverage:
     """convert_model: an unaligned Linear ends the walk over its parent, so its later siblings stay behind too."""
     model = run.model
     if model is None or not model.block:
         return Coverage("all")
-    adapted = _with_adapters(run, model.block)
-    stopped: set[str] = set()
-    left: list[str] = []
-    for name, aligned in adapted:
-        parent = name.rpartition(".")[0]
-        if parent in stopped or not aligned:
-            stopped.add(parent)
-            left.append(name)
-    total = len(adapted) * model.layers
-    converted = total - len(left) * model.layers
+    converted, total, left = 0, 0, []
+    for block, layers in _blocks(model, transformers_major):
+        behind = _left_behind(_with_adapters(run, block))
+        names = [name for name, _ in _with_adapters(run, block)]
+        total += len(names) * layers
+        converted += (len(names) - len(behind)) * layers
+        left += behind
     if model.head is not None:
         total += 1
-        if _aligned(model.head):
-            converted += 1
-        else:
-            left.append(model.head.name)
+        converted += _aligned(model.head)
+        left += [] if _aligned(model.head) else [model.head.name]
     return _coverage(converted, total, left)
 
 
-def torchao_coverage(run: Run) -> Coverage:
+def _blocks(model: ModelShape, transformers_major: int) -> list[tuple[tuple[Linear, ...], int]]:
+    """The different decoder layers and how many there are of each; layers without experts stand at the front."""
+    block = model.block_in(transformers_major)
+    return [(some, number) for some, number in ((model.dense_block, model.dense_layers), (block, model.layers - model.dense_layers)) if number]
+
+
+def _left_behind(layer: Sequence[tuple[str, bool]]) -> list[str]:
+    stopped: set[str] = set()
+    left: list[str] = []
+    for name, aligned in layer:
+        parents = name.split(".")[:-1]
+        ended = any(".".join(parents[:depth]) in stopped for depth in range(len(parents) + 1))
+        if ended or not aligned:
+            left.append(name)
+        if not aligned and not ended:
+            stopped.add(".".join(parents))
+    return left
+
+
+def torchao_coverage(run: Run, transformers_major: int) -> Coverage:
     """convert_model_to_fp8_ao: every aligned Linear but the first and the last in the order of named_modules()."""
     model = run.model
     if model is None or not model.block:
         return Coverage("some")
-    adapted = _with_adapters(run, model.block)
-    left = [name for name, aligned in adapted if not aligned]
-    total = len(adapted) * model.layers
-    converted = total - len(left) * model.layers
-    converted -= int(adapted[0][1])
+    blocks = [(_with_adapters(run, block), layers) for block, layers in _blocks(model, transformers_major)]
+    left = [name for layer, _ in blocks for name, aligned in layer if not aligned]
+    total = sum(len(layer) * layers for layer, layers in blocks)
+    converted = sum(aligned for layer, layers in blocks for _ in range(layers) for _, aligned in layer)
+    first, last = blocks[0][0][0], blocks[-1][0][-1]
+    if first[1]:
+        converted -= 1
+        left.append(f"{first[0]} of the first layer")
     if model.head is None:
-        converted -= int(adapted[-1][1])
+        converted -= last[1]
     else:
         total += 1
         left.append(model.head.name)
-    if adapted[0][1]:
-        left.append(f"{adapted[0][0]} of the first layer")
     return _coverage(converted, total, left)
 
 

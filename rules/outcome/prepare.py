@@ -78,7 +78,7 @@ def _transformer_engine(
         )
         raise Stop("prepare", "ValueError", text, (state.backend,))
     _import_te(run, stack, state)
-    prepared.coverage = layers.te_coverage(run)
+    prepared.coverage = layers.te_coverage(run, stack.version("transformers")[0])
     if state.is_fsdp2 and stack.does("accelerate", "fsdp2 never enters autocast"):
         return
     handler = state.recipe
@@ -167,7 +167,7 @@ def _torchao(run: Run, stack: Stack, state: Accelerator, prepared: Prepared) -> 
     if state.is_fsdp2 and state.recipe is None:
         text = "'NoneType' object has no attribute 'enable_fsdp_float8_all_gather'"
         raise Stop("prepare", "AttributeError", text, (state.backend,))
-    prepared.coverage = layers.torchao_coverage(run)
+    prepared.coverage = layers.torchao_coverage(run, stack.version("transformers")[0])
     prepared.autocast = True
     prepared.recipe = _float8_config(stack, state)
     _check_swapped_weights(state, prepared)

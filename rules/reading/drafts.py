@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 STYLES = {None: "plain", "": "plain", "'": "single", '"': "double", "|": "literal", ">": "folded"}
 
 # libyaml is some ten times faster than PyYAML's own parser and agrees with it, except around tabs, rare line breaks,
-# directives, tags, `?`, `:` before a bracket or comma, and a comment right after `|` or `>`. The tools load with
+# directives, tags, `?`, `:` before a bracket or comma, escaped surrogates, and a comment right after `|` or `>`. The tools load with
 # PyYAML's own parser, so it decides wherever one of these occurs.
 DISPUTED = re.compile(
     r"""[\t\x85\u2028\u2029\ufeff]
@@ -31,6 +31,7 @@ DISPUTED = re.compile(
     | \r (?! \n )
     | ^ (?: [^\#\n] | (?<=\S)\# )* \?       # not in a comment
     | : [,\[\]{}]
+    | \\ (?: u[dD][89a-fA-F] | U )
     | [|>] [-+0-9]* \#""",
     re.MULTILINE | re.VERBOSE,
 )
@@ -56,8 +57,8 @@ class Draft:
     """A node as parsed.
 
     `origin` is where its anchor or tag begins, or the value itself where it has neither. `items` holds the values of a
-    list, and in a map each key with its value after it. An alias has its `target`. `size` and
-    `height` are those of the whole tree below, aliases written out.
+    list, and in a map each key with its value after it. An alias has its `target`. `size` and `height` are those of
+    the whole tree below, aliases written out.
     """
 
     __slots__ = (
@@ -112,7 +113,7 @@ class Drafts:
 
     def __init__(self, source: Source, *, libyaml: bool = False) -> None:
         self._source = source
-        self._parser = _parser(source.text, libyaml=libyaml)
+        self._parser = _parser(source.text, libyaml=libyaml)(source.text)
         self._anchors: dict[str, Draft] = {}
         self._open: list[Draft] = []
         self._count = 0
@@ -125,10 +126,15 @@ class Drafts:
             self._read_events()
         except yaml.MarkedYAMLError as error:
             raise _syntax_error(self._source, error) from error
+        except (ValueError, OverflowError) as error:
+            # PyYAML's own parser lets these out: a version number or an escape that Python cannot make a value of.
+            offset = getattr(self._parser, "index", 0)
+            raise self._source.error(offset, f"the loader stops here: {error}") from error
 
     def _read_events(self) -> None:
         documents = 0
-        for event in yaml.parse(self._source.text, Loader=self._parser):
+        while self._parser.check_event():
+            event = self._parser.get_event()
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents == 2:
@@ -160,9 +166,7 @@ class Drafts:
     def _draft(self, event: yaml.NodeEvent) -> Draft:
         origin, end = _offset(event.start_mark), _offset(event.end_mark)
         tag = getattr(event, "tag", None)
-        start = origin
-        if event.anchor is not None or tag is not None:
-            start = _after_properties(self._source.text, origin)
+        start = _after_properties(self._source.text, origin, (event.anchor is not None) + (tag is not None))
         if isinstance(event, yaml.ScalarEvent):
             draft = Draft("scalar", min(start, end), end, tag)
             draft.text = event.value
@@ -194,8 +198,15 @@ class Drafts:
             draft.end = _offset(event.end_mark)
         elif draft.items:
             # The parser ends a block where the next token begins, after blank lines and comments.
-            draft.end = max(draft.items[-1].end, draft.items[-2].end if len(draft.items) > 1 else 0)
+            draft.end = self._end_of(draft.items[-1])
         self._grow(draft)
+
+    def _end_of(self, last: Draft) -> int:
+        """The end of a block's last value; one that was left out may be placed after the line break."""
+        end = last.end
+        while last.start == last.end and self._source.text[end - 1].isspace():
+            end -= 1
+        return end
 
     def _grow(self, draft: Draft) -> None:
         """Counts a finished draft into the collection that it stands in."""
@@ -218,10 +229,11 @@ def _offset(mark: Mark | CMark | None) -> int:
     return 0 if mark is None else mark.index
 
 
-def _after_properties(text: str, start: int) -> int:
-    """Where the value begins whose anchor or tag begins at `start`."""
-    while (found := PROPERTY.match(text, start)) is not None:
-        start = found.end()
+def _after_properties(text: str, start: int, count: int) -> int:
+    """Where the value begins whose `count` anchors and tags begin at `start`."""
+    for _ in range(count):
+        found = PROPERTY.match(text, start)
+        start = start if found is None else found.end()
     return start
 
 

@@ -65,11 +65,15 @@ def _has_key(version: Version, name: str) -> bool:
 
 
 class AccelerateConfig:
-    """An Accelerate configuration, as its loader sees it."""
+    """An Accelerate configuration, as its loader sees it.
 
-    __slots__ = ("path", "top")
+    `malformed` is the Python type of a file that holds no mapping ("NoneType", "list"); else None.
+    """
 
-    def __init__(self, top: Section, path: str | None = None) -> None:
+    __slots__ = ("malformed", "path", "top")
+
+    def __init__(self, top: Section, path: str | None = None, malformed: str | None = None) -> None:
+        self.malformed = malformed
         self.top = top
         self.path = path
 
