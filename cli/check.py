@@ -117,11 +117,8 @@ def _hooked(documents: list[Document], facts: Facts, options: argparse.Namespace
     kinds = sort(documents)
     ours = [*kinds.training, *kinds.accelerate]
     launch = parse_launch(options.launch)
-    if len(kinds.accelerate) == 1 or not kinds.accelerate:
-        groups = [ours] if ours else []
-    else:
-        groups = [[one] for one in ours]
-    for group in groups:
+    together = len(kinds.accelerate) <= 1
+    for group in [ours] if together and ours else [[one] for one in ours]:
         yield from assemble(group, facts, launch=launch, trainer=options.trainer)
 
 

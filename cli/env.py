@@ -15,10 +15,14 @@ if TYPE_CHECKING:
 
 def env(words: list[str]) -> int:
     """Print the facts of this machine, for people or as facts.json."""
-    made = argparse.ArgumentParser(prog="fp8check env", description="What is known of the machine that trains.", allow_abbrev=False)
+    made = argparse.ArgumentParser(
+        prog="fp8check env", description="What is known of the machine that trains.", allow_abbrev=False
+    )
     made.add_argument("--json", action="store_true", help="as facts.json, to check elsewhere with --facts")
     made.add_argument("--python", metavar="PATH", help="the interpreter that will train")
-    made.add_argument("--import-check", action="store_true", help="really import Transformer Engine, in a process of its own")
+    made.add_argument(
+        "--import-check", action="store_true", help="really import Transformer Engine, in a process of its own"
+    )
     try:
         options = made.parse_args(words)
         facts = machine.collect(options.python)
@@ -36,9 +40,8 @@ def env(words: list[str]) -> int:
 
 def _text(facts: Facts) -> str:
     lines = [f"python     {facts.python or 'unknown'}"]
-    for name, version in sorted((facts.packages or {}).items()):
-        if version is not None:
-            lines.append(f"package    {name.replace('_', ' ')} {version}")
+    packages = sorted((facts.packages or {}).items())
+    lines.extend(f"package    {name.replace('_', ' ')} {version}" for name, version in packages if version is not None)
     if facts.is_training_environment is False:
         lines.append("package    neither torch nor accelerate: this is not a training environment (see --python)")
     gpus = facts.gpus
@@ -46,8 +49,10 @@ def _text(facts: Facts) -> str:
         lines.append("gpu        unknown")
     elif not gpus:
         lines.append("gpu        none")
-    for gpu in gpus or ():
-        lines.append(f"gpu        {gpu.index}: {gpu.name}, compute capability {gpu.compute_capability}, {gpu.memory_mib} MiB")
+    lines.extend(
+        f"gpu        {gpu.index}: {gpu.name}, compute capability {gpu.compute_capability}, {gpu.memory_mib} MiB"
+        for gpu in gpus or ()
+    )
     lines.append(f"driver     {facts.driver or 'unknown'}")
     for title, values in (("cuda", facts.cuda), ("library", facts.libraries), ("variable", facts.variables)):
         for name, value in sorted((values or {}).items()):

@@ -40,24 +40,44 @@ def parser(command: str = "check") -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    made.add_argument("files", nargs="*", metavar="FILE", help="training file, Accelerate file, DeepSpeed JSON, config.json; - is standard input")
+    made.add_argument(
+        "files",
+        nargs="*",
+        metavar="FILE",
+        help="training file, Accelerate file, DeepSpeed JSON, config.json; - is standard input",
+    )
     run = made.add_argument_group("the run")
-    run.add_argument("--launch", metavar="COMMAND", help="how it is started: accelerate, python, torchrun, or the whole command")
+    run.add_argument(
+        "--launch", metavar="COMMAND", help="how it is started: accelerate, python, torchrun, or the whole command"
+    )
     run.add_argument("--trainer", choices=TRAINERS, help="who reads the training file (found from its content)")
     machine = made.add_argument_group("the machine")
     machine.add_argument("--facts", metavar="FILE", help="facts.json of the node that will train (fp8check env --json)")
     machine.add_argument("--python", metavar="PATH", help="the interpreter that will train")
     machine.add_argument("--no-environment", action="store_true", help="do not look at this machine at all")
-    machine.add_argument("--set-variable", metavar="NAME=VALUE", action="append", default=[], help="a variable of the training shell")
+    machine.add_argument(
+        "--set-variable", metavar="NAME=VALUE", action="append", default=[], help="a variable of the training shell"
+    )
     output = made.add_argument_group("the report")
-    output.add_argument("--format", metavar="FORMAT[=FILE]", action="append", default=[], help="text or json; may be repeated")
-    output.add_argument("--fail-on", choices=("error", "warning", "never"), default="error", help="from which severity on to exit with 1")
+    output.add_argument(
+        "--format", metavar="FORMAT[=FILE]", action="append", default=[], help="text or json; may be repeated"
+    )
+    output.add_argument(
+        "--fail-on",
+        choices=("error", "warning", "never"),
+        default="error",
+        help="from which severity on to exit with 1",
+    )
     output.add_argument("--require-evidence", action="store_true", help="exit with 3 where something stays undecided")
-    output.add_argument("--select", metavar="RULES", action="append", default=[], help="only these rules or groups: FP1,FP203")
+    output.add_argument(
+        "--select", metavar="RULES", action="append", default=[], help="only these rules or groups: FP1,FP203"
+    )
     output.add_argument("--ignore", metavar="RULES", action="append", default=[], help="not these rules or groups")
     output.add_argument("-q", "--quiet", action="store_true", help="findings only")
     output.add_argument("--color", choices=("auto", "always", "never"), default="auto")
-    made.add_argument("--hook", action="store_true", help="pre-commit: pass over files that are no training or Accelerate file")
+    made.add_argument(
+        "--hook", action="store_true", help="pre-commit: pass over files that are no training or Accelerate file"
+    )
     made.add_argument("--version", action="version", version=_version())
     return made
 

@@ -31,7 +31,9 @@ def rules(words: list[str]) -> int:
 
 def rule(words: list[str]) -> int:
     """Explain one rule."""
-    made = argparse.ArgumentParser(prog="fp8check rule", description="One rule: what it finds, why it hurts.", allow_abbrev=False)
+    made = argparse.ArgumentParser(
+        prog="fp8check rule", description="One rule: what it finds, why it hurts.", allow_abbrev=False
+    )
     made.add_argument("rule", metavar="ID", help="FP101, or its name")
     made.add_argument("--format", choices=("text", "json"), default="text")
     try:

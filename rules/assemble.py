@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 TRAINERS = (*NAMES, "script")
 
 
-class WrongFiles(ValueError):  # noqa: N818  it says what is wrong
+class WrongFiles(ValueError):
     """Files that do not make up a run: two Accelerate files, or one that is neither kind."""
 
 
@@ -90,8 +90,7 @@ def assemble(
 
 def _strange(document: Document) -> str:
     return (
-        f"{document.path}:1:1: this is neither a training file nor an Accelerate file: "
-        "no key of either was found in it"
+        f"{document.path}:1:1: this is neither a training file nor an Accelerate file: no key of either was found in it"
     )
 
 
@@ -131,7 +130,7 @@ def _trainer(training: Document | None, trainer: str | None) -> str:
     if trainer is not None:
         return trainer
     dialect = training.dialect if training is not None else None
-    return dialect if dialect in NAMES else "script"
+    return dialect if dialect is not None and dialect in NAMES else "script"
 
 
 def _named_or_default(launch: Launch, facts: Facts) -> tuple[Document | None, bool]:

@@ -31,14 +31,15 @@ def main() -> int:
     folder = Path(sys.executable).parent
     commands = {"fp8check": [str(folder / "fp8check"), *files], "yamllint": [str(folder / "yamllint"), *files]}
     times: dict[str, list[float]] = {name: [] for name in commands}
-    for name, command in commands.items():
+    for command in commands.values():
         cpu_seconds(command)  # warm the file cache and the compiled modules
     for _ in range(ROUNDS):
         for name, command in commands.items():
             times[name].append(cpu_seconds(command))
     medians = {name: statistics.median(values) for name, values in times.items()}
     for name, median in medians.items():
-        print(f"{name:9} {1000 * median:6.1f} ms CPU (median of {ROUNDS}; {1000 * min(times[name]):.1f} to {1000 * max(times[name]):.1f})")
+        low, high = 1000 * min(times[name]), 1000 * max(times[name])
+        print(f"{name:9} {1000 * median:6.1f} ms CPU (median of {ROUNDS}; {low:.1f} to {high:.1f})")
     ratio = medians["fp8check"] / medians["yamllint"]
     print(f"ratio     {ratio:6.2f}  (at most {ALLOWED})")
     return 0 if ratio <= ALLOWED else 1

@@ -28,10 +28,23 @@ TODAY = {
     "peft": "0.21.0",
     "trl": "1.16.0",
 }
-KNOWN = (
-    "torch accelerate transformers transformer_engine transformer_engine_cu12 transformer_engine_cu13 "
-    "transformer_engine_torch torchao msamp llamafactory trl axolotl deepspeed peft bitsandbytes"
-).split()
+KNOWN = [
+    "torch",
+    "accelerate",
+    "transformers",
+    "transformer_engine",
+    "transformer_engine_cu12",
+    "transformer_engine_cu13",
+    "transformer_engine_torch",
+    "torchao",
+    "msamp",
+    "llamafactory",
+    "trl",
+    "axolotl",
+    "deepspeed",
+    "peft",
+    "bitsandbytes",
+]
 
 
 def facts_of(case: Mapping[str, object]) -> Facts:
@@ -41,7 +54,7 @@ def facts_of(case: Mapping[str, object]) -> Facts:
     if stack != "unknown":
         assert isinstance(stack, dict)
         facts.python = str(stack.get("python", "3.12.3"))
-        facts.packages = {name: None for name in KNOWN}
+        facts.packages = dict.fromkeys(KNOWN)
         facts.packages.update({name: str(version) for name, version in stack.items() if name != "python"})
         if facts.packages["torch"] is None:
             facts.packages["torch"] = "2.11.0"
@@ -61,7 +74,13 @@ def facts_of(case: Mapping[str, object]) -> Facts:
 def _gpus(gpu: str) -> list[Gpu] | None:
     if gpu == "unknown":
         return None
-    names = {"8.0": "NVIDIA A100", "8.9": "NVIDIA RTX 4090", "9.0": "NVIDIA H200", "10.0": "NVIDIA B200", "12.0": "NVIDIA RTX 5090"}
+    names = {
+        "8.0": "NVIDIA A100",
+        "8.9": "NVIDIA RTX 4090",
+        "9.0": "NVIDIA H200",
+        "10.0": "NVIDIA B200",
+        "12.0": "NVIDIA RTX 5090",
+    }
     return [] if gpu == "none" else [Gpu(0, names[gpu], gpu, 143771, mig=False)]
 
 

@@ -72,7 +72,7 @@ def _section(name: str, data: Case) -> Section:
 
 def _facts(case: Case) -> Facts:
     facts = Facts()
-    facts.packages = {**{name: None for name in KNOWN}, **case["stack"]}
+    facts.packages = {**dict.fromkeys(KNOWN), **case["stack"]}
     facts.variables = dict(case["variables"])
     capability = case["gpu"]["compute_capability"]
     facts.gpus = [Gpu(0, f"GPU of capability {capability}", capability, None, None)]
@@ -108,7 +108,9 @@ def differences(case: Case, outcome: Outcome) -> list[str]:
     compare("starts", outcome.starts, seen["started"])
     error = seen["error"]["type"] if seen["error"] else None
     compare("error", outcome.error.type if outcome.error is not None else None, error)
-    compare("mixed_precision", outcome.mixed_precision.value if outcome.mixed_precision else None, seen["mixed_precision"])
+    compare(
+        "mixed_precision", outcome.mixed_precision.value if outcome.mixed_precision else None, seen["mixed_precision"]
+    )
     if seen["started"] and outcome.fp8_layers is not None:
         compare("fp8 layers run", outcome.fp8_layers != "none", bool(seen["fp8_linears_run"]))
     converted = bool(seen["linears"]) and seen["linears"]["te"] + seen["linears"]["torchao"] > 0

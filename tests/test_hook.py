@@ -56,7 +56,9 @@ def git(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     return run
 
 
-def _commit(git: Callable[..., subprocess.CompletedProcess[str]], root: Path, text: str) -> subprocess.CompletedProcess[str]:
+def _commit(
+    git: Callable[..., subprocess.CompletedProcess[str]], root: Path, text: str
+) -> subprocess.CompletedProcess[str]:
     (root / "accelerate.yaml").write_text(text)
     git("add", "-A")
     return git("commit", "-m", "a run")

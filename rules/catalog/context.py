@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fp8check.rules.outcome import Outcome, Run
     from fp8check.rules.reading import Document
     from fp8check.rules.settings.values import Section, Setting
@@ -54,9 +56,8 @@ def _askers(run: Run) -> list[Setting]:
         setting = run.accelerate.mixed_precision
         if setting is not None:
             askers.append(setting)
-    for setting in (run.training.get("fp8"), run.script.mixed_precision):
-        if setting is not None and setting.value in (True, "fp8"):
-            askers.append(setting)
+    others = (run.training.get("fp8"), run.script.mixed_precision)
+    askers.extend(setting for setting in others if setting is not None and setting.value in (True, "fp8"))
     return askers
 
 
@@ -98,7 +99,7 @@ class Context:
         return bool(self.asked.fp8) or self.outcome.trains_in_fp8 is not False
 
 
-_INPUTS = {
+_INPUTS: dict[str, Callable[[Context], object]] = {
     "run": lambda context: context.run,
     "outcome": lambda context: context.outcome,
     "asked": lambda context: context.asked,
@@ -113,5 +114,5 @@ _INPUTS = {
     "gpus": lambda context: context.run.facts.gpus,
     "transformer_engine": lambda context: context.run.facts.transformer_engine,
     "model": lambda context: context.run.model,
-    "evidence": lambda context: None,  # until the probe has run
+    "evidence": lambda _context: None,  # until the probe has run
 }

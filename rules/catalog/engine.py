@@ -8,7 +8,7 @@ from fp8check.rules.catalog.rule import GIVEN, KNOWLEDGE, SUBJECTS, Related, spa
 from fp8check.rules.outcome import Undecided
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from fp8check.rules.catalog.context import Context
     from fp8check.rules.catalog.rule import Found, Rule
@@ -111,5 +111,3 @@ def _order(finding: Finding) -> tuple[int, str, int, int, str]:
 def is_input(name: str) -> bool:
     """Whether a rule may have a parameter of that name."""
     return name in GIVEN or name in SUBJECTS or name in KNOWLEDGE
-
-

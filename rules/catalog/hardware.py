@@ -49,7 +49,9 @@ def gpu_without_fp8(asked: Asked, gpus: Sequence[Gpu], outcome: Outcome) -> Iter
         f"{weak[0].name} cannot compute in FP8 (compute capability {weak[0].compute_capability}, 8.9 is needed)",
         asked.fp8[0],
         happens,
-        notes=(f"GPU {weak[0].index} of {len(gpus)} is one of them; each process asks the GPU that it runs on",) if mixed else (),
+        notes=(f"GPU {weak[0].index} of {len(gpus)} is one of them; each process asks the GPU that it runs on",)
+        if mixed
+        else (),
         help="write mixed_precision: bf16 for this machine",
     )
 

@@ -58,7 +58,7 @@ def transformer_engine_missing(
     yield Found(
         "Transformer Engine is asked for and not installed",
         _place(asked),
-        f"not found in {facts.python and 'Python ' + facts.python or 'this environment'}",
+        f"not found in {(facts.python and 'Python ' + facts.python) or 'this environment'}",
         notes=(note,) if note else (),
         help="pip install --no-build-isolation transformer_engine[pytorch]",
     )
@@ -98,7 +98,7 @@ def transformer_engine_incomplete(
             "Transformer Engine cannot be imported",
             _place(asked),
             str(transformer_engine.get("error") or "the import fails"),
-            help="reinstall it for this torch: pip install --no-build-isolation --force-reinstall transformer_engine[pytorch]",
+            help="pip install --no-build-isolation --force-reinstall transformer_engine[pytorch], under this torch",
         )
     elif missing and transformer_engine.get("imports") is not True:
         yield Found(
@@ -137,7 +137,8 @@ def transformer_engine_does_not_fit(
             "the parts of Transformer Engine are of different releases",
             _place(asked),
             words,
-            help=f"pip install --no-build-isolation transformer_engine[pytorch]=={versions.get('metapackage', 'VERSION')}",
+            help="pip install --no-build-isolation transformer_engine[pytorch]=="
+            + versions.get("metapackage", "VERSION"),
         )
     core = transformer_engine.get("core")
     torch_cuda = (facts.cuda or {}).get("torch")
@@ -214,7 +215,11 @@ def cuda_or_cudnn_too_old(asked: Asked, outcome: Outcome, facts: Facts) -> Itera
     if cuda and not at_least(parse(str(cuda)), *needed):
         text = f"CUDA {cuda} is too old: Transformer Engine needs {needed[0]}.{needed[1]}"
         yield Found(text, _place(asked), "the CUDA that torch was built for", help="install a torch for a newer CUDA")
-    if cudnn and not at_least(parse(str(cudnn)), *OLDEST_CUDNN) and at_least(outcome.stack.version("transformer_engine"), 2):
+    if (
+        cudnn
+        and not at_least(parse(str(cudnn)), *OLDEST_CUDNN)
+        and at_least(outcome.stack.version("transformer_engine"), 2)
+    ):
         text = f"cuDNN {cudnn} is too old: Transformer Engine 2 needs 9.3"
         yield Found(text, _place(asked), "the cuDNN beside torch", help="install a newer cuDNN, or a newer torch")
 
@@ -243,5 +248,3 @@ def no_training_environment(facts: Facts, outcome: Outcome, asked: Asked) -> Ite
         notes=(f"assumed: {words}",),
         help="name its interpreter with --python, or its facts with --facts",
     )
-
-

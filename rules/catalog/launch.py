@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fp8check.rules.catalog.context import Asked
-    from fp8check.rules.outcome import Outcome, Run
+    from fp8check.rules.outcome import Outcome
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.launch import Launch
 
@@ -77,7 +77,7 @@ def unknown_top_level_key(accelerate: AccelerateConfig, outcome: Outcome) -> Ite
     ERROR,
     "the whole model of the chain: tests/conformance compares it with the real packages",
 )
-def does_not_start(outcome: Outcome, run: Run) -> Iterator[Found]:
+def does_not_start(outcome: Outcome) -> Iterator[Found]:
     """The run ends with an exception before or in its first step.
 
     Why it hurts: the queue, the download and the model load come first, the exception after them. Other rules say

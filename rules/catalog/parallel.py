@@ -113,7 +113,9 @@ def te_thaws_lora_base(training: Training, asked: Asked, outcome: Outcome) -> It
     if not outcome.prepared.autocast:
         return
     rank = training.lora_rank
-    adapters = () if rank is None or rank % 16 == 0 else (f"adapters of rank {rank} are not converted: 16 divides it not",)
+    adapters = (
+        () if rank is None or rank % 16 == 0 else (f"adapters of rank {rank} are not converted: 16 divides it not",)
+    )
     place = training.get("finetuning_type") or training.get("adapter") or training.get("use_peft")
     yield Found(
         "Transformer Engine thaws the frozen base of this LoRA run",
@@ -128,7 +130,8 @@ def te_thaws_lora_base(training: Training, asked: Asked, outcome: Outcome) -> It
     "FP504",
     "fp8-on-quantized-base",
     ERROR,
-    "llamafactory 0.9.4 hparams/parser.py: ValueError; accelerate utils/transformer_engine.py and torchao swap Linear4bit",
+    "llamafactory 0.9.4 hparams/parser.py: ValueError",
+    "accelerate 1.15.0 utils/transformer_engine.py, torchao float8_linear_utils.py: any nn.Linear, Linear4bit too",
 )
 def fp8_on_quantized_base(run: Run, training: Training, asked: Asked, outcome: Outcome) -> Iterator[Found]:
     """FP8 training of a model that is loaded quantized.

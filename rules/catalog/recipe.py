@@ -1,13 +1,11 @@
-"""FP2xx: backend and recipe: keys that nobody reads, values that cannot be reached."""
+"""FP2xx: the backend and recipe that run, against those that were written."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fp8check.rules.catalog.rule import ERROR, INFO, WARNING, Found, Related, rule
+from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.outcome.trainer import llamafactory_fp8
-from fp8check.rules.settings.accelerate import FP8_KEYS, WIZARD_KEYS
-from fp8check.rules.settings.versions import at_least
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,160 +13,12 @@ if TYPE_CHECKING:
     from fp8check.rules.catalog.context import Asked
     from fp8check.rules.outcome import Outcome, Run
     from fp8check.rules.settings.accelerate import AccelerateConfig
-    from fp8check.rules.settings.launch import Launch
     from fp8check.rules.settings.training import Training
     from fp8check.rules.settings.values import Setting
 
 _BACKENDS = ("TE", "AO", "MSAMP", "NO")
 _MEANT = {"transformer_engine": "TE", "transformerengine": "TE", "transformer-engine": "TE", "torchao": "AO"}
 _MEANT |= {"ms-amp": "MSAMP", "ms_amp": "MSAMP", "auto": "NO"}
-
-
-@rule(
-    "FP201",
-    "backend-spelling",
-    ERROR,
-    "accelerate 1.9.0 to 1.15.0 utils/dataclasses.py FP8BackendType: exactly NO, TE, MSAMP, AO",
-    "executed on accelerate 1.10.1 and 1.15.0: te, ao, torchao, auto, Te, msamp",
-    "https://github.com/huggingface/accelerate: --fp8_backend takes only lower case, the reader only upper case",
-)
-def backend_spelling(accelerate: AccelerateConfig, asked: Asked, launch: Launch, outcome: Outcome) -> Iterator[Found]:
-    """A backend name that Accelerate does not take: `te`, `torchao`, `ao`, ...
-
-    Why it hurts: from accelerate 1.9 on only TE, AO, MSAMP and NO are names, and anything else ends the run in
-    Accelerator(). The flag --fp8_backend takes only lower case, so it can never work there.
-
-    Example: `backend: te` under fp8_config.
-
-    Write instead: `backend: TE`, or `backend: AO` for torchao.
-    """
-    backend = accelerate.fp8.get("backend")
-    stack = outcome.stack
-    if backend is None or backend.value is None or not accelerate.wants_fp8() or launch.flag("fp8_backend") is not None:
-        return
-    if not stack.does("accelerate", "backend from the environment") or str(backend.value) in _BACKENDS:
-        return
-    unquoted = backend.value is False
-    name = "NO" if unquoted else str(backend.value)
-    meant = _MEANT.get(name.lower(), name.upper())
-    instead = meant if meant in _BACKENDS else "TE (Transformer Engine) or AO (torchao)"
-    yield Found(
-        f"backend: {name} is {'read as the boolean false' if unquoted else 'not a backend'}",
-        backend,
-        f"Accelerator() raises ValueError: {str(backend.value)!r} is not a valid FP8BackendType",
-        notes=("upper and lower case count; the names are TE, AO, MSAMP and NO",),
-        help=f'write backend: "{instead}"' if unquoted else f"write backend: {instead}",
-    )
-
-
-@rule(
-    "FP202",
-    "dead-wizard-key",
-    WARNING,
-    "accelerate 0.34.0 to 1.15.0 commands/config/cluster.py writes it, utils/dataclasses.py reads another name",
-    "executed on accelerate 1.9.0 to 1.15.0: wizard's 16 and max become 1024 and most_recent",
-)
-def dead_wizard_key(accelerate: AccelerateConfig) -> Iterator[Found]:
-    """A key that `accelerate config` itself writes and that Accelerate does not read.
-
-    Why it hurts: the official wizard asks for the amax history and writes your answer under a name that nothing
-    reads. The default is used instead, silently.
-
-    Example: `amax_history_length: 16` under fp8_config.
-
-    Write instead: `amax_history_len: 16`, `amax_compute_algo: max`, `opt_level: O2`.
-    """
-    for key, read in WIZARD_KEYS.items():
-        setting = accelerate.fp8.get(key)
-        if setting is None:
-            continue
-        yield Found(
-            f"{key} is read by nothing",
-            setting,
-            f"exported as ACCELERATE_FP8_{key.upper()}, which no release reads",
-            notes=("`accelerate config` writes this key; its runtime reads another name",),
-            help=f"rename it to {read}",
-        )
-
-
-@rule(
-    "FP203",
-    "unread-fp8-key",
-    WARNING,
-    "accelerate 1.5.0 to 1.15.0 utils/launch.py setup_fp8_env exports any key; utils/dataclasses.py reads twelve",
-    "executed on accelerate 1.15.0: total_nonsense: 7 exported, no warning",
-)
-def unread_fp8_key(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[Found]:
-    """A key of fp8_config that nothing reads in the accelerate release at hand.
-
-    Why it hurts: at the top level of the file an unknown key is an error, in fp8_config it is accepted without a
-    word: a typing mistake looks like a setting.
-
-    Example: `amax_histroy_len: 16` under fp8_config.
-
-    Write instead: the key that Accelerate reads.
-    """
-    version = outcome.stack.version("accelerate")
-    for key in accelerate.fp8:
-        if key in WIZARD_KEYS:
-            continue
-        name = key.removeprefix("fp8_") if key not in FP8_KEYS else key
-        since = FP8_KEYS.get(name)
-        if since is not None and at_least(version, *since):
-            continue
-        label = f"exported as ACCELERATE_FP8_{name.upper()}, which nothing reads"
-        if since is not None:
-            release = ".".join(str(part) for part in since)
-            help_ = f"use accelerate {release} or newer, or delete the key"
-            label = f"{outcome.stack.name('accelerate')} does not read it; {release} is the first that does"
-        else:
-            help_ = _did_you_mean(name)
-        yield Found(f"{key} is read by nothing", accelerate.fp8.get(key), label, help=help_)
-
-
-def _did_you_mean(key: str) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(key, FP8_KEYS, n=1, cutoff=0.6)
-    return f"did you mean {near[0]}?" if near else f"delete it; what is read: {', '.join(FP8_KEYS)}"
-
-
-@rule(
-    "FP204",
-    "override-is-no-list",
-    ERROR,
-    "accelerate 1.5.0 to 1.15.0 utils/launch.py: str(value[0..2]) of whatever the file holds",
-    "executed on accelerate 1.9.0 to 1.15.0: ValueError invalid truth value (; TypeError 'bool' object is not subscriptable",
-    "the YAML in Accelerate's own documentation has it",
-)
-def override_is_no_list(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[Found]:
-    """override_linear_precision is not a list of three booleans.
-
-    Why it hurts: `(false, false, false)` is a string in YAML. The launcher hands on its first three characters, and
-    Accelerator() dies of "invalid truth value (". A bare `false` ends the launcher itself.
-
-    Example: `override_linear_precision: (false, false, false)`, as Accelerate's documentation shows it.
-
-    Write instead: `override_linear_precision: [false, false, false]`, or no such line.
-    """
-    setting = accelerate.fp8.get("override_linear_precision")
-    if setting is None or setting.value is None or not outcome.stack.does("accelerate", "launcher copies fp8_config"):
-        return
-    value = setting.value
-    if isinstance(value, list) and len(value) == 3 and all(isinstance(part, bool) for part in value):
-        return
-    what = "a string" if isinstance(value, str) else f"a {type(value).__name__}"
-    if isinstance(value, list):
-        what = f"a list of {len(value)}"
-    happens = "this is what the launcher takes apart, character by character" if isinstance(value, str) else ""
-    if outcome.error is not None:
-        happens = f"{outcome.error.type}: {outcome.error.message}"
-    yield Found(
-        f"override_linear_precision is {what}, not three booleans",
-        setting,
-        happens,
-        help="write [false, false, false], or delete the line: Transformer Engine 2 ignores it anyway",
-    )
 
 
 @rule(
@@ -218,7 +68,9 @@ def _why(outcome: Outcome) -> str:
     if state is not None and state.distributed_type == "DEEPSPEED":
         return "under DeepSpeed Accelerate drops the recipe: only the deprecated FP8RecipeKwargs arrives there"
     if state is not None and state.mixed_precision.value != "fp8":
-        return f"the precision is {state.mixed_precision.value}, so no recipe is built, while the backend converts the layers"
+        return (
+            f"the precision is {state.mixed_precision.value}: no recipe is built, and the layers convert all the same"
+        )
     if not outcome.stack.does("accelerate", "launcher copies fp8_config"):
         return f"{outcome.stack.name('accelerate')} does not read fp8_config at all: 1.4 is the first that does"
     return "another setting of the same name won; `fp8check outcome` prints which"
@@ -276,99 +128,6 @@ def llamafactory_fixed_recipe(run: Run, training: Training, asked: Asked, outcom
 
 
 @rule(
-    "FP207",
-    "most-recent-unreachable",
-    WARNING,
-    "accelerate 0.34.0 to 1.15.0 utils/dataclasses.py KwargsHandler.to_kwargs drops values equal to its defaults",
-    "executed on accelerate 1.0.1, 1.10.1, 1.15.0: Transformer Engine gets max",
-)
-def most_recent_unreachable(asked: Asked, outcome: Outcome) -> Iterator[Found]:
-    """`amax_compute_algo: most_recent` never reaches Transformer Engine.
-
-    Why it hurts: it is Accelerate's own default, and values equal to a default are not handed over. Transformer
-    Engine's default is `max`, so that is what runs.
-
-    Example: `amax_compute_algo: most_recent` under fp8_config with backend TE.
-
-    Write instead: `amax_compute_algo: max`, which is what runs; the other needs a recipe built in code.
-    """
-    written = asked.recipe.get("amax_compute_algo")
-    backend = outcome.backend.value if outcome.backend is not None else asked.backend and asked.backend.value
-    if written is None or str(written.value).lower() != "most_recent" or backend != "TE":
-        return
-    yield Found(
-        "most_recent cannot be reached: the recipe will use max",
-        written,
-        "Accelerate hands over only what differs from its own default, which this is",
-        help="write amax_compute_algo: max, which is what runs",
-    )
-
-
-@rule(
-    "FP208",
-    "e5m2-is-refused",
-    ERROR,
-    "Transformer Engine 1.5 to 2.20 common/recipe/__init__.py: Pure E5M2 training is not supported.",
-    "NVIDIA H200, Transformer Engine 2.20.2: pydantic ValidationError at prepare()",
-)
-def e5m2_is_refused(asked: Asked, outcome: Outcome) -> Iterator[Found]:
-    """`fp8_format: E5M2`: Accelerate offers it, Transformer Engine refuses it.
-
-    Why it hurts: the run ends in prepare(), after the model is loaded. Releases before 1.9 refuse it themselves.
-
-    Example: `fp8_format: E5M2` under fp8_config.
-
-    Write instead: `fp8_format: HYBRID`, which is E4M3 forward and E5M2 for gradients.
-    """
-    written = asked.recipe.get("fp8_format")
-    backend = outcome.backend.value if outcome.backend is not None else "TE"
-    if written is None or str(written.value).upper() != "E5M2" or backend not in ("TE", None):
-        return
-    if not outcome.stack.does("accelerate", "launcher copies fp8_config"):
-        return
-    yield Found(
-        "E5M2 alone cannot train",
-        written,
-        "Transformer Engine: Pure E5M2 training is not supported.",
-        help="write fp8_format: HYBRID (E4M3 forward, E5M2 for gradients)",
-    )
-
-
-@rule(
-    "FP209",
-    "mxfp8-with-amax",
-    ERROR,
-    "accelerate 1.11.0 to 1.15.0 utils/transformer_engine.py apply_fp8_autowrap",
-    "executed on accelerate 1.15.0: ValueError `amax_history_len` is not supported for MXFP8 block scaling.",
-)
-def mxfp8_with_amax(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[Found]:
-    """MXFP8 block scaling together with amax options of delayed scaling.
-
-    Why it hurts: MXFP8 keeps no amax history, and Accelerate raises in prepare() when one is set.
-
-    Example: `use_mxfp8_block_scaling: true` and `amax_history_len: 16`.
-
-    Write instead: either of them.
-    """
-    asked = accelerate.fp8.get("use_mxfp8_block_scaling")
-    if asked is None or not asked.value or not accelerate.wants_fp8():
-        return
-    if not outcome.stack.does("accelerate", "recipe reads mxfp8"):
-        return
-    for key, harmless in (("amax_history_len", "1024"), ("amax_compute_algo", "most_recent")):
-        written = accelerate.fp8.get(key)
-        if written is None or written.value is None or str(written.value).lower() == harmless:
-            continue
-        yield Found(
-            f"{key} cannot be combined with MXFP8 block scaling",
-            written,
-            f"prepare() raises ValueError: `{key}` is not supported for MXFP8 block scaling.",
-            (Related(asked, "asked for here"),),
-            help=f"delete {key}: MXFP8 keeps no amax history",
-        )
-
-
-@rule(
     "FP210",
     "torchao-trains-nothing",
     ERROR,
@@ -407,48 +166,15 @@ def torchao_trains_nothing(asked: Asked, outcome: Outcome) -> Iterator[Found]:
 
 
 @rule(
-    "FP211",
-    "option-dropped-by-te",
-    INFO,
-    "Transformer Engine 2.0 drops override_linear_precision, 2.2 drops interval; pydantic swallows unknown arguments",
-    "NVIDIA H200, Transformer Engine 2.20.2: accepted and silently dropped",
-)
-def option_dropped_by_te(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[Found]:
-    """A recipe option that the installed Transformer Engine drops without a word.
-
-    Why it hurts: `interval` means nothing from Transformer Engine 2.2 on and `override_linear_precision` from 2.0 on.
-    A high-precision wgrad that was asked for is computed in FP8.
-
-    Example: `override_linear_precision: [false, false, true]` with Transformer Engine 2.9.
-
-    Write instead: nothing; delete the line.
-    """
-    if outcome.backend is None or outcome.backend.value != "TE" or not accelerate.wants_fp8():
-        return
-    version = outcome.stack.version("transformer_engine")
-    interval = accelerate.fp8.get("interval")
-    override = accelerate.fp8.get("override_linear_precision")
-    if interval is not None and interval.value not in (None, 1) and at_least(version, 2, 2):
-        yield Found(
-            "interval has no effect", interval, "Transformer Engine dropped it in 2.2", help="delete the line"
-        )
-    if override is not None and isinstance(override.value, list) and any(override.value) and at_least(version, 2, 0):
-        yield Found(
-            "override_linear_precision has no effect: all three GEMMs run in FP8",
-            override,
-            "Transformer Engine dropped it in 2.0",
-            help="delete the line",
-        )
-
-
-@rule(
     "FP212",
     "backend-not-named",
     WARNING,
     "accelerate 1.8.0 to 1.15.0 accelerator.py: torchao, then Transformer Engine, then MS-AMP",
     "NVIDIA H200, both installed, no backend: torchao",
 )
-def backend_not_named(asked: Asked, outcome: Outcome, accelerate: AccelerateConfig, packages: object) -> Iterator[Found]:
+def backend_not_named(
+    asked: Asked, outcome: Outcome, accelerate: AccelerateConfig, packages: object
+) -> Iterator[Found]:
     """No backend is named, so the packages that happen to be installed choose it.
 
     Why it hurts: Accelerate takes torchao where it finds it, even if every other key of the section is Transformer

@@ -31,7 +31,7 @@ _KEYS = (
 )
 
 
-class BadFacts(ValueError):  # noqa: N818  the name says which file is bad
+class BadFacts(ValueError):
     """A file that is not a facts.json.
 
     Attributes:
@@ -61,7 +61,7 @@ def load(path: str) -> Facts:
         BadFacts: the file is not a facts.json of this schema.
         OSError: it cannot be read.
     """
-    with open(path, "rb") as file:  # noqa: PTH123  pathlib costs more than all the rest of this module
+    with open(path, "rb") as file:
         content = file.read(LARGEST_FILE + 1)
     if len(content) > LARGEST_FILE:
         raise BadFacts(path, f"larger than {LARGEST_FILE // 1024**2} MiB: this is not a facts.json")

@@ -66,7 +66,7 @@ def read_config(config: Mapping[str, object], name: str, source: str) -> ModelSh
         dense_block=dense_block,
         dense_layers=0 if routed is None else routed.dense_layers,
         head=head,
-        parameters=_parameters(read, sizes, known.dialect, (block, dense_block), routed, head, tied),
+        parameters=_body_parameters(read, sizes, known.dialect, routed) + _head_parameters(head, tied),
         routed=None if routed is None else routed.experts,
         quantization=_quantization(config),
         prefix=known.dialect.prefix if text.whole else "model.language_model.layers",
@@ -121,8 +121,8 @@ def _dialect(values: Mapping[str, object]) -> _Known:
 
 def _class_defaults(model_type: str) -> Mapping[str, object]:
     """What transformers' configuration class takes for a key that is missing (the same in 4.57 and 5.23)."""
-    path = os.path.join(os.path.dirname(__file__), "defaults.json")  # noqa: PTH118, PTH120  start-up time
-    with open(path, encoding="utf-8") as file:  # noqa: PTH123
+    path = os.path.join(os.path.dirname(__file__), "defaults.json")
+    with open(path, encoding="utf-8") as file:
         defaults: dict[str, dict[str, object]] = json.load(file)
     return defaults[model_type]
 
@@ -177,21 +177,17 @@ def _blocks(
     return attention + routed.shared, dense if routed.dense_layers else ()
 
 
-def _parameters(
-    config: Config,
-    sizes: Sizes,
-    dialect: Dialect,
-    blocks: tuple[tuple[Linear, ...], tuple[Linear, ...]],
-    routed: Routed | None,
-    head: Linear,
-    tied: bool,
-) -> int:
-    block, dense_block = (sum(linear.parameters for linear in part) for part in blocks)
+def _body_parameters(config: Config, sizes: Sizes, dialect: Dialect, routed: Routed | None) -> int:
+    """Number of parameters without the head."""
+    block, dense_block = (sum(linear.parameters for linear in part) for part in _blocks(config, sizes, dialect, routed))
     norms = dialect.vectors * sizes.hidden + dialect.layer_extra(config, sizes)
     dense_layers = 0 if routed is None else routed.dense_layers
-    total = sizes.layers * norms + dense_layers * dense_block
-    total += (sizes.layers - dense_layers) * (block + (0 if routed is None else routed.experts.parameters))
-    total += sizes.vocab * sizes.hidden + dialect.last_vectors * sizes.hidden + dialect.model_extra(config, sizes)
-    if not tied:
-        return total + head.parameters
-    return total + (sizes.vocab if head.bias else 0)
+    experts = 0 if routed is None else routed.experts.parameters
+    layers = sizes.layers * norms + dense_layers * dense_block + (sizes.layers - dense_layers) * (block + experts)
+    embedding = sizes.vocab * sizes.hidden + dialect.model_extra(config, sizes)
+    return embedding + layers + dialect.last_vectors * sizes.hidden
+
+
+def _head_parameters(head: Linear, tied: bool) -> int:
+    """Number of parameters that the head adds; a tied one only its bias."""
+    return head.parameters - (head.in_features * head.out_features if tied else 0)

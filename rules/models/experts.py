@@ -31,16 +31,16 @@ def routed_experts(config: Config, sizes: Sizes, dialect: Dialect) -> Routed:
     if moe is None:
         raise BadConfig(f"{config.model_type} has no experts")
     _refuse_turns(config)
-    count = config.size(*moe.count, largest=LARGEST_COUNT)
+    number = config.size(*moe.number, largest=LARGEST_COUNT)
     width = config.size(moe.width)
     dense_layers = min(config.count("first_k_dense_replace"), sizes.layers - 1)
     experts = Experts(
-        count=count,
-        per_token=config.size("num_experts_per_tok", largest=count),
+        number=number,
+        per_token=config.size("num_experts_per_tok", largest=number),
         intermediate=width,
-        before_5=_before_5(moe, count, sizes.hidden, width),
+        before_5=_before_5(moe, number, sizes.hidden, width),
         after=dialect.attention(config, sizes, dialect)[-1].name,
-        parameters=_parameters(moe, count, sizes.hidden, width),
+        parameters=_parameters(moe, number, sizes.hidden, width),
     )
     return Routed(experts, _shared(config, moe, sizes.hidden, width), dense_layers)
 
@@ -52,12 +52,12 @@ def _refuse_turns(config: Config) -> None:
         raise BadConfig("the layers take turns, some with experts and some without")
 
 
-def _before_5(moe: MoE, count: int, hidden: int, width: int) -> tuple[Linear, ...]:
+def _before_5(moe: MoE, number: int, hidden: int, width: int) -> tuple[Linear, ...]:
     """The router and each expert's projections as nn.Linear layers, as transformers 4 builds them."""
-    found = [Linear(f"{moe.place}.gate", hidden, count, bias=False)] if moe.router else []
+    found = [Linear(f"{moe.place}.gate", hidden, number, bias=False)] if moe.router else []
     if moe.modules:
-        for number in range(count):
-            found += _expert(f"{moe.place}.experts.{number}", moe, hidden, width)
+        for each in range(number):
+            found += _expert(f"{moe.place}.experts.{each}", moe, hidden, width)
     return tuple(found)
 
 
@@ -80,7 +80,7 @@ def _shared(config: Config, moe: MoE, hidden: int, width: int) -> tuple[Linear, 
     return gated_at("mlp.shared_experts", hidden, number * width) if number else ()
 
 
-def _parameters(moe: MoE, count: int, hidden: int, width: int) -> int:
+def _parameters(moe: MoE, number: int, hidden: int, width: int) -> int:
     """Of the experts and the router of one layer."""
     biases = 2 * width + hidden + 1 if moe.bias else 0
-    return count * (3 * hidden * width + hidden + biases)
+    return number * (3 * hidden * width + hidden + biases)

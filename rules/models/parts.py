@@ -1,4 +1,4 @@
-"""The parts that decoder layers are made of, each as the Linear layers that transformers builds for it, in its order."""
+"""The parts of a decoder layer, each as the Linear layers that transformers builds for it, in its order."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def latent_attention(config: Config, sizes: Sizes, dialect: Dialect) -> tuple[Li
     value, rank, q_rank = config.size("v_head_dim"), config.size("kv_lora_rank"), config.size_or_none("q_lora_rank")
     queries = sizes.heads * (nope + rope)
     if q_rank is None:
-        first = (Linear("self_attn.q_proj", sizes.hidden, queries, bias=False),)
+        first: tuple[Linear, ...] = (Linear("self_attn.q_proj", sizes.hidden, queries, bias=False),)
     else:
         first = (
             Linear("self_attn.q_a_proj", sizes.hidden, q_rank, bias),
@@ -162,7 +162,7 @@ class MoE(NamedTuple):
     """How a dialect builds its routed experts.
 
     Attributes:
-        count: keys for the number of experts.
+        number: keys for the number of experts.
         width: key for the width of one.
         place: module that holds them up to transformers 4.
         mixtral: one expert is w1, w2, w3, the second leading back; else gate_proj, up_proj, down_proj.
@@ -172,7 +172,7 @@ class MoE(NamedTuple):
         shared: key for the number, or for the width, of experts that every token goes through.
     """
 
-    count: tuple[str, ...]
+    number: tuple[str, ...]
     width: str = "moe_intermediate_size"
     place: str = "mlp"
     mixtral: bool = False

@@ -26,7 +26,7 @@ class Experts(NamedTuple):
     """The routed experts of one mixture-of-experts layer.
 
     Attributes:
-        count: experts in a layer.
+        number: experts in a layer.
         per_token: experts that one token goes through.
         intermediate: width of one expert.
         before_5: their Linear layers, and the router where it is one, up to transformers 4.57. From 5.0 on they are
@@ -35,7 +35,7 @@ class Experts(NamedTuple):
         parameters: of all experts and the router of one layer.
     """
 
-    count: int
+    number: int
     per_token: int
     intermediate: int
     before_5: tuple[Linear, ...]
@@ -148,7 +148,7 @@ class ModelShape:
     @property
     def experts(self) -> int | None:
         """Experts in a layer, None for a dense model."""
-        return None if self.routed is None else self.routed.count
+        return None if self.routed is None else self.routed.number
 
     @property
     def experts_per_token(self) -> int | None:

@@ -12,7 +12,7 @@ LARGEST_SIZE = 2**24
 LARGEST_COUNT = 2**12
 
 
-class BadConfig(ValueError):  # noqa: N818  the name says which file is bad
+class BadConfig(ValueError):
     """A config.json that does not describe a model whose layers are known; the text says why."""
 
 

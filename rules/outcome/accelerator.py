@@ -172,7 +172,10 @@ def _deepspeed_precision(run: Run, stack: Stack, state: Accelerator) -> None:
         if asked.value == precision or (precision == "bf16" and asked.value == "fp8"):
             written = config.section(other).get("enabled") if config is not None else None
             if written is not None and str(written.value).lower() == "true":
-                text = f"`--mixed_precision` arg cannot be set to `{asked.value}` when `{other}` is set in the DeepSpeed config file."
+                text = (
+                    f"`--mixed_precision` arg cannot be set to `{asked.value}` when `{other}` is set in the DeepSpeed "
+                    "config file."
+                )
                 raise Stop("accelerator", "ValueError", text, (asked, written))
     if asked.value == "fp8" and stack.does("accelerate", "deepspeed keeps fp8"):
         return

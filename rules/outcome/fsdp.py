@@ -60,7 +60,7 @@ def check_deepspeed(run: Run, environment: Environment, kind: str) -> None:
     if named is not None and named.value:
         written = run.deepspeed.section("bf16").get("enabled") if run.deepspeed is not None else None
         contradicts = written is not None and written.value is True and not on
-        because = (written, named)
+        because: tuple[Setting | None, ...] = (written, named)
     else:
         # DeepSpeedPlugin of the launcher: fp8 fills bf16.enabled, which TrainingArguments then does not match.
         precision = environment.get("ACCELERATE_MIXED_PRECISION")

@@ -20,8 +20,23 @@ Environment = dict[str, Setting]
 
 PRECISIONS = ("no", "fp8", "fp16", "bf16")
 _DISTRIBUTED = frozenset(
-    "NO MULTI_CPU MULTI_GPU MULTI_NPU MULTI_MLU MULTI_SDAA MULTI_MUSA MULTI_XPU MULTI_HPU MULTI_NEURON DEEPSPEED FSDP "
-    "XLA MEGATRON_LM TP".split()
+    [
+        "NO",
+        "MULTI_CPU",
+        "MULTI_GPU",
+        "MULTI_NPU",
+        "MULTI_MLU",
+        "MULTI_SDAA",
+        "MULTI_MUSA",
+        "MULTI_XPU",
+        "MULTI_HPU",
+        "MULTI_NEURON",
+        "DEEPSPEED",
+        "FSDP",
+        "XLA",
+        "MEGATRON_LM",
+        "TP",
+    ]
 )
 # The launcher's own defaults, exported whenever the precision is fp8. `backend` has none and is left out.
 _FP8_DEFAULTS = {
@@ -250,7 +265,9 @@ def _put(environment: Environment, variable: str, setting: Setting, text: str) -
 def _fp8_arguments(run: Run, config: AccelerateConfig | None, stack: Stack) -> dict[str, Setting]:
     default = Origin(default=f"{stack.name('accelerate')} launch")
     arguments = {name: Setting(value, default) for name, value in _FP8_DEFAULTS.items()}
-    arguments["fp8_format"] = Setting("E4M3" if stack.does("accelerate", "launcher defaults to E4M3") else "HYBRID", default)
+    arguments["fp8_format"] = Setting(
+        "E4M3" if stack.does("accelerate", "launcher defaults to E4M3") else "HYBRID", default
+    )
     if stack.does("accelerate", "launcher exports torchao options"):
         arguments["fp8_enable_fsdp_float8_all_gather"] = Setting(1, default)
         arguments["fp8_pad_inner_dim"] = Setting(1, default)
@@ -321,9 +338,9 @@ def _export_fsdp(run: Run, config: AccelerateConfig | None, stack: Stack, enviro
             written = config.fsdp.get(key)
             if written is not None and name in settings:
                 settings[name] = written.over(settings[name])
-    for name in settings:
+    for name, setting in list(settings.items()):
         if run.launch.flag(name) is not None:
-            settings[name] = _flag(name, run.launch.flag(name)).over(settings[name])
+            settings[name] = _flag(name, run.launch.flag(name)).over(setting)
     if not stack.does("accelerate", "fsdp2 exists"):
         settings["fsdp_version"] = Setting("1", Origin(default=stack.name("accelerate")))
     for name, setting in settings.items():

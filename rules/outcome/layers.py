@@ -1,4 +1,7 @@
-"""Which Linear layers a backend converts, from the model's shapes (accelerate utils/transformer_engine.py, utils/ao.py)."""
+"""Which Linear layers a backend converts, from the model's shapes.
+
+Models accelerate utils/transformer_engine.py convert_model and utils/ao.py convert_model_to_fp8_ao.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,11 @@ def te_coverage(run: Run, transformers_major: int) -> Coverage:
 def _blocks(model: ModelShape, transformers_major: int) -> list[tuple[tuple[Linear, ...], int]]:
     """The different decoder layers and how many there are of each; layers without experts stand at the front."""
     block = model.block_in(transformers_major)
-    return [(some, number) for some, number in ((model.dense_block, model.dense_layers), (block, model.layers - model.dense_layers)) if number]
+    return [
+        (some, number)
+        for some, number in ((model.dense_block, model.dense_layers), (block, model.layers - model.dense_layers))
+        if number
+    ]
 
 
 def _left_behind(layer: Sequence[tuple[str, bool]]) -> list[str]:

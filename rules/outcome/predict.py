@@ -150,5 +150,5 @@ def _stages(run: Run, outcome: Outcome) -> None:
     check_deepspeed(run, started.environment, kind)
     prepare.prepare(run, stack, state, outcome.handed, outcome.prepared)
     outcome.reentrant = step.checkpointing_reentrant(run, stack)
-    outcome.frozen = step.frozen_by_torchao(stack, state, outcome.prepared)
+    outcome.frozen = step.frozen_by_torchao(state, outcome.prepared)
     step.step(run, stack, state, outcome.prepared)

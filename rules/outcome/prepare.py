@@ -73,9 +73,7 @@ def _transformer_engine(
         text = "`transformer_engine` was not found on your system. Please ensure that `transformer_engine` is installed"
         raise Stop("prepare", "ImportError", text, (state.backend,))
     if not together:
-        text = (
-            "You must pass a model and an optimizer together to `accelerate.prepare()` when using TransformerEngine."
-        )
+        text = "You must pass a model and an optimizer together to `accelerate.prepare()` when using TransformerEngine."
         raise Stop("prepare", "ValueError", text, (state.backend,))
     _import_te(run, stack, state)
     prepared.coverage = layers.te_coverage(run, stack.version("transformers")[0])
@@ -169,7 +167,7 @@ def _torchao(run: Run, stack: Stack, state: Accelerator, prepared: Prepared) -> 
         raise Stop("prepare", "AttributeError", text, (state.backend,))
     prepared.coverage = layers.torchao_coverage(run, stack.version("transformers")[0])
     prepared.autocast = True
-    prepared.recipe = _float8_config(stack, state)
+    prepared.recipe = _float8_config(state)
     _check_swapped_weights(state, prepared)
 
 
@@ -198,7 +196,7 @@ def _import_torchao(stack: Stack, state: Accelerator) -> None:
         raise Stop("prepare", "ImportError", text, (state.backend,))
 
 
-def _float8_config(stack: Stack, state: Accelerator) -> Recipe:
+def _float8_config(state: Accelerator) -> Recipe:
     own = Origin(default="torchao Float8LinearConfig")
     config: Recipe = {
         "class": Setting("Float8LinearConfig", own),

@@ -41,14 +41,18 @@ def old_handler(environment: Environment, stack: Stack, arguments: Mapping[str, 
     backend = backend._replace(value=str(backend.value).upper())
     if backend.value not in ("MSAMP", "TE"):
         tail = "." if only else " to use `FP8RecipeKwargs`."
-        raise Stop("accelerator", "ValueError", f"`backend` must be 'MSAMP' or 'TE' (TransformerEngine){tail}", (backend,))
+        raise Stop(
+            "accelerator", "ValueError", f"`backend` must be 'MSAMP' or 'TE' (TransformerEngine){tail}", (backend,)
+        )
     if only and backend.value == "MSAMP":
         if stack.sees_msamp() is False:
             text = "MS-AMP is not available. Please either install it, or use the 'TE' backend (if installed)."
             raise Stop("accelerator", "ValueError", text, (backend,))
         return {"backend": backend, **msamp_handler(environment, stack, arguments)}
     if only and stack.sees_te() is False:
-        text = "TransformerEngine is not available. Please either install it, or use the 'MSAMP' backend (if installed)."
+        text = (
+            "TransformerEngine is not available. Please either install it, or use the 'MSAMP' backend (if installed)."
+        )
         raise Stop("accelerator", "ValueError", text, (backend,))
     _require(stack.sees_te(), "TransformerEngine is not available. Please install it or use a different backend.")
     return {"backend": backend, **_te_fields(environment, stack, arguments)}
@@ -100,7 +104,9 @@ def _te_fields(environment: Environment, stack: Stack, arguments: Mapping[str, o
     if recipe["amax_compute_algo"].value not in ("max", "most_recent"):
         text = "`amax_compute_algo` must be one of max or most_recent"
         raise Stop("accelerator", "ValueError", text, (algorithm,))
-    recipe["amax_history_len"] = _number(environment, "AMAX_HISTORY_LEN", arguments.get("amax_history_len"), 1024, stack)
+    recipe["amax_history_len"] = _number(
+        environment, "AMAX_HISTORY_LEN", arguments.get("amax_history_len"), 1024, stack
+    )
     given = arguments.get("override_linear_precision")
     for position, gemm in enumerate(_GEMMS):
         part = given[position] if isinstance(given, (list, tuple)) else None

@@ -72,7 +72,9 @@ TRANSFORMERS: Mapping[str, Bound] = {
     "arguments rewrite the environment": Bound(_ALWAYS, (5,), "training_args.py __post_init__"),
     "trainer passes mixed_precision": Bound((5,), _STILL, "trainer.py create_accelerator_and_postprocess"),
     "trainer passes handlers": Bound((5, 3), _STILL, "trainer.py _build_accelerator_args: kwargs_handlers"),
-    "fsdp keeps fp8 model and optimizer together": Bound((4, 47), (5, 3), "trainer.py: accelerator.mixed_precision != 'fp8'"),
+    "fsdp keeps fp8 model and optimizer together": Bound(
+        (4, 47), (5, 3), "trainer.py: accelerator.mixed_precision != 'fp8'"
+    ),
     "fsdp2 is the default": Bound((5, 10), _STILL, "training_args.py fsdp_config version"),
     "checkpointing is not reentrant": Bound((5,), _STILL, "modeling_utils.py gradient_checkpointing_enable"),
 }

@@ -27,7 +27,10 @@ def step(run: Run, stack: Stack, state: Accelerator, prepared: Prepared) -> None
     _check_tokens(run, stack, state)
     reentrant = checkpointing_reentrant(run, stack)
     if reentrant is False:
-        text = "torch.utils.checkpoint: A different number of tensors was saved during the original forward and recomputation."
+        text = (
+            "torch.utils.checkpoint: A different number of tensors was saved during the original forward and "
+            "recomputation."
+        )
         raise Stop("step", "CheckpointError", text, (run.training.checkpointing, state.backend))
 
 
@@ -79,7 +82,7 @@ def checkpointing_reentrant(run: Run, stack: Stack) -> bool | None:
     return not stack.does("transformers", "checkpointing is not reentrant")
 
 
-def frozen_by_torchao(stack: Stack, state: Accelerator, prepared: Prepared) -> Setting | None:
+def frozen_by_torchao(state: Accelerator, prepared: Prepared) -> Setting | None:
     """The option that makes every converted weight miss its updates; None where they train.
 
     With enable_fsdp_float8_all_gather, torchao puts a new Parameter in the place of each converted weight. Only

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from fp8check.rules.settings.values import Setting
 
 
-class Stop(Exception):  # noqa: N818  it models an exception of another program, it is not an error of this one
+class Stop(Exception):
     """The run ends here with an exception of the real stack.
 
     Attributes:
@@ -26,7 +26,7 @@ class Stop(Exception):  # noqa: N818  it models an exception of another program,
         self.because = tuple(setting for setting in because if setting is not None)
 
 
-class Undecided(Exception):  # noqa: N818  an answer, not an error
+class Undecided(Exception):
     """What happens next depends on something that is not known.
 
     Attributes:

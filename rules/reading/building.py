@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fp8check.rules.reading import values
 from fp8check.rules.reading.nodes import Node, Problem
+from fp8check.rules.reading.source import cut
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -119,7 +120,7 @@ class Builder:
     def _duplicate(self, key: object, span: Span, first: Span | None) -> None:
         fatal = self._loader == "omegaconf" and isinstance(key, str)
         effect = "OmegaConf refuses the file" if fatal else "the last one wins, the first is lost"
-        message = f"the key {key!r} is here twice: {effect}"
+        message = f"the key {cut(repr(key))} is here twice: {effect}"
         self.problems.append(Problem("duplicate-key", message, span, first, fatal=fatal))
 
     def _span(self, draft: Draft) -> Span:

@@ -10,20 +10,23 @@ import re
 from typing import TYPE_CHECKING
 
 import yaml
+
 from fp8check.rules.reading.limits import MAX_DEPTH, MAX_EXPANDED, MAX_NODES
+from fp8check.rules.reading.source import cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fp8check.rules.reading.source import Source
     from yaml._yaml import Mark as CMark
     from yaml.error import Mark
+
+    from fp8check.rules.reading.source import Source
 
 STYLES = {None: "plain", "": "plain", "'": "single", '"': "double", "|": "literal", ">": "folded"}
 
 # libyaml is some ten times faster than PyYAML's own parser and agrees with it, except around tabs, rare line breaks,
-# directives, tags, `?`, `:` before a bracket or comma, escaped surrogates, and a comment right after `|` or `>`. The tools load with
-# PyYAML's own parser, so it decides wherever one of these occurs.
+# directives, tags, `?`, `:` before a bracket or comma, escapes of surrogates, and a comment right after `|` or `>`.
+# The tools load with PyYAML's own parser, so it decides wherever one of these occurs.
 DISPUTED = re.compile(
     r"""[\t\x85\u2028\u2029\ufeff]
     | ^ %
@@ -183,9 +186,11 @@ class Drafts:
         draft = Draft("alias", _offset(event.start_mark), _offset(event.end_mark))
         target = self._anchors.get(event.anchor or "")
         if target is None:
-            raise self._source.error(draft.start, f"alias *{event.anchor} has no anchor &{event.anchor} before it")
+            raise self._source.error(
+                draft.start, f"alias *{cut(event.anchor or '')} has no anchor of that name before it"
+            )
         if target in self._open:
-            message = f"alias *{event.anchor} stands inside the value that it repeats"
+            message = f"alias *{cut(event.anchor or '')} stands inside the value that it repeats"
             raise self._source.error(draft.start, message)
         draft.target = target
         draft.size = target.size

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from fp8check.rules.reading.building import escaped
 from fp8check.rules.reading.limits import MAX_DEPTH, MAX_NODES
 from fp8check.rules.reading.nodes import Node, Problem
+from fp8check.rules.reading.source import cut
 
 if TYPE_CHECKING:
     from fp8check.rules.reading.source import Source
@@ -130,7 +131,8 @@ class JsonReader:
         node.key = key
         node.key_span = self._source.span(start, end)
         if key in entries:
-            message = f"the key {key!r} is here twice: the last one wins, and DeepSpeed refuses the file if it reads it"
+            effect = "the last one wins, and DeepSpeed refuses the file where it reads it itself"
+            message = f"the key {cut(repr(key))} is here twice: {effect}"
             self.problems.append(Problem("duplicate-key", message, node.key_span, entries[key].key_span, fatal=False))
         entries[key] = node
         return self._skip(node.span.end)

@@ -18,7 +18,7 @@ class Span:
 
     __slots__ = ("column", "end", "end_column", "end_line", "file", "line", "start")
 
-    def __init__(  # noqa: PLR0917 - the numbers stand in their natural order
+    def __init__(
         self, file: str, line: int, column: int, end_line: int, end_column: int, start: int = 0, end: int = 0
     ) -> None:
         self.file = file
@@ -183,7 +183,7 @@ class Problem:
         return f"Problem({self.code} at {self.span}: {self.message})"
 
 
-class Unreadable(Exception):  # noqa: N818 - it names the state of the file; the caller turns it into a report
+class Unreadable(Exception):
     """A file that cannot be read, or that its tool cannot load. `str()` is "file:line:column: message".
 
     Attributes:

@@ -32,7 +32,7 @@ def refusals(root: Node | None) -> list[Problem]:
 
 def _faults(node: Node) -> Iterator[Problem]:
     if node.key_span is not None and (node.key is None or type(node.key).__name__ in {"date", "datetime"}):
-        yield Problem("key-type", f"OmegaConf takes no {node.key!r} as a key", node.key_span, fatal=True)
+        yield Problem("key-type", f"OmegaConf takes no {node.key} as a key", node.key_span, fatal=True)
     if node.kind == "map":
         yield from _map_faults(node)
     elif node.tag.endswith(":timestamp"):

@@ -41,7 +41,7 @@ def read(path: str, data: bytes | None = None, *, loader: str | None = None) -> 
 
 
 def _read_json(source: Source) -> Document:
-    from fp8check.rules.reading.jsontext import JsonReader  # noqa: PLC0415 - most runs read no JSON
+    from fp8check.rules.reading.jsontext import JsonReader
 
     if source.bom:
         hint = "save the file as UTF-8 without a byte-order mark"
@@ -54,7 +54,7 @@ def _read_json(source: Source) -> Document:
 
 
 def _read_yaml(source: Source, loader: str | None) -> Document:
-    from fp8check.rules.reading.building import Builder  # noqa: PLC0415 - PyYAML is not loaded for JSON
+    from fp8check.rules.reading.building import Builder
 
     sources.check_printable(source)
     drafts, problems = _parse(source, loader)
@@ -70,7 +70,7 @@ def _read_yaml(source: Source, loader: str | None) -> Document:
     document.kind, document.dialect = kind, dialect
     problems += builder.problems + _file_problems(source, drafts.second)
     if used == "omegaconf":
-        from fp8check.rules.reading.omegaconf import refusals  # noqa: PLC0415
+        from fp8check.rules.reading.omegaconf import refusals
 
         problems += refusals(root)
     document.problems = sorted(problems, key=lambda problem: problem.span.start)
@@ -79,7 +79,7 @@ def _read_yaml(source: Source, loader: str | None) -> Document:
 
 def _parse(source: Source, loader: str | None) -> tuple[Drafts, list[Problem]]:
     """The drafts as the file's tool parses it; Unreadable where that fails, with the kind of what came before."""
-    from fp8check.rules.reading.drafts import Drafts  # noqa: PLC0415
+    from fp8check.rules.reading.drafts import Drafts
 
     drafts = Drafts(source)
     try:
@@ -95,7 +95,7 @@ def _parse(source: Source, loader: str | None) -> tuple[Drafts, list[Problem]]:
 
 def _second_opinion(source: Source, first: Unreadable) -> tuple[Drafts, list[Problem]]:
     """OmegaConf 2.4 parses with libyaml, older releases with PyYAML's own parser; libyaml takes some more files."""
-    from fp8check.rules.reading.drafts import Drafts  # noqa: PLC0415
+    from fp8check.rules.reading.drafts import Drafts
 
     drafts = Drafts(source, libyaml=True)
     try:

@@ -123,3 +123,8 @@ def _reason(error: OSError | UnicodeEncodeError) -> str:
 
 def _too_large(path: str) -> Unreadable:
     return Unreadable(path, f"larger than {MAX_BYTES:,} bytes", hint="this is no training configuration")
+
+
+def cut(text: str) -> str:
+    """A piece of a file, short enough for a message."""
+    return text if len(text) <= 60 else f"{text[:57]}..."

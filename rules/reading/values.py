@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from fp8check.rules.reading.source import cut
+
 if TYPE_CHECKING:
     from fp8check.rules.reading.drafts import Draft
 
@@ -72,7 +74,9 @@ def construct(tag: str, text: str) -> object:
     # `!!bool maybe`, AttributeError for `!!timestamp x`, IndexError for `!!int ''`.
     except (yaml.YAMLError, ValueError, KeyError, AttributeError, IndexError, OverflowError) as error:
         name = tag.removeprefix(TAG)
-        raise RefusedError(f"{_short(text)} is no valid {name}: the loader stops here", "write it in quotes") from error
+        raise RefusedError(
+            f"{cut(repr(text))} is no valid {name}: the loader stops here", "write it in quotes"
+        ) from error
 
 
 _CONSTRUCTOR = yaml.constructor.SafeConstructor()
@@ -80,15 +84,10 @@ _CONSTRUCTOR = yaml.constructor.SafeConstructor()
 
 def _no_constructor(tag: str, text: str) -> tuple[str, str]:
     if tag in {MERGE, VALUE}:
-        return f"{_short(text)} alone is no value in YAML 1.1", "write it in quotes"
+        return f"{cut(repr(text))} alone is no value in YAML 1.1", "write it in quotes"
     return f"the tag {shown_tag(tag)} is refused by the loader", "remove the tag"
 
 
 def shown_tag(tag: str) -> str:
     """A tag as people write it: `!!set` for "tag:yaml.org,2002:set"."""
-    shown = f"!!{tag.removeprefix(TAG)}" if tag.startswith(TAG) else tag
-    return shown if len(shown) <= 60 else f"{shown[:57]}..."
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) <= 40 else f"{text[:37]}...")
+    return cut(f"!!{tag.removeprefix(TAG)}" if tag.startswith(TAG) else tag)

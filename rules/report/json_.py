@@ -20,7 +20,9 @@ VERSION = "0.1.0"
 
 def as_data(report: Report) -> dict[str, object]:
     """The report as plain data, ready for json.dumps."""
-    from fp8check.rules.facts import as_data as facts_as_data
+    import json
+
+    from fp8check.rules.facts import dump
 
     marks = fingerprints(report)
     return {
@@ -35,7 +37,7 @@ def as_data(report: Report) -> dict[str, object]:
         "suppressed": [],
         "internal_errors": [{"rule": crash.rule, "error": crash.error} for crash in report.crashes],
         "probe": None,
-        "facts": facts_as_data(report.context.run.facts),
+        "facts": json.loads(dump(report.context.run.facts)),
         "versions": {"fp8check": VERSION},
     }
 
@@ -68,7 +70,12 @@ def outcome_as_data(outcome: Outcome) -> dict[str, object]:
         "trains_converted_weights": None if outcome.fp8_layers is None else outcome.frozen is None,
         "speedup": None
         if speed is None
-        else {"predicted": round(speed.predicted, 2), "low": round(speed.low, 2), "high": round(speed.high, 2), "why": speed.why},
+        else {
+            "predicted": round(speed.predicted, 2),
+            "low": round(speed.low, 2),
+            "high": round(speed.high, 2),
+            "why": speed.why,
+        },
         "undecided": None if outcome.undecided is None else outcome.undecided.what,
         "assumed": dict(outcome.stack.assumed),
         "trace": [

@@ -39,7 +39,9 @@ def render(report: Report, style: Style, *, quiet: bool = False) -> str:
 
 def _headline(finding: Finding, style: Style) -> str:
     head = f"{finding.rule} {finding.severity:<7} {finding.message}"
-    painted = style.severity(finding.severity, f"{finding.rule} {finding.severity:<7}") + " " + style.strong(finding.message)
+    painted = (
+        style.severity(finding.severity, f"{finding.rule} {finding.severity:<7}") + " " + style.strong(finding.message)
+    )
     if finding.span is None:
         return painted
     where = f"{finding.span.file}:{finding.span.line}:{finding.span.column}"
@@ -88,7 +90,8 @@ def happens(outcome: Outcome) -> str:
     if outcome.undecided is not None:
         return f"not decided: {outcome.undecided.what}"
     if outcome.error is not None:
-        return f"does not start: {outcome.error.type} ({outcome.error.stage}): {visible(outcome.error.message.splitlines()[0])}"
+        error = outcome.error
+        return f"does not start: {error.type} ({error.stage}): {visible(error.message.splitlines()[0])}"
     precision = outcome.mixed_precision.value if outcome.mixed_precision is not None else "?"
     backend = outcome.backend.value if outcome.backend is not None else None
     layers = outcome.fp8_layers
@@ -99,7 +102,11 @@ def happens(outcome: Outcome) -> str:
     coverage = outcome.prepared.coverage
     number = f"{coverage.converted} of {coverage.total}" if coverage.converted is not None else layers
     recipe = _recipe_words({name: setting.value for name, setting in (outcome.prepared.recipe or {}).items()})
-    words = f"{precision} · {backend} · {recipe}" if precision == "fp8" else f"{precision}, with {backend} layers in FP8 · {recipe}"
+    words = (
+        f"{precision} · {backend} · {recipe}"
+        if precision == "fp8"
+        else f"{precision}, with {backend} layers in FP8 · {recipe}"
+    )
     words += f" · {number} Linear layers"
     if outcome.frozen is not None:
         words += " · the converted weights are never trained"

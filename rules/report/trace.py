@@ -19,12 +19,16 @@ def render(outcome: Outcome, style: Style) -> str:
     """The trace of an outcome, for people."""
     lines = [f"{style.strong('happens')}   {happens(outcome)}", ""]
     if outcome.stack.assumed:
-        words = ", ".join(f"{name.replace('_', ' ')} {version}" for name, version in sorted(outcome.stack.assumed.items()))
+        words = ", ".join(
+            f"{name.replace('_', ' ')} {version}" for name, version in sorted(outcome.stack.assumed.items())
+        )
         lines += [f"assumed   {words}", ""]
     names = [name for name, _ in outcome.settings()]
     width = min(48, max((len(name) for name in names), default=0))
     for name, setting in outcome.settings():
-        lines.append(f"{style.strong(f'{name:<{width}}')}  {visible(str(setting.value)):<12}  {setting.origin.describe()}")
+        lines.append(
+            f"{style.strong(f'{name:<{width}}')}  {visible(str(setting.value)):<12}  {setting.origin.describe()}"
+        )
         lines.extend(_beaten(setting, width, style))
     if outcome.error is not None:
         lines += ["", style.bad(f"{outcome.error.stage}: {outcome.error.type}: {visible(outcome.error.message)}")]

@@ -14,11 +14,43 @@ if TYPE_CHECKING:
 # Top-level keys of ClusterConfig and SageMakerConfig over all releases 0.34.0 to 1.15.0 (their dataclass fields in
 # commands/config/config_args.py), with the removed and the later ones. The loader raises ValueError on any other.
 CLUSTER_KEYS = frozenset(
-    "compute_environment distributed_type mixed_precision use_cpu debug num_processes machine_rank num_machines gpu_ids "
-    "main_process_ip main_process_port rdzv_backend same_network main_training_function enable_cpu_affinity fp8_config "
-    "deepspeed_config fsdp_config parallelism_config megatron_lm_config mpirun_config downcast_bf16 tpu_name tpu_zone "
-    "tpu_use_cluster tpu_use_sudo command_file commands tpu_vm tpu_env dynamo_config fp16 dynamo_backend "
-    "ipex_config tp_config".split()
+    [
+        "compute_environment",
+        "distributed_type",
+        "mixed_precision",
+        "use_cpu",
+        "debug",
+        "num_processes",
+        "machine_rank",
+        "num_machines",
+        "gpu_ids",
+        "main_process_ip",
+        "main_process_port",
+        "rdzv_backend",
+        "same_network",
+        "main_training_function",
+        "enable_cpu_affinity",
+        "fp8_config",
+        "deepspeed_config",
+        "fsdp_config",
+        "parallelism_config",
+        "megatron_lm_config",
+        "mpirun_config",
+        "downcast_bf16",
+        "tpu_name",
+        "tpu_zone",
+        "tpu_use_cluster",
+        "tpu_use_sudo",
+        "command_file",
+        "commands",
+        "tpu_vm",
+        "tpu_env",
+        "dynamo_config",
+        "fp16",
+        "dynamo_backend",
+        "ipex_config",
+        "tp_config",
+    ]
 )
 # Keys that came late or went, as [first release with it, first release without it).
 CLUSTER_KEY_RELEASES: dict[str, tuple[Version, Version]] = {
@@ -27,9 +59,31 @@ CLUSTER_KEY_RELEASES: dict[str, tuple[Version, Version]] = {
     "ipex_config": ((0,), (1, 13)),
 }
 SAGEMAKER_KEYS = frozenset(
-    "compute_environment distributed_type mixed_precision use_cpu debug ec2_instance_type iam_role_name image_uri profile "
-    "region num_machines gpu_ids base_job_name pytorch_version transformers_version py_version sagemaker_inputs_file "
-    "sagemaker_metrics_file additional_args dynamo_config enable_cpu_affinity fp16 dynamo_backend".split()
+    [
+        "compute_environment",
+        "distributed_type",
+        "mixed_precision",
+        "use_cpu",
+        "debug",
+        "ec2_instance_type",
+        "iam_role_name",
+        "image_uri",
+        "profile",
+        "region",
+        "num_machines",
+        "gpu_ids",
+        "base_job_name",
+        "pytorch_version",
+        "transformers_version",
+        "py_version",
+        "sagemaker_inputs_file",
+        "sagemaker_metrics_file",
+        "additional_args",
+        "dynamo_config",
+        "enable_cpu_affinity",
+        "fp16",
+        "dynamo_backend",
+    ]
 )
 
 # Keys of fp8_config that the launcher hands on and that something reads in the child, and since which release

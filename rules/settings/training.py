@@ -113,7 +113,9 @@ class Training:
     @property
     def lora_rank(self) -> int | None:
         """The adapters' rank; the dialect's default where the file does not say."""
-        name, default = {"llamafactory": ("lora_rank", 8), "axolotl": ("lora_r", None)}.get(self.trainer, ("lora_r", 16))
+        name, default = {"llamafactory": ("lora_rank", 8), "axolotl": ("lora_r", None)}.get(
+            self.trainer, ("lora_r", 16)
+        )
         rank = self.value(name, default)
         return rank if isinstance(rank, int) else None
 

@@ -21,7 +21,11 @@ FILES = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(CASES.gl
 
 
 def _cases(kind: str) -> list[object]:
-    return [pytest.param(rule, case, id=f"{rule}-{case['name']}") for rule, file in FILES.items() for case in file.get(kind, [])]
+    return [
+        pytest.param(rule, case, id=f"{rule}-{case['name']}")
+        for rule, file in FILES.items()
+        for case in file.get(kind, [])
+    ]
 
 
 def test_every_rule_has_a_case_file_with_both_answers() -> None:

@@ -15,10 +15,14 @@ EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "llamafactory-qwen2
 ACCELERATE = 'distributed_type: "NO"\nmixed_precision: fp8\nfp8_config:\n  backend: TE\n'
 
 
-def run(*arguments: str, stdin: bytes = b"", cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: str, stdin: bytes = b"", cwd: Path | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """Run the installed command."""
     environment = {**os.environ, **variables}
-    done = subprocess.run([COMMAND, *arguments], input=stdin, capture_output=True, cwd=cwd, env=environment, check=False)
+    done = subprocess.run(
+        [COMMAND, *arguments], input=stdin, capture_output=True, cwd=cwd, env=environment, check=False
+    )
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
@@ -49,7 +53,9 @@ def test_json_follows_the_contract(example: list[str]) -> None:
     outcome = report["outcome"]
     assert (outcome["mixed_precision"], outcome["backend"], outcome["fp8_enabled"]) == ("bf16", "TE", False)
     assert outcome["recipe"]["fp8_format"] == "HYBRID"
-    assert {"rule", "name", "severity", "message", "file", "line", "column", "fingerprint"} <= set(report["findings"][0])
+    assert {"rule", "name", "severity", "message", "file", "line", "column", "fingerprint"} <= set(
+        report["findings"][0]
+    )
     assert any(entry["overrode"] for entry in outcome["trace"])
 
 
@@ -74,7 +80,9 @@ def test_undecided_has_its_own_exit_code(tmp_path: Path) -> None:
 
 
 def test_standard_input() -> None:
-    done = run("-", "--no-environment", stdin=b'distributed_type: "NO"\nmixed_precision: fp8\nfp8_config: {backend: te}\n')
+    done = run(
+        "-", "--no-environment", stdin=b'distributed_type: "NO"\nmixed_precision: fp8\nfp8_config: {backend: te}\n'
+    )
     assert done.returncode == 1
     assert "-:3:14" in done.stdout
 
@@ -159,8 +167,14 @@ def test_a_deepspeed_file_is_found_beside_the_one_that_names_it(tmp_path: Path) 
     folder = tmp_path / "configs"
     folder.mkdir()
     (folder / "ds.json").write_text('{"bf16": {"enabled": true}, "zero_optimization": {"stage": 2}}')
-    (folder / "train.yaml").write_text("output_dir: out\nper_device_train_batch_size: 1\nbf16: false\ndeepspeed: ds.json\n")
-    report = json.loads(run("configs/train.yaml", "--no-environment", "--trainer", "transformers", "--format", "json", cwd=tmp_path).stdout)
+    (folder / "train.yaml").write_text(
+        "output_dir: out\nper_device_train_batch_size: 1\nbf16: false\ndeepspeed: ds.json\n"
+    )
+    report = json.loads(
+        run(
+            "configs/train.yaml", "--no-environment", "--trainer", "transformers", "--format", "json", cwd=tmp_path
+        ).stdout
+    )
     assert [file["kind"] for file in report["files"]] == ["training", "deepspeed"]
     assert report["outcome"]["error"]["type"] == "ValueError"
 
@@ -200,7 +214,8 @@ def test_outcome_prints_who_overrode_whom(example: list[str]) -> None:
 def test_the_static_path_imports_nothing_heavy() -> None:
     program = (
         "import sys; from fp8check.cli import main; code = main(sys.argv[1:]);"
-        "heavy = {'torch', 'pydantic', 'rich', 'fastapi', 'importlib.metadata', 'dataclasses', 'inspect'} & set(sys.modules);"
+        "slow = {'torch', 'pydantic', 'rich', 'fastapi', 'importlib.metadata', 'dataclasses', 'inspect'};"
+        "heavy = slow & set(sys.modules);"
         "print('HEAVY', sorted(heavy))"
     )
     done = subprocess.run(

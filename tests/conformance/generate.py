@@ -201,7 +201,10 @@ def _case(identity: str, stack: stacks.Stack, chance: Random) -> Case:
     model = _model(chance, trainer, stack)
     if trainer == "transformers" and chance.random() < 0.12:
         training["gradient_checkpointing"] = True
-        model = {**(model or {}), "kind": "llama"}
+        # 60 wide it would have an odd head dimension, which no Llama can have.
+        model = {"kind": "llama", **{key: value for key, value in (model or {}).items() if key != "hidden"}}
+    if (model or {}).get("kind") == "llama" and config is not None and "fsdp_config" in config:
+        config["fsdp_config"]["fsdp_transformer_layer_cls_to_wrap"] = "LlamaDecoderLayer"
     return cases.new(
         identity,
         stack,

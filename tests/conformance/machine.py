@@ -8,12 +8,15 @@
 | `PartialState._prepare_backend` | chooses as on a GPU, then NCCL, which needs one, becomes gloo |
 | `PartialState.set_device` | the device of MULTI_GPU, FSDP and DeepSpeed is the CPU |
 | `is_cuda_available` in `accelerate.utils.dataclasses` | the FSDP plugin looks for a device to initialise on; see `current_device` |
+| `sync_module_states` of FSDP1 | sends rank 0's weights around, which FSDP only does on a GPU |
+| `Accelerator.__init__` | after it: under fp16 a GPU run has autocast and a GradScaler, which it gives only a GPU |
 | `is_torch_bf16_gpu_available` in `transformers` and LLaMA-Factory | `bf16: true` is refused on a CPU |
 | ACCELERATE_BYPASS_DEVICE_MAP=true, DS_ACCELERATOR=cpu | DDP takes no device ids on a CPU; DeepSpeed is told where it is |
 """  # noqa: E501
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -43,6 +46,8 @@ def pretend(compute_capability: str, gpus: int) -> None:
     cuda.current_device = lambda: torch.device("cpu")
     _pretend_accelerate(capability)
     _pretend_bf16()
+    _pretend_fp16()
+    _sync_no_module_states()
 
 
 def _asked_as_on_a_gpu() -> bool:
@@ -75,6 +80,36 @@ def _pretend_bf16() -> None:
     for name, module in list(sys.modules.items()):
         if name.startswith(("transformers.", "llamafactory.")) and "is_torch_bf16_gpu_available" in vars(module):
             vars(module)["is_torch_bf16_gpu_available"] = lambda: True
+
+
+def _pretend_fp16() -> None:
+    from accelerate import Accelerator
+
+    accelerator: Any = Accelerator
+    init = accelerator.__init__
+
+    @functools.wraps(init)
+    def with_scaler(self: Any, *arguments: Any, **options: Any) -> None:
+        init(self, *arguments, **options)
+        engine = str(self.distributed_type).rpartition(".")[2]
+        if self.state.mixed_precision == "fp16" and engine not in ("DEEPSPEED", "MEGATRON_LM"):
+            self.native_amp = True
+            self.scaler = self.scaler or torch.amp.GradScaler("cpu")
+
+    accelerator.__init__ = with_scaler
+
+
+def _sync_no_module_states() -> None:
+    from torch.distributed.fsdp import FullyShardedDataParallel
+
+    fsdp: Any = FullyShardedDataParallel
+    init = fsdp.__init__
+
+    @functools.wraps(init)
+    def without(self: Any, *arguments: Any, **options: Any) -> None:
+        init(self, *arguments, **{**options, "sync_module_states": False})
+
+    fsdp.__init__ = without
 
 
 def _gloo_for_nccl(prepare_backend: Callable[..., tuple[str | None, Any]]) -> Callable[..., tuple[str | None, Any]]:

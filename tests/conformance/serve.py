@@ -62,7 +62,8 @@ def handle(case: Case, folder: Path, home: Path, limit: float) -> dict[str, Any]
         os.waitpid(process, 0)
     result = folder / execute.RESULT
     if result.exists():
-        return dict(json.loads(result.read_text(encoding="utf-8")))
+        # Messages name files of the case; where they lay is no part of the observation.
+        return dict(json.loads(result.read_text(encoding="utf-8").replace(f"{folder}/", "")))
     log = (folder / "log").read_text(encoding="utf-8", errors="replace")[-LOG_TAIL:]
     kind = "Crashed" if ended else "TimedOut"
     return {"started": None, "error": {"stage": "harness", "type": kind, "message": log}}

@@ -6,7 +6,13 @@ from typing import Any
 
 Case = dict[str, Any]
 
-BASE = {"compute_environment": "LOCAL_MACHINE", "num_processes": 1, "num_machines": 1, "machine_rank": 0, "use_cpu": False}
+BASE = {
+    "compute_environment": "LOCAL_MACHINE",
+    "num_processes": 1,
+    "num_machines": 1,
+    "machine_rank": 0,
+    "use_cpu": False,
+}
 FSDP = {
     "fsdp_auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
     "fsdp_transformer_layer_cls_to_wrap": "LlamaDecoderLayer",
@@ -50,7 +56,9 @@ AO = {"backend": "AO"}
 
 def _keys() -> list[Case]:
     return [
-        _case("te-e4m3-16", _config(fp8={**TE, "fp8_format": "E4M3", "amax_history_len": 16, "amax_compute_algo": "max"})),
+        _case(
+            "te-e4m3-16", _config(fp8={**TE, "fp8_format": "E4M3", "amax_history_len": 16, "amax_compute_algo": "max"})
+        ),
         _case("te-default", _config(fp8=TE)),
         _case("ao-default", _config(fp8=AO)),
         _case("ao-gather-off", _config(fp8={**AO, "enable_fsdp_float8_all_gather": False})),
@@ -60,7 +68,9 @@ def _keys() -> list[Case]:
         _case("backend-msamp", _config(fp8={"backend": "MSAMP"})),
         _case("e5m2", _config(fp8={**TE, "fp8_format": "E5M2"})),
         _case("mxfp8", _config(fp8={**TE, "use_mxfp8_block_scaling": True})),
-        _case("interval-override", _config(fp8={**TE, "interval": 2, "override_linear_precision": [False, False, True]})),
+        _case(
+            "interval-override", _config(fp8={**TE, "interval": 2, "override_linear_precision": [False, False, True]})
+        ),
         _case("override-string", _config(fp8={**TE, "override_linear_precision": "(false, false, false)"})),
         _case("override-false", _config(fp8={**TE, "override_linear_precision": False})),
         _case("most-recent", _config(fp8={**TE, "amax_compute_algo": "most_recent"})),
@@ -114,7 +124,11 @@ def _distributed() -> list[Case]:
         _case("fsdp2-te", _config(kind="FSDP", fp8=TE, fsdp_config={**FSDP2, **NO_RAM})),
         _case("fsdp2-ao", _config(kind="FSDP", fp8=AO, fsdp_config={**FSDP2, **NO_RAM})),
         _case("fsdp2-ao-ram-default", _config(kind="FSDP", fp8=AO, fsdp_config=FSDP2)),
-        _case("fsdp2-bf16-leftover", _config("bf16", "FSDP", fsdp_config={**FSDP2, **NO_RAM}), variables={"ACCELERATE_FP8_BACKEND": "TE"}),
+        _case(
+            "fsdp2-bf16-leftover",
+            _config("bf16", "FSDP", fsdp_config={**FSDP2, **NO_RAM}),
+            variables={"ACCELERATE_FP8_BACKEND": "TE"},
+        ),
     ]
 
 
@@ -124,12 +138,20 @@ def _models() -> list[Case]:
         _case("lora8-te", _config(fp8=TE), model={"lora_rank": 8}),
         _case("lora16-ao", _config(fp8=AO), model={"lora_rank": 16}),
         _case("tied-te", _config(fp8=TE), model={"tie_word_embeddings": True}),
-        _case("tied-ao", _config(fp8={**AO, "enable_fsdp_float8_all_gather": False}), model={"tie_word_embeddings": True}),
+        _case(
+            "tied-ao", _config(fp8={**AO, "enable_fsdp_float8_all_gather": False}), model={"tie_word_embeddings": True}
+        ),
         _case("checkpoint-te", _config(fp8=TE), model={"checkpointing": False}),
         _case("checkpoint-reentrant-te", _config(fp8=TE), model={"checkpointing": True}),
-        _case("checkpoint-ao", _config(fp8={**AO, "enable_fsdp_float8_all_gather": False}), model={"checkpointing": False}),
+        _case(
+            "checkpoint-ao", _config(fp8={**AO, "enable_fsdp_float8_all_gather": False}), model={"checkpointing": False}
+        ),
         _case("intermediate-1000-te", _config(fp8=TE), model={"intermediate_size": 1000}),
-        _case("intermediate-1000-ao", _config(fp8={**AO, "enable_fsdp_float8_all_gather": False}), model={"intermediate_size": 1000}),
+        _case(
+            "intermediate-1000-ao",
+            _config(fp8={**AO, "enable_fsdp_float8_all_gather": False}),
+            model={"intermediate_size": 1000},
+        ),
         _case("vocabulary-1001-te", _config(fp8=TE), model={"vocab_size": 1001}),
         _case("batch-5-te", _config(fp8=TE), model={"batch": [5, 7]}),
         _case("batch-24-te", _config(fp8=TE), model={"batch": [1, 24]}),
@@ -159,7 +181,13 @@ def _trainer() -> list[Case]:
         _case("hf-fsdp1-te", _config(kind="FSDP", fp8=fp8, fsdp_config={**FSDP1, **NO_RAM}), **hf),
         _case("hf-fsdp2-te", _config(kind="FSDP", fp8=fp8, fsdp_config={**FSDP2, **NO_RAM}), **hf),
         _case("hf-lora16-te", _config(fp8=fp8), model={"lora_rank": 16}, **hf),
-        _case("hf-python-variable", None, start="python", variables={"ACCELERATE_MIXED_PRECISION": "fp8", "ACCELERATE_FP8_BACKEND": "TE"}, **hf),
+        _case(
+            "hf-python-variable",
+            None,
+            start="python",
+            variables={"ACCELERATE_MIXED_PRECISION": "fp8", "ACCELERATE_FP8_BACKEND": "TE"},
+            **hf,
+        ),
         _case("hf-python-unread", _config(fp8=fp8), start="python", training={"bf16": True}, **hf),
     ]
 

@@ -42,7 +42,11 @@ class Layer(torch.nn.Module):
         self.head = hidden // heads
         self.q, self.o = linear(hidden, hidden), linear(hidden, hidden)
         self.k, self.v = linear(hidden, kv_heads * self.head), linear(hidden, kv_heads * self.head)
-        self.gate, self.up, self.down = linear(hidden, intermediate), linear(hidden, intermediate), linear(intermediate, hidden)
+        self.gate, self.up, self.down = (
+            linear(hidden, intermediate),
+            linear(hidden, intermediate),
+            linear(intermediate, hidden),
+        )
         self.norm1 = torch.nn.RMSNorm(hidden, device="cuda", dtype=torch.bfloat16)
         self.norm2 = torch.nn.RMSNorm(hidden, device="cuda", dtype=torch.bfloat16)
 
@@ -82,24 +86,25 @@ def measure(name: str, tokens: int, precision: str) -> dict[str, float]:
         extra = {"params_dtype": torch.bfloat16} if precision == "fp8" else {"dtype": torch.bfloat16}
         return kind(columns, rows, bias=False, device="cuda", **extra)
 
+    torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
-    layers = torch.nn.Sequential(*(Layer(SHAPES[name], linear) for _ in range(LAYERS)))
+    model = torch.nn.Sequential(*(Layer(SHAPES[name], linear) for _ in range(LAYERS)))
     columns = min(tokens, SEQUENCE)
-    x = torch.randn(tokens // columns, columns, SHAPES[name][0], device="cuda", dtype=torch.bfloat16, requires_grad=True)
+    x = torch.randn(
+        tokens // columns, columns, SHAPES[name][0], device="cuda", dtype=torch.bfloat16, requires_grad=True
+    )
     recipe = DelayedScaling(fp8_format=Format.HYBRID, amax_history_len=1024)
 
     def step() -> None:
-        for parameter in layers.parameters():
+        for parameter in model.parameters():
             parameter.grad = None
         x.grad = None
         with te.fp8_autocast(enabled=precision == "fp8", fp8_recipe=recipe):
-            y = layers(x)
+            y = model(x)
         y.sum().backward()
 
     times = milliseconds(step)
     peak = torch.cuda.max_memory_allocated() / 2**30
-    del layers, x
-    torch.cuda.empty_cache()
     return {"ms": statistics.median(times), "low": min(times), "high": max(times), "peak_gib": peak}
 
 

@@ -50,7 +50,9 @@ def execute(case: Case, port: int, limit: float) -> Case:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         (home / "spec.json").write_text(json.dumps(case))
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("ACCELERATE_", "FP8_"))}
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(("ACCELERATE_", "FP8_"))
+        }
         environment.update(case["variables"], HF_HOME=str(home / "hf"), OMP_NUM_THREADS="2", HF_HUB_OFFLINE="1")
         began = time.monotonic()
         output = _run(_command(case, home, port), environment, limit)
@@ -112,7 +114,16 @@ def main() -> int:
             out.write(json.dumps(done) + "\n")
             out.flush()
             seen = done["observed"]
-            print(done["id"], seen["started"], seen.get("error"), seen.get("linears"), seen.get("fp8_gemms"), seen.get("moved"), seen["seconds"], flush=True)
+            print(
+                done["id"],
+                seen["started"],
+                seen.get("error"),
+                seen.get("linears"),
+                seen.get("fp8_gemms"),
+                seen.get("moved"),
+                seen["seconds"],
+                flush=True,
+            )
     return 0
 
 

@@ -42,7 +42,9 @@ def build_model(spec: dict[str, Any]) -> torch.nn.Module:
     if changes.get("lora_rank"):
         from peft import LoraConfig, get_peft_model
 
-        model = get_peft_model(model, LoraConfig(r=changes["lora_rank"], target_modules="all-linear", task_type="CAUSAL_LM"))
+        model = get_peft_model(
+            model, LoraConfig(r=changes["lora_rank"], target_modules="all-linear", task_type="CAUSAL_LM")
+        )
     if changes.get("checkpointing") is not None:
         model.enable_input_require_grads()
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": changes["checkpointing"]})
@@ -166,8 +168,16 @@ def trainer(spec: dict[str, Any]) -> None:
     from transformers import Trainer, TrainingArguments
 
     SEEN["stage"] = "arguments"
-    own = {"output_dir": "/tmp/fp8check-out", "max_steps": 1, "report_to": "none", "save_strategy": "no", "logging_steps": 1}
-    arguments = TrainingArguments(**{**own, "per_device_train_batch_size": 4, "learning_rate": 1e-2, **spec["training"]})
+    own = {
+        "output_dir": "/tmp/fp8check-out",
+        "max_steps": 1,
+        "report_to": "none",
+        "save_strategy": "no",
+        "logging_steps": 1,
+    }
+    arguments = TrainingArguments(
+        **{**own, "per_device_train_batch_size": 4, "learning_rate": 1e-2, **spec["training"]}
+    )
     rows = batch(spec)
     data = [{name: value[row] for name, value in rows.items()} for row in range(len(rows["input_ids"]))]
     model = build_model(spec)

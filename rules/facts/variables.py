@@ -1,0 +1,88 @@
+"""The environment variables that change an FP8 run, with everything that looks like a credential masked."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MASK = "***"
+
+_PREFIXES = (
+    "ACCELERATE_",
+    "DEEPSPEED_",
+    "DISABLE_VERSION_CHECK",
+    "FP8_",
+    "FSDP_",
+    "HF_HUB_",
+    "MEGATRON_LM_",
+    "NCCL_",
+    "NVIDIA_TF32_OVERRIDE",
+    "NVTE_",
+    "PARALLELISM_CONFIG_",
+    "PYTORCH_",
+    "TORCH",
+    "TRANSFORMERS_",
+    "XLA_",
+)
+
+_NAMES = frozenset(
+    {
+        "ALLOW_EXTRA_ARGS",
+        "CUDA_DEVICE_ORDER",
+        "CUDA_HOME",
+        "CUDA_LAUNCH_BLOCKING",
+        "CUDA_VISIBLE_DEVICES",
+        "FORCE_TORCHRUN",
+        "HF_DATASETS_OFFLINE",
+        "HF_HOME",
+        "HF_HUB_OFFLINE",
+        "LD_LIBRARY_PATH",
+        "LOCAL_RANK",
+        "LOCAL_WORLD_SIZE",
+        "MASTER_ADDR",
+        "MASTER_PORT",
+        "NNODES",
+        "NODE_RANK",
+        "NPROC_PER_NODE",
+        "NVIDIA_VISIBLE_DEVICES",
+        "OMP_NUM_THREADS",
+        "RANK",
+        "USE_KT",
+        "USE_MCA",
+        "USE_RAY",
+        "USE_V1",
+        "WORLD_SIZE",
+        "XDG_CACHE_HOME",
+    }
+)
+
+_SECRET_NAME = re.compile(r"TOKEN(?!IZER)|SECRET|PASSW|CREDENTIAL|AUTH(?!OR)|(?:^|_)(?:API_?)?KEY(?:$|_)|ACCESS_?KEY")
+_SECRET_VALUE = re.compile(
+    r"hf_[A-Za-z0-9]{8,}"  # Hugging Face
+    r"|\bsk-[A-Za-z0-9_-]{8,}"  # OpenAI and others
+    r"|\b(?:AKIA|ASIA)[A-Z0-9]{12,}"  # AWS
+    r"|\bgh[pousr]_[A-Za-z0-9]{8,}|\bgithub_pat_\w{8,}|\bglpat-[\w-]{8,}"  # GitHub, GitLab
+    r"|\bxox[abprs]-[\w-]{8,}"  # Slack
+    r"|\beyJ[\w-]{8,}\.[\w-]{8,}"  # JSON web tokens
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY"
+    r"|://[^/\s@]+@"  # user:password in a URL, and a token alone
+    r"|(?i:bearer)\s+\S{8,}"
+    r"|(?i:password|passwd|secret|token|api_?key)=\S+"
+)
+
+
+def is_secret(name: str, value: str) -> bool:
+    """Whether a variable looks like a credential, by its name or by its value."""
+    return _SECRET_NAME.search(name.upper()) is not None or _SECRET_VALUE.search(value) is not None
+
+
+def kept(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that matter, by name; a value that looks like a credential is replaced by MASK."""
+    return {
+        name: MASK if is_secret(name, environ[name]) else environ[name]
+        for name in sorted(environ)
+        if name in _NAMES or name.startswith(_PREFIXES)
+    }
