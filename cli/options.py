@@ -28,6 +28,13 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(message)
 
 
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Help of a fixed width: asking the terminal would import shutil, on every start."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=110)
+
+
 class UsageError(ValueError):
     """The command line cannot be understood."""
 
@@ -37,7 +44,7 @@ def parser(command: str = "check") -> argparse.ArgumentParser:
     made = _Parser(
         prog="fp8check" if command == "check" else f"fp8check {command}",
         description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
         allow_abbrev=False,
     )
     made.add_argument(

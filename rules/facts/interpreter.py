@@ -7,6 +7,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
+from fp8check.rules.facts.errors import BadInterpreter
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -15,15 +17,11 @@ TIME_LIMIT_S = 30.0
 
 _MARK = "fp8check-interpreter:"
 
-# sys.path[0] is the working directory under -c. Not -I or -P: what the user's site-packages and PYTHONPATH bring counts.
+# Not with -I: what the user's own site-packages and PYTHONPATH bring counts. The empty entry is the working directory.
 _QUESTION = f"""
 import json, sys
-print("\\n{_MARK}" + json.dumps({{"python": "%d.%d.%d" % sys.version_info[:3], "path": sys.path[1:]}}))
+print("\\n{_MARK}" + json.dumps({{"python": "%d.%d.%d" % sys.version_info[:3], "path": sys.path}}))
 """
-
-
-class BadInterpreter(ValueError):
-    """The Python that the user named is missing, or gives no answer; the text says which."""
 
 
 class Interpreter(NamedTuple):
@@ -45,7 +43,7 @@ def ask(python: str, environ: Mapping[str, str] | None = None, timeout_s: float 
     Raises:
         BadInterpreter: it is missing, fails, or gives no answer in time.
     """
-    import subprocess  # noqa: PLC0415  10 ms that only this case needs
+    import subprocess  # costs 10 ms
 
     command = [python, "-c", _QUESTION]
     try:
@@ -53,12 +51,12 @@ def ask(python: str, environ: Mapping[str, str] | None = None, timeout_s: float 
             command, capture_output=True, timeout=timeout_s, env=environ, stdin=subprocess.DEVNULL, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise BadInterpreter(f"{python} gave no answer in {timeout_s:g} s") from error
+        raise BadInterpreter(python, f"gave no answer in {timeout_s:g} s") from error
     except (OSError, ValueError) as error:
-        raise BadInterpreter(f"{python} cannot be started: {error}") from error
+        raise BadInterpreter(python, f"cannot be started: {error}") from error
     if done.returncode != 0:
         last = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
-        raise BadInterpreter(f"{python} ended with {done.returncode}: {last[:200]}")
+        raise BadInterpreter(python, f"ended with {done.returncode}: {last[:200]}")
     return _answer(python, done.stdout.decode("utf-8", "replace"))
 
 
@@ -66,9 +64,9 @@ def _answer(python: str, output: str) -> Interpreter:
     """The marked line; what a sitecustomize prints around it does not matter."""
     line = next((line for line in output.splitlines() if line.startswith(_MARK)), None)
     if line is None:
-        raise BadInterpreter(f"{python} is not a Python interpreter: it printed no answer")
+        raise BadInterpreter(python, "not a Python interpreter: it printed no answer")
     try:
         content = json.loads(line[len(_MARK) :])
         return Interpreter(str(content["python"]), tuple(str(folder) for folder in content["path"] if folder))
     except (ValueError, TypeError, KeyError) as error:
-        raise BadInterpreter(f"{python} printed something else than was asked") from error
+        raise BadInterpreter(python, "printed something else than was asked") from error

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from fp8check.rules.facts.data import Facts, Gpu
+from fp8check.rules.facts.errors import BadFacts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,29 +30,6 @@ _KEYS = (
     "duplicates",
     "notes",
 )
-
-
-class BadFacts(ValueError):
-    """A file that is not a facts.json.
-
-    Attributes:
-        path: the file, as it was named.
-        message: what is wrong.
-        pointer: JSON pointer to the value at fault, "" where it is the whole file.
-        line: the line at fault, from 1, where it is known.
-        column: the column at fault, from 1, where it is known.
-    """
-
-    def __init__(
-        self, path: str, message: str, pointer: str = "", line: int | None = None, column: int | None = None
-    ) -> None:
-        place = f"{path}:{line}:{column}" if line is not None else path
-        super().__init__(f"{place}: {pointer}: {message}" if pointer else f"{place}: {message}")
-        self.path = path
-        self.message = message
-        self.pointer = pointer
-        self.line = line
-        self.column = column
 
 
 def load(path: str) -> Facts:

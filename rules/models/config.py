@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fp8check.rules.models.dialects import DIALECTS, TEXT_PARTS
 from fp8check.rules.models.experts import Routed, routed_experts
@@ -109,22 +109,34 @@ def _dialect(values: Mapping[str, object]) -> _Known:
         raise BadConfig("model_type is missing")
     model_type = {"qwen2_vl": "qwen2_vl_text", "qwen2_5_vl": "qwen2_5_vl_text"}.get(model_type, model_type)
     dialect = DIALECTS.get(TEXT_PARTS.get(model_type, model_type))
-    if dialect is not None:
-        return _Known(model_type, dialect, _class_defaults(model_type), assumed=False)
-    experts = [key for key in _EXPERT_KEYS if key in values]
-    missing = [key for key in _NEEDED_WHERE_UNKNOWN if key not in values]
-    if experts or missing:
-        why = f"it has {experts[0]}" if experts else f"{missing[0]} is missing"
-        raise BadConfig(f"the architecture {model_type[:40]!r} is not known, and {why}")
+    if dialect is None:
+        return _assumed(values, model_type)
+    defaults: dict[str, dict[str, object]] = _shipped("defaults.json")
+    return _Known(model_type, dialect, defaults[model_type], assumed=False)
+
+
+def _assumed(values: Mapping[str, object], model_type: str) -> _Known:
+    """An architecture that nobody here has seen, taken to be like Llama where nothing speaks against it."""
+    name = repr(model_type[:40])
+    if model_type in _shipped("unlike.json")["model_types"]:
+        raise BadConfig(f"the layers of the architecture {name} are not described here")
+    experts = next((key for key in _EXPERT_KEYS if key in values), None)
+    if experts is not None:
+        raise BadConfig(f"the architecture {name} is not known, and it has {experts}")
+    missing = next((key for key in _NEEDED_WHERE_UNKNOWN if key not in values), None)
+    if missing is not None:
+        raise BadConfig(f"the architecture {name} is not known, and {missing} is missing")
     return _Known(model_type[:80], DIALECTS["llama"], {}, assumed=True)
 
 
-def _class_defaults(model_type: str) -> Mapping[str, object]:
-    """What transformers' configuration class takes for a key that is missing (the same in 4.57 and 5.23)."""
-    path = os.path.join(os.path.dirname(__file__), "defaults.json")
-    with open(path, encoding="utf-8") as file:
-        defaults: dict[str, dict[str, object]] = json.load(file)
-    return defaults[model_type]
+def _shipped(name: str) -> Any:
+    """A JSON file beside this module.
+
+    defaults.json: what transformers' configuration classes take for a key that is missing (the same in 4.57 and 5.23).
+    unlike.json: architectures of transformers that are not built like Llama.
+    """
+    with open(os.path.join(os.path.dirname(__file__), name), encoding="utf-8") as file:
+        return json.load(file)
 
 
 def _sizes(config: Config) -> Sizes:

@@ -89,12 +89,14 @@ class Builder:
                 continue
             key = self._key(key_draft)
             node = self.build(value_draft, f"{pointer}/{escaped(str(key))}")
-            node.key = key
             node.key_span = self._span(key_draft)
             if key in written:
                 self._duplicate(key, node.key_span, written[key].key_span)
             written[key] = node
-        return {**merged, **written} if merged else written
+        entries = {**merged, **written} if merged else written
+        for key, node in entries.items():
+            node.key = key  # of equal keys (`true` and `1`) Python keeps the first
+        return entries
 
     def _key(self, draft: Draft) -> Hashable:
         target = draft.written()

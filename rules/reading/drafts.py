@@ -27,9 +27,9 @@ STYLES = {None: "plain", "": "plain", "'": "single", '"': "double", "|": "litera
 # libyaml is some ten times faster than PyYAML's own parser and agrees with it, except around tabs, rare line breaks,
 # directives, tags, `?`, `:` before a bracket or comma, escapes of surrogates, and a comment right after `|` or `>`.
 # The tools load with PyYAML's own parser, so it decides wherever one of these occurs.
+DISPUTED_CHARACTERS = "\t\x85\u2028\u2029\ufeff"
 DISPUTED = re.compile(
-    r"""[\t\x85\u2028\u2029\ufeff]
-    | ^ %
+    r"""^ %
     | (?: ^ | [\s\[\]{},:"'] ) !
     | \r (?! \n )
     | ^ (?: [^\#\n] | (?<=\S)\# )* \?       # not in a comment
@@ -223,10 +223,13 @@ class Drafts:
             self._open[-1].height = max(self._open[-1].height, draft.height + 1)
 
 
+def is_disputed(text: str) -> bool:
+    """Whether libyaml and PyYAML's own parser may differ about this text."""
+    return any(character in text for character in DISPUTED_CHARACTERS) or DISPUTED.search(text) is not None
+
+
 def _parser(text: str, *, libyaml: bool) -> type[yaml.SafeLoader | yaml.CSafeLoader]:
-    if yaml.__with_libyaml__ and (libyaml or DISPUTED.search(text) is None):
-        return yaml.CSafeLoader
-    return yaml.SafeLoader
+    return yaml.CSafeLoader if yaml.__with_libyaml__ and (libyaml or not is_disputed(text)) else yaml.SafeLoader
 
 
 def _offset(mark: Mark | CMark | None) -> int:

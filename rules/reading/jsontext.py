@@ -31,13 +31,17 @@ TAGS = {type(None): "null", bool: "bool", int: "int", float: "float", str: "str"
 
 
 class JsonReader:
-    """Reads one JSON text into nodes. A level of nesting costs one level of Python's stack, up to MAX_DEPTH."""
+    """Reads one JSON text into nodes.
+
+    `problems` are those found on the way; `top` is what has been read of a map at the top, also after a syntax error.
+    """
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self._text = source.text
         self._count = 0
         self.problems: list[Problem] = []
+        self.top: dict[str, Node] = {}
 
     def read(self) -> Node:
         """The root. Raises Unreadable where `json.loads` raises, and where a limit is passed."""
@@ -111,7 +115,7 @@ class JsonReader:
         return Node("list", span, style="flow", tag=TAG + "seq", pointer=pointer, children=items)
 
     def _map(self, start: int, pointer: str, depth: int) -> Node:
-        entries: dict[str, Node] = {}
+        entries: dict[str, Node] = {} if depth else self.top
         position = self._skip(start + 1)
         while self._text[position : position + 1] != "}":
             if entries:

@@ -189,14 +189,17 @@ def _is_llamafactory(shape: Shape) -> bool:
 
 
 def _is_trl(shape: Shape) -> bool:
-    return _count(shape, TRL) > _count(shape, SCRIPTS) and _count(shape, TRAINER) > 0
+    own, shared = _count(shape, TRL), _count(shape, TRAINER)
+    known = ("model_name_or_path" in shape and own > 0) or (own >= 2 and shared >= 2)
+    return known and own > _count(shape, SCRIPTS) and shape.get("model") != "map"
 
 
 def _is_trainer(shape: Shape) -> bool:
+    if shape.get("model") == "map":
+        return False  # torchtune and Hydra describe the model there
     known = _count(shape, TRAINER | TRAINER_ALONE)
-    if _count(shape, TRAINER_ALONE) > 0:
-        return 2 * known >= len(shape) or known >= 4
-    return known >= 2 and (2 * known >= len(shape) or known >= 4)
+    enough = known >= 2 or _count(shape, TRAINER_ALONE) > 0
+    return enough and (2 * known >= len(shape) or known >= 4)
 
 
 # In this order: what has the most telling keys comes first.

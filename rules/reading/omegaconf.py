@@ -22,7 +22,7 @@ EMPTY_REFERENCE = re.compile(r"(?<!\\)(?:\\\\)*\$\{\s*\}")
 
 def refusals(root: Node | None) -> list[Problem]:
     """The fatal problems of a document that OmegaConf loads for LLaMA-Factory, one for each place it would stop at."""
-    if root is None:
+    if root is None or (root.kind == "scalar" and root.value is None):
         return []
     if root.kind != "map":
         message = "LLaMA-Factory needs a map of settings at the top of the file"

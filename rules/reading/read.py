@@ -47,7 +47,11 @@ def _read_json(source: Source) -> Document:
         hint = "save the file as UTF-8 without a byte-order mark"
         raise source.error(0, "the file begins with a byte-order mark, which JSON does not have", hint)
     reader = JsonReader(source)
-    root = reader.read()
+    try:
+        root = reader.read()
+    except Unreadable as error:
+        error.kind = _known(identify_keys({name: node.kind for name, node in reader.top.items()}))
+        raise
     document = Document(source.path, source.text, "json", root, loader="json", problems=reader.problems)
     document.kind, document.dialect = identify(document)
     return document
@@ -85,9 +89,9 @@ def _parse(source: Source, loader: str | None) -> tuple[Drafts, list[Problem]]:
     try:
         drafts.read()
     except Unreadable as error:
-        kind, dialect = identify_draft(drafts.root)
-        error.kind = None if kind == "other" else kind
-        if (loader or _loader_of(dialect)) != "omegaconf" or error.line is None or error.column is None:
+        found = identify_draft(drafts.root)
+        error.kind = _known(found)
+        if (loader or _loader_of(found[1])) != "omegaconf" or error.line is None or error.column is None:
             raise
         return _second_opinion(source, error)
     return drafts, []
@@ -104,6 +108,11 @@ def _second_opinion(source: Source, first: Unreadable) -> tuple[Drafts, list[Pro
         raise first from None
     message = f"OmegaConf before 2.4 stops here: {first.message}"
     return drafts, [Problem("parsers-differ", message, source.span(first.offset, first.offset), fatal=False)]
+
+
+def _known(kind: Kind) -> str | None:
+    """The kind of a part of a file: that it is nothing of ours cannot be said before its end."""
+    return None if kind == OTHER else kind[0]
 
 
 def _loader_of(dialect: str | None) -> str:

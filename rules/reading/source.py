@@ -10,8 +10,9 @@ from bisect import bisect_right
 from fp8check.rules.reading.limits import MAX_BYTES
 from fp8check.rules.reading.nodes import Span, Unreadable
 
-# What YAML 1.1 (and PyYAML) calls printable; JSON allows less.
-UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# What YAML 1.1 (and PyYAML) does not call printable; JSON allows less. Decoded text has no surrogates. Written as what
+# is forbidden, this compiles in a tenth of a millisecond; as what is allowed, it takes five.
+UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]|\ufffe|\uffff")
 # The line breaks of editors and of compilers. YAML 1.1 also breaks at NEL, LS and PS; no line number that a person
 # can use counts those.
 LINE_BREAK = re.compile("\r\n|\r|\n")
@@ -91,21 +92,22 @@ def _read_file(path: str) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except (OSError, UnicodeEncodeError) as error:
         raise Unreadable(path, _reason(error)) from error
-    with os.fdopen(descriptor, "rb", closefd=True) as file:
-        return _read_open_file(path, file.fileno())
+    try:
+        return _read_open_file(path, descriptor)
+    except OSError as error:
+        raise Unreadable(path, _reason(error)) from error
+    finally:
+        os.close(descriptor)
 
 
 def _read_open_file(path: str, descriptor: int) -> bytes:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        raise Unreadable(path, "not a regular file")
+        raise Unreadable(path, "not a regular file", hint="standard input is read with `-`")
     chunks = []
     left = MAX_BYTES + 1
-    try:
-        while left > 0 and (chunk := os.read(descriptor, left)):
-            chunks.append(chunk)
-            left -= len(chunk)
-    except OSError as error:
-        raise Unreadable(path, _reason(error)) from error
+    while left > 0 and (chunk := os.read(descriptor, left)):
+        chunks.append(chunk)
+        left -= len(chunk)
     if left <= 0:
         raise _too_large(path)
     return b"".join(chunks)

@@ -28,21 +28,21 @@ def frame(finding: Finding, documents: Mapping[str, Document], style: Style) -> 
     here = finding.span.file if finding.span is not None else None
     for span, message in related:
         if span is None:
-            yield " " * width + style.faint(" = ") + message
+            yield " " * width + style.faint(" = ") + visible(message)
             continue
         yield gutter
         if span.file != here:
-            yield " " * width + style.faint(f" {span.file}:{span.line}")
+            yield " " * width + style.faint(f" {visible(span.file)}:{span.line}")
             here = span.file
         yield from _source(span, message, "-", documents, width, style)
     if spans and (finding.notes or finding.help):
         yield gutter
     for note in finding.notes:
-        yield " " * width + style.faint(" = ") + note
+        yield " " * width + style.faint(" = ") + visible(note)
     if finding.span is None and finding.label:
-        yield " " * width + style.faint(" = ") + finding.label
+        yield " " * width + style.faint(" = ") + visible(finding.label)
     if finding.help:
-        yield " " * width + style.faint(" = ") + style.good("help: ") + finding.help
+        yield " " * width + style.faint(" = ") + style.good("help: ") + visible(finding.help)
 
 
 def _source(
@@ -57,7 +57,7 @@ def _source(
     length = max(1, min(end, WIDEST) - start)
     under = mark * length
     paint = style.bad if mark == "^" else style.faint
-    yield f"{' ' * width}{style.faint(' |')} {' ' * start}{paint(f'{under} {label}'.rstrip())}"
+    yield f"{' ' * width}{style.faint(' |')} {' ' * start}{paint(f'{under} {visible(label)}'.rstrip())}"
 
 
 def visible(text: str) -> str:

@@ -38,14 +38,13 @@ def render(report: Report, style: Style, *, quiet: bool = False) -> str:
 
 
 def _headline(finding: Finding, style: Style) -> str:
-    head = f"{finding.rule} {finding.severity:<7} {finding.message}"
-    painted = (
-        style.severity(finding.severity, f"{finding.rule} {finding.severity:<7}") + " " + style.strong(finding.message)
-    )
+    message = visible(finding.message)
+    mark = f"{finding.rule} {finding.severity:<7}"
+    painted = f"{style.severity(finding.severity, mark)} {style.strong(message)}"
     if finding.span is None:
         return painted
-    where = f"{finding.span.file}:{finding.span.line}:{finding.span.column}"
-    gap = max(2, WIDTH - len(head) - len(where))
+    where = f"{visible(finding.span.file)}:{finding.span.line}:{finding.span.column}"
+    gap = max(2, WIDTH - len(f"{mark} {message}") - len(where))
     return painted + " " * gap + style.faint(where)
 
 

@@ -110,7 +110,7 @@ HOSTILE = {
     "broken": b"mixed_precision: [fp8\n",
     "tab": b"fp8_config:\n\tbackend: TE\n",
     "deep": b"a: " + b"[" * 5000 + b"]" * 5000 + b"\n",
-    "deep block": b"".join(b" " * depth + b"a:\n" for depth in range(3000)),
+    "deep block": b"".join(b" " * depth + b"a:\n" for depth in range(900)),
     "alias bomb": b"a: &a [x,x,x,x,x,x,x,x,x]\n"
     + b"".join(b"%c: &%c [%s]\n" % (98 + n, 98 + n, b",".join([b"*%c" % (97 + n)] * 9)) for n in range(12)),
     "python object": b"mixed_precision: !!python/object/apply:os.system ['true']\n",

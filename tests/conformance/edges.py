@@ -188,50 +188,51 @@ def _models() -> list[Case]:
     for name, stack in _named(MODEL_STACKS):
         for key, model in MODELS.items():
             variables = {"ACCELERATE_MIXED_PRECISION": "fp8", "ACCELERATE_FP8_BACKEND": "TE"}
-            made.append(
-                cases.new(f"model-{key}-te-{name}", stack, launch="python", variables=variables, model=model)
-            )
+            made.append(cases.new(f"model-{key}-te-{name}", stack, launch="python", variables=variables, model=model))
             made.append(cases.new(f"model-{key}-ao-{name}", stack, accelerate_config=AO, model=model))
     return made
 
 
 def _layouts() -> list[Case]:
-    made = []
-    for name, stack in _named(LAYOUT_STACKS):
-        for key, layout in LAYOUTS.items():
-            for backend in ("TE", "AO"):
-                config = _config(fp8_config={"backend": backend}, **layout)
-                processes = int(layout.get("num_processes", 1))
-                for trainer in ("script", "transformers"):
-                    made.append(
-                        cases.new(
-                            f"layout-{key}-{backend}-{trainer}-{name}",
-                            stack,
-                            trainer,
-                            accelerate_config=config,
-                            processes=processes,
-                        )
-                    )
-    return made
+    return [
+        cases.new(
+            f"layout-{key}-{backend}-{trainer}-{name}",
+            stack,
+            trainer,
+            accelerate_config=_config(fp8_config={"backend": backend}, **layout),
+            processes=int(layout.get("num_processes", 1)),
+        )
+        for name, stack in _named(LAYOUT_STACKS)
+        for key, layout in LAYOUTS.items()
+        for backend in ("TE", "AO")
+        for trainer in ("script", "transformers")
+    ]
+
+
+DEEPSPEED_RUNS: dict[str, tuple[str, dict[str, Any]]] = {
+    "script": ("script", {}),
+    "plain": ("transformers", {}),
+    "bf16": ("transformers", {"bf16": True}),
+}
 
 
 def _deepspeed() -> list[Case]:
-    made = []
-    for name, stack in _named(DEEPSPEED_STACKS):
-        for stage in (1, 2, 3):
-            for backend in ("TE", "AO"):
-                recipe = {"backend": backend, "amax_history_len": 16}
-                settings = {"zero_stage": stage, "gradient_accumulation_steps": 1}
-                config = _config(distributed_type="DEEPSPEED", deepspeed_config=settings, fp8_config=recipe)
-                key = f"deepspeed{stage}-{backend}"
-                made.append(cases.new(f"{key}-script-{name}", stack, accelerate_config=config))
-                for training in ({}, {"bf16": True}):
-                    flag = "bf16" if training else "plain"
-                    identity = f"{key}-{flag}-{name}"
-                    made.append(
-                        cases.new(identity, stack, "transformers", accelerate_config=config, training=training)
-                    )
-    return made
+    return [
+        cases.new(
+            f"deepspeed{stage}-{backend}-{key}-{name}", stack, trainer, training=training, accelerate_config=config
+        )
+        for name, stack in _named(DEEPSPEED_STACKS)
+        for stage in (1, 2, 3)
+        for backend in ("TE", "AO")
+        for config in [_deepspeed_config(stage, backend)]
+        for key, (trainer, training) in DEEPSPEED_RUNS.items()
+    ]
+
+
+def _deepspeed_config(stage: int, backend: str) -> dict[str, Any]:
+    settings = {"zero_stage": stage, "gradient_accumulation_steps": 1}
+    recipe = {"backend": backend, "amax_history_len": 16}
+    return _config(distributed_type="DEEPSPEED", deepspeed_config=settings, fp8_config=recipe)
 
 
 def _command_lines() -> list[Case]:

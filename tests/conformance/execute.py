@@ -1,6 +1,6 @@
 """Runs ONE case inside a stack and writes what was observed.
 
-    python -m tests.conformance.execute CASE.json FOLDER
+    python -m tests.conformance.execute FOLDER
 
 As a program of its own it is the training script of the slow way: a real `accelerate launch` starts it, and it finds
 the case in FOLDER. `run_case` is the fast way, for a process in which the packages are imported already.
@@ -15,15 +15,11 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from tests.conformance import launching, machine, observe, training
+from tests.conformance.files import RESULT, gpus, lay_out, write
 
 if TYPE_CHECKING:
-    from tests.conformance.cases import Case, Observed
-
-RESULT = "observed.json"
-MULTI_PROCESS = ("MULTI_GPU", "FSDP", "DEEPSPEED", "MEGATRON_LM")
+    from tests.conformance.cases import Case
 
 
 def run_program(case: Case, folder: Path) -> None:
@@ -33,7 +29,7 @@ def run_program(case: Case, folder: Path) -> None:
     error: BaseException | None = None
     try:
         _program(case["trainer"])(case, watch, folder)
-    except (Exception, SystemExit) as raised:
+    except (Exception, SystemExit) as raised:  # noqa: BLE001 - whatever the packages raise is the observation
         error = raised
         warnings.warn(f"{watch.stage}: {raised!r}", stacklevel=1)
         import traceback
@@ -61,32 +57,6 @@ def _leave() -> None:
         group.destroy_process_group()
 
 
-def write(folder: Path, observed: Observed) -> None:
-    """Leave the observation for who started the case; whole, since a reader may look at any time."""
-    partial = folder / (RESULT + ".part")
-    partial.write_text(json.dumps(observed, default=str), encoding="utf-8")
-    partial.replace(folder / RESULT)
-
-
-def lay_out(case: Case, folder: Path, home: Path) -> str | None:
-    """Write the case's Accelerate configuration where its launch looks for it; the path of a flag's file."""
-    default = home / "accelerate" / "default_config.yaml"
-    default.unlink(missing_ok=True)
-    config = case["accelerate_config"]
-    if config is None:
-        return None
-    named = case["launch"]["config_via"] == "flag"
-    path = folder / "accelerate.yaml" if named else default
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(config if isinstance(config, str) else yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
-    return str(path) if named else None
-
-
-def gpus(case: Case) -> int:
-    """How many GPUs the machine of the case has: as many as it starts processes, at least one."""
-    return max(1, int(case["launch"]["processes"]), int(case["gpu"].get("count", 1)))
-
-
 def run_case(case: Case, folder: Path, home: Path) -> None:
     """Launch a case in this process; the observation is in the folder afterwards."""
     compute_capability = case["gpu"]["compute_capability"]
@@ -97,7 +67,7 @@ def run_case(case: Case, folder: Path, home: Path) -> None:
     os.chdir(folder)
     try:
         launching.start(case, config_file, lambda: run_program(case, folder))
-    except (Exception, SystemExit) as raised:
+    except (Exception, SystemExit) as raised:  # noqa: BLE001 - whatever the launcher raises is the observation
         import traceback
 
         traceback.print_exc()

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from tests.conformance import toy, training
+from tests.conformance.shape import Shape
 
 if TYPE_CHECKING:
     from tests.conformance.cases import Case
@@ -57,7 +58,7 @@ def _write_model(folder: Path) -> None:
         tokenizer_object=tokenizer, unk_token="<unk>", bos_token="<s>", eos_token="</s>", pad_token="<pad>"
     )
     fast.save_pretrained(folder)
-    model: Any = toy.llama(toy.Shape(vocab=VOCABULARY))
+    model: Any = toy.llama(Shape(vocab=VOCABULARY))
     model.save_pretrained(folder)
 
 

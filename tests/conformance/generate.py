@@ -37,7 +37,12 @@ RECIPE_KEYS: dict[str, Weights] = {
     "optimization_level": {"O2": 1},
     "recipe": {"delayed": 1},
 }
-OVERRIDES = {"none": [False, False, False], "wgrad": [False, False, True], "fprop": [True, False, False], "scalar": False}
+OVERRIDES = {
+    "none": [False, False, False],
+    "wgrad": [False, False, True],
+    "fprop": [True, False, False],
+    "scalar": False,
+}
 VARIABLES: dict[str, Weights] = {
     "ACCELERATE_MIXED_PRECISION": {"fp8": 3, "bf16": 2, "FP8": 0.3},
     "ACCELERATE_FP8_BACKEND": {"TE": 3, "AO": 2, "te": 0.5, "MSAMP": 0.3},
@@ -160,7 +165,7 @@ def _factory(chance: Random) -> dict[str, Any]:
         options["fp8_enable_fsdp_float8_all_gather"] = True
     if options["finetuning_type"] == "lora":
         options["lora_rank"] = chance.choice([8, 16])
-    if chance.random() < 0.5:
+    if chance.random() < 0.7:
         options["disable_gradient_checkpointing"] = True
     if chance.random() < 0.1:
         options["pure_bf16"] = True

@@ -4,6 +4,7 @@
 |---|---|
 | `torch.cuda.is_available` | True for three callers only: the choice of the distributed backend, the FP8 capability check of AcceleratorState, the launcher's device count. All others learn the truth, so tensors stay on the CPU |
 | `torch.cuda.device_count`, `get_device_capability`, `current_device` | the case's GPU count and compute capability; the current device is the CPU |
+| `torch.Tensor.cuda` | the tensor stays: older releases load FSDP2 shards with it |
 | `check_cuda_fp8_capability` and its older name in `accelerate.state` | it asks nvidia-smi, which is not there |
 | `PartialState._prepare_backend` | chooses as on a GPU, then NCCL, which needs one, becomes gloo |
 | `PartialState.set_device` | the device of MULTI_GPU, FSDP and DeepSpeed is the CPU |
@@ -12,7 +13,7 @@
 | `Accelerator.__init__` | after it: under fp16 a GPU run has autocast and a GradScaler, which it gives only a GPU |
 | `is_torch_bf16_gpu_available` in `transformers` and LLaMA-Factory | `bf16: true` is refused on a CPU |
 | ACCELERATE_BYPASS_DEVICE_MAP=true, DS_ACCELERATOR=cpu | DDP takes no device ids on a CPU; DeepSpeed is told where it is |
-"""  # noqa: E501
+"""
 
 from __future__ import annotations
 
@@ -44,6 +45,8 @@ def pretend(compute_capability: str, gpus: int) -> None:
     cuda.device_count = lambda: gpus if _asked_as_on_a_gpu() else 0
     cuda.get_device_capability = lambda *_device: capability
     cuda.current_device = lambda: torch.device("cpu")
+    tensor: Any = torch.Tensor
+    tensor.cuda = lambda self, *_device, **_options: self
     _pretend_accelerate(capability)
     _pretend_bf16()
     _pretend_fp16()
@@ -77,6 +80,9 @@ def _pretend_accelerate(capability: tuple[int, int]) -> None:
 
 
 def _pretend_bf16() -> None:
+    import transformers.training_args
+
+    del transformers
     for name, module in list(sys.modules.items()):
         if name.startswith(("transformers.", "llamafactory.")) and "is_torch_bf16_gpu_available" in vars(module):
             vars(module)["is_torch_bf16_gpu_available"] = lambda: True

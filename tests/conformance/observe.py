@@ -129,7 +129,9 @@ def _whole(model: nn.Module) -> list[tuple[str, torch.Tensor]]:
     """The parameters by name, none where they are cut into shards."""
     named: list[tuple[str, torch.Tensor]] = list(model.named_parameters())
     sharded = any(type(parameter).__name__ in ("DTensor", "FlatParameter") for _, parameter in named)
-    wrapped = any(type(module).__name__ in ("FullyShardedDataParallel", "DeepSpeedEngine") for module in model.modules())
+    wrapped = any(
+        type(module).__name__ in ("FullyShardedDataParallel", "DeepSpeedEngine") for module in model.modules()
+    )
     return [] if sharded or wrapped else named
 
 
@@ -197,6 +199,6 @@ def _recipe(model: nn.Module | None) -> dict[str, Any] | None:
     for module in model.modules() if model is not None else ():
         if type(module).__name__ == "Float8Linear":
             config: Any = module.config
-            names = ("pad_inner_dim", "enable_fsdp_float8_all_gather")
-            return {"class": type(config).__name__, **{name: getattr(config, name) for name in names}}
+            options = ("pad_inner_dim", "enable_fsdp_float8_all_gather")
+            return {"class": type(config).__name__, **{name: getattr(config, name) for name in options}}
     return None

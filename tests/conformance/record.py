@@ -54,7 +54,8 @@ class Server:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin
+        assert self._process.stdout
         self._process.stdin.close()
         self._process.wait(timeout=CASE_LIMIT_SECONDS)
         self._process.stdout.close()

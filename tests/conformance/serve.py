@@ -12,13 +12,17 @@ import signal
 import sys
 import tempfile
 import time
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.conformance import execute, machine
+from tests.conformance.files import RESULT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.conformance.cases import Case
 
 POLL_SECONDS = 0.005
@@ -35,19 +39,19 @@ def preload() -> None:
     del accelerate, torch, transformers
     for name in ("torchao.float8", "deepspeed", "peft"):
         if find_spec(name.split(".")[0]):
-            _import_quietly(name)
+            _quietly(lambda name=name: import_module(name))  # type: ignore[misc]
     if find_spec("llamafactory"):
         from tests.conformance import factory
 
-        factory.preload()
+        _quietly(factory.preload)
 
 
-def _import_quietly(name: str) -> None:
+def _quietly(load: Callable[[], object]) -> None:
     # A package that cannot be imported in this stack fails again where a case really needs it.
     try:
-        __import__(name)
+        load()
     except ImportError as error:
-        print(f"cannot import {name}: {error}", file=sys.stderr)
+        print(f"not preloaded: {error}", file=sys.stderr)
 
 
 def handle(case: Case, folder: Path, home: Path, limit: float) -> dict[str, Any]:
@@ -60,13 +64,19 @@ def handle(case: Case, folder: Path, home: Path, limit: float) -> dict[str, Any]
     _kill_group(process)
     if not ended:
         os.waitpid(process, 0)
-    result = folder / execute.RESULT
+    result = folder / RESULT
     if result.exists():
-        # Messages name files of the case; where they lay is no part of the observation.
-        return dict(json.loads(result.read_text(encoding="utf-8").replace(f"{folder}/", "")))
+        return dict(json.loads(_without_places(result.read_text(encoding="utf-8"), folder)))
     log = (folder / "log").read_text(encoding="utf-8", errors="replace")[-LOG_TAIL:]
     kind = "Crashed" if ended else "TimedOut"
     return {"started": None, "error": {"stage": "harness", "type": kind, "message": log}}
+
+
+def _without_places(text: str, folder: Path) -> str:
+    """Messages name files of the case and of the packages; where they lay is no part of the observation."""
+    for place in [str(folder), *sys.path]:
+        text = text.replace(f"{place}/", "") if len(place) > 1 else text
+    return text
 
 
 def _child(case: Case, folder: Path, home: Path) -> None:

@@ -94,7 +94,7 @@ def _base(root: Path, names: set[str]) -> None:
 def _install(root: Path, folder: Path) -> None:
     name, _, version = folder.name.rpartition("-")
     if name in STAND_INS:
-        _link(folder, name, version)
+        link(folder, name, version)
     else:
         options = ["--no-build-isolation"] if name == "deepspeed" else []
         _pip(root, ["--no-deps", "--no-compile", *options, "--target", str(folder), f"{name}=={version}"])
@@ -106,7 +106,7 @@ def _pip(root: Path, arguments: list[str]) -> None:
     subprocess.run(command, check=True, env={**os.environ, "DS_BUILD_OPS": "0"})
 
 
-def _link(folder: Path, name: str, version: str) -> None:
+def link(folder: Path, name: str, version: str) -> None:
     """Give a stand-in the name and the metadata of the release it stands for."""
     source, distribution = STAND_INS[name]
     folder.mkdir(parents=True, exist_ok=True)

@@ -34,27 +34,19 @@ def run_script(case: Case, watch: Watch, folder: Path) -> None:
     batch = toy.batch(case["model"])
     if options.get("gradient_checkpointing"):
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=options.get("gradient_checkpointing_kwargs"))
+    _tell_deepspeed(accelerator, len(batch["input_ids"]))
     optimizer: Any
     if options.get("prepare") == "model_only":
         model = accelerator.prepare(model)
         optimizer = accelerator.prepare(_optimizer(model))
     else:
-        if _deepspeed_needs_batch_size(accelerator):
-            accelerator.state.deepspeed_plugin.deepspeed_config["train_micro_batch_size_per_gpu"] = 1
         model, optimizer = accelerator.prepare(model, _optimizer(model))
     watch.stage = "step"
     model.train()
-    with accelerator.autocast() if options.get("autocast") else _nothing():
-        loss = model(**batch)["loss"]
+    loss = model(**batch)["loss"]
     accelerator.backward(loss)
     optimizer.step()
     optimizer.zero_grad()
-
-
-def _nothing() -> Any:
-    from contextlib import nullcontext
-
-    return nullcontext()
 
 
 def _optimizer(model: torch.nn.Module) -> torch.optim.Optimizer:
@@ -64,13 +56,18 @@ def _optimizer(model: torch.nn.Module) -> torch.optim.Optimizer:
 def _handler(described: dict[str, Any]) -> Any:
     from accelerate import utils
 
-    return getattr(utils, described["cls"])(**described.get("kwargs", {}))
+    name = described["cls"]
+    if not hasattr(utils, name):
+        # A script has this import at its top.
+        raise ImportError(f"cannot import name {name!r} from 'accelerate.utils'")
+    return getattr(utils, name)(**described.get("kwargs", {}))
 
 
-def _deepspeed_needs_batch_size(accelerator: Any) -> bool:
-    # Without a data loader DeepSpeed cannot know the batch size, and a script with none has to say it.
+def _tell_deepspeed(accelerator: Any, rows: int) -> None:
+    # Without a data loader DeepSpeed cannot know the batch size, and a script that prepares none has to say it.
     plugin = getattr(accelerator.state, "deepspeed_plugin", None)
-    return plugin is not None and plugin.deepspeed_config.get("train_micro_batch_size_per_gpu") in (None, "auto")
+    if plugin is not None and plugin.deepspeed_config.get("train_micro_batch_size_per_gpu") in (None, "auto"):
+        plugin.deepspeed_config["train_micro_batch_size_per_gpu"] = rows
 
 
 class Rows(torch.utils.data.Dataset[dict[str, torch.Tensor]]):

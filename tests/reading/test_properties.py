@@ -63,8 +63,7 @@ def test_data_is_what_safe_load_returns(text: str) -> None:
 @given(documents)
 @settings(max_examples=300, deadline=None)
 def test_every_span_is_the_source_text(text: str) -> None:
-    document = readable(text)
-    for node in document.root.walk() if document is not None and document.root is not None else ():
+    for document, node in nodes_of(text):
         check_span(document, node.span)
         if node.kind == "scalar":
             assert document.text[node.span.start : node.span.end] == node.raw
@@ -78,8 +77,7 @@ def test_every_span_is_the_source_text(text: str) -> None:
 def test_the_slice_of_a_node_parses_to_its_value(text: str) -> None:
     if "*" in text or "&" in text:
         return  # a slice cannot hold both an alias and its anchor
-    document = readable(text)
-    for node in document.root.walk() if document is not None and document.root is not None else ():
+    for document, node in nodes_of(text):
         if node.style in {"plain", "single", "double", "flow"} and "\r" not in text:
             assert same(yaml.safe_load(sliced(document, node.span)), node.data())
 
@@ -87,8 +85,7 @@ def test_the_slice_of_a_node_parses_to_its_value(text: str) -> None:
 @given(block())
 @settings(max_examples=200, deadline=None)
 def test_a_block_ends_with_its_last_value(text: str) -> None:
-    document = readable(text)
-    for node in document.root.walk() if document is not None and document.root is not None else ():
+    for document, node in nodes_of(text):
         children = list(node.entries.values()) or node.items
         if node.style == "block" and children:
             last = max(children, key=lambda child: child.span.end)
@@ -100,8 +97,7 @@ def test_a_block_ends_with_its_last_value(text: str) -> None:
 @given(documents)
 @settings(max_examples=300, deadline=None)
 def test_pointers_lead_back_to_their_nodes(text: str) -> None:
-    document = readable(text)
-    nodes = list(document.root.walk()) if document is not None and document.root is not None else []
+    nodes = [node for _, node in nodes_of(text)]
     if any(node.key_span is not None and not isinstance(node.key, str) for node in nodes):
         return  # a pointer cannot tell the key 1 from the key "1"
     for node in nodes:
@@ -135,11 +131,13 @@ def test_no_bytes_do_more_than_refuse(data: bytes, path: str) -> None:
     assert document is None or document.path == path
 
 
-def readable(text: str) -> Document | None:
+def nodes_of(text: str) -> list[tuple[Document, Node]]:
+    """The nodes of a text with their document; none where it cannot be read."""
     try:
-        return read("f.yaml", text.encode(), loader="pyyaml")
+        document = read("f.yaml", text.encode(), loader="pyyaml")
     except Unreadable:
-        return None
+        return []
+    return [] if document.root is None else [(document, node) for node in document.root.walk()]
 
 
 def sliced(document: Document, span: Span) -> str:

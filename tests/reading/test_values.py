@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from fp8check.rules.reading import Document, Unreadable, read
+from fp8check.rules.reading import Document, Problem, Unreadable, read
 from tests.reading.test_properties import attempt, same
 from tests.reading.yaml_texts import PLAIN
 
@@ -20,22 +20,24 @@ SCALARS = [
     "2001-01-01 10:00:00", "2001-01-01T10:00:00Z", "1e400", "12345678901234567890", "1.", "+1", "+.5", "1e", "0e0",
     "1e5_0", "1__0e3", "0_", "-0x1F", "+12e3", "190:20:30.15", "1_", "1_.5", "1_e3", "'5'", '"5"', "!!str 5",
     "!!float 5", "!!int '5'", "!!int x", "!!int ''", "!!bool maybe", "!!bool yes", "!!null x", "!!timestamp x",
-    "!!binary aGk=", "!!binary é", "! 5", "! '5'", "!!set {x, y}", "!!omap [x: 1]", "!!omap [x]", "!!pairs [x: 1, x: 2]",
-    "!!map {x: 1}", "!!seq [1]", "!!str [1]", "!!map [1]", "!!seq {a: 1}", "!!python/tuple [1]", "!x y", "=", "<<",
-    "'='", "'<<'", "${b}", "'${'", "[${x}]", "${oc.env:HOME}", "&x 5", "&x !!str 5", "!!str &x 5", "|\n  x", ">-\n  x\n  y",
+    "!!binary aGk=", "!!binary é", "! 5", "! '5'", "!!set {x, y}", "!!omap [x: 1]", "!!omap [x]",
+    "!!pairs [x: 1, x: 2]", "!!map {x: 1}", "!!seq [1]", "!!str [1]", "!!map [1]", "!!seq {a: 1}",
+    "!!python/tuple [1]", "!x y", "=", "<<", "'='", "'<<'", "${b}", "'${'", "[${x}]", "${oc.env:HOME}", "&x 5",
+    "&x !!str 5", "!!str &x 5", "|\n  x", ">-\n  x\n  y",
 ]  # fmt: skip
 
 FILES = [
     "a: 1\na: 2\n", "1: a\n1: b\n", "1: a\n'1': b\n", "true: a\n1: b\n", "null: a\n", "1.5: a\n", "2001-01-01: a\n",
     "[1, 2]: a\n", "? {a: 1}\n: b\n", "!!binary aGk=: a\n", "b: &b {x: 1}\na:\n  <<: *b\n  x: 2\n",
     "b: &b {x: 1, y: 1}\nc: &c {x: 2, z: 2}\na:\n  <<: [*b, *c]\n  y: 3\n", "a: {<<: {x: 1}, <<: {x: 2}}\n",
-    "a: {'<<': 1}\n", "a: &m {<<: {x: 1}}\nb: {<<: *m, y: 2}\nc: {<<: *m, <<: {y: 5}}\n", "a: {<<: 5}\n", "a: {<<: [5]}\n",
-    "a: {&m <<: {x: 1}}\nb: {*m : {y: 1}}\n", "=: a\n", "&k a: 1\nb: *k\n*k : 2\n", "b: &b [1]\na: *b\n", "a: *b\n", "a:\tb\n",
-    "a: [1,\t2]\n", "- 1\n- 2\n", "foo\n", "5\n", "", "# c\n", "---\n", "---\na: 1\n---\nb: 2\n", "a: 1\n...\n", "--- {a: 1}\n",
-    "%YAML 1.1\n---\na: 1\n", "%YAML 2.0\n---\na: 1\n", "a: 'x\n\n  y'\n", 'a: "\\ud800"\n', 'a: "\\U0001f600"\n',
-    'a: "\\U00110000"\n', "a: x\u2028b: 1\n", "a: \x85b: 1\n", "a: 'x\x85y'\n", "a: x\rb: 1\r", "a: |\r\n  x\r\n  y\r\n", "{a: 1, b}\n",
-    "{a:1}\n", "{c:, e: 1}\n", "[a?b]\n", "a: |#x\n  y\n", "a: b: c\n", "a: [1\n", "a: 'x\n", "  a: 1\n b: 2\n", "a: &x\nb: *x\n",
-    "? a\n? b\n", "a: @x\n", "a: `x`\n", "a: %x\n", "\ufeffa: 1\n",
+    "a: {'<<': 1}\n", "a: &m {<<: {x: 1}}\nb: {<<: *m, y: 2}\nc: {<<: *m, <<: {y: 5}}\n", "a: {<<: 5}\n",
+    "a: {<<: [5]}\n", "a: {&m <<: {x: 1}}\nb: {*m : {y: 1}}\n", "=: a\n", "&k a: 1\nb: *k\n*k : 2\n",
+    "b: &b [1]\na: *b\n", "a: *b\n", "a:\tb\n", "a: [1,\t2]\n", "- 1\n- 2\n", "foo\n", "5\n", "", "# c\n", "---\n",
+    "---\na: 1\n---\nb: 2\n", "a: 1\n...\n", "--- {a: 1}\n", "%YAML 1.1\n---\na: 1\n", "%YAML 2.0\n---\na: 1\n",
+    "a: 'x\n\n  y'\n", 'a: "\\ud800"\n', 'a: "\\U0001f600"\n', 'a: "\\U00110000"\n', "a: x\u2028b: 1\n",
+    "a: \x85b: 1\n", "a: 'x\x85y'\n", "a: x\rb: 1\r", "a: |\r\n  x\r\n  y\r\n", "{a: 1, b}\n", "{a:1}\n",
+    "{c:, e: 1}\n", "[a?b]\n", "a: |#x\n  y\n", "a: b: c\n", "a: [1\n", "a: 'x\n", "  a: 1\n b: 2\n",
+    "a: &x\nb: *x\n", "? a\n? b\n", "a: @x\n", "a: `x`\n", "a: %x\n", "\ufeffa: 1\n",
 ]  # fmt: skip
 
 
@@ -57,7 +59,7 @@ def test_omegaconf(text: str, tmp_path: Path) -> None:
     omegaconf = pytest.importorskip("omegaconf", minversion="2.4", reason="compared with OmegaConf 2.4")
     path = tmp_path / "f.yaml"
     path.write_bytes(text.encode())
-    if text in {"foo\n", "a:  !!str &x 5"}:
+    if text == "foo\n":
         pytest.skip("OmegaConf takes a lone string for a command-line setting")
 
     def load() -> object:
@@ -83,7 +85,7 @@ def test_omegaconf(text: str, tmp_path: Path) -> None:
 LIBYAML_ONLY = {"{c:, e: 1}\n", 'a: "\\ud800"\n', "%YAML 2.0\n---\na: 1\n"}
 
 
-def _read(text: str, loader: str) -> tuple[bool, object, list[object]]:
+def _read(text: str, loader: str) -> tuple[bool, object, list[Problem]]:
     try:
         document = read("f.yaml", text.encode(), loader=loader)
     except Unreadable:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-PLAIN = ["true", "false", "yes", "no", "on", "off", "Yes", "NO", "null", "~", "1", "0", "-3", "+4", "017", "0x1F", "0b101", "1_000", "1:30", "1.5", ".5", "1e5", "1e-5", "1.0e-5", "1.e+3", ".inf", "-.INF", ".nan", "2001-01-01", "12e03", "fp8", "bf16", "E4M3", "a/b", "path/to/x", "http://x/y", "a-b", "x=y", "naïve", "日本", "😀", "v1.2.3", "08", "0o17", "y", "n"]
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+PLAIN = _words(
+    """
+    true false yes no on off Yes NO null ~ 1 0 -3 +4 017 0x1F 0b101 1_000 1:30 1.5 .5 1e5 1e-5 1.0e-5 1.e+3 .inf
+    -.INF .nan 2001-01-01 12e03 fp8 bf16 E4M3 a/b path/to/x http://x/y a-b x=y naïve 日本 😀 v1.2.3 08 0o17 y n
+    """
+)
 INDENT = "  "
 
 plain = st.sampled_from(PLAIN)

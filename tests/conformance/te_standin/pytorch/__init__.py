@@ -6,12 +6,12 @@ module is a shim which exists only for who imports it by name.
 
 from __future__ import annotations
 
-from ..release import RELEASE
-from .context import fp8_autocast
-from .modules import LayerNorm, Linear, TransformerLayer
+from transformer_engine.pytorch.context import fp8_autocast
+from transformer_engine.pytorch.modules import LayerNorm, Linear, TransformerLayer
+from transformer_engine.release import RELEASE
 
 if RELEASE < (2, 9):
-    from . import fp8 as fp8
+    from transformer_engine.pytorch import fp8 as fp8
 else:
     autocast = fp8_autocast
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..common.recipe import DelayedScaling
-from ..release import RELEASE, compute_capability, refusal
+from transformer_engine.common.recipe import DelayedScaling
+from transformer_engine.release import RELEASE, compute_capability, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 
-from ..release import RELEASE
-from .context import check_fp8_support as check_fp8_support
-from .context import fp8_autocast as fp8_autocast
+from transformer_engine.pytorch import context
+from transformer_engine.pytorch.context import check_fp8_support, fp8_autocast
+from transformer_engine.release import RELEASE
+
+__all__ = ["check_fp8_support", "fp8_autocast"]
 
 if RELEASE >= (2, 0):
-    from .context import check_mxfp8_support as check_mxfp8_support
+    check_mxfp8_support = context.check_mxfp8_support
 
 if RELEASE >= (2, 9):
     warnings.warn(

@@ -7,10 +7,9 @@ from typing import Any
 
 import torch
 from torch.nn import functional
-
-from ..record import layers_high_precision, layers_run
-from ..release import RELEASE, compute_capability
-from .context import active_recipe
+from transformer_engine.pytorch.context import active_recipe
+from transformer_engine.record import layers_high_precision, layers_run
+from transformer_engine.release import RELEASE, compute_capability
 
 
 class _Product(torch.autograd.Function):

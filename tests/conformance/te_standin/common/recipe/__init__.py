@@ -10,9 +10,8 @@ from enum import Enum
 from typing import NamedTuple
 
 from pydantic.dataclasses import dataclass
-
-from ...record import recipes
-from ...release import RELEASE
+from transformer_engine.record import recipes
+from transformer_engine.release import RELEASE
 
 
 class Format(Enum):

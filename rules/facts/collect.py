@@ -1,0 +1,48 @@
+"""The facts of this machine."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from fp8check.rules.facts.data import Facts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def collect(python: str | None = None, environ: Mapping[str, str] | None = None) -> Facts:
+    """Gather the facts of this machine and of one Python environment on it.
+
+    No package of that environment is imported. What cannot be learned stays unknown, with the reason in `notes`.
+
+    Args:
+        python: the interpreter that will train; the one that fp8check runs in where it is None.
+        environ: the environment variables of the run; those of this process where it is None.
+
+    Raises:
+        BadInterpreter: `python` is not an interpreter that answers.
+    """
+    # Not at the top: with saved facts none of it is needed, and start-up time counts.
+    from fp8check.rules.facts import engine, gpus, interpreter, libraries, packages, variables
+
+    environ = dict(os.environ if environ is None else environ)
+    asked = interpreter.this_one() if python is None else interpreter.ask(python, environ)
+    scan = packages.scan(asked.path)
+    driver = gpus.ask(environ)
+    cuda = libraries.torch_cuda(asked.path)
+    if driver.cuda is not None:
+        cuda["driver"] = driver.cuda
+    return Facts(
+        python=asked.python,
+        packages=scan.versions,
+        variables=variables.kept(environ),
+        gpus=driver.gpus,
+        driver=driver.driver,
+        cuda=cuda,
+        libraries=libraries.versions(scan.versions, cuda.get("torch"), environ, asked.path),
+        transformer_engine=engine.parts(scan.versions, asked.path),
+        duplicates=scan.duplicates,
+        notes=[*scan.notes, *driver.notes],
+        source="machine",
+    )

@@ -1,0 +1,158 @@
+"""Transformer Engine's parts: the metapackage, the core library and the extension for torch, and how they fit.
+
+Keys of the result: "metapackage", "torch_extension": versions, None where they are known to be absent; "core": versions
+of the core packages that are installed, by CUDA release ({"cu12": ...}), {} where it is known that there is none;
+"core_library", "torch_library": names of the compiled files, None where there is none; "imports": whether a real
+import works, None until import_check() tried; "error": what that import said.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from fp8check.rules.facts.errors import BadInterpreter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from fp8check.rules.facts.data import Facts
+
+# 9.3 s were measured for the first import on a fast machine; network disks are slower.
+IMPORT_TIME_LIMIT_S = 180.0
+
+_CORES = ("transformer_engine_cu12", "transformer_engine_cu13")
+
+_CORE_LIBRARY = re.compile(r"libtransformer_engine\.(?:so|dylib)")
+_TORCH_LIBRARY = re.compile(r"(?:lib)?transformer_engine_torch[.\w-]*\.so")
+
+
+class Misfit(NamedTuple):
+    """One thing about the parts that keeps Transformer Engine from working: a short kind, and a sentence."""
+
+    kind: str
+    message: str
+
+
+class Imported(NamedTuple):
+    """What a real import showed: whether it works, None where the time ran out; and the last line of the error."""
+
+    imports: bool | None
+    error: str | None
+
+
+def parts(packages: Mapping[str, str | None], folders: Iterable[str]) -> dict[str, object]:
+    """Which parts are installed; nothing is imported. A version that is not known has no key."""
+    found: dict[str, object] = {}
+    if all(name in packages for name in _CORES):
+        found["core"] = {name[-4:]: packages[name] for name in _CORES if packages[name] is not None}
+    for key, package in (("metapackage", "transformer_engine"), ("torch_extension", "transformer_engine_torch")):
+        if package in packages:
+            found[key] = packages[package]
+    libraries = _libraries(folders)
+    found["core_library"] = next((name for name in libraries if _CORE_LIBRARY.fullmatch(name)), None)
+    found["torch_library"] = next((name for name in libraries if _TORCH_LIBRARY.fullmatch(name)), None)
+    return {**found, "imports": None, "error": None}
+
+
+def _libraries(folders: Iterable[str]) -> list[str]:
+    """Names of the files in the places where transformer_engine/common/__init__.py looks for compiled code."""
+    names: list[str] = []
+    for folder in folders:
+        for place in ("", "transformer_engine", os.path.join("transformer_engine", "wheel_lib")):
+            try:
+                names += sorted(os.listdir(os.path.join(folder, place)))
+            except OSError:
+                continue
+    return names
+
+
+def misfits(facts: Facts) -> list[Misfit] | None:
+    """What is wrong with the parts, as far as their names and versions tell; None where they are not known.
+
+    An empty list does not say that it works: only an import shows that.
+    """
+    parts_known = facts.transformer_engine
+    if parts_known is None or "metapackage" not in parts_known:
+        return None
+    metapackage, extension = parts_known["metapackage"], parts_known.get("torch_extension")
+    core = parts_known.get("core")
+    if not isinstance(core, dict):
+        return None
+    cores = {name: version for name, version in core.items() if version}
+    if metapackage is None:
+        return _without_metapackage(cores, extension)
+    found: list[Misfit] = []
+    if not cores and parts_known.get("core_library") is None:
+        found.append(Misfit("no core", "the metapackage is installed without the compiled library that it wraps"))
+    if extension is None and parts_known.get("torch_library") is None:
+        found.append(Misfit("no torch extension", "transformer_engine_torch, the part for torch, is not installed"))
+    if cores and parts_known.get("core_library") is None:
+        found.append(Misfit("core library missing", "the core package is installed, but its library file is not there"))
+    if extension is not None and parts_known.get("torch_library") is None:
+        found.append(Misfit("torch library missing", "transformer_engine_torch is installed without its compiled file"))
+    return found + _versions_differ(metapackage, cores, extension) + _cuda_differs(facts, cores)
+
+
+def _without_metapackage(cores: Mapping[str, object], extension: object) -> list[Misfit]:
+    if not cores and extension is None:
+        return []
+    return [Misfit("no metapackage", "parts are installed, but transformer_engine itself is not: Accelerate sees none")]
+
+
+def _versions_differ(metapackage: object, cores: Mapping[str, object], extension: object) -> list[Misfit]:
+    """TE refuses parts of different versions (transformer_engine/common/__init__.py)."""
+    every = {"transformer_engine": metapackage, **{f"transformer_engine_{name}": cores[name] for name in cores}}
+    if extension is not None:
+        every["transformer_engine_torch"] = extension
+    if len({str(version).partition("+")[0] for version in every.values()}) < 2:
+        return []
+    listed = ", ".join(f"{name} {version}" for name, version in every.items())
+    return [Misfit("versions differ", f"the parts must have one version: {listed}")]
+
+
+def _cuda_differs(facts: Facts, cores: Mapping[str, object]) -> list[Misfit]:
+    built_for = (facts.cuda or {}).get("torch")
+    if built_for is None or not cores or f"cu{built_for.partition('.')[0]}" in cores:
+        return []
+    listed = " and ".join(sorted(cores))
+    return [Misfit("cuda differs", f"the core library is for {listed}, torch was built for CUDA {built_for}")]
+
+
+def import_check(
+    python: str, environ: Mapping[str, str] | None = None, timeout_s: float = IMPORT_TIME_LIMIT_S
+) -> Imported:
+    """Really import transformer_engine.pytorch, in a process of its own.
+
+    Args:
+        python: the interpreter to do it with.
+        environ: its environment; that of this process where it is None.
+        timeout_s: the time after which it is given up, in seconds.
+
+    Raises:
+        BadInterpreter: the interpreter cannot be started.
+    """
+    import subprocess  # costs 10 ms
+
+    command = [python, "-c", "import transformer_engine.pytorch"]
+    try:
+        done = subprocess.run(  # noqa: S603  running the interpreter that the user names is the task
+            command, capture_output=True, timeout=timeout_s, env=environ, stdin=subprocess.DEVNULL, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return Imported(None, f"the import did not end within {timeout_s:g} s")
+    except (OSError, ValueError) as error:
+        raise BadInterpreter(python, f"cannot be started: {error}") from error
+    if done.returncode == 0:
+        return Imported(True, None)
+    said = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+    if done.returncode < 0:
+        said = f"killed by signal {-done.returncode}"
+    return Imported(False, _without_home(said, environ)[:2000])
+
+
+def _without_home(text: str, environ: Mapping[str, str] | None) -> str:
+    """Error texts name files; a report need not name the user."""
+    home = (os.environ if environ is None else environ).get("HOME", "")
+    return text.replace(home, "~") if len(home) > 1 else text

@@ -1,0 +1,77 @@
+"""From a case to what `fp8check.rules.outcome` predicts for it, in the words of an observation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from fp8check.rules.outcome import predict
+from tests.conformance.shape import Shape
+from tests.score import RECIPE, run_of
+
+if TYPE_CHECKING:
+    from tests.conformance.cases import Case, Observed
+
+
+class Answer(NamedTuple):
+    """What is compared of a prediction or of an observation; None in a field where it says nothing.
+
+    Attributes:
+        start: "started", or the type of the error that ends the run.
+        stage: where it ends. Reported, but no part of the agreement.
+        fp8: whether any layer runs in FP8.
+        recipe: TE's class, format, history and algorithm; of torchao nothing.
+    """
+
+    start: str | None
+    stage: str | None = None
+    mixed_precision: str | None = None
+    fp8: bool | None = None
+    backend: str | None = None
+    distributed_type: str | None = None
+    recipe: tuple[object, ...] | None = None
+
+
+def predicted(case: Case) -> Answer:
+    """What the product says will happen."""
+    shape = Shape.of(case["model"])
+    sizes = {**(case["model"] or {}), "rows": shape.rows, "length": shape.length}
+    outcome = predict(run_of({**case, "model": sizes}))
+    error = outcome.error
+    if error is not None:
+        start: str | None = error.type
+    else:
+        start = "started" if outcome.starts else None
+    recipe = {name: setting.value for name, setting in (outcome.prepared.recipe or {}).items()}
+    return Answer(
+        start,
+        error.stage if error is not None else None,
+        _text(outcome.mixed_precision.value) if outcome.mixed_precision is not None else None,
+        None if outcome.fp8_layers is None else outcome.fp8_layers != "none",
+        _text(outcome.backend.value) if outcome.backend is not None else None,
+        outcome.distributed_type,
+        tuple(recipe.get(name) for name in RECIPE) if recipe.get("class") in TE_RECIPES else None,
+    )
+
+
+def observed(seen: Observed) -> Answer:
+    """The same of what really happened."""
+    error = seen["error"]
+    linears = seen["linears"] or {}
+    converted = linears.get("te", 0) + linears.get("torchao", 0) > 0
+    recipe = seen["recipe"] or {}
+    return Answer(
+        error["type"] if error else "started",
+        error["stage"] if error else None,
+        seen["mixed_precision"],
+        bool(seen["fp8_linears_run"]) if error is None else None,
+        seen["backend"] if converted else None,
+        seen["distributed_type"],
+        tuple(recipe.get(name) for name in RECIPE) if converted and recipe.get("class") in TE_RECIPES else None,
+    )
+
+
+TE_RECIPES = ("DelayedScaling", "MXFP8BlockScaling")
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,131 @@
+"""Holds recorded cases against the predictions.
+
+    python -m tests.conformance.compare RECORDED.jsonl ... [--quiet] [--at-least 0.99]
+
+Prints stacks, cases and agreement by field and by group, and both sides of every mismatch. Ends with status 1 below
+`--at-least`, with 2 where there was nothing to compare.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from tests.conformance import adapter, cases
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tests.conformance.cases import Case
+
+# In each run these are compared; a field of which the observation says nothing is not.
+FIELDS = ("start", "mixed_precision", "fp8", "backend", "distributed_type", "recipe")
+HARNESS = "harness"
+
+
+class Mismatch(NamedTuple):
+    """One field of one case on which the two sides differ."""
+
+    case: str
+    field: str
+    predicted: object
+    observed: object
+
+
+class Comparison:
+    """The counts over all cases."""
+
+    def __init__(self) -> None:
+        self.cases: Counter[str] = Counter()
+        self.agreed: Counter[str] = Counter()
+        self.fields: Counter[str] = Counter()
+        self.fields_agreed: Counter[str] = Counter()
+        self.stacks: set[str] = set()
+        self.left_out: list[str] = []
+        self.mismatches: list[Mismatch] = []
+
+    def add(self, case: Case) -> None:
+        """Compare one case; where the harness itself failed there is nothing to compare."""
+        error = case["observed"]["error"]
+        if error is not None and error["stage"] == HARNESS:
+            self.left_out.append(case["id"])
+            return
+        wrong = self._differences(case)
+        self.stacks.add(str(sorted(case["stack"].items())))
+        for group in groups(case):
+            self.cases[group] += 1
+            self.agreed[group] += not wrong
+        self.mismatches += wrong
+
+    def _differences(self, case: Case) -> list[Mismatch]:
+        predicted, observed = adapter.predicted(case), adapter.observed(case["observed"])
+        wrong = []
+        for field in FIELDS:
+            mine, real = getattr(predicted, field), getattr(observed, field)
+            if real is None:
+                continue
+            self.fields[field] += 1
+            self.fields_agreed[field] += mine == real
+            if mine != real:
+                wrong.append(Mismatch(case["id"], field, mine, real))
+        return wrong
+
+    @property
+    def share(self) -> float:
+        """The share of cases in which every field agrees."""
+        return self.agreed["all"] / self.cases["all"] if self.cases["all"] else 0.0
+
+
+def groups(case: Case) -> list[str]:
+    """The groups that a case counts in."""
+    config = case["accelerate_config"]
+    kind = config.get("distributed_type") if isinstance(config, dict) else None
+    return [
+        "all",
+        f"accelerate {case['stack']['accelerate']}",
+        f"trainer {case['trainer']}",
+        f"launch {case['launch']['with']}",
+        f"distributed {kind if isinstance(kind, str) else 'NO'}",
+    ]
+
+
+def compare(recorded: Iterable[Case]) -> Comparison:
+    """Compare all cases."""
+    result = Comparison()
+    for case in recorded:
+        result.add(case)
+    return result
+
+
+def report(result: Comparison, mismatches: bool = True) -> list[str]:
+    """The lines that a person reads."""
+    lines = [f"{len(result.stacks)} stacks, {result.cases['all']} cases, {result.share:.2%} agree in every field"]
+    lines += [f"  {result.fields_agreed[name]:5} of {result.fields[name]:5}  {name}" for name in FIELDS]
+    lines += [f"  {result.agreed[name]:5} of {result.cases[name]:5}  {name}" for name in sorted(result.cases)]
+    if mismatches:
+        for one in result.mismatches:
+            lines.append(f"{one.case}: {one.field}: predicted {one.predicted!r}, observed {one.observed!r}")
+    if result.left_out:
+        lines.append(f"{len(result.left_out)} left out, the harness failed: {', '.join(result.left_out)}")
+    return lines
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Compare the files named."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("--quiet", action="store_true", help="only the counts")
+    parser.add_argument("--at-least", type=float, default=0.0, help="the share of cases that must agree")
+    options = parser.parse_args(arguments)
+    result = compare(case for path in options.files for case in cases.read(path))
+    print("\n".join(report(result, not options.quiet)))
+    if not result.cases["all"]:
+        return 2
+    return int(result.share < options.at_least)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

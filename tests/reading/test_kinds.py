@@ -1,0 +1,165 @@
+"""What a file is: the tools' own files are known, the files that stand beside them in a repository are not taken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fp8check.rules.reading import identify, read
+
+TRAINING = {
+    "a small file with FP8": ("llamafactory", "fp8: true\nbf16: true\noutput_dir: x\n"),
+    "sft": (
+        "llamafactory",
+        "model_name_or_path: a\nstage: sft\nfinetuning_type: full\ntemplate: qwen\ncutoff_len: 2048\n",
+    ),
+    "chat": ("llamafactory", "model_name_or_path: a\ntemplate: qwen\ninfer_backend: vllm\n"),
+    "merge": ("llamafactory", "model_name_or_path: a\nadapter_name_or_path: b\ntemplate: qwen\nexport_dir: c\n"),
+    "megatron": (
+        "llamafactory",
+        "model_name_or_path: a\nstage: sft\nfinetuning_type: full\nmixed_precision: bf16_mixed\n",
+    ),
+    "v1": ("llamafactory-v1", "model: a\ntrain_dataset: b.yaml\ndist_config:\n  name: fsdp2\nmicro_batch_size: 1\n"),
+    "v1 export": ("llamafactory-v1", "model: a\npeft_config:\n  name: lora\n"),
+    "flags": ("transformers", "bf16: true\n"),
+    "trainer": ("transformers", "output_dir: x\nper_device_train_batch_size: 4\nbf16: true\nlearning_rate: 1.0e-5\n"),
+    "run_clm": (
+        "transformers",
+        "model_name_or_path: a\ndataset_name: b\ndataset_config_name: c\nblock_size: 1024\noutput_dir: x\nfp16: true\n",
+    ),
+    "fsdp in the trainer": ("transformers", "output_dir: x\nfsdp: full_shard\nfsdp_config: {version: 2}\nbf16: true\n"),
+    "merged": ("transformers", "<<: &d {output_dir: x, bf16: true}\nmax_steps: 3\n"),
+    "trl": ("trl", "model_name_or_path: a\ndataset_name: b\nlearning_rate: 0.0001\nreport_to: none\n"),
+    "trl dpo": (
+        "trl",
+        "model_name_or_path: a\ntorch_dtype: bfloat16\ndataset_name: b\nloss_type: sigmoid\nbeta: 0.1\nbf16: true\n",
+    ),
+    "trl grpo": ("trl", "model_name_or_path: a\ndataset_name: b\nnum_generations: 8\nuse_vllm: true\nbf16: true\n"),
+    "trl mixture": ("trl", "model_name_or_path: a\ndatasets:\n- path: b\nuse_peft: true\nlora_r: 8\noutput_dir: x\n"),
+    "axolotl": (
+        "axolotl",
+        "base_model: a\ndatasets:\n- path: b\n  type: alpaca\nsequence_len: 4096\nadapter: lora\nbf16: auto\n",
+    ),
+    "axolotl fp8": (
+        "axolotl",
+        "base_model: a\nfp8: true\ntorch_compile: true\nsequence_len: 8192\nsample_packing: true\n",
+    ),
+    "json": ("transformers", '{"output_dir": "x", "bf16": true, "max_steps": 5}'),
+}
+
+OTHER_KINDS = {
+    "accelerate": [
+        "compute_environment: LOCAL_MACHINE\ndistributed_type: MULTI_GPU\nmixed_precision: fp8\nnum_processes: 8\n",
+        "mixed_precision: fp8\n",
+        "fp8_config:\n  backend: TE\n",
+        "distributed_type: FSDP\nfsdp_config:\n  fsdp_version: 2\nnum_processes: 2\n",
+        '{"compute_environment": "LOCAL_MACHINE", "distributed_type": "NO", "debug": false, "mixed_precision": "bf16"}',
+        "compute_environment: AMAZON_SAGEMAKER\nec2_instance_type: x\niam_role_name: y\nbase_job_name: z\n",
+        "compute_environment: LOCAL_MACHINE\nunknown_key: 1\nmixed_precision: no\n",
+    ],
+    "deepspeed": [
+        '{"train_micro_batch_size_per_gpu": "auto", "zero_optimization": {"stage": 3}, "bf16": {"enabled": "auto"}}',
+        '{"zero_optimization": {"stage": 2}}',
+        '{"train_batch_size": 8, "fp16": {"enabled": true}, "optimizer": {"type": "AdamW"}}',
+        "zero_optimization:\n  stage: 1\ngradient_clipping: 1.0\n",
+    ],
+    "model": [
+        '{"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 4096, "torch_dtype": "bfloat16"}',
+        '{"model_type": "gpt2", "n_embd": 768, "n_layer": 12}',
+        '{"architectures": ["Qwen2VL"], "text_config": {"hidden_size": 1}, "vision_config": {}}',
+    ],
+    "other": [
+        # GitHub workflow, GitLab CI, compose, Kubernetes, Helm, MkDocs, pre-commit, conda, OpenAPI, Dependabot,
+        # CITATION, Ansible, Prometheus, Hydra, torchtune, mergekit, vLLM, tokens, a data set's card, lists and scalars
+        "name: CI\non: [push]\nenv: {X: 1}\njobs:\n  test:\n    runs-on: ubuntu-latest\n    steps:\n    - uses: a/b@v4\n",
+        "stages: [test]\nvariables: {A: b}\ntest:\n  stage: test\n  script: [make]\n",
+        "services:\n  web:\n    image: nginx\n    environment:\n      - BF16=true\nvolumes: {}\n",
+        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: train\nspec:\n  template: {}\n",
+        "apiVersion: v1\nkind: A\n---\napiVersion: v1\nkind: B\n",
+        "replicaCount: 1\nimage: {repository: a, tag: b}\nresources: {}\ntemplate: x\n",
+        "site_name: x\nnav:\n- a.md\ntheme: material\nplugins: [search]\n",
+        "repos:\n- repo: https://github.com/x/y\n  rev: v1\n  hooks: [{id: z}]\ndefault_stages: [commit]\n",
+        "name: env\nchannels: [conda-forge]\ndependencies: [python=3.11, pip]\nprefix: /x\n",
+        "openapi: 3.0.0\ninfo: {title: x, version: 1.0.0}\npaths: {}\ncomponents: {}\n",
+        "version: 2\nupdates:\n- package-ecosystem: pip\n  directory: /\n",
+        "cff-version: 1.2.0\ntitle: x\nauthors: []\nmessage: cite\n",
+        "- hosts: all\n  tasks: []\n",
+        "global: {scrape_interval: 15s}\nscrape_configs: []\n",
+        "defaults:\n- model: small\nseed: 1\nlearning_rate: 1e-3\nbatch_size: 4\nmodel: {dim: 4}\n",
+        "output_dir: x\nmodel: {_component_: y}\ndataset: {}\nbatch_size: 2\nloss: {}\ndtype: bf16\ngradient_accumulation_steps: 8\n",
+        "output_dir: x\nmodel: {_component_: y}\nmax_steps: 1\nfsdp: {}\nlearning_rate: 1\ngradient_accumulation_steps: 8\n",
+        "base_model: a\nmerge_method: ties\ndtype: bfloat16\nmodels:\n- model: b\n",
+        "model: a\ntensor-parallel-size: 2\nmax-model-len: 4096\n",
+        '"<|START|>": begins\n"<|END|>": ends\n',
+        "my_data:\n  path: a/b\n  source: hf_hub\n",
+        '{"alpaca": {"file_name": "a.json", "columns": {"prompt": "x"}}}',
+        '{"peft_type": "LORA", "base_model_name_or_path": "a", "r": 8, "lora_alpha": 16, "lora_dropout": 0.0}',
+        '{"model_max_length": 4096, "tokenizer_class": "X", "chat_template": "y", "bos_token": "z"}',
+        '{"bos_token_id": 1, "eos_token_id": 2, "max_length": 4096, "transformers_version": "4.40.0"}',
+        '{"name": "x", "version": "1.0.0", "scripts": {}, "dependencies": {}}',
+        '{"compilerOptions": {"strict": true}, "include": ["src"]}',
+        "debug: true\n",
+        "template: x\nstage: prod\n",
+        "datasets:\n- a\n- b\n",
+        "- bf16\n",
+        "bf16\n",
+        "",
+        "{}\n",
+        "[]\n",
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TRAINING)
+def test_training_files(name: str) -> None:
+    dialect, text = TRAINING[name]
+    document = read("f.yaml", text.encode())
+    assert (document.kind, document.dialect) == ("training", dialect)
+    assert identify(document) == ("training", dialect)
+
+
+@pytest.mark.parametrize(("kind", "text"), [(kind, text) for kind, texts in OTHER_KINDS.items() for text in texts])
+def test_other_files(kind: str, text: str) -> None:
+    document = read("f.yaml", text.encode())
+    assert (document.kind, document.dialect) == (kind, None)
+
+
+@pytest.mark.parametrize("loader", ["pyyaml", "omegaconf"])
+def test_the_kind_does_not_depend_on_the_loader(loader: str) -> None:
+    for dialect, text in TRAINING.values():
+        assert read("f.yaml", text.encode(), loader=loader).dialect == dialect
+
+
+CORPUS = Path(__file__).parents[2].parent / "shared" / "corpus"
+
+
+def expected(path: Path) -> tuple[str, str | None]:
+    """The kind of a file of the corpus, from the folder that its project keeps it in."""
+    name = path.relative_to(CORPUS).as_posix()
+    if path.suffix == ".json":
+        return "deepspeed", None
+    if "tokens_cfg" in name:
+        return "other", None
+    if (
+        name.startswith("accelerate/")
+        or "accelerate_configs/" in name
+        or "/accelerate/" in name
+        or "/accelerate_" in name
+    ):
+        return "accelerate", None
+    if name.startswith("trl/"):
+        return "training", "trl"
+    return "training", "llamafactory-v1" if "/v1/" in name else "llamafactory"
+
+
+@pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of public configurations is not here")
+def test_the_corpus() -> None:
+    files = [path for path in sorted(CORPUS.rglob("*")) if path.suffix in {".yaml", ".yml", ".json"}]
+    assert len(files) > 100
+    wrong = {}
+    for path in files:
+        document = read(str(path))
+        if (document.kind, document.dialect) != expected(path):
+            wrong[path.name] = (document.kind, document.dialect)
+    assert wrong == {}

@@ -1,0 +1,36 @@
+"""Start-up time is a feature: what reading imports, and what reading two files costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+from fp8check.rules.reading import read
+
+SLOW = {"dataclasses", "inspect", "importlib.metadata", "pathlib", "subprocess", "urllib", "ctypes", "decimal"}
+ACCELERATE = "".join(f"fsdp_{index}: true  # why\n" for index in range(30)) + "mixed_precision: fp8\nnum_processes: 8\n"
+TRAINING = "".join(f"### part\nkey_{index}: value\n" for index in range(30)) + "stage: sft\nfinetuning_type: full\n"
+
+
+def test_nothing_slow_is_imported() -> None:
+    code = (
+        "import sys, yaml; before = set(sys.modules)\n"
+        "from fp8check.rules.reading import read\n"
+        "read('f.yaml', b'bf16: true'); read('f.yaml', b'stage: sft\\nfinetuning_type: full')\n"
+        "print(*(set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "fp8check.rules.reading" in done.stdout.split()
+    assert not SLOW & set(done.stdout.split())
+
+
+def test_two_files_are_read_in_a_few_milliseconds() -> None:
+    files = (ACCELERATE.encode(), TRAINING.encode())
+    costs = []
+    for _ in range(20):
+        begin = time.process_time()
+        for data in files:
+            read("f.yaml", data)
+        costs.append(time.process_time() - begin)
+    assert min(costs) < 0.008  # 1 ms on a machine of its own

@@ -1,0 +1,60 @@
+"""The report for people."""
+
+from __future__ import annotations
+
+from fp8check.rules.report import text
+from fp8check.rules.report.fingerprint import fingerprints
+from fp8check.rules.report.style import Style
+from tests.runs import report_of
+
+CASE = {
+    "training": "output_dir: out\nbf16: true\n",
+    "accelerate": "distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config:\n  backend: TE\n  fp8_format: E4M3\n",
+}
+
+
+def test_frames_show_both_files_and_underline_what_they_mean() -> None:
+    lines = text.render(report_of(CASE), Style(on=False)).splitlines()
+    head = next(position for position, line in enumerate(lines) if line.startswith("FP101 error"))
+    assert lines[head].endswith("train.yaml:2:1")
+    assert lines[head + 2] == "2 | bf16: true"
+    assert lines[head + 3].startswith("  | ^^^^^^^^^^ transformers 5.17.0 passes")
+    assert "accel.yaml:2" in lines[head + 5]
+    assert lines[head + 6] == "2 | mixed_precision: fp8"
+    assert lines[head + 7].startswith("  | --------------------")
+
+
+def test_asked_and_happens() -> None:
+    shown = text.render(report_of(CASE), Style(on=False))
+    assert "asked     fp8 · TE · E4M3   accel.yaml:2" in shown
+    assert "happens   bf16, with TE layers in FP8 · HYBRID, history 1024, max · all Linear layers" in shown
+
+
+def test_colour_only_paints() -> None:
+    import re
+
+    report = report_of(CASE)
+    painted = text.render(report, Style(on=True))
+    assert "\x1b[1;31m" in painted
+    assert re.sub("\x1b\\[[0-9;]*m", "", painted) == text.render(report, Style(on=False))
+
+
+def test_a_clean_bf16_run_says_little() -> None:
+    report = report_of({"accelerate": "distributed_type: 'NO'\nmixed_precision: bf16\n"})
+    assert text.render(report, Style(on=False)) == "nothing found\n"
+    assert report.verdict == "pass"
+
+
+def test_undecided_is_named_with_its_command() -> None:
+    report = report_of({**CASE, "gpu": "unknown"})
+    shown = text.render(report, Style(on=False))
+    assert "undecided" in shown
+    assert "gpus" in shown
+
+
+def test_fingerprints_survive_moved_lines_and_comments() -> None:
+    moved = {**CASE, "accelerate": "# a comment\n\n" + CASE["accelerate"].replace("E4M3", "E4M3 # why")}
+    first, second = report_of(CASE), report_of(moved)
+    assert [one.rule for one in first.findings] == [one.rule for one in second.findings]
+    assert fingerprints(first) == fingerprints(second)
+    assert len(set(fingerprints(first))) == len(first.findings)

@@ -1,0 +1,62 @@
+"""Launch commands, taken apart."""
+
+from __future__ import annotations
+
+import pytest
+
+from fp8check.rules.settings.launch import LaunchError, parse
+
+
+@pytest.mark.parametrize(
+    ("command", "tool", "flags", "script", "arguments"),
+    [
+        ("accelerate", "accelerate", {}, None, ()),
+        ("python", "python", {}, None, ()),
+        (
+            "accelerate launch --config_file a.yaml src/train.py cfg.yaml",
+            "accelerate",
+            {"config_file": "a.yaml"},
+            "src/train.py",
+            ("cfg.yaml",),
+        ),
+        (
+            "accelerate launch --config-file=a.yaml -m pkg.train x",
+            "accelerate",
+            {"config_file": "a.yaml", "m": True},
+            "pkg.train",
+            ("x",),
+        ),
+        (
+            "accelerate launch --cpu --mixed_precision fp8 t.py --cpu",
+            "accelerate",
+            {"cpu": True, "mixed_precision": "fp8"},
+            "t.py",
+            ("--cpu",),
+        ),
+        ("FOO=1 /usr/bin/python3.11 -u train.py cfg.yaml", "python", {}, "train.py", ("cfg.yaml",)),
+        ("python -m torch.distributed.run --nproc_per_node 2 t.py", "torchrun", {"nproc_per_node": "2"}, "t.py", ()),
+        (
+            "torchrun --standalone --nproc-per-node=8 t.py",
+            "torchrun",
+            {"standalone": True, "nproc_per_node": "8"},
+            "t.py",
+            (),
+        ),
+        ("llamafactory-cli train cfg.yaml", "python", {}, "llamafactory-cli", ("train", "cfg.yaml")),
+        ("deepspeed t.py", "deepspeed", {}, "t.py", ()),
+    ],
+)
+def test_parse(
+    command: str, tool: str, flags: dict[str, object], script: str | None, arguments: tuple[str, ...]
+) -> None:
+    launch = parse(command)
+    assert (launch.tool, launch.flags, launch.script, launch.arguments) == (tool, flags, script, arguments)
+    assert launch.given
+
+
+@pytest.mark.parametrize(
+    "command", ["", "  ", "A=1", "accelerate launch 'x", "make train", "accelerate launch --config_file"]
+)
+def test_what_cannot_be_understood(command: str) -> None:
+    with pytest.raises(LaunchError):
+        parse(command)

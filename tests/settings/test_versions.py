@@ -1,0 +1,52 @@
+"""Versions and the table of bounds."""
+
+from __future__ import annotations
+
+import pytest
+
+from fp8check.rules.outcome import releases
+from fp8check.rules.settings.versions import EARLIER, NEWEST, at_least, between, parse
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("1.15.0", (1, 15, 0)),
+        ("1.15.0.dev0", (1, 15, 0)),
+        ("2.13.0+cpu", (2, 13, 0)),
+        ("v0.9", (0, 9)),
+        ("2.0rc1", (2, 0)),
+    ],
+)
+def test_parse(text: str, version: tuple[int, ...]) -> None:
+    assert parse(text) == version
+
+
+def test_what_is_no_version() -> None:
+    with pytest.raises(ValueError, match="is not a version"):
+        parse("unknown")
+
+
+def test_missing_numbers_are_zero() -> None:
+    assert at_least((1, 9), 1, 9, 0)
+    assert at_least((1, 9, 0), 1, 9)
+    assert not at_least((1, 8, 1), 1, 9)
+    assert between((1, 8, 1), (1, 8), (1, 9))
+    assert not between((1, 9), (1, 8), (1, 9))
+
+
+@pytest.mark.parametrize("name", ["ACCELERATE", "TRANSFORMERS", "LLAMAFACTORY", "TRANSFORMER_ENGINE", "TRL"])
+def test_every_bound_is_a_range_with_evidence(name: str) -> None:
+    for behaviour, bound in getattr(releases, name).items():
+        assert bound.since < bound.until, behaviour
+        assert ".py" in bound.evidence or "METADATA" in bound.evidence or ".cu" in bound.evidence, behaviour
+
+
+def test_a_misspelt_behaviour_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        releases.holds(releases.ACCELERATE, "no such thing", (1, 0))
+
+
+def test_the_earlier_world_differs_and_is_complete() -> None:
+    assert EARLIER.keys() == NEWEST.keys()
+    assert EARLIER["transformers"].startswith("4.")
