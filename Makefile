@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXAMPLE := examples/llamafactory-qwen2.5-7b
 SHARED := ../shared
 
-.PHONY: help demo test lint types coverage bench corpus score conformance hook-test format clean
+.PHONY: docs help demo test lint types coverage bench corpus score conformance hook-test format clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -49,6 +49,9 @@ conformance: $(VENV)/.installed ## run the real packages over generated cases an
 	@$(BIN)/python -m tests.conformance.stacks --root .conformance
 	@$(BIN)/python -m tests.conformance.record --out .conformance/recorded.jsonl --seed 1
 	@$(BIN)/python -m tests.conformance.compare .conformance/recorded.jsonl
+
+docs: $(VENV)/.installed ## write the generated pages anew
+	@$(BIN)/fp8check matrix --all > docs/compatibility.md
 
 format: $(VENV)/.installed ## format the code
 	@$(BIN)/ruff check --fix --quiet .

@@ -32,17 +32,17 @@ def check(words: list[str]) -> int:
         options = parser().parse_args(words)
         formats = _formats(options.format)
         rules = _chosen(options)
-        assembled = _runs(options)
+        assembled = runs(options)
     except SystemExit as leave:  # --help, --version
         return int(leave.code or 0)
     except (UsageError, WrongFiles, Unreadable, machine.BadFacts) as problem:
-        return _usage(problem)
+        return usage(problem)
     reports = [examine(one.run, one.documents, rules) for one in assembled]
     for name, target in formats:
         try:
             _write(name, target, reports, options)
         except OSError as problem:
-            return _usage(problem)
+            return usage(problem)
     return _exit_code(reports, options)
 
 
@@ -53,11 +53,11 @@ def outcome(words: list[str]) -> int:
     try:
         options = parser("outcome").parse_args(words)
         formats = _formats(options.format)
-        assembled = _runs(options)
+        assembled = runs(options)
     except SystemExit as leave:
         return int(leave.code or 0)
     except (UsageError, WrongFiles, Unreadable, machine.BadFacts) as problem:
-        return _usage(problem)
+        return usage(problem)
     style = Style(wants_colour(sys.stdout, options.color))
     for one in assembled:
         predicted = predict(one.run)
@@ -72,7 +72,8 @@ def outcome(words: list[str]) -> int:
     return ExitCode.OK
 
 
-def _usage(problem: Exception) -> int:
+def usage(problem: Exception) -> int:
+    """Say what is wrong with the command line or a file."""
     sys.stderr.write(f"fp8check: {problem}\n")
     hint = getattr(problem, "hint", "")
     if hint:
@@ -101,7 +102,12 @@ def _chosen(options: argparse.Namespace) -> tuple[Rule, ...]:
     )
 
 
-def _runs(options: argparse.Namespace) -> list[Assembled]:
+def runs(options: argparse.Namespace) -> list[Assembled]:
+    """The runs that the command line describes.
+
+    Raises:
+        UsageError, WrongFiles, Unreadable, BadFacts: it does not describe any.
+    """
     if not options.files:
         raise UsageError("name a training file, an Accelerate file, or both; fp8check --help says more")
     launch = parse_launch(options.launch)

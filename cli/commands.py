@@ -26,6 +26,18 @@ def _env(words: list[str]) -> int:
     return env(words)
 
 
+def _explain(words: list[str]) -> int:
+    from fp8check.cli.explain import explain
+
+    return explain(words)
+
+
+def _matrix(words: list[str]) -> int:
+    from fp8check.cli.matrix import matrix
+
+    return matrix(words)
+
+
 def _rule(words: list[str]) -> int:
     from fp8check.cli.rules import rule
 
@@ -42,6 +54,8 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "check": _check,
     "outcome": _outcome,
     "env": _env,
+    "explain": _explain,
+    "matrix": _matrix,
     "rule": _rule,
     "rules": _rules,
 }

@@ -16,6 +16,8 @@ Tells before the GPU hours are spent whether a training run will really train in
   fp8check cfg.yaml accel.yaml         check one run; the files in any order
   fp8check a.yaml b.yaml accel.yaml    several training files against one Accelerate file
   fp8check outcome cfg.yaml accel.yaml who decided what, in order
+  fp8check explain cfg.yaml:31 accel.yaml   what becomes of one line
+  fp8check matrix                      what really trains in FP8, by trainer, backend and distribution
   fp8check env                         what is known of this machine; --json for facts.json
   fp8check rules                       all rules
   fp8check rule FP101                  one rule: what it finds, why it hurts, what to write instead

@@ -23,8 +23,6 @@ _SYSTEM_FOLDERS = (
     "/usr/lib",
 )
 
-_CUDNN_FILE = re.compile(r"libcudnn\.so\.(\d+\.\d+[.\d]*)")
-_CUDNN_LINK = re.compile(r"libcudnn\.so(?:\.(\d+))?")
 _TORCH_CUDA = re.compile(r"^cuda\b[^=]*=\s*(?:['\"]([\d.]+)['\"]|(None))", re.MULTILINE)
 
 
@@ -96,12 +94,10 @@ def _cudnn(folders: Iterable[str]) -> str | None:
     """The version of the first libcudnn.so in these folders, from the name of the file behind the link."""
     for folder in folders:
         try:
-            names = sorted(os.listdir(folder), reverse=True)
+            names = sorted(name for name in os.listdir(folder) if name.startswith("libcudnn.so"))
         except OSError:
             continue
-        for name in names:
-            if _CUDNN_FILE.fullmatch(name) or _CUDNN_LINK.fullmatch(name):
-                real = os.path.basename(os.path.realpath(os.path.join(folder, name)))
-                match = _CUDNN_FILE.fullmatch(real) or re.fullmatch(r"libcudnn\.so\.(\d+)", real)
-                return match[1] if match is not None else "unknown"
+        if names:
+            real = os.path.basename(os.path.realpath(os.path.join(folder, names[-1])))
+            return real.removeprefix("libcudnn.so").removeprefix(".") or "unknown"
     return None

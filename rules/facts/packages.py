@@ -111,9 +111,7 @@ def _entries(folder: str) -> Iterator[str]:
         yield egg["name"]
     if os.path.isfile(folder):
         return  # the packed standard library, or an egg
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            yield entry.name
+    yield from os.listdir(folder)
 
 
 def _take(folder: str, entry: str, found: dict[str, list[str]], importable: set[str], notes: list[str]) -> None:

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from tests.conformance.cases import Case, Observed
 
 
+# torchao's weights under FSDP1, seen on an H200; where everything is on the CPU there is only one device.
+ON_TWO_DEVICES = "Expected all tensors to be on the same device"
+
+
 class Answer(NamedTuple):
     """What is compared of a prediction or of an observation; None in a field where it says nothing.
 
@@ -20,6 +24,7 @@ class Answer(NamedTuple):
         stage: where it ends. Reported, but no part of the agreement.
         fp8: whether any layer runs in FP8.
         recipe: TE's class, format, history and algorithm; of torchao nothing.
+        only_on_gpu: the run ends by an error that needs a GPU to show.
     """
 
     start: str | None
@@ -29,6 +34,7 @@ class Answer(NamedTuple):
     backend: str | None = None
     distributed_type: str | None = None
     recipe: tuple[object, ...] | None = None
+    only_on_gpu: bool = False
 
 
 def predicted(case: Case) -> Answer:
@@ -50,6 +56,7 @@ def predicted(case: Case) -> Answer:
         _text(outcome.backend.value) if outcome.backend is not None else None,
         outcome.distributed_type,
         tuple(recipe.get(name) for name in RECIPE) if recipe.get("class") in TE_RECIPES else None,
+        error is not None and error.message.startswith(ON_TWO_DEVICES),
     )
 
 

@@ -62,6 +62,15 @@ def test_what_the_harness_could_not_run_is_left_out_and_named() -> None:
     assert "one" in compare.report(result)[-1]
 
 
+def test_an_error_that_needs_a_gpu_is_neither_right_nor_wrong() -> None:
+    config = edges.LAYOUTS["fsdp1"] | {"mixed_precision": "fp8", "fp8_config": {"backend": "AO"}}
+    case = cases.new("one", STACK, accelerate_config={**edges.AO, **config})
+    seen = {**SEEN, "backend": "AO", "distributed_type": "FSDP", "recipe": None}
+    result = compare.compare([{**case, "observed": seen}])
+    assert result.only_on_gpu == ["one"]
+    assert result.cases["all"] == 0
+
+
 def test_exit_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "recorded.jsonl"
     path.write_text(cases.line(_recorded(mixed_precision="bf16")) + "\n", encoding="utf-8")

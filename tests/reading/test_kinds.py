@@ -65,14 +65,14 @@ OTHER_KINDS = {
         "zero_optimization:\n  stage: 1\ngradient_clipping: 1.0\n",
     ],
     "model": [
-        '{"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 4096, "torch_dtype": "bfloat16"}',
+        '{"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 4096, "dtype": "bfloat16"}',
         '{"model_type": "gpt2", "n_embd": 768, "n_layer": 12}',
         '{"architectures": ["Qwen2VL"], "text_config": {"hidden_size": 1}, "vision_config": {}}',
     ],
     "other": [
         # GitHub workflow, GitLab CI, compose, Kubernetes, Helm, MkDocs, pre-commit, conda, OpenAPI, Dependabot,
         # CITATION, Ansible, Prometheus, Hydra, torchtune, mergekit, vLLM, tokens, a data set's card, lists and scalars
-        "name: CI\non: [push]\nenv: {X: 1}\njobs:\n  test:\n    runs-on: ubuntu-latest\n    steps:\n    - uses: a/b@v4\n",
+        "name: CI\non: [push]\nenv: {X: 1}\njobs:\n  test:\n    runs-on: ubuntu-latest\n    steps:\n    - uses: a/b\n",
         "stages: [test]\nvariables: {A: b}\ntest:\n  stage: test\n  script: [make]\n",
         "services:\n  web:\n    image: nginx\n    environment:\n      - BF16=true\nvolumes: {}\n",
         "apiVersion: v1\nkind: Pod\nmetadata:\n  name: train\nspec:\n  template: {}\n",
@@ -87,8 +87,8 @@ OTHER_KINDS = {
         "- hosts: all\n  tasks: []\n",
         "global: {scrape_interval: 15s}\nscrape_configs: []\n",
         "defaults:\n- model: small\nseed: 1\nlearning_rate: 1e-3\nbatch_size: 4\nmodel: {dim: 4}\n",
-        "output_dir: x\nmodel: {_component_: y}\ndataset: {}\nbatch_size: 2\nloss: {}\ndtype: bf16\ngradient_accumulation_steps: 8\n",
-        "output_dir: x\nmodel: {_component_: y}\nmax_steps: 1\nfsdp: {}\nlearning_rate: 1\ngradient_accumulation_steps: 8\n",
+        "output_dir: x\nmodel: {_component_: y}\nloss: {}\ndtype: bf16\ngradient_accumulation_steps: 8\n",
+        "output_dir: x\nmodel: {_component_: y}\nmax_steps: 1\nlearning_rate: 1\ngradient_accumulation_steps: 8\n",
         "base_model: a\nmerge_method: ties\ndtype: bfloat16\nmodels:\n- model: b\n",
         "model: a\ntensor-parallel-size: 2\nmax-model-len: 4096\n",
         '"<|START|>": begins\n"<|END|>": ends\n',

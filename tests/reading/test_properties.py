@@ -69,7 +69,8 @@ def test_every_span_is_the_source_text(text: str) -> None:
             assert document.text[node.span.start : node.span.end] == node.raw
         if node.key_span is not None:
             check_span(document, node.key_span)
-            assert same(yaml.safe_load(sliced(document, node.key_span)), node.key)
+            written = yaml.safe_load(sliced(document, node.key_span))
+            assert same(written, node.key) or written == node.key  # of the keys `true` and `1` the first one stays
 
 
 @given(documents)

@@ -1,0 +1,16 @@
+"""Settings for all tests."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+# Machines differ in speed and are shared: slowness is no failure here. CI takes the same examples every time.
+settings.register_profile(
+    "fp8check",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=bool(os.environ.get("CI")),
+)
+settings.load_profile("fp8check")

@@ -1,0 +1,136 @@
+"""Versions from the names of metadata folders, as importlib.metadata would answer."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from pathlib import Path
+
+import pytest
+
+from fp8check.rules.facts import packages
+from tests.facts.trees import install, write
+
+
+def scan(*folders: Path) -> packages.Scan:
+    return packages.scan([str(folder) for folder in folders])
+
+
+def test_found_and_known_to_be_absent(tmp_path: Path) -> None:
+    install(tmp_path, "torch-2.8.0+cu128", "accelerate-1.15.0", "nvidia_cudnn_cu12-9.10.2.21", "requests-2.32.0")
+    found = scan(tmp_path)
+    assert found.versions["torch"] == "2.8.0+cu128"
+    assert found.versions["accelerate"] == "1.15.0"
+    assert found.versions["nvidia_cudnn_cu12"] == "9.10.2.21"
+    assert found.versions["torchao"] is None
+    assert "requests" not in found.versions
+    assert (found.duplicates, found.notes) == ({}, [])
+
+
+@pytest.mark.parametrize(
+    ("entry", "name", "version"),
+    [
+        ("ms_amp-0.4.0.dist-info", "msamp", "0.4.0"),
+        ("MS-AMP-0.4.0.dist-info", "msamp", "0.4.0"),
+        ("llamafactory-0.9.5.dist-info", "llamafactory", "0.9.5"),
+        ("megatron.core-0.14.0.dist-info", "megatron_core", "0.14.0"),
+        ("transformer_engine-2.9.0-py3.11.egg-info", "transformer_engine", "2.9.0"),
+        ("deepspeed-0.18.9-py3.11-linux-x86_64.egg-info", "deepspeed", "0.18.9"),
+        ("Torch-2.8.0.DIST-INFO", "torch", "2.8.0"),
+    ],
+)
+def test_names_of_metadata(entry: str, name: str, version: str, tmp_path: Path) -> None:
+    (tmp_path / entry).mkdir()
+    for module in ("msamp", "llamafactory", "megatron", "transformer_engine", "deepspeed", "torch"):
+        (tmp_path / module).mkdir()
+    assert scan(tmp_path).versions[name] == version
+
+
+def test_the_first_folder_wins_and_the_second_version_is_told_of(tmp_path: Path) -> None:
+    install(tmp_path / "user", "accelerate-1.9.0")
+    install(tmp_path / "system", "accelerate-1.15.0")
+    found = scan(tmp_path / "user", tmp_path / "system")
+    assert found.versions["accelerate"] == "1.9.0"
+    assert found.duplicates == {"accelerate": ["1.9.0", "1.15.0"]}
+    assert found.notes == ["accelerate has metadata of several versions: 1.9.0, 1.15.0"]
+
+
+def test_a_folder_that_is_on_the_path_twice_is_no_duplicate(tmp_path: Path) -> None:
+    install(tmp_path, "torch-2.8.0")
+    assert scan(tmp_path, tmp_path).duplicates == {}
+
+
+def test_metadata_without_its_package_counts_as_absent(tmp_path: Path) -> None:
+    """Accelerate asks for both: find_spec() and the metadata (utils/imports.py _is_package_available)."""
+    install(tmp_path, "torchao-0.13.0", importable=False)
+    found = scan(tmp_path)
+    assert found.versions["torchao"] is None
+    assert found.notes == ["torchao 0.13.0 has metadata, but there is no package to import"]
+
+
+@pytest.mark.parametrize("pointer", ["__editable__.torchao-0.13.0.pth", "__editable___torchao_0_13_0_finder.py"])
+def test_editable_installations_can_be_imported(pointer: str, tmp_path: Path) -> None:
+    install(tmp_path, "torchao-0.13.0", importable=False)
+    write(tmp_path / pointer)
+    assert scan(tmp_path).versions["torchao"] == "0.13.0"
+
+
+def test_a_package_in_development_names_its_version_inside(tmp_path: Path) -> None:
+    write(
+        tmp_path / "accelerate.egg-info" / "PKG-INFO", "Metadata-Version: 2.1\nName: accelerate\nVersion: 1.16.0.dev0\n"
+    )
+    (tmp_path / "accelerate").mkdir()
+    assert scan(tmp_path).versions["accelerate"] == "1.16.0.dev0"
+
+
+def test_metadata_without_a_version_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "accelerate.egg-info").mkdir()
+    (tmp_path / "accelerate").mkdir()
+    found = scan(tmp_path)
+    assert found.versions["accelerate"] == "unknown"
+    assert found.notes == ["the metadata of accelerate names no version"]
+
+
+def test_eggs_packed_and_unpacked(tmp_path: Path) -> None:
+    unpacked = tmp_path / "trl-1.16.0-py3.11.egg"
+    (unpacked / "EGG-INFO").mkdir(parents=True)
+    (unpacked / "trl").mkdir()
+    packed = write(tmp_path / "peft-0.21.0-py3.11.egg")
+    found = scan(unpacked, packed)
+    assert (found.versions["trl"], found.versions["peft"]) == ("1.16.0", "0.21.0")
+
+
+def test_leftovers_of_an_interrupted_upgrade(tmp_path: Path) -> None:
+    (tmp_path / "~orch-2.7.0.dist-info").mkdir()
+    found = scan(tmp_path)
+    assert found.versions["torch"] is None
+    assert found.notes == ["~orch: left behind by an interrupted installation"]
+
+
+def test_folders_that_do_not_exist_are_normal(tmp_path: Path) -> None:
+    assert scan(tmp_path / "nowhere", tmp_path / "python311.zip").notes == []
+
+
+def test_after_a_folder_that_cannot_be_read_nothing_is_known_to_be_absent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path / "readable", "torch-2.8.0")
+    real = packages._entries
+
+    def refuse(folder: str) -> object:
+        if folder.endswith("locked"):
+            raise PermissionError(13, "Permission denied")
+        return real(folder)
+
+    monkeypatch.setattr(packages, "_entries", refuse)
+    found = scan(tmp_path / "readable", tmp_path / "locked")
+    assert found.versions == {"torch": "2.8.0"}
+    assert found.notes == ["a folder of sys.path could not be read: Permission denied"]
+
+
+def test_the_standard_library_gives_the_same_versions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On this very environment, for packages that the tests themselves need."""
+    monkeypatch.setattr(packages, "WATCHED", {"pytest": "pytest", "hypothesis": "hypothesis", "pyyaml": "yaml"})
+    versions = packages.scan([folder for folder in sys.path if folder]).versions
+    assert versions == {name: importlib.metadata.version(name) for name in versions}
+    assert len(versions) >= 3
