@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fp8check.rules import models
 from fp8check.rules.outcome import Run
 from fp8check.rules.reading import read
+from fp8check.rules.record import Record
 from fp8check.rules.settings import launch as launch_settings
 from fp8check.rules.settings.accelerate import AccelerateConfig
 from fp8check.rules.settings.launch import Launch
@@ -27,7 +28,7 @@ class WrongFiles(ValueError):
     """Files that do not make up a run: two Accelerate files, or one that is neither kind."""
 
 
-class Sorted(NamedTuple):
+class Sorted(Record):
     """The documents by kind."""
 
     training: tuple[Document, ...]
@@ -37,7 +38,7 @@ class Sorted(NamedTuple):
     other: tuple[Document, ...]
 
 
-class Assembled(NamedTuple):
+class Assembled(Record):
     """One run, and the documents that it is made of."""
 
     run: Run
@@ -46,10 +47,10 @@ class Assembled(NamedTuple):
 
 def sort(documents: Sequence[Document]) -> Sorted:
     """The documents by what they are; their order is kept."""
-    kinds: dict[str, list[Document]] = {kind: [] for kind in Sorted._fields}
+    kinds: dict[str, list[Document]] = {kind: [] for kind in Sorted.fields}
     for document in documents:
         kinds[document.kind if document.kind in kinds else "other"].append(document)
-    return Sorted(*(tuple(kinds[kind]) for kind in Sorted._fields))
+    return Sorted(*(tuple(kinds[kind]) for kind in Sorted.fields))
 
 
 def assemble(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fp8check.rules.catalog.rule import GIVEN, KNOWLEDGE, SUBJECTS, Related, span_of
 from fp8check.rules.outcome import Undecided
+from fp8check.rules.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from fp8check.rules.reading import Span
 
 
-class Finding(NamedTuple):
+class Finding(Record):
     """One finding, ready to be reported."""
 
     rule: str
@@ -30,7 +31,7 @@ class Finding(NamedTuple):
     help: str
 
 
-class Open(NamedTuple):
+class Open(Record):
     """A rule that could not be decided."""
 
     rule: str
@@ -38,7 +39,7 @@ class Open(NamedTuple):
     command: str
 
 
-class Crash(NamedTuple):
+class Crash(Record):
     """A rule that raised: an internal error, never a pass."""
 
     rule: str
@@ -46,7 +47,7 @@ class Crash(NamedTuple):
     traceback: str
 
 
-class Result(NamedTuple):
+class Result(Record):
     """What the catalogue says of one run."""
 
     findings: tuple[Finding, ...]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from fp8check.rules.catalog.context import Asked
-    from fp8check.rules.facts import Facts
+    from fp8check.rules.facts import Facts, Misfit
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.settings.values import Setting
 
@@ -72,7 +72,7 @@ def transformer_engine_missing(
     "executed with 2.8.0, 2.12.0 and 2.20.2: found empty meta package; could not find shared object file",
 )
 def transformer_engine_incomplete(
-    asked: Asked, outcome: Outcome, transformer_engine: Mapping[str, object]
+    asked: Asked, outcome: Outcome, facts: Facts, transformer_engine: Mapping[str, object]
 ) -> Iterator[Found]:
     """Transformer Engine is installed in part: the metapackage without its core library or its torch extension.
 
@@ -86,13 +86,6 @@ def transformer_engine_incomplete(
     version = transformer_engine.get("metapackage")
     if not wants_te(asked, outcome) or not version:
         return
-    if "core" not in transformer_engine or "torch_extension" not in transformer_engine:
-        raise Undecided("which parts of Transformer Engine are installed", "transformer_engine")
-    missing = []
-    if not transformer_engine["core"]:
-        missing.append("its core library (transformer_engine_cu12 or _cu13)")
-    if not transformer_engine["torch_extension"]:
-        missing.append("its torch extension (transformer_engine_torch)")
     if transformer_engine.get("imports") is False:
         yield Found(
             "Transformer Engine cannot be imported",
@@ -100,13 +93,30 @@ def transformer_engine_incomplete(
             str(transformer_engine.get("error") or "the import fails"),
             help="pip install --no-build-isolation --force-reinstall transformer_engine[pytorch], under this torch",
         )
-    elif missing and transformer_engine.get("imports") is not True:
-        yield Found(
-            f"Transformer Engine {version} is installed without {' and '.join(missing)}",
-            _place(asked),
-            "Accelerate takes it for installed; the import in prepare() fails",
-            help=f"pip install --no-build-isolation transformer_engine[pytorch]=={version}",
-        )
+        return
+    if transformer_engine.get("imports") is True:
+        return
+    for misfit in _misfits(facts, transformer_engine):
+        if misfit.kind not in _DO_NOT_FIT:
+            yield Found(
+                f"Transformer Engine {version} is not complete: {misfit.message}",
+                _place(asked),
+                "Accelerate takes it for installed; the import in prepare() fails",
+                help=f"pip install --no-build-isolation transformer_engine[pytorch]=={version}",
+            )
+
+
+# Kinds of misfits that are about versions; the others are about parts that are not there.
+_DO_NOT_FIT = ("versions differ", "cuda differs")
+
+
+def _misfits(facts: Facts, transformer_engine: Mapping[str, object]) -> list[Misfit]:
+    from fp8check.rules.facts import misfits  # most runs do not come here
+
+    found = misfits(facts)
+    if found is None or "torch_extension" not in transformer_engine:
+        raise Undecided("which parts of Transformer Engine are installed", "transformer_engine")
+    return found
 
 
 @rule(
@@ -128,38 +138,16 @@ def transformer_engine_does_not_fit(
 
     Write instead: one release of all three, of torch's CUDA.
     """
-    if not wants_te(asked, outcome):
+    if not wants_te(asked, outcome) or not transformer_engine.get("metapackage"):
         return
-    versions = _part_versions(transformer_engine)
-    if len(set(versions.values())) > 1:
-        words = ", ".join(f"{name} {version}" for name, version in versions.items())
-        yield Found(
-            "the parts of Transformer Engine are of different releases",
-            _place(asked),
-            words,
-            help="pip install --no-build-isolation transformer_engine[pytorch]=="
-            + versions.get("metapackage", "VERSION"),
-        )
-    core = transformer_engine.get("core")
-    torch_cuda = (facts.cuda or {}).get("torch")
-    if not isinstance(core, dict) or not core or not torch_cuda:
-        return
-    major = str(torch_cuda).partition(".")[0]
-    if f"cu{major}" not in core:
-        yield Found(
-            f"Transformer Engine's core is built for {' and '.join(sorted(core))}, torch for CUDA {torch_cuda}",
-            _place(asked),
-            "the libraries of another CUDA release are not found, or crash",
-            help=f"pip install transformer_engine_cu{major} of the same release",
-        )
-
-
-def _part_versions(parts: Mapping[str, object]) -> dict[str, str]:
-    versions = {name: parts.get(name) for name in ("metapackage", "torch_extension")}
-    core = parts.get("core")
-    if isinstance(core, dict):
-        versions.update({f"core {cuda}": version for cuda, version in core.items()})
-    return {name: str(version) for name, version in versions.items() if version}
+    for misfit in _misfits(facts, transformer_engine):
+        if misfit.kind in _DO_NOT_FIT:
+            yield Found(
+                f"the parts of Transformer Engine do not fit: {misfit.message}",
+                _place(asked),
+                "the import in prepare() fails",
+                help="pip install --no-build-isolation --force-reinstall transformer_engine[pytorch], under this torch",
+            )
 
 
 @rule(

@@ -6,8 +6,9 @@ engine reports the rule as undecided, with the command that would decide it. A r
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from fp8check.rules.record import Record
 from fp8check.rules.settings.values import Setting
 
 if TYPE_CHECKING:
@@ -37,14 +38,14 @@ KNOWLEDGE = {
 GIVEN = ("run", "outcome", "launch", "asked", "facts")
 
 
-class Related(NamedTuple):
+class Related(Record):
     """A second place that a finding speaks of."""
 
     place: Place
     message: str
 
 
-class Found(NamedTuple):
+class Found(Record):
     """What a rule yields.
 
     Attributes:
@@ -64,7 +65,7 @@ class Found(NamedTuple):
     help: str = ""
 
 
-class Rule(NamedTuple):
+class Rule(Record):
     """A rule of the catalogue.
 
     Attributes:

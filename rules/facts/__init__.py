@@ -6,11 +6,36 @@ but for import_check(), which does so in a process of its own.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fp8check.rules.facts.collect import collect
 from fp8check.rules.facts.data import UNKNOWN, Facts, Gpu, Unknown
-from fp8check.rules.facts.engine import Imported, Misfit, import_check, misfits
 from fp8check.rules.facts.errors import BadFacts, BadInterpreter
-from fp8check.rules.facts.saved import SCHEMA, dump, load, loads
+
+if TYPE_CHECKING:
+    from fp8check.rules.facts.engine import Imported, Misfit, import_check, misfits
+    from fp8check.rules.facts.saved import SCHEMA, dump, load, loads
+
+# What a check of this machine does not need is imported at its first use: start-up time counts.
+_LATER = {
+    "Imported": "engine",
+    "Misfit": "engine",
+    "import_check": "engine",
+    "misfits": "engine",
+    "SCHEMA": "saved",
+    "dump": "saved",
+    "load": "saved",
+    "loads": "saved",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+
 
 __all__ = [
     "SCHEMA",

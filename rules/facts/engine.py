@@ -81,18 +81,25 @@ def misfits(facts: Facts) -> list[Misfit] | None:
     if not isinstance(core, dict):
         return None
     cores = {name: version for name, version in core.items() if version}
+    no_core_file = _known_absent(parts_known, "core_library")
+    no_torch_file = _known_absent(parts_known, "torch_library")
     if metapackage is None:
         return _without_metapackage(cores, extension)
     found: list[Misfit] = []
-    if not cores and parts_known.get("core_library") is None:
+    if not cores and not parts_known.get("core_library"):
         found.append(Misfit("no core", "the metapackage is installed without the compiled library that it wraps"))
-    if extension is None and parts_known.get("torch_library") is None:
+    if extension is None and not parts_known.get("torch_library"):
         found.append(Misfit("no torch extension", "transformer_engine_torch, the part for torch, is not installed"))
-    if cores and parts_known.get("core_library") is None:
+    if cores and no_core_file:
         found.append(Misfit("core library missing", "the core package is installed, but its library file is not there"))
-    if extension is not None and parts_known.get("torch_library") is None:
+    if extension is not None and no_torch_file:
         found.append(Misfit("torch library missing", "transformer_engine_torch is installed without its compiled file"))
     return found + _versions_differ(metapackage, cores, extension) + _cuda_differs(facts, cores)
+
+
+def _known_absent(parts_known: Mapping[str, object], name: str) -> bool:
+    """Whether a file was looked for and is not there; a key that is absent is not known."""
+    return name in parts_known and parts_known[name] is None
 
 
 def _without_metapackage(cores: Mapping[str, object], extension: object) -> list[Misfit]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fp8check.rules.facts.data import Gpu
+from fp8check.rules.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,7 +23,7 @@ class Unavailable(Exception):
     """This way of asking the driver is not open here; the text says why."""
 
 
-class Answer(NamedTuple):
+class Answer(Record):
     """What the driver said.
 
     Attributes:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fp8check.rules.facts.errors import BadInterpreter
+from fp8check.rules.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,7 @@ print("\\n{_MARK}" + json.dumps({{"python": "%d.%d.%d" % sys.version_info[:3], "
 """
 
 
-class Interpreter(NamedTuple):
+class Interpreter(Record):
     """An interpreter's version and its sys.path."""
 
     python: str
@@ -34,7 +34,7 @@ class Interpreter(NamedTuple):
 def this_one() -> Interpreter:
     """The interpreter that fp8check runs in."""
     version = ".".join(str(part) for part in sys.version_info[:3])
-    return Interpreter(version, tuple(os.path.abspath(folder) for folder in sys.path if folder))
+    return Interpreter(version, tuple(folder for folder in sys.path if folder))
 
 
 def ask(python: str, environ: Mapping[str, str] | None = None, timeout_s: float = TIME_LIMIT_S) -> Interpreter:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from fp8check.rules.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 # Looked for by name, so that their absence is known. The second name is what Accelerate's is_..._available() looks for
 # besides the metadata: the importable package.
@@ -58,10 +60,11 @@ _OTHER_NAMES = {"ms_amp": "msamp", "llama_factory": "llamafactory"}
 _SEPARATORS = re.compile(r"[-_.]+")
 _METADATA = re.compile(r"(?P<name>.+?)(?:-(?P<version>[^-]+)(?:-py[\d.]+.*)?)?\.(?:dist-info|egg-info)", re.IGNORECASE)
 _EGG = re.compile(r"(?P<name>[^-]+)-(?P<version>[^-]+)(?:-.*)?\.egg", re.IGNORECASE)
+_EDITABLE = re.compile(r'"editable"\s*:\s*true')
 _VERSION_LINE = re.compile(r"^Version:\s*(\S+)", re.IGNORECASE | re.MULTILINE)
 
 
-class Scan(NamedTuple):
+class Scan(Record):
     """What the folders of one sys.path hold.
 
     Attributes:
@@ -75,6 +78,11 @@ class Scan(NamedTuple):
     notes: list[str]
 
 
+class _Metadata(Record):
+    version: str
+    path: str
+
+
 def normalised(name: str) -> str:
     """A distribution's name as the facts write it: "MS-AMP" -> "msamp", "nvidia-ml-py" -> "nvidia_ml_py"."""
     plain = _SEPARATORS.sub("_", name).lower()
@@ -83,7 +91,7 @@ def normalised(name: str) -> str:
 
 def scan(folders: Iterable[str]) -> Scan:
     """Look through the folders of a sys.path, in its order."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[_Metadata]] = {}
     importable: set[str] = set()
     notes: list[str] = []
     all_read = True
@@ -96,10 +104,10 @@ def scan(folders: Iterable[str]) -> Scan:
         except OSError as error:
             all_read = False
             notes.append(f"a folder of sys.path could not be read: {error.strerror}")
-    versions: dict[str, str | None] = {name: candidates[0] for name, candidates in found.items()}
-    _settle(versions, importable, notes, all_read)
-    duplicates = {name: list(dict.fromkeys(several)) for name, several in found.items() if len(set(several)) > 1}
-    notes += [f"{name} has metadata of several versions: {', '.join(found[name])}" for name in sorted(duplicates)]
+    versions = _settled(found, importable, notes, all_read)
+    several = {name: list(dict.fromkeys(one.version for one in all_of_it)) for name, all_of_it in found.items()}
+    duplicates = {name: different for name, different in several.items() if len(different) > 1}
+    notes += [f"{name} has metadata of several versions: {', '.join(duplicates[name])}" for name in sorted(duplicates)]
     return Scan(versions, duplicates, notes)
 
 
@@ -114,12 +122,10 @@ def _entries(folder: str) -> Iterator[str]:
     yield from os.listdir(folder)
 
 
-def _take(folder: str, entry: str, found: dict[str, list[str]], importable: set[str], notes: list[str]) -> None:
+def _take(folder: str, entry: str, found: dict[str, list[_Metadata]], importable: set[str], notes: list[str]) -> None:
     """Sort one name: metadata of a package of interest, or something that an import could find."""
     if not entry.lower().endswith((".dist-info", ".egg-info")):
         importable.add(entry.partition(".")[0])
-        if entry.startswith("__editable__"):
-            importable.add(_editable_name(entry))
         return
     match = _METADATA.fullmatch(entry)
     if match is None:
@@ -130,23 +136,18 @@ def _take(folder: str, entry: str, found: dict[str, list[str]], importable: set[
         return
     if name not in WATCHED and not name.startswith(_FAMILIES):
         return
-    version = match["version"] or _written_version(os.path.join(folder, entry))
+    path = os.path.join(folder, entry)
+    version = match["version"] or _written_version(path)
     if version is None:
         notes.append(f"the metadata of {name} names no version")
         version = "unknown"
-    found.setdefault(name, []).append(version)
+    found.setdefault(name, []).append(_Metadata(version, path))
 
 
 def _note_leftover(name: str, notes: list[str]) -> None:
     """Pip renames a package to "~name" while it replaces it; if it is still there, that was interrupted."""
     if any(watched.endswith(name[1:]) for watched in WATCHED):
         notes.append(f"{name}: left behind by an interrupted installation")
-
-
-def _editable_name(entry: str) -> str:
-    """The package behind `__editable__.name-1.0.pth` or `__editable___name_1_0_finder.py`."""
-    rest = entry.removeprefix("__editable__").lstrip("._")
-    return next((name for name in WATCHED if rest.lower().replace("-", "_").startswith(name)), "")
 
 
 def _written_version(metadata: str) -> str | None:
@@ -160,12 +161,26 @@ def _written_version(metadata: str) -> str | None:
     return match[1] if match is not None else None
 
 
-def _settle(versions: dict[str, str | None], importable: set[str], notes: list[str], all_read: bool) -> None:
-    """Write down what is known to be absent, as is metadata whose package cannot be imported."""
+def _settled(
+    found: Mapping[str, list[_Metadata]], importable: set[str], notes: list[str], all_read: bool
+) -> dict[str, str | None]:
+    """The versions, with what is known to be absent, as is metadata whose package cannot be imported."""
+    versions: dict[str, str | None] = {name: several[0].version for name, several in found.items()}
+    if not all_read:
+        return versions
     for name, module in WATCHED.items():
         if name not in versions:
-            if all_read:
-                versions[name] = None
-        elif module is not None and module not in importable and name not in importable and all_read:
+            versions[name] = None
+        elif module is not None and module not in importable and not _is_editable(found[name][0].path):
             notes.append(f"{name} {versions[name]} has metadata, but there is no package to import")
             versions[name] = None
+    return versions
+
+
+def _is_editable(metadata: str) -> bool:
+    """Whether the package was installed from a folder elsewhere, where an import finds it (PEP 610)."""
+    try:
+        with open(os.path.join(metadata, "direct_url.json"), encoding="utf-8", errors="replace") as file:
+            return _EDITABLE.search(file.read(65536)) is not None
+    except OSError:
+        return False

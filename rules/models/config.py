@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from fp8check.rules.models.dialects import DIALECTS, TEXT_PARTS
 from fp8check.rules.models.experts import Routed, routed_experts
 from fp8check.rules.models.parts import Sizes
 from fp8check.rules.models.shape import Linear, ModelShape
 from fp8check.rules.models.values import LARGEST_COUNT, BadConfig, Config
+from fp8check.rules.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,7 +75,7 @@ def read_config(config: Mapping[str, object], name: str, source: str) -> ModelSh
     )
 
 
-class _TextPart(NamedTuple):
+class _TextPart(Record):
     values: Mapping[str, object]
     whole: bool  # the config has nothing but the text model
 
@@ -96,7 +96,7 @@ def _text_part(config: Mapping[str, object]) -> _TextPart:
     return _TextPart({**nested, "model_type": inner}, whole=False)
 
 
-class _Known(NamedTuple):
+class _Known(Record):
     model_type: str
     dialect: Dialect
     defaults: Mapping[str, object]
@@ -135,6 +135,8 @@ def _shipped(name: str) -> Any:
     defaults.json: what transformers' configuration classes take for a key that is missing (the same in 4.57 and 5.23).
     unlike.json: architectures of transformers that are not built like Llama.
     """
+    import json
+
     with open(os.path.join(os.path.dirname(__file__), name), encoding="utf-8") as file:
         return json.load(file)
 

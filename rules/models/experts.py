@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fp8check.rules.models.parts import MoE, gated_at
 from fp8check.rules.models.shape import Experts, Linear
 from fp8check.rules.models.values import LARGEST_COUNT, BadConfig
+from fp8check.rules.record import Record
 
 if TYPE_CHECKING:
     from fp8check.rules.models.parts import Dialect, Sizes
     from fp8check.rules.models.values import Config
 
 
-class Routed(NamedTuple):
+class Routed(Record):
     """The experts of a model, the Linear layers beside them, and the number of layers at the front without any."""
 
     experts: Experts

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fp8check.rules.models.config import read_config
 from fp8check.rules.models.values import BadConfig
+from fp8check.rules.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,7 @@ _HUB_NAME = re.compile(r"[\w.-]+(?:/[\w.-]+)?", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
-class Search(NamedTuple):
+class Search(Record):
     """What was found for a model's name.
 
     Attributes:
@@ -111,6 +111,8 @@ def _read(path: str, name: str, source: str) -> Search:
             content = file.read(LARGEST_FILE + 1)
         if len(content) > LARGEST_FILE:
             raise BadConfig(f"larger than {LARGEST_FILE // 1024} KiB")
+        import json  # start-up time counts where no config.json is read
+
         config = json.loads(content)
         if not isinstance(config, dict):
             raise BadConfig("not an object")
@@ -121,6 +123,8 @@ def _read(path: str, name: str, source: str) -> Search:
 
 def _listed(name: str) -> ModelShape | None:
     """The model in known.json; on the hub, upper and lower case are the same."""
+    import json
+
     with open(os.path.join(os.path.dirname(__file__), "known.json"), encoding="utf-8") as file:
         table = json.load(file)
     for entry in table["models"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from fp8check.rules.models.shape import Linear
+from fp8check.rules.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 Bias = bool | str
 
 
-class Sizes(NamedTuple):
+class Sizes(Record):
     """The sizes that every dialect has."""
 
     hidden: int

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from fp8check.rules.record import Record
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -22,7 +24,7 @@ class Linear(NamedTuple):
         return self.in_features * self.out_features + (self.out_features if self.bias else 0)
 
 
-class Experts(NamedTuple):
+class Experts(Record):
     """The routed experts of one mixture-of-experts layer.
 
     Attributes:
@@ -43,7 +45,7 @@ class Experts(NamedTuple):
     parameters: int
 
 
-class ModelShape:
+class ModelShape(NamedTuple):
     """What the sizes in a config.json make of a model.
 
     Attributes:
@@ -70,76 +72,27 @@ class ModelShape:
         parameters: number of parameters, tied ones counted once; those of the text model alone unless complete.
     """
 
-    __slots__ = (
-        "assumed",
-        "block",
-        "complete",
-        "dense_block",
-        "dense_layers",
-        "head",
-        "head_dim",
-        "heads",
-        "hidden",
-        "intermediate",
-        "kv_heads",
-        "layers",
-        "model_type",
-        "name",
-        "parameters",
-        "prefix",
-        "quantization",
-        "routed",
-        "source",
-        "tied",
-        "vocab",
-    )
-
-    def __init__(
-        self,
-        *,
-        name: str,
-        source: str,
-        model_type: str,
-        hidden: int,
-        intermediate: int,
-        layers: int,
-        heads: int,
-        kv_heads: int,
-        head_dim: int,
-        vocab: int,
-        tied: bool,
-        block: tuple[Linear, ...],
-        head: Linear | None,
-        parameters: int,
-        dense_block: tuple[Linear, ...] = (),
-        dense_layers: int = 0,
-        routed: Experts | None = None,
-        quantization: str | None = None,
-        prefix: str = "model.layers",
-        assumed: bool = False,
-        complete: bool = True,
-    ) -> None:
-        self.name = name
-        self.source = source
-        self.model_type = model_type
-        self.hidden = hidden
-        self.intermediate = intermediate
-        self.layers = layers
-        self.heads = heads
-        self.kv_heads = kv_heads
-        self.head_dim = head_dim
-        self.vocab = vocab
-        self.tied = tied
-        self.block = block
-        self.head = head
-        self.parameters = parameters
-        self.dense_block = dense_block
-        self.dense_layers = dense_layers
-        self.routed = routed
-        self.quantization = quantization
-        self.prefix = prefix
-        self.assumed = assumed
-        self.complete = complete
+    name: str
+    source: str
+    model_type: str
+    hidden: int
+    intermediate: int
+    layers: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    vocab: int
+    tied: bool
+    block: tuple[Linear, ...]
+    head: Linear | None
+    parameters: int
+    dense_block: tuple[Linear, ...] = ()
+    dense_layers: int = 0
+    routed: Experts | None = None
+    quantization: str | None = None
+    prefix: str = "model.layers"
+    assumed: bool = False
+    complete: bool = True
 
     def __repr__(self) -> str:
         """Name and size, for people who debug."""

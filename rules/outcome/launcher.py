@@ -5,9 +5,10 @@ Models accelerate/commands/launch.py and utils/launch.py (0.34.0 to 1.15.0), tor
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fp8check.rules.outcome.stop import Stop, Undecided
+from fp8check.rules.record import Record
 from fp8check.rules.settings.accelerate import AccelerateConfig
 from fp8check.rules.settings.launch import LAUNCHER_FLAGS
 from fp8check.rules.settings.values import Origin, Setting
@@ -50,7 +51,7 @@ _FP8_DEFAULTS = {
 }
 
 
-class Started(NamedTuple):
+class Started(Record):
     """The training process as the launcher starts it.
 
     Attributes:

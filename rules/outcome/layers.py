@@ -5,7 +5,9 @@ Models accelerate utils/transformer_engine.py convert_model and utils/ao.py conv
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from fp8check.rules.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 ALIGNMENT = 16  # both dimensions of a weight have to divide by it, in either backend
 
 
-class Coverage(NamedTuple):
+class Coverage(Record):
     """How many of the model's Linear layers were converted.
 
     Attributes:

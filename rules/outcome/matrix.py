@@ -6,12 +6,13 @@ executed on a GPU, the cell names that case of docs/evidence/h200-cases.jsonl.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fp8check.rules import models
 from fp8check.rules.facts import Facts, Gpu
 from fp8check.rules.outcome.predict import Outcome, predict
 from fp8check.rules.outcome.run import Run
+from fp8check.rules.record import Record
 from fp8check.rules.settings.accelerate import AccelerateConfig
 from fp8check.rules.settings.launch import Launch
 from fp8check.rules.settings.training import Training
@@ -63,7 +64,7 @@ EXECUTED_STACK = {
 }
 
 
-class Cell(NamedTuple):
+class Cell(Record):
     """One cell of the table.
 
     Attributes:

@@ -7,8 +7,9 @@ executed by tests/conformance on the stacks named there.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from fp8check.rules.record import Record
 from fp8check.rules.settings.versions import between
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ _ALWAYS: tuple[int, ...] = (0,)
 _STILL: tuple[int, ...] = (9999,)
 
 
-class Bound(NamedTuple):
+class Bound(Record):
     """The releases that behave so: since <= release < until."""
 
     since: tuple[int, ...]

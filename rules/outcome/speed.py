@@ -10,7 +10,9 @@ far above that of the others. Other GPUs than H100 and H200 are not modelled.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from fp8check.rules.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +34,7 @@ SHARPNESS = 7.5  # how abruptly launch cost gives way to GPU time
 TORCHAO_EAGER = (0.3, 0.1, 0.6)
 
 
-class Speed(NamedTuple):
+class Speed(Record):
     """A predicted speed-up over BF16.
 
     Attributes:

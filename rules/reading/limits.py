@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-# The largest configuration of the public corpora that this was built on has 6 KiB; 1 MiB is still read in seconds by
-# PyYAML's slow parser.
+# The largest of 175 public configurations has under 2 KiB; 1 MiB is still read in seconds by PyYAML's own parser.
 MAX_BYTES = 1 << 20
 
-# Real files nest 4 to 6 deep. The tools recurse once or twice a level and die near 300 of them (Python's own limit is
-# 1,000 frames), so what is deeper would not load there either.
+# Those files nest 3 deep. PyYAML recurses and gives up before 500 levels, and so would the code here and in every tool.
 MAX_DEPTH = 100
 
 # Keys and values that stand in the file. Ten thousand is where OmegaConf 2.4 stops.

@@ -33,7 +33,7 @@ def as_data(report: Report) -> dict[str, object]:
         ],
         "outcome": _common(report),
         "findings": [_finding(one, mark) for one, mark in zip(report.findings, marks, strict=True)],
-        "undecided": [one._asdict() for one in report.undecided],
+        "undecided": [one.as_dict() for one in report.undecided],
         "suppressed": [],
         "internal_errors": [{"rule": crash.rule, "error": crash.error} for crash in report.crashes],
         "probe": None,

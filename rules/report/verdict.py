@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fp8check.rules.catalog import LAST_RESORT, RULES, Context, Open, Result, check
 from fp8check.rules.catalog.rule import KNOWLEDGE
 from fp8check.rules.outcome import predict
+from fp8check.rules.record import Record
 from fp8check.rules.settings.versions import EARLIER
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ SCHEMA = "fp8check/report/1"
 DOCS = "https://fp8check.readthedocs.io/rules/"
 
 
-class Report(NamedTuple):
+class Report(Record):
     """What is said of one run.
 
     Attributes:

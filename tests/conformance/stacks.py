@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -85,7 +86,9 @@ def _base(root: Path, names: set[str]) -> None:
     if set(wanted) <= set(have):
         return
     if not python(root).exists():
-        subprocess.run([sys.executable, "-m", "venv", str(root / "base")], check=True)
+        # The oldest releases here were made for 3.11 at the latest; another interpreter may do.
+        interpreter = shutil.which("python3.11") or sys.executable
+        subprocess.run([interpreter, "-m", "venv", str(root / "base")], check=True)
     # torch is pinned in the same call, so that nothing can bring another one.
     _pip(root, [*dict.fromkeys([*pinned["base"], *wanted])])
     marker.write_text("\n".join(wanted), encoding="utf-8")

@@ -68,11 +68,13 @@ def test_metadata_without_its_package_counts_as_absent(tmp_path: Path) -> None:
     assert found.notes == ["torchao 0.13.0 has metadata, but there is no package to import"]
 
 
-@pytest.mark.parametrize("pointer", ["__editable__.torchao-0.13.0.pth", "__editable___torchao_0_13_0_finder.py"])
-def test_editable_installations_can_be_imported(pointer: str, tmp_path: Path) -> None:
+def test_editable_installations_can_be_imported(tmp_path: Path) -> None:
     install(tmp_path, "torchao-0.13.0", importable=False)
-    write(tmp_path / pointer)
+    url = tmp_path / "torchao-0.13.0.dist-info" / "direct_url.json"
+    write(url, '{"dir_info": {"editable": true}, "url": "file:///src/ao"}')
     assert scan(tmp_path).versions["torchao"] == "0.13.0"
+    write(url, '{"dir_info": {}, "url": "file:///src/ao"}')
+    assert scan(tmp_path).versions["torchao"] is None
 
 
 def test_a_package_in_development_names_its_version_inside(tmp_path: Path) -> None:
