@@ -91,9 +91,13 @@ def _import_te(run: Run, stack: Stack, state: Accelerator) -> None:
     parts = run.facts.transformer_engine or {}
     if parts.get("imports") is False:
         raise Stop("prepare", "ImportError", str(parts.get("error") or "cannot be imported"), (state.backend,))
-    if stack.has("transformer_engine_torch") is not False or "core" not in parts:
+    if "core" not in parts or "torch_extension" not in parts:
         return
-    core = parts.get("core") or {}
+    # One built from source, as in NVIDIA's containers, has the libraries without packages of their own.
+    core = parts["core"] or parts.get("core_library")
+    extension = parts["torch_extension"] or parts.get("torch_library")
+    if core and extension:
+        return
     if not core and stack.does("transformer_engine", "metapackage has no dependencies"):
         text = "Found empty `transformer-engine` meta package installed."
         raise Stop("prepare", "RuntimeError", text, (state.backend,))

@@ -17,9 +17,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -80,9 +82,9 @@ def _pretend_accelerate(capability: tuple[int, int]) -> None:
 
 
 def _pretend_bf16() -> None:
-    import transformers.training_args
-
-    del transformers
+    # Where transformers cannot be imported (a peft that does not fit it), the case itself will say so.
+    with contextlib.suppress(ImportError):
+        import_module("transformers.training_args")
     for name, module in list(sys.modules.items()):
         if name.startswith(("transformers.", "llamafactory.")) and "is_torch_bf16_gpu_available" in vars(module):
             vars(module)["is_torch_bf16_gpu_available"] = lambda: True

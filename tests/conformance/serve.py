@@ -31,15 +31,15 @@ LOG_TAIL = 3000
 
 def preload() -> None:
     """Import what every case would import, so that a case costs a fork and not seconds of imports."""
-    import accelerate.commands.launch
-    import torch.distributed.run
-    import transformers.models.llama
-    import transformers.trainer
-
-    del accelerate, torch, transformers
-    for name in ("torchao.float8", "deepspeed", "peft"):
-        if find_spec(name.split(".")[0]):
-            _quietly(lambda name=name: import_module(name))  # type: ignore[misc]
+    wanted = [
+        "accelerate.commands.launch",
+        "torch.distributed.run",
+        "transformers.models.llama",
+        "transformers.trainer",
+        *(name for name in ("torchao.float8", "deepspeed", "peft") if find_spec(name.partition(".")[0])),
+    ]
+    for name in wanted:
+        _quietly(lambda name=name: import_module(name))  # type: ignore[misc]
     if find_spec("llamafactory"):
         from tests.conformance import factory
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fp8check.rules.facts import BadInterpreter, engine, import_check
+from fp8check.rules.facts import BadInterpreter, Facts, engine, import_check, misfits
 from tests.facts.trees import script, write
 
 CORE_FILE = "transformer_engine/wheel_lib/libtransformer_engine.so"
@@ -26,6 +26,12 @@ def packages(
         "transformer_engine_cu13": cu13,
         "transformer_engine_torch": torch,
     }
+
+
+def kinds(site: Path, installed: dict[str, str | None], cuda: str | None = "13.0") -> list[str] | None:
+    """What misfits() says of these packages and of the files in `site`."""
+    found = misfits(Facts(transformer_engine=engine.parts(installed, [str(site)]), cuda={"torch": cuda}))
+    return None if found is None else [misfit.kind for misfit in found]
 
 
 def test_all_parts(tmp_path: Path) -> None:
@@ -50,6 +56,7 @@ def test_built_from_source_in_one_package(tmp_path: Path) -> None:
     parts = engine.parts(packages("2.9.0+70f5366"), [str(tmp_path)])
     assert (parts["core"], parts["torch_extension"]) == ({}, None)
     assert (parts["core_library"], parts["torch_library"]) == ("libtransformer_engine.so", TORCH_FILE)
+    assert kinds(tmp_path, packages("2.9.0+70f5366")) == []
 
 
 @pytest.mark.parametrize(
@@ -79,10 +86,41 @@ def test_core_packages(installed: dict[str, str | None], core: dict[str, str], t
     assert engine.parts(installed, [str(tmp_path)])["core"] == core
 
 
+@pytest.mark.parametrize(
+    ("installed", "files", "found"),
+    [
+        (packages(), (), []),
+        (packages("2.9.0"), (), ["no core", "no torch extension"]),
+        (packages("2.9.0", cu13="2.9.0"), (CORE_FILE,), ["no torch extension"]),
+        (packages("2.9.0", cu13="2.9.0", torch="2.9.0"), (TORCH_FILE,), ["core library missing"]),
+        (packages("2.9.0", cu13="2.9.0", torch="2.9.0"), (CORE_FILE,), ["torch library missing"]),
+        (packages(cu12="2.8.0"), (CORE_FILE,), ["no metapackage"]),
+        (packages("2.9.0", cu13="2.8.0", torch="2.9.0"), (CORE_FILE, TORCH_FILE), ["versions differ"]),
+        (packages("2.9.0", cu13="2.9.0", torch="2.8.0+cu13"), (CORE_FILE, TORCH_FILE), ["versions differ"]),
+        (packages("2.9.0", cu13="2.9.0", torch="2.9.0+cu13"), (CORE_FILE, TORCH_FILE), []),
+        (packages("2.9.0", cu12="2.9.0", torch="2.9.0"), (CORE_FILE, TORCH_FILE), ["cuda differs"]),
+        (packages("2.9.0", cu12="2.9.0", cu13="2.9.0", torch="2.9.0"), (CORE_FILE, TORCH_FILE), []),
+    ],
+)
+def test_misfits(installed: dict[str, str | None], files: tuple[str, ...], found: list[str], tmp_path: Path) -> None:
+    for file in files:
+        write(tmp_path / file)
+    assert kinds(tmp_path, installed) == found
+
+
+@pytest.mark.parametrize("cuda", [None, "12.8"])
+def test_the_cuda_release_is_compared_where_it_is_known(cuda: str | None, tmp_path: Path) -> None:
+    write(tmp_path / CORE_FILE)
+    write(tmp_path / TORCH_FILE)
+    assert kinds(tmp_path, packages("2.9.0", cu12="2.9.0", torch="2.9.0"), cuda) == []
+
+
 def test_what_is_not_known_has_no_key(tmp_path: Path) -> None:
     parts = engine.parts({"transformer_engine": "2.9.0"}, [str(tmp_path)])
     assert "core" not in parts
     assert "torch_extension" not in parts
+    assert misfits(Facts(transformer_engine=parts)) is None
+    assert misfits(Facts()) is None
 
 
 def fake_engine(folder: Path, text: str) -> dict[str, str]:
