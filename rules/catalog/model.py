@@ -105,6 +105,8 @@ def tied_head_untied(training: Training, model: ModelShape, outcome: Outcome) ->
     head = model.head
     if outcome.backend is None or outcome.backend.value != "TE" or outcome.error is not None:
         return
+    if training.uses_lora:
+        return  # the head is frozen: there is nothing that it would miss
     if not model.tied or head is None or head.in_features % 16 or head.out_features % 16:
         return
     if outcome.prepared.coverage.word == "none":
@@ -140,8 +142,8 @@ def layers_left_behind(training: Training, model: ModelShape, outcome: Outcome) 
         return
     te = outcome.backend is not None and outcome.backend.value == "TE"
     expected = 0 if te else 2
-    if coverage.total - coverage.converted <= expected:
-        return
+    if coverage.total - coverage.converted <= expected or all("lora_" in name for name in coverage.left):
+        return  # adapters whose rank 16 does not divide: FP503
     names = ", ".join(coverage.left[:4]) + (", ..." if len(coverage.left) > 4 else "")
     yield Found(
         f"only {coverage.converted} of {coverage.total} Linear layers will run in FP8",

@@ -1,0 +1,75 @@
+"""Does anything notice when a version branch of the model is gone?
+
+    python -m tests.mutation RECORDED.jsonl [RECORDED.jsonl ...]
+
+For every behaviour of rules/outcome/releases.py two mutants: one in which it never holds, and one in which it always
+does. A mutant is killed when at least one recorded case, predicted right before, is predicted wrong. What the GPU's
+evidence shows counts as well.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+from unittest import mock
+
+from fp8check.rules.outcome import predict, releases
+from fp8check.rules.outcome.stack import Stack
+from tests.gpu.compare import gpu_differences, gpu_run
+from tests.score import differences, load, run_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+EVIDENCE = Path(__file__).parent.parent / "docs" / "evidence" / "h200-cases.jsonl"
+TABLES = {
+    "accelerate": releases.ACCELERATE,
+    "transformers": releases.TRANSFORMERS,
+    "llamafactory": releases.LLAMAFACTORY,
+    "transformer_engine": releases.TRANSFORMER_ENGINE,
+    "trl": releases.TRL,
+}
+WANTED = 0.9
+
+
+def checks(files: list[Path]) -> list[Callable[[], bool]]:
+    """One callable a case: whether it is predicted right."""
+    made: list[Callable[[], bool]] = []
+    for case in load(EVIDENCE):
+        made.append(lambda case=case, run=gpu_run(case): not gpu_differences(case, predict(run)))  # type: ignore[misc]
+    for path in files:
+        for case in load(path):
+            made.append(lambda case=case, run=run_of(case): not differences(case, predict(run)))  # type: ignore[misc]
+    return made
+
+
+def survives(package: str, behaviour: str, value: bool, right: list[Callable[[], bool]]) -> bool:
+    """Whether every case is still predicted right when that behaviour always has that value."""
+    original = Stack.does
+
+    def mutated(self: Stack, asked_package: str, asked: str) -> bool:
+        return value if (asked_package, asked) == (package, behaviour) else original(self, asked_package, asked)
+
+    with mock.patch.object(Stack, "does", mutated):
+        return all(check() for check in right)
+
+
+def main() -> int:
+    """Print the survivors and the score."""
+    right = [check for check in checks([Path(name) for name in sys.argv[1:]]) if check()]
+    total = survivors = 0
+    for package, table in TABLES.items():
+        for behaviour in table:
+            for value in (False, True):
+                total += 1
+                if survives(package, behaviour, value, right):
+                    survivors += 1
+                    print(f"survives: {package}: {behaviour!r} is always {value}")
+    score = (total - survivors) / total
+    print(f"{len(right)} cases; {total - survivors} of {total} mutants killed ({score:.0%}; at least {WANTED:.0%})")
+    return 0 if score >= WANTED else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
