@@ -151,7 +151,8 @@ def fp8_config_unused(accelerate: AccelerateConfig) -> Iterator[Found]:
     "FP108",
     "llamafactory-fp8-inert",
     ERROR,
-    "llamafactory 0.9.4, 0.9.5 train/fp8_utils.py: the variable is set after TrainingArguments",
+    "llamafactory 0.9.5 train/fp8_utils.py: the variable is set after TrainingArguments",
+    "llamafactory 0.9.4 train/sft/workflow.py, train/pt/workflow.py: model_args is not handed to the trainer; executed",
     "transformers 5.0.0 training_args.py: mixed_precision frozen there; 5.3.0 trainer.py: kwargs_handlers never empty",
     "executed: llamafactory 0.9.5 with transformers 5.6.0 and 5.23.0: 0 FP8 layers",
     "https://github.com/hiyouga/LlamaFactory/issues/9500",
@@ -166,11 +167,20 @@ def llamafactory_fp8_inert(run: Run, training: Training, outcome: Outcome) -> It
 
     Write instead: transformers 4.57 with accelerate 1.9 to 1.11; or `fp8_backend: te` with transformers 5.0 to 5.2.
     """
-    if training.trainer != "llamafactory" or outcome.error is not None:
-        return
-    fp8 = llamafactory_fp8(run, outcome.stack)
+    fp8 = training.get("fp8")
     state = outcome.accelerator
-    if fp8 is None or state is None or state.mixed_precision.value == "fp8":
+    if training.trainer != "llamafactory" or fp8 is None or not fp8.value or outcome.error is not None:
+        return
+    if state is None or state.mixed_precision.value == "fp8" or training.value("stage", "sft") not in ("pt", "sft"):
+        return
+    if not outcome.stack.does("llamafactory", "configures fp8"):
+        if outcome.stack.does("llamafactory", "knows fp8"):
+            yield Found(
+                f"fp8: true has no effect in {outcome.stack.name('llamafactory')}",
+                fp8,
+                "the key is accepted, and its workflows never hand it to the trainer",
+                help="upgrade to llamafactory 0.9.5, with transformers 4.57 and accelerate 1.9 to 1.11",
+            )
         return
     if not outcome.stack.does("transformers", "trainer passes mixed_precision"):
         return

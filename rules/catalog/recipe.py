@@ -222,9 +222,8 @@ def llamafactory_backend_ignored(run: Run, training: Training, outcome: Outcome)
     backend = training.get("fp8_backend")
     if training.trainer != "llamafactory" or backend is None or llamafactory_fp8(run, outcome.stack) is None:
         return
-    patched = outcome.stack.does("llamafactory", "patches Accelerator for te")
     state = outcome.accelerator
-    if (backend.value == "te" and patched) or backend.value == "auto" or state is None:
+    if backend.value in ("te", "auto") or state is None:
         return
     wanted = _MEANT.get(str(backend.value).lower(), str(backend.value).upper())
     if state.backend.value == wanted == "TE" or state.mixed_precision.value != "fp8":

@@ -77,7 +77,7 @@ def construct(
     if argument is not None and argument.value not in PRECISIONS:
         text = f"Unknown mixed_precision mode: {argument.value}. Choose between {list(PRECISIONS)}"
         raise Stop("accelerator", "ValueError", text, (argument,))
-    _check_deepspeed(run, stack, kind)
+    _check_deepspeed(run, stack, environment, kind)
     passed = _passed_handler(stack, environment, handed)
     no = Setting("no", Origin(default=stack.name("accelerate")))
     variable = environment.get("ACCELERATE_MIXED_PRECISION")
@@ -99,7 +99,7 @@ def construct(
     return state
 
 
-def _check_deepspeed(run: Run, stack: Stack, kind: str) -> None:
+def _check_deepspeed(run: Run, stack: Stack, environment: Environment, kind: str) -> None:
     """DeepSpeedPlugin.__post_init__: a DeepSpeed file beside other settings in the Accelerate file."""
     if kind != "DEEPSPEED":
         return
@@ -107,7 +107,14 @@ def _check_deepspeed(run: Run, stack: Stack, kind: str) -> None:
         text = "DeepSpeed is not installed => run `pip install deepspeed` or build it from source."
         raise Stop("accelerator", "ImportError", text)
     config = run.config_read
-    if config is None or run.launch.flag("mixed_precision") is not None or config.mixed_precision is None:
+    if config is None:
+        return
+    backend = environment.get("ACCELERATE_FP8_BACKEND")
+    stage = config.deepspeed.get("zero_stage")
+    if backend is not None and backend.value == "MSAMP" and stage is not None and stage.value == 3:
+        text = "MS-AMP is not supported for ZeRO Stage 3. Please use ZeRO Stage 0, 1, or 2 instead."
+        raise Stop("accelerator", "NotImplementedError", text, (stage, backend))
+    if run.launch.flag("mixed_precision") is not None or config.mixed_precision is None:
         return
     named = config.deepspeed.get("deepspeed_config_file")
     if named is not None and named.value not in (None, "none"):

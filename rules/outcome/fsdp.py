@@ -57,6 +57,8 @@ def check_deepspeed(run: Run, environment: Environment, kind: str) -> None:
     named = training.thing("deepspeed")
     bf16 = training.get("bf16")
     on = bf16 is not None and bool(bf16.value)
+    if training.on("fp16"):
+        return  # then it is DeepSpeed's fp16 that is compared, and agrees
     if named is not None and named.value:
         written = run.deepspeed.section("bf16").get("enabled") if run.deepspeed is not None else None
         contradicts = written is not None and written.value is True and not on

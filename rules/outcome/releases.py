@@ -77,13 +77,14 @@ TRANSFORMERS: Mapping[str, Bound] = {
         (4, 47), (5, 3), "trainer.py: accelerator.mixed_precision != 'fp8'"
     ),
     "fsdp2 is the default": Bound((5, 10), _STILL, "training_args.py fsdp_config version"),
+    "checkpoints a plain function": Bound((5, 23), _STILL, "modeling_layers.py: partial(forward, self)"),
     "checkpointing is not reentrant": Bound((5,), _STILL, "modeling_utils.py gradient_checkpointing_enable"),
 }
 
 LLAMAFACTORY: Mapping[str, Bound] = {
     "knows fp8": Bound((0, 9, 4), _STILL, "hparams/model_args.py, hparams/training_args.py"),
-    "patches Accelerator for te": Bound((0, 9, 5), _STILL, "train/fp8_utils.py patch_accelerator_for_fp8"),
-    "all gather implies fp8": Bound((0, 9, 4), (0, 9, 5), "hparams/parser.py: model_args.fp8 = True"),
+    # 0.9.4 reads fp8 from model_args, which its workflows never hand to the trainer: accepted, and without effect.
+    "configures fp8": Bound((0, 9, 5), _STILL, "train/sft/workflow.py, train/pt/workflow.py: arguments of the trainer"),
 }
 
 TRANSFORMER_ENGINE: Mapping[str, Bound] = {

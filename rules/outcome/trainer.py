@@ -124,14 +124,10 @@ def _check_peft(run: Run, stack: Stack) -> None:
 def llamafactory_fp8(run: Run, stack: Stack) -> Setting | None:
     """The setting that makes LLaMA-Factory's trainer configure FP8; None where it does not."""
     training = run.training
-    if not stack.does("llamafactory", "knows fp8") or training.value("stage", "sft") not in ("pt", "sft"):
+    if not stack.does("llamafactory", "configures fp8") or training.value("stage", "sft") not in ("pt", "sft"):
         return None
     fp8 = training.get("fp8")
-    if fp8 is not None and fp8.value:
-        return fp8
-    gather = training.get("fp8_enable_fsdp_float8_all_gather")
-    implied = stack.does("llamafactory", "all gather implies fp8")
-    return gather if implied and gather is not None and gather.value else None
+    return fp8 if fp8 is not None and fp8.value else None
 
 
 def _llamafactory(run: Run, stack: Stack, environment: Environment, handed: Handed) -> None:
@@ -143,7 +139,7 @@ def _llamafactory(run: Run, stack: Stack, environment: Environment, handed: Hand
     asked = Setting("fp8", Origin(span=fp8.origin.span, key_span=fp8.origin.key_span, code=code))
     environment["ACCELERATE_MIXED_PRECISION"] = asked.over(environment.get("ACCELERATE_MIXED_PRECISION"))
     backend = run.training.get("fp8_backend")
-    if backend is None or backend.value != "te" or not stack.does("llamafactory", "patches Accelerator for te"):
+    if backend is None or backend.value != "te":
         return
     if stack.has("transformer_engine") is False:
         raise Stop("trainer", "ModuleNotFoundError", "No module named 'transformer_engine'", (backend,))
