@@ -10,14 +10,16 @@ evidence shows counts as well.
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from fp8check.rules.outcome import predict, releases
 from fp8check.rules.outcome.stack import Stack
+from tests.conformance import cases, compare
 from tests.gpu.compare import gpu_differences, gpu_run
-from tests.score import differences, load, run_of
+from tests.score import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,13 +37,14 @@ WANTED = 0.9
 
 def checks(files: list[Path]) -> list[Callable[[], bool]]:
     """One callable a case: whether it is predicted right."""
-    made: list[Callable[[], bool]] = []
-    for case in load(EVIDENCE):
-        made.append(lambda case=case, run=gpu_run(case): not gpu_differences(case, predict(run)))  # type: ignore[misc]
+    made: list[Callable[[], bool]] = [partial(_agrees_with_gpu, case) for case in load(EVIDENCE)]
     for path in files:
-        for case in load(path):
-            made.append(lambda case=case, run=run_of(case): not differences(case, predict(run)))  # type: ignore[misc]
+        made += [partial(compare.agrees, case) for case in cases.read(path)]
     return made
+
+
+def _agrees_with_gpu(case: dict[str, Any]) -> bool:
+    return not gpu_differences(case, predict(gpu_run(case)))
 
 
 def survives(package: str, behaviour: str, value: bool, right: list[Callable[[], bool]]) -> bool:

@@ -66,6 +66,8 @@ def observed(seen: Observed) -> Answer:
     linears = seen["linears"] or {}
     converted = linears.get("te", 0) + linears.get("torchao", 0) > 0
     recipe = seen["recipe"] or {}
+    # A recipe that no layer ran with is the harness's own reading of an Accelerator, and decides nothing.
+    used = converted and (error is not None or bool(seen["fp8_linears_run"]))
     return Answer(
         error["type"] if error else "started",
         error["stage"] if error else None,
@@ -73,7 +75,7 @@ def observed(seen: Observed) -> Answer:
         bool(seen["fp8_linears_run"]) if error is None else None,
         seen["backend"] if converted else None,
         seen["distributed_type"],
-        tuple(recipe.get(name) for name in RECIPE) if converted and recipe.get("class") in TE_RECIPES else None,
+        tuple(recipe.get(name) for name in RECIPE) if used and recipe.get("class") in TE_RECIPES else None,
     )
 
 

@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 # In each run these are compared; a field of which the observation says nothing is not.
 FIELDS = ("start", "mixed_precision", "fp8", "backend", "distributed_type", "recipe")
 HARNESS = "harness"
+# Errors that no configuration file or environment tells beforehand, and that FP8 has no part in. Listed by name in
+# every report, never counted as agreement.
+OUTSIDE = {
+    "object has no attribute 'set_gradient_accumulation_boundary'": "deepspeed: ZeRO-3, and the script prepares no "
+    "optimizer",
+    "'Accelerator' object has no attribute 'is_fsdp2'": "LLaMA-Factory 0.9.5: stage dpo with FSDP and accelerate < 1.6",
+}
 
 
 class Mismatch(NamedTuple):
@@ -46,10 +53,16 @@ class Comparison:
         self.stacks: set[str] = set()
         self.left_out: list[str] = []
         self.only_on_gpu: list[str] = []
+        self.outside: list[str] = []
+        self.undecided: list[str] = []
         self.mismatches: list[Mismatch] = []
 
     def add(self, case: Case) -> None:
-        """Compare one case, unless the harness itself failed or the prediction needs a GPU to be seen."""
+        """Compare one case.
+
+        Left out, and listed: the harness itself failed; the predicted error needs a GPU to be seen; the prediction
+        says that it does not know (MS-AMP); an error that is outside the model.
+        """
         error = case["observed"]["error"]
         if error is not None and error["stage"] == HARNESS:
             self.left_out.append(case["id"])
@@ -57,6 +70,12 @@ class Comparison:
         predicted, seen = adapter.predicted(case), adapter.observed(case["observed"])
         if predicted.only_on_gpu and seen.start == "started":
             self.only_on_gpu.append(case["id"])
+            return
+        if error is not None and predicted.start == "started" and any(text in error["message"] for text in OUTSIDE):
+            self.outside.append(case["id"])
+            return
+        if predicted.fp8 is None and seen.fp8 is not None and predicted.start == "started":
+            self.undecided.append(case["id"])
             return
         wrong = self._differences(case["id"], predicted, seen)
         self.stacks.add(str(sorted(case["stack"].items())))
@@ -81,6 +100,12 @@ class Comparison:
     def share(self) -> float:
         """The share of cases in which every field agrees."""
         return self.agreed["all"] / self.cases["all"] if self.cases["all"] else 0.0
+
+
+def agrees(case: Case) -> bool:
+    """Whether the case was compared, and every field of it agrees."""
+    result = compare([case])
+    return result.agreed["all"] == 1
 
 
 def groups(case: Case) -> list[str]:
@@ -115,6 +140,12 @@ def report(result: Comparison, mismatches: bool = True) -> list[str]:
     if result.only_on_gpu:
         names = ", ".join(result.only_on_gpu)
         lines.append(f"{len(result.only_on_gpu)} not decided here, the predicted error needs a GPU: {names}")
+    if result.undecided:
+        names = ", ".join(result.undecided)
+        lines.append(f"{len(result.undecided)} not decided by the prediction: {names}")
+    if result.outside:
+        reasons = "; ".join(OUTSIDE.values())
+        lines.append(f"{len(result.outside)} outside the model ({reasons}): {', '.join(result.outside)}")
     if result.left_out:
         lines.append(f"{len(result.left_out)} left out, the harness failed: {', '.join(result.left_out)}")
     return lines
