@@ -2,9 +2,10 @@
 
     python -m tests.mutation RECORDED.jsonl [RECORDED.jsonl ...]
 
-For every behaviour of rules/outcome/releases.py two mutants: one in which it never holds, and one in which it always
-does. A mutant is killed when at least one recorded case, predicted right before, is predicted wrong. What the GPU's
-evidence shows counts as well.
+For every behaviour of rules/outcome/releases.py that the prediction asks for, two mutants: one in which it never holds,
+and one in which it always does. A mutant is killed when at least one recorded case, predicted right before, is
+predicted wrong; the GPU's evidence counts as recorded. Behaviours that only rules or facts ask for have their case
+files, and are listed.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from tests.score import load
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+OUTCOME = Path(releases.__file__).parent
 EVIDENCE = Path(__file__).parent.parent / "docs" / "evidence" / "h200-cases.jsonl"
 TABLES = {
     "accelerate": releases.ACCELERATE,
@@ -58,12 +60,21 @@ def survives(package: str, behaviour: str, value: bool, right: list[Callable[[],
         return all(check() for check in right)
 
 
+def asked_for() -> set[str]:
+    """The behaviours that the modules of rules/outcome name."""
+    text = "".join(path.read_text("utf-8") for path in OUTCOME.glob("*.py") if path.name != "releases.py")
+    return {behaviour for table in TABLES.values() for behaviour in table if f'"{behaviour}"' in text}
+
+
 def main() -> int:
     """Print the survivors and the score."""
     right = [check for check in checks([Path(name) for name in sys.argv[1:]]) if check()]
     total = survivors = 0
+    asked = asked_for()
+    elsewhere = [behaviour for table in TABLES.values() for behaviour in table if behaviour not in asked]
+    print(f"not asked for by the prediction: {', '.join(elsewhere) or 'none'}")
     for package, table in TABLES.items():
-        for behaviour in table:
+        for behaviour in asked & set(table):
             for value in (False, True):
                 total += 1
                 if survives(package, behaviour, value, right):

@@ -45,6 +45,23 @@ def _from_arguments(run: Run, stack: Stack, environment: Environment) -> int:
     return 2 if str(written) == "2" else 1
 
 
+def check_fsdp(run: Run, kind: str) -> None:
+    """transformers wants a distributed process for `fsdp` (trainer.py __init__, ParallelMode, 4.45 to 5.23).
+
+    Said only where a file names the kind of distribution; without one, the launcher counts the GPUs.
+
+    Raises:
+        Stop: the Trainer refuses.
+    """
+    training, config = run.training, run.config_read
+    fsdp = training.get("fsdp")
+    if fsdp is None or not fsdp.value or not training.is_huggingface or training.trainer == "axolotl":
+        return
+    if kind == "NO" and run.launch.tool == "accelerate" and config is not None:
+        asked = (fsdp, config.distributed_type) if config.distributed_type is not None else (fsdp,)
+        raise Stop("trainer", "ValueError", "Using fsdp only works in distributed training.", asked)
+
+
 def check_deepspeed(run: Run, environment: Environment, kind: str) -> None:
     """transformers compares DeepSpeed's configuration with TrainingArguments when train() begins.
 

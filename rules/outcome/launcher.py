@@ -50,6 +50,9 @@ _FP8_DEFAULTS = {
     "fp8_opt_level": "O2",
 }
 
+# utils/environment.py str_to_bool: it strips nothing.
+_BOOLEANS = ("y", "yes", "t", "true", "on", "1", "n", "no", "f", "false", "off", "0")
+
 
 class Started(Record):
     """The training process as the launcher starts it.
@@ -136,6 +139,11 @@ def _check_flags(run: Run, stack: Stack) -> None:
         if value is not None and value not in allowed:
             text = f"argument --{name}: invalid choice: {value!r} (choose from {', '.join(map(repr, allowed))})"
             raise Stop("launch", "SystemExit", text, (_flag(name, value),))
+    override = run.launch.flag("fp8_override_linear_precision")
+    strange = [part for part in str(override).split(",") if part.lower() not in _BOOLEANS] if override else []
+    if strange:
+        text = f"argument --fp8_override_linear_precision: invalid <lambda> value: {override!r}"
+        raise Stop("launch", "SystemExit", text, (_flag("fp8_override_linear_precision", override),))
     unknown = [name for name in run.launch.flags if name not in LAUNCHER_FLAGS]
     if unknown:
         raise Stop("launch", "SystemExit", f"unrecognized arguments: --{unknown[0]}", (_flag(unknown[0], True),))
@@ -269,7 +277,7 @@ def _fp8_arguments(run: Run, config: AccelerateConfig | None, stack: Stack) -> d
     arguments["fp8_format"] = Setting(
         "E4M3" if stack.does("accelerate", "launcher defaults to E4M3") else "HYBRID", default
     )
-    if stack.does("accelerate", "launcher exports torchao options"):
+    if stack.does("accelerate", "torchao recipe has a config"):
         arguments["fp8_enable_fsdp_float8_all_gather"] = Setting(1, default)
         arguments["fp8_pad_inner_dim"] = Setting(1, default)
     flags = {name: _flag(name, value) for name, value in run.launch.flags.items() if name.startswith("fp8_")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fp8check.rules.outcome import accelerator, launcher, prepare, step, trainer
-from fp8check.rules.outcome.fsdp import apply_arguments, check_deepspeed
+from fp8check.rules.outcome.fsdp import apply_arguments, check_deepspeed, check_fsdp
 from fp8check.rules.outcome.stack import Stack
 from fp8check.rules.outcome.stop import Stop, Undecided
 from fp8check.rules.settings.values import Setting
@@ -147,6 +147,7 @@ def _stages(run: Run, outcome: Outcome) -> None:
     kind, fsdp_version = apply_arguments(run, stack, started)
     state = accelerator.construct(run, stack, started.environment, outcome.handed, kind, fsdp_version)
     outcome.accelerator = state
+    check_fsdp(run, kind)
     check_deepspeed(run, started.environment, kind)
     prepare.prepare(run, stack, state, outcome.handed, outcome.prepared)
     outcome.reentrant = step.checkpointing_reentrant(run, stack)

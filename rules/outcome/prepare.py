@@ -77,10 +77,10 @@ def _transformer_engine(
         raise Stop("prepare", "ValueError", text, (state.backend,))
     _import_te(run, stack, state)
     prepared.coverage = layers.te_coverage(run, stack.version("transformers")[0])
-    if state.is_fsdp2 and stack.does("accelerate", "fsdp2 never enters autocast"):
+    if state.is_fsdp2:  # accelerator.py _prepare_fsdp2 of every release has no apply_fp8_autowrap
         return
     handler = state.recipe
-    if state.distributed_type == "DEEPSPEED" and stack.does("accelerate", "deepspeed uses the old handler"):
+    if state.distributed_type == "DEEPSPEED":  # accelerator.py _prepare_deepspeed knows the oldest handler only
         handler = state.recipe if state.handler == "FP8RecipeKwargs" else None
     prepared.recipe = _wrap(run, stack, state, handed, handler)
     prepared.autocast = True

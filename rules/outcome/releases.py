@@ -34,12 +34,11 @@ ACCELERATE: Mapping[str, Bound] = {
     "launcher copies fp8_config": Bound((1, 4), _STILL, "commands/launch.py _validate_launch_command"),
     "fp8_config beats flags": Bound((1, 4), (1, 5), "commands/launch.py _validate_launch_command: plain setattr"),
     "launcher defaults to E4M3": Bound(_ALWAYS, (1, 9), "commands/launch.py --fp8_format default"),
-    "launcher offers E5M2": Bound((1, 9), _STILL, "commands/launch.py --fp8_format choices"),
+    "launcher offers E5M2": Bound((1, 8), _STILL, "commands/launch.py --fp8_format choices"),
     "launcher offers ao": Bound((1, 13), _STILL, "commands/launch.py --fp8_backend choices"),
     "launcher exports override whole": Bound(_ALWAYS, (1, 4), "utils/launch.py setup_fp8_env"),
     "launcher strips override": Bound((1, 4), (1, 5), "utils/launch.py setup_fp8_env: value.strip('()')"),
     "launcher exports override raw": Bound((1, 5), (1, 9), "utils/launch.py setup_fp8_env: no str()"),
-    "launcher exports torchao options": Bound((1, 13), _STILL, "commands/launch.py --fp8_pad_inner_dim"),
     "fsdp2 exists": Bound((1, 6), _STILL, "commands/launch.py --fsdp_version"),
     # utils/imports.py
     "torchao counts as fp8 library": Bound((1, 4), _STILL, "utils/imports.py is_fp8_available"),
@@ -48,25 +47,23 @@ ACCELERATE: Mapping[str, Bound] = {
     "deepspeed keeps fp8": Bound((1, 11), _STILL, "state.py AcceleratorState.__init__"),
     # accelerator.py
     "one recipe class": Bound(_ALWAYS, (1, 4), "utils/dataclasses.py FP8RecipeKwargs; accelerator.py __init__"),
-    "fp8_backend attribute": Bound((1, 0), _STILL, "accelerator.py fp8_backend"),
     "automatic handler is not counted": Bound((1, 4), (1, 8), "accelerator.py __init__: has_fp8_handler stays False"),
     "fp8_enabled attribute": Bound((1, 8), _STILL, "accelerator.py __init__"),
     "handler needs the argument": Bound((1, 4), (1, 9), "accelerator.py __init__: mixed_precision != 'fp8'"),
     "torchao needs fsdp": Bound((1, 8), (1, 9), "accelerator.py __init__: self.state.fsdp_plugin"),
     "torchao refuses ram efficient loading": Bound((1, 8), _STILL, "accelerator.py __init__"),
     "backend from the environment": Bound((1, 9), _STILL, "accelerator.py fp8_backend, FP8BackendType"),
-    "deepspeed uses the old handler": Bound((1, 4), _STILL, "accelerator.py _prepare_deepspeed"),
-    "fsdp2 never enters autocast": Bound((1, 6), _STILL, "accelerator.py _prepare_fsdp2 has no apply_fp8_autowrap"),
     "megatron skips conversion": Bound((1, 13), _STILL, "accelerator.py prepare"),
     # utils/dataclasses.py
-    "recipe accepts E5M2": Bound((1, 9), _STILL, "utils/dataclasses.py FP8Format"),
+    "recipe accepts E5M2": Bound((1, 8), _STILL, "utils/dataclasses.py FP8Format"),
     "recipe reads mxfp8": Bound((1, 11), _STILL, "utils/dataclasses.py TERecipeKwargs"),
-    "torchao recipe has a config": Bound((1, 13), _STILL, "utils/dataclasses.py AORecipeKwargs.__post_init__"),
+    "torchao recipe has a config": Bound(
+        (1, 13), _STILL, "utils/dataclasses.py AORecipeKwargs.__post_init__; commands/launch.py --fp8_pad_inner_dim"
+    ),
     # utils/transformer_engine.py and utils/ao.py
     "mxfp8 check by attribute": Bound((1, 11), (1, 13), "utils/transformer_engine.py: te.fp8.check_mxfp8_support"),
     "mxfp8 check by import": Bound((1, 13), _STILL, "utils/transformer_engine.py: from transformer_engine.pytorch.fp8"),
     "torchao filter is broken": Bound((1, 4), (1, 6), "utils/ao.py: filter_linear_layers(first_layer_name=...)"),
-    "torchao imported at import": Bound((1, 4), (1, 7), "utils/ao.py: top-level import of torchao.float8"),
 }
 
 TRANSFORMERS: Mapping[str, Bound] = {
@@ -95,7 +92,6 @@ TRANSFORMER_ENGINE: Mapping[str, Bound] = {
     "checks raise RuntimeError": Bound((2, 14), _STILL, "pytorch/quantization.py check_recipe_support"),
     "metapackage has no dependencies": Bound((2, 9), _STILL, "METADATA of the metapackage wheel"),
     "checks the leading dimension": Bound((2, 9), _STILL, "common/gemm/cublaslt_gemm.cu CanonicalizeGemmInput"),
-    "refuses torch.compile": Bound((2, 15), _STILL, "pytorch/quantization.py autocast"),
 }
 
 TRL: Mapping[str, Bound] = {

@@ -154,7 +154,16 @@ COMMAND_STACKS = ("1.15", "1.13", "1.10", "1.8", "1.5", "1.4", "1.3", "1.0")
 
 def cases_by_hand() -> list[Case]:
     """All of them, on their stacks."""
-    return [*_files(), *_scripts(), *_trainings(), *_models(), *_layouts(), *_deepspeed(), *_command_lines()]
+    return [
+        *_files(),
+        *_scripts(),
+        *_trainings(),
+        *_models(),
+        *_layouts(),
+        *_deepspeed(),
+        *_command_lines(),
+        *_releases(),
+    ]
 
 
 def _files() -> list[Case]:
@@ -246,3 +255,83 @@ def _command_lines() -> list[Case]:
 def _named(names: tuple[str, ...]) -> list[tuple[str, stacks.Stack]]:
     known = stacks.known()
     return [(name, known[name]) for name in names]
+
+
+def _releases() -> list[Case]:
+    """One run on either side of a version bound of rules/outcome/releases.py; `make mutation` says which are missing."""
+    known = stacks.known()
+
+    def runs(key: str, names: tuple[str, ...], **parts: Any) -> list[Case]:
+        return [cases.new(f"release-{key}-{name}", known[name], **parts) for name in names]
+
+    fp8 = ("--mixed_precision", "fp8")
+    te = {"ACCELERATE_MIXED_PRECISION": "fp8", "ACCELERATE_FP8_BACKEND": "TE"}
+    keyword = {"accelerator_kwargs": {"mixed_precision": "fp8"}}
+    handler = {"recipe_handler": {"cls": "FP8RecipeKwargs", "kwargs": {"backend": "TE"}}}
+    efficient = _config(fp8_config={"backend": "AO"}, **LAYOUTS["fsdp1-efficient"])
+    environment_efficient = {**te, "ACCELERATE_FP8_BACKEND": "AO", "FSDP_CPU_RAM_EFFICIENT_LOADING": "true"}
+    override_config = _te(fp8_override_linear_precision=[False, False, True])
+    mxfp8 = FILES["te-mxfp8"]
+    return [
+        *runs("format-e5m2", ("1.15", "1.9", "1.8", "1.3"), args=(*fp8, "--fp8_format", "E5M2")),
+        *runs("e5m2-variable", ("1.15", "1.10", "1.8", "1.0"), launch="python", variables=te | {_FORMAT: "E5M2"}),
+        *runs(
+            "flag-and-file",
+            ("1.5", "1.4", "1.3", "1.15"),
+            args=("--fp8_format", "HYBRID", "--fp8_amax_history_len", "32"),
+            accelerate_config=FILES["te-e4m3-16"],
+        ),
+        *runs("override-spaces", ("1.5", "1.4", "1.3", "1.0"), args=(*fp8, _OVERRIDE, "(false, false, true)")),
+        *runs("override-tuple", ("1.5", "1.4", "1.3", "1.0", "1.15"), args=(*fp8, _OVERRIDE, "(false,false,true)")),
+        *runs("override-file", ("1.5", "1.4", "1.3", "1.0", "1.15"), accelerate_config=override_config),
+        *runs(
+            "keyword-on-ampere",
+            ("1.3", "1.4", "1.5", "1.7", "1.8", "1.15"),
+            launch="python",
+            script=keyword,
+            compute_capability="8.0",
+        ),
+        *runs(
+            "handler-on-ampere",
+            ("1.3", "1.4", "1.5", "1.7", "1.8", "1.9", "1.15"),
+            launch="python",
+            script=keyword | handler,
+            compute_capability="8.0",
+        ),
+        *runs("torchao-efficient", ("1.4", "1.5", "1.7", "1.8"), accelerate_config=efficient),
+        *runs("torchao-efficient-variable", ("1.5", "1.7", "1.8"), launch="python", variables=environment_efficient),
+        *runs("override-of-te1", ("1.15-te1", "1.9-te1", "1.15"), accelerate_config=FILES["te-override-wgrad"]),
+        *(
+            case
+            for capability in ("9.0", "10.0", "12.0")
+            for case in runs(
+                f"mxfp8-{capability}",
+                ("1.15", "1.15-te1", "1.15-te2.1", "1.13-te", "1.12-te2.9", "1.11-te2.8"),
+                accelerate_config=mxfp8,
+                compute_capability=capability,
+            )
+        ),
+        *(
+            case
+            for name, layout in {"one": {}, "ddp": LAYOUTS["ddp"]}.items()
+            for key, flags in {"plain": {}, "bf16": {"bf16": True}}.items()
+            for case in runs(
+                f"fsdp-of-arguments-{name}-{key}",
+                ("1.15", "1.13", "1.12", "1.10"),
+                trainer="transformers",
+                training={"fsdp": "full_shard", "fsdp_config": {"transformer_layer_cls_to_wrap": ["Block"]}, **flags},
+                accelerate_config=_config(**layout),
+                processes=int(layout.get("num_processes", 1)),
+            )
+        ),
+        *runs(
+            "torchao-efficient-transformers",
+            ("1.4", "1.5", "1.7", "1.8"),
+            trainer="transformers",
+            accelerate_config=efficient,
+        ),
+    ]
+
+
+_FORMAT = "ACCELERATE_FP8_FORMAT"
+_OVERRIDE = "--fp8_override_linear_precision"
