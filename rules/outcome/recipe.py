@@ -179,14 +179,16 @@ def te_recipe(handler: Recipe | None, stack: Stack, mxfp8: bool) -> Recipe:
         return {"class": Setting("MXFP8BlockScaling", own), "fp8_format": chosen, "margin": margin}
     chosen = form if form is not None else Setting("HYBRID", own)
     _refuse_e5m2(chosen)
-    _check_override(given, stack)
-    return {
+    recipe = {
         "class": Setting("DelayedScaling", own),
         "fp8_format": chosen,
         "amax_history_len": given.get("amax_history_len", Setting(1024, own)),
         "amax_compute_algo": given.get("amax_compute_algo", Setting("max", own)),
         "margin": margin,
     }
+    if stack.does("transformer_engine", "has override_linear_precision"):
+        recipe["override_linear_precision"] = _override(given, own)
+    return recipe
 
 
 _HANDLER_DEFAULTS: Mapping[str, object] = {
@@ -210,11 +212,11 @@ def _refuse_e5m2(form: Setting) -> None:
         raise Stop("prepare", "ValidationError", text, (form,))
 
 
-def _check_override(given: Recipe, stack: Stack) -> None:
+def _override(given: Recipe, own: Origin) -> Setting:
     """Transformer Engine 1.x takes an override of wgrad only; 2.0 dropped the argument without a word."""
-    if not stack.does("transformer_engine", "has override_linear_precision"):
-        return
     wrong = given.get("override_fprop") or given.get("override_dgrad")
     if wrong is not None:
         text = "1 validation error: Assertion failed, Only wgrad GEMM override is currently supported."
         raise Stop("prepare", "ValidationError", text, (wrong,))
+    wgrad = given.get("override_wgrad", Setting(False, own))
+    return wgrad._replace(value=(False, False, bool(wgrad.value)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fp8check.rules.outcome import predict
 from tests.conformance.shape import Shape
@@ -23,7 +23,7 @@ class Answer(NamedTuple):
         start: "started", or the type of the error that ends the run.
         stage: where it ends. Reported, but no part of the agreement.
         fp8: whether any layer runs in FP8.
-        recipe: TE's class, format, history and algorithm; of torchao nothing.
+        recipe: TE's class, format, history, algorithm and, in 1.x, the override; of torchao nothing.
         only_on_gpu: the run ends by an error that needs a GPU to show.
     """
 
@@ -55,7 +55,7 @@ def predicted(case: Case) -> Answer:
         None if outcome.fp8_layers is None else outcome.fp8_layers != "none",
         _text(outcome.backend.value) if outcome.backend is not None else None,
         outcome.distributed_type,
-        tuple(recipe.get(name) for name in RECIPE) if recipe.get("class") in TE_RECIPES else None,
+        _recipe(recipe) if recipe.get("class") in TE_RECIPES else None,
         error is not None and error.message.startswith(ON_TWO_DEVICES),
     )
 
@@ -75,11 +75,16 @@ def observed(seen: Observed) -> Answer:
         bool(seen["fp8_linears_run"]) if error is None else None,
         seen["backend"] if converted else None,
         seen["distributed_type"],
-        tuple(recipe.get(name) for name in RECIPE) if used and recipe.get("class") in TE_RECIPES else None,
+        _recipe(recipe) if used and recipe.get("class") in TE_RECIPES else None,
     )
 
 
 TE_RECIPES = ("DelayedScaling", "MXFP8BlockScaling")
+
+
+def _recipe(recipe: dict[str, Any]) -> tuple[object, ...]:
+    override = recipe.get("override_linear_precision")
+    return (*(recipe.get(name) for name in RECIPE), None if override is None else tuple(override))
 
 
 def _text(value: object) -> str | None:

@@ -300,6 +300,46 @@ def _releases() -> list[Case]:
         ),
         *runs("torchao-efficient", ("1.4", "1.5", "1.7", "1.8"), accelerate_config=efficient),
         *runs("torchao-efficient-variable", ("1.5", "1.7", "1.8"), launch="python", variables=environment_efficient),
+        *runs(
+            "torchao-efficient-handler",
+            ("1.5", "1.7", "1.8", "1.9"),
+            script=SCRIPTS["ao-handler-and-kwarg"],
+            accelerate_config=efficient,
+        ),
+        *runs(
+            "flag-and-text",
+            ("1.5", "1.4", "1.15"),
+            args=("--fp8_format", "HYBRID", "--fp8_amax_history_len", "32"),
+            script=keyword | {"recipe_handler": {"cls": "TERecipeKwargs", "kwargs": {}}},
+            accelerate_config=_te(
+                fp8_format="E4M3",
+                amax_history_len=16,
+                amax_compute_algo="max",
+                override_linear_precision="(false, false, false)",
+            ),
+        ),
+        *runs("override-flag", ("1.0", "1.3", "1.8", "0.34"), args=(*fp8, _OVERRIDE, "false,false,true")),
+        *runs("override-fprop", ("1.9-te1", "1.15-te2.1", "1.15"), accelerate_config=FILES["te-override-fprop"]),
+        *(
+            case
+            # Without checkpointing, which TRL turns on by itself and the toy model does not know.
+            for key, flags in {"plain": {}, "bf16": {"bf16": True}, "off": {"bf16": False}}.items()
+            for case in runs(
+                f"trl-{key}",
+                ("1.15-trl", "1.8-trl"),
+                trainer="trl",
+                training={"gradient_checkpointing": False, **flags},
+                launch="python",
+                variables=te,
+            )
+        ),
+        *runs(
+            "llamafactory",
+            ("1.7-lf0.9.3",),
+            trainer="llamafactory",
+            training={"stage": "sft", "finetuning_type": "full", "fp8": True, "bf16": True},
+            launch="python",
+        ),
         *runs("override-of-te1", ("1.15-te1", "1.9-te1", "1.15"), accelerate_config=FILES["te-override-wgrad"]),
         *(
             case

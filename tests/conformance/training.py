@@ -88,6 +88,12 @@ def run_trainer(case: Case, watch: Watch, folder: Path) -> None:
     from transformers import Trainer, TrainingArguments
 
     watch.stage = "arguments"
+    arguments_class: Any = TrainingArguments
+    if case["trainer"] == "trl":
+        # Its arguments are what TRL changes about precision; its trainer inherits the rest.
+        from trl import SFTConfig
+
+        arguments_class = SFTConfig
     batch = toy.batch(case["model"])
     given = {key: value for key, value in case["training"].items() if key != "deepspeed_file"}
     fixed: dict[str, Any] = {
@@ -100,7 +106,7 @@ def run_trainer(case: Case, watch: Watch, folder: Path) -> None:
         "save_strategy": "no",
         "disable_tqdm": True,
     }
-    arguments = TrainingArguments(**{**fixed, **given})
+    arguments = arguments_class(**{**fixed, **given})
     watch.stage = "trainer"
     model: Any = toy.build(case["model"])
     trainer = Trainer(model=model, args=arguments, train_dataset=Rows(batch))
