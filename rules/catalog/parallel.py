@@ -29,14 +29,14 @@ def te_with_checkpointing(training: Training, asked: Asked, outcome: Outcome) ->
 
     Why it hurts: the checkpointed layers are computed again in the backward pass, outside FP8 autocast. Without
     reentrant checkpointing the step ends with CheckpointError; with it (LLaMA-Factory's way) the recomputation and
-    both backward GEMMs run without FP8. LLaMA-Factory switches checkpointing on by itself.
+    both backward GEMMs run without FP8. LLaMA-Factory and TRL (0.22 and newer) switch checkpointing on by themselves.
 
     Example: `gradient_checkpointing: true`, or any LLaMA-Factory run, with backend TE.
 
     Write instead: `disable_gradient_checkpointing: true` in LLaMA-Factory, `gradient_checkpointing: false` elsewhere;
     or backend AO.
     """
-    checkpointing = training.checkpointing
+    checkpointing = outcome.checkpointing
     if checkpointing is None or outcome.reentrant is None or not outcome.prepared.autocast:
         return
     if outcome.backend is None or outcome.backend.value != "TE" or outcome.prepared.coverage.converted == 0:
@@ -52,6 +52,8 @@ def te_with_checkpointing(training: Training, asked: Asked, outcome: Outcome) ->
         message = "gradient checkpointing ends the first step with CheckpointError"
         label = "the recomputation runs outside FP8 autocast and saves other tensors"
     notes = ("LLaMA-Factory switches gradient checkpointing on by itself",) if own else ()
+    if checkpointing.origin.default is not None:
+        notes = (f"{checkpointing.origin.default} switches gradient checkpointing on by default",)
     switch = "disable_gradient_checkpointing: true" if own else "gradient_checkpointing: false"
     yield Found(message, place, label, notes=notes, help=f"write {switch}, or use backend: AO")
 

@@ -168,6 +168,8 @@ def _training(trainer: str, feature: str) -> dict[str, object]:
         settings["disable_gradient_checkpointing"] = feature != "checkpointing"
         settings["lora_rank"] = 16
         return settings
+    if trainer == "trl":
+        settings["gradient_checkpointing"] = False
     if feature == "checkpointing":
         settings["gradient_checkpointing"] = True
         settings["gradient_checkpointing_kwargs"] = {"use_reentrant": False} if trainer == "script" else {}

@@ -30,11 +30,13 @@ class Outcome:
         prepared: the model after prepare().
         stack: the packages, with what had to be assumed of them.
         frozen: the setting that keeps converted weights from training; None where they train.
+        checkpointing: what switches gradient checkpointing on; None where it is off.
         reentrant: the kind of gradient checkpointing; None where there is none.
     """
 
     __slots__ = (
         "accelerator",
+        "checkpointing",
         "environment",
         "error",
         "frozen",
@@ -58,6 +60,7 @@ class Outcome:
         self.accelerator: Accelerator | None = None
         self.prepared = prepare.Prepared()
         self.frozen: Setting | None = None
+        self.checkpointing: Setting | None = None
         self.reentrant: bool | None = None
 
     @property
@@ -150,6 +153,7 @@ def _stages(run: Run, outcome: Outcome) -> None:
     check_fsdp(run, kind)
     check_deepspeed(run, started.environment, kind)
     prepare.prepare(run, stack, state, outcome.handed, outcome.prepared)
+    outcome.checkpointing = step.checkpointing(run, stack)
     outcome.reentrant = step.checkpointing_reentrant(run, stack)
     outcome.frozen = step.frozen_by_torchao(state, outcome.prepared)
     step.step(run, stack, state, outcome.prepared)

@@ -95,6 +95,9 @@ TRANSFORMER_ENGINE: Mapping[str, Bound] = {
 }
 
 TRL: Mapping[str, Bound] = {
+    # compared in the wheels of 0.18.2 to 0.29.0, 1.0.0 and 1.16.0
+    "checkpoints by default": Bound((0, 22), _STILL, "trainer/sft_config.py, trainer/base_config.py"),
+    "checkpointing is not reentrant": Bound((0, 28), _STILL, "trainer/sft_trainer.py: use_reentrant False"),
     "bf16 is on by default": Bound((0, 19), _STILL, "trainer/sft_config.py, trainer/base_config.py __post_init__"),
 }
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from fp8check.rules.outcome.accelerator import SMALLEST_CAPABILITY
 from fp8check.rules.outcome.stop import Stop
+from fp8check.rules.settings.values import Origin, Setting
 
 if TYPE_CHECKING:
     from fp8check.rules.outcome.accelerator import Accelerator
     from fp8check.rules.outcome.prepare import Prepared
     from fp8check.rules.outcome.run import Run
     from fp8check.rules.outcome.stack import Stack
-    from fp8check.rules.settings.values import Setting
 
 
 def step(run: Run, stack: Stack, state: Accelerator, prepared: Prepared) -> None:
@@ -32,7 +32,7 @@ def step(run: Run, stack: Stack, state: Accelerator, prepared: Prepared) -> None
             "torch.utils.checkpoint: A different number of tensors was saved during the original forward and "
             "recomputation."
         )
-        raise Stop("step", "CheckpointError", text, (run.training.checkpointing, state.backend))
+        raise Stop("step", "CheckpointError", text, (checkpointing(run, stack), state.backend))
 
 
 def _check_unwrapping(run: Run, stack: Stack) -> None:
@@ -80,20 +80,32 @@ def _check_tokens(run: Run, stack: Stack, state: Accelerator) -> None:
         raise Stop("step", "RuntimeError", text, (state.backend,))
 
 
+def checkpointing(run: Run, stack: Stack) -> Setting | None:
+    """What switches gradient checkpointing on, or None where it is off; TRL does so by itself."""
+    training = run.training
+    if training.trainer == "trl" and "gradient_checkpointing" not in training.top:
+        if stack.does("trl", "checkpoints by default"):
+            return Setting(True, Origin(default=stack.name("trl")))
+        return None
+    return training.checkpointing
+
+
 def checkpointing_reentrant(run: Run, stack: Stack) -> bool | None:
     """Which kind of gradient checkpointing the run uses; None where it uses none.
 
     LLaMA-Factory: `use_reentrant_gc`, true by default (hparams/model_args.py@0.9.5). transformers: what
-    `gradient_checkpointing_kwargs` says, else reentrant in 4.x and not from 5.0 on.
+    `gradient_checkpointing_kwargs` says, else reentrant in 4.x and not from 5.0 on; with TRL not from 0.28 on.
     """
     training = run.training
-    if training.checkpointing is None:
+    if checkpointing(run, stack) is None:
         return None
     if training.trainer == "llamafactory":
         return bool(training.value("use_reentrant_gc", True))
     written = training.top.section("gradient_checkpointing_kwargs").value("use_reentrant")
     if isinstance(written, bool):
         return written
+    if training.trainer == "trl" and stack.does("trl", "checkpointing is not reentrant"):
+        return False
     return not stack.does("transformers", "checkpointing is not reentrant")
 
 

@@ -30,6 +30,7 @@ EARLIER = {
     "transformer_engine": "2.8.0",
     "torchao": "0.14.1",
     "peft": "0.18.1",
+    "trl": "0.21.0",
     "torch": "2.8.0",
 }
 

@@ -24,6 +24,7 @@ class Answer(NamedTuple):
         stage: where it ends. Reported, but no part of the agreement.
         fp8: whether any layer runs in FP8.
         recipe: TE's class, format, history, algorithm and, in 1.x, the override; of torchao nothing.
+        checkpointing: whether the trainer asks the model for gradient checkpointing.
         only_on_gpu: the run ends by an error that needs a GPU to show.
     """
 
@@ -34,6 +35,7 @@ class Answer(NamedTuple):
     backend: str | None = None
     distributed_type: str | None = None
     recipe: tuple[object, ...] | None = None
+    checkpointing: bool | None = None
     only_on_gpu: bool = False
 
 
@@ -56,6 +58,7 @@ def predicted(case: Case) -> Answer:
         _text(outcome.backend.value) if outcome.backend is not None else None,
         outcome.distributed_type,
         _recipe(recipe) if recipe.get("class") in TE_RECIPES else None,
+        None if error is not None else outcome.checkpointing is not None,
         error is not None and error.message.startswith(ON_TWO_DEVICES),
     )
 
@@ -76,6 +79,7 @@ def observed(seen: Observed) -> Answer:
         seen["backend"] if converted else None,
         seen["distributed_type"],
         _recipe(recipe) if used and recipe.get("class") in TE_RECIPES else None,
+        seen.get("checkpointing"),
     )
 
 

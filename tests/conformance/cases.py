@@ -40,6 +40,7 @@ class Observed(TypedDict, total=False):
     fp8_linears_run: int | None
     fp8_linears_also_high_precision: int | None
     trainable: dict[str, int] | None
+    checkpointing: bool | None
     tied: dict[str, bool] | None
     moved: dict[str, int] | None
 

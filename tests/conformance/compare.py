@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.conformance.cases import Case
 
 # In each run these are compared; a field of which the observation says nothing is not.
-FIELDS = ("start", "mixed_precision", "fp8", "backend", "distributed_type", "recipe")
+FIELDS = ("start", "mixed_precision", "fp8", "backend", "distributed_type", "recipe", "checkpointing")
 HARNESS = "harness"
 # Errors that no configuration file or environment tells beforehand, and that FP8 has no part in. Listed by name in
 # every report, never counted as agreement.

@@ -322,7 +322,6 @@ def _releases() -> list[Case]:
         *runs("override-fprop", ("1.9-te1", "1.15-te2.1", "1.15"), accelerate_config=FILES["te-override-fprop"]),
         *(
             case
-            # Without checkpointing, which TRL turns on by itself and the toy model does not know.
             for key, flags in {"plain": {}, "bf16": {"bf16": True}, "off": {"bf16": False}}.items()
             for case in runs(
                 f"trl-{key}",
@@ -333,6 +332,7 @@ def _releases() -> list[Case]:
                 variables=te,
             )
         ),
+        *runs("trl-checkpointing", ("1.15-trl", "1.8-trl"), trainer="trl", training={"bf16": True}, launch="python"),
         *runs(
             "llamafactory",
             ("1.7-lf0.9.3",),

@@ -88,6 +88,7 @@ class Watch:
         pair = {"before": self.before, "after": self.after}
         seen["trainable"] = {when: counts["trainable"] for when, counts in pair.items()} if complete else None
         seen["tied"] = {when: counts["tied"] for when, counts in pair.items()} if complete else None
+        seen["checkpointing"] = getattr(self.model, "checkpointed", None) if error is None else None
         seen["moved"] = self._moved() if error is None else None
         return seen
 

@@ -27,7 +27,7 @@ def test_what_is_covered() -> None:
     made = generate.everything(1, 1500)
     releases = {case["stack"]["accelerate"] for case in made}
     assert len(releases) >= 13
-    assert {case["trainer"] for case in made} == {"script", "transformers", "llamafactory"}
+    assert {case["trainer"] for case in made} == {"script", "transformers", "llamafactory", "trl"}
     assert {case["launch"]["with"] for case in made} == {"accelerate", "python", "torchrun"}
     kinds = {(case["accelerate_config"] or {}).get("distributed_type") for case in made if _is_mapping(case)}
     assert {"NO", "MULTI_GPU", "FSDP", "DEEPSPEED"} <= kinds
