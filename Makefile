@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 EXAMPLE := examples/llamafactory-qwen2.5-7b
 SHARED := ../shared
 
-.PHONY: docs help demo test lint types coverage bench corpus score conformance hook-test format clean
+.PHONY: docs help demo test lint types coverage bench corpus score conformance conformance-sample mutation hook-test format clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 24
 
 $(VENV)/.installed: pyproject.toml $(wildcard rules/*.py rules/*/*.py rules/*/*.json cli/*.py probe/*.py service/*.py)
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
@@ -48,7 +48,15 @@ hook-test: $(VENV)/.installed ## run the real pre-commit on a real repository
 conformance: $(VENV)/.installed ## run the real packages over generated cases and compare (long)
 	@$(BIN)/python -m tests.conformance.stacks --root .conformance
 	@$(BIN)/python -m tests.conformance.record --out .conformance/recorded.jsonl --seed 1
-	@$(BIN)/python -m tests.conformance.compare .conformance/recorded.jsonl
+	@$(BIN)/python -m tests.conformance.compare .conformance/recorded.jsonl --at-least 1
+
+conformance-sample: $(VENV)/.installed ## the fixed sample of it that CI runs
+	@mkdir -p .conformance
+	@$(BIN)/python -m tests.conformance.record --sample --out .conformance/sample.jsonl
+	@$(BIN)/python -m tests.conformance.compare .conformance/sample.jsonl --quiet --at-least 1
+
+mutation: $(VENV)/.installed ## which version bounds no recorded case needs (after make conformance)
+	@$(BIN)/python -m tests.mutation .conformance/recorded.jsonl
 
 docs: $(VENV)/.installed ## write the generated pages anew
 	@$(BIN)/fp8check matrix --all > docs/compatibility.md

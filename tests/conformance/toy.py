@@ -69,9 +69,9 @@ class Toy(nn.Module):
         if shape.tied:
             self.lm_head.weight = self.embed.weight
 
-    def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: object = None) -> None:
+    def gradient_checkpointing_enable(self, *arguments: object, **options: object) -> None:
         """Only remembers that the trainer asked; on a CPU, checkpointing changes nothing that is observed."""
-        del gradient_checkpointing_kwargs
+        del arguments, options
         self.checkpointed = True
 
     def forward(self, input_ids: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
