@@ -176,7 +176,7 @@ def _model(training: Training, kinds: Sorted, facts: Facts, follow: bool) -> mod
     if training.model is None:
         return None
     if not follow:
-        return None
+        return models.listed(training.model)
     return models.find(training.model, base=os.path.dirname(training.path or "") or ".", environ=facts.variables or {})
 
 
