@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from fp8check.cli.exit_codes import ExitCode
-from fp8check.cli.options import UsageError, names, parser
+from fp8check.cli.options import UsageError, format_names, names, parser
 from fp8check.rules import facts as machine
 from fp8check.rules.assemble import WrongFiles, assemble, parse_launch, sort
 from fp8check.rules.catalog import RULES
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fp8check.rules.facts import Facts
     from fp8check.rules.reading import Document
     from fp8check.rules.report import Report
+    from fp8check.rules.report.formats import Format
 
 
 def check(words: list[str]) -> int:
@@ -85,10 +86,16 @@ def _formats(values: list[str]) -> list[tuple[str, str | None]]:
     formats: list[tuple[str, str | None]] = []
     for value in values or ["text"]:
         name, equals, target = value.partition("=")
-        if name not in ("text", "json"):
-            raise UsageError(f"no such format: {name}; there are text and json")
+        if name != "text" and _format(name) is None:
+            raise UsageError(f"no such format: {name}; there are {', '.join(format_names())}")
         formats.append((name, target if equals else None))
     return formats
+
+
+def _format(name: str) -> Format | None:
+    from fp8check.rules.report.formats import find
+
+    return find(name)
 
 
 def _chosen(options: argparse.Namespace) -> tuple[Rule, ...]:
@@ -169,13 +176,12 @@ def _write(name: str, target: str | None, reports: list[Report], options: argpar
 
 
 def _rendered(name: str, reports: list[Report], options: argparse.Namespace, *, to_file: bool) -> str:
-    if name == "json":
-        import json
-
+    format_ = _format(name)
+    if format_ is not None:
         from fp8check.rules.report.json_ import as_data
 
-        data = [as_data(report) for report in reports]
-        return json.dumps(data[0] if len(data) == 1 else data, indent=2, ensure_ascii=False) + "\n"
+        sources = {document.path: document.text for report in reports for document in report.documents}
+        return format_.render([as_data(report) for report in reports], sources)
     from fp8check.rules.report import text
 
     choice = "never" if to_file and options.color == "auto" else options.color

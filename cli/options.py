@@ -69,7 +69,11 @@ def parser(command: str = "check") -> argparse.ArgumentParser:
     )
     output = made.add_argument_group("the report")
     output.add_argument(
-        "--format", metavar="FORMAT[=FILE]", action="append", default=[], help="text or json; may be repeated"
+        "--format",
+        metavar="FORMAT[=FILE]",
+        action="append",
+        default=[],
+        help="text, json, sarif, junit, html, concise, github or gitlab; may be repeated",
     )
     output.add_argument(
         "--fail-on",
@@ -89,6 +93,13 @@ def parser(command: str = "check") -> argparse.ArgumentParser:
     )
     made.add_argument("--version", action="version", version=_version())
     return made
+
+
+def format_names() -> tuple[str, ...]:
+    """What --format takes."""
+    from fp8check.rules.report.formats import FORMATS
+
+    return ("text", *(one.name for one in FORMATS))
 
 
 def _version() -> str:

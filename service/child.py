@@ -15,7 +15,7 @@ import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 
 _T = TypeVar("_T")
 LONGEST_LINE = 64 * 1024 * 1024
@@ -30,7 +30,7 @@ class TimedOut(Ended):
     """It took too long, and was ended."""
 
 
-async def run(task: dict[str, Any], *, limit_s: float) -> AsyncIterator[dict[str, Any]]:
+async def run(task: dict[str, Any], *, limit_s: float) -> AsyncGenerator[dict[str, Any], None]:
     """Run a task in a child, and yield its events. Closing the iterator ends the child.
 
     Raises:

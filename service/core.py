@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anyio.to_thread
 import structlog
@@ -105,7 +105,7 @@ class Core:
         async with self._children:
             return await self._in_child(task)
 
-    async def _in_child(self, task: dict[str, object]) -> Answer:
+    async def _in_child(self, task: dict[str, Any]) -> Answer:
         try:
             async with contextlib.aclosing(child.run(task, limit_s=self.settings.check_timeout_s)) as events:
                 async for event in events:

@@ -28,7 +28,7 @@ def configure(settings: Settings) -> None:
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
-    # Libraries write through logging; their messages may quote what was sent, so only warnings get through, unformatted.
+    # Libraries write through logging; their messages may quote what was sent: only where they come from is logged.
     logging.basicConfig(level=logging.WARNING, handlers=[_Libraries()], force=True)
 
 

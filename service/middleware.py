@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import re
 import secrets
 import time
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING
 import anyio
 import structlog
 
+from fp8check.rules.report import html
 from fp8check.service import problems
 from fp8check.service.logs import frames
 from fp8check.service.problems import Problem
@@ -23,9 +26,11 @@ if TYPE_CHECKING:
     from fp8check.service.settings import Settings
 
 # Nothing of the page comes from elsewhere, nothing is inline, and no other site may frame it or post to it.
+# The hash is that of the style in a report that was asked for as HTML.
+_STYLE = base64.b64encode(hashlib.sha256(html.style().encode()).digest()).decode()
 _POLICY = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    f"default-src 'none'; style-src 'self' 'sha256-{_STYLE}'; script-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),

@@ -6,9 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from fp8check.rules.assemble import TRAINERS
-
 MOST_FILES = 32
+Trainer = Literal["llamafactory", "transformers", "trl", "axolotl", "script"]  # as assemble.TRAINERS; a test compares
 FileName = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]+$")]
 RuleName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
@@ -27,22 +26,29 @@ class NamedFile(_Strict):
 class Options(_Strict):
     """How the files are checked; the same as the options of the command."""
 
-    probe: bool = Field(False, description="Run a real FP8 step here. The answer is 202 with the job's address.")
+    probe: bool = Field(
+        default=False, description="Run a real FP8 step here. The answer is 202 with the job's address."
+    )
     launch: Annotated[str, StringConstraints(max_length=8192)] | None = Field(
-        None, description="How the run is started: accelerate, python, torchrun, or the whole command."
+        default=None, description="How the run is started: accelerate, python, torchrun, or the whole command."
     )
-    trainer: Literal[TRAINERS] | None = Field(  # type: ignore[valid-type]
-        None, description="Who reads the training file; told by its content where it is not given."
+    trainer: Trainer | None = Field(
+        default=None,
+        description="Who reads the training file; told by its content where it is not given.",
     )
-    environment: bool = Field(True, description="false: without facts, do not look at the service's own machine.")
+    environment: bool = Field(
+        default=True, description="false: without facts, do not look at the service's own machine."
+    )
     variables: dict[Annotated[str, StringConstraints(min_length=1, max_length=255)], str] = Field(
         default_factory=dict, max_length=256, description="Variables of the training shell."
     )
     select: list[RuleName] = Field(default_factory=list, max_length=256, description="Only these rules or groups.")
     ignore: list[RuleName] = Field(default_factory=list, max_length=256, description="Not these rules or groups.")
-    fail_on: Literal["error", "warning", "never"] = Field("error", description="For FP8check-Exit-Code.")
-    require_evidence: bool = Field(False, description="For FP8check-Exit-Code: 3 where something stays undecided.")
-    color: bool = Field(False, description="Whether text/plain is painted for a terminal.")
+    fail_on: Literal["error", "warning", "never"] = Field(default="error", description="For FP8check-Exit-Code.")
+    require_evidence: bool = Field(
+        default=False, description="For FP8check-Exit-Code: 3 where something stays undecided."
+    )
+    color: bool = Field(default=False, description="Whether text/plain is painted for a terminal.")
 
 
 class CheckBody(_Strict):
@@ -61,11 +67,13 @@ class CheckBody(_Strict):
         },
     )
 
-    training: str | None = Field(None, description="The training file: its text.")
-    accelerate: str | None = Field(None, description="The Accelerate file: its text.")
-    deepspeed: str | dict[str, Any] | None = Field(None, description="The DeepSpeed file: its text, or the object.")
+    training: str | None = Field(default=None, description="The training file: its text.")
+    accelerate: str | None = Field(default=None, description="The Accelerate file: its text.")
+    deepspeed: str | dict[str, Any] | None = Field(
+        default=None, description="The DeepSpeed file: its text, or the object."
+    )
     model_config_: str | dict[str, Any] | None = Field(
-        None, alias="model_config", description="The model's config.json: its text, or the object."
+        default=None, alias="model_config", description="The model's config.json: its text, or the object."
     )
     files: list[NamedFile] = Field(
         default_factory=list,
@@ -73,6 +81,7 @@ class CheckBody(_Strict):
         description="Files with names, in any order; several training files make several runs.",
     )
     facts: dict[str, Any] | str | None = Field(
-        None, description="facts.json of the node that will train (fp8check env --json). Without it: this machine."
+        default=None,
+        description="facts.json of the node that will train (fp8check env --json). Without it: this machine.",
     )
     options: Options = Field(default_factory=Options)

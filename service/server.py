@@ -24,8 +24,10 @@ class NotServed(Exception):
 
 
 class Protocol(HttpToolsProtocol):
-    """HTTP/1.1 with a time limit and a size limit on the head of a request: a client that sends it slowly or without end
-    would hold a connection for ever."""
+    """HTTP/1.1 with limits of time and size on the head of a request.
+
+    A client that sends it slowly, or without end, would hold a connection for ever.
+    """
 
     head_timeout_s = 10.0
 
@@ -41,7 +43,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A request begins."""
-        super().on_message_begin()  # type: ignore[no-untyped-call]
+        super().on_message_begin()
         self._head_bytes = 0
         if self._head_timer is None:
             self._head_timer = self.loop.call_later(self.head_timeout_s, self._late)
@@ -49,7 +51,7 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is there."""
         self._in_time()
-        super().on_headers_complete()  # type: ignore[no-untyped-call]
+        super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""

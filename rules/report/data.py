@@ -45,7 +45,8 @@ def place_of(data: Data) -> Place | None:
     """The place of a finding or of a related line; None where no file holds it."""
     if data.get("file") is None:
         return None
-    return Place(*(cast("str", data["file"]), *(cast("int", data[name]) for name in Place._fields[1:])))
+    line, column, end_line, end_column = (cast("int", data[name]) for name in Place._fields[1:])
+    return Place(str(data["file"]), line, column, end_line, end_column)
 
 
 def count(data: Data, severity: str) -> int:

@@ -5,19 +5,17 @@
 
 from __future__ import annotations
 
+import os
 from html import escape
 from typing import TYPE_CHECKING
 
 from fp8check.rules.report.data import count, items, place_of, text_of, texts, whole
 from fp8check.rules.report.htmlsource import listing
-from fp8check.rules.report.style_css import STYLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from fp8check.rules.report.formats import Data, Sources
-
-__all__ = ["STYLE", "body", "render"]
 
 VERDICTS = {
     "fail": "will not be the run that was asked for",
@@ -40,9 +38,15 @@ def render(reports: Sequence[Data], sources: Sources) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>fp8check: {escape(', '.join(sources) or 'report')}</title>\n<style>{STYLE}</style>\n</head>\n"
+        f"<title>fp8check: {escape(', '.join(sources) or 'report')}</title>\n<style>{style()}</style>\n</head>\n"
         f"<body>\n<main>\n<h1>fp8check</h1>\n{body(reports, sources)}</main>\n</body>\n</html>\n"
     )
+
+
+def style() -> str:
+    """The style sheet of `render`."""
+    with open(os.path.join(os.path.dirname(__file__), "report.css"), encoding="utf-8") as file:
+        return file.read()
 
 
 def body(reports: Sequence[Data], sources: Sources) -> str:
@@ -54,8 +58,7 @@ def _run(report: Data, sources: Sources, number: int) -> str:
     verdict = text_of(report, "verdict")
     parts = [
         f'<section class="run" aria-labelledby="run-{number}">',
-        f'<h2 id="run-{number}" class="verdict {escape(verdict)}"><span class="badge">{escape(verdict)}</span> '
-        f'{escape(VERDICTS.get(verdict, ""))}<span class="counts">{_counts(report)}</span></h2>',
+        _headline(report, verdict, number),
         _summary(report),
         _nowhere(report, number),
         _files(report, sources, number),
@@ -65,6 +68,12 @@ def _run(report: Data, sources: Sources, number: int) -> str:
         "</section>",
     ]
     return "\n".join(part for part in parts if part) + "\n"
+
+
+def _headline(report: Data, verdict: str, number: int) -> str:
+    badge = f'<span class="badge">{escape(verdict)}</span> {escape(VERDICTS.get(verdict, ""))}'
+    counts = f'<span class="counts">{_counts(report)}</span>'
+    return f'<h2 id="run-{number}" class="verdict {escape(verdict)}">{badge}{counts}</h2>'
 
 
 def _counts(report: Data) -> str:
@@ -106,9 +115,8 @@ def _nowhere(report: Data, number: int) -> str:
 def note(finding: Data, id_: str) -> str:
     """A finding, as it stands below its line."""
     severity = escape(text_of(finding, "severity"))
-    parts = [
-        f'<p class="what"><b>{escape(text_of(finding, "rule"))} {severity}</b> {escape(text_of(finding, "message"))}</p>'
-    ]
+    rule, message = escape(text_of(finding, "rule")), escape(text_of(finding, "message"))
+    parts = [f'<p class="what"><b>{rule} {severity}</b> {message}</p>']
     if text_of(finding, "label"):
         parts.append(f"<p>{escape(text_of(finding, 'label'))}</p>")
     parts += [f"<p>{escape(line)}</p>" for line in texts(finding, "notes")]
@@ -173,10 +181,9 @@ def _link(entry: Data) -> str:
         f"<s>{escape(str(one.get('value')))}</s> {escape(_origin(whole(one, 'origin')))}"
         for one in items(entry, "overrode")
     )
-    return (
-        f"<tr{' class=beaten' if beaten else ''}><th scope=row>{escape(text_of(entry, 'setting'))}</th>"
-        f"<td>{escape(str(entry.get('value')))}</td><td>{escape(_origin(whole(entry, 'origin')))}</td><td>{beaten}</td></tr>"
-    )
+    setting, value = escape(text_of(entry, "setting")), escape(str(entry.get("value")))
+    cells = f"<td>{value}</td><td>{escape(_origin(whole(entry, 'origin')))}</td><td>{beaten}</td>"
+    return f"<tr{' class=beaten' if beaten else ''}><th scope=row>{setting}</th>{cells}</tr>"
 
 
 def _origin(origin: Mapping[str, object]) -> str:

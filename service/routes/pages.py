@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from fp8check.rules.report.html import STYLE
+from fp8check.rules.report import html
 from fp8check.service.bodies import question_of
 from fp8check.service.pages import STATIC, page
 from fp8check.service.problems import KINDS, Problem
@@ -72,7 +72,7 @@ async def problem(request: Request, slug: str) -> Response:
 @router.get("/style.css")
 async def style() -> Response:
     """The style of the pages, and of reports in HTML."""
-    text = STYLE + (STATIC / "page.css").read_text(encoding="utf-8")
+    text = html.style() + (STATIC / "page.css").read_text(encoding="utf-8")
     return Response(text, media_type="text/css", headers=_LASTS)
 
 

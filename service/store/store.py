@@ -16,7 +16,7 @@ from fp8check.service.store.writer import Full, Writer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy import Connection, Engine, Row
+    from sqlalchemy import Connection, Engine
 
     from fp8check.service.settings import Settings
     from fp8check.service.store.writer import NewCheck
@@ -135,7 +135,7 @@ class Store:
         columns = (CHECKS.c.id, CHECKS.c.created_ms, CHECKS.c.caller, CHECKS.c.share)
         rest = (ANSWERS.c.verdict, ANSWERS.c.findings, ANSWERS.c.question, ANSWERS.c.report)
         query = select(*columns, *rest).join(ANSWERS).where(CHECKS.c.id == id_)
-        row: Row[Any] | None = await self.read(lambda connection: connection.execute(query).first())
+        row: tuple[Any, ...] | None = await self.read(lambda connection: connection.execute(query).first())
         return None if row is None else Stored(*row)
 
     async def checks(self, limit: int, before_ms: int | None) -> list[Stored]:
