@@ -33,6 +33,10 @@ def check(words: list[str]) -> int:
         options = parser().parse_args(words)
         formats = _formats(options.format)
         rules = _chosen(options)
+        if options.server is not None:
+            from fp8check.cli.remote import check_there
+
+            return check_there(options, formats)
         assembled = runs(options)
     except SystemExit as leave:  # --help, --version
         return int(leave.code or 0)
@@ -167,7 +171,11 @@ def _facts(options: argparse.Namespace) -> Facts:
 
 
 def _write(name: str, target: str | None, reports: list[Report], options: argparse.Namespace) -> None:
-    text = _rendered(name, reports, options, to_file=target is not None)
+    put(_rendered(name, reports, options, to_file=target is not None), target)
+
+
+def put(text: str, target: str | None) -> None:
+    """Write a report to standard output, or to a file."""
     if target is None:
         sys.stdout.write(text)
         return

@@ -67,6 +67,9 @@ def parser(command: str = "check") -> argparse.ArgumentParser:
     machine.add_argument(
         "--set-variable", metavar="NAME=VALUE", action="append", default=[], help="a variable of the training shell"
     )
+    machine.add_argument(
+        "--server", metavar="URL", help="let a service check the files; its token is the variable FP8CHECK_TOKEN"
+    )
     output = made.add_argument_group("the report")
     output.add_argument(
         "--format",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 # Fields of a form that are options, and those of them that may be repeated or hold several names.
-_SWITCHES = ("probe", "environment", "require_evidence", "color")
+_SWITCHES = ("probe", "environment", "require_evidence", "color", "quiet")
 _LISTS = ("select", "ignore")
 
 
@@ -133,6 +133,7 @@ def _question(files: tuple[File, ...], facts: File | None, options: Options) -> 
         fail_on=options.fail_on,
         require_evidence=options.require_evidence,
         colour=options.color,
+        quiet=options.quiet,
         probe=options.probe,
     )
 

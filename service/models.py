@@ -48,6 +48,7 @@ class Options(_Strict):
     require_evidence: bool = Field(
         default=False, description="For FP8check-Exit-Code: 3 where something stays undecided."
     )
+    quiet: bool = Field(default=False, description="Whether text/plain has the findings only.")
     color: bool = Field(default=False, description="Whether text/plain is painted for a terminal.")
 
 

@@ -38,6 +38,7 @@ class Question(NamedTuple):
         variables: variables of the training shell, over those of the facts.
         fail_on, require_evidence: what the exit code counts; they do not change the report.
         colour: whether text is painted for a terminal.
+        quiet: whether text has the findings only.
     """
 
     files: tuple[File, ...]
@@ -51,6 +52,7 @@ class Question(NamedTuple):
     fail_on: str = "error"
     require_evidence: bool = False
     colour: bool = False
+    quiet: bool = False
     probe: bool = False
 
     @property

@@ -70,6 +70,16 @@ def search(name: str, *, base: str, environ: Mapping[str, str]) -> Search:
     return Search(shape) if shape is not None else Search(None, (reason,))
 
 
+def config_file(name: str, *, base: str, environ: Mapping[str, str]) -> str | None:
+    """The config.json that find() would read for that name; None where it is in no directory and no cache here."""
+    if not name:
+        return None
+    local = _local(name, base, environ)
+    if local is not None or _HUB_NAME.fullmatch(name) is None or ".." in name:
+        return local
+    return _cached(name, environ)
+
+
 def _local(name: str, base: str, environ: Mapping[str, str]) -> str | None:
     path = name
     if path == "~" or path.startswith("~/"):
