@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import structlog
+from starlette.requests import ClientDisconnect
 
 from fp8check.rules.report import html
 from fp8check.service import problems
@@ -20,6 +21,7 @@ from fp8check.service.problems import Problem
 from fp8check.service.tokens import is_loopback
 
 if TYPE_CHECKING:
+    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from fp8check.service.metrics import Metrics
@@ -41,6 +43,8 @@ SECURITY_HEADERS = (
 )
 _ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::[0-9]{1,5})?")
+_DRAINED = 32 * 1024 * 1024
+_DRAIN_S = 2.0
 _SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
 
 _log = structlog.get_logger()
@@ -73,6 +77,8 @@ class Around:
             await self._app(scope, body, sent)
         except Problem as problem:
             await self._fail(problem, scope, receive, sent)
+        except ClientDisconnect:
+            pass  # nobody is there to be answered
         except Exception as error:  # noqa: BLE001  the last line of defence: an answer instead of a dropped connection
             _log.error("crash", request_id=request_id, error=type(error).__name__, frames=frames(error))
             detail = "an unexpected error was logged under the request id"
@@ -103,7 +109,9 @@ class Around:
         response = problems.answer(problem, root=scope.get("root_path", ""), request_id=sent.request_id)
         if problem.slug in ("too-large", "slow-body"):
             response.headers["connection"] = "close"  # the rest of the body is not read
-        await response(scope, receive, sent)
+            await _answer_first(response, receive, sent)
+        else:
+            await response(scope, receive, sent)
 
     def _account(self, scope: Scope, sent: _Sent, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "(none)")
@@ -118,6 +126,23 @@ class Around:
             ms=round(seconds * 1000, 2),
             caller=scope["state"].get("caller"),
         )
+
+
+async def _answer_first(response: Response, receive: Receive, sent: _Sent) -> None:
+    """Answer a client that is still sending, then let it send a little more before the connection is closed.
+
+    Closed with unread bytes, the connection would be reset, and the client would lose the answer.
+    """
+    await sent({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})
+    await sent({"type": "http.response.body", "body": response.body, "more_body": True})
+    left = _DRAINED
+    with anyio.move_on_after(_DRAIN_S):
+        while left > 0:
+            message = await receive()
+            if message["type"] != "http.request" or not message.get("more_body", False):
+                break
+            left -= len(message.get("body", b""))
+    await sent({"type": "http.response.body", "body": b""})
 
 
 class _Sent:

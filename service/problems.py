@@ -114,7 +114,15 @@ KINDS: dict[str, Kind] = {
     "busy": Kind(503, "Too much to do", "Ask again after the seconds that Retry-After says."),
 }
 
-_BY_STATUS = {404: "not-found", 405: "method", 413: "too-large", 415: "media-type", 406: "no-such-format"}
+_BY_STATUS = {
+    401: "token",
+    403: "scope",
+    404: "not-found",
+    405: "method",
+    413: "too-large",
+    415: "media-type",
+    406: "no-such-format",
+}
 
 
 class Problem(Exception):

@@ -60,15 +60,11 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Some bytes came."""
-        if self._head_timer is not None:
-            self._head_bytes += len(data)
-            if self._head_bytes > LARGEST_HEAD and not self._is_body():
-                self._refuse(b"431 Request Header Fields Too Large", b"headers-too-large", b"The headers are too large")
-                return
         super().data_received(data)
-
-    def _is_body(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
+        if self._head_timer is not None:  # the head is not there yet
+            self._head_bytes += len(data)
+            if self._head_bytes > LARGEST_HEAD:
+                self._refuse(b"431 Request Header Fields Too Large", b"headers-too-large", b"The headers are too large")
 
     def _in_time(self) -> None:
         if self._head_timer is not None:

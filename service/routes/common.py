@@ -12,9 +12,20 @@ from fp8check.service.core import Core
 from fp8check.service.problems import KINDS, MEDIA_TYPE
 from fp8check.service.tokens import Caller
 
+
 # Only for OpenAPI: tokens.py reads the header, so that a wrong one is answered with a problem.
-_BEARER = HTTPBearer(auto_error=False, scheme_name="token", description="A token of this service.")
-_BASIC = HTTPBasic(auto_error=False, scheme_name="browser", description="Any user name, and a token as password.")
+class _Bearer(HTTPBearer):
+    async def __call__(self, request: Request) -> None:  # type: ignore[override]
+        """Read nothing."""
+
+
+class _Basic(HTTPBasic):
+    async def __call__(self, request: Request) -> None:  # type: ignore[override]
+        """Read nothing."""
+
+
+_BEARER = _Bearer(scheme_name="token", description="A token of this service.")
+_BASIC = _Basic(scheme_name="browser", description="Any user name, and a token as password.")
 
 
 class ProblemBody(BaseModel):
