@@ -31,7 +31,7 @@ async def question_of(request: Request, body_limit: int) -> Question:
     if kind == "application/json":
         return from_json(await request.body())
     if kind in ("multipart/form-data", "application/x-www-form-urlencoded"):
-        async with request.form(max_files=MOST_FILES, max_fields=64, max_part_size=body_limit) as form:
+        async with request.form(max_files=MOST_FILES + len(NAMES) + 1, max_fields=64, max_part_size=body_limit) as form:
             return await from_form(form)
     raise Problem("media-type", f"the body is {kind[:80] or 'of no Content-Type'}; JSON or multipart/form-data is read")
 
@@ -87,6 +87,8 @@ async def _file(name: str, value: UploadFile | str) -> File | None:
     """A file of a form; None for a field that was left empty."""
     default = NAMES.get(name, "facts.json" if name == "facts" else "file.yaml")
     if isinstance(value, str):
+        if name == "files":
+            raise _fault(name, "takes files: curl -F files=@cfg.yaml")
         return File(default, value) if value.strip() else None
     content = await value.read()
     if not content and not value.filename:
@@ -119,7 +121,7 @@ def _option(options: dict[str, Any], name: str, value: str) -> None:
 def _question(files: tuple[File, ...], facts: File | None, options: Options) -> Question:
     if not files:
         raise Problem("no-run", "no file was sent: a run has a training file, an Accelerate file, or both")
-    if len(files) > MOST_FILES:
+    if len(files) > MOST_FILES + len(NAMES):
         raise Problem("no-run", f"more than {MOST_FILES} files were sent")
     return Question(
         files=_distinct(files),

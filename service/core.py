@@ -85,13 +85,21 @@ class Core:
         Raises:
             Problem: the question cannot be answered, or the answer cannot be stored.
         """
+        return await self._keep(await self.answer(question, format_), caller)
+
+    async def answer(self, question: Question, format_: str) -> Entry:
+        """Check a question, and store nothing.
+
+        Raises:
+            Problem: the question cannot be answered.
+        """
         key = (question, format_, self.machine.generation)
         entry = self._cache.get(key)
         self.metrics.cache.labels("miss" if entry is None else "hit").inc()
         if entry is None:
             entry = entry_of(question, await self._answer(question, format_))
             self._cache.put(key, entry)
-        return await self._keep(entry, caller)
+        return entry
 
     async def _answer(self, question: Question, format_: str) -> Answer:
         if question.size <= self.settings.inline_limit:

@@ -59,12 +59,13 @@ class CheckBody(_Strict):
         extra="forbid",
         frozen=True,
         json_schema_extra={
+            "anyOf": [{"required": [name]} for name in ("training", "accelerate", "files")],
             "examples": [
                 {
                     "training": "model_name_or_path: Qwen/Qwen2.5-7B\noutput_dir: out\nbf16: true\n",
                     "accelerate": "distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config:\n  backend: TE\n",
                 }
-            ]
+            ],
         },
     )
 

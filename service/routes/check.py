@@ -62,7 +62,8 @@ def _form_schema() -> dict[str, Any]:
     fields |= dict.fromkeys(("probe", "environment", "require_evidence", "color", "quiet"), switch)
     fields |= {"fail_on": {**text, "enum": options["fail_on"]["enum"]}, "select": text, "ignore": text}
     fields["variable"] = {"type": "array", "items": {**text, "pattern": "^[^=]+=.*$"}}
-    return {"type": "object", "properties": fields}
+    some = [{"required": [name]} for name in ("training", "accelerate", "files")]
+    return {"type": "object", "properties": fields, "anyOf": some}
 
 
 _HEADERS = {
@@ -136,6 +137,8 @@ async def check(request: Request) -> Response:
     caller = caller_of(request)
     caller.need("check")
     offer = choose(CHECKED, request.query_params.get("format"), request.headers.get("accept"))
+    if _KEY.fullmatch(request.headers.get("idempotency-key", "-")) is None:
+        raise Problem("malformed", "Idempotency-Key is 1 to 255 visible ASCII characters")
     question = await question_of(request, core.settings.body_limit)
     if "read" not in caller.scopes:
         question = question._replace(environment=False)  # what this machine is, is not for this caller
@@ -149,9 +152,8 @@ async def _probe(core: Core, request: Request, caller: Caller, question: Questio
     caller.need("probe")
     if not core.settings.probe:
         raise Problem("no-probe", "probes are switched off here")
+    await core.answer(question, "json")  # files that cannot be read are refused now, and wait for no GPU
     key = request.headers.get("idempotency-key")
-    if key is not None and _KEY.fullmatch(key) is None:
-        raise Problem("malformed", "Idempotency-Key is 1 to 255 visible ASCII characters")
     wait = _WAIT.search(request.headers.get("prefer", ""))
     try:
         job = await core.jobs.submit(question, caller.name, key)

@@ -30,6 +30,14 @@ _LONGEST_STREAM_S = 600
 JobId = Annotated[str, Path(alias="id", pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 
 
+# What an event is made of; `data` is a job as JSON.
+_EVENT = {
+    "type": "object",
+    "required": ["event", "data"],
+    "properties": {"event": {"const": "job"}, "id": {"type": "string"}, "data": {"type": "string"}},
+}
+
+
 class JobBody(BaseModel):
     """A probe that was asked for. `report` is where its check is stored, once it is done."""
 
@@ -88,7 +96,7 @@ async def job(request: Request, core: TheCore, caller: TheCaller, id_: JobId) ->
     "/jobs/{id}/events",
     dependencies=SECURED,
     response_class=EventSourceResponse,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}, **_PROBLEMS},
+    responses={200: {"content": {"text/event-stream": {"schema": _EVENT}}}, **_PROBLEMS},
 )
 async def events(request: Request, core: TheCore, caller: TheCaller, id_: JobId) -> EventSourceResponse:
     """Each change of a probe as a server-sent event `job`, until it has ended."""

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 CASES = Path(__file__).parent.parent / "catalog" / "cases"
 CORPUS = Path(__file__).parent.parent.parent.parent / "shared" / "corpus"
-# CI compares each n-th case; all of them with FP8CHECK_TEST_ALL=1.
-STEP = 1 if os.environ.get("FP8CHECK_TEST_ALL") else 5
+# CI compares each n-th case; all of them with TEST_ALL=1.
+STEP = 1 if os.environ.get("TEST_ALL") else 5
 
 
 def command(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
