@@ -71,7 +71,9 @@ async def checks(
     core: TheCore,
     caller: TheCaller,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    before: Annotated[int | None, Query(ge=0, le=2**53, description="As `next` has it.")] = None,
+    before: Annotated[
+        str | None, Query(pattern=r"^[0-9]{1,15}\.[A-Za-z0-9_-]{1,32}$", description="As `next` has it.")
+    ] = None,
 ) -> StoredChecks | Response:
     """What was checked, the newest first."""
     caller.need("read")
@@ -80,7 +82,7 @@ async def checks(
         found = await core.store.checks(limit, before)
     except Unavailable as error:
         raise Problem("storage", f"the database does not answer ({error})", headers={"Retry-After": "2"}) from error
-    more = f"{root}/checks?limit={limit}&before={found[-1].created_ms}" if len(found) == limit else None
+    more = f"{root}/checks?limit={limit}&before={found[-1].cursor}" if len(found) == limit else None
     body = StoredChecks(checks=[short(one, root) for one in found], next=more)
     if wants_page(request.headers.get("accept")):
         return page(request, "checks.html", checks=body.checks, next=more)

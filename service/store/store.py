@@ -42,6 +42,11 @@ class Stored(NamedTuple):
     question: bytes = b""
     report: bytes = b""
 
+    @property
+    def cursor(self) -> str:
+        """Where a page that ends with this check goes on."""
+        return f"{self.created_ms}.{self.id}"
+
 
 def now_ms() -> int:
     """Milliseconds since 1970, UTC."""
@@ -138,13 +143,15 @@ class Store:
         row: tuple[Any, ...] | None = await self.read(lambda connection: connection.execute(query).first())
         return None if row is None else Stored(*row)
 
-    async def checks(self, limit: int, before_ms: int | None) -> list[Stored]:
-        """The newest checks, without their contents; `before_ms` goes on where a page before ended."""
+    async def checks(self, limit: int, before: str | None) -> list[Stored]:
+        """The newest checks, without their contents; `before` is the cursor where a page before ended."""
         columns = (CHECKS.c.id, CHECKS.c.created_ms, CHECKS.c.caller, CHECKS.c.share)
         query = select(*columns, ANSWERS.c.verdict, ANSWERS.c.findings).join(ANSWERS)
-        if before_ms is not None:
-            query = query.where(CHECKS.c.created_ms < before_ms)
-        query = query.order_by(CHECKS.c.created_ms.desc(), CHECKS.c.id).limit(limit)
+        if before is not None:
+            moment, _, id_ = before.partition(".")
+            at = int(moment)
+            query = query.where((CHECKS.c.created_ms < at) | ((CHECKS.c.created_ms == at) & (CHECKS.c.id < id_)))
+        query = query.order_by(CHECKS.c.created_ms.desc(), CHECKS.c.id.desc()).limit(limit)
         rows = await self.read(lambda connection: connection.execute(query).all())
         return [Stored(*row) for row in rows]
 
