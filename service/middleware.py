@@ -36,7 +36,7 @@ _POLICY = (
 )
 SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
+    (b"referrer-policy", b"same-origin"),  # with no-referrer, browsers send "Origin: null" for our own form
     (b"content-security-policy", _POLICY.encode()),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"cache-control", b"no-store"),

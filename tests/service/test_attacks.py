@@ -550,7 +550,7 @@ def test_every_answer_has_the_security_headers(client: TestClient) -> None:
     for answer in (client.get("/"), client.post("/check", json=BODY), client.get("/nothing"), client.get("/style.css")):
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert "default-src 'none'" in answer.headers["content-security-policy"]
-        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["referrer-policy"] == "same-origin"
 
 
 def test_markup_in_files_is_shown_and_not_run(client: TestClient) -> None:
