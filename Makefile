@@ -72,13 +72,13 @@ service-postgres: $(VENV)/.installed ## the same on a PostgreSQL that this insta
 
 page-test: $(VENV)/.installed ## the page in a headless Chromium (Debian's), and screenshots for docs
 	@command -v chromium >/dev/null || apt-get install -qq -y --no-install-recommends chromium chromium-driver fonts-dejavu >/dev/null
-	@$(BIN)/python -m pytest -q tests/service/test_page.py
+	@TEST_IMAGES=docs/images $(BIN)/python -m pytest -q tests/service/test_page.py
 
 docker-lint: $(VENV)/.installed ## hadolint over docker/
 	@$(BIN)/hadolint docker/*.Dockerfile
 
 docker-steps: ## the install steps of the images, run in a fresh Debian tree; no Docker engine is needed
-	@docker/try-steps
+	@docker/try-steps.py
 
 mutation: $(VENV)/.installed ## which version bounds no recorded case needs (after make conformance)
 	@$(BIN)/python -m tests.mutation .conformance/recorded.jsonl

@@ -76,14 +76,14 @@ KINDS: dict[str, Kind] = {
     "unreadable": Kind(
         422,
         "A file cannot be read",
-        "The training tools could not load this file either. `errors` says where and why.",
+        "The training tools could not load this file either. The answer says where and why.",
     ),
     "no-run": Kind(
         422,
         "These files do not make up a run",
-        "A run has one training file, one Accelerate file, or both. `errors` says which file does not fit.",
+        "A run has one training file, one Accelerate file, or both. The answer says which file does not fit.",
     ),
-    "invalid": Kind(422, "The request does not fit", "`errors` says which field, and what it takes."),
+    "invalid": Kind(422, "The request does not fit", "The answer says which field, and what it takes."),
     "key-reused": Kind(
         422,
         "This idempotency key was used for another request",
