@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXAMPLE := examples/llamafactory-qwen2.5-7b
 SHARED := ../shared
 
-.PHONY: docs help demo test lint types coverage bench corpus score conformance conformance-sample mutation hook-test format clean
+.PHONY: docs help demo test lint types coverage bench corpus score conformance conformance-sample evidence mutation hook-test format clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 24
@@ -54,6 +54,9 @@ conformance-sample: $(VENV)/.installed ## the fixed sample of it that CI runs
 	@mkdir -p .conformance
 	@$(BIN)/python -m tests.conformance.record --sample --out .conformance/sample.jsonl
 	@$(BIN)/python -m tests.conformance.compare .conformance/sample.jsonl --quiet --at-least 1
+
+evidence: $(VENV)/.installed ## look up the rules' source evidence in the released wheels
+	@$(BIN)/python -m tests.catalog.look_up .evidence docs/evidence/sources.json
 
 mutation: $(VENV)/.installed ## which version bounds no recorded case needs (after make conformance)
 	@$(BIN)/python -m tests.mutation .conformance/recorded.jsonl

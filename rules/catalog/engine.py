@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from fp8check.rules.catalog.context import Context
+    from fp8check.rules.catalog.fixes import Fix
     from fp8check.rules.catalog.rule import Found, Rule
     from fp8check.rules.reading import Span
 
@@ -29,6 +30,7 @@ class Finding(Record):
     related: tuple[Related, ...]
     notes: tuple[str, ...]
     help: str
+    fix: Fix | None = None
 
 
 class Open(Record):
@@ -92,6 +94,7 @@ def _finding(one: Rule, found: Found) -> Finding:
         found.related,
         found.notes,
         found.help,
+        found.fix,
     )
 
 

@@ -17,18 +17,6 @@ if TYPE_CHECKING:
     from fp8check.rules.settings.launch import Launch
     from fp8check.rules.settings.training import Training
 
-# Variables that sound as if they chose FP8 and that no release of Accelerate or transformers reads.
-READ_BY_NOBODY = {
-    "FP8_BACKEND": "ACCELERATE_FP8_BACKEND",
-    "FP8_FORMAT": "ACCELERATE_FP8_FORMAT",
-    "FP8_ENABLE_FSDP_FLOAT8_ALL_GATHER": "ACCELERATE_FP8_ENABLE_FSDP_FLOAT8_ALL_GATHER",
-    "ACCELERATE_CONFIG_FILE": "accelerate launch --config_file",
-    "ACCELERATE_FP8_AMAX_HISTORY_LENGTH": "ACCELERATE_FP8_AMAX_HISTORY_LEN",
-    "ACCELERATE_FP8_AMAX_COMPUTE_ALGORITHM": "ACCELERATE_FP8_AMAX_COMPUTE_ALGO",
-    "ACCELERATE_FP8_OPTIMIZATION_LEVEL": "ACCELERATE_FP8_OPT_LEVEL",
-    "ACCELERATE_FP8_OVERRIDE_LINEAR_PRECISION": "ACCELERATE_FP8_OVERRIDE_FPROP, _DGRAD and _WGRAD",
-}
-
 
 @rule(
     "FP101",

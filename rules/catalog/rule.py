@@ -14,6 +14,7 @@ from fp8check.rules.settings.values import Setting
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from fp8check.rules.catalog.fixes import Fix
     from fp8check.rules.reading import Node, Span
 
     Place = Setting | Node | Span | None
@@ -55,6 +56,7 @@ class Found(Record):
         related: other places, usually the line that lost or won.
         notes: further facts, one line each.
         help: what to write instead, in the imperative.
+        fix: the edits that do what `help` says, where a machine can do it.
     """
 
     message: str
@@ -63,6 +65,7 @@ class Found(Record):
     related: tuple[Related, ...] = ()
     notes: tuple[str, ...] = ()
     help: str = ""
+    fix: Fix | None = None
 
 
 class Rule(Record):
