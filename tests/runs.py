@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 from fp8check.rules import models
 from fp8check.rules.assemble import assemble, parse_launch
 from fp8check.rules.catalog import RULES
+from fp8check.rules.catalog.engine import crash
 from fp8check.rules.facts import Facts, Gpu
 from fp8check.rules.reading import read
 from fp8check.rules.report import examine
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from fp8check.rules.assemble import Assembled
     from fp8check.rules.reading import Document
     from fp8check.rules.report import Report
+    from fp8check.rules.triage.suppressions import Suppression
 
 # A training environment of today, all packages of it in the releases that were seen together on an H200.
 TODAY = {
@@ -84,13 +87,13 @@ def _gpus(gpu: str) -> list[Gpu] | None:
     return [] if gpu == "none" else [Gpu(0, names[gpu], gpu, 143771, mig=False)]
 
 
-def report_of(case: Mapping[str, object], only: str | None = None) -> Report:
-    """The report of the run that a case describes."""
+def assembled_of(case: Mapping[str, object]) -> Assembled:
+    """The run that a case describes."""
     documents: list[Document] = []
-    for key, path, kind in (("training", "train.yaml", "training"), ("accelerate", "accel.yaml", "accelerate")):
-        text = case.get(key)
+    for kind, path in (("training", "train.yaml"), ("accelerate", "accel.yaml")):
+        text = case.get(kind)
         if text is not None:
-            document = read(path, str(text).encode())
+            document = read(str(case.get(f"{kind} path", path)), str(text).encode())
             document.kind = kind
             documents.append(document)
     launch = parse_launch(case.get("launch"))  # type: ignore[arg-type]
@@ -99,5 +102,14 @@ def report_of(case: Mapping[str, object], only: str | None = None) -> Report:
     model = case.get("model")
     if isinstance(model, dict):
         one.run.model = models.from_config(model, "tiny", "config.json")
+    return one
+
+
+def report_of(case: Mapping[str, object], only: str | None = None, *, configured: Sequence[Suppression] = ()) -> Report:
+    """The report of the run that a case describes."""
+    one = assembled_of(case)
     rules = [rule for rule in RULES if only is None or rule.id == only]
-    return examine(one.run, one.documents, rules)
+    today = case.get("today")
+    failed = case.get("crashing")
+    crashes = () if failed is None else (crash(str(failed), KeyError("weather")),)
+    return examine(one.run, one.documents, rules, configured=configured, today=None if today is None else str(today))
