@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Mapping
 
     from fp8check.rules.catalog.engine import Crash
     from fp8check.rules.outcome import Outcome, Run
@@ -79,7 +79,7 @@ class Context:
 
     def __init__(self, run: Run, outcome: Outcome, documents: tuple[Document, ...] = ()) -> None:
         self.suppressions: Suppressions | None = None
-        self.known_rules: Collection[str] = ()
+        self.known_rules: Mapping[str, str] = {}
         self.crashes: tuple[Crash, ...] = ()
         self.run = run
         self.outcome = outcome

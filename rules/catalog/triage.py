@@ -8,7 +8,7 @@ from fp8check.rules.catalog.fixes import cut, unsafe
 from fp8check.rules.catalog.rule import ERROR, WARNING, Found, rule
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from fp8check.rules.catalog.engine import Crash
     from fp8check.rules.triage.suppressions import Suppression, Suppressions
@@ -59,7 +59,7 @@ def suppression_without_reason(suppressions: Suppressions) -> Iterator[Found]:
 
 
 @rule("FP992", "suppression-of-unknown-rule", WARNING, OWN)
-def suppression_of_unknown_rule(suppressions: Suppressions, known_rules: Collection[str]) -> Iterator[Found]:
+def suppression_of_unknown_rule(suppressions: Suppressions, known_rules: Mapping[str, str]) -> Iterator[Found]:
     """A suppression names a rule that does not exist.
 
     Why it hurts: a typing mistake suppresses nothing, and looks as if it did.
@@ -80,13 +80,13 @@ def suppression_of_unknown_rule(suppressions: Suppressions, known_rules: Collect
                 )
 
 
-def _did_you_mean(name: str, known: Collection[str]) -> str:
+def _did_you_mean(name: str, known: Mapping[str, str]) -> str:
     import difflib
 
-    near = difflib.get_close_matches(name.lower(), sorted(known), n=1, cutoff=0.7)
-    if not near:
-        return "fp8check rules lists them"
-    return f"did you mean {near[0].upper() if near[0][-1].isdigit() else near[0]}?"
+    lowered = name.lower()
+    digits = lowered.translate(str.maketrans("oil", "011"))
+    near = [digits] if digits in known else difflib.get_close_matches(lowered, known, n=1, cutoff=0.7)
+    return f"did you mean {known[near[0]]}?" if near else "fp8check rules lists them"
 
 
 @rule("FP993", "suppression-unused", WARNING, OWN)

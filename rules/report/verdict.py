@@ -12,7 +12,7 @@ from fp8check.rules.settings.versions import EARLIER
 from fp8check.rules.triage.suppressions import Suppressions, written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from fp8check.rules.catalog import Crash, Finding, Rule
     from fp8check.rules.outcome import Outcome, Run
@@ -127,11 +127,12 @@ def _with_findings(report: Report, findings: tuple[Finding, ...]) -> Report:
     return Report(**{**report.as_dict(), "findings": findings, "verdict": verdict})  # type: ignore[arg-type]
 
 
-def _names(rules: Iterable[Rule]) -> frozenset[str]:
-    return frozenset(name.lower() for one in rules for name in (one.id, one.name))
+def _names(rules: Iterable[Rule]) -> dict[str, str]:
+    """Ids and names of rules by themselves in lower case, as a suppression may write them."""
+    return {name.lower(): name for one in rules for name in (one.id, one.name)}
 
 
-def _decided(rules: Sequence[Rule], result: Result) -> frozenset[str]:
+def _decided(rules: Sequence[Rule], result: Result) -> Collection[str]:
     """Ids and names of rules that ran to an answer."""
     open_ = {one.rule for one in result.undecided} | {one.rule for one in result.crashes}
     return _names(one for one in rules if one.id not in open_)
