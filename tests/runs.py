@@ -66,31 +66,43 @@ def facts_of(case: Mapping[str, object]) -> Facts:
             facts.packages["transformer_engine_torch"] = version
     variables = case.get("variables", {})
     facts.variables = None if variables == "unknown" else dict(variables)  # type: ignore[call-overload]
-    facts.gpus = _gpus(str(case.get("gpu", "9.0")))
-    for name in ("cuda", "libraries", "transformer_engine"):
+    facts.gpus = _gpus(case.get("gpu", "9.0"))
+    facts.driver = case.get("driver")  # type: ignore[assignment]
+    for name in ("cuda", "libraries", "transformer_engine", "duplicates"):
         value = case.get(name)
         if isinstance(value, dict):
             setattr(facts, name, value)
     return facts
 
 
-def _gpus(gpu: str) -> list[Gpu] | None:
+def _gpus(gpu: object) -> list[Gpu] | None:
+    """GPUs from a compute capability, or from a list of capabilities and of maps with the fields of Gpu."""
     if gpu == "unknown":
         return None
+    if gpu == "none":
+        return []
+    return [_gpu(index, one) for index, one in enumerate(gpu if isinstance(gpu, list) else [gpu])]
+
+
+def _gpu(index: int, gpu: object) -> Gpu:
+    if isinstance(gpu, dict):
+        capability = str(gpu["compute_capability"])
+        return _gpu(index, capability)._replace(**{**gpu, "compute_capability": capability})
     names = {
         "8.0": "NVIDIA A100",
+        "8.6": "NVIDIA RTX A6000",
         "8.9": "NVIDIA RTX 4090",
         "9.0": "NVIDIA H200",
         "10.0": "NVIDIA B200",
         "12.0": "NVIDIA RTX 5090",
     }
-    return [] if gpu == "none" else [Gpu(0, names[gpu], gpu, 143771, mig=False)]
+    return Gpu(index, names[str(gpu)], str(gpu), 143771, mig=False)
 
 
 def assembled_of(case: Mapping[str, object]) -> Assembled:
     """The run that a case describes."""
     documents: list[Document] = []
-    for kind, path in (("training", "train.yaml"), ("accelerate", "accel.yaml")):
+    for kind, path in (("training", "train.yaml"), ("accelerate", "accel.yaml"), ("deepspeed", "ds.json")):
         text = case.get(kind)
         if text is not None:
             document = read(str(case.get(f"{kind} path", path)), str(text).encode())

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fp8check.rules.catalog.fixes import delete, unsafe
+from fp8check.rules.catalog.mending import write_bf16
 from fp8check.rules.catalog.rule import ERROR, WARNING, Found, rule
+from fp8check.rules.outcome import Undecided
 from fp8check.rules.outcome.accelerator import SMALLEST_CAPABILITY
 from fp8check.rules.outcome.prepare import mxfp8_support
 from fp8check.rules.settings.versions import parse
@@ -22,10 +25,11 @@ if TYPE_CHECKING:
     "FP701",
     "gpu-without-fp8",
     ERROR,
-    "accelerate 0.34.0 to 1.15.0 state.py: below compute capability 8.9 the precision becomes fp16",
-    "executed on accelerate 1.0.1, 1.10.1 and 1.15.0 with compute capability 8.0",
+    'accelerate 0.34.0..1.15.0 state.py "Will use FP16 instead": below compute capability 8.9',
+    "ran accelerate 1.15.0 [conformance release-handler-on-ampere-1.15]: fp16, and the layers converted",
+    "https://github.com/aredden/flux-fp8-api/issues/30",
 )
-def gpu_without_fp8(asked: Asked, gpus: Sequence[Gpu], outcome: Outcome) -> Iterator[Found]:
+def gpu_without_fp8(asked: Asked, gpus: Sequence[Gpu], facts: Facts, outcome: Outcome) -> Iterator[Found]:
     """The GPU has no FP8: its compute capability is below 8.9.
 
     Why it hurts: Accelerate does not stop. It trains in FP16, not in BF16, after one warning in the log: another
@@ -38,21 +42,26 @@ def gpu_without_fp8(asked: Asked, gpus: Sequence[Gpu], outcome: Outcome) -> Iter
     """
     if not asked.fp8:
         return
-    weak = [gpu for gpu in gpus if parse(gpu.compute_capability) < SMALLEST_CAPABILITY]
+    seen = facts.visible_gpus()
+    candidates = gpus if seen is None else seen
+    weak = [gpu for gpu in candidates if parse(gpu.compute_capability) < SMALLEST_CAPABILITY]
     if not weak:
         return
+    mixed = len(weak) < len(candidates)
+    if mixed and seen is None:
+        raise Undecided("which of the GPUs the run sees", "variables")
     happens = "Accelerate falls back to FP16, not BF16, with one line in the log"
     if outcome.error is not None and outcome.error.stage == "step":
         happens = f"the layers are converted and the first step fails: {outcome.error.message}"
-    mixed = len(weak) != len(gpus)
     yield Found(
         f"{weak[0].name} cannot compute in FP8 (compute capability {weak[0].compute_capability}, 8.9 is needed)",
         asked.fp8[0],
         happens,
-        notes=(f"GPU {weak[0].index} of {len(gpus)} is one of them; each process asks the GPU that it runs on",)
+        notes=("each process asks the GPU that it runs on, so that some train in FP8 and some do not",)
         if mixed
         else (),
         help="write mixed_precision: bf16 for this machine",
+        fix=write_bf16(asked.fp8[0]),
     )
 
 
@@ -60,8 +69,10 @@ def gpu_without_fp8(asked: Asked, gpus: Sequence[Gpu], outcome: Outcome) -> Iter
     "FP702",
     "mxfp8-off-blackwell",
     ERROR,
-    "Transformer Engine 2.6 pytorch/fp8.py check_mxfp8_support: 10.0 <= compute capability < 12.0",
-    "NVIDIA H200: ValueError MXFP8 block scaling is not available",
+    'transformer_engine 2.1.0..2.8.0 pytorch/fp8.py "Device compute capability 10.0 or higher required for MXFP8 execution"',
+    'transformer_engine 2.6.0..2.8.0 pytorch/fp8.py "is not supported on 12.0+ architectures yet"',
+    'transformer_engine 2.9.0..2.20.2 pytorch/quantization.py "is not supported on 12.0+ architectures yet"',
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl mxfp8]: ValueError MXFP8 block scaling is not available",
     "https://github.com/NVIDIA/TransformerEngine/issues/2668",
 )
 def mxfp8_off_blackwell(
@@ -77,18 +88,22 @@ def mxfp8_off_blackwell(
     Write instead: delete the line; delayed scaling runs on Hopper.
     """
     asked = accelerate.fp8.get("use_mxfp8_block_scaling")
-    if asked is None or not asked.value or not accelerate.wants_fp8() or not gpus:
+    if asked is None or not asked.value or not accelerate.wants_fp8():
         return
     if not outcome.stack.does("accelerate", "recipe reads mxfp8"):
         return
+    seen = run.facts.visible_gpus()
+    if seen is None:
+        raise Undecided("which of the GPUs the run sees", "variables")
     can, message = mxfp8_support(run, outcome.stack)
     if can:
         return
     yield Found(
-        f"MXFP8 is not available on {gpus[0].name} (compute capability {gpus[0].compute_capability})",
+        f"MXFP8 is not available on {seen[0].name} (compute capability {seen[0].compute_capability})",
         asked,
         message,
         help="delete use_mxfp8_block_scaling: delayed scaling runs here",
+        fix=unsafe(delete(asked)),
     )
 
 
@@ -96,7 +111,8 @@ def mxfp8_off_blackwell(
     "FP703",
     "no-gpu",
     WARNING,
-    "facts: NVML and nvidia-smi list no GPU",
+    "https://docs.nvidia.com/cuda/cuda-c-programming-guide/index.html#cuda-environment-variables",
+    'accelerate 1.15.0 utils/environment.py "def check_cuda_fp8_capability": without a GPU it goes on, on the CPU',
 )
 def no_gpu(asked: Asked, facts: Facts, gpus: Sequence[Gpu]) -> Iterator[Found]:
     """FP8 is asked for in a training environment that sees no GPU.
@@ -128,20 +144,29 @@ def no_gpu(asked: Asked, facts: Facts, gpus: Sequence[Gpu]) -> Iterator[Found]:
     "FP704",
     "driver-too-old",
     ERROR,
-    "CUDA compatibility: a driver runs programs of its own CUDA major release and older ones",
+    "https://docs.nvidia.com/deploy/cuda-compatibility/",
 )
 def driver_too_old(asked: Asked, facts: Facts) -> Iterator[Found]:
     """The driver is older than the CUDA that torch was built for.
 
     Why it hurts: torch finds no usable GPU, or the first kernel fails.
 
-    Example: a driver for CUDA 12.4 with a torch for CUDA 13.0.
+    Example: a driver for CUDA 12.4, or driver 570, with a torch for CUDA 13.0.
 
     Write instead: a newer driver, or a torch for the driver's CUDA.
     """
+    if not asked.fp8 or facts.gpus == []:
+        return
     cuda = facts.cuda or {}
-    torch, driver = cuda.get("torch"), cuda.get("driver")
-    if not asked.fp8 or not torch or not driver or parse(str(driver))[0] >= parse(str(torch))[0]:
+    if "torch" not in cuda:
+        raise Undecided("the CUDA that torch was built for", "packages")
+    torch = cuda["torch"]
+    if torch is None:
+        return  # FP620 speaks of that
+    driver = cuda.get("driver") or _cuda_of(facts.driver)
+    if driver is None:
+        raise Undecided("the CUDA that the driver supports", "gpus")
+    if parse(driver)[0] >= parse(torch)[0]:
         return
     yield Found(
         f"the driver supports CUDA {driver}, torch was built for CUDA {torch}",
@@ -149,3 +174,15 @@ def driver_too_old(asked: Asked, facts: Facts) -> Iterator[Found]:
         "torch cannot use this driver",
         help=f"upgrade the driver, or install a torch for CUDA {driver}",
     )
+
+
+# The first driver of each CUDA release (docs.nvidia.com/deploy/cuda-compatibility).
+_DRIVERS = ((580, "13.0"), (525, "12.0"), (450, "11.0"))
+
+
+def _cuda_of(driver: str | None) -> str | None:
+    """The CUDA release that a driver is for, from its version; None where that is not known."""
+    if driver is None:
+        return None
+    branch = parse(driver)[0]
+    return next((cuda for first, cuda in _DRIVERS if branch >= first), None)

@@ -36,8 +36,8 @@ def _place(asked: Asked) -> Setting | None:
     "FP601",
     "transformer-engine-missing",
     ERROR,
-    "accelerate 1.15.0 utils/dataclasses.py TERecipeKwargs: ImportError TransformerEngine is not available",
-    "executed on accelerate 1.15.0 with torchao only",
+    'accelerate 1.4.0..1.15.0 utils/dataclasses.py "TransformerEngine is not available. Please install it"',
+    'accelerate 0.34.0..1.15.0 utils/imports.py "transformer_engine": the metapackage is what is looked for',
 )
 def transformer_engine_missing(
     asked: Asked, packages: Mapping[str, str | None], facts: Facts, outcome: Outcome
@@ -68,8 +68,10 @@ def transformer_engine_missing(
     "FP602",
     "transformer-engine-incomplete",
     ERROR,
-    "Transformer Engine 2.9.0 METADATA: the metapackage has no dependencies; common/__init__.py RuntimeError",
-    "executed with 2.8.0, 2.12.0 and 2.20.2: found empty meta package; could not find shared object file",
+    'transformer_engine 2.9.0..2.20.2 common/__init__.py "Found empty `transformer-engine` meta package installed"',
+    "https://github.com/NVIDIA/TransformerEngine/issues/1541",
+    "https://github.com/huggingface/accelerate/issues/1757",
+    "https://github.com/NVIDIA/TransformerEngine/issues/1853",
 )
 def transformer_engine_incomplete(
     asked: Asked, outcome: Outcome, facts: Facts, transformer_engine: Mapping[str, object]
@@ -123,7 +125,7 @@ def _misfits(facts: Facts, transformer_engine: Mapping[str, object]) -> list[Mis
     "FP603",
     "transformer-engine-does-not-fit",
     ERROR,
-    "Transformer Engine common/__init__.py load_framework_extension: package version mismatch",
+    'transformer_engine 2.8.0..2.20.2 common/__init__.py "package version mismatch": an assertion at import',
     "https://github.com/NVIDIA/TransformerEngine/issues/2040",
 )
 def transformer_engine_does_not_fit(
@@ -154,7 +156,8 @@ def transformer_engine_does_not_fit(
     "FP604",
     "newer-than-known",
     INFO,
-    "rules/settings/versions.py NEWEST",
+    'accelerate 1.15.0 __init__.py "1.15.0": the newest release that was executed',
+    'transformers 5.23.0 __init__.py "5.23.0": the newest release that was executed',
 )
 def newer_than_known(outcome: Outcome, packages: Mapping[str, str | None]) -> Iterator[Found]:
     """A package is newer than the newest release that this tool knows.
@@ -178,8 +181,7 @@ def newer_than_known(outcome: Outcome, packages: Mapping[str, str | None]) -> It
     "FP605",
     "cuda-or-cudnn-too-old",
     ERROR,
-    "Transformer Engine 2.x docs/installation.rst: CUDA 12.1 (12.8 for Blackwell), cuDNN 9.3",
-    "Transformer Engine pytorch/quantization.py: CublasLt 12.1.3 on compute capability 8.9",
+    "https://docs.nvidia.com/deeplearning/transformer-engine/user-guide/installation.html",
 )
 def cuda_or_cudnn_too_old(asked: Asked, outcome: Outcome, facts: Facts) -> Iterator[Found]:
     """CUDA or cuDNN is older than what Transformer Engine 2 needs.
@@ -216,7 +218,7 @@ def cuda_or_cudnn_too_old(asked: Asked, outcome: Outcome, facts: Facts) -> Itera
     "FP606",
     "no-training-environment",
     INFO,
-    "facts: neither torch nor accelerate among the packages of the interpreter",
+    "ran fp8check 0.1.0 [executed no-training-environment]: an empty environment has no version of any package",
 )
 def no_training_environment(facts: Facts, outcome: Outcome, asked: Asked) -> Iterator[Found]:
     """The interpreter that was looked at has neither torch nor accelerate.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fp8check.rules.catalog.mending import use_torchao
 from fp8check.rules.catalog.rule import ERROR, INFO, WARNING, Found, rule
 from fp8check.rules.outcome.speed import Speed, predict_speed
 
@@ -23,7 +24,7 @@ FOLKLORE = 7e9  # the size that people name as the limit
     "FP401",
     "too-small-to-pay",
     WARNING,
-    "NVIDIA H200, eager, forward and backward of two decoder layers: 0.40x at 0.5B, 0.88x at 7B and 2,048 tokens",
+    "measured NVIDIA H200 [docs/evidence/h200-speed.jsonl]: forward and backward of two layers, 0.40x at 0.5B, 1.47x at 7B",
     "https://github.com/huggingface/accelerate/issues/2597",
     "https://github.com/NVIDIA/TransformerEngine/issues/671",
 )
@@ -62,7 +63,8 @@ def _better(speed: Speed) -> str:
     "FP402",
     "under-7b",
     INFO,
-    "NVIDIA H200: a 3B shape gains 1.29x at 16,384 tokens, a 7B shape loses 0.88x at 2,048",
+    "measured NVIDIA H200 [docs/evidence/h200-speed.jsonl]: a 3B shape gains at 16,384 tokens, a 7B shape loses at 2,048",
+    "https://github.com/huggingface/accelerate/issues/1647",
 )
 def under_7b(training: Training, model: ModelShape, asked: Asked) -> Iterator[Found]:
     """The model is under 7B parameters, the size that is often named as the limit for FP8.
@@ -88,11 +90,12 @@ def under_7b(training: Training, model: ModelShape, asked: Asked) -> Iterator[Fo
     "FP403",
     "tied-head-untied",
     ERROR,
-    "accelerate 1.15.0 accelerator.py _prepare_te, utils/transformer_engine.py convert_model",
-    "NVIDIA H200: tied embeddings untied, the head not in the optimizer",
-    "executed with a tied Llama: lm_head unchanged after a step while the embedding moved",
+    'accelerate 0.34.0..1.15.0 utils/transformer_engine.py "te_module = te.Linear(" !"requires_grad": a new weight',
+    'accelerate 0.34.0..1.15.0 accelerator.py "mapping = {p: new_named_params[n] for n, p in old_named_params.items()}"',
+    "ran accelerate 1.15.0 [conformance model-tied-te-1.15]: the tie is gone after prepare()",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl tied-te]: untied, the head not in the optimizer",
 )
-def tied_head_untied(training: Training, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
+def tied_head_untied(run: Run, training: Training, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
     """Transformer Engine unties the tied output head, and the head is never trained.
 
     Why it hurts: the converted lm_head is a new weight. The optimizer knows the tied one only, so the head stays at
@@ -117,6 +120,7 @@ def tied_head_untied(training: Training, model: ModelShape, outcome: Outcome) ->
         f"{model.name} ties its output head to the embedding (vocabulary {model.vocab:,})",
         notes=("Transformer Engine's lm_head is a new weight that the optimizer does not have",),
         help="use backend: AO with enable_fsdp_float8_all_gather: false, or a model whose head is not tied",
+        fix=use_torchao(run.accelerate),
     )
 
 
@@ -124,10 +128,11 @@ def tied_head_untied(training: Training, model: ModelShape, outcome: Outcome) ->
     "FP404",
     "layers-left-behind",
     WARNING,
-    "accelerate 0.34.0 to 1.15.0 utils/transformer_engine.py convert_model: `return` at an unaligned layer",
-    "executed on accelerate 1.0.1 and 1.15.0: with k_proj 24 wide, v_proj and o_proj stay behind too",
+    'accelerate 0.34.0..1.15.0 utils/transformer_engine.py "if any(p % 16 != 0 for p in module.weight.shape):": return',
+    "ran accelerate 1.15.0 [conformance model-one-odd-projection-te-1.15]: with k_proj 24 wide, v_proj and o_proj stay",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl intermediate-1000-te]: the feed-forward layers stay in BF16",
 )
-def layers_left_behind(training: Training, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
+def layers_left_behind(run: Run, training: Training, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
     """Linear layers stay in BF16 because a dimension is not divisible by 16.
 
     Why it hurts: FP8 GEMMs need it. With Transformer Engine one such layer also stops the conversion of the layers
@@ -144,11 +149,13 @@ def layers_left_behind(training: Training, model: ModelShape, outcome: Outcome) 
     expected = 0 if te else 2
     if coverage.total - coverage.converted <= expected or all("lora_" in name for name in coverage.left):
         return  # adapters whose rank 16 does not divide: FP503
+    better = te and coverage.left != ("lm_head",)  # torchao leaves the last layer alone in any case
     names = ", ".join(coverage.left[:4]) + (", ..." if len(coverage.left) > 4 else "")
     yield Found(
         f"only {coverage.converted} of {coverage.total} Linear layers will run in FP8",
         training.thing("model"),
         f"left in BF16: {names}",
-        notes=("one unaligned layer ends the conversion of its later siblings",) if te else (),
-        help="use backend: AO, which skips only the unaligned layer itself" if te else "",
+        notes=("one unaligned layer ends the conversion of its later siblings",) if better else (),
+        help="use backend: AO, which skips only the unaligned layer itself" if better else "",
+        fix=use_torchao(run.accelerate) if better else None,
     )

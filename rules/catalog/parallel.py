@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fp8check.rules.catalog.decided import require_decided
+from fp8check.rules.catalog.fixes import insert, replace, unsafe
+from fp8check.rules.catalog.mending import use_torchao, write
 from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.outcome.trainer import llamafactory_fp8
 
@@ -11,17 +14,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fp8check.rules.catalog.context import Asked
+    from fp8check.rules.catalog.fixes import Fix
     from fp8check.rules.outcome import Outcome, Run
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.training import Training
+    from fp8check.rules.settings.values import Setting
 
 
 @rule(
     "FP501",
     "te-with-checkpointing",
     ERROR,
-    "NVIDIA H200, script and HF Trainer: CheckpointError, a different number of tensors was saved",
-    "torch/utils/checkpoint.py: the recomputation runs after fp8_autocast has ended",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl hf-te-checkpointing]: CheckpointError in the first step",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl checkpoint-reentrant-te]: 2 backward FP8 GEMMs instead of 30",
+    'llamafactory 0.9.5 model/model_utils/checkpointing.py "if not model_args.disable_gradient_checkpointing:"',
     "https://github.com/NVIDIA/TransformerEngine/issues/776",
 )
 def te_with_checkpointing(training: Training, asked: Asked, outcome: Outcome) -> Iterator[Found]:
@@ -37,14 +43,11 @@ def te_with_checkpointing(training: Training, asked: Asked, outcome: Outcome) ->
     or backend AO.
     """
     checkpointing = outcome.checkpointing
-    if checkpointing is None or outcome.reentrant is None or not outcome.prepared.autocast:
-        return
-    if outcome.backend is None or outcome.backend.value != "TE" or outcome.prepared.coverage.converted == 0:
+    if checkpointing is None or not runs_te(outcome):
         return
     own = training.trainer == "llamafactory"
-    by_itself = checkpointing.origin.span is None
-    place = checkpointing if not by_itself else training.get("gradient_checkpointing") or training.get("fp8_backend")
-    place = place or asked.backend or (asked.fp8[0] if asked.fp8 else None)
+    place = checkpointing if checkpointing.origin.span is not None else training.get("gradient_checkpointing")
+    place = place or training.get("fp8_backend") or asked.backend or next(iter(asked.fp8), None)
     if outcome.reentrant:
         message = "gradient checkpointing takes the backward pass out of FP8"
         label = "the recomputation and its backward GEMMs run outside FP8 autocast"
@@ -54,16 +57,25 @@ def te_with_checkpointing(training: Training, asked: Asked, outcome: Outcome) ->
     notes = ("LLaMA-Factory switches gradient checkpointing on by itself",) if own else ()
     if checkpointing.origin.default is not None:
         notes = (f"{checkpointing.origin.default} switches gradient checkpointing on by default",)
-    switch = "disable_gradient_checkpointing: true" if own else "gradient_checkpointing: false"
-    yield Found(message, place, label, notes=notes, help=f"write {switch}, or use backend: AO")
+    key, value = ("disable_gradient_checkpointing", True) if own else ("gradient_checkpointing", False)
+    fix = unsafe(write(training.top, key, value))
+    yield Found(message, place, label, (), notes, f"write {key}: {str(value).lower()}, or use backend: AO", fix)
+
+
+def runs_te(outcome: Outcome) -> bool:
+    """Whether Transformer Engine's layers run in FP8, or the first step ends while they do."""
+    if outcome.backend is None or outcome.backend.value != "TE":
+        return False
+    return outcome.prepared.autocast and outcome.prepared.coverage.converted != 0
 
 
 @rule(
     "FP502",
     "te-under-fsdp2",
     ERROR,
-    "accelerate 1.6.0 to 1.15.0 accelerator.py _prepare_fsdp2: no apply_fp8_autowrap",
-    "NVIDIA H200, accelerate 1.15.0: 14 TE layers, fp8_enabled True, 0 FP8 GEMMs",
+    "ran accelerate 1.15.0 [conformance layout-fsdp2-TE-script-1.15]: layers converted, no FP8 autocast entered",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl fsdp2-te]: 14 TE layers, fp8_enabled True, 0 FP8 GEMMs",
+    "https://github.com/huggingface/accelerate/issues/3710",
 )
 def te_under_fsdp2(asked: Asked, outcome: Outcome, run: Run) -> Iterator[Found]:
     """Transformer Engine under FSDP2 never computes in FP8.
@@ -79,16 +91,14 @@ def te_under_fsdp2(asked: Asked, outcome: Outcome, run: Run) -> Iterator[Found]:
     if state is None or not state.is_fsdp2 or state.backend.value != "TE" or outcome.error is not None:
         return
     version = run.accelerate.fsdp.get("fsdp_version") if run.accelerate is not None else None
-    place = asked.backend or (asked.fp8[0] if asked.fp8 else version)
-    related = (Related(version, "FSDP2 is chosen here"),) if version is not None and place is not version else ()
-    notes = () if related else ("FSDP2 comes from the training arguments' default",)
     yield Found(
         "Transformer Engine under FSDP2 runs no GEMM in FP8",
-        place,
+        asked.backend or next(iter(asked.fp8), version),
         "layers are converted, but FP8 autocast is never entered",
-        related,
-        notes,
+        (Related(version, "FSDP2 is chosen here"),) if version is not None else (),
+        () if version is not None else ("FSDP2 comes from the training arguments",),
         "use backend: AO with fsdp_cpu_ram_efficient_loading: false",
+        use_torchao(run.accelerate, under_fsdp2=True) if version is not None else None,
     )
 
 
@@ -96,8 +106,8 @@ def te_under_fsdp2(asked: Asked, outcome: Outcome, run: Run) -> Iterator[Found]:
     "FP503",
     "te-thaws-lora-base",
     WARNING,
-    "accelerate 1.15.0 utils/transformer_engine.py convert_model does not copy requires_grad",
-    "NVIDIA H200, LoRA r=16: 57,344 parameters with requires_grad before prepare(), 5,300,224 after",
+    'accelerate 0.34.0..1.15.0 utils/transformer_engine.py "te_module = te.Linear(" !"requires_grad": it is not copied',
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl lora16-te]: 57,344 parameters with requires_grad become 5,300,224",
     "https://github.com/meta-pytorch/torchtune/issues/2833",
 )
 def te_thaws_lora_base(training: Training, asked: Asked, outcome: Outcome) -> Iterator[Found]:
@@ -110,9 +120,7 @@ def te_thaws_lora_base(training: Training, asked: Asked, outcome: Outcome) -> It
 
     Write instead: BF16 for LoRA; or freeze the base again after prepare().
     """
-    if not training.uses_lora or outcome.backend is None or outcome.backend.value != "TE":
-        return
-    if not outcome.prepared.autocast:
+    if not training.uses_lora or not runs_te(outcome):
         return
     rank = training.lora_rank
     adapters = (
@@ -132,8 +140,9 @@ def te_thaws_lora_base(training: Training, asked: Asked, outcome: Outcome) -> It
     "FP504",
     "fp8-on-quantized-base",
     ERROR,
-    "llamafactory 0.9.4 hparams/parser.py: ValueError",
-    "accelerate 1.15.0 utils/transformer_engine.py, torchao float8_linear_utils.py: any nn.Linear, Linear4bit too",
+    'llamafactory 0.9.4..0.9.5 hparams/parser.py "FP8 training is not compatible with quantization"',
+    'accelerate 0.34.0..1.15.0 utils/transformer_engine.py "isinstance(module, nn.Linear)": Linear4bit is one, too',
+    'torchao 0.17.0..0.18.0 float8/float8_linear_utils.py "isinstance(module, nn.Linear)": the same',
 )
 def fp8_on_quantized_base(run: Run, training: Training, asked: Asked, outcome: Outcome) -> Iterator[Found]:
     """FP8 training of a model that is loaded quantized.
@@ -163,10 +172,11 @@ def fp8_on_quantized_base(run: Run, training: Training, asked: Asked, outcome: O
     "FP505",
     "torchao-with-ram-efficient-loading",
     ERROR,
-    "accelerate 1.8.0 to 1.15.0 accelerator.py __init__: raised for FSDP1 as well",
-    "executed on accelerate 1.15.0; the launcher's own default is true",
+    'accelerate 1.8.0..1.15.0 accelerator.py "torchao with FSDP2 and cpu_ram_efficient_loading is not supported"',
+    "ran accelerate 1.15.0 [conformance layout-fsdp1-efficient-AO-script-1.15]: raised for FSDP1 as well",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl fsdp2-ao-ram-default]: the launcher's own default is true",
 )
-def torchao_with_ram_efficient_loading(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[Found]:
+def torchao_with_ram_efficient_loading(accelerate: AccelerateConfig, asked: Asked, outcome: Outcome) -> Iterator[Found]:
     """torchao under FSDP with cpu_ram_efficient_loading, which is the launcher's default.
 
     Why it hurts: Accelerator() raises ValueError. Leaving the key out does not help: the default is true.
@@ -175,6 +185,7 @@ def torchao_with_ram_efficient_loading(accelerate: AccelerateConfig, outcome: Ou
 
     Write instead: `fsdp_cpu_ram_efficient_loading: false` under fsdp_config.
     """
+    require_decided(asked, outcome)
     error = outcome.error
     if error is None or "cpu_ram_efficient_loading" not in error.message:
         return
@@ -184,4 +195,11 @@ def torchao_with_ram_efficient_loading(accelerate: AccelerateConfig, outcome: Ou
         written or accelerate.top.get("fsdp_config") or accelerate.fp8.get("backend"),
         "Accelerator() raises ValueError" + ("" if written else "; the launcher's default is true"),
         help="write fsdp_cpu_ram_efficient_loading: false under fsdp_config",
+        fix=_loading_off(accelerate, written),
     )
+
+
+def _loading_off(accelerate: AccelerateConfig, written: Setting | None) -> Fix | None:
+    if written is not None:
+        return unsafe(replace(written, False))
+    return unsafe(insert(accelerate.fsdp, "fsdp_cpu_ram_efficient_loading", False)) if accelerate.fsdp else None
