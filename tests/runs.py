@@ -8,8 +8,11 @@ from fp8check.rules import models
 from fp8check.rules.assemble import assemble, parse_launch
 from fp8check.rules.catalog import RULES
 from fp8check.rules.facts import Facts, Gpu
+from fp8check.rules.outcome import Script
 from fp8check.rules.reading import read
+from fp8check.rules.reading.source import decode
 from fp8check.rules.report import examine
+from fp8check.rules.settings.syntax import parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +50,13 @@ KNOWN = [
 ]
 
 
+FILES = (
+    ("training", "train.yaml", "training"),
+    ("accelerate", "accel.yaml", "accelerate"),
+    ("deepspeed", "ds.json", "deepspeed"),
+)
+
+
 def facts_of(case: Mapping[str, object]) -> Facts:
     """The machine that a case describes."""
     stack = case.get("stack", TODAY)
@@ -63,7 +73,7 @@ def facts_of(case: Mapping[str, object]) -> Facts:
             facts.packages["transformer_engine_torch"] = version
     variables = case.get("variables", {})
     facts.variables = None if variables == "unknown" else dict(variables)  # type: ignore[call-overload]
-    facts.gpus = _gpus(str(case.get("gpu", "9.0")))
+    facts.gpus = _gpus(str(case.get("gpu", "9.0")), int(str(case.get("gpus", 1))))
     for name in ("cuda", "libraries", "transformer_engine"):
         value = case.get(name)
         if isinstance(value, dict):
@@ -71,7 +81,7 @@ def facts_of(case: Mapping[str, object]) -> Facts:
     return facts
 
 
-def _gpus(gpu: str) -> list[Gpu] | None:
+def _gpus(gpu: str, number: int) -> list[Gpu] | None:
     if gpu == "unknown":
         return None
     names = {
@@ -81,13 +91,13 @@ def _gpus(gpu: str) -> list[Gpu] | None:
         "10.0": "NVIDIA B200",
         "12.0": "NVIDIA RTX 5090",
     }
-    return [] if gpu == "none" else [Gpu(0, names[gpu], gpu, 143771, mig=False)]
+    return [] if gpu == "none" else [Gpu(index, names[gpu], gpu, 143771, mig=False) for index in range(number)]
 
 
 def report_of(case: Mapping[str, object], only: str | None = None) -> Report:
     """The report of the run that a case describes."""
     documents: list[Document] = []
-    for key, path, kind in (("training", "train.yaml", "training"), ("accelerate", "accel.yaml", "accelerate")):
+    for key, path, kind in FILES:
         text = case.get(key)
         if text is not None:
             document = read(path, str(text).encode())
@@ -96,6 +106,11 @@ def report_of(case: Mapping[str, object], only: str | None = None) -> Report:
     launch = parse_launch(case.get("launch"))  # type: ignore[arg-type]
     trainer = case.get("trainer", "transformers" if "training" in case else None)
     (one,) = assemble(documents, facts_of(case), launch=launch, trainer=trainer)  # type: ignore[arg-type]
+    script = case.get("script")
+    if script is not None:
+        source = parse(decode("train.py", str(script).encode()))
+        assert source is not None
+        one.run.script = Script.of(source)
     model = case.get("model")
     if isinstance(model, dict):
         one.run.model = models.from_config(model, "tiny", "config.json")
