@@ -9,8 +9,11 @@ from fp8check.rules.assemble import assemble, parse_launch
 from fp8check.rules.catalog import RULES
 from fp8check.rules.catalog.engine import crash
 from fp8check.rules.facts import Facts, Gpu
+from fp8check.rules.outcome import Script
 from fp8check.rules.reading import read
+from fp8check.rules.reading.source import decode
 from fp8check.rules.report import examine
+from fp8check.rules.settings.syntax import parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,7 +69,7 @@ def facts_of(case: Mapping[str, object]) -> Facts:
             facts.packages["transformer_engine_torch"] = version
     variables = case.get("variables", {})
     facts.variables = None if variables == "unknown" else dict(variables)  # type: ignore[call-overload]
-    facts.gpus = _gpus(case.get("gpu", "9.0"))
+    facts.gpus = _gpus(case.get("gpu", "9.0"), int(str(case.get("gpus", 1))))
     facts.driver = case.get("driver")  # type: ignore[assignment]
     for name in ("cuda", "libraries", "transformer_engine", "duplicates"):
         value = case.get(name)
@@ -75,13 +78,13 @@ def facts_of(case: Mapping[str, object]) -> Facts:
     return facts
 
 
-def _gpus(gpu: object) -> list[Gpu] | None:
-    """GPUs from a compute capability, or from a list of capabilities and of maps with the fields of Gpu."""
+def _gpus(gpu: object, number: int) -> list[Gpu] | None:
+    """GPUs from a compute capability and their number, or from a list of capabilities and maps with Gpu's fields."""
     if gpu == "unknown":
         return None
     if gpu == "none":
         return []
-    return [_gpu(index, one) for index, one in enumerate(gpu if isinstance(gpu, list) else [gpu])]
+    return [_gpu(index, one) for index, one in enumerate(gpu if isinstance(gpu, list) else [gpu] * number)]
 
 
 def _gpu(index: int, gpu: object) -> Gpu:
@@ -115,6 +118,11 @@ def _assembled(case: Mapping[str, object], documents: Sequence[Document]) -> Ass
     launch = parse_launch(case.get("launch"))  # type: ignore[arg-type]
     trainer = case.get("trainer", "transformers" if "training" in case else None)
     (one,) = assemble(documents, facts_of(case), launch=launch, trainer=trainer)  # type: ignore[arg-type]
+    script = case.get("script")
+    if script is not None:
+        source = parse(decode("train.py", str(script).encode()))
+        assert source is not None
+        one.run.script = Script.of(source)
     model = case.get("model")
     if isinstance(model, dict):
         one.run.model = models.from_config(model, "tiny", "config.json")

@@ -114,6 +114,7 @@ _INPUTS: dict[str, Callable[[Context], object]] = {
     "training": lambda context: context.run.training if context.run.training.is_huggingface else None,
     "deepspeed": lambda context: context.run.deepspeed,
     "documents": lambda context: context.documents or None,
+    "script": lambda context: context.run.script.source,
     "packages": lambda context: context.run.facts.packages,
     "variables": lambda context: context.run.facts.variables,
     "gpus": lambda context: context.run.facts.gpus,

@@ -25,7 +25,7 @@ INFO = "info"
 SEVERITIES = (ERROR, WARNING, INFO)
 
 # Inputs without which there is nothing to look at: the rule does not apply.
-SUBJECTS = ("accelerate", "training", "deepspeed", "documents")
+SUBJECTS = ("accelerate", "training", "deepspeed", "documents", "script")
 # Inputs that may be unknown, and what would tell them.
 KNOWLEDGE = {
     "packages": "fp8check --python /path/to/train-env/bin/python, or --facts with the node's facts.json",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-SOURCE = re.compile(r"(?P<package>[a-z_]+) (?P<since>\d[\w.]*)(?:\.\.(?P<until>\d[\w.]*))? (?P<file>[\w./-]+\.\w+)")
+SOURCE = re.compile(
+    r"(?P<package>[a-z_]+) (?P<since>\d+(?:\.\w+)*)(?:\.\.(?P<until>\d+(?:\.\w+)*))? (?P<file>[\w./-]+\.\w+)"
+)
 TEXT = re.compile(r'(?P<absent>!)?"(?P<text>[^"]+)"')
 RAN = re.compile(r"ran (?P<stack>[^:\[]+?)(?: \[(?P<kind>conformance|executed) (?P<case>[^\]]+)\])?: (?P<seen>.+)")
 MEASURED = re.compile(r"measured (?P<gpu>NVIDIA [\w ]+?) \[(?P<file>docs/evidence/[\w.-]+)(?: (?P<case>[^\]]+))?\]: .+")
