@@ -63,6 +63,7 @@ mutation: $(VENV)/.installed ## which version bounds no recorded case needs (aft
 
 docs: $(VENV)/.installed ## write the generated pages anew
 	@$(BIN)/fp8check matrix --all > docs/compatibility.md
+	@$(BIN)/python -m tests.catalog.pages docs
 
 format: $(VENV)/.installed ## format the code
 	@$(BIN)/ruff check --fix --quiet .

@@ -19,8 +19,12 @@ if TYPE_CHECKING:
     "FP901",
     "unquoted-no",
     ERROR,
-    "YAML 1.1 as PyYAML reads it: no, NO, off are the boolean false",
-    "executed on accelerate 1.0.1 and 1.15.0: AttributeError 'bool' object has no attribute 'lower'",
+    "ran accelerate 1.15.0 [conformance file-precision-unquoted-no-1.15]: AttributeError: 'bool' object has "
+    "no attribute 'lower'",
+    "ran accelerate 1.15.0 [conformance file-distributed-unquoted-no-processes-1.15]: ValueError: You need to "
+    "manually pass in `--num_processes`",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl unquoted-no]: AttributeError: 'bool' object has no "
+    "attribute 'lower'",
 )
 def unquoted_no(accelerate: AccelerateConfig, launch: Launch, outcome: Outcome) -> Iterator[Found]:
     """An unquoted `no` or `NO` where Accelerate wants a word.
@@ -56,7 +60,8 @@ def unquoted_no(accelerate: AccelerateConfig, launch: Launch, outcome: Outcome) 
     "FP902",
     "duplicate-key",
     WARNING,
-    "PyYAML and json keep the last of two equal keys; OmegaConf and DeepSpeed refuse them",
+    "ran pyyaml 6.0.3, omegaconf 2.4.0, json of Python 3.11 [executed duplicate-key]: PyYAML and json keep "
+    "the last, OmegaConf refuses",
 )
 def duplicate_key(documents: Sequence[Document]) -> Iterator[Found]:
     """A key stands twice in one mapping.

@@ -25,9 +25,11 @@ _MEANT |= {"ms-amp": "MSAMP", "ms_amp": "MSAMP", "auto": "NO"}
     "FP201",
     "backend-spelling",
     ERROR,
-    "accelerate 1.9.0 to 1.15.0 utils/dataclasses.py FP8BackendType: exactly NO, TE, MSAMP, AO",
-    "executed on accelerate 1.10.1 and 1.15.0: te, ao, torchao, auto, Te, msamp",
-    "https://github.com/huggingface/accelerate: --fp8_backend takes only lower case, the reader only upper case",
+    'accelerate 1.9.0..1.15.0 utils/dataclasses.py "class FP8BackendType": NO, TE, MSAMP and AO, in capitals',
+    "ran accelerate 1.15.0 [conformance file-backend-lower-1.15]: ValueError 'te' is not a valid FP8BackendType",
+    "ran accelerate 1.15.0 [conformance file-backend-unquoted-no-1.15]: an unquoted NO arrives as False",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl backend-te]: ValueError in Accelerator()",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl backend-torchao]: ValueError in Accelerator()",
 )
 def backend_spelling(accelerate: AccelerateConfig, launch: Launch, outcome: Outcome) -> Iterator[Found]:
     """A backend name that Accelerate does not take: `te`, `torchao`, `ao`, ...
@@ -62,8 +64,11 @@ def backend_spelling(accelerate: AccelerateConfig, launch: Launch, outcome: Outc
     "FP202",
     "dead-wizard-key",
     WARNING,
-    "accelerate 0.34.0 to 1.15.0 commands/config/cluster.py writes it, utils/dataclasses.py reads another name",
-    "executed on accelerate 1.9.0 to 1.15.0: wizard's 16 and max become 1024 and most_recent",
+    'accelerate 0.34.0..1.15.0 commands/config/cluster.py "amax_history_length" "amax_compute_algorithm" '
+    '"optimization_level": what the wizard writes',
+    'accelerate 0.34.0..1.15.0 utils/dataclasses.py !"AMAX_HISTORY_LENGTH" "AMAX_HISTORY_LEN": what the runtime reads',
+    "ran accelerate 1.15.0 [conformance file-te-wizard-1.15]: history 16 becomes 1024",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl wizard-keys]: history 1024",
 )
 def dead_wizard_key(accelerate: AccelerateConfig) -> Iterator[Found]:
     """A key that `accelerate config` itself writes and that Accelerate does not read.
@@ -92,8 +97,10 @@ def dead_wizard_key(accelerate: AccelerateConfig) -> Iterator[Found]:
     "FP203",
     "unread-fp8-key",
     WARNING,
-    "accelerate 1.5.0 to 1.15.0 utils/launch.py setup_fp8_env exports any key; utils/dataclasses.py reads twelve",
-    "executed on accelerate 1.15.0: total_nonsense: 7 exported, no warning",
+    'accelerate 1.5.2..1.15.0 utils/launch.py "if arg.startswith(": any key that begins with fp8_ is exported',
+    'accelerate 1.10.1 utils/dataclasses.py !"USE_MXFP8_BLOCK_SCALING": it came with 1.11',
+    'accelerate 1.12.0 utils/dataclasses.py !"PAD_INNER_DIM": it came with 1.13',
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl typing-mistake]: accepted, and history 1024",
 )
 def unread_fp8_key(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[Found]:
     """A key of fp8_config that nothing reads in the accelerate release at hand.
@@ -134,10 +141,12 @@ def _did_you_mean(key: str) -> str:
     "FP204",
     "override-is-no-list",
     ERROR,
-    "accelerate 1.5.0 to 1.15.0 utils/launch.py: str(value[0..2]) of whatever the file holds",
-    "executed on accelerate 1.9.0 to 1.15.0: ValueError invalid truth value (",
-    "executed on accelerate 1.15.0: TypeError 'bool' object is not subscriptable",
-    "the YAML in Accelerate's own documentation has it",
+    'accelerate 1.9.0..1.15.0 utils/launch.py "= str(value[0])": the first three items of whatever the file holds',
+    "ran accelerate 1.15.0 [conformance file-te-docs-1.15]: ValueError: invalid truth value (",
+    "ran accelerate 1.15.0 [conformance file-te-override-scalar-1.15]: TypeError: 'bool' object is not subscriptable",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl override-string]: ValueError in Accelerator(): "
+    "invalid truth value (",
+    "https://github.com/huggingface/accelerate/issues/3489",
 )
 def override_is_no_list(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[Found]:
     """override_linear_precision is not a list of three booleans.
@@ -173,8 +182,10 @@ def override_is_no_list(accelerate: AccelerateConfig, outcome: Outcome) -> Itera
     "FP207",
     "most-recent-unreachable",
     WARNING,
-    "accelerate 0.34.0 to 1.15.0 utils/dataclasses.py KwargsHandler.to_kwargs drops values equal to its defaults",
-    "executed on accelerate 1.0.1, 1.10.1, 1.15.0: Transformer Engine gets max",
+    'accelerate 0.34.0..1.15.0 utils/dataclasses.py "if default_dict[k] != v": values equal to its own '
+    "defaults are not handed over",
+    "ran accelerate 1.15.0 [conformance file-te-most-recent-1.15]: Transformer Engine gets max",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl most-recent]: amax_compute_algo max",
 )
 def most_recent_unreachable(asked: Asked, outcome: Outcome) -> Iterator[Found]:
     """`amax_compute_algo: most_recent` never reaches Transformer Engine.
@@ -202,8 +213,11 @@ def most_recent_unreachable(asked: Asked, outcome: Outcome) -> Iterator[Found]:
     "FP208",
     "e5m2-is-refused",
     ERROR,
-    "Transformer Engine 1.5 to 2.20 common/recipe/__init__.py: Pure E5M2 training is not supported.",
-    "NVIDIA H200, Transformer Engine 2.20.2: pydantic ValidationError at prepare()",
+    'transformer_engine 1.13.0..2.20.2 common/recipe/__init__.py "Pure E5M2 training is not supported.": '
+    "asserted by the recipe",
+    'accelerate 1.8.1..1.15.0 commands/launch.py "E5M2": and offered by the launcher',
+    "ran accelerate 1.15.0 [conformance file-te-e5m2-1.15]: ValidationError in prepare()",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl e5m2]: ValidationError in prepare()",
 )
 def e5m2_is_refused(asked: Asked, outcome: Outcome) -> Iterator[Found]:
     """`fp8_format: E5M2`: Accelerate offers it, Transformer Engine refuses it.
@@ -232,8 +246,10 @@ def e5m2_is_refused(asked: Asked, outcome: Outcome) -> Iterator[Found]:
     "FP209",
     "mxfp8-with-amax",
     ERROR,
-    "accelerate 1.11.0 to 1.15.0 utils/transformer_engine.py apply_fp8_autowrap",
-    "executed on accelerate 1.15.0: ValueError `amax_history_len` is not supported for MXFP8 block scaling.",
+    'accelerate 1.11.0..1.15.0 utils/transformer_engine.py "`amax_history_len` is not supported for MXFP8 '
+    'block scaling.": raised in prepare()',
+    'accelerate 1.11.0..1.15.0 utils/transformer_engine.py "`amax_compute_algo` is not supported for MXFP8 '
+    'block scaling.": likewise',
 )
 def mxfp8_with_amax(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[Found]:
     """MXFP8 block scaling together with amax options of delayed scaling.
@@ -266,8 +282,11 @@ def mxfp8_with_amax(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[
     "FP211",
     "option-dropped-by-te",
     INFO,
-    "Transformer Engine 2.0 drops override_linear_precision, 2.2 drops interval; pydantic swallows unknown arguments",
-    "NVIDIA H200, Transformer Engine 2.20.2: accepted and silently dropped",
+    'transformer_engine 1.13.0..2.1.0 common/recipe/__init__.py "interval": still an argument',
+    'transformer_engine 2.2.0..2.20.2 common/recipe/__init__.py !"interval": gone',
+    'transformer_engine 1.13.0 common/recipe/__init__.py "override_linear_precision": still an argument',
+    'transformer_engine 2.1.0..2.20.2 common/recipe/__init__.py !"override_linear_precision": gone',
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl interval-override]: both accepted and dropped without a word",
 )
 def option_dropped_by_te(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[Found]:
     """A recipe option that the installed Transformer Engine drops without a word.

@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     "FP301",
     "config-not-read",
     ERROR,
-    "accelerate 0.34.0 to 1.15.0: only commands/launch.py reads the file",
-    "executed on accelerate 1.15.0: python and torchrun ignore default_config.yaml and any other",
+    'accelerate 0.34.0..1.15.0 commands/launch.py "defaults = load_config_from_file(args.config_file)": the '
+    "only reader of the file for a run",
+    'accelerate 0.34.0..1.15.0 accelerator.py !"load_config_from_file": Accelerator() reads none',
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl python-config-unread]: mixed precision no",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl hf-python-unread]: bf16, as the training file says",
 )
 def config_not_read(accelerate: AccelerateConfig, launch: Launch) -> Iterator[Found]:
     """An Accelerate file that asks for FP8 and that the launch does not read.
@@ -48,8 +51,8 @@ def config_not_read(accelerate: AccelerateConfig, launch: Launch) -> Iterator[Fo
     "FP302",
     "unknown-top-level-key",
     ERROR,
-    "accelerate 0.34.0 to 1.15.0 commands/config/config_args.py: ValueError for unknown keys",
-    "executed on accelerate 1.15.0: top-level fp8_backend and fp8",
+    'accelerate 0.34.0..1.15.0 commands/config/config_args.py "had unknown keys": ValueError',
+    "ran accelerate 1.15.0 [conformance file-unknown-key-1.15]: ValueError: the config file had unknown keys",
 )
 def unknown_top_level_key(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[Found]:
     """A top-level key of the Accelerate file that this release does not know: the launcher stops.
@@ -75,7 +78,10 @@ def unknown_top_level_key(accelerate: AccelerateConfig, outcome: Outcome) -> Ite
     "FP303",
     "does-not-start",
     ERROR,
-    "the whole model of the chain: tests/conformance compares it with the real packages",
+    "ran accelerate 1.15.0 [conformance file-precision-unknown-1.15]: ValueError: Unknown mixed_precision mode",
+    "ran accelerate 1.15.0 [conformance layout-fsdp1-TE-transformers-1.15]: ValueError: You must pass a model "
+    "and an optimizer together",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl hf-fsdp1-te]: the same on a GPU",
 )
 def does_not_start(outcome: Outcome) -> Iterator[Found]:
     """The run ends with an exception before or in its first step.
@@ -114,8 +120,10 @@ def does_not_start(outcome: Outcome) -> Iterator[Found]:
     "FP304",
     "lower-case-flag",
     ERROR,
-    "accelerate 1.9.0 to 1.15.0: commands/launch.py takes te, accelerator.py takes TE",
-    "executed on accelerate 1.10.1 and 1.15.0: ValueError 'te' is not a valid FP8BackendType",
+    'accelerate 1.9.0..1.15.0 utils/dataclasses.py "class FP8BackendType": upper case only',
+    'accelerate 1.9.0..1.15.0 commands/launch.py "--fp8_backend": lower case only',
+    "ran accelerate 1.15.0 [conformance flags-backend-te-1.15]: ValueError 'te' is not a valid FP8BackendType",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl flag-backend]: ValueError in Accelerator()",
 )
 def lower_case_flag(launch: Launch, outcome: Outcome, asked: Asked) -> Iterator[Found]:
     """`accelerate launch --fp8_backend te` cannot work.

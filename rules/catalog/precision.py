@@ -22,9 +22,15 @@ if TYPE_CHECKING:
     "FP101",
     "precision-flag-cancels-fp8",
     ERROR,
-    "transformers 4.45.2 to 5.23.0 training_args.py: bf16/fp16 replace ACCELERATE_MIXED_PRECISION",
-    "executed on transformers 4.45.2, 4.49.0, 4.53.3, 4.57.1, 5.6.0, 5.23.0",
-    "NVIDIA H200: Trainer with bf16=True and a TE config reports bf16, fp8_enabled False",
+    'transformers 4.45.2..4.57.1 training_args.py "mixed_precision_dtype = " "os.environ[": bf16 and fp16 '
+    "rewrite the variable",
+    'transformers 5.0.0..5.23.0 trainer.py "self.args.mixed_precision": and from 5.0 on they go to '
+    "Accelerator as an argument",
+    "ran transformers 5.23.0, accelerate 1.15.0 [conformance train-bf16-no-recipe-1.15]: mixed_precision "
+    "bf16, no layer converted",
+    "ran transformers 4.57.1, accelerate 1.10.1 [conformance train-bf16-no-recipe-1.10]: the same on transformers 4",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl hf-te-bf16]: Trainer with bf16=True and a TE config "
+    "reports bf16, fp8_enabled False",
     "https://github.com/huggingface/trl/issues/3860",
 )
 def precision_flag_cancels_fp8(run: Run, training: Training, asked: Asked, outcome: Outcome) -> Iterator[Found]:
@@ -80,8 +86,10 @@ def _what_is_left(outcome: Outcome) -> Iterator[str]:
     "FP102",
     "fp8-config-without-precision",
     ERROR,
-    "accelerate 0.34.0 to 1.15.0 commands/launch.py: an absent mixed_precision is `no`",
-    "executed on accelerate 1.15.0: mixed precision no, float32, no layer converted",
+    'accelerate 0.34.0..1.15.0 commands/launch.py "if defaults.mixed_precision is None": an absent '
+    "mixed_precision is `no`",
+    "ran accelerate 1.15.0 [conformance file-precision-missing-1.15]: mixed precision no, no layer converted",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl no-precision]: mixed precision no, backend NO",
 )
 def fp8_config_without_precision(accelerate: AccelerateConfig, launch: Launch) -> Iterator[Found]:
     """An fp8_config without `mixed_precision: fp8`: the whole section is ignored and the run is not in FP8.
@@ -111,8 +119,9 @@ def fp8_config_without_precision(accelerate: AccelerateConfig, launch: Launch) -
     "FP103",
     "fp8-config-unused",
     WARNING,
-    "accelerate 0.34.0 to 1.15.0 utils/launch.py: setup_fp8_env runs only for fp8",
-    "executed on accelerate 1.10.1, 1.11.0 and 1.15.0",
+    'accelerate 0.34.0..1.15.0 utils/launch.py "current_env = setup_fp8_env(args, current_env)": called for fp8 only',
+    "ran accelerate 1.15.0 [conformance file-bf16-with-recipe-1.15]: the section is not exported",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl bf16-with-fp8-config]: bf16, no layer converted",
 )
 def fp8_config_unused(accelerate: AccelerateConfig) -> Iterator[Found]:
     """An fp8_config beside a mixed_precision that is not fp8: nobody reads it.
@@ -139,10 +148,16 @@ def fp8_config_unused(accelerate: AccelerateConfig) -> Iterator[Found]:
     "FP108",
     "llamafactory-fp8-inert",
     ERROR,
-    "llamafactory 0.9.5 train/fp8_utils.py: the variable is set after TrainingArguments",
-    "llamafactory 0.9.4 train/sft/workflow.py, train/pt/workflow.py: model_args is not handed to the trainer; executed",
-    "transformers 5.0.0 training_args.py: mixed_precision frozen there; 5.3.0 trainer.py: kwargs_handlers never empty",
-    "executed: llamafactory 0.9.5 with transformers 5.6.0 and 5.23.0: 0 FP8 layers",
+    'llamafactory 0.9.5 train/fp8_utils.py "= backend" "not kwargs[": set after TrainingArguments; the patch '
+    "wants no handlers",
+    'transformers 5.0.0..5.23.0 training_args.py "self.mixed_precision = ": the precision is fixed when the '
+    "arguments are made",
+    'transformers 5.3.0..5.23.0 trainer.py "= [DistributedDataParallelKwargs(**ddp_kwargs)]": kwargs_handlers '
+    "is never empty",
+    'transformers 5.2.0 trainer.py !"= [DistributedDataParallelKwargs(**ddp_kwargs)]": the last release where '
+    "the patch works",
+    'llamafactory 0.9.4 train/sft/workflow.py "finetuning_args=finetuning_args" !"model_args=model_args": fp8 '
+    "is in model_args there",
     "https://github.com/hiyouga/LlamaFactory/issues/9500",
 )
 def llamafactory_fp8_inert(run: Run, training: Training, outcome: Outcome) -> Iterator[Found]:
@@ -194,7 +209,11 @@ def _patched(training: Training) -> bool:
     "FP109",
     "llamafactory-stage-without-fp8",
     ERROR,
-    "llamafactory 0.9.4, 0.9.5: only train/pt/trainer.py and train/sft/trainer.py call configure_fp8_environment",
+    'llamafactory 0.9.4..0.9.5 train/sft/trainer.py "configure_fp8_environment": wired here and in pt only',
+    'llamafactory 0.9.4..0.9.5 train/dpo/trainer.py !"fp8": dpo does not know it',
+    'llamafactory 0.9.4..0.9.5 train/kto/trainer.py !"fp8": nor does kto',
+    'llamafactory 0.9.4..0.9.5 train/ppo/trainer.py !"fp8": nor does ppo',
+    'llamafactory 0.9.4..0.9.5 train/rm/trainer.py !"fp8": nor does rm',
 )
 def llamafactory_stage_without_fp8(training: Training, outcome: Outcome) -> Iterator[Found]:
     """`fp8: true` in a LLaMA-Factory stage where FP8 is not wired.
@@ -224,7 +243,9 @@ def llamafactory_stage_without_fp8(training: Training, outcome: Outcome) -> Iter
     "FP110",
     "asked-fp8-but-not-fp8",
     ERROR,
-    "the whole model of the chain: tests/conformance compares it with the real packages",
+    'accelerate 1.4.0..1.7.0 accelerator.py "if self._mixed_precision == ": a handler is made and not counted',
+    "ran accelerate 1.5.2 [conformance script-kwarg-fp8-python-1.5]: the precision says fp8, no layer is converted",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl fsdp2-te]: fp8_enabled True and no FP8 GEMM",
 )
 def asked_fp8_but_not_fp8(asked: Asked, outcome: Outcome) -> Iterator[Found]:
     """FP8 is asked for, the run starts, and no layer runs in FP8.

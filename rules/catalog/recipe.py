@@ -25,9 +25,13 @@ _MEANT |= {"ms-amp": "MSAMP", "ms_amp": "MSAMP", "auto": "NO"}
     "FP205",
     "recipe-not-as-written",
     ERROR,
-    "accelerate 1.9.0 to 1.15.0 accelerator.py: no recipe handler is built unless the precision is fp8",
-    "accelerate 1.4.0 to 1.15.0 accelerator.py _prepare_deepspeed: passes fp8_recipe_handler, which is None",
-    "NVIDIA H200: Trainer with bf16=True runs HYBRID/1024 instead of E4M3/16",
+    'accelerate 1.6.0..1.15.0 accelerator.py "model = apply_fp8_autowrap(model, self.fp8_recipe_handler)": '
+    "under DeepSpeed the recipe is dropped",
+    'accelerate 1.9.0..1.15.0 accelerator.py "if self.fp8_enabled and not self.has_fp8_handler": no recipe '
+    "unless the precision is fp8",
+    "ran accelerate 1.15.0 [conformance train-bf16-te-1.15]: E4M3 and 16 become HYBRID and 1024",
+    "ran accelerate 1.15.0 [conformance deepspeed1-TE-script-1.15-deepspeed]: history 16 becomes 1024",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl hf-te-bf16]: HYBRID and 1024 instead of E4M3 and 16",
 )
 def recipe_not_as_written(asked: Asked, outcome: Outcome, run: Run) -> Iterator[Found]:
     """The recipe that runs is not the one that was written.
@@ -93,8 +97,7 @@ def _fixed(run: Run, outcome: Outcome) -> bool:
     "FP206",
     "llamafactory-fixed-recipe",
     WARNING,
-    "llamafactory 0.9.5 train/fp8_utils.py patch_accelerator_for_fp8: HYBRID, 16, max are literals",
-    "executed: llamafactory 0.9.5 with accelerate 1.10.1 and a TE config of history 1024: history 16",
+    'llamafactory 0.9.5 train/fp8_utils.py "amax_history_len=16": HYBRID, 16 and max are literals',
 )
 def llamafactory_fixed_recipe(run: Run, training: Training, asked: Asked, outcome: Outcome) -> Iterator[Found]:
     """LLaMA-Factory's `fp8_backend: te` brings its own recipe and drops the one of the Accelerate file.
@@ -131,9 +134,13 @@ def llamafactory_fixed_recipe(run: Run, training: Training, asked: Asked, outcom
     "FP210",
     "torchao-trains-nothing",
     ERROR,
-    "accelerate 1.13.0 to 1.15.0 utils/dataclasses.py AORecipeKwargs: enable_fsdp_float8_all_gather defaults to true",
-    "NVIDIA H200, accelerate 1.15.0, torchao 0.17.0: 13 of 13 converted weights unchanged after the step",
-    "executed with torchao 0.13, 0.15 and 0.17 on accelerate 1.13 and 1.15",
+    'accelerate 1.13.0..1.15.0 utils/dataclasses.py "ENABLE_FSDP_FLOAT8_ALL_GATHER": on by default',
+    'accelerate 1.12.0 utils/dataclasses.py !"ENABLE_FSDP_FLOAT8_ALL_GATHER": left to torchao before, where it is off',
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl ao-default]: 13 of 13 converted weights unchanged "
+    "after the step",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl hf-ao]: the same with the Trainer",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl lora16-ao]: no parameter moves at all",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl ao-gather-off]: with the option off they all move",
 )
 def torchao_trains_nothing(asked: Asked, outcome: Outcome) -> Iterator[Found]:
     """With torchao, none of the converted weights is trained.
@@ -169,8 +176,9 @@ def torchao_trains_nothing(asked: Asked, outcome: Outcome) -> Iterator[Found]:
     "FP212",
     "backend-not-named",
     WARNING,
-    "accelerate 1.8.0 to 1.15.0 accelerator.py: torchao, then Transformer Engine, then MS-AMP",
-    "NVIDIA H200, both installed, no backend: torchao",
+    'accelerate 1.8.0..1.15.0 accelerator.py "# Prioritize AO -> TE -> MSAMP": the order',
+    "ran accelerate 1.15.0 [conformance file-recipe-empty-1.15]: torchao, with Transformer Engine installed",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl no-backend]: both installed, torchao runs",
 )
 def backend_not_named(
     asked: Asked, outcome: Outcome, accelerate: AccelerateConfig, packages: object
@@ -206,8 +214,8 @@ def backend_not_named(
     "FP213",
     "llamafactory-backend-ignored",
     WARNING,
-    "llamafactory 0.9.4, 0.9.5 train/fp8_utils.py: FP8_BACKEND is written, Accelerate reads ACCELERATE_FP8_BACKEND",
-    "executed: torchao, msamp, auto and TE (upper case) all leave the choice to Accelerate",
+    'llamafactory 0.9.4..0.9.5 train/fp8_utils.py "FP8_BACKEND": written; Accelerate reads ACCELERATE_FP8_BACKEND',
+    'accelerate 1.9.0..1.15.0 accelerator.py "ACCELERATE_FP8_BACKEND": the name that is read',
 )
 def llamafactory_backend_ignored(run: Run, training: Training, outcome: Outcome) -> Iterator[Found]:
     """LLaMA-Factory's `fp8_backend` is looked at for `te` only.

@@ -18,6 +18,7 @@ from fp8check.rules.catalog import (
     precision,
     recipe,
     tokens,
+    triage,
     variables,
 )
 from fp8check.rules.catalog.rule import Rule
@@ -129,6 +130,12 @@ _FUNCTIONS = (
     hardware.te_on_rtx_50,
     files.unquoted_no,
     files.duplicate_key,
+    triage.suppression_malformed,
+    triage.suppression_without_reason,
+    triage.suppression_of_unknown_rule,
+    triage.suppression_unused,
+    triage.suppression_expired,
+    triage.internal_error,
 )
 
 RULES: tuple[Rule, ...] = tuple(function.rule for function in _FUNCTIONS)  # type: ignore[attr-defined]
@@ -137,7 +144,7 @@ RULES: tuple[Rule, ...] = tuple(function.rule for function in _FUNCTIONS)  # typ
 LAST_RESORT = frozenset(("FP110", "FP303"))
 
 
-def find(name: str) -> Rule | None:
+def find(name: str, rules: tuple[Rule, ...] = RULES) -> Rule | None:
     """The rule of that number or name, in any case."""
     wanted = name.lower()
-    return next((one for one in RULES if wanted in (one.id.lower(), one.name)), None)
+    return next((one for one in rules if wanted in (one.id.lower(), one.name)), None)

@@ -29,8 +29,14 @@ READ_BY_NOBODY = {
     "FP104",
     "leftover-backend-variable",
     ERROR,
-    "accelerate 1.9.0 to 1.15.0 accelerator.py fp8_backend: the variable counts whatever the precision is",
-    "executed on accelerate 1.10.1, 1.12.0, 1.15.0; NVIDIA H200: bf16 run with 45 FP8 GEMMs",
+    'accelerate 1.9.0..1.15.0 accelerator.py "return FP8BackendType(parse_choice_from_env(": it counts '
+    "whatever the precision is",
+    'accelerate 1.8.1 accelerator.py !"return FP8BackendType(parse_choice_from_env(": the release before does '
+    "not read it",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl leftover-te]: a bf16 run with 45 FP8 GEMMs, HYBRID "
+    "and history 1024",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl leftover-ao]: AttributeError in prepare(): "
+    "'NoneType' object has no attribute 'config'",
 )
 def leftover_backend_variable(variables: Mapping[str, str], outcome: Outcome) -> Iterator[Found]:
     """ACCELERATE_FP8_BACKEND is set in the shell of a run that is not FP8.
@@ -65,8 +71,12 @@ def leftover_backend_variable(variables: Mapping[str, str], outcome: Outcome) ->
     "FP105",
     "variable-overwritten",
     WARNING,
-    "accelerate 0.34.0 to 1.15.0 utils/launch.py: the child's environment is written over the shell's",
-    "executed on accelerate 1.10.1 and 1.15.0: MARGIN=3 -> 0, FORMAT=E4M3 -> HYBRID",
+    'accelerate 0.34.0..1.15.0 utils/launch.py "= str(mixed_precision)": the precision is always written',
+    'accelerate 1.5.2..1.15.0 utils/launch.py "= str(getattr(args, arg))": and for fp8 every option that is not None',
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl overwritten]: ACCELERATE_MIXED_PRECISION=fp8 in the "
+    "shell, bf16 in the file: bf16",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl shell-format]: ACCELERATE_FP8_FORMAT in the shell "
+    "becomes HYBRID",
 )
 def variable_overwritten(variables: Mapping[str, str], outcome: Outcome) -> Iterator[Found]:
     """A shell variable that `accelerate launch` overwrites.
@@ -104,8 +114,12 @@ def _all_overridden(setting: Setting) -> Iterator[Setting]:
     "FP106",
     "variable-decides",
     WARNING,
-    "accelerate 1.9.0 to 1.15.0: ACCELERATE_FP8_BACKEND and ..USE_MXFP8_BLOCK_SCALING survive the launcher",
-    "executed on accelerate 1.10.1 and 1.15.0; without a launcher every variable counts",
+    'accelerate 1.9.0..1.15.0 accelerator.py "parse_choice_from_env(": the backend is read from the environment',
+    'accelerate 1.11.0..1.15.0 utils/dataclasses.py "USE_MXFP8_BLOCK_SCALING": no flag of the launcher '
+    "overwrites this one",
+    "ran accelerate 1.15.0, no launcher [conformance release-e5m2-variable-1.15]: the variables are the whole recipe",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl python-variables]: precision, backend and history "
+    "16 from the shell",
 )
 def variable_decides(run: Run, variables: Mapping[str, str], outcome: Outcome) -> Iterator[Found]:
     """A shell variable decides what no file of the run says.
@@ -138,8 +152,9 @@ def variable_decides(run: Run, variables: Mapping[str, str], outcome: Outcome) -
     "FP107",
     "unread-variable",
     WARNING,
-    "accelerate 0.34.0 to 1.15.0, transformers 4.45.2 to 5.23.0: no occurrence in the wheels",
-    "executed on accelerate 1.15.0: FP8_BACKEND=te leaves the backend to be found automatically",
+    'accelerate 0.34.0..1.15.0 accelerator.py !"ACCELERATE_CONFIG_FILE": no release has such a variable',
+    "ran accelerate 1.15.0, transformers 5.23.0, all modules searched [executed unread-variables]: none of "
+    "the names occurs",
 )
 def unread_variable(variables: Mapping[str, str]) -> Iterator[Found]:
     """A variable that sounds like FP8 and that nothing reads.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fp8check.rules.outcome.stop import Stop
+from fp8check.rules.outcome.stop import Stop, Undecided
 from fp8check.rules.settings.values import Origin, Setting
 from fp8check.rules.settings.versions import at_least
 
@@ -43,6 +43,10 @@ def hand_over(run: Run, stack: Stack, started: Started) -> Handed:
         Stop: the trainer refuses its configuration.
     """
     if not run.training.is_huggingface:
+        if run.script.unknown:
+            raise Undecided(run.script.unknown, "fp8check cannot run the script: write what it passes as a literal")
+        for name, setting in run.script.environment.items():
+            started.environment[name] = setting.over(started.environment.get(name))
         handed = Handed(run.script.mixed_precision)
         handed.handler = run.script.handler
         handed.handler_arguments = run.script.handler_arguments

@@ -8,8 +8,8 @@ is run again with nothing known of the machine: it must be found all the same.
 A case has a name and what its run is made of:
 `training`, `accelerate`, `deepspeed` (file contents), `trainer`, `launch`, `stack` (package versions; what is not named
 is absent; `unknown` for nothing known), `variables`, `gpu` (a compute capability, a list of them or of maps with the
-fields of Gpu, `none` or `unknown`), `cuda`, `libraries`, `driver`, `duplicates`, `transformer_engine`, `model` (a
-config.json), `script` (a training script's text). It may say
+fields of Gpu, `none` or `unknown`), `gpus` (how many of it), `cuda`, `libraries`, `driver`, `duplicates`, `transformer_engine`, `model` (a
+config.json), `script` (a training script's text), `today`, `crashing` (a rule that fails). It may say
 where it is found (`at`), how often (`times`), the exact `message` or `help`, a part of the `label`, and which failures
 of the catalogue it proves to be caught (`proves`).
 """

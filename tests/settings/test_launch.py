@@ -6,6 +6,8 @@ import pytest
 
 from fp8check.rules.settings.launch import LaunchError, parse
 
+_REST = ("--config", "c.yaml", "--mixed_precision")
+
 
 @pytest.mark.parametrize(
     ("command", "tool", "flags", "script", "arguments"),
@@ -44,6 +46,48 @@ from fp8check.rules.settings.launch import LaunchError, parse
         ),
         ("llamafactory-cli train cfg.yaml", "python", {}, "llamafactory-cli", ("train", "cfg.yaml")),
         ("deepspeed t.py", "deepspeed", {}, "t.py", ()),
+        (
+            "trl sft --config c.yaml --accelerate_config fsdp2 --num_processes=2 --multi-gpu --debug x",
+            "accelerate",
+            {"config_file": "fsdp2", "num_processes": "2", "multi_gpu": True},
+            "trl",
+            (
+                "sft",
+                *[
+                    "--config",
+                    "c.yaml",
+                    "--accelerate_config",
+                    "fsdp2",
+                    "--num_processes=2",
+                    "--multi-gpu",
+                    "--debug",
+                    "x",
+                ],
+            ),
+        ),
+        ("trl sft --config c.yaml --mixed_precision", "accelerate", {"mixed_precision": ""}, "trl", ("sft", *_REST)),
+        ("axolotl train c.yaml", "accelerate", {}, "axolotl", ("train", "c.yaml")),
+        (
+            "axolotl train c.yaml --num-processes 2 -- --config_file a.yaml --multi_gpu",
+            "accelerate",
+            {"config_file": "a.yaml", "multi_gpu": True, "num_processes": "2"},
+            "axolotl",
+            ("train", "c.yaml", "--num-processes", "2", "--", "--config_file", "a.yaml", "--multi_gpu"),
+        ),
+        (
+            "axolotl train c.yaml --launcher torchrun -- --nproc_per_node 2 --standalone",
+            "torchrun",
+            {"nproc_per_node": "2", "standalone": True},
+            "axolotl",
+            ("train", "c.yaml", "--launcher", "torchrun", "--", "--nproc_per_node", "2", "--standalone"),
+        ),
+        (
+            "axolotl train c.yaml --launcher=python",
+            "python",
+            {},
+            "axolotl",
+            ("train", "c.yaml", "--launcher=python"),
+        ),
     ],
 )
 def test_parse(
