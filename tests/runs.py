@@ -125,7 +125,7 @@ def _assembled(case: Mapping[str, object], documents: Sequence[Document]) -> Ass
         one.run.script = Script.of(source)
     model = case.get("model")
     if isinstance(model, dict):
-        one.run.model = models.from_config(model, "tiny", "config.json")
+        one.run.model = models.from_config(model, one.run.training.model or "tiny", "config.json")
     return one
 
 

@@ -134,6 +134,7 @@ def deepspeed_forgets_fp8(asked: Asked, outcome: Outcome) -> Iterator[Found]:
 
     Write instead: accelerate 1.11 or newer.
     """
+    require_decided(asked, outcome)
     state = outcome.accelerator
     if not asked.fp8 or state is None or state.distributed_type != "DEEPSPEED":
         return

@@ -8,7 +8,7 @@ from fp8check.rules.catalog.decided import require_decided
 from fp8check.rules.catalog.rule import ERROR, INFO, WARNING, Found, rule
 from fp8check.rules.outcome import Undecided
 from fp8check.rules.outcome.compiled import compiled_by
-from fp8check.rules.settings.versions import NEWEST, at_least, parse
+from fp8check.rules.settings.versions import NEWEST, at_least, parse, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -410,7 +410,7 @@ def _wants_msamp(asked: Asked) -> bool:
     'transformer_engine 1.13.0 pytorch/fp8.py !"def check_mxfp8_support"',
     "ran accelerate 1.12.0 [conformance release-mxfp8-9.0-1.12-te2.9]: AttributeError in prepare()",
 )
-def accelerate_does_not_fit_te(asked: Asked, outcome: Outcome) -> Iterator[Found]:
+def accelerate_does_not_fit_te(asked: Asked, packages: Mapping[str, str | None], outcome: Outcome) -> Iterator[Found]:
     """Accelerate and Transformer Engine are of releases that do not go together.
 
     Why it hurts: from 1.11 on, Accelerate asks Transformer Engine whether MXFP8 is available, though nobody wants it.
@@ -519,8 +519,8 @@ def nan_from_compiled_float8(run: Run, packages: Mapping[str, str | None], outco
 
     Write instead: torchao 0.18 or newer.
     """
-    torch, torchao = packages.get("torch"), packages.get("torchao")
-    if not torch or not torchao or not at_least(parse(torch), 2, 14) or at_least(parse(torchao), 0, 18):
+    torch, torchao = parsed(packages.get("torch")), parsed(packages.get("torchao"))
+    if torch is None or torchao is None or not at_least(torch, 2, 14) or at_least(torchao, 0, 18):
         return
     compiles = compiled_by(run)
     if compiles is None or outcome.trains_in_fp8 is not True:
@@ -528,7 +528,7 @@ def nan_from_compiled_float8(run: Run, packages: Mapping[str, str | None], outco
     if outcome.backend is None or outcome.backend.value != "AO":
         return
     yield Found(
-        f"torch {torch} compiles float8 of torchao {torchao} to code that yields NaN",
+        f"torch {packages['torch']} compiles float8 of torchao {packages['torchao']} to code that yields NaN",
         compiles if compiles.origin.span is not None else None,
         "the backward pass may be NaN or infinite, without a fault of the model",
         help="upgrade torchao to 0.18 or newer",
@@ -633,14 +633,14 @@ def llamafactory_refuses_version(
     if (facts.variables or {}).get("DISABLE_VERSION_CHECK", "0").lower() in ("true", "y", "1"):
         return
     for name, (oldest, newest) in ranges.items():
-        version = packages.get(name)
-        if not version or (at_least(parse(version), *oldest) and not at_least(parse(version), *newest, 1)):
+        version = parsed(packages.get(name))
+        if version is None or (at_least(version, *oldest) and not at_least(version, *newest, 1)):
             continue
         if facts.variables is None:
             raise Undecided("whether DISABLE_VERSION_CHECK is set", "variables")
         low, high = (".".join(map(str, bound)) for bound in (oldest, newest))
         yield Found(
-            f"llamafactory {own} refuses {name} {version}",
+            f"llamafactory {own} refuses {name} {packages[name]}",
             training.get("fp8") or training.thing("model"),
             f"it checks for {name} {low} to {high}, and raises ImportError",
             help=f"install {name} {low} to {high}, or set DISABLE_VERSION_CHECK=1",
@@ -682,13 +682,13 @@ def accelerate_too_old_for_trainer(
 
     Write instead: accelerate 1.13 or newer.
     """
-    accelerate, transformers = packages.get("accelerate"), packages.get("transformers")
-    if not asked.fp8 or not accelerate or not transformers or not at_least(parse(transformers), 5):
+    accelerate, transformers = parsed(packages.get("accelerate")), parsed(packages.get("transformers"))
+    if not asked.fp8 or accelerate is None or transformers is None or not at_least(transformers, 5):
         return
-    if at_least(parse(accelerate), 1, 1):
+    if at_least(accelerate, 1, 1):
         return
     yield Found(
-        f"transformers {transformers} refuses accelerate {accelerate}",
+        f"transformers {packages['transformers']} refuses accelerate {packages['accelerate']}",
         asked.fp8[0],
         "TrainingArguments raise ImportError: accelerate 1.1.0 is the oldest",
         help="upgrade to accelerate 1.13 or newer",

@@ -247,7 +247,7 @@ def te_under_fsdp1_in_trainer(asked: Asked, run: Run, outcome: Outcome) -> Itera
     "ran accelerate 1.15.0 [executed megatron-fp8]: fp8 sets neither bf16 nor fp16 among Megatron-LM's arguments",
     "https://github.com/NVIDIA/Megatron-LM/pull/485",
 )
-def megatron_without_fp8(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[Found]:
+def megatron_without_fp8(run: Run, accelerate: AccelerateConfig, asked: Asked, outcome: Outcome) -> Iterator[Found]:
     """`mixed_precision: fp8` with Megatron-LM, to which Accelerate hands no FP8 setting.
 
     Why it hurts: Accelerate converts no layer under Megatron-LM, and of the precisions it hands on bf16 and fp16 only.
@@ -257,19 +257,20 @@ def megatron_without_fp8(accelerate: AccelerateConfig, outcome: Outcome) -> Iter
 
     Write instead: `mixed_precision: bf16`; FP8 is set in Megatron-LM's own arguments.
     """
-    precision = accelerate.mixed_precision
-    state = outcome.accelerator
-    if precision is None or not accelerate.wants_fp8() or state is None or state.distributed_type != "MEGATRON_LM":
+    chosen = accelerate.distributed_type
+    if chosen is None or chosen.value != "MEGATRON_LM" or run.config_read is None or not asked.fp8:
+        return
+    if outcome.error is not None:
         return
     skips = outcome.stack.does("accelerate", "megatron skips conversion")
     yield Found(
         "under Megatron-LM mixed_precision: fp8 means FP32",
-        precision,
+        asked.fp8[0],
         "of this Accelerate hands nothing to Megatron-LM, neither fp8 nor bf16",
-        (Related(accelerate.distributed_type, "Megatron-LM is chosen here"),),
+        (Related(chosen, "Megatron-LM is chosen here"),),
         ("no layer is converted either",) if skips else (),
         "write mixed_precision: bf16, and set fp8 in Megatron-LM's own arguments",
-        write_bf16(precision),
+        write_bf16(asked.fp8[0]),
     )
 
 
@@ -393,23 +394,20 @@ def te_under_tensor_parallelism(run: Run, outcome: Outcome) -> Iterator[Found]:
         size if size.origin.span is not None else None,
         f"the weights are DTensors over {size.value} GPUs, those of Transformer Engine's layers are not",
         help="use backend: AO, or no tensor parallelism",
-        fix=use_torchao(run.accelerate, under_fsdp2=True),
+        fix=use_torchao(run.accelerate, under_fsdp2=outcome.distributed_type == "FSDP"),
     )
 
 
 def tensor_parallel(run: Run) -> Setting | None:
     """The degree of tensor parallelism as Accelerate gets it, where it is above one."""
-    config = run.config_read
-    found = [
-        Setting(value, Origin(flag=f"--{name} {value}"))
-        for name in ("parallelism_config_tp_size", "tp_size")
-        if (value := run.launch.number(name)) is not None
-    ]
-    if config is not None:
-        for section, name in (("parallelism_config", "parallelism_config_tp_size"), ("tp_config", "tp_size")):
-            written = config.top.section(section).get(name)
-            found += [written] if written is not None else []
-    return next((size for size in found if isinstance(size.value, int) and size.value > 1), None)
+    name = "parallelism_config_tp_size"
+    flag = run.launch.number(name)
+    if flag is not None:
+        size: Setting | None = Setting(flag, Origin(flag=f"--{name} {flag}"))
+    else:
+        config = run.config_read
+        size = config.top.section("parallelism_config").get(name) if config is not None else None
+    return size if size is not None and isinstance(size.value, int) and size.value > 1 else None
 
 
 @rule(
