@@ -335,48 +335,6 @@ def visible_devices_cut_short(asked: Asked, gpus: Sequence[Gpu], variables: Mapp
 
 
 @rule(
-    "FP709",
-    "more-processes-than-gpus",
-    ERROR,
-    'accelerate 1.0.1..1.15.0 state.py "def set_device": each process takes the GPU of its local rank',
-    "https://github.com/huggingface/accelerate/issues/1208",
-)
-def more_processes_than_gpus(
-    run: Run, asked: Asked, accelerate: AccelerateConfig, gpus: Sequence[Gpu], facts: Facts, outcome: Outcome
-) -> Iterator[Found]:
-    """More processes on a machine than GPUs that the run sees.
-
-    Why it hurts: each process takes the GPU of its own number. The first without one ends with "CUDA error: invalid
-    device ordinal" and takes the others with it.
-
-    Example: `num_processes: 8` on a machine with 4 GPUs.
-
-    Write instead: as many processes as GPUs.
-    """
-    written = accelerate.top.get("num_processes")
-    flag = run.launch.number("num_processes")
-    number = flag if flag is not None else written.value if written is not None else None
-    seen = facts.visible_gpus()
-    if not asked.fp8 or not isinstance(number, int) or run.config_read is None or not seen:
-        return
-    if outcome.distributed_type in ("NO", None) or accelerate.top.value("use_cpu"):
-        return
-    machines = run.launch.number("num_machines") or accelerate.top.value("num_machines", 1)
-    here = number // machines if isinstance(machines, int) and machines > 0 else number
-    if here <= len(seen):
-        return
-    yield Found(
-        f"{here} processes on this machine, and {len(seen)} GPU{'s' if len(seen) > 1 else ''}",
-        written if flag is None else asked.fp8[0],
-        "the first process without a GPU ends with CUDA error: invalid device ordinal",
-        help=f"start {len(seen)} on each machine",
-        fix=unsafe(replace(written, len(seen) * machines))
-        if flag is None and written is not None and isinstance(machines, int)
-        else None,
-    )
-
-
-@rule(
     "FP710",
     "mig-instance",
     WARNING,

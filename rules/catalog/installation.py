@@ -340,67 +340,6 @@ def no_fp8_library(asked: Asked, packages: Mapping[str, str | None], outcome: Ou
 
 
 @rule(
-    "FP610",
-    "ms-amp-missing",
-    ERROR,
-    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl backend-msamp]: ImportError in prepare(), not before",
-    "ran accelerate 1.15.0 [conformance file-msamp-1.15]: Accelerator() accepts it",
-    "https://github.com/Azure/MS-AMP/issues/196",
-)
-def ms_amp_missing(asked: Asked, packages: Mapping[str, str | None], outcome: Outcome) -> Iterator[Found]:
-    """The run asks for MS-AMP, and it is not installed.
-
-    Why it hurts: Accelerator() accepts the name as long as any FP8 package is there, and prepare() raises ImportError
-    after the model is loaded. MS-AMP is not on PyPI, and nobody maintains it.
-
-    Example: `backend: MSAMP`.
-
-    Write instead: `backend: TE` or `backend: AO`.
-    """
-    if not _wants_msamp(asked) or outcome.stack.sees_msamp() is not False:
-        return
-    yield Found(
-        "MS-AMP is asked for and not installed",
-        asked.backend,
-        "prepare() raises ImportError; pip does not have it",
-        help="write backend: TE or backend: AO",
-    )
-
-
-@rule(
-    "FP611",
-    "ms-amp-unmaintained",
-    WARNING,
-    'accelerate 1.13.0..1.15.0 accelerator.py "MS-AMP is deprecated and will be removed"',
-    "https://github.com/Azure/MS-AMP/issues/158",
-    "https://github.com/pytorch/pytorch/issues/119072",
-    "https://github.com/Azure/MS-AMP/issues/196",
-)
-def ms_amp_unmaintained(asked: Asked, packages: Mapping[str, str | None]) -> Iterator[Found]:
-    """MS-AMP is installed and asked for: it is unmaintained, and known to break the import of torch.
-
-    Why it hurts: it brings an NCCL of its own, 2.17, under which a newer torch ends with "undefined symbol:
-    ncclCommRegister"; its optimizer has to be compiled. Accelerate has deprecated it since 1.13.
-
-    Example: `backend: MSAMP` with msamp installed.
-
-    Write instead: `backend: TE` or `backend: AO`.
-    """
-    if not _wants_msamp(asked) or not packages.get("msamp"):
-        return
-    yield Found(
-        "MS-AMP is unmaintained, and Accelerate will drop it",
-        asked.backend,
-        f"msamp {packages['msamp']} brings NCCL 2.17, under which newer torch cannot be imported",
-        help="write backend: TE or backend: AO",
-    )
-
-
-def _wants_msamp(asked: Asked) -> bool:
-    return asked.backend is not None and str(asked.backend.value).upper() == "MSAMP"
-
-
-@rule(
     "FP612",
     "accelerate-does-not-fit-te",
     ERROR,
@@ -438,37 +377,6 @@ _MXFP8_QUESTIONS = (
     "has no attribute 'check_mxfp8_support'",
     "from 'transformer_engine.pytorch.fp8'",
 )
-
-
-@rule(
-    "FP613",
-    "accelerate-converts-nothing",
-    ERROR,
-    "ran accelerate 1.7.0 [conformance script-kwarg-fp8-te-1.7]: fp8, and no layer converted",
-    'accelerate 1.7.0 accelerator.py !"self.fp8_enabled"',
-    'accelerate 1.8.0 accelerator.py "self.fp8_enabled"',
-)
-def accelerate_converts_nothing(asked: Asked, packages: Mapping[str, str | None], outcome: Outcome) -> Iterator[Found]:
-    """accelerate 1.4 to 1.7: FP8 that nothing but a script's own recipe handler switches on.
-
-    Why it hurts: accelerator.mixed_precision says "fp8", no layer is converted, and the run trains in BF16. These
-    releases make the recipe and forget that they have it.
-
-    Example: `mixed_precision: fp8` with accelerate 1.6.
-
-    Write instead: accelerate 1.9 or newer.
-    """
-    state = outcome.accelerator
-    if not asked.fp8 or state is None or state.mixed_precision.value != "fp8" or state.counted:
-        return
-    if not outcome.stack.does("accelerate", "automatic handler is not counted"):
-        return
-    yield Found(
-        f"{outcome.stack.name('accelerate')} converts no layer: the run is in BF16",
-        asked.fp8[0],
-        'accelerator.mixed_precision says "fp8" all the same',
-        help="upgrade to accelerate 1.9 or newer",
-    )
 
 
 @rule(
