@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXAMPLE := examples/llamafactory-qwen2.5-7b
 SHARED := ../shared
 
-.PHONY: docs help demo test lint types coverage bench corpus score conformance conformance-sample evidence mutation hook-test format clean
+.PHONY: docs help demo test lint types coverage bench corpus score conformance conformance-sample evidence mutation mutation-catalog hook-test format clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 24
@@ -60,6 +60,9 @@ evidence: $(VENV)/.installed ## look up the rules' source evidence in the releas
 
 mutation: $(VENV)/.installed ## which version bounds no recorded case needs (after make conformance)
 	@$(BIN)/python -m tests.mutation .conformance/recorded.jsonl
+
+mutation-catalog: $(VENV)/.installed ## which faults in the rules no test would notice (minutes)
+	@$(BIN)/python -m tests.catalog.mutate --at-least 0.9
 
 docs: $(VENV)/.installed ## write the generated pages anew
 	@$(BIN)/fp8check matrix --all > docs/compatibility.md
