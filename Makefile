@@ -30,8 +30,10 @@ types: $(VENV)/.installed ## mypy strict on the installed package
 	@cd $(VENV) && bin/mypy --config-file ../pyproject.toml -p fp8check.rules -p fp8check.cli -p fp8check.probe -p fp8check.service
 
 coverage: $(VENV)/.installed ## branch coverage of the rules
+	@rm -f .coverage .coverage.*
 	@$(BIN)/coverage run -m pytest -q
-	@$(BIN)/coverage report
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report --fail-under 100
 
 bench: $(VENV)/.installed ## CPU time against yamllint on the same two files
 	@$(BIN)/python tests/bench.py $(EXAMPLE)/train.yaml $(EXAMPLE)/accelerate.yaml
