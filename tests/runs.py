@@ -140,9 +140,10 @@ def examined(
     only: str | None = None,
     *,
     configured: Sequence[Suppression] = (),
+    assembled: Assembled | None = None,
 ) -> Report:
-    """The report of a case's run with these documents in the place of its own."""
-    one = _assembled(case, documents)
+    """The report of a case's run with these documents in the place of its own; `assembled` saves making the run."""
+    one = assembled if assembled is not None else _assembled(case, documents)
     chosen = [rule for rule in RULES if only is None or rule.id == only]
     # What speaks of suppressions needs a rule that may be suppressed; this one is always decided.
     rules = [rule for rule in RULES if rule in chosen or (chosen[0].is_late and rule.id == "FP902")]
