@@ -26,7 +26,7 @@ _ON_GPUS = ("MULTI_GPU", "FSDP", "DEEPSPEED", "MEGATRON_LM")
     "FP309",
     "more-processes-than-gpus",
     ERROR,
-    'accelerate 0.34.0..1.15.0 state.py "device_module.set_device(self.device)": each process takes the GPU of its number',
+    'accelerate 0.34.0..1.15.0 state.py "device_module.set_device(self.device)": a GPU of its number each',
     "https://github.com/lich99/ChatGLM-finetune-LoRA/issues/16",
 )
 def more_processes_than_gpus(run: Run, launch: Launch, gpus: Sequence[Gpu], outcome: Outcome) -> Iterator[Found]:
@@ -126,7 +126,7 @@ def fp8_on_the_cpu(run: Run, launch: Launch, asked: Asked) -> Iterator[Found]:
     "ran accelerate 1.8.1 [conformance file-te-1.8]: TypeError: expected str, bytes or os.PathLike object, not bool",
     "ran accelerate 1.4.0 [conformance file-te-1.4]: AttributeError: 'tuple' object has no attribute 'strip'",
 )
-def release_cannot_launch_fp8(outcome: Outcome, asked: Asked) -> Iterator[Found]:
+def release_cannot_launch_fp8(outcome: Outcome, asked: Asked, packages: object) -> Iterator[Found]:
     """accelerate 1.4 to 1.8 cannot launch FP8: 1.4 at all, 1.5 to 1.8 with one process.
 
     Why it hurts: `accelerate launch` dies on its own defaults, with a TypeError that names none of your settings.
@@ -135,6 +135,7 @@ def release_cannot_launch_fp8(outcome: Outcome, asked: Asked) -> Iterator[Found]
 
     Write instead: accelerate 1.13 or newer.
     """
+    del packages  # without them the release is not known
     error = outcome.error
     if error is None or error.stage != "launch" or any(setting.origin.span is not None for setting in error.because):
         return

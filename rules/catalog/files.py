@@ -120,7 +120,7 @@ def _problems(documents: Sequence[Document], *codes: str) -> Iterator[Problem]:
     "omegaconf-refuses",
     ERROR,
     'llamafactory 0.9.4..0.9.5 hparams/parser.py "OmegaConf.load": LLaMA-Factory reads its files with OmegaConf',
-    "ran omegaconf 2.4.0 [executed omegaconf-refuses]: an unclosed reference, a date for a key, a key twice",
+    "ran omegaconf 2.4.0 [executed omegaconf-refuses]: an unclosed reference, a null for a key, a key twice",
 )
 def omegaconf_refuses(documents: Sequence[Document]) -> Iterator[Found]:
     """A LLaMA-Factory file that PyYAML would take and OmegaConf refuses.

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fp8check.rules.catalog.fixes import delete, rename, replace, safe, unsafe
+from fp8check.rules.catalog.needs import settled
 from fp8check.rules.catalog.rule import ERROR, INFO, WARNING, Found, Related, rule
+from fp8check.rules.outcome.launcher import BOOLEANS
 from fp8check.rules.settings.accelerate import FP8_KEYS, WIZARD_KEYS
 from fp8check.rules.settings.readers import backend_meant, nearest
 from fp8check.rules.settings.versions import at_least
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fp8check.rules.catalog.context import Asked
-    from fp8check.rules.outcome import Outcome
+    from fp8check.rules.outcome import Outcome, Run
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.launch import Launch
     from fp8check.rules.settings.values import Setting
@@ -162,7 +164,7 @@ def override_is_no_list(accelerate: AccelerateConfig, outcome: Outcome) -> Itera
     if setting is None or setting.value is None or not outcome.stack.does("accelerate", "launcher copies fp8_config"):
         return
     value = setting.value
-    if isinstance(value, list) and len(value) == 3 and all(isinstance(part, bool) for part in value):
+    if isinstance(value, list) and len(value) > 2 and all(str(part).lower() in BOOLEANS for part in value[:3]):
         return
     what = "a string" if isinstance(value, str) else f"a {type(value).__name__}"
     if isinstance(value, list):
@@ -310,11 +312,14 @@ def option_dropped_by_te(accelerate: AccelerateConfig, outcome: Outcome) -> Iter
 
     Write instead: nothing; delete the line.
     """
-    if outcome.backend is None or outcome.backend.value != "TE" or not accelerate.wants_fp8():
-        return
-    version = outcome.stack.version("transformer_engine")
     interval = accelerate.fp8.get("interval")
     override = accelerate.fp8.get("override_linear_precision")
+    if not accelerate.wants_fp8() or (interval is None and override is None):
+        return
+    settled(outcome)
+    if outcome.backend is None or outcome.backend.value != "TE":
+        return
+    version = outcome.stack.version("transformer_engine")
     if interval is not None and interval.value not in (None, 1) and at_least(version, 2, 2):
         yield Found(
             "interval has no effect",
@@ -392,7 +397,7 @@ _OWNERS: dict[str, tuple[str, object]] = {
     "ran accelerate 1.15.0 [conformance file-te-float-length-1.15]: ValueError, 16.0 is no whole number",
     "ran accelerate 1.15.0 [conformance file-te-text-length-1.15]: ValueError, sixteen is none",
 )
-def option_is_no_number(outcome: Outcome) -> Iterator[Found]:
+def option_is_no_number(outcome: Outcome, run: Run) -> Iterator[Found]:
     """A recipe option that has to be a whole number and is none: `16.0`, `1e3`, `sixteen`.
 
     Why it hurts: the launcher exports it as text, and Accelerator() dies of int().
@@ -401,7 +406,7 @@ def option_is_no_number(outcome: Outcome) -> Iterator[Found]:
 
     Write instead: `amax_history_len: 16`.
     """
-    setting = _refused(outcome, "invalid literal for int()")
+    setting = _refused(run, outcome, "invalid literal for int()", "margin", "interval", "amax_history_len")
     if setting is None:
         return
     meant = _whole(str(setting.value))
@@ -415,8 +420,14 @@ def option_is_no_number(outcome: Outcome) -> Iterator[Found]:
     )
 
 
-def _refused(outcome: Outcome, words: str) -> Setting | None:
-    """The setting that Accelerator() refuses with these words; None where it does not."""
+def _refused(run: Run, outcome: Outcome, words: str, *keys: str) -> Setting | None:
+    """The setting that Accelerator() refuses with these words; None where it does not.
+
+    Raises:
+        Undecided: one of the keys is written, and whether it is read is not known.
+    """
+    if run.accelerate is not None and any(key in run.accelerate.fp8 for key in keys):
+        settled(outcome)
     error = outcome.error
     if error is None or not error.message.startswith(words):
         return None
@@ -439,7 +450,7 @@ def _whole(text: str) -> int | None:
     'accelerate 1.4.0..1.15.0 utils/dataclasses.py "`opt_level` must be one of": ValueError',
     "ran accelerate 1.15.0 [conformance file-te-format-unknown-1.15]: ValueError",
 )
-def option_is_no_choice(outcome: Outcome) -> Iterator[Found]:
+def option_is_no_choice(outcome: Outcome, run: Run) -> Iterator[Found]:
     """A recipe option with a value that Accelerate does not offer.
 
     Why it hurts: Accelerator() raises ValueError. opt_level even counts upper and lower case.
@@ -449,7 +460,7 @@ def option_is_no_choice(outcome: Outcome) -> Iterator[Found]:
     Write instead: `fp8_format: HYBRID` or E4M3; `amax_compute_algo: max`; `opt_level: O2`.
     """
     for key, offered in _CHOICES.items():
-        setting = _refused(outcome, f"`{key}` must be one of")
+        setting = _refused(run, outcome, f"`{key}` must be one of", key)
         if setting is None:
             continue
         meant = nearest(str(setting.value).upper() if key != "amax_compute_algo" else str(setting.value), offered)
@@ -473,7 +484,7 @@ _CHOICES = {"fp8_format": ("HYBRID", "E4M3"), "amax_compute_algo": ("max", "most
     'accelerate 1.0.1..1.15.0 utils/environment.py "invalid truth value": ValueError',
     "ran accelerate 1.15.0 [executed option-is-no-truth-value]: ValueError: invalid truth value maybe",
 )
-def option_is_no_truth_value(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[Found]:
+def option_is_no_truth_value(run: Run, outcome: Outcome) -> Iterator[Found]:
     """A switch of fp8_config that is neither true nor false.
 
     Why it hurts: Accelerator() raises ValueError: invalid truth value. An empty text counts as none, too.
@@ -482,8 +493,8 @@ def option_is_no_truth_value(accelerate: AccelerateConfig, outcome: Outcome) -> 
 
     Write instead: `use_autocast_during_eval: true`.
     """
-    setting = _refused(outcome, "invalid truth value")
-    override = accelerate.fp8.get("override_linear_precision")
+    setting = _refused(run, outcome, "invalid truth value", *_SWITCHES)
+    override = run.accelerate.fp8.get("override_linear_precision") if run.accelerate is not None else None
     if setting is None or (override is not None and setting.origin.span == override.origin.span):
         return  # FP204 speaks of that
     yield Found(
@@ -493,6 +504,14 @@ def option_is_no_truth_value(accelerate: AccelerateConfig, outcome: Outcome) -> 
         notes=() if setting.origin.span is not None else (f"it comes from {setting.origin.describe()}",),
         help="write true or false",
     )
+
+
+_SWITCHES = (
+    "use_autocast_during_eval",
+    "use_mxfp8_block_scaling",
+    "pad_inner_dim",
+    "enable_fsdp_float8_all_gather",
+)
 
 
 @rule(

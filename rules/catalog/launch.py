@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fp8check.rules.catalog.fixes import delete, replace, unsafe
+from fp8check.rules.catalog.fixes import delete, insert, rename, replace, unsafe
+from fp8check.rules.catalog.needs import not_known
 from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.outcome import Undecided
 from fp8check.rules.outcome.launcher import starts_torchrun
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fp8check.rules.catalog.context import Asked
+    from fp8check.rules.catalog.fixes import Fix
     from fp8check.rules.outcome import Outcome, Run
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.launch import Launch
+    from fp8check.rules.settings.values import Setting
 
 
 @rule(
@@ -81,13 +84,29 @@ def unknown_top_level_key(accelerate: AccelerateConfig, outcome: Outcome) -> Ite
             setting,
             f"{outcome.stack.name('accelerate')} launch raises ValueError: unknown keys",
             help=f"move it under fp8_config as {key}" if belongs else _elsewhere(name),
-            fix=unsafe(delete(setting)),
+            fix=_moved(accelerate, setting, key) if belongs else _renamed(accelerate, setting, name),
         )
+
+
+def _moved(accelerate: AccelerateConfig, setting: Setting, key: str) -> Fix:
+    """Out of the top level, and into fp8_config where there is one that does not have the key."""
+    if accelerate.fp8.node is None or key in accelerate.fp8:
+        return unsafe(delete(setting))
+    return unsafe(delete(setting), insert(accelerate.fp8, key, setting.value))
+
+
+def _renamed(accelerate: AccelerateConfig, setting: Setting, name: str) -> Fix:
+    near = nearest(name, CLUSTER_KEYS)
+    if near is None or near in accelerate.top or name in CLUSTER_KEYS or name in TRAINER | TRAINER_ALONE:
+        return unsafe(delete(setting))
+    return unsafe(rename(setting, near))
 
 
 def _elsewhere(name: str) -> str:
     if name in TRAINER | TRAINER_ALONE:
         return "move it into the training file"
+    if name in CLUSTER_KEYS:
+        return "delete it: other releases of accelerate know it"
     near = nearest(name, CLUSTER_KEYS)
     return f"did you mean {near}?" if near else "delete it"
 
@@ -101,7 +120,7 @@ def _elsewhere(name: str) -> str:
     "and an optimizer together",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl hf-fsdp1-te]: the same on a GPU",
 )
-def does_not_start(outcome: Outcome) -> Iterator[Found]:
+def does_not_start(outcome: Outcome, asked: Asked) -> Iterator[Found]:
     """The run ends with an exception before or in its first step.
 
     Why it hurts: the queue, the download and the model load come first, the exception after them. Other rules say
@@ -112,6 +131,8 @@ def does_not_start(outcome: Outcome) -> Iterator[Found]:
     Write instead: see the message and the lines that lead to it.
     """
     error = outcome.error
+    if error is None and outcome.starts is None and asked.fp8:
+        raise not_known(outcome, "whether the run starts")
     if error is None:
         return
     places = [setting for setting in error.because if setting.origin.span is not None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fp8check.rules.catalog.fixes import delete, insert, replace, unsafe
+from fp8check.rules.catalog.needs import not_known
 from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.outcome.trainer import llamafactory_fp8, precision_flag
 from fp8check.rules.settings.values import Setting
@@ -58,11 +59,16 @@ def precision_flag_cancels_fp8(run: Run, training: Training, asked: Asked, outco
         f"{flag.value}: true cancels FP8" if flag.origin.default is None else "bf16 is on by default and cancels FP8",
         _place(flag, training),
         f'{outcome.stack.name("transformers")} passes mixed_precision="{flag.value}" to Accelerator',
-        (Related(loser, "this is what it overrides"),),
+        (_overridden(loser),),
         tuple(_what_is_left(outcome)),
         _remedy(flag),
         _without(flag, training),
     )
+
+
+def _overridden(loser: Setting) -> Related:
+    here = loser.origin.span is not None
+    return Related(loser, "this is what it overrides" if here else f"it overrides the {loser.origin.describe()}")
 
 
 def _place(flag: Setting, training: Training) -> Setting | None:
@@ -271,8 +277,10 @@ def asked_fp8_but_not_fp8(asked: Asked, outcome: Outcome) -> Iterator[Found]:
 
     Write instead: see the trace that `fp8check outcome` prints.
     """
-    if outcome.error is not None or outcome.trains_in_fp8 is not False or not asked.fp8:
+    if outcome.error is not None or outcome.trains_in_fp8 is True or not asked.fp8:
         return
+    if outcome.trains_in_fp8 is None:
+        raise not_known(outcome, "whether any layer runs in FP8")
     precision = outcome.mixed_precision
     yield Found(
         "FP8 is asked for, and no layer will run in FP8",
@@ -308,7 +316,7 @@ def _reasons(outcome: Outcome) -> Iterator[str]:
     "ran accelerate 1.7.0 [conformance script-kwarg-fp8-python-1.7]: the precision says fp8, no layer is converted",
     "ran accelerate 1.4.0 [conformance script-kwarg-fp8-python-1.4]: likewise",
 )
-def release_converts_nothing(asked: Asked, outcome: Outcome) -> Iterator[Found]:
+def release_converts_nothing(asked: Asked, outcome: Outcome, packages: object) -> Iterator[Found]:
     """accelerate 1.4 to 1.7 says fp8 and converts no layer, unless the script passes a recipe handler itself.
 
     Why it hurts: the handler that these releases make by themselves is never counted. `accelerator.mixed_precision` is
@@ -319,6 +327,7 @@ def release_converts_nothing(asked: Asked, outcome: Outcome) -> Iterator[Found]:
     Write instead: accelerate 1.13 or newer; or pass `mixed_precision="fp8"` and
     `kwargs_handlers=[TERecipeKwargs()]` to Accelerator().
     """
+    del packages  # without them the release is not known
     state = outcome.accelerator
     if state is None or outcome.error is not None or not asked.fp8 or state.counted:
         return
@@ -342,7 +351,7 @@ def release_converts_nothing(asked: Asked, outcome: Outcome) -> Iterator[Found]:
     "ran accelerate 1.15.0 [conformance script-handler-python-1.15]: a handler and no precision, ValueError",
     "https://github.com/huggingface/accelerate/issues/3086",
 )
-def handler_without_precision(asked: Asked, outcome: Outcome) -> Iterator[Found]:
+def handler_without_precision(asked: Asked, outcome: Outcome, packages: object) -> Iterator[Found]:
     """Accelerator() gets an FP8 recipe, and no precision that it counts as fp8.
 
     Why it hurts: it raises ValueError. In accelerate 1.8 only the argument of Accelerator() counts, so that fp8 from
@@ -352,6 +361,7 @@ def handler_without_precision(asked: Asked, outcome: Outcome) -> Iterator[Found]
 
     Write instead: accelerate 1.13 or newer; in a script, `Accelerator(mixed_precision="fp8", ...)`.
     """
+    del packages  # without them the release is not known
     error = outcome.error
     if error is None or not error.message.startswith("Passing in "):
         return
@@ -407,7 +417,7 @@ def two_precision_flags(training: Training, outcome: Outcome) -> Iterator[Found]
     "https://github.com/huggingface/accelerate/issues/3054",
     "https://github.com/huggingface/accelerate/issues/3360",
 )
-def deepspeed_loses_fp8(asked: Asked, outcome: Outcome) -> Iterator[Found]:
+def deepspeed_loses_fp8(asked: Asked, outcome: Outcome, packages: object) -> Iterator[Found]:
     """Under DeepSpeed, accelerate 1.10 and older turn fp8 into bf16.
 
     Why it hurts: the state takes DeepSpeed's own precision, which knows no FP8. fp8_enabled is False; with a backend
@@ -417,6 +427,7 @@ def deepspeed_loses_fp8(asked: Asked, outcome: Outcome) -> Iterator[Found]:
 
     Write instead: accelerate 1.11 or newer.
     """
+    del packages  # without them the release is not known
     state = outcome.accelerator
     if state is None or state.distributed_type != "DEEPSPEED" or not asked.fp8 or state.asked.value != "fp8":
         return
@@ -489,7 +500,7 @@ def script_overrides_precision(script: ScriptSource, asked: Asked, outcome: Outc
         f"the script's mixed_precision={own.value!r} cancels fp8",
         own,
         "the argument of Accelerator() wins over the launcher",
-        (Related(elsewhere, "this is what it overrides"),),
+        (_overridden(elsewhere),),
         tuple(_what_is_left(outcome)),
         f"call Accelerator() without mixed_precision in {script.path}",
     )

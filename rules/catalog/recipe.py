@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fp8check.rules.catalog.fixes import delete, insert, replace, unsafe
+from fp8check.rules.catalog.needs import settled
 from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.outcome.trainer import llamafactory_fp8
 from fp8check.rules.settings.readers import backend_meant
@@ -43,6 +44,8 @@ def recipe_not_as_written(asked: Asked, outcome: Outcome, run: Run) -> Iterator[
 
     Write instead: depends on what replaced it; the finding says.
     """
+    if asked.recipe:
+        settled(outcome)
     recipe = outcome.prepared.recipe
     if recipe is None or outcome.backend is None or outcome.backend.value != "TE" or _fixed(run, outcome):
         return
@@ -156,6 +159,8 @@ def torchao_trains_nothing(asked: Asked, outcome: Outcome) -> Iterator[Found]:
 
     Write instead: `enable_fsdp_float8_all_gather: false` under fp8_config.
     """
+    if asked.fp8:
+        settled(outcome)
     if outcome.frozen is None or outcome.error is not None or outcome.prepared.coverage.converted == 0:
         return
     written = outcome.frozen if outcome.frozen.origin.span is not None else None
@@ -249,8 +254,11 @@ def llamafactory_backend_ignored(run: Run, training: Training, outcome: Outcome)
     backend = training.get("fp8_backend")
     if training.trainer != "llamafactory" or backend is None or llamafactory_fp8(run, outcome.stack) is None:
         return
+    if backend.value in ("te", "auto"):
+        return
+    settled(outcome)
     state = outcome.accelerator
-    if backend.value in ("te", "auto") or state is None:
+    if state is None:
         return
     wanted = backend_meant(str(backend.value))
     if state.backend.value == wanted == "TE" or state.mixed_precision.value != "fp8":
@@ -283,6 +291,8 @@ def msamp_unmaintained(outcome: Outcome, asked: Asked) -> Iterator[Found]:
 
     Write instead: `backend: TE`, or `backend: AO`.
     """
+    if asked.fp8:
+        settled(outcome)
     if outcome.backend is None or outcome.backend.value != "MSAMP":
         return
     yield Found(
@@ -329,7 +339,7 @@ def msamp_missing(outcome: Outcome, asked: Asked, packages: Mapping[str, str | N
     'transformer_engine 2.1.0..2.20.2 pytorch/module/base.py "amax_history": the history is a tensor of that length',
     "ran torch 2.13.0 [executed no-amax-history]: what torch says of a tensor of -1 rows, and of row 0 of none",
 )
-def no_amax_history(outcome: Outcome) -> Iterator[Found]:
+def no_amax_history(outcome: Outcome, asked: Asked) -> Iterator[Found]:
     """An amax history of length 0, or shorter.
 
     Why it hurts: nobody checks it before the first step, where Transformer Engine makes a tensor of that many rows and
@@ -339,6 +349,8 @@ def no_amax_history(outcome: Outcome) -> Iterator[Found]:
 
     Write instead: `amax_history_len: 1`, which is the shortest; 16 and 1024 are usual.
     """
+    if "amax_history_len" in asked.recipe:
+        settled(outcome)
     length = (outcome.prepared.recipe or {}).get("amax_history_len")
     if length is None or not isinstance(length.value, int) or length.value > 0:
         return
@@ -358,7 +370,7 @@ def no_amax_history(outcome: Outcome) -> Iterator[Found]:
     "measured NVIDIA H200 [docs/evidence/README.md loses the first step]: 72 % of the gradients zero, with HYBRID 0 %",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl te-e4m3-16]: the format arrives as written",
 )
-def e4m3_for_gradients(outcome: Outcome) -> Iterator[Found]:
+def e4m3_for_gradients(outcome: Outcome, asked: Asked) -> Iterator[Found]:
     """`fp8_format: E4M3` with delayed scaling: gradients go through E4M3 as well.
 
     Why it hurts: E4M3 reaches down to 2^-9 only. With delayed scaling the first scale is 1, and most gradients of the
@@ -368,6 +380,8 @@ def e4m3_for_gradients(outcome: Outcome) -> Iterator[Found]:
 
     Write instead: `fp8_format: HYBRID`.
     """
+    if "fp8_format" in asked.recipe:
+        settled(outcome)
     recipe = outcome.prepared.recipe or {}
     form = recipe.get("fp8_format")
     if form is None or form.value != "E4M3" or recipe["class"].value != "DelayedScaling":
@@ -393,7 +407,7 @@ def e4m3_for_gradients(outcome: Outcome) -> Iterator[Found]:
     "ran accelerate 1.8.1 [conformance file-te-1.8]: Transformer Engine gets E4M3",
     "ran accelerate 1.3.0 [conformance file-te-1.3]: Transformer Engine gets E4M3",
 )
-def e4m3_by_default(outcome: Outcome, asked: Asked) -> Iterator[Found]:
+def e4m3_by_default(outcome: Outcome, asked: Asked, packages: object) -> Iterator[Found]:
     """accelerate 1.8 and older launch FP8 with E4M3 for the gradients too, unless told otherwise.
 
     Why it hurts: the launcher's default is E4M3, that of the recipe itself is HYBRID. Nobody chose it, and it costs
@@ -403,6 +417,7 @@ def e4m3_by_default(outcome: Outcome, asked: Asked) -> Iterator[Found]:
 
     Write instead: `fp8_format: HYBRID` under fp8_config; before 1.4 the flag `--fp8_format HYBRID`.
     """
+    del packages  # without them the release is not known
     form = (outcome.prepared.recipe or {}).get("fp8_format")
     if form is None or form.value != "E4M3" or form.origin.default is None or outcome.error is not None:
         return
@@ -426,7 +441,7 @@ def e4m3_by_default(outcome: Outcome, asked: Asked) -> Iterator[Found]:
     'accelerate 1.5.2..1.15.0 commands/launch.py "fp8_config": copied from 1.4 on',
     "ran accelerate 1.3.0 [conformance file-te-e4m3-16-1.3]: history 1024 instead of 16",
 )
-def fp8_config_not_read(accelerate: AccelerateConfig, outcome: Outcome, run: Run) -> Iterator[Found]:
+def fp8_config_not_read(accelerate: AccelerateConfig, outcome: Outcome, run: Run, packages: object) -> Iterator[Found]:
     """accelerate 1.3 and older accept fp8_config and read none of it.
 
     Why it hurts: backend, format and history are the launcher's defaults, whatever the file says.
@@ -435,6 +450,7 @@ def fp8_config_not_read(accelerate: AccelerateConfig, outcome: Outcome, run: Run
 
     Write instead: accelerate 1.13 or newer; or the flags --fp8_backend, --fp8_format and so on.
     """
+    del packages  # without them the release is not known
     if not accelerate.wants_fp8() or not accelerate.fp8 or run.config_read is None:
         return
     if outcome.stack.does("accelerate", "launcher copies fp8_config"):

@@ -53,13 +53,14 @@ def leftover_backend_variable(variables: Mapping[str, str], outcome: Outcome) ->
     if state.backend.origin.variable is None:
         return  # the Accelerate file's own backend: FP101 and FP205 speak of that
     precision = state.mixed_precision
+    word = "float32" if precision.value == "no" else str(precision.value)
     happens = "all Linear layers run in FP8 with the default recipe HYBRID, history 1024, max"
     if outcome.error is not None:
         happens = f"the run ends with {outcome.error.type}: {outcome.error.message}"
     yield Found(
-        f"ACCELERATE_FP8_BACKEND={value} in the shell turns this {precision.value} run into something else",
+        f"ACCELERATE_FP8_BACKEND={value} in the shell turns this {word} run into something else",
         precision if precision.origin.span is not None else None,
-        f"this says {precision.value}; the variable converts the model all the same",
+        f"this says {word}; the variable converts the model all the same",
         notes=(happens, "accelerator.fp8_enabled says False and nothing is logged"),
         help="unset ACCELERATE_FP8_BACKEND before you start",
     )

@@ -51,7 +51,7 @@ _FP8_DEFAULTS = {
 }
 
 # utils/environment.py str_to_bool: it strips nothing.
-_BOOLEANS = ("y", "yes", "t", "true", "on", "1", "n", "no", "f", "false", "off", "0")
+BOOLEANS = ("y", "yes", "t", "true", "on", "1", "n", "no", "f", "false", "off", "0")
 
 
 class Started(Record):
@@ -155,7 +155,7 @@ def _check_flags(run: Run, stack: Stack) -> None:
             text = f"argument --{name}: invalid choice: {value!r} (choose from {', '.join(map(repr, allowed))})"
             raise Stop("launch", "SystemExit", text, (_flag(name, value),))
     override = run.launch.flag("fp8_override_linear_precision")
-    strange = [part for part in str(override).split(",") if part.lower() not in _BOOLEANS] if override else []
+    strange = [part for part in str(override).split(",") if part.lower() not in BOOLEANS] if override else []
     if strange:
         text = f"argument --fp8_override_linear_precision: invalid <lambda> value: {override!r}"
         raise Stop("launch", "SystemExit", text, (_flag("fp8_override_linear_precision", override),))

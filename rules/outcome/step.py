@@ -56,7 +56,7 @@ def _check_history(state: Accelerator, prepared: Prepared) -> None:
     if length is None or not isinstance(length.value, int) or length.value > 0:
         return
     if length.value < 0:
-        raise Stop("step", "RuntimeError", "Trying to create tensor with negative dimension", (length, state.backend))
+        raise Stop("step", "RuntimeError", "zeros: Dimension size must be non-negative.", (length, state.backend))
     text = "index 0 is out of bounds for dimension 0 with size 0"
     raise Stop("step", "IndexError", text, (length, state.backend))
 

@@ -9,19 +9,27 @@ A case has a name and what its run is made of:
 `training`, `accelerate`, `deepspeed` (file contents), `trainer`, `launch`, `stack` (package versions; what is not named
 is absent; `unknown` for nothing known), `variables`, `gpu` (a compute capability, `none` or `unknown`), `gpus`, `cuda`,
 `libraries`, `driver`, `transformer_engine`, `model` (a config.json), `script` (a training script's text). It may say
-where it is found (`at`), how often (`times`), the exact `message` or `help`, a part of the `label`, and which failures
-of the catalogue it proves to be caught (`proves`).
+where it is found (`at`), how often (`times`), the exact `message` or `help`, a part of the `label`, all `messages` and
+`places` of more than one finding, the `notes`, the `related` places, the edits of the `fix`, and which failures of the
+catalogue it proves to be caught (`proves`).
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
 from fp8check.rules.catalog import RULES
+from fp8check.rules.catalog.rule import span_of
+from fp8check.rules.settings.values import Section
 from tests.runs import report_of
+
+if TYPE_CHECKING:
+    from fp8check.rules.catalog import Finding
+    from fp8check.rules.catalog.fixes import Fix
 
 CASES = Path(__file__).parent / "cases"
 FILES = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(CASES.glob("*.yaml"))}
@@ -33,6 +41,29 @@ def _cases(kind: str) -> list[object]:
         for rule, file in FILES.items()
         for case in (file.get(kind) if isinstance(file.get(kind), list) else ())
     ]
+
+
+def words_of(found: list[Finding]) -> dict[str, object]:
+    """What the findings say beyond message, label and help, as case files write it."""
+    first = found[0]
+    return {
+        "messages": [one.message for one in found],
+        "places": [str(one.span) for one in found],
+        "notes": list(first.notes),
+        "related": [f"{span_of(one.place)} {one.message}" for one in first.related],
+        "fix": _edits(first.fix) if first.fix is not None else None,
+    }
+
+
+def _edits(fix: Fix) -> list[str]:
+    """`safe` or `unsafe`, and each edit: what is done, where, and what is written there."""
+    words = ["safe" if fix.safe else "unsafe"]
+    for edit in fix.edits:
+        target = edit.target.node if isinstance(edit.target, Section) else edit.target
+        written = [edit.key] if edit.key else []
+        written += [repr(edit.value)] if edit.action in ("replace", "insert") else []
+        words.append(" ".join([edit.action, str(span_of(target)), *written]))
+    return words
 
 
 def test_every_rule_has_a_case_file_with_both_answers() -> None:
@@ -64,6 +95,9 @@ def test_found(rule: str, case: dict[str, object]) -> None:
         assert str(case["label"]) in found[0].label
     if "help" in case:
         assert found[0].help == case["help"]
+    for name, said in words_of(found).items():
+        if name in case:
+            assert said == case[name], name
     assert found[0].message
     assert not found[0].message.endswith(".")
 
