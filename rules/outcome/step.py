@@ -26,6 +26,7 @@ def step(run: Run, stack: Stack, state: Accelerator, prepared: Prepared) -> None
     if state.backend.value != "TE" or not prepared.autocast or prepared.coverage.converted == 0:
         return
     _check_capability(run, stack, state)
+    _check_history(state, prepared)
     _check_tokens(run, stack, state)
     reentrant = checkpointing_reentrant(run, stack)
     if reentrant is False:
@@ -48,6 +49,17 @@ def _check_unwrapping(run: Run, stack: Stack) -> None:
     if stack.has("transformers") and stack.does("transformers", "checkpoints a plain function"):
         text = "'function' object has no attribute '__self__'"
         raise Stop("step", "AttributeError", text, (training.checkpointing,))
+
+
+def _check_history(state: Accelerator, prepared: Prepared) -> None:
+    """Transformer Engine keeps the history as a tensor of that many rows and takes row 0 (pytorch/quantization.py)."""
+    length = (prepared.recipe or {}).get("amax_history_len")
+    if length is None or not isinstance(length.value, int) or length.value > 0:
+        return
+    if length.value < 0:
+        raise Stop("step", "RuntimeError", "zeros: Dimension size must be non-negative.", (length, state.backend))
+    text = "index 0 is out of bounds for dimension 0 with size 0"
+    raise Stop("step", "IndexError", text, (length, state.backend))
 
 
 def _check_capability(run: Run, stack: Stack, state: Accelerator) -> None:

@@ -199,9 +199,10 @@ class Launch:
         script: the program that is started, or None where only the tool is known.
         arguments: the words behind the program.
         given: whether the user wrote the command, or it was assumed.
+        through: "trl" or "axolotl", where that command starts the launcher by itself; else None.
     """
 
-    __slots__ = ("arguments", "flags", "given", "script", "tool")
+    __slots__ = ("arguments", "flags", "given", "script", "through", "tool")
 
     def __init__(
         self,
@@ -210,8 +211,10 @@ class Launch:
         script: str | None = None,
         arguments: Sequence[str] = (),
         given: bool = True,
+        through: str | None = None,
     ) -> None:
         self.tool = tool
+        self.through = through
         self.flags = flags or {}
         self.script = script
         self.arguments = tuple(arguments)
@@ -296,7 +299,7 @@ def _trl(words: list[str]) -> Launch:
     flags = {name: value for name, value in written.items() if name in LAUNCHER_FLAGS - _OF_TRL_SCRIPTS}
     if "accelerate_config" in written:
         flags["config_file"] = written["accelerate_config"]
-    return Launch("accelerate", flags, "trl", words)
+    return Launch("accelerate", flags, "trl", words, through="trl")
 
 
 def _axolotl(words: list[str]) -> Launch:
@@ -305,12 +308,12 @@ def _axolotl(words: list[str]) -> Launch:
     own = _among(words[:end])
     tool = str(own.get("launcher", "accelerate"))
     if tool == "python":
-        return Launch("python", {}, "axolotl", words)
+        return Launch("python", {}, "axolotl", words, through="axolotl")
     switches = SWITCHES if tool == "accelerate" else _TORCHRUN_SWITCHES
     flags = _with_flags(tool, [*words[end + 1 :], "axolotl"], switches=switches).flags
     if "num_processes" in own:
         flags.setdefault("num_processes", own["num_processes"])
-    return Launch(tool, flags, "axolotl", words)
+    return Launch(tool, flags, "axolotl", words, through="axolotl")
 
 
 def _among(words: list[str]) -> dict[str, object]:

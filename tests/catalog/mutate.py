@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from fp8check.rules import catalog
 from fp8check.rules.catalog import registry
-from fp8check.rules.catalog.rule import span_of
 from fp8check.rules.outcome import predict
 from fp8check.rules.report import text, verdict
 from fp8check.rules.report.style import Style
 from tests import runs
 from tests.catalog.mutants import Mutant, mutants
 from tests.catalog.pages import CASES
+from tests.catalog.words import words_of
 from tests.runs import examined
 
 if TYPE_CHECKING:
@@ -75,9 +75,7 @@ def seen(key: tuple[str, str, int], case: dict[str, Any]) -> Any:
         pinned += [len(found) if "times" in case else 0, str(found[0].span) if "at" in case else 0]
         pinned += [getattr(found[0], name) if name in case else 0 for name in ("message", "help")]
         pinned += [str(case["label"]) in found[0].label if "label" in case else 0]
-        pinned += [any(str(case["note"]) in note for note in found[0].notes) if "note" in case else 0]
-        pinned += [[str(span_of(one.place)) for one in found[0].related] if "related" in case else 0]
-        pinned += [found[0].fix and found[0].fix.safe if "fix" in case else 0]
+        pinned += [said if name in case else 0 for name, said in words_of(found).items()]
     return pinned
 
 
