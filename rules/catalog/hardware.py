@@ -393,7 +393,8 @@ def rowwise_off_hopper(training: Training, facts: Facts) -> Iterator[Found]:
     yield Found(
         f"rowwise scaling has failed on GPUs like {other.name} (compute capability {other.compute_capability})",
         recipe,
-        _ROWWISE_FAILED[other.compute_capability],
+        "its kernels were written for Hopper (9.0)",
+        notes=(_ROWWISE_FAILED[other.compute_capability],),
         help="write recipe: tensorwise, or try one step first",
         fix=unsafe(replace(recipe, "tensorwise")),
     )

@@ -505,17 +505,15 @@ def package_installed_twice(asked: Asked, packages: Mapping[str, str | None], fa
 
     Write instead: `pip uninstall` it until pip says that it is not installed, then install it once.
     """
-    concerned = ("accelerate", "transformers", "torchao", "transformer_engine", "transformer_engine_torch", "torch")
     if not asked.fp8:
         return
     for name, versions in (facts.duplicates or {}).items():
-        if name in concerned:
-            yield Found(
-                f"{name.replace('_', ' ')} is installed twice: {' and '.join(versions)}",
-                _place(asked),
-                f"metadata of {versions[0]} is found first; the code may be that of either",
-                help=f"pip uninstall {name} until none is left, then install one",
-            )
+        yield Found(
+            f"{name} is installed twice: {' and '.join(versions)}",
+            _place(asked),
+            f"metadata of {versions[0]} is found first; the code may be that of either",
+            help=f"pip uninstall {name} until none is left, then install one",
+        )
 
 
 @rule(
@@ -541,22 +539,22 @@ def llamafactory_refuses_version(training: Training, asked: Asked, facts: Facts)
         return
     packages = require_packages(facts)
     own = packages.get("llamafactory")
-    ranges = _LLAMAFACTORY_RANGES.get(own or "")
+    ranges = _LLAMAFACTORY_RANGES.get(str(own))
     if ranges is None:
         return
     if (facts.variables or {}).get("DISABLE_VERSION_CHECK", "0").lower() in ("true", "y", "1"):
         return
     for name, (oldest, newest) in ranges.items():
         version = parsed(packages.get(name))
-        if version is None or (at_least(version, *oldest) and not at_least(version, *newest, 1)):
+        if version is None or (at_least(version, *oldest) and at_least(newest, *version)):
             continue
         if facts.variables is None:
             raise Undecided("whether DISABLE_VERSION_CHECK is set", "variables")
         low, high = (".".join(map(str, bound)) for bound in (oldest, newest))
         yield Found(
-            f"llamafactory {own} refuses {name} {packages[name]}",
+            f"llamafactory {own} refuses {name} {packages[name]}: it takes {low} to {high}",
             asked.fp8[0],
-            f"it checks for {name} {low} to {high}, and raises ImportError",
+            "it compares versions when it starts, and raises ImportError",
             help=f"install {name} {low} to {high}, or set DISABLE_VERSION_CHECK=1",
         )
 

@@ -22,15 +22,8 @@ MIB = 1024**2
 SMALLEST = 8
 # What Transformer Engine's FP8 weights and their transposes add: 1.6 bytes were measured at 7B, two are held.
 FP8_COPIES = 2
-# Optimizers of TrainingArguments that keep two states of the weights' own type.
-_ADAMW = (
-    "adamw_torch",
-    "adamw_torch_fused",
-    "adamw_hf",
-    "adamw_apex_fused",
-    "adamw_torch_xla",
-    "adamw_torch_npu_fused",
-)
+# Optimizers that keep two states of the weights' own type.
+_ADAMW = ("adamw_torch", "adamw_torch_fused")
 
 
 @rule(
@@ -131,7 +124,7 @@ _SAVERS = {
         "quantization_bit",
     ),
     "trl": ("use_peft", "load_in_4bit", "load_in_8bit"),
-    "axolotl": ("adapter", "fsdp", "fsdp_config", "fsdp_version", "deepspeed", "unfrozen_parameters", "load_in_8bit"),
+    "axolotl": ("adapter", "fsdp", "fsdp_config", "fsdp_version", "unfrozen_parameters", "load_in_8bit"),
 }
 
 
