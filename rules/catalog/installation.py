@@ -8,7 +8,7 @@ from fp8check.rules.catalog.decided import require_decided, require_packages
 from fp8check.rules.catalog.rule import ERROR, INFO, WARNING, Found, rule
 from fp8check.rules.outcome import Undecided
 from fp8check.rules.outcome.compiled import compiled_by
-from fp8check.rules.settings.versions import NEWEST, at_least, parse, parsed
+from fp8check.rules.settings.versions import NEWEST, OLDEST_ACCELERATE, at_least, parse, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -665,4 +665,34 @@ def torch_for_amd(asked: Asked, packages: Mapping[str, str | None]) -> Iterator[
         asked.fp8[0],
         "what follows is said of NVIDIA GPUs",
         help="compare a short run in FP8 with one in BF16 before you rely on it",
+    )
+
+
+@rule(
+    "FP622",
+    "accelerate-older-than-known",
+    WARNING,
+    'accelerate 0.33.0 commands/config/config_args.py !"fp8_config": FP8 by file and launcher is new in 0.34',
+    'accelerate 0.34.0 commands/config/config_args.py "fp8_config"',
+    'accelerate 0.28.0 utils/dataclasses.py "Unknown mixed precision value": under FSDP',
+    "https://github.com/huggingface/accelerate/issues/2615",
+)
+def accelerate_older_than_known(asked: Asked, packages: Mapping[str, str | None]) -> Iterator[Found]:
+    """accelerate is older than 0.34, the first release that knows FP8 by file and launcher.
+
+    Why it hurts: what is said here is said of newer releases. Old ones refuse `fp8_config` as an unknown key, and under
+    FSDP some end with "Unknown mixed precision value: fp8".
+
+    Example: accelerate 0.28 with `mixed_precision: fp8` under FSDP.
+
+    Write instead: accelerate 1.13 or newer.
+    """
+    accelerate = parsed(packages.get("accelerate"))
+    if not asked.fp8 or accelerate is None or at_least(accelerate, *parse(OLDEST_ACCELERATE)):
+        return
+    yield Found(
+        f"accelerate {packages['accelerate']} is older than {OLDEST_ACCELERATE}, the first that is known here",
+        asked.fp8[0],
+        "FP8 by file and launcher is new in 0.34: what follows may not hold",
+        help="upgrade to accelerate 1.13 or newer",
     )
