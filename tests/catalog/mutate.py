@@ -112,20 +112,46 @@ def survives(mutant: Mutant, path: Path, files: Files) -> bool:
     changed = {
         function.rule.id: function.rule
         for function in vars(module).values()
-        if hasattr(function, "rule") and function.rule.id in CASES
+        if hasattr(function, "rule") and function.rule.id in CASES and function.__module__ == module.__name__
     }
+    if not changed:
+        return _survives_as_helper(module, files)
     mine = [id_ for id_, one in changed.items() if one.check.__name__ == mutant.function] or list(changed)
     rules = tuple(changed.get(one.id, one) for one in registry.RULES)
-    begin = time.monotonic()
     with _installed(rules):
-        for rule in mine:
-            for key, case in files.answers(rule):
-                try:
-                    if seen(key, case) != files.expected(key, case) or time.monotonic() - begin > SECONDS:
-                        return False
-                except Exception:  # noqa: BLE001  a test would fail of it
+        return _all_as_before(mine, files)
+
+
+def _all_as_before(rules: Iterable[str], files: Files) -> bool:
+    begin = time.monotonic()
+    for rule in rules:
+        for key, case in files.answers(rule):
+            try:
+                if seen(key, case) != files.expected(key, case) or time.monotonic() - begin > SECONDS:
                     return False
+            except Exception:  # noqa: BLE001  a test would fail of it
+                return False
     return True
+
+
+def _survives_as_helper(module: types.ModuleType, files: Files) -> bool:
+    """The same for a module without rules: what it defines is put into the modules that took it from there."""
+    name = module.__name__
+    users = [one for other, one in sys.modules.items() if other.startswith("fp8check.rules.") and other != name]
+    taken = [
+        (user, attribute, value)
+        for user in users
+        for attribute, value in vars(user).items()
+        if getattr(value, "__module__", None) == name and attribute in vars(module)
+    ]
+    for user, attribute, _ in taken:
+        setattr(user, attribute, vars(module)[attribute])
+    try:
+        using = {user.__name__ for user, _, _ in taken}
+        return _all_as_before([one.id for one in registry.RULES if one.check.__module__ in using], files)
+    finally:
+        for user, attribute, value in taken:
+            setattr(user, attribute, value)
 
 
 class _installed:  # noqa: N801  used like a function
