@@ -54,7 +54,7 @@ def more_processes_than_gpus(run: Run, launch: Launch, gpus: Sequence[Gpu], outc
         setting,
         f"process {len(visible)} finds no GPU: CUDA error: invalid device ordinal",
         notes=(f"CUDA_VISIBLE_DEVICES hides {hidden} of {len(gpus)}",) if hidden else (),
-        help=f"start {len(visible)} processes a machine",
+        help=f"start at most {len(visible)} a machine",
     )
 
 
@@ -109,7 +109,7 @@ def fp8_on_the_cpu(run: Run, launch: Launch, asked: Asked) -> Iterator[Found]:
         "FP8 on the CPU: there it is emulated, or fails",
         place,
         "no GPU is used",
-        (Related(asked.fp8[0], "FP8 is asked for here"),),
+        (Related(asked.fp8[0], "FP8 is asked for here"),) if asked.fp8[0].origin.span is not None else (),
         () if place is not None else ("the command line says --cpu",),
         "drop --cpu" if place is None else "write use_cpu: false" if place is written else "write another type",
         unsafe(replace(place, False)) if place is not None and place is written else None,
@@ -234,11 +234,12 @@ def deepspeed_wants_bf16(training: Training, outcome: Outcome, run: Run) -> Iter
         return
     written = run.deepspeed.section("bf16").get("enabled") if run.deepspeed is not None else None
     fp8 = next((one for one in error.because if one.origin.span is not None), None)
+    place = training.get("bf16") or written or fp8
     yield Found(
         "DeepSpeed runs in bf16, and the training file does not say so",
-        training.get("bf16") or written or fp8,
+        place,
         "the Trainer raises ValueError: ds bf16.enabled=True vs hf bf16=False",
-        (Related(fp8, "this switches DeepSpeed's bf16 on"),) if fp8 is not None and fp8 is not written else (),
+        (Related(fp8, "this switches DeepSpeed's bf16 on"),) if place != fp8 else (),
         help="write bf16: true (FP8 then runs with the default recipe, see FP205), or use FSDP",
     )
 

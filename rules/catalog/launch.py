@@ -176,6 +176,8 @@ def lower_case_flag(launch: Launch, outcome: Outcome, asked: Asked) -> Iterator[
     flag = launch.flag("fp8_backend")
     if flag is None or not asked.fp8 or not outcome.stack.does("accelerate", "backend from the environment"):
         return
+    if not str(flag).islower():
+        return  # argparse refuses that: FP319
     yield Found(
         f"--fp8_backend {flag} can never work with {outcome.stack.name('accelerate')}",
         notes=(f"Accelerator() raises ValueError: {str(flag)!r} is not a valid FP8BackendType",),
@@ -377,14 +379,13 @@ def flag_is_no_choice(outcome: Outcome) -> Iterator[Found]:
     if error is None or not error.message.startswith("argument --"):
         return
     name = error.message.removeprefix("argument --").partition(":")[0]
-    if name == "fp8_backend" and outcome.stack.does("accelerate", "backend from the environment"):
-        return  # no value of it can work: FP304
-    value = error.because[0].value
-    lowered = str(value).lower()
+    value = str(error.because[0].value)
+    offered = error.message.partition("(choose from ")[2].rstrip(")") or "false,false,false"
+    meant = next((word for word in (value.lower(), value.upper()) if repr(word) in offered), None)
     yield Found(
         f"--{name} does not take {value}",
         label=f"{error.type}: {error.message}",
-        help=f"write --{name} {lowered}" if repr(lowered) in error.message and lowered != value else "see the message",
+        help=f"write --{name} {meant}" if meant is not None else f"what it takes: {offered}",
     )
 
 

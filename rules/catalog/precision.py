@@ -97,7 +97,8 @@ def _what_is_left(outcome: Outcome) -> Iterator[str]:
     elif backend == "TE" and outcome.trains_in_fp8:
         yield "with backend TE the layers still convert, and run with the default recipe, not yours (FP205)"
     elif outcome.trains_in_fp8 is False:
-        yield f"no layer runs in FP8: this is a plain {outcome.mixed_precision and outcome.mixed_precision.value} run"
+        word = outcome.mixed_precision.value if outcome.mixed_precision is not None else "?"
+        yield f"no layer runs in FP8: this is a plain {'float32' if word == 'no' else word} run"
 
 
 @rule(
