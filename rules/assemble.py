@@ -74,6 +74,8 @@ def assemble(
         Unreadable: a file that one of them names cannot be read.
     """
     kinds = sort(documents)
+    if trainer is not None:  # whoever says who reads the training file has said that it is one
+        kinds = Sorted(kinds.training + kinds.other, kinds.accelerate, kinds.deepspeed, kinds.model, ())
     for strange in kinds.other:
         raise WrongFiles(_strange(strange))
     if len(kinds.accelerate) > 1:

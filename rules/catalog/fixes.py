@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING
 from fp8check.rules.record import Record
 
 if TYPE_CHECKING:
-    from fp8check.rules.reading import Node, Span
+    from fp8check.rules.reading import Span
     from fp8check.rules.settings.values import Section, Setting
 
-    Target = Setting | Node | Span | Section
+    Target = Setting | Section | Span  # an entry or item, a map, the key of an entry
 
 
 class Edit(Record):
     """One edit.
 
     Attributes:
-        action: "replace" the value, "rename" the key, "delete" the entry, or "insert" an entry into a map.
+        action: "replace" the value, "rename" the key, "delete" the entry, "insert" an entry into a map, or "cut" a
+            comment.
         target: the entry; for "insert" the map that gets it.
         key: the new name of the key, for "rename" and "insert".
         value: the new value, as plain data, for "replace" and "insert".
@@ -53,6 +54,11 @@ def rename(setting: Setting, key: str) -> Edit:
 def delete(entry: Setting | Span) -> Edit:
     """Remove an entry of a map: key, value and the line they stand on. A span is that of the entry's key."""
     return Edit("delete", entry)
+
+
+def cut(comment: Span) -> Edit:
+    """Remove a comment, with its line where it has one of its own."""
+    return Edit("cut", comment)
 
 
 def insert(section: Section, key: str, value: object) -> Edit:

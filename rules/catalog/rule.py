@@ -37,6 +37,8 @@ KNOWLEDGE = {
 }
 # Inputs that are always there.
 GIVEN = ("run", "outcome", "launch", "asked", "facts")
+# Inputs that exist once all other rules have run: what asks for one of them runs after them.
+LATE = ("suppressions", "known_rules", "crashes")
 
 
 class Related(Record):
@@ -82,6 +84,11 @@ class Rule(Record):
     check: Callable[..., Iterator[Found]]
     needs: tuple[str, ...]
     evidence: tuple[str, ...]
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it runs after the others, and looks at what they said."""
+        return any(name in LATE for name in self.needs)
 
     @property
     def summary(self) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fp8check.rules.outcome.accelerator import SMALLEST_CAPABILITY
 from fp8check.rules.outcome.stop import Stop
+from fp8check.rules.outcome.tokens import TN_ONLY, batch_tokens
 from fp8check.rules.settings.values import Origin, Setting
 
 if TYPE_CHECKING:
@@ -79,6 +80,9 @@ def _check_tokens(run: Run, stack: Stack, state: Accelerator) -> None:
     """
     tokens = run.tokens
     if tokens is None:
+        batch = batch_tokens(run)
+        tokens = batch.exact if batch is not None else None
+    if tokens is None:
         return
     if tokens % 8:
         later = stack.does("transformer_engine", "checks raise RuntimeError")
@@ -87,7 +91,7 @@ def _check_tokens(run: Run, stack: Stack, state: Accelerator) -> None:
     gpus = run.facts.visible_gpus()
     if not stack.does("transformer_engine", "checks the leading dimension"):
         return
-    if tokens % 16 and gpus and gpus[0].compute_capability in ("8.9", "9.0"):
+    if tokens % 16 and gpus and gpus[0].compute_capability in TN_ONLY:
         text = "Assertion failed: ret.lda % 16 == 0. Leading dimension requirement on A for FP8 GEMM. Caller must pad."
         raise Stop("step", "RuntimeError", text, (state.backend,))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from fp8check.rules.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -10,7 +12,7 @@ if TYPE_CHECKING:
     from fp8check.rules.reading import Node, Span
 
 
-class Origin(NamedTuple):
+class Origin(Record):
     """Where a value was set.
 
     Exactly one of the fields is the place; `code` may stand beside it and names the piece of a package that moved
@@ -37,7 +39,7 @@ class Origin(NamedTuple):
         return f"default of {self.default}" if self.default else "not set"
 
 
-class Setting(NamedTuple):
+class Setting(Record):
     """A value with its origin and the settings that it overrode, the latest first."""
 
     value: object

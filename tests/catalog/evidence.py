@@ -11,6 +11,7 @@ SOURCE = re.compile(
 TEXT = re.compile(r'(?P<absent>!)?"(?P<text>[^"]+)"')
 RAN = re.compile(r"ran (?P<stack>[^:\[]+?)(?: \[(?P<kind>conformance|executed) (?P<case>[^\]]+)\])?: (?P<seen>.+)")
 MEASURED = re.compile(r"measured (?P<gpu>NVIDIA [\w ]+?) \[(?P<file>docs/evidence/[\w.-]+)(?: (?P<case>[^\]]+))?\]: .+")
+OWN = re.compile(r"own (?P<file>[\w./-]+): .+")
 THREAD = re.compile(r"https://[\w.-]+/\S+")
 
 
@@ -38,20 +39,28 @@ class Measured(NamedTuple):
     case: str | None
 
 
+class Own(NamedTuple):
+    """What fp8check itself does: the file of its code or tests that shows it."""
+
+    file: str
+
+
 class Thread(NamedTuple):
     """A public thread or page."""
 
     url: str
 
 
-def parse(line: str) -> Source | Ran | Measured | Thread:
+def parse(line: str) -> Source | Ran | Measured | Own | Thread:
     """One line of evidence.
 
     Raises:
-        ValueError: it has none of the four forms.
+        ValueError: it has none of the five forms.
     """
     if THREAD.fullmatch(line):
         return Thread(line)
+    if found := OWN.fullmatch(line):
+        return Own(found["file"])
     if found := MEASURED.fullmatch(line):
         return Measured(found["file"], found["case"])
     if (found := RAN.fullmatch(line)) and found["case"]:

@@ -7,11 +7,13 @@ is run again with nothing known of the machine: it must be found all the same.
 
 A case has a name and what its run is made of:
 `training`, `accelerate`, `deepspeed` (file contents), `trainer`, `launch`, `stack` (package versions; what is not named
-is absent; `unknown` for nothing known), `variables`, `gpu` (a compute capability, `none` or `unknown`), `gpus`, `cuda`,
-`libraries`, `driver`, `transformer_engine`, `model` (a config.json), `script` (a training script's text). It may say
-where it is found (`at`), how often (`times`), the exact `message` or `help`, a part of the `label`, all `messages` and
-`places` of more than one finding, the `notes`, the `related` places, the edits of the `fix`, and which failures of the
-catalogue it proves to be caught (`proves`).
+is absent; `unknown` for nothing known), `variables`, `gpu` (a compute capability, a list of them or of maps with the
+fields of Gpu, `none` or `unknown`), `gpus` (how many of it), `cuda`, `libraries`, `driver`, `duplicates`,
+`transformer_engine`, `model` (a config.json), `script` (a training script's text), `today`, `crashing` (a rule that
+fails). It may say where it is found (`at`), how often (`times`), the exact `message` or `help`, a part of the `label` or
+of a `note`, all `messages` and `places` of more than one finding, all `notes`, the places `related` to it (as a list:
+with what is said of them), whether its `fix` is safe, unsafe or none (as a list: with its edits), and which failures of
+the catalogue it proves to be caught (`proves`).
 """
 
 from __future__ import annotations
@@ -95,11 +97,21 @@ def test_found(rule: str, case: dict[str, object]) -> None:
         assert str(case["label"]) in found[0].label
     if "help" in case:
         assert found[0].help == case["help"]
+    if "note" in case:
+        assert any(str(case["note"]) in note for note in found[0].notes)
+    if isinstance(case.get("related"), str):
+        assert [str(span_of(one.place)) for one in found[0].related] == str(case["related"]).split(", ")
+    if isinstance(case.get("fix"), str):
+        assert _safety(found[0].fix) == case["fix"]
     for name, said in words_of(found).items():
-        if name in case:
+        if name in case and not (name in ("fix", "related") and isinstance(case[name], str)):
             assert said == case[name], name
     assert found[0].message
     assert not found[0].message.endswith(".")
+
+
+def _safety(fix: Fix | None) -> str:
+    return "none" if fix is None else "safe" if fix.safe else "unsafe"
 
 
 @pytest.mark.parametrize(("rule", "case"), _cases("not found"))

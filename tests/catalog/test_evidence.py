@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fp8check.rules.catalog import RULES
-from tests.catalog.evidence import Measured, Ran, Source, parse
+from tests.catalog.evidence import Measured, Own, Ran, Source, parse
 from tests.conformance import edges
 
 ROOT = Path(__file__).parents[2]
@@ -45,6 +45,8 @@ def test_evidence_resolves(line: str) -> None:
                 assert SOURCES[key] is (text in evidence.present), key
     elif isinstance(evidence, Ran):
         assert evidence.case in (CONFORMANCE if evidence.kind == "conformance" else EXECUTED)
+    elif isinstance(evidence, Own):
+        assert (ROOT / evidence.file).exists()
     elif isinstance(evidence, Measured):
         text = (ROOT / evidence.file).read_text()
         assert evidence.case is None or evidence.case in text
