@@ -24,6 +24,7 @@ from fp8check.rules.report.style import Style
 from tests import runs
 from tests.catalog.mutants import Mutant, mutants
 from tests.catalog.pages import CASES
+from tests.catalog.test_cases import words_of
 from tests.runs import examined
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(catalog.__file__).parent
 # The engine and its data types are tested as code; these are the rules.
-NO_RULES = {"__init__.py", "context.py", "engine.py", "fixes.py", "plugins.py", "registry.py", "rule.py"}
+NO_RULES = {"__init__.py", "context.py", "engine.py", "fixes.py", "needs.py", "plugins.py", "registry.py", "rule.py"}
 SECONDS = 5  # a mutant that takes longer is killed
 
 
@@ -78,6 +79,7 @@ def seen(key: tuple[str, str, int], case: dict[str, Any]) -> Any:
         pinned += [any(str(case["note"]) in note for note in found[0].notes) if "note" in case else 0]
         pinned += [[str(span_of(one.place)) for one in found[0].related] if "related" in case else 0]
         pinned += [found[0].fix and found[0].fix.safe if "fix" in case else 0]
+        pinned += [said for name, said in words_of(found).items() if isinstance(case.get(name), list)]
     return pinned
 
 
