@@ -147,7 +147,6 @@ def omegaconf_refuses(documents: Sequence[Document]) -> Iterator[Found]:
 
 _REFUSED = {
     "duplicate-key": "delete one of the two",
-    "no-map": "write a map of settings: name: value",
     "key-type": "write the key in quotes",
     "key-conflict": "delete one of the two",
     "value-type": "write the value in quotes",

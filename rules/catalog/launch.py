@@ -73,12 +73,12 @@ def unknown_top_level_key(accelerate: AccelerateConfig, outcome: Outcome) -> Ite
 
     Write instead: the key where it belongs; `backend` goes under fp8_config.
     """
-    for name in accelerate.unknown_keys(outcome.stack.version("accelerate")):
+    unknown = accelerate.unknown_keys(outcome.stack.version("accelerate"))
+    for name, setting in accelerate.top.settings():
+        if name not in unknown:
+            continue
         key = name.removeprefix("fp8_")
         belongs = name.startswith("fp8_") or name == "backend"
-        setting = accelerate.top.get(name)
-        if setting is None:
-            continue
         yield Found(
             f"{name} is not a key of an Accelerate file",
             setting,
@@ -243,7 +243,7 @@ def launcher_in_launcher(launch: Launch, run: Run) -> Iterator[Found]:
     Write instead: one of them; for LLaMA-Factory `accelerate launch ... -m llamafactory.launcher cfg.yaml`.
     """
     name = launch.script
-    if name is None or launch.tool == "python" or launch.through is not None:
+    if launch.tool == "python" or launch.through is not None:
         return
     own = name in ("llamafactory-cli", "lmf") and bool(launch.flag("no_python"))
     own = own or (name == "llamafactory.cli" and bool(launch.flag("m") or launch.flag("module")))
@@ -309,14 +309,13 @@ def other_config_file(accelerate: AccelerateConfig, launch: Launch, run: Run) ->
 
     Write instead: `accelerate launch --config_file accel.yaml train.py`.
     """
-    path = accelerate.path
-    if launch.tool != "accelerate" or launch.script is None or path in (None, "-") or not accelerate.wants_fp8():
+    path = accelerate.path or "-"
+    if launch.tool != "accelerate" or launch.script is None or path == "-" or not accelerate.wants_fp8():
         return
-    name = str(path).rpartition("/")[2]
+    name = path.rpartition("/")[2]
     read = launch.config_file
-    if read is None and launch.through == "trl":
-        named = run.training.value("accelerate_config")
-        read = named if isinstance(named, str) else None
+    if read is None and launch.through == "trl" and "accelerate_config" in run.training.top:
+        read = str(run.training.value("accelerate_config"))
     if name in ("default_config.yaml", "default_config.json") and read is None:
         return
     if read is not None and read.rpartition("/")[2] == name:
