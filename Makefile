@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXAMPLE := examples/llamafactory-qwen2.5-7b
 SHARED := ../shared
 
-.PHONY: serve service-bench  service-kill service-postgres openapi-test page-test docker-lint docker-steps docs help demo test lint types coverage bench corpus score conformance conformance-sample mutation hook-test format clean
+.PHONY: docs help demo test lint types coverage bench corpus score conformance conformance-sample evidence mutation mutation-catalog hook-test serve service-bench service-kill service-postgres openapi-test page-test docker-lint docker-steps format clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 24
@@ -30,8 +30,10 @@ types: $(VENV)/.installed ## mypy strict on the installed package
 	@cd $(VENV) && bin/mypy --config-file ../pyproject.toml -p fp8check.rules -p fp8check.cli -p fp8check.probe -p fp8check.service
 
 coverage: $(VENV)/.installed ## branch coverage of the rules
+	@rm -f .coverage .coverage.*
 	@$(BIN)/coverage run -m pytest -q
-	@$(BIN)/coverage report
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report --fail-under 100
 
 bench: $(VENV)/.installed ## CPU time against yamllint on the same two files
 	@$(BIN)/python tests/bench.py $(EXAMPLE)/train.yaml $(EXAMPLE)/accelerate.yaml
@@ -54,6 +56,9 @@ conformance-sample: $(VENV)/.installed ## the fixed sample of it that CI runs
 	@mkdir -p .conformance
 	@$(BIN)/python -m tests.conformance.record --sample --out .conformance/sample.jsonl
 	@$(BIN)/python -m tests.conformance.compare .conformance/sample.jsonl --quiet --at-least 1
+
+evidence: $(VENV)/.installed ## look up the rules' source evidence in the released wheels
+	@$(BIN)/python -m tests.catalog.look_up .evidence docs/evidence/sources.json
 
 serve: $(VENV)/.installed ## run the service on http://127.0.0.1:8000
 	@$(BIN)/fp8check serve
@@ -83,8 +88,12 @@ docker-steps: ## the install steps of the images, run in a fresh Debian tree; no
 mutation: $(VENV)/.installed ## which version bounds no recorded case needs (after make conformance)
 	@$(BIN)/python -m tests.mutation .conformance/recorded.jsonl
 
+mutation-catalog: $(VENV)/.installed ## which faults in the rules no test would notice (minutes)
+	@$(BIN)/python -m tests.catalog.mutate --at-least 0.9
+
 docs: $(VENV)/.installed ## write the generated pages anew
 	@$(BIN)/fp8check matrix --all > docs/compatibility.md
+	@$(BIN)/python -m tests.catalog.pages docs
 	@$(BIN)/python -m tests.service.docs > docs/service.settings.md && mv docs/service.settings.md docs/service.md
 
 format: $(VENV)/.installed ## format the code

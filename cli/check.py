@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from fp8check.cli.config import load
 from fp8check.cli.exit_codes import ExitCode
 from fp8check.cli.options import UsageError, format_names, names, parser
 from fp8check.rules import facts as machine
@@ -12,43 +13,56 @@ from fp8check.rules.assemble import WrongFiles, assemble, parse_launch, sort
 from fp8check.rules.catalog import RULES
 from fp8check.rules.outcome import predict
 from fp8check.rules.reading import Unreadable, read
-from fp8check.rules.report import counts, examine
+from fp8check.rules.report import compared, counts, examine_all
 from fp8check.rules.report.style import Style, wants_colour
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from fp8check.cli.config import Config
     from fp8check.rules.assemble import Assembled
-    from fp8check.rules.catalog import Rule
+    from fp8check.rules.catalog import Crash, Rule
     from fp8check.rules.facts import Facts
     from fp8check.rules.reading import Document
     from fp8check.rules.report import Report
     from fp8check.rules.report.formats import Format
+
+PROBLEMS = (UsageError, WrongFiles, Unreadable, machine.BadFacts)
+INTERNAL_ERROR = "FP999"
 
 
 def check(words: list[str]) -> int:
     """Check the runs that the files describe."""
     try:
         options = parser().parse_args(words)
+        config = load(options)
         formats = _formats(options.format)
-        rules = _chosen(options)
+        rules, crashes = chosen(options, config)
         if options.server is not None:
             from fp8check.cli.remote import check_there
 
-            return check_there(options, formats)
-        assembled = runs(options)
+            return check_there(options, config, formats)
+        assembled = runs(options, config)
+        baseline = _baseline(options, config)
     except SystemExit as leave:  # --help, --version
         return int(leave.code or 0)
-    except (UsageError, WrongFiles, Unreadable, machine.BadFacts) as problem:
+    except PROBLEMS as problem:
         return usage(problem)
-    reports = [examine(one.run, one.documents, rules) for one in assembled]
-    for name, target in formats:
-        try:
+    reports = examine_all(
+        ((one.run, one.documents) for one in assembled), rules, configured=config.suppressions, crashes=crashes
+    )
+    if baseline is not None:
+        reports = [compared(report, baseline) for report in reports]
+    try:
+        if options.write_baseline is not None:
+            return _write_baseline(options.write_baseline, reports)
+        for name, target in formats:
             _write(name, target, reports, options)
-        except OSError as problem:
-            return usage(problem)
-    return _exit_code(reports, options)
+    except OSError as problem:
+        return usage(problem)
+    print_crashes(crash for report in reports for crash in report.crashes)
+    return _exit_code(reports, options.fail_on or config.fail_on or "error", options)
 
 
 def outcome(words: list[str]) -> int:
@@ -61,7 +75,7 @@ def outcome(words: list[str]) -> int:
         assembled = runs(options)
     except SystemExit as leave:
         return int(leave.code or 0)
-    except (UsageError, WrongFiles, Unreadable, machine.BadFacts) as problem:
+    except PROBLEMS as problem:
         return usage(problem)
     style = Style(wants_colour(sys.stdout, options.color))
     for one in assembled:
@@ -102,27 +116,96 @@ def _format(name: str) -> Format | None:
     return find(name)
 
 
-def _chosen(options: argparse.Namespace) -> tuple[Rule, ...]:
-    select, ignore = names(options.select), names(options.ignore)
-    known = [one.id for one in RULES]
+def chosen(options: argparse.Namespace, config: Config) -> tuple[tuple[Rule, ...], tuple[Crash, ...]]:
+    """The rules to run, and what went wrong with plug-ins.
+
+    Raises:
+        UsageError: a rule or group is named that does not exist.
+    """
+    rules, crashes = with_plugins((*config.plugins, *options.plugin))
+    select = names(options.select) or names(config.select)
+    ignore = (*names(options.ignore), *names(config.ignore))
     for name in (*select, *ignore):
-        if not any(one.startswith(name) for one in known):
+        if not any(one.id.startswith(name) for one in rules) and not crashes:
             raise UsageError(f"no rule or group is called {name}; fp8check rules lists them")
-    return tuple(
-        one for one in RULES if (not select or one.id.startswith(select)) and not (ignore and one.id.startswith(ignore))
-    )
+    kept = (one for one in rules if not select or one.id.startswith(select) or one.id == INTERNAL_ERROR)
+    return tuple(one for one in kept if not (ignore and one.id.startswith(ignore))), crashes
 
 
-def runs(options: argparse.Namespace) -> list[Assembled]:
-    """The runs that the command line describes.
+def with_plugins(wanted: Sequence[str]) -> tuple[tuple[Rule, ...], tuple[Crash, ...]]:
+    """All rules with those of these plug-ins, and what went wrong with the plug-ins."""
+    rules: tuple[Rule, ...] = RULES
+    crashes: tuple[Crash, ...] = ()
+    if not wanted:
+        return rules, crashes
+    from fp8check.rules.catalog import plugins
+
+    for name in dict.fromkeys(wanted):
+        plugin = plugins.load(name, rules)
+        rules = (*rules, *plugin.rules)
+        crashes = (*crashes, plugin.crash) if plugin.crash is not None else crashes
+    return rules, crashes
+
+
+def _baseline(options: argparse.Namespace, config: Config) -> Sequence[Mapping[str, str]] | None:
+    path = options.baseline or config.baseline
+    if path is None or options.write_baseline is not None:
+        return None
+    from fp8check.rules.triage.baseline import BadBaseline, load_baseline
+
+    try:
+        return load_baseline(path)
+    except BadBaseline as problem:
+        raise UsageError(str(problem)) from None
+
+
+def _write_baseline(path: str, reports: Sequence[Report]) -> int:
+    from fp8check.rules.report.fingerprint import fingerprints
+    from fp8check.rules.triage.baseline import save_baseline
+
+    if any(report.crashes for report in reports):
+        print_crashes(crash for report in reports for crash in report.crashes)
+        return ExitCode.INTERNAL_ERROR
+    marked = [pair for report in reports for pair in zip(fingerprints(report), report.findings, strict=True)]
+    number = save_baseline(path, marked)
+    sys.stdout.write(f"{path}: {number} finding{'s' if number != 1 else ''}\n")
+    return ExitCode.OK
+
+
+def print_crashes(crashes: Iterable[Crash]) -> None:
+    """What a plug-in's or rule's author needs, on standard error; each once."""
+    for crash in {crash.rule: crash for crash in crashes}.values():
+        sys.stderr.write(f"fp8check: {crash.rule} failed; please report it with these lines:\n{crash.traceback}")
+
+
+def runs(options: argparse.Namespace, config: Config | None = None) -> list[Assembled]:
+    """The runs that the command line describes; those of the configuration where it names no file.
 
     Raises:
         UsageError, WrongFiles, Unreadable, BadFacts: it does not describe any.
     """
+    if not options.files and config is not None and config.runs:
+        return [one for run in config.runs for one in runs(as_options(run, options))]
     if not options.files:
         raise UsageError("name a training file, an Accelerate file, or both; fp8check --help says more")
+    return assembled(documents_of(options), options)
+
+
+def as_options(run: Mapping[str, object], options: argparse.Namespace) -> argparse.Namespace:
+    """The options of one [[run]] of the configuration; what the command line says goes first."""
+    import argparse
+
+    given = vars(options)
+    return argparse.Namespace(**{**given, **{key: given.get(key) or value for key, value in run.items()}})
+
+
+def assembled(documents: list[Document], options: argparse.Namespace) -> list[Assembled]:
+    """The runs that these documents make up, started and on a machine as the options say.
+
+    Raises:
+        UsageError, WrongFiles, Unreadable, BadFacts: they do not make up any.
+    """
     launch = parse_launch(options.launch)
-    documents = list(_documents(options))
     facts = _facts(options)
     if not options.hook:
         return assemble(documents, facts, launch=launch, trainer=options.trainer)
@@ -137,6 +220,15 @@ def _hooked(documents: list[Document], facts: Facts, options: argparse.Namespace
     together = len(kinds.accelerate) <= 1
     for group in [ours] if together and ours else [[one] for one in ours]:
         yield from assemble(group, facts, launch=launch, trainer=options.trainer)
+
+
+def documents_of(options: argparse.Namespace) -> list[Document]:
+    """The files of the command line, each once.
+
+    Raises:
+        Unreadable: one of them cannot be read.
+    """
+    return list(_documents(options))
 
 
 def _documents(options: argparse.Namespace) -> Iterable[Document]:
@@ -198,14 +290,14 @@ def _rendered(name: str, reports: list[Report], options: argparse.Namespace, *, 
     return "\n".join(text.render(report, style, quiet=quiet) for report in reports)
 
 
-def _exit_code(reports: list[Report], options: argparse.Namespace) -> int:
+def _exit_code(reports: list[Report], fail_on: str, options: argparse.Namespace) -> int:
     if any(report.crashes for report in reports):
         return ExitCode.INTERNAL_ERROR
     for report in reports:
         numbers = counts(report)
-        if options.fail_on != "never" and numbers["error"]:
+        if fail_on != "never" and numbers["error"]:
             return ExitCode.FINDINGS
-        if options.fail_on == "warning" and numbers["warning"]:
+        if fail_on == "warning" and numbers["warning"]:
             return ExitCode.FINDINGS
     if options.require_evidence and any(report.undecided or report.outcome.undecided for report in reports):
         return ExitCode.UNDECIDED

@@ -32,6 +32,12 @@ def _explain(words: list[str]) -> int:
     return explain(words)
 
 
+def _fix(words: list[str]) -> int:
+    from fp8check.cli.fix import fix
+
+    return fix(words)
+
+
 def _matrix(words: list[str]) -> int:
     from fp8check.cli.matrix import matrix
 
@@ -61,6 +67,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "outcome": _outcome,
     "env": _env,
     "explain": _explain,
+    "fix": _fix,
     "matrix": _matrix,
     "rule": _rule,
     "rules": _rules,

@@ -5,12 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from fp8check.cli.check import runs, usage
+from fp8check.cli.check import PROBLEMS, runs, usage
 from fp8check.cli.exit_codes import ExitCode
 from fp8check.cli.options import UsageError, parser
-from fp8check.rules.assemble import WrongFiles
-from fp8check.rules.facts import BadFacts
-from fp8check.rules.reading import Unreadable
 from fp8check.rules.report import examine
 from fp8check.rules.report.line import explain_line
 
@@ -27,7 +24,7 @@ def explain(words: list[str]) -> int:
         assembled = runs(options)
     except SystemExit as leave:
         return int(leave.code or 0)
-    except (UsageError, WrongFiles, Unreadable, BadFacts) as problem:
+    except PROBLEMS as problem:
         return usage(problem)
     for one in assembled:
         document = _document(one.documents, path)

@@ -18,6 +18,8 @@ Tells before the GPU hours are spent whether a training run will really train in
   fp8check outcome cfg.yaml accel.yaml who decided what, in order
   fp8check explain cfg.yaml:31 accel.yaml   what becomes of one line
   fp8check matrix                      what really trains in FP8, by trainer, backend and distribution
+  fp8check                             check the runs that fp8check.toml or [tool.fp8check] names
+  fp8check fix cfg.yaml accel.yaml     mend what can be mended safely; --diff shows it only
   fp8check env                         what is known of this machine; --json for facts.json
   fp8check rules                       all rules
   fp8check rule FP101                  one rule: what it finds, why it hurts, what to write instead
@@ -81,14 +83,20 @@ def parser(command: str = "check") -> argparse.ArgumentParser:
     output.add_argument(
         "--fail-on",
         choices=("error", "warning", "never"),
-        default="error",
-        help="from which severity on to exit with 1",
+        help="from which severity on to exit with 1 (default: error)",
     )
     output.add_argument("--require-evidence", action="store_true", help="exit with 3 where something stays undecided")
     output.add_argument(
         "--select", metavar="RULES", action="append", default=[], help="only these rules or groups: FP1,FP203"
     )
     output.add_argument("--ignore", metavar="RULES", action="append", default=[], help="not these rules or groups")
+    output.add_argument(
+        "--plugin", metavar="NAME", action="append", default=[], help="rules of an installed package, by entry point"
+    )
+    output.add_argument("--baseline", metavar="FILE", help="report what this file does not have")
+    output.add_argument("--write-baseline", metavar="FILE", help="write what is found into this file, and exit with 0")
+    output.add_argument("--config", metavar="FILE", help="fp8check.toml or pyproject.toml (those of this folder)")
+    output.add_argument("--no-config", action="store_true", help="read no configuration")
     output.add_argument("-q", "--quiet", action="store_true", help="findings only")
     output.add_argument("--color", choices=("auto", "always", "never"), default="auto")
     made.add_argument(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib import error, request
 from urllib.parse import urlsplit
 
-from fp8check.cli.check import put, runs
+from fp8check.cli.check import as_options, put, runs
 from fp8check.cli.exit_codes import ExitCode
 from fp8check.cli.options import UsageError, names
 from fp8check.rules import facts as machine
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
 
+    from fp8check.cli.config import Config
     from fp8check.rules.assemble import Assembled
 
 TOKEN = "FP8CHECK_TOKEN"  # noqa: S105  the name of the variable
@@ -43,14 +44,17 @@ class NotAnsweredError(Exception):
         self.usage = usage
 
 
-def check_there(options: argparse.Namespace, formats: Sequence[tuple[str, str | None]]) -> int:
+def check_there(options: argparse.Namespace, config: Config, formats: Sequence[tuple[str, str | None]]) -> int:
     """Let the service check the runs, and print what it answers.
 
     Raises:
         UsageError, WrongFiles, Unreadable, BadFacts: the command line does not describe any run.
     """
+    _refuse_what_stays_here(options, config)
     service = _Service(options.server, os.environ.get(TOKEN))
-    bodies = [_body(one, options) for one in runs(options)]
+    # Without files, the runs of the configuration, each with options of its own.
+    commands = [options] if options.files else [as_options(run, options) for run in config.runs] or [options]
+    bodies = [body for command in commands for body in _bodies(runs(command), command, config)]
     try:
         answers = [service.check(body, "json") for body in bodies]
         for name, target in formats:
@@ -58,7 +62,30 @@ def check_there(options: argparse.Namespace, formats: Sequence[tuple[str, str | 
     except NotAnsweredError as problem:
         sys.stderr.write(f"fp8check: {problem}\n")
         return ExitCode.USAGE if problem.usage else ExitCode.INTERNAL_ERROR
+    except OSError as problem:
+        sys.stderr.write(f"fp8check: {problem}\n")
+        return ExitCode.USAGE
     return min((code for _, code in answers), key=_ORDER.index, default=ExitCode.OK)
+
+
+def _refuse_what_stays_here(options: argparse.Namespace, config: Config) -> None:
+    """Plug-ins, baselines and suppressions of a configuration are this machine's; the report would be another."""
+    local = {
+        "plug-ins": bool(config.plugins or options.plugin),
+        "a baseline": bool(config.baseline or options.baseline or options.write_baseline),
+        "[[suppress]] of a configuration": bool(config.suppressions),
+        "--hook": options.hook,
+    }
+    named = [name for name, there in local.items() if there]
+    if named:
+        raise UsageError(f"--server does not go with {', '.join(named)}: the service does not have them (--no-config)")
+
+
+def _bodies(assembled: Sequence[Assembled], options: argparse.Namespace, config: Config) -> list[dict[str, Any]]:
+    """Requests: one for all runs, so that they are looked at together; one each where their models differ."""
+    configs = {path for one in assembled if (path := _config_path(one)) is not None}
+    groups = [assembled] if len(configs) <= 1 else [[one] for one in assembled]
+    return [_body(group, options, config) for group in groups]
 
 
 def _rendered(
@@ -70,7 +97,13 @@ def _rendered(
         painted = [{**body, "options": {**body["options"], **_colour(body, target)}} for body in bodies]
         return "\n".join(service.check(body, "text")[0] for body in painted)
     sources = {file["name"]: file["text"] for body in bodies for file in body["files"]}
-    return known.render([json.loads(answer) for answer in answers], sources)
+    return known.render([report for answer in answers for report in _listed(answer)], sources)
+
+
+def _listed(answer: str) -> list[dict[str, Any]]:
+    """The reports of an answer: one, or a list of several runs."""
+    data = json.loads(answer)
+    return data if isinstance(data, list) else [data]
 
 
 def _colour(body: Mapping[str, Any], target: str | None) -> dict[str, bool]:
@@ -78,43 +111,43 @@ def _colour(body: Mapping[str, Any], target: str | None) -> dict[str, bool]:
     return {"color": wants_colour(sys.stdout, choice)}
 
 
-def _body(one: Assembled, options: argparse.Namespace) -> dict[str, Any]:
-    """One run as the service takes it."""
-    facts = one.run.facts
-    files = [{"name": document.path, "text": document.text} for document in one.documents]
-    config = _config(one)
-    if config is not None:
-        files.append(config)
+def _body(group: Sequence[Assembled], options: argparse.Namespace, config: Config) -> dict[str, Any]:
+    """Some runs as the service takes them."""
+    run = group[0].run
+    documents = {document.path: document.text for one in group for document in one.documents}
+    path = next(filter(None, map(_config_path, group)), None)
+    if path is not None:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            documents[path] = file.read(_LARGEST_CONFIG)
     chosen: dict[str, Any] = {
         "launch": options.launch,
         "trainer": options.trainer,
         "environment": False,
-        "select": list(names(options.select)),
-        "ignore": list(names(options.ignore)),
-        "fail_on": options.fail_on,
+        "select": list(names(options.select) or names(config.select)),
+        "ignore": [*names(options.ignore), *names(config.ignore)],
+        "fail_on": options.fail_on or config.fail_on or "error",
         "require_evidence": options.require_evidence,
         "quiet": options.quiet,
         "color": options.color,
     }
-    body: dict[str, Any] = {"files": files, "options": chosen}
-    if facts.source != "nothing":
-        body["facts"] = machine.dump(facts)
-    elif facts.variables:
-        chosen["variables"] = facts.variables
+    body: dict[str, Any] = {
+        "files": [{"name": name, "text": text} for name, text in documents.items()],
+        "options": chosen,
+    }
+    if run.facts.source != "nothing":
+        body["facts"] = machine.dump(run.facts)
+    elif run.facts.variables:
+        chosen["variables"] = run.facts.variables
     return body
 
 
-def _config(one: Assembled) -> dict[str, str] | None:
+def _config_path(one: Assembled) -> str | None:
     """The model's config.json, where this machine has it."""
     training = one.run.training
     if training.model is None:
         return None
     base = os.path.dirname(training.path or "") or "."
-    path = models.config_file(training.model, base=base, environ=one.run.facts.variables or {})
-    if path is None:
-        return None
-    with open(path, encoding="utf-8", errors="replace") as file:
-        return {"name": path, "text": file.read(_LARGEST_CONFIG)}
+    return models.config_file(training.model, base=base, environ=one.run.facts.variables or {})
 
 
 class _Stay(request.HTTPRedirectHandler):

@@ -7,26 +7,28 @@ import inspect
 import sys
 from typing import TYPE_CHECKING
 
+from fp8check.cli.check import print_crashes, with_plugins
 from fp8check.cli.exit_codes import ExitCode
-from fp8check.rules.catalog import RULES, find
+from fp8check.rules.catalog import find
 
 if TYPE_CHECKING:
-    from fp8check.rules.catalog import Rule
+    from fp8check.rules.catalog import Crash, Rule
 
 
 def rules(words: list[str]) -> int:
     """List all rules."""
     made = argparse.ArgumentParser(prog="fp8check rules", description="All rules.", allow_abbrev=False)
-    made.add_argument("--format", choices=("text", "json"), default="text")
+    _add_options(made)
     try:
         options = made.parse_args(words)
     except SystemExit as leave:
         return int(leave.code or 0)
+    known, crashes = with_plugins(options.plugin)
     if options.format == "json":
-        sys.stdout.write(_json([_data(one) for one in RULES]))
+        sys.stdout.write(_json([_data(one) for one in known]))
     else:
-        sys.stdout.write("".join(f"{one.id}  {one.severity:<7}  {one.name:<36}  {one.summary}\n" for one in RULES))
-    return ExitCode.OK
+        sys.stdout.write("".join(f"{one.id}  {one.severity:<7}  {one.name:<36}  {one.summary}\n" for one in known))
+    return _exit_code(crashes)
 
 
 def rule(words: list[str]) -> int:
@@ -35,17 +37,30 @@ def rule(words: list[str]) -> int:
         prog="fp8check rule", description="One rule: what it finds, why it hurts.", allow_abbrev=False
     )
     made.add_argument("rule", metavar="ID", help="FP101, or its name")
-    made.add_argument("--format", choices=("text", "json"), default="text")
+    _add_options(made)
     try:
         options = made.parse_args(words)
     except SystemExit as leave:
         return int(leave.code or 0)
-    found = find(options.rule)
+    known, crashes = with_plugins(options.plugin)
+    if crashes:
+        return _exit_code(crashes)
+    found = find(options.rule, known)
     if found is None:
         sys.stderr.write(f"fp8check: no rule is called {options.rule}; fp8check rules lists them\n")
         return ExitCode.USAGE
     sys.stdout.write(_json(_data(found)) if options.format == "json" else explain(found))
     return ExitCode.OK
+
+
+def _add_options(made: argparse.ArgumentParser) -> None:
+    made.add_argument("--format", choices=("text", "json"), default="text")
+    made.add_argument("--plugin", metavar="NAME", action="append", default=[], help="rules of an installed package")
+
+
+def _exit_code(crashes: tuple[Crash, ...]) -> int:
+    print_crashes(crashes)
+    return ExitCode.INTERNAL_ERROR if crashes else ExitCode.OK
 
 
 def explain(one: Rule) -> str:

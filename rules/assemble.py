@@ -6,8 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 from fp8check.rules import models
-from fp8check.rules.outcome import Run
-from fp8check.rules.reading import read
+from fp8check.rules.outcome import Run, Script
+from fp8check.rules.reading import Document, Unreadable, read
 from fp8check.rules.record import Record
 from fp8check.rules.settings import launch as launch_settings
 from fp8check.rules.settings.accelerate import AccelerateConfig
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fp8check.rules.facts import Facts
-    from fp8check.rules.reading import Document
+    from fp8check.rules.settings.script import ScriptSource
 
 TRAINERS = (*NAMES, "script")
 
@@ -74,6 +74,8 @@ def assemble(
         Unreadable: a file that one of them names cannot be read.
     """
     kinds = sort(documents)
+    if trainer is not None:  # whoever says who reads the training file has said that it is one
+        kinds = Sorted(kinds.training + kinds.other, kinds.accelerate, kinds.deepspeed, kinds.model, ())
     for strange in kinds.other:
         raise WrongFiles(_strange(strange))
     if len(kinds.accelerate) > 1:
@@ -110,7 +112,8 @@ def _one(
     deepspeed = kinds.deepspeed[0] if kinds.deepspeed else None
     if deepspeed is None and follow:
         deepspeed = _named_deepspeed(settings, config)
-    parts = (training, accelerate, deepspeed)
+    script = _script(launch) if follow and not settings.is_huggingface else None
+    parts = (training, accelerate, deepspeed, _as_document(script.source) if script is not None else None)
     run = Run(
         launch=launch,
         facts=facts,
@@ -119,6 +122,7 @@ def _one(
         training=settings,
         deepspeed=_section(deepspeed) if deepspeed is not None else None,
         model=_model(settings, kinds, facts, follow),
+        script=script,
     )
     return Assembled(run, tuple(part for part in parts if part is not None))
 
@@ -166,6 +170,47 @@ def _named_deepspeed(training: Training, config: AccelerateConfig | None) -> Doc
             if document is not None:
                 return document
     return None
+
+
+def with_script(one: Assembled, path: str, data: bytes) -> Assembled:
+    """The run with its script from elsewhere, for documents whose names are not followed.
+
+    A run of the Trainer, and a script that cannot be parsed, stay without.
+    """
+    script = None if one.run.training.is_huggingface else _parsed(path, data)
+    document = _as_document(script.source) if script is not None else None
+    if script is None or document is None:
+        return one
+    one.run.script = script
+    return Assembled(one.run, (*one.documents, document))
+
+
+def _script(launch: Launch) -> Script | None:
+    """The script that the launch command names, where it is a Python file at hand that can be parsed."""
+    name = launch.script
+    if name is None or not name.endswith(".py") or not os.path.isfile(name):
+        return None
+    return _parsed(name, None)
+
+
+def _parsed(name: str, data: bytes | None) -> Script | None:
+    from fp8check.rules.reading.source import load
+    from fp8check.rules.settings.syntax import parse
+
+    try:
+        source = parse(load(name, data))
+    except Unreadable:
+        return None
+    return Script.of(source) if source is not None else None
+
+
+def _as_document(source: ScriptSource | None) -> Document | None:
+    """A script among the files of the run, so that a report can show its lines."""
+    if source is None:
+        return None
+    document = Document(source.path, source.text, "python", None, loader="python")
+    document.kind = "script"
+    return document
 
 
 def _model(training: Training, kinds: Sorted, facts: Facts, follow: bool) -> models.ModelShape | None:

@@ -47,7 +47,9 @@ def from_json(body: bytes) -> Question:
     except ValidationError as error:
         raise _invalid(error) from None
     files = [
-        File(NAMES[name], text) for name in ("training", "accelerate") if (text := getattr(asked, name)) is not None
+        File(NAMES[name], text)
+        for name in ("training", "accelerate", "script")
+        if (text := getattr(asked, name)) is not None
     ]
     for name, value in (("deepspeed", asked.deepspeed), ("model_config", asked.model_config_)):
         if value is not None:
@@ -93,7 +95,10 @@ async def _file(name: str, value: UploadFile | str) -> File | None:
     content = await value.read()
     if not content and not value.filename:
         return None
-    return File(_shown(value.filename) or default, content.decode("utf-8", "surrogateescape"))
+    shown = _shown(value.filename) or default
+    if name == "script" and not shown.endswith(".py"):
+        shown += ".py"
+    return File(shown, content.decode("utf-8", "surrogateescape"))
 
 
 def _shown(name: str | None) -> str:

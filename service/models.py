@@ -77,6 +77,7 @@ class CheckBody(_Strict):
     model_config_: str | dict[str, Any] | None = Field(
         default=None, alias="model_config", description="The model's config.json: its text, or the object."
     )
+    script: str | None = Field(default=None, description="The script that trains: its text. It is parsed, never run.")
     files: list[NamedFile] = Field(
         default_factory=list,
         max_length=MOST_FILES,

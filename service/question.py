@@ -11,6 +11,7 @@ NAMES = {
     "accelerate": "accelerate.yaml",
     "deepspeed": "deepspeed.json",
     "model_config": "config.json",
+    "script": "train.py",
 }
 
 
@@ -19,6 +20,11 @@ class File(NamedTuple):
 
     name: str
     text: str
+
+    @property
+    def is_script(self) -> bool:
+        """Whether it is the script that trains. It is parsed, and never run."""
+        return self.name.endswith(".py")
 
     def content(self) -> bytes:
         """The bytes that were sent, also where they are no UTF-8 (bodies.py keeps those as surrogates)."""

@@ -11,7 +11,7 @@ class File(BaseModel):
     """A file of the run, and what it is."""
 
     path: str
-    kind: Literal["training", "accelerate", "deepspeed", "model", "other"]
+    kind: Literal["training", "accelerate", "deepspeed", "model", "script", "other"]
     dialect: str | None
 
 
@@ -46,6 +46,7 @@ class Finding(BaseModel):
     fix: dict[str, Any] | None
     url: str
     fingerprint: str
+    state: Literal["new", "unchanged"] | None
 
 
 class Undecided(BaseModel):
@@ -73,7 +74,8 @@ class Report(BaseModel):
     outcome: dict[str, Any]
     findings: list[Finding]
     undecided: list[Undecided]
-    suppressed: list[Any]
+    suppressed: list[dict[str, Any]]
+    baseline: dict[str, Any] | None
     internal_errors: list[InternalError]
     probe: dict[str, Any] | None
     facts: dict[str, Any]

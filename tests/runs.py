@@ -7,15 +7,21 @@ from typing import TYPE_CHECKING
 from fp8check.rules import models
 from fp8check.rules.assemble import assemble, parse_launch
 from fp8check.rules.catalog import RULES
+from fp8check.rules.catalog.engine import crash
 from fp8check.rules.facts import Facts, Gpu
+from fp8check.rules.outcome import Script
 from fp8check.rules.reading import read
+from fp8check.rules.reading.source import decode
 from fp8check.rules.report import examine
+from fp8check.rules.settings.syntax import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from fp8check.rules.assemble import Assembled
     from fp8check.rules.reading import Document
     from fp8check.rules.report import Report
+    from fp8check.rules.triage.suppressions import Suppression
 
 # A training environment of today, all packages of it in the releases that were seen together on an H200.
 TODAY = {
@@ -63,41 +69,86 @@ def facts_of(case: Mapping[str, object]) -> Facts:
             facts.packages["transformer_engine_torch"] = version
     variables = case.get("variables", {})
     facts.variables = None if variables == "unknown" else dict(variables)  # type: ignore[call-overload]
-    facts.gpus = _gpus(str(case.get("gpu", "9.0")))
-    for name in ("cuda", "libraries", "transformer_engine"):
+    facts.gpus = _gpus(case.get("gpu", "9.0"), int(str(case.get("gpus", 1))))
+    facts.driver = case.get("driver")  # type: ignore[assignment]
+    for name in ("cuda", "libraries", "transformer_engine", "duplicates"):
         value = case.get(name)
         if isinstance(value, dict):
             setattr(facts, name, value)
     return facts
 
 
-def _gpus(gpu: str) -> list[Gpu] | None:
+def _gpus(gpu: object, number: int) -> list[Gpu] | None:
+    """GPUs from a compute capability and their number, or from a list of capabilities and maps with Gpu's fields."""
     if gpu == "unknown":
         return None
+    if gpu == "none":
+        return []
+    return [_gpu(index, one) for index, one in enumerate(gpu if isinstance(gpu, list) else [gpu] * number)]
+
+
+def _gpu(index: int, gpu: object) -> Gpu:
+    if isinstance(gpu, dict):
+        capability = str(gpu["compute_capability"])
+        return _gpu(index, capability)._replace(**{**gpu, "compute_capability": capability})
     names = {
         "8.0": "NVIDIA A100",
+        "8.6": "NVIDIA RTX A6000",
         "8.9": "NVIDIA RTX 4090",
         "9.0": "NVIDIA H200",
         "10.0": "NVIDIA B200",
         "12.0": "NVIDIA RTX 5090",
     }
-    return [] if gpu == "none" else [Gpu(0, names[gpu], gpu, 143771, mig=False)]
+    return Gpu(index, names[str(gpu)], str(gpu), 143771, mig=False)
 
 
-def report_of(case: Mapping[str, object], only: str | None = None) -> Report:
-    """The report of the run that a case describes."""
+def assembled_of(case: Mapping[str, object]) -> Assembled:
+    """The run that a case describes."""
     documents: list[Document] = []
-    for key, path, kind in (("training", "train.yaml", "training"), ("accelerate", "accel.yaml", "accelerate")):
-        text = case.get(key)
+    for kind, path in (("training", "train.yaml"), ("accelerate", "accel.yaml"), ("deepspeed", "ds.json")):
+        text = case.get(kind)
         if text is not None:
-            document = read(path, str(text).encode())
+            document = read(str(case.get(f"{kind} path", path)), str(text).encode())
             document.kind = kind
             documents.append(document)
+    return _assembled(case, documents)
+
+
+def _assembled(case: Mapping[str, object], documents: Sequence[Document]) -> Assembled:
     launch = parse_launch(case.get("launch"))  # type: ignore[arg-type]
     trainer = case.get("trainer", "transformers" if "training" in case else None)
     (one,) = assemble(documents, facts_of(case), launch=launch, trainer=trainer)  # type: ignore[arg-type]
+    script = case.get("script")
+    if script is not None:
+        source = parse(decode("train.py", str(script).encode()))
+        assert source is not None
+        one.run.script = Script.of(source)
     model = case.get("model")
     if isinstance(model, dict):
-        one.run.model = models.from_config(model, "tiny", "config.json")
-    rules = [rule for rule in RULES if only is None or rule.id == only]
-    return examine(one.run, one.documents, rules)
+        one.run.model = models.from_config(model, one.run.training.model or "tiny", "config.json")
+    return one
+
+
+def report_of(case: Mapping[str, object], only: str | None = None, *, configured: Sequence[Suppression] = ()) -> Report:
+    """The report of the run that a case describes."""
+    return examined(case, assembled_of(case).documents, only, configured=configured)
+
+
+def examined(
+    case: Mapping[str, object],
+    documents: Sequence[Document],
+    only: str | None = None,
+    *,
+    configured: Sequence[Suppression] = (),
+    assembled: Assembled | None = None,
+) -> Report:
+    """The report of a case's run with these documents in the place of its own; `assembled` saves making the run."""
+    one = assembled if assembled is not None else _assembled(case, documents)
+    chosen = [rule for rule in RULES if only is None or rule.id == only]
+    # What speaks of suppressions needs a rule that may be suppressed; this one is always decided.
+    rules = [rule for rule in RULES if rule in chosen or (chosen[0].is_late and rule.id == "FP902")]
+    today = case.get("today")
+    failed = case.get("crashing")
+    crashes = () if failed is None else (crash(str(failed), KeyError("weather")),)
+    day = None if today is None else str(today)
+    return examine(one.run, one.documents, rules, configured=configured, crashes=crashes, today=day)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from fp8check.rules.catalog.context import Asked, Context
-from fp8check.rules.catalog.engine import Crash, Finding, Open, Result, check
+from fp8check.rules.catalog.engine import Crash, Finding, Open, Result, check, ordered
 from fp8check.rules.catalog.registry import LAST_RESORT, RULES, find
-from fp8check.rules.catalog.rule import Found, Related, Rule, rule
+from fp8check.rules.catalog.rule import ERROR, INFO, WARNING, Found, Related, Rule, rule
 
 __all__ = [
+    "ERROR",
+    "INFO",
     "LAST_RESORT",
     "RULES",
+    "WARNING",
     "Asked",
     "Context",
     "Crash",
@@ -21,5 +24,6 @@ __all__ = [
     "Rule",
     "check",
     "find",
+    "ordered",
     "rule",
 ]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from fp8check.rules.catalog.engine import Crash
     from fp8check.rules.outcome import Outcome, Run
     from fp8check.rules.reading import Document
     from fp8check.rules.settings.values import Section, Setting
+    from fp8check.rules.triage.suppressions import Suppressions
 
 # What recipe keys of fp8_config are called in the recipe that the backend ends with.
 RECIPE_KEYS = {
@@ -73,9 +75,12 @@ def _recipe(fp8: Section) -> dict[str, Setting]:
 class Context:
     """The inputs of the rules, by the name that a rule's parameter has."""
 
-    __slots__ = ("asked", "documents", "outcome", "run")
+    __slots__ = ("asked", "crashes", "documents", "known_rules", "outcome", "run", "suppressions")
 
     def __init__(self, run: Run, outcome: Outcome, documents: tuple[Document, ...] = ()) -> None:
+        self.suppressions: Suppressions | None = None
+        self.known_rules: Mapping[str, str] = {}
+        self.crashes: tuple[Crash, ...] = ()
         self.run = run
         self.outcome = outcome
         self.documents = documents
@@ -109,10 +114,14 @@ _INPUTS: dict[str, Callable[[Context], object]] = {
     "training": lambda context: context.run.training if context.run.training.is_huggingface else None,
     "deepspeed": lambda context: context.run.deepspeed,
     "documents": lambda context: context.documents or None,
+    "script": lambda context: context.run.script.source,
     "packages": lambda context: context.run.facts.packages,
     "variables": lambda context: context.run.facts.variables,
     "gpus": lambda context: context.run.facts.gpus,
     "transformer_engine": lambda context: context.run.facts.transformer_engine,
     "model": lambda context: context.run.model,
+    "suppressions": lambda context: context.suppressions,
+    "known_rules": lambda context: context.known_rules,
+    "crashes": lambda context: context.crashes,
     "evidence": lambda _context: None,  # until the probe has run
 }

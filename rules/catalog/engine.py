@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fp8check.rules.catalog.rule import GIVEN, KNOWLEDGE, SUBJECTS, Related, span_of
+from fp8check.rules.catalog.rule import GIVEN, KNOWLEDGE, LATE, SUBJECTS, Related, span_of
 from fp8check.rules.outcome import Undecided
 from fp8check.rules.record import Record
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from fp8check.rules.catalog.context import Context
+    from fp8check.rules.catalog.fixes import Fix
     from fp8check.rules.catalog.rule import Found, Rule
     from fp8check.rules.reading import Span
 
@@ -24,11 +25,11 @@ class Finding(Record):
     severity: str
     message: str
     span: Span | None
-    pointer: str | None
     label: str
     related: tuple[Related, ...]
     notes: tuple[str, ...]
     help: str
+    fix: Fix | None = None
 
 
 class Open(Record):
@@ -74,32 +75,36 @@ def check(context: Context, rules: Iterable[Rule]) -> Result:
         except Undecided as reason:
             undecided.append(Open(one.id, reason.what, KNOWLEDGE.get(reason.needs, reason.needs)))
         except Exception as error:  # noqa: BLE001  a rule's fault is reported as such, and the other rules go on
-            crashes.append(_crash(one, error))
-    return Result(tuple(sorted(findings, key=_order)), tuple(undecided), tuple(crashes))
+            crashes.append(crash(one.id, error))
+    return Result(ordered(findings), tuple(undecided), tuple(crashes))
+
+
+def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Findings in the order of a report: by severity, file and line."""
+    return tuple(sorted(findings, key=_order))
 
 
 def _finding(one: Rule, found: Found) -> Finding:
-    place = found.place
-    pointer = getattr(place, "pointer", None)
     return Finding(
         one.id,
         one.name,
         one.severity,
         found.message,
-        span_of(place),
-        pointer,
+        span_of(found.place),
         found.label,
         found.related,
         found.notes,
         found.help,
+        found.fix,
     )
 
 
-def _crash(one: Rule, error: Exception) -> Crash:
+def crash(name: str, error: Exception) -> Crash:
+    """An error as it is reported."""
     import traceback
 
     lines = traceback.format_exception(type(error), error, error.__traceback__)
-    return Crash(one.id, f"{type(error).__name__}: {error}", "".join(lines))
+    return Crash(name, f"{type(error).__name__}: {error}", "".join(lines))
 
 
 def _order(finding: Finding) -> tuple[int, str, int, int, str]:
@@ -111,4 +116,4 @@ def _order(finding: Finding) -> tuple[int, str, int, int, str]:
 
 def is_input(name: str) -> bool:
     """Whether a rule may have a parameter of that name."""
-    return name in GIVEN or name in SUBJECTS or name in KNOWLEDGE
+    return name in GIVEN or name in SUBJECTS or name in KNOWLEDGE or name in LATE

@@ -14,6 +14,7 @@ from fp8check.rules.settings.values import Setting
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from fp8check.rules.catalog.fixes import Fix
     from fp8check.rules.reading import Node, Span
 
     Place = Setting | Node | Span | None
@@ -24,7 +25,7 @@ INFO = "info"
 SEVERITIES = (ERROR, WARNING, INFO)
 
 # Inputs without which there is nothing to look at: the rule does not apply.
-SUBJECTS = ("accelerate", "training", "deepspeed", "documents")
+SUBJECTS = ("accelerate", "training", "deepspeed", "documents", "script")
 # Inputs that may be unknown, and what would tell them.
 KNOWLEDGE = {
     "packages": "fp8check --python /path/to/train-env/bin/python, or --facts with the node's facts.json",
@@ -36,6 +37,8 @@ KNOWLEDGE = {
 }
 # Inputs that are always there.
 GIVEN = ("run", "outcome", "launch", "asked", "facts")
+# Inputs that exist once all other rules have run: what asks for one of them runs after them.
+LATE = ("suppressions", "known_rules", "crashes")
 
 
 class Related(Record):
@@ -55,6 +58,7 @@ class Found(Record):
         related: other places, usually the line that lost or won.
         notes: further facts, one line each.
         help: what to write instead, in the imperative.
+        fix: the edits that do what `help` says, where a machine can do it.
     """
 
     message: str
@@ -63,6 +67,7 @@ class Found(Record):
     related: tuple[Related, ...] = ()
     notes: tuple[str, ...] = ()
     help: str = ""
+    fix: Fix | None = None
 
 
 class Rule(Record):
@@ -79,6 +84,11 @@ class Rule(Record):
     check: Callable[..., Iterator[Found]]
     needs: tuple[str, ...]
     evidence: tuple[str, ...]
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it runs after the others, and looks at what they said."""
+        return any(name in LATE for name in self.needs)
 
     @property
     def summary(self) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
+
+from fp8check.rules.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +28,7 @@ class Unknown(Enum):
 UNKNOWN: Final = Unknown.UNKNOWN
 
 
-class Gpu(NamedTuple):
+class Gpu(Record):
     """One NVIDIA GPU.
 
     Attributes:
@@ -37,7 +39,7 @@ class Gpu(NamedTuple):
         mig: whether it is cut into MIG instances, None where it is not known.
     """
 
-    index: int  # type: ignore[assignment]  # the contract's name; nobody looks up positions in it
+    index: int
     name: str
     compute_capability: str
     memory_mib: int | None = None

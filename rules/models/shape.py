@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fp8check.rules.record import Record
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Linear(NamedTuple):
+class Linear(Record):
     """One torch.nn.Linear: `name` is relative to the decoder layer, or to the model for the head."""
 
     name: str
@@ -45,7 +45,7 @@ class Experts(Record):
     parameters: int
 
 
-class ModelShape(NamedTuple):
+class ModelShape(Record):
     """What the sizes in a config.json make of a model.
 
     Attributes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fp8check.rules.settings.accelerate import AccelerateConfig
+from fp8check.rules.settings.script import Unevaluated
 from fp8check.rules.settings.training import Training
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from fp8check.rules.facts import Facts
     from fp8check.rules.models import ModelShape
     from fp8check.rules.settings.launch import Launch
+    from fp8check.rules.settings.script import Call, ScriptSource
     from fp8check.rules.settings.values import Section, Setting
 
 
@@ -20,13 +22,24 @@ class Script:
     """What a script of the user's own hands to Accelerator, where it is known.
 
     Attributes:
+        source: the script itself, where it was read.
+        environment: the variables that it sets before it makes its Accelerator.
+        unknown: what of it cannot be told without running it; "" where all that matters is known.
         mixed_precision: the argument, or None.
         handler: the class of the recipe handler passed ("TERecipeKwargs", "AORecipeKwargs", "FP8RecipeKwargs",
             "MSAMPRecipeKwargs"), or None, and its arguments.
         prepares_together: whether model and optimizer go into one prepare() call.
     """
 
-    __slots__ = ("handler", "handler_arguments", "mixed_precision", "prepares_together")
+    __slots__ = (
+        "environment",
+        "handler",
+        "handler_arguments",
+        "mixed_precision",
+        "prepares_together",
+        "source",
+        "unknown",
+    )
 
     def __init__(
         self,
@@ -39,6 +52,46 @@ class Script:
         self.handler = handler
         self.handler_arguments = dict(handler_arguments or {})
         self.prepares_together = prepares_together
+        self.source: ScriptSource | None = None
+        self.environment: dict[str, Setting] = {}
+        self.unknown = ""
+
+    @classmethod
+    def of(cls, source: ScriptSource) -> Script:
+        """What a script does, from its text."""
+        script = cls()
+        script.source = source
+        maker = source.accelerator
+        if maker is None:
+            if source.named("Accelerator"):
+                script.unknown = f"{source.path} makes more than one Accelerator"
+            return script
+        precision = maker.keywords.get("mixed_precision")
+        if precision is not None and isinstance(precision.value, Unevaluated):
+            script.unknown = f"{source.path} passes mixed_precision={precision.value.text} to Accelerator"
+        elif precision is not None and precision.value is not None:
+            script.mixed_precision = precision
+        if source.passed is not None:
+            script.handler = source.passed.name
+            script.handler_arguments = _literals(source.passed)
+        script.prepares_together = model_prepared_alone(source) is None
+        for one in source.assigned:
+            if source.before(one, maker) and not isinstance(one.setting.value, Unevaluated):
+                script.environment[one.name] = one.setting._replace(value=str(one.setting.value))
+        return script
+
+
+def _literals(handler: Call) -> dict[str, object]:
+    return {name: one.value for name, one in handler.keywords.items() if not isinstance(one.value, Unevaluated)}
+
+
+def model_prepared_alone(source: ScriptSource) -> Call | None:
+    """A call of prepare() that is given a model and no optimizer, by the names of what it is given."""
+    for call in source.prepares:
+        names = [name.lower() for name in call.positional or ()]
+        if any("model" in name for name in names) and not any("opt" in name for name in names):
+            return call
+    return None
 
 
 class Run:

@@ -117,7 +117,17 @@ class Builder:
                 copy = _brought(node, place, f"{pointer}/{escaped(str(node.key))}")
                 copy.key = node.key
                 copy.key_span = node.key_span
+                self._merge_order(copy, into.get(copy.key), value)
                 into[copy.key] = copy
+
+    def _merge_order(self, winner: Node, loser: Node | None, sources: Node) -> None:
+        """In a list of merged maps the first has always won; PyYAML 6.0.4 lets the last win (executed on both)."""
+        if loser is None or sources.kind != "list" or winner.span.start == loser.span.start:
+            return
+        if winner.kind == loser.kind == "scalar" and winner.raw == loser.raw:
+            return
+        message = f"{cut(repr(winner.key))} comes from two merged maps: PyYAML 6.0.4 takes the last, others the first"
+        self.problems.append(Problem("merge-order", message, winner.alias or winner.span, loser.key_span, fatal=False))
 
     def _duplicate(self, key: object, span: Span, first: Span | None) -> None:
         fatal = self._loader == "omegaconf" and isinstance(key, str)

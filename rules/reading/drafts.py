@@ -247,5 +247,7 @@ def _after_properties(text: str, start: int, count: int) -> int:
 
 def _syntax_error(source: Source, error: yaml.MarkedYAMLError) -> Exception:
     message = error.problem or "this is not YAML"
+    if "maximum nesting depth" in message:  # libyaml from 0.2.6 on has a limit of its own, and reads ahead
+        message = f"nested more than {MAX_DEPTH} levels deep"
     hint = next((hint for piece, hint in HINTS if piece in message), "")
     return source.error(_offset(error.problem_mark or error.context_mark), message, hint)

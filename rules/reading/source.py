@@ -37,6 +37,10 @@ class Source:
         line = bisect_right(self._starts, offset)
         return line, offset - self._starts[line - 1] + 1
 
+    def start_of(self, line: int) -> int:
+        """The character offset at which a line begins, counted from 1."""
+        return self._starts[line - 1]
+
     def span(self, start: int, end: int) -> Span:
         """The span from `start` up to, not including, `end` (character offsets)."""
         line, column = self.place(start)

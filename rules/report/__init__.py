@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from fp8check.rules.report.verdict import Report, counts, examine
+from fp8check.rules.report.verdict import Report, compared, counts, examine, examine_all
 
-__all__ = ["Report", "counts", "examine"]
+__all__ = ["Report", "compared", "counts", "examine", "examine_all"]

@@ -98,11 +98,12 @@ def _summary(report: Data) -> str:
 
 
 def _nowhere(report: Data, number: int) -> str:
-    """Findings that no line of a file holds."""
+    """Findings that no line holds of the files that are shown."""
+    shown = {text_of(file, "path") for file in items(report, "files")}
     notes = [
-        note(finding, f"finding-{number}-{index}")
+        note(finding, f"finding-{number}-{index}", elsewhere=place is not None)
         for index, finding in enumerate(items(report, "findings"))
-        if place_of(finding) is None
+        if (place := place_of(finding)) is None or place.file not in shown
     ]
     notes += [
         f'<div class="note error"><p class="what"><b>{escape(text_of(one, "rule"))}</b> internal error: '
@@ -112,11 +113,13 @@ def _nowhere(report: Data, number: int) -> str:
     return "".join(notes)
 
 
-def note(finding: Data, id_: str) -> str:
-    """A finding, as it stands below its line."""
+def note(finding: Data, id_: str, *, elsewhere: bool = False) -> str:
+    """A finding, as it stands below its line; `elsewhere` where its line is not shown."""
     severity = escape(text_of(finding, "severity"))
     rule, message = escape(text_of(finding, "rule")), escape(text_of(finding, "message"))
     parts = [f'<p class="what"><b>{rule} {severity}</b> {message}</p>']
+    if elsewhere:
+        parts.append(f"<p>{_where(finding).strip()}</p>")
     if text_of(finding, "label"):
         parts.append(f"<p>{escape(text_of(finding, 'label'))}</p>")
     parts += [f"<p>{escape(line)}</p>" for line in texts(finding, "notes")]
@@ -135,7 +138,12 @@ def _files(report: Data, sources: Sources, number: int) -> str:
 
 
 def _kind(file: Data) -> str:
-    names = {"training": "training file", "accelerate": "Accelerate file", "deepspeed": "DeepSpeed file"}
+    names = {
+        "training": "training file",
+        "accelerate": "Accelerate file",
+        "deepspeed": "DeepSpeed file",
+        "script": "the script",
+    }
     kind = text_of(file, "kind")
     dialect = text_of(file, "dialect")
     return names.get(kind, kind) + (f", {dialect}" if dialect else "")

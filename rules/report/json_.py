@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fp8check.rules.outcome.speed import predict_speed
-from fp8check.rules.report.fingerprint import fingerprints
+from fp8check.rules.report.fingerprint import fingerprints, pointer
 from fp8check.rules.report.text import summary
 from fp8check.rules.report.verdict import DOCS, SCHEMA
 
 if TYPE_CHECKING:
     from fp8check.rules.catalog import Finding
+    from fp8check.rules.catalog.fixes import Fix
     from fp8check.rules.catalog.rule import Place
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.report.verdict import Report
     from fp8check.rules.settings.values import Origin, Setting
+    from fp8check.rules.triage.baseline import Compared
+    from fp8check.rules.triage.suppressions import Suppressed
 
 VERSION = "0.1.0"
 
@@ -34,9 +37,10 @@ def as_data(report: Report) -> dict[str, object]:
         ],
         "summary": summary(report),
         "outcome": _common(report),
-        "findings": [_finding(one, mark) for one, mark in zip(report.findings, marks, strict=True)],
+        "findings": [_finding(one, mark, report) for one, mark in zip(report.findings, marks, strict=True)],
         "undecided": [one.as_dict() for one in report.undecided],
-        "suppressed": [],
+        "suppressed": [_suppressed(one) for one in report.suppressed],
+        "baseline": None if report.compared is None else _baseline(report.compared),
         "internal_errors": [{"rule": crash.rule, "error": crash.error} for crash in report.crashes],
         "probe": None,
         "facts": json.loads(dump(report.context.run.facts)),
@@ -113,21 +117,69 @@ def _origin(origin: Origin) -> dict[str, object]:
     return {}
 
 
-def _finding(finding: Finding, mark: str) -> dict[str, object]:
+def _suppressed(one: Suppressed) -> dict[str, object]:
+    return {
+        "rule": one.finding.rule,
+        "message": one.finding.message,
+        **_place(one.finding.span),
+        "reason": one.suppression.reason,
+        "until": one.suppression.until,
+        "by": one.suppression.where,
+    }
+
+
+def _baseline(compared: Compared) -> dict[str, object]:
+    return {
+        "new": len(compared.new),
+        "unchanged": len(compared.unchanged),
+        "resolved": [dict(entry) for entry in compared.resolved],
+    }
+
+
+def _fix(fix: Fix | None, report: Report) -> dict[str, object] | None:
+    """The edits of a fix, each a stretch of a file and what takes its place; None where it cannot be made."""
+    if fix is None:
+        return None
+    from fp8check.rules.fixing import Unfixable, text_edits
+    from fp8check.rules.reading.source import Source
+
+    try:
+        edits = text_edits(fix, report.documents)
+    except Unfixable:
+        return None
+    texts = {document.path: document.text for document in report.documents}
+    return {
+        "safe": fix.safe,
+        "edits": [
+            {**_place(Source(edit.file, texts[edit.file]).span(edit.start, edit.end)), "text": edit.text}
+            for edit in edits
+        ],
+    }
+
+
+def _pointer(finding: Finding, report: Report) -> str | None:
+    path = finding.span.file if finding.span is not None else None
+    document = next((one for one in report.documents if one.path == path), None)
+    return pointer(finding, document) if document is not None else None
+
+
+def _finding(finding: Finding, mark: str, report: Report) -> dict[str, object]:
+    state = None if report.compared is None else "unchanged" if mark in report.compared.unchanged else "new"
     return {
         "rule": finding.rule,
         "name": finding.name,
         "severity": finding.severity,
         "message": finding.message,
         **_place(finding.span),
-        "pointer": finding.pointer,
+        "pointer": _pointer(finding, report),
         "label": finding.label,
         "related": [{**_place(one.place), "message": one.message} for one in finding.related],
         "notes": list(finding.notes),
         "help": finding.help,
-        "fix": None,
+        "fix": _fix(finding.fix, report),
         "url": f"{DOCS}{finding.rule}",
         "fingerprint": mark,
+        "state": state,
     }
 
 

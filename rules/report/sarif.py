@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from fp8check.rules.catalog import find
 from fp8check.rules.report.data import items, place_of, text_of, texts, whole
+from fp8check.rules.report.verdict import DOCS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,16 +53,23 @@ def _run(report: Data) -> dict[str, Any]:
 
 def _rule(rule: str, findings: Sequence[Data]) -> dict[str, Any]:
     """What is known of a rule: from the catalogue, or, where a plug-in has it, from its finding."""
-    found = next(one for one in findings if text_of(one, "rule") == rule)
+    said = next(one for one in findings if text_of(one, "rule") == rule)
     known = find(rule)
-    about = known.summary if known is not None else text_of(found, "name")
+    name = known.name if known is not None else text_of(said, "name") or rule
     return {
         "id": rule,
-        "name": text_of(found, "name"),
-        "shortDescription": {"text": about},
-        "helpUri": text_of(found, "url"),
-        "defaultConfiguration": {"level": _LEVELS[text_of(found, "severity")]},
+        "name": name,
+        "shortDescription": {"text": known.summary if known is not None else name},
+        "helpUri": f"{DOCS}{rule}",
+        "defaultConfiguration": {"level": _level(said)},
     }
+
+
+def _level(finding: Data) -> str:
+    """A finding's level; what is suppressed does not say it again, and then the catalogue does."""
+    known = find(text_of(finding, "rule"))
+    severity = text_of(finding, "severity") or (known.severity if known is not None else "warning")
+    return _LEVELS[severity]
 
 
 def _result(finding: Data, index: Mapping[str, int]) -> dict[str, Any]:
@@ -70,10 +78,15 @@ def _result(finding: Data, index: Mapping[str, int]) -> dict[str, Any]:
     result: dict[str, Any] = {
         "ruleId": rule,
         "ruleIndex": index[rule],
-        "level": _LEVELS[text_of(finding, "severity")],
+        "level": _level(finding),
         "message": {"text": _message(finding)},
-        "partialFingerprints": {"fp8check/v1": text_of(finding, "fingerprint")},
     }
+    if text_of(finding, "fingerprint"):
+        result["partialFingerprints"] = {"fp8check/v1": text_of(finding, "fingerprint")}
+    if text_of(finding, "state"):
+        result["baselineState"] = text_of(finding, "state")
+    if finding.get("fix") is not None:
+        result["fixes"] = [_fix(whole(finding, "fix"), text_of(finding, "help"))]
     if place_of(finding) is not None:
         result["locations"] = [_location(finding)]
     if related:
@@ -82,6 +95,21 @@ def _result(finding: Data, index: Mapping[str, int]) -> dict[str, Any]:
             for number, place in enumerate(related)
         ]
     return result
+
+
+def _fix(fix: Data, help_: str) -> dict[str, Any]:
+    """The edits of a fix, by file; the text that takes the place of each region."""
+    changes: dict[str, list[dict[str, Any]]] = {}
+    for edit in items(fix, "edits"):
+        region = _location(edit)["physicalLocation"]["region"]
+        replacement = {"deletedRegion": region, "insertedContent": {"text": text_of(edit, "text")}}
+        changes.setdefault(text_of(edit, "file"), []).append(replacement)
+    return {
+        "description": {"text": help_ or "the fix"},
+        "artifactChanges": [
+            {"artifactLocation": _artifact(path), "replacements": edits} for path, edits in changes.items()
+        ],
+    }
 
 
 def _message(finding: Data) -> str:
@@ -94,7 +122,8 @@ def _message(finding: Data) -> str:
 
 def _suppression(finding: Data) -> dict[str, Any]:
     reason = text_of(finding, "reason")
-    return {"kind": "inSource", **({"justification": reason} if reason else {})}
+    kind = "inSource" if text_of(finding, "file") and text_of(finding, "file") in text_of(finding, "by") else "external"
+    return {"kind": kind, "status": "accepted", **({"justification": reason} if reason else {})}
 
 
 def _location(data: Data) -> dict[str, Any]:

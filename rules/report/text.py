@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fp8check.rules.outcome.speed import predict_speed
 from fp8check.rules.report.frames import frame, visible
-from fp8check.rules.report.verdict import counts
+from fp8check.rules.report.verdict import counts, new_findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,13 +23,9 @@ def render(report: Report, style: Style, *, quiet: bool = False) -> str:
     """The whole report. With `quiet`, findings only."""
     lines: list[str] = []
     documents = {document.path: document for document in report.documents}
-    for finding in report.findings:
+    for finding in new_findings(report):
         lines.append(_headline(finding, style))
         lines.extend(frame(finding, documents, style))
-        lines.append("")
-    for crash in report.crashes:
-        lines.append(style.bad(f"{crash.rule} internal error: {visible(crash.error)}"))
-        lines.append("  this rule said nothing: that is not a pass")
         lines.append("")
     if not quiet:
         lines.extend(_summary(report, style))
@@ -150,4 +146,9 @@ def _totals(report: Report, style: Style) -> str:
         needs = sorted({need for one in report.undecided for need in one.needs.split(", ") if " " not in need})
         about = f" without {', '.join(needs)}" if needs else ""
         text += f"; {number} rule{'s' if number != 1 else ''} undecided{about} ({report.undecided[0].command})"
+    if report.suppressed:
+        text += f"; {len(report.suppressed)} suppressed"
+    if report.compared is not None:
+        text += f"; against the baseline {len(report.compared.new)} new, {len(report.compared.unchanged)} unchanged"
+        text += f", {len(report.compared.resolved)} resolved"
     return text

@@ -179,6 +179,13 @@ LAUNCHER_FLAGS = frozenset(
 )
 
 
+# Programs that pip installs: commands of the shell, not Python files.
+PROGRAMS = frozenset(["accelerate", "axolotl", "deepspeed", "llamafactory-cli", "lmf", "torchrun", "trl"])
+
+# Flags of the launcher that `trl` does not hand on: its scripts have flags of the same name, and take them first.
+_OF_TRL_SCRIPTS = frozenset(["debug", "gradient_accumulation_steps", "h", "help", "log_dir", "m", "module", "q", "t"])
+
+
 class LaunchError(ValueError):
     """A launch command that cannot be understood."""
 
@@ -192,9 +199,10 @@ class Launch:
         script: the program that is started, or None where only the tool is known.
         arguments: the words behind the program.
         given: whether the user wrote the command, or it was assumed.
+        through: "trl" or "axolotl", where that command starts the launcher by itself; else None.
     """
 
-    __slots__ = ("arguments", "flags", "given", "script", "tool")
+    __slots__ = ("arguments", "flags", "given", "script", "through", "tool")
 
     def __init__(
         self,
@@ -203,8 +211,10 @@ class Launch:
         script: str | None = None,
         arguments: Sequence[str] = (),
         given: bool = True,
+        through: str | None = None,
     ) -> None:
         self.tool = tool
+        self.through = through
         self.flags = flags or {}
         self.script = script
         self.arguments = tuple(arguments)
@@ -249,8 +259,12 @@ def parse(command: str) -> Launch:
         return _with_flags(tool, words[1:], switches=_TORCHRUN_SWITCHES)
     if tool.startswith("python"):
         return _python(words[1:])
-    if tool in ("llamafactory-cli", "lmf", "trl", "axolotl"):
+    if tool in ("llamafactory-cli", "lmf"):
         return Launch("python", {}, tool, words[1:])
+    if tool == "trl":
+        return _trl(words[1:])
+    if tool == "axolotl":
+        return _axolotl(words[1:])
     raise LaunchError(
         f"cannot tell how {tool!r} starts a training run: "
         "say --launch accelerate, python or torchrun, or the whole command that begins with one of them"
@@ -274,6 +288,43 @@ def _python(words: list[str]) -> Launch:
     if words[:1] == ["-m"]:
         words = words[1:]
     return Launch("python", {}, words[0] if words else None, words[1:])
+
+
+def _trl(words: list[str]) -> Launch:
+    """`trl sft ...` is `accelerate launch`: it hands on the flags that its script does not know.
+
+    trl/cli.py to 0.29, trl/cli/ from 1.0 on: --accelerate_config becomes --config_file.
+    """
+    written = _among(words)
+    flags = {name: value for name, value in written.items() if name in LAUNCHER_FLAGS - _OF_TRL_SCRIPTS}
+    if "accelerate_config" in written:
+        flags["config_file"] = written["accelerate_config"]
+    return Launch("accelerate", flags, "trl", words, through="trl")
+
+
+def _axolotl(words: list[str]) -> Launch:
+    """`axolotl train FILE --launcher accelerate -- FLAGS`; accelerate is the default (axolotl 0.19.0 cli/main.py)."""
+    end = words.index("--") if "--" in words else len(words)
+    own = _among(words[:end])
+    tool = str(own.get("launcher", "accelerate"))
+    if tool == "python":
+        return Launch("python", {}, "axolotl", words, through="axolotl")
+    switches = SWITCHES if tool == "accelerate" else _TORCHRUN_SWITCHES
+    flags = _with_flags(tool, [*words[end + 1 :], "axolotl"], switches=switches).flags
+    if "num_processes" in own:
+        flags.setdefault("num_processes", own["num_processes"])
+    return Launch(tool, flags, "axolotl", words, through="axolotl")
+
+
+def _among(words: list[str]) -> dict[str, object]:
+    """The flags among the words, wherever they stand, each with the word behind it."""
+    flags: dict[str, object] = {}
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        name, equals, value = word.removeprefix("--").partition("=")
+        name = name.replace("-", "_")
+        if word.startswith("--"):
+            flags[name] = True if name in SWITCHES else value if equals else following
+    return flags
 
 
 def _with_flags(tool: str, words: list[str], switches: frozenset[str]) -> Launch:

@@ -1,9 +1,19 @@
 """Every rule against its case file: runs in which it must be found, near misses, and runs that leave it undecided.
 
-A case file has the lists `found`, `not found` and `undecided`. A case has a name and what its run is made of:
-`training`, `accelerate` (file contents), `trainer`, `launch`, `stack` (package versions; what is not named is absent;
-`unknown` for nothing known), `variables`, `gpu` (a compute capability, `none` or `unknown`), `cuda`, `libraries`,
-`transformer_engine`, `model` (a config.json). It may say where it is found (`at`), how often (`times`), and the `help`.
+A case file has the lists `found`, `not found` and `undecided`. The first `found` and the first `not found` are the bad
+and the good example of docs/rules: the second is the first one, mended. Where a rule can never be undecided, because
+all that it needs is in the files, `undecided` says so in one sentence that begins with "never", and every `found` case
+is run again with nothing known of the machine: it must be found all the same.
+
+A case has a name and what its run is made of:
+`training`, `accelerate`, `deepspeed` (file contents), `trainer`, `launch`, `stack` (package versions; what is not named
+is absent; `unknown` for nothing known), `variables`, `gpu` (a compute capability, a list of them or of maps with the
+fields of Gpu, `none` or `unknown`), `gpus` (how many of it), `cuda`, `libraries`, `driver`, `duplicates`,
+`transformer_engine`, `model` (a config.json), `script` (a training script's text), `today`, `crashing` (a rule that
+fails). It may pin where it is found (`at`), how often (`times`), the exact `message` or `help`, a part of the `label` or
+of a `note`, all `messages` and `places` of more than one finding, all `notes`, the places `related` to it (as a list:
+with what is said of them), whether its `fix` is safe, unsafe or none (as a list: with its edits), and which failures of
+the catalogue it proves to be caught (`proves`).
 """
 
 from __future__ import annotations
@@ -14,6 +24,7 @@ import pytest
 import yaml
 
 from fp8check.rules.catalog import RULES
+from tests.catalog.words import pinned, said
 from tests.runs import report_of
 
 CASES = Path(__file__).parent / "cases"
@@ -24,13 +35,23 @@ def _cases(kind: str) -> list[object]:
     return [
         pytest.param(rule, case, id=f"{rule}-{case['name']}")
         for rule, file in FILES.items()
-        for case in file.get(kind, [])
+        for case in (file.get(kind) if isinstance(file.get(kind), list) else ())
     ]
 
 
 def test_every_rule_has_a_case_file_with_both_answers() -> None:
     assert sorted(FILES) == sorted(one.id for one in RULES)
-    assert all(file["found"] and file["not found"] for file in FILES.values())
+    assert all(file["found"] and file["not found"] and file["undecided"] for file in FILES.values())
+
+
+@pytest.mark.parametrize("rule", [rule for rule, file in FILES.items() if isinstance(file.get("undecided"), str)])
+def test_never_undecided(rule: str) -> None:
+    assert FILES[rule]["undecided"].startswith("never")
+    for case in FILES[rule]["found"]:
+        blind = {**case, "stack": "unknown", "gpu": "unknown", "variables": "unknown"}
+        report = report_of(blind, only=rule)
+        assert [one.rule for one in report.findings if one.rule == rule], case["name"]
+        assert report.undecided == ()
 
 
 @pytest.mark.parametrize(("rule", "case"), _cases("found"))
@@ -38,11 +59,7 @@ def test_found(rule: str, case: dict[str, object]) -> None:
     report = report_of(case, only=rule)
     found = [one for one in report.findings if one.rule == rule]
     assert found, f"not found; the outcome is {report.outcome.error or report.outcome.fp8_layers}"
-    assert len(found) == case.get("times", len(found))
-    if "at" in case:
-        assert str(found[0].span) == case["at"]
-    if "help" in case:
-        assert found[0].help == case["help"]
+    assert said(case, found) == pinned(case)
     assert found[0].message
     assert not found[0].message.endswith(".")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from fp8check.rules.reading import Problem, read
 
@@ -29,6 +30,20 @@ def test_omegaconf_refuses_a_duplicate_key() -> None:
 
 def test_a_merged_key_may_be_written_again() -> None:
     assert problems("a: &a {x: 1}\nb: {<<: *a, x: 2}\n") == []
+
+
+def test_which_of_two_merged_maps_wins_depends_on_the_loader() -> None:
+    text = "b: &b {lr: 1, same: 3}\nc: &c {lr: 2, same: 3}\na:\n  <<: [*b, *c]\n"
+    (problem,) = problems(text)
+    assert (problem.code, problem.fatal, problem.span.line) == ("merge-order", False, 4)
+    assert "PyYAML 6.0.4 takes the last" in problem.message
+    merged = yaml.safe_load(text)["a"]["lr"]
+    assert merged == (2 if yaml.__version__ == "6.0.4" else 1), "what the message says of this release is wrong"
+    assert read("f.yaml", text.encode()).get("a", "lr").value == 1  # type: ignore[union-attr]
+
+
+def test_a_map_merged_twice_is_no_conflict() -> None:
+    assert problems("b: &b {lr: 1, o: {x: 1}}\na: {<<: [*b, *b]}\n") == []
 
 
 def test_json_keys_are_checked_too() -> None:

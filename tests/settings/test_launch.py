@@ -6,6 +6,8 @@ import pytest
 
 from fp8check.rules.settings.launch import LaunchError, parse
 
+_REST = ("--config", "c.yaml", "--mixed_precision")
+
 
 @pytest.mark.parametrize(
     ("command", "tool", "flags", "script", "arguments"),
@@ -44,6 +46,48 @@ from fp8check.rules.settings.launch import LaunchError, parse
         ),
         ("llamafactory-cli train cfg.yaml", "python", {}, "llamafactory-cli", ("train", "cfg.yaml")),
         ("deepspeed t.py", "deepspeed", {}, "t.py", ()),
+        (
+            "trl sft --config c.yaml --accelerate_config fsdp2 --num_processes=2 --multi-gpu --debug x",
+            "accelerate",
+            {"config_file": "fsdp2", "num_processes": "2", "multi_gpu": True},
+            "trl",
+            (
+                "sft",
+                *[
+                    "--config",
+                    "c.yaml",
+                    "--accelerate_config",
+                    "fsdp2",
+                    "--num_processes=2",
+                    "--multi-gpu",
+                    "--debug",
+                    "x",
+                ],
+            ),
+        ),
+        ("trl sft --config c.yaml --mixed_precision", "accelerate", {"mixed_precision": ""}, "trl", ("sft", *_REST)),
+        ("axolotl train c.yaml", "accelerate", {}, "axolotl", ("train", "c.yaml")),
+        (
+            "axolotl train c.yaml --num-processes 2 -- --config_file a.yaml --multi_gpu",
+            "accelerate",
+            {"config_file": "a.yaml", "multi_gpu": True, "num_processes": "2"},
+            "axolotl",
+            ("train", "c.yaml", "--num-processes", "2", "--", "--config_file", "a.yaml", "--multi_gpu"),
+        ),
+        (
+            "axolotl train c.yaml --launcher torchrun -- --nproc_per_node 2 --standalone",
+            "torchrun",
+            {"nproc_per_node": "2", "standalone": True},
+            "axolotl",
+            ("train", "c.yaml", "--launcher", "torchrun", "--", "--nproc_per_node", "2", "--standalone"),
+        ),
+        (
+            "axolotl train c.yaml --launcher=python",
+            "python",
+            {},
+            "axolotl",
+            ("train", "c.yaml", "--launcher=python"),
+        ),
     ],
 )
 def test_parse(
@@ -60,3 +104,21 @@ def test_parse(
 def test_what_cannot_be_understood(command: str) -> None:
     with pytest.raises(LaunchError):
         parse(command)
+
+
+def test_a_launcher_by_another_name() -> None:
+    launch = parse("python -m accelerate.commands.launch --config_file a.yaml t.py")
+    assert (launch.tool, launch.config_file, launch.script) == ("accelerate", "a.yaml", "t.py")
+
+
+@pytest.mark.parametrize(
+    ("command", "through"),
+    [
+        ("trl sft", "trl"),
+        ("axolotl train c.yaml", "axolotl"),
+        ("accelerate launch trl sft", None),
+        ("python t.py", None),
+    ],
+)
+def test_who_starts_the_launcher(command: str, through: str | None) -> None:
+    assert parse(command).through == through

@@ -1,0 +1,192 @@
+"""The configuration: fp8check.toml, or [tool.fp8check] of pyproject.toml, in the current folder.
+
+fail-on = "warning"                       # as --fail-on
+select = ["FP1"]                          # as --select, and ignore
+plugins = ["acme"]                        # entry points of the group fp8check.rules to load
+baseline = "fp8check-baseline.json"       # as --baseline
+
+[[run]]                                   # what `fp8check` without files checks
+files = ["train.yaml", "accel.yaml"]
+launch = "accelerate launch --config_file accel.yaml train.py train.yaml"
+trainer = "trl"
+facts = "node.json"
+
+[[suppress]]
+rules = ["FP402"]
+files = ["configs/small/*.yaml"]          # patterns of file names; absent for all
+reason = "small on purpose"
+until = 2027-03-31
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from fp8check.cli.options import UsageError
+from fp8check.rules.record import Record
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Collection, Mapping
+
+    from fp8check.rules.triage.suppressions import Suppression
+
+OWN_FILE = "fp8check.toml"
+SHARED_FILE = "pyproject.toml"
+MARK = b"tool.fp8check"
+
+KEYS = ("fail-on", "select", "ignore", "plugins", "baseline", "run", "suppress")
+RUN_KEYS = ("files", "launch", "trainer", "facts", "python")
+SUPPRESS_KEYS = ("rules", "files", "reason", "until")
+
+
+class Config(Record):
+    """What the configuration says; every value has its empty default.
+
+    Attributes:
+        path: the file; None where there is none.
+        runs: tables of RUN_KEYS, with file names as seen from the current folder.
+    """
+
+    path: str | None = None
+    fail_on: str | None = None
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    plugins: tuple[str, ...] = ()
+    baseline: str | None = None
+    runs: tuple[Mapping[str, object], ...] = ()
+    suppressions: tuple[Suppression, ...] = ()
+
+
+def load(options: argparse.Namespace) -> Config:
+    """The configuration that --config names, else the current folder's; an empty one where there is none.
+
+    Raises:
+        UsageError: it cannot be read, or says something that is not known.
+    """
+    if options.no_config:
+        return Config()
+    if options.config is not None:
+        return _read(options.config, required=True)
+    for name in (OWN_FILE, SHARED_FILE):
+        if os.path.isfile(name):
+            found = _read(name, required=False)
+            if found.path is not None:
+                return found
+    return Config()
+
+
+def _read(path: str, *, required: bool) -> Config:
+    try:
+        with open(path, "rb") as stream:
+            raw = stream.read(1 << 20)
+    except OSError as problem:
+        raise UsageError(f"{path}: {(problem.strerror or str(problem)).lower()}") from None
+    shared = os.path.basename(path) == SHARED_FILE
+    if shared and not required and MARK not in raw:
+        return Config()  # before the import of a TOML parser, which costs more than all the rest
+    try:
+        table = _toml(raw)
+    except ValueError as problem:
+        raise UsageError(f"{path}: {problem}") from None
+    if shared:
+        table = _table(_table(table, "tool", path), "fp8check", path)
+    return _config(table, path)
+
+
+def _toml(raw: bytes) -> dict[str, object]:
+    import importlib
+    import sys
+
+    parser = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    table: dict[str, object] = parser.loads(raw.decode("utf-8"))
+    return table
+
+
+def _table(table: Mapping[str, object], name: str, path: str) -> dict[str, object]:
+    inner = table.get(name, {})
+    if not isinstance(inner, dict):
+        raise UsageError(f"{path}: {name} is no table")
+    return inner
+
+
+def _config(table: Mapping[str, object], path: str) -> Config:
+    _check_keys(table, KEYS, path, "")
+    fail_on = _text(table, "fail-on", path)
+    if fail_on not in (None, "error", "warning", "never"):
+        raise UsageError(f"{path}: fail-on is error, warning or never, not {fail_on}")
+    base = os.path.dirname(path)
+    baseline = _text(table, "baseline", path)
+    return Config(
+        path,
+        fail_on,
+        _texts(table, "select", path),
+        _texts(table, "ignore", path),
+        _texts(table, "plugins", path),
+        os.path.join(base, baseline) if baseline is not None else None,
+        tuple(_run(one, path, base) for one in _tables(table, "run", path)),
+        tuple(_suppression(one, path) for one in _tables(table, "suppress", path)),
+    )
+
+
+def _run(table: Mapping[str, object], path: str, base: str) -> Mapping[str, object]:
+    _check_keys(table, RUN_KEYS, path, "run.")
+    files = _texts(table, "files", path)
+    if not files:
+        raise UsageError(f'{path}: a [[run]] names its files: files = ["train.yaml", "accel.yaml"]')
+    facts = _text(table, "facts", path)
+    return {
+        "files": tuple(os.path.join(base, name) for name in files),
+        "launch": _text(table, "launch", path),
+        "trainer": _text(table, "trainer", path),
+        "python": _text(table, "python", path),
+        "facts": os.path.join(base, facts) if facts is not None else None,
+    }
+
+
+def _suppression(table: Mapping[str, object], path: str) -> Suppression:
+    from fp8check.rules.triage.suppressions import suppression
+
+    _check_keys(table, SUPPRESS_KEYS, path, "suppress.")
+    until = table.get("until")
+    rules = _texts(table, "rules", path)
+    if not rules:
+        raise UsageError(f'{path}: a [[suppress]] names its rules: rules = ["FP402"]')
+    return suppression(
+        rules,
+        _text(table, "reason", path) or "",
+        files=_texts(table, "files", path),
+        until=None if until is None else str(until),
+    )
+
+
+def _check_keys(table: Mapping[str, object], known: Collection[str], path: str, prefix: str) -> None:
+    for key in table:
+        if key not in known:
+            import difflib
+
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}"
+            raise UsageError(f"{path}: {prefix}{key} is not known{hint}")
+
+
+def _text(table: Mapping[str, object], key: str, path: str) -> str | None:
+    value = table.get(key)
+    if value is not None and not isinstance(value, str):
+        raise UsageError(f"{path}: {key} is a text, not {type(value).__name__}")
+    return value
+
+
+def _texts(table: Mapping[str, object], key: str, path: str) -> tuple[str, ...]:
+    value = table.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise UsageError(f"{path}: {key} is a list of texts")
+    return tuple(value)
+
+
+def _tables(table: Mapping[str, object], key: str, path: str) -> list[dict[str, object]]:
+    value = table.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise UsageError(f"{path}: {key} is a list of tables: [[{key}]]")
+    return value

@@ -1,0 +1,50 @@
+"""House rules of one team. Each is a function made by `rule`; its parameters name what it looks at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fp8check.rules.catalog import WARNING, Found, rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from fp8check.rules.settings.training import Training
+
+SHARED_DISK = "/shared/"
+
+
+@rule("ACME101", "output-not-on-shared-disk", WARNING, "https://wiki.example.com/training/checkpoints")
+def output_not_on_shared_disk(training: Training) -> Iterator[Found]:
+    """Checkpoints go to a disk that is wiped with the node.
+
+    Why it hurts: the run is lost with the node that it ran on.
+
+    Example: `output_dir: /tmp/out`.
+
+    Write instead: a folder below /shared/.
+    """
+    output = training.get("output_dir")
+    if output is None or str(output.value).startswith(SHARED_DISK):
+        return
+    yield Found(
+        f"checkpoints go to {output.value}",
+        output,
+        "this is not on the shared disk",
+        help=f"write a folder below {SHARED_DISK}",
+    )
+
+
+@rule("ACME102", "pinned-accelerate", WARNING, "https://wiki.example.com/training/versions")
+def pinned_accelerate(packages: Mapping[str, str | None]) -> Iterator[Found]:
+    """Another accelerate than the one that the team has tested.
+
+    Why it hurts: what FP8 does changes from release to release.
+
+    Example: accelerate 1.14.0.
+
+    Write instead: accelerate 1.15.0.
+    """
+    version = packages.get("accelerate")
+    if version not in (None, "1.15.0"):
+        yield Found(f"accelerate {version} is not the tested one", help="install accelerate 1.15.0")

@@ -1,0 +1,156 @@
+"""Applying fixes: one at a time, each checked before the next, until nothing is left that can be fixed."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from fp8check.rules.fixing.edits import file_of, text_edits
+from fp8check.rules.fixing.expected import Tree, expected
+from fp8check.rules.fixing.unfixable import Unfixable
+from fp8check.rules.reading import Unreadable, read
+from fp8check.rules.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from fp8check.rules.catalog import Finding
+    from fp8check.rules.catalog.fixes import Fix
+    from fp8check.rules.fixing.edits import TextEdit
+    from fp8check.rules.reading import Document
+    from fp8check.rules.report import Report
+
+    Examine = Callable[[Sequence[Document]], Sequence[Report]]
+
+MOST = 500  # fixes in one go; every real run has under ten
+
+
+class Refusal(Record):
+    """A fix that was not made, and why."""
+
+    finding: Finding
+    reason: str
+
+
+class Fixed(Record):
+    """What fixing came to.
+
+    Attributes:
+        documents: the files as they are now, in the order in which they were given.
+        applied: findings that are gone, in the order in which they were fixed.
+        refused: fixes that could not be made.
+        unsafe: findings left alone because their fix changes what the run does.
+        left: the reports of the files as they are now.
+    """
+
+    documents: tuple[Document, ...]
+    applied: tuple[Finding, ...]
+    refused: tuple[Refusal, ...]
+    unsafe: tuple[Finding, ...]
+    left: tuple[Report, ...]
+
+
+def fix_all(documents: Sequence[Document], examine: Examine, *, unsafe: bool = False) -> Fixed:
+    """Fix what can be fixed in these documents.
+
+    Args:
+        examine: reports on the runs that the documents make up.
+        unsafe: whether to make fixes too that change what the run does.
+    """
+    current = tuple(documents)
+    applied: list[Finding] = []
+    refused: dict[tuple[str, str, str], Refusal] = {}
+    while True:
+        reports = tuple(examine(current))
+        findings = _fixable(reports)
+        wanted = [one for one in findings if (unsafe or _is_safe(one)) and _mark(one) not in refused]
+        if not wanted or len(applied) >= MOST:
+            left = tuple(one for one in findings if not (unsafe or _is_safe(one)))
+            return Fixed(current, tuple(applied), tuple(refused.values()), left, reports)
+        finding = wanted[0]
+        try:
+            fixed = _apply(finding, current)
+            _check_gone(finding, reports, examine(fixed))
+        except Unfixable as reason:
+            refused[_mark(finding)] = Refusal(finding, str(reason))
+        else:
+            current = fixed
+            applied.append(finding)
+
+
+def _fixable(reports: Sequence[Report]) -> list[Finding]:
+    """Findings with a fix, each once: several runs may share a file."""
+    found: dict[tuple[str, str, str], Finding] = {}
+    for report in reports:
+        for finding in report.findings:
+            if finding.fix is not None:
+                found.setdefault(_mark(finding), finding)
+    return list(found.values())
+
+
+def _is_safe(finding: Finding) -> bool:
+    return finding.fix is not None and bool(finding.fix.safe)
+
+
+def _mark(finding: Finding) -> tuple[str, str, str]:
+    return finding.rule, finding.span.file if finding.span is not None else "", finding.message
+
+
+def _apply(finding: Finding, documents: tuple[Document, ...]) -> tuple[Document, ...]:
+    """The documents with one fix made.
+
+    Raises:
+        Unfixable: it cannot be made here, or it would do more than it should.
+    """
+    if finding.fix is None:
+        raise Unfixable("there is no fix")
+    for edit in finding.fix.edits:
+        if file_of(edit.target) not in [document.path for document in documents]:
+            raise Unfixable(f"name {file_of(edit.target) or 'its file'} on the command line to have it fixed")
+    return edited(documents, finding.fix)
+
+
+def edited(documents: tuple[Document, ...], fix: Fix) -> tuple[Document, ...]:
+    """The documents with these edits made, each read again and compared with what its data must be.
+
+    Raises:
+        Unfixable: an edit cannot be made, or would change something else as well.
+    """
+    edits = text_edits(fix, documents)
+    return tuple(_edited(one, [edit for edit in edits if edit.file == one.path], fix) for one in documents)
+
+
+def _edited(document: Document, edits: list[TextEdit], fix: Fix) -> Document:
+    if not edits:
+        return document
+    text = document.text
+    ordered = sorted(edits, key=lambda edit: (edit.start, edit.end))
+    if any(one.end > other.start for one, other in pairwise(ordered)):
+        raise Unfixable("its edits overlap")
+    for edit in reversed(ordered):
+        text = text[: edit.start] + edit.text + text[edit.end :]
+    mark = "\N{BYTE ORDER MARK}" if document.bom else ""
+    try:
+        made = read(document.path, f"{mark}{text}".encode(), loader=document.loader)
+    except Unreadable as problem:
+        raise Unfixable(f"the file could not be read any more: {problem.message}") from problem
+    made.kind, made.dialect = document.kind, document.dialect
+    if Tree(made).data != expected(document, fix.edits):
+        raise Unfixable("the edit would change something else as well")
+    return made
+
+
+def _check_gone(finding: Finding, before: Sequence[Report], after: Sequence[Report]) -> None:
+    if _count(finding, after) >= _count(finding, before):
+        raise Unfixable("the finding would still be there")
+
+
+def _count(finding: Finding, reports: Sequence[Report]) -> int:
+    return sum(one.rule == finding.rule for report in reports for one in report.findings)
+
+
+def texts(fixed: Fixed, before: Sequence[Document]) -> Mapping[str, tuple[str, str]]:
+    """The files that changed: path -> (old text, new text)."""
+    return {
+        new.path: (old.text, new.text) for old, new in zip(before, fixed.documents, strict=True) if old.text != new.text
+    }
