@@ -45,7 +45,7 @@ def more_processes_than_gpus(run: Run, launch: Launch, gpus: Sequence[Gpu], outc
         return
     visible = run.facts.visible_gpus()
     if visible is None:
-        raise Undecided("which GPUs a process sees", "variables")
+        raise Undecided("which of the GPUs a process sees", "variables")
     if wanted <= len(visible):
         return
     hidden = len(gpus) - len(visible)
@@ -54,7 +54,7 @@ def more_processes_than_gpus(run: Run, launch: Launch, gpus: Sequence[Gpu], outc
         setting,
         f"process {len(visible)} finds no GPU: CUDA error: invalid device ordinal",
         notes=(f"CUDA_VISIBLE_DEVICES hides {hidden} of {len(gpus)}",) if hidden else (),
-        help=f"start {len(visible)} processes a machine",
+        help=f"start at most {len(visible)} a machine",
     )
 
 
@@ -109,7 +109,7 @@ def fp8_on_the_cpu(run: Run, launch: Launch, asked: Asked) -> Iterator[Found]:
         "FP8 on the CPU: there it is emulated, or fails",
         place,
         "no GPU is used",
-        (Related(asked.fp8[0], "FP8 is asked for here"),),
+        (Related(asked.fp8[0], "FP8 is asked for here"),) if asked.fp8[0].origin.span is not None else (),
         () if place is not None else ("the command line says --cpu",),
         "drop --cpu" if place is None else "write use_cpu: false" if place is written else "write another type",
         unsafe(replace(place, False)) if place is not None and place is written else None,
@@ -186,7 +186,7 @@ def precision_beside_deepspeed_file(accelerate: AccelerateConfig, outcome: Outco
     'accelerate 0.34.0..1.15.0 utils/dataclasses.py "arg cannot be set to `": ValueError',
     "ran accelerate 1.15.0, deepspeed 0.19.8 [executed deepspeed-fp16-against-fp8]: ValueError",
 )
-def deepspeed_fp16_against_fp8(deepspeed: Section, outcome: Outcome) -> Iterator[Found]:
+def deepspeed_fp16_against_fp8(outcome: Outcome) -> Iterator[Found]:
     """`fp16` is enabled in the DeepSpeed file of a run that asks for fp8 or bf16.
 
     Why it hurts: Accelerator() raises ValueError. Under DeepSpeed fp8 rests on bf16.
@@ -198,9 +198,8 @@ def deepspeed_fp16_against_fp8(deepspeed: Section, outcome: Outcome) -> Iterator
     error = outcome.error
     if error is None or not error.message.startswith("`--mixed_precision` arg cannot be set"):
         return
-    precision = error.because[0]
-    other = "fp16" if precision.value != "fp16" else "bf16"
-    written = deepspeed.section(other).get("enabled")
+    precision, written = error.because
+    other = "bf16" if precision.value == "fp16" else "fp16"
     yield Found(
         f"DeepSpeed's {other} against mixed_precision {precision.value}",
         written,
@@ -208,7 +207,7 @@ def deepspeed_fp16_against_fp8(deepspeed: Section, outcome: Outcome) -> Iterator
         (Related(precision, "asked for here"),) if precision.origin.span is not None else (),
         () if precision.origin.span is not None else (f"{precision.value} comes from {precision.origin.describe()}",),
         "write false here",
-        unsafe(replace(written, False)) if written is not None else None,
+        unsafe(replace(written, False)),
     )
 
 
@@ -219,7 +218,7 @@ def deepspeed_fp16_against_fp8(deepspeed: Section, outcome: Outcome) -> Iterator
     'transformers 4.45.2..5.23.0 integrations/deepspeed.py "Please correct the following DeepSpeed config": raised',
     "ran transformers 5.23.0, deepspeed 0.19.8 [conformance deepspeed1-TE-plain-1.15-deepspeed]: ValueError",
 )
-def deepspeed_wants_bf16(training: Training, outcome: Outcome, run: Run) -> Iterator[Found]:
+def deepspeed_wants_bf16(training: Training, outcome: Outcome) -> Iterator[Found]:
     """DeepSpeed is set to bf16, the training file is not: the Trainer refuses the pair.
 
     Why it hurts: FP8 wants no bf16 in the training file (FP101), DeepSpeed wants it there. With fp8 from the launcher,
@@ -232,13 +231,13 @@ def deepspeed_wants_bf16(training: Training, outcome: Outcome, run: Run) -> Iter
     error = outcome.error
     if error is None or not error.message.startswith("Please correct the following DeepSpeed config values"):
         return
-    written = run.deepspeed.section("bf16").get("enabled") if run.deepspeed is not None else None
     fp8 = next((one for one in error.because if one.origin.span is not None), None)
+    place = training.get("bf16") or fp8
     yield Found(
         "DeepSpeed runs in bf16, and the training file does not say so",
-        training.get("bf16") or written or fp8,
+        place,
         "the Trainer raises ValueError: ds bf16.enabled=True vs hf bf16=False",
-        (Related(fp8, "this switches DeepSpeed's bf16 on"),) if fp8 is not None and fp8 is not written else (),
+        (Related(fp8, "this switches DeepSpeed's bf16 on"),) if place != fp8 else (),
         help="write bf16: true (FP8 then runs with the default recipe, see FP205), or use FSDP",
     )
 

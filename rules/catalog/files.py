@@ -147,7 +147,6 @@ def omegaconf_refuses(documents: Sequence[Document]) -> Iterator[Found]:
 
 _REFUSED = {
     "duplicate-key": "delete one of the two",
-    "no-map": "write a map of settings: name: value",
     "key-type": "write the key in quotes",
     "key-conflict": "delete one of the two",
     "value-type": "write the value in quotes",
@@ -297,11 +296,13 @@ def number_as_text(training: Training) -> Iterator[Found]:
         number = _number(setting.value) if setting is not None else None
         if setting is None or number is None:
             continue
+        text = str(setting.value)
+        dotless = "." not in text and "e" in text.lower()
         yield Found(
-            f"{name}: {setting.value} is text, not a number",
+            f"{name}: {text} is text, not a number",
             setting,
-            "to PyYAML a number like this has a dot: 1.0e-5",
-            help=f"write {name}: {number}",
+            "to PyYAML a float has a dot" if dotless else "what stands in quotes is text",
+            help=f"write {name}: {text.lower().replace('e', '.0e') if dotless else text}",
             fix=safe(replace(setting, number)),
         )
 
@@ -399,9 +400,9 @@ def number_in_quotes(outcome: Outcome) -> Iterator[Found]:
     setting = error.because[0]
     number = _number(setting.value)
     yield Found(
-        f'"{setting.value}" in quotes is text, not a number',
+        f"{setting.value!r} is text, not a number",
         setting,
         f"accelerate launch raises TypeError: {error.message}",
-        help=f"write {setting.value} without quotes",
+        help=f"write {setting.value} without quotes" if number is not None else "write a number",
         fix=safe(replace(setting, number)) if number is not None else None,
     )

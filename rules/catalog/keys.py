@@ -118,12 +118,11 @@ def unread_fp8_key(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[F
     Write instead: the key that Accelerate reads.
     """
     version = outcome.stack.version("accelerate")
-    for key in accelerate.fp8:
+    for key, setting in accelerate.fp8.settings():
         name = key if key in FP8_KEYS else key.removeprefix("fp8_")
         since = FP8_KEYS.get(name)
         if key in WIZARD_KEYS or (since is not None and at_least(version, *since)):
             continue
-        setting = accelerate.fp8.get(key)
         if since is not None:
             release = ".".join(str(part) for part in since)
             label = f"{outcome.stack.name('accelerate')} does not read it; {release} is the first that does"
@@ -133,9 +132,8 @@ def unread_fp8_key(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[F
         label = f"exported as ACCELERATE_FP8_{name.upper()}, which nothing reads"
         meant = nearest(name, FP8_KEYS)
         help_ = f"did you mean {meant}?" if meant else f"delete it; what is read: {', '.join(FP8_KEYS)}"
-        fix = None if setting is None else safe(delete(setting))
-        if meant is not None and setting is not None and meant not in accelerate.fp8:
-            fix = unsafe(rename(setting, meant))
+        known = meant is None or meant in accelerate.fp8
+        fix = safe(delete(setting)) if known else unsafe(rename(setting, str(meant)))
         yield Found(f"{key} is read by nothing", setting, label, help=help_, fix=fix)
 
 
@@ -209,8 +207,10 @@ def most_recent_unreachable(asked: Asked, outcome: Outcome) -> Iterator[Found]:
     Write instead: `amax_compute_algo: max`, which is what runs; the other needs a recipe built in code.
     """
     written = asked.recipe.get("amax_compute_algo")
-    backend = outcome.backend.value if outcome.backend is not None else asked.backend and asked.backend.value
-    if written is None or str(written.value).lower() != "most_recent" or backend != "TE":
+    if written is None or str(written.value).lower() != "most_recent":
+        return
+    settled(outcome)
+    if outcome.backend is None or outcome.backend.value != "TE":
         return
     yield Found(
         "most_recent cannot be reached: the recipe will use max",
@@ -241,10 +241,11 @@ def e5m2_is_refused(asked: Asked, outcome: Outcome) -> Iterator[Found]:
     Write instead: `fp8_format: HYBRID`, which is E4M3 forward and E5M2 for gradients.
     """
     written = asked.recipe.get("fp8_format")
-    backend = outcome.backend.value if outcome.backend is not None else "TE"
-    if written is None or str(written.value).upper() != "E5M2" or backend not in ("TE", None):
+    if written is None or str(written.value).upper() != "E5M2":
         return
-    if not outcome.stack.does("accelerate", "launcher copies fp8_config"):
+    settled(outcome)
+    backend = outcome.backend.value if outcome.backend is not None else None
+    if backend == "AO" or not outcome.stack.does("accelerate", "launcher copies fp8_config"):
         return
     yield Found(
         "E5M2 alone cannot train",
@@ -357,10 +358,9 @@ def option_of_other_backend(accelerate: AccelerateConfig, asked: Asked, outcome:
     backend = outcome.backend.value if outcome.backend is not None else None
     if asked.backend is None or backend not in _NAMES:
         return
-    for key in accelerate.fp8:
-        setting = accelerate.fp8.get(key)
+    for key, setting in accelerate.fp8.settings():
         owner, default = _OWNERS.get(key.removeprefix("fp8_"), (backend, None))
-        if setting is None or owner == backend or setting.value in (None, default):
+        if owner == backend or setting.value in (None, default):
             continue
         yield Found(
             f"{key} is an option of {_NAMES[owner]}, and the backend is {backend}",
@@ -532,12 +532,12 @@ def key_in_two_spellings(accelerate: AccelerateConfig, outcome: Outcome) -> Iter
     """
     if not accelerate.wants_fp8() or not outcome.stack.does("accelerate", "launcher copies fp8_config"):
         return
-    first: dict[str, str] = {}
-    for key in accelerate.fp8:
+    first: dict[str, Setting] = {}
+    for key, winner in accelerate.fp8.settings():
         name = key.removeprefix("fp8_")
-        loser, winner = accelerate.fp8.get(first.get(name, "")), accelerate.fp8.get(key)
-        first[name] = key
-        if loser is None or winner is None or loser.value == winner.value:
+        loser = first.get(name)
+        first[name] = winner
+        if loser is None or loser.value == winner.value:
             continue
         yield Found(
             f"{name} is here in two spellings, with two values",

@@ -73,12 +73,12 @@ def unknown_top_level_key(accelerate: AccelerateConfig, outcome: Outcome) -> Ite
 
     Write instead: the key where it belongs; `backend` goes under fp8_config.
     """
-    for name in accelerate.unknown_keys(outcome.stack.version("accelerate")):
+    unknown = accelerate.unknown_keys(outcome.stack.version("accelerate"))
+    for name, setting in accelerate.top.settings():
+        if name not in unknown:
+            continue
         key = name.removeprefix("fp8_")
         belongs = name.startswith("fp8_") or name == "backend"
-        setting = accelerate.top.get(name)
-        if setting is None:
-            continue
         yield Found(
             f"{name} is not a key of an Accelerate file",
             setting,
@@ -176,6 +176,8 @@ def lower_case_flag(launch: Launch, outcome: Outcome, asked: Asked) -> Iterator[
     flag = launch.flag("fp8_backend")
     if flag is None or not asked.fp8 or not outcome.stack.does("accelerate", "backend from the environment"):
         return
+    if not str(flag).islower():
+        return  # argparse refuses that: FP319
     yield Found(
         f"--fp8_backend {flag} can never work with {outcome.stack.name('accelerate')}",
         notes=(f"Accelerator() raises ValueError: {str(flag)!r} is not a valid FP8BackendType",),
@@ -241,7 +243,7 @@ def launcher_in_launcher(launch: Launch, run: Run) -> Iterator[Found]:
     Write instead: one of them; for LLaMA-Factory `accelerate launch ... -m llamafactory.launcher cfg.yaml`.
     """
     name = launch.script
-    if name is None or launch.tool == "python" or launch.through is not None:
+    if launch.tool == "python" or launch.through is not None:
         return
     own = name in ("llamafactory-cli", "lmf") and bool(launch.flag("no_python"))
     own = own or (name == "llamafactory.cli" and bool(launch.flag("m") or launch.flag("module")))
@@ -307,14 +309,13 @@ def other_config_file(accelerate: AccelerateConfig, launch: Launch, run: Run) ->
 
     Write instead: `accelerate launch --config_file accel.yaml train.py`.
     """
-    path = accelerate.path
-    if launch.tool != "accelerate" or launch.script is None or path in (None, "-") or not accelerate.wants_fp8():
+    path = accelerate.path or "-"
+    if launch.tool != "accelerate" or launch.script is None or path == "-" or not accelerate.wants_fp8():
         return
-    name = str(path).rpartition("/")[2]
+    name = path.rpartition("/")[2]
     read = launch.config_file
-    if read is None and launch.through == "trl":
-        named = run.training.value("accelerate_config")
-        read = named if isinstance(named, str) else None
+    if read is None and launch.through == "trl" and "accelerate_config" in run.training.top:
+        read = str(run.training.value("accelerate_config"))
     if name in ("default_config.yaml", "default_config.json") and read is None:
         return
     if read is not None and read.rpartition("/")[2] == name:
@@ -377,14 +378,13 @@ def flag_is_no_choice(outcome: Outcome) -> Iterator[Found]:
     if error is None or not error.message.startswith("argument --"):
         return
     name = error.message.removeprefix("argument --").partition(":")[0]
-    if name == "fp8_backend" and outcome.stack.does("accelerate", "backend from the environment"):
-        return  # no value of it can work: FP304
-    value = error.because[0].value
-    lowered = str(value).lower()
+    value = str(error.because[0].value)
+    offered = error.message.partition("(choose from ")[2].rstrip(")") or "false,false,false"
+    meant = next((word for word in (value.lower(), value.upper()) if repr(word) in offered), None)
     yield Found(
         f"--{name} does not take {value}",
         label=f"{error.type}: {error.message}",
-        help=f"write --{name} {lowered}" if repr(lowered) in error.message and lowered != value else "see the message",
+        help=f"write --{name} {meant}" if meant is not None else f"what it takes: {offered}",
     )
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fp8check.rules.catalog.context import Asked
     from fp8check.rules.catalog.fixes import Fix
     from fp8check.rules.outcome import Outcome, Run
+    from fp8check.rules.outcome.accelerator import Accelerator
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.launch import Launch
     from fp8check.rules.settings.script import ScriptSource
@@ -48,7 +49,7 @@ def precision_flag_cancels_fp8(run: Run, training: Training, asked: Asked, outco
     Write instead: leave bf16 and fp16 out of the training file. FP8 keeps BF16 for everything else by itself.
     """
     flag = precision_flag(run, outcome.stack)
-    won = outcome.mixed_precision or (outcome.handed.mixed_precision if outcome.handed else None)
+    won = outcome.mixed_precision or (outcome.handed.mixed_precision if outcome.handed is not None else None)
     if flag is None or not asked.fp8 or won is None or won.value != flag.value:
         return
     own = llamafactory_fp8(run, outcome.stack)  # FP108 speaks of that
@@ -97,7 +98,8 @@ def _what_is_left(outcome: Outcome) -> Iterator[str]:
     elif backend == "TE" and outcome.trains_in_fp8:
         yield "with backend TE the layers still convert, and run with the default recipe, not yours (FP205)"
     elif outcome.trains_in_fp8 is False:
-        yield f"no layer runs in FP8: this is a plain {outcome.mixed_precision and outcome.mixed_precision.value} run"
+        word = outcome.mixed_precision.value if outcome.mixed_precision is not None else "?"
+        yield f"no layer runs in FP8: this is a plain {'float32' if word == 'no' else word} run"
 
 
 @rule(
@@ -197,13 +199,12 @@ def llamafactory_fp8_inert(run: Run, training: Training, outcome: Outcome) -> It
     if state is None or state.mixed_precision.value == "fp8" or training.value("stage", "sft") not in ("pt", "sft"):
         return
     if not outcome.stack.does("llamafactory", "configures fp8"):
-        if outcome.stack.does("llamafactory", "knows fp8"):
-            yield Found(
-                f"fp8: true has no effect in {outcome.stack.name('llamafactory')}",
-                fp8,
-                "the key is accepted, and its workflows never hand it to the trainer",
-                help="upgrade to llamafactory 0.9.5, with transformers 4.57 and accelerate 1.9 to 1.11",
-            )
+        yield Found(
+            f"fp8: true has no effect in {outcome.stack.name('llamafactory')}",
+            fp8,
+            "the key is accepted, and its workflows never hand it to the trainer",
+            help="upgrade to llamafactory 0.9.5, with transformers 4.57 and accelerate 1.9 to 1.11",
+        )
         return
     if not outcome.stack.does("transformers", "trainer passes mixed_precision"):
         return
@@ -279,31 +280,29 @@ def asked_fp8_but_not_fp8(asked: Asked, outcome: Outcome) -> Iterator[Found]:
     """
     if outcome.error is not None or outcome.trains_in_fp8 is True or not asked.fp8:
         return
-    if outcome.trains_in_fp8 is None:
+    state = outcome.accelerator
+    if outcome.trains_in_fp8 is None or state is None:
         raise not_known(outcome, "whether any layer runs in FP8")
-    precision = outcome.mixed_precision
     yield Found(
         "FP8 is asked for, and no layer will run in FP8",
         asked.fp8[0],
-        f"the run starts in {precision.value if precision is not None else 'another precision'} and says nothing",
-        notes=tuple(_reasons(outcome)),
+        f"the run starts in {state.mixed_precision.value} and says nothing",
+        notes=(_reason(outcome, state),),
         help="run `fp8check outcome` with the same files to see who decided what",
     )
 
 
-def _reasons(outcome: Outcome) -> Iterator[str]:
-    state = outcome.accelerator
-    if state is None:
-        return
+def _reason(outcome: Outcome, state: Accelerator) -> str:
     stack = outcome.stack
-    if state.mixed_precision.value == "fp8" and stack.does("accelerate", "automatic handler is not counted"):
-        yield f"{stack.name('accelerate')} converts nothing unless the script passes a recipe handler: use 1.9 or newer"
-    elif state.mixed_precision.value != "fp8":
-        yield f"the precision is decided by {state.mixed_precision.origin.describe()}"
-    elif state.is_fsdp2 and state.backend.value == "TE":
-        yield "under FSDP2 Transformer Engine's layers never enter FP8 autocast (FP502)"
-    elif outcome.prepared.coverage.converted == 0:
-        yield "no Linear layer of this model has both dimensions divisible by 16"
+    if state.mixed_precision.value != "fp8":
+        return f"the precision is decided by {state.mixed_precision.origin.describe()}"
+    if stack.does("accelerate", "automatic handler is not counted"):
+        return f"{stack.name('accelerate')} converts nothing unless the script passes a recipe: use 1.9 or newer"
+    if state.distributed_type == "MEGATRON_LM":
+        return "under Megatron-LM Accelerate converts no layer"
+    if state.is_fsdp2 and state.backend.value == "TE":
+        return "under FSDP2 Transformer Engine's layers never enter FP8 autocast (FP502)"
+    return "no Linear layer of this model has both dimensions divisible by 16"
 
 
 @rule(

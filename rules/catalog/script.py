@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fp8check.rules.catalog.needs import settled
 from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.outcome.run import model_prepared_alone
 from fp8check.rules.settings.script import READERS, Unevaluated
@@ -109,9 +110,12 @@ def model_prepared_without_optimizer(script: ScriptSource, outcome: Outcome) -> 
 
     Write instead: `model, optimizer = accelerator.prepare(model, optimizer)`.
     """
-    error = outcome.error
     call = model_prepared_alone(script)
-    if call is None or error is None or "together" not in error.message:
+    if call is None:
+        return
+    settled(outcome)
+    error = outcome.error
+    if error is None or "together" not in error.message:
         return
     others = [one for one in script.prepares if any("opt" in name.lower() for name in one.positional or ())]
     yield Found(
@@ -175,6 +179,7 @@ def never_in_training_mode(script: ScriptSource, outcome: Outcome) -> Iterator[F
     models = [call for call, called in loads if "Model" in called or "For" in called]
     if script.accelerator is None or not models or script.named("train"):
         return
+    settled(outcome)
     if outcome.backend is None or outcome.backend.value != "TE" or not outcome.prepared.autocast:
         return
     eval_too = (outcome.accelerator.recipe or {}).get("use_autocast_during_eval") if outcome.accelerator else None

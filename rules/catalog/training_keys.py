@@ -52,7 +52,7 @@ def key_of_another_file(training: Training, launch: Launch) -> Iterator[Found]:
     """
     if training.uses_megatron:
         return
-    for name in training.top:
+    for name, setting in training.top.settings():
         if name in TRAINING[training.trainer] or not _sounds_like_fp8(name):
             continue
         if training.trainer == "trl" and name in LAUNCHER_FLAGS:
@@ -60,13 +60,12 @@ def key_of_another_file(training: Training, launch: Launch) -> Iterator[Found]:
                 continue  # it hands on what its script does not know
             if launch.script is None:
                 raise Undecided(f"whether `trl` reads {name}, or a script does", "fp8check --launch with the command")
-        setting = training.get(name)
         yield Found(
             f"nothing reads {name} in a training file of {training.trainer}",
             setting,
             _HAPPENS[training.trainer],
             help=_belongs(name, training.trainer),
-            fix=unsafe(delete(setting)) if setting is not None else None,
+            fix=unsafe(delete(setting)),
         )
 
 
@@ -98,16 +97,15 @@ def deepspeed_knows_no_fp8(deepspeed: Section) -> Iterator[Found]:
 
     Write instead: `mixed_precision: fp8` for Accelerate, on 1.11 or newer.
     """
-    for name in deepspeed:
+    for name, setting in deepspeed.settings():
         if not _sounds_like_fp8(name):
             continue
-        setting = deepspeed.get(name)
         yield Found(
             f"DeepSpeed does not read {name}",
             setting,
             "accepted without a word, and without effect",
             help="delete it; FP8 under DeepSpeed is Accelerate's: mixed_precision: fp8",
-            fix=unsafe(delete(setting)) if setting is not None else None,
+            fix=unsafe(delete(setting)),
         )
 
 
@@ -227,10 +225,8 @@ def axolotl_recipe_refused(training: Training) -> Iterator[Found]:
     """
     if training.trainer != "axolotl":
         return
-    section = training.top.section("fp8_config")
-    for key in section:
-        setting = section.get(key)
-        if setting is None or (key == "recipe" and setting.value in _RECIPES):
+    for key, setting in training.top.section("fp8_config").settings():
+        if key == "recipe" and setting.value in _RECIPES:
             continue
         what = f"{setting.value} is no recipe" if key == "recipe" else f"fp8_config of axolotl has no {key}"
         accelerate = key in OF_ACCELERATE or key == "backend"

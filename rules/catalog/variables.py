@@ -137,7 +137,7 @@ def variable_decides(run: Run, variables: Mapping[str, str], outcome: Outcome) -
     deciding += [(f"recipe's {name}", setting) for name, setting in (state.recipe or {}).items()]
     for what, setting in deciding:
         variable = setting.origin.variable
-        if variable is None or variable not in variables:
+        if variable is None:
             continue
         yield Found(
             f"the {what} is {setting.value} only because the shell has {variable}={variables[variable]}",

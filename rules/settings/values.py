@@ -79,12 +79,20 @@ class Section:
         """The node of one entry, if the section comes from a file and has it."""
         return self._node.get(name) if self._node is not None else None
 
+    def settings(self) -> Iterator[tuple[str, Setting]]:
+        """Every name with its setting, in the order of the file."""
+        if self._node is None:
+            yield from ((name, Setting(value)) for name, value in self._data.items())
+            return
+        for name, child in self._node.entries.items():
+            yield name, _setting(child)
+
     def get(self, name: str) -> Setting | None:
         """The setting of that name; None where the section does not have the key (a null is a Setting of None)."""
         if self._node is None:
             return Setting(self._data[name]) if name in self._data else None
         child = self._node.get(name)
-        return None if child is None else Setting(child.data(), Origin(span=child.span, key_span=child.key_span))
+        return None if child is None else _setting(child)
 
     def value(self, name: str, default: object = None) -> object:
         """The bare value of that name, or `default` where the key is absent."""
@@ -101,3 +109,7 @@ class Section:
     def data(self) -> object:
         """The plain mapping, as the loader returns it."""
         return self._node.data() if self._node is not None else dict(self._data)
+
+
+def _setting(node: Node) -> Setting:
+    return Setting(node.data(), Origin(span=node.span, key_span=node.key_span))

@@ -104,3 +104,21 @@ def test_parse(
 def test_what_cannot_be_understood(command: str) -> None:
     with pytest.raises(LaunchError):
         parse(command)
+
+
+def test_a_launcher_by_another_name() -> None:
+    launch = parse("python -m accelerate.commands.launch --config_file a.yaml t.py")
+    assert (launch.tool, launch.config_file, launch.script) == ("accelerate", "a.yaml", "t.py")
+
+
+@pytest.mark.parametrize(
+    ("command", "through"),
+    [
+        ("trl sft", "trl"),
+        ("axolotl train c.yaml", "axolotl"),
+        ("accelerate launch trl sft", None),
+        ("python t.py", None),
+    ],
+)
+def test_who_starts_the_launcher(command: str, through: str | None) -> None:
+    assert parse(command).through == through
