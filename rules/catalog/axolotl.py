@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fp8check.rules.catalog.fixes import replace, unsafe
-from fp8check.rules.catalog.rule import ERROR, WARNING, Found, rule
+from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,4 +77,38 @@ def axolotl_fsdp_checkpointing(training: Training) -> Iterator[Found]:
         "the casts to FP8 are computed again in the backward pass",
         help="write activation_checkpointing: false, if memory allows",
         fix=unsafe(replace(written, False)),
+    )
+
+
+@rule(
+    "FP529",
+    "axolotl-rowwise-under-tensor-parallelism",
+    WARNING,
+    "https://github.com/pytorch/torchtitan/issues/865",
+    "https://github.com/pytorch/torchtitan/issues/1207",
+    'axolotl 0.19.0 utils/trainer.py "PARALLELISM_CONFIG_TP_SIZE"',
+)
+def axolotl_rowwise_under_tensor_parallelism(training: Training) -> Iterator[Found]:
+    """torchao's rowwise scaling under tensor parallelism.
+
+    Why it hurts: the same pair gave NaN after about 80 steps in torchtitan, and where it trained it was slower than
+    BF16: 0.85 to 1.0 times.
+
+    Example: `fp8_config: {recipe: rowwise}` with `tensor_parallel_size: 2` in Axolotl.
+
+    Write instead: `recipe: tensorwise`.
+    """
+    recipe = training.top.section("fp8_config").get("recipe")
+    size = training.value("tensor_parallel_size")
+    if training.trainer != "axolotl" or not training.on("fp8") or not isinstance(size, int) or size < 2:
+        return
+    if recipe is None or not str(recipe.value).startswith("rowwise"):
+        return
+    yield Found(
+        "rowwise scaling under tensor parallelism has given NaN",
+        recipe,
+        f"the weights are cut over {size} GPUs",
+        (Related(training.get("tensor_parallel_size"), "tensor parallelism is chosen here"),),
+        help="write recipe: tensorwise",
+        fix=unsafe(replace(recipe, "tensorwise")),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fp8check.rules.catalog.decided import require_gpus, require_visible_gpus
 from fp8check.rules.catalog.fixes import delete, replace, unsafe
 from fp8check.rules.catalog.installation import wants_te
 from fp8check.rules.catalog.mending import write_bf16
@@ -198,7 +199,7 @@ def _cuda_of(driver: str | None) -> str | None:
     'transformer_engine 1.13.0..2.8.0 pytorch/fp8.py "Cuda version 12.1 or higher required for FP8 execution on Ada."',
     "https://github.com/NVIDIA/CUDALibrarySamples/issues/180",
 )
-def ada_needs_newer_cublas(asked: Asked, gpus: Sequence[Gpu], facts: Facts, outcome: Outcome) -> Iterator[Found]:
+def ada_needs_newer_cublas(asked: Asked, facts: Facts, outcome: Outcome) -> Iterator[Found]:
     """An Ada GPU (8.9) with a CUDA or cuBLAS that has no FP8 for it.
 
     Why it hurts: Hopper computes in FP8 from CUDA 11.8 on, Ada only from CUDA 12.1 with cuBLASLt 12.1.3 on.
@@ -208,8 +209,10 @@ def ada_needs_newer_cublas(asked: Asked, gpus: Sequence[Gpu], facts: Facts, outc
 
     Write instead: a torch for CUDA 12.4 or newer.
     """
-    ada = next((gpu for gpu in facts.visible_gpus() or gpus if gpu.compute_capability == "8.9"), None)
-    if ada is None or not wants_te(asked, outcome):
+    if not wants_te(asked, outcome):
+        return
+    ada = next((gpu for gpu in require_visible_gpus(facts) if gpu.compute_capability == "8.9"), None)
+    if ada is None:
         return
     cublas, torch = (facts.libraries or {}).get("cublas"), (facts.cuda or {}).get("torch")
     if not cublas and not torch:
@@ -235,7 +238,7 @@ def ada_needs_newer_cublas(asked: Asked, gpus: Sequence[Gpu], facts: Facts, outc
     "https://github.com/lllyasviel/FramePack/issues/550",
     "https://docs.nvidia.com/cuda/blackwell-compatibility-guide/",
 )
-def torch_too_old_for_gpu(asked: Asked, gpus: Sequence[Gpu], facts: Facts) -> Iterator[Found]:
+def torch_too_old_for_gpu(asked: Asked, facts: Facts) -> Iterator[Found]:
     """A Blackwell GPU with a torch that was built for a CUDA older than 12.8: it has no kernels for that GPU.
 
     Why it hurts: "CUDA error: no kernel image is available for execution on the device", at the first kernel, in any
@@ -247,7 +250,7 @@ def torch_too_old_for_gpu(asked: Asked, gpus: Sequence[Gpu], facts: Facts) -> It
     """
     if not asked.fp8:
         return
-    new = next((gpu for gpu in facts.visible_gpus() or gpus if at_least(parse(gpu.compute_capability), 10)), None)
+    new = next((gpu for gpu in require_visible_gpus(facts) if at_least(parse(gpu.compute_capability), 10)), None)
     if new is None:
         return
     cuda = facts.cuda or {}
@@ -271,7 +274,7 @@ def torch_too_old_for_gpu(asked: Asked, gpus: Sequence[Gpu], facts: Facts) -> It
     "https://github.com/huggingface/accelerate/blob/v1.15.0/src/accelerate/utils/environment.py",
     'accelerate 1.15.0 utils/environment.py "def check_cuda_fp8_capability": each process asks for its own GPU',
 )
-def gpus_differ(asked: Asked, gpus: Sequence[Gpu], facts: Facts, outcome: Outcome) -> Iterator[Found]:
+def gpus_differ(asked: Asked, facts: Facts, outcome: Outcome) -> Iterator[Found]:
     """Several processes on GPUs of different kinds, all of them with FP8.
 
     Why it hurts: in each step all wait for the slowest. And they do not compute alike: what 16 has to divide on one
@@ -283,12 +286,9 @@ def gpus_differ(asked: Asked, gpus: Sequence[Gpu], facts: Facts, outcome: Outcom
     """
     if not asked.fp8 or outcome.distributed_type in ("NO", None):
         return
-    seen = facts.visible_gpus()
-    if seen is None:
-        if len({gpu.compute_capability for gpu in gpus}) > 1:
-            raise Undecided("which of the GPUs the run sees", "variables")
+    if len({gpu.compute_capability for gpu in require_gpus(facts)}) < 2:
         return
-    able = [gpu for gpu in seen if parse(gpu.compute_capability) >= SMALLEST_CAPABILITY]
+    able = [gpu for gpu in require_visible_gpus(facts) if parse(gpu.compute_capability) >= SMALLEST_CAPABILITY]
     kinds = {gpu.compute_capability: gpu.name for gpu in able}
     if len(kinds) < 2:
         return
@@ -371,7 +371,7 @@ def mig_instance(asked: Asked, gpus: Sequence[Gpu], outcome: Outcome) -> Iterato
     "https://github.com/pytorch/ao/issues/2843",
     'axolotl 0.19.0 utils/schemas/fp8.py "rowwise"',
 )
-def rowwise_off_hopper(training: Training, gpus: Sequence[Gpu]) -> Iterator[Found]:
+def rowwise_off_hopper(training: Training, facts: Facts) -> Iterator[Found]:
     """torchao's rowwise scaling on a GPU other than Hopper, where its kernels have failed.
 
     Why it hurts: the kernels for a scale in each row were written for Hopper (9.0). On the RTX 50 series they ended
@@ -387,13 +387,14 @@ def rowwise_off_hopper(training: Training, gpus: Sequence[Gpu]) -> Iterator[Foun
         return
     if not str(recipe.value).startswith("rowwise"):
         return
-    other = next((gpu for gpu in gpus if gpu.compute_capability in _ROWWISE_FAILED), None)
+    other = next((gpu for gpu in require_gpus(facts) if gpu.compute_capability in _ROWWISE_FAILED), None)
     if other is None:
         return
     yield Found(
         f"rowwise scaling has failed on GPUs like {other.name} (compute capability {other.compute_capability})",
         recipe,
-        _ROWWISE_FAILED[other.compute_capability],
+        "its kernels were written for Hopper (9.0)",
+        notes=(_ROWWISE_FAILED[other.compute_capability],),
         help="write recipe: tensorwise, or try one step first",
         fix=unsafe(replace(recipe, "tensorwise")),
     )
@@ -412,7 +413,7 @@ _ROWWISE_FAILED = {
     'axolotl 0.19.0 cli/config.py "return compute_capability >= (9, 0)": Ada is refused',
     'axolotl 0.19.0 utils/schemas/config.py "fp8 requested, but fp8 is not supported on this GPU"',
 )
-def axolotl_refuses_gpu(training: Training, gpus: Sequence[Gpu], facts: Facts) -> Iterator[Found]:
+def axolotl_refuses_gpu(training: Training, facts: Facts) -> Iterator[Found]:
     """Axolotl's `fp8: true` on a GPU below compute capability 9.0, Ada among them.
 
     Why it hurts: RTX 4090 and L40S (8.9) have FP8, and Accelerate takes them. Axolotl does not: it refuses the file.
@@ -422,11 +423,9 @@ def axolotl_refuses_gpu(training: Training, gpus: Sequence[Gpu], facts: Facts) -
     Write instead: `bf16: true` there.
     """
     fp8 = training.get("fp8")
-    if training.trainer != "axolotl" or fp8 is None or not fp8.value or not gpus:
+    if training.trainer != "axolotl" or fp8 is None or not fp8.value or facts.gpus == []:
         return
-    seen = facts.visible_gpus()
-    if seen is None:
-        raise Undecided("which of the GPUs the run sees", "variables")
+    seen = require_visible_gpus(facts)
     if not seen or at_least(parse(seen[0].compute_capability), 9):
         return
     yield Found(
@@ -445,7 +444,7 @@ def axolotl_refuses_gpu(training: Training, gpus: Sequence[Gpu], facts: Facts) -
     "https://github.com/NVIDIA/TransformerEngine/issues/2255",
     "https://github.com/NVIDIA/TransformerEngine/issues/2668",
 )
-def te_on_rtx_50(asked: Asked, gpus: Sequence[Gpu], outcome: Outcome) -> Iterator[Found]:
+def te_on_rtx_50(asked: Asked, facts: Facts, outcome: Outcome) -> Iterator[Found]:
     """Transformer Engine's FP8 on compute capability 12.x: RTX 50 and RTX PRO Blackwell.
 
     Why it hurts: these have fewer FP8 kernels than B200, though they are called Blackwell, too. The backward GEMM has
@@ -457,7 +456,7 @@ def te_on_rtx_50(asked: Asked, gpus: Sequence[Gpu], outcome: Outcome) -> Iterato
     """
     if not wants_te(asked, outcome):
         return
-    rtx = next((gpu for gpu in gpus if gpu.compute_capability.startswith("12.")), None)
+    rtx = next((gpu for gpu in require_gpus(facts) if gpu.compute_capability.startswith("12.")), None)
     if rtx is None:
         return
     yield Found(

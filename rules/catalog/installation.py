@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fp8check.rules.catalog.decided import require_decided
+from fp8check.rules.catalog.decided import require_decided, require_packages
 from fp8check.rules.catalog.rule import ERROR, INFO, WARNING, Found, rule
 from fp8check.rules.outcome import Undecided
 from fp8check.rules.outcome.compiled import compiled_by
-from fp8check.rules.settings.versions import NEWEST, at_least, parse, parsed
+from fp8check.rules.settings.versions import NEWEST, OLDEST_ACCELERATE, at_least, parse, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,9 +42,7 @@ def _place(asked: Asked) -> Setting | None:
     'accelerate 1.4.0..1.15.0 utils/dataclasses.py "TransformerEngine is not available. Please install it"',
     'accelerate 0.34.0..1.15.0 utils/imports.py "transformer_engine": the metapackage is what is looked for',
 )
-def transformer_engine_missing(
-    asked: Asked, packages: Mapping[str, str | None], facts: Facts, outcome: Outcome
-) -> Iterator[Found]:
+def transformer_engine_missing(asked: Asked, facts: Facts, outcome: Outcome) -> Iterator[Found]:
     """The run asks for Transformer Engine, and it is not installed.
 
     Why it hurts: the run ends in Accelerator() or in prepare(). The package that counts is `transformer_engine`:
@@ -54,7 +52,10 @@ def transformer_engine_missing(
 
     Write instead: `pip install --no-build-isolation transformer_engine[pytorch]`.
     """
-    if not wants_te(asked, outcome) or outcome.stack.sees_te() is not False:
+    if not wants_te(asked, outcome):
+        return
+    packages = require_packages(facts)
+    if outcome.stack.sees_te() is not False:
         return
     cores = [name for name in ("transformer_engine_cu12", "transformer_engine_cu13") if packages.get(name)]
     note = f"{cores[0]} is installed, but Accelerate looks for the metapackage transformer_engine" if cores else ""
@@ -251,7 +252,7 @@ def no_training_environment(facts: Facts, outcome: Outcome, asked: Asked) -> Ite
     'accelerate 1.4.0..1.15.0 accelerator.py "was not found on your system or is too old of a version"',
     'accelerate 1.4.0..1.15.0 utils/imports.py "0.6.1": an older torchao counts as absent',
 )
-def torchao_missing(asked: Asked, packages: Mapping[str, str | None], outcome: Outcome) -> Iterator[Found]:
+def torchao_missing(asked: Asked, facts: Facts, outcome: Outcome) -> Iterator[Found]:
     """The run asks for torchao, and it is not installed, or older than 0.6.1, which counts as not installed.
 
     Why it hurts: the run ends in Accelerator() or in prepare(); an old release is passed over without a word.
@@ -262,9 +263,9 @@ def torchao_missing(asked: Asked, packages: Mapping[str, str | None], outcome: O
     """
     if asked.backend is None or str(asked.backend.value).upper() not in ("AO", "TORCHAO"):
         return
+    version = require_packages(facts).get("torchao")
     if outcome.stack.sees_torchao() is not False:
         return
-    version = packages.get("torchao")
     yield Found(
         f"torchao {version} is too old: Accelerate wants 0.6.1"
         if version
@@ -349,7 +350,7 @@ def no_fp8_library(asked: Asked, packages: Mapping[str, str | None], outcome: Ou
     'transformer_engine 1.13.0 pytorch/fp8.py !"def check_mxfp8_support"',
     "ran accelerate 1.12.0 [conformance release-mxfp8-9.0-1.12-te2.9]: AttributeError in prepare()",
 )
-def accelerate_does_not_fit_te(asked: Asked, packages: Mapping[str, str | None], outcome: Outcome) -> Iterator[Found]:
+def accelerate_does_not_fit_te(asked: Asked, facts: Facts, outcome: Outcome) -> Iterator[Found]:
     """Accelerate and Transformer Engine are of releases that do not go together.
 
     Why it hurts: from 1.11 on, Accelerate asks Transformer Engine whether MXFP8 is available, though nobody wants it.
@@ -360,6 +361,9 @@ def accelerate_does_not_fit_te(asked: Asked, packages: Mapping[str, str | None],
 
     Write instead: accelerate 1.13 or newer with Transformer Engine 2.1 or newer.
     """
+    if not wants_te(asked, outcome):
+        return
+    require_packages(facts)
     error = outcome.error
     if error is None or error.stage != "prepare" or not error.message.endswith(_MXFP8_QUESTIONS):
         return
@@ -417,7 +421,7 @@ def peft_does_not_fit_torchao(training: Training, outcome: Outcome) -> Iterator[
     'torchao 0.18.0 float8/_inductor_patch.py "PropagateNan.ALL": the workaround',
     "https://github.com/triton-lang/triton/issues/11111",
 )
-def nan_from_compiled_float8(run: Run, packages: Mapping[str, str | None], outcome: Outcome) -> Iterator[Found]:
+def nan_from_compiled_float8(run: Run, outcome: Outcome) -> Iterator[Found]:
     """torch 2.14 or newer compiles torchao's float8 backward pass to code that yields NaN; torchao 0.18 mends it.
 
     Why it hurts: the loss becomes NaN or infinite in a run whose numbers are sound. The compiler's minimum and maximum
@@ -427,13 +431,14 @@ def nan_from_compiled_float8(run: Run, packages: Mapping[str, str | None], outco
 
     Write instead: torchao 0.18 or newer.
     """
-    torch, torchao = parsed(packages.get("torch")), parsed(packages.get("torchao"))
-    if torch is None or torchao is None or not at_least(torch, 2, 14) or at_least(torchao, 0, 18):
-        return
     compiles = compiled_by(run)
     if compiles is None or outcome.trains_in_fp8 is not True:
         return
     if outcome.backend is None or outcome.backend.value != "AO":
+        return
+    packages = require_packages(run.facts)
+    torch, torchao = parsed(packages.get("torch")), parsed(packages.get("torchao"))
+    if torch is None or torchao is None or not at_least(torch, 2, 14) or at_least(torchao, 0, 18):
         return
     yield Found(
         f"torch {packages['torch']} compiles float8 of torchao {packages['torchao']} to code that yields NaN",
@@ -500,17 +505,15 @@ def package_installed_twice(asked: Asked, packages: Mapping[str, str | None], fa
 
     Write instead: `pip uninstall` it until pip says that it is not installed, then install it once.
     """
-    concerned = ("accelerate", "transformers", "torchao", "transformer_engine", "transformer_engine_torch", "torch")
     if not asked.fp8:
         return
     for name, versions in (facts.duplicates or {}).items():
-        if name in concerned:
-            yield Found(
-                f"{name.replace('_', ' ')} is installed twice: {' and '.join(versions)}",
-                _place(asked),
-                f"metadata of {versions[0]} is found first; the code may be that of either",
-                help=f"pip uninstall {name} until none is left, then install one",
-            )
+        yield Found(
+            f"{name} is installed twice: {' and '.join(versions)}",
+            _place(asked),
+            f"metadata of {versions[0]} is found first; the code may be that of either",
+            help=f"pip uninstall {name} until none is left, then install one",
+        )
 
 
 @rule(
@@ -522,9 +525,7 @@ def package_installed_twice(asked: Asked, packages: Mapping[str, str | None], fa
     'llamafactory 0.9.4 extras/misc.py "transformers>=4.51.0,<=4.57.1" "accelerate>=1.3.0,<=1.11.0"',
     'llamafactory 0.9.4 extras/misc.py "peft>=0.14.0,<=0.17.1" "trl>=0.18.0,<=0.24.0"',
 )
-def llamafactory_refuses_version(
-    training: Training, packages: Mapping[str, str | None], facts: Facts, outcome: Outcome
-) -> Iterator[Found]:
+def llamafactory_refuses_version(training: Training, asked: Asked, facts: Facts) -> Iterator[Found]:
     """A package is outside the range that LLaMA-Factory checks when it starts.
 
     Why it hurts: it raises ImportError before it reads the data. The check can be switched off, and then other things
@@ -534,23 +535,26 @@ def llamafactory_refuses_version(
 
     Write instead: the release that the range allows, or DISABLE_VERSION_CHECK=1 at your own risk.
     """
+    if training.trainer != "llamafactory" or not asked.fp8:
+        return
+    packages = require_packages(facts)
     own = packages.get("llamafactory")
-    ranges = _LLAMAFACTORY_RANGES.get(own or "")
-    if training.trainer != "llamafactory" or ranges is None:
+    ranges = _LLAMAFACTORY_RANGES.get(str(own))
+    if ranges is None:
         return
     if (facts.variables or {}).get("DISABLE_VERSION_CHECK", "0").lower() in ("true", "y", "1"):
         return
     for name, (oldest, newest) in ranges.items():
         version = parsed(packages.get(name))
-        if version is None or (at_least(version, *oldest) and not at_least(version, *newest, 1)):
+        if version is None or (at_least(version, *oldest) and at_least(newest, *version)):
             continue
         if facts.variables is None:
             raise Undecided("whether DISABLE_VERSION_CHECK is set", "variables")
         low, high = (".".join(map(str, bound)) for bound in (oldest, newest))
         yield Found(
-            f"llamafactory {own} refuses {name} {packages[name]}",
-            training.get("fp8") or training.thing("model"),
-            f"it checks for {name} {low} to {high}, and raises ImportError",
+            f"llamafactory {own} refuses {name} {packages[name]}: it takes {low} to {high}",
+            asked.fp8[0],
+            "it compares versions when it starts, and raises ImportError",
             help=f"install {name} {low} to {high}, or set DISABLE_VERSION_CHECK=1",
         )
 
@@ -661,4 +665,34 @@ def torch_for_amd(asked: Asked, packages: Mapping[str, str | None]) -> Iterator[
         asked.fp8[0],
         "what follows is said of NVIDIA GPUs",
         help="compare a short run in FP8 with one in BF16 before you rely on it",
+    )
+
+
+@rule(
+    "FP622",
+    "accelerate-older-than-known",
+    WARNING,
+    'accelerate 0.33.0 commands/config/config_args.py !"fp8_config": FP8 by file and launcher is new in 0.34',
+    'accelerate 0.34.0 commands/config/config_args.py "fp8_config"',
+    'accelerate 0.28.0 utils/dataclasses.py "Unknown mixed precision value": under FSDP',
+    "https://github.com/huggingface/accelerate/issues/2615",
+)
+def accelerate_older_than_known(asked: Asked, packages: Mapping[str, str | None]) -> Iterator[Found]:
+    """accelerate is older than 0.34, the first release that knows FP8 by file and launcher.
+
+    Why it hurts: what is said here is said of newer releases. Old ones refuse `fp8_config` as an unknown key, and under
+    FSDP some end with "Unknown mixed precision value: fp8".
+
+    Example: accelerate 0.28 with `mixed_precision: fp8` under FSDP.
+
+    Write instead: accelerate 1.13 or newer.
+    """
+    accelerate = parsed(packages.get("accelerate"))
+    if not asked.fp8 or accelerate is None or at_least(accelerate, *parse(OLDEST_ACCELERATE)):
+        return
+    yield Found(
+        f"accelerate {packages['accelerate']} is older than {OLDEST_ACCELERATE}, the first that is known here",
+        asked.fp8[0],
+        "FP8 by file and launcher is new in 0.34: what follows may not hold",
+        help="upgrade to accelerate 1.13 or newer",
     )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fp8check.rules.catalog.decided import require_gpus
 from fp8check.rules.catalog.parallel import runs_te
 from fp8check.rules.catalog.rule import ERROR, WARNING, Found, rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from fp8check.rules.catalog.context import Asked
-    from fp8check.rules.facts import Gpu
+    from fp8check.rules.facts import Facts
     from fp8check.rules.models import ModelShape
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.settings.training import Training
@@ -21,15 +22,8 @@ MIB = 1024**2
 SMALLEST = 8
 # What Transformer Engine's FP8 weights and their transposes add: 1.6 bytes were measured at 7B, two are held.
 FP8_COPIES = 2
-# Optimizers of TrainingArguments that keep two states of the weights' own type.
-_ADAMW = (
-    "adamw_torch",
-    "adamw_torch_fused",
-    "adamw_hf",
-    "adamw_apex_fused",
-    "adamw_torch_xla",
-    "adamw_torch_npu_fused",
-)
+# Optimizers that keep two states of the weights' own type.
+_ADAMW = ("adamw_torch", "adamw_torch_fused")
 
 
 @rule(
@@ -41,7 +35,7 @@ _ADAMW = (
     "https://huggingface.co/docs/transformers/model_memory_anatomy",
 )
 def does_not_fit(
-    training: Training, asked: Asked, model: ModelShape, gpus: Sequence[Gpu], outcome: Outcome
+    training: Training, asked: Asked, model: ModelShape, facts: Facts, outcome: Outcome
 ) -> Iterator[Found]:
     """Weights, gradients and AdamW's states alone need more memory than the GPU has; FP8 does not change that.
 
@@ -52,16 +46,16 @@ def does_not_fit(
 
     Write instead: FSDP2 or DeepSpeed ZeRO over several GPUs, or LoRA.
     """
-    needed = _needed(training, asked, model, gpus, outcome)
+    needed = _needed(training, asked, model, facts, outcome)
     if needed is None:
         return
-    largest = max((gpu for gpu in gpus if gpu.memory_mib), key=lambda gpu: gpu.memory_mib or 0, default=None)
-    if largest is None or largest.memory_mib is None or needed <= largest.memory_mib:
+    memory, name = max(((gpu.memory_mib or 0, gpu.name) for gpu in require_gpus(facts)), default=(0, ""))
+    if memory == 0 or needed <= memory:
         return
     yield Found(
         f"the run does not fit: it needs {needed / 1024:,.0f} GiB before the first activation",
         training.thing("model"),
-        f"{largest.name} has {largest.memory_mib / 1024:,.0f} GiB",
+        f"{name} has {memory / 1024:,.0f} GiB",
         notes=(
             f"{model.parameters / 1e9:.1f}B parameters, 8 bytes each: BF16 weight and gradient, two states of AdamW",
             "FP8 training saves nothing of these",
@@ -79,7 +73,7 @@ def does_not_fit(
     "https://github.com/NVIDIA/TransformerEngine/issues/257",
 )
 def fp8_copies_do_not_fit(
-    training: Training, asked: Asked, model: ModelShape, gpus: Sequence[Gpu], outcome: Outcome
+    training: Training, asked: Asked, model: ModelShape, facts: Facts, outcome: Outcome
 ) -> Iterator[Found]:
     """The run fits in BF16 and not in FP8: Transformer Engine's FP8 copies of the weights come on top.
 
@@ -90,29 +84,31 @@ def fp8_copies_do_not_fit(
 
     Write instead: backend AO with torch.compile, which keeps no copies; or shard the run.
     """
-    needed = _needed(training, asked, model, gpus, outcome)
+    needed = _needed(training, asked, model, facts, outcome)
     if needed is None or not runs_te(outcome):
         return
     copies = FP8_COPIES * sum(layer.parameters for layer in model.linears()) / MIB
-    sizes = [gpu.memory_mib for gpu in gpus if gpu.memory_mib]
-    if not sizes or not needed <= max(sizes) < needed + copies:
+    memory = max((gpu.memory_mib or 0 for gpu in require_gpus(facts)), default=0)
+    if not needed <= memory < needed + copies:
         return
     yield Found(
         f"FP8 needs {copies / 1024:,.0f} GiB more than BF16, and they are not there",
         training.thing("model"),
         f"{needed / 1024:,.0f} GiB in BF16, {(needed + copies) / 1024:,.0f} GiB with the FP8 copies, "
-        f"{max(sizes) / 1024:,.0f} GiB on the GPU",
+        f"{memory / 1024:,.0f} GiB on the GPU",
         notes=("activations come on top in either case",),
         help="use backend: AO with torch_compile: true, which keeps no copies, or shard the run over several GPUs",
     )
 
 
-def _needed(training: Training, asked: Asked, model: ModelShape, gpus: Sequence[Gpu], outcome: Outcome) -> float | None:
+def _needed(training: Training, asked: Asked, model: ModelShape, facts: Facts, outcome: Outcome) -> float | None:
     """MiB that the run needs on each GPU before the first activation, at the least; None where it may be less."""
     if not asked.fp8 or not _trains_all(training) or model.quantization is not None:
         return None
-    if outcome.distributed_type != "MULTI_GPU" and (outcome.distributed_type != "NO" or len(gpus) > 1):
-        return None  # sharded, or spread over the GPUs by device_map
+    if outcome.distributed_type not in ("NO", "MULTI_GPU"):
+        return None
+    if outcome.distributed_type == "NO" and len(require_gpus(facts)) > 1:
+        return None  # device_map may spread it over the GPUs
     return SMALLEST * model.parameters / MIB
 
 
@@ -128,7 +124,7 @@ _SAVERS = {
         "quantization_bit",
     ),
     "trl": ("use_peft", "load_in_4bit", "load_in_8bit"),
-    "axolotl": ("adapter", "fsdp", "fsdp_config", "fsdp_version", "deepspeed", "unfrozen_parameters", "load_in_8bit"),
+    "axolotl": ("adapter", "fsdp", "fsdp_config", "fsdp_version", "unfrozen_parameters", "load_in_8bit"),
 }
 
 

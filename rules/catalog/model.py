@@ -133,7 +133,7 @@ def tied_head_untied(run: Run, training: Training, model: ModelShape, outcome: O
     "ran accelerate 1.15.0 [conformance model-one-odd-projection-te-1.15]: with k_proj 24 wide, v_proj and o_proj stay",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl intermediate-1000-te]: the feed-forward layers stay in BF16",
 )
-def layers_left_behind(run: Run, training: Training, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
+def layers_left_behind(training: Training, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
     """Linear layers stay in BF16 because a dimension is not divisible by 16.
 
     Why it hurts: FP8 GEMMs need it. With Transformer Engine one such layer also stops the conversion of the layers
@@ -158,7 +158,6 @@ def layers_left_behind(run: Run, training: Training, model: ModelShape, outcome:
         f"left in BF16: {names}",
         notes=("one unaligned layer ends the conversion of its later siblings",) if better else (),
         help="use backend: AO, which skips only the unaligned layer itself" if better else "",
-        fix=use_torchao(run.accelerate) if better else None,
     )
 
 

@@ -431,18 +431,14 @@ def shards_not_divisible(run: Run, training: Training, model: ModelShape, outcom
     if size is None or outcome.trains_in_fp8 is not True or not isinstance(size.value, int):
         return
     for linear in model.block_in(outcome.stack.version("transformers")[0]):
-        sizes = (linear.in_features, linear.out_features)
-        widest = linear.out_features if linear.name.endswith(_COLUMNS) else linear.in_features
-        if any(one % 16 for one in sizes) or widest % (16 * size.value) == 0:
+        # What reads the residual stream is cut along its outputs; the others read what these wrote.
+        cut = linear.out_features
+        if linear.in_features != model.hidden or model.hidden % 16 or cut % 16 or cut % (16 * size.value) == 0:
             continue
         yield Found(
-            f"tensor parallelism over {size.value} GPUs leaves {linear.name} a shard of {widest / size.value:g}",
+            f"tensor parallelism over {size.value} GPUs leaves {linear.name} a shard of {cut / size.value:g}",
             size if size.origin.span is not None else training.thing("model"),
             f"{linear.name} is {linear.in_features} x {linear.out_features}; 16 has to divide its shard",
             help="use fewer GPUs for tensor parallelism",
         )
         return
-
-
-# The layers whose outputs are cut; of the others it is the inputs.
-_COLUMNS = ("q_proj", "k_proj", "v_proj", "qkv_proj", "gate_proj", "up_proj", "gate_up_proj", "query_key_value")

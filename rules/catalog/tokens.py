@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fp8check.rules.catalog.fixes import unsafe
+from fp8check.rules.catalog.fixes import replace, unsafe
 from fp8check.rules.catalog.mending import write
 from fp8check.rules.catalog.parallel import runs_te
 from fp8check.rules.catalog.rule import ERROR, WARNING, Found, rule
@@ -14,6 +14,7 @@ from fp8check.rules.outcome.tokens import ALIGNMENT, BLOCK, HALF, TN_ONLY, batch
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fp8check.rules.catalog.context import Asked
     from fp8check.rules.outcome import Outcome, Run
     from fp8check.rules.settings.training import Training
 
@@ -147,3 +148,43 @@ def _one_process(run: Run, outcome: Outcome) -> bool:
         return True
     written = run.config_read.top.value("num_processes") if run.config_read is not None else None
     return (run.launch.number("num_processes") or written) == 1
+
+
+@rule(
+    "FP416",
+    "torchao-pads-nothing",
+    WARNING,
+    'accelerate 1.12.0 utils/dataclasses.py !"PAD_INNER_DIM": torchao is left to its default, which does not pad',
+    'accelerate 1.13.0..1.15.0 utils/dataclasses.py "PAD_INNER_DIM": on by default',
+    "https://github.com/pytorch/ao/issues/571",
+    "https://github.com/huggingface/accelerate/pull/3831",
+)
+def torchao_pads_nothing(run: Run, training: Training, asked: Asked, outcome: Outcome) -> Iterator[Found]:
+    """torchao without pad_inner_dim, on batches whose tokens 16 need not divide.
+
+    Why it hurts: "Expected trailing dimension of mat1 to be divisible by 16", in the backward pass, at the first batch
+    that is unlucky. Accelerate switches the padding on from 1.13; before, torchao's default is off.
+
+    Example: `pad_inner_dim: false`, or accelerate 1.12, with a micro-batch of 1 that is padded to its longest sequence.
+
+    Write instead: `pad_inner_dim: true` with accelerate 1.13 or newer; or batches that are padded to 16.
+    """
+    pad = (outcome.prepared.recipe or {}).get("pad_inner_dim")
+    if pad is None or pad.value or outcome.trains_in_fp8 is not True:
+        return
+    tokens = batch_tokens(run)
+    if tokens is None:
+        if training.trainer == "transformers" and (training.micro_batch or 1) % ALIGNMENT:
+            raise Undecided("how the training script pads its batches", "evidence")
+        return
+    if tokens.divisor % ALIGNMENT == 0:
+        return
+    written = pad.origin.span is not None
+    yield Found(
+        "torchao pads nothing, and 16 need not divide the tokens of a batch",
+        pad if written else asked.backend or next(iter(asked.fp8), None),
+        f"{tokens.why}: {tokens.divisor:,} always divides their number, no more",
+        notes=("the backward pass fails: Expected trailing dimension of mat1 to be divisible by 16",),
+        help="write pad_inner_dim: true" if written else "upgrade to accelerate 1.13 or newer, which pads by default",
+        fix=unsafe(replace(pad, True)) if written else None,
+    )

@@ -89,8 +89,12 @@ def _trl(training: Training, batch: int, sequence: int) -> Tokens:
 
 
 def _exact(training: Training, batch: int, row: int, why: str) -> Tokens:
-    return Tokens(batch * row, batch * row, row, f"{batch} sequences, {why}", training.thing("sequence"))
+    return Tokens(batch * row, batch * row, row, f"{_sequences(batch)}, {why}", training.thing("sequence"))
 
 
 def _varying(training: Training, batch: int, multiple: int, why: str) -> Tokens:
-    return Tokens(None, batch * multiple, multiple, f"{batch} sequences, {why}", training.thing("micro_batch"))
+    return Tokens(None, batch * multiple, multiple, f"{_sequences(batch)}, {why}", training.thing("micro_batch"))
+
+
+def _sequences(batch: int) -> str:
+    return f"{batch} sequence{'s' if batch > 1 else ''}"

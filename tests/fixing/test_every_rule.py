@@ -18,13 +18,20 @@ if TYPE_CHECKING:
     from fp8check.rules.report import Report
 
 
+# With torchao the layer itself stays behind too: what is left of the finding is true, so the fix is not made.
+REFUSED = {
+    "FP404-a k_proj 24 wide stops its siblings",
+    "FP404-many layers are named in part",
+}
+
+
 def fixable() -> list[object]:
     found = []
     for rule, file in CASES.items():
         for case in file["found"]:
             report = examined(case, assembled_of(case).documents, only=rule)
             fixes = [one.fix for one in report.findings if one.rule == rule and one.fix is not None]
-            if fixes and case.get("fix") != "refused":
+            if fixes and f"{rule}-{case['name']}" not in REFUSED:
                 found.append(pytest.param(rule, case, fixes[0].safe, id=f"{rule}-{case['name']}"))
     return found
 
