@@ -23,7 +23,7 @@ from fp8check.rules.report.style import Style
 from tests import runs
 from tests.catalog.mutants import Mutant, mutants
 from tests.catalog.pages import CASES
-from tests.catalog.words import words_of
+from tests.catalog.words import said
 from tests.runs import examined
 
 if TYPE_CHECKING:
@@ -70,13 +70,7 @@ def seen(key: tuple[str, str, int], case: dict[str, Any]) -> Any:
         return (text.render(report, Style(False)), [_fix(one.fix) for one in found])
     if kind == "not found":
         return [one.message for one in found] or [one.rule for one in (*report.undecided, *report.crashes)]
-    pinned = [bool(found), bool(report.crashes)]
-    if found:
-        pinned += [len(found) if "times" in case else 0, str(found[0].span) if "at" in case else 0]
-        pinned += [getattr(found[0], name) if name in case else 0 for name in ("message", "help")]
-        pinned += [str(case["label"]) in found[0].label if "label" in case else 0]
-        pinned += [said if name in case else 0 for name, said in words_of(found).items()]
-    return pinned
+    return (bool(found), bool(report.crashes), said(case, found) if found else None)
 
 
 def _fix(fix: Any) -> object:

@@ -10,9 +10,10 @@ A case has a name and what its run is made of:
 is absent; `unknown` for nothing known), `variables`, `gpu` (a compute capability, a list of them or of maps with the
 fields of Gpu, `none` or `unknown`), `gpus` (how many of it), `cuda`, `libraries`, `driver`, `duplicates`,
 `transformer_engine`, `model` (a config.json), `script` (a training script's text), `today`, `crashing` (a rule that
-fails). It may say where it is found (`at`), how often (`times`), the exact `message` or `help`, a part of the `label`,
-all `messages` and `places` of more than one finding, the `notes`, the `related` places, the edits of the `fix`, and
-which failures of the catalogue it proves to be caught (`proves`).
+fails). It may pin where it is found (`at`), how often (`times`), the exact `message` or `help`, a part of the `label` or
+of a `note`, all `messages` and `places` of more than one finding, all `notes`, the places `related` to it (as a list:
+with what is said of them), whether its `fix` is safe, unsafe or none (as a list: with its edits), and which failures of
+the catalogue it proves to be caught (`proves`).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import pytest
 import yaml
 
 from fp8check.rules.catalog import RULES
-from tests.catalog.words import words_of
+from tests.catalog.words import pinned, said
 from tests.runs import report_of
 
 CASES = Path(__file__).parent / "cases"
@@ -58,18 +59,7 @@ def test_found(rule: str, case: dict[str, object]) -> None:
     report = report_of(case, only=rule)
     found = [one for one in report.findings if one.rule == rule]
     assert found, f"not found; the outcome is {report.outcome.error or report.outcome.fp8_layers}"
-    assert len(found) == case.get("times", len(found))
-    if "at" in case:
-        assert str(found[0].span) == case["at"]
-    if "message" in case:
-        assert found[0].message == case["message"]
-    if "label" in case:
-        assert str(case["label"]) in found[0].label
-    if "help" in case:
-        assert found[0].help == case["help"]
-    for name, said in words_of(found).items():
-        if name in case:
-            assert said == case[name], name
+    assert said(case, found) == pinned(case)
     assert found[0].message
     assert not found[0].message.endswith(".")
 
