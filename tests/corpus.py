@@ -18,12 +18,15 @@ from fp8check.rules.report import Report, examine
 from tests.runs import TODAY, facts_of
 
 SUFFIXES = (".yaml", ".yml", ".json")
-NODE = {"stack": {**TODAY, "llamafactory": "0.9.5", "deepspeed": "0.18.2"}, "gpus": 8}
-MACHINES = {"unknown": Facts(), "a node of today": facts_of(NODE)}
+NODE = facts_of({"stack": {**TODAY, "deepspeed": "0.18.2"}, "gpus": 8})
+# The newest releases that llamafactory 0.9.5 takes.
+FACTORY = {"accelerate": "1.11.0", "transformers": "5.6.0", "peft": "0.18.1", "trl": "0.24.0", "llamafactory": "0.9.5"}
+FACTORY_NODE = facts_of({"stack": {**TODAY, **FACTORY, "deepspeed": "0.18.2"}, "gpus": 8})
+MACHINES = {"unknown": (Facts(), Facts()), "a node of today": (NODE, FACTORY_NODE)}
 
 
-def reports(folder: Path, machine: Facts) -> dict[str, Report | Unreadable]:
-    """What is said of every training and Accelerate file of the folder."""
+def reports(folder: Path, machines: tuple[Facts, Facts]) -> dict[str, Report | Unreadable]:
+    """What is said of every training and Accelerate file of the folder; LLaMA-Factory's are on the second machine."""
     results: dict[str, Report | Unreadable] = {}
     for path in sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES):
         name = str(path.relative_to(folder))
@@ -33,7 +36,7 @@ def reports(folder: Path, machine: Facts) -> dict[str, Report | Unreadable]:
             results[name] = problem
             continue
         if document.kind in ("training", "accelerate"):
-            (one,) = assemble([document], machine)
+            (one,) = assemble([document], machines[document.dialect == "llamafactory"])
             results[name] = examine(one.run, one.documents)
     return results
 
