@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from fp8check.rules.outcome.speed import predict_speed
 from fp8check.rules.report.fingerprint import fingerprints, pointer
-from fp8check.rules.report.text import summary
 from fp8check.rules.report.verdict import DOCS, SCHEMA
 
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ def as_data(report: Report) -> dict[str, object]:
     import json
 
     from fp8check.rules.facts import dump
+    from fp8check.rules.report.text import summary
 
     marks = fingerprints(report)
     trees: dict[str, FileTree] = {}
