@@ -172,16 +172,33 @@ def _named_deepspeed(training: Training, config: AccelerateConfig | None) -> Doc
     return None
 
 
+def with_script(one: Assembled, path: str, data: bytes) -> Assembled:
+    """The run with its script from elsewhere, for documents whose names are not followed.
+
+    A run of the Trainer, and a script that cannot be parsed, stay without.
+    """
+    script = None if one.run.training.is_huggingface else _parsed(path, data)
+    document = _as_document(script.source) if script is not None else None
+    if script is None or document is None:
+        return one
+    one.run.script = script
+    return Assembled(one.run, (*one.documents, document))
+
+
 def _script(launch: Launch) -> Script | None:
     """The script that the launch command names, where it is a Python file at hand that can be parsed."""
-    from fp8check.rules.reading.source import load
-    from fp8check.rules.settings.syntax import parse
-
     name = launch.script
     if name is None or not name.endswith(".py") or not os.path.isfile(name):
         return None
+    return _parsed(name, None)
+
+
+def _parsed(name: str, data: bytes | None) -> Script | None:
+    from fp8check.rules.reading.source import load
+    from fp8check.rules.settings.syntax import parse
+
     try:
-        source = parse(load(name, None))
+        source = parse(load(name, data))
     except Unreadable:
         return None
     return Script.of(source) if source is not None else None
@@ -204,7 +221,7 @@ def _model(training: Training, kinds: Sorted, facts: Facts, follow: bool) -> mod
     if training.model is None:
         return None
     if not follow:
-        return None
+        return models.listed(training.model)
     return models.find(training.model, base=os.path.dirname(training.path or "") or ".", environ=facts.variables or {})
 
 
