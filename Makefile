@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXAMPLE := examples/llamafactory-qwen2.5-7b
 SHARED := ../shared
 
-.PHONY: docs help demo test lint types coverage bench corpus score conformance conformance-sample evidence mutation mutation-catalog hook-test format clean
+.PHONY: docs help demo test lint types coverage bench corpus corpus-review score conformance conformance-sample evidence mutation mutation-catalog hook-test format clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 24
@@ -40,6 +40,9 @@ bench: $(VENV)/.installed ## CPU time against yamllint on the same two files
 
 corpus: $(VENV)/.installed ## findings per rule over the real files of ../shared/corpus
 	@$(BIN)/python -m tests.corpus $(SHARED)/corpus
+
+corpus-review: $(VENV)/.installed ## write tests/corpus_reviewed.yaml anew; new kinds of findings need a reason
+	@$(BIN)/python -m tests.corpus_review $(SHARED)/corpus
 
 score: $(VENV)/.installed ## predictions against the executed cases of ../shared/observed
 	@$(BIN)/python -m tests.score $(SHARED)/observed/cases.jsonl
