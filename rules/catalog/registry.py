@@ -77,6 +77,7 @@ _FUNCTIONS = (
     training_keys.gather_needs_fsdp2,
     training_keys.axolotl_recipe_refused,
     training_keys.axolotl_takes_torchao,
+    script.two_models_prepared,
     launch.config_not_read,
     launch.unknown_top_level_key,
     launch.does_not_start,

@@ -76,6 +76,9 @@ def _transformer_engine(
     if not together or dummy is not None:
         text = "You must pass a model and an optimizer together to `accelerate.prepare()` when using TransformerEngine."
         raise Stop("prepare", "ValueError", text, (dummy, state.backend))
+    if run.script.models > 1 and not run.training.is_huggingface:
+        text = f"You can't use multiple models ({run.script.models}) or optimizers 1 with TransformerEngine."
+        raise Stop("prepare", "ValueError", text, (state.backend,))
     _import_te(run, stack, state)
     prepared.coverage = layers.te_coverage(run, stack.version("transformers")[0])
     if state.is_fsdp2:  # accelerator.py _prepare_fsdp2 of every release has no apply_fp8_autowrap
