@@ -63,6 +63,7 @@ ACCELERATE: Mapping[str, Bound] = {
     # utils/transformer_engine.py and utils/ao.py
     "mxfp8 check by attribute": Bound((1, 11), (1, 13), "utils/transformer_engine.py: te.fp8.check_mxfp8_support"),
     "mxfp8 check by import": Bound((1, 13), _STILL, "utils/transformer_engine.py: from transformer_engine.pytorch.fp8"),
+    "imports torchao": Bound((1, 4), (1, 7), "utils/ao.py, where torchao is installed: at the top of the module"),
     "torchao filter is broken": Bound((1, 4), (1, 6), "utils/ao.py: filter_linear_layers(first_layer_name=...)"),
 }
 

@@ -46,7 +46,7 @@ def seen(outcome: Outcome) -> str:
     override = recipe.get("override_linear_precision")
     if isinstance(override, tuple) and any(override):
         words += " without wgrad"
-    if outcome.reentrant:
+    if outcome.reentrant and outcome.backend.value == "TE":
         words += ", recomputed without FP8"
     return words
 

@@ -267,6 +267,17 @@ ROWS = [
         v1_13_0="ImportError (prepare)",
     ),
     accelerate(
+        "imports torchao",
+        {
+            "launch": "python train.py",
+            "stack": {"torch": "2.8.0", "torchao": "0.18.0", "transformers": "4.57.1"},
+        },
+        v1_3_0="no None none",
+        v1_4_0="ImportError (accelerator)",
+        v1_6_0="ImportError (accelerator)",
+        v1_7_0="no None none",
+    ),
+    accelerate(
         "torchao filter is broken",
         {**TORCHAO, "script": script("fp8", "AORecipeKwargs()"), "stack": BOTH},
         v1_3_0="ImportError (accelerator)",
@@ -308,7 +319,7 @@ ROWS = [
             "training": "stage: sft\nfinetuning_type: full\nbf16: true\n",
             "stack": {**BASE, "llamafactory": "0.9.5"},
         },
-        v5_22_0="bf16 NO none, recomputed without FP8",
+        v5_22_0="bf16 NO none",
         v5_23_0="AttributeError (step)",
     ),
     transformers(
@@ -423,7 +434,7 @@ def test_a_row_depends_on_its_bound(row: Row, always: bool) -> None:
 BOUNDS = [(package, name, bound) for package, table in TABLES.items() for name, bound in table.items()]
 
 
-@pytest.mark.parametrize(("package", "behaviour", "bound"), BOUNDS, ids=lambda part: str(part))
+@pytest.mark.parametrize(("package", "behaviour", "bound"), BOUNDS, ids=str)
 def test_every_bound_has_its_row(package: str, behaviour: str, bound: Bound) -> None:
     if (package, behaviour) in OF_RULES:
         return
