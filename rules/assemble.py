@@ -125,7 +125,7 @@ def _one(
     follow: bool,
 ) -> Assembled:
     settings = Training(_trainer(training, trainer), _section(training), training.path if training else None)
-    config = AccelerateConfig(Section(accelerate.root), accelerate.path) if accelerate is not None else None
+    config = _config(accelerate) if accelerate is not None else None
     deepspeed = kinds.deepspeed[0] if kinds.deepspeed else None
     if deepspeed is None and follow:
         deepspeed = _named_deepspeed(settings, config)
@@ -142,6 +142,15 @@ def _one(
         script=script,
     )
     return Assembled(run, tuple(part for part in parts if part is not None))
+
+
+def _config(document: Document) -> AccelerateConfig:
+    """The Accelerate file; `accelerate launch` trips over one that holds no mapping."""
+    root = document.root
+    if root is not None and root.kind == "map":
+        return AccelerateConfig(Section(root), document.path)
+    data = root.data() if root is not None else None
+    return AccelerateConfig(Section(), document.path, malformed=type(data).__name__)
 
 
 def _section(document: Document | None) -> Section:
