@@ -11,7 +11,7 @@ SHARED := ../shared
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 24
 
-$(VENV)/.installed: pyproject.toml $(wildcard rules/*.py rules/*/*.py rules/*/*.json cli/*.py probe/*.py service/*.py)
+$(VENV)/.installed: pyproject.toml $(wildcard rules/*.py rules/*/*.py rules/*/*.json cli/*.py probe/*.py probe/*/*.py service/*.py)
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check '.[dev]'
 	@touch $@

@@ -1,0 +1,110 @@
+"""The FP8 step against the same step in BF16 and in FP32: relative errors of the output and of each layer's gradient."""
+
+from __future__ import annotations
+
+import gc
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from . import chain, device
+from .step import local
+
+if TYPE_CHECKING:
+    from .chain import Prepared
+    from .channel import Channel
+
+TOKENS = 1024  # of the micro-batch are enough for an error
+
+
+def compare(spec: dict[str, Any], prepared: Prepared, channel: Channel) -> None:
+    """Tell the errors. Weights that are cut into shards have no whole reference, and nothing is told of them."""
+    weights = {name: local(parameter) for name, parameter in prepared.plain.named_parameters()}
+    if any(type(parameter).__name__ in ("DTensor", "FlatParameter") for parameter in prepared.plain.parameters()):
+        return
+    columns = min(prepared.built.columns, max(16, TOKENS // 16 * 16))
+    batch = chain.batch(spec, 1, columns, prepared.built.vocab)
+    fp8 = _fp8(prepared, batch)
+    reference = _reference(spec, prepared, weights)
+    exact = _plain(reference, batch, torch.float32)
+    bf16 = _plain(reference, batch, torch.bfloat16)
+    channel.saw(
+        numerics={
+            "output": {"fp8": _error(fp8[0], exact[0]), "bf16": _error(bf16[0], exact[0])},
+            "gradients": {"fp8": _errors(fp8[1], exact[1]), "bf16": _errors(bf16[1], exact[1])},
+            "tokens": columns,
+        }
+    )
+
+
+def _fp8(prepared: Prepared, batch: dict[str, torch.Tensor]) -> Any:
+    """Output and gradients of the prepared model; twice, since a delayed scale is right from the second time on."""
+    for _ in range(2):
+        # Not the optimizer's: it may not hold every parameter.
+        prepared.plain.zero_grad(set_to_none=True)
+        result = prepared.model(**batch)
+        prepared.accelerator.backward(result["loss"])
+    found = (result["output"].detach().float(), _gradients(prepared.plain))
+    prepared.plain.zero_grad(set_to_none=True)
+    return found
+
+
+def _reference(spec: dict[str, Any], prepared: Prepared, weights: dict[str, torch.Tensor]) -> Any:
+    """The model before conversion, with the weights that the prepared one has now."""
+    model = chain.build({**spec, "checkpointing": None}, prepared.built)
+    plain = dict(model.named_parameters())
+    head = next((module for name, module in model.named_modules() if name.endswith("lm_head")), None)
+    names = [name for name in weights if name.endswith("lm_head.weight")]
+    if head is not None and names and names[0] not in plain:  # tied here, and no longer there
+        head.weight = torch.nn.Parameter(head.weight.detach().clone())
+        plain = dict(model.named_parameters())
+    with torch.no_grad():
+        for name, parameter in plain.items():
+            parameter.copy_(weights[name])
+    return model
+
+
+def _plain(model: Any, batch: dict[str, torch.Tensor], dtype: torch.dtype) -> Any:
+    where = batch["input_ids"].device.type
+    wanted = model.float() if dtype is torch.float32 else model.to(torch.bfloat16)
+    wanted.zero_grad(set_to_none=True)
+    with torch.autocast(where, dtype=torch.bfloat16, enabled=dtype is torch.bfloat16):
+        result = wanted(**batch)
+    result["loss"].backward()
+    found = (result["output"].detach().float(), _gradients(wanted))
+    device.wait()
+    gc.collect()
+    return found
+
+
+def _gradients(model: Any) -> dict[str, torch.Tensor]:
+    """The gradients of the layers' matrices. Those of embedding and head are as large as the vocabulary: left out."""
+    return {
+        name: local(parameter.grad).float()
+        for name, parameter in model.named_parameters()
+        if parameter.grad is not None and parameter.dim() > 1 and not any(part in name for part in ("embed", "lm_head"))
+    }
+
+
+def _error(seen: torch.Tensor, exact: torch.Tensor) -> float | None:
+    """Relative error by the Frobenius norm; None where it is no number."""
+    value = float((seen - exact).norm() / exact.norm())
+    return round(value, 5) if value == value and value != float("inf") else None  # noqa: PLR0124  NaN
+
+
+def _errors(seen: dict[str, torch.Tensor], exact: dict[str, torch.Tensor]) -> dict[str, Any]:
+    """The median and the worst of the layers' errors, and the worst one's name."""
+    errors = {name: _error(seen[name], gradient) for name, gradient in exact.items() if name in seen}
+    numbers = sorted((error, name) for name, error in errors.items() if error is not None)
+    broken = [name for name, error in errors.items() if error is None]
+    missing = [name for name in exact if name not in seen]
+    if not numbers:
+        return {"median": None, "worst": None, "name": None, "broken": broken[:8], "missing": len(missing)}
+    worst = numbers[-1]
+    return {
+        "median": numbers[len(numbers) // 2][0],
+        "worst": worst[0],
+        "name": worst[1],
+        "broken": broken[:8],
+        "missing": len(missing),
+    }
