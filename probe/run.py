@@ -57,9 +57,9 @@ def probe(
         spec, assumed = specify(run, outcome, emulate=emulate)
     except NotProbed as reason:
         return Evidence("not run", why=str(reason), emulated=emulate)
-    ended = process.run(
-        python or sys.executable, spec, child_environment(shell, outcome, spec), limits or _limits(spec), tell
-    )
+    limits = limits or _limits(spec)
+    spec["budget"] = limits.as_dict()
+    ended = process.run(python or sys.executable, spec, child_environment(shell, outcome, spec), limits, tell)
     return evidence_of(ended, emulated=emulate, assumed=assumed, shell=shell)
 
 
@@ -114,6 +114,8 @@ def evidence_of(
             data["stage"] = event["stage"]
         if isinstance(event.get("saw"), dict):
             data.update(event["saw"])
+        if isinstance(event.get("left_out"), str):
+            data["left_out"] = [*data.get("left_out", ()), event["left_out"]]
         if isinstance(event.get("error"), dict):
             data["error"] = _masked_error(event["error"], shell)
     done = any(event.get("done") is True for event in ended.events)
@@ -131,6 +133,8 @@ def _end(ended: process.Ended, data: Mapping[str, Any], *, done: bool) -> tuple[
         return "not run", ended.why
     if ended.how == "limit":
         return "hang", f"{ended.why}, and was killed{where}"
+    if "error" in data and data["error"]["type"] == "NoGpu":
+        return "not run", f"{data['error']['message']}; fp8check --probe=emulate needs none"
     if "error" in data:
         return "error", f"{data['error']['type']}{where}"
     if ended.how == "signal":

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 def measure(spec: dict[str, Any], built: Built, channel: Channel) -> None:
     """Tell time and peak memory of the unconverted model under BF16 autocast, with an optimizer of its own."""
     where = device.kind(spec)
-    if where == "cuda":
-        torch.cuda.reset_peak_memory_stats()
     model: Any = chain.build(spec, built)
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trainable, lr=chain.LEARNING_RATE, weight_decay=0.0, foreach=False)
     batch = chain.batch(spec, built.rows, built.columns, built.vocab)
+    if where == "cuda":
+        torch.cuda.reset_peak_memory_stats()
     run = torch.compile(model) if spec["compile"] else model
 
     def step() -> None:

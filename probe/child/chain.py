@@ -80,8 +80,6 @@ def build_and_prepare(spec: dict[str, Any], channel: Channel) -> Prepared:
         foreach=False,
     )
     channel.enter("prepare")
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
     if spec["prepare"] == "together":
         model, optimizer = accelerator.prepare(model, optimizer)
     else:
@@ -95,6 +93,8 @@ def build_and_prepare(spec: dict[str, Any], channel: Channel) -> Prepared:
         parameters={"before": before, "after": look.parameters(prepared.plain)},
         optimizer=look.optimizer(prepared.plain, optimizer),
     )
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
     prepared.batch = batch(spec, built.rows, built.columns, built.vocab)
     return prepared
 
@@ -129,9 +129,13 @@ def _float8_config(described: dict[str, Any]) -> Any:
 def build(spec: dict[str, Any], built: Built) -> Any:
     """The model with its own random weights, on the device, with adapters where the run has them."""
     torch.manual_seed(0)
-    with torch.device(device.kind(spec)):
-        model: Any = Decoder(spec["model"], built.layers, built.vocab, spec["checkpointing"])
-    model = model.to(getattr(torch, spec["dtype"]))
+    usual = torch.get_default_dtype()
+    torch.set_default_dtype(getattr(torch, spec["dtype"]))
+    try:
+        with torch.device(device.kind(spec)):
+            model: Any = Decoder(spec["model"], built.layers, built.vocab, spec["checkpointing"])
+    finally:
+        torch.set_default_dtype(usual)
     lora = spec["lora"]
     if lora:
         from peft import LoraConfig, get_peft_model

@@ -1,4 +1,7 @@
-"""Training steps as the run makes them: kernels, losses, and whether the weights really move."""
+"""Training steps as the run makes them: kernels, losses, and whether the weights really move.
+
+Movement is judged after two steps: with a delayed scale the gradients of the very first one may all be zero.
+"""
 
 from __future__ import annotations
 
@@ -18,23 +21,28 @@ SMALL_RATE = 1e-5  # after the first step nothing has to move any more, and rand
 
 def run(spec: dict[str, Any], prepared: Prepared, channel: Channel) -> None:
     """The first step watched and profiled, then two more; tell of each as soon as it is seen."""
+    before = fingerprints(prepared.plain)
     losses = [_first(prepared, channel)]
     channel.saw(losses=losses)
+    losses.append(_number(_further(prepared)))
+    channel.saw(losses=losses, moved=changes(before, fingerprints(prepared.plain)))
     for group in prepared.optimizer.param_groups:
         group["lr"] = SMALL_RATE
-    for _ in range(STEPS - 1):
-        loss = prepared.loss()
-        prepared.accelerator.backward(loss)
-        prepared.optimizer.step()
-        prepared.optimizer.zero_grad()
-        losses.append(_number(loss))
-        channel.saw(losses=losses)
+    losses.extend(_number(_further(prepared)) for _ in range(STEPS - len(losses)))
+    channel.saw(losses=losses)
     if not spec["emulate"]:
         channel.saw(fp8_gib=round(torch.cuda.max_memory_allocated() / 2**30, 3))
 
 
+def _further(prepared: Prepared) -> torch.Tensor:
+    loss = prepared.loss()
+    prepared.accelerator.backward(loss)
+    prepared.optimizer.step()
+    prepared.optimizer.zero_grad()
+    return loss
+
+
 def _first(prepared: Prepared, channel: Channel) -> float | None:
-    before = fingerprints(prepared.plain)
     watch = look.Autocast(prepared.plain)
     # The profiler is slow the first time; it is started once around nothing.
     with kernels.profiler():
@@ -50,7 +58,6 @@ def _first(prepared: Prepared, channel: Channel) -> float | None:
     channel.saw(gradients=gradients(prepared))
     prepared.optimizer.step()
     prepared.optimizer.zero_grad()
-    channel.saw(moved=changes(before, fingerprints(prepared.plain)))
     return _number(loss)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fp8check.rules.evidence import Evidence
     from fp8check.rules.outcome import Outcome, Run
     from fp8check.rules.reading import Document
     from fp8check.rules.settings.values import Section, Setting
@@ -73,9 +74,16 @@ def _recipe(fp8: Section) -> dict[str, Setting]:
 class Context:
     """The inputs of the rules, by the name that a rule's parameter has."""
 
-    __slots__ = ("asked", "documents", "outcome", "run")
+    __slots__ = ("asked", "documents", "evidence", "outcome", "run")
 
-    def __init__(self, run: Run, outcome: Outcome, documents: tuple[Document, ...] = ()) -> None:
+    def __init__(
+        self,
+        run: Run,
+        outcome: Outcome,
+        documents: tuple[Document, ...] = (),
+        evidence: Evidence | None = None,
+    ) -> None:
+        self.evidence = evidence
         self.run = run
         self.outcome = outcome
         self.documents = documents
@@ -114,5 +122,5 @@ _INPUTS: dict[str, Callable[[Context], object]] = {
     "gpus": lambda context: context.run.facts.gpus,
     "transformer_engine": lambda context: context.run.facts.transformer_engine,
     "model": lambda context: context.run.model,
-    "evidence": lambda _context: None,  # until the probe has run
+    "evidence": lambda context: context.evidence,
 }

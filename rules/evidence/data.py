@@ -42,6 +42,7 @@ class Evidence(Record):
         fp8_ms, bf16_ms: forward and backward of one micro-batch: `ms` (median), `low`, `high`.
         fp8_gib, bf16_gib: peak memory in GiB.
         ragged: the last batch: `rows`, `columns`, `error`.
+        left_out: stages for which the time did not suffice.
         assumed: what of the run was not known and what was taken instead, in words.
         seconds: `imports`, and `total` from the start of the process.
         output: the end of what the process printed, credentials masked.
@@ -73,6 +74,7 @@ class Evidence(Record):
     fp8_gib: float | None = None
     bf16_gib: float | None = None
     ragged: Mapping[str, Any] | None = None
+    left_out: tuple[str, ...] = ()
     assumed: tuple[str, ...] = ()
     seconds: Mapping[str, float] | None = None
     output: str = ""
@@ -103,7 +105,7 @@ class Evidence(Record):
     def as_data(self) -> dict[str, object]:
         """For a report's `probe`: every field, and the ratios."""
         data: dict[str, object] = self.as_dict()
-        data["assumed"] = list(self.assumed)
+        data["assumed"], data["left_out"] = list(self.assumed), list(self.left_out)
         data["speedup"] = None if self.speed_up is None else round(self.speed_up, 3)
         data["converted"] = self.converted
         return data
@@ -118,5 +120,6 @@ def from_data(data: Mapping[str, Any]) -> Evidence:
     if data.get("ended") not in ENDS:
         raise ValueError(f"evidence ends in one of {', '.join(ENDS)}, not {data.get('ended')!r}")
     known = {name: value for name, value in data.items() if name in Evidence.fields}
-    known["assumed"] = tuple(known.get("assumed") or ())
+    for name in ("assumed", "left_out"):
+        known[name] = tuple(known.get(name) or ())
     return Evidence(**known)

@@ -36,7 +36,7 @@ def as_data(report: Report) -> dict[str, object]:
         "undecided": [one.as_dict() for one in report.undecided],
         "suppressed": [],
         "internal_errors": [{"rule": crash.rule, "error": crash.error} for crash in report.crashes],
-        "probe": None,
+        "probe": None if report.context.evidence is None else report.context.evidence.as_data(),
         "facts": json.loads(dump(report.context.run.facts)),
         "versions": {"fp8check": VERSION},
     }

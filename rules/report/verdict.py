@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fp8check.rules.catalog import Crash, Finding, Rule
+    from fp8check.rules.evidence import Evidence
     from fp8check.rules.outcome import Outcome, Run
     from fp8check.rules.reading import Document
 
@@ -39,19 +40,24 @@ class Report(Record):
     crashes: tuple[Crash, ...]
 
 
-def examine(run: Run, documents: tuple[Document, ...] = (), rules: Sequence[Rule] = RULES) -> Report:
+def examine(
+    run: Run,
+    documents: tuple[Document, ...] = (),
+    rules: Sequence[Rule] = RULES,
+    evidence: Evidence | None = None,
+) -> Report:
     """Predict the run's outcome, run the rules over it, and come to a verdict.
 
     Where versions are not known, all of it is done twice, with the newest releases and with earlier ones. What is
     found in both is found; what is found in one only depends on the version, and is undecided.
     """
     outcome = predict(run)
-    context = Context(run, outcome, documents)
+    context = Context(run, outcome, documents, evidence)
     result = check(context, rules)
     earlier = None
     if outcome.stack.assumed:
         earlier = predict(run, EARLIER)
-        result = _common(result, check(Context(run, earlier, documents), rules), outcome)
+        result = _common(result, check(Context(run, earlier, documents, evidence), rules), outcome)
     findings = _without_last_resort(result.findings)
     verdict = _verdict(findings, result.undecided, outcome)
     return Report(verdict, context, outcome, earlier, documents, findings, result.undecided, result.crashes)
