@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from fp8check.rules.assemble import Assembled
     from fp8check.rules.catalog import Rule
+    from fp8check.rules.evidence import Evidence
     from fp8check.rules.facts import Facts
     from fp8check.rules.reading import Document
     from fp8check.rules.report import Report
@@ -37,7 +38,8 @@ def check(words: list[str]) -> int:
         return int(leave.code or 0)
     except (UsageError, WrongFiles, Unreadable, machine.BadFacts) as problem:
         return usage(problem)
-    reports = [examine(one.run, one.documents, rules) for one in assembled]
+    evidence = _probed(assembled, options)
+    reports = [examine(one.run, one.documents, rules, seen) for one, seen in zip(assembled, evidence, strict=True)]
     for name, target in formats:
         try:
             _write(name, target, reports, options)
@@ -70,6 +72,15 @@ def outcome(words: list[str]) -> int:
         else:
             sys.stdout.write(trace.render(predicted, style))
     return ExitCode.OK
+
+
+def _probed(assembled: list[Assembled], options: argparse.Namespace) -> list[Evidence | None]:
+    """What the probe saw of each run; None without --probe."""
+    if options.probe is None:
+        return [None] * len(assembled)
+    from fp8check.cli.probe import probe_runs
+
+    return list(probe_runs(assembled, options))
 
 
 def usage(problem: Exception) -> int:
@@ -108,6 +119,8 @@ def runs(options: argparse.Namespace) -> list[Assembled]:
     Raises:
         UsageError, WrongFiles, Unreadable, BadFacts: it does not describe any.
     """
+    if options.probe and options.facts is not None:
+        raise UsageError("--facts says what another machine is: the probe runs on this one, without --facts")
     if not options.files:
         raise UsageError("name a training file, an Accelerate file, or both; fp8check --help says more")
     launch = parse_launch(options.launch)

@@ -38,6 +38,18 @@ def _matrix(words: list[str]) -> int:
     return matrix(words)
 
 
+def _probe(words: list[str]) -> int:
+    from fp8check.cli.probe import probe
+
+    return probe(words)
+
+
+def _worth(words: list[str]) -> int:
+    from fp8check.cli.worth import worth
+
+    return worth(words)
+
+
 def _rule(words: list[str]) -> int:
     from fp8check.cli.rules import rule
 
@@ -56,6 +68,8 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "env": _env,
     "explain": _explain,
     "matrix": _matrix,
+    "probe": _probe,
     "rule": _rule,
     "rules": _rules,
+    "worth": _worth,
 }

@@ -1,6 +1,7 @@
 """One short real FP8 step in a process of its own, and the evidence of it.
 
-Nothing here imports torch: that happens in the child process only (child/), with the training environment's interpreter.
+Nothing here imports torch: that happens in the child process only (child/), with the training environment's
+interpreter.
 """
 
 from __future__ import annotations

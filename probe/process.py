@@ -151,18 +151,22 @@ class _Listener:
         return Ended(how, abs(code), tuple(self.events), self.broken, output, seconds, self.imported, why)
 
     def _hand_over(self, spec: bytes) -> None:
-        assert self.process.stdin is not None
+        pipe = self.process.stdin
+        if pipe is None:
+            return
         try:
-            self.process.stdin.write(spec)
-            self.process.stdin.close()
+            pipe.write(spec)
+            pipe.close()
         except BrokenPipeError:
             return  # it has ended already; how, its exit code says
 
     def _until_silent(self) -> str:
         """Read until both pipes are closed or the time is up; the reason of the latter."""
-        assert self.process.stdout is not None
+        printed = self.process.stdout
+        if printed is None:
+            return ""
         with selectors.DefaultSelector() as selector:
-            for descriptor, take in ((self.reading, self._hear), (self.process.stdout.fileno(), self._print)):
+            for descriptor, take in ((self.reading, self._hear), (printed.fileno(), self._print)):
                 os.set_blocking(descriptor, False)
                 selector.register(descriptor, selectors.EVENT_READ, take)
             while selector.get_map():

@@ -131,8 +131,8 @@ def _small(model: ModelShape) -> dict[str, object]:
     for name, columns, rows, bias in model.block:
         last = name.rpartition(".")[2]
         if last in attention:
-            rows = (heads if last == "q_proj" else kv_heads) * head_dim
-            block.append([name, width(columns) if columns != model.hidden else widths[model.hidden], rows, bias])
+            out = (heads if last == "q_proj" else kv_heads) * head_dim
+            block.append([name, widths[model.hidden] if columns == model.hidden else width(columns), out, bias])
         elif last in ("o_proj", "out_proj", "dense"):
             block.append([name, heads * head_dim, widths[model.hidden], bias])
         else:

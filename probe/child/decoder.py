@@ -31,8 +31,8 @@ class Layer(nn.Module):
     """One decoder layer: its Linear layers under their own names, between two norms and residual connections.
 
     Where the names are the usual ones, this is causal grouped attention and a gated feed-forward part. Any other layout
-    has each Linear applied in turn to an input cut or repeated to its width: the GEMMs are the model's, what lies between
-    them is not.
+    has each Linear applied in turn to an input cut or repeated to its width: the GEMMs are the model's, what lies
+    between them is not.
     """
 
     def __init__(self, shape: dict[str, Any]) -> None:
@@ -73,8 +73,7 @@ class Layer(nn.Module):
 
     def _attend(self, y: torch.Tensor) -> torch.Tensor:
         rows, columns, _ = y.shape
-        assert self.attention is not None
-        q, k, v, out = (self.part(name) for name in self.attention)
+        q, k, v, out = (self.part(name) for name in self.attention or ())
         heads = [module(y).view(rows, columns, -1, self.head_dim).transpose(1, 2) for module in (q, k, v)]
         groups = heads[0].shape[1] // heads[1].shape[1]
         key, value = (part.repeat_interleave(groups, dim=1) for part in heads[1:])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SPARE = 0.85  # of the free memory; the rest is for workspaces and what cannot be counted
 LAYERS = 2  # a first and a last one: torchao leaves out one Linear at either end
@@ -33,7 +36,7 @@ class Built(NamedTuple):
 
 
 def choose(spec: dict[str, Any], free: int) -> Built:
-    """The largest part of the run that fits into `free` bytes: first the vocabulary gives way, then layers, then tokens.
+    """The largest part of the run that fits into `free` bytes: vocabulary gives way first, then layers, then tokens.
 
     Raises:
         MemoryError: not even one layer with one short sequence fits.
@@ -46,7 +49,7 @@ def choose(spec: dict[str, Any], free: int) -> Built:
     raise MemoryError(f"one decoder layer needs {needed(spec, built) / GIB:.1f} GiB, and {free / GIB:.1f} GiB are free")
 
 
-def _smaller(built: Built) -> Any:
+def _smaller(built: Built) -> Iterator[Built]:
     yield built
     small = min(built.vocab, SMALLEST_VOCAB + built.vocab % 16)
     while built.vocab > small:
@@ -75,7 +78,7 @@ def needed(spec: dict[str, Any], built: Built) -> float:
     reference = parameters * 8 + layer * built.layers * 4
     activations = built.layers * built.tokens * widths * 3.0
     logits = built.tokens * built.vocab * 14.0 if model["head"] else 0.0
-    return state + max(reference, activations + logits)
+    return float(state + max(reference, activations + logits))
 
 
 def _words(whole: Built, built: Built, layers: int) -> tuple[str, ...]:

@@ -67,5 +67,7 @@ def loaded_libraries() -> list[str]:
     except OSError:
         return []
     home = os.path.expanduser("~")
-    chosen = sorted(path for path in paths if any(name in os.path.basename(path) for name in ("libcudnn.", "libcublasLt")))
+    chosen = sorted(
+        path for path in paths if any(name in os.path.basename(path) for name in ("libcudnn.", "libcublasLt"))
+    )
     return [path.replace(home, "~") if len(home) > 1 else path for path in chosen]

@@ -64,7 +64,9 @@ def parameters(model: Any) -> dict[str, Any]:
 def optimizer(model: Any, one: Any) -> dict[str, Any]:
     """The trainable parameters that the optimizer does not hold."""
     held = {id(parameter) for group in one.param_groups for parameter in group["params"]}
-    missing = [name for name, parameter in model.named_parameters() if parameter.requires_grad and id(parameter) not in held]
+    missing = [
+        name for name, parameter in model.named_parameters() if parameter.requires_grad and id(parameter) not in held
+    ]
     return {"missing": len(missing), "names": missing[:LISTED]}
 
 

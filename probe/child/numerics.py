@@ -1,4 +1,4 @@
-"""The FP8 step against the same step in BF16 and in FP32: relative errors of the output and of each layer's gradient."""
+"""The FP8 step against the same step in FP32 and in BF16: relative errors of output and gradients."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def _moved(before: tuple[float, float], after: tuple[float, float] | None) -> bo
 
 
 def gradients(prepared: Prepared) -> dict[str, Any]:
-    """Trainable parameters without a gradient, with one that is not finite, and the share of zeros among Linear layers."""
+    """Parameters without a gradient, those with one that is not finite, and the share of zeros in the layers'."""
     without, infinite, zeros, values = [], [], 0, 0
     for name, parameter in prepared.plain.named_parameters():
         if not parameter.requires_grad:

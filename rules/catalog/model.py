@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     "FP401",
     "too-small-to-pay",
     WARNING,
-    "measured NVIDIA H200 [docs/evidence/h200-speed.jsonl 0.5B 2048]: 0.28x to 0.40x in eager mode with Transformer Engine",
+    "measured NVIDIA H200 [docs/evidence/h200-speed.jsonl 0.5B 2048]: 0.28x to 0.40x with Transformer Engine, eager",
     "measured NVIDIA H200 [docs/evidence/h200-speed.jsonl 7B 2048]: 0.60x, 0.75x and 0.88x on three hosts",
     "https://github.com/huggingface/accelerate/issues/2597",
     "https://github.com/NVIDIA/TransformerEngine/issues/671",

@@ -1,247 +1,21 @@
-"""FP8xx: what the probe saw. Where it saw nothing, a rule is undecided: that is never a pass."""
+"""FP8xx of what ran: which layers, which GEMMs, which weights. Seen nothing is undecided, never a pass."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from fp8check.rules.catalog.broken_imports import explain
+from fp8check.rules.catalog.observing import known, place, ran
 from fp8check.rules.catalog.rule import ERROR, WARNING, Found, rule
-from fp8check.rules.evidence import bounds, gemms
+from fp8check.rules.evidence import gemms
 from fp8check.rules.evidence.kernels import unknown_names
 from fp8check.rules.outcome import Undecided
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from fp8check.rules.catalog.context import Asked
     from fp8check.rules.evidence import Evidence, Gemms
     from fp8check.rules.outcome import Outcome, Run
-    from fp8check.rules.settings.values import Setting
-
-    T = TypeVar("T")
-
-_OUT_OF_MEMORY = ("out of memory", "OutOfMemory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
-MANY_ZEROS = 0.9
-
-
-def is_out_of_memory(evidence: Evidence) -> bool:
-    """Whether the probe ended for want of memory, of the GPU or of the host."""
-    error = evidence.error or {}
-    text = f"{error.get('type')} {error.get('message')}"
-    return error.get("type") == "MemoryError" or any(mark in text for mark in _OUT_OF_MEMORY)
-
-
-def _place(asked: Asked) -> Setting | None:
-    return asked.backend or (asked.fp8[0] if asked.fp8 else None)
-
-
-def _known(value: T | None, what: str, evidence: Evidence) -> T:
-    """The value, where the probe saw it.
-
-    Raises:
-        Undecided: it did not; with the reason why it did not come that far, if there is one.
-    """
-    if value is None:
-        left = f"the time did not suffice for {', '.join(evidence.left_out)}" if evidence.left_out else ""
-        why = f": {evidence.why or left}" if evidence.why or left else ""
-        raise Undecided(f"the probe did not see {what}{why}", "evidence")
-    return value
-
-
-def _ran(evidence: Evidence) -> None:
-    """Let pass evidence of a probe that was started.
-
-    Raises:
-        Undecided: it was not.
-    """
-    if evidence.ended == "not run":
-        raise Undecided(f"the probe did not run: {evidence.why}", "evidence")
-
-
-@rule(
-    "FP801",
-    "probe-hangs",
-    ERROR,
-    "measured NVIDIA H200 [docs/evidence/h200-faults.jsonl hang-in-step]: killed 15 s past the imports, stage step named",
-    "ran torch 2.13.0, accelerate 1.15.0, torchao 0.18.0: a hang in an import and one in backward are ended as a group",
-)
-def probe_hangs(asked: Asked, evidence: Evidence) -> Iterator[Found]:
-    """The probe did not end in its time and was killed.
-
-    Why it hurts: a step of a few layers takes milliseconds. What hangs here hangs in the run, with all its GPUs.
-
-    Example: a GPU that stopped answering; a file system that does not deliver the packages.
-
-    Write instead: nothing in the files; mend what the stage names.
-    """
-    _ran(evidence)
-    if evidence.ended != "hang":
-        return
-    yield Found(
-        f"the probe hangs: {evidence.why}",
-        _place(asked),
-        f"while importing {evidence.importing}" if evidence.importing else f"in stage {evidence.stage or 'start'}",
-        notes=_last_words(evidence),
-        help=_hang_help(evidence),
-    )
-
-
-def _hang_help(evidence: Evidence) -> str:
-    if evidence.importing is not None or evidence.stage in (None, "start", "import"):
-        return f"time the import: python -X importtime -c 'import {evidence.importing or 'torch'}'"
-    return "look for Xid errors in dmesg, and for another process on the GPU in nvidia-smi"
-
-
-def _last_words(evidence: Evidence) -> tuple[str, ...]:
-    """The last line that the process printed."""
-    lines = [line.strip() for line in evidence.output.splitlines() if line.strip()]
-    return (f"its last words: {lines[-1][:200]}",) if lines else ()
-
-
-@rule(
-    "FP802",
-    "probe-dies",
-    ERROR,
-    "ran torch 2.13.0, accelerate 1.15.0, torchao 0.18.0: SIGSEGV and SIGKILL in a step, and an exit without an answer",
-)
-def probe_dies(asked: Asked, evidence: Evidence) -> Iterator[Found]:
-    """The probe's process died, or ended without an answer.
-
-    Why it hurts: the run would die the same way, with no traceback. A segmentation fault is mostly a library that was
-    built for another release; SIGKILL is mostly the host's memory.
-
-    Example: an extension for torch 2.8 under torch 2.9; a container limit of 16 GiB.
-
-    Write instead: packages that were built for each other; a larger memory limit.
-    """
-    _ran(evidence)
-    if evidence.ended not in ("killed", "no answer"):
-        return
-    where = f"while importing {evidence.importing}" if evidence.importing else f"in stage {evidence.stage or 'start'}"
-    yield Found(
-        f"the probe's process died: {evidence.why}",
-        _place(asked),
-        where,
-        notes=_last_words(evidence),
-        help=_death_help(evidence),
-    )
-
-
-def _death_help(evidence: Evidence) -> str:
-    if "SIGKILL" in evidence.why:
-        return "look in dmesg for the out-of-memory killer, and raise the memory limit of the job or container"
-    if "SIGSEGV" in evidence.why or "SIGABRT" in evidence.why or "SIGILL" in evidence.why:
-        return "reinstall torch and the FP8 backend for each other; python -X faulthandler shows where it dies"
-    return "run it by hand: fp8check probe shows what the process prints"
-
-
-@rule(
-    "FP803",
-    "out-of-memory",
-    ERROR,
-    "ran torch 2.13.0, accelerate 1.15.0, torchao 0.18.0: OutOfMemoryError in backward, and MemoryError",
-    "measured NVIDIA H200 [docs/evidence/h200-faults.jsonl gpu-memory-lies]: a GPU that is full ends the step",
-)
-def out_of_memory(asked: Asked, evidence: Evidence) -> Iterator[Found]:
-    """Not even the few layers of the probe fit into the memory that is free.
-
-    Why it hurts: the run has all layers. FP8 saves no memory: the BF16 weights stay, and FP8 copies come on top.
-
-    Example: another process holds the GPU.
-
-    Write instead: a smaller micro-batch, or a GPU of one's own.
-    """
-    _ran(evidence)
-    if not is_out_of_memory(evidence):
-        return
-    device = evidence.device or {}
-    free = f"{device['free_mib'] / 1024:.1f} GiB of {device['name']} were free" if "free_mib" in device else "no memory"
-    yield Found(
-        f"the probe ran out of memory in stage {(evidence.error or {}).get('stage')}",
-        _place(asked),
-        f"{free}; {str((evidence.error or {}).get('message', '')).splitlines()[0][:160]}" if evidence.error else free,
-        help="free the GPU (nvidia-smi shows who holds it), or take fewer tokens per micro-batch",
-    )
-
-
-@rule(
-    "FP804",
-    "import-fails",
-    ERROR,
-    "measured NVIDIA H200 [docs/evidence/h200-faults.jsonl wrong-cudnn]: OSError undefined symbol in libcudnn_heuristic",
-    "ran transformer_engine 2.20.2: could not find shared object file for Transformer Engine torch lib",
-    "https://github.com/NVIDIA/TransformerEngine/issues/2040",
-)
-def import_fails(asked: Asked, evidence: Evidence) -> Iterator[Found]:
-    """A package of the run cannot be imported.
-
-    Why it hurts: Accelerate looks only at package metadata. The import happens in prepare(), after the model is loaded.
-
-    Example: the system's cuDNN in front of the one that torch brought; an extension built for another torch.
-
-    Write instead: see the help, which depends on the fault.
-    """
-    _ran(evidence)
-    error = evidence.error
-    if error is None or error.get("stage") != "import" or is_out_of_memory(evidence):
-        return
-    fault = explain(evidence)
-    yield Found(
-        f"{evidence.importing or 'a package'} cannot be imported: {fault.cause}",
-        _place(asked),
-        f"{error.get('type')}: {str(error.get('message')).splitlines()[0][:240] if error.get('message') else ''}",
-        help=fault.fix,
-    )
-
-
-@rule(
-    "FP805",
-    "step-raises",
-    ERROR,
-    "measured NVIDIA H200 [docs/evidence/h200-probe.jsonl ao-bf16]: AttributeError in prepare() as predicted",
-    "ran torch 2.13.0, accelerate 1.15.0, torchao 0.18.0: an exception in backward",
-)
-def step_raises(asked: Asked, evidence: Evidence, outcome: Outcome) -> Iterator[Found]:
-    """The run ends with an exception in Accelerator(), in prepare() or in its first step.
-
-    Why it hurts: it does so after the model is loaded and the data is prepared.
-
-    Example: torchao with `bf16: true`: 'NoneType' object has no attribute 'config'.
-
-    Write instead: what the rule about that exception says; where none does, the exception is not known here yet.
-    """
-    _ran(evidence)
-    error = evidence.error
-    if evidence.ended != "error" or error is None or is_out_of_memory(evidence) or error.get("stage") == "import":
-        return
-    predicted = outcome.error
-    if predicted is None:
-        note = "that was not predicted: please report it, with the output of fp8check probe --json"
-    elif predicted.type == error.get("type"):
-        note = f"as predicted: {predicted.type} ({predicted.stage})"
-    else:
-        note = f"predicted was {predicted.type} ({predicted.stage})"
-    yield Found(
-        f"the step ends with {error.get('type')} in stage {error.get('stage')}",
-        _place(asked),
-        str(error.get("message") or "").partition("\n")[0][:240],
-        notes=(note,),
-        help=_known_fix(str(error.get("message"))),
-    )
-
-
-_FIXES = {
-    "'NoneType' object has no attribute 'config'": "remove bf16 from the training file: FP8 keeps BF16 for the rest",
-    "divisible by 8": "pad batches to a multiple of 16 (pad_to_multiple_of: 16)",
-    "lda % 16": "pad batches to a multiple of 16 (pad_to_multiple_of: 16)",
-    "A different number of tensors was saved": "switch gradient checkpointing off, or set use_reentrant: true",
-    "device-side assert": "run with CUDA_LAUNCH_BLOCKING=1 to see which kernel asserts",
-    "CUDA error": "run with CUDA_LAUNCH_BLOCKING=1 to see which kernel fails; look for Xid errors in dmesg",
-}
-
-
-def _known_fix(message: str) -> str:
-    return next((fix for text, fix in _FIXES.items() if text in message), "")
 
 
 def _kinds(evidence: Evidence) -> dict[str, Gemms]:
@@ -253,8 +27,8 @@ def _kinds(evidence: Evidence) -> dict[str, Gemms]:
     if evidence.emulated:
         raise Undecided("emulation on the CPU shows no kernels", "evidence")
     if evidence.kernels is None:
-        _known(None, "which kernels ran", evidence)
-    kinds = _known(gemms(evidence), "a GEMM: the profiler recorded none", evidence)
+        known(None, "which kernels ran", evidence)
+    kinds = known(gemms(evidence), "a GEMM: the profiler recorded none", evidence)
     unknown = unknown_names(kinds.values())
     if unknown and not all(kind.fp8 for kind in kinds.values()):
         raise Undecided(f"what kernels called {', '.join(unknown[:3])} compute is not known", "evidence")
@@ -279,8 +53,8 @@ def not_in_fp8(asked: Asked, evidence: Evidence) -> Iterator[Found]:
     """
     if not asked.fp8:
         return
-    _ran(evidence)
-    converted = _known(evidence.converted, "which layers were converted", evidence)
+    ran(evidence)
+    converted = known(evidence.converted, "which layers were converted", evidence)
     if converted == 0:
         yield _no_fp8(asked, evidence, f"none of {_total(evidence)} Linear layers was converted")
         return
@@ -296,8 +70,10 @@ def not_in_fp8(asked: Asked, evidence: Evidence) -> Iterator[Found]:
 
 def _no_fp8(asked: Asked, evidence: Evidence, why: str) -> Found:
     accelerator = evidence.accelerator or {}
-    says = f"Accelerator says mixed_precision {accelerator.get('mixed_precision')}, backend {accelerator.get('backend')}"
-    return Found(f"the step did not run in FP8: {why}", _place(asked), says)
+    says = (
+        f"Accelerator says mixed_precision {accelerator.get('mixed_precision')}, backend {accelerator.get('backend')}"
+    )
+    return Found(f"the step did not run in FP8: {why}", place(asked), says)
 
 
 def _total(evidence: Evidence) -> int:
@@ -321,8 +97,8 @@ def gemm_not_in_fp8(asked: Asked, evidence: Evidence) -> Iterator[Found]:
     """
     if not asked.fp8:
         return
-    _ran(evidence)
-    if _known(evidence.converted, "which layers were converted", evidence) == 0:
+    ran(evidence)
+    if known(evidence.converted, "which layers were converted", evidence) == 0:
         return  # FP806
     kinds = _kinds(evidence)
     if not any(kind.fp8 for kind in kinds.values()):
@@ -337,7 +113,7 @@ def gemm_not_in_fp8(asked: Asked, evidence: Evidence) -> Iterator[Found]:
     counts = ", ".join(f"{name} {kind.fp8}" for name, kind in kinds.items())
     yield Found(
         f"{' and '.join(short)} did not run in FP8",
-        _place(asked),
+        place(asked),
         f"FP8 GEMMs in one step: {counts}",
         notes=tuple(f"{name} ran {', '.join(kind.names[:2]) or 'nothing'}" for name, kind in short.items()),
         help="switch gradient checkpointing off, or use backend: AO" if "fprop" not in short else "",
@@ -361,8 +137,8 @@ def fp8_unasked(asked: Asked, evidence: Evidence) -> Iterator[Found]:
     """
     if asked.fp8:
         return
-    _ran(evidence)
-    converted = _known(evidence.converted, "which layers were converted", evidence)
+    ran(evidence)
+    converted = known(evidence.converted, "which layers were converted", evidence)
     running = (evidence.autocast or {}).get("layers_in_fp8")
     if not converted or not running:
         return
@@ -373,81 +149,6 @@ def fp8_unasked(asked: Asked, evidence: Evidence) -> Iterator[Found]:
         notes=(f"Accelerator says mixed_precision {accelerator.get('mixed_precision')}",),
         help="unset ACCELERATE_FP8_BACKEND, or ask for FP8 with a recipe of your own",
     )
-
-
-@rule(
-    "FP809",
-    "numbers-are-wrong",
-    ERROR,
-    "measured NVIDIA H200 [docs/evidence/h200-probe.jsonl te]: output and gradients within the derived bound",
-    "ran torch 2.13.0, accelerate 1.15.0, torchao 0.18.0: outputs scaled by 1.5 and gradients of noise are over it",
-)
-def numbers_are_wrong(asked: Asked, evidence: Evidence) -> Iterator[Found]:
-    """Output or gradients of the FP8 step are further from FP32 than rounding explains.
-
-    Why it hurts: the loss still falls, to a worse model.
-
-    Example: a broken kernel; gradients that are all zero in E4M3, whose smallest number is 2^-9.
-
-    Write instead: fp8_format: HYBRID; or other releases of torch and the backend.
-    """
-    _ran(evidence)
-    if _known(evidence.converted, "which layers were converted", evidence) == 0:
-        return
-    numbers = _known(evidence.numerics, "the errors against FP32", evidence)
-    bound = _known(bounds(evidence), "the errors against FP32", evidence)
-    output = numbers["output"].get("fp8")
-    gradients = numbers["gradients"].get("fp8") or {}
-    worst = gradients.get("worst")
-    if output is None or worst is None:
-        raise Undecided("an error against FP32 that is a number", "evidence")  # FP810 says why
-    if output > bound.output:
-        yield _wrong(asked, evidence, f"the output is off by {output:.0%}, and rounding explains {bound.output:.0%}")
-    elif worst > bound.gradient:
-        name = gradients.get("name")
-        why = f"the gradient of {name} is off by {worst:.0%}, and rounding explains {bound.gradient:.0%}"
-        yield _wrong(asked, evidence, why)
-
-
-def _wrong(asked: Asked, evidence: Evidence, why: str) -> Found:
-    recipe = ", ".join(f"{name} {value}" for name, value in (evidence.recipe or {}).items())
-    return Found(
-        f"the numbers are wrong: {why}",
-        _place(asked),
-        f"with {recipe}" if recipe else "",
-        notes=("compared with the same step in FP32, relative error in the Frobenius norm",),
-        help="compare with fp8_format: HYBRID, and with other releases of torch and the backend",
-    )
-
-
-@rule(
-    "FP810",
-    "not-finite",
-    ERROR,
-    "ran torch 2.13.0, accelerate 1.15.0, torchao 0.18.0: NaN in one weight, and a loss that is infinite",
-)
-def not_finite(asked: Asked, evidence: Evidence) -> Iterator[Found]:
-    """A loss or a gradient of the probe is NaN or infinite.
-
-    Why it hurts: from there on every weight is NaN.
-
-    Example: a scale that overflows; weights that were loaded broken.
-
-    Write instead: find the first one with torch.autograd.set_detect_anomaly(True).
-    """
-    _ran(evidence)
-    losses = _known(evidence.losses, "a loss", evidence)
-    gradients = evidence.gradients or {}
-    broken = list(gradients.get("not_finite") or ())
-    if None in losses:
-        message = f"the loss of step {losses.index(None) + 1} is NaN or infinite"
-    elif broken:
-        message = f"the gradient of {broken[0]} is NaN or infinite"
-    else:
-        return
-    label = f"gradients that are not finite: {', '.join(broken[:4])}" if broken else ""
-    help_ = "find the first operation with torch.autograd.set_detect_anomaly(True)"
-    yield Found(message, _place(asked), label, help=help_)
 
 
 @rule(
@@ -466,8 +167,8 @@ def weights_stay(asked: Asked, evidence: Evidence) -> Iterator[Found]:
 
     Write instead: `enable_fsdp_float8_all_gather: false` under fp8_config.
     """
-    _ran(evidence)
-    moved = _known(evidence.moved, "whether the weights move", evidence)
+    ran(evidence)
+    moved = known(evidence.moved, "whether the weights move", evidence)
     stay = int(moved["trainable"]) - int(moved["moved"])
     if stay == 0:
         return
@@ -476,7 +177,7 @@ def weights_stay(asked: Asked, evidence: Evidence) -> Iterator[Found]:
     missing = int((evidence.optimizer or {}).get("missing", 0))
     yield Found(
         f"{stay} of {moved['trainable']} trainable parameters do not move in the optimizer's step",
-        _place(asked),
+        place(asked),
         f"unchanged: {', '.join(list(moved.get('stayed') or ())[:4])}",
         notes=(f"the optimizer does not hold {missing} of them",) if missing else (),
         help="set enable_fsdp_float8_all_gather: false under fp8_config" if torchao and gather else "",
@@ -488,7 +189,7 @@ def weights_stay(asked: Asked, evidence: Evidence) -> Iterator[Found]:
     "parameters-changed",
     ERROR,
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl tied-te]: untied, and the head is not in the optimizer",
-    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl lora16-te]: 57,344 trainable before prepare(), 5,300,224 after",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl lora16-te]: 57,344 values train before, 5,300,224 after",
 )
 def parameters_changed(asked: Asked, evidence: Evidence) -> Iterator[Found]:
     """prepare() changed what trains: a tie is gone, frozen weights train, or the optimizer misses some.
@@ -499,9 +200,9 @@ def parameters_changed(asked: Asked, evidence: Evidence) -> Iterator[Found]:
 
     Write instead: backend AO with enable_fsdp_float8_all_gather: false, which keeps all three.
     """
-    _ran(evidence)
-    parameters = _known(evidence.parameters, "the parameters before and after prepare()", evidence)
-    optimizer = _known(evidence.optimizer, "what the optimizer holds", evidence)
+    ran(evidence)
+    parameters = known(evidence.parameters, "the parameters before and after prepare()", evidence)
+    optimizer = known(evidence.optimizer, "what the optimizer holds", evidence)
     before, after = parameters["before"], parameters["after"]
     sharded = (evidence.accelerator or {}).get("distributed_type") == "FSDP"
     notes = []
@@ -515,7 +216,7 @@ def parameters_changed(asked: Asked, evidence: Evidence) -> Iterator[Found]:
     if not notes:
         return
     help_ = "use backend: AO with enable_fsdp_float8_all_gather: false, which keeps the parameters as they are"
-    yield Found(f"prepare() changed what trains: {notes[0]}", _place(asked), "", notes=tuple(notes[1:]), help=help_)
+    yield Found(f"prepare() changed what trains: {notes[0]}", place(asked), "", notes=tuple(notes[1:]), help=help_)
 
 
 @rule(
@@ -533,12 +234,12 @@ def prediction_differs(asked: Asked, evidence: Evidence, outcome: Outcome, run: 
 
     Write instead: nothing; please report it, with the output of fp8check probe --json.
     """
-    _ran(evidence)
-    _known(evidence.accelerator, "Accelerator's state", evidence)
+    ran(evidence)
+    known(evidence.accelerator, "Accelerator's state", evidence)
     for name, predicted, observed in _differences(evidence, outcome, run):
         yield Found(
             f"{name}: predicted {predicted}, observed {observed}",
-            _place(asked),
+            place(asked),
             "the observation is what happens",
             help="report it, with the output of fp8check probe --json",
         )
@@ -607,61 +308,10 @@ def _recipe_differences(evidence: Evidence, outcome: Outcome) -> Iterator[tuple[
 
 
 @rule(
-    "FP814",
-    "measured-slower",
-    WARNING,
-    "measured NVIDIA H200 [docs/evidence/h200-speed.jsonl 7B 2048]: TE in eager mode slower than BF16",
-)
-def measured_slower(asked: Asked, evidence: Evidence, outcome: Outcome, run: Run) -> Iterator[Found]:
-    """The FP8 step was slower than the same step in BF16.
-
-    Why it hurts: FP8 is done for speed. What it costs in accuracy and memory buys nothing here.
-
-    Example: a 7B shape with 512 tokens in a micro-batch, eager.
-
-    Write instead: the smallest change that the help names; or BF16.
-    """
-    from fp8check.rules.outcome.speed import advise
-
-    _ran(evidence)
-    if _known(evidence.converted, "which layers were converted", evidence) == 0:
-        return
-    if evidence.emulated:
-        raise Undecided("emulation on the CPU says nothing of speed", "evidence")
-    ratio = _known(evidence.speed_up, "the times in FP8 and BF16", evidence)
-    spread = _known(evidence.speed_range, "the times in FP8 and BF16", evidence)
-    if ratio >= 0.97:
-        return
-    if spread[1] >= 1.0:
-        raise Undecided(f"the measured ratio {ratio:.2f} has a spread of {spread[0]:.2f} to {spread[1]:.2f}", "evidence")
-    notes = [_memory(evidence)] if _memory(evidence) else []
-    scaled = (evidence.built or {}).get("scaled") or ()
-    if scaled:
-        notes.append(f"probed were {', '.join(scaled)}")
-    yield Found(
-        f"FP8 is slower than BF16 here: {ratio:.2f}x, measured",
-        run.training.thing("micro_batch") or _place(asked),
-        f"{_ms(evidence.bf16_ms)} in BF16, {_ms(evidence.fp8_ms)} in FP8, forward and backward",
-        notes=tuple(notes),
-        help=advise(run, outcome),
-    )
-
-
-def _ms(times: Mapping[str, float] | None) -> str:
-    return f"{times['ms']:.1f} ms ({times['low']:.1f} to {times['high']:.1f})" if times else "?"
-
-
-def _memory(evidence: Evidence) -> str:
-    if evidence.fp8_gib is None or evidence.bf16_gib is None:
-        return ""
-    return f"peak memory {evidence.fp8_gib:.1f} GiB in FP8, {evidence.bf16_gib:.1f} GiB in BF16"
-
-
-@rule(
     "FP815",
     "device-is-not-what-it-says",
     ERROR,
-    "measured NVIDIA H200 [docs/evidence/h200-faults.jsonl lying-name]: a name that does not go with the multiprocessors",
+    "measured NVIDIA H200 [docs/evidence/h200-faults.jsonl lying-name]: a GPU of 9.0 that is called A100",
     "https://github.com/huggingface/accelerate/issues/3213",
 )
 def device_lies(evidence: Evidence, run: Run) -> Iterator[Found]:
@@ -676,10 +326,10 @@ def device_lies(evidence: Evidence, run: Run) -> Iterator[Found]:
     """
     from fp8check.rules.outcome.gpus import find
 
-    _ran(evidence)
+    ran(evidence)
     if evidence.emulated:
         raise Undecided("emulation on the CPU has no GPU to look at", "evidence")
-    device = _known(evidence.device, "the GPU", evidence)
+    device = known(evidence.device, "the GPU", evidence)
     name, capability = str(device.get("name")), str(device.get("compute_capability"))
     listed = find(name)
     if listed is not None and listed.compute_capability != capability:
@@ -695,71 +345,3 @@ def device_lies(evidence: Evidence, run: Run) -> Iterator[Found]:
             f"the facts say {gpus[0].name} ({gpus[0].compute_capability}), the probe ran on {name} ({capability})",
             help="take the facts anew on the node that trains: fp8check env --json",
         )
-
-
-@rule(
-    "FP816",
-    "ragged-batch-fails",
-    WARNING,
-    "measured NVIDIA H200 [docs/evidence/h200-probe.jsonl te]: ValueError at 2,045 tokens, divisible by 8",
-    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl batch-24-te]: 24 tokens end in the backward GEMM",
-)
-def ragged_batch_fails(asked: Asked, evidence: Evidence) -> Iterator[Found]:
-    """A batch that is not a multiple of 16 tokens ends the run.
-
-    Why it hurts: the first steps go well, and the last batch of the epoch, or a batch of short texts, ends it hours
-    later.
-
-    Example: Transformer Engine with batches that are padded to their longest sequence.
-
-    Write instead: `pad_to_multiple_of: 16` in the data collator, or packing.
-    """
-    _ran(evidence)
-    if evidence.ended != "done" and evidence.ragged is None:
-        _known(None, "a ragged batch", evidence)
-    error = (evidence.ragged or {}).get("error")
-    if evidence.ragged is None or error is None:
-        return
-    rows, columns = evidence.ragged["rows"], evidence.ragged["columns"]
-    yield Found(
-        f"a batch of {rows} x {columns} tokens ends the run with {error.get('type')}",
-        _place(asked),
-        str(error.get("message") or "").partition("\n")[0][:240],
-        help="pad batches to a multiple of 16 tokens (pad_to_multiple_of: 16), or pack them",
-    )
-
-
-@rule(
-    "FP817",
-    "first-step-is-lost",
-    WARNING,
-    "measured NVIDIA H200 [docs/evidence/h200-probe.jsonl te]: E4M3, all gradients of the layers zero in the first step",
-    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl te-e4m3-16]: 72 % zero with a small vocabulary, HYBRID 0 %",
-)
-def first_step_is_lost(asked: Asked, evidence: Evidence) -> Iterator[Found]:
-    """In the first step nearly all gradients are zero.
-
-    Why it hurts: with delayed scaling the first scale is 1, and gradients are smaller than what the format can hold. One
-    step is lost after each start, and after each resume that does not restore the scales.
-
-    Example: `fp8_format: E4M3` with a long micro-batch and a large vocabulary.
-
-    Write instead: fp8_format: HYBRID, whose gradients are E5M2, with its wider range.
-    """
-    if not asked.fp8:
-        return
-    _ran(evidence)
-    if _known(evidence.converted, "which layers were converted", evidence) == 0:
-        return
-    gradients = _known(evidence.gradients, "the gradients of the first step", evidence)
-    zeros = gradients.get("zeros")
-    if zeros is None or zeros < MANY_ZEROS:
-        return
-    form = (evidence.recipe or {}).get("fp8_format")
-    yield Found(
-        f"{zeros:.0%} of the layers' gradients are zero in the first step",
-        asked.recipe.get("fp8_format") or _place(asked),
-        f"the recipe's format is {form}" if form else "",
-        notes=("the first scale of delayed scaling is 1; from the second step on it follows the gradients",),
-        help="set fp8_format: HYBRID under fp8_config" if form == "E4M3" else "",
-    )

@@ -1,17 +1,17 @@
 """How far FP8 may be from FP32: a bound derived from the formats and from how many GEMMs a value goes through.
 
-Rounding to m bits of mantissa is off by at most half a unit in the last place. For significands spread evenly over their
-logarithm, as those of activations and weights nearly are, the relative error has the root mean square
+Rounding to m bits of mantissa is off by at most half a unit in the last place. For significands spread evenly over
+their logarithm, as those of activations and weights nearly are, the relative error has the root mean square
 
     u(m) = 2^-m / sqrt(12) * sqrt(3 / (8 ln 2))
 
-which is 2.7 % for E4M3, 5.3 % for E5M2 and 0.17 % for BF16. Errors of a GEMM's many products are independent, so that its
-result is off by sqrt(u(a)^2 + u(b)^2) in the Frobenius norm, and n GEMMs one behind the other by sqrt(n) times that. In a
-decoder layer a value goes through five (values and output of the attention; gate and up, which multiply; down), the head
-is one more. Gradients go through all of them forward, and again backward with the gradients' format.
+which is 2.7 % for E4M3, 5.3 % for E5M2 and 0.17 % for BF16. Errors of a GEMM's many products are independent, so that
+its result is off by sqrt(u(a)^2 + u(b)^2) in the Frobenius norm, and n GEMMs one behind the other by sqrt(n) times
+that. In a decoder layer a value goes through five (values and output of the attention; gate and up, which multiply;
+down), the head is one more. Gradients go through all of them forward, and again backward with the gradients' format.
 
-Two and a half times that is the bound: scales are shared by a whole tensor, and the smallest of its values lose more than
-u. On an H200 two layers of a 7B shape were at 1.0 to 1.5 times (docs/evidence/h200-probe.jsonl).
+Two and a half times that is the bound: scales are shared by a whole tensor, and the smallest of its values lose more
+than u. On an H200 two layers of a 7B shape were at 1.0 to 1.5 times (docs/evidence/h200-probe.jsonl).
 """
 
 from __future__ import annotations

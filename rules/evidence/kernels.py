@@ -38,8 +38,9 @@ class Gemms(Record):
 def gemms(evidence: Evidence) -> dict[str, Gemms] | None:
     """The GEMMs by kind; None where the profiler recorded no GEMM at all, or nobody profiled.
 
-    A layer's backward runs dgrad, then wgrad. A node with one GEMM is wgrad where all weights train, and dgrad where the
-    base is frozen. Where kernels have no nodes (compiled code), twice as many FP8 GEMMs backward as forward are both.
+    A layer's backward runs dgrad, then wgrad. A node with one GEMM is wgrad where all weights train, and dgrad where
+    the base is frozen. Where kernels have no nodes (compiled code), twice as many FP8 GEMMs backward as forward are
+    both.
     """
     kernels = evidence.kernels
     if kernels is None:
@@ -54,9 +55,9 @@ def gemms(evidence: Evidence) -> dict[str, Gemms] | None:
         return {"fprop": _counted(forward), "dgrad": _counted(dgrad), "wgrad": _counted(wgrad)}
     ahead, back = _counted(forward), _counted(backward)
     if back.fp8 == 2 * ahead.fp8 and not back.unknown:
-        half = _changed(back, fp8=ahead.fp8, other=back.other // 2)
+        half = Gemms(ahead.fp8, back.other // 2, 0, back.names)
         return {"fprop": ahead, "dgrad": half, "wgrad": half}
-    open_ = _changed(back, fp8=0, other=0, unknown=back.seen)
+    open_ = Gemms(0, 0, back.seen, back.names)
     return {"fprop": ahead, "dgrad": open_, "wgrad": open_}
 
 
@@ -127,7 +128,3 @@ def _table() -> dict[str, Any]:
 def unknown_names(kinds: Iterable[Gemms]) -> list[str]:
     """Names of GEMM kernels that are not in the table."""
     return sorted({name for kind in kinds for name in kind.names if kind.unknown and means(name) == UNKNOWN})
-
-
-def _changed(one: Gemms, **fields: int) -> Gemms:
-    return Gemms(**{**one.as_dict(), **fields})

@@ -89,7 +89,10 @@ def kept(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def masked(text: str, environ: Mapping[str, str]) -> str:
-    """A text that a program printed, with credentials replaced by MASK: those of the environment, and what looks like one."""
+    """A text that a program printed, without the home folder and with MASK for each credential.
+
+    Credentials are the environment's own, by their value, and whatever else looks like one.
+    """
     for name, value in environ.items():
         if len(value) >= 6 and is_secret(name, value):
             text = text.replace(value, MASK)

@@ -51,7 +51,7 @@ def _headline(finding: Finding, style: Style) -> str:
 def _summary(report: Report, style: Style) -> Iterator[str]:
     asked = report.context.asked
     outcome = report.outcome
-    if not asked.fp8 and outcome.trains_in_fp8 is False and not report.findings:
+    if not asked.fp8 and outcome.trains_in_fp8 is False and not report.findings and not report.context.evidence:
         return
     words = ["fp8" if asked.fp8 else "no FP8"]
     if asked.backend is not None:
@@ -73,6 +73,10 @@ def _summary(report: Report, style: Style) -> Iterator[str]:
         word = "slower" if speed.predicted < 0.97 else "faster" if speed.predicted > 1.03 else "no gain"
         later = f"; it pays from {speed.pays_from:,} tokens" if speed.pays_from and speed.predicted < 1.03 else ""
         yield f"{style.strong('speed')}     {speed.why}: {speed.predicted:.1f}x ({word}){later}"
+    if report.context.evidence is not None:
+        from fp8check.rules.report.evidence import summary  # most reports have none
+
+        yield f"{style.strong('probe')}     {visible(summary(report.context.evidence))}"
     yield ""
 
 
