@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fp8check.rules import models
 from fp8check.rules.assemble import assemble, parse_launch
 from fp8check.rules.catalog import RULES
+from fp8check.rules.evidence.data import from_data
 from fp8check.rules.facts import Facts, Gpu
 from fp8check.rules.reading import read
 from fp8check.rules.report import examine
@@ -14,6 +15,7 @@ from fp8check.rules.report import examine
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fp8check.rules.assemble import Assembled
     from fp8check.rules.reading import Document
     from fp8check.rules.report import Report
 
@@ -84,8 +86,8 @@ def _gpus(gpu: str) -> list[Gpu] | None:
     return [] if gpu == "none" else [Gpu(0, names[gpu], gpu, 143771, mig=False)]
 
 
-def report_of(case: Mapping[str, object], only: str | None = None) -> Report:
-    """The report of the run that a case describes."""
+def assembled_of(case: Mapping[str, object]) -> Assembled:
+    """The run that a case describes, and its documents."""
     documents: list[Document] = []
     for key, path, kind in (("training", "train.yaml", "training"), ("accelerate", "accel.yaml", "accelerate")):
         text = case.get(key)
@@ -99,5 +101,13 @@ def report_of(case: Mapping[str, object], only: str | None = None) -> Report:
     model = case.get("model")
     if isinstance(model, dict):
         one.run.model = models.from_config(model, "tiny", "config.json")
+    return one
+
+
+def report_of(case: Mapping[str, object], only: str | None = None) -> Report:
+    """The report of the run that a case describes; `evidence` is what a probe of it saw."""
+    one = assembled_of(case)
+    evidence = case.get("evidence")
+    seen = from_data(evidence) if isinstance(evidence, dict) else None
     rules = [rule for rule in RULES if only is None or rule.id == only]
-    return examine(one.run, one.documents, rules)
+    return examine(one.run, one.documents, rules, seen)

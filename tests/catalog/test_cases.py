@@ -3,7 +3,7 @@
 A case file has the lists `found`, `not found` and `undecided`. A case has a name and what its run is made of:
 `training`, `accelerate` (file contents), `trainer`, `launch`, `stack` (package versions; what is not named is absent;
 `unknown` for nothing known), `variables`, `gpu` (a compute capability, `none` or `unknown`), `cuda`, `libraries`,
-`transformer_engine`, `model` (a config.json). It may say where it is found (`at`), how often (`times`), and the `help`.
+`transformer_engine`, `model` (a config.json), `evidence` (what a probe saw, rules/evidence/data.py). It may say where it is found (`at`), how often (`times`), and the `help`.
 """
 
 from __future__ import annotations
