@@ -28,6 +28,10 @@ Tells before the GPU hours are spent whether a training run will really train in
 
 
 class _Parser(argparse.ArgumentParser):
+    def parse_args(self, args: Sequence[str], namespace: None = None) -> argparse.Namespace:  # type: ignore[override]
+        # A bare --probe must not take the file behind it for its value.
+        return super().parse_args(["--probe=gpu" if word == "--probe" else word for word in args], namespace)
+
     def error(self, message: str) -> NoReturn:
         self.print_usage(None)
         raise UsageError(message)
@@ -73,10 +77,9 @@ def parser(command: str = "check") -> argparse.ArgumentParser:
     probe = made.add_argument_group("the probe")
     probe.add_argument(
         "--probe",
-        nargs="?",
-        const="gpu",
         choices=("gpu", "emulate"),
-        help="also run one real FP8 step here, on the GPU, or emulated on the CPU: --probe=emulate",
+        metavar="emulate",
+        help="also run one real FP8 step here, on the GPU (--probe), or emulated on the CPU (--probe=emulate)",
     )
     probe.add_argument("--no-probe", action="store_const", const=None, dest="probe", help="do not (the default)")
     output = made.add_argument_group("the report")

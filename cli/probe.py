@@ -26,6 +26,7 @@ STAGES = {
     "accelerator": "building Accelerator",
     "build": "building the layers",
     "prepare": "converting them in prepare()",
+    "compile": "compiling",
     "step": "FP8 steps",
     "time": "timing FP8",
     "numerics": "comparing with FP32",

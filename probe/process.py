@@ -61,7 +61,8 @@ class Ended(Record):
         code: exit code or number of the signal.
         events: what it told, in order; `broken` where a line was no JSON, or too much was told.
         output: the end of what it printed.
-        seconds: from its start to its end; `imported` to the end of the imports, None where they did not end.
+        seconds: from its start to its end; `imported` to the end of the imports, None where they did not end;
+            `stages` to the begin of each stage.
         why: the reason of "start" and "limit", in words.
     """
 
@@ -72,6 +73,7 @@ class Ended(Record):
     output: str
     seconds: float
     imported: float | None
+    stages: Mapping[str, float]
     why: str = ""
 
 
@@ -105,7 +107,7 @@ def run(
         )
     except (OSError, ValueError) as error:
         os.close(reading)
-        return Ended("start", 0, (), False, "", 0.0, None, f"{python} cannot be started: {error}")
+        return Ended("start", 0, (), False, "", 0.0, None, {}, f"{python} cannot be started: {error}")
     finally:
         os.close(writing)
     return _Listener(process, reading, began, limits, tell).listen(json.dumps(spec).encode())
@@ -129,6 +131,7 @@ class _Listener:
         self.tell = tell
         self.imported: float | None = None
         self.events: list[Mapping[str, Any]] = []
+        self.stages: dict[str, float] = {}
         self.broken = False
         self._told = 0
         self._line = b""
@@ -148,7 +151,7 @@ class _Listener:
         output = self._output[-KEPT_OUTPUT:].decode("utf-8", "replace")
         how = "limit" if why else "signal" if code < 0 else "exit"
         seconds = time.monotonic() - self.began
-        return Ended(how, abs(code), tuple(self.events), self.broken, output, seconds, self.imported, why)
+        return Ended(how, abs(code), tuple(self.events), self.broken, output, seconds, self.imported, self.stages, why)
 
     def _hand_over(self, spec: bytes) -> None:
         pipe = self.process.stdin
@@ -220,6 +223,7 @@ class _Listener:
         self.events.append(event)
         stage = event.get("stage")
         if isinstance(stage, str):
+            self.stages[stage] = round(time.monotonic() - self.began, 1)
             if stage == "device" and self.imported is None:
                 self.imported = time.monotonic() - self.began
             self.tell(stage)

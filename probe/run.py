@@ -122,7 +122,7 @@ def evidence_of(
     data["ended"], data["why"] = _end(ended, data, done=done)
     data["emulated"] = emulated
     data["assumed"] = assumed
-    data["seconds"] = {"imports": _rounded(ended.imported), "total": _rounded(ended.seconds)}
+    data["seconds"] = {"imports": _rounded(ended.imported), "total": _rounded(ended.seconds), **ended.stages}
     data["output"] = masked(ended.output, shell)
     return from_data(data)
 

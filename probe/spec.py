@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fp8check.rules.outcome.layers import is_target
+from fp8check.rules.outcome.prepare import prepares_together
 from fp8check.rules.outcome.step import checkpointing_reentrant
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def specify(run: Run, outcome: Outcome, *, emulate: bool = False) -> tuple[Spec,
         "backend": _backend(outcome),
         "mixed_precision": _argument(outcome),
         "handler": _handler(outcome, emulate, assumed),
-        "prepare": outcome.handed.prepares,
+        "prepare": "together" if _together(run, outcome) else "model first",
         "distributed": kind,
         "model": _shape(model, emulate, outcome),
         "batch": _batch(run, emulate, assumed),
@@ -58,6 +59,8 @@ def specify(run: Run, outcome: Outcome, *, emulate: bool = False) -> tuple[Spec,
         "emulated_memory": EMULATED_MEMORY,
     }
     spec["ragged"] = _ragged(run, spec["batch"])
+    if emulate:
+        assumed.append("widths are scaled down for the CPU; each leaves the same remainder by 16")
     if model.experts:
         assumed.append("the routed experts are left out: only the layers that every token goes through are probed")
     return spec, tuple(assumed)
@@ -72,6 +75,13 @@ def _not_reached(outcome: Outcome) -> str:
 
 def _distribution(outcome: Outcome) -> str:
     return outcome.distributed_type or "NO"
+
+
+def _together(run: Run, outcome: Outcome) -> bool:
+    """Whether model and optimizer reach prepare() in one call; under FSDP1, Trainer makes the optimizer later."""
+    if outcome.handed is None or outcome.accelerator is None:
+        return True
+    return prepares_together(run, outcome.stack, outcome.accelerator, outcome.handed)
 
 
 def _backend(outcome: Outcome) -> str | None:

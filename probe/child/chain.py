@@ -22,7 +22,8 @@ class Prepared:
 
     Attributes:
         accelerator: the real Accelerator.
-        model: what prepare() returned; `plain` is the module within its wrappers.
+        model: what prepare() returned, compiled where the run is; `plain` is the module within its wrappers.
+        eager: the same, not compiled: for batches of other shapes, which would each be compiled anew.
         optimizer: what prepare() returned.
         built: the sizes that fit.
         batch: token ids and labels on the device.
@@ -31,7 +32,7 @@ class Prepared:
 
     def __init__(self, accelerator: Any, model: Any, optimizer: Any, built: Built, names: list[str]) -> None:
         self.accelerator = accelerator
-        self.model = model
+        self.model = self.eager = model
         self.optimizer = optimizer
         self.built = built
         self.names = names
@@ -40,7 +41,7 @@ class Prepared:
     @property
     def plain(self) -> Any:
         """The module within the wrappers of distribution and compilation."""
-        module = self.model
+        module = self.eager
         while hasattr(module, "module") or hasattr(module, "_orig_mod"):
             module = getattr(module, "_orig_mod", None) or module.module
         return module
@@ -52,7 +53,8 @@ class Prepared:
 
     def release(self) -> None:
         """Give the memory back."""
-        self.model = self.optimizer = None
+        self.accelerator.free_memory()  # it holds what it prepared
+        self.model = self.eager = self.optimizer = None
         self.batch = {}
         gc.collect()
         if torch.cuda.is_available():
@@ -86,8 +88,6 @@ def build_and_prepare(spec: dict[str, Any], channel: Channel) -> Prepared:
         model = accelerator.prepare(model)
         optimizer = accelerator.prepare(optimizer)
     prepared = Prepared(accelerator, model, optimizer, built, names)
-    if spec["compile"]:
-        prepared.model = torch.compile(prepared.model)
     channel.saw(
         layers=look.layers(prepared.plain),
         parameters={"before": before, "after": look.parameters(prepared.plain)},
@@ -96,6 +96,11 @@ def build_and_prepare(spec: dict[str, Any], channel: Channel) -> Prepared:
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     prepared.batch = batch(spec, built.rows, built.columns, built.vocab)
+    if spec["compile"]:
+        channel.enter("compile")
+        prepared.model = torch.compile(prepared.model)
+        prepared.accelerator.backward(prepared.loss())
+        prepared.plain.zero_grad(set_to_none=True)
     return prepared
 
 

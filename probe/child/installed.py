@@ -37,12 +37,17 @@ def import_all(spec: dict[str, Any], channel: Channel) -> None:
     wanted.append("accelerate")
     if spec.get("lora"):
         wanted.append("peft")
+    channel.saw(packages=releases())
     for name in wanted:
         channel.saw(importing=name)
         began = time.monotonic()
         importlib.import_module(name)
         seconds[name] = round(time.monotonic() - began, 2)
-    channel.saw(importing=None, import_seconds=seconds, packages=releases(), libraries=loaded_libraries())
+    channel.saw(importing="torch.backends.cudnn", import_seconds=seconds)
+    if not spec["emulate"]:
+        # Two releases of cuDNN in one process show themselves here at the latest: torch compares them.
+        importlib.import_module("torch.backends.cudnn").version()
+    channel.saw(importing=None, libraries=loaded_libraries())
 
 
 def releases() -> dict[str, str]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .channel import Channel
 
 TOKENS = 1024  # of the micro-batch are enough for an error
+PASSES = 4
 
 
 def compare(spec: dict[str, Any], prepared: Prepared, channel: Channel) -> None:
@@ -38,11 +39,11 @@ def compare(spec: dict[str, Any], prepared: Prepared, channel: Channel) -> None:
 
 
 def _fp8(prepared: Prepared, batch: dict[str, torch.Tensor]) -> Any:
-    """Output and gradients of the prepared model; twice, since a delayed scale is right from the second time on."""
-    for _ in range(2):
+    """Output and gradients of the prepared model, after passes that let delayed scales follow this batch."""
+    for _ in range(PASSES):
         # Not the optimizer's: it may not hold every parameter.
         prepared.plain.zero_grad(set_to_none=True)
-        result = prepared.model(**batch)
+        result = prepared.eager(**batch)
         prepared.accelerator.backward(result["loss"])
     found = (result["output"].detach().float(), _gradients(prepared.plain))
     prepared.plain.zero_grad(set_to_none=True)

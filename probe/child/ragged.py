@@ -21,7 +21,7 @@ def run(spec: dict[str, Any], prepared: Prepared, channel: Channel) -> None:
     batch = chain.batch(spec, rows, columns, prepared.built.vocab)
     seen: dict[str, Any] = {"rows": rows, "columns": columns, "error": None}
     try:
-        loss = prepared.model(**batch)["loss"]
+        loss = prepared.eager(**batch)["loss"]
         prepared.accelerator.backward(loss)
         device.wait()
         prepared.optimizer.zero_grad()

@@ -1,6 +1,7 @@
 """Training steps as the run makes them: kernels, losses, and whether the weights really move.
 
-Movement is judged after two steps: with a delayed scale the gradients of the very first one may all be zero.
+Movement is judged over several steps. With a delayed scale the first gradients may all be zero: a layer's scale follows
+its gradients only once those behind it arrive, so that a decoder needs a handful of steps until every weight moves.
 """
 
 from __future__ import annotations
@@ -15,21 +16,24 @@ if TYPE_CHECKING:
     from .chain import Prepared
     from .channel import Channel
 
-STEPS = 3
-SMALL_RATE = 1e-5  # after the first step nothing has to move any more, and random labels must not wreck the weights
+FEWEST_STEPS, MOST_STEPS = 3, 8
+SMALL_RATE = 4e-3  # from the third step on; a BF16 weight of 1 still moves at it
 
 
 def run(spec: dict[str, Any], prepared: Prepared, channel: Channel) -> None:
-    """The first step watched and profiled, then two more; tell of each as soon as it is seen."""
-    before = fingerprints(prepared.plain)
+    """The first step watched and profiled, then more until every weight has moved; tell of each as it is seen."""
+    before = fingerprints(prepared)
     losses = [_first(prepared, channel)]
     channel.saw(losses=losses)
-    losses.append(_number(_further(prepared)))
-    channel.saw(losses=losses, moved=changes(before, fingerprints(prepared.plain)))
-    for group in prepared.optimizer.param_groups:
-        group["lr"] = SMALL_RATE
-    losses.extend(_number(_further(prepared)) for _ in range(STEPS - len(losses)))
-    channel.saw(losses=losses)
+    moved = changes(before, fingerprints(prepared), len(losses))
+    while len(losses) < FEWEST_STEPS or (moved["moved"] < moved["trainable"] and len(losses) < MOST_STEPS):
+        losses.append(_number(_further(prepared)))
+        if moved["moved"] < moved["trainable"]:
+            moved = changes(before, fingerprints(prepared), len(losses))
+        channel.saw(losses=losses, moved=moved)
+        if len(losses) > 1:
+            for group in prepared.optimizer.param_groups:
+                group["lr"] = SMALL_RATE
     if not spec["emulate"]:
         channel.saw(fp8_gib=round(torch.cuda.max_memory_allocated() / 2**30, 3))
 
@@ -75,22 +79,29 @@ def local(parameter: Any) -> torch.Tensor:
     return value.to_local() if hasattr(value, "to_local") else value
 
 
-def fingerprints(model: Any) -> dict[str, tuple[float, float]]:
-    """Two numbers of each trainable parameter; one of them changes when the parameter does."""
+def fingerprints(prepared: Prepared) -> dict[str, tuple[float, float]]:
+    """Two numbers of each parameter that trained before prepare(); one of them changes when the parameter does."""
+    now = {name: parameter for name, parameter in prepared.plain.named_parameters() if parameter.requires_grad}
+    wanted = [name for name in prepared.names if name in now] or list(now)
     marks = {}
-    for name, parameter in model.named_parameters():
-        if not parameter.requires_grad:
-            continue
-        value = local(parameter).detach().flatten()
+    for name in wanted:
+        value = local(now[name]).detach().flatten()
         alternating = value[::2].double().sum() - value[1::2].double().sum()
         marks[name] = (float(value.double().pow(2).sum()), float(alternating))
     return marks
 
 
-def changes(before: dict[str, tuple[float, float]], after: dict[str, tuple[float, float]]) -> dict[str, Any]:
-    """Which trainable parameters the step moved; one that is gone, or is NaN now, did not."""
+def changes(
+    before: dict[str, tuple[float, float]], after: dict[str, tuple[float, float]], steps: int
+) -> dict[str, Any]:
+    """Which trainable parameters have moved after so many steps; one that is gone, or is NaN now, has not."""
     stayed = [name for name, mark in before.items() if not _moved(mark, after.get(name))]
-    return {"trainable": len(before), "moved": len(before) - len(stayed), "stayed": stayed[: look.LISTED]}
+    return {
+        "trainable": len(before),
+        "moved": len(before) - len(stayed),
+        "stayed": stayed[: look.LISTED],
+        "steps": steps,
+    }
 
 
 def _moved(before: tuple[float, float], after: tuple[float, float] | None) -> bool:

@@ -33,6 +33,11 @@ _FAULTS: tuple[tuple[str, str, str], ...] = (
         CUDNN_PATH,
     ),
     (
+        r"cuDNN version incompatibility",
+        "torch was built with another cuDNN than the one that is loaded",
+        CUDNN_PATH,
+    ),
+    (
         r"undefined symbol: (\S*(?:c10|torch|at\d|_ZN2at|Py)\S*)",
         "it was compiled for another torch (undefined symbol {1})",
         REBUILD,

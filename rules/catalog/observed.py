@@ -103,13 +103,13 @@ def gemm_not_in_fp8(asked: Asked, evidence: Evidence) -> Iterator[Found]:
     kinds = _kinds(evidence)
     if not any(kind.fp8 for kind in kinds.values()):
         return
+    for name, kind in kinds.items():
+        if kind.unknown and not kind.fp8:
+            raise Undecided(f"whether {name} ran in FP8: the profiler could not tell", "evidence")
     most = max(kind.fp8 for kind in kinds.values())
     short = {name: kind for name, kind in kinds.items() if kind.fp8 * 2 < most and not kind.unknown}
     if not short:
         return
-    for name, kind in kinds.items():
-        if kind.unknown and not kind.fp8:
-            raise Undecided(f"whether {name} ran in FP8: the profiler could not tell", "evidence")
     counts = ", ".join(f"{name} {kind.fp8}" for name, kind in kinds.items())
     yield Found(
         f"{' and '.join(short)} did not run in FP8",
@@ -172,6 +172,8 @@ def weights_stay(asked: Asked, evidence: Evidence) -> Iterator[Found]:
     stay = int(moved["trainable"]) - int(moved["moved"])
     if stay == 0:
         return
+    if None in (evidence.losses or []):
+        raise Undecided("whether weights move: a loss is not finite", "evidence")
     torchao = bool((evidence.layers or {}).get("torchao"))
     gather = bool((evidence.recipe or {}).get("enable_fsdp_float8_all_gather"))
     missing = int((evidence.optimizer or {}).get("missing", 0))
@@ -274,10 +276,18 @@ def _layer_differences(evidence: Evidence, outcome: Outcome, run: Run) -> Iterat
     expected = expected_layers(evidence, outcome, run)
     if expected is not None and evidence.converted is not None and expected != evidence.converted:
         yield "converted Linear layers", expected, evidence.converted
-    moved = evidence.moved
+    moved = evidence.moved if _same_parameters(evidence) else None
     if moved is not None and (outcome.frozen is not None) != (moved["moved"] < moved["trainable"]):
         observed = f"{moved['moved']} of {moved['trainable']} trainable parameters move"
         yield "training", "converted weights stay" if outcome.frozen is not None else "every weight moves", observed
+
+
+def _same_parameters(evidence: Evidence) -> bool:
+    """Whether what trains is what trained before prepare(), and finite: else FP810 and FP812 say why weights stay."""
+    parameters = evidence.parameters or {}
+    before, after = parameters.get("before") or {}, parameters.get("after") or {}
+    tie_gone = before.get("tied") and after.get("tied") is False
+    return not tie_gone and before.get("trainable") == after.get("trainable") and None not in (evidence.losses or [])
 
 
 def expected_layers(evidence: Evidence, outcome: Outcome, run: Run) -> int | None:
@@ -334,8 +344,7 @@ def device_lies(evidence: Evidence, run: Run) -> Iterator[Found]:
     listed = find(name)
     if listed is not None and listed.compute_capability != capability:
         yield Found(
-            f"the GPU says {name} and has compute capability {capability}; a {listed.name} has "
-            f"{listed.compute_capability}",
+            f"the GPU says {name} and has compute capability {capability}, not {listed.compute_capability}",
             help="find out which GPU it is: nvidia-smi -q, and whether it is virtual",
         )
         return

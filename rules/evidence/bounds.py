@@ -30,10 +30,17 @@ SAFETY = 2.5
 
 
 class Bounds(Record):
-    """The largest relative error, by the Frobenius norm, that rounding explains."""
+    """The largest relative error, by the Frobenius norm, that rounding explains.
+
+    Attributes:
+        output: of the output.
+        gradient: of the layers' gradients, in the median.
+        worst: of any layer's gradient: with more than that it tells no more than zeros would.
+    """
 
     output: float
     gradient: float
+    worst: float = 0.9
 
 
 def rounding(form: str) -> float:
@@ -53,7 +60,7 @@ def bounds(evidence: Evidence) -> Bounds | None:
     sixteen = evidence.numerics
     return Bounds(
         SAFETY * math.sqrt(forward) + _known(sixteen["output"].get("bf16")),
-        SAFETY * math.sqrt(forward + backward) + _known(sixteen["gradients"].get("bf16", {}).get("worst")),
+        SAFETY * math.sqrt(forward + backward) + _known(sixteen["gradients"].get("bf16", {}).get("median")),
     )
 
 

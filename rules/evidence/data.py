@@ -19,9 +19,11 @@ class Evidence(Record):
     Attributes:
         ended: "done"; "error" (an exception of the run), "hang" (a limit was reached), "killed" (by a signal),
             "no answer" (it ended by itself and said nothing), "not run".
-        stage: the last stage that began: import, device, accelerator, build, prepare, step, time, numerics, ragged,
-        bf16. why: one sentence about an end that is not "done". emulated: on the CPU with torchao's emulation: proves
-        conversion and numerics, not kernels or speed. error: the exception: `stage`, `type`, `message`.
+        stage: the last stage that began: import, device, accelerator, build, prepare, compile, step, time, numerics,
+            ragged, bf16.
+        why: one sentence about an end that is not "done".
+        emulated: on the CPU with torchao's emulation: proves conversion and numerics, not kernels or speed.
+        error: the exception: `stage`, `type`, `message`.
         importing: the package whose import was going on when it ended.
         device: `name`, `compute_capability`, `multiprocessors`, `memory_mib`, `free_mib`, `cuda`, `cudnn`.
         packages: releases by name, as the training interpreter imports them.
@@ -35,7 +37,8 @@ class Evidence(Record):
         recipe: the recipe object as the backend held it, in the names of the prediction.
         kernels: names and counts: `forward`, `backward`, and `nodes`, the GEMMs of each layer's backward.
         gradients: `without` (number of trainable parameters), `not_finite` (names), `zeros` (share, first step).
-        moved: `trainable`, `moved`, some names that `stayed`: what the optimizer's step did.
+        moved: of the parameters that trained before prepare(), `trainable`, those that `moved` within so many `steps`,
+            and some names that `stayed`.
         losses: of the steps; None in the place of one that is not finite.
         numerics: relative errors against FP32: `output` and `gradients`, each for `fp8` and `bf16`.
         fp8_ms, bf16_ms: forward and backward of one micro-batch: `ms` (median), `low`, `high`.
@@ -43,7 +46,7 @@ class Evidence(Record):
         ragged: the last batch: `rows`, `columns`, `error`.
         left_out: stages for which the time did not suffice.
         assumed: what of the run was not known and what was taken instead, in words.
-        seconds: `imports`, and `total` from the start of the process.
+        seconds: from the start of the process: to the end of the `imports`, in `total`, to the begin of each stage.
         output: the end of what the process printed, credentials masked.
     """
 

@@ -38,8 +38,8 @@ LAUNCH = {
     ("BF16", False): 2.2e-3,
     ("TE", False): 6.8e-3,
     ("AO", False): 18.5e-3,
-    ("BF16", True): 1.2e-3,
-    ("AO", True): 3.5e-3,
+    ("BF16", True): 1.5e-3,
+    ("AO", True): 3.2e-3,
 }
 BF16_SHARPNESS, FP8_SHARPNESS = 6.0, 3.1  # how abruptly launch cost gives way to GPU time
 ERROR_GPU, ERROR_LAUNCH = 0.10, 0.32  # half-widths of the stated range, where the GPU and where the CPU decides

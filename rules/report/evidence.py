@@ -98,17 +98,19 @@ def _state(evidence: Evidence) -> Iterator[tuple[str, str]]:
     if evidence.recipe is not None:
         yield "recipe", ", ".join(f"{name} {value}" for name, value in evidence.recipe.items())
     if evidence.moved is not None:
-        yield "moved", f"{evidence.moved['moved']} of {evidence.moved['trainable']} trainable parameters"
+        moved = evidence.moved
+        yield "moved", f"{moved['moved']} of {moved['trainable']} trainable parameters, in {moved.get('steps')} steps"
 
 
 def _numbers(evidence: Evidence) -> Iterator[tuple[str, str]]:
     bound = bounds(evidence)
     if evidence.numerics is not None and bound is not None:
         output, gradients = evidence.numerics["output"], evidence.numerics["gradients"]
-        worst = (gradients.get("fp8") or {}).get("worst")
+        seen = gradients.get("fp8") or {}
         off = f"off by {_percent(output.get('fp8'))} from FP32, bound {bound.output:.0%}"
         yield "output", f"{off}; BF16 {_percent(output.get('bf16'))}"
-        yield "gradients", f"off by at most {_percent(worst)}, bound {bound.gradient:.0%}"
+        middle = f"off by {_percent(seen.get('median'))} in the median, bound {bound.gradient:.0%}"
+        yield "gradients", f"{middle}; the worst by {_percent(seen.get('worst'))}"
     if evidence.losses is not None:
         yield "losses", ", ".join("not finite" if loss is None else f"{loss:.3f}" for loss in evidence.losses)
     if evidence.emulated:

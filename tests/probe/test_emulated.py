@@ -44,7 +44,7 @@ def test_healthy_run_shows_conversion_and_numerics_and_leaves_the_rest_undecided
     undecided = {one.rule for one in report.undecided if one.rule.startswith("FP8")}
     assert undecided == {"FP806", "FP807", "FP814", "FP815"}
     assert "emulation" in said(report, "FP806")
-    assert report.verdict == "undecided"
+    not_a_pass(report)
 
 
 def test_torchao_as_accelerate_sets_it_up_trains_none_of_the_converted_weights() -> None:
