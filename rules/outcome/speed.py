@@ -30,26 +30,30 @@ if TYPE_CHECKING:
 BF16_SHARE = 0.697
 FP8_SHARE = 0.648
 ATTENTION_SHARE = 0.52
-MEMORY_SHARE = 0.358  # over the activations counted once; each is read and written more than once
-CAST_SHARE = 0.73
-CAST_SHARE_TORCHAO_EAGER = 0.03  # every step of a cast is a kernel of its own there
+# Over the activations counted once; eager code reads and writes each more than once, compiled code fuses.
+MEMORY_SHARE = {False: 0.358, True: 0.6}
+# torchao's eager casts are a kernel for each of their steps.
+CAST_SHARE = {("TE", False): 0.73, ("AO", False): 0.03, ("AO", True): 0.35}
 # Seconds a decoder layer, forward and backward, that launching takes on the CPU.
 LAUNCH = {
     ("BF16", False): 2.2e-3,
-    ("TE", False): 6.8e-3,
+    ("TE", False): 6.0e-3,
     ("AO", False): 18.5e-3,
     ("BF16", True): 1.5e-3,
     ("AO", True): 3.2e-3,
 }
-BF16_SHARPNESS, FP8_SHARPNESS = 6.0, 3.1  # how abruptly launch cost gives way to GPU time
+STEP_LAUNCH = {"TE": 1.6e-3, "AO": 0.0}  # seconds a step beside that: entering autocast, updating the scales
+# How abruptly launch cost gives way to GPU time; over a whole step launching has more room to run ahead.
+BF16_SHARPNESS = 6.0
+FP8_SHARPNESS = {"layers": 3.1, "model": 6.0}
 ERROR_GPU, ERROR_LAUNCH = 0.10, 0.32  # half-widths of the stated range, where the GPU and where the CPU decides
 SEQUENCE = 2048  # tokens in a sequence where only the micro-batch is known
 PAYS = 1.03
 SLOWER = 0.97
 LARGEST_TOKENS = 2**17
 
-OPTIMIZER_PASSES = 14  # reads and writes of a BF16 parameter's size in AdamW's step (foreach)
-LOGIT_BYTES = 22  # read and written per logit: BF16 and FP32 copies, softmax, gradient
+OPTIMIZER_PASSES = 24  # reads and writes of a BF16 parameter's size in AdamW's step (foreach)
+LOGIT_BYTES = 30  # read and written per logit: BF16 and FP32 copies, softmax, gradient
 GIB = 2**30
 FP8_COPY_BYTES, FP8_REST_BYTES = 1.6, 0.5  # per parameter on top, at the peak of activations and at that of gradients
 
@@ -150,20 +154,20 @@ def _head(model: ModelShape, tokens: int) -> _Work:
     return _Work(6.0 * tokens * size, 0.0, float(LOGIT_BYTES * tokens * model.vocab), casts, size)
 
 
-def _bf16_seconds(work: _Work, gpu: Datasheet) -> float:
+def _bf16_seconds(work: _Work, setup: Setup) -> float:
+    gpu = setup.gpu
     rate = gpu.bf16_tflops * 1e12
-    memory = work.bytes / (MEMORY_SHARE * gpu.bandwidth_tb_s * 1e12)
+    memory = work.bytes / (MEMORY_SHARE[setup.compiled] * gpu.bandwidth_tb_s * 1e12)
     return work.flops / (BF16_SHARE * rate) + work.attention / (ATTENTION_SHARE * rate) + memory
 
 
 def _fp8_seconds(work: _Work, setup: Setup, rate: float) -> tuple[float, float]:
     """GPU time in FP8 in seconds: of the GEMMs, attention included, and of what memory bounds, casts included."""
     gpu = setup.gpu
-    eager_torchao = setup.backend == "AO" and not setup.compiled
-    share = CAST_SHARE_TORCHAO_EAGER if eager_torchao else CAST_SHARE
+    share = CAST_SHARE[setup.backend, setup.compiled]
     gemms = work.flops / (FP8_SHARE * rate) + work.attention / (ATTENTION_SHARE * gpu.bf16_tflops * 1e12)
     bandwidth = gpu.bandwidth_tb_s * 1e12
-    return gemms, work.bytes / (MEMORY_SHARE * bandwidth) + 4.0 * work.casts / (share * bandwidth)
+    return gemms, work.bytes / (MEMORY_SHARE[setup.compiled] * bandwidth) + 4.0 * work.casts / (share * bandwidth)
 
 
 def _either(launch: float, gpu: float, sharpness: float) -> float:
@@ -180,23 +184,28 @@ def predict_point(model: ModelShape, tokens: int, setup: Setup) -> Point:
         tokens: tokens in the micro-batch.
     """
     layer = _layer(model, tokens, setup.sequence)
-    bf16 = model.layers * _either(LAUNCH["BF16", setup.compiled], _bf16_seconds(layer, setup.gpu), BF16_SHARPNESS)
     rest = _rest_seconds(model, tokens, setup) if setup.scope == "model" else (0.0, 0.0)
+    # Launching runs ahead of the GPU over the whole step, so that work outside the layers hides some of it.
+    bf16 = _either(
+        model.layers * LAUNCH["BF16", setup.compiled],
+        model.layers * _bf16_seconds(layer, setup) + rest[0],
+        BF16_SHARPNESS,
+    )
     bf16_gib, fp8_gib = _memory(model, tokens, setup.scope)
     rate = setup.gpu.fp8_tflops
     if rate is None:
-        return Point(tokens, 1e3 * (bf16 + rest[0]), None, None, None, None, bf16_gib, None, None)
-    gemms, memory = _fp8_seconds(layer, setup, rate * 1e12)
-    launch = LAUNCH[setup.backend, setup.compiled]
-    one = _either(launch, gemms + memory, FP8_SHARPNESS)
-    fp8 = model.layers * one
-    ratio = (bf16 + rest[0]) / (fp8 + rest[1])
-    error = ERROR_GPU + ERROR_LAUNCH * (launch / one) ** FP8_SHARPNESS * fp8 / (fp8 + rest[1])
-    bound = "launch" if launch > gemms + memory else "gemm" if gemms >= memory else "memory"
+        return Point(tokens, 1e3 * bf16, None, None, None, None, bf16_gib, None, None)
+    gemms, memory = (model.layers * part for part in _fp8_seconds(layer, setup, rate * 1e12))
+    launch = model.layers * LAUNCH[setup.backend, setup.compiled] + _steps(model, setup) * STEP_LAUNCH[setup.backend]
+    sharpness = FP8_SHARPNESS[setup.scope]
+    fp8 = _either(launch, gemms + memory + rest[1], sharpness)
+    ratio = bf16 / fp8
+    error = ERROR_GPU + ERROR_LAUNCH * (launch / fp8) ** sharpness
+    bound = "launch" if launch > gemms + memory + rest[1] else "gemm" if gemms >= memory else "memory"
     return Point(
         tokens,
-        1e3 * (bf16 + rest[0]),
-        1e3 * (fp8 + rest[1]),
+        1e3 * bf16,
+        1e3 * fp8,
         ratio,
         ratio * (1 - error),
         ratio * (1 + error),
@@ -206,6 +215,11 @@ def predict_point(model: ModelShape, tokens: int, setup: Setup) -> Point:
     )
 
 
+def _steps(model: ModelShape, setup: Setup) -> float:
+    """How often the cost of a step is paid: layers alone are predicted as they were measured, two at a time."""
+    return model.layers / 2 if setup.scope == "layers" else 1.0
+
+
 def _rest_seconds(model: ModelShape, tokens: int, setup: Setup) -> tuple[float, float]:
     """Head, loss and optimizer, in BF16 and in FP8; Transformer Engine converts the head, torchao does not."""
     head = _head(model, tokens)
@@ -213,7 +227,7 @@ def _rest_seconds(model: ModelShape, tokens: int, setup: Setup) -> tuple[float, 
     if not model.tied:
         parameters += model.vocab * model.hidden
     optimizer = 2.0 * OPTIMIZER_PASSES * parameters / (setup.gpu.bandwidth_tb_s * 1e12)
-    bf16 = _bf16_seconds(head, setup.gpu)
+    bf16 = _bf16_seconds(head, setup)
     rate = setup.gpu.fp8_tflops
     fp8 = sum(_fp8_seconds(head, setup, rate * 1e12)) if rate is not None and setup.backend == "TE" else bf16
     return bf16 + optimizer, fp8 + optimizer

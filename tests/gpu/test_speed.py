@@ -99,6 +99,12 @@ def test_all_measurements() -> None:
     assert wrong_signs(points) == []
 
 
+def test_the_number_of_layers_does_not_change_the_ratio_of_layers() -> None:
+    for point in (*eager_te(), *held_out()):
+        whole = predicted({**point, "layers": SHAPES[point["shape"]][4]})
+        assert whole.speedup == pytest.approx(predicted(point).speedup)
+
+
 def test_measurements_lie_in_the_stated_range() -> None:
     points = [*eager_te(), *held_out()]
     inside = [(p.low or 0) <= ratio(point) <= (p.high or 0) for point in points for p in [predicted(point)]]
