@@ -74,6 +74,7 @@ def build_and_prepare(spec: dict[str, Any], channel: Channel) -> Prepared:
     channel.saw(built=built._asdict())
     model = build(spec, built)
     before = look.parameters(model)
+    marks = look.marks(model)
     names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(
         [parameter for parameter in model.parameters() if parameter.requires_grad],
@@ -90,7 +91,11 @@ def build_and_prepare(spec: dict[str, Any], channel: Channel) -> Prepared:
     prepared = Prepared(accelerator, model, optimizer, built, names)
     channel.saw(
         layers=look.layers(prepared.plain),
-        parameters={"before": before, "after": look.parameters(prepared.plain)},
+        parameters={
+            "before": before,
+            "after": look.parameters(prepared.plain),
+            "changed": look.changed(marks, look.marks(prepared.plain)),
+        },
         optimizer=look.optimizer(prepared.plain, optimizer),
     )
     if torch.cuda.is_available():

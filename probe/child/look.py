@@ -70,6 +70,31 @@ def optimizer(model: Any, one: Any) -> dict[str, Any]:
     return {"missing": len(missing), "names": missing[:LISTED]}
 
 
+def local(parameter: Any) -> torch.Tensor:
+    """The values of a parameter: of this process's shard, and without torchao's wrapper."""
+    value = parameter.detach()
+    value = value.to_local() if hasattr(value, "to_local") else value
+    value = getattr(value, "_tensor", value)
+    return value.to_local() if hasattr(value, "to_local") else value
+
+
+def mark(parameter: Any) -> tuple[float, float]:
+    """Two numbers of a parameter; one of them changes when its values do."""
+    value = local(parameter).detach().flatten()
+    alternating = value[::2].double().sum() - value[1::2].double().sum()
+    return float(value.double().pow(2).sum()), float(alternating)
+
+
+def marks(model: Any) -> dict[str, tuple[float, float]]:
+    """mark() of every parameter."""
+    return {name: mark(parameter) for name, parameter in model.named_parameters()}
+
+
+def changed(before: dict[str, tuple[float, float]], after: dict[str, tuple[float, float]]) -> list[str]:
+    """Some names of parameters that are still there and have other values."""
+    return [name for name, seen in after.items() if name in before and before[name] != seen][:LISTED]
+
+
 class Autocast:
     """Watches the converted layers run: whether FP8 autocast was on there, and with which recipe.
 

@@ -71,24 +71,11 @@ def _number(loss: torch.Tensor) -> float | None:
     return value if value == value and abs(value) != float("inf") else None  # noqa: PLR0124  NaN
 
 
-def local(parameter: Any) -> torch.Tensor:
-    """The values of a parameter: of this process's shard, and without torchao's wrapper."""
-    value = parameter.detach()
-    value = value.to_local() if hasattr(value, "to_local") else value
-    value = getattr(value, "_tensor", value)
-    return value.to_local() if hasattr(value, "to_local") else value
-
-
 def fingerprints(prepared: Prepared) -> dict[str, tuple[float, float]]:
     """Two numbers of each parameter that trained before prepare(); one of them changes when the parameter does."""
     now = {name: parameter for name, parameter in prepared.plain.named_parameters() if parameter.requires_grad}
     wanted = [name for name in prepared.names if name in now] or list(now)
-    marks = {}
-    for name in wanted:
-        value = local(now[name]).detach().flatten()
-        alternating = value[::2].double().sum() - value[1::2].double().sum()
-        marks[name] = (float(value.double().pow(2).sum()), float(alternating))
-    return marks
+    return {name: look.mark(now[name]) for name in wanted}
 
 
 def changes(
@@ -117,7 +104,7 @@ def gradients(prepared: Prepared) -> dict[str, Any]:
         if parameter.grad is None:
             without.append(name)
             continue
-        gradient = local(parameter.grad)
+        gradient = look.local(parameter.grad)
         if not bool(torch.isfinite(gradient).all()):
             infinite.append(name)
         if gradient.dim() > 1 and "embed" not in name:

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 from fp8check.rules.catalog.observing import known, place, ran
 from fp8check.rules.catalog.rule import ERROR, WARNING, Found, rule
-from fp8check.rules.evidence import gemms
-from fp8check.rules.evidence.kernels import unknown_names
 from fp8check.rules.outcome import Undecided
 
 if TYPE_CHECKING:
@@ -24,6 +22,8 @@ def _kinds(evidence: Evidence) -> dict[str, Gemms]:
     Raises:
         Undecided: it was emulated, the profiler recorded no GEMM, or names are not known.
     """
+    from fp8check.rules.evidence.kernels import gemms, unknown_names  # only where a probe has run
+
     if evidence.emulated:
         raise Undecided("emulation on the CPU shows no kernels", "evidence")
     if evidence.kernels is None:
@@ -215,6 +215,9 @@ def parameters_changed(asked: Asked, evidence: Evidence) -> Iterator[Found]:
     if optimizer["missing"] and not sharded:
         names = ", ".join(list(optimizer.get("names") or ())[:3])
         notes.append(f"the optimizer does not hold {optimizer['missing']} trainable parameters: {names}")
+    changed = parameters.get("changed") or ()
+    if changed and not sharded:
+        notes.append(f"other values than before have {', '.join(changed[:3])}")
     if not notes:
         return
     help_ = "use backend: AO with enable_fsdp_float8_all_gather: false, which keeps the parameters as they are"

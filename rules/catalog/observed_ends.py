@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fp8check.rules.catalog.broken_imports import explain
 from fp8check.rules.catalog.observing import place, ran
 from fp8check.rules.catalog.rule import ERROR, Found, rule
 
@@ -152,6 +151,8 @@ def import_fails(asked: Asked, evidence: Evidence) -> Iterator[Found]:
     error = evidence.error
     if error is None or error.get("stage") != "import" or is_out_of_memory(evidence):
         return
+    from fp8check.rules.catalog.broken_imports import explain  # only where an import failed
+
     fault = explain(evidence)
     yield Found(
         f"{evidence.importing or 'a package'} cannot be imported: {fault.cause}",

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from fp8check.rules.catalog.observing import known, place, ran
 from fp8check.rules.catalog.rule import ERROR, INFO, WARNING, Found, rule
-from fp8check.rules.evidence import bounds
 from fp8check.rules.outcome import Undecided
 
 if TYPE_CHECKING:
@@ -38,6 +37,8 @@ def numbers_are_wrong(asked: Asked, evidence: Evidence) -> Iterator[Found]:
     ran(evidence)
     if known(evidence.converted, "which layers were converted", evidence) == 0:
         return
+    from fp8check.rules.evidence import bounds  # only where a probe has run
+
     numbers = known(evidence.numerics, "the errors against FP32", evidence)
     bound = known(bounds(evidence), "the errors against FP32", evidence)
     output = numbers["output"].get("fp8")

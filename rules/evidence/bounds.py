@@ -16,7 +16,6 @@ than u. On an H200 two layers of a 7B shape were at 1.0 to 1.5 times (docs/evide
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from fp8check.rules.record import Record
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from fp8check.rules.evidence.data import Evidence
 
 MANTISSA = {"E4M3": 3, "E5M2": 2, "BF16": 7}
+LN_2 = 0.6931
 IN_A_ROW = 5
 SAFETY = 2.5
 
@@ -45,7 +45,7 @@ class Bounds(Record):
 
 def rounding(form: str) -> float:
     """Root mean square of the relative rounding error of a format: "E4M3", "E5M2" or "BF16"."""
-    return float(2.0 ** -MANTISSA[form] / math.sqrt(12) * math.sqrt(3 / (8 * math.log(2))))
+    return float(2.0 ** -MANTISSA[form] / 12**0.5 * (3 / (8 * LN_2)) ** 0.5)
 
 
 def bounds(evidence: Evidence) -> Bounds | None:
@@ -59,8 +59,8 @@ def bounds(evidence: Evidence) -> Bounds | None:
     backward = number * (weights**2 + gradients**2)
     sixteen = evidence.numerics
     return Bounds(
-        SAFETY * math.sqrt(forward) + _known(sixteen["output"].get("bf16")),
-        SAFETY * math.sqrt(forward + backward) + _known(sixteen["gradients"].get("bf16", {}).get("median")),
+        SAFETY * forward**0.5 + _known(sixteen["output"].get("bf16")),
+        SAFETY * (forward + backward) ** 0.5 + _known(sixteen["gradients"].get("bf16", {}).get("median")),
     )
 
 

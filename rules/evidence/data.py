@@ -31,7 +31,8 @@ class Evidence(Record):
         accelerator: `mixed_precision`, `fp8_enabled`, `backend`, `distributed_type`.
         built: `layers`, `vocab`, `rows`, `columns`, and `scaled`: what differs from the run, in words.
         layers: Linear layers by kind (`te`, `torchao`, `msamp`, `plain`), `total`, and some names that are `left`.
-        parameters: `before` and `after` prepare(): number of `trainable` values, and whether the head is `tied`.
+        parameters: `before` and `after` prepare(): number of `trainable` values, and whether the head is `tied`;
+            `changed`: some names of those whose values are other ones afterwards.
         optimizer: `missing`: trainable parameters that it does not hold, with some `names`.
         autocast: `layers_in_fp8`: converted layers that ran with FP8 on; None where the backend would not say.
         recipe: the recipe object as the backend held it, in the names of the prediction.

@@ -152,6 +152,8 @@ def main() -> int:
     parser.add_argument("--only", nargs="*")
     options = parser.parse_args()
     groups = ((ALONE, 1, options.out), (SHARED, options.jobs, options.out), (FAULTS, options.jobs, options.faults))
+    for path in (options.out, options.faults):
+        path.write_text("")
     for group, jobs, path in groups:
         chosen = {name: case for name, case in group.items() if not options.only or name in options.only}
         with ThreadPoolExecutor(jobs) as pool, path.open("a") as out:

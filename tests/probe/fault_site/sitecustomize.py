@@ -201,6 +201,12 @@ def _break(model: Any, _optimizer: Any) -> None:
                 parameter.fill_(float("nan"))
 
 
+def _scramble(model: Any, _optimizer: Any) -> None:
+    torch = _torch()
+    with torch.no_grad():
+        model.layers[1].mlp.up_proj.weight.mul_(2)
+
+
 def _untie(model: Any, _optimizer: Any) -> None:
     torch = _torch()
     model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.detach().clone())
@@ -228,6 +234,7 @@ def _noise(model: Any, _optimizer: Any) -> None:
 
 
 FAULTS["nan-weights"] = ("accelerate", after_prepare(_break))
+FAULTS["wrong-copy"] = ("accelerate", after_prepare(_scramble))
 FAULTS["untied"] = ("accelerate", after_prepare(_untie))
 FAULTS["base-thawed"] = ("accelerate", after_prepare(_thaw))
 FAULTS["optimizer-forgets"] = ("accelerate", after_prepare(_forget))
