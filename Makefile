@@ -13,7 +13,7 @@ SHARED := ../shared
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 24
 
-$(VENV)/.installed: pyproject.toml $(wildcard rules/*.py rules/*/*.py rules/*/*.json rules/*/*.css cli/*.py probe/*.py service/*.py service/*/*.py service/*/*/*.py service/*/*/*/*.py service/templates/* service/static/*)
+$(VENV)/.installed: pyproject.toml $(wildcard rules/*.py rules/*/*.py rules/*/*.json rules/*/*.css cli/*.py probe/*.py probe/*/*.py service/*.py service/*/*.py service/*/*/*.py service/*/*/*/*.py service/templates/* service/static/*)
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check '.[dev]'
 	@touch $@
