@@ -6,12 +6,14 @@ BIN := $(VENV)/bin
 EXAMPLE := examples/llamafactory-qwen2.5-7b
 SHARED := ../shared
 
-.PHONY: docs help demo test lint types coverage bench corpus score conformance conformance-sample evidence mutation mutation-catalog hook-test serve service-bench service-kill service-postgres openapi-test page-test docker-lint docker-steps format clean
+.PHONY: docs help demo test lint types coverage bench corpus corpus-review score conformance \
+	conformance-sample evidence mutation mutation-catalog hook-test format clean serve service-bench \
+	service-kill service-postgres openapi-test page-test docker-lint docker-steps
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 24
 
-$(VENV)/.installed: pyproject.toml $(wildcard rules/*.py rules/*/*.py rules/*/*.json rules/*/*.css cli/*.py probe/*.py service/*.py service/*/*.py service/*/*/*.py service/*/*/*/*.py service/templates/* service/static/*)
+$(VENV)/.installed: pyproject.toml $(wildcard rules/*.py rules/*/*.py rules/*/*.json rules/*/*.css cli/*.py probe/*.py probe/*/*.py service/*.py service/*/*.py service/*/*/*.py service/*/*/*/*.py service/templates/* service/static/*)
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check '.[dev]'
 	@touch $@
@@ -40,6 +42,9 @@ bench: $(VENV)/.installed ## CPU time against yamllint on the same two files
 
 corpus: $(VENV)/.installed ## findings per rule over the real files of ../shared/corpus
 	@$(BIN)/python -m tests.corpus $(SHARED)/corpus
+
+corpus-review: $(VENV)/.installed ## write tests/corpus_reviewed.yaml anew; new kinds of findings need a reason
+	@$(BIN)/python -m tests.corpus_review $(SHARED)/corpus
 
 score: $(VENV)/.installed ## predictions against the executed cases of ../shared/observed
 	@$(BIN)/python -m tests.score $(SHARED)/observed/cases.jsonl

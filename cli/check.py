@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fp8check.cli.config import Config
     from fp8check.rules.assemble import Assembled
     from fp8check.rules.catalog import Crash, Rule
+    from fp8check.rules.evidence import Evidence
     from fp8check.rules.facts import Facts
     from fp8check.rules.reading import Document
     from fp8check.rules.report import Report
@@ -50,7 +51,11 @@ def check(words: list[str]) -> int:
     except PROBLEMS as problem:
         return usage(problem)
     reports = examine_all(
-        ((one.run, one.documents) for one in assembled), rules, configured=config.suppressions, crashes=crashes
+        [(one.run, one.documents) for one in assembled],
+        rules,
+        _probed(assembled, options),
+        configured=config.suppressions,
+        crashes=crashes,
     )
     if baseline is not None:
         reports = [compared(report, baseline) for report in reports]
@@ -89,6 +94,15 @@ def outcome(words: list[str]) -> int:
         else:
             sys.stdout.write(trace.render(predicted, style))
     return ExitCode.OK
+
+
+def _probed(assembled: list[Assembled], options: argparse.Namespace) -> list[Evidence | None]:
+    """What the probe saw of each run; None without --probe."""
+    if options.probe is None:
+        return [None] * len(assembled)
+    from fp8check.cli.probe import probe_runs
+
+    return list(probe_runs(assembled, options))
 
 
 def usage(problem: Exception) -> int:
@@ -184,6 +198,8 @@ def runs(options: argparse.Namespace, config: Config | None = None) -> list[Asse
     Raises:
         UsageError, WrongFiles, Unreadable, BadFacts: it does not describe any.
     """
+    if options.probe and options.facts is not None:
+        raise UsageError("--facts says what another machine is: the probe runs on this one, without --facts")
     if not options.files and config is not None and config.runs:
         return [one for run in config.runs for one in runs(as_options(run, options))]
     if not options.files:

@@ -83,12 +83,29 @@ def assemble(
         raise WrongFiles(f"more than one Accelerate file: {names}; a run has one")
     accelerate = kinds.accelerate[0] if kinds.accelerate else None
     default = False
+    if launch is not None and launch.variables:
+        facts = facts.with_variables(launch.variables)
+    if launch is not None and launch.through == "trl" and kinds.training:
+        launch = _with_flags_of_file(launch, kinds.training[0])
     if accelerate is None and follow and launch is not None and launch.tool == "accelerate":
         accelerate, default = _named_or_default(launch, facts)
     if launch is None:
         launch = Launch("accelerate" if accelerate is not None else "python", given=False)
     trainings: tuple[Document | None, ...] = kinds.training or (None,)
     return [_one(training, accelerate, default, kinds, facts, launch, trainer, follow) for training in trainings]
+
+
+def _with_flags_of_file(launch: Launch, training: Document) -> Launch:
+    """What `trl` hands on from its file to accelerate launch; the command line wins (trl/cli/commands/training.py)."""
+    written = {name: setting.value for name, setting in _section(training).settings()}
+    flags = {
+        name: True if name in launch_settings.SWITCHES else str(value)
+        for name, value in launch_settings.handed_on_by_trl(written).items()
+        if value not in (None, False)
+    }
+    more = Launch(launch.tool, {**flags, **launch.flags}, launch.script, launch.arguments, through=launch.through)
+    more.variables = launch.variables
+    return more
 
 
 def _strange(document: Document) -> str:
@@ -108,7 +125,7 @@ def _one(
     follow: bool,
 ) -> Assembled:
     settings = Training(_trainer(training, trainer), _section(training), training.path if training else None)
-    config = AccelerateConfig(Section(accelerate.root), accelerate.path) if accelerate is not None else None
+    config = _config(accelerate) if accelerate is not None else None
     deepspeed = kinds.deepspeed[0] if kinds.deepspeed else None
     if deepspeed is None and follow:
         deepspeed = _named_deepspeed(settings, config)
@@ -125,6 +142,15 @@ def _one(
         script=script,
     )
     return Assembled(run, tuple(part for part in parts if part is not None))
+
+
+def _config(document: Document) -> AccelerateConfig:
+    """The Accelerate file; `accelerate launch` trips over one that holds no mapping."""
+    root = document.root
+    if root is not None and root.kind == "map":
+        return AccelerateConfig(Section(root), document.path)
+    data = root.data() if root is not None else None
+    return AccelerateConfig(Section(), document.path, malformed=type(data).__name__)
 
 
 def _section(document: Document | None) -> Section:

@@ -8,6 +8,7 @@ from fp8check.rules import models
 from fp8check.rules.assemble import assemble, parse_launch
 from fp8check.rules.catalog import RULES
 from fp8check.rules.catalog.engine import crash
+from fp8check.rules.evidence.data import from_data
 from fp8check.rules.facts import Facts, Gpu
 from fp8check.rules.outcome import Script
 from fp8check.rules.reading import read
@@ -151,4 +152,6 @@ def examined(
     failed = case.get("crashing")
     crashes = () if failed is None else (crash(str(failed), KeyError("weather")),)
     day = None if today is None else str(today)
-    return examine(one.run, one.documents, rules, configured=configured, crashes=crashes, today=day)
+    evidence = case.get("evidence")
+    probed = from_data(evidence) if isinstance(evidence, dict) else None
+    return examine(one.run, one.documents, rules, probed, configured=configured, crashes=crashes, today=day)

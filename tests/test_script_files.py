@@ -80,3 +80,35 @@ def test_the_file_that_the_launch_reads(name: str, command: str, found: int) -> 
     (one,) = assemble([document], Facts(), launch=parse(command))
     report = examine(one.run, one.documents, [rule for rule in RULES if rule.id == "FP308"])
     assert len(report.findings) == found
+
+
+def test_variables_before_the_launch_command_count() -> None:
+    facts = Facts(variables={"HF_HOME": "here"})
+    launch = parse("ACCELERATE_FP8_BACKEND=TE python train.py")
+    (one,) = assemble([read("accel.yaml", ACCELERATE)], facts, launch=launch)
+    assert one.run.facts.variables == {"HF_HOME": "here", "ACCELERATE_FP8_BACKEND": "TE"}
+    assert facts.variables == {"HF_HOME": "here"}
+
+
+def test_trl_hands_on_flags_of_its_file() -> None:
+    text = b"dataset_name: a/b\nmixed_precision: fp8\nnum_processes: 2\nmulti_gpu: true\nuse_fsdp: false\ndebug: true\n"
+    training = read("train.yaml", text)
+    training.kind = "training"
+    command = "A=1 trl sft --config train.yaml --num_processes 4 --accelerate_config accel.yaml"
+    (one,) = assemble([training, read("accel.yaml", ACCELERATE)], Facts(), launch=parse(command), trainer="trl")
+    assert one.run.launch.flags == {
+        "mixed_precision": "fp8",
+        "num_processes": "4",
+        "multi_gpu": True,
+        "config_file": "accel.yaml",
+    }
+    assert one.run.launch.variables == {"A": "1"}
+
+
+def test_the_accelerate_file_that_trl_s_file_names(folder: Path) -> None:
+    (folder / "accel.yaml").write_bytes(ACCELERATE)
+    training = read("train.yaml", b"dataset_name: a/b\noutput_dir: out\naccelerate_config: accel.yaml\n")
+    training.kind = "training"
+    (one,) = assemble([training], Facts(), launch=parse("trl sft --config train.yaml"), trainer="trl")
+    assert one.run.accelerate is not None
+    assert one.run.accelerate.path == "accel.yaml"

@@ -294,17 +294,15 @@ def torchao_does_not_fit_torch(asked: Asked, facts: Facts, outcome: Outcome) -> 
     Write instead: torch 2.10 or newer, or torchao 0.17.
     """
     require_decided(asked, outcome)
-    if not asked.fp8 or outcome.backend is None or outcome.backend.value != "AO":
-        return
-    packages, stack = require_packages(facts), outcome.stack
-    if not packages.get("torchao") or not packages.get("torch"):
-        return
-    if not at_least(stack.version("torchao"), 0, 18) or at_least(stack.version("torch"), 2, 10):
+    error, stack = outcome.error, outcome.stack
+    if error is None and asked.fp8 and outcome.backend is not None and outcome.backend.value == "AO":
+        require_packages(facts)
+    if not asked.fp8 or error is None or "ScalingType" not in error.message:
         return
     yield Found(
         f"{stack.name('torchao')} does not fit {stack.name('torch')}: it needs torch 2.10",
         _place(asked),
-        "ImportError: cannot import name 'ScalingType' from 'torch.nn.functional'",
+        f"{error.type}: {error.message}",
         notes=() if asked.backend is not None else ("no backend is named, and Accelerate takes torchao first",),
         help="upgrade torch to 2.10 or newer, or install torchao 0.17",
     )

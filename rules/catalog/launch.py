@@ -299,7 +299,7 @@ def flag_beats_file(accelerate: AccelerateConfig, launch: Launch) -> Iterator[Fo
     'accelerate 0.34.0..1.15.0 commands/launch.py "os.path.isfile(default_config_file)": else the default file, if any',
     'trl 1.16.0 cli/accelerate_config.py "--config_file": what --accelerate_config becomes',
 )
-def other_config_file(accelerate: AccelerateConfig, launch: Launch, run: Run) -> Iterator[Found]:
+def other_config_file(accelerate: AccelerateConfig, launch: Launch) -> Iterator[Found]:
     """The launch command reads another Accelerate file than this one, or names none.
 
     Why it hurts: without --config_file the launcher takes the machine's default_config.yaml, or no file. What this file
@@ -314,8 +314,6 @@ def other_config_file(accelerate: AccelerateConfig, launch: Launch, run: Run) ->
         return
     name = path.rpartition("/")[2]
     read = launch.config_file
-    if read is None and launch.through == "trl" and "accelerate_config" in run.training.top:
-        read = str(run.training.value("accelerate_config"))
     if name in ("default_config.yaml", "default_config.json") and read is None:
         return
     if read is not None and read.rpartition("/")[2] == name:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fp8check.rules.catalog.mending import use_torchao
 from fp8check.rules.catalog.parallel import runs_te
 from fp8check.rules.catalog.rule import ERROR, INFO, WARNING, Found, rule
-from fp8check.rules.outcome.speed import Speed, predict_speed
+from fp8check.rules.outcome.speed import SLOWER, advise, predict_point, predict_speed, setup_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,28 +17,26 @@ if TYPE_CHECKING:
     from fp8check.rules.outcome import Outcome, Run
     from fp8check.rules.settings.training import Training
 
-SLOWER = 0.97  # below this the prediction says "slower", above 1.03 "faster"; between them it says neither
-FOLKLORE = 7e9  # the size that people name as the limit
-
 
 @rule(
     "FP401",
     "too-small-to-pay",
     WARNING,
-    "measured NVIDIA H200 [docs/evidence/h200-speed.jsonl]: two layers, 0.40x at 0.5B, 1.47x at 7B",
+    "measured NVIDIA H200 [docs/evidence/h200-speed.jsonl 0.5B 2048]: 0.28x to 0.40x with Transformer Engine, eager",
+    "measured NVIDIA H200 [docs/evidence/h200-speed.jsonl 7B 2048]: 0.60x, 0.75x and 0.88x on three hosts",
     "https://github.com/huggingface/accelerate/issues/2597",
     "https://github.com/NVIDIA/TransformerEngine/issues/671",
 )
 def too_small_to_pay(run: Run, training: Training, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
     """FP8 will be slower than BF16: the layers times the tokens of a step are too small.
 
-    Why it hurts: casting to FP8 costs the same whether the GEMM behind it is large or small. What decides is the size
-    of the layers times the tokens in one micro-batch; gradient accumulation does not count. A 7B model gains at
-    16,384 tokens and loses at 2,048.
+    Why it hurts: casting to FP8 and launching it cost the same whether the GEMM behind it is large or small. What
+    decides is the size of the layers times the tokens in one micro-batch; gradient accumulation does not count. A 7B
+    model gains at 16,384 tokens and loses at 2,048. torchao without torch.compile loses nearly everywhere.
 
     Example: Qwen2.5-0.5B, or a 7B model with a micro-batch of 1 and 512 tokens.
 
-    Write instead: BF16; or more tokens in a micro-batch.
+    Write instead: the smallest change that the help names; or BF16.
     """
     if outcome.trains_in_fp8 is not True or outcome.backend is None:
         return
@@ -49,41 +47,48 @@ def too_small_to_pay(run: Run, training: Training, model: ModelShape, outcome: O
         f"FP8 will make this run slower: about {speed.predicted:.1f}x the speed of BF16",
         training.thing("micro_batch") or training.thing("model"),
         f"at most {speed.tokens:,} tokens in a micro-batch, on layers of {model.hidden} x {model.intermediate}",
-        notes=(speed.why, "gradient accumulation does not help: each micro-batch is its own GEMM"),
-        help=_better(speed),
+        notes=(
+            f"{speed.why}; predicted {speed.low:.1f}x to {speed.high:.1f}x",
+            "gradient accumulation does not help: each micro-batch is its own GEMM",
+        ),
+        help=advise(run, outcome),
     )
-
-
-def _better(speed: Speed) -> str:
-    if speed.pays_from is None:
-        return "train in BF16: no micro-batch that fits makes FP8 pay for layers of this size"
-    return f"train in BF16, or put at least {speed.pays_from:,} tokens into a micro-batch"
 
 
 @rule(
     "FP402",
-    "under-7b",
+    "fp8-takes-memory",
     INFO,
-    "measured NVIDIA H200 [docs/evidence/h200-speed.jsonl]: 3B gains at 16,384 tokens, 7B loses at 2,048",
-    "https://github.com/huggingface/accelerate/issues/1647",
+    "measured NVIDIA H200 [docs/evidence/h200-speed.jsonl 70B 4096]: peak 7.2 GiB in BF16, 9.7 GiB in FP8, two layers",
 )
-def under_7b(training: Training, model: ModelShape, asked: Asked) -> Iterator[Found]:
-    """The model is under 7B parameters, the size that is often named as the limit for FP8.
+def fp8_takes_memory(run: Run, training: Training, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
+    """FP8 takes more memory than BF16, not less.
 
-    Why it hurts: it need not. The limit is folklore: what decides is layer size times tokens per micro-batch. The
-    rule says it plainly, so that nobody is surprised; FP401 says whether FP8 pays.
+    Why it hurts: the weights stay in BF16 or FP32 for the optimizer, and FP8 copies of them come on top, one for the
+    forward and one for the backward pass. A micro-batch that just fits in BF16 may not fit.
 
-    Example: Qwen2.5-3B.
+    Example: any full fine-tuning with Transformer Engine.
 
-    Write instead: nothing, if FP401 is silent.
+    Write instead: nothing, if there is room; else a smaller micro-batch, or BF16.
     """
-    if not asked.fp8 or model.parameters >= FOLKLORE * 0.9:
+    backend = outcome.backend.value if outcome.backend is not None else None
+    if outcome.trains_in_fp8 is not True or backend != "TE" or model.experts or not model.block:
         return
+    if training.micro_batch is None or training.sequence is None or outcome.checkpointing is not None:
+        return  # checkpointed layers keep no copies
+    setup = setup_of(run, outcome)
+    if setup is None:
+        return
+    tokens = training.micro_batch * training.sequence
+    point = predict_point(model, tokens, setup)
+    if point.fp8_gib is None:
+        return
+    more = point.fp8_gib - point.bf16_gib
     yield Found(
-        f"the model has {model.parameters / 1e9:.1f}B parameters, fewer than the 7B often named for FP8",
+        f"FP8 takes about {more:.1f} GiB more memory than BF16",
         training.thing("model"),
-        f"{model.layers} layers of {model.hidden} x {model.intermediate}",
-        notes=("7B is folklore: what decides is layer size times tokens in a micro-batch (see FP401)",),
+        f"FP8 copies of the weights of {model.layers} layers, on top of the weights themselves",
+        notes=("FP8 does not save memory in training: weights, gradients and optimizer stay as they are",),
     )
 
 

@@ -53,7 +53,7 @@ def precision_flag_cancels_fp8(run: Run, training: Training, asked: Asked, outco
     if flag is None or not asked.fp8 or won is None or won.value != flag.value:
         return
     own = llamafactory_fp8(run, outcome.stack)  # FP108 speaks of that
-    loser = next((asker for asker in asked.fp8 if asker != own and asker.origin.span != flag.origin.span), None)
+    loser = next((asker for asker in asked.fp8 if asker != own and asker.origin != flag.origin), None)
     if loser is None:
         return
     yield Found(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fp8check.rules.catalog.needs import settled
 from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
-from fp8check.rules.outcome.run import model_prepared_alone
+from fp8check.rules.outcome.run import model_prepared_alone, models_in
 from fp8check.rules.settings.script import READERS, Unevaluated
 
 if TYPE_CHECKING:
@@ -59,6 +59,37 @@ _WRONG = {
     "MSAMPRecipeKwargs": {"optimization_level": "opt_level"},
     "FP8RecipeKwargs": {"optimization_level": "opt_level", **_OF_DELAYED_SCALING},
 }
+
+
+@rule(
+    "FP233",
+    "two-models-prepared",
+    ERROR,
+    'accelerate 0.34.0..1.15.0 accelerator.py "You can\'t use multiple models (": ValueError with Transformer Engine',
+)
+def two_models_prepared(script: ScriptSource, outcome: Outcome) -> Iterator[Found]:
+    """The script gives two models to one prepare(), with Transformer Engine.
+
+    Why it hurts: Accelerate maps one optimizer to one converted model, and raises ValueError. DPO with a reference
+    model, distillation and GANs come to it.
+
+    Example: `accelerator.prepare(model, ref_model, optimizer)`.
+
+    Write instead: backend AO; or prepare the model that trains alone with its optimizer, and leave the other as it is.
+    """
+    call = next((one for one in script.prepares if len(models_in(one)) > 1), None)
+    if call is None:
+        return
+    settled(outcome)
+    error = outcome.error
+    if error is None or not error.message.startswith("You can't use multiple models"):
+        return
+    yield Found(
+        f"{' and '.join(models_in(call))} are prepared together",
+        call.span,
+        f"{error.type}: {error.message}",
+        help="prepare only the model that trains, with its optimizer; or use backend: AO",
+    )
 
 
 @rule(

@@ -126,6 +126,12 @@ class Facts:
         known = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__slots__ if getattr(self, name))
         return f"Facts({known})"
 
+    def with_variables(self, variables: Mapping[str, str]) -> Facts:
+        """The same machine with these environment variables set as well."""
+        facts = Facts(**{name: getattr(self, name) for name in self.__slots__})
+        facts.variables = {**(self.variables or {}), **variables}
+        return facts
+
     def package(self, name: str) -> str | Unknown | None:
         """The version of a package, None where it is known to be absent, UNKNOWN where nobody looked."""
         if self.packages is None:

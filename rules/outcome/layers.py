@@ -116,7 +116,7 @@ def _with_adapters(run: Run, block: Sequence[Linear]) -> list[tuple[str, bool]]:
     rank = run.training.lora_rank if run.training.uses_lora else None
     named: list[tuple[str, bool]] = []
     for linear in block:
-        if rank is None or not _is_target(run, linear.name):
+        if rank is None or not is_target(run, linear.name):
             named.append((linear.name, _aligned(linear)))
             continue
         named.append((f"{linear.name}.base_layer", _aligned(linear)))
@@ -125,7 +125,8 @@ def _with_adapters(run: Run, block: Sequence[Linear]) -> list[tuple[str, bool]]:
     return named
 
 
-def _is_target(run: Run, name: str) -> bool:
+def is_target(run: Run, name: str) -> bool:
+    """Whether LoRA puts an adapter on the Linear layer of that name."""
     training = run.training
     key = "lora_target" if training.trainer == "llamafactory" else "lora_target_modules"
     targets = training.value(key, "all")

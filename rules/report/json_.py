@@ -44,7 +44,7 @@ def as_data(report: Report) -> dict[str, object]:
         "suppressed": [_suppressed(one) for one in report.suppressed],
         "baseline": None if report.compared is None else _baseline(report.compared),
         "internal_errors": [{"rule": crash.rule, "error": crash.error} for crash in report.crashes],
-        "probe": None,
+        "probe": None if report.context.evidence is None else report.context.evidence.as_data(),
         "facts": json.loads(dump(report.context.run.facts)),
         "versions": {"fp8check": VERSION},
     }

@@ -46,7 +46,8 @@ def _headline(finding: Finding, style: Style) -> str:
 
 def _summary(report: Report, style: Style) -> Iterator[str]:
     asked = report.context.asked
-    if not asked.fp8 and report.outcome.trains_in_fp8 is False and not report.findings:
+    quiet = not asked.fp8 and report.outcome.trains_in_fp8 is False and not report.context.evidence
+    if quiet and not report.findings:
         return
     for name, words in summary(report).items():
         yield f"{style.strong(f'{name:<9}') if name in _TITLES else ' ' * 9} {words}"
@@ -79,6 +80,10 @@ def summary(report: Report) -> dict[str, str]:
         word = "slower" if speed.predicted < 0.97 else "faster" if speed.predicted > 1.03 else "no gain"
         later = f"; it pays from {speed.pays_from:,} tokens" if speed.pays_from and speed.predicted < 1.03 else ""
         lines["speed"] = f"{speed.why}: {speed.predicted:.1f}x ({word}){later}"
+    if report.context.evidence is not None:
+        from fp8check.rules.report.evidence import summary as seen  # most reports have none
+
+        lines["probe"] = visible(seen(report.context.evidence))
     return lines
 
 

@@ -122,3 +122,8 @@ def test_a_launcher_by_another_name() -> None:
 )
 def test_who_starts_the_launcher(command: str, through: str | None) -> None:
     assert parse(command).through == through
+
+
+def test_variables_before_the_command() -> None:
+    assert parse("A=1 B='x y' accelerate launch t.py").variables == {"A": "1", "B": "x y"}
+    assert parse("accelerate launch t.py A=1").variables == {}
