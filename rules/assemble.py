@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fp8check.rules.facts import Facts
-    from fp8check.rules.settings.script import ScriptSource
 
 TRAINERS = (*NAMES, "script")
 
@@ -129,8 +128,8 @@ def _one(
     deepspeed = kinds.deepspeed[0] if kinds.deepspeed else None
     if deepspeed is None and follow:
         deepspeed = _named_deepspeed(settings, config)
-    script = _script(launch) if follow and not settings.is_huggingface else None
-    parts = (training, accelerate, deepspeed, _as_document(script.source) if script is not None else None)
+    script, text = _script(launch) if follow and not settings.is_huggingface else (None, None)
+    parts = (training, accelerate, deepspeed, text)
     run = Run(
         launch=launch,
         facts=facts,
@@ -189,28 +188,23 @@ def _named_deepspeed(training: Training, config: AccelerateConfig | None) -> Doc
     return None
 
 
-def _script(launch: Launch) -> Script | None:
-    """The script that the launch command names, where it is a Python file at hand that can be parsed."""
+def _script(launch: Launch) -> tuple[Script | None, Document | None]:
+    """The script that the launch command names, where it is a Python file at hand that can be parsed, and its text."""
     from fp8check.rules.reading.source import load
     from fp8check.rules.settings.syntax import parse
 
     name = launch.script
     if name is None or not name.endswith(".py") or not os.path.isfile(name):
-        return None
+        return None, None
     try:
         source = parse(load(name, None))
     except Unreadable:
-        return None
-    return Script.of(source) if source is not None else None
-
-
-def _as_document(source: ScriptSource | None) -> Document | None:
-    """A script among the files of the run, so that a report can show its lines."""
+        return None, None
     if source is None:
-        return None
-    document = Document(source.path, source.text, "python", None, loader="python")
-    document.kind = "script"
-    return document
+        return None, None
+    document = Document(name, source.text, "python", None, loader="python")
+    document.kind = "script"  # a report shows its lines
+    return Script.of(source), document
 
 
 def _model(training: Training, kinds: Sorted, facts: Facts, follow: bool) -> models.ModelShape | None:
