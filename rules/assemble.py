@@ -48,6 +48,8 @@ def sort(documents: Sequence[Document]) -> Sorted:
     """The documents by what they are; their order is kept."""
     kinds: dict[str, list[Document]] = {kind: [] for kind in Sorted.fields}
     for document in documents:
+        if document.kind == "script":
+            continue  # read anew, by the launch command
         kinds[document.kind if document.kind in kinds else "other"].append(document)
     return Sorted(*(tuple(kinds[kind]) for kind in Sorted.fields))
 
