@@ -56,6 +56,12 @@ def _rules(words: list[str]) -> int:
     return rules(words)
 
 
+def _serve(words: list[str]) -> int:
+    from fp8check.cli.serve import serve
+
+    return serve(words)
+
+
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "check": _check,
     "outcome": _outcome,
@@ -65,4 +71,5 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "matrix": _matrix,
     "rule": _rule,
     "rules": _rules,
+    "serve": _serve,
 }

@@ -69,9 +69,16 @@ def parser(command: str = "check") -> argparse.ArgumentParser:
     machine.add_argument(
         "--set-variable", metavar="NAME=VALUE", action="append", default=[], help="a variable of the training shell"
     )
+    machine.add_argument(
+        "--server", metavar="URL", help="let a service check the files; its token is the variable FP8CHECK_TOKEN"
+    )
     output = made.add_argument_group("the report")
     output.add_argument(
-        "--format", metavar="FORMAT[=FILE]", action="append", default=[], help="text or json; may be repeated"
+        "--format",
+        metavar="FORMAT[=FILE]",
+        action="append",
+        default=[],
+        help="text, json, sarif, junit, html, concise, github or gitlab; may be repeated",
     )
     output.add_argument(
         "--fail-on",
@@ -97,6 +104,13 @@ def parser(command: str = "check") -> argparse.ArgumentParser:
     )
     made.add_argument("--version", action="version", version=_version())
     return made
+
+
+def format_names() -> tuple[str, ...]:
+    """What --format takes."""
+    from fp8check.rules.report.formats import FORMATS
+
+    return ("text", *(one.name for one in FORMATS))
 
 
 def _version() -> str:

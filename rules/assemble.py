@@ -126,7 +126,7 @@ def _one(
     follow: bool,
 ) -> Assembled:
     settings = Training(_trainer(training, trainer), _section(training), training.path if training else None)
-    config = AccelerateConfig(Section(accelerate.root), accelerate.path) if accelerate is not None else None
+    config = _config(accelerate) if accelerate is not None else None
     deepspeed = kinds.deepspeed[0] if kinds.deepspeed else None
     if deepspeed is None and follow:
         deepspeed = _named_deepspeed(settings, config)
@@ -143,6 +143,15 @@ def _one(
         script=script,
     )
     return Assembled(run, tuple(part for part in parts if part is not None))
+
+
+def _config(document: Document) -> AccelerateConfig:
+    """The Accelerate file; `accelerate launch` trips over one that holds no mapping."""
+    root = document.root
+    if root is not None and root.kind == "map":
+        return AccelerateConfig(Section(root), document.path)
+    data = root.data() if root is not None else None
+    return AccelerateConfig(Section(), document.path, malformed=type(data).__name__)
 
 
 def _section(document: Document | None) -> Section:
@@ -190,16 +199,32 @@ def _named_deepspeed(training: Training, config: AccelerateConfig | None) -> Doc
     return None
 
 
+def with_script(one: Assembled, path: str, data: bytes) -> Assembled:
+    """The run with its script from elsewhere, for documents whose names are not followed.
+
+    A run of the Trainer, and a script that cannot be parsed, stay without.
+    """
+    script, document = (None, None) if one.run.training.is_huggingface else _parsed(path, data)
+    if script is None or document is None:
+        return one
+    one.run.script = script
+    return Assembled(one.run, (*one.documents, document))
+
+
 def _script(launch: Launch) -> tuple[Script | None, Document | None]:
     """The script that the launch command names, where it is a Python file at hand that can be parsed, and its text."""
-    from fp8check.rules.reading.source import load
-    from fp8check.rules.settings.syntax import parse
-
     name = launch.script
     if name is None or not name.endswith(".py") or not os.path.isfile(name):
         return None, None
+    return _parsed(name, None)
+
+
+def _parsed(name: str, data: bytes | None) -> tuple[Script | None, Document | None]:
+    from fp8check.rules.reading.source import load
+    from fp8check.rules.settings.syntax import parse
+
     try:
-        source = parse(load(name, None))
+        source = parse(load(name, data))
     except Unreadable:
         return None, None
     if source is None:
@@ -217,7 +242,7 @@ def _model(training: Training, kinds: Sorted, facts: Facts, follow: bool) -> mod
     if training.model is None:
         return None
     if not follow:
-        return None
+        return models.listed(training.model)
     return models.find(training.model, base=os.path.dirname(training.path or "") or ".", environ=facts.variables or {})
 
 

@@ -23,6 +23,7 @@ _RANKS = ("lora_rank", "lora_r")
     INFO,
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl lora8-te]: the 8 adapter layers stay nn.Linear",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl lora16-ao]: 21 layers converted, adapters among them",
+    'torchao 0.17.0..0.18.0 float8/float8_linear_utils.py "Dim sizes below certain thresholds": left in BF16',
     "https://github.com/meta-pytorch/torchtune/issues/2833",
 )
 def rank_decides_about_fp8(training: Training, outcome: Outcome) -> Iterator[Found]:
@@ -40,7 +41,7 @@ def rank_decides_about_fp8(training: Training, outcome: Outcome) -> Iterator[Fou
         return
     written = next((setting for name in _RANKS if (setting := training.get(name)) is not None), None)
     yield Found(
-        f"adapters of rank {rank} run in FP8, where they are slower than in BF16",
+        f"adapters of rank {rank} run in FP8, where casting costs more than it gains",
         written or training.thing("model"),
         "16 divides the rank, so that lora_A and lora_B are converted like any other Linear layer",
         notes=("a rank that 16 does not divide (8, 24, 40) leaves adapters in BF16",),

@@ -45,14 +45,13 @@ def gpu_without_fp8(asked: Asked, gpus: Sequence[Gpu], facts: Facts, outcome: Ou
     """
     if not asked.fp8:
         return
-    seen = facts.visible_gpus()
-    candidates = gpus if seen is None else seen
-    weak = [gpu for gpu in candidates if parse(gpu.compute_capability) < SMALLEST_CAPABILITY]
+    weak = _weak(gpus)
+    if 0 < len(weak) < len(gpus):
+        gpus = require_visible_gpus(facts)
+        weak = _weak(gpus)
     if not weak:
         return
-    mixed = len(weak) < len(candidates)
-    if mixed and seen is None:
-        raise Undecided("which of the GPUs the run sees", "variables")
+    mixed = len(weak) < len(gpus)
     happens = "Accelerate falls back to FP16, not BF16, with one line in the log"
     if outcome.error is not None and outcome.error.stage == "step":
         happens = f"the layers are converted and the first step fails: {outcome.error.message}"
@@ -68,6 +67,10 @@ def gpu_without_fp8(asked: Asked, gpus: Sequence[Gpu], facts: Facts, outcome: Ou
     )
 
 
+def _weak(gpus: Sequence[Gpu]) -> list[Gpu]:
+    return [gpu for gpu in gpus if parse(gpu.compute_capability) < SMALLEST_CAPABILITY]
+
+
 @rule(
     "FP702",
     "mxfp8-off-blackwell",
@@ -78,9 +81,7 @@ def gpu_without_fp8(asked: Asked, gpus: Sequence[Gpu], facts: Facts, outcome: Ou
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl mxfp8]: ValueError MXFP8 block scaling is not available",
     "https://github.com/NVIDIA/TransformerEngine/issues/2668",
 )
-def mxfp8_off_blackwell(
-    run: Run, accelerate: AccelerateConfig, gpus: Sequence[Gpu], outcome: Outcome
-) -> Iterator[Found]:
+def mxfp8_off_blackwell(run: Run, accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[Found]:
     """MXFP8 block scaling on a GPU that has none.
 
     Why it hurts: it needs compute capability 10.x (B200, B300). Hopper has none, and the RTX 50 series (12.0) is
@@ -95,9 +96,7 @@ def mxfp8_off_blackwell(
         return
     if not outcome.stack.does("accelerate", "recipe reads mxfp8"):
         return
-    seen = run.facts.visible_gpus()
-    if seen is None:
-        raise Undecided("which of the GPUs the run sees", "variables")
+    seen = require_visible_gpus(run.facts)
     can, message = mxfp8_support(run, outcome.stack)
     if can:
         return

@@ -283,7 +283,7 @@ def torchao_missing(asked: Asked, facts: Facts, outcome: Outcome) -> Iterator[Fo
     "https://github.com/pytorch/pytorch/blob/v2.10.0/torch/nn/functional.py",
     'torchao 0.18.0 workflows/float8/float8_tensor.py "from torch.nn.functional import ScalingType"',
 )
-def torchao_does_not_fit_torch(asked: Asked, packages: Mapping[str, str | None], outcome: Outcome) -> Iterator[Found]:
+def torchao_does_not_fit_torch(asked: Asked, facts: Facts, outcome: Outcome) -> Iterator[Found]:
     """torchao 0.18 under a torch older than 2.10: it cannot be imported.
 
     Why it hurts: Accelerate looks at names and versions only and takes it for installed. Where no backend is named it
@@ -293,18 +293,16 @@ def torchao_does_not_fit_torch(asked: Asked, packages: Mapping[str, str | None],
 
     Write instead: torch 2.10 or newer, or torchao 0.17.
     """
-    if not asked.fp8 or not packages.get("torchao") or not packages.get("torch"):
-        return
-    stack = outcome.stack
-    if not at_least(stack.version("torchao"), 0, 18) or at_least(stack.version("torch"), 2, 10):
-        return
     require_decided(asked, outcome)
-    if outcome.backend is None or outcome.backend.value != "AO":
+    error, stack = outcome.error, outcome.stack
+    if error is None and asked.fp8 and outcome.backend is not None and outcome.backend.value == "AO":
+        require_packages(facts)
+    if not asked.fp8 or error is None or "ScalingType" not in error.message:
         return
     yield Found(
         f"{stack.name('torchao')} does not fit {stack.name('torch')}: it needs torch 2.10",
         _place(asked),
-        "ImportError: cannot import name 'ScalingType' from 'torch.nn.functional'",
+        f"{error.type}: {error.message}",
         notes=() if asked.backend is not None else ("no backend is named, and Accelerate takes torchao first",),
         help="upgrade torch to 2.10 or newer, or install torchao 0.17",
     )

@@ -87,9 +87,11 @@ def fp8_copies_do_not_fit(
     needed = _needed(training, asked, model, facts, outcome)
     if needed is None or not runs_te(outcome):
         return
-    copies = FP8_COPIES * sum(layer.parameters for layer in model.linears()) / MIB
     memory = max((gpu.memory_mib or 0 for gpu in require_gpus(facts)), default=0)
-    if not needed <= memory < needed + copies:
+    if memory < needed or memory >= needed + FP8_COPIES * model.parameters / MIB:
+        return  # with room for copies of all parameters there is room for those of the layers
+    copies = FP8_COPIES * sum(layer.parameters for layer in model.linears()) / MIB
+    if memory >= needed + copies:
         return
     yield Found(
         f"FP8 needs {copies / 1024:,.0f} GiB more than BF16, and they are not there",

@@ -403,12 +403,11 @@ def e4m3_for_gradients(outcome: Outcome, asked: Asked) -> Iterator[Found]:
     "FP224",
     "e4m3-by-default",
     WARNING,
-    'accelerate 0.34.0..1.7.0 commands/launch.py "default=" "E4M3" !"E5M2": the default of --fp8_format',
-    "ran accelerate 1.8.1 [conformance file-te-1.8]: Transformer Engine gets E4M3",
+    'accelerate 0.34.0..1.8.0 commands/launch.py "default=" "E4M3" !"E5M2": the default of --fp8_format',
     "ran accelerate 1.3.0 [conformance file-te-1.3]: Transformer Engine gets E4M3",
 )
 def e4m3_by_default(outcome: Outcome, asked: Asked, packages: object) -> Iterator[Found]:
-    """accelerate 1.8 and older launch FP8 with E4M3 for the gradients too, unless told otherwise.
+    """accelerate 1.8.0 and older launch FP8 with E4M3 for the gradients too, unless told otherwise.
 
     Why it hurts: the launcher's default is E4M3, that of the recipe itself is HYBRID. Nobody chose it, and it costs
     most gradients of the first step (FP223).

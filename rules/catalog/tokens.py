@@ -106,6 +106,7 @@ def tokens_vary(run: Run, training: Training, outcome: Outcome) -> Iterator[Foun
     WARNING,
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl batch-24-te]: 24 tokens end in the backward GEMM",
     'transformers 4.57.1..5.23.0 training_args.py "dataloader_drop_last": false by default',
+    'accelerate 1.0.1..1.15.0 data_loader.py "even_batches": on by default, several processes fill the last batch up',
     "https://github.com/NVIDIA/TransformerEngine/issues/1571",
 )
 def ragged_last_batch(run: Run, training: Training, outcome: Outcome) -> Iterator[Found]:

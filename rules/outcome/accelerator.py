@@ -77,7 +77,7 @@ def construct(
     if argument is not None and argument.value not in PRECISIONS:
         text = f"Unknown mixed_precision mode: {argument.value}. Choose between {list(PRECISIONS)}"
         raise Stop("accelerator", "ValueError", text, (argument,))
-    _check_deepspeed(run, stack, environment, kind)
+    _check_deepspeed(run, environment, kind)
     passed = _passed_handler(stack, environment, handed)
     no = Setting("no", Origin(default=stack.name("accelerate")))
     variable = environment.get("ACCELERATE_MIXED_PRECISION")
@@ -99,13 +99,10 @@ def construct(
     return state
 
 
-def _check_deepspeed(run: Run, stack: Stack, environment: Environment, kind: str) -> None:
+def _check_deepspeed(run: Run, environment: Environment, kind: str) -> None:
     """DeepSpeedPlugin.__post_init__: a DeepSpeed file beside other settings in the Accelerate file."""
     if kind != "DEEPSPEED":
         return
-    if stack.has("deepspeed") is False:
-        text = "DeepSpeed is not installed => run `pip install deepspeed` or build it from source."
-        raise Stop("accelerator", "ImportError", text)
     config = run.config_read
     if config is None:
         return
@@ -223,11 +220,9 @@ def _named_backend(stack: Stack, environment: Environment, state: Accelerator) -
 
 
 def _first(stack: Stack) -> Setting:
-    found = stack.first_backend()
-    if found is None:
-        text = "Tried to train with `fp8` and auto-detect backend, but no FP8-compatible backend was installed."
-        raise Stop("accelerator", "ImportError", text)
-    return Setting(found, Origin(code=f"{stack.name('accelerate')}, which takes the first one installed"))
+    return Setting(
+        stack.first_backend(), Origin(code=f"{stack.name('accelerate')}, which takes the first one installed")
+    )
 
 
 def _build(stack: Stack, environment: Environment, state: Accelerator, backend: Setting) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fp8check.rules.outcome import accelerator, launcher, prepare, step, trainer
+from fp8check.rules.outcome import accelerator, launcher, prepare, recipe, step, trainer
 from fp8check.rules.outcome.fsdp import apply_arguments, check_deepspeed, check_fsdp
 from fp8check.rules.outcome.stack import Stack
 from fp8check.rules.outcome.stop import Stop, Undecided
@@ -144,6 +144,8 @@ def predict(run: Run, world: Mapping[str, str] = NEWEST) -> Outcome:
 
 def _stages(run: Run, outcome: Outcome) -> None:
     stack = outcome.stack
+    if stack.does("accelerate", "imports torchao"):
+        recipe.import_torchao(stack, "launch" if run.launch.tool == "accelerate" else "accelerator")
     started = launcher.start(run, stack)
     outcome.environment = started.environment
     outcome.handed = trainer.hand_over(run, stack, started)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from fp8check.rules.outcome import layers, recipe
 from fp8check.rules.outcome.stop import Stop
 from fp8check.rules.settings.values import Origin, Setting
-from fp8check.rules.settings.versions import at_least, between
 
 if TYPE_CHECKING:
     from fp8check.rules.outcome.accelerator import Accelerator
@@ -177,7 +176,7 @@ def _torchao(run: Run, stack: Stack, state: Accelerator, prepared: Prepared) -> 
         raise Stop("prepare", "ImportError", text, (state.backend,))
     if state.handler is None:
         raise Stop("prepare", "AttributeError", "'NoneType' object has no attribute 'config'", (state.backend,))
-    _import_torchao(stack, state)
+    recipe.import_torchao(stack, "prepare", (state.backend,))
     if stack.does("accelerate", "torchao filter is broken"):
         text = "filter_linear_layers() got an unexpected keyword argument 'first_layer_name'"
         raise Stop("prepare", "TypeError", text, (state.backend,))
@@ -204,15 +203,6 @@ def _check_swapped_weights(state: Accelerator, prepared: Prepared) -> None:
     if state.distributed_type == "FSDP" and not state.is_fsdp2:
         text = "Expected all tensors to be on the same device, but got tensors is on cpu, different from other tensors"
         raise Stop("prepare", "RuntimeError", text, (gather, state.backend))
-
-
-def _import_torchao(stack: Stack, state: Accelerator) -> None:
-    """torchao.float8 of 0.18 imports a name that torch has from 2.10 on (seen with 0.18.0 on torch 2.8)."""
-    if stack.has("torchao") is None or stack.has("torch") is not True:
-        return
-    if at_least(stack.version("torchao"), 0, 18) and between(stack.version("torch"), (0,), (2, 10)):
-        text = "cannot import name 'ScalingType' from 'torch.nn.functional'"
-        raise Stop("prepare", "ImportError", text, (state.backend,))
 
 
 def _float8_config(state: Accelerator) -> Recipe:

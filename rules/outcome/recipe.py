@@ -74,12 +74,13 @@ def ao_handler(environment: Environment, stack: Stack, arguments: Mapping[str, o
     """AORecipeKwargs: its Float8LinearConfig, or None where the release leaves it to torchao's own defaults.
 
     Raises:
-        Stop: torchao is absent (from 1.13 on), or a variable is no truth value.
+        Stop: torchao is absent or does not import (both from 1.13 on), or a variable is no truth value.
     """
     config = arguments.get("config")
     if stack.does("accelerate", "torchao recipe has a config"):
         _require(stack.sees_torchao(), "TorchAO is not available. Please install it or use a different backend.")
         if config is None:
+            import_torchao(stack, "accelerator")
             return {
                 name: _flag(environment, name.upper(), arguments.get(name), True, stack)
                 for name in ("pad_inner_dim", "enable_fsdp_float8_all_gather")
@@ -87,6 +88,17 @@ def ao_handler(environment: Environment, stack: Stack, arguments: Mapping[str, o
     if isinstance(config, dict):
         return {name: Setting(value, Origin(code="the script")) for name, value in config.items()}
     return None
+
+
+def import_torchao(stack: Stack, stage: str, because: tuple[Setting, ...] = ()) -> None:
+    """Where Accelerate imports torchao.float8.
+
+    Raises:
+        Stop: the import fails.
+    """
+    if stack.torchao_breaks():
+        text = "cannot import name 'ScalingType' from 'torch.nn.functional'"
+        raise Stop(stage, "ImportError", text, because)
 
 
 def _require(available: bool | None, message: str) -> None:

@@ -1,8 +1,8 @@
 """What changed between releases, as data: every version bound of the model, each with its evidence.
 
 A behaviour holds from `since` to before `until`. The evidence names the file and symbol in the released wheel; the
-functions were compared over accelerate 0.34.0, 1.0.1, 1.3.0, 1.4.0, 1.5.2, 1.6.0, 1.7.0, 1.8.1, 1.9.0 to 1.15.0 and
-executed by tests/conformance on the stacks named there.
+functions were compared over accelerate 0.34.0, 1.0.1, 1.3.0, 1.4.0, 1.5.2, 1.6.0, 1.7.0, 1.8.0, 1.8.1, 1.9.0 to 1.15.0
+and executed by tests/conformance on the stacks named there. tests/outcome/test_releases.py has a run for each.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ ACCELERATE: Mapping[str, Bound] = {
     # commands/launch.py and utils/launch.py
     "launcher copies fp8_config": Bound((1, 4), _STILL, "commands/launch.py _validate_launch_command"),
     "fp8_config beats flags": Bound((1, 4), (1, 5), "commands/launch.py _validate_launch_command: plain setattr"),
-    "launcher defaults to E4M3": Bound(_ALWAYS, (1, 9), "commands/launch.py --fp8_format default"),
-    "launcher offers E5M2": Bound((1, 8), _STILL, "commands/launch.py --fp8_format choices"),
+    "launcher defaults to E4M3": Bound(_ALWAYS, (1, 8, 1), "commands/launch.py --fp8_format default"),
+    "launcher offers E5M2": Bound((1, 8, 1), _STILL, "commands/launch.py --fp8_format choices"),
     "launcher offers ao": Bound((1, 13), _STILL, "commands/launch.py --fp8_backend choices"),
     "launcher exports override whole": Bound(_ALWAYS, (1, 4), "utils/launch.py setup_fp8_env"),
     "launcher strips override": Bound((1, 4), (1, 5), "utils/launch.py setup_fp8_env: value.strip('()')"),
@@ -55,7 +55,7 @@ ACCELERATE: Mapping[str, Bound] = {
     "backend from the environment": Bound((1, 9), _STILL, "accelerator.py fp8_backend, FP8BackendType"),
     "megatron skips conversion": Bound((1, 13), _STILL, "accelerator.py prepare"),
     # utils/dataclasses.py
-    "recipe accepts E5M2": Bound((1, 8), _STILL, "utils/dataclasses.py FP8Format"),
+    "recipe accepts E5M2": Bound((1, 8, 1), _STILL, "utils/dataclasses.py FP8Format"),
     "recipe reads mxfp8": Bound((1, 11), _STILL, "utils/dataclasses.py TERecipeKwargs"),
     "torchao recipe has a config": Bound(
         (1, 13), _STILL, "utils/dataclasses.py AORecipeKwargs.__post_init__; commands/launch.py --fp8_pad_inner_dim"
@@ -63,6 +63,7 @@ ACCELERATE: Mapping[str, Bound] = {
     # utils/transformer_engine.py and utils/ao.py
     "mxfp8 check by attribute": Bound((1, 11), (1, 13), "utils/transformer_engine.py: te.fp8.check_mxfp8_support"),
     "mxfp8 check by import": Bound((1, 13), _STILL, "utils/transformer_engine.py: from transformer_engine.pytorch.fp8"),
+    "imports torchao": Bound((1, 4), (1, 7), "utils/ao.py, where torchao is installed: at the top of the module"),
     "torchao filter is broken": Bound((1, 4), (1, 6), "utils/ao.py: filter_linear_layers(first_layer_name=...)"),
 }
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fp8check.rules.facts import UNKNOWN
 from fp8check.rules.outcome import releases
 from fp8check.rules.outcome.stop import Undecided
-from fp8check.rules.settings.versions import NEWEST, between, parse, parsed
+from fp8check.rules.settings.versions import NEWEST, at_least, between, parse, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,6 +90,15 @@ class Stack:
             return installed
         return not between(self.version("torchao"), (0,), OLDEST_TORCHAO)
 
+    def torchao_breaks(self) -> bool:
+        """Whether importing torchao.float8 raises: 0.18 wants a name that torch has from 2.10 on.
+
+        Seen with torchao 0.18.0 on torch 2.8; the name is absent from the wheel of 2.9.1, and in that of 2.10.0.
+        """
+        if not self.has("torchao") or not self.has("torch"):
+            return False
+        return at_least(self.version("torchao"), 0, 18) and not at_least(self.version("torch"), 2, 10)
+
     def sees_msamp(self) -> bool | None:
         """accelerate.utils.is_msamp_available()."""
         return self.has("msamp")
@@ -101,19 +110,20 @@ class Stack:
             answers.append(self.sees_torchao())
         return True if True in answers else None if None in answers else False
 
-    def first_backend(self) -> str | None:
+    def first_backend(self) -> str:
         """The backend that Accelerate picks where none is named: torchao, then Transformer Engine, then MS-AMP.
+
+        One of them is there: without any, Accelerator's state has raised before.
 
         Raises:
             Undecided: whether one of them is installed is not known.
         """
-        for backend, answer in (("AO", self.sees_torchao()), ("TE", self.sees_te()), ("MSAMP", self.sees_msamp())):
-            if answer is None:
-                raise Undecided(
-                    "no backend is named, and which FP8 packages are installed is not known: Accelerate takes torchao "
-                    "if it finds it, else Transformer Engine, else MS-AMP",
-                    "packages",
-                )
-            if answer:
-                return backend
-        return None
+        answers = {"AO": self.sees_torchao(), "TE": self.sees_te(), "MSAMP": self.sees_msamp()}
+        first = next(backend for backend, answer in answers.items() if answer is not False)
+        if answers[first] is None:
+            raise Undecided(
+                "no backend is named, and which FP8 packages are installed is not known: Accelerate takes torchao if "
+                "it finds it, else Transformer Engine, else MS-AMP",
+                "packages",
+            )
+        return first

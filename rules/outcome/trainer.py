@@ -84,6 +84,11 @@ def _training_arguments(run: Run, stack: Stack, environment: Environment) -> Han
     fp16, bf16 = training.get("fp16"), training.get("bf16")
     if fp16 is not None and bf16 is not None and fp16.value and bf16.value:
         raise Stop("arguments", "ValueError", "At most one of fp16 and bf16 can be True, but not both", (fp16, bf16))
+    deepspeed = training.thing("deepspeed")
+    if deepspeed is not None and deepspeed.value and stack.has("deepspeed") is False:
+        # integrations/deepspeed.py HfDeepSpeedConfig.__init__: dep_version_check("deepspeed"), 4.57.1 and 5.23.0
+        text = "The 'deepspeed>=0.9.3' distribution was not found and is required by this application."
+        raise Stop("arguments", "PackageNotFoundError", text, (deepspeed,))
     flag = precision_flag(run, stack)
     before = environment.get("ACCELERATE_MIXED_PRECISION")
     if stack.does("transformers", "arguments rewrite the environment"):

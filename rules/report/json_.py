@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fp8check.rules.outcome.speed import predict_speed
 from fp8check.rules.report.fingerprint import fingerprints, pointer
+from fp8check.rules.report.text import summary
 from fp8check.rules.report.verdict import DOCS, SCHEMA
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def as_data(report: Report) -> dict[str, object]:
         "files": [
             {"path": document.path, "kind": document.kind, "dialect": document.dialect} for document in report.documents
         ],
+        "summary": summary(report),
         "outcome": _common(report),
         "findings": [_finding(one, mark, report) for one, mark in zip(report.findings, marks, strict=True)],
         "undecided": [one.as_dict() for one in report.undecided],

@@ -1,0 +1,448 @@
+"""What changed between releases: a run for every bound, and what comes of it on both sides.
+
+What is expected is what the released packages did (tests/conformance, docs/evidence), or what the wheels of both
+releases say where no machine at hand could run it. The table is complete, and depends on every bound: two tests see
+to that.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+from unittest import mock
+
+import pytest
+
+from fp8check.rules.outcome.stack import Stack
+from fp8check.rules.settings.versions import at_least, between, parse
+from tests.mutation import TABLES
+from tests.outcome.seen import AO, DDP, DEEPSPEED, FSDP, ONE, SHELL, TE, outcome_of, script, seen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fp8check.rules.outcome.releases import Bound
+
+PYTHON = {"launch": "python train.py", "variables": SHELL}
+TORCHAO = {"launch": "python train.py", "variables": {**SHELL, "ACCELERATE_FP8_BACKEND": "AO"}}
+FLAGS = "accelerate launch --mixed_precision fp8"
+FILE = "accelerate launch --config_file accel.yaml"
+BASE = {"torch": "2.13.0", "accelerate": "1.15.0", "transformers": "5.23.0", "transformer_engine": "2.8.0"}
+BOTH = {**BASE, "torchao": "0.18.0"}
+HEADER = {"training": "output_dir: out\n"}
+DEFAULT = "HYBRID 1024 max"
+# Brackets make it a string in YAML, which 1.4 to 1.7 can launch with.
+TEXT = '  override_linear_precision: "(false, false, false)"\n'
+LLAMAFACTORY = {
+    "trainer": "llamafactory",
+    "training": "stage: sft\nfinetuning_type: full\nbf16: true\nfp8: true\nfp8_backend: te\n"
+    "disable_gradient_checkpointing: true\n",
+    "launch": "python train.py",
+}
+TRL = {**PYTHON, "trainer": "trl"}
+
+
+class Row(NamedTuple):
+    """One run; `happens` says what comes of it with each release of the package.
+
+    `shows` names what is looked at instead of the outcome: a variable of the training process, or "fp8_enabled".
+    """
+
+    package: str
+    behaviour: str
+    run: Mapping[str, object]
+    happens: Mapping[str, str]
+    shows: str = ""
+
+
+def accelerate(behaviour: str, run: Mapping[str, object], shows: str = "", /, **happens: str) -> Row:
+    """A row of Accelerate; the releases are written v1_8_1."""
+    return Row("accelerate", behaviour, run, _releases(happens), shows)
+
+
+def transformers(behaviour: str, run: Mapping[str, object], shows: str = "", /, **happens: str) -> Row:
+    """A row of transformers."""
+    return Row("transformers", behaviour, run, _releases(happens), shows)
+
+
+def engine(behaviour: str, run: Mapping[str, object], /, **happens: str) -> Row:
+    """A row of Transformer Engine."""
+    return Row("transformer_engine", behaviour, run, _releases(happens))
+
+
+def _releases(happens: Mapping[str, str]) -> dict[str, str]:
+    return {name.removeprefix("v").replace("_", "."): text for name, text in happens.items()}
+
+
+ROWS = [
+    accelerate(
+        "launcher copies fp8_config",
+        {
+            "accelerate": f"{DDP}{TE}  fp8_format: HYBRID\n  amax_history_len: 16\n  amax_compute_algo: max\n{TEXT}",
+            "script": script("fp8", 'FP8RecipeKwargs(backend="TE")'),
+        },
+        v1_3_0="fp8 TE all E4M3 1024 max",
+        v1_4_0="fp8 TE all HYBRID 16 max",
+    ),
+    accelerate(
+        "fp8_config beats flags",
+        {"accelerate": f"{ONE}{TE}  fp8_format: E4M3\n{TEXT}", "launch": f"{FILE} --fp8_format HYBRID train.py"},
+        "ACCELERATE_FP8_FORMAT",
+        v1_3_0="HYBRID",
+        v1_4_0="E4M3",
+        v1_5_2="HYBRID",
+    ),
+    accelerate(
+        "launcher defaults to E4M3",
+        {"accelerate": f"{DDP}{TE}", "script": script("fp8", "TERecipeKwargs()")},
+        v1_8_0="fp8 TE all E4M3 1024 max",
+        v1_8_1=f"fp8 TE all {DEFAULT}",
+    ),
+    accelerate(
+        "launcher offers E5M2",
+        {
+            "launch": f"{FLAGS} --multi_gpu --fp8_format E5M2 train.py",
+            "script": script("fp8", "TERecipeKwargs()"),
+            "gpus": 2,
+        },
+        v1_8_0="SystemExit (launch)",
+        v1_8_1="ValidationError (prepare)",
+    ),
+    accelerate(
+        "launcher offers ao",
+        {"launch": f"{FLAGS} --fp8_backend ao train.py"},
+        v1_12_0="SystemExit (launch)",
+        v1_13_0="ValueError (accelerator)",
+    ),
+    accelerate(
+        "launcher exports override whole",
+        {
+            "launch": f"{FLAGS} --fp8_override_linear_precision false,false,true train.py",
+            "stack": {**BASE, "transformer_engine": "1.11.0"},
+        },
+        v1_3_0="fp8 TE all E4M3 1024 max",
+        v1_4_0="AttributeError (launch)",
+    ),
+    accelerate(
+        "launcher strips override",
+        {"accelerate": f"{DDP}{TE}"},
+        v1_3_0="fp8 TE all E4M3 1024 max",
+        v1_4_0="AttributeError (launch)",
+        v1_5_2="fp8 None none",
+    ),
+    accelerate(
+        "launcher exports override raw",
+        {"accelerate": f"{ONE}{TE}"},
+        v1_4_0="AttributeError (launch)",
+        v1_5_2="TypeError (launch)",
+        v1_8_1="TypeError (launch)",
+        v1_9_0=f"fp8 TE all {DEFAULT}",
+    ),
+    accelerate(
+        "fsdp2 exists",
+        {
+            "accelerate": FSDP.replace("fp8", "bf16") + "fsdp_config: {fsdp_version: 2}\n",
+            "script": script(prepared="model"),
+        },
+        v1_5_2="bf16 None none",
+        v1_6_0="ValueError (prepare)",
+    ),
+    accelerate(
+        "torchao counts as fp8 library",
+        {"launch": f"{FLAGS} train.py", "stack": {"transformers": "4.57.1", "torchao": "0.18.0"}},
+        v1_3_0="RuntimeError (launch)",
+        v1_4_0="AttributeError (launch)",
+    ),
+    accelerate(
+        "capability needs a gpu",
+        {**PYTHON, "gpu": "none"},
+        v1_4_0="RuntimeError (accelerator)",
+        v1_5_0="fp8 None none",
+    ),
+    accelerate(
+        "deepspeed keeps fp8",
+        {
+            "accelerate": f"{DEEPSPEED}{TE}  fp8_format: E4M3\n  amax_history_len: 16\n",
+            "stack": {**BASE, "deepspeed": "0.19.8"},
+        },
+        v1_10_1=f"bf16 TE all {DEFAULT}",
+        v1_11_0=f"fp8 TE all {DEFAULT}",
+    ),
+    accelerate(
+        "one recipe class",
+        {**PYTHON, "script": script("fp8", "TERecipeKwargs(amax_history_len=16)")},
+        v1_3_0="ImportError (accelerator)",
+        v1_4_0="fp8 TE all HYBRID 16 max",
+    ),
+    accelerate(
+        "automatic handler is not counted",
+        {**PYTHON, "script": script("fp8")},
+        v1_3_0=f"fp8 TE all {DEFAULT}",
+        v1_4_0="fp8 None none",
+        v1_7_0="fp8 None none",
+        v1_8_1=f"fp8 TE all {DEFAULT}",
+    ),
+    accelerate(
+        "fp8_enabled attribute",
+        {"launch": "python train.py", "script": script("fp8"), "gpu": "8.0"},
+        "fp8_enabled",
+        v1_7_0="None",
+        v1_8_1="True",
+    ),
+    accelerate(
+        "handler needs the argument",
+        {**PYTHON, "script": script(handler='FP8RecipeKwargs(backend="TE")')},
+        v1_3_0=f"fp8 TE all {DEFAULT}",
+        v1_4_0="ValueError (accelerator)",
+        v1_8_1="ValueError (accelerator)",
+        v1_9_0=f"fp8 TE all {DEFAULT}",
+    ),
+    accelerate(
+        "torchao needs fsdp",
+        {**TORCHAO, "script": script("fp8"), "stack": BOTH},
+        v1_7_0="fp8 None none",
+        v1_8_1="AttributeError (accelerator)",
+        v1_9_0="fp8 AO some",
+    ),
+    accelerate(
+        "torchao refuses ram efficient loading",
+        {
+            "accelerate": f"{FSDP}{AO}fsdp_config: {{fsdp_version: 1}}\n",
+            "script": script("fp8", "AORecipeKwargs()"),
+            "stack": BOTH,
+        },
+        v1_7_0="fp8 AO some",
+        v1_8_1="ValueError (accelerator)",
+    ),
+    accelerate(
+        "backend from the environment",
+        {"launch": "python train.py", "variables": {**SHELL, "ACCELERATE_MIXED_PRECISION": "bf16"}},
+        v1_8_1="bf16 None none",
+        v1_9_0=f"bf16 TE all {DEFAULT}",
+    ),
+    accelerate(
+        "megatron skips conversion",
+        {"accelerate": f"distributed_type: MEGATRON_LM\nnum_processes: 2\nmixed_precision: fp8\n{TE}"},
+        v1_12_0=f"fp8 TE all {DEFAULT}",
+        v1_13_0="fp8 TE none",
+    ),
+    accelerate(
+        "recipe accepts E5M2",
+        {
+            "launch": "python train.py",
+            "variables": {**SHELL, "ACCELERATE_FP8_FORMAT": "E5M2"},
+            "script": script("fp8", "TERecipeKwargs()"),
+        },
+        v1_8_0="ValueError (accelerator)",
+        v1_8_1="ValidationError (prepare)",
+    ),
+    accelerate(
+        "recipe reads mxfp8",
+        {
+            "launch": "python train.py",
+            "variables": {**SHELL, "ACCELERATE_FP8_USE_MXFP8_BLOCK_SCALING": "true"},
+            "gpu": "10.0",
+        },
+        v1_10_1=f"fp8 TE all {DEFAULT}",
+        v1_11_0="fp8 TE all E4M3",
+    ),
+    accelerate(
+        "torchao recipe has a config",
+        {**TORCHAO, "stack": BOTH},
+        v1_12_0="fp8 AO some",
+        v1_13_0="fp8 AO some gathered",
+    ),
+    accelerate(
+        "mxfp8 check by attribute",
+        {**PYTHON, "stack": {**BASE, "transformer_engine": "2.9.0"}},
+        v1_10_1=f"fp8 TE all {DEFAULT}",
+        v1_11_0="AttributeError (prepare)",
+        v1_12_0="AttributeError (prepare)",
+        v1_13_0=f"fp8 TE all {DEFAULT}",
+    ),
+    accelerate(
+        "mxfp8 check by import",
+        {**PYTHON, "stack": {**BASE, "transformer_engine": "1.11.0"}},
+        v1_10_1=f"fp8 TE all {DEFAULT}",
+        v1_12_0="AttributeError (prepare)",
+        v1_13_0="ImportError (prepare)",
+    ),
+    accelerate(
+        "imports torchao",
+        {
+            "launch": "python train.py",
+            "stack": {"torch": "2.8.0", "torchao": "0.18.0", "transformers": "4.57.1"},
+        },
+        v1_3_0="no None none",
+        v1_4_0="ImportError (accelerator)",
+        v1_6_0="ImportError (accelerator)",
+        v1_7_0="no None none",
+    ),
+    accelerate(
+        "torchao filter is broken",
+        {**TORCHAO, "script": script("fp8", "AORecipeKwargs()"), "stack": BOTH},
+        v1_3_0="ImportError (accelerator)",
+        v1_4_0="TypeError (prepare)",
+        v1_5_2="TypeError (prepare)",
+        v1_6_0="fp8 AO some",
+    ),
+    transformers(
+        "arguments rewrite the environment",
+        {**PYTHON, "training": "output_dir: out\nbf16: true\n"},
+        "ACCELERATE_MIXED_PRECISION",
+        v4_57_1="bf16",
+        v5_0_0="fp8",
+    ),
+    transformers(
+        "trainer passes handlers",
+        {**LLAMAFACTORY, "stack": {**BASE, "accelerate": "1.11.0", "llamafactory": "0.9.5"}},
+        v5_2_0="fp8 TE all HYBRID 16 max",
+        v5_3_0="bf16 NO none",
+    ),
+    transformers(
+        "fsdp keeps fp8 model and optimizer together",
+        {"accelerate": f"{FSDP}{TE}fsdp_config: {{fsdp_version: 1}}\n", **HEADER},
+        v4_46_3="ValueError (prepare)",
+        v4_47_1=f"fp8 TE all {DEFAULT}",
+        v5_2_0=f"fp8 TE all {DEFAULT}",
+        v5_3_0="ValueError (prepare)",
+    ),
+    transformers(
+        "fsdp2 is the default",
+        {"accelerate": f"{DDP}{TE}", "training": "output_dir: out\nfsdp: full_shard\n"},
+        v5_9_0="ValueError (prepare)",
+        v5_10_0="fp8 TE none",
+    ),
+    transformers(
+        "checkpoints a plain function",
+        {
+            **LLAMAFACTORY,
+            "training": "stage: sft\nfinetuning_type: full\nbf16: true\n",
+            "stack": {**BASE, "llamafactory": "0.9.5"},
+        },
+        v5_22_0="bf16 NO none",
+        v5_23_0="AttributeError (step)",
+    ),
+    transformers(
+        "checkpointing is not reentrant",
+        {**PYTHON, "training": "output_dir: out\ngradient_checkpointing: true\n"},
+        v4_57_1=f"fp8 TE all {DEFAULT}, recomputed without FP8",
+        v5_0_0="CheckpointError (step)",
+    ),
+    Row(
+        "llamafactory",
+        "knows fp8",
+        {**LLAMAFACTORY, "stack": {**BASE, "accelerate": "1.7.0", "transformers": "4.53.3"}},
+        {"0.9.3": "ValueError (arguments)", "0.9.4": "bf16 None none"},
+    ),
+    Row(
+        "llamafactory",
+        "configures fp8",
+        {**LLAMAFACTORY, "stack": {**BASE, "accelerate": "1.10.1", "transformers": "4.57.1"}},
+        {"0.9.4": "bf16 NO none", "0.9.5": "fp8 TE all HYBRID 16 max"},
+    ),
+    engine("has check_mxfp8_support", PYTHON, v1_13_0="ImportError (prepare)", v2_1_0=f"fp8 TE all {DEFAULT}"),
+    engine(
+        "imports fp8 module",
+        {**PYTHON, "stack": {**BASE, "accelerate": "1.12.0"}},
+        v2_8_0=f"fp8 TE all {DEFAULT}",
+        v2_9_0="AttributeError (prepare)",
+    ),
+    engine(
+        "has override_linear_precision",
+        {
+            "accelerate": f"{ONE}{TE}  override_linear_precision: [false, false, true]\n",
+            "stack": {**BASE, "accelerate": "1.10.1"},
+        },
+        v1_13_0=f"fp8 TE all {DEFAULT} without wgrad",
+        v2_1_0=f"fp8 TE all {DEFAULT}",
+    ),
+    engine(
+        "mxfp8 below sm120 only",
+        {"accelerate": f"{ONE}{TE}  use_mxfp8_block_scaling: true\n", "gpu": "12.0"},
+        v2_5_0="fp8 TE all E4M3",
+        v2_6_0="ValueError (prepare)",
+    ),
+    engine(
+        "checks raise RuntimeError",
+        {**PYTHON, "gpu": "8.0"},
+        v2_13_0="AssertionError (step)",
+        v2_14_0="RuntimeError (step)",
+    ),
+    engine(
+        "metapackage has no dependencies",
+        {**PYTHON, "transformer_engine": {"core": None, "torch_extension": None}},
+        v2_8_0="FileNotFoundError (prepare)",
+        v2_9_0="RuntimeError (prepare)",
+    ),
+    # Before 2.9 nothing checks it: what cuBLASLt makes of it was never seen.
+    engine(
+        "checks the leading dimension",
+        {**PYTHON, "tokens": 24},
+        v2_8_0=f"fp8 TE all {DEFAULT}",
+        v2_9_0="RuntimeError (step)",
+    ),
+    Row(
+        "trl",
+        "checkpoints by default",
+        {**TRL, "training": "output_dir: out\nbf16: false\n", "stack": {**BASE, "transformers": "4.57.1"}},
+        {"0.21.0": f"fp8 TE all {DEFAULT}", "0.22.0": f"fp8 TE all {DEFAULT}, recomputed without FP8"},
+    ),
+    Row(
+        "trl",
+        "checkpointing is not reentrant",
+        {**TRL, "training": "output_dir: out\nbf16: false\n", "stack": {**BASE, "transformers": "4.57.1"}},
+        {"0.27.0": f"fp8 TE all {DEFAULT}, recomputed without FP8", "0.28.0": "CheckpointError (step)"},
+    ),
+    Row(
+        "trl",
+        "bf16 is on by default",
+        {**TRL, "training": "output_dir: out\ngradient_checkpointing: false\n"},
+        {"0.18.2": f"fp8 TE all {DEFAULT}", "0.19.0": f"bf16 TE all {DEFAULT}"},
+    ),
+]
+# What no prediction asks for: a rule words its finding by it (tests/catalog/cases/FP108.yaml).
+OF_RULES = {
+    ("transformers", "trainer passes mixed_precision"),
+    ("transformer_engine", "refuses compiled delayed scaling"),
+}
+
+
+def result(row: Row, release: str) -> str:
+    """What comes of the row's run with that release."""
+    stack = row.run.get("stack", BASE)
+    assert isinstance(stack, dict)
+    outcome = outcome_of({**row.run, "stack": {**stack, row.package: release}})
+    if row.shows == "fp8_enabled":
+        return str(outcome.fp8_enabled)
+    return str(outcome.environment[row.shows].value) if row.shows else seen(outcome)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.package}: {row.behaviour}")
+def test_both_sides_of_a_bound(row: Row) -> None:
+    assert {release: result(row, release) for release in row.happens} == row.happens
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.package}: {row.behaviour}")
+@pytest.mark.parametrize("always", [False, True])
+def test_a_row_depends_on_its_bound(row: Row, always: bool) -> None:
+    real = Stack.does
+
+    def does(self: Stack, package: str, behaviour: str) -> bool:
+        return always if (package, behaviour) == (row.package, row.behaviour) else real(self, package, behaviour)
+
+    with mock.patch.object(Stack, "does", does):
+        assert {release: result(row, release) for release in row.happens} != row.happens
+
+
+BOUNDS = [(package, name, bound) for package, table in TABLES.items() for name, bound in table.items()]
+
+
+@pytest.mark.parametrize(("package", "behaviour", "bound"), BOUNDS, ids=str)
+def test_every_bound_has_its_row(package: str, behaviour: str, bound: Bound) -> None:
+    if (package, behaviour) in OF_RULES:
+        return
+    (row,) = [one for one in ROWS if (one.package, one.behaviour) == (package, behaviour)]
+    releases = [parse(release) for release in row.happens]
+    assert any(between(release, bound.since, bound.until) for release in releases)
+    assert bound.since == (0,) or any(not at_least(release, *bound.since) for release in releases)
+    assert bound.until == (9999,) or any(at_least(release, *bound.until) for release in releases)

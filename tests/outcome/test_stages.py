@@ -1,0 +1,304 @@
+"""Where a run ends, and what it trains: one case for each thing that a stage decides.
+
+The releases that change a stage are in test_releases.py; what the launcher, the trainer, Accelerator and the first
+step do alike in all of them is here.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fp8check.rules.outcome.matrix import describe
+from tests.outcome.seen import AO, DDP, DEEPSPEED, FSDP, ONE, SHELL, TE, outcome_of, script, seen
+
+FLAGS = "accelerate launch --mixed_precision fp8"
+PYTHON = {"launch": "python train.py", "variables": SHELL}
+NEWEST = {"torch": "2.13.0", "accelerate": "1.15.0", "transformers": "5.23.0", "transformer_engine": "2.9.0"}
+BOTH = {**NEWEST, "torchao": "0.18.0"}
+BEFORE = {"accelerate": "1.3.0", "transformers": "4.49.0", "transformer_engine": "2.1.0"}
+WITH_DEEPSPEED = {**BOTH, "deepspeed": "0.19.8"}
+MSAMP = {"accelerate": "1.15.0", "transformers": "5.23.0", "msamp": "0.4.0"}
+DEFAULT = "fp8 TE all HYBRID 1024 max"
+
+
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    [
+        ({"launch": f"{FLAGS} --fp8_override_linear_precision false,maybe,true t.py"}, "SystemExit (launch)"),
+        ({"launch": f"{FLAGS} --fp8_recipe delayed t.py"}, "SystemExit (launch)"),
+        ({"launch": f"{FLAGS} --multi_gpu --num_processes 1 t.py"}, "ValueError (launch)"),
+        ({"launch": f"{FLAGS} --num_processes 1 t.py", "gpus": 2}, DEFAULT),
+        ({"launch": f"{FLAGS} --use_deepspeed t.py"}, "ImportError (launch)"),
+        ({"launch": f"{FLAGS} --use_fsdp --fsdp_version 2 t.py"}, "fp8 TE none"),
+        ({"launch": f"{FLAGS} --cpu t.py"}, DEFAULT),
+        ({"launch": "accelerate launch --config_file other.yaml t.py"}, "undecided: the launch reads other.yaml"),
+        ({"accelerate": "mixed_precision: fp8\n"}, "ValueError (launch)"),
+        ({"accelerate": f"{ONE}compute_environment: SOMEWHERE\n"}, "ValueError (launch)"),
+        ({"accelerate": "distributed_type: SOMETHING\n"}, "ValueError (launch)"),
+        ({"accelerate": DEEPSPEED}, "ImportError (launch)"),
+        ({"accelerate": "distributed_type: XLA\n"}, "undecided: distributed_type XLA is not modelled"),
+        ({"accelerate": "distributed_type: 'NO'\nfp16: true\n"}, "fp16 NO none"),
+        ({"accelerate": "distributed_type: 'NO'\n"}, "no NO none"),
+        ({"accelerate": ONE + TE + "  override_linear_precision: {fprop: true}\n"}, "KeyError (launch)"),
+        ({"accelerate": ONE + TE + "  override_linear_precision: [false]\n"}, "IndexError (launch)"),
+        ({"accelerate": ONE + TE + "  override_linear_precision: false\n"}, "TypeError (launch)"),
+    ],
+)
+def test_the_launcher(case: dict[str, object], expected: str) -> None:
+    assert seen(outcome_of({"stack": NEWEST, **case})).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("key", "variable", "value"),
+    [
+        ("margin: 3", "ACCELERATE_FP8_MARGIN", "3"),
+        ("fp8_margin: 3", "ACCELERATE_FP8_MARGIN", "3"),
+        ("interval: 1", "ACCELERATE_FP8_MARGIN", "0"),
+        ("margin:", "ACCELERATE_FP8_MARGIN", None),
+        ("bogus: 7", "ACCELERATE_FP8_BOGUS", "7"),
+        ("fp8x: 7", "ACCELERATE_FP8X", None),
+    ],
+)
+def test_the_launcher_exports_a_key(key: str, variable: str, value: str | None) -> None:
+    environment = outcome_of({"stack": NEWEST, "accelerate": f"{ONE}{TE}  {key}\n"}).environment
+    assert (environment[variable].value if variable in environment else None) == value
+
+
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    [
+        ({"training": "bf16: true\nfp16: true\n"}, "ValueError (arguments)"),
+        ({"training": "fp16: true\n"}, "fp16 TE all HYBRID 1024 max"),
+        ({"training": "deepspeed: ds.json\n"}, "PackageNotFoundError (arguments)"),
+        ({"training": "fsdp: full_shard\n", "accelerate": f"{ONE}{TE}", "launch": None}, "ValueError (trainer)"),
+        (
+            {
+                "training": "fsdp: full_shard\nfsdp_config: {version: 1}\n",
+                "accelerate": f"{DDP}{TE}",
+                "launch": None,
+            },
+            "ValueError (prepare)",
+        ),
+        (
+            {"training": "fsdp: full_shard\nfsdp_config: {version: 2}\n", "accelerate": f"{DDP}{TE}", "launch": None},
+            "fp8 TE none",
+        ),
+        (
+            {
+                "training": "fsdp: full_shard\nfsdp_config: {version: 2, cpu_ram_efficient_loading: true}\n",
+                "accelerate": f"{DDP}{AO}",
+                "launch": None,
+                "stack": BOTH,
+            },
+            "ValueError (accelerator)",
+        ),
+        ({"training": "output_dir: out\n", "accelerate": f"{DEEPSPEED}{TE}", "launch": None}, "ValueError (step)"),
+        (
+            {"training": "bf16: true\n", "accelerate": f"{DEEPSPEED}{TE}", "launch": None},
+            "bf16 TE all HYBRID 1024 max",
+        ),
+        (
+            {
+                "training": "deepspeed: ds.json\n",
+                "deepspeed": json.dumps({"bf16": {"enabled": True}}),
+                "variables": {},
+            },
+            "ValueError (step)",
+        ),
+        (
+            {
+                "training": "deepspeed: ds.json\nfp16: true\n",
+                "deepspeed": json.dumps({"fp16": {"enabled": True}}),
+                "variables": {},
+            },
+            "fp16 NO none",
+        ),
+        (
+            {
+                "trainer": "llamafactory",
+                "training": "stage: sft\nfp8: true\nquantization_bit: 4\n",
+                "stack": {**NEWEST, "llamafactory": "0.9.5"},
+            },
+            "ValueError (arguments)",
+        ),
+        (
+            {
+                "trainer": "llamafactory",
+                "training": "stage: sft\nfinetuning_type: full\nfp8: true\n",
+                "stack": {**NEWEST, "transformers": "4.53.3", "accelerate": "1.7.0", "llamafactory": "0.9.3"},
+                "variables": {"ALLOW_EXTRA_ARGS": "1"},
+            },
+            "no None none",
+        ),
+        (
+            {
+                "trainer": "llamafactory",
+                "training": "stage: sft\nfp8: true\nfp8_backend: te\n",
+                "stack": {"accelerate": "1.10.1", "transformers": "4.57.1", "llamafactory": "0.9.5"},
+                "variables": {},
+            },
+            "ModuleNotFoundError (trainer)",
+        ),
+    ],
+)
+def test_the_trainer(case: dict[str, object], expected: str) -> None:
+    stack = NEWEST if expected == "PackageNotFoundError (arguments)" else {**NEWEST, "deepspeed": "0.19.8"}
+    assert seen(outcome_of({**PYTHON, "stack": stack, **case})) == expected
+
+
+AXOLOTL = "base_model: x\nbf16: true\nfp8: true\n"
+
+
+def test_axolotl_itself_refuses_the_gather_without_fsdp2() -> None:
+    text = f"{AXOLOTL}fp8_enable_fsdp_float8_all_gather: true\n"
+    error = outcome_of({"launch": "python t.py", "trainer": "axolotl", "training": text}).error
+    assert error is not None
+    assert (error.stage, error.type) == ("arguments", "ValueError")
+    assert "requires FSDP2" in error.message
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (AXOLOTL, "fp8 AO some"),
+        (f"{AXOLOTL}fp8_enable_fsdp_float8_all_gather: false\n", "fp8 AO some"),
+        (AXOLOTL.replace("fp8: true", "fp8: false"), "bf16 NO none"),
+    ],
+)
+def test_axolotl_passes_torchao_itself(text: str, expected: str) -> None:
+    stack = {"torch": "2.11.0", "accelerate": "1.13.0", "transformers": "5.16.1", "torchao": "0.17.0"}
+    outcome = outcome_of({"launch": "python t.py", "trainer": "axolotl", "training": text, "stack": stack})
+    assert seen(outcome) == expected
+    if expected != "bf16 NO none":
+        assert outcome.prepared.recipe is not None
+        assert outcome.prepared.recipe["recipe"].value == "tensorwise"
+        assert outcome.environment["ACCELERATE_MIXED_PRECISION"].value == "fp8"
+
+
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    [
+        ({"script": script("float8")}, "ValueError (accelerator)"),
+        ({"script": "Accelerator(mixed_precision=args.precision)\n"}, "undecided: train.py passes mixed_precision="),
+        ({"script": "import os\nos.environ['ACCELERATE_FP8_FORMAT'] = 'E4M3'\n" + script()}, "fp8 TE all E4M3"),
+        ({"script": script(prepared="model")}, "ValueError (prepare)"),
+        ({"script": script("fp8", "TERecipeKwargs()"), "stack": {"torchao": "0.18.0"}}, "ImportError (accelerator)"),
+        ({"script": script("bf16", "TERecipeKwargs()")}, "ValueError (accelerator)"),
+        ({"script": script("fp8", 'FP8RecipeKwargs(backend="AO")')}, "ValueError (accelerator)"),
+        ({"script": script("fp8", 'FP8RecipeKwargs(backend="te")')}, DEFAULT),
+        ({"script": script("fp8", "AORecipeKwargs(pad_inner_dim=False)"), "stack": BOTH}, "fp8 AO some gathered"),
+        ({"script": script("fp8", "MSAMPRecipeKwargs()"), "stack": MSAMP}, "fp8 MSAMP None"),
+        ({"script": script("fp8", 'MSAMPRecipeKwargs(opt_level="o2")'), "stack": MSAMP}, "ValueError (accelerator)"),
+        # 1.3 and before know one class for both.
+        ({"script": script("fp8", 'FP8RecipeKwargs(backend="AO")'), "stack": BEFORE}, "ValueError (accelerator)"),
+        ({"script": script("fp8", 'FP8RecipeKwargs(backend="msamp")'), "stack": BEFORE}, "ValueError (accelerator)"),
+        (
+            {
+                "script": script("fp8"),
+                "variables": {},
+                "stack": {"accelerate": "1.3.0", "transformers": "4.49.0", "msamp": "0.4.0"},
+            },
+            "fp8 MSAMP None",
+        ),
+        (
+            {
+                "script": script("fp8", 'FP8RecipeKwargs(backend="TE")'),
+                "stack": {"accelerate": "1.3.0", "transformers": "4.49.0", "msamp": "0.4.0"},
+            },
+            "ValueError (accelerator)",
+        ),
+    ],
+)
+def test_a_script_of_ones_own(case: dict[str, object], expected: str) -> None:
+    assert seen(outcome_of({**PYTHON, "stack": NEWEST, **case})).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    [
+        ({**PYTHON, "stack": {"accelerate": "1.15.0"}}, "ValueError (accelerator)"),
+        ({**PYTHON, "stack": {"transformer_engine": "2.9.0"}}, "undecided: accelerate is not installed"),
+        ({**PYTHON, "variables": {**SHELL, "ACCELERATE_FP8_BACKEND": "te"}}, "ValueError (accelerator)"),
+        ({**PYTHON, "variables": {**SHELL, "ACCELERATE_FP8_AMAX_COMPUTE_ALGO": "mean"}}, "ValueError (accelerator)"),
+        ({**PYTHON, "variables": {**SHELL, "ACCELERATE_FP8_AMAX_HISTORY_LEN": "16.0"}}, "ValueError (accelerator)"),
+        ({**PYTHON, "variables": {**SHELL, "ACCELERATE_FP8_OVERRIDE_FPROP": "a"}}, "ValueError (accelerator)"),
+        ({**PYTHON, "variables": {"ACCELERATE_MIXED_PRECISION": "fp8"}, "stack": MSAMP}, "fp8 MSAMP None"),
+        ({"accelerate": f"{ONE}fp8_config: {{backend: MSAMP}}\n"}, "ImportError (prepare)"),
+        ({"accelerate": f"{FSDP}fp8_config: {{backend: MSAMP}}\n"}, "NotImplementedError (accelerator)"),
+        (
+            {"accelerate": f"{DEEPSPEED.replace('1}', '3}')}fp8_config: {{backend: MSAMP}}\n", "stack": WITH_DEEPSPEED},
+            "NotImplementedError (accelerator)",
+        ),
+        (
+            {
+                "accelerate": DEEPSPEED.replace("zero_stage: 1", "deepspeed_config_file: ds.json") + TE,
+                "stack": WITH_DEEPSPEED,
+            },
+            "ValueError (accelerator)",
+        ),
+        (
+            {
+                "accelerate": DEEPSPEED.replace("zero_stage: 1", "deepspeed_config_file: ds.json") + TE,
+                "launch": f"{FLAGS} --config_file accel.yaml t.py",
+                "stack": WITH_DEEPSPEED,
+            },
+            DEFAULT,
+        ),
+        (
+            {
+                "accelerate": DEEPSPEED.replace("zero_stage: 1", "deepspeed_config_file: ds.json") + TE,
+                "launch": f"{FLAGS} --config_file accel.yaml t.py",
+                "deepspeed": json.dumps({"fp16": {"enabled": True}}),
+                "stack": WITH_DEEPSPEED,
+            },
+            "ValueError (accelerator)",
+        ),
+        ({"accelerate": f"{DEEPSPEED}{AO}", "stack": WITH_DEEPSPEED}, "RuntimeError (prepare)"),
+        ({"accelerate": f"{DEEPSPEED.replace('fp8', 'fp16')}", "stack": WITH_DEEPSPEED}, "fp16 NO none"),
+    ],
+)
+def test_accelerator(case: dict[str, object], expected: str) -> None:
+    assert seen(outcome_of({"stack": NEWEST, **case})) == expected
+
+
+TORCHAO = {"ACCELERATE_MIXED_PRECISION": "fp8", "ACCELERATE_FP8_BACKEND": "AO"}
+
+
+@pytest.mark.parametrize(
+    ("accelerate", "torch", "torchao", "expected"),
+    [
+        ("1.15.0", "2.8.0", "0.18.0", "ImportError (accelerator)"),
+        ("1.13.0", "2.9.1", "0.18.0", "ImportError (accelerator)"),
+        ("1.12.0", "2.8.0", "0.18.0", "ImportError (prepare)"),
+        ("1.12.0", "2.10.0", "0.18.0", "fp8 AO some"),
+        ("1.12.0", "2.8.0", "0.17.0", "fp8 AO some"),
+        ("1.12.0", "2.8.0", "0.6.0", "ValueError (accelerator)"),
+    ],
+)
+def test_where_torchao_is_imported(accelerate: str, torch: str, torchao: str, expected: str) -> None:
+    stack = {"accelerate": accelerate, "torch": torch, "torchao": torchao, "transformers": "4.57.1"}
+    assert seen(outcome_of({"launch": "python t.py", "variables": TORCHAO, "stack": stack})) == expected
+
+
+def test_a_release_that_imports_torchao_cannot_even_launch() -> None:
+    stack = {"accelerate": "1.6.0", "torch": "2.8.0", "torchao": "0.18.0", "transformers": "4.57.1"}
+    assert seen(outcome_of({"accelerate": ONE.replace("fp8", "bf16"), "stack": stack})) == "ImportError (launch)"
+
+
+def test_a_matrix_cell_that_is_not_known() -> None:
+    outcome = outcome_of({"accelerate": "distributed_type: TP\n", "stack": NEWEST})
+    assert describe(outcome) == ("not known: distributed_type TP is not modelled", False)
+
+
+def test_the_trace_leaves_out_variables_that_nothing_touched() -> None:
+    outcome = outcome_of({**PYTHON, "stack": NEWEST})
+    names = [name for name, _ in outcome.settings()]
+    assert "ACCELERATE_FP8_BACKEND" not in names
+    assert names[:2] == ["mixed_precision", "backend"]
+
+
+def test_the_trace_of_a_run_that_ends_at_its_launch() -> None:
+    outcome = outcome_of({"launch": f"{FLAGS} --fp8_backend TE t.py", "variables": {"HF_HOME": "x"}, "stack": NEWEST})
+    assert list(outcome.settings()) == []

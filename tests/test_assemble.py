@@ -1,0 +1,188 @@
+"""From files to runs: what a run is made of, and which files it names are read with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fp8check.rules.assemble import WrongFiles, assemble, parse_launch, sort
+from fp8check.rules.facts import Facts
+from fp8check.rules.outcome import predict
+from fp8check.rules.reading import Document, read
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fp8check.rules.assemble import Assembled
+
+FP8 = "distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config:\n  backend: TE\n"
+MODEL = '{"model_type": "llama", "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "vocab_size": 96, "num_attention_heads": 8}'
+
+
+def document(path: str, text: str, kind: str) -> Document:
+    one = read(path, text.encode())
+    one.kind = kind
+    return one
+
+
+def training(text: str = "output_dir: out\n", path: str = "train.yaml") -> Document:
+    return document(path, text, "training")
+
+
+def one(*documents: Document, launch: str | None = None, follow: bool = True, **variables: str) -> Assembled:
+    facts = Facts()
+    facts.packages = {}
+    facts.variables = variables
+    trainer = "transformers" if any(part.kind == "training" for part in documents) else None
+    (made,) = assemble(documents, facts, launch=parse_launch(launch), trainer=trainer, follow=follow)
+    return made
+
+
+def test_each_training_file_is_a_run_with_the_one_accelerate_file() -> None:
+    files = [training(path="a.yaml"), document("accel.yaml", FP8, "accelerate"), training(path="b.yaml")]
+    made = assemble(files, Facts())
+    assert [[part.path for part in run.documents] for run in made] == [
+        ["a.yaml", "accel.yaml"],
+        ["b.yaml", "accel.yaml"],
+    ]
+    assert {run.run.launch.tool for run in made} == {"accelerate"}
+    assert not any(run.run.launch.given for run in made)
+
+
+def test_without_an_accelerate_file_python_starts_the_run() -> None:
+    assert one(training()).run.launch.tool == "python"
+
+
+def test_two_accelerate_files_are_no_run() -> None:
+    files = [document(name, FP8, "accelerate") for name in ("a.yaml", "b.yaml")]
+    with pytest.raises(WrongFiles, match=r"more than one Accelerate file: a\.yaml, b\.yaml"):
+        assemble(files, Facts())
+
+
+def test_a_file_of_neither_kind_is_refused_unless_its_reader_is_named() -> None:
+    strange = read("x.yaml", b"colour: red\n")
+    with pytest.raises(WrongFiles, match=r"x\.yaml:1:1: this is neither"):
+        assemble([strange], Facts())
+    (made,) = assemble([strange], Facts(), trainer="trl")
+    assert made.run.training.value("colour") == "red"
+
+
+def test_the_dialect_tells_the_trainer_and_a_script_reads_the_rest() -> None:
+    text = "stage: sft\nfinetuning_type: full\nmodel_name_or_path: m\ndataset: d\ntemplate: t\n"
+    known = read("train.yaml", text.encode())
+    unknown = training("anything: 1\n")
+    unknown.dialect = "somebody's own"
+    made = assemble([known, unknown], Facts())
+    assert [run.run.training.trainer for run in made] == ["llamafactory", "script"]
+
+
+def test_kinds_are_sorted_in_their_order() -> None:
+    files = [training(path="b.yaml"), document("ds.json", "{}", "deepspeed"), training(path="a.yaml")]
+    assert [part.path for part in sort(files).training] == ["b.yaml", "a.yaml"]
+    assert [part.path for part in sort(files).deepspeed] == ["ds.json"]
+
+
+@pytest.mark.parametrize("name", ["default_config.yaml", "default_config.json"])
+def test_accelerate_launch_reads_the_machines_default(tmp_path: Path, name: str) -> None:
+    default = tmp_path / "accelerate" / name
+    default.parent.mkdir()
+    default.write_text('{"distributed_type": "NO", "mixed_precision": "fp8"}')
+    made = one(training(), launch="accelerate launch t.py", HF_HOME=str(tmp_path))
+    assert made.run.accelerate is not None
+    assert made.run.accelerate_is_default
+    assert [part.path for part in made.documents] == ["train.yaml", str(default)]
+
+
+@pytest.mark.parametrize("launch", ["accelerate launch t.py", "accelerate launch --config_file none.yaml t.py"])
+def test_there_may_be_no_file_to_read(tmp_path: Path, launch: str) -> None:
+    made = one(training(), launch=launch, XDG_CACHE_HOME=str(tmp_path))
+    assert (made.run.accelerate, made.run.accelerate_is_default) == (None, False)
+
+
+def test_the_file_that_the_launch_names_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(FP8)
+    made = one(training(), launch=f"accelerate launch --config_file {path} t.py")
+    assert made.run.accelerate is not None
+    assert made.run.accelerate.path == str(path)
+    assert not made.run.accelerate_is_default
+
+
+@pytest.mark.parametrize(("text", "kind"), [("", "NoneType"), ("- a\n", "list"), ("fp8\n", "str")])
+def test_a_default_file_that_holds_no_mapping_ends_the_launch(tmp_path: Path, text: str, kind: str) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    error = predict(one(launch=f"accelerate launch --config_file {path} t.py").run).error
+    assert error is not None
+    assert (error.stage, error.type) == ("launch", "AttributeError")
+    assert error.message == f"{kind!r} object has no attribute 'get'"
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_a_deepspeed_file_is_looked_for_beside_its_file_and_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beside: bool
+) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / ("sub/ds.json" if beside else "ds.json")).write_text('{"bf16": {"enabled": true}}')
+    monkeypatch.chdir(tmp_path)
+    made = one(training("output_dir: out\ndeepspeed: ds.json\n", "sub/train.yaml"))
+    assert made.run.deepspeed is not None
+    assert made.run.deepspeed.section("bf16").value("enabled") is True
+    assert len(made.documents) == 2
+
+
+def test_the_accelerate_file_names_a_deepspeed_file_too(tmp_path: Path) -> None:
+    (tmp_path / "ds.json").write_text("{}")
+    text = "distributed_type: DEEPSPEED\ndeepspeed_config: {deepspeed_config_file: ds.json}\n"
+    accelerate = document(str(tmp_path / "accel.yaml"), text, "accelerate")
+    assert one(training("deepspeed: {stage: 1}\n"), accelerate).run.deepspeed is not None
+    assert one(training(), document("accel.yaml", text, "accelerate")).run.deepspeed is None
+
+
+def test_a_deepspeed_file_that_was_given_is_taken() -> None:
+    made = one(training("deepspeed: other.json\n"), document("ds.json", '{"x": 1}', "deepspeed"))
+    assert made.run.deepspeed is not None
+    assert made.run.deepspeed.value("x") == 1
+
+
+def test_a_script_is_read_for_its_accelerator(tmp_path: Path) -> None:
+    path = tmp_path / "t.py"
+    path.write_text('accelerator = Accelerator(mixed_precision="fp8")\n')
+    made = one(launch=f"python {path}")
+    assert made.run.script.mixed_precision is not None
+    assert made.run.script.mixed_precision.value == "fp8"
+    (script,) = made.documents
+    assert (script.path, script.kind, script.line(1)) == (str(path), "script", path.read_text().strip())
+
+
+@pytest.mark.parametrize("content", [b"def broken(:\n", b"\xff\xfe\x00"])
+def test_a_script_that_cannot_be_read_is_passed_over(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "t.py"
+    path.write_bytes(content)
+    made = one(launch=f"python {path}")
+    assert made.run.script.source is None
+    assert made.documents == ()
+
+
+def test_nothing_is_followed_for_strangers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, text in (("ds.json", "{}"), ("config.json", MODEL), ("accel.yaml", FP8)):
+        (tmp_path / name).write_text(text)
+    text = f"deepspeed: ds.json\nmodel_name_or_path: {tmp_path}\n"
+    made = one(training(text), launch="accelerate launch --config_file accel.yaml t.py", follow=False)
+    assert (made.run.deepspeed, made.run.model, made.run.accelerate) == (None, None, None)
+    followed = one(training(text), launch="accelerate launch --config_file accel.yaml t.py").run
+    assert None not in (followed.deepspeed, followed.model, followed.accelerate)
+
+
+def test_a_models_configuration_may_be_given() -> None:
+    made = one(training("model_name_or_path: mine\n"), document("config.json", MODEL, "model"))
+    assert made.run.model is not None
+    assert made.run.model.name == "mine"
+    assert one(training(), document("config.json", "[]", "model")).run.model is None
+
+
+def test_a_launch_command_that_cannot_be_understood() -> None:
+    with pytest.raises(WrongFiles, match="cannot tell how 'make' starts a training run"):
+        parse_launch("make train")
