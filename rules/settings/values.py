@@ -73,10 +73,6 @@ class Section:
         """The mapping's node in its file, if it has one."""
         return self._node
 
-    def node_of(self, name: str) -> Node | None:
-        """The node of one entry, if the section comes from a file and has it."""
-        return self._node.get(name) if self._node is not None else None
-
     def get(self, name: str) -> Setting | None:
         """The setting of that name; None where the section does not have the key (a null is a Setting of None)."""
         if self._node is None:
@@ -95,7 +91,3 @@ class Section:
             return Section(self._node.get(name))
         inner = self._data.get(name)
         return Section(data=inner) if isinstance(inner, dict) else Section()
-
-    def data(self) -> object:
-        """The plain mapping, as the loader returns it."""
-        return self._node.data() if self._node is not None else dict(self._data)
