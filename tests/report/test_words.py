@@ -51,7 +51,10 @@ def finding(
             "fp8 with MS-AMP; whether its layers run in FP8 is not modelled",
         ),
         ({"accelerate": ONE + AO}, "fp8 · AO · tensorwise · some Linear layers · the converted weights are never"),
-        ({"launch": "python t.py", "variables": TORCHAO, "stack": BEFORE}, "fp8 · AO · tensorwise · some Linear layers"),
+        (
+            {"launch": "python t.py", "variables": TORCHAO, "stack": BEFORE},
+            "fp8 · AO · tensorwise · some Linear layers",
+        ),
         (
             {"launch": "python t.py", "variables": {**SHELL, "ACCELERATE_MIXED_PRECISION": "bf16"}},
             "bf16, with TE layers in FP8 · HYBRID, history 1024, max · all Linear layers",
@@ -99,7 +102,9 @@ def test_a_finding_with_a_place_alone() -> None:
 
 
 def test_control_characters_never_reach_the_terminal() -> None:
-    assert list(frame(finding(help_="\x1b[31mred\ttab"), {}, PLAIN)) == ["  = help: \N{REPLACEMENT CHARACTER}[31mred tab"]
+    assert list(frame(finding(help_="\x1b[31mred\ttab"), {}, PLAIN)) == [
+        "  = help: \N{REPLACEMENT CHARACTER}[31mred tab"
+    ]
 
 
 def test_a_place_in_a_script_has_no_pointer() -> None:
