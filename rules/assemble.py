@@ -113,7 +113,8 @@ def _one(
     if deepspeed is None and follow:
         deepspeed = _named_deepspeed(settings, config)
     script = _script(launch) if follow and not settings.is_huggingface else None
-    parts = (training, accelerate, deepspeed, _as_document(script.source) if script is not None else None)
+    source = script.source if script is not None else None
+    parts = (training, accelerate, deepspeed, _as_document(source) if source is not None else None)
     run = Run(
         launch=launch,
         facts=facts,
@@ -196,10 +197,8 @@ def _script(launch: Launch) -> Script | None:
     return Script.of(source) if source is not None else None
 
 
-def _as_document(source: ScriptSource | None) -> Document | None:
+def _as_document(source: ScriptSource) -> Document:
     """A script among the files of the run, so that a report can show its lines."""
-    if source is None:
-        return None
     document = Document(source.path, source.text, "python", None, loader="python")
     document.kind = "script"
     return document

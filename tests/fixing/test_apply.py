@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fp8check.rules.catalog import Finding
-from fp8check.rules.catalog.fixes import Fix, delete, replace, safe, unsafe
+from fp8check.rules.catalog.fixes import Fix, cut, delete, replace, safe, unsafe
 from fp8check.rules.fixing import Unfixable, edited, fix_all
 from fp8check.rules.reading import Document, read
+from fp8check.rules.reading.source import Source
 from fp8check.rules.report.verdict import Report
 from fp8check.rules.settings.values import Section, Setting
 from tests.runs import report_of
@@ -95,3 +96,9 @@ def test_a_fix_of_several_edits_is_made_whole_or_not_at_all() -> None:
     assert second is not None
     with pytest.raises(Unfixable, match="lines of its own"):
         edited((document,), safe(replace(first, 2), replace(second, 3)))
+
+
+def test_an_edit_after_which_the_file_cannot_be_read_is_refused() -> None:
+    text = "a: [1]\nb: 2\n"
+    with pytest.raises(Unfixable, match="could not be read any more"):
+        edited((read("f.yaml", text.encode()),), safe(cut(Source("f.yaml", text).span(3, 5))))

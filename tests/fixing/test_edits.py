@@ -165,6 +165,8 @@ def test_cut_a_comment(text: str, expected: str) -> None:
         ("a: 1\nn: 2\n", ("a",), "rename", "n is there already"),
         ("a: 1\n", ("a",), "delete", "the only entry"),
         ("b:\n  # why\n  a: 1\n", ("b", "a"), "delete", "the only entry"),
+        ("? a\n? b\n", ("a",), "replace", "the key has no colon"),
+        ("{a, b: {c: 1}}\n", ("a",), "replace", "the key has no colon"),
         ("c: |+\n  x\n\na: 1\n\nb: 2\n", ("a",), "delete", "would change something else"),
     ],
 )

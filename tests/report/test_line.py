@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from fp8check.rules.catalog import Finding
 from fp8check.rules.reading import Document
 from fp8check.rules.report.line import explain_line
+from fp8check.rules.report.verdict import Report
 from tests.runs import report_of
 
 ACCELERATE = "distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config:\n  backend: te\n\n  amax_history_length: 4\n"
@@ -36,6 +38,15 @@ def test_what_the_rules_say_of_a_line() -> None:
     lines = told(6)
     finding = next(position for position, line in enumerate(lines) if line.startswith("  FP202 "))
     assert lines[finding + 1].startswith("    help: ")
+
+
+def test_a_finding_that_needs_no_help_is_said_without() -> None:
+    report = report_of({"training": TRAINING, "accelerate": ACCELERATE})
+    node = report.documents[0].get("output_dir")
+    assert node is not None
+    one = Finding("FP000", "made-up", "info", "just so", node.key_span, "", (), (), "")
+    report = Report(**{**report.as_dict(), "findings": (one,)})  # type: ignore[arg-type]
+    assert list(explain_line(report, report.documents[0], 1))[1:] == ["  FP000 info: just so"]
 
 
 @pytest.mark.parametrize(

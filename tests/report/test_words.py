@@ -87,6 +87,13 @@ def test_quiet_says_what_was_found_and_no_more() -> None:
     assert text.render(Report(**{**report.as_dict(), "findings": ()}), PLAIN, quiet=True) == ""  # type: ignore[arg-type]
 
 
+def test_what_is_suppressed_is_counted() -> None:
+    accelerate = f"{ONE}{TE}  amax_history_length: 16  # fp8check: ignore[FP202] the wizard wrote it\n"
+    shown = text.render(report_of({"accelerate": accelerate}), PLAIN)
+    assert "FP202" not in shown
+    assert shown.endswith("; 1 suppressed\n") or "; 1 suppressed;" in shown
+
+
 def test_a_finding_of_no_file() -> None:
     one = finding(label="a label", related=(Related(None, "elsewhere"),), notes=("a note",), help_="do it")
     assert list(frame(one, {}, PLAIN)) == ["  = elsewhere", "  = a note", "  = a label", "  = help: do it"]
