@@ -24,6 +24,7 @@ Tells before the GPU hours are spent whether a training run will really train in
   fp8check                             check the runs that fp8check.toml or [tool.fp8check] names
   fp8check fix cfg.yaml accel.yaml     mend what can be mended safely; --diff shows it only
   fp8check env                         what is known of this machine; --json for facts.json
+  fp8check serve                       the HTTP service; fp8check --server URL asks one
   fp8check rules                       all rules
   fp8check rule FP101                  one rule: what it finds, why it hurts, what to write instead
 """

@@ -17,7 +17,9 @@ from fp8check.service.problems import Problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from fp8check.rules.assemble import Assembled
     from fp8check.rules.catalog import Rule
+    from fp8check.rules.evidence import Evidence
     from fp8check.rules.facts import Facts
     from fp8check.rules.report import Report
     from fp8check.service.question import Question
@@ -61,8 +63,24 @@ def answer(question: Question, own: Callable[[], Facts], format_: str) -> Answer
     return Answer(report, _body(question, reports, data, report, format_), counted(data))
 
 
+class Asked(NamedTuple):
+    """The runs that a question describes, and the rules that are to look at them."""
+
+    runs: list[Assembled]
+    rules: Sequence[Rule]
+
+
 def examined(question: Question, own: Callable[[], Facts]) -> list[Report]:
     """The reports, one a run.
+
+    Raises:
+        Problem: the files, the facts or an option cannot be understood.
+    """
+    return reported(assembled(question, own))
+
+
+def assembled(question: Question, own: Callable[[], Facts]) -> Asked:
+    """The runs that the question describes. Nothing is read but what was sent.
 
     Raises:
         Problem: the files, the facts or an option cannot be understood.
@@ -82,7 +100,12 @@ def examined(question: Question, own: Callable[[], Facts]) -> list[Report]:
         raise _bad_facts(error) from None
     for script in [file for file in question.files if file.is_script][:1]:
         runs = [with_script(one, script.name, script.content()) for one in runs]
-    return examine_all(((one.run, one.documents) for one in runs), rules)
+    return Asked(runs, rules)
+
+
+def reported(asked: Asked, evidence: Sequence[Evidence | None] = ()) -> list[Report]:
+    """The reports, one a run; `evidence` is what a probe saw of each run, where there was one."""
+    return examine_all(((one.run, one.documents) for one in asked.runs), asked.rules, evidence=evidence)
 
 
 def _facts(question: Question, own: Callable[[], Facts]) -> Facts:

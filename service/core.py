@@ -13,10 +13,12 @@ import structlog
 from fp8check.rules import facts as machine
 from fp8check.service import checking, child
 from fp8check.service.cache import AnswerCache, Entry, entry_of
+from fp8check.service.formats import CHECKED
 from fp8check.service.jobs import Jobs
 from fp8check.service.machine import OwnMachine
 from fp8check.service.metrics import Metrics
 from fp8check.service.problems import Problem
+from fp8check.service.question import File, Question
 from fp8check.service.store import NewCheck, Store, Unavailable
 from fp8check.service.store.store import now_ms
 from fp8check.service.tasks import unpacked
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from fp8check.service.checking import Answer
-    from fp8check.service.question import Question
     from fp8check.service.settings import Settings
 
 _TIDY_EVERY_S = 3600
@@ -65,6 +66,7 @@ class Core:
         """
         await anyio.to_thread.run_sync(self.store.open)
         await anyio.to_thread.run_sync(self.machine.look)
+        _warm()
         await self.jobs.start()
         self._asides = [
             asyncio.create_task(_again(self._tidy, _TIDY_EVERY_S)),
@@ -148,6 +150,13 @@ class Core:
 
     async def _look(self) -> None:
         await anyio.to_thread.run_sync(self.machine.look)
+
+
+def _warm() -> None:
+    """Check something in every format: what is imported at its first use is there before the first request."""
+    question = Question((File("accelerate.yaml", "mixed_precision: fp8\nfp8_config:\n  backend: TE\n"),))
+    for offer in CHECKED:
+        checking.answer(question, machine.Facts, offer.name)
 
 
 async def _again(work: Callable[[], Awaitable[None]], every_s: float) -> None:

@@ -242,10 +242,9 @@ class Jobs:
             "question": question[1].dumped().decode(),
             "own": machine.dump(self._own.facts),
             "runner": self._settings.probe_runner,
-            "limit_s": self._settings.probe_timeout_s,
+            "python": self._settings.training_python,
         }
-        # The child keeps to the time itself; a little more for it to say so.
-        async with contextlib.aclosing(child.run(task, limit_s=self._settings.probe_timeout_s + 5)) as events:
+        async with contextlib.aclosing(child.run(task, limit_s=self._settings.probe_timeout_s)) as events:
             async for event in events:
                 if "progress" in event:
                     await self._note(id_, str(event["progress"])[:500])

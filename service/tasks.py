@@ -43,7 +43,11 @@ def probe(task: dict[str, Any], say: Say) -> None:
     run = getattr(import_module(module), function)
     try:
         answer = probing.probed(
-            question, machine.loads(task["own"]), run, limit_s=task["limit_s"], say=lambda text: say({"progress": text})
+            question,
+            machine.loads(task["own"]),
+            run,
+            python=task["python"],
+            say=lambda text: say({"progress": text}),
         )
     except Problem as problem:
         say({"problem": {"slug": problem.slug, "detail": problem.detail, "errors": problem.errors}})

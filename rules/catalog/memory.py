@@ -90,7 +90,7 @@ def fp8_copies_do_not_fit(
     memory = max((gpu.memory_mib or 0 for gpu in require_gpus(facts)), default=0)
     if memory < needed or memory >= needed + FP8_COPIES * model.parameters / MIB:
         return  # with room for copies of all parameters there is room for those of the layers
-    copies = FP8_COPIES * sum(layer.parameters for layer in model.linears()) / MIB
+    copies = FP8_COPIES * model.linear_parameters / MIB
     if memory >= needed + copies:
         return
     yield Found(

@@ -118,6 +118,14 @@ class ModelShape(Record):
         at = next(place for place, linear in enumerate(self.block, 1) if linear.name == self.routed.after)
         return self.block[:at] + self.routed.before_5 + self.block[at:]
 
+    @property
+    def linear_parameters(self) -> int:
+        """Parameters of all Linear layers of the text model: the sum over linears(), without making each."""
+        block, dense = (sum(one.parameters for one in layers) for layers in (self.block, self.dense_block))
+        head = self.head.parameters if self.head is not None else 0
+        front = min(self.dense_layers, self.layers)
+        return front * dense + (self.layers - front) * block + head
+
     def linears(self, transformers_major: int = 5) -> Iterator[Linear]:
         """Every Linear layer of the text model with its full name, in the order of named_modules()."""
         block = self.block_in(transformers_major)

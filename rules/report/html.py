@@ -210,8 +210,8 @@ def _undecided(report: Data) -> str:
         for one in items(report, "undecided")
     ]
     probe = whole(report, "probe")
-    if text_of(probe, "reason"):
-        rows.insert(0, f"<li><b>probe</b> {escape(text_of(probe, 'status'))}: {escape(text_of(probe, 'reason'))}</li>")
+    if probe and text_of(probe, "ended") != "done":
+        rows.insert(0, f"<li><b>probe</b> {escape(text_of(probe, 'ended'))}: {escape(text_of(probe, 'why'))}</li>")
     if not rows:
         return ""
     title = f"Undecided: {len(rows)}. What is not known is not a pass."

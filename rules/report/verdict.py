@@ -71,24 +71,36 @@ def examine(
     """
     outcome = predict(run)
     context = Context(run, outcome, documents, evidence)
-    early = [one for one in rules if not one.is_late]
+    early, late_rules = _parted(rules)
     result = check(context, early)
     earlier = None
     if outcome.stack.assumed:
         earlier = predict(run, EARLIER)
         result = _common(result, check(Context(run, earlier, documents, evidence), early), outcome)
     suppressions = Suppressions([*written(documents), *configured], today)
-    left = suppressions.apply(_without_last_resort(result.findings), _decided(early, result))
+    decided = _decided(early, result) if suppressions.all else ()
+    left = suppressions.apply(_without_last_resort(result.findings), decided)
     context.suppressions = suppressions
-    context.known_rules = _names((*RULES, *rules))
+    context.known_rules = _names((*RULES, *rules)) if suppressions.all else {}  # only suppressions name rules
     context.crashes = crashes + result.crashes
-    late = check(context, [one for one in rules if one.is_late])
+    late = check(context, late_rules)
     findings = ordered((*left, *late.findings))
     verdict = _verdict(findings, result.undecided, outcome)
     all_crashes = context.crashes + late.crashes
     return Report(
         verdict, context, outcome, earlier, documents, findings, result.undecided, all_crashes, suppressions.suppressed
     )
+
+
+def _parted(rules: Sequence[Rule]) -> tuple[Sequence[Rule], Sequence[Rule]]:
+    """The rules that run first, and those that look at what they said."""
+    if rules is RULES:  # nearly always, and a service asks for every check
+        return _EARLY, _LATE
+    return [one for one in rules if not one.is_late], [one for one in rules if one.is_late]
+
+
+_EARLY = tuple(one for one in RULES if not one.is_late)
+_LATE = tuple(one for one in RULES if one.is_late)
 
 
 def examine_all(

@@ -10,19 +10,19 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fp8check.service.probing import Probed
+from fp8check.rules.evidence import Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fp8check.rules.assemble import Assembled
     from fp8check.rules.facts import Facts
-    from fp8check.service.question import Question
 
 
-def run(question: Question, own: Facts, *, limit_s: float, say: Callable[[str], None]) -> Probed:
-    """Do what the last word of the launch command says."""
-    del own, limit_s
-    word = (question.launch or "").rpartition(" ")[2]
+def run(one: Assembled, own: Facts, *, python: str | None, say: Callable[[str], None]) -> Evidence:
+    """Do what the name of the script says."""
+    del own, python
+    word = one.run.launch.script
     say("step 1")
     if word == "slow.py":
         time.sleep(0.6)
@@ -36,4 +36,4 @@ def run(question: Question, own: Facts, *, limit_s: float, say: Callable[[str], 
         raise RuntimeError("a fault of the probe")
     print("noise on standard output")
     say("step 2")
-    return Probed("ran", "", {"kernels": ["sm90_xmma_gemm_e4m3"]})
+    return Evidence("done", kernels={"forward": {"sm90_xmma_gemm_e4m3": 7}})

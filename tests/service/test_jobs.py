@@ -69,7 +69,10 @@ def test_a_probe_is_a_job_and_its_report_is_stored(service: Any) -> None:
         job = ended(client, answer.headers["location"])
         assert job["state"] == "done"
         report = client.get(job["report"]).json()
-        assert report["probe"] == {"status": "ran", "reason": None, "kernels": ["sm90_xmma_gemm_e4m3"]}
+        assert (report["probe"]["ended"], report["probe"]["kernels"]) == (
+            "done",
+            {"forward": {"sm90_xmma_gemm_e4m3": 7}},
+        )
 
 
 @pytest.mark.usefixtures("pids")
@@ -78,15 +81,15 @@ def test_prefer_wait_answers_with_the_report(service: Any) -> None:
         answer = client.post("/check", json=body("slow.py"), headers={"Prefer": "respond-async, wait=30"})
         assert answer.status_code == 200
         assert answer.headers["preference-applied"] == "wait=30"
-        assert answer.json()["probe"]["status"] == "ran"
+        assert answer.json()["probe"]["ended"] == "done"
         assert client.post("/check", json=body("slow.py"), headers={"Prefer": "wait=0"}).status_code == 202
 
 
 def test_without_a_gpu_the_probe_is_undecided_and_no_pass(client: TestClient) -> None:
     answer = client.post("/check", json={**BODY, "options": {"probe": True}}, headers={"Prefer": "wait=30"})
     report = answer.json()
-    assert report["probe"]["status"] == "undecided"
-    assert "GPU" in report["probe"]["reason"]
+    assert report["probe"]["ended"] == "not run"
+    assert "GPU" in report["probe"]["why"]
     assert report["verdict"] != "pass"
 
 
