@@ -115,7 +115,7 @@ def _shape(model: ModelShape, emulate: bool, outcome: Outcome) -> dict[str, obje
         "tied": model.tied,
         "head": model.head is not None,
         "head_bias": model.head.bias if model.head is not None else False,
-        "block": [list(linear) for linear in model.block],
+        "block": [list(linear.as_dict().values()) for linear in model.block],
         "layer_class": None if wrap is None else str(wrap.value).partition(",")[0].strip(),
     }
     return {**shape, **_small(model)} if emulate else shape
@@ -138,7 +138,8 @@ def _small(model: ModelShape) -> dict[str, object]:
 
     attention = ("q_proj", "k_proj", "v_proj")
     block: list[list[object]] = []
-    for name, columns, rows, bias in model.block:
+    for linear in model.block:
+        name, columns, rows, bias = linear.name, linear.in_features, linear.out_features, linear.bias
         last = name.rpartition(".")[2]
         if last in attention:
             out = (heads if last == "q_proj" else kv_heads) * head_dim

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fp8check.rules.facts import Facts
-    from fp8check.rules.settings.script import ScriptSource
 
 TRAINERS = (*NAMES, "script")
 
@@ -49,6 +48,8 @@ def sort(documents: Sequence[Document]) -> Sorted:
     """The documents by what they are; their order is kept."""
     kinds: dict[str, list[Document]] = {kind: [] for kind in Sorted.fields}
     for document in documents:
+        if document.kind == "script":
+            continue  # read anew, by the launch command
         kinds[document.kind if document.kind in kinds else "other"].append(document)
     return Sorted(*(tuple(kinds[kind]) for kind in Sorted.fields))
 
@@ -129,8 +130,8 @@ def _one(
     deepspeed = kinds.deepspeed[0] if kinds.deepspeed else None
     if deepspeed is None and follow:
         deepspeed = _named_deepspeed(settings, config)
-    script = _script(launch) if follow and not settings.is_huggingface else None
-    parts = (training, accelerate, deepspeed, _as_document(script.source) if script is not None else None)
+    script, text = _script(launch) if follow and not settings.is_huggingface else (None, None)
+    parts = (training, accelerate, deepspeed, text)
     run = Run(
         launch=launch,
         facts=facts,
@@ -203,40 +204,34 @@ def with_script(one: Assembled, path: str, data: bytes) -> Assembled:
 
     A run of the Trainer, and a script that cannot be parsed, stay without.
     """
-    script = None if one.run.training.is_huggingface else _parsed(path, data)
-    document = _as_document(script.source) if script is not None else None
+    script, document = (None, None) if one.run.training.is_huggingface else _parsed(path, data)
     if script is None or document is None:
         return one
     one.run.script = script
     return Assembled(one.run, (*one.documents, document))
 
 
-def _script(launch: Launch) -> Script | None:
-    """The script that the launch command names, where it is a Python file at hand that can be parsed."""
+def _script(launch: Launch) -> tuple[Script | None, Document | None]:
+    """The script that the launch command names, where it is a Python file at hand that can be parsed, and its text."""
     name = launch.script
     if name is None or not name.endswith(".py") or not os.path.isfile(name):
-        return None
+        return None, None
     return _parsed(name, None)
 
 
-def _parsed(name: str, data: bytes | None) -> Script | None:
+def _parsed(name: str, data: bytes | None) -> tuple[Script | None, Document | None]:
     from fp8check.rules.reading.source import load
     from fp8check.rules.settings.syntax import parse
 
     try:
         source = parse(load(name, data))
     except Unreadable:
-        return None
-    return Script.of(source) if source is not None else None
-
-
-def _as_document(source: ScriptSource | None) -> Document | None:
-    """A script among the files of the run, so that a report can show its lines."""
+        return None, None
     if source is None:
-        return None
-    document = Document(source.path, source.text, "python", None, loader="python")
-    document.kind = "script"
-    return document
+        return None, None
+    document = Document(name, source.text, "python", None, loader="python")
+    document.kind = "script"  # a report shows its lines
+    return Script.of(source), document
 
 
 def _model(training: Training, kinds: Sorted, facts: Facts, follow: bool) -> models.ModelShape | None:

@@ -40,6 +40,8 @@ def test_a_script_at_hand_is_read_and_not_run(folder: Path) -> None:
     assert one.run.script.mixed_precision.value == "bf16"
     assert [(document.path, document.kind) for document in one.documents][-1] == ("train.py", "script")
     assert not (folder / "was-run").exists()
+    (again,) = assemble(one.documents, Facts(), launch=one.run.launch)
+    assert [document.path for document in again.documents] == ["accel.yaml", "train.py"]
     report = examine(one.run, one.documents, [rule for rule in RULES if rule.id == "FP118"])
     assert [str(found.span) for found in report.findings] == ["train.py:2:13"]
 

@@ -361,7 +361,7 @@ def unknown_flag(outcome: Outcome) -> Iterator[Found]:
     ERROR,
     'accelerate 0.34.0..1.15.0 commands/launch.py "choices=[": argparse refuses any other word',
     "ran accelerate 1.15.0 [conformance flags-precision-unknown-1.15]: SystemExit",
-    "ran accelerate 1.8.1 [conformance release-format-e5m2-1.8]: E5M2 is offered from 1.8 on",
+    "ran accelerate 1.8.1 [conformance release-format-e5m2-1.8]: E5M2 is offered from 1.8.1 on",
 )
 def flag_is_no_choice(outcome: Outcome) -> Iterator[Found]:
     """A flag of `accelerate launch` with a value that it does not offer.

@@ -29,7 +29,7 @@ def is_out_of_memory(evidence: Evidence) -> bool:
     "probe-hangs",
     ERROR,
     "measured NVIDIA H200 [docs/evidence/h200-faults.jsonl hang-in-step]: killed 15 s past the imports",
-    "ran torch 2.13.0, accelerate 1.15.0, torchao 0.18.0: a hang in an import and one in backward are ended as a group",
+    "own tests/probe/test_emulated.py: a hang in an import and one in backward are ended as a group",
 )
 def probe_hangs(asked: Asked, evidence: Evidence) -> Iterator[Found]:
     """The probe did not end in its time and was killed.
@@ -68,7 +68,7 @@ def _last_words(evidence: Evidence) -> tuple[str, ...]:
     "FP802",
     "probe-dies",
     ERROR,
-    "ran torch 2.13.0, accelerate 1.15.0, torchao 0.18.0: SIGSEGV and SIGKILL in a step, and an exit without an answer",
+    "own tests/probe/test_emulated.py: SIGSEGV and SIGKILL in a step, and an exit without an answer",
 )
 def probe_dies(asked: Asked, evidence: Evidence) -> Iterator[Found]:
     """The probe's process died, or ended without an answer.
@@ -105,7 +105,7 @@ def _death_help(evidence: Evidence) -> str:
     "FP803",
     "out-of-memory",
     ERROR,
-    "ran torch 2.13.0, accelerate 1.15.0, torchao 0.18.0: OutOfMemoryError in backward, and MemoryError",
+    "own tests/probe/test_emulated.py: OutOfMemoryError in backward, and MemoryError",
     "measured NVIDIA H200 [docs/evidence/h200-faults.jsonl gpu-memory-lies]: a GPU that is full ends the step",
 )
 def out_of_memory(asked: Asked, evidence: Evidence) -> Iterator[Found]:
@@ -135,7 +135,7 @@ def out_of_memory(asked: Asked, evidence: Evidence) -> Iterator[Found]:
     "import-fails",
     ERROR,
     "measured NVIDIA H200 [docs/evidence/h200-faults.jsonl wrong-cudnn]: undefined symbol in libcudnn_heuristic",
-    "ran transformer_engine 2.20.2: could not find shared object file for Transformer Engine torch lib",
+    "own tests/probe/test_broken_installations.py: could not find shared object file for Transformer Engine torch lib",
     "https://github.com/NVIDIA/TransformerEngine/issues/2040",
 )
 def import_fails(asked: Asked, evidence: Evidence) -> Iterator[Found]:
@@ -167,7 +167,7 @@ def import_fails(asked: Asked, evidence: Evidence) -> Iterator[Found]:
     "step-raises",
     ERROR,
     "measured NVIDIA H200 [docs/evidence/h200-probe.jsonl ao-bf16]: AttributeError in prepare() as predicted",
-    "ran torch 2.13.0, accelerate 1.15.0, torchao 0.18.0: an exception in backward",
+    "own tests/probe/test_emulated.py: an exception in backward",
 )
 def step_raises(asked: Asked, evidence: Evidence, outcome: Outcome) -> Iterator[Found]:
     """The run ends with an exception in Accelerator(), in prepare() or in its first step.

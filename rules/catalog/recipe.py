@@ -404,6 +404,7 @@ def e4m3_for_gradients(outcome: Outcome, asked: Asked) -> Iterator[Found]:
     "e4m3-by-default",
     WARNING,
     'accelerate 0.34.0..1.8.0 commands/launch.py "default=" "E4M3" !"E5M2": the default of --fp8_format',
+    'accelerate 1.8.1..1.15.0 commands/launch.py "choices=[" "E5M2": HYBRID from 1.8.1 on',
     "ran accelerate 1.3.0 [conformance file-te-1.3]: Transformer Engine gets E4M3",
 )
 def e4m3_by_default(outcome: Outcome, asked: Asked, packages: object) -> Iterator[Found]:
@@ -412,7 +413,7 @@ def e4m3_by_default(outcome: Outcome, asked: Asked, packages: object) -> Iterato
     Why it hurts: the launcher's default is E4M3, that of the recipe itself is HYBRID. Nobody chose it, and it costs
     most gradients of the first step (FP223).
 
-    Example: `accelerate launch` with `mixed_precision: fp8` and no fp8_format, on accelerate 1.8.
+    Example: `accelerate launch` with `mixed_precision: fp8` and no fp8_format, on accelerate 1.8.0.
 
     Write instead: `fp8_format: HYBRID` under fp8_config; before 1.4 the flag `--fp8_format HYBRID`.
     """

@@ -12,7 +12,7 @@ from fp8check.rules.reading import Unreadable, read
 from fp8check.rules.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from fp8check.rules.catalog import Finding
     from fp8check.rules.catalog.fixes import Fix
@@ -63,13 +63,13 @@ def fix_all(documents: Sequence[Document], examine: Examine, *, unsafe: bool = F
     while True:
         reports = tuple(examine(current))
         findings = _fixable(reports)
-        wanted = [one for one in findings if (unsafe or _is_safe(one)) and _mark(one) not in refused]
+        wanted = [(one, fix) for one, fix in findings if (unsafe or fix.safe) and _mark(one) not in refused]
         if not wanted or len(applied) >= MOST:
-            left = tuple(one for one in findings if not (unsafe or _is_safe(one)))
+            left = tuple(one for one, fix in findings if not (unsafe or fix.safe))
             return Fixed(current, tuple(applied), tuple(refused.values()), left, reports)
-        finding = wanted[0]
+        finding, fix = wanted[0]
         try:
-            fixed = _apply(finding, current)
+            fixed = _apply(fix, current)
             _check_gone(finding, reports, examine(fixed))
         except Unfixable as reason:
             refused[_mark(finding)] = Refusal(finding, str(reason))
@@ -78,36 +78,30 @@ def fix_all(documents: Sequence[Document], examine: Examine, *, unsafe: bool = F
             applied.append(finding)
 
 
-def _fixable(reports: Sequence[Report]) -> list[Finding]:
+def _fixable(reports: Sequence[Report]) -> list[tuple[Finding, Fix]]:
     """Findings with a fix, each once: several runs may share a file."""
-    found: dict[tuple[str, str, str], Finding] = {}
+    found: dict[tuple[str, str, str], tuple[Finding, Fix]] = {}
     for report in reports:
         for finding in report.findings:
             if finding.fix is not None:
-                found.setdefault(_mark(finding), finding)
+                found.setdefault(_mark(finding), (finding, finding.fix))
     return list(found.values())
-
-
-def _is_safe(finding: Finding) -> bool:
-    return finding.fix is not None and bool(finding.fix.safe)
 
 
 def _mark(finding: Finding) -> tuple[str, str, str]:
     return finding.rule, finding.span.file if finding.span is not None else "", finding.message
 
 
-def _apply(finding: Finding, documents: tuple[Document, ...]) -> tuple[Document, ...]:
+def _apply(fix: Fix, documents: tuple[Document, ...]) -> tuple[Document, ...]:
     """The documents with one fix made.
 
     Raises:
         Unfixable: it cannot be made here, or it would do more than it should.
     """
-    if finding.fix is None:
-        raise Unfixable("there is no fix")
-    for edit in finding.fix.edits:
+    for edit in fix.edits:
         if file_of(edit.target) not in [document.path for document in documents]:
             raise Unfixable(f"name {file_of(edit.target) or 'its file'} on the command line to have it fixed")
-    return edited(documents, finding.fix)
+    return edited(documents, fix)
 
 
 def edited(documents: tuple[Document, ...], fix: Fix) -> tuple[Document, ...]:
@@ -147,10 +141,3 @@ def _check_gone(finding: Finding, before: Sequence[Report], after: Sequence[Repo
 
 def _count(finding: Finding, reports: Sequence[Report]) -> int:
     return sum(one.rule == finding.rule for report in reports for one in report.findings)
-
-
-def texts(fixed: Fixed, before: Sequence[Document]) -> Mapping[str, tuple[str, str]]:
-    """The files that changed: path -> (old text, new text)."""
-    return {
-        new.path: (old.text, new.text) for old, new in zip(before, fixed.documents, strict=True) if old.text != new.text
-    }

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from fp8check.rules.reading import Document, Span
     from fp8check.rules.reading.drafts import Draft
 
-SPACE = re.compile(r"[ \t]*")
-FLOW_SPACE = re.compile(r"[ \t\r\n]*")
-
 
 class TextEdit(Record):
     """A stretch of one file's text, by character offsets (the end is exclusive), and what takes its place."""
@@ -163,8 +160,10 @@ class FileTree:
             style = draft.style if draft.kind == "scalar" else "plain"
             text = rendering.scalar(value, self.document.loader, style=style, flow=flow)
         if draft.start == draft.end:  # nothing is written there: `backend:`
-            colon = self.text.index(":", key.draft.end) + 1
-            return self._edit(colon, colon, f" {text}")
+            colon = self._after_space(key.draft.end)
+            if self.text[colon : colon + 1] != ":":
+                raise Unfixable("the key has no colon")
+            return self._edit(colon + 1, colon + 1, f" {text}")
         return self._edit(draft.start, draft.end, text)
 
     def rename(self, key: _Place, name: str) -> TextEdit:
@@ -205,8 +204,7 @@ class FileTree:
         first = draft.items[0].start
         before = self.text[self._line_start(first) : first]
         own_line = not before.strip()
-        comma = FLOW_SPACE.match(self.text, last)
-        after = comma.end() if comma is not None else last
+        after = self._after_space(last)
         if self.text[after : after + 1] == ",":
             return self._edit(after + 1, after + 1, f"{self.newline}{before}{text}," if own_line else f" {text},")
         return self._edit(last, last, f",{self.newline}{before}{text}" if own_line else f", {text}")
@@ -263,6 +261,10 @@ class FileTree:
 
     def _edit(self, start: int, end: int, text: str) -> TextEdit:
         return TextEdit(self.document.path, start, end, text)
+
+    def _after_space(self, offset: int) -> int:
+        """The offset of the next character that is no space and no line break."""
+        return len(self.text) - len(self.text[offset:].lstrip(" \t\r\n"))
 
     def _line_start(self, offset: int) -> int:
         return max(self.text.rfind("\n", 0, offset), self.text.rfind("\r", 0, offset)) + 1

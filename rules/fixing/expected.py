@@ -20,12 +20,10 @@ class Tree:
     """A document's data with the type of every key and value: `true` is not `1`, and `16` is not `16.0`."""
 
     def __init__(self, document: Document) -> None:
-        self.data = _frozen(document.root)
+        self.data = _frozen(document.root) if document.root is not None else None
 
 
-def _frozen(node: Node | None) -> Data:
-    if node is None:
-        return None
+def _frozen(node: Node) -> Data:
     if node.kind == "map":
         return ("map", {_key(child.key): _frozen(child) for child in node.entries.values()})
     if node.kind == "list":
@@ -49,7 +47,7 @@ def _plain(value: object) -> Data:
 def expected(document: Document, edits: Sequence[Edit]) -> Data:
     """The data after these edits, in the form of Tree."""
     mine = [edit for edit in edits if _file(edit) == document.path]
-    return _after(document.root, mine)
+    return _after(document.root, mine) if document.root is not None else None
 
 
 def _file(edit: Edit) -> str | None:
@@ -64,9 +62,7 @@ def _key_span(edit: Edit) -> Span | None:
     return None if isinstance(edit.target, Section) else edit.target
 
 
-def _after(node: Node | None, edits: Sequence[Edit]) -> Data:
-    if node is None:
-        return None
+def _after(node: Node, edits: Sequence[Edit]) -> Data:
     if node.kind == "scalar":
         return _plain(node.value)
     if node.kind == "list":

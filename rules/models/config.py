@@ -46,7 +46,7 @@ def read_config(config: Mapping[str, object], name: str, source: str) -> ModelSh
     known = _dialect(text.values)
     read = Config(text.values, known.defaults, known.model_type)
     sizes = _sizes(read)
-    routed = routed_experts(read, sizes, known.dialect) if known.dialect.moe is not None else None
+    routed = routed_experts(read, sizes, known.dialect)
     head = Linear("lm_head", sizes.hidden, sizes.vocab, known.dialect.head_bias)
     tied = _tied(config, read)
     block, dense_block = _blocks(read, sizes, known.dialect, routed)

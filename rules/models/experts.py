@@ -22,15 +22,15 @@ class Routed(Record):
     dense_layers: int
 
 
-def routed_experts(config: Config, sizes: Sizes, dialect: Dialect) -> Routed:
-    """The experts that this config gives each layer.
+def routed_experts(config: Config, sizes: Sizes, dialect: Dialect) -> Routed | None:
+    """The experts that this config gives each layer; None for an architecture without any.
 
     Raises:
         BadConfig: its layers take turns, some with experts and some without.
     """
     moe = dialect.moe
     if moe is None:
-        raise BadConfig(f"{config.model_type} has no experts")
+        return None
     _refuse_turns(config)
     number = config.size(*moe.number, largest=LARGEST_COUNT)
     width = config.size(moe.width)

@@ -84,7 +84,7 @@ class ModelShape(Record):
     vocab: int
     tied: bool
     block: tuple[Linear, ...]
-    head: Linear | None
+    head: Linear
     parameters: int
     dense_block: tuple[Linear, ...] = ()
     dense_layers: int = 0
@@ -132,5 +132,4 @@ class ModelShape(Record):
         for layer in range(self.layers):
             for linear in self.dense_block if layer < self.dense_layers else block:
                 yield linear._replace(name=f"{self.prefix}.{layer}.{linear.name}")
-        if self.head is not None:
-            yield self.head
+        yield self.head

@@ -49,11 +49,9 @@ def te_coverage(run: Run, transformers_major: int) -> Coverage:
         total += len(names) * layers
         converted += (len(names) - len(behind)) * layers
         left += behind
-    if model.head is not None:
-        total += 1
-        converted += _aligned(model.head)
-        left += [] if _aligned(model.head) else [model.head.name]
-    return _coverage(converted, total, left)
+    converted += _aligned(model.head)
+    left += [] if _aligned(model.head) else [model.head.name]
+    return _coverage(converted, total + 1, left)
 
 
 def _blocks(model: ModelShape, transformers_major: int) -> list[tuple[tuple[Linear, ...], int]]:
@@ -90,16 +88,12 @@ def torchao_coverage(run: Run, transformers_major: int) -> Coverage:
     left = [name for layer, _ in blocks for name, aligned in layer if not aligned]
     total = sum(len(layer) * layers for layer, layers in blocks)
     converted = sum(aligned for layer, layers in blocks for _ in range(layers) for _, aligned in layer)
-    first, last = blocks[0][0][0], blocks[-1][0][-1]
-    if first[1]:
+    first, aligned = blocks[0][0][0]
+    if aligned:
         converted -= 1
-        left.append(f"{first[0]} of the first layer")
-    if model.head is None:
-        converted -= last[1]
-    else:
-        total += 1
-        left.append(model.head.name)
-    return _coverage(converted, total, left)
+        left.append(f"{first} of the first layer")
+    left.append(model.head.name)
+    return _coverage(converted, total + 1, left)
 
 
 def _coverage(converted: int, total: int, left: Sequence[str]) -> Coverage:

@@ -201,7 +201,7 @@ class Drafts:
         draft = self._open.pop()
         if draft.style == "flow":
             draft.end = _offset(event.end_mark)
-        elif draft.items:
+        else:  # a block always has an item
             # The parser ends a block where the next token begins, after blank lines and comments.
             draft.end = self._end_of(draft.items[-1])
         self._grow(draft)

@@ -75,10 +75,6 @@ class Section:
         """The mapping's node in its file, if it has one."""
         return self._node
 
-    def node_of(self, name: str) -> Node | None:
-        """The node of one entry, if the section comes from a file and has it."""
-        return self._node.get(name) if self._node is not None else None
-
     def settings(self) -> Iterator[tuple[str, Setting]]:
         """Every name with its setting, in the order of the file."""
         if self._node is None:
@@ -105,10 +101,6 @@ class Section:
             return Section(self._node.get(name))
         inner = self._data.get(name)
         return Section(data=inner) if isinstance(inner, dict) else Section()
-
-    def data(self) -> object:
-        """The plain mapping, as the loader returns it."""
-        return self._node.data() if self._node is not None else dict(self._data)
 
 
 def _setting(node: Node) -> Setting:

@@ -77,6 +77,13 @@ def test_nvidia_smi_that_fails_is_not_taken_for_none(text: str, reason: str, tmp
     assert reason in answer.notes[0]
 
 
+def test_nvidia_smi_that_cannot_be_started(tmp_path: Path) -> None:
+    write(tmp_path / "nvidia-smi", "\0").chmod(0o755)
+    answer = gpus.ask({"PATH": str(tmp_path)})
+    assert answer.gpus is None
+    assert "nvidia-smi cannot be started: " in answer.notes[0]
+
+
 def test_nvidia_smi_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpus, "TIME_LIMIT_S", 0.2)
     answer = gpus.ask(with_smi(tmp_path, "exec sleep 5"))

@@ -109,6 +109,14 @@ def test_leftovers_of_an_interrupted_upgrade(tmp_path: Path) -> None:
     assert found.notes == ["~orch: left behind by an interrupted installation"]
 
 
+@pytest.mark.parametrize("entry", ["~ebra-1.0.dist-info", ".dist-info"])
+def test_leftovers_of_others_and_metadata_without_a_name_are_passed_over(entry: str, tmp_path: Path) -> None:
+    (tmp_path / entry).mkdir()
+    found = scan(tmp_path)
+    assert found.notes == []
+    assert {version for version in found.versions.values() if version is not None} == set()
+
+
 def test_folders_that_do_not_exist_are_normal(tmp_path: Path) -> None:
     assert scan(tmp_path / "nowhere", tmp_path / "python311.zip").notes == []
 

@@ -7,7 +7,7 @@ import pytest
 from fp8check.rules.catalog.fixes import Edit, cut, delete, insert, rename, replace, safe
 from fp8check.rules.fixing import Unfixable, edited
 from fp8check.rules.reading import Document, read
-from fp8check.rules.settings.values import Section, Setting
+from fp8check.rules.settings.values import Origin, Section, Setting
 
 
 def document(text: str, path: str = "f.yaml") -> Document:
@@ -165,6 +165,8 @@ def test_cut_a_comment(text: str, expected: str) -> None:
         ("a: 1\nn: 2\n", ("a",), "rename", "n is there already"),
         ("a: 1\n", ("a",), "delete", "the only entry"),
         ("b:\n  # why\n  a: 1\n", ("b", "a"), "delete", "the only entry"),
+        ("? a\n? b\n", ("a",), "replace", "the key has no colon"),
+        ("{a, b: {c: 1}}\n", ("a",), "replace", "the key has no colon"),
         ("c: |+\n  x\n\na: 1\n\nb: 2\n", ("a",), "delete", "would change something else"),
     ],
 )
@@ -198,3 +200,57 @@ def test_a_byte_order_mark_stays() -> None:
     one = read("f.yaml", b"\xef\xbb\xbfa: te\n")
     (done,) = edited((one,), safe(replace(entry(one, "a"), "TE")))
     assert (done.bom, done.text) == (True, "a: TE\n")
+
+
+def item(document: Document, *path: str | int) -> Setting:
+    node = document.get(*path)
+    assert node is not None
+    return Setting(node.data(), Origin(span=node.span, key_span=node.key_span))
+
+
+def test_the_item_of_a_list() -> None:
+    one = document("l: [1, 2]\nb:\n- te\n- ao\n")
+    assert after(one, replace(item(one, "l", 1), 3)) == "l: [1, 3]\nb:\n- te\n- ao\n"
+    assert after(one, replace(item(one, "b", 0), "TE")) == "l: [1, 2]\nb:\n- TE\n- ao\n"
+    with pytest.raises(Unfixable, match="no entry of a map"):
+        after(one, delete(item(one, "l", 1)))
+
+
+def test_an_item_or_a_key_that_is_an_alias() -> None:
+    one = document("x: &x 1\nl: [*x]\nk: &k a\nm:\n  z: 0\n  *k : 1\n")
+    with pytest.raises(Unfixable, match="it is shared through the anchor &x"):
+        after(one, replace(item(one, "l", 0), 3))
+    with pytest.raises(Unfixable, match="from somewhere else through an alias"):
+        after(one, replace(entry(one, "m", "a"), 3))
+
+
+def test_a_section_inside_brackets() -> None:
+    one = document("f: {a: 1}\n")
+    made = after(one, insert(Section(one.root).section("f"), "g", {"x": "no", "y": []}))
+    assert made == 'f: {a: 1, g: {x: "no", y: []}}\n'
+
+
+def test_insert_needs_a_map() -> None:
+    one = document("a: 1\nb: 2\n")
+    with pytest.raises(Unfixable, match="no map to write it into"):
+        after(one, Edit("insert", entry(one, "b"), "n", 1))
+
+
+def test_the_last_entry_behind_a_question_mark() -> None:
+    one = document("b: 1\n? a\n: 2\n")
+    with pytest.raises(Unfixable, match="shares its line"):
+        after(one, delete(entry(one, "a")))
+
+
+def test_a_file_of_comments_alone() -> None:
+    from fp8check.rules.reading.source import Source
+
+    text = "# mark\n"
+    with pytest.raises(Unfixable, match="no single document"):
+        after(document(text), cut(Source("f.yaml", text).span(0, 6)))
+
+
+def test_what_no_loader_reads_back_is_not_written() -> None:
+    one = document("a: 1\n")
+    with pytest.raises(Unfixable, match="nan cannot be written"):
+        after(one, replace(entry(one, "a"), float("nan")))

@@ -35,6 +35,7 @@ def test_an_unknown_architecture_is_assumed_to_be_like_llama_and_says_so() -> No
         ({"model_type": "brand_new", "num_experts": 8}, "it has num_experts"),
         ({"model_type": None}, "model_type is missing"),
         ({"model_type": ["llama"]}, "model_type is missing"),
+        ({"hidden_size": None}, "hidden_size is missing"),
         ({"hidden_size": 0}, "hidden_size must be"),
         ({"hidden_size": -64}, "hidden_size must be"),
         ({"hidden_size": True}, "hidden_size must be"),
@@ -88,6 +89,35 @@ def test_a_vision_tower_is_told_of() -> None:
     assert not shape.complete
     assert (shape.model_type, shape.hidden, shape.vocab) == ("llama", 4096, 32064)
     assert next(shape.linears()).name == "model.language_model.layers.0.self_attn.q_proj"
+
+
+def test_an_unknown_architecture_has_to_say_its_sizes() -> None:
+    with pytest.raises(BadConfig, match="'brand_new' is not known, and hidden_size is missing"):
+        read_config({"model_type": "brand_new"}, "x", "config.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "width"),
+    [
+        ({"new_decoder_architecture": True, "num_kv_heads": 2}, 64 + 2 * 2 * 16),
+        ({"multi_query": True}, 64 + 2 * 16),
+        ({"multi_query": False}, 3 * 64),
+    ],
+)
+def test_the_key_heads_of_falcon(change: dict[str, Any], width: int) -> None:
+    sizes = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 96}
+    shape = read_config({"model_type": "falcon", **sizes, **change}, "x", "config.json")
+    (fused,) = [linear for linear in shape.block if linear.name.endswith("query_key_value")]
+    assert (fused.in_features, fused.out_features) == (64, width)
+
+
+def test_every_linear_layer_by_its_full_name() -> None:
+    shape = read_config(LLAMA, "tiny", "config.json")
+    names = [linear.name for linear in shape.linears()]
+    assert names[0] == "model.layers.0.self_attn.q_proj"
+    assert names[-2:] == ["model.layers.1.mlp.down_proj", "lm_head"]
+    assert len(names) == 2 * 7 + 1
+    assert repr(shape) == "ModelShape('tiny', llama, 0.00B, from config.json)"
 
 
 def test_gpt2_has_no_linear_layer_but_the_head() -> None:

@@ -104,3 +104,12 @@ def test_a_directory_hides_the_table(tmp_path: Path) -> None:
     """transformers would read the same directory, so its config.json counts, even where it is broken."""
     write_config(tmp_path / "Qwen" / "Qwen2.5-7B", "{}")
     assert find("Qwen/Qwen2.5-7B", base=str(tmp_path), environ={}) is None
+
+
+def test_a_broken_file_in_the_cache_leaves_the_table(tmp_path: Path) -> None:
+    write_cached(tmp_path / "hub", "Qwen/Qwen2.5-7B")
+    (tmp_path / "hub" / "models--Qwen--Qwen2.5-7B" / "snapshots" / COMMIT / "config.json").write_text("{")
+    found = search("Qwen/Qwen2.5-7B", base=str(tmp_path), environ={"HF_HOME": str(tmp_path)})
+    assert found.shape is not None
+    assert found.shape.source == "table"
+    assert found.reasons[0].startswith("config.json of Qwen/Qwen2.5-7B: ")

@@ -208,6 +208,15 @@ def test_permission_denied(tmp_path: Path) -> None:
         read(str(path))
 
 
+def test_permission_denied_to_anyone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*_: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refuses)
+    with pytest.raises(Unreadable, match="permission denied"):
+        read("f.yaml")
+
+
 def test_other_faults_of_the_system_are_told_in_its_words(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def fails(*_: object) -> bytes:
         raise OSError(5, "Input/output error")

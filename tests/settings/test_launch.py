@@ -36,6 +36,7 @@ _REST = ("--config", "c.yaml", "--mixed_precision")
             ("--cpu",),
         ),
         ("FOO=1 /usr/bin/python3.11 -u train.py cfg.yaml", "python", {}, "train.py", ("cfg.yaml",)),
+        ("python -m pkg.train cfg.yaml", "python", {}, "pkg.train", ("cfg.yaml",)),
         ("python -m torch.distributed.run --nproc_per_node 2 t.py", "torchrun", {"nproc_per_node": "2"}, "t.py", ()),
         (
             "torchrun --standalone --nproc-per-node=8 t.py",
@@ -66,6 +67,8 @@ _REST = ("--config", "c.yaml", "--mixed_precision")
             ),
         ),
         ("trl sft --config c.yaml --mixed_precision", "accelerate", {"mixed_precision": ""}, "trl", ("sft", *_REST)),
+        ("python -m accelerate.commands.launch --cpu t.py", "accelerate", {"cpu": True}, "t.py", ()),
+        ("python -m pkg.train cfg.yaml", "python", {}, "pkg.train", ("cfg.yaml",)),
         ("axolotl train c.yaml", "accelerate", {}, "axolotl", ("train", "c.yaml")),
         (
             "axolotl train c.yaml --num-processes 2 -- --config_file a.yaml --multi_gpu",

@@ -1,0 +1,171 @@
+"""The words of the report for each thing that may happen, and the frames that need no file."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fp8check.rules.catalog import Finding
+from fp8check.rules.catalog.fixes import replace, safe
+from fp8check.rules.catalog.rule import Related
+from fp8check.rules.reading import Document, read
+from fp8check.rules.report import text
+from fp8check.rules.report.fingerprint import pointer
+from fp8check.rules.report.frames import frame
+from fp8check.rules.report.json_ import as_data
+from fp8check.rules.report.style import Style, wants_colour
+from fp8check.rules.report.verdict import Report
+from fp8check.rules.settings.values import Origin, Setting
+from tests.outcome.seen import AO, ONE, SHELL, TE, outcome_of
+from tests.runs import report_of
+
+if TYPE_CHECKING:
+    from fp8check.rules.reading import Span
+
+PLAIN = Style(on=False)
+MSAMP = {"accelerate": "1.15.0", "msamp": "0.4.0"}
+BEFORE = {"accelerate": "1.12.0", "torchao": "0.17.0", "transformers": "4.57.1"}
+TORCHAO = {"ACCELERATE_MIXED_PRECISION": "fp8", "ACCELERATE_FP8_BACKEND": "AO"}
+
+
+def finding(
+    span: Span | None = None,
+    label: str = "",
+    related: tuple[Related, ...] = (),
+    notes: tuple[str, ...] = (),
+    help_: str = "",
+) -> Finding:
+    return Finding("FP000", "made-up", "error", "something is wrong", span, label, related, notes, help_)
+
+
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        ({"accelerate": "distributed_type: TP\n"}, "not decided: distributed_type TP is not modelled"),
+        ({"accelerate": ONE + TE.replace("TE", "te")}, "does not start: ValueError (accelerator): 'te' is not a valid"),
+        ({"accelerate": ONE.replace("fp8", "bf16")}, "bf16, no layer in FP8"),
+        (
+            {"accelerate": f"{ONE}fp8_config: {{backend: MSAMP}}\n", "stack": MSAMP},
+            "fp8 with MS-AMP; whether its layers run in FP8 is not modelled",
+        ),
+        ({"accelerate": ONE + AO}, "fp8 · AO · tensorwise · some Linear layers · the converted weights are never"),
+        (
+            {"launch": "python t.py", "variables": TORCHAO, "stack": BEFORE},
+            "fp8 · AO · tensorwise · some Linear layers",
+        ),
+        (
+            {"launch": "python t.py", "variables": {**SHELL, "ACCELERATE_MIXED_PRECISION": "bf16"}},
+            "bf16, with TE layers in FP8 · HYBRID, history 1024, max · all Linear layers",
+        ),
+    ],
+)
+def test_what_happens_in_one_line(case: dict[str, object], words: str) -> None:
+    assert text.happens(outcome_of(case)).startswith(words)
+
+
+def test_two_worlds_are_both_told() -> None:
+    case = {"accelerate": ONE + AO, "stack": "unknown"}
+    lines = text.render(report_of(case), PLAIN).splitlines()
+    at = next(position for position, line in enumerate(lines) if line.startswith("happens   "))
+    assert "never trained" in lines[at]
+    assert lines[at + 1].startswith("          with accelerate 1.15.0, ")
+    assert lines[at + 2].startswith("or        fp8 · AO")
+    assert "never trained" not in lines[at + 2]
+    assert lines[at + 3].startswith("          with accelerate 1.11.0, ")
+
+
+def test_two_worlds_that_agree_are_told_once() -> None:
+    lines = text.render(report_of({"accelerate": ONE + TE.replace("TE", "te"), "stack": "unknown"}), PLAIN).splitlines()
+    assert not any(line.startswith("or ") for line in lines)
+    assert any(line.startswith("          with accelerate 1.15.0") for line in lines)
+
+
+def test_quiet_says_what_was_found_and_no_more() -> None:
+    report = report_of({"accelerate": ONE + TE})
+    assert text.render(Report(**{**report.as_dict(), "findings": ()}), PLAIN, quiet=True) == ""  # type: ignore[arg-type]
+
+
+def test_what_is_suppressed_is_counted() -> None:
+    accelerate = f"{ONE}{TE}  amax_history_length: 16  # fp8check: ignore[FP202] the wizard wrote it\n"
+    shown = text.render(report_of({"accelerate": accelerate}), PLAIN)
+    assert "FP202" not in shown
+    assert shown.endswith("; 1 suppressed\n") or "; 1 suppressed;" in shown
+
+
+def test_a_finding_of_no_file() -> None:
+    one = finding(label="a label", related=(Related(None, "elsewhere"),), notes=("a note",), help_="do it")
+    assert list(frame(one, {}, PLAIN)) == ["  = elsewhere", "  = a note", "  = a label", "  = help: do it"]
+    assert list(frame(finding(), {}, PLAIN)) == []
+
+
+def test_a_finding_with_a_place_alone() -> None:
+    document = read("f.yaml", b"a: 1\n")
+    assert document.root is not None
+    (node,) = document.root.entries.values()
+    lines = list(frame(finding(node.key_span, "what happens"), {"f.yaml": document}, PLAIN))
+    assert lines == ["  |", "1 | a: 1", "  | ^ what happens"]
+
+
+def test_control_characters_never_reach_the_terminal() -> None:
+    assert list(frame(finding(help_="\x1b[31mred\ttab"), {}, PLAIN)) == [
+        "  = help: \N{REPLACEMENT CHARACTER}[31mred tab"
+    ]
+
+
+def test_a_place_in_a_script_has_no_pointer() -> None:
+    document = read("f.yaml", b"a: 1\n")
+    assert document.root is not None
+    (node,) = document.root.entries.values()
+    script = Document("f.yaml", "a = 1\n", "python", None, loader="python")
+    assert pointer(finding(node.key_span), script) is None
+    assert pointer(finding(), document) is None
+    assert pointer(finding(node.key_span), document) == "/a"
+    assert pointer(finding(document.root.span), document) in ("", "/a")
+
+
+def test_a_fix_that_cannot_be_made_is_none_in_the_data() -> None:
+    report = report_of({"accelerate": ONE + TE})
+    document = report.documents[0]
+    node = document.get("mixed_precision")
+    assert node is not None
+    here = Setting("fp8", Origin(span=node.span, key_span=node.key_span))
+    findings = [
+        Finding(**{**finding(node.key_span).as_dict(), "fix": safe(replace(target, "bf16"))})  # type: ignore[arg-type]
+        for target in (here, Setting("fp8", Origin(variable="X")))
+    ]
+    made = as_data(Report(**{**report.as_dict(), "findings": tuple(findings)}))["findings"]  # type: ignore[arg-type]
+    assert isinstance(made, list)
+    assert made[0]["fix"]["safe"] is True
+    assert made[0]["fix"]["edits"][0]["text"] == "bf16"
+    assert made[1]["fix"] is None
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("choice", "variables", "painted"),
+    [
+        ("always", {"NO_COLOR": "1"}, True),
+        ("never", {}, False),
+        ("auto", {}, True),
+        ("auto", {"NO_COLOR": "1"}, False),
+        ("auto", {"TERM": "dumb"}, False),
+    ],
+)
+def test_colour(choice: str, variables: dict[str, str], painted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_COLOR", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert wants_colour(Terminal(), choice) is painted
+
+
+def test_no_terminal_is_not_painted() -> None:
+    assert not wants_colour(io.StringIO(), "auto")
