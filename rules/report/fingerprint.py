@@ -55,6 +55,11 @@ class Pointers:
         return keyed.get(finding.span.start, valued.get(finding.span.start))
 
 
+def pointer(finding: Finding, document: Document) -> str | None:
+    """The JSON pointer of the entry that one finding stands at; None where it stands at none."""
+    return Pointers().of(finding, document)
+
+
 def _starts(root: Node) -> tuple[dict[int, str], dict[int, str]]:
     """Pointers by where the key begins, and by where the value does; the first that begins there."""
     keyed: dict[int, str] = {}
