@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any
 from urllib import error, request
 from urllib.parse import urlsplit
 
@@ -21,9 +20,11 @@ from fp8check.rules import models
 from fp8check.rules.report.formats import find
 from fp8check.rules.report.style import wants_colour
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from fp8check.cli.config import Config
     from fp8check.rules.assemble import Assembled
