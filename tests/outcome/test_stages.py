@@ -179,6 +179,20 @@ def test_the_launcher_exports_a_key(key: str, variable: str, value: str | None) 
             },
             "ModuleNotFoundError (trainer)",
         ),
+        (
+            {
+                "trainer": "llamafactory",
+                "training": "stage: sft\nfinetuning_type: full\nbf16: true\nfp8: true\nfp8_backend: torchao\n",
+                "stack": {
+                    "accelerate": "1.10.1",
+                    "transformers": "4.57.1",
+                    "torchao": "0.17.0",
+                    "llamafactory": "0.9.5",
+                },
+                "variables": {},
+            },
+            "fp8 AO some",
+        ),
     ],
 )
 def test_the_trainer(case: dict[str, object], expected: str) -> None:
