@@ -6,12 +6,14 @@ BIN := $(VENV)/bin
 EXAMPLE := examples/llamafactory-qwen2.5-7b
 SHARED := ../shared
 
-.PHONY: docs help demo test lint types coverage bench corpus score conformance conformance-sample evidence mutation mutation-catalog hook-test format clean
+.PHONY: docs help demo test lint types coverage bench corpus corpus-review score conformance \
+	conformance-sample evidence mutation mutation-catalog hook-test format clean serve service-bench \
+	service-kill service-postgres openapi-test page-test docker-lint docker-steps
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 24
 
-$(VENV)/.installed: pyproject.toml $(wildcard rules/*.py rules/*/*.py rules/*/*.json cli/*.py probe/*.py service/*.py)
+$(VENV)/.installed: pyproject.toml $(wildcard rules/*.py rules/*/*.py rules/*/*.json rules/*/*.css cli/*.py probe/*.py probe/*/*.py service/*.py service/*/*.py service/*/*/*.py service/*/*/*/*.py service/templates/* service/static/*)
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check '.[dev]'
 	@touch $@
@@ -41,6 +43,9 @@ bench: $(VENV)/.installed ## CPU time against yamllint on the same two files
 corpus: $(VENV)/.installed ## findings per rule over the real files of ../shared/corpus
 	@$(BIN)/python -m tests.corpus $(SHARED)/corpus
 
+corpus-review: $(VENV)/.installed ## write tests/corpus_reviewed.yaml anew; new kinds of findings need a reason
+	@$(BIN)/python -m tests.corpus_review $(SHARED)/corpus
+
 score: $(VENV)/.installed ## predictions against the executed cases of ../shared/observed
 	@$(BIN)/python -m tests.score $(SHARED)/observed/cases.jsonl
 
@@ -60,6 +65,31 @@ conformance-sample: $(VENV)/.installed ## the fixed sample of it that CI runs
 evidence: $(VENV)/.installed ## look up the rules' source evidence in the released wheels
 	@$(BIN)/python -m tests.catalog.look_up .evidence docs/evidence/sources.json
 
+serve: $(VENV)/.installed ## run the service on http://127.0.0.1:8000
+	@$(BIN)/fp8check serve
+
+service-bench: $(VENV)/.installed ## static POST /check against an endpoint that only parses (5 minutes)
+	@$(BIN)/python -m tests.service.bench
+
+openapi-test: $(VENV)/.installed ## schemathesis with all checks, longer than CI runs it
+	@TEST_EXAMPLES=300 $(BIN)/python -m pytest -q -s tests/service/test_openapi.py
+
+service-kill: $(VENV)/.installed ## kill -9 during writes and probes, 20 times, on SQLite
+	@$(BIN)/python -m tests.service.kill
+
+service-postgres: $(VENV)/.installed ## the same on a PostgreSQL that this installs and starts
+	@$(BIN)/python -m tests.service.postgres
+
+page-test: $(VENV)/.installed ## the page in a headless Chromium (Debian's), and screenshots for docs
+	@command -v chromium >/dev/null || apt-get install -qq -y --no-install-recommends chromium chromium-driver fonts-dejavu >/dev/null
+	@TEST_IMAGES=docs/images $(BIN)/python -m pytest -q tests/service/test_page.py
+
+docker-lint: $(VENV)/.installed ## hadolint over docker/
+	@$(BIN)/hadolint docker/*.Dockerfile
+
+docker-steps: ## the install steps of the images, run in a fresh Debian tree; no Docker engine is needed
+	@docker/try-steps.py
+
 mutation: $(VENV)/.installed ## which version bounds no recorded case needs (after make conformance)
 	@$(BIN)/python -m tests.mutation .conformance/recorded.jsonl
 
@@ -69,6 +99,7 @@ mutation-catalog: $(VENV)/.installed ## which faults in the rules no test would 
 docs: $(VENV)/.installed ## write the generated pages anew
 	@$(BIN)/fp8check matrix --all > docs/compatibility.md
 	@$(BIN)/python -m tests.catalog.pages docs
+	@$(BIN)/python -m tests.service.docs > docs/service.settings.md && mv docs/service.settings.md docs/service.md
 
 format: $(VENV)/.installed ## format the code
 	@$(BIN)/ruff check --fix --quiet .

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fp8check.cli.config import load
 from fp8check.cli.exit_codes import ExitCode
-from fp8check.cli.options import UsageError, names, parser
+from fp8check.cli.options import UsageError, format_names, names, parser
 from fp8check.rules import facts as machine
 from fp8check.rules.assemble import WrongFiles, assemble, parse_launch, sort
 from fp8check.rules.catalog import RULES
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from fp8check.cli.config import Config
     from fp8check.rules.assemble import Assembled
     from fp8check.rules.catalog import Crash, Rule
+    from fp8check.rules.evidence import Evidence
     from fp8check.rules.facts import Facts
     from fp8check.rules.reading import Document
     from fp8check.rules.report import Report
+    from fp8check.rules.report.formats import Format
 
 PROBLEMS = (UsageError, WrongFiles, Unreadable, machine.BadFacts)
 INTERNAL_ERROR = "FP999"
@@ -38,6 +40,10 @@ def check(words: list[str]) -> int:
         config = load(options)
         formats = _formats(options.format)
         rules, crashes = chosen(options, config)
+        if options.server is not None:
+            from fp8check.cli.remote import check_there
+
+            return check_there(options, config, formats)
         assembled = runs(options, config)
         baseline = _baseline(options, config)
     except SystemExit as leave:  # --help, --version
@@ -45,7 +51,11 @@ def check(words: list[str]) -> int:
     except PROBLEMS as problem:
         return usage(problem)
     reports = examine_all(
-        ((one.run, one.documents) for one in assembled), rules, configured=config.suppressions, crashes=crashes
+        [(one.run, one.documents) for one in assembled],
+        rules,
+        _probed(assembled, options),
+        configured=config.suppressions,
+        crashes=crashes,
     )
     if baseline is not None:
         reports = [compared(report, baseline) for report in reports]
@@ -86,6 +96,15 @@ def outcome(words: list[str]) -> int:
     return ExitCode.OK
 
 
+def _probed(assembled: list[Assembled], options: argparse.Namespace) -> list[Evidence | None]:
+    """What the probe saw of each run; None without --probe."""
+    if options.probe is None:
+        return [None] * len(assembled)
+    from fp8check.cli.probe import probe_runs
+
+    return list(probe_runs(assembled, options))
+
+
 def usage(problem: Exception) -> int:
     """Say what is wrong with the command line or a file."""
     sys.stderr.write(f"fp8check: {problem}\n")
@@ -99,10 +118,16 @@ def _formats(values: list[str]) -> list[tuple[str, str | None]]:
     formats: list[tuple[str, str | None]] = []
     for value in values or ["text"]:
         name, equals, target = value.partition("=")
-        if name not in ("text", "json"):
-            raise UsageError(f"no such format: {name}; there are text and json")
+        if name != "text" and _format(name) is None:
+            raise UsageError(f"no such format: {name}; there are {', '.join(format_names())}")
         formats.append((name, target if equals else None))
     return formats
+
+
+def _format(name: str) -> Format | None:
+    from fp8check.rules.report.formats import find
+
+    return find(name)
 
 
 def chosen(options: argparse.Namespace, config: Config) -> tuple[tuple[Rule, ...], tuple[Crash, ...]]:
@@ -173,14 +198,16 @@ def runs(options: argparse.Namespace, config: Config | None = None) -> list[Asse
     Raises:
         UsageError, WrongFiles, Unreadable, BadFacts: it does not describe any.
     """
+    if options.probe and options.facts is not None:
+        raise UsageError("--facts says what another machine is: the probe runs on this one, without --facts")
     if not options.files and config is not None and config.runs:
-        return [one for run in config.runs for one in runs(_as_options(run, options))]
+        return [one for run in config.runs for one in runs(as_options(run, options))]
     if not options.files:
         raise UsageError("name a training file, an Accelerate file, or both; fp8check --help says more")
     return assembled(documents_of(options), options)
 
 
-def _as_options(run: Mapping[str, object], options: argparse.Namespace) -> argparse.Namespace:
+def as_options(run: Mapping[str, object], options: argparse.Namespace) -> argparse.Namespace:
     """The options of one [[run]] of the configuration; what the command line says goes first."""
     import argparse
 
@@ -252,7 +279,11 @@ def _facts(options: argparse.Namespace) -> Facts:
 
 
 def _write(name: str, target: str | None, reports: list[Report], options: argparse.Namespace) -> None:
-    text = _rendered(name, reports, options, to_file=target is not None)
+    put(_rendered(name, reports, options, to_file=target is not None), target)
+
+
+def put(text: str, target: str | None) -> None:
+    """Write a report to standard output, or to a file."""
     if target is None:
         sys.stdout.write(text)
         return
@@ -261,13 +292,12 @@ def _write(name: str, target: str | None, reports: list[Report], options: argpar
 
 
 def _rendered(name: str, reports: list[Report], options: argparse.Namespace, *, to_file: bool) -> str:
-    if name == "json":
-        import json
-
+    format_ = _format(name)
+    if format_ is not None:
         from fp8check.rules.report.json_ import as_data
 
-        data = [as_data(report) for report in reports]
-        return json.dumps(data[0] if len(data) == 1 else data, indent=2, ensure_ascii=False) + "\n"
+        sources = {document.path: document.text for report in reports for document in report.documents}
+        return format_.render([as_data(report) for report in reports], sources)
     from fp8check.rules.report import text
 
     choice = "never" if to_file and options.color == "auto" else options.color

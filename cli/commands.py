@@ -44,6 +44,18 @@ def _matrix(words: list[str]) -> int:
     return matrix(words)
 
 
+def _probe(words: list[str]) -> int:
+    from fp8check.cli.probe import probe
+
+    return probe(words)
+
+
+def _worth(words: list[str]) -> int:
+    from fp8check.cli.worth import worth
+
+    return worth(words)
+
+
 def _rule(words: list[str]) -> int:
     from fp8check.cli.rules import rule
 
@@ -56,6 +68,12 @@ def _rules(words: list[str]) -> int:
     return rules(words)
 
 
+def _serve(words: list[str]) -> int:
+    from fp8check.cli.serve import serve
+
+    return serve(words)
+
+
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "check": _check,
     "outcome": _outcome,
@@ -63,6 +81,9 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "explain": _explain,
     "fix": _fix,
     "matrix": _matrix,
+    "probe": _probe,
     "rule": _rule,
     "rules": _rules,
+    "serve": _serve,
+    "worth": _worth,
 }

@@ -32,8 +32,8 @@ def env(words: list[str]) -> int:
         sys.stderr.write(f"fp8check: {problem}\n")
         return ExitCode.USAGE
     if options.import_check:
-        imports, error = machine.import_check(options.python or sys.executable)
-        facts.transformer_engine = {**(facts.transformer_engine or {}), "imports": imports, "error": error}
+        seen = machine.import_check(options.python or sys.executable)
+        facts.transformer_engine = {**(facts.transformer_engine or {}), "imports": seen.imports, "error": seen.error}
     sys.stdout.write(machine.dump(facts) if options.json else _text(facts))
     return ExitCode.OK
 

@@ -15,18 +15,26 @@ Tells before the GPU hours are spent whether a training run will really train in
 
   fp8check cfg.yaml accel.yaml         check one run; the files in any order
   fp8check a.yaml b.yaml accel.yaml    several training files against one Accelerate file
+  fp8check cfg.yaml accel.yaml --probe ... and run one real FP8 step here
+  fp8check probe cfg.yaml accel.yaml   only that step, and what was seen of it
+  fp8check worth MODEL --gpu H200 --tokens 2048,4096   step time in BF16 and FP8, by size of micro-batch
   fp8check outcome cfg.yaml accel.yaml who decided what, in order
   fp8check explain cfg.yaml:31 accel.yaml   what becomes of one line
   fp8check matrix                      what really trains in FP8, by trainer, backend and distribution
   fp8check                             check the runs that fp8check.toml or [tool.fp8check] names
   fp8check fix cfg.yaml accel.yaml     mend what can be mended safely; --diff shows it only
   fp8check env                         what is known of this machine; --json for facts.json
+  fp8check serve                       the HTTP service; fp8check --server URL asks one
   fp8check rules                       all rules
   fp8check rule FP101                  one rule: what it finds, why it hurts, what to write instead
 """
 
 
 class _Parser(argparse.ArgumentParser):
+    def parse_args(self, args: Sequence[str], namespace: None = None) -> argparse.Namespace:  # type: ignore[override]
+        # A bare --probe must not take the file behind it for its value.
+        return super().parse_args(["--probe=gpu" if word == "--probe" else word for word in args], namespace)
+
     def error(self, message: str) -> NoReturn:
         self.print_usage(None)
         raise UsageError(message)
@@ -69,9 +77,24 @@ def parser(command: str = "check") -> argparse.ArgumentParser:
     machine.add_argument(
         "--set-variable", metavar="NAME=VALUE", action="append", default=[], help="a variable of the training shell"
     )
+    machine.add_argument(
+        "--server", metavar="URL", help="let a service check the files; its token is the variable FP8CHECK_TOKEN"
+    )
+    probe = made.add_argument_group("the probe")
+    probe.add_argument(
+        "--probe",
+        choices=("gpu", "emulate"),
+        metavar="emulate",
+        help="also run one real FP8 step here, on the GPU (--probe), or emulated on the CPU (--probe=emulate)",
+    )
+    probe.add_argument("--no-probe", action="store_const", const=None, dest="probe", help="do not (the default)")
     output = made.add_argument_group("the report")
     output.add_argument(
-        "--format", metavar="FORMAT[=FILE]", action="append", default=[], help="text or json; may be repeated"
+        "--format",
+        metavar="FORMAT[=FILE]",
+        action="append",
+        default=[],
+        help="text, json, sarif, junit, html, concise, github or gitlab; may be repeated",
     )
     output.add_argument(
         "--fail-on",
@@ -97,6 +120,13 @@ def parser(command: str = "check") -> argparse.ArgumentParser:
     )
     made.add_argument("--version", action="version", version=_version())
     return made
+
+
+def format_names() -> tuple[str, ...]:
+    """What --format takes."""
+    from fp8check.rules.report.formats import FORMATS
+
+    return ("text", *(one.name for one in FORMATS))
 
 
 def _version() -> str:

@@ -1,1 +1,12 @@
-"""One real FP8 training step in a process of its own. Not built yet: the command has no --probe until it is."""
+"""One short real FP8 step in a process of its own, and the evidence of it.
+
+Nothing here imports torch: that happens in the child process only (child/), with the training environment's
+interpreter.
+"""
+
+from __future__ import annotations
+
+from fp8check.probe.run import probe
+from fp8check.probe.spec import NotProbed, specify
+
+__all__ = ["NotProbed", "probe", "specify"]

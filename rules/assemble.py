@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fp8check.rules.facts import Facts
-    from fp8check.rules.settings.script import ScriptSource
 
 TRAINERS = (*NAMES, "script")
 
@@ -49,6 +48,8 @@ def sort(documents: Sequence[Document]) -> Sorted:
     """The documents by what they are; their order is kept."""
     kinds: dict[str, list[Document]] = {kind: [] for kind in Sorted.fields}
     for document in documents:
+        if document.kind == "script":
+            continue  # read anew, by the launch command
         kinds[document.kind if document.kind in kinds else "other"].append(document)
     return Sorted(*(tuple(kinds[kind]) for kind in Sorted.fields))
 
@@ -83,12 +84,29 @@ def assemble(
         raise WrongFiles(f"more than one Accelerate file: {names}; a run has one")
     accelerate = kinds.accelerate[0] if kinds.accelerate else None
     default = False
+    if launch is not None and launch.variables:
+        facts = facts.with_variables(launch.variables)
+    if launch is not None and launch.through == "trl" and kinds.training:
+        launch = _with_flags_of_file(launch, kinds.training[0])
     if accelerate is None and follow and launch is not None and launch.tool == "accelerate":
         accelerate, default = _named_or_default(launch, facts)
     if launch is None:
         launch = Launch("accelerate" if accelerate is not None else "python", given=False)
     trainings: tuple[Document | None, ...] = kinds.training or (None,)
     return [_one(training, accelerate, default, kinds, facts, launch, trainer, follow) for training in trainings]
+
+
+def _with_flags_of_file(launch: Launch, training: Document) -> Launch:
+    """What `trl` hands on from its file to accelerate launch; the command line wins (trl/cli/commands/training.py)."""
+    written = {name: setting.value for name, setting in _section(training).settings()}
+    flags = {
+        name: True if name in launch_settings.SWITCHES else str(value)
+        for name, value in launch_settings.handed_on_by_trl(written).items()
+        if value not in (None, False)
+    }
+    more = Launch(launch.tool, {**flags, **launch.flags}, launch.script, launch.arguments, through=launch.through)
+    more.variables = launch.variables
+    return more
 
 
 def _strange(document: Document) -> str:
@@ -112,9 +130,8 @@ def _one(
     deepspeed = kinds.deepspeed[0] if kinds.deepspeed else None
     if deepspeed is None and follow:
         deepspeed = _named_deepspeed(settings, config)
-    script = _script(launch) if follow and not settings.is_huggingface else None
-    source = script.source if script is not None else None
-    parts = (training, accelerate, deepspeed, _as_document(source) if source is not None else None)
+    script, text = _script(launch) if follow and not settings.is_huggingface else (None, None)
+    parts = (training, accelerate, deepspeed, text)
     run = Run(
         launch=launch,
         facts=facts,
@@ -182,26 +199,39 @@ def _named_deepspeed(training: Training, config: AccelerateConfig | None) -> Doc
     return None
 
 
-def _script(launch: Launch) -> Script | None:
-    """The script that the launch command names, where it is a Python file at hand that can be parsed."""
+def with_script(one: Assembled, path: str, data: bytes) -> Assembled:
+    """The run with its script from elsewhere, for documents whose names are not followed.
+
+    A run of the Trainer, and a script that cannot be parsed, stay without.
+    """
+    script, document = (None, None) if one.run.training.is_huggingface else _parsed(path, data)
+    if script is None or document is None:
+        return one
+    one.run.script = script
+    return Assembled(one.run, (*one.documents, document))
+
+
+def _script(launch: Launch) -> tuple[Script | None, Document | None]:
+    """The script that the launch command names, where it is a Python file at hand that can be parsed, and its text."""
+    name = launch.script
+    if name is None or not name.endswith(".py") or not os.path.isfile(name):
+        return None, None
+    return _parsed(name, None)
+
+
+def _parsed(name: str, data: bytes | None) -> tuple[Script | None, Document | None]:
     from fp8check.rules.reading.source import load
     from fp8check.rules.settings.syntax import parse
 
-    name = launch.script
-    if name is None or not name.endswith(".py") or not os.path.isfile(name):
-        return None
     try:
-        source = parse(load(name, None))
+        source = parse(load(name, data))
     except Unreadable:
-        return None
-    return Script.of(source) if source is not None else None
-
-
-def _as_document(source: ScriptSource) -> Document:
-    """A script among the files of the run, so that a report can show its lines."""
-    document = Document(source.path, source.text, "python", None, loader="python")
-    document.kind = "script"
-    return document
+        return None, None
+    if source is None:
+        return None, None
+    document = Document(name, source.text, "python", None, loader="python")
+    document.kind = "script"  # a report shows its lines
+    return Script.of(source), document
 
 
 def _model(training: Training, kinds: Sorted, facts: Facts, follow: bool) -> models.ModelShape | None:
@@ -212,7 +242,7 @@ def _model(training: Training, kinds: Sorted, facts: Facts, follow: bool) -> mod
     if training.model is None:
         return None
     if not follow:
-        return None
+        return models.listed(training.model)
     return models.find(training.model, base=os.path.dirname(training.path or "") or ".", environ=facts.variables or {})
 
 

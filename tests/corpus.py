@@ -1,6 +1,8 @@
 """fp8check over a folder of real configuration files: crashes, and findings per rule.
 
 python -m tests.corpus FOLDER
+
+Each file is checked for itself, with nothing known of a machine, and on a node of today with eight H200. tests/corpus_reviewed.yaml holds what was found, and why each kind of finding is right.
 """
 
 from __future__ import annotations
@@ -13,12 +15,18 @@ from fp8check.rules.assemble import assemble
 from fp8check.rules.facts import Facts
 from fp8check.rules.reading import Unreadable, read
 from fp8check.rules.report import Report, examine
+from tests.runs import TODAY, facts_of
 
 SUFFIXES = (".yaml", ".yml", ".json")
+NODE = facts_of({"stack": {**TODAY, "deepspeed": "0.18.2"}, "gpus": 8})
+# The newest releases that llamafactory 0.9.5 takes.
+FACTORY = {"accelerate": "1.11.0", "transformers": "5.6.0", "peft": "0.18.1", "trl": "0.24.0", "llamafactory": "0.9.5"}
+FACTORY_NODE = facts_of({"stack": {**TODAY, **FACTORY, "deepspeed": "0.18.2"}, "gpus": 8})
+MACHINES = {"unknown": (Facts(), Facts()), "a node of today": (NODE, FACTORY_NODE)}
 
 
-def reports(folder: Path) -> dict[str, Report | Unreadable]:
-    """What is said of every file of the folder, each checked for itself with nothing known of a machine."""
+def reports(folder: Path, machines: tuple[Facts, Facts]) -> dict[str, Report | Unreadable]:
+    """What is said of every training and Accelerate file of the folder; LLaMA-Factory's are on the second machine."""
     results: dict[str, Report | Unreadable] = {}
     for path in sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES):
         name = str(path.relative_to(folder))
@@ -28,29 +36,36 @@ def reports(folder: Path) -> dict[str, Report | Unreadable]:
             results[name] = problem
             continue
         if document.kind in ("training", "accelerate"):
-            (one,) = assemble([document], Facts())
+            (one,) = assemble([document], machines[document.dialect == "llamafactory"])
             results[name] = examine(one.run, one.documents)
     return results
 
 
-def main() -> int:
-    """Print the findings per rule with the files, and the files that cannot be read."""
-    results = reports(Path(sys.argv[1]))
+def findings(results: dict[str, Report | Unreadable]) -> dict[str, list[str]]:
+    """By rule and severity: where, and what."""
     found: dict[str, list[str]] = defaultdict(list)
-    crashes = 0
     for name, result in results.items():
         if isinstance(result, Unreadable):
-            print(f"unreadable  {name}: {result.message}")
+            found["unreadable"].append(f"{name}: {result.message}")
             continue
-        crashes += len(result.crashes)
         for finding in result.findings:
             line = finding.span.line if finding.span is not None else 0
             found[f"{finding.rule} {finding.severity}"].append(f"{name}:{line}: {finding.message}")
-    for rule in sorted(found):
-        print(f"{rule}: {len(found[rule])}")
-        for place in found[rule]:
-            print(f"    {place}")
-    print(f"{len(results)} training and Accelerate files, {crashes} crashes")
+    return dict(sorted(found.items()))
+
+
+def main() -> int:
+    """Print the findings per rule with the files; 1 where a rule crashed."""
+    crashes = 0
+    for machine, facts in MACHINES.items():
+        results = reports(Path(sys.argv[1]), facts)
+        print(f"== {machine}")
+        for rule, places in findings(results).items():
+            print(f"{rule}: {len(places)}")
+            for place in places:
+                print(f"    {place}")
+        crashes += sum(len(one.crashes) for one in results.values() if isinstance(one, Report))
+        print(f"{len(results)} training and Accelerate files, {crashes} crashes")
     return 1 if crashes else 0
 
 

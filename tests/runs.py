@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fp8check.rules import models
-from fp8check.rules.assemble import assemble, parse_launch
+from fp8check.rules.assemble import Assembled, assemble, parse_launch
 from fp8check.rules.catalog import RULES
 from fp8check.rules.catalog.engine import crash
+from fp8check.rules.evidence.data import from_data
 from fp8check.rules.facts import Facts, Gpu
 from fp8check.rules.outcome import Script
-from fp8check.rules.reading import read
+from fp8check.rules.reading import Document, read
 from fp8check.rules.reading.source import decode
 from fp8check.rules.report import examine
 from fp8check.rules.settings.syntax import parse
@@ -18,8 +19,6 @@ from fp8check.rules.settings.syntax import parse
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from fp8check.rules.assemble import Assembled
-    from fp8check.rules.reading import Document
     from fp8check.rules.report import Report
     from fp8check.rules.triage.suppressions import Suppression
 
@@ -123,9 +122,12 @@ def _assembled(case: Mapping[str, object], documents: Sequence[Document]) -> Ass
         source = parse(decode("train.py", str(script).encode()))
         assert source is not None
         one.run.script = Script.of(source)
+        document = Document("train.py", source.text, "python", None, loader="python")
+        document.kind = "script"
+        one = Assembled(one.run, (*one.documents, document))
     model = case.get("model")
     if isinstance(model, dict):
-        one.run.model = models.from_config(model, "tiny", "config.json")
+        one.run.model = models.from_config(model, one.run.training.model or "tiny", "config.json")
     return one
 
 
@@ -151,4 +153,6 @@ def examined(
     failed = case.get("crashing")
     crashes = () if failed is None else (crash(str(failed), KeyError("weather")),)
     day = None if today is None else str(today)
-    return examine(one.run, one.documents, rules, configured=configured, crashes=crashes, today=day)
+    evidence = case.get("evidence")
+    probed = from_data(evidence) if isinstance(evidence, dict) else None
+    return examine(one.run, one.documents, rules, probed, configured=configured, crashes=crashes, today=day)

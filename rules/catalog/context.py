@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from fp8check.rules.catalog.engine import Crash
+    from fp8check.rules.evidence import Evidence
     from fp8check.rules.outcome import Outcome, Run
     from fp8check.rules.reading import Document
     from fp8check.rules.settings.values import Section, Setting
@@ -75,12 +76,19 @@ def _recipe(fp8: Section) -> dict[str, Setting]:
 class Context:
     """The inputs of the rules, by the name that a rule's parameter has."""
 
-    __slots__ = ("asked", "crashes", "documents", "known_rules", "outcome", "run", "suppressions")
+    __slots__ = ("asked", "crashes", "documents", "evidence", "known_rules", "outcome", "run", "suppressions")
 
-    def __init__(self, run: Run, outcome: Outcome, documents: tuple[Document, ...] = ()) -> None:
+    def __init__(
+        self,
+        run: Run,
+        outcome: Outcome,
+        documents: tuple[Document, ...] = (),
+        evidence: Evidence | None = None,
+    ) -> None:
         self.suppressions: Suppressions | None = None
         self.known_rules: Mapping[str, str] = {}
         self.crashes: tuple[Crash, ...] = ()
+        self.evidence = evidence
         self.run = run
         self.outcome = outcome
         self.documents = documents
@@ -123,5 +131,5 @@ _INPUTS: dict[str, Callable[[Context], object]] = {
     "suppressions": lambda context: context.suppressions,
     "known_rules": lambda context: context.known_rules,
     "crashes": lambda context: context.crashes,
-    "evidence": lambda _context: None,  # until the probe has run
+    "evidence": lambda context: context.evidence,
 }

@@ -1,11 +1,16 @@
-"""What a rule does where the prediction itself ends early."""
+"""What a rule does where the prediction itself ends early, or where it lacks a fact that matters only sometimes."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fp8check.rules.outcome import Undecided
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fp8check.rules.catalog.context import Asked
+    from fp8check.rules.facts import Facts, Gpu
     from fp8check.rules.outcome import Outcome
 
 
@@ -17,3 +22,38 @@ def require_decided(asked: Asked, outcome: Outcome) -> None:
     """
     if asked.fp8 and outcome.undecided is not None:
         raise outcome.undecided
+
+
+def require_gpus(facts: Facts) -> list[Gpu]:
+    """The GPUs, for a rule that asks for them only where they matter.
+
+    Raises:
+        Undecided: they are not known.
+    """
+    if facts.gpus is None:
+        raise Undecided("the GPU", "gpus")
+    return facts.gpus
+
+
+def require_visible_gpus(facts: Facts) -> list[Gpu]:
+    """The GPUs that the run sees.
+
+    Raises:
+        Undecided: they are not known, or not which of them.
+    """
+    require_gpus(facts)
+    seen = facts.visible_gpus()
+    if seen is None:
+        raise Undecided("which of the GPUs the run sees", "variables")
+    return seen
+
+
+def require_packages(facts: Facts) -> Mapping[str, str | None]:
+    """The packages, for a rule that asks for them only where they matter.
+
+    Raises:
+        Undecided: they are not known.
+    """
+    if facts.packages is None:
+        raise Undecided("packages", "packages")
+    return facts.packages

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fp8check.rules.catalog.fixes import delete, replace, safe
 from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from fp8check.rules.outcome import Outcome
-    from fp8check.rules.reading import Document
+    from fp8check.rules.reading import Document, Problem
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.launch import Launch
+    from fp8check.rules.settings.training import Training
 
 
 @rule(
@@ -53,6 +55,7 @@ def unquoted_no(accelerate: AccelerateConfig, launch: Launch, outcome: Outcome) 
             setting,
             f"{error.type}: {error.message}" if fails and error is not None else "accelerate launch stops here",
             help=f'write {name}: "{word}"',
+            fix=safe(replace(setting, word)),
         )
 
 
@@ -74,7 +77,332 @@ def duplicate_key(documents: Sequence[Document]) -> Iterator[Found]:
     """
     for document in documents:
         for problem in document.problems:
-            if problem.code != "duplicate-key":
-                continue
+            if problem.code != "duplicate-key" or problem.fatal:
+                continue  # FP904
             related = (Related(problem.related, "this one is dropped"),) if problem.related is not None else ()
-            yield Found(problem.message, problem.span, "this one counts", related, help="delete one of the two")
+            fix = safe(delete(problem.related)) if problem.related is not None else None
+            yield Found(
+                problem.message, problem.span, "this one counts", related, help="delete one of the two", fix=fix
+            )
+
+
+@rule(
+    "FP903",
+    "second-document",
+    ERROR,
+    "ran pyyaml 6.0.4, omegaconf 2.4.0, accelerate 1.15.0 [executed second-document]: expected a single document",
+)
+def second_document(documents: Sequence[Document]) -> Iterator[Found]:
+    """A second YAML document in the file: a line of `---` in the middle.
+
+    Why it hurts: every tool refuses the file, or would read the first part only.
+
+    Example: two configurations pasted one below the other, with `---` between them.
+
+    Write instead: two files.
+    """
+    for problem in _problems(documents, "multiple-documents"):
+        yield Found(
+            "a second document begins here",
+            problem.span,
+            "every tool refuses a file with two",
+            help="delete the line, or make two files of it",
+        )
+
+
+def _problems(documents: Sequence[Document], *codes: str) -> Iterator[Problem]:
+    for document in documents:
+        yield from (problem for problem in document.problems if problem.code in codes)
+
+
+@rule(
+    "FP904",
+    "omegaconf-refuses",
+    ERROR,
+    'llamafactory 0.9.4..0.9.5 hparams/parser.py "OmegaConf.load": LLaMA-Factory reads its files with OmegaConf',
+    "ran omegaconf 2.4.0 [executed omegaconf-refuses]: an unclosed reference, a null for a key, a key twice",
+)
+def omegaconf_refuses(documents: Sequence[Document]) -> Iterator[Found]:
+    """A LLaMA-Factory file that PyYAML would take and OmegaConf refuses.
+
+    Why it hurts: LLaMA-Factory stops before anything else. Keys twice, dates and sets for values, dates for keys, and
+    `${` without a name or an end are refused.
+
+    Example: `output_dir: saves/${model` in a LLaMA-Factory file.
+
+    Write instead: the value in plain words; `\\${` for a `${` that is meant as it stands.
+    """
+    for problem in _problems(documents, *_REFUSED):
+        if not problem.fatal:
+            continue
+        related = (Related(problem.related, "the other one"),) if problem.related is not None else ()
+        yield Found(
+            problem.message,
+            problem.span,
+            "LLaMA-Factory stops here",
+            related,
+            help=_REFUSED[problem.code],
+        )
+
+
+_REFUSED = {
+    "duplicate-key": "delete one of the two",
+    "key-type": "write the key in quotes",
+    "key-conflict": "delete one of the two",
+    "value-type": "write the value in quotes",
+    "interpolation": "close the reference, or write \\${ where it is meant as it stands",
+}
+
+
+@rule(
+    "FP905",
+    "merge-order",
+    WARNING,
+    "ran pyyaml 6.0.3, 6.0.4 [executed merge-order]: of <<: [*a, *b] the first wins, and the last",
+)
+def merge_order(documents: Sequence[Document]) -> Iterator[Found]:
+    """`<<: [*a, *b]` where both have the key: which one wins depends on PyYAML's release.
+
+    Why it hurts: PyYAML 6.0.4 takes the last, all before it the first, as YAML says. The same file gives another run
+    after an upgrade.
+
+    Example: `<<: [*base, *fp8]`, with `bf16` in both.
+
+    Write instead: the key itself below the `<<`.
+    """
+    for problem in _problems(documents, "merge-order"):
+        yield Found(
+            "which of two merged values counts depends on PyYAML's release",
+            problem.span,
+            "PyYAML 6.0.4 takes the last of the list, every release before it the first",
+            (Related(problem.related, "the key is here too"),) if problem.related is not None else (),
+            help="write the key itself into this map: what is written wins over what is merged",
+        )
+
+
+@rule(
+    "FP906",
+    "parsers-differ",
+    WARNING,
+    "ran omegaconf 2.3.0, 2.4.0 [executed parsers-differ]: the one stops, the other reads",
+)
+def parsers_differ(documents: Sequence[Document]) -> Iterator[Found]:
+    """A LLaMA-Factory file that OmegaConf 2.4 reads and earlier ones do not.
+
+    Why it hurts: OmegaConf 2.4 parses with libyaml, earlier releases with PyYAML's own parser, which is stricter about
+    tabs and a few other things.
+
+    Example: a tab before a comment behind `bf16: true`.
+
+    Write instead: spaces.
+    """
+    for problem in _problems(documents, "parsers-differ"):
+        yield Found(
+            "OmegaConf before 2.4 does not read this file",
+            problem.span,
+            problem.message.partition(": ")[2],
+            help="write spaces for tabs, and put what is unusual in quotes",
+        )
+
+
+# Switches that FP8 depends on, where the text "false" is as good as true: a dataclass converts nothing.
+_SWITCHES = (
+    "bf16",
+    "fp16",
+    "fp8",
+    "tf32",
+    "pure_bf16",
+    "bf16_full_eval",
+    "fp16_full_eval",
+    "fp8_enable_fsdp_float8_all_gather",
+    "gradient_checkpointing",
+    "disable_gradient_checkpointing",
+    "use_reentrant_gc",
+    "torch_compile",
+    "use_cpu",
+)
+_MEANS_NO = ("false", "no", "off", "n", "f", "0", "none", "null")
+
+
+@rule(
+    "FP907",
+    "false-in-quotes",
+    ERROR,
+    "ran transformers 5.23.0 [executed false-in-quotes]: bf16 'false', mixed_precision bf16",
+    'llamafactory 0.9.4..0.9.5 hparams/parser.py "parser.parse_dict(args": likewise, no value is converted',
+)
+def false_in_quotes(training: Training) -> Iterator[Found]:
+    """A switch that says "false" in quotes: text, and any text counts as true.
+
+    Why it hurts: transformers and LLaMA-Factory put the value into a dataclass as it is, and ask whether it is truthy.
+    `bf16: "false"` switches bf16 on, and cancels FP8. TRL and axolotl convert it.
+
+    Example: `bf16: "false"`.
+
+    Write instead: `bf16: false`.
+    """
+    if training.trainer not in ("llamafactory", "transformers"):
+        return
+    for name in _SWITCHES:
+        setting = training.get(name)
+        if setting is None or not isinstance(setting.value, str) or setting.value.lower() not in _MEANS_NO:
+            continue
+        yield Found(
+            f'{name}: "{setting.value}" is text, and counts as true',
+            setting,
+            "nothing converts it: every text but an empty one is true",
+            help=f"write {name}: false",
+            fix=safe(replace(setting, False)),
+        )
+
+
+# Numbers of TrainingArguments that are compared or multiplied as they are.
+_NUMBERS = (
+    "learning_rate",
+    "weight_decay",
+    "adam_beta1",
+    "adam_beta2",
+    "adam_epsilon",
+    "max_grad_norm",
+    "warmup_ratio",
+    "num_train_epochs",
+    "per_device_train_batch_size",
+    "gradient_accumulation_steps",
+    "max_steps",
+)
+
+
+@rule(
+    "FP908",
+    "number-as-text",
+    WARNING,
+    "ran pyyaml 6.0.4, transformers 5.23.0 [executed number-as-text]: 1e-5 is text, and stays text",
+    "ran torch 2.13.0 [executed number-as-text-optimizer]: TypeError, '<=' between float and str",
+)
+def number_as_text(training: Training) -> Iterator[Found]:
+    """A number that YAML reads as text: `1e-5` without a dot, or one in quotes.
+
+    Why it hurts: for PyYAML a float has a dot. The Trainer hands the text to the optimizer, which ends with a
+    TypeError, after the model is loaded. LLaMA-Factory's OmegaConf, TRL and axolotl read it as a number.
+
+    Example: `learning_rate: 1e-5`.
+
+    Write instead: `learning_rate: 1.0e-5`.
+    """
+    if training.trainer != "transformers":
+        return
+    for name in _NUMBERS:
+        setting = training.get(name)
+        number = _number(setting.value) if setting is not None else None
+        if setting is None or number is None:
+            continue
+        text = str(setting.value)
+        dotless = "." not in text and "e" in text.lower()
+        yield Found(
+            f"{name}: {text} is text, not a number",
+            setting,
+            "to PyYAML a float has a dot" if dotless else "what stands in quotes is text",
+            help=f"write {name}: {text.lower().replace('e', '.0e') if dotless else text}",
+            fix=safe(replace(setting, number)),
+        )
+
+
+def _number(value: object) -> float | int | None:
+    """The number that a text evidently means; None where it is none, or where the value is no text."""
+    if not isinstance(value, str):
+        return None
+    try:
+        return int(value) if value.isdigit() else float(value)
+    except ValueError:
+        return None
+
+
+@rule(
+    "FP909",
+    "variable-not-expanded",
+    WARNING,
+    'llamafactory 0.9.3..0.9.5 hparams/parser.py "OmegaConf.to_container(OmegaConf.merge(": unresolved',
+    "ran omegaconf 2.4.0, pyyaml 6.0.4 [executed variable-not-expanded]: both leave the text as it is",
+)
+def variable_not_expanded(documents: Sequence[Document]) -> Iterator[Found]:
+    """An environment variable in a configuration file, as the shell writes it: nobody expands it.
+
+    Why it hurts: no loader of these tools looks into the environment. The run goes to a folder called ${OUTPUT_DIR}, or
+    ends at a model of that name.
+
+    Example: `model_name_or_path: ${MODEL}`.
+
+    Write instead: the value; or pass it on the command line.
+    """
+    for document in documents:
+        if document.root is None:
+            continue
+        for node in document.root.walk():
+            name = _variable(node.value) if node.key in _PATHS else None
+            if name is not None:
+                yield Found(
+                    f"nobody expands ${name} in a configuration file",
+                    node,
+                    "this is taken as it stands",
+                    help="write the value, or pass it on the command line",
+                )
+
+
+# Values that are names and paths; a template may hold a $ that is meant.
+_PATHS = (
+    "model_name_or_path",
+    "base_model",
+    "output_dir",
+    "dataset_name",
+    "dataset_dir",
+    "deepspeed",
+    "deepspeed_config_file",
+    "adapter_name_or_path",
+    "cache_dir",
+    "logging_dir",
+    "main_process_ip",
+    "main_process_port",
+    "machine_rank",
+    "num_machines",
+    "num_processes",
+    "per_device_train_batch_size",
+    "learning_rate",
+)
+
+
+def _variable(value: object) -> str | None:
+    """The environment variable that a text names as the shell does; None where it names none."""
+    before, dollar, after = str(value).partition("$")
+    name = after[1:].partition("}")[0] if after.startswith("{") else after.partition("/")[0]
+    is_name = name.isidentifier() and name.upper() == name
+    return name if isinstance(value, str) and dollar and is_name and not before.endswith("\\") else None
+
+
+@rule(
+    "FP910",
+    "number-in-quotes",
+    ERROR,
+    'accelerate 0.34.0..1.15.0 utils/launch.py "num_machines > 1": compared as it stands in the file',
+    "ran accelerate 1.15.0 [executed number-in-quotes]: TypeError, '>' between str and int",
+)
+def number_in_quotes(outcome: Outcome) -> Iterator[Found]:
+    """`num_processes: "1"` or `num_machines: "1"` in quotes: text, where the launcher compares numbers.
+
+    Why it hurts: the launcher ends with TypeError.
+
+    Example: `num_machines: "1"`.
+
+    Write instead: `num_machines: 1`.
+    """
+    error = outcome.error
+    if error is None or not error.message.startswith("'>' not supported between"):
+        return
+    setting = error.because[0]
+    number = _number(setting.value)
+    yield Found(
+        f"{setting.value!r} is text, not a number",
+        setting,
+        f"accelerate launch raises TypeError: {error.message}",
+        help=f"write {setting.value} without quotes" if number is not None else "write a number",
+        fix=safe(replace(setting, number)) if number is not None else None,
+    )

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fp8check.rules.catalog.fixes import delete, unsafe
+from fp8check.rules.catalog.decided import require_gpus, require_visible_gpus
+from fp8check.rules.catalog.fixes import delete, replace, unsafe
+from fp8check.rules.catalog.installation import wants_te
 from fp8check.rules.catalog.mending import write_bf16
 from fp8check.rules.catalog.rule import ERROR, WARNING, Found, rule
 from fp8check.rules.outcome import Undecided
 from fp8check.rules.outcome.accelerator import SMALLEST_CAPABILITY
 from fp8check.rules.outcome.prepare import mxfp8_support
-from fp8check.rules.settings.versions import parse
+from fp8check.rules.settings.versions import at_least, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from fp8check.rules.catalog.context import Asked
     from fp8check.rules.facts import Facts, Gpu
     from fp8check.rules.outcome import Outcome, Run
     from fp8check.rules.settings.accelerate import AccelerateConfig
+    from fp8check.rules.settings.training import Training
 
 
 @rule(
@@ -42,14 +45,13 @@ def gpu_without_fp8(asked: Asked, gpus: Sequence[Gpu], facts: Facts, outcome: Ou
     """
     if not asked.fp8:
         return
-    seen = facts.visible_gpus()
-    candidates = gpus if seen is None else seen
-    weak = [gpu for gpu in candidates if parse(gpu.compute_capability) < SMALLEST_CAPABILITY]
+    weak = _weak(gpus)
+    if 0 < len(weak) < len(gpus):
+        gpus = require_visible_gpus(facts)
+        weak = _weak(gpus)
     if not weak:
         return
-    mixed = len(weak) < len(candidates)
-    if mixed and seen is None:
-        raise Undecided("which of the GPUs the run sees", "variables")
+    mixed = len(weak) < len(gpus)
     happens = "Accelerate falls back to FP16, not BF16, with one line in the log"
     if outcome.error is not None and outcome.error.stage == "step":
         happens = f"the layers are converted and the first step fails: {outcome.error.message}"
@@ -65,19 +67,21 @@ def gpu_without_fp8(asked: Asked, gpus: Sequence[Gpu], facts: Facts, outcome: Ou
     )
 
 
+def _weak(gpus: Sequence[Gpu]) -> list[Gpu]:
+    return [gpu for gpu in gpus if parse(gpu.compute_capability) < SMALLEST_CAPABILITY]
+
+
 @rule(
     "FP702",
     "mxfp8-off-blackwell",
     ERROR,
-    'transformer_engine 2.1.0..2.8.0 pytorch/fp8.py "Device compute capability 10.0 or higher required for MXFP8 execution"',
+    'transformer_engine 2.1.0..2.8.0 pytorch/fp8.py "compute capability 10.0 or higher required for MXFP8"',
     'transformer_engine 2.6.0..2.8.0 pytorch/fp8.py "is not supported on 12.0+ architectures yet"',
     'transformer_engine 2.9.0..2.20.2 pytorch/quantization.py "is not supported on 12.0+ architectures yet"',
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl mxfp8]: ValueError MXFP8 block scaling is not available",
     "https://github.com/NVIDIA/TransformerEngine/issues/2668",
 )
-def mxfp8_off_blackwell(
-    run: Run, accelerate: AccelerateConfig, gpus: Sequence[Gpu], outcome: Outcome
-) -> Iterator[Found]:
+def mxfp8_off_blackwell(run: Run, accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[Found]:
     """MXFP8 block scaling on a GPU that has none.
 
     Why it hurts: it needs compute capability 10.x (B200, B300). Hopper has none, and the RTX 50 series (12.0) is
@@ -92,9 +96,7 @@ def mxfp8_off_blackwell(
         return
     if not outcome.stack.does("accelerate", "recipe reads mxfp8"):
         return
-    seen = run.facts.visible_gpus()
-    if seen is None:
-        raise Undecided("which of the GPUs the run sees", "variables")
+    seen = require_visible_gpus(run.facts)
     can, message = mxfp8_support(run, outcome.stack)
     if can:
         return
@@ -186,3 +188,279 @@ def _cuda_of(driver: str | None) -> str | None:
         return None
     branch = parse(driver)[0]
     return next((cuda for first, cuda in _DRIVERS if branch >= first), None)
+
+
+@rule(
+    "FP705",
+    "ada-needs-newer-cublas",
+    ERROR,
+    'transformer_engine 2.9.0..2.20.2 pytorch/quantization.py "CublasLt version 12.1.3.x or higher required for FP8"',
+    'transformer_engine 1.13.0..2.8.0 pytorch/fp8.py "Cuda version 12.1 or higher required for FP8 execution on Ada."',
+    "https://github.com/NVIDIA/CUDALibrarySamples/issues/180",
+)
+def ada_needs_newer_cublas(asked: Asked, facts: Facts, outcome: Outcome) -> Iterator[Found]:
+    """An Ada GPU (8.9) with a CUDA or cuBLAS that has no FP8 for it.
+
+    Why it hurts: Hopper computes in FP8 from CUDA 11.8 on, Ada only from CUDA 12.1 with cuBLASLt 12.1.3 on.
+    Transformer Engine raises in the first step.
+
+    Example: an RTX 4090 with nvidia-cublas-cu12 12.1.0.26.
+
+    Write instead: a torch for CUDA 12.4 or newer.
+    """
+    if not wants_te(asked, outcome):
+        return
+    ada = next((gpu for gpu in require_visible_gpus(facts) if gpu.compute_capability == "8.9"), None)
+    if ada is None:
+        return
+    cublas, torch = (facts.libraries or {}).get("cublas"), (facts.cuda or {}).get("torch")
+    if not cublas and not torch:
+        raise Undecided("the versions of CUDA and cuBLAS", "packages")
+    old = f"CUDA {torch}" if torch and not at_least(parse(torch), 12, 1) else ""
+    if cublas and not at_least(parse(cublas), 12, 1, 3):
+        old = f"cuBLAS {cublas}"
+    if not old:
+        return
+    yield Found(
+        f"{old} has no FP8 for {ada.name}: 12.1.3 is the first that has",
+        asked.backend or next(iter(asked.fp8), None),
+        "Transformer Engine refuses the first step on compute capability 8.9",
+        help="install a torch for CUDA 12.4 or newer",
+    )
+
+
+@rule(
+    "FP706",
+    "torch-too-old-for-gpu",
+    ERROR,
+    "https://github.com/pytorch/pytorch/issues/150733",
+    "https://github.com/lllyasviel/FramePack/issues/550",
+    "https://docs.nvidia.com/cuda/blackwell-compatibility-guide/",
+)
+def torch_too_old_for_gpu(asked: Asked, facts: Facts) -> Iterator[Found]:
+    """A Blackwell GPU with a torch that was built for a CUDA older than 12.8: it has no kernels for that GPU.
+
+    Why it hurts: "CUDA error: no kernel image is available for execution on the device", at the first kernel, in any
+    precision.
+
+    Example: an RTX 5090 (12.0) with torch 2.6 for CUDA 12.4.
+
+    Write instead: a torch for CUDA 12.8 or newer.
+    """
+    if not asked.fp8:
+        return
+    new = next((gpu for gpu in require_visible_gpus(facts) if at_least(parse(gpu.compute_capability), 10)), None)
+    if new is None:
+        return
+    cuda = facts.cuda or {}
+    if "torch" not in cuda:
+        raise Undecided("the CUDA that torch was built for", "packages")
+    torch = cuda["torch"]
+    if torch is None or at_least(parse(torch), 12, 8):
+        return
+    yield Found(
+        f"torch for CUDA {torch} has no kernels for {new.name} (compute capability {new.compute_capability})",
+        asked.fp8[0],
+        "the first kernel fails: no kernel image is available for execution on the device",
+        help="install a torch for CUDA 12.8 or newer",
+    )
+
+
+@rule(
+    "FP707",
+    "gpus-differ",
+    WARNING,
+    "https://github.com/huggingface/accelerate/blob/v1.15.0/src/accelerate/utils/environment.py",
+    'accelerate 1.15.0 utils/environment.py "def check_cuda_fp8_capability": each process asks for its own GPU',
+)
+def gpus_differ(asked: Asked, facts: Facts, outcome: Outcome) -> Iterator[Found]:
+    """Several processes on GPUs of different kinds, all of them with FP8.
+
+    Why it hurts: in each step all wait for the slowest. And they do not compute alike: what 16 has to divide on one
+    kind 8 divides on another, MXFP8 is there on one and not on the other.
+
+    Example: an H100 (9.0) beside an L40S (8.9).
+
+    Write instead: CUDA_VISIBLE_DEVICES with the GPUs of one kind.
+    """
+    if not asked.fp8 or outcome.distributed_type in ("NO", None):
+        return
+    if len({gpu.compute_capability for gpu in require_gpus(facts)}) < 2:
+        return
+    able = [gpu for gpu in require_visible_gpus(facts) if parse(gpu.compute_capability) >= SMALLEST_CAPABILITY]
+    kinds = {gpu.compute_capability: gpu.name for gpu in able}
+    if len(kinds) < 2:
+        return
+    listed = " and ".join(f"{name} ({capability})" for capability, name in sorted(kinds.items()))
+    yield Found(
+        f"the processes run on GPUs of different kinds: {listed}",
+        asked.fp8[0],
+        "each step takes as long as on the slowest of them",
+        help="set CUDA_VISIBLE_DEVICES to the GPUs of one kind",
+    )
+
+
+@rule(
+    "FP708",
+    "visible-devices-cut-short",
+    WARNING,
+    "https://docs.nvidia.com/cuda/cuda-c-programming-guide/index.html#cuda-environment-variables",
+)
+def visible_devices_cut_short(asked: Asked, gpus: Sequence[Gpu], variables: Mapping[str, str]) -> Iterator[Found]:
+    """CUDA_VISIBLE_DEVICES names a GPU that is not there: that one and all behind it are hidden.
+
+    Why it hurts: CUDA ends the list at the first number that it does not know, without a word. A run meant for four
+    GPUs starts on two.
+
+    Example: `CUDA_VISIBLE_DEVICES=0,1,8,2` on a machine with 8 GPUs, numbered 0 to 7.
+
+    Write instead: numbers that `nvidia-smi -L` lists.
+    """
+    value = variables.get("CUDA_VISIBLE_DEVICES")
+    if not asked.fp8 or not value or not gpus:
+        return
+    entries = [entry.strip() for entry in value.split(",")]
+    known = {str(gpu.index) for gpu in gpus}
+    wrong = next((entry for entry in entries if entry not in known), None)
+    if wrong is None or not wrong.isdecimal():
+        return  # identifiers of GPUs are not among the facts, and a negative number is there to end the list
+    hidden = len(entries) - entries.index(wrong)
+    yield Found(
+        f"CUDA_VISIBLE_DEVICES={value}: there is no GPU {wrong}",
+        asked.fp8[0],
+        f"{hidden} of the {len(entries)} named are hidden, and nothing says so",
+        help="name GPUs that nvidia-smi -L lists",
+    )
+
+
+@rule(
+    "FP710",
+    "mig-instance",
+    WARNING,
+    "https://docs.nvidia.com/datacenter/tesla/mig-user-guide/",
+)
+def mig_instance(asked: Asked, gpus: Sequence[Gpu], outcome: Outcome) -> Iterator[Found]:
+    """The GPU is cut into MIG instances.
+
+    Why it hurts: a process sees one instance, a part of the multiprocessors and of the memory. Several processes
+    cannot train together on the instances of a GPU, and the speeds that are predicted are those of whole GPUs.
+
+    Example: an H100 in seven instances of 1g.10gb.
+
+    Write instead: a whole GPU; or one process, and a short run to see whether FP8 pays there.
+    """
+    cut = next((gpu for gpu in gpus if gpu.mig), None)
+    if not asked.fp8 or cut is None:
+        return
+    several = outcome.distributed_type not in ("NO", None)
+    yield Found(
+        f"{cut.name} is cut into MIG instances",
+        asked.fp8[0],
+        "processes cannot train together on them" if several else "the run gets a part of the GPU and of its memory",
+        help="use a whole GPU" if several else "use a whole GPU, or try in a short run whether FP8 pays here",
+    )
+
+
+@rule(
+    "FP711",
+    "rowwise-off-hopper",
+    WARNING,
+    "https://github.com/pytorch/pytorch/issues/192707",
+    "https://github.com/pytorch/ao/issues/2904",
+    "https://github.com/pytorch/ao/issues/2843",
+    'axolotl 0.19.0 utils/schemas/fp8.py "rowwise"',
+)
+def rowwise_off_hopper(training: Training, facts: Facts) -> Iterator[Found]:
+    """torchao's rowwise scaling on a GPU other than Hopper, where its kernels have failed.
+
+    Why it hurts: the kernels for a scale in each row were written for Hopper (9.0). On the RTX 50 series they ended
+    with CUBLAS_STATUS_NOT_SUPPORTED, on B200 with "Arch conditional MMA instruction used without targeting appropriate
+    compute capability", depending on the release of torch. Tensorwise scaling worked on the same machines.
+
+    Example: `fp8_config: {recipe: rowwise}` on an RTX 5090.
+
+    Write instead: `recipe: tensorwise`.
+    """
+    recipe = training.top.section("fp8_config").get("recipe")
+    if training.trainer != "axolotl" or not training.on("fp8") or recipe is None:
+        return
+    if not str(recipe.value).startswith("rowwise"):
+        return
+    other = next((gpu for gpu in require_gpus(facts) if gpu.compute_capability in _ROWWISE_FAILED), None)
+    if other is None:
+        return
+    yield Found(
+        f"rowwise scaling has failed on GPUs like {other.name} (compute capability {other.compute_capability})",
+        recipe,
+        "its kernels were written for Hopper (9.0)",
+        notes=(_ROWWISE_FAILED[other.compute_capability],),
+        help="write recipe: tensorwise, or try one step first",
+        fix=unsafe(replace(recipe, "tensorwise")),
+    )
+
+
+_ROWWISE_FAILED = {
+    "12.0": "CUBLAS_STATUS_NOT_SUPPORTED, with torch 2.10 for CUDA 13.0",
+    "10.0": "Arch conditional MMA instruction used without targeting appropriate compute capability",
+}
+
+
+@rule(
+    "FP712",
+    "axolotl-refuses-gpu",
+    ERROR,
+    'axolotl 0.19.0 cli/config.py "return compute_capability >= (9, 0)": Ada is refused',
+    'axolotl 0.19.0 utils/schemas/config.py "fp8 requested, but fp8 is not supported on this GPU"',
+)
+def axolotl_refuses_gpu(training: Training, facts: Facts) -> Iterator[Found]:
+    """Axolotl's `fp8: true` on a GPU below compute capability 9.0, Ada among them.
+
+    Why it hurts: RTX 4090 and L40S (8.9) have FP8, and Accelerate takes them. Axolotl does not: it refuses the file.
+
+    Example: `fp8: true` on an RTX 4090.
+
+    Write instead: `bf16: true` there.
+    """
+    fp8 = training.get("fp8")
+    if training.trainer != "axolotl" or fp8 is None or not fp8.value or facts.gpus == []:
+        return
+    seen = require_visible_gpus(facts)
+    if not seen or at_least(parse(seen[0].compute_capability), 9):
+        return
+    yield Found(
+        f"Axolotl refuses FP8 on {seen[0].name} (compute capability {seen[0].compute_capability}, it wants 9.0)",
+        fp8,
+        "it raises ValueError: fp8 requested, but fp8 is not supported on this GPU",
+        help="write fp8: false and bf16: true for this machine",
+    )
+
+
+@rule(
+    "FP713",
+    "te-on-rtx-50",
+    WARNING,
+    "https://github.com/NVIDIA/TransformerEngine/issues/1654",
+    "https://github.com/NVIDIA/TransformerEngine/issues/2255",
+    "https://github.com/NVIDIA/TransformerEngine/issues/2668",
+)
+def te_on_rtx_50(asked: Asked, facts: Facts, outcome: Outcome) -> Iterator[Found]:
+    """Transformer Engine's FP8 on compute capability 12.x: RTX 50 and RTX PRO Blackwell.
+
+    Why it hurts: these have fewer FP8 kernels than B200, though they are called Blackwell, too. The backward GEMM has
+    failed on an RTX 5090 where the forward pass went well, so that a test of the forward pass alone says nothing.
+
+    Example: backend TE on an RTX 5090.
+
+    Write instead: a real step, forward and backward, before the long run; a recent CUDA and Transformer Engine.
+    """
+    if not wants_te(asked, outcome):
+        return
+    rtx = next((gpu for gpu in require_gpus(facts) if gpu.compute_capability.startswith("12.")), None)
+    if rtx is None:
+        return
+    yield Found(
+        f"Transformer Engine's FP8 has failed on {rtx.name} in the backward pass",
+        asked.backend or asked.fp8[0],
+        f"compute capability {rtx.compute_capability} has other FP8 kernels than 10.0",
+        help="run fp8check --probe there: it takes a step forward and backward",
+    )

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fp8check.rules.catalog.rule import ERROR, INFO, Found, rule
+from fp8check.rules.catalog.decided import require_decided, require_packages
+from fp8check.rules.catalog.rule import ERROR, INFO, WARNING, Found, rule
 from fp8check.rules.outcome import Undecided
-from fp8check.rules.settings.versions import NEWEST, at_least, parse
+from fp8check.rules.outcome.compiled import compiled_by
+from fp8check.rules.settings.versions import NEWEST, OLDEST_ACCELERATE, at_least, parse, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from fp8check.rules.catalog.context import Asked
     from fp8check.rules.facts import Facts, Misfit
-    from fp8check.rules.outcome import Outcome
+    from fp8check.rules.outcome import Outcome, Run
+    from fp8check.rules.settings.training import Training
     from fp8check.rules.settings.values import Setting
 
 OLDEST_CUDA = (12, 1)  # Transformer Engine 2.x, docs/installation.rst; 12.8 for compute capability 10.0 and newer
@@ -39,9 +42,7 @@ def _place(asked: Asked) -> Setting | None:
     'accelerate 1.4.0..1.15.0 utils/dataclasses.py "TransformerEngine is not available. Please install it"',
     'accelerate 0.34.0..1.15.0 utils/imports.py "transformer_engine": the metapackage is what is looked for',
 )
-def transformer_engine_missing(
-    asked: Asked, packages: Mapping[str, str | None], facts: Facts, outcome: Outcome
-) -> Iterator[Found]:
+def transformer_engine_missing(asked: Asked, facts: Facts, outcome: Outcome) -> Iterator[Found]:
     """The run asks for Transformer Engine, and it is not installed.
 
     Why it hurts: the run ends in Accelerator() or in prepare(). The package that counts is `transformer_engine`:
@@ -51,7 +52,10 @@ def transformer_engine_missing(
 
     Write instead: `pip install --no-build-isolation transformer_engine[pytorch]`.
     """
-    if not wants_te(asked, outcome) or outcome.stack.sees_te() is not False:
+    if not wants_te(asked, outcome):
+        return
+    packages = require_packages(facts)
+    if outcome.stack.sees_te() is not False:
         return
     cores = [name for name in ("transformer_engine_cu12", "transformer_engine_cu13") if packages.get(name)]
     note = f"{cores[0]} is installed, but Accelerate looks for the metapackage transformer_engine" if cores else ""
@@ -237,4 +241,456 @@ def no_training_environment(facts: Facts, outcome: Outcome, asked: Asked) -> Ite
         "the versions of the training environment are not known",
         notes=(f"assumed: {words}",),
         help="name its interpreter with --python, or its facts with --facts",
+    )
+
+
+@rule(
+    "FP607",
+    "torchao-missing",
+    ERROR,
+    'accelerate 1.13.0..1.15.0 utils/dataclasses.py "TorchAO is not available. Please install it"',
+    'accelerate 1.4.0..1.15.0 accelerator.py "was not found on your system or is too old of a version"',
+    'accelerate 1.4.0..1.15.0 utils/imports.py "0.6.1": an older torchao counts as absent',
+)
+def torchao_missing(asked: Asked, facts: Facts, outcome: Outcome) -> Iterator[Found]:
+    """The run asks for torchao, and it is not installed, or older than 0.6.1, which counts as not installed.
+
+    Why it hurts: the run ends in Accelerator() or in prepare(); an old release is passed over without a word.
+
+    Example: `backend: AO` in an environment without torchao.
+
+    Write instead: `pip install torchao`, in a release that fits torch.
+    """
+    if asked.backend is None or str(asked.backend.value).upper() not in ("AO", "TORCHAO"):
+        return
+    version = require_packages(facts).get("torchao")
+    if outcome.stack.sees_torchao() is not False:
+        return
+    yield Found(
+        f"torchao {version} is too old: Accelerate wants 0.6.1"
+        if version
+        else "torchao is asked for and not installed",
+        asked.backend,
+        "Accelerate takes it for absent" if version else "no such package in this environment",
+        help="pip install --upgrade torchao, in a release for this torch",
+    )
+
+
+@rule(
+    "FP608",
+    "torchao-does-not-fit-torch",
+    ERROR,
+    "https://github.com/pytorch/pytorch/blob/v2.10.0/torch/nn/functional.py",
+    'torchao 0.18.0 workflows/float8/float8_tensor.py "from torch.nn.functional import ScalingType"',
+)
+def torchao_does_not_fit_torch(asked: Asked, facts: Facts, outcome: Outcome) -> Iterator[Found]:
+    """torchao 0.18 under a torch older than 2.10: it cannot be imported.
+
+    Why it hurts: Accelerate looks at names and versions only and takes it for installed. Where no backend is named it
+    even prefers it to Transformer Engine, and the import ends the run.
+
+    Example: torchao 0.18.0 with torch 2.8.
+
+    Write instead: torch 2.10 or newer, or torchao 0.17.
+    """
+    require_decided(asked, outcome)
+    error, stack = outcome.error, outcome.stack
+    if error is None and asked.fp8 and outcome.backend is not None and outcome.backend.value == "AO":
+        require_packages(facts)
+    if not asked.fp8 or error is None or "ScalingType" not in error.message:
+        return
+    yield Found(
+        f"{stack.name('torchao')} does not fit {stack.name('torch')}: it needs torch 2.10",
+        _place(asked),
+        f"{error.type}: {error.message}",
+        notes=() if asked.backend is not None else ("no backend is named, and Accelerate takes torchao first",),
+        help="upgrade torch to 2.10 or newer, or install torchao 0.17",
+    )
+
+
+@rule(
+    "FP609",
+    "no-fp8-library",
+    ERROR,
+    'accelerate 1.4.0..1.15.0 utils/launch.py "FP8 is not available on this machine"',
+    'accelerate 0.34.0..1.15.0 utils/imports.py "def is_fp8_available"',
+    'accelerate 1.3.0 utils/imports.py "is_msamp_available() or is_transformer_engine_available()"',
+)
+def no_fp8_library(asked: Asked, packages: Mapping[str, str | None], outcome: Outcome) -> Iterator[Found]:
+    """FP8 is asked for, and no package that could do it is installed.
+
+    Why it hurts: the launcher stops with RuntimeError, or Accelerator() with ValueError. Up to accelerate 1.3 torchao
+    does not count as such a package.
+
+    Example: `mixed_precision: fp8` where neither transformer_engine nor torchao is installed.
+
+    Write instead: `pip install torchao`, or Transformer Engine.
+    """
+    if not asked.fp8 or outcome.stack.sees_fp8_library() is not False:
+        return
+    only_torchao = bool(packages.get("torchao"))
+    yield Found(
+        "no package for FP8 is installed",
+        _place(asked),
+        f"{outcome.stack.name('accelerate')} finds none, and stops",
+        notes=("torchao is installed; it counts from accelerate 1.4 on",) if only_torchao else (),
+        help="upgrade accelerate to 1.13 or newer" if only_torchao else "pip install torchao, or Transformer Engine",
+    )
+
+
+@rule(
+    "FP612",
+    "accelerate-does-not-fit-te",
+    ERROR,
+    'accelerate 1.11.0..1.12.0 utils/transformer_engine.py "te.fp8.check_mxfp8_support()": an attribute',
+    'accelerate 1.13.0..1.15.0 utils/transformer_engine.py "from transformer_engine.pytorch.fp8 import"',
+    'transformer_engine 2.9.0..2.20.2 pytorch/__init__.py !"from transformer_engine.pytorch.fp8"',
+    'transformer_engine 1.13.0 pytorch/fp8.py !"def check_mxfp8_support"',
+    "ran accelerate 1.12.0 [conformance release-mxfp8-9.0-1.12-te2.9]: AttributeError in prepare()",
+)
+def accelerate_does_not_fit_te(asked: Asked, facts: Facts, outcome: Outcome) -> Iterator[Found]:
+    """Accelerate and Transformer Engine are of releases that do not go together.
+
+    Why it hurts: from 1.11 on, Accelerate asks Transformer Engine whether MXFP8 is available, though nobody wants it.
+    accelerate 1.11 and 1.12 look where Transformer Engine 2.9 and newer no longer have the answer; releases of
+    Transformer Engine before 2 have none at all. prepare() raises.
+
+    Example: accelerate 1.12.0 with Transformer Engine 2.9.
+
+    Write instead: accelerate 1.13 or newer with Transformer Engine 2.1 or newer.
+    """
+    if not wants_te(asked, outcome):
+        return
+    require_packages(facts)
+    error = outcome.error
+    if error is None or error.stage != "prepare" or not error.message.endswith(_MXFP8_QUESTIONS):
+        return
+    stack = outcome.stack
+    yield Found(
+        f"{stack.name('accelerate')} does not go with {stack.name('transformer_engine')}",
+        _place(asked),
+        f"prepare() raises {error.type}: {error.message}",
+        help="upgrade to accelerate 1.13 or newer, with Transformer Engine 2.1 or newer",
+    )
+
+
+_MXFP8_QUESTIONS = (
+    "has no attribute 'fp8'",
+    "has no attribute 'check_mxfp8_support'",
+    "from 'transformer_engine.pytorch.fp8'",
+)
+
+
+@rule(
+    "FP614",
+    "peft-does-not-fit-torchao",
+    ERROR,
+    'peft 0.18.1 tuners/lora/torchao.py "from torchao.quantization import LinearActivationQuantizedTensor"',
+    'peft 0.19.0 tuners/lora/torchao.py !"LinearActivationQuantizedTensor"',
+    'torchao 0.18.0 quantization/__init__.py !"LinearActivationQuantizedTensor"',
+    'torchao 0.17.0 quantization/__init__.py "LinearActivationQuantizedTensor"',
+)
+def peft_does_not_fit_torchao(training: Training, outcome: Outcome) -> Iterator[Found]:
+    """PEFT older than 0.19 with torchao 0.18: LoRA cannot start, whatever the backend is.
+
+    Why it hurts: as soon as PEFT wraps a layer it looks whether the layer is torchao's, and imports a class that
+    torchao 0.18 no longer has. LLaMA-Factory 0.9.5 allows PEFT 0.18.
+
+    Example: peft 0.18.1 and torchao 0.18.0, `finetuning_type: lora`.
+
+    Write instead: PEFT 0.19 or newer, or torchao 0.17.
+    """
+    error = outcome.error
+    if error is None or "LinearActivationQuantizedTensor" not in error.message:
+        return
+    peft = outcome.stack.name("peft") if outcome.stack.has("peft") else "PEFT older than 0.19"
+    yield Found(
+        f"{peft} does not go with {outcome.stack.name('torchao')}",
+        error.because[0],
+        f"{error.type}: {error.message}",
+        help="upgrade peft to 0.19 or newer, or install torchao 0.17",
+    )
+
+
+@rule(
+    "FP615",
+    "nan-from-compiled-float8",
+    WARNING,
+    'torchao 0.18.0 float8/_inductor_patch.py "PropagateNan.ALL": the workaround',
+    "https://github.com/triton-lang/triton/issues/11111",
+)
+def nan_from_compiled_float8(run: Run, outcome: Outcome) -> Iterator[Found]:
+    """torch 2.14 or newer compiles torchao's float8 backward pass to code that yields NaN; torchao 0.18 mends it.
+
+    Why it hurts: the loss becomes NaN or infinite in a run whose numbers are sound. The compiler's minimum and maximum
+    are lowered wrongly before a store in float8; torchao works around it from 0.18 on.
+
+    Example: torch 2.14 with torchao 0.17, backend AO and `torch_compile: true`.
+
+    Write instead: torchao 0.18 or newer.
+    """
+    compiles = compiled_by(run)
+    if compiles is None or outcome.trains_in_fp8 is not True:
+        return
+    if outcome.backend is None or outcome.backend.value != "AO":
+        return
+    packages = require_packages(run.facts)
+    torch, torchao = parsed(packages.get("torch")), parsed(packages.get("torchao"))
+    if torch is None or torchao is None or not at_least(torch, 2, 14) or at_least(torchao, 0, 18):
+        return
+    yield Found(
+        f"torch {packages['torch']} compiles float8 of torchao {packages['torchao']} to code that yields NaN",
+        compiles if compiles.origin.span is not None else None,
+        "the backward pass may be NaN or infinite, without a fault of the model",
+        help="upgrade torchao to 0.18 or newer",
+    )
+
+
+@rule(
+    "FP616",
+    "two-cudnns",
+    WARNING,
+    "https://github.com/NVIDIA/TransformerEngine/blob/v2.18/README.rst",
+    "https://github.com/NVIDIA/TransformerEngine/issues/1853",
+    "https://github.com/NVIDIA/TransformerEngine/issues/1309",
+)
+def two_cudnns(asked: Asked, outcome: Outcome, facts: Facts) -> Iterator[Found]:
+    """Two versions of cuDNN: the one beside torch, and another that the loader finds.
+
+    Why it hurts: cuDNN is split into libraries that load each other. Transformer Engine may pick up one of each
+    version, and its import ends with "undefined symbol" or CUDNN_STATUS_SUBLIBRARY_LOADING_FAILED; package metadata
+    looks perfect. On an H200, cuDNN 9.14 of the system and 9.19 beside torch did that.
+
+    Example: cuDNN 9.14 in /usr/lib and nvidia-cudnn-cu13 9.19.
+
+    Write instead: LD_LIBRARY_PATH with site-packages/nvidia/cudnn/lib in front.
+    """
+    libraries = facts.libraries
+    if not wants_te(asked, outcome) or (facts.transformer_engine or {}).get("imports") is True:
+        return
+    if libraries is None:
+        if facts.is_training_environment is True:
+            raise Undecided("the versions of cuDNN", "packages")
+        return
+    own = libraries.get("cudnn")
+    for key, where in (("cudnn_on_path", "LD_LIBRARY_PATH"), ("cudnn_system", "the system's folders")):
+        other = libraries.get(key)
+        if not own or not other or not other[:1].isdigit() or parse(other)[:2] == parse(own)[:2]:
+            continue
+        yield Found(
+            f"two versions of cuDNN: {own} beside torch, {other} in {where}",
+            _place(asked),
+            "Transformer Engine may load parts of both, and its import then fails",
+            help="put site-packages/nvidia/cudnn/lib first in LD_LIBRARY_PATH",
+        )
+        return
+
+
+@rule(
+    "FP617",
+    "package-installed-twice",
+    WARNING,
+    "https://docs.python.org/3/library/importlib.metadata.html",
+    'accelerate 1.15.0 utils/imports.py "importlib.metadata.version": metadata decides',
+)
+def package_installed_twice(asked: Asked, packages: Mapping[str, str | None], facts: Facts) -> Iterator[Found]:
+    """A package has metadata of two versions in one environment.
+
+    Why it hurts: the code is that of one of them, and which one is chance. Accelerate decides by metadata what it may
+    call: it calls functions that the other version does not have.
+
+    Example: torchao 0.17.0 and 0.14.1 after an interrupted upgrade.
+
+    Write instead: `pip uninstall` it until pip says that it is not installed, then install it once.
+    """
+    if not asked.fp8:
+        return
+    for name, versions in (facts.duplicates or {}).items():
+        yield Found(
+            f"{name} is installed twice: {' and '.join(versions)}",
+            _place(asked),
+            f"metadata of {versions[0]} is found first; the code may be that of either",
+            help=f"pip uninstall {name} until none is left, then install one",
+        )
+
+
+@rule(
+    "FP618",
+    "llamafactory-refuses-version",
+    ERROR,
+    'llamafactory 0.9.5 extras/misc.py "transformers>=4.55.0,<=5.6.0" "accelerate>=1.3.0,<=1.15.0"',
+    'llamafactory 0.9.5 extras/misc.py "peft>=0.18.0,<=0.20.0" "trl>=0.18.0,<=0.24.0"',
+    'llamafactory 0.9.4 extras/misc.py "transformers>=4.51.0,<=4.57.1" "accelerate>=1.3.0,<=1.11.0"',
+    'llamafactory 0.9.4 extras/misc.py "peft>=0.14.0,<=0.17.1" "trl>=0.18.0,<=0.24.0"',
+)
+def llamafactory_refuses_version(training: Training, asked: Asked, facts: Facts) -> Iterator[Found]:
+    """A package is outside the range that LLaMA-Factory checks when it starts.
+
+    Why it hurts: it raises ImportError before it reads the data. The check can be switched off, and then other things
+    fail: these ranges are what it was made for.
+
+    Example: llamafactory 0.9.5 with transformers 5.23.
+
+    Write instead: the release that the range allows, or DISABLE_VERSION_CHECK=1 at your own risk.
+    """
+    if training.trainer != "llamafactory" or not asked.fp8:
+        return
+    packages = require_packages(facts)
+    own = packages.get("llamafactory")
+    ranges = _LLAMAFACTORY_RANGES.get(str(own))
+    if ranges is None:
+        return
+    if (facts.variables or {}).get("DISABLE_VERSION_CHECK", "0").lower() in ("true", "y", "1"):
+        return
+    for name, (oldest, newest) in ranges.items():
+        version = parsed(packages.get(name))
+        if version is None or (at_least(version, *oldest) and at_least(newest, *version)):
+            continue
+        if facts.variables is None:
+            raise Undecided("whether DISABLE_VERSION_CHECK is set", "variables")
+        low, high = (".".join(map(str, bound)) for bound in (oldest, newest))
+        yield Found(
+            f"llamafactory {own} refuses {name} {packages[name]}: it takes {low} to {high}",
+            asked.fp8[0],
+            "it compares versions when it starts, and raises ImportError",
+            help=f"install {name} {low} to {high}, or set DISABLE_VERSION_CHECK=1",
+        )
+
+
+# extras/misc.py check_dependencies.
+_LLAMAFACTORY_RANGES = {
+    "0.9.4": {
+        "transformers": ((4, 51, 0), (4, 57, 1)),
+        "accelerate": ((1, 3, 0), (1, 11, 0)),
+        "peft": ((0, 14, 0), (0, 17, 1)),
+        "trl": ((0, 18, 0), (0, 24, 0)),
+    },
+    "0.9.5": {
+        "transformers": ((4, 55, 0), (5, 6, 0)),
+        "accelerate": ((1, 3, 0), (1, 15, 0)),
+        "peft": ((0, 18, 0), (0, 20, 0)),
+        "trl": ((0, 18, 0), (0, 24, 0)),
+    },
+}
+
+
+@rule(
+    "FP619",
+    "accelerate-too-old-for-trainer",
+    ERROR,
+    'transformers 5.0.0..5.23.0 utils/import_utils.py "ACCELERATE_MIN_VERSION"',
+    "ran transformers 5.23.0 [executed accelerate-too-old-for-trainer]: ImportError, accelerate 1.1.0 is wanted",
+)
+def accelerate_too_old_for_trainer(
+    training: Training, asked: Asked, packages: Mapping[str, str | None]
+) -> Iterator[Found]:
+    """transformers 5 with an accelerate older than 1.1, which its Trainer refuses.
+
+    Why it hurts: the training arguments raise ImportError: "Using the Trainer with PyTorch requires accelerate".
+
+    Example: transformers 5.2 with accelerate 0.34.
+
+    Write instead: accelerate 1.13 or newer.
+    """
+    accelerate, transformers = parsed(packages.get("accelerate")), parsed(packages.get("transformers"))
+    if not asked.fp8 or accelerate is None or transformers is None or not at_least(transformers, 5):
+        return
+    if at_least(accelerate, 1, 1):
+        return
+    yield Found(
+        f"transformers {packages['transformers']} refuses accelerate {packages['accelerate']}",
+        asked.fp8[0],
+        "TrainingArguments raise ImportError: accelerate 1.1.0 is the oldest",
+        help="upgrade to accelerate 1.13 or newer",
+    )
+
+
+@rule(
+    "FP620",
+    "torch-without-cuda",
+    ERROR,
+    "ran torch 2.13.0 [executed torch-without-cuda]: torch.version.cuda is None, and CUDA is not available",
+    "https://pytorch.org/get-started/locally/",
+)
+def torch_without_cuda(asked: Asked, packages: Mapping[str, str | None], facts: Facts) -> Iterator[Found]:
+    """torch is a build without CUDA.
+
+    Why it hurts: no GPU is used, whatever nvidia-smi shows. FP8 kernels are CUDA kernels: the run goes to the CPU, or
+    ends at the first of them.
+
+    Example: `pip install torch --index-url https://download.pytorch.org/whl/cpu`.
+
+    Write instead: a torch for the driver's CUDA.
+    """
+    torch = packages.get("torch")
+    if not asked.fp8 or not torch:
+        return
+    if facts.cuda is None or "torch" not in facts.cuda:
+        if "+cpu" not in torch:
+            raise Undecided("the CUDA that torch was built for", "packages")
+    elif facts.cuda["torch"] is not None or "+rocm" in torch:
+        return
+    yield Found(
+        f"torch {torch} is built without CUDA",
+        asked.fp8[0],
+        "no GPU is used: FP8 needs CUDA kernels",
+        help="install a torch for CUDA: https://pytorch.org/get-started/locally/",
+    )
+
+
+@rule(
+    "FP621",
+    "torch-for-amd",
+    WARNING,
+    "https://github.com/ROCm/TransformerEngine/issues/79",
+    "https://rocm.docs.amd.com/en/latest/",
+)
+def torch_for_amd(asked: Asked, packages: Mapping[str, str | None]) -> Iterator[Found]:
+    """torch is a build for AMD's ROCm: nothing that is said here was tried there.
+
+    Why it hurts: Transformer Engine on PyPI is NVIDIA's; AMD has a port of its own, which users report slower than
+    BF16 and out of memory. torchao's FP8 runs on MI300 with other number formats.
+
+    Example: torch 2.9.0+rocm6.4.
+
+    Write instead: see AMD's pages; check with a short run.
+    """
+    torch = packages.get("torch")
+    if not asked.fp8 or not torch or "+rocm" not in torch:
+        return
+    yield Found(
+        f"torch {torch} is for AMD GPUs, which are not modelled here",
+        asked.fp8[0],
+        "what follows is said of NVIDIA GPUs",
+        help="compare a short run in FP8 with one in BF16 before you rely on it",
+    )
+
+
+@rule(
+    "FP622",
+    "accelerate-older-than-known",
+    WARNING,
+    'accelerate 0.33.0 commands/config/config_args.py !"fp8_config": FP8 by file and launcher is new in 0.34',
+    'accelerate 0.34.0 commands/config/config_args.py "fp8_config"',
+    'accelerate 0.28.0 utils/dataclasses.py "Unknown mixed precision value": under FSDP',
+    "https://github.com/huggingface/accelerate/issues/2615",
+)
+def accelerate_older_than_known(asked: Asked, packages: Mapping[str, str | None]) -> Iterator[Found]:
+    """accelerate is older than 0.34, the first release that knows FP8 by file and launcher.
+
+    Why it hurts: what is said here is said of newer releases. Old ones refuse `fp8_config` as an unknown key, and under
+    FSDP some end with "Unknown mixed precision value: fp8".
+
+    Example: accelerate 0.28 with `mixed_precision: fp8` under FSDP.
+
+    Write instead: accelerate 1.13 or newer.
+    """
+    accelerate = parsed(packages.get("accelerate"))
+    if not asked.fp8 or accelerate is None or at_least(accelerate, *parse(OLDEST_ACCELERATE)):
+        return
+    yield Found(
+        f"accelerate {packages['accelerate']} is older than {OLDEST_ACCELERATE}, the first that is known here",
+        asked.fp8[0],
+        "FP8 by file and launcher is new in 0.34: what follows may not hold",
+        help="upgrade to accelerate 1.13 or newer",
     )

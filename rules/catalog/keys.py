@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fp8check.rules.catalog.fixes import delete, rename, replace, safe, unsafe
+from fp8check.rules.catalog.needs import settled
 from fp8check.rules.catalog.rule import ERROR, INFO, WARNING, Found, Related, rule
+from fp8check.rules.outcome.launcher import BOOLEANS
 from fp8check.rules.settings.accelerate import FP8_KEYS, WIZARD_KEYS
+from fp8check.rules.settings.readers import backend_meant, nearest
 from fp8check.rules.settings.versions import at_least
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fp8check.rules.catalog.context import Asked
-    from fp8check.rules.outcome import Outcome
+    from fp8check.rules.outcome import Outcome, Run
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.launch import Launch
-
-_BACKENDS = ("TE", "AO", "MSAMP", "NO")
-_MEANT = {"transformer_engine": "TE", "transformerengine": "TE", "transformer-engine": "TE", "torchao": "AO"}
-_MEANT |= {"ms-amp": "MSAMP", "ms_amp": "MSAMP", "auto": "NO"}
+    from fp8check.rules.settings.values import Setting
 
 
 @rule(
@@ -45,18 +46,21 @@ def backend_spelling(accelerate: AccelerateConfig, launch: Launch, outcome: Outc
     stack = outcome.stack
     if backend is None or backend.value is None or not accelerate.wants_fp8() or launch.flag("fp8_backend") is not None:
         return
-    if not stack.does("accelerate", "backend from the environment") or str(backend.value) in _BACKENDS:
+    if not stack.does("accelerate", "backend from the environment"):
         return
     unquoted = backend.value is False
     name = "NO" if unquoted else str(backend.value)
-    meant = _MEANT.get(name.lower(), name.upper())
-    instead = meant if meant in _BACKENDS else "TE (Transformer Engine) or AO (torchao)"
+    meant = backend_meant(name)
+    if meant == backend.value:
+        return
+    instead = meant or "TE (Transformer Engine) or AO (torchao)"
     yield Found(
         f"backend: {name} is {'read as the boolean false' if unquoted else 'not a backend'}",
         backend,
         f"Accelerator() raises ValueError: {str(backend.value)!r} is not a valid FP8BackendType",
         notes=("upper and lower case count; the names are TE, AO, MSAMP and NO",),
         help=f'write backend: "{instead}"' if unquoted else f"write backend: {instead}",
+        fix=safe(replace(backend, meant)) if meant is not None else None,
     )
 
 
@@ -89,7 +93,8 @@ def dead_wizard_key(accelerate: AccelerateConfig) -> Iterator[Found]:
             setting,
             f"exported as ACCELERATE_FP8_{key.upper()}, which no release reads",
             notes=("`accelerate config` writes this key; its runtime reads another name",),
-            help=f"rename it to {read}",
+            help=f"rename it to {read}" if read not in accelerate.fp8 else f"delete it: {read} is there",
+            fix=safe(rename(setting, read) if read not in accelerate.fp8 else delete(setting)),
         )
 
 
@@ -113,28 +118,23 @@ def unread_fp8_key(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[F
     Write instead: the key that Accelerate reads.
     """
     version = outcome.stack.version("accelerate")
-    for key in accelerate.fp8:
-        if key in WIZARD_KEYS:
-            continue
-        name = key.removeprefix("fp8_") if key not in FP8_KEYS else key
+    for key, setting in accelerate.fp8.settings():
+        name = key if key in FP8_KEYS else key.removeprefix("fp8_")
         since = FP8_KEYS.get(name)
-        if since is not None and at_least(version, *since):
+        if key in WIZARD_KEYS or (since is not None and at_least(version, *since)):
             continue
-        label = f"exported as ACCELERATE_FP8_{name.upper()}, which nothing reads"
         if since is not None:
             release = ".".join(str(part) for part in since)
-            help_ = f"use accelerate {release} or newer, or delete the key"
             label = f"{outcome.stack.name('accelerate')} does not read it; {release} is the first that does"
-        else:
-            help_ = _did_you_mean(name)
-        yield Found(f"{key} is read by nothing", accelerate.fp8.get(key), label, help=help_)
-
-
-def _did_you_mean(key: str) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(key, FP8_KEYS, n=1, cutoff=0.6)
-    return f"did you mean {near[0]}?" if near else f"delete it; what is read: {', '.join(FP8_KEYS)}"
+            help_ = f"use accelerate {release} or newer, or delete the key"
+            yield Found(f"{key} is read by nothing", setting, label, help=help_)
+            continue
+        label = f"exported as ACCELERATE_FP8_{name.upper()}, which nothing reads"
+        meant = nearest(name, FP8_KEYS)
+        help_ = f"did you mean {meant}?" if meant else f"delete it; what is read: {', '.join(FP8_KEYS)}"
+        known = meant is None or meant in accelerate.fp8
+        fix = safe(delete(setting)) if known else unsafe(rename(setting, str(meant)))
+        yield Found(f"{key} is read by nothing", setting, label, help=help_, fix=fix)
 
 
 @rule(
@@ -162,7 +162,7 @@ def override_is_no_list(accelerate: AccelerateConfig, outcome: Outcome) -> Itera
     if setting is None or setting.value is None or not outcome.stack.does("accelerate", "launcher copies fp8_config"):
         return
     value = setting.value
-    if isinstance(value, list) and len(value) == 3 and all(isinstance(part, bool) for part in value):
+    if isinstance(value, list) and len(value) > 2 and all(str(part).lower() in BOOLEANS for part in value[:3]):
         return
     what = "a string" if isinstance(value, str) else f"a {type(value).__name__}"
     if isinstance(value, list):
@@ -175,7 +175,16 @@ def override_is_no_list(accelerate: AccelerateConfig, outcome: Outcome) -> Itera
         setting,
         happens,
         help="write [false, false, false], or delete the line: Transformer Engine 2 ignores it anyway",
+        fix=safe(replace(setting, meant)) if (meant := _three(value)) is not None else unsafe(delete(setting)),
     )
+
+
+def _three(value: object) -> list[bool] | None:
+    """The three booleans that a text such as `(false, false, true)` or one boolean evidently means."""
+    if isinstance(value, bool):
+        return [value] * 3
+    words = [word.strip().lower() for word in str(value).strip("()[]").split(",")]
+    return [word == "true" for word in words] if len(words) == 3 and {*words} <= {"true", "false"} else None
 
 
 @rule(
@@ -198,14 +207,17 @@ def most_recent_unreachable(asked: Asked, outcome: Outcome) -> Iterator[Found]:
     Write instead: `amax_compute_algo: max`, which is what runs; the other needs a recipe built in code.
     """
     written = asked.recipe.get("amax_compute_algo")
-    backend = outcome.backend.value if outcome.backend is not None else asked.backend and asked.backend.value
-    if written is None or str(written.value).lower() != "most_recent" or backend != "TE":
+    if written is None or str(written.value).lower() != "most_recent":
+        return
+    settled(outcome)
+    if outcome.backend is None or outcome.backend.value != "TE":
         return
     yield Found(
         "most_recent cannot be reached: the recipe will use max",
         written,
         "Accelerate hands over only what differs from its own default, which this is",
         help="write amax_compute_algo: max, which is what runs",
+        fix=safe(replace(written, "max")),
     )
 
 
@@ -229,16 +241,18 @@ def e5m2_is_refused(asked: Asked, outcome: Outcome) -> Iterator[Found]:
     Write instead: `fp8_format: HYBRID`, which is E4M3 forward and E5M2 for gradients.
     """
     written = asked.recipe.get("fp8_format")
-    backend = outcome.backend.value if outcome.backend is not None else "TE"
-    if written is None or str(written.value).upper() != "E5M2" or backend not in ("TE", None):
+    if written is None or str(written.value).upper() != "E5M2":
         return
-    if not outcome.stack.does("accelerate", "launcher copies fp8_config"):
+    settled(outcome)
+    backend = outcome.backend.value if outcome.backend is not None else None
+    if backend == "AO" or not outcome.stack.does("accelerate", "launcher copies fp8_config"):
         return
     yield Found(
         "E5M2 alone cannot train",
         written,
         "Transformer Engine: Pure E5M2 training is not supported.",
         help="write fp8_format: HYBRID (E4M3 forward, E5M2 for gradients)",
+        fix=unsafe(replace(written, "HYBRID")),
     )
 
 
@@ -275,6 +289,7 @@ def mxfp8_with_amax(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[
             f"prepare() raises ValueError: `{key}` is not supported for MXFP8 block scaling.",
             (Related(asked, "asked for here"),),
             help=f"delete {key}: MXFP8 keeps no amax history",
+            fix=unsafe(delete(written)),
         )
 
 
@@ -298,17 +313,237 @@ def option_dropped_by_te(accelerate: AccelerateConfig, outcome: Outcome) -> Iter
 
     Write instead: nothing; delete the line.
     """
-    if outcome.backend is None or outcome.backend.value != "TE" or not accelerate.wants_fp8():
-        return
-    version = outcome.stack.version("transformer_engine")
     interval = accelerate.fp8.get("interval")
     override = accelerate.fp8.get("override_linear_precision")
+    if not accelerate.wants_fp8() or (interval is None and override is None):
+        return
+    settled(outcome)
+    if outcome.backend is None or outcome.backend.value != "TE":
+        return
+    version = outcome.stack.version("transformer_engine")
     if interval is not None and interval.value not in (None, 1) and at_least(version, 2, 2):
-        yield Found("interval has no effect", interval, "Transformer Engine dropped it in 2.2", help="delete the line")
+        yield Found(
+            "interval has no effect",
+            interval,
+            "Transformer Engine dropped it in 2.2",
+            help="delete the line",
+            fix=safe(delete(interval)),
+        )
     if override is not None and isinstance(override.value, list) and any(override.value) and at_least(version, 2, 0):
         yield Found(
             "override_linear_precision has no effect: all three GEMMs run in FP8",
             override,
             "Transformer Engine dropped it in 2.0",
             help="delete the line",
+            fix=safe(delete(override)),
+        )
+
+
+@rule(
+    "FP218",
+    "option-of-other-backend",
+    WARNING,
+    'accelerate 1.13.0..1.15.0 utils/dataclasses.py "PAD_INNER_DIM" "OPT_LEVEL": each class reads its own',
+    "ran accelerate 1.15.0 [conformance file-ao-no-pad-1.15]: an option of torchao, and read by torchao",
+)
+def option_of_other_backend(accelerate: AccelerateConfig, asked: Asked, outcome: Outcome) -> Iterator[Found]:
+    """An option of fp8_config that the chosen backend does not have.
+
+    Why it hurts: it is exported and read by nobody. Whoever wrote it believes that it counts.
+
+    Example: `pad_inner_dim: false` with `backend: TE`, or `amax_history_len: 16` with `backend: AO`.
+
+    Write instead: nothing; delete the line, or choose the backend that has the option.
+    """
+    backend = outcome.backend.value if outcome.backend is not None else None
+    if asked.backend is None or backend not in _NAMES:
+        return
+    for key, setting in accelerate.fp8.settings():
+        owner, default = _OWNERS.get(key.removeprefix("fp8_"), (backend, None))
+        if owner == backend or setting.value in (None, default):
+            continue
+        yield Found(
+            f"{key} is an option of {_NAMES[owner]}, and the backend is {backend}",
+            setting,
+            f"{_NAMES[str(backend)]} does not read it",
+            (Related(asked.backend, "chosen here"),),
+            help=f"delete {key}",
+            fix=safe(delete(setting)),
+        )
+
+
+_NAMES = {"TE": "Transformer Engine", "AO": "torchao", "MSAMP": "MS-AMP"}
+# The backend that has an option, and the value that it has where nobody writes it.
+_OWNERS: dict[str, tuple[str, object]] = {
+    "format": ("TE", "HYBRID"),
+    "margin": ("TE", 0),
+    "interval": ("TE", 1),
+    "amax_history_len": ("TE", 1024),
+    "amax_compute_algo": ("TE", "most_recent"),
+    "override_linear_precision": ("TE", [False, False, False]),
+    "use_autocast_during_eval": ("TE", False),
+    "use_mxfp8_block_scaling": ("TE", False),
+    "pad_inner_dim": ("AO", True),
+    "enable_fsdp_float8_all_gather": ("AO", True),
+    "opt_level": ("MSAMP", "O2"),
+}
+
+
+@rule(
+    "FP219",
+    "option-is-no-number",
+    ERROR,
+    'accelerate 0.34.0..1.15.0 utils/dataclasses.py "self.margin = int(": int() of the text that the launcher exports',
+    "ran accelerate 1.15.0 [conformance file-te-float-length-1.15]: ValueError, 16.0 is no whole number",
+    "ran accelerate 1.15.0 [conformance file-te-text-length-1.15]: ValueError, sixteen is none",
+)
+def option_is_no_number(outcome: Outcome, run: Run) -> Iterator[Found]:
+    """A recipe option that has to be a whole number and is none: `16.0`, `1e3`, `sixteen`.
+
+    Why it hurts: the launcher exports it as text, and Accelerator() dies of int().
+
+    Example: `amax_history_len: 16.0` under fp8_config.
+
+    Write instead: `amax_history_len: 16`.
+    """
+    setting = _refused(run, outcome, "invalid literal for int()", "margin", "interval", "amax_history_len")
+    if setting is None:
+        return
+    meant = _whole(str(setting.value))
+    yield Found(
+        f"{setting.value} is no whole number",
+        setting if setting.origin.span is not None else None,
+        "Accelerator() raises ValueError: invalid literal for int()",
+        notes=() if setting.origin.span is not None else (f"it comes from {setting.origin.describe()}",),
+        help="write a whole number" if meant is None else f"write {meant}",
+        fix=safe(replace(setting, meant)) if meant is not None and setting.origin.span is not None else None,
+    )
+
+
+def _refused(run: Run, outcome: Outcome, words: str, *keys: str) -> Setting | None:
+    """The setting that Accelerator() refuses with these words; None where it does not.
+
+    Raises:
+        Undecided: one of the keys is written, and whether it is read is not known.
+    """
+    if run.accelerate is not None and any(key in run.accelerate.fp8 for key in keys):
+        settled(outcome)
+    error = outcome.error
+    if error is None or not error.message.startswith(words):
+        return None
+    return next(iter(error.because), None)
+
+
+def _whole(text: str) -> int | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return int(number) if number.is_integer() else None
+
+
+@rule(
+    "FP220",
+    "option-is-no-choice",
+    ERROR,
+    'accelerate 0.34.0..1.15.0 utils/dataclasses.py "`fp8_format` must be" "`amax_compute_algo` must be": ValueError',
+    'accelerate 1.4.0..1.15.0 utils/dataclasses.py "`opt_level` must be one of": ValueError',
+    "ran accelerate 1.15.0 [conformance file-te-format-unknown-1.15]: ValueError",
+)
+def option_is_no_choice(outcome: Outcome, run: Run) -> Iterator[Found]:
+    """A recipe option with a value that Accelerate does not offer.
+
+    Why it hurts: Accelerator() raises ValueError. opt_level even counts upper and lower case.
+
+    Example: `fp8_format: E3M4` under fp8_config.
+
+    Write instead: `fp8_format: HYBRID` or E4M3; `amax_compute_algo: max`; `opt_level: O2`.
+    """
+    for key, offered in _CHOICES.items():
+        setting = _refused(run, outcome, f"`{key}` must be one of", key)
+        if setting is None:
+            continue
+        meant = nearest(str(setting.value).upper() if key != "amax_compute_algo" else str(setting.value), offered)
+        yield Found(
+            f"{setting.value} is no {key}",
+            setting if setting.origin.span is not None else None,
+            f"Accelerator() raises ValueError: `{key}` must be one of {' or '.join(offered)}",
+            notes=() if setting.origin.span is not None else (f"it comes from {setting.origin.describe()}",),
+            help=f"write {' or '.join(offered)}",
+            fix=unsafe(replace(setting, meant)) if meant is not None and setting.origin.span is not None else None,
+        )
+
+
+_CHOICES = {"fp8_format": ("HYBRID", "E4M3"), "amax_compute_algo": ("max", "most_recent"), "opt_level": ("O1", "O2")}
+
+
+@rule(
+    "FP221",
+    "option-is-no-truth-value",
+    ERROR,
+    'accelerate 1.0.1..1.15.0 utils/environment.py "invalid truth value": ValueError',
+    "ran accelerate 1.15.0 [executed option-is-no-truth-value]: ValueError: invalid truth value maybe",
+)
+def option_is_no_truth_value(run: Run, outcome: Outcome) -> Iterator[Found]:
+    """A switch of fp8_config that is neither true nor false.
+
+    Why it hurts: Accelerator() raises ValueError: invalid truth value. An empty text counts as none, too.
+
+    Example: `use_autocast_during_eval: maybe` under fp8_config.
+
+    Write instead: `use_autocast_during_eval: true`.
+    """
+    setting = _refused(run, outcome, "invalid truth value", *_SWITCHES)
+    override = run.accelerate.fp8.get("override_linear_precision") if run.accelerate is not None else None
+    if setting is None or (override is not None and setting.origin.span == override.origin.span):
+        return  # FP204 speaks of that
+    yield Found(
+        f"{setting.value!r} is neither true nor false",
+        setting if setting.origin.span is not None else None,
+        f"Accelerator() raises ValueError: invalid truth value {setting.value}",
+        notes=() if setting.origin.span is not None else (f"it comes from {setting.origin.describe()}",),
+        help="write true or false",
+    )
+
+
+_SWITCHES = (
+    "use_autocast_during_eval",
+    "use_mxfp8_block_scaling",
+    "pad_inner_dim",
+    "enable_fsdp_float8_all_gather",
+)
+
+
+@rule(
+    "FP226",
+    "key-in-two-spellings",
+    WARNING,
+    'accelerate 1.5.2..1.15.0 commands/launch.py "not key.startswith(": with and without fp8_, one argument',
+    "ran accelerate 1.15.0 [executed key-in-two-spellings]: the last of the two is exported",
+)
+def key_in_two_spellings(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[Found]:
+    """An option of fp8_config stands there twice, once with the prefix fp8_ and once without.
+
+    Why it hurts: both are the same argument of the launcher. The last one wins and the first one is dead text.
+
+    Example: `fp8_format: E4M3` and, further down, `format: HYBRID`.
+
+    Write instead: one of them.
+    """
+    if not accelerate.wants_fp8() or not outcome.stack.does("accelerate", "launcher copies fp8_config"):
+        return
+    first: dict[str, Setting] = {}
+    for key, winner in accelerate.fp8.settings():
+        name = key.removeprefix("fp8_")
+        loser = first.get(name)
+        first[name] = winner
+        if loser is None or loser.value == winner.value:
+            continue
+        yield Found(
+            f"{name} is here in two spellings, with two values",
+            winner,
+            "this one counts",
+            (Related(loser, "this one is dropped"),),
+            help="delete one of the two",
+            fix=safe(delete(loser)),
         )

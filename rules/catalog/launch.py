@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fp8check.rules.catalog.rule import ERROR, Found, Related, rule
+from fp8check.rules.catalog.fixes import delete, insert, rename, replace, unsafe
+from fp8check.rules.catalog.needs import not_known
+from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
+from fp8check.rules.outcome import Undecided
+from fp8check.rules.outcome.launcher import starts_torchrun
+from fp8check.rules.reading.kinds import TRAINER, TRAINER_ALONE
+from fp8check.rules.settings.accelerate import CLUSTER_KEYS
+from fp8check.rules.settings.launch import LAUNCHER_FLAGS, PROGRAMS
+from fp8check.rules.settings.readers import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fp8check.rules.catalog.context import Asked
-    from fp8check.rules.outcome import Outcome
+    from fp8check.rules.catalog.fixes import Fix
+    from fp8check.rules.outcome import Outcome, Run
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.launch import Launch
+    from fp8check.rules.settings.values import Setting
 
 
 @rule(
@@ -37,7 +47,7 @@ def config_not_read(accelerate: AccelerateConfig, launch: Launch) -> Iterator[Fo
     """
     if launch.tool == "accelerate" or not accelerate.wants_fp8():
         return
-    how = launch.script if launch.script in ("llamafactory-cli", "lmf", "trl", "axolotl") else launch.tool
+    how = launch.script if launch.script in PROGRAMS else launch.tool
     name = accelerate.path or "FILE"
     yield Found(
         f"nobody reads this file: the run is started by {how}",
@@ -63,15 +73,42 @@ def unknown_top_level_key(accelerate: AccelerateConfig, outcome: Outcome) -> Ite
 
     Write instead: the key where it belongs; `backend` goes under fp8_config.
     """
-    for name in accelerate.unknown_keys(outcome.stack.version("accelerate")):
+    unknown = accelerate.unknown_keys(outcome.stack.version("accelerate"))
+    for name, setting in accelerate.top.settings():
+        if name not in unknown:
+            continue
         key = name.removeprefix("fp8_")
         belongs = name.startswith("fp8_") or name == "backend"
         yield Found(
             f"{name} is not a key of an Accelerate file",
-            accelerate.top.get(name),
+            setting,
             f"{outcome.stack.name('accelerate')} launch raises ValueError: unknown keys",
-            help=f"move it under fp8_config as {key}" if belongs else "delete it",
+            help=f"move it under fp8_config as {key}" if belongs else _elsewhere(name),
+            fix=_moved(accelerate, setting, key) if belongs else _renamed(accelerate, setting, name),
         )
+
+
+def _moved(accelerate: AccelerateConfig, setting: Setting, key: str) -> Fix:
+    """Out of the top level, and into fp8_config where there is one that does not have the key."""
+    if accelerate.fp8.node is None or key in accelerate.fp8:
+        return unsafe(delete(setting))
+    return unsafe(delete(setting), insert(accelerate.fp8, key, setting.value))
+
+
+def _renamed(accelerate: AccelerateConfig, setting: Setting, name: str) -> Fix:
+    near = nearest(name, CLUSTER_KEYS)
+    if near is None or near in accelerate.top or name in CLUSTER_KEYS or name in TRAINER | TRAINER_ALONE:
+        return unsafe(delete(setting))
+    return unsafe(rename(setting, near))
+
+
+def _elsewhere(name: str) -> str:
+    if name in TRAINER | TRAINER_ALONE:
+        return "move it into the training file"
+    if name in CLUSTER_KEYS:
+        return "delete it: other releases of accelerate know it"
+    near = nearest(name, CLUSTER_KEYS)
+    return f"did you mean {near}?" if near else "delete it"
 
 
 @rule(
@@ -83,7 +120,7 @@ def unknown_top_level_key(accelerate: AccelerateConfig, outcome: Outcome) -> Ite
     "and an optimizer together",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl hf-fsdp1-te]: the same on a GPU",
 )
-def does_not_start(outcome: Outcome) -> Iterator[Found]:
+def does_not_start(outcome: Outcome, asked: Asked) -> Iterator[Found]:
     """The run ends with an exception before or in its first step.
 
     Why it hurts: the queue, the download and the model load come first, the exception after them. Other rules say
@@ -94,6 +131,8 @@ def does_not_start(outcome: Outcome) -> Iterator[Found]:
     Write instead: see the message and the lines that lead to it.
     """
     error = outcome.error
+    if error is None and outcome.starts is None and asked.fp8:
+        raise not_known(outcome, "whether the run starts")
     if error is None:
         return
     places = [setting for setting in error.because if setting.origin.span is not None]
@@ -137,8 +176,269 @@ def lower_case_flag(launch: Launch, outcome: Outcome, asked: Asked) -> Iterator[
     flag = launch.flag("fp8_backend")
     if flag is None or not asked.fp8 or not outcome.stack.does("accelerate", "backend from the environment"):
         return
+    if not str(flag).islower():
+        return  # argparse refuses that: FP319
     yield Found(
         f"--fp8_backend {flag} can never work with {outcome.stack.name('accelerate')}",
         notes=(f"Accelerator() raises ValueError: {str(flag)!r} is not a valid FP8BackendType",),
         help=f"drop the flag and write backend: {str(flag).upper()} under fp8_config of the configuration file",
     )
+
+
+_LAUNCHERS = ("accelerate", "deepspeed", "torchrun")
+
+
+@rule(
+    "FP305",
+    "command-is-no-script",
+    ERROR,
+    'accelerate 0.34.0..1.15.0 utils/launch.py "if not args.no_python": without the flag it runs `python WORD`',
+    "ran accelerate 1.15.0 [executed command-is-no-script]: python: can't open file 'llamafactory-cli'",
+    'llamafactory 0.9.3..0.9.5 launcher.py "__main__": run as a module it trains, without a launcher of its own',
+)
+def command_is_no_script(launch: Launch) -> Iterator[Found]:
+    """`accelerate launch llamafactory-cli train ...`: the launcher runs a command as if it were a Python file.
+
+    Why it hurts: python looks for a file of that name here, and does not find it.
+
+    Example: `accelerate launch --config_file accel.yaml llamafactory-cli train cfg.yaml`.
+
+    Write instead: `accelerate launch --config_file accel.yaml -m llamafactory.launcher cfg.yaml`.
+    """
+    name = launch.script
+    if name is None or name not in PROGRAMS or launch.tool == "python" or launch.through is not None:
+        return
+    if launch.flag("no_python") or name in _LAUNCHERS:
+        return  # FP306
+    start = f"{launch.tool} launch" if launch.tool == "accelerate" else launch.tool
+    yield Found(
+        f"{name} is a command, not a Python file",
+        label=f"{start} runs `python {name}`: can't open file",
+        help=_INSTEAD.get(name, f"start with: {start} ... -m llamafactory.launcher cfg.yaml"),
+    )
+
+
+_INSTEAD = {
+    "trl": "start with: trl sft ... --accelerate_config accel.yaml, which is accelerate launch",
+    "axolotl": "start with: axolotl train cfg.yaml -- --config_file accel.yaml, which is accelerate launch",
+}
+
+
+@rule(
+    "FP306",
+    "launcher-in-launcher",
+    ERROR,
+    'llamafactory 0.9.4..0.9.5 launcher.py "get_device_count() > 1 and not": it starts torchrun over all GPUs',
+    'llamafactory 0.9.3 cli.py "get_device_count() > 1 and not": likewise',
+    "ran accelerate 1.15.0 [executed launcher-in-launcher]: two processes, each of which starts two",
+)
+def launcher_in_launcher(launch: Launch, run: Run) -> Iterator[Found]:
+    """One launcher starts another: every process of the first starts all processes again.
+
+    Why it hurts: with 8 GPUs 64 processes start, eight on each GPU, all waiting on the same port. llamafactory-cli is a
+    launcher, too, where it sees more than one GPU.
+
+    Example: `accelerate launch --no_python torchrun --nproc_per_node 8 train.py`.
+
+    Write instead: one of them; for LLaMA-Factory `accelerate launch ... -m llamafactory.launcher cfg.yaml`.
+    """
+    name = launch.script
+    if launch.tool == "python" or launch.through is not None:
+        return
+    own = name in ("llamafactory-cli", "lmf") and bool(launch.flag("no_python"))
+    own = own or (name == "llamafactory.cli" and bool(launch.flag("m") or launch.flag("module")))
+    if name not in _LAUNCHERS and not own:
+        return
+    spawns = starts_torchrun(run) if own else True
+    if spawns is None:
+        raise Undecided("how many GPUs llamafactory-cli sees", "gpus")
+    if not spawns:
+        return
+    yield Found(
+        f"{launch.tool} starts {name}, which is a launcher itself",
+        label="every process of the one starts all processes of the other",
+        help=f"drop {launch.tool}" if not own else "start -m llamafactory.launcher instead, which trains by itself",
+    )
+
+
+@rule(
+    "FP307",
+    "flag-beats-file",
+    WARNING,
+    'accelerate 0.34.0..1.15.0 commands/launch.py "if not args.mixed_precision": the file counts without the flag only',
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl flag-bf16]: bf16, under a file that says fp8",
+)
+def flag_beats_file(accelerate: AccelerateConfig, launch: Launch) -> Iterator[Found]:
+    """`--mixed_precision` on the command line says something else than the Accelerate file, and wins.
+
+    Why it hurts: the file reads as fp8 and the run is bf16, or the other way round. With bf16 the whole fp8_config is
+    ignored.
+
+    Example: `accelerate launch --config_file accel.yaml --mixed_precision bf16 train.py`, with fp8 in accel.yaml.
+
+    Write instead: the precision in one place, the file.
+    """
+    flag, written = launch.flag("mixed_precision"), accelerate.mixed_precision
+    if flag is None or written is None or launch.tool != "accelerate" or "fp8" not in (flag, written.value):
+        return
+    if str(written.value).lower() == flag:
+        return
+    yield Found(
+        f"--mixed_precision {flag} on the command line overrides this {written.value}",
+        written,
+        f"the run is started in {flag}",
+        help="drop the flag, or write the same word here",
+        fix=unsafe(replace(written, flag)),
+    )
+
+
+@rule(
+    "FP308",
+    "other-config-file",
+    ERROR,
+    'accelerate 0.34.0..1.15.0 commands/launch.py "os.path.isfile(default_config_file)": else the default file, if any',
+    'trl 1.16.0 cli/accelerate_config.py "--config_file": what --accelerate_config becomes',
+)
+def other_config_file(accelerate: AccelerateConfig, launch: Launch) -> Iterator[Found]:
+    """The launch command reads another Accelerate file than this one, or names none.
+
+    Why it hurts: without --config_file the launcher takes the machine's default_config.yaml, or no file. What this file
+    says of FP8 does not count.
+
+    Example: `accelerate launch train.py` beside an accel.yaml with `mixed_precision: fp8`.
+
+    Write instead: `accelerate launch --config_file accel.yaml train.py`.
+    """
+    path = accelerate.path or "-"
+    if launch.tool != "accelerate" or launch.script is None or path == "-" or not accelerate.wants_fp8():
+        return
+    name = path.rpartition("/")[2]
+    read = launch.config_file
+    if name in ("default_config.yaml", "default_config.json") and read is None:
+        return
+    if read is not None and read.rpartition("/")[2] == name:
+        return
+    flag = "--accelerate_config" if launch.through == "trl" else "--config_file"
+    yield Found(
+        f"the launch reads {read}, not this file" if read is not None else f"the launch names no {flag}",
+        accelerate.mixed_precision,
+        "this does not reach the run" if read is not None else "the machine's default file is read, or none",
+        help=f"start with {flag} {path}",
+    )
+
+
+@rule(
+    "FP318",
+    "unknown-flag",
+    ERROR,
+    'accelerate 0.34.0..1.15.0 commands/launch.py "args = parser.parse_args()": argparse refuses what it does not know',
+    "ran accelerate 1.15.0 [conformance flags-unknown-1.15]: SystemExit",
+)
+def unknown_flag(outcome: Outcome) -> Iterator[Found]:
+    """A flag before the script that `accelerate launch` does not have.
+
+    Why it hurts: argparse ends the launch. Flags of the script belong behind the script.
+
+    Example: `accelerate launch --mixed_precision fp8 --fp8_recipe delayed train.py`.
+
+    Write instead: the flag's right name, or the flag behind train.py.
+    """
+    error = outcome.error
+    if error is None or not error.message.startswith("unrecognized arguments"):
+        return
+    name = error.message.rpartition("--")[2]
+    near = nearest(name, LAUNCHER_FLAGS)
+    yield Found(
+        f"accelerate launch has no flag --{name}",
+        label=f"{error.type}: {error.message}",
+        help=f"did you mean --{near}?" if near else "flags of the script stand behind the script",
+    )
+
+
+@rule(
+    "FP319",
+    "flag-is-no-choice",
+    ERROR,
+    'accelerate 0.34.0..1.15.0 commands/launch.py "choices=[": argparse refuses any other word',
+    "ran accelerate 1.15.0 [conformance flags-precision-unknown-1.15]: SystemExit",
+    "ran accelerate 1.8.1 [conformance release-format-e5m2-1.8]: E5M2 is offered from 1.8.1 on",
+)
+def flag_is_no_choice(outcome: Outcome) -> Iterator[Found]:
+    """A flag of `accelerate launch` with a value that it does not offer.
+
+    Why it hurts: argparse ends the launch. Here, unlike in the file, upper and lower case count.
+
+    Example: `accelerate launch --mixed_precision FP8 train.py`.
+
+    Write instead: `--mixed_precision fp8`.
+    """
+    error = outcome.error
+    if error is None or not error.message.startswith("argument --"):
+        return
+    name = error.message.removeprefix("argument --").partition(":")[0]
+    value = str(error.because[0].value)
+    offered = error.message.partition("(choose from ")[2].rstrip(")") or "false,false,false"
+    meant = next((word for word in (value.lower(), value.upper()) if repr(word) in offered), None)
+    yield Found(
+        f"--{name} does not take {value}",
+        label=f"{error.type}: {error.message}",
+        help=f"write --{name} {meant}" if meant is not None else f"what it takes: {offered}",
+    )
+
+
+@rule(
+    "FP320",
+    "fp8-flags-without-fp8",
+    WARNING,
+    'accelerate 0.34.0..1.15.0 utils/launch.py "current_env = setup_fp8_env(args, current_env)": for fp8 only',
+    'accelerate 0.34.0..1.15.0 commands/launch.py "requires `--mixed_precision=fp8`": as its help says',
+)
+def fp8_flags_without_fp8(launch: Launch, outcome: Outcome) -> Iterator[Found]:
+    """Flags --fp8_... of `accelerate launch` for a run whose precision is not fp8.
+
+    Why it hurts: the launcher hands them on for fp8 only. Naming a backend or a format does not ask for FP8.
+
+    Example: `accelerate launch --fp8_format HYBRID train.py`.
+
+    Write instead: `--mixed_precision fp8` as well.
+    """
+    precision = outcome.environment.get("ACCELERATE_MIXED_PRECISION")
+    flags = [name for name in launch.flags if name.startswith("fp8_")]
+    if launch.tool != "accelerate" or not flags or precision is None or precision.value == "fp8":
+        return
+    yield Found(
+        f"--{flags[0]} has no effect: the precision is {precision.value}",
+        label=f"{precision.value} comes from {precision.origin.describe()}",
+        help="start with --mixed_precision fp8, or drop the flag",
+    )
+
+
+@rule(
+    "FP322",
+    "trl-config-is-bf16",
+    ERROR,
+    'trl 0.21.0..1.16.0 accelerate_configs/fsdp2.yaml "bf16": so are the others that TRL brings',
+    'trl 0.21.0..1.16.0 accelerate_configs/multi_gpu.yaml "bf16": likewise',
+)
+def trl_config_is_bf16(launch: Launch, asked: Asked) -> Iterator[Found]:
+    """`trl ... --accelerate_config fsdp2` and FP8: the Accelerate files that TRL brings are all bf16.
+
+    Why it hurts: the name stands for a file inside TRL. Your own Accelerate file is not read.
+
+    Example: `trl sft --config cfg.yaml --accelerate_config multi_gpu`, beside an accel.yaml that says fp8.
+
+    Write instead: `trl sft --config cfg.yaml --accelerate_config accel.yaml`.
+    """
+    if launch.through != "trl" or launch.config_file not in TRL_CONFIGS or not asked.fp8:
+        return
+    if launch.flag("mixed_precision") is not None:
+        return
+    yield Found(
+        f"--accelerate_config {launch.config_file} is TRL's own file, and says bf16",
+        asked.fp8[0],
+        "this does not reach the run",
+        help="name your own file: --accelerate_config accel.yaml",
+    )
+
+
+TRL_CONFIGS = ("single_gpu", "multi_gpu", "zero1", "zero2", "zero3", "fsdp1", "fsdp2")

@@ -5,39 +5,38 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fp8check.rules.catalog.mending import use_torchao
+from fp8check.rules.catalog.parallel import runs_te
 from fp8check.rules.catalog.rule import ERROR, INFO, WARNING, Found, rule
-from fp8check.rules.outcome.speed import Speed, predict_speed
+from fp8check.rules.outcome.speed import SLOWER, advise, predict_point, predict_speed, setup_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fp8check.rules.catalog.context import Asked
-    from fp8check.rules.models import ModelShape
+    from fp8check.rules.models import Linear, ModelShape
     from fp8check.rules.outcome import Outcome, Run
     from fp8check.rules.settings.training import Training
-
-SLOWER = 0.97  # below this the prediction says "slower", above 1.03 "faster"; between them it says neither
-FOLKLORE = 7e9  # the size that people name as the limit
 
 
 @rule(
     "FP401",
     "too-small-to-pay",
     WARNING,
-    "measured NVIDIA H200 [docs/evidence/h200-speed.jsonl]: forward and backward of two layers, 0.40x at 0.5B, 1.47x at 7B",
+    "measured NVIDIA H200 [docs/evidence/h200-speed.jsonl 0.5B 2048]: 0.28x to 0.40x with Transformer Engine, eager",
+    "measured NVIDIA H200 [docs/evidence/h200-speed.jsonl 7B 2048]: 0.60x, 0.75x and 0.88x on three hosts",
     "https://github.com/huggingface/accelerate/issues/2597",
     "https://github.com/NVIDIA/TransformerEngine/issues/671",
 )
 def too_small_to_pay(run: Run, training: Training, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
     """FP8 will be slower than BF16: the layers times the tokens of a step are too small.
 
-    Why it hurts: casting to FP8 costs the same whether the GEMM behind it is large or small. What decides is the size
-    of the layers times the tokens in one micro-batch; gradient accumulation does not count. A 7B model gains at
-    16,384 tokens and loses at 2,048.
+    Why it hurts: casting to FP8 and launching it cost the same whether the GEMM behind it is large or small. What
+    decides is the size of the layers times the tokens in one micro-batch; gradient accumulation does not count. A 7B
+    model gains at 16,384 tokens and loses at 2,048. torchao without torch.compile loses nearly everywhere.
 
     Example: Qwen2.5-0.5B, or a 7B model with a micro-batch of 1 and 512 tokens.
 
-    Write instead: BF16; or more tokens in a micro-batch.
+    Write instead: the smallest change that the help names; or BF16.
     """
     if outcome.trains_in_fp8 is not True or outcome.backend is None:
         return
@@ -48,41 +47,48 @@ def too_small_to_pay(run: Run, training: Training, model: ModelShape, outcome: O
         f"FP8 will make this run slower: about {speed.predicted:.1f}x the speed of BF16",
         training.thing("micro_batch") or training.thing("model"),
         f"at most {speed.tokens:,} tokens in a micro-batch, on layers of {model.hidden} x {model.intermediate}",
-        notes=(speed.why, "gradient accumulation does not help: each micro-batch is its own GEMM"),
-        help=_better(speed),
+        notes=(
+            f"{speed.why}; predicted {speed.low:.1f}x to {speed.high:.1f}x",
+            "gradient accumulation does not help: each micro-batch is its own GEMM",
+        ),
+        help=advise(run, outcome),
     )
-
-
-def _better(speed: Speed) -> str:
-    if speed.pays_from is None:
-        return "train in BF16: no micro-batch that fits makes FP8 pay for layers of this size"
-    return f"train in BF16, or put at least {speed.pays_from:,} tokens into a micro-batch"
 
 
 @rule(
     "FP402",
-    "under-7b",
+    "fp8-takes-memory",
     INFO,
-    "measured NVIDIA H200 [docs/evidence/h200-speed.jsonl]: a 3B shape gains at 16,384 tokens, a 7B shape loses at 2,048",
-    "https://github.com/huggingface/accelerate/issues/1647",
+    "measured NVIDIA H200 [docs/evidence/h200-speed.jsonl 70B 4096]: peak 7.2 GiB in BF16, 9.7 GiB in FP8, two layers",
 )
-def under_7b(training: Training, model: ModelShape, asked: Asked) -> Iterator[Found]:
-    """The model is under 7B parameters, the size that is often named as the limit for FP8.
+def fp8_takes_memory(run: Run, training: Training, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
+    """FP8 takes more memory than BF16, not less.
 
-    Why it hurts: it need not. The limit is folklore: what decides is layer size times tokens per micro-batch. The
-    rule says it plainly, so that nobody is surprised; FP401 says whether FP8 pays.
+    Why it hurts: the weights stay in BF16 or FP32 for the optimizer, and FP8 copies of them come on top, one for the
+    forward and one for the backward pass. A micro-batch that just fits in BF16 may not fit.
 
-    Example: Qwen2.5-3B.
+    Example: any full fine-tuning with Transformer Engine.
 
-    Write instead: nothing, if FP401 is silent.
+    Write instead: nothing, if there is room; else a smaller micro-batch, or BF16.
     """
-    if not asked.fp8 or model.parameters >= FOLKLORE * 0.9:
+    backend = outcome.backend.value if outcome.backend is not None else None
+    if outcome.trains_in_fp8 is not True or backend != "TE" or model.experts or not model.block:
         return
+    if training.micro_batch is None or training.sequence is None or outcome.checkpointing is not None:
+        return  # checkpointed layers keep no copies
+    setup = setup_of(run, outcome)
+    if setup is None:
+        return
+    tokens = training.micro_batch * training.sequence
+    point = predict_point(model, tokens, setup)
+    if point.fp8_gib is None:
+        return
+    more = point.fp8_gib - point.bf16_gib
     yield Found(
-        f"the model has {model.parameters / 1e9:.1f}B parameters, fewer than the 7B often named for FP8",
+        f"FP8 takes about {more:.1f} GiB more memory than BF16",
         training.thing("model"),
-        f"{model.layers} layers of {model.hidden} x {model.intermediate}",
-        notes=("7B is folklore: what decides is layer size times tokens in a micro-batch (see FP401)",),
+        f"FP8 copies of the weights of {model.layers} layers, on top of the weights themselves",
+        notes=("FP8 does not save memory in training: weights, gradients and optimizer stay as they are",),
     )
 
 
@@ -91,7 +97,7 @@ def under_7b(training: Training, model: ModelShape, asked: Asked) -> Iterator[Fo
     "tied-head-untied",
     ERROR,
     'accelerate 0.34.0..1.15.0 utils/transformer_engine.py "te_module = te.Linear(" !"requires_grad": a new weight',
-    'accelerate 0.34.0..1.15.0 accelerator.py "mapping = {p: new_named_params[n] for n, p in old_named_params.items()}"',
+    'accelerate 0.34.0..1.15.0 accelerator.py "new_named_params[n] for n, p in old_named_params.items()"',
     "ran accelerate 1.15.0 [conformance model-tied-te-1.15]: the tie is gone after prepare()",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl tied-te]: untied, the head not in the optimizer",
 )
@@ -132,7 +138,7 @@ def tied_head_untied(run: Run, training: Training, model: ModelShape, outcome: O
     "ran accelerate 1.15.0 [conformance model-one-odd-projection-te-1.15]: with k_proj 24 wide, v_proj and o_proj stay",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl intermediate-1000-te]: the feed-forward layers stay in BF16",
 )
-def layers_left_behind(run: Run, training: Training, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
+def layers_left_behind(training: Training, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
     """Linear layers stay in BF16 because a dimension is not divisible by 16.
 
     Why it hurts: FP8 GEMMs need it. With Transformer Engine one such layer also stops the conversion of the layers
@@ -157,5 +163,219 @@ def layers_left_behind(run: Run, training: Training, model: ModelShape, outcome:
         f"left in BF16: {names}",
         notes=("one unaligned layer ends the conversion of its later siblings",) if better else (),
         help="use backend: AO, which skips only the unaligned layer itself" if better else "",
-        fix=use_torchao(run.accelerate) if better else None,
     )
+
+
+@rule(
+    "FP408",
+    "layers-are-conv1d",
+    ERROR,
+    'transformers 4.57.1..5.23.0 models/gpt2/modeling_gpt2.py "Conv1D(": its projections are no nn.Linear',
+    'accelerate 0.34.0..1.15.0 utils/transformer_engine.py "isinstance(module, nn.Linear)": nothing else is converted',
+    'torchao 0.17.0..0.18.0 float8/float8_linear_utils.py "isinstance(module, nn.Linear)": the same',
+    "ran transformers 5.23.0 [executed gpt2-has-one-linear]: lm_head is GPT-2's only Linear layer",
+)
+def layers_are_conv1d(training: Training, asked: Asked, model: ModelShape) -> Iterator[Found]:
+    """The model's decoder layers have no Linear layer: GPT-2 builds them of Conv1D.
+
+    Why it hurts: both backends convert nn.Linear and nothing else. The run says that FP8 is on, and every layer
+    computes in BF16.
+
+    Example: `model_name_or_path: openai-community/gpt2` with `mixed_precision: fp8`.
+
+    Write instead: BF16; or a model whose projections are nn.Linear.
+    """
+    if not asked.fp8 or model.block:
+        return
+    yield Found(
+        f"{model.name} has no Linear layer that FP8 could convert",
+        training.thing("model"),
+        f"the {model.layers} layers of {model.model_type} are made of Conv1D",
+        help="train it in BF16, or take a model whose projections are nn.Linear",
+    )
+
+
+@rule(
+    "FP409",
+    "experts-stay-in-bf16",
+    WARNING,
+    'transformers 5.0.0..5.23.0 models/mixtral/modeling_mixtral.py "self.gate_up_proj = nn.Parameter(": no nn.Linear',
+    'transformers 5.0.0..5.23.0 models/qwen3_moe/modeling_qwen3_moe.py "self.gate_up_proj = nn.Parameter("',
+    'transformers 4.57.1 models/mixtral/modeling_mixtral.py "self.w1 = nn.Linear(": there they were',
+    "ran transformers 5.23.0 [executed experts-are-parameters]: the experts are two parameters, and no Linear layer",
+)
+def experts_stay_in_bf16(training: Training, asked: Asked, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
+    """The experts of a mixture-of-experts model are no Linear layers, so FP8 passes them by.
+
+    Why it hurts: nearly all of the computing is in the experts. From transformers 5 on they are three-dimensional
+    parameters, which neither Transformer Engine's nor torchao's conversion touches; only attention runs in FP8.
+
+    Example: Qwen3-30B-A3B with transformers 5.
+
+    Write instead: BF16; or a trainer with FP8 kernels for grouped GEMMs.
+    """
+    routed = model.routed
+    if not asked.fp8 or routed is None or outcome.trains_in_fp8 is not True:
+        return
+    block = model.block_in(outcome.stack.version("transformers")[0])
+    if len(block) > len(model.block) + 1:
+        return  # more than a router: each expert is made of Linear layers
+    share = routed.parameters * (model.layers - model.dense_layers) / model.parameters
+    yield Found(
+        f"the experts stay in BF16: {share:.0%} of the parameters are in them",
+        training.thing("model"),
+        f"{routed.number} experts a layer, each a slice of a parameter, none an nn.Linear",
+        notes=("only attention and shared layers are converted",),
+        help="train it in BF16: FP8 of the rest pays little",
+    )
+
+
+@rule(
+    "FP410",
+    "router-in-fp8",
+    WARNING,
+    'transformers 4.57.1 models/qwen3_moe/modeling_qwen3_moe.py "self.gate = nn.Linear(": converted like any other',
+    'accelerate 1.15.0 utils/ao.py "def filter_linear_layers" !"router": no name is left out',
+    'axolotl 0.19.0 monkeypatch/accelerate/float8_moe_filter.py "router": it leaves them out',
+)
+def router_in_fp8(training: Training, asked: Asked, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
+    """The router of a mixture-of-experts model runs in FP8.
+
+    Why it hurts: a router picks the experts by comparing numbers that lie close together. Up to transformers 4 it is a
+    Linear layer, and where 16 divides the number of experts both backends convert it like any other: the choice of
+    experts gets noisy. Axolotl leaves routers out for that reason.
+
+    Example: Qwen3-30B-A3B (128 experts) with transformers 4.57.
+
+    Write instead: a module filter that leaves `gate` out; Axolotl has one.
+    """
+    if not asked.fp8 or model.routed is None or outcome.trains_in_fp8 is not True or training.trainer == "axolotl":
+        return
+    block = model.block_in(outcome.stack.version("transformers")[0])
+    routers = [linear for linear in block if linear.name.endswith(".gate") and linear.out_features == model.experts]
+    if not routers or routers[0].out_features % 16 or routers[0].in_features % 16:
+        return
+    yield Found(
+        f"the router of the {model.experts} experts runs in FP8",
+        training.thing("model"),
+        f"{routers[0].name} is {routers[0].in_features} x {routers[0].out_features}: it is converted like any other",
+        help="leave the router out: AORecipeKwargs(module_filter_func=...) in a script, or Axolotl, which does so",
+    )
+
+
+# Names of quantization methods in a config.json whose weights are FP8 already.
+_FP8_METHODS = ("fp8", "fbgemm_fp8")
+
+
+def _dequantizes(training: Training, method: str) -> bool:
+    """Whether the trainer turns such a checkpoint into BF16 weights while it loads it.
+
+    LLaMA-Factory does (model/model_utils/quantization.py of 0.9.4 and 0.9.5), Axolotl where it is told to.
+    """
+    if training.trainer == "llamafactory":
+        return method in ("fp8", "mxfp4")
+    return training.trainer == "axolotl" and training.get("model_quantization_config") is not None
+
+
+@rule(
+    "FP411",
+    "checkpoint-is-fp8",
+    ERROR,
+    'transformers 4.57.1 trainer.py "You cannot perform fine-tuning on purely quantized models": without adapters',
+    'transformers 5.3.0..5.23.0 trainer_utils.py "You cannot perform fine-tuning on purely quantized models"',
+    'transformers 4.57.1 trainer.py "but that quantization method do not support training": with adapters',
+    "https://github.com/huggingface/transformers/issues/46736",
+)
+def checkpoint_is_fp8(training: Training, asked: Asked, model: ModelShape) -> Iterator[Found]:
+    """The checkpoint to be fine-tuned holds FP8 weights.
+
+    Why it hurts: an FP8 checkpoint is made for inference. "FP8 training" keeps BF16 weights and casts them in each
+    step; weights that are FP8 in the file cannot be trained, and Trainer refuses the model.
+
+    Example: `model_name_or_path: Qwen/Qwen3-8B-FP8`, or DeepSeek-V3 as it is published.
+
+    Write instead: the BF16 checkpoint of the same model, or one that was dequantized to BF16.
+    """
+    method = model.quantization
+    if not asked.fp8 or method not in _FP8_METHODS or _dequantizes(training, method):
+        return
+    yield Found(
+        f"{model.name} is an FP8 checkpoint: it is for inference, not for training",
+        training.thing("model"),
+        f"its config.json says quant_method: {method}; Trainer raises ValueError",
+        notes=("FP8 training starts from BF16 weights and casts them itself",),
+        help="use the BF16 checkpoint of this model, or dequantize it first",
+    )
+
+
+@rule(
+    "FP412",
+    "checkpoint-is-quantized",
+    ERROR,
+    'transformers 4.57.1 trainer.py "You cannot perform fine-tuning on purely quantized models": without adapters',
+    'accelerate 0.34.0..1.15.0 utils/transformer_engine.py "if any(p % 16 != 0 for p in module.weight.shape):"',
+    'torchao 0.17.0..0.18.0 float8/float8_linear_utils.py "isinstance(module, nn.Linear)": packed weights or not',
+)
+def checkpoint_is_quantized(training: Training, asked: Asked, model: ModelShape) -> Iterator[Found]:
+    """FP8 training of a checkpoint that is stored quantized: GPTQ, AWQ, bitsandbytes.
+
+    Why it hurts: its layers are no plain Linear layers with BF16 weights. What can be trained on such a base are
+    adapters, in BF16; FP8 finds nothing that it could convert, or wraps packed weights that its GEMM cannot read.
+
+    Example: `model_name_or_path: Qwen/Qwen2.5-7B-Instruct-GPTQ-Int4` with `mixed_precision: fp8`.
+
+    Write instead: the unquantized checkpoint; or adapters in BF16.
+    """
+    method = model.quantization
+    if not asked.fp8 or method is None or method in _FP8_METHODS or training.quantized is not None:
+        return
+    if _dequantizes(training, method):
+        return
+    yield Found(
+        f"FP8 training does not go with a checkpoint that is quantized ({method})",
+        training.thing("model"),
+        f"the config.json of {model.name} says quant_method: {method}",
+        help="use the unquantized checkpoint, or train adapters in BF16",
+    )
+
+
+@rule(
+    "FP413",
+    "mxfp8-needs-32",
+    ERROR,
+    "https://github.com/NVIDIA/TransformerEngine/issues/2966",
+    "https://github.com/NVIDIA/TransformerEngine/blob/v2.18/transformer_engine/pytorch/csrc/quantizer.cpp",
+    'accelerate 1.11.0..1.15.0 utils/transformer_engine.py "if any(p % 16 != 0 for p in module.weight.shape):"',
+)
+def mxfp8_needs_32(training: Training, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
+    """MXFP8 on layers that 16 divides and 32 does not.
+
+    Why it hurts: MXFP8 scales blocks of 32. Accelerate converts whatever 16 divides, and the first step ends in
+    Transformer Engine: "MXFP8 requires tensor dims that are divisible by 32".
+
+    Example: LoRA adapters of rank 16 with `use_mxfp8_block_scaling: true`.
+
+    Write instead: adapters of rank 32, or delayed scaling.
+    """
+    recipe = outcome.prepared.recipe
+    if recipe is None or recipe["class"].value != "MXFP8BlockScaling" or not runs_te(outcome):
+        return
+    odd = [linear for linear in model.linears(outcome.stack.version("transformers")[0]) if _only_16(linear)]
+    rank = training.lora_rank if training.uses_lora else None
+    if rank is not None and rank % 16 == 0 and rank % 32:
+        place = training.get("lora_rank") or training.get("lora_r") or training.thing("model")
+        text = f"adapters of rank {rank} cannot run in MXFP8: 32 does not divide it"
+        yield Found(text, place, "Accelerate converts them, as 16 divides it", help="use a rank that 32 divides")
+    elif odd:
+        sizes = f"{odd[0].name} is {odd[0].in_features} x {odd[0].out_features}"
+        yield Found(
+            f"{len(odd)} layers cannot run in MXFP8: 32 does not divide their sizes",
+            training.thing("model"),
+            f"{sizes}: Accelerate converts it, as 16 divides both",
+            help="delete use_mxfp8_block_scaling: delayed scaling needs 16 only",
+        )
+
+
+def _only_16(linear: Linear) -> bool:
+    sizes = (linear.in_features, linear.out_features)
+    return all(size % 16 == 0 for size in sizes) and any(size % 32 for size in sizes)

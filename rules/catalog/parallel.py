@@ -6,19 +6,20 @@ from typing import TYPE_CHECKING
 
 from fp8check.rules.catalog.decided import require_decided
 from fp8check.rules.catalog.fixes import insert, replace, unsafe
-from fp8check.rules.catalog.mending import use_torchao, write
+from fp8check.rules.catalog.mending import gather_off, use_torchao, write, write_bf16
 from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.outcome.trainer import llamafactory_fp8
+from fp8check.rules.settings.values import Origin, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fp8check.rules.catalog.context import Asked
     from fp8check.rules.catalog.fixes import Fix
+    from fp8check.rules.models import ModelShape
     from fp8check.rules.outcome import Outcome, Run
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.training import Training
-    from fp8check.rules.settings.values import Setting
 
 
 @rule(
@@ -107,7 +108,7 @@ def te_under_fsdp2(asked: Asked, outcome: Outcome, run: Run) -> Iterator[Found]:
     "te-thaws-lora-base",
     WARNING,
     'accelerate 0.34.0..1.15.0 utils/transformer_engine.py "te_module = te.Linear(" !"requires_grad": it is not copied',
-    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl lora16-te]: 57,344 parameters with requires_grad become 5,300,224",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl lora16-te]: 57,344 trainable parameters become 5,300,224",
     "https://github.com/meta-pytorch/torchtune/issues/2833",
 )
 def te_thaws_lora_base(training: Training, asked: Asked, outcome: Outcome) -> Iterator[Found]:
@@ -203,3 +204,241 @@ def _loading_off(accelerate: AccelerateConfig, written: Setting | None) -> Fix |
     if written is not None:
         return unsafe(replace(written, False))
     return unsafe(insert(accelerate.fsdp, "fsdp_cpu_ram_efficient_loading", False)) if accelerate.fsdp else None
+
+
+_ALONE = "You must pass a model and an optimizer together"
+
+
+@rule(
+    "FP506",
+    "te-under-fsdp1-in-trainer",
+    ERROR,
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl hf-fsdp1-te]: ValueError, model and optimizer together",
+    "ran accelerate 1.15.0 [conformance layout-fsdp1-TE-transformers-1.15]: the same on a CPU",
+    "https://github.com/huggingface/transformers/issues/34024",
+)
+def te_under_fsdp1_in_trainer(asked: Asked, run: Run, outcome: Outcome) -> Iterator[Found]:
+    """Transformer Engine under FSDP1 with Hugging Face Trainer, which prepares the model before it has an optimizer.
+
+    Why it hurts: to swap layers, Accelerate needs model and optimizer in one call of prepare(). Trainer makes the
+    optimizer after FSDP1 has wrapped the model. transformers 4.47 to 5.2 made an exception for FP8; 5.3 dropped it.
+
+    Example: `distributed_type: FSDP` with backend TE and transformers 5.3 or newer.
+
+    Write instead: FSDP2 with backend AO; or transformers 4.47 to 5.2.
+    """
+    require_decided(asked, outcome)
+    state, error = outcome.accelerator, outcome.error
+    if state is None or error is None or not error.message.startswith(_ALONE) or state.distributed_type != "FSDP":
+        return
+    yield Found(
+        "Transformer Engine under FSDP1 does not start in Hugging Face Trainer",
+        asked.backend or next(iter(asked.fp8), None),
+        f"{outcome.stack.name('transformers')} prepares the model alone: {error.type}",
+        help="use FSDP2 with backend: AO, or transformers 4.47 to 5.2",
+    )
+
+
+@rule(
+    "FP507",
+    "megatron-without-fp8",
+    ERROR,
+    'accelerate 1.13.0..1.15.0 accelerator.py "we don\'t need to prepare TE AO at this moment": no layer is converted',
+    "ran accelerate 1.15.0 [executed megatron-fp8]: fp8 sets neither bf16 nor fp16 among Megatron-LM's arguments",
+    "https://github.com/NVIDIA/Megatron-LM/pull/485",
+)
+def megatron_without_fp8(run: Run, accelerate: AccelerateConfig, asked: Asked, outcome: Outcome) -> Iterator[Found]:
+    """`mixed_precision: fp8` with Megatron-LM, to which Accelerate hands no FP8 setting.
+
+    Why it hurts: Accelerate converts no layer under Megatron-LM, and of the precisions it hands on bf16 and fp16 only.
+    With fp8 it sets neither: Megatron-LM trains in FP32.
+
+    Example: `distributed_type: MEGATRON_LM` with `mixed_precision: fp8`.
+
+    Write instead: `mixed_precision: bf16`; FP8 is set in Megatron-LM's own arguments.
+    """
+    chosen = accelerate.distributed_type
+    if chosen is None or chosen.value != "MEGATRON_LM" or run.config_read is None or not asked.fp8:
+        return
+    if outcome.error is not None:
+        return
+    skips = outcome.stack.does("accelerate", "megatron skips conversion")
+    yield Found(
+        "under Megatron-LM mixed_precision: fp8 means FP32",
+        asked.fp8[0],
+        "of this Accelerate hands nothing to Megatron-LM, neither fp8 nor bf16",
+        (Related(chosen, "Megatron-LM is chosen here"),),
+        ("no layer is converted either",) if skips else (),
+        "write mixed_precision: bf16, and set fp8 in Megatron-LM's own arguments",
+        write_bf16(asked.fp8[0]),
+    )
+
+
+@rule(
+    "FP508",
+    "torchao-gather-without-fsdp2",
+    ERROR,
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl fsdp1-ao]: RuntimeError in prepare(), tensors on two devices",
+    'accelerate 1.13.0..1.15.0 utils/dataclasses.py "ENABLE_FSDP_FLOAT8_ALL_GATHER": true by default',
+    "https://github.com/pytorch/ao/issues/1605",
+)
+def torchao_gather_without_fsdp2(run: Run, asked: Asked, outcome: Outcome) -> Iterator[Found]:
+    """torchao's float8 all-gather, which is on by default, under FSDP1 or DeepSpeed.
+
+    Why it hurts: for the all-gather, torchao puts tensors of a class of its own in the place of the weights. FSDP2
+    knows them; FSDP1 and DeepSpeed end in prepare(). From accelerate 1.13 on the option is on unless it is switched
+    off.
+
+    Example: `distributed_type: FSDP`, `fsdp_version: 1` and backend AO.
+
+    Write instead: `enable_fsdp_float8_all_gather: false`, or FSDP2.
+    """
+    require_decided(asked, outcome)
+    state, error = outcome.accelerator, outcome.error
+    gather = (outcome.prepared.recipe or {}).get("enable_fsdp_float8_all_gather")
+    if state is None or error is None or error.stage != "prepare" or gather is None or gather not in error.because:
+        return
+    what = "DeepSpeed" if state.distributed_type == "DEEPSPEED" else "FSDP1"
+    yield Found(
+        f"torchao's float8 all-gather does not work under {what}",
+        gather if gather.origin.span is not None else asked.backend or next(iter(asked.fp8), None),
+        f"prepare() raises {error.type}: {error.message}",
+        notes=() if gather.origin.span is not None else ("the all-gather is on by default",),
+        help="write enable_fsdp_float8_all_gather: false under fp8_config",
+        fix=gather_off(run.accelerate),
+    )
+
+
+@rule(
+    "FP509",
+    "torchao-fsdp2-without-config",
+    ERROR,
+    "ran accelerate 1.12.0 [conformance layout-fsdp2-AO-script-1.12]: AttributeError, NoneType",
+    'accelerate 1.8.0..1.12.0 accelerator.py "self.ao_recipe_handler.config.enable_fsdp_float8_all_gather"',
+    'accelerate 1.12.0 utils/dataclasses.py !"ENABLE_FSDP_FLOAT8_ALL_GATHER": the configuration is left None',
+)
+def torchao_fsdp2_without_config(asked: Asked, outcome: Outcome) -> Iterator[Found]:
+    """torchao under FSDP2 with accelerate 1.8 to 1.12, which forgets to make its configuration.
+
+    Why it hurts: the recipe's configuration is None unless a script passes one, and under FSDP2 prepare() looks into
+    it: AttributeError.
+
+    Example: `fsdp_version: 2` and backend AO with accelerate 1.12.
+
+    Write instead: accelerate 1.13 or newer.
+    """
+    require_decided(asked, outcome)
+    error, state = outcome.error, outcome.accelerator
+    if error is None or state is None or not state.is_fsdp2 or "enable_fsdp_float8_all_gather" not in error.message:
+        return
+    yield Found(
+        f"torchao under FSDP2 does not start with {outcome.stack.name('accelerate')}",
+        asked.backend or next(iter(asked.fp8), None),
+        f"prepare() raises {error.type}: {error.message}",
+        help="upgrade to accelerate 1.13 or newer",
+    )
+
+
+@rule(
+    "FP510",
+    "te-with-fsdp-checkpointing",
+    ERROR,
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl checkpoint-te]: this kind ends in CheckpointError",
+    'accelerate 1.9.0..1.15.0 accelerator.py "checkpoint_impl=CheckpointImpl.NO_REENTRANT": FSDP uses that kind',
+    "https://github.com/NVIDIA/TransformerEngine/issues/1190",
+)
+def te_with_fsdp_checkpointing(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[Found]:
+    """Transformer Engine together with FSDP's own activation checkpointing.
+
+    Why it hurts: the layers are computed again in the backward pass, outside FP8 autocast, and save other tensors than
+    in the forward pass: the first step ends with CheckpointError.
+
+    Example: `fsdp_activation_checkpointing: true` with `fsdp_version: 1` and backend TE.
+
+    Write instead: `fsdp_activation_checkpointing: false`.
+    """
+    written = accelerate.fsdp.get("fsdp_activation_checkpointing")
+    if written is None or not written.value or outcome.distributed_type != "FSDP" or not runs_te(outcome):
+        return
+    yield Found(
+        "FSDP's activation checkpointing ends the first step with CheckpointError",
+        written,
+        "the recomputation runs outside FP8 autocast and saves other tensors",
+        help="write fsdp_activation_checkpointing: false",
+        fix=unsafe(replace(written, False)),
+    )
+
+
+@rule(
+    "FP511",
+    "te-under-tensor-parallelism",
+    ERROR,
+    "https://github.com/huggingface/accelerate/issues/3827",
+    'accelerate 1.10.0..1.15.0 parallelism_config.py "PARALLELISM_CONFIG_TP_SIZE"',
+)
+def te_under_tensor_parallelism(run: Run, outcome: Outcome) -> Iterator[Found]:
+    """Transformer Engine under tensor parallelism.
+
+    Why it hurts: tensor parallelism makes DTensors of the weights, and Transformer Engine's layers hold plain ones:
+    the first step fails with "got mixed torch.Tensor and DTensor".
+
+    Example: `parallelism_config_tp_size: 2` with backend TE.
+
+    Write instead: backend AO, whose layers know DTensor.
+    """
+    size = tensor_parallel(run)
+    if size is None or outcome.backend is None or outcome.backend.value != "TE":
+        return
+    yield Found(
+        "Transformer Engine does not go with tensor parallelism",
+        size if size.origin.span is not None else None,
+        f"the weights are DTensors over {size.value} GPUs, those of Transformer Engine's layers are not",
+        help="use backend: AO, or no tensor parallelism",
+        fix=use_torchao(run.accelerate, under_fsdp2=outcome.distributed_type == "FSDP"),
+    )
+
+
+def tensor_parallel(run: Run) -> Setting | None:
+    """The degree of tensor parallelism as Accelerate gets it, where it is above one."""
+    name = "parallelism_config_tp_size"
+    flag = run.launch.number(name)
+    if flag is not None:
+        size: Setting | None = Setting(flag, Origin(flag=f"--{name} {flag}"))
+    else:
+        config = run.config_read
+        size = config.top.section("parallelism_config").get(name) if config is not None else None
+    return size if size is not None and isinstance(size.value, int) and size.value > 1 else None
+
+
+@rule(
+    "FP512",
+    "shards-not-divisible",
+    WARNING,
+    "https://github.com/pytorch/ao/issues/4106",
+    'torchao 0.17.0..0.18.0 float8/float8_linear.py "Float8Linear"',
+)
+def shards_not_divisible(run: Run, training: Training, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
+    """Tensor parallelism cuts a layer into shards that 16 does not divide.
+
+    Why it hurts: whether a layer is converted is decided on the whole layer; the GEMM then runs on the shard, and FP8
+    GEMMs want both dimensions divisible by 16.
+
+    Example: a k_proj of 64 outputs over 8 GPUs leaves 8 for each.
+
+    Write instead: fewer GPUs for tensor parallelism.
+    """
+    size = tensor_parallel(run)
+    if size is None or outcome.trains_in_fp8 is not True or not isinstance(size.value, int):
+        return
+    for linear in model.block_in(outcome.stack.version("transformers")[0]):
+        # What reads the residual stream is cut along its outputs; the others read what these wrote.
+        cut = linear.out_features
+        if linear.in_features != model.hidden or model.hidden % 16 or cut % 16 or cut % (16 * size.value) == 0:
+            continue
+        yield Found(
+            f"tensor parallelism over {size.value} GPUs leaves {linear.name} a shard of {cut / size.value:g}",
+            size if size.origin.span is not None else training.thing("model"),
+            f"{linear.name} is {linear.in_features} x {linear.out_features}; 16 has to divide its shard",
+            help="use fewer GPUs for tensor parallelism",
+        )
+        return

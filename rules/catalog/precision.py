@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fp8check.rules.catalog.fixes import delete, insert, replace, unsafe
+from fp8check.rules.catalog.needs import not_known
 from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.outcome.trainer import llamafactory_fp8, precision_flag
 from fp8check.rules.settings.values import Setting
@@ -12,9 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fp8check.rules.catalog.context import Asked
+    from fp8check.rules.catalog.fixes import Fix
     from fp8check.rules.outcome import Outcome, Run
+    from fp8check.rules.outcome.accelerator import Accelerator
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.launch import Launch
+    from fp8check.rules.settings.script import ScriptSource
     from fp8check.rules.settings.training import Training
 
 
@@ -44,21 +49,27 @@ def precision_flag_cancels_fp8(run: Run, training: Training, asked: Asked, outco
     Write instead: leave bf16 and fp16 out of the training file. FP8 keeps BF16 for everything else by itself.
     """
     flag = precision_flag(run, outcome.stack)
-    won = outcome.mixed_precision or (outcome.handed.mixed_precision if outcome.handed else None)
+    won = outcome.mixed_precision or (outcome.handed.mixed_precision if outcome.handed is not None else None)
     if flag is None or not asked.fp8 or won is None or won.value != flag.value:
         return
     own = llamafactory_fp8(run, outcome.stack)  # FP108 speaks of that
-    loser = next((asker for asker in asked.fp8 if asker != own and asker.origin.span != flag.origin.span), None)
+    loser = next((asker for asker in asked.fp8 if asker != own and asker.origin != flag.origin), None)
     if loser is None:
         return
     yield Found(
         f"{flag.value}: true cancels FP8" if flag.origin.default is None else "bf16 is on by default and cancels FP8",
         _place(flag, training),
         f'{outcome.stack.name("transformers")} passes mixed_precision="{flag.value}" to Accelerator',
-        (Related(loser, "this is what it overrides"),),
+        (_overridden(loser),),
         tuple(_what_is_left(outcome)),
         _remedy(flag),
+        _without(flag, training),
     )
+
+
+def _overridden(loser: Setting) -> Related:
+    here = loser.origin.span is not None
+    return Related(loser, "this is what it overrides" if here else f"it overrides the {loser.origin.describe()}")
 
 
 def _place(flag: Setting, training: Training) -> Setting | None:
@@ -72,6 +83,14 @@ def _remedy(flag: Setting) -> str:
     return f"{where}; FP8 keeps BF16 for the rest by itself"
 
 
+def _without(flag: Setting, training: Training) -> Fix:
+    """No flag: where the trainer's default sets it, it has to be switched off."""
+    if flag.origin.default is None:
+        return unsafe(delete(flag))
+    written = training.get("bf16")
+    return unsafe(replace(written, False) if written is not None else insert(training.top, "bf16", False))
+
+
 def _what_is_left(outcome: Outcome) -> Iterator[str]:
     backend = outcome.backend.value if outcome.backend is not None else None
     if outcome.error is not None:
@@ -79,7 +98,8 @@ def _what_is_left(outcome: Outcome) -> Iterator[str]:
     elif backend == "TE" and outcome.trains_in_fp8:
         yield "with backend TE the layers still convert, and run with the default recipe, not yours (FP205)"
     elif outcome.trains_in_fp8 is False:
-        yield f"no layer runs in FP8: this is a plain {outcome.mixed_precision and outcome.mixed_precision.value} run"
+        word = outcome.mixed_precision.value if outcome.mixed_precision is not None else "?"
+        yield f"no layer runs in FP8: this is a plain {'float32' if word == 'no' else word} run"
 
 
 @rule(
@@ -111,7 +131,8 @@ def fp8_config_without_precision(accelerate: AccelerateConfig, launch: Launch) -
         "nothing of this section reaches the training process",
         (Related(written, "null means `no`"),) if written is not None else (),
         ("without a mixed_precision the launcher takes `no`: the run is float32 unless its trainer says otherwise",),
-        "add mixed_precision: fp8 to this file",
+        "write mixed_precision: fp8 into this file",
+        unsafe(replace(written, "fp8") if written is not None else insert(accelerate.top, "mixed_precision", "fp8")),
     )
 
 
@@ -141,6 +162,7 @@ def fp8_config_unused(accelerate: AccelerateConfig) -> Iterator[Found]:
         "the launcher hands this on only for mixed_precision: fp8",
         (Related(precision, "this decides"),),
         help="write mixed_precision: fp8, or delete fp8_config",
+        fix=unsafe(replace(precision, "fp8")),
     )
 
 
@@ -177,13 +199,12 @@ def llamafactory_fp8_inert(run: Run, training: Training, outcome: Outcome) -> It
     if state is None or state.mixed_precision.value == "fp8" or training.value("stage", "sft") not in ("pt", "sft"):
         return
     if not outcome.stack.does("llamafactory", "configures fp8"):
-        if outcome.stack.does("llamafactory", "knows fp8"):
-            yield Found(
-                f"fp8: true has no effect in {outcome.stack.name('llamafactory')}",
-                fp8,
-                "the key is accepted, and its workflows never hand it to the trainer",
-                help="upgrade to llamafactory 0.9.5, with transformers 4.57 and accelerate 1.9 to 1.11",
-            )
+        yield Found(
+            f"fp8: true has no effect in {outcome.stack.name('llamafactory')}",
+            fp8,
+            "the key is accepted, and its workflows never hand it to the trainer",
+            help="upgrade to llamafactory 0.9.5, with transformers 4.57 and accelerate 1.9 to 1.11",
+        )
         return
     if not outcome.stack.does("transformers", "trainer passes mixed_precision"):
         return
@@ -257,28 +278,228 @@ def asked_fp8_but_not_fp8(asked: Asked, outcome: Outcome) -> Iterator[Found]:
 
     Write instead: see the trace that `fp8check outcome` prints.
     """
-    if outcome.error is not None or outcome.trains_in_fp8 is not False or not asked.fp8:
+    if outcome.error is not None or outcome.trains_in_fp8 is True or not asked.fp8:
         return
-    precision = outcome.mixed_precision
+    state = outcome.accelerator
+    if outcome.trains_in_fp8 is None or state is None:
+        raise not_known(outcome, "whether any layer runs in FP8")
     yield Found(
         "FP8 is asked for, and no layer will run in FP8",
         asked.fp8[0],
-        f"the run starts in {precision.value if precision is not None else 'another precision'} and says nothing",
-        notes=tuple(_reasons(outcome)),
+        f"the run starts in {state.mixed_precision.value} and says nothing",
+        notes=(_reason(outcome, state),),
         help="run `fp8check outcome` with the same files to see who decided what",
     )
 
 
-def _reasons(outcome: Outcome) -> Iterator[str]:
-    state = outcome.accelerator
-    if state is None:
-        return
+def _reason(outcome: Outcome, state: Accelerator) -> str:
     stack = outcome.stack
-    if state.mixed_precision.value == "fp8" and stack.does("accelerate", "automatic handler is not counted"):
-        yield f"{stack.name('accelerate')} converts nothing unless the script passes a recipe handler: use 1.9 or newer"
-    elif state.mixed_precision.value != "fp8":
-        yield f"the precision is decided by {state.mixed_precision.origin.describe()}"
-    elif state.is_fsdp2 and state.backend.value == "TE":
-        yield "under FSDP2 Transformer Engine's layers never enter FP8 autocast (FP502)"
-    elif outcome.prepared.coverage.converted == 0:
-        yield "no Linear layer of this model has both dimensions divisible by 16"
+    if state.mixed_precision.value != "fp8":
+        return f"the precision is decided by {state.mixed_precision.origin.describe()}"
+    if stack.does("accelerate", "automatic handler is not counted"):
+        return f"{stack.name('accelerate')} converts nothing unless the script passes a recipe: use 1.9 or newer"
+    if state.distributed_type == "MEGATRON_LM":
+        return "under Megatron-LM Accelerate converts no layer"
+    if state.is_fsdp2 and state.backend.value == "TE":
+        return "under FSDP2 Transformer Engine's layers never enter FP8 autocast (FP502)"
+    return "no Linear layer of this model has both dimensions divisible by 16"
+
+
+@rule(
+    "FP113",
+    "release-converts-nothing",
+    ERROR,
+    'accelerate 1.4.0..1.7.0 accelerator.py "self._mixed_precision == ": a handler is made, and has_fp8_handler stays '
+    "False",
+    'accelerate 1.9.0..1.15.0 accelerator.py "if self.fp8_enabled and not self.has_fp8_handler": from 1.8 on it counts',
+    "ran accelerate 1.7.0 [conformance script-kwarg-fp8-python-1.7]: the precision says fp8, no layer is converted",
+    "ran accelerate 1.4.0 [conformance script-kwarg-fp8-python-1.4]: likewise",
+)
+def release_converts_nothing(asked: Asked, outcome: Outcome, packages: object) -> Iterator[Found]:
+    """accelerate 1.4 to 1.7 says fp8 and converts no layer, unless the script passes a recipe handler itself.
+
+    Why it hurts: the handler that these releases make by themselves is never counted. `accelerator.mixed_precision` is
+    "fp8", nothing is logged, and the run trains in BF16.
+
+    Example: `mixed_precision: fp8` with accelerate 1.7.
+
+    Write instead: accelerate 1.13 or newer; or pass `mixed_precision="fp8"` and
+    `kwargs_handlers=[TERecipeKwargs()]` to Accelerator().
+    """
+    del packages  # without them the release is not known
+    state = outcome.accelerator
+    if state is None or outcome.error is not None or not asked.fp8 or state.counted:
+        return
+    if state.asked.value != "fp8" or not outcome.stack.does("accelerate", "automatic handler is not counted"):
+        return
+    yield Found(
+        f"{outcome.stack.name('accelerate')} converts no layer to FP8 by itself",
+        asked.fp8[0],
+        'the precision will say "fp8", and every GEMM runs in BF16',
+        help="upgrade accelerate to 1.13 or newer",
+    )
+
+
+@rule(
+    "FP114",
+    "handler-without-precision",
+    ERROR,
+    'accelerate 1.4.0..1.15.0 accelerator.py "Passing in an FP8 configuration requires setting": raised',
+    'accelerate 1.8.0..1.8.1 accelerator.py "if mixed_precision != ": 1.8 looks at the argument alone',
+    "ran accelerate 1.8.1 [conformance train-plain-te-1.8]: fp8 by the launcher, ValueError",
+    "ran accelerate 1.15.0 [conformance script-handler-python-1.15]: a handler and no precision, ValueError",
+    "https://github.com/huggingface/accelerate/issues/3086",
+)
+def handler_without_precision(asked: Asked, outcome: Outcome, packages: object) -> Iterator[Found]:
+    """Accelerator() gets an FP8 recipe, and no precision that it counts as fp8.
+
+    Why it hurts: it raises ValueError. In accelerate 1.8 only the argument of Accelerator() counts, so that fp8 from
+    the launcher, its file or the environment ends every run that is neither FSDP nor DeepSpeed.
+
+    Example: `mixed_precision: fp8` in the Accelerate file, with accelerate 1.8.
+
+    Write instead: accelerate 1.13 or newer; in a script, `Accelerator(mixed_precision="fp8", ...)`.
+    """
+    del packages  # without them the release is not known
+    error = outcome.error
+    if error is None or not error.message.startswith("Passing in "):
+        return
+    decided = error.because[0]
+    from_outside = decided.value == "fp8"
+    name = outcome.stack.name("accelerate")
+    yield Found(
+        f"{name} does not take fp8 from outside Accelerator()"
+        if from_outside
+        else "an FP8 recipe without fp8 precision",
+        decided if decided.origin.span is not None else asked.fp8[0] if asked.fp8 else None,
+        f"Accelerator() raises ValueError: {error.message}",
+        help="upgrade accelerate to 1.13 or newer" if from_outside else 'pass mixed_precision="fp8" to Accelerator()',
+    )
+
+
+@rule(
+    "FP115",
+    "two-precision-flags",
+    ERROR,
+    'transformers 4.45.2..5.23.0 training_args.py "At most one of fp16 and bf16 can be True, but not both": raised',
+    "ran transformers 5.23.0 [conformance train-both-te-1.15]: ValueError",
+)
+def two_precision_flags(training: Training, outcome: Outcome) -> Iterator[Found]:
+    """`fp16: true` and `bf16: true` in one training file.
+
+    Why it hurts: TrainingArguments raises ValueError before anything else happens. Two people each added "theirs".
+
+    Example: `bf16: true` at the top of the file and `fp16: true` at its end.
+
+    Write instead: for FP8 neither of them; else one.
+    """
+    error = outcome.error
+    fp16, bf16 = training.get("fp16"), training.get("bf16")
+    if error is None or fp16 is None or bf16 is None or not error.message.startswith("At most one of fp16 and bf16"):
+        return
+    yield Found(
+        "fp16 and bf16 are both on",
+        fp16,
+        f"TrainingArguments raises ValueError: {error.message}",
+        (Related(bf16, "and this one"),),
+        help="delete fp16, and bf16 too where the run is to be in FP8",
+        fix=unsafe(delete(fp16)),
+    )
+
+
+@rule(
+    "FP116",
+    "deepspeed-loses-fp8",
+    ERROR,
+    'accelerate 1.11.0..1.15.0 state.py "mixed_precision == ": fp8 survives DeepSpeed from 1.11 on',
+    "ran accelerate 1.10.1, deepspeed 0.19.8 [conformance deepspeed1-TE-script-1.10-deepspeed]: mixed_precision bf16",
+    "https://github.com/huggingface/accelerate/issues/3054",
+    "https://github.com/huggingface/accelerate/issues/3360",
+)
+def deepspeed_loses_fp8(asked: Asked, outcome: Outcome, packages: object) -> Iterator[Found]:
+    """Under DeepSpeed, accelerate 1.10 and older turn fp8 into bf16.
+
+    Why it hurts: the state takes DeepSpeed's own precision, which knows no FP8. fp8_enabled is False; with a backend
+    named, accelerate 1.9 and 1.10 convert the layers all the same, with the default recipe.
+
+    Example: `distributed_type: DEEPSPEED` and `mixed_precision: fp8` on accelerate 1.10.
+
+    Write instead: accelerate 1.11 or newer.
+    """
+    del packages  # without them the release is not known
+    state = outcome.accelerator
+    if state is None or state.distributed_type != "DEEPSPEED" or not asked.fp8 or state.asked.value != "fp8":
+        return
+    if outcome.stack.does("accelerate", "deepspeed keeps fp8"):
+        return
+    left = "with the default recipe, the layers convert all the same" if outcome.trains_in_fp8 else "no layer is in FP8"
+    yield Found(
+        f"{outcome.stack.name('accelerate')} turns fp8 into bf16 under DeepSpeed",
+        asked.fp8[0],
+        f"accelerator.mixed_precision will say bf16; {left}",
+        help="upgrade accelerate to 1.11 or newer",
+    )
+
+
+@rule(
+    "FP117",
+    "llamafactory-gather-without-fp8",
+    ERROR,
+    'llamafactory 0.9.5 hparams/parser.py "model_args.fp8 = True" "Setting fp8=True": not what the trainer reads',
+    'llamafactory 0.9.4 hparams/parser.py "model_args.fp8 = True": and there nothing hands model_args to the trainer',
+)
+def llamafactory_gather_without_fp8(training: Training, outcome: Outcome) -> Iterator[Found]:
+    """LLaMA-Factory's `fp8_enable_fsdp_float8_all_gather` without `fp8: true`: the log says FP8 is on, and it is not.
+
+    Why it hurts: it logs "Setting fp8=True" and sets it where the trainer does not look. The run trains in BF16.
+
+    Example: `fp8_enable_fsdp_float8_all_gather: true` with no `fp8` line.
+
+    Write instead: `fp8: true` as well; and see FP108 for what that needs.
+    """
+    gather = training.get("fp8_enable_fsdp_float8_all_gather")
+    if training.trainer != "llamafactory" or gather is None or not gather.value or training.on("fp8"):
+        return
+    if not outcome.stack.does("llamafactory", "knows fp8"):
+        return
+    written = training.get("fp8")
+    yield Found(
+        "fp8_enable_fsdp_float8_all_gather does not switch FP8 on",
+        gather,
+        'it logs "Setting fp8=True", and the trainer still reads false',
+        (Related(written, "this is what counts"),) if written is not None else (),
+        help="write fp8: true, or delete this line",
+        fix=unsafe(replace(written, True) if written is not None else insert(training.top, "fp8", True)),
+    )
+
+
+@rule(
+    "FP118",
+    "script-overrides-precision",
+    ERROR,
+    'accelerate 0.34.0..1.15.0 state.py "if mixed_precision is None": the argument of Accelerator() wins',
+    "ran accelerate 1.15.0 [conformance script-kwarg-bf16-te-1.15]: bf16, under a file that says fp8",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl script-bf16]: bf16, and FP8 GEMMs with the default recipe",
+)
+def script_overrides_precision(script: ScriptSource, asked: Asked, outcome: Outcome, run: Run) -> Iterator[Found]:
+    """The script passes its own mixed_precision to Accelerator(), and cancels the fp8 of the Accelerate file.
+
+    Why it hurts: the argument wins over the launcher, without a word. Left over are layers of Transformer Engine with
+    the default recipe, a crash with torchao, or no FP8 at all.
+
+    Example: `Accelerator(mixed_precision="bf16")` in train.py, started with a file that says `mixed_precision: fp8`.
+
+    Write instead: `Accelerator()`.
+    """
+    own = run.script.mixed_precision
+    elsewhere = next((asker for asker in asked.fp8 if asker != own), None)
+    if own is None or own.value == "fp8" or elsewhere is None:
+        return
+    yield Found(
+        f"the script's mixed_precision={own.value!r} cancels fp8",
+        own,
+        "the argument of Accelerator() wins over the launcher",
+        (_overridden(elsewhere),),
+        tuple(_what_is_left(outcome)),
+        f"call Accelerator() without mixed_precision in {script.path}",
+    )

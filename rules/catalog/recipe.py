@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fp8check.rules.catalog.fixes import delete, insert, replace, unsafe
+from fp8check.rules.catalog.needs import settled
 from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.outcome.trainer import llamafactory_fp8
+from fp8check.rules.settings.readers import backend_meant
+from fp8check.rules.settings.values import Section
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from fp8check.rules.catalog.context import Asked
+    from fp8check.rules.catalog.fixes import Fix
     from fp8check.rules.outcome import Outcome, Run
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.training import Training
     from fp8check.rules.settings.values import Setting
-
-_BACKENDS = ("TE", "AO", "MSAMP", "NO")
-_MEANT = {"transformer_engine": "TE", "transformerengine": "TE", "transformer-engine": "TE", "torchao": "AO"}
-_MEANT |= {"ms-amp": "MSAMP", "ms_amp": "MSAMP", "auto": "NO"}
 
 
 @rule(
@@ -43,13 +44,17 @@ def recipe_not_as_written(asked: Asked, outcome: Outcome, run: Run) -> Iterator[
 
     Write instead: depends on what replaced it; the finding says.
     """
+    if asked.recipe:
+        settled(outcome)
     recipe = outcome.prepared.recipe
     if recipe is None or outcome.backend is None or outcome.backend.value != "TE" or _fixed(run, outcome):
         return
     for name, written in asked.recipe.items():
         real = recipe.get(name)
-        if real is None or _same(written.value, real.value) or _unreachable(name, written):
+        if real is None or _same(written.value, real.value) or _unreachable(written):
             continue
+        if name == "fp8_format" and recipe["class"].value == "MXFP8BlockScaling" and _same(written.value, "HYBRID"):
+            continue  # with block scaling E4M3 is right for gradients, too
         yield Found(
             f"{name} will be {real.value}, not {written.value}",
             written,
@@ -63,8 +68,8 @@ def _same(written: object, real: object) -> bool:
     return str(written).lower() == str(real).lower()
 
 
-def _unreachable(name: str, written: Setting) -> bool:
-    return name == "amax_compute_algo" and str(written.value).lower() == "most_recent"  # FP207
+def _unreachable(written: Setting) -> bool:
+    return str(written.value).lower() == "most_recent"  # FP207
 
 
 def _why(outcome: Outcome) -> str:
@@ -127,6 +132,7 @@ def llamafactory_fixed_recipe(run: Run, training: Training, asked: Asked, outcom
         (Related(first, "this is lost"),),
         (words,),
         "leave fp8, fp8_backend and bf16 out of the training file: then this recipe is used",
+        unsafe(*(delete(line) for line in map(training.get, ("fp8", "fp8_backend", "bf16")) if line is not None)),
     )
 
 
@@ -153,6 +159,8 @@ def torchao_trains_nothing(asked: Asked, outcome: Outcome) -> Iterator[Found]:
 
     Write instead: `enable_fsdp_float8_all_gather: false` under fp8_config.
     """
+    if asked.fp8:
+        settled(outcome)
     if outcome.frozen is None or outcome.error is not None or outcome.prepared.coverage.converted == 0:
         return
     written = outcome.frozen if outcome.frozen.origin.span is not None else None
@@ -169,7 +177,15 @@ def torchao_trains_nothing(asked: Asked, outcome: Outcome) -> Iterator[Found]:
             *(("with LoRA of a rank divisible by 16, nothing at all is trained",) if lora else ()),
         ),
         help="write enable_fsdp_float8_all_gather: false under fp8_config of the Accelerate file",
+        fix=_gather_off(written, outcome.run),
     )
+
+
+def _gather_off(written: Setting | None, run: Run) -> Fix | None:
+    if written is not None:
+        return unsafe(replace(written, False))
+    fp8 = run.accelerate.fp8 if run.accelerate is not None else Section()
+    return unsafe(insert(fp8, "enable_fsdp_float8_all_gather", False)) if fp8.node is not None else None
 
 
 @rule(
@@ -207,7 +223,15 @@ def backend_not_named(
         "the first of torchao, Transformer Engine and MS-AMP that is installed",
         notes=lost,
         help=f"add backend: {'TE' if keys else state.backend.value} under fp8_config",
+        fix=_name_backend(accelerate, "TE" if keys else str(state.backend.value)),
     )
+
+
+def _name_backend(accelerate: AccelerateConfig, backend: str) -> Fix | None:
+    written = accelerate.fp8.get("backend")
+    if written is not None:
+        return unsafe(replace(written, backend))
+    return unsafe(insert(accelerate.fp8, "backend", backend)) if accelerate.fp8.node is not None else None
 
 
 @rule(
@@ -230,10 +254,13 @@ def llamafactory_backend_ignored(run: Run, training: Training, outcome: Outcome)
     backend = training.get("fp8_backend")
     if training.trainer != "llamafactory" or backend is None or llamafactory_fp8(run, outcome.stack) is None:
         return
-    state = outcome.accelerator
-    if backend.value in ("te", "auto") or state is None:
+    if backend.value in ("te", "auto"):
         return
-    wanted = _MEANT.get(str(backend.value).lower(), str(backend.value).upper())
+    settled(outcome)
+    state = outcome.accelerator
+    if state is None:
+        return
+    wanted = backend_meant(str(backend.value))
     if state.backend.value == wanted == "TE" or state.mixed_precision.value != "fp8":
         return
     tensorwise = ("torchao runs tensorwise, not with LLaMA-Factory's rowwise recipe",) if wanted == "AO" else ()
@@ -243,4 +270,194 @@ def llamafactory_backend_ignored(run: Run, training: Training, outcome: Outcome)
         "written to the variable FP8_BACKEND, which nothing reads",
         notes=(f"the backend comes from {state.backend.origin.describe()}", *tensorwise),
         help="name the backend in the Accelerate file and start with accelerate launch",
+    )
+
+
+@rule(
+    "FP216",
+    "msamp-unmaintained",
+    WARNING,
+    'accelerate 1.13.0..1.15.0 accelerator.py "MS-AMP is deprecated and will be removed": a FutureWarning',
+    "https://github.com/Azure/MS-AMP/issues/158",
+    "https://github.com/Azure/MS-AMP/issues/196",
+)
+def msamp_unmaintained(outcome: Outcome, asked: Asked) -> Iterator[Found]:
+    """The backend is MS-AMP, which nobody maintains any more.
+
+    Why it hurts: it is not on PyPI, pins NCCL 2.17, and breaks `import torch` of later releases. Accelerate has
+    announced that it will drop it.
+
+    Example: `backend: MSAMP` under fp8_config.
+
+    Write instead: `backend: TE`, or `backend: AO`.
+    """
+    if asked.fp8:
+        settled(outcome)
+    if outcome.backend is None or outcome.backend.value != "MSAMP":
+        return
+    yield Found(
+        "MS-AMP is no longer maintained",
+        asked.backend or (asked.fp8[0] if asked.fp8 else None),
+        "Accelerate has announced that it will drop it",
+        help="write backend: TE, or backend: AO",
+        fix=unsafe(replace(asked.backend, "TE")) if asked.backend is not None else None,
+    )
+
+
+@rule(
+    "FP217",
+    "msamp-missing",
+    ERROR,
+    'accelerate 1.4.0..1.15.0 accelerator.py "MS-AMP was not found on your system.": ImportError in prepare()',
+    "ran accelerate 1.15.0 [conformance file-msamp-1.15]: ImportError in prepare()",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl backend-msamp]: Accelerator() passes, prepare() raises",
+)
+def msamp_missing(outcome: Outcome, asked: Asked, packages: Mapping[str, str | None]) -> Iterator[Found]:
+    """The backend is MS-AMP and it is not installed; only prepare() finds out.
+
+    Why it hurts: the check at the start is content with any FP8 library. The run ends after the model is loaded.
+
+    Example: `backend: MSAMP` where only Transformer Engine is installed.
+
+    Write instead: `backend: TE`.
+    """
+    if outcome.backend is None or outcome.backend.value != "MSAMP" or packages.get("msamp") is not None:
+        return
+    yield Found(
+        "MS-AMP is asked for and not installed",
+        asked.backend or (asked.fp8[0] if asked.fp8 else None),
+        "Accelerator() passes; prepare() raises ImportError, after the model is loaded",
+        help="write backend: TE, or backend: AO; MS-AMP is not on PyPI",
+        fix=unsafe(replace(asked.backend, "TE")) if asked.backend is not None else None,
+    )
+
+
+@rule(
+    "FP222",
+    "no-amax-history",
+    ERROR,
+    'transformer_engine 2.1.0..2.20.2 pytorch/module/base.py "amax_history": the history is a tensor of that length',
+    "ran torch 2.13.0 [executed no-amax-history]: what torch says of a tensor of -1 rows, and of row 0 of none",
+)
+def no_amax_history(outcome: Outcome, asked: Asked) -> Iterator[Found]:
+    """An amax history of length 0, or shorter.
+
+    Why it hurts: nobody checks it before the first step, where Transformer Engine makes a tensor of that many rows and
+    takes the first. 0 does not mean "no history": there is no such mode.
+
+    Example: `amax_history_len: 0` under fp8_config.
+
+    Write instead: `amax_history_len: 1`, which is the shortest; 16 and 1024 are usual.
+    """
+    if "amax_history_len" in asked.recipe:
+        settled(outcome)
+    length = (outcome.prepared.recipe or {}).get("amax_history_len")
+    if length is None or not isinstance(length.value, int) or length.value > 0:
+        return
+    yield Found(
+        f"an amax history of length {length.value} cannot be kept",
+        length if length.origin.span is not None else None,
+        "the first step fails: Transformer Engine takes row 0 of it",
+        help="write amax_history_len: 1 or more",
+        fix=unsafe(replace(length, 1)) if length.origin.span is not None else None,
+    )
+
+
+@rule(
+    "FP223",
+    "e4m3-for-gradients",
+    WARNING,
+    "measured NVIDIA H200 [docs/evidence/README.md loses the first step]: 72 % of the gradients zero, with HYBRID 0 %",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl te-e4m3-16]: the format arrives as written",
+)
+def e4m3_for_gradients(outcome: Outcome, asked: Asked) -> Iterator[Found]:
+    """`fp8_format: E4M3` with delayed scaling: gradients go through E4M3 as well.
+
+    Why it hurts: E4M3 reaches down to 2^-9 only. With delayed scaling the first scale is 1, and most gradients of the
+    first step round to zero; later steps live on the history. HYBRID takes E5M2, which is made for gradients.
+
+    Example: `fp8_format: E4M3` under fp8_config.
+
+    Write instead: `fp8_format: HYBRID`.
+    """
+    if "fp8_format" in asked.recipe:
+        settled(outcome)
+    recipe = outcome.prepared.recipe or {}
+    form = recipe.get("fp8_format")
+    if form is None or form.value != "E4M3" or recipe["class"].value != "DelayedScaling":
+        return
+    if form.origin.default is not None or outcome.trains_in_fp8 is not True:
+        return  # FP224 speaks of the launcher's own default
+    in_file = form.origin.span is not None
+    yield Found(
+        "E4M3 for gradients loses most of the first step",
+        form if in_file else None,
+        "72 % of the gradients were exactly zero in the first step on an H200, with HYBRID none",
+        notes=() if in_file else (f"E4M3 comes from {form.origin.describe()}",),
+        help="write fp8_format: HYBRID",
+        fix=unsafe(replace(form, "HYBRID")) if in_file else None,
+    )
+
+
+@rule(
+    "FP224",
+    "e4m3-by-default",
+    WARNING,
+    'accelerate 0.34.0..1.8.0 commands/launch.py "default=" "E4M3" !"E5M2": the default of --fp8_format',
+    'accelerate 1.8.1..1.15.0 commands/launch.py "choices=[" "E5M2": HYBRID from 1.8.1 on',
+    "ran accelerate 1.3.0 [conformance file-te-1.3]: Transformer Engine gets E4M3",
+)
+def e4m3_by_default(outcome: Outcome, asked: Asked, packages: object) -> Iterator[Found]:
+    """accelerate 1.8.0 and older launch FP8 with E4M3 for the gradients too, unless told otherwise.
+
+    Why it hurts: the launcher's default is E4M3, that of the recipe itself is HYBRID. Nobody chose it, and it costs
+    most gradients of the first step (FP223).
+
+    Example: `accelerate launch` with `mixed_precision: fp8` and no fp8_format, on accelerate 1.8.0.
+
+    Write instead: `fp8_format: HYBRID` under fp8_config; before 1.4 the flag `--fp8_format HYBRID`.
+    """
+    del packages  # without them the release is not known
+    form = (outcome.prepared.recipe or {}).get("fp8_format")
+    if form is None or form.value != "E4M3" or form.origin.default is None or outcome.error is not None:
+        return
+    if outcome.prepared.recipe is None or outcome.prepared.recipe["class"].value != "DelayedScaling":
+        return
+    copied = outcome.stack.does("accelerate", "launcher copies fp8_config")
+    where = "write fp8_format: HYBRID under fp8_config" if copied else "start with --fp8_format HYBRID"
+    yield Found(
+        f"{outcome.stack.name('accelerate')} takes E4M3 for gradients, too, as nobody says otherwise",
+        asked.fp8[0] if asked.fp8 else None,
+        "its launcher's default is E4M3; that of the recipe is HYBRID",
+        help=f"{where}, or upgrade accelerate to 1.13 or newer",
+    )
+
+
+@rule(
+    "FP225",
+    "fp8-config-not-read",
+    ERROR,
+    'accelerate 0.34.0..1.3.0 commands/launch.py !"fp8_config": the section is never copied',
+    'accelerate 1.5.2..1.15.0 commands/launch.py "fp8_config": copied from 1.4 on',
+    "ran accelerate 1.3.0 [conformance file-te-e4m3-16-1.3]: history 1024 instead of 16",
+)
+def fp8_config_not_read(accelerate: AccelerateConfig, outcome: Outcome, run: Run, packages: object) -> Iterator[Found]:
+    """accelerate 1.3 and older accept fp8_config and read none of it.
+
+    Why it hurts: backend, format and history are the launcher's defaults, whatever the file says.
+
+    Example: `backend: TE` and `fp8_format: HYBRID` under fp8_config, with accelerate 1.3.
+
+    Write instead: accelerate 1.13 or newer; or the flags --fp8_backend, --fp8_format and so on.
+    """
+    del packages  # without them the release is not known
+    if not accelerate.wants_fp8() or not accelerate.fp8 or run.config_read is None:
+        return
+    if outcome.stack.does("accelerate", "launcher copies fp8_config"):
+        return
+    yield Found(
+        f"{outcome.stack.name('accelerate')} does not read fp8_config",
+        accelerate.top.get("fp8_config"),
+        "the flags and their defaults decide instead",
+        help="upgrade accelerate to 1.13 or newer",
     )

@@ -5,24 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fp8check.rules.catalog.rule import ERROR, WARNING, Found, rule
+from fp8check.rules.settings.readers import (
+    MEANT_BY_VARIABLE,
+    VARIABLES,
+    backend_meant,
+    concerns_fp8,
+    nearest,
+    reads,
+    releases_of,
+)
 from fp8check.rules.settings.values import Setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from fp8check.rules.outcome import Outcome, Run
-
-# Variables that sound as if they chose FP8 and that no release of Accelerate or transformers reads.
-READ_BY_NOBODY = {
-    "FP8_BACKEND": "ACCELERATE_FP8_BACKEND",
-    "FP8_FORMAT": "ACCELERATE_FP8_FORMAT",
-    "FP8_ENABLE_FSDP_FLOAT8_ALL_GATHER": "ACCELERATE_FP8_ENABLE_FSDP_FLOAT8_ALL_GATHER",
-    "ACCELERATE_CONFIG_FILE": "accelerate launch --config_file",
-    "ACCELERATE_FP8_AMAX_HISTORY_LENGTH": "ACCELERATE_FP8_AMAX_HISTORY_LEN",
-    "ACCELERATE_FP8_AMAX_COMPUTE_ALGORITHM": "ACCELERATE_FP8_AMAX_COMPUTE_ALGO",
-    "ACCELERATE_FP8_OPTIMIZATION_LEVEL": "ACCELERATE_FP8_OPT_LEVEL",
-    "ACCELERATE_FP8_OVERRIDE_LINEAR_PRECISION": "ACCELERATE_FP8_OVERRIDE_FPROP, _DGRAD and _WGRAD",
-}
+    from fp8check.rules.settings.launch import Launch
 
 
 @rule(
@@ -55,13 +53,14 @@ def leftover_backend_variable(variables: Mapping[str, str], outcome: Outcome) ->
     if state.backend.origin.variable is None:
         return  # the Accelerate file's own backend: FP101 and FP205 speak of that
     precision = state.mixed_precision
+    word = "float32" if precision.value == "no" else str(precision.value)
     happens = "all Linear layers run in FP8 with the default recipe HYBRID, history 1024, max"
     if outcome.error is not None:
         happens = f"the run ends with {outcome.error.type}: {outcome.error.message}"
     yield Found(
-        f"ACCELERATE_FP8_BACKEND={value} in the shell turns this {precision.value} run into something else",
+        f"ACCELERATE_FP8_BACKEND={value} in the shell turns this {word} run into something else",
         precision if precision.origin.span is not None else None,
-        f"this says {precision.value}; the variable converts the model all the same",
+        f"this says {word}; the variable converts the model all the same",
         notes=(happens, "accelerator.fp8_enabled says False and nothing is logged"),
         help="unset ACCELERATE_FP8_BACKEND before you start",
     )
@@ -138,7 +137,7 @@ def variable_decides(run: Run, variables: Mapping[str, str], outcome: Outcome) -
     deciding += [(f"recipe's {name}", setting) for name, setting in (state.recipe or {}).items()]
     for what, setting in deciding:
         variable = setting.origin.variable
-        if variable is None or variable not in variables:
+        if variable is None:
             continue
         yield Found(
             f"the {what} is {setting.value} only because the shell has {variable}={variables[variable]}",
@@ -156,19 +155,89 @@ def variable_decides(run: Run, variables: Mapping[str, str], outcome: Outcome) -
     "ran accelerate 1.15.0, transformers 5.23.0, all modules searched [executed unread-variables]: none of "
     "the names occurs",
 )
-def unread_variable(variables: Mapping[str, str]) -> Iterator[Found]:
+def unread_variable(variables: Mapping[str, str], outcome: Outcome) -> Iterator[Found]:
     """A variable that sounds like FP8 and that nothing reads.
 
-    Why it hurts: it looks set, and changes nothing. LLaMA-Factory itself writes FP8_BACKEND.
+    Why it hurts: it looks set, and changes nothing. LLaMA-Factory itself writes FP8_BACKEND; and a variable of a
+    later Accelerate is nothing to an earlier one.
 
     Example: `export FP8_BACKEND=te`.
 
     Write instead: `backend: TE` under fp8_config of the Accelerate file.
     """
-    for name, instead in READ_BY_NOBODY.items():
-        if name in variables:
-            yield Found(
-                f"nothing reads the variable {name}",
-                notes=(f"{name}={variables[name]} has no effect on this run",),
-                help=f"what is read is {instead}; better, write it into the Accelerate file",
-            )
+    version = outcome.stack.version("accelerate")
+    for name in variables:
+        if not concerns_fp8(name) or reads(VARIABLES, name, version):
+            continue
+        instead = MEANT_BY_VARIABLE.get(name) or nearest(name, VARIABLES)
+        help_ = f"what is read is {instead}; better, write it into the Accelerate file" if instead else f"unset {name}"
+        if name in VARIABLES:
+            help_ = f"{outcome.stack.name('accelerate')} does not read it: what does is {releases_of(VARIABLES, name)}"
+        yield Found(
+            f"nothing reads the variable {name}",
+            notes=(f"{name}={variables[name]} has no effect on this run",),
+            help=help_,
+        )
+
+
+@rule(
+    "FP111",
+    "precision-in-capitals",
+    ERROR,
+    'accelerate 0.34.0..1.15.0 state.py "parse_choice_from_env(": the variable is taken as it is written',
+    "ran accelerate 1.15.0 [executed precision-in-capitals]: mixed_precision FP8, fp8_enabled False",
+    "ran transformers 5.23.0, accelerate 1.15.0 [executed precision-in-capitals-trainer]: ValueError in Accelerator()",
+)
+def precision_in_capitals(variables: Mapping[str, str], launch: Launch, outcome: Outcome) -> Iterator[Found]:
+    """ACCELERATE_MIXED_PRECISION=FP8, in capitals, for a run that no launcher starts.
+
+    Why it hurts: `accelerate launch` lowers the word, Accelerator() does not. "FP8" is then neither fp8 nor an error:
+    no autocast, no FP8, float32. With the Trainer of transformers 5 the run ends in Accelerator().
+
+    Example: `ACCELERATE_MIXED_PRECISION=FP8 python train.py`.
+
+    Write instead: `ACCELERATE_MIXED_PRECISION=fp8`.
+    """
+    value = variables.get("ACCELERATE_MIXED_PRECISION", "")
+    if launch.tool == "accelerate" or value == "fp8" or value.lower() != "fp8":
+        return
+    error = outcome.error
+    happens = f"the run ends with {error.type}: {error.message}" if error is not None else "the run is in float32"
+    yield Found(
+        f"ACCELERATE_MIXED_PRECISION={value} is not fp8",
+        label=happens,
+        notes=("upper and lower case count where no launcher reads the word",),
+        help="export ACCELERATE_MIXED_PRECISION=fp8",
+    )
+
+
+@rule(
+    "FP112",
+    "backend-variable-spelling",
+    ERROR,
+    'accelerate 1.9.0..1.15.0 accelerator.py "return FP8BackendType(parse_choice_from_env(": upper case only',
+    "ran accelerate 1.15.0 [executed backend-variable-lower]: ValueError, in a bf16 run too",
+)
+def backend_variable_spelling(variables: Mapping[str, str], outcome: Outcome) -> Iterator[Found]:
+    """ACCELERATE_FP8_BACKEND holds no name of a backend.
+
+    Why it hurts: from accelerate 1.9 on every Accelerator() reads it, whatever the precision is, and raises ValueError.
+
+    Example: `export ACCELERATE_FP8_BACKEND=te`.
+
+    Write instead: `export ACCELERATE_FP8_BACKEND=TE`; better, `backend: TE` in the Accelerate file.
+    """
+    error = outcome.error
+    if error is None or not error.message.endswith("is not a valid FP8BackendType"):
+        return
+    variable = error.because[0].origin.variable
+    if variable is None:
+        return
+    value = variables[variable]
+    meant = backend_meant(value)
+    yield Found(
+        f"{variable}={value} is not a backend",
+        label=f"Accelerator() raises ValueError: {error.message}",
+        notes=("upper and lower case count; the names are TE, AO, MSAMP and NO",),
+        help=f"export {variable}={meant}" if meant else f"unset {variable}",
+    )

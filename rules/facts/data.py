@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
+
+from fp8check.rules.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +28,7 @@ class Unknown(Enum):
 UNKNOWN: Final = Unknown.UNKNOWN
 
 
-class Gpu(NamedTuple):
+class Gpu(Record):
     """One NVIDIA GPU.
 
     Attributes:
@@ -37,7 +39,7 @@ class Gpu(NamedTuple):
         mig: whether it is cut into MIG instances, None where it is not known.
     """
 
-    index: int  # type: ignore[assignment]  # the contract's name; nobody looks up positions in it
+    index: int
     name: str
     compute_capability: str
     memory_mib: int | None = None
@@ -123,6 +125,12 @@ class Facts:
         """All that is known, for people who debug."""
         known = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__slots__ if getattr(self, name))
         return f"Facts({known})"
+
+    def with_variables(self, variables: Mapping[str, str]) -> Facts:
+        """The same machine with these environment variables set as well."""
+        facts = Facts(**{name: getattr(self, name) for name in self.__slots__})
+        facts.variables = {**(self.variables or {}), **variables}
+        return facts
 
     def package(self, name: str) -> str | Unknown | None:
         """The version of a package, None where it is known to be absent, UNKNOWN where nobody looked."""

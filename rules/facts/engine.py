@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fp8check.rules.facts.errors import BadInterpreter
+from fp8check.rules.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,14 +29,14 @@ _CORE_LIBRARY = re.compile(r"libtransformer_engine\.(?:so|dylib)")
 _TORCH_LIBRARY = re.compile(r"(?:lib)?transformer_engine_torch[.\w-]*\.so")
 
 
-class Misfit(NamedTuple):
+class Misfit(Record):
     """One thing about the parts that keeps Transformer Engine from working: a short kind, and a sentence."""
 
     kind: str
     message: str
 
 
-class Imported(NamedTuple):
+class Imported(Record):
     """What a real import showed: whether it works, None where the time ran out; and the last line of the error."""
 
     imports: bool | None

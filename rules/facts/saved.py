@@ -86,7 +86,7 @@ def dump(facts: Facts) -> str:
     for key in _KEYS:
         value = getattr(facts, key)
         if key == "gpus" and value is not None:
-            content[key] = [{name: part for name, part in gpu._asdict().items() if part is not None} for gpu in value]
+            content[key] = [{name: part for name, part in gpu.as_dict().items() if part is not None} for gpu in value]
         elif isinstance(value, dict):
             content[key] = dict(sorted(value.items()))
         elif value is not None and value != []:

@@ -86,3 +86,16 @@ def kept(environ: Mapping[str, str]) -> dict[str, str]:
         for name in sorted(environ)
         if name in _NAMES or name.startswith(_PREFIXES)
     }
+
+
+def masked(text: str, environ: Mapping[str, str]) -> str:
+    """A text that a program printed, without the home folder and with MASK for each credential.
+
+    Credentials are the environment's own, by their value, and whatever else looks like one.
+    """
+    for name, value in environ.items():
+        if len(value) >= 6 and is_secret(name, value):
+            text = text.replace(value, MASK)
+    home = environ.get("HOME", "")
+    text = text.replace(home, "~") if len(home) > 1 else text
+    return _SECRET_VALUE.sub(MASK, text)

@@ -33,13 +33,19 @@ class TextEdit(Record):
     text: str
 
 
-def text_edits(fix: Fix, documents: tuple[Document, ...]) -> tuple[TextEdit, ...]:
+def text_edits(
+    fix: Fix, documents: tuple[Document, ...], trees: dict[str, FileTree] | None = None
+) -> tuple[TextEdit, ...]:
     """The text edits of a fix.
+
+    Args:
+        trees: the documents' trees, for the next fix of the same documents: filled as they are needed.
 
     Raises:
         Unfixable: the place is shared through an anchor, comes from no file, or cannot be edited by itself.
     """
-    return tuple(_one(edit, documents) for edit in fix.edits)
+    trees = {} if trees is None else trees
+    return tuple(_one(edit, documents, trees) for edit in fix.edits)
 
 
 def file_of(target: Target) -> str | None:
@@ -48,12 +54,14 @@ def file_of(target: Target) -> str | None:
     return span.file if span is not None else None
 
 
-def _one(edit: Edit, documents: tuple[Document, ...]) -> TextEdit:
+def _one(edit: Edit, documents: tuple[Document, ...], trees: dict[str, FileTree]) -> TextEdit:
     span = span_of(edit.target)
     document = next((one for one in documents if span is not None and one.path == span.file), None)
     if span is None or document is None:
         raise Unfixable("what decides this stands in no file of this run")
-    file = _File(document)
+    file = trees.get(document.path)
+    if file is None:
+        file = trees[document.path] = FileTree(document)
     if edit.action == "cut":
         return file.cut(span)
     if edit.action == "insert":
@@ -89,7 +97,7 @@ class _Place(Record):
         return self.parent.items[self.index + 1]
 
 
-class _File:
+class FileTree:
     """One file's text and tree, while it is edited."""
 
     def __init__(self, document: Document) -> None:

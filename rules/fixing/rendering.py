@@ -27,7 +27,8 @@ def scalar(value: object, loader: str, *, style: str = "plain", flow: bool = Fal
 
 def _candidates(value: object, style: str) -> list[str]:
     if not isinstance(value, str) or style == "json":
-        return [json.dumps(value)]
+        text = json.dumps(value)
+        return [text, text.replace("e", ".0e")]  # 1e-05 is text to PyYAML: its floats have a dot
     plain, double, single = value, json.dumps(value, ensure_ascii=False), "'" + value.replace("'", "''") + "'"
     return {"single": [single, double], "double": [double]}.get(style, [plain, double])
 

@@ -21,6 +21,9 @@ LARGEST_FILE = 1024 * 1024
 _HUB_NAME = re.compile(r"[\w.-]+(?:/[\w.-]+)?", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
+# known.json by case-folded name, read at first use: a service asks it for every check.
+_TABLE: dict[str, Mapping[str, object]] = {}
+
 
 class Search(Record):
     """What was found for a model's name.
@@ -61,10 +64,20 @@ def search(name: str, *, base: str, environ: Mapping[str, str]) -> Search:
         found = _read(cached, name, "hub cache")
         if found.shape is not None:
             return found
-        return Search(_listed(name), found.reasons)
-    shape = _listed(name)
+        return Search(listed(name), found.reasons)
+    shape = listed(name)
     reason = f"{name}: not a directory here, not in the hub's cache, and not in the table of known models"
     return Search(shape) if shape is not None else Search(None, (reason,))
+
+
+def config_file(name: str, *, base: str, environ: Mapping[str, str]) -> str | None:
+    """The config.json that find() would read for that name; None where it is in no directory and no cache here."""
+    if not name:
+        return None
+    local = _local(name, base, environ)
+    if local is not None or _HUB_NAME.fullmatch(name) is None or ".." in name:
+        return local
+    return _cached(name, environ)
 
 
 def _local(name: str, base: str, environ: Mapping[str, str]) -> str | None:
@@ -121,13 +134,20 @@ def _read(path: str, name: str, source: str) -> Search:
         return Search(None, (f"config.json of {name}: {error}",))
 
 
-def _listed(name: str) -> ModelShape | None:
-    """The model in known.json; on the hub, upper and lower case are the same."""
-    import json
+def listed(name: str) -> ModelShape | None:
+    """The model in the table that is shipped; no file that the name could mean is looked for.
 
-    with open(os.path.join(os.path.dirname(__file__), "known.json"), encoding="utf-8") as file:
-        table = json.load(file)
-    for entry in table["models"]:
-        if name.casefold() in (listed.casefold() for listed in entry["names"]):
-            return read_config(entry["config"], name, "table")
-    return None
+    On the hub, upper and lower case are the same.
+    """
+    config = _table().get(name.casefold())
+    return read_config(config, name, "table") if config is not None else None
+
+
+def _table() -> Mapping[str, Mapping[str, object]]:
+    if not _TABLE:
+        import json
+
+        with open(os.path.join(os.path.dirname(__file__), "known.json"), encoding="utf-8") as file:
+            models = json.load(file)["models"]
+        _TABLE.update({name.casefold(): entry["config"] for entry in reversed(models) for name in entry["names"]})
+    return _TABLE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fp8check.rules.models.shape import Linear
 from fp8check.rules.record import Record
@@ -159,7 +159,7 @@ def plain(up: str, down: str) -> Part:
     return build
 
 
-class MoE(NamedTuple):
+class MoE(Record):
     """How a dialect builds its routed experts.
 
     Attributes:
@@ -183,7 +183,7 @@ class MoE(NamedTuple):
     shared: str | None = None
 
 
-class Dialect(NamedTuple):
+class Dialect(Record):
     """How one architecture of transformers builds its decoder layers.
 
     Attributes:

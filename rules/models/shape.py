@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fp8check.rules.record import Record
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Linear(NamedTuple):
+class Linear(Record):
     """One torch.nn.Linear: `name` is relative to the decoder layer, or to the model for the head."""
 
     name: str
@@ -45,7 +45,7 @@ class Experts(Record):
     parameters: int
 
 
-class ModelShape(NamedTuple):
+class ModelShape(Record):
     """What the sizes in a config.json make of a model.
 
     Attributes:
@@ -117,6 +117,14 @@ class ModelShape(NamedTuple):
             return self.block
         at = next(place for place, linear in enumerate(self.block, 1) if linear.name == self.routed.after)
         return self.block[:at] + self.routed.before_5 + self.block[at:]
+
+    @property
+    def linear_parameters(self) -> int:
+        """Parameters of all Linear layers of the text model: the sum over linears(), without making each."""
+        block, dense = (sum(one.parameters for one in layers) for layers in (self.block, self.dense_block))
+        head = self.head.parameters if self.head is not None else 0
+        front = min(self.dense_layers, self.layers)
+        return front * dense + (self.layers - front) * block + head
 
     def linears(self, transformers_major: int = 5) -> Iterator[Linear]:
         """Every Linear layer of the text model with its full name, in the order of named_modules()."""

@@ -57,6 +57,10 @@ def check_fsdp(run: Run, kind: str) -> None:
     fsdp = training.get("fsdp")
     if fsdp is None or not fsdp.value or not training.is_huggingface or training.trainer == "axolotl":
         return
+    deepspeed = training.thing("deepspeed")
+    if deepspeed is not None and deepspeed.value:
+        text = "Using --fsdp xxx together with --deepspeed is not possible, deactivate one of those flags."
+        raise Stop("trainer", "ValueError", text, (fsdp, deepspeed))
     if kind == "NO" and run.launch.tool == "accelerate" and config is not None:
         asked = (fsdp, config.distributed_type) if config.distributed_type is not None else (fsdp,)
         raise Stop("trainer", "ValueError", "Using fsdp only works in distributed training.", asked)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from fp8check.rules.outcome.stop import Stop, Undecided
 from fp8check.rules.record import Record
 from fp8check.rules.settings.accelerate import AccelerateConfig
-from fp8check.rules.settings.launch import LAUNCHER_FLAGS
+from fp8check.rules.settings.launch import LAUNCHER_FLAGS, PROGRAMS
 from fp8check.rules.settings.values import Origin, Setting
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ _FP8_DEFAULTS = {
 }
 
 # utils/environment.py str_to_bool: it strips nothing.
-_BOOLEANS = ("y", "yes", "t", "true", "on", "1", "n", "no", "f", "false", "off", "0")
+BOOLEANS = ("y", "yes", "t", "true", "on", "1", "n", "no", "f", "false", "off", "0")
 
 
 class Started(Record):
@@ -78,6 +78,8 @@ def start(run: Run, stack: Stack) -> Started:
     environment = _shell(run)
     if run.launch.tool == "accelerate":
         return _accelerate_launch(run, stack, environment)
+    if run.launch.tool in ("torchrun", "deepspeed"):
+        _check_script(run)
     if run.launch.tool in ("torchrun", "deepspeed") or _respawns(run):
         return Started(environment, "MULTI_GPU")
     return Started(environment, "NO")
@@ -90,15 +92,26 @@ def _shell(run: Run) -> Environment:
 
 def _respawns(run: Run) -> bool:
     """Whether llamafactory-cli starts torchrun by itself (launcher.py: FORCE_TORCHRUN, or more than one GPU)."""
-    if run.launch.script not in ("llamafactory-cli", "lmf"):
-        return False
+    return run.launch.script in ("llamafactory-cli", "lmf") and bool(starts_torchrun(run))
+
+
+def starts_torchrun(run: Run) -> bool | None:
+    """Whether llamafactory-cli starts torchrun on this machine; None where its GPUs are not known."""
     forced = (run.facts.variables or {}).get("FORCE_TORCHRUN", "0").lower() in ("true", "y", "1")
     gpus = run.facts.visible_gpus()
-    return forced or (gpus is not None and len(gpus) > 1)
+    return True if forced else None if gpus is None else len(gpus) > 1
+
+
+def _check_script(run: Run) -> None:
+    """The launchers run `python WORD` unless --no_python is given: a command of the shell is no Python file."""
+    launch = run.launch
+    if launch.through is None and launch.script in PROGRAMS and not launch.flag("no_python"):
+        raise Stop("launch", "CalledProcessError", f"python: can't open file {launch.script!r}")
 
 
 def _accelerate_launch(run: Run, stack: Stack, environment: Environment) -> Started:
     _check_flags(run, stack)
+    _check_script(run)
     config = run.config_read
     if config is None and run.launch.config_file is not None and run.accelerate is None:
         raise Undecided(f"the launch reads {run.launch.config_file}, which was not given", "accelerate")
@@ -106,8 +119,10 @@ def _accelerate_launch(run: Run, stack: Stack, environment: Environment) -> Star
         _load(config, stack)
         if config.is_sagemaker:
             raise Undecided("the configuration starts a job on Amazon SageMaker, which is not modelled", "launch")
+        _check_gpu_ids(run, config)
     kind = _kind(run, config)
     _check_processes(run, config)
+    _check_numbers(run, config, kind)
     if kind == "DEEPSPEED" and stack.has("deepspeed") is False:
         text = "DeepSpeed is not installed => run `pip3 install deepspeed` or build it from source."
         raise Stop("launch", "ImportError", text, (config.distributed_type,) if config is not None else ())
@@ -140,13 +155,17 @@ def _check_flags(run: Run, stack: Stack) -> None:
             text = f"argument --{name}: invalid choice: {value!r} (choose from {', '.join(map(repr, allowed))})"
             raise Stop("launch", "SystemExit", text, (_flag(name, value),))
     override = run.launch.flag("fp8_override_linear_precision")
-    strange = [part for part in str(override).split(",") if part.lower() not in _BOOLEANS] if override else []
+    strange = [part for part in str(override).split(",") if part.lower() not in BOOLEANS] if override else []
     if strange:
         text = f"argument --fp8_override_linear_precision: invalid <lambda> value: {override!r}"
         raise Stop("launch", "SystemExit", text, (_flag("fp8_override_linear_precision", override),))
     unknown = [name for name in run.launch.flags if name not in LAUNCHER_FLAGS]
     if unknown:
         raise Stop("launch", "SystemExit", f"unrecognized arguments: --{unknown[0]}", (_flag(unknown[0], True),))
+    kinds = [name for name in ("cpu", "multi_gpu", "tpu", "use_deepspeed", "use_fsdp") if run.launch.flag(name)]
+    if len(kinds) > 1:
+        text = "You can only use one of `--cpu`, `--multi_gpu`, `--tpu`, `--use_deepspeed`, `--use_fsdp` at a time."
+        raise Stop("launch", "ValueError", text, tuple(_flag(name, True) for name in kinds))
     processes = run.launch.number("num_processes")
     if run.launch.flag("multi_gpu") and processes is not None and processes < 2:
         text = "You need to use at least 2 processes to use `--multi_gpu`."
@@ -203,6 +222,29 @@ def _kind(run: Run, config: AccelerateConfig | None) -> str:
     if name in ("XLA", "TP"):
         raise Undecided(f"distributed_type {name} is not modelled", "launch")
     return "NO"
+
+
+def _check_numbers(run: Run, config: AccelerateConfig | None, kind: str) -> None:
+    """prepare_simple_launcher_cmd_env, prepare_multi_gpu_env: what the file holds is compared with a number."""
+    for name in ("num_machines", "num_processes"):
+        setting = config.top.get(name) if config is not None and run.launch.flag(name) is None else None
+        if setting is not None and isinstance(setting.value, str) and (name == "num_machines" or kind == "NO"):
+            text = "'>' not supported between instances of 'str' and 'int'"
+            raise Stop("launch", "TypeError", text, (setting,))
+
+
+def _check_gpu_ids(run: Run, config: AccelerateConfig) -> None:
+    """_validate_launch_command: gpu_ids is text, and more than one for MULTI_GPU on one machine."""
+    ids, kind = config.top.get("gpu_ids"), config.distributed_type
+    if ids is None or ids.value is None or run.launch.flag("gpu_ids") is not None:
+        return
+    if not isinstance(ids.value, str):
+        text = f"{type(ids.value).__name__!r} object has no attribute 'split'"
+        raise Stop("launch", "AttributeError", text, (ids,))
+    machines = config.top.value("num_machines", 1)
+    many = isinstance(machines, int) and machines > 1
+    if kind is not None and kind.value == "MULTI_GPU" and ids.value != "all" and "," not in ids.value and not many:
+        raise Stop("launch", "ValueError", "Less than two GPU ids were configured", (ids, kind))
 
 
 def _more_than_one_gpu(run: Run) -> bool:

@@ -40,7 +40,7 @@ NOTHING = Coverage("none", 0)
 def te_coverage(run: Run, transformers_major: int) -> Coverage:
     """convert_model: an unaligned Linear ends the walk over its parent, so its later siblings stay behind too."""
     model = run.model
-    if model is None or not model.block:
+    if model is None:
         return Coverage("all")
     converted, total, left = 0, 0, []
     for block, layers in _blocks(model, transformers_major):
@@ -80,8 +80,10 @@ def _left_behind(layer: Sequence[tuple[str, bool]]) -> list[str]:
 def torchao_coverage(run: Run, transformers_major: int) -> Coverage:
     """convert_model_to_fp8_ao: every aligned Linear but the first and the last in the order of named_modules()."""
     model = run.model
-    if model is None or not model.block:
+    if model is None:
         return Coverage("some")
+    if not model.block:
+        return NOTHING  # Conv1D layers; the head is the first and the last Linear layer at once
     blocks = [(_with_adapters(run, block), layers) for block, layers in _blocks(model, transformers_major)]
     left = [name for layer, _ in blocks for name, aligned in layer if not aligned]
     total = sum(len(layer) * layers for layer, layers in blocks)
@@ -108,7 +110,7 @@ def _with_adapters(run: Run, block: Sequence[Linear]) -> list[tuple[str, bool]]:
     rank = run.training.lora_rank if run.training.uses_lora else None
     named: list[tuple[str, bool]] = []
     for linear in block:
-        if rank is None or not _is_target(run, linear.name):
+        if rank is None or not is_target(run, linear.name):
             named.append((linear.name, _aligned(linear)))
             continue
         named.append((f"{linear.name}.base_layer", _aligned(linear)))
@@ -117,7 +119,8 @@ def _with_adapters(run: Run, block: Sequence[Linear]) -> list[tuple[str, bool]]:
     return named
 
 
-def _is_target(run: Run, name: str) -> bool:
+def is_target(run: Run, name: str) -> bool:
+    """Whether LoRA puts an adapter on the Linear layer of that name."""
     training = run.training
     key = "lora_target" if training.trainer == "llamafactory" else "lora_target_modules"
     targets = training.value(key, "all")

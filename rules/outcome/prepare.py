@@ -71,8 +71,12 @@ def _transformer_engine(
     if stack.sees_te() is False:
         text = "`transformer_engine` was not found on your system. Please ensure that `transformer_engine` is installed"
         raise Stop("prepare", "ImportError", text, (state.backend,))
-    if not together:
+    dummy = _deepspeed_optimizer(run, state)
+    if not together or dummy is not None:
         text = "You must pass a model and an optimizer together to `accelerate.prepare()` when using TransformerEngine."
+        raise Stop("prepare", "ValueError", text, (dummy, state.backend))
+    if run.script.models > 1 and not run.training.is_huggingface:
+        text = f"You can't use multiple models ({run.script.models}) or optimizers 1 with TransformerEngine."
         raise Stop("prepare", "ValueError", text, (state.backend,))
     _import_te(run, stack, state)
     prepared.coverage = layers.te_coverage(run, stack.version("transformers")[0])
@@ -83,6 +87,17 @@ def _transformer_engine(
         handler = state.recipe if state.handler == "FP8RecipeKwargs" else None
     prepared.recipe = _wrap(run, stack, state, handed, handler)
     prepared.autocast = True
+
+
+def _deepspeed_optimizer(run: Run, state: Accelerator) -> Setting | None:
+    """The optimizer that DeepSpeed's own file names: prepare() then gets a DummyOptim, which is no torch optimizer.
+
+    accelerate accelerator.py _prepare_te; transformers integrations/deepspeed.py deepspeed_optim_sched. Executed with
+    accelerate 1.15.0.
+    """
+    if state.distributed_type != "DEEPSPEED" or run.deepspeed is None:
+        return None
+    return run.deepspeed.get("optimizer")
 
 
 def _import_te(run: Run, stack: Stack, state: Accelerator) -> None:

@@ -29,6 +29,7 @@ class Script:
         handler: the class of the recipe handler passed ("TERecipeKwargs", "AORecipeKwargs", "FP8RecipeKwargs",
             "MSAMPRecipeKwargs"), or None, and its arguments.
         prepares_together: whether model and optimizer go into one prepare() call.
+        models: how many models go into one prepare() call.
     """
 
     __slots__ = (
@@ -36,6 +37,7 @@ class Script:
         "handler",
         "handler_arguments",
         "mixed_precision",
+        "models",
         "prepares_together",
         "source",
         "unknown",
@@ -55,6 +57,7 @@ class Script:
         self.source: ScriptSource | None = None
         self.environment: dict[str, Setting] = {}
         self.unknown = ""
+        self.models = 1
 
     @classmethod
     def of(cls, source: ScriptSource) -> Script:
@@ -75,6 +78,7 @@ class Script:
             script.handler = source.passed.name
             script.handler_arguments = _literals(source.passed)
         script.prepares_together = model_prepared_alone(source) is None
+        script.models = max((len(models_in(call)) for call in source.prepares), default=1)
         for one in source.assigned:
             if source.before(one, maker) and not isinstance(one.setting.value, Unevaluated):
                 script.environment[one.name] = one.setting._replace(value=str(one.setting.value))
@@ -83,6 +87,11 @@ class Script:
 
 def _literals(handler: Call) -> dict[str, object]:
     return {name: one.value for name, one in handler.keywords.items() if not isinstance(one.value, Unevaluated)}
+
+
+def models_in(call: Call) -> list[str]:
+    """The models among what a call of prepare() is given, by their names: model, ref_model, self.model."""
+    return [name for name in call.positional or () if name.lower().endswith("model")]
 
 
 def model_prepared_alone(source: ScriptSource) -> Call | None:

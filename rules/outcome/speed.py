@@ -1,37 +1,61 @@
-"""Whether FP8 pays: step time in BF16 and FP8 from layer shapes and tokens per micro-batch.
+"""Whether FP8 pays: step time in BF16 and FP8 from layer shapes, tokens per micro-batch, GPU and backend.
 
-A small model of one decoder layer, forward and backward: GEMM time at the rate that large GEMMs reach, memory-bound
-work, the cost of casting to FP8, and the launch cost of eager code, below which no layer gets. Its constants were
-fitted to 56 measurements on NVIDIA H200s (torch 2.11, Transformer Engine 2.20.2 eager, DelayedScaling HYBRID; 0.5B to
-70B shapes, 512 to 16,384 tokens; docs/evidence/h200-speed.jsonl has 48 of them). On those, the predicted speed-up is
-off by 4 % in the median; 54 of 56 are within 25 %, the worst is off by 39 %, where the launch cost of the one run was
-far above that of the others. Other GPUs than H100 and H200 are not modelled.
+A layer's forward and backward take the longer of two times, rounded at the corner:
+
+- what the GPU needs: GEMMs at a share of its datasheet rate, attention, memory-bound work between the GEMMs, and for
+  FP8 the casts;
+- what the CPU needs to launch it, in eager code, whatever the sizes.
+
+The shares and the launch costs are fitted to 84 measurements of two sessions on NVIDIA H200s with hosts of their own
+(docs/evidence/h200-speed.jsonl: torch 2.11, Transformer Engine 2.20.2, DelayedScaling HYBRID, two layers of 0.5B to 70B
+shapes, 512 to 16,384 tokens). Eight points of a third session were left out of the fit, and tests/gpu/test_speed.py
+holds the errors. Launch cost is the host's: the same step took 11.9 ms on one and 17.2 ms on another, so where it
+decides, the stated range is wide. Other GPUs get the shares of the H200 and the figures of their datasheet: modelled,
+not measured.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fp8check.rules.outcome.gpus import Datasheet, find, gpus
 from fp8check.rules.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from fp8check.rules.models import Linear, ModelShape
+    from fp8check.rules.models import ModelShape
     from fp8check.rules.outcome.predict import Outcome
     from fp8check.rules.outcome.run import Run
 
-BF16_RATE = 715e12  # FLOP/s that large BF16 GEMMs reach
-FP8_RATE = 1495e12
-MEMORY_RATE = 1.06e12  # bytes/s over the counted activations: they are read and written more than once
-CAST_RATE = 1.45e12  # bytes/s of the casts
-BF16_LAUNCH = 2.38e-3  # s a decoder layer: what eager code needs on the CPU
-FP8_LAUNCH = 7.09e-3
-ERROR = 0.2  # 53 of the 56 measurements lie within
-SHARPNESS = 7.5  # how abruptly launch cost gives way to GPU time
+# Shares of the datasheet's rates.
+BF16_SHARE = 0.697
+FP8_SHARE = 0.648
+ATTENTION_SHARE = 0.52
+# Over the activations counted once; eager code reads and writes each more than once, compiled code fuses.
+MEMORY_SHARE = {False: 0.358, True: 0.6}
+# torchao's eager casts are a kernel for each of their steps.
+CAST_SHARE = {("TE", False): 0.73, ("AO", False): 0.03, ("AO", True): 0.35}
+# Seconds a decoder layer, forward and backward, that launching takes on the CPU.
+LAUNCH = {
+    ("BF16", False): 2.2e-3,
+    ("TE", False): 6.0e-3,
+    ("AO", False): 18.5e-3,
+    ("BF16", True): 1.5e-3,
+    ("AO", True): 3.2e-3,
+}
+STEP_LAUNCH = {"TE": 1.6e-3, "AO": 0.0}  # seconds a step beside that: entering autocast, updating the scales
+# How abruptly launch cost gives way to GPU time; over a whole step launching has more room to run ahead.
+BF16_SHARPNESS = 6.0
+FP8_SHARPNESS = {"layers": 3.1, "model": 6.0}
+ERROR_GPU, ERROR_LAUNCH = 0.10, 0.32  # half-widths of the stated range, where the GPU and where the CPU decides
+SEQUENCE = 2048  # tokens in a sequence where only the micro-batch is known
+PAYS = 1.03
+SLOWER = 0.97
+LARGEST_TOKENS = 2**17
 
-# torchao without torch.compile was 7 to 9 times slower than BF16 at 0.5B and 1.5B, and slower at every size tried.
-TORCHAO_EAGER = (0.3, 0.1, 0.6)
+OPTIMIZER_PASSES = 24  # reads and writes of a BF16 parameter's size in AdamW's step (foreach)
+LOGIT_BYTES = 30  # read and written per logit: BF16 and FP32 copies, softmax, gradient
+GIB = 2**30
+FP8_COPY_BYTES, FP8_REST_BYTES = 1.6, 0.5  # per parameter on top, at the peak of activations and at that of gradients
 
 
 class Speed(Record):
@@ -52,66 +76,262 @@ class Speed(Record):
     why: str
 
 
-def layer_seconds(linears: Sequence[Linear], hidden: int, intermediate: int, tokens: int) -> tuple[float, float]:
-    """Seconds for forward and backward of one decoder layer on an H200, in BF16 and in FP8.
+class Point(Record):
+    """One prediction.
+
+    Attributes:
+        tokens: tokens in the micro-batch.
+        bf16_ms, fp8_ms: milliseconds a step; fp8_ms and all that follows from it is None where the GPU has no FP8.
+        speedup: their ratio, with `low` and `high` around it.
+        bf16_gib, fp8_gib: peak memory in GiB.
+        bound: what the FP8 step waits for: "gemm", "memory" or "launch".
+    """
+
+    tokens: int
+    bf16_ms: float
+    fp8_ms: float | None
+    speedup: float | None
+    low: float | None
+    high: float | None
+    bf16_gib: float
+    fp8_gib: float | None
+    bound: str | None
+
+
+class Setup(Record):
+    """Where and how a step runs.
+
+    Attributes:
+        gpu: its datasheet.
+        backend: "TE" or "AO".
+        compiled: under torch.compile.
+        scope: "layers": forward and backward of the decoder layers; "model": embedding, head and optimizer, too.
+        sequence: tokens in one sequence, at most.
+    """
+
+    gpu: Datasheet
+    backend: str = "TE"
+    compiled: bool = False
+    scope: str = "layers"
+    sequence: int = SEQUENCE
+
+
+class _Work(Record):
+    """What a layer, or the rest of the model, has to do: operations, bytes, elements that are cast."""
+
+    flops: float
+    attention: float
+    bytes: float
+    casts: float
+    parameters: float
+
+
+def default_gpu() -> Datasheet:
+    """The GPU that is taken where none is known: the one that was measured."""
+    return next(gpu for gpu in gpus() if gpu.measured)
+
+
+def _layer(model: ModelShape, tokens: int, sequence: int) -> _Work:
+    linears = model.block
+    parameters = sum(linear.in_features * linear.out_features for linear in linears)
+    widths = sum(linear.in_features + linear.out_features for linear in linears)
+    # Causal: half of the square. Two products forward, five backward.
+    attention = 7.0 * tokens * min(tokens, sequence) * model.heads * model.head_dim
+    return _Work(
+        flops=6.0 * tokens * parameters,
+        attention=attention,
+        bytes=2.0 * tokens * (14 * model.hidden + 10 * model.intermediate),
+        casts=float(tokens * widths + parameters),
+        parameters=float(parameters),
+    )
+
+
+def _head(model: ModelShape, tokens: int) -> _Work:
+    if model.head is None:
+        return _Work(0.0, 0.0, 0.0, 0.0, 0.0)
+    size = float(model.vocab * model.hidden)
+    casts = tokens * (model.vocab + model.hidden) + size
+    return _Work(6.0 * tokens * size, 0.0, float(LOGIT_BYTES * tokens * model.vocab), casts, size)
+
+
+def _bf16_seconds(work: _Work, setup: Setup) -> float:
+    gpu = setup.gpu
+    rate = gpu.bf16_tflops * 1e12
+    memory = work.bytes / (MEMORY_SHARE[setup.compiled] * gpu.bandwidth_tb_s * 1e12)
+    return work.flops / (BF16_SHARE * rate) + work.attention / (ATTENTION_SHARE * rate) + memory
+
+
+def _fp8_seconds(work: _Work, setup: Setup, rate: float) -> tuple[float, float]:
+    """GPU time in FP8 in seconds: of the GEMMs, attention included, and of what memory bounds, casts included."""
+    gpu = setup.gpu
+    share = CAST_SHARE[setup.backend, setup.compiled]
+    gemms = work.flops / (FP8_SHARE * rate) + work.attention / (ATTENTION_SHARE * gpu.bf16_tflops * 1e12)
+    bandwidth = gpu.bandwidth_tb_s * 1e12
+    return gemms, work.bytes / (MEMORY_SHARE[setup.compiled] * bandwidth) + 4.0 * work.casts / (share * bandwidth)
+
+
+def _either(launch: float, gpu: float, sharpness: float) -> float:
+    """The longer of the two, rounded at the corner."""
+    longer = max(launch, gpu)
+    return float(longer * ((launch / longer) ** sharpness + (gpu / longer) ** sharpness) ** (1 / sharpness))
+
+
+def predict_point(model: ModelShape, tokens: int, setup: Setup) -> Point:
+    """Step time and memory at one size of micro-batch.
 
     Args:
-        linears: the layer's Linear modules.
-        hidden, intermediate: widths in elements.
+        model: its layers' shapes; a mixture of experts is not modelled.
         tokens: tokens in the micro-batch.
     """
-    flops = 6.0 * tokens * sum(linear.in_features * linear.out_features for linear in linears)
-    activations = 2.0 * tokens * (14 * hidden + 10 * intermediate)
-    casts = sum(
-        4.0 * (tokens * linear.in_features + tokens * linear.out_features + linear.in_features * linear.out_features)
-        for linear in linears
+    layer = _layer(model, tokens, setup.sequence)
+    rest = _rest_seconds(model, tokens, setup) if setup.scope == "model" else (0.0, 0.0)
+    # Launching runs ahead of the GPU over the whole step, so that work outside the layers hides some of it.
+    bf16 = _either(
+        model.layers * LAUNCH["BF16", setup.compiled],
+        model.layers * _bf16_seconds(layer, setup) + rest[0],
+        BF16_SHARPNESS,
     )
-    memory = activations / MEMORY_RATE
-    bf16 = _either(BF16_LAUNCH, flops / BF16_RATE + memory)
-    fp8 = _either(FP8_LAUNCH, flops / FP8_RATE + memory + casts / CAST_RATE)
-    return bf16, fp8
+    bf16_gib, fp8_gib = _memory(model, tokens, setup.scope)
+    rate = setup.gpu.fp8_tflops
+    if rate is None:
+        return Point(tokens, 1e3 * bf16, None, None, None, None, bf16_gib, None, None)
+    gemms, memory = (model.layers * part for part in _fp8_seconds(layer, setup, rate * 1e12))
+    launch = model.layers * LAUNCH[setup.backend, setup.compiled] + _steps(model, setup) * STEP_LAUNCH[setup.backend]
+    sharpness = FP8_SHARPNESS[setup.scope]
+    fp8 = _either(launch, gemms + memory + rest[1], sharpness)
+    ratio = bf16 / fp8
+    error = ERROR_GPU + ERROR_LAUNCH * (launch / fp8) ** sharpness
+    bound = "launch" if launch > gemms + memory + rest[1] else "gemm" if gemms >= memory else "memory"
+    return Point(
+        tokens,
+        1e3 * bf16,
+        1e3 * fp8,
+        ratio,
+        ratio * (1 - error),
+        ratio * (1 + error),
+        bf16_gib,
+        fp8_gib,
+        bound,
+    )
 
 
-def _either(launch: float, gpu: float) -> float:
-    """The longer of the two, rounded at the corner."""
-    return float((launch**SHARPNESS + gpu**SHARPNESS) ** (1 / SHARPNESS))
+def _steps(model: ModelShape, setup: Setup) -> float:
+    """How often the cost of a step is paid: layers alone are predicted as they were measured, two at a time."""
+    return model.layers / 2 if setup.scope == "layers" else 1.0
+
+
+def _rest_seconds(model: ModelShape, tokens: int, setup: Setup) -> tuple[float, float]:
+    """Head, loss and optimizer, in BF16 and in FP8; Transformer Engine converts the head, torchao does not."""
+    head = _head(model, tokens)
+    parameters = model.layers * _layer(model, tokens, setup.sequence).parameters + head.parameters
+    if not model.tied:
+        parameters += model.vocab * model.hidden
+    optimizer = 2.0 * OPTIMIZER_PASSES * parameters / (setup.gpu.bandwidth_tb_s * 1e12)
+    bf16 = _bf16_seconds(head, setup)
+    rate = setup.gpu.fp8_tflops
+    fp8 = sum(_fp8_seconds(head, setup, rate * 1e12)) if rate is not None and setup.backend == "TE" else bf16
+    return bf16 + optimizer, fp8 + optimizer
+
+
+def _memory(model: ModelShape, tokens: int, scope: str) -> tuple[float, float]:
+    """Peak memory in GiB with BF16 weights and gradients; `model` adds embedding, head, logits and AdamW's moments.
+
+    The peak is at the end of the forward pass (activations) or of the backward pass (gradients). FP8 takes nothing
+    away: its copies come on top.
+    """
+    parameters = model.layers * sum(linear.in_features * linear.out_features for linear in model.block)
+    activations = 2.0 * model.layers * tokens * (9 * model.hidden + 4 * model.intermediate)
+    fixed = 2.0 * parameters
+    if scope == "model":
+        outside = model.vocab * model.hidden * (1 if model.tied else 2)
+        fixed += 2.0 * outside + 2.0 * outside + 4.0 * (parameters + outside)
+        activations += 10.0 * tokens * model.vocab
+    bf16 = fixed + max(2.0 * parameters, activations)
+    fp8 = fixed + max((2.0 + FP8_REST_BYTES) * parameters, activations + FP8_COPY_BYTES * parameters)
+    return bf16 / GIB, fp8 / GIB
 
 
 def speed_up(model: ModelShape, tokens: int) -> float:
-    """Predicted BF16 time over FP8 time with Transformer Engine in eager mode."""
-    bf16, fp8 = layer_seconds(model.block, model.hidden, model.intermediate, tokens)
-    return bf16 / fp8
+    """Predicted BF16 time over FP8 time on the measured GPU with Transformer Engine in eager mode."""
+    point = predict_point(model, tokens, Setup(default_gpu()))
+    return point.speedup or 0.0  # the measured GPU has FP8: there is one
 
 
-def pays_from(model: ModelShape) -> int | None:
-    """The smallest power of two of tokens in a micro-batch from which FP8 is at least 3 % faster."""
-    return next((tokens for tokens in (2**n for n in range(9, 18)) if speed_up(model, tokens) >= 1.03), None)
+def pays_from(model: ModelShape, setup: Setup) -> int | None:
+    """The smallest power of two of tokens in a micro-batch that makes FP8 3 % faster; None up to 131,072."""
+    sizes = (2**n for n in range(9, 18))
+    return next((size for size in sizes if (predict_point(model, size, setup).speedup or 0.0) >= PAYS), None)
+
+
+def setup_of(run: Run, outcome: Outcome) -> Setup | None:
+    """Where and how the run steps; None where its backend or its GPU is not modelled."""
+    backend = outcome.backend.value if outcome.backend is not None else None
+    if backend not in ("TE", "AO"):
+        return None
+    visible = run.facts.visible_gpus() or run.facts.gpus
+    gpu = find(visible[0].name) if visible else default_gpu()
+    if gpu is None or gpu.fp8_tflops is None:
+        return None
+    compiled = backend == "AO" and run.training.on("torch_compile")
+    return Setup(gpu, str(backend), compiled, "layers", run.training.sequence or SEQUENCE)
 
 
 def predict_speed(run: Run, outcome: Outcome) -> Speed | None:
     """The predicted speed-up of the run; None where shapes or tokens are not known, or the GPU is not modelled."""
     model, training = run.model, run.training
     batch, sequence = training.micro_batch, training.sequence
-    backend = outcome.backend.value if outcome.backend is not None else None
     if model is None or not model.block or model.experts or batch is None or sequence is None:
         return None
-    gpus = run.facts.gpus
-    if gpus and not any(name in gpus[0].name for name in ("H100", "H200")):
+    setup = setup_of(run, outcome)
+    if setup is None:
         return None
     tokens = batch * sequence
-    if backend == "AO" and not training.on("torch_compile"):
-        predicted, low, high = TORCHAO_EAGER
-        why = "torchao without torch.compile was slower than BF16 at every size that was measured on an H200"
-        return Speed(predicted, low, high, tokens, None, why)
-    if backend != "TE":
+    point = predict_point(model, tokens, setup)
+    if point.speedup is None or point.low is None or point.high is None:
         return None
-    predicted = speed_up(model, tokens)
+    return Speed(point.speedup, point.low, point.high, tokens, pays_from(model, setup), _why(run, model, tokens, setup))
+
+
+def _why(run: Run, model: ModelShape, tokens: int, setup: Setup) -> str:
+    visible = run.facts.visible_gpus() or run.facts.gpus
     size = f"{model.parameters / 1e9:.1f}B" if model.parameters else "this"
-    return Speed(
-        predicted,
-        predicted * (1 - ERROR),
-        predicted * (1 + ERROR),
-        tokens,
-        pays_from(model),
-        f"{size} shape, {tokens:,} tokens in a micro-batch on {gpus[0].name if gpus else 'an H200'}",
-    )
+    name = visible[0].name if visible else f"an {setup.gpu.name}"
+    how = "" if setup.gpu.measured else ", modelled from its datasheet"
+    eager = ", torchao without torch.compile" if setup.backend == "AO" and not setup.compiled else ""
+    return f"{size} shape, {tokens:,} tokens in a micro-batch on {name}{eager}{how}"
+
+
+def advise(run: Run, outcome: Outcome) -> str:
+    """The smallest change that makes FP8 pay, in the imperative: tokens, compile, backend; or BF16."""
+    model, setup = run.model, setup_of(run, outcome)
+    if model is None or not model.block or model.experts or setup is None:
+        return "train in BF16, or put more tokens into a micro-batch"
+    tokens = (run.training.micro_batch or 1) * (run.training.sequence or SEQUENCE)
+    fits = _largest_that_fits(model, setup)
+    for words, other in _changes(setup):
+        point = predict_point(model, tokens, other)
+        if point.low is not None and point.low >= 1.0:
+            return f"{words}: about {point.speedup:.1f}x; or train in BF16"
+    for words, other in (("", setup), *_changes(setup)):
+        needed = pays_from(model, other)
+        if needed is not None and tokens < needed <= fits:
+            first = f"{words}, and put" if words else "put"
+            return f"{first} at least {needed:,} tokens into a micro-batch; or train in BF16"
+    return "train in BF16: no micro-batch that fits makes FP8 pay for layers of this size"
+
+
+def _changes(setup: Setup) -> tuple[tuple[str, Setup], ...]:
+    """Changes of one setting, the smaller first."""
+    compiled = Setup(setup.gpu, "AO", True, setup.scope, setup.sequence)
+    te = Setup(setup.gpu, "TE", False, setup.scope, setup.sequence)
+    if setup.backend == "AO" and not setup.compiled:
+        return ("set torch_compile: true", compiled), ("use backend: TE", te)
+    if setup.backend == "TE":
+        return (("use backend: AO with torch_compile: true", compiled),)
+    return (("use backend: TE without torch_compile", te),)
+
+
+def _largest_that_fits(model: ModelShape, setup: Setup) -> int:
+    """Tokens whose activations of one layer at a time still fit beside nothing else: an upper limit, no promise."""
+    per_token = 2.0 * (9 * model.hidden + 4 * model.intermediate) * model.layers / 8
+    return max(512, int(setup.gpu.memory_gb * 1e9 / per_token))

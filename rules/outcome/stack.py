@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fp8check.rules.facts import UNKNOWN
 from fp8check.rules.outcome import releases
 from fp8check.rules.outcome.stop import Undecided
-from fp8check.rules.settings.versions import NEWEST, at_least, between, parse
+from fp8check.rules.settings.versions import NEWEST, at_least, between, parse, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,13 +52,13 @@ class Stack:
 
     def _find(self, package: str) -> Version:
         known = self._facts.package(package)
-        if not isinstance(known, str):
+        version = parsed(known) if isinstance(known, str) else None
+        if version is None:
             self.assumed[package] = self._world[package]
             return parse(self._world[package])
-        version = parse(known)
         newest = NEWEST.get(package)
         if newest is not None and version > parse(newest):
-            self.newer[package] = known
+            self.newer[package] = str(known)
             return parse(newest)
         return version
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fp8check.rules.outcome.accelerator import SMALLEST_CAPABILITY
 from fp8check.rules.outcome.stop import Stop
+from fp8check.rules.outcome.tokens import TN_ONLY, batch_tokens
 from fp8check.rules.settings.values import Origin, Setting
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def step(run: Run, stack: Stack, state: Accelerator, prepared: Prepared) -> None
     if state.backend.value != "TE" or not prepared.autocast or prepared.coverage.converted == 0:
         return
     _check_capability(run, stack, state)
+    _check_history(state, prepared)
     _check_tokens(run, stack, state)
     reentrant = checkpointing_reentrant(run, stack)
     if reentrant is False:
@@ -49,6 +51,17 @@ def _check_unwrapping(run: Run, stack: Stack) -> None:
         raise Stop("step", "AttributeError", text, (training.checkpointing,))
 
 
+def _check_history(state: Accelerator, prepared: Prepared) -> None:
+    """Transformer Engine keeps the history as a tensor of that many rows and takes row 0 (pytorch/quantization.py)."""
+    length = (prepared.recipe or {}).get("amax_history_len")
+    if length is None or not isinstance(length.value, int) or length.value > 0:
+        return
+    if length.value < 0:
+        raise Stop("step", "RuntimeError", "zeros: Dimension size must be non-negative.", (length, state.backend))
+    text = "index 0 is out of bounds for dimension 0 with size 0"
+    raise Stop("step", "IndexError", text, (length, state.backend))
+
+
 def _check_capability(run: Run, stack: Stack, state: Accelerator) -> None:
     gpus = run.facts.visible_gpus()
     if not gpus:
@@ -67,6 +80,9 @@ def _check_tokens(run: Run, stack: Stack, state: Accelerator) -> None:
     """
     tokens = run.tokens
     if tokens is None:
+        batch = batch_tokens(run)
+        tokens = batch.exact if batch is not None else None
+    if tokens is None:
         return
     if tokens % 8:
         later = stack.does("transformer_engine", "checks raise RuntimeError")
@@ -75,7 +91,7 @@ def _check_tokens(run: Run, stack: Stack, state: Accelerator) -> None:
     gpus = run.facts.visible_gpus()
     if not stack.does("transformer_engine", "checks the leading dimension"):
         return
-    if tokens % 16 and gpus and gpus[0].compute_capability in ("8.9", "9.0"):
+    if tokens % 16 and gpus and gpus[0].compute_capability in TN_ONLY:
         text = "Assertion failed: ret.lda % 16 == 0. Leading dimension requirement on A for FP8 GEMM. Caller must pad."
         raise Stop("step", "RuntimeError", text, (state.backend,))
 

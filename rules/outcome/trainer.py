@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fp8check.rules.outcome.stop import Stop, Undecided
+from fp8check.rules.settings.readers import OF_ACCELERATE, TRAINING
 from fp8check.rules.settings.values import Origin, Setting
 from fp8check.rules.settings.versions import at_least
 
@@ -103,14 +104,21 @@ def _training_arguments(run: Run, stack: Stack, environment: Environment) -> Han
 def _check_llamafactory(run: Run, stack: Stack) -> None:
     training = run.training
     fp8 = training.get("fp8")
-    if fp8 is not None and not stack.does("llamafactory", "knows fp8"):
-        text = "Some keys are not used by the HfArgumentParser: ['fp8']"
-        if (run.facts.variables or {}).get("ALLOW_EXTRA_ARGS", "0").lower() not in ("true", "y", "1"):
-            raise Stop("arguments", "ValueError", text, (fp8,))
+    unknown = [name for name in training.top if _is_unknown(name, stack) and not training.uses_megatron]
+    if unknown and (run.facts.variables or {}).get("ALLOW_EXTRA_ARGS", "0").lower() not in ("true", "y", "1"):
+        text = f"Some keys are not used by the HfArgumentParser: {sorted(unknown)}"
+        raise Stop("arguments", "ValueError", text, tuple(training.get(name) for name in unknown))
     bits = training.get("quantization_bit")
     if fp8 is not None and fp8.value and bits is not None and bits.value is not None:
         text = "FP8 training is not compatible with quantization. Please disable one of them."
         raise Stop("arguments", "ValueError", text, (fp8, bits))
+
+
+def _is_unknown(name: str, stack: Stack) -> bool:
+    """Whether a key has to do with FP8, and this LLaMA-Factory does not know it (its parser refuses unknown keys)."""
+    if name in TRAINING["llamafactory"]:
+        return not stack.does("llamafactory", "knows fp8")
+    return name in OF_ACCELERATE
 
 
 def _check_peft(run: Run, stack: Stack) -> None:
@@ -164,6 +172,7 @@ def _llamafactory(run: Run, stack: Stack, environment: Environment, handed: Hand
 def _axolotl(run: Run, environment: Environment, handed: Handed) -> None:
     """utils/trainer.py sets the variable over bf16; the patched Trainer passes an explicit torchao handler."""
     fp8 = run.training.get("fp8")
+    _check_axolotl(run, fp8)
     if fp8 is None or not fp8.value:
         return
     asked = Setting("fp8", Origin(span=fp8.origin.span, key_span=fp8.origin.key_span, code="axolotl"))
@@ -175,3 +184,23 @@ def _axolotl(run: Run, environment: Environment, handed: Handed) -> None:
     handed.handler_arguments = {
         "config": {"recipe": recipe, "pad_inner_dim": False, "enable_fsdp_float8_all_gather": gather}
     }
+
+
+def _check_axolotl(run: Run, fp8: Setting | None) -> None:
+    """utils/schemas/validation.py check_fp8_config, axolotl 0.19.0."""
+    training = run.training
+    config = training.get("fp8_config")
+    recipe = training.top.section("fp8_config").get("recipe")
+    gather = training.get("fp8_enable_fsdp_float8_all_gather")
+    version = training.get("fsdp_version")
+    text = ""
+    if config is not None and config.value is not None and (fp8 is None or not fp8.value):
+        text = "`fp8_config` requires `fp8: true`; set `fp8: true` or remove `fp8_config`."
+    elif gather is None or not gather.value:
+        return
+    elif recipe is not None and recipe.value != "tensorwise":
+        text = "`fp8_enable_fsdp_float8_all_gather` only supports the tensorwise `fp8_config.recipe`"
+    elif version is None or version.value != 2:
+        text = "fp8_enable_fsdp_float8_all_gather requires FSDP2 (fsdp_version: 2) to be used."
+    if text:
+        raise Stop("arguments", "ValueError", text, (config, fp8, gather, version))

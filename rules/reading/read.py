@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fp8check.rules.reading.source import Source
 
 LOADERS = frozenset({"pyyaml", "omegaconf", "json"})
-# LLaMA-Factory 0.9.2 and newer, and its v1, load their files with OmegaConf (hparams/parser.py); all others use
+# LLaMA-Factory 0.9.4 and newer, and its v1, load their files with OmegaConf (hparams/parser.py); all others use
 # yaml.safe_load.
 OMEGACONF_DIALECTS = frozenset({"llamafactory", "llamafactory-v1"})
 

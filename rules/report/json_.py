@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fp8check.rules.catalog import Finding
     from fp8check.rules.catalog.fixes import Fix
     from fp8check.rules.catalog.rule import Place
+    from fp8check.rules.fixing.edits import FileTree
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.report.verdict import Report
     from fp8check.rules.settings.values import Origin, Setting
@@ -26,21 +27,24 @@ def as_data(report: Report) -> dict[str, object]:
     import json
 
     from fp8check.rules.facts import dump
+    from fp8check.rules.report.text import summary
 
     marks = fingerprints(report)
+    trees: dict[str, FileTree] = {}
     return {
         "schema": SCHEMA,
         "verdict": report.verdict,
         "files": [
             {"path": document.path, "kind": document.kind, "dialect": document.dialect} for document in report.documents
         ],
+        "summary": summary(report),
         "outcome": _common(report),
-        "findings": [_finding(one, mark, report) for one, mark in zip(report.findings, marks, strict=True)],
+        "findings": [_finding(one, mark, report, trees) for one, mark in zip(report.findings, marks, strict=True)],
         "undecided": [one.as_dict() for one in report.undecided],
         "suppressed": [_suppressed(one) for one in report.suppressed],
         "baseline": None if report.compared is None else _baseline(report.compared),
         "internal_errors": [{"rule": crash.rule, "error": crash.error} for crash in report.crashes],
-        "probe": None,
+        "probe": None if report.context.evidence is None else report.context.evidence.as_data(),
         "facts": json.loads(dump(report.context.run.facts)),
         "versions": {"fp8check": VERSION},
     }
@@ -134,7 +138,7 @@ def _baseline(compared: Compared) -> dict[str, object]:
     }
 
 
-def _fix(fix: Fix | None, report: Report) -> dict[str, object] | None:
+def _fix(fix: Fix | None, report: Report, trees: dict[str, FileTree]) -> dict[str, object] | None:
     """The edits of a fix, each a stretch of a file and what takes its place; None where it cannot be made."""
     if fix is None:
         return None
@@ -142,7 +146,7 @@ def _fix(fix: Fix | None, report: Report) -> dict[str, object] | None:
     from fp8check.rules.reading.source import Source
 
     try:
-        edits = text_edits(fix, report.documents)
+        edits = text_edits(fix, report.documents, trees)
     except Unfixable:
         return None
     texts = {document.path: document.text for document in report.documents}
@@ -161,7 +165,7 @@ def _pointer(finding: Finding, report: Report) -> str | None:
     return pointer(finding, document) if document is not None else None
 
 
-def _finding(finding: Finding, mark: str, report: Report) -> dict[str, object]:
+def _finding(finding: Finding, mark: str, report: Report, trees: dict[str, FileTree]) -> dict[str, object]:
     state = None if report.compared is None else "unchanged" if mark in report.compared.unchanged else "new"
     return {
         "rule": finding.rule,
@@ -174,7 +178,7 @@ def _finding(finding: Finding, mark: str, report: Report) -> dict[str, object]:
         "related": [{**_place(one.place), "message": one.message} for one in finding.related],
         "notes": list(finding.notes),
         "help": finding.help,
-        "fix": _fix(finding.fix, report),
+        "fix": _fix(finding.fix, report, trees),
         "url": f"{DOCS}{finding.rule}",
         "fingerprint": mark,
         "state": state,

@@ -46,9 +46,21 @@ def _headline(finding: Finding, style: Style) -> str:
 
 def _summary(report: Report, style: Style) -> Iterator[str]:
     asked = report.context.asked
-    outcome = report.outcome
-    if not asked.fp8 and outcome.trains_in_fp8 is False and not report.findings:
+    quiet = not asked.fp8 and report.outcome.trains_in_fp8 is False and not report.context.evidence
+    if quiet and not report.findings:
         return
+    for name, words in summary(report).items():
+        yield f"{style.strong(f'{name:<9}') if name in _TITLES else ' ' * 9} {words}"
+    yield ""
+
+
+_TITLES = ("asked", "happens", "or", "speed")
+
+
+def summary(report: Report) -> dict[str, str]:
+    """What was asked for, what happens, with which releases assumed, and how fast: a line each, by its name."""
+    asked = report.context.asked
+    outcome = report.outcome
     words = ["fp8" if asked.fp8 else "no FP8"]
     if asked.backend is not None:
         words.append(str(asked.backend.value))
@@ -56,20 +68,23 @@ def _summary(report: Report, style: Style) -> Iterator[str]:
     if recipe:
         words.append(recipe)
     where = asked.fp8[0].origin.describe() if asked.fp8 else ""
-    yield f"{style.strong('asked')}     {_line(' · '.join(words), where)}"
-    yield f"{style.strong('happens')}   {happens(outcome)}"
+    lines = {"asked": _line(" · ".join(words), where), "happens": happens(outcome)}
     earlier = report.earlier
     if earlier is not None:
-        yield f"          with {_assumed(outcome)} assumed"
-        if happens(earlier) != happens(outcome):
-            yield f"{style.strong('or')}        {happens(earlier)}"
-            yield f"          with {_assumed(earlier)}"
+        lines["assumed"] = f"with {_assumed(outcome)} assumed"
+        if happens(earlier) != lines["happens"]:
+            lines["or"] = happens(earlier)
+            lines["assumed_or"] = f"with {_assumed(earlier)}"
     speed = predict_speed(report.context.run, outcome)
     if speed is not None and outcome.trains_in_fp8:
         word = "slower" if speed.predicted < 0.97 else "faster" if speed.predicted > 1.03 else "no gain"
         later = f"; it pays from {speed.pays_from:,} tokens" if speed.pays_from and speed.predicted < 1.03 else ""
-        yield f"{style.strong('speed')}     {speed.why}: {speed.predicted:.1f}x ({word}){later}"
-    yield ""
+        lines["speed"] = f"{speed.why}: {speed.predicted:.1f}x ({word}){later}"
+    if report.context.evidence is not None:
+        from fp8check.rules.report.evidence import summary as seen  # most reports have none
+
+        lines["probe"] = visible(seen(report.context.evidence))
+    return lines
 
 
 def _assumed(outcome: Outcome) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from fp8check.rules.catalog import Crash, Finding, Rule
+    from fp8check.rules.evidence import Evidence
     from fp8check.rules.outcome import Outcome, Run
     from fp8check.rules.reading import Document
     from fp8check.rules.triage.baseline import Compared
@@ -51,6 +52,7 @@ def examine(
     run: Run,
     documents: tuple[Document, ...] = (),
     rules: Sequence[Rule] = RULES,
+    evidence: Evidence | None = None,
     *,
     configured: Iterable[Suppression] = (),
     crashes: tuple[Crash, ...] = (),
@@ -62,24 +64,26 @@ def examine(
     found in both is found; what is found in one only depends on the version, and is undecided.
 
     Args:
+        evidence: what a probe of the run saw.
         configured: suppressions that stand in the configuration; those in the files are read here.
         crashes: what went wrong before any rule ran: plug-ins that could not be loaded.
         today: the day that suppressions are held against, YYYY-MM-DD; None for this machine's day (UTC).
     """
     outcome = predict(run)
-    context = Context(run, outcome, documents)
-    early = [one for one in rules if not one.is_late]
+    context = Context(run, outcome, documents, evidence)
+    early, late_rules = _parted(rules)
     result = check(context, early)
     earlier = None
     if outcome.stack.assumed:
         earlier = predict(run, EARLIER)
-        result = _common(result, check(Context(run, earlier, documents), early), outcome)
+        result = _common(result, check(Context(run, earlier, documents, evidence), early), outcome)
     suppressions = Suppressions([*written(documents), *configured], today)
-    left = suppressions.apply(_without_last_resort(result.findings), _decided(early, result))
+    decided = _decided(early, result) if suppressions.all else ()
+    left = suppressions.apply(_without_last_resort(result.findings), decided)
     context.suppressions = suppressions
-    context.known_rules = _names((*RULES, *rules))
+    context.known_rules = _names((*RULES, *rules)) if suppressions.all else {}  # only suppressions name rules
     context.crashes = crashes + result.crashes
-    late = check(context, [one for one in rules if one.is_late])
+    late = check(context, late_rules)
     findings = ordered((*left, *late.findings))
     verdict = _verdict(findings, result.undecided, outcome)
     all_crashes = context.crashes + late.crashes
@@ -88,15 +92,36 @@ def examine(
     )
 
 
+def _parted(rules: Sequence[Rule]) -> tuple[Sequence[Rule], Sequence[Rule]]:
+    """The rules that run first, and those that look at what they said."""
+    if rules is RULES:  # nearly always, and a service asks for every check
+        return _EARLY, _LATE
+    return [one for one in rules if not one.is_late], [one for one in rules if one.is_late]
+
+
+_EARLY = tuple(one for one in RULES if not one.is_late)
+_LATE = tuple(one for one in RULES if one.is_late)
+
+
 def examine_all(
     runs: Iterable[tuple[Run, tuple[Document, ...]]],
     rules: Sequence[Rule] = RULES,
+    evidence: Sequence[Evidence | None] = (),
     *,
     configured: Sequence[Suppression] = (),
     crashes: tuple[Crash, ...] = (),
 ) -> list[Report]:
-    """Reports of several runs that share files: a suppression that one of them uses is used."""
-    reports = [examine(run, documents, rules, configured=configured, crashes=crashes) for run, documents in runs]
+    """Reports of several runs that share files: a suppression that one of them uses is used.
+
+    Args:
+        evidence: what the probe of each run saw, in their order; empty where none was probed.
+    """
+    pairs = [*runs]
+    seen = evidence or [None] * len(pairs)
+    reports = [
+        examine(run, documents, rules, one, configured=configured, crashes=crashes)
+        for (run, documents), one in zip(pairs, seen, strict=True)
+    ]
     return [_with_findings(report, _used_nowhere(report, reports)) for report in reports]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 # Flags of `accelerate launch` that take no value. Every other flag takes the word that follows it.
 SWITCHES = frozenset(
@@ -199,9 +199,11 @@ class Launch:
         script: the program that is started, or None where only the tool is known.
         arguments: the words behind the program.
         given: whether the user wrote the command, or it was assumed.
+        through: "trl" or "axolotl", where that command starts the launcher by itself; else None.
+        variables: the environment variables that are set in front of the command.
     """
 
-    __slots__ = ("arguments", "flags", "given", "script", "tool")
+    __slots__ = ("arguments", "flags", "given", "script", "through", "tool", "variables")
 
     def __init__(
         self,
@@ -210,8 +212,11 @@ class Launch:
         script: str | None = None,
         arguments: Sequence[str] = (),
         given: bool = True,
+        through: str | None = None,
     ) -> None:
         self.tool = tool
+        self.through = through
+        self.variables: dict[str, str] = {}
         self.flags = flags or {}
         self.script = script
         self.arguments = tuple(arguments)
@@ -245,10 +250,18 @@ def parse(command: str) -> Launch:
         words = shlex.split(command)
     except ValueError as error:
         raise LaunchError(f"the launch command cannot be read: {error}") from None
+    variables: dict[str, str] = {}
     while words and "=" in words[0] and not words[0].startswith("-"):
-        words = words[1:]  # NAME=value before the command: variables, which --set-variable takes
+        name, _, value = words.pop(0).partition("=")
+        variables[name] = value
     if not words:
         raise LaunchError("the launch command is empty")
+    launch = _program(words)
+    launch.variables = variables
+    return launch
+
+
+def _program(words: list[str]) -> Launch:
     tool = words[0].rsplit("/", 1)[-1]
     if tool == "accelerate":
         return _accelerate(words[2:] if words[1:2] == ["launch"] else words[1:])
@@ -292,11 +305,15 @@ def _trl(words: list[str]) -> Launch:
 
     trl/cli.py to 0.29, trl/cli/ from 1.0 on: --accelerate_config becomes --config_file.
     """
-    written = _among(words)
-    flags = {name: value for name, value in written.items() if name in LAUNCHER_FLAGS - _OF_TRL_SCRIPTS}
-    if "accelerate_config" in written:
-        flags["config_file"] = written["accelerate_config"]
-    return Launch("accelerate", flags, "trl", words)
+    return Launch("accelerate", handed_on_by_trl(_among(words)), "trl", words, through="trl")
+
+
+def handed_on_by_trl(settings: Mapping[str, object]) -> dict[str, object]:
+    """The launcher's flags among the flags of a `trl` command, or among the keys of its file."""
+    flags = {name: value for name, value in settings.items() if name in LAUNCHER_FLAGS - _OF_TRL_SCRIPTS}
+    if "accelerate_config" in settings:
+        flags["config_file"] = settings["accelerate_config"]
+    return flags
 
 
 def _axolotl(words: list[str]) -> Launch:
@@ -305,12 +322,12 @@ def _axolotl(words: list[str]) -> Launch:
     own = _among(words[:end])
     tool = str(own.get("launcher", "accelerate"))
     if tool == "python":
-        return Launch("python", {}, "axolotl", words)
+        return Launch("python", {}, "axolotl", words, through="axolotl")
     switches = SWITCHES if tool == "accelerate" else _TORCHRUN_SWITCHES
     flags = _with_flags(tool, [*words[end + 1 :], "axolotl"], switches=switches).flags
     if "num_processes" in own:
         flags.setdefault("num_processes", own["num_processes"])
-    return Launch(tool, flags, "axolotl", words)
+    return Launch(tool, flags, "axolotl", words, through="axolotl")
 
 
 def _among(words: list[str]) -> dict[str, object]:

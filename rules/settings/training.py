@@ -37,6 +37,9 @@ NAMES: Mapping[str, Mapping[str, str]] = {
     },
 }
 
+# Keys by which a LLaMA-Factory file for Megatron is told.
+MEGATRON = ("tensor_model_parallel_size", "pipeline_model_parallel_size", "expert_model_parallel_size")
+
 # per_device_train_batch_size of TrainingArguments; axolotl's micro_batch_size; LLaMA-Factory's cutoff_len
 # (hparams/data_args.py@0.9.5); TRL's max_length (trainer/sft_config.py@1.16.0).
 DEFAULT_MICRO_BATCH = {"llamafactory": 8, "transformers": 8, "trl": 8, "axolotl": 1}
@@ -118,6 +121,11 @@ class Training:
         )
         rank = self.value(name, default)
         return rank if isinstance(rank, int) else None
+
+    @property
+    def uses_megatron(self) -> bool:
+        """Whether LLaMA-Factory hands the file to Megatron, which has FP8 keys of its own (hparams/, USE_MCA)."""
+        return self.trainer == "llamafactory" and any(name in self.top for name in MEGATRON)
 
     @property
     def quantized(self) -> Setting | None:

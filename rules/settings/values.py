@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from fp8check.rules.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -10,7 +12,7 @@ if TYPE_CHECKING:
     from fp8check.rules.reading import Node, Span
 
 
-class Origin(NamedTuple):
+class Origin(Record):
     """Where a value was set.
 
     Exactly one of the fields is the place; `code` may stand beside it and names the piece of a package that moved
@@ -37,7 +39,7 @@ class Origin(NamedTuple):
         return f"default of {self.default}" if self.default else "not set"
 
 
-class Setting(NamedTuple):
+class Setting(Record):
     """A value with its origin and the settings that it overrode, the latest first."""
 
     value: object
@@ -73,12 +75,20 @@ class Section:
         """The mapping's node in its file, if it has one."""
         return self._node
 
+    def settings(self) -> Iterator[tuple[str, Setting]]:
+        """Every name with its setting, in the order of the file."""
+        if self._node is None:
+            yield from ((name, Setting(value)) for name, value in self._data.items())
+            return
+        for name, child in self._node.entries.items():
+            yield name, _setting(child)
+
     def get(self, name: str) -> Setting | None:
         """The setting of that name; None where the section does not have the key (a null is a Setting of None)."""
         if self._node is None:
             return Setting(self._data[name]) if name in self._data else None
         child = self._node.get(name)
-        return None if child is None else Setting(child.data(), Origin(span=child.span, key_span=child.key_span))
+        return None if child is None else _setting(child)
 
     def value(self, name: str, default: object = None) -> object:
         """The bare value of that name, or `default` where the key is absent."""
@@ -91,3 +101,7 @@ class Section:
             return Section(self._node.get(name))
         inner = self._data.get(name)
         return Section(data=inner) if isinstance(inner, dict) else Section()
+
+
+def _setting(node: Node) -> Setting:
+    return Setting(node.data(), Origin(span=node.span, key_span=node.key_span))

@@ -54,6 +54,14 @@ def parse(text: str) -> Version:
     return tuple(int(part) for part in found.group().split("."))
 
 
+def parsed(text: str | None) -> Version | None:
+    """Like parse(), but None where there is no version, or none that can be read."""
+    try:
+        return None if text is None else parse(text)
+    except ValueError:
+        return None
+
+
 def at_least(version: Version, *numbers: int) -> bool:
     """Whether `version` is that release or newer; 1.9 and 1.9.0 are the same release."""
     return _padded(version) >= _padded(numbers)

@@ -106,12 +106,38 @@ def _machine(case: Mapping[str, Any]) -> str:
     stack = case.get("stack", TODAY)
     if stack == "unknown":
         return "Where nothing is known of the machine"
-    gpu = str(case.get("gpu", "9.0"))
-    where = {"unknown": "an unknown GPU", "none": "no GPU"}.get(gpu, f"a GPU of compute capability {gpu}")
-    named = ", ".join(f"{name} {version}" for name, version in stack.items() if name != "python")
+    named = [f"{name} {version}" for name, version in stack.items() if name != "python"]
+    named += [_gpus(case.get("gpu", "9.0"))]
+    for key in ("cuda", "libraries", "transformer_engine", "duplicates"):
+        facts = case.get(key)
+        if isinstance(facts, dict) and facts:
+            named.append(
+                f"{key.replace('_', ' ')}: " + ", ".join(f"{name} {_fact(value)}" for name, value in facts.items())
+            )
     variables = case.get("variables")
     shell = ", ".join(f"{k}={v}" for k, v in variables.items()) if isinstance(variables, dict) else ""
-    return f"With {named}, {where}" + (f", and {shell} in the shell" if shell else "")
+    return f"With {', '.join(named)}" + (f", and {shell} in the shell" if shell else "")
+
+
+def _gpus(gpu: object) -> str:
+    if isinstance(gpu, list):
+        return " and ".join(_gpus(one) for one in gpu)
+    if isinstance(gpu, dict):
+        memory = gpu.get("memory_mib")
+        size = f" with {memory:,} MiB" if memory else ""
+        return (
+            f"{gpu.get('name', _gpus(gpu['compute_capability']))}{' in MIG instances' if gpu.get('mig') else ''}{size}"
+        )
+    words = {"unknown": "an unknown GPU", "none": "no GPU"}
+    return words.get(str(gpu), f"a GPU of compute capability {gpu}")
+
+
+def _fact(value: object) -> str:
+    if isinstance(value, dict):
+        return " ".join(f"{name} {part}" for name, part in value.items()) or "none"
+    if isinstance(value, list):
+        return " and ".join(str(one) for one in value)
+    return "none" if value is None else str(value)
 
 
 def _undecided(one: Rule) -> Iterator[str]:

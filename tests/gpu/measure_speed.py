@@ -1,13 +1,16 @@
-"""Step time of two decoder layers in BF16 and in FP8, on this GPU: forward and backward, eager, as Accelerate converts.
+"""Step time of decoder layers, or of a small whole model, in BF16 and in FP8, on this GPU.
 
-python -m tests.gpu.measure_speed --out FILE [--sizes 7B ...] [--tokens 2048 ...]
+python -m tests.gpu.measure_speed --out FILE [--scope layers|model] [--backend TE|AO] [--compile] [--sizes 7B ...]
+    [--tokens 2048 ...]
 
+`layers`: forward and backward of two decoder layers. `model`: all layers, embedding and head, loss and AdamW step.
 One JSON line a point: shape, tokens, milliseconds (median, lowest and highest of the repeats), peak memory.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import statistics
 import sys
@@ -17,16 +20,16 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-# hidden, intermediate, heads, key-value heads
+# hidden, intermediate, heads, key-value heads, layers, vocabulary
 SHAPES = {
-    "0.5B": (896, 4864, 14, 2),
-    "1.5B": (1536, 8960, 12, 2),
-    "3B": (2048, 11008, 16, 2),
-    "7B": (3584, 18944, 28, 4),
-    "8B": (4096, 14336, 32, 8),
-    "14B": (5120, 13824, 40, 8),
-    "32B": (5120, 27648, 40, 8),
-    "70B": (8192, 28672, 64, 8),
+    "0.5B": (896, 4864, 14, 2, 24, 151936),
+    "1.5B": (1536, 8960, 12, 2, 28, 151936),
+    "3B": (2048, 11008, 16, 2, 36, 151936),
+    "7B": (3584, 18944, 28, 4, 28, 152064),
+    "8B": (4096, 14336, 32, 8, 32, 128256),
+    "14B": (5120, 13824, 40, 8, 48, 152064),
+    "32B": (5120, 27648, 40, 8, 64, 152064),
+    "70B": (8192, 28672, 64, 8, 80, 128256),
 }
 TOKENS = (512, 1024, 2048, 4096, 8192, 16384)
 LAYERS = 2
@@ -36,17 +39,14 @@ SEQUENCE = 2048
 class Layer(torch.nn.Module):
     """A decoder layer as Llama and Qwen have it: RMSNorm, grouped attention, SwiGLU."""
 
-    def __init__(self, shape: tuple[int, int, int, int], linear: Any) -> None:
+    def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
-        hidden, intermediate, heads, kv_heads = shape
+        hidden, intermediate, heads, kv_heads, *_ = shape
         self.head = hidden // heads
-        self.q, self.o = linear(hidden, hidden), linear(hidden, hidden)
-        self.k, self.v = linear(hidden, kv_heads * self.head), linear(hidden, kv_heads * self.head)
-        self.gate, self.up, self.down = (
-            linear(hidden, intermediate),
-            linear(hidden, intermediate),
-            linear(intermediate, hidden),
-        )
+        self.q, self.o = _linear(hidden, hidden), _linear(hidden, hidden)
+        self.k, self.v = _linear(hidden, kv_heads * self.head), _linear(hidden, kv_heads * self.head)
+        self.gate, self.up = _linear(hidden, intermediate), _linear(hidden, intermediate)
+        self.down = _linear(intermediate, hidden)
         self.norm1 = torch.nn.RMSNorm(hidden, device="cuda", dtype=torch.bfloat16)
         self.norm2 = torch.nn.RMSNorm(hidden, device="cuda", dtype=torch.bfloat16)
 
@@ -59,6 +59,47 @@ class Layer(torch.nn.Module):
         x = x + self.o(a.transpose(1, 2).reshape(rows, columns, -1))
         y = self.norm2(x)
         return x + self.down(functional.silu(self.gate(y)) * self.up(y))
+
+
+def _linear(columns: int, rows: int) -> torch.nn.Module:
+    return torch.nn.Linear(columns, rows, bias=False, device="cuda", dtype=torch.bfloat16)
+
+
+class Whole(torch.nn.Module):
+    """All layers between embedding and head; token ids in, the mean loss out."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        hidden, layers, vocabulary = shape[0], shape[4], shape[5]
+        self.embed = torch.nn.Embedding(vocabulary, hidden, device="cuda", dtype=torch.bfloat16)
+        self.layers = torch.nn.Sequential(*(Layer(shape) for _ in range(layers)))
+        self.norm = torch.nn.RMSNorm(hidden, device="cuda", dtype=torch.bfloat16)
+        self.head = _linear(hidden, vocabulary)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        """Token ids [batch, sequence]; they are their own labels."""
+        logits = self.head(self.norm(self.layers(self.embed(ids))))
+        return functional.cross_entropy(logits.float().flatten(0, 1), ids.flatten())
+
+
+def convert(model: torch.nn.Module, backend: str) -> torch.nn.Module:
+    """Every Linear converted, as Accelerate does it."""
+    if backend == "AO":
+        from torchao.float8 import Float8LinearConfig, convert_to_float8_training
+
+        converted: torch.nn.Module = convert_to_float8_training(model, config=Float8LinearConfig(pad_inner_dim=True))
+        return converted
+    import transformer_engine.pytorch as te
+
+    for name, module in model.named_children():
+        if isinstance(module, torch.nn.Linear):
+            new = te.Linear(module.in_features, module.out_features, bias=False, params_dtype=module.weight.dtype)
+            with torch.no_grad():
+                new.weight.copy_(module.weight)
+            setattr(model, name, new)
+        else:
+            convert(module, backend)
+    return model
 
 
 def milliseconds(step: Any, warm_up: int = 5, repeats: int = 15) -> list[float]:
@@ -76,36 +117,51 @@ def milliseconds(step: Any, warm_up: int = 5, repeats: int = 15) -> list[float]:
     return times
 
 
-def measure(name: str, tokens: int, precision: str) -> dict[str, float]:
+def measure(name: str, tokens: int, options: argparse.Namespace, *, fp8: bool) -> dict[str, float]:
     """One point in one precision."""
-    import transformer_engine.pytorch as te
-    from transformer_engine.common.recipe import DelayedScaling, Format
-
-    def linear(columns: int, rows: int) -> torch.nn.Module:
-        kind = te.Linear if precision == "fp8" else torch.nn.Linear
-        extra = {"params_dtype": torch.bfloat16} if precision == "fp8" else {"dtype": torch.bfloat16}
-        return kind(columns, rows, bias=False, device="cuda", **extra)
-
+    gc.collect()
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
-    model = torch.nn.Sequential(*(Layer(SHAPES[name], linear) for _ in range(LAYERS)))
+    whole = options.scope == "model"
+    shape = SHAPES[name]
+    model = Whole(shape) if whole else torch.nn.Sequential(*(Layer(shape) for _ in range(LAYERS)))
+    if fp8:
+        model = convert(model, options.backend)
+    run: Any = torch.compile(model) if options.compile else model
     columns = min(tokens, SEQUENCE)
-    x = torch.randn(
-        tokens // columns, columns, SHAPES[name][0], device="cuda", dtype=torch.bfloat16, requires_grad=True
-    )
-    recipe = DelayedScaling(fp8_format=Format.HYBRID, amax_history_len=1024)
+    size = (tokens // columns, columns)
+    if whole:
+        x = torch.randint(0, shape[5], size, device="cuda")
+    else:
+        x = torch.randn(*size, shape[0], device="cuda", dtype=torch.bfloat16, requires_grad=True)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5) if whole else None
+    autocast = _autocast(enabled=fp8 and options.backend == "TE")
 
     def step() -> None:
         for parameter in model.parameters():
             parameter.grad = None
         x.grad = None
-        with te.fp8_autocast(enabled=precision == "fp8", fp8_recipe=recipe):
-            y = model(x)
-        y.sum().backward()
+        with autocast():
+            y = run(x)
+        (y if whole else y.sum()).backward()
+        if optimizer is not None:
+            optimizer.step()
 
     times = milliseconds(step)
     peak = torch.cuda.max_memory_allocated() / 2**30
     return {"ms": statistics.median(times), "low": min(times), "high": max(times), "peak_gib": peak}
+
+
+def _autocast(*, enabled: bool) -> Any:
+    if not enabled:
+        import contextlib
+
+        return contextlib.nullcontext
+    import transformer_engine.pytorch as te
+    from transformer_engine.common.recipe import DelayedScaling, Format
+
+    recipe = DelayedScaling(fp8_format=Format.HYBRID, amax_history_len=1024)
+    return lambda: te.fp8_autocast(enabled=True, fp8_recipe=recipe)
 
 
 def main() -> int:
@@ -115,19 +171,38 @@ def main() -> int:
     warnings.simplefilter("ignore")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--scope", choices=("layers", "model"), default="layers")
+    parser.add_argument("--backend", choices=("TE", "AO"), default="TE")
+    parser.add_argument("--compile", action="store_true")
     parser.add_argument("--sizes", nargs="*", default=list(SHAPES))
     parser.add_argument("--tokens", nargs="*", type=int, default=list(TOKENS))
     options = parser.parse_args()
-    with options.out.open("w") as out:
+    with options.out.open("a") as out:
         for name in options.sizes:
             for tokens in options.tokens:
-                point = {"shape": name, "tokens": tokens, "layers": LAYERS, "gpu": torch.cuda.get_device_name()}
-                for precision in ("bf16", "fp8"):
-                    point[precision] = {key: round(value, 3) for key, value in measure(name, tokens, precision).items()}
-                point["speed_up"] = round(point["bf16"]["ms"] / point["fp8"]["ms"], 3)
+                point = _point(name, tokens, options)
                 out.write(json.dumps(point) + "\n")
+                out.flush()
                 print(name, tokens, point["bf16"]["ms"], point["fp8"]["ms"], point["speed_up"], flush=True)
     return 0
+
+
+def _point(name: str, tokens: int, options: argparse.Namespace) -> dict[str, Any]:
+    torch._dynamo.reset()
+    point: dict[str, Any] = {
+        "shape": name,
+        "tokens": tokens,
+        "layers": LAYERS if options.scope == "layers" else SHAPES[name][4],
+        "scope": options.scope,
+        "backend": options.backend,
+        "compiled": options.compile,
+        "gpu": torch.cuda.get_device_name(),
+    }
+    for precision in ("bf16", "fp8"):
+        seen = measure(name, tokens, options, fp8=precision == "fp8")
+        point[precision] = {key: round(value, 3) for key, value in seen.items()}
+    point["speed_up"] = round(point["bf16"]["ms"] / point["fp8"]["ms"], 3)
+    return point
 
 
 if __name__ == "__main__":

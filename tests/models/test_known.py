@@ -54,3 +54,12 @@ def test_find_by_name(name: str, billions: float, hidden: int, layers: int, tied
 @pytest.mark.parametrize("name", ["Qwen2.5-7B", "someone/Qwen2.5-7B", "/models/Qwen2.5-7B", "Qwen/Qwen2.5-7B-mine", ""])
 def test_nothing_is_guessed_from_a_name(name: str, tmp_path: Path) -> None:
     assert find(name, base=str(tmp_path), environ={"HF_HOME": str(tmp_path)}) is None
+
+
+@pytest.mark.parametrize(
+    "name", [entry["names"][0] for entry in json.loads(TABLE.read_text(encoding="utf-8"))["models"]]
+)
+def test_linear_parameters_are_those_of_all_linears(name: str) -> None:
+    shape = models.listed(name)
+    assert shape is not None
+    assert shape.linear_parameters == sum(layer.parameters for layer in shape.linears())

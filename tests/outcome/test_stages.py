@@ -203,11 +203,19 @@ def test_the_trainer(case: dict[str, object], expected: str) -> None:
 AXOLOTL = "base_model: x\nbf16: true\nfp8: true\n"
 
 
+def test_axolotl_itself_refuses_the_gather_without_fsdp2() -> None:
+    text = f"{AXOLOTL}fp8_enable_fsdp_float8_all_gather: true\n"
+    error = outcome_of({"launch": "python t.py", "trainer": "axolotl", "training": text}).error
+    assert error is not None
+    assert (error.stage, error.type) == ("arguments", "ValueError")
+    assert "requires FSDP2" in error.message
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
         (AXOLOTL, "fp8 AO some"),
-        (f"{AXOLOTL}fp8_enable_fsdp_float8_all_gather: true\n", "fp8 AO some gathered"),
+        (f"{AXOLOTL}fp8_enable_fsdp_float8_all_gather: false\n", "fp8 AO some"),
         (AXOLOTL.replace("fp8: true", "fp8: false"), "bf16 NO none"),
     ],
 )

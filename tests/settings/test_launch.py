@@ -36,6 +36,7 @@ _REST = ("--config", "c.yaml", "--mixed_precision")
             ("--cpu",),
         ),
         ("FOO=1 /usr/bin/python3.11 -u train.py cfg.yaml", "python", {}, "train.py", ("cfg.yaml",)),
+        ("python -m pkg.train cfg.yaml", "python", {}, "pkg.train", ("cfg.yaml",)),
         ("python -m torch.distributed.run --nproc_per_node 2 t.py", "torchrun", {"nproc_per_node": "2"}, "t.py", ()),
         (
             "torchrun --standalone --nproc-per-node=8 t.py",
@@ -106,3 +107,26 @@ def test_parse(
 def test_what_cannot_be_understood(command: str) -> None:
     with pytest.raises(LaunchError):
         parse(command)
+
+
+def test_a_launcher_by_another_name() -> None:
+    launch = parse("python -m accelerate.commands.launch --config_file a.yaml t.py")
+    assert (launch.tool, launch.config_file, launch.script) == ("accelerate", "a.yaml", "t.py")
+
+
+@pytest.mark.parametrize(
+    ("command", "through"),
+    [
+        ("trl sft", "trl"),
+        ("axolotl train c.yaml", "axolotl"),
+        ("accelerate launch trl sft", None),
+        ("python t.py", None),
+    ],
+)
+def test_who_starts_the_launcher(command: str, through: str | None) -> None:
+    assert parse(command).through == through
+
+
+def test_variables_before_the_command() -> None:
+    assert parse("A=1 B='x y' accelerate launch t.py").variables == {"A": "1", "B": "x y"}
+    assert parse("accelerate launch t.py A=1").variables == {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fp8check.rules.outcome import releases
-from fp8check.rules.settings.versions import EARLIER, NEWEST, at_least, between, parse
+from fp8check.rules.settings.versions import EARLIER, NEWEST, at_least, between, parse, parsed
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,9 @@ def test_a_misspelt_behaviour_is_an_error() -> None:
 def test_the_earlier_world_differs_and_is_complete() -> None:
     assert EARLIER.keys() == NEWEST.keys()
     assert EARLIER["transformers"].startswith("4.")
+
+
+def test_a_version_that_cannot_be_read_is_not_known() -> None:
+    assert parsed(None) is None
+    assert parsed("unknown") is None
+    assert parsed("1.15.0.dev0") == (1, 15, 0)

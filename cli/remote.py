@@ -1,0 +1,204 @@
+"""`fp8check --server URL FILE...`: a service checks the files; the report and the exit code are those of a local check.
+
+What is sent: the files, those that they name on this machine (DeepSpeed, the model's config.json), and the facts, in
+which credentials are masked. The token is read from the variable FP8CHECK_TOKEN, never from the command line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+from urllib import error, request
+from urllib.parse import urlsplit
+
+from fp8check.cli.check import as_options, put, runs
+from fp8check.cli.exit_codes import ExitCode
+from fp8check.cli.options import UsageError, names
+from fp8check.rules import facts as machine
+from fp8check.rules import models
+from fp8check.rules.report.formats import find
+from fp8check.rules.report.style import wants_colour
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping, Sequence
+
+    from fp8check.cli.config import Config
+    from fp8check.rules.assemble import Assembled
+
+TOKEN = "FP8CHECK_TOKEN"  # noqa: S105  the name of the variable
+_TIMEOUT_S = 90
+_LARGEST_CONFIG = 1024 * 1024  # as rules/models/find.py
+_LARGEST_ANSWER = 64 * 1024 * 1024
+# The exit codes, the one that says most first.
+_ORDER = (ExitCode.INTERNAL_ERROR, ExitCode.FINDINGS, ExitCode.UNDECIDED, ExitCode.OK)
+
+
+class NotAnsweredError(Exception):
+    """The service refused, failed or was not reached. `usage`: whether the caller can mend it."""
+
+    def __init__(self, message: str, *, usage: bool) -> None:
+        super().__init__(message)
+        self.usage = usage
+
+
+def check_there(options: argparse.Namespace, config: Config, formats: Sequence[tuple[str, str | None]]) -> int:
+    """Let the service check the runs, and print what it answers.
+
+    Raises:
+        UsageError, WrongFiles, Unreadable, BadFacts: the command line does not describe any run.
+    """
+    _refuse_what_stays_here(options, config)
+    service = _Service(options.server, os.environ.get(TOKEN))
+    # Without files, the runs of the configuration, each with options of its own.
+    commands = [options] if options.files else [as_options(run, options) for run in config.runs] or [options]
+    bodies = [body for command in commands for body in _bodies(runs(command), command, config)]
+    try:
+        answers = [service.check(body, "json") for body in bodies]
+        for name, target in formats:
+            put(_rendered(name, target, service, bodies, [answer for answer, _ in answers]), target)
+    except NotAnsweredError as problem:
+        sys.stderr.write(f"fp8check: {problem}\n")
+        return ExitCode.USAGE if problem.usage else ExitCode.INTERNAL_ERROR
+    except OSError as problem:
+        sys.stderr.write(f"fp8check: {problem}\n")
+        return ExitCode.USAGE
+    return min((code for _, code in answers), key=_ORDER.index, default=ExitCode.OK)
+
+
+def _refuse_what_stays_here(options: argparse.Namespace, config: Config) -> None:
+    """Plug-ins, baselines and suppressions of a configuration are this machine's; the report would be another."""
+    local = {
+        "plug-ins": bool(config.plugins or options.plugin),
+        "a baseline": bool(config.baseline or options.baseline or options.write_baseline),
+        "[[suppress]] of a configuration": bool(config.suppressions),
+        "--hook": options.hook,
+    }
+    named = [name for name, there in local.items() if there]
+    if named:
+        raise UsageError(f"--server does not go with {', '.join(named)}: the service does not have them (--no-config)")
+
+
+def _bodies(assembled: Sequence[Assembled], options: argparse.Namespace, config: Config) -> list[dict[str, Any]]:
+    """Requests: one for all runs, so that they are looked at together; one each where their models differ."""
+    configs = {path for one in assembled if (path := _config_path(one)) is not None}
+    groups = [assembled] if len(configs) <= 1 else [[one] for one in assembled]
+    return [_body(group, options, config) for group in groups]
+
+
+def _rendered(
+    name: str, target: str | None, service: _Service, bodies: Sequence[dict[str, Any]], answers: Sequence[str]
+) -> str:
+    """The report in a format: text as the service prints it, the others from its JSON."""
+    known = find(name)
+    if known is None:
+        painted = [{**body, "options": {**body["options"], **_colour(body, target)}} for body in bodies]
+        return "\n".join(service.check(body, "text")[0] for body in painted)
+    sources = {file["name"]: file["text"] for body in bodies for file in body["files"]}
+    return known.render([report for answer in answers for report in _listed(answer)], sources)
+
+
+def _listed(answer: str) -> list[dict[str, Any]]:
+    """The reports of an answer: one, or a list of several runs."""
+    data = json.loads(answer)
+    return data if isinstance(data, list) else [data]
+
+
+def _colour(body: Mapping[str, Any], target: str | None) -> dict[str, bool]:
+    choice = "never" if target is not None and body["options"]["color"] == "auto" else body["options"]["color"]
+    return {"color": wants_colour(sys.stdout, choice)}
+
+
+def _body(group: Sequence[Assembled], options: argparse.Namespace, config: Config) -> dict[str, Any]:
+    """Some runs as the service takes them."""
+    run = group[0].run
+    documents = {document.path: document.text for one in group for document in one.documents}
+    path = next(filter(None, map(_config_path, group)), None)
+    if path is not None:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            documents[path] = file.read(_LARGEST_CONFIG)
+    chosen: dict[str, Any] = {
+        "launch": options.launch,
+        "trainer": options.trainer,
+        "environment": False,
+        "select": list(names(options.select) or names(config.select)),
+        "ignore": [*names(options.ignore), *names(config.ignore)],
+        "fail_on": options.fail_on or config.fail_on or "error",
+        "require_evidence": options.require_evidence,
+        "quiet": options.quiet,
+        "color": options.color,
+    }
+    body: dict[str, Any] = {
+        "files": [{"name": name, "text": text} for name, text in documents.items()],
+        "options": chosen,
+    }
+    if run.facts.source != "nothing":
+        body["facts"] = machine.dump(run.facts)
+    elif run.facts.variables:
+        chosen["variables"] = run.facts.variables
+    return body
+
+
+def _config_path(one: Assembled) -> str | None:
+    """The model's config.json, where this machine has it."""
+    training = one.run.training
+    if training.model is None:
+        return None
+    base = os.path.dirname(training.path or "") or "."
+    return models.config_file(training.model, base=base, environ=one.run.facts.variables or {})
+
+
+class _Stay(request.HTTPRedirectHandler):
+    """Follows no redirection: it would carry the token, and the files, to another place."""
+
+    def redirect_request(self, *_arguments: Any, **_named: Any) -> None:
+        """Refuse."""
+
+
+class _Service:
+    """The service at a URL."""
+
+    def __init__(self, url: str, token: str | None) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise UsageError(f"--server takes a URL such as https://fp8check.example.org, not {url!r}")
+        if token is not None and parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+            raise UsageError(f"the token would travel unencrypted: use https for {parts.hostname}, or unset {TOKEN}")
+        self._url = url.rstrip("/")
+        self._token = token
+        self._opener = request.build_opener(_Stay())
+
+    def check(self, body: Mapping[str, Any], format_: str) -> tuple[str, int]:
+        """The report of one run in a format, and the exit code.
+
+        Raises:
+            NotAnsweredError: the service refused, failed or was not reached.
+        """
+        options = {**body["options"], "color": body["options"]["color"] is True}
+        headers = {"Content-Type": "application/json"}
+        if self._token is not None:
+            headers["Authorization"] = f"Bearer {self._token}"
+        asked = request.Request(  # noqa: S310  http and https only, see above
+            f"{self._url}/check?format={format_}", json.dumps({**body, "options": options}).encode(), headers
+        )
+        try:
+            with self._opener.open(asked, timeout=_TIMEOUT_S) as answer:
+                text = answer.read(_LARGEST_ANSWER).decode("utf-8", "replace")
+                return text, int(answer.headers["FP8check-Exit-Code"])
+        except error.HTTPError as refused:
+            with refused:
+                raise NotAnsweredError(_said(refused), usage=refused.code < 500) from None
+        except (OSError, ValueError, TypeError) as failed:
+            reason = getattr(failed, "reason", failed)
+            raise NotAnsweredError(f"{self._url} did not answer: {reason}. Nothing was decided", usage=False) from None
+
+
+def _said(refused: error.HTTPError) -> str:
+    """What a problem says."""
+    try:
+        problem = json.loads(refused.read(1_000_000))
+        return f"{problem['detail']} ({problem['title']}; HTTP {refused.code})"
+    except (ValueError, KeyError, TypeError):
+        return f"the service answered HTTP {refused.code}, and no problem that can be read"

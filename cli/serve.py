@@ -1,0 +1,76 @@
+"""`fp8check serve`: the HTTP service."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from fp8check.cli.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from fp8check.service.tokens import Token
+
+ABOUT = """\
+The HTTP service: POST /check for CI, stored reports, and a page at /. Its settings are variables FP8CHECK_...; all of
+them are in docs/service.md. Without a tokens file it serves this machine only.
+
+  fp8check serve                                     http://127.0.0.1:8000
+  fp8check serve --new-token ci --scopes check,read  prints a token, and its line for FP8CHECK_TOKENS_FILE
+"""
+
+
+def serve(words: list[str]) -> int:
+    """Run the service until it is stopped, or make a token."""
+    options = _options(words)
+    if isinstance(options, int):
+        return options
+    try:
+        from fp8check.service import server
+    except ImportError as problem:
+        sys.stderr.write(f"fp8check: the service is not installed ({problem.name}): pip install 'fp8check[service]'\n")
+        return ExitCode.USAGE
+    if options.new_token is not None:
+        return _new_token(options)
+    try:
+        server.serve(options.host, options.port, behind_proxy=options.behind_proxy)
+    except server.NotServed as problem:
+        sys.stderr.write(f"fp8check: {problem}\n")
+        return ExitCode.USAGE
+    return ExitCode.OK
+
+
+def _options(words: list[str]) -> argparse.Namespace | int:
+    made = argparse.ArgumentParser(
+        prog="fp8check serve",
+        description=ABOUT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    made.add_argument("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1: this machine only)")
+    made.add_argument("--port", type=int, default=8000, help="0 takes a free one")
+    made.add_argument(
+        "--behind-proxy", action="store_true", help="believe X-Forwarded-... of a proxy on this machine; needs tokens"
+    )
+    made.add_argument("--new-token", metavar="NAME", help="make a token and print it; it is shown only this once")
+    made.add_argument("--scopes", default="check", help="of check, probe, read; separated by commas (check)")
+    made.add_argument("--days", type=int, default=365, help="how long the token is accepted; 0: for ever (365)")
+    try:
+        return made.parse_args(words)
+    except SystemExit as leave:
+        return int(leave.code or 0)
+
+
+def _new_token(options: argparse.Namespace) -> int:
+    from fp8check.service.tokens import BadTokens, make
+
+    token: Token
+    try:
+        secret, token = make(options.new_token, options.scopes.split(","), options.days or None)
+    except BadTokens as problem:
+        sys.stderr.write(f"fp8check: {problem}\n")
+        return ExitCode.USAGE
+    sys.stdout.write(
+        f"token (give it to the caller): {secret}\nline (append it to FP8CHECK_TOKENS_FILE): {token.line()}\n"
+    )
+    return ExitCode.OK

@@ -1,0 +1,61 @@
+"""Time of a micro-step, forward and backward, in milliseconds, with its spread."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from . import device
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .chain import Prepared
+    from .channel import Channel
+
+WARM_UP = 3
+REPEATS = 12
+LONGEST_S = 2.0  # of repeats: a large model needs fewer of them
+
+
+def measure(prepared: Prepared, channel: Channel) -> None:
+    """Tell the time of a micro-step in FP8."""
+    channel.saw(fp8_ms=timed(lambda: _step(prepared)))
+
+
+def _step(prepared: Prepared) -> None:
+    prepared.accelerator.backward(prepared.loss())
+    prepared.plain.zero_grad(set_to_none=True)
+
+
+def timed(step: Callable[[], None]) -> dict[str, Any]:
+    """Median, lowest and highest of the repeats of a step, after a warm-up."""
+    for _ in range(WARM_UP):
+        step()
+    device.wait()
+    times: list[float] = []
+    began = time.monotonic()
+    while len(times) < REPEATS and (len(times) < 3 or time.monotonic() - began < LONGEST_S):
+        times.append(_once(step))
+    return {
+        "ms": round(statistics.median(times), 3),
+        "low": round(min(times), 3),
+        "high": round(max(times), 3),
+        "repeats": len(times),
+    }
+
+
+def _once(step: Callable[[], None]) -> float:
+    if not torch.cuda.is_available():
+        began = time.perf_counter()
+        step()
+        return (time.perf_counter() - began) * 1000
+    start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+    start.record()
+    step()
+    end.record()
+    torch.cuda.synchronize()
+    return float(start.elapsed_time(end))

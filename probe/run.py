@@ -1,0 +1,161 @@
+"""The probe of one run: its child's environment and limits, and what its answer amounts to."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from typing import TYPE_CHECKING, Any
+
+from fp8check.probe import process
+from fp8check.probe.spec import NotProbed, specify
+from fp8check.rules.evidence.data import Evidence, from_data
+from fp8check.rules.facts.variables import MASK, is_secret, masked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from fp8check.rules.outcome import Outcome, Run
+
+# Variables that the packages read: the run's own take their place, and leftovers of this shell stay out.
+_READ = ("ACCELERATE_", "FP8_", "FSDP_", "DEEPSPEED_", "MEGATRON_LM_", "PARALLELISM_CONFIG_", "TORCHELASTIC_")
+_PROCESS = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "GROUP_RANK")
+_OFFLINE = {
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_DATASETS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "WANDB_MODE": "disabled",
+    "TOKENIZERS_PARALLELISM": "false",
+    "PYTHONUNBUFFERED": "1",
+}
+
+
+def probe(
+    run: Run,
+    outcome: Outcome,
+    *,
+    python: str | None = None,
+    emulate: bool = False,
+    limits: process.Limits | None = None,
+    environ: Mapping[str, str] | None = None,
+    tell: Callable[[str], None] = lambda _stage: None,
+) -> Evidence:
+    """Probe one run on this machine; whatever happens, the answer is evidence and no exception.
+
+    Args:
+        run, outcome: what is asked for, and what was predicted of it.
+        python: the interpreter that will train; None for this one.
+        emulate: on the CPU, with torchao's emulated float8.
+        limits: when the child is killed; None for the usual ones.
+        environ: the environment to take PATH and the like from; None for this process's.
+        tell: called with each stage as it begins.
+    """
+    shell = os.environ if environ is None else environ
+    try:
+        spec, assumed = specify(run, outcome, emulate=emulate)
+    except NotProbed as reason:
+        return Evidence("not run", why=str(reason), emulated=emulate)
+    limits = limits or _limits(spec)
+    spec["budget"] = limits.as_dict()
+    ended = process.run(python or sys.executable, spec, child_environment(shell, outcome, spec), limits, tell)
+    return evidence_of(ended, emulated=emulate, assumed=assumed, shell=shell)
+
+
+def _limits(spec: Mapping[str, Any]) -> process.Limits:
+    usual = process.Limits()
+    if spec["emulate"]:
+        return process.Limits(usual.total + process.EMULATED_S, process.EMULATED_S)
+    if spec["compile"]:
+        return process.Limits(usual.total + process.COMPILED_S, usual.after_imports + process.COMPILED_S)
+    return usual
+
+
+def child_environment(shell: Mapping[str, str], outcome: Outcome, spec: Mapping[str, Any]) -> dict[str, str]:
+    """The child's environment: this shell's without credentials and leftovers, then the run's own variables."""
+    kept = {
+        name: value
+        for name, value in shell.items()
+        if not name.startswith(_READ) and name not in _PROCESS and not is_secret(name, value)
+    }
+    for name, setting in outcome.environment.items():
+        if isinstance(setting.value, str) and setting.value != MASK and name not in _PROCESS:
+            kept[name] = setting.value
+    if spec["emulate"]:
+        for name in [name for name in kept if name.startswith(("ACCELERATE_USE_", "FSDP_"))]:
+            del kept[name]
+        if spec["backend"] == "TE":
+            kept["ACCELERATE_FP8_BACKEND"] = "AO"
+        kept["CUDA_VISIBLE_DEVICES"] = ""
+    elif spec["distributed"] != "NO":
+        kept.update(_one_process())
+        if spec["distributed"] == "FSDP":
+            kept["ACCELERATE_USE_FSDP"] = "true"
+    return {**kept, **_OFFLINE}
+
+
+def _one_process() -> dict[str, str]:
+    """What torchrun sets for a process that is alone, with a port that was free just now."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    one = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "LOCAL_WORLD_SIZE": "1"}
+    return {**one, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+
+
+def evidence_of(
+    ended: process.Ended, *, emulated: bool, assumed: tuple[str, ...], shell: Mapping[str, str]
+) -> Evidence:
+    """What the child told, and how it ended, as evidence. Nothing that it did not tell is filled in."""
+    data: dict[str, Any] = {}
+    for event in ended.events:
+        if isinstance(event.get("stage"), str):
+            data["stage"] = event["stage"]
+        if isinstance(event.get("saw"), dict):
+            data.update(event["saw"])
+        if isinstance(event.get("left_out"), str):
+            data["left_out"] = [*data.get("left_out", ()), event["left_out"]]
+        if isinstance(event.get("error"), dict):
+            data["error"] = _masked_error(event["error"], shell)
+    done = any(event.get("done") is True for event in ended.events)
+    data["ended"], data["why"] = _end(ended, data, done=done)
+    data["emulated"] = emulated
+    data["assumed"] = assumed
+    data["seconds"] = {"imports": _rounded(ended.imported), "total": _rounded(ended.seconds), **ended.stages}
+    data["output"] = masked(ended.output, shell)
+    return from_data(data)
+
+
+def _end(ended: process.Ended, data: Mapping[str, Any], *, done: bool) -> tuple[str, str]:
+    where = f" in stage {data['stage']}" if "stage" in data else ""
+    if ended.how == "start":
+        return "not run", ended.why
+    if ended.how == "limit":
+        return "hang", f"{ended.why}, and was killed{where}"
+    if "error" in data and data["error"]["type"] == "NoGpu":
+        return "not run", f"{data['error']['message']}; fp8check --probe=emulate needs none"
+    if "error" in data:
+        return "error", f"{data['error']['type']}{where}"
+    if ended.how == "signal":
+        return "killed", f"it was killed by {_signal(ended.code)}{where}"
+    if ended.broken:
+        return "no answer", f"its answer cannot be read{where}"
+    if not done:
+        return "no answer", f"it ended with exit code {ended.code} and without an answer{where}"
+    return "done", ""
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _masked_error(error: Mapping[str, Any], shell: Mapping[str, str]) -> dict[str, str]:
+    return {name: masked(str(error.get(name, "")), shell) for name in ("stage", "type", "message")}
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)

@@ -1,0 +1,203 @@
+"""From a run and its predicted outcome to what the child process is told: sizes, precision, recipe, and no more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fp8check.rules.outcome.layers import is_target
+from fp8check.rules.outcome.prepare import prepares_together
+from fp8check.rules.outcome.step import checkpointing_reentrant
+
+if TYPE_CHECKING:
+    from fp8check.rules.models import ModelShape
+    from fp8check.rules.outcome import Outcome, Run
+
+ASSUMED_ROWS, ASSUMED_COLUMNS = 1, 2048
+# Emulated float8 on a CPU: small enough for seconds, and every width with the same remainder by 16.
+SMALL_HEADS, SMALL_HEAD_DIM, SMALL_WIDTH, SMALL_VOCAB = 4, 32, 256, 512
+EMULATED_TOKENS = 64
+EMULATED_MEMORY = 4 * 2**30
+# LLaMA-Factory pads a batch to a multiple of 8 (train/sft/workflow.py, pad_to_multiple_of=8); others to its longest.
+PADDING = {"llamafactory": 8}
+
+Spec = dict[str, Any]
+
+
+class NotProbed(Exception):
+    """There is nothing that could be probed; the text says why."""
+
+
+def specify(run: Run, outcome: Outcome, *, emulate: bool = False) -> tuple[Spec, tuple[str, ...]]:
+    """What the child is told, and what of the run had to be assumed, in words.
+
+    Raises:
+        NotProbed: the run ends before Accelerator, its model is not known, or it is distributed in a way that one
+            process cannot show.
+    """
+    if outcome.handed is None:
+        raise NotProbed(_not_reached(outcome))
+    model = run.model
+    if model is None or not model.block:
+        raise NotProbed("the model's layers are not known: give its config.json, or the folder that holds it")
+    kind = _distribution(outcome)
+    if kind not in ("NO", "MULTI_GPU", "FSDP"):
+        raise NotProbed(f"the run is distributed by {kind}, which one process does not show")
+    assumed: list[str] = []
+    spec: Spec = {
+        "emulate": emulate,
+        "backend": _backend(outcome),
+        "mixed_precision": _argument(outcome),
+        "handler": _handler(outcome, emulate, assumed),
+        "prepare": "together" if _together(run, outcome) else "model first",
+        "distributed": kind,
+        "model": _shape(model, emulate, outcome),
+        "batch": _batch(run, emulate, assumed),
+        "dtype": _dtype(run, outcome, assumed),
+        "lora": _lora(run, model),
+        "checkpointing": checkpointing_reentrant(run, outcome.stack),
+        "compile": run.training.on("torch_compile") and not emulate,
+        "emulated_memory": EMULATED_MEMORY,
+    }
+    spec["ragged"] = _ragged(run, spec["batch"])
+    if emulate:
+        assumed.append("widths are scaled down for the CPU; each leaves the same remainder by 16")
+    if model.experts:
+        assumed.append("the routed experts are left out: only the layers that every token goes through are probed")
+    return spec, tuple(assumed)
+
+
+def _not_reached(outcome: Outcome) -> str:
+    if outcome.error is not None:
+        return f"the run ends before Accelerator: {outcome.error.type} ({outcome.error.stage})"
+    what = outcome.undecided.what if outcome.undecided is not None else "how it is started"
+    return f"what Accelerator would be given is not known: {what}"
+
+
+def _distribution(outcome: Outcome) -> str:
+    return outcome.distributed_type or "NO"
+
+
+def _together(run: Run, outcome: Outcome) -> bool:
+    """Whether model and optimizer reach prepare() in one call; under FSDP1, Trainer makes the optimizer later."""
+    if outcome.handed is None or outcome.accelerator is None:
+        return True
+    return prepares_together(run, outcome.stack, outcome.accelerator, outcome.handed)
+
+
+def _backend(outcome: Outcome) -> str | None:
+    backend = outcome.backend.value if outcome.backend is not None else None
+    return backend if isinstance(backend, str) else None
+
+
+def _argument(outcome: Outcome) -> str | None:
+    handed = outcome.handed
+    setting = handed.mixed_precision if handed is not None else None
+    return None if setting is None else str(setting.value)
+
+
+def _handler(outcome: Outcome, emulate: bool, assumed: list[str]) -> dict[str, object] | None:
+    handed = outcome.handed
+    if emulate and _backend(outcome) == "TE":
+        assumed.append("Transformer Engine has no emulation: torchao's stands in for it, with its own recipe")
+        return None
+    if handed is None or handed.handler is None:
+        return None
+    return {"class": handed.handler, "arguments": dict(handed.handler_arguments)}
+
+
+def _shape(model: ModelShape, emulate: bool, outcome: Outcome) -> dict[str, object]:
+    wrap = outcome.environment.get("FSDP_TRANSFORMER_CLS_TO_WRAP")
+    shape: dict[str, object] = {
+        "hidden": model.hidden,
+        "head_dim": model.head_dim,
+        "layers": model.layers,
+        "vocab": model.vocab,
+        "tied": model.tied,
+        "head": model.head is not None,
+        "head_bias": model.head.bias if model.head is not None else False,
+        "block": [list(linear.as_dict().values()) for linear in model.block],
+        "layer_class": None if wrap is None else str(wrap.value).partition(",")[0].strip(),
+    }
+    return {**shape, **_small(model)} if emulate else shape
+
+
+def _small(model: ModelShape) -> dict[str, object]:
+    """The same layers at a fraction of their widths; each leaves the same remainder by 16."""
+    head_dim = model.head_dim if model.head_dim % 16 else min(model.head_dim, SMALL_HEAD_DIM)
+    heads = min(model.heads, SMALL_HEADS)
+    kv_heads = max(1, min(heads, model.kv_heads * heads // model.heads))
+    heads = heads // kv_heads * kv_heads
+    widths = {
+        model.heads * model.head_dim: heads * head_dim,
+        model.kv_heads * model.head_dim: kv_heads * head_dim,
+        model.hidden: _smaller(model.hidden, SMALL_WIDTH),
+    }
+
+    def width(size: int) -> int:
+        return widths.get(size) or _smaller(size, 2 * SMALL_WIDTH)
+
+    attention = ("q_proj", "k_proj", "v_proj")
+    block: list[list[object]] = []
+    for linear in model.block:
+        name, columns, rows, bias = linear.name, linear.in_features, linear.out_features, linear.bias
+        last = name.rpartition(".")[2]
+        if last in attention:
+            out = (heads if last == "q_proj" else kv_heads) * head_dim
+            block.append([name, widths[model.hidden] if columns == model.hidden else width(columns), out, bias])
+        elif last in ("o_proj", "out_proj", "dense"):
+            block.append([name, heads * head_dim, widths[model.hidden], bias])
+        else:
+            block.append([name, width(columns), width(rows), bias])
+    return {
+        "hidden": widths[model.hidden],
+        "head_dim": head_dim,
+        "vocab": _smaller(model.vocab, SMALL_VOCAB),
+        "block": block,
+    }
+
+
+def _smaller(size: int, largest: int) -> int:
+    return size if size <= largest else largest + size % 16
+
+
+def _batch(run: Run, emulate: bool, assumed: list[str]) -> dict[str, int]:
+    rows, columns = run.training.micro_batch, run.training.sequence
+    if rows is None or columns is None:
+        rows, columns = rows or ASSUMED_ROWS, columns or ASSUMED_COLUMNS
+        assumed.append(f"the run does not say how large a micro-batch is: {rows} x {columns} tokens were taken")
+    if emulate:
+        columns = min(columns, EMULATED_TOKENS + columns % 16)
+        rows = min(rows, 2)
+    return {"rows": rows, "columns": columns}
+
+
+def _ragged(run: Run, batch: dict[str, int]) -> dict[str, int] | None:
+    """The last batch: one sequence, shorter than the longest by what the padding leaves over."""
+    if run.training.on("packing") or run.training.on("sample_packing"):
+        return None
+    less = PADDING.get(run.training.trainer, 3)
+    columns = batch["columns"] - less
+    return {"rows": 1, "columns": columns, "less": less} if columns > 0 else None
+
+
+def _dtype(run: Run, outcome: Outcome, assumed: list[str]) -> str:
+    """What the weights are kept in: as loaded, or as LLaMA-Factory casts them (model/adapter.py@0.9.5)."""
+    training = run.training
+    written = training.value("dtype", training.value("torch_dtype"))
+    if written in ("bfloat16", "float32"):
+        return str(written)
+    if training.trainer == "llamafactory":
+        return "bfloat16" if training.on("pure_bf16") else "float32"
+    if training.is_huggingface and not outcome.stack.does("transformers", "checkpointing is not reentrant"):
+        return "float32"  # from_pretrained() before 5.0
+    if not training.is_huggingface:
+        assumed.append("the script's weights are taken to be bfloat16")
+    return "bfloat16"
+
+
+def _lora(run: Run, model: ModelShape) -> dict[str, object] | None:
+    training = run.training
+    if not training.uses_lora or training.lora_rank is None:
+        return None
+    targets = sorted({linear.name.rpartition(".")[2] for linear in model.block if is_target(run, linear.name)})
+    return {"rank": training.lora_rank, "targets": targets}

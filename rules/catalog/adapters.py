@@ -1,0 +1,109 @@
+"""FP5xx: adapters, and patches that pass Linear layers by."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fp8check.rules.catalog.fixes import replace, unsafe
+from fp8check.rules.catalog.parallel import runs_te
+from fp8check.rules.catalog.rule import INFO, WARNING, Found, rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fp8check.rules.outcome import Outcome
+    from fp8check.rules.settings.training import Training
+
+_RANKS = ("lora_rank", "lora_r")
+
+
+@rule(
+    "FP522",
+    "rank-decides-about-fp8",
+    INFO,
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl lora8-te]: the 8 adapter layers stay nn.Linear",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl lora16-ao]: 21 layers converted, adapters among them",
+    'torchao 0.17.0..0.18.0 float8/float8_linear_utils.py "Dim sizes below certain thresholds": left in BF16',
+    "https://github.com/meta-pytorch/torchtune/issues/2833",
+)
+def rank_decides_about_fp8(training: Training, outcome: Outcome) -> Iterator[Found]:
+    """The adapters' rank decides whether they run in FP8, and whether that costs more than it gains.
+
+    Why it hurts: adapters whose rank 16 divides are converted like any other Linear layer, two small GEMMs each, for
+    which casting costs more than FP8 gains. With rank 8 they stay in BF16, where they are better off.
+
+    Example: `lora_r: 16` under FP8.
+
+    Write instead: nothing, if the run is meant so; FP8 pays in the base's GEMMs only.
+    """
+    rank = training.lora_rank if training.uses_lora else None
+    if rank is None or rank % 16 or outcome.trains_in_fp8 is not True:
+        return
+    written = next((setting for name in _RANKS if (setting := training.get(name)) is not None), None)
+    yield Found(
+        f"adapters of rank {rank} run in FP8, where casting costs more than it gains",
+        written or training.thing("model"),
+        "16 divides the rank, so that lora_A and lora_B are converted like any other Linear layer",
+        notes=("a rank that 16 does not divide (8, 24, 40) leaves adapters in BF16",),
+    )
+
+
+@rule(
+    "FP523",
+    "unsloth-passes-fp8-by",
+    WARNING,
+    'llamafactory 0.9.4..0.9.5 model/model_utils/unsloth.py "FastLanguageModel.get_peft_model"',
+    'unsloth 2025.11.1..2026.6.1 kernels/fast_lora.py "get_lora_parameters": the weights are taken out and multiplied',
+)
+def unsloth_passes_fp8_by(training: Training, outcome: Outcome) -> Iterator[Found]:
+    """Unsloth's LoRA kernels multiply with the weights themselves, so that converted layers are never called.
+
+    Why it hurts: for LoRA, `use_unsloth: true` puts fused kernels in the place of the projections' forward pass. They
+    take `base_layer.weight` and compute in BF16: the layers are converted, and their FP8 forward is passed by.
+
+    Example: `use_unsloth: true` with `fp8: true` and `finetuning_type: lora` in LLaMA-Factory.
+
+    Write instead: either of them.
+    """
+    unsloth = training.get("use_unsloth")
+    if training.trainer != "llamafactory" or unsloth is None or not unsloth.value or not training.uses_lora:
+        return
+    if outcome.trains_in_fp8 is not True:
+        return
+    yield Found(
+        "Unsloth's kernels pass the FP8 layers by",
+        unsloth,
+        "its fused forward pass multiplies with the weights itself, in BF16",
+        help="write use_unsloth: false, or train in BF16",
+        fix=unsafe(replace(unsloth, False)),
+    )
+
+
+@rule(
+    "FP528",
+    "liger-takes-the-head-out",
+    INFO,
+    'liger_kernel 0.6.4 transformers/model/llama.py "lm_head.weight": the loss multiplies with the weight itself',
+    'transformers 4.57.1..5.23.0 training_args.py "use_liger_kernel"',
+    'llamafactory 0.9.4..0.9.5 hparams/model_args.py "enable_liger_kernel"',
+)
+def liger_takes_the_head_out(training: Training, outcome: Outcome) -> Iterator[Found]:
+    """Liger's fused loss multiplies with the head's weight itself, so that the head is not in FP8.
+
+    Why it hurts: little. But the head is the largest single GEMM of a small model, and Transformer Engine converts it
+    for nothing: count it out when you compare speeds.
+
+    Example: `use_liger_kernel: true` with backend TE.
+
+    Write instead: nothing; the fused loss saves more memory than FP8 gains in the head.
+    """
+    key = "enable_liger_kernel" if training.trainer == "llamafactory" else "use_liger_kernel"
+    liger = training.get(key)
+    if liger is None or not liger.value or not runs_te(outcome):
+        return
+    yield Found(
+        "the head is not in FP8: Liger's fused loss passes it by",
+        liger,
+        "the loss multiplies with lm_head.weight itself, in BF16",
+        notes=("the layers between are not concerned",),
+    )

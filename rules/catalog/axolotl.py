@@ -1,0 +1,114 @@
+"""FP5xx: FP8 in Axolotl, which is torchao's, under FSDP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fp8check.rules.catalog.fixes import replace, unsafe
+from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fp8check.rules.settings.training import Training
+    from fp8check.rules.settings.values import Setting
+
+
+def _fsdp(training: Training, name: str) -> Setting | None:
+    """An entry of Axolotl's fsdp_config, with or without its old prefix."""
+    config = training.top.section("fsdp_config")
+    return config.get(name) or config.get(f"fsdp_{name}")
+
+
+@rule(
+    "FP526",
+    "axolotl-ram-efficient-loading",
+    ERROR,
+    'axolotl 0.19.0 utils/trainer.py "FSDP_CPU_RAM_EFFICIENT_LOADING": handed to Accelerate as a variable',
+    'accelerate 1.13.0 accelerator.py "torchao with FSDP2 and cpu_ram_efficient_loading is not supported"',
+    "https://github.com/axolotl-ai-cloud/axolotl/issues/3077",
+)
+def axolotl_ram_efficient_loading(training: Training) -> Iterator[Found]:
+    """Axolotl's FP8 under FSDP with cpu_ram_efficient_loading.
+
+    Why it hurts: Accelerator() raises ValueError for torchao under FSDP with that option, and Axolotl's FP8 is always
+    torchao's. Axolotl's own FP8 example has it switched on.
+
+    Example: `fp8: true` and `fsdp_config: {cpu_ram_efficient_loading: true}`.
+
+    Write instead: `cpu_ram_efficient_loading: false`; watch the first steps for NaN, which one report ties to it.
+    """
+    loading = _fsdp(training, "cpu_ram_efficient_loading")
+    if training.trainer != "axolotl" or not training.on("fp8") or loading is None or not loading.value:
+        return
+    yield Found(
+        "torchao cannot be used with cpu_ram_efficient_loading",
+        loading,
+        "Accelerator() raises ValueError: torchao with FSDP2 and cpu_ram_efficient_loading is not supported",
+        notes=("with false, issue 3077 of Axolotl reports NaN from the start: watch the first steps",),
+        help="write cpu_ram_efficient_loading: false",
+        fix=unsafe(replace(loading, False)),
+    )
+
+
+@rule(
+    "FP527",
+    "axolotl-fsdp-checkpointing",
+    WARNING,
+    'axolotl 0.19.0 utils/schemas/validation.py "FP8 + FSDP2 + activation checkpointing may be slower than BF16"',
+    "https://github.com/axolotl-ai-cloud/axolotl/pull/2926",
+)
+def axolotl_fsdp_checkpointing(training: Training) -> Iterator[Found]:
+    """Axolotl's FP8 together with FSDP's activation checkpointing.
+
+    Why it hurts: the casts to FP8 are computed again with the layers, which may cost more than FP8 gains: Axolotl
+    warns that it may be slower than BF16.
+
+    Example: `fp8: true` and `fsdp_config: {activation_checkpointing: true}`.
+
+    Write instead: `activation_checkpointing: false`, if memory allows.
+    """
+    written = _fsdp(training, "activation_checkpointing")
+    if training.trainer != "axolotl" or not training.on("fp8") or written is None or written.value is not True:
+        return
+    yield Found(
+        "FP8 under FSDP with activation checkpointing may be slower than BF16",
+        written,
+        "the casts to FP8 are computed again in the backward pass",
+        help="write activation_checkpointing: false, if memory allows",
+        fix=unsafe(replace(written, False)),
+    )
+
+
+@rule(
+    "FP529",
+    "axolotl-rowwise-under-tensor-parallelism",
+    WARNING,
+    "https://github.com/pytorch/torchtitan/issues/865",
+    "https://github.com/pytorch/torchtitan/issues/1207",
+    'axolotl 0.19.0 utils/trainer.py "PARALLELISM_CONFIG_TP_SIZE"',
+)
+def axolotl_rowwise_under_tensor_parallelism(training: Training) -> Iterator[Found]:
+    """torchao's rowwise scaling under tensor parallelism.
+
+    Why it hurts: the same pair gave NaN after about 80 steps in torchtitan, and where it trained it was slower than
+    BF16: 0.85 to 1.0 times.
+
+    Example: `fp8_config: {recipe: rowwise}` with `tensor_parallel_size: 2` in Axolotl.
+
+    Write instead: `recipe: tensorwise`.
+    """
+    recipe = training.top.section("fp8_config").get("recipe")
+    size = training.value("tensor_parallel_size")
+    if training.trainer != "axolotl" or not training.on("fp8") or not isinstance(size, int) or size < 2:
+        return
+    if recipe is None or not str(recipe.value).startswith("rowwise"):
+        return
+    yield Found(
+        "rowwise scaling under tensor parallelism has given NaN",
+        recipe,
+        f"the weights are cut over {size} GPUs",
+        (Related(training.get("tensor_parallel_size"), "tensor parallelism is chosen here"),),
+        help="write recipe: tensorwise",
+        fix=unsafe(replace(recipe, "tensorwise")),
+    )

@@ -1,0 +1,110 @@
+"""What an import error of the training stack means, and what mends it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from fp8check.rules.record import Record
+
+if TYPE_CHECKING:
+    from fp8check.rules.evidence import Evidence
+
+REBUILD = "pip install --no-build-isolation --no-cache-dir --force-reinstall --no-deps transformer_engine_torch"
+TOGETHER = "pip install --no-build-isolation transformer_engine[pytorch]=={version}, one release of all its parts"
+CUDNN_PATH = (
+    "put torch's own cuDNN first: export LD_LIBRARY_PATH=$(python -c 'import nvidia.cudnn, os; "
+    'print(os.path.join(list(nvidia.cudnn.__path__)[0], "lib"))\'):$LD_LIBRARY_PATH'
+)
+
+
+class Fault(Record):
+    """The cause in words, and the command or step that mends it."""
+
+    cause: str
+    fix: str
+
+
+# The first that fits is taken, so the more particular come first: pattern of the message, cause, fix. {1} is its group.
+_FAULTS: tuple[tuple[str, str, str], ...] = (
+    (
+        r"(libcudnn[\w.]*): undefined symbol",
+        "two releases of cuDNN are mixed ({1} comes from one, what loads it from another)",
+        CUDNN_PATH,
+    ),
+    (
+        r"cuDNN version incompatibility",
+        "torch was built with another cuDNN than the one that is loaded",
+        CUDNN_PATH,
+    ),
+    (
+        r"undefined symbol: (\S*(?:c10|torch|at\d|_ZN2at|Py)\S*)",
+        "it was compiled for another torch (undefined symbol {1})",
+        REBUILD,
+    ),
+    (r"undefined symbol:? ?(\S*)", "two libraries do not fit each other (undefined symbol {1})", REBUILD),
+    (
+        r"(lib[\w.+-]+\.so[\d.]*): cannot open shared object file",
+        "the library {1} is not there, or not on LD_LIBRARY_PATH",
+        "reinstall the package that brings it (pip list | grep nvidia), or put its folder on LD_LIBRARY_PATH",
+    ),
+    (
+        r"Found empty `?transformer-engine`? meta package",
+        "Transformer Engine's metapackage is installed without its parts",
+        TOGETHER,
+    ),
+    (
+        r"Could not find shared object file for Transformer Engine (\w+) lib",
+        "Transformer Engine's {1} library is missing",
+        TOGETHER,
+    ),
+    (
+        r"(?i)(version mismatch|versions? (?:do|does) not match|incompatible version)",
+        "parts of different releases are installed",
+        TOGETHER,
+    ),
+    (
+        r"(GLIBC\w*_[\d.]+|CXXABI_[\d.]+)'? not found",
+        "the system is older than the one it was built on ({1} is missing)",
+        "use a newer container image, or build the package on this system",
+    ),
+    (
+        r"cannot import name '([^']+)' from '([^']+)'",
+        "{2} has no {1} in this release: the packages do not go together",
+        "pip check, then install releases that were made for each other",
+    ),
+    (
+        r"No module named '([^']+)'",
+        "{1} is not installed for this interpreter",
+        "install it there, or name the training environment with --python",
+    ),
+    (
+        r"(?i)driver version is insufficient|driver .*too old",
+        "the NVIDIA driver is too old for this CUDA",
+        "update the driver, or install torch for an older CUDA",
+    ),
+    (
+        r"NVML|libcuda\.so",
+        "the NVIDIA driver cannot be reached",
+        "run on the GPU node, in a container with --gpus all",
+    ),
+)
+
+
+def explain(evidence: Evidence) -> Fault:
+    """The fault behind an import error; where none is known, its own words."""
+    error = evidence.error or {}
+    text = str(error.get("message") or "")
+    version = (evidence.packages or {}).get("transformer_engine", "VERSION")
+    for pattern, cause, fix in _FAULTS:
+        found = re.search(pattern, text)
+        if found is not None:
+            return Fault(_filled(cause, found), fix.replace("{version}", version))
+    first = text.partition("\n")[0][:160] or "no reason is given"
+    return Fault(f"{error.get('type')}: {first}", "run it by hand: python -c 'import " + str(evidence.importing) + "'")
+
+
+def _filled(cause: str, found: re.Match[str]) -> str:
+    for number, group in enumerate(found.groups(), 1):
+        cause = cause.replace(f"{{{number}}}", group or "?")
+    return cause

@@ -1,0 +1,156 @@
+"""FP5xx: torch.compile: torchao needs it, Transformer Engine does not bear it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fp8check.rules.catalog.decided import require_decided
+from fp8check.rules.catalog.fixes import replace, unsafe
+from fp8check.rules.catalog.mending import write
+from fp8check.rules.catalog.parallel import runs_te
+from fp8check.rules.catalog.rule import WARNING, Found, rule
+from fp8check.rules.outcome import Undecided
+from fp8check.rules.outcome.compiled import compiled_by
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fp8check.rules.catalog.context import Asked
+    from fp8check.rules.models import ModelShape
+    from fp8check.rules.outcome import Outcome, Run
+    from fp8check.rules.settings.training import Training
+
+
+def _torchao(outcome: Outcome) -> bool:
+    return outcome.backend is not None and outcome.backend.value == "AO" and outcome.trains_in_fp8 is True
+
+
+@rule(
+    "FP518",
+    "torchao-not-compiled",
+    WARNING,
+    "https://github.com/pytorch/ao/issues/685",
+    "https://github.com/pytorch/ao/blob/v0.13.0/torchao/float8/README.md",
+    'axolotl 0.19.0 utils/schemas/validation.py "torch_compile is strongly recommended for FP8 training"',
+)
+def torchao_not_compiled(run: Run, asked: Asked, outcome: Outcome) -> Iterator[Found]:
+    """torchao without torch.compile: slower than BF16, with more memory.
+
+    Why it hurts: torchao casts in many small kernels, which only torch.compile fuses. Without it FP8 was slower than
+    BF16 at every size that was measured on an H200, 7 to 9 times at 0.5B and 1.5B, and takes half as much memory again.
+
+    Example: `fp8_config: {backend: AO}` and no `torch_compile: true`.
+
+    Write instead: `torch_compile: true` in the training file, or `dynamo_backend: INDUCTOR` under dynamo_config.
+    """
+    require_decided(asked, outcome)
+    if not _torchao(outcome) or compiled_by(run) is not None:
+        return
+    if not run.training.is_huggingface:
+        raise Undecided("whether the script compiles the model itself", "evidence")
+    off = run.training.get("torch_compile")
+    yield Found(
+        "torchao without torch.compile is slower than BF16",
+        off or asked.backend or next(iter(asked.fp8), None),
+        "nothing compiles the model: each cast to FP8 is a kernel of its own",
+        help="write torch_compile: true in the training file",
+        fix=unsafe(write(run.training.top, "torch_compile", True)),
+    )
+
+
+@rule(
+    "FP519",
+    "te-compiled",
+    WARNING,
+    'transformer_engine 2.15.0..2.20.2 pytorch/quantization.py "DelayedScaling is not supported under torch.compile"',
+    'transformer_engine 2.8.0..2.20.2 pytorch/module/linear.py "@no_torch_dynamo()": the graph breaks at each layer',
+)
+def te_compiled(run: Run, outcome: Outcome) -> Iterator[Found]:
+    """torch.compile on a model of Transformer Engine layers.
+
+    Why it hurts: Transformer Engine keeps the compiler out of its layers, so that the graph breaks at each of them:
+    long compilation, nothing gained. From 2.15 on it raises RuntimeError where the compiler traces into FP8 autocast
+    with delayed scaling, which is what Accelerate uses.
+
+    Example: `torch_compile: true` with backend TE.
+
+    Write instead: `torch_compile: false`; or backend AO, which needs the compiler.
+    """
+    compiles = compiled_by(run)
+    if compiles is None or not runs_te(outcome):
+        return
+    raises = outcome.stack.does("transformer_engine", "refuses compiled delayed scaling")
+    in_file = compiles.origin.span is not None
+    flag = in_file and compiles == run.training.get("torch_compile")
+    yield Found(
+        "torch.compile does not go with Transformer Engine",
+        compiles if in_file else None,
+        "the graph breaks at every Transformer Engine layer",
+        notes=("DelayedScaling is not supported under torch.compile: RuntimeError in the first step",)
+        if raises
+        else (),
+        help="do not compile with backend: TE, or use backend: AO",
+        fix=unsafe(replace(compiles, False)) if flag else None,
+    )
+
+
+@rule(
+    "FP520",
+    "torchao-compiled-under-ddp",
+    WARNING,
+    "https://github.com/pytorch/ao/issues/2586",
+    "https://github.com/pytorch/pytorch/issues/158936",
+    "https://github.com/pytorch/ao/issues/1308",
+)
+def torchao_compiled_under_ddp(run: Run, outcome: Outcome) -> Iterator[Found]:
+    """torchao, torch.compile and DDP with a Hugging Face model: the compiler fails.
+
+    Why it hurts: DDP's splitting of the compiled graph and torchao's tensors do not go together: "RuntimeError: val"
+    in the first step. The issue is open; each two of the three work.
+
+    Example: `distributed_type: MULTI_GPU`, backend AO and `torch_compile: true`.
+
+    Write instead: FSDP2 in the place of DDP.
+    """
+    compiles = compiled_by(run)
+    if compiles is None or not _torchao(outcome) or outcome.distributed_type != "MULTI_GPU":
+        return
+    if not run.training.is_huggingface:
+        return  # a model of another kind may work
+    yield Found(
+        "torchao and torch.compile under DDP fail on Hugging Face models",
+        compiles if compiles.origin.span is not None else None,
+        "the compiled step ends with RuntimeError: val",
+        help="use FSDP2 (fsdp_version: 2 with fsdp_cpu_ram_efficient_loading: false)",
+    )
+
+
+@rule(
+    "FP521",
+    "torchao-compiled-experts",
+    WARNING,
+    "https://github.com/pytorch/ao/issues/1200",
+    "https://github.com/pytorch/pytorch/issues/139125",
+)
+def torchao_compiled_experts(run: Run, training: Training, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
+    """torchao and torch.compile on a mixture of experts whose experts are Linear layers (transformers 4).
+
+    Why it hurts: each expert gets another number of tokens in every step. The compiler sees them as dynamic shapes,
+    and torchao's float8 layers fail on those: the issue is open. Numbers that 16 does not divide are refused besides.
+
+    Example: Mixtral with transformers 4.57, backend AO and `torch_compile: true`.
+
+    Write instead: BF16; or transformers 5, where experts are no Linear layers and stay in BF16.
+    """
+    compiles = compiled_by(run)
+    if compiles is None or model.routed is None or not _torchao(outcome):
+        return
+    block = model.block_in(outcome.stack.version("transformers")[0])
+    if not any(".experts." in linear.name for linear in block):
+        return
+    yield Found(
+        "torchao fails to compile experts, whose number of tokens changes in every step",
+        compiles if compiles.origin.span is not None else training.thing("model"),
+        f"{model.routed.number} experts a layer, each of Linear layers with dynamic shapes",
+        help="train it in BF16, or use transformers 5, which leaves experts out of FP8",
+    )

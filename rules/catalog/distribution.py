@@ -1,0 +1,462 @@
+"""FP3xx: how the run is spread over processes: launcher, DeepSpeed's file and training file against each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fp8check.rules.catalog.fixes import replace, safe, unsafe
+from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
+from fp8check.rules.outcome import Undecided
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from fp8check.rules.catalog.context import Asked
+    from fp8check.rules.facts import Gpu
+    from fp8check.rules.outcome import Outcome, Run
+    from fp8check.rules.settings.accelerate import AccelerateConfig
+    from fp8check.rules.settings.launch import Launch
+    from fp8check.rules.settings.training import Training
+    from fp8check.rules.settings.values import Section, Setting
+
+_ON_GPUS = ("MULTI_GPU", "FSDP", "DEEPSPEED", "MEGATRON_LM")
+
+
+@rule(
+    "FP309",
+    "more-processes-than-gpus",
+    ERROR,
+    'accelerate 0.34.0..1.15.0 state.py "device_module.set_device(self.device)": a GPU of its number each',
+    "https://github.com/lich99/ChatGLM-finetune-LoRA/issues/16",
+)
+def more_processes_than_gpus(run: Run, launch: Launch, gpus: Sequence[Gpu], outcome: Outcome) -> Iterator[Found]:
+    """More processes on a machine than it has GPUs.
+
+    Why it hurts: each process takes the GPU of its own number. The last ones find none: "CUDA error: invalid device
+    ordinal". num_processes counts over all machines.
+
+    Example: `num_processes: 8` on a machine with 4 GPUs, or under CUDA_VISIBLE_DEVICES=0,1.
+
+    Write instead: `num_processes: 4`.
+    """
+    del outcome
+    setting, wanted = _processes(run, launch)
+    if wanted is None or not gpus:
+        return
+    visible = run.facts.visible_gpus()
+    if visible is None:
+        raise Undecided("which of the GPUs a process sees", "variables")
+    if wanted <= len(visible):
+        return
+    hidden = len(gpus) - len(visible)
+    yield Found(
+        f"{wanted} processes a machine, and it has {len(visible)} GPU{'' if len(visible) == 1 else 's'}",
+        setting,
+        f"process {len(visible)} finds no GPU: CUDA error: invalid device ordinal",
+        notes=(f"CUDA_VISIBLE_DEVICES hides {hidden} of {len(gpus)}",) if hidden else (),
+        help=f"start at most {len(visible)} a machine",
+    )
+
+
+def _processes(run: Run, launch: Launch) -> tuple[Setting | None, int | None]:
+    """How many processes are started on one machine, and the setting of a file that says so."""
+    if launch.tool == "torchrun":
+        return None, launch.number("nproc_per_node")
+    config = run.config_read
+    asked = config.distributed_type if config is not None else None
+    flags = ("multi_gpu", "use_fsdp", "use_deepspeed", "use_megatron_lm")
+    spread = (asked is not None and asked.value in _ON_GPUS) or any(launch.flag(name) for name in flags)
+    if launch.tool != "accelerate" or launch.flag("cpu") or not spread:
+        return None, None
+    written = config.top.get("num_processes") if config is not None else None
+    number = launch.number("num_processes")
+    if number is not None:
+        written = None
+    elif written is not None and isinstance(written.value, int):
+        number = written.value
+    machines = launch.number("num_machines") or (config.top.value("num_machines") if config is not None else 1)
+    return written, None if number is None else number // machines if isinstance(machines, int) and machines else number
+
+
+@rule(
+    "FP310",
+    "fp8-on-the-cpu",
+    ERROR,
+    'accelerate 0.34.0..1.15.0 utils/launch.py "ACCELERATE_USE_CPU": the training process does not look for a GPU',
+    "ran accelerate 1.15.0, torchao 0.18.0 [executed fp8-on-the-cpu]: device cpu, layers converted, FP8 is emulated",
+)
+def fp8_on_the_cpu(run: Run, launch: Launch, asked: Asked) -> Iterator[Found]:
+    """FP8 is asked for, and the run is told to stay on the CPU.
+
+    Why it hurts: no CPU has FP8 units. Transformer Engine wants CUDA and fails; torchao emulates, many times slower
+    than float32.
+
+    Example: `use_cpu: true` left over from a test, in a file with `mixed_precision: fp8`.
+
+    Write instead: `use_cpu: false`.
+    """
+    config = run.config_read
+    if launch.tool != "accelerate" or not asked.fp8:
+        return
+    written = config.top.get("use_cpu") if config is not None else None
+    kind = config.distributed_type if config is not None else None
+    place = written if written is not None and written.value else None
+    if place is None and kind is not None and kind.value == "MULTI_CPU":
+        place = kind
+    if place is None and not launch.flag("cpu"):
+        return
+    yield Found(
+        "FP8 on the CPU: there it is emulated, or fails",
+        place,
+        "no GPU is used",
+        (Related(asked.fp8[0], "FP8 is asked for here"),) if asked.fp8[0].origin.span is not None else (),
+        () if place is not None else ("the command line says --cpu",),
+        "drop --cpu" if place is None else "write use_cpu: false" if place is written else "write another type",
+        unsafe(replace(place, False)) if place is not None and place is written else None,
+    )
+
+
+@rule(
+    "FP311",
+    "release-cannot-launch-fp8",
+    ERROR,
+    'accelerate 1.4.0 utils/launch.py ".strip(": of a tuple, in every fp8 launch',
+    'accelerate 1.5.2..1.8.1 utils/launch.py "= value[0]": a boolean in the environment of one process',
+    'accelerate 1.9.0..1.15.0 utils/launch.py "= str(value[0])": mended',
+    "ran accelerate 1.8.1 [conformance file-te-1.8]: TypeError: expected str, bytes or os.PathLike object, not bool",
+    "ran accelerate 1.4.0 [conformance file-te-1.4]: AttributeError: 'tuple' object has no attribute 'strip'",
+)
+def release_cannot_launch_fp8(outcome: Outcome, asked: Asked, packages: object) -> Iterator[Found]:
+    """accelerate 1.4 to 1.8 cannot launch FP8: 1.4 at all, 1.5 to 1.8 with one process.
+
+    Why it hurts: `accelerate launch` dies on its own defaults, with a TypeError that names none of your settings.
+
+    Example: `mixed_precision: fp8` and one process, with accelerate 1.8.
+
+    Write instead: accelerate 1.13 or newer.
+    """
+    del packages  # without them the release is not known
+    error = outcome.error
+    if error is None or error.stage != "launch" or any(setting.origin.span is not None for setting in error.because):
+        return
+    if not error.message.startswith("expected str, bytes") and not error.message.endswith("no attribute 'strip'"):
+        return
+    yield Found(
+        f"{outcome.stack.name('accelerate')} cannot launch this FP8 run",
+        asked.fp8[0] if asked.fp8 else None,
+        f"accelerate launch raises {error.type}: {error.message}",
+        notes=("it is the release: your settings are not the cause",),
+        help="upgrade accelerate to 1.13 or newer",
+    )
+
+
+@rule(
+    "FP312",
+    "precision-beside-deepspeed-file",
+    ERROR,
+    'accelerate 0.34.0..1.15.0 utils/dataclasses.py "When using `deepspeed_config_file`, the following": raised',
+    'accelerate 0.34.0..1.15.0 commands/launch.py "mp_from_config_flag": only a precision from the file counts',
+)
+def precision_beside_deepspeed_file(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[Found]:
+    """`mixed_precision` in an Accelerate file that also names a DeepSpeed file.
+
+    Why it hurts: Accelerator() raises ValueError, with fp8 as with bf16. DeepSpeed's file has no FP8; only the command
+    line can ask for it.
+
+    Example: `mixed_precision: fp8` and `deepspeed_config_file: ds.json`.
+
+    Write instead: delete the line, and start with `accelerate launch --mixed_precision fp8`.
+    """
+    error = outcome.error
+    if error is None or not error.message.startswith("When using `deepspeed_config_file`"):
+        return
+    yield Found(
+        "mixed_precision cannot stand beside deepspeed_config_file",
+        accelerate.mixed_precision,
+        f"Accelerator() raises {error.type}: {error.message}",
+        (Related(accelerate.deepspeed.get("deepspeed_config_file"), "because of this"),),
+        help="delete this line, and start with accelerate launch --mixed_precision fp8",
+    )
+
+
+@rule(
+    "FP313",
+    "deepspeed-fp16-against-fp8",
+    ERROR,
+    'accelerate 0.34.0..1.15.0 utils/dataclasses.py "arg cannot be set to `": ValueError',
+    "ran accelerate 1.15.0, deepspeed 0.19.8 [executed deepspeed-fp16-against-fp8]: ValueError",
+)
+def deepspeed_fp16_against_fp8(outcome: Outcome) -> Iterator[Found]:
+    """`fp16` is enabled in the DeepSpeed file of a run that asks for fp8 or bf16.
+
+    Why it hurts: Accelerator() raises ValueError. Under DeepSpeed fp8 rests on bf16.
+
+    Example: `"fp16": {"enabled": true}` with `mixed_precision: fp8`.
+
+    Write instead: `"fp16": {"enabled": false}`, `"bf16": {"enabled": true}`.
+    """
+    error = outcome.error
+    if error is None or not error.message.startswith("`--mixed_precision` arg cannot be set"):
+        return
+    precision, written = error.because
+    other = "bf16" if precision.value == "fp16" else "fp16"
+    yield Found(
+        f"DeepSpeed's {other} against mixed_precision {precision.value}",
+        written,
+        f"Accelerator() raises ValueError: cannot be {precision.value} when {other} is set here",
+        (Related(precision, "asked for here"),) if precision.origin.span is not None else (),
+        () if precision.origin.span is not None else (f"{precision.value} comes from {precision.origin.describe()}",),
+        "write false here",
+        unsafe(replace(written, False)),
+    )
+
+
+@rule(
+    "FP314",
+    "deepspeed-wants-bf16",
+    ERROR,
+    'transformers 4.45.2..5.23.0 integrations/deepspeed.py "Please correct the following DeepSpeed config": raised',
+    "ran transformers 5.23.0, deepspeed 0.19.8 [conformance deepspeed1-TE-plain-1.15-deepspeed]: ValueError",
+)
+def deepspeed_wants_bf16(training: Training, outcome: Outcome) -> Iterator[Found]:
+    """DeepSpeed is set to bf16, the training file is not: the Trainer refuses the pair.
+
+    Why it hurts: FP8 wants no bf16 in the training file (FP101), DeepSpeed wants it there. With fp8 from the launcher,
+    Accelerate switches DeepSpeed's bf16 on by itself, so that a file without `bf16: true` cannot start.
+
+    Example: `distributed_type: DEEPSPEED` and `mixed_precision: fp8`, with no bf16 in the training file.
+
+    Write instead: `bf16: true`, which starts and runs the default recipe (FP205); or FSDP.
+    """
+    error = outcome.error
+    if error is None or not error.message.startswith("Please correct the following DeepSpeed config values"):
+        return
+    fp8 = next((one for one in error.because if one.origin.span is not None), None)
+    place = training.get("bf16") or fp8
+    yield Found(
+        "DeepSpeed runs in bf16, and the training file does not say so",
+        place,
+        "the Trainer raises ValueError: ds bf16.enabled=True vs hf bf16=False",
+        (Related(fp8, "this switches DeepSpeed's bf16 on"),) if place != fp8 else (),
+        help="write bf16: true (FP8 then runs with the default recipe, see FP205), or use FSDP",
+    )
+
+
+@rule(
+    "FP315",
+    "deepspeed-auto-is-float32",
+    ERROR,
+    "ran transformers 5.23.0, deepspeed 0.19.8 [executed deepspeed-auto-is-float32]: bf16.enabled is False, with fp8",
+    'transformers 4.45.2..5.23.0 integrations/deepspeed.py "bf16.enabled": `auto` becomes the bf16 of the arguments',
+)
+def deepspeed_auto_is_float32(
+    training: Training, deepspeed: Section, asked: Asked, outcome: Outcome
+) -> Iterator[Found]:
+    """`"bf16": {"enabled": "auto"}` in DeepSpeed's file, and no bf16 in the training file: DeepSpeed holds float32.
+
+    Why it hurts: the Trainer fills `auto` with its own bf16 before Accelerate sees it. Without bf16, as FP8 wants it,
+    weights, gradients and communication are float32: twice the memory, and slow.
+
+    Example: the usual ZeRO file with `auto` everywhere, with `mixed_precision: fp8`.
+
+    Write instead: `bf16: true` in the training file, with the default recipe (FP205); or FSDP.
+    """
+    written = deepspeed.section("bf16").get("enabled")
+    named = training.thing("deepspeed")
+    if written is None or written.value != "auto" or named is None or not named.value or not asked.fp8:
+        return
+    if training.on("bf16") or training.on("fp16") or outcome.error is not None:
+        return
+    yield Found(
+        "auto becomes false: DeepSpeed will hold this run in float32",
+        written,
+        "the Trainer fills it with its own bf16, which is off",
+        (Related(asked.fp8[0], "FP8 is asked for here"),),
+        help="write bf16: true in the training file (FP8 then runs with the default recipe, see FP205), or use FSDP",
+    )
+
+
+@rule(
+    "FP316",
+    "two-deepspeed-files",
+    WARNING,
+    'transformers 4.45.2..5.23.0 training_args.py "HfTrainerDeepSpeedConfig(self.deepspeed)": the training file wins',
+    'accelerate 0.34.0..1.15.0 utils/dataclasses.py "if self.hf_ds_config is None": the other is read only without it',
+)
+def two_deepspeed_files(training: Training, accelerate: AccelerateConfig) -> Iterator[Found]:
+    """The training file and the Accelerate file name two different DeepSpeed files.
+
+    Why it hurts: the Trainer takes that of the training file. The other one is read by nobody.
+
+    Example: `deepspeed: ds_z3.json` in the training file, `deepspeed_config_file: ds_z2.json` in the Accelerate file.
+
+    Write instead: one of them.
+    """
+    own = training.thing("deepspeed")
+    other = accelerate.deepspeed.get("deepspeed_config_file")
+    if own is None or other is None or not isinstance(own.value, str) or not isinstance(other.value, str):
+        return
+    if own.value.rpartition("/")[2] == other.value.rpartition("/")[2] or other.value == "none":
+        return
+    yield Found(
+        f"two DeepSpeed files: {other.value} is not read",
+        other,
+        "the Trainer takes the one that the training file names",
+        (Related(own, "this one counts"),),
+        help="delete one of the two",
+    )
+
+
+@rule(
+    "FP317",
+    "two-distributions",
+    ERROR,
+    'accelerate 0.34.0..1.15.0 commands/launch.py "You can only use one of `--cpu`, `--multi_gpu`": ValueError',
+    'transformers 4.45.2..5.23.0 trainer.py "together with --deepspeed is not possible": ValueError',
+    "ran accelerate 1.15.0 [executed two-distributions]: ValueError",
+)
+def two_distributions(outcome: Outcome) -> Iterator[Found]:
+    """FSDP and DeepSpeed at once, or two of the launcher's flags for the kind of run.
+
+    Why it hurts: the launcher or the Trainer raises ValueError.
+
+    Example: `fsdp: full_shard` and `deepspeed: ds.json` in one training file; or `--use_fsdp --use_deepspeed`.
+
+    Write instead: one of them.
+    """
+    error = outcome.error
+    if error is None or not error.message.startswith(("You can only use one of `--cpu`", "Using --fsdp xxx together")):
+        return
+    places = [setting for setting in error.because if setting.origin.span is not None]
+    words = " and ".join(setting.origin.describe() for setting in error.because)
+    yield Found(
+        "two ways to spread one run",
+        places[0] if places else None,
+        f"{error.type}: {error.message}",
+        tuple(Related(place, "and this one") for place in places[1:]),
+        () if places else (words,),
+        "keep one of them",
+    )
+
+
+@rule(
+    "FP321",
+    "gpu-ids-overwrite-visible-devices",
+    WARNING,
+    'accelerate 0.34.0..1.15.0 utils/launch.py "CUDA_VISIBLE_DEVICES": written from gpu_ids',
+    "ran accelerate 1.15.0 [executed gpu-ids-overwrite-visible-devices]: 3 in the shell, 0 in the training process",
+)
+def gpu_ids_overwrite_visible_devices(run: Run, launch: Launch, variables: Mapping[str, str]) -> Iterator[Found]:
+    """gpu_ids of the launcher overwrites the CUDA_VISIBLE_DEVICES of the shell.
+
+    Why it hurts: the run goes to other GPUs than those that the queue or the shell gave it; on a mixed machine to one
+    without FP8.
+
+    Example: `gpu_ids: 0` in the file, and `CUDA_VISIBLE_DEVICES=3` in the shell.
+
+    Write instead: `gpu_ids: all`.
+    """
+    config = run.config_read
+    written = config.top.get("gpu_ids") if config is not None else None
+    flag = launch.flag("gpu_ids")
+    ids = str(flag if flag is not None else written.value if written is not None else "all")
+    visible = variables.get("CUDA_VISIBLE_DEVICES")
+    if launch.tool != "accelerate" or visible is None or ids in ("all", "None", visible):
+        return
+    yield Found(
+        f"gpu_ids overwrites CUDA_VISIBLE_DEVICES={visible}",
+        written if flag is None else None,
+        f"the training process gets CUDA_VISIBLE_DEVICES={ids}",
+        help="write gpu_ids: all" if flag is None else "drop --gpu_ids",
+        fix=unsafe(replace(written, "all")) if flag is None and written is not None else None,
+    )
+
+
+@rule(
+    "FP327",
+    "one-gpu-id-for-many",
+    ERROR,
+    'accelerate 0.34.0..1.15.0 commands/launch.py "Less than two GPU ids were configured": ValueError',
+    "ran accelerate 1.15.0 [executed one-gpu-id-for-many]: ValueError",
+)
+def one_gpu_id_for_many(outcome: Outcome) -> Iterator[Found]:
+    """`distributed_type: MULTI_GPU` with one GPU in gpu_ids.
+
+    Why it hurts: the launcher raises ValueError before it starts anything.
+
+    Example: `gpu_ids: '0'` with `distributed_type: MULTI_GPU`.
+
+    Write instead: `gpu_ids: all`, or `distributed_type: 'NO'`.
+    """
+    error = outcome.error
+    if error is None or not error.message.startswith("Less than two GPU ids"):
+        return
+    ids, kind = error.because
+    yield Found(
+        f"one GPU in gpu_ids, and distributed_type is {kind.value}",
+        ids,
+        "accelerate launch raises ValueError: less than two GPU ids were configured",
+        (Related(kind, "this wants two"),),
+        help="write gpu_ids: all",
+        fix=unsafe(replace(ids, "all")),
+    )
+
+
+@rule(
+    "FP328",
+    "processes-not-named",
+    ERROR,
+    'accelerate 0.34.0..1.15.0 commands/launch.py "You need to manually pass in `--num_processes`": ValueError',
+    "ran accelerate 1.15.0 [executed processes-not-named]: ValueError",
+)
+def processes_not_named(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[Found]:
+    """An Accelerate file for more than one process that does not say how many.
+
+    Why it hurts: the launcher does not count GPUs where it has a file; it raises ValueError.
+
+    Example: `distributed_type: FSDP` with no num_processes, started without --num_processes.
+
+    Write instead: `num_processes: 8`.
+    """
+    error = outcome.error
+    kind = accelerate.distributed_type
+    if error is None or kind is None or not error.message.startswith("You need to manually pass in `--num_processes`"):
+        return
+    if kind.value is False:
+        return  # an unquoted NO: FP901
+    yield Found(
+        f"distributed_type {kind.value}, and nobody says how many processes",
+        kind,
+        f"accelerate launch raises {error.type}: {error.message}",
+        help="write num_processes: N, the number of all GPUs of the run",
+    )
+
+
+@rule(
+    "FP329",
+    "number-for-gpu-ids",
+    ERROR,
+    'accelerate 0.34.0..1.15.0 commands/launch.py "args.gpu_ids.split(": of whatever the file holds',
+    "ran accelerate 1.15.0 [executed number-for-gpu-ids]: AttributeError: 'int' object has no attribute 'split'",
+)
+def number_for_gpu_ids(outcome: Outcome) -> Iterator[Found]:
+    """`gpu_ids: 0` without quotes: a number, where the launcher wants text.
+
+    Why it hurts: the launcher ends with AttributeError. Two of them (`0,1`) are text to YAML, and work.
+
+    Example: `gpu_ids: 0`.
+
+    Write instead: `gpu_ids: '0'`.
+    """
+    error = outcome.error
+    if error is None or not error.message.endswith("has no attribute 'split'"):
+        return
+    ids = error.because[0]
+    number = isinstance(ids.value, int)
+    yield Found(
+        "gpu_ids is a number, not text" if number else "gpu_ids is a list, not text",
+        ids,
+        f"accelerate launch raises AttributeError: {error.message}",
+        help=f"write gpu_ids: '{ids.value}'" if number else "write gpu_ids: 0,1",
+        fix=safe(replace(ids, str(ids.value))) if number else None,
+    )

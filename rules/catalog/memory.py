@@ -1,0 +1,141 @@
+"""FP4xx: whether weights, gradients and optimizer states fit, which FP8 does not make smaller."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fp8check.rules.catalog.decided import require_gpus
+from fp8check.rules.catalog.parallel import runs_te
+from fp8check.rules.catalog.rule import ERROR, WARNING, Found, rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fp8check.rules.catalog.context import Asked
+    from fp8check.rules.facts import Facts
+    from fp8check.rules.models import ModelShape
+    from fp8check.rules.outcome import Outcome
+    from fp8check.rules.settings.training import Training
+
+MIB = 1024**2
+# Bytes for each parameter at the very least: weight and gradient in BF16, and AdamW's two states in BF16.
+SMALLEST = 8
+# What Transformer Engine's FP8 weights and their transposes add: 1.6 bytes were measured at 7B, two are held.
+FP8_COPIES = 2
+# Optimizers that keep two states of the weights' own type.
+_ADAMW = ("adamw_torch", "adamw_torch_fused")
+
+
+@rule(
+    "FP414",
+    "does-not-fit",
+    ERROR,
+    "measured NVIDIA H200 [docs/evidence/h200-speed.jsonl]: the peak in FP8 is above that in BF16 at every size",
+    "https://github.com/NVIDIA/TransformerEngine/issues/1429",
+    "https://huggingface.co/docs/transformers/model_memory_anatomy",
+)
+def does_not_fit(
+    training: Training, asked: Asked, model: ModelShape, facts: Facts, outcome: Outcome
+) -> Iterator[Found]:
+    """Weights, gradients and AdamW's states alone need more memory than the GPU has; FP8 does not change that.
+
+    Why it hurts: FP8 training saves no memory for these. The weights stay in BF16, and Transformer Engine keeps FP8
+    copies beside them. Eight bytes for each parameter are the least that full fine-tuning with AdamW takes on one GPU.
+
+    Example: full fine-tuning of a 14B model (110 GiB) on one 80 GB H100.
+
+    Write instead: FSDP2 or DeepSpeed ZeRO over several GPUs, or LoRA.
+    """
+    needed = _needed(training, asked, model, facts, outcome)
+    if needed is None:
+        return
+    memory, name = max(((gpu.memory_mib or 0, gpu.name) for gpu in require_gpus(facts)), default=(0, ""))
+    if memory == 0 or needed <= memory:
+        return
+    yield Found(
+        f"the run does not fit: it needs {needed / 1024:,.0f} GiB before the first activation",
+        training.thing("model"),
+        f"{name} has {memory / 1024:,.0f} GiB",
+        notes=(
+            f"{model.parameters / 1e9:.1f}B parameters, 8 bytes each: BF16 weight and gradient, two states of AdamW",
+            "FP8 training saves nothing of these",
+        ),
+        help="shard it with FSDP2 or DeepSpeed ZeRO over several GPUs, or train LoRA",
+    )
+
+
+@rule(
+    "FP415",
+    "fp8-copies-do-not-fit",
+    WARNING,
+    "measured NVIDIA H200 [docs/evidence/h200-speed.jsonl]: two 7B layers peak 0.7 GiB higher in FP8 than in BF16",
+    "https://github.com/NVIDIA/TransformerEngine/issues/1429",
+    "https://github.com/NVIDIA/TransformerEngine/issues/257",
+)
+def fp8_copies_do_not_fit(
+    training: Training, asked: Asked, model: ModelShape, facts: Facts, outcome: Outcome
+) -> Iterator[Found]:
+    """The run fits in BF16 and not in FP8: Transformer Engine's FP8 copies of the weights come on top.
+
+    Why it hurts: people expect FP8 to need less memory, and it needs more: the BF16 weights stay, an FP8 copy and its
+    transpose come beside them, about two bytes for each parameter. The run that just fitted ends out of memory.
+
+    Example: full fine-tuning of a 9B model on one 80 GB H100 with backend TE.
+
+    Write instead: backend AO with torch.compile, which keeps no copies; or shard the run.
+    """
+    needed = _needed(training, asked, model, facts, outcome)
+    if needed is None or not runs_te(outcome):
+        return
+    memory = max((gpu.memory_mib or 0 for gpu in require_gpus(facts)), default=0)
+    if memory < needed or memory >= needed + FP8_COPIES * model.parameters / MIB:
+        return  # with room for copies of all parameters there is room for those of the layers
+    copies = FP8_COPIES * model.linear_parameters / MIB
+    if memory >= needed + copies:
+        return
+    yield Found(
+        f"FP8 needs {copies / 1024:,.0f} GiB more than BF16, and they are not there",
+        training.thing("model"),
+        f"{needed / 1024:,.0f} GiB in BF16, {(needed + copies) / 1024:,.0f} GiB with the FP8 copies, "
+        f"{memory / 1024:,.0f} GiB on the GPU",
+        notes=("activations come on top in either case",),
+        help="use backend: AO with torch_compile: true, which keeps no copies, or shard the run over several GPUs",
+    )
+
+
+def _needed(training: Training, asked: Asked, model: ModelShape, facts: Facts, outcome: Outcome) -> float | None:
+    """MiB that the run needs on each GPU before the first activation, at the least; None where it may be less."""
+    if not asked.fp8 or not _trains_all(training) or model.quantization is not None:
+        return None
+    if outcome.distributed_type not in ("NO", "MULTI_GPU"):
+        return None
+    if outcome.distributed_type == "NO" and len(require_gpus(facts)) > 1:
+        return None  # device_map may spread it over the GPUs
+    return SMALLEST * model.parameters / MIB
+
+
+# What makes less of the weights, of the optimizer's states, or of what of them lies on one GPU.
+_SAVERS = {
+    "llamafactory": (
+        "use_galore",
+        "use_badam",
+        "use_apollo",
+        "use_adam_mini",
+        "use_muon",
+        "use_kt",
+        "quantization_bit",
+    ),
+    "trl": ("use_peft", "load_in_4bit", "load_in_8bit"),
+    "axolotl": ("adapter", "fsdp", "fsdp_config", "fsdp_version", "unfrozen_parameters", "load_in_8bit"),
+}
+
+
+def _trains_all(training: Training) -> bool:
+    """Whether all weights are trained with two states of AdamW each; a script's own settings are not known."""
+    savers = _SAVERS.get(training.trainer)
+    if savers is None or any(training.on(name) for name in savers):
+        return False
+    if training.trainer == "llamafactory" and training.value("finetuning_type") != "full":
+        return False
+    key = "optimizer" if training.trainer == "axolotl" else "optim"
+    return training.value(key, "adamw_torch") in _ADAMW

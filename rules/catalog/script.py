@@ -1,0 +1,224 @@
+"""Rules about the training script itself: what it passes to Accelerate, and in which order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fp8check.rules.catalog.needs import settled
+from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
+from fp8check.rules.outcome.run import model_prepared_alone, models_in
+from fp8check.rules.settings.script import READERS, Unevaluated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fp8check.rules.outcome import Outcome
+    from fp8check.rules.settings.script import ScriptSource
+
+
+@rule(
+    "FP227",
+    "filter-filters-nothing",
+    WARNING,
+    'accelerate 1.4.0..1.15.0 utils/ao.py "def filter_first_and_last_linear_layers": it looks inside one layer',
+    "ran accelerate 1.15.0, torchao 0.18.0 [executed filter-filters-nothing]: all of three layers are converted",
+)
+def filter_filters_nothing(script: ScriptSource) -> Iterator[Found]:
+    """Accelerate's own `filter_first_and_last_linear_layers` excludes no layer when it is passed to a recipe.
+
+    Why it hurts: torchao calls it with one layer at a time, and it looks for the first and the last layer inside that
+    one. The first layer and the head are converted, too. Left out, Accelerate excludes them by itself.
+
+    Example: `AORecipeKwargs(module_filter_func=filter_first_and_last_linear_layers)`.
+
+    Write instead: `AORecipeKwargs()`.
+    """
+    for call in script.named("AORecipeKwargs"):
+        passed = call.keywords.get("module_filter_func")
+        if passed is None or not isinstance(passed.value, Unevaluated):
+            continue
+        if passed.value.text.rpartition(".")[2] != "filter_first_and_last_linear_layers":
+            continue
+        yield Found(
+            "filter_first_and_last_linear_layers excludes no layer",
+            passed,
+            "torchao calls it with one layer at a time: first layer and head are converted, too",
+            help="leave module_filter_func out: Accelerate then excludes both by itself",
+        )
+
+
+# Keywords that stand in documentation and posts, and what the classes call them.
+_OF_DELAYED_SCALING = {
+    "amax_history_length": "amax_history_len",
+    "amax_compute_algorithm": "amax_compute_algo",
+    "format": "fp8_format",
+}
+_WRONG = {
+    "Accelerator": {"kwarg_handlers": "kwargs_handlers", "kwargs_handler": "kwargs_handlers"},
+    "TERecipeKwargs": _OF_DELAYED_SCALING,
+    "MSAMPRecipeKwargs": {"optimization_level": "opt_level"},
+    "FP8RecipeKwargs": {"optimization_level": "opt_level", **_OF_DELAYED_SCALING},
+}
+
+
+@rule(
+    "FP233",
+    "two-models-prepared",
+    ERROR,
+    'accelerate 0.34.0..1.15.0 accelerator.py "You can\'t use multiple models (": ValueError with Transformer Engine',
+)
+def two_models_prepared(script: ScriptSource, outcome: Outcome) -> Iterator[Found]:
+    """The script gives two models to one prepare(), with Transformer Engine.
+
+    Why it hurts: Accelerate maps one optimizer to one converted model, and raises ValueError. DPO with a reference
+    model, distillation and GANs come to it.
+
+    Example: `accelerator.prepare(model, ref_model, optimizer)`.
+
+    Write instead: backend AO; or prepare the model that trains alone with its optimizer, and leave the other as it is.
+    """
+    call = next((one for one in script.prepares if len(models_in(one)) > 1), None)
+    if call is None:
+        return
+    settled(outcome)
+    error = outcome.error
+    if error is None or not error.message.startswith("You can't use multiple models"):
+        return
+    yield Found(
+        f"{' and '.join(models_in(call))} are prepared together",
+        call.span,
+        f"{error.type}: {error.message}",
+        help="prepare only the model that trains, with its optimizer; or use backend: AO",
+    )
+
+
+@rule(
+    "FP323",
+    "wrong-keyword",
+    ERROR,
+    'accelerate 0.34.0..1.15.0 accelerator.py "kwargs_handlers" !"kwarg_handlers": the name of the argument',
+    "ran accelerate 1.15.0 [executed wrong-keyword]: TypeError, unexpected keyword argument 'kwarg_handlers'",
+    "ran accelerate 1.15.0 [executed wrong-keyword-of-recipe]: TypeError, 'optimization_level'",
+)
+def wrong_keyword(script: ScriptSource) -> Iterator[Found]:
+    """A keyword of Accelerate's documentation that its classes do not have.
+
+    Why it hurts: TypeError, when the Accelerator or its recipe is made.
+
+    Example: `Accelerator(kwarg_handlers=[...])`, `FP8RecipeKwargs(optimization_level="O2")`.
+
+    Write instead: `kwargs_handlers`, `opt_level`.
+    """
+    for call in script.named(*_WRONG):
+        for wrong, right in _WRONG[call.name].items():
+            setting = call.keywords.get(wrong)
+            if setting is None:
+                continue
+            yield Found(
+                f"{call.name} has no {wrong}",
+                setting,
+                f"TypeError: unexpected keyword argument {wrong!r}",
+                help=f"write {right}",
+            )
+
+
+@rule(
+    "FP324",
+    "model-prepared-alone",
+    ERROR,
+    'accelerate 0.34.0..1.15.0 accelerator.py "You must pass a model and an optimizer together": ValueError',
+    "ran accelerate 1.15.0 [conformance script-model-only-te-1.15]: ValueError in prepare()",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl model-only]: ValueError in prepare()",
+    "https://github.com/kohya-ss/sd-scripts/issues/2176",
+)
+def model_prepared_without_optimizer(script: ScriptSource, outcome: Outcome) -> Iterator[Found]:
+    """The script prepares the model in one call and the optimizer in another, or the model alone.
+
+    Why it hurts: Transformer Engine's layers have new weights, and Accelerate maps the optimizer to them in the same
+    call only. Alone, prepare() raises ValueError; so does a run that only evaluates. FSDP2 wants both together, too.
+
+    Example: `model = accelerator.prepare(model)`, then `optimizer = accelerator.prepare(optimizer)`.
+
+    Write instead: `model, optimizer = accelerator.prepare(model, optimizer)`.
+    """
+    call = model_prepared_alone(script)
+    if call is None:
+        return
+    settled(outcome)
+    error = outcome.error
+    if error is None or "together" not in error.message:
+        return
+    others = [one for one in script.prepares if any("opt" in name.lower() for name in one.positional or ())]
+    yield Found(
+        "the model is prepared without its optimizer",
+        call.span,
+        f"{error.type}: {error.message}",
+        tuple(Related(one.span, "the optimizer is prepared here") for one in others),
+        help="prepare both in one call: accelerator.prepare(model, optimizer, ...)",
+    )
+
+
+@rule(
+    "FP325",
+    "environment-set-too-late",
+    ERROR,
+    'accelerate 0.34.0..1.15.0 state.py "parse_choice_from_env(": read when the state is made, once',
+    "ran accelerate 1.15.0 [executed environment-set-too-late]: mixed_precision no",
+)
+def environment_set_too_late(script: ScriptSource) -> Iterator[Found]:
+    """The script sets a variable of Accelerate after what reads it.
+
+    Why it hurts: Accelerator() and TrainingArguments read the environment once. Later it counts for nobody.
+
+    Example: `accelerator = Accelerator()`, and below it `os.environ["ACCELERATE_MIXED_PRECISION"] = "fp8"`.
+
+    Write instead: the assignment above; better, `Accelerator(mixed_precision="fp8")`.
+    """
+    for one in script.assigned:
+        readers = [call for call in script.named(*READERS) if script.before(one, call) is False]
+        if not one.name.startswith("ACCELERATE_") or not readers:
+            continue
+        if any(script.before(one, call) is not False for call in script.named(*READERS)):
+            continue  # another reader may come after it
+        yield Found(
+            f"{one.name} is set too late",
+            one.span,
+            "nothing reads it after this line",
+            (Related(readers[0].span, "the environment was read here"),),
+            help="move it above, or pass mixed_precision to Accelerator()",
+        )
+
+
+@rule(
+    "FP326",
+    "never-in-training-mode",
+    WARNING,
+    'accelerate 1.0.1..1.15.0 utils/transformer_engine.py "self.training": FP8 autocast is on in training mode only',
+    'transformers 4.45.2..5.23.0 modeling_utils.py "model.eval()": from_pretrained leaves a model in evaluation mode',
+)
+def never_in_training_mode(script: ScriptSource, outcome: Outcome) -> Iterator[Found]:
+    """A script that loads its model with from_pretrained and never calls model.train().
+
+    Why it hurts: from_pretrained leaves the model in evaluation mode, where Accelerate keeps Transformer Engine's FP8
+    autocast off. The layers are converted and every GEMM runs in BF16; dropout is off as well.
+
+    Example: `model = AutoModel.from_pretrained(...)` and a loop of your own without `model.train()`.
+
+    Write instead: `model.train()` before the loop.
+    """
+    loads = [(call, script.text[call.span.start : call.span.end]) for call in script.named("from_pretrained")]
+    models = [call for call, called in loads if "Model" in called or "For" in called]
+    if script.accelerator is None or not models or script.named("train"):
+        return
+    settled(outcome)
+    if outcome.backend is None or outcome.backend.value != "TE" or not outcome.prepared.autocast:
+        return
+    eval_too = (outcome.accelerator.recipe or {}).get("use_autocast_during_eval") if outcome.accelerator else None
+    if eval_too is not None and eval_too.value:
+        return
+    yield Found(
+        "the model is never put into training mode: no GEMM will run in FP8",
+        models[0].span,
+        "from_pretrained leaves it in evaluation mode",
+        help="call model.train() before the loop",
+    )

@@ -1,0 +1,191 @@
+"""FP4xx: the tokens of a micro-batch, by which FP8 GEMMs want to be divisible."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fp8check.rules.catalog.fixes import replace, unsafe
+from fp8check.rules.catalog.mending import write
+from fp8check.rules.catalog.parallel import runs_te
+from fp8check.rules.catalog.rule import ERROR, WARNING, Found, rule
+from fp8check.rules.outcome import Undecided
+from fp8check.rules.outcome.tokens import ALIGNMENT, BLOCK, HALF, TN_ONLY, batch_tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fp8check.rules.catalog.context import Asked
+    from fp8check.rules.outcome import Outcome, Run
+    from fp8check.rules.settings.training import Training
+
+_HELP = "make micro-batch x sequence length divisible by 16"
+
+
+@rule(
+    "FP405",
+    "tokens-not-divisible",
+    ERROR,
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl batch-24-te]: 24 tokens end in the backward GEMM",
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl batch-5-te]: 35 tokens end in the forward pass",
+    'llamafactory 0.9.4..0.9.5 hparams/data_args.py "self.cutoff_len -= 1": only the packing of sft makes up for it',
+    "https://github.com/NVIDIA/TransformerEngine/issues/1422",
+)
+def tokens_not_divisible(run: Run, training: Training, outcome: Outcome) -> Iterator[Found]:
+    """Every batch has a number of tokens that Transformer Engine's FP8 GEMMs refuse.
+
+    Why it hurts: 8 has to divide the tokens of a micro-batch, and on Hopper and Ada 16 has to, because the backward
+    pass has them as the inner dimension of a GEMM. The first step fails; one that 8 divides passes the forward pass
+    and fails in the backward pass.
+
+    Example: LLaMA-Factory's `stage: pt` with `packing: true` and `cutoff_len: 2048`: packing takes one token off each
+    block.
+
+    Write instead: a micro-batch and a length whose product 16 divides.
+    """
+    tokens = batch_tokens(run)
+    if tokens is None or tokens.exact is None or not runs_te(outcome) or tokens.exact % ALIGNMENT == 0:
+        return
+    by = HALF
+    if tokens.exact % HALF == 0:
+        seen = run.facts.visible_gpus()
+        if not seen:
+            raise Undecided("the GPU: on Hopper and Ada 16 has to divide the tokens, elsewhere 8", "gpus")
+        if seen[0].compute_capability not in TN_ONLY:
+            return
+        by = ALIGNMENT
+    yield Found(
+        f"{tokens.exact:,} tokens in a batch: {by} does not divide them",
+        tokens.place or training.thing("micro_batch") or training.thing("model"),
+        f"{tokens.why}: the first {'forward' if by == HALF else 'backward'} GEMM in FP8 fails",
+        help=_HELP,
+    )
+
+
+@rule(
+    "FP406",
+    "tokens-vary",
+    WARNING,
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl batch-5-te]: 35 tokens end in the forward pass",
+    'trl 0.21.0..1.16.0 trainer/sft_config.py "pad_to_multiple_of": unset by default',
+    'llamafactory 0.9.4..0.9.5 train/sft/workflow.py "pad_to_multiple_of=8"',
+    "https://github.com/NVIDIA/TransformerEngine/issues/1571",
+)
+def tokens_vary(run: Run, training: Training, outcome: Outcome) -> Iterator[Found]:
+    """The number of tokens varies from batch to batch, and Transformer Engine refuses most numbers.
+
+    Why it hurts: batches are padded to their longest sequence, so that whether 16 divides their tokens is chance. The
+    run fails at the first batch that is unlucky, minutes or hours after the start.
+
+    Example: TRL with `per_device_train_batch_size: 4` and no `pad_to_multiple_of`.
+
+    Write instead: `pad_to_multiple_of: 16` in TRL; in LLaMA-Factory, which pads to 8, an even micro-batch.
+    """
+    tokens = batch_tokens(run)
+    if not runs_te(outcome) or (tokens is not None and tokens.exact is not None):
+        return
+    by = _wanted(run, outcome)
+    if tokens is None:
+        if training.trainer == "transformers" and (training.micro_batch or 1) % by:
+            raise Undecided("how the training script pads its batches", "evidence")
+        return
+    if tokens.divisor % by == 0:
+        return
+    trl = training.trainer == "trl"
+    yield Found(
+        f"the tokens of a batch vary, and {by} need not divide them",
+        tokens.place or training.thing("model"),
+        f"{tokens.why}: {tokens.divisor} always divides their number, no more",
+        help=f"write pad_to_multiple_of: {by}" if trl else f"use a micro-batch that {by // HALF} divides",
+        fix=unsafe(write(training.top, "pad_to_multiple_of", by)) if trl else None,
+    )
+
+
+@rule(
+    "FP407",
+    "ragged-last-batch",
+    WARNING,
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl batch-24-te]: 24 tokens end in the backward GEMM",
+    'transformers 4.57.1..5.23.0 training_args.py "dataloader_drop_last": false by default',
+    'accelerate 1.0.1..1.15.0 data_loader.py "even_batches": on by default, several processes fill the last batch up',
+    "https://github.com/NVIDIA/TransformerEngine/issues/1571",
+)
+def ragged_last_batch(run: Run, training: Training, outcome: Outcome) -> Iterator[Found]:
+    """The last batch of an epoch may hold fewer sequences, and then its tokens are refused.
+
+    Why it hurts: all goes well until the end of the first epoch. Then the data set's remainder makes a smaller batch,
+    16 no longer divides its tokens, and the run ends there. (With several processes Accelerate fills the batch up.)
+
+    Example: LLaMA-Factory with `per_device_train_batch_size: 2`, which pads sequences to a multiple of 8, on one GPU.
+
+    Write instead: `dataloader_drop_last: true`.
+    """
+    tokens = batch_tokens(run)
+    if tokens is None or training.on("dataloader_drop_last") or not runs_te(outcome) or not _one_process(run, outcome):
+        return
+    by = _wanted(run, outcome)
+    if tokens.divisor % by or tokens.last % by == 0:
+        return
+    yield Found(
+        "the last batch of an epoch may have a number of tokens that FP8 GEMMs refuse",
+        training.get("dataloader_drop_last") or training.thing("micro_batch") or training.thing("model"),
+        f"a batch of one sequence: {tokens.last:,} always divides its tokens, {by} need not",
+        help="write dataloader_drop_last: true",
+        fix=unsafe(write(training.top, "dataloader_drop_last", True)),
+    )
+
+
+def _wanted(run: Run, outcome: Outcome) -> int:
+    """What has to divide the tokens: 32 for MXFP8; else 16, but 8 where every GPU is of compute capability 10.x."""
+    recipe = outcome.prepared.recipe or {}
+    if "class" in recipe and recipe["class"].value == "MXFP8BlockScaling":
+        return BLOCK
+    seen = run.facts.visible_gpus()
+    return HALF if seen and all(gpu.compute_capability.startswith("10.") for gpu in seen) else ALIGNMENT
+
+
+def _one_process(run: Run, outcome: Outcome) -> bool:
+    """Whether one process alone makes the batches."""
+    if outcome.distributed_type == "NO":
+        return True
+    written = run.config_read.top.value("num_processes") if run.config_read is not None else None
+    return (run.launch.number("num_processes") or written) == 1
+
+
+@rule(
+    "FP416",
+    "torchao-pads-nothing",
+    WARNING,
+    'accelerate 1.12.0 utils/dataclasses.py !"PAD_INNER_DIM": torchao is left to its default, which does not pad',
+    'accelerate 1.13.0..1.15.0 utils/dataclasses.py "PAD_INNER_DIM": on by default',
+    "https://github.com/pytorch/ao/issues/571",
+    "https://github.com/huggingface/accelerate/pull/3831",
+)
+def torchao_pads_nothing(run: Run, training: Training, asked: Asked, outcome: Outcome) -> Iterator[Found]:
+    """torchao without pad_inner_dim, on batches whose tokens 16 need not divide.
+
+    Why it hurts: "Expected trailing dimension of mat1 to be divisible by 16", in the backward pass, at the first batch
+    that is unlucky. Accelerate switches the padding on from 1.13; before, torchao's default is off.
+
+    Example: `pad_inner_dim: false`, or accelerate 1.12, with a micro-batch of 1 that is padded to its longest sequence.
+
+    Write instead: `pad_inner_dim: true` with accelerate 1.13 or newer; or batches that are padded to 16.
+    """
+    pad = (outcome.prepared.recipe or {}).get("pad_inner_dim")
+    if pad is None or pad.value or outcome.trains_in_fp8 is not True:
+        return
+    tokens = batch_tokens(run)
+    if tokens is None:
+        if training.trainer == "transformers" and (training.micro_batch or 1) % ALIGNMENT:
+            raise Undecided("how the training script pads its batches", "evidence")
+        return
+    if tokens.divisor % ALIGNMENT == 0:
+        return
+    written = pad.origin.span is not None
+    yield Found(
+        "torchao pads nothing, and 16 need not divide the tokens of a batch",
+        pad if written else asked.backend or next(iter(asked.fp8), None),
+        f"{tokens.why}: {tokens.divisor:,} always divides their number, no more",
+        notes=("the backward pass fails: Expected trailing dimension of mat1 to be divisible by 16",),
+        help="write pad_inner_dim: true" if written else "upgrade to accelerate 1.13 or newer, which pads by default",
+        fix=unsafe(replace(pad, True)) if written else None,
+    )

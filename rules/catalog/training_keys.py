@@ -1,0 +1,268 @@
+"""FP2xx: FP8 settings in a training file or a DeepSpeed file: read by another tool, by nobody, or refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fp8check.rules.catalog.fixes import delete, insert, replace, unsafe
+from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
+from fp8check.rules.outcome import Undecided
+from fp8check.rules.settings.launch import LAUNCHER_FLAGS
+from fp8check.rules.settings.readers import OF_ACCELERATE, TRAINING, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fp8check.rules.catalog.context import Asked
+    from fp8check.rules.outcome import Outcome
+    from fp8check.rules.settings.launch import Launch
+    from fp8check.rules.settings.training import Training
+    from fp8check.rules.settings.values import Section
+
+_HAPPENS = {
+    "llamafactory": "HfArgumentParser raises ValueError: some keys are not used",
+    "transformers": "HfArgumentParser raises ValueError: some keys are not used",
+    "trl": "TrlParser raises ValueError: unknown arguments from config file",
+    "axolotl": "axolotl passes over it without a word",
+}
+
+
+def _sounds_like_fp8(name: str) -> bool:
+    return name in OF_ACCELERATE or "fp8" in name.lower() or "float8" in name.lower()
+
+
+@rule(
+    "FP214",
+    "key-of-another-file",
+    WARNING,
+    'transformers 4.45.2..5.23.0 hf_argparser.py "Some keys are not used by the HfArgumentParser": ValueError',
+    'axolotl 0.19.0 utils/schemas/config.py "populate_by_name" !"mixed_precision": an unknown key is no error',
+    "ran transformers 5.23.0 [executed key-of-another-file]: ValueError, mixed_precision is not used",
+    "ran trl 1.16.0 [executed trl-hands-on-flags]: the trl command hands mixed_precision on to accelerate launch",
+)
+def key_of_another_file(training: Training, launch: Launch) -> Iterator[Found]:
+    """An FP8 key in a training file whose trainer does not read it.
+
+    Why it hurts: it belongs into another file, or to another trainer. transformers, TRL and LLaMA-Factory stop at it,
+    axolotl passes over it.
+
+    Example: `mixed_precision: fp8` or `amax_history_len: 16` beside `output_dir`.
+
+    Write instead: the key in the Accelerate file: `mixed_precision` at its top, the recipe under fp8_config.
+    """
+    if training.uses_megatron:
+        return
+    for name, setting in training.top.settings():
+        if name in TRAINING[training.trainer] or not _sounds_like_fp8(name):
+            continue
+        if training.trainer == "trl" and name in LAUNCHER_FLAGS:
+            if launch.through == "trl":
+                continue  # it hands on what its script does not know
+            if launch.script is None:
+                raise Undecided(f"whether `trl` reads {name}, or a script does", "fp8check --launch with the command")
+        yield Found(
+            f"nothing reads {name} in a training file of {training.trainer}",
+            setting,
+            _HAPPENS[training.trainer],
+            help=_belongs(name, training.trainer),
+            fix=unsafe(delete(setting)),
+        )
+
+
+def _belongs(name: str, trainer: str) -> str:
+    if name == "mixed_precision":
+        return "write it into the Accelerate file, and start with accelerate launch"
+    if name in OF_ACCELERATE and name != "fp8_config":
+        return "write it under fp8_config of the Accelerate file"
+    owners = [owner for owner, names in TRAINING.items() if name in names]
+    if owners:
+        return f"it is a key of {' and '.join(owners)}; here write mixed_precision: fp8 into the Accelerate file"
+    near = nearest(name, (*OF_ACCELERATE, *TRAINING[trainer]))
+    return f"did you mean {near}?" if near else "delete it"
+
+
+@rule(
+    "FP215",
+    "deepspeed-knows-no-fp8",
+    WARNING,
+    "ran deepspeed 0.19.8 [executed deepspeed-fp8-section]: accepted, and no attribute of the configuration has it",
+)
+def deepspeed_knows_no_fp8(deepspeed: Section) -> Iterator[Found]:
+    """An fp8 section in a DeepSpeed file: DeepSpeed has no FP8 training.
+
+    Why it hurts: unknown sections are accepted without a word. FP8 under DeepSpeed comes from Accelerate,
+    or not at all.
+
+    Example: `"fp8": {"enabled": true}` beside `"bf16"`.
+
+    Write instead: `mixed_precision: fp8` for Accelerate, on 1.11 or newer.
+    """
+    for name, setting in deepspeed.settings():
+        if not _sounds_like_fp8(name):
+            continue
+        yield Found(
+            f"DeepSpeed does not read {name}",
+            setting,
+            "accepted without a word, and without effect",
+            help="delete it; FP8 under DeepSpeed is Accelerate's: mixed_precision: fp8",
+            fix=unsafe(delete(setting)),
+        )
+
+
+@rule(
+    "FP228",
+    "axolotl-recipe-without-fp8",
+    ERROR,
+    'axolotl 0.19.0 utils/schemas/validation.py "`fp8_config` requires": ValueError',
+)
+def axolotl_recipe_without_fp8(training: Training) -> Iterator[Found]:
+    """axolotl's `fp8_config` without `fp8: true`.
+
+    Why it hurts: axolotl refuses the file.
+
+    Example: `fp8_config: {recipe: rowwise}` and no `fp8` line.
+
+    Write instead: `fp8: true` as well.
+    """
+    recipe = training.get("fp8_config")
+    if training.trainer != "axolotl" or recipe is None or recipe.value is None or training.on("fp8"):
+        return
+    written = training.get("fp8")
+    yield Found(
+        "fp8_config without fp8: true",
+        recipe,
+        "axolotl raises ValueError: `fp8_config` requires `fp8: true`",
+        help="write fp8: true, or delete fp8_config",
+        fix=unsafe(replace(written, True) if written is not None else insert(training.top, "fp8", True)),
+    )
+
+
+_RECIPES = ("tensorwise", "rowwise", "rowwise_with_gw_hp")
+
+
+@rule(
+    "FP229",
+    "gather-needs-tensorwise",
+    ERROR,
+    'axolotl 0.19.0 utils/schemas/validation.py "only supports the tensorwise ": ValueError',
+    'torchao 0.13.0..0.18.0 float8/config.py "enable_fsdp_float8_all_gather only supports tensorwise": asserted',
+)
+def gather_needs_tensorwise(training: Training) -> Iterator[Found]:
+    """float8 all-gather together with a rowwise recipe.
+
+    Why it hurts: torchao gathers weights with one scale a tensor only. axolotl refuses the file, torchao the recipe.
+
+    Example: `fp8_config: {recipe: rowwise}` with `fp8_enable_fsdp_float8_all_gather: true`.
+
+    Write instead: `recipe: tensorwise`, or no all-gather.
+    """
+    recipe = training.top.section("fp8_config").get("recipe")
+    gather = training.get("fp8_enable_fsdp_float8_all_gather")
+    if training.trainer != "axolotl" or recipe is None or gather is None or not gather.value:
+        return
+    if recipe.value not in _RECIPES or recipe.value == "tensorwise":
+        return
+    yield Found(
+        f"float8 all-gather does not go with recipe: {recipe.value}",
+        gather,
+        "axolotl raises ValueError: it only supports the tensorwise recipe",
+        (Related(recipe, "chosen here"),),
+        help="write recipe: tensorwise, or delete fp8_enable_fsdp_float8_all_gather",
+        fix=unsafe(replace(recipe, "tensorwise")),
+    )
+
+
+@rule(
+    "FP230",
+    "gather-needs-fsdp2",
+    ERROR,
+    'axolotl 0.19.0 utils/schemas/validation.py "fp8_enable_fsdp_float8_all_gather requires FSDP2": ValueError',
+    "https://github.com/pytorch/ao/issues/1605",
+)
+def gather_needs_fsdp2(training: Training) -> Iterator[Found]:
+    """axolotl's float8 all-gather without FSDP2.
+
+    Why it hurts: axolotl refuses the file. `fsdp_version` has to stand at the top level: under fsdp_config it does not
+    count for this check.
+
+    Example: `fp8_enable_fsdp_float8_all_gather: true` with no `fsdp_version` line.
+
+    Write instead: `fsdp_version: 2` at the top level.
+    """
+    gather = training.get("fp8_enable_fsdp_float8_all_gather")
+    version = training.get("fsdp_version")
+    if training.trainer != "axolotl" or gather is None or not gather.value:
+        return
+    if version is not None and version.value == 2:
+        return
+    below = training.top.section("fsdp_config").get("fsdp_version")
+    related = tuple(Related(one, "this does not count") for one in (version, below) if one is not None)
+    yield Found(
+        "float8 all-gather needs fsdp_version: 2 at the top level",
+        gather,
+        "axolotl raises ValueError: it requires FSDP2",
+        related,
+        help="write fsdp_version: 2 at the top level, or delete this line",
+        fix=unsafe(replace(version, 2) if version is not None else insert(training.top, "fsdp_version", 2)),
+    )
+
+
+@rule(
+    "FP231",
+    "axolotl-recipe-refused",
+    ERROR,
+    'axolotl 0.19.0 utils/schemas/fp8.py "extra=" "forbid" "rowwise_with_gw_hp": one key, three values',
+)
+def axolotl_recipe_refused(training: Training) -> Iterator[Found]:
+    """A key or a value under axolotl's `fp8_config` that it does not have.
+
+    Why it hurts: the section has one key, `recipe`, and axolotl refuses any other. Keys of Accelerate's section of the
+    same name do not belong here.
+
+    Example: `fp8_config: {backend: TE, fp8_format: HYBRID}`.
+
+    Write instead: `recipe: tensorwise`, `rowwise` or `rowwise_with_gw_hp`.
+    """
+    if training.trainer != "axolotl":
+        return
+    for key, setting in training.top.section("fp8_config").settings():
+        if key == "recipe" and setting.value in _RECIPES:
+            continue
+        what = f"{setting.value} is no recipe" if key == "recipe" else f"fp8_config of axolotl has no {key}"
+        accelerate = key in OF_ACCELERATE or key == "backend"
+        yield Found(
+            what,
+            setting,
+            "axolotl refuses the file with a ValidationError",
+            notes=("it is a key of Accelerate's fp8_config; axolotl always takes torchao",) if accelerate else (),
+            help=f"write recipe: {', '.join(_RECIPES[:2])} or {_RECIPES[2]}",
+        )
+
+
+@rule(
+    "FP232",
+    "axolotl-takes-torchao",
+    WARNING,
+    'axolotl 0.19.0 core/trainers/base.py "AORecipeKwargs" !"TERecipeKwargs": the only recipe that it hands over',
+)
+def axolotl_takes_torchao(training: Training, asked: Asked, outcome: Outcome) -> Iterator[Found]:
+    """axolotl's `fp8: true` takes torchao, whatever backend the Accelerate file names.
+
+    Why it hurts: axolotl hands Accelerator a torchao recipe of its own. The fp8_config of the Accelerate file is lost.
+
+    Example: `fp8: true` in the axolotl file, and `backend: TE` in the Accelerate file.
+
+    Write instead: `backend: AO` there, or nothing; the recipe goes into axolotl's own fp8_config.
+    """
+    if training.trainer != "axolotl" or not training.on("fp8") or asked.backend is None:
+        return
+    if outcome.backend is None or outcome.backend.value == asked.backend.value:
+        return
+    yield Found(
+        f"axolotl takes torchao, not {asked.backend.value}",
+        asked.backend,
+        "axolotl hands Accelerator its own recipe",
+        (Related(training.get("fp8"), "this asks axolotl"),),
+        help="write backend: AO, and the recipe under fp8_config of the axolotl file",
+        fix=unsafe(replace(asked.backend, "AO")),
+    )

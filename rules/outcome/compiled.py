@@ -1,0 +1,40 @@
+"""Whether the model is compiled: torch.compile by the trainer, or by Accelerate's dynamo plug-in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fp8check.rules.settings.values import Origin, Setting
+
+if TYPE_CHECKING:
+    from fp8check.rules.outcome.run import Run
+
+
+def compiled_by(run: Run) -> Setting | None:
+    """What makes the trainer or Accelerator compile the model; None where neither does. A script may do so itself.
+
+    TrainingArguments take a backend or a mode for torch_compile: true (training_args.py); Accelerator compiles where
+    ACCELERATE_DYNAMO_BACKEND is not NO, which `accelerate launch` always sets (utils/launch.py).
+    """
+    training = run.training
+    if training.is_huggingface:
+        for name in ("torch_compile", "torch_compile_backend", "torch_compile_mode"):
+            setting = training.get(name)
+            if setting is not None and setting.value:
+                return setting
+    backend = _dynamo_backend(run)
+    return backend if backend is not None and str(backend.value).upper() != "NO" else None
+
+
+def _dynamo_backend(run: Run) -> Setting | None:
+    if run.launch.tool != "accelerate":
+        variable = (run.facts.variables or {}).get("ACCELERATE_DYNAMO_BACKEND")
+        return Setting(variable, Origin(variable="ACCELERATE_DYNAMO_BACKEND")) if variable is not None else None
+    flag = run.launch.flag("dynamo_backend")
+    if flag is not None:
+        return Setting(flag, Origin(flag=f"--dynamo_backend {flag}"))
+    config = run.config_read
+    if config is None:
+        return None
+    written = config.top.section("dynamo_config").get("dynamo_backend") or config.top.get("dynamo_backend")
+    return written if written is not None and written.value else None  # an unquoted NO is false

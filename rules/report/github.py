@@ -1,0 +1,57 @@
+"""Workflow commands of GitHub Actions: each finding becomes an annotation on its line.
+
+docs.github.com/actions/reference/workflows-and-actions/workflow-commands
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fp8check.rules.report.data import items, place_of, text_of, texts, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fp8check.rules.report.formats import Data, Sources
+
+_COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}
+
+
+def render(reports: Sequence[Data], _sources: Sources) -> str:
+    """The commands, one a line; what a run comes to is printed as it is."""
+    lines: dict[str, None] = {}
+    for report in reports:
+        lines.update((_command(finding), None) for finding in items(report, "findings"))
+        lines.update((_crash(one), None) for one in items(report, "internal_errors"))
+        # A line of the log, not a command: it must not begin with "::".
+        happens = _value(text_of(whole(report, "summary"), "happens"))
+        lines[f"fp8check: {report['verdict']}: {happens}"] = None
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _command(finding: Data) -> str:
+    place = place_of(finding)
+    properties = [f"title={_property(text_of(finding, 'rule') + ' ' + text_of(finding, 'name'))}"]
+    if place is not None:
+        properties += [f"file={_property(place.file)}", f"line={place.line}", f"endLine={place.end_line}"]
+        if place.line == place.end_line:  # columns count only there
+            properties += [f"col={place.column}", f"endColumn={place.end_column}"]
+    parts = [text_of(finding, "message"), text_of(finding, "label"), *texts(finding, "notes")]
+    if text_of(finding, "help"):
+        parts.append(f"Write instead: {text_of(finding, 'help')}")
+    message = _value("\n".join(part for part in parts if part))
+    return f"::{_COMMANDS[text_of(finding, 'severity')]} {','.join(properties)}::{message}"
+
+
+def _crash(one: Data) -> str:
+    return f"::error title=fp8check internal error::{_value(text_of(one, 'rule') + ': ' + text_of(one, 'error'))}"
+
+
+def _value(text: str) -> str:
+    """As the runner decodes it (actions/toolkit, packages/core/src/command.ts escapeData)."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    """As the runner decodes it (command.ts escapeProperty)."""
+    return _value(text).replace(":", "%3A").replace(",", "%2C")

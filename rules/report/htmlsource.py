@@ -1,0 +1,99 @@
+"""One file of a report as HTML: its lines, what is said of them marked, and the findings below their lines."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, NamedTuple
+
+from fp8check.rules.report.data import items, place_of, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from fp8check.rules.report.data import Place
+    from fp8check.rules.report.formats import Data
+
+_RANK = ("related", "info", "warning", "error")
+# A line that is longer than this says nothing to a reader.
+_WIDEST = 2000
+
+
+class _Mark(NamedTuple):
+    place: Place
+    kind: str
+
+
+def listing(
+    report: Data, path: str, text: str, kind: str, run: int, number: int, note: Callable[[Data, str], str]
+) -> str:
+    """The file as a list of lines.
+
+    Args:
+        run, number: which run of the page and which file of the run, for the ids.
+        note: makes a finding's HTML, from the finding and its id.
+    """
+    marks: list[_Mark] = []
+    below: dict[int, list[str]] = {}
+    for index, finding in enumerate(items(report, "findings")):
+        place = place_of(finding)
+        if place is not None and place.file == path:
+            marks.append(_Mark(place, text_of(finding, "severity")))
+            below.setdefault(place.line, []).append(note(finding, f"finding-{run}-{index}"))
+        for related in items(finding, "related"):
+            other = place_of(related)
+            if other is not None and other.file == path:
+                marks.append(_Mark(other, "related"))
+                below.setdefault(other.line, []).append(_related(finding, related, f"finding-{run}-{index}"))
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    if lines and not lines[-1]:
+        lines.pop()
+    rows = "".join(
+        _line(
+            line,
+            at,
+            [mark for mark in marks if mark.place.line <= at <= _last(mark.place)],
+            below.get(at, ()),
+            f"{run}-{number}",
+        )
+        for at, line in enumerate(lines, 1)
+    )
+    title = f"file-{run}-{number}"
+    return (
+        f'<figure class="file" aria-labelledby="{title}"><figcaption id="{title}"><b>{escape(path)}</b> '
+        f'<span>{escape(kind)}</span></figcaption><ol class="source">{rows}</ol></figure>\n'
+    )
+
+
+def _last(place: Place) -> int:
+    """The last line of a place; one that ends before the first column of a line does not have that line."""
+    return place.end_line - 1 if place.end_column == 1 and place.end_line > place.line else place.end_line
+
+
+def _related(finding: Data, related: Data, id_: str) -> str:
+    return (
+        f'<div class="note related"><p><a href="#{id_}">{escape(text_of(finding, "rule"))}</a> '
+        f"{escape(text_of(related, 'message'))}</p></div>"
+    )
+
+
+def _line(line: str, at: int, marks: list[_Mark], below: list[str] | tuple[()], id_: str) -> str:
+    worst = max((_RANK.index(mark.kind) for mark in marks if mark.kind in _RANK), default=-1)
+    css = f' class="{_RANK[worst]}"' if worst >= 0 else ""
+    code = "".join(_pieces(line[:_WIDEST], at, marks)) or " "
+    return f'<li id="line-{id_}-{at}" value="{at}"{css}><code>{code}</code>{"".join(below)}</li>\n'
+
+
+def _pieces(line: str, at: int, marks: list[_Mark]) -> Iterator[str]:
+    """The line with its marks; where marks overlap, the worst is shown."""
+    kinds = [-1] * len(line)
+    for place, kind in marks:
+        first = place.column - 1 if place.line == at else 0
+        last = place.end_column - 1 if place.end_line == at else len(line)
+        for index in range(max(0, first), min(max(last, first + 1), len(line))):
+            kinds[index] = max(kinds[index], _RANK.index(kind))
+    start = 0
+    for index in range(1, len(line) + 1):
+        if index == len(line) or kinds[index] != kinds[start]:
+            piece = escape(line[start:index])
+            yield f'<mark class="{_RANK[kinds[start]]}">{piece}</mark>' if kinds[start] >= 0 else piece
+            start = index

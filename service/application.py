@@ -1,0 +1,115 @@
+"""The application: routes, problems, and what is around every request."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import sys
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
+
+from fp8check.rules.report.json_ import VERSION
+from fp8check.service import logs, problems
+from fp8check.service.core import Core
+from fp8check.service.middleware import Around
+from fp8check.service.models import CheckBody
+from fp8check.service.problems import Problem, of_status
+from fp8check.service.reportmodel import Report
+from fp8check.service.routes import check, checks, health, jobs, pages, rules
+from fp8check.service.routes.common import ProblemBody
+from fp8check.service.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+ABOUT = """\
+Will this training run really train in FP8, with the recipe you wrote, and will that pay? Send the training file and the
+Accelerate file; the answer is the report of the command `fp8check`, field by field. Every answer of 400 and above is
+`application/problem+json`, and its `type` opens a page that says what to do.
+"""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The service, with settings from the environment where none are given.
+
+    Raises:
+        BadTokens: a line of the tokens file cannot be understood.
+        OSError: the tokens file cannot be read.
+    """
+    settings = settings if settings is not None else Settings()
+    logs.configure(settings)
+    core = Core(settings)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await core.start()
+        _settle()
+        try:
+            yield
+        finally:
+            await core.stop()
+
+    app = FastAPI(
+        title="fp8check",
+        version=VERSION,
+        description=ABOUT,
+        lifespan=lifespan,
+        docs_url=None,  # its page would load scripts from elsewhere
+        redoc_url=None,
+        openapi_url="/openapi.json",
+    )
+    app.state.core = core
+    app.add_middleware(Around, settings=settings, metrics=core.metrics, open_=core.gate.is_open)
+    app.add_exception_handler(HTTPException, _of_framework)
+    app.add_exception_handler(RequestValidationError, _of_validation)
+    for part in (check, checks, jobs, rules, health, pages):
+        app.include_router(part.router)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def _settle() -> None:
+    """What is there now stays: the garbage collector need not look at it again, and may wait longer between looks."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+    # The thread that writes needs the interpreter for moments between its waits for the disk: let it have it sooner.
+    sys.setswitchinterval(0.001)
+
+
+async def _of_framework(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    return _answer(request, of_status(error.status_code, str(error.detail), error.headers))
+
+
+async def _of_validation(request: Request, error: Exception) -> Response:
+    """A parameter that does not fit. Its value is not repeated."""
+    if not isinstance(error, RequestValidationError):
+        raise error
+    faults = [{"field": "/".join(str(part) for part in one["loc"]), "message": one["msg"]} for one in error.errors()]
+    return _answer(request, Problem("invalid", f"{faults[0]['field']}: {faults[0]['message']}", errors=faults))
+
+
+def _answer(request: Request, problem: Problem) -> Response:
+    return problems.answer(problem, root=request.scope.get("root_path", ""), request_id=request.state.request_id)
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, with the bodies that routes read themselves."""
+    if app.openapi_schema is None:
+        made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        schemas: dict[str, Any] = made.setdefault("components", {}).setdefault("schemas", {})
+        for model in (CheckBody, Report, ProblemBody):
+            schema = model.model_json_schema(ref_template="#/components/schemas/{model}", by_alias=True)
+            schemas.update(schema.pop("$defs", {}))
+            schemas[model.__name__] = schema
+        app.openapi_schema = made
+    return app.openapi_schema

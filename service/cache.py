@@ -1,0 +1,62 @@
+"""Answers that were given, for when the same is asked again; bounded by bytes, the least recently used go first."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from fp8check.service.checking import Answer
+    from fp8check.service.question import Question
+
+_OVERHEAD = 1024  # of an entry: the objects around its bytes
+
+
+class Entry(NamedTuple):
+    """An answer, with the question as it is stored, and the mark of both."""
+
+    answer: Answer
+    question: bytes
+    digest: str
+
+
+def entry_of(question: Question, answer: Answer) -> Entry:
+    """An answer, ready to be stored."""
+    dumped = question.dumped()
+    return Entry(answer, dumped, hashlib.sha256(b"%d %b%b" % (len(dumped), dumped, answer.report)).hexdigest())
+
+
+class AnswerCache:
+    """Answers by everything that they depend on. Used by the event loop only, so it needs no lock."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most = most_bytes
+        self._bytes = 0
+        self._kept: OrderedDict[Hashable, Entry] = OrderedDict()
+
+    def get(self, key: Hashable) -> Entry | None:
+        """The answer; None where it is not kept."""
+        found = self._kept.get(key)
+        if found is not None:
+            self._kept.move_to_end(key)
+        return found
+
+    def put(self, key: Hashable, entry: Entry) -> None:
+        """Keep an answer, and let go of old ones until all fit."""
+        size = _size(entry)
+        if size > self._most or key in self._kept:
+            return
+        self._kept[key] = entry
+        self._bytes += size
+        while self._bytes > self._most:
+            _, gone = self._kept.popitem(last=False)
+            self._bytes -= _size(gone)
+
+
+def _size(entry: Entry) -> int:
+    """Bytes, about: the question is held twice, as the key and as it is stored."""
+    body = 0 if entry.answer.body is entry.answer.report else len(entry.answer.body)
+    return len(entry.answer.report) + body + 2 * len(entry.question) + _OVERHEAD

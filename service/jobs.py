@@ -1,0 +1,292 @@
+"""Probes as jobs: a bounded queue, one at a time on a GPU, each in a process of its own, none lost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import structlog
+from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from fp8check.rules import facts as machine
+from fp8check.service import child
+from fp8check.service.problems import Problem
+from fp8check.service.question import loads
+from fp8check.service.store import Unavailable
+from fp8check.service.store.store import now_ms
+from fp8check.service.store.tables import JOBS
+from fp8check.service.tasks import unpacked
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from sqlalchemy import Connection
+
+    from fp8check.service.checking import Answer
+    from fp8check.service.machine import OwnMachine
+    from fp8check.service.metrics import Metrics
+    from fp8check.service.question import Question
+    from fp8check.service.settings import Settings
+    from fp8check.service.store import Store
+
+    # Stores the answer to a caller's question, and returns the id of the check.
+    Keep = Callable[[str, Question, Answer], Awaitable[str]]
+
+ENDED = ("done", "failed", "cancelled", "interrupted")
+STATES = ("queued", "running", *ENDED)
+RETRY_AFTER_S = 30
+
+_log = structlog.get_logger()
+
+
+class Job(NamedTuple):
+    """A job as it is stored."""
+
+    id: str
+    created_ms: int
+    updated_ms: int
+    caller: str
+    state: str
+    note: str
+    check_id: str | None
+    request_digest: str
+
+
+_COLUMNS = tuple(JOBS.c[name] for name in Job._fields)
+
+
+class Jobs:
+    """The probes of this instance."""
+
+    def __init__(self, settings: Settings, store: Store, own: OwnMachine, metrics: Metrics, keep: Keep) -> None:
+        self._settings = settings
+        self._store = store
+        self._own = own
+        self._metrics = metrics
+        self._keep = keep
+        self._queue: asyncio.Queue[str] = asyncio.Queue()
+        self._changed: dict[str, asyncio.Event] = {}  # of the jobs that have not ended; set anew at each change
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._workers: list[asyncio.Task[None]] = []
+        self._submitting = 0  # jobs that are being stored, and wait in no queue yet
+
+    async def start(self) -> None:
+        """Find what the last run of this instance left: what ran is reported as interrupted, what waited goes on."""
+        note = "the service ended while the probe ran; nothing was decided. Ask again"
+        mine = JOBS.c.node == self._settings.node
+
+        def recover(connection: Connection) -> list[str]:
+            was = update(JOBS).where(mine, JOBS.c.state == "running")
+            connection.execute(was.values(state="interrupted", note=note, updated_ms=now_ms()))
+            waiting = select(JOBS.c.id).where(mine, JOBS.c.state == "queued").order_by(JOBS.c.created_ms)
+            return list(connection.execute(waiting).scalars())
+
+        for id_ in await self._store.write(recover):
+            self._enqueue(id_)
+        slots = self._settings.probe_slots or max(1, len(self._own.facts.gpus or ()))
+        self._workers = [asyncio.create_task(self._work()) for _ in range(slots)]
+
+    async def stop(self) -> None:
+        """End what runs, as interrupted; what waits goes on after the next start."""
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
+        for id_, run in list(self._running.items()):
+            run.cancel()
+            await asyncio.wait([run])
+            await self._close(id_, "interrupted", "the service was stopped while the probe ran. Ask again")
+
+    async def submit(self, question: Question, caller: str, key: str | None) -> Job:
+        """Ask for a probe. With an idempotency key, the same request again is answered with the same job.
+
+        Raises:
+            Problem: the queue is full, or the key was used for another request.
+            Unavailable: it cannot be stored.
+        """
+        digest = question.digest()
+        if key is not None:
+            earlier = await self._by_key(caller, key)
+            if earlier is not None:
+                return _same(earlier, digest)
+        waiting = self._queue.qsize() + self._submitting
+        if waiting >= self._settings.probe_queue + len(self._workers) - len(self._running):
+            detail = f"{waiting} probes are waiting"
+            raise Problem("queue-full", detail, headers={"Retry-After": str(RETRY_AFTER_S)})
+        now = now_ms()
+        job = Job(secrets.token_urlsafe(16), now, now, caller, "queued", "", None, digest)
+        row = {**job._asdict(), "node": self._settings.node, "idempotency_key": key, "question": question.dumped()}
+        self._submitting += 1
+        try:
+            await self._store.write(lambda connection: connection.execute(insert(JOBS).values(row)))
+        except IntegrityError:
+            first = await self._by_key(caller, key or "")  # two retries at the same moment
+            if first is None:
+                raise
+            return _same(first, digest)
+        finally:
+            self._submitting -= 1
+        self._enqueue(job.id)
+        return job
+
+    async def get(self, id_: str) -> Job | None:
+        """A job; None where there is none of that id."""
+        return await self._one(JOBS.c.id == id_)
+
+    async def _by_key(self, caller: str, key: str) -> Job | None:
+        return await self._one(JOBS.c.caller == caller, JOBS.c.idempotency_key == key)
+
+    async def _one(self, *where: Any) -> Job | None:
+        query = select(*_COLUMNS).where(*where)
+        row = await self._store.read(lambda connection: connection.execute(query).first())
+        return None if row is None else Job(*row)
+
+    async def cancel(self, id_: str) -> Job | None:
+        """End a job; None where there is none of that id.
+
+        Raises:
+            Problem: it has ended already.
+        """
+        note = "cancelled by the caller"
+
+        def mark(connection: Connection) -> int:
+            open_ = update(JOBS).where(JOBS.c.id == id_, JOBS.c.state.in_(("queued", "running")))
+            return connection.execute(open_.values(state="cancelled", note=note, updated_ms=now_ms())).rowcount
+
+        changed = await self._store.write(mark)
+        running = self._running.get(id_)
+        if running is not None:
+            running.cancel()
+        self._say(id_)
+        job = await self.get(id_)
+        if job is not None and not changed:
+            raise Problem("conflict", f"the job is {job.state}")
+        if changed:
+            self._metrics.jobs.labels("cancelled").inc()
+            self._changed.pop(id_, None)
+        return job
+
+    async def wait(self, id_: str, seconds: float) -> Job | None:
+        """The job when it has ended, or as it is after that time."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._ended(id_), seconds)
+        return await self.get(id_)
+
+    async def _ended(self, id_: str) -> None:
+        async for job in self.follow(id_):
+            if job.state in ENDED:
+                return
+
+    async def follow(self, id_: str) -> AsyncIterator[Job]:
+        """The job now, and at each change until it has ended."""
+        while True:
+            changed = self._changed.get(id_)
+            job = await self.get(id_)
+            if job is None:
+                return
+            yield job
+            if job.state in ENDED:
+                return
+            # A job of another instance is looked at now and then; our own tells.
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(changed.wait() if changed is not None else asyncio.sleep(2), 5)
+
+    def _enqueue(self, id_: str) -> None:
+        self._changed[id_] = asyncio.Event()
+        self._queue.put_nowait(id_)
+        self._metrics.waiting.set(self._queue.qsize())
+
+    def _say(self, id_: str) -> None:
+        """Wake all that follow a job."""
+        before = self._changed.get(id_)
+        if before is not None:
+            self._changed[id_] = asyncio.Event()
+            before.set()
+
+    async def _work(self) -> None:
+        while True:
+            id_ = await self._queue.get()
+            self._metrics.waiting.set(self._queue.qsize())
+            run = asyncio.create_task(self._run(id_))
+            self._running[id_] = run
+            self._metrics.running.set(len(self._running))
+            run.add_done_callback(lambda _run, id_=id_: self._ran(id_))  # type: ignore[misc]
+            await asyncio.wait([run])  # however it ends; where this worker is cancelled, stop() looks after the run
+
+    def _ran(self, id_: str) -> None:
+        self._running.pop(id_, None)
+        self._metrics.running.set(len(self._running))
+
+    async def _run(self, id_: str) -> None:
+        """Run one job to its end, whatever that is."""
+        try:
+            await self._probe(id_)
+        except child.Ended as ended:
+            await self._close(id_, "failed", f"the probe {ended}; nothing was decided")
+        except Problem as problem:
+            await self._close(id_, "failed", problem.detail)
+        except Unavailable:
+            _log.error("job-not-stored", job=id_)
+        except Exception as error:  # noqa: BLE001  a job that ends in silence would be waited for for ever
+            _log.error("job-crash", job=id_, error=type(error).__name__)
+            await self._close(id_, "failed", "the service failed; nothing was decided")
+
+    async def _probe(self, id_: str) -> None:
+        question = await self._begin(id_)
+        if question is None:
+            return  # it was cancelled while it waited
+        task = {
+            "task": "probe",
+            "question": question[1].dumped().decode(),
+            "own": machine.dump(self._own.facts),
+            "runner": self._settings.probe_runner,
+            "python": self._settings.training_python,
+        }
+        async with contextlib.aclosing(child.run(task, limit_s=self._settings.probe_timeout_s)) as events:
+            async for event in events:
+                if "progress" in event:
+                    await self._note(id_, str(event["progress"])[:500])
+                elif "problem" in event:
+                    raise Problem(**event["problem"])
+                elif "result" in event:
+                    check_id = await self._keep(question[0], question[1], unpacked(event["result"]))
+                    await self._close(id_, "done", "", check_id)
+
+    async def _begin(self, id_: str) -> tuple[str, Question] | None:
+        def mark(connection: Connection) -> tuple[str, bytes] | None:
+            waiting = update(JOBS).where(JOBS.c.id == id_, JOBS.c.state == "queued")
+            if not connection.execute(waiting.values(state="running", updated_ms=now_ms())).rowcount:
+                return None
+            row = connection.execute(select(JOBS.c.caller, JOBS.c.question).where(JOBS.c.id == id_)).one()
+            return row[0], row[1]
+
+        begun = await self._store.write(mark)
+        self._say(id_)
+        return None if begun is None else (begun[0], loads(begun[1]))
+
+    async def _note(self, id_: str, note: str) -> None:
+        running = update(JOBS).where(JOBS.c.id == id_, JOBS.c.state == "running")
+        await self._store.write(lambda one: one.execute(running.values(note=note, updated_ms=now_ms())))
+        self._say(id_)
+
+    async def _close(self, id_: str, state: str, note: str, check_id: str | None = None) -> None:
+        """The end of a job. One that was cancelled stays so."""
+        open_ = update(JOBS).where(JOBS.c.id == id_, JOBS.c.state.in_(("queued", "running")))
+        values = {"state": state, "note": note, "check_id": check_id, "updated_ms": now_ms()}
+        try:
+            changed = await self._store.write(lambda one: one.execute(open_.values(values)).rowcount)
+        except Unavailable:
+            _log.error("job-not-stored", job=id_, state=state)
+            return
+        if changed:
+            self._metrics.jobs.labels(state).inc()
+        self._say(id_)
+        self._changed.pop(id_, None)
+
+
+def _same(job: Job, digest: str) -> Job:
+    if job.request_digest != digest:
+        raise Problem("key-reused", "this Idempotency-Key belongs to another request")
+    return job

@@ -1,0 +1,206 @@
+"""Around every request: an id, limits, security headers, a line in the log, and numbers. Plain ASGI, one layer."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import re
+import secrets
+import time
+from typing import TYPE_CHECKING
+
+import anyio
+import structlog
+from starlette.requests import ClientDisconnect
+
+from fp8check.rules.report import html
+from fp8check.service import problems
+from fp8check.service.logs import frames
+from fp8check.service.problems import Problem
+from fp8check.service.tokens import is_loopback
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from fp8check.service.metrics import Metrics
+    from fp8check.service.settings import Settings
+
+# Nothing of the page comes from elsewhere, nothing is inline, and no other site may frame it or post to it.
+# The hash is that of the style in a report that was asked for as HTML.
+_STYLE = base64.b64encode(hashlib.sha256(html.style().encode()).digest()).decode()
+_POLICY = (
+    f"default-src 'none'; style-src 'self' 'sha256-{_STYLE}'; script-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+SECURITY_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),  # with no-referrer, browsers send "Origin: null" for our own form
+    (b"content-security-policy", _POLICY.encode()),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+)
+_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::[0-9]{1,5})?")
+_DRAINED = 32 * 1024 * 1024
+_DRAIN_S = 2.0
+_SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
+
+_log = structlog.get_logger()
+
+
+class Around:
+    """The one middleware."""
+
+    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics, *, open_: bool) -> None:
+        self._app = app
+        self._settings = settings
+        self._metrics = metrics
+        self._open = open_
+        self._count = metrics.requests.labels
+        self._time = metrics.seconds.labels
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        headers = dict(scope["headers"])
+        request_id = _request_id(headers.get(b"x-request-id"))
+        scope.setdefault("state", {})["request_id"] = request_id
+        sent = _Sent(send, request_id)
+        try:
+            self._admit(scope, headers)
+            body = _Body(receive, self._settings.body_limit, self._settings.body_timeout_s)
+            await self._app(scope, body, sent)
+        except Problem as problem:
+            await self._fail(problem, scope, receive, sent)
+        except ClientDisconnect:
+            pass  # nobody is there to be answered
+        except Exception as error:  # noqa: BLE001  the last line of defence: an answer instead of a dropped connection
+            _log.error("crash", request_id=request_id, error=type(error).__name__, frames=frames(error))
+            detail = "an unexpected error was logged under the request id"
+            await self._fail(Problem("internal", detail), scope, receive, sent)
+        finally:
+            self._account(scope, sent, time.perf_counter() - began)
+
+    def _admit(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
+        """Refuse what is sent to another host's name (DNS rebinding) or by another site's page (CSRF)."""
+        host = headers.get(b"host", b"").decode("latin-1")
+        parts = _HOST.fullmatch(host)
+        name = parts["name"].strip("[]").lower() if parts is not None else ""
+        allowed = self._settings.allowed_hosts
+        known = name in allowed or (not allowed and (not self._open or is_loopback(name)))
+        if not known:
+            raise Problem("host", f"the request is for the host {name[:80]!r}")
+        if scope["method"] in _SAFE:
+            return
+        origin = headers.get(b"origin")
+        if origin is not None and origin.decode("latin-1").partition("://")[2] != host:
+            raise Problem("origin", "the header Origin names another site")
+        if headers.get(b"sec-fetch-site", b"same-origin") not in (b"same-origin", b"none"):
+            raise Problem("origin", "the header Sec-Fetch-Site says that another site's page sent this")
+
+    async def _fail(self, problem: Problem, scope: Scope, receive: Receive, sent: _Sent) -> None:
+        if sent.status:
+            return  # too late to say anything
+        response = problems.answer(problem, root=scope.get("root_path", ""), request_id=sent.request_id)
+        if problem.slug in ("too-large", "slow-body"):
+            response.headers["connection"] = "close"  # the rest of the body is not read
+            await _answer_first(response, receive, sent)
+        else:
+            await response(scope, receive, sent)
+
+    def _account(self, scope: Scope, sent: _Sent, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "(none)")
+        self._count(scope["method"] if scope["method"].isalpha() else "?", route, sent.status or 499).inc()
+        self._time(route).observe(seconds)
+        _log.info(
+            "request",
+            request_id=sent.request_id,
+            method=scope["method"],
+            route=route,
+            status=sent.status or 499,
+            ms=round(seconds * 1000, 2),
+            caller=scope["state"].get("caller"),
+        )
+
+
+async def _answer_first(response: Response, receive: Receive, sent: _Sent) -> None:
+    """Answer a client that is still sending, then let it send a little more before the connection is closed.
+
+    Closed with unread bytes, the connection would be reset, and the client would lose the answer.
+    """
+    await sent({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})
+    await sent({"type": "http.response.body", "body": response.body, "more_body": True})
+    left = _DRAINED
+    with anyio.move_on_after(_DRAIN_S):
+        while left > 0:
+            message = await receive()
+            if message["type"] != "http.request" or not message.get("more_body", False):
+                break
+            left -= len(message.get("body", b""))
+    await sent({"type": "http.response.body", "body": b""})
+
+
+class _Sent:
+    """Sends the answer, with the headers that every answer has; knows what was sent."""
+
+    __slots__ = ("_send", "request_id", "status")
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self.request_id = request_id
+        self.status = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            own = message["headers"]
+            names = {name for name, _ in own}
+            extra = [pair for pair in SECURITY_HEADERS if pair[0] not in names]
+            message["headers"] = [*own, *extra, (b"x-request-id", self.request_id.encode())]
+        await self._send(message)
+
+
+class _Body:
+    """Receives a body: no more than so many bytes as they arrive, whatever Content-Length says, and in time."""
+
+    __slots__ = ("_deadline", "_left", "_receive", "_timeout_s", "_whole")
+
+    def __init__(self, receive: Receive, limit: int, timeout_s: float) -> None:
+        self._receive = receive
+        self._left = limit
+        self._timeout_s = timeout_s
+        self._deadline: float | None = None
+        self._whole = False
+
+    async def __call__(self) -> Message:
+        if self._whole:  # what comes now is that the client goes away: that may take its time
+            return await self._receive()
+        message = await self._in_time()
+        if message["type"] == "http.request":
+            self._left -= len(message.get("body", b""))
+            if self._left < 0:
+                raise Problem("too-large", "the body is larger than this service reads")
+            self._whole = not message.get("more_body", False)
+        return message
+
+    async def _in_time(self) -> Message:
+        loop = asyncio.get_running_loop()
+        if self._deadline is None:
+            self._deadline = loop.time() + self._timeout_s
+        try:
+            with anyio.fail_after(self._deadline - loop.time()):
+                return await self._receive()
+        except TimeoutError:
+            raise Problem("slow-body", f"the body was not there after {self._timeout_s:g} s") from None
+
+
+def _request_id(sent: bytes | None) -> str:
+    """The caller's own id where it is harmless, else a new one."""
+    if sent is not None and _ID.fullmatch(sent):
+        return sent.decode("ascii")
+    return secrets.token_hex(8)

@@ -1,0 +1,42 @@
+"""Pages: Jinja2 templates, escaped, with nothing inline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.responses import HTMLResponse
+
+from fp8check.rules.report import html
+from fp8check.rules.report.json_ import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from starlette.requests import Request
+
+STATIC = Path(__file__).parent / "static"
+
+
+def _report(reports: Sequence[Mapping[str, object]], sources: Mapping[str, str]) -> Markup:
+    """The part of a page that shows reports; html.py escapes what it puts in."""
+    return Markup(html.body(reports, sources))  # noqa: S704
+
+
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_TEMPLATES.globals.update(report=_report, version=VERSION)
+
+
+def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """A page of the service."""
+    root = request.scope.get("root_path", "")
+    text = _TEMPLATES.get_template(name).render(root=root, **values)
+    return HTMLResponse(text.encode("utf-8", "replace"), status, headers={"Vary": "Accept"})

@@ -1,0 +1,179 @@
+"""POST /check."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from fp8check.service import checking
+from fp8check.service.bodies import question_of
+from fp8check.service.formats import CHECKED, Offer, choose
+from fp8check.service.models import Options
+from fp8check.service.problems import Problem
+from fp8check.service.question import NAMES
+from fp8check.service.routes.common import ALWAYS, SECURED, caller_of, core_of, problems
+from fp8check.service.routes.jobs import JobBody, body_of
+from fp8check.service.store import Unavailable
+
+if TYPE_CHECKING:
+    from fp8check.service.checking import Counts
+    from fp8check.service.core import Core
+    from fp8check.service.question import Question
+    from fp8check.service.tokens import Caller
+
+router = APIRouter(tags=["check"])
+
+_WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,6})(?:$|[,;\s])")
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+def answered(
+    core: Core, request: Request, question: Question, kept: tuple[str, str], body: bytes, offer: Offer, counts: Counts
+) -> Response:
+    """An answer, with where it is stored and what the command would exit with."""
+    id_, share = kept
+    root = request.scope.get("root_path", "")
+    code = checking.exit_code(counts, question.fail_on, require_evidence=question.require_evidence)
+    headers = {
+        "Content-Location": f"{root}/checks/{id_}",
+        "FP8check-Verdict": counts.verdict,
+        "FP8check-Exit-Code": str(code),
+        "Vary": "Accept",
+    }
+    if core.settings.share_links:
+        headers["Link"] = f'<{root}/checks/{id_}?share={share}>; rel="share"'
+    return Response(body, headers=headers, media_type=offer.media_type)
+
+
+def _form_schema() -> dict[str, Any]:
+    file = {"type": "string", "contentMediaType": "application/octet-stream"}
+    options = Options.model_json_schema()["properties"]
+    text = {"type": "string"}
+    switch = {"type": "string", "enum": ["true", "false"]}
+    fields: dict[str, Any] = dict.fromkeys((*NAMES, "facts"), file)
+    fields["files"] = {"type": "array", "items": file, "maxItems": 32}
+    fields |= {
+        "launch": {**text, "maxLength": 8192},
+        "trainer": {**text, "enum": options["trainer"]["anyOf"][0]["enum"]},
+    }
+    fields |= dict.fromkeys(("probe", "environment", "require_evidence", "color", "quiet"), switch)
+    fields |= {"fail_on": {**text, "enum": options["fail_on"]["enum"]}, "select": text, "ignore": text}
+    fields["variable"] = {"type": "array", "items": {**text, "pattern": "^[^=]+=.*$"}}
+    some = [{"required": [name]} for name in ("training", "accelerate", "files")]
+    return {"type": "object", "properties": fields, "anyOf": some}
+
+
+_HEADERS = {
+    "Content-Location": {"description": "Where the check is stored.", "schema": {"type": "string"}, "required": True},
+    "FP8check-Verdict": {"schema": {"type": "string", "enum": ["fail", "warn", "pass", "undecided"]}, "required": True},
+    "FP8check-Exit-Code": {
+        "description": "What the command would exit with.",
+        "schema": {"type": "integer", "enum": [0, 1, 3, 4]},
+        "required": True,
+    },
+    "Link": {"description": "A link that opens the stored check without a token.", "schema": {"type": "string"}},
+}
+_REPORT = {"$ref": "#/components/schemas/Report"}
+_CONTENT: dict[str, Any] = {offer.media_type: {"schema": {"type": "string"}} for offer in CHECKED}
+for _media_type in ("application/sarif+json",):
+    _CONTENT[_media_type] = {"schema": {"type": "object"}}
+_CONTENT["application/vnd.gitlab.codequality+json"] = {"schema": {"type": "array"}}
+_CONTENT["application/json"] = {"schema": {"anyOf": [_REPORT, {"type": "array", "items": _REPORT}]}}
+
+
+@router.post(
+    "/check",
+    dependencies=SECURED,
+    response_class=Response,
+    responses={
+        200: {"description": "The report.", "headers": _HEADERS, "content": _CONTENT},
+        202: {
+            "description": "A probe was asked for, and is a job now.",
+            "model": JobBody,
+            "headers": {"Location": {"schema": {"type": "string"}, "required": True}},
+        },
+        **problems(
+            *ALWAYS,
+            *("malformed", "scope", "origin", "no-such-format", "slow-body", "too-large", "media-type"),
+            *("unreadable", "no-run", "invalid", "key-reused", "too-costly", "queue-full", "no-probe", "storage"),
+        ),
+    },
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": {"$ref": "#/components/schemas/CheckBody"}},
+                "multipart/form-data": {"schema": _form_schema()},
+            },
+        },
+        "parameters": [
+            {
+                "name": "format",
+                "in": "query",
+                "description": "Goes before Accept.",
+                "schema": {"type": "string", "enum": [offer.name for offer in CHECKED]},
+            },
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "description": "For probes: the same key with the same body is the same job.",
+                "schema": {"type": "string", "pattern": r"^[!-~]{1,255}$"},
+            },
+            {
+                "name": "Prefer",
+                "in": "header",
+                "description": "For probes: `wait=60` answers with the report where it is there in time.",
+                "schema": {"type": "string"},
+            },
+        ],
+    },
+)
+async def check(request: Request) -> Response:
+    """Check the files of a run, or of several: the same result as the command `fp8check`, field by field."""
+    core = core_of(request)
+    caller = caller_of(request)
+    caller.need("check")
+    offer = choose(CHECKED, request.query_params.get("format"), request.headers.get("accept"))
+    if _KEY.fullmatch(request.headers.get("idempotency-key", "-")) is None:
+        raise Problem("malformed", "Idempotency-Key is 1 to 255 visible ASCII characters")
+    question = await question_of(request, core.settings.body_limit)
+    if "read" not in caller.scopes:
+        question = question._replace(environment=False)  # what this machine is, is not for this caller
+    if question.probe:
+        return await _probe(core, request, caller, question, offer)
+    kept = await core.check(question, caller.name, offer.name)
+    return answered(core, request, question, (kept.id, kept.share), kept.answer.body, offer, kept.answer.counts)
+
+
+async def _probe(core: Core, request: Request, caller: Caller, question: Question, offer: Offer) -> Response:
+    caller.need("probe")
+    if not core.settings.probe:
+        raise Problem("no-probe", "probes are switched off here")
+    await core.answer(question, "json")  # files that cannot be read are refused now, and wait for no GPU
+    key = request.headers.get("idempotency-key")
+    wait = _WAIT.search(request.headers.get("prefer", ""))
+    try:
+        job = await core.jobs.submit(question, caller.name, key)
+        if wait is not None:
+            job = await core.jobs.wait(job.id, min(int(wait[1]), core.settings.wait_limit_s)) or job
+        stored = await core.store.check(job.check_id) if job.check_id is not None else None
+    except Unavailable as error:
+        raise Problem("storage", f"the database refused it ({error})", headers={"Retry-After": "2"}) from error
+    root = request.scope.get("root_path", "")
+    if wait is None or stored is None:
+        headers = {"Location": f"{root}/jobs/{job.id}", "Retry-After": "2"}
+        body = body_of(job, root).model_dump_json()
+        return Response(body, 202, headers=headers, media_type="application/json")
+    data = checking.loaded(stored.report)
+    if offer.name == "json":
+        body_ = stored.report
+    else:
+        format_ = "concise" if offer.name == "text" else offer.name
+        body_ = checking.rendered(format_, data, checking.sources(question))
+    counts = checking.counted(data)
+    response = answered(core, request, question, (stored.id, stored.share), body_, offer, counts)
+    response.headers["Preference-Applied"] = f"wait={wait[1]}"
+    return response

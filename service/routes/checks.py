@@ -1,0 +1,168 @@
+"""/checks and /checks/{id}: what was checked, in every format, and as a page."""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from fp8check.service import checking
+from fp8check.service.formats import STORED, choose, wants_page
+from fp8check.service.pages import page
+from fp8check.service.problems import Problem
+from fp8check.service.question import loads
+from fp8check.service.routes.common import ALWAYS, SECURED, TheCaller, TheCore, caller_of, core_of, problems
+from fp8check.service.routes.jobs import when
+from fp8check.service.store import Unavailable
+
+if TYPE_CHECKING:
+    from fp8check.service.core import Core
+    from fp8check.service.store import Stored
+
+router = APIRouter(tags=["check"])
+
+CheckId = Annotated[str, Path(alias="id", pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+
+
+class StoredCheck(BaseModel):
+    """A stored check, in short."""
+
+    id: str
+    created: str
+    caller: str
+    verdict: str
+    errors: int
+    warnings: int
+    report: str
+
+
+class StoredChecks(BaseModel):
+    """The newest checks, and where the older ones are."""
+
+    checks: list[StoredCheck]
+    next: str | None
+
+
+def short(stored: Stored, root: str) -> StoredCheck:
+    """A stored check, in short."""
+    errors, warnings, *_ = (int(number) for number in stored.findings.split("/"))
+    return StoredCheck(
+        id=stored.id,
+        created=when(stored.created_ms),
+        caller=stored.caller,
+        verdict=stored.verdict,
+        errors=errors,
+        warnings=warnings,
+        report=f"{root}/checks/{stored.id}",
+    )
+
+
+@router.get(
+    "/checks",
+    dependencies=SECURED,
+    response_model=StoredChecks,
+    responses=problems(*ALWAYS, "scope", "invalid", "storage"),
+)
+async def checks(
+    request: Request,
+    core: TheCore,
+    caller: TheCaller,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    before: Annotated[
+        str | None, Query(pattern=r"^[0-9]{1,15}\.[A-Za-z0-9_-]{1,32}$", description="As `next` has it.")
+    ] = None,
+) -> StoredChecks | Response:
+    """What was checked, the newest first."""
+    caller.need("read")
+    root = request.scope.get("root_path", "")
+    try:
+        found = await core.store.checks(limit, before)
+    except Unavailable as error:
+        raise Problem("storage", f"the database does not answer ({error})", headers={"Retry-After": "2"}) from error
+    more = f"{root}/checks?limit={limit}&before={found[-1].cursor}" if len(found) == limit else None
+    body = StoredChecks(checks=[short(one, root) for one in found], next=more)
+    if wants_page(request.headers.get("accept")):
+        return page(request, "checks.html", checks=body.checks, next=more)
+    return body
+
+
+async def stored_check(core: Core, id_: str) -> Stored:
+    """A stored check.
+
+    Raises:
+        Problem: there is none of that id, or the database does not answer.
+    """
+    try:
+        stored = await core.store.check(id_)
+    except Unavailable as error:
+        raise Problem("storage", f"the database does not answer ({error})", headers={"Retry-After": "2"}) from error
+    if stored is None:
+        raise Problem("not-found", "no check has this id, or it was deleted after the time that checks are kept")
+    return stored
+
+
+_CONTENT: dict[str, Any] = {offer.media_type: {"schema": {"type": "string"}} for offer in STORED}
+_CONTENT["application/sarif+json"] = {"schema": {"type": "object"}}
+_CONTENT["application/vnd.gitlab.codequality+json"] = {"schema": {"type": "array"}}
+_REPORT = {"$ref": "#/components/schemas/Report"}
+_CONTENT["application/json"] = {"schema": {"anyOf": [_REPORT, {"type": "array", "items": _REPORT}]}}
+
+
+@router.get(
+    "/checks/{id}",
+    dependencies=SECURED,
+    response_class=Response,
+    responses={
+        200: {"description": "The report.", "content": _CONTENT},
+        **problems(*ALWAYS, "scope", "not-found", "no-such-format", "invalid", "storage"),
+    },
+    openapi_extra={
+        "parameters": [
+            {
+                "name": "format",
+                "in": "query",
+                "description": "Goes before Accept.",
+                "schema": {"type": "string", "enum": [offer.name for offer in STORED]},
+            }
+        ]
+    },
+)
+async def stored(
+    request: Request,
+    id_: CheckId,
+    share: Annotated[
+        str | None, Query(max_length=64, description="The secret of a share link, in place of a token.")
+    ] = None,
+) -> Response:
+    """A stored check: the report as it was answered, in any format. A browser gets a page."""
+    core = core_of(request)
+    if share is None or not core.settings.share_links:
+        caller_of(request).need("read")
+        found = await stored_check(core, id_)
+    else:
+        found = await stored_check(core, id_)
+        if not hmac.compare_digest(found.share.encode(), share.encode()):
+            raise Problem("not-found", "no check has this id, or it was deleted after the time that checks are kept")
+    asked, accept = request.query_params.get("format"), request.headers.get("accept")
+    question = loads(found.question)
+    if asked is None and wants_page(accept):
+        link = f"{request.scope.get('root_path', '')}/checks/{found.id}?share={found.share}"
+        return page(
+            request,
+            "check.html",
+            reports=checking.loaded(found.report),
+            sources=checking.sources(question),
+            link=link if core.settings.share_links else None,
+            created=when(found.created_ms),
+            id=found.id,
+            formats=STORED,
+            shared=share,
+        )
+    offer = choose(STORED, asked, accept)
+    body = found.report
+    if offer.name != "json":
+        body = checking.rendered(offer.name, checking.loaded(found.report), checking.sources(question))
+    return Response(body, media_type=offer.media_type, headers={"Vary": "Accept"})

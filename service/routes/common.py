@@ -1,0 +1,80 @@
+"""What the routes share: who asks, the core, and what OpenAPI says of problems."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPBasic, HTTPBearer
+from pydantic import BaseModel
+
+from fp8check.service.core import Core
+from fp8check.service.problems import KINDS, MEDIA_TYPE
+from fp8check.service.tokens import Caller
+
+
+# Only for OpenAPI: tokens.py reads the header, so that a wrong one is answered with a problem.
+class _Bearer(HTTPBearer):
+    async def __call__(self, request: Request) -> None:  # type: ignore[override]
+        """Read nothing."""
+
+
+class _Basic(HTTPBasic):
+    async def __call__(self, request: Request) -> None:  # type: ignore[override]
+        """Read nothing."""
+
+
+_BEARER = _Bearer(scheme_name="token", description="A token of this service.")
+_BASIC = _Basic(scheme_name="browser", description="Any user name, and a token as password.")
+
+
+class ProblemBody(BaseModel):
+    """A problem (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str | None = None
+    errors: list[dict[str, Any]] | None = None
+
+
+def core_of(request: Request) -> Core:
+    """The core of the running service."""
+    core: Core = request.app.state.core
+    return core
+
+
+def caller_of(request: Request) -> Caller:
+    """Who sends this request.
+
+    Raises:
+        Problem: no valid token.
+    """
+    caller = core_of(request).gate.caller(request.scope, request.headers)
+    request.state.caller = caller.name
+    return caller
+
+
+TheCore = Annotated[Core, Depends(core_of)]
+TheCaller = Annotated[Caller, Depends(caller_of)]
+SECURED = [Security(_BEARER), Security(_BASIC)]
+
+
+def problems(*slugs: str) -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI says of these kinds of problems, by status."""
+    responses: dict[int | str, dict[str, Any]] = {}
+    for slug in slugs:
+        kind = KINDS[slug]
+        known = responses.get(kind.status)
+        words = f"{known['description']}; {kind.title.lower()}" if known is not None else kind.title
+        responses[kind.status] = {
+            "description": words,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemBody"}}},
+        }
+        if "Retry-After" in kind.about:
+            responses[kind.status]["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "required": True}}
+    return responses
+
+
+ALWAYS = ("token", "host", "internal")

@@ -1,0 +1,82 @@
+"""The pages for people: the form at /, what a kind of problem means, and the style and script of both."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response
+
+from fp8check.rules.report import html
+from fp8check.service.bodies import question_of
+from fp8check.service.pages import STATIC, page
+from fp8check.service.problems import KINDS, Problem
+from fp8check.service.routes.common import caller_of, core_of
+
+if TYPE_CHECKING:
+    from fp8check.service.question import Question
+
+router = APIRouter(include_in_schema=False)
+
+_LASTS = {"Cache-Control": "public, max-age=300"}
+EMPTY = {"training": "", "accelerate": "", "launch": "", "facts": ""}
+
+
+@router.get("/")
+async def form(request: Request) -> Response:
+    """The form."""
+    caller_of(request).need("check")
+    return page(request, "form.html", problem=None, values=EMPTY)
+
+
+@router.post("/")
+async def sent(request: Request) -> Response:
+    """Check what the form holds, and go to the stored check; so that the address can be shared, and reloaded."""
+    core = core_of(request)
+    caller = caller_of(request)
+    caller.need("check")
+    values = dict(EMPTY)
+    try:
+        question = await question_of(request, core.settings.body_limit)
+        values = _values(question)
+        if "read" not in caller.scopes:
+            question = question._replace(environment=False)
+        kept = await core.check(question._replace(probe=False), caller.name, "json")
+    except Problem as problem:
+        return page(request, "form.html", problem.status, problem=problem, kind=KINDS[problem.slug], values=values)
+    root = request.scope.get("root_path", "")
+    secret = f"?share={kept.share}" if core.settings.share_links else ""
+    return RedirectResponse(f"{root}/checks/{kept.id}{secret}", 303)
+
+
+def _values(question: Question) -> dict[str, str]:
+    """What stood in the form, to stand there again."""
+    values = dict(EMPTY, launch=question.launch or "")
+    for file in question.files:
+        if file.name in ("train.yaml", "accelerate.yaml"):
+            values["training" if file.name == "train.yaml" else "accelerate"] = file.text
+    if question.facts is not None:
+        values["facts"] = question.facts.text
+    return values
+
+
+@router.get("/problems/{slug}")
+async def problem(request: Request, slug: str) -> Response:
+    """What a kind of problem means: the page that `type` of an answer opens."""
+    kind = KINDS.get(slug)
+    if kind is None:
+        raise Problem("not-found", "there is no such kind of problem")
+    return page(request, "problem.html", slug=slug, kind=kind)
+
+
+@router.get("/style.css")
+async def style() -> Response:
+    """The style of the pages, and of reports in HTML."""
+    text = html.style() + (STATIC / "page.css").read_text(encoding="utf-8")
+    return Response(text, media_type="text/css", headers=_LASTS)
+
+
+@router.get("/page.js")
+async def script() -> Response:
+    """What makes the form comfortable; the pages work without it."""
+    return Response((STATIC / "page.js").read_bytes(), media_type="text/javascript", headers=_LASTS)

@@ -1,0 +1,38 @@
+"""Bringing a database up to date, with Alembic; the migrations lie beside this file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import text
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+# Any number that no other program on the same database uses: instances that start together take turns.
+_LOCK = 8_081_960_217
+
+
+def config() -> Config:
+    """Alembic's configuration; there is no alembic.ini."""
+    made = Config()
+    made.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    made.set_main_option("path_separator", "os")
+    return made
+
+
+def upgrade(engine: Engine, revision: str = "head") -> None:
+    """Bring the tables to a revision. Several instances may do so at once.
+
+    Raises:
+        SQLAlchemyError: the database cannot be reached or changed.
+    """
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        made = config()
+        made.attributes["connection"] = connection
+        command.upgrade(made, revision)

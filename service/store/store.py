@@ -1,0 +1,188 @@
+"""The store: what the service asks of its database."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import anyio.to_thread
+from sqlalchemy import create_engine, delete, event, func, select, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from fp8check.service.store.migrate import upgrade
+from fp8check.service.store.tables import ANSWERS, CHECKS, JOBS
+from fp8check.service.store.writer import Full, Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection, Engine
+
+    from fp8check.service.settings import Settings
+    from fp8check.service.store.writer import NewCheck
+
+MS_A_DAY = 24 * 60 * 60 * 1000
+# Checks are deleted this many at a time, so that no transaction holds up the others for long.
+_DELETED_AT_ONCE = 500
+
+
+class Unavailable(Exception):
+    """The database does not answer, or cannot keep up."""
+
+
+class Stored(NamedTuple):
+    """A stored check with what was asked and answered."""
+
+    id: str
+    created_ms: int
+    caller: str
+    share: str
+    verdict: str
+    findings: str
+    question: bytes = b""
+    report: bytes = b""
+
+    @property
+    def cursor(self) -> str:
+        """Where a page that ends with this check goes on."""
+        return f"{self.created_ms}.{self.id}"
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970, UTC."""
+    return time.time_ns() // 1_000_000
+
+
+def make_engine(url: str, synchronous: str = "FULL") -> Engine:
+    """The engine for a database URL."""
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_pre_ping=True, pool_size=5, pool_timeout=5)
+    engine = create_engine(url, connect_args={"timeout": 10})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute(f"PRAGMA synchronous={synchronous}")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    return engine
+
+
+class Store:
+    """Stored checks and jobs."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.engine = make_engine(settings.database.get_secret_value(), settings.sqlite_synchronous)
+        self.writer = Writer(self.engine)
+
+    def open(self) -> None:
+        """Bring the tables up to date, and begin to write.
+
+        Raises:
+            SQLAlchemyError: the database cannot be reached or changed.
+        """
+        upgrade(self.engine)
+        self.writer.start()
+
+    def close(self) -> None:
+        """Write what is waiting, and let go of the database."""
+        self.writer.stop()
+        self.engine.dispose()
+
+    async def add(self, check: NewCheck) -> None:
+        """Store a check; returns when it is on disk.
+
+        Raises:
+            Unavailable: it could not be stored.
+        """
+        try:
+            await self.writer.store(check)
+        except (SQLAlchemyError, Full) as error:
+            raise Unavailable(type(error).__name__) from error
+
+    async def write(self, work: Callable[[Connection], Any]) -> Any:
+        """Do some work in a transaction of its own; returns when it is on disk.
+
+        Raises:
+            Unavailable: the database cannot be reached, or cannot keep up.
+            IntegrityError: a row is there already.
+        """
+        from sqlalchemy.exc import IntegrityError
+
+        try:
+            return await self.writer.run(work)
+        except IntegrityError:
+            raise
+        except (SQLAlchemyError, Full) as error:
+            raise Unavailable(type(error).__name__) from error
+
+    async def read(self, query: Callable[[Connection], Any]) -> Any:
+        """Ask the database, in a thread.
+
+        Raises:
+            Unavailable: it does not answer.
+        """
+
+        def ask() -> Any:
+            with self.engine.connect() as connection:
+                return query(connection)
+
+        try:
+            return await anyio.to_thread.run_sync(ask)
+        except SQLAlchemyError as error:
+            raise Unavailable(type(error).__name__) from error
+
+    async def check(self, id_: str) -> Stored | None:
+        """A stored check; None where there is none of that id."""
+        columns = (CHECKS.c.id, CHECKS.c.created_ms, CHECKS.c.caller, CHECKS.c.share)
+        rest = (ANSWERS.c.verdict, ANSWERS.c.findings, ANSWERS.c.question, ANSWERS.c.report)
+        query = select(*columns, *rest).join(ANSWERS).where(CHECKS.c.id == id_)
+        row: tuple[Any, ...] | None = await self.read(lambda connection: connection.execute(query).first())
+        return None if row is None else Stored(*row)
+
+    async def checks(self, limit: int, before: str | None) -> list[Stored]:
+        """The newest checks, without their contents; `before` is the cursor where a page before ended."""
+        columns = (CHECKS.c.id, CHECKS.c.created_ms, CHECKS.c.caller, CHECKS.c.share)
+        query = select(*columns, ANSWERS.c.verdict, ANSWERS.c.findings).join(ANSWERS)
+        if before is not None:
+            moment, _, id_ = before.partition(".")
+            at = int(moment)
+            query = query.where((CHECKS.c.created_ms < at) | ((CHECKS.c.created_ms == at) & (CHECKS.c.id < id_)))
+        query = query.order_by(CHECKS.c.created_ms.desc(), CHECKS.c.id.desc()).limit(limit)
+        rows = await self.read(lambda connection: connection.execute(query).all())
+        return [Stored(*row) for row in rows]
+
+    async def ping(self) -> None:
+        """Raises Unavailable where the database does not answer."""
+        await self.read(lambda connection: connection.execute(text("SELECT 1")).scalar())
+
+    async def tidy(self) -> int:
+        """Delete what is older or more than is kept, a little at a time; returns how many checks went."""
+        gone = 0
+        while True:
+            number: int = await self.write(self._tidy_some)
+            gone += number
+            if number < _DELETED_AT_ONCE:
+                await self.write(self._tidy_answers)
+                return gone
+
+    def _tidy_some(self, connection: Connection) -> int:
+        oldest = now_ms() - self._settings.keep_days * MS_A_DAY
+        total = connection.execute(select(func.count()).select_from(CHECKS)).scalar() or 0
+        excess = min(_DELETED_AT_ONCE, max(0, total - self._settings.keep_checks))
+        old = select(CHECKS.c.id).where(CHECKS.c.created_ms < oldest).limit(_DELETED_AT_ONCE)
+        ids = set(connection.execute(old).scalars())
+        if excess:
+            ids |= set(connection.execute(select(CHECKS.c.id).order_by(CHECKS.c.created_ms).limit(excess)).scalars())
+        if ids:
+            connection.execute(delete(CHECKS).where(CHECKS.c.id.in_(ids)))
+        connection.execute(delete(JOBS).where(JOBS.c.updated_ms < oldest, JOBS.c.state.not_in(("queued", "running"))))
+        return len(ids)
+
+    def _tidy_answers(self, connection: Connection) -> None:
+        self.writer.forget()
+        used = select(CHECKS.c.digest)
+        connection.execute(delete(ANSWERS).where(ANSWERS.c.digest.not_in(used)))

@@ -1,0 +1,66 @@
+"""The tables. A change here needs a migration; a test compares the two."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+METADATA = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# What was asked and what was answered, once for all checks that were the same; `digest` is the SHA-256 of both.
+ANSWERS = Table(
+    "answers",
+    METADATA,
+    Column("digest", String(64), primary_key=True),
+    Column("question", LargeBinary, nullable=False),
+    Column("report", LargeBinary, nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("findings", String(64), nullable=False),
+)
+
+# One row for each check that was answered. Times are milliseconds since 1970, UTC.
+CHECKS = Table(
+    "checks",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("created_ms", BigInteger, nullable=False, index=True),
+    Column("caller", String(64), nullable=False),
+    Column("share", String(32), nullable=False),
+    Column("digest", String(64), ForeignKey("answers.digest"), nullable=False, index=True),
+)
+
+# One row for each probe that was asked for. `state`: queued, running, done, failed, cancelled or interrupted.
+JOBS = Table(
+    "jobs",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("created_ms", BigInteger, nullable=False, index=True),
+    Column("updated_ms", BigInteger, nullable=False),
+    Column("node", String(255), nullable=False),
+    Column("caller", String(64), nullable=False),
+    Column("idempotency_key", String(255), nullable=True),
+    Column("request_digest", String(64), nullable=False),
+    Column("question", LargeBinary, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("note", Text, nullable=False),
+    Column("check_id", String(32), nullable=True),
+    UniqueConstraint("caller", "idempotency_key"),
+    Index("ix_jobs_node_state", "node", "state"),
+)

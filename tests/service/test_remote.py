@@ -1,0 +1,75 @@
+"""`fp8check --server`: the same as the local command."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.service.conftest import COMMAND, Served, served
+from tests.service.files import EXAMPLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FILES = ["train.yaml", "accelerate.yaml", "--facts", "facts.json"]
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with served(tmp_path_factory.mktemp("remote")) as one:
+        yield one
+
+
+def run(*words: str, cwd: Path = EXAMPLE, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, **variables}
+    return subprocess.run([COMMAND, *words], capture_output=True, text=True, cwd=cwd, env=environment, check=False)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        FILES,
+        [*FILES, "-q", "--color", "always"],
+        [*FILES, "--fail-on", "never", "--format", "json"],
+        [*FILES, "--select", "FP2", "--format", "sarif"],
+        [*FILES, "--format", "junit", "--launch", "python train.py"],
+        ["train.yaml", "accelerate.yaml"],
+        ["accelerate.yaml", "--no-environment", "--require-evidence", "--set-variable", "A=B", "--format", "json"],
+    ],
+    ids=" ".join,
+)
+def test_report_and_exit_code_are_those_of_the_local_command(service: Served, words: list[str]) -> None:
+    here, there = run(*words), run(*words, "--server", service.url)
+    assert there.stdout == here.stdout
+    assert (there.returncode, there.stderr) == (here.returncode, here.stderr)
+
+
+def test_what_the_files_name_here_is_sent(service: Served, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    config = '{"model_type": "llama", "hidden_size": 256, "intermediate_size": 512, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 1000}'
+    (tmp_path / "model" / "config.json").write_text(config)
+    (tmp_path / "ds.json").write_text('{"zero_optimization": {"stage": 2}}')
+    (tmp_path / "train.yaml").write_text(
+        "model_name_or_path: ./model\noutput_dir: o\ndeepspeed: ds.json\nbf16: false\n"
+    )
+    (tmp_path / "accel.yaml").write_text("distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config:\n  backend: TE\n")
+    words = ["train.yaml", "accel.yaml", "--facts", str(EXAMPLE / "facts.json")]
+    here, there = run(*words, cwd=tmp_path), run(*words, "--server", service.url, cwd=tmp_path)
+    assert there.stdout == here.stdout
+    assert there.returncode == here.returncode
+
+
+def test_what_is_wrong_is_said_and_has_the_same_exit_code(service: Served, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("bf16: [1")
+    assert run("a.yaml", "--server", service.url, cwd=tmp_path).returncode == 2
+    wrong = run(*FILES, "--server", "ftp://x")
+    assert (wrong.returncode, "--server takes a URL" in wrong.stderr) == (2, True)
+    gone = run(*FILES, "--server", "http://127.0.0.1:9")
+    assert gone.returncode == 4
+    assert "Nothing was decided" in gone.stderr
+    sent = run(*FILES, "--server", "http://fp8check.example.org", FP8CHECK_TOKEN="fp8c_secret")
+    assert (sent.returncode, "unencrypted" in sent.stderr, "fp8c_secret" in sent.stderr) == (2, True, False)

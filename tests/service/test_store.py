@@ -1,0 +1,187 @@
+"""The store: migrations, retention, what happens when the database does not answer. On SQLite, or on TEST_DATABASE."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import delete, inspect, select, text
+from sqlalchemy.exc import OperationalError
+
+from fp8check.service.settings import Settings
+from fp8check.service.store import NewCheck, Store, Unavailable
+from fp8check.service.store.migrate import upgrade
+from fp8check.service.store.store import make_engine, now_ms
+from fp8check.service.store.tables import ANSWERS, CHECKS, METADATA
+from tests.service.files import BODY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sqlalchemy import Engine
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> Iterator[str]:
+    """An empty database."""
+    one = os.environ.get("TEST_DATABASE", f"sqlite:///{tmp_path}/checks.db")
+    _empty(one)
+    yield one
+    _empty(one)
+
+
+def _empty(url: str) -> None:
+    engine = make_engine(url)
+    with engine.begin() as connection:
+        for table in ("jobs", "checks", "answers", "alembic_version"):
+            connection.execute(text(f"DROP TABLE IF EXISTS {table}"))
+    engine.dispose()
+
+
+@pytest.fixture
+def engine(url: str) -> Iterator[Engine]:
+    one = make_engine(url)
+    yield one
+    one.dispose()
+
+
+def check(number: int, digest: str = "d", created_ms: int | None = None) -> NewCheck:
+    created = now_ms() if created_ms is None else created_ms
+    return NewCheck(f"id-{number}", created, "test", "s", digest, b"q", b"r", "pass", "0/0/0/0/0")
+
+
+def in_store(url: str, work: Any, **settings: object) -> Any:
+    """Run a coroutine with an open store."""
+
+    async def run() -> Any:
+        store = Store(Settings(database=url, **settings))  # type: ignore[arg-type]
+        store.open()
+        try:
+            return await work(store)
+        finally:
+            store.close()
+
+    return asyncio.run(run())
+
+
+def test_migrations_make_the_tables_that_the_code_has(engine: Engine) -> None:
+    upgrade(engine)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+
+
+def test_migrations_can_be_taken_back_and_repeated(engine: Engine) -> None:
+    from alembic import command
+
+    from fp8check.service.store.migrate import config
+
+    upgrade(engine)
+    upgrade(engine)
+    with engine.begin() as connection:
+        made = config()
+        made.attributes["connection"] = connection
+        command.downgrade(made, "base")
+    assert set(inspect(engine).get_table_names()) <= {"alembic_version"}
+    upgrade(engine)
+
+
+def test_what_is_stored_is_there(url: str) -> None:
+    async def work(store: Store) -> None:
+        await asyncio.gather(*(store.add(check(number, f"d{number % 3}")) for number in range(200)))
+        found = await store.check("id-7")
+        assert found is not None
+        assert (found.question, found.report, found.verdict) == (b"q", b"r", "pass")
+        assert await store.check("id-none") is None
+        answers = await store.read(lambda one: one.execute(select(ANSWERS.c.digest)).scalars().all())
+        assert sorted(answers) == ["d0", "d1", "d2"]
+
+    in_store(url, work)
+
+
+def test_old_and_surplus_checks_go_and_answers_that_nobody_has(url: str) -> None:
+    async def work(store: Store) -> None:
+        day = 24 * 3600 * 1000
+        for number in range(10):
+            await store.add(check(number, f"d{number}", now_ms() - number * day))
+        assert await store.tidy() == 6
+        left = await store.checks(50, None)
+        assert [one.id for one in left] == ["id-0", "id-1", "id-2", "id-3"]
+        answers = await store.read(lambda one: one.execute(select(ANSWERS.c.digest)).scalars().all())
+        assert sorted(answers) == ["d0", "d1", "d2", "d3"]
+        await store.add(check(99, "d9"))  # an answer that went is stored anew
+        assert await store.check("id-99") is not None
+
+    in_store(url, work, keep_days=7, keep_checks=4)
+
+
+def test_an_answer_that_another_instance_deleted_is_stored_again(url: str) -> None:
+    async def work(store: Store) -> None:
+        await store.add(check(1))
+        with store.engine.begin() as other:
+            other.execute(delete(CHECKS))
+            other.execute(delete(ANSWERS))
+        await store.add(check(2))
+        assert await store.check("id-2") is not None
+
+    in_store(url, work)
+
+
+def test_pages_of_checks_lose_none_that_came_at_the_same_moment(url: str) -> None:
+    async def work(store: Store) -> None:
+        for number in range(25):
+            await store.add(check(number, created_ms=1000 + number // 10))
+        seen: list[str] = []
+        before = None
+        while page := await store.checks(7, before):
+            seen += [one.id for one in page]
+            before = page[-1].cursor
+        assert len(seen) == len(set(seen)) == 25
+
+    in_store(url, work)
+
+
+def test_a_database_that_does_not_answer_is_said_and_nothing_is_answered(url: str, service: Any) -> None:
+    with service(database=url) as client:
+        assert client.post("/check", json=BODY).status_code == 200
+        core = client.app.state.core
+
+        def broken(*_: object, **__: object) -> None:
+            raise OperationalError("INSERT", {}, Exception("disk full"))
+
+        core.store.writer._commit = broken
+        answer = client.post("/check", json=BODY)
+        assert (answer.status_code, answer.json()["type"]) == (503, "/problems/storage")
+        assert int(answer.headers["retry-after"]) > 0
+        assert "disk full" not in answer.text
+
+
+def test_a_full_queue_is_said(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fp8check.service.store.writer.MOST_WAITING", 0)
+
+    async def work(store: Store) -> None:
+        with pytest.raises(Unavailable, match="Full"):
+            await store.add(check(1))
+
+    in_store(url, work)
+
+
+def test_readyz_says_that_the_database_is_gone(url: str, service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with service(database=url) as client:
+        assert client.get("/readyz").status_code == 200
+
+        def gone() -> None:
+            raise OperationalError("SELECT 1", {}, Exception("gone"))
+
+        monkeypatch.setattr(client.app.state.core.store.engine, "connect", gone)
+        assert client.get("/readyz").status_code == 503
+        assert client.get("/healthz").status_code == 200
+
+
+def test_a_password_in_the_url_is_not_shown() -> None:
+    settings = Settings(database="postgresql+psycopg://u:CANARY@h/d")  # type: ignore[arg-type]
+    assert "CANARY" not in repr(settings) + str(settings)
