@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXAMPLE := examples/llamafactory-qwen2.5-7b
 SHARED := ../shared
 
-.PHONY: docs help demo test lint types coverage bench corpus score conformance conformance-sample mutation hook-test format clean
+.PHONY: docs help demo test lint types coverage bench corpus score conformance conformance-sample mutation hook-test probe-env probe-test test-gpu format clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 24
@@ -57,6 +57,22 @@ conformance-sample: $(VENV)/.installed ## the fixed sample of it that CI runs
 
 mutation: $(VENV)/.installed ## which version bounds no recorded case needs (after make conformance)
 	@$(BIN)/python -m tests.mutation .conformance/recorded.jsonl
+
+PROBE_ENV := .probe-env
+GPU_PYTHON ?= python3
+
+$(PROBE_ENV)/.installed:
+	@test -d $(PROBE_ENV) || $(PYTHON) -m venv $(PROBE_ENV)
+	@$(PROBE_ENV)/bin/pip install --quiet --disable-pip-version-check torch==2.13.0 torchao==0.18.0 accelerate==1.15.0 'peft>=0.19'
+	@touch $@
+
+probe-env: $(PROBE_ENV)/.installed ## an environment with torch for the CPU, in which the probe is emulated
+
+probe-test: $(VENV)/.installed $(PROBE_ENV)/.installed ## the probe on the CPU: the real path emulated, and injected faults
+	@$(BIN)/python -m pytest -q tests/probe
+
+test-gpu: ## the GPU suite, in the training environment: make test-gpu GPU_PYTHON=/path/to/train-env/bin/python
+	@$(GPU_PYTHON) -m pytest -q -s -m gpu tests/gpu
 
 docs: $(VENV)/.installed ## write the generated pages anew
 	@$(BIN)/fp8check matrix --all > docs/compatibility.md
