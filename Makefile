@@ -8,7 +8,8 @@ SHARED := ../shared
 
 .PHONY: docs help demo test lint types coverage bench corpus corpus-review score conformance \
 	conformance-sample evidence mutation mutation-catalog hook-test format clean serve service-bench \
-	service-kill service-postgres openapi-test page-test docker-lint docker-steps
+	service-kill service-postgres openapi-test page-test docker-lint docker-steps \
+	probe-env probe-test test-gpu
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 24
@@ -95,6 +96,22 @@ mutation: $(VENV)/.installed ## which version bounds no recorded case needs (aft
 
 mutation-catalog: $(VENV)/.installed ## which faults in the rules no test would notice (minutes)
 	@$(BIN)/python -m tests.catalog.mutate --at-least 0.9
+
+PROBE_ENV := .probe-env
+GPU_PYTHON ?= python3
+
+$(PROBE_ENV)/.installed:
+	@test -d $(PROBE_ENV) || $(PYTHON) -m venv $(PROBE_ENV)
+	@$(PROBE_ENV)/bin/pip install --quiet --disable-pip-version-check torch==2.13.0 torchao==0.18.0 accelerate==1.15.0 'peft>=0.19'
+	@touch $@
+
+probe-env: $(PROBE_ENV)/.installed ## an environment with torch for the CPU, in which the probe is emulated
+
+probe-test: $(VENV)/.installed $(PROBE_ENV)/.installed ## the probe on the CPU: the real path emulated, and injected faults
+	@$(BIN)/python -m pytest -q tests/probe
+
+test-gpu: ## the GPU suite, in the training environment: make test-gpu GPU_PYTHON=/path/to/train-env/bin/python
+	@$(GPU_PYTHON) -m pytest -q -s -m gpu tests/gpu
 
 docs: $(VENV)/.installed ## write the generated pages anew
 	@$(BIN)/fp8check matrix --all > docs/compatibility.md

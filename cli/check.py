@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 from fp8check.cli.config import load
 from fp8check.cli.exit_codes import ExitCode
@@ -16,6 +15,7 @@ from fp8check.rules.reading import Unreadable, read
 from fp8check.rules.report import compared, counts, examine_all
 from fp8check.rules.report.style import Style, wants_colour
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Mapping, Sequence

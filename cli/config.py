@@ -21,11 +21,11 @@ until = 2027-03-31
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from fp8check.cli.options import UsageError
 from fp8check.rules.record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Collection, Mapping

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
 
 from fp8check.cli.exit_codes import ExitCode
 from fp8check.rules import facts as machine
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.facts import Facts
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 from fp8check.cli.check import PROBLEMS, runs, usage
 from fp8check.cli.exit_codes import ExitCode
@@ -11,6 +10,7 @@ from fp8check.cli.options import UsageError, parser
 from fp8check.rules.report import examine
 from fp8check.rules.report.line import explain_line
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.reading import Document
 

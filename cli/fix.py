@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from fp8check.cli.check import PROBLEMS, assembled, chosen, documents_of, usage
 from fp8check.cli.config import load
@@ -13,6 +12,7 @@ from fp8check.cli.options import parser
 from fp8check.rules.report import counts, examine_all
 from fp8check.rules.report.frames import visible
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from fp8check.cli.exit_codes import ExitCode
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import NoReturn
+
+
+def run() -> NoReturn:
+    """The installed command: `main`, and the end of the process at once.
+
+    Taking the interpreter apart, object by object, costs a tenth of the command's time and frees what the system is
+    about to free. What asked to be called at exit is called.
+    """
+    code = main()
+    atexit._run_exitfuncs()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,7 +56,7 @@ def _crash(error: Exception, words: list[str]) -> int:
     import platform
     import traceback
 
-    from fp8check.rules.report.json_ import VERSION
+    from fp8check.rules.version import VERSION
 
     lines = traceback.format_exception(type(error), error, error.__traceback__)
     sys.stderr.write(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, NoReturn
 
 from fp8check.rules.assemble import TRAINERS
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import NoReturn
 
 DESCRIPTION = """\
 Tells before the GPU hours are spent whether a training run will really train in FP8, with the recipe you wrote.
@@ -130,7 +131,7 @@ def format_names() -> tuple[str, ...]:
 
 
 def _version() -> str:
-    from fp8check.rules.report.json_ import VERSION
+    from fp8check.rules.version import VERSION
 
     return f"fp8check {VERSION}"
 

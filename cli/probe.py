@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 from fp8check.cli.exit_codes import ExitCode
 from fp8check.cli.options import UsageError, parser
@@ -12,6 +11,7 @@ from fp8check.rules.facts import BadFacts
 from fp8check.rules.outcome import predict
 from fp8check.rules.reading import Unreadable
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator

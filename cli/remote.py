@@ -13,7 +13,7 @@ import time
 import uuid
 from http import HTTPStatus
 from http.client import HTTPException
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 from urllib import error, request
 from urllib.parse import urlsplit
 
@@ -25,10 +25,12 @@ from fp8check.rules import models
 from fp8check.rules.report.formats import find
 from fp8check.rules.report.style import wants_colour
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
     from email.message import Message
+    from typing import Any
 
     from fp8check.cli.config import Config
     from fp8check.rules.assemble import Assembled

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import inspect
 import sys
-from typing import TYPE_CHECKING
 
 from fp8check.cli.check import print_crashes, with_plugins
 from fp8check.cli.exit_codes import ExitCode
 from fp8check.rules.catalog import find
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.catalog import Crash, Rule
 

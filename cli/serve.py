@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
 
 from fp8check.cli.exit_codes import ExitCode
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.service.tokens import Token
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from fp8check.cli.exit_codes import ExitCode
 from fp8check.rules import models
 from fp8check.rules.outcome import gpus, speed
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.models import ModelShape
     from fp8check.rules.outcome.speed import Point, Setup

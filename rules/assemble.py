@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from fp8check.rules import models
 from fp8check.rules.outcome import Run, Script
@@ -15,6 +14,7 @@ from fp8check.rules.settings.launch import Launch
 from fp8check.rules.settings.training import NAMES, Training
 from fp8check.rules.settings.values import Section
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 
-from fp8check.rules.report.json_ import VERSION
+from fp8check.rules.version import VERSION
 from fp8check.service import logs, problems
 from fp8check.service.core import Core
 from fp8check.service.middleware import Around

@@ -6,7 +6,7 @@ import platform
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
-from fp8check.rules.report.json_ import VERSION
+from fp8check.rules.version import VERSION
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30)
 

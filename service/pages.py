@@ -10,7 +10,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from fp8check.rules.report import html
-from fp8check.rules.report.json_ import VERSION
+from fp8check.rules.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -20,8 +20,6 @@ def measure(spec: dict[str, Any], built: Built, channel: Channel) -> None:
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trainable, lr=chain.LEARNING_RATE, weight_decay=0.0, foreach=False)
     batch = chain.batch(spec, built.rows, built.columns, built.vocab)
-    if where == "cuda":
-        torch.cuda.reset_peak_memory_stats()
     run = torch.compile(model) if spec["compile"] else model
 
     def step() -> None:
@@ -35,6 +33,5 @@ def measure(spec: dict[str, Any], built: Built, channel: Channel) -> None:
     loss.backward()
     optimizer.step()
     optimizer.zero_grad()
-    if where == "cuda":
-        channel.saw(bf16_gib=round(torch.cuda.max_memory_allocated() / 2**30, 3))
-    channel.saw(bf16_ms=timing.timed(step))
+    device.begin_peak()
+    channel.saw(bf16_ms=timing.timed(step), bf16_gib=device.peak_gib())

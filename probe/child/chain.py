@@ -98,8 +98,6 @@ def build_and_prepare(spec: dict[str, Any], channel: Channel) -> Prepared:
         },
         optimizer=look.optimizer(prepared.plain, optimizer),
     )
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
     prepared.batch = batch(spec, built.rows, built.columns, built.vocab)
     if spec["compile"]:
         channel.enter("compile")

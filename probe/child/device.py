@@ -47,6 +47,17 @@ def kind(spec: dict[str, Any]) -> str:
     return "cpu" if spec["emulate"] else "cuda"
 
 
+def begin_peak() -> None:
+    """Count the peak of the GPU's memory from now on."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+
+
+def peak_gib() -> float | None:
+    """The peak since begin_peak(), in GiB; None without a GPU."""
+    return round(torch.cuda.max_memory_allocated() / 2**30, 3) if torch.cuda.is_available() else None
+
+
 def wait() -> None:
     """Let the GPU finish; without one there is nothing to wait for."""
     if torch.cuda.is_available():

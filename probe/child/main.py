@@ -33,7 +33,7 @@ def probe(spec: dict[str, Any], channel: Channel) -> None:
     device.note(spec, channel)
     prepared = chain.build_and_prepare(spec, channel)
     channel.enter("step")
-    step.run(spec, prepared, channel)
+    step.run(prepared, channel)
     # What follows is left out where the time would not suffice: then it was not seen, which is better than a hang.
     if channel.may_enter("time"):
         timing.measure(prepared, channel)

@@ -20,7 +20,7 @@ FEWEST_STEPS, MOST_STEPS = 3, 8
 SMALL_RATE = 4e-3  # from the third step on; a BF16 weight of 1 still moves at it
 
 
-def run(spec: dict[str, Any], prepared: Prepared, channel: Channel) -> None:
+def run(prepared: Prepared, channel: Channel) -> None:
     """The first step watched and profiled, then more until every weight has moved; tell of each as it is seen."""
     before = fingerprints(prepared)
     losses = [_first(prepared, channel)]
@@ -34,8 +34,6 @@ def run(spec: dict[str, Any], prepared: Prepared, channel: Channel) -> None:
         if len(losses) > 1:
             for group in prepared.optimizer.param_groups:
                 group["lr"] = SMALL_RATE
-    if not spec["emulate"]:
-        channel.saw(fp8_gib=round(torch.cuda.max_memory_allocated() / 2**30, 3))
 
 
 def _further(prepared: Prepared) -> torch.Tensor:

@@ -22,8 +22,9 @@ LONGEST_S = 2.0  # of repeats: a large model needs fewer of them
 
 
 def measure(prepared: Prepared, channel: Channel) -> None:
-    """Tell the time of a micro-step in FP8."""
-    channel.saw(fp8_ms=timed(lambda: _step(prepared)))
+    """Tell the time of a micro-step in FP8, and the peak of memory in it; the optimizer's moments are there by now."""
+    device.begin_peak()
+    channel.saw(fp8_ms=timed(lambda: _step(prepared)), fp8_gib=device.peak_gib())
 
 
 def _step(prepared: Prepared) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.catalog.fixes import replace, unsafe
 from fp8check.rules.catalog.parallel import runs_te
 from fp8check.rules.catalog.rule import INFO, WARNING, Found, rule
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

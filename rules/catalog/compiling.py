@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.catalog.decided import require_decided
 from fp8check.rules.catalog.fixes import replace, unsafe
 from fp8check.rules.catalog.mending import write
@@ -12,6 +10,7 @@ from fp8check.rules.catalog.rule import WARNING, Found, rule
 from fp8check.rules.outcome import Undecided
 from fp8check.rules.outcome.compiled import compiled_by
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.catalog.decided import require_decided
 from fp8check.rules.catalog.fixes import delete, unsafe
 from fp8check.rules.catalog.rule import ERROR, Found, Related, rule
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.catalog.rule import GIVEN, KNOWLEDGE, LATE, SUBJECTS, Related, span_of
 from fp8check.rules.outcome import Undecided
 from fp8check.rules.record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 

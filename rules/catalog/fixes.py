@@ -6,10 +6,9 @@ or removes what has no effect; it is unsafe where it changes what the run does.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.reading import Span
     from fp8check.rules.settings.values import Section, Setting

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.catalog.decided import require_gpus, require_visible_gpus
 from fp8check.rules.catalog.fixes import delete, replace, unsafe
 from fp8check.rules.catalog.installation import wants_te
@@ -14,6 +12,7 @@ from fp8check.rules.outcome.accelerator import SMALLEST_CAPABILITY
 from fp8check.rules.outcome.prepare import mxfp8_support
 from fp8check.rules.settings.versions import at_least, parse
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.catalog.decided import require_decided, require_packages
 from fp8check.rules.catalog.rule import ERROR, INFO, WARNING, Found, rule
 from fp8check.rules.outcome import Undecided
 from fp8check.rules.outcome.compiled import compiled_by
 from fp8check.rules.settings.versions import NEWEST, OLDEST_ACCELERATE, at_least, parse, parsed
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 

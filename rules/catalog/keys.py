@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.catalog.fixes import delete, rename, replace, safe, unsafe
 from fp8check.rules.catalog.needs import settled
 from fp8check.rules.catalog.rule import ERROR, INFO, WARNING, Found, Related, rule
@@ -12,6 +10,7 @@ from fp8check.rules.settings.accelerate import FP8_KEYS, WIZARD_KEYS
 from fp8check.rules.settings.readers import backend_meant, nearest
 from fp8check.rules.settings.versions import at_least
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.catalog.fixes import delete, insert, rename, replace, unsafe
 from fp8check.rules.catalog.needs import not_known
 from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
@@ -14,6 +12,7 @@ from fp8check.rules.settings.accelerate import CLUSTER_KEYS
 from fp8check.rules.settings.launch import LAUNCHER_FLAGS, PROGRAMS
 from fp8check.rules.settings.readers import nearest
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.catalog.fixes import Fix, insert, replace, unsafe
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.catalog.fixes import Edit
     from fp8check.rules.settings.accelerate import AccelerateConfig

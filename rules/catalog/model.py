@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.catalog.mending import use_torchao
 from fp8check.rules.catalog.parallel import runs_te
 from fp8check.rules.catalog.rule import ERROR, INFO, WARNING, Found, rule
 from fp8check.rules.outcome.speed import SLOWER, advise, predict_point, predict_speed, setup_of
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.catalog.observing import known, place, ran
 from fp8check.rules.catalog.rule import ERROR, INFO, WARNING, Found, rule
 from fp8check.rules.outcome import Undecided
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 

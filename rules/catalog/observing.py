@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
-
 from fp8check.rules.outcome import Undecided
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import TypeVar
+
     from fp8check.rules.catalog.context import Asked
     from fp8check.rules.evidence import Evidence
     from fp8check.rules.settings.values import Setting
 
-T = TypeVar("T")
+    T = TypeVar("T")
 
 
 def place(asked: Asked) -> Setting | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.catalog.decided import require_decided
 from fp8check.rules.catalog.fixes import insert, replace, unsafe
 from fp8check.rules.catalog.mending import gather_off, use_torchao, write, write_bf16
@@ -11,6 +9,7 @@ from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.outcome.trainer import llamafactory_fp8
 from fp8check.rules.settings.values import Origin, Setting
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from fp8check.rules.catalog.engine import Crash, crash, is_input
 from fp8check.rules.catalog.rule import SEVERITIES, Rule
 from fp8check.rules.record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.catalog.fixes import delete, insert, replace, unsafe
 from fp8check.rules.catalog.needs import not_known
 from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.outcome.trainer import llamafactory_fp8, precision_flag
 from fp8check.rules.settings.values import Setting
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

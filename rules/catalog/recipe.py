@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.catalog.fixes import delete, insert, replace, unsafe
 from fp8check.rules.catalog.needs import settled
 from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
@@ -11,6 +9,7 @@ from fp8check.rules.outcome.trainer import llamafactory_fp8
 from fp8check.rules.settings.readers import backend_meant
 from fp8check.rules.settings.values import Section
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 

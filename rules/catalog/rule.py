@@ -6,11 +6,10 @@ engine reports the rule as undecided, with the command that would decide it. A r
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.record import Record
 from fp8check.rules.settings.values import Setting
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.catalog.needs import settled
 from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.outcome.run import model_prepared_alone, models_in
 from fp8check.rules.settings.script import READERS, Unevaluated
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

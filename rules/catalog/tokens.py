@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.catalog.fixes import replace, unsafe
 from fp8check.rules.catalog.mending import write
 from fp8check.rules.catalog.parallel import runs_te
@@ -11,6 +9,7 @@ from fp8check.rules.catalog.rule import ERROR, WARNING, Found, rule
 from fp8check.rules.outcome import Undecided
 from fp8check.rules.outcome.tokens import ALIGNMENT, BLOCK, HALF, TN_ONLY, batch_tokens
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

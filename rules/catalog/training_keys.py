@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.catalog.fixes import delete, insert, replace, unsafe
 from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.outcome import Undecided
 from fp8check.rules.settings.launch import LAUNCHER_FLAGS
 from fp8check.rules.settings.readers import OF_ACCELERATE, TRAINING, nearest
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

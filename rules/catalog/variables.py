@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.catalog.rule import ERROR, WARNING, Found, rule
 from fp8check.rules.settings.readers import (
     MEANT_BY_VARIABLE,
@@ -16,6 +14,7 @@ from fp8check.rules.settings.readers import (
 )
 from fp8check.rules.settings.values import Setting
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 

@@ -16,10 +16,9 @@ than u. On an H200 two layers of a 7B shape were at 1.0 to 1.5 times (docs/evide
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.evidence.data import Evidence
 

@@ -6,12 +6,11 @@ but for import_check(), which does so in a process of its own.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.facts.collect import collect
 from fp8check.rules.facts.data import UNKNOWN, Facts, Gpu, Unknown
 from fp8check.rules.facts.errors import BadFacts, BadInterpreter
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.facts.engine import Imported, Misfit, import_check, misfits
     from fp8check.rules.facts.saved import SCHEMA, dump, load, loads

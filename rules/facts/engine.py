@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
 
 from fp8check.rules.facts.errors import BadInterpreter
 from fp8check.rules.record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -25,8 +25,8 @@ IMPORT_TIME_LIMIT_S = 180.0
 
 _CORES = ("transformer_engine_cu12", "transformer_engine_cu13")
 
-_CORE_LIBRARY = re.compile(r"libtransformer_engine\.(?:so|dylib)")
-_TORCH_LIBRARY = re.compile(r"(?:lib)?transformer_engine_torch[.\w-]*\.so")
+_CORE_LIBRARY = r"libtransformer_engine\.(?:so|dylib)"
+_TORCH_LIBRARY = r"(?:lib)?transformer_engine_torch[.\w-]*\.so"
 
 
 class Misfit(Record):
@@ -52,8 +52,8 @@ def parts(packages: Mapping[str, str | None], folders: Iterable[str]) -> dict[st
         if package in packages:
             found[key] = packages[package]
     libraries = _libraries(folders)
-    found["core_library"] = next((name for name in libraries if _CORE_LIBRARY.fullmatch(name)), None)
-    found["torch_library"] = next((name for name in libraries if _TORCH_LIBRARY.fullmatch(name)), None)
+    found["core_library"] = next((name for name in libraries if re.fullmatch(_CORE_LIBRARY, name)), None)
+    found["torch_library"] = next((name for name in libraries if re.fullmatch(_TORCH_LIBRARY, name)), None)
     return {**found, "imports": None, "error": None}
 
 

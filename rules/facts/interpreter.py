@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from typing import TYPE_CHECKING
 
 from fp8check.rules.facts.errors import BadInterpreter
 from fp8check.rules.record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -66,6 +65,8 @@ def _answer(python: str, output: str) -> Interpreter:
     if line is None:
         raise BadInterpreter(python, "not a Python interpreter: it printed no answer")
     try:
+        import json
+
         content = json.loads(line[len(_MARK) :])
         return Interpreter(str(content["python"]), tuple(str(folder) for folder in content["path"] if folder))
     except (ValueError, TypeError, KeyError) as error:

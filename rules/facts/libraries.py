@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -23,7 +23,7 @@ _SYSTEM_FOLDERS = (
     "/usr/lib",
 )
 
-_TORCH_CUDA = re.compile(r"^cuda\b[^=]*=\s*(?:['\"]([\d.]+)['\"]|(None))", re.MULTILINE)
+_TORCH_CUDA = r"(?m)^cuda\b[^=]*=\s*(?:['\"]([\d.]+)['\"]|(None))"
 
 
 def torch_cuda(folders: Iterable[str]) -> dict[str, str | None]:
@@ -35,7 +35,7 @@ def torch_cuda(folders: Iterable[str]) -> dict[str, str | None]:
         path = os.path.join(folder, "torch", "version.py")
         try:
             with open(path, encoding="utf-8", errors="replace") as file:
-                match = _TORCH_CUDA.search(file.read(16384))
+                match = re.search(_TORCH_CUDA, file.read(16384))
         except OSError:
             continue
         return {} if match is None else {"torch": match[1]}

@@ -5,13 +5,14 @@ from __future__ import annotations
 import ctypes
 import os
 import warnings
-from typing import TYPE_CHECKING, Any
 
 from fp8check.rules.facts.data import Gpu
 from fp8check.rules.facts.gpus import Answer, Unavailable
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 # nvml.h
 _SUCCESS = 0

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
 
 from fp8check.rules.record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -57,11 +57,11 @@ _FAMILIES = (
 # Distributions whose name differs from the one that the facts use.
 _OTHER_NAMES = {"ms_amp": "msamp", "llama_factory": "llamafactory"}
 
-_SEPARATORS = re.compile(r"[-_.]+")
-_METADATA = re.compile(r"(?P<name>.+?)(?:-(?P<version>[^-]+)(?:-py[\d.]+.*)?)?\.(?:dist-info|egg-info)", re.IGNORECASE)
-_EGG = re.compile(r"(?P<name>[^-]+)-(?P<version>[^-]+)(?:-.*)?\.egg", re.IGNORECASE)
-_EDITABLE = re.compile(r'"editable"\s*:\s*true')
-_VERSION_LINE = re.compile(r"^Version:\s*(\S+)", re.IGNORECASE | re.MULTILINE)
+_SEPARATORS = r"[-_.]+"
+_METADATA = r"(?i)(?P<name>.+?)(?:-(?P<version>[^-]+)(?:-py[\d.]+.*)?)?\.(?:dist-info|egg-info)"
+_EGG = r"(?i)(?P<name>[^-]+)-(?P<version>[^-]+)(?:-.*)?\.egg"
+_EDITABLE = r'"editable"\s*:\s*true'
+_VERSION_LINE = r"(?im)^Version:\s*(\S+)"
 
 
 class Scan(Record):
@@ -85,7 +85,7 @@ class _Metadata(Record):
 
 def normalised(name: str) -> str:
     """A distribution's name as the facts write it: "MS-AMP" -> "msamp", "nvidia-ml-py" -> "nvidia_ml_py"."""
-    plain = _SEPARATORS.sub("_", name).lower()
+    plain = re.sub(_SEPARATORS, "_", name).lower()
     return _OTHER_NAMES.get(plain, plain)
 
 
@@ -113,7 +113,8 @@ def scan(folders: Iterable[str]) -> Scan:
 
 def _entries(folder: str) -> Iterator[str]:
     """Names in a folder of sys.path; an egg, packed or not, counts as metadata of its own name."""
-    egg = _EGG.fullmatch(os.path.basename(folder))
+    name = os.path.basename(folder)
+    egg = re.fullmatch(_EGG, name) if name.lower().endswith(".egg") else None
     if egg is not None:
         yield f"{egg['name']}-{egg['version']}.egg-info"
         yield egg["name"]
@@ -127,7 +128,7 @@ def _take(folder: str, entry: str, found: dict[str, list[_Metadata]], importable
     if not entry.lower().endswith((".dist-info", ".egg-info")):
         importable.add(entry.partition(".")[0])
         return
-    match = _METADATA.fullmatch(entry)
+    match = re.fullmatch(_METADATA, entry)
     if match is None:
         return
     name = normalised(match["name"])
@@ -155,7 +156,7 @@ def _written_version(metadata: str) -> str | None:
     path = os.path.join(metadata, "PKG-INFO") if os.path.isdir(metadata) else metadata
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
-            match = _VERSION_LINE.search(file.read(65536))
+            match = re.search(_VERSION_LINE, file.read(65536))
     except OSError:
         return None
     return match[1] if match is not None else None
@@ -181,6 +182,6 @@ def _is_editable(metadata: str) -> bool:
     """Whether the package was installed from a folder elsewhere, where an import finds it (PEP 610)."""
     try:
         with open(os.path.join(metadata, "direct_url.json"), encoding="utf-8", errors="replace") as file:
-            return _EDITABLE.search(file.read(65536)) is not None
+            return re.search(_EDITABLE, file.read(65536)) is not None
     except OSError:
         return False

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -59,8 +59,8 @@ _NAMES = frozenset(
     }
 )
 
-_SECRET_NAME = re.compile(r"TOKEN(?!IZER)|SECRET|PASSW|CREDENTIAL|AUTH(?!OR)|(?:^|_)(?:API_?)?KEY(?:$|_)|ACCESS_?KEY")
-_SECRET_VALUE = re.compile(
+_HIDDEN_NAME = r"TOKEN(?!IZER)|SECRET|PASSW|CREDENTIAL|AUTH(?!OR)|(?:^|_)(?:API_?)?KEY(?:$|_)|ACCESS_?KEY"
+_HIDDEN_VALUE = (
     r"hf_[A-Za-z0-9]{8,}"  # Hugging Face
     r"|\bsk-[A-Za-z0-9_-]{8,}"  # OpenAI and others
     r"|\b(?:AKIA|ASIA)[A-Z0-9]{12,}"  # AWS
@@ -76,7 +76,7 @@ _SECRET_VALUE = re.compile(
 
 def is_secret(name: str, value: str) -> bool:
     """Whether a variable looks like a credential, by its name or by its value."""
-    return _SECRET_NAME.search(name.upper()) is not None or _SECRET_VALUE.search(value) is not None
+    return re.search(_HIDDEN_NAME, name.upper()) is not None or re.search(_HIDDEN_VALUE, value) is not None
 
 
 def kept(environ: Mapping[str, str]) -> dict[str, str]:
@@ -98,4 +98,4 @@ def masked(text: str, environ: Mapping[str, str]) -> str:
             text = text.replace(value, MASK)
     home = environ.get("HOME", "")
     text = text.replace(home, "~") if len(home) > 1 else text
-    return _SECRET_VALUE.sub(MASK, text)
+    return re.sub(_HIDDEN_VALUE, MASK, text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from fp8check.rules.fixing.edits import file_of, text_edits
 from fp8check.rules.fixing.expected import Tree, expected
@@ -11,6 +10,7 @@ from fp8check.rules.fixing.unfixable import Unfixable
 from fp8check.rules.reading import Unreadable, read
 from fp8check.rules.record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 

@@ -7,7 +7,6 @@ which no loader keeps.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from fp8check.rules.fixing import rendering
 from fp8check.rules.fixing.unfixable import Unfixable
@@ -16,6 +15,7 @@ from fp8check.rules.reading.source import Source
 from fp8check.rules.record import Record
 from fp8check.rules.settings.values import Section, Setting
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

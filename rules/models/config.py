@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
 
 from fp8check.rules.models.dialects import DIALECTS, TEXT_PARTS
 from fp8check.rules.models.experts import Routed, routed_experts
@@ -12,8 +11,10 @@ from fp8check.rules.models.shape import Linear, ModelShape
 from fp8check.rules.models.values import LARGEST_COUNT, BadConfig, Config
 from fp8check.rules.record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from fp8check.rules.models.parts import Dialect
 

@@ -5,12 +5,11 @@ Every line is checked against modules that the real classes built: see tests/mod
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.models import parts
 from fp8check.rules.models.parts import Dialect, MoE, Sizes
 from fp8check.rules.models.values import BadConfig
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.models.values import Config
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.models.parts import MoE, gated_at
 from fp8check.rules.models.shape import Experts, Linear
 from fp8check.rules.models.values import LARGEST_COUNT, BadConfig
 from fp8check.rules.record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.models.parts import Dialect, Sizes
     from fp8check.rules.models.values import Config

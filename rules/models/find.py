@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
 
 from fp8check.rules.models.config import read_config
 from fp8check.rules.models.values import BadConfig
 from fp8check.rules.record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 # Real ones have a few kilobytes.
 LARGEST_FILE = 1024 * 1024
 
-_HUB_NAME = re.compile(r"[\w.-]+(?:/[\w.-]+)?", re.ASCII)
-_COMMIT = re.compile(r"[0-9a-f]{40}")
+_HUB_NAME = r"(?a)[\w.-]+(?:/[\w.-]+)?"
+_COMMIT = r"[0-9a-f]{40}"
 
-# known.json by case-folded name, read at first use: a service asks it for every check.
+# known.py by case-folded name, read at first use: a service asks it for every check.
 _TABLE: dict[str, Mapping[str, object]] = {}
 
 
@@ -57,7 +57,7 @@ def search(name: str, *, base: str, environ: Mapping[str, str]) -> Search:
     local = _local(name, base, environ)
     if local is not None:
         return _read(local, name, "config.json")
-    if _HUB_NAME.fullmatch(name) is None or ".." in name:
+    if re.fullmatch(_HUB_NAME, name) is None or ".." in name:
         return Search(None, (f"{name}: no such directory here with a config.json",))
     cached = _cached(name, environ)
     if cached is not None:
@@ -75,7 +75,7 @@ def config_file(name: str, *, base: str, environ: Mapping[str, str]) -> str | No
     if not name:
         return None
     local = _local(name, base, environ)
-    if local is not None or _HUB_NAME.fullmatch(name) is None or ".." in name:
+    if local is not None or re.fullmatch(_HUB_NAME, name) is None or ".." in name:
         return local
     return _cached(name, environ)
 
@@ -96,7 +96,7 @@ def _cached(name: str, environ: Mapping[str, str]) -> str | None:
             commit = file.read(64).strip()
     except (OSError, ValueError):
         return None
-    if _COMMIT.fullmatch(commit) is None:
+    if re.fullmatch(_COMMIT, commit) is None:
         return None
     config = os.path.join(folder, "snapshots", commit, "config.json")
     return config if os.path.isfile(config) else None
@@ -145,9 +145,7 @@ def listed(name: str) -> ModelShape | None:
 
 def _table() -> Mapping[str, Mapping[str, object]]:
     if not _TABLE:
-        import json
+        from fp8check.rules.models.known import MODELS
 
-        with open(os.path.join(os.path.dirname(__file__), "known.json"), encoding="utf-8") as file:
-            models = json.load(file)["models"]
-        _TABLE.update({name.casefold(): entry["config"] for entry in reversed(models) for name in entry["names"]})
+        _TABLE.update({name.casefold(): entry["config"] for entry in reversed(MODELS) for name in entry["names"]})
     return _TABLE

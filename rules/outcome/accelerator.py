@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.outcome import recipe
 from fp8check.rules.outcome.launcher import PRECISIONS
 from fp8check.rules.outcome.stop import Stop, Undecided
 from fp8check.rules.settings.values import Origin, Setting
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.outcome.launcher import Environment
     from fp8check.rules.outcome.recipe import Recipe

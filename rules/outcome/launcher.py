@@ -5,14 +5,13 @@ Models accelerate/commands/launch.py and utils/launch.py (0.34.0 to 1.15.0), tor
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.outcome.stop import Stop, Undecided
 from fp8check.rules.record import Record
 from fp8check.rules.settings.accelerate import AccelerateConfig
 from fp8check.rules.settings.launch import LAUNCHER_FLAGS, PROGRAMS
 from fp8check.rules.settings.values import Origin, Setting
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.outcome.run import Run
     from fp8check.rules.outcome.stack import Stack

@@ -5,10 +5,9 @@ Models accelerate utils/transformer_engine.py convert_model and utils/ao.py conv
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

@@ -6,8 +6,6 @@ executed on a GPU, the cell names that case of docs/evidence/h200-cases.jsonl.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules import models
 from fp8check.rules.facts import Facts, Gpu
 from fp8check.rules.outcome.predict import Outcome, predict
@@ -18,6 +16,7 @@ from fp8check.rules.settings.launch import Launch
 from fp8check.rules.settings.training import Training
 from fp8check.rules.settings.values import Section
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 

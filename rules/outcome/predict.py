@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.outcome import accelerator, launcher, prepare, recipe, step, trainer
 from fp8check.rules.outcome.fsdp import apply_arguments, check_deepspeed, check_fsdp
 from fp8check.rules.outcome.stack import Stack
@@ -11,6 +9,7 @@ from fp8check.rules.outcome.stop import Stop, Undecided
 from fp8check.rules.settings.values import Setting
 from fp8check.rules.settings.versions import NEWEST
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 

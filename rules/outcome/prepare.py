@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.outcome import layers, recipe
 from fp8check.rules.outcome.stop import Stop
 from fp8check.rules.settings.values import Origin, Setting
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.outcome.accelerator import Accelerator
     from fp8check.rules.outcome.layers import Coverage

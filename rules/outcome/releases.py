@@ -7,11 +7,10 @@ and executed by tests/conformance on the stacks named there. tests/outcome/test_
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.record import Record
 from fp8check.rules.settings.versions import between
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.settings.accelerate import AccelerateConfig
 from fp8check.rules.settings.script import Unevaluated
 from fp8check.rules.settings.training import Training
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

@@ -16,11 +16,10 @@ not measured.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.outcome.gpus import Datasheet, find, gpus
 from fp8check.rules.record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.models import ModelShape
     from fp8check.rules.outcome.predict import Outcome

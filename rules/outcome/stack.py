@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.facts import UNKNOWN
 from fp8check.rules.outcome import releases
 from fp8check.rules.outcome.stop import Undecided
 from fp8check.rules.settings.versions import NEWEST, at_least, between, parse, parsed
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.outcome.accelerator import SMALLEST_CAPABILITY
 from fp8check.rules.outcome.stop import Stop
 from fp8check.rules.outcome.tokens import TN_ONLY, batch_tokens
 from fp8check.rules.settings.values import Origin, Setting
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.outcome.accelerator import Accelerator
     from fp8check.rules.outcome.prepare import Prepared

@@ -6,10 +6,9 @@ batches to transformers' Trainer may pad them as it likes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.outcome.run import Run
     from fp8check.rules.settings.training import Training

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.outcome.stop import Stop, Undecided
 from fp8check.rules.settings.readers import OF_ACCELERATE, TRAINING
 from fp8check.rules.settings.values import Origin, Setting
 from fp8check.rules.settings.versions import at_least
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.outcome.launcher import Environment, Started
     from fp8check.rules.outcome.run import Run

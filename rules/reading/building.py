@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.reading import values
 from fp8check.rules.reading.nodes import Node, Problem
 from fp8check.rules.reading.source import cut
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable
 

@@ -7,13 +7,13 @@ composer recurses, and its C form ends the process where a hostile file nests de
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 import yaml
 
 from fp8check.rules.reading.limits import MAX_DEPTH, MAX_EXPANDED, MAX_NODES
 from fp8check.rules.reading.source import cut
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

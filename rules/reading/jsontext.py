@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from json.decoder import JSONDecodeError, scanstring  # type: ignore[attr-defined]
-from typing import TYPE_CHECKING
 
 from fp8check.rules.reading.building import escaped
 from fp8check.rules.reading.limits import MAX_DEPTH, MAX_NODES
 from fp8check.rules.reading.nodes import Node, Problem
 from fp8check.rules.reading.source import cut
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.reading.source import Source
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import Any
 
 
 class Span:
@@ -94,12 +94,14 @@ class Node:
     @property
     def entries(self) -> dict[str, Node]:
         """The children of a map by str(key); empty for anything else."""
-        return cast("dict[str, Node]", self.children) if self.kind == "map" else {}
+        children: dict[str, Node] = self.children
+        return children if self.kind == "map" else {}
 
     @property
     def items(self) -> list[Node]:
         """The children of a list; empty for anything else."""
-        return cast("list[Node]", self.children) if self.kind == "list" else []
+        children: list[Node] = self.children
+        return children if self.kind == "list" else []
 
     def get(self, *path: str | int) -> Node | None:
         """The node at that path of keys and list indices; None where there is none."""

@@ -6,10 +6,10 @@ Executed on OmegaConf 2.4.0. Of a reference (`${name}`) only the braces are look
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from fp8check.rules.reading.nodes import Problem
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.reading import source as sources
 from fp8check.rules.reading.kinds import OTHER, identify, identify_keys
 from fp8check.rules.reading.nodes import Document, Problem, Unreadable
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.reading.drafts import Draft, Drafts
     from fp8check.rules.reading.kinds import Kind

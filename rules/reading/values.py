@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 import yaml
 
 from fp8check.rules.reading.source import cut
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.reading.drafts import Draft
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.catalog import Finding
     from fp8check.rules.reading import Document, Node

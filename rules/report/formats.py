@@ -6,10 +6,9 @@ files: so a stored report can be had in each of them, and whoever has the JSON c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 

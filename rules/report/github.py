@@ -5,10 +5,9 @@ docs.github.com/actions/reference/workflows-and-actions/workflow-commands
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.report.data import items, place_of, text_of, texts, whole
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 from html import escape
-from typing import TYPE_CHECKING
 
 from fp8check.rules.report.data import count, items, place_of, text_of, texts, whole
 from fp8check.rules.report.htmlsource import listing
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 

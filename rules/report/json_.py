@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.outcome.speed import predict_speed
 from fp8check.rules.report.fingerprint import Pointers, fingerprints
 from fp8check.rules.report.verdict import DOCS, SCHEMA
+from fp8check.rules.version import VERSION
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.catalog import Finding
     from fp8check.rules.catalog.fixes import Fix
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from fp8check.rules.settings.values import Origin, Setting
     from fp8check.rules.triage.baseline import Compared
     from fp8check.rules.triage.suppressions import Suppressed
-
-VERSION = "0.1.0"
 
 
 def as_data(report: Report) -> dict[str, object]:

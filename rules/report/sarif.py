@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from fp8check.rules.catalog import find
 from fp8check.rules.report.data import items, place_of, text_of, texts, whole
 from fp8check.rules.report.verdict import DOCS
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from fp8check.rules.report.formats import Data, Sources
 

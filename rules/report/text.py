@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.outcome.speed import predict_speed
 from fp8check.rules.report.frames import frame, visible
 from fp8check.rules.report.verdict import counts, new_findings
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

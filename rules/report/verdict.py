@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.catalog import LAST_RESORT, RULES, Context, Open, Result, check, ordered
 from fp8check.rules.catalog.rule import KNOWLEDGE
 from fp8check.rules.outcome import predict
@@ -11,6 +9,7 @@ from fp8check.rules.record import Record
 from fp8check.rules.settings.versions import EARLIER
 from fp8check.rules.triage.suppressions import Suppressions, written
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.settings.values import Section
 from fp8check.rules.settings.versions import between
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.settings.values import Setting
     from fp8check.rules.settings.versions import Version

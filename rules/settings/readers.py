@@ -7,10 +7,9 @@ commands/launch.py), llamafactory 0.9.4 and 0.9.5 (hparams/), axolotl 0.19.0 (ut
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fp8check.rules.settings.versions import between
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 

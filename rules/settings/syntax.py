@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import warnings
-from typing import TYPE_CHECKING
 
 from fp8check.rules.settings.script import HANDLERS, READERS, Assigned, Call, ScriptSource, Unevaluated
 from fp8check.rules.settings.values import Origin, Setting
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

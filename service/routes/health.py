@@ -7,7 +7,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from fp8check.rules.report.json_ import VERSION
+from fp8check.rules.version import VERSION
 from fp8check.service.problems import Problem
 from fp8check.service.routes.common import ALWAYS, SECURED, TheCaller, TheCore, problems
 from fp8check.service.store import Unavailable

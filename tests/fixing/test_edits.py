@@ -36,6 +36,7 @@ def after(document: Document, edit: Edit) -> str:
         ('a: "te"\n', "TE", 'a: "TE"\n'),
         ("a: no\n", "no", 'a: "no"\n'),
         ("a: (false, false, false)\n", [False, False, False], "a: [false, false, false]\n"),
+        ("a: te\n", "a\x01b", 'a: "a\\u0001b"\n'),
         ("a:\nb: 1\n", "TE", "a: TE\nb: 1\n"),
         ("a:  # c\n", 5, "a: 5  # c\n"),
         ("{a: te, b: 1}\n", "x, y", '{a: "x, y", b: 1}\n'),

@@ -20,6 +20,7 @@ class Expected(NamedTuple):
         undecided: rules that have to be undecided.
         says: words that some finding, or the reason why the rules are undecided, has to have.
         gemms: kinds of GEMM that have to run in FP8; None where it does not matter.
+        may_pass: nothing is wrong with it.
     """
 
     ended: str
@@ -28,6 +29,7 @@ class Expected(NamedTuple):
     undecided: frozenset[str] = frozenset()
     says: str = ""
     gemms: frozenset[str] | None = None
+    may_pass: bool = False
 
 
 ALL_THREE = frozenset(("fprop", "dgrad", "wgrad"))
@@ -45,7 +47,7 @@ EXPECTED: dict[str, Expected] = {
         "done", _f("FP811", "FP812", "FP814"), _f("FP806", "FP813"), gemms=ALL_THREE, says="all_gather: false"
     ),
     "ao-gather-off": Expected("done", _f("FP814"), NO_FAULT, gemms=ALL_THREE, says="torch_compile: true"),
-    "ao-compiled": Expected("done", frozenset(), _f("FP801", "FP806", "FP811", "FP814")),
+    "ao-compiled": Expected("done", frozenset(), _f("FP801", "FP806", "FP811", "FP814"), may_pass=True),
     "te-bf16": Expected("done", frozenset(), _f("FP806", "FP813"), gemms=ALL_THREE),
     "no-backend-bf16": Expected("done", _f("FP806"), _f("FP813"), gemms=frozenset(), says="none of 15 Linear layers"),
     "ao-bf16": Expected("error", _f("FP805"), says="as predicted: AttributeError"),
@@ -58,7 +60,7 @@ EXPECTED: dict[str, Expected] = {
     "ao-fsdp2": Expected("error", _f("FP805"), says="uniform original parameter dtype"),
     "te-lora16": Expected("done", _f("FP812"), _f("FP806", "FP813"), gemms=ALL_THREE, says="values trained before"),
     "ao-lora16": Expected("done", frozenset(), _f("FP806", "FP811", "FP812", "FP813")),
-    "te-tied": Expected("done", _f("FP811", "FP812"), _f("FP806", "FP813"), gemms=ALL_THREE, says="was tied"),
+    "te-tied": Expected("done", _f("FP812"), _f("FP806", "FP813"), gemms=ALL_THREE, says="was tied"),
     "te-mxfp8": Expected("error", _f("FP805"), says="as predicted: ValueError"),
     "te-32b": Expected("done", frozenset(), NO_FAULT, gemms=ALL_THREE),
     "hang-in-step": Expected("hang", _f("FP801"), says="within 15 s after its imports"),
@@ -84,7 +86,7 @@ def differences(name: str, said: Mapping[str, Any]) -> list[str]:
     words = " ".join(str(text) for one in (*said["findings"], *said["undecided"]) for text in one.values())
     if evidence.ended != expected.ended:
         wrong.append(f"ended {evidence.ended}: {evidence.why}")
-    if said["verdict"] == "pass":
+    if said["verdict"] == "pass" and not expected.may_pass:
         wrong.append("a pass")
     wrong += [f"{rule} is silent" for rule in sorted(expected.found - found)]
     wrong += [f"{rule} speaks" for rule in sorted(expected.silent & found)]

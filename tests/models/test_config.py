@@ -36,6 +36,7 @@ def test_an_unknown_architecture_is_assumed_to_be_like_llama_and_says_so() -> No
         ({"model_type": None}, "model_type is missing"),
         ({"model_type": ["llama"]}, "model_type is missing"),
         ({"hidden_size": None}, "hidden_size is missing"),
+        ({"model_type": 5, "text_config": {"hidden_size": 64}}, "model_type is missing"),
         ({"hidden_size": 0}, "hidden_size must be"),
         ({"hidden_size": -64}, "hidden_size must be"),
         ({"hidden_size": True}, "hidden_size must be"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,9 @@ import pytest
 
 from fp8check.rules import models
 from fp8check.rules.models import find, read_config
+from fp8check.rules.models.known import MODELS
 
-TABLE = Path(str(models.__file__)).with_name("known.json")
-ENTRIES: list[dict[str, Any]] = json.loads(TABLE.read_text(encoding="utf-8"))["models"]
+ENTRIES: list[dict[str, Any]] = MODELS
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=[entry["names"][0] for entry in ENTRIES])
@@ -56,9 +55,7 @@ def test_nothing_is_guessed_from_a_name(name: str, tmp_path: Path) -> None:
     assert find(name, base=str(tmp_path), environ={"HF_HOME": str(tmp_path)}) is None
 
 
-@pytest.mark.parametrize(
-    "name", [entry["names"][0] for entry in json.loads(TABLE.read_text(encoding="utf-8"))["models"]]
-)
+@pytest.mark.parametrize("name", [entry["names"][0] for entry in ENTRIES])
 def test_linear_parameters_are_those_of_all_linears(name: str) -> None:
     shape = models.listed(name)
     assert shape is not None

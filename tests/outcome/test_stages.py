@@ -10,8 +10,10 @@ import json
 
 import pytest
 
+from fp8check.rules.outcome import predict
 from fp8check.rules.outcome.matrix import describe
 from tests.outcome.seen import AO, DDP, DEEPSPEED, FSDP, ONE, SHELL, TE, outcome_of, script, seen
+from tests.runs import assembled_of
 
 FLAGS = "accelerate launch --mixed_precision fp8"
 PYTHON = {"launch": "python train.py", "variables": SHELL}
@@ -19,6 +21,7 @@ NEWEST = {"torch": "2.13.0", "accelerate": "1.15.0", "transformers": "5.23.0", "
 BOTH = {**NEWEST, "torchao": "0.18.0"}
 BEFORE = {"accelerate": "1.3.0", "transformers": "4.49.0", "transformer_engine": "2.1.0"}
 WITH_DEEPSPEED = {**BOTH, "deepspeed": "0.19.8"}
+TORCHAO_SHELL = {"launch": "python train.py"}
 MSAMP = {"accelerate": "1.15.0", "transformers": "5.23.0", "msamp": "0.4.0"}
 DEFAULT = "fp8 TE all HYBRID 1024 max"
 
@@ -38,6 +41,19 @@ DEFAULT = "fp8 TE all HYBRID 1024 max"
         ({"accelerate": f"{ONE}compute_environment: SOMEWHERE\n"}, "ValueError (launch)"),
         ({"accelerate": "distributed_type: SOMETHING\n"}, "ValueError (launch)"),
         ({"accelerate": DEEPSPEED}, "ImportError (launch)"),
+        ({"accelerate": f"{ONE}fp8_backend: TE\n"}, "ValueError (launch)"),
+        ({"accelerate": ONE.replace("fp8", "float8")}, "ValueError (launch)"),
+        ({"accelerate": ONE.replace("fp8", "no")}, "AttributeError (launch)"),
+        ({"accelerate": ONE.replace("fp8", "FP8") + TE}, DEFAULT),
+        (
+            {
+                "accelerate": DDP.replace("num_processes: 2\n", "") + TE,
+                "launch": "accelerate launch --config_file accel.yaml t.py",
+            },
+            "ValueError (launch)",
+        ),
+        ({"accelerate": DDP.replace("num_processes: 2\n", "") + TE}, DEFAULT),
+        ({"launch": "accelerate launch t.py"}, "no NO none"),
         ({"accelerate": "distributed_type: XLA\n"}, "undecided: distributed_type XLA is not modelled"),
         ({"accelerate": "distributed_type: 'NO'\nfp16: true\n"}, "fp16 NO none"),
         ({"accelerate": "distributed_type: 'NO'\n"}, "no NO none"),
@@ -48,6 +64,28 @@ DEFAULT = "fp8 TE all HYBRID 1024 max"
 )
 def test_the_launcher(case: dict[str, object], expected: str) -> None:
     assert seen(outcome_of({"stack": NEWEST, **case})).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("case", "kind"),
+    [
+        ({"launch": "python t.py"}, "NO"),
+        ({"launch": "torchrun --nproc_per_node 2 t.py"}, "MULTI_GPU"),
+        ({"launch": "llamafactory-cli train t.yaml"}, "NO"),
+        ({"launch": "llamafactory-cli train t.yaml", "gpus": 2}, "MULTI_GPU"),
+        ({"launch": "llamafactory-cli train t.yaml", "variables": {"FORCE_TORCHRUN": "1"}}, "MULTI_GPU"),
+    ],
+)
+def test_only_accelerate_launch_reads_the_accelerate_file(case: dict[str, object], kind: str) -> None:
+    outcome = outcome_of({"stack": NEWEST, "accelerate": ONE + TE, **case})
+    assert (seen(outcome), outcome.distributed_type) == ("no NO none", kind)
+
+
+def test_the_launcher_passes_over_the_default_file_with_cpu() -> None:
+    run = assembled_of({"stack": NEWEST, "accelerate": ONE + TE, "launch": "accelerate launch --cpu t.py"}).run
+    assert seen(predict(run)) == DEFAULT
+    run.accelerate_is_default = True
+    assert seen(predict(run)) == "no NO none"
 
 
 @pytest.mark.parametrize(
@@ -141,6 +179,20 @@ def test_the_launcher_exports_a_key(key: str, variable: str, value: str | None) 
             },
             "ModuleNotFoundError (trainer)",
         ),
+        (
+            {
+                "trainer": "llamafactory",
+                "training": "stage: sft\nfinetuning_type: full\nbf16: true\nfp8: true\nfp8_backend: torchao\n",
+                "stack": {
+                    "accelerate": "1.10.1",
+                    "transformers": "4.57.1",
+                    "torchao": "0.17.0",
+                    "llamafactory": "0.9.5",
+                },
+                "variables": {},
+            },
+            "fp8 AO some",
+        ),
     ],
 )
 def test_the_trainer(case: dict[str, object], expected: str) -> None:
@@ -226,6 +278,38 @@ def test_a_script_of_ones_own(case: dict[str, object], expected: str) -> None:
         ({**PYTHON, "variables": {**SHELL, "ACCELERATE_FP8_OVERRIDE_FPROP": "a"}}, "ValueError (accelerator)"),
         ({**PYTHON, "variables": {"ACCELERATE_MIXED_PRECISION": "fp8"}, "stack": MSAMP}, "fp8 MSAMP None"),
         ({"accelerate": f"{ONE}fp8_config: {{backend: MSAMP}}\n"}, "ImportError (prepare)"),
+        (
+            {**PYTHON, "variables": {**SHELL, "ACCELERATE_MIXED_PRECISION": "bf16"}, "stack": {"accelerate": "1.15.0"}},
+            "ImportError (prepare)",
+        ),
+        ({"accelerate": ONE + AO}, "ImportError (accelerator)"),
+        ({"accelerate": ONE + AO, "stack": {**NEWEST, "accelerate": "1.10.1"}}, "ImportError (prepare)"),
+        (
+            {**TORCHAO_SHELL, "variables": {"ACCELERATE_FP8_BACKEND": "AO"}, "stack": BOTH},
+            "AttributeError (prepare)",
+        ),
+        (
+            {**PYTHON, "transformer_engine": {"imports": False, "error": "libnvrtc.so.13: cannot open"}},
+            "ImportError (prepare)",
+        ),
+        (
+            {
+                "accelerate": f"{ONE}{TE}  use_mxfp8_block_scaling: true\n  amax_history_len: 16\n",
+                "gpu": "10.0",
+            },
+            "ValueError (prepare)",
+        ),
+        ({"accelerate": f"{ONE}{TE}  use_mxfp8_block_scaling: true\n"}, "ValueError (prepare)"),
+        (
+            {
+                "accelerate": f"{ONE}{TE}  override_linear_precision: [true, false, false]\n",
+                "stack": {"accelerate": "1.9.0", "transformer_engine": "1.11.0", "transformers": "4.57.1"},
+            },
+            "ValidationError (prepare)",
+        ),
+        ({**PYTHON, "tokens": 35}, "AssertionError (step)"),
+        ({**PYTHON, "tokens": 24}, "RuntimeError (step)"),
+        ({**PYTHON, "tokens": 48}, DEFAULT),
         ({"accelerate": f"{FSDP}fp8_config: {{backend: MSAMP}}\n"}, "NotImplementedError (accelerator)"),
         (
             {"accelerate": f"{DEEPSPEED.replace('1}', '3}')}fp8_config: {{backend: MSAMP}}\n", "stack": WITH_DEEPSPEED},
@@ -261,6 +345,45 @@ def test_a_script_of_ones_own(case: dict[str, object], expected: str) -> None:
 )
 def test_accelerator(case: dict[str, object], expected: str) -> None:
     assert seen(outcome_of({"stack": NEWEST, **case})) == expected
+
+
+@pytest.mark.parametrize(
+    ("stack", "expected"),
+    [
+        ({"torchao": "0.17.0"}, "fp8 AO some gathered"),
+        ({"transformer_engine": "2.9.0"}, DEFAULT),
+        ({"transformer_engine": "2.9.0", "torchao": "0.17.0"}, "fp8 AO some gathered"),
+        ({"transformer_engine": "2.9.0", "torchao": "0.6.0"}, DEFAULT),
+        ("unknown", "undecided: no backend is named"),
+    ],
+)
+def test_the_first_backend_that_is_there(stack: object, expected: str) -> None:
+    known = {"accelerate": "1.15.0", **stack} if isinstance(stack, dict) else stack
+    variables = {"ACCELERATE_MIXED_PRECISION": "fp8"}
+    assert seen(outcome_of({"launch": "python t.py", "variables": variables, "stack": known})).startswith(expected)
+
+
+def test_a_release_from_after_this_model_is_taken_for_the_newest() -> None:
+    outcome = outcome_of({**PYTHON, "stack": {**NEWEST, "accelerate": "2.0.0"}})
+    assert seen(outcome) == DEFAULT
+    assert outcome.stack.newer == {"accelerate": "2.0.0"}
+    assert outcome.stack.name("accelerate") == "accelerate 1.15.0"
+
+
+@pytest.mark.parametrize(
+    ("peft", "torchao", "expected"),
+    [
+        ("0.18.1", "0.18.0", "ImportError (trainer)"),
+        ("0.19.0", "0.18.0", "bf16 NO none"),
+        ("0.18.1", "0.17.0", "bf16 NO none"),
+        (None, "0.18.0", "bf16 NO none"),
+    ],
+)
+def test_peft_imports_what_torchao_no_longer_has(peft: str | None, torchao: str, expected: str) -> None:
+    stack = {"accelerate": "1.10.1", "transformers": "4.57.1", "torchao": torchao}
+    text = "use_peft: true\nlora_r: 16\nbf16: true\n"
+    case = {"launch": "python t.py", "training": text, "stack": stack | ({"peft": peft} if peft else {})}
+    assert seen(outcome_of(case)) == expected
 
 
 TORCHAO = {"ACCELERATE_MIXED_PRECISION": "fp8", "ACCELERATE_FP8_BACKEND": "AO"}

@@ -208,6 +208,11 @@ def test_permission_denied(tmp_path: Path) -> None:
         read(str(path))
 
 
+def test_what_neither_parser_of_omegaconf_takes() -> None:
+    with pytest.raises(Unreadable):
+        read("f.yaml", b"a: [1\n", loader="omegaconf")
+
+
 def test_permission_denied_to_anyone(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuses(*_: object) -> int:
         raise PermissionError(13, "Permission denied")

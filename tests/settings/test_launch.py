@@ -68,7 +68,6 @@ _REST = ("--config", "c.yaml", "--mixed_precision")
         ),
         ("trl sft --config c.yaml --mixed_precision", "accelerate", {"mixed_precision": ""}, "trl", ("sft", *_REST)),
         ("python -m accelerate.commands.launch --cpu t.py", "accelerate", {"cpu": True}, "t.py", ()),
-        ("python -m pkg.train cfg.yaml", "python", {}, "pkg.train", ("cfg.yaml",)),
         ("axolotl train c.yaml", "accelerate", {}, "axolotl", ("train", "c.yaml")),
         (
             "axolotl train c.yaml --num-processes 2 -- --config_file a.yaml --multi_gpu",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fp8check.rules.settings.training import Training
-from fp8check.rules.settings.values import Section
+from fp8check.rules.settings.values import Origin, Section
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,26 @@ from fp8check.rules.settings.values import Section
 def test_adapters(trainer: str, data: dict[str, object], lora: bool, rank: int | None) -> None:
     training = Training(trainer, Section(data=data))
     assert (training.uses_lora, training.lora_rank) == (lora, rank)
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [({"load_in_8bit": True}, True), ({"quantization_bit": 4}, 4), ({"load_in_4bit": False}, None), ({}, None)],
+)
+def test_a_quantized_base(data: dict[str, object], name: object) -> None:
+    quantized = Training("llamafactory", Section(data=data)).quantized
+    assert (None if quantized is None else quantized.value) == name
+
+
+@pytest.mark.parametrize(
+    ("origin", "words"),
+    [
+        (Origin(flag="--cpu"), "command line --cpu"),
+        (Origin(variable="X"), "variable X"),
+        (Origin(code="the script"), "the script"),
+        (Origin(default="accelerate 1.15.0"), "default of accelerate 1.15.0"),
+        (Origin(), "not set"),
+    ],
+)
+def test_where_a_value_is_from(origin: Origin, words: str) -> None:
+    assert origin.describe() == words
