@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
+from sqlalchemy import make_url
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
+from fp8check.rules.facts import BadFacts
 from fp8check.rules.version import VERSION
 from fp8check.service import logs, problems
 from fp8check.service.core import Core
@@ -48,8 +51,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     core = Core(settings)
 
     @contextlib.asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        await core.start()
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        try:
+            await core.start()
+        except (SQLAlchemyError, BadFacts, OSError) as error:
+            app.state.failure = _why(error, settings)
+            raise
         _settle()
         try:
             yield
@@ -66,6 +73,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_url="/openapi.json",
     )
     app.state.core = core
+    app.state.failure = None
     app.add_middleware(Around, settings=settings, metrics=core.metrics, open_=core.gate.is_open)
     app.add_exception_handler(HTTPException, _of_framework)
     app.add_exception_handler(RequestValidationError, _of_validation)
@@ -73,6 +81,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(part.router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
+
+
+def _why(error: Exception, settings: Settings) -> str:
+    """Why the service cannot start, in words that hold no password."""
+    if isinstance(error, SQLAlchemyError):
+        shown = make_url(settings.database.get_secret_value()).render_as_string(hide_password=True)
+        return f"FP8CHECK_DATABASE: {shown} does not answer, or cannot be brought up to date ({type(error).__name__})"
+    return f"FP8CHECK_TRAINING_PYTHON: {error}" if isinstance(error, BadFacts) else str(error)
 
 
 def _settle() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -141,9 +142,10 @@ def serve(host: str, port: int, *, behind_proxy: bool = False) -> None:
     shown = f"[{host}]" if ":" in host else host
     print(f"fp8check serves http://{shown}:{listener.getsockname()[1]}/", flush=True)
     server = uvicorn.Server(configuration(app, settings, behind_proxy=behind_proxy))
-    server.run(sockets=[listener])
+    with contextlib.suppress(SystemExit):  # uvicorn's way to say that the application did not start
+        server.run(sockets=[listener])
     if not server.started:
-        raise NotServed("the service did not start; the log says why")
+        raise NotServed(f"the service did not start: {app.state.failure or 'the log says why'}")
 
 
 def _listener(host: str, port: int) -> socket.socket:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fp8check.service.settings import Settings
     from fp8check.service.store.writer import NewCheck
 
+_STATEMENT_MS = 15_000
 MS_A_DAY = 24 * 60 * 60 * 1000
 # Checks are deleted this many at a time, so that no transaction holds up the others for long.
 _DELETED_AT_ONCE = 500
@@ -56,7 +57,8 @@ def now_ms() -> int:
 def make_engine(url: str, synchronous: str = "FULL") -> Engine:
     """The engine for a database URL."""
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True, pool_size=5, pool_timeout=5)
+        limits = {"connect_timeout": 5, "options": f"-c statement_timeout={_STATEMENT_MS}"}
+        return create_engine(url, pool_pre_ping=True, pool_size=5, pool_timeout=5, connect_args=limits)
     engine = create_engine(url, connect_args={"timeout": 10})
 
     @event.listens_for(engine, "connect")

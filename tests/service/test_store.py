@@ -185,3 +185,24 @@ def test_readyz_says_that_the_database_is_gone(url: str, service: Any, monkeypat
 def test_a_password_in_the_url_is_not_shown() -> None:
     settings = Settings(database="postgresql+psycopg://u:CANARY@h/d")  # type: ignore[arg-type]
     assert "CANARY" not in repr(settings) + str(settings)
+
+
+def test_a_database_that_does_not_answer_at_start_is_named_without_its_password(tmp_path: Path) -> None:
+    import subprocess
+
+    from tests.service.conftest import COMMAND
+
+    url = "postgresql+psycopg://u:CANARY@127.0.0.1:1/x"
+    environment = {**os.environ, "FP8CHECK_DATABASE": url}
+    done = subprocess.run(
+        [COMMAND, "serve", "--port", "0"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=tmp_path,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "postgresql+psycopg://u:***@127.0.0.1:1/x does not answer" in done.stderr
+    assert "CANARY" not in done.stderr + done.stdout
