@@ -331,6 +331,6 @@ def _changes(setup: Setup) -> tuple[tuple[str, Setup], ...]:
 
 
 def _largest_that_fits(model: ModelShape, setup: Setup) -> int:
-    """Tokens whose activations of one layer at a time still fit beside nothing else: an upper limit, no promise."""
-    per_token = 2.0 * (9 * model.hidden + 4 * model.intermediate) * model.layers / 8
-    return max(512, int(setup.gpu.memory_gb * 1e9 / per_token))
+    """Tokens whose activations and logits fill four fifths of the memory, weights sharded away: an upper limit."""
+    per_token = 2.0 * (9 * model.hidden + 4 * model.intermediate) * model.layers + 10.0 * model.vocab
+    return int(0.8e9 * setup.gpu.memory_gb / per_token)
