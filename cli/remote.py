@@ -9,6 +9,11 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
+import uuid
+from http import HTTPStatus
+from http.client import HTTPException
+from typing import NamedTuple
 from urllib import error, request
 from urllib.parse import urlsplit
 
@@ -24,13 +29,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
+    from email.message import Message
     from typing import Any
 
     from fp8check.cli.config import Config
     from fp8check.rules.assemble import Assembled
+    from fp8check.rules.report.formats import Format
 
 TOKEN = "FP8CHECK_TOKEN"  # noqa: S105  the name of the variable
 _TIMEOUT_S = 90
+_POLL_S = 3
 _LARGEST_CONFIG = 1024 * 1024  # as rules/models/find.py
 _LARGEST_ANSWER = 64 * 1024 * 1024
 # The exit codes, the one that says most first.
@@ -76,6 +84,7 @@ def _refuse_what_stays_here(options: argparse.Namespace, config: Config) -> None
         "a baseline": bool(config.baseline or options.baseline or options.write_baseline),
         "[[suppress]] of a configuration": bool(config.suppressions),
         "--hook": options.hook,
+        "--probe=emulate": options.probe == "emulate",
     }
     named = [name for name, there in local.items() if there]
     if named:
@@ -94,11 +103,19 @@ def _rendered(
 ) -> str:
     """The report in a format: text as the service prints it, the others from its JSON."""
     known = find(name)
-    if known is None:
+    if known is None and not any(body["options"]["probe"] for body in bodies):
         painted = [{**body, "options": {**body["options"], **_colour(body, target)}} for body in bodies]
         return "\n".join(service.check(body, "text")[0] for body in painted)
+    known = known or _format("concise")  # a probe is not run again to have its report as text
     sources = {file["name"]: file["text"] for body in bodies for file in body["files"]}
     return known.render([report for answer in answers for report in _listed(answer)], sources)
+
+
+def _format(name: str) -> Format:
+    found = find(name)
+    if found is None:
+        raise UsageError(f"no such format: {name}")
+    return found
 
 
 def _listed(answer: str) -> list[dict[str, Any]]:
@@ -130,6 +147,7 @@ def _body(group: Sequence[Assembled], options: argparse.Namespace, config: Confi
         "require_evidence": options.require_evidence,
         "quiet": options.quiet,
         "color": options.color,
+        "probe": options.probe is not None,
     }
     body: dict[str, Any] = {
         "files": [{"name": name, "text": text} for name, text in documents.items()],
@@ -178,22 +196,50 @@ class _Service:
             NotAnsweredError: the service refused, failed or was not reached.
         """
         options = {**body["options"], "color": body["options"]["color"] is True}
-        headers = {"Content-Type": "application/json"}
+        content = json.dumps({**body, "options": options}).encode()
+        # A probe: a key, so that a retry on the way starts no second one, and the report where it is there in time.
+        more = {"Idempotency-Key": uuid.uuid4().hex, "Prefer": "wait=60"} if options["probe"] else {}
+        answer = self._ask(f"/check?format={format_}", content, more)
+        if answer.status == HTTPStatus.ACCEPTED:
+            answer = self._ask(f"{self._wait(answer)}?format={format_}")
+        return answer.text, int(answer.headers["FP8check-Exit-Code"])
+
+    def _wait(self, accepted: _Answer) -> str:
+        """Wait until a probe has ended; returns where its report is."""
+        while True:
+            job = json.loads(accepted.text)
+            if job["state"] not in ("queued", "running"):
+                break
+            sys.stderr.write(f"fp8check: the probe is {job['state']} ...\n")
+            time.sleep(_POLL_S)
+            accepted = self._ask(f"/jobs/{job['id']}")
+        if job["report"] is None:
+            raise NotAnsweredError(f"the probe is {job['state']}: {job['note']}", usage=False)
+        return f"/checks/{job['report'].rpartition('/')[2]}"
+
+    def _ask(self, path: str, content: bytes | None = None, more: Mapping[str, str] | None = None) -> _Answer:
+        headers = {"Content-Type": "application/json", **(more or {})}
         if self._token is not None:
             headers["Authorization"] = f"Bearer {self._token}"
-        asked = request.Request(  # noqa: S310  http and https only, see above
-            f"{self._url}/check?format={format_}", json.dumps({**body, "options": options}).encode(), headers
-        )
+        asked = request.Request(self._url + path, content, headers)  # noqa: S310  http and https only, see above
         try:
             with self._opener.open(asked, timeout=_TIMEOUT_S) as answer:
                 text = answer.read(_LARGEST_ANSWER).decode("utf-8", "replace")
-                return text, int(answer.headers["FP8check-Exit-Code"])
+                return _Answer(answer.status, text, answer.headers)
         except error.HTTPError as refused:
             with refused:
                 raise NotAnsweredError(_said(refused), usage=refused.code < 500) from None
-        except (OSError, ValueError, TypeError) as failed:
+        except (OSError, HTTPException) as failed:
             reason = getattr(failed, "reason", failed)
             raise NotAnsweredError(f"{self._url} did not answer: {reason}. Nothing was decided", usage=False) from None
+
+
+class _Answer(NamedTuple):
+    """What the service answered."""
+
+    status: int
+    text: str
+    headers: Message
 
 
 def _said(refused: error.HTTPError) -> str:

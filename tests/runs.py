@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import yaml
 
 from fp8check.rules import models
 from fp8check.rules.assemble import Assembled, assemble, parse_launch
@@ -33,6 +36,7 @@ TODAY = {
     "peft": "0.21.0",
     "trl": "1.16.0",
 }
+PROBED = yaml.safe_load((Path(__file__).parent / "catalog/probed.yaml").read_text())
 KNOWN = [
     "torch",
     "accelerate",
@@ -154,5 +158,14 @@ def examined(
     crashes = () if failed is None else (crash(str(failed), KeyError("weather")),)
     day = None if today is None else str(today)
     evidence = case.get("evidence")
-    probed = from_data(evidence) if isinstance(evidence, dict) else None
+    probed = from_data(_probed(evidence)) if isinstance(evidence, dict) else None
     return examine(one.run, one.documents, rules, probed, configured=configured, crashes=crashes, today=day)
+
+
+def _probed(evidence: Mapping[str, object]) -> dict[str, object]:
+    """What a probe saw: `like` names a whole sight of tests/catalog/probed.yaml, `without` what is not in it."""
+    base = PROBED[str(evidence["like"])] if "like" in evidence else {}
+    without = evidence.get("without", ())
+    assert isinstance(without, (list, tuple))
+    seen = {name: value for name, value in base.items() if name not in without}
+    return {**seen, **{name: value for name, value in evidence.items() if name not in ("like", "without")}}

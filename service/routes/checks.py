@@ -140,8 +140,10 @@ async def stored(
     """A stored check: the report as it was answered, in any format. A browser gets a page."""
     core = core_of(request)
     if share is None or not core.settings.share_links:
-        caller_of(request).need("read")
+        caller = caller_of(request)
         found = await stored_check(core, id_)
+        if found.caller != caller.name:  # what they asked for themselves, they have seen
+            caller.need("read")
     else:
         found = await stored_check(core, id_)
         if not hmac.compare_digest(found.share.encode(), share.encode()):
@@ -165,4 +167,7 @@ async def stored(
     body = found.report
     if offer.name != "json":
         body = checking.rendered(offer.name, checking.loaded(found.report), checking.sources(question))
-    return Response(body, media_type=offer.media_type, headers={"Vary": "Accept"})
+    counts = checking.counted(checking.loaded(found.report))
+    code = checking.exit_code(counts, question.fail_on, require_evidence=question.require_evidence)
+    headers = {"FP8check-Verdict": counts.verdict, "FP8check-Exit-Code": str(code), "Vary": "Accept"}
+    return Response(body, media_type=offer.media_type, headers=headers)

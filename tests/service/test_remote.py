@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from typing import TYPE_CHECKING
@@ -73,3 +74,20 @@ def test_what_is_wrong_is_said_and_has_the_same_exit_code(service: Served, tmp_p
     assert "Nothing was decided" in gone.stderr
     sent = run(*FILES, "--server", "http://fp8check.example.org", FP8CHECK_TOKEN="fp8c_secret")
     assert (sent.returncode, "unencrypted" in sent.stderr, "fp8c_secret" in sent.stderr) == (2, True, False)
+
+
+def test_a_probe_is_waited_for(service: Served) -> None:
+    """The service of this machine, which has no GPU: the report says that nothing was tried."""
+    done = run("train.yaml", "accelerate.yaml", "--probe", "--format", "json", "--server", service.url)
+    assert json.loads(done.stdout)["probe"]["ended"] == "not run"
+    text = run("train.yaml", "accelerate.yaml", "--probe", "--server", service.url)
+    assert (text.returncode, text.stderr) == (done.returncode, "")
+    assert "[FP" in text.stdout
+    assert run("train.yaml", "--probe=emulate", "--server", service.url).returncode == 2
+
+
+def test_what_stays_here_is_refused(service: Served) -> None:
+    for words in (["--plugin", "acme"], ["--baseline", "x.json"], ["--write-baseline", "x.json"]):
+        done = run(*FILES, *words, "--server", service.url)
+        assert done.returncode == 2
+        assert "--server does not go with" in done.stderr
