@@ -324,7 +324,6 @@ def _recipe_differences(evidence: Evidence, outcome: Outcome) -> Iterator[tuple[
     "device-is-not-what-it-says",
     ERROR,
     "measured NVIDIA H200 [docs/evidence/h200-faults.jsonl lying-name]: a GPU of 9.0 that is called A100",
-    "https://github.com/huggingface/accelerate/issues/3213",
 )
 def device_lies(evidence: Evidence, run: Run) -> Iterator[Found]:
     """The GPU's name does not go with its compute capability, or it is another GPU than the facts say.

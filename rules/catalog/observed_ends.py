@@ -133,8 +133,8 @@ def out_of_memory(asked: Asked, evidence: Evidence) -> Iterator[Found]:
     "FP804",
     "import-fails",
     ERROR,
-    "measured NVIDIA H200 [docs/evidence/h200-faults.jsonl wrong-cudnn]: undefined symbol in libcudnn_heuristic",
-    "own tests/probe/test_broken_installations.py: could not find shared object file for Transformer Engine torch lib",
+    "measured NVIDIA H200 [docs/evidence/h200-faults.jsonl wrong-cudnn]: the system's cuDNN 9.14 before torch's 9.19",
+    "measured NVIDIA H200 [docs/evidence/h200-faults.jsonl missing-extension]: FileNotFoundError in the import",
     "https://github.com/NVIDIA/TransformerEngine/issues/2040",
 )
 def import_fails(asked: Asked, evidence: Evidence) -> Iterator[Found]:

@@ -185,7 +185,7 @@ def ragged_batch_fails(asked: Asked, evidence: Evidence) -> Iterator[Found]:
     "FP817",
     "first-step-is-lost",
     INFO,
-    "measured NVIDIA H200 [docs/evidence/h200-probe.jsonl te]: E4M3, all of the layers' gradients zero at first",
+    "measured NVIDIA H200 [docs/evidence/h200-probe.jsonl te-e4m3]: all of the layers' gradients zero at first",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl te-e4m3-16]: 72 % zero with a small vocabulary, HYBRID 0 %",
 )
 def first_step_is_lost(asked: Asked, evidence: Evidence) -> Iterator[Found]:

@@ -97,8 +97,9 @@ def _state(evidence: Evidence) -> Iterator[tuple[str, str]]:
     if evidence.recipe is not None:
         yield "recipe", ", ".join(f"{name} {value}" for name, value in evidence.recipe.items())
     if evidence.moved is not None:
-        moved = evidence.moved
-        yield "moved", f"{moved['moved']} of {moved['trainable']} trainable parameters, in {moved.get('steps')} steps"
+        moved, steps = evidence.moved, evidence.moved.get("steps")
+        many = "step" if steps == 1 else "steps"
+        yield "moved", f"{moved['moved']} of {moved['trainable']} trainable parameters, in {steps} {many}"
 
 
 def _numbers(evidence: Evidence) -> Iterator[tuple[str, str]]:

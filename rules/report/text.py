@@ -53,7 +53,7 @@ def _summary(report: Report, style: Style) -> Iterator[str]:
     yield ""
 
 
-_TITLES = ("asked", "happens", "or", "speed")
+_TITLES = ("asked", "happens", "or", "speed", "probe")
 
 
 def summary(report: Report) -> dict[str, str]:

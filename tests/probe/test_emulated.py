@@ -6,6 +6,7 @@ Each fault changes the real packages in the child process (fault_site/sitecustom
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 def emulated(
     case: dict[str, object], fault: str | None = None, limits: Limits | None = None
 ) -> tuple[Report, Evidence]:
-    return probed(case, python=torch_python(), emulate=True, fault=fault, limits=limits)
+    # One thread each: the layers are small, and two probes share two cores.
+    environ = {"OMP_NUM_THREADS": "1"}
+    return probed(case, python=torch_python(), emulate=True, fault=fault, limits=limits, environ=environ)
 
 
 def test_healthy_run_shows_conversion_and_numerics_and_leaves_the_rest_undecided() -> None:
@@ -143,17 +146,26 @@ CASES: dict[str, dict[str, object]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def faults() -> dict[str, tuple[Report, Evidence]]:
+    """Every fault, two at a time: most of the time goes into importing torch."""
+    torch_python()
+    cases = [({"accelerate": FAULTS[fault][2], **CASES.get(fault, {})}, fault) for fault in FAULTS]
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(FAULTS, pool.map(lambda case: emulated(*case), cases), strict=True))
+
+
 @pytest.mark.parametrize("fault", FAULTS)
-def test_fault_is_found_and_named(fault: str) -> None:
-    rule, words, config = FAULTS[fault]
-    report, evidence = emulated({"accelerate": config, **CASES.get(fault, {})}, fault)
+def test_fault_is_found_and_named(fault: str, faults: dict[str, tuple[Report, Evidence]]) -> None:
+    rule, words, _ = FAULTS[fault]
+    report, evidence = faults[fault]
     not_a_pass(report)
     assert report.verdict == "fail" or rule in ("FP813", "FP816"), evidence.as_data()
     assert words in said(report, rule), (evidence.ended, evidence.error, evidence.output[-800:])
 
 
-def test_silent_bf16_is_no_fp8() -> None:
-    report, _ = emulated({"accelerate": AO_OFF}, "silent-bf16")
+def test_silent_bf16_is_no_fp8(faults: dict[str, tuple[Report, Evidence]]) -> None:
+    report, _ = faults["silent-bf16"]
     assert "none of 15 Linear layers was converted" in said(report, "FP806")
 
 
