@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 # Fields of a form that are options, and those of them that may be repeated or hold several names.
 _SWITCHES = ("probe", "environment", "require_evidence", "color", "quiet")
+# A DeepSpeed file, a model or a script alone make up no run.
+_ENOUGH = ("training", "accelerate", "files")
+_NOTHING = "neither a training file nor an Accelerate file was sent: a run has one of them, or both"
 _LISTS = ("select", "ignore")
 
 
@@ -55,6 +58,8 @@ def from_json(body: bytes) -> Question:
         if value is not None:
             files.append(File(NAMES[name], _text(value)))
     files.extend(File(file.name, file.text) for file in asked.files)
+    if asked.training is None and asked.accelerate is None and not asked.files:
+        raise Problem("no-run", _NOTHING)
     facts = None if asked.facts is None else File("facts.json", _text(asked.facts))
     return _question(tuple(files), facts, asked.options)
 
@@ -68,6 +73,7 @@ async def from_form(form: FormData) -> Question:
     files: list[File] = []
     facts: File | None = None
     options: dict[str, Any] = {}
+    enough = False
     for name, value in form.multi_items():
         if name in NAMES or name in ("files", "facts"):
             file = await _file(name, value)
@@ -75,10 +81,13 @@ async def from_form(form: FormData) -> Question:
                 facts = file or facts
             elif file is not None:
                 files.append(file)
+                enough = enough or name in _ENOUGH
         elif isinstance(value, str):
             _option(options, name, value)
         else:
             raise _fault(name, "this field takes no file")
+    if not enough:
+        raise Problem("no-run", _NOTHING)
     try:
         return _question(tuple(files), facts, Options.model_validate(options))
     except ValidationError as error:
@@ -124,8 +133,6 @@ def _option(options: dict[str, Any], name: str, value: str) -> None:
 
 
 def _question(files: tuple[File, ...], facts: File | None, options: Options) -> Question:
-    if not files:
-        raise Problem("no-run", "no file was sent: a run has a training file, an Accelerate file, or both")
     if len(files) > MOST_FILES + len(NAMES):
         raise Problem("no-run", f"more than {MOST_FILES} files were sent")
     return Question(
