@@ -23,7 +23,7 @@ SHELL ["/bin/sh", "-eu", "-c"]
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates python3 \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin fp8check \
+    && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin fp8check \
     && install -d -o fp8check /data
 COPY --from=build /opt/fp8check /opt/fp8check
 # Another machine trains: what this container is says nothing about a run.

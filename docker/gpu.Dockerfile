@@ -6,7 +6,7 @@ SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates g++ ninja-build python3 python3-dev python3-venv \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin fp8check \
+    && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin fp8check \
     && install -d -o fp8check /data
 ENV PATH=/opt/fp8check/bin:/usr/local/cuda/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 COPY docker/gpu-requirements.txt /src/docker/gpu-requirements.txt

@@ -77,9 +77,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def _settle() -> None:
     """What is there now stays: the garbage collector need not look at it again, and may wait longer between looks."""
+    gc.enable()  # the command runs without: its other processes are short-lived
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(20_000, 10, 10)
     # The thread that writes needs the interpreter for moments between its waits for the disk: let it have it sooner.
     sys.setswitchinterval(0.001)
 

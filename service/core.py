@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from fp8check.service.settings import Settings
 
 _TIDY_EVERY_S = 3600
+_MOST_LINES_INLINE = 400  # real files have fewer than two hundred
 _RETRY = {"Retry-After": "2"}
 _log = structlog.get_logger()
 
@@ -104,7 +105,7 @@ class Core:
         return entry
 
     async def _answer(self, question: Question, format_: str) -> Answer:
-        if question.size <= self.settings.inline_limit:
+        if question.size <= self.settings.inline_limit and question.lines <= _MOST_LINES_INLINE:
             return checking.answer(question, lambda: self.machine.facts, format_)
         task = {
             "task": "check",

@@ -63,8 +63,15 @@ class Question(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Characters in all files: what a check costs grows with it."""
-        return sum(len(file.text) for file in self.files) + (len(self.facts.text) if self.facts is not None else 0)
+        """Characters of everything that was sent: what a check costs grows with it."""
+        facts = len(self.facts.text) if self.facts is not None else 0
+        variables = sum(len(name) + len(value) for name, value in self.variables)
+        return sum(len(file.text) for file in self.files) + facts + variables + len(self.launch or "")
+
+    @property
+    def lines(self) -> int:
+        """Lines of all files: each may have findings, whose cost is no matter of characters."""
+        return sum(file.text.count("\n") for file in self.files)
 
     def dumped(self) -> bytes:
         """As JSON, to be stored or handed to another process."""

@@ -32,7 +32,7 @@ def _torchao(outcome: Outcome) -> bool:
     "https://github.com/pytorch/ao/blob/v0.13.0/torchao/float8/README.md",
     'axolotl 0.19.0 utils/schemas/validation.py "torch_compile is strongly recommended for FP8 training"',
 )
-def torchao_not_compiled(run: Run, asked: Asked, outcome: Outcome) -> Iterator[Found]:
+def torchao_not_compiled(run: Run, asked: Asked, outcome: Outcome, probed: bool) -> Iterator[Found]:
     """torchao without torch.compile: slower than BF16, with more memory.
 
     Why it hurts: torchao casts in many small kernels, which only torch.compile fuses. Without it FP8 was slower than
@@ -46,6 +46,8 @@ def torchao_not_compiled(run: Run, asked: Asked, outcome: Outcome) -> Iterator[F
     if not _torchao(outcome) or compiled_by(run) is not None:
         return
     if not run.training.is_huggingface:
+        if probed:
+            return  # FP814 says whether it is slower
         raise Undecided("whether the script compiles the model itself", "evidence")
     off = run.training.get("torch_compile")
     yield Found(

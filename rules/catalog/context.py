@@ -131,4 +131,6 @@ _INPUTS: dict[str, Callable[[Context], object]] = {
     "known_rules": lambda context: context.known_rules,
     "crashes": lambda context: context.crashes,
     "evidence": lambda context: context.evidence,
+    # Whether a probe came to its end: what it saw is then judged by the FP8xx rules.
+    "probed": lambda context: context.evidence is not None and context.evidence.ended == "done",
 }

@@ -35,7 +35,7 @@ KNOWLEDGE = {
     "evidence": "fp8check --probe on the GPU node",
 }
 # Inputs that are always there.
-GIVEN = ("run", "outcome", "launch", "asked", "facts")
+GIVEN = ("run", "outcome", "launch", "asked", "facts", "probed")
 # Inputs that exist once all other rules have run: what asks for one of them runs after them.
 LATE = ("suppressions", "known_rules", "crashes")
 

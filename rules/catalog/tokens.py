@@ -69,7 +69,7 @@ def tokens_not_divisible(run: Run, training: Training, outcome: Outcome) -> Iter
     'llamafactory 0.9.4..0.9.5 train/sft/workflow.py "pad_to_multiple_of=8"',
     "https://github.com/NVIDIA/TransformerEngine/issues/1571",
 )
-def tokens_vary(run: Run, training: Training, outcome: Outcome) -> Iterator[Found]:
+def tokens_vary(run: Run, training: Training, outcome: Outcome, probed: bool) -> Iterator[Found]:
     """The number of tokens varies from batch to batch, and Transformer Engine refuses most numbers.
 
     Why it hurts: batches are padded to their longest sequence, so that whether 16 divides their tokens is chance. The
@@ -84,7 +84,7 @@ def tokens_vary(run: Run, training: Training, outcome: Outcome) -> Iterator[Foun
         return
     by = _wanted(run, outcome)
     if tokens is None:
-        if training.trainer == "transformers" and (training.micro_batch or 1) % by:
+        if training.trainer == "transformers" and (training.micro_batch or 1) % by and not probed:
             raise Undecided("how the training script pads its batches", "evidence")
         return
     if tokens.divisor % by == 0:
@@ -159,7 +159,7 @@ def _one_process(run: Run, outcome: Outcome) -> bool:
     "https://github.com/pytorch/ao/issues/571",
     "https://github.com/huggingface/accelerate/pull/3831",
 )
-def torchao_pads_nothing(run: Run, training: Training, asked: Asked, outcome: Outcome) -> Iterator[Found]:
+def torchao_pads_nothing(run: Run, training: Training, asked: Asked, outcome: Outcome, probed: bool) -> Iterator[Found]:
     """torchao without pad_inner_dim, on batches whose tokens 16 need not divide.
 
     Why it hurts: "Expected trailing dimension of mat1 to be divisible by 16", in the backward pass, at the first batch
@@ -174,7 +174,7 @@ def torchao_pads_nothing(run: Run, training: Training, asked: Asked, outcome: Ou
         return
     tokens = batch_tokens(run)
     if tokens is None:
-        if training.trainer == "transformers" and (training.micro_batch or 1) % ALIGNMENT:
+        if training.trainer == "transformers" and (training.micro_batch or 1) % ALIGNMENT and not probed:
             raise Undecided("how the training script pads its batches", "evidence")
         return
     if tokens.divisor % ALIGNMENT == 0:

@@ -104,13 +104,20 @@ class FileTree:
         self.document = document
         self.text = document.text
         self.newline = next((one for one in ("\r\n", "\n", "\r") if one in document.text), "\n")
-        drafts = Drafts(Source(document.path, document.text), libyaml=document.loader == "omegaconf")
+        self.source = Source(document.path, document.text)
+        drafts = Drafts(self.source, libyaml=document.loader == "omegaconf")
         drafts.read()
         if drafts.root is None or drafts.second is not None:
             raise Unfixable("the file holds no single document")
         self.root = drafts.root
         self.winners = {one.span.start for one in document.problems if one.code == "duplicate-key"}
-        self.aliased = {id(place.draft.target) for place in self._walk() if place.draft.target is not None}
+        self.aliased: set[int] = set()
+        self._starting: dict[int, list[_Place]] = {}  # by where they begin: a file may have a fix on every line
+        for place in self._walk():
+            if place.draft.target is not None:
+                self.aliased.add(id(place.draft.target))
+            else:
+                self._starting.setdefault(place.draft.start, []).append(place)
 
     def _walk(self) -> Iterator[_Place]:
         pending = [_Place(self.root, (), 0)]
@@ -126,7 +133,7 @@ class FileTree:
         Raises:
             Unfixable: it is shared: whoever else uses the anchor would change too.
         """
-        found = [place for place in self._walk() if place.draft.start == span.start and place.draft.target is None]
+        found = self._starting.get(span.start)
         if not found:
             raise Unfixable("the value comes from somewhere else through an alias")
         # A block map begins where its first key does.

@@ -136,10 +136,15 @@ def _shipped(name: str) -> Any:
     defaults.json: what transformers' configuration classes take for a key that is missing (the same in 4.57 and 5.23).
     unlike.json: architectures of transformers that are not built like Llama.
     """
-    import json
+    if name not in _SHIPPED:
+        import json
 
-    with open(os.path.join(os.path.dirname(__file__), name), encoding="utf-8") as file:
-        return json.load(file)
+        with open(os.path.join(os.path.dirname(__file__), name), encoding="utf-8") as file:
+            _SHIPPED[name] = json.load(file)
+    return _SHIPPED[name]
+
+
+_SHIPPED: dict[str, Any] = {}  # read at first use: a service asks for every check
 
 
 def _sizes(config: Config) -> Sizes:

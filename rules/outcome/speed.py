@@ -63,7 +63,7 @@ class Speed(Record):
     Attributes:
         predicted: BF16 step time divided by FP8 step time, with `low` and `high` around it.
         tokens: tokens in a micro-batch, at most.
-        pays_from: the smallest micro-batch, in tokens, from which FP8 is faster; None up to 131,072.
+        pays_from: the smallest micro-batch, in tokens, from which FP8 is faster; None where none does that fits.
         why: one line for people.
     """
 
@@ -288,7 +288,10 @@ def predict_speed(run: Run, outcome: Outcome) -> Speed | None:
     point = predict_point(model, tokens, setup)
     if point.speedup is None or point.low is None or point.high is None:
         return None
-    return Speed(point.speedup, point.low, point.high, tokens, pays_from(model, setup), _why(run, model, tokens, setup))
+    needed = pays_from(model, setup)
+    if needed is not None and needed > _largest_that_fits(model, setup):
+        needed = None
+    return Speed(point.speedup, point.low, point.high, tokens, needed, _why(run, model, tokens, setup))
 
 
 def _why(run: Run, model: ModelShape, tokens: int, setup: Setup) -> str:

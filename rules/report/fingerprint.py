@@ -5,11 +5,11 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.catalog import Finding
-    from fp8check.rules.reading import Document
+    from fp8check.rules.reading import Document, Node
     from fp8check.rules.report.verdict import Report
 
 
-def fingerprints(report: Report) -> list[str]:
+def fingerprints(report: Report, pointers: Pointers | None = None) -> list[str]:
     """One mark for each finding, in order.
 
     It is made of the rule, the kind of file, the place in the file's structure and the value there: not of the line,
@@ -18,31 +18,53 @@ def fingerprints(report: Report) -> list[str]:
     """
     import hashlib
 
+    pointers = pointers or Pointers()
     documents = {document.path: document for document in report.documents}
     seen: dict[str, int] = {}
     marks: list[str] = []
     for finding in report.findings:
         document = documents.get(finding.span.file) if finding.span is not None else None
-        base = "\n".join((finding.rule, *_place(finding, document)))
+        base = "\n".join((finding.rule, *_place(finding, document, pointers)))
         seen[base] = seen.get(base, 0) + 1
         marks.append(hashlib.sha256(f"{base}\n{seen[base]}".encode()).hexdigest()[:16])
     return marks
 
 
-def _place(finding: Finding, document: Document | None) -> tuple[str, ...]:
+def _place(finding: Finding, document: Document | None, pointers: Pointers) -> tuple[str, ...]:
     if document is None or finding.span is None:
         return ("", finding.message)
     source = document.text[finding.span.start : finding.span.end]
-    return (document.kind, pointer(finding, document) or "", "".join(source.split()))
+    return (document.kind, pointers.of(finding, document) or "", "".join(source.split()))
+
+
+class Pointers:
+    """JSON pointers of the entries that findings stand at; a document is walked once, however many findings it has."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[dict[int, str], dict[int, str]]] = {}
+
+    def of(self, finding: Finding, document: Document) -> str | None:
+        """The pointer of the entry that a finding stands at; None where it stands at none (a comment, a gap)."""
+        if finding.span is None or document.root is None:
+            return None
+        known = self._known.get(document.path)
+        if known is None:
+            known = self._known[document.path] = _starts(document.root)
+        keyed, valued = known
+        return keyed.get(finding.span.start, valued.get(finding.span.start))
 
 
 def pointer(finding: Finding, document: Document) -> str | None:
-    """The JSON pointer of the entry that a finding stands at; None where it stands at none (a comment, a gap)."""
-    span = finding.span
-    if span is None or document.root is None:
-        return None
-    nodes = list(document.root.walk())
-    keyed = (node for node in nodes if node.key_span is not None and node.key_span.start == span.start)
-    valued = (node for node in nodes if node.span.start == span.start)
-    found = next(keyed, None) or next(valued, None)
-    return found.pointer if found is not None else None
+    """The JSON pointer of the entry that one finding stands at; None where it stands at none."""
+    return Pointers().of(finding, document)
+
+
+def _starts(root: Node) -> tuple[dict[int, str], dict[int, str]]:
+    """Pointers by where the key begins, and by where the value does; the first that begins there."""
+    keyed: dict[int, str] = {}
+    valued: dict[int, str] = {}
+    for node in root.walk():
+        if node.key_span is not None:
+            keyed.setdefault(node.key_span.start, node.pointer)
+        valued.setdefault(node.span.start, node.pointer)
+    return keyed, valued

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.outcome.speed import predict_speed
-from fp8check.rules.report.fingerprint import fingerprints, pointer
+from fp8check.rules.report.fingerprint import Pointers, fingerprints
 from fp8check.rules.report.verdict import DOCS, SCHEMA
 from fp8check.rules.version import VERSION
 
@@ -27,8 +27,8 @@ def as_data(report: Report) -> dict[str, object]:
     from fp8check.rules.facts import dump
     from fp8check.rules.report.text import summary
 
-    marks = fingerprints(report)
-    trees: dict[str, FileTree] = {}
+    seen = _Seen(report)
+    marks = fingerprints(report, seen.pointers)
     return {
         "schema": SCHEMA,
         "verdict": report.verdict,
@@ -37,7 +37,7 @@ def as_data(report: Report) -> dict[str, object]:
         ],
         "summary": summary(report),
         "outcome": _common(report),
-        "findings": [_finding(one, mark, report, trees) for one, mark in zip(report.findings, marks, strict=True)],
+        "findings": [_finding(one, mark, seen) for one, mark in zip(report.findings, marks, strict=True)],
         "undecided": [one.as_dict() for one in report.undecided],
         "suppressed": [_suppressed(one) for one in report.suppressed],
         "baseline": None if report.compared is None else _baseline(report.compared),
@@ -136,47 +136,56 @@ def _baseline(compared: Compared) -> dict[str, object]:
     }
 
 
-def _fix(fix: Fix | None, report: Report, trees: dict[str, FileTree]) -> dict[str, object] | None:
+class _Seen:
+    """What is looked up for every finding of one report, and made once: pointers, and the trees that fixes edit."""
+
+    __slots__ = ("documents", "pointers", "report", "trees")
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self.documents = {document.path: document for document in report.documents}
+        self.pointers = Pointers()
+        self.trees: dict[str, FileTree] = {}
+
+
+def _fix(fix: Fix | None, seen: _Seen) -> dict[str, object] | None:
     """The edits of a fix, each a stretch of a file and what takes its place; None where it cannot be made."""
     if fix is None:
         return None
     from fp8check.rules.fixing import Unfixable, text_edits
-    from fp8check.rules.reading.source import Source
 
     try:
-        edits = text_edits(fix, report.documents, trees)
+        edits = text_edits(fix, seen.report.documents, seen.trees)
     except Unfixable:
         return None
-    texts = {document.path: document.text for document in report.documents}
     return {
         "safe": fix.safe,
         "edits": [
-            {**_place(Source(edit.file, texts[edit.file]).span(edit.start, edit.end)), "text": edit.text}
-            for edit in edits
+            {**_place(seen.trees[edit.file].source.span(edit.start, edit.end)), "text": edit.text} for edit in edits
         ],
     }
 
 
-def _pointer(finding: Finding, report: Report) -> str | None:
-    path = finding.span.file if finding.span is not None else None
-    document = next((one for one in report.documents if one.path == path), None)
-    return pointer(finding, document) if document is not None else None
+def _pointer(finding: Finding, seen: _Seen) -> str | None:
+    document = seen.documents.get(finding.span.file) if finding.span is not None else None
+    return seen.pointers.of(finding, document) if document is not None else None
 
 
-def _finding(finding: Finding, mark: str, report: Report, trees: dict[str, FileTree]) -> dict[str, object]:
-    state = None if report.compared is None else "unchanged" if mark in report.compared.unchanged else "new"
+def _finding(finding: Finding, mark: str, seen: _Seen) -> dict[str, object]:
+    compared = seen.report.compared
+    state = None if compared is None else "unchanged" if mark in compared.unchanged else "new"
     return {
         "rule": finding.rule,
         "name": finding.name,
         "severity": finding.severity,
         "message": finding.message,
         **_place(finding.span),
-        "pointer": _pointer(finding, report),
+        "pointer": _pointer(finding, seen),
         "label": finding.label,
         "related": [{**_place(one.place), "message": one.message} for one in finding.related],
         "notes": list(finding.notes),
         "help": finding.help,
-        "fix": _fix(finding.fix, report, trees),
+        "fix": _fix(finding.fix, seen),
         "url": f"{DOCS}{finding.rule}",
         "fingerprint": mark,
         "state": state,

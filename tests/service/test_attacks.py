@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -13,6 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fp8check.rules.facts import Facts
+from fp8check.service import checking
+from fp8check.service.problems import Problem
+from fp8check.service.question import File, Question
 from fp8check.service.tokens import load, make, today
 from tests.service.conftest import Served, served
 from tests.service.files import ACCELERATE, BODY, FACTS, TRAINING
@@ -111,6 +116,33 @@ def test_hostile_files_are_answered_soon(outside: Served, field: str, text: str)
     assert time.monotonic() - began < 8
     if answer.status_code == 422:
         assert answer.json()["type"] in ("/problems/unreadable", "/problems/no-run", "/problems/too-costly")
+
+
+SMALL = {
+    "duplicate keys": "bf16: true\n" + "? a\n" * 380,
+    "duplicate keys in one line": "bf16: true\nx: {" + "a, " * 2400 + "}",
+    "flow": "bf16: true\nx: [" + "[]," * 2500 + "]",
+    "aliases": "bf16: true\nb: &b [" + "1," * 1000 + "]\nc: [" + "*b," * 45 + "]",
+    "merges": "bf16: true\nb: &b {"
+    + ",".join(f"k{number}: 1" for number in range(300))
+    + "}\n"
+    + "m: {<<: *b}\n" * 160,
+    "suppressions": "bf16: true\n" + "a: 1 # fp8check: ignore[FP101] x\n" * 230,
+    "escapes": 'bf16: true\nx: "' + "\\u0041" * 1300 + '"',
+    "colons": "bf16: true\nx: '" + ":" * 7000 + "'",
+}
+
+
+@pytest.mark.parametrize("format_", ["json", "html"])
+@pytest.mark.parametrize("name", sorted(SMALL))
+def test_what_is_checked_between_other_requests_takes_no_long_time(name: str, format_: str) -> None:
+    question = Question((File("t.yaml", SMALL[name]), File("a.yaml", ACCELERATE)))
+    assert question.size < 8192
+    assert question.lines <= 400
+    began = time.process_time()
+    with contextlib.suppress(Problem):
+        checking.answer(question, Facts, format_)
+    assert time.process_time() - began < 1.5
 
 
 def test_the_alias_bomb_is_named(client: TestClient) -> None:

@@ -217,3 +217,16 @@ def test_large_files_are_checked_in_a_process_of_their_own(client: TestClient) -
     assert large.json()["findings"] == small["findings"]
     wrong = client.post("/check", json={"training": "bf16: [1\n" + padding})
     assert (wrong.status_code, wrong.json()["type"]) == (422, "/problems/unreadable")
+
+
+def test_garbage_is_collected_also_where_the_command_had_switched_that_off(service: Callable[..., object]) -> None:
+    """Without it, the process grows by fifty kilobytes a request."""
+    import gc
+
+    gc.disable()
+    try:
+        with service():  # type: ignore[attr-defined]
+            assert gc.isenabled()
+    finally:
+        gc.enable()
+        gc.unfreeze()
