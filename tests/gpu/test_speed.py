@@ -26,7 +26,7 @@ SHAPES = {
     "32B": (5120, 27648, 40, 8, 64, 152064),
     "70B": (8192, 28672, 64, 8, 80, 128256),
 }
-# A third session, on a host of its own, which no constant was fitted to: shape, tokens, BF16 ms, FP8 ms.
+# A third machine, which no constant was fitted to: shape, tokens, BF16 ms, FP8 ms.
 HELD_OUT = (
     ("0.5B", 2048, 4.05, 10.18),
     ("0.5B", 16384, 9.28, 14.21),
@@ -82,7 +82,7 @@ def held_out() -> list[dict[str, Any]]:
     return [{"shape": s, "tokens": t, "bf16": {"ms": b}, "fp8": {"ms": f}} for s, t, b, f in HELD_OUT]
 
 
-def test_the_session_that_was_held_out() -> None:
+def test_the_machine_that_was_held_out() -> None:
     found = errors(held_out())
     assert statistics.median(found) <= 0.10
     assert found[-1] <= 0.25
