@@ -6,8 +6,9 @@ import argparse
 import inspect
 import sys
 
-from fp8check.cli.check import print_crashes, with_plugins
+from fp8check.cli.check import print_crashes, usage, with_plugins
 from fp8check.cli.exit_codes import ExitCode
+from fp8check.cli.options import UsageError
 from fp8check.rules.catalog import find
 
 TYPE_CHECKING = False
@@ -23,7 +24,10 @@ def rules(words: list[str]) -> int:
         options = made.parse_args(words)
     except SystemExit as leave:
         return int(leave.code or 0)
-    known, crashes = with_plugins(options.plugin)
+    try:
+        known, crashes = with_plugins(options.plugin)
+    except UsageError as problem:
+        return usage(problem)
     if options.format == "json":
         sys.stdout.write(_json([_data(one) for one in known]))
     else:
@@ -42,7 +46,10 @@ def rule(words: list[str]) -> int:
         options = made.parse_args(words)
     except SystemExit as leave:
         return int(leave.code or 0)
-    known, crashes = with_plugins(options.plugin)
+    try:
+        known, crashes = with_plugins(options.plugin)
+    except UsageError as problem:
+        return usage(problem)
     if crashes:
         return _exit_code(crashes)
     found = find(options.rule, known)
