@@ -107,7 +107,10 @@ def _probed(assembled: list[Assembled], options: argparse.Namespace) -> list[Evi
 
 def usage(problem: Exception) -> int:
     """Say what is wrong with the command line or a file."""
-    sys.stderr.write(f"fp8check: {problem}\n")
+    words = str(problem)
+    if isinstance(problem, OSError) and problem.strerror is not None:
+        words = f"{problem.filename}: {problem.strerror.lower()}"
+    sys.stderr.write(f"fp8check: {words}\n")
     hint = getattr(problem, "hint", "")
     if hint:
         sys.stderr.write(f"  {hint}\n")
@@ -155,6 +158,9 @@ def with_plugins(wanted: Sequence[str]) -> tuple[tuple[Rule, ...], tuple[Crash, 
     from fp8check.rules.catalog import plugins
 
     for name in dict.fromkeys(wanted):
+        if name not in plugins.installed():
+            known = ", ".join(plugins.installed()) or "none"
+            raise UsageError(f"no installed package has the plug-in {name}; there are: {known}")
         plugin = plugins.load(name, rules)
         rules = (*rules, *plugin.rules)
         crashes = (*crashes, plugin.crash) if plugin.crash is not None else crashes
@@ -270,6 +276,8 @@ def _facts(options: argparse.Namespace) -> Facts:
         facts = machine.Facts()
     else:
         facts = machine.collect(options.python)
+        if options.python is None and facts.is_training_environment is False:
+            facts.forget_environment()
     for pair in options.set_variable:
         name, equals, value = pair.partition("=")
         if not equals or not name:

@@ -30,6 +30,8 @@ def explain(words: list[str]) -> int:
         document = _document(one.documents, path)
         if document is None:
             continue
+        if line > document.text.count("\n") + 1:
+            return usage(UsageError(f"{path} has no line {line}"))
         report = examine(one.run, one.documents)
         sys.stdout.write("\n".join(explain_line(report, document, line)) + "\n")
     return ExitCode.OK

@@ -105,4 +105,8 @@ def _tell(fixed: Fixed, *, quiet: bool, dry: bool) -> None:
             f"left {one.rule} {visible(one.message)}: its fix changes what the run does (--unsafe)"
             for one in fixed.unsafe
         ]
-    sys.stderr.write("".join(f"{line}\n" for line in lines))
+    told = {id(one) for one in (*fixed.unsafe, *(refusal.finding for refusal in fixed.refused))}
+    for finding in (one for report in fixed.left for one in report.findings):
+        if finding.severity == "error" and finding.fix is None and id(finding) not in told:
+            lines.append(f"left {finding.rule} {visible(finding.message)}: this is for you to mend")
+    sys.stderr.write("".join(f"{line}\n" for line in dict.fromkeys(lines)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
 import os
 import sys
@@ -38,6 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader has gone (`| head`). Nothing can be written any more, also not at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.INTERNAL_ERROR
+    except OSError as problem:
+        if problem.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            return _crash(problem, words)
+        sys.stderr.write(f"fp8check: the output cannot be written: {(problem.strerror or '').lower()}\n")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.USAGE
     except KeyboardInterrupt:
         return 130
     except Exception as error:  # noqa: BLE001  the last line of defence: a report to paste instead of a traceback

@@ -85,8 +85,8 @@ def parser(command: str = "check") -> argparse.ArgumentParser:
     probe.add_argument(
         "--probe",
         choices=("gpu", "emulate"),
-        metavar="emulate",
-        help="also run one real FP8 step here, on the GPU (--probe), or emulated on the CPU (--probe=emulate)",
+        metavar="WHERE",
+        help="--probe also runs one real FP8 step here, on the GPU; --probe=emulate emulates it on the CPU",
     )
     probe.add_argument("--no-probe", action="store_const", const=None, dest="probe", help="do not (the default)")
     output = made.add_argument_group("the report")

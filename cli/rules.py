@@ -6,8 +6,9 @@ import argparse
 import inspect
 import sys
 
-from fp8check.cli.check import print_crashes, with_plugins
+from fp8check.cli.check import print_crashes, usage, with_plugins
 from fp8check.cli.exit_codes import ExitCode
+from fp8check.cli.options import UsageError
 from fp8check.rules.catalog import find
 
 TYPE_CHECKING = False
@@ -18,12 +19,10 @@ if TYPE_CHECKING:
 def rules(words: list[str]) -> int:
     """List all rules."""
     made = argparse.ArgumentParser(prog="fp8check rules", description="All rules.", allow_abbrev=False)
-    _add_options(made)
-    try:
-        options = made.parse_args(words)
-    except SystemExit as leave:
-        return int(leave.code or 0)
-    known, crashes = with_plugins(options.plugin)
+    asked = _asked(made, words)
+    if isinstance(asked, int):
+        return asked
+    options, known, crashes = asked
     if options.format == "json":
         sys.stdout.write(_json([_data(one) for one in known]))
     else:
@@ -37,12 +36,10 @@ def rule(words: list[str]) -> int:
         prog="fp8check rule", description="One rule: what it finds, why it hurts.", allow_abbrev=False
     )
     made.add_argument("rule", metavar="ID", help="FP101, or its name")
-    _add_options(made)
-    try:
-        options = made.parse_args(words)
-    except SystemExit as leave:
-        return int(leave.code or 0)
-    known, crashes = with_plugins(options.plugin)
+    asked = _asked(made, words)
+    if isinstance(asked, int):
+        return asked
+    options, known, crashes = asked
     if crashes:
         return _exit_code(crashes)
     found = find(options.rule, known)
@@ -53,9 +50,19 @@ def rule(words: list[str]) -> int:
     return ExitCode.OK
 
 
-def _add_options(made: argparse.ArgumentParser) -> None:
+def _asked(
+    made: argparse.ArgumentParser, words: list[str]
+) -> tuple[argparse.Namespace, tuple[Rule, ...], tuple[Crash, ...]] | int:
+    """The options, all rules, and what went wrong with plug-ins; an exit code where there is nothing more to do."""
     made.add_argument("--format", choices=("text", "json"), default="text")
     made.add_argument("--plugin", metavar="NAME", action="append", default=[], help="rules of an installed package")
+    try:
+        options = made.parse_args(words)
+        return (options, *with_plugins(options.plugin))
+    except SystemExit as leave:  # --help
+        return int(leave.code or 0)
+    except UsageError as problem:
+        return usage(problem)
 
 
 def _exit_code(crashes: tuple[Crash, ...]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.catalog.observing import place, ran
 from fp8check.rules.catalog.rule import ERROR, Found, rule
+from fp8check.rules.outcome import Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -179,6 +180,8 @@ def step_raises(asked: Asked, evidence: Evidence, outcome: Outcome) -> Iterator[
     """
     ran(evidence)
     error = evidence.error
+    if evidence.ended == "error" and error is None:
+        raise Undecided("with which exception the probe ended", "evidence")
     if evidence.ended != "error" or error is None or is_out_of_memory(evidence) or error.get("stage") == "import":
         return
     predicted = outcome.error

@@ -167,7 +167,7 @@ def ragged_batch_fails(asked: Asked, evidence: Evidence) -> Iterator[Found]:
     Write instead: `pad_to_multiple_of: 16` in the data collator, or packing.
     """
     ran(evidence)
-    if evidence.ended != "done" and evidence.ragged is None:
+    if evidence.ragged is None and (evidence.ended != "done" or "ragged" in evidence.left_out):
         known(None, "a ragged batch", evidence)
     error = (evidence.ragged or {}).get("error")
     if evidence.ragged is None or error is None:

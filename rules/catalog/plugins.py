@@ -38,6 +38,13 @@ def load(name: str, taken: Iterable[Rule]) -> Plugin:
     return Plugin(rules)
 
 
+def installed() -> list[str]:
+    """The names of all plug-ins that are installed."""
+    from importlib.metadata import entry_points
+
+    return sorted({one.name for one in entry_points(group=GROUP)})
+
+
 def _loaded(name: str) -> object:
     from importlib.metadata import entry_points
 

@@ -78,14 +78,13 @@ def _place(flag: Setting, training: Training) -> Setting | None:
 def _remedy(flag: Setting) -> str:
     if flag.origin.default is not None:
         return "set bf16: false; FP8 keeps BF16 for the rest by itself"
-    where = f"remove line {flag.origin.span.line}" if flag.origin.span is not None else f"remove {flag.value}"
-    return f"{where}; FP8 keeps BF16 for the rest by itself"
+    return f"write {flag.value}: false; FP8 keeps BF16 for the rest by itself"
 
 
 def _without(flag: Setting, training: Training) -> Fix:
     """No flag: where the trainer's default sets it, it has to be switched off."""
     if flag.origin.default is None:
-        return unsafe(delete(flag))
+        return unsafe(replace(flag, False))
     written = training.get("bf16")
     return unsafe(replace(written, False) if written is not None else insert(training.top, "bf16", False))
 

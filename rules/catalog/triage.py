@@ -53,7 +53,9 @@ def suppression_without_reason(suppressions: Suppressions) -> Iterator[Found]:
                 one.span,
                 "say why the finding may stay",
                 notes=_configured(one),
-                help=f"write the reason behind it: ignore[{', '.join(one.rules)}] ...",
+                help=f"write the reason behind it: ignore[{', '.join(one.rules)}] ..."
+                if one.span is not None
+                else 'write reason = "..." into its [[suppress]]',
             )
 
 
@@ -149,5 +151,7 @@ def internal_error(crashes: Sequence[Crash]) -> Iterator[Found]:
         yield Found(
             f"the rule {crash.rule} failed: {crash.error}",
             notes=("this is a fault of the rule, not of your files; what it looks for was not checked",),
-            help=f"report it, or leave it out with --ignore {crash.rule}",
+            help=f"report it, or leave it out with --ignore {crash.rule}"
+            if " " not in crash.rule
+            else "report it to the plug-in's author, or leave the plug-in out",
         )

@@ -11,7 +11,7 @@ that. In a decoder layer a value goes through five (values and output of the att
 down), the head is one more. Gradients go through all of them forward, and again backward with the gradients' format.
 
 Two and a half times that is the bound: scales are shared by a whole tensor, and the smallest of its values lose more
-than u. On an H200 two layers of a 7B shape were at 1.0 to 1.5 times (docs/evidence/h200-probe.jsonl).
+than u. On an H200 two layers of a 7B shape were at 0.7 to 1.7 times (docs/evidence/h200-probe.jsonl).
 """
 
 from __future__ import annotations

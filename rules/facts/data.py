@@ -147,6 +147,15 @@ class Facts:
             return True
         return UNKNOWN if UNKNOWN in found else False
 
+    def forget_environment(self) -> None:
+        """Take what was found here for not known: this is no training environment, and the run will be in another.
+
+        Variables and GPUs that are there stay: the shell and the machine may be those of the run.
+        """
+        self.packages = self.transformer_engine = self.cuda = self.libraries = None
+        self.gpus = self.gpus or None
+        self.notes = [*self.notes, "neither torch nor accelerate is installed here: this does not tell what will train"]
+
     def visible_gpus(self) -> list[Gpu] | None:
         """The GPUs that a CUDA program would see under CUDA_VISIBLE_DEVICES; None where that is not known.
 

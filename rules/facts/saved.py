@@ -36,11 +36,13 @@ def load(path: str) -> Facts:
     """Read saved facts.
 
     Raises:
-        BadFacts: the file is not a facts.json of this schema.
-        OSError: it cannot be read.
+        BadFacts: the file cannot be read, or is not a facts.json of this schema.
     """
-    with open(path, "rb") as file:
-        content = file.read(LARGEST_FILE + 1)
+    try:
+        with open(path, "rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise BadFacts(path, (error.strerror or str(error)).lower()) from error
     if len(content) > LARGEST_FILE:
         raise BadFacts(path, f"larger than {LARGEST_FILE // 1024**2} MiB: this is not a facts.json")
     try:

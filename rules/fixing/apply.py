@@ -7,7 +7,7 @@ from itertools import pairwise
 from fp8check.rules.fixing.edits import file_of, text_edits
 from fp8check.rules.fixing.expected import Tree, expected
 from fp8check.rules.fixing.unfixable import Unfixable
-from fp8check.rules.reading import Unreadable, read
+from fp8check.rules.reading import Unreadable, identify, read
 from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
@@ -128,6 +128,8 @@ def _edited(document: Document, edits: list[TextEdit], fix: Fix) -> Document:
         made = read(document.path, f"{mark}{text}".encode(), loader=document.loader)
     except Unreadable as problem:
         raise Unfixable(f"the file could not be read any more: {problem.message}") from problem
+    if identify(document)[0] == document.kind != identify(made)[0]:  # else whoever runs it says what the file is
+        raise Unfixable(f"the file would not be known for a {document.kind} file any more")
     made.kind, made.dialect = document.kind, document.dialect
     if Tree(made).data != expected(document, fix.edits):
         raise Unfixable("the edit would change something else as well")

@@ -6,9 +6,9 @@ A layer's forward and backward take the longer of two times, rounded at the corn
   FP8 the casts;
 - what the CPU needs to launch it, in eager code, whatever the sizes.
 
-The shares and the launch costs are fitted to 84 measurements of two sessions on NVIDIA H200s with hosts of their own
+The shares and the launch costs are fitted to 84 measurements on two NVIDIA H200s with hosts of their own
 (docs/evidence/h200-speed.jsonl: torch 2.11, Transformer Engine 2.20.2, DelayedScaling HYBRID, two layers of 0.5B to 70B
-shapes, 512 to 16,384 tokens). Eight points of a third session were left out of the fit, and tests/gpu/test_speed.py
+shapes, 512 to 16,384 tokens). Eight points of a third machine were left out of the fit, and tests/gpu/test_speed.py
 holds the errors. Launch cost is the host's: the same step took 11.9 ms on one and 17.2 ms on another, so where it
 decides, the stated range is wide. Other GPUs get the shares of the H200 and the figures of their datasheet: modelled,
 not measured.

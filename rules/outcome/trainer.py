@@ -140,7 +140,9 @@ def _check_peft(run: Run, stack: Stack) -> None:
 def llamafactory_fp8(run: Run, stack: Stack) -> Setting | None:
     """The setting that makes LLaMA-Factory's trainer configure FP8; None where it does not."""
     training = run.training
-    if not stack.does("llamafactory", "configures fp8") or training.value("stage", "sft") not in ("pt", "sft"):
+    if training.trainer != "llamafactory" or training.value("stage", "sft") not in ("pt", "sft"):
+        return None
+    if not stack.does("llamafactory", "configures fp8"):
         return None
     fp8 = training.get("fp8")
     return fp8 if fp8 is not None and fp8.value else None

@@ -39,7 +39,8 @@ def _fate(outcome: Outcome, path: str, line: int) -> Iterator[str]:
     for name, setting in outcome.settings():
         if _is_at(setting, path, line):
             yield f"  decides {name}: {visible(str(setting.value))}"
-            yield from (f"    over {visible(str(one.value))} from {one.origin.describe()}" for one in setting.overrode)
+            lost = (f"    over {visible(str(one.value))} from {one.origin.describe()}" for one in setting.overrode)
+            yield from dict.fromkeys(lost)
         elif _among(setting, path, line):
             yield f"  is overridden: {name} is {visible(str(setting.value))}, from {setting.origin.describe()}"
     error = outcome.error

@@ -155,15 +155,27 @@ def test_a_rule_that_fails_is_an_error_and_never_a_pass(function: Any) -> None:
     assert "Traceback" in report.crashes[0].traceback
 
 
-def test_a_plug_in_that_fails_ends_the_command_with_4(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_plug_in_that_fails_ends_the_command_with_4(
+    installed: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     from fp8check.cli import main
 
+    installed(RuntimeError("its import fails"))
     (tmp_path / "train.yaml").write_text(CASE["training"])
     arguments = [str(tmp_path / "train.yaml"), "--trainer", "transformers", "--no-environment", "--no-config"]
-    assert main([*arguments, "--plugin", "no-such-plug-in", "--format", "json"]) == 4
+    assert main([*arguments, "--plugin", "acme", "--format", "json"]) == 4
     printed = capfd.readouterr()
     report = json.loads(printed.out)
     assert [one["rule"] for one in report["findings"]] == ["FP999"]
-    assert report["internal_errors"][0]["rule"] == "plug-in no-such-plug-in"
+    assert report["internal_errors"][0]["rule"] == "plug-in acme"
     assert "please report it" in printed.err
-    assert main(["rules", "--plugin", "no-such-plug-in"]) == 4
+    assert main(["rules", "--plugin", "acme"]) == 4
+    assert main(["rule", "FP101", "--plugin", "acme"]) == 4
+
+
+@pytest.mark.parametrize("words", [["a.yaml"], ["rules"], ["rule", "FP101"]])
+def test_a_plug_in_that_is_not_there_is_a_usage_error(words: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    from fp8check.cli import main
+
+    assert main([*words, "--plugin", "no-such-plug-in"]) == 2
+    assert "no installed package has the plug-in no-such-plug-in" in capfd.readouterr().err

@@ -78,7 +78,7 @@ def test_what_changes_the_run_is_left_alone_unless_it_is_asked_for(file: Path, t
     assert done.returncode == 1
     done = run("fix", "--unsafe", *arguments)
     assert "fixed FP101" in done.stderr
-    assert train.read_text() == "output_dir: out\nmax_steps: 5\n"
+    assert train.read_text() == "output_dir: out\nbf16: false  # from before\nmax_steps: 5\n"
 
 
 def test_a_file_that_was_not_named_is_not_written(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # With torchao the layer itself stays behind too: what is left of the finding is true, so the fix is not made.
 REFUSED = {
+    "FP214-fp8 of LLaMA-Factory for the Trainer",  # a file of two keys: without this one it would be known for nothing
     "FP404-a k_proj 24 wide stops its siblings",
     "FP404-many layers are named in part",
 }

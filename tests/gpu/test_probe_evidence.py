@@ -8,12 +8,16 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
+from fp8check.rules.catalog import RULES
 from fp8check.rules.evidence import gemms
-from fp8check.rules.evidence.data import from_data
+from fp8check.rules.evidence.data import ENDS, from_data
+from fp8check.rules.report import examine
 from fp8check.rules.report.json_ import as_data
 from tests.gpu.expected import ALL_THREE, EXPECTED, differences
-from tests.runs import report_of
+from tests.runs import assembled_of, report_of
 
 EVIDENCE = Path(__file__).parent.parent.parent / "docs" / "evidence"
 RECORDS: dict[str, dict[str, Any]] = {
@@ -50,3 +54,55 @@ def test_both_backends_show_the_kernels_of_all_three_gemms_in_time(name: str) ->
     assert all(kind.fp8 and kind.names for kind in kinds.values())
     assert evidence.seconds is not None
     assert evidence.seconds["total"] - evidence.seconds["imports"] <= 15
+
+
+# The record of a run in which nothing is wrong, and everything that has to be seen for that to be said.
+HEALTHY = RECORDS["ao-compiled"]
+NEEDED = (
+    "accelerator",
+    "bf16_ms",
+    "built",
+    "device",
+    "fp8_ms",
+    "gradients",
+    "kernels",
+    "layers",
+    "losses",
+    "moved",
+    "numerics",
+    "optimizer",
+    "parameters",
+)
+
+
+def verdict(probe: dict[str, Any]) -> str:
+    """What the FP8xx rules alone come to."""
+    case = {key: yaml.safe_dump(HEALTHY[key], sort_keys=False) for key in ("training", "accelerate")}
+    one = assembled_of(case)
+    rules = [rule for rule in RULES if rule.id.startswith("FP8")]
+    report = examine(one.run, one.documents, rules, from_data(probe))
+    assert report.crashes == ()
+    return report.verdict
+
+
+def test_a_healthy_run_passes() -> None:
+    assert verdict(HEALTHY["probe"]) == "pass"
+
+
+@pytest.mark.parametrize("name", NEEDED)
+def test_without_any_one_part_it_does_not(name: str) -> None:
+    assert verdict({**HEALTHY["probe"], name: None}) == "undecided"
+
+
+@given(st.sets(st.sampled_from(sorted(HEALTHY["probe"]))), st.sampled_from(ENDS))
+def test_whatever_is_missing_no_rule_crashes_and_nothing_passes_by_it(missing: set[str], ended: str) -> None:
+    probe = {name: value for name, value in HEALTHY["probe"].items() if name not in missing}
+    said = verdict({**probe, "ended": ended})
+    if missing & set(NEEDED) or ended != "done":
+        assert said != "pass"
+
+
+@pytest.mark.parametrize("stage", ["time", "numerics", "ragged", "bf16"])
+def test_a_stage_that_was_left_out_is_undecided(stage: str) -> None:
+    gone = {"time": "fp8_ms", "numerics": "numerics", "ragged": "ragged", "bf16": "bf16_ms"}[stage]
+    assert verdict({**HEALTHY["probe"], gone: None, "left_out": [stage]}) == "undecided"

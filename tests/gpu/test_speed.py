@@ -12,21 +12,11 @@ import pytest
 from fp8check.rules import models
 from fp8check.rules.outcome.gpus import find, gpus
 from fp8check.rules.outcome.speed import Point, Setup, predict_point
+from tests.gpu.shapes import SHAPES
 
 EVIDENCE = Path(__file__).parent.parent.parent / "docs" / "evidence"
 POINTS: list[dict[str, Any]] = [json.loads(line) for line in (EVIDENCE / "h200-speed.jsonl").read_text().splitlines()]
-# hidden, intermediate, heads, key-value heads, layers, vocabulary
-SHAPES = {
-    "0.5B": (896, 4864, 14, 2, 24, 151936),
-    "1.5B": (1536, 8960, 12, 2, 28, 151936),
-    "3B": (2048, 11008, 16, 2, 36, 151936),
-    "7B": (3584, 18944, 28, 4, 28, 152064),
-    "8B": (4096, 14336, 32, 8, 32, 128256),
-    "14B": (5120, 13824, 40, 8, 48, 152064),
-    "32B": (5120, 27648, 40, 8, 64, 152064),
-    "70B": (8192, 28672, 64, 8, 80, 128256),
-}
-# A third session, on a host of its own, which no constant was fitted to: shape, tokens, BF16 ms, FP8 ms.
+# A third machine, which no constant was fitted to: shape, tokens, BF16 ms, FP8 ms.
 HELD_OUT = (
     ("0.5B", 2048, 4.05, 10.18),
     ("0.5B", 16384, 9.28, 14.21),
@@ -82,7 +72,7 @@ def held_out() -> list[dict[str, Any]]:
     return [{"shape": s, "tokens": t, "bf16": {"ms": b}, "fp8": {"ms": f}} for s, t, b, f in HELD_OUT]
 
 
-def test_the_session_that_was_held_out() -> None:
+def test_the_machine_that_was_held_out() -> None:
     found = errors(held_out())
     assert statistics.median(found) <= 0.10
     assert found[-1] <= 0.25

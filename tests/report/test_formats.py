@@ -244,3 +244,61 @@ def _render(name: str, reports: list[dict[str, object]], sources: dict[str, str]
     format_ = find(name)
     assert format_ is not None
     return format_.render(reports, sources)
+
+
+def _marked(run: str = "") -> dict[str, object]:
+    """A report whose findings have and lack everything that a format may show; a baseline and a suppression too."""
+    fp202 = 'distributed_type: "NO"\nmixed_precision: fp8\nfp8_config: {backend: TE, amax_history_length: 4}\n'
+    data, _ = _data({"accelerate": fp202 + run})
+    findings = data["findings"]
+    assert isinstance(findings, list)
+    bare = {**findings[0], "file": None, "line": None, "column": None, "end_line": None, "end_column": None}
+    bare |= {"label": "", "help": "", "notes": [], "fix": None, "fingerprint": "", "state": "unchanged"}
+    below = {**findings[0], "end_line": findings[0]["line"] + 1, "state": "new"}
+    return {**data, "findings": [*findings, bare, below]}
+
+
+def test_what_a_finding_lacks_is_left_out() -> None:
+    data = _marked()
+    assert isinstance(data["findings"], list)
+    number = len(data["findings"])
+    github = _render("github", [data], {})
+    assert github.count("::warning ") >= 2
+    assert re.search(r"^::warning title=[^,]*::", github, re.MULTILINE), "no file, no line"
+    assert re.search(r"endLine=4::", github), "columns count on one line only"
+    cases = ET.fromstring(_render("junit", [data], {})).findall(".//testcase")  # noqa: S314  our own text
+    assert [one.get("file") for one in cases].count(None) >= 1
+    assert len(cases) >= number
+    results = json.loads(_render("sarif", [data], {}))["runs"][0]["results"]
+    assert [one.get("baselineState") for one in results][-2:] == ["unchanged", "new"]
+    assert "partialFingerprints" not in results[-2]
+    assert not results[-2].get("locations")
+    assert "amax_history_length is read by nothing" in _render("html", [data], {"accel.yaml": "a: 1\n"})
+
+
+def test_a_suppression_of_the_file_and_one_of_the_configuration() -> None:
+    own = {
+        "rule": "FP101",
+        "message": "m",
+        "file": "train.yaml",
+        "line": 1,
+        "column": 1,
+        "end_line": 1,
+        "end_column": 2,
+    }
+    taken = [
+        {**own, "reason": "an experiment", "until": None, "by": "train.yaml:1:9"},
+        {**own, "reason": "", "until": None, "by": "the configuration of fp8check"},
+    ]
+    data = {**_marked(), "suppressed": taken}
+    results = json.loads(_render("sarif", [data], {}))["runs"][0]["results"]
+    kinds = [one["suppressions"][0] for one in results if one.get("suppressions")]
+    assert [one["kind"] for one in kinds] == ["inSource", "external"]
+    assert [one.get("justification") for one in kinds] == ["an experiment", None]
+
+
+def test_a_place_needs_a_file() -> None:
+    from fp8check.rules.report.sarif import _location
+
+    with pytest.raises(ValueError, match="needs a file"):
+        _location({"file": None})

@@ -1,0 +1,73 @@
+"""Whether FP8 pays: where nothing can be said, and what is advised instead."""
+
+from __future__ import annotations
+
+import pytest
+
+from fp8check.rules.outcome import predict
+from fp8check.rules.outcome.speed import Setup, advise, predict_point, predict_speed, setup_of, speed_up
+from tests.runs import assembled_of
+
+SMALL = "model_name_or_path: Qwen/Qwen2.5-0.5B\nper_device_train_batch_size: 1\nmax_seq_length: 512\n"
+LARGE = "model_name_or_path: Qwen/Qwen2.5-7B\nper_device_train_batch_size: 1\nmax_seq_length: 2048\n"
+TE = "distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config: {backend: TE}\n"
+AO = "distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config: {backend: AO, enable_fsdp_float8_all_gather: false}\n"
+
+
+def run(training: str = LARGE, accelerate: str = TE, **rest: object) -> tuple[object, object]:
+    one = assembled_of({"training": training, "accelerate": accelerate, **rest}).run
+    return one, predict(one)
+
+
+@pytest.mark.parametrize(
+    ("training", "rest"),
+    [
+        (LARGE.replace("Qwen/Qwen2.5-7B", "nobody/has-this"), {}),
+        (LARGE.replace("Qwen/Qwen2.5-7B", "mistralai/Mixtral-8x7B-v0.1"), {}),
+        ("model_name_or_path: Qwen/Qwen2.5-7B\nper_device_train_batch_size: many\nmax_seq_length: 512\n", {}),
+        ("model_name_or_path: Qwen/Qwen2.5-7B\nper_device_train_batch_size: 1\n", {}),
+        (LARGE, {"gpu": "8.0"}),
+        (LARGE, {"gpu": "12.0"}),
+    ],
+)
+def test_nothing_is_said_where_it_is_not_known(training: str, rest: dict[str, object]) -> None:
+    assert predict_speed(*run(training, **rest)) is None  # type: ignore[arg-type]
+
+
+def test_what_has_no_backend_has_no_setup() -> None:
+    assert setup_of(*run(accelerate="distributed_type: 'NO'\nmixed_precision: bf16\n")) is None  # type: ignore[arg-type]
+    assert "more tokens" in advise(*run(accelerate="distributed_type: 'NO'\nmixed_precision: bf16\n"))  # type: ignore[arg-type]
+
+
+def test_a_small_model_is_told_to_stay_in_bf16_and_the_summary_promises_nothing_else() -> None:
+    small = run(SMALL)
+    speed = predict_speed(*small)  # type: ignore[arg-type]
+    assert speed is not None
+    assert speed.high < 1.0
+    assert speed.pays_from is None
+    assert advise(*small).startswith("train in BF16")  # type: ignore[arg-type]
+
+
+def test_the_smallest_change_is_named() -> None:
+    text = advise(*run())  # type: ignore[arg-type]
+    assert "or train in BF16" in text
+    assert advise(*run(accelerate=AO)).startswith(("set torch_compile: true", "use backend: TE"))  # type: ignore[arg-type]
+
+
+def test_compiled_torchao_may_be_told_of_transformer_engine() -> None:
+    text = advise(*run(LARGE.replace("2048", "512") + "torch_compile: true\n", AO))  # type: ignore[arg-type]
+    assert "BF16" in text
+
+
+def test_speed_up_is_that_of_the_measured_gpu() -> None:
+    one, _ = run()
+    model = one.model  # type: ignore[attr-defined]
+    assert speed_up(model, 16384) == pytest.approx(predict_point(model, 16384, Setup(_h200())).speedup)
+    assert speed_up(model, 16384) > 1.2
+    assert speed_up(model, 512) < 1.0
+
+
+def _h200() -> object:
+    from fp8check.rules.outcome.gpus import find
+
+    return find("NVIDIA H200")
