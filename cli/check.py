@@ -39,11 +39,11 @@ def check(words: list[str]) -> int:
         options = parser().parse_args(words)
         config = load(options)
         formats = _formats(options.format)
-        rules, crashes = chosen(options, config)
         if options.server is not None:
             from fp8check.cli.remote import check_there
 
             return check_there(options, config, formats)
+        rules, crashes = chosen(options, config)
         assembled = runs(options, config)
         baseline = _baseline(options, config)
     except SystemExit as leave:  # --help, --version
