@@ -122,10 +122,11 @@ def out_of_memory(asked: Asked, evidence: Evidence) -> Iterator[Found]:
         return
     device = evidence.device or {}
     free = f"{device['free_mib'] / 1024:.1f} GiB of {device['name']} were free" if "free_mib" in device else "no memory"
+    words = str((evidence.error or {}).get("message") or "").partition("\n")[0][:160]
     yield Found(
         f"the probe ran out of memory in stage {(evidence.error or {}).get('stage')}",
         place(asked),
-        f"{free}; {str((evidence.error or {}).get('message', '')).splitlines()[0][:160]}" if evidence.error else free,
+        f"{free}; {words}" if words else free,
         help="free the GPU (nvidia-smi shows who holds it), or take fewer tokens per micro-batch",
     )
 

@@ -64,7 +64,8 @@ def seen(key: tuple[str, str, int], case: dict[str, Any]) -> Any:
     report = _examined(case, rule)
     found = [one for one in report.findings if one.rule == rule]
     if kind == "undecided":
-        open_ = [(one.rule, one.needs if number == 0 else "", bool(one.command)) for one in report.undecided]
+        pinned = number == 0 or "needs" in case
+        open_ = [(one.rule, one.needs if pinned else "", bool(one.command)) for one in report.undecided]
         return (open_, number == 0 and report.undecided and report.undecided[0].command)
     if number == 0:  # an example of the page: all of its text, and its fix
         return (text.render(report, Style(False)), [_fix(one.fix) for one in found])
@@ -131,7 +132,8 @@ def _all_as_before(rules: Iterable[str], files: Files) -> bool:
 def _survives_as_helper(module: types.ModuleType, files: Files) -> bool:
     """The same for a module without rules: what it defines is put into the modules that took it from there."""
     name = module.__name__
-    users = [one for other, one in sys.modules.items() if other.startswith("fp8check.rules.") and other != name]
+    # The module itself is among them: a rule that imports it only when it runs takes it from there.
+    users = [one for other, one in sys.modules.items() if other.startswith("fp8check.rules.")]
     taken = [
         (user, attribute, value)
         for user in users
@@ -141,11 +143,21 @@ def _survives_as_helper(module: types.ModuleType, files: Files) -> bool:
     for user, attribute, _ in taken:
         setattr(user, attribute, vars(module)[attribute])
     try:
-        using = {user.__name__ for user, _, _ in taken}
+        using = {user.__name__ for user, _, _ in taken} | {one for one in _rule_modules() if _imports(one, name)}
         return _all_as_before([one.id for one in registry.RULES if one.check.__module__ in using], files)
     finally:
         for user, attribute, value in taken:
             setattr(user, attribute, value)
+
+
+def _rule_modules() -> set[str]:
+    return {one.check.__module__ for one in registry.RULES}
+
+
+def _imports(module: str, name: str) -> bool:
+    """Whether a module imports another, be it inside a function."""
+    file = sys.modules[module].__file__
+    return file is not None and f"from {name} import" in Path(file).read_text()
 
 
 class _installed:  # noqa: N801  used like a function

@@ -13,7 +13,7 @@ fields of Gpu, `none` or `unknown`), `gpus` (how many of it), `cuda`, `libraries
 fails), `evidence` (what a probe saw, rules/evidence/data.py; `like` takes it from probed.yaml). It may pin where it is found (`at`), how often (`times`), the exact `message` or `help`, a part of the `label` or
 of a `note`, all `messages` and `places` of more than one finding, all `notes`, the places `related` to it (as a list:
 with what is said of them), whether its `fix` is safe, unsafe or none (as a list: with its edits), and which failures of
-the catalogue it proves to be caught (`proves`).
+the catalogue it proves to be caught (`proves`). An undecided case may pin what is missing (`needs`, all of the text).
 """
 
 from __future__ import annotations
@@ -76,5 +76,6 @@ def test_not_found(rule: str, case: dict[str, object]) -> None:
 def test_undecided(rule: str, case: dict[str, object]) -> None:
     report = report_of(case, only=rule)
     assert [one.rule for one in report.undecided] == [rule]
+    assert report.undecided[0].needs == case.get("needs", report.undecided[0].needs)
     assert report.undecided[0].command
     assert report.verdict in ("undecided", "fail", "warn")
