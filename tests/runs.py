@@ -151,6 +151,7 @@ def examined(
     """The report of a case's run with these documents in the place of its own; `assembled` saves making the run."""
     one = assembled if assembled is not None else _assembled(case, documents)
     chosen = [rule for rule in RULES if only is None or rule.id == only]
+    assert chosen, f"{only} is not in the installed package: is it registered, and has make installed it since?"
     # What speaks of suppressions needs a rule that may be suppressed; this one is always decided.
     rules = [rule for rule in RULES if rule in chosen or (chosen[0].is_late and rule.id == "FP902")]
     today = case.get("today")

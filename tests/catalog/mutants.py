@@ -52,7 +52,7 @@ def _places(tree: ast.Module) -> Iterator[tuple[ast.AST, str]]:
             body = statement.body[1:] if ast.get_docstring(statement) is not None else statement.body
             for inner in body:
                 yield from ((node, statement.name) for node in _walk(inner))
-        elif isinstance(statement, (ast.Assign, ast.AugAssign)):
+        elif isinstance(statement, (ast.Assign, ast.AugAssign)) and ast.unparse(statement) != "TYPE_CHECKING = False":
             yield from ((node, "") for node in _walk(statement.value))
 
 
@@ -94,7 +94,9 @@ def _constants(node: ast.Constant) -> Iterator[tuple[str, Callable[[ast.AST], No
     elif isinstance(value, (int, float)):
         yield f"{value} -> {value + 1}", _set("value", value + 1)
     elif isinstance(value, str):
-        yield f"{value[:30]!r} -> 'XX...'", _set("value", f"XX{value}")
+        # In the middle: a case that pins a part of the text notices it only where it pins that part.
+        half = len(value) // 2
+        yield f"{value[:30]!r} -> '...XX...'", _set("value", f"{value[:half]}XX{value[half:]}")
 
 
 def _set(field: str, value: object, *, wrap: bool = False) -> Callable[[ast.AST], None]:

@@ -186,13 +186,20 @@ def chosen(paths: Iterable[Path], every: int) -> Iterator[tuple[Path, Mutant]]:
 def main() -> int:
     """Print the survivors and the score; 1 where it is below what is asked."""
     made = argparse.ArgumentParser(description=__doc__)
-    made.add_argument("file", nargs="*")
+    made.add_argument("file", nargs="*", help="of rules/catalog: recipe.py")
+    made.add_argument("--rule", metavar="ID", help="only the functions of this rule")
     made.add_argument("--every", type=int, default=1)
     made.add_argument("--at-least", type=float, default=0)
     options = made.parse_args()
     paths = [path for path in sorted(FOLDER.glob("*.py")) if path.name not in NO_RULES]
-    if options.file:
-        paths = [path for path in paths if path.name in options.file]
+    wanted = {Path(name).name for name in options.file}
+    if options.rule:
+        (one,) = [one for one in registry.RULES if one.id == options.rule]
+        wanted = {Path(one.check.__code__.co_filename).name}
+    unknown = wanted - {path.name for path in paths}
+    if unknown:
+        made.error(f"no file of rules: {', '.join(sorted(unknown))}")
+    paths = [path for path in paths if not wanted or path.name in wanted]
     verdict.predict = _predict  # type: ignore[assignment]
     files = Files()
     for rule in CASES:
@@ -201,6 +208,8 @@ def main() -> int:
     number = 0
     by_file: dict[str, list[int]] = {}
     for path, mutant in chosen(paths, options.every):
+        if options.rule and mutant.function != one.check.__name__:
+            continue
         number += 1
         count = by_file.setdefault(path.name, [0, 0])
         count[0] += 1

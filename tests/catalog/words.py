@@ -36,8 +36,6 @@ def _said(name: str, wanted: Any, found: Sequence[Finding]) -> object:
         return [one.message for one in found]
     if name == "places":
         return [str(one.span) for one in found]
-    if name == "label":
-        return wanted if wanted in first.label else first.label
     if name == "note":
         return wanted if any(wanted in note for note in first.notes) else list(first.notes)
     if name == "notes":
