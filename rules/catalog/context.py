@@ -51,13 +51,11 @@ def _askers(run: Run) -> list[Setting]:
 
     askers: list[Setting] = []
     flag = run.launch.flag("mixed_precision")
-    if flag is not None:
-        if flag == "fp8":
-            askers.append(Setting("fp8", Origin(flag="--mixed_precision fp8")))
-    elif run.accelerate is not None and run.accelerate.wants_fp8():
-        setting = run.accelerate.mixed_precision
-        if setting is not None:
-            askers.append(setting)
+    file = run.accelerate.mixed_precision if run.accelerate is not None and run.accelerate.wants_fp8() else None
+    if flag == "fp8":
+        askers.append(Setting("fp8", Origin(flag="--mixed_precision fp8")))
+    elif flag is None and file is not None:
+        askers.append(file)
     others = (run.training.get("fp8"), run.script.mixed_precision)
     askers.extend(setting for setting in others if setting is not None and setting.value in (True, "fp8"))
     return askers

@@ -80,9 +80,7 @@ def fp8_takes_memory(run: Run, training: Training, model: ModelShape, outcome: O
         return
     tokens = training.micro_batch * training.sequence
     point = predict_point(model, tokens, setup)
-    if point.fp8_gib is None:
-        return
-    more = point.fp8_gib - point.bf16_gib
+    more = (point.fp8_gib or 0.0) - point.bf16_gib
     yield Found(
         f"FP8 takes about {more:.1f} GiB more memory than BF16",
         training.thing("model"),

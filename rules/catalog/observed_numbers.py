@@ -140,7 +140,7 @@ def measured_slower(asked: Asked, evidence: Evidence, outcome: Outcome, run: Run
 
 
 def _ms(times: Mapping[str, float] | None) -> str:
-    return f"{times['ms']:.1f} ms ({times['low']:.1f} to {times['high']:.1f})" if times else "?"
+    return f"{times['ms']:.1f} ms ({times['low']:.1f} to {times['high']:.1f})" if times else ""
 
 
 def _memory(evidence: Evidence) -> str:
