@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fp8check.rules.models import Linear
 from fp8check.rules.record import Record
 
 
@@ -39,3 +40,11 @@ def test_fields_that_are_not_there(values: tuple[object, ...], named: dict[str, 
 def test_a_field_without_a_default_is_needed() -> None:
     with pytest.raises(AttributeError):
         Point()  # type: ignore[call-arg]
+
+
+def test_a_copy_with_other_values() -> None:
+    first = Linear("q", 1, 2, bias=False)
+    other = first._replace(name="k")
+    assert (other.name, other.in_features, first.name) == ("k", 1, "q")
+    with pytest.raises(TypeError, match="has the fields name"):
+        first._replace(names="k")

@@ -304,10 +304,9 @@ def expected_layers(evidence: Evidence, outcome: Outcome, run: Run) -> int | Non
     built = run.model._replace(layers=int(evidence.built["layers"]), dense_layers=0)
     small = OneRun(launch=run.launch, facts=run.facts, training=run.training, model=built)
     backend = outcome.backend.value if outcome.backend is not None else None
-    if backend not in ("TE", "AO"):
-        return None
+    coverage = {"TE": te_coverage, "AO": torchao_coverage}.get(str(backend))
     # The probe's layers have no routed experts, as those of transformers 5.
-    return (te_coverage if backend == "TE" else torchao_coverage)(small, 5).converted
+    return coverage(small, 5).converted if coverage is not None else None
 
 
 def _recipe_differences(evidence: Evidence, outcome: Outcome) -> Iterator[tuple[str, object, object]]:

@@ -146,8 +146,6 @@ def _layer(model: ModelShape, tokens: int, sequence: int) -> _Work:
 
 
 def _head(model: ModelShape, tokens: int) -> _Work:
-    if model.head is None:
-        return _Work(0.0, 0.0, 0.0, 0.0, 0.0)
     size = float(model.vocab * model.hidden)
     casts = tokens * (model.vocab + model.hidden) + size
     return _Work(6.0 * tokens * size, 0.0, float(LOGIT_BYTES * tokens * model.vocab), casts, size)
@@ -286,12 +284,12 @@ def predict_speed(run: Run, outcome: Outcome) -> Speed | None:
         return None
     tokens = batch * sequence
     point = predict_point(model, tokens, setup)
-    if point.speedup is None or point.low is None or point.high is None:
-        return None
     needed = pays_from(model, setup)
     if needed is not None and needed > _largest_that_fits(model, setup):
         needed = None
-    return Speed(point.speedup, point.low, point.high, tokens, needed, _why(run, model, tokens, setup))
+    # The GPU of a setup has FP8: there is a ratio.
+    ratio, low, high = point.speedup or 0.0, point.low or 0.0, point.high or 0.0
+    return Speed(ratio, low, high, tokens, needed, _why(run, model, tokens, setup))
 
 
 def _why(run: Run, model: ModelShape, tokens: int, setup: Setup) -> str:

@@ -67,6 +67,14 @@ def test_speed_up_is_that_of_the_measured_gpu() -> None:
     assert speed_up(model, 512) < 1.0
 
 
+def test_a_tied_head_has_no_second_embedding_to_update() -> None:
+    one, _ = run()
+    model = one.model  # type: ignore[attr-defined]
+    setup = Setup(_h200(), "TE", False, "model")
+    untied, tied = (predict_point(model._replace(tied=flag), 2048, setup).bf16_ms for flag in (False, True))
+    assert tied < untied
+
+
 def _h200() -> object:
     from fp8check.rules.outcome.gpus import find
 
