@@ -7,7 +7,7 @@ EXAMPLE := examples/llamafactory-qwen2.5-7b
 SHARED := ../shared
 
 .PHONY: docs help demo test lint types coverage bench corpus corpus-review score conformance \
-	conformance-sample evidence rule mutation mutation-catalog hook-test format clean serve service-bench \
+	conformance-sample evidence rule mutation mutation-catalog mutation-sample hook-test format clean serve service-bench \
 	service-kill service-postgres openapi-test page-test docker-lint docker-steps \
 	probe-env probe-test test-gpu
 
@@ -97,6 +97,9 @@ mutation: $(VENV)/.installed ## which version bounds no recorded case needs (aft
 rule: $(VENV)/.installed ## one rule while you write it: make rule ID=FP101 runs its cases and its mutants
 	@$(BIN)/python -m pytest -q tests/catalog/test_cases.py -k "$(ID)-"
 	@$(BIN)/python -m tests.catalog.mutate --rule $(ID)
+
+mutation-sample: $(VENV)/.installed ## every tenth of them, as CI does
+	@$(BIN)/python -m tests.catalog.mutate --every 10 --at-least 0.9
 
 mutation-catalog: $(VENV)/.installed ## which faults in the rules no test would notice (minutes)
 	@$(BIN)/python -m tests.catalog.mutate --at-least 0.9

@@ -156,5 +156,5 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 @pytest.mark.parametrize("name", ["missing.json", "."])
 def test_a_file_that_cannot_be_opened_is_bad_facts(tmp_path: Path, name: str) -> None:
-    with pytest.raises(BadFacts, match="no such file|is a directory"):
+    with pytest.raises(BadFacts, match=r"no such file|is a directory"):
         load(str(tmp_path / name))
