@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fp8check.rules.assemble import WrongFiles, assemble, parse_launch, sort
+from fp8check.rules.assemble import WrongFiles, assemble, parse_launch, sort, with_script
 from fp8check.rules.facts import Facts
 from fp8check.rules.outcome import predict
 from fp8check.rules.reading import Document, read
@@ -186,3 +186,21 @@ def test_a_models_configuration_may_be_given() -> None:
 def test_a_launch_command_that_cannot_be_understood() -> None:
     with pytest.raises(WrongFiles, match="cannot tell how 'make' starts a training run"):
         parse_launch("make train")
+
+
+def test_a_script_from_elsewhere_is_put_to_its_run() -> None:
+    made = with_script(one(document("accel.yaml", FP8, "accelerate")), "t.py", b"Accelerator(mixed_precision='bf16')\n")
+    assert made.run.script.mixed_precision is not None
+    assert made.documents[-1].path == "t.py"
+
+
+@pytest.mark.parametrize(("text", "content"), [("", b"def ("), ("output_dir: out\n", b"Accelerator()\n")])
+def test_a_script_that_says_nothing_leaves_the_run_as_it_is(text: str, content: bytes) -> None:
+    """One that cannot be parsed, and any beside the Trainer, which builds its Accelerator itself."""
+    files = [document("accel.yaml", FP8, "accelerate")]
+    if text:
+        trained = training(text)
+        trained.dialect = "transformers"
+        files.append(trained)
+    before = one(*files)
+    assert with_script(before, "t.py", content) is before

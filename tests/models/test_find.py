@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fp8check.rules.models import find, search
+from fp8check.rules.models.find import config_file
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 TINY = {
@@ -113,3 +114,15 @@ def test_a_broken_file_in_the_cache_leaves_the_table(tmp_path: Path) -> None:
     assert found.shape is not None
     assert found.shape.source == "table"
     assert found.reasons[0].startswith("config.json of Qwen/Qwen2.5-7B: ")
+
+
+@pytest.mark.parametrize("name", ["", "../x", "nobody/has-this", "a b"])
+def test_no_config_file_of_what_is_not_here(name: str, tmp_path: Path) -> None:
+    assert config_file(name, base=str(tmp_path), environ={"HF_HOME": str(tmp_path)}) is None
+
+
+def test_the_config_file_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    path = tmp_path / "mine" / "config.json"
+    path.write_text("{}")
+    assert config_file("mine", base=str(tmp_path), environ={}) == str(path)
