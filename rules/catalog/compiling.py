@@ -120,7 +120,7 @@ def torchao_compiled_under_ddp(run: Run, outcome: Outcome) -> Iterator[Found]:
         return  # a model of another kind may work
     yield Found(
         "torchao and torch.compile under DDP fail on Hugging Face models",
-        compiles if compiles.origin.span is not None else None,
+        compiles,
         "the compiled step ends with RuntimeError: val",
         help="use FSDP2 (fsdp_version: 2 with fsdp_cpu_ram_efficient_loading: false)",
     )

@@ -439,7 +439,7 @@ def nan_from_compiled_float8(run: Run, outcome: Outcome) -> Iterator[Found]:
         return
     yield Found(
         f"torch {packages['torch']} compiles float8 of torchao {packages['torchao']} to code that yields NaN",
-        compiles if compiles.origin.span is not None else None,
+        compiles,
         "the backward pass may be NaN or infinite, without a fault of the model",
         help="upgrade torchao to 0.18 or newer",
     )

@@ -411,7 +411,7 @@ def option_is_no_number(outcome: Outcome, run: Run) -> Iterator[Found]:
     meant = _whole(str(setting.value))
     yield Found(
         f"{setting.value} is no whole number",
-        setting if setting.origin.span is not None else None,
+        setting,
         "Accelerator() raises ValueError: invalid literal for int()",
         notes=() if setting.origin.span is not None else (f"it comes from {setting.origin.describe()}",),
         help="write a whole number" if meant is None else f"write {meant}",
@@ -465,7 +465,7 @@ def option_is_no_choice(outcome: Outcome, run: Run) -> Iterator[Found]:
         meant = nearest(str(setting.value).upper() if key != "amax_compute_algo" else str(setting.value), offered)
         yield Found(
             f"{setting.value} is no {key}",
-            setting if setting.origin.span is not None else None,
+            setting,
             f"Accelerator() raises ValueError: `{key}` must be one of {' or '.join(offered)}",
             notes=() if setting.origin.span is not None else (f"it comes from {setting.origin.describe()}",),
             help=f"write {' or '.join(offered)}",
@@ -498,7 +498,7 @@ def option_is_no_truth_value(run: Run, outcome: Outcome) -> Iterator[Found]:
         return  # FP204 speaks of that
     yield Found(
         f"{setting.value!r} is neither true nor false",
-        setting if setting.origin.span is not None else None,
+        setting,
         f"Accelerator() raises ValueError: invalid truth value {setting.value}",
         notes=() if setting.origin.span is not None else (f"it comes from {setting.origin.describe()}",),
         help="write true or false",

@@ -355,7 +355,7 @@ def no_amax_history(outcome: Outcome, asked: Asked) -> Iterator[Found]:
         return
     yield Found(
         f"an amax history of length {length.value} cannot be kept",
-        length if length.origin.span is not None else None,
+        length,
         "the first step fails: Transformer Engine takes row 0 of it",
         help="write amax_history_len: 1 or more",
         fix=unsafe(replace(length, 1)) if length.origin.span is not None else None,

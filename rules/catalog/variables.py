@@ -95,7 +95,7 @@ def variable_overwritten(variables: Mapping[str, str], outcome: Outcome) -> Iter
             continue
         yield Found(
             f"{name}={beaten[0].value} in the shell is overwritten with {setting.value}",
-            setting if setting.origin.span is not None else None,
+            setting,
             "this is what the training process gets",
             notes=(f"set by {setting.origin.describe()}",) if setting.origin.span is None else (),
             help=f"write the value that you want into the configuration file, and unset {name}",
