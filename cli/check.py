@@ -145,22 +145,32 @@ def chosen(options: argparse.Namespace, config: Config) -> tuple[tuple[Rule, ...
     for name in (*select, *ignore):
         if not any(one.id.startswith(name) for one in rules) and not crashes:
             raise UsageError(f"no rule or group is called {name}; fp8check rules lists them")
-    kept = (one for one in rules if not select or one.id.startswith(select) or one.id == INTERNAL_ERROR)
-    return tuple(one for one in kept if not (ignore and one.id.startswith(ignore))), crashes
+    return tuple(one for one in rules if _is_chosen(one.id, select, ignore)), crashes
+
+
+def _is_chosen(id_: str, select: tuple[str, ...], ignore: tuple[str, ...]) -> bool:
+    """That a rule failed is said whatever was chosen."""
+    if id_ == INTERNAL_ERROR:
+        return True
+    return (not select or id_.startswith(select)) and not (ignore and id_.startswith(ignore))
 
 
 def with_plugins(wanted: Sequence[str]) -> tuple[tuple[Rule, ...], tuple[Crash, ...]]:
-    """All rules with those of these plug-ins, and what went wrong with the plug-ins."""
+    """All rules with those of these plug-ins, and what went wrong with the plug-ins.
+
+    Raises:
+        UsageError: no installed package has a plug-in of that name.
+    """
     rules: tuple[Rule, ...] = RULES
     crashes: tuple[Crash, ...] = ()
     if not wanted:
         return rules, crashes
     from fp8check.rules.catalog import plugins
 
+    known = plugins.installed()
     for name in dict.fromkeys(wanted):
-        if name not in plugins.installed():
-            known = ", ".join(plugins.installed()) or "none"
-            raise UsageError(f"no installed package has the plug-in {name}; there are: {known}")
+        if name not in known:
+            raise UsageError(f"no installed package has the plug-in {name}; there are: {', '.join(known) or 'none'}")
         plugin = plugins.load(name, rules)
         rules = (*rules, *plugin.rules)
         crashes = (*crashes, plugin.crash) if plugin.crash is not None else crashes
@@ -210,7 +220,7 @@ def runs(options: argparse.Namespace, config: Config | None = None) -> list[Asse
         return [one for run in config.runs for one in runs(as_options(run, options))]
     if not options.files:
         raise UsageError("name a training file, an Accelerate file, or both; fp8check --help says more")
-    return assembled(documents_of(options), options)
+    return assembled(documents_of(options), options, facts_of(options))
 
 
 def as_options(run: Mapping[str, object], options: argparse.Namespace) -> argparse.Namespace:
@@ -221,14 +231,13 @@ def as_options(run: Mapping[str, object], options: argparse.Namespace) -> argpar
     return argparse.Namespace(**{**given, **{key: given.get(key) or value for key, value in run.items()}})
 
 
-def assembled(documents: list[Document], options: argparse.Namespace) -> list[Assembled]:
-    """The runs that these documents make up, started and on a machine as the options say.
+def assembled(documents: list[Document], options: argparse.Namespace, facts: Facts) -> list[Assembled]:
+    """The runs that these documents make up on this machine, started as the options say.
 
     Raises:
-        UsageError, WrongFiles, Unreadable, BadFacts: they do not make up any.
+        WrongFiles, Unreadable: they do not make up any.
     """
     launch = parse_launch(options.launch)
-    facts = _facts(options)
     if not options.hook:
         return assemble(documents, facts, launch=launch, trainer=options.trainer)
     return list(_hooked(documents, facts, options))
@@ -267,7 +276,12 @@ def _documents(options: argparse.Namespace) -> Iterable[Document]:
                 raise
 
 
-def _facts(options: argparse.Namespace) -> Facts:
+def facts_of(options: argparse.Namespace) -> Facts:
+    """What is known of the machine that the options name. Looks at this one, or starts an interpreter: once is enough.
+
+    Raises:
+        UsageError, BadFacts: they name none.
+    """
     if options.facts is not None:
         if options.python is not None or options.no_environment:
             raise UsageError("--facts says what the machine is: --python and --no-environment do not go with it")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
-from fp8check.cli.check import PROBLEMS, assembled, chosen, documents_of, usage
+from fp8check.cli.check import PROBLEMS, assembled, chosen, documents_of, facts_of, usage
 from fp8check.cli.config import load
 from fp8check.cli.exit_codes import ExitCode
-from fp8check.cli.options import parser
+from fp8check.cli.options import UsageError, parser
 from fp8check.rules.report import counts, examine_all
 from fp8check.rules.report.frames import visible
 
@@ -33,14 +33,17 @@ def fix(words: list[str]) -> int:
         config = load(options)
         rules, crashes = chosen(options, config)
         documents = documents_of(options)
-        assembled(documents, options)  # what is no run is said before anything is changed
+        if not documents:
+            raise UsageError("name the files to fix: fp8check fix train.yaml accel.yaml")
+        facts = facts_of(options)
+        assembled(documents, options, facts)  # what is no run is said before anything is changed
     except SystemExit as leave:
         return int(leave.code or 0)
     except PROBLEMS as problem:
         return usage(problem)
 
     def examine(current: Sequence[Document]) -> list[Report]:
-        runs = ((one.run, one.documents) for one in assembled(list(current), options))
+        runs = ((one.run, one.documents) for one in assembled(list(current), options, facts))
         return examine_all(runs, rules, configured=config.suppressions, crashes=crashes)
 
     from fp8check.rules import fixing
@@ -105,8 +108,7 @@ def _tell(fixed: Fixed, *, quiet: bool, dry: bool) -> None:
             f"left {one.rule} {visible(one.message)}: its fix changes what the run does (--unsafe)"
             for one in fixed.unsafe
         ]
-    told = {id(one) for one in (*fixed.unsafe, *(refusal.finding for refusal in fixed.refused))}
     for finding in (one for report in fixed.left for one in report.findings):
-        if finding.severity == "error" and finding.fix is None and id(finding) not in told:
+        if finding.severity == "error" and finding.fix is None:
             lines.append(f"left {finding.rule} {visible(finding.message)}: this is for you to mend")
     sys.stderr.write("".join(f"{line}\n" for line in dict.fromkeys(lines)))

@@ -19,8 +19,23 @@ def require_decided(asked: Asked, outcome: Outcome) -> None:
     Raises:
         Undecided: the prediction's own reason.
     """
-    if asked.fp8 and outcome.undecided is not None:
+    if asked.fp8:
+        settled(outcome)
+
+
+def settled(outcome: Outcome) -> None:
+    """Go on only where the prediction came to its end, whether or not FP8 is asked for.
+
+    Raises:
+        Undecided: it did not, for want of a fact.
+    """
+    if outcome.undecided is not None:
         raise outcome.undecided
+
+
+def not_known(outcome: Outcome, what: str) -> Undecided:
+    """That the outcome is not known, as a rule's reason; where no fact is missing, only the probe can tell."""
+    return outcome.undecided or Undecided(what, "evidence")
 
 
 def require_gpus(facts: Facts) -> list[Gpu]:

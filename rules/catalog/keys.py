@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from fp8check.rules.catalog.decided import settled
 from fp8check.rules.catalog.fixes import delete, rename, replace, safe, unsafe
-from fp8check.rules.catalog.needs import settled
 from fp8check.rules.catalog.rule import ERROR, INFO, WARNING, Found, Related, rule
 from fp8check.rules.outcome.launcher import BOOLEANS
 from fp8check.rules.settings.accelerate import FP8_KEYS, WIZARD_KEYS

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from fp8check.rules.catalog.decided import not_known
 from fp8check.rules.catalog.fixes import delete, insert, rename, replace, unsafe
-from fp8check.rules.catalog.needs import not_known
 from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.outcome import Undecided
 from fp8check.rules.outcome.launcher import starts_torchrun

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fp8check.rules.catalog.needs import settled
+from fp8check.rules.catalog.decided import settled
 from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.outcome.run import model_prepared_alone, models_in
 from fp8check.rules.settings.script import READERS, Unevaluated

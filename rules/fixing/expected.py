@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fp8check.rules.fixing.edits import span_of
+from fp8check.rules.fixing.edits import file_of, span_of
 from fp8check.rules.settings.values import Section, Setting
 
 TYPE_CHECKING = False
@@ -45,13 +45,8 @@ def _plain(value: object) -> Data:
 
 def expected(document: Document, edits: Sequence[Edit]) -> Data:
     """The data after these edits, in the form of Tree."""
-    mine = [edit for edit in edits if _file(edit) == document.path]
+    mine = [edit for edit in edits if file_of(edit.target) == document.path]
     return _after(document.root, mine) if document.root is not None else None
-
-
-def _file(edit: Edit) -> str | None:
-    span = span_of(edit.target)
-    return span.file if span is not None else None
 
 
 def _key_span(edit: Edit) -> Span | None:

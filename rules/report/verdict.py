@@ -148,7 +148,7 @@ def _with_findings(report: Report, findings: tuple[Finding, ...]) -> Report:
     if len(findings) == len(report.findings):
         return report
     verdict = _verdict(findings, report.undecided, report.outcome)
-    return Report(**{**report.as_dict(), "findings": findings, "verdict": verdict})  # type: ignore[arg-type]
+    return report._replace(findings=findings, verdict=verdict)
 
 
 def _names(rules: Iterable[Rule]) -> dict[str, str]:
@@ -213,4 +213,4 @@ def compared(report: Report, baseline: Sequence[Mapping[str, str]]) -> Report:
     from fp8check.rules.report.fingerprint import fingerprints
     from fp8check.rules.triage.baseline import compare
 
-    return Report(**{**report.as_dict(), "compared": compare(fingerprints(report), baseline)})  # type: ignore[arg-type]
+    return report._replace(compared=compare(fingerprints(report), baseline))

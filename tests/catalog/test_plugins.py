@@ -169,6 +169,9 @@ def test_a_plug_in_that_fails_ends_the_command_with_4(
     assert [one["rule"] for one in report["findings"]] == ["FP999"]
     assert report["internal_errors"][0]["rule"] == "plug-in acme"
     assert "please report it" in printed.err
+    assert main([*arguments, "--plugin", "acme", "--format", "json", "--ignore", "FP9", "--select", "FP1"]) == 4
+    report = json.loads(capfd.readouterr().out)
+    assert (report["verdict"], [one["rule"] for one in report["findings"]]) == ("fail", ["FP999"])
     assert main(["rules", "--plugin", "acme"]) == 4
     assert main(["rule", "FP101", "--plugin", "acme"]) == 4
 

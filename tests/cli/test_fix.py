@@ -96,3 +96,9 @@ def test_what_is_no_run_is_said_and_nothing_is_written(file: Path) -> None:
     done = run("fix", str(file), str(file.with_name("missing.yaml")), *OPTIONS)
     assert done.returncode == 2
     assert file.read_text() == BROKEN
+
+
+def test_without_a_file_nothing_was_looked_at(tmp_path: Path) -> None:
+    done = run("fix", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "name the files to fix" in done.stderr
