@@ -289,9 +289,7 @@ def facts_of(options: argparse.Namespace) -> Facts:
     elif options.no_environment or options.hook:
         facts = machine.Facts()
     else:
-        facts = machine.collect(options.python)
-        if options.python is None and facts.is_training_environment is False:
-            facts.forget_environment()
+        facts = machine.collect_for_run(options.python)
     for pair in options.set_variable:
         name, equals, value = pair.partition("=")
         if not equals or not name:

@@ -46,7 +46,7 @@ class OwnMachine:
         with self._lock:
             if not self.is_stale:
                 return
-            facts = machine.collect(self._python)
+            facts = machine.collect_for_run(self._python)
             dumped = machine.dump(facts)
             self._until = time.monotonic() + self._keep_s
             if dumped != self._dumped:

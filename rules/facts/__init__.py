@@ -6,7 +6,7 @@ but for import_check(), which does so in a process of its own.
 
 from __future__ import annotations
 
-from fp8check.rules.facts.collect import collect
+from fp8check.rules.facts.collect import collect, collect_for_run
 from fp8check.rules.facts.data import UNKNOWN, Facts, Gpu, Unknown
 from fp8check.rules.facts.errors import BadFacts, BadInterpreter
 
@@ -47,6 +47,7 @@ __all__ = [
     "Misfit",
     "Unknown",
     "collect",
+    "collect_for_run",
     "dump",
     "import_check",
     "load",

@@ -46,3 +46,18 @@ def collect(python: str | None = None, environ: Mapping[str, str] | None = None)
         notes=[*scan.notes, *driver.notes],
         source="machine",
     )
+
+
+def collect_for_run(python: str | None = None) -> Facts:
+    """What is known here of the machine that will train, for a check that was not told more.
+
+    Where fp8check itself is installed without torch and accelerate, as on a laptop or in a service's image, its own
+    packages say nothing of the run: they count as not known, not as absent.
+
+    Raises:
+        BadInterpreter: `python` is not an interpreter that answers.
+    """
+    facts = collect(python)
+    if python is None and facts.is_training_environment is False:
+        facts.forget_environment()
+    return facts

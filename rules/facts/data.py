@@ -152,7 +152,7 @@ class Facts:
 
         Variables and GPUs that are there stay: the shell and the machine may be those of the run.
         """
-        self.packages = self.transformer_engine = self.cuda = self.libraries = None
+        self.packages = self.transformer_engine = self.cuda = self.libraries = self.duplicates = None
         self.gpus = self.gpus or None
         self.notes = [*self.notes, "neither torch nor accelerate is installed here: this does not tell what will train"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fp8check.rules.facts import BadInterpreter, Gpu, collect, dump, gpus, libraries, loads
+from fp8check.rules.facts import UNKNOWN, BadInterpreter, Gpu, collect, collect_for_run, dump, gpus, libraries, loads
 from tests.facts.trees import install, script, write
 
 
@@ -75,3 +75,18 @@ def test_the_driver_says_which_cuda_it_supports(tmp_path: Path, monkeypatch: pyt
     answer = gpus.Answer([Gpu(0, "NVIDIA H200", "9.0", 143771, mig=False)], "580.159.04", "13.0")
     monkeypatch.setattr(gpus, "ask", lambda _environ: answer)
     assert collect(sys.executable, training_environment(tmp_path)).cuda == {"torch": "13.0", "driver": "13.0"}
+
+
+def test_where_only_fp8check_is_installed_packages_are_not_known() -> None:
+    """This environment has neither torch nor accelerate: that the run has none either cannot be said."""
+    facts = collect_for_run()
+    if facts.package("torch") is not UNKNOWN:
+        pytest.skip("torch or accelerate is installed here")
+    assert (facts.packages, facts.transformer_engine, facts.libraries) == (None, None, None)
+    assert facts.gpus != []
+    assert "does not tell what will train" in facts.notes[-1]
+    assert collect().packages is not None
+
+
+def test_an_interpreter_that_was_named_is_taken_at_its_word() -> None:
+    assert collect_for_run(sys.executable).packages is not None

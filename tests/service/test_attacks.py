@@ -372,7 +372,8 @@ def test_a_scope_gives_what_it_says_and_no_more(service: Any, tmp_path: Path, to
 def test_without_the_scope_read_nothing_is_said_of_this_machine(
     service: Any, tmp_path: Path, tokens: dict[str, str]
 ) -> None:
-    with service(tokens_file=tmp_path / "tokens") as client:
+    # The interpreter is named: without torch of its own the service would not take its packages for those of the run.
+    with service(tokens_file=tmp_path / "tokens", training_python=sys.executable) as client:
         asked = {"accelerate": ACCELERATE}
         assert "packages" in client.post("/check", json=asked, headers=bearer(tokens["all"])).json()["facts"]
         assert client.post("/check", json=asked, headers=bearer(tokens["check"])).json()["facts"] == {
