@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 STAGES = {
     "import": "importing torch and the backend",
+    "load": "loading the libraries of the GPU",
     "device": "looking at the GPU",
     "accelerator": "building Accelerator",
     "build": "building the layers",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fp8check.rules.outcome.layers import is_target
 from fp8check.rules.outcome.prepare import prepares_together
 from fp8check.rules.outcome.step import checkpointing_reentrant
+from fp8check.rules.outcome.weights import kept_in
 
 if TYPE_CHECKING:
     from fp8check.rules.models import ModelShape
@@ -181,18 +182,11 @@ def _ragged(run: Run, batch: dict[str, int]) -> dict[str, int] | None:
 
 
 def _dtype(run: Run, outcome: Outcome, assumed: list[str]) -> str:
-    """What the weights are kept in: as loaded, or as LLaMA-Factory casts them (model/adapter.py@0.9.5)."""
-    training = run.training
-    written = training.value("dtype", training.value("torch_dtype"))
-    if written in ("bfloat16", "float32"):
-        return str(written)
-    if training.trainer == "llamafactory":
-        return "bfloat16" if training.on("pure_bf16") else "float32"
-    if training.is_huggingface and not outcome.stack.does("transformers", "checkpointing is not reentrant"):
-        return "float32"  # from_pretrained() before 5.0
-    if not training.is_huggingface:
-        assumed.append("the script's weights are taken to be bfloat16")
-    return "bfloat16"
+    """What the weights are kept in; bfloat16, as most checkpoints are, where that is not known."""
+    known = kept_in(run, outcome.stack)
+    if known is None:
+        assumed.append("the weights are taken to be bfloat16")
+    return "bfloat16" if known is None else str(known.value)
 
 
 def _lora(run: Run, model: ModelShape) -> dict[str, object] | None:

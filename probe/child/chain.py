@@ -76,6 +76,9 @@ def build_and_prepare(spec: dict[str, Any], channel: Channel) -> Prepared:
     before = look.parameters(model)
     marks = look.marks(model)
     names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+    if spec["distributed"] == "FSDP":
+        # Where FSDP finds it: Trainer does not move it under FSDP. From the GPU, FSDP2 takes torchao's tensors otherwise.
+        model.to("cpu")
     optimizer = torch.optim.AdamW(
         [parameter for parameter in model.parameters() if parameter.requires_grad],
         lr=LEARNING_RATE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -48,6 +49,25 @@ def import_all(spec: dict[str, Any], channel: Channel) -> None:
         # Two releases of cuDNN in one process show themselves here at the latest: torch compares them.
         importlib.import_module("torch.backends.cudnn").version()
     channel.saw(importing=None, libraries=loaded_libraries())
+
+
+def load_kernels() -> None:
+    """Load what the first GEMMs and the first profile load, hundreds of MB from a cold disk: it is no step's time.
+
+    Nothing is judged by it: what fails here fails again in the step, where it is told.
+    """
+    import torch
+
+    from . import kernels
+
+    with contextlib.suppress(Exception):
+        one = torch.ones(256, 256, device="cuda", dtype=torch.bfloat16)
+        one @ one
+        scale = torch.ones((), device="cuda")
+        fp8 = one.to(torch.float8_e4m3fn)
+        torch._scaled_mm(fp8, fp8.t(), scale_a=scale, scale_b=scale, out_dtype=torch.bfloat16)
+        with kernels.profiler():
+            torch.cuda.synchronize()
 
 
 def releases() -> dict[str, str]:

@@ -24,9 +24,12 @@ def main(descriptor: int) -> None:
 def probe(spec: dict[str, Any], channel: Channel) -> None:
     """All stages in order. What a stage saw is told before the next one begins."""
     channel.enter("import")
-    from .installed import import_all
+    from .installed import import_all, load_kernels
 
     import_all(spec, channel)
+    if not spec["emulate"]:
+        channel.enter("load")
+        load_kernels()
     from . import baseline, chain, device, numerics, ragged, step, timing
 
     channel.enter("device")

@@ -46,9 +46,6 @@ def _further(prepared: Prepared) -> torch.Tensor:
 
 def _first(prepared: Prepared, channel: Channel) -> float | None:
     watch = look.Autocast(prepared.plain)
-    # The profiler is slow the first time; it is started once around nothing.
-    with kernels.profiler():
-        device.wait()
     with kernels.profiler() as forward:
         loss = prepared.loss()
         device.wait()

@@ -70,6 +70,7 @@ def read_config(config: Mapping[str, object], name: str, source: str) -> ModelSh
         parameters=_body_parameters(read, sizes, known.dialect, routed) + _head_parameters(head, tied),
         routed=None if routed is None else routed.experts,
         quantization=_quantization(config),
+        dtype=_dtype(config, text.values),
         prefix=known.dialect.prefix if text.whole else "model.language_model.layers",
         assumed=known.assumed,
         complete=text.whole,
@@ -184,6 +185,12 @@ def _quantization(config: Mapping[str, object]) -> str | None:
         return None
     method = found.get("quant_method") if isinstance(found, dict) else None
     return method[:80] if isinstance(method, str) else "unnamed"
+
+
+def _dtype(config: Mapping[str, object], text: Mapping[str, object]) -> str | None:
+    """`dtype`, which transformers 4.55 and older write as `torch_dtype`."""
+    found = (part.get(key) for part in (config, text) for key in ("dtype", "torch_dtype"))
+    return next((value for value in found if isinstance(value, str)), None)
 
 
 def _blocks(

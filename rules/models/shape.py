@@ -61,6 +61,7 @@ class ModelShape(Record):
         tied: the head's weight is the embedding's.
         experts, experts_per_token: of a mixture-of-experts layer, None for a dense model.
         routed: more about these experts.
+        dtype: what config.json says the weights are stored in; None where it does not.
         quantization: quant_method of the config.json, "unnamed" where it has none, None without quantization.
         block: the Linear layers of one decoder layer in the order of named_modules(), as transformers 5 builds them.
             For a mixture of experts, of a layer that has experts.
@@ -89,6 +90,7 @@ class ModelShape(Record):
     dense_layers: int = 0
     routed: Experts | None = None
     quantization: str | None = None
+    dtype: str | None = None
     prefix: str = "model.layers"
     assumed: bool = False
     complete: bool = True

@@ -73,6 +73,7 @@ TRANSFORMERS: Mapping[str, Bound] = {
     "fsdp keeps fp8 model and optimizer together": Bound(
         (4, 47), (5, 3), "trainer.py: accelerator.mixed_precision != 'fp8'"
     ),
+    "loads the checkpoint's dtype": Bound((5,), _STILL, "modeling_utils.py from_pretrained: dtype is None -> auto"),
     "fsdp2 is the default": Bound((5, 10), _STILL, "training_args.py fsdp_config version"),
     "checkpoints a plain function": Bound((5, 23), _STILL, "modeling_layers.py: partial(forward, self)"),
     "checkpointing is not reentrant": Bound((5,), _STILL, "modeling_utils.py gradient_checkpointing_enable"),

@@ -125,6 +125,21 @@ def _distributed() -> list[Case]:
         _case("fsdp2-ao", _config(kind="FSDP", fp8=AO, fsdp_config={**FSDP2, **NO_RAM})),
         _case("fsdp2-ao-ram-default", _config(kind="FSDP", fp8=AO, fsdp_config=FSDP2)),
         _case(
+            "fsdp2-ao-bf16-weights",
+            _config(kind="FSDP", fp8=AO, fsdp_config={**FSDP2, **NO_RAM}),
+            model={"dtype": "bfloat16"},
+        ),
+        _case(
+            "fsdp2-ao-on-gpu-bf16-weights",
+            _config(kind="FSDP", fp8=AO, fsdp_config={**FSDP2, **NO_RAM}),
+            model={"dtype": "bfloat16", "device": "cuda"},
+        ),
+        _case(
+            "fsdp2-ao-bf16-weights-gather-off",
+            _config(kind="FSDP", fp8={**AO, "enable_fsdp_float8_all_gather": False}, fsdp_config={**FSDP2, **NO_RAM}),
+            model={"dtype": "bfloat16"},
+        ),
+        _case(
             "fsdp2-bf16-leftover",
             _config("bf16", "FSDP", fsdp_config={**FSDP2, **NO_RAM}),
             variables={"ACCELERATE_FP8_BACKEND": "TE"},
@@ -180,6 +195,13 @@ def _trainer() -> list[Case]:
         _case("hf-te-fp16", _config(fp8=fp8), training={"fp16": True}, **hf),
         _case("hf-fsdp1-te", _config(kind="FSDP", fp8=fp8, fsdp_config={**FSDP1, **NO_RAM}), **hf),
         _case("hf-fsdp2-te", _config(kind="FSDP", fp8=fp8, fsdp_config={**FSDP2, **NO_RAM}), **hf),
+        _case("hf-fsdp2-ao", _config(kind="FSDP", fp8=AO, fsdp_config={**FSDP2, **NO_RAM}), **hf),
+        _case(
+            "hf-fsdp2-ao-bf16-weights",
+            _config(kind="FSDP", fp8=AO, fsdp_config={**FSDP2, **NO_RAM}),
+            model={"dtype": "bfloat16"},
+            **hf,
+        ),
         _case("hf-lora16-te", _config(fp8=fp8), model={"lora_rank": 16}, **hf),
         _case(
             "hf-python-variable",

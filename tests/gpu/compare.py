@@ -33,6 +33,7 @@ def gpu_run(case: Case) -> Run:
     if model.get("checkpointing") is not None:
         kwargs = {"use_reentrant": model["checkpointing"]}
         training.update(gradient_checkpointing=True, gradient_checkpointing_kwargs=kwargs)
+    training["dtype"] = model.get("dtype", "float32")
     run = run_of({**case, "model": None, "training": training})
     run.model = models.from_config({**TOY, **{k: v for k, v in model.items() if k in TOY}}, "toy", "config.json")
     rows, columns = model.get("batch", (4, 64))

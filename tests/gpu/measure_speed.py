@@ -1,10 +1,12 @@
 """Step time of decoder layers, or of a small whole model, in BF16 and in FP8, on this GPU.
 
 python -m tests.gpu.measure_speed --out FILE [--scope layers|model] [--backend TE|AO] [--compile] [--sizes 7B ...]
-    [--tokens 2048 ...]
+    [--tokens 2048 ...] [--rounds 3]
 
 `layers`: forward and backward of two decoder layers. `model`: all layers, embedding and head, loss and AdamW step.
-One JSON line a point: shape, tokens, milliseconds (median, lowest and highest of the repeats), peak memory.
+One JSON line a point: shape, tokens, milliseconds (median, lowest and highest of the repeats), peak memory. With more
+than one round, BF16 and FP8 are measured in turn, each time with a model of its own: the median of the rounds' medians
+counts, so that one disturbed round does not, and `rounds` keeps them all.
 """
 
 from __future__ import annotations
@@ -167,6 +169,7 @@ def main() -> int:
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--sizes", nargs="*", default=list(SHAPES))
     parser.add_argument("--tokens", nargs="*", type=int, default=list(TOKENS))
+    parser.add_argument("--rounds", type=int, default=1)
     options = parser.parse_args()
     with options.out.open("a") as out:
         for name in options.sizes:
@@ -189,11 +192,21 @@ def _point(name: str, tokens: int, options: argparse.Namespace) -> dict[str, Any
         "compiled": options.compile,
         "gpu": torch.cuda.get_device_name(),
     }
-    for precision in ("bf16", "fp8"):
-        seen = measure(name, tokens, options, fp8=precision == "fp8")
-        point[precision] = {key: round(value, 3) for key, value in seen.items()}
+    rounds = [[measure(name, tokens, options, fp8=fp8) for fp8 in (False, True)] for _ in range(options.rounds)]
+    for place, precision in enumerate(("bf16", "fp8")):
+        point[precision] = _together([both[place] for both in rounds])
     point["speed_up"] = round(point["bf16"]["ms"] / point["fp8"]["ms"], 3)
     return point
+
+
+def _together(rounds: list[dict[str, float]]) -> dict[str, Any]:
+    seen: dict[str, Any] = {
+        "ms": round(statistics.median(one["ms"] for one in rounds), 3),
+        "low": round(min(one["low"] for one in rounds), 3),
+        "high": round(max(one["high"] for one in rounds), 3),
+        "peak_gib": round(max(one["peak_gib"] for one in rounds), 3),
+    }
+    return {**seen, "rounds": [round(one["ms"], 3) for one in rounds]} if len(rounds) > 1 else seen
 
 
 if __name__ == "__main__":

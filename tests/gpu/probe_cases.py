@@ -34,6 +34,7 @@ TRAIN: dict[str, Any] = {
 TE: dict[str, Any] = {"backend": "TE"}
 AO: dict[str, Any] = {"backend": "AO"}
 OFF: dict[str, Any] = {**AO, "enable_fsdp_float8_all_gather": False}
+BF16_WEIGHTS = {"dtype": "bfloat16"}
 CHECKPOINT = {"gradient_checkpointing": True, "gradient_checkpointing_kwargs": {"use_reentrant": True}}
 
 
@@ -64,7 +65,9 @@ SHARED = {
     "te-ddp": _case(TE, kind="MULTI_GPU"),
     "te-fsdp1": _case(TE, kind="FSDP", extra={"fsdp_config": {**FSDP1, **NO_RAM}}),
     "te-fsdp2": _case(TE, kind="FSDP", extra={"fsdp_config": {**FSDP2, **NO_RAM}}),
-    "ao-fsdp2": _case(AO, kind="FSDP", extra={"fsdp_config": {**FSDP2, **NO_RAM}}),
+    "ao-fsdp2": _case(AO, BF16_WEIGHTS, kind="FSDP", extra={"fsdp_config": {**FSDP2, **NO_RAM}}),
+    "ao-fsdp2-gather-off": _case(OFF, BF16_WEIGHTS, kind="FSDP", extra={"fsdp_config": {**FSDP2, **NO_RAM}}),
+    "ao-fsdp2-float32": _case(AO, {"dtype": "float32"}, kind="FSDP", extra={"fsdp_config": {**FSDP2, **NO_RAM}}),
     "te-lora16": _case(TE, {"use_peft": True, "lora_r": 16}),
     "ao-lora16": _case(OFF, {"use_peft": True, "lora_r": 16}),
     "te-tied": _case(TE, {"model_name_or_path": "Qwen/Qwen2.5-0.5B"}),

@@ -22,7 +22,7 @@ FP8_KERNELS = ("nvjet_sm90_qq", "nvjet_sm90_qr", "nvjet_sm90_rq")
 
 
 def build_model(spec: dict[str, Any]) -> torch.nn.Module:
-    """The Llama of the case: hidden 512, intermediate 1024, 2 layers, vocabulary 1024 unless the case says."""
+    """The Llama of the case: hidden 512, intermediate 1024, 2 layers, vocabulary 1024, float32, on the CPU, by default."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     changes = spec.get("model") or {}
@@ -39,6 +39,7 @@ def build_model(spec: dict[str, Any]) -> torch.nn.Module:
     sizes.update({name: value for name, value in changes.items() if name in sizes})
     torch.manual_seed(0)
     model: torch.nn.Module = LlamaForCausalLM(LlamaConfig(**sizes))
+    model.to(changes.get("device", "cpu"), getattr(torch, changes.get("dtype", "float32")))
     if changes.get("lora_rank"):
         from peft import LoraConfig, get_peft_model
 
