@@ -77,7 +77,7 @@ def build_and_prepare(spec: dict[str, Any], channel: Channel) -> Prepared:
     marks = look.marks(model)
     names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
     if spec["distributed"] == "FSDP":
-        # Where FSDP finds it: Trainer does not move it under FSDP. From the GPU, FSDP2 takes torchao's tensors otherwise.
+        # Trainer leaves it there under FSDP, and from the GPU torchao's BF16 tensors would end in FSDP2's first step.
         model.to("cpu")
     optimizer = torch.optim.AdamW(
         [parameter for parameter in model.parameters() if parameter.requires_grad],

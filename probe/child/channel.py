@@ -26,7 +26,7 @@ class Channel:
         self._imported: float | None = None
 
     def enter(self, stage: str) -> None:
-        """Say which stage begins: import, load, device, accelerator, build, prepare, step, numerics, time, ragged, bf16."""
+        """Say which stage begins: import, load, device, accelerator, build and so on, as main.probe() goes on."""
         self.stage = stage
         if stage == "device":
             self._imported = time.monotonic()

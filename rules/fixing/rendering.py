@@ -19,7 +19,8 @@ def scalar(value: object, loader: str, *, style: str = "plain", flow: bool = Fal
     Raises:
         Unfixable: no way of writing it reads back as it is.
     """
-    for text in _candidates(value, style if loader != "json" else "json"):
+    known = value is None or isinstance(value, (str, bool, int, float))  # no date, no bytes: a fix may move any value
+    for text in _candidates(value, style if loader != "json" else "json") if known else ():
         if _reads_back(text, value, loader, flow=flow):
             return text
     raise Unfixable(f"{value!r} cannot be written")

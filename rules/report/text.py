@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fp8check.rules.outcome.speed import predict_speed
+from fp8check.rules.outcome.speed import PAYS, predict_speed, verdict
 from fp8check.rules.report.frames import frame, visible
 from fp8check.rules.report.verdict import counts, new_findings
 
@@ -76,9 +76,8 @@ def summary(report: Report) -> dict[str, str]:
             lines["assumed_or"] = f"with {_assumed(earlier)}"
     speed = predict_speed(report.context.run, outcome)
     if speed is not None and outcome.trains_in_fp8:
-        word = "slower" if speed.predicted < 0.97 else "faster" if speed.predicted > 1.03 else "no gain"
-        later = f"; it pays from {speed.pays_from:,} tokens" if speed.pays_from and speed.predicted < 1.03 else ""
-        lines["speed"] = f"{speed.why}: {speed.predicted:.1f}x ({word}){later}"
+        later = f"; it pays from {speed.pays_from:,} tokens" if speed.pays_from and speed.predicted < PAYS else ""
+        lines["speed"] = f"{speed.why}: {speed.predicted:.1f}x ({verdict(speed)}){later}"
     if report.context.evidence is not None:
         from fp8check.rules.report.evidence import summary as seen  # most reports have none
 

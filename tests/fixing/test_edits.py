@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 import pytest
 
 from fp8check.rules.catalog.fixes import Edit, cut, delete, insert, rename, replace, safe
@@ -255,3 +257,11 @@ def test_what_no_loader_reads_back_is_not_written() -> None:
     one = document("a: 1\n")
     with pytest.raises(Unfixable, match="nan cannot be written"):
         after(one, replace(entry(one, "a"), float("nan")))
+
+
+@pytest.mark.parametrize("value", [datetime.date(2026, 1, 2), b"\x00", {1, 2}])
+@pytest.mark.parametrize("inner", [False, True])
+def test_a_value_that_is_no_text_number_flag_or_null_is_not_written(value: object, inner: bool) -> None:
+    one = document("a: 1\n")
+    with pytest.raises(Unfixable, match="cannot be written"):
+        after(one, insert(Section(one.root), "b", [value] if inner else value))

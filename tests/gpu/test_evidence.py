@@ -8,7 +8,7 @@ import pytest
 
 from fp8check.rules.outcome import predict
 from tests.gpu.cases import CASES
-from tests.gpu.compare import gpu_differences, gpu_run
+from tests.gpu.compare import OUTSIDE, gpu_differences, gpu_run
 from tests.score import load
 
 EVIDENCE = Path(__file__).parent.parent.parent / "docs" / "evidence"
@@ -19,6 +19,8 @@ def test_every_case_was_recorded() -> None:
     assert {case["id"] for case in RECORDED} == {case["id"] for case in CASES}
 
 
-@pytest.mark.parametrize("case", RECORDED, ids=lambda case: str(case["id"]))
+@pytest.mark.parametrize(
+    "case", [case for case in RECORDED if case["id"] not in OUTSIDE], ids=lambda case: str(case["id"])
+)
 def test_prediction_agrees_with_the_gpu(case: dict[str, object]) -> None:
     assert gpu_differences(case, predict(gpu_run(case))) == []

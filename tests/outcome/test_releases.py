@@ -13,6 +13,7 @@ from unittest import mock
 import pytest
 
 from fp8check.rules.outcome.stack import Stack
+from fp8check.rules.outcome.weights import kept_in
 from fp8check.rules.settings.versions import at_least, between, parse
 from tests.mutation import TABLES
 from tests.outcome.seen import AO, DDP, DEEPSPEED, FSDP, ONE, SHELL, TE, outcome_of, script, seen
@@ -29,6 +30,14 @@ FILE = "accelerate launch --config_file accel.yaml"
 BASE = {"torch": "2.13.0", "accelerate": "1.15.0", "transformers": "5.23.0", "transformer_engine": "2.8.0"}
 BOTH = {**BASE, "torchao": "0.18.0"}
 HEADER = {"training": "output_dir: out\n"}
+LLAMA = {
+    "model_type": "llama",
+    "hidden_size": 512,
+    "intermediate_size": 1024,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 8,
+    "vocab_size": 1024,
+}
 DEFAULT = "HYBRID 1024 max"
 # Brackets make it a string in YAML, which 1.4 to 1.7 can launch with.
 TEXT = '  override_linear_precision: "(false, false, false)"\n'
@@ -44,7 +53,8 @@ TRL = {**PYTHON, "trainer": "trl"}
 class Row(NamedTuple):
     """One run; `happens` says what comes of it with each release of the package.
 
-    `shows` names what is looked at instead of the outcome: a variable of the training process, or "fp8_enabled".
+    `shows` names what is looked at instead of the outcome: a variable of the training process, "fp8_enabled", or what the
+    "weights" are kept in.
     """
 
     package: str
@@ -293,6 +303,13 @@ ROWS = [
         v5_0_0="fp8",
     ),
     transformers(
+        "loads the checkpoint's dtype",
+        {**HEADER, "model": {**LLAMA, "dtype": "bfloat16"}},
+        "weights",
+        v4_57_1="float32",
+        v5_0_0="bfloat16",
+    ),
+    transformers(
         "trainer passes handlers",
         {**LLAMAFACTORY, "stack": {**BASE, "accelerate": "1.11.0", "llamafactory": "0.9.5"}},
         v5_2_0="fp8 TE all HYBRID 16 max",
@@ -412,6 +429,9 @@ def result(row: Row, release: str) -> str:
     stack = row.run.get("stack", BASE)
     assert isinstance(stack, dict)
     outcome = outcome_of({**row.run, "stack": {**stack, row.package: release}})
+    if row.shows == "weights":
+        kept = kept_in(outcome.run, outcome.stack)
+        return "not known" if kept is None else str(kept.value)
     if row.shows == "fp8_enabled":
         return str(outcome.fp8_enabled)
     return str(outcome.environment[row.shows].value) if row.shows else seen(outcome)

@@ -1,0 +1,53 @@
+"""What the weights are kept in when prepare() gets them."""
+
+from __future__ import annotations
+
+import pytest
+
+from fp8check.rules.outcome import predict
+from fp8check.rules.outcome.weights import kept_in
+from tests.outcome.test_releases import LLAMA
+from tests.runs import assembled_of
+
+FACTORY = "model_name_or_path: x\nstage: sft\nfinetuning_type: full\n"
+PLAIN = "model_name_or_path: x\noutput_dir: out\n"
+ACCELERATE = "distributed_type: 'NO'\nmixed_precision: fp8\n"
+
+
+def weights(training: str, **rest: object) -> object:
+    one = assembled_of({"training": training, "accelerate": ACCELERATE, **rest}).run
+    kept = kept_in(one, predict(one).stack)
+    return None if kept is None else (kept.value, kept.origin.describe())
+
+
+@pytest.mark.parametrize(
+    ("training", "rest", "expected"),
+    [
+        (FACTORY, {"trainer": "llamafactory"}, ("float32", "llamafactory 0.9.5 model/adapter.py")),
+        (FACTORY + "pure_bf16: true\n", {"trainer": "llamafactory"}, ("bfloat16", "train.yaml:4")),
+        (FACTORY + "use_badam: true\n", {"trainer": "llamafactory"}, ("bfloat16", "train.yaml:4")),
+        (
+            FACTORY + "pure_bf16: false\ntorch_dtype: float16\n",
+            {"trainer": "llamafactory"},
+            ("float32", "llamafactory 0.9.5 model/adapter.py"),
+        ),
+        (PLAIN + "torch_dtype: float16\n", {}, ("float16", "train.yaml:3")),
+        (PLAIN + "dtype: bfloat16\n", {"trainer": "trl"}, ("bfloat16", "train.yaml:3")),
+        (PLAIN, {"trainer": "trl", "model": {**LLAMA, "dtype": "bfloat16"}}, None),
+        (PLAIN, {"trainer": "transformers"}, None),
+        (PLAIN, {"trainer": "transformers", "model": LLAMA}, None),
+        (PLAIN + "dtype: auto\n", {"trainer": "transformers", "model": {**LLAMA, "dtype": "auto"}}, None),
+        (
+            PLAIN,
+            {"trainer": "transformers", "model": {**LLAMA, "torch_dtype": "bfloat16"}},
+            ("bfloat16", "the model's config.json"),
+        ),
+        (
+            PLAIN,
+            {"trainer": "transformers", "stack": {"accelerate": "1.15.0", "transformers": "4.57.1"}},
+            ("float32", "default of transformers 4.57.1"),
+        ),
+    ],
+)
+def test_kept_in(training: str, rest: dict[str, object], expected: object) -> None:
+    assert weights(training, **rest) == expected
