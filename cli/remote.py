@@ -22,7 +22,10 @@ from fp8check.cli.exit_codes import ExitCode
 from fp8check.cli.options import UsageError, names
 from fp8check.rules import facts as machine
 from fp8check.rules import models
+from fp8check.rules.evidence.data import from_data
+from fp8check.rules.report.evidence import summary
 from fp8check.rules.report.formats import find
+from fp8check.rules.report.frames import visible
 from fp8check.rules.report.style import wants_colour
 
 TYPE_CHECKING = False
@@ -106,9 +109,13 @@ def _rendered(
     if known is None and not any(body["options"]["probe"] for body in bodies):
         painted = [{**body, "options": {**body["options"], **_colour(body, target)}} for body in bodies]
         return "\n".join(service.check(body, "text")[0] for body in painted)
-    known = known or _format("concise")  # a probe is not run again to have its report as text
     sources = {file["name"]: file["text"] for body in bodies for file in body["files"]}
-    return known.render([report for answer in answers for report in _listed(answer)], sources)
+    reports = [report for answer in answers for report in _listed(answer)]
+    if known is not None:
+        return known.render(reports, sources)
+    # A probe is not run again to have its report as text.
+    lines = [f"probe: {visible(summary(from_data(one['probe'])))}\n" for one in reports if one["probe"] is not None]
+    return _format("concise").render(reports, sources) + "".join(lines)
 
 
 def _format(name: str) -> Format:
