@@ -323,7 +323,7 @@ def _rendered(name: str, reports: list[Report], options: argparse.Namespace, *, 
     choice = "never" if to_file and options.color == "auto" else options.color
     style = Style(wants_colour(sys.stdout, choice))
     quiet = options.quiet or options.hook
-    return "\n".join(text.render(report, style, quiet=quiet) for report in reports)
+    return "\n".join(text.render(report, style, quiet=quiet, verbose=options.verbose) for report in reports)
 
 
 def _exit_code(reports: list[Report], fail_on: str, options: argparse.Namespace) -> int:

@@ -30,6 +30,15 @@ Tells before the GPU hours are spent whether a training run will really train in
   fp8check rule FP101                  one rule: what it finds, why it hurts, what to write instead
 """
 
+# Of the commands that take the same options.
+ABOUT = {
+    "outcome": "Who decided what: every value of the run with the place that set it, in the order of the chain.",
+    "probe": "One real FP8 step on this machine's GPU, the way the run would make it, and all that was seen of it.",
+    "explain": "What becomes of one line: who reads it, what overrides it, which rules speak of it. Name it FILE:LINE.",
+    "fix": "Mend what can be mended without changing what the run does. Edits entries and nothing else, and checks each\n"
+    "file before it writes it.",
+}
+
 
 class _Parser(argparse.ArgumentParser):
     def parse_args(self, args: Sequence[str], namespace: None = None) -> argparse.Namespace:  # type: ignore[override]
@@ -53,10 +62,10 @@ class UsageError(ValueError):
 
 
 def parser(command: str = "check") -> argparse.ArgumentParser:
-    """The parser of `check` and `outcome`, which take the same options."""
+    """The parser of `check` and of the commands that take the same options."""
     made = _Parser(
         prog="fp8check" if command == "check" else f"fp8check {command}",
-        description=DESCRIPTION,
+        description=ABOUT.get(command, DESCRIPTION),
         formatter_class=_Help,
         allow_abbrev=False,
     )
@@ -115,6 +124,7 @@ def parser(command: str = "check") -> argparse.ArgumentParser:
     output.add_argument("--config", metavar="FILE", help="fp8check.toml or pyproject.toml (those of this folder)")
     output.add_argument("--no-config", action="store_true", help="read no configuration")
     output.add_argument("-q", "--quiet", action="store_true", help="findings only")
+    output.add_argument("-v", "--verbose", action="store_true", help="also which rules are undecided, and for want of what")
     output.add_argument("--color", choices=("auto", "always", "never"), default="auto")
     made.add_argument(
         "--hook", action="store_true", help="pre-commit: pass over files that are no training or Accelerate file"

@@ -153,6 +153,7 @@ def _body(group: Sequence[Assembled], options: argparse.Namespace, config: Confi
         "fail_on": options.fail_on or config.fail_on or "error",
         "require_evidence": options.require_evidence,
         "quiet": options.quiet,
+        "verbose": options.verbose,
         "color": options.color,
         "probe": options.probe is not None,
     }

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 # Fields of a form that are options, and those of them that may be repeated or hold several names.
-_SWITCHES = ("probe", "environment", "require_evidence", "color", "quiet")
+_SWITCHES = ("probe", "environment", "require_evidence", "color", "quiet", "verbose")
 # A DeepSpeed file, a model or a script alone make up no run.
 _ENOUGH = ("training", "accelerate", "files")
 _NOTHING = "neither a training file nor an Accelerate file was sent: a run has one of them, or both"
@@ -148,6 +148,7 @@ def _question(files: tuple[File, ...], facts: File | None, options: Options) -> 
         require_evidence=options.require_evidence,
         colour=options.color,
         quiet=options.quiet,
+        verbose=options.verbose,
         probe=options.probe,
     )
 

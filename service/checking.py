@@ -152,7 +152,10 @@ def _body(
         from fp8check.rules.report import text
         from fp8check.rules.report.style import Style
 
-        pages = "\n".join(text.render(one, Style(question.colour), quiet=question.quiet) for one in reports)
+        style = Style(question.colour)
+        pages = "\n".join(
+            text.render(one, style, quiet=question.quiet, verbose=question.verbose) for one in reports
+        )
         return pages.encode("utf-8", "replace")
     return rendered(format_, data, sources(question))
 

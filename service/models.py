@@ -49,6 +49,7 @@ class Options(_Strict):
         default=False, description="For FP8check-Exit-Code: 3 where something stays undecided."
     )
     quiet: bool = Field(default=False, description="Whether text/plain has the findings only.")
+    verbose: bool = Field(default=False, description="Whether text/plain names the rules that stay undecided.")
     color: bool = Field(default=False, description="Whether text/plain is painted for a terminal.")
 
 

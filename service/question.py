@@ -44,7 +44,7 @@ class Question(NamedTuple):
         variables: variables of the training shell, over those of the facts.
         fail_on, require_evidence: what the exit code counts; they do not change the report.
         colour: whether text is painted for a terminal.
-        quiet: whether text has the findings only.
+        quiet, verbose: whether text has the findings only; whether it names what is undecided.
     """
 
     files: tuple[File, ...]
@@ -59,6 +59,7 @@ class Question(NamedTuple):
     require_evidence: bool = False
     colour: bool = False
     quiet: bool = False
+    verbose: bool = False
     probe: bool = False
 
     @property

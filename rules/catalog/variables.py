@@ -169,12 +169,14 @@ def unread_variable(variables: Mapping[str, str], outcome: Outcome) -> Iterator[
         if not concerns_fp8(name) or reads(VARIABLES, name, version):
             continue
         instead = MEANT_BY_VARIABLE.get(name) or nearest(name, VARIABLES)
+        # A name that is near to none may be a script's own: nobody but its user knows.
+        own = ", unless a script of yours reads it" if not instead else ""
         help_ = f"what is read is {instead}; better, write it into the Accelerate file" if instead else f"unset {name}"
         if name in VARIABLES:
             help_ = f"{outcome.stack.name('accelerate')} does not read it: what does is {releases_of(VARIABLES, name)}"
         yield Found(
             f"nothing reads the variable {name}",
-            notes=(f"{name}={variables[name]} has no effect on this run",),
+            notes=(f"{name}={variables[name]} has no effect on this run{own}",),
             help=help_,
         )
 

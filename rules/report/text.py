@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 WIDTH = 96
 
 
-def render(report: Report, style: Style, *, quiet: bool = False) -> str:
-    """The whole report. With `quiet`, findings only."""
+def render(report: Report, style: Style, *, quiet: bool = False, verbose: bool = False) -> str:
+    """The whole report. With `quiet`, findings only; with `verbose`, also which rules are undecided, by what they lack."""
     lines: list[str] = []
     documents = {document.path: document for document in report.documents}
     for finding in new_findings(report):
@@ -29,6 +29,8 @@ def render(report: Report, style: Style, *, quiet: bool = False) -> str:
     if not quiet:
         lines.extend(_summary(report, style))
         lines.append(_totals(report, style))
+    if verbose:
+        lines.extend(_undecided(report))
     return "\n".join(lines) + ("\n" if lines else "")
 
 
@@ -51,6 +53,17 @@ def _summary(report: Report, style: Style) -> Iterator[str]:
     for name, words in summary(report).items():
         yield f"{style.strong(f'{name:<9}') if name in _TITLES else ' ' * 9} {words}"
     yield ""
+
+
+def _undecided(report: Report) -> Iterator[str]:
+    """The undecided rules, by what each lacks and how to get it."""
+    lacking: dict[tuple[str, str], list[str]] = {}
+    for one in report.undecided:
+        lacking.setdefault((one.needs, one.command), []).append(one.rule)
+    for (needs, command), rules in lacking.items():
+        yield ""
+        yield f"undecided for want of {visible(needs)}: {command}"
+        yield from (f"  {' '.join(rules[at : at + 12])}" for at in range(0, len(rules), 12))
 
 
 _TITLES = ("asked", "happens", "or", "speed", "probe")

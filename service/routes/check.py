@@ -59,7 +59,7 @@ def _form_schema() -> dict[str, Any]:
         "launch": {**text, "maxLength": 8192},
         "trainer": {**text, "enum": options["trainer"]["anyOf"][0]["enum"]},
     }
-    fields |= dict.fromkeys(("probe", "environment", "require_evidence", "color", "quiet"), switch)
+    fields |= dict.fromkeys(("probe", "environment", "require_evidence", "color", "quiet", "verbose"), switch)
     fields |= {"fail_on": {**text, "enum": options["fail_on"]["enum"]}, "select": text, "ignore": text}
     fields["variable"] = {"type": "array", "items": {**text, "pattern": "^[^=]+=.*$"}}
     some = [{"required": [name]} for name in ("training", "accelerate", "files")]

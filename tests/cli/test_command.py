@@ -45,6 +45,21 @@ def test_both_files_are_shown(example: list[str]) -> None:
     assert "mixed_precision: fp8" in text
 
 
+def test_verbose_names_undecided_rules(example: list[str]) -> None:
+    assert "\nundecided for want of evidence: fp8check --probe" in run(*example, "-v").stdout
+    assert "\nundecided for want of" not in run(*example).stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [("fix", "Mend what"), ("probe", "One real FP8 step"), ("explain", "What becomes"), ("outcome", "Who decided what")],
+)
+def test_each_command_says_what_it_does(command: str, words: str) -> None:
+    shown = run(command, "--help").stdout
+    assert words in shown
+    assert "fp8check worth MODEL" not in shown
+
+
 def test_json_follows_the_contract(example: list[str]) -> None:
     report = json.loads(run(*example, "--format", "json").stdout)
     assert report["schema"] == "fp8check/report/1"

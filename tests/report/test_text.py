@@ -52,6 +52,22 @@ def test_undecided_is_named_with_its_command() -> None:
     assert "gpus" in shown
 
 
+def test_verbose_names_what_is_undecided_by_what_it_lacks() -> None:
+    report = report_of({**CASE, "gpu": "unknown", "stack": "unknown"})
+    shown, brief = (text.render(report, Style(on=False), verbose=verbose) for verbose in (True, False))
+    assert shown.startswith(brief)
+    head, *rest = shown.removeprefix(brief).strip("\n").split("\n\n")
+    assert all(part.startswith("undecided for want of ") and ": fp8check " in part for part in (head, *rest))
+    named = [word for part in (head, *rest) for line in part.splitlines()[1:] for word in line.split()]
+    assert sorted(named) == sorted(one.rule for one in report.undecided)
+    assert max(map(len, shown.splitlines())) < 200
+
+
+def test_verbose_adds_nothing_where_all_is_decided() -> None:
+    report = report_of({"accelerate": "distributed_type: 'NO'\nmixed_precision: bf16\n"})
+    assert text.render(report, Style(on=False), verbose=True) == "nothing found\n"
+
+
 def test_fingerprints_survive_moved_lines_and_comments() -> None:
     moved = {**CASE, "accelerate": "# a comment\n\n" + CASE["accelerate"].replace("E4M3", "E4M3 # why")}
     first, second = report_of(CASE), report_of(moved)
