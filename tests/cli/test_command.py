@@ -52,7 +52,12 @@ def test_verbose_names_undecided_rules(example: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("command", "words"),
-    [("fix", "Mend what"), ("probe", "One real FP8 step"), ("explain", "What becomes"), ("outcome", "Who decided what")],
+    [
+        ("fix", "Mend what"),
+        ("probe", "One real FP8 step"),
+        ("explain", "What becomes"),
+        ("outcome", "Who decided what"),
+    ],
 )
 def test_each_command_says_what_it_does(command: str, words: str) -> None:
     shown = run(command, "--help").stdout

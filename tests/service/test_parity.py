@@ -82,13 +82,19 @@ def test_the_example(client: TestClient, capsys: pytest.CaptureFixture[str], mon
     compare(client, capsys, EXAMPLE, ["train.yaml", "accelerate.yaml", "facts.json"])
 
 
+@pytest.mark.parametrize("option", [None, "verbose", "quiet"])
 def test_the_text_is_what_the_command_prints(
-    client: TestClient, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    client: TestClient, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, option: str | None
 ) -> None:
     monkeypatch.chdir(EXAMPLE)
-    _, out, _ = command(capsys, "train.yaml", "accelerate.yaml", "--facts", "facts.json")
+    flags = [] if option is None else [f"--{option}"]
+    _, out, _ = command(capsys, "train.yaml", "accelerate.yaml", "--facts", "facts.json", *flags)
     files = [{"name": name, "text": Path(name).read_text()} for name in ("train.yaml", "accelerate.yaml")]
-    body = {"files": files, "facts": Path("facts.json").read_text()}
+    body = {
+        "files": files,
+        "facts": Path("facts.json").read_text(),
+        "options": {} if option is None else {option: True},
+    }
     assert client.post("/check", json=body, headers={"Accept": "text/plain"}).text == out
 
 
