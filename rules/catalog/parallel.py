@@ -74,6 +74,7 @@ def runs_te(outcome: Outcome) -> bool:
     "te-under-fsdp2",
     ERROR,
     "ran accelerate 1.15.0 [conformance layout-fsdp2-TE-script-1.15]: layers converted, no FP8 autocast entered",
+    "ran accelerate 1.7.0 [conformance handler-fsdp2-TERecipeKwargs-1.7]: KeyError in prepare()",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl fsdp2-te]: 14 TE layers, fp8_enabled True, 0 FP8 GEMMs",
     "https://github.com/huggingface/accelerate/issues/3710",
 )
@@ -81,20 +82,28 @@ def te_under_fsdp2(asked: Asked, outcome: Outcome, run: Run) -> Iterator[Found]:
     """Transformer Engine under FSDP2 never computes in FP8.
 
     Why it hurts: the layers are converted, fp8_enabled says True, and the FP8 autocast is never entered: every GEMM
-    runs in BF16, with Transformer Engine's overhead on top.
+    runs in BF16, with Transformer Engine's overhead on top. accelerate 1.6 and 1.7 end in prepare(), where a script
+    passes the recipe handler itself.
 
     Example: `fsdp_version: 2` with backend TE.
 
     Write instead: backend AO with `fsdp_cpu_ram_efficient_loading: false`; or FSDP1 in a script of your own.
     """
     state = outcome.accelerator
-    if state is None or not state.is_fsdp2 or state.backend.value != "TE" or outcome.error is not None:
+    if state is None or not state.is_fsdp2 or state.backend.value != "TE":
         return
+    message = "Transformer Engine under FSDP2 runs no GEMM in FP8"
+    label = "layers are converted, but FP8 autocast is never entered"
+    if outcome.error is not None:
+        if outcome.error.type != "KeyError":
+            return
+        message = f"Transformer Engine under FSDP2 does not start with {outcome.stack.name('accelerate')}"
+        label = f"prepare() raises KeyError: {outcome.error.message}"
     version = run.accelerate.fsdp.get("fsdp_version") if run.accelerate is not None else None
     yield Found(
-        "Transformer Engine under FSDP2 runs no GEMM in FP8",
+        message,
         asked.backend or next(iter(asked.fp8), version),
-        "layers are converted, but FP8 autocast is never entered",
+        label,
         (Related(version, "FSDP2 is chosen here"),) if version is not None else (),
         () if version is not None else ("FSDP2 comes from the training arguments",),
         "use backend: AO with fsdp_cpu_ram_efficient_loading: false",

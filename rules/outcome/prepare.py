@@ -78,6 +78,8 @@ def _transformer_engine(
         text = f"You can't use multiple models ({run.script.models}) or optimizers 1 with TransformerEngine."
         raise Stop("prepare", "ValueError", text, (state.backend,))
     _import_te(run, stack, state)
+    if state.is_fsdp2 and stack.does("accelerate", "fsdp2 empties the optimizer before te"):
+        raise Stop("prepare", "KeyError", "a parameter of the optimizer, emptied for FSDP2", (state.backend,))
     prepared.coverage = layers.te_coverage(run, stack.version("transformers")[0])
     if state.is_fsdp2:  # accelerator.py _prepare_fsdp2 of every release has no apply_fp8_autowrap
         return
@@ -179,7 +181,8 @@ def _torchao(run: Run, stack: Stack, state: Accelerator, prepared: Prepared) -> 
     if stack.does("accelerate", "torchao filter is broken"):
         text = "filter_linear_layers() got an unexpected keyword argument 'first_layer_name'"
         raise Stop("prepare", "TypeError", text, (state.backend,))
-    if state.is_fsdp2 and state.recipe is None:
+    asks = state.is_fsdp2 and stack.does("accelerate", "fsdp2 asks torchao for its config")
+    if asks and state.recipe is None:
         text = "'NoneType' object has no attribute 'enable_fsdp_float8_all_gather'"
         raise Stop("prepare", "AttributeError", text, (state.backend,))
     prepared.coverage = layers.torchao_coverage(run, stack.version("transformers")[0])

@@ -38,6 +38,8 @@ ACCELERATE: Mapping[str, Bound] = {
     "launcher exports override whole": Bound(_ALWAYS, (1, 4), "utils/launch.py setup_fp8_env"),
     "launcher strips override": Bound((1, 4), (1, 5), "utils/launch.py setup_fp8_env: value.strip('()')"),
     "launcher exports override raw": Bound((1, 5), (1, 9), "utils/launch.py setup_fp8_env: no str()"),
+    "fsdp2 empties the optimizer before te": Bound((1, 6), (1, 8), "accelerator.py prepare, _prepare_te: mapping[p]"),
+    "fsdp2 asks torchao for its config": Bound((1, 8), _STILL, "accelerator.py _prepare_ao: ao_recipe_handler.config"),
     "fsdp2 exists": Bound((1, 6), _STILL, "commands/launch.py --fsdp_version"),
     # utils/imports.py
     "torchao counts as fp8 library": Bound((1, 4), _STILL, "utils/imports.py is_fp8_available"),

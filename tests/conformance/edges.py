@@ -160,6 +160,7 @@ def cases_by_hand() -> list[Case]:
         *_trainings(),
         *_models(),
         *_layouts(),
+        *_handlers(),
         *_deepspeed(),
         *_command_lines(),
         *_releases(),
@@ -215,6 +216,24 @@ def _layouts() -> list[Case]:
         for key, layout in LAYOUTS.items()
         for backend in ("TE", "AO")
         for trainer in ("script", "transformers")
+    ]
+
+
+HANDLER_STACKS = ("1.15", "1.13", "1.11", "1.10", "1.9", "1.8", "1.7", "1.6")
+
+
+def _handlers() -> list[Case]:
+    """A recipe handler that the script passes by itself, under FSDP: up to 1.8 only that one names the backend."""
+    return [
+        cases.new(
+            f"handler-{key}-{cls}-{name}",
+            stack,
+            accelerate_config=_config(**LAYOUTS[key]),
+            script={"accelerator_kwargs": {"mixed_precision": "fp8"}, "recipe_handler": {"cls": cls, "kwargs": {}}},
+        )
+        for name, stack in _named(HANDLER_STACKS)
+        for key in ("fsdp1", "fsdp2")
+        for cls in ("TERecipeKwargs", "AORecipeKwargs")
     ]
 
 

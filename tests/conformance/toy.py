@@ -69,6 +69,11 @@ class Toy(nn.Module):
         if shape.tied:
             self.lm_head.weight = self.embed.weight
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """What a model of transformers has, and Accelerate 1.6 asks for under FSDP2."""
+        return self.lm_head.weight.dtype
+
     def gradient_checkpointing_enable(self, *arguments: object, **options: object) -> None:
         """Only remembers that the trainer asked; on a CPU, checkpointing changes nothing that is observed."""
         del arguments, options

@@ -157,6 +157,29 @@ ROWS = [
         v1_6_0="ValueError (prepare)",
     ),
     accelerate(
+        "fsdp2 empties the optimizer before te",
+        {
+            "accelerate": FSDP + "fsdp_config: {fsdp_version: 2}\n",
+            "script": script("fp8", "TERecipeKwargs()"),
+        },
+        v1_5_2="fp8 TE all E4M3 1024 max",
+        v1_6_0="KeyError (prepare)",
+        v1_7_0="KeyError (prepare)",
+        v1_8_1="fp8 TE none",
+    ),
+    accelerate(
+        "fsdp2 asks torchao for its config",
+        {
+            "accelerate": FSDP + "fsdp_config: {fsdp_version: 2, fsdp_cpu_ram_efficient_loading: false}\n",
+            "script": script("fp8", "AORecipeKwargs()"),
+            "stack": BOTH,
+        },
+        v1_7_0="fp8 AO some",
+        v1_8_1="AttributeError (prepare)",
+        v1_12_0="AttributeError (prepare)",
+        v1_13_0="fp8 AO some gathered",
+    ),
+    accelerate(
         "torchao counts as fp8 library",
         {"launch": f"{FLAGS} train.py", "stack": {"transformers": "4.57.1", "torchao": "0.18.0"}},
         v1_3_0="RuntimeError (launch)",
