@@ -35,8 +35,8 @@ ABOUT = {
     "outcome": "Who decided what: every value of the run with the place that set it, in the order of the chain.",
     "probe": "One real FP8 step on this machine's GPU, the way the run would make it, and all that was seen of it.",
     "explain": "What becomes of one line: who reads it, what overrides it, which rules speak of it. Name it FILE:LINE.",
-    "fix": "Mend what can be mended without changing what the run does. Edits entries and nothing else, and checks each\n"
-    "file before it writes it.",
+    "fix": "Mend what can be mended without changing what the run does. Edits entries and nothing else, and checks\n"
+    "each file before it writes it.",
 }
 
 
@@ -124,7 +124,7 @@ def parser(command: str = "check") -> argparse.ArgumentParser:
     output.add_argument("--config", metavar="FILE", help="fp8check.toml or pyproject.toml (those of this folder)")
     output.add_argument("--no-config", action="store_true", help="read no configuration")
     output.add_argument("-q", "--quiet", action="store_true", help="findings only")
-    output.add_argument("-v", "--verbose", action="store_true", help="also which rules are undecided, and for want of what")
+    output.add_argument("-v", "--verbose", action="store_true", help="also what is undecided, for want of what")
     output.add_argument("--color", choices=("auto", "always", "never"), default="auto")
     made.add_argument(
         "--hook", action="store_true", help="pre-commit: pass over files that are no training or Accelerate file"

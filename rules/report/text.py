@@ -19,7 +19,7 @@ WIDTH = 96
 
 
 def render(report: Report, style: Style, *, quiet: bool = False, verbose: bool = False) -> str:
-    """The whole report. With `quiet`, findings only; with `verbose`, also which rules are undecided, by what they lack."""
+    """The whole report. `quiet`: findings only; `verbose`: also which rules are undecided, by what they lack."""
     lines: list[str] = []
     documents = {document.path: document for document in report.documents}
     for finding in new_findings(report):
