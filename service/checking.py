@@ -153,9 +153,7 @@ def _body(
         from fp8check.rules.report.style import Style
 
         style = Style(question.colour)
-        pages = "\n".join(
-            text.render(one, style, quiet=question.quiet, verbose=question.verbose) for one in reports
-        )
+        pages = "\n".join(text.render(one, style, quiet=question.quiet, verbose=question.verbose) for one in reports)
         return pages.encode("utf-8", "replace")
     return rendered(format_, data, sources(question))
 
