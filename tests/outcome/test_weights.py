@@ -10,6 +10,7 @@ from tests.outcome.test_releases import LLAMA
 from tests.runs import assembled_of
 
 FACTORY = "model_name_or_path: x\nstage: sft\nfinetuning_type: full\n"
+LORA = FACTORY.replace("full", "lora")
 PLAIN = "model_name_or_path: x\noutput_dir: out\n"
 ACCELERATE = "distributed_type: 'NO'\nmixed_precision: fp8\n"
 
@@ -30,6 +31,12 @@ def weights(training: str, **rest: object) -> object:
             FACTORY + "pure_bf16: false\ntorch_dtype: float16\n",
             {"trainer": "llamafactory"},
             ("float32", "llamafactory 0.9.5 model/adapter.py"),
+        ),
+        (LORA, {"trainer": "llamafactory"}, None),
+        (
+            LORA,
+            {"trainer": "llamafactory", "model": {**LLAMA, "dtype": "bfloat16"}},
+            ("bfloat16", "the model's config.json"),
         ),
         (PLAIN + "torch_dtype: float16\n", {}, ("float16", "train.yaml:3")),
         (PLAIN + "dtype: bfloat16\n", {"trainer": "trl"}, ("bfloat16", "train.yaml:3")),
