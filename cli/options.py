@@ -124,7 +124,8 @@ def parser(command: str = "check") -> argparse.ArgumentParser:
     output.add_argument("--config", metavar="FILE", help="fp8check.toml or pyproject.toml (those of this folder)")
     output.add_argument("--no-config", action="store_true", help="read no configuration")
     output.add_argument("-q", "--quiet", action="store_true", help="findings only")
-    output.add_argument("-v", "--verbose", action="store_true", help="also what is undecided, for want of what")
+    if command == "check":
+        output.add_argument("-v", "--verbose", action="store_true", help="also what is undecided, for want of what")
     output.add_argument("--color", choices=("auto", "always", "never"), default="auto")
     made.add_argument(
         "--hook", action="store_true", help="pre-commit: pass over files that are no training or Accelerate file"

@@ -114,7 +114,11 @@ def _rendered(
     if known is not None:
         return known.render(reports, sources)
     # A probe is not run again to have its report as text.
-    lines = [f"probe: {visible(summary(from_data(one['probe'])))}\n" for one in reports if one["probe"] is not None]
+    lines = [
+        f"probe of {visible(one['files'][0]['path'])}: {visible(summary(from_data(one['probe'])))}\n"
+        for one in reports
+        if one["probe"] is not None
+    ]
     return _format("concise").render(reports, sources) + "".join(lines)
 
 
@@ -153,7 +157,7 @@ def _body(group: Sequence[Assembled], options: argparse.Namespace, config: Confi
         "fail_on": options.fail_on or config.fail_on or "error",
         "require_evidence": options.require_evidence,
         "quiet": options.quiet,
-        "verbose": options.verbose,
+        **({"verbose": True} if options.verbose else {}),  # an older service does not know it
         "color": options.color,
         "probe": options.probe is not None,
     }

@@ -52,9 +52,10 @@ def import_all(spec: dict[str, Any], channel: Channel) -> None:
 
 
 def load_kernels() -> None:
-    """Load what the first GEMMs and the first profile load, hundreds of MB from a cold disk: it is no step's time.
+    """Load what the first GEMMs and the first profile load: it is no step's time.
 
-    Nothing is judged by it: what fails here fails again in the step, where it is told.
+    Nothing is judged by it: what fails here fails again in the step, where it is told. Transformer Engine's own kernels
+    are not among it, so that its first step on a machine stays slow.
     """
     import torch
 
@@ -66,8 +67,8 @@ def load_kernels() -> None:
         scale = torch.ones((), device="cuda")
         fp8 = one.to(torch.float8_e4m3fn)
         torch._scaled_mm(fp8, fp8.t(), scale_a=scale, scale_b=scale, out_dtype=torch.bfloat16)
-        with kernels.profiler():
-            torch.cuda.synchronize()
+    with contextlib.suppress(Exception), kernels.profiler():
+        torch.cuda.synchronize()
 
 
 def releases() -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fp8check.rules.catalog.mending import use_torchao
 from fp8check.rules.catalog.parallel import runs_te
 from fp8check.rules.catalog.rule import ERROR, INFO, WARNING, Found, rule
-from fp8check.rules.outcome.speed import SURELY_SLOWER, advise, predict_point, predict_speed, setup_of
+from fp8check.rules.outcome.speed import LIKELY_SLOWER, advise, predict_point, predict_speed, setup_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     "FP401",
     "too-small-to-pay",
     WARNING,
-    "measured NVIDIA H200 [docs/evidence/h200-speed.jsonl 0.5B 2048]: 0.28x to 0.40x with Transformer Engine, eager",
-    "measured NVIDIA H200 [docs/evidence/h200-hosts.jsonl 7B 2048]: 0.65x and 0.71x, on two hosts more",
-    "measured NVIDIA H200 [docs/evidence/h200-speed.jsonl 7B 2048]: 0.60x, 0.75x and 0.88x on three hosts",
+    "measured NVIDIA H200 [docs/evidence/h200-speed.jsonl 0.5B 2048]: 0.28x and 0.36x with Transformer Engine, eager",
+    "measured NVIDIA H200 [docs/evidence/h200-hosts.jsonl 0.5B 2048]: 0.31x and 0.44x, on two machines more",
+    "measured NVIDIA H200 [docs/evidence/h200-speed.jsonl 7B 2048]: 0.60x and 0.75x",
+    "measured NVIDIA H200 [docs/evidence/h200-hosts.jsonl 7B 2048]: 0.65x and 0.71x, on two machines more",
     "https://github.com/huggingface/accelerate/issues/2597",
     "https://github.com/NVIDIA/TransformerEngine/issues/671",
 )
@@ -41,7 +42,7 @@ def too_small_to_pay(run: Run, training: Training, model: ModelShape, outcome: O
     if outcome.trains_in_fp8 is not True or outcome.backend is None:
         return
     speed = predict_speed(run, outcome)
-    if speed is None or speed.predicted >= SURELY_SLOWER:
+    if speed is None or (speed.predicted >= LIKELY_SLOWER and speed.high >= 1):
         return
     word = "will" if speed.high < 1 else "will probably"
     yield Found(

@@ -100,14 +100,16 @@ def te_under_fsdp2(asked: Asked, outcome: Outcome, run: Run) -> Iterator[Found]:
         message = f"Transformer Engine under FSDP2 does not start with {outcome.stack.name('accelerate')}"
         label = f"prepare() raises KeyError: {outcome.error.message}"
     version = run.accelerate.fsdp.get("fsdp_version") if run.accelerate is not None else None
+    passed = run.script.handler
+    instead = f"pass AORecipeKwargs in the place of {passed}, with" if passed else "use backend: AO with"
     yield Found(
         message,
         asked.backend or next(iter(asked.fp8), version),
         label,
         (Related(version, "FSDP2 is chosen here"),) if version is not None else (),
         () if version is not None else ("FSDP2 comes from the training arguments",),
-        "use backend: AO with fsdp_cpu_ram_efficient_loading: false",
-        use_torchao(run.accelerate, under_fsdp2=True) if version is not None else None,
+        f"{instead} fsdp_cpu_ram_efficient_loading: false",
+        use_torchao(run.accelerate, under_fsdp2=True) if version is not None and not passed else None,
     )
 
 

@@ -19,8 +19,8 @@ class Evidence(Record):
     Attributes:
         ended: "done"; "error" (an exception of the run), "hang" (a limit was reached), "killed" (by a signal),
             "no answer" (it ended by itself and said nothing), "not run".
-        stage: the last stage that began: import, device, accelerator, build, prepare, compile, step, time, numerics,
-            ragged, bf16.
+        stage: the last stage that began: import, load, device, accelerator, build, prepare, compile, step, time,
+            numerics, ragged, bf16.
         why: one sentence about an end that is not "done".
         emulated: on the CPU with torchao's emulation: proves conversion and numerics, not kernels or speed.
         error: the exception: `stage`, `type`, `message`.

@@ -82,6 +82,7 @@ TRANSFORMERS: Mapping[str, Bound] = {
 }
 
 LLAMAFACTORY: Mapping[str, Bound] = {
+    "loads the checkpoint's dtype": Bound((0, 9, 4), _STILL, "model/loader.py: torch_dtype auto; before patcher.py"),
     "knows fp8": Bound((0, 9, 4), _STILL, "hparams/model_args.py, hparams/training_args.py"),
     # 0.9.4 reads fp8 from model_args, which its workflows never hand to the trainer: accepted, and without effect.
     "configures fp8": Bound((0, 9, 5), _STILL, "train/sft/workflow.py, train/pt/workflow.py: arguments of the trainer"),

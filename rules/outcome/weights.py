@@ -15,20 +15,16 @@ _KINDS = ("bfloat16", "float16", "float32")
 def kept_in(run: Run, stack: Stack) -> Setting | None:
     """The weights' dtype, "bfloat16", "float16" or "float32"; None where the script or the checkpoint decides.
 
-    - LLaMA-Factory loads what config.json names, and casts what it trains to float32, but for pure_bf16 and BAdam
-      (model/adapter.py of 0.9.3 to 0.9.5). Under adapters the weights stay as they are loaded.
+    - LLaMA-Factory casts what full fine-tuning trains to float32, but for pure_bf16 and BAdam (model/adapter.py of
+      0.9.3 to 0.9.5). What it casts not stays as loaded: as config.json names it from 0.9.4 on, before in the precision
+      of the run. Frozen layers and trained ones are of two kinds: that is no one dtype.
     - Else the training file's own key counts.
     - Without one, transformers 5 loads what config.json names, where 4 loads float32 (modeling_utils.py
       from_pretrained). A script that loads its model itself may do otherwise.
     """
     training = run.training
     if training.trainer == "llamafactory":
-        if training.uses_lora:
-            return _of_checkpoint(run)
-        low = next((training.get(key) for key in ("pure_bf16", "use_badam") if training.on(key)), None)
-        if low is not None:
-            return low._replace(value="bfloat16")
-        return Setting("float32", Origin(code=f"{stack.name('llamafactory')} model/adapter.py"))
+        return _factory(run, stack)
     for key in ("dtype", "torch_dtype"):
         written = training.get(key)
         if written is not None and written.value in _KINDS:
@@ -38,6 +34,22 @@ def kept_in(run: Run, stack: Stack) -> Setting | None:
     if not stack.does("transformers", "loads the checkpoint's dtype"):
         return Setting("float32", Origin(default=stack.name("transformers")))
     return _of_checkpoint(run)
+
+
+def _factory(run: Run, stack: Stack) -> Setting | None:
+    training = run.training
+    stays = training.on("pure_bf16") or training.on("use_badam")
+    if not training.uses_lora and not stays:
+        full = training.value("finetuning_type") == "full"
+        cast = Setting("float32", Origin(code=f"{stack.name('llamafactory')} model/adapter.py"))
+        return cast if full else None
+    if stack.does("llamafactory", "loads the checkpoint's dtype"):
+        return _of_checkpoint(run)
+    for key, dtype in (("bf16", "bfloat16"), ("pure_bf16", "bfloat16"), ("fp16", "float16")):
+        written = training.get(key)
+        if written is not None and training.on(key):
+            return written._replace(value=dtype)
+    return None
 
 
 def _of_checkpoint(run: Run) -> Setting | None:

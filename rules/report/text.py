@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fp8check.rules.outcome.speed import PAYS, predict_speed, verdict
+from fp8check.rules.outcome.speed import in_words, predict_speed
 from fp8check.rules.report.frames import frame, visible
 from fp8check.rules.report.verdict import counts, new_findings
 
@@ -29,8 +29,8 @@ def render(report: Report, style: Style, *, quiet: bool = False, verbose: bool =
     if not quiet:
         lines.extend(_summary(report, style))
         lines.append(_totals(report, style))
-    if verbose:
-        lines.extend(_undecided(report))
+        if verbose:
+            lines.extend(_undecided(report))
     return "\n".join(lines) + ("\n" if lines else "")
 
 
@@ -89,8 +89,9 @@ def summary(report: Report) -> dict[str, str]:
             lines["assumed_or"] = f"with {_assumed(earlier)}"
     speed = predict_speed(report.context.run, outcome)
     if speed is not None and outcome.trains_in_fp8:
-        later = f"; it pays from {speed.pays_from:,} tokens" if speed.pays_from and speed.predicted < PAYS else ""
-        lines["speed"] = f"{speed.why}: {speed.predicted:.1f}x ({verdict(speed)}){later}"
+        words = in_words(speed, measured=report.context.evidence is not None)
+        later = f"; it pays from {speed.pays_from:,} tokens" if (speed.pays_from or 0) > speed.tokens else ""
+        lines["speed"] = f"{speed.why}: {speed.predicted:.1f}x ({words}){later}"
     if report.context.evidence is not None:
         from fp8check.rules.report.evidence import summary as seen  # most reports have none
 

@@ -11,10 +11,11 @@ import pytest
 
 from fp8check.rules import models
 from fp8check.rules.outcome.gpus import find, gpus
-from fp8check.rules.outcome.speed import SURELY_FASTER, SURELY_SLOWER, Point, Setup, predict_point
+from fp8check.rules.outcome.speed import LIKELY_FASTER, LIKELY_SLOWER, Point, Setup, predict_point
 from tests.gpu.shapes import SHAPES
 
 EVIDENCE = Path(__file__).parent.parent.parent / "docs" / "evidence"
+PAGE = Path(__file__).parent.parent.parent / "docs" / "probe.md"
 POINTS: list[dict[str, Any]] = [json.loads(line) for line in (EVIDENCE / "h200-speed.jsonl").read_text().splitlines()]
 # Machines that no constant was fitted to. First the third one: shape, tokens, BF16 ms, FP8 ms.
 HELD_OUT = (
@@ -104,7 +105,7 @@ def test_the_machines_of_the_fit() -> None:
 
 
 def test_points_over_all_machines() -> None:
-    """One host launches half as fast as another; what can be predicted is the usual one of six."""
+    """One host launches half as fast as another; what can be predicted is the usual one."""
     points = [{"shape": s, "tokens": t, "bf16": {"ms": r}, "fp8": {"ms": 1.0}} for (s, t), r in by_point().items()]
     assert len(points) == 48
     found = errors(points)
@@ -124,14 +125,31 @@ def test_single_measurements_where_the_gpu_decides() -> None:
 
 def test_single_measurements_on_machines_of_no_fit() -> None:
     points = [*held_out(), *hosts()]
-    assert len(points) >= 112
+    assert len(points) == 112
     assert statistics.median(errors(points)) <= 0.10
 
 
-def test_what_is_called_sure() -> None:
+def test_the_numbers_that_are_told() -> None:
+    """docs/probe.md and `fp8check worth` have them, in percent: points, median error, worst error."""
+
+    def told(points: list[dict[str, Any]]) -> tuple[int, int, int]:
+        found = errors(points)
+        return len(points), round(100 * statistics.median(found)), round(100 * found[-1])
+
+    decided = [point for point in everything() if predicted(point).bound != "launch"]
+    usual = [{"shape": s, "tokens": t, "bf16": {"ms": r}, "fp8": {"ms": 1.0}} for (s, t), r in by_point().items()]
+    numbers = (told(usual), told(decided), told(everything()), told([*held_out(), *hosts()]))
+    assert numbers == ((48, 3, 16), (64, 2, 13), (196, 5, 67), (112, 8, 67))
+    rows = [line.split("|")[2:5] for line in PAGE.read_text().splitlines() if line.endswith(" % |")]
+    assert [tuple(int(cell.strip(" %")) for cell in row) for row in rows] == list(numbers)
+    inside = [(p.low or 0.0) <= ratio(point) <= (p.high or 0.0) for point in everything() for p in [predicted(point)]]
+    assert round(100 * sum(inside) / len(inside)) == 99
+
+
+def test_what_is_called_likely() -> None:
     """Whatever the host: below the one bound FP8 is slower, above the other it is faster."""
-    low = [ratio(point) for point in everything() if (predicted(point).speedup or 0.0) < SURELY_SLOWER]
-    high = [ratio(point) for point in everything() if (predicted(point).speedup or 0.0) > SURELY_FASTER]
+    low = [ratio(point) for point in everything() if (predicted(point).speedup or 0.0) < LIKELY_SLOWER]
+    high = [ratio(point) for point in everything() if (predicted(point).speedup or 0.0) > LIKELY_FASTER]
     assert (sum(one < 1 for one in low), len(low)) == (111, 112)
     assert (sum(one > 1 for one in high), len(high)) == (67, 68)
 

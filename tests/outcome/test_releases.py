@@ -376,6 +376,18 @@ ROWS = [
     ),
     Row(
         "llamafactory",
+        "loads the checkpoint's dtype",
+        {
+            "trainer": "llamafactory",
+            "training": "stage: sft\nfinetuning_type: lora\nbf16: true\n",
+            "model": {**LLAMA, "dtype": "float32"},
+            "stack": {**BASE, "accelerate": "1.10.1", "transformers": "4.57.1"},
+        },
+        {"0.9.3": "bfloat16", "0.9.4": "float32"},
+        "weights",
+    ),
+    Row(
+        "llamafactory",
         "configures fp8",
         {**LLAMAFACTORY, "stack": {**BASE, "accelerate": "1.10.1", "transformers": "4.57.1"}},
         {"0.9.4": "bf16 NO none", "0.9.5": "fp8 TE all HYBRID 16 max"},

@@ -5,7 +5,19 @@ from __future__ import annotations
 import pytest
 
 from fp8check.rules.outcome import predict
-from fp8check.rules.outcome.speed import Setup, advise, predict_point, predict_speed, setup_of, speed_up
+from fp8check.rules.outcome.speed import (
+    LIKELY_FASTER,
+    LIKELY_SLOWER,
+    Setup,
+    Speed,
+    advise,
+    in_words,
+    pays_from,
+    predict_point,
+    predict_speed,
+    setup_of,
+    speed_up,
+)
 from tests.runs import assembled_of
 
 SMALL = "model_name_or_path: Qwen/Qwen2.5-0.5B\nper_device_train_batch_size: 1\nmax_seq_length: 512\n"
@@ -46,6 +58,35 @@ def test_a_small_model_is_told_to_stay_in_bf16_and_the_summary_promises_nothing_
     assert speed.high < 1.0
     assert speed.pays_from is None
     assert advise(*small).startswith("train in BF16")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("low", "predicted", "high", "bound", "measured", "words"),
+    [
+        (0.5, 0.7, 0.9, "launch", False, "slower"),
+        (0.8, 0.9, 0.99, "memory", False, "slower"),
+        (1.01, 1.1, 1.2, "gemm", False, "faster"),
+        (0.5, 0.7, 1.1, "launch", False, "probably slower"),
+        (0.9, 1.3, 1.5, "launch", False, "probably faster"),
+        (0.7, 1.1, 1.4, "launch", False, "0.7x to 1.4x by the host: --probe measures it"),
+        (0.9, 1.0, 1.1, "memory", False, "0.9x to 1.1x: --probe measures it"),
+        (0.7, 1.1, 1.4, "launch", True, "0.7x to 1.4x by the host"),
+        (0.7, LIKELY_SLOWER, 1.4, "gemm", True, "0.7x to 1.4x"),
+        (0.7, LIKELY_FASTER, 1.4, "gemm", True, "0.7x to 1.4x"),
+    ],
+)
+def test_words(low: float, predicted: float, high: float, bound: str, measured: bool, words: str) -> None:
+    assert in_words(Speed(predicted, low, high, 2048, None, bound, "why"), measured=measured) == words
+
+
+def test_it_pays_from_where_it_is_likely_faster() -> None:
+    one, _ = run()
+    model = one.model  # type: ignore[attr-defined]
+    setup = Setup(_h200())
+    needed = pays_from(model, setup)
+    assert needed is not None
+    assert (predict_point(model, needed, setup).speedup or 0) >= LIKELY_FASTER
+    assert (predict_point(model, needed // 2, setup).speedup or 0) < LIKELY_FASTER
 
 
 def test_the_smallest_change_is_named() -> None:

@@ -12,6 +12,7 @@ from tests.runs import assembled_of
 FACTORY = "model_name_or_path: x\nstage: sft\nfinetuning_type: full\n"
 LORA = FACTORY.replace("full", "lora")
 PLAIN = "model_name_or_path: x\noutput_dir: out\n"
+OLD = {"accelerate": "1.7.0", "transformers": "4.53.3", "llamafactory": "0.9.3"}
 ACCELERATE = "distributed_type: 'NO'\nmixed_precision: fp8\n"
 
 
@@ -25,14 +26,27 @@ def weights(training: str, **rest: object) -> object:
     ("training", "rest", "expected"),
     [
         (FACTORY, {"trainer": "llamafactory"}, ("float32", "llamafactory 0.9.5 model/adapter.py")),
-        (FACTORY + "pure_bf16: true\n", {"trainer": "llamafactory"}, ("bfloat16", "train.yaml:4")),
-        (FACTORY + "use_badam: true\n", {"trainer": "llamafactory"}, ("bfloat16", "train.yaml:4")),
         (
             FACTORY + "pure_bf16: false\ntorch_dtype: float16\n",
             {"trainer": "llamafactory"},
             ("float32", "llamafactory 0.9.5 model/adapter.py"),
         ),
+        (FACTORY.replace("full", "freeze"), {"trainer": "llamafactory"}, None),
+        (FACTORY + "pure_bf16: true\n", {"trainer": "llamafactory"}, None),
+        (
+            FACTORY + "use_badam: true\n",
+            {"trainer": "llamafactory", "model": {**LLAMA, "dtype": "float32"}},
+            ("float32", "the model's config.json"),
+        ),
+        (FACTORY + "pure_bf16: true\n", {"trainer": "llamafactory", "stack": OLD}, ("bfloat16", "train.yaml:4")),
+        (
+            FACTORY + "use_badam: true\nfp16: true\n",
+            {"trainer": "llamafactory", "stack": OLD},
+            ("float16", "train.yaml:5"),
+        ),
+        (FACTORY + "use_badam: true\n", {"trainer": "llamafactory", "stack": OLD}, None),
         (LORA, {"trainer": "llamafactory"}, None),
+        (LORA + "bf16: true\n", {"trainer": "llamafactory", "stack": OLD}, ("bfloat16", "train.yaml:4")),
         (
             LORA,
             {"trainer": "llamafactory", "model": {**LLAMA, "dtype": "bfloat16"}},
