@@ -10,9 +10,9 @@ The shares and the launch costs are fitted to 84 measurements on two NVIDIA H200
 (docs/evidence/h200-speed.jsonl: torch 2.11, Transformer Engine 2.20.2, DelayedScaling HYBRID, two layers of 0.5B to 70B
 shapes, 512 to 16,384 tokens). To four more machines (h200-hosts.jsonl beside it) no step time is fitted, and
 tests/gpu/test_speed.py holds the errors. Launch cost is the host's, and varies on one host from run to run: two layers
-of a 32B shape at 1,024 tokens took from 8.3 to 24.4 ms on four machines. So what is predicted is a usual host, and the range,
-which is chosen on all six, goes from a fast one to a slow one. Other GPUs get the shares of the H200 and the figures of
-their datasheet: modelled, not measured.
+of a 32B shape at 1,024 tokens took from 8.3 to 24.4 ms on four machines. So what is predicted is a usual host, and the
+range, which is chosen on all six, goes from a fast one to a slow one. Other GPUs get the shares of the H200 and the
+figures of their datasheet: modelled, not measured.
 """
 
 from __future__ import annotations
