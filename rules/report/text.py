@@ -89,9 +89,9 @@ def summary(report: Report) -> dict[str, str]:
             lines["assumed_or"] = f"with {_assumed(earlier)}"
     speed = predict_speed(report.context.run, outcome)
     if speed is not None and outcome.trains_in_fp8:
-        words = in_words(speed, measured=report.context.evidence is not None)
+        comes_to = in_words(speed, measured=report.context.evidence is not None)
         later = f"; it pays from {speed.pays_from:,} tokens" if (speed.pays_from or 0) > speed.tokens else ""
-        lines["speed"] = f"{speed.why}: {speed.predicted:.1f}x ({words}){later}"
+        lines["speed"] = f"{speed.why}: {speed.predicted:.1f}x ({comes_to}){later}"
     if report.context.evidence is not None:
         from fp8check.rules.report.evidence import summary as seen  # most reports have none
 
