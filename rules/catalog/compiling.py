@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.catalog.decided import require_decided
 from fp8check.rules.catalog.fixes import replace, unsafe
-from fp8check.rules.catalog.mending import write
+from fp8check.rules.catalog.mending import torchao_instead, write
 from fp8check.rules.catalog.parallel import runs_te
 from fp8check.rules.catalog.rule import WARNING, Found, rule
 from fp8check.rules.outcome import Undecided
@@ -86,11 +86,10 @@ def te_compiled(run: Run, outcome: Outcome) -> Iterator[Found]:
     yield Found(
         "torch.compile does not go with Transformer Engine",
         compiles if in_file else None,
-        "the graph breaks at every Transformer Engine layer",
-        notes=("DelayedScaling is not supported under torch.compile: RuntimeError in the first step",)
+        "RuntimeError in the first step: DelayedScaling is not supported under torch.compile"
         if raises
-        else (),
-        help="do not compile with backend: TE, or use backend: AO",
+        else "the graph breaks at every Transformer Engine layer",
+        help=f"do not compile with backend: TE, or {torchao_instead(outcome)}",
         fix=unsafe(replace(compiles, False)) if flag else None,
     )
 

@@ -237,7 +237,7 @@ def deepspeed_wants_bf16(training: Training, outcome: Outcome) -> Iterator[Found
         place,
         "the Trainer raises ValueError: ds bf16.enabled=True vs hf bf16=False",
         (Related(fp8, "this switches DeepSpeed's bf16 on"),) if place != fp8 else (),
-        help="write bf16: true (FP8 then runs with the default recipe, see FP205), or use FSDP",
+        help="write bf16: true (FP8 then runs with the default recipe, see FP205), or use FSDP2 with backend: AO",
     )
 
 

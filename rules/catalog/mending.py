@@ -7,6 +7,7 @@ from fp8check.rules.catalog.fixes import Fix, insert, replace, unsafe
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.catalog.fixes import Edit
+    from fp8check.rules.outcome import Outcome
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.values import Section, Setting
 
@@ -29,6 +30,18 @@ def use_torchao(accelerate: AccelerateConfig | None, *, under_fsdp2: bool = Fals
     else:
         rest = write(accelerate.fp8, "enable_fsdp_float8_all_gather", False)
     return unsafe(replace(backend, "AO"), rest)
+
+
+def torchao_instead(outcome: Outcome) -> str:
+    """ "use backend: AO", as this run has to write it so that it trains."""
+    run, state = outcome.run, outcome.accelerator
+    in_file = run.accelerate is not None and "backend" in run.accelerate.fp8
+    if run.training.trainer == "llamafactory" and not in_file:
+        return "use fp8_backend: torchao"  # its own handler leaves the all-gather off
+    sharded = state is not None and state.is_fsdp2
+    if sharded or not outcome.stack.does("accelerate", "torchao recipe has a config"):
+        return "use backend: AO"
+    return "use backend: AO with enable_fsdp_float8_all_gather: false"
 
 
 def gather_off(accelerate: AccelerateConfig | None) -> Fix | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fp8check.rules.catalog.mending import use_torchao
+from fp8check.rules.catalog.mending import torchao_instead, use_torchao
 from fp8check.rules.catalog.parallel import runs_te
 from fp8check.rules.catalog.rule import ERROR, INFO, WARNING, Found, rule
 from fp8check.rules.outcome.speed import LIKELY_SLOWER, advise, predict_point, predict_speed, setup_of
@@ -162,7 +162,7 @@ def layers_left_behind(training: Training, model: ModelShape, outcome: Outcome) 
         training.thing("model"),
         f"left in BF16: {names}",
         notes=("one unaligned layer ends the conversion of its later siblings",) if better else (),
-        help="use backend: AO, which skips only the unaligned layer itself" if better else "",
+        help=f"{torchao_instead(outcome)}: it skips only the unaligned layer itself" if better else "",
     )
 
 

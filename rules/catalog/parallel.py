@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.catalog.decided import require_decided
 from fp8check.rules.catalog.fixes import insert, replace, unsafe
-from fp8check.rules.catalog.mending import gather_off, use_torchao, write, write_bf16
+from fp8check.rules.catalog.mending import gather_off, torchao_instead, use_torchao, write, write_bf16
 from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.outcome.trainer import llamafactory_fp8
 from fp8check.rules.settings.values import Origin, Setting
@@ -59,7 +59,8 @@ def te_with_checkpointing(training: Training, asked: Asked, outcome: Outcome) ->
         notes = (f"{checkpointing.origin.default} switches gradient checkpointing on by default",)
     key, value = ("disable_gradient_checkpointing", True) if own else ("gradient_checkpointing", False)
     fix = unsafe(write(training.top, key, value))
-    yield Found(message, place, label, (), notes, f"write {key}: {str(value).lower()}, or use backend: AO", fix)
+    help_ = f"write {key}: {str(value).lower()}, or {torchao_instead(outcome)}"
+    yield Found(message, place, label, (), notes, help_, fix)
 
 
 def runs_te(outcome: Outcome) -> bool:
@@ -134,9 +135,8 @@ def te_thaws_lora_base(training: Training, asked: Asked, outcome: Outcome) -> It
     if not training.uses_lora or not runs_te(outcome):
         return
     rank = training.lora_rank
-    adapters = (
-        () if rank is None or rank % 16 == 0 else (f"adapters of rank {rank} are not converted: 16 divides it not",)
-    )
+    aligned = rank is None or rank % 16 == 0
+    adapters = () if aligned else (f"adapters of rank {rank} are not converted: {rank} is no multiple of 16",)
     place = training.get("finetuning_type") or training.get("adapter") or training.get("use_peft")
     yield Found(
         "Transformer Engine thaws the frozen base of this LoRA run",
@@ -276,7 +276,7 @@ def megatron_without_fp8(run: Run, accelerate: AccelerateConfig, asked: Asked, o
     yield Found(
         "under Megatron-LM mixed_precision: fp8 means FP32",
         asked.fp8[0],
-        "of this Accelerate hands nothing to Megatron-LM, neither fp8 nor bf16",
+        "Accelerate hands nothing of it to Megatron-LM, neither fp8 nor bf16",
         (Related(chosen, "Megatron-LM is chosen here"),),
         ("no layer is converted either",) if skips else (),
         "write mixed_precision: bf16, and set fp8 in Megatron-LM's own arguments",
@@ -403,7 +403,7 @@ def te_under_tensor_parallelism(run: Run, outcome: Outcome) -> Iterator[Found]:
         "Transformer Engine does not go with tensor parallelism",
         size if size.origin.span is not None else None,
         f"the weights are DTensors over {size.value} GPUs, those of Transformer Engine's layers are not",
-        help="use backend: AO, or no tensor parallelism",
+        help=f"{torchao_instead(outcome)}, or no tensor parallelism",
         fix=use_torchao(run.accelerate, under_fsdp2=outcome.distributed_type == "FSDP"),
     )
 

@@ -61,8 +61,8 @@ def precision_flag_cancels_fp8(run: Run, training: Training, asked: Asked, outco
         f'{outcome.stack.name("transformers")} passes mixed_precision="{flag.value}" to Accelerator',
         (_overridden(loser),),
         tuple(_what_is_left(outcome)),
-        _remedy(flag),
-        _without(flag, training),
+        NEEDED_BY_DEEPSPEED if outcome.distributed_type == "DEEPSPEED" else _remedy(flag),
+        None if outcome.distributed_type == "DEEPSPEED" else _without(flag, training),
     )
 
 
@@ -73,6 +73,11 @@ def _overridden(loser: Setting) -> Related:
 
 def _place(flag: Setting, training: Training) -> Setting | None:
     return flag if flag.origin.span is not None else training.thing("model")
+
+
+NEEDED_BY_DEEPSPEED = (
+    "under DeepSpeed it has to stay (FP314): leave the recipe at its default, or use FSDP2 with backend: AO"
+)
 
 
 def _remedy(flag: Setting) -> str:

@@ -175,7 +175,11 @@ def torchao_trains_nothing(asked: Asked, outcome: Outcome) -> Iterator[Found]:
             + " and this run is not FSDP2",
             *(("with LoRA of a rank divisible by 16, nothing at all is trained",) if lora else ()),
         ),
-        help="write enable_fsdp_float8_all_gather: false under fp8_config of the Accelerate file",
+        help=(
+            "write fp8_enable_fsdp_float8_all_gather: false"
+            if outcome.run.training.trainer == "axolotl"
+            else "write enable_fsdp_float8_all_gather: false under fp8_config of the Accelerate file"
+        ),
         fix=_gather_off(written, outcome.run),
     )
 

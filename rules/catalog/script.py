@@ -174,6 +174,8 @@ def environment_set_too_late(script: ScriptSource) -> Iterator[Found]:
     Write instead: the assignment above; better, `Accelerator(mixed_precision="fp8")`.
     """
     for one in script.assigned:
+        if one.name == "ACCELERATE_FP8_BACKEND":
+            continue  # from accelerate 1.9 on it is read whenever the backend is asked for
         readers = [call for call in script.named(*READERS) if script.before(one, call) is False]
         if not one.name.startswith("ACCELERATE_") or not readers:
             continue

@@ -25,11 +25,21 @@ def apply_arguments(run: Run, stack: Stack, started: Started) -> tuple[str, int 
     deepspeed = training.thing("deepspeed")
     if deepspeed is not None and deepspeed.value:
         kind, version = "DEEPSPEED", None
-    fsdp = training.get("fsdp")
-    if kind == "MULTI_GPU" and fsdp is not None and fsdp.value and training.trainer != "axolotl":
-        version = _from_arguments(run, stack, started.environment)
-        kind = "FSDP"
+    asked = training.on("fsdp") or (training.trainer == "axolotl" and training.on("fsdp_config"))
+    if kind == "MULTI_GPU" and asked:
+        read = _from_axolotl if training.trainer == "axolotl" else _from_arguments
+        return "FSDP", read(run, stack, started.environment)
     return kind, version
+
+
+def _from_axolotl(run: Run, stack: Stack, environment: Environment) -> int:
+    """axolotl writes the variables of FSDP itself (utils/trainer.py setup_fsdp_envs, 0.19.0)."""
+    config = run.training.top.section("fsdp_config")
+    efficient = config.get("cpu_ram_efficient_loading")
+    if efficient is not None and efficient.value:
+        environment["FSDP_CPU_RAM_EFFICIENT_LOADING"] = efficient._replace(value="true")
+    version = run.training.value("fsdp_version", config.value("fsdp_version", config.value("version")))
+    return 2 if str(version) == "2" and stack.does("accelerate", "fsdp2 exists") else 1
 
 
 def _from_arguments(run: Run, stack: Stack, environment: Environment) -> int:

@@ -126,5 +126,5 @@ def gpus() -> tuple[Datasheet, ...]:
 
 def find(name: str) -> Datasheet | None:
     """The GPU that a driver's or a person's name means: "NVIDIA H200", "h200"; None where it is not in the table."""
-    wanted = name.upper().replace("_", " ")
-    return next((gpu for gpu in gpus() if any(part.upper() in wanted for part in gpu.match)), None)
+    wanted = name.upper().replace("_", "").replace(" ", "")
+    return next((gpu for gpu in gpus() if any(part.upper().replace(" ", "") in wanted for part in gpu.match)), None)

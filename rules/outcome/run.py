@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.settings.accelerate import AccelerateConfig
-from fp8check.rules.settings.script import Unevaluated
+from fp8check.rules.settings.script import ARGUMENTS, Unevaluated
 from fp8check.rules.settings.training import Training
 
 TYPE_CHECKING = False
@@ -67,9 +67,14 @@ class Script:
         if maker is None:
             if source.named("Accelerator"):
                 script.unknown = f"{source.path} makes more than one Accelerator"
+            elif source.named(*ARGUMENTS):
+                script.unknown = _own_arguments(source)
             return script
         precision = maker.keywords.get("mixed_precision")
-        if precision is not None and isinstance(precision.value, Unevaluated):
+        spread = maker.keywords.get("**")
+        if precision is None and spread is not None and isinstance(spread.value, Unevaluated):
+            script.unknown = f"{source.path} passes **{spread.value.text} to Accelerator"
+        elif precision is not None and isinstance(precision.value, Unevaluated):
             script.unknown = f"{source.path} passes mixed_precision={precision.value.text} to Accelerator"
         elif precision is not None and precision.value is not None:
             script.mixed_precision = precision
@@ -82,6 +87,15 @@ class Script:
             if source.before(one, maker) and not isinstance(one.setting.value, Unevaluated):
                 script.environment[one.name] = one.setting._replace(value=str(one.setting.value))
         return script
+
+
+def _own_arguments(source: ScriptSource) -> str:
+    """That a script makes the arguments of a Trainer itself, with what it says of precision there."""
+    call = source.named(*ARGUMENTS)[0]
+    written = {name: call.keywords[name].value for name in ("bf16", "fp16") if name in call.keywords}
+    flags = [f"{name}={value.text if isinstance(value, Unevaluated) else value}" for name, value in written.items()]
+    said = f", with {' and '.join(flags)}" if flags else ""
+    return f"{source.path} makes its own {call.name}{said}: its bf16 and fp16 decide, not the Accelerate file"
 
 
 def _literals(handler: Call) -> dict[str, object]:

@@ -292,6 +292,8 @@ def predict_speed(run: Run, outcome: Outcome) -> Speed | None:
         needed = None
     # The GPU of a setup has FP8: there is a ratio.
     ratio, low, high = point.speedup or 0.0, point.low or 0.0, point.high or 0.0
+    if ratio >= LIKELY_SLOWER and setup.backend == "TE" and outcome.reentrant:
+        return None  # the backward pass runs without FP8: a loss stays one, a gain is not modelled
     return Speed(ratio, low, high, tokens, needed, point.bound, _why(run, model, tokens, setup))
 
 

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 HANDLERS = ("TERecipeKwargs", "AORecipeKwargs", "FP8RecipeKwargs", "MSAMPRecipeKwargs")
 # Calls after which a variable of Accelerate comes too late: they read the environment.
-READERS = ("Accelerator", "TrainingArguments", "SFTConfig")
+ARGUMENTS = ("TrainingArguments", "SFTConfig")  # of a Trainer: their bf16 and fp16 decide, not the Accelerate file
+READERS = ("Accelerator", *ARGUMENTS)
 
 
 class Unevaluated(Record):
@@ -25,7 +26,7 @@ class Call(Record):
 
     Attributes:
         name: the last part of what is called: "Accelerator", "prepare".
-        keywords: the keyword arguments; a value is a literal's, or Unevaluated.
+        keywords: the keyword arguments; a value is a literal's, or Unevaluated. "**" is a mapping that is spread.
         positional: the text of each positional argument; None where they hold a `*`.
         span: where that name stands.
         block: which list of statements it stands in, from the outermost inwards; that of a function is negative.

@@ -83,6 +83,9 @@ class _Reader:
         keywords = {
             keyword.arg: self._setting(keyword.value, keyword) for keyword in node.keywords if keyword.arg is not None
         }
+        spread = next((keyword.value for keyword in node.keywords if keyword.arg is None), None)
+        if spread is not None:
+            keywords["**"] = Setting(Unevaluated(ast.unparse(spread)), Origin(span=self._span(spread)))
         starred = any(isinstance(argument, ast.Starred) for argument in node.args)
         positional = None if starred else tuple(ast.unparse(argument) for argument in node.args)
         return Call(name, keywords, positional, self._span(node.func), block)

@@ -65,6 +65,12 @@ def test_modelled_gpus_say_so(model: str, capsys: pytest.CaptureFixture[str]) ->
         assert "modelled from its datasheet, not measured" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ["RTX 4090", "rtx4090", "NVIDIA GeForce RTX 4090", "RTX_4090"])
+def test_a_gpu_by_any_of_its_names(model: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert worth([model, "--gpu", name, "--tokens", "2048"]) == 0
+    assert "on RTX 4090 (modelled" in capsys.readouterr().out
+
+
 def test_a_gpu_without_fp8_has_no_speed_up(model: str, capsys: pytest.CaptureFixture[str]) -> None:
     (point,) = points(capsys, model, "--gpu", "A100", "--tokens", "8192")
     assert point["fp8_ms"] is None

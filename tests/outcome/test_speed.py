@@ -120,3 +120,13 @@ def _h200() -> object:
     from fp8check.rules.outcome.gpus import find
 
     return find("NVIDIA H200")
+
+
+def test_no_gain_is_promised_where_the_backward_pass_is_not_in_fp8() -> None:
+    many = LARGE.replace("2048", "8192")
+    reentrant = "gradient_checkpointing: true\ngradient_checkpointing_kwargs: {use_reentrant: true}\n"
+    assert predict_speed(*run(many)) is not None  # type: ignore[arg-type]
+    assert predict_speed(*run(many + reentrant)) is None  # type: ignore[arg-type]
+    loss = predict_speed(*run(SMALL + reentrant))  # type: ignore[arg-type]
+    assert loss is not None
+    assert loss.predicted < 1

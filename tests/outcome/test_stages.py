@@ -212,6 +212,29 @@ def test_axolotl_itself_refuses_the_gather_without_fsdp2() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "kind", "version", "efficient"),
+    [
+        ("", "MULTI_GPU", None, None),
+        ("fsdp_version: 2\n", "MULTI_GPU", None, None),
+        ("fsdp_config: {fsdp_version: 2}\n", "FSDP", 2, None),
+        ("fsdp_config: {version: 2, cpu_ram_efficient_loading: false}\n", "FSDP", 2, None),
+        ("fsdp_version: 2\nfsdp_config: {reshard_after_forward: true}\n", "FSDP", 2, None),
+        ("fsdp: [full_shard]\n", "FSDP", 1, None),
+        ("fsdp_version: 2\nfsdp_config: {cpu_ram_efficient_loading: true}\n", "FSDP", 2, "true"),
+    ],
+)
+def test_axolotl_sets_the_variables_of_fsdp(
+    text: str, kind: str, version: int | None, efficient: str | None
+) -> None:
+    launch = "accelerate launch --multi_gpu --num_processes 2 -m axolotl.cli.train train.yaml"
+    outcome = outcome_of({"launch": launch, "trainer": "axolotl", "training": "base_model: x\nbf16: true\n" + text})
+    assert outcome.accelerator is not None
+    assert (outcome.distributed_type, outcome.accelerator.fsdp_version) == (kind, version)
+    seen_ = outcome.environment.get("FSDP_CPU_RAM_EFFICIENT_LOADING")
+    assert (None if seen_ is None else seen_.value) == efficient
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         (AXOLOTL, "fp8 AO some"),

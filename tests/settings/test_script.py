@@ -63,6 +63,20 @@ def test_handlers_that_are_not_passed(text: str) -> None:
         ("print()", ""),
         ("Accelerator(mixed_precision=args.mp)", "train.py passes mixed_precision=args.mp to Accelerator"),
         ("Accelerator()\nAccelerator()", "train.py makes more than one Accelerator"),
+        ("Accelerator(**options)", "train.py passes **options to Accelerator"),
+        (
+            "TrainingArguments('out', bf16=True)",
+            "train.py makes its own TrainingArguments, with bf16=True: its bf16 and fp16 decide, not the Accelerate file",
+        ),
+        (
+            "SFTConfig(fp16=half, bf16=False)",
+            "train.py makes its own SFTConfig, with bf16=False and fp16=half: its bf16 and fp16 decide, not the"
+             " Accelerate file",
+        ),
+        (
+            "SFTConfig('out')",
+            "train.py makes its own SFTConfig: its bf16 and fp16 decide, not the Accelerate file",
+        ),
     ],
 )
 def test_what_cannot_be_told(text: str, unknown: str) -> None:
