@@ -125,7 +125,13 @@ def _one(
     trainer: str | None,
     follow: bool,
 ) -> Assembled:
-    settings = Training(_trainer(training, trainer), _section(training), training.path if training else None)
+    dialect = _trainer(training, trainer)
+    section = _section(training)
+    if training is not None and launch.arguments:
+        from fp8check.rules.settings.arguments import over_the_file  # most launches have none
+
+        section = Section(section.node, over=over_the_file(dialect, launch.arguments))
+    settings = Training(dialect, section, training.path if training else None)
     config = _config(accelerate) if accelerate is not None else None
     deepspeed = kinds.deepspeed[0] if kinds.deepspeed else None
     if deepspeed is None and follow:

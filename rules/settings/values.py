@@ -52,22 +52,36 @@ class Setting(Record):
 
 
 class Section:
-    """A mapping of settings: a part of a configuration file, or plain data that was never in a file."""
+    """A mapping of settings: a part of a configuration file, or plain data that was never in a file.
 
-    __slots__ = ("_data", "_node")
+    Settings from elsewhere may lie over it: they win, and remember what they overrode.
+    """
 
-    def __init__(self, node: Node | None = None, data: Mapping[str, object] | None = None) -> None:
+    __slots__ = ("_data", "_node", "_over")
+
+    def __init__(
+        self,
+        node: Node | None = None,
+        data: Mapping[str, object] | None = None,
+        over: Mapping[str, Setting] | None = None,
+    ) -> None:
         self._node = node if node is not None and node.kind == "map" else None
         self._data = data or {}
+        self._over = over or {}
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._node.children if self._node is not None else self._data)
+        own = self._own()
+        yield from own
+        yield from (name for name in self._over if name not in own)
 
     def __contains__(self, name: str) -> bool:
-        return name in (self._node.children if self._node is not None else self._data)
+        return name in self._over or name in self._own()
 
     def __bool__(self) -> bool:
-        return bool(self._node.children if self._node is not None else self._data)
+        return bool(self._over or self._own())
+
+    def _own(self) -> Mapping[str, object]:
+        return self._node.children if self._node is not None else self._data
 
     @property
     def node(self) -> Node | None:
@@ -76,14 +90,19 @@ class Section:
 
     def settings(self) -> Iterator[tuple[str, Setting]]:
         """Every name with its setting, in the order of the file."""
-        if self._node is None:
-            yield from ((name, Setting(value)) for name, value in self._data.items())
+        if self._node is None or self._over:
+            yield from ((name, setting) for name in self if (setting := self.get(name)) is not None)
             return
         for name, child in self._node.entries.items():
             yield name, _setting(child)
 
     def get(self, name: str) -> Setting | None:
         """The setting of that name; None where the section does not have the key (a null is a Setting of None)."""
+        own = self._written(name)
+        above = self._over.get(name)
+        return own if above is None else above.over(own)
+
+    def _written(self, name: str) -> Setting | None:
         if self._node is None:
             return Setting(self._data[name]) if name in self._data else None
         child = self._node.get(name)

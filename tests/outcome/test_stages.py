@@ -223,9 +223,7 @@ def test_axolotl_itself_refuses_the_gather_without_fsdp2() -> None:
         ("fsdp_version: 2\nfsdp_config: {cpu_ram_efficient_loading: true}\n", "FSDP", 2, "true"),
     ],
 )
-def test_axolotl_sets_the_variables_of_fsdp(
-    text: str, kind: str, version: int | None, efficient: str | None
-) -> None:
+def test_axolotl_sets_the_variables_of_fsdp(text: str, kind: str, version: int | None, efficient: str | None) -> None:
     launch = "accelerate launch --multi_gpu --num_processes 2 -m axolotl.cli.train train.yaml"
     outcome = outcome_of({"launch": launch, "trainer": "axolotl", "training": "base_model: x\nbf16: true\n" + text})
     assert outcome.accelerator is not None

@@ -55,6 +55,9 @@ def test_handlers_that_are_not_passed(text: str) -> None:
     assert Script.of(read(text)).handler is None
 
 
+DECIDE = "its bf16 and fp16 decide, not the Accelerate file"
+
+
 @pytest.mark.parametrize(
     ("text", "unknown"),
     [
@@ -70,8 +73,7 @@ def test_handlers_that_are_not_passed(text: str) -> None:
         ),
         (
             "SFTConfig(fp16=half, bf16=False)",
-            "train.py makes its own SFTConfig, with bf16=False and fp16=half: its bf16 and fp16 decide, not the"
-             " Accelerate file",
+            f"train.py makes its own SFTConfig, with bf16=False and fp16=half: {DECIDE}",
         ),
         (
             "SFTConfig('out')",
