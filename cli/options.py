@@ -43,7 +43,8 @@ ABOUT = {
 class _Parser(argparse.ArgumentParser):
     def parse_args(self, args: Sequence[str], namespace: None = None) -> argparse.Namespace:  # type: ignore[override]
         # A bare --probe must not take the file behind it for its value.
-        return super().parse_args(["--probe=gpu" if word == "--probe" else word for word in args], namespace)
+        words = ["--probe=gpu" if word == "--probe" else word for word in args]
+        return self.parse_intermixed_args(words, namespace)  # options may stand between the files
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(None)

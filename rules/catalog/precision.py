@@ -56,7 +56,7 @@ def precision_flag_cancels_fp8(run: Run, training: Training, asked: Asked, outco
     if loser is None:
         return
     yield Found(
-        f"{flag.value}: true cancels FP8" if flag.origin.default is None else "bf16 is on by default and cancels FP8",
+        _cancelled(flag),
         _place(flag, training),
         f'{outcome.stack.name("transformers")} passes mixed_precision="{flag.value}" to Accelerator',
         (_overridden(loser),),
@@ -64,6 +64,12 @@ def precision_flag_cancels_fp8(run: Run, training: Training, asked: Asked, outco
         NEEDED_BY_DEEPSPEED if outcome.distributed_type == "DEEPSPEED" else _remedy(flag),
         None if outcome.distributed_type == "DEEPSPEED" else _without(flag, training),
     )
+
+
+def _cancelled(flag: Setting) -> str:
+    if flag.origin.default is not None:
+        return "bf16 is on by default and cancels FP8"
+    return f"{flag.origin.flag or f'{flag.value}: true'} cancels FP8"
 
 
 def _overridden(loser: Setting) -> Related:
@@ -83,11 +89,15 @@ NEEDED_BY_DEEPSPEED = (
 def _remedy(flag: Setting) -> str:
     if flag.origin.default is not None:
         return "set bf16: false; FP8 keeps BF16 for the rest by itself"
+    if flag.origin.flag is not None:
+        return f"leave {flag.origin.flag} out of the command; FP8 keeps BF16 for the rest by itself"
     return f"write {flag.value}: false; FP8 keeps BF16 for the rest by itself"
 
 
-def _without(flag: Setting, training: Training) -> Fix:
-    """No flag: where the trainer's default sets it, it has to be switched off."""
+def _without(flag: Setting, training: Training) -> Fix | None:
+    """No flag: where the trainer's default sets it, it has to be switched off; None where the command sets it."""
+    if flag.origin.flag is not None:
+        return None
     if flag.origin.default is None:
         return unsafe(replace(flag, False))
     written = training.get("bf16")

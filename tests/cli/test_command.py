@@ -45,6 +45,11 @@ def test_both_files_are_shown(example: list[str]) -> None:
     assert "mixed_precision: fp8" in text
 
 
+def test_options_may_stand_between_the_files(example: list[str]) -> None:
+    train, accelerate, *facts = example
+    assert run(train, *facts, accelerate).stdout == run(*example).stdout
+
+
 def test_verbose_names_undecided_rules(example: list[str]) -> None:
     assert "\nundecided for want of evidence: fp8check --probe" in run(*example, "-v").stdout
     assert "\nundecided for want of" not in run(*example).stdout
