@@ -27,6 +27,7 @@ _ON_GPUS = ("MULTI_GPU", "FSDP", "DEEPSPEED", "MEGATRON_LM")
     ERROR,
     'accelerate 0.34.0..1.15.0 state.py "device_module.set_device(self.device)": a GPU of its number each',
     "https://github.com/lich99/ChatGLM-finetune-LoRA/issues/16",
+    ends=True,
 )
 def more_processes_than_gpus(run: Run, launch: Launch, gpus: Sequence[Gpu], outcome: Outcome) -> Iterator[Found]:
     """More processes on a machine than it has GPUs.

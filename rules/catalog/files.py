@@ -90,6 +90,7 @@ def duplicate_key(documents: Sequence[Document]) -> Iterator[Found]:
     "second-document",
     ERROR,
     "ran pyyaml 6.0.4, omegaconf 2.4.0, accelerate 1.15.0 [executed second-document]: expected a single document",
+    ends=True,
 )
 def second_document(documents: Sequence[Document]) -> Iterator[Found]:
     """A second YAML document in the file: a line of `---` in the middle.

@@ -410,6 +410,7 @@ _ROWWISE_FAILED = {
     ERROR,
     'axolotl 0.19.0 cli/config.py "return compute_capability >= (9, 0)": Ada is refused',
     'axolotl 0.19.0 utils/schemas/config.py "fp8 requested, but fp8 is not supported on this GPU"',
+    ends=True,
 )
 def axolotl_refuses_gpu(training: Training, facts: Facts) -> Iterator[Found]:
     """Axolotl's `fp8: true` on a GPU below compute capability 9.0, Ada among them.

@@ -130,6 +130,7 @@ def _misfits(facts: Facts, transformer_engine: Mapping[str, object]) -> list[Mis
     ERROR,
     'transformer_engine 2.8.0..2.20.2 common/__init__.py "package version mismatch": an assertion at import',
     "https://github.com/NVIDIA/TransformerEngine/issues/2040",
+    ends=True,
 )
 def transformer_engine_does_not_fit(
     asked: Asked, outcome: Outcome, facts: Facts, transformer_engine: Mapping[str, object]
@@ -521,6 +522,7 @@ def package_installed_twice(asked: Asked, packages: Mapping[str, str | None], fa
     'llamafactory 0.9.5 extras/misc.py "peft>=0.18.0,<=0.20.0" "trl>=0.18.0,<=0.24.0"',
     'llamafactory 0.9.4 extras/misc.py "transformers>=4.51.0,<=4.57.1" "accelerate>=1.3.0,<=1.11.0"',
     'llamafactory 0.9.4 extras/misc.py "peft>=0.14.0,<=0.17.1" "trl>=0.18.0,<=0.24.0"',
+    ends=True,
 )
 def llamafactory_refuses_version(training: Training, asked: Asked, facts: Facts) -> Iterator[Found]:
     """A package is outside the range that LLaMA-Factory checks when it starts.

@@ -385,6 +385,7 @@ def te_with_fsdp_checkpointing(accelerate: AccelerateConfig, outcome: Outcome) -
     ERROR,
     "https://github.com/huggingface/accelerate/issues/3827",
     'accelerate 1.10.0..1.15.0 parallelism_config.py "PARALLELISM_CONFIG_TP_SIZE"',
+    ends=True,
 )
 def te_under_tensor_parallelism(run: Run, outcome: Outcome) -> Iterator[Found]:
     """Transformer Engine under tensor parallelism.

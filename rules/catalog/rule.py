@@ -75,6 +75,7 @@ class Rule(Record):
     Attributes:
         needs: names of its parameters, which are its inputs.
         evidence: where it is known from: package, file and symbol with releases, a thread, or an executed case.
+        ends: what it finds ends the run, which the prediction of the outcome does not say.
     """
 
     id: str
@@ -83,6 +84,7 @@ class Rule(Record):
     check: Callable[..., Iterator[Found]]
     needs: tuple[str, ...]
     evidence: tuple[str, ...]
+    ends: bool = False
 
     @property
     def is_late(self) -> bool:
@@ -96,14 +98,14 @@ class Rule(Record):
 
 
 def rule(
-    id_: str, name: str, severity: str, *evidence: str
+    id_: str, name: str, severity: str, *evidence: str, ends: bool = False
 ) -> Callable[[Callable[..., Iterator[Found]]], Callable[..., Iterator[Found]]]:
     """Make a rule of a function: its number, its name for people, its severity, and where it is known from."""
 
     def register(check: Callable[..., Iterator[Found]]) -> Callable[..., Iterator[Found]]:
         code = check.__code__
         needs = code.co_varnames[: code.co_argcount]
-        check.rule = Rule(id_, name, severity, check, needs, evidence)  # type: ignore[attr-defined]
+        check.rule = Rule(id_, name, severity, check, needs, evidence, ends)  # type: ignore[attr-defined]
         return check
 
     return register

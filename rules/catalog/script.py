@@ -98,6 +98,7 @@ def two_models_prepared(script: ScriptSource, outcome: Outcome) -> Iterator[Foun
     'accelerate 0.34.0..1.15.0 accelerator.py "kwargs_handlers" !"kwarg_handlers": the name of the argument',
     "ran accelerate 1.15.0 [executed wrong-keyword]: TypeError, unexpected keyword argument 'kwarg_handlers'",
     "ran accelerate 1.15.0 [executed wrong-keyword-of-recipe]: TypeError, 'optimization_level'",
+    ends=True,
 )
 def wrong_keyword(script: ScriptSource) -> Iterator[Found]:
     """A keyword of Accelerate's documentation that its classes do not have.

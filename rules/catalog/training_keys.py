@@ -211,6 +211,7 @@ def gather_needs_fsdp2(training: Training) -> Iterator[Found]:
     "axolotl-recipe-refused",
     ERROR,
     'axolotl 0.19.0 utils/schemas/fp8.py "extra=" "forbid" "rowwise_with_gw_hp": one key, three values',
+    ends=True,
 )
 def axolotl_recipe_refused(training: Training) -> Iterator[Found]:
     """A key or a value under axolotl's `fp8_config` that it does not have.

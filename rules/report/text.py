@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fp8check.rules.catalog import RULES
 from fp8check.rules.outcome.speed import in_words, predict_speed
 from fp8check.rules.report.frames import frame, visible
 from fp8check.rules.report.verdict import counts, new_findings
@@ -81,14 +82,17 @@ def summary(report: Report) -> dict[str, str]:
         words.append(recipe)
     where = asked.fp8[0].origin.describe() if asked.fp8 else ""
     lines = {"asked": _line(" · ".join(words), where), "happens": happens(outcome)}
+    ending = {one.id for one in RULES if one.ends} & {one.rule for one in report.findings}
+    if ending and outcome.error is None:
+        lines["happens"] = f"does not run ({', '.join(sorted(ending))}); once that is mended: {lines['happens']}"
     earlier = report.earlier
     if earlier is not None:
         lines["assumed"] = f"with {_assumed(outcome)} assumed"
-        if happens(earlier) != lines["happens"]:
+        if happens(earlier) != happens(outcome):
             lines["or"] = happens(earlier)
             lines["assumed_or"] = f"with {_assumed(earlier)}"
     speed = predict_speed(report.context.run, outcome)
-    if speed is not None and outcome.trains_in_fp8:
+    if speed is not None and outcome.trains_in_fp8 and not ending:
         comes_to = in_words(speed, measured=report.context.evidence is not None)
         later = f"; it pays from {speed.pays_from:,} tokens" if (speed.pays_from or 0) > speed.tokens else ""
         lines["speed"] = f"{speed.why}: {speed.predicted:.1f}x ({comes_to}){later}"

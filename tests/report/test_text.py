@@ -45,6 +45,16 @@ def test_a_clean_bf16_run_says_little() -> None:
     assert report.verdict == "pass"
 
 
+def test_a_run_that_a_finding_ends_is_not_said_to_train() -> None:
+    report = report_of(
+        {**CASE, "gpus": 1, "accelerate": CASE["accelerate"].replace("'NO'", "MULTI_GPU\nnum_processes: 2")}
+    )
+    assert "FP309" in [one.rule for one in report.findings]
+    shown = text.render(report, Style(on=False))
+    assert "\nhappens   does not run (FP309); once that is mended: " in shown
+    assert "\nspeed " not in shown
+
+
 def test_undecided_is_named_with_its_command() -> None:
     report = report_of({**CASE, "gpu": "unknown"})
     shown = text.render(report, Style(on=False))
