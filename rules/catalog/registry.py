@@ -42,6 +42,7 @@ _FUNCTIONS = (
     precision.asked_fp8_but_not_fp8,
     variables.precision_in_capitals,
     variables.backend_variable_spelling,
+    variables.backward_override,
     precision.release_converts_nothing,
     precision.handler_without_precision,
     precision.two_precision_flags,

@@ -242,3 +242,30 @@ def backend_variable_spelling(variables: Mapping[str, str], outcome: Outcome) ->
         notes=("upper and lower case count; the names are TE, AO, MSAMP and NO",),
         help=f"export {variable}={meant}" if meant else f"unset {variable}",
     )
+
+
+@rule(
+    "FP119",
+    "backward-override",
+    ERROR,
+    'transformer_engine 2.15.0..2.20.2 common/recipe/__init__.py "Delayed scaling only supports"',
+    'transformer_engine 2.15.0..2.20.2 common/recipe/__init__.py "NVTE_BACKWARD_OVERRIDE must be unset or one of"',
+)
+def backward_override(variables: Mapping[str, str], outcome: Outcome) -> Iterator[Found]:
+    """NVTE_BACKWARD_OVERRIDE is set, and delayed scaling does not go with it.
+
+    Why it hurts: Accelerate makes a recipe of delayed scaling, and from Transformer Engine 2.15 on that raises
+    AssertionError where the variable is set, whatever it says.
+
+    Example: `export NVTE_BACKWARD_OVERRIDE=high_precision`, left over from a run with MXFP8.
+
+    Write instead: `unset NVTE_BACKWARD_OVERRIDE`.
+    """
+    error = outcome.error
+    if error is None or not any(one.origin.variable == "NVTE_BACKWARD_OVERRIDE" for one in error.because):
+        return
+    yield Found(
+        f"NVTE_BACKWARD_OVERRIDE={variables['NVTE_BACKWARD_OVERRIDE']} ends the run",
+        label=f"prepare() raises {error.type}: {error.message}",
+        help="unset NVTE_BACKWARD_OVERRIDE",
+    )

@@ -129,7 +129,23 @@ def _wrap(run: Run, stack: Stack, state: Accelerator, handed: Handed, handler: R
     if mxfp8 and not can:
         text = f"MXFP8 block scaling is not available: {message}"
         raise Stop("prepare", "ValueError", text, (asked,))
-    return recipe.te_recipe(handler, stack, mxfp8)
+    made = recipe.te_recipe(handler, stack, mxfp8)
+    _check_override(run, stack, made)
+    return made
+
+
+def _check_override(run: Run, stack: Stack, made: Recipe) -> None:
+    """The variable that takes the backward pass out of FP8: delayed scaling refuses whatever it says."""
+    value = (run.facts.variables or {}).get("NVTE_BACKWARD_OVERRIDE")
+    if value is None or not stack.does("transformer_engine", "reads NVTE_BACKWARD_OVERRIDE"):
+        return
+    allowed = value in ("high_precision", "dequantized")
+    if allowed and made["class"].value != "DelayedScaling":
+        return
+    text = "Delayed scaling only supports backward_override=None."
+    if not allowed:
+        text = "NVTE_BACKWARD_OVERRIDE must be unset or one of: 'high_precision', 'dequantized'."
+    raise Stop("prepare", "AssertionError", text, (Setting(value, Origin(variable="NVTE_BACKWARD_OVERRIDE")),))
 
 
 def _mxfp8(run: Run, stack: Stack, state: Accelerator, handed: Handed) -> tuple[bool, str]:

@@ -95,6 +95,7 @@ TRANSFORMER_ENGINE: Mapping[str, Bound] = {
     "mxfp8 below sm120 only": Bound((2, 6), _STILL, "pytorch/fp8.py check_mxfp8_support"),
     "checks raise RuntimeError": Bound((2, 14), _STILL, "pytorch/quantization.py check_recipe_support"),
     "metapackage has no dependencies": Bound((2, 9), _STILL, "METADATA of the metapackage wheel"),
+    "reads NVTE_BACKWARD_OVERRIDE": Bound((2, 15), _STILL, "common/recipe/__init__.py DelayedScaling.__post_init__"),
     "refuses compiled delayed scaling": Bound((2, 15), _STILL, "pytorch/quantization.py check_recipe_support"),
     "checks the leading dimension": Bound((2, 9), _STILL, "common/gemm/cublaslt_gemm.cu CanonicalizeGemmInput"),
 }

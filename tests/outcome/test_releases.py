@@ -392,6 +392,12 @@ ROWS = [
         {**LLAMAFACTORY, "stack": {**BASE, "accelerate": "1.10.1", "transformers": "4.57.1"}},
         {"0.9.4": "bf16 NO none", "0.9.5": "fp8 TE all HYBRID 16 max"},
     ),
+    engine(
+        "reads NVTE_BACKWARD_OVERRIDE",
+        {**PYTHON, "variables": {**SHELL, "NVTE_BACKWARD_OVERRIDE": "dequantized"}},
+        v2_14_0=f"fp8 TE all {DEFAULT}",
+        v2_15_0="AssertionError (prepare)",
+    ),
     engine("has check_mxfp8_support", PYTHON, v1_13_0="ImportError (prepare)", v2_1_0=f"fp8 TE all {DEFAULT}"),
     engine(
         "imports fp8 module",
