@@ -265,3 +265,10 @@ def test_a_value_that_is_no_text_number_flag_or_null_is_not_written(value: objec
     one = document("a: 1\n")
     with pytest.raises(Unfixable, match="cannot be written"):
         after(one, insert(Section(one.root), "b", [value] if inner else value))
+
+
+def test_what_would_change_something_else_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = document("a: 1\n")
+    monkeypatch.setattr("fp8check.rules.fixing.apply.expected", lambda *_: {"a": "other"})
+    with pytest.raises(Unfixable, match="would change something else"):
+        after(one, replace(entry(one, "a"), 2))
