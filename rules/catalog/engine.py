@@ -29,6 +29,7 @@ class Finding(Record):
     notes: tuple[str, ...]
     help: str
     fix: Fix | None = None
+    ends: bool = False
 
 
 class Open(Record):
@@ -95,6 +96,7 @@ def _finding(one: Rule, found: Found) -> Finding:
         found.notes,
         found.help,
         found.fix,
+        one.ends,
     )
 
 

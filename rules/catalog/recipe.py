@@ -5,6 +5,8 @@ from __future__ import annotations
 from fp8check.rules.catalog.decided import settled
 from fp8check.rules.catalog.fixes import delete, insert, replace, unsafe
 from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
+from fp8check.rules.outcome import Undecided
+from fp8check.rules.outcome.step import frozen_by_torchao
 from fp8check.rules.outcome.trainer import llamafactory_fp8
 from fp8check.rules.settings.readers import backend_meant
 from fp8check.rules.settings.values import Section
@@ -160,7 +162,10 @@ def torchao_trains_nothing(asked: Asked, outcome: Outcome) -> Iterator[Found]:
     """
     if asked.fp8:
         settled(outcome)
-    if outcome.frozen is None or outcome.error is not None or outcome.prepared.coverage.converted == 0:
+    if outcome.error is not None or outcome.prepared.coverage.converted == 0:
+        return
+    if outcome.frozen is None:
+        _require_order(outcome)
         return
     written = outcome.frozen if outcome.frozen.origin.span is not None else None
     place = written or asked.backend or (asked.fp8[0] if asked.fp8 else None)
@@ -182,6 +187,17 @@ def torchao_trains_nothing(asked: Asked, outcome: Outcome) -> Iterator[Found]:
         ),
         fix=_gather_off(written, outcome.run),
     )
+
+
+def _require_order(outcome: Outcome) -> None:
+    """Where the model goes alone into prepare(), an optimizer that is made of it afterwards trains, an older one not.
+
+    Raises:
+        Undecided: that is the question.
+    """
+    state = outcome.accelerator
+    if state is not None and frozen_by_torchao(state, outcome.prepared) is not None:
+        raise Undecided("whether the script makes its optimizer before prepare(model) or after it", "evidence")
 
 
 def _gather_off(written: Setting | None, run: Run) -> Fix | None:

@@ -250,22 +250,30 @@ def backend_variable_spelling(variables: Mapping[str, str], outcome: Outcome) ->
     ERROR,
     'transformer_engine 2.15.0..2.20.2 common/recipe/__init__.py "Delayed scaling only supports"',
     'transformer_engine 2.15.0..2.20.2 common/recipe/__init__.py "NVTE_BACKWARD_OVERRIDE must be unset or one of"',
+    'transformer_engine 2.15.0..2.20.2 common/recipe/__init__.py "keeps original high-precision operands for backward"',
 )
 def backward_override(variables: Mapping[str, str], outcome: Outcome) -> Iterator[Found]:
-    """NVTE_BACKWARD_OVERRIDE is set, and delayed scaling does not go with it.
+    """NVTE_BACKWARD_OVERRIDE is set: delayed scaling ends with it, MXFP8 runs its backward pass without FP8.
 
-    Why it hurts: Accelerate makes a recipe of delayed scaling, and from Transformer Engine 2.15 on that raises
-    AssertionError where the variable is set, whatever it says.
+    Why it hurts: from Transformer Engine 2.15 on the recipe reads it. The delayed scaling that Accelerate makes raises
+    AssertionError, whatever it says. With MXFP8 nothing is logged, and dgrad and wgrad run in high precision.
 
-    Example: `export NVTE_BACKWARD_OVERRIDE=high_precision`, left over from a run with MXFP8.
+    Example: `export NVTE_BACKWARD_OVERRIDE=high_precision`, left over from another run.
 
     Write instead: `unset NVTE_BACKWARD_OVERRIDE`.
     """
-    error = outcome.error
-    if error is None or not any(one.origin.variable == "NVTE_BACKWARD_OVERRIDE" for one in error.because):
+    value, error = variables.get("NVTE_BACKWARD_OVERRIDE"), outcome.error
+    if error is not None and any(one.origin.variable == "NVTE_BACKWARD_OVERRIDE" for one in error.because):
+        message, label = "ends the run", f"prepare() raises {error.type}: {error.message}"
+    elif value is not None and _overrides(outcome):
+        message, label = "takes the backward pass out of FP8", "dgrad and wgrad run in high precision"
+    else:
         return
-    yield Found(
-        f"NVTE_BACKWARD_OVERRIDE={variables['NVTE_BACKWARD_OVERRIDE']} ends the run",
-        label=f"prepare() raises {error.type}: {error.message}",
-        help="unset NVTE_BACKWARD_OVERRIDE",
-    )
+    yield Found(f"NVTE_BACKWARD_OVERRIDE={value} {message}", label=label, help="unset NVTE_BACKWARD_OVERRIDE")
+
+
+def _overrides(outcome: Outcome) -> bool:
+    """Whether Transformer Engine made a recipe that does as the variable says."""
+    made = (outcome.prepared.recipe or {}).get("class")
+    reads_it = outcome.stack.does("transformer_engine", "reads NVTE_BACKWARD_OVERRIDE")
+    return reads_it and outcome.error is None and made is not None and made.value == "MXFP8BlockScaling"

@@ -156,5 +156,6 @@ def _stages(run: Run, outcome: Outcome) -> None:
     prepare.prepare(run, stack, state, outcome.handed, outcome.prepared)
     outcome.checkpointing = step.checkpointing(run, stack)
     outcome.reentrant = step.checkpointing_reentrant(run, stack)
-    outcome.frozen = step.frozen_by_torchao(state, outcome.handed, outcome.prepared)
+    if outcome.handed.prepares == "together":  # else it may make its optimizer of the new weights
+        outcome.frozen = step.frozen_by_torchao(state, outcome.prepared)
     step.step(run, stack, state, outcome.prepared)

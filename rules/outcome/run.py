@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.settings.accelerate import AccelerateConfig
-from fp8check.rules.settings.script import ARGUMENTS, Unevaluated
+from fp8check.rules.settings.script import ARGUMENTS, PARSERS, Unevaluated
 from fp8check.rules.settings.training import Training
 
 TYPE_CHECKING = False
@@ -67,7 +67,7 @@ class Script:
         if maker is None:
             if source.named("Accelerator"):
                 script.unknown = f"{source.path} makes more than one Accelerator"
-            elif source.named(*ARGUMENTS):
+            elif source.named(*ARGUMENTS, *PARSERS):
                 script.unknown = _own_arguments(source)
             return script
         precision = maker.keywords.get("mixed_precision")
@@ -91,11 +91,12 @@ class Script:
 
 def _own_arguments(source: ScriptSource) -> str:
     """That a script makes the arguments of a Trainer itself, with what it says of precision there."""
-    call = source.named(*ARGUMENTS)[0]
+    call = source.named(*ARGUMENTS, *PARSERS)[0]
     written = {name: call.keywords[name].value for name in ("bf16", "fp16") if name in call.keywords}
     flags = [f"{name}={value.text if isinstance(value, Unevaluated) else value}" for name, value in written.items()]
     said = f", with {' and '.join(flags)}" if flags else ""
-    return f"{source.path} makes its own {call.name}{said}: its bf16 and fp16 decide, not the Accelerate file"
+    how = "makes its own" if call.name in ARGUMENTS else "reads its arguments by"
+    return f"{source.path} {how} {call.name}{said}: its bf16 and fp16 decide, not the Accelerate file"
 
 
 def _literals(handler: Call) -> dict[str, object]:

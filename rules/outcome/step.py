@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from fp8check.rules.outcome.prepare import Prepared
     from fp8check.rules.outcome.run import Run
     from fp8check.rules.outcome.stack import Stack
-    from fp8check.rules.outcome.trainer import Handed
 
 
 def step(run: Run, stack: Stack, state: Accelerator, prepared: Prepared) -> None:
@@ -125,15 +124,14 @@ def checkpointing_reentrant(run: Run, stack: Stack) -> bool | None:
     return not stack.does("transformers", "checkpointing is not reentrant")
 
 
-def frozen_by_torchao(state: Accelerator, handed: Handed, prepared: Prepared) -> Setting | None:
+def frozen_by_torchao(state: Accelerator, prepared: Prepared) -> Setting | None:
     """The option that makes every converted weight miss its updates; None where they train.
 
     With enable_fsdp_float8_all_gather, torchao puts a new Parameter in the place of each converted weight. Only
     FSDP2 tells the optimizer, which otherwise goes on updating the old ones (measured on an H200: 13 of 13 converted
-    weights unchanged after the step, with accelerate 1.15.0 and torchao 0.17.0). A script that prepares its model alone
-    may make the optimizer afterwards, of the new ones.
+    weights unchanged after the step, with accelerate 1.15.0 and torchao 0.17.0).
     """
-    if handed.prepares != "together" or state.backend.value != "AO" or prepared.recipe is None or state.is_fsdp2:
+    if state.backend.value != "AO" or prepared.recipe is None or state.is_fsdp2:
         return None
     gather = prepared.recipe.get("enable_fsdp_float8_all_gather")
     return gather if gather is not None and gather.value else None

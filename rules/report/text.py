@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fp8check.rules.catalog import RULES
 from fp8check.rules.outcome.speed import in_words, predict_speed
 from fp8check.rules.report.frames import frame, visible
 from fp8check.rules.report.verdict import counts, new_findings
@@ -82,7 +81,7 @@ def summary(report: Report) -> dict[str, str]:
         words.append(recipe)
     where = asked.fp8[0].origin.describe() if asked.fp8 else ""
     lines = {"asked": _line(" · ".join(words), where), "happens": happens(outcome)}
-    ending = {one.id for one in RULES if one.ends} & {one.rule for one in report.findings}
+    ending = {one.rule for one in report.findings if one.ends}
     if ending and outcome.error is None:
         lines["happens"] = f"does not run ({', '.join(sorted(ending))}); once that is mended: {lines['happens']}"
     earlier = report.earlier

@@ -11,7 +11,14 @@ if TYPE_CHECKING:
 
 HANDLERS = ("TERecipeKwargs", "AORecipeKwargs", "FP8RecipeKwargs", "MSAMPRecipeKwargs")
 # Calls after which a variable of Accelerate comes too late: they read the environment.
-ARGUMENTS = ("TrainingArguments", "SFTConfig")  # of a Trainer: their bf16 and fp16 decide, not the Accelerate file
+# The arguments of a Trainer, and what makes them of the command line: their bf16 and fp16 decide, not the Accelerate
+# file. Those of TRL are the classes of 1.16.0 below its _BaseConfig, and older ones.
+ARGUMENTS = (
+    *("TrainingArguments", "Seq2SeqTrainingArguments", "SFTConfig", "DPOConfig", "GRPOConfig", "KTOConfig"),
+    *("ORPOConfig", "CPOConfig", "RewardConfig", "RLOOConfig", "PPOConfig", "OnlineDPOConfig", "DistillationConfig"),
+    *("GKDConfig", "GOLDConfig", "BCOConfig", "PRMConfig", "XPOConfig", "NashMDConfig"),
+)
+PARSERS = ("HfArgumentParser", "TrlParser")
 READERS = ("Accelerator", *ARGUMENTS)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import warnings
 
-from fp8check.rules.settings.script import HANDLERS, READERS, Assigned, Call, ScriptSource, Unevaluated
+from fp8check.rules.settings.script import HANDLERS, PARSERS, READERS, Assigned, Call, ScriptSource, Unevaluated
 from fp8check.rules.settings.values import Origin, Setting
 
 TYPE_CHECKING = False
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fp8check.rules.reading.source import Source
 
 _ENVIRONMENT = ("os.environ", "environ")
-_WATCHED = frozenset((*READERS, *HANDLERS, "prepare", "train", "from_pretrained"))
+_WATCHED = frozenset((*READERS, *PARSERS, *HANDLERS, "prepare", "train", "from_pretrained"))
 
 
 def parse(source: Source) -> ScriptSource | None:

@@ -76,6 +76,11 @@ DECIDE = "its bf16 and fp16 decide, not the Accelerate file"
             f"train.py makes its own SFTConfig, with bf16=False and fp16=half: {DECIDE}",
         ),
         (
+            "parser = HfArgumentParser((ModelArguments, TrainingArguments))",
+            f"train.py reads its arguments by HfArgumentParser: {DECIDE}",
+        ),
+        ("DPOConfig('out', bf16=True)", f"train.py makes its own DPOConfig, with bf16=True: {DECIDE}"),
+        (
             "SFTConfig('out')",
             "train.py makes its own SFTConfig: its bf16 and fp16 decide, not the Accelerate file",
         ),
