@@ -167,9 +167,11 @@ def torchao_trains_nothing(asked: Asked, outcome: Outcome) -> Iterator[Found]:
     if outcome.frozen is None:
         _require_order(outcome)
         return
-    written = outcome.frozen if outcome.frozen.origin.span is not None else None
+    training = outcome.run.training
+    own = training.get("fp8_enable_fsdp_float8_all_gather") if training.trainer == "axolotl" else None
+    written = outcome.frozen if outcome.frozen.origin.span is not None else own
     place = written or asked.backend or (asked.fp8[0] if asked.fp8 else None)
-    lora = outcome.run.training.uses_lora
+    lora = training.uses_lora
     yield Found(
         "the weights that torchao converts will not be trained",
         place,
@@ -182,7 +184,7 @@ def torchao_trains_nothing(asked: Asked, outcome: Outcome) -> Iterator[Found]:
         ),
         help=(
             "write fp8_enable_fsdp_float8_all_gather: false"
-            if outcome.run.training.trainer == "axolotl"
+            if own is not None
             else "write enable_fsdp_float8_all_gather: false under fp8_config of the Accelerate file"
         ),
         fix=_gather_off(written, outcome.run),
