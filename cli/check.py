@@ -8,12 +8,14 @@ from fp8check.cli.config import load
 from fp8check.cli.exit_codes import ExitCode
 from fp8check.cli.options import UsageError, format_names, names, parser
 from fp8check.rules import facts as machine
-from fp8check.rules.assemble import WrongFiles, assemble, parse_launch, sort
 from fp8check.rules.catalog import RULES
+from fp8check.rules.checking.judging import compared, examine_all
+from fp8check.rules.checking.runs import WrongFiles, assemble, parse_launch, sort
 from fp8check.rules.outcome import predict
-from fp8check.rules.reading import Unreadable, read
-from fp8check.rules.report import compared, counts, examine_all
-from fp8check.rules.report.style import Style, wants_colour
+from fp8check.rules.reading import Unreadable
+from fp8check.rules.report.report import counts
+from fp8check.rules.report.style import Style, wants_color
+from fp8check.rules.trainers.detect import read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,13 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from fp8check.cli.config import Config
-    from fp8check.rules.assemble import Assembled
-    from fp8check.rules.catalog import Crash, Rule
-    from fp8check.rules.evidence import Evidence
+    from fp8check.rules.checking.runs import Assembled
+    from fp8check.rules.engine.definition import Rule
+    from fp8check.rules.engine.running import Crash
     from fp8check.rules.facts import Facts
     from fp8check.rules.reading import Document
-    from fp8check.rules.report import Report
     from fp8check.rules.report.formats import Format
+    from fp8check.rules.report.report import Report
+    from fp8check.rules.seen import Seen
 
 PROBLEMS = (UsageError, WrongFiles, Unreadable, machine.BadFacts)
 INTERNAL_ERROR = "FP999"
@@ -82,7 +85,7 @@ def outcome(words: list[str]) -> int:
         return int(leave.code or 0)
     except PROBLEMS as problem:
         return usage(problem)
-    style = Style(wants_colour(sys.stdout, options.color))
+    style = Style(wants_color(sys.stdout, options.color))
     for one in assembled:
         predicted = predict(one.run)
         if formats[0][0] == "json":
@@ -96,7 +99,7 @@ def outcome(words: list[str]) -> int:
     return ExitCode.OK
 
 
-def _probed(assembled: list[Assembled], options: argparse.Namespace) -> list[Evidence | None]:
+def _probed(assembled: list[Assembled], options: argparse.Namespace) -> list[Seen | None]:
     """What the probe saw of each run; None without --probe."""
     if options.probe is None:
         return [None] * len(assembled)
@@ -165,7 +168,7 @@ def with_plugins(wanted: Sequence[str]) -> tuple[tuple[Rule, ...], tuple[Crash, 
     crashes: tuple[Crash, ...] = ()
     if not wanted:
         return rules, crashes
-    from fp8check.rules.catalog import plugins
+    from fp8check.rules.engine import plugins
 
     known = plugins.installed()
     for name in dict.fromkeys(wanted):
@@ -181,7 +184,7 @@ def _baseline(options: argparse.Namespace, config: Config) -> Sequence[Mapping[s
     path = options.baseline or config.baseline
     if path is None or options.write_baseline is not None:
         return None
-    from fp8check.rules.triage.baseline import BadBaseline, load_baseline
+    from fp8check.rules.suppression.baseline import BadBaseline, load_baseline
 
     try:
         return load_baseline(path)
@@ -191,7 +194,7 @@ def _baseline(options: argparse.Namespace, config: Config) -> Sequence[Mapping[s
 
 def _write_baseline(path: str, reports: Sequence[Report]) -> int:
     from fp8check.rules.report.fingerprint import fingerprints
-    from fp8check.rules.triage.baseline import save_baseline
+    from fp8check.rules.suppression.baseline import save_baseline
 
     if any(report.crashes for report in reports):
         print_crashes(crash for report in reports for crash in report.crashes)
@@ -321,7 +324,7 @@ def _rendered(name: str, reports: list[Report], options: argparse.Namespace, *, 
     from fp8check.rules.report import text
 
     choice = "never" if to_file and options.color == "auto" else options.color
-    style = Style(wants_colour(sys.stdout, choice))
+    style = Style(wants_color(sys.stdout, choice))
     quiet = options.quiet or options.hook
     return "\n".join(text.render(report, style, quiet=quiet, verbose=options.verbose) for report in reports)
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Collection, Mapping
 
-    from fp8check.rules.triage.suppressions import Suppression
+    from fp8check.rules.suppression.suppressions import Suppression
 
 OWN_FILE = "fp8check.toml"
 SHARED_FILE = "pyproject.toml"
@@ -146,7 +146,7 @@ def _run(table: Mapping[str, object], path: str, base: str) -> Mapping[str, obje
 
 
 def _suppression(table: Mapping[str, object], path: str) -> Suppression:
-    from fp8check.rules.triage.suppressions import suppression
+    from fp8check.rules.suppression.suppressions import suppression
 
     _check_keys(table, SUPPRESS_KEYS, path, "suppress.")
     until = table.get("until")

@@ -7,7 +7,7 @@ import sys
 from fp8check.cli.check import PROBLEMS, runs, usage
 from fp8check.cli.exit_codes import ExitCode
 from fp8check.cli.options import UsageError, parser
-from fp8check.rules.report import examine
+from fp8check.rules.checking.judging import examine
 from fp8check.rules.report.line import explain_line
 
 TYPE_CHECKING = False

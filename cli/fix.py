@@ -1,4 +1,4 @@
-"""`fp8check fix FILE...`: mend what can be mended, and say what cannot."""
+"""`fp8check fix FILE...`: fix what can be fixed, and say what cannot."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from fp8check.cli.check import PROBLEMS, assembled, chosen, documents_of, facts_
 from fp8check.cli.config import load
 from fp8check.cli.exit_codes import ExitCode
 from fp8check.cli.options import UsageError, parser
-from fp8check.rules.report import counts, examine_all
+from fp8check.rules.checking.judging import examine_all
 from fp8check.rules.report.frames import visible
+from fp8check.rules.report.report import counts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fp8check.rules.fixing import Fixed
     from fp8check.rules.reading import Document
-    from fp8check.rules.report import Report
+    from fp8check.rules.repair import Fixed
+    from fp8check.rules.report.report import Report
 
 STDIN = "-"
 
@@ -46,9 +47,9 @@ def fix(words: list[str]) -> int:
         runs = ((one.run, one.documents) for one in assembled(list(current), options, facts))
         return examine_all(runs, rules, configured=config.suppressions, crashes=crashes)
 
-    from fp8check.rules import fixing
+    from fp8check.rules import repair
 
-    fixed = fixing.fix_all(documents, examine, unsafe=options.unsafe)
+    fixed = repair.fix_all(documents, examine, unsafe=options.unsafe)
     try:
         _put(documents, fixed, diff=options.diff)
     except OSError as problem:
@@ -110,5 +111,5 @@ def _tell(fixed: Fixed, *, quiet: bool, dry: bool) -> None:
         ]
     for finding in (one for report in fixed.left for one in report.findings):
         if finding.severity == "error" and finding.fix is None:
-            lines.append(f"left {finding.rule} {visible(finding.message)}: this is for you to mend")
+            lines.append(f"left {finding.rule} {visible(finding.message)}: this is for you to fix")
     sys.stderr.write("".join(f"{line}\n" for line in dict.fromkeys(lines)))

@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.USAGE
     except KeyboardInterrupt:
         return 130
-    except Exception as error:  # noqa: BLE001  the last line of defence: a report to paste instead of a traceback
+    except Exception as error:  # noqa: BLE001  the last line of defense: a report to paste instead of a traceback
         return _crash(error, words)
     return code
 

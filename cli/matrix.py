@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from fp8check.cli.exit_codes import ExitCode
-from fp8check.rules.report import table
+from fp8check.rules.report import matrix as table
 
 
 def matrix(words: list[str]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from fp8check.rules.assemble import TRAINERS
+from fp8check.rules.checking.runs import TRAINERS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ Tells before the GPU hours are spent whether a training run will really train in
   fp8check explain cfg.yaml:31 accel.yaml   what becomes of one line
   fp8check matrix                      what really trains in FP8, by trainer, backend and distribution
   fp8check                             check the runs that fp8check.toml or [tool.fp8check] names
-  fp8check fix cfg.yaml accel.yaml     mend what can be mended safely; --diff shows it only
+  fp8check fix cfg.yaml accel.yaml     fix what can be fixed safely; --diff shows it only
   fp8check env                         what is known of this machine; --json for facts.json
   fp8check serve                       the HTTP service; fp8check --server URL asks one
   fp8check rules                       all rules
@@ -35,7 +35,7 @@ ABOUT = {
     "outcome": "Who decided what: every value of the run with the place that set it, in the order of the chain.",
     "probe": "One real FP8 step on this machine's GPU, the way the run would make it, and all that was seen of it.",
     "explain": "What becomes of one line: who reads it, what overrides it, which rules speak of it. Name it FILE:LINE.",
-    "fix": "Mend what can be mended without changing what the run does. Edits entries and nothing else, and checks\n"
+    "fix": "Fix what can be fixed without changing what the run does. Edits entries and nothing else, and checks\n"
     "each file before it writes it.",
 }
 

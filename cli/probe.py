@@ -6,7 +6,7 @@ import sys
 
 from fp8check.cli.exit_codes import ExitCode
 from fp8check.cli.options import UsageError, parser
-from fp8check.rules.assemble import WrongFiles
+from fp8check.rules.checking.runs import WrongFiles
 from fp8check.rules.facts import BadFacts
 from fp8check.rules.outcome import predict
 from fp8check.rules.reading import Unreadable
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator
 
-    from fp8check.rules.assemble import Assembled
-    from fp8check.rules.evidence import Evidence
-    from fp8check.rules.report import Report
+    from fp8check.rules.checking.runs import Assembled
+    from fp8check.rules.report.report import Report
+    from fp8check.rules.seen import Seen
 
 STAGES = {
     "import": "importing torch and the backend",
@@ -36,7 +36,7 @@ STAGES = {
 }
 
 
-def probe_runs(assembled: Iterable[Assembled], options: argparse.Namespace) -> Iterator[Evidence]:
+def probe_runs(assembled: Iterable[Assembled], options: argparse.Namespace) -> Iterator[Seen]:
     """Probe each run, one after the other: they share the GPU. Stages are told on a terminal."""
     from fp8check.probe import probe as probe_one
 
@@ -57,7 +57,7 @@ def probe(words: list[str]) -> int:
     """Probe the runs that the files describe, and print what was seen with what the FP8xx rules make of it."""
     from fp8check.cli.check import runs, usage
     from fp8check.rules.catalog import RULES
-    from fp8check.rules.report import examine
+    from fp8check.rules.checking.judging import examine
 
     made = parser("probe")
     made.add_argument("--json", action="store_true", help="what was seen, as JSON")
@@ -71,8 +71,8 @@ def probe(words: list[str]) -> int:
     except (UsageError, WrongFiles, Unreadable, BadFacts) as problem:
         return usage(problem)
     rules = [one for one in RULES if one.id.startswith("FP8")]
-    evidence = list(probe_runs(assembled, options))
-    reports = [examine(one.run, one.documents, rules, seen) for one, seen in zip(assembled, evidence, strict=True)]
+    seen = list(probe_runs(assembled, options))
+    reports = [examine(one.run, one.documents, rules, seen) for one, seen in zip(assembled, seen, strict=True)]
     sys.stdout.write(_json(reports) if options.json or options.format == ["json"] else _text(reports, options))
     return _exit_code(reports)
 
@@ -89,16 +89,16 @@ def _json(reports: list[Report]) -> str:
 
 def _text(reports: list[Report], options: argparse.Namespace) -> str:
     from fp8check.rules.report import text
-    from fp8check.rules.report.evidence import page
-    from fp8check.rules.report.style import Style, wants_colour
+    from fp8check.rules.report.seen import page
+    from fp8check.rules.report.style import Style, wants_color
 
-    style = Style(wants_colour(sys.stdout, options.color))
+    style = Style(wants_color(sys.stdout, options.color))
     parts: list[str] = []
     for report in reports:
         parts.append(text.render(report, style, quiet=True))
         parts.extend(f"{one.rule} undecided: {one.needs}\n" for one in report.undecided)
-        if report.context.evidence is not None:
-            parts.append(page(report.context.evidence))
+        if report.inputs.seen is not None:
+            parts.append(page(report.inputs.seen))
     return "\n".join(part for part in parts if part)
 
 

@@ -22,11 +22,11 @@ from fp8check.cli.exit_codes import ExitCode
 from fp8check.cli.options import UsageError, names
 from fp8check.rules import facts as machine
 from fp8check.rules import models
-from fp8check.rules.evidence.data import from_data
-from fp8check.rules.report.evidence import summary
 from fp8check.rules.report.formats import find
 from fp8check.rules.report.frames import visible
-from fp8check.rules.report.style import wants_colour
+from fp8check.rules.report.seen import summary
+from fp8check.rules.report.style import wants_color
+from fp8check.rules.seen.data import from_data
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from fp8check.cli.config import Config
-    from fp8check.rules.assemble import Assembled
+    from fp8check.rules.checking.runs import Assembled
     from fp8check.rules.report.formats import Format
 
 TOKEN = "FP8CHECK_TOKEN"  # noqa: S105  the name of the variable
@@ -49,7 +49,7 @@ _ORDER = (ExitCode.INTERNAL_ERROR, ExitCode.FINDINGS, ExitCode.UNDECIDED, ExitCo
 
 
 class NotAnsweredError(Exception):
-    """The service refused, failed or was not reached. `usage`: whether the caller can mend it."""
+    """The service refused, failed or was not reached. `usage`: whether the caller can fix it."""
 
     def __init__(self, message: str, *, usage: bool) -> None:
         super().__init__(message)
@@ -107,7 +107,7 @@ def _rendered(
     """The report in a format: text as the service prints it, the others from its JSON."""
     known = find(name)
     if known is None and not any(body["options"]["probe"] for body in bodies):
-        painted = [{**body, "options": {**body["options"], **_colour(body, target)}} for body in bodies]
+        painted = [{**body, "options": {**body["options"], **_color(body, target)}} for body in bodies]
         return "\n".join(service.check(body, "text")[0] for body in painted)
     sources = {file["name"]: file["text"] for body in bodies for file in body["files"]}
     reports = [report for answer in answers for report in _listed(answer)]
@@ -135,9 +135,9 @@ def _listed(answer: str) -> list[dict[str, Any]]:
     return data if isinstance(data, list) else [data]
 
 
-def _colour(body: Mapping[str, Any], target: str | None) -> dict[str, bool]:
+def _color(body: Mapping[str, Any], target: str | None) -> dict[str, bool]:
     choice = "never" if target is not None and body["options"]["color"] == "auto" else body["options"]["color"]
-    return {"color": wants_colour(sys.stdout, choice)}
+    return {"color": wants_color(sys.stdout, choice)}
 
 
 def _body(group: Sequence[Assembled], options: argparse.Namespace, config: Config) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from fp8check.rules.catalog import find
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from fp8check.rules.catalog import Crash, Rule
+    from fp8check.rules.engine.definition import Rule
+    from fp8check.rules.engine.running import Crash
 
 
 def rules(words: list[str]) -> int:

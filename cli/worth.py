@@ -61,7 +61,7 @@ def _model(name: str) -> ModelShape:
     if model is None:
         raise _Wrong("; ".join(found.reasons) or f"{name}: not known")
     if model.experts or not model.block:
-        raise _Wrong(f"{name}: a mixture of experts, or without Linear layers: its speed is not modelled")
+        raise _Wrong(f"{name}: a mixture of experts, or without Linear layers: its speed is not modeled")
     return model
 
 
@@ -70,7 +70,7 @@ def _setup(options: argparse.Namespace) -> Setup:
     if gpu is None:
         raise _Wrong(f"no GPU is called {options.gpu}; there are {', '.join(one.name for one in gpus.gpus())}")
     if options.compile and options.backend == "TE":
-        raise _Wrong("--compile is modelled for backend AO only: Transformer Engine's layers are not compiled")
+        raise _Wrong("--compile is modeled for backend AO only: Transformer Engine's layers are not compiled")
     return speed.Setup(gpu, options.backend, options.compile, options.scope)
 
 
@@ -137,7 +137,7 @@ def _text(model: ModelShape, setup: Setup, points: list[Point]) -> str:
 
 
 def _title(model: ModelShape, setup: Setup) -> str:
-    how = "measured and fitted" if setup.gpu.measured else "modelled from its datasheet, not measured"
+    how = "measured and fitted" if setup.gpu.measured else "modeled from its datasheet, not measured"
     compiled = ", compiled" if setup.compiled else ", eager"
     what = "decoder layers, forward and backward" if setup.scope == "layers" else "whole model with head and optimizer"
     return f"{model.name} on {setup.gpu.name} ({how}), {setup.backend}{compiled}; {what}"

@@ -155,7 +155,7 @@ def serve(stage: Stage, start: list[str], check: list[str]) -> None:
 
 
 def main() -> int:
-    """Build and serve in a folder that is removed afterwards."""
+    """Build and serve in a folder that is removed afterward."""
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else REPOSITORY / "docker/cpu.Dockerfile"
     root = Path(tempfile.mkdtemp(prefix="fp8check-image-"))
     root.chmod(0o755)

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from fp8check.probe import process
 from fp8check.probe.spec import NotProbed, specify
-from fp8check.rules.evidence.data import Evidence, from_data
 from fp8check.rules.facts.variables import MASK, is_secret, masked
+from fp8check.rules.seen.data import Seen, from_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from fp8check.rules.outcome import Outcome, Run
+    from fp8check.rules.outcome import Outcome
+    from fp8check.rules.trainers.run import Run
 
 # Variables that the packages read: the run's own take their place, and leftovers of this shell stay out.
 _READ = ("ACCELERATE_", "FP8_", "FSDP_", "DEEPSPEED_", "MEGATRON_LM_", "PARALLELISM_CONFIG_", "TORCHELASTIC_")
@@ -41,7 +42,7 @@ def probe(
     limits: process.Limits | None = None,
     environ: Mapping[str, str] | None = None,
     tell: Callable[[str], None] = lambda _stage: None,
-) -> Evidence:
+) -> Seen:
     """Probe one run on this machine; whatever happens, the answer is evidence and no exception.
 
     Args:
@@ -56,7 +57,7 @@ def probe(
     try:
         spec, assumed = specify(run, outcome, emulate=emulate)
     except NotProbed as reason:
-        return Evidence("not run", why=str(reason), emulated=emulate)
+        return Seen("not run", why=str(reason), emulated=emulate)
     limits = limits or _limits(spec)
     spec["budget"] = limits.as_dict()
     ended = process.run(python or sys.executable, spec, child_environment(shell, outcome, spec), limits, tell)
@@ -104,9 +105,7 @@ def _one_process() -> dict[str, str]:
     return {**one, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
 
 
-def evidence_of(
-    ended: process.Ended, *, emulated: bool, assumed: tuple[str, ...], shell: Mapping[str, str]
-) -> Evidence:
+def evidence_of(ended: process.Ended, *, emulated: bool, assumed: tuple[str, ...], shell: Mapping[str, str]) -> Seen:
     """What the child told, and how it ended, as evidence. Nothing that it did not tell is filled in."""
     data: dict[str, Any] = {}
     for event in ended.events:

@@ -11,7 +11,8 @@ from fp8check.rules.outcome.weights import kept_in
 
 if TYPE_CHECKING:
     from fp8check.rules.models import ModelShape
-    from fp8check.rules.outcome import Outcome, Run
+    from fp8check.rules.outcome import Outcome
+    from fp8check.rules.trainers.run import Run
 
 ASSUMED_ROWS, ASSUMED_COLUMNS = 1, 2048
 # Emulated float8 on a CPU: small enough for seconds, and every width with the same remainder by 16.
@@ -35,7 +36,7 @@ def specify(run: Run, outcome: Outcome, *, emulate: bool = False) -> tuple[Spec,
         NotProbed: the run ends before Accelerator, its model is not known, or it is distributed in a way that one
             process cannot show.
     """
-    if outcome.handed is None:
+    if outcome.accelerator_arguments is None:
         raise NotProbed(_not_reached(outcome))
     model = run.model
     if model is None or not model.block:
@@ -80,9 +81,9 @@ def _distribution(outcome: Outcome) -> str:
 
 def _together(run: Run, outcome: Outcome) -> bool:
     """Whether model and optimizer reach prepare() in one call; under FSDP1, Trainer makes the optimizer later."""
-    if outcome.handed is None or outcome.accelerator is None:
+    if outcome.accelerator_arguments is None or outcome.accelerator is None:
         return True
-    return prepares_together(run, outcome.stack, outcome.accelerator, outcome.handed)
+    return prepares_together(run, outcome.stack, outcome.accelerator, outcome.accelerator_arguments)
 
 
 def _backend(outcome: Outcome) -> str | None:
@@ -91,19 +92,19 @@ def _backend(outcome: Outcome) -> str | None:
 
 
 def _argument(outcome: Outcome) -> str | None:
-    handed = outcome.handed
-    setting = handed.mixed_precision if handed is not None else None
+    accelerator_arguments = outcome.accelerator_arguments
+    setting = accelerator_arguments.mixed_precision if accelerator_arguments is not None else None
     return None if setting is None else str(setting.value)
 
 
 def _handler(outcome: Outcome, emulate: bool, assumed: list[str]) -> dict[str, object] | None:
-    handed = outcome.handed
+    accelerator_arguments = outcome.accelerator_arguments
     if emulate and _backend(outcome) == "TE":
         assumed.append("Transformer Engine has no emulation: torchao's stands in for it, with its own recipe")
         return None
-    if handed is None or handed.handler is None:
+    if accelerator_arguments is None or accelerator_arguments.handler is None:
         return None
-    return {"class": handed.handler, "arguments": dict(handed.handler_arguments)}
+    return {"class": accelerator_arguments.handler, "arguments": dict(accelerator_arguments.handler_arguments)}
 
 
 def _shape(model: ModelShape, emulate: bool, outcome: Outcome) -> dict[str, object]:

@@ -17,8 +17,8 @@ from starlette.exceptions import HTTPException
 from fp8check.rules.facts import BadFacts
 from fp8check.rules.version import VERSION
 from fp8check.service import logs, problems
-from fp8check.service.core import Core
-from fp8check.service.middleware import Around
+from fp8check.service.check_service import CheckService
+from fp8check.service.middleware import RequestMiddleware
 from fp8check.service.models import CheckBody
 from fp8check.service.problems import Problem, of_status
 from fp8check.service.reportmodel import Report
@@ -48,7 +48,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     settings = settings if settings is not None else Settings()
     logs.configure(settings)
-    core = Core(settings)
+    core = CheckService(settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -74,7 +74,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.core = core
     app.state.failure = None
-    app.add_middleware(Around, settings=settings, metrics=core.metrics, open_=core.gate.is_open)
+    app.add_middleware(RequestMiddleware, settings=settings, metrics=core.metrics, open_=core.gate.is_open)
     app.add_exception_handler(HTTPException, _of_framework)
     app.add_exception_handler(RequestValidationError, _of_validation)
     for part in (check, checks, jobs, rules, health, pages):

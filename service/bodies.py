@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 
+from fp8check.service.check_request import NAMES, CheckRequest, File
 from fp8check.service.models import MOST_FILES, CheckBody, Options
 from fp8check.service.problems import Problem
-from fp8check.service.question import NAMES, File, Question
 
 if TYPE_CHECKING:
     from starlette.datastructures import FormData
@@ -24,7 +24,7 @@ _NOTHING = "neither a training file nor an Accelerate file was sent: a run has o
 _LISTS = ("select", "ignore")
 
 
-async def question_of(request: Request, body_limit: int) -> Question:
+async def question_of(request: Request, body_limit: int) -> CheckRequest:
     """What the request asks.
 
     Raises:
@@ -39,7 +39,7 @@ async def question_of(request: Request, body_limit: int) -> Question:
     raise Problem("media-type", f"the body is {kind[:80] or 'of no Content-Type'}; JSON or multipart/form-data is read")
 
 
-def from_json(body: bytes) -> Question:
+def from_json(body: bytes) -> CheckRequest:
     """The question in a JSON body.
 
     Raises:
@@ -64,7 +64,7 @@ def from_json(body: bytes) -> Question:
     return _question(tuple(files), facts, asked.options)
 
 
-async def from_form(form: FormData) -> Question:
+async def from_form(form: FormData) -> CheckRequest:
     """The question in a form, as `curl -F training=@cfg.yaml -F accelerate=@accel.yaml` sends it.
 
     Raises:
@@ -132,10 +132,10 @@ def _option(options: dict[str, Any], name: str, value: str) -> None:
         options[name] = value
 
 
-def _question(files: tuple[File, ...], facts: File | None, options: Options) -> Question:
+def _question(files: tuple[File, ...], facts: File | None, options: Options) -> CheckRequest:
     if len(files) > MOST_FILES + len(NAMES):
         raise Problem("no-run", f"more than {MOST_FILES} files were sent")
-    return Question(
+    return CheckRequest(
         files=_distinct(files),
         facts=facts,
         environment=options.environment,
@@ -146,7 +146,7 @@ def _question(files: tuple[File, ...], facts: File | None, options: Options) -> 
         ignore=tuple(name.upper() for name in options.ignore),
         fail_on=options.fail_on,
         require_evidence=options.require_evidence,
-        colour=options.color,
+        color=options.color,
         quiet=options.quiet,
         verbose=options.verbose,
         probe=options.probe,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    from fp8check.service.check_request import CheckRequest
     from fp8check.service.checking import Answer
-    from fp8check.service.question import Question
 
 _OVERHEAD = 1024  # of an entry: the objects around its bytes
 
@@ -23,7 +23,7 @@ class Entry(NamedTuple):
     digest: str
 
 
-def entry_of(question: Question, answer: Answer) -> Entry:
+def entry_of(question: CheckRequest, answer: Answer) -> Entry:
     """An answer, ready to be stored."""
     dumped = question.dumped()
     return Entry(answer, dumped, hashlib.sha256(b"%d %b%b" % (len(dumped), dumped, answer.report)).hexdigest())

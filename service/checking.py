@@ -6,23 +6,24 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from fp8check.rules import facts as machine
-from fp8check.rules.assemble import WrongFiles, assemble, parse_launch, with_script
 from fp8check.rules.catalog import RULES
-from fp8check.rules.reading import Unreadable, read
+from fp8check.rules.checking.judging import examine_all
+from fp8check.rules.checking.runs import WrongFiles, assemble, parse_launch, with_script
+from fp8check.rules.reading import Unreadable
 from fp8check.rules.report.formats import find
 from fp8check.rules.report.json_ import as_data
-from fp8check.rules.report.verdict import examine_all
+from fp8check.rules.trainers.detect import read
 from fp8check.service.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from fp8check.rules.assemble import Assembled
-    from fp8check.rules.catalog import Rule
-    from fp8check.rules.evidence import Evidence
+    from fp8check.rules.checking.runs import Assembled
+    from fp8check.rules.engine.definition import Rule
     from fp8check.rules.facts import Facts
-    from fp8check.rules.report import Report
-    from fp8check.service.question import Question
+    from fp8check.rules.report.report import Report
+    from fp8check.rules.seen import Seen
+    from fp8check.service.check_request import CheckRequest
 
 INTERNAL_ERROR = "FP999"  # a rule that failed; cannot be left out by naming others
 CODES = {"ok": 0, "findings": 1, "undecided": 3, "internal": 4}  # exit codes of the command
@@ -47,7 +48,7 @@ class Answer(NamedTuple):
     counts: Counts
 
 
-def answer(question: Question, own: Callable[[], Facts], format_: str) -> Answer:
+def answer(question: CheckRequest, own: Callable[[], Facts], format_: str) -> Answer:
     """Check what was asked, and answer in a format.
 
     Args:
@@ -63,14 +64,14 @@ def answer(question: Question, own: Callable[[], Facts], format_: str) -> Answer
     return Answer(report, _body(question, reports, data, report, format_), counted(data))
 
 
-class Asked(NamedTuple):
+class Requested(NamedTuple):
     """The runs that a question describes, and the rules that are to look at them."""
 
     runs: list[Assembled]
     rules: Sequence[Rule]
 
 
-def examined(question: Question, own: Callable[[], Facts]) -> list[Report]:
+def examined(question: CheckRequest, own: Callable[[], Facts]) -> list[Report]:
     """The reports, one a run.
 
     Raises:
@@ -79,7 +80,7 @@ def examined(question: Question, own: Callable[[], Facts]) -> list[Report]:
     return reported(assembled(question, own))
 
 
-def assembled(question: Question, own: Callable[[], Facts]) -> Asked:
+def assembled(question: CheckRequest, own: Callable[[], Facts]) -> Requested:
     """The runs that the question describes. Nothing is read but what was sent.
 
     Raises:
@@ -100,15 +101,15 @@ def assembled(question: Question, own: Callable[[], Facts]) -> Asked:
         raise _bad_facts(error) from None
     for script in [file for file in question.files if file.is_script][:1]:
         runs = [with_script(one, script.name, script.content()) for one in runs]
-    return Asked(runs, rules)
+    return Requested(runs, rules)
 
 
-def reported(asked: Asked, evidence: Sequence[Evidence | None] = ()) -> list[Report]:
+def reported(asked: Requested, seen: Sequence[Seen | None] = ()) -> list[Report]:
     """The reports, one a run; `evidence` is what a probe saw of each run, where there was one."""
-    return examine_all(((one.run, one.documents) for one in asked.runs), asked.rules, evidence=evidence)
+    return examine_all(((one.run, one.documents) for one in asked.runs), asked.rules, seen=seen)
 
 
-def _facts(question: Question, own: Callable[[], Facts]) -> Facts:
+def _facts(question: CheckRequest, own: Callable[[], Facts]) -> Facts:
     if question.facts is not None:
         facts = machine.loads(question.facts.content().decode("utf-8-sig", "replace"), question.facts.name)
     elif question.environment:
@@ -129,7 +130,7 @@ def copied(facts: Facts) -> Facts:
     return copy
 
 
-def _chosen(question: Question) -> Sequence[Rule]:
+def _chosen(question: CheckRequest) -> Sequence[Rule]:
     if not question.select and not question.ignore:
         return RULES
     for name in (*question.select, *question.ignore):
@@ -144,7 +145,7 @@ def _chosen(question: Question) -> Sequence[Rule]:
 
 
 def _body(
-    question: Question, reports: Sequence[Report], data: Sequence[dict[str, object]], report: bytes, format_: str
+    question: CheckRequest, reports: Sequence[Report], data: Sequence[dict[str, object]], report: bytes, format_: str
 ) -> bytes:
     if format_ == "json":
         return report
@@ -152,7 +153,7 @@ def _body(
         from fp8check.rules.report import text
         from fp8check.rules.report.style import Style
 
-        style = Style(question.colour)
+        style = Style(question.color)
         pages = "\n".join(text.render(one, style, quiet=question.quiet, verbose=question.verbose) for one in reports)
         return pages.encode("utf-8", "replace")
     return rendered(format_, data, sources(question))
@@ -166,7 +167,7 @@ def rendered(format_: str, data: Sequence[dict[str, object]], texts: dict[str, s
     return known.render(data, texts).encode("utf-8", "replace")
 
 
-def sources(question: Question) -> dict[str, str]:
+def sources(question: CheckRequest) -> dict[str, str]:
     """The text of each file, as the reader sees it: without a byte-order mark."""
     return {file.name: file.content().decode("utf-8-sig", "replace") for file in question.files}
 

@@ -13,8 +13,8 @@ from sqlalchemy.exc import IntegrityError
 
 from fp8check.rules import facts as machine
 from fp8check.service import child
+from fp8check.service.check_request import loads
 from fp8check.service.problems import Problem
-from fp8check.service.question import loads
 from fp8check.service.store import Unavailable
 from fp8check.service.store.store import now_ms
 from fp8check.service.store.tables import JOBS
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from fp8check.service.check_request import CheckRequest
     from fp8check.service.checking import Answer
     from fp8check.service.machine import OwnMachine
     from fp8check.service.metrics import Metrics
-    from fp8check.service.question import Question
     from fp8check.service.settings import Settings
     from fp8check.service.store import Store
 
     # Stores the answer to a caller's question, and returns the id of the check.
-    Keep = Callable[[str, Question, Answer], Awaitable[str]]
+    Keep = Callable[[str, CheckRequest, Answer], Awaitable[str]]
 
 ENDED = ("done", "failed", "cancelled", "interrupted")
 STATES = ("queued", "running", *ENDED)
@@ -99,7 +99,7 @@ class Jobs:
             await asyncio.wait([run])
             await self._close(id_, "interrupted", "the service was stopped while the probe ran. Ask again")
 
-    async def submit(self, question: Question, caller: str, key: str | None) -> Job:
+    async def submit(self, question: CheckRequest, caller: str, key: str | None) -> Job:
         """Ask for a probe. With an idempotency key, the same request again is answered with the same job.
 
         Raises:
@@ -254,7 +254,7 @@ class Jobs:
                     check_id = await self._keep(question[0], question[1], unpacked(event["result"]))
                     await self._close(id_, "done", "", check_id)
 
-    async def _begin(self, id_: str) -> tuple[str, Question] | None:
+    async def _begin(self, id_: str) -> tuple[str, CheckRequest] | None:
         def mark(connection: Connection) -> tuple[str, bytes] | None:
             waiting = update(JOBS).where(JOBS.c.id == id_, JOBS.c.state == "queued")
             if not connection.execute(waiting.values(state="running", updated_ms=now_ms())).rowcount:

@@ -1,4 +1,4 @@
-"""What is counted, for Prometheus. Requests are labelled by the route's template, never by the path."""
+"""What is counted, for Prometheus. Requests are labeled by the route's template, never by the path."""
 
 from __future__ import annotations
 

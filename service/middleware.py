@@ -50,7 +50,7 @@ _SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
 _log = structlog.get_logger()
 
 
-class Around:
+class RequestMiddleware:
     """The one middleware."""
 
     def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics, *, open_: bool) -> None:
@@ -79,7 +79,7 @@ class Around:
             await self._fail(problem, scope, receive, sent)
         except ClientDisconnect:
             pass  # nobody is there to be answered
-        except Exception as error:  # noqa: BLE001  the last line of defence: an answer instead of a dropped connection
+        except Exception as error:  # noqa: BLE001  the last line of defense: an answer instead of a dropped connection
             _log.error("crash", request_id=request_id, error=type(error).__name__, frames=frames(error))
             detail = "an unexpected error was logged under the request id"
             await self._fail(Problem("internal", detail), scope, receive, sent)

@@ -10,38 +10,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fp8check.rules.evidence import Evidence
 from fp8check.rules.outcome import predict
 from fp8check.rules.report.json_ import as_data
+from fp8check.rules.seen import Seen
 from fp8check.service import checking
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fp8check.rules.assemble import Assembled
+    from fp8check.rules.checking.runs import Assembled
     from fp8check.rules.facts import Facts
+    from fp8check.service.check_request import CheckRequest
     from fp8check.service.checking import Answer
-    from fp8check.service.question import Question
 
     Say = Callable[[str], None]
-    Runner = Callable[..., Evidence]
+    Runner = Callable[..., Seen]
 
-NOT_RUN = "not run"  # one of fp8check.rules.evidence.data.ENDS: nothing was tried, so nothing may be concluded
+NOT_RUN = "not run"  # one of fp8check.rules.seen.data.ENDS: nothing was tried, so nothing may be concluded
 
 
-def run(one: Assembled, own: Facts, *, python: str | None, say: Say) -> Evidence:
+def run(one: Assembled, own: Facts, *, python: str | None, say: Say) -> Seen:
     """The probe of this machine. Where it has no GPU, that is the answer, and no process is started to find out."""
     say("looking for a GPU")
     if own.gpus is None:
-        return Evidence(NOT_RUN, why="whether this machine has a GPU is not known: no NVIDIA driver answers")
+        return Seen(NOT_RUN, why="whether this machine has a GPU is not known: no NVIDIA driver answers")
     if not own.gpus:
-        return Evidence(NOT_RUN, why="this machine has no GPU; run fp8check --probe on the GPU node")
+        return Seen(NOT_RUN, why="this machine has no GPU; run fp8check --probe on the GPU node")
     from fp8check.probe import probe
 
     return probe(one.run, predict(one.run), python=python, tell=say)
 
 
-def probed(question: Question, own: Facts, runner: Runner, *, python: str | None, say: Say) -> Answer:
+def probed(question: CheckRequest, own: Facts, runner: Runner, *, python: str | None, say: Say) -> Answer:
     """The check, with what the probe saw of each run.
 
     Raises:
@@ -49,9 +49,9 @@ def probed(question: Question, own: Facts, runner: Runner, *, python: str | None
     """
     say("checking the files")
     asked = checking.assembled(question, lambda: own)
-    evidence = [runner(one, own, python=python, say=say) for one in asked.runs]
+    probes = [runner(one, own, python=python, say=say) for one in asked.runs]
     data = []
-    for report, seen in zip(checking.reported(asked, evidence), evidence, strict=True):
+    for report, seen in zip(checking.reported(asked, probes), probes, strict=True):
         one = as_data(report)
         if seen.ended == NOT_RUN and one["verdict"] == "pass":
             one["verdict"] = "undecided"  # a probe was asked for: without one, nothing has passed

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from fp8check.rules import facts as machine
 from fp8check.service import checking
+from fp8check.service.check_request import loads
 from fp8check.service.problems import Problem
-from fp8check.service.question import loads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fp8check.service.check_request import CheckRequest
     from fp8check.service.checking import Answer
-    from fp8check.service.question import Question
 
     Say = Callable[[dict[str, Any]], None]
 
@@ -74,7 +74,7 @@ def unpacked(data: dict[str, Any]) -> Answer:
     )
 
 
-def _question(task: dict[str, Any]) -> Question:
+def _question(task: dict[str, Any]) -> CheckRequest:
     return loads(task["question"].encode())
 
 

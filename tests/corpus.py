@@ -11,10 +11,12 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-from fp8check.rules.assemble import assemble
+from fp8check.rules.checking.judging import examine
+from fp8check.rules.checking.runs import assemble
 from fp8check.rules.facts import Facts
-from fp8check.rules.reading import Unreadable, read
-from fp8check.rules.report import Report, examine
+from fp8check.rules.reading import Unreadable
+from fp8check.rules.report.report import Report
+from fp8check.rules.trainers.detect import read
 from tests.runs import TODAY, facts_of
 
 SUFFIXES = (".yaml", ".yml", ".json")

@@ -2,9 +2,9 @@
 
     python -m tests.mutation RECORDED.jsonl [RECORDED.jsonl ...]
 
-For every behaviour of rules/outcome/releases.py that the prediction asks for, two mutants: one in which it never holds,
+For every behavior of rules/releases/behaviors.py that the prediction asks for, two mutants: one in which it never holds,
 and one in which it always does. A mutant is killed when at least one recorded case, predicted right before, is
-predicted wrong; the GPU's evidence counts as recorded. Behaviours that only rules or facts ask for have their case
+predicted wrong; the GPU's evidence counts as recorded. Behaviors that only rules or facts ask for have their case
 files, and are listed.
 """
 
@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from fp8check.rules.outcome import predict, releases
-from fp8check.rules.outcome.stack import Stack
+from fp8check.rules.outcome import predict
+from fp8check.rules.releases import behaviors
+from fp8check.rules.releases.stack import Stack
 from tests.conformance import cases, compare
 from tests.gpu.compare import gpu_differences, gpu_run
 from tests.score import load
@@ -25,14 +26,14 @@ from tests.score import load
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-OUTCOME = Path(releases.__file__).parent
+OUTCOME = Path(behaviors.__file__).parent
 EVIDENCE = Path(__file__).parent.parent / "docs" / "evidence" / "h200-cases.jsonl"
 TABLES = {
-    "accelerate": releases.ACCELERATE,
-    "transformers": releases.TRANSFORMERS,
-    "llamafactory": releases.LLAMAFACTORY,
-    "transformer_engine": releases.TRANSFORMER_ENGINE,
-    "trl": releases.TRL,
+    "accelerate": behaviors.ACCELERATE,
+    "transformers": behaviors.TRANSFORMERS,
+    "llamafactory": behaviors.LLAMAFACTORY,
+    "transformer_engine": behaviors.TRANSFORMER_ENGINE,
+    "trl": behaviors.TRL,
 }
 WANTED = 0.9
 
@@ -49,21 +50,21 @@ def _agrees_with_gpu(case: dict[str, Any]) -> bool:
     return not gpu_differences(case, predict(gpu_run(case)))
 
 
-def survives(package: str, behaviour: str, value: bool, right: list[Callable[[], bool]]) -> bool:
-    """Whether every case is still predicted right when that behaviour always has that value."""
+def survives(package: str, behavior: str, value: bool, right: list[Callable[[], bool]]) -> bool:
+    """Whether every case is still predicted right when that behavior always has that value."""
     original = Stack.does
 
     def mutated(self: Stack, asked_package: str, asked: str) -> bool:
-        return value if (asked_package, asked) == (package, behaviour) else original(self, asked_package, asked)
+        return value if (asked_package, asked) == (package, behavior) else original(self, asked_package, asked)
 
     with mock.patch.object(Stack, "does", mutated):
         return all(check() for check in right)
 
 
 def asked_for() -> set[str]:
-    """The behaviours that the modules of rules/outcome name."""
+    """The behaviors that the modules of rules/outcome name."""
     text = "".join(path.read_text("utf-8") for path in OUTCOME.glob("*.py") if path.name != "releases.py")
-    return {behaviour for table in TABLES.values() for behaviour in table if f'"{behaviour}"' in text}
+    return {behavior for table in TABLES.values() for behavior in table if f'"{behavior}"' in text}
 
 
 def main() -> int:
@@ -71,15 +72,15 @@ def main() -> int:
     right = [check for check in checks([Path(name) for name in sys.argv[1:]]) if check()]
     total = survivors = 0
     asked = asked_for()
-    elsewhere = [behaviour for table in TABLES.values() for behaviour in table if behaviour not in asked]
+    elsewhere = [behavior for table in TABLES.values() for behavior in table if behavior not in asked]
     print(f"not asked for by the prediction: {', '.join(elsewhere) or 'none'}")
     for package, table in TABLES.items():
-        for behaviour in asked & set(table):
+        for behavior in asked & set(table):
             for value in (False, True):
                 total += 1
-                if survives(package, behaviour, value, right):
+                if survives(package, behavior, value, right):
                     survivors += 1
-                    print(f"survives: {package}: {behaviour!r} is always {value}")
+                    print(f"survives: {package}: {behavior!r} is always {value}")
     score = (total - survivors) / total
     print(f"{len(right)} cases; {total - survivors} of {total} mutants killed ({score:.0%}; at least {WANTED:.0%})")
     return 0 if score >= WANTED else 1

@@ -8,22 +8,24 @@ from typing import TYPE_CHECKING
 import yaml
 
 from fp8check.rules import models
-from fp8check.rules.assemble import Assembled, assemble, parse_launch
 from fp8check.rules.catalog import RULES
-from fp8check.rules.catalog.engine import crash
-from fp8check.rules.evidence.data import from_data
+from fp8check.rules.checking.judging import examine
+from fp8check.rules.checking.runs import Assembled, assemble, parse_launch
+from fp8check.rules.engine.running import crash
 from fp8check.rules.facts import Facts, Gpu
-from fp8check.rules.outcome import Script
-from fp8check.rules.reading import Document, read
+from fp8check.rules.reading import Document
+from fp8check.rules.reading.kind import Kind
 from fp8check.rules.reading.source import decode
-from fp8check.rules.report import examine
-from fp8check.rules.settings.syntax import parse
+from fp8check.rules.seen.data import from_data
+from fp8check.rules.settings.script_syntax import parse
+from fp8check.rules.trainers.detect import read
+from fp8check.rules.trainers.run import Script
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from fp8check.rules.report import Report
-    from fp8check.rules.triage.suppressions import Suppression
+    from fp8check.rules.report.report import Report
+    from fp8check.rules.suppression.suppressions import Suppression
 
 # A training environment of today, all packages of it in the releases that were seen together on an H200.
 TODAY = {
@@ -112,8 +114,7 @@ def assembled_of(case: Mapping[str, object]) -> Assembled:
         text = case.get(kind)
         if text is not None:
             document = read(str(case.get(f"{kind} path", path)), str(text).encode())
-            document.kind = kind
-            documents.append(document)
+            documents.append(document.as_kind(Kind(kind, document.dialect)))
     return _assembled(case, documents)
 
 
@@ -126,8 +127,7 @@ def _assembled(case: Mapping[str, object], documents: Sequence[Document]) -> Ass
         source = parse(decode("train.py", str(script).encode()))
         assert source is not None
         one.run.script = Script.of(source)
-        document = Document("train.py", source.text, "python", None, loader="python")
-        document.kind = "script"
+        document = Document("train.py", source.text, "python", None, loader="python", kind=Kind("script"))
         one = Assembled(one.run, (*one.documents, document))
     model = case.get("model")
     if isinstance(model, dict):
@@ -158,15 +158,15 @@ def examined(
     failed = case.get("crashing")
     crashes = () if failed is None else (crash(str(failed), KeyError("weather")),)
     day = None if today is None else str(today)
-    evidence = case.get("evidence")
-    probed = from_data(_probed(evidence)) if isinstance(evidence, dict) else None
+    seen = case.get("seen")
+    probed = from_data(_probed(seen)) if isinstance(seen, dict) else None
     return examine(one.run, one.documents, rules, probed, configured=configured, crashes=crashes, today=day)
 
 
-def _probed(evidence: Mapping[str, object]) -> dict[str, object]:
+def _probed(seen: Mapping[str, object]) -> dict[str, object]:
     """What a probe saw: `like` names a whole sight of tests/catalog/probed.yaml, `without` what is not in it."""
-    base = PROBED[str(evidence["like"])] if "like" in evidence else {}
-    without = evidence.get("without", ())
+    base = PROBED[str(seen["like"])] if "like" in seen else {}
+    without = seen.get("without", ())
     assert isinstance(without, (list, tuple))
-    seen = {name: value for name, value in base.items() if name not in without}
-    return {**seen, **{name: value for name, value in evidence.items() if name not in ("like", "without")}}
+    kept = {name: value for name, value in base.items() if name not in without}
+    return {**kept, **{name: value for name, value in seen.items() if name not in ("like", "without")}}

@@ -18,12 +18,13 @@ import yaml
 
 from fp8check.rules import models
 from fp8check.rules.facts import Facts, Gpu
-from fp8check.rules.outcome import Outcome, Run, Script, predict
-from fp8check.rules.reading import read
+from fp8check.rules.outcome import Outcome, predict
 from fp8check.rules.settings.accelerate import AccelerateConfig
 from fp8check.rules.settings.launch import parse
-from fp8check.rules.settings.training import Training
 from fp8check.rules.settings.values import Origin, Section, Setting
+from fp8check.rules.trainers.detect import read
+from fp8check.rules.trainers.run import Run, Script
+from fp8check.rules.trainers.training import Training
 from tests.runs import KNOWN
 
 Case = dict[str, Any]

@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fp8check.rules.assemble import WrongFiles, assemble, parse_launch, sort, with_script
+from fp8check.rules.checking.runs import WrongFiles, assemble, parse_launch, sort, with_script
 from fp8check.rules.facts import Facts
 from fp8check.rules.outcome import predict
-from fp8check.rules.reading import Document, read
+from fp8check.rules.reading import Document
+from fp8check.rules.reading.kind import Kind
+from fp8check.rules.trainers.detect import read
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fp8check.rules.assemble import Assembled
+    from fp8check.rules.checking.runs import Assembled
 
 FP8 = "distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config:\n  backend: TE\n"
 MODEL = '{"model_type": "llama", "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "vocab_size": 96, "num_attention_heads": 8}'
@@ -22,8 +24,7 @@ MODEL = '{"model_type": "llama", "hidden_size": 64, "intermediate_size": 128, "n
 
 def document(path: str, text: str, kind: str) -> Document:
     one = read(path, text.encode())
-    one.kind = kind
-    return one
+    return one.as_kind(Kind(kind, one.dialect, one.loader))
 
 
 def training(text: str = "output_dir: out\n", path: str = "train.yaml") -> Document:
@@ -61,18 +62,17 @@ def test_two_accelerate_files_are_no_run() -> None:
 
 
 def test_a_file_of_neither_kind_is_refused_unless_its_reader_is_named() -> None:
-    strange = read("x.yaml", b"colour: red\n")
+    strange = read("x.yaml", b"color: red\n")
     with pytest.raises(WrongFiles, match=r"x\.yaml:1:1: this is neither"):
         assemble([strange], Facts())
     (made,) = assemble([strange], Facts(), trainer="trl")
-    assert made.run.training.value("colour") == "red"
+    assert made.run.training.value("color") == "red"
 
 
 def test_the_dialect_tells_the_trainer_and_a_script_reads_the_rest() -> None:
     text = "stage: sft\nfinetuning_type: full\nmodel_name_or_path: m\ndataset: d\ntemplate: t\n"
     known = read("train.yaml", text.encode())
-    unknown = training("anything: 1\n")
-    unknown.dialect = "somebody's own"
+    unknown = training("anything: 1\n").as_kind(Kind("training", "somebody's own"))
     made = assemble([known, unknown], Facts())
     assert [run.run.training.trainer for run in made] == ["llamafactory", "script"]
 
@@ -199,8 +199,6 @@ def test_a_script_that_says_nothing_leaves_the_run_as_it_is(text: str, content: 
     """One that cannot be parsed, and any beside the Trainer, which builds its Accelerator itself."""
     files = [document("accel.yaml", FP8, "accelerate")]
     if text:
-        trained = training(text)
-        trained.dialect = "transformers"
-        files.append(trained)
+        files.append(training(text).as_kind(Kind("training", "transformers")))
     before = one(*files)
     assert with_script(before, "t.py", content) is before

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fp8check.rules.report import Report
+from fp8check.rules.report.report import Report
 from tests.corpus import MACHINES, findings, reports
 from tests.corpus_review import REVIEWED
 

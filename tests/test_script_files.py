@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fp8check.rules.assemble import assemble
 from fp8check.rules.catalog import RULES
+from fp8check.rules.checking.judging import examine
+from fp8check.rules.checking.runs import assemble
 from fp8check.rules.facts import Facts
-from fp8check.rules.reading import read
-from fp8check.rules.report import examine
+from fp8check.rules.reading.kind import Kind
 from fp8check.rules.settings.launch import parse
+from fp8check.rules.trainers.detect import read
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fp8check.rules.assemble import Assembled
+    from fp8check.rules.checking.runs import Assembled
 
 ACCELERATE = b"distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config:\n  backend: TE\n"
 SCRIPT = "open('was-run', 'w')\nAccelerator(mixed_precision='bf16')\n"
@@ -94,8 +95,7 @@ def test_variables_before_the_launch_command_count() -> None:
 
 def test_trl_hands_on_flags_of_its_file() -> None:
     text = b"dataset_name: a/b\nmixed_precision: fp8\nnum_processes: 2\nmulti_gpu: true\nuse_fsdp: false\ndebug: true\n"
-    training = read("train.yaml", text)
-    training.kind = "training"
+    training = read("train.yaml", text).as_kind(Kind("training", "trl"))
     command = "A=1 trl sft --config train.yaml --num_processes 4 --accelerate_config accel.yaml"
     (one,) = assemble([training, read("accel.yaml", ACCELERATE)], Facts(), launch=parse(command), trainer="trl")
     assert one.run.launch.flags == {
@@ -109,8 +109,9 @@ def test_trl_hands_on_flags_of_its_file() -> None:
 
 def test_the_accelerate_file_that_trl_s_file_names(folder: Path) -> None:
     (folder / "accel.yaml").write_bytes(ACCELERATE)
-    training = read("train.yaml", b"dataset_name: a/b\noutput_dir: out\naccelerate_config: accel.yaml\n")
-    training.kind = "training"
+    training = read("train.yaml", b"dataset_name: a/b\noutput_dir: out\naccelerate_config: accel.yaml\n").as_kind(
+        Kind("training", "trl")
+    )
     (one,) = assemble([training], Facts(), launch=parse("trl sft --config train.yaml"), trainer="trl")
     assert one.run.accelerate is not None
     assert one.run.accelerate.path == "accel.yaml"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from . import device, emulation, fit, look
+from . import device, emulation, fit, inspect_model
 from .decoder import Decoder
 
 if TYPE_CHECKING:
@@ -67,14 +67,14 @@ def build_and_prepare(spec: dict[str, Any], channel: Channel) -> Prepared:
         emulation.install(spec)
     channel.enter("accelerator")
     accelerator = _accelerator(spec)
-    channel.saw(accelerator=look.accelerator(accelerator))
+    channel.saw(accelerator=inspect_model.accelerator(accelerator))
     channel.enter("build")
     free = torch.cuda.mem_get_info()[0] if torch.cuda.is_available() else spec["emulated_memory"]
     built = fit.choose(spec, free)
     channel.saw(built=built._asdict())
     model = build(spec, built)
-    before = look.parameters(model)
-    marks = look.marks(model)
+    before = inspect_model.parameters(model)
+    marks = inspect_model.marks(model)
     names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
     if spec["distributed"] == "FSDP":
         # Trainer leaves it there under FSDP, and from the GPU torchao's BF16 tensors would end in FSDP2's first step.
@@ -93,13 +93,13 @@ def build_and_prepare(spec: dict[str, Any], channel: Channel) -> Prepared:
         optimizer = accelerator.prepare(optimizer)
     prepared = Prepared(accelerator, model, optimizer, built, names)
     channel.saw(
-        layers=look.layers(prepared.plain),
+        layers=inspect_model.layers(prepared.plain),
         parameters={
             "before": before,
-            "after": look.parameters(prepared.plain),
-            "changed": look.changed(marks, look.marks(prepared.plain)),
+            "after": inspect_model.parameters(prepared.plain),
+            "changed": inspect_model.changed(marks, inspect_model.marks(prepared.plain)),
         },
-        optimizer=look.optimizer(prepared.plain, optimizer),
+        optimizer=inspect_model.optimizer(prepared.plain, optimizer),
     )
     prepared.batch = batch(spec, built.rows, built.columns, built.vocab)
     if spec["compile"]:

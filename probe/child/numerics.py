@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from . import chain, device
-from .look import local
+from .inspect_model import local
 
 if TYPE_CHECKING:
     from .chain import Prepared

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from . import device, kernels, look
+from . import device, inspect_model, kernels
 
 if TYPE_CHECKING:
     from .chain import Prepared
@@ -45,7 +45,7 @@ def _further(prepared: Prepared) -> torch.Tensor:
 
 
 def _first(prepared: Prepared, channel: Channel) -> float | None:
-    watch = look.Autocast(prepared.plain)
+    watch = inspect_model.Autocast(prepared.plain)
     with kernels.profiler() as forward:
         loss = prepared.loss()
         device.wait()
@@ -70,7 +70,7 @@ def fingerprints(prepared: Prepared) -> dict[str, tuple[float, float]]:
     """Two numbers of each parameter that trained before prepare(); one of them changes when the parameter does."""
     now = {name: parameter for name, parameter in prepared.plain.named_parameters() if parameter.requires_grad}
     wanted = [name for name in prepared.names if name in now] or list(now)
-    return {name: look.mark(now[name]) for name in wanted}
+    return {name: inspect_model.mark(now[name]) for name in wanted}
 
 
 def changes(
@@ -81,7 +81,7 @@ def changes(
     return {
         "trainable": len(before),
         "moved": len(before) - len(stayed),
-        "stayed": stayed[: look.LISTED],
+        "stayed": stayed[: inspect_model.LISTED],
         "steps": steps,
     }
 
@@ -99,7 +99,7 @@ def gradients(prepared: Prepared) -> dict[str, Any]:
         if parameter.grad is None:
             without.append(name)
             continue
-        gradient = look.local(parameter.grad)
+        gradient = inspect_model.local(parameter.grad)
         if not bool(torch.isfinite(gradient).all()):
             infinite.append(name)
         if gradient.dim() > 1 and "embed" not in name:
@@ -107,7 +107,7 @@ def gradients(prepared: Prepared) -> dict[str, Any]:
             values += gradient.numel()
     return {
         "without": len(without),
-        "names": without[: look.LISTED],
-        "not_finite": infinite[: look.LISTED],
+        "names": without[: inspect_model.LISTED],
+        "not_finite": infinite[: inspect_model.LISTED],
         "zeros": round(zeros / values, 4) if values else None,
     }

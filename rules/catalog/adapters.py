@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from fp8check.rules.catalog.fixes import replace, unsafe
 from fp8check.rules.catalog.parallel import runs_te
-from fp8check.rules.catalog.rule import INFO, WARNING, Found, rule
+from fp8check.rules.edits.fix import unsafe
+from fp8check.rules.engine.definition import INFO, WARNING, Found, rule
+from fp8check.rules.settings.edits import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fp8check.rules.outcome import Outcome
-    from fp8check.rules.settings.training import Training
+    from fp8check.rules.trainers.training import Training
 
 _RANKS = ("lora_rank", "lora_r")
 
@@ -41,7 +42,7 @@ def rank_decides_about_fp8(training: Training, outcome: Outcome) -> Iterator[Fou
     written = next((setting for name in _RANKS if (setting := training.get(name)) is not None), None)
     yield Found(
         f"adapters of rank {rank} run in FP8, where casting costs more than it gains",
-        written or training.thing("model"),
+        written or training.setting_for("model"),
         "16 divides the rank, so that lora_A and lora_B are converted like any other Linear layer",
         notes=("a rank that 16 does not divide (8, 24, 40) leaves adapters in BF16",),
     )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from fp8check.rules.catalog.fixes import replace, unsafe
-from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
+from fp8check.rules.edits.fix import unsafe
+from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
+from fp8check.rules.settings.edits import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fp8check.rules.settings.training import Training
     from fp8check.rules.settings.values import Setting
+    from fp8check.rules.trainers.training import Training
 
 
 def _fsdp(training: Training, name: str) -> Setting | None:

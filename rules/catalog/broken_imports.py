@@ -1,4 +1,4 @@
-"""What an import error of the training stack means, and what mends it."""
+"""What an import error of the training stack means, and what fixes it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from fp8check.rules.evidence import Evidence
+    from fp8check.rules.seen import Seen
 
 REBUILD = "pip install --no-build-isolation --no-cache-dir --force-reinstall --no-deps transformer_engine_torch"
 TOGETHER = "pip install --no-build-isolation transformer_engine[pytorch]=={version}, one release of all its parts"
@@ -19,7 +19,7 @@ CUDNN_PATH = (
 
 
 class Fault(Record):
-    """The cause in words, and the command or step that mends it."""
+    """The cause in words, and the command or step that fixes it."""
 
     cause: str
     fix: str
@@ -91,17 +91,17 @@ _FAULTS: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def explain(evidence: Evidence) -> Fault:
+def explain(seen: Seen) -> Fault:
     """The fault behind an import error; where none is known, its own words."""
-    error = evidence.error or {}
+    error = seen.error or {}
     text = str(error.get("message") or "")
-    version = (evidence.packages or {}).get("transformer_engine", "VERSION")
+    version = (seen.packages or {}).get("transformer_engine", "VERSION")
     for pattern, cause, fix in _FAULTS:
         found = re.search(pattern, text)
         if found is not None:
             return Fault(_filled(cause, found), fix.replace("{version}", version))
     first = text.partition("\n")[0][:160] or "no reason is given"
-    return Fault(f"{error.get('type')}: {first}", "run it by hand: python -c 'import " + str(evidence.importing) + "'")
+    return Fault(f"{error.get('type')}: {first}", "run it by hand: python -c 'import " + str(seen.importing) + "'")
 
 
 def _filled(cause: str, found: re.Match[str]) -> str:

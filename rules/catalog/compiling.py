@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from fp8check.rules.catalog.decided import require_decided
-from fp8check.rules.catalog.fixes import replace, unsafe
-from fp8check.rules.catalog.mending import torchao_instead, write
 from fp8check.rules.catalog.parallel import runs_te
-from fp8check.rules.catalog.rule import WARNING, Found, rule
-from fp8check.rules.outcome import Undecided
+from fp8check.rules.catalog.shared_fixes import torchao_instead, write
+from fp8check.rules.edits.fix import unsafe
+from fp8check.rules.engine.definition import WARNING, Found, rule
+from fp8check.rules.engine.requirements import require_decided
 from fp8check.rules.outcome.compiled import compiled_by
+from fp8check.rules.releases.errors import Undecided
+from fp8check.rules.settings.edits import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fp8check.rules.catalog.context import Asked
+    from fp8check.rules.engine.inputs import Requested
     from fp8check.rules.models import ModelShape
-    from fp8check.rules.outcome import Outcome, Run
-    from fp8check.rules.settings.training import Training
+    from fp8check.rules.outcome import Outcome
+    from fp8check.rules.trainers.run import Run
+    from fp8check.rules.trainers.training import Training
 
 
 def _torchao(outcome: Outcome) -> bool:
@@ -32,7 +34,7 @@ def _torchao(outcome: Outcome) -> bool:
     "https://github.com/pytorch/ao/blob/v0.13.0/torchao/float8/README.md",
     'axolotl 0.19.0 utils/schemas/validation.py "torch_compile is strongly recommended for FP8 training"',
 )
-def torchao_not_compiled(run: Run, asked: Asked, outcome: Outcome, probed: bool) -> Iterator[Found]:
+def torchao_not_compiled(run: Run, requested: Requested, outcome: Outcome, probed: bool) -> Iterator[Found]:
     """torchao without torch.compile: slower than BF16, with more memory.
 
     Why it hurts: torchao casts in many small kernels, which only torch.compile fuses. Without it FP8 was slower than
@@ -42,17 +44,17 @@ def torchao_not_compiled(run: Run, asked: Asked, outcome: Outcome, probed: bool)
 
     Write instead: `torch_compile: true` in the training file, or `dynamo_backend: INDUCTOR` under dynamo_config.
     """
-    require_decided(asked, outcome)
+    require_decided(requested, outcome)
     if not _torchao(outcome) or compiled_by(run) is not None:
         return
     if not run.training.is_huggingface:
         if probed:
             return  # FP814 says whether it is slower
-        raise Undecided("whether the script compiles the model itself", "evidence")
+        raise Undecided("whether the script compiles the model itself", "seen")
     off = run.training.get("torch_compile")
     yield Found(
         "torchao without torch.compile is slower than BF16",
-        off or asked.backend or next(iter(asked.fp8), None),
+        off or requested.backend or next(iter(requested.fp8), None),
         "nothing compiles the model: each cast to FP8 is a kernel of its own",
         help="write torch_compile: true in the training file",
         fix=unsafe(write(run.training.top, "torch_compile", True)),
@@ -150,7 +152,7 @@ def torchao_compiled_experts(run: Run, training: Training, model: ModelShape, ou
         return
     yield Found(
         "torchao fails to compile experts, whose number of tokens changes in every step",
-        compiles if compiles.origin.span is not None else training.thing("model"),
+        compiles if compiles.origin.span is not None else training.setting_for("model"),
         f"{model.routed.number} experts a layer, each of Linear layers with dynamic shapes",
         help="train it in BF16, or use transformers 5, which leaves experts out of FP8",
     )

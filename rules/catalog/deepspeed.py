@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from fp8check.rules.catalog.decided import require_decided
-from fp8check.rules.catalog.fixes import delete, unsafe
-from fp8check.rules.catalog.rule import ERROR, Found, Related, rule
+from fp8check.rules.edits.fix import unsafe
+from fp8check.rules.engine.definition import ERROR, Found, Related, rule
+from fp8check.rules.engine.requirements import require_decided
+from fp8check.rules.settings.edits import delete
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fp8check.rules.catalog.context import Asked
+    from fp8check.rules.engine.inputs import Requested
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.settings.values import Section
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     "ran accelerate 1.15.0 [executed deepspeed-dummy-optimizer]: ValueError, the DummyOptim is no torch optimizer",
     'transformers 4.57.1..5.23.0 integrations/deepspeed.py "optimizer = DummyOptim(params=model_parameters)"',
 )
-def deepspeed_optimizer_with_te(deepspeed: Section, asked: Asked, outcome: Outcome) -> Iterator[Found]:
+def deepspeed_optimizer_with_te(deepspeed: Section, requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """The DeepSpeed file has an optimizer block, and the backend is Transformer Engine.
 
     Why it hurts: DeepSpeed then makes the optimizer itself, and prepare() gets a placeholder in its stead. Accelerate
@@ -32,7 +33,7 @@ def deepspeed_optimizer_with_te(deepspeed: Section, asked: Asked, outcome: Outco
 
     Write instead: no optimizer (and no scheduler) block there; the trainer makes its own.
     """
-    require_decided(asked, outcome)
+    require_decided(requested, outcome)
     error = outcome.error
     block = deepspeed.get("optimizer")
     if error is None or block is None or block not in error.because:
@@ -41,7 +42,7 @@ def deepspeed_optimizer_with_te(deepspeed: Section, asked: Asked, outcome: Outco
         "Transformer Engine needs an optimizer of the trainer, and the DeepSpeed file names one of its own",
         block,
         f"prepare() raises {error.type}: model and optimizer have to be passed together",
-        (Related(asked.backend, "Transformer Engine is chosen here"),) if asked.backend is not None else (),
+        (Related(requested.backend, "Transformer Engine is chosen here"),) if requested.backend is not None else (),
         help="delete the optimizer and scheduler blocks: the trainer makes its own",
         fix=unsafe(*(delete(part) for part in (block, deepspeed.get("scheduler")) if part is not None)),
     )

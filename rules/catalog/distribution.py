@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from fp8check.rules.catalog.fixes import replace, safe, unsafe
-from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
-from fp8check.rules.outcome import Undecided
+from fp8check.rules.edits.fix import safe, unsafe
+from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
+from fp8check.rules.releases.errors import Undecided
+from fp8check.rules.settings.edits import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from fp8check.rules.catalog.context import Asked
+    from fp8check.rules.engine.inputs import Requested
     from fp8check.rules.facts import Gpu
-    from fp8check.rules.outcome import Outcome, Run
+    from fp8check.rules.outcome import Outcome
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.launch import Launch
-    from fp8check.rules.settings.training import Training
     from fp8check.rules.settings.values import Section, Setting
+    from fp8check.rules.trainers.run import Run
+    from fp8check.rules.trainers.training import Training
 
 _ON_GPUS = ("MULTI_GPU", "FSDP", "DEEPSPEED", "MEGATRON_LM")
 
@@ -63,9 +65,9 @@ def _processes(run: Run, launch: Launch) -> tuple[Setting | None, int | None]:
     if launch.tool == "torchrun":
         return None, launch.number("nproc_per_node")
     config = run.config_read
-    asked = config.distributed_type if config is not None else None
+    requested = config.distributed_type if config is not None else None
     flags = ("multi_gpu", "use_fsdp", "use_deepspeed", "use_megatron_lm")
-    spread = (asked is not None and asked.value in _ON_GPUS) or any(launch.flag(name) for name in flags)
+    spread = (requested is not None and requested.value in _ON_GPUS) or any(launch.flag(name) for name in flags)
     if launch.tool != "accelerate" or launch.flag("cpu") or not spread:
         return None, None
     written = config.top.get("num_processes") if config is not None else None
@@ -85,7 +87,7 @@ def _processes(run: Run, launch: Launch) -> tuple[Setting | None, int | None]:
     'accelerate 0.34.0..1.15.0 utils/launch.py "ACCELERATE_USE_CPU": the training process does not look for a GPU',
     "ran accelerate 1.15.0, torchao 0.18.0 [executed fp8-on-the-cpu]: device cpu, layers converted, FP8 is emulated",
 )
-def fp8_on_the_cpu(run: Run, launch: Launch, asked: Asked) -> Iterator[Found]:
+def fp8_on_the_cpu(run: Run, launch: Launch, requested: Requested) -> Iterator[Found]:
     """FP8 is asked for, and the run is told to stay on the CPU.
 
     Why it hurts: no CPU has FP8 units. Transformer Engine wants CUDA and fails; torchao emulates, many times slower
@@ -96,7 +98,7 @@ def fp8_on_the_cpu(run: Run, launch: Launch, asked: Asked) -> Iterator[Found]:
     Write instead: `use_cpu: false`.
     """
     config = run.config_read
-    if launch.tool != "accelerate" or not asked.fp8:
+    if launch.tool != "accelerate" or not requested.fp8:
         return
     written = config.top.get("use_cpu") if config is not None else None
     kind = config.distributed_type if config is not None else None
@@ -109,7 +111,7 @@ def fp8_on_the_cpu(run: Run, launch: Launch, asked: Asked) -> Iterator[Found]:
         "FP8 on the CPU: there it is emulated, or fails",
         place,
         "no GPU is used",
-        (Related(asked.fp8[0], "FP8 is asked for here"),) if asked.fp8[0].origin.span is not None else (),
+        (Related(requested.fp8[0], "FP8 is asked for here"),) if requested.fp8[0].origin.span is not None else (),
         () if place is not None else ("the command line says --cpu",),
         "drop --cpu" if place is None else "write use_cpu: false" if place is written else "write another type",
         unsafe(replace(place, False)) if place is not None and place is written else None,
@@ -122,11 +124,11 @@ def fp8_on_the_cpu(run: Run, launch: Launch, asked: Asked) -> Iterator[Found]:
     ERROR,
     'accelerate 1.4.0 utils/launch.py ".strip(": of a tuple, in every fp8 launch',
     'accelerate 1.5.2..1.8.1 utils/launch.py "= value[0]": a boolean in the environment of one process',
-    'accelerate 1.9.0..1.15.0 utils/launch.py "= str(value[0])": mended',
+    'accelerate 1.9.0..1.15.0 utils/launch.py "= str(value[0])": fixed',
     "ran accelerate 1.8.1 [conformance file-te-1.8]: TypeError: expected str, bytes or os.PathLike object, not bool",
     "ran accelerate 1.4.0 [conformance file-te-1.4]: AttributeError: 'tuple' object has no attribute 'strip'",
 )
-def release_cannot_launch_fp8(outcome: Outcome, asked: Asked, packages: object) -> Iterator[Found]:
+def release_cannot_launch_fp8(outcome: Outcome, requested: Requested, packages: object) -> Iterator[Found]:
     """accelerate 1.4 to 1.8 cannot launch FP8: 1.4 at all, 1.5 to 1.8 with one process.
 
     Why it hurts: `accelerate launch` dies on its own defaults, with a TypeError that names none of your settings.
@@ -143,7 +145,7 @@ def release_cannot_launch_fp8(outcome: Outcome, asked: Asked, packages: object) 
         return
     yield Found(
         f"{outcome.stack.name('accelerate')} cannot launch this FP8 run",
-        asked.fp8[0] if asked.fp8 else None,
+        requested.fp8[0] if requested.fp8 else None,
         f"accelerate launch raises {error.type}: {error.message}",
         notes=("it is the release: your settings are not the cause",),
         help="upgrade accelerate to 1.13 or newer",
@@ -250,7 +252,7 @@ def deepspeed_wants_bf16(training: Training, outcome: Outcome) -> Iterator[Found
     'transformers 4.45.2..5.23.0 integrations/deepspeed.py "bf16.enabled": `auto` becomes the bf16 of the arguments',
 )
 def deepspeed_auto_is_float32(
-    training: Training, deepspeed: Section, asked: Asked, outcome: Outcome
+    training: Training, deepspeed: Section, requested: Requested, outcome: Outcome
 ) -> Iterator[Found]:
     """`"bf16": {"enabled": "auto"}` in DeepSpeed's file, and no bf16 in the training file: DeepSpeed holds float32.
 
@@ -262,8 +264,8 @@ def deepspeed_auto_is_float32(
     Write instead: `bf16: true` in the training file, with the default recipe (FP205); or FSDP.
     """
     written = deepspeed.section("bf16").get("enabled")
-    named = training.thing("deepspeed")
-    if written is None or written.value != "auto" or named is None or not named.value or not asked.fp8:
+    named = training.setting_for("deepspeed")
+    if written is None or written.value != "auto" or named is None or not named.value or not requested.fp8:
         return
     if training.on("bf16") or training.on("fp16") or outcome.error is not None:
         return
@@ -271,7 +273,7 @@ def deepspeed_auto_is_float32(
         "auto becomes false: DeepSpeed will hold this run in float32",
         written,
         "the Trainer fills it with its own bf16, which is off",
-        (Related(asked.fp8[0], "FP8 is asked for here"),),
+        (Related(requested.fp8[0], "FP8 is asked for here"),),
         help="write bf16: true in the training file (FP8 then runs with the default recipe, see FP205), or use FSDP",
     )
 
@@ -292,7 +294,7 @@ def two_deepspeed_files(training: Training, accelerate: AccelerateConfig) -> Ite
 
     Write instead: one of them.
     """
-    own = training.thing("deepspeed")
+    own = training.setting_for("deepspeed")
     other = accelerate.deepspeed.get("deepspeed_config_file")
     if own is None or other is None or not isinstance(own.value, str) or not isinstance(other.value, str):
         return

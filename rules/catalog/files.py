@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from fp8check.rules.catalog.fixes import delete, replace, safe
-from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
+from fp8check.rules.edits.fix import safe
+from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
+from fp8check.rules.settings.edits import delete, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from fp8check.rules.reading import Document, Problem
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.launch import Launch
-    from fp8check.rules.settings.training import Training
+    from fp8check.rules.trainers.training import Training
 
 
 @rule(

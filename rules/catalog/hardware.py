@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from fp8check.rules.catalog.decided import require_gpus, require_visible_gpus
-from fp8check.rules.catalog.fixes import delete, replace, unsafe
 from fp8check.rules.catalog.installation import wants_te
-from fp8check.rules.catalog.mending import write_bf16
-from fp8check.rules.catalog.rule import ERROR, WARNING, Found, rule
-from fp8check.rules.outcome import Undecided
+from fp8check.rules.catalog.shared_fixes import write_bf16
+from fp8check.rules.edits.fix import unsafe
+from fp8check.rules.engine.definition import ERROR, WARNING, Found, rule
+from fp8check.rules.engine.requirements import require_gpus, require_visible_gpus
 from fp8check.rules.outcome.accelerator import SMALLEST_CAPABILITY
 from fp8check.rules.outcome.prepare import mxfp8_support
-from fp8check.rules.settings.versions import at_least, parse
+from fp8check.rules.releases.errors import Undecided
+from fp8check.rules.releases.versions import at_least, parse
+from fp8check.rules.settings.edits import delete, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from fp8check.rules.catalog.context import Asked
+    from fp8check.rules.engine.inputs import Requested
     from fp8check.rules.facts import Facts, Gpu
-    from fp8check.rules.outcome import Outcome, Run
+    from fp8check.rules.outcome import Outcome
     from fp8check.rules.settings.accelerate import AccelerateConfig
-    from fp8check.rules.settings.training import Training
+    from fp8check.rules.trainers.run import Run
+    from fp8check.rules.trainers.training import Training
 
 
 @rule(
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     "ran accelerate 1.15.0 [conformance release-handler-on-ampere-1.15]: fp16, and the layers converted",
     "https://github.com/aredden/flux-fp8-api/issues/30",
 )
-def gpu_without_fp8(asked: Asked, gpus: Sequence[Gpu], facts: Facts, outcome: Outcome) -> Iterator[Found]:
+def gpu_without_fp8(requested: Requested, gpus: Sequence[Gpu], facts: Facts, outcome: Outcome) -> Iterator[Found]:
     """The GPU has no FP8: its compute capability is below 8.9.
 
     Why it hurts: Accelerate does not stop. It trains in FP16, not in BF16, after one warning in the log: another
@@ -42,7 +44,7 @@ def gpu_without_fp8(asked: Asked, gpus: Sequence[Gpu], facts: Facts, outcome: Ou
 
     Write instead: `mixed_precision: bf16` there; FP8 needs H100, H200, B200, L40S, RTX 4090 or newer.
     """
-    if not asked.fp8:
+    if not requested.fp8:
         return
     weak = _weak(gpus)
     if 0 < len(weak) < len(gpus):
@@ -56,13 +58,13 @@ def gpu_without_fp8(asked: Asked, gpus: Sequence[Gpu], facts: Facts, outcome: Ou
         happens = f"the layers are converted and the first step fails: {outcome.error.message}"
     yield Found(
         f"{weak[0].name} cannot compute in FP8 (compute capability {weak[0].compute_capability}, 8.9 is needed)",
-        asked.fp8[0],
+        requested.fp8[0],
         happens,
         notes=("each process asks the GPU that it runs on, so that some train in FP8 and some do not",)
         if mixed
         else (),
         help="write mixed_precision: bf16 for this machine",
-        fix=write_bf16(asked.fp8[0]),
+        fix=write_bf16(requested.fp8[0]),
     )
 
 
@@ -90,8 +92,8 @@ def mxfp8_off_blackwell(run: Run, accelerate: AccelerateConfig, outcome: Outcome
 
     Write instead: delete the line; delayed scaling runs on Hopper.
     """
-    asked = accelerate.fp8.get("use_mxfp8_block_scaling")
-    if asked is None or not asked.value or not accelerate.wants_fp8():
+    requested = accelerate.fp8.get("use_mxfp8_block_scaling")
+    if requested is None or not requested.value or not accelerate.wants_fp8():
         return
     if not outcome.stack.does("accelerate", "recipe reads mxfp8"):
         return
@@ -101,10 +103,10 @@ def mxfp8_off_blackwell(run: Run, accelerate: AccelerateConfig, outcome: Outcome
         return
     yield Found(
         f"MXFP8 is not available on {seen[0].name} (compute capability {seen[0].compute_capability})",
-        asked,
+        requested,
         message,
         help="delete use_mxfp8_block_scaling: delayed scaling runs here",
-        fix=unsafe(delete(asked)),
+        fix=unsafe(delete(requested)),
     )
 
 
@@ -115,7 +117,7 @@ def mxfp8_off_blackwell(run: Run, accelerate: AccelerateConfig, outcome: Outcome
     "https://docs.nvidia.com/cuda/cuda-c-programming-guide/index.html#cuda-environment-variables",
     'accelerate 1.15.0 utils/environment.py "def check_cuda_fp8_capability": without a GPU it goes on, on the CPU',
 )
-def no_gpu(asked: Asked, facts: Facts, gpus: Sequence[Gpu]) -> Iterator[Found]:
+def no_gpu(requested: Requested, facts: Facts, gpus: Sequence[Gpu]) -> Iterator[Found]:
     """FP8 is asked for in a training environment that sees no GPU.
 
     Why it hurts: on a login node or in a container without the NVIDIA runtime the run goes to the CPU or ends at the
@@ -125,7 +127,7 @@ def no_gpu(asked: Asked, facts: Facts, gpus: Sequence[Gpu]) -> Iterator[Found]:
 
     Write instead: run it on the GPU node; here, check with `--facts` of that node.
     """
-    if not asked.fp8 or facts.is_training_environment is not True:
+    if not requested.fp8 or facts.is_training_environment is not True:
         return
     visible = facts.visible_gpus()
     if visible is None or visible:
@@ -134,7 +136,7 @@ def no_gpu(asked: Asked, facts: Facts, gpus: Sequence[Gpu]) -> Iterator[Found]:
     note = f"CUDA_VISIBLE_DEVICES={hidden!r} hides {len(gpus)} GPU(s)" if gpus else "no NVIDIA GPU was found"
     yield Found(
         "no GPU is visible in this training environment",
-        asked.fp8[0],
+        requested.fp8[0],
         "FP8 needs a GPU of compute capability 8.9 or higher",
         notes=(note,),
         help="unset CUDA_VISIBLE_DEVICES" if gpus else "run this on the GPU node, or pass its --facts facts.json",
@@ -147,7 +149,7 @@ def no_gpu(asked: Asked, facts: Facts, gpus: Sequence[Gpu]) -> Iterator[Found]:
     ERROR,
     "https://docs.nvidia.com/deploy/cuda-compatibility/",
 )
-def driver_too_old(asked: Asked, facts: Facts) -> Iterator[Found]:
+def driver_too_old(requested: Requested, facts: Facts) -> Iterator[Found]:
     """The driver is older than the CUDA that torch was built for.
 
     Why it hurts: torch finds no usable GPU, or the first kernel fails.
@@ -156,7 +158,7 @@ def driver_too_old(asked: Asked, facts: Facts) -> Iterator[Found]:
 
     Write instead: a newer driver, or a torch for the driver's CUDA.
     """
-    if not asked.fp8 or facts.gpus == []:
+    if not requested.fp8 or facts.gpus == []:
         return
     cuda = facts.cuda or {}
     if "torch" not in cuda:
@@ -171,7 +173,7 @@ def driver_too_old(asked: Asked, facts: Facts) -> Iterator[Found]:
         return
     yield Found(
         f"the driver supports CUDA {driver}, torch was built for CUDA {torch}",
-        asked.fp8[0],
+        requested.fp8[0],
         "torch cannot use this driver",
         help=f"upgrade the driver, or install a torch for CUDA {driver}",
     )
@@ -197,7 +199,7 @@ def _cuda_of(driver: str | None) -> str | None:
     'transformer_engine 1.13.0..2.8.0 pytorch/fp8.py "Cuda version 12.1 or higher required for FP8 execution on Ada."',
     "https://github.com/NVIDIA/CUDALibrarySamples/issues/180",
 )
-def ada_needs_newer_cublas(asked: Asked, facts: Facts, outcome: Outcome) -> Iterator[Found]:
+def ada_needs_newer_cublas(requested: Requested, facts: Facts, outcome: Outcome) -> Iterator[Found]:
     """An Ada GPU (8.9) with a CUDA or cuBLAS that has no FP8 for it.
 
     Why it hurts: Hopper computes in FP8 from CUDA 11.8 on, Ada only from CUDA 12.1 with cuBLASLt 12.1.3 on.
@@ -207,7 +209,7 @@ def ada_needs_newer_cublas(asked: Asked, facts: Facts, outcome: Outcome) -> Iter
 
     Write instead: a torch for CUDA 12.4 or newer.
     """
-    if not wants_te(asked, outcome):
+    if not wants_te(requested, outcome):
         return
     ada = next((gpu for gpu in require_visible_gpus(facts) if gpu.compute_capability == "8.9"), None)
     if ada is None:
@@ -222,7 +224,7 @@ def ada_needs_newer_cublas(asked: Asked, facts: Facts, outcome: Outcome) -> Iter
         return
     yield Found(
         f"{old} has no FP8 for {ada.name}: 12.1.3 is the first that has",
-        asked.backend or next(iter(asked.fp8), None),
+        requested.backend or next(iter(requested.fp8), None),
         "Transformer Engine refuses the first step on compute capability 8.9",
         help="install a torch for CUDA 12.4 or newer",
     )
@@ -236,7 +238,7 @@ def ada_needs_newer_cublas(asked: Asked, facts: Facts, outcome: Outcome) -> Iter
     "https://github.com/lllyasviel/FramePack/issues/550",
     "https://docs.nvidia.com/cuda/blackwell-compatibility-guide/",
 )
-def torch_too_old_for_gpu(asked: Asked, facts: Facts) -> Iterator[Found]:
+def torch_too_old_for_gpu(requested: Requested, facts: Facts) -> Iterator[Found]:
     """A Blackwell GPU with a torch that was built for a CUDA older than 12.8: it has no kernels for that GPU.
 
     Why it hurts: "CUDA error: no kernel image is available for execution on the device", at the first kernel, in any
@@ -246,7 +248,7 @@ def torch_too_old_for_gpu(asked: Asked, facts: Facts) -> Iterator[Found]:
 
     Write instead: a torch for CUDA 12.8 or newer.
     """
-    if not asked.fp8:
+    if not requested.fp8:
         return
     new = next((gpu for gpu in require_visible_gpus(facts) if at_least(parse(gpu.compute_capability), 10)), None)
     if new is None:
@@ -259,7 +261,7 @@ def torch_too_old_for_gpu(asked: Asked, facts: Facts) -> Iterator[Found]:
         return
     yield Found(
         f"torch for CUDA {torch} has no kernels for {new.name} (compute capability {new.compute_capability})",
-        asked.fp8[0],
+        requested.fp8[0],
         "the first kernel fails: no kernel image is available for execution on the device",
         help="install a torch for CUDA 12.8 or newer",
     )
@@ -272,7 +274,7 @@ def torch_too_old_for_gpu(asked: Asked, facts: Facts) -> Iterator[Found]:
     "https://github.com/huggingface/accelerate/blob/v1.15.0/src/accelerate/utils/environment.py",
     'accelerate 1.15.0 utils/environment.py "def check_cuda_fp8_capability": each process asks for its own GPU',
 )
-def gpus_differ(asked: Asked, facts: Facts, outcome: Outcome) -> Iterator[Found]:
+def gpus_differ(requested: Requested, facts: Facts, outcome: Outcome) -> Iterator[Found]:
     """Several processes on GPUs of different kinds, all of them with FP8.
 
     Why it hurts: in each step all wait for the slowest. And they do not compute alike: what 16 has to divide on one
@@ -282,7 +284,7 @@ def gpus_differ(asked: Asked, facts: Facts, outcome: Outcome) -> Iterator[Found]
 
     Write instead: CUDA_VISIBLE_DEVICES with the GPUs of one kind.
     """
-    if not asked.fp8 or outcome.distributed_type in ("NO", None):
+    if not requested.fp8 or outcome.distributed_type in ("NO", None):
         return
     if len({gpu.compute_capability for gpu in require_gpus(facts)}) < 2:
         return
@@ -293,7 +295,7 @@ def gpus_differ(asked: Asked, facts: Facts, outcome: Outcome) -> Iterator[Found]
     listed = " and ".join(f"{name} ({capability})" for capability, name in sorted(kinds.items()))
     yield Found(
         f"the processes run on GPUs of different kinds: {listed}",
-        asked.fp8[0],
+        requested.fp8[0],
         "each step takes as long as on the slowest of them",
         help="set CUDA_VISIBLE_DEVICES to the GPUs of one kind",
     )
@@ -305,7 +307,9 @@ def gpus_differ(asked: Asked, facts: Facts, outcome: Outcome) -> Iterator[Found]
     WARNING,
     "https://docs.nvidia.com/cuda/cuda-c-programming-guide/index.html#cuda-environment-variables",
 )
-def visible_devices_cut_short(asked: Asked, gpus: Sequence[Gpu], variables: Mapping[str, str]) -> Iterator[Found]:
+def visible_devices_cut_short(
+    requested: Requested, gpus: Sequence[Gpu], variables: Mapping[str, str]
+) -> Iterator[Found]:
     """CUDA_VISIBLE_DEVICES names a GPU that is not there: that one and all behind it are hidden.
 
     Why it hurts: CUDA ends the list at the first number that it does not know, without a word. A run meant for four
@@ -316,7 +320,7 @@ def visible_devices_cut_short(asked: Asked, gpus: Sequence[Gpu], variables: Mapp
     Write instead: numbers that `nvidia-smi -L` lists.
     """
     value = variables.get("CUDA_VISIBLE_DEVICES")
-    if not asked.fp8 or not value or not gpus:
+    if not requested.fp8 or not value or not gpus:
         return
     entries = [entry.strip() for entry in value.split(",")]
     known = {str(gpu.index) for gpu in gpus}
@@ -326,7 +330,7 @@ def visible_devices_cut_short(asked: Asked, gpus: Sequence[Gpu], variables: Mapp
     hidden = len(entries) - entries.index(wrong)
     yield Found(
         f"CUDA_VISIBLE_DEVICES={value}: there is no GPU {wrong}",
-        asked.fp8[0],
+        requested.fp8[0],
         f"{hidden} of the {len(entries)} named are hidden, and nothing says so",
         help="name GPUs that nvidia-smi -L lists",
     )
@@ -338,7 +342,7 @@ def visible_devices_cut_short(asked: Asked, gpus: Sequence[Gpu], variables: Mapp
     WARNING,
     "https://docs.nvidia.com/datacenter/tesla/mig-user-guide/",
 )
-def mig_instance(asked: Asked, gpus: Sequence[Gpu], outcome: Outcome) -> Iterator[Found]:
+def mig_instance(requested: Requested, gpus: Sequence[Gpu], outcome: Outcome) -> Iterator[Found]:
     """The GPU is cut into MIG instances.
 
     Why it hurts: a process sees one instance, a part of the multiprocessors and of the memory. Several processes
@@ -349,12 +353,12 @@ def mig_instance(asked: Asked, gpus: Sequence[Gpu], outcome: Outcome) -> Iterato
     Write instead: a whole GPU; or one process, and a short run to see whether FP8 pays there.
     """
     cut = next((gpu for gpu in gpus if gpu.mig), None)
-    if not asked.fp8 or cut is None:
+    if not requested.fp8 or cut is None:
         return
     several = outcome.distributed_type not in ("NO", None)
     yield Found(
         f"{cut.name} is cut into MIG instances",
-        asked.fp8[0],
+        requested.fp8[0],
         "processes cannot train together on them" if several else "the run gets a part of the GPU and of its memory",
         help="use a whole GPU" if several else "use a whole GPU, or try in a short run whether FP8 pays here",
     )
@@ -443,7 +447,7 @@ def axolotl_refuses_gpu(training: Training, facts: Facts) -> Iterator[Found]:
     "https://github.com/NVIDIA/TransformerEngine/issues/2255",
     "https://github.com/NVIDIA/TransformerEngine/issues/2668",
 )
-def te_on_rtx_50(asked: Asked, facts: Facts, outcome: Outcome) -> Iterator[Found]:
+def te_on_rtx_50(requested: Requested, facts: Facts, outcome: Outcome) -> Iterator[Found]:
     """Transformer Engine's FP8 on compute capability 12.x: RTX 50 and RTX PRO Blackwell.
 
     Why it hurts: these have fewer FP8 kernels than B200, though they are called Blackwell, too. The backward GEMM has
@@ -453,14 +457,14 @@ def te_on_rtx_50(asked: Asked, facts: Facts, outcome: Outcome) -> Iterator[Found
 
     Write instead: a real step, forward and backward, before the long run; a recent CUDA and Transformer Engine.
     """
-    if not wants_te(asked, outcome):
+    if not wants_te(requested, outcome):
         return
     rtx = next((gpu for gpu in require_gpus(facts) if gpu.compute_capability.startswith("12.")), None)
     if rtx is None:
         return
     yield Found(
         f"Transformer Engine's FP8 has failed on {rtx.name} in the backward pass",
-        asked.backend or asked.fp8[0],
+        requested.backend or requested.fp8[0],
         f"compute capability {rtx.compute_capability} has other FP8 kernels than 10.0",
         help="run fp8check --probe there: it takes a step forward and backward",
     )

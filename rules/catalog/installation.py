@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
-from fp8check.rules.catalog.decided import require_decided, require_packages
-from fp8check.rules.catalog.rule import ERROR, INFO, WARNING, Found, rule
-from fp8check.rules.outcome import Undecided
+from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, rule
+from fp8check.rules.engine.requirements import require_decided, require_packages
 from fp8check.rules.outcome.compiled import compiled_by
-from fp8check.rules.settings.versions import NEWEST, OLDEST_ACCELERATE, at_least, parse, parsed
+from fp8check.rules.releases.errors import Undecided
+from fp8check.rules.releases.versions import NEWEST, OLDEST_ACCELERATE, at_least, parse, parsed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from fp8check.rules.catalog.context import Asked
+    from fp8check.rules.engine.inputs import Requested
     from fp8check.rules.facts import Facts, Misfit
-    from fp8check.rules.outcome import Outcome, Run
-    from fp8check.rules.settings.training import Training
+    from fp8check.rules.outcome import Outcome
     from fp8check.rules.settings.values import Setting
+    from fp8check.rules.trainers.run import Run
+    from fp8check.rules.trainers.training import Training
 
 OLDEST_CUDA = (12, 1)  # Transformer Engine 2.x, docs/installation.rst; 12.8 for compute capability 10.0 and newer
 OLDEST_CUDA_BLACKWELL = (12, 8)
 OLDEST_CUDNN = (9, 3)
 
 
-def wants_te(asked: Asked, outcome: Outcome) -> bool:
+def wants_te(requested: Requested, outcome: Outcome) -> bool:
     """Whether the run asks for Transformer Engine, or gets it."""
-    if asked.backend is not None and str(asked.backend.value).lower() == "te":
+    if requested.backend is not None and str(requested.backend.value).lower() == "te":
         return True
-    return bool(asked.fp8) and outcome.backend is not None and outcome.backend.value == "TE"
+    return bool(requested.fp8) and outcome.backend is not None and outcome.backend.value == "TE"
 
 
-def _place(asked: Asked) -> Setting | None:
-    return asked.backend or (asked.fp8[0] if asked.fp8 else None)
+def _place(requested: Requested) -> Setting | None:
+    return requested.backend or (requested.fp8[0] if requested.fp8 else None)
 
 
 @rule(
@@ -41,7 +42,7 @@ def _place(asked: Asked) -> Setting | None:
     'accelerate 1.4.0..1.15.0 utils/dataclasses.py "TransformerEngine is not available. Please install it"',
     'accelerate 0.34.0..1.15.0 utils/imports.py "transformer_engine": the metapackage is what is looked for',
 )
-def transformer_engine_missing(asked: Asked, facts: Facts, outcome: Outcome) -> Iterator[Found]:
+def transformer_engine_missing(requested: Requested, facts: Facts, outcome: Outcome) -> Iterator[Found]:
     """The run asks for Transformer Engine, and it is not installed.
 
     Why it hurts: the run ends in Accelerator() or in prepare(). The package that counts is `transformer_engine`:
@@ -51,7 +52,7 @@ def transformer_engine_missing(asked: Asked, facts: Facts, outcome: Outcome) -> 
 
     Write instead: `pip install --no-build-isolation transformer_engine[pytorch]`.
     """
-    if not wants_te(asked, outcome):
+    if not wants_te(requested, outcome):
         return
     packages = require_packages(facts)
     if outcome.stack.sees_te() is not False:
@@ -60,7 +61,7 @@ def transformer_engine_missing(asked: Asked, facts: Facts, outcome: Outcome) -> 
     note = f"{cores[0]} is installed, but Accelerate looks for the metapackage transformer_engine" if cores else ""
     yield Found(
         "Transformer Engine is asked for and not installed",
-        _place(asked),
+        _place(requested),
         f"not found in {(facts.python and 'Python ' + facts.python) or 'this environment'}",
         notes=(note,) if note else (),
         help="pip install --no-build-isolation transformer_engine[pytorch]",
@@ -77,7 +78,7 @@ def transformer_engine_missing(asked: Asked, facts: Facts, outcome: Outcome) -> 
     "https://github.com/NVIDIA/TransformerEngine/issues/1853",
 )
 def transformer_engine_incomplete(
-    asked: Asked, outcome: Outcome, facts: Facts, transformer_engine: Mapping[str, object]
+    requested: Requested, outcome: Outcome, facts: Facts, transformer_engine: Mapping[str, object]
 ) -> Iterator[Found]:
     """Transformer Engine is installed in part: the metapackage without its core library or its torch extension.
 
@@ -89,12 +90,12 @@ def transformer_engine_incomplete(
     Write instead: `pip install --no-build-isolation transformer_engine[pytorch]==VERSION`.
     """
     version = transformer_engine.get("metapackage")
-    if not wants_te(asked, outcome) or not version:
+    if not wants_te(requested, outcome) or not version:
         return
     if transformer_engine.get("imports") is False:
         yield Found(
             "Transformer Engine cannot be imported",
-            _place(asked),
+            _place(requested),
             str(transformer_engine.get("error") or "the import fails"),
             help="pip install --no-build-isolation --force-reinstall transformer_engine[pytorch], under this torch",
         )
@@ -105,7 +106,7 @@ def transformer_engine_incomplete(
         if misfit.kind not in _DO_NOT_FIT:
             yield Found(
                 f"Transformer Engine {version} is not complete: {misfit.message}",
-                _place(asked),
+                _place(requested),
                 "Accelerate takes it for installed; the import in prepare() fails",
                 help=f"pip install --no-build-isolation transformer_engine[pytorch]=={version}",
             )
@@ -133,7 +134,7 @@ def _misfits(facts: Facts, transformer_engine: Mapping[str, object]) -> list[Mis
     ends=True,
 )
 def transformer_engine_does_not_fit(
-    asked: Asked, outcome: Outcome, facts: Facts, transformer_engine: Mapping[str, object]
+    requested: Requested, outcome: Outcome, facts: Facts, transformer_engine: Mapping[str, object]
 ) -> Iterator[Found]:
     """The parts of Transformer Engine do not fit each other, or not torch.
 
@@ -144,13 +145,13 @@ def transformer_engine_does_not_fit(
 
     Write instead: one release of all three, of torch's CUDA.
     """
-    if not wants_te(asked, outcome) or not transformer_engine.get("metapackage"):
+    if not wants_te(requested, outcome) or not transformer_engine.get("metapackage"):
         return
     for misfit in _misfits(facts, transformer_engine):
         if misfit.kind in _DO_NOT_FIT:
             yield Found(
                 f"the parts of Transformer Engine do not fit: {misfit.message}",
-                _place(asked),
+                _place(requested),
                 "the import in prepare() fails",
                 help="pip install --no-build-isolation --force-reinstall transformer_engine[pytorch], under this torch",
             )
@@ -187,7 +188,7 @@ def newer_than_known(outcome: Outcome, packages: Mapping[str, str | None]) -> It
     ERROR,
     "https://docs.nvidia.com/deeplearning/transformer-engine/user-guide/installation.html",
 )
-def cuda_or_cudnn_too_old(asked: Asked, outcome: Outcome, facts: Facts) -> Iterator[Found]:
+def cuda_or_cudnn_too_old(requested: Requested, outcome: Outcome, facts: Facts) -> Iterator[Found]:
     """CUDA or cuDNN is older than what Transformer Engine 2 needs.
 
     Why it hurts: the import fails, or the first FP8 GEMM does.
@@ -196,7 +197,7 @@ def cuda_or_cudnn_too_old(asked: Asked, outcome: Outcome, facts: Facts) -> Itera
 
     Write instead: torch for CUDA 12.1 or newer (12.8 on B200 and RTX 50), cuDNN 9.3 or newer.
     """
-    if not wants_te(asked, outcome):
+    if not wants_te(requested, outcome):
         return
     cuda = (facts.cuda or {}).get("torch")
     cudnn = (facts.libraries or {}).get("cudnn")
@@ -208,14 +209,16 @@ def cuda_or_cudnn_too_old(asked: Asked, outcome: Outcome, facts: Facts) -> Itera
     needed = OLDEST_CUDA_BLACKWELL if blackwell else OLDEST_CUDA
     if cuda and not at_least(parse(str(cuda)), *needed):
         text = f"CUDA {cuda} is too old: Transformer Engine needs {needed[0]}.{needed[1]}"
-        yield Found(text, _place(asked), "the CUDA that torch was built for", help="install a torch for a newer CUDA")
+        yield Found(
+            text, _place(requested), "the CUDA that torch was built for", help="install a torch for a newer CUDA"
+        )
     if (
         cudnn
         and not at_least(parse(str(cudnn)), *OLDEST_CUDNN)
         and at_least(outcome.stack.version("transformer_engine"), 2)
     ):
         text = f"cuDNN {cudnn} is too old: Transformer Engine 2 needs 9.3"
-        yield Found(text, _place(asked), "the cuDNN beside torch", help="install a newer cuDNN, or a newer torch")
+        yield Found(text, _place(requested), "the cuDNN beside torch", help="install a newer cuDNN, or a newer torch")
 
 
 @rule(
@@ -224,7 +227,7 @@ def cuda_or_cudnn_too_old(asked: Asked, outcome: Outcome, facts: Facts) -> Itera
     INFO,
     "ran fp8check 0.1.0 [executed no-training-environment]: an empty environment has no version of any package",
 )
-def no_training_environment(facts: Facts, outcome: Outcome, asked: Asked) -> Iterator[Found]:
+def no_training_environment(facts: Facts, outcome: Outcome, requested: Requested) -> Iterator[Found]:
     """The interpreter that was looked at has neither torch nor accelerate.
 
     Why it hurts: it is not the one that trains. Versions are assumed to be the newest known, and what depends on the
@@ -234,7 +237,7 @@ def no_training_environment(facts: Facts, outcome: Outcome, asked: Asked) -> Ite
 
     Write instead: `fp8check --python /path/to/train-env/bin/python`, or `--facts facts.json` of the node.
     """
-    if facts.is_training_environment is True or not asked.fp8 or not outcome.stack.assumed:
+    if facts.is_training_environment is True or not requested.fp8 or not outcome.stack.assumed:
         return
     words = ", ".join(f"{name.replace('_', ' ')} {version}" for name, version in sorted(outcome.stack.assumed.items()))
     yield Found(
@@ -252,7 +255,7 @@ def no_training_environment(facts: Facts, outcome: Outcome, asked: Asked) -> Ite
     'accelerate 1.4.0..1.15.0 accelerator.py "was not found on your system or is too old of a version"',
     'accelerate 1.4.0..1.15.0 utils/imports.py "0.6.1": an older torchao counts as absent',
 )
-def torchao_missing(asked: Asked, facts: Facts, outcome: Outcome) -> Iterator[Found]:
+def torchao_missing(requested: Requested, facts: Facts, outcome: Outcome) -> Iterator[Found]:
     """The run asks for torchao, and it is not installed, or older than 0.6.1, which counts as not installed.
 
     Why it hurts: the run ends in Accelerator() or in prepare(); an old release is passed over without a word.
@@ -261,7 +264,7 @@ def torchao_missing(asked: Asked, facts: Facts, outcome: Outcome) -> Iterator[Fo
 
     Write instead: `pip install torchao`, in a release that fits torch.
     """
-    if asked.backend is None or str(asked.backend.value).upper() not in ("AO", "TORCHAO"):
+    if requested.backend is None or str(requested.backend.value).upper() not in ("AO", "TORCHAO"):
         return
     version = require_packages(facts).get("torchao")
     if outcome.stack.sees_torchao() is not False:
@@ -270,7 +273,7 @@ def torchao_missing(asked: Asked, facts: Facts, outcome: Outcome) -> Iterator[Fo
         f"torchao {version} is too old: Accelerate wants 0.6.1"
         if version
         else "torchao is asked for and not installed",
-        asked.backend,
+        requested.backend,
         "Accelerate takes it for absent" if version else "no such package in this environment",
         help="pip install --upgrade torchao, in a release for this torch",
     )
@@ -283,7 +286,7 @@ def torchao_missing(asked: Asked, facts: Facts, outcome: Outcome) -> Iterator[Fo
     "https://github.com/pytorch/pytorch/blob/v2.10.0/torch/nn/functional.py",
     'torchao 0.18.0 workflows/float8/float8_tensor.py "from torch.nn.functional import ScalingType"',
 )
-def torchao_does_not_fit_torch(asked: Asked, facts: Facts, outcome: Outcome) -> Iterator[Found]:
+def torchao_does_not_fit_torch(requested: Requested, facts: Facts, outcome: Outcome) -> Iterator[Found]:
     """torchao 0.18 under a torch older than 2.10: it cannot be imported.
 
     Why it hurts: Accelerate looks at names and versions only and takes it for installed. Where no backend is named it
@@ -293,17 +296,17 @@ def torchao_does_not_fit_torch(asked: Asked, facts: Facts, outcome: Outcome) -> 
 
     Write instead: torch 2.10 or newer, or torchao 0.17.
     """
-    require_decided(asked, outcome)
+    require_decided(requested, outcome)
     error, stack = outcome.error, outcome.stack
-    if error is None and asked.fp8 and outcome.backend is not None and outcome.backend.value == "AO":
+    if error is None and requested.fp8 and outcome.backend is not None and outcome.backend.value == "AO":
         require_packages(facts)
-    if not asked.fp8 or error is None or "ScalingType" not in error.message:
+    if not requested.fp8 or error is None or "ScalingType" not in error.message:
         return
     yield Found(
         f"{stack.name('torchao')} does not fit {stack.name('torch')}: it needs torch 2.10",
-        _place(asked),
+        _place(requested),
         f"{error.type}: {error.message}",
-        notes=() if asked.backend is not None else ("no backend is named, and Accelerate takes torchao first",),
+        notes=() if requested.backend is not None else ("no backend is named, and Accelerate takes torchao first",),
         help="upgrade torch to 2.10 or newer, or install torchao 0.17",
     )
 
@@ -316,7 +319,7 @@ def torchao_does_not_fit_torch(asked: Asked, facts: Facts, outcome: Outcome) -> 
     'accelerate 0.34.0..1.15.0 utils/imports.py "def is_fp8_available"',
     'accelerate 1.3.0 utils/imports.py "is_msamp_available() or is_transformer_engine_available()"',
 )
-def no_fp8_library(asked: Asked, packages: Mapping[str, str | None], outcome: Outcome) -> Iterator[Found]:
+def no_fp8_library(requested: Requested, packages: Mapping[str, str | None], outcome: Outcome) -> Iterator[Found]:
     """FP8 is asked for, and no package that could do it is installed.
 
     Why it hurts: the launcher stops with RuntimeError, or Accelerator() with ValueError. Up to accelerate 1.3 torchao
@@ -326,12 +329,12 @@ def no_fp8_library(asked: Asked, packages: Mapping[str, str | None], outcome: Ou
 
     Write instead: `pip install torchao`, or Transformer Engine.
     """
-    if not asked.fp8 or outcome.stack.sees_fp8_library() is not False:
+    if not requested.fp8 or outcome.stack.sees_fp8_library() is not False:
         return
     only_torchao = bool(packages.get("torchao"))
     yield Found(
         "no package for FP8 is installed",
-        _place(asked),
+        _place(requested),
         f"{outcome.stack.name('accelerate')} finds none, and stops",
         notes=("torchao is installed; it counts from accelerate 1.4 on",) if only_torchao else (),
         help="upgrade accelerate to 1.13 or newer" if only_torchao else "pip install torchao, or Transformer Engine",
@@ -348,7 +351,7 @@ def no_fp8_library(asked: Asked, packages: Mapping[str, str | None], outcome: Ou
     'transformer_engine 1.13.0 pytorch/fp8.py !"def check_mxfp8_support"',
     "ran accelerate 1.12.0 [conformance release-mxfp8-9.0-1.12-te2.9]: AttributeError in prepare()",
 )
-def accelerate_does_not_fit_te(asked: Asked, facts: Facts, outcome: Outcome) -> Iterator[Found]:
+def accelerate_does_not_fit_te(requested: Requested, facts: Facts, outcome: Outcome) -> Iterator[Found]:
     """Accelerate and Transformer Engine are of releases that do not go together.
 
     Why it hurts: from 1.11 on, Accelerate asks Transformer Engine whether MXFP8 is available, though nobody wants it.
@@ -359,7 +362,7 @@ def accelerate_does_not_fit_te(asked: Asked, facts: Facts, outcome: Outcome) -> 
 
     Write instead: accelerate 1.13 or newer with Transformer Engine 2.1 or newer.
     """
-    if not wants_te(asked, outcome):
+    if not wants_te(requested, outcome):
         return
     require_packages(facts)
     error = outcome.error
@@ -368,7 +371,7 @@ def accelerate_does_not_fit_te(asked: Asked, facts: Facts, outcome: Outcome) -> 
     stack = outcome.stack
     yield Found(
         f"{stack.name('accelerate')} does not go with {stack.name('transformer_engine')}",
-        _place(asked),
+        _place(requested),
         f"prepare() raises {error.type}: {error.message}",
         help="upgrade to accelerate 1.13 or newer, with Transformer Engine 2.1 or newer",
     )
@@ -420,7 +423,7 @@ def peft_does_not_fit_torchao(training: Training, outcome: Outcome) -> Iterator[
     "https://github.com/triton-lang/triton/issues/11111",
 )
 def nan_from_compiled_float8(run: Run, outcome: Outcome) -> Iterator[Found]:
-    """torch 2.14 or newer compiles torchao's float8 backward pass to code that yields NaN; torchao 0.18 mends it.
+    """torch 2.14 or newer compiles torchao's float8 backward pass to code that yields NaN; torchao 0.18 fixes it.
 
     Why it hurts: the loss becomes NaN or infinite in a run whose numbers are sound. The compiler's minimum and maximum
     are lowered wrongly before a store in float8; torchao works around it from 0.18 on.
@@ -454,7 +457,7 @@ def nan_from_compiled_float8(run: Run, outcome: Outcome) -> Iterator[Found]:
     "https://github.com/NVIDIA/TransformerEngine/issues/1853",
     "https://github.com/NVIDIA/TransformerEngine/issues/1309",
 )
-def two_cudnns(asked: Asked, outcome: Outcome, facts: Facts) -> Iterator[Found]:
+def two_cudnns(requested: Requested, outcome: Outcome, facts: Facts) -> Iterator[Found]:
     """Two versions of cuDNN: the one beside torch, and another that the loader finds.
 
     Why it hurts: cuDNN is split into libraries that load each other. Transformer Engine may pick up one of each
@@ -466,7 +469,7 @@ def two_cudnns(asked: Asked, outcome: Outcome, facts: Facts) -> Iterator[Found]:
     Write instead: LD_LIBRARY_PATH with site-packages/nvidia/cudnn/lib in front.
     """
     libraries = facts.libraries
-    if not wants_te(asked, outcome) or (facts.transformer_engine or {}).get("imports") is True:
+    if not wants_te(requested, outcome) or (facts.transformer_engine or {}).get("imports") is True:
         return
     if libraries is None:
         if facts.is_training_environment is True:
@@ -479,7 +482,7 @@ def two_cudnns(asked: Asked, outcome: Outcome, facts: Facts) -> Iterator[Found]:
             continue
         yield Found(
             f"two versions of cuDNN: {own} beside torch, {other} in {where}",
-            _place(asked),
+            _place(requested),
             "Transformer Engine may load parts of both, and its import then fails",
             help="put site-packages/nvidia/cudnn/lib first in LD_LIBRARY_PATH",
         )
@@ -493,7 +496,7 @@ def two_cudnns(asked: Asked, outcome: Outcome, facts: Facts) -> Iterator[Found]:
     "https://docs.python.org/3/library/importlib.metadata.html",
     'accelerate 1.15.0 utils/imports.py "importlib.metadata.version": metadata decides',
 )
-def package_installed_twice(asked: Asked, packages: Mapping[str, str | None], facts: Facts) -> Iterator[Found]:
+def package_installed_twice(requested: Requested, packages: Mapping[str, str | None], facts: Facts) -> Iterator[Found]:
     """A package has metadata of two versions in one environment.
 
     Why it hurts: the code is that of one of them, and which one is chance. Accelerate decides by metadata what it may
@@ -503,12 +506,12 @@ def package_installed_twice(asked: Asked, packages: Mapping[str, str | None], fa
 
     Write instead: `pip uninstall` it until pip says that it is not installed, then install it once.
     """
-    if not asked.fp8:
+    if not requested.fp8:
         return
     for name, versions in (facts.duplicates or {}).items():
         yield Found(
             f"{name} is installed twice: {' and '.join(versions)}",
-            _place(asked),
+            _place(requested),
             f"metadata of {versions[0]} is found first; the code may be that of either",
             help=f"pip uninstall {name} until none is left, then install one",
         )
@@ -524,7 +527,7 @@ def package_installed_twice(asked: Asked, packages: Mapping[str, str | None], fa
     'llamafactory 0.9.4 extras/misc.py "peft>=0.14.0,<=0.17.1" "trl>=0.18.0,<=0.24.0"',
     ends=True,
 )
-def llamafactory_refuses_version(training: Training, asked: Asked, facts: Facts) -> Iterator[Found]:
+def llamafactory_refuses_version(training: Training, requested: Requested, facts: Facts) -> Iterator[Found]:
     """A package is outside the range that LLaMA-Factory checks when it starts.
 
     Why it hurts: it raises ImportError before it reads the data. The check can be switched off, and then other things
@@ -534,7 +537,7 @@ def llamafactory_refuses_version(training: Training, asked: Asked, facts: Facts)
 
     Write instead: the release that the range allows, or DISABLE_VERSION_CHECK=1 at your own risk.
     """
-    if training.trainer != "llamafactory" or not asked.fp8:
+    if training.trainer != "llamafactory" or not requested.fp8:
         return
     packages = require_packages(facts)
     own = packages.get("llamafactory")
@@ -552,7 +555,7 @@ def llamafactory_refuses_version(training: Training, asked: Asked, facts: Facts)
         low, high = (".".join(map(str, bound)) for bound in (oldest, newest))
         yield Found(
             f"llamafactory {own} refuses {name} {packages[name]}: it takes {low} to {high}",
-            asked.fp8[0],
+            requested.fp8[0],
             "it compares versions when it starts, and raises ImportError",
             help=f"install {name} {low} to {high}, or set DISABLE_VERSION_CHECK=1",
         )
@@ -583,7 +586,7 @@ _LLAMAFACTORY_RANGES = {
     "ran transformers 5.23.0 [executed accelerate-too-old-for-trainer]: ImportError, accelerate 1.1.0 is wanted",
 )
 def accelerate_too_old_for_trainer(
-    training: Training, asked: Asked, packages: Mapping[str, str | None]
+    training: Training, requested: Requested, packages: Mapping[str, str | None]
 ) -> Iterator[Found]:
     """transformers 5 with an accelerate older than 1.1, which its Trainer refuses.
 
@@ -594,13 +597,13 @@ def accelerate_too_old_for_trainer(
     Write instead: accelerate 1.13 or newer.
     """
     accelerate, transformers = parsed(packages.get("accelerate")), parsed(packages.get("transformers"))
-    if not asked.fp8 or accelerate is None or transformers is None or not at_least(transformers, 5):
+    if not requested.fp8 or accelerate is None or transformers is None or not at_least(transformers, 5):
         return
     if at_least(accelerate, 1, 1):
         return
     yield Found(
         f"transformers {packages['transformers']} refuses accelerate {packages['accelerate']}",
-        asked.fp8[0],
+        requested.fp8[0],
         "TrainingArguments raise ImportError: accelerate 1.1.0 is the oldest",
         help="upgrade to accelerate 1.13 or newer",
     )
@@ -613,7 +616,7 @@ def accelerate_too_old_for_trainer(
     "ran torch 2.13.0 [executed torch-without-cuda]: torch.version.cuda is None, and CUDA is not available",
     "https://pytorch.org/get-started/locally/",
 )
-def torch_without_cuda(asked: Asked, packages: Mapping[str, str | None], facts: Facts) -> Iterator[Found]:
+def torch_without_cuda(requested: Requested, packages: Mapping[str, str | None], facts: Facts) -> Iterator[Found]:
     """torch is a build without CUDA.
 
     Why it hurts: no GPU is used, whatever nvidia-smi shows. FP8 kernels are CUDA kernels: the run goes to the CPU, or
@@ -624,7 +627,7 @@ def torch_without_cuda(asked: Asked, packages: Mapping[str, str | None], facts: 
     Write instead: a torch for the driver's CUDA.
     """
     torch = packages.get("torch")
-    if not asked.fp8 or not torch:
+    if not requested.fp8 or not torch:
         return
     if facts.cuda is None or "torch" not in facts.cuda:
         if "+cpu" not in torch:
@@ -633,7 +636,7 @@ def torch_without_cuda(asked: Asked, packages: Mapping[str, str | None], facts: 
         return
     yield Found(
         f"torch {torch} is built without CUDA",
-        asked.fp8[0],
+        requested.fp8[0],
         "no GPU is used: FP8 needs CUDA kernels",
         help="install a torch for CUDA: https://pytorch.org/get-started/locally/",
     )
@@ -646,7 +649,7 @@ def torch_without_cuda(asked: Asked, packages: Mapping[str, str | None], facts: 
     "https://github.com/ROCm/TransformerEngine/issues/79",
     "https://rocm.docs.amd.com/en/latest/",
 )
-def torch_for_amd(asked: Asked, packages: Mapping[str, str | None]) -> Iterator[Found]:
+def torch_for_amd(requested: Requested, packages: Mapping[str, str | None]) -> Iterator[Found]:
     """torch is a build for AMD's ROCm: nothing that is said here was tried there.
 
     Why it hurts: Transformer Engine on PyPI is NVIDIA's; AMD has a port of its own, which users report slower than
@@ -657,11 +660,11 @@ def torch_for_amd(asked: Asked, packages: Mapping[str, str | None]) -> Iterator[
     Write instead: see AMD's pages; check with a short run.
     """
     torch = packages.get("torch")
-    if not asked.fp8 or not torch or "+rocm" not in torch:
+    if not requested.fp8 or not torch or "+rocm" not in torch:
         return
     yield Found(
-        f"torch {torch} is for AMD GPUs, which are not modelled here",
-        asked.fp8[0],
+        f"torch {torch} is for AMD GPUs, which are not modeled here",
+        requested.fp8[0],
         "what follows is said of NVIDIA GPUs",
         help="compare a short run in FP8 with one in BF16 before you rely on it",
     )
@@ -676,7 +679,7 @@ def torch_for_amd(asked: Asked, packages: Mapping[str, str | None]) -> Iterator[
     'accelerate 0.28.0 utils/dataclasses.py "Unknown mixed precision value": under FSDP',
     "https://github.com/huggingface/accelerate/issues/2615",
 )
-def accelerate_older_than_known(asked: Asked, packages: Mapping[str, str | None]) -> Iterator[Found]:
+def accelerate_older_than_known(requested: Requested, packages: Mapping[str, str | None]) -> Iterator[Found]:
     """accelerate is older than 0.34, the first release that knows FP8 by file and launcher.
 
     Why it hurts: what is said here is said of newer releases. Old ones refuse `fp8_config` as an unknown key, and under
@@ -687,11 +690,11 @@ def accelerate_older_than_known(asked: Asked, packages: Mapping[str, str | None]
     Write instead: accelerate 1.13 or newer.
     """
     accelerate = parsed(packages.get("accelerate"))
-    if not asked.fp8 or accelerate is None or at_least(accelerate, *parse(OLDEST_ACCELERATE)):
+    if not requested.fp8 or accelerate is None or at_least(accelerate, *parse(OLDEST_ACCELERATE)):
         return
     yield Found(
         f"accelerate {packages['accelerate']} is older than {OLDEST_ACCELERATE}, the first that is known here",
-        asked.fp8[0],
+        requested.fp8[0],
         "FP8 by file and launcher is new in 0.34: what follows may not hold",
         help="upgrade to accelerate 1.13 or newer",
     )

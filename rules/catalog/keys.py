@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from fp8check.rules.catalog.decided import settled
-from fp8check.rules.catalog.fixes import delete, rename, replace, safe, unsafe
-from fp8check.rules.catalog.rule import ERROR, INFO, WARNING, Found, Related, rule
+from fp8check.rules.edits.fix import safe, unsafe
+from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, Related, rule
+from fp8check.rules.engine.requirements import require_prediction
 from fp8check.rules.outcome.launcher import BOOLEANS
+from fp8check.rules.releases.readers import backend_meant, nearest
+from fp8check.rules.releases.versions import at_least
 from fp8check.rules.settings.accelerate import FP8_KEYS, WIZARD_KEYS
-from fp8check.rules.settings.readers import backend_meant, nearest
-from fp8check.rules.settings.versions import at_least
+from fp8check.rules.settings.edits import delete, rename, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fp8check.rules.catalog.context import Asked
-    from fp8check.rules.outcome import Outcome, Run
+    from fp8check.rules.engine.inputs import Requested
+    from fp8check.rules.outcome import Outcome
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.launch import Launch
     from fp8check.rules.settings.values import Setting
+    from fp8check.rules.trainers.run import Run
 
 
 @rule(
@@ -195,7 +197,7 @@ def _three(value: object) -> list[bool] | None:
     "ran accelerate 1.15.0 [conformance file-te-most-recent-1.15]: Transformer Engine gets max",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl most-recent]: amax_compute_algo max",
 )
-def most_recent_unreachable(asked: Asked, outcome: Outcome) -> Iterator[Found]:
+def most_recent_unreachable(requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """`amax_compute_algo: most_recent` never reaches Transformer Engine.
 
     Why it hurts: it is Accelerate's own default, and values equal to a default are not handed over. Transformer
@@ -205,10 +207,10 @@ def most_recent_unreachable(asked: Asked, outcome: Outcome) -> Iterator[Found]:
 
     Write instead: `amax_compute_algo: max`, which is what runs; the other needs a recipe built in code.
     """
-    written = asked.recipe.get("amax_compute_algo")
+    written = requested.recipe.get("amax_compute_algo")
     if written is None or str(written.value).lower() != "most_recent":
         return
-    settled(outcome)
+    require_prediction(outcome)
     if outcome.backend is None or outcome.backend.value != "TE":
         return
     yield Found(
@@ -230,7 +232,7 @@ def most_recent_unreachable(asked: Asked, outcome: Outcome) -> Iterator[Found]:
     "ran accelerate 1.15.0 [conformance file-te-e5m2-1.15]: ValidationError in prepare()",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl e5m2]: ValidationError in prepare()",
 )
-def e5m2_is_refused(asked: Asked, outcome: Outcome) -> Iterator[Found]:
+def e5m2_is_refused(requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """`fp8_format: E5M2`: Accelerate offers it, Transformer Engine refuses it.
 
     Why it hurts: the run ends in prepare(), after the model is loaded. Releases before 1.9 refuse it themselves.
@@ -239,10 +241,10 @@ def e5m2_is_refused(asked: Asked, outcome: Outcome) -> Iterator[Found]:
 
     Write instead: `fp8_format: HYBRID`, which is E4M3 forward and E5M2 for gradients.
     """
-    written = asked.recipe.get("fp8_format")
+    written = requested.recipe.get("fp8_format")
     if written is None or str(written.value).upper() != "E5M2":
         return
-    settled(outcome)
+    require_prediction(outcome)
     backend = outcome.backend.value if outcome.backend is not None else None
     if backend == "AO" or not outcome.stack.does("accelerate", "launcher copies fp8_config"):
         return
@@ -273,8 +275,8 @@ def mxfp8_with_amax(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[
 
     Write instead: either of them.
     """
-    asked = accelerate.fp8.get("use_mxfp8_block_scaling")
-    if asked is None or not asked.value or not accelerate.wants_fp8():
+    requested = accelerate.fp8.get("use_mxfp8_block_scaling")
+    if requested is None or not requested.value or not accelerate.wants_fp8():
         return
     if not outcome.stack.does("accelerate", "recipe reads mxfp8"):
         return
@@ -286,7 +288,7 @@ def mxfp8_with_amax(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[
             f"{key} cannot be combined with MXFP8 block scaling",
             written,
             f"prepare() raises ValueError: `{key}` is not supported for MXFP8 block scaling.",
-            (Related(asked, "asked for here"),),
+            (Related(requested, "asked for here"),),
             help=f"delete {key}: MXFP8 keeps no amax history",
             fix=unsafe(delete(written)),
         )
@@ -316,7 +318,7 @@ def option_dropped_by_te(accelerate: AccelerateConfig, outcome: Outcome) -> Iter
     override = accelerate.fp8.get("override_linear_precision")
     if not accelerate.wants_fp8() or (interval is None and override is None):
         return
-    settled(outcome)
+    require_prediction(outcome)
     if outcome.backend is None or outcome.backend.value != "TE":
         return
     version = outcome.stack.version("transformer_engine")
@@ -345,7 +347,7 @@ def option_dropped_by_te(accelerate: AccelerateConfig, outcome: Outcome) -> Iter
     'accelerate 1.13.0..1.15.0 utils/dataclasses.py "PAD_INNER_DIM" "OPT_LEVEL": each class reads its own',
     "ran accelerate 1.15.0 [conformance file-ao-no-pad-1.15]: an option of torchao, and read by torchao",
 )
-def option_of_other_backend(accelerate: AccelerateConfig, asked: Asked, outcome: Outcome) -> Iterator[Found]:
+def option_of_other_backend(accelerate: AccelerateConfig, requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """An option of fp8_config that the chosen backend does not have.
 
     Why it hurts: it is exported and read by nobody. Whoever wrote it believes that it counts.
@@ -355,7 +357,7 @@ def option_of_other_backend(accelerate: AccelerateConfig, asked: Asked, outcome:
     Write instead: nothing; delete the line, or choose the backend that has the option.
     """
     backend = outcome.backend.value if outcome.backend is not None else None
-    if asked.backend is None or backend not in _NAMES:
+    if requested.backend is None or backend not in _NAMES:
         return
     for key, setting in accelerate.fp8.settings():
         owner, default = _OWNERS.get(key.removeprefix("fp8_"), (backend, None))
@@ -365,7 +367,7 @@ def option_of_other_backend(accelerate: AccelerateConfig, asked: Asked, outcome:
             f"{key} is an option of {_NAMES[owner]}, and the backend is {backend}",
             setting,
             f"{_NAMES[str(backend)]} does not read it",
-            (Related(asked.backend, "chosen here"),),
+            (Related(requested.backend, "chosen here"),),
             help=f"delete {key}",
             fix=safe(delete(setting)),
         )
@@ -426,7 +428,7 @@ def _refused(run: Run, outcome: Outcome, words: str, *keys: str) -> Setting | No
         Undecided: one of the keys is written, and whether it is read is not known.
     """
     if run.accelerate is not None and any(key in run.accelerate.fp8 for key in keys):
-        settled(outcome)
+        require_prediction(outcome)
     error = outcome.error
     if error is None or not error.message.startswith(words):
         return None

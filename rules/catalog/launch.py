@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from fp8check.rules.catalog.decided import not_known
-from fp8check.rules.catalog.fixes import delete, insert, rename, replace, unsafe
-from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
-from fp8check.rules.outcome import Undecided
+from fp8check.rules.edits.fix import unsafe
+from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
+from fp8check.rules.engine.requirements import not_known
 from fp8check.rules.outcome.launcher import starts_torchrun
-from fp8check.rules.reading.kinds import TRAINER, TRAINER_ALONE
+from fp8check.rules.releases.errors import Undecided
+from fp8check.rules.releases.readers import nearest
 from fp8check.rules.settings.accelerate import CLUSTER_KEYS
+from fp8check.rules.settings.edits import delete, insert, rename, replace
 from fp8check.rules.settings.launch import LAUNCHER_FLAGS, PROGRAMS
-from fp8check.rules.settings.readers import nearest
+from fp8check.rules.trainers.detect import TRAINER, TRAINER_ALONE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fp8check.rules.catalog.context import Asked
-    from fp8check.rules.catalog.fixes import Fix
-    from fp8check.rules.outcome import Outcome, Run
+    from fp8check.rules.edits.fix import Fix
+    from fp8check.rules.engine.inputs import Requested
+    from fp8check.rules.outcome import Outcome
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.launch import Launch
     from fp8check.rules.settings.values import Setting
+    from fp8check.rules.trainers.run import Run
 
 
 @rule(
@@ -118,8 +120,9 @@ def _elsewhere(name: str) -> str:
     "ran accelerate 1.15.0 [conformance layout-fsdp1-TE-transformers-1.15]: ValueError: You must pass a model "
     "and an optimizer together",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl hf-fsdp1-te]: the same on a GPU",
+    last_resort=True,
 )
-def does_not_start(outcome: Outcome, asked: Asked) -> Iterator[Found]:
+def does_not_start(outcome: Outcome, requested: Requested) -> Iterator[Found]:
     """The run ends with an exception before or in its first step.
 
     Why it hurts: the queue, the download and the model load come first, the exception after them. Other rules say
@@ -130,7 +133,7 @@ def does_not_start(outcome: Outcome, asked: Asked) -> Iterator[Found]:
     Write instead: see the message and the lines that lead to it.
     """
     error = outcome.error
-    if error is None and outcome.starts is None and asked.fp8:
+    if error is None and outcome.starts is None and requested.fp8:
         raise not_known(outcome, "whether the run starts")
     if error is None:
         return
@@ -163,7 +166,7 @@ def does_not_start(outcome: Outcome, asked: Asked) -> Iterator[Found]:
     "ran accelerate 1.15.0 [conformance flags-backend-te-1.15]: ValueError 'te' is not a valid FP8BackendType",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl flag-backend]: ValueError in Accelerator()",
 )
-def lower_case_flag(launch: Launch, outcome: Outcome, asked: Asked) -> Iterator[Found]:
+def lower_case_flag(launch: Launch, outcome: Outcome, requested: Requested) -> Iterator[Found]:
     """`accelerate launch --fp8_backend te` cannot work.
 
     Why it hurts: the flag takes only lower case and the reader only upper case. Accelerate's documentation shows it.
@@ -173,7 +176,7 @@ def lower_case_flag(launch: Launch, outcome: Outcome, asked: Asked) -> Iterator[
     Write instead: `backend: TE` under fp8_config of a configuration file.
     """
     flag = launch.flag("fp8_backend")
-    if flag is None or not asked.fp8 or not outcome.stack.does("accelerate", "backend from the environment"):
+    if flag is None or not requested.fp8 or not outcome.stack.does("accelerate", "backend from the environment"):
         return
     if not str(flag).islower():
         return  # argparse refuses that: FP319
@@ -419,7 +422,7 @@ def fp8_flags_without_fp8(launch: Launch, outcome: Outcome) -> Iterator[Found]:
     'trl 0.21.0..1.16.0 accelerate_configs/fsdp2.yaml "bf16": so are the others that TRL brings',
     'trl 0.21.0..1.16.0 accelerate_configs/multi_gpu.yaml "bf16": likewise',
 )
-def trl_config_is_bf16(launch: Launch, asked: Asked) -> Iterator[Found]:
+def trl_config_is_bf16(launch: Launch, requested: Requested) -> Iterator[Found]:
     """`trl ... --accelerate_config fsdp2` and FP8: the Accelerate files that TRL brings are all bf16.
 
     Why it hurts: the name stands for a file inside TRL. Your own Accelerate file is not read.
@@ -428,13 +431,13 @@ def trl_config_is_bf16(launch: Launch, asked: Asked) -> Iterator[Found]:
 
     Write instead: `trl sft --config cfg.yaml --accelerate_config accel.yaml`.
     """
-    if launch.through != "trl" or launch.config_file not in TRL_CONFIGS or not asked.fp8:
+    if launch.through != "trl" or launch.config_file not in TRL_CONFIGS or not requested.fp8:
         return
     if launch.flag("mixed_precision") is not None:
         return
     yield Found(
         f"--accelerate_config {launch.config_file} is TRL's own file, and says bf16",
-        asked.fp8[0],
+        requested.fp8[0],
         "this does not reach the run",
         help="name your own file: --accelerate_config accel.yaml",
     )

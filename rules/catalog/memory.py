@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from fp8check.rules.catalog.decided import require_gpus
 from fp8check.rules.catalog.parallel import runs_te
-from fp8check.rules.catalog.rule import ERROR, WARNING, Found, rule
+from fp8check.rules.engine.definition import ERROR, WARNING, Found, rule
+from fp8check.rules.engine.requirements import require_gpus
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fp8check.rules.catalog.context import Asked
+    from fp8check.rules.engine.inputs import Requested
     from fp8check.rules.facts import Facts
     from fp8check.rules.models import ModelShape
     from fp8check.rules.outcome import Outcome
-    from fp8check.rules.settings.training import Training
+    from fp8check.rules.trainers.training import Training
 
 MIB = 1024**2
 # Bytes for each parameter at the very least: weight and gradient in BF16, and AdamW's two states in BF16.
@@ -34,7 +34,7 @@ _ADAMW = ("adamw_torch", "adamw_torch_fused")
     "https://huggingface.co/docs/transformers/model_memory_anatomy",
 )
 def does_not_fit(
-    training: Training, asked: Asked, model: ModelShape, facts: Facts, outcome: Outcome
+    training: Training, requested: Requested, model: ModelShape, facts: Facts, outcome: Outcome
 ) -> Iterator[Found]:
     """Weights, gradients and AdamW's states alone need more memory than the GPU has; FP8 does not change that.
 
@@ -45,7 +45,7 @@ def does_not_fit(
 
     Write instead: FSDP2 or DeepSpeed ZeRO over several GPUs, or LoRA.
     """
-    needed = _needed(training, asked, model, facts, outcome)
+    needed = _needed(training, requested, model, facts, outcome)
     if needed is None:
         return
     memory, name = max(((gpu.memory_mib or 0, gpu.name) for gpu in require_gpus(facts)), default=(0, ""))
@@ -53,7 +53,7 @@ def does_not_fit(
         return
     yield Found(
         f"the run does not fit: it needs {needed / 1024:,.0f} GiB before the first activation",
-        training.thing("model"),
+        training.setting_for("model"),
         f"{name} has {memory / 1024:,.0f} GiB",
         notes=(
             f"{model.parameters / 1e9:.1f}B parameters, 8 bytes each: BF16 weight and gradient, two states of AdamW",
@@ -72,7 +72,7 @@ def does_not_fit(
     "https://github.com/NVIDIA/TransformerEngine/issues/257",
 )
 def fp8_copies_do_not_fit(
-    training: Training, asked: Asked, model: ModelShape, facts: Facts, outcome: Outcome
+    training: Training, requested: Requested, model: ModelShape, facts: Facts, outcome: Outcome
 ) -> Iterator[Found]:
     """The run fits in BF16 and not in FP8: Transformer Engine's FP8 copies of the weights come on top.
 
@@ -83,7 +83,7 @@ def fp8_copies_do_not_fit(
 
     Write instead: backend AO with torch.compile, which keeps no copies; or shard the run.
     """
-    needed = _needed(training, asked, model, facts, outcome)
+    needed = _needed(training, requested, model, facts, outcome)
     if needed is None or not runs_te(outcome):
         return
     memory = max((gpu.memory_mib or 0 for gpu in require_gpus(facts)), default=0)
@@ -94,7 +94,7 @@ def fp8_copies_do_not_fit(
         return
     yield Found(
         f"FP8 needs {copies / 1024:,.0f} GiB more than BF16, and they are not there",
-        training.thing("model"),
+        training.setting_for("model"),
         f"{needed / 1024:,.0f} GiB in BF16, {(needed + copies) / 1024:,.0f} GiB with the FP8 copies, "
         f"{memory / 1024:,.0f} GiB on the GPU",
         notes=("activations come on top in either case",),
@@ -102,9 +102,11 @@ def fp8_copies_do_not_fit(
     )
 
 
-def _needed(training: Training, asked: Asked, model: ModelShape, facts: Facts, outcome: Outcome) -> float | None:
+def _needed(
+    training: Training, requested: Requested, model: ModelShape, facts: Facts, outcome: Outcome
+) -> float | None:
     """MiB that the run needs on each GPU before the first activation, at the least; None where it may be less."""
-    if not asked.fp8 or not _trains_all(training) or model.quantization is not None:
+    if not requested.fp8 or not _trains_all(training) or model.quantization is not None:
         return None
     if outcome.distributed_type not in ("NO", "MULTI_GPU"):
         return None

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from fp8check.rules.catalog.mending import torchao_instead, use_torchao
 from fp8check.rules.catalog.parallel import runs_te
-from fp8check.rules.catalog.rule import ERROR, INFO, WARNING, Found, rule
+from fp8check.rules.catalog.shared_fixes import torchao_instead, use_torchao
+from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, rule
 from fp8check.rules.outcome.speed import LIKELY_SLOWER, advise, predict_point, predict_speed, setup_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fp8check.rules.catalog.context import Asked
+    from fp8check.rules.engine.inputs import Requested
     from fp8check.rules.models import Linear, ModelShape
-    from fp8check.rules.outcome import Outcome, Run
-    from fp8check.rules.settings.training import Training
+    from fp8check.rules.outcome import Outcome
+    from fp8check.rules.trainers.run import Run
+    from fp8check.rules.trainers.training import Training
 
 
 @rule(
@@ -47,7 +48,7 @@ def too_small_to_pay(run: Run, training: Training, model: ModelShape, outcome: O
     word = "will" if speed.high < 1 else "will probably"
     yield Found(
         f"FP8 {word} make this run slower: about {speed.predicted:.1f}x the speed of BF16",
-        training.thing("micro_batch") or training.thing("model"),
+        training.setting_for("micro_batch") or training.setting_for("model"),
         f"at most {speed.tokens:,} tokens in a micro-batch, on layers of {model.hidden} x {model.intermediate}",
         notes=(
             f"{speed.why}; predicted {speed.low:.1f}x to {speed.high:.1f}x",
@@ -86,7 +87,7 @@ def fp8_takes_memory(run: Run, training: Training, model: ModelShape, outcome: O
     more = (point.fp8_gib or 0.0) - point.bf16_gib
     yield Found(
         f"FP8 takes about {more:.1f} GiB more memory than BF16",
-        training.thing("model"),
+        training.setting_for("model"),
         f"FP8 copies of the weights of {model.layers} layers, on top of the weights themselves",
         notes=("FP8 does not save memory in training: weights, gradients and optimizer stay as they are",),
     )
@@ -122,7 +123,7 @@ def tied_head_untied(run: Run, training: Training, model: ModelShape, outcome: O
         return
     yield Found(
         "the tied lm_head will be untied and never trained",
-        training.thing("model"),
+        training.setting_for("model"),
         f"{model.name} ties its output head to the embedding (vocabulary {model.vocab:,})",
         notes=("Transformer Engine's lm_head is a new weight that the optimizer does not have",),
         help="use backend: AO with enable_fsdp_float8_all_gather: false, or a model whose head is not tied",
@@ -159,7 +160,7 @@ def layers_left_behind(training: Training, model: ModelShape, outcome: Outcome) 
     names = ", ".join(coverage.left[:4]) + (", ..." if len(coverage.left) > 4 else "")
     yield Found(
         f"only {coverage.converted} of {coverage.total} Linear layers will run in FP8",
-        training.thing("model"),
+        training.setting_for("model"),
         f"left in BF16: {names}",
         notes=("one unaligned layer ends the conversion of its later siblings",) if better else (),
         help=f"{torchao_instead(outcome)}: it skips only the unaligned layer itself" if better else "",
@@ -175,7 +176,7 @@ def layers_left_behind(training: Training, model: ModelShape, outcome: Outcome) 
     'torchao 0.17.0..0.18.0 float8/float8_linear_utils.py "isinstance(module, nn.Linear)": the same',
     "ran transformers 5.23.0 [executed gpt2-has-one-linear]: lm_head is GPT-2's only Linear layer",
 )
-def layers_are_conv1d(training: Training, asked: Asked, model: ModelShape) -> Iterator[Found]:
+def layers_are_conv1d(training: Training, requested: Requested, model: ModelShape) -> Iterator[Found]:
     """The model's decoder layers have no Linear layer: GPT-2 builds them of Conv1D.
 
     Why it hurts: both backends convert nn.Linear and nothing else. The run says that FP8 is on, and every layer
@@ -185,11 +186,11 @@ def layers_are_conv1d(training: Training, asked: Asked, model: ModelShape) -> It
 
     Write instead: BF16; or a model whose projections are nn.Linear.
     """
-    if not asked.fp8 or model.block:
+    if not requested.fp8 or model.block:
         return
     yield Found(
         f"{model.name} has no Linear layer that FP8 could convert",
-        training.thing("model"),
+        training.setting_for("model"),
         f"the {model.layers} layers of {model.model_type} are made of Conv1D",
         help="train it in BF16, or take a model whose projections are nn.Linear",
     )
@@ -204,7 +205,9 @@ def layers_are_conv1d(training: Training, asked: Asked, model: ModelShape) -> It
     'transformers 4.57.1 models/mixtral/modeling_mixtral.py "self.w1 = nn.Linear(": there they were',
     "ran transformers 5.23.0 [executed experts-are-parameters]: the experts are two parameters, and no Linear layer",
 )
-def experts_stay_in_bf16(training: Training, asked: Asked, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
+def experts_stay_in_bf16(
+    training: Training, requested: Requested, model: ModelShape, outcome: Outcome
+) -> Iterator[Found]:
     """The experts of a mixture-of-experts model are no Linear layers, so FP8 passes them by.
 
     Why it hurts: nearly all of the computing is in the experts. From transformers 5 on they are three-dimensional
@@ -215,7 +218,7 @@ def experts_stay_in_bf16(training: Training, asked: Asked, model: ModelShape, ou
     Write instead: BF16; or a trainer with FP8 kernels for grouped GEMMs.
     """
     routed = model.routed
-    if not asked.fp8 or routed is None or outcome.trains_in_fp8 is not True:
+    if not requested.fp8 or routed is None or outcome.trains_in_fp8 is not True:
         return
     block = model.block_in(outcome.stack.version("transformers")[0])
     if len(block) > len(model.block) + 1:
@@ -223,7 +226,7 @@ def experts_stay_in_bf16(training: Training, asked: Asked, model: ModelShape, ou
     share = routed.parameters * (model.layers - model.dense_layers) / model.parameters
     yield Found(
         f"the experts stay in BF16: {share:.0%} of the parameters are in them",
-        training.thing("model"),
+        training.setting_for("model"),
         f"{routed.number} experts a layer, each a slice of a parameter, none an nn.Linear",
         notes=("only attention and shared layers are converted",),
         help="train it in BF16: FP8 of the rest pays little",
@@ -238,7 +241,7 @@ def experts_stay_in_bf16(training: Training, asked: Asked, model: ModelShape, ou
     'accelerate 1.15.0 utils/ao.py "def filter_linear_layers" !"router": no name is left out',
     'axolotl 0.19.0 monkeypatch/accelerate/float8_moe_filter.py "router": it leaves them out',
 )
-def router_in_fp8(training: Training, asked: Asked, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
+def router_in_fp8(training: Training, requested: Requested, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
     """The router of a mixture-of-experts model runs in FP8.
 
     Why it hurts: a router picks the experts by comparing numbers that lie close together. Up to transformers 4 it is a
@@ -249,7 +252,7 @@ def router_in_fp8(training: Training, asked: Asked, model: ModelShape, outcome: 
 
     Write instead: a module filter that leaves `gate` out; Axolotl has one.
     """
-    if not asked.fp8 or model.routed is None or outcome.trains_in_fp8 is not True or training.trainer == "axolotl":
+    if not requested.fp8 or model.routed is None or outcome.trains_in_fp8 is not True or training.trainer == "axolotl":
         return
     block = model.block_in(outcome.stack.version("transformers")[0])
     routers = [linear for linear in block if linear.name.endswith(".gate") and linear.out_features == model.experts]
@@ -257,7 +260,7 @@ def router_in_fp8(training: Training, asked: Asked, model: ModelShape, outcome: 
         return
     yield Found(
         f"the router of the {model.experts} experts runs in FP8",
-        training.thing("model"),
+        training.setting_for("model"),
         f"{routers[0].name} is {routers[0].in_features} x {routers[0].out_features}: it is converted like any other",
         help="leave the router out: AORecipeKwargs(module_filter_func=...) in a script, or Axolotl, which does so",
     )
@@ -286,7 +289,7 @@ def _dequantizes(training: Training, method: str) -> bool:
     'transformers 4.57.1 trainer.py "but that quantization method do not support training": with adapters',
     "https://github.com/huggingface/transformers/issues/46736",
 )
-def checkpoint_is_fp8(training: Training, asked: Asked, model: ModelShape) -> Iterator[Found]:
+def checkpoint_is_fp8(training: Training, requested: Requested, model: ModelShape) -> Iterator[Found]:
     """The checkpoint to be fine-tuned holds FP8 weights.
 
     Why it hurts: an FP8 checkpoint is made for inference. "FP8 training" keeps BF16 weights and casts them in each
@@ -297,11 +300,11 @@ def checkpoint_is_fp8(training: Training, asked: Asked, model: ModelShape) -> It
     Write instead: the BF16 checkpoint of the same model, or one that was dequantized to BF16.
     """
     method = model.quantization
-    if not asked.fp8 or method not in _FP8_METHODS or _dequantizes(training, method):
+    if not requested.fp8 or method not in _FP8_METHODS or _dequantizes(training, method):
         return
     yield Found(
         f"{model.name} is an FP8 checkpoint: it is for inference, not for training",
-        training.thing("model"),
+        training.setting_for("model"),
         f"its config.json says quant_method: {method}; Trainer raises ValueError",
         notes=("FP8 training starts from BF16 weights and casts them itself",),
         help="use the BF16 checkpoint of this model, or dequantize it first",
@@ -316,7 +319,7 @@ def checkpoint_is_fp8(training: Training, asked: Asked, model: ModelShape) -> It
     'accelerate 0.34.0..1.15.0 utils/transformer_engine.py "if any(p % 16 != 0 for p in module.weight.shape):"',
     'torchao 0.17.0..0.18.0 float8/float8_linear_utils.py "isinstance(module, nn.Linear)": packed weights or not',
 )
-def checkpoint_is_quantized(training: Training, asked: Asked, model: ModelShape) -> Iterator[Found]:
+def checkpoint_is_quantized(training: Training, requested: Requested, model: ModelShape) -> Iterator[Found]:
     """FP8 training of a checkpoint that is stored quantized: GPTQ, AWQ, bitsandbytes.
 
     Why it hurts: its layers are no plain Linear layers with BF16 weights. What can be trained on such a base are
@@ -327,13 +330,13 @@ def checkpoint_is_quantized(training: Training, asked: Asked, model: ModelShape)
     Write instead: the unquantized checkpoint; or adapters in BF16.
     """
     method = model.quantization
-    if not asked.fp8 or method is None or method in _FP8_METHODS or training.quantized is not None:
+    if not requested.fp8 or method is None or method in _FP8_METHODS or training.quantized is not None:
         return
     if _dequantizes(training, method):
         return
     yield Found(
         f"FP8 training does not go with a checkpoint that is quantized ({method})",
-        training.thing("model"),
+        training.setting_for("model"),
         f"the config.json of {model.name} says quant_method: {method}",
         help="use the unquantized checkpoint, or train adapters in BF16",
     )
@@ -363,14 +366,14 @@ def mxfp8_needs_32(training: Training, model: ModelShape, outcome: Outcome) -> I
     odd = [linear for linear in model.linears(outcome.stack.version("transformers")[0]) if _only_16(linear)]
     rank = training.lora_rank if training.uses_lora else None
     if rank is not None and rank % 16 == 0 and rank % 32:
-        place = training.get("lora_rank") or training.get("lora_r") or training.thing("model")
+        place = training.get("lora_rank") or training.get("lora_r") or training.setting_for("model")
         text = f"adapters of rank {rank} cannot run in MXFP8: 32 does not divide it"
         yield Found(text, place, "Accelerate converts them, as 16 divides it", help="use a rank that 32 divides")
     elif odd:
         sizes = f"{odd[0].name} is {odd[0].in_features} x {odd[0].out_features}"
         yield Found(
             f"{len(odd)} layers cannot run in MXFP8: 32 does not divide their sizes",
-            training.thing("model"),
+            training.setting_for("model"),
             f"{sizes}: Accelerate converts it, as 16 divides both",
             help="delete use_mxfp8_block_scaling: delayed scaling needs 16 only",
         )

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from fp8check.rules.catalog.decided import require_decided
-from fp8check.rules.catalog.fixes import insert, replace, unsafe
-from fp8check.rules.catalog.mending import gather_off, torchao_instead, use_torchao, write, write_bf16
-from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
-from fp8check.rules.outcome.trainer import llamafactory_fp8
+from fp8check.rules.catalog.shared_fixes import gather_off, torchao_instead, use_torchao, write, write_bf16
+from fp8check.rules.edits.fix import unsafe
+from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
+from fp8check.rules.engine.requirements import require_decided
+from fp8check.rules.settings.edits import insert, replace
 from fp8check.rules.settings.values import Origin, Setting
+from fp8check.rules.trainers.hand_over import llamafactory_fp8
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fp8check.rules.catalog.context import Asked
-    from fp8check.rules.catalog.fixes import Fix
+    from fp8check.rules.edits.fix import Fix
+    from fp8check.rules.engine.inputs import Requested
     from fp8check.rules.models import ModelShape
-    from fp8check.rules.outcome import Outcome, Run
+    from fp8check.rules.outcome import Outcome
     from fp8check.rules.settings.accelerate import AccelerateConfig
-    from fp8check.rules.settings.training import Training
+    from fp8check.rules.trainers.run import Run
+    from fp8check.rules.trainers.training import Training
 
 
 @rule(
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     'llamafactory 0.9.5 model/model_utils/checkpointing.py "if not model_args.disable_gradient_checkpointing:"',
     "https://github.com/NVIDIA/TransformerEngine/issues/776",
 )
-def te_with_checkpointing(training: Training, asked: Asked, outcome: Outcome) -> Iterator[Found]:
+def te_with_checkpointing(training: Training, requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """Transformer Engine together with gradient checkpointing.
 
     Why it hurts: the checkpointed layers are computed again in the backward pass, outside FP8 autocast. Without
@@ -47,7 +49,7 @@ def te_with_checkpointing(training: Training, asked: Asked, outcome: Outcome) ->
         return
     own = training.trainer == "llamafactory"
     place = checkpointing if checkpointing.origin.span is not None else training.get("gradient_checkpointing")
-    place = place or training.get("fp8_backend") or asked.backend or next(iter(asked.fp8), None)
+    place = place or training.get("fp8_backend") or requested.backend or next(iter(requested.fp8), None)
     if outcome.reentrant:
         message = "gradient checkpointing takes the backward pass out of FP8"
         label = "the recomputation and its backward GEMMs run outside FP8 autocast"
@@ -79,7 +81,7 @@ def runs_te(outcome: Outcome) -> bool:
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl fsdp2-te]: 14 TE layers, fp8_enabled True, 0 FP8 GEMMs",
     "https://github.com/huggingface/accelerate/issues/3710",
 )
-def te_under_fsdp2(asked: Asked, outcome: Outcome, run: Run) -> Iterator[Found]:
+def te_under_fsdp2(requested: Requested, outcome: Outcome, run: Run) -> Iterator[Found]:
     """Transformer Engine under FSDP2 never computes in FP8.
 
     Why it hurts: the layers are converted, fp8_enabled says True, and the FP8 autocast is never entered: every GEMM
@@ -105,7 +107,7 @@ def te_under_fsdp2(asked: Asked, outcome: Outcome, run: Run) -> Iterator[Found]:
     instead = f"pass AORecipeKwargs in the place of {passed}, with" if passed else "use backend: AO with"
     yield Found(
         message,
-        asked.backend or next(iter(asked.fp8), version),
+        requested.backend or next(iter(requested.fp8), version),
         label,
         (Related(version, "FSDP2 is chosen here"),) if version is not None else (),
         () if version is not None else ("FSDP2 comes from the training arguments",),
@@ -122,7 +124,7 @@ def te_under_fsdp2(asked: Asked, outcome: Outcome, run: Run) -> Iterator[Found]:
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl lora16-te]: 57,344 trainable parameters become 5,300,224",
     "https://github.com/meta-pytorch/torchtune/issues/2833",
 )
-def te_thaws_lora_base(training: Training, asked: Asked, outcome: Outcome) -> Iterator[Found]:
+def te_thaws_lora_base(training: Training, requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """Transformer Engine makes the frozen base of a LoRA run trainable again.
 
     Why it hurts: the converted base weights ask for gradients. They are computed, stored and counted in gradient
@@ -140,7 +142,7 @@ def te_thaws_lora_base(training: Training, asked: Asked, outcome: Outcome) -> It
     place = training.get("finetuning_type") or training.get("adapter") or training.get("use_peft")
     yield Found(
         "Transformer Engine thaws the frozen base of this LoRA run",
-        place or asked.backend,
+        place or requested.backend,
         "the converted base weights have requires_grad again",
         notes=("gradients of the whole base are computed, stored and clipped, and then not used", *adapters),
         help="train LoRA in BF16: FP8 gains little on a frozen base",
@@ -155,7 +157,7 @@ def te_thaws_lora_base(training: Training, asked: Asked, outcome: Outcome) -> It
     'accelerate 0.34.0..1.15.0 utils/transformer_engine.py "isinstance(module, nn.Linear)": Linear4bit is one, too',
     'torchao 0.17.0..0.18.0 float8/float8_linear_utils.py "isinstance(module, nn.Linear)": the same',
 )
-def fp8_on_quantized_base(run: Run, training: Training, asked: Asked, outcome: Outcome) -> Iterator[Found]:
+def fp8_on_quantized_base(run: Run, training: Training, requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """FP8 training of a model that is loaded quantized.
 
     Why it hurts: LLaMA-Factory refuses it. Elsewhere Transformer Engine converts nothing, because packed weights have
@@ -166,7 +168,7 @@ def fp8_on_quantized_base(run: Run, training: Training, asked: Asked, outcome: O
     Write instead: either of them.
     """
     quantized = training.quantized
-    if quantized is None or not asked.fp8:
+    if quantized is None or not requested.fp8:
         return
     refused = training.trainer == "llamafactory" and llamafactory_fp8(run, outcome.stack) is not None
     happens = "LLaMA-Factory raises ValueError: FP8 training is not compatible with quantization"
@@ -174,7 +176,7 @@ def fp8_on_quantized_base(run: Run, training: Training, asked: Asked, outcome: O
         "FP8 training does not go with a quantized base model",
         quantized,
         happens if refused else "packed weights are not what the FP8 layers expect",
-        (Related(asked.fp8[0], "FP8 is asked for here"),),
+        (Related(requested.fp8[0], "FP8 is asked for here"),),
         help="drop the quantization, or drop FP8",
     )
 
@@ -187,7 +189,9 @@ def fp8_on_quantized_base(run: Run, training: Training, asked: Asked, outcome: O
     "ran accelerate 1.15.0 [conformance layout-fsdp1-efficient-AO-script-1.15]: raised for FSDP1 as well",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl fsdp2-ao-ram-default]: the launcher's own default is true",
 )
-def torchao_with_ram_efficient_loading(accelerate: AccelerateConfig, asked: Asked, outcome: Outcome) -> Iterator[Found]:
+def torchao_with_ram_efficient_loading(
+    accelerate: AccelerateConfig, requested: Requested, outcome: Outcome
+) -> Iterator[Found]:
     """torchao under FSDP with cpu_ram_efficient_loading, which is the launcher's default.
 
     Why it hurts: Accelerator() raises ValueError. Leaving the key out does not help: the default is true.
@@ -196,7 +200,7 @@ def torchao_with_ram_efficient_loading(accelerate: AccelerateConfig, asked: Aske
 
     Write instead: `fsdp_cpu_ram_efficient_loading: false` under fsdp_config.
     """
-    require_decided(asked, outcome)
+    require_decided(requested, outcome)
     error = outcome.error
     if error is None or "cpu_ram_efficient_loading" not in error.message:
         return
@@ -227,7 +231,7 @@ _ALONE = "You must pass a model and an optimizer together"
     "ran accelerate 1.15.0 [conformance layout-fsdp1-TE-transformers-1.15]: the same on a CPU",
     "https://github.com/huggingface/transformers/issues/34024",
 )
-def te_under_fsdp1_in_trainer(asked: Asked, run: Run, outcome: Outcome) -> Iterator[Found]:
+def te_under_fsdp1_in_trainer(requested: Requested, run: Run, outcome: Outcome) -> Iterator[Found]:
     """Transformer Engine under FSDP1 with Hugging Face Trainer, which prepares the model before it has an optimizer.
 
     Why it hurts: to swap layers, Accelerate needs model and optimizer in one call of prepare(). Trainer makes the
@@ -237,13 +241,13 @@ def te_under_fsdp1_in_trainer(asked: Asked, run: Run, outcome: Outcome) -> Itera
 
     Write instead: FSDP2 with backend AO; or transformers 4.47 to 5.2.
     """
-    require_decided(asked, outcome)
+    require_decided(requested, outcome)
     state, error = outcome.accelerator, outcome.error
     if state is None or error is None or not error.message.startswith(_ALONE) or state.distributed_type != "FSDP":
         return
     yield Found(
         "Transformer Engine under FSDP1 does not start in Hugging Face Trainer",
-        asked.backend or next(iter(asked.fp8), None),
+        requested.backend or next(iter(requested.fp8), None),
         f"{outcome.stack.name('transformers')} prepares the model alone: {error.type}",
         help="use FSDP2 with backend: AO, or transformers 4.47 to 5.2",
     )
@@ -257,7 +261,9 @@ def te_under_fsdp1_in_trainer(asked: Asked, run: Run, outcome: Outcome) -> Itera
     "ran accelerate 1.15.0 [executed megatron-fp8]: fp8 sets neither bf16 nor fp16 among Megatron-LM's arguments",
     "https://github.com/NVIDIA/Megatron-LM/pull/485",
 )
-def megatron_without_fp8(run: Run, accelerate: AccelerateConfig, asked: Asked, outcome: Outcome) -> Iterator[Found]:
+def megatron_without_fp8(
+    run: Run, accelerate: AccelerateConfig, requested: Requested, outcome: Outcome
+) -> Iterator[Found]:
     """`mixed_precision: fp8` with Megatron-LM, to which Accelerate hands no FP8 setting.
 
     Why it hurts: Accelerate converts no layer under Megatron-LM, and of the precisions it hands on bf16 and fp16 only.
@@ -268,19 +274,19 @@ def megatron_without_fp8(run: Run, accelerate: AccelerateConfig, asked: Asked, o
     Write instead: `mixed_precision: bf16`; FP8 is set in Megatron-LM's own arguments.
     """
     chosen = accelerate.distributed_type
-    if chosen is None or chosen.value != "MEGATRON_LM" or run.config_read is None or not asked.fp8:
+    if chosen is None or chosen.value != "MEGATRON_LM" or run.config_read is None or not requested.fp8:
         return
     if outcome.error is not None:
         return
     skips = outcome.stack.does("accelerate", "megatron skips conversion")
     yield Found(
         "under Megatron-LM mixed_precision: fp8 means FP32",
-        asked.fp8[0],
+        requested.fp8[0],
         "Accelerate hands nothing of it to Megatron-LM, neither fp8 nor bf16",
         (Related(chosen, "Megatron-LM is chosen here"),),
         ("no layer is converted either",) if skips else (),
         "write mixed_precision: bf16, and set fp8 in Megatron-LM's own arguments",
-        write_bf16(asked.fp8[0]),
+        write_bf16(requested.fp8[0]),
     )
 
 
@@ -292,7 +298,7 @@ def megatron_without_fp8(run: Run, accelerate: AccelerateConfig, asked: Asked, o
     'accelerate 1.13.0..1.15.0 utils/dataclasses.py "ENABLE_FSDP_FLOAT8_ALL_GATHER": true by default',
     "https://github.com/pytorch/ao/issues/1605",
 )
-def torchao_gather_without_fsdp2(run: Run, asked: Asked, outcome: Outcome) -> Iterator[Found]:
+def torchao_gather_without_fsdp2(run: Run, requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """torchao's float8 all-gather, which is on by default, under FSDP1 or DeepSpeed.
 
     Why it hurts: for the all-gather, torchao puts tensors of a class of its own in the place of the weights. FSDP2
@@ -303,7 +309,7 @@ def torchao_gather_without_fsdp2(run: Run, asked: Asked, outcome: Outcome) -> It
 
     Write instead: `enable_fsdp_float8_all_gather: false`, or FSDP2.
     """
-    require_decided(asked, outcome)
+    require_decided(requested, outcome)
     state, error = outcome.accelerator, outcome.error
     gather = (outcome.prepared.recipe or {}).get("enable_fsdp_float8_all_gather")
     if state is None or error is None or error.stage != "prepare" or gather is None or gather not in error.because:
@@ -311,7 +317,7 @@ def torchao_gather_without_fsdp2(run: Run, asked: Asked, outcome: Outcome) -> It
     what = "DeepSpeed" if state.distributed_type == "DEEPSPEED" else "FSDP1"
     yield Found(
         f"torchao's float8 all-gather does not work under {what}",
-        gather if gather.origin.span is not None else asked.backend or next(iter(asked.fp8), None),
+        gather if gather.origin.span is not None else requested.backend or next(iter(requested.fp8), None),
         f"prepare() raises {error.type}: {error.message}",
         notes=() if gather.origin.span is not None else ("the all-gather is on by default",),
         help="write enable_fsdp_float8_all_gather: false under fp8_config",
@@ -327,7 +333,7 @@ def torchao_gather_without_fsdp2(run: Run, asked: Asked, outcome: Outcome) -> It
     'accelerate 1.8.0..1.12.0 accelerator.py "self.ao_recipe_handler.config.enable_fsdp_float8_all_gather"',
     'accelerate 1.12.0 utils/dataclasses.py !"ENABLE_FSDP_FLOAT8_ALL_GATHER": the configuration is left None',
 )
-def torchao_fsdp2_without_config(asked: Asked, outcome: Outcome) -> Iterator[Found]:
+def torchao_fsdp2_without_config(requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """torchao under FSDP2 with accelerate 1.8 to 1.12, which forgets to make its configuration.
 
     Why it hurts: the recipe's configuration is None unless a script passes one, and under FSDP2 prepare() looks into
@@ -337,13 +343,13 @@ def torchao_fsdp2_without_config(asked: Asked, outcome: Outcome) -> Iterator[Fou
 
     Write instead: accelerate 1.13 or newer.
     """
-    require_decided(asked, outcome)
+    require_decided(requested, outcome)
     error, state = outcome.error, outcome.accelerator
     if error is None or state is None or not state.is_fsdp2 or "enable_fsdp_float8_all_gather" not in error.message:
         return
     yield Found(
         f"torchao under FSDP2 does not start with {outcome.stack.name('accelerate')}",
-        asked.backend or next(iter(asked.fp8), None),
+        requested.backend or next(iter(requested.fp8), None),
         f"prepare() raises {error.type}: {error.message}",
         help="upgrade to accelerate 1.13 or newer",
     )
@@ -448,7 +454,7 @@ def shards_not_divisible(run: Run, training: Training, model: ModelShape, outcom
             continue
         yield Found(
             f"tensor parallelism over {size.value} GPUs leaves {linear.name} a shard of {cut / size.value:g}",
-            size if size.origin.span is not None else training.thing("model"),
+            size if size.origin.span is not None else training.setting_for("model"),
             f"{linear.name} is {linear.in_features} x {linear.out_features}; 16 has to divide its shard",
             help="use fewer GPUs for tensor parallelism",
         )

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from fp8check.rules.catalog.decided import not_known
-from fp8check.rules.catalog.fixes import delete, insert, replace, unsafe
-from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
-from fp8check.rules.outcome.trainer import llamafactory_fp8, precision_flag
+from fp8check.rules.edits.fix import unsafe
+from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
+from fp8check.rules.engine.requirements import not_known
+from fp8check.rules.settings.edits import delete, insert, replace
 from fp8check.rules.settings.values import Setting
+from fp8check.rules.trainers.hand_over import llamafactory_fp8, precision_flag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fp8check.rules.catalog.context import Asked
-    from fp8check.rules.catalog.fixes import Fix
-    from fp8check.rules.outcome import Outcome, Run
+    from fp8check.rules.edits.fix import Fix
+    from fp8check.rules.engine.inputs import Requested
+    from fp8check.rules.outcome import Outcome
     from fp8check.rules.outcome.accelerator import Accelerator
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.launch import Launch
     from fp8check.rules.settings.script import ScriptSource
-    from fp8check.rules.settings.training import Training
+    from fp8check.rules.trainers.run import Run
+    from fp8check.rules.trainers.training import Training
 
 
 @rule(
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     "reports bf16, fp8_enabled False",
     "https://github.com/huggingface/trl/issues/3860",
 )
-def precision_flag_cancels_fp8(run: Run, training: Training, asked: Asked, outcome: Outcome) -> Iterator[Found]:
+def precision_flag_cancels_fp8(run: Run, training: Training, requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """`bf16: true` or `fp16: true` in the training file cancels the FP8 that was asked for elsewhere.
 
     Why it hurts: nothing is logged. The trainer passes its own flag to Accelerator, and the precision of the
@@ -48,15 +50,17 @@ def precision_flag_cancels_fp8(run: Run, training: Training, asked: Asked, outco
     Write instead: leave bf16 and fp16 out of the training file. FP8 keeps BF16 for everything else by itself.
     """
     flag = precision_flag(run, outcome.stack)
-    won = outcome.mixed_precision or (outcome.handed.mixed_precision if outcome.handed is not None else None)
-    if flag is None or not asked.fp8 or won is None or won.value != flag.value:
+    won = outcome.mixed_precision or (
+        outcome.accelerator_arguments.mixed_precision if outcome.accelerator_arguments is not None else None
+    )
+    if flag is None or not requested.fp8 or won is None or won.value != flag.value:
         return
     own = llamafactory_fp8(run, outcome.stack)  # FP108 speaks of that
-    loser = next((asker for asker in asked.fp8 if asker != own and asker.origin != flag.origin), None)
+    loser = next((asker for asker in requested.fp8 if asker != own and asker.origin != flag.origin), None)
     if loser is None:
         return
     yield Found(
-        _cancelled(flag),
+        _canceled(flag),
         _place(flag, training),
         f'{outcome.stack.name("transformers")} passes mixed_precision="{flag.value}" to Accelerator',
         (_overridden(loser),),
@@ -66,7 +70,7 @@ def precision_flag_cancels_fp8(run: Run, training: Training, asked: Asked, outco
     )
 
 
-def _cancelled(flag: Setting) -> str:
+def _canceled(flag: Setting) -> str:
     if flag.origin.default is not None:
         return "bf16 is on by default and cancels FP8"
     return f"{flag.origin.flag or f'{flag.value}: true'} cancels FP8"
@@ -78,7 +82,7 @@ def _overridden(loser: Setting) -> Related:
 
 
 def _place(flag: Setting, training: Training) -> Setting | None:
-    return flag if flag.origin.span is not None else training.thing("model")
+    return flag if flag.origin.span is not None else training.setting_for("model")
 
 
 NEEDED_BY_DEEPSPEED = (
@@ -280,8 +284,9 @@ def llamafactory_stage_without_fp8(training: Training, outcome: Outcome) -> Iter
     'accelerate 1.4.0..1.7.0 accelerator.py "if self._mixed_precision == ": a handler is made and not counted',
     "ran accelerate 1.5.2 [conformance script-kwarg-fp8-python-1.5]: the precision says fp8, no layer is converted",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl fsdp2-te]: fp8_enabled True and no FP8 GEMM",
+    last_resort=True,
 )
-def asked_fp8_but_not_fp8(asked: Asked, outcome: Outcome) -> Iterator[Found]:
+def asked_fp8_but_not_fp8(requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """FP8 is asked for, the run starts, and no layer runs in FP8.
 
     Why it hurts: it is the failure that nothing reports. The other rules of this group say why where they can; this
@@ -291,14 +296,14 @@ def asked_fp8_but_not_fp8(asked: Asked, outcome: Outcome) -> Iterator[Found]:
 
     Write instead: see the trace that `fp8check outcome` prints.
     """
-    if outcome.error is not None or outcome.trains_in_fp8 is True or not asked.fp8:
+    if outcome.error is not None or outcome.trains_in_fp8 is True or not requested.fp8:
         return
     state = outcome.accelerator
     if outcome.trains_in_fp8 is None or state is None:
         raise not_known(outcome, "whether any layer runs in FP8")
     yield Found(
         "FP8 is asked for, and no layer will run in FP8",
-        asked.fp8[0],
+        requested.fp8[0],
         f"the run starts in {state.mixed_precision.value} and says nothing",
         notes=(_reason(outcome, state),),
         help="run `fp8check outcome` with the same files to see who decided what",
@@ -328,7 +333,7 @@ def _reason(outcome: Outcome, state: Accelerator) -> str:
     "ran accelerate 1.7.0 [conformance script-kwarg-fp8-python-1.7]: the precision says fp8, no layer is converted",
     "ran accelerate 1.4.0 [conformance script-kwarg-fp8-python-1.4]: likewise",
 )
-def release_converts_nothing(asked: Asked, outcome: Outcome, packages: object) -> Iterator[Found]:
+def release_converts_nothing(requested: Requested, outcome: Outcome, packages: object) -> Iterator[Found]:
     """accelerate 1.4 to 1.7 says fp8 and converts no layer, unless the script passes a recipe handler itself.
 
     Why it hurts: the handler that these releases make by themselves is never counted. `accelerator.mixed_precision` is
@@ -341,13 +346,13 @@ def release_converts_nothing(asked: Asked, outcome: Outcome, packages: object) -
     """
     del packages  # without them the release is not known
     state = outcome.accelerator
-    if state is None or outcome.error is not None or not asked.fp8 or state.counted:
+    if state is None or outcome.error is not None or not requested.fp8 or state.counted:
         return
-    if state.asked.value != "fp8" or not outcome.stack.does("accelerate", "automatic handler is not counted"):
+    if state.requested.value != "fp8" or not outcome.stack.does("accelerate", "automatic handler is not counted"):
         return
     yield Found(
         f"{outcome.stack.name('accelerate')} converts no layer to FP8 by itself",
-        asked.fp8[0],
+        requested.fp8[0],
         'the precision will say "fp8", and every GEMM runs in BF16',
         help="upgrade accelerate to 1.13 or newer",
     )
@@ -363,7 +368,7 @@ def release_converts_nothing(asked: Asked, outcome: Outcome, packages: object) -
     "ran accelerate 1.15.0 [conformance script-handler-python-1.15]: a handler and no precision, ValueError",
     "https://github.com/huggingface/accelerate/issues/3086",
 )
-def handler_without_precision(asked: Asked, outcome: Outcome, packages: object) -> Iterator[Found]:
+def handler_without_precision(requested: Requested, outcome: Outcome, packages: object) -> Iterator[Found]:
     """Accelerator() gets an FP8 recipe, and no precision that it counts as fp8.
 
     Why it hurts: it raises ValueError. In accelerate 1.8 only the argument of Accelerator() counts, so that fp8 from
@@ -384,7 +389,7 @@ def handler_without_precision(asked: Asked, outcome: Outcome, packages: object) 
         f"{name} does not take fp8 from outside Accelerator()"
         if from_outside
         else "an FP8 recipe without fp8 precision",
-        decided if decided.origin.span is not None else asked.fp8[0] if asked.fp8 else None,
+        decided if decided.origin.span is not None else requested.fp8[0] if requested.fp8 else None,
         f"Accelerator() raises ValueError: {error.message}",
         help="upgrade accelerate to 1.13 or newer" if from_outside else 'pass mixed_precision="fp8" to Accelerator()',
     )
@@ -429,7 +434,7 @@ def two_precision_flags(training: Training, outcome: Outcome) -> Iterator[Found]
     "https://github.com/huggingface/accelerate/issues/3054",
     "https://github.com/huggingface/accelerate/issues/3360",
 )
-def deepspeed_loses_fp8(asked: Asked, outcome: Outcome, packages: object) -> Iterator[Found]:
+def deepspeed_loses_fp8(requested: Requested, outcome: Outcome, packages: object) -> Iterator[Found]:
     """Under DeepSpeed, accelerate 1.10 and older turn fp8 into bf16.
 
     Why it hurts: the state takes DeepSpeed's own precision, which knows no FP8. fp8_enabled is False; with a backend
@@ -441,14 +446,14 @@ def deepspeed_loses_fp8(asked: Asked, outcome: Outcome, packages: object) -> Ite
     """
     del packages  # without them the release is not known
     state = outcome.accelerator
-    if state is None or state.distributed_type != "DEEPSPEED" or not asked.fp8 or state.asked.value != "fp8":
+    if state is None or state.distributed_type != "DEEPSPEED" or not requested.fp8 or state.requested.value != "fp8":
         return
     if outcome.stack.does("accelerate", "deepspeed keeps fp8"):
         return
     left = "with the default recipe, the layers convert all the same" if outcome.trains_in_fp8 else "no layer is in FP8"
     yield Found(
         f"{outcome.stack.name('accelerate')} turns fp8 into bf16 under DeepSpeed",
-        asked.fp8[0],
+        requested.fp8[0],
         f"accelerator.mixed_precision will say bf16; {left}",
         help="upgrade accelerate to 1.11 or newer",
     )
@@ -494,7 +499,9 @@ def llamafactory_gather_without_fp8(training: Training, outcome: Outcome) -> Ite
     "ran accelerate 1.15.0 [conformance script-kwarg-bf16-te-1.15]: bf16, under a file that says fp8",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl script-bf16]: bf16, and FP8 GEMMs with the default recipe",
 )
-def script_overrides_precision(script: ScriptSource, asked: Asked, outcome: Outcome, run: Run) -> Iterator[Found]:
+def script_overrides_precision(
+    script: ScriptSource, requested: Requested, outcome: Outcome, run: Run
+) -> Iterator[Found]:
     """The script passes its own mixed_precision to Accelerator(), and cancels the fp8 of the Accelerate file.
 
     Why it hurts: the argument wins over the launcher, without a word. Left over are layers of Transformer Engine with
@@ -505,7 +512,7 @@ def script_overrides_precision(script: ScriptSource, asked: Asked, outcome: Outc
     Write instead: `Accelerator()`.
     """
     own = run.script.mixed_precision
-    elsewhere = next((asker for asker in asked.fp8 if asker != own), None)
+    elsewhere = next((asker for asker in requested.fp8 if asker != own), None)
     if own is None or own.value == "fp8" or elsewhere is None:
         return
     yield Found(

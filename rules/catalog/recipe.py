@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from fp8check.rules.catalog.decided import settled
-from fp8check.rules.catalog.fixes import delete, insert, replace, unsafe
-from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
-from fp8check.rules.outcome import Undecided
+from fp8check.rules.edits.fix import unsafe
+from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
+from fp8check.rules.engine.requirements import require_prediction
 from fp8check.rules.outcome.step import frozen_by_torchao
-from fp8check.rules.outcome.trainer import llamafactory_fp8
-from fp8check.rules.settings.readers import backend_meant
+from fp8check.rules.releases.errors import Undecided
+from fp8check.rules.releases.readers import backend_meant
+from fp8check.rules.settings.edits import delete, insert, replace
 from fp8check.rules.settings.values import Section
+from fp8check.rules.trainers.hand_over import llamafactory_fp8
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from fp8check.rules.catalog.context import Asked
-    from fp8check.rules.catalog.fixes import Fix
-    from fp8check.rules.outcome import Outcome, Run
+    from fp8check.rules.edits.fix import Fix
+    from fp8check.rules.engine.inputs import Requested
+    from fp8check.rules.outcome import Outcome
     from fp8check.rules.settings.accelerate import AccelerateConfig
-    from fp8check.rules.settings.training import Training
     from fp8check.rules.settings.values import Setting
+    from fp8check.rules.trainers.run import Run
+    from fp8check.rules.trainers.training import Training
 
 
 @rule(
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     "ran accelerate 1.15.0 [conformance deepspeed1-TE-script-1.15-deepspeed]: history 16 becomes 1024",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl hf-te-bf16]: HYBRID and 1024 instead of E4M3 and 16",
 )
-def recipe_not_as_written(asked: Asked, outcome: Outcome, run: Run) -> Iterator[Found]:
+def recipe_not_as_written(requested: Requested, outcome: Outcome, run: Run) -> Iterator[Found]:
     """The recipe that runs is not the one that was written.
 
     Why it hurts: FP8 runs, with another format or amax history than the file says, and nothing reports it.
@@ -45,12 +47,12 @@ def recipe_not_as_written(asked: Asked, outcome: Outcome, run: Run) -> Iterator[
 
     Write instead: depends on what replaced it; the finding says.
     """
-    if asked.recipe:
-        settled(outcome)
+    if requested.recipe:
+        require_prediction(outcome)
     recipe = outcome.prepared.recipe
     if recipe is None or outcome.backend is None or outcome.backend.value != "TE" or _fixed(run, outcome):
         return
-    for name, written in asked.recipe.items():
+    for name, written in requested.recipe.items():
         real = recipe.get(name)
         if real is None or _same(written.value, real.value) or _unreachable(written):
             continue
@@ -96,7 +98,11 @@ def _how(outcome: Outcome) -> str:
 
 
 def _fixed(run: Run, outcome: Outcome) -> bool:
-    return outcome.handed is not None and outcome.handed.handler is not None and run.training.trainer == "llamafactory"
+    return (
+        outcome.accelerator_arguments is not None
+        and outcome.accelerator_arguments.handler is not None
+        and run.training.trainer == "llamafactory"
+    )
 
 
 @rule(
@@ -105,7 +111,7 @@ def _fixed(run: Run, outcome: Outcome) -> bool:
     WARNING,
     'llamafactory 0.9.5 train/fp8_utils.py "amax_history_len=16": HYBRID, 16 and max are literals',
 )
-def llamafactory_fixed_recipe(run: Run, training: Training, asked: Asked, outcome: Outcome) -> Iterator[Found]:
+def llamafactory_fixed_recipe(run: Run, training: Training, requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """LLaMA-Factory's `fp8_backend: te` brings its own recipe and drops the one of the Accelerate file.
 
     Why it hurts: history 16, HYBRID and max are written into its code. Whatever fp8_config says about them is lost.
@@ -119,7 +125,7 @@ def llamafactory_fixed_recipe(run: Run, training: Training, asked: Asked, outcom
         return
     different = {
         name: written
-        for name, written in asked.recipe.items()
+        for name, written in requested.recipe.items()
         if name in recipe and not _same(written.value, recipe[name].value)
     }
     if not different:
@@ -149,7 +155,7 @@ def llamafactory_fixed_recipe(run: Run, training: Training, asked: Asked, outcom
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl lora16-ao]: no parameter moves at all",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl ao-gather-off]: with the option off they all move",
 )
-def torchao_trains_nothing(asked: Asked, outcome: Outcome) -> Iterator[Found]:
+def torchao_trains_nothing(requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """With torchao, none of the converted weights is trained.
 
     Why it hurts: from accelerate 1.13 on the FSDP2 all-gather option is on by default. It puts a new parameter in
@@ -160,8 +166,8 @@ def torchao_trains_nothing(asked: Asked, outcome: Outcome) -> Iterator[Found]:
 
     Write instead: `enable_fsdp_float8_all_gather: false` under fp8_config.
     """
-    if asked.fp8:
-        settled(outcome)
+    if requested.fp8:
+        require_prediction(outcome)
     if outcome.error is not None or outcome.prepared.coverage.converted == 0:
         return
     if outcome.frozen is None:
@@ -170,7 +176,7 @@ def torchao_trains_nothing(asked: Asked, outcome: Outcome) -> Iterator[Found]:
     training = outcome.run.training
     own = training.get("fp8_enable_fsdp_float8_all_gather") if training.trainer == "axolotl" else None
     written = outcome.frozen if outcome.frozen.origin.span is not None else own
-    place = written or asked.backend or (asked.fp8[0] if asked.fp8 else None)
+    place = written or requested.backend or (requested.fp8[0] if requested.fp8 else None)
     lora = training.uses_lora
     yield Found(
         "the weights that torchao converts will not be trained",
@@ -192,14 +198,14 @@ def torchao_trains_nothing(asked: Asked, outcome: Outcome) -> Iterator[Found]:
 
 
 def _require_order(outcome: Outcome) -> None:
-    """Where the model goes alone into prepare(), an optimizer that is made of it afterwards trains, an older one not.
+    """Where the model goes alone into prepare(), an optimizer that is made of it afterward trains, an older one not.
 
     Raises:
         Undecided: that is the question.
     """
     state = outcome.accelerator
     if state is not None and frozen_by_torchao(state, outcome.prepared) is not None:
-        raise Undecided("whether the script makes its optimizer before prepare(model) or after it", "evidence")
+        raise Undecided("whether the script makes its optimizer before prepare(model) or after it", "seen")
 
 
 def _gather_off(written: Setting | None, run: Run) -> Fix | None:
@@ -218,7 +224,7 @@ def _gather_off(written: Setting | None, run: Run) -> Fix | None:
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl no-backend]: both installed, torchao runs",
 )
 def backend_not_named(
-    asked: Asked, outcome: Outcome, accelerate: AccelerateConfig, packages: object
+    requested: Requested, outcome: Outcome, accelerate: AccelerateConfig, packages: object
 ) -> Iterator[Found]:
     """No backend is named, so the packages that happen to be installed choose it.
 
@@ -236,7 +242,7 @@ def backend_not_named(
     code = state.backend.origin.code or ""
     if "first one installed" not in code:
         return
-    keys = [name for name in asked.recipe if state.backend.value == "AO"]
+    keys = [name for name in requested.recipe if state.backend.value == "AO"]
     lost = (f"{', '.join(keys)} belong to Transformer Engine and are ignored",) if keys else ()
     yield Found(
         f"no backend is named: Accelerate takes {state.backend.value}",
@@ -277,7 +283,7 @@ def llamafactory_backend_ignored(run: Run, training: Training, outcome: Outcome)
         return
     if backend.value in ("te", "auto"):
         return
-    settled(outcome)
+    require_prediction(outcome)
     state = outcome.accelerator
     if state is None:
         return
@@ -302,7 +308,7 @@ def llamafactory_backend_ignored(run: Run, training: Training, outcome: Outcome)
     "https://github.com/Azure/MS-AMP/issues/158",
     "https://github.com/Azure/MS-AMP/issues/196",
 )
-def msamp_unmaintained(outcome: Outcome, asked: Asked) -> Iterator[Found]:
+def msamp_unmaintained(outcome: Outcome, requested: Requested) -> Iterator[Found]:
     """The backend is MS-AMP, which nobody maintains any more.
 
     Why it hurts: it is not on PyPI, pins NCCL 2.17, and breaks `import torch` of later releases. Accelerate has
@@ -312,16 +318,16 @@ def msamp_unmaintained(outcome: Outcome, asked: Asked) -> Iterator[Found]:
 
     Write instead: `backend: TE`, or `backend: AO`.
     """
-    if asked.fp8:
-        settled(outcome)
+    if requested.fp8:
+        require_prediction(outcome)
     if outcome.backend is None or outcome.backend.value != "MSAMP":
         return
     yield Found(
         "MS-AMP is no longer maintained",
-        asked.backend or (asked.fp8[0] if asked.fp8 else None),
+        requested.backend or (requested.fp8[0] if requested.fp8 else None),
         "Accelerate has announced that it will drop it",
         help="write backend: TE, or backend: AO",
-        fix=unsafe(replace(asked.backend, "TE")) if asked.backend is not None else None,
+        fix=unsafe(replace(requested.backend, "TE")) if requested.backend is not None else None,
     )
 
 
@@ -333,7 +339,7 @@ def msamp_unmaintained(outcome: Outcome, asked: Asked) -> Iterator[Found]:
     "ran accelerate 1.15.0 [conformance file-msamp-1.15]: ImportError in prepare()",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl backend-msamp]: Accelerator() passes, prepare() raises",
 )
-def msamp_missing(outcome: Outcome, asked: Asked, packages: Mapping[str, str | None]) -> Iterator[Found]:
+def msamp_missing(outcome: Outcome, requested: Requested, packages: Mapping[str, str | None]) -> Iterator[Found]:
     """The backend is MS-AMP and it is not installed; only prepare() finds out.
 
     Why it hurts: the check at the start is content with any FP8 library. The run ends after the model is loaded.
@@ -346,10 +352,10 @@ def msamp_missing(outcome: Outcome, asked: Asked, packages: Mapping[str, str | N
         return
     yield Found(
         "MS-AMP is asked for and not installed",
-        asked.backend or (asked.fp8[0] if asked.fp8 else None),
+        requested.backend or (requested.fp8[0] if requested.fp8 else None),
         "Accelerator() passes; prepare() raises ImportError, after the model is loaded",
         help="write backend: TE, or backend: AO; MS-AMP is not on PyPI",
-        fix=unsafe(replace(asked.backend, "TE")) if asked.backend is not None else None,
+        fix=unsafe(replace(requested.backend, "TE")) if requested.backend is not None else None,
     )
 
 
@@ -360,7 +366,7 @@ def msamp_missing(outcome: Outcome, asked: Asked, packages: Mapping[str, str | N
     'transformer_engine 2.1.0..2.20.2 pytorch/module/base.py "amax_history": the history is a tensor of that length',
     "ran torch 2.13.0 [executed no-amax-history]: what torch says of a tensor of -1 rows, and of row 0 of none",
 )
-def no_amax_history(outcome: Outcome, asked: Asked) -> Iterator[Found]:
+def no_amax_history(outcome: Outcome, requested: Requested) -> Iterator[Found]:
     """An amax history of length 0, or shorter.
 
     Why it hurts: nobody checks it before the first step, where Transformer Engine makes a tensor of that many rows and
@@ -370,8 +376,8 @@ def no_amax_history(outcome: Outcome, asked: Asked) -> Iterator[Found]:
 
     Write instead: `amax_history_len: 1`, which is the shortest; 16 and 1024 are usual.
     """
-    if "amax_history_len" in asked.recipe:
-        settled(outcome)
+    if "amax_history_len" in requested.recipe:
+        require_prediction(outcome)
     length = (outcome.prepared.recipe or {}).get("amax_history_len")
     if length is None or not isinstance(length.value, int) or length.value > 0:
         return
@@ -391,7 +397,7 @@ def no_amax_history(outcome: Outcome, asked: Asked) -> Iterator[Found]:
     "measured NVIDIA H200 [docs/evidence/README.md loses the first step]: 72 % of the gradients zero, with HYBRID 0 %",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl te-e4m3-16]: the format arrives as written",
 )
-def e4m3_for_gradients(outcome: Outcome, asked: Asked) -> Iterator[Found]:
+def e4m3_for_gradients(outcome: Outcome, requested: Requested) -> Iterator[Found]:
     """`fp8_format: E4M3` with delayed scaling: gradients go through E4M3 as well.
 
     Why it hurts: E4M3 reaches down to 2^-9 only. With delayed scaling the first scale is 1, and most gradients of the
@@ -401,8 +407,8 @@ def e4m3_for_gradients(outcome: Outcome, asked: Asked) -> Iterator[Found]:
 
     Write instead: `fp8_format: HYBRID`.
     """
-    if "fp8_format" in asked.recipe:
-        settled(outcome)
+    if "fp8_format" in requested.recipe:
+        require_prediction(outcome)
     recipe = outcome.prepared.recipe or {}
     form = recipe.get("fp8_format")
     if form is None or form.value != "E4M3" or recipe["class"].value != "DelayedScaling":
@@ -428,7 +434,7 @@ def e4m3_for_gradients(outcome: Outcome, asked: Asked) -> Iterator[Found]:
     'accelerate 1.8.1..1.15.0 commands/launch.py "choices=[" "E5M2": HYBRID from 1.8.1 on',
     "ran accelerate 1.3.0 [conformance file-te-1.3]: Transformer Engine gets E4M3",
 )
-def e4m3_by_default(outcome: Outcome, asked: Asked, packages: object) -> Iterator[Found]:
+def e4m3_by_default(outcome: Outcome, requested: Requested, packages: object) -> Iterator[Found]:
     """accelerate 1.8.0 and older launch FP8 with E4M3 for the gradients too, unless told otherwise.
 
     Why it hurts: the launcher's default is E4M3, that of the recipe itself is HYBRID. Nobody chose it, and it costs
@@ -448,7 +454,7 @@ def e4m3_by_default(outcome: Outcome, asked: Asked, packages: object) -> Iterato
     where = "write fp8_format: HYBRID under fp8_config" if copied else "start with --fp8_format HYBRID"
     yield Found(
         f"{outcome.stack.name('accelerate')} takes E4M3 for gradients, too, as nobody says otherwise",
-        asked.fp8[0] if asked.fp8 else None,
+        requested.fp8[0] if requested.fp8 else None,
         "its launcher's default is E4M3; that of the recipe is HYBRID",
         help=f"{where}, or upgrade accelerate to 1.13 or newer",
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from fp8check.rules.catalog.decided import settled
-from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
-from fp8check.rules.outcome.run import model_prepared_alone, models_in
+from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
+from fp8check.rules.engine.requirements import require_prediction
 from fp8check.rules.settings.script import READERS, Unevaluated
+from fp8check.rules.trainers.run import model_prepared_alone, models_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def two_models_prepared(script: ScriptSource, outcome: Outcome) -> Iterator[Foun
     call = next((one for one in script.prepares if len(models_in(one)) > 1), None)
     if call is None:
         return
-    settled(outcome)
+    require_prediction(outcome)
     error = outcome.error
     if error is None or not error.message.startswith("You can't use multiple models"):
         return
@@ -144,7 +144,7 @@ def model_prepared_without_optimizer(script: ScriptSource, outcome: Outcome) -> 
     call = model_prepared_alone(script)
     if call is None:
         return
-    settled(outcome)
+    require_prediction(outcome)
     error = outcome.error
     if error is None or "together" not in error.message:
         return
@@ -212,7 +212,7 @@ def never_in_training_mode(script: ScriptSource, outcome: Outcome) -> Iterator[F
     models = [call for call, called in loads if "Model" in called or "For" in called]
     if script.accelerator is None or not models or script.named("train"):
         return
-    settled(outcome)
+    require_prediction(outcome)
     if outcome.backend is None or outcome.backend.value != "TE" or not outcome.prepared.autocast:
         return
     eval_too = (outcome.accelerator.recipe or {}).get("use_autocast_during_eval") if outcome.accelerator else None

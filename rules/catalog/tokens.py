@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from fp8check.rules.catalog.fixes import replace, unsafe
-from fp8check.rules.catalog.mending import write
 from fp8check.rules.catalog.parallel import runs_te
-from fp8check.rules.catalog.rule import ERROR, WARNING, Found, rule
-from fp8check.rules.outcome import Undecided
+from fp8check.rules.catalog.shared_fixes import write
+from fp8check.rules.edits.fix import unsafe
+from fp8check.rules.engine.definition import ERROR, WARNING, Found, rule
 from fp8check.rules.outcome.tokens import ALIGNMENT, BLOCK, HALF, TN_ONLY, batch_tokens
+from fp8check.rules.releases.errors import Undecided
+from fp8check.rules.settings.edits import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fp8check.rules.catalog.context import Asked
-    from fp8check.rules.outcome import Outcome, Run
-    from fp8check.rules.settings.training import Training
+    from fp8check.rules.engine.inputs import Requested
+    from fp8check.rules.outcome import Outcome
+    from fp8check.rules.trainers.run import Run
+    from fp8check.rules.trainers.training import Training
 
 _HELP = "make micro-batch x sequence length divisible by 16"
 
@@ -54,7 +56,7 @@ def tokens_not_divisible(run: Run, training: Training, outcome: Outcome) -> Iter
         by = ALIGNMENT
     yield Found(
         f"{tokens.exact:,} tokens in a batch: {by} does not divide them",
-        tokens.place or training.thing("micro_batch") or training.thing("model"),
+        tokens.place or training.setting_for("micro_batch") or training.setting_for("model"),
         f"{tokens.why}: the first {'forward' if by == HALF else 'backward'} GEMM in FP8 fails",
         help=_HELP,
     )
@@ -85,14 +87,14 @@ def tokens_vary(run: Run, training: Training, outcome: Outcome, probed: bool) ->
     by = _wanted(run, outcome)
     if tokens is None:
         if training.trainer == "transformers" and (training.micro_batch or 1) % by and not probed:
-            raise Undecided("how the training script pads its batches", "evidence")
+            raise Undecided("how the training script pads its batches", "seen")
         return
     if tokens.divisor % by == 0:
         return
     trl = training.trainer == "trl"
     yield Found(
         f"the tokens of a batch vary, and {by} need not divide them",
-        tokens.place or training.thing("model"),
+        tokens.place or training.setting_for("model"),
         f"{tokens.why}: {tokens.divisor} always divides their number, no more",
         help=f"write pad_to_multiple_of: {by}" if trl else f"use a micro-batch that {by // HALF} divides",
         fix=unsafe(write(training.top, "pad_to_multiple_of", by)) if trl else None,
@@ -126,7 +128,7 @@ def ragged_last_batch(run: Run, training: Training, outcome: Outcome) -> Iterato
         return
     yield Found(
         "the last batch of an epoch may have a number of tokens that FP8 GEMMs refuse",
-        training.get("dataloader_drop_last") or training.thing("micro_batch") or training.thing("model"),
+        training.get("dataloader_drop_last") or training.setting_for("micro_batch") or training.setting_for("model"),
         f"a batch of one sequence: {tokens.last:,} always divides its tokens, {by} need not",
         help="write dataloader_drop_last: true",
         fix=unsafe(write(training.top, "dataloader_drop_last", True)),
@@ -159,7 +161,9 @@ def _one_process(run: Run, outcome: Outcome) -> bool:
     "https://github.com/pytorch/ao/issues/571",
     "https://github.com/huggingface/accelerate/pull/3831",
 )
-def torchao_pads_nothing(run: Run, training: Training, asked: Asked, outcome: Outcome, probed: bool) -> Iterator[Found]:
+def torchao_pads_nothing(
+    run: Run, training: Training, requested: Requested, outcome: Outcome, probed: bool
+) -> Iterator[Found]:
     """torchao without pad_inner_dim, on batches whose tokens 16 need not divide.
 
     Why it hurts: "Expected trailing dimension of mat1 to be divisible by 16", in the backward pass, at the first batch
@@ -175,14 +179,14 @@ def torchao_pads_nothing(run: Run, training: Training, asked: Asked, outcome: Ou
     tokens = batch_tokens(run)
     if tokens is None:
         if training.trainer == "transformers" and (training.micro_batch or 1) % ALIGNMENT and not probed:
-            raise Undecided("how the training script pads its batches", "evidence")
+            raise Undecided("how the training script pads its batches", "seen")
         return
     if tokens.divisor % ALIGNMENT == 0:
         return
     written = pad.origin.span is not None
     yield Found(
         "torchao pads nothing, and 16 need not divide the tokens of a batch",
-        pad if written else asked.backend or next(iter(asked.fp8), None),
+        pad if written else requested.backend or next(iter(requested.fp8), None),
         f"{tokens.why}: {tokens.divisor:,} always divides their number, no more",
         notes=("the backward pass fails: Expected trailing dimension of mat1 to be divisible by 16",),
         help="write pad_inner_dim: true" if written else "upgrade to accelerate 1.13 or newer, which pads by default",

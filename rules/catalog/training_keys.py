@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from fp8check.rules.catalog.fixes import delete, insert, replace, unsafe
-from fp8check.rules.catalog.rule import ERROR, WARNING, Found, Related, rule
-from fp8check.rules.outcome import Undecided
+from fp8check.rules.edits.fix import unsafe
+from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
+from fp8check.rules.releases.errors import Undecided
+from fp8check.rules.releases.readers import OF_ACCELERATE, TRAINING, nearest
+from fp8check.rules.settings.edits import delete, insert, replace
 from fp8check.rules.settings.launch import LAUNCHER_FLAGS
-from fp8check.rules.settings.readers import OF_ACCELERATE, TRAINING, nearest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fp8check.rules.catalog.context import Asked
+    from fp8check.rules.engine.inputs import Requested
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.settings.launch import Launch
-    from fp8check.rules.settings.training import Training
     from fp8check.rules.settings.values import Section
+    from fp8check.rules.trainers.training import Training
 
 _HAPPENS = {
     "llamafactory": "HfArgumentParser raises ValueError: some keys are not used",
@@ -245,7 +246,7 @@ def axolotl_recipe_refused(training: Training) -> Iterator[Found]:
     WARNING,
     'axolotl 0.19.0 core/trainers/base.py "AORecipeKwargs" !"TERecipeKwargs": the only recipe that it hands over',
 )
-def axolotl_takes_torchao(training: Training, asked: Asked, outcome: Outcome) -> Iterator[Found]:
+def axolotl_takes_torchao(training: Training, requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """axolotl's `fp8: true` takes torchao, whatever backend the Accelerate file names.
 
     Why it hurts: axolotl hands Accelerator a torchao recipe of its own. The fp8_config of the Accelerate file is lost.
@@ -254,15 +255,15 @@ def axolotl_takes_torchao(training: Training, asked: Asked, outcome: Outcome) ->
 
     Write instead: `backend: AO` there, or nothing; the recipe goes into axolotl's own fp8_config.
     """
-    if training.trainer != "axolotl" or not training.on("fp8") or asked.backend is None:
+    if training.trainer != "axolotl" or not training.on("fp8") or requested.backend is None:
         return
-    if outcome.backend is None or outcome.backend.value == asked.backend.value:
+    if outcome.backend is None or outcome.backend.value == requested.backend.value:
         return
     yield Found(
-        f"axolotl takes torchao, not {asked.backend.value}",
-        asked.backend,
+        f"axolotl takes torchao, not {requested.backend.value}",
+        requested.backend,
         "axolotl hands Accelerator its own recipe",
         (Related(training.get("fp8"), "this asks axolotl"),),
         help="write backend: AO, and the recipe under fp8_config of the axolotl file",
-        fix=unsafe(replace(asked.backend, "AO")),
+        fix=unsafe(replace(requested.backend, "AO")),
     )

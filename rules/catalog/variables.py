@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fp8check.rules.catalog.rule import ERROR, WARNING, Found, rule
-from fp8check.rules.settings.readers import (
+from fp8check.rules.engine.definition import ERROR, WARNING, Found, rule
+from fp8check.rules.releases.readers import (
     MEANT_BY_VARIABLE,
     VARIABLES,
     backend_meant,
@@ -18,8 +18,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from fp8check.rules.outcome import Outcome, Run
+    from fp8check.rules.outcome import Outcome
     from fp8check.rules.settings.launch import Launch
+    from fp8check.rules.trainers.run import Run
 
 
 @rule(
@@ -132,7 +133,7 @@ def variable_decides(run: Run, variables: Mapping[str, str], outcome: Outcome) -
     state = outcome.accelerator
     if state is None or state.mixed_precision.value != "fp8":
         return
-    deciding = [("precision", state.asked), ("backend", state.backend)]
+    deciding = [("precision", state.requested), ("backend", state.backend)]
     deciding += [(f"recipe's {name}", setting) for name, setting in (state.recipe or {}).items()]
     for what, setting in deciding:
         variable = setting.origin.variable

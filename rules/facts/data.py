@@ -55,7 +55,7 @@ class Facts:
 
     Attributes:
         python: version of the interpreter that will train, "3.11.7".
-        packages: versions by normalised name (lower case, underscores).
+        packages: versions by normalized name (lower case, underscores).
         variables: the environment variables that matter, credentials masked.
         gpus: all GPUs that the driver shows; an empty list is the knowledge that there is none.
         driver: version of the NVIDIA driver.

@@ -83,7 +83,7 @@ class _Metadata(Record):
     path: str
 
 
-def normalised(name: str) -> str:
+def normalized(name: str) -> str:
     """A distribution's name as the facts write it: "MS-AMP" -> "msamp", "nvidia-ml-py" -> "nvidia_ml_py"."""
     plain = re.sub(_SEPARATORS, "_", name).lower()
     return _OTHER_NAMES.get(plain, plain)
@@ -131,7 +131,7 @@ def _take(folder: str, entry: str, found: dict[str, list[_Metadata]], importable
     match = re.fullmatch(_METADATA, entry)
     if match is None:
         return
-    name = normalised(match["name"])
+    name = normalized(match["name"])
     if name.startswith("~"):
         _note_leftover(name, notes)
         return

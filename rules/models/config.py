@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from fp8check.rules.models.dialects import DIALECTS, TEXT_PARTS
+from fp8check.rules.models.architectures import ARCHITECTURES, TEXT_PARTS
 from fp8check.rules.models.experts import Routed, routed_experts
 from fp8check.rules.models.parts import Sizes
 from fp8check.rules.models.shape import Linear, ModelShape
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from fp8check.rules.models.parts import Dialect
+    from fp8check.rules.models.parts import Architecture
 
 # Keys that tell of experts, in an architecture that is not known here.
 _EXPERT_KEYS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
@@ -44,13 +44,13 @@ def read_config(config: Mapping[str, object], name: str, source: str) -> ModelSh
         BadConfig: the layers are not known; the text says why.
     """
     text = _text_part(config)
-    known = _dialect(text.values)
+    known = _architecture(text.values)
     read = Config(text.values, known.defaults, known.model_type)
     sizes = _sizes(read)
-    routed = routed_experts(read, sizes, known.dialect)
-    head = Linear("lm_head", sizes.hidden, sizes.vocab, known.dialect.head_bias)
+    routed = routed_experts(read, sizes, known.architecture)
+    head = Linear("lm_head", sizes.hidden, sizes.vocab, known.architecture.head_bias)
     tied = _tied(config, read)
-    block, dense_block = _blocks(read, sizes, known.dialect, routed)
+    block, dense_block = _blocks(read, sizes, known.architecture, routed)
     return ModelShape(
         name=name,
         source=source,
@@ -67,11 +67,11 @@ def read_config(config: Mapping[str, object], name: str, source: str) -> ModelSh
         dense_block=dense_block,
         dense_layers=0 if routed is None else routed.dense_layers,
         head=head,
-        parameters=_body_parameters(read, sizes, known.dialect, routed) + _head_parameters(head, tied),
+        parameters=_body_parameters(read, sizes, known.architecture, routed) + _head_parameters(head, tied),
         routed=None if routed is None else routed.experts,
         quantization=_quantization(config),
         dtype=_dtype(config, text.values),
-        prefix=known.dialect.prefix if text.whole else "model.language_model.layers",
+        prefix=known.architecture.prefix if text.whole else "model.language_model.layers",
         assumed=known.assumed,
         complete=text.whole,
     )
@@ -100,21 +100,21 @@ def _text_part(config: Mapping[str, object]) -> _TextPart:
 
 class _Known(Record):
     model_type: str
-    dialect: Dialect
+    architecture: Architecture
     defaults: Mapping[str, object]
     assumed: bool
 
 
-def _dialect(values: Mapping[str, object]) -> _Known:
+def _architecture(values: Mapping[str, object]) -> _Known:
     model_type = values.get("model_type")
     if not isinstance(model_type, str):
         raise BadConfig("model_type is missing")
     model_type = {"qwen2_vl": "qwen2_vl_text", "qwen2_5_vl": "qwen2_5_vl_text"}.get(model_type, model_type)
-    dialect = DIALECTS.get(TEXT_PARTS.get(model_type, model_type))
-    if dialect is None:
+    architecture = ARCHITECTURES.get(TEXT_PARTS.get(model_type, model_type))
+    if architecture is None:
         return _assumed(values, model_type)
     defaults: dict[str, dict[str, object]] = _shipped("defaults.json")
-    return _Known(model_type, dialect, defaults[model_type], assumed=False)
+    return _Known(model_type, architecture, defaults[model_type], assumed=False)
 
 
 def _assumed(values: Mapping[str, object], model_type: str) -> _Known:
@@ -128,7 +128,7 @@ def _assumed(values: Mapping[str, object], model_type: str) -> _Known:
     missing = next((key for key in _NEEDED_WHERE_UNKNOWN if key not in values), None)
     if missing is not None:
         raise BadConfig(f"the architecture {name} is not known, and {missing} is missing")
-    return _Known(model_type[:80], DIALECTS["llama"], {}, assumed=True)
+    return _Known(model_type[:80], ARCHITECTURES["llama"], {}, assumed=True)
 
 
 def _shipped(name: str) -> Any:
@@ -194,25 +194,27 @@ def _dtype(config: Mapping[str, object], text: Mapping[str, object]) -> str | No
 
 
 def _blocks(
-    config: Config, sizes: Sizes, dialect: Dialect, routed: Routed | None
+    config: Config, sizes: Sizes, architecture: Architecture, routed: Routed | None
 ) -> tuple[tuple[Linear, ...], tuple[Linear, ...]]:
     """The Linear layers of a layer, and of one of the layers at the front that have no experts."""
-    attention = dialect.attention(config, sizes, dialect)
-    dense = attention + dialect.feed_forward(config, sizes, dialect)
+    attention = architecture.attention(config, sizes, architecture)
+    dense = attention + architecture.feed_forward(config, sizes, architecture)
     if routed is None:
         return dense, ()
     return attention + routed.shared, dense if routed.dense_layers else ()
 
 
-def _body_parameters(config: Config, sizes: Sizes, dialect: Dialect, routed: Routed | None) -> int:
+def _body_parameters(config: Config, sizes: Sizes, architecture: Architecture, routed: Routed | None) -> int:
     """Number of parameters without the head."""
-    block, dense_block = (sum(linear.parameters for linear in part) for part in _blocks(config, sizes, dialect, routed))
-    norms = dialect.vectors * sizes.hidden + dialect.layer_extra(config, sizes)
+    block, dense_block = (
+        sum(linear.parameters for linear in part) for part in _blocks(config, sizes, architecture, routed)
+    )
+    norms = architecture.vectors * sizes.hidden + architecture.layer_extra(config, sizes)
     dense_layers = 0 if routed is None else routed.dense_layers
     experts = 0 if routed is None else routed.experts.parameters
     layers = sizes.layers * norms + dense_layers * dense_block + (sizes.layers - dense_layers) * (block + experts)
-    embedding = sizes.vocab * sizes.hidden + dialect.model_extra(config, sizes)
-    return embedding + layers + dialect.last_vectors * sizes.hidden
+    embedding = sizes.vocab * sizes.hidden + architecture.model_extra(config, sizes)
+    return embedding + layers + architecture.last_vectors * sizes.hidden
 
 
 def _head_parameters(head: Linear, tied: bool) -> int:

@@ -9,7 +9,7 @@ from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from fp8check.rules.models.parts import Dialect, Sizes
+    from fp8check.rules.models.parts import Architecture, Sizes
     from fp8check.rules.models.values import Config
 
 
@@ -21,13 +21,13 @@ class Routed(Record):
     dense_layers: int
 
 
-def routed_experts(config: Config, sizes: Sizes, dialect: Dialect) -> Routed | None:
+def routed_experts(config: Config, sizes: Sizes, architecture: Architecture) -> Routed | None:
     """The experts that this config gives each layer; None for an architecture without any.
 
     Raises:
         BadConfig: its layers take turns, some with experts and some without.
     """
-    moe = dialect.moe
+    moe = architecture.moe
     if moe is None:
         return None
     _refuse_turns(config)
@@ -39,7 +39,7 @@ def routed_experts(config: Config, sizes: Sizes, dialect: Dialect) -> Routed | N
         per_token=config.size("num_experts_per_tok", largest=number),
         intermediate=width,
         before_5=_before_5(moe, number, sizes.hidden, width),
-        after=dialect.attention(config, sizes, dialect)[-1].name,
+        after=architecture.attention(config, sizes, architecture)[-1].name,
         parameters=_parameters(moe, number, sizes.hidden, width),
     )
     return Routed(experts, _shared(config, moe, sizes.hidden, width), dense_layers)

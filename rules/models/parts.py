@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from fp8check.rules.models.values import Config
 
-    Part = Callable[[Config, "Sizes", "Dialect"], tuple[Linear, ...]]
+    Part = Callable[[Config, "Sizes", "Architecture"], tuple[Linear, ...]]
     Count = Callable[[Config, "Sizes"], int]
 
 # A bias is there or not, or as the named key of the config says.
@@ -19,7 +19,7 @@ Bias = bool | str
 
 
 class Sizes(Record):
-    """The sizes that every dialect has."""
+    """The sizes that every architecture has."""
 
     hidden: int
     intermediate: int
@@ -45,18 +45,18 @@ def nothing(_config: Config, _sizes: Sizes) -> int:
     return 0
 
 
-def separate_attention(config: Config, sizes: Sizes, dialect: Dialect) -> tuple[Linear, ...]:
+def separate_attention(config: Config, sizes: Sizes, architecture: Architecture) -> tuple[Linear, ...]:
     """q_proj, k_proj, v_proj, o_proj: Llama and most others."""
-    qkv, out = is_set(config, dialect.qkv_bias), is_set(config, dialect.out_bias)
+    qkv, out = is_set(config, architecture.qkv_bias), is_set(config, architecture.out_bias)
     return (
         Linear("self_attn.q_proj", sizes.hidden, sizes.q_width, qkv),
         Linear("self_attn.k_proj", sizes.hidden, sizes.kv_width, qkv),
         Linear("self_attn.v_proj", sizes.hidden, sizes.kv_width, qkv),
-        Linear(f"self_attn.{dialect.out_name}", sizes.q_width, sizes.hidden, out),
+        Linear(f"self_attn.{architecture.out_name}", sizes.q_width, sizes.hidden, out),
     )
 
 
-def phi3_attention(_config: Config, sizes: Sizes, _dialect: Dialect) -> tuple[Linear, ...]:
+def phi3_attention(_config: Config, sizes: Sizes, _architecture: Architecture) -> tuple[Linear, ...]:
     """o_proj before one qkv_proj."""
     return (
         Linear("self_attn.o_proj", sizes.q_width, sizes.hidden, bias=False),
@@ -64,25 +64,25 @@ def phi3_attention(_config: Config, sizes: Sizes, _dialect: Dialect) -> tuple[Li
     )
 
 
-def opt_attention(config: Config, sizes: Sizes, dialect: Dialect) -> tuple[Linear, ...]:
+def opt_attention(config: Config, sizes: Sizes, architecture: Architecture) -> tuple[Linear, ...]:
     """k_proj, v_proj, q_proj, out_proj."""
-    bias = is_set(config, dialect.qkv_bias)
+    bias = is_set(config, architecture.qkv_bias)
     names = ("k_proj", "v_proj", "q_proj", "out_proj")
     return tuple(Linear(f"self_attn.{name}", sizes.hidden, sizes.hidden, bias) for name in names)
 
 
-def neox_attention(config: Config, sizes: Sizes, dialect: Dialect) -> tuple[Linear, ...]:
+def neox_attention(config: Config, sizes: Sizes, architecture: Architecture) -> tuple[Linear, ...]:
     """One query_key_value for as many key as query heads, then dense."""
-    bias = is_set(config, dialect.qkv_bias)
+    bias = is_set(config, architecture.qkv_bias)
     return (
         Linear("attention.query_key_value", sizes.hidden, 3 * sizes.hidden, bias),
         Linear("attention.dense", sizes.hidden, sizes.hidden, bias),
     )
 
 
-def falcon_attention(config: Config, sizes: Sizes, dialect: Dialect) -> tuple[Linear, ...]:
+def falcon_attention(config: Config, sizes: Sizes, architecture: Architecture) -> tuple[Linear, ...]:
     """query_key_value with few key heads (new architecture), with one (multi-query), or with all."""
-    bias = is_set(config, dialect.qkv_bias)
+    bias = is_set(config, architecture.qkv_bias)
     if config.flag("new_decoder_architecture"):
         width = sizes.q_width + 2 * (config.size_or_none("num_kv_heads") or sizes.heads) * sizes.head_dim
     elif config.flag("multi_query", default=True):
@@ -95,9 +95,9 @@ def falcon_attention(config: Config, sizes: Sizes, dialect: Dialect) -> tuple[Li
     )
 
 
-def latent_attention(config: Config, sizes: Sizes, dialect: Dialect) -> tuple[Linear, ...]:
+def latent_attention(config: Config, sizes: Sizes, architecture: Architecture) -> tuple[Linear, ...]:
     """DeepSeek's multi-head latent attention: queries and keys go through low-rank projections."""
-    bias = is_set(config, dialect.qkv_bias)
+    bias = is_set(config, architecture.qkv_bias)
     rope = config.size("qk_rope_head_dim")
     nope = config.size("qk_nope_head_dim")
     value, rank, q_rank = config.size("v_head_dim"), config.size("kv_lora_rank"), config.size_or_none("q_lora_rank")
@@ -117,14 +117,14 @@ def latent_attention(config: Config, sizes: Sizes, dialect: Dialect) -> tuple[Li
     )
 
 
-def no_linear(_config: Config, _sizes: Sizes, _dialect: Dialect) -> tuple[Linear, ...]:
+def no_linear(_config: Config, _sizes: Sizes, _architecture: Architecture) -> tuple[Linear, ...]:
     """GPT-2: Conv1D modules, which no FP8 conversion touches."""
     return ()
 
 
-def gated(config: Config, sizes: Sizes, dialect: Dialect) -> tuple[Linear, ...]:
+def gated(config: Config, sizes: Sizes, architecture: Architecture) -> tuple[Linear, ...]:
     """gate_proj, up_proj, down_proj."""
-    return gated_at("mlp", sizes.hidden, sizes.intermediate, is_set(config, dialect.mlp_bias))
+    return gated_at("mlp", sizes.hidden, sizes.intermediate, is_set(config, architecture.mlp_bias))
 
 
 def gated_at(place: str, hidden: int, width: int, bias: bool = False) -> tuple[Linear, ...]:
@@ -136,9 +136,9 @@ def gated_at(place: str, hidden: int, width: int, bias: bool = False) -> tuple[L
     )
 
 
-def fused_gated(config: Config, sizes: Sizes, dialect: Dialect) -> tuple[Linear, ...]:
+def fused_gated(config: Config, sizes: Sizes, architecture: Architecture) -> tuple[Linear, ...]:
     """gate_up_proj, down_proj."""
-    bias = is_set(config, dialect.mlp_bias)
+    bias = is_set(config, architecture.mlp_bias)
     return (
         Linear("mlp.gate_up_proj", sizes.hidden, 2 * sizes.intermediate, bias),
         Linear("mlp.down_proj", sizes.intermediate, sizes.hidden, bias),
@@ -148,8 +148,8 @@ def fused_gated(config: Config, sizes: Sizes, dialect: Dialect) -> tuple[Linear,
 def plain(up: str, down: str) -> Part:
     """Two projections without a gate, under these names."""
 
-    def build(config: Config, sizes: Sizes, dialect: Dialect) -> tuple[Linear, ...]:
-        bias = is_set(config, dialect.mlp_bias)
+    def build(config: Config, sizes: Sizes, architecture: Architecture) -> tuple[Linear, ...]:
+        bias = is_set(config, architecture.mlp_bias)
         return (
             Linear(up, sizes.hidden, sizes.intermediate, bias),
             Linear(down, sizes.intermediate, sizes.hidden, bias),
@@ -159,7 +159,7 @@ def plain(up: str, down: str) -> Part:
 
 
 class MoE(Record):
-    """How a dialect builds its routed experts.
+    """How a architecture builds its routed experts.
 
     Attributes:
         number: keys for the number of experts.
@@ -182,7 +182,7 @@ class MoE(Record):
     shared: str | None = None
 
 
-class Dialect(Record):
+class Architecture(Record):
     """How one architecture of transformers builds its decoder layers.
 
     Attributes:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from fp8check.rules.outcome import recipe
 from fp8check.rules.outcome.launcher import PRECISIONS
-from fp8check.rules.outcome.stop import Stop, Undecided
+from fp8check.rules.releases.errors import PredictedError, Undecided
 from fp8check.rules.settings.values import Origin, Setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.outcome.launcher import Environment
     from fp8check.rules.outcome.recipe import Recipe
-    from fp8check.rules.outcome.run import Run
-    from fp8check.rules.outcome.stack import Stack
-    from fp8check.rules.outcome.trainer import Handed
+    from fp8check.rules.releases.stack import Stack
+    from fp8check.rules.trainers.hand_over import AcceleratorArguments
+    from fp8check.rules.trainers.run import Run
 
 # Two answers that the real stack would not get from a GPU below 8.9 (state.py: "Will use FP16 instead").
 SMALLEST_CAPABILITY = (8, 9)
@@ -35,7 +35,6 @@ class Accelerator:
     """
 
     __slots__ = (
-        "asked",
         "backend",
         "counted",
         "distributed_type",
@@ -44,11 +43,12 @@ class Accelerator:
         "handler",
         "mixed_precision",
         "recipe",
+        "requested",
     )
 
-    def __init__(self, asked: Setting, distributed_type: str, fsdp_version: int | None) -> None:
-        self.asked = asked
-        self.mixed_precision = asked
+    def __init__(self, requested: Setting, distributed_type: str, fsdp_version: int | None) -> None:
+        self.requested = requested
+        self.mixed_precision = requested
         self.distributed_type = distributed_type
         self.fsdp_version = fsdp_version
         self.fp8_enabled: bool | None = None
@@ -64,7 +64,12 @@ class Accelerator:
 
 
 def construct(
-    run: Run, stack: Stack, environment: Environment, handed: Handed, kind: str, fsdp_version: int | None
+    run: Run,
+    stack: Stack,
+    environment: Environment,
+    accelerator_arguments: AcceleratorArguments,
+    kind: str,
+    fsdp_version: int | None,
 ) -> Accelerator:
     """Accelerator(...) with what the trainer handed over.
 
@@ -72,22 +77,22 @@ def construct(
         Stop: the constructor raises.
         Undecided: it depends on a package of which it is not known whether it is installed.
     """
-    argument = handed.mixed_precision
+    argument = accelerator_arguments.mixed_precision
     if argument is not None and argument.value not in PRECISIONS:
         text = f"Unknown mixed_precision mode: {argument.value}. Choose between {list(PRECISIONS)}"
-        raise Stop("accelerator", "ValueError", text, (argument,))
+        raise PredictedError("accelerator", "ValueError", text, (argument,))
     _check_deepspeed(run, environment, kind)
-    passed = _passed_handler(stack, environment, handed)
+    passed = _passed_handler(stack, environment, accelerator_arguments)
     no = Setting("no", Origin(default=stack.name("accelerate")))
     variable = environment.get("ACCELERATE_MIXED_PRECISION")
-    asked = argument.over(variable) if argument is not None else variable or no
-    state = Accelerator(asked, kind, fsdp_version)
-    state.mixed_precision = _capable(run, stack, asked)
+    requested = argument.over(variable) if argument is not None else variable or no
+    state = Accelerator(requested, kind, fsdp_version)
+    state.mixed_precision = _capable(run, stack, requested)
     if kind == "DEEPSPEED":
         _deepspeed_precision(run, stack, state)
     if passed is not None:
-        state.handler, state.recipe, state.counted = handed.handler, passed or None, True
-        state.backend = _backend_of(handed.handler, state.recipe)
+        state.handler, state.recipe, state.counted = accelerator_arguments.handler, passed or None, True
+        state.backend = _backend_of(accelerator_arguments.handler, state.recipe)
     wants = state.mixed_precision.value == "fp8"
     if stack.does("accelerate", "fp8_enabled attribute"):
         wants = state.fp8_enabled = wants or (argument is not None and argument.value == "fp8")
@@ -109,7 +114,7 @@ def _check_deepspeed(run: Run, environment: Environment, kind: str) -> None:
     stage = config.deepspeed.get("zero_stage")
     if backend is not None and backend.value == "MSAMP" and stage is not None and stage.value == 3:
         text = "MS-AMP is not supported for ZeRO Stage 3. Please use ZeRO Stage 0, 1, or 2 instead."
-        raise Stop("accelerator", "NotImplementedError", text, (stage, backend))
+        raise PredictedError("accelerator", "NotImplementedError", text, (stage, backend))
     if run.launch.flag("mixed_precision") is not None or config.mixed_precision is None:
         return
     named = config.deepspeed.get("deepspeed_config_file")
@@ -118,22 +123,24 @@ def _check_deepspeed(run: Run, environment: Environment, kind: str) -> None:
             "When using `deepspeed_config_file`, the following accelerate config variables will be ignored: "
             "['mixed_precision']."
         )
-        raise Stop("accelerator", "ValueError", text, (config.mixed_precision, named))
+        raise PredictedError("accelerator", "ValueError", text, (config.mixed_precision, named))
 
 
-def _passed_handler(stack: Stack, environment: Environment, handed: Handed) -> Recipe | None:
+def _passed_handler(
+    stack: Stack, environment: Environment, accelerator_arguments: AcceleratorArguments
+) -> Recipe | None:
     """The handler that the script or trainer constructs before Accelerator; None where it passes none."""
-    if handed.handler is None:
+    if accelerator_arguments.handler is None:
         return None
-    arguments = handed.handler_arguments
-    if handed.handler != "FP8RecipeKwargs" and stack.does("accelerate", "one recipe class"):
-        text = f"cannot import name {handed.handler!r} from 'accelerate.utils'"
-        raise Stop("accelerator", "ImportError", text)
-    if handed.handler == "TERecipeKwargs":
+    arguments = accelerator_arguments.handler_arguments
+    if accelerator_arguments.handler != "FP8RecipeKwargs" and stack.does("accelerate", "one recipe class"):
+        text = f"cannot import name {accelerator_arguments.handler!r} from 'accelerate.utils'"
+        raise PredictedError("accelerator", "ImportError", text)
+    if accelerator_arguments.handler == "TERecipeKwargs":
         return recipe.te_handler(environment, stack, arguments)
-    if handed.handler == "FP8RecipeKwargs":
+    if accelerator_arguments.handler == "FP8RecipeKwargs":
         return recipe.old_handler(environment, stack, arguments)
-    if handed.handler == "MSAMPRecipeKwargs":
+    if accelerator_arguments.handler == "MSAMPRecipeKwargs":
         return recipe.msamp_handler(environment, stack, arguments)
     return recipe.ao_handler(environment, stack, arguments) or {}
 
@@ -144,46 +151,48 @@ def _backend_of(handler: str | None, held: Recipe | None) -> Setting:
     return Setting(_HANDLER_BACKEND.get(str(handler)), Origin(code=f"{handler} passed in code"))
 
 
-def _capable(run: Run, stack: Stack, asked: Setting) -> Setting:
+def _capable(run: Run, stack: Stack, requested: Setting) -> Setting:
     """AcceleratorState: FP8 needs a library and a GPU of 8.9 or higher; else an exception, or FP16."""
-    if asked.value != "fp8":
-        return asked
+    if requested.value != "fp8":
+        return requested
     if stack.sees_fp8_library() is False:
         text = "Using `fp8` precision requires `transformer_engine` or `MS-AMP` to be installed."
-        raise Stop("accelerator", "ValueError", text, (asked,))
+        raise PredictedError("accelerator", "ValueError", text, (requested,))
     # Accelerate asks nvidia-smi for "compute_capability", which it does not know, and then takes torch's current
     # device (utils/environment.py check_cuda_fp8_capability; seen on an H200): the first visible GPU decides.
     gpus = run.facts.visible_gpus()
     if gpus is None:
-        return asked
+        return requested
     if not gpus:
         if stack.does("accelerate", "capability needs a gpu"):
-            raise Stop("accelerator", "RuntimeError", "Found no NVIDIA driver on your system.", (asked,))
-        return asked
+            raise PredictedError("accelerator", "RuntimeError", "Found no NVIDIA driver on your system.", (requested,))
+        return requested
     capability = tuple(int(part) for part in gpus[0].compute_capability.split("."))
     if capability >= SMALLEST_CAPABILITY:
-        return asked
+        return requested
     why = Origin(code=f"{stack.name('accelerate')}, as compute capability {gpus[0].compute_capability} is below 8.9")
-    return Setting("fp16", why).over(asked)
+    return Setting("fp16", why).over(requested)
 
 
 def _deepspeed_precision(run: Run, stack: Stack, state: Accelerator) -> None:
     """AcceleratorState.mixed_precision under DeepSpeed: what its configuration ends with (set_mixed_precision)."""
-    asked = state.mixed_precision
+    requested = state.mixed_precision
     config = run.deepspeed
     for precision, other in (("fp16", "bf16"), ("bf16", "fp16")):
-        if asked.value == precision or (precision == "bf16" and asked.value == "fp8"):
+        if requested.value == precision or (precision == "bf16" and requested.value == "fp8"):
             written = config.section(other).get("enabled") if config is not None else None
             if written is not None and str(written.value).lower() == "true":
                 text = (
-                    f"`--mixed_precision` arg cannot be set to `{asked.value}` when `{other}` is set in the DeepSpeed "
-                    "config file."
+                    f"`--mixed_precision` arg cannot be set to `{requested.value}` when `{other}` is set in the "
+                    "DeepSpeed config file."
                 )
-                raise Stop("accelerator", "ValueError", text, (asked, written))
-    if asked.value == "fp8" and stack.does("accelerate", "deepspeed keeps fp8"):
+                raise PredictedError("accelerator", "ValueError", text, (requested, written))
+    if requested.value == "fp8" and stack.does("accelerate", "deepspeed keeps fp8"):
         return
-    if asked.value in ("fp8", "bf16"):
-        state.mixed_precision = Setting("bf16", Origin(code=f"{stack.name('accelerate')} DeepSpeedPlugin")).over(asked)
+    if requested.value in ("fp8", "bf16"):
+        state.mixed_precision = Setting("bf16", Origin(code=f"{stack.name('accelerate')} DeepSpeedPlugin")).over(
+            requested
+        )
 
 
 def _choose(stack: Stack, environment: Environment, state: Accelerator, wants: bool) -> None:
@@ -214,7 +223,9 @@ def _named_backend(stack: Stack, environment: Environment, state: Accelerator) -
     default = Setting("NO", Origin(default=stack.name("accelerate")))
     setting = environment.get("ACCELERATE_FP8_BACKEND", default)
     if setting.value not in _BACKENDS:
-        raise Stop("accelerator", "ValueError", f"{setting.value!r} is not a valid FP8BackendType", (setting,))
+        raise PredictedError(
+            "accelerator", "ValueError", f"{setting.value!r} is not a valid FP8BackendType", (setting,)
+        )
     return setting
 
 
@@ -245,12 +256,12 @@ def _refuse(
     if state.counted and plain and not wants:
         what = "a `FP8RecipeKwargs` object" if stack.does("accelerate", "one recipe class") else "an FP8 configuration"
         text = f"Passing in {what} requires setting `mixed_precision='fp8'`."
-        raise Stop("accelerator", "ValueError", text, (argument or state.asked,))
+        raise PredictedError("accelerator", "ValueError", text, (argument or state.requested,))
     if state.backend.value == "AO":
         _refuse_torchao(stack, environment, state)
     if state.backend.value == "MSAMP" and state.distributed_type == "FSDP" and state.mixed_precision.value == "fp8":
         text = "`accelerate` + `MS-AMP` + `FSDP` is not supported at this time."
-        raise Stop("accelerator", "NotImplementedError", text, (state.backend,))
+        raise PredictedError("accelerator", "NotImplementedError", text, (state.backend,))
     if run.facts.package("accelerate") is None:
         raise Undecided("accelerate is not installed", "packages")
 
@@ -258,7 +269,7 @@ def _refuse(
 def _refuse_torchao(stack: Stack, environment: Environment, state: Accelerator) -> None:
     if stack.does("accelerate", "torchao needs fsdp") and state.distributed_type != "FSDP":
         text = "`AcceleratorState` object has no attribute `fsdp_plugin`."
-        raise Stop("accelerator", "AttributeError", text, (state.backend,))
+        raise PredictedError("accelerator", "AttributeError", text, (state.backend,))
     efficient = environment.get("FSDP_CPU_RAM_EFFICIENT_LOADING", Setting("false"))
     on = str(efficient.value).lower() in ("y", "yes", "t", "true", "on", "1")
     if state.distributed_type == "FSDP" and on and stack.does("accelerate", "torchao refuses ram efficient loading"):
@@ -266,4 +277,4 @@ def _refuse_torchao(stack: Stack, environment: Environment, state: Accelerator) 
             "torchao with FSDP2 and cpu_ram_efficient_loading is not supported, setting `cpu_ram_efficient_loading` to "
             "False will fix the issue and work as intended."
         )
-        raise Stop("accelerator", "ValueError", text, (state.backend, efficient))
+        raise PredictedError("accelerator", "ValueError", text, (state.backend, efficient))

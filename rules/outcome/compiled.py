@@ -6,7 +6,7 @@ from fp8check.rules.settings.values import Origin, Setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from fp8check.rules.outcome.run import Run
+    from fp8check.rules.trainers.run import Run
 
 
 def compiled_by(run: Run) -> Setting | None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from fp8check.rules.outcome.stop import Stop
+from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.settings.values import Origin, Setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.outcome.launcher import Environment, Started
-    from fp8check.rules.outcome.run import Run
-    from fp8check.rules.outcome.stack import Stack
+    from fp8check.rules.releases.stack import Stack
+    from fp8check.rules.trainers.run import Run
 
 
 def apply_arguments(run: Run, stack: Stack, started: Started) -> tuple[str, int | None]:
@@ -22,11 +22,11 @@ def apply_arguments(run: Run, stack: Stack, started: Started) -> tuple[str, int 
     kind, version = started.kind, started.fsdp_version
     if not training.is_huggingface:
         return kind, version
-    deepspeed = training.thing("deepspeed")
+    deepspeed = training.setting_for("deepspeed")
     if deepspeed is not None and deepspeed.value:
         kind, version = "DEEPSPEED", None
-    asked = training.on("fsdp") or (training.trainer == "axolotl" and training.on("fsdp_config"))
-    if kind == "MULTI_GPU" and asked:
+    requested = training.on("fsdp") or (training.trainer == "axolotl" and training.on("fsdp_config"))
+    if kind == "MULTI_GPU" and requested:
         read = _from_axolotl if training.trainer == "axolotl" else _from_arguments
         return "FSDP", read(run, stack, started.environment)
     return kind, version
@@ -66,13 +66,13 @@ def check_fsdp(run: Run, kind: str) -> None:
     fsdp = training.get("fsdp")
     if fsdp is None or not fsdp.value or not training.is_huggingface or training.trainer == "axolotl":
         return
-    deepspeed = training.thing("deepspeed")
+    deepspeed = training.setting_for("deepspeed")
     if deepspeed is not None and deepspeed.value:
         text = "Using --fsdp xxx together with --deepspeed is not possible, deactivate one of those flags."
-        raise Stop("trainer", "ValueError", text, (fsdp, deepspeed))
+        raise PredictedError("trainer", "ValueError", text, (fsdp, deepspeed))
     if kind == "NO" and run.launch.tool == "accelerate" and config is not None:
-        asked = (fsdp, config.distributed_type) if config.distributed_type is not None else (fsdp,)
-        raise Stop("trainer", "ValueError", "Using fsdp only works in distributed training.", asked)
+        requested = (fsdp, config.distributed_type) if config.distributed_type is not None else (fsdp,)
+        raise PredictedError("trainer", "ValueError", "Using fsdp only works in distributed training.", requested)
 
 
 def check_deepspeed(run: Run, environment: Environment, kind: str) -> None:
@@ -84,7 +84,7 @@ def check_deepspeed(run: Run, environment: Environment, kind: str) -> None:
     training = run.training
     if kind != "DEEPSPEED" or not training.is_huggingface:
         return
-    named = training.thing("deepspeed")
+    named = training.setting_for("deepspeed")
     bf16 = training.get("bf16")
     on = bf16 is not None and bool(bf16.value)
     if training.on("fp16"):
@@ -103,4 +103,4 @@ def check_deepspeed(run: Run, environment: Environment, kind: str) -> None:
             "Please correct the following DeepSpeed config values that mismatch TrainingArguments values:\n"
             "- ds bf16.enabled=True vs hf bf16|bf16_full_eval=False"
         )
-        raise Stop("step", "ValueError", text, because)
+        raise PredictedError("step", "ValueError", text, because)

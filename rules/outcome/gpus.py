@@ -30,7 +30,7 @@ class Datasheet(Record):
 
 
 # Dense rates in TFLOP/s (FP8 with FP32 accumulation), memory in GB and TB/s. The speed model was fitted to measurements
-# on those that are `measured`; the others are modelled from their datasheet alone.
+# on those that are `measured`; the others are modeled from their datasheet alone.
 _GPUS = (
     Datasheet(
         name="H200",

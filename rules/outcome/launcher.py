@@ -5,16 +5,16 @@ Models accelerate/commands/launch.py and utils/launch.py (0.34.0 to 1.15.0), tor
 
 from __future__ import annotations
 
-from fp8check.rules.outcome.stop import Stop, Undecided
 from fp8check.rules.record import Record
+from fp8check.rules.releases.errors import PredictedError, Undecided
 from fp8check.rules.settings.accelerate import AccelerateConfig
 from fp8check.rules.settings.launch import LAUNCHER_FLAGS, PROGRAMS
 from fp8check.rules.settings.values import Origin, Setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from fp8check.rules.outcome.run import Run
-    from fp8check.rules.outcome.stack import Stack
+    from fp8check.rules.releases.stack import Stack
+    from fp8check.rules.trainers.run import Run
 
 Environment = dict[str, Setting]
 
@@ -72,7 +72,7 @@ def start(run: Run, stack: Stack) -> Started:
 
     Raises:
         Stop: the launcher itself ends with an error.
-        Undecided: the launch is of a kind that is not modelled.
+        Undecided: the launch is of a kind that is not modeled.
     """
     environment = _shell(run)
     if run.launch.tool == "accelerate":
@@ -105,7 +105,7 @@ def _check_script(run: Run) -> None:
     """The launchers run `python WORD` unless --no_python is given: a command of the shell is no Python file."""
     launch = run.launch
     if launch.through is None and launch.script in PROGRAMS and not launch.flag("no_python"):
-        raise Stop("launch", "CalledProcessError", f"python: can't open file {launch.script!r}")
+        raise PredictedError("launch", "CalledProcessError", f"python: can't open file {launch.script!r}")
 
 
 def _accelerate_launch(run: Run, stack: Stack, environment: Environment) -> Started:
@@ -117,14 +117,14 @@ def _accelerate_launch(run: Run, stack: Stack, environment: Environment) -> Star
     if config is not None:
         _load(config, stack)
         if config.is_sagemaker:
-            raise Undecided("the configuration starts a job on Amazon SageMaker, which is not modelled", "launch")
+            raise Undecided("the configuration starts a job on Amazon SageMaker, which is not modeled", "launch")
         _check_gpu_ids(run, config)
     kind = _kind(run, config)
     _check_processes(run, config)
     _check_numbers(run, config, kind)
     if kind == "DEEPSPEED" and stack.has("deepspeed") is False:
         text = "DeepSpeed is not installed => run `pip3 install deepspeed` or build it from source."
-        raise Stop("launch", "ImportError", text, (config.distributed_type,) if config is not None else ())
+        raise PredictedError("launch", "ImportError", text, (config.distributed_type,) if config is not None else ())
     precision = _precision(run, config, stack)
     beaten = environment.get("ACCELERATE_MIXED_PRECISION")
     environment["ACCELERATE_MIXED_PRECISION"] = precision.over(beaten)
@@ -152,23 +152,27 @@ def _check_flags(run: Run, stack: Stack) -> None:
         value = run.launch.flag(name)
         if value is not None and value not in allowed:
             text = f"argument --{name}: invalid choice: {value!r} (choose from {', '.join(map(repr, allowed))})"
-            raise Stop("launch", "SystemExit", text, (_flag(name, value),))
+            raise PredictedError("launch", "SystemExit", text, (_flag(name, value),))
     override = run.launch.flag("fp8_override_linear_precision")
     strange = [part for part in str(override).split(",") if part.lower() not in BOOLEANS] if override else []
     if strange:
         text = f"argument --fp8_override_linear_precision: invalid <lambda> value: {override!r}"
-        raise Stop("launch", "SystemExit", text, (_flag("fp8_override_linear_precision", override),))
+        raise PredictedError("launch", "SystemExit", text, (_flag("fp8_override_linear_precision", override),))
     unknown = [name for name in run.launch.flags if name not in LAUNCHER_FLAGS]
     if unknown:
-        raise Stop("launch", "SystemExit", f"unrecognized arguments: --{unknown[0]}", (_flag(unknown[0], True),))
+        raise PredictedError(
+            "launch", "SystemExit", f"unrecognized arguments: --{unknown[0]}", (_flag(unknown[0], True),)
+        )
     kinds = [name for name in ("cpu", "multi_gpu", "tpu", "use_deepspeed", "use_fsdp") if run.launch.flag(name)]
     if len(kinds) > 1:
         text = "You can only use one of `--cpu`, `--multi_gpu`, `--tpu`, `--use_deepspeed`, `--use_fsdp` at a time."
-        raise Stop("launch", "ValueError", text, tuple(_flag(name, True) for name in kinds))
+        raise PredictedError("launch", "ValueError", text, tuple(_flag(name, True) for name in kinds))
     processes = run.launch.number("num_processes")
     if run.launch.flag("multi_gpu") and processes is not None and processes < 2:
         text = "You need to use at least 2 processes to use `--multi_gpu`."
-        raise Stop("launch", "ValueError", text, (_flag("multi_gpu", True), _flag("num_processes", processes)))
+        raise PredictedError(
+            "launch", "ValueError", text, (_flag("multi_gpu", True), _flag("num_processes", processes))
+        )
 
 
 def _flag(name: str, value: object) -> Setting:
@@ -178,24 +182,24 @@ def _flag(name: str, value: object) -> Setting:
 def _load(config: AccelerateConfig, stack: Stack) -> None:
     """load_config_from_file: what it refuses (commands/config/config_args.py)."""
     if config.malformed is not None:
-        raise Stop("launch", "AttributeError", f"{config.malformed!r} object has no attribute 'get'")
+        raise PredictedError("launch", "AttributeError", f"{config.malformed!r} object has no attribute 'get'")
     distributed = config.distributed_type
     if distributed is None:
-        raise Stop("launch", "ValueError", "A `distributed_type` must be specified in the config file.")
+        raise PredictedError("launch", "ValueError", "A `distributed_type` must be specified in the config file.")
     unknown = config.unknown_keys(stack.version("accelerate"))
     if unknown:
         text = (
             f"The config file at {config.path or 'FILE'} had unknown keys ({unknown}), please try upgrading your "
             "`accelerate` version or fix (and potentially remove) these keys from your config file."
         )
-        raise Stop("launch", "ValueError", text, tuple(config.top.get(name) for name in unknown))
+        raise PredictedError("launch", "ValueError", text, tuple(config.top.get(name) for name in unknown))
     environment = config.top.get("compute_environment")
     if environment is not None and environment.value not in ("LOCAL_MACHINE", "AMAZON_SAGEMAKER"):
         text = f"{environment.value!r} is not a valid ComputeEnvironment"
-        raise Stop("launch", "ValueError", text, (environment,))
+        raise PredictedError("launch", "ValueError", text, (environment,))
     if isinstance(distributed.value, str) and distributed.value not in _DISTRIBUTED:
         text = f"{distributed.value!r} is not a valid DistributedType"
-        raise Stop("launch", "ValueError", text, (distributed,))
+        raise PredictedError("launch", "ValueError", text, (distributed,))
 
 
 def _kind(run: Run, config: AccelerateConfig | None) -> str:
@@ -212,14 +216,14 @@ def _kind(run: Run, config: AccelerateConfig | None) -> str:
             return kind
     if config is None:
         return "MULTI_GPU" if _more_than_one_gpu(run) else "NO"
-    asked = config.distributed_type
-    name = asked.value if asked is not None else "NO"
+    requested = config.distributed_type
+    name = requested.value if requested is not None else "NO"
     if name in ("DEEPSPEED", "FSDP", "MEGATRON_LM"):
         return str(name)
     if isinstance(name, str) and name.startswith("MULTI_") and name != "MULTI_CPU":
         return name
     if name in ("XLA", "TP"):
-        raise Undecided(f"distributed_type {name} is not modelled", "launch")
+        raise Undecided(f"distributed_type {name} is not modeled", "launch")
     return "NO"
 
 
@@ -229,7 +233,7 @@ def _check_numbers(run: Run, config: AccelerateConfig | None, kind: str) -> None
         setting = config.top.get(name) if config is not None and run.launch.flag(name) is None else None
         if setting is not None and isinstance(setting.value, str) and (name == "num_machines" or kind == "NO"):
             text = "'>' not supported between instances of 'str' and 'int'"
-            raise Stop("launch", "TypeError", text, (setting,))
+            raise PredictedError("launch", "TypeError", text, (setting,))
 
 
 def _check_gpu_ids(run: Run, config: AccelerateConfig) -> None:
@@ -239,11 +243,11 @@ def _check_gpu_ids(run: Run, config: AccelerateConfig) -> None:
         return
     if not isinstance(ids.value, str):
         text = f"{type(ids.value).__name__!r} object has no attribute 'split'"
-        raise Stop("launch", "AttributeError", text, (ids,))
+        raise PredictedError("launch", "AttributeError", text, (ids,))
     machines = config.top.value("num_machines", 1)
     many = isinstance(machines, int) and machines > 1
     if kind is not None and kind.value == "MULTI_GPU" and ids.value != "all" and "," not in ids.value and not many:
-        raise Stop("launch", "ValueError", "Less than two GPU ids were configured", (ids, kind))
+        raise PredictedError("launch", "ValueError", "Less than two GPU ids were configured", (ids, kind))
 
 
 def _more_than_one_gpu(run: Run) -> bool:
@@ -266,7 +270,7 @@ def _check_processes(run: Run, config: AccelerateConfig | None) -> None:
     distributed = config.distributed_type
     if distributed is None or distributed.value != "NO":
         text = "You need to manually pass in `--num_processes` using this config yaml."
-        raise Stop("launch", "ValueError", text, (distributed,))
+        raise PredictedError("launch", "ValueError", text, (distributed,))
 
 
 def _precision(run: Run, config: AccelerateConfig | None, stack: Stack) -> Setting:
@@ -280,19 +284,19 @@ def _precision(run: Run, config: AccelerateConfig | None, stack: Stack) -> Setti
         return Setting("no", Origin(default=f"{stack.name('accelerate')} launch"))
     if not isinstance(written.value, str):
         text = f"{type(written.value).__name__!r} object has no attribute 'lower'"
-        raise Stop("launch", "AttributeError", text, (written,))
+        raise PredictedError("launch", "AttributeError", text, (written,))
     lowered = written.value.lower()
     if lowered not in PRECISIONS:
         text = f"Unknown mixed_precision mode: {lowered}. Choose between {list(PRECISIONS)}."
-        raise Stop("launch", "ValueError", text, (written,))
+        raise PredictedError("launch", "ValueError", text, (written,))
     return written._replace(value=lowered)
 
 
-def _no_library(stack: Stack, precision: Setting) -> Stop:
+def _no_library(stack: Stack, precision: Setting) -> PredictedError:
     newer = stack.does("accelerate", "torchao counts as fp8 library")
     libraries = "Transformer Engine, MSAMP or torchao" if newer else "Transformer Engine or MSAMP"
     text = f"FP8 is not available on this machine. Please ensure that either {libraries} is installed."
-    return Stop("launch", "RuntimeError", text, (precision,))
+    return PredictedError("launch", "RuntimeError", text, (precision,))
 
 
 def _export_fp8(
@@ -353,7 +357,7 @@ def _export_override(setting: Setting, stack: Stack, environment: Environment, *
         strange = next((part for part in parts if not isinstance(part, str)), None)
         if strange is not None:
             text = f"expected str, bytes or os.PathLike object, not {type(strange).__name__}"
-            raise Stop("launch", "TypeError", text, (setting,))
+            raise PredictedError("launch", "TypeError", text, (setting,))
     for gemm, part in zip(("FPROP", "DGRAD", "WGRAD"), parts, strict=True):
         _put(environment, f"ACCELERATE_FP8_OVERRIDE_{gemm}", setting, str(part))
 
@@ -365,16 +369,16 @@ def _override_parts(setting: Setting, stack: Stack) -> list[object]:
     if stack.does("accelerate", "launcher strips override"):
         if not isinstance(value, str):
             text = f"{type(value).__name__!r} object has no attribute 'strip'"
-            raise Stop("launch", "AttributeError", text, (setting,))
+            raise PredictedError("launch", "AttributeError", text, (setting,))
         value = [part.strip() for part in value.strip("()").split(",")]
     if isinstance(value, dict):
-        raise Stop("launch", "KeyError", "0", (setting,))
+        raise PredictedError("launch", "KeyError", "0", (setting,))
     if not isinstance(value, (str, list, tuple)):
         text = f"{type(value).__name__!r} object is not subscriptable"
-        raise Stop("launch", "TypeError", text, (setting,))
+        raise PredictedError("launch", "TypeError", text, (setting,))
     if len(value) < 3:
         kind = "string" if isinstance(value, str) else type(value).__name__
-        raise Stop("launch", "IndexError", f"{kind} index out of range", (setting,))
+        raise PredictedError("launch", "IndexError", f"{kind} index out of range", (setting,))
     return list(value[:3])
 
 

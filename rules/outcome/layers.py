@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fp8check.rules.models import Linear, ModelShape
-    from fp8check.rules.outcome.run import Run
+    from fp8check.rules.trainers.run import Run
 
 ALIGNMENT = 16  # both dimensions of a weight have to divide by it, in either backend
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from fp8check.rules import models
 from fp8check.rules.facts import Facts, Gpu
 from fp8check.rules.outcome.predict import Outcome, predict
-from fp8check.rules.outcome.run import Run
 from fp8check.rules.record import Record
 from fp8check.rules.settings.accelerate import AccelerateConfig
 from fp8check.rules.settings.launch import Launch
-from fp8check.rules.settings.training import Training
 from fp8check.rules.settings.values import Section
+from fp8check.rules.trainers.run import Run
+from fp8check.rules.trainers.training import Training
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from fp8check.rules.outcome import accelerator, launcher, prepare, recipe, step, trainer
+from fp8check.rules.outcome import accelerator, launcher, prepare, recipe, step
 from fp8check.rules.outcome.fsdp import apply_arguments, check_deepspeed, check_fsdp
-from fp8check.rules.outcome.stack import Stack
-from fp8check.rules.outcome.stop import Stop, Undecided
+from fp8check.rules.releases.errors import PredictedError, Undecided
+from fp8check.rules.releases.stack import Stack
+from fp8check.rules.releases.versions import NEWEST
 from fp8check.rules.settings.values import Setting
-from fp8check.rules.settings.versions import NEWEST
+from fp8check.rules.trainers import hand_over
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from fp8check.rules.outcome.accelerator import Accelerator
-    from fp8check.rules.outcome.run import Run
+    from fp8check.rules.trainers.run import Run
 
 
 class Outcome:
@@ -35,11 +36,11 @@ class Outcome:
 
     __slots__ = (
         "accelerator",
+        "accelerator_arguments",
         "checkpointing",
         "environment",
         "error",
         "frozen",
-        "handed",
         "kind",
         "prepared",
         "reentrant",
@@ -48,14 +49,14 @@ class Outcome:
         "undecided",
     )
 
-    def __init__(self, run: Run, world: Mapping[str, str] = NEWEST) -> None:
+    def __init__(self, run: Run, assumed_versions: Mapping[str, str] = NEWEST) -> None:
         self.run = run
-        self.stack = Stack(run.facts, world)
-        self.error: Stop | None = None
+        self.stack = Stack(run.facts, assumed_versions)
+        self.error: PredictedError | None = None
         self.undecided: Undecided | None = None
         self.environment: launcher.Environment = {}
         self.kind = "NO"
-        self.handed: trainer.Handed | None = None
+        self.accelerator_arguments: hand_over.AcceleratorArguments | None = None
         self.accelerator: Accelerator | None = None
         self.prepared = prepare.Prepared()
         self.frozen: Setting | None = None
@@ -93,7 +94,7 @@ class Outcome:
     def fp8_layers(self) -> str | None:
         """How many Linear layers run in FP8: "all", "some" or "none"; None where it is not known.
 
-        MS-AMP is not modelled beyond its start: whether its layers run in FP8 is not known.
+        MS-AMP is not modeled beyond its start: whether its layers run in FP8 is not known.
         """
         if self.undecided is not None or self.accelerator is None:
             return None
@@ -116,8 +117,8 @@ class Outcome:
         for name, setting in sorted(self.environment.items()):
             if setting.origin.variable is None or setting.overrode:
                 yield name, setting
-        if self.handed is not None and self.handed.mixed_precision is not None:
-            yield "Accelerator(mixed_precision)", self.handed.mixed_precision
+        if self.accelerator_arguments is not None and self.accelerator_arguments.mixed_precision is not None:
+            yield "Accelerator(mixed_precision)", self.accelerator_arguments.mixed_precision
         if self.accelerator is not None:
             yield "mixed_precision", self.accelerator.mixed_precision
             yield "backend", self.accelerator.backend
@@ -125,16 +126,16 @@ class Outcome:
             yield f"recipe.{name}", setting
 
 
-def predict(run: Run, world: Mapping[str, str] = NEWEST) -> Outcome:
+def predict(run: Run, assumed_versions: Mapping[str, str] = NEWEST) -> Outcome:
     """What the real packages will do with this run.
 
     Args:
         world: the releases to assume of packages whose version is not known.
     """
-    outcome = Outcome(run, world)
+    outcome = Outcome(run, assumed_versions)
     try:
         _stages(run, outcome)
-    except Stop as stop:
+    except PredictedError as stop:
         outcome.error = stop
     except Undecided as undecided:
         outcome.undecided = undecided
@@ -147,15 +148,15 @@ def _stages(run: Run, outcome: Outcome) -> None:
         recipe.import_torchao(stack, "launch" if run.launch.tool == "accelerate" else "accelerator")
     started = launcher.start(run, stack)
     outcome.environment = started.environment
-    outcome.handed = trainer.hand_over(run, stack, started)
+    outcome.accelerator_arguments = hand_over.hand_over(run, stack, started)
     kind, fsdp_version = apply_arguments(run, stack, started)
-    state = accelerator.construct(run, stack, started.environment, outcome.handed, kind, fsdp_version)
+    state = accelerator.construct(run, stack, started.environment, outcome.accelerator_arguments, kind, fsdp_version)
     outcome.accelerator = state
     check_fsdp(run, kind)
     check_deepspeed(run, started.environment, kind)
-    prepare.prepare(run, stack, state, outcome.handed, outcome.prepared)
+    prepare.prepare(run, stack, state, outcome.accelerator_arguments, outcome.prepared)
     outcome.checkpointing = step.checkpointing(run, stack)
     outcome.reentrant = step.checkpointing_reentrant(run, stack)
-    if outcome.handed.prepares == "together":  # else it may make its optimizer of the new weights
+    if outcome.accelerator_arguments.prepares == "together":  # else it may make its optimizer of the new weights
         outcome.frozen = step.frozen_by_torchao(state, outcome.prepared)
     step.step(run, stack, state, outcome.prepared)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.outcome import layers, recipe
-from fp8check.rules.outcome.stop import Stop
+from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.settings.values import Origin, Setting
 
 TYPE_CHECKING = False
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from fp8check.rules.outcome.accelerator import Accelerator
     from fp8check.rules.outcome.layers import Coverage
     from fp8check.rules.outcome.recipe import Recipe
-    from fp8check.rules.outcome.run import Run
-    from fp8check.rules.outcome.stack import Stack
-    from fp8check.rules.outcome.trainer import Handed
+    from fp8check.rules.releases.stack import Stack
+    from fp8check.rules.trainers.hand_over import AcceleratorArguments
+    from fp8check.rules.trainers.run import Run
 
 
 class Prepared:
@@ -33,7 +33,9 @@ class Prepared:
         self.recipe: Recipe | None = None
 
 
-def prepare(run: Run, stack: Stack, state: Accelerator, handed: Handed, prepared: Prepared) -> None:
+def prepare(
+    run: Run, stack: Stack, state: Accelerator, accelerator_arguments: AcceleratorArguments, prepared: Prepared
+) -> None:
     """Fill `prepared` with what prepare() does; what was reached stays there where it ends in a Stop.
 
     Raises:
@@ -41,23 +43,23 @@ def prepare(run: Run, stack: Stack, state: Accelerator, handed: Handed, prepared
     """
     if state.distributed_type == "MEGATRON_LM" and stack.does("accelerate", "megatron skips conversion"):
         return
-    together = prepares_together(run, stack, state, handed)
+    together = prepares_together(run, stack, state, accelerator_arguments)
     if state.is_fsdp2 and not together:
         text = "When using FSDP2, a model and optimizer must be passed together to `Accelerator.prepare()`"
-        raise Stop("prepare", "ValueError", text)
+        raise PredictedError("prepare", "ValueError", text)
     backend = state.backend.value
     if backend == "TE":
-        _transformer_engine(run, stack, state, handed, prepared, together)
+        _transformer_engine(run, stack, state, accelerator_arguments, prepared, together)
     elif backend == "AO":
         _torchao(run, stack, state, prepared)
     elif backend == "MSAMP" and not state.is_fsdp2 and state.distributed_type != "DEEPSPEED":
         _msamp(stack, state)
 
 
-def prepares_together(run: Run, stack: Stack, state: Accelerator, handed: Handed) -> bool:
+def prepares_together(run: Run, stack: Stack, state: Accelerator, accelerator_arguments: AcceleratorArguments) -> bool:
     """Whether model and optimizer reach prepare() in one call (Trainer builds the optimizer late under FSDP1)."""
     if not run.training.is_huggingface:
-        return handed.prepares == "together"
+        return accelerator_arguments.prepares == "together"
     if state.distributed_type != "FSDP" or state.is_fsdp2:
         return True
     special = stack.does("transformers", "fsdp keeps fp8 model and optimizer together")
@@ -65,28 +67,33 @@ def prepares_together(run: Run, stack: Stack, state: Accelerator, handed: Handed
 
 
 def _transformer_engine(
-    run: Run, stack: Stack, state: Accelerator, handed: Handed, prepared: Prepared, together: bool
+    run: Run,
+    stack: Stack,
+    state: Accelerator,
+    accelerator_arguments: AcceleratorArguments,
+    prepared: Prepared,
+    together: bool,
 ) -> None:
     if stack.sees_te() is False:
         text = "`transformer_engine` was not found on your system. Please ensure that `transformer_engine` is installed"
-        raise Stop("prepare", "ImportError", text, (state.backend,))
+        raise PredictedError("prepare", "ImportError", text, (state.backend,))
     dummy = _deepspeed_optimizer(run, state)
     if not together or dummy is not None:
         text = "You must pass a model and an optimizer together to `accelerate.prepare()` when using TransformerEngine."
-        raise Stop("prepare", "ValueError", text, (dummy, state.backend))
+        raise PredictedError("prepare", "ValueError", text, (dummy, state.backend))
     if run.script.models > 1 and not run.training.is_huggingface:
         text = f"You can't use multiple models ({run.script.models}) or optimizers 1 with TransformerEngine."
-        raise Stop("prepare", "ValueError", text, (state.backend,))
+        raise PredictedError("prepare", "ValueError", text, (state.backend,))
     _import_te(run, stack, state)
     if state.is_fsdp2 and stack.does("accelerate", "fsdp2 empties the optimizer before te"):
-        raise Stop("prepare", "KeyError", "a parameter of the optimizer, emptied for FSDP2", (state.backend,))
+        raise PredictedError("prepare", "KeyError", "a parameter of the optimizer, emptied for FSDP2", (state.backend,))
     prepared.coverage = layers.te_coverage(run, stack.version("transformers")[0])
     if state.is_fsdp2:  # accelerator.py _prepare_fsdp2 of every release has no apply_fp8_autowrap
         return
     handler = state.recipe
     if state.distributed_type == "DEEPSPEED":  # accelerator.py _prepare_deepspeed knows the oldest handler only
         handler = state.recipe if state.handler == "FP8RecipeKwargs" else None
-    prepared.recipe = _wrap(run, stack, state, handed, handler)
+    prepared.recipe = _wrap(run, stack, state, accelerator_arguments, handler)
     prepared.autocast = True
 
 
@@ -105,7 +112,9 @@ def _import_te(run: Run, stack: Stack, state: Accelerator) -> None:
     """The first real import of Transformer Engine: a broken installation shows itself only here."""
     parts = run.facts.transformer_engine or {}
     if parts.get("imports") is False:
-        raise Stop("prepare", "ImportError", str(parts.get("error") or "cannot be imported"), (state.backend,))
+        raise PredictedError(
+            "prepare", "ImportError", str(parts.get("error") or "cannot be imported"), (state.backend,)
+        )
     if "core" not in parts or "torch_extension" not in parts:
         return
     # One built from source, as in NVIDIA's containers, has the libraries without packages of their own.
@@ -115,20 +124,22 @@ def _import_te(run: Run, stack: Stack, state: Accelerator) -> None:
         return
     if not core and stack.does("transformer_engine", "metapackage has no dependencies"):
         text = "Found empty `transformer-engine` meta package installed."
-        raise Stop("prepare", "RuntimeError", text, (state.backend,))
+        raise PredictedError("prepare", "RuntimeError", text, (state.backend,))
     missing = "torch lib" if core else "core lib"
     text = f"Could not find shared object file for Transformer Engine {missing}."
-    raise Stop("prepare", "FileNotFoundError", text, (state.backend,))
+    raise PredictedError("prepare", "FileNotFoundError", text, (state.backend,))
 
 
-def _wrap(run: Run, stack: Stack, state: Accelerator, handed: Handed, handler: Recipe | None) -> Recipe:
+def _wrap(
+    run: Run, stack: Stack, state: Accelerator, accelerator_arguments: AcceleratorArguments, handler: Recipe | None
+) -> Recipe:
     """apply_fp8_autowrap (utils/transformer_engine.py)."""
-    can, message = _mxfp8(run, stack, state, handed)
-    asked = (handler or {}).get("use_mxfp8_block_scaling")
-    mxfp8 = asked is not None and bool(asked.value)
+    can, message = _mxfp8(run, stack, state, accelerator_arguments)
+    requested = (handler or {}).get("use_mxfp8_block_scaling")
+    mxfp8 = requested is not None and bool(requested.value)
     if mxfp8 and not can:
         text = f"MXFP8 block scaling is not available: {message}"
-        raise Stop("prepare", "ValueError", text, (asked,))
+        raise PredictedError("prepare", "ValueError", text, (requested,))
     made = recipe.te_recipe(handler, stack, mxfp8)
     _check_override(run, stack, made)
     return made
@@ -145,26 +156,28 @@ def _check_override(run: Run, stack: Stack, made: Recipe) -> None:
     text = "Delayed scaling only supports backward_override=None."
     if not allowed:
         text = "NVTE_BACKWARD_OVERRIDE must be unset or one of: 'high_precision', 'dequantized'."
-    raise Stop("prepare", "AssertionError", text, (Setting(value, Origin(variable="NVTE_BACKWARD_OVERRIDE")),))
+    raise PredictedError(
+        "prepare", "AssertionError", text, (Setting(value, Origin(variable="NVTE_BACKWARD_OVERRIDE")),)
+    )
 
 
-def _mxfp8(run: Run, stack: Stack, state: Accelerator, handed: Handed) -> tuple[bool, str]:
+def _mxfp8(run: Run, stack: Stack, state: Accelerator, accelerator_arguments: AcceleratorArguments) -> tuple[bool, str]:
     """check_mxfp8_support() as Accelerate reaches it, in releases that call it whether or not MXFP8 is asked for."""
     by_attribute = stack.does("accelerate", "mxfp8 check by attribute")
     if not by_attribute and not stack.does("accelerate", "mxfp8 check by import"):
         return False, ""
     if by_attribute and not stack.does("transformer_engine", "imports fp8 module"):
-        if handed.te_stubbed:
+        if accelerator_arguments.te_stubbed:
             return False, "MXFP8 not supported"
         text = "module 'transformer_engine.pytorch' has no attribute 'fp8'"
-        raise Stop("prepare", "AttributeError", text, (state.backend,))
+        raise PredictedError("prepare", "AttributeError", text, (state.backend,))
     if not stack.does("transformer_engine", "has check_mxfp8_support"):
         module = "transformer_engine.pytorch.fp8"
         if by_attribute:
             text = f"module {module!r} has no attribute 'check_mxfp8_support'"
-            raise Stop("prepare", "AttributeError", text, (state.backend,))
+            raise PredictedError("prepare", "AttributeError", text, (state.backend,))
         text = f"cannot import name 'check_mxfp8_support' from {module!r}"
-        raise Stop("prepare", "ImportError", text, (state.backend,))
+        raise PredictedError("prepare", "ImportError", text, (state.backend,))
     return mxfp8_support(run, stack)
 
 
@@ -190,17 +203,19 @@ def _torchao(run: Run, stack: Stack, state: Accelerator, prepared: Prepared) -> 
             "`torchao` was not found on your system or is too old of a version. "
             "Please ensure that `torchao >= 0.6.1` is installed"
         )
-        raise Stop("prepare", "ImportError", text, (state.backend,))
+        raise PredictedError("prepare", "ImportError", text, (state.backend,))
     if state.handler is None:
-        raise Stop("prepare", "AttributeError", "'NoneType' object has no attribute 'config'", (state.backend,))
+        raise PredictedError(
+            "prepare", "AttributeError", "'NoneType' object has no attribute 'config'", (state.backend,)
+        )
     recipe.import_torchao(stack, "prepare", (state.backend,))
     if stack.does("accelerate", "torchao filter is broken"):
         text = "filter_linear_layers() got an unexpected keyword argument 'first_layer_name'"
-        raise Stop("prepare", "TypeError", text, (state.backend,))
+        raise PredictedError("prepare", "TypeError", text, (state.backend,))
     asks = state.is_fsdp2 and stack.does("accelerate", "fsdp2 asks torchao for its config")
     if asks and state.recipe is None:
         text = "'NoneType' object has no attribute 'enable_fsdp_float8_all_gather'"
-        raise Stop("prepare", "AttributeError", text, (state.backend,))
+        raise PredictedError("prepare", "AttributeError", text, (state.backend,))
     prepared.coverage = layers.torchao_coverage(run, stack.version("transformers")[0])
     prepared.autocast = True
     prepared.recipe = _float8_config(state)
@@ -217,10 +232,12 @@ def _check_swapped_weights(state: Accelerator, prepared: Prepared) -> None:
     if not gather.value or prepared.coverage.converted == 0:
         return
     if state.distributed_type == "DEEPSPEED":
-        raise Stop("prepare", "RuntimeError", "_apply(): Couldn't swap Float8Linear.weight", (gather, state.backend))
+        raise PredictedError(
+            "prepare", "RuntimeError", "_apply(): Couldn't swap Float8Linear.weight", (gather, state.backend)
+        )
     if state.distributed_type == "FSDP" and not state.is_fsdp2:
         text = "Expected all tensors to be on the same device, but got tensors is on cpu, different from other tensors"
-        raise Stop("prepare", "RuntimeError", text, (gather, state.backend))
+        raise PredictedError("prepare", "RuntimeError", text, (gather, state.backend))
 
 
 def _float8_config(state: Accelerator) -> Recipe:
@@ -241,4 +258,4 @@ def _msamp(stack: Stack, state: Accelerator) -> None:
             "MS-AMP was not found on your system. Please ensure that MS-AMP is available  or choose `'te'` as the "
             "backend for FP8 mixed precision training."
         )
-        raise Stop("prepare", "ImportError", text, (state.backend,))
+        raise PredictedError("prepare", "ImportError", text, (state.backend,))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fp8check.rules.outcome.stop import Stop
+from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.settings.values import Origin, Setting
 
 TYPE_CHECKING = False
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fp8check.rules.outcome.launcher import Environment
-    from fp8check.rules.outcome.stack import Stack
+    from fp8check.rules.releases.stack import Stack
 
 _TRUE = ("y", "yes", "t", "true", "on", "1")
 _FALSE = ("n", "no", "f", "false", "off", "0")
@@ -40,19 +40,19 @@ def old_handler(environment: Environment, stack: Stack, arguments: Mapping[str, 
     backend = backend._replace(value=str(backend.value).upper())
     if backend.value not in ("MSAMP", "TE"):
         tail = "." if only else " to use `FP8RecipeKwargs`."
-        raise Stop(
+        raise PredictedError(
             "accelerator", "ValueError", f"`backend` must be 'MSAMP' or 'TE' (TransformerEngine){tail}", (backend,)
         )
     if only and backend.value == "MSAMP":
         if stack.sees_msamp() is False:
             text = "MS-AMP is not available. Please either install it, or use the 'TE' backend (if installed)."
-            raise Stop("accelerator", "ValueError", text, (backend,))
+            raise PredictedError("accelerator", "ValueError", text, (backend,))
         return {"backend": backend, **msamp_handler(environment, stack, arguments)}
     if only and stack.sees_te() is False:
         text = (
             "TransformerEngine is not available. Please either install it, or use the 'MSAMP' backend (if installed)."
         )
-        raise Stop("accelerator", "ValueError", text, (backend,))
+        raise PredictedError("accelerator", "ValueError", text, (backend,))
     _require(stack.sees_te(), "TransformerEngine is not available. Please install it or use a different backend.")
     return {"backend": backend, **_te_fields(environment, stack, arguments)}
 
@@ -65,7 +65,7 @@ def msamp_handler(environment: Environment, stack: Stack, arguments: Mapping[str
     """
     level = _read(environment, "OPT_LEVEL", arguments.get("opt_level"), "O2", stack)
     if level.value not in ("O1", "O2"):
-        raise Stop("accelerator", "ValueError", "`opt_level` must be one of O1 or O2", (level,))
+        raise PredictedError("accelerator", "ValueError", "`opt_level` must be one of O1 or O2", (level,))
     return {"opt_level": level}
 
 
@@ -97,12 +97,12 @@ def import_torchao(stack: Stack, stage: str, because: tuple[Setting, ...] = ()) 
     """
     if stack.torchao_breaks():
         text = "cannot import name 'ScalingType' from 'torch.nn.functional'"
-        raise Stop(stage, "ImportError", text, because)
+        raise PredictedError(stage, "ImportError", text, because)
 
 
 def _require(available: bool | None, message: str) -> None:
     if available is False:
-        raise Stop("accelerator", "ImportError", message)
+        raise PredictedError("accelerator", "ImportError", message)
 
 
 def _te_fields(environment: Environment, stack: Stack, arguments: Mapping[str, object]) -> Recipe:
@@ -114,7 +114,7 @@ def _te_fields(environment: Environment, stack: Stack, arguments: Mapping[str, o
     recipe["amax_compute_algo"] = algorithm._replace(value=str(algorithm.value).lower())
     if recipe["amax_compute_algo"].value not in ("max", "most_recent"):
         text = "`amax_compute_algo` must be one of max or most_recent"
-        raise Stop("accelerator", "ValueError", text, (algorithm,))
+        raise PredictedError("accelerator", "ValueError", text, (algorithm,))
     recipe["amax_history_len"] = _number(
         environment, "AMAX_HISTORY_LEN", arguments.get("amax_history_len"), 1024, stack
     )
@@ -123,8 +123,8 @@ def _te_fields(environment: Environment, stack: Stack, arguments: Mapping[str, o
         part = given[position] if isinstance(given, (list, tuple)) else None
         recipe[f"override_{gemm}"] = _flag(environment, f"OVERRIDE_{gemm.upper()}", part, False, stack)
     if stack.does("accelerate", "recipe reads mxfp8"):
-        asked = arguments.get("use_mxfp8_block_scaling")
-        recipe["use_mxfp8_block_scaling"] = _flag(environment, "USE_MXFP8_BLOCK_SCALING", asked, False, stack)
+        requested = arguments.get("use_mxfp8_block_scaling")
+        recipe["use_mxfp8_block_scaling"] = _flag(environment, "USE_MXFP8_BLOCK_SCALING", requested, False, stack)
     return recipe
 
 
@@ -135,7 +135,7 @@ def _format(environment: Environment, stack: Stack, arguments: Mapping[str, obje
     allowed = ("HYBRID", "E4M3", "E5M2") if e5m2 else ("HYBRID", "E4M3")
     if setting.value not in allowed:
         text = f"`fp8_format` must be one of {' or '.join(allowed)}."
-        raise Stop("accelerator", "ValueError", text, (setting,))
+        raise PredictedError("accelerator", "ValueError", text, (setting,))
     return setting
 
 
@@ -154,7 +154,7 @@ def _number(environment: Environment, name: str, given: object, default: int, st
         return setting._replace(value=int(setting.value))
     except ValueError:
         text = f"invalid literal for int() with base 10: {setting.value!r}"
-        raise Stop("accelerator", "ValueError", text, (setting,)) from None
+        raise PredictedError("accelerator", "ValueError", text, (setting,)) from None
 
 
 def _flag(environment: Environment, name: str, given: object, default: bool, stack: Stack) -> Setting:
@@ -163,7 +163,7 @@ def _flag(environment: Environment, name: str, given: object, default: bool, sta
         return setting
     lowered = setting.value.lower()
     if lowered not in _TRUE + _FALSE:
-        raise Stop("accelerator", "ValueError", f"invalid truth value {lowered}", (setting,))
+        raise PredictedError("accelerator", "ValueError", f"invalid truth value {lowered}", (setting,))
     return setting._replace(value=lowered in _TRUE)
 
 
@@ -184,7 +184,7 @@ def te_recipe(handler: Recipe | None, stack: Stack, mxfp8: bool) -> Recipe:
         for name in ("amax_compute_algo", "amax_history_len"):
             if name in given:
                 text = f"`{name}` is not supported for MXFP8 block scaling."
-                raise Stop("prepare", "ValueError", text, (given[name],))
+                raise PredictedError("prepare", "ValueError", text, (given[name],))
         chosen = form if form is not None else Setting("E4M3", own)
         _refuse_e5m2(chosen)
         return {"class": Setting("MXFP8BlockScaling", own), "fp8_format": chosen, "margin": margin}
@@ -220,7 +220,7 @@ def _refuse_e5m2(form: Setting) -> None:
     if form.value == "E5M2":
         # The recipes are pydantic dataclasses: the assertion arrives as a ValidationError (seen on an H200).
         text = "1 validation error: Assertion failed, Pure E5M2 training is not supported."
-        raise Stop("prepare", "ValidationError", text, (form,))
+        raise PredictedError("prepare", "ValidationError", text, (form,))
 
 
 def _override(given: Recipe, own: Origin) -> Setting:
@@ -228,6 +228,6 @@ def _override(given: Recipe, own: Origin) -> Setting:
     wrong = given.get("override_fprop") or given.get("override_dgrad")
     if wrong is not None:
         text = "1 validation error: Assertion failed, Only wgrad GEMM override is currently supported."
-        raise Stop("prepare", "ValidationError", text, (wrong,))
+        raise PredictedError("prepare", "ValidationError", text, (wrong,))
     wgrad = given.get("override_wgrad", Setting(False, own))
     return wgrad._replace(value=(False, False, bool(wgrad.value)))

@@ -12,7 +12,7 @@ shapes, 512 to 16,384 tokens). To four more machines (h200-hosts.jsonl beside it
 tests/gpu/test_speed.py holds the errors. Launch cost is the host's, and varies on one host from run to run: two layers
 of a 32B shape at 1,024 tokens took from 8.3 to 24.4 ms on four machines. So what is predicted is a usual host, and the
 range, which is chosen on all six, goes from a fast one to a slow one. Other GPUs get the shares of the H200 and the
-figures of their datasheet: modelled, not measured.
+figures of their datasheet: modeled, not measured.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.models import ModelShape
     from fp8check.rules.outcome.predict import Outcome
-    from fp8check.rules.outcome.run import Run
+    from fp8check.rules.trainers.run import Run
 
 # Shares of the datasheet's rates.
 BF16_SHARE = 0.697
@@ -183,7 +183,7 @@ def predict_point(model: ModelShape, tokens: int, setup: Setup) -> Point:
     """Step time and memory at one size of micro-batch.
 
     Args:
-        model: its layers' shapes; a mixture of experts is not modelled.
+        model: its layers' shapes; a mixture of experts is not modeled.
         tokens: tokens in the micro-batch.
     """
     layer = _layer(model, tokens, setup.sequence)
@@ -264,7 +264,7 @@ def pays_from(model: ModelShape, setup: Setup) -> int | None:
 
 
 def setup_of(run: Run, outcome: Outcome) -> Setup | None:
-    """Where and how the run steps; None where its backend or its GPU is not modelled."""
+    """Where and how the run steps; None where its backend or its GPU is not modeled."""
     backend = outcome.backend.value if outcome.backend is not None else None
     if backend not in ("TE", "AO"):
         return None
@@ -277,7 +277,7 @@ def setup_of(run: Run, outcome: Outcome) -> Setup | None:
 
 
 def predict_speed(run: Run, outcome: Outcome) -> Speed | None:
-    """The predicted speed-up of the run; None where shapes or tokens are not known, or the GPU is not modelled."""
+    """The predicted speed-up of the run; None where shapes or tokens are not known, or the GPU is not modeled."""
     model, training = run.model, run.training
     batch, sequence = training.micro_batch, training.sequence
     if model is None or not model.block or model.experts or batch is None or sequence is None:
@@ -293,7 +293,7 @@ def predict_speed(run: Run, outcome: Outcome) -> Speed | None:
     # The GPU of a setup has FP8: there is a ratio.
     ratio, low, high = point.speedup or 0.0, point.low or 0.0, point.high or 0.0
     if ratio >= LIKELY_SLOWER and setup.backend == "TE" and outcome.reentrant:
-        return None  # the backward pass runs without FP8: a loss stays one, a gain is not modelled
+        return None  # the backward pass runs without FP8: a loss stays one, a gain is not modeled
     return Speed(ratio, low, high, tokens, needed, point.bound, _why(run, model, tokens, setup))
 
 
@@ -315,7 +315,7 @@ def _why(run: Run, model: ModelShape, tokens: int, setup: Setup) -> str:
     visible = run.facts.visible_gpus() or run.facts.gpus
     size = f"{model.parameters / 1e9:.1f}B" if model.parameters else "this"
     name = visible[0].name if visible else f"an {setup.gpu.name}"
-    how = "" if setup.gpu.measured else ", modelled from its datasheet"
+    how = "" if setup.gpu.measured else ", modeled from its datasheet"
     eager = ", torchao without torch.compile" if setup.backend == "AO" and not setup.compiled else ""
     return f"{size} shape, {tokens:,} tokens in a micro-batch on {name}{eager}{how}"
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from fp8check.rules.outcome.accelerator import SMALLEST_CAPABILITY
-from fp8check.rules.outcome.stop import Stop
 from fp8check.rules.outcome.tokens import TN_ONLY, batch_tokens
+from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.settings.values import Origin, Setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.outcome.accelerator import Accelerator
     from fp8check.rules.outcome.prepare import Prepared
-    from fp8check.rules.outcome.run import Run
-    from fp8check.rules.outcome.stack import Stack
+    from fp8check.rules.releases.stack import Stack
+    from fp8check.rules.trainers.run import Run
 
 
 def step(run: Run, stack: Stack, state: Accelerator, prepared: Prepared) -> None:
@@ -33,7 +33,7 @@ def step(run: Run, stack: Stack, state: Accelerator, prepared: Prepared) -> None
             "torch.utils.checkpoint: A different number of tensors was saved during the original forward and "
             "recomputation."
         )
-        raise Stop("step", "CheckpointError", text, (checkpointing(run, stack), state.backend))
+        raise PredictedError("step", "CheckpointError", text, (checkpointing(run, stack), state.backend))
 
 
 def _check_unwrapping(run: Run, stack: Stack) -> None:
@@ -47,7 +47,7 @@ def _check_unwrapping(run: Run, stack: Stack) -> None:
         return
     if stack.has("transformers") and stack.does("transformers", "checkpoints a plain function"):
         text = "'function' object has no attribute '__self__'"
-        raise Stop("step", "AttributeError", text, (training.checkpointing,))
+        raise PredictedError("step", "AttributeError", text, (training.checkpointing,))
 
 
 def _check_history(state: Accelerator, prepared: Prepared) -> None:
@@ -56,9 +56,11 @@ def _check_history(state: Accelerator, prepared: Prepared) -> None:
     if length is None or not isinstance(length.value, int) or length.value > 0:
         return
     if length.value < 0:
-        raise Stop("step", "RuntimeError", "zeros: Dimension size must be non-negative.", (length, state.backend))
+        raise PredictedError(
+            "step", "RuntimeError", "zeros: Dimension size must be non-negative.", (length, state.backend)
+        )
     text = "index 0 is out of bounds for dimension 0 with size 0"
-    raise Stop("step", "IndexError", text, (length, state.backend))
+    raise PredictedError("step", "IndexError", text, (length, state.backend))
 
 
 def _check_capability(run: Run, stack: Stack, state: Accelerator) -> None:
@@ -69,7 +71,7 @@ def _check_capability(run: Run, stack: Stack, state: Accelerator) -> None:
     if capability < SMALLEST_CAPABILITY:
         later = stack.does("transformer_engine", "checks raise RuntimeError")
         text = "Device compute capability 8.9 or higher required for FP8 execution."
-        raise Stop("step", "RuntimeError" if later else "AssertionError", text, (state.backend,))
+        raise PredictedError("step", "RuntimeError" if later else "AssertionError", text, (state.backend,))
 
 
 def _check_tokens(run: Run, stack: Stack, state: Accelerator) -> None:
@@ -86,13 +88,13 @@ def _check_tokens(run: Run, stack: Stack, state: Accelerator) -> None:
     if tokens % 8:
         later = stack.does("transformer_engine", "checks raise RuntimeError")
         text = "FP8 execution requires the product of all dimensions except the last to be divisible by 8"
-        raise Stop("step", "ValueError" if later else "AssertionError", text, (state.backend,))
+        raise PredictedError("step", "ValueError" if later else "AssertionError", text, (state.backend,))
     gpus = run.facts.visible_gpus()
     if not stack.does("transformer_engine", "checks the leading dimension"):
         return
     if tokens % 16 and gpus and gpus[0].compute_capability in TN_ONLY:
         text = "Assertion failed: ret.lda % 16 == 0. Leading dimension requirement on A for FP8 GEMM. Caller must pad."
-        raise Stop("step", "RuntimeError", text, (state.backend,))
+        raise PredictedError("step", "RuntimeError", text, (state.backend,))
 
 
 def checkpointing(run: Run, stack: Stack) -> Setting | None:

@@ -10,9 +10,9 @@ from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from fp8check.rules.outcome.run import Run
-    from fp8check.rules.settings.training import Training
     from fp8check.rules.settings.values import Setting
+    from fp8check.rules.trainers.run import Run
+    from fp8check.rules.trainers.training import Training
 
 # Transformer Engine's FP8 GEMMs want this much on Hopper and Ada, where wgrad has the tokens as its leading dimension.
 ALIGNMENT = 16
@@ -88,11 +88,11 @@ def _trl(training: Training, batch: int, sequence: int) -> Tokens:
 
 
 def _exact(training: Training, batch: int, row: int, why: str) -> Tokens:
-    return Tokens(batch * row, batch * row, row, f"{_sequences(batch)}, {why}", training.thing("sequence"))
+    return Tokens(batch * row, batch * row, row, f"{_sequences(batch)}, {why}", training.setting_for("sequence"))
 
 
 def _varying(training: Training, batch: int, multiple: int, why: str) -> Tokens:
-    return Tokens(None, batch * multiple, multiple, f"{_sequences(batch)}, {why}", training.thing("micro_batch"))
+    return Tokens(None, batch * multiple, multiple, f"{_sequences(batch)}, {why}", training.setting_for("micro_batch"))
 
 
 def _sequences(batch: int) -> str:

@@ -6,8 +6,8 @@ from fp8check.rules.settings.values import Origin, Setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from fp8check.rules.outcome.run import Run
-    from fp8check.rules.outcome.stack import Stack
+    from fp8check.rules.releases.stack import Stack
+    from fp8check.rules.trainers.run import Run
 
 _KINDS = ("bfloat16", "float16", "float32")
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from fp8check.rules.reading.kinds import identify
 from fp8check.rules.reading.nodes import Document, Node, Problem, Span, Unreadable
 from fp8check.rules.reading.read import read
 
-__all__ = ["Document", "Node", "Problem", "Span", "Unreadable", "identify", "read"]
+__all__ = ["Document", "Node", "Problem", "Span", "Unreadable", "read"]

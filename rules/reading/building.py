@@ -10,9 +10,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from fp8check.rules.reading.drafts import Draft
     from fp8check.rules.reading.nodes import Span
     from fp8check.rules.reading.source import Source
+    from fp8check.rules.reading.syntax import SyntaxNode
 
 
 class Builder:
@@ -24,7 +24,7 @@ class Builder:
         self._built: dict[int, Node] = {}
         self.problems: list[Problem] = []
 
-    def build(self, draft: Draft, pointer: str = "") -> Node:
+    def build(self, draft: SyntaxNode, pointer: str = "") -> Node:
         """The node of a draft. Raises Unreadable where the loader makes no value of it."""
         if draft.target is not None:
             return self._alias(draft, draft.target, pointer)
@@ -32,13 +32,13 @@ class Builder:
         self._built[id(draft)] = node
         return node
 
-    def _alias(self, draft: Draft, target: Draft, pointer: str) -> Node:
+    def _alias(self, draft: SyntaxNode, target: SyntaxNode, pointer: str) -> Node:
         built = self._built.get(id(target))
         if built is None:  # a merge key can carry an anchor, and is never built
             built = self.build(target, pointer)
         return _brought(built, self._span(draft), pointer)
 
-    def _scalar(self, draft: Draft, pointer: str) -> Node:
+    def _scalar(self, draft: SyntaxNode, pointer: str) -> Node:
         tag = values.resolve(draft, self._loader)
         try:
             value = values.construct(tag, draft.text)
@@ -47,11 +47,11 @@ class Builder:
         raw = self._source.text[draft.start : draft.end]
         return Node("scalar", self._span(draft), value=value, raw=raw, style=draft.style, tag=tag, pointer=pointer)
 
-    def _blamed(self, draft: Draft) -> int:
+    def _blamed(self, draft: SyntaxNode) -> int:
         """The offset of a written tag, else of the value."""
         return draft.start if draft.tag is None else self._source.text.find("!", draft.origin)
 
-    def _collection(self, draft: Draft, pointer: str) -> Node:
+    def _collection(self, draft: SyntaxNode, pointer: str) -> Node:
         default, allowed = values.COLLECTIONS[draft.kind]
         tag = default if draft.tag in {None, "!"} else str(draft.tag)
         if tag not in allowed:
@@ -65,7 +65,7 @@ class Builder:
             self._check_pairs(node)
         return node
 
-    def _item(self, item: Draft, pointer: str, index: int) -> Node:
+    def _item(self, item: SyntaxNode, pointer: str, index: int) -> Node:
         node = self.build(item, f"{pointer}/{index}")
         node.key = index
         return node
@@ -79,7 +79,7 @@ class Builder:
                 shown = values.shown_tag(node.tag)
                 raise self._source.error(item.span.start, f"{shown} takes maps of one entry", "remove the tag")
 
-    def _entries(self, draft: Draft, pointer: str) -> dict[Hashable, Node]:
+    def _entries(self, draft: SyntaxNode, pointer: str) -> dict[Hashable, Node]:
         merged: dict[Hashable, Node] = {}
         written: dict[Hashable, Node] = {}
         for key_draft, value_draft in draft.pairs():
@@ -97,7 +97,7 @@ class Builder:
             node.key = key  # of equal keys (`true` and `1`) Python keeps the first
         return entries
 
-    def _key(self, draft: Draft) -> Hashable:
+    def _key(self, draft: SyntaxNode) -> Hashable:
         target = draft.written()
         if target.kind == "scalar" and values.resolve(target, self._loader) == values.VALUE:
             return target.text  # `=` is no value in YAML 1.1, and as a key it is a string
@@ -134,7 +134,7 @@ class Builder:
         message = f"the key {cut(repr(key))} is here twice: {effect}"
         self.problems.append(Problem("duplicate-key", message, span, first, fatal=fatal))
 
-    def _span(self, draft: Draft) -> Span:
+    def _span(self, draft: SyntaxNode) -> Span:
         return self._source.span(draft.start, draft.end)
 
 
@@ -170,6 +170,6 @@ def _brought(node: Node, place: Span, pointer: str) -> Node:
     return copy
 
 
-def _is_merge(draft: Draft) -> bool:
+def _is_merge(draft: SyntaxNode) -> bool:
     key = draft.written()
     return key.kind == "scalar" and values.resolve(key, "pyyaml") == values.MERGE

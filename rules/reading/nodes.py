@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fp8check.rules.reading.kind import OTHER, Kind
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -227,7 +229,7 @@ class Document:
         format: "yaml" or "json".
         root: the top node; None where the file holds nothing but comments.
         problems: what is wrong with the file, in the order of the file.
-        kind, dialect: what the file is, see `identify`.
+        kind, dialect: what the file is: the name and the dialect of its Kind.
         loader: whose rules made the values: "pyyaml", "omegaconf" or "json".
         bom: whether the file began with a UTF-8 byte-order mark.
     """
@@ -244,16 +246,30 @@ class Document:
         loader: str,
         problems: Sequence[Problem] = (),
         bom: bool = False,
+        kind: Kind = OTHER,
     ) -> None:
         self.path = path
         self.text = text
         self.format = format
         self.root = root
-        self.problems = list(problems)
-        self.kind = "other"
-        self.dialect: str | None = None
+        self.problems = tuple(problems)
+        self.kind = kind.name
+        self.dialect = kind.dialect
         self.loader = loader
         self.bom = bom
+
+    def as_kind(self, kind: Kind) -> Document:
+        """The same file, taken for something else: whoever runs it knows better than its keys tell."""
+        return Document(
+            self.path,
+            self.text,
+            self.format,
+            self.root,
+            loader=self.loader,
+            problems=self.problems,
+            bom=self.bom,
+            kind=kind,
+        )
 
     def get(self, *path: str | int) -> Node | None:
         """The node at that path from the root; None where there is none."""

@@ -3,43 +3,47 @@
 from __future__ import annotations
 
 from fp8check.rules.reading import source as sources
-from fp8check.rules.reading.kinds import OTHER, identify, identify_keys
+from fp8check.rules.reading.kind import OTHER, unidentified
 from fp8check.rules.reading.nodes import Document, Problem, Unreadable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from fp8check.rules.reading.drafts import Draft, Drafts
-    from fp8check.rules.reading.kinds import Kind
+    from fp8check.rules.reading.kind import Identify, Kind
     from fp8check.rules.reading.source import Source
+    from fp8check.rules.reading.syntax import SyntaxNode, SyntaxReader
 
 LOADERS = frozenset({"pyyaml", "omegaconf", "json"})
-# LLaMA-Factory 0.9.4 and newer, and its v1, load their files with OmegaConf (hparams/parser.py); all others use
-# yaml.safe_load.
-OMEGACONF_DIALECTS = frozenset({"llamafactory", "llamafactory-v1"})
 
 
-def read(path: str, data: bytes | None = None, *, loader: str | None = None) -> Document:
+def read(
+    path: str, data: bytes | None = None, *, loader: str | None = None, identify: Identify = unidentified
+) -> Document:
     """Reads a YAML or JSON file, or `data` in its place, into a Document.
 
-    `loader` is whose rules make the values: "pyyaml", "omegaconf" or "json"; without it, the loader of the tool that
-    the file is for. "-" is standard input where `data` is given, and a file of that name where it is not.
+    Args:
+        loader: whose rules make the values: "pyyaml", "omegaconf" or "json"; without it, the loader of the tool that
+            the file is for.
+        identify: tells from the top-level keys what the file is (rules/trainers/detect.py).
 
-    Raises Unreadable, and nothing else, whatever the file holds.
+    "-" is standard input where `data` is given, and a file of that name where it is not.
+
+    Raises:
+        Unreadable: and nothing else, whatever the file holds.
     """
     if loader is not None and loader not in LOADERS:
         raise ValueError(f"no such loader: {loader!r}")
     source = sources.load(path, data)
     if loader == "json" or (loader is None and path.endswith(".json")):
-        return _read_json(source)
+        return _read_json(source, identify)
     if loader is None and source.text.lstrip()[:1] in {"{", "["}:
         try:
-            return _read_json(source)
+            return _read_json(source, identify)
         except Unreadable:
             pass  # a YAML flow collection begins the same way
-    return _read_yaml(source, loader)
+    return _read_yaml(source, loader, identify)
 
 
-def _read_json(source: Source) -> Document:
+def _read_json(source: Source, identify: Identify) -> Document:
     from fp8check.rules.reading.jsontext import JsonReader
 
     if source.bom:
@@ -49,58 +53,56 @@ def _read_json(source: Source) -> Document:
     try:
         root = reader.read()
     except Unreadable as error:
-        error.kind = _known(identify_keys({name: node.kind for name, node in reader.top.items()}))
+        error.kind = _known(identify({name: node.kind for name, node in reader.top.items()}))
         raise
-    document = Document(source.path, source.text, "json", root, loader="json", problems=reader.problems)
-    document.kind, document.dialect = identify(document)
-    return document
+    shape = {name: child.kind for name, child in root.entries.items()} if root.kind == "map" else None
+    kind = OTHER if shape is None else identify(shape)
+    return Document(source.path, source.text, "json", root, loader="json", problems=reader.problems, kind=kind)
 
 
-def _read_yaml(source: Source, loader: str | None) -> Document:
+def _read_yaml(source: Source, loader: str | None, identify: Identify) -> Document:
     from fp8check.rules.reading.building import Builder
 
     sources.check_printable(source)
-    drafts, problems = _parse(source, loader)
-    kind, dialect = identify_draft(drafts.root)
-    used = loader or _loader_of(dialect)
+    drafts, problems = _parse(source, loader, identify)
+    kind = identify_syntax(drafts.root, identify)
+    used = loader or kind.loader
     builder = Builder(source, used)
     try:
         root = builder.build(drafts.root) if drafts.root is not None else None
     except Unreadable as error:
-        error.kind = kind
+        error.kind = kind.name
         raise
-    document = Document(source.path, source.text, "yaml", root, loader=used, bom=source.bom)
-    document.kind, document.dialect = kind, dialect
     problems += builder.problems + _file_problems(source, drafts.second)
     if used == "omegaconf":
         from fp8check.rules.reading.omegaconf import refusals
 
         problems += refusals(root)
-    document.problems = sorted(problems, key=lambda problem: problem.span.start)
-    return document
+    problems.sort(key=lambda problem: problem.span.start)
+    return Document(source.path, source.text, "yaml", root, loader=used, problems=problems, bom=source.bom, kind=kind)
 
 
-def _parse(source: Source, loader: str | None) -> tuple[Drafts, list[Problem]]:
+def _parse(source: Source, loader: str | None, identify: Identify) -> tuple[SyntaxReader, list[Problem]]:
     """The drafts as the file's tool parses it; Unreadable where that fails, with the kind of what came before."""
-    from fp8check.rules.reading.drafts import Drafts
+    from fp8check.rules.reading.syntax import SyntaxReader
 
-    drafts = Drafts(source)
+    drafts = SyntaxReader(source)
     try:
         drafts.read()
     except Unreadable as error:
-        found = identify_draft(drafts.root)
+        found = identify_syntax(drafts.root, identify)
         error.kind = _known(found)
-        if (loader or _loader_of(found[1])) != "omegaconf" or error.line is None or error.column is None:
+        if (loader or found.loader) != "omegaconf" or error.line is None or error.column is None:
             raise
         return _second_opinion(source, error)
     return drafts, []
 
 
-def _second_opinion(source: Source, first: Unreadable) -> tuple[Drafts, list[Problem]]:
+def _second_opinion(source: Source, first: Unreadable) -> tuple[SyntaxReader, list[Problem]]:
     """OmegaConf 2.4 parses with libyaml, older releases with PyYAML's own parser; libyaml takes some more files."""
-    from fp8check.rules.reading.drafts import Drafts
+    from fp8check.rules.reading.syntax import SyntaxReader
 
-    drafts = Drafts(source, libyaml=True)
+    drafts = SyntaxReader(source, libyaml=True)
     try:
         drafts.read()
     except Unreadable:
@@ -111,19 +113,15 @@ def _second_opinion(source: Source, first: Unreadable) -> tuple[Drafts, list[Pro
 
 def _known(kind: Kind) -> str | None:
     """The kind of a part of a file: that it is nothing of ours cannot be said before its end."""
-    return None if kind == OTHER else kind[0]
+    return None if kind == OTHER else kind.name
 
 
-def _loader_of(dialect: str | None) -> str:
-    return "omegaconf" if dialect in OMEGACONF_DIALECTS else "pyyaml"
-
-
-def identify_draft(root: Draft | None) -> Kind:
+def identify_syntax(root: SyntaxNode | None, identify: Identify) -> Kind:
     """The kind of a file from its drafts: it decides the loader, so it has to be known before there are values."""
-    return OTHER if root is None or root.kind != "map" else identify_keys(_shape(root))
+    return OTHER if root is None or root.kind != "map" else identify(_shape(root))
 
 
-def _shape(draft: Draft) -> dict[str, str]:
+def _shape(draft: SyntaxNode) -> dict[str, str]:
     merged: dict[str, str] = {}
     shape: dict[str, str] = {}
     for index, key in enumerate(draft.items[::2]):

@@ -10,7 +10,7 @@ from fp8check.rules.reading.source import cut
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from fp8check.rules.reading.drafts import Draft
+    from fp8check.rules.reading.syntax import SyntaxNode
 
 TAG = "tag:yaml.org,2002:"
 STR = TAG + "str"
@@ -44,7 +44,7 @@ class RefusedError(Exception):
         self.hint = hint
 
 
-def resolve(draft: Draft, loader: str) -> str:
+def resolve(draft: SyntaxNode, loader: str) -> str:
     """The tag of a scalar in full: the written one, or the one that the loader finds from a plain scalar's text."""
     if draft.tag is not None and draft.tag != "!":
         return draft.tag

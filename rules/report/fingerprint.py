@@ -4,9 +4,9 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from fp8check.rules.catalog import Finding
+    from fp8check.rules.engine.running import Finding
     from fp8check.rules.reading import Document, Node
-    from fp8check.rules.report.verdict import Report
+    from fp8check.rules.report.report import Report
 
 
 def fingerprints(report: Report, pointers: Pointers | None = None) -> list[str]:

@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from fp8check.rules.catalog import Finding
+    from fp8check.rules.engine.running import Finding
     from fp8check.rules.reading import Document, Span
     from fp8check.rules.report.style import Style
 
@@ -15,7 +15,7 @@ WIDEST = 160  # columns of a source line that are shown
 
 def frame(finding: Finding, documents: Mapping[str, Document], style: Style) -> Iterator[str]:
     """The lines of a finding below its headline: the source, the places related to it, notes and help."""
-    from fp8check.rules.catalog.rule import span_of
+    from fp8check.rules.engine.definition import span_of
 
     related = [(span_of(one.place), one.message) for one in finding.related]
     spans = [span for span in (finding.span, *(span for span, _ in related)) if span is not None]

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from fp8check.rules.outcome.speed import predict_speed
 from fp8check.rules.report.fingerprint import Pointers, fingerprints
-from fp8check.rules.report.verdict import DOCS, SCHEMA
+from fp8check.rules.report.report import DOCS, SCHEMA
 from fp8check.rules.version import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from fp8check.rules.catalog import Finding
-    from fp8check.rules.catalog.fixes import Fix
-    from fp8check.rules.catalog.rule import Place
-    from fp8check.rules.fixing.edits import FileTree
+    from fp8check.rules.edits.fix import Fix
+    from fp8check.rules.edits.text_edits import FileTree
+    from fp8check.rules.engine.definition import Place
+    from fp8check.rules.engine.running import Finding
     from fp8check.rules.outcome import Outcome
-    from fp8check.rules.report.verdict import Report
+    from fp8check.rules.report.report import Report
     from fp8check.rules.settings.values import Origin, Setting
-    from fp8check.rules.triage.baseline import Compared
-    from fp8check.rules.triage.suppressions import Suppressed
+    from fp8check.rules.suppression.baseline import Compared
+    from fp8check.rules.suppression.suppressions import Suppressed
 
 
 def as_data(report: Report) -> dict[str, object]:
@@ -42,8 +42,8 @@ def as_data(report: Report) -> dict[str, object]:
         "suppressed": [_suppressed(one) for one in report.suppressed],
         "baseline": None if report.compared is None else _baseline(report.compared),
         "internal_errors": [{"rule": crash.rule, "error": crash.error} for crash in report.crashes],
-        "probe": None if report.context.evidence is None else report.context.evidence.as_data(),
-        "facts": json.loads(dump(report.context.run.facts)),
+        "probe": None if report.inputs.seen is None else report.inputs.seen.as_data(),
+        "facts": json.loads(dump(report.inputs.run.facts)),
         "versions": {"fp8check": VERSION},
     }
 
@@ -152,7 +152,8 @@ def _fix(fix: Fix | None, seen: _Seen) -> dict[str, object] | None:
     """The edits of a fix, each a stretch of a file and what takes its place; None where it cannot be made."""
     if fix is None:
         return None
-    from fp8check.rules.fixing import Unfixable, text_edits
+    from fp8check.rules.edits.text_edits import text_edits
+    from fp8check.rules.edits.unfixable import Unfixable
 
     try:
         edits = text_edits(fix, seen.report.documents, seen.trees)
@@ -193,7 +194,7 @@ def _finding(finding: Finding, mark: str, seen: _Seen) -> dict[str, object]:
 
 
 def _place(place: Place) -> dict[str, object]:
-    from fp8check.rules.catalog.rule import span_of
+    from fp8check.rules.engine.definition import span_of
 
     span = span_of(place)
     if span is None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.reading import Document, Node
-    from fp8check.rules.report.verdict import Report
+    from fp8check.rules.report.report import Report
     from fp8check.rules.settings.values import Setting
 
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from fp8check.rules.catalog import find
 from fp8check.rules.report.data import items, place_of, text_of, texts, whole
-from fp8check.rules.report.verdict import DOCS
+from fp8check.rules.report.report import DOCS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _run(report: Data) -> dict[str, Any]:
 
 
 def _rule(rule: str, findings: Sequence[Data]) -> dict[str, Any]:
-    """What is known of a rule: from the catalogue, or, where a plug-in has it, from its finding."""
+    """What is known of a rule: from the catalog, or, where a plug-in has it, from its finding."""
     said = next(one for one in findings if text_of(one, "rule") == rule)
     known = find(rule)
     name = known.name if known is not None else text_of(said, "name") or rule
@@ -67,7 +67,7 @@ def _rule(rule: str, findings: Sequence[Data]) -> dict[str, Any]:
 
 
 def _level(finding: Data) -> str:
-    """A finding's level; what is suppressed does not say it again, and then the catalogue does."""
+    """A finding's level; what is suppressed does not say it again, and then the catalog does."""
     known = find(text_of(finding, "rule"))
     severity = text_of(finding, "severity") or (known.severity if known is not None else "warning")
     return _LEVELS[severity]

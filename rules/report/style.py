@@ -1,4 +1,4 @@
-"""Colour, where there is a terminal to show it."""
+"""Color, where there is a terminal to show it."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class Style:
         return self._paint("1", text)
 
     def severity(self, severity: str, text: str) -> str:
-        """Text in the colour of a severity."""
+        """Text in the color of a severity."""
         return {"error": self.bad, "warning": self.warn}.get(severity, self.strong)(text)
 
 
-def wants_colour(stream: TextIO, choice: str) -> bool:
+def wants_color(stream: TextIO, choice: str) -> bool:
     """Whether to paint: "always", "never", or "auto" (a terminal, and NO_COLOR is not set)."""
     if choice != "auto":
         return choice == "always"

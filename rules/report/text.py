@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from fp8check.rules.outcome.speed import in_words, predict_speed
 from fp8check.rules.report.frames import frame, visible
-from fp8check.rules.report.verdict import counts, new_findings
+from fp8check.rules.report.report import counts, new_findings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fp8check.rules.catalog import Finding
+    from fp8check.rules.engine.running import Finding
     from fp8check.rules.outcome import Outcome
+    from fp8check.rules.report.report import Report
     from fp8check.rules.report.style import Style
-    from fp8check.rules.report.verdict import Report
 
 WIDTH = 96
 
@@ -46,8 +46,8 @@ def _headline(finding: Finding, style: Style) -> str:
 
 
 def _summary(report: Report, style: Style) -> Iterator[str]:
-    asked = report.context.asked
-    quiet = not asked.fp8 and report.outcome.trains_in_fp8 is False and not report.context.evidence
+    requested = report.inputs.requested
+    quiet = not requested.fp8 and report.outcome.trains_in_fp8 is False and not report.inputs.seen
     if quiet and not report.findings:
         return
     for name, words in summary(report).items():
@@ -71,34 +71,34 @@ _TITLES = ("asked", "happens", "or", "speed", "probe")
 
 def summary(report: Report) -> dict[str, str]:
     """What was asked for, what happens, with which releases assumed, and how fast: a line each, by its name."""
-    asked = report.context.asked
+    requested = report.inputs.requested
     outcome = report.outcome
-    words = ["fp8" if asked.fp8 else "no FP8"]
-    if asked.backend is not None:
-        words.append(str(asked.backend.value))
-    recipe = _recipe_words({name: setting.value for name, setting in asked.recipe.items()})
+    words = ["fp8" if requested.fp8 else "no FP8"]
+    if requested.backend is not None:
+        words.append(str(requested.backend.value))
+    recipe = _recipe_words({name: setting.value for name, setting in requested.recipe.items()})
     if recipe:
         words.append(recipe)
-    where = asked.fp8[0].origin.describe() if asked.fp8 else ""
+    where = requested.fp8[0].origin.describe() if requested.fp8 else ""
     lines = {"asked": _line(" · ".join(words), where), "happens": happens(outcome)}
     ending = {one.rule for one in report.findings if one.ends}
     if ending and outcome.error is None:
-        lines["happens"] = f"does not run ({', '.join(sorted(ending))}); once that is mended: {lines['happens']}"
+        lines["happens"] = f"does not run ({', '.join(sorted(ending))}); once that is fixed: {lines['happens']}"
     earlier = report.earlier
     if earlier is not None:
         lines["assumed"] = f"with {_assumed(outcome)} assumed"
         if happens(earlier) != happens(outcome):
             lines["or"] = happens(earlier)
             lines["assumed_or"] = f"with {_assumed(earlier)}"
-    speed = predict_speed(report.context.run, outcome)
+    speed = predict_speed(report.inputs.run, outcome)
     if speed is not None and outcome.trains_in_fp8 and not ending:
-        comes_to = in_words(speed, measured=report.context.evidence is not None)
+        comes_to = in_words(speed, measured=report.inputs.seen is not None)
         later = f"; it pays from {speed.pays_from:,} tokens" if (speed.pays_from or 0) > speed.tokens else ""
         lines["speed"] = f"{speed.why}: {speed.predicted:.1f}x ({comes_to}){later}"
-    if report.context.evidence is not None:
-        from fp8check.rules.report.evidence import summary as seen  # most reports have none
+    if report.inputs.seen is not None:
+        from fp8check.rules.report.seen import summary as seen  # most reports have none
 
-        lines["probe"] = visible(seen(report.context.evidence))
+        lines["probe"] = visible(seen(report.inputs.seen))
     return lines
 
 
@@ -121,7 +121,7 @@ def happens(outcome: Outcome) -> str:
     backend = outcome.backend.value if outcome.backend is not None else None
     layers = outcome.fp8_layers
     if backend == "MSAMP":
-        return f"{precision} with MS-AMP; whether its layers run in FP8 is not modelled"
+        return f"{precision} with MS-AMP; whether its layers run in FP8 is not modeled"
     if layers == "none" or layers is None:
         return f"{precision}, no layer in FP8"
     coverage = outcome.prepared.coverage

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from fp8check.rules.releases.versions import between
 from fp8check.rules.settings.values import Section
-from fp8check.rules.settings.versions import between
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from fp8check.rules.releases.versions import Version
     from fp8check.rules.settings.values import Setting
-    from fp8check.rules.settings.versions import Version
 
 # Top-level keys of ClusterConfig and SageMakerConfig over all releases 0.34.0 to 1.15.0 (their dataclass fields in
 # commands/config/config_args.py), with the removed and the later ones. The loader raises ValueError on any other.

@@ -36,7 +36,7 @@ class Call(Record):
         keywords: the keyword arguments; a value is a literal's, or Unevaluated. "**" is a mapping that is spread.
         positional: the text of each positional argument; None where they hold a `*`.
         span: where that name stands.
-        block: which list of statements it stands in, from the outermost inwards; that of a function is negative.
+        block: which list of statements it stands in, from the outermost inward; that of a function is negative.
     """
 
     name: str

@@ -10,18 +10,18 @@ from starlette.responses import Response
 
 from fp8check.service import checking
 from fp8check.service.bodies import question_of
+from fp8check.service.check_request import NAMES
 from fp8check.service.formats import CHECKED, Offer, choose
 from fp8check.service.models import Options
 from fp8check.service.problems import Problem
-from fp8check.service.question import NAMES
 from fp8check.service.routes.common import ALWAYS, SECURED, caller_of, core_of, problems
 from fp8check.service.routes.jobs import JobBody, body_of
 from fp8check.service.store import Unavailable
 
 if TYPE_CHECKING:
+    from fp8check.service.check_request import CheckRequest
+    from fp8check.service.check_service import CheckService
     from fp8check.service.checking import Counts
-    from fp8check.service.core import Core
-    from fp8check.service.question import Question
     from fp8check.service.tokens import Caller
 
 router = APIRouter(tags=["check"])
@@ -31,7 +31,13 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 def answered(
-    core: Core, request: Request, question: Question, kept: tuple[str, str], body: bytes, offer: Offer, counts: Counts
+    core: CheckService,
+    request: Request,
+    question: CheckRequest,
+    kept: tuple[str, str],
+    body: bytes,
+    offer: Offer,
+    counts: Counts,
 ) -> Response:
     """An answer, with where it is stored and what the command would exit with."""
     id_, share = kept
@@ -148,7 +154,9 @@ async def check(request: Request) -> Response:
     return answered(core, request, question, (kept.id, kept.share), kept.answer.body, offer, kept.answer.counts)
 
 
-async def _probe(core: Core, request: Request, caller: Caller, question: Question, offer: Offer) -> Response:
+async def _probe(
+    core: CheckService, request: Request, caller: Caller, question: CheckRequest, offer: Offer
+) -> Response:
     caller.need("probe")
     if not core.settings.probe:
         raise Problem("no-probe", "probes are switched off here")

@@ -10,16 +10,16 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from fp8check.service import checking
+from fp8check.service.check_request import loads
 from fp8check.service.formats import STORED, choose, wants_page
 from fp8check.service.pages import page
 from fp8check.service.problems import Problem
-from fp8check.service.question import loads
 from fp8check.service.routes.common import ALWAYS, SECURED, TheCaller, TheCore, caller_of, core_of, problems
 from fp8check.service.routes.jobs import when
 from fp8check.service.store import Unavailable
 
 if TYPE_CHECKING:
-    from fp8check.service.core import Core
+    from fp8check.service.check_service import CheckService
     from fp8check.service.store import Stored
 
 router = APIRouter(tags=["check"])
@@ -89,7 +89,7 @@ async def checks(
     return body
 
 
-async def stored_check(core: Core, id_: str) -> Stored:
+async def stored_check(core: CheckService, id_: str) -> Stored:
     """A stored check.
 
     Raises:

@@ -8,7 +8,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBasic, HTTPBearer
 from pydantic import BaseModel
 
-from fp8check.service.core import Core
+from fp8check.service.check_service import CheckService
 from fp8check.service.problems import KINDS, MEDIA_TYPE
 from fp8check.service.tokens import Caller
 
@@ -39,9 +39,9 @@ class ProblemBody(BaseModel):
     errors: list[dict[str, Any]] | None = None
 
 
-def core_of(request: Request) -> Core:
+def core_of(request: Request) -> CheckService:
     """The core of the running service."""
-    core: Core = request.app.state.core
+    core: CheckService = request.app.state.core
     return core
 
 
@@ -56,7 +56,7 @@ def caller_of(request: Request) -> Caller:
     return caller
 
 
-TheCore = Annotated[Core, Depends(core_of)]
+TheCore = Annotated[CheckService, Depends(core_of)]
 TheCaller = Annotated[Caller, Depends(caller_of)]
 SECURED = [Security(_BEARER), Security(_BASIC)]
 

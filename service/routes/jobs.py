@@ -18,7 +18,7 @@ from fp8check.service.store import Unavailable
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from fp8check.service.core import Core
+    from fp8check.service.check_service import CheckService
     from fp8check.service.jobs import Job
     from fp8check.service.tokens import Caller
 
@@ -72,7 +72,7 @@ def body_of(job: Job, root: str) -> JobBody:
     )
 
 
-async def _job(core: Core, caller: Caller, id_: str) -> Job:
+async def _job(core: CheckService, caller: Caller, id_: str) -> Job:
     """The job, where the caller may see it: it is their own, or they may read."""
     try:
         job = await core.jobs.get(id_)

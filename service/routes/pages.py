@@ -14,7 +14,7 @@ from fp8check.service.problems import KINDS, Problem
 from fp8check.service.routes.common import caller_of, core_of
 
 if TYPE_CHECKING:
-    from fp8check.service.question import Question
+    from fp8check.service.check_request import CheckRequest
 
 router = APIRouter(include_in_schema=False)
 
@@ -49,7 +49,7 @@ async def sent(request: Request) -> Response:
     return RedirectResponse(f"{root}/checks/{kept.id}{secret}", 303)
 
 
-def _values(question: Question) -> dict[str, str]:
+def _values(question: CheckRequest) -> dict[str, str]:
     """What stood in the form, to stand there again."""
     values = dict(EMPTY, launch=question.launch or "")
     for file in question.files:

@@ -13,7 +13,7 @@ from fp8check.service.problems import Problem
 from fp8check.service.routes.common import ALWAYS, SECURED, TheCaller, TheCore, problems
 
 if TYPE_CHECKING:
-    from fp8check.rules.catalog import Rule
+    from fp8check.rules.engine.definition import Rule
 
 router = APIRouter(tags=["knowledge"])
 

@@ -1,4 +1,4 @@
-"""Mutants of a catalogue file: the same code with one small fault each."""
+"""Mutants of a catalog file: the same code with one small fault each."""
 
 from __future__ import annotations
 

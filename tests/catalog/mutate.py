@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from fp8check.rules import catalog
 from fp8check.rules.catalog import registry
+from fp8check.rules.checking import judging
 from fp8check.rules.outcome import predict
-from fp8check.rules.report import text, verdict
+from fp8check.rules.report import text
 from fp8check.rules.report.style import Style
 from tests import runs
 from tests.catalog.mutants import Mutant, mutants
@@ -29,8 +30,8 @@ from tests.runs import examined
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from fp8check.rules.catalog import Rule
-    from fp8check.rules.report import Report
+    from fp8check.rules.engine.definition import Rule
+    from fp8check.rules.report.report import Report
 
 FOLDER = Path(catalog.__file__).parent
 # The engine and its data types are tested as code; these are the rules.
@@ -90,10 +91,10 @@ def _examined(case: dict[str, Any], rule: str) -> Report:
     return examined(case, known.documents, only=rule, assembled=known)
 
 
-def _predict(run: Any, *world: Any) -> Any:
-    key = (id(run), *(id(one) for one in world))
+def _predict(run: Any, *assumed_versions: Any) -> Any:
+    key = (id(run), *(id(one) for one in assumed_versions))
     if key not in _OUTCOMES:
-        _OUTCOMES[key] = predict(run, *world)
+        _OUTCOMES[key] = predict(run, *assumed_versions)
     return _OUTCOMES[key]
 
 
@@ -200,7 +201,7 @@ def main() -> int:
     if unknown:
         made.error(f"no file of rules: {', '.join(sorted(unknown))}")
     paths = [path for path in paths if not wanted or path.name in wanted]
-    verdict.predict = _predict  # type: ignore[assignment]
+    judging.predict = _predict  # type: ignore[assignment]
     files = Files()
     for rule in CASES:
         for key, case in files.answers(rule):

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from fp8check.rules.catalog import RULES, Rule
-from fp8check.rules.fixing import fix_all
+from fp8check.rules.catalog import RULES
+from fp8check.rules.engine.definition import Rule
+from fp8check.rules.repair import fix_all
 from fp8check.rules.report import text
 from fp8check.rules.report.style import Style
 from tests.runs import TODAY, assembled_of, examined, report_of
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from fp8check.rules.reading import Document
-    from fp8check.rules.report import Report
+    from fp8check.rules.report.report import Report
 
 HERE = Path(__file__).parent
 CASES = {path.stem: yaml.safe_load(path.read_text()) for path in sorted((HERE / "cases").glob("*.yaml"))}
@@ -64,7 +65,7 @@ def page(one: Rule) -> str:
     parts += [f"- {_linked(line)}" for line in one.evidence]
     proves = _proved(one.id)
     if proves:
-        parts += ["", f"Catches {', '.join(proves)} of [the catalogue of failures](../coverage.md)."]
+        parts += ["", f"Catches {', '.join(proves)} of [the catalog of failures](../coverage.md)."]
     parts += ["", "## Leave it out", "", *_fenced("yaml", f"# fp8check: ignore[{one.id}] the reason\n")]
     return "\n".join(parts).rstrip() + "\n"
 
@@ -153,7 +154,7 @@ def _undecided(one: Rule) -> Iterator[str]:
 
 
 def _diff(case: Mapping[str, Any], one: Rule) -> str | None:
-    """What `fp8check fix` does to the bad example; None where nothing can be mended by a machine."""
+    """What `fp8check fix` does to the bad example; None where nothing can be fixed by a machine."""
     before = assembled_of(case).documents
 
     def examine(documents: Sequence[Document]) -> list[Report]:
@@ -205,16 +206,14 @@ def _proved(rule: str) -> list[str]:
 
 
 def coverage() -> str:
-    """Which entry of the catalogue of failures is caught by what, with the case that proves it."""
+    """Which entry of the catalog of failures is caught by what, with the case that proves it."""
     proofs: dict[str, list[tuple[str, str]]] = {}
     for rule, file in CASES.items():
         for case in file["found"]:
             for failure in case.get("proves", ()):
                 proofs.setdefault(failure, []).append((rule, case["name"]))
     lines = ["# What is caught", ""]
-    lines += [
-        "Made by `make docs`: each entry of the catalogue of failures, what it can be known from (C configuration,"
-    ]
+    lines += ["Made by `make docs`: each entry of the catalog of failures, what it can be known from (C configuration,"]
     lines += ["V versions, G GPU and driver, M model, P only a real step), the rules that catch it, and the case that"]
     lines += ["proves it (`tests/catalog/cases/RULE.yaml`). What is not caught has its reason.", ""]
     lines += ["| failure | from | caught by | proved by |", "|---|---|---|---|"]

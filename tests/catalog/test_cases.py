@@ -1,7 +1,7 @@
 """Every rule against its case file: runs in which it must be found, near misses, and runs that leave it undecided.
 
 A case file has the lists `found`, `not found` and `undecided`. The first `found` and the first `not found` are the bad
-and the good example of docs/rules: the second is the first one, mended. Where a rule can never be undecided, because
+and the good example of docs/rules: the second is the first one, fixed. Where a rule can never be undecided, because
 all that it needs is in the files, `undecided` says so in one sentence that begins with "never", and every `found` case
 is run again with nothing known of the machine: it must be found all the same.
 
@@ -10,9 +10,9 @@ A case has a name and what its run is made of:
 is absent; `unknown` for nothing known), `variables`, `gpu` (a compute capability, a list of them or of maps with the
 fields of Gpu, `none` or `unknown`), `gpus` (how many of it), `cuda`, `libraries`, `driver`, `duplicates`,
 `transformer_engine`, `model` (a config.json), `script` (a training script's text), `today`, `crashing` (a rule that
-fails), `evidence` (what a probe saw, rules/evidence/data.py; `like` takes it from probed.yaml). It may pin where it is found (`at`), how often (`times`), the exact `message`, `label` or `help`, a part of a `note`, all `messages` and `places` of more than one finding, all `notes`, the places `related` to it (as a list:
+fails), `evidence` (what a probe saw, rules/seen/data.py; `like` takes it from probed.yaml). It may pin where it is found (`at`), how often (`times`), the exact `message`, `label` or `help`, a part of a `note`, all `messages` and `places` of more than one finding, all `notes`, the places `related` to it (as a list:
 with what is said of them), whether its `fix` is safe, unsafe or none (as a list: with its edits), and which failures of
-the catalogue it proves to be caught (`proves`). An undecided case may pin what is missing (`needs`, all of the text).
+the catalog it proves to be caught (`proves`). An undecided case may pin what is missing (`needs`, all of the text).
 """
 
 from __future__ import annotations

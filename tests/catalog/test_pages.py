@@ -1,4 +1,4 @@
-"""The generated pages are those that the rules would make today, and the catalogue of failures is covered."""
+"""The generated pages are those that the rules would make today, and the catalog of failures is covered."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def test_every_failure_is_caught_or_has_a_reason(failure: str) -> None:
     assert proved != bool(reason), "caught, or with a reason why not; not both"
 
 
-def test_no_case_proves_what_is_not_in_the_catalogue() -> None:
+def test_no_case_proves_what_is_not_in_the_catalog() -> None:
     named = {failure for one in RULES for failure in pages._proved(one.id)}
     assert named - set(pages.FAILURES) == set()
 
 
-@pytest.mark.skipif(not LIST.exists(), reason="the catalogue of failures is not part of the project")
-def test_the_catalogue_is_whole() -> None:
+@pytest.mark.skipif(not LIST.exists(), reason="the catalog of failures is not part of the project")
+def test_the_catalog_is_whole() -> None:
     listed = re.findall(
         r"^\*\*([A-F]\d\d) .*?\*\* - \w+ - (?:detect )?([A-Z][^-\[*`\n]*)", LIST.read_text(), re.MULTILINE
     )

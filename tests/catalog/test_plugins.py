@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fp8check.rules.catalog import RULES, WARNING, Found, plugins, rule
-from fp8check.rules.report import examine
+from fp8check.rules.catalog import RULES
+from fp8check.rules.checking.judging import examine
+from fp8check.rules.engine import plugins, rule
+from fp8check.rules.engine.definition import WARNING, Found
 from tests.runs import assembled_of
 
 if TYPE_CHECKING:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fp8check.rules.catalog.rule import span_of
-from fp8check.rules.settings.values import Section
+from fp8check.rules.engine.definition import span_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from fp8check.rules.catalog import Finding
-    from fp8check.rules.catalog.fixes import Fix
+    from fp8check.rules.edits.fix import Fix
+    from fp8check.rules.engine.running import Finding
 
 PINS = ("at", "times", "message", "messages", "places", "label", "help", "note", "notes", "related", "fix")
 
@@ -60,8 +59,7 @@ def _edits(fix: Fix | None) -> list[str] | None:
         return None
     words = [_safety(fix)]
     for edit in fix.edits:
-        target = edit.target.node if isinstance(edit.target, Section) else edit.target
         written = [edit.key] if edit.key else []
         written += [repr(edit.value)] if edit.action in ("replace", "insert") else []
-        words.append(" ".join([edit.action, str(span_of(target)), *written]))
+        words.append(" ".join([edit.action, str(edit.place), *written]))
     return words

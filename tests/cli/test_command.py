@@ -51,14 +51,14 @@ def test_options_may_stand_between_the_files(example: list[str]) -> None:
 
 
 def test_verbose_names_undecided_rules(example: list[str]) -> None:
-    assert "\nundecided for want of evidence: fp8check --probe" in run(*example, "-v").stdout
+    assert "\nundecided for want of probe: fp8check --probe" in run(*example, "-v").stdout
     assert "\nundecided for want of" not in run(*example).stdout
 
 
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ("fix", "Mend what"),
+        ("fix", "Fix what"),
         ("probe", "One real FP8 step"),
         ("explain", "What becomes"),
         ("outcome", "Who decided what"),

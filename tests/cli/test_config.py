@@ -85,7 +85,7 @@ def test_a_baseline(folder: Path) -> None:
         ("[[run]]\nfile = ['x']", "run.file is not known; did you mean files?"),
         ("[[suppress]]\nreason = 'x'", "names its rules"),
         ("x", "fp8check.toml: "),
-        ("colour = 1", "there are fail-on"),
+        ("color = 1", "there are fail-on"),
     ],
 )
 def test_mistakes_are_usage_errors(folder: Path, text: str, message: str) -> None:

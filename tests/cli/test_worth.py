@@ -59,16 +59,16 @@ def test_a_name_of_the_table_needs_no_file(capsys: pytest.CaptureFixture[str]) -
     assert "8,192" in text
 
 
-def test_modelled_gpus_say_so(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_modeled_gpus_say_so(model: str, capsys: pytest.CaptureFixture[str]) -> None:
     for gpu in ("H100", "B200", "RTX 4090", "L40S"):
         assert worth([model, "--gpu", gpu, "--tokens", "8192"]) == 0
-        assert "modelled from its datasheet, not measured" in capsys.readouterr().out
+        assert "modeled from its datasheet, not measured" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["RTX 4090", "rtx4090", "NVIDIA GeForce RTX 4090", "RTX_4090"])
 def test_a_gpu_by_any_of_its_names(model: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert worth([model, "--gpu", name, "--tokens", "2048"]) == 0
-    assert "on RTX 4090 (modelled" in capsys.readouterr().out
+    assert "on RTX 4090 (modeled" in capsys.readouterr().out
 
 
 def test_a_gpu_without_fp8_has_no_speed_up(model: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -95,7 +95,7 @@ def test_torchao_pays_only_when_compiled(model: str, capsys: pytest.CaptureFixtu
         (["Qwen/Qwen2.5-7B", "--tokens", ""], "numbers from 1"),
         (["Qwen/Qwen2.5-7B", "--compile"], "backend AO only"),
         (["Qwen/Qwen2.5-7B", "--format", "png"], "needs --out"),
-        (["mistralai/Mixtral-8x7B-v0.1"], "not modelled"),
+        (["mistralai/Mixtral-8x7B-v0.1"], "not modeled"),
         (["Qwen/Qwen2.5-7B", "--out", "/nowhere/at/all"], "/nowhere/at/all"),
     ],
 )

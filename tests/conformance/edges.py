@@ -277,7 +277,7 @@ def _named(names: tuple[str, ...]) -> list[tuple[str, stacks.Stack]]:
 
 
 def _releases() -> list[Case]:
-    """One run on either side of a version bound of rules/outcome/releases.py; `make mutation` says which are missing."""
+    """One run on either side of a version bound of rules/releases/behaviors.py; `make mutation` says which are missing."""
     known = stacks.known()
 
     def runs(key: str, names: tuple[str, ...], **parts: Any) -> list[Case]:

@@ -58,7 +58,7 @@ def _leave() -> None:
 
 
 def run_case(case: Case, folder: Path, home: Path) -> None:
-    """Launch a case in this process; the observation is in the folder afterwards."""
+    """Launch a case in this process; the observation is in the folder afterward."""
     compute_capability = case["gpu"]["compute_capability"]
     os.environ.update(machine.variables(compute_capability))
     os.environ.update({key: str(value) for key, value in case["variables"].items()})

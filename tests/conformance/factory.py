@@ -132,7 +132,7 @@ def run(case: Case, watch: Watch, folder: Path) -> None:
 
 
 def _step_begins(watch: Watch) -> None:
-    """From Trainer.train() on a run is at its step; saving the model afterwards is no part of the case."""
+    """From Trainer.train() on a run is at its step; saving the model afterward is no part of the case."""
     from transformers import Trainer
 
     trainer: Any = Trainer

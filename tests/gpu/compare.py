@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 from fp8check.rules import models
-from fp8check.rules.outcome import Outcome, Run, predict
+from fp8check.rules.outcome import Outcome, predict
+from fp8check.rules.trainers.run import Run
 from tests.score import Case, differences, load, run_of
 
 TOY = {

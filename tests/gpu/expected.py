@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fp8check.rules.evidence import gemms
-from fp8check.rules.evidence.data import from_data
+from fp8check.rules.seen import gemms
+from fp8check.rules.seen.data import from_data
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,12 +82,12 @@ EXPECTED: dict[str, Expected] = {
 def differences(name: str, said: Mapping[str, Any]) -> list[str]:
     """Where a record, as `fp8check probe --json` has it, is not what it has to be."""
     expected, wrong = EXPECTED[name], []
-    evidence = from_data(said["probe"])
+    seen = from_data(said["probe"])
     found = {one["rule"] for one in said["findings"]}
     undecided = {one["rule"] for one in said["undecided"]}
     words = " ".join(str(text) for one in (*said["findings"], *said["undecided"]) for text in one.values())
-    if evidence.ended != expected.ended:
-        wrong.append(f"ended {evidence.ended}: {evidence.why}")
+    if seen.ended != expected.ended:
+        wrong.append(f"ended {seen.ended}: {seen.why}")
     if said["verdict"] == "pass" and not expected.may_pass:
         wrong.append("a pass")
     wrong += [f"{rule} is silent" for rule in sorted(expected.found - found)]
@@ -95,7 +95,7 @@ def differences(name: str, said: Mapping[str, Any]) -> list[str]:
     wrong += [f"{rule} is decided" for rule in sorted(expected.undecided - undecided)]
     if expected.says not in words:
         wrong.append(f"nothing says {expected.says!r}")
-    kinds = gemms(evidence) or {}
+    kinds = gemms(seen) or {}
     running = frozenset(kind for kind, seen in kinds.items() if seen.fp8)
     if expected.gemms is not None and running != expected.gemms:
         wrong.append(f"in FP8 ran {sorted(running)}")

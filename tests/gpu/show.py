@@ -12,10 +12,11 @@ from pathlib import Path
 import yaml
 
 from fp8check.rules.catalog import RULES
-from fp8check.rules.evidence.data import from_data
-from fp8check.rules.report import examine, text
-from fp8check.rules.report.evidence import page
+from fp8check.rules.checking.judging import examine
+from fp8check.rules.report import text
+from fp8check.rules.report.seen import page
 from fp8check.rules.report.style import Style
+from fp8check.rules.seen.data import from_data
 from tests.runs import assembled_of
 
 
@@ -26,11 +27,11 @@ def main() -> int:
     for name in sys.argv[2:]:
         record = records[name]
         case = {key: yaml.safe_dump(record[key], sort_keys=False) for key in ("training", "accelerate")}
-        one, evidence = assembled_of(case), from_data(record["probe"])
-        report = examine(one.run, one.documents, rules, evidence)
+        one, seen = assembled_of(case), from_data(record["probe"])
+        report = examine(one.run, one.documents, rules, seen)
         print(f"$ fp8check probe train.yaml accel.yaml    # {name}")
         print("".join(f"    {line}\n" for line in case["accelerate"].splitlines()))
-        print(text.render(report, Style(on=False), quiet=True) + page(evidence))
+        print(text.render(report, Style(on=False), quiet=True) + page(seen))
     return 0
 
 

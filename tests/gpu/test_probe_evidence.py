@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fp8check.rules.catalog import RULES
-from fp8check.rules.evidence import gemms
-from fp8check.rules.evidence.data import ENDS, from_data
-from fp8check.rules.report import examine
+from fp8check.rules.checking.judging import examine
 from fp8check.rules.report.json_ import as_data
+from fp8check.rules.seen import gemms
+from fp8check.rules.seen.data import ENDS, from_data
 from tests.gpu.expected import ALL_THREE, EXPECTED, differences
 from tests.runs import assembled_of, report_of
 
@@ -30,7 +30,7 @@ RECORDS: dict[str, dict[str, Any]] = {
 def said_today(record: dict[str, Any]) -> dict[str, Any]:
     """What the rules say of that evidence now."""
     case = {key: yaml.safe_dump(record[key], sort_keys=False) for key in ("training", "accelerate")}
-    data = as_data(report_of({**case, "evidence": record["probe"]}))
+    data = as_data(report_of({**case, "seen": record["probe"]}))
     for part in ("findings", "undecided"):
         data[part] = [one for one in data[part] if one["rule"].startswith("FP8")]  # type: ignore[union-attr]
     return data
@@ -47,13 +47,13 @@ def test_rules_still_say_it(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["te", "ao-gather-off"])
 def test_both_backends_show_the_kernels_of_all_three_gemms_in_time(name: str) -> None:
-    evidence = from_data(RECORDS[name]["probe"])
-    kinds = gemms(evidence)
+    seen = from_data(RECORDS[name]["probe"])
+    kinds = gemms(seen)
     assert kinds is not None
     assert set(kinds) == ALL_THREE
     assert all(kind.fp8 and kind.names for kind in kinds.values())
-    assert evidence.seconds is not None
-    assert evidence.seconds["total"] - evidence.seconds["imports"] <= 15
+    assert seen.seconds is not None
+    assert seen.seconds["total"] - seen.seconds["imports"] <= 15
 
 
 # The record of a run in which nothing is wrong, and everything that has to be seen for that to be said.

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fp8check.rules.models import ModelShape, read_config
-from fp8check.rules.models.dialects import DIALECTS, TEXT_PARTS
+from fp8check.rules.models.architectures import ARCHITECTURES, TEXT_PARTS
 
 LAYOUTS: list[dict[str, Any]] = json.loads(Path(__file__).with_name("layouts.json").read_text(encoding="utf-8"))
 EACH = pytest.mark.parametrize("layout", LAYOUTS, ids=[layout["id"] for layout in LAYOUTS])
@@ -51,8 +51,8 @@ def test_parameters_and_tied_weights_are_those_of_the_real_classes(layout: dict[
 
 def test_every_dialect_has_a_layout() -> None:
     recorded_types = {layout["config"]["model_type"] for layout in LAYOUTS}
-    assert set(DIALECTS) <= recorded_types
-    assert set(TEXT_PARTS.values()) <= set(DIALECTS)
+    assert set(ARCHITECTURES) <= recorded_types
+    assert set(TEXT_PARTS.values()) <= set(ARCHITECTURES)
 
 
 def test_experts_are_linear_layers_up_to_release_4_only() -> None:

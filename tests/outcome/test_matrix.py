@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fp8check.rules.outcome.matrix import EXECUTED, EXECUTED_STACK, Cell, cells
-from fp8check.rules.report.table import document
+from fp8check.rules.report.matrix import document
 from tests.score import load
 
 ROOT = Path(__file__).parent.parent.parent

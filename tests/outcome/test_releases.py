@@ -12,16 +12,16 @@ from unittest import mock
 
 import pytest
 
-from fp8check.rules.outcome.stack import Stack
 from fp8check.rules.outcome.weights import kept_in
-from fp8check.rules.settings.versions import at_least, between, parse
+from fp8check.rules.releases.stack import Stack
+from fp8check.rules.releases.versions import at_least, between, parse
 from tests.mutation import TABLES
 from tests.outcome.seen import AO, DDP, DEEPSPEED, FSDP, ONE, SHELL, TE, outcome_of, script, seen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fp8check.rules.outcome.releases import Bound
+    from fp8check.rules.releases.behaviors import Bound
 
 PYTHON = {"launch": "python train.py", "variables": SHELL}
 TORCHAO = {"launch": "python train.py", "variables": {**SHELL, "ACCELERATE_FP8_BACKEND": "AO"}}
@@ -58,25 +58,25 @@ class Row(NamedTuple):
     """
 
     package: str
-    behaviour: str
+    behavior: str
     run: Mapping[str, object]
     happens: Mapping[str, str]
     shows: str = ""
 
 
-def accelerate(behaviour: str, run: Mapping[str, object], shows: str = "", /, **happens: str) -> Row:
+def accelerate(behavior: str, run: Mapping[str, object], shows: str = "", /, **happens: str) -> Row:
     """A row of Accelerate; the releases are written v1_8_1."""
-    return Row("accelerate", behaviour, run, _releases(happens), shows)
+    return Row("accelerate", behavior, run, _releases(happens), shows)
 
 
-def transformers(behaviour: str, run: Mapping[str, object], shows: str = "", /, **happens: str) -> Row:
+def transformers(behavior: str, run: Mapping[str, object], shows: str = "", /, **happens: str) -> Row:
     """A row of transformers."""
-    return Row("transformers", behaviour, run, _releases(happens), shows)
+    return Row("transformers", behavior, run, _releases(happens), shows)
 
 
-def engine(behaviour: str, run: Mapping[str, object], /, **happens: str) -> Row:
+def engine(behavior: str, run: Mapping[str, object], /, **happens: str) -> Row:
     """A row of Transformer Engine."""
-    return Row("transformer_engine", behaviour, run, _releases(happens))
+    return Row("transformer_engine", behavior, run, _releases(happens))
 
 
 def _releases(happens: Mapping[str, str]) -> dict[str, str]:
@@ -478,18 +478,18 @@ def result(row: Row, release: str) -> str:
     return str(outcome.environment[row.shows].value) if row.shows else seen(outcome)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.package}: {row.behaviour}")
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.package}: {row.behavior}")
 def test_both_sides_of_a_bound(row: Row) -> None:
     assert {release: result(row, release) for release in row.happens} == row.happens
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.package}: {row.behaviour}")
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.package}: {row.behavior}")
 @pytest.mark.parametrize("always", [False, True])
 def test_a_row_depends_on_its_bound(row: Row, always: bool) -> None:
     real = Stack.does
 
-    def does(self: Stack, package: str, behaviour: str) -> bool:
-        return always if (package, behaviour) == (row.package, row.behaviour) else real(self, package, behaviour)
+    def does(self: Stack, package: str, behavior: str) -> bool:
+        return always if (package, behavior) == (row.package, row.behavior) else real(self, package, behavior)
 
     with mock.patch.object(Stack, "does", does):
         assert {release: result(row, release) for release in row.happens} != row.happens
@@ -498,11 +498,11 @@ def test_a_row_depends_on_its_bound(row: Row, always: bool) -> None:
 BOUNDS = [(package, name, bound) for package, table in TABLES.items() for name, bound in table.items()]
 
 
-@pytest.mark.parametrize(("package", "behaviour", "bound"), BOUNDS, ids=str)
-def test_every_bound_has_its_row(package: str, behaviour: str, bound: Bound) -> None:
-    if (package, behaviour) in OF_RULES:
+@pytest.mark.parametrize(("package", "behavior", "bound"), BOUNDS, ids=str)
+def test_every_bound_has_its_row(package: str, behavior: str, bound: Bound) -> None:
+    if (package, behavior) in OF_RULES:
         return
-    (row,) = [one for one in ROWS if (one.package, one.behaviour) == (package, behaviour)]
+    (row,) = [one for one in ROWS if (one.package, one.behavior) == (package, behavior)]
     releases = [parse(release) for release in row.happens]
     assert any(between(release, bound.since, bound.until) for release in releases)
     assert bound.since == (0,) or any(not at_least(release, *bound.since) for release in releases)

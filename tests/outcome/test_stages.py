@@ -54,7 +54,7 @@ DEFAULT = "fp8 TE all HYBRID 1024 max"
         ),
         ({"accelerate": DDP.replace("num_processes: 2\n", "") + TE}, DEFAULT),
         ({"launch": "accelerate launch t.py"}, "no NO none"),
-        ({"accelerate": "distributed_type: XLA\n"}, "undecided: distributed_type XLA is not modelled"),
+        ({"accelerate": "distributed_type: XLA\n"}, "undecided: distributed_type XLA is not modeled"),
         ({"accelerate": "distributed_type: 'NO'\nfp16: true\n"}, "fp16 NO none"),
         ({"accelerate": "distributed_type: 'NO'\n"}, "no NO none"),
         ({"accelerate": ONE + TE + "  override_linear_precision: {fprop: true}\n"}, "KeyError (launch)"),
@@ -433,7 +433,7 @@ def test_a_release_that_imports_torchao_cannot_even_launch() -> None:
 
 def test_a_matrix_cell_that_is_not_known() -> None:
     outcome = outcome_of({"accelerate": "distributed_type: TP\n", "stack": NEWEST})
-    assert describe(outcome) == ("not known: distributed_type TP is not modelled", False)
+    assert describe(outcome) == ("not known: distributed_type TP is not modeled", False)
 
 
 def test_the_trace_leaves_out_variables_that_nothing_touched() -> None:

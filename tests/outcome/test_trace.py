@@ -50,7 +50,7 @@ def test_one_outcome_takes_under_two_milliseconds() -> None:
 
     from fp8check.rules.outcome import predict
 
-    run = report_of({"training": "output_dir: out\nbf16: true\n", "accelerate": FP8}).context.run
+    run = report_of({"training": "output_dir: out\nbf16: true\n", "accelerate": FP8}).inputs.run
     began = time.process_time()
     for _ in range(200):
         predict(run)

@@ -11,15 +11,15 @@ import pytest
 
 from fp8check.probe import probe
 from fp8check.probe.process import Limits
+from fp8check.rules.checking.judging import examine
 from fp8check.rules.outcome import predict
-from fp8check.rules.report import examine
 from tests.runs import assembled_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fp8check.rules.evidence import Evidence
-    from fp8check.rules.report import Report
+    from fp8check.rules.report.report import Report
+    from fp8check.rules.seen import Seen
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -59,7 +59,7 @@ def probed(
     path: Path | None = None,
     limits: Limits | None = None,
     environ: Mapping[str, str] | None = None,
-) -> tuple[Report, Evidence]:
+) -> tuple[Report, Seen]:
     """Probe the run of a case, with a fault or with the packages of a folder in front; the report of it, whole."""
     one = assembled_of({"training": TRAINING, "model": SMALL, **case})
     shell = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
@@ -69,7 +69,7 @@ def probed(
     if path is not None:
         shell["PYTHONPATH"] = str(path)
     seen = probe(one.run, predict(one.run), python=python, emulate=emulate, limits=limits, environ=shell)
-    return examine(one.run, one.documents, evidence=seen), seen
+    return examine(one.run, one.documents, seen=seen), seen
 
 
 def said(report: Report, rule: str) -> str:

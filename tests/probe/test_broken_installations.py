@@ -109,11 +109,11 @@ def _install(folder: Path, packages: dict[str, str]) -> Path:
 def test_fault_is_found_and_named(name: str, tmp_path: Path) -> None:
     packages, rule, words = FAULTS[name]
     config = AO if "torchao/float8" in packages else TE
-    report, evidence = probed({"accelerate": config}, path=_install(tmp_path, packages))
+    report, seen = probed({"accelerate": config}, path=_install(tmp_path, packages))
     not_a_pass(report)
     assert report.verdict == "fail"
     assert words in said(report, rule)
-    assert evidence.ended != "done"
+    assert seen.ended != "done"
 
 
 @pytest.mark.parametrize("name", [name for name, fault in FAULTS.items() if fault[1] == "FP804"])
@@ -128,24 +128,24 @@ def test_import_fault_comes_with_its_fix(name: str, tmp_path: Path) -> None:
 def test_hang_in_an_import_is_killed_and_named(tmp_path: Path) -> None:
     began = time.monotonic()
     path = _install(tmp_path, {"torch": "import time; time.sleep(600)"})
-    report, evidence = probed({"accelerate": TE}, path=path, limits=Limits(1.0, 1.0))
+    report, seen = probed({"accelerate": TE}, path=path, limits=Limits(1.0, 1.0))
     assert time.monotonic() - began < 5
     not_a_pass(report)
-    assert evidence.ended == "hang"
+    assert seen.ended == "hang"
     assert "while importing torch" in said(report, "FP801")
 
 
 def test_interpreter_that_does_not_exist_leaves_all_undecided() -> None:
-    report, evidence = probed({"accelerate": TE}, python="/nowhere/python")
+    report, seen = probed({"accelerate": TE}, python="/nowhere/python")
     not_a_pass(report)
-    assert evidence.ended == "not run"
+    assert seen.ended == "not run"
     assert "cannot be started" in said(report, "FP806")
 
 
 def test_interpreter_that_is_none() -> None:
-    report, evidence = probed({"accelerate": TE}, python="/bin/true")
+    report, seen = probed({"accelerate": TE}, python="/bin/true")
     not_a_pass(report)
-    assert evidence.ended == "no answer"
+    assert seen.ended == "no answer"
     assert "without an answer" in said(report, "FP802")
 
 
@@ -154,16 +154,16 @@ def test_interpreter_that_is_none() -> None:
 )
 def test_answer_that_cannot_be_read_is_no_pass(answer: str, tmp_path: Path) -> None:
     content = f"import os, sys\nos.write(int(sys.orig_argv[-2]), {answer})\nos._exit(0)\n"
-    report, evidence = probed({"accelerate": TE}, path=_install(tmp_path, {"torch": content}))
+    report, seen = probed({"accelerate": TE}, path=_install(tmp_path, {"torch": content}))
     not_a_pass(report)
-    assert evidence.ended in ("no answer", "killed")
+    assert seen.ended in ("no answer", "killed")
     assert said(report, "FP802")
 
 
 def test_done_alone_proves_nothing(tmp_path: Path) -> None:
     content = "import os, sys\nos.write(int(sys.orig_argv[-2]), b'{\"done\": true}\\n')\nos._exit(0)\n"
-    report, evidence = probed({"accelerate": TE}, path=_install(tmp_path, {"torch": content}))
-    assert evidence.ended == "done"
+    report, seen = probed({"accelerate": TE}, path=_install(tmp_path, {"torch": content}))
+    assert seen.ended == "done"
     assert report.verdict != "pass"
     assert "did not see which layers were converted" in said(report, "FP806")
     assert "did not see whether the weights move" in said(report, "FP811")
@@ -176,28 +176,28 @@ def test_output_is_capped_and_credentials_are_masked(tmp_path: Path) -> None:
         "os.write(2, b'hf_abcdefghijklmnop ' + os.environ['HOME'].encode() + b' password=hunter2 xyzzy-from-the-shell\\n')\n"
         "raise ValueError('token=abc123 in a message')\n"
     )
-    report, evidence = probed(
+    report, seen = probed(
         {"accelerate": TE},
         path=_install(tmp_path, {"torch": content}),
         environ={"HOME": "/home/somebody", "MY_API_KEY": "xyzzy-from-the-shell"},
     )
-    assert len(evidence.output) <= 8 * 1024
-    told = repr(evidence.as_data()) + said(report, "FP804")
+    assert len(seen.output) <= 8 * 1024
+    told = repr(seen.as_data()) + said(report, "FP804")
     for secret in ("hf_abcdef", "hunter2", "abc123", "xyzzy", "/home/somebody"):
         assert secret not in told
 
 
 def test_credentials_do_not_reach_the_child(tmp_path: Path) -> None:
     content = "import os\nprint(sorted(os.environ))\nraise ValueError(os.environ.get('HF_TOKEN', 'no token'))\n"
-    _, evidence = probed(
+    _, seen = probed(
         {"accelerate": TE},
         path=_install(tmp_path, {"torch": content}),
         environ={"HF_TOKEN": "hf_abcdefghijklmnop", "ACCELERATE_LEFTOVER": "7"},
     )
-    assert evidence.error is not None
-    assert evidence.error["message"] == "no token"
-    assert "'HF_HUB_OFFLINE'" in evidence.output
-    assert "ACCELERATE_LEFTOVER" not in evidence.output  # a leftover of this shell that the facts do not have
+    assert seen.error is not None
+    assert seen.error["message"] == "no token"
+    assert "'HF_HUB_OFFLINE'" in seen.output
+    assert "ACCELERATE_LEFTOVER" not in seen.output  # a leftover of this shell that the facts do not have
 
 
 def test_process_that_the_child_leaves_behind_ends_with_it(tmp_path: Path) -> None:
@@ -208,9 +208,9 @@ def test_process_that_the_child_leaves_behind_ends_with_it(tmp_path: Path) -> No
         "os._exit(0)\n"
     )
     began = time.monotonic()
-    _, evidence = probed({"accelerate": TE}, path=_install(tmp_path, {"torch": content}))
+    _, seen = probed({"accelerate": TE}, path=_install(tmp_path, {"torch": content}))
     assert time.monotonic() - began < 10
-    pid = int(evidence.output.split()[1])
+    pid = int(seen.output.split()[1])
     for _ in range(50):  # a signal takes a moment to arrive
         if not _is_running(pid):
             return

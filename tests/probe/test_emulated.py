@@ -15,34 +15,32 @@ from fp8check.probe.process import Limits
 from tests.probe.probing import AO, AO_OFF, SMALL, TE, TRAINING, not_a_pass, probed, said, torch_python
 
 if TYPE_CHECKING:
-    from fp8check.rules.evidence import Evidence
-    from fp8check.rules.report import Report
+    from fp8check.rules.report.report import Report
+    from fp8check.rules.seen import Seen
 
 
-def emulated(
-    case: dict[str, object], fault: str | None = None, limits: Limits | None = None
-) -> tuple[Report, Evidence]:
+def emulated(case: dict[str, object], fault: str | None = None, limits: Limits | None = None) -> tuple[Report, Seen]:
     # One thread each: the layers are small, and two probes share two cores.
     environ = {"OMP_NUM_THREADS": "1"}
     return probed(case, python=torch_python(), emulate=True, fault=fault, limits=limits, environ=environ)
 
 
 def test_healthy_run_shows_conversion_and_numerics_and_leaves_the_rest_undecided() -> None:
-    report, evidence = emulated({"accelerate": AO_OFF})
-    assert evidence.ended == "done"
-    assert evidence.layers is not None
-    assert (evidence.layers["torchao"], evidence.layers["total"]) == (13, 15)
-    assert evidence.accelerator is not None
-    assert (evidence.accelerator["mixed_precision"], evidence.accelerator["backend"]) == ("fp8", "AO")
-    assert evidence.autocast == {"layers_in_fp8": 13, "layers_outside": []}
-    assert evidence.moved is not None
-    assert evidence.moved["moved"] == evidence.moved["trainable"]
-    assert evidence.optimizer is not None
-    assert evidence.optimizer["missing"] == 0
-    assert evidence.numerics is not None
-    assert 0.005 < evidence.numerics["output"]["fp8"] < 0.2
-    assert evidence.losses is not None
-    assert None not in evidence.losses
+    report, seen = emulated({"accelerate": AO_OFF})
+    assert seen.ended == "done"
+    assert seen.layers is not None
+    assert (seen.layers["torchao"], seen.layers["total"]) == (13, 15)
+    assert seen.accelerator is not None
+    assert (seen.accelerator["mixed_precision"], seen.accelerator["backend"]) == ("fp8", "AO")
+    assert seen.autocast == {"layers_in_fp8": 13, "layers_outside": []}
+    assert seen.moved is not None
+    assert seen.moved["moved"] == seen.moved["trainable"]
+    assert seen.optimizer is not None
+    assert seen.optimizer["missing"] == 0
+    assert seen.numerics is not None
+    assert 0.005 < seen.numerics["output"]["fp8"] < 0.2
+    assert seen.losses is not None
+    assert None not in seen.losses
     assert [one.rule for one in report.findings if one.rule.startswith("FP8")] == []
     undecided = {one.rule for one in report.undecided if one.rule.startswith("FP8")}
     assert undecided == {"FP806", "FP807", "FP814", "FP815"}
@@ -51,8 +49,8 @@ def test_healthy_run_shows_conversion_and_numerics_and_leaves_the_rest_undecided
 
 
 def test_torchao_as_accelerate_sets_it_up_trains_none_of_the_converted_weights() -> None:
-    report, evidence = emulated({"accelerate": AO})
-    assert evidence.ended == "done"
+    report, seen = emulated({"accelerate": AO})
+    assert seen.ended == "done"
     assert report.verdict == "fail"
     assert "13 of 27" not in said(report, "FP812")
     assert "do not move in the optimizer's step" in said(report, "FP811")
@@ -63,25 +61,25 @@ def test_torchao_as_accelerate_sets_it_up_trains_none_of_the_converted_weights()
 
 def test_bf16_run_is_shown_as_not_fp8() -> None:
     config = "distributed_type: 'NO'\nmixed_precision: fp8\n"
-    report, evidence = emulated({"accelerate": config, "training": TRAINING + "bf16: true\n"})
-    assert evidence.converted == 0
+    report, seen = emulated({"accelerate": config, "training": TRAINING + "bf16: true\n"})
+    assert seen.converted == 0
     assert "the step did not run in FP8: none of 15 Linear layers was converted" in said(report, "FP806")
     assert said(report, "FP813") == ""
 
 
 def test_bf16_with_torchao_ends_in_prepare_as_predicted() -> None:
-    report, evidence = emulated({"accelerate": AO, "training": TRAINING + "bf16: true\n"})
-    assert evidence.ended == "error"
+    report, seen = emulated({"accelerate": AO, "training": TRAINING + "bf16: true\n"})
+    assert seen.ended == "error"
     assert "as predicted: AttributeError (prepare)" in said(report, "FP805")
     assert report.verdict == "fail"
 
 
 def test_transformer_engine_is_stood_in_for_and_the_report_says_so() -> None:
-    _, evidence = emulated({"accelerate": TE})
-    assert evidence.ended == "done"
-    assert any("Transformer Engine has no emulation" in words for words in evidence.assumed)
-    assert evidence.layers is not None
-    assert evidence.layers["torchao"] == 13
+    _, seen = emulated({"accelerate": TE})
+    assert seen.ended == "done"
+    assert any("Transformer Engine has no emulation" in words for words in seen.assumed)
+    assert seen.layers is not None
+    assert seen.layers["torchao"] == 13
 
 
 def test_lora_and_checkpointing_go_the_real_way() -> None:
@@ -89,28 +87,28 @@ def test_lora_and_checkpointing_go_the_real_way() -> None:
         "use_peft: true\nlora_r: 16\nlora_target_modules: all-linear\ngradient_checkpointing: true\n"
         "gradient_checkpointing_kwargs: {use_reentrant: false}\n"
     )
-    report, evidence = emulated({"accelerate": AO_OFF, "training": training})
-    assert evidence.ended == "done", evidence.output
-    assert evidence.parameters is not None
-    assert evidence.parameters["before"]["trainable_tensors"] == 28
-    assert evidence.moved is not None
-    assert evidence.moved["moved"] == 28
+    report, seen = emulated({"accelerate": AO_OFF, "training": training})
+    assert seen.ended == "done", seen.output
+    assert seen.parameters is not None
+    assert seen.parameters["before"]["trainable_tensors"] == 28
+    assert seen.moved is not None
+    assert seen.moved["moved"] == 28
     assert said(report, "FP813") == ""
 
 
 def test_tied_head_stays_tied_with_torchao() -> None:
-    report, evidence = emulated({"accelerate": AO_OFF, "model": {**SMALL, "tie_word_embeddings": True}})
-    assert evidence.parameters is not None
-    assert evidence.parameters["after"]["tied"] is True
+    report, seen = emulated({"accelerate": AO_OFF, "model": {**SMALL, "tie_word_embeddings": True}})
+    assert seen.parameters is not None
+    assert seen.parameters["after"]["tied"] is True
     assert said(report, "FP812") == ""
 
 
 def test_misaligned_layer_is_left_behind_as_predicted() -> None:
     model = {**SMALL, "num_key_value_heads": 1, "head_dim": 24, "hidden_size": 96}
-    report, evidence = emulated({"accelerate": AO_OFF, "model": model})
-    assert evidence.layers is not None
-    assert "layers.1.self_attn.k_proj" in evidence.layers["left"]
-    assert evidence.converted == 9
+    report, seen = emulated({"accelerate": AO_OFF, "model": model})
+    assert seen.layers is not None
+    assert "layers.1.self_attn.k_proj" in seen.layers["left"]
+    assert seen.converted == 9
     assert said(report, "FP813") == ""
 
 
@@ -147,7 +145,7 @@ CASES: dict[str, dict[str, object]] = {
 
 
 @pytest.fixture(scope="module")
-def faults() -> dict[str, tuple[Report, Evidence]]:
+def faults() -> dict[str, tuple[Report, Seen]]:
     """Every fault, two at a time: most of the time goes into importing torch."""
     torch_python()
     cases = [({"accelerate": FAULTS[fault][2], **CASES.get(fault, {})}, fault) for fault in FAULTS]
@@ -156,40 +154,40 @@ def faults() -> dict[str, tuple[Report, Evidence]]:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_fault_is_found_and_named(fault: str, faults: dict[str, tuple[Report, Evidence]]) -> None:
+def test_fault_is_found_and_named(fault: str, faults: dict[str, tuple[Report, Seen]]) -> None:
     rule, words, _ = FAULTS[fault]
-    report, evidence = faults[fault]
+    report, seen = faults[fault]
     not_a_pass(report)
-    assert report.verdict == "fail" or rule in ("FP813", "FP816"), evidence.as_data()
-    assert words in said(report, rule), (evidence.ended, evidence.error, evidence.output[-800:])
+    assert report.verdict == "fail" or rule in ("FP813", "FP816"), seen.as_data()
+    assert words in said(report, rule), (seen.ended, seen.error, seen.output[-800:])
 
 
-def test_silent_bf16_is_no_fp8(faults: dict[str, tuple[Report, Evidence]]) -> None:
+def test_silent_bf16_is_no_fp8(faults: dict[str, tuple[Report, Seen]]) -> None:
     report, _ = faults["silent-bf16"]
     assert "none of 15 Linear layers was converted" in said(report, "FP806")
 
 
 def test_profiler_that_records_nothing_is_undecided_and_no_pass() -> None:
-    report, evidence = emulated({"accelerate": AO_OFF}, "profiler-empty")
+    report, seen = emulated({"accelerate": AO_OFF}, "profiler-empty")
     not_a_pass(report)
-    assert evidence.kernels == {"forward": {}, "backward": {}, "nodes": {}}
+    assert seen.kernels == {"forward": {}, "backward": {}, "nodes": {}}
     assert said(report, "FP807").startswith("undecided")
 
 
 def test_hang_in_the_step_is_killed_after_the_limit_and_named() -> None:
     began = time.monotonic()
-    report, evidence = emulated({"accelerate": AO_OFF}, "hang-in-step", Limits(60.0, 6.0))
+    report, seen = emulated({"accelerate": AO_OFF}, "hang-in-step", Limits(60.0, 6.0))
     assert time.monotonic() - began < 40
-    assert evidence.ended == "hang"
+    assert seen.ended == "hang"
     assert "within 6 s after its imports" in said(report, "FP801")
     assert "in stage step" in said(report, "FP801")
     not_a_pass(report)
 
 
 def test_too_little_time_leaves_stages_out_and_says_so() -> None:
-    report, evidence = emulated({"accelerate": AO_OFF}, limits=Limits(60.0, 0.9))
-    if evidence.ended == "hang":
+    report, seen = emulated({"accelerate": AO_OFF}, limits=Limits(60.0, 0.9))
+    if seen.ended == "hang":
         assert "after its imports" in said(report, "FP801")
         return
-    assert set(evidence.left_out) & {"time", "numerics", "ragged", "bf16"}
+    assert set(seen.left_out) & {"time", "numerics", "ragged", "bf16"}
     not_a_pass(report)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from fp8check.rules.evidence import Evidence, bounds, gemms
-from fp8check.rules.evidence.bounds import rounding
-from fp8check.rules.evidence.data import from_data
-from fp8check.rules.evidence.kernels import means, shortened, unknown_names
+from fp8check.rules.seen import Seen, bounds, gemms
+from fp8check.rules.seen.bounds import rounding
+from fp8check.rules.seen.data import from_data
+from fp8check.rules.seen.kernels import means, shortened, unknown_names
 
 QQ = "nvjet_sm90_qqtst_256x128_128x4_1x2_h_bz_coopA_TNT"
 QR = "nvjet_sm90_qrtst_128x160_128x5_2x1_v_bz_coopA_algo2_TNT"
@@ -40,7 +40,7 @@ def test_names_are_shortened_to_what_tells_their_types() -> None:
     assert shortened(ROWWISE) == "cutlass::device_kernel"
 
 
-def kernels(forward: dict[str, int], backward: dict[str, int], nodes: dict[str, int] | None = None) -> Evidence:
+def kernels(forward: dict[str, int], backward: dict[str, int], nodes: dict[str, int] | None = None) -> Seen:
     return from_data({"ended": "done", "kernels": {"forward": forward, "backward": backward, "nodes": nodes or {}}})
 
 
@@ -77,7 +77,7 @@ def test_compiled_code_has_no_nodes_and_twice_as_many_backward() -> None:
 def test_no_gemm_is_no_answer() -> None:
     assert gemms(kernels({}, {})) is None
     assert gemms(kernels({"flash_fwd_kernel": 2}, {"vectorized_elementwise_kernel": 9})) is None
-    assert gemms(Evidence("done")) is None
+    assert gemms(Seen("done")) is None
 
 
 def test_unknown_names_are_told() -> None:
@@ -92,7 +92,7 @@ def test_rounding_of_the_formats() -> None:
     assert rounding("BF16") == pytest.approx(rounding("E4M3") / 16)
 
 
-def numbers(form: str, layers: int) -> Evidence:
+def numbers(form: str, layers: int) -> Seen:
     error = {"fp8": 0.1, "bf16": 0.01}
     gradients = {"fp8": {"median": 0.1, "worst": 0.2, "name": "x"}, "bf16": {"median": 0.01}}
     return from_data(
@@ -112,7 +112,7 @@ def test_bounds_grow_with_depth_and_with_the_gradients_format() -> None:
     assert e4m3 is not None
     assert one.output < two.output == e4m3.output < 0.35
     assert e4m3.gradient < two.gradient < 0.65
-    assert bounds(Evidence("done")) is None
+    assert bounds(Seen("done")) is None
 
 
 def test_data_that_does_not_say_how_it_ended_is_no_evidence() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fp8check.rules.reading import Document, Node, Span, read
+from fp8check.rules.reading import Document, Node, Span
+from fp8check.rules.trainers.detect import read
 
 
 def document(text: str | bytes, path: str = "f.yaml", loader: str | None = None) -> Document:
@@ -131,7 +132,7 @@ def test_blocks_end_with_their_last_value() -> None:
 @pytest.mark.parametrize("text", ["", "\n", "# only this\n", "   \n# x"])
 def test_nothing_in_the_file(text: str) -> None:
     found = document(text)
-    assert (found.root, found.kind, found.problems) == (None, "other", [])
+    assert (found.root, found.kind, found.problems) == (None, "other", ())
 
 
 def test_spans_are_values() -> None:

@@ -9,9 +9,10 @@ import re
 import pytest
 import yaml
 
-from fp8check.rules.reading import Unreadable, read
-from fp8check.rules.reading.drafts import is_disputed
+from fp8check.rules.reading import Unreadable
 from fp8check.rules.reading.source import UNPRINTABLE
+from fp8check.rules.reading.syntax import is_disputed
+from fp8check.rules.trainers.detect import read
 from tests.reading.test_kinds import CORPUS, OTHER_KINDS, TRAINING
 from tests.reading.test_properties import attempt, same
 

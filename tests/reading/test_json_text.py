@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fp8check.rules.reading import Unreadable, read
+from fp8check.rules.reading import Unreadable
+from fp8check.rules.trainers.detect import read
 from tests.reading.test_properties import check_span, same
 
 values = st.recursive(

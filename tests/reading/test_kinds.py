@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fp8check.rules.reading import identify, read
+from fp8check.rules.trainers.detect import read, told
 
 TRAINING = {
     "a small file with FP8": ("llamafactory", "fp8: true\nbf16: true\noutput_dir: x\n"),
@@ -116,7 +116,7 @@ def test_training_files(name: str) -> None:
     dialect, text = TRAINING[name]
     document = read("f.yaml", text.encode())
     assert (document.kind, document.dialect) == ("training", dialect)
-    assert identify(document) == ("training", dialect)
+    assert (told(document).name, told(document).dialect) == ("training", dialect)
 
 
 @pytest.mark.parametrize(("kind", "text"), [(kind, text) for kind, texts in OTHER_KINDS.items() for text in texts])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from fp8check.rules.reading import Problem, read
+from fp8check.rules.reading import Problem
+from fp8check.rules.trainers.detect import read
 
 FACTORY = "model_name_or_path: x\nfinetuning_type: full\n"
 
@@ -29,7 +30,7 @@ def test_omegaconf_refuses_a_duplicate_key() -> None:
 
 
 def test_a_merged_key_may_be_written_again() -> None:
-    assert problems("a: &a {x: 1}\nb: {<<: *a, x: 2}\n") == []
+    assert problems("a: &a {x: 1}\nb: {<<: *a, x: 2}\n") == ()
 
 
 def test_which_of_two_merged_maps_wins_depends_on_the_loader() -> None:
@@ -43,7 +44,7 @@ def test_which_of_two_merged_maps_wins_depends_on_the_loader() -> None:
 
 
 def test_a_map_merged_twice_is_no_conflict() -> None:
-    assert problems("b: &b {lr: 1, o: {x: 1}}\na: {<<: [*b, *b]}\n") == []
+    assert problems("b: &b {lr: 1, o: {x: 1}}\na: {<<: [*b, *b]}\n") == ()
 
 
 def test_json_keys_are_checked_too() -> None:
@@ -90,14 +91,14 @@ def test_what_omegaconf_refuses(line: str, code: str, column: int) -> None:
 
 @pytest.mark.parametrize("line", ["a: ${b}", "a: ${oc.env:HOME}", "a: '\\${'", "a: '${${a}}'", "a: $", "a: 2001-01-01"])
 def test_what_omegaconf_takes(line: str) -> None:
-    assert problems(f"{FACTORY}{line}\n") == []
+    assert problems(f"{FACTORY}{line}\n") == ()
 
 
 def test_llamafactory_needs_a_map() -> None:
     (problem,) = read("f.yaml", b"- a\n", loader="omegaconf").problems
     assert (problem.code, problem.fatal) == ("no-map", True)
-    assert read("f.yaml", b"", loader="omegaconf").problems == []
-    assert read("f.yaml", b"---\n", loader="omegaconf").problems == []
+    assert read("f.yaml", b"", loader="omegaconf").problems == ()
+    assert read("f.yaml", b"---\n", loader="omegaconf").problems == ()
 
 
 def test_problems_come_in_the_order_of_the_file() -> None:

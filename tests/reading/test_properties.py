@@ -12,7 +12,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fp8check.rules.reading import Node, Unreadable, read
+from fp8check.rules.reading import Node, Unreadable
+from fp8check.rules.trainers.detect import read
 from tests.reading.yaml_texts import block, documents
 
 if TYPE_CHECKING:

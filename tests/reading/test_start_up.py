@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from fp8check.rules.reading import read
+from fp8check.rules.trainers.detect import read
 
 SLOW = {"dataclasses", "inspect", "importlib.metadata", "pathlib", "subprocess", "urllib", "ctypes", "decimal"}
 ACCELERATE = "".join(f"fsdp_{index}: true  # why\n" for index in range(30)) + "mixed_precision: fp8\nnum_processes: 8\n"

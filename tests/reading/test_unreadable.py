@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fp8check.rules.reading import Unreadable, limits, read
+from fp8check.rules.reading import Unreadable, limits
+from fp8check.rules.trainers.detect import read
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from fp8check.rules.reading import Document, Problem, Unreadable, read
+from fp8check.rules.reading import Document, Problem, Unreadable
+from fp8check.rules.trainers.detect import read
 from tests.reading.test_properties import attempt, merges_differently, same
 from tests.reading.yaml_texts import PLAIN
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fp8check.rules.evidence.data import from_data
-from fp8check.rules.report.evidence import page, summary
+from fp8check.rules.report.seen import page, summary
+from fp8check.rules.seen.data import from_data
 from tests.runs import PROBED
 
 HEALTHY = PROBED["te"]
@@ -70,10 +70,10 @@ def test_the_summary_says_what_is_other(changes: dict[str, object], words: str) 
 
 @pytest.mark.parametrize("changes", [{"layers": None}, {"numerics": None}, {"fp8_ms": None}])
 def test_what_was_not_seen_is_not_said(changes: dict[str, object]) -> None:
-    evidence = from_data({**HEALTHY, **changes})
+    seen = from_data({**HEALTHY, **changes})
     (gone,) = {"layers": ["converted"], "numerics": ["output off"], "fp8_ms": ["of BF16"]}[next(iter(changes))]
-    assert gone not in summary(evidence)
-    assert page(evidence)
+    assert gone not in summary(seen)
+    assert page(seen)
 
 
 def test_an_emulated_step_has_no_kernels_and_no_times() -> None:
@@ -101,8 +101,8 @@ def test_numbers_that_are_none() -> None:
 
 
 def test_ratios_need_both_times() -> None:
-    evidence = from_data({**HEALTHY, "bf16_ms": None})
-    assert (evidence.speed_up, evidence.speed_range) == (None, None)
+    seen = from_data({**HEALTHY, "bf16_ms": None})
+    assert (seen.speed_up, seen.speed_range) == (None, None)
 
 
 def test_evidence_says_how_it_ended() -> None:

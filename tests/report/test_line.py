@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from fp8check.rules.catalog import Finding
+from fp8check.rules.engine.running import Finding
 from fp8check.rules.reading import Document
 from fp8check.rules.report.line import explain_line
-from fp8check.rules.report.verdict import Report
+from fp8check.rules.report.report import Report
 from tests.runs import report_of
 
 ACCELERATE = "distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config:\n  backend: te\n\n  amax_history_length: 4\n"

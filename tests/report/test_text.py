@@ -30,7 +30,7 @@ def test_asked_and_happens() -> None:
     assert "happens   bf16, with TE layers in FP8 · HYBRID, history 1024, max · all Linear layers" in shown
 
 
-def test_colour_only_paints() -> None:
+def test_color_only_paints() -> None:
     import re
 
     report = report_of(CASE)
@@ -51,7 +51,7 @@ def test_a_run_that_a_finding_ends_is_not_said_to_train() -> None:
     )
     assert "FP309" in [one.rule for one in report.findings]
     shown = text.render(report, Style(on=False))
-    assert "\nhappens   does not run (FP309); once that is mended: " in shown
+    assert "\nhappens   does not run (FP309); once that is fixed: " in shown
     assert "\nspeed " not in shown
 
 

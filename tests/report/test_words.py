@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fp8check.rules.catalog import Finding
-from fp8check.rules.catalog.fixes import replace, safe
-from fp8check.rules.catalog.rule import Related
-from fp8check.rules.reading import Document, read
+from fp8check.rules.edits.fix import safe
+from fp8check.rules.engine.definition import Related
+from fp8check.rules.engine.running import Finding
+from fp8check.rules.reading import Document
 from fp8check.rules.report import text
 from fp8check.rules.report.fingerprint import pointer
 from fp8check.rules.report.frames import frame
 from fp8check.rules.report.json_ import as_data
-from fp8check.rules.report.style import Style, wants_colour
-from fp8check.rules.report.verdict import Report
+from fp8check.rules.report.report import Report
+from fp8check.rules.report.style import Style, wants_color
+from fp8check.rules.settings.edits import replace
 from fp8check.rules.settings.values import Origin, Setting
+from fp8check.rules.trainers.detect import read
 from tests.outcome.seen import AO, ONE, SHELL, TE, outcome_of
 from tests.runs import report_of
 
@@ -43,12 +45,12 @@ def finding(
 @pytest.mark.parametrize(
     ("case", "words"),
     [
-        ({"accelerate": "distributed_type: TP\n"}, "not decided: distributed_type TP is not modelled"),
+        ({"accelerate": "distributed_type: TP\n"}, "not decided: distributed_type TP is not modeled"),
         ({"accelerate": ONE + TE.replace("TE", "te")}, "does not start: ValueError (accelerator): 'te' is not a valid"),
         ({"accelerate": ONE.replace("fp8", "bf16")}, "bf16, no layer in FP8"),
         (
             {"accelerate": f"{ONE}fp8_config: {{backend: MSAMP}}\n", "stack": MSAMP},
-            "fp8 with MS-AMP; whether its layers run in FP8 is not modelled",
+            "fp8 with MS-AMP; whether its layers run in FP8 is not modeled",
         ),
         ({"accelerate": ONE + AO}, "fp8 · AO · tensorwise · some Linear layers · the converted weights are never"),
         (
@@ -159,13 +161,13 @@ class Terminal(io.StringIO):
         ("auto", {"TERM": "dumb"}, False),
     ],
 )
-def test_colour(choice: str, variables: dict[str, str], painted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_color(choice: str, variables: dict[str, str], painted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("NO_COLOR", "TERM"):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert wants_colour(Terminal(), choice) is painted
+    assert wants_color(Terminal(), choice) is painted
 
 
 def test_no_terminal_is_not_painted() -> None:
-    assert not wants_colour(io.StringIO(), "auto")
+    assert not wants_color(io.StringIO(), "auto")

@@ -76,7 +76,7 @@ class Served:
 
 @contextlib.contextmanager
 def served(folder: Path, *arguments: str, **variables: str) -> Iterator[Served]:
-    """Run `fp8check serve` on a free port of this machine; it is ended afterwards."""
+    """Run `fp8check serve` on a free port of this machine; it is ended afterward."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FP8CHECK_")}
     environment.setdefault("FP8CHECK_DATABASE", f"sqlite:///{folder}/checks.db")
     environment |= variables

@@ -10,16 +10,16 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fp8check.rules.evidence import Evidence
+from fp8check.rules.seen import Seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fp8check.rules.assemble import Assembled
+    from fp8check.rules.checking.runs import Assembled
     from fp8check.rules.facts import Facts
 
 
-def run(one: Assembled, own: Facts, *, python: str | None, say: Callable[[str], None]) -> Evidence:
+def run(one: Assembled, own: Facts, *, python: str | None, say: Callable[[str], None]) -> Seen:
     """Do what the name of the script says."""
     del own, python
     word = one.run.launch.script
@@ -36,4 +36,4 @@ def run(one: Assembled, own: Facts, *, python: str | None, say: Callable[[str], 
         raise RuntimeError("a fault of the probe")
     print("noise on standard output")
     say("step 2")
-    return Evidence("done", kernels={"forward": {"sm90_xmma_gemm_e4m3": 7}})
+    return Seen("done", kernels={"forward": {"sm90_xmma_gemm_e4m3": 7}})

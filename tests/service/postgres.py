@@ -39,7 +39,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def postgres() -> Iterator[str]:
-    """Start a server with a new database, and yield its URL; it is stopped and removed afterwards."""
+    """Start a server with a new database, and yield its URL; it is stopped and removed afterward."""
     where = binaries()
     folder = Path(tempfile.mkdtemp(prefix="fp8check-pg-"))
     as_user = ["runuser", "-u", USER, "--"] if os.geteuid() == 0 else []

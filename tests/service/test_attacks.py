@@ -16,8 +16,8 @@ import pytest
 
 from fp8check.rules.facts import Facts
 from fp8check.service import checking
+from fp8check.service.check_request import CheckRequest, File
 from fp8check.service.problems import Problem
-from fp8check.service.question import File, Question
 from fp8check.service.tokens import load, make, today
 from tests.service.conftest import Served, served
 from tests.service.files import ACCELERATE, BODY, FACTS, TRAINING
@@ -136,7 +136,7 @@ SMALL = {
 @pytest.mark.parametrize("format_", ["json", "html"])
 @pytest.mark.parametrize("name", sorted(SMALL))
 def test_what_is_checked_between_other_requests_takes_no_long_time(name: str, format_: str) -> None:
-    question = Question((File("t.yaml", SMALL[name]), File("a.yaml", ACCELERATE)))
+    question = CheckRequest((File("t.yaml", SMALL[name]), File("a.yaml", ACCELERATE)))
     assert question.size < 8192
     assert question.lines <= 400
     began = time.process_time()

@@ -10,20 +10,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fp8check.rules.facts import Facts
-from fp8check.rules.reading import kinds
 from fp8check.rules.report.formats import FORMATS
+from fp8check.rules.trainers import detect
 from fp8check.service import checking
 from fp8check.service.bodies import from_json
+from fp8check.service.check_request import CheckRequest, File, loads
 from fp8check.service.problems import Problem
-from fp8check.service.question import File, Question, loads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 T = TypeVar("T")
-TRAINING = sorted(kinds.TRAINER | kinds.LLAMAFACTORY | kinds.TRL | kinds.AXOLOTL)
+TRAINING = sorted(detect.TRAINER | detect.LLAMAFACTORY | detect.TRL | detect.AXOLOTL)
 ACCELERATE = sorted(
-    kinds.ACCELERATE | {"backend", "fp8_format", "amax_history_len", "fsdp_version", "use_autocast_during_eval"}
+    detect.ACCELERATE | {"backend", "fp8_format", "amax_history_len", "fsdp_version", "use_autocast_during_eval"}
 )
 SCALARS = st.one_of(
     st.none(),
@@ -95,7 +95,7 @@ def test_a_report_or_a_problem(
         File(name, yaml.safe_dump(content, allow_unicode=True))
         for name, content in (("train.yaml", training), ("accel.yaml", accelerate))
     )
-    question = Question(files, launch=launch)
+    question = CheckRequest(files, launch=launch)
     answer = refused(lambda: checking.answer(question, Facts, format_), 422)
     if answer is None:
         return

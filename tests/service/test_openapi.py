@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from fp8check.rules.assemble import TRAINERS
+from fp8check.rules.checking.runs import TRAINERS
 from fp8check.service.models import Trainer
 from fp8check.service.tokens import make
 from tests.service.conftest import served

@@ -159,7 +159,7 @@ def test_a_file_that_cannot_be_read_is_said_and_what_was_typed_stays(service: Se
 
 
 def test_names_roles_and_contrast(service: Served, browser: Chromium) -> None:
-    """What a screen reader is told, and whether the colours can be read: WCAG's 4.5 to 1, light and dark."""
+    """What a screen reader is told, and whether the colors can be read: WCAG's 4.5 to 1, light and dark."""
     import httpx2 as httpx
 
     with (EXAMPLE / "train.yaml").open("rb") as training, (EXAMPLE / "accelerate.yaml").open("rb") as accelerate:
@@ -192,8 +192,8 @@ CONTRAST = """
   };
   const behind = (element) => {
     for (; element; element = element.parentElement) {
-      const colour = parse(getComputedStyle(element).backgroundColor);
-      if (colour.length === 3 || colour[3] > 0.99) return colour;
+      const color = parse(getComputedStyle(element).backgroundColor);
+      if (color.length === 3 || color[3] > 0.99) return color;
     }
     return [255, 255, 255];
   };

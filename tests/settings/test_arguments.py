@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fp8check.rules.outcome import predict
-from fp8check.rules.settings.arguments import over_the_file
 from fp8check.rules.settings.values import Origin, Section, Setting
+from fp8check.rules.trainers.arguments import over_the_file
 from tests.runs import assembled_of
 
 TRAINING = "model_name_or_path: x\noutput_dir: out\n"

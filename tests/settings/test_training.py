@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fp8check.rules.settings.training import Training
 from fp8check.rules.settings.values import Origin, Section
+from fp8check.rules.trainers.training import Training
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fp8check.rules.outcome import releases
-from fp8check.rules.settings.versions import EARLIER, NEWEST, at_least, between, parse, parsed
+from fp8check.rules.releases import behaviors
+from fp8check.rules.releases.versions import EARLIER, NEWEST, at_least, between, parse, parsed
 
 
 @pytest.mark.parametrize(
@@ -37,14 +37,14 @@ def test_missing_numbers_are_zero() -> None:
 
 @pytest.mark.parametrize("name", ["ACCELERATE", "TRANSFORMERS", "LLAMAFACTORY", "TRANSFORMER_ENGINE", "TRL"])
 def test_every_bound_is_a_range_with_evidence(name: str) -> None:
-    for behaviour, bound in getattr(releases, name).items():
-        assert bound.since < bound.until, behaviour
-        assert ".py" in bound.evidence or "METADATA" in bound.evidence or ".cu" in bound.evidence, behaviour
+    for behavior, bound in getattr(behaviors, name).items():
+        assert bound.since < bound.until, behavior
+        assert ".py" in bound.evidence or "METADATA" in bound.evidence or ".cu" in bound.evidence, behavior
 
 
-def test_a_misspelt_behaviour_is_an_error() -> None:
+def test_a_misspelt_behavior_is_an_error() -> None:
     with pytest.raises(KeyError):
-        releases.holds(releases.ACCELERATE, "no such thing", (1, 0))
+        behaviors.holds(behaviors.ACCELERATE, "no such thing", (1, 0))
 
 
 def test_the_earlier_world_differs_and_is_complete() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fp8check.rules.catalog import WARNING, Found, rule
+from fp8check.rules.engine import WARNING, Found, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from fp8check.rules.settings.training import Training
+    from fp8check.rules.trainers.training import Training
 
 SHARED_DISK = "/shared/"
 

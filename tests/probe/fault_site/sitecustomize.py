@@ -67,7 +67,7 @@ def in_backward(act: Any) -> Any:
 
 
 def after_prepare(change: Any) -> Any:
-    """A patch of Accelerator.prepare: `change(model, optimizer)` afterwards."""
+    """A patch of Accelerator.prepare: `change(model, optimizer)` afterward."""
 
     def patch(accelerate: Any) -> None:
         prepare = accelerate.Accelerator.prepare

@@ -1,0 +1,59 @@
+"""Fixes that several rules share."""
+
+from __future__ import annotations
+
+from fp8check.rules.edits.fix import Fix, unsafe
+from fp8check.rules.settings.edits import insert, replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from fp8check.rules.edits.fix import Edit
+    from fp8check.rules.outcome import Outcome
+    from fp8check.rules.settings.accelerate import AccelerateConfig
+    from fp8check.rules.settings.values import Section, Setting
+
+
+def write(section: Section, key: str, value: object) -> Edit:
+    """That value under that key, whether or not the section has it already."""
+    written = section.get(key)
+    return insert(section, key, value) if written is None else replace(written, value)
+
+
+def use_torchao(accelerate: AccelerateConfig | None, *, under_fsdp2: bool = False) -> Fix | None:
+    """Backend AO in the place of TE, so that it trains; None where the Accelerate file names no backend.
+
+    Under FSDP2 torchao needs cpu_ram_efficient_loading switched off, everywhere else its all-gather.
+    """
+    if accelerate is None or (backend := accelerate.fp8.get("backend")) is None:
+        return None
+    if under_fsdp2:
+        rest = write(accelerate.fsdp, "fsdp_cpu_ram_efficient_loading", False)
+    else:
+        rest = write(accelerate.fp8, "enable_fsdp_float8_all_gather", False)
+    return unsafe(replace(backend, "AO"), rest)
+
+
+def torchao_instead(outcome: Outcome) -> str:
+    """ "use backend: AO", as this run has to write it so that it trains."""
+    run, state = outcome.run, outcome.accelerator
+    in_file = run.accelerate is not None and "backend" in run.accelerate.fp8
+    if run.training.trainer == "llamafactory" and not in_file:
+        return "use fp8_backend: torchao"  # its own handler leaves the all-gather off
+    sharded = state is not None and state.is_fsdp2
+    if sharded or not outcome.stack.does("accelerate", "torchao recipe has a config"):
+        return "use backend: AO"
+    return "use backend: AO with enable_fsdp_float8_all_gather: false"
+
+
+def gather_off(accelerate: AccelerateConfig | None) -> Fix | None:
+    """enable_fsdp_float8_all_gather switched off; None where there is no fp8_config to write it into."""
+    if accelerate is None or not accelerate.fp8:
+        return None
+    return unsafe(write(accelerate.fp8, "enable_fsdp_float8_all_gather", False))
+
+
+def write_bf16(precision: Setting) -> Fix | None:
+    """`mixed_precision: bf16` in the place of fp8; None where fp8 is not a value in a file."""
+    return (
+        unsafe(replace(precision, "bf16")) if precision.origin.span is not None and precision.value == "fp8" else None
+    )

@@ -1,0 +1,156 @@
+"""FP99x: what the user said of findings, and rules that failed. They run after all others."""
+
+from __future__ import annotations
+
+from fp8check.rules.edits.fix import cut, unsafe
+from fp8check.rules.engine.definition import ERROR, WARNING, Found, rule
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from fp8check.rules.engine.running import Crash
+    from fp8check.rules.suppression.suppressions import Suppression, Suppressions
+
+OWN = "own rules/suppression/suppressions.py: what a suppression looks like, and when it holds"
+
+
+@rule("FP990", "suppression-malformed", WARNING, OWN)
+def suppression_malformed(suppressions: Suppressions) -> Iterator[Found]:
+    """A suppression that is not written as one: it suppresses nothing.
+
+    Why it hurts: whoever reads the comment believes that the finding is dealt with.
+
+    Example: `# fp8check: ignore FP101`, without brackets.
+
+    Write instead: `# fp8check: ignore[FP101] the reason`.
+    """
+    for one in suppressions.all:
+        if one.problem:
+            yield Found(
+                "this suppression is not understood, and suppresses nothing",
+                one.span,
+                one.problem,
+                notes=_configured(one),
+                help="write # fp8check: ignore[FP101] the reason",
+            )
+
+
+@rule("FP991", "suppression-without-reason", WARNING, OWN)
+def suppression_without_reason(suppressions: Suppressions) -> Iterator[Found]:
+    """A suppression without a reason: it suppresses nothing.
+
+    Why it hurts: in half a year nobody knows whether it may go.
+
+    Example: `# fp8check: ignore[FP101]`.
+
+    Write instead: `# fp8check: ignore[FP101] the FP8 run is a later experiment`.
+    """
+    for one in suppressions.all:
+        if not one.problem and not one.reason:
+            yield Found(
+                "this suppression gives no reason, and suppresses nothing",
+                one.span,
+                "say why the finding may stay",
+                notes=_configured(one),
+                help=f"write the reason behind it: ignore[{', '.join(one.rules)}] ..."
+                if one.span is not None
+                else 'write reason = "..." into its [[suppress]]',
+            )
+
+
+@rule("FP992", "suppression-of-unknown-rule", WARNING, OWN)
+def suppression_of_unknown_rule(suppressions: Suppressions, known_rules: Mapping[str, str]) -> Iterator[Found]:
+    """A suppression names a rule that does not exist.
+
+    Why it hurts: a typing mistake suppresses nothing, and looks as if it did.
+
+    Example: `# fp8check: ignore[FP1O1] the reason`.
+
+    Write instead: a rule of `fp8check rules`.
+    """
+    for one in suppressions.all:
+        for name in one.rules:
+            if name.lower() not in known_rules:
+                yield Found(
+                    f"no rule is called {name}",
+                    one.span,
+                    "this suppresses nothing",
+                    notes=_configured(one),
+                    help=_did_you_mean(name, known_rules),
+                )
+
+
+def _did_you_mean(name: str, known: Mapping[str, str]) -> str:
+    import difflib
+
+    lowered = name.lower()
+    digits = lowered.translate(str.maketrans("oil", "011"))
+    near = [digits] if digits in known else difflib.get_close_matches(lowered, known, n=1, cutoff=0.7)
+    return f"did you mean {known[near[0]]}?" if near else "fp8check rules lists them"
+
+
+@rule("FP993", "suppression-unused", WARNING, OWN)
+def suppression_unused(suppressions: Suppressions) -> Iterator[Found]:
+    """A suppression of something that is not found any more.
+
+    Why it hurts: it will silently take away the finding when it comes back.
+
+    Example: `# fp8check: ignore[FP101] ...` above a line that says `bf16: false` by now.
+
+    Write instead: nothing; delete it.
+    """
+    for one in suppressions.unused:
+        yield Found(
+            "this suppression has nothing to suppress",
+            one.span,
+            f"{', '.join(one.rules)} is not found {'here' if one.line is not None else 'in this run'}",
+            notes=_configured(one),
+            help="delete it",
+            fix=unsafe(cut(one.span)) if one.span is not None else None,
+        )
+
+
+@rule("FP994", "suppression-expired", WARNING, OWN)
+def suppression_expired(suppressions: Suppressions) -> Iterator[Found]:
+    """A suppression whose last day is over: what it suppressed is reported again.
+
+    Why it hurts: it was meant for a while, and the while is over.
+
+    Example: `# fp8check: ignore[FP101] until=2025-12-31 waiting for a release`.
+
+    Write instead: fix what it is about, or give it another day and a reason that still holds.
+    """
+    for one in suppressions.expired:
+        if not one.problem:
+            yield Found(
+                f"this suppression ended on {one.until}",
+                one.span,
+                "what it suppressed is reported again",
+                notes=_configured(one),
+                help="fix what it is about, or give it a later day",
+            )
+
+
+def _configured(one: Suppression) -> tuple[str, ...]:
+    return (f"it stands in {one.where}: rules {', '.join(one.rules)}",) if one.span is None else ()
+
+
+@rule("FP999", "internal-error", ERROR, "own rules/engine/running.py: a rule that raises is a Crash")
+def internal_error(crashes: Sequence[Crash]) -> Iterator[Found]:
+    """A rule, of fp8check or of a plug-in, failed: nothing is known of what it looks for.
+
+    Why it hurts: a rule that crashed has not looked. The exit code is 4, whatever else was found.
+
+    Example: a plug-in's rule that raises KeyError.
+
+    Write instead: report it, with the lines that are printed.
+    """
+    for crash in crashes:
+        yield Found(
+            f"the rule {crash.rule} failed: {crash.error}",
+            notes=("this is a fault of the rule, not of your files; what it looks for was not checked",),
+            help=f"report it, or leave it out with --ignore {crash.rule}"
+            if " " not in crash.rule
+            else "report it to the plug-in's author, or leave the plug-in out",
+        )

@@ -1,0 +1,1 @@
+"""The use case: request -> runs -> judged -> report -> verdict -> exit code."""

@@ -1,0 +1,267 @@
+"""From documents to runs: which file is what, what they name, and how the run is started."""
+
+from __future__ import annotations
+
+import os
+
+from fp8check.rules import models
+from fp8check.rules.reading import Document, Unreadable
+from fp8check.rules.record import Record
+from fp8check.rules.settings import launch as launch_settings
+from fp8check.rules.settings.accelerate import AccelerateConfig
+from fp8check.rules.settings.launch import Launch
+from fp8check.rules.settings.values import Section
+from fp8check.rules.trainers.detect import read
+from fp8check.rules.trainers.run import Run, Script
+from fp8check.rules.trainers.training import NAMES, Training
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fp8check.rules.facts import Facts
+
+TRAINERS = (*NAMES, "script")
+
+
+class WrongFiles(ValueError):
+    """Files that do not make up a run: two Accelerate files, or one that is neither kind."""
+
+
+class Sorted(Record):
+    """The documents by kind."""
+
+    training: tuple[Document, ...]
+    accelerate: tuple[Document, ...]
+    deepspeed: tuple[Document, ...]
+    model: tuple[Document, ...]
+    other: tuple[Document, ...]
+
+
+class Assembled(Record):
+    """One run, and the documents that it is made of."""
+
+    run: Run
+    documents: tuple[Document, ...]
+
+
+def sort(documents: Sequence[Document]) -> Sorted:
+    """The documents by what they are; their order is kept."""
+    kinds: dict[str, list[Document]] = {kind: [] for kind in Sorted.fields}
+    for document in documents:
+        if document.kind == "script":
+            continue  # read anew, by the launch command
+        kinds[document.kind if document.kind in kinds else "other"].append(document)
+    return Sorted(*(tuple(kinds[kind]) for kind in Sorted.fields))
+
+
+def assemble(
+    documents: Sequence[Document],
+    facts: Facts,
+    *,
+    launch: Launch | None = None,
+    trainer: str | None = None,
+    follow: bool = True,
+) -> list[Assembled]:
+    """The runs that these documents describe: one for each training file, all with the one Accelerate file.
+
+    Args:
+        launch: how the runs are started; None: by accelerate where an Accelerate file is given, else by python.
+        trainer: who reads the training file; None: told by its content.
+        follow: whether to read files that these name (a DeepSpeed configuration, the model's config.json, the
+            machine's default Accelerate file). Never where the documents come from strangers.
+
+    Raises:
+        WrongFiles: the documents do not make up runs.
+        Unreadable: a file that one of them names cannot be read.
+    """
+    kinds = sort(documents)
+    if trainer is not None:  # whoever says who reads the training file has said that it is one
+        kinds = Sorted(kinds.training + kinds.other, kinds.accelerate, kinds.deepspeed, kinds.model, ())
+    for strange in kinds.other:
+        raise WrongFiles(_strange(strange))
+    if len(kinds.accelerate) > 1:
+        names = ", ".join(document.path for document in kinds.accelerate)
+        raise WrongFiles(f"more than one Accelerate file: {names}; a run has one")
+    accelerate = kinds.accelerate[0] if kinds.accelerate else None
+    default = False
+    if launch is not None and launch.variables:
+        facts = facts.with_variables(launch.variables)
+    if launch is not None and launch.through == "trl" and kinds.training:
+        launch = _with_flags_of_file(launch, kinds.training[0])
+    if accelerate is None and follow and launch is not None and launch.tool == "accelerate":
+        accelerate, default = _named_or_default(launch, facts)
+    if launch is None:
+        launch = Launch("accelerate" if accelerate is not None else "python", given=False)
+    trainings: tuple[Document | None, ...] = kinds.training or (None,)
+    return [_one(training, accelerate, default, kinds, facts, launch, trainer, follow) for training in trainings]
+
+
+def _with_flags_of_file(launch: Launch, training: Document) -> Launch:
+    """What `trl` hands on from its file to accelerate launch; the command line wins (trl/cli/commands/training.py)."""
+    written = {name: setting.value for name, setting in _section(training).settings()}
+    flags = {
+        name: True if name in launch_settings.SWITCHES else str(value)
+        for name, value in launch_settings.handed_on_by_trl(written).items()
+        if value not in (None, False)
+    }
+    more = Launch(launch.tool, {**flags, **launch.flags}, launch.script, launch.arguments, through=launch.through)
+    more.variables = launch.variables
+    return more
+
+
+def _strange(document: Document) -> str:
+    return (
+        f"{document.path}:1:1: this is neither a training file nor an Accelerate file: no key of either was found in it"
+    )
+
+
+def _one(
+    training: Document | None,
+    accelerate: Document | None,
+    default: bool,
+    kinds: Sorted,
+    facts: Facts,
+    launch: Launch,
+    trainer: str | None,
+    follow: bool,
+) -> Assembled:
+    dialect = _trainer(training, trainer)
+    section = _section(training)
+    if training is not None and launch.arguments:
+        from fp8check.rules.trainers.arguments import over_the_file  # most launches have none
+
+        section = Section(section.node, over=over_the_file(dialect, launch.arguments))
+    settings = Training(dialect, section, training.path if training else None)
+    config = _config(accelerate) if accelerate is not None else None
+    deepspeed = kinds.deepspeed[0] if kinds.deepspeed else None
+    if deepspeed is None and follow:
+        deepspeed = _named_deepspeed(settings, config)
+    script, text = _script(launch) if follow and not settings.is_huggingface else (None, None)
+    parts = (training, accelerate, deepspeed, text)
+    run = Run(
+        launch=launch,
+        facts=facts,
+        accelerate=config,
+        accelerate_is_default=default,
+        training=settings,
+        deepspeed=_section(deepspeed) if deepspeed is not None else None,
+        model=_model(settings, kinds, facts, follow),
+        script=script,
+    )
+    return Assembled(run, tuple(part for part in parts if part is not None))
+
+
+def _config(document: Document) -> AccelerateConfig:
+    """The Accelerate file; `accelerate launch` trips over one that holds no mapping."""
+    root = document.root
+    if root is not None and root.kind == "map":
+        return AccelerateConfig(Section(root), document.path)
+    data = root.data() if root is not None else None
+    return AccelerateConfig(Section(), document.path, malformed=type(data).__name__)
+
+
+def _section(document: Document | None) -> Section:
+    return Section(document.root) if document is not None else Section()
+
+
+def _trainer(training: Document | None, trainer: str | None) -> str:
+    if trainer is not None:
+        return trainer
+    dialect = training.dialect if training is not None else None
+    return dialect if dialect is not None and dialect in NAMES else "script"
+
+
+def _named_or_default(launch: Launch, facts: Facts) -> tuple[Document | None, bool]:
+    """The file that --config_file names, or the machine's default_config.yaml (commands/config/config_args.py)."""
+    if launch.config_file is not None:
+        return _read_if_there(launch.config_file), False
+    variables = facts.variables or {}
+    cache = variables.get("HF_HOME") or os.path.join(variables.get("XDG_CACHE_HOME", "~/.cache"), "huggingface")
+    folder = os.path.expanduser(os.path.join(cache, "accelerate"))
+    for name in ("default_config.yaml", "default_config.json"):
+        document = _read_if_there(os.path.join(folder, name))
+        if document is not None:
+            return document, True
+    return None, False
+
+
+def _read_if_there(path: str) -> Document | None:
+    return read(path) if os.path.isfile(path) else None
+
+
+def _named_deepspeed(training: Training, config: AccelerateConfig | None) -> Document | None:
+    """The DeepSpeed file that the training file or the Accelerate file names, beside it or below the current folder."""
+    named = training.setting_for("deepspeed")
+    places = [(named.value, training.path)] if named is not None else []
+    if config is not None:
+        places.append((config.deepspeed.value("deepspeed_config_file"), config.path))
+    for value, path in places:
+        if not isinstance(value, str):
+            continue
+        for folder in (os.path.dirname(path or ""), ""):
+            document = _read_if_there(os.path.join(folder, value))
+            if document is not None:
+                return document
+    return None
+
+
+def with_script(one: Assembled, path: str, data: bytes) -> Assembled:
+    """The run with its script from elsewhere, for documents whose names are not followed.
+
+    A run of the Trainer, and a script that cannot be parsed, stay without.
+    """
+    script, document = (None, None) if one.run.training.is_huggingface else _parsed(path, data)
+    if script is None or document is None:
+        return one
+    one.run.script = script
+    return Assembled(one.run, (*one.documents, document))
+
+
+def _script(launch: Launch) -> tuple[Script | None, Document | None]:
+    """The script that the launch command names, where it is a Python file at hand that can be parsed, and its text."""
+    name = launch.script
+    if name is None or not name.endswith(".py") or not os.path.isfile(name):
+        return None, None
+    return _parsed(name, None)
+
+
+def _parsed(name: str, data: bytes | None) -> tuple[Script | None, Document | None]:
+    from fp8check.rules.reading.source import load
+    from fp8check.rules.settings.script_syntax import parse
+
+    try:
+        source = parse(load(name, data))
+    except Unreadable:
+        return None, None
+    if source is None:
+        return None, None
+    document = Document(name, source.text, "python", None, loader="python")
+    document.kind = "script"  # a report shows its lines
+    return Script.of(source), document
+
+
+def _model(training: Training, kinds: Sorted, facts: Facts, follow: bool) -> models.ModelShape | None:
+    for document in kinds.model:
+        data = document.root.data() if document.root is not None else None
+        if isinstance(data, dict):
+            return models.from_config(data, training.model or document.path, "config.json")
+    if training.model is None:
+        return None
+    if not follow:
+        return models.listed(training.model)
+    return models.find(training.model, base=os.path.dirname(training.path or "") or ".", environ=facts.variables or {})
+
+
+def parse_launch(command: str | None) -> Launch | None:
+    """The launch command as the user wrote it.
+
+    Raises:
+        WrongFiles: it cannot be understood.
+    """
+    if command is None:
+        return None
+    try:
+        return launch_settings.parse(command)
+    except launch_settings.LaunchError as error:
+        raise WrongFiles(str(error)) from None

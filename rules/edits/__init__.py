@@ -1,0 +1,1 @@
+"""What is to change in a file, and the bytes of it: everything else stays untouched."""

@@ -1,0 +1,295 @@
+"""Edits of entries -> edits of text: what is replaced, from which character to which.
+
+Works on the drafts, the tree as the parser sees it: a fix touches what is written, also the first of two equal keys,
+which no loader keeps.
+"""
+
+from __future__ import annotations
+
+import re
+
+from fp8check.rules.edits import rendering
+from fp8check.rules.edits.unfixable import Unfixable
+from fp8check.rules.reading.source import Source
+from fp8check.rules.reading.syntax import SyntaxReader
+from fp8check.rules.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fp8check.rules.edits.fix import Edit, Fix
+    from fp8check.rules.reading import Document, Span
+    from fp8check.rules.reading.syntax import SyntaxNode
+
+
+class TextEdit(Record):
+    """A stretch of one file's text, by character offsets (the end is exclusive), and what takes its place."""
+
+    file: str
+    start: int
+    end: int
+    text: str
+
+
+def text_edits(
+    fix: Fix, documents: tuple[Document, ...], trees: dict[str, FileTree] | None = None
+) -> tuple[TextEdit, ...]:
+    """The text edits of a fix.
+
+    Args:
+        trees: the documents' trees, for the next fix of the same documents: filled as they are needed.
+
+    Raises:
+        Unfixable: the place is shared through an anchor, comes from no file, or cannot be edited by itself.
+    """
+    trees = {} if trees is None else trees
+    return tuple(_one(edit, documents, trees) for edit in fix.edits)
+
+
+def _one(edit: Edit, documents: tuple[Document, ...], trees: dict[str, FileTree]) -> TextEdit:
+    span = edit.place
+    document = next((one for one in documents if span is not None and one.path == span.file), None)
+    if span is None or document is None:
+        raise Unfixable("what decides this stands in no file of this run")
+    file = trees.get(document.path)
+    if file is None:
+        file = trees[document.path] = FileTree(document)
+    if edit.action == "cut":
+        return file.cut(span)
+    if edit.action == "insert":
+        return file.insert(file.at(span, "map"), edit.key, edit.value)
+    if edit.action == "rename":
+        return file.rename(file.at(span), edit.key)
+    if edit.action == "delete":
+        return file.delete(file.at(span))
+    return file.replace(file.at(span), edit.value)
+
+
+class _Place(Record):
+    """A draft with the collections around it, the innermost last; `index` is its key's place in its parent's items."""
+
+    draft: SyntaxNode
+    around: tuple[SyntaxNode, ...]
+    index: int
+
+    @property
+    def parent(self) -> SyntaxNode:
+        return self.around[-1]
+
+    @property
+    def value(self) -> SyntaxNode:
+        """What an entry's key stands before."""
+        return self.parent.items[self.index + 1]
+
+
+class FileTree:
+    """One file's text and tree, while it is edited."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.text = document.text
+        self.newline = next((one for one in ("\r\n", "\n", "\r") if one in document.text), "\n")
+        self.source = Source(document.path, document.text)
+        drafts = SyntaxReader(self.source, libyaml=document.loader == "omegaconf")
+        drafts.read()
+        if drafts.root is None or drafts.second is not None:
+            raise Unfixable("the file holds no single document")
+        self.root = drafts.root
+        self.winners = {one.span.start for one in document.problems if one.code == "duplicate-key"}
+        self.aliased: set[int] = set()
+        self._starting: dict[int, list[_Place]] = {}  # by where they begin: a file may have a fix on every line
+        for place in self._walk():
+            if place.draft.target is not None:
+                self.aliased.add(id(place.draft.target))
+            else:
+                self._starting.setdefault(place.draft.start, []).append(place)
+
+    def _walk(self) -> Iterator[_Place]:
+        pending = [_Place(self.root, (), 0)]
+        while pending:
+            place = pending.pop()
+            yield place
+            around = (*place.around, place.draft)
+            pending.extend(_Place(item, around, index) for index, item in reversed([*enumerate(place.draft.items)]))
+
+    def at(self, span: Span, kind: str | None = None) -> _Place:
+        """The place that begins there: an entry's key, a list's item, or, with `kind`, the map.
+
+        Raises:
+            Unfixable: it is shared: whoever else uses the anchor would change too.
+        """
+        found = self._starting.get(span.start)
+        if not found:
+            raise Unfixable("the value comes from somewhere else through an alias")
+        # A block map begins where its first key does.
+        place = next((one for one in found if kind == one.draft.kind or one.draft.end == span.end), found[0])
+        for draft in (*place.around, place.draft):
+            if id(draft) in self.aliased:
+                raise Unfixable(f"it is shared through the anchor &{draft.anchor}")
+        return place
+
+    def cut(self, comment: Span) -> TextEdit:
+        """The comment away, and the space before it."""
+        start, end = self._line_start(comment.start), self._line_end(comment.start)
+        before = self.text[start : comment.start].rstrip(" \t")
+        if not before:
+            return self._edit(start, end, "")
+        return self._edit(start + len(before), comment.end, "")
+
+    def replace(self, key: _Place, value: object) -> TextEdit:
+        """Another value; of a scalar its quotes stay."""
+        draft = key.value if _is_key(key) else key.draft
+        if draft.target is not None:
+            raise Unfixable("the value comes from somewhere else through an alias")
+        if id(draft) in self.aliased or draft.origin != draft.start:
+            raise Unfixable("the value has an anchor or a tag")
+        if draft.style in ("literal", "folded") or (draft.kind != "scalar" and draft.style == "block"):
+            raise Unfixable("the value stands on lines of its own")
+        flow = any(one.style == "flow" for one in key.around)
+        if isinstance(value, (dict, list, tuple)):
+            text = rendering.whole(value, self.document.loader)
+        else:
+            style = draft.style if draft.kind == "scalar" else "plain"
+            text = rendering.scalar(value, self.document.loader, style=style, flow=flow)
+        if draft.start == draft.end:  # nothing is written there: `backend:`
+            colon = self._after_space(key.draft.end)
+            if self.text[colon : colon + 1] != ":":
+                raise Unfixable("the key has no colon")
+            return self._edit(colon + 1, colon + 1, f" {text}")
+        return self._edit(draft.start, draft.end, text)
+
+    def rename(self, key: _Place, name: str) -> TextEdit:
+        """Another key."""
+        self._check_single(key)
+        if any(draft.text == name for draft, _ in key.parent.pairs()):
+            raise Unfixable(f"{name} is there already")
+        flow = any(one.style == "flow" for one in key.around)
+        text = rendering.scalar(name, self.document.loader, style=key.draft.style, flow=flow)
+        return self._edit(key.draft.start, key.draft.end, text)
+
+    def insert(self, place: _Place, key: str, value: object) -> TextEdit:
+        """One more entry, after the last."""
+        draft = place.draft
+        if draft.kind != "map":
+            raise Unfixable("there is no map to write it into")
+        if any(one.text == key for one, _ in draft.pairs()):
+            raise Unfixable(f"{key} is there already")
+        loader = self.document.loader
+        if draft.style == "flow":
+            text = f"{rendering.entry(key, loader, flow=True)}{rendering.whole(value, loader)}"
+            return self._insert_flow(draft, text)
+        indent = " " * (draft.start - self._line_start(draft.start))
+        text = rendering.block(key, value, loader, indent, self.newline)
+        end = self._line_end(_last(draft))
+        if self.text[end - 1 : end] in ("\n", "\r"):
+            return self._edit(end, end, f"{text}{self.newline}")
+        return self._edit(end, end, f"{self.newline}{text}")
+
+    def _check_single(self, key: _Place) -> None:
+        if key.draft.start in self.winners:
+            raise Unfixable("the key is here twice: without this one, the other would count")
+
+    def _insert_flow(self, draft: SyntaxNode, text: str) -> TextEdit:
+        if not draft.items:
+            return self._edit(draft.start + 1, draft.end - 1, text)
+        last = draft.items[-1].end
+        first = draft.items[0].start
+        before = self.text[self._line_start(first) : first]
+        own_line = not before.strip()
+        after = self._after_space(last)
+        if self.text[after : after + 1] == ",":
+            return self._edit(after + 1, after + 1, f"{self.newline}{before}{text}," if own_line else f" {text},")
+        return self._edit(last, last, f",{self.newline}{before}{text}" if own_line else f", {text}")
+
+    def delete(self, key: _Place) -> TextEdit:
+        """The entry away, with its line where it has one of its own; a map's only entry leaves `{}`."""
+        if not _is_key(key):
+            raise Unfixable("it is no entry of a map")
+        self._check_single(key)
+        for draft in _below(key.value):
+            if id(draft) in self.aliased:
+                raise Unfixable(f"others use the anchor &{draft.anchor} in it")
+        parent = key.parent
+        if len(parent.items) == 2:
+            return self._delete_only(key)
+        if parent.style == "flow":
+            return self._delete_flow(key)
+        start = self._line_start(key.draft.origin)
+        end = self._line_end(_last(key.value, key.draft))
+        if not self.text[start : key.draft.origin].strip():
+            if end == len(self.text) and self.text[end - 1 : end] not in ("\n", "\r") and start > 0:
+                start -= len(self.newline)  # the last line of a file that ends without a line break
+            return self._edit(start, end, "")
+        if key.index + 2 == len(parent.items):
+            raise Unfixable("the entry shares its line with what is before it")
+        return self._edit(key.draft.origin, parent.items[key.index + 2].origin, "")  # the first entry behind a `- `
+
+    def _delete_only(self, key: _Place) -> TextEdit:
+        parent = key.parent
+        if parent.style == "flow":
+            return self._edit(parent.start + 1, parent.end - 1, "")
+        if len(key.around) < 2 or not _is_entry_value(key.around[-2], parent):
+            raise Unfixable("it is the only entry of its map")
+        grand = key.around[-2]
+        place = next(index for index, item in enumerate(grand.items) if item is parent)
+        colon = self.text.index(":", grand.items[place - 1].end) + 1
+        end = self._line_end(_last(key.value, key.draft))
+        rest = self.text[colon : self._line_start(key.draft.origin)]
+        if rest.strip():  # a comment after the colon, or lines of comments before the entry
+            raise Unfixable("it is the only entry of its map")
+        last = self.text[self._last_offset(key) : end]
+        return self._edit(colon, end, f" {{}}{last}")
+
+    def _last_offset(self, key: _Place) -> int:
+        return _last(key.value, key.draft)
+
+    def _delete_flow(self, key: _Place) -> TextEdit:
+        parent = key.parent
+        following = parent.items[key.index + 2].origin if key.index + 2 < len(parent.items) else None
+        if following is not None:
+            return self._edit(key.draft.origin, following, "")
+        before = parent.items[key.index - 1].end
+        return self._edit(before, max(key.value.end, key.draft.end), "")
+
+    def _edit(self, start: int, end: int, text: str) -> TextEdit:
+        return TextEdit(self.document.path, start, end, text)
+
+    def _after_space(self, offset: int) -> int:
+        """The offset of the next character that is no space and no line break."""
+        return len(self.text) - len(self.text[offset:].lstrip(" \t\r\n"))
+
+    def _line_start(self, offset: int) -> int:
+        return max(self.text.rfind("\n", 0, offset), self.text.rfind("\r", 0, offset)) + 1
+
+    def _line_end(self, offset: int) -> int:
+        """After the line break of the line that ends at or after `offset`; a block scalar's end is behind its own."""
+        if offset > 0 and self.text[offset - 1] in "\r\n":
+            return offset
+        found = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|$)").match(self.text, offset)
+        return found.end() if found is not None else offset
+
+
+def _is_key(place: _Place) -> bool:
+    return bool(place.around) and place.parent.kind == "map" and place.index % 2 == 0
+
+
+def _is_entry_value(parent: SyntaxNode, draft: SyntaxNode) -> bool:
+    return parent.kind == "map" and any(item is draft for item in parent.items[1::2])
+
+
+def _below(draft: SyntaxNode) -> Iterator[SyntaxNode]:
+    pending = [draft]
+    while pending:
+        one = pending.pop()
+        yield one
+        pending.extend(one.items)
+
+
+def _last(draft: SyntaxNode, key: SyntaxNode | None = None) -> int:
+    """The offset after the last character of a value; of its key where no value is written."""
+    if draft.kind in ("map", "list") and draft.style == "block" and draft.items:
+        return _last(draft.items[-1], draft.items[-2] if draft.kind == "map" else None)
+    if draft.start == draft.end and key is not None:
+        return key.end
+    return draft.end

@@ -1,0 +1,136 @@
+"""What a rule is: one function that looks at a run and yields what it found.
+
+A rule asks for its inputs by the names of its parameters. The engine hands them over; where one is not known, the
+engine reports the rule as undecided, with the command that would decide it. A rule never guesses.
+"""
+
+from __future__ import annotations
+
+from fp8check.rules.record import Record
+from fp8check.rules.settings.values import Setting
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from fp8check.rules.edits.fix import Fix
+    from fp8check.rules.reading import Node, Span
+
+    Place = Setting | Node | Span | None
+
+ERROR = "error"
+WARNING = "warning"
+INFO = "info"
+SEVERITIES = (ERROR, WARNING, INFO)
+
+# Inputs without which there is nothing to look at: the rule does not apply.
+SUBJECTS = ("accelerate", "training", "deepspeed", "documents", "script")
+# Inputs that may be unknown, and what would tell them.
+KNOWLEDGE = {
+    "packages": "fp8check --python /path/to/train-env/bin/python, or --facts with the node's facts.json",
+    "variables": "fp8check --facts with the node's facts.json",
+    "gpus": "fp8check on the GPU node, or --facts with the node's facts.json",
+    "transformer_engine": "fp8check --python /path/to/train-env/bin/python, or --facts with the node's facts.json",
+    "model": "fp8check where the model's config.json is (its folder, or the hub cache)",
+    "seen": "fp8check --probe on the GPU node",
+}
+# What an input is called where people are told that it is missing, if not by its own name.
+CALLED = {"seen": "probe"}
+# Inputs that are always there.
+GIVEN = ("run", "outcome", "launch", "requested", "facts", "probed")
+# Inputs that exist once all other rules have run: what asks for one of them runs after them.
+LATE = ("suppressions", "known_rules", "crashes")
+
+
+class Related(Record):
+    """A second place that a finding speaks of."""
+
+    place: Place
+    message: str
+
+
+class Found(Record):
+    """What a rule yields.
+
+    Attributes:
+        message: one line: what is wrong.
+        place: where; None where no file holds it.
+        label: what really happens there, shown under the source.
+        related: other places, usually the line that lost or won.
+        notes: further facts, one line each.
+        help: what to write instead, in the imperative.
+        fix: the edits that do what `help` says, where a machine can do it.
+    """
+
+    message: str
+    place: Place = None
+    label: str = ""
+    related: tuple[Related, ...] = ()
+    notes: tuple[str, ...] = ()
+    help: str = ""
+    fix: Fix | None = None
+
+
+class Rule(Record):
+    """A rule of the catalog.
+
+    Attributes:
+        needs: names of its parameters, which are its inputs.
+        evidence: where it is known from: package, file and symbol with releases, a thread, or an executed case.
+        ends: what it finds ends the run, which the prediction of the outcome does not say.
+        last_resort: it speaks only where no other error was found: it says that something is wrong, others say what.
+    """
+
+    id: str
+    name: str
+    severity: str
+    check: Callable[..., Iterator[Found]]
+    needs: tuple[str, ...]
+    evidence: tuple[str, ...]
+    ends: bool = False
+    last_resort: bool = False
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it runs after the others, and looks at what they said."""
+        return any(name in LATE for name in self.needs)
+
+    @property
+    def summary(self) -> str:
+        """The first line of the rule's text."""
+        return (self.check.__doc__ or "").strip().partition("\n")[0]
+
+
+def rule(
+    id_: str, name: str, severity: str, *evidence: str, ends: bool = False, last_resort: bool = False
+) -> Callable[[Callable[..., Iterator[Found]]], Callable[..., Iterator[Found]]]:
+    """Make a rule of a function: its number, its name for people, its severity, and where it is known from."""
+
+    def register(check: Callable[..., Iterator[Found]]) -> Callable[..., Iterator[Found]]:
+        code = check.__code__
+        needs = code.co_varnames[: code.co_argcount]
+        check.rule = Rule(id_, name, severity, check, needs, evidence, ends, last_resort)  # type: ignore[attr-defined]
+        return check
+
+    return register
+
+
+def span_of(place: Place) -> Span | None:
+    """The span of a place: of the whole `key: value` where the place is a setting or a node with a key."""
+    from fp8check.rules.reading import Span
+
+    if isinstance(place, Setting):
+        return _joined(place.origin.key_span, place.origin.span)
+    if place is None or isinstance(place, Span):
+        return place
+    return _joined(place.key_span, place.span)
+
+
+def _joined(key: Span | None, value: Span | None) -> Span | None:
+    from fp8check.rules.reading import Span
+
+    if key is None or value is None or value.start < key.start:
+        return value or key
+    if value.line > key.line:
+        return key  # a block value: the key's line says enough
+    return Span(key.file, key.line, key.column, value.end_line, value.end_column, key.start, value.end)

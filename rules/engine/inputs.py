@@ -1,0 +1,130 @@
+"""What the rules look at: one run, its outcome, and what was asked for."""
+
+from __future__ import annotations
+
+from fp8check.rules.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from fp8check.rules.outcome import Outcome
+    from fp8check.rules.reading import Document
+    from fp8check.rules.seen import Seen
+    from fp8check.rules.settings.values import Section, Setting
+    from fp8check.rules.trainers.run import Run
+
+# What recipe keys of fp8_config are called in the recipe that the backend ends with.
+RECIPE_KEYS = {
+    "fp8_format": "fp8_format",
+    "format": "fp8_format",
+    "amax_history_len": "amax_history_len",
+    "amax_compute_algo": "amax_compute_algo",
+    "margin": "margin",
+}
+
+
+class Requested(Record):
+    """What the user's files and command ask for.
+
+    Attributes:
+        fp8: the settings that ask for FP8; empty where nothing does.
+        backend: the setting that names a backend.
+        recipe: the recipe's values that somebody wrote, by their name in the recipe.
+    """
+
+    fp8: tuple[Setting, ...]
+    backend: Setting | None
+    recipe: Mapping[str, Setting]
+
+
+def requested(run: Run) -> Requested:
+    """What a run's files and its command ask for."""
+    backend: Setting | None = None
+    recipe: dict[str, Setting] = {}
+    trainer = run.training.get("fp8_backend") if run.training.on("fp8") else None
+    if run.accelerate is not None and run.accelerate.wants_fp8():
+        backend = run.accelerate.fp8.get("backend")
+        recipe = _recipe(run.accelerate.fp8)
+    if backend is None and trainer is not None and trainer.value not in (None, "auto"):
+        backend = trainer
+    return Requested(tuple(_requesters(run)), backend, recipe)
+
+
+def _requesters(run: Run) -> list[Setting]:
+    from fp8check.rules.settings.values import Origin, Setting
+
+    requesters: list[Setting] = []
+    flag = run.launch.flag("mixed_precision")
+    file = run.accelerate.mixed_precision if run.accelerate is not None and run.accelerate.wants_fp8() else None
+    if flag == "fp8":
+        requesters.append(Setting("fp8", Origin(flag="--mixed_precision fp8")))
+    elif flag is None and file is not None:
+        requesters.append(file)
+    others = (run.training.get("fp8"), run.script.mixed_precision)
+    requesters.extend(setting for setting in others if setting is not None and setting.value in (True, "fp8"))
+    return requesters
+
+
+def _recipe(fp8: Section) -> dict[str, Setting]:
+    written: dict[str, Setting] = {}
+    for key, name in RECIPE_KEYS.items():
+        setting = fp8.get(key)
+        if setting is not None and setting.value is not None:
+            written[name] = setting
+    return written
+
+
+class Inputs(Record):
+    """The inputs of the rules, by the name that a rule's parameter has.
+
+    Attributes:
+        later: what exists only once the other rules have run, by name (rules/engine/definition.py LATE).
+    """
+
+    run: Run
+    outcome: Outcome
+    requested: Requested
+    documents: tuple[Document, ...] = ()
+    seen: Seen | None = None
+    later: Mapping[str, object] = {}
+
+    def has(self, name: str) -> bool:
+        """Whether that input is there, or known."""
+        return self.get(name) is not None
+
+    def get(self, name: str) -> object:
+        """The input of that name; None where the run has none, or where it is not known.
+
+        Raises:
+            KeyError: no input is called that: a mistake in the rule.
+        """
+        read = _INPUTS.get(name)
+        return read(self) if read is not None else self.later[name]
+
+    @property
+    def concerns_fp8(self) -> bool:
+        """Whether the run asks for FP8, or may get it: else nothing about it is left undecided."""
+        return bool(self.requested.fp8) or self.outcome.trains_in_fp8 is not False
+
+
+_INPUTS: dict[str, Callable[[Inputs], object]] = {
+    "run": lambda inputs: inputs.run,
+    "outcome": lambda inputs: inputs.outcome,
+    "requested": lambda inputs: inputs.requested,
+    "launch": lambda inputs: inputs.run.launch,
+    "facts": lambda inputs: inputs.run.facts,
+    "accelerate": lambda inputs: inputs.run.accelerate,
+    "training": lambda inputs: inputs.run.training if inputs.run.training.is_huggingface else None,
+    "deepspeed": lambda inputs: inputs.run.deepspeed,
+    "documents": lambda inputs: inputs.documents or None,
+    "script": lambda inputs: inputs.run.script.source,
+    "packages": lambda inputs: inputs.run.facts.packages,
+    "variables": lambda inputs: inputs.run.facts.variables,
+    "gpus": lambda inputs: inputs.run.facts.gpus,
+    "transformer_engine": lambda inputs: inputs.run.facts.transformer_engine,
+    "model": lambda inputs: inputs.run.model,
+    "seen": lambda inputs: inputs.seen,
+    # Whether a probe came to its end: what it saw is then judged by the FP8xx rules.
+    "probed": lambda inputs: inputs.seen is not None and inputs.seen.ended == "done",
+}

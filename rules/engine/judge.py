@@ -1,0 +1,83 @@
+"""judge(run) = outcome + rules: what is predicted of a run, and what the rules make of it."""
+
+from __future__ import annotations
+
+from fp8check.rules.engine.definition import KNOWLEDGE
+from fp8check.rules.engine.inputs import Inputs, requested
+from fp8check.rules.engine.running import Result, UndecidedRule, check
+from fp8check.rules.outcome import predict
+from fp8check.rules.record import Record
+from fp8check.rules.releases.versions import EARLIER
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fp8check.rules.engine.definition import Rule
+    from fp8check.rules.engine.running import Crash, Finding
+    from fp8check.rules.outcome import Outcome
+    from fp8check.rules.reading import Document
+    from fp8check.rules.seen import Seen
+    from fp8check.rules.trainers.run import Run
+
+
+class Judged(Record):
+    """What is predicted of one run, and what the rules say of it.
+
+    Attributes:
+        inputs: what the rules looked at: the run, its outcome and what is asked for among them.
+        earlier: the outcome with earlier releases, where versions had to be assumed; None where all are known.
+    """
+
+    inputs: Inputs
+    earlier: Outcome | None
+    findings: tuple[Finding, ...]
+    undecided: tuple[UndecidedRule, ...]
+    crashes: tuple[Crash, ...]
+
+
+def judge(run: Run, documents: tuple[Document, ...], rules: Sequence[Rule], seen: Seen | None = None) -> Judged:
+    """Predict the run's outcome, and run the rules over it.
+
+    Where versions are not known, all of it is done twice, with the newest releases and with earlier ones. What is
+    found in both is found; what is found in one only depends on the version, and is undecided.
+
+    Args:
+        rules: those that look at the run; rules that look at what these say (`Rule.is_late`) are not among them.
+        seen: what a probe of the run saw.
+    """
+    outcome = predict(run)
+    wanted = requested(run)
+    inputs = Inputs(run, outcome, wanted, documents, seen)
+    result = check(inputs, rules)
+    earlier = None
+    if outcome.stack.assumed:
+        earlier = predict(run, EARLIER)
+        result = _common(result, check(Inputs(run, earlier, wanted, documents, seen), rules), outcome, rules)
+    findings = _without_last_resort(result.findings, rules)
+    return Judged(inputs, earlier, findings, result.undecided, result.crashes)
+
+
+def _common(newest: Result, earlier: Result, outcome: Outcome, rules: Sequence[Rule]) -> Result:
+    """What holds with both sets of releases; what one of them says alone becomes undecided."""
+    places = {(one.rule, one.span) for one in newest.findings} & {(one.rule, one.span) for one in earlier.findings}
+    findings = tuple(one for one in newest.findings if (one.rule, one.span) in places)
+    open_ = {one.rule: one for one in (*newest.undecided, *earlier.undecided)}
+    packages = ", ".join(sorted(outcome.stack.assumed)).replace("_", " ")
+    last = _last_resorts(rules)
+    for one in (*newest.findings, *earlier.findings):
+        if (one.rule, one.span) not in places and one.rule not in last:
+            open_.setdefault(one.rule, UndecidedRule(one.rule, f"the versions of {packages}", KNOWLEDGE["packages"]))
+    crashes = {one.rule: one for one in (*newest.crashes, *earlier.crashes)}
+    return Result(findings, tuple(open_[rule] for rule in sorted(open_)), tuple(crashes.values()))
+
+
+def _without_last_resort(findings: tuple[Finding, ...], rules: Sequence[Rule]) -> tuple[Finding, ...]:
+    """Leave out "something is wrong" where another error says what."""
+    last = _last_resorts(rules)
+    said = any(one.severity == "error" and one.rule not in last for one in findings)
+    return tuple(one for one in findings if not said or one.rule not in last)
+
+
+def _last_resorts(rules: Sequence[Rule]) -> frozenset[str]:
+    return frozenset(one.id for one in rules if one.last_resort)

@@ -1,0 +1,73 @@
+"""What a rule does where the prediction itself ends early, or where it lacks a fact that matters only sometimes."""
+
+from __future__ import annotations
+
+from fp8check.rules.releases.errors import Undecided
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fp8check.rules.engine.inputs import Requested
+    from fp8check.rules.facts import Facts, Gpu
+    from fp8check.rules.outcome import Outcome
+
+
+def require_decided(requested: Requested, outcome: Outcome) -> None:
+    """Go no further where FP8 is asked for and what becomes of it is not known.
+
+    Raises:
+        Undecided: the prediction's own reason.
+    """
+    if requested.fp8:
+        require_prediction(outcome)
+
+
+def require_prediction(outcome: Outcome) -> None:
+    """Go on only where the prediction came to its end, whether or not FP8 is asked for.
+
+    Raises:
+        Undecided: it did not, for want of a fact.
+    """
+    if outcome.undecided is not None:
+        raise outcome.undecided
+
+
+def not_known(outcome: Outcome, what: str) -> Undecided:
+    """That the outcome is not known, as a rule's reason; where no fact is missing, only the probe can tell."""
+    return outcome.undecided or Undecided(what, "seen")
+
+
+def require_gpus(facts: Facts) -> list[Gpu]:
+    """The GPUs, for a rule that asks for them only where they matter.
+
+    Raises:
+        Undecided: they are not known.
+    """
+    if facts.gpus is None:
+        raise Undecided("the GPU", "gpus")
+    return facts.gpus
+
+
+def require_visible_gpus(facts: Facts) -> list[Gpu]:
+    """The GPUs that the run sees.
+
+    Raises:
+        Undecided: they are not known, or not which of them.
+    """
+    require_gpus(facts)
+    seen = facts.visible_gpus()
+    if seen is None:
+        raise Undecided("which of the GPUs the run sees", "variables")
+    return seen
+
+
+def require_packages(facts: Facts) -> Mapping[str, str | None]:
+    """The packages, for a rule that asks for them only where they matter.
+
+    Raises:
+        Undecided: they are not known.
+    """
+    if facts.packages is None:
+        raise Undecided("packages", "packages")
+    return facts.packages

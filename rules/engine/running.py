@@ -1,0 +1,122 @@
+"""Running the rules over one run: what was found, what could not be decided, what went wrong in a rule."""
+
+from __future__ import annotations
+
+from fp8check.rules.engine.definition import CALLED, GIVEN, KNOWLEDGE, LATE, SUBJECTS, Related, span_of
+from fp8check.rules.record import Record
+from fp8check.rules.releases.errors import Undecided
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fp8check.rules.edits.fix import Fix
+    from fp8check.rules.engine.definition import Found, Rule
+    from fp8check.rules.engine.inputs import Inputs
+    from fp8check.rules.reading import Span
+
+
+class Finding(Record):
+    """One finding, ready to be reported."""
+
+    rule: str
+    name: str
+    severity: str
+    message: str
+    span: Span | None
+    label: str
+    related: tuple[Related, ...]
+    notes: tuple[str, ...]
+    help: str
+    fix: Fix | None = None
+    ends: bool = False
+
+
+class UndecidedRule(Record):
+    """A rule that could not be decided."""
+
+    rule: str
+    needs: str
+    command: str
+
+
+class Crash(Record):
+    """A rule that raised: an internal error, never a pass."""
+
+    rule: str
+    error: str
+    traceback: str
+
+
+class Result(Record):
+    """What the catalog says of one run."""
+
+    findings: tuple[Finding, ...]
+    undecided: tuple[UndecidedRule, ...]
+    crashes: tuple[Crash, ...]
+
+
+def check(inputs: Inputs, rules: Iterable[Rule]) -> Result:
+    """Run the rules over one run. The order of findings is that of the files and lines."""
+    findings: list[Finding] = []
+    undecided: list[UndecidedRule] = []
+    crashes: list[Crash] = []
+    for one in rules:
+        if any(not inputs.has(name) for name in one.needs if name in SUBJECTS):
+            continue
+        missing = [name for name in one.needs if name in KNOWLEDGE and not inputs.has(name)]
+        if missing:
+            if inputs.concerns_fp8:
+                undecided.append(
+                    UndecidedRule(one.id, ", ".join(CALLED.get(name, name) for name in missing), KNOWLEDGE[missing[0]])
+                )
+            continue
+        arguments = [inputs.get(name) for name in one.needs]
+        try:
+            findings.extend(_finding(one, found) for found in one.check(*arguments))
+        except Undecided as reason:
+            undecided.append(UndecidedRule(one.id, reason.what, KNOWLEDGE.get(reason.needs, reason.needs)))
+        except Exception as error:  # noqa: BLE001  a rule's fault is reported as such, and the other rules go on
+            crashes.append(crash(one.id, error))
+    return Result(ordered(findings), tuple(undecided), tuple(crashes))
+
+
+def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Findings in the order of a report: by severity, file and line."""
+    return tuple(sorted(findings, key=_order))
+
+
+def _finding(one: Rule, found: Found) -> Finding:
+    return Finding(
+        one.id,
+        one.name,
+        one.severity,
+        found.message,
+        span_of(found.place),
+        found.label,
+        found.related,
+        found.notes,
+        found.help,
+        found.fix,
+        one.ends,
+    )
+
+
+def crash(name: str, error: Exception) -> Crash:
+    """An error as it is reported."""
+    import traceback
+
+    lines = traceback.format_exception(type(error), error, error.__traceback__)
+    return Crash(name, f"{type(error).__name__}: {error}", "".join(lines))
+
+
+def _order(finding: Finding) -> tuple[int, str, int, int, str]:
+    rank = ("error", "warning", "info").index(finding.severity)
+    if finding.span is None:
+        return (rank, "", 0, 0, finding.rule)
+    return (rank, finding.span.file, finding.span.line, finding.span.column, finding.rule)
+
+
+def is_input(name: str) -> bool:
+    """Whether a rule may have a parameter of that name."""
+    return name in GIVEN or name in SUBJECTS or name in KNOWLEDGE or name in LATE

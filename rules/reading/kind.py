@@ -1,0 +1,35 @@
+"""What a file is: the answer of whoever knows the tools, in terms that reading understands."""
+
+from __future__ import annotations
+
+from fp8check.rules.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    # What each top-level key holds: "map", "list" or "scalar".
+    Shape = Mapping[str, str]
+    Identify = Callable[[Shape], "Kind"]
+
+
+class Kind(Record):
+    """What a file is.
+
+    Attributes:
+        name: "training", "accelerate", "deepspeed", "model", "script" or "other".
+        dialect: whose training file it is; None for the other kinds.
+        loader: whose rules make the values: "pyyaml" or "omegaconf"; JSON files have their own.
+    """
+
+    name: str
+    dialect: str | None = None
+    loader: str = "pyyaml"
+
+
+OTHER = Kind("other")
+
+
+def unidentified(_shape: Shape) -> Kind:
+    """What a file is to somebody who knows no tool."""
+    return OTHER

@@ -1,0 +1,1 @@
+"""What each release of a package does, as data with evidence; and the stack of a run."""

@@ -1,0 +1,120 @@
+"""Which FP8 setting is read where: by whom, and in which releases. What none of these tables has, nothing reads.
+
+Told from the released wheels: accelerate 0.34.0 to 1.15.0 (utils/dataclasses.py, accelerator.py, state.py,
+commands/launch.py), llamafactory 0.9.4 and 0.9.5 (hparams/), axolotl 0.19.0 (utils/schemas/), transformers 4.45.2 to
+5.23.0 and trl 0.18.2 to 1.16.0, which have no FP8 setting of their own.
+"""
+
+from __future__ import annotations
+
+from fp8check.rules.releases.versions import between
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from fp8check.rules.releases.versions import Version
+
+    # For each name the stretches of releases that read it: [first, first that does not).
+    Readers = Mapping[str, tuple[tuple[Version, Version], ...]]
+
+_STILL: tuple[int, ...] = (9999,)
+_ALWAYS = (((0, 34), _STILL),)
+
+# Environment variables, by what Accelerate reads in the training process.
+VARIABLES: Readers = {
+    "ACCELERATE_MIXED_PRECISION": _ALWAYS,
+    # FP8RecipeKwargs to 1.3; nobody from 1.4 to 1.8; Accelerator.fp8_backend from 1.9 on.
+    "ACCELERATE_FP8_BACKEND": (((0, 34), (1, 4)), ((1, 9), _STILL)),
+    "ACCELERATE_FP8_FORMAT": _ALWAYS,
+    "ACCELERATE_FP8_MARGIN": _ALWAYS,
+    "ACCELERATE_FP8_INTERVAL": _ALWAYS,
+    "ACCELERATE_FP8_AMAX_HISTORY_LEN": _ALWAYS,
+    "ACCELERATE_FP8_AMAX_COMPUTE_ALGO": _ALWAYS,
+    "ACCELERATE_FP8_OVERRIDE_FPROP": _ALWAYS,
+    "ACCELERATE_FP8_OVERRIDE_DGRAD": _ALWAYS,
+    "ACCELERATE_FP8_OVERRIDE_WGRAD": _ALWAYS,
+    "ACCELERATE_FP8_USE_AUTOCAST_DURING_EVAL": _ALWAYS,
+    "ACCELERATE_FP8_OPT_LEVEL": _ALWAYS,
+    "ACCELERATE_FP8_USE_MXFP8_BLOCK_SCALING": (((1, 11), _STILL),),
+    "ACCELERATE_FP8_PAD_INNER_DIM": (((1, 13), _STILL),),
+    "ACCELERATE_FP8_ENABLE_FSDP_FLOAT8_ALL_GATHER": (((1, 13), _STILL),),
+}
+
+# What is meant by names that are far from the ones that are read.
+MEANT_BY_VARIABLE = {
+    "FP8_BACKEND": "ACCELERATE_FP8_BACKEND",
+    "FP8_FORMAT": "ACCELERATE_FP8_FORMAT",
+    "ACCELERATE_CONFIG_FILE": "accelerate launch --config_file",
+    "ACCELERATE_FP8_OVERRIDE_LINEAR_PRECISION": "ACCELERATE_FP8_OVERRIDE_FPROP, _DGRAD and _WGRAD",
+}
+
+# Keys of a training file that have to do with FP8, by the trainer that reads them.
+TRAINING: Mapping[str, Readers] = {
+    "llamafactory": dict.fromkeys(("fp8", "fp8_backend", "fp8_enable_fsdp_float8_all_gather"), (((0, 9, 4), _STILL),)),
+    "axolotl": dict.fromkeys(("fp8", "fp8_config", "fp8_enable_fsdp_float8_all_gather"), _ALWAYS),
+    "transformers": {},
+    "trl": {},
+}
+
+# Settings of the Accelerate file that people write elsewhere; those of fp8_config are general words, and are left out.
+OF_ACCELERATE = frozenset(
+    [
+        "mixed_precision",
+        "fp8_config",
+        "fp8_format",
+        "amax_history_len",
+        "amax_history_length",
+        "amax_compute_algo",
+        "amax_compute_algorithm",
+        "override_linear_precision",
+        "use_autocast_during_eval",
+        "use_mxfp8_block_scaling",
+        "pad_inner_dim",
+        "enable_fsdp_float8_all_gather",
+    ]
+)
+
+_BACKENDS = ("TE", "AO", "MSAMP", "NO")
+_MEANT = {
+    "transformer_engine": "TE",
+    "transformerengine": "TE",
+    "transformer-engine": "TE",
+    "torchao": "AO",
+    "ms-amp": "MSAMP",
+    "ms_amp": "MSAMP",
+    "auto": "NO",
+}
+
+
+def reads(readers: Readers, name: str, version: Version) -> bool:
+    """Whether that release reads a setting of that name."""
+    return any(between(version, first, gone) for first, gone in readers.get(name, ()))
+
+
+def releases_of(readers: Readers, name: str) -> str:
+    """The releases that read a setting, for people: "1.13 and newer"."""
+    words = []
+    for first, gone in readers[name]:
+        since = ".".join(str(part) for part in first)
+        until = ".".join(str(part) for part in gone)
+        words.append(f"{since} and newer" if gone == _STILL else f"{since} to before {until}")
+    return ", ".join(words)
+
+
+def concerns_fp8(name: str) -> bool:
+    """Whether a variable is one that somebody might expect FP8 to depend on."""
+    return name.startswith(("ACCELERATE_FP8_", "FP8_")) or name == "ACCELERATE_CONFIG_FILE"
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The name that was probably meant; None where none is near."""
+    import difflib
+
+    return next(iter(difflib.get_close_matches(name, tuple(names), n=1, cutoff=0.6)), None)
+
+
+def backend_meant(name: str) -> str | None:
+    """The backend that somebody means by a name that Accelerate does not take; None where that is open."""
+    meant = _MEANT.get(name.lower(), name.upper())
+    return meant if meant in _BACKENDS else None

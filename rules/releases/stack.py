@@ -1,0 +1,128 @@
+"""The packages that the run meets: known from the facts, or assumed where the facts do not tell."""
+
+from __future__ import annotations
+
+from fp8check.rules.facts import UNKNOWN
+from fp8check.rules.releases import behaviors
+from fp8check.rules.releases.errors import Undecided
+from fp8check.rules.releases.versions import NEWEST, at_least, between, parse, parsed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fp8check.rules.facts import Facts
+    from fp8check.rules.releases.versions import Version
+
+# `accelerate` treats an older torchao as absent (utils/imports.py is_torchao_available).
+OLDEST_TORCHAO = (0, 6, 1)
+
+_TABLES: Mapping[str, Mapping[str, behaviors.Bound]] = {
+    "accelerate": behaviors.ACCELERATE,
+    "transformers": behaviors.TRANSFORMERS,
+    "llamafactory": behaviors.LLAMAFACTORY,
+    "transformer_engine": behaviors.TRANSFORMER_ENGINE,
+    "trl": behaviors.TRL,
+}
+
+
+class Stack:
+    """Package versions for one prediction.
+
+    Attributes:
+        assumed: packages whose version was not known, and the one that was taken instead.
+        newer: packages that are newer than the newest modeled, treated as that one.
+    """
+
+    __slots__ = ("_assumed_versions", "_facts", "_versions", "assumed", "newer")
+
+    def __init__(self, facts: Facts, assumed_versions: Mapping[str, str] = NEWEST) -> None:
+        self._facts = facts
+        self._assumed_versions = assumed_versions
+        self._versions: dict[str, Version] = {}
+        self.assumed: dict[str, str] = {}
+        self.newer: dict[str, str] = {}
+
+    def version(self, package: str) -> Version:
+        """The release of a package that the run uses; that of the assumed world where it is not known."""
+        if package not in self._versions:
+            self._versions[package] = self._find(package)
+        return self._versions[package]
+
+    def _find(self, package: str) -> Version:
+        known = self._facts.package(package)
+        version = parsed(known) if isinstance(known, str) else None
+        if version is None:
+            self.assumed[package] = self._assumed_versions[package]
+            return parse(self._assumed_versions[package])
+        newest = NEWEST.get(package)
+        if newest is not None and version > parse(newest):
+            self.newer[package] = str(known)
+            return parse(newest)
+        return version
+
+    def name(self, package: str) -> str:
+        """The package and its release, for people: "accelerate 1.15.0"."""
+        return f"{package.replace('_', ' ')} {'.'.join(str(part) for part in self.version(package))}"
+
+    def has(self, package: str) -> bool | None:
+        """Whether a package is installed; None where it is not known."""
+        known = self._facts.package(package)
+        if known is UNKNOWN:
+            return None
+        return known is not None
+
+    def does(self, package: str, behavior: str) -> bool:
+        """Whether that behavior of outcome/releases.py holds in the release that the run uses."""
+        return behaviors.holds(_TABLES[package], behavior, self.version(package))
+
+    # What Accelerate's own availability checks answer: find_spec plus metadata, nothing imported.
+
+    def sees_te(self) -> bool | None:
+        """accelerate.utils.is_transformer_engine_available(): the metapackage is what counts."""
+        return self.has("transformer_engine")
+
+    def sees_torchao(self) -> bool | None:
+        """accelerate.utils.is_torchao_available(): installed, and not older than 0.6.1."""
+        installed = self.has("torchao")
+        if not installed:
+            return installed
+        return not between(self.version("torchao"), (0,), OLDEST_TORCHAO)
+
+    def torchao_breaks(self) -> bool:
+        """Whether importing torchao.float8 raises: 0.18 wants a name that torch has from 2.10 on.
+
+        Seen with torchao 0.18.0 on torch 2.8; the name is absent from the wheel of 2.9.1, and in that of 2.10.0.
+        """
+        if not self.has("torchao") or not self.has("torch"):
+            return False
+        return at_least(self.version("torchao"), 0, 18) and not at_least(self.version("torch"), 2, 10)
+
+    def sees_msamp(self) -> bool | None:
+        """accelerate.utils.is_msamp_available()."""
+        return self.has("msamp")
+
+    def sees_fp8_library(self) -> bool | None:
+        """accelerate.utils.is_fp8_available()."""
+        answers = [self.sees_msamp(), self.sees_te()]
+        if self.does("accelerate", "torchao counts as fp8 library"):
+            answers.append(self.sees_torchao())
+        return True if True in answers else None if None in answers else False
+
+    def first_backend(self) -> str:
+        """The backend that Accelerate picks where none is named: torchao, then Transformer Engine, then MS-AMP.
+
+        One of them is there: without any, Accelerator's state has raised before.
+
+        Raises:
+            Undecided: whether one of them is installed is not known.
+        """
+        answers = {"AO": self.sees_torchao(), "TE": self.sees_te(), "MSAMP": self.sees_msamp()}
+        first = next(backend for backend, answer in answers.items() if answer is not False)
+        if answers[first] is None:
+            raise Undecided(
+                "no backend is named, and which FP8 packages are installed is not known: Accelerate takes torchao if "
+                "it finds it, else Transformer Engine, else MS-AMP",
+                "packages",
+            )
+        return first

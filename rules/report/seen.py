@@ -1,0 +1,128 @@
+"""What the probe saw, for people."""
+
+from __future__ import annotations
+
+from fp8check.rules.seen import bounds, gemms
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fp8check.rules.seen import Seen
+
+
+def summary(seen: Seen) -> str:
+    """One line: how it ended, and the figures that matter most."""
+    if seen.ended == "not run":
+        return f"not run: {seen.why}"
+    words = [_where(seen)]
+    if seen.ended != "done":
+        words.append(seen.why or seen.ended)
+    if seen.layers is not None:
+        words.append(f"{seen.converted} of {seen.layers['total']} Linear layers converted")
+    words.extend(_gemms(seen))
+    if seen.numerics is not None and seen.numerics["output"].get("fp8") is not None and seen.converted:
+        words.append(f"output off by {seen.numerics['output']['fp8']:.1%}")
+    if seen.speed_up is not None and seen.converted:
+        words.append(f"{seen.speed_up:.2f}x of BF16")
+    return " · ".join(words)
+
+
+def _where(seen: Seen) -> str:
+    if seen.emulated:
+        return "emulated on the CPU: proves conversion and numerics, not kernels or speed"
+    return str((seen.device or {}).get("name", "no GPU reached"))
+
+
+def _gemms(seen: Seen) -> Iterator[str]:
+    if seen.emulated:
+        return
+    kinds = gemms(seen)
+    if kinds is None:
+        yield "no GEMM kernel recorded"
+        return
+    running = [name for name, kind in kinds.items() if kind.fp8]
+    yield f"{', '.join(running)} in FP8" if running else "no GEMM in FP8"
+
+
+def page(seen: Seen) -> str:
+    """Everything that was seen, one line a subject."""
+    lines = [_row("probe", summary(seen))]
+    lines += [_row(title, words) for title, words in _rows(seen) if words]
+    return "\n".join(lines) + "\n"
+
+
+def _row(title: str, words: str) -> str:
+    return f"{title:<10} {words}"
+
+
+def _rows(seen: Seen) -> Iterator[tuple[str, str]]:
+    device = seen.device or {}
+    if "compute_capability" in device:
+        yield (
+            "gpu",
+            f"{device['name']}, compute capability {device['compute_capability']}, {device['free_mib']} MiB free",
+        )
+    if seen.packages:
+        yield "packages", ", ".join(f"{name} {version}" for name, version in seen.packages.items())
+    if seen.built is not None:
+        built = seen.built
+        scaled = f"; scaled: {', '.join(built['scaled'])}" if built.get("scaled") else ""
+        yield "built", f"{built['layers']} layers, {built['rows']} x {built['columns']} tokens{scaled}"
+    yield from (("assumed", words) for words in seen.assumed)
+    yield from _state(seen)
+    kinds = gemms(seen) if not seen.emulated else None
+    for name, kind in (kinds or {}).items():
+        yield name, f"{kind.fp8} in FP8, {kind.other + kind.unknown} not: {', '.join(kind.names[:3])}"
+    yield from _numbers(seen)
+    if seen.error is not None:
+        yield "error", f"{seen.error['type']} in stage {seen.error['stage']}: {seen.error['message'][:300]}"
+    if seen.ragged is not None:
+        error = seen.ragged["error"]
+        how = "goes through" if error is None else f"ends with {error['type']}: {error['message'][:120]}"
+        yield "ragged", f"a batch of {seen.ragged['rows']} x {seen.ragged['columns']} tokens {how}"
+    if seen.left_out:
+        yield "left out", f"{', '.join(seen.left_out)}: the time did not suffice"
+    if seen.seconds is not None:
+        yield "seconds", f"{seen.seconds['imports']} to the end of the imports, {seen.seconds['total']} in all"
+
+
+def _state(seen: Seen) -> Iterator[tuple[str, str]]:
+    if seen.accelerator is not None:
+        yield "accelerate", ", ".join(f"{name} {value}" for name, value in seen.accelerator.items())
+    if seen.layers is not None:
+        left = list(seen.layers.get("left") or ())
+        kinds = ", ".join(f"{kind} {seen.layers.get(kind, 0)}" for kind in ("te", "torchao", "msamp", "plain"))
+        yield "layers", kinds + (f"; left: {', '.join(left[:4])}" if left else "")
+    if seen.recipe is not None:
+        yield "recipe", ", ".join(f"{name} {value}" for name, value in seen.recipe.items())
+    if seen.moved is not None:
+        moved, steps = seen.moved, seen.moved.get("steps")
+        many = "step" if steps == 1 else "steps"
+        yield "moved", f"{moved['moved']} of {moved['trainable']} trainable parameters, in {steps} {many}"
+
+
+def _numbers(seen: Seen) -> Iterator[tuple[str, str]]:
+    bound = bounds(seen)
+    if seen.numerics is not None and bound is not None:
+        output, gradients = seen.numerics["output"], seen.numerics["gradients"]
+        off_by = gradients.get("fp8") or {}
+        off = f"off by {_percent(output.get('fp8'))} from FP32, bound {bound.output:.0%}"
+        yield "output", f"{off}; BF16 {_percent(output.get('bf16'))}"
+        middle = f"off by {_percent(off_by.get('median'))} in the median, bound {bound.gradient:.0%}"
+        yield "gradients", f"{middle}; the worst by {_percent(off_by.get('worst'))}"
+    if seen.losses is not None:
+        yield "losses", ", ".join("not finite" if loss is None else f"{loss:.3f}" for loss in seen.losses)
+    if seen.emulated:
+        return
+    for title, times, memory in (
+        ("bf16", seen.bf16_ms, seen.bf16_gib),
+        ("fp8", seen.fp8_ms, seen.fp8_gib),
+    ):
+        if times is not None:
+            peak = f", peak {memory:.2f} GiB" if memory is not None else ""
+            yield title, f"{times['ms']:.2f} ms ({times['low']:.2f} to {times['high']:.2f}) forward and backward{peak}"
+
+
+def _percent(error: object) -> str:
+    return f"{error:.1%}" if isinstance(error, float) else "not a number"

@@ -1,0 +1,35 @@
+"""Edits of settings, for rules and trainers that know what should be written instead."""
+
+from __future__ import annotations
+
+from fp8check.rules.edits.fix import Edit
+from fp8check.rules.settings.values import Setting
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from fp8check.rules.reading import Span
+    from fp8check.rules.settings.values import Section
+
+
+def replace(setting: Setting, value: object) -> Edit:
+    """Write another value in the place of this one."""
+    origin = setting.origin
+    if origin.key_span is None:
+        return Edit("replace", origin.span, "item", value=value)
+    return Edit("replace", origin.key_span, value=value)
+
+
+def rename(setting: Setting, key: str) -> Edit:
+    """Write another key before the same value."""
+    return Edit("rename", setting.origin.key_span or setting.origin.span, key=key)
+
+
+def delete(entry: Setting | Span) -> Edit:
+    """Remove an entry of a map: key, value and the line they stand on. A span is that of the entry's key."""
+    place = entry.origin.key_span or entry.origin.span if isinstance(entry, Setting) else entry
+    return Edit("delete", place)
+
+
+def insert(section: Section, key: str, value: object) -> Edit:
+    """Add an entry at the end of a map."""
+    return Edit("insert", section.node.span if section.node is not None else None, "map", key=key, value=value)

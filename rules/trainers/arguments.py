@@ -1,0 +1,68 @@
+"""What stands behind the training file on the command line, and wins over it."""
+
+from __future__ import annotations
+
+from fp8check.rules.settings.values import Origin, Setting
+from fp8check.rules.trainers import detect
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+# transformers hf_argparser.py string_to_bool; OmegaConf's are among them.
+_FLAGS = {
+    **dict.fromkeys(("yes", "true", "t", "y", "1"), True),
+    **dict.fromkeys(("no", "false", "f", "n", "0"), False),
+}
+_NULLS = ("null", "none", "~")
+_KNOWN = {
+    "transformers": detect.TRAINER,
+    "trl": detect.TRAINER | detect.TRL,
+    "axolotl": detect.TRAINER | detect.AXOLOTL,
+    "llamafactory": detect.TRAINER | detect.LLAMAFACTORY,
+}
+
+
+def over_the_file(trainer: str, words: Sequence[str]) -> dict[str, Setting]:
+    """The settings among a program's arguments that a trainer takes over those of its file, by name.
+
+    LLaMA-Factory: `key=value` (hparams/parser.py read_args: OmegaConf.from_cli). HF Trainer's scripts and TRL:
+    `--key value`, `--key=value` and `--key` alone for a flag (HfArgumentParser, TrlParser). axolotl the same, also with
+    hyphens. Names that the trainer does not know are a script's own, and left alone.
+    """
+    pairs = _assigned(words) if trainer == "llamafactory" else _options(words)
+    known = _KNOWN.get(trainer, frozenset())
+    return {name: Setting(_value(name, text), Origin(flag=written)) for name, text, written in pairs if name in known}
+
+
+def _assigned(words: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    for word in words:
+        name, equals, text = word.partition("=")
+        if equals and not name.startswith("-"):
+            yield name, text, word
+
+
+def _options(words: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    for at, word in enumerate(words):
+        if not word.startswith("--"):
+            continue
+        name, equals, text = word[2:].partition("=")
+        following = words[at + 1] if at + 1 < len(words) and not words[at + 1].startswith("--") else None
+        if not equals:
+            text = "true" if following is None else following
+        yield name.replace("-", "_"), text, word if equals or following is None else f"{word} {following}"
+
+
+def _value(name: str, text: str) -> object:
+    """A flag, a number, null or text. A count may be 1 or 0, which are flags elsewhere."""
+    lowered = text.lower()
+    if lowered in _NULLS:
+        return None
+    if lowered in _FLAGS and not (text.isdigit() and not name.startswith(("bf16", "fp16", "fp8", "use_", "do_"))):
+        return _FLAGS[lowered]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

@@ -1,0 +1,170 @@
+"""The service without HTTP: checks questions, keeps what was answered, runs jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import anyio.to_thread
+import structlog
+
+from fp8check.rules import facts as machine
+from fp8check.service import checking, child
+from fp8check.service.cache import AnswerCache, Entry, entry_of
+from fp8check.service.check_request import CheckRequest, File
+from fp8check.service.formats import CHECKED
+from fp8check.service.jobs import Jobs
+from fp8check.service.machine import OwnMachine
+from fp8check.service.metrics import Metrics
+from fp8check.service.problems import Problem
+from fp8check.service.store import NewCheck, Store, Unavailable
+from fp8check.service.store.store import now_ms
+from fp8check.service.tasks import unpacked
+from fp8check.service.tokens import Gate, load
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from fp8check.service.checking import Answer
+    from fp8check.service.settings import Settings
+
+_TIDY_EVERY_S = 3600
+_MOST_LINES_INLINE = 400  # real files have fewer than two hundred
+_RETRY = {"Retry-After": "2"}
+_log = structlog.get_logger()
+
+
+class StoredAnswer(NamedTuple):
+    """An answer that is stored: the check's id, and the secret that opens it without a token."""
+
+    id: str
+    share: str
+    answer: Answer
+
+
+class CheckService:
+    """All parts of one running service."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self.gate = Gate(load(settings.tokens_file) if settings.tokens_file is not None else ())
+        self.machine = OwnMachine(settings)
+        self.store = Store(settings)
+        self.jobs = Jobs(settings, self.store, self.machine, self.metrics, self._keep_probe)
+        self._cache = AnswerCache(settings.cache_bytes)
+        self._children = asyncio.Semaphore(settings.check_processes)
+        self._asides: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Open the database, look at this machine, and take up what was left.
+
+        Raises:
+            SQLAlchemyError: the database cannot be reached.
+            BadInterpreter: FP8CHECK_TRAINING_PYTHON is none.
+        """
+        await anyio.to_thread.run_sync(self.store.open)
+        await anyio.to_thread.run_sync(self.machine.look)
+        _warm()
+        await self.jobs.start()
+        self._asides = [
+            asyncio.create_task(_again(self._tidy, _TIDY_EVERY_S)),
+            asyncio.create_task(_again(self._look, self.settings.own_environment_s)),
+        ]
+
+    async def stop(self) -> None:
+        """End what runs, write what waits, and let go of the database."""
+        for task in self._asides:
+            task.cancel()
+        await asyncio.gather(*self._asides, return_exceptions=True)
+        await self.jobs.stop()
+        await anyio.to_thread.run_sync(self.store.close)
+
+    async def check(self, question: CheckRequest, caller: str, format_: str) -> StoredAnswer:
+        """Check a question, and keep the answer; returns when it is stored.
+
+        Raises:
+            Problem: the question cannot be answered, or the answer cannot be stored.
+        """
+        return await self._keep(await self.answer(question, format_), caller)
+
+    async def answer(self, question: CheckRequest, format_: str) -> Entry:
+        """Check a question, and store nothing.
+
+        Raises:
+            Problem: the question cannot be answered.
+        """
+        key = (question, format_, self.machine.generation)
+        entry = self._cache.get(key)
+        self.metrics.cache.labels("miss" if entry is None else "hit").inc()
+        if entry is None:
+            entry = entry_of(question, await self._answer(question, format_))
+            self._cache.put(key, entry)
+        return entry
+
+    async def _answer(self, question: CheckRequest, format_: str) -> Answer:
+        if question.size <= self.settings.inline_limit and question.lines <= _MOST_LINES_INLINE:
+            return checking.answer(question, lambda: self.machine.facts, format_)
+        task = {
+            "task": "check",
+            "question": question.dumped().decode(),
+            "own": machine.dump(self.machine.facts),
+            "format": format_,
+        }
+        async with self._children:
+            return await self._in_child(task)
+
+    async def _in_child(self, task: dict[str, Any]) -> Answer:
+        try:
+            async with contextlib.aclosing(child.run(task, limit_s=self.settings.check_timeout_s)) as events:
+                async for event in events:
+                    if "problem" in event:
+                        raise Problem(**event["problem"])
+                    return unpacked(event["result"])
+        except child.Ended as ended:
+            raise Problem("too-costly", f"the check {ended}") from None
+        raise Problem("too-costly", "the check ended without a result")
+
+    async def _keep(self, entry: Entry, caller: str) -> StoredAnswer:
+        id_, share = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
+        counts = entry.answer.counts
+        findings = "/".join(str(number) for number in counts[1:])
+        check = NewCheck(
+            id_, now_ms(), caller, share, entry.digest, entry.question, entry.answer.report, counts.verdict, findings
+        )
+        try:
+            await self.store.add(check)
+        except Unavailable as error:
+            raise Problem("storage", f"the database refused it ({error})", headers=_RETRY) from error
+        self.metrics.checks.labels(counts.verdict).inc()
+        return StoredAnswer(id_, share, entry.answer)
+
+    async def _keep_probe(self, caller: str, question: CheckRequest, answer: Answer) -> str:
+        return (await self._keep(entry_of(question, answer), caller)).id
+
+    async def _tidy(self) -> None:
+        gone = await self.store.tidy()
+        if gone:
+            _log.info("tidied", checks=gone)
+
+    async def _look(self) -> None:
+        await anyio.to_thread.run_sync(self.machine.look)
+
+
+def _warm() -> None:
+    """Check something in every format: what is imported at its first use is there before the first request."""
+    question = CheckRequest((File("accelerate.yaml", "mixed_precision: fp8\nfp8_config:\n  backend: TE\n"),))
+    for offer in CHECKED:
+        checking.answer(question, machine.Facts, offer.name)
+
+
+async def _again(work: Callable[[], Awaitable[None]], every_s: float) -> None:
+    """Do something now and then. A failure is logged, and it is tried again."""
+    while True:
+        await asyncio.sleep(every_s)
+        try:
+            await work()
+        except (Unavailable, machine.BadFacts) as error:
+            _log.warning("aside-failed", work=work.__name__, error=type(error).__name__)
