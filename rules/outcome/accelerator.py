@@ -80,7 +80,7 @@ def construct(
     argument = accelerator_arguments.mixed_precision
     if argument is not None and argument.value not in PRECISIONS:
         text = f"Unknown mixed_precision mode: {argument.value}. Choose between {list(PRECISIONS)}"
-        raise PredictedError("accelerator", "ValueError", text, (argument,))
+        raise PredictedError("unknown-precision", "accelerator", "ValueError", text, (argument,))
     _check_deepspeed(run, environment, kind)
     passed = _passed_handler(stack, environment, accelerator_arguments)
     no = Setting("no", Origin(default=stack.name("accelerate")))
@@ -114,7 +114,7 @@ def _check_deepspeed(run: Run, environment: Environment, kind: str) -> None:
     stage = config.deepspeed.get("zero_stage")
     if backend is not None and backend.value == "MSAMP" and stage is not None and stage.value == 3:
         text = "MS-AMP is not supported for ZeRO Stage 3. Please use ZeRO Stage 0, 1, or 2 instead."
-        raise PredictedError("accelerator", "NotImplementedError", text, (stage, backend))
+        raise PredictedError("msamp-with-zero3", "accelerator", "NotImplementedError", text, (stage, backend))
     if run.launch.flag("mixed_precision") is not None or config.mixed_precision is None:
         return
     named = config.deepspeed.get("deepspeed_config_file")
@@ -123,7 +123,9 @@ def _check_deepspeed(run: Run, environment: Environment, kind: str) -> None:
             "When using `deepspeed_config_file`, the following accelerate config variables will be ignored: "
             "['mixed_precision']."
         )
-        raise PredictedError("accelerator", "ValueError", text, (config.mixed_precision, named))
+        raise PredictedError(
+            "precision-beside-deepspeed-file", "accelerator", "ValueError", text, (config.mixed_precision, named)
+        )
 
 
 def _passed_handler(
@@ -135,7 +137,7 @@ def _passed_handler(
     arguments = accelerator_arguments.handler_arguments
     if accelerator_arguments.handler != "FP8RecipeKwargs" and stack.does("accelerate", "one recipe class"):
         text = f"cannot import name {accelerator_arguments.handler!r} from 'accelerate.utils'"
-        raise PredictedError("accelerator", "ImportError", text)
+        raise PredictedError("unknown-handler-class", "accelerator", "ImportError", text)
     if accelerator_arguments.handler == "TERecipeKwargs":
         return recipe.te_handler(environment, stack, arguments)
     if accelerator_arguments.handler == "FP8RecipeKwargs":
@@ -157,7 +159,7 @@ def _capable(run: Run, stack: Stack, requested: Setting) -> Setting:
         return requested
     if stack.sees_fp8_library() is False:
         text = "Using `fp8` precision requires `transformer_engine` or `MS-AMP` to be installed."
-        raise PredictedError("accelerator", "ValueError", text, (requested,))
+        raise PredictedError("no-fp8-library", "accelerator", "ValueError", text, (requested,))
     # Accelerate asks nvidia-smi for "compute_capability", which it does not know, and then takes torch's current
     # device (utils/environment.py check_cuda_fp8_capability; seen on an H200): the first visible GPU decides.
     gpus = run.facts.visible_gpus()
@@ -165,7 +167,13 @@ def _capable(run: Run, stack: Stack, requested: Setting) -> Setting:
         return requested
     if not gpus:
         if stack.does("accelerate", "capability needs a gpu"):
-            raise PredictedError("accelerator", "RuntimeError", "Found no NVIDIA driver on your system.", (requested,))
+            raise PredictedError(
+                "no-nvidia-driver",
+                "accelerator",
+                "RuntimeError",
+                "Found no NVIDIA driver on your system.",
+                (requested,),
+            )
         return requested
     capability = tuple(int(part) for part in gpus[0].compute_capability.split("."))
     if capability >= SMALLEST_CAPABILITY:
@@ -186,7 +194,9 @@ def _deepspeed_precision(run: Run, stack: Stack, state: Accelerator) -> None:
                     f"`--mixed_precision` arg cannot be set to `{requested.value}` when `{other}` is set in the "
                     "DeepSpeed config file."
                 )
-                raise PredictedError("accelerator", "ValueError", text, (requested, written))
+                raise PredictedError(
+                    "precision-against-deepspeed-file", "accelerator", "ValueError", text, (requested, written)
+                )
     if requested.value == "fp8" and stack.does("accelerate", "deepspeed keeps fp8"):
         return
     if requested.value in ("fp8", "bf16"):
@@ -224,7 +234,11 @@ def _named_backend(stack: Stack, environment: Environment, state: Accelerator) -
     setting = environment.get("ACCELERATE_FP8_BACKEND", default)
     if setting.value not in _BACKENDS:
         raise PredictedError(
-            "accelerator", "ValueError", f"{setting.value!r} is not a valid FP8BackendType", (setting,)
+            "unknown-backend-variable",
+            "accelerator",
+            "ValueError",
+            f"{setting.value!r} is not a valid FP8BackendType",
+            (setting,),
         )
     return setting
 
@@ -256,12 +270,14 @@ def _refuse(
     if state.counted and plain and not wants:
         what = "a `FP8RecipeKwargs` object" if stack.does("accelerate", "one recipe class") else "an FP8 configuration"
         text = f"Passing in {what} requires setting `mixed_precision='fp8'`."
-        raise PredictedError("accelerator", "ValueError", text, (argument or state.requested,))
+        raise PredictedError(
+            "handler-without-precision", "accelerator", "ValueError", text, (argument or state.requested,)
+        )
     if state.backend.value == "AO":
         _refuse_torchao(stack, environment, state)
     if state.backend.value == "MSAMP" and state.distributed_type == "FSDP" and state.mixed_precision.value == "fp8":
         text = "`accelerate` + `MS-AMP` + `FSDP` is not supported at this time."
-        raise PredictedError("accelerator", "NotImplementedError", text, (state.backend,))
+        raise PredictedError("msamp-with-fsdp", "accelerator", "NotImplementedError", text, (state.backend,))
     if run.facts.package("accelerate") is None:
         raise Undecided("accelerate is not installed", "packages")
 
@@ -269,7 +285,7 @@ def _refuse(
 def _refuse_torchao(stack: Stack, environment: Environment, state: Accelerator) -> None:
     if stack.does("accelerate", "torchao needs fsdp") and state.distributed_type != "FSDP":
         text = "`AcceleratorState` object has no attribute `fsdp_plugin`."
-        raise PredictedError("accelerator", "AttributeError", text, (state.backend,))
+        raise PredictedError("torchao-without-fsdp", "accelerator", "AttributeError", text, (state.backend,))
     efficient = environment.get("FSDP_CPU_RAM_EFFICIENT_LOADING", Setting("false"))
     on = str(efficient.value).lower() in ("y", "yes", "t", "true", "on", "1")
     if state.distributed_type == "FSDP" and on and stack.does("accelerate", "torchao refuses ram efficient loading"):
@@ -277,4 +293,6 @@ def _refuse_torchao(stack: Stack, environment: Environment, state: Accelerator) 
             "torchao with FSDP2 and cpu_ram_efficient_loading is not supported, setting `cpu_ram_efficient_loading` to "
             "False will fix the issue and work as intended."
         )
-        raise PredictedError("accelerator", "ValueError", text, (state.backend, efficient))
+        raise PredictedError(
+            "torchao-ram-efficient-loading", "accelerator", "ValueError", text, (state.backend, efficient)
+        )

@@ -69,10 +69,12 @@ def check_fsdp(run: Run, kind: str) -> None:
     deepspeed = training.setting_for("deepspeed")
     if deepspeed is not None and deepspeed.value:
         text = "Using --fsdp xxx together with --deepspeed is not possible, deactivate one of those flags."
-        raise PredictedError("trainer", "ValueError", text, (fsdp, deepspeed))
+        raise PredictedError("fsdp-with-deepspeed", "trainer", "ValueError", text, (fsdp, deepspeed))
     if kind == "NO" and run.launch.tool == "accelerate" and config is not None:
         requested = (fsdp, config.distributed_type) if config.distributed_type is not None else (fsdp,)
-        raise PredictedError("trainer", "ValueError", "Using fsdp only works in distributed training.", requested)
+        raise PredictedError(
+            "fsdp-not-distributed", "trainer", "ValueError", "Using fsdp only works in distributed training.", requested
+        )
 
 
 def check_deepspeed(run: Run, environment: Environment, kind: str) -> None:
@@ -103,4 +105,4 @@ def check_deepspeed(run: Run, environment: Environment, kind: str) -> None:
             "Please correct the following DeepSpeed config values that mismatch TrainingArguments values:\n"
             "- ds bf16.enabled=True vs hf bf16|bf16_full_eval=False"
         )
-        raise PredictedError("step", "ValueError", text, because)
+        raise PredictedError("deepspeed-bf16-mismatch", "step", "ValueError", text, because)

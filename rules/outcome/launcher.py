@@ -105,7 +105,9 @@ def _check_script(run: Run) -> None:
     """The launchers run `python WORD` unless --no_python is given: a command of the shell is no Python file."""
     launch = run.launch
     if launch.through is None and launch.script in PROGRAMS and not launch.flag("no_python"):
-        raise PredictedError("launch", "CalledProcessError", f"python: can't open file {launch.script!r}")
+        raise PredictedError(
+            "command-is-no-script", "launch", "CalledProcessError", f"python: can't open file {launch.script!r}"
+        )
 
 
 def _accelerate_launch(run: Run, stack: Stack, environment: Environment) -> Started:
@@ -124,7 +126,13 @@ def _accelerate_launch(run: Run, stack: Stack, environment: Environment) -> Star
     _check_numbers(run, config, kind)
     if kind == "DEEPSPEED" and stack.has("deepspeed") is False:
         text = "DeepSpeed is not installed => run `pip3 install deepspeed` or build it from source."
-        raise PredictedError("launch", "ImportError", text, (config.distributed_type,) if config is not None else ())
+        raise PredictedError(
+            "launcher-without-deepspeed",
+            "launch",
+            "ImportError",
+            text,
+            (config.distributed_type,) if config is not None else (),
+        )
     precision = _precision(run, config, stack)
     beaten = environment.get("ACCELERATE_MIXED_PRECISION")
     environment["ACCELERATE_MIXED_PRECISION"] = precision.over(beaten)
@@ -152,26 +160,38 @@ def _check_flags(run: Run, stack: Stack) -> None:
         value = run.launch.flag(name)
         if value is not None and value not in allowed:
             text = f"argument --{name}: invalid choice: {value!r} (choose from {', '.join(map(repr, allowed))})"
-            raise PredictedError("launch", "SystemExit", text, (_flag(name, value),))
+            raise PredictedError("launcher-flag-choice", "launch", "SystemExit", text, (_flag(name, value),))
     override = run.launch.flag("fp8_override_linear_precision")
     strange = [part for part in str(override).split(",") if part.lower() not in BOOLEANS] if override else []
     if strange:
         text = f"argument --fp8_override_linear_precision: invalid <lambda> value: {override!r}"
-        raise PredictedError("launch", "SystemExit", text, (_flag("fp8_override_linear_precision", override),))
+        raise PredictedError(
+            "launcher-flag-value", "launch", "SystemExit", text, (_flag("fp8_override_linear_precision", override),)
+        )
     unknown = [name for name in run.launch.flags if name not in LAUNCHER_FLAGS]
     if unknown:
         raise PredictedError(
-            "launch", "SystemExit", f"unrecognized arguments: --{unknown[0]}", (_flag(unknown[0], True),)
+            "unknown-launcher-flag",
+            "launch",
+            "SystemExit",
+            f"unrecognized arguments: --{unknown[0]}",
+            (_flag(unknown[0], True),),
         )
     kinds = [name for name in ("cpu", "multi_gpu", "tpu", "use_deepspeed", "use_fsdp") if run.launch.flag(name)]
     if len(kinds) > 1:
         text = "You can only use one of `--cpu`, `--multi_gpu`, `--tpu`, `--use_deepspeed`, `--use_fsdp` at a time."
-        raise PredictedError("launch", "ValueError", text, tuple(_flag(name, True) for name in kinds))
+        raise PredictedError(
+            "two-launch-kinds", "launch", "ValueError", text, tuple(_flag(name, True) for name in kinds)
+        )
     processes = run.launch.number("num_processes")
     if run.launch.flag("multi_gpu") and processes is not None and processes < 2:
         text = "You need to use at least 2 processes to use `--multi_gpu`."
         raise PredictedError(
-            "launch", "ValueError", text, (_flag("multi_gpu", True), _flag("num_processes", processes))
+            "multi-gpu-one-process",
+            "launch",
+            "ValueError",
+            text,
+            (_flag("multi_gpu", True), _flag("num_processes", processes)),
         )
 
 
@@ -182,24 +202,33 @@ def _flag(name: str, value: object) -> Setting:
 def _load(config: AccelerateConfig, stack: Stack) -> None:
     """load_config_from_file: what it refuses (commands/config/config_args.py)."""
     if config.malformed is not None:
-        raise PredictedError("launch", "AttributeError", f"{config.malformed!r} object has no attribute 'get'")
+        raise PredictedError(
+            "config-not-a-map", "launch", "AttributeError", f"{config.malformed!r} object has no attribute 'get'"
+        )
     distributed = config.distributed_type
     if distributed is None:
-        raise PredictedError("launch", "ValueError", "A `distributed_type` must be specified in the config file.")
+        raise PredictedError(
+            "config-without-distributed-type",
+            "launch",
+            "ValueError",
+            "A `distributed_type` must be specified in the config file.",
+        )
     unknown = config.unknown_keys(stack.version("accelerate"))
     if unknown:
         text = (
             f"The config file at {config.path or 'FILE'} had unknown keys ({unknown}), please try upgrading your "
             "`accelerate` version or fix (and potentially remove) these keys from your config file."
         )
-        raise PredictedError("launch", "ValueError", text, tuple(config.top.get(name) for name in unknown))
+        raise PredictedError(
+            "unknown-config-key", "launch", "ValueError", text, tuple(config.top.get(name) for name in unknown)
+        )
     environment = config.top.get("compute_environment")
     if environment is not None and environment.value not in ("LOCAL_MACHINE", "AMAZON_SAGEMAKER"):
         text = f"{environment.value!r} is not a valid ComputeEnvironment"
-        raise PredictedError("launch", "ValueError", text, (environment,))
+        raise PredictedError("unknown-compute-environment", "launch", "ValueError", text, (environment,))
     if isinstance(distributed.value, str) and distributed.value not in _DISTRIBUTED:
         text = f"{distributed.value!r} is not a valid DistributedType"
-        raise PredictedError("launch", "ValueError", text, (distributed,))
+        raise PredictedError("unknown-distributed-type", "launch", "ValueError", text, (distributed,))
 
 
 def _kind(run: Run, config: AccelerateConfig | None) -> str:
@@ -233,7 +262,7 @@ def _check_numbers(run: Run, config: AccelerateConfig | None, kind: str) -> None
         setting = config.top.get(name) if config is not None and run.launch.flag(name) is None else None
         if setting is not None and isinstance(setting.value, str) and (name == "num_machines" or kind == "NO"):
             text = "'>' not supported between instances of 'str' and 'int'"
-            raise PredictedError("launch", "TypeError", text, (setting,))
+            raise PredictedError("launcher-number-as-text", "launch", "TypeError", text, (setting,))
 
 
 def _check_gpu_ids(run: Run, config: AccelerateConfig) -> None:
@@ -243,11 +272,11 @@ def _check_gpu_ids(run: Run, config: AccelerateConfig) -> None:
         return
     if not isinstance(ids.value, str):
         text = f"{type(ids.value).__name__!r} object has no attribute 'split'"
-        raise PredictedError("launch", "AttributeError", text, (ids,))
+        raise PredictedError("gpu-ids-not-text", "launch", "AttributeError", text, (ids,))
     machines = config.top.value("num_machines", 1)
     many = isinstance(machines, int) and machines > 1
     if kind is not None and kind.value == "MULTI_GPU" and ids.value != "all" and "," not in ids.value and not many:
-        raise PredictedError("launch", "ValueError", "Less than two GPU ids were configured", (ids, kind))
+        raise PredictedError("one-gpu-id", "launch", "ValueError", "Less than two GPU ids were configured", (ids, kind))
 
 
 def _more_than_one_gpu(run: Run) -> bool:
@@ -270,7 +299,7 @@ def _check_processes(run: Run, config: AccelerateConfig | None) -> None:
     distributed = config.distributed_type
     if distributed is None or distributed.value != "NO":
         text = "You need to manually pass in `--num_processes` using this config yaml."
-        raise PredictedError("launch", "ValueError", text, (distributed,))
+        raise PredictedError("processes-not-given", "launch", "ValueError", text, (distributed,))
 
 
 def _precision(run: Run, config: AccelerateConfig | None, stack: Stack) -> Setting:
@@ -284,11 +313,11 @@ def _precision(run: Run, config: AccelerateConfig | None, stack: Stack) -> Setti
         return Setting("no", Origin(default=f"{stack.name('accelerate')} launch"))
     if not isinstance(written.value, str):
         text = f"{type(written.value).__name__!r} object has no attribute 'lower'"
-        raise PredictedError("launch", "AttributeError", text, (written,))
+        raise PredictedError("launcher-precision-not-text", "launch", "AttributeError", text, (written,))
     lowered = written.value.lower()
     if lowered not in PRECISIONS:
         text = f"Unknown mixed_precision mode: {lowered}. Choose between {list(PRECISIONS)}."
-        raise PredictedError("launch", "ValueError", text, (written,))
+        raise PredictedError("unknown-launcher-precision", "launch", "ValueError", text, (written,))
     return written._replace(value=lowered)
 
 
@@ -296,7 +325,7 @@ def _no_library(stack: Stack, precision: Setting) -> PredictedError:
     newer = stack.does("accelerate", "torchao counts as fp8 library")
     libraries = "Transformer Engine, MSAMP or torchao" if newer else "Transformer Engine or MSAMP"
     text = f"FP8 is not available on this machine. Please ensure that either {libraries} is installed."
-    return PredictedError("launch", "RuntimeError", text, (precision,))
+    return PredictedError("launcher-without-fp8-library", "launch", "RuntimeError", text, (precision,))
 
 
 def _export_fp8(
@@ -357,7 +386,7 @@ def _export_override(setting: Setting, stack: Stack, environment: Environment, *
         strange = next((part for part in parts if not isinstance(part, str)), None)
         if strange is not None:
             text = f"expected str, bytes or os.PathLike object, not {type(strange).__name__}"
-            raise PredictedError("launch", "TypeError", text, (setting,))
+            raise PredictedError("override-not-text", "launch", "TypeError", text, (setting,))
     for gemm, part in zip(("FPROP", "DGRAD", "WGRAD"), parts, strict=True):
         _put(environment, f"ACCELERATE_FP8_OVERRIDE_{gemm}", setting, str(part))
 
@@ -369,16 +398,16 @@ def _override_parts(setting: Setting, stack: Stack) -> list[object]:
     if stack.does("accelerate", "launcher strips override"):
         if not isinstance(value, str):
             text = f"{type(value).__name__!r} object has no attribute 'strip'"
-            raise PredictedError("launch", "AttributeError", text, (setting,))
+            raise PredictedError("override-not-strippable", "launch", "AttributeError", text, (setting,))
         value = [part.strip() for part in value.strip("()").split(",")]
     if isinstance(value, dict):
-        raise PredictedError("launch", "KeyError", "0", (setting,))
+        raise PredictedError("override-is-a-map", "launch", "KeyError", "0", (setting,))
     if not isinstance(value, (str, list, tuple)):
         text = f"{type(value).__name__!r} object is not subscriptable"
-        raise PredictedError("launch", "TypeError", text, (setting,))
+        raise PredictedError("override-not-subscriptable", "launch", "TypeError", text, (setting,))
     if len(value) < 3:
         kind = "string" if isinstance(value, str) else type(value).__name__
-        raise PredictedError("launch", "IndexError", f"{kind} index out of range", (setting,))
+        raise PredictedError("override-too-short", "launch", "IndexError", f"{kind} index out of range", (setting,))
     return list(value[:3])
 
 

@@ -46,7 +46,7 @@ def prepare(
     together = prepares_together(run, stack, state, accelerator_arguments)
     if state.is_fsdp2 and not together:
         text = "When using FSDP2, a model and optimizer must be passed together to `Accelerator.prepare()`"
-        raise PredictedError("prepare", "ValueError", text)
+        raise PredictedError("fsdp2-model-alone", "prepare", "ValueError", text)
     backend = state.backend.value
     if backend == "TE":
         _transformer_engine(run, stack, state, accelerator_arguments, prepared, together)
@@ -76,17 +76,23 @@ def _transformer_engine(
 ) -> None:
     if stack.sees_te() is False:
         text = "`transformer_engine` was not found on your system. Please ensure that `transformer_engine` is installed"
-        raise PredictedError("prepare", "ImportError", text, (state.backend,))
+        raise PredictedError("te-not-found", "prepare", "ImportError", text, (state.backend,))
     dummy = _deepspeed_optimizer(run, state)
     if not together or dummy is not None:
         text = "You must pass a model and an optimizer together to `accelerate.prepare()` when using TransformerEngine."
-        raise PredictedError("prepare", "ValueError", text, (dummy, state.backend))
+        raise PredictedError("te-model-alone", "prepare", "ValueError", text, (dummy, state.backend))
     if run.script.models > 1 and not run.training.is_huggingface:
         text = f"You can't use multiple models ({run.script.models}) or optimizers 1 with TransformerEngine."
-        raise PredictedError("prepare", "ValueError", text, (state.backend,))
+        raise PredictedError("te-several-models", "prepare", "ValueError", text, (state.backend,))
     _import_te(run, stack, state)
     if state.is_fsdp2 and stack.does("accelerate", "fsdp2 empties the optimizer before te"):
-        raise PredictedError("prepare", "KeyError", "a parameter of the optimizer, emptied for FSDP2", (state.backend,))
+        raise PredictedError(
+            "fsdp2-empties-optimizer",
+            "prepare",
+            "KeyError",
+            "a parameter of the optimizer, emptied for FSDP2",
+            (state.backend,),
+        )
     prepared.coverage = layers.te_coverage(run, stack.version("transformers")[0])
     if state.is_fsdp2:  # accelerator.py _prepare_fsdp2 of every release has no apply_fp8_autowrap
         return
@@ -113,7 +119,11 @@ def _import_te(run: Run, stack: Stack, state: Accelerator) -> None:
     parts = run.facts.transformer_engine or {}
     if parts.get("imports") is False:
         raise PredictedError(
-            "prepare", "ImportError", str(parts.get("error") or "cannot be imported"), (state.backend,)
+            "te-import-fails",
+            "prepare",
+            "ImportError",
+            str(parts.get("error") or "cannot be imported"),
+            (state.backend,),
         )
     if "core" not in parts or "torch_extension" not in parts:
         return
@@ -124,10 +134,10 @@ def _import_te(run: Run, stack: Stack, state: Accelerator) -> None:
         return
     if not core and stack.does("transformer_engine", "metapackage has no dependencies"):
         text = "Found empty `transformer-engine` meta package installed."
-        raise PredictedError("prepare", "RuntimeError", text, (state.backend,))
+        raise PredictedError("te-empty-metapackage", "prepare", "RuntimeError", text, (state.backend,))
     missing = "torch lib" if core else "core lib"
     text = f"Could not find shared object file for Transformer Engine {missing}."
-    raise PredictedError("prepare", "FileNotFoundError", text, (state.backend,))
+    raise PredictedError("te-library-missing", "prepare", "FileNotFoundError", text, (state.backend,))
 
 
 def _wrap(
@@ -139,7 +149,7 @@ def _wrap(
     mxfp8 = requested is not None and bool(requested.value)
     if mxfp8 and not can:
         text = f"MXFP8 block scaling is not available: {message}"
-        raise PredictedError("prepare", "ValueError", text, (requested,))
+        raise PredictedError("mxfp8-not-supported", "prepare", "ValueError", text, (requested,))
     made = recipe.te_recipe(handler, stack, mxfp8)
     _check_override(run, stack, made)
     return made
@@ -153,12 +163,12 @@ def _check_override(run: Run, stack: Stack, made: Recipe) -> None:
     allowed = value in ("high_precision", "dequantized")
     if allowed and made["class"].value != "DelayedScaling":
         return
-    text = "Delayed scaling only supports backward_override=None."
+    because = (Setting(value, Origin(variable="NVTE_BACKWARD_OVERRIDE")),)
     if not allowed:
         text = "NVTE_BACKWARD_OVERRIDE must be unset or one of: 'high_precision', 'dequantized'."
-    raise PredictedError(
-        "prepare", "AssertionError", text, (Setting(value, Origin(variable="NVTE_BACKWARD_OVERRIDE")),)
-    )
+        raise PredictedError("unknown-backward-override", "prepare", "AssertionError", text, because)
+    text = "Delayed scaling only supports backward_override=None."
+    raise PredictedError("backward-override-with-delayed-scaling", "prepare", "AssertionError", text, because)
 
 
 def _mxfp8(run: Run, stack: Stack, state: Accelerator, accelerator_arguments: AcceleratorArguments) -> tuple[bool, str]:
@@ -170,14 +180,14 @@ def _mxfp8(run: Run, stack: Stack, state: Accelerator, accelerator_arguments: Ac
         if accelerator_arguments.te_stubbed:
             return False, "MXFP8 not supported"
         text = "module 'transformer_engine.pytorch' has no attribute 'fp8'"
-        raise PredictedError("prepare", "AttributeError", text, (state.backend,))
+        raise PredictedError("te-without-fp8-module", "prepare", "AttributeError", text, (state.backend,))
     if not stack.does("transformer_engine", "has check_mxfp8_support"):
         module = "transformer_engine.pytorch.fp8"
         if by_attribute:
             text = f"module {module!r} has no attribute 'check_mxfp8_support'"
-            raise PredictedError("prepare", "AttributeError", text, (state.backend,))
+            raise PredictedError("te-without-mxfp8-attribute", "prepare", "AttributeError", text, (state.backend,))
         text = f"cannot import name 'check_mxfp8_support' from {module!r}"
-        raise PredictedError("prepare", "ImportError", text, (state.backend,))
+        raise PredictedError("te-without-mxfp8-import", "prepare", "ImportError", text, (state.backend,))
     return mxfp8_support(run, stack)
 
 
@@ -203,19 +213,23 @@ def _torchao(run: Run, stack: Stack, state: Accelerator, prepared: Prepared) -> 
             "`torchao` was not found on your system or is too old of a version. "
             "Please ensure that `torchao >= 0.6.1` is installed"
         )
-        raise PredictedError("prepare", "ImportError", text, (state.backend,))
+        raise PredictedError("torchao-not-found", "prepare", "ImportError", text, (state.backend,))
     if state.handler is None:
         raise PredictedError(
-            "prepare", "AttributeError", "'NoneType' object has no attribute 'config'", (state.backend,)
+            "torchao-handler-dropped",
+            "prepare",
+            "AttributeError",
+            "'NoneType' object has no attribute 'config'",
+            (state.backend,),
         )
     recipe.import_torchao(stack, "prepare", (state.backend,))
     if stack.does("accelerate", "torchao filter is broken"):
         text = "filter_linear_layers() got an unexpected keyword argument 'first_layer_name'"
-        raise PredictedError("prepare", "TypeError", text, (state.backend,))
+        raise PredictedError("torchao-filter-broken", "prepare", "TypeError", text, (state.backend,))
     asks = state.is_fsdp2 and stack.does("accelerate", "fsdp2 asks torchao for its config")
     if asks and state.recipe is None:
         text = "'NoneType' object has no attribute 'enable_fsdp_float8_all_gather'"
-        raise PredictedError("prepare", "AttributeError", text, (state.backend,))
+        raise PredictedError("torchao-without-config", "prepare", "AttributeError", text, (state.backend,))
     prepared.coverage = layers.torchao_coverage(run, stack.version("transformers")[0])
     prepared.autocast = True
     prepared.recipe = _float8_config(state)
@@ -233,11 +247,15 @@ def _check_swapped_weights(state: Accelerator, prepared: Prepared) -> None:
         return
     if state.distributed_type == "DEEPSPEED":
         raise PredictedError(
-            "prepare", "RuntimeError", "_apply(): Couldn't swap Float8Linear.weight", (gather, state.backend)
+            "deepspeed-swapped-weights",
+            "prepare",
+            "RuntimeError",
+            "_apply(): Couldn't swap Float8Linear.weight",
+            (gather, state.backend),
         )
     if state.distributed_type == "FSDP" and not state.is_fsdp2:
         text = "Expected all tensors to be on the same device, but got tensors is on cpu, different from other tensors"
-        raise PredictedError("prepare", "RuntimeError", text, (gather, state.backend))
+        raise PredictedError("fsdp1-swapped-weights", "prepare", "RuntimeError", text, (gather, state.backend))
 
 
 def _float8_config(state: Accelerator) -> Recipe:
@@ -258,4 +276,4 @@ def _msamp(stack: Stack, state: Accelerator) -> None:
             "MS-AMP was not found on your system. Please ensure that MS-AMP is available  or choose `'te'` as the "
             "backend for FP8 mixed precision training."
         )
-        raise PredictedError("prepare", "ImportError", text, (state.backend,))
+        raise PredictedError("msamp-not-found", "prepare", "ImportError", text, (state.backend,))

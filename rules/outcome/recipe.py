@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fp8check.rules.outcome.launcher import Environment
+    from fp8check.rules.releases.errors import Stage
     from fp8check.rules.releases.stack import Stack
 
 _TRUE = ("y", "yes", "t", "true", "on", "1")
@@ -25,7 +26,7 @@ def te_handler(environment: Environment, stack: Stack, arguments: Mapping[str, o
     Raises:
         Stop: Transformer Engine is absent, or a variable holds a value that the class refuses.
     """
-    _require(stack.sees_te(), "TransformerEngine is not available. Please install it or use a different backend.")
+    _require_te(stack)
     return _te_fields(environment, stack, arguments)
 
 
@@ -41,19 +42,23 @@ def old_handler(environment: Environment, stack: Stack, arguments: Mapping[str, 
     if backend.value not in ("MSAMP", "TE"):
         tail = "." if only else " to use `FP8RecipeKwargs`."
         raise PredictedError(
-            "accelerator", "ValueError", f"`backend` must be 'MSAMP' or 'TE' (TransformerEngine){tail}", (backend,)
+            "unknown-handler-backend",
+            "accelerator",
+            "ValueError",
+            f"`backend` must be 'MSAMP' or 'TE' (TransformerEngine){tail}",
+            (backend,),
         )
     if only and backend.value == "MSAMP":
         if stack.sees_msamp() is False:
             text = "MS-AMP is not available. Please either install it, or use the 'TE' backend (if installed)."
-            raise PredictedError("accelerator", "ValueError", text, (backend,))
+            raise PredictedError("old-handler-without-msamp", "accelerator", "ValueError", text, (backend,))
         return {"backend": backend, **msamp_handler(environment, stack, arguments)}
     if only and stack.sees_te() is False:
         text = (
             "TransformerEngine is not available. Please either install it, or use the 'MSAMP' backend (if installed)."
         )
-        raise PredictedError("accelerator", "ValueError", text, (backend,))
-    _require(stack.sees_te(), "TransformerEngine is not available. Please install it or use a different backend.")
+        raise PredictedError("old-handler-without-te", "accelerator", "ValueError", text, (backend,))
+    _require_te(stack)
     return {"backend": backend, **_te_fields(environment, stack, arguments)}
 
 
@@ -65,7 +70,9 @@ def msamp_handler(environment: Environment, stack: Stack, arguments: Mapping[str
     """
     level = _read(environment, "OPT_LEVEL", arguments.get("opt_level"), "O2", stack)
     if level.value not in ("O1", "O2"):
-        raise PredictedError("accelerator", "ValueError", "`opt_level` must be one of O1 or O2", (level,))
+        raise PredictedError(
+            "unknown-opt-level", "accelerator", "ValueError", "`opt_level` must be one of O1 or O2", (level,)
+        )
     return {"opt_level": level}
 
 
@@ -77,7 +84,9 @@ def ao_handler(environment: Environment, stack: Stack, arguments: Mapping[str, o
     """
     config = arguments.get("config")
     if stack.does("accelerate", "torchao recipe has a config"):
-        _require(stack.sees_torchao(), "TorchAO is not available. Please install it or use a different backend.")
+        if stack.sees_torchao() is False:
+            text = "TorchAO is not available. Please install it or use a different backend."
+            raise PredictedError("ao-handler-without-torchao", "accelerator", "ImportError", text)
         if config is None:
             import_torchao(stack, "accelerator")
             return {
@@ -89,7 +98,7 @@ def ao_handler(environment: Environment, stack: Stack, arguments: Mapping[str, o
     return None
 
 
-def import_torchao(stack: Stack, stage: str, because: tuple[Setting, ...] = ()) -> None:
+def import_torchao(stack: Stack, stage: Stage, because: tuple[Setting, ...] = ()) -> None:
     """Where Accelerate imports torchao.float8.
 
     Raises:
@@ -97,12 +106,13 @@ def import_torchao(stack: Stack, stage: str, because: tuple[Setting, ...] = ()) 
     """
     if stack.torchao_breaks():
         text = "cannot import name 'ScalingType' from 'torch.nn.functional'"
-        raise PredictedError(stage, "ImportError", text, because)
+        raise PredictedError("torchao-breaks", stage, "ImportError", text, because)
 
 
-def _require(available: bool | None, message: str) -> None:
-    if available is False:
-        raise PredictedError("accelerator", "ImportError", message)
+def _require_te(stack: Stack) -> None:
+    if stack.sees_te() is False:
+        text = "TransformerEngine is not available. Please install it or use a different backend."
+        raise PredictedError("te-handler-without-te", "accelerator", "ImportError", text)
 
 
 def _te_fields(environment: Environment, stack: Stack, arguments: Mapping[str, object]) -> Recipe:
@@ -114,7 +124,7 @@ def _te_fields(environment: Environment, stack: Stack, arguments: Mapping[str, o
     recipe["amax_compute_algo"] = algorithm._replace(value=str(algorithm.value).lower())
     if recipe["amax_compute_algo"].value not in ("max", "most_recent"):
         text = "`amax_compute_algo` must be one of max or most_recent"
-        raise PredictedError("accelerator", "ValueError", text, (algorithm,))
+        raise PredictedError("unknown-amax-algorithm", "accelerator", "ValueError", text, (algorithm,))
     recipe["amax_history_len"] = _number(
         environment, "AMAX_HISTORY_LEN", arguments.get("amax_history_len"), 1024, stack
     )
@@ -135,7 +145,7 @@ def _format(environment: Environment, stack: Stack, arguments: Mapping[str, obje
     allowed = ("HYBRID", "E4M3", "E5M2") if e5m2 else ("HYBRID", "E4M3")
     if setting.value not in allowed:
         text = f"`fp8_format` must be one of {' or '.join(allowed)}."
-        raise PredictedError("accelerator", "ValueError", text, (setting,))
+        raise PredictedError("unknown-format", "accelerator", "ValueError", text, (setting,))
     return setting
 
 
@@ -154,7 +164,7 @@ def _number(environment: Environment, name: str, given: object, default: int, st
         return setting._replace(value=int(setting.value))
     except ValueError:
         text = f"invalid literal for int() with base 10: {setting.value!r}"
-        raise PredictedError("accelerator", "ValueError", text, (setting,)) from None
+        raise PredictedError("recipe-number", "accelerator", "ValueError", text, (setting,)) from None
 
 
 def _flag(environment: Environment, name: str, given: object, default: bool, stack: Stack) -> Setting:
@@ -163,7 +173,7 @@ def _flag(environment: Environment, name: str, given: object, default: bool, sta
         return setting
     lowered = setting.value.lower()
     if lowered not in _TRUE + _FALSE:
-        raise PredictedError("accelerator", "ValueError", f"invalid truth value {lowered}", (setting,))
+        raise PredictedError("recipe-switch", "accelerator", "ValueError", f"invalid truth value {lowered}", (setting,))
     return setting._replace(value=lowered in _TRUE)
 
 
@@ -184,7 +194,7 @@ def te_recipe(handler: Recipe | None, stack: Stack, mxfp8: bool) -> Recipe:
         for name in ("amax_compute_algo", "amax_history_len"):
             if name in given:
                 text = f"`{name}` is not supported for MXFP8 block scaling."
-                raise PredictedError("prepare", "ValueError", text, (given[name],))
+                raise PredictedError("mxfp8-with-amax", "prepare", "ValueError", text, (given[name],))
         chosen = form if form is not None else Setting("E4M3", own)
         _refuse_e5m2(chosen)
         return {"class": Setting("MXFP8BlockScaling", own), "fp8_format": chosen, "margin": margin}
@@ -220,7 +230,7 @@ def _refuse_e5m2(form: Setting) -> None:
     if form.value == "E5M2":
         # The recipes are pydantic dataclasses: the assertion arrives as a ValidationError (seen on an H200).
         text = "1 validation error: Assertion failed, Pure E5M2 training is not supported."
-        raise PredictedError("prepare", "ValidationError", text, (form,))
+        raise PredictedError("pure-e5m2", "prepare", "ValidationError", text, (form,))
 
 
 def _override(given: Recipe, own: Origin) -> Setting:
@@ -228,6 +238,6 @@ def _override(given: Recipe, own: Origin) -> Setting:
     wrong = given.get("override_fprop") or given.get("override_dgrad")
     if wrong is not None:
         text = "1 validation error: Assertion failed, Only wgrad GEMM override is currently supported."
-        raise PredictedError("prepare", "ValidationError", text, (wrong,))
+        raise PredictedError("override-beyond-wgrad", "prepare", "ValidationError", text, (wrong,))
     wgrad = given.get("override_wgrad", Setting(False, own))
     return wgrad._replace(value=(False, False, bool(wgrad.value)))

@@ -33,7 +33,9 @@ def step(run: Run, stack: Stack, state: Accelerator, prepared: Prepared) -> None
             "torch.utils.checkpoint: A different number of tensors was saved during the original forward and "
             "recomputation."
         )
-        raise PredictedError("step", "CheckpointError", text, (checkpointing(run, stack), state.backend))
+        raise PredictedError(
+            "checkpointing-not-reentrant", "step", "CheckpointError", text, (checkpointing(run, stack), state.backend)
+        )
 
 
 def _check_unwrapping(run: Run, stack: Stack) -> None:
@@ -47,7 +49,7 @@ def _check_unwrapping(run: Run, stack: Stack) -> None:
         return
     if stack.has("transformers") and stack.does("transformers", "checkpoints a plain function"):
         text = "'function' object has no attribute '__self__'"
-        raise PredictedError("step", "AttributeError", text, (training.checkpointing,))
+        raise PredictedError("checkpointing-plain-function", "step", "AttributeError", text, (training.checkpointing,))
 
 
 def _check_history(state: Accelerator, prepared: Prepared) -> None:
@@ -57,10 +59,14 @@ def _check_history(state: Accelerator, prepared: Prepared) -> None:
         return
     if length.value < 0:
         raise PredictedError(
-            "step", "RuntimeError", "zeros: Dimension size must be non-negative.", (length, state.backend)
+            "negative-amax-history",
+            "step",
+            "RuntimeError",
+            "zeros: Dimension size must be non-negative.",
+            (length, state.backend),
         )
     text = "index 0 is out of bounds for dimension 0 with size 0"
-    raise PredictedError("step", "IndexError", text, (length, state.backend))
+    raise PredictedError("empty-amax-history", "step", "IndexError", text, (length, state.backend))
 
 
 def _check_capability(run: Run, stack: Stack, state: Accelerator) -> None:
@@ -71,7 +77,9 @@ def _check_capability(run: Run, stack: Stack, state: Accelerator) -> None:
     if capability < SMALLEST_CAPABILITY:
         later = stack.does("transformer_engine", "checks raise RuntimeError")
         text = "Device compute capability 8.9 or higher required for FP8 execution."
-        raise PredictedError("step", "RuntimeError" if later else "AssertionError", text, (state.backend,))
+        raise PredictedError(
+            "capability-too-low", "step", "RuntimeError" if later else "AssertionError", text, (state.backend,)
+        )
 
 
 def _check_tokens(run: Run, stack: Stack, state: Accelerator) -> None:
@@ -88,13 +96,15 @@ def _check_tokens(run: Run, stack: Stack, state: Accelerator) -> None:
     if tokens % 8:
         later = stack.does("transformer_engine", "checks raise RuntimeError")
         text = "FP8 execution requires the product of all dimensions except the last to be divisible by 8"
-        raise PredictedError("step", "ValueError" if later else "AssertionError", text, (state.backend,))
+        raise PredictedError(
+            "tokens-not-by-8", "step", "ValueError" if later else "AssertionError", text, (state.backend,)
+        )
     gpus = run.facts.visible_gpus()
     if not stack.does("transformer_engine", "checks the leading dimension"):
         return
     if tokens % 16 and gpus and gpus[0].compute_capability in TN_ONLY:
         text = "Assertion failed: ret.lda % 16 == 0. Leading dimension requirement on A for FP8 GEMM. Caller must pad."
-        raise PredictedError("step", "RuntimeError", text, (state.backend,))
+        raise PredictedError("tokens-not-by-16", "step", "RuntimeError", text, (state.backend,))
 
 
 def checkpointing(run: Run, stack: Stack) -> Setting | None:

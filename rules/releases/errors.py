@@ -4,25 +4,147 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Literal
+
     from fp8check.rules.settings.values import Setting
+
+    # Where a run ends: in the launcher, TrainingArguments, the trainer, Accelerator(), prepare(), or the first step.
+    Stage = Literal["launch", "arguments", "trainer", "accelerator", "prepare", "step"]
+
+    # One for every error of the model, by which rules know it. mypy refuses any other word; the text is for people.
+    ErrorCode = Literal[
+        # trainers
+        "fp16-and-bf16",
+        "trainer-without-deepspeed",
+        "unknown-training-key",
+        "fp8-with-quantization",
+        "peft-imports-removed-class",
+        "stub-without-te",
+        "fp8-config-without-fp8",
+        "all-gather-not-tensorwise",
+        "all-gather-without-fsdp2",
+        # launcher
+        "command-is-no-script",
+        "launcher-without-deepspeed",
+        "launcher-flag-choice",
+        "launcher-flag-value",
+        "unknown-launcher-flag",
+        "two-launch-kinds",
+        "multi-gpu-one-process",
+        "config-not-a-map",
+        "config-without-distributed-type",
+        "unknown-config-key",
+        "unknown-compute-environment",
+        "unknown-distributed-type",
+        "launcher-number-as-text",
+        "gpu-ids-not-text",
+        "one-gpu-id",
+        "processes-not-given",
+        "launcher-precision-not-text",
+        "unknown-launcher-precision",
+        "launcher-without-fp8-library",
+        "override-not-text",
+        "override-not-strippable",
+        "override-is-a-map",
+        "override-not-subscriptable",
+        "override-too-short",
+        # accelerator
+        "unknown-precision",
+        "msamp-with-zero3",
+        "precision-beside-deepspeed-file",
+        "unknown-handler-class",
+        "no-fp8-library",
+        "no-nvidia-driver",
+        "precision-against-deepspeed-file",
+        "unknown-backend-variable",
+        "handler-without-precision",
+        "msamp-with-fsdp",
+        "torchao-without-fsdp",
+        "torchao-ram-efficient-loading",
+        # recipe
+        "unknown-handler-backend",
+        "old-handler-without-msamp",
+        "old-handler-without-te",
+        "unknown-opt-level",
+        "ao-handler-without-torchao",
+        "torchao-breaks",
+        "te-handler-without-te",
+        "unknown-amax-algorithm",
+        "unknown-format",
+        "recipe-number",
+        "recipe-switch",
+        "mxfp8-with-amax",
+        "pure-e5m2",
+        "override-beyond-wgrad",
+        # fsdp
+        "fsdp-with-deepspeed",
+        "fsdp-not-distributed",
+        "deepspeed-bf16-mismatch",
+        # prepare
+        "fsdp2-model-alone",
+        "te-not-found",
+        "te-model-alone",
+        "te-several-models",
+        "fsdp2-empties-optimizer",
+        "te-import-fails",
+        "te-empty-metapackage",
+        "te-library-missing",
+        "mxfp8-not-supported",
+        "unknown-backward-override",
+        "backward-override-with-delayed-scaling",
+        "te-without-fp8-module",
+        "te-without-mxfp8-attribute",
+        "te-without-mxfp8-import",
+        "torchao-not-found",
+        "torchao-handler-dropped",
+        "torchao-filter-broken",
+        "torchao-without-config",
+        "deepspeed-swapped-weights",
+        "fsdp1-swapped-weights",
+        "msamp-not-found",
+        # step
+        "checkpointing-not-reentrant",
+        "checkpointing-plain-function",
+        "negative-amax-history",
+        "empty-amax-history",
+        "capability-too-low",
+        "tokens-not-by-8",
+        "tokens-not-by-16",
+    ]
 
 
 class PredictedError(Exception):
     """The run ends here with an exception of the real stack.
 
     Attributes:
-        stage: launch, arguments, trainer, accelerator, prepare or step.
+        code: which error it is; it stays the same when a package rewords its text.
+        stage: where the run ends.
         type: the exception's class name.
-        message: its text, as the package writes it.
+        message: its text, as the package writes it: to be shown, never to be compared.
         because: the settings that lead to it.
+        flag: the launcher's flag that is refused, without dashes; "" where it is none.
+        choices: the values that it takes instead.
     """
 
-    def __init__(self, stage: str, type_: str, message: str, because: tuple[Setting | None, ...] = ()) -> None:
+    def __init__(
+        self,
+        code: ErrorCode,
+        stage: Stage,
+        type_: str,
+        message: str,
+        because: tuple[Setting | None, ...] = (),
+        *,
+        flag: str = "",
+        choices: tuple[str, ...] = (),
+    ) -> None:
         super().__init__(f"{type_} at {stage}: {message}")
+        self.code = code
         self.stage = stage
         self.type = type_
         self.message = message
         self.because = tuple(setting for setting in because if setting is not None)
+        self.flag = flag
+        self.choices = choices
 
 
 class Undecided(Exception):

@@ -83,13 +83,17 @@ def _training_arguments(run: Run, stack: Stack, environment: Environment) -> Acc
     fp16, bf16 = training.get("fp16"), training.get("bf16")
     if fp16 is not None and bf16 is not None and fp16.value and bf16.value:
         raise PredictedError(
-            "arguments", "ValueError", "At most one of fp16 and bf16 can be True, but not both", (fp16, bf16)
+            "fp16-and-bf16",
+            "arguments",
+            "ValueError",
+            "At most one of fp16 and bf16 can be True, but not both",
+            (fp16, bf16),
         )
     deepspeed = training.setting_for("deepspeed")
     if deepspeed is not None and deepspeed.value and stack.has("deepspeed") is False:
         # integrations/deepspeed.py HfDeepSpeedConfig.__init__: dep_version_check("deepspeed"), 4.57.1 and 5.23.0
         text = "The 'deepspeed>=0.9.3' distribution was not found and is required by this application."
-        raise PredictedError("arguments", "PackageNotFoundError", text, (deepspeed,))
+        raise PredictedError("trainer-without-deepspeed", "arguments", "PackageNotFoundError", text, (deepspeed,))
     flag = precision_flag(run, stack)
     before = environment.get("ACCELERATE_MIXED_PRECISION")
     if stack.does("transformers", "arguments rewrite the environment"):
@@ -108,11 +112,13 @@ def _check_llamafactory(run: Run, stack: Stack) -> None:
     unknown = [name for name in training.top if _is_unknown(name, stack) and not training.uses_megatron]
     if unknown and (run.facts.variables or {}).get("ALLOW_EXTRA_ARGS", "0").lower() not in ("true", "y", "1"):
         text = f"Some keys are not used by the HfArgumentParser: {sorted(unknown)}"
-        raise PredictedError("arguments", "ValueError", text, tuple(training.get(name) for name in unknown))
+        raise PredictedError(
+            "unknown-training-key", "arguments", "ValueError", text, tuple(training.get(name) for name in unknown)
+        )
     bits = training.get("quantization_bit")
     if fp8 is not None and fp8.value and bits is not None and bits.value is not None:
         text = "FP8 training is not compatible with quantization. Please disable one of them."
-        raise PredictedError("arguments", "ValueError", text, (fp8, bits))
+        raise PredictedError("fp8-with-quantization", "arguments", "ValueError", text, (fp8, bits))
 
 
 def _is_unknown(name: str, stack: Stack) -> bool:
@@ -136,7 +142,7 @@ def _check_peft(run: Run, stack: Stack) -> None:
     old = not at_least(stack.version("peft"), 0, 19) if known else training.trainer == "llamafactory"
     if old and at_least(stack.version("torchao"), 0, 18):
         text = "cannot import name 'LinearActivationQuantizedTensor' from 'torchao.quantization'"
-        raise PredictedError("trainer", "ImportError", text, (written,))
+        raise PredictedError("peft-imports-removed-class", "trainer", "ImportError", text, (written,))
 
 
 def llamafactory_fp8(run: Run, stack: Stack) -> Setting | None:
@@ -164,7 +170,9 @@ def _llamafactory(
     if backend is None or backend.value != "te":
         return
     if stack.has("transformer_engine") is False:
-        raise PredictedError("trainer", "ModuleNotFoundError", "No module named 'transformer_engine'", (backend,))
+        raise PredictedError(
+            "stub-without-te", "trainer", "ModuleNotFoundError", "No module named 'transformer_engine'", (backend,)
+        )
     accelerator_arguments.te_stubbed = True
     if stack.does("transformers", "trainer passes handlers"):
         return  # kwargs_handlers is not empty: the patch steps aside
@@ -198,14 +206,15 @@ def _check_axolotl(run: Run, fp8: Setting | None) -> None:
     recipe = training.top.section("fp8_config").get("recipe")
     gather = training.get("fp8_enable_fsdp_float8_all_gather")
     version = training.get("fsdp_version")
-    text = ""
+    because = (config, fp8, gather, version)
     if config is not None and config.value is not None and (fp8 is None or not fp8.value):
         text = "`fp8_config` requires `fp8: true`; set `fp8: true` or remove `fp8_config`."
-    elif gather is None or not gather.value:
+        raise PredictedError("fp8-config-without-fp8", "arguments", "ValueError", text, because)
+    if gather is None or not gather.value:
         return
-    elif recipe is not None and recipe.value != "tensorwise":
+    if recipe is not None and recipe.value != "tensorwise":
         text = "`fp8_enable_fsdp_float8_all_gather` only supports the tensorwise `fp8_config.recipe`"
-    elif version is None or version.value != 2:
+        raise PredictedError("all-gather-not-tensorwise", "arguments", "ValueError", text, because)
+    if version is None or version.value != 2:
         text = "fp8_enable_fsdp_float8_all_gather requires FSDP2 (fsdp_version: 2) to be used."
-    if text:
-        raise PredictedError("arguments", "ValueError", text, (config, fp8, gather, version))
+        raise PredictedError("all-gather-without-fsdp2", "arguments", "ValueError", text, because)
