@@ -39,47 +39,47 @@ coverage: $(VENV)/.installed ## branch coverage of the rules
 	@$(BIN)/coverage report --fail-under 100
 
 bench: $(VENV)/.installed ## CPU time against yamllint on the same two files
-	@$(BIN)/python tests/bench.py $(EXAMPLE)/train.yaml $(EXAMPLE)/accelerate.yaml
+	@$(BIN)/python -m tests.tools.bench $(EXAMPLE)/train.yaml $(EXAMPLE)/accelerate.yaml
 
 corpus: $(VENV)/.installed ## findings per rule over the real files of ../shared/corpus
-	@$(BIN)/python -m tests.corpus $(SHARED)/corpus
+	@$(BIN)/python -m tests.tools.corpus $(SHARED)/corpus
 
 corpus-review: $(VENV)/.installed ## write tests/corpus_reviewed.yaml anew; new kinds of findings need a reason
-	@$(BIN)/python -m tests.corpus_review $(SHARED)/corpus
+	@$(BIN)/python -m tests.tools.corpus_review $(SHARED)/corpus
 
 score: $(VENV)/.installed ## predictions against the executed cases of ../shared/observed
-	@$(BIN)/python -m tests.score $(SHARED)/observed/cases.jsonl
+	@$(BIN)/python -m tests.tools.score $(SHARED)/observed/cases.jsonl
 
 hook-test: $(VENV)/.installed ## run the real pre-commit on a real repository
 	@$(BIN)/python -m pytest -q tests/test_hook.py
 
 conformance: $(VENV)/.installed ## run the real packages over generated cases and compare (long)
-	@$(BIN)/python -m tests.conformance.stacks --root .conformance
-	@$(BIN)/python -m tests.conformance.record --out .conformance/recorded.jsonl --seed 1
-	@$(BIN)/python -m tests.conformance.compare .conformance/recorded.jsonl --at-least 1
+	@$(BIN)/python -m tests.tools.conformance.stacks --root .conformance
+	@$(BIN)/python -m tests.tools.conformance.record --out .conformance/recorded.jsonl --seed 1
+	@$(BIN)/python -m tests.tools.conformance.compare .conformance/recorded.jsonl --at-least 1
 
 conformance-sample: $(VENV)/.installed ## the fixed sample of it that CI runs
 	@mkdir -p .conformance
-	@$(BIN)/python -m tests.conformance.record --sample --out .conformance/sample.jsonl
-	@$(BIN)/python -m tests.conformance.compare .conformance/sample.jsonl --quiet --at-least 1
+	@$(BIN)/python -m tests.tools.conformance.record --sample --out .conformance/sample.jsonl
+	@$(BIN)/python -m tests.tools.conformance.compare .conformance/sample.jsonl --quiet --at-least 1
 
 evidence: $(VENV)/.installed ## look up the rules' source evidence in the released wheels
-	@$(BIN)/python -m tests.catalog.look_up .evidence docs/evidence/sources.json
+	@$(BIN)/python -m tests.tools.catalog.look_up .evidence docs/evidence/sources.json
 
 serve: $(VENV)/.installed ## run the service on http://127.0.0.1:8000
 	@$(BIN)/fp8check serve
 
 service-bench: $(VENV)/.installed ## static POST /check against an endpoint that only parses (5 minutes)
-	@$(BIN)/python -m tests.service.bench
+	@$(BIN)/python -m tests.tools.service.bench
 
 openapi-test: $(VENV)/.installed ## schemathesis with all checks, longer than CI runs it
 	@TEST_EXAMPLES=300 $(BIN)/python -m pytest -q -s tests/service/test_openapi.py
 
 service-kill: $(VENV)/.installed ## kill -9 during writes and probes, 20 times, on SQLite
-	@$(BIN)/python -m tests.service.kill
+	@$(BIN)/python -m tests.tools.service.kill
 
 service-postgres: $(VENV)/.installed ## the same on a PostgreSQL that this installs and starts
-	@$(BIN)/python -m tests.service.postgres
+	@$(BIN)/python -m tests.tools.service.postgres
 
 page-test: $(VENV)/.installed ## the page in a headless Chromium (Debian's), and screenshots for docs
 	@command -v chromium >/dev/null || apt-get install -qq -y --no-install-recommends chromium chromium-driver fonts-dejavu >/dev/null
@@ -92,17 +92,17 @@ docker-steps: ## the install steps of the images, run in a fresh Debian tree; no
 	@docker/try-steps.py
 
 mutation: $(VENV)/.installed ## which version bounds no recorded case needs (after make conformance)
-	@$(BIN)/python -m tests.mutation .conformance/recorded.jsonl
+	@$(BIN)/python -m tests.tools.version_bounds .conformance/recorded.jsonl
 
 rule: $(VENV)/.installed ## one rule while you write it: make rule ID=FP101 runs its cases and its mutants
 	@$(BIN)/python -m pytest -q tests/catalog/test_cases.py -k "$(ID)-"
-	@$(BIN)/python -m tests.catalog.mutate --rule $(ID)
+	@$(BIN)/python -m tests.tools.catalog.mutate --rule $(ID)
 
 mutation-sample: $(VENV)/.installed ## every tenth of them, as CI does
-	@$(BIN)/python -m tests.catalog.mutate --every 10 --at-least 0.9
+	@$(BIN)/python -m tests.tools.catalog.mutate --every 10 --at-least 0.9
 
 mutation-catalog: $(VENV)/.installed ## which faults in the rules no test would notice (minutes)
-	@$(BIN)/python -m tests.catalog.mutate --at-least 0.9
+	@$(BIN)/python -m tests.tools.catalog.mutate --at-least 0.9
 
 PROBE_ENV := .probe-env
 GPU_PYTHON ?= python3
@@ -122,8 +122,8 @@ test-gpu: ## the GPU suite, in the training environment: make test-gpu GPU_PYTHO
 
 docs: $(VENV)/.installed ## write the generated pages anew
 	@$(BIN)/fp8check matrix --all > docs/compatibility.md
-	@$(BIN)/python -m tests.catalog.pages docs
-	@$(BIN)/python -m tests.service.docs > docs/service.settings.md && mv docs/service.settings.md docs/service.md
+	@$(BIN)/python -m tests.tools.catalog.pages docs
+	@$(BIN)/python -m tests.tools.service.docs > docs/service.settings.md && mv docs/service.settings.md docs/service.md
 
 format: $(VENV)/.installed ## format the code
 	@$(BIN)/ruff check --fix --quiet .

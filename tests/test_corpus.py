@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from fp8check.rules.report.report import Report
-from tests.corpus import MACHINES, findings, reports
-from tests.corpus_review import REVIEWED
+from tests.tools.corpus import MACHINES, findings, reports
+from tests.tools.corpus_review import REVIEWED
 
 CORPUS = Path(__file__).parents[2] / "shared/corpus"
 KNOWN = yaml.safe_load(REVIEWED.read_text())

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fp8check.rules.outcome import predict
-from tests.score import differences, load, run_of
+from tests.tools.score import differences, load, run_of
 
 SHARED = Path(__file__).parent.parent.parent / "shared"
 CASES = SHARED / "observed" / "cases.jsonl"

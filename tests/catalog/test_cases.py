@@ -23,8 +23,8 @@ import pytest
 import yaml
 
 from fp8check.rules.catalog import RULES
-from tests.catalog.words import pinned, said
-from tests.runs import report_of
+from tests.support.pins import pinned, said
+from tests.support.runs import report_of
 
 CASES = Path(__file__).parent / "cases"
 FILES = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(CASES.glob("*.yaml"))}

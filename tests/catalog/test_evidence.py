@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from fp8check.rules.catalog import RULES
-from tests.catalog.evidence import Measured, Own, Ran, Source, parse
-from tests.conformance import edges
+from tests.tools.catalog.evidence import Measured, Own, Ran, Source, parse
+from tests.tools.conformance import edges
 
 ROOT = Path(__file__).parents[2]
 LINES = [pytest.param(line, id=f"{one.id}-{number}") for one in RULES for number, line in enumerate(one.evidence)]

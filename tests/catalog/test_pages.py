@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fp8check.rules.catalog import RULES
-from tests.catalog import pages
+from tests.tools.catalog import pages
 
 DOCS = Path(__file__).parents[2] / "docs"
 LIST = Path(__file__).parents[2].parent / "shared/facts/failures.md"

@@ -15,7 +15,7 @@ from fp8check.rules.catalog import RULES
 from fp8check.rules.checking.judging import examine
 from fp8check.rules.engine import plugins, rule
 from fp8check.rules.engine.definition import WARNING, Found
-from tests.runs import assembled_of
+from tests.support.runs import assembled_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

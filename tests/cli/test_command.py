@@ -10,20 +10,10 @@ from pathlib import Path
 
 import pytest
 
-COMMAND = str(Path(sys.executable).with_name("fp8check"))
-EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "llamafactory-qwen2.5-7b"
+from tests.support.command import run
+from tests.support.paths import EXAMPLE
+
 ACCELERATE = 'distributed_type: "NO"\nmixed_precision: fp8\nfp8_config:\n  backend: TE\n'
-
-
-def run(
-    *arguments: str, stdin: bytes = b"", cwd: Path | None = None, **variables: str
-) -> subprocess.CompletedProcess[str]:
-    """Run the installed command."""
-    environment = {**os.environ, **variables}
-    done = subprocess.run(
-        [COMMAND, *arguments], input=stdin, capture_output=True, cwd=cwd, env=environment, check=False
-    )
-    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_command import run
+from tests.support.command import run
 
 BROKEN = (
     "# Accelerate, by hand\n"

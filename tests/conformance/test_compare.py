@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.conformance import cases, compare, edges, stacks
+from tests.tools.conformance import cases, compare, edges, stacks
 
 if TYPE_CHECKING:
     from pathlib import Path

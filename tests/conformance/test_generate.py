@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.conformance import cases, edges, generate, stacks
+from tests.tools.conformance import cases, edges, generate, stacks
 
 
 def test_the_same_seed_gives_the_same_cases() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.conformance import stacks
+from tests.tools.conformance import stacks
 
 if TYPE_CHECKING:
     from pathlib import Path

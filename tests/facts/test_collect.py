@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fp8check.rules.facts import UNKNOWN, BadInterpreter, Gpu, collect, collect_for_run, dump, gpus, libraries, loads
-from tests.facts.trees import install, script, write
+from tests.support.trees import install, script, write
 
 
 def training_environment(folder: Path) -> dict[str, str]:

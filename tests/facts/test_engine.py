@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fp8check.rules.facts import BadInterpreter, Facts, engine, import_check, misfits
-from tests.facts.trees import script, write
+from tests.support.trees import script, write
 
 CORE_FILE = "transformer_engine/wheel_lib/libtransformer_engine.so"
 TORCH_FILE = "transformer_engine_torch.cpython-311-x86_64-linux-gnu.so"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from fp8check.rules.facts import Gpu, gpus, nvml
-from tests.facts.trees import script, write
+from tests.support.trees import script, write
 
 LINE = "0, NVIDIA H200, 9.0, 143771, Disabled, 580.159.04"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fp8check.rules.facts import BadFacts, BadInterpreter, interpreter
-from tests.facts.trees import script, write
+from tests.support.trees import script, write
 
 
 def test_this_interpreter_answers_as_it_does_when_asked() -> None:

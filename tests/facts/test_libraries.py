@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fp8check.rules.facts import libraries
-from tests.facts.trees import write
+from tests.support.trees import write
 
 
 @pytest.fixture(autouse=True)

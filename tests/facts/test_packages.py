@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fp8check.rules.facts import packages
-from tests.facts.trees import install, write
+from tests.support.trees import install, write
 
 
 def scan(*folders: Path) -> packages.Scan:

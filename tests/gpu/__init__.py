@@ -1,1 +1,1 @@
-"""Executed on a GPU: the real chain on a small Llama, recorded case by case, and compared with the predictions."""
+"""What a GPU did, against the predictions; and the suite that runs on one."""

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from fp8check.rules.outcome import predict
-from tests.gpu.cases import CASES
-from tests.gpu.compare import OUTSIDE, gpu_differences, gpu_run
-from tests.score import load
+from tests.tools.gpu.cases import CASES
+from tests.tools.gpu.compare import OUTSIDE, gpu_differences, gpu_run
+from tests.tools.score import load
 
 EVIDENCE = Path(__file__).parent.parent.parent / "docs" / "evidence"
 RECORDED = load(EVIDENCE / "h200-cases.jsonl")

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.gpu.expected import EXPECTED, differences
+from tests.tools.gpu.expected import EXPECTED, differences
 
 pytestmark = pytest.mark.gpu
 LIMIT_S = 1800
@@ -28,7 +28,7 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         pytest.skip("no GPU")
     folder = Path(os.environ.get("FP8CHECK_RECORD") or tmp_path_factory.mktemp("records"))
     out, faults = folder / "probe.jsonl", folder / "faults.jsonl"
-    command = [sys.executable, "-m", "tests.gpu.probe_cases", "--out", str(out), "--faults", str(faults)]
+    command = [sys.executable, "-m", "tests.tools.gpu.probe_cases", "--out", str(out), "--faults", str(faults)]
     subprocess.run([*command, "--jobs", os.environ.get("FP8CHECK_JOBS", "2")], check=True, timeout=LIMIT_S)
     lines = [*out.read_text().splitlines(), *faults.read_text().splitlines()]
     return {record["id"]: record for record in map(json.loads, lines)}

@@ -16,8 +16,8 @@ from fp8check.rules.checking.judging import examine
 from fp8check.rules.report.json_ import as_data
 from fp8check.rules.seen import gemms
 from fp8check.rules.seen.data import ENDS, from_data
-from tests.gpu.expected import ALL_THREE, EXPECTED, differences
-from tests.runs import assembled_of, report_of
+from tests.support.runs import assembled_of, report_of
+from tests.tools.gpu.expected import ALL_THREE, EXPECTED, differences
 
 EVIDENCE = Path(__file__).parent.parent.parent / "docs" / "evidence"
 RECORDS: dict[str, dict[str, Any]] = {

@@ -12,7 +12,7 @@ import pytest
 from fp8check.rules import models
 from fp8check.rules.outcome.gpus import find, gpus
 from fp8check.rules.outcome.speed import LIKELY_FASTER, LIKELY_SLOWER, Point, Setup, predict_point
-from tests.gpu.shapes import SHAPES
+from tests.tools.gpu.shapes import SHAPES
 
 EVIDENCE = Path(__file__).parent.parent.parent / "docs" / "evidence"
 PAGE = Path(__file__).parent.parent.parent / "docs" / "probe.md"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.outcome.seen import AO, ONE, TE, outcome_of
+from tests.support.outcomes import AO, ONE, TE, outcome_of
 
 TINY: dict[str, object] = {
     "model_type": "llama",

@@ -8,7 +8,7 @@ import pytest
 
 from fp8check.rules.outcome.matrix import EXECUTED, EXECUTED_STACK, Cell, cells
 from fp8check.rules.report.matrix import document
-from tests.score import load
+from tests.tools.score import load
 
 ROOT = Path(__file__).parent.parent.parent
 RECORDED = {case["id"]: case["observed"] for case in load(ROOT / "docs" / "evidence" / "h200-cases.jsonl")}

@@ -15,8 +15,8 @@ import pytest
 from fp8check.rules.outcome.weights import kept_in
 from fp8check.rules.releases.stack import Stack
 from fp8check.rules.releases.versions import at_least, between, parse
-from tests.mutation import TABLES
-from tests.outcome.seen import AO, DDP, DEEPSPEED, FSDP, ONE, SHELL, TE, outcome_of, script, seen
+from tests.support.outcomes import AO, DDP, DEEPSPEED, FSDP, ONE, SHELL, TE, outcome_of, script, seen
+from tests.tools.version_bounds import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -18,7 +18,7 @@ from fp8check.rules.outcome.speed import (
     setup_of,
     speed_up,
 )
-from tests.runs import assembled_of
+from tests.support.runs import assembled_of
 
 SMALL = "model_name_or_path: Qwen/Qwen2.5-0.5B\nper_device_train_batch_size: 1\nmax_seq_length: 512\n"
 LARGE = "model_name_or_path: Qwen/Qwen2.5-7B\nper_device_train_batch_size: 1\nmax_seq_length: 2048\n"

@@ -12,8 +12,8 @@ import pytest
 
 from fp8check.rules.outcome import predict
 from fp8check.rules.outcome.matrix import describe
-from tests.outcome.seen import AO, DDP, DEEPSPEED, FSDP, ONE, SHELL, TE, outcome_of, script, seen
-from tests.runs import assembled_of
+from tests.support.outcomes import AO, DDP, DEEPSPEED, FSDP, ONE, SHELL, TE, outcome_of, script, seen
+from tests.support.runs import assembled_of
 
 FLAGS = "accelerate launch --mixed_precision fp8"
 PYTHON = {"launch": "python train.py", "variables": SHELL}

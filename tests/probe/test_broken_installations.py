@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fp8check.probe.process import Limits
-from tests.probe.probing import AO, TE, not_a_pass, probed, said
+from tests.support.probing import AO, TE, not_a_pass, probed, said
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ import pytest
 
 from fp8check.cli.check import check
 from fp8check.cli.probe import probe
-from tests.runs import facts_of
+from tests.support.runs import facts_of
 
 if TYPE_CHECKING:
     from pathlib import Path

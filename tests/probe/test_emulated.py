@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fp8check.probe.process import Limits
-from tests.probe.probing import AO, AO_OFF, SMALL, TE, TRAINING, not_a_pass, probed, said, torch_python
+from tests.support.probing import AO, AO_OFF, SMALL, TE, TRAINING, not_a_pass, probed, said, torch_python
 
 if TYPE_CHECKING:
     from fp8check.rules.report.report import Report

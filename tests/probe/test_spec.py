@@ -8,8 +8,8 @@ import pytest
 
 from fp8check.probe import NotProbed, specify
 from fp8check.rules.outcome import predict
-from tests.probe.probing import AO_OFF, SMALL, TE, TRAINING
-from tests.runs import assembled_of
+from tests.support.probing import AO_OFF, SMALL, TE, TRAINING
+from tests.support.runs import assembled_of
 
 QWEN = {
     "model_type": "qwen2",

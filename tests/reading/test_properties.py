@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fp8check.rules.reading import Node, Unreadable
 from fp8check.rules.trainers.detect import read
-from tests.reading.yaml_texts import block, documents
+from tests.support.yaml_texts import block, documents
 
 if TYPE_CHECKING:
     from collections.abc import Callable

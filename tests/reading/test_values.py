@@ -11,7 +11,7 @@ import yaml
 from fp8check.rules.reading import Document, Problem, Unreadable
 from fp8check.rules.trainers.detect import read
 from tests.reading.test_properties import attempt, merges_differently, same
-from tests.reading.yaml_texts import PLAIN
+from tests.support.yaml_texts import PLAIN
 
 if TYPE_CHECKING:
     from pathlib import Path

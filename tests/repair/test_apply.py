@@ -16,7 +16,7 @@ from fp8check.rules.report.report import Report
 from fp8check.rules.settings.edits import delete, replace
 from fp8check.rules.settings.values import Section, Setting
 from fp8check.rules.trainers.detect import read
-from tests.runs import report_of
+from tests.support.runs import report_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fp8check.rules.repair import fix_all
-from tests.catalog.pages import CASES
-from tests.runs import assembled_of, examined
+from tests.support.runs import assembled_of, examined
+from tests.tools.catalog.pages import CASES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

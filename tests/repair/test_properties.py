@@ -17,7 +17,7 @@ from fp8check.rules.settings.edits import delete, insert, rename, replace
 from fp8check.rules.settings.values import Origin, Section, Setting
 from fp8check.rules.trainers.detect import read
 from tests.reading.test_properties import merges_differently
-from tests.reading.yaml_texts import documents
+from tests.support.yaml_texts import documents
 
 if TYPE_CHECKING:
     from fp8check.rules.edits.text_edits import TextEdit

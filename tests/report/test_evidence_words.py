@@ -6,7 +6,7 @@ import pytest
 
 from fp8check.rules.report.seen import page, summary
 from fp8check.rules.seen.data import from_data
-from tests.runs import PROBED
+from tests.support.runs import PROBED
 
 HEALTHY = PROBED["te"]
 FULL = {

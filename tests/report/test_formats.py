@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from fp8check.rules.report.formats import FORMATS, find
 from fp8check.rules.report.json_ import as_data
-from tests.runs import report_of
+from tests.support.runs import report_of
 
 CASES = Path(__file__).parent.parent / "catalog" / "cases"
 COMMAND = str(Path(sys.executable).with_name("fp8check"))

@@ -8,7 +8,7 @@ from fp8check.rules.engine.running import Finding
 from fp8check.rules.reading import Document
 from fp8check.rules.report.line import explain_line
 from fp8check.rules.report.report import Report
-from tests.runs import report_of
+from tests.support.runs import report_of
 
 ACCELERATE = "distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config:\n  backend: te\n\n  amax_history_length: 4\n"
 TRAINING = "output_dir: out\nbf16: true\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fp8check.rules.report import text
 from fp8check.rules.report.fingerprint import fingerprints
 from fp8check.rules.report.style import Style
-from tests.runs import report_of
+from tests.support.runs import report_of
 
 CASE = {
     "training": "output_dir: out\nbf16: true\n",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fp8check.rules.report import trace
 from fp8check.rules.report.json_ import outcome_as_data
 from fp8check.rules.report.style import Style
-from tests.outcome.seen import ONE, SHELL, TE, outcome_of
+from tests.support.outcomes import ONE, SHELL, TE, outcome_of
 
 PLAIN = Style(on=False)
 

@@ -20,8 +20,8 @@ from fp8check.rules.report.style import Style, wants_color
 from fp8check.rules.settings.edits import replace
 from fp8check.rules.settings.values import Origin, Setting
 from fp8check.rules.trainers.detect import read
-from tests.outcome.seen import AO, ONE, SHELL, TE, outcome_of
-from tests.runs import report_of
+from tests.support.outcomes import AO, ONE, SHELL, TE, outcome_of
+from tests.support.runs import report_of
 
 if TYPE_CHECKING:
     from fp8check.rules.reading import Span

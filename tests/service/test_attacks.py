@@ -19,8 +19,8 @@ from fp8check.service import checking
 from fp8check.service.check_request import CheckRequest, File
 from fp8check.service.problems import Problem
 from fp8check.service.tokens import load, make, today
-from tests.service.conftest import Served, served
-from tests.service.files import ACCELERATE, BODY, FACTS, TRAINING
+from tests.support.example import ACCELERATE, BODY, FACTS, TRAINING
+from tests.support.service import Served, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -430,7 +430,7 @@ def test_other_sites_pages_are_refused(client: TestClient) -> None:
 def test_a_service_for_others_does_not_start_without_tokens(tmp_path: Path) -> None:
     import subprocess
 
-    from tests.service.conftest import COMMAND
+    from tests.support.command import COMMAND
 
     environment = {**os.environ, "FP8CHECK_DATABASE": f"sqlite:///{tmp_path}/x.db"}
     for words in (["--host", "0.0.0.0"], ["--behind-proxy"]):  # noqa: S104

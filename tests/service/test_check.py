@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fp8check.rules.report.formats import FORMATS
-from tests.service.files import ACCELERATE, BODY, EXAMPLE, FACTS, TRAINING
+from tests.support.example import ACCELERATE, BODY, EXAMPLE, FACTS, TRAINING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.conftest import served
-from tests.service.docs import PAGE, page
-from tests.service.files import EXAMPLE
+from tests.support.example import EXAMPLE
+from tests.support.service import served
+from tests.tools.service.docs import PAGE, page
 
 README = Path(__file__).parent.parent.parent / "README.md"
 

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.service.conftest import Served, served
-from tests.service.files import BODY
+from tests.support.example import BODY
+from tests.support.service import Served, served
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.testclient import TestClient
 
-FAKE = {"probe_runner": "tests.service.fake_probe:run", "probe_slots": 1}
+FAKE = {"probe_runner": "tests.support.fake_probe:run", "probe_slots": 1}
 ENDED = ("done", "failed", "cancelled", "interrupted")
 
 

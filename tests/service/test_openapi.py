@@ -10,7 +10,7 @@ from pathlib import Path
 from fp8check.rules.checking.runs import TRAINERS
 from fp8check.service.models import Trainer
 from fp8check.service.tokens import make
-from tests.service.conftest import served
+from tests.support.service import served
 
 EXAMPLES = os.environ.get("TEST_EXAMPLES", "30")
 

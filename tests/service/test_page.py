@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fp8check.service.tokens import make
-from tests.service.chromium import Chromium, found
-from tests.service.conftest import Served, served
-from tests.service.files import ACCELERATE, EXAMPLE, FACTS, TRAINING
+from tests.support.chromium import Chromium, found
+from tests.support.example import ACCELERATE, EXAMPLE, FACTS, TRAINING
+from tests.support.service import Served, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

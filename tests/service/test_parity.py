@@ -12,8 +12,8 @@ import yaml
 
 from fp8check.cli.main import main
 from fp8check.rules.facts import dump
-from tests.runs import facts_of
-from tests.service.files import EXAMPLE
+from tests.support.example import EXAMPLE
+from tests.support.runs import facts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.service.conftest import COMMAND, Served, served
-from tests.service.files import EXAMPLE
+from tests.support.command import COMMAND
+from tests.support.example import EXAMPLE
+from tests.support.service import Served, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ from fp8check.service.store import NewCheck, Store, Unavailable
 from fp8check.service.store.migrate import upgrade
 from fp8check.service.store.store import make_engine, now_ms
 from fp8check.service.store.tables import ANSWERS, CHECKS, METADATA
-from tests.service.files import BODY
+from tests.support.example import BODY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -190,7 +190,7 @@ def test_a_password_in_the_url_is_not_shown() -> None:
 def test_a_database_that_does_not_answer_at_start_is_named_without_its_password(tmp_path: Path) -> None:
     import subprocess
 
-    from tests.service.conftest import COMMAND
+    from tests.support.command import COMMAND
 
     url = "postgresql+psycopg://u:CANARY@127.0.0.1:1/x"
     environment = {**os.environ, "FP8CHECK_DATABASE": url}

@@ -7,7 +7,7 @@ import pytest
 from fp8check.rules.outcome import predict
 from fp8check.rules.settings.values import Origin, Section, Setting
 from fp8check.rules.trainers.arguments import over_the_file
-from tests.runs import assembled_of
+from tests.support.runs import assembled_of
 
 TRAINING = "model_name_or_path: x\noutput_dir: out\n"
 ACCELERATE = "distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config: {backend: TE}\n"

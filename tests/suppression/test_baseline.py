@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from fp8check.rules.report.fingerprint import fingerprints
-from tests.cli.test_command import run
-from tests.runs import report_of
+from tests.support.command import run
+from tests.support.runs import report_of
 
 ACCELERATE = 'distributed_type: "NO"\nmixed_precision: fp8\nfp8_config:\n  backend: TE\n  amax_history_length: 4\n'
 OPTIONS = ("--no-environment", "--no-config")

@@ -7,7 +7,7 @@ import pytest
 from fp8check.rules.checking.judging import examine_all
 from fp8check.rules.suppression.suppressions import Suppression, suppression, written
 from fp8check.rules.trainers.detect import read
-from tests.runs import assembled_of, report_of
+from tests.support.runs import assembled_of, report_of
 
 ACCELERATE = 'distributed_type: "NO"\nmixed_precision: fp8\nfp8_config: {backend: TE, amax_history_length: 4}\n'
 

@@ -1,0 +1,172 @@
+"""Runs for tests, made from plain descriptions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import yaml
+
+from fp8check.rules import models
+from fp8check.rules.catalog import RULES
+from fp8check.rules.checking.judging import examine
+from fp8check.rules.checking.runs import Assembled, assemble, parse_launch
+from fp8check.rules.engine.running import crash
+from fp8check.rules.facts import Facts, Gpu
+from fp8check.rules.reading import Document
+from fp8check.rules.reading.kind import Kind
+from fp8check.rules.reading.source import decode
+from fp8check.rules.seen.data import from_data
+from fp8check.rules.settings.script_syntax import parse
+from fp8check.rules.trainers.detect import read
+from fp8check.rules.trainers.run import Script
+from tests.support.paths import TESTS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fp8check.rules.report.report import Report
+    from fp8check.rules.suppression.suppressions import Suppression
+
+# A training environment of today, all packages of it in the releases that were seen together on an H200.
+TODAY = {
+    "python": "3.12.3",
+    "torch": "2.11.0",
+    "accelerate": "1.15.0",
+    "transformers": "5.17.0",
+    "transformer_engine": "2.20.2",
+    "torchao": "0.17.0",
+    "peft": "0.21.0",
+    "trl": "1.16.0",
+}
+PROBED = yaml.safe_load((TESTS / "catalog" / "probed.yaml").read_text())
+KNOWN = [
+    "torch",
+    "accelerate",
+    "transformers",
+    "transformer_engine",
+    "transformer_engine_cu12",
+    "transformer_engine_cu13",
+    "transformer_engine_torch",
+    "torchao",
+    "msamp",
+    "llamafactory",
+    "trl",
+    "axolotl",
+    "deepspeed",
+    "peft",
+    "bitsandbytes",
+]
+
+
+def facts_of(case: Mapping[str, object]) -> Facts:
+    """The machine that a case describes."""
+    stack = case.get("stack", TODAY)
+    facts = Facts()
+    if stack != "unknown":
+        assert isinstance(stack, dict)
+        facts.python = str(stack.get("python", "3.12.3"))
+        facts.packages = dict.fromkeys(KNOWN)
+        facts.packages.update({name: str(version) for name, version in stack.items() if name != "python"})
+        if facts.packages["torch"] is None:
+            facts.packages["torch"] = "2.11.0"
+        version = facts.packages["transformer_engine"]
+        if version is not None:
+            facts.packages["transformer_engine_torch"] = version
+    variables = case.get("variables", {})
+    facts.variables = None if variables == "unknown" else dict(variables)  # type: ignore[call-overload]
+    facts.gpus = _gpus(case.get("gpu", "9.0"), int(str(case.get("gpus", 1))))
+    facts.driver = case.get("driver")  # type: ignore[assignment]
+    for name in ("cuda", "libraries", "transformer_engine", "duplicates"):
+        value = case.get(name)
+        if isinstance(value, dict):
+            setattr(facts, name, value)
+    return facts
+
+
+def _gpus(gpu: object, number: int) -> list[Gpu] | None:
+    """GPUs from a compute capability and their number, or from a list of capabilities and maps with Gpu's fields."""
+    if gpu == "unknown":
+        return None
+    if gpu == "none":
+        return []
+    return [_gpu(index, one) for index, one in enumerate(gpu if isinstance(gpu, list) else [gpu] * number)]
+
+
+def _gpu(index: int, gpu: object) -> Gpu:
+    if isinstance(gpu, dict):
+        capability = str(gpu["compute_capability"])
+        return _gpu(index, capability)._replace(**{**gpu, "compute_capability": capability})
+    names = {
+        "8.0": "NVIDIA A100",
+        "8.6": "NVIDIA RTX A6000",
+        "8.9": "NVIDIA RTX 4090",
+        "9.0": "NVIDIA H200",
+        "10.0": "NVIDIA B200",
+        "12.0": "NVIDIA RTX 5090",
+    }
+    return Gpu(index, names[str(gpu)], str(gpu), 143771, mig=False)
+
+
+def assembled_of(case: Mapping[str, object]) -> Assembled:
+    """The run that a case describes."""
+    documents: list[Document] = []
+    for kind, path in (("training", "train.yaml"), ("accelerate", "accel.yaml"), ("deepspeed", "ds.json")):
+        text = case.get(kind)
+        if text is not None:
+            document = read(str(case.get(f"{kind} path", path)), str(text).encode())
+            documents.append(document.as_kind(Kind(kind, document.dialect)))
+    return _assembled(case, documents)
+
+
+def _assembled(case: Mapping[str, object], documents: Sequence[Document]) -> Assembled:
+    launch = parse_launch(case.get("launch"))  # type: ignore[arg-type]
+    trainer = case.get("trainer", "transformers" if "training" in case else None)
+    (one,) = assemble(documents, facts_of(case), launch=launch, trainer=trainer)  # type: ignore[arg-type]
+    script = case.get("script")
+    if script is not None:
+        source = parse(decode("train.py", str(script).encode()))
+        assert source is not None
+        one.run.script = Script.of(source)
+        document = Document("train.py", source.text, "python", None, loader="python", kind=Kind("script"))
+        one = Assembled(one.run, (*one.documents, document))
+    model = case.get("model")
+    if isinstance(model, dict):
+        one.run.model = models.from_config(model, one.run.training.model or "tiny", "config.json")
+    return one
+
+
+def report_of(case: Mapping[str, object], only: str | None = None, *, configured: Sequence[Suppression] = ()) -> Report:
+    """The report of the run that a case describes."""
+    return examined(case, assembled_of(case).documents, only, configured=configured)
+
+
+def examined(
+    case: Mapping[str, object],
+    documents: Sequence[Document],
+    only: str | None = None,
+    *,
+    configured: Sequence[Suppression] = (),
+    assembled: Assembled | None = None,
+) -> Report:
+    """The report of a case's run with these documents in the place of its own; `assembled` saves making the run."""
+    one = assembled if assembled is not None else _assembled(case, documents)
+    chosen = [rule for rule in RULES if only is None or rule.id == only]
+    assert chosen, f"{only} is not in the installed package: is it registered, and has make installed it since?"
+    # What speaks of suppressions needs a rule that may be suppressed; this one is always decided.
+    rules = [rule for rule in RULES if rule in chosen or (chosen[0].is_late and rule.id == "FP902")]
+    today = case.get("today")
+    failed = case.get("crashing")
+    crashes = () if failed is None else (crash(str(failed), KeyError("weather")),)
+    day = None if today is None else str(today)
+    seen = case.get("seen")
+    probed = from_data(_probed(seen)) if isinstance(seen, dict) else None
+    return examine(one.run, one.documents, rules, probed, configured=configured, crashes=crashes, today=day)
+
+
+def _probed(seen: Mapping[str, object]) -> dict[str, object]:
+    """What a probe saw: `like` names a whole sight of tests/catalog/probed.yaml, `without` what is not in it."""
+    base = PROBED[str(seen["like"])] if "like" in seen else {}
+    without = seen.get("without", ())
+    assert isinstance(without, (list, tuple))
+    kept = {name: value for name, value in base.items() if name not in without}
+    return {**kept, **{name: value for name, value in seen.items() if name not in ("like", "without")}}

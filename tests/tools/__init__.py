@@ -1,0 +1,1 @@
+"""What `make` runs beside the tests: pages, mutants, scores, recordings, measurements. No module here is a test."""

@@ -1,0 +1,1 @@
+"""The pages of the rules, their evidence, and faults put into them."""

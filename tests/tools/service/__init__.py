@@ -1,0 +1,1 @@
+"""The service under load, killed, on PostgreSQL; and the generated parts of its page."""
