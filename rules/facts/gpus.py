@@ -1,4 +1,4 @@
-"""The GPUs of this machine: asked of the NVIDIA driver, by whichever way is there."""
+"""The GPUs of this machine: asked of the NVIDIA driver, through nvidia-ml-py where it is installed, else nvidia-smi."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from fp8check.rules.record import Record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from types import ModuleType
 
 TIME_LIMIT_S = 20.0
+MIB = 1024 * 1024
 
 # Each of them tells that a driver is there: on Linux, in a container, in WSL.
 DRIVER_SIGNS = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg")
+# Where nvidia-smi is when PATH does not name its folder: in WSL, and where a cluster mounts the driver.
+SMI_FOLDERS = ("/usr/bin", "/usr/lib/wsl/lib", "/usr/local/nvidia/bin")
 
 _QUERY = "index,name,compute_cap,memory.total,mig.mode.current,driver_version"
 
@@ -23,13 +27,13 @@ class Unavailable(Exception):
     """This way of asking the driver is not open here; the text says why."""
 
 
-class Answer(Record):
-    """What the driver said.
+class DriverReport(Record):
+    """What the NVIDIA driver says of this machine.
 
     Attributes:
         gpus: None where it could not be asked; empty where it is known that there is none.
         driver: its version.
-        cuda: the newest CUDA version that it supports.
+        cuda: the newest CUDA version that it supports; nvidia-smi does not tell it.
         notes: why it could not be asked.
     """
 
@@ -39,31 +43,81 @@ class Answer(Record):
     notes: tuple[str, ...] = ()
 
 
-def ask(environ: Mapping[str, str]) -> Answer:
-    """The GPUs, through NVML where it answers, else through nvidia-smi."""
+def ask(environ: Mapping[str, str]) -> DriverReport:
+    """The GPUs, through NVML where nvidia-ml-py is installed beside fp8check, else through nvidia-smi."""
     smi = _on_path("nvidia-smi", environ)
-    if smi is None and not any(os.path.exists(sign) for sign in DRIVER_SIGNS):
-        return Answer([])
-    from fp8check.rules.facts import nvml  # it loads ctypes, for which a machine without a driver has no use
-
-    ways: list[Callable[[], Answer]] = [nvml.through_pynvml, nvml.through_library]
-    if smi is not None:
-        ways.append(lambda: through_nvidia_smi(smi))
+    if smi is None:
+        if not any(os.path.exists(sign) for sign in DRIVER_SIGNS):
+            return DriverReport([])
+        smi = _on_path("nvidia-smi", {"PATH": os.pathsep.join(SMI_FOLDERS)})
+    ways: tuple[Callable[[], DriverReport], ...] = (through_nvml, lambda: through_nvidia_smi(smi))
     reasons: list[str] = []
     for way in ways:
         try:
             return way()
         except Unavailable as error:
             reasons.append(str(error))
-    return Answer(None, notes=(f"an NVIDIA driver is there, but did not answer: {'; '.join(reasons)}",))
+    return DriverReport(None, notes=(f"an NVIDIA driver is there, but did not answer: {'; '.join(reasons)}",))
 
 
-def through_nvidia_smi(command: str) -> Answer:
+def through_nvml() -> DriverReport:
+    """Ask through nvidia-ml-py, NVIDIA's own binding of NVML.
+
+    Raises:
+        Unavailable: it is not installed here, it is broken, or NVML refused.
+    """
+    import warnings
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an old package of the same name warns of itself
+            import pynvml  # the optional extra "gpu"
+        return _of_nvml(pynvml)
+    except ImportError as error:
+        raise Unavailable("nvidia-ml-py is not installed beside fp8check") from error
+    except Exception as error:  # a package that others install, of any release: whatever it raises is no answer
+        raise Unavailable(f"nvidia-ml-py failed with {type(error).__name__}: {error}") from error
+
+
+def _of_nvml(pynvml: ModuleType) -> DriverReport:
+    pynvml.nvmlInit()
+    try:
+        gpus = [_gpu_of_nvml(pynvml, index) for index in range(pynvml.nvmlDeviceGetCount())]
+        cuda = pynvml.nvmlSystemGetCudaDriverVersion_v2()  # cuda.h: 1000 x major + 10 x minor
+        driver = _text(pynvml.nvmlSystemGetDriverVersion())
+        return DriverReport(gpus, driver, f"{cuda // 1000}.{cuda % 1000 // 10}")
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _gpu_of_nvml(pynvml: ModuleType, index: int) -> Gpu:
+    handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+    major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
+    try:
+        mig: bool | None = pynvml.nvmlDeviceGetMigMode(handle)[0] == 1
+    except pynvml.NVMLError as error:
+        # "Not supported" is a GPU that has no such mode; anything else says nothing of it.
+        mig = False if error.value == pynvml.NVML_ERROR_NOT_SUPPORTED else None
+    try:
+        memory: int | None = pynvml.nvmlDeviceGetMemoryInfo(handle).total // MIB
+    except pynvml.NVMLError:
+        memory = None
+    return Gpu(index, _text(pynvml.nvmlDeviceGetName(handle)), f"{major}.{minor}", memory, mig)
+
+
+def _text(value: str | bytes) -> str:
+    """Releases of nvidia-ml-py before 12 return bytes."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def through_nvidia_smi(command: str | None) -> DriverReport:
     """Ask the command nvidia-smi.
 
     Raises:
-        Unavailable: it failed, or gave no answer in time.
+        Unavailable: it is not there (None), it failed, it printed nothing, or gave no answer in time.
     """
+    if command is None:
+        raise Unavailable("nvidia-smi is not on PATH")
     import subprocess  # costs 10 ms
 
     query = [command, f"--query-gpu={_QUERY}", "--format=csv,noheader,nounits"]
@@ -75,12 +129,14 @@ def through_nvidia_smi(command: str) -> Answer:
         raise Unavailable(f"nvidia-smi cannot be started: {error.strerror}") from error
     output = done.stdout.decode("utf-8", "replace").strip()
     if output == "No devices were found":
-        return Answer([])
+        return DriverReport([])
     if done.returncode != 0:
         said = output or done.stderr.decode("utf-8", "replace").strip()
         raise Unavailable(f"nvidia-smi ended with {done.returncode}: {said[:200]}")
     rows = [[field.strip() for field in line.split(",")] for line in output.splitlines() if line.strip()]
-    return Answer([_gpu(row) for row in rows], driver=rows[0][-1] if rows else None)
+    if not rows:
+        raise Unavailable("nvidia-smi printed nothing")  # where there is no GPU, it says so
+    return DriverReport([_gpu(row) for row in rows], driver=rows[0][-1])
 
 
 def _gpu(row: list[str]) -> Gpu:

@@ -72,7 +72,7 @@ print(sorted(heavy & (set(sys.modules) - before)))
 
 
 def test_the_driver_says_which_cuda_it_supports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = gpus.Answer([Gpu(0, "NVIDIA H200", "9.0", 143771, mig=False)], "580.159.04", "13.0")
+    answer = gpus.DriverReport([Gpu(0, "NVIDIA H200", "9.0", 143771, mig=False)], "580.159.04", "13.0")
     monkeypatch.setattr(gpus, "ask", lambda _environ: answer)
     assert collect(sys.executable, training_environment(tmp_path)).cuda == {"torch": "13.0", "driver": "13.0"}
 
