@@ -8,6 +8,7 @@ from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import WARNING, Found, rule
 from fp8check.rules.engine.requirements import require_decided
 from fp8check.rules.outcome.compiled import compiled_by
+from fp8check.rules.releases.behaviors import TransformerEngine
 from fp8check.rules.releases.errors import Undecided
 from fp8check.rules.settings.edits import replace
 
@@ -82,7 +83,7 @@ def te_compiled(run: Run, outcome: Outcome) -> Iterator[Found]:
     compiles = compiled_by(run)
     if compiles is None or not runs_te(outcome):
         return
-    raises = outcome.stack.does("transformer_engine", "refuses compiled delayed scaling")
+    raises = outcome.stack.does(TransformerEngine.REFUSES_COMPILED_DELAYED_SCALING)
     in_file = compiles.origin.span is not None
     flag = in_file and compiles == run.training.get("torch_compile")
     yield Found(

@@ -9,6 +9,7 @@ from fp8check.rules.engine.definition import ERROR, WARNING, Found, rule
 from fp8check.rules.engine.requirements import require_gpus, require_visible_gpus
 from fp8check.rules.outcome.accelerator import SMALLEST_CAPABILITY
 from fp8check.rules.outcome.prepare import mxfp8_support
+from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.errors import Undecided
 from fp8check.rules.releases.versions import at_least, parse
 from fp8check.rules.settings.edits import delete, replace
@@ -95,7 +96,7 @@ def mxfp8_off_blackwell(run: Run, accelerate: AccelerateConfig, outcome: Outcome
     requested = accelerate.fp8.get("use_mxfp8_block_scaling")
     if requested is None or not requested.value or not accelerate.wants_fp8():
         return
-    if not outcome.stack.does("accelerate", "recipe reads mxfp8"):
+    if not outcome.stack.does(Accelerate.RECIPE_READS_MXFP8):
         return
     seen = require_visible_gpus(run.facts)
     can, message = mxfp8_support(run, outcome.stack)

@@ -6,6 +6,7 @@ from fp8check.rules.edits.fix import safe, unsafe
 from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import require_prediction
 from fp8check.rules.outcome.launcher import BOOLEANS
+from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.readers import backend_meant, nearest
 from fp8check.rules.releases.versions import at_least
 from fp8check.rules.settings.accelerate import FP8_KEYS, WIZARD_KEYS
@@ -47,7 +48,7 @@ def backend_spelling(accelerate: AccelerateConfig, launch: Launch, outcome: Outc
     stack = outcome.stack
     if backend is None or backend.value is None or not accelerate.wants_fp8() or launch.flag("fp8_backend") is not None:
         return
-    if not stack.does("accelerate", "backend from the environment"):
+    if not stack.does(Accelerate.BACKEND_FROM_ENVIRONMENT):
         return
     unquoted = backend.value is False
     name = "NO" if unquoted else str(backend.value)
@@ -160,7 +161,7 @@ def override_is_no_list(accelerate: AccelerateConfig, outcome: Outcome) -> Itera
     Write instead: `override_linear_precision: [false, false, false]`, or no such line.
     """
     setting = accelerate.fp8.get("override_linear_precision")
-    if setting is None or setting.value is None or not outcome.stack.does("accelerate", "launcher copies fp8_config"):
+    if setting is None or setting.value is None or not outcome.stack.does(Accelerate.LAUNCHER_COPIES_FP8_CONFIG):
         return
     value = setting.value
     if isinstance(value, list) and len(value) > 2 and all(str(part).lower() in BOOLEANS for part in value[:3]):
@@ -246,7 +247,7 @@ def e5m2_is_refused(requested: Requested, outcome: Outcome) -> Iterator[Found]:
         return
     require_prediction(outcome)
     backend = outcome.backend.value if outcome.backend is not None else None
-    if backend == "AO" or not outcome.stack.does("accelerate", "launcher copies fp8_config"):
+    if backend == "AO" or not outcome.stack.does(Accelerate.LAUNCHER_COPIES_FP8_CONFIG):
         return
     yield Found(
         "E5M2 alone cannot train",
@@ -278,7 +279,7 @@ def mxfp8_with_amax(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[
     requested = accelerate.fp8.get("use_mxfp8_block_scaling")
     if requested is None or not requested.value or not accelerate.wants_fp8():
         return
-    if not outcome.stack.does("accelerate", "recipe reads mxfp8"):
+    if not outcome.stack.does(Accelerate.RECIPE_READS_MXFP8):
         return
     for key, harmless in (("amax_history_len", "1024"), ("amax_compute_algo", "most_recent")):
         written = accelerate.fp8.get(key)
@@ -531,7 +532,7 @@ def key_in_two_spellings(accelerate: AccelerateConfig, outcome: Outcome) -> Iter
 
     Write instead: one of them.
     """
-    if not accelerate.wants_fp8() or not outcome.stack.does("accelerate", "launcher copies fp8_config"):
+    if not accelerate.wants_fp8() or not outcome.stack.does(Accelerate.LAUNCHER_COPIES_FP8_CONFIG):
         return
     first: dict[str, Setting] = {}
     for key, winner in accelerate.fp8.settings():

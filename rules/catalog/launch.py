@@ -6,6 +6,7 @@ from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import not_known
 from fp8check.rules.outcome.launcher import starts_torchrun
+from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.errors import Undecided
 from fp8check.rules.releases.readers import nearest
 from fp8check.rules.settings.accelerate import CLUSTER_KEYS
@@ -176,7 +177,7 @@ def lower_case_flag(launch: Launch, outcome: Outcome, requested: Requested) -> I
     Write instead: `backend: TE` under fp8_config of a configuration file.
     """
     flag = launch.flag("fp8_backend")
-    if flag is None or not requested.fp8 or not outcome.stack.does("accelerate", "backend from the environment"):
+    if flag is None or not requested.fp8 or not outcome.stack.does(Accelerate.BACKEND_FROM_ENVIRONMENT):
         return
     if not str(flag).islower():
         return  # argparse refuses that: FP319

@@ -6,6 +6,7 @@ from fp8check.rules.catalog.shared_fixes import gather_off, torchao_instead, use
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import require_decided
+from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.settings.edits import insert, replace
 from fp8check.rules.settings.values import Origin, Setting
 from fp8check.rules.trainers.hand_over import llamafactory_fp8
@@ -278,7 +279,7 @@ def megatron_without_fp8(
         return
     if outcome.error is not None:
         return
-    skips = outcome.stack.does("accelerate", "megatron skips conversion")
+    skips = outcome.stack.does(Accelerate.MEGATRON_SKIPS_CONVERSION)
     yield Found(
         "under Megatron-LM mixed_precision: fp8 means FP32",
         requested.fp8[0],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import not_known
+from fp8check.rules.releases.behaviors import Accelerate, LlamaFactory, Transformers
 from fp8check.rules.settings.edits import delete, insert, replace
 from fp8check.rules.settings.values import Setting
 from fp8check.rules.trainers.hand_over import llamafactory_fp8, precision_flag
@@ -215,7 +216,7 @@ def llamafactory_fp8_inert(run: Run, training: Training, outcome: Outcome) -> It
         return
     if state is None or state.mixed_precision.value == "fp8" or training.value("stage", "sft") not in ("pt", "sft"):
         return
-    if not outcome.stack.does("llamafactory", "configures fp8"):
+    if not outcome.stack.does(LlamaFactory.CONFIGURES_FP8):
         yield Found(
             f"fp8: true has no effect in {outcome.stack.name('llamafactory')}",
             fp8,
@@ -223,7 +224,7 @@ def llamafactory_fp8_inert(run: Run, training: Training, outcome: Outcome) -> It
             help="upgrade to llamafactory 0.9.5, with transformers 4.57 and accelerate 1.9 to 1.11",
         )
         return
-    if not outcome.stack.does("transformers", "trainer passes mixed_precision"):
+    if not outcome.stack.does(Transformers.TRAINER_PASSES_MIXED_PRECISION):
         return
     precision = state.mixed_precision
     left = (
@@ -266,7 +267,7 @@ def llamafactory_stage_without_fp8(training: Training, outcome: Outcome) -> Iter
     fp8 = training.get("fp8")
     if training.trainer != "llamafactory" or fp8 is None or not fp8.value or stage is None:
         return
-    if stage.value in ("pt", "sft") or not outcome.stack.does("llamafactory", "knows fp8"):
+    if stage.value in ("pt", "sft") or not outcome.stack.does(LlamaFactory.KNOWS_FP8):
         return
     yield Found(
         f"fp8: true is ignored in stage {stage.value}",
@@ -314,7 +315,7 @@ def _reason(outcome: Outcome, state: Accelerator) -> str:
     stack = outcome.stack
     if state.mixed_precision.value != "fp8":
         return f"the precision is decided by {state.mixed_precision.origin.describe()}"
-    if stack.does("accelerate", "automatic handler is not counted"):
+    if stack.does(Accelerate.AUTOMATIC_HANDLER_NOT_COUNTED):
         return f"{stack.name('accelerate')} converts nothing unless the script passes a recipe: use 1.9 or newer"
     if state.distributed_type == "MEGATRON_LM":
         return "under Megatron-LM Accelerate converts no layer"
@@ -348,7 +349,7 @@ def release_converts_nothing(requested: Requested, outcome: Outcome, packages: o
     state = outcome.accelerator
     if state is None or outcome.error is not None or not requested.fp8 or state.counted:
         return
-    if state.requested.value != "fp8" or not outcome.stack.does("accelerate", "automatic handler is not counted"):
+    if state.requested.value != "fp8" or not outcome.stack.does(Accelerate.AUTOMATIC_HANDLER_NOT_COUNTED):
         return
     yield Found(
         f"{outcome.stack.name('accelerate')} converts no layer to FP8 by itself",
@@ -448,7 +449,7 @@ def deepspeed_loses_fp8(requested: Requested, outcome: Outcome, packages: object
     state = outcome.accelerator
     if state is None or state.distributed_type != "DEEPSPEED" or not requested.fp8 or state.requested.value != "fp8":
         return
-    if outcome.stack.does("accelerate", "deepspeed keeps fp8"):
+    if outcome.stack.does(Accelerate.DEEPSPEED_KEEPS_FP8):
         return
     left = "with the default recipe, the layers convert all the same" if outcome.trains_in_fp8 else "no layer is in FP8"
     yield Found(
@@ -478,7 +479,7 @@ def llamafactory_gather_without_fp8(training: Training, outcome: Outcome) -> Ite
     gather = training.get("fp8_enable_fsdp_float8_all_gather")
     if training.trainer != "llamafactory" or gather is None or not gather.value or training.on("fp8"):
         return
-    if not outcome.stack.does("llamafactory", "knows fp8"):
+    if not outcome.stack.does(LlamaFactory.KNOWS_FP8):
         return
     written = training.get("fp8")
     yield Found(

@@ -6,6 +6,7 @@ from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import require_prediction
 from fp8check.rules.outcome.step import frozen_by_torchao
+from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.errors import Undecided
 from fp8check.rules.releases.readers import backend_meant
 from fp8check.rules.settings.edits import delete, insert, replace
@@ -83,7 +84,7 @@ def _why(outcome: Outcome) -> str:
         return (
             f"the precision is {state.mixed_precision.value}: no recipe is built, and the layers convert all the same"
         )
-    if not outcome.stack.does("accelerate", "launcher copies fp8_config"):
+    if not outcome.stack.does(Accelerate.LAUNCHER_COPIES_FP8_CONFIG):
         return f"{outcome.stack.name('accelerate')} does not read fp8_config at all: 1.4 is the first that does"
     return "another setting of the same name won; `fp8check outcome` prints which"
 
@@ -450,7 +451,7 @@ def e4m3_by_default(outcome: Outcome, requested: Requested, packages: object) ->
         return
     if outcome.prepared.recipe is None or outcome.prepared.recipe["class"].value != "DelayedScaling":
         return
-    copied = outcome.stack.does("accelerate", "launcher copies fp8_config")
+    copied = outcome.stack.does(Accelerate.LAUNCHER_COPIES_FP8_CONFIG)
     where = "write fp8_format: HYBRID under fp8_config" if copied else "start with --fp8_format HYBRID"
     yield Found(
         f"{outcome.stack.name('accelerate')} takes E4M3 for gradients, too, as nobody says otherwise",
@@ -480,7 +481,7 @@ def fp8_config_not_read(accelerate: AccelerateConfig, outcome: Outcome, run: Run
     del packages  # without them the release is not known
     if not accelerate.wants_fp8() or not accelerate.fp8 or run.config_read is None:
         return
-    if outcome.stack.does("accelerate", "launcher copies fp8_config"):
+    if outcome.stack.does(Accelerate.LAUNCHER_COPIES_FP8_CONFIG):
         return
     yield Found(
         f"{outcome.stack.name('accelerate')} does not read fp8_config",

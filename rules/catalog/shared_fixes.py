@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.edits.fix import Fix, unsafe
+from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.settings.edits import insert, replace
 
 TYPE_CHECKING = False
@@ -40,7 +41,7 @@ def torchao_instead(outcome: Outcome) -> str:
     if run.training.trainer == "llamafactory" and not in_file:
         return "use fp8_backend: torchao"  # its own handler leaves the all-gather off
     sharded = state is not None and state.is_fsdp2
-    if sharded or not outcome.stack.does("accelerate", "torchao recipe has a config"):
+    if sharded or not outcome.stack.does(Accelerate.TORCHAO_RECIPE_HAS_CONFIG):
         return "use backend: AO"
     return "use backend: AO with enable_fsdp_float8_all_gather: false"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, rule
+from fp8check.rules.releases.behaviors import TransformerEngine
 from fp8check.rules.releases.readers import (
     MEANT_BY_VARIABLE,
     VARIABLES,
@@ -276,5 +277,5 @@ def backward_override(variables: Mapping[str, str], outcome: Outcome) -> Iterato
 def _overrides(outcome: Outcome) -> bool:
     """Whether Transformer Engine made a recipe that does as the variable says."""
     made = (outcome.prepared.recipe or {}).get("class")
-    reads_it = outcome.stack.does("transformer_engine", "reads NVTE_BACKWARD_OVERRIDE")
+    reads_it = outcome.stack.does(TransformerEngine.READS_NVTE_BACKWARD_OVERRIDE)
     return reads_it and outcome.error is None and made is not None and made.value == "MXFP8BlockScaling"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.outcome import recipe
 from fp8check.rules.outcome.launcher import PRECISIONS
+from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.errors import PredictedError, Undecided
 from fp8check.rules.settings.values import Origin, Setting
 
@@ -94,9 +95,9 @@ def construct(
         state.handler, state.recipe, state.counted = accelerator_arguments.handler, passed or None, True
         state.backend = _backend_of(accelerator_arguments.handler, state.recipe)
     wants = state.mixed_precision.value == "fp8"
-    if stack.does("accelerate", "fp8_enabled attribute"):
+    if stack.does(Accelerate.HAS_FP8_ENABLED):
         wants = state.fp8_enabled = wants or (argument is not None and argument.value == "fp8")
-    elif not stack.does("accelerate", "one recipe class"):
+    elif not stack.does(Accelerate.ONE_RECIPE_CLASS):
         wants = argument is not None and argument.value == "fp8"
     _choose(stack, environment, state, wants)
     _refuse(run, stack, environment, state, argument, wants)
@@ -135,7 +136,7 @@ def _passed_handler(
     if accelerator_arguments.handler is None:
         return None
     arguments = accelerator_arguments.handler_arguments
-    if accelerator_arguments.handler != "FP8RecipeKwargs" and stack.does("accelerate", "one recipe class"):
+    if accelerator_arguments.handler != "FP8RecipeKwargs" and stack.does(Accelerate.ONE_RECIPE_CLASS):
         text = f"cannot import name {accelerator_arguments.handler!r} from 'accelerate.utils'"
         raise PredictedError("unknown-handler-class", "accelerator", "ImportError", text)
     if accelerator_arguments.handler == "TERecipeKwargs":
@@ -166,7 +167,7 @@ def _capable(run: Run, stack: Stack, requested: Setting) -> Setting:
     if gpus is None:
         return requested
     if not gpus:
-        if stack.does("accelerate", "capability needs a gpu"):
+        if stack.does(Accelerate.CAPABILITY_NEEDS_GPU):
             raise PredictedError(
                 "no-nvidia-driver",
                 "accelerator",
@@ -197,7 +198,7 @@ def _deepspeed_precision(run: Run, stack: Stack, state: Accelerator) -> None:
                 raise PredictedError(
                     "precision-against-deepspeed-file", "accelerator", "ValueError", text, (requested, written)
                 )
-    if requested.value == "fp8" and stack.does("accelerate", "deepspeed keeps fp8"):
+    if requested.value == "fp8" and stack.does(Accelerate.DEEPSPEED_KEEPS_FP8):
         return
     if requested.value in ("fp8", "bf16"):
         state.mixed_precision = Setting("bf16", Origin(code=f"{stack.name('accelerate')} DeepSpeedPlugin")).over(
@@ -207,7 +208,7 @@ def _deepspeed_precision(run: Run, stack: Stack, state: Accelerator) -> None:
 
 def _choose(stack: Stack, environment: Environment, state: Accelerator, wants: bool) -> None:
     """The automatic recipe handler and accelerator.fp8_backend."""
-    if stack.does("accelerate", "one recipe class"):
+    if stack.does(Accelerate.ONE_RECIPE_CLASS):
         if wants and not state.counted:
             state.recipe = recipe.old_handler(environment, stack, {})
             state.handler, state.counted = "FP8RecipeKwargs", True
@@ -217,7 +218,7 @@ def _choose(stack: Stack, environment: Environment, state: Accelerator, wants: b
     if wants and not state.counted:
         backend = named if named is not None and named.value != "NO" else _first(stack)
         _build(stack, environment, state, backend)
-        if stack.does("accelerate", "automatic handler is not counted"):
+        if stack.does(Accelerate.AUTOMATIC_HANDLER_NOT_COUNTED):
             state.handler = state.recipe = None
             return
         state.counted = True
@@ -228,7 +229,7 @@ def _choose(stack: Stack, environment: Environment, state: Accelerator, wants: b
 
 def _named_backend(stack: Stack, environment: Environment, state: Accelerator) -> Setting | None:
     """ACCELERATE_FP8_BACKEND as accelerator.fp8_backend reads it; it is read only where there is no handler."""
-    if state.counted or not stack.does("accelerate", "backend from the environment"):
+    if state.counted or not stack.does(Accelerate.BACKEND_FROM_ENVIRONMENT):
         return None
     default = Setting("NO", Origin(default=stack.name("accelerate")))
     setting = environment.get("ACCELERATE_FP8_BACKEND", default)
@@ -263,12 +264,12 @@ def _refuse(
 ) -> None:
     """What the constructor refuses once backend and handler are known."""
     plain = state.distributed_type not in ("FSDP", "DEEPSPEED")
-    if stack.does("accelerate", "handler needs the argument"):
+    if stack.does(Accelerate.HANDLER_NEEDS_ARGUMENT):
         wants = argument is not None and argument.value == "fp8"
-    elif stack.does("accelerate", "one recipe class"):
+    elif stack.does(Accelerate.ONE_RECIPE_CLASS):
         wants = state.mixed_precision.value == "fp8"
     if state.counted and plain and not wants:
-        what = "a `FP8RecipeKwargs` object" if stack.does("accelerate", "one recipe class") else "an FP8 configuration"
+        what = "a `FP8RecipeKwargs` object" if stack.does(Accelerate.ONE_RECIPE_CLASS) else "an FP8 configuration"
         text = f"Passing in {what} requires setting `mixed_precision='fp8'`."
         raise PredictedError(
             "handler-without-precision", "accelerator", "ValueError", text, (argument or state.requested,)
@@ -283,12 +284,12 @@ def _refuse(
 
 
 def _refuse_torchao(stack: Stack, environment: Environment, state: Accelerator) -> None:
-    if stack.does("accelerate", "torchao needs fsdp") and state.distributed_type != "FSDP":
+    if stack.does(Accelerate.TORCHAO_NEEDS_FSDP) and state.distributed_type != "FSDP":
         text = "`AcceleratorState` object has no attribute `fsdp_plugin`."
         raise PredictedError("torchao-without-fsdp", "accelerator", "AttributeError", text, (state.backend,))
     efficient = environment.get("FSDP_CPU_RAM_EFFICIENT_LOADING", Setting("false"))
     on = str(efficient.value).lower() in ("y", "yes", "t", "true", "on", "1")
-    if state.distributed_type == "FSDP" and on and stack.does("accelerate", "torchao refuses ram efficient loading"):
+    if state.distributed_type == "FSDP" and on and stack.does(Accelerate.TORCHAO_REFUSES_RAM_EFFICIENT_LOADING):
         text = (
             "torchao with FSDP2 and cpu_ram_efficient_loading is not supported, setting `cpu_ram_efficient_loading` to "
             "False will fix the issue and work as intended."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fp8check.rules.releases.behaviors import Accelerate, Transformers
 from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.settings.values import Origin, Setting
 
@@ -39,7 +40,7 @@ def _from_axolotl(run: Run, stack: Stack, environment: Environment) -> int:
     if efficient is not None and efficient.value:
         environment["FSDP_CPU_RAM_EFFICIENT_LOADING"] = efficient._replace(value="true")
     version = run.training.value("fsdp_version", config.value("fsdp_version", config.value("version")))
-    return 2 if str(version) == "2" and stack.does("accelerate", "fsdp2 exists") else 1
+    return 2 if str(version) == "2" and stack.does(Accelerate.HAS_FSDP2) else 1
 
 
 def _from_arguments(run: Run, stack: Stack, environment: Environment) -> int:
@@ -50,7 +51,7 @@ def _from_arguments(run: Run, stack: Stack, environment: Environment) -> int:
     environment["FSDP_CPU_RAM_EFFICIENT_LOADING"] = chosen
     written = config.value("version", config.value("fsdp_version"))
     if written is None:
-        return 2 if stack.does("transformers", "fsdp2 is the default") else 1
+        return 2 if stack.does(Transformers.FSDP2_BY_DEFAULT) else 1
     return 2 if str(written) == "2" else 1
 
 

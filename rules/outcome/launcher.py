@@ -6,6 +6,7 @@ Models accelerate/commands/launch.py and utils/launch.py (0.34.0 to 1.15.0), tor
 from __future__ import annotations
 
 from fp8check.rules.record import Record
+from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.errors import PredictedError, Undecided
 from fp8check.rules.settings.accelerate import AccelerateConfig
 from fp8check.rules.settings.launch import LAUNCHER_FLAGS, PROGRAMS
@@ -145,9 +146,9 @@ def _accelerate_launch(run: Run, stack: Stack, environment: Environment) -> Star
 
 
 def _check_flags(run: Run, stack: Stack) -> None:
-    backends = ("ao", "te", "msamp") if stack.does("accelerate", "launcher offers ao") else ("te", "msamp")
+    backends = ("ao", "te", "msamp") if stack.does(Accelerate.LAUNCHER_OFFERS_AO) else ("te", "msamp")
     formats: tuple[str, ...] = ("E4M3", "HYBRID")
-    if stack.does("accelerate", "launcher offers E5M2"):
+    if stack.does(Accelerate.LAUNCHER_OFFERS_E5M2):
         formats = ("HYBRID", "E4M3", "E5M2")
     choices = {
         "mixed_precision": ("no", "fp16", "bf16", "fp8"),
@@ -322,7 +323,7 @@ def _precision(run: Run, config: AccelerateConfig | None, stack: Stack) -> Setti
 
 
 def _no_library(stack: Stack, precision: Setting) -> PredictedError:
-    newer = stack.does("accelerate", "torchao counts as fp8 library")
+    newer = stack.does(Accelerate.TORCHAO_COUNTS_AS_FP8_LIBRARY)
     libraries = "Transformer Engine, MSAMP or torchao" if newer else "Transformer Engine or MSAMP"
     text = f"FP8 is not available on this machine. Please ensure that either {libraries} is installed."
     return PredictedError("launcher-without-fp8-library", "launch", "RuntimeError", text, (precision,))
@@ -348,15 +349,13 @@ def _put(environment: Environment, variable: str, setting: Setting, text: str) -
 def _fp8_arguments(run: Run, config: AccelerateConfig | None, stack: Stack) -> dict[str, Setting]:
     default = Origin(default=f"{stack.name('accelerate')} launch")
     arguments = {name: Setting(value, default) for name, value in _FP8_DEFAULTS.items()}
-    arguments["fp8_format"] = Setting(
-        "E4M3" if stack.does("accelerate", "launcher defaults to E4M3") else "HYBRID", default
-    )
-    if stack.does("accelerate", "torchao recipe has a config"):
+    arguments["fp8_format"] = Setting("E4M3" if stack.does(Accelerate.LAUNCHER_DEFAULTS_TO_E4M3) else "HYBRID", default)
+    if stack.does(Accelerate.TORCHAO_RECIPE_HAS_CONFIG):
         arguments["fp8_enable_fsdp_float8_all_gather"] = Setting(1, default)
         arguments["fp8_pad_inner_dim"] = Setting(1, default)
     flags = {name: _flag(name, value) for name, value in run.launch.flags.items() if name.startswith("fp8_")}
     written = _fp8_config(config, stack)
-    layers = (flags, written) if stack.does("accelerate", "fp8_config beats flags") else (written, flags)
+    layers = (flags, written) if stack.does(Accelerate.FP8_CONFIG_BEATS_FLAGS) else (written, flags)
     for layer in layers:
         for name, setting in layer.items():
             arguments[name] = setting.over(arguments.get(name))
@@ -364,10 +363,10 @@ def _fp8_arguments(run: Run, config: AccelerateConfig | None, stack: Stack) -> d
 
 
 def _fp8_config(config: AccelerateConfig | None, stack: Stack) -> dict[str, Setting]:
-    if config is None or not stack.does("accelerate", "launcher copies fp8_config"):
+    if config is None or not stack.does(Accelerate.LAUNCHER_COPIES_FP8_CONFIG):
         return {}
     # 1.4 prefixed a key unless it held "fp8" anywhere, later releases unless it begins with it.
-    anywhere = stack.does("accelerate", "fp8_config beats flags")
+    anywhere = stack.does(Accelerate.FP8_CONFIG_BEATS_FLAGS)
     settings: dict[str, Setting] = {}
     for key in config.fp8:
         prefixed = key if ("fp8" in key if anywhere else key.startswith("fp8")) else f"fp8_{key}"
@@ -378,11 +377,11 @@ def _fp8_config(config: AccelerateConfig | None, stack: Stack) -> dict[str, Sett
 
 
 def _export_override(setting: Setting, stack: Stack, environment: Environment, *, simple: bool) -> None:
-    if stack.does("accelerate", "launcher exports override whole"):
+    if stack.does(Accelerate.LAUNCHER_EXPORTS_OVERRIDE_WHOLE):
         _put(environment, "ACCELERATE_FP8_OVERRIDE_LINEAR_PRECISION", setting, str(setting.value))
         return
     parts = _override_parts(setting, stack)
-    if simple and stack.does("accelerate", "launcher exports override raw"):
+    if simple and stack.does(Accelerate.LAUNCHER_EXPORTS_OVERRIDE_RAW):
         strange = next((part for part in parts if not isinstance(part, str)), None)
         if strange is not None:
             text = f"expected str, bytes or os.PathLike object, not {type(strange).__name__}"
@@ -395,7 +394,7 @@ def _override_parts(setting: Setting, stack: Stack) -> list[object]:
     value = setting.value
     if isinstance(value, str) and setting.origin.flag is not None:
         value = tuple(part.strip().lower() in ("y", "yes", "t", "true", "on", "1") for part in value.split(","))
-    if stack.does("accelerate", "launcher strips override"):
+    if stack.does(Accelerate.LAUNCHER_STRIPS_OVERRIDE):
         if not isinstance(value, str):
             text = f"{type(value).__name__!r} object has no attribute 'strip'"
             raise PredictedError("override-not-strippable", "launch", "AttributeError", text, (setting,))
@@ -424,7 +423,7 @@ def _export_fsdp(run: Run, config: AccelerateConfig | None, stack: Stack, enviro
     for name, setting in list(settings.items()):
         if run.launch.flag(name) is not None:
             settings[name] = _flag(name, run.launch.flag(name)).over(setting)
-    if not stack.does("accelerate", "fsdp2 exists"):
+    if not stack.does(Accelerate.HAS_FSDP2):
         settings["fsdp_version"] = Setting("1", Origin(default=stack.name("accelerate")))
     for name, setting in settings.items():
         _put(environment, name.upper(), setting, str(setting.value).lower())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.outcome import accelerator, launcher, prepare, recipe, step
 from fp8check.rules.outcome.fsdp import apply_arguments, check_deepspeed, check_fsdp
+from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.errors import PredictedError, Undecided
 from fp8check.rules.releases.stack import Stack
 from fp8check.rules.releases.versions import NEWEST
@@ -144,7 +145,7 @@ def predict(run: Run, assumed_versions: Mapping[str, str] = NEWEST) -> Outcome:
 
 def _stages(run: Run, outcome: Outcome) -> None:
     stack = outcome.stack
-    if stack.does("accelerate", "imports torchao"):
+    if stack.does(Accelerate.IMPORTS_TORCHAO):
         recipe.import_torchao(stack, "launch" if run.launch.tool == "accelerate" else "accelerator")
     started = launcher.start(run, stack)
     outcome.environment = started.environment

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.outcome import layers, recipe
+from fp8check.rules.releases.behaviors import Accelerate, TransformerEngine, Transformers
 from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.settings.values import Origin, Setting
 
@@ -41,7 +42,7 @@ def prepare(
     Raises:
         Stop: prepare() raises.
     """
-    if state.distributed_type == "MEGATRON_LM" and stack.does("accelerate", "megatron skips conversion"):
+    if state.distributed_type == "MEGATRON_LM" and stack.does(Accelerate.MEGATRON_SKIPS_CONVERSION):
         return
     together = prepares_together(run, stack, state, accelerator_arguments)
     if state.is_fsdp2 and not together:
@@ -62,7 +63,7 @@ def prepares_together(run: Run, stack: Stack, state: Accelerator, accelerator_ar
         return accelerator_arguments.prepares == "together"
     if state.distributed_type != "FSDP" or state.is_fsdp2:
         return True
-    special = stack.does("transformers", "fsdp keeps fp8 model and optimizer together")
+    special = stack.does(Transformers.FSDP_PREPARES_FP8_TOGETHER)
     return special and state.mixed_precision.value == "fp8"
 
 
@@ -85,7 +86,7 @@ def _transformer_engine(
         text = f"You can't use multiple models ({run.script.models}) or optimizers 1 with TransformerEngine."
         raise PredictedError("te-several-models", "prepare", "ValueError", text, (state.backend,))
     _import_te(run, stack, state)
-    if state.is_fsdp2 and stack.does("accelerate", "fsdp2 empties the optimizer before te"):
+    if state.is_fsdp2 and stack.does(Accelerate.FSDP2_EMPTIES_OPTIMIZER_BEFORE_TE):
         raise PredictedError(
             "fsdp2-empties-optimizer",
             "prepare",
@@ -132,7 +133,7 @@ def _import_te(run: Run, stack: Stack, state: Accelerator) -> None:
     extension = parts["torch_extension"] or parts.get("torch_library")
     if core and extension:
         return
-    if not core and stack.does("transformer_engine", "metapackage has no dependencies"):
+    if not core and stack.does(TransformerEngine.METAPACKAGE_WITHOUT_DEPENDENCIES):
         text = "Found empty `transformer-engine` meta package installed."
         raise PredictedError("te-empty-metapackage", "prepare", "RuntimeError", text, (state.backend,))
     missing = "torch lib" if core else "core lib"
@@ -158,7 +159,7 @@ def _wrap(
 def _check_override(run: Run, stack: Stack, made: Recipe) -> None:
     """The variable that takes the backward pass out of FP8: delayed scaling refuses whatever it says."""
     value = (run.facts.variables or {}).get("NVTE_BACKWARD_OVERRIDE")
-    if value is None or not stack.does("transformer_engine", "reads NVTE_BACKWARD_OVERRIDE"):
+    if value is None or not stack.does(TransformerEngine.READS_NVTE_BACKWARD_OVERRIDE):
         return
     allowed = value in ("high_precision", "dequantized")
     if allowed and made["class"].value != "DelayedScaling":
@@ -173,15 +174,15 @@ def _check_override(run: Run, stack: Stack, made: Recipe) -> None:
 
 def _mxfp8(run: Run, stack: Stack, state: Accelerator, accelerator_arguments: AcceleratorArguments) -> tuple[bool, str]:
     """check_mxfp8_support() as Accelerate reaches it, in releases that call it whether or not MXFP8 is asked for."""
-    by_attribute = stack.does("accelerate", "mxfp8 check by attribute")
-    if not by_attribute and not stack.does("accelerate", "mxfp8 check by import"):
+    by_attribute = stack.does(Accelerate.MXFP8_CHECK_BY_ATTRIBUTE)
+    if not by_attribute and not stack.does(Accelerate.MXFP8_CHECK_BY_IMPORT):
         return False, ""
-    if by_attribute and not stack.does("transformer_engine", "imports fp8 module"):
+    if by_attribute and not stack.does(TransformerEngine.IMPORTS_FP8_MODULE):
         if accelerator_arguments.te_stubbed:
             return False, "MXFP8 not supported"
         text = "module 'transformer_engine.pytorch' has no attribute 'fp8'"
         raise PredictedError("te-without-fp8-module", "prepare", "AttributeError", text, (state.backend,))
-    if not stack.does("transformer_engine", "has check_mxfp8_support"):
+    if not stack.does(TransformerEngine.HAS_CHECK_MXFP8_SUPPORT):
         module = "transformer_engine.pytorch.fp8"
         if by_attribute:
             text = f"module {module!r} has no attribute 'check_mxfp8_support'"
@@ -202,7 +203,7 @@ def mxfp8_support(run: Run, stack: Stack) -> tuple[bool, str]:
     capability = tuple(int(part) for part in gpus[0].compute_capability.split("."))
     if capability < (10, 0):
         return False, "Device compute capability 10.0 or higher required for MXFP8 execution."
-    if capability >= (12, 0) and stack.does("transformer_engine", "mxfp8 below sm120 only"):
+    if capability >= (12, 0) and stack.does(TransformerEngine.MXFP8_BELOW_SM120_ONLY):
         return False, "MXFP8 (for all gemm layouts) is not supported on 12.0+ architectures yet."
     return True, ""
 
@@ -223,10 +224,10 @@ def _torchao(run: Run, stack: Stack, state: Accelerator, prepared: Prepared) -> 
             (state.backend,),
         )
     recipe.import_torchao(stack, "prepare", (state.backend,))
-    if stack.does("accelerate", "torchao filter is broken"):
+    if stack.does(Accelerate.TORCHAO_FILTER_BROKEN):
         text = "filter_linear_layers() got an unexpected keyword argument 'first_layer_name'"
         raise PredictedError("torchao-filter-broken", "prepare", "TypeError", text, (state.backend,))
-    asks = state.is_fsdp2 and stack.does("accelerate", "fsdp2 asks torchao for its config")
+    asks = state.is_fsdp2 and stack.does(Accelerate.FSDP2_READS_TORCHAO_CONFIG)
     if asks and state.recipe is None:
         text = "'NoneType' object has no attribute 'enable_fsdp_float8_all_gather'"
         raise PredictedError("torchao-without-config", "prepare", "AttributeError", text, (state.backend,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fp8check.rules.releases.behaviors import Accelerate, TransformerEngine
 from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.settings.values import Origin, Setting
 
@@ -36,7 +37,7 @@ def old_handler(environment: Environment, stack: Stack, arguments: Mapping[str, 
     Raises:
         Stop: as for te_handler; or the backend is neither TE nor MSAMP.
     """
-    only = stack.does("accelerate", "one recipe class")
+    only = stack.does(Accelerate.ONE_RECIPE_CLASS)
     backend = _read(environment, "BACKEND", arguments.get("backend"), "msamp" if stack.sees_msamp() else "te", stack)
     backend = backend._replace(value=str(backend.value).upper())
     if backend.value not in ("MSAMP", "TE"):
@@ -83,7 +84,7 @@ def ao_handler(environment: Environment, stack: Stack, arguments: Mapping[str, o
         Stop: torchao is absent or does not import (both from 1.13 on), or a variable is no truth value.
     """
     config = arguments.get("config")
-    if stack.does("accelerate", "torchao recipe has a config"):
+    if stack.does(Accelerate.TORCHAO_RECIPE_HAS_CONFIG):
         if stack.sees_torchao() is False:
             text = "TorchAO is not available. Please install it or use a different backend."
             raise PredictedError("ao-handler-without-torchao", "accelerator", "ImportError", text)
@@ -132,7 +133,7 @@ def _te_fields(environment: Environment, stack: Stack, arguments: Mapping[str, o
     for position, gemm in enumerate(_GEMMS):
         part = given[position] if isinstance(given, (list, tuple)) else None
         recipe[f"override_{gemm}"] = _flag(environment, f"OVERRIDE_{gemm.upper()}", part, False, stack)
-    if stack.does("accelerate", "recipe reads mxfp8"):
+    if stack.does(Accelerate.RECIPE_READS_MXFP8):
         requested = arguments.get("use_mxfp8_block_scaling")
         recipe["use_mxfp8_block_scaling"] = _flag(environment, "USE_MXFP8_BLOCK_SCALING", requested, False, stack)
     return recipe
@@ -141,7 +142,7 @@ def _te_fields(environment: Environment, stack: Stack, arguments: Mapping[str, o
 def _format(environment: Environment, stack: Stack, arguments: Mapping[str, object]) -> Setting:
     setting = _read(environment, "FORMAT", arguments.get("fp8_format"), "HYBRID", stack)
     setting = setting._replace(value=str(setting.value).upper())
-    e5m2 = stack.does("accelerate", "recipe accepts E5M2")
+    e5m2 = stack.does(Accelerate.RECIPE_ACCEPTS_E5M2)
     allowed = ("HYBRID", "E4M3", "E5M2") if e5m2 else ("HYBRID", "E4M3")
     if setting.value not in allowed:
         text = f"`fp8_format` must be one of {' or '.join(allowed)}."
@@ -207,7 +208,7 @@ def te_recipe(handler: Recipe | None, stack: Stack, mxfp8: bool) -> Recipe:
         "amax_compute_algo": given.get("amax_compute_algo", Setting("max", own)),
         "margin": margin,
     }
-    if stack.does("transformer_engine", "has override_linear_precision"):
+    if stack.does(TransformerEngine.HAS_OVERRIDE_LINEAR_PRECISION):
         recipe["override_linear_precision"] = _override(given, own)
     return recipe
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.outcome.accelerator import SMALLEST_CAPABILITY
 from fp8check.rules.outcome.tokens import TN_ONLY, batch_tokens
+from fp8check.rules.releases.behaviors import TransformerEngine, Transformers, Trl
 from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.settings.values import Origin, Setting
 
@@ -47,7 +48,7 @@ def _check_unwrapping(run: Run, stack: Stack) -> None:
     training = run.training
     if training.trainer != "llamafactory" or training.checkpointing is None or "finetuning_type" not in training.top:
         return
-    if stack.has("transformers") and stack.does("transformers", "checkpoints a plain function"):
+    if stack.has("transformers") and stack.does(Transformers.CHECKPOINTS_PLAIN_FUNCTION):
         text = "'function' object has no attribute '__self__'"
         raise PredictedError("checkpointing-plain-function", "step", "AttributeError", text, (training.checkpointing,))
 
@@ -75,7 +76,7 @@ def _check_capability(run: Run, stack: Stack, state: Accelerator) -> None:
         return
     capability = tuple(int(part) for part in gpus[0].compute_capability.split("."))
     if capability < SMALLEST_CAPABILITY:
-        later = stack.does("transformer_engine", "checks raise RuntimeError")
+        later = stack.does(TransformerEngine.CHECKS_RAISE_RUNTIME_ERROR)
         text = "Device compute capability 8.9 or higher required for FP8 execution."
         raise PredictedError(
             "capability-too-low", "step", "RuntimeError" if later else "AssertionError", text, (state.backend,)
@@ -94,13 +95,13 @@ def _check_tokens(run: Run, stack: Stack, state: Accelerator) -> None:
     if tokens is None:
         return
     if tokens % 8:
-        later = stack.does("transformer_engine", "checks raise RuntimeError")
+        later = stack.does(TransformerEngine.CHECKS_RAISE_RUNTIME_ERROR)
         text = "FP8 execution requires the product of all dimensions except the last to be divisible by 8"
         raise PredictedError(
             "tokens-not-by-8", "step", "ValueError" if later else "AssertionError", text, (state.backend,)
         )
     gpus = run.facts.visible_gpus()
-    if not stack.does("transformer_engine", "checks the leading dimension"):
+    if not stack.does(TransformerEngine.CHECKS_LEADING_DIMENSION):
         return
     if tokens % 16 and gpus and gpus[0].compute_capability in TN_ONLY:
         text = "Assertion failed: ret.lda % 16 == 0. Leading dimension requirement on A for FP8 GEMM. Caller must pad."
@@ -111,7 +112,7 @@ def checkpointing(run: Run, stack: Stack) -> Setting | None:
     """What switches gradient checkpointing on, or None where it is off; TRL does so by itself."""
     training = run.training
     if training.trainer == "trl" and "gradient_checkpointing" not in training.top:
-        if stack.does("trl", "checkpoints by default"):
+        if stack.does(Trl.CHECKPOINTS_BY_DEFAULT):
             return Setting(True, Origin(default=stack.name("trl")))
         return None
     return training.checkpointing
@@ -131,9 +132,9 @@ def checkpointing_reentrant(run: Run, stack: Stack) -> bool | None:
     written = training.top.section("gradient_checkpointing_kwargs").value("use_reentrant")
     if isinstance(written, bool):
         return written
-    if training.trainer == "trl" and stack.does("trl", "checkpointing is not reentrant"):
+    if training.trainer == "trl" and stack.does(Trl.CHECKPOINTING_NOT_REENTRANT):
         return False
-    return not stack.does("transformers", "checkpointing is not reentrant")
+    return not stack.does(Transformers.CHECKPOINTING_NOT_REENTRANT)
 
 
 def frozen_by_torchao(state: Accelerator, prepared: Prepared) -> Setting | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fp8check.rules.releases.behaviors import LlamaFactory, Transformers
 from fp8check.rules.settings.values import Origin, Setting
 
 TYPE_CHECKING = False
@@ -31,7 +32,7 @@ def kept_in(run: Run, stack: Stack) -> Setting | None:
             return written
     if training.trainer != "transformers":
         return None
-    if not stack.does("transformers", "loads the checkpoint's dtype"):
+    if not stack.does(Transformers.LOADS_CHECKPOINT_DTYPE):
         return Setting("float32", Origin(default=stack.name("transformers")))
     return _of_checkpoint(run)
 
@@ -43,7 +44,7 @@ def _factory(run: Run, stack: Stack) -> Setting | None:
         full = training.value("finetuning_type") == "full"
         cast = Setting("float32", Origin(code=f"{stack.name('llamafactory')} model/adapter.py"))
         return cast if full else None
-    if stack.does("llamafactory", "loads the checkpoint's dtype"):
+    if stack.does(LlamaFactory.LOADS_CHECKPOINT_DTYPE):
         return _of_checkpoint(run)
     for key, dtype in (("bf16", "bfloat16"), ("pure_bf16", "bfloat16"), ("fp16", "float16")):
         written = training.get(key)

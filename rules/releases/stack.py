@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.facts import UNKNOWN
-from fp8check.rules.releases import behaviors
+from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.errors import Undecided
 from fp8check.rules.releases.versions import NEWEST, at_least, between, parse, parsed
 
@@ -12,18 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fp8check.rules.facts import Facts
+    from fp8check.rules.releases.behaviors import Behavior
     from fp8check.rules.releases.versions import Version
 
 # `accelerate` treats an older torchao as absent (utils/imports.py is_torchao_available).
 OLDEST_TORCHAO = (0, 6, 1)
-
-_TABLES: Mapping[str, Mapping[str, behaviors.Bound]] = {
-    "accelerate": behaviors.ACCELERATE,
-    "transformers": behaviors.TRANSFORMERS,
-    "llamafactory": behaviors.LLAMAFACTORY,
-    "transformer_engine": behaviors.TRANSFORMER_ENGINE,
-    "trl": behaviors.TRL,
-}
 
 
 class Stack:
@@ -72,9 +65,9 @@ class Stack:
             return None
         return known is not None
 
-    def does(self, package: str, behavior: str) -> bool:
-        """Whether that behavior of outcome/releases.py holds in the release that the run uses."""
-        return behaviors.holds(_TABLES[package], behavior, self.version(package))
+    def does(self, behavior: Behavior) -> bool:
+        """Whether the release that the run uses does so."""
+        return between(self.version(behavior.package), behavior.since, behavior.until)
 
     # What Accelerate's own availability checks answer: find_spec plus metadata, nothing imported.
 
@@ -105,7 +98,7 @@ class Stack:
     def sees_fp8_library(self) -> bool | None:
         """accelerate.utils.is_fp8_available()."""
         answers = [self.sees_msamp(), self.sees_te()]
-        if self.does("accelerate", "torchao counts as fp8 library"):
+        if self.does(Accelerate.TORCHAO_COUNTS_AS_FP8_LIBRARY):
             answers.append(self.sees_torchao())
         return True if True in answers else None if None in answers else False
 

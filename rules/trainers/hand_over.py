@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fp8check.rules.releases.behaviors import Accelerate, LlamaFactory, Transformers, Trl
 from fp8check.rules.releases.errors import PredictedError, Undecided
 from fp8check.rules.releases.readers import OF_ACCELERATE, TRAINING
 from fp8check.rules.releases.versions import at_least
@@ -73,7 +74,7 @@ def precision_flag(run: Run, stack: Stack) -> Setting | None:
         return bf16._replace(value="bf16")
     # TRL turns an unset bf16 on: self.bf16 = not self.fp16 if self.bf16 is None else self.bf16
     unset = bf16 is None or bf16.value is None
-    if training.trainer == "trl" and unset and stack.does("trl", "bf16 is on by default"):
+    if training.trainer == "trl" and unset and stack.does(Trl.BF16_BY_DEFAULT):
         return Setting("bf16", Origin(default=stack.name("trl")))
     return None
 
@@ -96,7 +97,7 @@ def _training_arguments(run: Run, stack: Stack, environment: Environment) -> Acc
         raise PredictedError("trainer-without-deepspeed", "arguments", "PackageNotFoundError", text, (deepspeed,))
     flag = precision_flag(run, stack)
     before = environment.get("ACCELERATE_MIXED_PRECISION")
-    if stack.does("transformers", "arguments rewrite the environment"):
+    if stack.does(Transformers.ARGUMENTS_REWRITE_ENVIRONMENT):
         decided = flag if flag is not None else before
         decided = decided or Setting("no", Origin(default=stack.name("transformers")))
         if decided is not before:
@@ -124,7 +125,7 @@ def _check_llamafactory(run: Run, stack: Stack) -> None:
 def _is_unknown(name: str, stack: Stack) -> bool:
     """Whether a key has to do with FP8, and this LLaMA-Factory does not know it (its parser refuses unknown keys)."""
     if name in TRAINING["llamafactory"]:
-        return not stack.does("llamafactory", "knows fp8")
+        return not stack.does(LlamaFactory.KNOWS_FP8)
     return name in OF_ACCELERATE
 
 
@@ -150,7 +151,7 @@ def llamafactory_fp8(run: Run, stack: Stack) -> Setting | None:
     training = run.training
     if training.trainer != "llamafactory" or training.value("stage", "sft") not in ("pt", "sft"):
         return None
-    if not stack.does("llamafactory", "configures fp8"):
+    if not stack.does(LlamaFactory.CONFIGURES_FP8):
         return None
     fp8 = training.get("fp8")
     return fp8 if fp8 is not None and fp8.value else None
@@ -174,9 +175,9 @@ def _llamafactory(
             "stub-without-te", "trainer", "ModuleNotFoundError", "No module named 'transformer_engine'", (backend,)
         )
     accelerator_arguments.te_stubbed = True
-    if stack.does("transformers", "trainer passes handlers"):
+    if stack.does(Transformers.TRAINER_PASSES_HANDLERS):
         return  # kwargs_handlers is not empty: the patch steps aside
-    old = stack.does("accelerate", "one recipe class")
+    old = stack.does(Accelerate.ONE_RECIPE_CLASS)
     accelerator_arguments.handler = "FP8RecipeKwargs" if old else "TERecipeKwargs"
     accelerator_arguments.handler_arguments = dict(LLAMAFACTORY_RECIPE, **({"backend": "TE"} if old else {}))
     accelerator_arguments.mixed_precision = requested.over(accelerator_arguments.mixed_precision)

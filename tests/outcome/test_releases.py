@@ -13,15 +13,16 @@ from unittest import mock
 import pytest
 
 from fp8check.rules.outcome.weights import kept_in
+from fp8check.rules.releases.behaviors import Accelerate, LlamaFactory, TransformerEngine, Transformers, Trl
 from fp8check.rules.releases.stack import Stack
 from fp8check.rules.releases.versions import at_least, between, parse
 from tests.support.outcomes import AO, DDP, DEEPSPEED, FSDP, ONE, SHELL, TE, outcome_of, script, seen
-from tests.tools.version_bounds import TABLES
+from tests.tools.version_bounds import BEHAVIORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fp8check.rules.releases.behaviors import Bound
+    from fp8check.rules.releases.behaviors import Behavior
 
 PYTHON = {"launch": "python train.py", "variables": SHELL}
 TORCHAO = {"launch": "python train.py", "variables": {**SHELL, "ACCELERATE_FP8_BACKEND": "AO"}}
@@ -51,41 +52,26 @@ TRL = {**PYTHON, "trainer": "trl"}
 
 
 class Row(NamedTuple):
-    """One run; `happens` says what comes of it with each release of the package.
+    """One run; `happens` says what comes of it with each release of the behavior's package.
 
     `shows` names what is looked at instead of the outcome: a variable of the training process, "fp8_enabled", or what the
     "weights" are kept in.
     """
 
-    package: str
-    behavior: str
+    behavior: Behavior
     run: Mapping[str, object]
     happens: Mapping[str, str]
     shows: str = ""
 
 
-def accelerate(behavior: str, run: Mapping[str, object], shows: str = "", /, **happens: str) -> Row:
-    """A row of Accelerate; the releases are written v1_8_1."""
-    return Row("accelerate", behavior, run, _releases(happens), shows)
-
-
-def transformers(behavior: str, run: Mapping[str, object], shows: str = "", /, **happens: str) -> Row:
-    """A row of transformers."""
-    return Row("transformers", behavior, run, _releases(happens), shows)
-
-
-def engine(behavior: str, run: Mapping[str, object], /, **happens: str) -> Row:
-    """A row of Transformer Engine."""
-    return Row("transformer_engine", behavior, run, _releases(happens))
-
-
-def _releases(happens: Mapping[str, str]) -> dict[str, str]:
-    return {name.removeprefix("v").replace("_", "."): text for name, text in happens.items()}
+def row(behavior: Behavior, run: Mapping[str, object], shows: str = "", /, **happens: str) -> Row:
+    """A row; the releases are written v1_8_1."""
+    return Row(behavior, run, {name.removeprefix("v").replace("_", "."): text for name, text in happens.items()}, shows)
 
 
 ROWS = [
-    accelerate(
-        "launcher copies fp8_config",
+    row(
+        Accelerate.LAUNCHER_COPIES_FP8_CONFIG,
         {
             "accelerate": f"{DDP}{TE}  fp8_format: HYBRID\n  amax_history_len: 16\n  amax_compute_algo: max\n{TEXT}",
             "script": script("fp8", 'FP8RecipeKwargs(backend="TE")'),
@@ -93,22 +79,22 @@ ROWS = [
         v1_3_0="fp8 TE all E4M3 1024 max",
         v1_4_0="fp8 TE all HYBRID 16 max",
     ),
-    accelerate(
-        "fp8_config beats flags",
+    row(
+        Accelerate.FP8_CONFIG_BEATS_FLAGS,
         {"accelerate": f"{ONE}{TE}  fp8_format: E4M3\n{TEXT}", "launch": f"{FILE} --fp8_format HYBRID train.py"},
         "ACCELERATE_FP8_FORMAT",
         v1_3_0="HYBRID",
         v1_4_0="E4M3",
         v1_5_2="HYBRID",
     ),
-    accelerate(
-        "launcher defaults to E4M3",
+    row(
+        Accelerate.LAUNCHER_DEFAULTS_TO_E4M3,
         {"accelerate": f"{DDP}{TE}", "script": script("fp8", "TERecipeKwargs()")},
         v1_8_0="fp8 TE all E4M3 1024 max",
         v1_8_1=f"fp8 TE all {DEFAULT}",
     ),
-    accelerate(
-        "launcher offers E5M2",
+    row(
+        Accelerate.LAUNCHER_OFFERS_E5M2,
         {
             "launch": f"{FLAGS} --multi_gpu --fp8_format E5M2 train.py",
             "script": script("fp8", "TERecipeKwargs()"),
@@ -117,14 +103,14 @@ ROWS = [
         v1_8_0="SystemExit (launch)",
         v1_8_1="ValidationError (prepare)",
     ),
-    accelerate(
-        "launcher offers ao",
+    row(
+        Accelerate.LAUNCHER_OFFERS_AO,
         {"launch": f"{FLAGS} --fp8_backend ao train.py"},
         v1_12_0="SystemExit (launch)",
         v1_13_0="ValueError (accelerator)",
     ),
-    accelerate(
-        "launcher exports override whole",
+    row(
+        Accelerate.LAUNCHER_EXPORTS_OVERRIDE_WHOLE,
         {
             "launch": f"{FLAGS} --fp8_override_linear_precision false,false,true train.py",
             "stack": {**BASE, "transformer_engine": "1.11.0"},
@@ -132,23 +118,23 @@ ROWS = [
         v1_3_0="fp8 TE all E4M3 1024 max",
         v1_4_0="AttributeError (launch)",
     ),
-    accelerate(
-        "launcher strips override",
+    row(
+        Accelerate.LAUNCHER_STRIPS_OVERRIDE,
         {"accelerate": f"{DDP}{TE}"},
         v1_3_0="fp8 TE all E4M3 1024 max",
         v1_4_0="AttributeError (launch)",
         v1_5_2="fp8 None none",
     ),
-    accelerate(
-        "launcher exports override raw",
+    row(
+        Accelerate.LAUNCHER_EXPORTS_OVERRIDE_RAW,
         {"accelerate": f"{ONE}{TE}"},
         v1_4_0="AttributeError (launch)",
         v1_5_2="TypeError (launch)",
         v1_8_1="TypeError (launch)",
         v1_9_0=f"fp8 TE all {DEFAULT}",
     ),
-    accelerate(
-        "fsdp2 exists",
+    row(
+        Accelerate.HAS_FSDP2,
         {
             "accelerate": FSDP.replace("fp8", "bf16") + "fsdp_config: {fsdp_version: 2}\n",
             "script": script(prepared="model"),
@@ -156,8 +142,8 @@ ROWS = [
         v1_5_2="bf16 None none",
         v1_6_0="ValueError (prepare)",
     ),
-    accelerate(
-        "fsdp2 empties the optimizer before te",
+    row(
+        Accelerate.FSDP2_EMPTIES_OPTIMIZER_BEFORE_TE,
         {
             "accelerate": FSDP + "fsdp_config: {fsdp_version: 2}\n",
             "script": script("fp8", "TERecipeKwargs()"),
@@ -167,8 +153,8 @@ ROWS = [
         v1_7_0="KeyError (prepare)",
         v1_8_1="fp8 TE none",
     ),
-    accelerate(
-        "fsdp2 asks torchao for its config",
+    row(
+        Accelerate.FSDP2_READS_TORCHAO_CONFIG,
         {
             "accelerate": FSDP + "fsdp_config: {fsdp_version: 2, fsdp_cpu_ram_efficient_loading: false}\n",
             "script": script("fp8", "AORecipeKwargs()"),
@@ -179,20 +165,20 @@ ROWS = [
         v1_12_0="AttributeError (prepare)",
         v1_13_0="fp8 AO some gathered",
     ),
-    accelerate(
-        "torchao counts as fp8 library",
+    row(
+        Accelerate.TORCHAO_COUNTS_AS_FP8_LIBRARY,
         {"launch": f"{FLAGS} train.py", "stack": {"transformers": "4.57.1", "torchao": "0.18.0"}},
         v1_3_0="RuntimeError (launch)",
         v1_4_0="AttributeError (launch)",
     ),
-    accelerate(
-        "capability needs a gpu",
+    row(
+        Accelerate.CAPABILITY_NEEDS_GPU,
         {**PYTHON, "gpu": "none"},
         v1_4_0="RuntimeError (accelerator)",
         v1_5_0="fp8 None none",
     ),
-    accelerate(
-        "deepspeed keeps fp8",
+    row(
+        Accelerate.DEEPSPEED_KEEPS_FP8,
         {
             "accelerate": f"{DEEPSPEED}{TE}  fp8_format: E4M3\n  amax_history_len: 16\n",
             "stack": {**BASE, "deepspeed": "0.19.8"},
@@ -200,44 +186,44 @@ ROWS = [
         v1_10_1=f"bf16 TE all {DEFAULT}",
         v1_11_0=f"fp8 TE all {DEFAULT}",
     ),
-    accelerate(
-        "one recipe class",
+    row(
+        Accelerate.ONE_RECIPE_CLASS,
         {**PYTHON, "script": script("fp8", "TERecipeKwargs(amax_history_len=16)")},
         v1_3_0="ImportError (accelerator)",
         v1_4_0="fp8 TE all HYBRID 16 max",
     ),
-    accelerate(
-        "automatic handler is not counted",
+    row(
+        Accelerate.AUTOMATIC_HANDLER_NOT_COUNTED,
         {**PYTHON, "script": script("fp8")},
         v1_3_0=f"fp8 TE all {DEFAULT}",
         v1_4_0="fp8 None none",
         v1_7_0="fp8 None none",
         v1_8_1=f"fp8 TE all {DEFAULT}",
     ),
-    accelerate(
-        "fp8_enabled attribute",
+    row(
+        Accelerate.HAS_FP8_ENABLED,
         {"launch": "python train.py", "script": script("fp8"), "gpu": "8.0"},
         "fp8_enabled",
         v1_7_0="None",
         v1_8_1="True",
     ),
-    accelerate(
-        "handler needs the argument",
+    row(
+        Accelerate.HANDLER_NEEDS_ARGUMENT,
         {**PYTHON, "script": script(handler='FP8RecipeKwargs(backend="TE")')},
         v1_3_0=f"fp8 TE all {DEFAULT}",
         v1_4_0="ValueError (accelerator)",
         v1_8_1="ValueError (accelerator)",
         v1_9_0=f"fp8 TE all {DEFAULT}",
     ),
-    accelerate(
-        "torchao needs fsdp",
+    row(
+        Accelerate.TORCHAO_NEEDS_FSDP,
         {**TORCHAO, "script": script("fp8"), "stack": BOTH},
         v1_7_0="fp8 None none",
         v1_8_1="AttributeError (accelerator)",
         v1_9_0="fp8 AO some",
     ),
-    accelerate(
-        "torchao refuses ram efficient loading",
+    row(
+        Accelerate.TORCHAO_REFUSES_RAM_EFFICIENT_LOADING,
         {
             "accelerate": f"{FSDP}{AO}fsdp_config: {{fsdp_version: 1}}\n",
             "script": script("fp8", "AORecipeKwargs()"),
@@ -246,20 +232,20 @@ ROWS = [
         v1_7_0="fp8 AO some",
         v1_8_1="ValueError (accelerator)",
     ),
-    accelerate(
-        "backend from the environment",
+    row(
+        Accelerate.BACKEND_FROM_ENVIRONMENT,
         {"launch": "python train.py", "variables": {**SHELL, "ACCELERATE_MIXED_PRECISION": "bf16"}},
         v1_8_1="bf16 None none",
         v1_9_0=f"bf16 TE all {DEFAULT}",
     ),
-    accelerate(
-        "megatron skips conversion",
+    row(
+        Accelerate.MEGATRON_SKIPS_CONVERSION,
         {"accelerate": f"distributed_type: MEGATRON_LM\nnum_processes: 2\nmixed_precision: fp8\n{TE}"},
         v1_12_0=f"fp8 TE all {DEFAULT}",
         v1_13_0="fp8 TE none",
     ),
-    accelerate(
-        "recipe accepts E5M2",
+    row(
+        Accelerate.RECIPE_ACCEPTS_E5M2,
         {
             "launch": "python train.py",
             "variables": {**SHELL, "ACCELERATE_FP8_FORMAT": "E5M2"},
@@ -268,8 +254,8 @@ ROWS = [
         v1_8_0="ValueError (accelerator)",
         v1_8_1="ValidationError (prepare)",
     ),
-    accelerate(
-        "recipe reads mxfp8",
+    row(
+        Accelerate.RECIPE_READS_MXFP8,
         {
             "launch": "python train.py",
             "variables": {**SHELL, "ACCELERATE_FP8_USE_MXFP8_BLOCK_SCALING": "true"},
@@ -278,29 +264,29 @@ ROWS = [
         v1_10_1=f"fp8 TE all {DEFAULT}",
         v1_11_0="fp8 TE all E4M3",
     ),
-    accelerate(
-        "torchao recipe has a config",
+    row(
+        Accelerate.TORCHAO_RECIPE_HAS_CONFIG,
         {**TORCHAO, "stack": BOTH},
         v1_12_0="fp8 AO some",
         v1_13_0="fp8 AO some gathered",
     ),
-    accelerate(
-        "mxfp8 check by attribute",
+    row(
+        Accelerate.MXFP8_CHECK_BY_ATTRIBUTE,
         {**PYTHON, "stack": {**BASE, "transformer_engine": "2.9.0"}},
         v1_10_1=f"fp8 TE all {DEFAULT}",
         v1_11_0="AttributeError (prepare)",
         v1_12_0="AttributeError (prepare)",
         v1_13_0=f"fp8 TE all {DEFAULT}",
     ),
-    accelerate(
-        "mxfp8 check by import",
+    row(
+        Accelerate.MXFP8_CHECK_BY_IMPORT,
         {**PYTHON, "stack": {**BASE, "transformer_engine": "1.11.0"}},
         v1_10_1=f"fp8 TE all {DEFAULT}",
         v1_12_0="AttributeError (prepare)",
         v1_13_0="ImportError (prepare)",
     ),
-    accelerate(
-        "imports torchao",
+    row(
+        Accelerate.IMPORTS_TORCHAO,
         {
             "launch": "python train.py",
             "stack": {"torch": "2.8.0", "torchao": "0.18.0", "transformers": "4.57.1"},
@@ -310,50 +296,50 @@ ROWS = [
         v1_6_0="ImportError (accelerator)",
         v1_7_0="no None none",
     ),
-    accelerate(
-        "torchao filter is broken",
+    row(
+        Accelerate.TORCHAO_FILTER_BROKEN,
         {**TORCHAO, "script": script("fp8", "AORecipeKwargs()"), "stack": BOTH},
         v1_3_0="ImportError (accelerator)",
         v1_4_0="TypeError (prepare)",
         v1_5_2="TypeError (prepare)",
         v1_6_0="fp8 AO some",
     ),
-    transformers(
-        "arguments rewrite the environment",
+    row(
+        Transformers.ARGUMENTS_REWRITE_ENVIRONMENT,
         {**PYTHON, "training": "output_dir: out\nbf16: true\n"},
         "ACCELERATE_MIXED_PRECISION",
         v4_57_1="bf16",
         v5_0_0="fp8",
     ),
-    transformers(
-        "loads the checkpoint's dtype",
+    row(
+        Transformers.LOADS_CHECKPOINT_DTYPE,
         {**HEADER, "model": {**LLAMA, "dtype": "bfloat16"}},
         "weights",
         v4_57_1="float32",
         v5_0_0="bfloat16",
     ),
-    transformers(
-        "trainer passes handlers",
+    row(
+        Transformers.TRAINER_PASSES_HANDLERS,
         {**LLAMAFACTORY, "stack": {**BASE, "accelerate": "1.11.0", "llamafactory": "0.9.5"}},
         v5_2_0="fp8 TE all HYBRID 16 max",
         v5_3_0="bf16 NO none",
     ),
-    transformers(
-        "fsdp keeps fp8 model and optimizer together",
+    row(
+        Transformers.FSDP_PREPARES_FP8_TOGETHER,
         {"accelerate": f"{FSDP}{TE}fsdp_config: {{fsdp_version: 1}}\n", **HEADER},
         v4_46_3="ValueError (prepare)",
         v4_47_1=f"fp8 TE all {DEFAULT}",
         v5_2_0=f"fp8 TE all {DEFAULT}",
         v5_3_0="ValueError (prepare)",
     ),
-    transformers(
-        "fsdp2 is the default",
+    row(
+        Transformers.FSDP2_BY_DEFAULT,
         {"accelerate": f"{DDP}{TE}", "training": "output_dir: out\nfsdp: full_shard\n"},
         v5_9_0="ValueError (prepare)",
         v5_10_0="fp8 TE none",
     ),
-    transformers(
-        "checkpoints a plain function",
+    row(
+        Transformers.CHECKPOINTS_PLAIN_FUNCTION,
         {
             **LLAMAFACTORY,
             "training": "stage: sft\nfinetuning_type: full\nbf16: true\n",
@@ -362,21 +348,19 @@ ROWS = [
         v5_22_0="bf16 NO none",
         v5_23_0="AttributeError (step)",
     ),
-    transformers(
-        "checkpointing is not reentrant",
+    row(
+        Transformers.CHECKPOINTING_NOT_REENTRANT,
         {**PYTHON, "training": "output_dir: out\ngradient_checkpointing: true\n"},
         v4_57_1=f"fp8 TE all {DEFAULT}, recomputed without FP8",
         v5_0_0="CheckpointError (step)",
     ),
     Row(
-        "llamafactory",
-        "knows fp8",
+        LlamaFactory.KNOWS_FP8,
         {**LLAMAFACTORY, "stack": {**BASE, "accelerate": "1.7.0", "transformers": "4.53.3"}},
         {"0.9.3": "ValueError (arguments)", "0.9.4": "bf16 None none"},
     ),
     Row(
-        "llamafactory",
-        "loads the checkpoint's dtype",
+        LlamaFactory.LOADS_CHECKPOINT_DTYPE,
         {
             "trainer": "llamafactory",
             "training": "stage: sft\nfinetuning_type: lora\nbf16: true\n",
@@ -387,26 +371,30 @@ ROWS = [
         "weights",
     ),
     Row(
-        "llamafactory",
-        "configures fp8",
+        LlamaFactory.CONFIGURES_FP8,
         {**LLAMAFACTORY, "stack": {**BASE, "accelerate": "1.10.1", "transformers": "4.57.1"}},
         {"0.9.4": "bf16 NO none", "0.9.5": "fp8 TE all HYBRID 16 max"},
     ),
-    engine(
-        "reads NVTE_BACKWARD_OVERRIDE",
+    row(
+        TransformerEngine.READS_NVTE_BACKWARD_OVERRIDE,
         {**PYTHON, "variables": {**SHELL, "NVTE_BACKWARD_OVERRIDE": "dequantized"}},
         v2_14_0=f"fp8 TE all {DEFAULT}",
         v2_15_0="AssertionError (prepare)",
     ),
-    engine("has check_mxfp8_support", PYTHON, v1_13_0="ImportError (prepare)", v2_1_0=f"fp8 TE all {DEFAULT}"),
-    engine(
-        "imports fp8 module",
+    row(
+        TransformerEngine.HAS_CHECK_MXFP8_SUPPORT,
+        PYTHON,
+        v1_13_0="ImportError (prepare)",
+        v2_1_0=f"fp8 TE all {DEFAULT}",
+    ),
+    row(
+        TransformerEngine.IMPORTS_FP8_MODULE,
         {**PYTHON, "stack": {**BASE, "accelerate": "1.12.0"}},
         v2_8_0=f"fp8 TE all {DEFAULT}",
         v2_9_0="AttributeError (prepare)",
     ),
-    engine(
-        "has override_linear_precision",
+    row(
+        TransformerEngine.HAS_OVERRIDE_LINEAR_PRECISION,
         {
             "accelerate": f"{ONE}{TE}  override_linear_precision: [false, false, true]\n",
             "stack": {**BASE, "accelerate": "1.10.1"},
@@ -414,62 +402,56 @@ ROWS = [
         v1_13_0=f"fp8 TE all {DEFAULT} without wgrad",
         v2_1_0=f"fp8 TE all {DEFAULT}",
     ),
-    engine(
-        "mxfp8 below sm120 only",
+    row(
+        TransformerEngine.MXFP8_BELOW_SM120_ONLY,
         {"accelerate": f"{ONE}{TE}  use_mxfp8_block_scaling: true\n", "gpu": "12.0"},
         v2_5_0="fp8 TE all E4M3",
         v2_6_0="ValueError (prepare)",
     ),
-    engine(
-        "checks raise RuntimeError",
+    row(
+        TransformerEngine.CHECKS_RAISE_RUNTIME_ERROR,
         {**PYTHON, "gpu": "8.0"},
         v2_13_0="AssertionError (step)",
         v2_14_0="RuntimeError (step)",
     ),
-    engine(
-        "metapackage has no dependencies",
+    row(
+        TransformerEngine.METAPACKAGE_WITHOUT_DEPENDENCIES,
         {**PYTHON, "transformer_engine": {"core": None, "torch_extension": None}},
         v2_8_0="FileNotFoundError (prepare)",
         v2_9_0="RuntimeError (prepare)",
     ),
     # Before 2.9 nothing checks it: what cuBLASLt makes of it was never seen.
-    engine(
-        "checks the leading dimension",
+    row(
+        TransformerEngine.CHECKS_LEADING_DIMENSION,
         {**PYTHON, "tokens": 24},
         v2_8_0=f"fp8 TE all {DEFAULT}",
         v2_9_0="RuntimeError (step)",
     ),
     Row(
-        "trl",
-        "checkpoints by default",
+        Trl.CHECKPOINTS_BY_DEFAULT,
         {**TRL, "training": "output_dir: out\nbf16: false\n", "stack": {**BASE, "transformers": "4.57.1"}},
         {"0.21.0": f"fp8 TE all {DEFAULT}", "0.22.0": f"fp8 TE all {DEFAULT}, recomputed without FP8"},
     ),
     Row(
-        "trl",
-        "checkpointing is not reentrant",
+        Trl.CHECKPOINTING_NOT_REENTRANT,
         {**TRL, "training": "output_dir: out\nbf16: false\n", "stack": {**BASE, "transformers": "4.57.1"}},
         {"0.27.0": f"fp8 TE all {DEFAULT}, recomputed without FP8", "0.28.0": "CheckpointError (step)"},
     ),
     Row(
-        "trl",
-        "bf16 is on by default",
+        Trl.BF16_BY_DEFAULT,
         {**TRL, "training": "output_dir: out\ngradient_checkpointing: false\n"},
         {"0.18.2": f"fp8 TE all {DEFAULT}", "0.19.0": f"bf16 TE all {DEFAULT}"},
     ),
 ]
 # What no prediction asks for: a rule words its finding by it (tests/catalog/cases/FP108.yaml).
-OF_RULES = {
-    ("transformers", "trainer passes mixed_precision"),
-    ("transformer_engine", "refuses compiled delayed scaling"),
-}
+OF_RULES = (Transformers.TRAINER_PASSES_MIXED_PRECISION, TransformerEngine.REFUSES_COMPILED_DELAYED_SCALING)
 
 
 def result(row: Row, release: str) -> str:
     """What comes of the row's run with that release."""
     stack = row.run.get("stack", BASE)
     assert isinstance(stack, dict)
-    outcome = outcome_of({**row.run, "stack": {**stack, row.package: release}})
+    outcome = outcome_of({**row.run, "stack": {**stack, row.behavior.package: release}})
     if row.shows == "weights":
         kept = kept_in(outcome.run, outcome.stack)
         return "not known" if kept is None else str(kept.value)
@@ -478,32 +460,33 @@ def result(row: Row, release: str) -> str:
     return str(outcome.environment[row.shows].value) if row.shows else seen(outcome)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.package}: {row.behavior}")
+NAMES = [next(name for name, behavior in BEHAVIORS.items() if behavior is one.behavior) for one in ROWS]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=NAMES)
 def test_both_sides_of_a_bound(row: Row) -> None:
     assert {release: result(row, release) for release in row.happens} == row.happens
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.package}: {row.behavior}")
+@pytest.mark.parametrize("row", ROWS, ids=NAMES)
 @pytest.mark.parametrize("always", [False, True])
 def test_a_row_depends_on_its_bound(row: Row, always: bool) -> None:
     real = Stack.does
 
-    def does(self: Stack, package: str, behavior: str) -> bool:
-        return always if (package, behavior) == (row.package, row.behavior) else real(self, package, behavior)
+    def does(self: Stack, behavior: Behavior) -> bool:
+        return always if behavior is row.behavior else real(self, behavior)
 
     with mock.patch.object(Stack, "does", does):
         assert {release: result(row, release) for release in row.happens} != row.happens
 
 
-BOUNDS = [(package, name, bound) for package, table in TABLES.items() for name, bound in table.items()]
-
-
-@pytest.mark.parametrize(("package", "behavior", "bound"), BOUNDS, ids=str)
-def test_every_bound_has_its_row(package: str, behavior: str, bound: Bound) -> None:
-    if (package, behavior) in OF_RULES:
+@pytest.mark.parametrize("name", BEHAVIORS)
+def test_every_behavior_has_its_row(name: str) -> None:
+    behavior = BEHAVIORS[name]
+    if any(behavior is one for one in OF_RULES):
         return
-    (row,) = [one for one in ROWS if (one.package, one.behavior) == (package, behavior)]
+    (row,) = [one for one in ROWS if one.behavior is behavior]
     releases = [parse(release) for release in row.happens]
-    assert any(between(release, bound.since, bound.until) for release in releases)
-    assert bound.since == (0,) or any(not at_least(release, *bound.since) for release in releases)
-    assert bound.until == (9999,) or any(at_least(release, *bound.until) for release in releases)
+    assert any(between(release, behavior.since, behavior.until) for release in releases)
+    assert behavior.since == (0,) or any(not at_least(release, *behavior.since) for release in releases)
+    assert behavior.until == (9999,) or any(at_least(release, *behavior.until) for release in releases)

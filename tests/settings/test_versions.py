@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from fp8check.rules.releases import behaviors
 from fp8check.rules.releases.versions import EARLIER, NEWEST, at_least, between, parse, parsed
+from tests.tools.version_bounds import BEHAVIORS
+
+PACKAGES = {
+    "Accelerate": "accelerate",
+    "Transformers": "transformers",
+    "LlamaFactory": "llamafactory",
+    "TransformerEngine": "transformer_engine",
+    "Trl": "trl",
+}
 
 
 @pytest.mark.parametrize(
@@ -35,16 +43,12 @@ def test_missing_numbers_are_zero() -> None:
     assert not between((1, 9), (1, 8), (1, 9))
 
 
-@pytest.mark.parametrize("name", ["ACCELERATE", "TRANSFORMERS", "LLAMAFACTORY", "TRANSFORMER_ENGINE", "TRL"])
-def test_every_bound_is_a_range_with_evidence(name: str) -> None:
-    for behavior, bound in getattr(behaviors, name).items():
-        assert bound.since < bound.until, behavior
-        assert ".py" in bound.evidence or "METADATA" in bound.evidence or ".cu" in bound.evidence, behavior
-
-
-def test_a_misspelt_behavior_is_an_error() -> None:
-    with pytest.raises(KeyError):
-        behaviors.holds(behaviors.ACCELERATE, "no such thing", (1, 0))
+@pytest.mark.parametrize("name", BEHAVIORS)
+def test_every_behavior_has_a_range_and_evidence(name: str) -> None:
+    behavior = BEHAVIORS[name]
+    assert behavior.package == PACKAGES[name.partition(".")[0]]
+    assert behavior.since < behavior.until
+    assert any(word in behavior.evidence for word in (".py", "METADATA", ".cu"))
 
 
 def test_the_earlier_world_differs_and_is_complete() -> None:

@@ -18,6 +18,7 @@ from unittest import mock
 
 from fp8check.rules.outcome import predict
 from fp8check.rules.releases import behaviors
+from fp8check.rules.releases.behaviors import Behavior
 from fp8check.rules.releases.stack import Stack
 from tests.support.paths import EVIDENCE
 from tests.tools.conformance import cases, compare
@@ -29,12 +30,13 @@ if TYPE_CHECKING:
 
 RULES = Path(behaviors.__file__).parents[1]
 GPU_CASES = EVIDENCE / "h200-cases.jsonl"
-TABLES = {
-    "accelerate": behaviors.ACCELERATE,
-    "transformers": behaviors.TRANSFORMERS,
-    "llamafactory": behaviors.LLAMAFACTORY,
-    "transformer_engine": behaviors.TRANSFORMER_ENGINE,
-    "trl": behaviors.TRL,
+# Every behavior by the name that the code calls it: "Accelerate.HAS_FSDP2".
+BEHAVIORS: dict[str, Behavior] = {
+    f"{package.__name__}.{name}": value
+    for package in vars(behaviors).values()
+    if isinstance(package, type)
+    for name, value in vars(package).items()
+    if isinstance(value, Behavior)
 }
 WANTED = 0.9
 
@@ -51,12 +53,12 @@ def _agrees_with_gpu(case: dict[str, Any]) -> bool:
     return not gpu_differences(case, predict(gpu_run(case)))
 
 
-def survives(package: str, behavior: str, value: bool, right: list[Callable[[], bool]]) -> bool:
+def survives(behavior: Behavior, value: bool, right: list[Callable[[], bool]]) -> bool:
     """Whether every case is still predicted right when that behavior always has that value."""
     original = Stack.does
 
-    def mutated(self: Stack, asked_package: str, asked: str) -> bool:
-        return value if (asked_package, asked) == (package, behavior) else original(self, asked_package, asked)
+    def mutated(self: Stack, asked: Behavior) -> bool:
+        return value if asked is behavior else original(self, asked)
 
     with mock.patch.object(Stack, "does", mutated):
         return all(check() for check in right)
@@ -64,9 +66,9 @@ def survives(package: str, behavior: str, value: bool, right: list[Callable[[], 
 
 def asked_for() -> set[str]:
     """The behaviors that a prediction asks for: what a rule alone words its finding by, no recorded case can show."""
-    files = (path for room in ("settings", "trainers", "outcome") for path in (RULES / room).glob("*.py"))
-    text = "".join(path.read_text("utf-8") for path in files)
-    return {behavior for table in TABLES.values() for behavior in table if f'"{behavior}"' in text}
+    rooms = ("settings", "releases", "trainers", "outcome")
+    text = "".join(path.read_text("utf-8") for room in rooms for path in (RULES / room).glob("*.py"))
+    return {name for name in BEHAVIORS if name in text}
 
 
 def main() -> int:
@@ -74,15 +76,14 @@ def main() -> int:
     right = [check for check in checks([Path(name) for name in sys.argv[1:]]) if check()]
     total = survivors = 0
     asked = asked_for()
-    elsewhere = [behavior for table in TABLES.values() for behavior in table if behavior not in asked]
+    elsewhere = [name for name in BEHAVIORS if name not in asked]
     print(f"not asked for by the prediction: {', '.join(elsewhere) or 'none'}")
-    for package, table in TABLES.items():
-        for behavior in asked & set(table):
-            for value in (False, True):
-                total += 1
-                if survives(package, behavior, value, right):
-                    survivors += 1
-                    print(f"survives: {package}: {behavior!r} is always {value}")
+    for name in sorted(asked):
+        for value in (False, True):
+            total += 1
+            if survives(BEHAVIORS[name], value, right):
+                survivors += 1
+                print(f"survives: {name} is always {value}")
     score = (total - survivors) / total
     print(f"{len(right)} cases; {total - survivors} of {total} mutants killed ({score:.0%}; at least {WANTED:.0%})")
     return 0 if score >= WANTED else 1

@@ -1,0 +1,64 @@
+"""What ruff and mypy do not see: words that would be matched where a name can be checked."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.tools.version_bounds import BEHAVIORS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Lint = Callable[[ast.AST], Iterator[ast.AST]]
+
+ROOT = Path(__file__).parent.parent
+CODE = ("rules", "cli", "probe", "service")
+
+
+def bare_behaviors(tree: ast.AST) -> Iterator[ast.AST]:
+    """Calls of Stack.does with anything but a name of rules/releases/behaviors.py, or another object's attribute."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "does":
+            names = [ast.unparse(argument) for argument in node.args if isinstance(argument, ast.Attribute)]
+            if (
+                len(names) != 1
+                or len(node.args) != 1
+                or node.keywords
+                or (names[0][0].isupper() and names[0] not in BEHAVIORS)
+            ):
+                yield node
+
+
+# Each with the folders that it looks at, and lines that it has to find.
+LINTS: dict[str, tuple[Lint, tuple[str, ...], tuple[str, ...]]] = {
+    "a behavior is a name of rules/releases/behaviors.py": (
+        bare_behaviors,
+        CODE,
+        ('stack.does("accelerate", "fsdp2 exists")', 'stack.does("fsdp2 exists")', "stack.does(Accelerate.FSDP_2)"),
+    ),
+}
+
+
+def _files(folders: tuple[str, ...]) -> Iterator[Path]:
+    for folder in folders:
+        yield from sorted((ROOT / folder).rglob("*.py"))
+
+
+@pytest.mark.parametrize("name", LINTS)
+def test_lint(name: str) -> None:
+    find, folders, _ = LINTS[name]
+    found = [
+        f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}: {ast.unparse(node)}"
+        for path in _files(folders)
+        for node in find(ast.parse(path.read_text("utf-8")))
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(("name", "line"), [(name, line) for name, (_, _, lines) in LINTS.items() for line in lines])
+def test_a_violation_is_found(name: str, line: str) -> None:
+    assert list(LINTS[name][0](ast.parse(line)))
