@@ -13,8 +13,8 @@ from fp8check.rules.checking.judging import compared, examine_all
 from fp8check.rules.checking.runs import WrongFiles, assemble, parse_launch, sort
 from fp8check.rules.outcome import predict
 from fp8check.rules.reading import Unreadable
-from fp8check.rules.report.report import counts
 from fp8check.rules.report.style import Style, wants_color
+from fp8check.rules.suppression.examined import counts
 from fp8check.rules.trainers.detect import read
 
 TYPE_CHECKING = False
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from fp8check.rules.facts import Facts
     from fp8check.rules.reading import Document
     from fp8check.rules.report.formats import Format
-    from fp8check.rules.report.report import Report
     from fp8check.rules.seen import Seen
+    from fp8check.rules.suppression.examined import Examined
 
 PROBLEMS = (UsageError, WrongFiles, Unreadable, machine.BadFacts)
 INTERNAL_ERROR = "FP999"
@@ -192,14 +192,18 @@ def _baseline(options: argparse.Namespace, config: Config) -> Sequence[Mapping[s
         raise UsageError(str(problem)) from None
 
 
-def _write_baseline(path: str, reports: Sequence[Report]) -> int:
-    from fp8check.rules.report.fingerprint import fingerprints
+def _write_baseline(path: str, reports: Sequence[Examined]) -> int:
     from fp8check.rules.suppression.baseline import save_baseline
+    from fp8check.rules.suppression.fingerprint import fingerprints
 
     if any(report.crashes for report in reports):
         print_crashes(crash for report in reports for crash in report.crashes)
         return ExitCode.INTERNAL_ERROR
-    marked = [pair for report in reports for pair in zip(fingerprints(report), report.findings, strict=True)]
+    marked = [
+        pair
+        for report in reports
+        for pair in zip(fingerprints(report.findings, report.documents), report.findings, strict=True)
+    ]
     number = save_baseline(path, marked)
     sys.stdout.write(f"{path}: {number} finding{'s' if number != 1 else ''}\n")
     return ExitCode.OK
@@ -301,7 +305,7 @@ def facts_of(options: argparse.Namespace) -> Facts:
     return facts
 
 
-def _write(name: str, target: str | None, reports: list[Report], options: argparse.Namespace) -> None:
+def _write(name: str, target: str | None, reports: list[Examined], options: argparse.Namespace) -> None:
     put(_rendered(name, reports, options, to_file=target is not None), target)
 
 
@@ -314,7 +318,7 @@ def put(text: str, target: str | None) -> None:
         stream.write(text)
 
 
-def _rendered(name: str, reports: list[Report], options: argparse.Namespace, *, to_file: bool) -> str:
+def _rendered(name: str, reports: list[Examined], options: argparse.Namespace, *, to_file: bool) -> str:
     format_ = _format(name)
     if format_ is not None:
         from fp8check.rules.report.json_ import as_data
@@ -329,7 +333,7 @@ def _rendered(name: str, reports: list[Report], options: argparse.Namespace, *, 
     return "\n".join(text.render(report, style, quiet=quiet, verbose=options.verbose) for report in reports)
 
 
-def _exit_code(reports: list[Report], fail_on: str, options: argparse.Namespace) -> int:
+def _exit_code(reports: list[Examined], fail_on: str, options: argparse.Namespace) -> int:
     if any(report.crashes for report in reports):
         return ExitCode.INTERNAL_ERROR
     for report in reports:

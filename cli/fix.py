@@ -11,7 +11,7 @@ from fp8check.cli.exit_codes import ExitCode
 from fp8check.cli.options import UsageError, parser
 from fp8check.rules.checking.judging import examine_all
 from fp8check.rules.report.frames import visible
-from fp8check.rules.report.report import counts
+from fp8check.rules.suppression.examined import counts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from fp8check.rules.reading import Document
     from fp8check.rules.repair import Fixed
-    from fp8check.rules.report.report import Report
+    from fp8check.rules.suppression.examined import Examined
 
 STDIN = "-"
 
@@ -43,7 +43,7 @@ def fix(words: list[str]) -> int:
     except PROBLEMS as problem:
         return usage(problem)
 
-    def examine(current: Sequence[Document]) -> list[Report]:
+    def examine(current: Sequence[Document]) -> list[Examined]:
         runs = ((one.run, one.documents) for one in assembled(list(current), options, facts))
         return examine_all(runs, rules, configured=config.suppressions, crashes=crashes)
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from fp8check.rules.checking.runs import Assembled
-    from fp8check.rules.report.report import Report
     from fp8check.rules.seen import Seen
+    from fp8check.rules.suppression.examined import Examined
 
 STAGES = {
     "import": "importing torch and the backend",
@@ -77,7 +77,7 @@ def probe(words: list[str]) -> int:
     return _exit_code(reports)
 
 
-def _json(reports: list[Report]) -> str:
+def _json(reports: list[Examined]) -> str:
     import json
 
     from fp8check.rules.report.json_ import as_data
@@ -87,7 +87,7 @@ def _json(reports: list[Report]) -> str:
     return json.dumps(data[0] if len(data) == 1 else data, indent=2, ensure_ascii=False) + "\n"
 
 
-def _text(reports: list[Report], options: argparse.Namespace) -> str:
+def _text(reports: list[Examined], options: argparse.Namespace) -> str:
     from fp8check.rules.report import text
     from fp8check.rules.report.seen import page
     from fp8check.rules.report.style import Style, wants_color
@@ -102,7 +102,7 @@ def _text(reports: list[Report], options: argparse.Namespace) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def _exit_code(reports: list[Report]) -> int:
+def _exit_code(reports: list[Examined]) -> int:
     if any(report.crashes for report in reports):
         return ExitCode.INTERNAL_ERROR
     verdicts = {report.verdict for report in reports}

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from fp8check.rules.checking.runs import Assembled
     from fp8check.rules.engine.definition import Rule
     from fp8check.rules.facts import Facts
-    from fp8check.rules.report.report import Report
     from fp8check.rules.seen import Seen
+    from fp8check.rules.suppression.examined import Examined
     from fp8check.service.check_request import CheckRequest
 
 INTERNAL_ERROR = "FP999"  # a rule that failed; cannot be left out by naming others
@@ -71,7 +71,7 @@ class Requested(NamedTuple):
     rules: Sequence[Rule]
 
 
-def examined(question: CheckRequest, own: Callable[[], Facts]) -> list[Report]:
+def examined(question: CheckRequest, own: Callable[[], Facts]) -> list[Examined]:
     """The reports, one a run.
 
     Raises:
@@ -104,7 +104,7 @@ def assembled(question: CheckRequest, own: Callable[[], Facts]) -> Requested:
     return Requested(runs, rules)
 
 
-def reported(asked: Requested, seen: Sequence[Seen | None] = ()) -> list[Report]:
+def reported(asked: Requested, seen: Sequence[Seen | None] = ()) -> list[Examined]:
     """The reports, one a run; `evidence` is what a probe saw of each run, where there was one."""
     return examine_all(((one.run, one.documents) for one in asked.runs), asked.rules, seen=seen)
 
@@ -145,7 +145,7 @@ def _chosen(question: CheckRequest) -> Sequence[Rule]:
 
 
 def _body(
-    question: CheckRequest, reports: Sequence[Report], data: Sequence[dict[str, object]], report: bytes, format_: str
+    question: CheckRequest, reports: Sequence[Examined], data: Sequence[dict[str, object]], report: bytes, format_: str
 ) -> bytes:
     if format_ == "json":
         return report

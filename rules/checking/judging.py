@@ -5,7 +5,7 @@ from __future__ import annotations
 from fp8check.rules.catalog import RULES
 from fp8check.rules.engine.judge import judge
 from fp8check.rules.engine.running import check, ordered
-from fp8check.rules.report.report import Report
+from fp8check.rules.suppression.examined import Examined
 from fp8check.rules.suppression.suppressions import apply, written
 
 TYPE_CHECKING = False
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.reading import Document
     from fp8check.rules.seen import Seen
+    from fp8check.rules.suppression.examined import Verdict
     from fp8check.rules.suppression.suppressions import Suppression
     from fp8check.rules.trainers.run import Run
 
@@ -33,7 +34,7 @@ def examine(
     configured: Iterable[Suppression] = (),
     crashes: tuple[Crash, ...] = (),
     today: str | None = None,
-) -> Report:
+) -> Examined:
     """Judge a run, take away what is suppressed, and come to a verdict.
 
     Args:
@@ -53,7 +54,7 @@ def examine(
     }
     late = check(judged.inputs._replace(later=later), late_rules)
     findings = ordered((*suppressions.left, *late.findings))
-    return Report(
+    return Examined(
         _verdict(findings, judged.undecided, judged.inputs.outcome),
         judged.inputs,
         judged.earlier,
@@ -82,7 +83,7 @@ def examine_all(
     *,
     configured: Sequence[Suppression] = (),
     crashes: tuple[Crash, ...] = (),
-) -> list[Report]:
+) -> list[Examined]:
     """Reports of several runs that share files: a suppression that one of them uses is used.
 
     Args:
@@ -97,7 +98,7 @@ def examine_all(
     return [_with_findings(report, _used_nowhere(report, reports)) for report in reports]
 
 
-def _used_nowhere(report: Report, reports: Sequence[Report]) -> tuple[Finding, ...]:
+def _used_nowhere(report: Examined, reports: Sequence[Examined]) -> tuple[Finding, ...]:
     """The report's findings, without suppressions that are unused here and used in another run with the same file."""
     kept = []
     for finding in report.findings:
@@ -107,17 +108,17 @@ def _used_nowhere(report: Report, reports: Sequence[Report]) -> tuple[Finding, .
     return tuple(kept)
 
 
-def _has(report: Report, path: str) -> bool:
+def _has(report: Examined, path: str) -> bool:
     return any(document.path == path for document in report.documents)
 
 
-def _says(report: Report, finding: Finding) -> bool:
+def _says(report: Examined, finding: Finding) -> bool:
     return any(
         (one.rule, one.span, one.notes) == (finding.rule, finding.span, finding.notes) for one in report.findings
     )
 
 
-def _with_findings(report: Report, findings: tuple[Finding, ...]) -> Report:
+def _with_findings(report: Examined, findings: tuple[Finding, ...]) -> Examined:
     if len(findings) == len(report.findings):
         return report
     verdict = _verdict(findings, report.undecided, report.outcome)
@@ -135,7 +136,7 @@ def _decided(rules: Sequence[Rule], judged: Judged) -> Collection[str]:
     return _names(one for one in rules if one.id not in open_)
 
 
-def _verdict(findings: tuple[Finding, ...], undecided: tuple[UndecidedRule, ...], outcome: Outcome) -> str:
+def _verdict(findings: tuple[Finding, ...], undecided: tuple[UndecidedRule, ...], outcome: Outcome) -> Verdict:
     severities = {one.severity for one in findings}
     if "error" in severities:
         return "fail"
@@ -144,9 +145,9 @@ def _verdict(findings: tuple[Finding, ...], undecided: tuple[UndecidedRule, ...]
     return "undecided" if undecided or outcome.undecided is not None else "pass"
 
 
-def compared(report: Report, baseline: Sequence[Mapping[str, str]]) -> Report:
+def compared(report: Examined, baseline: Sequence[Mapping[str, str]]) -> Examined:
     """The report with its findings held against a baseline."""
-    from fp8check.rules.report.fingerprint import fingerprints
     from fp8check.rules.suppression.baseline import compare
+    from fp8check.rules.suppression.fingerprint import fingerprints
 
-    return report._replace(compared=compare(fingerprints(report), baseline))
+    return report._replace(compared=compare(fingerprints(report.findings, report.documents), baseline))

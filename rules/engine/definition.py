@@ -12,15 +12,17 @@ from fp8check.rules.settings.values import Setting
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Literal
 
     from fp8check.rules.edits.fix import Fix
     from fp8check.rules.reading import Node, Span
 
     Place = Setting | Node | Span | None
+    Severity = Literal["error", "warning", "info"]
 
-ERROR = "error"
-WARNING = "warning"
-INFO = "info"
+ERROR: Severity = "error"
+WARNING: Severity = "warning"
+INFO: Severity = "info"
 SEVERITIES = (ERROR, WARNING, INFO)
 
 # Inputs without which there is nothing to look at: the rule does not apply.
@@ -83,7 +85,7 @@ class Rule(Record):
 
     id: str
     name: str
-    severity: str
+    severity: Severity
     check: Callable[..., Iterator[Found]]
     needs: tuple[str, ...]
     evidence: tuple[str, ...]
@@ -102,7 +104,7 @@ class Rule(Record):
 
 
 def rule(
-    id_: str, name: str, severity: str, *evidence: str, ends: bool = False, last_resort: bool = False
+    id_: str, name: str, severity: Severity, *evidence: str, ends: bool = False, last_resort: bool = False
 ) -> Callable[[Callable[..., Iterator[Found]]], Callable[..., Iterator[Found]]]:
     """Make a rule of a function: its number, its name for people, its severity, and where it is known from."""
 

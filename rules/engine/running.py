@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from fp8check.rules.edits.fix import Fix
-    from fp8check.rules.engine.definition import Found, Rule
+    from fp8check.rules.engine.definition import Found, Rule, Severity
     from fp8check.rules.engine.inputs import Inputs
     from fp8check.rules.reading import Span
 
@@ -21,7 +21,7 @@ class Finding(Record):
 
     rule: str
     name: str
-    severity: str
+    severity: Severity
     message: str
     span: Span | None
     label: str

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from fp8check.rules.edits.text_edits import TextEdit
     from fp8check.rules.engine.running import Finding
     from fp8check.rules.reading import Document
-    from fp8check.rules.report.report import Report
+    from fp8check.rules.suppression.examined import Examined
 
-    Examine = Callable[[Sequence[Document]], Sequence[Report]]
+    Examine = Callable[[Sequence[Document]], Sequence[Examined]]
 
 MOST = 500  # fixes in one go; every real run has under ten
 
@@ -49,7 +49,7 @@ class Fixed(Record):
     applied: tuple[Finding, ...]
     refused: tuple[Refusal, ...]
     unsafe: tuple[Finding, ...]
-    left: tuple[Report, ...]
+    left: tuple[Examined, ...]
 
 
 def fix_all(documents: Sequence[Document], examine: Examine, *, unsafe: bool = False) -> Fixed:
@@ -80,7 +80,7 @@ def fix_all(documents: Sequence[Document], examine: Examine, *, unsafe: bool = F
             applied.append(finding)
 
 
-def _fixable(reports: Sequence[Report]) -> list[tuple[Finding, Fix]]:
+def _fixable(reports: Sequence[Examined]) -> list[tuple[Finding, Fix]]:
     """Findings with a fix, each once: several runs may share a file."""
     found: dict[tuple[str, str, str], tuple[Finding, Fix]] = {}
     for report in reports:
@@ -138,10 +138,10 @@ def _edited(document: Document, edits: list[TextEdit], fix: Fix) -> Document:
     return made
 
 
-def _check_gone(finding: Finding, before: Sequence[Report], after: Sequence[Report]) -> None:
+def _check_gone(finding: Finding, before: Sequence[Examined], after: Sequence[Examined]) -> None:
     if _count(finding, after) >= _count(finding, before):
         raise Unfixable("the finding would still be there")
 
 
-def _count(finding: Finding, reports: Sequence[Report]) -> int:
+def _count(finding: Finding, reports: Sequence[Examined]) -> int:
     return sum(one.rule == finding.rule for report in reports for one in report.findings)

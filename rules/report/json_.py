@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fp8check.rules.outcome.speed import predict_speed
-from fp8check.rules.report.fingerprint import Pointers, fingerprints
-from fp8check.rules.report.report import DOCS, SCHEMA
+from fp8check.rules.report.schema import DOCS, SCHEMA
+from fp8check.rules.suppression.fingerprint import Pointers, fingerprints
 from fp8check.rules.version import VERSION
 
 TYPE_CHECKING = False
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from fp8check.rules.engine.definition import Place
     from fp8check.rules.engine.running import Finding
     from fp8check.rules.outcome import Outcome
-    from fp8check.rules.report.report import Report
     from fp8check.rules.settings.values import Origin, Setting
     from fp8check.rules.suppression.baseline import Compared
+    from fp8check.rules.suppression.examined import Examined
     from fp8check.rules.suppression.suppressions import Suppressed
 
 
-def as_data(report: Report) -> dict[str, object]:
+def as_data(report: Examined) -> dict[str, object]:
     """The report as plain data, ready for json.dumps."""
     import json
 
@@ -28,7 +28,7 @@ def as_data(report: Report) -> dict[str, object]:
     from fp8check.rules.report.text import summary
 
     seen = _Seen(report)
-    marks = fingerprints(report, seen.pointers)
+    marks = fingerprints(report.findings, report.documents, seen.pointers)
     return {
         "schema": SCHEMA,
         "verdict": report.verdict,
@@ -48,7 +48,7 @@ def as_data(report: Report) -> dict[str, object]:
     }
 
 
-def _common(report: Report) -> dict[str, object]:
+def _common(report: Examined) -> dict[str, object]:
     """The outcome; a value that depends on a version that is not known is null."""
     data = outcome_as_data(report.outcome)
     if report.earlier is None:
@@ -141,7 +141,7 @@ class _Seen:
 
     __slots__ = ("documents", "pointers", "report", "trees")
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Examined) -> None:
         self.report = report
         self.documents = {document.path: document for document in report.documents}
         self.pointers = Pointers()

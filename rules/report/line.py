@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.reading import Document, Node
-    from fp8check.rules.report.report import Report
     from fp8check.rules.settings.values import Setting
+    from fp8check.rules.suppression.examined import Examined
 
 
-def explain_line(report: Report, document: Document, line: int) -> Iterator[str]:
+def explain_line(report: Examined, document: Document, line: int) -> Iterator[str]:
     """The line, what it decides, what overrides it, and what the rules say of it."""
     yield f"{document.path}:{line}  {visible(document.line(line).strip())}"
     node = _node_at(document, line)
@@ -57,7 +57,7 @@ def _among(setting: Setting, path: str, line: int) -> bool:
     return any(_is_at(other, path, line) or _among(other, path, line) for other in setting.overrode)
 
 
-def _said(report: Report, path: str, line: int) -> Iterator[str]:
+def _said(report: Examined, path: str, line: int) -> Iterator[str]:
     for finding in report.findings:
         if finding.span is not None and finding.span.file == path and finding.span.line == line:
             yield f"  {finding.rule} {finding.severity}: {visible(finding.message)}"

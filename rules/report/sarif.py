@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from fp8check.rules.catalog import find
 from fp8check.rules.report.data import items, place_of, text_of, texts, whole
-from fp8check.rules.report.report import DOCS
+from fp8check.rules.report.schema import DOCS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.outcome.speed import in_words, predict_speed
 from fp8check.rules.report.frames import frame, visible
-from fp8check.rules.report.report import counts, new_findings
+from fp8check.rules.suppression.examined import counts, new_findings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
     from fp8check.rules.engine.running import Finding
     from fp8check.rules.outcome import Outcome
-    from fp8check.rules.report.report import Report
     from fp8check.rules.report.style import Style
+    from fp8check.rules.suppression.examined import Examined
 
 WIDTH = 96
 
 
-def render(report: Report, style: Style, *, quiet: bool = False, verbose: bool = False) -> str:
+def render(report: Examined, style: Style, *, quiet: bool = False, verbose: bool = False) -> str:
     """The whole report. `quiet`: findings only; `verbose`: also which rules are undecided, by what they lack."""
     lines: list[str] = []
     documents = {document.path: document for document in report.documents}
@@ -45,7 +45,7 @@ def _headline(finding: Finding, style: Style) -> str:
     return painted + " " * gap + style.faint(where)
 
 
-def _summary(report: Report, style: Style) -> Iterator[str]:
+def _summary(report: Examined, style: Style) -> Iterator[str]:
     requested = report.inputs.requested
     quiet = not requested.fp8 and report.outcome.trains_in_fp8 is False and not report.inputs.seen
     if quiet and not report.findings:
@@ -55,7 +55,7 @@ def _summary(report: Report, style: Style) -> Iterator[str]:
     yield ""
 
 
-def _undecided(report: Report) -> Iterator[str]:
+def _undecided(report: Examined) -> Iterator[str]:
     """The undecided rules, by what each lacks and how to get it."""
     lacking: dict[tuple[str, str], list[str]] = {}
     for one in report.undecided:
@@ -69,7 +69,7 @@ def _undecided(report: Report) -> Iterator[str]:
 _TITLES = ("asked", "happens", "or", "speed", "probe")
 
 
-def summary(report: Report) -> dict[str, str]:
+def summary(report: Examined) -> dict[str, str]:
     """What was asked for, what happens, with which releases assumed, and how fast: a line each, by its name."""
     requested = report.inputs.requested
     outcome = report.outcome
@@ -151,7 +151,7 @@ def _recipe_words(recipe: dict[str, object]) -> str:
     return ", ".join(parts)
 
 
-def _totals(report: Report, style: Style) -> str:
+def _totals(report: Examined, style: Style) -> str:
     numbers = counts(report)
     parts = [
         style.severity(severity, f"{number} {severity}{'s' if number != 1 else ''}")

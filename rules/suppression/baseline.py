@@ -21,22 +21,24 @@ class Compared(Record):
     """Findings against the baseline.
 
     Attributes:
+        marks: the fingerprints of the findings, in their order.
         new: fingerprints of findings that the baseline does not have.
         unchanged: fingerprints of those that it has.
         resolved: entries of the baseline that are gone: {"fingerprint", "rule", "file", "message"}.
     """
 
+    marks: tuple[str, ...]
     new: frozenset[str]
     unchanged: frozenset[str]
     resolved: tuple[Mapping[str, str], ...]
 
 
-def compare(marks: Iterable[str], baseline: Sequence[Mapping[str, str]]) -> Compared:
-    """What is new, unchanged and resolved."""
+def compare(marks: tuple[str, ...], baseline: Sequence[Mapping[str, str]]) -> Compared:
+    """What is new, unchanged and resolved; `marks`: the fingerprints of the findings, in their order."""
     now = frozenset(marks)
     then = {entry["fingerprint"] for entry in baseline}
     gone = tuple(entry for entry in baseline if entry["fingerprint"] not in now)
-    return Compared(now - then, now & then, gone)
+    return Compared(marks, now - then, now & then, gone)
 
 
 def load_baseline(path: str) -> tuple[Mapping[str, str], ...]:

@@ -15,11 +15,11 @@ from fp8check.probe.process import Limits
 from tests.support.probing import AO, AO_OFF, SMALL, TE, TRAINING, not_a_pass, probed, said, torch_python
 
 if TYPE_CHECKING:
-    from fp8check.rules.report.report import Report
     from fp8check.rules.seen import Seen
+    from fp8check.rules.suppression.examined import Examined
 
 
-def emulated(case: dict[str, object], fault: str | None = None, limits: Limits | None = None) -> tuple[Report, Seen]:
+def emulated(case: dict[str, object], fault: str | None = None, limits: Limits | None = None) -> tuple[Examined, Seen]:
     # One thread each: the layers are small, and two probes share two cores.
     environ = {"OMP_NUM_THREADS": "1"}
     return probed(case, python=torch_python(), emulate=True, fault=fault, limits=limits, environ=environ)
@@ -145,7 +145,7 @@ CASES: dict[str, dict[str, object]] = {
 
 
 @pytest.fixture(scope="module")
-def faults() -> dict[str, tuple[Report, Seen]]:
+def faults() -> dict[str, tuple[Examined, Seen]]:
     """Every fault, two at a time: most of the time goes into importing torch."""
     torch_python()
     cases = [({"accelerate": FAULTS[fault][2], **CASES.get(fault, {})}, fault) for fault in FAULTS]
@@ -154,7 +154,7 @@ def faults() -> dict[str, tuple[Report, Seen]]:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_fault_is_found_and_named(fault: str, faults: dict[str, tuple[Report, Seen]]) -> None:
+def test_fault_is_found_and_named(fault: str, faults: dict[str, tuple[Examined, Seen]]) -> None:
     rule, words, _ = FAULTS[fault]
     report, seen = faults[fault]
     not_a_pass(report)
@@ -162,7 +162,7 @@ def test_fault_is_found_and_named(fault: str, faults: dict[str, tuple[Report, Se
     assert words in said(report, rule), (seen.ended, seen.error, seen.output[-800:])
 
 
-def test_silent_bf16_is_no_fp8(faults: dict[str, tuple[Report, Seen]]) -> None:
+def test_silent_bf16_is_no_fp8(faults: dict[str, tuple[Examined, Seen]]) -> None:
     report, _ = faults["silent-bf16"]
     assert "none of 15 Linear layers was converted" in said(report, "FP806")
 

@@ -12,9 +12,9 @@ from fp8check.rules.engine.running import Finding
 from fp8check.rules.reading import Document
 from fp8check.rules.reading.source import Source
 from fp8check.rules.repair import edited, fix_all
-from fp8check.rules.report.report import Report
 from fp8check.rules.settings.edits import delete, replace
 from fp8check.rules.settings.values import Section, Setting
+from fp8check.rules.suppression.examined import Examined
 from fp8check.rules.trainers.detect import read
 from tests.support.runs import report_of
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 REPORT = report_of({"accelerate": "distributed_type: 'NO'\nmixed_precision: bf16\n"})
 
 
-def examine(make: Callable[[str, Setting], Fix | None]) -> Callable[[Sequence[Document]], Sequence[Report]]:
+def examine(make: Callable[[str, Setting], Fix | None]) -> Callable[[Sequence[Document]], Sequence[Examined]]:
     """Two runs that share their files, with a finding for every entry that `make` has a fix for."""
 
-    def reports(documents: Sequence[Document]) -> Sequence[Report]:
+    def reports(documents: Sequence[Document]) -> Sequence[Examined]:
         findings = []
         for document in documents:
             section = Section(document.root)
@@ -40,7 +40,7 @@ def examine(make: Callable[[str, Setting], Fix | None]) -> Callable[[Sequence[Do
                     findings.append(
                         Finding(f"FP-{name}", name, "error", f"{name} is wrong", place, "", (), (), "", fix)
                     )
-        one = Report(**{**REPORT.as_dict(), "findings": tuple(findings)})  # type: ignore[arg-type]
+        one = Examined(**{**REPORT.as_dict(), "findings": tuple(findings)})  # type: ignore[arg-type]
         return (one, one)
 
     return reports

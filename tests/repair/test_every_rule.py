@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from fp8check.rules.reading import Document
     from fp8check.rules.repair import Fixed
-    from fp8check.rules.report.report import Report
+    from fp8check.rules.suppression.examined import Examined
 
 
 # With torchao the layer itself stays behind too: what is left of the finding is true, so the fix is not made.
@@ -38,7 +38,7 @@ def fixable() -> list[object]:
 
 
 def fixed(rule: str, case: dict[str, Any], documents: Sequence[Document], *, unsafe: bool) -> Fixed:
-    def examine(current: Sequence[Document]) -> list[Report]:
+    def examine(current: Sequence[Document]) -> list[Examined]:
         return [examined(case, current, only=rule)]
 
     return fix_all(documents, examine, unsafe=unsafe)

@@ -7,7 +7,7 @@ import pytest
 from fp8check.rules.engine.running import Finding
 from fp8check.rules.reading import Document
 from fp8check.rules.report.line import explain_line
-from fp8check.rules.report.report import Report
+from fp8check.rules.suppression.examined import Examined
 from tests.support.runs import report_of
 
 ACCELERATE = "distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config:\n  backend: te\n\n  amax_history_length: 4\n"
@@ -45,7 +45,7 @@ def test_a_finding_that_needs_no_help_is_said_without() -> None:
     node = report.documents[0].get("output_dir")
     assert node is not None
     one = Finding("FP000", "made-up", "info", "just so", node.key_span, "", (), (), "")
-    report = Report(**{**report.as_dict(), "findings": (one,)})  # type: ignore[arg-type]
+    report = Examined(**{**report.as_dict(), "findings": (one,)})  # type: ignore[arg-type]
     assert list(explain_line(report, report.documents[0], 1))[1:] == ["  FP000 info: just so"]
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fp8check.rules.report import text
-from fp8check.rules.report.fingerprint import fingerprints
 from fp8check.rules.report.style import Style
+from fp8check.rules.suppression.fingerprint import fingerprints
 from tests.support.runs import report_of
 
 CASE = {
@@ -82,5 +82,5 @@ def test_fingerprints_survive_moved_lines_and_comments() -> None:
     moved = {**CASE, "accelerate": "# a comment\n\n" + CASE["accelerate"].replace("E4M3", "E4M3 # why")}
     first, second = report_of(CASE), report_of(moved)
     assert [one.rule for one in first.findings] == [one.rule for one in second.findings]
-    assert fingerprints(first) == fingerprints(second)
-    assert len(set(fingerprints(first))) == len(first.findings)
+    assert fingerprints(first.findings, first.documents) == fingerprints(second.findings, second.documents)
+    assert len(set(fingerprints(first.findings, first.documents))) == len(first.findings)

@@ -12,13 +12,13 @@ from fp8check.rules.engine.definition import Related
 from fp8check.rules.engine.running import Finding
 from fp8check.rules.reading import Document
 from fp8check.rules.report import text
-from fp8check.rules.report.fingerprint import pointer
 from fp8check.rules.report.frames import frame
 from fp8check.rules.report.json_ import as_data
-from fp8check.rules.report.report import Report
 from fp8check.rules.report.style import Style, wants_color
 from fp8check.rules.settings.edits import replace
 from fp8check.rules.settings.values import Origin, Setting
+from fp8check.rules.suppression.examined import Examined
+from fp8check.rules.suppression.fingerprint import Pointers
 from fp8check.rules.trainers.detect import read
 from tests.support.outcomes import AO, ONE, SHELL, TE, outcome_of
 from tests.support.runs import report_of
@@ -86,7 +86,7 @@ def test_two_worlds_that_agree_are_told_once() -> None:
 
 def test_quiet_says_what_was_found_and_no_more() -> None:
     report = report_of({"accelerate": ONE + TE})
-    assert text.render(Report(**{**report.as_dict(), "findings": ()}), PLAIN, quiet=True) == ""  # type: ignore[arg-type]
+    assert text.render(Examined(**{**report.as_dict(), "findings": ()}), PLAIN, quiet=True) == ""  # type: ignore[arg-type]
 
 
 def test_what_is_suppressed_is_counted() -> None:
@@ -121,10 +121,10 @@ def test_a_place_in_a_script_has_no_pointer() -> None:
     assert document.root is not None
     (node,) = document.root.entries.values()
     script = Document("f.yaml", "a = 1\n", "python", None, loader="python")
-    assert pointer(finding(node.key_span), script) is None
-    assert pointer(finding(), document) is None
-    assert pointer(finding(node.key_span), document) == "/a"
-    assert pointer(finding(document.root.span), document) in ("", "/a")
+    assert Pointers().of(finding(node.key_span), script) is None
+    assert Pointers().of(finding(), document) is None
+    assert Pointers().of(finding(node.key_span), document) == "/a"
+    assert Pointers().of(finding(document.root.span), document) in ("", "/a")
 
 
 def test_a_fix_that_cannot_be_made_is_none_in_the_data() -> None:
@@ -137,7 +137,7 @@ def test_a_fix_that_cannot_be_made_is_none_in_the_data() -> None:
         Finding(**{**finding(node.key_span).as_dict(), "fix": safe(replace(target, "bf16"))})  # type: ignore[arg-type]
         for target in (here, Setting("fp8", Origin(variable="X")))
     ]
-    made = as_data(Report(**{**report.as_dict(), "findings": tuple(findings)}))["findings"]  # type: ignore[arg-type]
+    made = as_data(Examined(**{**report.as_dict(), "findings": tuple(findings)}))["findings"]  # type: ignore[arg-type]
     assert isinstance(made, list)
     assert made[0]["fix"]["safe"] is True
     assert made[0]["fix"]["edits"][0]["text"] == "bf16"

@@ -19,8 +19,8 @@ from tests.support.runs import assembled_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fp8check.rules.report.report import Report
     from fp8check.rules.seen import Seen
+    from fp8check.rules.suppression.examined import Examined
 
 FAULT_SITE = Path(__file__).with_name("fault_site")
 
@@ -58,7 +58,7 @@ def probed(
     path: Path | None = None,
     limits: Limits | None = None,
     environ: Mapping[str, str] | None = None,
-) -> tuple[Report, Seen]:
+) -> tuple[Examined, Seen]:
     """Probe the run of a case, with a fault or with the packages of a folder in front; the report of it, whole."""
     one = assembled_of({"training": TRAINING, "model": SMALL, **case})
     shell = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
@@ -71,14 +71,14 @@ def probed(
     return examine(one.run, one.documents, seen=seen), seen
 
 
-def said(report: Report, rule: str) -> str:
+def said(report: Examined, rule: str) -> str:
     """Everything that a rule says in the report: findings, and why it is undecided."""
     parts = [" ".join((one.message, one.label, *one.notes, one.help)) for one in report.findings if one.rule == rule]
     parts += [f"undecided: {one.needs}" for one in report.undecided if one.rule == rule]
     return "\n".join(parts)
 
 
-def not_a_pass(report: Report) -> None:
+def not_a_pass(report: Examined) -> None:
     """Whatever went wrong, the report does not say that all is well."""
     assert report.crashes == ()
     assert report.verdict != "pass"

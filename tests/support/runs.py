@@ -24,7 +24,7 @@ from tests.support.paths import TESTS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from fp8check.rules.report.report import Report
+    from fp8check.rules.suppression.examined import Examined
     from fp8check.rules.suppression.suppressions import Suppression
 
 # A training environment of today, all packages of it in the releases that were seen together on an H200.
@@ -135,7 +135,9 @@ def _assembled(case: Mapping[str, object], documents: Sequence[Document]) -> Ass
     return one
 
 
-def report_of(case: Mapping[str, object], only: str | None = None, *, configured: Sequence[Suppression] = ()) -> Report:
+def report_of(
+    case: Mapping[str, object], only: str | None = None, *, configured: Sequence[Suppression] = ()
+) -> Examined:
     """The report of the run that a case describes."""
     return examined(case, assembled_of(case).documents, only, configured=configured)
 
@@ -147,7 +149,7 @@ def examined(
     *,
     configured: Sequence[Suppression] = (),
     assembled: Assembled | None = None,
-) -> Report:
+) -> Examined:
     """The report of a case's run with these documents in the place of its own; `assembled` saves making the run."""
     one = assembled if assembled is not None else _assembled(case, documents)
     chosen = [rule for rule in RULES if only is None or rule.id == only]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fp8check.rules.report.fingerprint import fingerprints
+from fp8check.rules.suppression.fingerprint import fingerprints
 from tests.support.command import run
 from tests.support.runs import report_of
 
@@ -17,7 +17,9 @@ OPTIONS = ("--no-environment", "--no-config")
 
 def marks(accelerate: str = ACCELERATE, path: str = "accel.yaml") -> dict[str, str]:
     made = report_of({"training": "output_dir: out\n", "accelerate": accelerate, "accelerate path": path})
-    return {one.rule: mark for one, mark in zip(made.findings, fingerprints(made), strict=True)}
+    return {
+        one.rule: mark for one, mark in zip(made.findings, fingerprints(made.findings, made.documents), strict=True)
+    }
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from fp8check.rules.checking.judging import examine
 from fp8check.rules.checking.runs import assemble
 from fp8check.rules.facts import Facts
 from fp8check.rules.reading import Unreadable
-from fp8check.rules.report.report import Report
+from fp8check.rules.suppression.examined import Examined
 from fp8check.rules.trainers.detect import read
 from tests.support.runs import TODAY, facts_of
 
@@ -27,9 +27,9 @@ FACTORY_NODE = facts_of({"stack": {**TODAY, **FACTORY, "deepspeed": "0.18.2"}, "
 MACHINES = {"unknown": (Facts(), Facts()), "a node of today": (NODE, FACTORY_NODE)}
 
 
-def reports(folder: Path, machines: tuple[Facts, Facts]) -> dict[str, Report | Unreadable]:
+def reports(folder: Path, machines: tuple[Facts, Facts]) -> dict[str, Examined | Unreadable]:
     """What is said of every training and Accelerate file of the folder; LLaMA-Factory's are on the second machine."""
-    results: dict[str, Report | Unreadable] = {}
+    results: dict[str, Examined | Unreadable] = {}
     for path in sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES):
         name = str(path.relative_to(folder))
         try:
@@ -43,7 +43,7 @@ def reports(folder: Path, machines: tuple[Facts, Facts]) -> dict[str, Report | U
     return results
 
 
-def findings(results: dict[str, Report | Unreadable]) -> dict[str, list[str]]:
+def findings(results: dict[str, Examined | Unreadable]) -> dict[str, list[str]]:
     """By rule and severity: where, and what."""
     found: dict[str, list[str]] = defaultdict(list)
     for name, result in results.items():
@@ -66,7 +66,7 @@ def main() -> int:
             print(f"{rule}: {len(places)}")
             for place in places:
                 print(f"    {place}")
-        crashes += sum(len(one.crashes) for one in results.values() if isinstance(one, Report))
+        crashes += sum(len(one.crashes) for one in results.values() if isinstance(one, Examined))
         print(f"{len(results)} training and Accelerate files, {crashes} crashes")
     return 1 if crashes else 0
 

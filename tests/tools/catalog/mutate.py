@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from fp8check.rules.engine.definition import Rule
-    from fp8check.rules.report.report import Report
+    from fp8check.rules.suppression.examined import Examined
 
 FOLDER = Path(catalog.__file__).parent
 # The engine and its data types are tested as code; these are the rules.
@@ -83,7 +83,7 @@ _OUTCOMES: dict[Any, Any] = {}
 _RUNS: dict[int, Any] = {}
 
 
-def _examined(case: dict[str, Any], rule: str) -> Report:
+def _examined(case: dict[str, Any], rule: str) -> Examined:
     """The report of a case; its run and outcome are worked out once, since no mutant changes them."""
     known = _RUNS.get(id(case))
     if known is None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from fp8check.rules.reading import Document
-    from fp8check.rules.report.report import Report
+    from fp8check.rules.suppression.examined import Examined
 
 CASES = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(paths.CASES.glob("*.yaml"))}
 FAILURES = yaml.safe_load((paths.TESTS / "catalog" / "failures.yaml").read_text())
@@ -90,7 +90,7 @@ def _example(case: Mapping[str, Any], one: Rule) -> Iterator[str]:
     yield from _fenced("", f"$ fp8check {_command(case)} --select {one.id}\n{_output(report_of(case, only=one.id))}")
 
 
-def _output(report: Report) -> str:
+def _output(report: Examined) -> str:
     return text.render(report, Style(False))
 
 
@@ -157,7 +157,7 @@ def _diff(case: Mapping[str, Any], one: Rule) -> str | None:
     """What `fp8check fix` does to the bad example; None where nothing can be fixed by a machine."""
     before = assembled_of(case).documents
 
-    def examine(documents: Sequence[Document]) -> list[Report]:
+    def examine(documents: Sequence[Document]) -> list[Examined]:
         return [examined(case, documents, only=one.id)]
 
     fixed = fix_all(before, examine, unsafe=True)

@@ -1,4 +1,4 @@
-"""What is said of one run."""
+"""One run, examined: what the engine judged, less what is suppressed, against the baseline, with its verdict."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Literal
+
     from fp8check.rules.engine.inputs import Inputs
     from fp8check.rules.engine.running import Crash, Finding, UndecidedRule
     from fp8check.rules.outcome import Outcome
@@ -13,12 +15,11 @@ if TYPE_CHECKING:
     from fp8check.rules.suppression.baseline import Compared
     from fp8check.rules.suppression.suppressions import Suppressed
 
-SCHEMA = "fp8check/report/1"
-DOCS = "https://fp8check.readthedocs.io/rules/"
+    Verdict = Literal["fail", "warn", "pass", "undecided"]
 
 
-class Report(Record):
-    """What is said of one run.
+class Examined(Record):
+    """One run, examined. A report is made of it (rules/report/build.py).
 
     Attributes:
         verdict: fail (an error was found), warn, pass, or undecided (nothing found, and something is not known).
@@ -27,7 +28,7 @@ class Report(Record):
         compared: the findings against a baseline; None where there is none.
     """
 
-    verdict: str
+    verdict: Verdict
     inputs: Inputs
     earlier: Outcome | None
     findings: tuple[Finding, ...]
@@ -47,19 +48,18 @@ class Report(Record):
         return self.inputs.documents
 
 
-def counts(report: Report) -> dict[str, int]:
+def counts(examined: Examined) -> dict[str, int]:
     """How many findings there are of each severity; with a baseline, how many new ones."""
     numbers = {"error": 0, "warning": 0, "info": 0}
-    for finding in new_findings(report):
+    for finding in new_findings(examined):
         numbers[finding.severity] += 1
     return numbers
 
 
-def new_findings(report: Report) -> tuple[Finding, ...]:
+def new_findings(examined: Examined) -> tuple[Finding, ...]:
     """The findings; with a baseline, those that it does not have."""
-    if report.compared is None:
-        return report.findings
-    from fp8check.rules.report.fingerprint import fingerprints
-
-    pairs = zip(report.findings, fingerprints(report), strict=True)
-    return tuple(finding for finding, mark in pairs if mark in report.compared.new)
+    compared = examined.compared
+    if compared is None:
+        return examined.findings
+    pairs = zip(examined.findings, compared.marks, strict=True)
+    return tuple(finding for finding, mark in pairs if mark in compared.new)

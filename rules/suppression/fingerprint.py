@@ -4,30 +4,37 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from fp8check.rules.engine.running import Finding
     from fp8check.rules.reading import Document, Node
-    from fp8check.rules.report.report import Report
 
 
-def fingerprints(report: Report, pointers: Pointers | None = None) -> list[str]:
+def fingerprints(
+    findings: Iterable[Finding], documents: Iterable[Document], pointers: Pointers | None = None
+) -> tuple[str, ...]:
     """One mark for each finding, in order.
 
     It is made of the rule, the kind of file, the place in the file's structure and the value there: not of the line,
     the indentation, nor the file's name. Where a finding stands in no file, its message is what tells it from others.
     Equal findings are numbered.
+
+    Args:
+        documents: the files of the run.
+        pointers: pointers of these documents that are known already.
     """
     import hashlib
 
     pointers = pointers or Pointers()
-    documents = {document.path: document for document in report.documents}
+    by_path = {document.path: document for document in documents}
     seen: dict[str, int] = {}
     marks: list[str] = []
-    for finding in report.findings:
-        document = documents.get(finding.span.file) if finding.span is not None else None
+    for finding in findings:
+        document = by_path.get(finding.span.file) if finding.span is not None else None
         base = "\n".join((finding.rule, *_place(finding, document, pointers)))
         seen[base] = seen.get(base, 0) + 1
         marks.append(hashlib.sha256(f"{base}\n{seen[base]}".encode()).hexdigest()[:16])
-    return marks
+    return tuple(marks)
 
 
 def _place(finding: Finding, document: Document | None, pointers: Pointers) -> tuple[str, ...]:
@@ -52,11 +59,6 @@ class Pointers:
             known = self._known[document.path] = _starts(document.root)
         keyed, valued = known
         return keyed.get(finding.span.start, valued.get(finding.span.start))
-
-
-def pointer(finding: Finding, document: Document) -> str | None:
-    """The JSON pointer of the entry that one finding stands at; None where it stands at none."""
-    return Pointers().of(finding, document)
 
 
 def _starts(root: Node) -> tuple[dict[int, str], dict[int, str]]:
