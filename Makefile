@@ -5,38 +5,55 @@ VENV := .venv
 BIN := $(VENV)/bin
 EXAMPLE := examples/llamafactory-qwen2.5-7b
 SHARED := ../shared
+# What is installed: links to the files of this tree, so that an edit needs no new installation. CI says a wheel here.
+INSTALL ?= -e '.[dev]' --config-settings editable_mode=strict
+# Tests of service processes and of the reader take seconds, others milliseconds: whoever is done takes from the rest.
+PARALLEL := -n auto --maxprocesses 8 --dist worksteal
+PYTEST := $(BIN)/python -m pytest -q $(PARALLEL)
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
 
-.PHONY: docs help demo test lint types coverage bench corpus corpus-review score conformance \
+.PHONY: docs help demo test lint types layers coverage bench wheel corpus corpus-review score conformance \
 	conformance-sample evidence rule mutation mutation-catalog mutation-sample hook-test format clean serve service-bench \
 	service-kill service-postgres openapi-test page-test docker-lint docker-steps \
-	probe-env probe-test test-gpu
+	probe-env probe-test test-gpu always
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 24
 
-$(VENV)/.installed: pyproject.toml $(wildcard rules/*.py rules/*/*.py rules/*/*.json rules/*/*.css cli/*.py probe/*.py probe/*/*.py service/*.py service/*/*.py service/*/*/*.py service/*/*/*/*.py service/templates/* service/static/*)
+# The names of the files that are installed. It is written anew only where they changed: a new file has to be linked.
+$(VENV)/.files: always
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check '.[dev]'
+	@find rules probe cli service -type f -not -path '*/__pycache__/*' | LC_ALL=C sort > $@.now
+	@if cmp -s $@ $@.now; then rm $@.now; else mv $@.now $@; fi
+
+$(VENV)/.installed: pyproject.toml setup.py $(VENV)/.files
+	@$(BIN)/pip install --quiet --disable-pip-version-check $(INSTALL)
 	@touch $@
 
 demo: $(VENV)/.installed ## check the example run: what really happens to it
 	@$(BIN)/fp8check $(EXAMPLE)/train.yaml $(EXAMPLE)/accelerate.yaml --facts $(EXAMPLE)/facts.json --fail-on never
 
-test: $(VENV)/.installed ## run the tests against the installed package
-	@$(BIN)/python -m pytest -q
+test: $(VENV)/.installed ## run the tests, in parallel
+	@$(PYTEST)
 
 lint: $(VENV)/.installed ## ruff: rules and formatting
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 
 types: $(VENV)/.installed ## mypy strict on the installed package
-	@cd $(VENV) && bin/mypy --config-file ../pyproject.toml -p fp8check.rules -p fp8check.cli -p fp8check.probe -p fp8check.service
+	@$(BIN)/mypy -p fp8check.rules -p fp8check.cli -p fp8check.probe -p fp8check.service | sed -E 's#^build/__editable__[^/]*/fp8check/##'
 
 coverage: $(VENV)/.installed ## branch coverage of the rules
 	@rm -f .coverage .coverage.*
-	@$(BIN)/coverage run -m pytest -q
+	@$(BIN)/coverage run -m pytest -q $(PARALLEL)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --fail-under 100
+
+wheel: $(VENV)/.files ## build the wheel over what a deleted module left behind, and compare it with the tree
+	@rm -rf dist && mkdir -p build/lib/fp8check/rules && touch build/lib/fp8check/rules/deleted.py
+	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	@$(BIN)/python -m tests.tools.wheel dist/*.whl
 
 bench: $(VENV)/.installed ## CPU time against yamllint on the same two files
 	@$(BIN)/python -m tests.tools.bench $(EXAMPLE)/train.yaml $(EXAMPLE)/accelerate.yaml
@@ -130,4 +147,4 @@ format: $(VENV)/.installed ## format the code
 	@$(BIN)/ruff format .
 
 clean: ## remove what was built
-	@rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .coverage
+	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .coverage
