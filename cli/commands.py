@@ -1,4 +1,4 @@
-"""The commands, all in one place."""
+"""The commands, all in one place: each is a module of this folder with a function of the command's name."""
 
 from __future__ import annotations
 
@@ -6,83 +6,28 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-
-def _check(words: list[str]) -> int:
-    from fp8check.cli.check import check
-
-    return check(words)
-
-
-def _outcome(words: list[str]) -> int:
-    from fp8check.cli.check import outcome
-
-    return outcome(words)
-
-
-def _env(words: list[str]) -> int:
-    from fp8check.cli.env import env
-
-    return env(words)
-
-
-def _explain(words: list[str]) -> int:
-    from fp8check.cli.explain import explain
-
-    return explain(words)
-
-
-def _fix(words: list[str]) -> int:
-    from fp8check.cli.fix import fix
-
-    return fix(words)
-
-
-def _matrix(words: list[str]) -> int:
-    from fp8check.cli.matrix import matrix
-
-    return matrix(words)
-
-
-def _probe(words: list[str]) -> int:
-    from fp8check.cli.probe import probe
-
-    return probe(words)
-
-
-def _worth(words: list[str]) -> int:
-    from fp8check.cli.worth import worth
-
-    return worth(words)
-
-
-def _rule(words: list[str]) -> int:
-    from fp8check.cli.rules import rule
-
-    return rule(words)
-
-
-def _rules(words: list[str]) -> int:
-    from fp8check.cli.rules import rules
-
-    return rules(words)
-
-
-def _serve(words: list[str]) -> int:
-    from fp8check.cli.serve import serve
-
-    return serve(words)
-
-
-COMMANDS: dict[str, Callable[[list[str]], int]] = {
-    "check": _check,
-    "outcome": _outcome,
-    "env": _env,
-    "explain": _explain,
-    "fix": _fix,
-    "matrix": _matrix,
-    "probe": _probe,
-    "rule": _rule,
-    "rules": _rules,
-    "serve": _serve,
-    "worth": _worth,
+# By module, for the few that share one.
+COMMANDS = {
+    "check": "check",
+    "outcome": "outcome",
+    "env": "env",
+    "explain": "explain",
+    "fix": "fix",
+    "matrix": "matrix",
+    "probe": "probe",
+    "rule": "rules",
+    "rules": "rules",
+    "serve": "serve",
+    "worth": "worth",
 }
+
+
+def find(name: str) -> Callable[[list[str]], int] | None:
+    """The command of that name, which takes its words and returns an exit code; None where there is none."""
+    module = COMMANDS.get(name)
+    if module is None:
+        return None
+    from importlib import import_module
+
+    command: Callable[[list[str]], int] = getattr(import_module(f"fp8check.cli.{module}"), name)
+    return command

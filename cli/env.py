@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 
-from fp8check.cli.exit_codes import ExitCode
-from fp8check.rules import facts as machine
+from fp8check.cli.options import Parser
+from fp8check.rules import facts as facts_
+from fp8check.rules.checking.exit_codes import ExitCode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.facts import Facts
 
 
-def env(words: list[str]) -> int:
-    """Print the facts of this machine, for people or as facts.json."""
-    made = argparse.ArgumentParser(
-        prog="fp8check env", description="What is known of the machine that trains.", allow_abbrev=False
-    )
+def parser() -> Parser:
+    """The options of the command."""
+    made = Parser("fp8check env", "What is known of the machine that trains.")
     made.add_argument("--json", action="store_true", help="as facts.json, to check elsewhere with --facts")
     made.add_argument("--python", metavar="PATH", help="the interpreter that will train")
     made.add_argument(
         "--import-check", action="store_true", help="really import Transformer Engine, in a process of its own"
     )
-    try:
-        options = made.parse_args(words)
-        facts = machine.collect(options.python)
-    except SystemExit as leave:
-        return int(leave.code or 0)
-    except machine.BadFacts as problem:
-        sys.stderr.write(f"fp8check: {problem}\n")
-        return ExitCode.USAGE
+    return made
+
+
+def env(words: list[str]) -> int:
+    """Print the facts of this machine, for people or as facts.json."""
+    options = parser().parse_args(words)
+    facts = facts_.collect(options.python)
     if options.import_check:
-        seen = machine.import_check(options.python or sys.executable)
-        facts.transformer_engine = {**(facts.transformer_engine or {}), "imports": seen.imports, "error": seen.error}
-    sys.stdout.write(machine.dump(facts) if options.json else _text(facts))
+        seen = facts_.import_check(options.python or sys.executable)
+        facts = facts.with_import_check(seen.imports, seen.error)
+    sys.stdout.write(facts_.dump(facts) if options.json else _text(facts))
     return ExitCode.OK
 
 

@@ -4,35 +4,39 @@ from __future__ import annotations
 
 import sys
 
-from fp8check.cli.check import PROBLEMS, runs, usage
-from fp8check.cli.exit_codes import ExitCode
-from fp8check.cli.options import UsageError, parser
-from fp8check.rules.checking.judging import examine
+from fp8check.cli import options as groups
+from fp8check.cli.config import load
+from fp8check.cli.options import Parser, UsageError
+from fp8check.cli.requests import request_of
+from fp8check.rules.checking.check import check_request
+from fp8check.rules.checking.exit_codes import ExitCode
 from fp8check.rules.report.line import explain_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.reading import Document
 
+ABOUT = "What becomes of one line: who reads it, what overrides it, which rules speak of it. Name it FILE:LINE."
+
+
+def parser() -> Parser:
+    """The options of the command."""
+    return Parser(
+        "fp8check explain", ABOUT, groups=(groups.files, groups.run, groups.machine, groups.rules, groups.config)
+    )
+
 
 def explain(words: list[str]) -> int:
     """Tell what becomes of the line that the first argument names; the other files of the run follow it."""
-    try:
-        options = parser("explain").parse_args(words)
-        path, line = _place(options.files)
-        options.files = [path, *options.files[1:]]
-        assembled = runs(options)
-    except SystemExit as leave:
-        return int(leave.code or 0)
-    except PROBLEMS as problem:
-        return usage(problem)
-    for one in assembled:
-        document = _document(one.documents, path)
+    options = parser().parse_args(words)
+    path, line = _place(options.files)
+    options.files = [path, *options.files[1:]]
+    for report in check_request(request_of(options, load(options))).reports:
+        document = _document(report.documents, path)
         if document is None:
             continue
         if line > document.text.count("\n") + 1:
-            return usage(UsageError(f"{path} has no line {line}"))
-        report = examine(one.run, one.documents)
+            raise UsageError(f"{path} has no line {line}")
         sys.stdout.write("\n".join(explain_line(report, document, line)) + "\n")
     return ExitCode.OK
 

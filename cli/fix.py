@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 
-from fp8check.cli.check import PROBLEMS, assembled, chosen, documents_of, facts_of, usage
+from fp8check.cli import options as groups
 from fp8check.cli.config import load
-from fp8check.cli.exit_codes import ExitCode
-from fp8check.cli.options import UsageError, parser
-from fp8check.rules.checking.judging import examine_all
+from fp8check.cli.options import Parser, UsageError
+from fp8check.cli.output import print_crashes
+from fp8check.cli.requests import request_of
+from fp8check.rules.checking.check import Checked, check_request
 from fp8check.rules.report.frames import visible
-from fp8check.rules.suppression.examined import counts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,40 +24,39 @@ if TYPE_CHECKING:
 STDIN = "-"
 
 
-def fix(words: list[str]) -> int:
-    """Fix the files in place; with --diff print what would change; standard input goes to standard output."""
-    made = parser("fix")
+ABOUT = """\
+Fix what can be fixed without changing what the run does. Edits entries and nothing else, and checks
+each file before it writes it."""
+
+
+def parser() -> Parser:
+    """The options of the command."""
+    parts = (groups.files, groups.run, groups.machine, groups.rules, groups.config, groups.failing, groups.quiet)
+    made = Parser("fp8check fix", ABOUT, groups=parts)
     made.add_argument("--diff", action="store_true", help="print what would change, and change nothing")
     made.add_argument("--unsafe", action="store_true", help="make fixes too that change what the run does")
-    try:
-        options = made.parse_args(words)
-        config = load(options)
-        rules, crashes = chosen(options, config)
-        documents = documents_of(options)
-        if not documents:
-            raise UsageError("name the files to fix: fp8check fix train.yaml accel.yaml")
-        facts = facts_of(options)
-        assembled(documents, options, facts)  # what is no run is said before anything is changed
-    except SystemExit as leave:
-        return int(leave.code or 0)
-    except PROBLEMS as problem:
-        return usage(problem)
+    return made
 
-    def examine(current: Sequence[Document]) -> list[Examined]:
-        runs = ((one.run, one.documents) for one in assembled(list(current), options, facts))
-        return examine_all(runs, rules, configured=config.suppressions, crashes=crashes)
+
+def fix(words: list[str]) -> int:
+    """Fix the files in place; with --diff print what would change; standard input goes to standard output."""
+    options = parser().parse_args(words)
+    if not options.files:
+        raise UsageError("name the files to fix: fp8check fix train.yaml accel.yaml")
+    config = load(options)
+    request = request_of(options, config)
+    (part,) = request.runs
+
+    def examine(current: Sequence[Document]) -> tuple[Examined, ...]:
+        return check_request(request._replace(runs=(part._replace(documents=tuple(current)),))).reports
 
     from fp8check.rules import repair
 
-    fixed = repair.fix_all(documents, examine, unsafe=options.unsafe)
-    try:
-        _put(documents, fixed, diff=options.diff)
-    except OSError as problem:
-        return usage(problem)
+    fixed = repair.fix_all(part.documents, examine, unsafe=options.unsafe)
+    _put(part.documents, fixed, diff=options.diff)
     _tell(fixed, quiet=options.quiet, dry=options.diff)
-    if any(report.crashes for report in fixed.left):
-        return ExitCode.INTERNAL_ERROR
-    return ExitCode.FINDINGS if any(counts(report)["error"] for report in fixed.left) else ExitCode.OK
+    print_crashes(crash for report in fixed.left for crash in report.crashes)
+    return Checked((), fixed.left).exit_code(options.fail_on or config.fail_on or "error")
 
 
 def _put(before: Sequence[Document], fixed: Fixed, *, diff: bool) -> None:

@@ -8,7 +8,9 @@ import gc
 import os
 import sys
 
-from fp8check.cli.exit_codes import ExitCode
+from fp8check.cli.commands import find
+from fp8check.rules.checking.exit_codes import ExitCode
+from fp8check.rules.checking.problems import PROBLEMS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,16 +37,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = _run(words)
         sys.stdout.flush()
+    except SystemExit as leave:  # --help, --version
+        sys.stdout.flush()
+        return int(leave.code or 0)
+    except PROBLEMS as problem:
+        return _refuse(problem)
     except BrokenPipeError:
         # The reader has gone (`| head`). Nothing can be written any more, also not at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.INTERNAL_ERROR
     except OSError as problem:
-        if problem.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
-            return _crash(problem, words)
-        sys.stderr.write(f"fp8check: the output cannot be written: {(problem.strerror or '').lower()}\n")
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.USAGE
+        if problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO) and problem.filename is None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            problem.filename = "the output cannot be written"
+        return _refuse(problem)
     except KeyboardInterrupt:
         return 130
     except Exception as error:  # noqa: BLE001  the last line of defense: a report to paste instead of a traceback
@@ -53,10 +59,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    from fp8check.cli import commands
+    command = find(words[0]) if words else None
+    if command is not None:
+        return command(words[1:])
+    from fp8check.cli.check import check
 
-    command = commands.COMMANDS.get(words[0]) if words else None
-    return command(words[1:]) if command is not None else commands.COMMANDS["check"](words)
+    return check(words)
+
+
+def _refuse(problem: Exception) -> int:
+    """Say what is wrong with the command line, a file, or where output should go. All commands end here."""
+    text = str(problem)
+    if isinstance(problem, OSError) and problem.strerror is not None:
+        text = f"{problem.filename}: {problem.strerror.lower()}" if problem.filename else problem.strerror.lower()
+    sys.stderr.write(f"fp8check: {text}\n")
+    hint = getattr(problem, "hint", "")
+    if hint:
+        sys.stderr.write(f"  {hint}\n")
+    return ExitCode.USAGE
 
 
 def _crash(error: Exception, words: list[str]) -> int:

@@ -1,15 +1,19 @@
-"""The options of the command line."""
+"""The options of the command line, by group: each command takes the groups that it honors, and refuses all others."""
 
 from __future__ import annotations
 
 import argparse
 
+from fp8check.rules.checking.problems import Problem
 from fp8check.rules.checking.runs import TRAINERS
+from fp8check.rules.checking.verdict import FAIL_ON
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import NoReturn
+
+    Group = Callable[[argparse.ArgumentParser], None]
 
 DESCRIPTION = """\
 Tells before the GPU hours are spent whether a training run will really train in FP8, with the recipe you wrote.
@@ -30,25 +34,28 @@ Tells before the GPU hours are spent whether a training run will really train in
   fp8check rule FP101                  one rule: what it finds, why it hurts, what to write instead
 """
 
-# Of the commands that take the same options.
-ABOUT = {
-    "outcome": "Who decided what: every value of the run with the place that set it, in the order of the chain.",
-    "probe": "One real FP8 step on this machine's GPU, the way the run would make it, and all that was seen of it.",
-    "explain": "What becomes of one line: who reads it, what overrides it, which rules speak of it. Name it FILE:LINE.",
-    "fix": "Fix what can be fixed without changing what the run does. Edits entries and nothing else, and checks\n"
-    "each file before it writes it.",
-}
+
+class UsageError(Problem):
+    """The command line cannot be understood."""
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
+    """A parser that raises what is wrong, for the one handler of errors (cli/main.py)."""
+
+    def __init__(self, prog: str, description: str, *, groups: Sequence[Group] = ()) -> None:
+        super().__init__(prog=prog, description=description, formatter_class=_Help, allow_abbrev=False)
+        for group in groups:
+            group(self)
+
     def parse_args(self, args: Sequence[str], namespace: None = None) -> argparse.Namespace:  # type: ignore[override]
+        """The options; they may stand between the files."""
         # A bare --probe must not take the file behind it for its value.
         words = ["--probe=gpu" if word == "--probe" else word for word in args]
-        return self.parse_intermixed_args(words, namespace)  # options may stand between the files
+        return self.parse_intermixed_args(words, namespace)
 
     def error(self, message: str) -> NoReturn:
-        self.print_usage(None)
-        raise UsageError(message)
+        """Raise UsageError."""
+        raise UsageError(f"{message}\n{self.format_usage().rstrip()}")
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
@@ -58,94 +65,159 @@ class _Help(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, width=110)
 
 
-class UsageError(ValueError):
-    """The command line cannot be understood."""
+# The groups.
 
 
-def parser(command: str = "check") -> argparse.ArgumentParser:
-    """The parser of `check` and of the commands that take the same options."""
-    made = _Parser(
-        prog="fp8check" if command == "check" else f"fp8check {command}",
-        description=ABOUT.get(command, DESCRIPTION),
-        formatter_class=_Help,
-        allow_abbrev=False,
-    )
-    made.add_argument(
+def files(parser: argparse.ArgumentParser) -> None:
+    """The files of a run."""
+    parser.add_argument(
         "files",
         nargs="*",
         metavar="FILE",
         help="training file, Accelerate file, DeepSpeed JSON, config.json; - is standard input",
     )
-    run = made.add_argument_group("the run")
-    run.add_argument(
+
+
+def run(parser: argparse.ArgumentParser) -> None:
+    """How the run is started, and by whom."""
+    group = parser.add_argument_group("the run")
+    group.add_argument(
         "--launch", metavar="COMMAND", help="how it is started: accelerate, python, torchrun, or the whole command"
     )
-    run.add_argument("--trainer", choices=TRAINERS, help="who reads the training file (found from its content)")
-    machine = made.add_argument_group("the machine")
-    machine.add_argument("--facts", metavar="FILE", help="facts.json of the node that will train (fp8check env --json)")
-    machine.add_argument("--python", metavar="PATH", help="the interpreter that will train")
-    machine.add_argument("--no-environment", action="store_true", help="do not look at this machine at all")
-    machine.add_argument(
+    group.add_argument("--trainer", choices=TRAINERS, help="who reads the training file (found from its content)")
+
+
+def machine(parser: argparse.ArgumentParser) -> None:
+    """The machine that trains, wherever it is."""
+    group = parser.add_argument_group("the machine")
+    group.add_argument("--facts", metavar="FILE", help="facts.json of the node that will train (fp8check env --json)")
+    group.add_argument("--no-environment", action="store_true", help="do not look at this machine at all")
+    _this_machine(group)
+
+
+def this_machine(parser: argparse.ArgumentParser) -> None:
+    """The machine that trains, which is this one."""
+    _this_machine(parser.add_argument_group("the machine"))
+
+
+def _this_machine(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--python", metavar="PATH", help="the interpreter that will train")
+    group.add_argument(
         "--set-variable", metavar="NAME=VALUE", action="append", default=[], help="a variable of the training shell"
     )
-    machine.add_argument(
+
+
+def server(parser: argparse.ArgumentParser) -> None:
+    """A service that does the work."""
+    parser.add_argument(
         "--server", metavar="URL", help="let a service check the files; its token is the variable FP8CHECK_TOKEN"
     )
-    probe = made.add_argument_group("the probe")
-    probe.add_argument(
+
+
+def probe(parser: argparse.ArgumentParser) -> None:
+    """A real step of the run."""
+    group = parser.add_argument_group("the probe")
+    group.add_argument(
         "--probe",
         choices=("gpu", "emulate"),
         metavar="WHERE",
         help="--probe also runs one real FP8 step here, on the GPU; --probe=emulate emulates it on the CPU",
     )
-    probe.add_argument("--no-probe", action="store_const", const=None, dest="probe", help="do not (the default)")
-    output = made.add_argument_group("the report")
-    output.add_argument(
+    group.add_argument("--no-probe", action="store_const", const=None, dest="probe", help="do not (the default)")
+
+
+def formats(parser: argparse.ArgumentParser) -> None:
+    """The formats of a report, and where it goes."""
+    parser.add_argument(
         "--format",
         metavar="FORMAT[=FILE]",
         action="append",
         default=[],
         help="text, json, sarif, junit, html, concise, github or gitlab; may be repeated",
     )
-    output.add_argument(
+
+
+def text_or_json(parser: argparse.ArgumentParser) -> None:
+    """Text or JSON, and where it goes."""
+    parser.add_argument(
+        "--format", metavar="FORMAT[=FILE]", action="append", default=[], help="text or json; may be repeated"
+    )
+
+
+def failing(parser: argparse.ArgumentParser) -> None:
+    """From when on the exit code says no."""
+    parser.add_argument(
         "--fail-on",
-        choices=("error", "warning", "never"),
+        choices=FAIL_ON,
         help="from which severity on to exit with 1 (default: error)",
     )
-    output.add_argument("--require-evidence", action="store_true", help="exit with 3 where something stays undecided")
-    output.add_argument(
+
+
+def evidence(parser: argparse.ArgumentParser) -> None:
+    """Whether the undecided fails too."""
+    parser.add_argument("--require-evidence", action="store_true", help="exit with 3 where something stays undecided")
+
+
+def rules(parser: argparse.ArgumentParser) -> None:
+    """Which rules look at the run."""
+    group = parser.add_argument_group("the rules")
+    group.add_argument(
         "--select", metavar="RULES", action="append", default=[], help="only these rules or groups: FP1,FP203"
     )
-    output.add_argument("--ignore", metavar="RULES", action="append", default=[], help="not these rules or groups")
-    output.add_argument(
+    group.add_argument("--ignore", metavar="RULES", action="append", default=[], help="not these rules or groups")
+    _plugin(group)
+
+
+def config(parser: argparse.ArgumentParser) -> None:
+    """The configuration: its runs, where no file is named, and what else of it the command honors."""
+    parser.add_argument("--config", metavar="FILE", help="fp8check.toml or pyproject.toml (those of this folder)")
+    parser.add_argument("--no-config", action="store_true", help="read no configuration")
+
+
+def plugin(parser: argparse.ArgumentParser) -> None:
+    """Rules of other packages."""
+    _plugin(parser)
+
+
+def _plugin(group: argparse._ActionsContainer) -> None:
+    group.add_argument(
         "--plugin", metavar="NAME", action="append", default=[], help="rules of an installed package, by entry point"
     )
-    output.add_argument("--baseline", metavar="FILE", help="report what this file does not have")
-    output.add_argument("--write-baseline", metavar="FILE", help="write what is found into this file, and exit with 0")
-    output.add_argument("--config", metavar="FILE", help="fp8check.toml or pyproject.toml (those of this folder)")
-    output.add_argument("--no-config", action="store_true", help="read no configuration")
-    output.add_argument("-q", "--quiet", action="store_true", help="findings only")
-    if command == "check":
-        output.add_argument("-v", "--verbose", action="store_true", help="also what is undecided, for want of what")
-    output.add_argument("--color", choices=("auto", "always", "never"), default="auto")
-    made.add_argument(
+
+
+def baseline(parser: argparse.ArgumentParser) -> None:
+    """What is known already."""
+    parser.add_argument("--baseline", metavar="FILE", help="report what this file does not have")
+    parser.add_argument("--write-baseline", metavar="FILE", help="write what is found into this file, and exit with 0")
+
+
+def quiet(parser: argparse.ArgumentParser) -> None:
+    """Less text."""
+    parser.add_argument("-q", "--quiet", action="store_true", help="findings only")
+
+
+def verbose(parser: argparse.ArgumentParser) -> None:
+    """More text."""
+    parser.add_argument("-v", "--verbose", action="store_true", help="also what is undecided, for want of what")
+
+
+def color(parser: argparse.ArgumentParser) -> None:
+    """Painted text."""
+    parser.add_argument("--color", choices=("auto", "always", "never"), default="auto")
+
+
+def hook(parser: argparse.ArgumentParser) -> None:
+    """For pre-commit."""
+    parser.add_argument(
         "--hook", action="store_true", help="pre-commit: pass over files that are no training or Accelerate file"
     )
-    made.add_argument("--version", action="version", version=_version())
-    return made
 
 
-def format_names() -> tuple[str, ...]:
-    """What --format takes."""
-    from fp8check.rules.report.formats import FORMATS
-
-    return ("text", *(one.name for one in FORMATS))
-
-
-def _version() -> str:
+def version(parser: argparse.ArgumentParser) -> None:
+    """The release of fp8check."""
     from fp8check.rules.version import VERSION
 
-    return f"fp8check {VERSION}"
+    parser.add_argument("--version", action="version", version=f"fp8check {VERSION}")
 
 
 def names(values: Sequence[str]) -> tuple[str, ...]:

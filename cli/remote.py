@@ -17,11 +17,13 @@ from typing import NamedTuple
 from urllib import error, request
 from urllib.parse import urlsplit
 
-from fp8check.cli.check import as_options, put, runs
-from fp8check.cli.exit_codes import ExitCode
 from fp8check.cli.options import UsageError, names
+from fp8check.cli.output import write_text
+from fp8check.cli.requests import run_options, run_request
 from fp8check.rules import facts as machine
 from fp8check.rules import models
+from fp8check.rules.checking.check import Request, runs_of
+from fp8check.rules.checking.exit_codes import ExitCode, worst
 from fp8check.rules.report.formats import find
 from fp8check.rules.report.frames import visible
 from fp8check.rules.report.seen import summary
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from fp8check.cli.config import Config
+    from fp8check.cli.requests import RunOptions
     from fp8check.rules.checking.runs import Assembled
     from fp8check.rules.report.formats import Format
 
@@ -44,8 +47,6 @@ _TIMEOUT_S = 90
 _POLL_S = 3
 _LARGEST_CONFIG = 1024 * 1024  # as rules/models/find.py
 _LARGEST_ANSWER = 64 * 1024 * 1024
-# The exit codes, the one that says most first.
-_ORDER = (ExitCode.INTERNAL_ERROR, ExitCode.FINDINGS, ExitCode.UNDECIDED, ExitCode.OK)
 
 
 class NotAnsweredError(Exception):
@@ -64,20 +65,22 @@ def check_there(options: argparse.Namespace, config: Config, formats: Sequence[t
     """
     _refuse_what_stays_here(options, config)
     service = _Service(options.server, os.environ.get(TOKEN))
-    # Without files, the runs of the configuration, each with options of its own.
-    commands = [options] if options.files else [as_options(run, options) for run in config.runs] or [options]
-    bodies = [body for command in commands for body in _bodies(runs(command), command, config)]
+    bodies = [
+        body
+        for part in run_options(options, config)
+        for body in _bodies(runs_of(Request((run_request(part),))), part, options, config)
+    ]
     try:
         answers = [service.check(body, "json") for body in bodies]
         for name, target in formats:
-            put(_rendered(name, target, service, bodies, [answer for answer, _ in answers]), target)
+            write_text(_rendered(name, target, service, bodies, [answer for answer, _ in answers]), target)
     except NotAnsweredError as problem:
         sys.stderr.write(f"fp8check: {problem}\n")
         return ExitCode.USAGE if problem.usage else ExitCode.INTERNAL_ERROR
     except OSError as problem:
         sys.stderr.write(f"fp8check: {problem}\n")
         return ExitCode.USAGE
-    return min((code for _, code in answers), key=_ORDER.index, default=ExitCode.OK)
+    return worst([code for _, code in answers])
 
 
 def _refuse_what_stays_here(options: argparse.Namespace, config: Config) -> None:
@@ -94,11 +97,13 @@ def _refuse_what_stays_here(options: argparse.Namespace, config: Config) -> None
         raise UsageError(f"--server does not go with {', '.join(named)}: the service does not have them (--no-config)")
 
 
-def _bodies(assembled: Sequence[Assembled], options: argparse.Namespace, config: Config) -> list[dict[str, Any]]:
+def _bodies(
+    assembled: Sequence[Assembled], part: RunOptions, options: argparse.Namespace, config: Config
+) -> list[dict[str, Any]]:
     """Requests: one for all runs, so that they are looked at together; one each where their models differ."""
     configs = {path for one in assembled if (path := _config_path(one)) is not None}
     groups = [assembled] if len(configs) <= 1 else [[one] for one in assembled]
-    return [_body(group, options, config) for group in groups]
+    return [_body(group, part, options, config) for group in groups]
 
 
 def _rendered(
@@ -140,7 +145,7 @@ def _color(body: Mapping[str, Any], target: str | None) -> dict[str, bool]:
     return {"color": wants_color(sys.stdout, choice)}
 
 
-def _body(group: Sequence[Assembled], options: argparse.Namespace, config: Config) -> dict[str, Any]:
+def _body(group: Sequence[Assembled], part: RunOptions, options: argparse.Namespace, config: Config) -> dict[str, Any]:
     """Some runs as the service takes them."""
     run = group[0].run
     documents = {document.path: document.text for one in group for document in one.documents}
@@ -149,8 +154,8 @@ def _body(group: Sequence[Assembled], options: argparse.Namespace, config: Confi
         with open(path, encoding="utf-8", errors="replace") as file:
             documents[path] = file.read(_LARGEST_CONFIG)
     chosen: dict[str, Any] = {
-        "launch": options.launch,
-        "trainer": options.trainer,
+        "launch": part.launch,
+        "trainer": part.trainer,
         "environment": False,
         "select": list(names(options.select) or names(config.select)),
         "ignore": [*names(options.ignore), *names(config.ignore)],

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import inspect
 import sys
 
-from fp8check.cli.check import print_crashes, usage, with_plugins
-from fp8check.cli.exit_codes import ExitCode
-from fp8check.cli.options import UsageError
+from fp8check.cli.options import Parser, plugin
+from fp8check.cli.output import print_crashes
 from fp8check.rules.catalog import find
+from fp8check.rules.checking.exit_codes import ExitCode
+from fp8check.rules.checking.problems import UnknownRule
+from fp8check.rules.checking.selection import with_plugins
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,53 +18,46 @@ if TYPE_CHECKING:
     from fp8check.rules.engine.running import Crash
 
 
+def rules_parser() -> Parser:
+    """The options of `fp8check rules`."""
+    return _with_format(Parser("fp8check rules", "All rules.", groups=(plugin,)))
+
+
+def rule_parser() -> Parser:
+    """The options of `fp8check rule`."""
+    parser = Parser("fp8check rule", "One rule: what it finds, why it hurts.", groups=(plugin,))
+    parser.add_argument("rule", metavar="ID", help="FP101, or its name")
+    return _with_format(parser)
+
+
+def _with_format(parser: Parser) -> Parser:
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+    return parser
+
+
 def rules(words: list[str]) -> int:
     """List all rules."""
-    made = argparse.ArgumentParser(prog="fp8check rules", description="All rules.", allow_abbrev=False)
-    asked = _asked(made, words)
-    if isinstance(asked, int):
-        return asked
-    options, known, crashes = asked
+    options = rules_parser().parse_args(words)
+    known = with_plugins(options.plugin)
     if options.format == "json":
-        sys.stdout.write(_json([_data(one) for one in known]))
+        sys.stdout.write(_json([_data(one) for one in known.rules]))
     else:
-        sys.stdout.write("".join(f"{one.id}  {one.severity:<7}  {one.name:<36}  {one.summary}\n" for one in known))
-    return _exit_code(crashes)
+        lines = (f"{one.id}  {one.severity:<7}  {one.name:<36}  {one.summary}\n" for one in known.rules)
+        sys.stdout.write("".join(lines))
+    return _exit_code(known.crashes)
 
 
 def rule(words: list[str]) -> int:
     """Explain one rule."""
-    made = argparse.ArgumentParser(
-        prog="fp8check rule", description="One rule: what it finds, why it hurts.", allow_abbrev=False
-    )
-    made.add_argument("rule", metavar="ID", help="FP101, or its name")
-    asked = _asked(made, words)
-    if isinstance(asked, int):
-        return asked
-    options, known, crashes = asked
-    if crashes:
-        return _exit_code(crashes)
-    found = find(options.rule, known)
+    options = rule_parser().parse_args(words)
+    known = with_plugins(options.plugin)
+    if known.crashes:
+        return _exit_code(known.crashes)
+    found = find(options.rule, tuple(known.rules))
     if found is None:
-        sys.stderr.write(f"fp8check: no rule is called {options.rule}; fp8check rules lists them\n")
-        return ExitCode.USAGE
+        raise UnknownRule(f"no rule is called {options.rule}; fp8check rules lists them")
     sys.stdout.write(_json(_data(found)) if options.format == "json" else explain(found))
     return ExitCode.OK
-
-
-def _asked(
-    made: argparse.ArgumentParser, words: list[str]
-) -> tuple[argparse.Namespace, tuple[Rule, ...], tuple[Crash, ...]] | int:
-    """The options, all rules, and what went wrong with plug-ins; an exit code where there is nothing more to do."""
-    made.add_argument("--format", choices=("text", "json"), default="text")
-    made.add_argument("--plugin", metavar="NAME", action="append", default=[], help="rules of an installed package")
-    try:
-        options = made.parse_args(words)
-        return (options, *with_plugins(options.plugin))
-    except SystemExit as leave:  # --help
-        return int(leave.code or 0)
-    except UsageError as problem:
-        return usage(problem)
 
 
 def _exit_code(crashes: tuple[Crash, ...]) -> int:

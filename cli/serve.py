@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 
-from fp8check.cli.exit_codes import ExitCode
+from fp8check.cli.options import Parser, UsageError
+from fp8check.rules.checking.exit_codes import ExitCode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from argparse import Namespace
+
     from fp8check.service.tokens import Token
 
 ABOUT = """\
@@ -22,31 +24,23 @@ them are in docs/service.md. Without a tokens file it serves this machine only.
 
 def serve(words: list[str]) -> int:
     """Run the service until it is stopped, or make a token."""
-    options = _options(words)
-    if isinstance(options, int):
-        return options
+    options = parser().parse_args(words)
     try:
         from fp8check.service import server
     except ImportError as problem:
-        sys.stderr.write(f"fp8check: the service is not installed ({problem.name}): pip install 'fp8check[service]'\n")
-        return ExitCode.USAGE
+        raise UsageError(f"the service is not installed ({problem.name}): pip install 'fp8check[service]'") from None
     if options.new_token is not None:
         return _new_token(options)
     try:
         server.serve(options.host, options.port, behind_proxy=options.behind_proxy)
     except server.NotServed as problem:
-        sys.stderr.write(f"fp8check: {problem}\n")
-        return ExitCode.USAGE
+        raise UsageError(str(problem)) from None
     return ExitCode.OK
 
 
-def _options(words: list[str]) -> argparse.Namespace | int:
-    made = argparse.ArgumentParser(
-        prog="fp8check serve",
-        description=ABOUT,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+def parser() -> Parser:
+    """The options of the command."""
+    made = Parser("fp8check serve", ABOUT)
     made.add_argument("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1: this machine only)")
     made.add_argument("--port", type=int, default=8000, help="0 takes a free one")
     made.add_argument(
@@ -55,21 +49,17 @@ def _options(words: list[str]) -> argparse.Namespace | int:
     made.add_argument("--new-token", metavar="NAME", help="make a token and print it; it is shown only this once")
     made.add_argument("--scopes", default="check", help="of check, probe, read; separated by commas (check)")
     made.add_argument("--days", type=int, default=365, help="how long the token is accepted; 0: for ever (365)")
-    try:
-        return made.parse_args(words)
-    except SystemExit as leave:
-        return int(leave.code or 0)
+    return made
 
 
-def _new_token(options: argparse.Namespace) -> int:
+def _new_token(options: Namespace) -> int:
     from fp8check.service.tokens import BadTokens, make
 
     token: Token
     try:
         secret, token = make(options.new_token, options.scopes.split(","), options.days or None)
     except BadTokens as problem:
-        sys.stderr.write(f"fp8check: {problem}\n")
-        return ExitCode.USAGE
+        raise UsageError(str(problem)) from None
     sys.stdout.write(
         f"token (give it to the caller): {secret}\nline (append it to FP8CHECK_TOKENS_FILE): {token.line()}\n"
     )

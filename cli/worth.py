@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 
-from fp8check.cli.exit_codes import ExitCode
+from fp8check.cli.options import Parser, UsageError
 from fp8check.rules import models
+from fp8check.rules.checking.exit_codes import ExitCode
 from fp8check.rules.outcome import gpus, speed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
+
     from fp8check.rules.models import ModelShape
     from fp8check.rules.outcome.speed import Point, Setup
 
@@ -19,30 +21,18 @@ TOKENS = "512,1024,2048,4096,8192,16384"
 LARGEST = 2**24
 
 
-class _Wrong(ValueError):
-    """The command line asks for something that is not there."""
-
-
 def worth(words: list[str]) -> int:
     """Print the table, or write it as JSON or as a picture."""
-    try:
-        options = _parser().parse_args(words)
-    except SystemExit as leave:
-        return int(leave.code or 0)
-    try:
-        model, setup = _model(options.model), _setup(options)
-        points = [speed.predict_point(model, tokens, setup) for tokens in _tokens(options.tokens)]
-        _write(options, model, setup, points)
-    except (_Wrong, OSError) as problem:
-        sys.stderr.write(f"fp8check: {problem}\n")
-        return ExitCode.USAGE
+    options = parser().parse_args(words)
+    model, setup = _model(options.model), _setup(options)
+    points = [speed.predict_point(model, tokens, setup) for tokens in _tokens(options.tokens)]
+    _write(options, model, setup, points)
     return ExitCode.OK
 
 
-def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
-        prog="fp8check worth", description="Step time in BF16 and FP8, by tokens in a micro-batch.", allow_abbrev=False
-    )
+def parser() -> Parser:
+    """The options of the command."""
+    made = Parser("fp8check worth", "Step time in BF16 and FP8, by tokens in a micro-batch.")
     made.add_argument("model", metavar="MODEL_OR_CONFIG_DIR", help="a name on the hub, a folder, or a config.json")
     made.add_argument("--gpu", default="H200", help=f"one of {', '.join(gpu.name for gpu in gpus.gpus())}")
     made.add_argument("--backend", type=str.upper, choices=("TE", "AO"), default="TE")
@@ -59,18 +49,18 @@ def _model(name: str) -> ModelShape:
     found = models.search(folder, base=".", environ=os.environ)
     model = found.shape
     if model is None:
-        raise _Wrong("; ".join(found.reasons) or f"{name}: not known")
+        raise UsageError("; ".join(found.reasons) or f"{name}: not known")
     if model.experts or not model.block:
-        raise _Wrong(f"{name}: a mixture of experts, or without Linear layers: its speed is not modeled")
+        raise UsageError(f"{name}: a mixture of experts, or without Linear layers: its speed is not modeled")
     return model
 
 
 def _setup(options: argparse.Namespace) -> Setup:
     gpu = gpus.find(options.gpu)
     if gpu is None:
-        raise _Wrong(f"no GPU is called {options.gpu}; there are {', '.join(one.name for one in gpus.gpus())}")
+        raise UsageError(f"no GPU is called {options.gpu}; there are {', '.join(one.name for one in gpus.gpus())}")
     if options.compile and options.backend == "TE":
-        raise _Wrong("--compile is modeled for backend AO only: Transformer Engine's layers are not compiled")
+        raise UsageError("--compile is modeled for backend AO only: Transformer Engine's layers are not compiled")
     return speed.Setup(gpu, options.backend, options.compile, options.scope)
 
 
@@ -78,16 +68,16 @@ def _tokens(text: str) -> list[int]:
     try:
         numbers = [int(part) for part in text.split(",") if part.strip()]
     except ValueError:
-        raise _Wrong(f"--tokens takes numbers with commas between them, not {text!r}") from None
+        raise UsageError(f"--tokens takes numbers with commas between them, not {text!r}") from None
     if not numbers or not all(0 < number <= LARGEST for number in numbers):
-        raise _Wrong(f"--tokens takes numbers from 1 to {LARGEST:,}")
+        raise UsageError(f"--tokens takes numbers from 1 to {LARGEST:,}")
     return numbers
 
 
 def _write(options: argparse.Namespace, model: ModelShape, setup: Setup, points: list[Point]) -> None:
     if options.format == "png":
         if options.out is None:
-            raise _Wrong("a picture needs --out FILE.png")
+            raise UsageError("a picture needs --out FILE.png")
         _draw(options.out, model, setup, points)
         return
     text = _json(model, setup, points) if options.format == "json" else _text(model, setup, points)
@@ -159,18 +149,18 @@ def _draw(path: str, model: ModelShape, setup: Setup, points: list[Point]) -> No
     """A picture of the speed-up over tokens, with its range.
 
     Raises:
-        _Wrong: matplotlib is not installed, or there is nothing to draw.
+        UsageError: matplotlib is not installed, or there is nothing to draw.
     """
     try:
         import matplotlib
     except ImportError:
-        raise _Wrong("a picture needs matplotlib: pip install matplotlib") from None
+        raise UsageError("a picture needs matplotlib: pip install matplotlib") from None
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
     known = [point for point in points if point.speedup is not None]
     if not known:
-        raise _Wrong(f"{setup.gpu.name} has no FP8: there is nothing to draw")
+        raise UsageError(f"{setup.gpu.name} has no FP8: there is nothing to draw")
     figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
     tokens = [point.tokens for point in known]
     axes.fill_between(tokens, [p.low or 0.0 for p in known], [p.high or 0.0 for p in known], alpha=0.2)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fp8check.probe import process
 from fp8check.probe.spec import NotProbed, specify
 from fp8check.rules.facts.variables import MASK, is_secret, masked
+from fp8check.rules.outcome import predict
 from fp8check.rules.seen.data import Seen, from_data
 
 if TYPE_CHECKING:
@@ -31,6 +32,17 @@ _OFFLINE = {
     "TOKENIZERS_PARALLELISM": "false",
     "PYTHONUNBUFFERED": "1",
 }
+
+
+def probe_run(
+    run: Run,
+    *,
+    python: str | None = None,
+    emulate: bool = False,
+    tell: Callable[[str], None] = lambda _stage: None,
+) -> Seen:
+    """Predict one run, and probe it on this machine: `probe` says what the arguments are."""
+    return probe(run, predict(run), python=python, emulate=emulate, tell=tell)
 
 
 def probe(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from fp8check.rules import facts as machine
-from fp8check.rules.catalog import RULES
-from fp8check.rules.checking.judging import examine_all
-from fp8check.rules.checking.runs import WrongFiles, assemble, parse_launch, with_script
+from fp8check.rules.checking.check import Request, RunRequest, check_request
+from fp8check.rules.checking.problems import UnknownRule, WrongFiles
+from fp8check.rules.checking.selection import select
+from fp8check.rules.checking.verdict import code_of
 from fp8check.rules.reading import Unreadable
 from fp8check.rules.report.formats import find
 from fp8check.rules.report.json_ import as_data
@@ -16,17 +18,11 @@ from fp8check.rules.trainers.detect import read
 from fp8check.service.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from fp8check.rules.checking.runs import Assembled
-    from fp8check.rules.engine.definition import Rule
     from fp8check.rules.facts import Facts
-    from fp8check.rules.seen import Seen
     from fp8check.rules.suppression.examined import Examined
     from fp8check.service.check_request import CheckRequest
-
-INTERNAL_ERROR = "FP999"  # a rule that failed; cannot be left out by naming others
-CODES = {"ok": 0, "findings": 1, "undecided": 3, "internal": 4}  # exit codes of the command
 
 
 class Counts(NamedTuple):
@@ -64,49 +60,30 @@ def answer(question: CheckRequest, own: Callable[[], Facts], format_: str) -> An
     return Answer(report, _body(question, reports, data, report, format_), counted(data))
 
 
-class Requested(NamedTuple):
-    """The runs that a question describes, and the rules that are to look at them."""
-
-    runs: list[Assembled]
-    rules: Sequence[Rule]
-
-
 def examined(question: CheckRequest, own: Callable[[], Facts]) -> list[Examined]:
     """The reports, one a run.
 
     Raises:
         Problem: the files, the facts or an option cannot be understood.
     """
-    return reported(assembled(question, own))
+    with understood():
+        return list(check_request(request_of(question, own)).reports)
 
 
-def assembled(question: CheckRequest, own: Callable[[], Facts]) -> Requested:
-    """The runs that the question describes. Nothing is read but what was sent.
-
-    Raises:
-        Problem: the files, the facts or an option cannot be understood.
-    """
-    try:
-        rules = _chosen(question)
-        launch = parse_launch(question.launch)
-        documents = [read(file.name, file.content()) for file in question.files if not file.is_script]
-        facts = _facts(question, own)
-        # Never with follow: a name in a body opens no file of this machine.
-        runs = assemble(documents, facts, launch=launch, trainer=question.trainer, follow=False)
-    except Unreadable as error:
-        raise _unreadable(error) from None
-    except WrongFiles as error:
-        raise Problem("no-run", str(error), errors=[{"message": str(error)}]) from None
-    except machine.BadFacts as error:
-        raise _bad_facts(error) from None
-    for script in [file for file in question.files if file.is_script][:1]:
-        runs = [with_script(one, script.name, script.content()) for one in runs]
-    return Requested(runs, rules)
-
-
-def reported(asked: Requested, seen: Sequence[Seen | None] = ()) -> list[Examined]:
-    """The reports, one a run; `evidence` is what a probe saw of each run, where there was one."""
-    return examine_all(((one.run, one.documents) for one in asked.runs), asked.rules, seen=seen)
+def request_of(question: CheckRequest, own: Callable[[], Facts]) -> Request:
+    """What is to be checked, for rules/checking. Nothing is read but what was sent: no name in it is followed."""
+    selection = select(question.select, question.ignore)
+    documents = tuple(read(file.name, file.content()) for file in question.files if not file.is_script)
+    scripts = [(file.name, file.content()) for file in question.files if file.is_script]
+    run = RunRequest(
+        documents,
+        _facts(question, own),
+        question.launch,
+        question.trainer,
+        follow=False,
+        script=scripts[0] if scripts else None,
+    )
+    return Request((run,), selection.rules, selection.crashes)
 
 
 def _facts(question: CheckRequest, own: Callable[[], Facts]) -> Facts:
@@ -116,32 +93,26 @@ def _facts(question: CheckRequest, own: Callable[[], Facts]) -> Facts:
         facts = own()
     else:
         facts = machine.Facts()
-    if question.variables:
-        facts = copied(facts)
-        facts.variables = {**(facts.variables or {}), **dict(question.variables)}
-    return facts
+    return facts.with_variables(dict(question.variables)) if question.variables else facts
 
 
-def copied(facts: Facts) -> Facts:
-    """Facts that can be changed without changing those of the machine."""
-    copy = machine.Facts()
-    for name in machine.Facts.__slots__:
-        setattr(copy, name, getattr(facts, name))
-    return copy
+@contextlib.contextmanager
+def understood() -> Iterator[None]:
+    """Whatever is wrong with a request becomes the service's answer to it.
 
-
-def _chosen(question: CheckRequest) -> Sequence[Rule]:
-    if not question.select and not question.ignore:
-        return RULES
-    for name in (*question.select, *question.ignore):
-        if not any(one.id.startswith(name) for one in RULES):
-            raise Problem("invalid", f"no rule or group is called {name[:64]}; GET /rules lists them")
-    return tuple(
-        one
-        for one in RULES
-        if (not question.select or one.id.startswith(question.select) or one.id == INTERNAL_ERROR)
-        and not (question.ignore and one.id.startswith(question.ignore))
-    )
+    Raises:
+        Problem: the files, the facts or an option cannot be understood.
+    """
+    try:
+        yield
+    except Unreadable as error:
+        raise _unreadable(error) from None
+    except WrongFiles as error:
+        raise Problem("no-run", str(error), errors=[{"message": str(error)}]) from None
+    except machine.BadFacts as error:
+        raise _bad_facts(error) from None
+    except UnknownRule as error:
+        raise Problem("invalid", str(error).replace("fp8check rules lists", "GET /rules lists")) from None
 
 
 def _body(
@@ -202,11 +173,7 @@ def counted(data: Sequence[dict[str, object]]) -> Counts:
 
 def exit_code(counts: Counts, fail_on: str, *, require_evidence: bool) -> int:
     """What the command would exit with."""
-    if counts.crashes:
-        return CODES["internal"]
-    if fail_on != "never" and (counts.error or (fail_on == "warning" and counts.warning)):
-        return CODES["findings"]
-    return CODES["undecided"] if require_evidence and counts.undecided else CODES["ok"]
+    return code_of(counts._asdict(), fail_on, require_evidence=require_evidence)
 
 
 def _unreadable(error: Unreadable) -> Problem:

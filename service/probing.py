@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fp8check.rules.outcome import predict
+from fp8check.rules.checking.check import checked, runs_of
 from fp8check.rules.report.json_ import as_data
 from fp8check.rules.seen import Seen
 from fp8check.service import checking
@@ -36,9 +36,9 @@ def run(one: Assembled, own: Facts, *, python: str | None, say: Say) -> Seen:
         return Seen(NOT_RUN, why="whether this machine has a GPU is not known: no NVIDIA driver answers")
     if not own.gpus:
         return Seen(NOT_RUN, why="this machine has no GPU; run fp8check --probe on the GPU node")
-    from fp8check.probe import probe
+    from fp8check.probe import probe_run
 
-    return probe(one.run, predict(one.run), python=python, tell=say)
+    return probe_run(one.run, python=python, tell=say)
 
 
 def probed(question: CheckRequest, own: Facts, runner: Runner, *, python: str | None, say: Say) -> Answer:
@@ -48,13 +48,10 @@ def probed(question: CheckRequest, own: Facts, runner: Runner, *, python: str | 
         Problem: the files cannot be understood.
     """
     say("checking the files")
-    asked = checking.assembled(question, lambda: own)
-    probes = [runner(one, own, python=python, say=say) for one in asked.runs]
-    data = []
-    for report, seen in zip(checking.reported(asked, probes), probes, strict=True):
-        one = as_data(report)
-        if seen.ended == NOT_RUN and one["verdict"] == "pass":
-            one["verdict"] = "undecided"  # a probe was asked for: without one, nothing has passed
-        data.append(one)
-    report_ = checking.dumped(data)
-    return checking.Answer(report_, report_, checking.counted(data))
+    with checking.understood():
+        request = checking.request_of(question, lambda: own)
+        runs = runs_of(request)
+    seen = [runner(one, own, python=python, say=say) for one in runs]
+    data = [as_data(report) for report in checked(request, runs, seen).reports]
+    report = checking.dumped(data)
+    return checking.Answer(report, report, checking.counted(data))

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fp8check.rules.checking.runs import WrongFiles, assemble, parse_launch, sort, with_script
+from fp8check.rules.checking.problems import WrongFiles
+from fp8check.rules.checking.runs import assemble, parse_launch, sort
 from fp8check.rules.facts import Facts
 from fp8check.rules.outcome import predict
 from fp8check.rules.reading import Document
@@ -189,7 +190,8 @@ def test_a_launch_command_that_cannot_be_understood() -> None:
 
 
 def test_a_script_from_elsewhere_is_put_to_its_run() -> None:
-    made = with_script(one(document("accel.yaml", FP8, "accelerate")), "t.py", b"Accelerator(mixed_precision='bf16')\n")
+    script = ("t.py", b"Accelerator(mixed_precision='bf16')\n")
+    (made,) = assemble([document("accel.yaml", FP8, "accelerate")], Facts(), follow=False, script=script)
     assert made.run.script.mixed_precision is not None
     assert made.documents[-1].path == "t.py"
 
@@ -200,5 +202,6 @@ def test_a_script_that_says_nothing_leaves_the_run_as_it_is(text: str, content: 
     files = [document("accel.yaml", FP8, "accelerate")]
     if text:
         files.append(training(text).as_kind(Kind("training", "transformers")))
-    before = one(*files)
-    assert with_script(before, "t.py", content) is before
+    (made,) = assemble(files, Facts(), follow=False, script=("t.py", content))
+    assert made.run.script.source is None
+    assert [part.path for part in made.documents] == [part.path for part in assemble(files, Facts())[0].documents]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fp8check.rules.catalog import RULES
-from fp8check.rules.checking.judging import examine
+from fp8check.rules.checking.examining import examine
 from fp8check.rules.checking.runs import assemble
 from fp8check.rules.facts import Facts
 from fp8check.rules.reading.kind import Kind

@@ -1,1 +1,12 @@
-"""The use case: request -> runs -> judged -> report -> verdict -> exit code."""
+"""The use case: request -> runs -> judged -> report -> verdict -> exit code.
+
+`check` and `predict` are the Python API.
+"""
+
+from __future__ import annotations
+
+from fp8check.rules.checking.api import check, predict
+from fp8check.rules.checking.check import Checked
+from fp8check.rules.checking.problems import PROBLEMS, Problem
+
+__all__ = ["PROBLEMS", "Checked", "Problem", "check", "predict"]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 
 from fp8check.rules import models
+from fp8check.rules.checking.problems import WrongFiles
 from fp8check.rules.reading import Document, Unreadable
+from fp8check.rules.reading.kind import Kind
 from fp8check.rules.record import Record
 from fp8check.rules.settings import launch as launch_settings
 from fp8check.rules.settings.accelerate import AccelerateConfig
@@ -22,10 +24,6 @@ if TYPE_CHECKING:
     from fp8check.rules.facts import Facts
 
 TRAINERS = (*NAMES, "script")
-
-
-class WrongFiles(ValueError):
-    """Files that do not make up a run: two Accelerate files, or one that is neither kind."""
 
 
 class Sorted(Record):
@@ -62,6 +60,7 @@ def assemble(
     launch: Launch | None = None,
     trainer: str | None = None,
     follow: bool = True,
+    script: tuple[str, bytes] | None = None,
 ) -> list[Assembled]:
     """The runs that these documents describe: one for each training file, all with the one Accelerate file.
 
@@ -70,6 +69,8 @@ def assemble(
         trainer: who reads the training file; None: told by its content.
         follow: whether to read files that these name (a DeepSpeed configuration, the model's config.json, the
             machine's default Accelerate file). Never where the documents come from strangers.
+        script: the name and the text of the script that the runs start; None: the one that the launch names, where
+            names are followed.
 
     Raises:
         WrongFiles: the documents do not make up runs.
@@ -94,7 +95,9 @@ def assemble(
     if launch is None:
         launch = Launch("accelerate" if accelerate is not None else "python", given=False)
     trainings: tuple[Document | None, ...] = kinds.training or (None,)
-    return [_one(training, accelerate, default, kinds, facts, launch, trainer, follow) for training in trainings]
+    return [
+        _one(training, accelerate, default, kinds, facts, launch, trainer, follow, script) for training in trainings
+    ]
 
 
 def _with_flags_of_file(launch: Launch, training: Document) -> Launch:
@@ -125,6 +128,7 @@ def _one(
     launch: Launch,
     trainer: str | None,
     follow: bool,
+    given: tuple[str, bytes] | None,
 ) -> Assembled:
     dialect = _trainer(training, trainer)
     section = _section(training)
@@ -137,7 +141,8 @@ def _one(
     deepspeed = kinds.deepspeed[0] if kinds.deepspeed else None
     if deepspeed is None and follow:
         deepspeed = _named_deepspeed(settings, config)
-    script, text = _script(launch) if follow and not settings.is_huggingface else (None, None)
+    # The Trainer builds its Accelerator itself: a script beside it says nothing.
+    script, text = (None, None) if settings.is_huggingface else _script(launch, given, follow=follow)
     parts = (training, accelerate, deepspeed, text)
     run = Run(
         launch=launch,
@@ -206,22 +211,12 @@ def _named_deepspeed(training: Training, config: AccelerateConfig | None) -> Doc
     return None
 
 
-def with_script(one: Assembled, path: str, data: bytes) -> Assembled:
-    """The run with its script from elsewhere, for documents whose names are not followed.
-
-    A run of the Trainer, and a script that cannot be parsed, stay without.
-    """
-    script, document = (None, None) if one.run.training.is_huggingface else _parsed(path, data)
-    if script is None or document is None:
-        return one
-    one.run.script = script
-    return Assembled(one.run, (*one.documents, document))
-
-
-def _script(launch: Launch) -> tuple[Script | None, Document | None]:
-    """The script that the launch command names, where it is a Python file at hand that can be parsed, and its text."""
+def _script(launch: Launch, given: tuple[str, bytes] | None, *, follow: bool) -> tuple[Script | None, Document | None]:
+    """The script that was given, or that the launch names and is at hand, with its text; None if it does not parse."""
+    if given is not None:
+        return _parsed(*given)
     name = launch.script
-    if name is None or not name.endswith(".py") or not os.path.isfile(name):
+    if not follow or name is None or not name.endswith(".py") or not os.path.isfile(name):
         return None, None
     return _parsed(name, None)
 
@@ -236,9 +231,8 @@ def _parsed(name: str, data: bytes | None) -> tuple[Script | None, Document | No
         return None, None
     if source is None:
         return None, None
-    document = Document(name, source.text, "python", None, loader="python")
-    document.kind = "script"  # a report shows its lines
-    return Script.of(source), document
+    # A report shows its lines.
+    return Script.of(source), Document(name, source.text, "python", None, loader="python", kind=Kind("script"))
 
 
 def _model(training: Training, kinds: Sorted, facts: Facts, follow: bool) -> models.ModelShape | None:

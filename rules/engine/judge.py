@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.engine.definition import KNOWLEDGE
 from fp8check.rules.engine.inputs import Inputs, requested
-from fp8check.rules.engine.running import Result, UndecidedRule, check
+from fp8check.rules.engine.running import Result, UndecidedRule, run_rules
 from fp8check.rules.outcome import predict
 from fp8check.rules.record import Record
 from fp8check.rules.releases.versions import EARLIER
@@ -49,11 +49,11 @@ def judge(run: Run, documents: tuple[Document, ...], rules: Sequence[Rule], seen
     outcome = predict(run)
     wanted = requested(run)
     inputs = Inputs(run, outcome, wanted, documents, seen)
-    result = check(inputs, rules)
+    result = run_rules(inputs, rules)
     earlier = None
     if outcome.stack.assumed:
         earlier = predict(run, EARLIER)
-        result = _common(result, check(Inputs(run, earlier, wanted, documents, seen), rules), outcome, rules)
+        result = _common(result, run_rules(Inputs(run, earlier, wanted, documents, seen), rules), outcome, rules)
     findings = _without_last_resort(result.findings, rules)
     return Judged(inputs, earlier, findings, result.undecided, result.crashes)
 

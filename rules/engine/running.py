@@ -56,7 +56,7 @@ class Result(Record):
     crashes: tuple[Crash, ...]
 
 
-def check(inputs: Inputs, rules: Iterable[Rule]) -> Result:
+def run_rules(inputs: Inputs, rules: Iterable[Rule]) -> Result:
     """Run the rules over one run. The order of findings is that of the files and lines."""
     findings: list[Finding] = []
     undecided: list[UndecidedRule] = []

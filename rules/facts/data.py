@@ -133,6 +133,12 @@ class Facts:
         facts.variables = {**(self.variables or {}), **variables}
         return facts
 
+    def with_import_check(self, imports: bool | None, error: str | None) -> Facts:
+        """The same machine, with what a real import of Transformer Engine came to (engine.Imported)."""
+        facts = Facts(**{name: getattr(self, name) for name in self.__slots__})
+        facts.transformer_engine = {**(self.transformer_engine or {}), "imports": imports, "error": error}
+        return facts
+
     def package(self, name: str) -> str | Unknown | None:
         """The version of a package, None where it is known to be absent, UNKNOWN where nobody looked."""
         if self.packages is None:

@@ -60,10 +60,10 @@ def fix_all(documents: Sequence[Document], examine: Examine, *, unsafe: bool = F
         unsafe: whether to make fixes too that change what the run does.
     """
     current = tuple(documents)
+    reports = tuple(examine(current))
     applied: list[Finding] = []
     refused: dict[tuple[str, str, str], Refusal] = {}
     while True:
-        reports = tuple(examine(current))
         findings = _fixable(reports)
         wanted = [(one, fix) for one, fix in findings if (unsafe or fix.safe) and _mark(one) not in refused]
         if not wanted or len(applied) >= MOST:
@@ -72,11 +72,12 @@ def fix_all(documents: Sequence[Document], examine: Examine, *, unsafe: bool = F
         finding, fix = wanted[0]
         try:
             fixed = _apply(fix, current)
-            _check_gone(finding, reports, examine(fixed))
+            after = tuple(examine(fixed))
+            _check_gone(finding, reports, after)
         except Unfixable as reason:
             refused[_mark(finding)] = Refusal(finding, str(reason))
         else:
-            current = fixed
+            current, reports = fixed, after
             applied.append(finding)
 
 

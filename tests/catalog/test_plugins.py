@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fp8check.rules.catalog import RULES
-from fp8check.rules.checking.judging import examine
+from fp8check.rules.checking.examining import examine
 from fp8check.rules.engine import plugins, rule
 from fp8check.rules.engine.definition import WARNING, Found
 from tests.support.runs import assembled_of

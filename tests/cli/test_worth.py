@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fp8check.cli.worth import worth
+from fp8check.cli.main import main
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,8 +31,13 @@ def model(tmp_path: Path) -> str:
     return str(tmp_path)
 
 
+def worth(*words: str) -> int:
+    """The exit code of the command."""
+    return main(["worth", *words])
+
+
 def points(capsys: pytest.CaptureFixture[str], *words: str) -> list[dict[str, object]]:
-    assert worth([*words, "--format", "json"]) == 0
+    assert worth(*[*words, "--format", "json"]) == 0
     found: list[dict[str, object]] = json.loads(capsys.readouterr().out)["points"]
     return found
 
@@ -53,7 +58,7 @@ def test_a_config_file_is_as_good_as_its_folder(model: str, capsys: pytest.Captu
 
 
 def test_a_name_of_the_table_needs_no_file(capsys: pytest.CaptureFixture[str]) -> None:
-    assert worth(["Qwen/Qwen2.5-7B", "--tokens", "8192"]) == 0
+    assert worth(*["Qwen/Qwen2.5-7B", "--tokens", "8192"]) == 0
     text = capsys.readouterr().out
     assert "Qwen/Qwen2.5-7B on H200 (measured and fitted), TE, eager" in text
     assert "8,192" in text
@@ -61,13 +66,13 @@ def test_a_name_of_the_table_needs_no_file(capsys: pytest.CaptureFixture[str]) -
 
 def test_modeled_gpus_say_so(model: str, capsys: pytest.CaptureFixture[str]) -> None:
     for gpu in ("H100", "B200", "RTX 4090", "L40S"):
-        assert worth([model, "--gpu", gpu, "--tokens", "8192"]) == 0
+        assert worth(*[model, "--gpu", gpu, "--tokens", "8192"]) == 0
         assert "modeled from its datasheet, not measured" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["RTX 4090", "rtx4090", "NVIDIA GeForce RTX 4090", "RTX_4090"])
 def test_a_gpu_by_any_of_its_names(model: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert worth([model, "--gpu", name, "--tokens", "2048"]) == 0
+    assert worth(*[model, "--gpu", name, "--tokens", "2048"]) == 0
     assert "on RTX 4090 (modeled" in capsys.readouterr().out
 
 
@@ -75,7 +80,7 @@ def test_a_gpu_without_fp8_has_no_speed_up(model: str, capsys: pytest.CaptureFix
     (point,) = points(capsys, model, "--gpu", "A100", "--tokens", "8192")
     assert point["fp8_ms"] is None
     assert point["speedup"] is None
-    assert worth([model, "--gpu", "A100"]) == 0
+    assert worth(*[model, "--gpu", "A100"]) == 0
     assert "A100 has no FP8" in capsys.readouterr().out
 
 
@@ -100,19 +105,19 @@ def test_torchao_pays_only_when_compiled(model: str, capsys: pytest.CaptureFixtu
     ],
 )
 def test_what_cannot_be_answered_is_said(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert worth(words) == 2
+    assert worth(*words) == 2
     assert said in capsys.readouterr().err
 
 
 def test_usage_and_help(capsys: pytest.CaptureFixture[str]) -> None:
-    assert worth([]) == 2
-    assert worth(["--help"]) == 0
+    assert worth(*[]) == 2
+    assert worth(*["--help"]) == 0
     assert "--scope" in capsys.readouterr().out
 
 
 def test_picture(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "worth.png"
-    code = worth([model, "--format", "png", "--out", str(out)])
+    code = worth(*[model, "--format", "png", "--out", str(out)])
     if importlib.util.find_spec("matplotlib") is None:
         assert code == 2
         assert "pip install matplotlib" in capsys.readouterr().err
@@ -123,5 +128,5 @@ def test_picture(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 def test_text_goes_to_a_file(model: str, tmp_path: Path) -> None:
     out = tmp_path / "worth.txt"
-    assert worth([model, "--out", str(out)]) == 0
+    assert worth(*[model, "--out", str(out)]) == 0
     assert "speed-up" in out.read_text()

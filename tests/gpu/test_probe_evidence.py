@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fp8check.rules.catalog import RULES
-from fp8check.rules.checking.judging import examine
+from fp8check.rules.checking.examining import examine
 from fp8check.rules.report.json_ import as_data
 from fp8check.rules.seen import gemms
 from fp8check.rules.seen.data import ENDS, from_data

@@ -11,7 +11,7 @@ import pytest
 
 from fp8check.probe import probe
 from fp8check.probe.process import Limits
-from fp8check.rules.checking.judging import examine
+from fp8check.rules.checking.examining import examine
 from fp8check.rules.outcome import predict
 from tests.support.paths import ROOT
 from tests.support.runs import assembled_of

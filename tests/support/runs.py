@@ -8,7 +8,7 @@ import yaml
 
 from fp8check.rules import models
 from fp8check.rules.catalog import RULES
-from fp8check.rules.checking.judging import examine
+from fp8check.rules.checking.examining import examine
 from fp8check.rules.checking.runs import Assembled, assemble, parse_launch
 from fp8check.rules.engine.running import crash
 from fp8check.rules.facts import Facts, Gpu

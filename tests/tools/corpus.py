@@ -11,7 +11,7 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-from fp8check.rules.checking.judging import examine
+from fp8check.rules.checking.examining import examine
 from fp8check.rules.checking.runs import assemble
 from fp8check.rules.facts import Facts
 from fp8check.rules.reading import Unreadable

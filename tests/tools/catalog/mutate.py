@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from fp8check.rules import catalog
 from fp8check.rules.catalog import registry
-from fp8check.rules.checking import judging
+from fp8check.rules.engine import judge
 from fp8check.rules.outcome import predict
 from fp8check.rules.report import text
 from fp8check.rules.report.style import Style
@@ -201,7 +201,7 @@ def main() -> int:
     if unknown:
         made.error(f"no file of rules: {', '.join(sorted(unknown))}")
     paths = [path for path in paths if not wanted or path.name in wanted]
-    judging.predict = _predict  # type: ignore[assignment]
+    judge.predict = _predict  # type: ignore[assignment]
     files = Files()
     for rule in CASES:
         for key, case in files.answers(rule):

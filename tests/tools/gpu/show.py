@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from fp8check.rules.catalog import RULES
-from fp8check.rules.checking.judging import examine
+from fp8check.rules.checking.examining import examine
 from fp8check.rules.report import text
 from fp8check.rules.report.seen import page
 from fp8check.rules.report.style import Style

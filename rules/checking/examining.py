@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from fp8check.rules.catalog import RULES
+from fp8check.rules.checking.verdict import verdict
 from fp8check.rules.engine.judge import judge
-from fp8check.rules.engine.running import check, ordered
+from fp8check.rules.engine.running import ordered, run_rules
 from fp8check.rules.suppression.examined import Examined
 from fp8check.rules.suppression.suppressions import apply, written
 
@@ -14,11 +15,9 @@ if TYPE_CHECKING:
 
     from fp8check.rules.engine.definition import Rule
     from fp8check.rules.engine.judge import Judged
-    from fp8check.rules.engine.running import Crash, Finding, UndecidedRule
-    from fp8check.rules.outcome import Outcome
+    from fp8check.rules.engine.running import Crash, Finding
     from fp8check.rules.reading import Document
     from fp8check.rules.seen import Seen
-    from fp8check.rules.suppression.examined import Verdict
     from fp8check.rules.suppression.suppressions import Suppression
     from fp8check.rules.trainers.run import Run
 
@@ -52,10 +51,10 @@ def examine(
         "known_rules": _names((*RULES, *rules)) if every else {},  # only suppressions name rules
         "crashes": crashes + judged.crashes,
     }
-    late = check(judged.inputs._replace(later=later), late_rules)
+    late = run_rules(judged.inputs._replace(later=later), late_rules)
     findings = ordered((*suppressions.left, *late.findings))
     return Examined(
-        _verdict(findings, judged.undecided, judged.inputs.outcome),
+        verdict(findings, judged.undecided, judged.inputs),
         judged.inputs,
         judged.earlier,
         findings,
@@ -87,13 +86,13 @@ def examine_all(
     """Reports of several runs that share files: a suppression that one of them uses is used.
 
     Args:
-        evidence: what the probe of each run saw, in their order; empty where none was probed.
+        seen: what the probe of each run saw, in their order; empty where none was probed.
     """
     pairs = [*runs]
-    seen = seen or [None] * len(pairs)
+    probed = seen or [None] * len(pairs)
     reports = [
         examine(run, documents, rules, one, configured=configured, crashes=crashes)
-        for (run, documents), one in zip(pairs, seen, strict=True)
+        for (run, documents), one in zip(pairs, probed, strict=True)
     ]
     return [_with_findings(report, _used_nowhere(report, reports)) for report in reports]
 
@@ -121,8 +120,7 @@ def _says(report: Examined, finding: Finding) -> bool:
 def _with_findings(report: Examined, findings: tuple[Finding, ...]) -> Examined:
     if len(findings) == len(report.findings):
         return report
-    verdict = _verdict(findings, report.undecided, report.outcome)
-    return report._replace(findings=findings, verdict=verdict)
+    return report._replace(findings=findings, verdict=verdict(findings, report.undecided, report.inputs))
 
 
 def _names(rules: Iterable[Rule]) -> dict[str, str]:
@@ -134,15 +132,6 @@ def _decided(rules: Sequence[Rule], judged: Judged) -> Collection[str]:
     """Ids and names of rules that ran to an answer."""
     open_ = {one.rule for one in judged.undecided} | {one.rule for one in judged.crashes}
     return _names(one for one in rules if one.id not in open_)
-
-
-def _verdict(findings: tuple[Finding, ...], undecided: tuple[UndecidedRule, ...], outcome: Outcome) -> Verdict:
-    severities = {one.severity for one in findings}
-    if "error" in severities:
-        return "fail"
-    if "warning" in severities:
-        return "warn"
-    return "undecided" if undecided or outcome.undecided is not None else "pass"
 
 
 def compared(report: Examined, baseline: Sequence[Mapping[str, str]]) -> Examined:

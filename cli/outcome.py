@@ -1,0 +1,46 @@
+"""`fp8check outcome FILE...`: who decided what, in the order of the chain."""
+
+from __future__ import annotations
+
+from fp8check.cli import options as groups
+from fp8check.cli.config import load
+from fp8check.cli.options import Parser
+from fp8check.cli.output import formats_of, style_of, write_text
+from fp8check.cli.requests import run_options, run_request
+from fp8check.rules.checking.check import Request, runs_of
+from fp8check.rules.checking.exit_codes import ExitCode
+from fp8check.rules.outcome import predict
+from fp8check.rules.report import trace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from fp8check.rules.outcome import Outcome
+
+ABOUT = "Who decided what: every value of the run with the place that set it, in the order of the chain."
+
+
+def parser() -> Parser:
+    """The options of the command."""
+    parts = (groups.files, groups.run, groups.machine, groups.config, groups.text_or_json, groups.color)
+    return Parser("fp8check outcome", ABOUT, groups=parts)
+
+
+def outcome(words: list[str]) -> int:
+    """Print the chain of decisions of each run."""
+    options = parser().parse_args(words)
+    formats = formats_of(options.format, ("text", "json"))
+    runs = runs_of(Request(tuple(run_request(one) for one in run_options(options, load(options)))))
+    outcomes = [predict(one.run) for one in runs]
+    for name, target in formats:
+        style = style_of(options, target)
+        shown = (_json(one) if name == "json" else trace.render(one, style) for one in outcomes)
+        write_text("".join(shown), target)
+    return ExitCode.OK
+
+
+def _json(one: Outcome) -> str:
+    import json
+
+    from fp8check.rules.report.json_ import outcome_as_data
+
+    return json.dumps(outcome_as_data(one), indent=2) + "\n"

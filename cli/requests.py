@@ -1,0 +1,128 @@
+"""From the options of a command and the configuration to the request that is checked."""
+
+from __future__ import annotations
+
+import sys
+
+from fp8check.cli.config import Config
+from fp8check.cli.options import UsageError, names
+from fp8check.rules import facts as facts_
+from fp8check.rules.checking.check import Request, RunRequest
+from fp8check.rules.checking.selection import select
+from fp8check.rules.reading import Unreadable
+from fp8check.rules.record import Record
+from fp8check.rules.trainers.detect import read
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from fp8check.rules.checking.check import Probe
+    from fp8check.rules.facts import Facts
+    from fp8check.rules.reading import Document
+
+
+class RunOptions(Record):
+    """The options that describe runs: of the command line, or of one [[run]] of the configuration."""
+
+    files: Sequence[str]
+    launch: str | None = None
+    trainer: str | None = None
+    facts: str | None = None
+    python: str | None = None
+    no_environment: bool = False
+    set_variable: Sequence[str] = ()
+    hook: bool = False
+
+
+def request_of(options: argparse.Namespace, config: Config, *, probe: Probe | None = None, only: str = "") -> Request:
+    """What is to be checked: the runs of the command line, or those of the configuration where it names no file.
+
+    Args:
+        only: a beginning of rule ids outside of which no rule is looked at.
+
+    Raises:
+        Problem, Unreadable, BadFacts, BadBaseline: it cannot be understood.
+    """
+    given = vars(options)
+    selection = select(
+        names(given.get("select", ())) or names(config.select),
+        (*names(given.get("ignore", ())), *names(config.ignore)),
+        plugins=(*config.plugins, *given.get("plugin", ())),
+        only=only,
+    )
+    parts = tuple(run_request(one) for one in run_options(options, config))
+    baseline = None if given.get("write_baseline") else given.get("baseline") or config.baseline
+    return Request(parts, selection.rules, selection.crashes, config.suppressions, _known(options, baseline), probe)
+
+
+def _known(options: argparse.Namespace, path: str | None) -> Sequence[Mapping[str, str]] | None:
+    if path is None or "baseline" not in options:  # the command compares nothing
+        return None
+    from fp8check.rules.suppression.baseline import load_baseline
+
+    return load_baseline(path)
+
+
+def run_options(options: argparse.Namespace, config: Config | None = None) -> list[RunOptions]:
+    """The options of each group of files: what the command line says goes before what the configuration says.
+
+    Raises:
+        UsageError: no file is named anywhere.
+    """
+    given = {name: value for name, value in vars(options).items() if name in RunOptions.fields}
+    if options.files:
+        return [RunOptions(**given)]
+    if config is None or not config.runs:
+        raise UsageError("name a training file, an Accelerate file, or both; fp8check --help says more")
+    return [
+        RunOptions(**{**given, **{key: given.get(key) or value for key, value in run.items()}}) for run in config.runs
+    ]
+
+
+def run_request(options: RunOptions) -> RunRequest:
+    """The files, read, and the machine, looked at: once is enough.
+
+    Raises:
+        UsageError, Unreadable, BadFacts: they cannot be had.
+    """
+    return RunRequest(
+        tuple(_documents(options)), facts_of(options), options.launch, options.trainer, apart=options.hook
+    )
+
+
+def _documents(options: RunOptions) -> Iterator[Document]:
+    """The files, each once; those that a commit changed and that are none of ours are passed over."""
+    for path in dict.fromkeys(options.files):
+        data = sys.stdin.buffer.read() if path == "-" else None
+        try:
+            yield read(path, data)
+        except Unreadable as problem:
+            if not (options.hook and problem.kind in (None, "other")):
+                raise
+
+
+def facts_of(options: RunOptions) -> Facts:
+    """What is known of the machine that the options name: this one, another interpreter of it, or a saved one.
+
+    Raises:
+        UsageError, BadFacts: they name none.
+    """
+    variables = dict(_variable(pair) for pair in options.set_variable)
+    if options.facts is not None:
+        if options.python is not None or options.no_environment:
+            raise UsageError("--facts says what the machine is: --python and --no-environment do not go with it")
+        facts = facts_.load(options.facts)
+    elif options.no_environment or options.hook:
+        facts = facts_.Facts()
+    else:
+        facts = facts_.collect_for_run(options.python)
+    return facts.with_variables(variables) if variables else facts
+
+
+def _variable(pair: str) -> tuple[str, str]:
+    name, equals, value = pair.partition("=")
+    if not equals or not name:
+        raise UsageError(f"--set-variable takes NAME=VALUE, not {pair!r}")
+    return name, value

@@ -1,0 +1,98 @@
+"""fp8check for Python: what the command and the service do, for a notebook or a tool of your own."""
+
+from __future__ import annotations
+
+from fp8check.rules import facts as facts_
+from fp8check.rules.checking.check import Request, RunRequest, check_request, runs_of
+from fp8check.rules.checking.selection import select as selected
+from fp8check.rules.outcome import predict as predict_run
+from fp8check.rules.trainers.detect import read
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping, Sequence
+
+    from fp8check.rules.checking.check import Checked, Probe
+    from fp8check.rules.facts import Facts
+    from fp8check.rules.outcome import Outcome
+
+
+def check(
+    *files: str | os.PathLike[str],
+    facts: Facts | str | os.PathLike[str] | None = None,
+    launch: str | None = None,
+    trainer: str | None = None,
+    variables: Mapping[str, str] | None = None,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    plugins: Sequence[str] = (),
+    baseline: str | None = None,
+    probe: Probe | None = None,
+) -> Checked:
+    """Check the run, or the runs, that these files make up: the same reports as `fp8check FILE...` gives.
+
+    Args:
+        files: paths of training, Accelerate and DeepSpeed files and of the model's config.json, in any order.
+        facts: the machine that will train: a facts.json (`fp8check env --json`), or Facts; None: nothing is known.
+        launch: the launch command: "accelerate launch --config_file accel.yaml train.py", or a tool's bare name.
+        trainer: who reads the training file ("llamafactory", "trl", ...); None: told by its content.
+        variables: environment variables of the training shell, over those of the facts.
+        select, ignore: rules or groups: "FP203", "FP1".
+        plugins: names of rule plug-ins that installed packages bring.
+        baseline: a file that --write-baseline wrote: what it has is not new.
+        probe: makes a real step of each run: `fp8check.probe.probe_run`, on the GPU node.
+
+    Returns:
+        The reports, one a run, with `exit_code()`.
+
+    Raises:
+        Problem: the files make up no run, or a rule or plug-in is named that does not exist.
+        Unreadable: a file cannot be read or loaded.
+        BadFacts, BadBaseline: that file cannot be understood.
+    """
+    selection = selected(select, ignore, plugins=plugins)
+    run = _run_request(files, facts, launch, trainer, variables)
+    known = _baseline(baseline)
+    return check_request(Request((run,), selection.rules, selection.crashes, baseline=known, probe=probe))
+
+
+def predict(
+    *files: str | os.PathLike[str],
+    facts: Facts | str | os.PathLike[str] | None = None,
+    launch: str | None = None,
+    trainer: str | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> tuple[Outcome, ...]:
+    """What will really happen to each run that these files make up: `fp8check outcome FILE...`.
+
+    Args, Raises: as `check`.
+    """
+    run = _run_request(files, facts, launch, trainer, variables)
+    return tuple(predict_run(one.run) for one in runs_of(Request((run,))))
+
+
+def _run_request(
+    files: Sequence[str | os.PathLike[str]],
+    facts: Facts | str | os.PathLike[str] | None,
+    launch: str | None,
+    trainer: str | None,
+    variables: Mapping[str, str] | None,
+) -> RunRequest:
+    documents = tuple(read(str(file)) for file in dict.fromkeys(files))
+    known = _facts(facts)
+    return RunRequest(documents, known.with_variables(variables) if variables else known, launch, trainer)
+
+
+def _facts(facts: Facts | str | os.PathLike[str] | None) -> Facts:
+    if facts is None:
+        return facts_.Facts()
+    return facts if isinstance(facts, facts_.Facts) else facts_.load(str(facts))
+
+
+def _baseline(path: str | None) -> Sequence[Mapping[str, str]] | None:
+    if path is None:
+        return None
+    from fp8check.rules.suppression.baseline import load_baseline
+
+    return load_baseline(path)

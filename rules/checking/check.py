@@ -1,0 +1,139 @@
+"""The use case, once: request -> runs -> judged -> report -> verdict -> exit code."""
+
+from __future__ import annotations
+
+from fp8check.rules.catalog import RULES
+from fp8check.rules.checking.examining import compared, examine_all
+from fp8check.rules.checking.runs import assemble, parse_launch, sort
+from fp8check.rules.checking.verdict import exit_code
+from fp8check.rules.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from fp8check.rules.checking.runs import Assembled
+    from fp8check.rules.engine.definition import Rule
+    from fp8check.rules.engine.running import Crash
+    from fp8check.rules.facts import Facts
+    from fp8check.rules.reading import Document
+    from fp8check.rules.suppression.examined import Examined
+    from fp8check.rules.seen import Seen
+    from fp8check.rules.suppression.suppressions import Suppression
+    from fp8check.rules.trainers.run import Run
+
+    Probe = Callable[[Run], Seen]
+
+
+class RunRequest(Record):
+    """Files that make up one run or more, how these are started, and on which machine.
+
+    Attributes:
+        launch: the launch command as the user wrote it; None: the usual way (rules/checking/runs.py).
+        trainer: who reads the training file; None: told by its content.
+        follow: whether files that these name are read too. Never where they come from strangers.
+        script: the name and the text of the script that the runs start, where it was sent along.
+        apart: whether the files are the changed ones of a commit: where there is more than one Accelerate file among
+            them, nobody knows which belong together, and each is a run for itself.
+    """
+
+    documents: tuple[Document, ...]
+    facts: Facts
+    launch: str | None = None
+    trainer: str | None = None
+    follow: bool = True
+    script: tuple[str, bytes] | None = None
+    apart: bool = False
+
+
+class Request(Record):
+    """What is to be checked, and how.
+
+    Attributes:
+        runs: checked together: a suppression that one of them uses is used.
+        crashes: what went wrong when plug-ins were loaded.
+        suppressions: those of the configuration; those in comments are read from the files.
+        baseline: findings that are known (rules/suppression/baseline.py); None where there is no baseline.
+        probe: makes a real step of a run and tells what it saw; None where none is wanted.
+    """
+
+    runs: tuple[RunRequest, ...]
+    rules: Sequence[Rule] = RULES
+    crashes: tuple[Crash, ...] = ()
+    suppressions: tuple[Suppression, ...] = ()
+    baseline: Sequence[Mapping[str, str]] | None = None
+    probe: Probe | None = None
+
+
+class Checked(Record):
+    """What a check came to.
+
+    Attributes:
+        runs: the runs that the request described.
+        reports: one a run, in the same order.
+    """
+
+    runs: tuple[Assembled, ...]
+    reports: tuple[Examined, ...]
+
+    def exit_code(self, fail_on: str = "error", *, require_evidence: bool = False) -> int:
+        """What the command exits with for these reports (rules/checking/exit_codes.py).
+
+        Args:
+            fail_on: from which severity on findings count: "error", "warning" or "never".
+            require_evidence: whether what stays undecided is no success.
+        """
+        return exit_code(self.reports, fail_on, require_evidence=require_evidence)
+
+
+def runs_of(request: Request) -> tuple[Assembled, ...]:
+    """The runs that a request describes.
+
+    Raises:
+        WrongFiles: the documents do not make up runs.
+        Unreadable: a file that one of them names cannot be read.
+    """
+    return tuple(one for part in request.runs for one in _assembled(part))
+
+
+def _assembled(part: RunRequest) -> Iterable[Assembled]:
+    launch = parse_launch(part.launch)
+    for documents in _groups(part):
+        yield from assemble(
+            documents, part.facts, launch=launch, trainer=part.trainer, follow=part.follow, script=part.script
+        )
+
+
+def _groups(part: RunRequest) -> list[Sequence[Document]]:
+    """The documents that are to be looked at together."""
+    if not part.apart:
+        return [part.documents]
+    kinds = sort(part.documents)
+    ours = [*kinds.training, *kinds.accelerate]
+    together = len(kinds.accelerate) <= 1
+    return [ours] if together and ours else [[one] for one in ours]
+
+
+def check_request(request: Request) -> Checked:
+    """Check what a request describes.
+
+    Raises:
+        WrongFiles, Unreadable: see `runs_of`.
+    """
+    runs = runs_of(request)
+    seen = [request.probe(one.run) for one in runs] if request.probe is not None else ()
+    return checked(request, runs, seen)
+
+
+def checked(request: Request, runs: Sequence[Assembled], seen: Sequence[Seen] = ()) -> Checked:
+    """The check of runs that were assembled before, with what a probe saw of each."""
+    reports = examine_all(
+        [(one.run, one.documents) for one in runs],
+        request.rules,
+        seen,
+        configured=request.suppressions,
+        crashes=request.crashes,
+    )
+    if request.baseline is not None:
+        reports = [compared(report, request.baseline) for report in reports]
+    return Checked(tuple(runs), tuple(reports))
