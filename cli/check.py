@@ -78,8 +78,8 @@ def _probe(options: argparse.Namespace) -> Probe | None:
 
 
 def _write_baseline(path: str, reports: Sequence[Examined]) -> int:
-    from fp8check.rules.suppression.fingerprint import fingerprints
     from fp8check.rules.suppression.baseline import save_baseline
+    from fp8check.rules.suppression.fingerprint import fingerprints
 
     if any(report.crashes for report in reports):
         print_crashes(crash for report in reports for crash in report.crashes)

@@ -14,8 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fp8check.rules.suppression.examined import Examined
     from fp8check.rules.report.style import Style
+    from fp8check.rules.suppression.examined import Examined
 
 ABOUT = "One real FP8 step on this machine's GPU, the way the run would make it, and all that was seen of it."
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from fp8check.rules.engine.running import Crash
     from fp8check.rules.facts import Facts
     from fp8check.rules.reading import Document
-    from fp8check.rules.suppression.examined import Examined
     from fp8check.rules.seen import Seen
+    from fp8check.rules.suppression.examined import Examined
     from fp8check.rules.suppression.suppressions import Suppression
     from fp8check.rules.trainers.run import Run
 
