@@ -34,7 +34,7 @@ def deepspeed_optimizer_with_te(deepspeed: Section, requested: Requested, outcom
     Write instead: no optimizer (and no scheduler) block there; the trainer makes its own.
     """
     require_decided(requested, outcome)
-    error = outcome.error
+    error = outcome.error_of("te-model-alone")
     block = deepspeed.get("optimizer")
     if error is None or block is None or block not in error.because:
         return

@@ -8,10 +8,11 @@ from fp8check.rules.settings.edits import delete, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.reading import Document, Problem
+    from fp8check.rules.reading.nodes import ProblemCode
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.launch import Launch
     from fp8check.rules.trainers.training import Training
@@ -111,7 +112,7 @@ def second_document(documents: Sequence[Document]) -> Iterator[Found]:
         )
 
 
-def _problems(documents: Sequence[Document], *codes: str) -> Iterator[Problem]:
+def _problems(documents: Sequence[Document], *codes: ProblemCode) -> Iterator[Problem]:
     for document in documents:
         yield from (problem for problem in document.problems if problem.code in codes)
 
@@ -146,7 +147,7 @@ def omegaconf_refuses(documents: Sequence[Document]) -> Iterator[Found]:
         )
 
 
-_REFUSED = {
+_REFUSED: Mapping[ProblemCode, str] = {
     "duplicate-key": "delete one of the two",
     "key-type": "write the key in quotes",
     "key-conflict": "delete one of the two",
@@ -201,7 +202,7 @@ def parsers_differ(documents: Sequence[Document]) -> Iterator[Found]:
         yield Found(
             "OmegaConf before 2.4 does not read this file",
             problem.span,
-            problem.message.partition(": ")[2],
+            problem.detail,
             help="write spaces for tabs, and put what is unusual in quotes",
         )
 
@@ -395,8 +396,8 @@ def number_in_quotes(outcome: Outcome) -> Iterator[Found]:
 
     Write instead: `num_machines: 1`.
     """
-    error = outcome.error
-    if error is None or not error.message.startswith("'>' not supported between"):
+    error = outcome.error_of("launcher-number-as-text")
+    if error is None:
         return
     setting = error.because[0]
     number = _number(setting.value)

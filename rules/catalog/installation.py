@@ -297,10 +297,10 @@ def torchao_does_not_fit_torch(requested: Requested, facts: Facts, outcome: Outc
     Write instead: torch 2.10 or newer, or torchao 0.17.
     """
     require_decided(requested, outcome)
-    error, stack = outcome.error, outcome.stack
-    if error is None and requested.fp8 and outcome.backend is not None and outcome.backend.value == "AO":
+    error, stack = outcome.error_of("torchao-breaks"), outcome.stack
+    if outcome.error is None and requested.fp8 and outcome.backend is not None and outcome.backend.value == "AO":
         require_packages(facts)
-    if not requested.fp8 or error is None or "ScalingType" not in error.message:
+    if not requested.fp8 or error is None:
         return
     yield Found(
         f"{stack.name('torchao')} does not fit {stack.name('torch')}: it needs torch 2.10",
@@ -365,8 +365,8 @@ def accelerate_does_not_fit_te(requested: Requested, facts: Facts, outcome: Outc
     if not wants_te(requested, outcome):
         return
     require_packages(facts)
-    error = outcome.error
-    if error is None or error.stage != "prepare" or not error.message.endswith(_MXFP8_QUESTIONS):
+    error = outcome.error_of("te-without-fp8-module", "te-without-mxfp8-attribute", "te-without-mxfp8-import")
+    if error is None:
         return
     stack = outcome.stack
     yield Found(
@@ -375,13 +375,6 @@ def accelerate_does_not_fit_te(requested: Requested, facts: Facts, outcome: Outc
         f"prepare() raises {error.type}: {error.message}",
         help="upgrade to accelerate 1.13 or newer, with Transformer Engine 2.1 or newer",
     )
-
-
-_MXFP8_QUESTIONS = (
-    "has no attribute 'fp8'",
-    "has no attribute 'check_mxfp8_support'",
-    "from 'transformer_engine.pytorch.fp8'",
-)
 
 
 @rule(
@@ -403,8 +396,8 @@ def peft_does_not_fit_torchao(training: Training, outcome: Outcome) -> Iterator[
 
     Write instead: PEFT 0.19 or newer, or torchao 0.17.
     """
-    error = outcome.error
-    if error is None or "LinearActivationQuantizedTensor" not in error.message:
+    error = outcome.error_of("peft-imports-removed-class")
+    if error is None:
         return
     peft = outcome.stack.name("peft") if outcome.stack.has("peft") else "PEFT older than 0.19"
     yield Found(

@@ -14,10 +14,11 @@ from fp8check.rules.settings.edits import delete, rename, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from fp8check.rules.engine.inputs import Requested
     from fp8check.rules.outcome import Outcome
+    from fp8check.rules.releases.errors import ErrorCode
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.launch import Launch
     from fp8check.rules.settings.values import Setting
@@ -408,7 +409,7 @@ def option_is_no_number(outcome: Outcome, run: Run) -> Iterator[Found]:
 
     Write instead: `amax_history_len: 16`.
     """
-    setting = _refused(run, outcome, "invalid literal for int()", "margin", "interval", "amax_history_len")
+    setting = _refused(run, outcome, "recipe-number", "margin", "interval", "amax_history_len")
     if setting is None:
         return
     meant = _whole(str(setting.value))
@@ -422,18 +423,16 @@ def option_is_no_number(outcome: Outcome, run: Run) -> Iterator[Found]:
     )
 
 
-def _refused(run: Run, outcome: Outcome, words: str, *keys: str) -> Setting | None:
-    """The setting that Accelerator() refuses with these words; None where it does not.
+def _refused(run: Run, outcome: Outcome, code: ErrorCode, *keys: str) -> Setting | None:
+    """The setting that Accelerator() refuses with this error; None where it does not.
 
     Raises:
         Undecided: one of the keys is written, and whether it is read is not known.
     """
     if run.accelerate is not None and any(key in run.accelerate.fp8 for key in keys):
         require_prediction(outcome)
-    error = outcome.error
-    if error is None or not error.message.startswith(words):
-        return None
-    return next(iter(error.because), None)
+    error = outcome.error_of(code)
+    return error.because[0] if error is not None else None
 
 
 def _whole(text: str) -> int | None:
@@ -461,8 +460,8 @@ def option_is_no_choice(outcome: Outcome, run: Run) -> Iterator[Found]:
 
     Write instead: `fp8_format: HYBRID` or E4M3; `amax_compute_algo: max`; `opt_level: O2`.
     """
-    for key, offered in _CHOICES.items():
-        setting = _refused(run, outcome, f"`{key}` must be one of", key)
+    for key, (code, offered) in _CHOICES.items():
+        setting = _refused(run, outcome, code, key)
         if setting is None:
             continue
         meant = nearest(str(setting.value).upper() if key != "amax_compute_algo" else str(setting.value), offered)
@@ -476,7 +475,11 @@ def option_is_no_choice(outcome: Outcome, run: Run) -> Iterator[Found]:
         )
 
 
-_CHOICES = {"fp8_format": ("HYBRID", "E4M3"), "amax_compute_algo": ("max", "most_recent"), "opt_level": ("O1", "O2")}
+_CHOICES: Mapping[str, tuple[ErrorCode, tuple[str, ...]]] = {
+    "fp8_format": ("unknown-format", ("HYBRID", "E4M3")),
+    "amax_compute_algo": ("unknown-amax-algorithm", ("max", "most_recent")),
+    "opt_level": ("unknown-opt-level", ("O1", "O2")),
+}
 
 
 @rule(
@@ -495,7 +498,7 @@ def option_is_no_truth_value(run: Run, outcome: Outcome) -> Iterator[Found]:
 
     Write instead: `use_autocast_during_eval: true`.
     """
-    setting = _refused(run, outcome, "invalid truth value", *_SWITCHES)
+    setting = _refused(run, outcome, "recipe-switch", *_SWITCHES)
     override = run.accelerate.fp8.get("override_linear_precision") if run.accelerate is not None else None
     if setting is None or (override is not None and setting.origin.span == override.origin.span):
         return  # FP204 speaks of that

@@ -346,13 +346,12 @@ def unknown_flag(outcome: Outcome) -> Iterator[Found]:
 
     Write instead: the flag's right name, or the flag behind train.py.
     """
-    error = outcome.error
-    if error is None or not error.message.startswith("unrecognized arguments"):
+    error = outcome.error_of("unknown-launcher-flag")
+    if error is None:
         return
-    name = error.message.rpartition("--")[2]
-    near = nearest(name, LAUNCHER_FLAGS)
+    near = nearest(error.flag, LAUNCHER_FLAGS)
     yield Found(
-        f"accelerate launch has no flag --{name}",
+        f"accelerate launch has no flag --{error.flag}",
         label=f"{error.type}: {error.message}",
         help=f"did you mean --{near}?" if near else "flags of the script stand behind the script",
     )
@@ -375,17 +374,16 @@ def flag_is_no_choice(outcome: Outcome) -> Iterator[Found]:
 
     Write instead: `--mixed_precision fp8`.
     """
-    error = outcome.error
-    if error is None or not error.message.startswith("argument --"):
+    error = outcome.error_of("launcher-flag-choice", "launcher-flag-value")
+    if error is None:
         return
-    name = error.message.removeprefix("argument --").partition(":")[0]
     value = str(error.because[0].value)
-    offered = error.message.partition("(choose from ")[2].rstrip(")") or "false,false,false"
-    meant = next((word for word in (value.lower(), value.upper()) if repr(word) in offered), None)
+    meant = next((word for word in (value.lower(), value.upper()) if word in error.choices), None)
+    offered = ", ".join(repr(word) for word in error.choices) or "false,false,false"
     yield Found(
-        f"--{name} does not take {value}",
+        f"--{error.flag} does not take {value}",
         label=f"{error.type}: {error.message}",
-        help=f"write --{name} {meant}" if meant is not None else f"what it takes: {offered}",
+        help=f"write --{error.flag} {meant}" if meant is not None else f"what it takes: {offered}",
     )
 
 

@@ -99,7 +99,7 @@ def te_under_fsdp2(requested: Requested, outcome: Outcome, run: Run) -> Iterator
     message = "Transformer Engine under FSDP2 runs no GEMM in FP8"
     label = "layers are converted, but FP8 autocast is never entered"
     if outcome.error is not None:
-        if outcome.error.type != "KeyError":
+        if outcome.error.code != "fsdp2-empties-optimizer":
             return
         message = f"Transformer Engine under FSDP2 does not start with {outcome.stack.name('accelerate')}"
         label = f"prepare() raises KeyError: {outcome.error.message}"
@@ -202,8 +202,7 @@ def torchao_with_ram_efficient_loading(
     Write instead: `fsdp_cpu_ram_efficient_loading: false` under fsdp_config.
     """
     require_decided(requested, outcome)
-    error = outcome.error
-    if error is None or "cpu_ram_efficient_loading" not in error.message:
+    if outcome.error_of("torchao-ram-efficient-loading") is None:
         return
     written = accelerate.fsdp.get("fsdp_cpu_ram_efficient_loading")
     yield Found(
@@ -219,9 +218,6 @@ def _loading_off(accelerate: AccelerateConfig, written: Setting | None) -> Fix |
     if written is not None:
         return unsafe(replace(written, False))
     return unsafe(insert(accelerate.fsdp, "fsdp_cpu_ram_efficient_loading", False)) if accelerate.fsdp else None
-
-
-_ALONE = "You must pass a model and an optimizer together"
 
 
 @rule(
@@ -243,8 +239,8 @@ def te_under_fsdp1_in_trainer(requested: Requested, run: Run, outcome: Outcome) 
     Write instead: FSDP2 with backend AO; or transformers 4.47 to 5.2.
     """
     require_decided(requested, outcome)
-    state, error = outcome.accelerator, outcome.error
-    if state is None or error is None or not error.message.startswith(_ALONE) or state.distributed_type != "FSDP":
+    error = outcome.error_of("te-model-alone")
+    if error is None or outcome.distributed_type != "FSDP":
         return
     yield Found(
         "Transformer Engine under FSDP1 does not start in Hugging Face Trainer",
@@ -311,11 +307,11 @@ def torchao_gather_without_fsdp2(run: Run, requested: Requested, outcome: Outcom
     Write instead: `enable_fsdp_float8_all_gather: false`, or FSDP2.
     """
     require_decided(requested, outcome)
-    state, error = outcome.accelerator, outcome.error
-    gather = (outcome.prepared.recipe or {}).get("enable_fsdp_float8_all_gather")
-    if state is None or error is None or error.stage != "prepare" or gather is None or gather not in error.because:
+    error = outcome.error_of("deepspeed-swapped-weights", "fsdp1-swapped-weights")
+    if error is None:
         return
-    what = "DeepSpeed" if state.distributed_type == "DEEPSPEED" else "FSDP1"
+    gather = error.because[0]
+    what = "DeepSpeed" if error.code == "deepspeed-swapped-weights" else "FSDP1"
     yield Found(
         f"torchao's float8 all-gather does not work under {what}",
         gather if gather.origin.span is not None else requested.backend or next(iter(requested.fp8), None),
@@ -345,8 +341,8 @@ def torchao_fsdp2_without_config(requested: Requested, outcome: Outcome) -> Iter
     Write instead: accelerate 1.13 or newer.
     """
     require_decided(requested, outcome)
-    error, state = outcome.error, outcome.accelerator
-    if error is None or state is None or not state.is_fsdp2 or "enable_fsdp_float8_all_gather" not in error.message:
+    error = outcome.error_of("torchao-without-config")
+    if error is None:
         return
     yield Found(
         f"torchao under FSDP2 does not start with {outcome.stack.name('accelerate')}",

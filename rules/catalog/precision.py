@@ -380,8 +380,8 @@ def handler_without_precision(requested: Requested, outcome: Outcome, packages: 
     Write instead: accelerate 1.13 or newer; in a script, `Accelerator(mixed_precision="fp8", ...)`.
     """
     del packages  # without them the release is not known
-    error = outcome.error
-    if error is None or not error.message.startswith("Passing in "):
+    error = outcome.error_of("handler-without-precision")
+    if error is None:
         return
     decided = error.because[0]
     from_outside = decided.value == "fp8"
@@ -412,9 +412,9 @@ def two_precision_flags(training: Training, outcome: Outcome) -> Iterator[Found]
 
     Write instead: for FP8 neither of them; else one.
     """
-    error = outcome.error
+    error = outcome.error_of("fp16-and-bf16")
     fp16, bf16 = training.get("fp16"), training.get("bf16")
-    if error is None or fp16 is None or bf16 is None or not error.message.startswith("At most one of fp16 and bf16"):
+    if error is None or fp16 is None or bf16 is None:
         return
     yield Found(
         "fp16 and bf16 are both on",

@@ -80,8 +80,8 @@ def two_models_prepared(script: ScriptSource, outcome: Outcome) -> Iterator[Foun
     if call is None:
         return
     require_prediction(outcome)
-    error = outcome.error
-    if error is None or not error.message.startswith("You can't use multiple models"):
+    error = outcome.error_of("te-several-models")
+    if error is None:
         return
     yield Found(
         f"{' and '.join(models_in(call))} are prepared together",
@@ -145,8 +145,8 @@ def model_prepared_without_optimizer(script: ScriptSource, outcome: Outcome) -> 
     if call is None:
         return
     require_prediction(outcome)
-    error = outcome.error
-    if error is None or "together" not in error.message:
+    error = outcome.error_of("te-model-alone", "fsdp2-model-alone")
+    if error is None:
         return
     others = [one for one in script.prepares if any("opt" in name.lower() for name in one.positional or ())]
     yield Found(

@@ -230,8 +230,8 @@ def backend_variable_spelling(variables: Mapping[str, str], outcome: Outcome) ->
 
     Write instead: `export ACCELERATE_FP8_BACKEND=TE`; better, `backend: TE` in the Accelerate file.
     """
-    error = outcome.error
-    if error is None or not error.message.endswith("is not a valid FP8BackendType"):
+    error = outcome.error_of("unknown-backend-variable")
+    if error is None:
         return
     variable = error.because[0].origin.variable
     if variable is None:
@@ -264,8 +264,9 @@ def backward_override(variables: Mapping[str, str], outcome: Outcome) -> Iterato
 
     Write instead: `unset NVTE_BACKWARD_OVERRIDE`.
     """
-    value, error = variables.get("NVTE_BACKWARD_OVERRIDE"), outcome.error
-    if error is not None and any(one.origin.variable == "NVTE_BACKWARD_OVERRIDE" for one in error.because):
+    value = variables.get("NVTE_BACKWARD_OVERRIDE")
+    error = outcome.error_of("unknown-backward-override", "backward-override-with-delayed-scaling")
+    if error is not None:
         message, label = "ends the run", f"prepare() raises {error.type}: {error.message}"
     elif value is not None and _overrides(outcome):
         message, label = "takes the backward pass out of FP8", "dgrad and wgrad run in high precision"

@@ -161,14 +161,15 @@ def _check_flags(run: Run, stack: Stack) -> None:
         value = run.launch.flag(name)
         if value is not None and value not in allowed:
             text = f"argument --{name}: invalid choice: {value!r} (choose from {', '.join(map(repr, allowed))})"
-            raise PredictedError("launcher-flag-choice", "launch", "SystemExit", text, (_flag(name, value),))
-    override = run.launch.flag("fp8_override_linear_precision")
+            raise PredictedError(
+                "launcher-flag-choice", "launch", "SystemExit", text, (_flag(name, value),), flag=name, choices=allowed
+            )
+    name = "fp8_override_linear_precision"
+    override = run.launch.flag(name)
     strange = [part for part in str(override).split(",") if part.lower() not in BOOLEANS] if override else []
     if strange:
-        text = f"argument --fp8_override_linear_precision: invalid <lambda> value: {override!r}"
-        raise PredictedError(
-            "launcher-flag-value", "launch", "SystemExit", text, (_flag("fp8_override_linear_precision", override),)
-        )
+        text = f"argument --{name}: invalid <lambda> value: {override!r}"
+        raise PredictedError("launcher-flag-value", "launch", "SystemExit", text, (_flag(name, override),), flag=name)
     unknown = [name for name in run.launch.flags if name not in LAUNCHER_FLAGS]
     if unknown:
         raise PredictedError(
@@ -177,6 +178,7 @@ def _check_flags(run: Run, stack: Stack) -> None:
             "SystemExit",
             f"unrecognized arguments: --{unknown[0]}",
             (_flag(unknown[0], True),),
+            flag=unknown[0],
         )
     kinds = [name for name in ("cpu", "multi_gpu", "tpu", "use_deepspeed", "use_fsdp") if run.launch.flag(name)]
     if len(kinds) > 1:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from fp8check.rules.outcome.accelerator import Accelerator
+    from fp8check.rules.releases.errors import ErrorCode
     from fp8check.rules.trainers.run import Run
 
 
@@ -70,6 +71,10 @@ class Outcome:
         if self.error is not None:
             return False
         return None if self.undecided is not None else True
+
+    def error_of(self, *codes: ErrorCode) -> PredictedError | None:
+        """The error that ends the run, where it is one of these; else None."""
+        return self.error if self.error is not None and self.error.code in codes else None
 
     @property
     def mixed_precision(self) -> Setting | None:

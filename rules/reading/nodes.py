@@ -7,7 +7,20 @@ from fp8check.rules.reading.kind import OTHER, Kind
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from typing import Any
+    from typing import Any, Literal
+
+    ProblemCode = Literal[
+        "duplicate-key",
+        "interpolation",
+        "key-conflict",
+        "key-type",
+        "merge-order",
+        "multiple-documents",
+        "no-map",
+        "parsers-differ",
+        "utf-8-bom",
+        "value-type",
+    ]
 
 
 class Span:
@@ -171,16 +184,27 @@ class Problem:
         message: one sentence for people.
         span: where it is.
         related: the other place that belongs to it (the first of two equal keys), if there is one.
+        detail: what the tool itself says of it; "" where the message is all.
         fatal: whether the tool that consumes the file stops here, although reading could go on.
     """
 
-    __slots__ = ("code", "fatal", "message", "related", "span")
+    __slots__ = ("code", "detail", "fatal", "message", "related", "span")
 
-    def __init__(self, code: str, message: str, span: Span, related: Span | None = None, *, fatal: bool) -> None:
+    def __init__(
+        self,
+        code: ProblemCode,
+        message: str,
+        span: Span,
+        related: Span | None = None,
+        *,
+        detail: str = "",
+        fatal: bool,
+    ) -> None:
         self.code = code
         self.message = message
         self.span = span
         self.related = related
+        self.detail = detail
         self.fatal = fatal
 
     def __repr__(self) -> str:

@@ -108,7 +108,8 @@ def _second_opinion(source: Source, first: Unreadable) -> tuple[SyntaxReader, li
     except Unreadable:
         raise first from None
     message = f"OmegaConf before 2.4 stops here: {first.message}"
-    return drafts, [Problem("parsers-differ", message, source.span(first.offset, first.offset), fatal=False)]
+    span = source.span(first.offset, first.offset)
+    return drafts, [Problem("parsers-differ", message, span, detail=first.message, fatal=False)]
 
 
 def _known(kind: Kind) -> str | None:
