@@ -33,12 +33,42 @@ def bare_behaviors(tree: ast.AST) -> Iterator[ast.AST]:
                 yield node
 
 
+def matched_messages(tree: ast.AST) -> Iterator[ast.AST]:
+    """Uses of a message that are no showing: it stands in an f-string or in a finding, and nowhere else."""
+    shown = {
+        id(part)
+        for node in ast.walk(tree)
+        for part in (
+            [node.value]
+            if isinstance(node, ast.FormattedValue)
+            else [*node.args, *(one.value for one in node.keywords)]
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("Found", "Related")
+            else []
+        )
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr == "message" and id(node) not in shown:
+            yield node
+
+
 # Each with the folders that it looks at, and lines that it has to find.
 LINTS: dict[str, tuple[Lint, tuple[str, ...], tuple[str, ...]]] = {
     "a behavior is a name of rules/releases/behaviors.py": (
         bare_behaviors,
         CODE,
         ('stack.does("accelerate", "fsdp2 exists")', 'stack.does("fsdp2 exists")', "stack.does(Accelerate.FSDP_2)"),
+    ),
+    "no rule compares or cuts a message: it has a code": (
+        matched_messages,
+        ("rules/catalog",),
+        (
+            'if error.message.startswith("Passing in "): pass',
+            'if error is None or "together" not in error.message: pass',
+            'name = error.message.rpartition("--")[2]',
+            "text = error.message",
+            're.search("--", outcome.error.message)',
+            "Found(error.message[:20])",
+        ),
     ),
 }
 
@@ -57,6 +87,24 @@ def test_lint(name: str) -> None:
         for node in find(ast.parse(path.read_text("utf-8")))
     ]
     assert found == []
+
+
+def test_every_error_code_is_raised() -> None:
+    (listed,) = [
+        node.value
+        for node in ast.walk(ast.parse((ROOT / "rules/releases/errors.py").read_text("utf-8")))
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "ErrorCode"
+    ]
+    codes = [node.value for node in ast.walk(listed) if isinstance(node, ast.Constant)]
+    raised = {
+        node.args[0].value
+        for path in _files(("rules",))
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "PredictedError"
+        if isinstance(node.args[0], ast.Constant)
+    }
+    assert len(codes) == len(set(codes))
+    assert set(codes) == raised
 
 
 @pytest.mark.parametrize(("name", "line"), [(name, line) for name, (_, _, lines) in LINTS.items() for line in lines])

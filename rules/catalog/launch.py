@@ -151,7 +151,7 @@ def does_not_start(outcome: Outcome, requested: Requested) -> Iterator[Found]:
     yield Found(
         f"the run ends {stages[error.stage]} with {error.type}",
         places[0] if places else None,
-        error.message.splitlines()[0],
+        error.first_line,
         tuple(Related(place, "together with this") for place in places[1:]),
         tuple(f"{setting.value} comes from {setting.origin.describe()}" for setting in hidden),
         "run `fp8check outcome` with the same files to see who decided what",

@@ -112,7 +112,7 @@ def _without(flag: Setting, training: Training) -> Fix | None:
 def _what_is_left(outcome: Outcome) -> Iterator[str]:
     backend = outcome.backend.value if outcome.backend is not None else None
     if outcome.error is not None:
-        yield f"and the run ends with {outcome.error.type}: {outcome.error.message.splitlines()[0]}"
+        yield f"and the run ends with {outcome.error.type}: {outcome.error.first_line}"
     elif backend == "TE" and outcome.trains_in_fp8:
         yield "with backend TE the layers still convert, and run with the default recipe, not yours (FP205)"
     elif outcome.trains_in_fp8 is False:

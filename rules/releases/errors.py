@@ -146,6 +146,11 @@ class PredictedError(Exception):
         self.flag = flag
         self.choices = choices
 
+    @property
+    def first_line(self) -> str:
+        """As much of the message as a report has room for."""
+        return self.message.splitlines()[0]
+
 
 class Undecided(Exception):
     """What happens next depends on something that is not known.

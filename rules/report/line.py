@@ -45,7 +45,7 @@ def _fate(outcome: Outcome, path: str, line: int) -> Iterator[str]:
             yield f"  is overridden: {name} is {visible(str(setting.value))}, from {setting.origin.describe()}"
     error = outcome.error
     if error is not None and any(_is_at(setting, path, line) for setting in error.because):
-        yield f"  ends the run: {error.type} ({error.stage}): {visible(error.message.splitlines()[0])}"
+        yield f"  ends the run: {error.type} ({error.stage}): {visible(error.first_line)}"
 
 
 def _is_at(setting: Setting, path: str, line: int) -> bool:

@@ -116,7 +116,7 @@ def happens(outcome: Outcome) -> str:
         return f"not decided: {outcome.undecided.what}"
     if outcome.error is not None:
         error = outcome.error
-        return f"does not start: {error.type} ({error.stage}): {visible(error.message.splitlines()[0])}"
+        return f"does not start: {error.type} ({error.stage}): {visible(error.first_line)}"
     precision = outcome.mixed_precision.value if outcome.mixed_precision is not None else "?"
     backend = outcome.backend.value if outcome.backend is not None else None
     layers = outcome.fp8_layers
