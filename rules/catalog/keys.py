@@ -6,10 +6,10 @@ from fp8check.rules.edits.fix import safe, unsafe
 from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import require_prediction
 from fp8check.rules.outcome.launcher import BOOLEANS
+from fp8check.rules.releases.accelerate_keys import FP8_KEYS, WIZARD_KEYS
 from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.readers import backend_meant, nearest
 from fp8check.rules.releases.versions import at_least
-from fp8check.rules.settings.accelerate import FP8_KEYS, WIZARD_KEYS
 from fp8check.rules.settings.edits import delete, rename, replace
 
 TYPE_CHECKING = False

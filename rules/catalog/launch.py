@@ -6,10 +6,10 @@ from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import not_known
 from fp8check.rules.outcome.launcher import starts_torchrun
+from fp8check.rules.releases.accelerate_keys import CLUSTER_KEYS, unknown_keys
 from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.errors import Undecided
 from fp8check.rules.releases.readers import nearest
-from fp8check.rules.settings.accelerate import CLUSTER_KEYS
 from fp8check.rules.settings.edits import delete, insert, rename, replace
 from fp8check.rules.settings.launch import LAUNCHER_FLAGS, PROGRAMS
 from fp8check.rules.trainers.detect import TRAINER, TRAINER_ALONE
@@ -75,7 +75,7 @@ def unknown_top_level_key(accelerate: AccelerateConfig, outcome: Outcome) -> Ite
 
     Write instead: the key where it belongs; `backend` goes under fp8_config.
     """
-    unknown = accelerate.unknown_keys(outcome.stack.version("accelerate"))
+    unknown = unknown_keys(accelerate, outcome.stack.version("accelerate"))
     for name, setting in accelerate.top.settings():
         if name not in unknown:
             continue

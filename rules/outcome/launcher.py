@@ -6,6 +6,7 @@ Models accelerate/commands/launch.py and utils/launch.py (0.34.0 to 1.15.0), tor
 from __future__ import annotations
 
 from fp8check.rules.record import Record
+from fp8check.rules.releases.accelerate_keys import unknown_keys
 from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.errors import PredictedError, Undecided
 from fp8check.rules.settings.accelerate import AccelerateConfig
@@ -216,7 +217,7 @@ def _load(config: AccelerateConfig, stack: Stack) -> None:
             "ValueError",
             "A `distributed_type` must be specified in the config file.",
         )
-    unknown = config.unknown_keys(stack.version("accelerate"))
+    unknown = unknown_keys(config, stack.version("accelerate"))
     if unknown:
         text = (
             f"The config file at {config.path or 'FILE'} had unknown keys ({unknown}), please try upgrading your "
