@@ -42,8 +42,8 @@ def rank_decides_about_fp8(training: Training, outcome: Outcome) -> Iterator[Fou
     written = next((setting for name in _RANKS if (setting := training.get(name)) is not None), None)
     yield Found(
         f"adapters of rank {rank} run in FP8, where casting costs more than it gains",
-        written or training.setting_for("model"),
-        "16 divides the rank, so that lora_A and lora_B are converted like any other Linear layer",
+        place=written or training.setting_for("model"),
+        label="16 divides the rank, so that lora_A and lora_B are converted like any other Linear layer",
         notes=("a rank that 16 does not divide (8, 24, 40) leaves adapters in BF16",),
     )
 
@@ -72,8 +72,8 @@ def unsloth_passes_fp8_by(training: Training, outcome: Outcome) -> Iterator[Foun
         return
     yield Found(
         "Unsloth's kernels pass the FP8 layers by",
-        unsloth,
-        "its fused forward pass multiplies with the weights itself, in BF16",
+        place=unsloth,
+        label="its fused forward pass multiplies with the weights itself, in BF16",
         help="write use_unsloth: false, or train in BF16",
         fix=unsafe(replace(unsloth, False)),
     )
@@ -103,7 +103,7 @@ def liger_takes_the_head_out(training: Training, outcome: Outcome) -> Iterator[F
         return
     yield Found(
         "the head is not in FP8: Liger's fused loss passes it by",
-        liger,
-        "the loss multiplies with lm_head.weight itself, in BF16",
+        place=liger,
+        label="the loss multiplies with lm_head.weight itself, in BF16",
         notes=("the layers between are not concerned",),
     )

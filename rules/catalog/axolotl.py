@@ -43,8 +43,8 @@ def axolotl_ram_efficient_loading(training: Training) -> Iterator[Found]:
         return
     yield Found(
         "torchao cannot be used with cpu_ram_efficient_loading",
-        loading,
-        "Accelerator() raises ValueError: torchao with FSDP2 and cpu_ram_efficient_loading is not supported",
+        place=loading,
+        label="Accelerator() raises ValueError: torchao with FSDP2 and cpu_ram_efficient_loading is not supported",
         notes=("with false, issue 3077 of Axolotl reports NaN from the start: watch the first steps",),
         help="write cpu_ram_efficient_loading: false",
         fix=unsafe(replace(loading, False)),
@@ -73,8 +73,8 @@ def axolotl_fsdp_checkpointing(training: Training) -> Iterator[Found]:
         return
     yield Found(
         "FP8 under FSDP with activation checkpointing may be slower than BF16",
-        written,
-        "the casts to FP8 are computed again in the backward pass",
+        place=written,
+        label="the casts to FP8 are computed again in the backward pass",
         help="write activation_checkpointing: false, if memory allows",
         fix=unsafe(replace(written, False)),
     )
@@ -106,9 +106,9 @@ def axolotl_rowwise_under_tensor_parallelism(training: Training) -> Iterator[Fou
         return
     yield Found(
         "rowwise scaling under tensor parallelism has given NaN",
-        recipe,
-        f"the weights are cut over {size} GPUs",
-        (Related(training.get("tensor_parallel_size"), "tensor parallelism is chosen here"),),
+        place=recipe,
+        label=f"the weights are cut over {size} GPUs",
+        related=(Related(training.get("tensor_parallel_size"), "tensor parallelism is chosen here"),),
         help="write recipe: tensorwise",
         fix=unsafe(replace(recipe, "tensorwise")),
     )

@@ -55,8 +55,8 @@ def torchao_not_compiled(run: Run, requested: Requested, outcome: Outcome, probe
     off = run.training.get("torch_compile")
     yield Found(
         "torchao without torch.compile is slower than BF16",
-        off or requested.backend or next(iter(requested.fp8), None),
-        "nothing compiles the model: each cast to FP8 is a kernel of its own",
+        place=off or requested.backend or next(iter(requested.fp8), None),
+        label="nothing compiles the model: each cast to FP8 is a kernel of its own",
         help="write torch_compile: true in the training file",
         fix=unsafe(write(run.training.top, "torch_compile", True)),
     )
@@ -88,8 +88,8 @@ def te_compiled(run: Run, outcome: Outcome) -> Iterator[Found]:
     flag = in_file and compiles == run.training.get("torch_compile")
     yield Found(
         "torch.compile does not go with Transformer Engine",
-        compiles if in_file else None,
-        "RuntimeError in the first step: DelayedScaling is not supported under torch.compile"
+        place=compiles if in_file else None,
+        label="RuntimeError in the first step: DelayedScaling is not supported under torch.compile"
         if raises
         else "the graph breaks at every Transformer Engine layer",
         help=f"do not compile with backend: TE, or {torchao_instead(outcome)}",
@@ -122,8 +122,8 @@ def torchao_compiled_under_ddp(run: Run, outcome: Outcome) -> Iterator[Found]:
         return  # a model of another kind may work
     yield Found(
         "torchao and torch.compile under DDP fail on Hugging Face models",
-        compiles,
-        "the compiled step ends with RuntimeError: val",
+        place=compiles,
+        label="the compiled step ends with RuntimeError: val",
         help="use FSDP2 (fsdp_version: 2 with fsdp_cpu_ram_efficient_loading: false)",
     )
 
@@ -153,7 +153,7 @@ def torchao_compiled_experts(run: Run, training: Training, model: ModelShape, ou
         return
     yield Found(
         "torchao fails to compile experts, whose number of tokens changes in every step",
-        compiles if compiles.origin.span is not None else training.setting_for("model"),
-        f"{model.routed.number} experts a layer, each of Linear layers with dynamic shapes",
+        place=compiles if compiles.origin.span is not None else training.setting_for("model"),
+        label=f"{model.routed.number} experts a layer, each of Linear layers with dynamic shapes",
         help="train it in BF16, or use transformers 5, which leaves experts out of FP8",
     )

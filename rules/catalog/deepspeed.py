@@ -40,9 +40,11 @@ def deepspeed_optimizer_with_te(deepspeed: Section, requested: Requested, outcom
         return
     yield Found(
         "Transformer Engine needs an optimizer of the trainer, and the DeepSpeed file names one of its own",
-        block,
-        f"prepare() raises {error.type}: model and optimizer have to be passed together",
-        (Related(requested.backend, "Transformer Engine is chosen here"),) if requested.backend is not None else (),
+        place=block,
+        label=f"prepare() raises {error.type}: model and optimizer have to be passed together",
+        related=(Related(requested.backend, "Transformer Engine is chosen here"),)
+        if requested.backend is not None
+        else (),
         help="delete the optimizer and scheduler blocks: the trainer makes its own",
         fix=unsafe(*(delete(part) for part in (block, deepspeed.get("scheduler")) if part is not None)),
     )

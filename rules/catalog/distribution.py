@@ -53,8 +53,8 @@ def more_processes_than_gpus(run: Run, launch: Launch, gpus: Sequence[Gpu], outc
     hidden = len(gpus) - len(visible)
     yield Found(
         f"{wanted} processes a machine, and it has {len(visible)} GPU{'' if len(visible) == 1 else 's'}",
-        setting,
-        f"process {len(visible)} finds no GPU: CUDA error: invalid device ordinal",
+        place=setting,
+        label=f"process {len(visible)} finds no GPU: CUDA error: invalid device ordinal",
         notes=(f"CUDA_VISIBLE_DEVICES hides {hidden} of {len(gpus)}",) if hidden else (),
         help=f"start at most {len(visible)} a machine",
     )
@@ -109,12 +109,14 @@ def fp8_on_the_cpu(run: Run, launch: Launch, requested: Requested) -> Iterator[F
         return
     yield Found(
         "FP8 on the CPU: there it is emulated, or fails",
-        place,
-        "no GPU is used",
-        (Related(requested.fp8[0], "FP8 is asked for here"),) if requested.fp8[0].origin.span is not None else (),
-        () if place is not None else ("the command line says --cpu",),
-        "drop --cpu" if place is None else "write use_cpu: false" if place is written else "write another type",
-        unsafe(replace(place, False)) if place is not None and place is written else None,
+        place=place,
+        label="no GPU is used",
+        related=(Related(requested.fp8[0], "FP8 is asked for here"),)
+        if requested.fp8[0].origin.span is not None
+        else (),
+        notes=() if place is not None else ("the command line says --cpu",),
+        help="drop --cpu" if place is None else "write use_cpu: false" if place is written else "write another type",
+        fix=unsafe(replace(place, False)) if place is not None and place is written else None,
     )
 
 
@@ -143,8 +145,8 @@ def release_cannot_launch_fp8(outcome: Outcome, requested: Requested, packages: 
         return
     yield Found(
         f"{outcome.stack.name('accelerate')} cannot launch this FP8 run",
-        requested.fp8[0] if requested.fp8 else None,
-        f"accelerate launch raises {error.type}: {error.message}",
+        place=requested.fp8[0] if requested.fp8 else None,
+        label=f"accelerate launch raises {error.type}: {error.message}",
         notes=("it is the release: your settings are not the cause",),
         help="upgrade accelerate to 1.13 or newer",
     )
@@ -172,9 +174,9 @@ def precision_beside_deepspeed_file(accelerate: AccelerateConfig, outcome: Outco
         return
     yield Found(
         "mixed_precision cannot stand beside deepspeed_config_file",
-        accelerate.mixed_precision,
-        f"Accelerator() raises {error.type}: {error.message}",
-        (Related(accelerate.deepspeed.get("deepspeed_config_file"), "because of this"),),
+        place=accelerate.mixed_precision,
+        label=f"Accelerator() raises {error.type}: {error.message}",
+        related=(Related(accelerate.deepspeed.get("deepspeed_config_file"), "because of this"),),
         help="delete this line, and start with accelerate launch --mixed_precision fp8",
     )
 
@@ -202,12 +204,14 @@ def deepspeed_fp16_against_fp8(outcome: Outcome) -> Iterator[Found]:
     other = "bf16" if precision.value == "fp16" else "fp16"
     yield Found(
         f"DeepSpeed's {other} against mixed_precision {precision.value}",
-        written,
-        f"Accelerator() raises ValueError: cannot be {precision.value} when {other} is set here",
-        (Related(precision, "asked for here"),) if precision.origin.span is not None else (),
-        () if precision.origin.span is not None else (f"{precision.value} comes from {precision.origin.describe()}",),
-        "write false here",
-        unsafe(replace(written, False)),
+        place=written,
+        label=f"Accelerator() raises ValueError: cannot be {precision.value} when {other} is set here",
+        related=(Related(precision, "asked for here"),) if precision.origin.span is not None else (),
+        notes=()
+        if precision.origin.span is not None
+        else (f"{precision.value} comes from {precision.origin.describe()}",),
+        help="write false here",
+        fix=unsafe(replace(written, False)),
     )
 
 
@@ -235,9 +239,9 @@ def deepspeed_wants_bf16(training: Training, outcome: Outcome) -> Iterator[Found
     place = training.get("bf16") or fp8
     yield Found(
         "DeepSpeed runs in bf16, and the training file does not say so",
-        place,
-        "the Trainer raises ValueError: ds bf16.enabled=True vs hf bf16=False",
-        (Related(fp8, "this switches DeepSpeed's bf16 on"),) if place != fp8 else (),
+        place=place,
+        label="the Trainer raises ValueError: ds bf16.enabled=True vs hf bf16=False",
+        related=(Related(fp8, "this switches DeepSpeed's bf16 on"),) if place != fp8 else (),
         help="write bf16: true (FP8 then runs with the default recipe, see FP205), or use FSDP2 with backend: AO",
     )
 
@@ -269,9 +273,9 @@ def deepspeed_auto_is_float32(
         return
     yield Found(
         "auto becomes false: DeepSpeed will hold this run in float32",
-        written,
-        "the Trainer fills it with its own bf16, which is off",
-        (Related(requested.fp8[0], "FP8 is asked for here"),),
+        place=written,
+        label="the Trainer fills it with its own bf16, which is off",
+        related=(Related(requested.fp8[0], "FP8 is asked for here"),),
         help="write bf16: true in the training file (FP8 then runs with the default recipe, see FP205), or use FSDP",
     )
 
@@ -300,9 +304,9 @@ def two_deepspeed_files(training: Training, accelerate: AccelerateConfig) -> Ite
         return
     yield Found(
         f"two DeepSpeed files: {other.value} is not read",
-        other,
-        "the Trainer takes the one that the training file names",
-        (Related(own, "this one counts"),),
+        place=other,
+        label="the Trainer takes the one that the training file names",
+        related=(Related(own, "this one counts"),),
         help="delete one of the two",
     )
 
@@ -331,11 +335,11 @@ def two_distributions(outcome: Outcome) -> Iterator[Found]:
     words = " and ".join(setting.origin.describe() for setting in error.because)
     yield Found(
         "two ways to spread one run",
-        places[0] if places else None,
-        f"{error.type}: {error.message}",
-        tuple(Related(place, "and this one") for place in places[1:]),
-        () if places else (words,),
-        "keep one of them",
+        place=places[0] if places else None,
+        label=f"{error.type}: {error.message}",
+        related=tuple(Related(place, "and this one") for place in places[1:]),
+        notes=() if places else (words,),
+        help="keep one of them",
     )
 
 
@@ -365,8 +369,8 @@ def gpu_ids_overwrite_visible_devices(run: Run, launch: Launch, variables: Mappi
         return
     yield Found(
         f"gpu_ids overwrites CUDA_VISIBLE_DEVICES={visible}",
-        written if flag is None else None,
-        f"the training process gets CUDA_VISIBLE_DEVICES={ids}",
+        place=written if flag is None else None,
+        label=f"the training process gets CUDA_VISIBLE_DEVICES={ids}",
         help="write gpu_ids: all" if flag is None else "drop --gpu_ids",
         fix=unsafe(replace(written, "all")) if flag is None and written is not None else None,
     )
@@ -394,9 +398,9 @@ def one_gpu_id_for_many(outcome: Outcome) -> Iterator[Found]:
     ids, kind = error.because
     yield Found(
         f"one GPU in gpu_ids, and distributed_type is {kind.value}",
-        ids,
-        "accelerate launch raises ValueError: less than two GPU ids were configured",
-        (Related(kind, "this wants two"),),
+        place=ids,
+        label="accelerate launch raises ValueError: less than two GPU ids were configured",
+        related=(Related(kind, "this wants two"),),
         help="write gpu_ids: all",
         fix=unsafe(replace(ids, "all")),
     )
@@ -426,8 +430,8 @@ def processes_not_named(accelerate: AccelerateConfig, outcome: Outcome) -> Itera
         return  # an unquoted NO: FP901
     yield Found(
         f"distributed_type {kind.value}, and nobody says how many processes",
-        kind,
-        f"accelerate launch raises {error.type}: {error.message}",
+        place=kind,
+        label=f"accelerate launch raises {error.type}: {error.message}",
         help="write num_processes: N, the number of all GPUs of the run",
     )
 
@@ -455,8 +459,8 @@ def number_for_gpu_ids(outcome: Outcome) -> Iterator[Found]:
     number = isinstance(ids.value, int)
     yield Found(
         "gpu_ids is a number, not text" if number else "gpu_ids is a list, not text",
-        ids,
-        f"accelerate launch raises AttributeError: {error.message}",
+        place=ids,
+        label=f"accelerate launch raises AttributeError: {error.message}",
         help=f"write gpu_ids: '{ids.value}'" if number else "write gpu_ids: 0,1",
         fix=safe(replace(ids, str(ids.value))) if number else None,
     )

@@ -53,8 +53,8 @@ def unquoted_no(accelerate: AccelerateConfig, launch: Launch, outcome: Outcome) 
         fails = error is not None and setting in error.because
         yield Found(
             f"{name}: {word} without quotes is the boolean false",
-            setting,
-            f"{error.type}: {error.message}" if fails and error is not None else "accelerate launch stops here",
+            place=setting,
+            label=f"{error.type}: {error.message}" if fails and error is not None else "accelerate launch stops here",
             help=f'write {name}: "{word}"',
             fix=safe(replace(setting, word)),
         )
@@ -83,7 +83,12 @@ def duplicate_key(documents: Sequence[Document]) -> Iterator[Found]:
             related = (Related(problem.related, "this one is dropped"),) if problem.related is not None else ()
             fix = safe(delete(problem.related)) if problem.related is not None else None
             yield Found(
-                problem.message, problem.span, "this one counts", related, help="delete one of the two", fix=fix
+                problem.message,
+                place=problem.span,
+                label="this one counts",
+                related=related,
+                help="delete one of the two",
+                fix=fix,
             )
 
 
@@ -106,8 +111,8 @@ def second_document(documents: Sequence[Document]) -> Iterator[Found]:
     for problem in _problems(documents, "multiple-documents"):
         yield Found(
             "a second document begins here",
-            problem.span,
-            "every tool refuses a file with two",
+            place=problem.span,
+            label="every tool refuses a file with two",
             help="delete the line, or make two files of it",
         )
 
@@ -140,9 +145,9 @@ def omegaconf_refuses(documents: Sequence[Document]) -> Iterator[Found]:
         related = (Related(problem.related, "the other one"),) if problem.related is not None else ()
         yield Found(
             problem.message,
-            problem.span,
-            "LLaMA-Factory stops here",
-            related,
+            place=problem.span,
+            label="LLaMA-Factory stops here",
+            related=related,
             help=_REFUSED[problem.code],
         )
 
@@ -175,9 +180,9 @@ def merge_order(documents: Sequence[Document]) -> Iterator[Found]:
     for problem in _problems(documents, "merge-order"):
         yield Found(
             "which of two merged values counts depends on PyYAML's release",
-            problem.span,
-            "PyYAML 6.0.4 takes the last of the list, every release before it the first",
-            (Related(problem.related, "the key is here too"),) if problem.related is not None else (),
+            place=problem.span,
+            label="PyYAML 6.0.4 takes the last of the list, every release before it the first",
+            related=(Related(problem.related, "the key is here too"),) if problem.related is not None else (),
             help="write the key itself into this map: what is written wins over what is merged",
         )
 
@@ -201,8 +206,8 @@ def parsers_differ(documents: Sequence[Document]) -> Iterator[Found]:
     for problem in _problems(documents, "parsers-differ"):
         yield Found(
             "OmegaConf before 2.4 does not read this file",
-            problem.span,
-            problem.detail,
+            place=problem.span,
+            label=problem.detail,
             help="write spaces for tabs, and put what is unusual in quotes",
         )
 
@@ -251,8 +256,8 @@ def false_in_quotes(training: Training) -> Iterator[Found]:
             continue
         yield Found(
             f'{name}: "{setting.value}" is text, and counts as true',
-            setting,
-            "nothing converts it: every text but an empty one is true",
+            place=setting,
+            label="nothing converts it: every text but an empty one is true",
             help=f"write {name}: false",
             fix=safe(replace(setting, False)),
         )
@@ -302,8 +307,8 @@ def number_as_text(training: Training) -> Iterator[Found]:
         dotless = "." not in text and "e" in text.lower()
         yield Found(
             f"{name}: {text} is text, not a number",
-            setting,
-            "to PyYAML a float has a dot" if dotless else "what stands in quotes is text",
+            place=setting,
+            label="to PyYAML a float has a dot" if dotless else "what stands in quotes is text",
             help=f"write {name}: {text.lower().replace('e', '.0e') if dotless else text}",
             fix=safe(replace(setting, number)),
         )
@@ -344,8 +349,8 @@ def variable_not_expanded(documents: Sequence[Document]) -> Iterator[Found]:
             if name is not None:
                 yield Found(
                     f"nobody expands ${name} in a configuration file",
-                    node,
-                    "this is taken as it stands",
+                    place=node,
+                    label="this is taken as it stands",
                     help="write the value, or pass it on the command line",
                 )
 
@@ -403,8 +408,8 @@ def number_in_quotes(outcome: Outcome) -> Iterator[Found]:
     number = _number(setting.value)
     yield Found(
         f"{setting.value!r} is text, not a number",
-        setting,
-        f"accelerate launch raises TypeError: {error.message}",
+        place=setting,
+        label=f"accelerate launch raises TypeError: {error.message}",
         help=f"write {setting.value} without quotes" if number is not None else "write a number",
         fix=safe(replace(setting, number)) if number is not None else None,
     )

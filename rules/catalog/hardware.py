@@ -59,8 +59,8 @@ def gpu_without_fp8(requested: Requested, gpus: Sequence[Gpu], facts: Facts, out
         happens = f"the layers are converted and the first step fails: {outcome.error.message}"
     yield Found(
         f"{weak[0].name} cannot compute in FP8 (compute capability {weak[0].compute_capability}, 8.9 is needed)",
-        requested.fp8[0],
-        happens,
+        place=requested.fp8[0],
+        label=happens,
         notes=("each process asks the GPU that it runs on, so that some train in FP8 and some do not",)
         if mixed
         else (),
@@ -104,8 +104,8 @@ def mxfp8_off_blackwell(run: Run, accelerate: AccelerateConfig, outcome: Outcome
         return
     yield Found(
         f"MXFP8 is not available on {seen[0].name} (compute capability {seen[0].compute_capability})",
-        requested,
-        message,
+        place=requested,
+        label=message,
         help="delete use_mxfp8_block_scaling: delayed scaling runs here",
         fix=unsafe(delete(requested)),
     )
@@ -137,8 +137,8 @@ def no_gpu(requested: Requested, facts: Facts, gpus: Sequence[Gpu]) -> Iterator[
     note = f"CUDA_VISIBLE_DEVICES={hidden!r} hides {len(gpus)} GPU(s)" if gpus else "no NVIDIA GPU was found"
     yield Found(
         "no GPU is visible in this training environment",
-        requested.fp8[0],
-        "FP8 needs a GPU of compute capability 8.9 or higher",
+        place=requested.fp8[0],
+        label="FP8 needs a GPU of compute capability 8.9 or higher",
         notes=(note,),
         help="unset CUDA_VISIBLE_DEVICES" if gpus else "run this on the GPU node, or pass its --facts facts.json",
     )
@@ -174,8 +174,8 @@ def driver_too_old(requested: Requested, facts: Facts) -> Iterator[Found]:
         return
     yield Found(
         f"the driver supports CUDA {driver}, torch was built for CUDA {torch}",
-        requested.fp8[0],
-        "torch cannot use this driver",
+        place=requested.fp8[0],
+        label="torch cannot use this driver",
         help=f"upgrade the driver, or install a torch for CUDA {driver}",
     )
 
@@ -225,8 +225,8 @@ def ada_needs_newer_cublas(requested: Requested, facts: Facts, outcome: Outcome)
         return
     yield Found(
         f"{old} has no FP8 for {ada.name}: 12.1.3 is the first that has",
-        requested.backend or next(iter(requested.fp8), None),
-        "Transformer Engine refuses the first step on compute capability 8.9",
+        place=requested.backend or next(iter(requested.fp8), None),
+        label="Transformer Engine refuses the first step on compute capability 8.9",
         help="install a torch for CUDA 12.4 or newer",
     )
 
@@ -262,8 +262,8 @@ def torch_too_old_for_gpu(requested: Requested, facts: Facts) -> Iterator[Found]
         return
     yield Found(
         f"torch for CUDA {torch} has no kernels for {new.name} (compute capability {new.compute_capability})",
-        requested.fp8[0],
-        "the first kernel fails: no kernel image is available for execution on the device",
+        place=requested.fp8[0],
+        label="the first kernel fails: no kernel image is available for execution on the device",
         help="install a torch for CUDA 12.8 or newer",
     )
 
@@ -296,8 +296,8 @@ def gpus_differ(requested: Requested, facts: Facts, outcome: Outcome) -> Iterato
     listed = " and ".join(f"{name} ({capability})" for capability, name in sorted(kinds.items()))
     yield Found(
         f"the processes run on GPUs of different kinds: {listed}",
-        requested.fp8[0],
-        "each step takes as long as on the slowest of them",
+        place=requested.fp8[0],
+        label="each step takes as long as on the slowest of them",
         help="set CUDA_VISIBLE_DEVICES to the GPUs of one kind",
     )
 
@@ -331,8 +331,8 @@ def visible_devices_cut_short(
     hidden = len(entries) - entries.index(wrong)
     yield Found(
         f"CUDA_VISIBLE_DEVICES={value}: there is no GPU {wrong}",
-        requested.fp8[0],
-        f"{hidden} of the {len(entries)} named are hidden, and nothing says so",
+        place=requested.fp8[0],
+        label=f"{hidden} of the {len(entries)} named are hidden, and nothing says so",
         help="name GPUs that nvidia-smi -L lists",
     )
 
@@ -359,8 +359,10 @@ def mig_instance(requested: Requested, gpus: Sequence[Gpu], outcome: Outcome) ->
     several = outcome.distributed_type not in ("NO", None)
     yield Found(
         f"{cut.name} is cut into MIG instances",
-        requested.fp8[0],
-        "processes cannot train together on them" if several else "the run gets a part of the GPU and of its memory",
+        place=requested.fp8[0],
+        label="processes cannot train together on them"
+        if several
+        else "the run gets a part of the GPU and of its memory",
         help="use a whole GPU" if several else "use a whole GPU, or try in a short run whether FP8 pays here",
     )
 
@@ -395,8 +397,8 @@ def rowwise_off_hopper(training: Training, facts: Facts) -> Iterator[Found]:
         return
     yield Found(
         f"rowwise scaling has failed on GPUs like {other.name} (compute capability {other.compute_capability})",
-        recipe,
-        "its kernels were written for Hopper (9.0)",
+        place=recipe,
+        label="its kernels were written for Hopper (9.0)",
         notes=(_ROWWISE_FAILED[other.compute_capability],),
         help="write recipe: tensorwise, or try one step first",
         fix=unsafe(replace(recipe, "tensorwise")),
@@ -434,8 +436,8 @@ def axolotl_refuses_gpu(training: Training, facts: Facts) -> Iterator[Found]:
         return
     yield Found(
         f"Axolotl refuses FP8 on {seen[0].name} (compute capability {seen[0].compute_capability}, it wants 9.0)",
-        fp8,
-        "it raises ValueError: fp8 requested, but fp8 is not supported on this GPU",
+        place=fp8,
+        label="it raises ValueError: fp8 requested, but fp8 is not supported on this GPU",
         help="write fp8: false and bf16: true for this machine",
     )
 
@@ -465,7 +467,7 @@ def te_on_rtx_50(requested: Requested, facts: Facts, outcome: Outcome) -> Iterat
         return
     yield Found(
         f"Transformer Engine's FP8 has failed on {rtx.name} in the backward pass",
-        requested.backend or requested.fp8[0],
-        f"compute capability {rtx.compute_capability} has other FP8 kernels than 10.0",
+        place=requested.backend or requested.fp8[0],
+        label=f"compute capability {rtx.compute_capability} has other FP8 kernels than 10.0",
         help="run fp8check --probe there: it takes a step forward and backward",
     )

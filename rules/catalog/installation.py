@@ -61,8 +61,8 @@ def transformer_engine_missing(requested: Requested, facts: Facts, outcome: Outc
     note = f"{cores[0]} is installed, but Accelerate looks for the metapackage transformer_engine" if cores else ""
     yield Found(
         "Transformer Engine is asked for and not installed",
-        _place(requested),
-        f"not found in {(facts.python and 'Python ' + facts.python) or 'this environment'}",
+        place=_place(requested),
+        label=f"not found in {(facts.python and 'Python ' + facts.python) or 'this environment'}",
         notes=(note,) if note else (),
         help="pip install --no-build-isolation transformer_engine[pytorch]",
     )
@@ -95,8 +95,8 @@ def transformer_engine_incomplete(
     if transformer_engine.get("imports") is False:
         yield Found(
             "Transformer Engine cannot be imported",
-            _place(requested),
-            str(transformer_engine.get("error") or "the import fails"),
+            place=_place(requested),
+            label=str(transformer_engine.get("error") or "the import fails"),
             help="pip install --no-build-isolation --force-reinstall transformer_engine[pytorch], under this torch",
         )
         return
@@ -106,8 +106,8 @@ def transformer_engine_incomplete(
         if misfit.kind not in _DO_NOT_FIT:
             yield Found(
                 f"Transformer Engine {version} is not complete: {misfit.message}",
-                _place(requested),
-                "Accelerate takes it for installed; the import in prepare() fails",
+                place=_place(requested),
+                label="Accelerate takes it for installed; the import in prepare() fails",
                 help=f"pip install --no-build-isolation transformer_engine[pytorch]=={version}",
             )
 
@@ -151,8 +151,8 @@ def transformer_engine_does_not_fit(
         if misfit.kind in _DO_NOT_FIT:
             yield Found(
                 f"the parts of Transformer Engine do not fit: {misfit.message}",
-                _place(requested),
-                "the import in prepare() fails",
+                place=_place(requested),
+                label="the import in prepare() fails",
                 help="pip install --no-build-isolation --force-reinstall transformer_engine[pytorch], under this torch",
             )
 
@@ -210,7 +210,10 @@ def cuda_or_cudnn_too_old(requested: Requested, outcome: Outcome, facts: Facts) 
     if cuda and not at_least(parse(str(cuda)), *needed):
         text = f"CUDA {cuda} is too old: Transformer Engine needs {needed[0]}.{needed[1]}"
         yield Found(
-            text, _place(requested), "the CUDA that torch was built for", help="install a torch for a newer CUDA"
+            text,
+            place=_place(requested),
+            label="the CUDA that torch was built for",
+            help="install a torch for a newer CUDA",
         )
     if (
         cudnn
@@ -218,7 +221,12 @@ def cuda_or_cudnn_too_old(requested: Requested, outcome: Outcome, facts: Facts) 
         and at_least(outcome.stack.version("transformer_engine"), 2)
     ):
         text = f"cuDNN {cudnn} is too old: Transformer Engine 2 needs 9.3"
-        yield Found(text, _place(requested), "the cuDNN beside torch", help="install a newer cuDNN, or a newer torch")
+        yield Found(
+            text,
+            place=_place(requested),
+            label="the cuDNN beside torch",
+            help="install a newer cuDNN, or a newer torch",
+        )
 
 
 @rule(
@@ -273,8 +281,8 @@ def torchao_missing(requested: Requested, facts: Facts, outcome: Outcome) -> Ite
         f"torchao {version} is too old: Accelerate wants 0.6.1"
         if version
         else "torchao is asked for and not installed",
-        requested.backend,
-        "Accelerate takes it for absent" if version else "no such package in this environment",
+        place=requested.backend,
+        label="Accelerate takes it for absent" if version else "no such package in this environment",
         help="pip install --upgrade torchao, in a release for this torch",
     )
 
@@ -304,8 +312,8 @@ def torchao_does_not_fit_torch(requested: Requested, facts: Facts, outcome: Outc
         return
     yield Found(
         f"{stack.name('torchao')} does not fit {stack.name('torch')}: it needs torch 2.10",
-        _place(requested),
-        f"{error.type}: {error.message}",
+        place=_place(requested),
+        label=f"{error.type}: {error.message}",
         notes=() if requested.backend is not None else ("no backend is named, and Accelerate takes torchao first",),
         help="upgrade torch to 2.10 or newer, or install torchao 0.17",
     )
@@ -334,8 +342,8 @@ def no_fp8_library(requested: Requested, packages: Mapping[str, str | None], out
     only_torchao = bool(packages.get("torchao"))
     yield Found(
         "no package for FP8 is installed",
-        _place(requested),
-        f"{outcome.stack.name('accelerate')} finds none, and stops",
+        place=_place(requested),
+        label=f"{outcome.stack.name('accelerate')} finds none, and stops",
         notes=("torchao is installed; it counts from accelerate 1.4 on",) if only_torchao else (),
         help="upgrade accelerate to 1.13 or newer" if only_torchao else "pip install torchao, or Transformer Engine",
     )
@@ -371,8 +379,8 @@ def accelerate_does_not_fit_te(requested: Requested, facts: Facts, outcome: Outc
     stack = outcome.stack
     yield Found(
         f"{stack.name('accelerate')} does not go with {stack.name('transformer_engine')}",
-        _place(requested),
-        f"prepare() raises {error.type}: {error.message}",
+        place=_place(requested),
+        label=f"prepare() raises {error.type}: {error.message}",
         help="upgrade to accelerate 1.13 or newer, with Transformer Engine 2.1 or newer",
     )
 
@@ -402,8 +410,8 @@ def peft_does_not_fit_torchao(training: Training, outcome: Outcome) -> Iterator[
     peft = outcome.stack.name("peft") if outcome.stack.has("peft") else "PEFT older than 0.19"
     yield Found(
         f"{peft} does not go with {outcome.stack.name('torchao')}",
-        error.because[0],
-        f"{error.type}: {error.message}",
+        place=error.because[0],
+        label=f"{error.type}: {error.message}",
         help="upgrade peft to 0.19 or newer, or install torchao 0.17",
     )
 
@@ -436,8 +444,8 @@ def nan_from_compiled_float8(run: Run, outcome: Outcome) -> Iterator[Found]:
         return
     yield Found(
         f"torch {packages['torch']} compiles float8 of torchao {packages['torchao']} to code that yields NaN",
-        compiles,
-        "the backward pass may be NaN or infinite, without a fault of the model",
+        place=compiles,
+        label="the backward pass may be NaN or infinite, without a fault of the model",
         help="upgrade torchao to 0.18 or newer",
     )
 
@@ -475,8 +483,8 @@ def two_cudnns(requested: Requested, outcome: Outcome, facts: Facts) -> Iterator
             continue
         yield Found(
             f"two versions of cuDNN: {own} beside torch, {other} in {where}",
-            _place(requested),
-            "Transformer Engine may load parts of both, and its import then fails",
+            place=_place(requested),
+            label="Transformer Engine may load parts of both, and its import then fails",
             help="put site-packages/nvidia/cudnn/lib first in LD_LIBRARY_PATH",
         )
         return
@@ -504,8 +512,8 @@ def package_installed_twice(requested: Requested, packages: Mapping[str, str | N
     for name, versions in (facts.duplicates or {}).items():
         yield Found(
             f"{name} is installed twice: {' and '.join(versions)}",
-            _place(requested),
-            f"metadata of {versions[0]} is found first; the code may be that of either",
+            place=_place(requested),
+            label=f"metadata of {versions[0]} is found first; the code may be that of either",
             help=f"pip uninstall {name} until none is left, then install one",
         )
 
@@ -548,8 +556,8 @@ def llamafactory_refuses_version(training: Training, requested: Requested, facts
         low, high = (".".join(map(str, bound)) for bound in (oldest, newest))
         yield Found(
             f"llamafactory {own} refuses {name} {packages[name]}: it takes {low} to {high}",
-            requested.fp8[0],
-            "it compares versions when it starts, and raises ImportError",
+            place=requested.fp8[0],
+            label="it compares versions when it starts, and raises ImportError",
             help=f"install {name} {low} to {high}, or set DISABLE_VERSION_CHECK=1",
         )
 
@@ -596,8 +604,8 @@ def accelerate_too_old_for_trainer(
         return
     yield Found(
         f"transformers {packages['transformers']} refuses accelerate {packages['accelerate']}",
-        requested.fp8[0],
-        "TrainingArguments raise ImportError: accelerate 1.1.0 is the oldest",
+        place=requested.fp8[0],
+        label="TrainingArguments raise ImportError: accelerate 1.1.0 is the oldest",
         help="upgrade to accelerate 1.13 or newer",
     )
 
@@ -629,8 +637,8 @@ def torch_without_cuda(requested: Requested, packages: Mapping[str, str | None],
         return
     yield Found(
         f"torch {torch} is built without CUDA",
-        requested.fp8[0],
-        "no GPU is used: FP8 needs CUDA kernels",
+        place=requested.fp8[0],
+        label="no GPU is used: FP8 needs CUDA kernels",
         help="install a torch for CUDA: https://pytorch.org/get-started/locally/",
     )
 
@@ -657,8 +665,8 @@ def torch_for_amd(requested: Requested, packages: Mapping[str, str | None]) -> I
         return
     yield Found(
         f"torch {torch} is for AMD GPUs, which are not modeled here",
-        requested.fp8[0],
-        "what follows is said of NVIDIA GPUs",
+        place=requested.fp8[0],
+        label="what follows is said of NVIDIA GPUs",
         help="compare a short run in FP8 with one in BF16 before you rely on it",
     )
 
@@ -687,7 +695,7 @@ def accelerate_older_than_known(requested: Requested, packages: Mapping[str, str
         return
     yield Found(
         f"accelerate {packages['accelerate']} is older than {OLDEST_ACCELERATE}, the first that is known here",
-        requested.fp8[0],
-        "FP8 by file and launcher is new in 0.34: what follows may not hold",
+        place=requested.fp8[0],
+        label="FP8 by file and launcher is new in 0.34: what follows may not hold",
         help="upgrade to accelerate 1.13 or newer",
     )

@@ -59,8 +59,8 @@ def backend_spelling(accelerate: AccelerateConfig, launch: Launch, outcome: Outc
     instead = meant or "TE (Transformer Engine) or AO (torchao)"
     yield Found(
         f"backend: {name} is {'read as the boolean false' if unquoted else 'not a backend'}",
-        backend,
-        f"Accelerator() raises ValueError: {str(backend.value)!r} is not a valid FP8BackendType",
+        place=backend,
+        label=f"Accelerator() raises ValueError: {str(backend.value)!r} is not a valid FP8BackendType",
         notes=("upper and lower case count; the names are TE, AO, MSAMP and NO",),
         help=f'write backend: "{instead}"' if unquoted else f"write backend: {instead}",
         fix=safe(replace(backend, meant)) if meant is not None else None,
@@ -93,8 +93,8 @@ def dead_wizard_key(accelerate: AccelerateConfig) -> Iterator[Found]:
             continue
         yield Found(
             f"{key} is read by nothing",
-            setting,
-            f"exported as ACCELERATE_FP8_{key.upper()}, which no release reads",
+            place=setting,
+            label=f"exported as ACCELERATE_FP8_{key.upper()}, which no release reads",
             notes=("`accelerate config` writes this key; its runtime reads another name",),
             help=f"rename it to {read}" if read not in accelerate.fp8 else f"delete it: {read} is there",
             fix=safe(rename(setting, read) if read not in accelerate.fp8 else delete(setting)),
@@ -130,14 +130,14 @@ def unread_fp8_key(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[F
             release = ".".join(str(part) for part in since)
             label = f"{outcome.stack.name('accelerate')} does not read it; {release} is the first that does"
             help_ = f"use accelerate {release} or newer, or delete the key"
-            yield Found(f"{key} is read by nothing", setting, label, help=help_)
+            yield Found(f"{key} is read by nothing", place=setting, label=label, help=help_)
             continue
         label = f"exported as ACCELERATE_FP8_{name.upper()}, which nothing reads"
         meant = nearest(name, FP8_KEYS)
         help_ = f"did you mean {meant}?" if meant else f"delete it; what is read: {', '.join(FP8_KEYS)}"
         known = meant is None or meant in accelerate.fp8
         fix = safe(delete(setting)) if known else unsafe(rename(setting, str(meant)))
-        yield Found(f"{key} is read by nothing", setting, label, help=help_, fix=fix)
+        yield Found(f"{key} is read by nothing", place=setting, label=label, help=help_, fix=fix)
 
 
 @rule(
@@ -175,8 +175,8 @@ def override_is_no_list(accelerate: AccelerateConfig, outcome: Outcome) -> Itera
         happens = f"{outcome.error.type}: {outcome.error.message}"
     yield Found(
         f"override_linear_precision is {what}, not three booleans",
-        setting,
-        happens,
+        place=setting,
+        label=happens,
         help="write [false, false, false], or delete the line: Transformer Engine 2 ignores it anyway",
         fix=safe(replace(setting, meant)) if (meant := _three(value)) is not None else unsafe(delete(setting)),
     )
@@ -217,8 +217,8 @@ def most_recent_unreachable(requested: Requested, outcome: Outcome) -> Iterator[
         return
     yield Found(
         "most_recent cannot be reached: the recipe will use max",
-        written,
-        "Accelerate hands over only what differs from its own default, which this is",
+        place=written,
+        label="Accelerate hands over only what differs from its own default, which this is",
         help="write amax_compute_algo: max, which is what runs",
         fix=safe(replace(written, "max")),
     )
@@ -252,8 +252,8 @@ def e5m2_is_refused(requested: Requested, outcome: Outcome) -> Iterator[Found]:
         return
     yield Found(
         "E5M2 alone cannot train",
-        written,
-        "Transformer Engine: Pure E5M2 training is not supported.",
+        place=written,
+        label="Transformer Engine: Pure E5M2 training is not supported.",
         help="write fp8_format: HYBRID (E4M3 forward, E5M2 for gradients)",
         fix=unsafe(replace(written, "HYBRID")),
     )
@@ -288,9 +288,9 @@ def mxfp8_with_amax(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[
             continue
         yield Found(
             f"{key} cannot be combined with MXFP8 block scaling",
-            written,
-            f"prepare() raises ValueError: `{key}` is not supported for MXFP8 block scaling.",
-            (Related(requested, "asked for here"),),
+            place=written,
+            label=f"prepare() raises ValueError: `{key}` is not supported for MXFP8 block scaling.",
+            related=(Related(requested, "asked for here"),),
             help=f"delete {key}: MXFP8 keeps no amax history",
             fix=unsafe(delete(written)),
         )
@@ -327,16 +327,16 @@ def option_dropped_by_te(accelerate: AccelerateConfig, outcome: Outcome) -> Iter
     if interval is not None and interval.value not in (None, 1) and at_least(version, 2, 2):
         yield Found(
             "interval has no effect",
-            interval,
-            "Transformer Engine dropped it in 2.2",
+            place=interval,
+            label="Transformer Engine dropped it in 2.2",
             help="delete the line",
             fix=safe(delete(interval)),
         )
     if override is not None and isinstance(override.value, list) and any(override.value) and at_least(version, 2, 0):
         yield Found(
             "override_linear_precision has no effect: all three GEMMs run in FP8",
-            override,
-            "Transformer Engine dropped it in 2.0",
+            place=override,
+            label="Transformer Engine dropped it in 2.0",
             help="delete the line",
             fix=safe(delete(override)),
         )
@@ -367,9 +367,9 @@ def option_of_other_backend(accelerate: AccelerateConfig, requested: Requested, 
             continue
         yield Found(
             f"{key} is an option of {_NAMES[owner]}, and the backend is {backend}",
-            setting,
-            f"{_NAMES[str(backend)]} does not read it",
-            (Related(requested.backend, "chosen here"),),
+            place=setting,
+            label=f"{_NAMES[str(backend)]} does not read it",
+            related=(Related(requested.backend, "chosen here"),),
             help=f"delete {key}",
             fix=safe(delete(setting)),
         )
@@ -415,8 +415,8 @@ def option_is_no_number(outcome: Outcome, run: Run) -> Iterator[Found]:
     meant = _whole(str(setting.value))
     yield Found(
         f"{setting.value} is no whole number",
-        setting,
-        "Accelerator() raises ValueError: invalid literal for int()",
+        place=setting,
+        label="Accelerator() raises ValueError: invalid literal for int()",
         notes=() if setting.origin.span is not None else (f"it comes from {setting.origin.describe()}",),
         help="write a whole number" if meant is None else f"write {meant}",
         fix=safe(replace(setting, meant)) if meant is not None and setting.origin.span is not None else None,
@@ -467,8 +467,8 @@ def option_is_no_choice(outcome: Outcome, run: Run) -> Iterator[Found]:
         meant = nearest(str(setting.value).upper() if key != "amax_compute_algo" else str(setting.value), offered)
         yield Found(
             f"{setting.value} is no {key}",
-            setting,
-            f"Accelerator() raises ValueError: `{key}` must be one of {' or '.join(offered)}",
+            place=setting,
+            label=f"Accelerator() raises ValueError: `{key}` must be one of {' or '.join(offered)}",
             notes=() if setting.origin.span is not None else (f"it comes from {setting.origin.describe()}",),
             help=f"write {' or '.join(offered)}",
             fix=unsafe(replace(setting, meant)) if meant is not None and setting.origin.span is not None else None,
@@ -504,8 +504,8 @@ def option_is_no_truth_value(run: Run, outcome: Outcome) -> Iterator[Found]:
         return  # FP204 speaks of that
     yield Found(
         f"{setting.value!r} is neither true nor false",
-        setting,
-        f"Accelerator() raises ValueError: invalid truth value {setting.value}",
+        place=setting,
+        label=f"Accelerator() raises ValueError: invalid truth value {setting.value}",
         notes=() if setting.origin.span is not None else (f"it comes from {setting.origin.describe()}",),
         help="write true or false",
     )
@@ -546,9 +546,9 @@ def key_in_two_spellings(accelerate: AccelerateConfig, outcome: Outcome) -> Iter
             continue
         yield Found(
             f"{name} is here in two spellings, with two values",
-            winner,
-            "this one counts",
-            (Related(loser, "this one is dropped"),),
+            place=winner,
+            label="this one counts",
+            related=(Related(loser, "this one is dropped"),),
             help="delete one of the two",
             fix=safe(delete(loser)),
         )

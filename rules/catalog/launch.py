@@ -53,8 +53,8 @@ def config_not_read(accelerate: AccelerateConfig, launch: Launch) -> Iterator[Fo
     name = accelerate.path or "FILE"
     yield Found(
         f"nobody reads this file: the run is started by {how}",
-        accelerate.mixed_precision,
-        "only accelerate launch reads it",
+        place=accelerate.mixed_precision,
+        label="only accelerate launch reads it",
         help=f"start with: accelerate launch --config_file {name} ...",
     )
 
@@ -83,8 +83,8 @@ def unknown_top_level_key(accelerate: AccelerateConfig, outcome: Outcome) -> Ite
         belongs = name.startswith("fp8_") or name == "backend"
         yield Found(
             f"{name} is not a key of an Accelerate file",
-            setting,
-            f"{outcome.stack.name('accelerate')} launch raises ValueError: unknown keys",
+            place=setting,
+            label=f"{outcome.stack.name('accelerate')} launch raises ValueError: unknown keys",
             help=f"move it under fp8_config as {key}" if belongs else _elsewhere(name),
             fix=_moved(accelerate, setting, key) if belongs else _renamed(accelerate, setting, name),
         )
@@ -150,11 +150,11 @@ def does_not_start(outcome: Outcome, requested: Requested) -> Iterator[Found]:
     }
     yield Found(
         f"the run ends {stages[error.stage]} with {error.type}",
-        places[0] if places else None,
-        error.first_line,
-        tuple(Related(place, "together with this") for place in places[1:]),
-        tuple(f"{setting.value} comes from {setting.origin.describe()}" for setting in hidden),
-        "run `fp8check outcome` with the same files to see who decided what",
+        place=places[0] if places else None,
+        label=error.first_line,
+        related=tuple(Related(place, "together with this") for place in places[1:]),
+        notes=tuple(f"{setting.value} comes from {setting.origin.describe()}" for setting in hidden),
+        help="run `fp8check outcome` with the same files to see who decided what",
     )
 
 
@@ -288,8 +288,8 @@ def flag_beats_file(accelerate: AccelerateConfig, launch: Launch) -> Iterator[Fo
         return
     yield Found(
         f"--mixed_precision {flag} on the command line overrides this {written.value}",
-        written,
-        f"the run is started in {flag}",
+        place=written,
+        label=f"the run is started in {flag}",
         help="drop the flag, or write the same word here",
         fix=unsafe(replace(written, flag)),
     )
@@ -324,8 +324,8 @@ def other_config_file(accelerate: AccelerateConfig, launch: Launch) -> Iterator[
     flag = "--accelerate_config" if launch.through == "trl" else "--config_file"
     yield Found(
         f"the launch reads {read}, not this file" if read is not None else f"the launch names no {flag}",
-        accelerate.mixed_precision,
-        "this does not reach the run" if read is not None else "the machine's default file is read, or none",
+        place=accelerate.mixed_precision,
+        label="this does not reach the run" if read is not None else "the machine's default file is read, or none",
         help=f"start with {flag} {path}",
     )
 
@@ -436,8 +436,8 @@ def trl_config_is_bf16(launch: Launch, requested: Requested) -> Iterator[Found]:
         return
     yield Found(
         f"--accelerate_config {launch.config_file} is TRL's own file, and says bf16",
-        requested.fp8[0],
-        "this does not reach the run",
+        place=requested.fp8[0],
+        label="this does not reach the run",
         help="name your own file: --accelerate_config accel.yaml",
     )
 

@@ -53,8 +53,8 @@ def does_not_fit(
         return
     yield Found(
         f"the run does not fit: it needs {needed / 1024:,.0f} GiB before the first activation",
-        training.setting_for("model"),
-        f"{name} has {memory / 1024:,.0f} GiB",
+        place=training.setting_for("model"),
+        label=f"{name} has {memory / 1024:,.0f} GiB",
         notes=(
             f"{model.parameters / 1e9:.1f}B parameters, 8 bytes each: BF16 weight and gradient, two states of AdamW",
             "FP8 training saves nothing of these",
@@ -94,8 +94,8 @@ def fp8_copies_do_not_fit(
         return
     yield Found(
         f"FP8 needs {copies / 1024:,.0f} GiB more than BF16, and they are not there",
-        training.setting_for("model"),
-        f"{needed / 1024:,.0f} GiB in BF16, {(needed + copies) / 1024:,.0f} GiB with the FP8 copies, "
+        place=training.setting_for("model"),
+        label=f"{needed / 1024:,.0f} GiB in BF16, {(needed + copies) / 1024:,.0f} GiB with the FP8 copies, "
         f"{memory / 1024:,.0f} GiB on the GPU",
         notes=("activations come on top in either case",),
         help="use backend: AO with torch_compile: true, which keeps no copies, or shard the run over several GPUs",

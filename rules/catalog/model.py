@@ -48,8 +48,8 @@ def too_small_to_pay(run: Run, training: Training, model: ModelShape, outcome: O
     word = "will" if speed.high < 1 else "will probably"
     yield Found(
         f"FP8 {word} make this run slower: about {speed.predicted:.1f}x the speed of BF16",
-        training.setting_for("micro_batch") or training.setting_for("model"),
-        f"at most {speed.tokens:,} tokens in a micro-batch, on layers of {model.hidden} x {model.intermediate}",
+        place=training.setting_for("micro_batch") or training.setting_for("model"),
+        label=f"at most {speed.tokens:,} tokens in a micro-batch, on layers of {model.hidden} x {model.intermediate}",
         notes=(
             f"{speed.why}; predicted {speed.low:.1f}x to {speed.high:.1f}x",
             "gradient accumulation does not help: each micro-batch is its own GEMM",
@@ -87,8 +87,8 @@ def fp8_takes_memory(run: Run, training: Training, model: ModelShape, outcome: O
     more = (point.fp8_gib or 0.0) - point.bf16_gib
     yield Found(
         f"FP8 takes about {more:.1f} GiB more memory than BF16",
-        training.setting_for("model"),
-        f"FP8 copies of the weights of {model.layers} layers, on top of the weights themselves",
+        place=training.setting_for("model"),
+        label=f"FP8 copies of the weights of {model.layers} layers, on top of the weights themselves",
         notes=("FP8 does not save memory in training: weights, gradients and optimizer stay as they are",),
     )
 
@@ -123,8 +123,8 @@ def tied_head_untied(run: Run, training: Training, model: ModelShape, outcome: O
         return
     yield Found(
         "the tied lm_head will be untied and never trained",
-        training.setting_for("model"),
-        f"{model.name} ties its output head to the embedding (vocabulary {model.vocab:,})",
+        place=training.setting_for("model"),
+        label=f"{model.name} ties its output head to the embedding (vocabulary {model.vocab:,})",
         notes=("Transformer Engine's lm_head is a new weight that the optimizer does not have",),
         help="use backend: AO with enable_fsdp_float8_all_gather: false, or a model whose head is not tied",
         fix=use_torchao(run.accelerate),
@@ -160,8 +160,8 @@ def layers_left_behind(training: Training, model: ModelShape, outcome: Outcome) 
     names = ", ".join(coverage.left[:4]) + (", ..." if len(coverage.left) > 4 else "")
     yield Found(
         f"only {coverage.converted} of {coverage.total} Linear layers will run in FP8",
-        training.setting_for("model"),
-        f"left in BF16: {names}",
+        place=training.setting_for("model"),
+        label=f"left in BF16: {names}",
         notes=("one unaligned layer ends the conversion of its later siblings",) if better else (),
         help=f"{torchao_instead(outcome)}: it skips only the unaligned layer itself" if better else "",
     )
@@ -190,8 +190,8 @@ def layers_are_conv1d(training: Training, requested: Requested, model: ModelShap
         return
     yield Found(
         f"{model.name} has no Linear layer that FP8 could convert",
-        training.setting_for("model"),
-        f"the {model.layers} layers of {model.model_type} are made of Conv1D",
+        place=training.setting_for("model"),
+        label=f"the {model.layers} layers of {model.model_type} are made of Conv1D",
         help="train it in BF16, or take a model whose projections are nn.Linear",
     )
 
@@ -226,8 +226,8 @@ def experts_stay_in_bf16(
     share = routed.parameters * (model.layers - model.dense_layers) / model.parameters
     yield Found(
         f"the experts stay in BF16: {share:.0%} of the parameters are in them",
-        training.setting_for("model"),
-        f"{routed.number} experts a layer, each a slice of a parameter, none an nn.Linear",
+        place=training.setting_for("model"),
+        label=f"{routed.number} experts a layer, each a slice of a parameter, none an nn.Linear",
         notes=("only attention and shared layers are converted",),
         help="train it in BF16: FP8 of the rest pays little",
     )
@@ -258,10 +258,11 @@ def router_in_fp8(training: Training, requested: Requested, model: ModelShape, o
     routers = [linear for linear in block if linear.name.endswith(".gate") and linear.out_features == model.experts]
     if not routers or routers[0].out_features % 16 or routers[0].in_features % 16:
         return
+    router = routers[0]
     yield Found(
         f"the router of the {model.experts} experts runs in FP8",
-        training.setting_for("model"),
-        f"{routers[0].name} is {routers[0].in_features} x {routers[0].out_features}: it is converted like any other",
+        place=training.setting_for("model"),
+        label=f"{router.name} is {router.in_features} x {router.out_features}: it is converted like any other",
         help="leave the router out: AORecipeKwargs(module_filter_func=...) in a script, or Axolotl, which does so",
     )
 
@@ -304,8 +305,8 @@ def checkpoint_is_fp8(training: Training, requested: Requested, model: ModelShap
         return
     yield Found(
         f"{model.name} is an FP8 checkpoint: it is for inference, not for training",
-        training.setting_for("model"),
-        f"its config.json says quant_method: {method}; Trainer raises ValueError",
+        place=training.setting_for("model"),
+        label=f"its config.json says quant_method: {method}; Trainer raises ValueError",
         notes=("FP8 training starts from BF16 weights and casts them itself",),
         help="use the BF16 checkpoint of this model, or dequantize it first",
     )
@@ -336,8 +337,8 @@ def checkpoint_is_quantized(training: Training, requested: Requested, model: Mod
         return
     yield Found(
         f"FP8 training does not go with a checkpoint that is quantized ({method})",
-        training.setting_for("model"),
-        f"the config.json of {model.name} says quant_method: {method}",
+        place=training.setting_for("model"),
+        label=f"the config.json of {model.name} says quant_method: {method}",
         help="use the unquantized checkpoint, or train adapters in BF16",
     )
 
@@ -368,13 +369,15 @@ def mxfp8_needs_32(training: Training, model: ModelShape, outcome: Outcome) -> I
     if rank is not None and rank % 16 == 0 and rank % 32:
         place = training.get("lora_rank") or training.get("lora_r") or training.setting_for("model")
         text = f"adapters of rank {rank} cannot run in MXFP8: 32 does not divide it"
-        yield Found(text, place, "Accelerate converts them, as 16 divides it", help="use a rank that 32 divides")
+        yield Found(
+            text, place=place, label="Accelerate converts them, as 16 divides it", help="use a rank that 32 divides"
+        )
     elif odd:
         sizes = f"{odd[0].name} is {odd[0].in_features} x {odd[0].out_features}"
         yield Found(
             f"{len(odd)} layers cannot run in MXFP8: 32 does not divide their sizes",
-            training.setting_for("model"),
-            f"{sizes}: Accelerate converts it, as 16 divides both",
+            place=training.setting_for("model"),
+            label=f"{sizes}: Accelerate converts it, as 16 divides both",
             help="delete use_mxfp8_block_scaling: delayed scaling needs 16 only",
         )
 

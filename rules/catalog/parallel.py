@@ -63,7 +63,7 @@ def te_with_checkpointing(training: Training, requested: Requested, outcome: Out
     key, value = ("disable_gradient_checkpointing", True) if own else ("gradient_checkpointing", False)
     fix = unsafe(write(training.top, key, value))
     help_ = f"write {key}: {str(value).lower()}, or {torchao_instead(outcome)}"
-    yield Found(message, place, label, (), notes, help_, fix)
+    yield Found(message, place=place, label=label, related=(), notes=notes, help=help_, fix=fix)
 
 
 def runs_te(outcome: Outcome) -> bool:
@@ -108,12 +108,12 @@ def te_under_fsdp2(requested: Requested, outcome: Outcome, run: Run) -> Iterator
     instead = f"pass AORecipeKwargs in the place of {passed}, with" if passed else "use backend: AO with"
     yield Found(
         message,
-        requested.backend or next(iter(requested.fp8), version),
-        label,
-        (Related(version, "FSDP2 is chosen here"),) if version is not None else (),
-        () if version is not None else ("FSDP2 comes from the training arguments",),
-        f"{instead} fsdp_cpu_ram_efficient_loading: false",
-        use_torchao(run.accelerate, under_fsdp2=True) if version is not None and not passed else None,
+        place=requested.backend or next(iter(requested.fp8), version),
+        label=label,
+        related=(Related(version, "FSDP2 is chosen here"),) if version is not None else (),
+        notes=() if version is not None else ("FSDP2 comes from the training arguments",),
+        help=f"{instead} fsdp_cpu_ram_efficient_loading: false",
+        fix=use_torchao(run.accelerate, under_fsdp2=True) if version is not None and not passed else None,
     )
 
 
@@ -143,8 +143,8 @@ def te_thaws_lora_base(training: Training, requested: Requested, outcome: Outcom
     place = training.get("finetuning_type") or training.get("adapter") or training.get("use_peft")
     yield Found(
         "Transformer Engine thaws the frozen base of this LoRA run",
-        place or requested.backend,
-        "the converted base weights have requires_grad again",
+        place=place or requested.backend,
+        label="the converted base weights have requires_grad again",
         notes=("gradients of the whole base are computed, stored and clipped, and then not used", *adapters),
         help="train LoRA in BF16: FP8 gains little on a frozen base",
     )
@@ -175,9 +175,9 @@ def fp8_on_quantized_base(run: Run, training: Training, requested: Requested, ou
     happens = "LLaMA-Factory raises ValueError: FP8 training is not compatible with quantization"
     yield Found(
         "FP8 training does not go with a quantized base model",
-        quantized,
-        happens if refused else "packed weights are not what the FP8 layers expect",
-        (Related(requested.fp8[0], "FP8 is asked for here"),),
+        place=quantized,
+        label=happens if refused else "packed weights are not what the FP8 layers expect",
+        related=(Related(requested.fp8[0], "FP8 is asked for here"),),
         help="drop the quantization, or drop FP8",
     )
 
@@ -207,8 +207,8 @@ def torchao_with_ram_efficient_loading(
     written = accelerate.fsdp.get("fsdp_cpu_ram_efficient_loading")
     yield Found(
         "torchao cannot be used with cpu_ram_efficient_loading",
-        written or accelerate.top.get("fsdp_config") or accelerate.fp8.get("backend"),
-        "Accelerator() raises ValueError" + ("" if written else "; the launcher's default is true"),
+        place=written or accelerate.top.get("fsdp_config") or accelerate.fp8.get("backend"),
+        label="Accelerator() raises ValueError" + ("" if written else "; the launcher's default is true"),
         help="write fsdp_cpu_ram_efficient_loading: false under fsdp_config",
         fix=_loading_off(accelerate, written),
     )
@@ -244,8 +244,8 @@ def te_under_fsdp1_in_trainer(requested: Requested, run: Run, outcome: Outcome) 
         return
     yield Found(
         "Transformer Engine under FSDP1 does not start in Hugging Face Trainer",
-        requested.backend or next(iter(requested.fp8), None),
-        f"{outcome.stack.name('transformers')} prepares the model alone: {error.type}",
+        place=requested.backend or next(iter(requested.fp8), None),
+        label=f"{outcome.stack.name('transformers')} prepares the model alone: {error.type}",
         help="use FSDP2 with backend: AO, or transformers 4.47 to 5.2",
     )
 
@@ -278,12 +278,12 @@ def megatron_without_fp8(
     skips = outcome.stack.does(Accelerate.MEGATRON_SKIPS_CONVERSION)
     yield Found(
         "under Megatron-LM mixed_precision: fp8 means FP32",
-        requested.fp8[0],
-        "Accelerate hands nothing of it to Megatron-LM, neither fp8 nor bf16",
-        (Related(chosen, "Megatron-LM is chosen here"),),
-        ("no layer is converted either",) if skips else (),
-        "write mixed_precision: bf16, and set fp8 in Megatron-LM's own arguments",
-        write_bf16(requested.fp8[0]),
+        place=requested.fp8[0],
+        label="Accelerate hands nothing of it to Megatron-LM, neither fp8 nor bf16",
+        related=(Related(chosen, "Megatron-LM is chosen here"),),
+        notes=("no layer is converted either",) if skips else (),
+        help="write mixed_precision: bf16, and set fp8 in Megatron-LM's own arguments",
+        fix=write_bf16(requested.fp8[0]),
     )
 
 
@@ -314,8 +314,8 @@ def torchao_gather_without_fsdp2(run: Run, requested: Requested, outcome: Outcom
     what = "DeepSpeed" if error.code == "deepspeed-swapped-weights" else "FSDP1"
     yield Found(
         f"torchao's float8 all-gather does not work under {what}",
-        gather if gather.origin.span is not None else requested.backend or next(iter(requested.fp8), None),
-        f"prepare() raises {error.type}: {error.message}",
+        place=gather if gather.origin.span is not None else requested.backend or next(iter(requested.fp8), None),
+        label=f"prepare() raises {error.type}: {error.message}",
         notes=() if gather.origin.span is not None else ("the all-gather is on by default",),
         help="write enable_fsdp_float8_all_gather: false under fp8_config",
         fix=gather_off(run.accelerate),
@@ -346,8 +346,8 @@ def torchao_fsdp2_without_config(requested: Requested, outcome: Outcome) -> Iter
         return
     yield Found(
         f"torchao under FSDP2 does not start with {outcome.stack.name('accelerate')}",
-        requested.backend or next(iter(requested.fp8), None),
-        f"prepare() raises {error.type}: {error.message}",
+        place=requested.backend or next(iter(requested.fp8), None),
+        label=f"prepare() raises {error.type}: {error.message}",
         help="upgrade to accelerate 1.13 or newer",
     )
 
@@ -375,8 +375,8 @@ def te_with_fsdp_checkpointing(accelerate: AccelerateConfig, outcome: Outcome) -
         return
     yield Found(
         "FSDP's activation checkpointing ends the first step with CheckpointError",
-        written,
-        "the recomputation runs outside FP8 autocast and saves other tensors",
+        place=written,
+        label="the recomputation runs outside FP8 autocast and saves other tensors",
         help="write fsdp_activation_checkpointing: false",
         fix=unsafe(replace(written, False)),
     )
@@ -405,8 +405,8 @@ def te_under_tensor_parallelism(run: Run, outcome: Outcome) -> Iterator[Found]:
         return
     yield Found(
         "Transformer Engine does not go with tensor parallelism",
-        size if size.origin.span is not None else None,
-        f"the weights are DTensors over {size.value} GPUs, those of Transformer Engine's layers are not",
+        place=size if size.origin.span is not None else None,
+        label=f"the weights are DTensors over {size.value} GPUs, those of Transformer Engine's layers are not",
         help=f"{torchao_instead(outcome)}, or no tensor parallelism",
         fix=use_torchao(run.accelerate, under_fsdp2=outcome.distributed_type == "FSDP"),
     )
@@ -451,8 +451,8 @@ def shards_not_divisible(run: Run, training: Training, model: ModelShape, outcom
             continue
         yield Found(
             f"tensor parallelism over {size.value} GPUs leaves {linear.name} a shard of {cut / size.value:g}",
-            size if size.origin.span is not None else training.setting_for("model"),
-            f"{linear.name} is {linear.in_features} x {linear.out_features}; 16 has to divide its shard",
+            place=size if size.origin.span is not None else training.setting_for("model"),
+            label=f"{linear.name} is {linear.in_features} x {linear.out_features}; 16 has to divide its shard",
             help="use fewer GPUs for tensor parallelism",
         )
         return

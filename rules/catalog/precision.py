@@ -62,12 +62,12 @@ def precision_flag_cancels_fp8(run: Run, training: Training, requested: Requeste
         return
     yield Found(
         _canceled(flag),
-        _place(flag, training),
-        f'{outcome.stack.name("transformers")} passes mixed_precision="{flag.value}" to Accelerator',
-        (_overridden(loser),),
-        tuple(_what_is_left(outcome)),
-        NEEDED_BY_DEEPSPEED if outcome.distributed_type == "DEEPSPEED" else _remedy(flag),
-        None if outcome.distributed_type == "DEEPSPEED" else _without(flag, training),
+        place=_place(flag, training),
+        label=f'{outcome.stack.name("transformers")} passes mixed_precision="{flag.value}" to Accelerator',
+        related=(_overridden(loser),),
+        notes=tuple(_what_is_left(outcome)),
+        help=NEEDED_BY_DEEPSPEED if outcome.distributed_type == "DEEPSPEED" else _remedy(flag),
+        fix=None if outcome.distributed_type == "DEEPSPEED" else _without(flag, training),
     )
 
 
@@ -145,12 +145,16 @@ def fp8_config_without_precision(accelerate: AccelerateConfig, launch: Launch) -
     written = accelerate.top.get("mixed_precision")
     yield Found(
         "fp8_config is ignored: mixed_precision is not set",
-        section,
-        "nothing of this section reaches the training process",
-        (Related(written, "null means `no`"),) if written is not None else (),
-        ("without a mixed_precision the launcher takes `no`: the run is float32 unless its trainer says otherwise",),
-        "write mixed_precision: fp8 into this file",
-        unsafe(replace(written, "fp8") if written is not None else insert(accelerate.top, "mixed_precision", "fp8")),
+        place=section,
+        label="nothing of this section reaches the training process",
+        related=(Related(written, "null means `no`"),) if written is not None else (),
+        notes=(
+            "without a mixed_precision the launcher takes `no`: the run is float32 unless its trainer says otherwise",
+        ),
+        help="write mixed_precision: fp8 into this file",
+        fix=unsafe(
+            replace(written, "fp8") if written is not None else insert(accelerate.top, "mixed_precision", "fp8")
+        ),
     )
 
 
@@ -176,9 +180,9 @@ def fp8_config_unused(accelerate: AccelerateConfig) -> Iterator[Found]:
         return
     yield Found(
         f"fp8_config is ignored: mixed_precision is {precision.value}",
-        accelerate.top.get("fp8_config"),
-        "the launcher hands this on only for mixed_precision: fp8",
-        (Related(precision, "this decides"),),
+        place=accelerate.top.get("fp8_config"),
+        label="the launcher hands this on only for mixed_precision: fp8",
+        related=(Related(precision, "this decides"),),
         help="write mixed_precision: fp8, or delete fp8_config",
         fix=unsafe(replace(precision, "fp8")),
     )
@@ -219,8 +223,8 @@ def llamafactory_fp8_inert(run: Run, training: Training, outcome: Outcome) -> It
     if not outcome.stack.does(LlamaFactory.CONFIGURES_FP8):
         yield Found(
             f"fp8: true has no effect in {outcome.stack.name('llamafactory')}",
-            fp8,
-            "the key is accepted, and its workflows never hand it to the trainer",
+            place=fp8,
+            label="the key is accepted, and its workflows never hand it to the trainer",
             help="upgrade to llamafactory 0.9.5, with transformers 4.57 and accelerate 1.9 to 1.11",
         )
         return
@@ -232,11 +236,11 @@ def llamafactory_fp8_inert(run: Run, training: Training, outcome: Outcome) -> It
     )
     yield Found(
         f"fp8: true has no effect with {outcome.stack.name('transformers')}",
-        fp8,
-        f'Accelerator is built with mixed_precision="{precision.value}"',
-        (Related(training.get("fp8_backend"), "its patch steps aside"),) if _patched(training) else (),
-        (left, "the log still says that FP8 training is enabled"),
-        "use transformers 4.57 with accelerate 1.9 to 1.11, or fp8_backend: te with transformers 5.0 to 5.2",
+        place=fp8,
+        label=f'Accelerator is built with mixed_precision="{precision.value}"',
+        related=(Related(training.get("fp8_backend"), "its patch steps aside"),) if _patched(training) else (),
+        notes=(left, "the log still says that FP8 training is enabled"),
+        help="use transformers 4.57 with accelerate 1.9 to 1.11, or fp8_backend: te with transformers 5.0 to 5.2",
     )
 
 
@@ -271,9 +275,9 @@ def llamafactory_stage_without_fp8(training: Training, outcome: Outcome) -> Iter
         return
     yield Found(
         f"fp8: true is ignored in stage {stage.value}",
-        fp8,
-        "no code of this stage reads it",
-        (Related(stage, "only pt and sft are wired for FP8"),),
+        place=fp8,
+        label="no code of this stage reads it",
+        related=(Related(stage, "only pt and sft are wired for FP8"),),
         help="start with accelerate launch and mixed_precision: fp8 in its file, without bf16 here",
     )
 
@@ -304,8 +308,8 @@ def asked_fp8_but_not_fp8(requested: Requested, outcome: Outcome) -> Iterator[Fo
         raise not_known(outcome, "whether any layer runs in FP8")
     yield Found(
         "FP8 is asked for, and no layer will run in FP8",
-        requested.fp8[0],
-        f"the run starts in {state.mixed_precision.value} and says nothing",
+        place=requested.fp8[0],
+        label=f"the run starts in {state.mixed_precision.value} and says nothing",
         notes=(_reason(outcome, state),),
         help="run `fp8check outcome` with the same files to see who decided what",
     )
@@ -353,8 +357,8 @@ def release_converts_nothing(requested: Requested, outcome: Outcome, packages: o
         return
     yield Found(
         f"{outcome.stack.name('accelerate')} converts no layer to FP8 by itself",
-        requested.fp8[0],
-        'the precision will say "fp8", and every GEMM runs in BF16',
+        place=requested.fp8[0],
+        label='the precision will say "fp8", and every GEMM runs in BF16',
         help="upgrade accelerate to 1.13 or newer",
     )
 
@@ -390,8 +394,8 @@ def handler_without_precision(requested: Requested, outcome: Outcome, packages: 
         f"{name} does not take fp8 from outside Accelerator()"
         if from_outside
         else "an FP8 recipe without fp8 precision",
-        decided if decided.origin.span is not None else requested.fp8[0] if requested.fp8 else None,
-        f"Accelerator() raises ValueError: {error.message}",
+        place=decided if decided.origin.span is not None else requested.fp8[0] if requested.fp8 else None,
+        label=f"Accelerator() raises ValueError: {error.message}",
         help="upgrade accelerate to 1.13 or newer" if from_outside else 'pass mixed_precision="fp8" to Accelerator()',
     )
 
@@ -418,9 +422,9 @@ def two_precision_flags(training: Training, outcome: Outcome) -> Iterator[Found]
         return
     yield Found(
         "fp16 and bf16 are both on",
-        fp16,
-        f"TrainingArguments raises ValueError: {error.message}",
-        (Related(bf16, "and this one"),),
+        place=fp16,
+        label=f"TrainingArguments raises ValueError: {error.message}",
+        related=(Related(bf16, "and this one"),),
         help="delete fp16, and bf16 too where the run is to be in FP8",
         fix=unsafe(delete(fp16)),
     )
@@ -454,8 +458,8 @@ def deepspeed_loses_fp8(requested: Requested, outcome: Outcome, packages: object
     left = "with the default recipe, the layers convert all the same" if outcome.trains_in_fp8 else "no layer is in FP8"
     yield Found(
         f"{outcome.stack.name('accelerate')} turns fp8 into bf16 under DeepSpeed",
-        requested.fp8[0],
-        f"accelerator.mixed_precision will say bf16; {left}",
+        place=requested.fp8[0],
+        label=f"accelerator.mixed_precision will say bf16; {left}",
         help="upgrade accelerate to 1.11 or newer",
     )
 
@@ -484,9 +488,9 @@ def llamafactory_gather_without_fp8(training: Training, outcome: Outcome) -> Ite
     written = training.get("fp8")
     yield Found(
         "fp8_enable_fsdp_float8_all_gather does not switch FP8 on",
-        gather,
-        'it logs "Setting fp8=True", and the trainer still reads false',
-        (Related(written, "this is what counts"),) if written is not None else (),
+        place=gather,
+        label='it logs "Setting fp8=True", and the trainer still reads false',
+        related=(Related(written, "this is what counts"),) if written is not None else (),
         help="write fp8: true, or delete this line",
         fix=unsafe(replace(written, True) if written is not None else insert(training.top, "fp8", True)),
     )
@@ -518,9 +522,9 @@ def script_overrides_precision(
         return
     yield Found(
         f"the script's mixed_precision={own.value!r} cancels fp8",
-        own,
-        "the argument of Accelerator() wins over the launcher",
-        (_overridden(elsewhere),),
-        tuple(_what_is_left(outcome)),
-        f"call Accelerator() without mixed_precision in {script.path}",
+        place=own,
+        label="the argument of Accelerator() wins over the launcher",
+        related=(_overridden(elsewhere),),
+        notes=tuple(_what_is_left(outcome)),
+        help=f"call Accelerator() without mixed_precision in {script.path}",
     )

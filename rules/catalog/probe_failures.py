@@ -45,8 +45,8 @@ def probe_hangs(requested: Requested, seen: Seen) -> Iterator[Found]:
         return
     yield Found(
         f"the probe hangs: {seen.why}",
-        place(requested),
-        f"while importing {seen.importing}" if seen.importing else f"in stage {seen.stage or 'start'}",
+        place=place(requested),
+        label=f"while importing {seen.importing}" if seen.importing else f"in stage {seen.stage or 'start'}",
         notes=_last_words(seen),
         help=_hang_help(seen),
     )
@@ -86,8 +86,8 @@ def probe_dies(requested: Requested, seen: Seen) -> Iterator[Found]:
     where = f"while importing {seen.importing}" if seen.importing else f"in stage {seen.stage or 'start'}"
     yield Found(
         f"the probe's process died: {seen.why}",
-        place(requested),
-        where,
+        place=place(requested),
+        label=where,
         notes=_last_words(seen),
         help=_death_help(seen),
     )
@@ -125,8 +125,8 @@ def out_of_memory(requested: Requested, seen: Seen) -> Iterator[Found]:
     words = str((seen.error or {}).get("message") or "").partition("\n")[0][:160]
     yield Found(
         f"the probe ran out of memory in stage {(seen.error or {}).get('stage')}",
-        place(requested),
-        f"{free}; {words}" if words else free,
+        place=place(requested),
+        label=f"{free}; {words}" if words else free,
         help="free the GPU (nvidia-smi shows who holds it), or take fewer tokens per micro-batch",
     )
 
@@ -157,8 +157,8 @@ def import_fails(requested: Requested, seen: Seen) -> Iterator[Found]:
     fault = explain(seen)
     yield Found(
         f"{seen.importing or 'a package'} cannot be imported: {fault.cause}",
-        place(requested),
-        f"{error.get('type')}: {str(error.get('message')).splitlines()[0][:240] if error.get('message') else ''}",
+        place=place(requested),
+        label=f"{error.get('type')}: {str(error.get('message')).splitlines()[0][:240] if error.get('message') else ''}",
         help=fault.fix,
     )
 
@@ -194,8 +194,8 @@ def step_raises(requested: Requested, seen: Seen, outcome: Outcome) -> Iterator[
         note = f"predicted was {predicted.type} ({predicted.stage})"
     yield Found(
         f"the step ends with {error.get('type')} in stage {error.get('stage')}",
-        place(requested),
-        str(error.get("message") or "").partition("\n")[0][:240],
+        place=place(requested),
+        label=str(error.get("message") or "").partition("\n")[0][:240],
         notes=(note,),
         help=_known_fix(str(error.get("message"))),
     )

@@ -73,7 +73,7 @@ def _no_fp8(requested: Requested, seen: Seen, why: str) -> Found:
     says = (
         f"Accelerator says mixed_precision {accelerator.get('mixed_precision')}, backend {accelerator.get('backend')}"
     )
-    return Found(f"the step did not run in FP8: {why}", place(requested), says)
+    return Found(f"the step did not run in FP8: {why}", place=place(requested), label=says)
 
 
 def _total(seen: Seen) -> int:
@@ -113,8 +113,8 @@ def gemm_not_in_fp8(requested: Requested, seen: Seen) -> Iterator[Found]:
     counts = ", ".join(f"{name} {kind.fp8}" for name, kind in kinds.items())
     yield Found(
         f"{' and '.join(short)} did not run in FP8",
-        place(requested),
-        f"FP8 GEMMs in one step: {counts}",
+        place=place(requested),
+        label=f"FP8 GEMMs in one step: {counts}",
         notes=tuple(f"{name} ran {', '.join(kind.names[:2]) or 'nothing'}" for name, kind in short.items()),
         help="switch gradient checkpointing off, or use backend: AO" if "fprop" not in short else "",
     )
@@ -145,7 +145,7 @@ def fp8_unasked(requested: Requested, seen: Seen) -> Iterator[Found]:
     accelerator = seen.accelerator or {}
     yield Found(
         f"{running} layers ran in FP8, which nothing asks for",
-        None,
+        place=None,
         notes=(f"Accelerator says mixed_precision {accelerator.get('mixed_precision')}",),
         help="unset ACCELERATE_FP8_BACKEND, or ask for FP8 with a recipe of your own",
     )
@@ -179,8 +179,8 @@ def weights_stay(requested: Requested, seen: Seen) -> Iterator[Found]:
     missing = int((seen.optimizer or {}).get("missing", 0))
     yield Found(
         f"{stay} of {moved['trainable']} trainable parameters do not move in the optimizer's step",
-        place(requested),
-        f"unchanged: {', '.join(list(moved.get('stayed') or ())[:4])}",
+        place=place(requested),
+        label=f"unchanged: {', '.join(list(moved.get('stayed') or ())[:4])}",
         notes=(f"the optimizer does not hold {missing} of them",) if missing else (),
         help="set enable_fsdp_float8_all_gather: false under fp8_config" if torchao and gather else "",
     )
@@ -221,7 +221,13 @@ def parameters_changed(requested: Requested, seen: Seen) -> Iterator[Found]:
     if not notes:
         return
     help_ = "use backend: AO with enable_fsdp_float8_all_gather: false, which keeps the parameters as they are"
-    yield Found(f"prepare() changed what trains: {notes[0]}", place(requested), "", notes=tuple(notes[1:]), help=help_)
+    yield Found(
+        f"prepare() changed what trains: {notes[0]}",
+        place=place(requested),
+        label="",
+        notes=tuple(notes[1:]),
+        help=help_,
+    )
 
 
 @rule(
@@ -244,8 +250,8 @@ def prediction_differs(requested: Requested, seen: Seen, outcome: Outcome, run: 
     for name, predicted, observed in _differences(seen, outcome, run):
         yield Found(
             f"{name}: predicted {predicted}, observed {observed}",
-            place(requested),
-            "the observation is what happens",
+            place=place(requested),
+            label="the observation is what happens",
             help="report it, with the output of fp8check probe --json",
         )
 

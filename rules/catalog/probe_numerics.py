@@ -60,8 +60,8 @@ def _wrong(requested: Requested, seen: Seen, why: str) -> Found:
     recipe = ", ".join(f"{name} {value}" for name, value in (seen.recipe or {}).items())
     return Found(
         f"the numbers are wrong: {why}",
-        place(requested),
-        f"with {recipe}" if recipe else "",
+        place=place(requested),
+        label=f"with {recipe}" if recipe else "",
         notes=("compared with the same step in FP32, relative error in the Frobenius norm",),
         help="compare with fp8_format: HYBRID, and with other releases of torch and the backend",
     )
@@ -94,7 +94,7 @@ def not_finite(requested: Requested, seen: Seen) -> Iterator[Found]:
         return
     label = f"gradients that are not finite: {', '.join(broken[:4])}" if broken else ""
     help_ = "find the first operation with torch.autograd.set_detect_anomaly(True)"
-    yield Found(message, place(requested), label, help=help_)
+    yield Found(message, place=place(requested), label=label, help=help_)
 
 
 @rule(
@@ -133,8 +133,8 @@ def measured_slower(requested: Requested, seen: Seen, outcome: Outcome, run: Run
         notes.append(f"probed were {', '.join(scaled)}")
     yield Found(
         f"FP8 is slower than BF16 here: {ratio:.2f}x, measured",
-        run.training.setting_for("micro_batch") or place(requested),
-        f"{_ms(seen.bf16_ms)} in BF16, {_ms(seen.fp8_ms)} in FP8, forward and backward",
+        place=run.training.setting_for("micro_batch") or place(requested),
+        label=f"{_ms(seen.bf16_ms)} in BF16, {_ms(seen.fp8_ms)} in FP8, forward and backward",
         notes=tuple(notes),
         help=advise(run, outcome),
     )
@@ -176,8 +176,8 @@ def ragged_batch_fails(requested: Requested, seen: Seen) -> Iterator[Found]:
     rows, columns = seen.ragged["rows"], seen.ragged["columns"]
     yield Found(
         f"a batch of {rows} x {columns} tokens ends the run with {error.get('type')}",
-        place(requested),
-        str(error.get("message") or "").partition("\n")[0][:240],
+        place=place(requested),
+        label=str(error.get("message") or "").partition("\n")[0][:240],
         help="pad batches to a multiple of 16 tokens (pad_to_multiple_of: 16), or pack them",
     )
 
@@ -214,8 +214,8 @@ def first_step_is_lost(requested: Requested, seen: Seen) -> Iterator[Found]:
     lost = f"; every weight had moved after {steps} steps" if steps and _all_moved(seen) else ""
     yield Found(
         f"{zeros:.0%} of the layers' gradients are zero in the first step{lost}",
-        requested.recipe.get("fp8_format") or place(requested),
-        f"the recipe's format is {form}" if form else "",
+        place=requested.recipe.get("fp8_format") or place(requested),
+        label=f"the recipe's format is {form}" if form else "",
         notes=("the first scale of delayed scaling is 1; it follows the gradients layer by layer, a step each",),
         help="set fp8_format: HYBRID under fp8_config"
         if form == "E4M3"

@@ -61,8 +61,8 @@ def recipe_not_as_written(requested: Requested, outcome: Outcome, run: Run) -> I
             continue  # with block scaling E4M3 is right for gradients, too
         yield Found(
             f"{name} will be {real.value}, not {written.value}",
-            written,
-            f"the recipe that runs has {real.value}",
+            place=written,
+            label=f"the recipe that runs has {real.value}",
             notes=(_why(outcome),),
             help=_how(outcome),
         )
@@ -135,12 +135,12 @@ def llamafactory_fixed_recipe(run: Run, training: Training, requested: Requested
     words = ", ".join(f"{name} {recipe[name].value} instead of {written.value}" for name, written in different.items())
     yield Found(
         "LLaMA-Factory replaces the recipe of the Accelerate file with its own",
-        training.get("fp8_backend"),
-        "its code fixes HYBRID, amax history 16, max",
-        (Related(first, "this is lost"),),
-        (words,),
-        "leave fp8, fp8_backend and bf16 out of the training file: then this recipe is used",
-        unsafe(*(delete(line) for line in map(training.get, ("fp8", "fp8_backend", "bf16")) if line is not None)),
+        place=training.get("fp8_backend"),
+        label="its code fixes HYBRID, amax history 16, max",
+        related=(Related(first, "this is lost"),),
+        notes=(words,),
+        help="leave fp8, fp8_backend and bf16 out of the training file: then this recipe is used",
+        fix=unsafe(*(delete(line) for line in map(training.get, ("fp8", "fp8_backend", "bf16")) if line is not None)),
     )
 
 
@@ -181,8 +181,8 @@ def torchao_trains_nothing(requested: Requested, outcome: Outcome) -> Iterator[F
     lora = training.uses_lora
     yield Found(
         "the weights that torchao converts will not be trained",
-        place,
-        "the optimizer keeps the weights from before the conversion",
+        place=place,
+        label="the optimizer keeps the weights from before the conversion",
         notes=(
             "enable_fsdp_float8_all_gather is on"
             + (f" by default in {outcome.stack.name('accelerate')}" if written is None else "")
@@ -247,8 +247,8 @@ def backend_not_named(
     lost = (f"{', '.join(keys)} belong to Transformer Engine and are ignored",) if keys else ()
     yield Found(
         f"no backend is named: Accelerate takes {state.backend.value}",
-        accelerate.top.get("fp8_config") or accelerate.mixed_precision,
-        "the first of torchao, Transformer Engine and MS-AMP that is installed",
+        place=accelerate.top.get("fp8_config") or accelerate.mixed_precision,
+        label="the first of torchao, Transformer Engine and MS-AMP that is installed",
         notes=lost,
         help=f"add backend: {'TE' if keys else state.backend.value} under fp8_config",
         fix=_name_backend(accelerate, "TE" if keys else str(state.backend.value)),
@@ -294,8 +294,8 @@ def llamafactory_backend_ignored(run: Run, training: Training, outcome: Outcome)
     tensorwise = ("torchao runs tensorwise, not with LLaMA-Factory's rowwise recipe",) if wanted == "AO" else ()
     yield Found(
         f"fp8_backend: {backend.value} is not what decides: the backend will be {state.backend.value}",
-        backend,
-        "written to the variable FP8_BACKEND, which nothing reads",
+        place=backend,
+        label="written to the variable FP8_BACKEND, which nothing reads",
         notes=(f"the backend comes from {state.backend.origin.describe()}", *tensorwise),
         help="name the backend in the Accelerate file and start with accelerate launch",
     )
@@ -325,8 +325,8 @@ def msamp_unmaintained(outcome: Outcome, requested: Requested) -> Iterator[Found
         return
     yield Found(
         "MS-AMP is no longer maintained",
-        requested.backend or (requested.fp8[0] if requested.fp8 else None),
-        "Accelerate has announced that it will drop it",
+        place=requested.backend or (requested.fp8[0] if requested.fp8 else None),
+        label="Accelerate has announced that it will drop it",
         help="write backend: TE, or backend: AO",
         fix=unsafe(replace(requested.backend, "TE")) if requested.backend is not None else None,
     )
@@ -353,8 +353,8 @@ def msamp_missing(outcome: Outcome, requested: Requested, packages: Mapping[str,
         return
     yield Found(
         "MS-AMP is asked for and not installed",
-        requested.backend or (requested.fp8[0] if requested.fp8 else None),
-        "Accelerator() passes; prepare() raises ImportError, after the model is loaded",
+        place=requested.backend or (requested.fp8[0] if requested.fp8 else None),
+        label="Accelerator() passes; prepare() raises ImportError, after the model is loaded",
         help="write backend: TE, or backend: AO; MS-AMP is not on PyPI",
         fix=unsafe(replace(requested.backend, "TE")) if requested.backend is not None else None,
     )
@@ -384,8 +384,8 @@ def no_amax_history(outcome: Outcome, requested: Requested) -> Iterator[Found]:
         return
     yield Found(
         f"an amax history of length {length.value} cannot be kept",
-        length,
-        "the first step fails: Transformer Engine takes row 0 of it",
+        place=length,
+        label="the first step fails: Transformer Engine takes row 0 of it",
         help="write amax_history_len: 1 or more",
         fix=unsafe(replace(length, 1)) if length.origin.span is not None else None,
     )
@@ -419,8 +419,8 @@ def e4m3_for_gradients(outcome: Outcome, requested: Requested) -> Iterator[Found
     in_file = form.origin.span is not None
     yield Found(
         "E4M3 for gradients loses most of the first step",
-        form if in_file else None,
-        "72 % of the gradients were exactly zero in the first step on an H200, with HYBRID none",
+        place=form if in_file else None,
+        label="72 % of the gradients were exactly zero in the first step on an H200, with HYBRID none",
         notes=() if in_file else (f"E4M3 comes from {form.origin.describe()}",),
         help="write fp8_format: HYBRID",
         fix=unsafe(replace(form, "HYBRID")) if in_file else None,
@@ -455,8 +455,8 @@ def e4m3_by_default(outcome: Outcome, requested: Requested, packages: object) ->
     where = "write fp8_format: HYBRID under fp8_config" if copied else "start with --fp8_format HYBRID"
     yield Found(
         f"{outcome.stack.name('accelerate')} takes E4M3 for gradients, too, as nobody says otherwise",
-        requested.fp8[0] if requested.fp8 else None,
-        "its launcher's default is E4M3; that of the recipe is HYBRID",
+        place=requested.fp8[0] if requested.fp8 else None,
+        label="its launcher's default is E4M3; that of the recipe is HYBRID",
         help=f"{where}, or upgrade accelerate to 1.13 or newer",
     )
 
@@ -485,7 +485,7 @@ def fp8_config_not_read(accelerate: AccelerateConfig, outcome: Outcome, run: Run
         return
     yield Found(
         f"{outcome.stack.name('accelerate')} does not read fp8_config",
-        accelerate.top.get("fp8_config"),
-        "the flags and their defaults decide instead",
+        place=accelerate.top.get("fp8_config"),
+        label="the flags and their defaults decide instead",
         help="upgrade accelerate to 1.13 or newer",
     )

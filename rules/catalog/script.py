@@ -40,8 +40,8 @@ def filter_filters_nothing(script: ScriptSource) -> Iterator[Found]:
             continue
         yield Found(
             "filter_first_and_last_linear_layers excludes no layer",
-            passed,
-            "torchao calls it with one layer at a time: first layer and head are converted, too",
+            place=passed,
+            label="torchao calls it with one layer at a time: first layer and head are converted, too",
             help="leave module_filter_func out: Accelerate then excludes both by itself",
         )
 
@@ -85,8 +85,8 @@ def two_models_prepared(script: ScriptSource, outcome: Outcome) -> Iterator[Foun
         return
     yield Found(
         f"{' and '.join(models_in(call))} are prepared together",
-        call.span,
-        f"{error.type}: {error.message}",
+        place=call.span,
+        label=f"{error.type}: {error.message}",
         help="prepare only the model that trains, with its optimizer; or use backend: AO",
     )
 
@@ -116,8 +116,8 @@ def wrong_keyword(script: ScriptSource) -> Iterator[Found]:
                 continue
             yield Found(
                 f"{call.name} has no {wrong}",
-                setting,
-                f"TypeError: unexpected keyword argument {wrong!r}",
+                place=setting,
+                label=f"TypeError: unexpected keyword argument {wrong!r}",
                 help=f"write {right}",
             )
 
@@ -151,9 +151,9 @@ def model_prepared_without_optimizer(script: ScriptSource, outcome: Outcome) -> 
     others = [one for one in script.prepares if any("opt" in name.lower() for name in one.positional or ())]
     yield Found(
         "the model is prepared without its optimizer",
-        call.span,
-        f"{error.type}: {error.message}",
-        tuple(Related(one.span, "the optimizer is prepared here") for one in others),
+        place=call.span,
+        label=f"{error.type}: {error.message}",
+        related=tuple(Related(one.span, "the optimizer is prepared here") for one in others),
         help="prepare both in one call: accelerator.prepare(model, optimizer, ...)",
     )
 
@@ -184,9 +184,9 @@ def environment_set_too_late(script: ScriptSource) -> Iterator[Found]:
             continue  # another reader may come after it
         yield Found(
             f"{one.name} is set too late",
-            one.span,
-            "nothing reads it after this line",
-            (Related(readers[0].span, "the environment was read here"),),
+            place=one.span,
+            label="nothing reads it after this line",
+            related=(Related(readers[0].span, "the environment was read here"),),
             help="move it above, or pass mixed_precision to Accelerator()",
         )
 
@@ -220,7 +220,7 @@ def never_in_training_mode(script: ScriptSource, outcome: Outcome) -> Iterator[F
         return
     yield Found(
         "the model is never put into training mode: no GEMM will run in FP8",
-        models[0].span,
-        "from_pretrained leaves it in evaluation mode",
+        place=models[0].span,
+        label="from_pretrained leaves it in evaluation mode",
         help="call model.train() before the loop",
     )

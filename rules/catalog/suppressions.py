@@ -29,8 +29,8 @@ def suppression_malformed(suppressions: Suppressions) -> Iterator[Found]:
         if one.problem:
             yield Found(
                 "this suppression is not understood, and suppresses nothing",
-                one.span,
-                one.problem,
+                place=one.span,
+                label=one.problem,
                 notes=_configured(one),
                 help="write # fp8check: ignore[FP101] the reason",
             )
@@ -50,8 +50,8 @@ def suppression_without_reason(suppressions: Suppressions) -> Iterator[Found]:
         if not one.problem and not one.reason:
             yield Found(
                 "this suppression gives no reason, and suppresses nothing",
-                one.span,
-                "say why the finding may stay",
+                place=one.span,
+                label="say why the finding may stay",
                 notes=_configured(one),
                 help=f"write the reason behind it: ignore[{', '.join(one.rules)}] ..."
                 if one.span is not None
@@ -74,8 +74,8 @@ def suppression_of_unknown_rule(suppressions: Suppressions, known_rules: Mapping
             if name.lower() not in known_rules:
                 yield Found(
                     f"no rule is called {name}",
-                    one.span,
-                    "this suppresses nothing",
+                    place=one.span,
+                    label="this suppresses nothing",
                     notes=_configured(one),
                     help=_did_you_mean(name, known_rules),
                 )
@@ -103,8 +103,8 @@ def suppression_unused(suppressions: Suppressions) -> Iterator[Found]:
     for one in suppressions.unused:
         yield Found(
             "this suppression has nothing to suppress",
-            one.span,
-            f"{', '.join(one.rules)} is not found {'here' if one.line is not None else 'in this run'}",
+            place=one.span,
+            label=f"{', '.join(one.rules)} is not found {'here' if one.line is not None else 'in this run'}",
             notes=_configured(one),
             help="delete it",
             fix=unsafe(cut(one.span)) if one.span is not None else None,
@@ -125,8 +125,8 @@ def suppression_expired(suppressions: Suppressions) -> Iterator[Found]:
         if not one.problem:
             yield Found(
                 f"this suppression ended on {one.until}",
-                one.span,
-                "what it suppressed is reported again",
+                place=one.span,
+                label="what it suppressed is reported again",
                 notes=_configured(one),
                 help="fix what it is about, or give it a later day",
             )

@@ -56,8 +56,8 @@ def tokens_not_divisible(run: Run, training: Training, outcome: Outcome) -> Iter
         by = ALIGNMENT
     yield Found(
         f"{tokens.exact:,} tokens in a batch: {by} does not divide them",
-        tokens.place or training.setting_for("micro_batch") or training.setting_for("model"),
-        f"{tokens.why}: the first {'forward' if by == HALF else 'backward'} GEMM in FP8 fails",
+        place=tokens.place or training.setting_for("micro_batch") or training.setting_for("model"),
+        label=f"{tokens.why}: the first {'forward' if by == HALF else 'backward'} GEMM in FP8 fails",
         help=_HELP,
     )
 
@@ -94,8 +94,8 @@ def tokens_vary(run: Run, training: Training, outcome: Outcome, probed: bool) ->
     trl = training.trainer == "trl"
     yield Found(
         f"the tokens of a batch vary, and {by} need not divide them",
-        tokens.place or training.setting_for("model"),
-        f"{tokens.why}: {tokens.divisor} always divides their number, no more",
+        place=tokens.place or training.setting_for("model"),
+        label=f"{tokens.why}: {tokens.divisor} always divides their number, no more",
         help=f"write pad_to_multiple_of: {by}" if trl else f"use a micro-batch that {by // HALF} divides",
         fix=unsafe(write(training.top, "pad_to_multiple_of", by)) if trl else None,
     )
@@ -128,8 +128,10 @@ def ragged_last_batch(run: Run, training: Training, outcome: Outcome) -> Iterato
         return
     yield Found(
         "the last batch of an epoch may have a number of tokens that FP8 GEMMs refuse",
-        training.get("dataloader_drop_last") or training.setting_for("micro_batch") or training.setting_for("model"),
-        f"a batch of one sequence: {tokens.last:,} always divides its tokens, {by} need not",
+        place=training.get("dataloader_drop_last")
+        or training.setting_for("micro_batch")
+        or training.setting_for("model"),
+        label=f"a batch of one sequence: {tokens.last:,} always divides its tokens, {by} need not",
         help="write dataloader_drop_last: true",
         fix=unsafe(write(training.top, "dataloader_drop_last", True)),
     )
@@ -186,8 +188,8 @@ def torchao_pads_nothing(
     written = pad.origin.span is not None
     yield Found(
         "torchao pads nothing, and 16 need not divide the tokens of a batch",
-        pad if written else requested.backend or next(iter(requested.fp8), None),
-        f"{tokens.why}: {tokens.divisor:,} always divides their number, no more",
+        place=pad if written else requested.backend or next(iter(requested.fp8), None),
+        label=f"{tokens.why}: {tokens.divisor:,} always divides their number, no more",
         notes=("the backward pass fails: Expected trailing dimension of mat1 to be divisible by 16",),
         help="write pad_inner_dim: true" if written else "upgrade to accelerate 1.13 or newer, which pads by default",
         fix=unsafe(replace(pad, True)) if written else None,

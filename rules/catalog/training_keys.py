@@ -62,8 +62,8 @@ def key_of_another_file(training: Training, launch: Launch) -> Iterator[Found]:
                 raise Undecided(f"whether `trl` reads {name}, or a script does", "fp8check --launch with the command")
         yield Found(
             f"nothing reads {name} in a training file of {training.trainer}",
-            setting,
-            _HAPPENS[training.trainer],
+            place=setting,
+            label=_HAPPENS[training.trainer],
             help=_belongs(name, training.trainer),
             fix=unsafe(delete(setting)),
         )
@@ -102,8 +102,8 @@ def deepspeed_knows_no_fp8(deepspeed: Section) -> Iterator[Found]:
             continue
         yield Found(
             f"DeepSpeed does not read {name}",
-            setting,
-            "accepted without a word, and without effect",
+            place=setting,
+            label="accepted without a word, and without effect",
             help="delete it; FP8 under DeepSpeed is Accelerate's: mixed_precision: fp8",
             fix=unsafe(delete(setting)),
         )
@@ -130,8 +130,8 @@ def axolotl_recipe_without_fp8(training: Training) -> Iterator[Found]:
     written = training.get("fp8")
     yield Found(
         "fp8_config without fp8: true",
-        recipe,
-        "axolotl raises ValueError: `fp8_config` requires `fp8: true`",
+        place=recipe,
+        label="axolotl raises ValueError: `fp8_config` requires `fp8: true`",
         help="write fp8: true, or delete fp8_config",
         fix=unsafe(replace(written, True) if written is not None else insert(training.top, "fp8", True)),
     )
@@ -164,9 +164,9 @@ def gather_needs_tensorwise(training: Training) -> Iterator[Found]:
         return
     yield Found(
         f"float8 all-gather does not go with recipe: {recipe.value}",
-        gather,
-        "axolotl raises ValueError: it only supports the tensorwise recipe",
-        (Related(recipe, "chosen here"),),
+        place=gather,
+        label="axolotl raises ValueError: it only supports the tensorwise recipe",
+        related=(Related(recipe, "chosen here"),),
         help="write recipe: tensorwise, or delete fp8_enable_fsdp_float8_all_gather",
         fix=unsafe(replace(recipe, "tensorwise")),
     )
@@ -199,9 +199,9 @@ def gather_needs_fsdp2(training: Training) -> Iterator[Found]:
     related = tuple(Related(one, "this does not count") for one in (version, below) if one is not None)
     yield Found(
         "float8 all-gather needs fsdp_version: 2 at the top level",
-        gather,
-        "axolotl raises ValueError: it requires FSDP2",
-        related,
+        place=gather,
+        label="axolotl raises ValueError: it requires FSDP2",
+        related=related,
         help="write fsdp_version: 2 at the top level, or delete this line",
         fix=unsafe(replace(version, 2) if version is not None else insert(training.top, "fsdp_version", 2)),
     )
@@ -233,8 +233,8 @@ def axolotl_recipe_refused(training: Training) -> Iterator[Found]:
         accelerate = key in OF_ACCELERATE or key == "backend"
         yield Found(
             what,
-            setting,
-            "axolotl refuses the file with a ValidationError",
+            place=setting,
+            label="axolotl refuses the file with a ValidationError",
             notes=("it is a key of Accelerate's fp8_config; axolotl always takes torchao",) if accelerate else (),
             help=f"write recipe: {', '.join(_RECIPES[:2])} or {_RECIPES[2]}",
         )
@@ -261,9 +261,9 @@ def axolotl_takes_torchao(training: Training, requested: Requested, outcome: Out
         return
     yield Found(
         f"axolotl takes torchao, not {requested.backend.value}",
-        requested.backend,
-        "axolotl hands Accelerator its own recipe",
-        (Related(training.get("fp8"), "this asks axolotl"),),
+        place=requested.backend,
+        label="axolotl hands Accelerator its own recipe",
+        related=(Related(training.get("fp8"), "this asks axolotl"),),
         help="write backend: AO, and the recipe under fp8_config of the axolotl file",
         fix=unsafe(replace(requested.backend, "AO")),
     )

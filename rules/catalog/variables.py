@@ -60,8 +60,8 @@ def leftover_backend_variable(variables: Mapping[str, str], outcome: Outcome) ->
         happens = f"the run ends with {outcome.error.type}: {outcome.error.message}"
     yield Found(
         f"ACCELERATE_FP8_BACKEND={value} in the shell turns this {word} run into something else",
-        precision if precision.origin.span is not None else None,
-        f"this says {word}; the variable converts the model all the same",
+        place=precision if precision.origin.span is not None else None,
+        label=f"this says {word}; the variable converts the model all the same",
         notes=(happens, "accelerator.fp8_enabled says False and nothing is logged"),
         help="unset ACCELERATE_FP8_BACKEND before you start",
     )
@@ -97,8 +97,8 @@ def variable_overwritten(variables: Mapping[str, str], outcome: Outcome) -> Iter
             continue
         yield Found(
             f"{name}={beaten[0].value} in the shell is overwritten with {setting.value}",
-            setting,
-            "this is what the training process gets",
+            place=setting,
+            label="this is what the training process gets",
             notes=(f"set by {setting.origin.describe()}",) if setting.origin.span is None else (),
             help=f"write the value that you want into the configuration file, and unset {name}",
         )
@@ -142,8 +142,8 @@ def variable_decides(run: Run, variables: Mapping[str, str], outcome: Outcome) -
             continue
         yield Found(
             f"the {what} is {setting.value} only because the shell has {variable}={variables[variable]}",
-            run.accelerate.top.get("fp8_config") if run.accelerate is not None else None,
-            "no file of this run says so",
+            place=run.accelerate.top.get("fp8_config") if run.accelerate is not None else None,
+            label="no file of this run says so",
             help=f"write it into the Accelerate file and start with accelerate launch; then unset {variable}",
         )
 

@@ -65,12 +65,25 @@ class Found(Record):
     """
 
     message: str
-    place: Place = None
-    label: str = ""
-    related: tuple[Related, ...] = ()
-    notes: tuple[str, ...] = ()
-    help: str = ""
-    fix: Fix | None = None
+    place: Place
+    label: str
+    related: tuple[Related, ...]
+    notes: tuple[str, ...]
+    help: str
+    fix: Fix | None
+
+    def __init__(
+        self,
+        message: str,
+        *,  # seven values in a row would not say which is which
+        place: Place = None,
+        label: str = "",
+        related: tuple[Related, ...] = (),
+        notes: tuple[str, ...] = (),
+        help: str = "",  # noqa: A002  as the report calls it
+        fix: Fix | None = None,
+    ) -> None:
+        super().__init__(message, place, label, related, notes, help, fix)
 
 
 class Rule(Record):

@@ -132,6 +132,11 @@ def test_one_that_is_not_installed_is_a_crash() -> None:
     assert "no installed package has the entry point" in plugin.crash.error
 
 
+def test_a_finding_names_what_is_not_its_message() -> None:
+    with pytest.raises(TypeError):
+        Found("message", None, "label")  # type: ignore[misc]
+
+
 @rule("ACME501", "acme-crashes", WARNING, "https://example.com")
 def crashing(outcome: Outcome) -> Iterator[Found]:
     """Raises, after it found something."""

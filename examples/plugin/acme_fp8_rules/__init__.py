@@ -29,8 +29,8 @@ def output_not_on_shared_disk(training: Training) -> Iterator[Found]:
         return
     yield Found(
         f"checkpoints go to {output.value}",
-        output,
-        "this is not on the shared disk",
+        place=output,
+        label="this is not on the shared disk",
         help=f"write a folder below {SHARED_DISK}",
     )
 

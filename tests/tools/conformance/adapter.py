@@ -12,9 +12,6 @@ if TYPE_CHECKING:
     from tests.tools.conformance.cases import Case, Observed
 
 
-# torchao's weights under FSDP1, seen on an H200; where everything is on the CPU there is only one device.
-
-
 class Answer(NamedTuple):
     """What is compared of a prediction or of an observation; None in a field where it says nothing.
 
