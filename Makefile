@@ -10,6 +10,8 @@ INSTALL ?= -e '.[dev]' --config-settings editable_mode=strict
 # Tests of service processes and of the reader take seconds, others milliseconds: whoever is done takes from the rest.
 PARALLEL := -n auto --maxprocesses 8 --dist worksteal
 PYTEST := $(BIN)/python -m pytest -q $(PARALLEL)
+# Links have no compiled modules until something keeps them: each command would compile all of it anew.
+unexport PYTHONDONTWRITEBYTECODE
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
@@ -59,8 +61,8 @@ wheel: $(VENV)/.files ## build the wheel over what a deleted module left behind,
 	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 	@$(BIN)/python -m tests.tools.wheel dist/*.whl
 
-bench: $(VENV)/.installed ## CPU time against yamllint on the same two files
-	@$(BIN)/python -m tests.tools.bench $(EXAMPLE)/train.yaml $(EXAMPLE)/accelerate.yaml
+bench: $(VENV)/.installed ## CPU time: the command against yamllint, the check in one process against PyYAML
+	@$(BIN)/python -m tests.tools.bench $(EXAMPLE)/train.yaml $(EXAMPLE)/accelerate.yaml $(EXAMPLE)/facts.json
 
 corpus: $(VENV)/.installed ## findings per rule over the real files of ../shared/corpus
 	@$(BIN)/python -m tests.tools.corpus $(SHARED)/corpus
