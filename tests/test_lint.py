@@ -51,6 +51,16 @@ def matched_messages(tree: ast.AST) -> Iterator[ast.AST]:
             yield node
 
 
+def deleted_parameters(tree: ast.AST) -> Iterator[ast.AST]:
+    """Parameters that are there only to be thrown away: `requires` of the decorator says what a rule depends on."""
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef):
+            names = {argument.arg for argument in (*function.args.args, *function.args.kwonlyargs)}
+            for node in ast.walk(function):
+                if isinstance(node, ast.Delete) and names & {ast.unparse(target) for target in node.targets}:
+                    yield node
+
+
 # Each with the folders that it looks at, and lines that it has to find.
 LINTS: dict[str, tuple[Lint, tuple[str, ...], tuple[str, ...]]] = {
     "a behavior is a name of rules/releases/behaviors.py": (
@@ -69,6 +79,11 @@ LINTS: dict[str, tuple[Lint, tuple[str, ...], tuple[str, ...]]] = {
             're.search("--", outcome.error.message)',
             "Found(error.message[:20])",
         ),
+    ),
+    "a rule says with `requires` what it depends on and does not look at": (
+        deleted_parameters,
+        ("rules/catalog", "examples"),
+        ("def check(outcome, packages):\n    del packages  # without them the release is not known",),
     ),
 }
 

@@ -31,7 +31,7 @@ _ON_GPUS = ("MULTI_GPU", "FSDP", "DEEPSPEED", "MEGATRON_LM")
     "https://github.com/lich99/ChatGLM-finetune-LoRA/issues/16",
     ends=True,
 )
-def more_processes_than_gpus(run: Run, launch: Launch, gpus: Sequence[Gpu], outcome: Outcome) -> Iterator[Found]:
+def more_processes_than_gpus(run: Run, launch: Launch, gpus: Sequence[Gpu]) -> Iterator[Found]:
     """More processes on a machine than it has GPUs.
 
     Why it hurts: each process takes the GPU of its own number. The last ones find none: "CUDA error: invalid device
@@ -41,7 +41,6 @@ def more_processes_than_gpus(run: Run, launch: Launch, gpus: Sequence[Gpu], outc
 
     Write instead: `num_processes: 4`.
     """
-    del outcome
     setting, wanted = _processes(run, launch)
     if wanted is None or not gpus:
         return
@@ -129,8 +128,9 @@ def fp8_on_the_cpu(run: Run, launch: Launch, requested: Requested) -> Iterator[F
     'accelerate 1.9.0..1.15.0 utils/launch.py "= str(value[0])": fixed',
     "ran accelerate 1.8.1 [conformance file-te-1.8]: TypeError: expected str, bytes or os.PathLike object, not bool",
     "ran accelerate 1.4.0 [conformance file-te-1.4]: AttributeError: 'tuple' object has no attribute 'strip'",
+    requires=("packages",),  # without them the release is not known
 )
-def release_cannot_launch_fp8(outcome: Outcome, requested: Requested, packages: object) -> Iterator[Found]:
+def release_cannot_launch_fp8(outcome: Outcome, requested: Requested) -> Iterator[Found]:
     """accelerate 1.4 to 1.8 cannot launch FP8: 1.4 at all, 1.5 to 1.8 with one process.
 
     Why it hurts: `accelerate launch` dies on its own defaults, with a TypeError that names none of your settings.
@@ -139,7 +139,6 @@ def release_cannot_launch_fp8(outcome: Outcome, requested: Requested, packages: 
 
     Write instead: accelerate 1.13 or newer.
     """
-    del packages  # without them the release is not known
     error = outcome.error_of("override-not-text", "override-not-strippable")
     if error is None or any(setting.origin.span is not None for setting in error.because):
         return

@@ -163,8 +163,9 @@ def transformer_engine_does_not_fit(
     INFO,
     'accelerate 1.15.0 __init__.py "1.15.0": the newest release that was executed',
     'transformers 5.23.0 __init__.py "5.23.0": the newest release that was executed',
+    requires=("packages",),  # only known versions can be newer
 )
-def newer_than_known(outcome: Outcome, packages: Mapping[str, str | None]) -> Iterator[Found]:
+def newer_than_known(outcome: Outcome) -> Iterator[Found]:
     """A package is newer than the newest release that this tool knows.
 
     Why it hurts: the prediction treats it as that newest release. What changed since is not in it.
@@ -173,7 +174,6 @@ def newer_than_known(outcome: Outcome, packages: Mapping[str, str | None]) -> It
 
     Write instead: a newer fp8check.
     """
-    del packages  # only known versions can be newer
     for package, version in outcome.stack.newer.items():
         yield Found(
             f"{package} {version} is newer than the newest release known here, {NEWEST[package]}",
@@ -393,8 +393,9 @@ def accelerate_does_not_fit_te(requested: Requested, facts: Facts, outcome: Outc
     'peft 0.19.0 tuners/lora/torchao.py !"LinearActivationQuantizedTensor"',
     'torchao 0.18.0 quantization/__init__.py !"LinearActivationQuantizedTensor"',
     'torchao 0.17.0 quantization/__init__.py "LinearActivationQuantizedTensor"',
+    requires=("training",),
 )
-def peft_does_not_fit_torchao(training: Training, outcome: Outcome) -> Iterator[Found]:
+def peft_does_not_fit_torchao(outcome: Outcome) -> Iterator[Found]:
     """PEFT older than 0.19 with torchao 0.18: LoRA cannot start, whatever the backend is.
 
     Why it hurts: as soon as PEFT wraps a layer it looks whether the layer is torchao's, and imports a class that
@@ -496,8 +497,9 @@ def two_cudnns(requested: Requested, outcome: Outcome, facts: Facts) -> Iterator
     WARNING,
     "https://docs.python.org/3/library/importlib.metadata.html",
     'accelerate 1.15.0 utils/imports.py "importlib.metadata.version": metadata decides',
+    requires=("packages",),
 )
-def package_installed_twice(requested: Requested, packages: Mapping[str, str | None], facts: Facts) -> Iterator[Found]:
+def package_installed_twice(requested: Requested, facts: Facts) -> Iterator[Found]:
     """A package has metadata of two versions in one environment.
 
     Why it hurts: the code is that of one of them, and which one is chance. Accelerate decides by metadata what it may
@@ -585,10 +587,9 @@ _LLAMAFACTORY_RANGES = {
     ERROR,
     'transformers 5.0.0..5.23.0 utils/import_utils.py "ACCELERATE_MIN_VERSION"',
     "ran transformers 5.23.0 [executed accelerate-too-old-for-trainer]: ImportError, accelerate 1.1.0 is wanted",
+    requires=("training",),
 )
-def accelerate_too_old_for_trainer(
-    training: Training, requested: Requested, packages: Mapping[str, str | None]
-) -> Iterator[Found]:
+def accelerate_too_old_for_trainer(requested: Requested, packages: Mapping[str, str | None]) -> Iterator[Found]:
     """transformers 5 with an accelerate older than 1.1, which its Trainer refuses.
 
     Why it hurts: the training arguments raise ImportError: "Using the Trainer with PyTorch requires accelerate".

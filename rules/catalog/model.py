@@ -138,8 +138,9 @@ def tied_head_untied(run: Run, training: Training, model: ModelShape, outcome: O
     'accelerate 0.34.0..1.15.0 utils/transformer_engine.py "if any(p % 16 != 0 for p in module.weight.shape):": return',
     "ran accelerate 1.15.0 [conformance model-one-odd-projection-te-1.15]: with k_proj 24 wide, v_proj and o_proj stay",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl intermediate-1000-te]: the feed-forward layers stay in BF16",
+    requires=("model",),
 )
-def layers_left_behind(training: Training, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
+def layers_left_behind(training: Training, outcome: Outcome) -> Iterator[Found]:
     """Linear layers stay in BF16 because a dimension is not divisible by 16.
 
     Why it hurts: FP8 GEMMs need it. With Transformer Engine one such layer also stops the conversion of the layers

@@ -228,7 +228,7 @@ def _loading_off(accelerate: AccelerateConfig, written: Setting | None) -> Fix |
     "ran accelerate 1.15.0 [conformance layout-fsdp1-TE-transformers-1.15]: the same on a CPU",
     "https://github.com/huggingface/transformers/issues/34024",
 )
-def te_under_fsdp1_in_trainer(requested: Requested, run: Run, outcome: Outcome) -> Iterator[Found]:
+def te_under_fsdp1_in_trainer(requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """Transformer Engine under FSDP1 with Hugging Face Trainer, which prepares the model before it has an optimizer.
 
     Why it hurts: to swap layers, Accelerate needs model and optimizer in one call of prepare(). Trainer makes the

@@ -204,7 +204,7 @@ def fp8_config_unused(accelerate: AccelerateConfig) -> Iterator[Found]:
     "is in model_args there",
     "https://github.com/hiyouga/LlamaFactory/issues/9500",
 )
-def llamafactory_fp8_inert(run: Run, training: Training, outcome: Outcome) -> Iterator[Found]:
+def llamafactory_fp8_inert(training: Training, outcome: Outcome) -> Iterator[Found]:
     """LLaMA-Factory's `fp8: true` does nothing with the installed transformers.
 
     Why it hurts: LLaMA-Factory sets its variable after transformers 5 has fixed the precision, and from
@@ -337,8 +337,9 @@ def _reason(outcome: Outcome, state: Accelerator) -> str:
     'accelerate 1.9.0..1.15.0 accelerator.py "if self.fp8_enabled and not self.has_fp8_handler": from 1.8 on it counts',
     "ran accelerate 1.7.0 [conformance script-kwarg-fp8-python-1.7]: the precision says fp8, no layer is converted",
     "ran accelerate 1.4.0 [conformance script-kwarg-fp8-python-1.4]: likewise",
+    requires=("packages",),  # without them the release is not known
 )
-def release_converts_nothing(requested: Requested, outcome: Outcome, packages: object) -> Iterator[Found]:
+def release_converts_nothing(requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """accelerate 1.4 to 1.7 says fp8 and converts no layer, unless the script passes a recipe handler itself.
 
     Why it hurts: the handler that these releases make by themselves is never counted. `accelerator.mixed_precision` is
@@ -349,7 +350,6 @@ def release_converts_nothing(requested: Requested, outcome: Outcome, packages: o
     Write instead: accelerate 1.13 or newer; or pass `mixed_precision="fp8"` and
     `kwargs_handlers=[TERecipeKwargs()]` to Accelerator().
     """
-    del packages  # without them the release is not known
     state = outcome.accelerator
     if state is None or outcome.error is not None or not requested.fp8 or state.counted:
         return
@@ -372,8 +372,9 @@ def release_converts_nothing(requested: Requested, outcome: Outcome, packages: o
     "ran accelerate 1.8.1 [conformance train-plain-te-1.8]: fp8 by the launcher, ValueError",
     "ran accelerate 1.15.0 [conformance script-handler-python-1.15]: a handler and no precision, ValueError",
     "https://github.com/huggingface/accelerate/issues/3086",
+    requires=("packages",),  # without them the release is not known
 )
-def handler_without_precision(requested: Requested, outcome: Outcome, packages: object) -> Iterator[Found]:
+def handler_without_precision(requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """Accelerator() gets an FP8 recipe, and no precision that it counts as fp8.
 
     Why it hurts: it raises ValueError. In accelerate 1.8 only the argument of Accelerator() counts, so that fp8 from
@@ -383,7 +384,6 @@ def handler_without_precision(requested: Requested, outcome: Outcome, packages: 
 
     Write instead: accelerate 1.13 or newer; in a script, `Accelerator(mixed_precision="fp8", ...)`.
     """
-    del packages  # without them the release is not known
     error = outcome.error_of("handler-without-precision")
     if error is None:
         return
@@ -438,8 +438,9 @@ def two_precision_flags(training: Training, outcome: Outcome) -> Iterator[Found]
     "ran accelerate 1.10.1, deepspeed 0.19.8 [conformance deepspeed1-TE-script-1.10-deepspeed]: mixed_precision bf16",
     "https://github.com/huggingface/accelerate/issues/3054",
     "https://github.com/huggingface/accelerate/issues/3360",
+    requires=("packages",),  # without them the release is not known
 )
-def deepspeed_loses_fp8(requested: Requested, outcome: Outcome, packages: object) -> Iterator[Found]:
+def deepspeed_loses_fp8(requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """Under DeepSpeed, accelerate 1.10 and older turn fp8 into bf16.
 
     Why it hurts: the state takes DeepSpeed's own precision, which knows no FP8. fp8_enabled is False; with a backend
@@ -449,7 +450,6 @@ def deepspeed_loses_fp8(requested: Requested, outcome: Outcome, packages: object
 
     Write instead: accelerate 1.11 or newer.
     """
-    del packages  # without them the release is not known
     state = outcome.accelerator
     if state is None or state.distributed_type != "DEEPSPEED" or not requested.fp8 or state.requested.value != "fp8":
         return

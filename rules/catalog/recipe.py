@@ -223,10 +223,9 @@ def _gather_off(written: Setting | None, run: Run) -> Fix | None:
     'accelerate 1.8.0..1.15.0 accelerator.py "# Prioritize AO -> TE -> MSAMP": the order',
     "ran accelerate 1.15.0 [conformance file-recipe-empty-1.15]: torchao, with Transformer Engine installed",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl no-backend]: both installed, torchao runs",
+    requires=("packages",),  # which are installed decides here
 )
-def backend_not_named(
-    requested: Requested, outcome: Outcome, accelerate: AccelerateConfig, packages: object
-) -> Iterator[Found]:
+def backend_not_named(requested: Requested, outcome: Outcome, accelerate: AccelerateConfig) -> Iterator[Found]:
     """No backend is named, so the packages that happen to be installed choose it.
 
     Why it hurts: Accelerate takes torchao where it finds it, even if every other key of the section is Transformer
@@ -236,7 +235,6 @@ def backend_not_named(
 
     Write instead: `backend: TE`, or `backend: AO`.
     """
-    del packages  # which are installed decides here
     state = outcome.accelerator
     if state is None or not accelerate.wants_fp8() or state.mixed_precision.value != "fp8":
         return
@@ -434,8 +432,9 @@ def e4m3_for_gradients(outcome: Outcome, requested: Requested) -> Iterator[Found
     'accelerate 0.34.0..1.8.0 commands/launch.py "default=" "E4M3" !"E5M2": the default of --fp8_format',
     'accelerate 1.8.1..1.15.0 commands/launch.py "choices=[" "E5M2": HYBRID from 1.8.1 on',
     "ran accelerate 1.3.0 [conformance file-te-1.3]: Transformer Engine gets E4M3",
+    requires=("packages",),  # without them the release is not known
 )
-def e4m3_by_default(outcome: Outcome, requested: Requested, packages: object) -> Iterator[Found]:
+def e4m3_by_default(outcome: Outcome, requested: Requested) -> Iterator[Found]:
     """accelerate 1.8.0 and older launch FP8 with E4M3 for the gradients too, unless told otherwise.
 
     Why it hurts: the launcher's default is E4M3, that of the recipe itself is HYBRID. Nobody chose it, and it costs
@@ -445,7 +444,6 @@ def e4m3_by_default(outcome: Outcome, requested: Requested, packages: object) ->
 
     Write instead: `fp8_format: HYBRID` under fp8_config; before 1.4 the flag `--fp8_format HYBRID`.
     """
-    del packages  # without them the release is not known
     form = (outcome.prepared.recipe or {}).get("fp8_format")
     if form is None or form.value != "E4M3" or form.origin.default is None or outcome.error is not None:
         return
@@ -468,8 +466,9 @@ def e4m3_by_default(outcome: Outcome, requested: Requested, packages: object) ->
     'accelerate 0.34.0..1.3.0 commands/launch.py !"fp8_config": the section is never copied',
     'accelerate 1.5.2..1.15.0 commands/launch.py "fp8_config": copied from 1.4 on',
     "ran accelerate 1.3.0 [conformance file-te-e4m3-16-1.3]: history 1024 instead of 16",
+    requires=("packages",),  # without them the release is not known
 )
-def fp8_config_not_read(accelerate: AccelerateConfig, outcome: Outcome, run: Run, packages: object) -> Iterator[Found]:
+def fp8_config_not_read(accelerate: AccelerateConfig, outcome: Outcome, run: Run) -> Iterator[Found]:
     """accelerate 1.3 and older accept fp8_config and read none of it.
 
     Why it hurts: backend, format and history are the launcher's defaults, whatever the file says.
@@ -478,7 +477,6 @@ def fp8_config_not_read(accelerate: AccelerateConfig, outcome: Outcome, run: Run
 
     Write instead: accelerate 1.13 or newer; or the flags --fp8_backend, --fp8_format and so on.
     """
-    del packages  # without them the release is not known
     if not accelerate.wants_fp8() or not accelerate.fp8 or run.config_read is None:
         return
     if outcome.stack.does(Accelerate.LAUNCHER_COPIES_FP8_CONFIG):

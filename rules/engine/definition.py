@@ -19,6 +19,20 @@ if TYPE_CHECKING:
 
     Place = Setting | Node | Span | None
     Severity = Literal["error", "warning", "info"]
+    # What a run may lack, or what may not be known of it: SUBJECTS and KNOWLEDGE.
+    Requirement = Literal[
+        "accelerate",
+        "training",
+        "deepspeed",
+        "documents",
+        "script",
+        "packages",
+        "variables",
+        "gpus",
+        "transformer_engine",
+        "model",
+        "seen",
+    ]
 
 ERROR: Severity = "error"
 WARNING: Severity = "warning"
@@ -90,7 +104,8 @@ class Rule(Record):
     """A rule of the catalog.
 
     Attributes:
-        needs: names of its parameters, which are its inputs.
+        parameters: the names of its parameters, which are its inputs.
+        needs: these, and what it requires beside them.
         evidence: where it is known from: package, file and symbol with releases, a thread, or an executed case.
         ends: what it finds ends the run, which the prediction of the outcome does not say.
         last_resort: it speaks only where no other error was found: it says that something is wrong, others say what.
@@ -100,6 +115,7 @@ class Rule(Record):
     name: str
     severity: Severity
     check: Callable[..., Iterator[Found]]
+    parameters: tuple[str, ...]
     needs: tuple[str, ...]
     evidence: tuple[str, ...]
     ends: bool = False
@@ -117,14 +133,28 @@ class Rule(Record):
 
 
 def rule(
-    id_: str, name: str, severity: Severity, *evidence: str, ends: bool = False, last_resort: bool = False
+    id_: str,
+    name: str,
+    severity: Severity,
+    *evidence: str,
+    requires: tuple[Requirement, ...] = (),
+    ends: bool = False,
+    last_resort: bool = False,
 ) -> Callable[[Callable[..., Iterator[Found]]], Callable[..., Iterator[Found]]]:
-    """Make a rule of a function: its number, its name for people, its severity, and where it is known from."""
+    """Make a rule of a function: its number, its name for people, its severity, and where it is known from.
+
+    Args:
+        requires: inputs that have to be there, or known, beside those that the function takes. A prediction rests on
+            the packages, for example: a rule that only looks at the outcome may not be decided without them.
+    """
 
     def register(check: Callable[..., Iterator[Found]]) -> Callable[..., Iterator[Found]]:
         code = check.__code__
-        needs = code.co_varnames[: code.co_argcount]
-        check.rule = Rule(id_, name, severity, check, needs, evidence, ends, last_resort)  # type: ignore[attr-defined]
+        parameters = code.co_varnames[: code.co_argcount]
+        needs = parameters + requires
+        check.rule = Rule(  # type: ignore[attr-defined]
+            id_, name, severity, check, parameters, needs, evidence, ends, last_resort
+        )
         return check
 
     return register

@@ -71,7 +71,7 @@ def run_rules(inputs: Inputs, rules: Iterable[Rule]) -> Result:
                     UndecidedRule(one.id, ", ".join(CALLED.get(name, name) for name in missing), KNOWLEDGE[missing[0]])
                 )
             continue
-        arguments = [inputs.get(name) for name in one.needs]
+        arguments = [inputs.get(name) for name in one.parameters]
         try:
             findings.extend(_finding(one, found) for found in one.check(*arguments))
         except Undecided as reason:
