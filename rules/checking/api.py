@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules import facts as facts_
 from fp8check.rules.checking.check import Request, RunRequest, check_request, runs_of
+from fp8check.rules.checking.problems import WrongFiles
 from fp8check.rules.checking.selection import select as selected
 from fp8check.rules.outcome import predict as predict_run
 from fp8check.rules.trainers.detect import read
@@ -80,6 +81,8 @@ def _run_request(
     variables: Mapping[str, str] | None,
 ) -> RunRequest:
     documents = tuple(read(str(file)) for file in dict.fromkeys(files))
+    if not files:
+        raise WrongFiles("name a training file, an Accelerate file, or both")
     known = _facts(facts)
     return RunRequest(documents, known.with_variables(variables) if variables else known, launch, trainer)
 

@@ -1,94 +1,197 @@
-"""The same result as the command line, field by field: over the example, the rules' own cases, and the corpus."""
+"""The command, the hook, the service and the Python API say the same of the same files, field by field.
+
+Differences by design, and all of them:
+- The service follows no name: what a file of the body names (a DeepSpeed file, a script of the launch, the machine's own
+  Accelerate file, a model's folder) is read only where it is sent along. The inputs here name nothing that is not there.
+- The hook looks at changed files: it knows nothing of the machine, passes over files that are no training or Accelerate
+  file (a DeepSpeed file, a config.json, one that cannot be read), and has nothing to say where none is left.
+- Without any file the command says how it is used, and the service that nothing was sent.
+"""
 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
-from fp8check.cli.main import main
+from fp8check.rules.checking import PROBLEMS, check
 from fp8check.rules.facts import dump
-from tests.support.example import EXAMPLE
+from fp8check.rules.report.json_ import as_data
+from tests.support.paths import CASES, CORPUS, EXAMPLE
 from tests.support.runs import facts_of
+from tests.tools.golden import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from starlette.testclient import TestClient
 
-CASES = Path(__file__).parent.parent / "catalog" / "cases"
-CORPUS = Path(__file__).parent.parent.parent.parent / "shared" / "corpus"
-# CI compares each n-th case; all of them with TEST_ALL=1.
-STEP = 1 if os.environ.get("TEST_ALL") else 5
+    Answer = tuple[int, object]
+
+RULES = sorted(path.stem for path in CASES.glob("*.yaml"))
+CONFIGURATIONS = (
+    sorted(str(path.relative_to(CORPUS)) for path in CORPUS.rglob("*") if path.suffix in (".yaml", ".yml", ".json"))
+    if CORPUS.exists()
+    else []
+)
+USAGE = 2
 
 
-def command(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
-    """What the command exits with and prints; run in this process, for speed."""
-    capsys.readouterr()
-    code = main(list(words))
-    printed = capsys.readouterr()
-    return code, printed.out, printed.err
+class Input:
+    """Files in the current folder, and how they are checked."""
+
+    def __init__(self, names: list[str], *, facts: bool, **options: str) -> None:
+        self.names = names
+        self.facts = facts
+        self.options = options
+
+    def words(self) -> list[str]:
+        """The command line."""
+        machine = ["--facts", "facts.json"] if self.facts else ["--no-environment"]
+        options = [word for name, value in self.options.items() for word in (f"--{name}", value)]
+        return [*self.names, *machine, *options, "--no-config", "--format", "json"]
 
 
-def asked(client: TestClient, folder: Path, names: list[str], options: dict[str, object]) -> tuple[int, object]:
-    """What the service answers for these files: as the exit code, and the report or the problem."""
-    files = [
-        {"name": name, "text": (folder / name).read_text(encoding="utf-8")} for name in names if name != "facts.json"
-    ]
+def by_command(one: Input) -> Answer:
+    """Exit code, and the reports; what is wrong, where the files cannot be understood."""
+    said = run(one.words())
+    return said.code, said.err if said.code == USAGE else json.loads(said.out)
+
+
+def by_api(one: Input) -> Answer:
+    """The same through Python."""
+    options = {name: value for name, value in one.options.items() if name in ("launch", "trainer")}
+    lists = {name: value.split(",") for name, value in one.options.items() if name in ("select", "ignore")}
+    try:
+        checked = check(*one.names, facts="facts.json" if one.facts else None, **options, **lists)  # type: ignore[arg-type]
+    except PROBLEMS as problem:
+        hint = getattr(problem, "hint", "")
+        return USAGE, f"fp8check: {problem}\n" + (f"  {hint}\n" if hint else "")
+    reports = [as_data(report) for report in checked.reports]
+    return checked.exit_code(), json.loads(json.dumps(reports[0] if len(reports) == 1 else reports))
+
+
+def by_service(one: Input, client: TestClient, folder: Path) -> Answer:
+    """The same through HTTP."""
+    files = [{"name": name, "text": (folder / name).read_text(encoding="utf-8")} for name in one.names]
+    options: dict[str, object] = {"environment": False}
+    for name, value in one.options.items():
+        options[name] = value.split(",") if name in ("select", "ignore") else value
     body: dict[str, object] = {"files": files, "options": options}
-    if "facts.json" in names:
+    if one.facts:
         body["facts"] = (folder / "facts.json").read_text(encoding="utf-8")
     answer = client.post("/check", json=body)
     if answer.status_code == 422:
-        return 2, answer.json()["detail"]
+        return USAGE, answer.json()["detail"]
     assert answer.status_code == 200, answer.text
     return int(answer.headers["fp8check-exit-code"]), answer.json()
 
 
-def cases_of(file: Path) -> Iterator[dict[str, object]]:
-    """The runs of a rule's cases: found, not found, undecided."""
-    content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    for group in content.values():
-        if isinstance(group, list):
-            yield from group
+def compare(one: Input, client: TestClient, folder: Path) -> None:
+    """Fails where two of them differ."""
+    code, said = by_command(one)
+    in_python = by_api(one)
+    assert in_python == (code, said) or (not one.names and in_python[0] == code)
+    status, answer = by_service(one, client, folder)
+    assert status == code
+    if code != USAGE:
+        assert answer == said
+    elif one.names:
+        assert str(answer).replace("GET /rules lists", "fp8check rules lists") in str(said)
 
 
-def compare(
-    client: TestClient, capsys: pytest.CaptureFixture[str], folder: Path, names: list[str], **options: object
+def compare_hook(one: Input) -> None:
+    """The hook against the command that looks at no machine."""
+    said = run(["--hook", *one.names, "--no-config", "--format", "json"])
+    code, expected = by_command(one)
+    if code == USAGE:
+        return  # the hook may pass over what the command refuses
+    reports = json.loads(said.out)
+    assert (said.code, reports) == (code, expected) or reports == [], one.names
+
+
+def cases() -> Iterator[tuple[str, dict[str, object]]]:
+    """The runs of all rules' cases, each with its rule."""
+    for rule in RULES:
+        content = yaml.safe_load((CASES / f"{rule}.yaml").read_text(encoding="utf-8"))
+        for group in content.values():
+            for case in group if isinstance(group, list) else ():
+                yield rule, case
+
+
+def put(case: dict[str, object], folder: Path) -> Input:
+    """Write the files of a case, and say how to check them."""
+    names = []
+    for key, name in (("training", "train.yaml"), ("accelerate", "accel.yaml"), ("deepspeed", "ds.json")):
+        if case.get(key) is not None:
+            (folder / name).write_text(str(case[key]), encoding="utf-8")
+            names.append(name)
+    if isinstance(case.get("model"), dict):
+        (folder / "config.json").write_text(json.dumps(case["model"]), encoding="utf-8")
+        names.append("config.json")
+    (folder / "facts.json").write_text(dump(facts_of(case)), encoding="utf-8")
+    options = {name: str(case[name]) for name in ("launch", "trainer") if case.get(name) is not None}
+    return Input(names, facts=True, **options)
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_cases(part: int, client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every second case of every rule: about 850."""
+    some = [case for number, (_, case) in enumerate(cases()) if number % 2 == 0]
+    for number, case in enumerate(some):
+        if number % 8 == part:
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            monkeypatch.chdir(folder)
+            compare(put(case, folder), client, folder)
+
+
+@pytest.mark.skipif(not CONFIGURATIONS, reason="no corpus beside the repository")
+@pytest.mark.parametrize("part", range(4))
+def test_real_configuration_files(part: int, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(CORPUS)
+    for name in CONFIGURATIONS[part::4]:
+        one = Input([name], facts=False)
+        compare(one, client, CORPUS)
+        compare_hook(one)
+
+
+@pytest.mark.parametrize("option", [{"ignore": "FP9"}, {"ignore": "FP1,FP9"}, {"select": "FP9"}, {"select": "FP1"}])
+def test_rules_are_chosen_alike(
+    option: dict[str, str], client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fails where the two differ."""
-    words = [name for name in names if name != "facts.json"]
-    words += ["--facts", "facts.json"] if "facts.json" in names else ["--no-environment"]
-    for name in ("launch", "trainer"):
-        if name in options:
-            words += [f"--{name}", str(options[name])]
-    code, out, err = command(capsys, *words, "--format", "json")
-    if "facts.json" not in names:
-        options["environment"] = False
-    status, answer = asked(client, folder, names, options)
-    assert status == code, (answer, err)
-    if code == 2:
-        assert str(answer) in err or names in ([], ["facts.json"])  # without any file the two say it differently
-    else:
-        assert answer == json.loads(out)
+    """Also FP999, that a rule failed: it is never left out by naming others."""
+    monkeypatch.chdir(tmp_path)
+    some = [case for number, (_, case) in enumerate(cases()) if number % 40 == 0]
+    for case in some:
+        one = put(case, tmp_path)
+        one.options.update(option)
+        compare(one, client, tmp_path)
+        for name in one.names:
+            (tmp_path / name).unlink()
 
 
-def test_the_example(client: TestClient, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(EXAMPLE)
-    compare(client, capsys, EXAMPLE, ["train.yaml", "accelerate.yaml", "facts.json"])
+def test_the_hook_on_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    some = [case for _, case in cases() if case.get("training") and case.get("accelerate")][::5]
+    assert len(some) > 50
+    for number, case in enumerate(some):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        one = put({key: case[key] for key in ("training", "accelerate")}, folder)
+        compare_hook(Input(one.names, facts=False))
 
 
 @pytest.mark.parametrize("option", [None, "verbose", "quiet"])
 def test_the_text_is_what_the_command_prints(
-    client: TestClient, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, option: str | None
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, option: str | None
 ) -> None:
     monkeypatch.chdir(EXAMPLE)
     flags = [] if option is None else [f"--{option}"]
-    _, out, _ = command(capsys, "train.yaml", "accelerate.yaml", "--facts", "facts.json", *flags)
+    out = run(["train.yaml", "accelerate.yaml", "--facts", "facts.json", *flags]).out
     files = [{"name": name, "text": Path(name).read_text()} for name in ("train.yaml", "accelerate.yaml")]
     body = {
         "files": files,
@@ -98,34 +201,6 @@ def test_the_text_is_what_the_command_prints(
     assert client.post("/check", json=body, headers={"Accept": "text/plain"}).text == out
 
 
-@pytest.mark.parametrize("file", sorted(CASES.glob("*.yaml")), ids=lambda file: file.stem)
-def test_the_cases_of_the_rules(
-    client: TestClient,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    file: Path,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    for case in list(cases_of(file))[:: 1 if STEP == 1 else 2]:
-        names = []
-        for key, name in (("training", "train.yaml"), ("accelerate", "accel.yaml")):
-            if case.get(key) is not None:
-                (tmp_path / name).write_text(str(case[key]), encoding="utf-8")
-                names.append(name)
-        if isinstance(case.get("model"), dict):
-            (tmp_path / "config.json").write_text(json.dumps(case["model"]), encoding="utf-8")
-            names.append("config.json")
-        (tmp_path / "facts.json").write_text(dump(facts_of(case)), encoding="utf-8")
-        options = {name: case[name] for name in ("launch", "trainer") if case.get(name) is not None}
-        compare(client, capsys, tmp_path, [*names, "facts.json"], **options)
-
-
-@pytest.mark.skipif(not CORPUS.exists(), reason="no corpus beside the repository")
-def test_the_corpus(client: TestClient, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(CORPUS)
-    files = sorted(
-        str(path.relative_to(CORPUS)) for path in CORPUS.rglob("*") if path.suffix in (".yaml", ".yml", ".json")
-    )
-    for name in files[::STEP]:
-        compare(client, capsys, CORPUS, [name])
+def test_the_example(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(EXAMPLE)
+    compare(Input(["train.yaml", "accelerate.yaml"], facts=True), client, EXAMPLE)

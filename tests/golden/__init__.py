@@ -1,0 +1,1 @@
+"""What the command said of thousands of inputs at one commit."""

@@ -1,0 +1,46 @@
+"""Every report is what it was at the commit that is kept, but for the differences that are listed with their reasons."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.paths import CORPUS
+from tests.tools.golden import Difference, Said, differences, expected, kept, say, shown
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PARTS = 8
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_reports_are_what_they_were(part: int, tmp_path: Path) -> None:
+    every = [one for one in kept() if CORPUS.exists() or not one.get("corpus")]
+    size = -(-len(every) // PARTS)
+    inputs = every[part * size : (part + 1) * size]
+    listed, used = differences(), Counter[int]()
+    wrong = {}
+    for one, now in zip(inputs, say(inputs, tmp_path / "run"), strict=True):
+        before = expected(one, listed, used)
+        if before != now:
+            wrong[one["id"]] = shown(before, now)
+    assert wrong == {}
+
+
+def test_every_listed_difference_does_something() -> None:
+    listed, used = differences(), Counter[int]()
+    for one in kept():
+        expected(one, listed, used)
+    assert [one.reason for number, one in enumerate(listed) if not used[number]] == []
+
+
+def test_what_is_not_listed_is_seen() -> None:
+    one = {"id": "x", "code": 1, "out": "FP101 error\n", "err": ""}
+    used = Counter[int]()
+    assert expected(one, [], used) == Said(1, "FP101 error\n", "")
+    assert expected(one, [Difference("FP101", "FP102", "why")], used) == Said(1, "FP102 error\n", "")
+    assert expected(one, [Difference("FP101", "FP102", "why", of="^y")], used) == Said(1, "FP101 error\n", "")
+    assert used == {0: 1}
