@@ -4,28 +4,16 @@ from __future__ import annotations
 
 import sys
 
+from fp8check.rules.seen.data import STAGES
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
     from fp8check.rules.checking.check import Probe
     from fp8check.rules.seen import Seen
+    from fp8check.rules.seen.data import ProbeStage
     from fp8check.rules.trainers.run import Run
-
-STAGES = {
-    "import": "importing torch and the backend",
-    "load": "loading the libraries of the GPU",
-    "device": "looking at the GPU",
-    "accelerator": "building Accelerator",
-    "build": "building the layers",
-    "prepare": "converting them in prepare()",
-    "compile": "compiling",
-    "step": "FP8 steps",
-    "time": "timing FP8",
-    "numerics": "comparing with FP32",
-    "ragged": "the ragged last batch",
-    "bf16": "timing BF16",
-}
 
 
 def prober(options: argparse.Namespace) -> Probe:
@@ -38,8 +26,8 @@ def prober(options: argparse.Namespace) -> Probe:
     return probe
 
 
-def _tell(stage: str) -> None:
+def _tell(stage: ProbeStage) -> None:
     """One line on standard error, where a person may be watching; a report goes to standard output."""
     if sys.stderr.isatty():
-        sys.stderr.write(f"fp8check: {STAGES.get(stage, stage)} ...\n")
+        sys.stderr.write(f"fp8check: {STAGES[stage]} ...\n")
         sys.stderr.flush()

@@ -28,7 +28,7 @@ from fp8check.rules.report.formats import find
 from fp8check.rules.report.frames import visible
 from fp8check.rules.report.seen import summary
 from fp8check.rules.report.style import wants_color
-from fp8check.rules.seen.data import from_data
+from fp8check.rules.seen import from_data
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

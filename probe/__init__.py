@@ -1,4 +1,4 @@
-"""One short real FP8 step in a process of its own, and the evidence of it.
+"""One short real FP8 step in a process of its own, and what was seen in it.
 
 Nothing here imports torch: that happens in the child process only (child/), with the training environment's
 interpreter.

@@ -1,4 +1,8 @@
-"""The child process: started, listened to, limited, and ended as a group, whatever it does."""
+"""The child process: started, listened to, limited, and ended as a group, whatever it does.
+
+It tells one JSON object a line (child/channel.py): {"stage": NAME} as a stage begins, {"saw": {...}} with parts of
+seen/data.py, {"left_out": NAME} of a stage for which the time would not suffice, {"error": {...}} and {"done": true}.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,16 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 from fp8check.rules.record import Record
+from fp8check.rules.seen.data import STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from fp8check.probe.spec import Spec
+    from fp8check.rules.seen.data import ProbeStage
 
 CHILD = str(Path(__file__).parent / "child")
 LIMIT_S = 60.0  # from the start of the process
@@ -57,38 +65,39 @@ class Ended(Record):
     """How the child ended, and what it told until then.
 
     Attributes:
-        how: "exit", "signal", "limit", or "start" where it could not be started.
+        how: by itself, by a signal, at a limit of time; "start" where it could not be started.
         code: exit code or number of the signal.
-        events: what it told, in order; `broken` where a line was no JSON, or too much was told.
+        events: what it told, in order.
+        broken: whether a line was no event, or too much was told.
         output: the end of what it printed.
         seconds: from its start to its end; `imported` to the end of the imports, None where they did not end;
             `stages` to the begin of each stage.
         why: the reason of "start" and "limit", in words.
     """
 
-    how: str
+    how: Literal["exit", "signal", "limit", "start"]
     code: int
-    events: tuple[Mapping[str, Any], ...]
+    events: tuple[Mapping[str, object], ...]
     broken: bool
     output: str
     seconds: float
     imported: float | None
-    stages: Mapping[str, float]
+    stages: Mapping[ProbeStage, float]
     why: str = ""
 
 
 def run(
     python: str,
-    spec: Mapping[str, Any],
+    spec: Spec,
     environ: Mapping[str, str],
     limits: Limits,
-    tell: Callable[[str], None] = lambda _stage: None,
+    tell: Callable[[ProbeStage], None] = lambda _stage: None,
 ) -> Ended:
     """Run the child with this interpreter and environment until it ends, or its time does.
 
     Args:
         python: the training environment's interpreter.
-        spec: what the child reads, see spec.py.
+        spec: what the child reads, with its limits as `budget`.
         environ: its whole environment.
         limits: when its process group is killed.
         tell: called with each stage as it begins.
@@ -110,7 +119,9 @@ def run(
         return Ended("start", 0, (), False, "", 0.0, None, {}, f"{python} cannot be started: {error}")
     finally:
         os.close(writing)
-    return _Listener(process, reading, began, limits, tell).listen(json.dumps(spec).encode())
+    return _Listener(process, reading, began, limits, tell).listen(
+        json.dumps({**spec, "budget": limits.as_dict()}).encode()
+    )
 
 
 class _Listener:
@@ -122,7 +133,7 @@ class _Listener:
         reading: int,
         began: float,
         limits: Limits,
-        tell: Callable[[str], None],
+        tell: Callable[[ProbeStage], None],
     ) -> None:
         self.process = process
         self.reading = reading
@@ -130,8 +141,8 @@ class _Listener:
         self.limits = limits
         self.tell = tell
         self.imported: float | None = None
-        self.events: list[Mapping[str, Any]] = []
-        self.stages: dict[str, float] = {}
+        self.events: list[Mapping[str, object]] = []
+        self.stages: dict[ProbeStage, float] = {}
         self.broken = False
         self._told = 0
         self._line = b""
@@ -149,7 +160,7 @@ class _Listener:
             os.close(self.reading)
         code = self._wait()
         output = self._output[-KEPT_OUTPUT:].decode("utf-8", "replace")
-        how = "limit" if why else "signal" if code < 0 else "exit"
+        how: Literal["exit", "signal", "limit"] = "limit" if why else "signal" if code < 0 else "exit"
         seconds = time.monotonic() - self.began
         return Ended(how, abs(code), tuple(self.events), self.broken, output, seconds, self.imported, self.stages, why)
 
@@ -215,18 +226,24 @@ class _Listener:
         try:
             event = json.loads(line)
         except ValueError:
-            self.broken = True
-            return
+            event = None
         if not isinstance(event, dict):
             self.broken = True
             return
         self.events.append(event)
-        stage = event.get("stage")
-        if isinstance(stage, str):
-            self.stages[stage] = round(time.monotonic() - self.began, 1)
-            if stage == "device" and self.imported is None:
-                self.imported = time.monotonic() - self.began
-            self.tell(stage)
+        if "stage" in event:
+            self._begin(event["stage"])
+
+    def _begin(self, told: object) -> None:
+        """A stage begins."""
+        stage = next((one for one in STAGES if one == told), None)
+        if stage is None:
+            self.broken = True
+            return
+        self.stages[stage] = round(time.monotonic() - self.began, 1)
+        if stage == "device" and self.imported is None:
+            self.imported = time.monotonic() - self.began
+        self.tell(stage)
 
     def _kill(self) -> None:
         """Kill the group; that of a process that has ended may be gone, or hold what it started."""

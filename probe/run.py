@@ -6,18 +6,21 @@ import os
 import signal
 import socket
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fp8check.probe import process
 from fp8check.probe.spec import NotProbed, specify
 from fp8check.rules.facts.variables import MASK, is_secret, masked
 from fp8check.rules.outcome import predict
-from fp8check.rules.seen.data import Seen, from_data
+from fp8check.rules.seen.data import RaisedError, Seconds, Seen
+from fp8check.rules.seen.loading import from_data
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
+    from fp8check.probe.spec import Spec
     from fp8check.rules.outcome import Outcome
+    from fp8check.rules.seen.data import End, ProbeStage
     from fp8check.rules.trainers.run import Run
 
 # Variables that the packages read: the run's own take their place, and leftovers of this shell stay out.
@@ -39,7 +42,7 @@ def probe_run(
     *,
     python: str | None = None,
     emulate: bool = False,
-    tell: Callable[[str], None] = lambda _stage: None,
+    tell: Callable[[ProbeStage], None] = lambda _stage: None,
 ) -> Seen:
     """Predict one run, and probe it on this machine: `probe` says what the arguments are."""
     return probe(run, predict(run), python=python, emulate=emulate, tell=tell)
@@ -53,9 +56,9 @@ def probe(
     emulate: bool = False,
     limits: process.Limits | None = None,
     environ: Mapping[str, str] | None = None,
-    tell: Callable[[str], None] = lambda _stage: None,
+    tell: Callable[[ProbeStage], None] = lambda _stage: None,
 ) -> Seen:
-    """Probe one run on this machine; whatever happens, the answer is evidence and no exception.
+    """Probe one run on this machine; whatever happens, the answer is what was seen, and no exception.
 
     Args:
         run, outcome: what is asked for, and what was predicted of it.
@@ -71,12 +74,11 @@ def probe(
     except NotProbed as reason:
         return Seen("not run", why=str(reason), emulated=emulate)
     limits = limits or _limits(spec)
-    spec["budget"] = limits.as_dict()
     ended = process.run(python or sys.executable, spec, child_environment(shell, outcome, spec), limits, tell)
-    return evidence_of(ended, emulated=emulate, assumed=assumed, shell=shell)
+    return seen_of(ended, emulated=emulate, assumed=assumed, shell=shell)
 
 
-def _limits(spec: Mapping[str, Any]) -> process.Limits:
+def _limits(spec: Spec) -> process.Limits:
     usual = process.Limits()
     if spec["emulate"]:
         return process.Limits(usual.total + process.EMULATED_S, process.EMULATED_S)
@@ -85,7 +87,7 @@ def _limits(spec: Mapping[str, Any]) -> process.Limits:
     return usual
 
 
-def child_environment(shell: Mapping[str, str], outcome: Outcome, spec: Mapping[str, Any]) -> dict[str, str]:
+def child_environment(shell: Mapping[str, str], outcome: Outcome, spec: Spec) -> dict[str, str]:
     """The child's environment: this shell's without credentials and leftovers, then the run's own variables."""
     kept = {
         name: value
@@ -117,42 +119,54 @@ def _one_process() -> dict[str, str]:
     return {**one, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
 
 
-def evidence_of(ended: process.Ended, *, emulated: bool, assumed: tuple[str, ...], shell: Mapping[str, str]) -> Seen:
-    """What the child told, and how it ended, as evidence. Nothing that it did not tell is filled in."""
-    data: dict[str, Any] = {}
-    for event in ended.events:
-        if isinstance(event.get("stage"), str):
-            data["stage"] = event["stage"]
-        if isinstance(event.get("saw"), dict):
-            data.update(event["saw"])
-        if isinstance(event.get("left_out"), str):
-            data["left_out"] = [*data.get("left_out", ()), event["left_out"]]
-        if isinstance(event.get("error"), dict):
-            data["error"] = _masked_error(event["error"], shell)
-    done = any(event.get("done") is True for event in ended.events)
-    data["ended"], data["why"] = _end(ended, data, done=done)
-    data["emulated"] = emulated
-    data["assumed"] = assumed
-    data["seconds"] = {"imports": _rounded(ended.imported), "total": _rounded(ended.seconds), **ended.stages}
-    data["output"] = masked(ended.output, shell)
-    return from_data(data)
+def seen_of(ended: process.Ended, *, emulated: bool, assumed: tuple[str, ...], shell: Mapping[str, str]) -> Seen:
+    """What was seen, by what the child told and how it ended. Nothing that it did not tell is filled in."""
+    stage = next(reversed(list(ended.stages)), None)
+    frame: dict[str, object] = {
+        "stage": stage,
+        "emulated": emulated,
+        "assumed": assumed,
+        "seconds": Seconds(_rounded(ended.imported), _rounded(ended.seconds), ended.stages),
+        "output": masked(ended.output, shell),
+    }
+    try:
+        told = from_data({"ended": "done", **_parts(ended.events, shell)})
+    except ValueError as wrong:
+        return Seen("no answer", why=f"its answer cannot be read: {wrong}")._replace(**frame)
+    end, why = _end(ended, told.error, "" if stage is None else f" in stage {stage}")
+    return told._replace(ended=end, why=why, **frame)
 
 
-def _end(ended: process.Ended, data: Mapping[str, Any], *, done: bool) -> tuple[str, str]:
-    where = f" in stage {data['stage']}" if "stage" in data else ""
+def _parts(events: Iterable[Mapping[str, object]], shell: Mapping[str, str]) -> dict[str, object]:
+    """The parts of what was seen, put together of what the child told of them."""
+    parts: dict[str, object] = {}
+    left_out: list[object] = []
+    for event in events:
+        saw, error = event.get("saw"), event.get("error")
+        if isinstance(saw, dict):
+            parts.update(saw)
+        if isinstance(error, dict):
+            parts["error"] = {name: masked(str(error.get(name, "")), shell) for name in RaisedError.fields}
+        if "left_out" in event:
+            left_out.append(event["left_out"])
+    return {**parts, "left_out": left_out}
+
+
+def _end(ended: process.Ended, error: RaisedError | None, where: str) -> tuple[End, str]:
+    """How the probe ended, and why in one sentence."""
     if ended.how == "start":
         return "not run", ended.why
     if ended.how == "limit":
         return "hang", f"{ended.why}, and was killed{where}"
-    if "error" in data and data["error"]["type"] == "NoGpu":
-        return "not run", f"{data['error']['message']}; fp8check --probe=emulate needs none"
-    if "error" in data:
-        return "error", f"{data['error']['type']}{where}"
+    if error is not None and error.type == "NoGpu":
+        return "not run", f"{error.message}; fp8check --probe=emulate needs none"
+    if error is not None:
+        return "error", f"{error.type}{where}"
     if ended.how == "signal":
         return "killed", f"it was killed by {_signal(ended.code)}{where}"
     if ended.broken:
         return "no answer", f"its answer cannot be read{where}"
-    if not done:
+    if not any(event.get("done") is True for event in ended.events):
         return "no answer", f"it ended with exit code {ended.code} and without an answer{where}"
     return "done", ""
 
@@ -162,10 +176,6 @@ def _signal(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-
-
-def _masked_error(error: Mapping[str, Any], shell: Mapping[str, str]) -> dict[str, str]:
-    return {name: masked(str(error.get(name, "")), shell) for name in ("stage", "type", "message")}
 
 
 def _rounded(seconds: float | None) -> float | None:

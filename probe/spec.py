@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from fp8check.rules.outcome.layers import is_target
 from fp8check.rules.outcome.prepare import prepares_together
@@ -22,7 +22,79 @@ EMULATED_MEMORY = 4 * 2**30
 # LLaMA-Factory pads a batch to a multiple of 8 (train/sft/workflow.py, pad_to_multiple_of=8); others to its longest.
 PADDING = {"llamafactory": 8}
 
-Spec = dict[str, Any]
+
+class Shape(TypedDict):
+    """The model: how wide it is, and the Linear layers of a decoder layer.
+
+    Keys:
+        block: name, columns, rows and whether there is a bias, of each.
+        layer_class: the class name that FSDP wraps; None where the run names none.
+    """
+
+    hidden: int
+    head_dim: int
+    layers: int
+    vocab: int
+    tied: bool
+    head: bool
+    head_bias: bool
+    block: list[tuple[str, int, int, bool]]
+    layer_class: str | None
+
+
+class Batch(TypedDict):
+    """Sequences in a micro-batch, and tokens in each."""
+
+    rows: int
+    columns: int
+
+
+class RaggedBatch(Batch):
+    """The last batch, and by how many tokens it is shorter than the others."""
+
+    less: int
+
+
+class Lora(TypedDict):
+    """Adapters: their rank, and the last parts of the names of the layers that have them."""
+
+    rank: int
+    targets: list[str]
+
+
+# A handler of accelerate: its class, and its arguments by name. ("class" is a keyword.)
+Handler = TypedDict("Handler", {"class": str, "arguments": dict[str, object]})
+
+
+class Spec(TypedDict):
+    """What the child process is told.
+
+    Keys:
+        emulate: on the CPU with torchao's emulated float8.
+        backend: "TE", "AO", "MSAMP"; None where FP8 is not on.
+        mixed_precision: Accelerator's argument; None where it is not given.
+        prepare: whether model and optimizer reach prepare() in one call.
+        distributed: "NO", "MULTI_GPU" or "FSDP".
+        dtype: of the weights, as torch names it.
+        checkpointing: None without; else whether it is the reentrant kind.
+        ragged: None where the run packs its sequences.
+        emulated_memory: bytes that emulation may use.
+    """
+
+    emulate: bool
+    backend: str | None
+    mixed_precision: str | None
+    handler: Handler | None
+    prepare: Literal["together", "model first"]
+    distributed: str
+    model: Shape
+    batch: Batch
+    ragged: RaggedBatch | None
+    dtype: str
+    lora: Lora | None
+    checkpointing: bool | None
+    compile: bool
+    emulated_memory: int
 
 
 class NotProbed(Exception):
@@ -45,6 +117,7 @@ def specify(run: Run, outcome: Outcome, *, emulate: bool = False) -> tuple[Spec,
     if kind not in ("NO", "MULTI_GPU", "FSDP"):
         raise NotProbed(f"the run is distributed by {kind}, which one process does not show")
     assumed: list[str] = []
+    batch = _batch(run, emulate, assumed)
     spec: Spec = {
         "emulate": emulate,
         "backend": _backend(outcome),
@@ -53,14 +126,14 @@ def specify(run: Run, outcome: Outcome, *, emulate: bool = False) -> tuple[Spec,
         "prepare": "together" if _together(run, outcome) else "model first",
         "distributed": kind,
         "model": _shape(model, emulate, outcome),
-        "batch": _batch(run, emulate, assumed),
+        "batch": batch,
+        "ragged": _ragged(run, batch),
         "dtype": _dtype(run, outcome, assumed),
         "lora": _lora(run, model),
         "checkpointing": checkpointing_reentrant(run, outcome.stack),
         "compile": run.training.on("torch_compile") and not emulate,
         "emulated_memory": EMULATED_MEMORY,
     }
-    spec["ragged"] = _ragged(run, spec["batch"])
     if emulate:
         assumed.append("widths are scaled down for the CPU; each leaves the same remainder by 16")
     if model.experts:
@@ -97,7 +170,7 @@ def _argument(outcome: Outcome) -> str | None:
     return None if setting is None else str(setting.value)
 
 
-def _handler(outcome: Outcome, emulate: bool, assumed: list[str]) -> dict[str, object] | None:
+def _handler(outcome: Outcome, emulate: bool, assumed: list[str]) -> Handler | None:
     accelerator_arguments = outcome.accelerator_arguments
     if emulate and _backend(outcome) == "TE":
         assumed.append("Transformer Engine has no emulation: torchao's stands in for it, with its own recipe")
@@ -107,9 +180,9 @@ def _handler(outcome: Outcome, emulate: bool, assumed: list[str]) -> dict[str, o
     return {"class": accelerator_arguments.handler, "arguments": dict(accelerator_arguments.handler_arguments)}
 
 
-def _shape(model: ModelShape, emulate: bool, outcome: Outcome) -> dict[str, object]:
+def _shape(model: ModelShape, emulate: bool, outcome: Outcome) -> Shape:
     wrap = outcome.environment.get("FSDP_TRANSFORMER_CLS_TO_WRAP")
-    shape: dict[str, object] = {
+    shape: Shape = {
         "hidden": model.hidden,
         "head_dim": model.head_dim,
         "layers": model.layers,
@@ -117,13 +190,13 @@ def _shape(model: ModelShape, emulate: bool, outcome: Outcome) -> dict[str, obje
         "tied": model.tied,
         "head": model.head is not None,
         "head_bias": model.head.bias if model.head is not None else False,
-        "block": [list(linear.as_dict().values()) for linear in model.block],
+        "block": [(linear.name, linear.in_features, linear.out_features, linear.bias) for linear in model.block],
         "layer_class": None if wrap is None else str(wrap.value).partition(",")[0].strip(),
     }
-    return {**shape, **_small(model)} if emulate else shape
+    return _small(model, shape) if emulate else shape
 
 
-def _small(model: ModelShape) -> dict[str, object]:
+def _small(model: ModelShape, shape: Shape) -> Shape:
     """The same layers at a fraction of their widths; each leaves the same remainder by 16."""
     head_dim = model.head_dim if model.head_dim % 16 else min(model.head_dim, SMALL_HEAD_DIM)
     heads = min(model.heads, SMALL_HEADS)
@@ -139,18 +212,19 @@ def _small(model: ModelShape) -> dict[str, object]:
         return widths.get(size) or _smaller(size, 2 * SMALL_WIDTH)
 
     attention = ("q_proj", "k_proj", "v_proj")
-    block: list[list[object]] = []
+    block: list[tuple[str, int, int, bool]] = []
     for linear in model.block:
         name, columns, rows, bias = linear.name, linear.in_features, linear.out_features, linear.bias
         last = name.rpartition(".")[2]
         if last in attention:
             out = (heads if last == "q_proj" else kv_heads) * head_dim
-            block.append([name, widths[model.hidden] if columns == model.hidden else width(columns), out, bias])
+            block.append((name, widths[model.hidden] if columns == model.hidden else width(columns), out, bias))
         elif last in ("o_proj", "out_proj", "dense"):
-            block.append([name, heads * head_dim, widths[model.hidden], bias])
+            block.append((name, heads * head_dim, widths[model.hidden], bias))
         else:
-            block.append([name, width(columns), width(rows), bias])
+            block.append((name, width(columns), width(rows), bias))
     return {
+        **shape,
         "hidden": widths[model.hidden],
         "head_dim": head_dim,
         "vocab": _smaller(model.vocab, SMALL_VOCAB),
@@ -162,7 +236,7 @@ def _smaller(size: int, largest: int) -> int:
     return size if size <= largest else largest + size % 16
 
 
-def _batch(run: Run, emulate: bool, assumed: list[str]) -> dict[str, int]:
+def _batch(run: Run, emulate: bool, assumed: list[str]) -> Batch:
     rows, columns = run.training.micro_batch, run.training.sequence
     if rows is None or columns is None:
         rows, columns = rows or ASSUMED_ROWS, columns or ASSUMED_COLUMNS
@@ -173,7 +247,7 @@ def _batch(run: Run, emulate: bool, assumed: list[str]) -> dict[str, int]:
     return {"rows": rows, "columns": columns}
 
 
-def _ragged(run: Run, batch: dict[str, int]) -> dict[str, int] | None:
+def _ragged(run: Run, batch: Batch) -> RaggedBatch | None:
     """The last batch: one sequence, shorter than the longest by what the padding leaves over."""
     if run.training.on("packing") or run.training.on("sample_packing"):
         return None
@@ -190,7 +264,7 @@ def _dtype(run: Run, outcome: Outcome, assumed: list[str]) -> str:
     return "bfloat16" if known is None else str(known.value)
 
 
-def _lora(run: Run, model: ModelShape) -> dict[str, object] | None:
+def _lora(run: Run, model: ModelShape) -> Lora | None:
     training = run.training
     if not training.uses_lora or training.lora_rank is None:
         return None

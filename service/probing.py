@@ -26,16 +26,14 @@ if TYPE_CHECKING:
     Say = Callable[[str], None]
     Runner = Callable[..., Seen]
 
-NOT_RUN = "not run"  # one of fp8check.rules.seen.data.ENDS: nothing was tried, so nothing may be concluded
-
 
 def run(one: Assembled, own: Facts, *, python: str | None, say: Say) -> Seen:
     """The probe of this machine. Where it has no GPU, that is the answer, and no process is started to find out."""
     say("looking for a GPU")
     if own.gpus is None:
-        return Seen(NOT_RUN, why="whether this machine has a GPU is not known: no NVIDIA driver answers")
+        return Seen("not run", why="whether this machine has a GPU is not known: no NVIDIA driver answers")
     if not own.gpus:
-        return Seen(NOT_RUN, why="this machine has no GPU; run fp8check --probe on the GPU node")
+        return Seen("not run", why="this machine has no GPU; run fp8check --probe on the GPU node")
     from fp8check.probe import probe_run
 
     return probe_run(one.run, python=python, tell=say)

@@ -78,9 +78,11 @@ def releases() -> dict[str, str]:
     found: dict[str, str] = {}
     for name in METADATA:
         try:
-            found[name] = metadata.version(name)
+            version = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
+        if version:  # None of a folder that an uninstallation left behind
+            found[name] = version
     found["python"] = ".".join(str(part) for part in sys.version_info[:3])
     return found
 

@@ -9,6 +9,7 @@ from fp8check.rules.record import Record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.seen import Seen
+    from fp8check.rules.seen.data import RaisedError
 
 REBUILD = "pip install --no-build-isolation --no-cache-dir --force-reinstall --no-deps transformer_engine_torch"
 TOGETHER = "pip install --no-build-isolation transformer_engine[pytorch]=={version}, one release of all its parts"
@@ -91,17 +92,16 @@ _FAULTS: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def explain(seen: Seen) -> Fault:
+def explain(error: RaisedError, seen: Seen) -> Fault:
     """The fault behind an import error; where none is known, its own words."""
-    error = seen.error or {}
-    text = str(error.get("message") or "")
+    text = error.message
     version = (seen.packages or {}).get("transformer_engine", "VERSION")
     for pattern, cause, fix in _FAULTS:
         found = re.search(pattern, text)
         if found is not None:
             return Fault(_filled(cause, found), fix.replace("{version}", version))
     first = text.partition("\n")[0][:160] or "no reason is given"
-    return Fault(f"{error.get('type')}: {first}", "run it by hand: python -c 'import " + str(seen.importing) + "'")
+    return Fault(f"{error.type}: {first}", "run it by hand: python -c 'import " + str(seen.importing) + "'")
 
 
 def _filled(cause: str, found: re.Match[str]) -> str:

@@ -19,9 +19,10 @@ _OUT_OF_MEMORY = ("out of memory", "OutOfMemory", "CUBLAS_STATUS_ALLOC_FAILED", 
 
 def is_out_of_memory(seen: Seen) -> bool:
     """Whether the probe ended for want of memory, of the GPU or of the host."""
-    error = seen.error or {}
-    text = f"{error.get('type')} {error.get('message')}"
-    return error.get("type") == "MemoryError" or any(mark in text for mark in _OUT_OF_MEMORY)
+    if seen.error is None:
+        return False
+    text = f"{seen.error.type} {seen.error.message}"
+    return seen.error.type == "MemoryError" or any(mark in text for mark in _OUT_OF_MEMORY)
 
 
 @rule(
@@ -118,17 +119,26 @@ def out_of_memory(requested: Requested, seen: Seen) -> Iterator[Found]:
     Write instead: a smaller micro-batch, or a GPU of one's own.
     """
     ran(seen)
-    if not is_out_of_memory(seen):
+    if seen.error is None or not is_out_of_memory(seen):
         return
-    device = seen.device or {}
-    free = f"{device['free_mib'] / 1024:.1f} GiB of {device['name']} were free" if "free_mib" in device else "no memory"
-    words = str((seen.error or {}).get("message") or "").partition("\n")[0][:160]
+    free, words = _free_memory(seen), _first_line(seen.error.message)[:160]
     yield Found(
-        f"the probe ran out of memory in stage {(seen.error or {}).get('stage')}",
+        f"the probe ran out of memory in stage {seen.error.stage}",
         place=place(requested),
         label=f"{free}; {words}" if words else free,
         help="free the GPU (nvidia-smi shows who holds it), or take fewer tokens per micro-batch",
     )
+
+
+def _free_memory(seen: Seen) -> str:
+    device = seen.device
+    if device is None or device.free_mib is None:
+        return "no memory"
+    return f"{device.free_mib / 1024:.1f} GiB of {device.name} were free"
+
+
+def _first_line(text: str) -> str:
+    return next(iter(text.splitlines()), "")
 
 
 @rule(
@@ -150,15 +160,15 @@ def import_fails(requested: Requested, seen: Seen) -> Iterator[Found]:
     """
     ran(seen)
     error = seen.error
-    if error is None or error.get("stage") != "import" or is_out_of_memory(seen):
+    if error is None or error.stage != "import" or is_out_of_memory(seen):
         return
     from fp8check.rules.catalog.broken_imports import explain  # only where an import failed
 
-    fault = explain(seen)
+    fault = explain(error, seen)
     yield Found(
         f"{seen.importing or 'a package'} cannot be imported: {fault.cause}",
         place=place(requested),
-        label=f"{error.get('type')}: {str(error.get('message')).splitlines()[0][:240] if error.get('message') else ''}",
+        label=f"{error.type}: {_first_line(error.message)[:240]}",
         help=fault.fix,
     )
 
@@ -183,21 +193,21 @@ def step_raises(requested: Requested, seen: Seen, outcome: Outcome) -> Iterator[
     error = seen.error
     if seen.ended == "error" and error is None:
         raise Undecided("with which exception the probe ended", "seen")
-    if seen.ended != "error" or error is None or is_out_of_memory(seen) or error.get("stage") == "import":
+    if seen.ended != "error" or error is None or is_out_of_memory(seen) or error.stage == "import":
         return
     predicted = outcome.error
     if predicted is None:
         note = "that was not predicted: please report it, with the output of fp8check probe --json"
-    elif predicted.type == error.get("type"):
+    elif predicted.type == error.type:
         note = f"as predicted: {predicted.type} ({predicted.stage})"
     else:
         note = f"predicted was {predicted.type} ({predicted.stage})"
     yield Found(
-        f"the step ends with {error.get('type')} in stage {error.get('stage')}",
+        f"the step ends with {error.type} in stage {error.stage}",
         place=place(requested),
-        label=str(error.get("message") or "").partition("\n")[0][:240],
+        label=_first_line(error.message)[:240],
         notes=(note,),
-        help=_known_fix(str(error.get("message"))),
+        help=_known_fix(error.message),
     )
 
 

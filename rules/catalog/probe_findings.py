@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from fp8check.rules.engine.inputs import Requested
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.seen import Gemms, Seen
+    from fp8check.rules.seen.data import AcceleratorState, Parameters
+    from fp8check.rules.seen.kernels import GemmKind
     from fp8check.rules.trainers.run import Run
 
 
-def _kinds(seen: Seen) -> dict[str, Gemms]:
+def _kinds(seen: Seen) -> dict[GemmKind, Gemms]:
     """fprop, dgrad and wgrad.
 
     Raises:
@@ -58,8 +60,7 @@ def not_in_fp8(requested: Requested, seen: Seen) -> Iterator[Found]:
     if converted == 0:
         yield _no_fp8(requested, seen, f"none of {_total(seen)} Linear layers was converted")
         return
-    running = (seen.autocast or {}).get("layers_in_fp8")
-    if running == 0:
+    if _layers_in_fp8(seen) == 0:
         yield _no_fp8(requested, seen, f"{converted} layers were converted, and FP8 autocast is never entered")
         return
     kinds = _kinds(seen)
@@ -68,16 +69,25 @@ def not_in_fp8(requested: Requested, seen: Seen) -> Iterator[Found]:
         yield _no_fp8(requested, seen, f"{converted} layers were converted, and their GEMMs are {names}")
 
 
+def _layers_in_fp8(seen: Seen) -> int | None:
+    """Converted layers that ran with FP8 autocast on; None where nobody saw it."""
+    return seen.autocast.layers_in_fp8 if seen.autocast is not None else None
+
+
 def _no_fp8(requested: Requested, seen: Seen, why: str) -> Found:
-    accelerator = seen.accelerator or {}
-    says = (
-        f"Accelerator says mixed_precision {accelerator.get('mixed_precision')}, backend {accelerator.get('backend')}"
-    )
+    state = seen.accelerator
+    backend = state.backend if state is not None else None
+    says = f"{_precision_said(seen)}, backend {backend}"
     return Found(f"the step did not run in FP8: {why}", place=place(requested), label=says)
 
 
+def _precision_said(seen: Seen) -> str:
+    precision = seen.accelerator.mixed_precision if seen.accelerator is not None else None
+    return f"Accelerator says mixed_precision {precision}"
+
+
 def _total(seen: Seen) -> int:
-    return int((seen.layers or {}).get("total", 0))
+    return seen.layers.total if seen.layers is not None else 0
 
 
 @rule(
@@ -139,14 +149,13 @@ def fp8_unasked(requested: Requested, seen: Seen) -> Iterator[Found]:
         return
     ran(seen)
     converted = known(seen.converted, "which layers were converted", seen)
-    running = (seen.autocast or {}).get("layers_in_fp8")
+    running = _layers_in_fp8(seen)
     if not converted or not running:
         return
-    accelerator = seen.accelerator or {}
     yield Found(
         f"{running} layers ran in FP8, which nothing asks for",
         place=None,
-        notes=(f"Accelerator says mixed_precision {accelerator.get('mixed_precision')}",),
+        notes=(_precision_said(seen),),
         help="unset ACCELERATE_FP8_BACKEND, or ask for FP8 with a recipe of your own",
     )
 
@@ -169,18 +178,18 @@ def weights_stay(requested: Requested, seen: Seen) -> Iterator[Found]:
     """
     ran(seen)
     moved = known(seen.moved, "whether the weights move", seen)
-    stay = int(moved["trainable"]) - int(moved["moved"])
+    stay = moved.trainable - moved.moved
     if stay == 0:
         return
-    if None in (seen.losses or []):
+    if None in (seen.losses or ()):
         raise Undecided("whether weights move: a loss is not finite", "seen")
-    torchao = bool((seen.layers or {}).get("torchao"))
-    gather = bool((seen.recipe or {}).get("enable_fsdp_float8_all_gather"))
-    missing = int((seen.optimizer or {}).get("missing", 0))
+    torchao = seen.layers is not None and seen.layers.torchao > 0
+    gather = seen.recipe is not None and seen.recipe.settings.get("enable_fsdp_float8_all_gather") is True
+    missing = seen.optimizer.missing if seen.optimizer is not None else 0
     yield Found(
-        f"{stay} of {moved['trainable']} trainable parameters do not move in the optimizer's step",
+        f"{stay} of {moved.trainable} trainable parameters do not move in the optimizer's step",
         place=place(requested),
-        label=f"unchanged: {', '.join(list(moved.get('stayed') or ())[:4])}",
+        label=f"unchanged: {', '.join(moved.stayed[:4])}",
         notes=(f"the optimizer does not hold {missing} of them",) if missing else (),
         help="set enable_fsdp_float8_all_gather: false under fp8_config" if torchao and gather else "",
     )
@@ -205,19 +214,18 @@ def parameters_changed(requested: Requested, seen: Seen) -> Iterator[Found]:
     ran(seen)
     parameters = known(seen.parameters, "the parameters before and after prepare()", seen)
     optimizer = known(seen.optimizer, "what the optimizer holds", seen)
-    before, after = parameters["before"], parameters["after"]
-    sharded = (seen.accelerator or {}).get("distributed_type") == "FSDP"
+    before, after = parameters.before, parameters.after
+    sharded = seen.accelerator is not None and seen.accelerator.distributed_type == "FSDP"
     notes = []
-    if before.get("tied") and after.get("tied") is False:
+    if _untied(parameters):
         notes.append("the head was tied to the embedding, and is not any more")
-    if before["trainable"] != after["trainable"] and not sharded:
-        notes.append(f"{before['trainable']:,} values trained before prepare(), {after['trainable']:,} after")
-    if optimizer["missing"] and not sharded:
-        names = ", ".join(list(optimizer.get("names") or ())[:3])
-        notes.append(f"the optimizer does not hold {optimizer['missing']} trainable parameters: {names}")
-    changed = parameters.get("changed") or ()
-    if changed and not sharded:
-        notes.append(f"other values than before have {', '.join(changed[:3])}")
+    if before.trainable != after.trainable and not sharded:
+        notes.append(f"{before.trainable:,} values trained before prepare(), {after.trainable:,} after")
+    if optimizer.missing and not sharded:
+        names = ", ".join(optimizer.names[:3])
+        notes.append(f"the optimizer does not hold {optimizer.missing} trainable parameters: {names}")
+    if parameters.changed and not sharded:
+        notes.append(f"other values than before have {', '.join(parameters.changed[:3])}")
     if not notes:
         return
     help_ = "use backend: AO with enable_fsdp_float8_all_gather: false, which keeps the parameters as they are"
@@ -228,6 +236,10 @@ def parameters_changed(requested: Requested, seen: Seen) -> Iterator[Found]:
         notes=tuple(notes[1:]),
         help=help_,
     )
+
+
+def _untied(parameters: Parameters) -> bool:
+    return parameters.before.tied is True and parameters.after.tied is False
 
 
 @rule(
@@ -246,8 +258,8 @@ def prediction_differs(requested: Requested, seen: Seen, outcome: Outcome, run: 
     Write instead: nothing; please report it, with the output of fp8check probe --json.
     """
     ran(seen)
-    known(seen.accelerator, "Accelerator's state", seen)
-    for name, predicted, observed in _differences(seen, outcome, run):
+    state = known(seen.accelerator, "Accelerator's state", seen)
+    for name, predicted, observed in _differences(seen, state, outcome, run):
         yield Found(
             f"{name}: predicted {predicted}, observed {observed}",
             place=place(requested),
@@ -256,23 +268,23 @@ def prediction_differs(requested: Requested, seen: Seen, outcome: Outcome, run: 
         )
 
 
-def _differences(seen: Seen, outcome: Outcome, run: Run) -> Iterator[tuple[str, object, object]]:
+def _differences(
+    seen: Seen, state: AcceleratorState, outcome: Outcome, run: Run
+) -> Iterator[tuple[str, object, object]]:
     """Name, prediction and observation of each value on which they differ."""
     if outcome.undecided is not None or outcome.accelerator is None:
         return
-    state = seen.accelerator or {}
     stand_in = seen.emulated and outcome.backend is not None and outcome.backend.value == "TE"
-    values = {
-        "mixed_precision": outcome.mixed_precision.value if outcome.mixed_precision is not None else None,
-        "fp8_enabled": outcome.fp8_enabled,
-    }
+    precision = outcome.mixed_precision.value if outcome.mixed_precision is not None else None
+    values: list[tuple[str, object, object]] = [
+        ("mixed_precision", precision, state.mixed_precision),
+        ("fp8_enabled", outcome.fp8_enabled, state.fp8_enabled),
+    ]
     if not stand_in:
-        values["backend"] = outcome.backend.value if outcome.backend is not None else None
+        values.append(("backend", outcome.backend.value if outcome.backend is not None else None, state.backend))
     if not seen.emulated:
-        values["distributed_type"] = outcome.distributed_type
-    for name, predicted in values.items():
-        if predicted != state.get(name) and not (predicted is None or state.get(name) is None):
-            yield name, predicted, state.get(name)
+        values.append(("distributed_type", outcome.distributed_type, state.distributed_type))
+    yield from (one for one in values if one[1] != one[2] and not (one[1] is None or one[2] is None))
     if outcome.error is not None and seen.ended == "done":
         yield "the run", f"{outcome.error.type} ({outcome.error.stage})", "a whole step"
     if stand_in or outcome.error is not None:
@@ -286,17 +298,17 @@ def _layer_differences(seen: Seen, outcome: Outcome, run: Run) -> Iterator[tuple
     if expected is not None and seen.converted is not None and expected != seen.converted:
         yield "converted Linear layers", expected, seen.converted
     moved = seen.moved if _same_parameters(seen) else None
-    if moved is not None and (outcome.frozen is not None) != (moved["moved"] < moved["trainable"]):
-        observed = f"{moved['moved']} of {moved['trainable']} trainable parameters move"
+    if moved is not None and (outcome.frozen is not None) != (moved.moved < moved.trainable):
+        observed = f"{moved.moved} of {moved.trainable} trainable parameters move"
         yield "training", "converted weights stay" if outcome.frozen is not None else "every weight moves", observed
 
 
 def _same_parameters(seen: Seen) -> bool:
     """Whether what trains is what trained before prepare(), and finite: else FP810 and FP812 say why weights stay."""
-    parameters = seen.parameters or {}
-    before, after = parameters.get("before") or {}, parameters.get("after") or {}
-    tie_gone = before.get("tied") and after.get("tied") is False
-    return not tie_gone and before.get("trainable") == after.get("trainable") and None not in (seen.losses or [])
+    if None in (seen.losses or ()):
+        return False
+    parameters = seen.parameters
+    return parameters is None or (not _untied(parameters) and parameters.before.trainable == parameters.after.trainable)
 
 
 def expected_layers(seen: Seen, outcome: Outcome, run: Run) -> int | None:
@@ -308,7 +320,7 @@ def expected_layers(seen: Seen, outcome: Outcome, run: Run) -> int | None:
         return None
     if outcome.prepared.coverage.word == "none":
         return 0
-    built = run.model._replace(layers=int(seen.built["layers"]), dense_layers=0)
+    built = run.model._replace(layers=seen.built.layers, dense_layers=0)
     small = OneRun(launch=run.launch, facts=run.facts, training=run.training, model=built)
     backend = outcome.backend.value if outcome.backend is not None else None
     coverage = {"TE": te_coverage, "AO": torchao_coverage}.get(str(backend))
@@ -317,9 +329,10 @@ def expected_layers(seen: Seen, outcome: Outcome, run: Run) -> int | None:
 
 
 def _recipe_differences(seen: Seen, outcome: Outcome) -> Iterator[tuple[str, object, object]]:
-    predicted, held = outcome.prepared.recipe, seen.recipe
-    if predicted is None or held is None:
+    predicted = outcome.prepared.recipe
+    if predicted is None or seen.recipe is None:
         return
+    held = seen.recipe.named
     for name, setting in predicted.items():
         if name in held and setting.value is not None and held[name] != setting.value:
             yield f"recipe {name}", setting.value, held[name]
@@ -347,7 +360,7 @@ def device_lies(seen: Seen, run: Run) -> Iterator[Found]:
     if seen.emulated:
         raise Undecided("emulation on the CPU has no GPU to look at", "seen")
     device = known(seen.device, "the GPU", seen)
-    name, capability = str(device.get("name")), str(device.get("compute_capability"))
+    name, capability = device.name, known(device.compute_capability, "the GPU's compute capability", seen)
     listed = find(name)
     if listed is not None and listed.compute_capability != capability:
         yield Found(

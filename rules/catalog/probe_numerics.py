@@ -8,11 +8,12 @@ from fp8check.rules.releases.errors import Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from fp8check.rules.engine.inputs import Requested
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.seen import Seen
+    from fp8check.rules.seen.data import Time
     from fp8check.rules.trainers.run import Run
 
 MANY_ZEROS = 0.9
@@ -41,23 +42,23 @@ def numbers_are_wrong(requested: Requested, seen: Seen) -> Iterator[Found]:
 
     numbers = known(seen.numerics, "the errors against FP32", seen)
     bound = known(bounds(seen), "the errors against FP32", seen)
-    output = numbers["output"].get("fp8")
-    gradients = numbers["gradients"].get("fp8") or {}
-    worst = gradients.get("worst")
-    if output is None or worst is None:
+    output, gradients = numbers.output.fp8, numbers.gradients.fp8
+    median, worst = gradients.median, gradients.worst
+    if output is None or median is None or worst is None:
         raise Undecided("an error against FP32 that is a number", "seen")  # FP810 says why
     if output > bound.output:
         yield _wrong(requested, seen, f"the output is off by {output:.0%}, and rounding explains {bound.output:.0%}")
-    elif gradients["median"] > bound.gradient:
-        why = f"the layers' gradients are off by {gradients['median']:.0%}, and rounding explains {bound.gradient:.0%}"
+    elif median > bound.gradient:
+        why = f"the layers' gradients are off by {median:.0%}, and rounding explains {bound.gradient:.0%}"
         yield _wrong(requested, seen, why)
     elif worst > bound.worst:
-        why = f"the gradient of {gradients.get('name')} is off by {worst:.0%}: zeros would be as good"
+        why = f"the gradient of {gradients.name} is off by {worst:.0%}: zeros would be as good"
         yield _wrong(requested, seen, why)
 
 
 def _wrong(requested: Requested, seen: Seen, why: str) -> Found:
-    recipe = ", ".join(f"{name} {value}" for name, value in (seen.recipe or {}).items())
+    held = seen.recipe.named if seen.recipe is not None else {}
+    recipe = ", ".join(f"{name} {value}" for name, value in held.items())
     return Found(
         f"the numbers are wrong: {why}",
         place=place(requested),
@@ -84,8 +85,7 @@ def not_finite(requested: Requested, seen: Seen) -> Iterator[Found]:
     """
     ran(seen)
     losses = known(seen.losses, "a loss", seen)
-    gradients = seen.gradients or {}
-    broken = list(gradients.get("not_finite") or ())
+    broken = seen.gradients.not_finite if seen.gradients is not None else ()
     if None in losses:
         message = f"the loss of step {losses.index(None) + 1} is NaN or infinite"
     elif broken:
@@ -124,11 +124,9 @@ def measured_slower(requested: Requested, seen: Seen, outcome: Outcome, run: Run
     if ratio >= 0.97:
         return
     if spread[1] >= 1.0:
-        raise Undecided(
-            f"the measured ratio {ratio:.2f} has a spread of {spread[0]:.2f} to {spread[1]:.2f}", "evidence"
-        )
+        raise Undecided(f"the measured ratio {ratio:.2f} has a spread of {spread[0]:.2f} to {spread[1]:.2f}", "seen")
     notes = [_memory(seen)] if _memory(seen) else []
-    scaled = (seen.built or {}).get("scaled") or ()
+    scaled = seen.built.scaled if seen.built is not None else ()
     if scaled:
         notes.append(f"probed were {', '.join(scaled)}")
     yield Found(
@@ -140,8 +138,8 @@ def measured_slower(requested: Requested, seen: Seen, outcome: Outcome, run: Run
     )
 
 
-def _ms(times: Mapping[str, float] | None) -> str:
-    return f"{times['ms']:.1f} ms ({times['low']:.1f} to {times['high']:.1f})" if times else ""
+def _ms(time: Time | None) -> str:
+    return f"{time.ms:.1f} ms ({time.low:.1f} to {time.high:.1f})" if time is not None else ""
 
 
 def _memory(seen: Seen) -> str:
@@ -170,14 +168,13 @@ def ragged_batch_fails(requested: Requested, seen: Seen) -> Iterator[Found]:
     ran(seen)
     if seen.ragged is None and (seen.ended != "done" or "ragged" in seen.left_out):
         known(None, "a ragged batch", seen)
-    error = (seen.ragged or {}).get("error")
-    if seen.ragged is None or error is None:
+    if seen.ragged is None or seen.ragged.error is None:
         return
-    rows, columns = seen.ragged["rows"], seen.ragged["columns"]
+    rows, columns, error = seen.ragged.rows, seen.ragged.columns, seen.ragged.error
     yield Found(
-        f"a batch of {rows} x {columns} tokens ends the run with {error.get('type')}",
+        f"a batch of {rows} x {columns} tokens ends the run with {error.type}",
         place=place(requested),
-        label=str(error.get("message") or "").partition("\n")[0][:240],
+        label=error.message.partition("\n")[0][:240],
         help="pad batches to a multiple of 16 tokens (pad_to_multiple_of: 16), or pack them",
     )
 
@@ -206,11 +203,11 @@ def first_step_is_lost(requested: Requested, seen: Seen) -> Iterator[Found]:
     if known(seen.converted, "which layers were converted", seen) == 0:
         return
     gradients = known(seen.gradients, "the gradients of the first step", seen)
-    zeros = gradients.get("zeros")
+    zeros = gradients.zeros
     if zeros is None or zeros < MANY_ZEROS:
         return
-    form = (seen.recipe or {}).get("fp8_format")
-    steps = (seen.moved or {}).get("steps")
+    form = seen.recipe.settings.get("fp8_format") if seen.recipe is not None else None
+    steps = seen.moved.steps if seen.moved is not None else None
     lost = f"; every weight had moved after {steps} steps" if steps and _all_moved(seen) else ""
     yield Found(
         f"{zeros:.0%} of the layers' gradients are zero in the first step{lost}",
@@ -225,4 +222,4 @@ def first_step_is_lost(requested: Requested, seen: Seen) -> Iterator[Found]:
 
 def _all_moved(seen: Seen) -> bool:
     moved = seen.moved
-    return moved is not None and moved["moved"] == moved["trainable"]
+    return moved is not None and moved.moved == moved.trainable

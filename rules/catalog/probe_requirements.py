@@ -34,7 +34,7 @@ def known(value: T | None, what: str, seen: Seen) -> T:
 
 
 def ran(seen: Seen) -> None:
-    """Let pass evidence of a probe that was started.
+    """Let pass what was seen by a probe that was started.
 
     Raises:
         Undecided: it was not.

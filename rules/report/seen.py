@@ -19,10 +19,10 @@ def summary(seen: Seen) -> str:
     if seen.ended != "done":
         words.append(seen.why or seen.ended)
     if seen.layers is not None:
-        words.append(f"{seen.converted} of {seen.layers['total']} Linear layers converted")
+        words.append(f"{seen.converted} of {seen.layers.total} Linear layers converted")
     words.extend(_gemms(seen))
-    if seen.numerics is not None and seen.numerics["output"].get("fp8") is not None and seen.converted:
-        words.append(f"output off by {seen.numerics['output']['fp8']:.1%}")
+    if seen.numerics is not None and seen.numerics.output.fp8 is not None and seen.converted:
+        words.append(f"output off by {seen.numerics.output.fp8:.1%}")
     if seen.speed_up is not None and seen.converted:
         words.append(f"{seen.speed_up:.2f}x of BF16")
     return " · ".join(words)
@@ -31,7 +31,7 @@ def summary(seen: Seen) -> str:
 def _where(seen: Seen) -> str:
     if seen.emulated:
         return "emulated on the CPU: proves conversion and numerics, not kernels or speed"
-    return str((seen.device or {}).get("name", "no GPU reached"))
+    return seen.device.name if seen.device is not None else "no GPU reached"
 
 
 def _gemms(seen: Seen) -> Iterator[str]:
@@ -57,18 +57,15 @@ def _row(title: str, words: str) -> str:
 
 
 def _rows(seen: Seen) -> Iterator[tuple[str, str]]:
-    device = seen.device or {}
-    if "compute_capability" in device:
-        yield (
-            "gpu",
-            f"{device['name']}, compute capability {device['compute_capability']}, {device['free_mib']} MiB free",
-        )
+    gpu = seen.device
+    if gpu is not None and gpu.compute_capability is not None:
+        yield "gpu", f"{gpu.name}, compute capability {gpu.compute_capability}, {gpu.free_mib} MiB free"
     if seen.packages:
         yield "packages", ", ".join(f"{name} {version}" for name, version in seen.packages.items())
     if seen.built is not None:
         built = seen.built
-        scaled = f"; scaled: {', '.join(built['scaled'])}" if built.get("scaled") else ""
-        yield "built", f"{built['layers']} layers, {built['rows']} x {built['columns']} tokens{scaled}"
+        scaled = f"; scaled: {', '.join(built.scaled)}" if built.scaled else ""
+        yield "built", f"{built.layers} layers, {built.rows} x {built.columns} tokens{scaled}"
     yield from (("assumed", words) for words in seen.assumed)
     yield from _state(seen)
     kinds = gemms(seen) if not seen.emulated else None
@@ -76,41 +73,40 @@ def _rows(seen: Seen) -> Iterator[tuple[str, str]]:
         yield name, f"{kind.fp8} in FP8, {kind.other + kind.unknown} not: {', '.join(kind.names[:3])}"
     yield from _numbers(seen)
     if seen.error is not None:
-        yield "error", f"{seen.error['type']} in stage {seen.error['stage']}: {seen.error['message'][:300]}"
+        yield "error", f"{seen.error.type} in stage {seen.error.stage}: {seen.error.message[:300]}"
     if seen.ragged is not None:
-        error = seen.ragged["error"]
-        how = "goes through" if error is None else f"ends with {error['type']}: {error['message'][:120]}"
-        yield "ragged", f"a batch of {seen.ragged['rows']} x {seen.ragged['columns']} tokens {how}"
+        error = seen.ragged.error
+        how = "goes through" if error is None else f"ends with {error.type}: {error.message[:120]}"
+        yield "ragged", f"a batch of {seen.ragged.rows} x {seen.ragged.columns} tokens {how}"
     if seen.left_out:
         yield "left out", f"{', '.join(seen.left_out)}: the time did not suffice"
     if seen.seconds is not None:
-        yield "seconds", f"{seen.seconds['imports']} to the end of the imports, {seen.seconds['total']} in all"
+        yield "seconds", f"{seen.seconds.imports} to the end of the imports, {seen.seconds.total} in all"
 
 
 def _state(seen: Seen) -> Iterator[tuple[str, str]]:
     if seen.accelerator is not None:
-        yield "accelerate", ", ".join(f"{name} {value}" for name, value in seen.accelerator.items())
+        yield "accelerate", ", ".join(f"{name} {value}" for name, value in seen.accelerator.as_data().items())
     if seen.layers is not None:
-        left = list(seen.layers.get("left") or ())
-        kinds = ", ".join(f"{kind} {seen.layers.get(kind, 0)}" for kind in ("te", "torchao", "msamp", "plain"))
-        yield "layers", kinds + (f"; left: {', '.join(left[:4])}" if left else "")
+        layers = seen.layers
+        kinds = f"te {layers.te}, torchao {layers.torchao}, msamp {layers.msamp}, plain {layers.plain}"
+        yield "layers", kinds + (f"; left: {', '.join(layers.left[:4])}" if layers.left else "")
     if seen.recipe is not None:
-        yield "recipe", ", ".join(f"{name} {value}" for name, value in seen.recipe.items())
+        yield "recipe", ", ".join(f"{name} {value}" for name, value in seen.recipe.named.items())
     if seen.moved is not None:
-        moved, steps = seen.moved, seen.moved.get("steps")
-        many = "step" if steps == 1 else "steps"
-        yield "moved", f"{moved['moved']} of {moved['trainable']} trainable parameters, in {steps} {many}"
+        moved = seen.moved
+        many = "step" if moved.steps == 1 else "steps"
+        yield "moved", f"{moved.moved} of {moved.trainable} trainable parameters, in {moved.steps} {many}"
 
 
 def _numbers(seen: Seen) -> Iterator[tuple[str, str]]:
     bound = bounds(seen)
     if seen.numerics is not None and bound is not None:
-        output, gradients = seen.numerics["output"], seen.numerics["gradients"]
-        off_by = gradients.get("fp8") or {}
-        off = f"off by {_percent(output.get('fp8'))} from FP32, bound {bound.output:.0%}"
-        yield "output", f"{off}; BF16 {_percent(output.get('bf16'))}"
-        middle = f"off by {_percent(off_by.get('median'))} in the median, bound {bound.gradient:.0%}"
-        yield "gradients", f"{middle}; the worst by {_percent(off_by.get('worst'))}"
+        output, gradients = seen.numerics.output, seen.numerics.gradients.fp8
+        off = f"off by {_percent(output.fp8)} from FP32, bound {bound.output:.0%}"
+        yield "output", f"{off}; BF16 {_percent(output.bf16)}"
+        middle = f"off by {_percent(gradients.median)} in the median, bound {bound.gradient:.0%}"
+        yield "gradients", f"{middle}; the worst by {_percent(gradients.worst)}"
     if seen.losses is not None:
         yield "losses", ", ".join("not finite" if loss is None else f"{loss:.3f}" for loss in seen.losses)
     if seen.emulated:
@@ -121,8 +117,8 @@ def _numbers(seen: Seen) -> Iterator[tuple[str, str]]:
     ):
         if times is not None:
             peak = f", peak {memory:.2f} GiB" if memory is not None else ""
-            yield title, f"{times['ms']:.2f} ms ({times['low']:.2f} to {times['high']:.2f}) forward and backward{peak}"
+            yield title, f"{times.ms:.2f} ms ({times.low:.2f} to {times.high:.2f}) forward and backward{peak}"
 
 
-def _percent(error: object) -> str:
-    return f"{error:.1%}" if isinstance(error, float) else "not a number"
+def _percent(error: float | None) -> str:
+    return "not a number" if error is None else f"{error:.1%}"

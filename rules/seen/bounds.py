@@ -51,18 +51,14 @@ def bounds(seen: Seen) -> Bounds | None:
     """The bounds for what was probed; None where its layers were not counted."""
     if seen.built is None or seen.numerics is None:
         return None
-    number = IN_A_ROW * int(seen.built["layers"]) + 1
+    number = IN_A_ROW * seen.built.layers + 1
     weights = rounding("E4M3")
-    gradients = rounding("E4M3" if (seen.recipe or {}).get("fp8_format") == "E4M3" else "E5M2")
+    form = seen.recipe.settings.get("fp8_format") if seen.recipe is not None else None
+    gradients = rounding("E4M3" if form == "E4M3" else "E5M2")
     forward = number * 2 * weights**2
     backward = number * (weights**2 + gradients**2)
-    sixteen = seen.numerics
+    # BF16's own error comes on top; where it is no number, the reference itself is broken and widens nothing.
     return Bounds(
-        SAFETY * forward**0.5 + _known(sixteen["output"].get("bf16")),
-        SAFETY * (forward + backward) ** 0.5 + _known(sixteen["gradients"].get("bf16", {}).get("median")),
+        SAFETY * forward**0.5 + (seen.numerics.output.bf16 or 0.0),
+        SAFETY * (forward + backward) ** 0.5 + (seen.numerics.gradients.bf16.median or 0.0),
     )
-
-
-def _known(error: object) -> float:
-    """BF16's own error comes on top; where it is no number, the reference itself is broken and widens nothing."""
-    return float(error) if isinstance(error, (int, float)) else 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 
@@ -10,11 +11,14 @@ from fp8check.rules.record import Record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from typing import Any
+    from typing import Literal
 
     from fp8check.rules.seen.data import Seen
 
-FP8, OTHER, UNKNOWN = "fp8", "other", "unknown"
+    # What a kernel computes in: FP8, another type, or its name is not known.
+    Meaning = Literal["fp8", "other", "unknown"]
+    # The three GEMMs of a Linear layer: forward, gradient of its input, gradient of its weight.
+    GemmKind = Literal["fprop", "dgrad", "wgrad"]
 
 
 class Gemms(Record):
@@ -36,7 +40,7 @@ class Gemms(Record):
         return self.fp8 + self.other + self.unknown
 
 
-def gemms(seen: Seen) -> dict[str, Gemms] | None:
+def gemms(seen: Seen) -> dict[GemmKind, Gemms] | None:
     """The GEMMs by kind; None where the profiler recorded no GEMM at all, or nobody profiled.
 
     A layer's backward runs dgrad, then wgrad. A node with one GEMM is wgrad where all weights train, and dgrad where
@@ -46,13 +50,11 @@ def gemms(seen: Seen) -> dict[str, Gemms] | None:
     kernels = seen.kernels
     if kernels is None:
         return None
-    forward = _gemms_only(kernels.get("forward", {}))
-    backward = _gemms_only(kernels.get("backward", {}))
+    forward, backward = _gemms_only(kernels.forward), _gemms_only(kernels.backward)
     if not forward and not backward:
         return None
-    nodes = kernels.get("nodes", {})
-    if nodes:
-        dgrad, wgrad = _of_nodes(nodes, frozen=_is_frozen(seen))
+    if kernels.nodes:
+        dgrad, wgrad = _of_nodes(kernels.nodes, frozen=_is_frozen(seen))
         return {"fprop": _counted(forward), "dgrad": _counted(dgrad), "wgrad": _counted(wgrad)}
     ahead, back = _counted(forward), _counted(backward)
     if back.fp8 == 2 * ahead.fp8 and not back.unknown:
@@ -77,8 +79,7 @@ def _of_nodes(nodes: Mapping[str, int], *, frozen: bool) -> tuple[dict[str, int]
 
 def _is_frozen(seen: Seen) -> bool:
     """Whether most of the layers' weights do not train: adapters on a frozen base."""
-    moved, layers = seen.moved, seen.layers
-    return bool(moved and layers and "lora" in " ".join(str(name) for name in layers.get("left", ())))
+    return seen.moved is not None and seen.layers is not None and "lora" in " ".join(seen.layers.left)
 
 
 def _gemms_only(kernels: Mapping[str, int]) -> dict[str, int]:
@@ -86,19 +87,19 @@ def _gemms_only(kernels: Mapping[str, int]) -> dict[str, int]:
 
 
 def _counted(kernels: Mapping[str, int]) -> Gemms:
-    numbers = {FP8: 0, OTHER: 0, UNKNOWN: 0}
-    by_kind: dict[str, list[str]] = {FP8: [], UNKNOWN: [], OTHER: []}
+    numbers: dict[Meaning, int] = {"fp8": 0, "unknown": 0, "other": 0}
+    names: dict[Meaning, list[str]] = {"fp8": [], "unknown": [], "other": []}
     for name, count in kernels.items():
         meaning = means(name)
         numbers[meaning] += count
-        by_kind[meaning].append(shortened(name))
-    names = tuple(dict.fromkeys(name for kind in by_kind.values() for name in kind))
-    return Gemms(numbers[FP8], numbers[OTHER], numbers[UNKNOWN], names[:6])
+        names[meaning].append(shortened(name))
+    shown = tuple(dict.fromkeys(name for group in names.values() for name in group))
+    return Gemms(numbers["fp8"], numbers["other"], numbers["unknown"], shown[:6])
 
 
-def means(name: str) -> str:
-    """Whether a GEMM kernel of that name runs in FP8: "fp8", "other" or "unknown"."""
-    return next((family["means"] for family in _table()["families"] if family["compiled"].search(name)), UNKNOWN)
+def means(name: str) -> Meaning:
+    """Whether a GEMM kernel of that name runs in FP8."""
+    return next((family.means for family in _table().families if family.pattern.search(name)), "unknown")
 
 
 def shortened(name: str) -> str:
@@ -109,23 +110,34 @@ def shortened(name: str) -> str:
 
 def _is_gemm(name: str) -> bool:
     table = _table()
-    return any(mark in name for mark in table["gemm"]) and not any(mark in name for mark in table["not_gemm"])
+    return any(mark in name for mark in table.gemm) and not any(mark in name for mark in table.not_gemm)
 
 
-_LOADED: dict[str, Any] = {}
+class _Family(Record):
+    """Kernels whose names fit a pattern, and what they compute in."""
+
+    pattern: re.Pattern[str]
+    means: Meaning
 
 
-def _table() -> dict[str, Any]:
-    if not _LOADED:
-        import json
+class _Table(Record):
+    """kernels.json: what a GEMM's name has in it, what is none all the same, and the families in order."""
 
-        with open(os.path.join(os.path.dirname(__file__), "kernels.json"), encoding="utf-8") as file:
-            _LOADED.update(json.load(file))
-        for family in _LOADED["families"]:
-            family["compiled"] = re.compile(family["pattern"])
-    return _LOADED
+    gemm: tuple[str, ...]
+    not_gemm: tuple[str, ...]
+    families: tuple[_Family, ...]
+
+
+@functools.cache
+def _table() -> _Table:
+    import json
+
+    with open(os.path.join(os.path.dirname(__file__), "kernels.json"), encoding="utf-8") as file:
+        data = json.load(file)
+    families = tuple(_Family(re.compile(one["pattern"]), one["means"]) for one in data["families"])
+    return _Table(tuple(data["gemm"]), tuple(data["not_gemm"]), families)
 
 
 def unknown_names(kinds: Iterable[Gemms]) -> list[str]:
     """Names of GEMM kernels that are not in the table."""
-    return sorted({name for kind in kinds for name in kind.names if kind.unknown and means(name) == UNKNOWN})
+    return sorted({name for kind in kinds for name in kind.names if kind.unknown and means(name) == "unknown"})

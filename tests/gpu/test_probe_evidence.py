@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from fp8check.rules.catalog import RULES
 from fp8check.rules.checking.examining import examine
 from fp8check.rules.report.json_ import as_data
-from fp8check.rules.seen import gemms
-from fp8check.rules.seen.data import ENDS, from_data
+from fp8check.rules.seen import from_data, gemms
+from fp8check.rules.seen.data import ENDS
 from tests.support.runs import assembled_of, report_of
 from tests.tools.gpu.expected import ALL_THREE, EXPECTED, differences
 
@@ -53,7 +53,9 @@ def test_both_backends_show_the_kernels_of_all_three_gemms_in_time(name: str) ->
     assert set(kinds) == ALL_THREE
     assert all(kind.fp8 and kind.names for kind in kinds.values())
     assert seen.seconds is not None
-    assert seen.seconds["total"] - seen.seconds["imports"] <= 15
+    assert seen.seconds.total is not None
+    assert seen.seconds.imports is not None
+    assert seen.seconds.total - seen.seconds.imports <= 15
 
 
 # The record of a run in which nothing is wrong, and everything that has to be seen for that to be said.

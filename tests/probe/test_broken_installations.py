@@ -195,7 +195,7 @@ def test_credentials_do_not_reach_the_child(tmp_path: Path) -> None:
         environ={"HF_TOKEN": "hf_abcdefghijklmnop", "ACCELERATE_LEFTOVER": "7"},
     )
     assert seen.error is not None
-    assert seen.error["message"] == "no token"
+    assert seen.error.message == "no token"
     assert "'HF_HUB_OFFLINE'" in seen.output
     assert "ACCELERATE_LEFTOVER" not in seen.output  # a leftover of this shell that the facts do not have
 

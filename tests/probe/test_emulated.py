@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fp8check.probe.process import Limits
+from fp8check.rules.seen.data import Autocast, Kernels
 from tests.support.probing import AO, AO_OFF, SMALL, TE, TRAINING, not_a_pass, probed, said, torch_python
 
 if TYPE_CHECKING:
@@ -29,16 +30,17 @@ def test_healthy_run_shows_conversion_and_numerics_and_leaves_the_rest_undecided
     report, seen = emulated({"accelerate": AO_OFF})
     assert seen.ended == "done"
     assert seen.layers is not None
-    assert (seen.layers["torchao"], seen.layers["total"]) == (13, 15)
+    assert (seen.layers.torchao, seen.layers.total) == (13, 15)
     assert seen.accelerator is not None
-    assert (seen.accelerator["mixed_precision"], seen.accelerator["backend"]) == ("fp8", "AO")
-    assert seen.autocast == {"layers_in_fp8": 13, "layers_outside": []}
+    assert (seen.accelerator.mixed_precision, seen.accelerator.backend) == ("fp8", "AO")
+    assert seen.autocast == Autocast(layers_in_fp8=13)
     assert seen.moved is not None
-    assert seen.moved["moved"] == seen.moved["trainable"]
+    assert seen.moved.moved == seen.moved.trainable
     assert seen.optimizer is not None
-    assert seen.optimizer["missing"] == 0
+    assert seen.optimizer.missing == 0
     assert seen.numerics is not None
-    assert 0.005 < seen.numerics["output"]["fp8"] < 0.2
+    assert seen.numerics.output.fp8 is not None
+    assert 0.005 < seen.numerics.output.fp8 < 0.2
     assert seen.losses is not None
     assert None not in seen.losses
     assert [one.rule for one in report.findings if one.rule.startswith("FP8")] == []
@@ -79,7 +81,7 @@ def test_transformer_engine_is_stood_in_for_and_the_report_says_so() -> None:
     assert seen.ended == "done"
     assert any("Transformer Engine has no emulation" in words for words in seen.assumed)
     assert seen.layers is not None
-    assert seen.layers["torchao"] == 13
+    assert seen.layers.torchao == 13
 
 
 def test_lora_and_checkpointing_go_the_real_way() -> None:
@@ -90,16 +92,16 @@ def test_lora_and_checkpointing_go_the_real_way() -> None:
     report, seen = emulated({"accelerate": AO_OFF, "training": training})
     assert seen.ended == "done", seen.output
     assert seen.parameters is not None
-    assert seen.parameters["before"]["trainable_tensors"] == 28
+    assert seen.parameters.before.trainable_tensors == 28
     assert seen.moved is not None
-    assert seen.moved["moved"] == 28
+    assert seen.moved.moved == 28
     assert said(report, "FP813") == ""
 
 
 def test_tied_head_stays_tied_with_torchao() -> None:
     report, seen = emulated({"accelerate": AO_OFF, "model": {**SMALL, "tie_word_embeddings": True}})
     assert seen.parameters is not None
-    assert seen.parameters["after"]["tied"] is True
+    assert seen.parameters.after.tied is True
     assert said(report, "FP812") == ""
 
 
@@ -107,7 +109,7 @@ def test_misaligned_layer_is_left_behind_as_predicted() -> None:
     model = {**SMALL, "num_key_value_heads": 1, "head_dim": 24, "hidden_size": 96}
     report, seen = emulated({"accelerate": AO_OFF, "model": model})
     assert seen.layers is not None
-    assert "layers.1.self_attn.k_proj" in seen.layers["left"]
+    assert "layers.1.self_attn.k_proj" in seen.layers.left
     assert seen.converted == 9
     assert said(report, "FP813") == ""
 
@@ -170,7 +172,7 @@ def test_silent_bf16_is_no_fp8(faults: dict[str, tuple[Examined, Seen]]) -> None
 def test_profiler_that_records_nothing_is_undecided_and_no_pass() -> None:
     report, seen = emulated({"accelerate": AO_OFF}, "profiler-empty")
     not_a_pass(report)
-    assert seen.kernels == {"forward": {}, "backward": {}, "nodes": {}}
+    assert seen.kernels == Kernels(forward={}, backward={}, nodes={})
     assert said(report, "FP807").startswith("undecided")
 
 

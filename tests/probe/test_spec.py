@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from fp8check.probe import NotProbed, specify
+from fp8check.probe.spec import NotProbed, Spec, specify
 from fp8check.rules.outcome import predict
 from tests.support.probing import AO_OFF, SMALL, TE, TRAINING
 from tests.support.runs import assembled_of
@@ -22,7 +20,7 @@ QWEN = {
 }
 
 
-def spec_of(emulate: bool = False, **case: object) -> tuple[dict[str, Any], tuple[str, ...]]:
+def spec_of(emulate: bool = False, **case: object) -> tuple[Spec, tuple[str, ...]]:
     one = assembled_of({"training": TRAINING, "accelerate": AO_OFF, "model": SMALL, **case})
     return specify(one.run, predict(one.run), emulate=emulate)
 

@@ -71,7 +71,7 @@ def test_a_probe_is_a_job_and_its_report_is_stored(service: Any) -> None:
         report = client.get(job["report"]).json()
         assert (report["probe"]["ended"], report["probe"]["kernels"]) == (
             "done",
-            {"forward": {"sm90_xmma_gemm_e4m3": 7}},
+            {"forward": {"sm90_xmma_gemm_e4m3": 7}, "backward": {}, "nodes": {}},
         )
 
 

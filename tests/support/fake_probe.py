@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fp8check.rules.seen import Seen
+from fp8check.rules.seen.data import Kernels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,4 +37,4 @@ def run(one: Assembled, own: Facts, *, python: str | None, say: Callable[[str], 
         raise RuntimeError("a fault of the probe")
     print("noise on standard output")
     say("step 2")
-    return Seen("done", kernels={"forward": {"sm90_xmma_gemm_e4m3": 7}})
+    return Seen("done", kernels=Kernels(forward={"sm90_xmma_gemm_e4m3": 7}, backward={}, nodes={}))

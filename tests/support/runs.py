@@ -15,7 +15,7 @@ from fp8check.rules.facts import Facts, Gpu
 from fp8check.rules.reading import Document
 from fp8check.rules.reading.kind import Kind
 from fp8check.rules.reading.source import decode
-from fp8check.rules.seen.data import from_data
+from fp8check.rules.seen import from_data
 from fp8check.rules.settings.script_syntax import parse
 from fp8check.rules.trainers.detect import read
 from fp8check.rules.trainers.run import Script

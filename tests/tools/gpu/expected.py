@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fp8check.rules.seen import gemms
-from fp8check.rules.seen.data import from_data
+from fp8check.rules.seen import from_data, gemms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

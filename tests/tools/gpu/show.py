@@ -16,7 +16,7 @@ from fp8check.rules.checking.examining import examine
 from fp8check.rules.report import text
 from fp8check.rules.report.seen import page
 from fp8check.rules.report.style import Style
-from fp8check.rules.seen.data import from_data
+from fp8check.rules.seen import from_data
 from tests.support.runs import assembled_of
 
 

@@ -1,12 +1,11 @@
-"""What the probe's numbers and names mean: kernels, bounds, and data that is not evidence."""
+"""What the numbers and names of a probe mean: kernels and bounds."""
 
 from __future__ import annotations
 
 import pytest
 
-from fp8check.rules.seen import Seen, bounds, gemms
+from fp8check.rules.seen import Seen, bounds, from_data, gemms
 from fp8check.rules.seen.bounds import rounding
-from fp8check.rules.seen.data import from_data
 from fp8check.rules.seen.kernels import means, shortened, unknown_names
 
 QQ = "nvjet_sm90_qqtst_256x128_128x4_1x2_h_bz_coopA_TNT"
@@ -57,7 +56,14 @@ def test_a_node_with_one_gemm_is_wgrad_or_of_a_frozen_base_dgrad() -> None:
     data = {
         "ended": "done",
         "kernels": {"forward": {QQ: 1}, "backward": {QR: 1}, "nodes": {QR: 1}},
-        "layers": {"left": ["layers.0.q_proj.lora_A.default"]},
+        "layers": {
+            "te": 1,
+            "torchao": 0,
+            "msamp": 0,
+            "plain": 1,
+            "total": 2,
+            "left": ["layers.0.q_proj.lora_A.default"],
+        },
         "moved": {"trainable": 2, "moved": 2},
     }
     frozen = gemms(from_data(data))
@@ -98,7 +104,7 @@ def numbers(form: str, layers: int) -> Seen:
     return from_data(
         {
             "ended": "done",
-            "built": {"layers": layers},
+            "built": {"layers": layers, "vocab": 512, "rows": 2, "columns": 64},
             "recipe": {"fp8_format": form},
             "numerics": {"output": error, "gradients": gradients},
         }
@@ -113,12 +119,6 @@ def test_bounds_grow_with_depth_and_with_the_gradients_format() -> None:
     assert one.output < two.output == e4m3.output < 0.35
     assert e4m3.gradient < two.gradient < 0.65
     assert bounds(Seen("done")) is None
-
-
-def test_data_that_does_not_say_how_it_ended_is_no_evidence() -> None:
-    with pytest.raises(ValueError, match="evidence ends in one of"):
-        from_data({"stage": "step"})
-    assert from_data({"ended": "hang", "nonsense": 1}).ended == "hang"
 
 
 def test_ratio_and_spread() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fp8check.rules.report.seen import page, summary
-from fp8check.rules.seen.data import from_data
+from fp8check.rules.seen import from_data
 from tests.support.runs import PROBED
 
 HEALTHY = PROBED["te"]
@@ -83,7 +83,7 @@ def test_an_emulated_step_has_no_kernels_and_no_times() -> None:
 
 def test_a_failure_is_shown_with_its_stage() -> None:
     error = {"stage": "step", "type": "ValueError", "message": "no"}
-    ragged = {"rows": 1, "columns": 61, "error": {"type": "ValueError", "message": "divisible by 8"}}
+    ragged = {"rows": 1, "columns": 61, "error": {"stage": "ragged", "type": "ValueError", "message": "divisible by 8"}}
     text = page(from_data({**HEALTHY, "error": error, "ragged": ragged, "losses": [1.0, None], "fp8_gib": None}))
     assert row(text, "error") == "ValueError in stage step: no"
     assert row(text, "ragged") == "a batch of 1 x 61 tokens ends with ValueError: divisible by 8"
@@ -103,8 +103,3 @@ def test_numbers_that_are_none() -> None:
 def test_ratios_need_both_times() -> None:
     seen = from_data({**HEALTHY, "bf16_ms": None})
     assert (seen.speed_up, seen.speed_range) == (None, None)
-
-
-def test_evidence_says_how_it_ended() -> None:
-    with pytest.raises(ValueError, match="ends in one of"):
-        from_data({"ended": "well"})
