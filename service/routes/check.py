@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from fp8check.rules.checking.exit_codes import OF_CHECKS
 from fp8check.service import checking
 from fp8check.service.bodies import question_of
 from fp8check.service.check_request import NAMES
@@ -77,7 +78,7 @@ _HEADERS = {
     "FP8check-Verdict": {"schema": {"type": "string", "enum": ["fail", "warn", "pass", "undecided"]}, "required": True},
     "FP8check-Exit-Code": {
         "description": "What the command would exit with.",
-        "schema": {"type": "integer", "enum": [0, 1, 3, 4]},
+        "schema": {"type": "integer", "enum": sorted(OF_CHECKS)},
         "required": True,
     },
     "Link": {"description": "A link that opens the stored check without a token.", "schema": {"type": "string"}},

@@ -1,0 +1,27 @@
+"""What the README shows is so: its Python runs, and its exit codes are those of the code."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+from fp8check.rules.checking.exit_codes import MEANINGS
+from tests.support.paths import EXAMPLE, ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_python_of_the_readme() -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    ran = subprocess.run([sys.executable, "-c", code], cwd=EXAMPLE, capture_output=True, text=True, check=False)
+    assert ran.stderr == ""
+    verdict, code_line, happens = ran.stdout.splitlines()
+    assert verdict.startswith("fail ['FP")
+    assert code_line == "exit code 1"
+    assert happens == "bf16 all layers in FP8"
+
+
+def test_the_exit_codes_of_the_readme() -> None:
+    rows = re.findall(r"^\| (\d) \| (.*) \|$", README, re.M)
+    assert rows == [(str(code), MEANINGS[code]) for code in sorted(MEANINGS)]
