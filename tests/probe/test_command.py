@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fp8check.cli.check import check
+from fp8check.cli.main import main
 from fp8check.cli.probe import probe
 from tests.support.runs import facts_of
 
@@ -78,8 +79,8 @@ def test_command_of_its_own(files: list[str], capsys: pytest.CaptureFixture[str]
 def test_facts_of_another_machine_and_a_probe_here_contradict(
     files: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert check([*files, "--probe", "--facts", "facts.json"]) == 2
-    assert probe([*files, "--facts", "facts.json"]) == 2
+    assert main([*files, "--probe", "--facts", "facts.json"]) == 2
+    assert main(["probe", *files, "--facts", "facts.json"]) == 2
     assert "the probe runs on this one" in capsys.readouterr().err
 
 
@@ -92,6 +93,6 @@ def test_what_cannot_be_probed_is_undecided(files: list[str], capsys: pytest.Cap
 
 
 def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
-    assert probe([]) == 2
-    assert probe(["--help"]) == 0
+    assert main(["probe"]) == 2
+    assert main(["probe", "--help"]) == 0
     assert "--probe" in capsys.readouterr().out
