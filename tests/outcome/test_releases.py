@@ -16,7 +16,7 @@ from fp8check.rules.outcome.weights import kept_in
 from fp8check.rules.releases.behaviors import Accelerate, LlamaFactory, TransformerEngine, Transformers, Trl
 from fp8check.rules.releases.stack import Stack
 from fp8check.rules.releases.versions import at_least, between, parse
-from tests.support.outcomes import AO, DDP, DEEPSPEED, FSDP, ONE, SHELL, TE, outcome_of, script, seen
+from tests.support.outcomes import AO, DDP, DEEPSPEED, FSDP, LLAMA, ONE, SHELL, TE, outcome_of, script, seen
 from tests.tools.version_bounds import BEHAVIORS
 
 if TYPE_CHECKING:
@@ -31,14 +31,6 @@ FILE = "accelerate launch --config_file accel.yaml"
 BASE = {"torch": "2.13.0", "accelerate": "1.15.0", "transformers": "5.23.0", "transformer_engine": "2.8.0"}
 BOTH = {**BASE, "torchao": "0.18.0"}
 HEADER = {"training": "output_dir: out\n"}
-LLAMA = {
-    "model_type": "llama",
-    "hidden_size": 512,
-    "intermediate_size": 1024,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 8,
-    "vocab_size": 1024,
-}
 DEFAULT = "HYBRID 1024 max"
 # Brackets make it a string in YAML, which 1.4 to 1.7 can launch with.
 TEXT = '  override_linear_precision: "(false, false, false)"\n'

@@ -6,7 +6,7 @@ import pytest
 
 from fp8check.rules.outcome import predict
 from fp8check.rules.outcome.weights import kept_in
-from tests.outcome.test_releases import LLAMA
+from tests.support.outcomes import LLAMA
 from tests.support.runs import assembled_of
 
 FACTORY = "model_name_or_path: x\nstage: sft\nfinetuning_type: full\n"

@@ -14,7 +14,7 @@ from fp8check.rules.reading.source import UNPRINTABLE
 from fp8check.rules.reading.syntax import is_disputed
 from fp8check.rules.trainers.detect import read
 from tests.reading.test_kinds import CORPUS, OTHER_KINDS, TRAINING
-from tests.reading.test_properties import attempt, same
+from tests.support.loaded import attempt, same
 
 PIECES = [
     *":-?[]{},#&*!|>'\"%@` \n\r\t0~",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fp8check.rules.reading import Unreadable
 from fp8check.rules.trainers.detect import read
-from tests.reading.test_properties import check_span, same
+from tests.support.loaded import check_span, same
 
 values = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8)),

@@ -10,7 +10,7 @@ import yaml
 
 from fp8check.rules.reading import Document, Problem, Unreadable
 from fp8check.rules.trainers.detect import read
-from tests.reading.test_properties import attempt, merges_differently, same
+from tests.support.loaded import attempt, merges_differently, same
 from tests.support.yaml_texts import PLAIN
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from fp8check.rules.repair import edited
 from fp8check.rules.settings.edits import delete, insert, rename, replace
 from fp8check.rules.settings.values import Origin, Section, Setting
 from fp8check.rules.trainers.detect import read
-from tests.reading.test_properties import merges_differently
+from tests.support.loaded import merges_differently
 from tests.support.yaml_texts import documents
 
 if TYPE_CHECKING:

@@ -18,6 +18,15 @@ TE = "fp8_config:\n  backend: TE\n"
 AO = "fp8_config:\n  backend: AO\n"
 FSDP = "distributed_type: FSDP\nnum_processes: 2\nmixed_precision: fp8\n"
 DEEPSPEED = "distributed_type: DEEPSPEED\nnum_processes: 1\nmixed_precision: fp8\ndeepspeed_config: {zero_stage: 1}\n"
+# Two small decoder layers.
+LLAMA = {
+    "model_type": "llama",
+    "hidden_size": 512,
+    "intermediate_size": 1024,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 8,
+    "vocab_size": 1024,
+}
 SHELL = {"ACCELERATE_MIXED_PRECISION": "fp8", "ACCELERATE_FP8_BACKEND": "TE"}
 
 
