@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from fp8check.rules.checking.problems import Problem
-from fp8check.rules.checking.runs import TRAINERS
 from fp8check.rules.checking.verdict import FAIL_ON
+from fp8check.rules.trainers import registry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def run(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--launch", metavar="COMMAND", help="how it is started: accelerate, python, torchrun, or the whole command"
     )
-    group.add_argument("--trainer", choices=TRAINERS, help="who reads the training file (found from its content)")
+    group.add_argument("--trainer", choices=registry.NAMES, help="who reads the training file (found from its content)")
 
 
 def machine(parser: argparse.ArgumentParser) -> None:

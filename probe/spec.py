@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypedDict
 
-from fp8check.rules.outcome.layers import is_target
 from fp8check.rules.outcome.prepare import prepares_together
-from fp8check.rules.outcome.step import checkpointing_reentrant
-from fp8check.rules.outcome.weights import kept_in
 
 if TYPE_CHECKING:
     from fp8check.rules.models import ModelShape
@@ -19,8 +16,7 @@ ASSUMED_ROWS, ASSUMED_COLUMNS = 1, 2048
 SMALL_HEADS, SMALL_HEAD_DIM, SMALL_WIDTH, SMALL_VOCAB = 4, 32, 256, 512
 EMULATED_TOKENS = 64
 EMULATED_MEMORY = 4 * 2**30
-# LLaMA-Factory pads a batch to a multiple of 8 (train/sft/workflow.py, pad_to_multiple_of=8); others to its longest.
-PADDING = {"llamafactory": 8}
+SHORTER = 3  # tokens that the last batch has less where batches are padded to their longest sequence only
 
 
 class Shape(TypedDict):
@@ -130,8 +126,8 @@ def specify(run: Run, outcome: Outcome, *, emulate: bool = False) -> tuple[Spec,
         "ragged": _ragged(run, batch),
         "dtype": _dtype(run, outcome, assumed),
         "lora": _lora(run, model),
-        "checkpointing": checkpointing_reentrant(run, outcome.stack),
-        "compile": run.training.on("torch_compile") and not emulate,
+        "checkpointing": run.training.reentrant(outcome.stack),
+        "compile": run.training.torch_compile and not emulate,
         "emulated_memory": EMULATED_MEMORY,
     }
     if emulate:
@@ -249,16 +245,16 @@ def _batch(run: Run, emulate: bool, assumed: list[str]) -> Batch:
 
 def _ragged(run: Run, batch: Batch) -> RaggedBatch | None:
     """The last batch: one sequence, shorter than the longest by what the padding leaves over."""
-    if run.training.on("packing") or run.training.on("sample_packing"):
+    if run.training.packs:
         return None
-    less = PADDING.get(run.training.trainer, 3)
+    less = run.training.pads_to or SHORTER
     columns = batch["columns"] - less
     return {"rows": 1, "columns": columns, "less": less} if columns > 0 else None
 
 
 def _dtype(run: Run, outcome: Outcome, assumed: list[str]) -> str:
     """What the weights are kept in; bfloat16, as most checkpoints are, where that is not known."""
-    known = kept_in(run, outcome.stack)
+    known = run.training.weights(outcome.stack, run.model)
     if known is None:
         assumed.append("the weights are taken to be bfloat16")
     return "bfloat16" if known is None else str(known.value)
@@ -268,5 +264,5 @@ def _lora(run: Run, model: ModelShape) -> Lora | None:
     training = run.training
     if not training.uses_lora or training.lora_rank is None:
         return None
-    targets = sorted({linear.name.rpartition(".")[2] for linear in model.block if is_target(run, linear.name)})
+    targets = sorted({linear.name.rpartition(".")[2] for linear in model.block if training.adapts(linear.name)})
     return {"rank": training.lora_rank, "targets": targets}

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from fp8check.rules.trainers.registry import NAMES
+
+if TYPE_CHECKING:
+    Trainer = str
+else:  # a Literal of what the registry has: mypy wants to read its words here
+    Trainer = Literal[NAMES]
+
 MOST_FILES = 32
-Trainer = Literal["llamafactory", "transformers", "trl", "axolotl", "script"]  # as assemble.TRAINERS; a test compares
 FileName = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]+$")]
 RuleName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 

@@ -33,9 +33,7 @@ def training(text: str = "output_dir: out\n", path: str = "train.yaml") -> Docum
 
 
 def one(*documents: Document, launch: str | None = None, follow: bool = True, **variables: str) -> Assembled:
-    facts = Facts()
-    facts.packages = {}
-    facts.variables = variables
+    facts = Facts(packages={}, variables=variables)
     trainer = "transformers" if any(part.kind == "training" for part in documents) else None
     (made,) = assemble(documents, facts, launch=parse_launch(launch), trainer=trainer, follow=follow)
     return made
@@ -75,7 +73,7 @@ def test_the_dialect_tells_the_trainer_and_a_script_reads_the_rest() -> None:
     known = read("train.yaml", text.encode())
     unknown = training("anything: 1\n").as_kind(Kind("training", "somebody's own"))
     made = assemble([known, unknown], Facts())
-    assert [run.run.training.trainer for run in made] == ["llamafactory", "script"]
+    assert [run.run.training.name for run in made] == ["llamafactory", "script"]
 
 
 def test_kinds_are_sorted_in_their_order() -> None:
@@ -129,7 +127,7 @@ def test_a_deepspeed_file_is_looked_for_beside_its_file_and_here(
     monkeypatch.chdir(tmp_path)
     made = one(training("output_dir: out\ndeepspeed: ds.json\n", "sub/train.yaml"))
     assert made.run.deepspeed is not None
-    assert made.run.deepspeed.section("bf16").value("enabled") is True
+    assert made.run.deepspeed.enabled("bf16").value is True
     assert len(made.documents) == 2
 
 
@@ -144,7 +142,7 @@ def test_the_accelerate_file_names_a_deepspeed_file_too(tmp_path: Path) -> None:
 def test_a_deepspeed_file_that_was_given_is_taken() -> None:
     made = one(training("deepspeed: other.json\n"), document("ds.json", '{"x": 1}', "deepspeed"))
     assert made.run.deepspeed is not None
-    assert made.run.deepspeed.value("x") == 1
+    assert made.run.deepspeed.top.value("x") == 1
 
 
 def test_a_script_is_read_for_its_accelerator(tmp_path: Path) -> None:

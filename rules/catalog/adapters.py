@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fp8check.rules.outcome import Outcome
+    from fp8check.rules.trainers.llamafactory import LlamaFactory
     from fp8check.rules.trainers.training import Training
 
 _RANKS = ("lora_rank", "lora_r")
@@ -55,7 +56,7 @@ def rank_decides_about_fp8(training: Training, outcome: Outcome) -> Iterator[Fou
     'llamafactory 0.9.4..0.9.5 model/model_utils/unsloth.py "FastLanguageModel.get_peft_model"',
     'unsloth 2025.11.1..2026.6.1 kernels/fast_lora.py "get_lora_parameters": the weights are taken out and multiplied',
 )
-def unsloth_passes_fp8_by(training: Training, outcome: Outcome) -> Iterator[Found]:
+def unsloth_passes_fp8_by(llamafactory: LlamaFactory, outcome: Outcome) -> Iterator[Found]:
     """Unsloth's LoRA kernels multiply with the weights themselves, so that converted layers are never called.
 
     Why it hurts: for LoRA, `use_unsloth: true` puts fused kernels in the place of the projections' forward pass. They
@@ -65,8 +66,8 @@ def unsloth_passes_fp8_by(training: Training, outcome: Outcome) -> Iterator[Foun
 
     Write instead: either of them.
     """
-    unsloth = training.get("use_unsloth")
-    if training.trainer != "llamafactory" or unsloth is None or not unsloth.value or not training.uses_lora:
+    unsloth = llamafactory.get("use_unsloth")
+    if unsloth is None or not unsloth.value or not llamafactory.uses_lora:
         return
     if outcome.trains_in_fp8 is not True:
         return
@@ -97,8 +98,7 @@ def liger_takes_the_head_out(training: Training, outcome: Outcome) -> Iterator[F
 
     Write instead: nothing; the fused loss saves more memory than FP8 gains in the head.
     """
-    key = "enable_liger_kernel" if training.trainer == "llamafactory" else "use_liger_kernel"
-    liger = training.get(key)
+    liger = training.liger
     if liger is None or not liger.value or not runs_te(outcome):
         return
     yield Found(

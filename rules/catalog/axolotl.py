@@ -10,14 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fp8check.rules.settings.values import Setting
-    from fp8check.rules.trainers.training import Training
-
-
-def _fsdp(training: Training, name: str) -> Setting | None:
-    """An entry of Axolotl's fsdp_config, with or without its old prefix."""
-    config = training.top.section("fsdp_config")
-    return config.get(name) or config.get(f"fsdp_{name}")
+    from fp8check.rules.trainers.axolotl import Axolotl
 
 
 @rule(
@@ -28,7 +21,7 @@ def _fsdp(training: Training, name: str) -> Setting | None:
     'accelerate 1.13.0 accelerator.py "torchao with FSDP2 and cpu_ram_efficient_loading is not supported"',
     "https://github.com/axolotl-ai-cloud/axolotl/issues/3077",
 )
-def axolotl_ram_efficient_loading(training: Training) -> Iterator[Found]:
+def axolotl_ram_efficient_loading(axolotl: Axolotl) -> Iterator[Found]:
     """Axolotl's FP8 under FSDP with cpu_ram_efficient_loading.
 
     Why it hurts: Accelerator() raises ValueError for torchao under FSDP with that option, and Axolotl's FP8 is always
@@ -38,8 +31,8 @@ def axolotl_ram_efficient_loading(training: Training) -> Iterator[Found]:
 
     Write instead: `cpu_ram_efficient_loading: false`; watch the first steps for NaN, which one report ties to it.
     """
-    loading = _fsdp(training, "cpu_ram_efficient_loading")
-    if training.trainer != "axolotl" or not training.on("fp8") or loading is None or not loading.value:
+    loading = axolotl.fsdp_setting("cpu_ram_efficient_loading")
+    if not axolotl.on("fp8") or loading is None or not loading.value:
         return
     yield Found(
         "torchao cannot be used with cpu_ram_efficient_loading",
@@ -58,7 +51,7 @@ def axolotl_ram_efficient_loading(training: Training) -> Iterator[Found]:
     'axolotl 0.19.0 utils/schemas/validation.py "FP8 + FSDP2 + activation checkpointing may be slower than BF16"',
     "https://github.com/axolotl-ai-cloud/axolotl/pull/2926",
 )
-def axolotl_fsdp_checkpointing(training: Training) -> Iterator[Found]:
+def axolotl_fsdp_checkpointing(axolotl: Axolotl) -> Iterator[Found]:
     """Axolotl's FP8 together with FSDP's activation checkpointing.
 
     Why it hurts: the casts to FP8 are computed again with the layers, which may cost more than FP8 gains: Axolotl
@@ -68,8 +61,8 @@ def axolotl_fsdp_checkpointing(training: Training) -> Iterator[Found]:
 
     Write instead: `activation_checkpointing: false`, if memory allows.
     """
-    written = _fsdp(training, "activation_checkpointing")
-    if training.trainer != "axolotl" or not training.on("fp8") or written is None or written.value is not True:
+    written = axolotl.fsdp_setting("activation_checkpointing")
+    if not axolotl.on("fp8") or written is None or written.value is not True:
         return
     yield Found(
         "FP8 under FSDP with activation checkpointing may be slower than BF16",
@@ -88,7 +81,7 @@ def axolotl_fsdp_checkpointing(training: Training) -> Iterator[Found]:
     "https://github.com/pytorch/torchtitan/issues/1207",
     'axolotl 0.19.0 utils/trainer.py "PARALLELISM_CONFIG_TP_SIZE"',
 )
-def axolotl_rowwise_under_tensor_parallelism(training: Training) -> Iterator[Found]:
+def axolotl_rowwise_under_tensor_parallelism(axolotl: Axolotl) -> Iterator[Found]:
     """torchao's rowwise scaling under tensor parallelism.
 
     Why it hurts: the same pair gave NaN after about 80 steps in torchtitan, and where it trained it was slower than
@@ -98,9 +91,9 @@ def axolotl_rowwise_under_tensor_parallelism(training: Training) -> Iterator[Fou
 
     Write instead: `recipe: tensorwise`.
     """
-    recipe = training.top.section("fp8_config").get("recipe")
-    size = training.value("tensor_parallel_size")
-    if training.trainer != "axolotl" or not training.on("fp8") or not isinstance(size, int) or size < 2:
+    recipe = axolotl.fp8_config.get("recipe")
+    size = axolotl.value("tensor_parallel_size")
+    if not axolotl.on("fp8") or not isinstance(size, int) or size < 2:
         return
     if recipe is None or not str(recipe.value).startswith("rowwise"):
         return
@@ -108,7 +101,7 @@ def axolotl_rowwise_under_tensor_parallelism(training: Training) -> Iterator[Fou
         "rowwise scaling under tensor parallelism has given NaN",
         place=recipe,
         label=f"the weights are cut over {size} GPUs",
-        related=(Related(training.get("tensor_parallel_size"), "tensor parallelism is chosen here"),),
+        related=(Related(axolotl.get("tensor_parallel_size"), "tensor parallelism is chosen here"),),
         help="write recipe: tensorwise",
         fix=unsafe(replace(recipe, "tensorwise")),
     )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from fp8check.rules.engine.inputs import Requested
     from fp8check.rules.outcome import Outcome
-    from fp8check.rules.settings.values import Section
+    from fp8check.rules.settings.deepspeed import DeepSpeedConfig
 
 
 @rule(
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     "ran accelerate 1.15.0 [executed deepspeed-dummy-optimizer]: ValueError, the DummyOptim is no torch optimizer",
     'transformers 4.57.1..5.23.0 integrations/deepspeed.py "optimizer = DummyOptim(params=model_parameters)"',
 )
-def deepspeed_optimizer_with_te(deepspeed: Section, requested: Requested, outcome: Outcome) -> Iterator[Found]:
+def deepspeed_optimizer_with_te(deepspeed: DeepSpeedConfig, requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """The DeepSpeed file has an optimizer block, and the backend is Transformer Engine.
 
     Why it hurts: DeepSpeed then makes the optimizer itself, and prepare() gets a placeholder in its stead. Accelerate
@@ -35,7 +35,7 @@ def deepspeed_optimizer_with_te(deepspeed: Section, requested: Requested, outcom
     """
     require_decided(requested, outcome)
     error = outcome.error_of("te-model-alone")
-    block = deepspeed.get("optimizer")
+    block = deepspeed.optimizer
     if error is None or block is None or block not in error.because:
         return
     yield Found(
@@ -46,5 +46,5 @@ def deepspeed_optimizer_with_te(deepspeed: Section, requested: Requested, outcom
         if requested.backend is not None
         else (),
         help="delete the optimizer and scheduler blocks: the trainer makes its own",
-        fix=unsafe(*(delete(part) for part in (block, deepspeed.get("scheduler")) if part is not None)),
+        fix=unsafe(*(delete(part) for part in (block, deepspeed.scheduler) if part is not None)),
     )

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from fp8check.rules.facts import Gpu
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.settings.accelerate import AccelerateConfig
+    from fp8check.rules.settings.deepspeed import DeepSpeedConfig
     from fp8check.rules.settings.launch import Launch
-    from fp8check.rules.settings.values import Section, Setting
+    from fp8check.rules.settings.values import Setting
     from fp8check.rules.trainers.run import Run
     from fp8check.rules.trainers.training import Training
 
@@ -253,7 +254,7 @@ def deepspeed_wants_bf16(training: Training, outcome: Outcome) -> Iterator[Found
     'transformers 4.45.2..5.23.0 integrations/deepspeed.py "bf16.enabled": `auto` becomes the bf16 of the arguments',
 )
 def deepspeed_auto_is_float32(
-    training: Training, deepspeed: Section, requested: Requested, outcome: Outcome
+    training: Training, deepspeed: DeepSpeedConfig, requested: Requested, outcome: Outcome
 ) -> Iterator[Found]:
     """`"bf16": {"enabled": "auto"}` in DeepSpeed's file, and no bf16 in the training file: DeepSpeed holds float32.
 
@@ -264,9 +265,8 @@ def deepspeed_auto_is_float32(
 
     Write instead: `bf16: true` in the training file, with the default recipe (FP205); or FSDP.
     """
-    written = deepspeed.section("bf16").get("enabled")
-    named = training.setting_for("deepspeed")
-    if written is None or written.value != "auto" or named is None or not named.value or not requested.fp8:
+    written = deepspeed.enabled("bf16")
+    if written is None or written.value != "auto" or training.deepspeed is None or not requested.fp8:
         return
     if training.on("bf16") or training.on("fp16") or outcome.error is not None:
         return
@@ -295,7 +295,7 @@ def two_deepspeed_files(training: Training, accelerate: AccelerateConfig) -> Ite
 
     Write instead: one of them.
     """
-    own = training.setting_for("deepspeed")
+    own = training.deepspeed
     other = accelerate.deepspeed.get("deepspeed_config_file")
     if own is None or other is None or not isinstance(own.value, str) or not isinstance(other.value, str):
         return

@@ -248,7 +248,7 @@ def false_in_quotes(training: Training) -> Iterator[Found]:
 
     Write instead: `bf16: false`.
     """
-    if training.trainer not in ("llamafactory", "transformers"):
+    if not training.keeps_text:
         return
     for name in _SWITCHES:
         setting = training.get(name)
@@ -296,7 +296,7 @@ def number_as_text(training: Training) -> Iterator[Found]:
 
     Write instead: `learning_rate: 1.0e-5`.
     """
-    if training.trainer != "transformers":
+    if not training.keeps_text or training.loader != "pyyaml":
         return
     for name in _NUMBERS:
         setting = training.get(name)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from fp8check.rules.facts import Facts, Gpu
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.settings.accelerate import AccelerateConfig
+    from fp8check.rules.trainers.axolotl import Axolotl
     from fp8check.rules.trainers.run import Run
-    from fp8check.rules.trainers.training import Training
 
 
 @rule(
@@ -376,7 +376,7 @@ def mig_instance(requested: Requested, gpus: Sequence[Gpu], outcome: Outcome) ->
     "https://github.com/pytorch/ao/issues/2843",
     'axolotl 0.19.0 utils/schemas/fp8.py "rowwise"',
 )
-def rowwise_off_hopper(training: Training, facts: Facts) -> Iterator[Found]:
+def rowwise_off_hopper(axolotl: Axolotl, facts: Facts) -> Iterator[Found]:
     """torchao's rowwise scaling on a GPU other than Hopper, where its kernels have failed.
 
     Why it hurts: the kernels for a scale in each row were written for Hopper (9.0). On the RTX 50 series they ended
@@ -387,8 +387,8 @@ def rowwise_off_hopper(training: Training, facts: Facts) -> Iterator[Found]:
 
     Write instead: `recipe: tensorwise`.
     """
-    recipe = training.top.section("fp8_config").get("recipe")
-    if training.trainer != "axolotl" or not training.on("fp8") or recipe is None:
+    recipe = axolotl.fp8_config.get("recipe")
+    if not axolotl.on("fp8") or recipe is None:
         return
     if not str(recipe.value).startswith("rowwise"):
         return
@@ -419,7 +419,7 @@ _ROWWISE_FAILED = {
     'axolotl 0.19.0 utils/schemas/config.py "fp8 requested, but fp8 is not supported on this GPU"',
     ends=True,
 )
-def axolotl_refuses_gpu(training: Training, facts: Facts) -> Iterator[Found]:
+def axolotl_refuses_gpu(axolotl: Axolotl, facts: Facts) -> Iterator[Found]:
     """Axolotl's `fp8: true` on a GPU below compute capability 9.0, Ada among them.
 
     Why it hurts: RTX 4090 and L40S (8.9) have FP8, and Accelerate takes them. Axolotl does not: it refuses the file.
@@ -428,8 +428,8 @@ def axolotl_refuses_gpu(training: Training, facts: Facts) -> Iterator[Found]:
 
     Write instead: `bf16: true` there.
     """
-    fp8 = training.get("fp8")
-    if training.trainer != "axolotl" or fp8 is None or not fp8.value or facts.gpus == []:
+    fp8 = axolotl.get("fp8")
+    if fp8 is None or not fp8.value or facts.gpus == []:
         return
     seen = require_visible_gpus(facts)
     if not seen or at_least(parse(seen[0].compute_capability), 9):

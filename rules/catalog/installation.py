@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from fp8check.rules.facts import Facts, Misfit
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.settings.values import Setting
+    from fp8check.rules.trainers.llamafactory import LlamaFactory
     from fp8check.rules.trainers.run import Run
-    from fp8check.rules.trainers.training import Training
 
 OLDEST_CUDA = (12, 1)  # Transformer Engine 2.x, docs/installation.rst; 12.8 for compute capability 10.0 and newer
 OLDEST_CUDA_BLACKWELL = (12, 8)
@@ -530,7 +530,7 @@ def package_installed_twice(requested: Requested, facts: Facts) -> Iterator[Foun
     'llamafactory 0.9.4 extras/misc.py "peft>=0.14.0,<=0.17.1" "trl>=0.18.0,<=0.24.0"',
     ends=True,
 )
-def llamafactory_refuses_version(training: Training, requested: Requested, facts: Facts) -> Iterator[Found]:
+def llamafactory_refuses_version(llamafactory: LlamaFactory, requested: Requested, facts: Facts) -> Iterator[Found]:
     """A package is outside the range that LLaMA-Factory checks when it starts.
 
     Why it hurts: it raises ImportError before it reads the data. The check can be switched off, and then other things
@@ -540,11 +540,11 @@ def llamafactory_refuses_version(training: Training, requested: Requested, facts
 
     Write instead: the release that the range allows, or DISABLE_VERSION_CHECK=1 at your own risk.
     """
-    if training.trainer != "llamafactory" or not requested.fp8:
+    if not requested.fp8:
         return
     packages = require_packages(facts)
     own = packages.get("llamafactory")
-    ranges = _LLAMAFACTORY_RANGES.get(str(own))
+    ranges = llamafactory.version_ranges.get(str(own))
     if ranges is None:
         return
     if (facts.variables or {}).get("DISABLE_VERSION_CHECK", "0").lower() in ("true", "y", "1"):
@@ -562,23 +562,6 @@ def llamafactory_refuses_version(training: Training, requested: Requested, facts
             label="it compares versions when it starts, and raises ImportError",
             help=f"install {name} {low} to {high}, or set DISABLE_VERSION_CHECK=1",
         )
-
-
-# extras/misc.py check_dependencies.
-_LLAMAFACTORY_RANGES = {
-    "0.9.4": {
-        "transformers": ((4, 51, 0), (4, 57, 1)),
-        "accelerate": ((1, 3, 0), (1, 11, 0)),
-        "peft": ((0, 14, 0), (0, 17, 1)),
-        "trl": ((0, 18, 0), (0, 24, 0)),
-    },
-    "0.9.5": {
-        "transformers": ((4, 55, 0), (5, 6, 0)),
-        "accelerate": ((1, 3, 0), (1, 15, 0)),
-        "peft": ((0, 18, 0), (0, 20, 0)),
-        "trl": ((0, 18, 0), (0, 24, 0)),
-    },
-}
 
 
 @rule(

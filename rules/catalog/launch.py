@@ -5,14 +5,14 @@ from __future__ import annotations
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import not_known
-from fp8check.rules.outcome.launcher import starts_torchrun
 from fp8check.rules.releases.accelerate_keys import CLUSTER_KEYS, unknown_keys
 from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.errors import Undecided
 from fp8check.rules.releases.readers import nearest
 from fp8check.rules.settings.edits import delete, insert, rename, replace
-from fp8check.rules.settings.launch import LAUNCHER_FLAGS, PROGRAMS
-from fp8check.rules.trainers.detect import TRAINER, TRAINER_ALONE
+from fp8check.rules.settings.launch import LAUNCHER_FLAGS, LAUNCHERS
+from fp8check.rules.trainers.huggingface import ARGUMENTS, TELLING
+from fp8check.rules.trainers.registry import PROGRAMS, launched_by_itself, of_program, starter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def config_not_read(accelerate: AccelerateConfig, launch: Launch) -> Iterator[Fo
     """
     if launch.tool == "accelerate" or not accelerate.wants_fp8():
         return
-    how = launch.script if launch.script in PROGRAMS else launch.tool
+    how = launch.script if launch.script in LAUNCHERS | PROGRAMS else launch.tool
     name = accelerate.path or "FILE"
     yield Found(
         f"nobody reads this file: the run is started by {how}",
@@ -99,13 +99,13 @@ def _moved(accelerate: AccelerateConfig, setting: Setting, key: str) -> Fix:
 
 def _renamed(accelerate: AccelerateConfig, setting: Setting, name: str) -> Fix:
     near = nearest(name, CLUSTER_KEYS)
-    if near is None or near in accelerate.top or name in CLUSTER_KEYS or name in TRAINER | TRAINER_ALONE:
+    if near is None or near in accelerate.top or name in CLUSTER_KEYS or name in ARGUMENTS | TELLING:
         return unsafe(delete(setting))
     return unsafe(rename(setting, near))
 
 
 def _elsewhere(name: str) -> str:
-    if name in TRAINER | TRAINER_ALONE:
+    if name in ARGUMENTS | TELLING:
         return "move it into the training file"
     if name in CLUSTER_KEYS:
         return "delete it: other releases of accelerate know it"
@@ -188,9 +188,6 @@ def lower_case_flag(launch: Launch, outcome: Outcome, requested: Requested) -> I
     )
 
 
-_LAUNCHERS = ("accelerate", "deepspeed", "torchrun")
-
-
 @rule(
     "FP305",
     "command-is-no-script",
@@ -208,23 +205,17 @@ def command_is_no_script(launch: Launch) -> Iterator[Found]:
 
     Write instead: `accelerate launch --config_file accel.yaml -m llamafactory.launcher cfg.yaml`.
     """
-    name = launch.script
-    if name is None or name not in PROGRAMS or launch.tool == "python" or launch.through is not None:
+    name, trainer = launch.script, of_program(launch.script)
+    if trainer is None or launch.tool == "python" or launch.through is not None:
         return
-    if launch.flag("no_python") or name in _LAUNCHERS:
+    if launch.flag("no_python"):
         return  # FP306
     start = f"{launch.tool} launch" if launch.tool == "accelerate" else launch.tool
     yield Found(
         f"{name} is a command, not a Python file",
         label=f"{start} runs `python {name}`: can't open file",
-        help=_INSTEAD.get(name, f"start with: {start} ... -m llamafactory.launcher cfg.yaml"),
+        help=trainer.instead_of_launching(start),
     )
-
-
-_INSTEAD = {
-    "trl": "start with: trl sft ... --accelerate_config accel.yaml, which is accelerate launch",
-    "axolotl": "start with: axolotl train cfg.yaml -- --config_file accel.yaml, which is accelerate launch",
-}
 
 
 @rule(
@@ -248,19 +239,19 @@ def launcher_in_launcher(launch: Launch, run: Run) -> Iterator[Found]:
     name = launch.script
     if launch.tool == "python" or launch.through is not None:
         return
-    own = name in ("llamafactory-cli", "lmf") and bool(launch.flag("no_python"))
-    own = own or (name == "llamafactory.cli" and bool(launch.flag("m") or launch.flag("module")))
-    if name not in _LAUNCHERS and not own:
+    own = launched_by_itself(launch)
+    if name not in LAUNCHERS and own is None:
         return
-    spawns = starts_torchrun(run) if own else True
-    if spawns is None:
-        raise Undecided("how many GPUs llamafactory-cli sees", "gpus")
-    if not spawns:
-        return
+    if own is not None:
+        spawns = own.spawns(run.facts.variables or {}, run.facts.visible_gpus())
+        if spawns is None:
+            raise Undecided(f"how many GPUs {own.programs[0]} sees", "gpus")
+        if not spawns:
+            return
     yield Found(
         f"{launch.tool} starts {name}, which is a launcher itself",
         label="every process of the one starts all processes of the other",
-        help=f"drop {launch.tool}" if not own else "start -m llamafactory.launcher instead, which trains by itself",
+        help=f"drop {launch.tool}" if own is None else own.launched_alone,
     )
 
 
@@ -321,7 +312,7 @@ def other_config_file(accelerate: AccelerateConfig, launch: Launch) -> Iterator[
         return
     if read is not None and read.rpartition("/")[2] == name:
         return
-    flag = "--accelerate_config" if launch.through == "trl" else "--config_file"
+    flag = starter(launch).config_flag
     yield Found(
         f"the launch reads {read}, not this file" if read is not None else f"the launch names no {flag}",
         place=accelerate.mixed_precision,
@@ -430,7 +421,7 @@ def trl_config_is_bf16(launch: Launch, requested: Requested) -> Iterator[Found]:
 
     Write instead: `trl sft --config cfg.yaml --accelerate_config accel.yaml`.
     """
-    if launch.through != "trl" or launch.config_file not in TRL_CONFIGS or not requested.fp8:
+    if launch.config_file not in starter(launch).shipped_configs or not requested.fp8:
         return
     if launch.flag("mixed_precision") is not None:
         return
@@ -440,6 +431,3 @@ def trl_config_is_bf16(launch: Launch, requested: Requested) -> Iterator[Found]:
         label="this does not reach the run",
         help="name your own file: --accelerate_config accel.yaml",
     )
-
-
-TRL_CONFIGS = ("single_gpu", "multi_gpu", "zero1", "zero2", "zero3", "fsdp1", "fsdp2")

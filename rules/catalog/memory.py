@@ -21,8 +21,6 @@ MIB = 1024**2
 SMALLEST = 8
 # What Transformer Engine's FP8 weights and their transposes add: 1.6 bytes were measured at 7B, two are held.
 FP8_COPIES = 2
-# Optimizers that keep two states of the weights' own type.
-_ADAMW = ("adamw_torch", "adamw_torch_fused")
 
 
 @rule(
@@ -106,37 +104,10 @@ def _needed(
     training: Training, requested: Requested, model: ModelShape, facts: Facts, outcome: Outcome
 ) -> float | None:
     """MiB that the run needs on each GPU before the first activation, at the least; None where it may be less."""
-    if not requested.fp8 or not _trains_all(training) or model.quantization is not None:
+    if not requested.fp8 or not training.trains_all or model.quantization is not None:
         return None
     if outcome.distributed_type not in ("NO", "MULTI_GPU"):
         return None
     if outcome.distributed_type == "NO" and len(require_gpus(facts)) > 1:
         return None  # device_map may spread it over the GPUs
     return SMALLEST * model.parameters / MIB
-
-
-# What makes less of the weights, of the optimizer's states, or of what of them lies on one GPU.
-_SAVERS = {
-    "llamafactory": (
-        "use_galore",
-        "use_badam",
-        "use_apollo",
-        "use_adam_mini",
-        "use_muon",
-        "use_kt",
-        "quantization_bit",
-    ),
-    "trl": ("use_peft", "load_in_4bit", "load_in_8bit"),
-    "axolotl": ("adapter", "fsdp", "fsdp_config", "fsdp_version", "unfrozen_parameters", "load_in_8bit"),
-}
-
-
-def _trains_all(training: Training) -> bool:
-    """Whether all weights are trained with two states of AdamW each; a script's own settings are not known."""
-    savers = _SAVERS.get(training.trainer)
-    if savers is None or any(training.on(name) for name in savers):
-        return False
-    if training.trainer == "llamafactory" and training.value("finetuning_type") != "full":
-        return False
-    key = "optimizer" if training.trainer == "axolotl" else "optim"
-    return training.value(key, "adamw_torch") in _ADAMW

@@ -253,7 +253,7 @@ def router_in_fp8(training: Training, requested: Requested, model: ModelShape, o
 
     Write instead: a module filter that leaves `gate` out; Axolotl has one.
     """
-    if not requested.fp8 or model.routed is None or outcome.trains_in_fp8 is not True or training.trainer == "axolotl":
+    if not requested.fp8 or model.routed is None or outcome.trains_in_fp8 is not True or training.routers_stay:
         return
     block = model.block_in(outcome.stack.version("transformers")[0])
     routers = [linear for linear in block if linear.name.endswith(".gate") and linear.out_features == model.experts]
@@ -270,16 +270,6 @@ def router_in_fp8(training: Training, requested: Requested, model: ModelShape, o
 
 # Names of quantization methods in a config.json whose weights are FP8 already.
 _FP8_METHODS = ("fp8", "fbgemm_fp8")
-
-
-def _dequantizes(training: Training, method: str) -> bool:
-    """Whether the trainer turns such a checkpoint into BF16 weights while it loads it.
-
-    LLaMA-Factory does (model/model_utils/quantization.py of 0.9.4 and 0.9.5), Axolotl where it is told to.
-    """
-    if training.trainer == "llamafactory":
-        return method in ("fp8", "mxfp4")
-    return training.trainer == "axolotl" and training.get("model_quantization_config") is not None
 
 
 @rule(
@@ -302,7 +292,7 @@ def checkpoint_is_fp8(training: Training, requested: Requested, model: ModelShap
     Write instead: the BF16 checkpoint of the same model, or one that was dequantized to BF16.
     """
     method = model.quantization
-    if not requested.fp8 or method not in _FP8_METHODS or _dequantizes(training, method):
+    if not requested.fp8 or method not in _FP8_METHODS or training.dequantizes(method):
         return
     yield Found(
         f"{model.name} is an FP8 checkpoint: it is for inference, not for training",
@@ -334,7 +324,7 @@ def checkpoint_is_quantized(training: Training, requested: Requested, model: Mod
     method = model.quantization
     if not requested.fp8 or method is None or method in _FP8_METHODS or training.quantized is not None:
         return
-    if _dequantizes(training, method):
+    if training.dequantizes(method):
         return
     yield Found(
         f"FP8 training does not go with a checkpoint that is quantized ({method})",

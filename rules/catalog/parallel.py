@@ -9,7 +9,6 @@ from fp8check.rules.engine.requirements import require_decided
 from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.settings.edits import insert, replace
 from fp8check.rules.settings.values import Origin, Setting
-from fp8check.rules.trainers.hand_over import llamafactory_fp8
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +47,6 @@ def te_with_checkpointing(training: Training, requested: Requested, outcome: Out
     checkpointing = outcome.checkpointing
     if checkpointing is None or not runs_te(outcome):
         return
-    own = training.trainer == "llamafactory"
     place = checkpointing if checkpointing.origin.span is not None else training.get("gradient_checkpointing")
     place = place or training.get("fp8_backend") or requested.backend or next(iter(requested.fp8), None)
     if outcome.reentrant:
@@ -57,10 +55,11 @@ def te_with_checkpointing(training: Training, requested: Requested, outcome: Out
     else:
         message = "gradient checkpointing ends the first step with CheckpointError"
         label = "the recomputation runs outside FP8 autocast and saves other tensors"
-    notes = ("LLaMA-Factory switches gradient checkpointing on by itself",) if own else ()
+    by_itself = f"{training.title} switches gradient checkpointing on by itself"
+    notes = (by_itself,) if training.checkpoints_by_itself else ()
     if checkpointing.origin.default is not None:
         notes = (f"{checkpointing.origin.default} switches gradient checkpointing on by default",)
-    key, value = ("disable_gradient_checkpointing", True) if own else ("gradient_checkpointing", False)
+    key, value = training.checkpointing_off
     fix = unsafe(write(training.top, key, value))
     help_ = f"write {key}: {str(value).lower()}, or {torchao_instead(outcome)}"
     yield Found(message, place=place, label=label, related=(), notes=notes, help=help_, fix=fix)
@@ -158,7 +157,7 @@ def te_thaws_lora_base(training: Training, requested: Requested, outcome: Outcom
     'accelerate 0.34.0..1.15.0 utils/transformer_engine.py "isinstance(module, nn.Linear)": Linear4bit is one, too',
     'torchao 0.17.0..0.18.0 float8/float8_linear_utils.py "isinstance(module, nn.Linear)": the same',
 )
-def fp8_on_quantized_base(run: Run, training: Training, requested: Requested, outcome: Outcome) -> Iterator[Found]:
+def fp8_on_quantized_base(training: Training, requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """FP8 training of a model that is loaded quantized.
 
     Why it hurts: LLaMA-Factory refuses it. Elsewhere Transformer Engine converts nothing, because packed weights have
@@ -171,12 +170,10 @@ def fp8_on_quantized_base(run: Run, training: Training, requested: Requested, ou
     quantized = training.quantized
     if quantized is None or not requested.fp8:
         return
-    refused = training.trainer == "llamafactory" and llamafactory_fp8(run, outcome.stack) is not None
-    happens = "LLaMA-Factory raises ValueError: FP8 training is not compatible with quantization"
     yield Found(
         "FP8 training does not go with a quantized base model",
         place=quantized,
-        label=happens if refused else "packed weights are not what the FP8 layers expect",
+        label=training.refuses_quantized(outcome.stack) or "packed weights are not what the FP8 layers expect",
         related=(Related(requested.fp8[0], "FP8 is asked for here"),),
         help="drop the quantization, or drop FP8",
     )

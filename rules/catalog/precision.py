@@ -5,10 +5,9 @@ from __future__ import annotations
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import not_known
-from fp8check.rules.releases.behaviors import Accelerate, LlamaFactory, Transformers
+from fp8check.rules.releases import behaviors
 from fp8check.rules.settings.edits import delete, insert, replace
 from fp8check.rules.settings.values import Setting
-from fp8check.rules.trainers.hand_over import llamafactory_fp8, precision_flag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.launch import Launch
     from fp8check.rules.settings.script import ScriptSource
+    from fp8check.rules.trainers.llamafactory import LlamaFactory
     from fp8check.rules.trainers.run import Run
     from fp8check.rules.trainers.training import Training
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     "reports bf16, fp8_enabled False",
     "https://github.com/huggingface/trl/issues/3860",
 )
-def precision_flag_cancels_fp8(run: Run, training: Training, requested: Requested, outcome: Outcome) -> Iterator[Found]:
+def precision_flag_cancels_fp8(training: Training, requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """`bf16: true` or `fp16: true` in the training file cancels the FP8 that was asked for elsewhere.
 
     Why it hurts: nothing is logged. The trainer passes its own flag to Accelerator, and the precision of the
@@ -50,13 +50,13 @@ def precision_flag_cancels_fp8(run: Run, training: Training, requested: Requeste
 
     Write instead: leave bf16 and fp16 out of the training file. FP8 keeps BF16 for everything else by itself.
     """
-    flag = precision_flag(run, outcome.stack)
+    flag = training.precision_flag(outcome.stack)
     won = outcome.mixed_precision or (
         outcome.accelerator_arguments.mixed_precision if outcome.accelerator_arguments is not None else None
     )
     if flag is None or not requested.fp8 or won is None or won.value != flag.value:
         return
-    own = llamafactory_fp8(run, outcome.stack)  # FP108 speaks of that
+    own = training.late_fp8(outcome.stack)  # FP108 speaks of that
     loser = next((asker for asker in requested.fp8 if asker != own and asker.origin != flag.origin), None)
     if loser is None:
         return
@@ -204,7 +204,7 @@ def fp8_config_unused(accelerate: AccelerateConfig) -> Iterator[Found]:
     "is in model_args there",
     "https://github.com/hiyouga/LlamaFactory/issues/9500",
 )
-def llamafactory_fp8_inert(training: Training, outcome: Outcome) -> Iterator[Found]:
+def llamafactory_fp8_inert(llamafactory: LlamaFactory, outcome: Outcome) -> Iterator[Found]:
     """LLaMA-Factory's `fp8: true` does nothing with the installed transformers.
 
     Why it hurts: LLaMA-Factory sets its variable after transformers 5 has fixed the precision, and from
@@ -214,13 +214,13 @@ def llamafactory_fp8_inert(training: Training, outcome: Outcome) -> Iterator[Fou
 
     Write instead: transformers 4.57 with accelerate 1.9 to 1.11; or `fp8_backend: te` with transformers 5.0 to 5.2.
     """
-    fp8 = training.get("fp8")
+    fp8 = llamafactory.get("fp8")
     state = outcome.accelerator
-    if training.trainer != "llamafactory" or fp8 is None or not fp8.value or outcome.error is not None:
+    if fp8 is None or not fp8.value or outcome.error is not None:
         return
-    if state is None or state.mixed_precision.value == "fp8" or training.value("stage", "sft") not in ("pt", "sft"):
+    if state is None or state.mixed_precision.value == "fp8" or llamafactory.value("stage", "sft") not in ("pt", "sft"):
         return
-    if not outcome.stack.does(LlamaFactory.CONFIGURES_FP8):
+    if not outcome.stack.does(behaviors.LlamaFactory.CONFIGURES_FP8):
         yield Found(
             f"fp8: true has no effect in {outcome.stack.name('llamafactory')}",
             place=fp8,
@@ -228,7 +228,7 @@ def llamafactory_fp8_inert(training: Training, outcome: Outcome) -> Iterator[Fou
             help="upgrade to llamafactory 0.9.5, with transformers 4.57 and accelerate 1.9 to 1.11",
         )
         return
-    if not outcome.stack.does(Transformers.TRAINER_PASSES_MIXED_PRECISION):
+    if not outcome.stack.does(behaviors.Transformers.TRAINER_PASSES_MIXED_PRECISION):
         return
     precision = state.mixed_precision
     left = (
@@ -238,7 +238,7 @@ def llamafactory_fp8_inert(training: Training, outcome: Outcome) -> Iterator[Fou
         f"fp8: true has no effect with {outcome.stack.name('transformers')}",
         place=fp8,
         label=f'Accelerator is built with mixed_precision="{precision.value}"',
-        related=(Related(training.get("fp8_backend"), "its patch steps aside"),) if _patched(training) else (),
+        related=(Related(llamafactory.get("fp8_backend"), "its patch steps aside"),) if _patched(llamafactory) else (),
         notes=(left, "the log still says that FP8 training is enabled"),
         help="use transformers 4.57 with accelerate 1.9 to 1.11, or fp8_backend: te with transformers 5.0 to 5.2",
     )
@@ -258,7 +258,7 @@ def _patched(training: Training) -> bool:
     'llamafactory 0.9.4..0.9.5 train/ppo/trainer.py !"fp8": nor does ppo',
     'llamafactory 0.9.4..0.9.5 train/rm/trainer.py !"fp8": nor does rm',
 )
-def llamafactory_stage_without_fp8(training: Training, outcome: Outcome) -> Iterator[Found]:
+def llamafactory_stage_without_fp8(llamafactory: LlamaFactory, outcome: Outcome) -> Iterator[Found]:
     """`fp8: true` in a LLaMA-Factory stage where FP8 is not wired.
 
     Why it hurts: only the stages pt and sft look at it. dpo, kto, ppo and rm accept the key and train without FP8.
@@ -267,11 +267,11 @@ def llamafactory_stage_without_fp8(training: Training, outcome: Outcome) -> Iter
 
     Write instead: an Accelerate file with `mixed_precision: fp8` and no bf16 in the training file.
     """
-    stage = training.get("stage")
-    fp8 = training.get("fp8")
-    if training.trainer != "llamafactory" or fp8 is None or not fp8.value or stage is None:
+    stage = llamafactory.get("stage")
+    fp8 = llamafactory.get("fp8")
+    if fp8 is None or not fp8.value or stage is None:
         return
-    if stage.value in ("pt", "sft") or not outcome.stack.does(LlamaFactory.KNOWS_FP8):
+    if stage.value in ("pt", "sft") or not outcome.stack.does(behaviors.LlamaFactory.KNOWS_FP8):
         return
     yield Found(
         f"fp8: true is ignored in stage {stage.value}",
@@ -319,7 +319,7 @@ def _reason(outcome: Outcome, state: Accelerator) -> str:
     stack = outcome.stack
     if state.mixed_precision.value != "fp8":
         return f"the precision is decided by {state.mixed_precision.origin.describe()}"
-    if stack.does(Accelerate.AUTOMATIC_HANDLER_NOT_COUNTED):
+    if stack.does(behaviors.Accelerate.AUTOMATIC_HANDLER_NOT_COUNTED):
         return f"{stack.name('accelerate')} converts nothing unless the script passes a recipe: use 1.9 or newer"
     if state.distributed_type == "MEGATRON_LM":
         return "under Megatron-LM Accelerate converts no layer"
@@ -353,7 +353,7 @@ def release_converts_nothing(requested: Requested, outcome: Outcome) -> Iterator
     state = outcome.accelerator
     if state is None or outcome.error is not None or not requested.fp8 or state.counted:
         return
-    if state.requested.value != "fp8" or not outcome.stack.does(Accelerate.AUTOMATIC_HANDLER_NOT_COUNTED):
+    if state.requested.value != "fp8" or not outcome.stack.does(behaviors.Accelerate.AUTOMATIC_HANDLER_NOT_COUNTED):
         return
     yield Found(
         f"{outcome.stack.name('accelerate')} converts no layer to FP8 by itself",
@@ -453,7 +453,7 @@ def deepspeed_loses_fp8(requested: Requested, outcome: Outcome) -> Iterator[Foun
     state = outcome.accelerator
     if state is None or state.distributed_type != "DEEPSPEED" or not requested.fp8 or state.requested.value != "fp8":
         return
-    if outcome.stack.does(Accelerate.DEEPSPEED_KEEPS_FP8):
+    if outcome.stack.does(behaviors.Accelerate.DEEPSPEED_KEEPS_FP8):
         return
     left = "with the default recipe, the layers convert all the same" if outcome.trains_in_fp8 else "no layer is in FP8"
     yield Found(
@@ -471,7 +471,7 @@ def deepspeed_loses_fp8(requested: Requested, outcome: Outcome) -> Iterator[Foun
     'llamafactory 0.9.5 hparams/parser.py "model_args.fp8 = True" "Setting fp8=True": not what the trainer reads',
     'llamafactory 0.9.4 hparams/parser.py "model_args.fp8 = True": and there nothing hands model_args to the trainer',
 )
-def llamafactory_gather_without_fp8(training: Training, outcome: Outcome) -> Iterator[Found]:
+def llamafactory_gather_without_fp8(llamafactory: LlamaFactory, outcome: Outcome) -> Iterator[Found]:
     """LLaMA-Factory's `fp8_enable_fsdp_float8_all_gather` without `fp8: true`: the log says FP8 is on, and it is not.
 
     Why it hurts: it logs "Setting fp8=True" and sets it where the trainer does not look. The run trains in BF16.
@@ -480,19 +480,19 @@ def llamafactory_gather_without_fp8(training: Training, outcome: Outcome) -> Ite
 
     Write instead: `fp8: true` as well; and see FP108 for what that needs.
     """
-    gather = training.get("fp8_enable_fsdp_float8_all_gather")
-    if training.trainer != "llamafactory" or gather is None or not gather.value or training.on("fp8"):
+    gather = llamafactory.get("fp8_enable_fsdp_float8_all_gather")
+    if gather is None or not gather.value or llamafactory.on("fp8"):
         return
-    if not outcome.stack.does(LlamaFactory.KNOWS_FP8):
+    if not outcome.stack.does(behaviors.LlamaFactory.KNOWS_FP8):
         return
-    written = training.get("fp8")
+    written = llamafactory.get("fp8")
     yield Found(
         "fp8_enable_fsdp_float8_all_gather does not switch FP8 on",
         place=gather,
         label='it logs "Setting fp8=True", and the trainer still reads false',
         related=(Related(written, "this is what counts"),) if written is not None else (),
         help="write fp8: true, or delete this line",
-        fix=unsafe(replace(written, True) if written is not None else insert(training.top, "fp8", True)),
+        fix=unsafe(replace(written, True) if written is not None else insert(llamafactory.top, "fp8", True)),
     )
 
 

@@ -11,7 +11,6 @@ from fp8check.rules.releases.errors import Undecided
 from fp8check.rules.releases.readers import backend_meant
 from fp8check.rules.settings.edits import delete, insert, replace
 from fp8check.rules.settings.values import Section
-from fp8check.rules.trainers.hand_over import llamafactory_fp8
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.values import Setting
+    from fp8check.rules.trainers.llamafactory import LlamaFactory
     from fp8check.rules.trainers.run import Run
     from fp8check.rules.trainers.training import Training
 
@@ -102,7 +102,7 @@ def _fixed(run: Run, outcome: Outcome) -> bool:
     return (
         outcome.accelerator_arguments is not None
         and outcome.accelerator_arguments.handler is not None
-        and run.training.trainer == "llamafactory"
+        and run.training.brings_recipe
     )
 
 
@@ -175,7 +175,7 @@ def torchao_trains_nothing(requested: Requested, outcome: Outcome) -> Iterator[F
         _require_order(outcome)
         return
     training = outcome.run.training
-    own = training.get("fp8_enable_fsdp_float8_all_gather") if training.trainer == "axolotl" else None
+    own = training.own_all_gather
     written = outcome.frozen if outcome.frozen.origin.span is not None else own
     place = written or requested.backend or (requested.fp8[0] if requested.fp8 else None)
     lora = training.uses_lora
@@ -267,7 +267,7 @@ def _name_backend(accelerate: AccelerateConfig, backend: str) -> Fix | None:
     'llamafactory 0.9.4..0.9.5 train/fp8_utils.py "FP8_BACKEND": written; Accelerate reads ACCELERATE_FP8_BACKEND',
     'accelerate 1.9.0..1.15.0 accelerator.py "ACCELERATE_FP8_BACKEND": the name that is read',
 )
-def llamafactory_backend_ignored(run: Run, training: Training, outcome: Outcome) -> Iterator[Found]:
+def llamafactory_backend_ignored(llamafactory: LlamaFactory, outcome: Outcome) -> Iterator[Found]:
     """LLaMA-Factory's `fp8_backend` is looked at for `te` only.
 
     Why it hurts: any other value ends up in a variable that nothing reads. Accelerate then takes the backend that
@@ -277,8 +277,8 @@ def llamafactory_backend_ignored(run: Run, training: Training, outcome: Outcome)
 
     Write instead: the backend in the Accelerate file: `backend: AO`, with `enable_fsdp_float8_all_gather: false`.
     """
-    backend = training.get("fp8_backend")
-    if training.trainer != "llamafactory" or backend is None or llamafactory_fp8(run, outcome.stack) is None:
+    backend = llamafactory.get("fp8_backend")
+    if backend is None or llamafactory.late_fp8(outcome.stack) is None:
         return
     if backend.value in ("te", "auto"):
         return

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import require_prediction
-from fp8check.rules.settings.script import READERS, Unevaluated
-from fp8check.rules.trainers.run import model_prepared_alone, models_in
+from fp8check.rules.settings.script import READERS, Unevaluated, model_prepared_alone, models_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -38,8 +38,8 @@ def torchao_instead(outcome: Outcome) -> str:
     """ "use backend: AO", as this run has to write it so that it trains."""
     run, state = outcome.run, outcome.accelerator
     in_file = run.accelerate is not None and "backend" in run.accelerate.fp8
-    if run.training.trainer == "llamafactory" and not in_file:
-        return "use fp8_backend: torchao"  # its own handler leaves the all-gather off
+    if run.training.torchao_by and not in_file:
+        return f"use {run.training.torchao_by}"  # its own handler leaves the all-gather off
     sharded = state is not None and state.is_fsdp2
     if sharded or not outcome.stack.does(Accelerate.TORCHAO_RECIPE_HAS_CONFIG):
         return "use backend: AO"

@@ -6,7 +6,7 @@ from fp8check.rules.catalog.parallel import runs_te
 from fp8check.rules.catalog.shared_fixes import write
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, rule
-from fp8check.rules.outcome.tokens import ALIGNMENT, BLOCK, HALF, TN_ONLY, batch_tokens
+from fp8check.rules.outcome.alignment import ALIGNMENT, BLOCK, HALF, TN_ONLY
 from fp8check.rules.releases.errors import Undecided
 from fp8check.rules.settings.edits import replace
 
@@ -43,7 +43,7 @@ def tokens_not_divisible(run: Run, training: Training, outcome: Outcome) -> Iter
 
     Write instead: a micro-batch and a length whose product 16 divides.
     """
-    tokens = batch_tokens(run)
+    tokens = training.tokens
     if tokens is None or tokens.exact is None or not runs_te(outcome) or tokens.exact % ALIGNMENT == 0:
         return
     by = HALF
@@ -81,23 +81,23 @@ def tokens_vary(run: Run, training: Training, outcome: Outcome, probed: bool) ->
 
     Write instead: `pad_to_multiple_of: 16` in TRL; in LLaMA-Factory, which pads to 8, an even micro-batch.
     """
-    tokens = batch_tokens(run)
+    tokens = training.tokens
     if not runs_te(outcome) or (tokens is not None and tokens.exact is not None):
         return
     by = _wanted(run, outcome)
     if tokens is None:
-        if training.trainer == "transformers" and (training.micro_batch or 1) % by and not probed:
+        if training.batches_by_script and (training.micro_batch or 1) % by and not probed:
             raise Undecided("how the training script pads its batches", "seen")
         return
     if tokens.divisor % by == 0:
         return
-    trl = training.trainer == "trl"
+    key = training.padding_key
     yield Found(
         f"the tokens of a batch vary, and {by} need not divide them",
         place=tokens.place or training.setting_for("model"),
         label=f"{tokens.why}: {tokens.divisor} always divides their number, no more",
-        help=f"write pad_to_multiple_of: {by}" if trl else f"use a micro-batch that {by // HALF} divides",
-        fix=unsafe(write(training.top, "pad_to_multiple_of", by)) if trl else None,
+        help=f"write {key}: {by}" if key is not None else f"use a micro-batch that {by // HALF} divides",
+        fix=unsafe(write(training.top, key, by)) if key is not None else None,
     )
 
 
@@ -120,7 +120,7 @@ def ragged_last_batch(run: Run, training: Training, outcome: Outcome) -> Iterato
 
     Write instead: `dataloader_drop_last: true`.
     """
-    tokens = batch_tokens(run)
+    tokens = training.tokens
     if tokens is None or training.on("dataloader_drop_last") or not runs_te(outcome) or not _one_process(run, outcome):
         return
     by = _wanted(run, outcome)
@@ -163,9 +163,7 @@ def _one_process(run: Run, outcome: Outcome) -> bool:
     "https://github.com/pytorch/ao/issues/571",
     "https://github.com/huggingface/accelerate/pull/3831",
 )
-def torchao_pads_nothing(
-    run: Run, training: Training, requested: Requested, outcome: Outcome, probed: bool
-) -> Iterator[Found]:
+def torchao_pads_nothing(training: Training, requested: Requested, outcome: Outcome, probed: bool) -> Iterator[Found]:
     """torchao without pad_inner_dim, on batches whose tokens 16 need not divide.
 
     Why it hurts: "Expected trailing dimension of mat1 to be divisible by 16", in the backward pass, at the first batch
@@ -178,9 +176,9 @@ def torchao_pads_nothing(
     pad = (outcome.prepared.recipe or {}).get("pad_inner_dim")
     if pad is None or pad.value or outcome.trains_in_fp8 is not True:
         return
-    tokens = batch_tokens(run)
+    tokens = training.tokens
     if tokens is None:
-        if training.trainer == "transformers" and (training.micro_batch or 1) % ALIGNMENT and not probed:
+        if training.batches_by_script and (training.micro_batch or 1) % ALIGNMENT and not probed:
             raise Undecided("how the training script pads its batches", "seen")
         return
     if tokens.divisor % ALIGNMENT == 0:

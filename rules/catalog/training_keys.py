@@ -5,9 +5,9 @@ from __future__ import annotations
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.releases.errors import Undecided
-from fp8check.rules.releases.readers import OF_ACCELERATE, TRAINING, nearest
+from fp8check.rules.releases.readers import OF_ACCELERATE, nearest
 from fp8check.rules.settings.edits import delete, insert, replace
-from fp8check.rules.settings.launch import LAUNCHER_FLAGS
+from fp8check.rules.trainers.registry import TRAINERS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,16 +15,10 @@ if TYPE_CHECKING:
 
     from fp8check.rules.engine.inputs import Requested
     from fp8check.rules.outcome import Outcome
+    from fp8check.rules.settings.deepspeed import DeepSpeedConfig
     from fp8check.rules.settings.launch import Launch
-    from fp8check.rules.settings.values import Section
+    from fp8check.rules.trainers.axolotl import Axolotl
     from fp8check.rules.trainers.training import Training
-
-_HAPPENS = {
-    "llamafactory": "HfArgumentParser raises ValueError: some keys are not used",
-    "transformers": "HfArgumentParser raises ValueError: some keys are not used",
-    "trl": "TrlParser raises ValueError: unknown arguments from config file",
-    "axolotl": "axolotl passes over it without a word",
-}
 
 
 def _sounds_like_fp8(name: str) -> bool:
@@ -53,31 +47,32 @@ def key_of_another_file(training: Training, launch: Launch) -> Iterator[Found]:
     if training.uses_megatron:
         return
     for name, setting in training.top.settings():
-        if name in TRAINING[training.trainer] or not _sounds_like_fp8(name):
+        if name in training.fp8_keys or not _sounds_like_fp8(name):
             continue
-        if training.trainer == "trl" and name in LAUNCHER_FLAGS:
-            if launch.through == "trl":
-                continue  # it hands on what its script does not know
+        if training.hands_on(name):
+            if launch.through == training.name:
+                continue  # its command hands on what its script does not know
             if launch.script is None:
-                raise Undecided(f"whether `trl` reads {name}, or a script does", "fp8check --launch with the command")
+                what = f"whether `{training.name}` reads {name}, or a script does"
+                raise Undecided(what, "fp8check --launch with the command")
         yield Found(
-            f"nothing reads {name} in a training file of {training.trainer}",
+            f"nothing reads {name} in a training file of {training.name}",
             place=setting,
-            label=_HAPPENS[training.trainer],
-            help=_belongs(name, training.trainer),
+            label=training.unread_key,
+            help=_belongs(name, training),
             fix=unsafe(delete(setting)),
         )
 
 
-def _belongs(name: str, trainer: str) -> str:
+def _belongs(name: str, training: Training) -> str:
     if name == "mixed_precision":
         return "write it into the Accelerate file, and start with accelerate launch"
     if name in OF_ACCELERATE and name != "fp8_config":
         return "write it under fp8_config of the Accelerate file"
-    owners = [owner for owner, names in TRAINING.items() if name in names]
+    owners = [trainer.name for trainer in TRAINERS if name in trainer.fp8_keys]
     if owners:
         return f"it is a key of {' and '.join(owners)}; here write mixed_precision: fp8 into the Accelerate file"
-    near = nearest(name, (*OF_ACCELERATE, *TRAINING[trainer]))
+    near = nearest(name, (*OF_ACCELERATE, *training.fp8_keys))
     return f"did you mean {near}?" if near else "delete it"
 
 
@@ -87,7 +82,7 @@ def _belongs(name: str, trainer: str) -> str:
     WARNING,
     "ran deepspeed 0.19.8 [executed deepspeed-fp8-section]: accepted, and no attribute of the configuration has it",
 )
-def deepspeed_knows_no_fp8(deepspeed: Section) -> Iterator[Found]:
+def deepspeed_knows_no_fp8(deepspeed: DeepSpeedConfig) -> Iterator[Found]:
     """An fp8 section in a DeepSpeed file: DeepSpeed has no FP8 training.
 
     Why it hurts: unknown sections are accepted without a word. FP8 under DeepSpeed comes from Accelerate,
@@ -97,7 +92,7 @@ def deepspeed_knows_no_fp8(deepspeed: Section) -> Iterator[Found]:
 
     Write instead: `mixed_precision: fp8` for Accelerate, on 1.11 or newer.
     """
-    for name, setting in deepspeed.settings():
+    for name, setting in deepspeed.top.settings():
         if not _sounds_like_fp8(name):
             continue
         yield Found(
@@ -115,7 +110,7 @@ def deepspeed_knows_no_fp8(deepspeed: Section) -> Iterator[Found]:
     ERROR,
     'axolotl 0.19.0 utils/schemas/validation.py "`fp8_config` requires": ValueError',
 )
-def axolotl_recipe_without_fp8(training: Training) -> Iterator[Found]:
+def axolotl_recipe_without_fp8(axolotl: Axolotl) -> Iterator[Found]:
     """axolotl's `fp8_config` without `fp8: true`.
 
     Why it hurts: axolotl refuses the file.
@@ -124,16 +119,16 @@ def axolotl_recipe_without_fp8(training: Training) -> Iterator[Found]:
 
     Write instead: `fp8: true` as well.
     """
-    recipe = training.get("fp8_config")
-    if training.trainer != "axolotl" or recipe is None or recipe.value is None or training.on("fp8"):
+    recipe = axolotl.get("fp8_config")
+    if recipe is None or recipe.value is None or axolotl.on("fp8"):
         return
-    written = training.get("fp8")
+    written = axolotl.get("fp8")
     yield Found(
         "fp8_config without fp8: true",
         place=recipe,
         label="axolotl raises ValueError: `fp8_config` requires `fp8: true`",
         help="write fp8: true, or delete fp8_config",
-        fix=unsafe(replace(written, True) if written is not None else insert(training.top, "fp8", True)),
+        fix=unsafe(replace(written, True) if written is not None else insert(axolotl.top, "fp8", True)),
     )
 
 
@@ -147,7 +142,7 @@ _RECIPES = ("tensorwise", "rowwise", "rowwise_with_gw_hp")
     'axolotl 0.19.0 utils/schemas/validation.py "only supports the tensorwise ": ValueError',
     'torchao 0.13.0..0.18.0 float8/config.py "enable_fsdp_float8_all_gather only supports tensorwise": asserted',
 )
-def gather_needs_tensorwise(training: Training) -> Iterator[Found]:
+def gather_needs_tensorwise(axolotl: Axolotl) -> Iterator[Found]:
     """float8 all-gather together with a rowwise recipe.
 
     Why it hurts: torchao gathers weights with one scale a tensor only. axolotl refuses the file, torchao the recipe.
@@ -156,9 +151,9 @@ def gather_needs_tensorwise(training: Training) -> Iterator[Found]:
 
     Write instead: `recipe: tensorwise`, or no all-gather.
     """
-    recipe = training.top.section("fp8_config").get("recipe")
-    gather = training.get("fp8_enable_fsdp_float8_all_gather")
-    if training.trainer != "axolotl" or recipe is None or gather is None or not gather.value:
+    recipe = axolotl.fp8_config.get("recipe")
+    gather = axolotl.get("fp8_enable_fsdp_float8_all_gather")
+    if recipe is None or gather is None or not gather.value:
         return
     if recipe.value not in _RECIPES or recipe.value == "tensorwise":
         return
@@ -179,7 +174,7 @@ def gather_needs_tensorwise(training: Training) -> Iterator[Found]:
     'axolotl 0.19.0 utils/schemas/validation.py "fp8_enable_fsdp_float8_all_gather requires FSDP2": ValueError',
     "https://github.com/pytorch/ao/issues/1605",
 )
-def gather_needs_fsdp2(training: Training) -> Iterator[Found]:
+def gather_needs_fsdp2(axolotl: Axolotl) -> Iterator[Found]:
     """axolotl's float8 all-gather without FSDP2.
 
     Why it hurts: axolotl refuses the file. `fsdp_version` has to stand at the top level: under fsdp_config it does not
@@ -189,13 +184,13 @@ def gather_needs_fsdp2(training: Training) -> Iterator[Found]:
 
     Write instead: `fsdp_version: 2` at the top level.
     """
-    gather = training.get("fp8_enable_fsdp_float8_all_gather")
-    version = training.get("fsdp_version")
-    if training.trainer != "axolotl" or gather is None or not gather.value:
+    gather = axolotl.get("fp8_enable_fsdp_float8_all_gather")
+    version = axolotl.get("fsdp_version")
+    if gather is None or not gather.value:
         return
     if version is not None and version.value == 2:
         return
-    below = training.top.section("fsdp_config").get("fsdp_version")
+    below = axolotl.top.section("fsdp_config").get("fsdp_version")
     related = tuple(Related(one, "this does not count") for one in (version, below) if one is not None)
     yield Found(
         "float8 all-gather needs fsdp_version: 2 at the top level",
@@ -203,7 +198,7 @@ def gather_needs_fsdp2(training: Training) -> Iterator[Found]:
         label="axolotl raises ValueError: it requires FSDP2",
         related=related,
         help="write fsdp_version: 2 at the top level, or delete this line",
-        fix=unsafe(replace(version, 2) if version is not None else insert(training.top, "fsdp_version", 2)),
+        fix=unsafe(replace(version, 2) if version is not None else insert(axolotl.top, "fsdp_version", 2)),
     )
 
 
@@ -214,7 +209,7 @@ def gather_needs_fsdp2(training: Training) -> Iterator[Found]:
     'axolotl 0.19.0 utils/schemas/fp8.py "extra=" "forbid" "rowwise_with_gw_hp": one key, three values',
     ends=True,
 )
-def axolotl_recipe_refused(training: Training) -> Iterator[Found]:
+def axolotl_recipe_refused(axolotl: Axolotl) -> Iterator[Found]:
     """A key or a value under axolotl's `fp8_config` that it does not have.
 
     Why it hurts: the section has one key, `recipe`, and axolotl refuses any other. Keys of Accelerate's section of the
@@ -224,9 +219,7 @@ def axolotl_recipe_refused(training: Training) -> Iterator[Found]:
 
     Write instead: `recipe: tensorwise`, `rowwise` or `rowwise_with_gw_hp`.
     """
-    if training.trainer != "axolotl":
-        return
-    for key, setting in training.top.section("fp8_config").settings():
+    for key, setting in axolotl.fp8_config.settings():
         if key == "recipe" and setting.value in _RECIPES:
             continue
         what = f"{setting.value} is no recipe" if key == "recipe" else f"fp8_config of axolotl has no {key}"
@@ -246,7 +239,7 @@ def axolotl_recipe_refused(training: Training) -> Iterator[Found]:
     WARNING,
     'axolotl 0.19.0 core/trainers/base.py "AORecipeKwargs" !"TERecipeKwargs": the only recipe that it hands over',
 )
-def axolotl_takes_torchao(training: Training, requested: Requested, outcome: Outcome) -> Iterator[Found]:
+def axolotl_takes_torchao(axolotl: Axolotl, requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """axolotl's `fp8: true` takes torchao, whatever backend the Accelerate file names.
 
     Why it hurts: axolotl hands Accelerator a torchao recipe of its own. The fp8_config of the Accelerate file is lost.
@@ -255,7 +248,7 @@ def axolotl_takes_torchao(training: Training, requested: Requested, outcome: Out
 
     Write instead: `backend: AO` there, or nothing; the recipe goes into axolotl's own fp8_config.
     """
-    if training.trainer != "axolotl" or not training.on("fp8") or requested.backend is None:
+    if not axolotl.on("fp8") or requested.backend is None:
         return
     if outcome.backend is None or outcome.backend.value == requested.backend.value:
         return
@@ -263,7 +256,7 @@ def axolotl_takes_torchao(training: Training, requested: Requested, outcome: Out
         f"axolotl takes torchao, not {requested.backend.value}",
         place=requested.backend,
         label="axolotl hands Accelerator its own recipe",
-        related=(Related(training.get("fp8"), "this asks axolotl"),),
+        related=(Related(axolotl.get("fp8"), "this asks axolotl"),),
         help="write backend: AO, and the recipe under fp8_config of the axolotl file",
         fix=unsafe(replace(requested.backend, "AO")),
     )

@@ -9,21 +9,22 @@ from fp8check.rules.checking.problems import WrongFiles
 from fp8check.rules.reading import Document, Unreadable
 from fp8check.rules.reading.kind import Kind
 from fp8check.rules.record import Record
-from fp8check.rules.settings import launch as launch_settings
 from fp8check.rules.settings.accelerate import AccelerateConfig
-from fp8check.rules.settings.launch import Launch
+from fp8check.rules.settings.deepspeed import DeepSpeedConfig
+from fp8check.rules.settings.launch import Launch, LaunchError
+from fp8check.rules.settings.script import Script
 from fp8check.rules.settings.values import Section
+from fp8check.rules.trainers import command as commands
+from fp8check.rules.trainers import registry
 from fp8check.rules.trainers.detect import read
-from fp8check.rules.trainers.run import Run, Script
-from fp8check.rules.trainers.training import NAMES, Training
+from fp8check.rules.trainers.run import Run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fp8check.rules.facts import Facts
-
-TRAINERS = (*NAMES, "script")
+    from fp8check.rules.trainers.training import Training
 
 
 class Sorted(Record):
@@ -88,8 +89,8 @@ def assemble(
     default = False
     if launch is not None and launch.variables:
         facts = facts.with_variables(launch.variables)
-    if launch is not None and launch.through == "trl" and kinds.training:
-        launch = _with_flags_of_file(launch, kinds.training[0])
+    if launch is not None and kinds.training:
+        launch = registry.starter(launch).with_flags_of_file(launch, _section(kinds.training[0]))
     if accelerate is None and follow and launch is not None and launch.tool == "accelerate":
         accelerate, default = _named_or_default(launch, facts)
     if launch is None:
@@ -98,19 +99,6 @@ def assemble(
     return [
         _one(training, accelerate, default, kinds, facts, launch, trainer, follow, script) for training in trainings
     ]
-
-
-def _with_flags_of_file(launch: Launch, training: Document) -> Launch:
-    """What `trl` hands on from its file to accelerate launch; the command line wins (trl/cli/commands/training.py)."""
-    written = {name: setting.value for name, setting in _section(training).settings()}
-    flags = {
-        name: True if name in launch_settings.SWITCHES else str(value)
-        for name, value in launch_settings.handed_on_by_trl(written).items()
-        if value not in (None, False)
-    }
-    more = Launch(launch.tool, {**flags, **launch.flags}, launch.script, launch.arguments, through=launch.through)
-    more.variables = launch.variables
-    return more
 
 
 def _strange(document: Document) -> str:
@@ -130,13 +118,11 @@ def _one(
     follow: bool,
     given: tuple[str, bytes] | None,
 ) -> Assembled:
-    dialect = _trainer(training, trainer)
+    adapter = _trainer(training, trainer)
     section = _section(training)
     if training is not None and launch.arguments:
-        from fp8check.rules.trainers.arguments import over_the_file  # most launches have none
-
-        section = Section(section.node, over=over_the_file(dialect, launch.arguments))
-    settings = Training(dialect, section, training.path if training else None)
+        section = Section(section.node, over=adapter.over_the_file(launch.arguments))
+    settings = adapter(section, training.path if training else None)
     config = _config(accelerate) if accelerate is not None else None
     deepspeed = kinds.deepspeed[0] if kinds.deepspeed else None
     if deepspeed is None and follow:
@@ -150,9 +136,9 @@ def _one(
         accelerate=config,
         accelerate_is_default=default,
         training=settings,
-        deepspeed=_section(deepspeed) if deepspeed is not None else None,
+        deepspeed=DeepSpeedConfig(_section(deepspeed)) if deepspeed is not None else None,
         model=_model(settings, kinds, facts, follow),
-        script=script,
+        script=script if script is not None else Script(),
     )
     return Assembled(run, tuple(part for part in parts if part is not None))
 
@@ -170,11 +156,13 @@ def _section(document: Document | None) -> Section:
     return Section(document.root) if document is not None else Section()
 
 
-def _trainer(training: Document | None, trainer: str | None) -> str:
-    if trainer is not None:
-        return trainer
-    dialect = training.dialect if training is not None else None
-    return dialect if dialect is not None and dialect in NAMES else "script"
+def _trainer(training: Document | None, name: str | None) -> type[Training]:
+    if name is None:
+        return registry.of_dialect(training.dialect if training is not None else None)
+    try:
+        return registry.find(name)
+    except registry.UnknownTrainer as error:
+        raise WrongFiles(str(error)) from None
 
 
 def _named_or_default(launch: Launch, facts: Facts) -> tuple[Document | None, bool]:
@@ -197,7 +185,7 @@ def _read_if_there(path: str) -> Document | None:
 
 def _named_deepspeed(training: Training, config: AccelerateConfig | None) -> Document | None:
     """The DeepSpeed file that the training file or the Accelerate file names, beside it or below the current folder."""
-    named = training.setting_for("deepspeed")
+    named = training.deepspeed
     places = [(named.value, training.path)] if named is not None else []
     if config is not None:
         places.append((config.deepspeed.value("deepspeed_config_file"), config.path))
@@ -256,6 +244,6 @@ def parse_launch(command: str | None) -> Launch | None:
     if command is None:
         return None
     try:
-        return launch_settings.parse(command)
-    except launch_settings.LaunchError as error:
+        return commands.parse(command)
+    except LaunchError as error:
         raise WrongFiles(str(error)) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.record import Record
+from fp8check.rules.trainers.registry import is_trainer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,12 +43,11 @@ def requested(run: Run) -> Requested:
     """What a run's files and its command ask for."""
     backend: Setting | None = None
     recipe: dict[str, Setting] = {}
-    trainer = run.training.get("fp8_backend") if run.training.on("fp8") else None
     if run.accelerate is not None and run.accelerate.wants_fp8():
         backend = run.accelerate.fp8.get("backend")
         recipe = _recipe(run.accelerate.fp8)
-    if backend is None and trainer is not None and trainer.value not in (None, "auto"):
-        backend = trainer
+    if backend is None:
+        backend = run.training.fp8_backend
     return Requested(tuple(_requesters(run)), backend, recipe)
 
 
@@ -61,7 +61,7 @@ def _requesters(run: Run) -> list[Setting]:
         requesters.append(Setting("fp8", Origin(flag="--mixed_precision fp8")))
     elif flag is None and file is not None:
         requesters.append(file)
-    others = (run.training.get("fp8"), run.script.mixed_precision)
+    others = (run.training.fp8, run.script.mixed_precision)
     requesters.extend(setting for setting in others if setting is not None and setting.value in (True, "fp8"))
     return requesters
 
@@ -100,7 +100,11 @@ class Inputs(Record):
             KeyError: no input is called that: a mistake in the rule.
         """
         read = _INPUTS.get(name)
-        return read(self) if read is not None else self.later[name]
+        if read is not None:
+            return read(self)
+        if is_trainer(name):
+            return self.run.training if self.run.training.name == name else None
+        return self.later[name]
 
     @property
     def concerns_fp8(self) -> bool:

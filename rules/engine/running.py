@@ -5,6 +5,7 @@ from __future__ import annotations
 from fp8check.rules.engine.definition import CALLED, GIVEN, KNOWLEDGE, LATE, SUBJECTS, Related, span_of
 from fp8check.rules.record import Record
 from fp8check.rules.releases.errors import Undecided
+from fp8check.rules.trainers.registry import is_trainer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def run_rules(inputs: Inputs, rules: Iterable[Rule]) -> Result:
     undecided: list[UndecidedRule] = []
     crashes: list[Crash] = []
     for one in rules:
-        if any(not inputs.has(name) for name in one.needs if name in SUBJECTS):
+        if any(not inputs.has(name) for name in one.needs if is_subject(name)):
             continue
         missing = [name for name in one.needs if name in KNOWLEDGE and not inputs.has(name)]
         if missing:
@@ -119,4 +120,9 @@ def _order(finding: Finding) -> tuple[int, str, int, int, str]:
 
 def is_input(name: str) -> bool:
     """Whether a rule may have a parameter of that name."""
-    return name in GIVEN or name in SUBJECTS or name in KNOWLEDGE or name in LATE
+    return name in GIVEN or is_subject(name) or name in KNOWLEDGE or name in LATE
+
+
+def is_subject(name: str) -> bool:
+    """Whether a rule that asks for that input does not apply to a run without it: a file, or a trainer by its name."""
+    return name in SUBJECTS or is_trainer(name)

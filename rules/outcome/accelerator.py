@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from fp8check.rules.outcome import recipe
 from fp8check.rules.outcome.launcher import PRECISIONS
+from fp8check.rules.record import Record
 from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.errors import PredictedError, Undecided
 from fp8check.rules.settings.values import Origin, Setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from fp8check.rules.outcome.launcher import Environment
     from fp8check.rules.outcome.recipe import Recipe
     from fp8check.rules.releases.stack import Stack
-    from fp8check.rules.trainers.hand_over import AcceleratorArguments
+    from fp8check.rules.trainers.process import AcceleratorArguments, Environment, Started
     from fp8check.rules.trainers.run import Run
 
 # Two answers that the real stack would not get from a GPU below 8.9 (state.py: "Will use FP16 instead").
@@ -22,41 +22,28 @@ _BACKENDS = ("NO", "TE", "MSAMP", "AO")
 _HANDLER_BACKEND = {"AORecipeKwargs": "AO", "TERecipeKwargs": "TE", "MSAMPRecipeKwargs": "MSAMP"}
 
 
-class Accelerator:
+class Accelerator(Record):
     """The state of Accelerator as far as FP8 depends on it.
 
     Attributes:
+        requested: the precision before hardware and DeepSpeed had their say.
         mixed_precision: what accelerator.mixed_precision says.
-        asked: the precision before hardware and DeepSpeed had their say.
+        distributed_type: what accelerator.distributed_type says.
         fp8_enabled: accelerator.fp8_enabled; None in releases without it.
         backend: accelerator.fp8_backend; a Setting of None where the release says None.
         handler: the class name of the recipe handler in use, and `recipe` what it holds.
-        distributed_type: what accelerator.distributed_type says.
         counted: has_fp8_handler.
     """
 
-    __slots__ = (
-        "backend",
-        "counted",
-        "distributed_type",
-        "fp8_enabled",
-        "fsdp_version",
-        "handler",
-        "mixed_precision",
-        "recipe",
-        "requested",
-    )
-
-    def __init__(self, requested: Setting, distributed_type: str, fsdp_version: int | None) -> None:
-        self.requested = requested
-        self.mixed_precision = requested
-        self.distributed_type = distributed_type
-        self.fsdp_version = fsdp_version
-        self.fp8_enabled: bool | None = None
-        self.backend: Setting = Setting(None)
-        self.handler: str | None = None
-        self.recipe: Recipe | None = None
-        self.counted = False
+    requested: Setting
+    mixed_precision: Setting
+    distributed_type: str
+    fsdp_version: int | None
+    fp8_enabled: bool | None = None
+    backend: Setting = Setting(None)
+    handler: str | None = None
+    recipe: Recipe | None = None
+    counted: bool = False
 
     @property
     def is_fsdp2(self) -> bool:
@@ -64,42 +51,36 @@ class Accelerator:
         return self.distributed_type == "FSDP" and self.fsdp_version == 2
 
 
-def construct(
-    run: Run,
-    stack: Stack,
-    environment: Environment,
-    accelerator_arguments: AcceleratorArguments,
-    kind: str,
-    fsdp_version: int | None,
-) -> Accelerator:
+def construct(run: Run, stack: Stack, started: Started, arguments: AcceleratorArguments) -> Accelerator:
     """Accelerator(...) with what the trainer handed over.
 
     Raises:
-        Stop: the constructor raises.
+        PredictedError: the constructor raises.
         Undecided: it depends on a package of which it is not known whether it is installed.
     """
-    argument = accelerator_arguments.mixed_precision
+    argument, environment, kind = arguments.mixed_precision, started.environment, started.kind
     if argument is not None and argument.value not in PRECISIONS:
         text = f"Unknown mixed_precision mode: {argument.value}. Choose between {list(PRECISIONS)}"
         raise PredictedError("unknown-precision", "accelerator", "ValueError", text, (argument,))
     _check_deepspeed(run, environment, kind)
-    passed = _passed_handler(stack, environment, accelerator_arguments)
+    passed = _passed_handler(stack, environment, arguments)
     no = Setting("no", Origin(default=stack.name("accelerate")))
     variable = environment.get("ACCELERATE_MIXED_PRECISION")
     requested = argument.over(variable) if argument is not None else variable or no
-    state = Accelerator(requested, kind, fsdp_version)
-    state.mixed_precision = _capable(run, stack, requested)
+    precision = _capable(run, stack, requested)
     if kind == "DEEPSPEED":
-        _deepspeed_precision(run, stack, state)
+        precision = _deepspeed_precision(run, stack, precision)
+    state = Accelerator(requested, precision, kind, started.fsdp_version)
     if passed is not None:
-        state.handler, state.recipe, state.counted = accelerator_arguments.handler, passed or None, True
-        state.backend = _backend_of(accelerator_arguments.handler, state.recipe)
-    wants = state.mixed_precision.value == "fp8"
+        backend = _backend_of(arguments.handler, passed)
+        state = state._replace(handler=arguments.handler, recipe=passed or None, counted=True, backend=backend)
+    wants = precision.value == "fp8"
     if stack.does(Accelerate.HAS_FP8_ENABLED):
-        wants = state.fp8_enabled = wants or (argument is not None and argument.value == "fp8")
+        wants = wants or (argument is not None and argument.value == "fp8")
+        state = state._replace(fp8_enabled=wants)
     elif not stack.does(Accelerate.ONE_RECIPE_CLASS):
         wants = argument is not None and argument.value == "fp8"
-    _choose(stack, environment, state, wants)
+    state = _choose(stack, environment, state, wants)
     _refuse(run, stack, environment, state, argument, wants)
     return state
 
@@ -183,13 +164,12 @@ def _capable(run: Run, stack: Stack, requested: Setting) -> Setting:
     return Setting("fp16", why).over(requested)
 
 
-def _deepspeed_precision(run: Run, stack: Stack, state: Accelerator) -> None:
+def _deepspeed_precision(run: Run, stack: Stack, requested: Setting) -> Setting:
     """AcceleratorState.mixed_precision under DeepSpeed: what its configuration ends with (set_mixed_precision)."""
-    requested = state.mixed_precision
     config = run.deepspeed
     for precision, other in (("fp16", "bf16"), ("bf16", "fp16")):
         if requested.value == precision or (precision == "bf16" and requested.value == "fp8"):
-            written = config.section(other).get("enabled") if config is not None else None
+            written = config.enabled(other) if config is not None else None
             if written is not None and str(written.value).lower() == "true":
                 text = (
                     f"`--mixed_precision` arg cannot be set to `{requested.value}` when `{other}` is set in the "
@@ -199,32 +179,28 @@ def _deepspeed_precision(run: Run, stack: Stack, state: Accelerator) -> None:
                     "precision-against-deepspeed-file", "accelerator", "ValueError", text, (requested, written)
                 )
     if requested.value == "fp8" and stack.does(Accelerate.DEEPSPEED_KEEPS_FP8):
-        return
+        return requested
     if requested.value in ("fp8", "bf16"):
-        state.mixed_precision = Setting("bf16", Origin(code=f"{stack.name('accelerate')} DeepSpeedPlugin")).over(
-            requested
-        )
+        return Setting("bf16", Origin(code=f"{stack.name('accelerate')} DeepSpeedPlugin")).over(requested)
+    return requested
 
 
-def _choose(stack: Stack, environment: Environment, state: Accelerator, wants: bool) -> None:
+def _choose(stack: Stack, environment: Environment, state: Accelerator, wants: bool) -> Accelerator:
     """The automatic recipe handler and accelerator.fp8_backend."""
     if stack.does(Accelerate.ONE_RECIPE_CLASS):
         if wants and not state.counted:
-            state.recipe = recipe.old_handler(environment, stack, {})
-            state.handler, state.counted = "FP8RecipeKwargs", True
-        state.backend = _backend_of(state.handler, state.recipe) if state.counted and wants else Setting(None)
-        return
+            held = recipe.old_handler(environment, stack, {})
+            state = state._replace(handler="FP8RecipeKwargs", recipe=held, counted=True)
+        backend = _backend_of(state.handler, state.recipe) if state.counted and wants else Setting(None)
+        return state._replace(backend=backend)
     named = _named_backend(stack, environment, state)
     if wants and not state.counted:
         backend = named if named is not None and named.value != "NO" else _first(stack)
-        _build(stack, environment, state, backend)
+        handler, made = _build(stack, environment, backend)
         if stack.does(Accelerate.AUTOMATIC_HANDLER_NOT_COUNTED):
-            state.handler = state.recipe = None
-            return
-        state.counted = True
-        state.backend = backend
-    elif not state.counted and named is not None:
-        state.backend = named
+            return state
+        return state._replace(handler=handler, recipe=made, counted=True, backend=backend)
+    return state if state.counted or named is None else state._replace(backend=named)
 
 
 def _named_backend(stack: Stack, environment: Environment, state: Accelerator) -> Setting | None:
@@ -250,13 +226,13 @@ def _first(stack: Stack) -> Setting:
     )
 
 
-def _build(stack: Stack, environment: Environment, state: Accelerator, backend: Setting) -> None:
+def _build(stack: Stack, environment: Environment, backend: Setting) -> tuple[str, Recipe | None]:
+    """The recipe handler that Accelerator makes for a backend: its class, and what it holds."""
     if backend.value == "AO":
-        state.handler, state.recipe = "AORecipeKwargs", recipe.ao_handler(environment, stack, {})
-    elif backend.value == "TE":
-        state.handler, state.recipe = "TERecipeKwargs", recipe.te_handler(environment, stack, {})
-    else:
-        state.handler, state.recipe = "MSAMPRecipeKwargs", recipe.msamp_handler(environment, stack, {})
+        return "AORecipeKwargs", recipe.ao_handler(environment, stack, {})
+    if backend.value == "TE":
+        return "TERecipeKwargs", recipe.te_handler(environment, stack, {})
+    return "MSAMPRecipeKwargs", recipe.msamp_handler(environment, stack, {})
 
 
 def _refuse(

@@ -12,15 +12,11 @@ if TYPE_CHECKING:
 def compiled_by(run: Run) -> Setting | None:
     """What makes the trainer or Accelerator compile the model; None where neither does. A script may do so itself.
 
-    TrainingArguments take a backend or a mode for torch_compile: true (training_args.py); Accelerator compiles where
-    ACCELERATE_DYNAMO_BACKEND is not NO, which `accelerate launch` always sets (utils/launch.py).
+    Accelerator compiles where ACCELERATE_DYNAMO_BACKEND is not NO, which `accelerate launch` always sets
+    (utils/launch.py).
     """
-    training = run.training
-    if training.is_huggingface:
-        for name in ("torch_compile", "torch_compile_backend", "torch_compile_mode"):
-            setting = training.get(name)
-            if setting is not None and setting.value:
-                return setting
+    if run.training.compiled is not None:
+        return run.training.compiled
     backend = _dynamo_backend(run)
     return backend if backend is not None and str(backend.value).upper() != "NO" else None
 

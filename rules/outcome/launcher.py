@@ -5,20 +5,21 @@ Models accelerate/commands/launch.py and utils/launch.py (0.34.0 to 1.15.0), tor
 
 from __future__ import annotations
 
-from fp8check.rules.record import Record
 from fp8check.rules.releases.accelerate_keys import unknown_keys
 from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.errors import PredictedError, Undecided
 from fp8check.rules.settings.accelerate import AccelerateConfig
-from fp8check.rules.settings.launch import LAUNCHER_FLAGS, PROGRAMS
+from fp8check.rules.settings.launch import LAUNCHER_FLAGS, LAUNCHERS
 from fp8check.rules.settings.values import Origin, Setting
+from fp8check.rules.trainers.process import Started
+from fp8check.rules.trainers.registry import PROGRAMS, of_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.trainers.run import Run
 
-Environment = dict[str, Setting]
+    Environment = dict[str, Setting]
 
 PRECISIONS = ("no", "fp8", "fp16", "bf16")
 _DISTRIBUTED = frozenset(
@@ -55,20 +56,6 @@ _FP8_DEFAULTS = {
 BOOLEANS = ("y", "yes", "t", "true", "on", "1", "n", "no", "f", "false", "off", "0")
 
 
-class Started(Record):
-    """The training process as the launcher starts it.
-
-    Attributes:
-        environment: its variables; a value is a string.
-        kind: NO (one plain process), MULTI_GPU (torchrun's variables are set), FSDP, DEEPSPEED, MEGATRON_LM.
-        fsdp_version: 1 or 2 where kind is FSDP.
-    """
-
-    environment: Environment
-    kind: str
-    fsdp_version: int | None = None
-
-
 def start(run: Run, stack: Stack) -> Started:
     """What the training process starts with.
 
@@ -92,21 +79,15 @@ def _shell(run: Run) -> Environment:
 
 
 def _respawns(run: Run) -> bool:
-    """Whether llamafactory-cli starts torchrun by itself (launcher.py: FORCE_TORCHRUN, or more than one GPU)."""
-    return run.launch.script in ("llamafactory-cli", "lmf") and bool(starts_torchrun(run))
-
-
-def starts_torchrun(run: Run) -> bool | None:
-    """Whether llamafactory-cli starts torchrun on this machine; None where its GPUs are not known."""
-    forced = (run.facts.variables or {}).get("FORCE_TORCHRUN", "0").lower() in ("true", "y", "1")
-    gpus = run.facts.visible_gpus()
-    return True if forced else None if gpus is None else len(gpus) > 1
+    """Whether the program is a trainer's command that starts torchrun by itself on this machine."""
+    trainer = of_program(run.launch.script)
+    return trainer is not None and bool(trainer.spawns(run.facts.variables or {}, run.facts.visible_gpus()))
 
 
 def _check_script(run: Run) -> None:
     """The launchers run `python WORD` unless --no_python is given: a command of the shell is no Python file."""
     launch = run.launch
-    if launch.through is None and launch.script in PROGRAMS and not launch.flag("no_python"):
+    if launch.through is None and launch.script in LAUNCHERS | PROGRAMS and not launch.flag("no_python"):
         raise PredictedError(
             "command-is-no-script", "launch", "CalledProcessError", f"python: can't open file {launch.script!r}"
         )

@@ -109,21 +109,10 @@ def _with_adapters(run: Run, block: Sequence[Linear]) -> list[tuple[str, bool]]:
     rank = run.training.lora_rank if run.training.uses_lora else None
     named: list[tuple[str, bool]] = []
     for linear in block:
-        if rank is None or not is_target(run, linear.name):
+        if rank is None or not run.training.adapts(linear.name):
             named.append((linear.name, _aligned(linear)))
             continue
         named.append((f"{linear.name}.base_layer", _aligned(linear)))
         for side, size in (("lora_A", linear.in_features), ("lora_B", linear.out_features)):
             named.append((f"{linear.name}.{side}.default", size % ALIGNMENT == 0 and rank % ALIGNMENT == 0))
     return named
-
-
-def is_target(run: Run, name: str) -> bool:
-    """Whether LoRA puts an adapter on the Linear layer of that name."""
-    training = run.training
-    key = "lora_target" if training.trainer == "llamafactory" else "lora_target_modules"
-    targets = training.value(key, "all")
-    if targets is None or targets in ("all", "all-linear"):
-        return True
-    listed = targets.split(",") if isinstance(targets, str) else targets if isinstance(targets, list) else []
-    return name.rpartition(".")[2] in [str(target).strip() for target in listed]

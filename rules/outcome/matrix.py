@@ -13,17 +13,25 @@ from fp8check.rules.record import Record
 from fp8check.rules.settings.accelerate import AccelerateConfig
 from fp8check.rules.settings.launch import Launch
 from fp8check.rules.settings.values import Section
+from fp8check.rules.trainers.registry import TRAINERS as KNOWN
 from fp8check.rules.trainers.run import Run
-from fp8check.rules.trainers.training import Training
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-TRAINERS = ("script", "transformers", "trl", "llamafactory")
+    from fp8check.rules.trainers.training import Training
+
 BACKENDS = ("TE", "AO", "AO, gather off")
 LAYOUTS = ("single", "DDP", "FSDP1", "FSDP2", "ZeRO")
 FEATURES = ("plain", "bf16: true", "checkpointing", "LoRA", "tied head")
+
+# The most general trainer first: the one whose files are told last.
+_SAMPLED = sorted(
+    (trainer for trainer in KNOWN if trainer.sample(bf16=False, checkpointing=False, lora=False) is not None),
+    key=lambda trainer: -max((one.place for one in trainer.detections), default=100),
+)
+TRAINERS = tuple(trainer.name for trainer in _SAMPLED)
 
 _KINDS = {"single": "NO", "DDP": "MULTI_GPU", "FSDP1": "FSDP", "FSDP2": "FSDP", "ZeRO": "DEEPSPEED"}
 
@@ -84,16 +92,17 @@ class Cell(Record):
 def cells(packages: Mapping[str, str], capability: str = "9.0") -> Iterator[Cell]:
     """Every cell of the table for a stack of releases on a GPU of that compute capability."""
     same = all(packages.get(name) == version for name, version in EXECUTED_STACK.items())
-    for trainer in TRAINERS:
+    for trainer in _SAMPLED:
         for backend in BACKENDS:
             for layout in LAYOUTS:
                 for feature in FEATURES:
-                    if trainer == "script" and feature == "bf16: true":
+                    training = _training(trainer, feature)
+                    if training is None:
                         continue
-                    outcome = predict(_run(packages, capability, trainer, backend, layout, feature))
+                    outcome = predict(_run(packages, capability, training, backend, layout, feature))
                     words, trains = describe(outcome)
-                    case = EXECUTED.get((trainer, backend, layout, feature)) if same else None
-                    yield Cell(trainer, backend, layout, feature, words, trains, case)
+                    case = EXECUTED.get((trainer.name, backend, layout, feature)) if same else None
+                    yield Cell(trainer.name, backend, layout, feature, words, trains, case)
 
 
 def describe(outcome: Outcome) -> tuple[str, bool]:
@@ -130,11 +139,14 @@ _TIED = {
 }
 
 
-def _run(packages: Mapping[str, str], capability: str, trainer: str, backend: str, layout: str, feature: str) -> Run:
-    facts = Facts()
-    facts.packages = {"torch": "2.11.0", "deepspeed": "0.19.8", "msamp": None, **packages}
-    facts.variables = {}
-    facts.gpus = [Gpu(0, "GPU", capability, None, None)]
+def _run(
+    packages: Mapping[str, str], capability: str, training: Training, backend: str, layout: str, feature: str
+) -> Run:
+    facts = Facts(
+        packages={"torch": "2.11.0", "deepspeed": "0.19.8", "msamp": None, **packages},
+        variables={},
+        gpus=[Gpu(0, "GPU", capability, None, None)],
+    )
     config: dict[str, object] = {
         "compute_environment": "LOCAL_MACHINE",
         "distributed_type": _KINDS[layout],
@@ -150,7 +162,7 @@ def _run(packages: Mapping[str, str], capability: str, trainer: str, backend: st
         launch=Launch("accelerate"),
         facts=facts,
         accelerate=AccelerateConfig(Section(data=config)),
-        training=Training(trainer, Section(data=_training(trainer, feature))),
+        training=training,
         model=models.from_config(_TIED, "tied", "config.json") if feature == "tied head" else None,
     )
 
@@ -160,18 +172,9 @@ def _fp8(backend: str) -> dict[str, object]:
     return {"backend": name, **({"enable_fsdp_float8_all_gather": False} if off else {})}
 
 
-def _training(trainer: str, feature: str) -> dict[str, object]:
-    settings: dict[str, object] = {"bf16": feature == "bf16: true"}
-    if trainer == "llamafactory":
-        settings["finetuning_type"] = "lora" if feature == "LoRA" else "full"
-        settings["disable_gradient_checkpointing"] = feature != "checkpointing"
-        settings["lora_rank"] = 16
-        return settings
-    if trainer == "trl":
-        settings["gradient_checkpointing"] = False
-    if feature == "checkpointing":
-        settings["gradient_checkpointing"] = True
-        settings["gradient_checkpointing_kwargs"] = {"use_reentrant": False} if trainer == "script" else {}
-    if feature == "LoRA":
-        settings.update(use_peft=True, lora_r=16)
-    return settings
+def _training(trainer: type[Training], feature: str) -> Training | None:
+    """A training file with that feature; None where this trainer has none such."""
+    settings = trainer.sample(
+        bf16=feature == "bf16: true", checkpointing=feature == "checkpointing", lora=feature == "LoRA"
+    )
+    return None if settings is None else trainer(Section(data=settings))

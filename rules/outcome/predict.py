@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from fp8check.rules.outcome import accelerator, launcher, prepare, recipe, step
-from fp8check.rules.outcome.fsdp import apply_arguments, check_deepspeed, check_fsdp
+from fp8check.rules.outcome.prepare import Prepared
+from fp8check.rules.record import Record
 from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.errors import PredictedError, Undecided
 from fp8check.rules.releases.stack import Stack
 from fp8check.rules.releases.versions import NEWEST
-from fp8check.rules.settings.values import Setting
-from fp8check.rules.trainers import hand_over
+from fp8check.rules.trainers.process import HandedOver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,53 +17,38 @@ if TYPE_CHECKING:
 
     from fp8check.rules.outcome.accelerator import Accelerator
     from fp8check.rules.releases.errors import ErrorCode
+    from fp8check.rules.settings.values import Setting
+    from fp8check.rules.trainers.process import AcceleratorArguments
     from fp8check.rules.trainers.run import Run
 
 
-class Outcome:
+class Outcome(Record):
     """What will really happen.
 
     Attributes:
+        stack: the packages, with what had to be assumed of them.
         error: where the run ends before or in its first step; None where it starts, or where that is not known.
         undecided: why the prediction ends early; None where it is whole.
         environment: the variables of the training process.
-        handed: what the trainer hands to Accelerator; None where it is not reached.
+        accelerator_arguments: what the trainer hands to Accelerator; None where it is not reached.
         accelerator: Accelerator's state; None where it is not reached.
         prepared: the model after prepare().
-        stack: the packages, with what had to be assumed of them.
         frozen: the setting that keeps converted weights from training; None where they train.
         checkpointing: what switches gradient checkpointing on; None where it is off.
         reentrant: the kind of gradient checkpointing; None where there is none.
     """
 
-    __slots__ = (
-        "accelerator",
-        "accelerator_arguments",
-        "checkpointing",
-        "environment",
-        "error",
-        "frozen",
-        "kind",
-        "prepared",
-        "reentrant",
-        "run",
-        "stack",
-        "undecided",
-    )
-
-    def __init__(self, run: Run, assumed_versions: Mapping[str, str] = NEWEST) -> None:
-        self.run = run
-        self.stack = Stack(run.facts, assumed_versions)
-        self.error: PredictedError | None = None
-        self.undecided: Undecided | None = None
-        self.environment: launcher.Environment = {}
-        self.kind = "NO"
-        self.accelerator_arguments: hand_over.AcceleratorArguments | None = None
-        self.accelerator: Accelerator | None = None
-        self.prepared = prepare.Prepared()
-        self.frozen: Setting | None = None
-        self.checkpointing: Setting | None = None
-        self.reentrant: bool | None = None
+    run: Run
+    stack: Stack
+    error: PredictedError | None = None
+    undecided: Undecided | None = None
+    environment: Mapping[str, Setting] = {}
+    accelerator_arguments: AcceleratorArguments | None = None
+    accelerator: Accelerator | None = None
+    prepared: Prepared = Prepared()
+    frozen: Setting | None = None
+    checkpointing: Setting | None = None
+    reentrant: bool | None = None
 
     @property
     def starts(self) -> bool | None:
@@ -136,33 +121,47 @@ def predict(run: Run, assumed_versions: Mapping[str, str] = NEWEST) -> Outcome:
     """What the real packages will do with this run.
 
     Args:
-        world: the releases to assume of packages whose version is not known.
+        assumed_versions: the releases to assume of packages whose version is not known.
     """
-    outcome = Outcome(run, assumed_versions)
+    reached = start = Outcome(run, Stack(run.facts, assumed_versions))
     try:
-        _stages(run, outcome)
-    except PredictedError as stop:
-        outcome.error = stop
+        for reached in _stages(start):  # noqa: B007  the last one that is reached stays
+            pass
+    except PredictedError as error:
+        return reached._replace(error=error)
     except Undecided as undecided:
-        outcome.undecided = undecided
-    return outcome
+        return reached._replace(undecided=undecided)
+    return reached
 
 
-def _stages(run: Run, outcome: Outcome) -> None:
-    stack = outcome.stack
+def _stages(outcome: Outcome) -> Iterator[Outcome]:
+    """The outcome as it grows, stage by stage.
+
+    Raises:
+        PredictedError: the run ends in the stage after the last one.
+        Undecided: what that stage does is not known.
+    """
+    run, stack, training = outcome.run, outcome.stack, outcome.run.training
     if stack.does(Accelerate.IMPORTS_TORCHAO):
         recipe.import_torchao(stack, "launch" if run.launch.tool == "accelerate" else "accelerator")
     started = launcher.start(run, stack)
-    outcome.environment = started.environment
-    outcome.accelerator_arguments = hand_over.hand_over(run, stack, started)
-    kind, fsdp_version = apply_arguments(run, stack, started)
-    state = accelerator.construct(run, stack, started.environment, outcome.accelerator_arguments, kind, fsdp_version)
-    outcome.accelerator = state
-    check_fsdp(run, kind)
-    check_deepspeed(run, started.environment, kind)
-    prepare.prepare(run, stack, state, outcome.accelerator_arguments, outcome.prepared)
-    outcome.checkpointing = step.checkpointing(run, stack)
-    outcome.reentrant = step.checkpointing_reentrant(run, stack)
-    if outcome.accelerator_arguments.prepares == "together":  # else it may make its optimizer of the new weights
-        outcome.frozen = step.frozen_by_torchao(state, outcome.prepared)
+    handed = HandedOver(started.environment)
+    yield (outcome := outcome._replace(environment=handed.environment))
+    for handed in training.hand_over(stack, started.environment, run.script):
+        yield (outcome := outcome._replace(environment=handed.environment))
+    started = training.distribute(stack, started._replace(environment=handed.environment))
+    yield (outcome := outcome._replace(environment=started.environment, accelerator_arguments=handed.arguments))
+    state = accelerator.construct(run, stack, started, handed.arguments)
+    yield (outcome := outcome._replace(accelerator=state))
+    training.check_distribution(started.kind, run.launch, run.config_read)
+    training.check_deepspeed(started.kind, started.environment, run.deepspeed)
+    for prepared in prepare.prepare(run, stack, state, handed.arguments):
+        yield (outcome := outcome._replace(prepared=prepared))
+    together = handed.arguments.prepares == "together"  # else it may make its optimizer of the new weights
+    outcome = outcome._replace(
+        checkpointing=training.checkpointing(stack),
+        reentrant=training.reentrant(stack),
+        frozen=step.frozen_by_torchao(state, outcome.prepared) if together else None,
+    )
+    yield outcome
     step.step(run, stack, state, outcome.prepared)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from fp8check.rules.outcome import layers, recipe
+from fp8check.rules.record import Record
 from fp8check.rules.releases.behaviors import Accelerate, TransformerEngine, Transformers
 from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.settings.values import Origin, Setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fp8check.rules.outcome.accelerator import Accelerator
     from fp8check.rules.outcome.layers import Coverage
     from fp8check.rules.outcome.recipe import Recipe
     from fp8check.rules.releases.stack import Stack
-    from fp8check.rules.trainers.hand_over import AcceleratorArguments
+    from fp8check.rules.trainers.process import AcceleratorArguments
     from fp8check.rules.trainers.run import Run
 
 
-class Prepared:
+class Prepared(Record):
     """The model after prepare().
 
     Attributes:
@@ -26,41 +29,36 @@ class Prepared:
         recipe: what the backend's recipe object ended with.
     """
 
-    __slots__ = ("autocast", "coverage", "recipe")
-
-    def __init__(self) -> None:
-        self.coverage: Coverage = layers.NOTHING
-        self.autocast = False
-        self.recipe: Recipe | None = None
+    coverage: Coverage = layers.NOTHING
+    autocast: bool = False
+    recipe: Recipe | None = None
 
 
-def prepare(
-    run: Run, stack: Stack, state: Accelerator, accelerator_arguments: AcceleratorArguments, prepared: Prepared
-) -> None:
-    """Fill `prepared` with what prepare() does; what was reached stays there where it ends in a Stop.
+def prepare(run: Run, stack: Stack, state: Accelerator, arguments: AcceleratorArguments) -> Iterator[Prepared]:
+    """The model as prepare() goes on: the last is what it comes to, or how far it came.
 
     Raises:
-        Stop: prepare() raises.
+        PredictedError: prepare() raises.
     """
     if state.distributed_type == "MEGATRON_LM" and stack.does(Accelerate.MEGATRON_SKIPS_CONVERSION):
         return
-    together = prepares_together(run, stack, state, accelerator_arguments)
+    together = prepares_together(run, stack, state, arguments)
     if state.is_fsdp2 and not together:
         text = "When using FSDP2, a model and optimizer must be passed together to `Accelerator.prepare()`"
         raise PredictedError("fsdp2-model-alone", "prepare", "ValueError", text)
     backend = state.backend.value
     if backend == "TE":
-        _transformer_engine(run, stack, state, accelerator_arguments, prepared, together)
+        yield from _transformer_engine(run, stack, state, arguments, together)
     elif backend == "AO":
-        _torchao(run, stack, state, prepared)
+        yield from _torchao(run, stack, state)
     elif backend == "MSAMP" and not state.is_fsdp2 and state.distributed_type != "DEEPSPEED":
         _msamp(stack, state)
 
 
-def prepares_together(run: Run, stack: Stack, state: Accelerator, accelerator_arguments: AcceleratorArguments) -> bool:
+def prepares_together(run: Run, stack: Stack, state: Accelerator, arguments: AcceleratorArguments) -> bool:
     """Whether model and optimizer reach prepare() in one call (Trainer builds the optimizer late under FSDP1)."""
     if not run.training.is_huggingface:
-        return accelerator_arguments.prepares == "together"
+        return arguments.prepares == "together"
     if state.distributed_type != "FSDP" or state.is_fsdp2:
         return True
     special = stack.does(Transformers.FSDP_PREPARES_FP8_TOGETHER)
@@ -68,13 +66,8 @@ def prepares_together(run: Run, stack: Stack, state: Accelerator, accelerator_ar
 
 
 def _transformer_engine(
-    run: Run,
-    stack: Stack,
-    state: Accelerator,
-    accelerator_arguments: AcceleratorArguments,
-    prepared: Prepared,
-    together: bool,
-) -> None:
+    run: Run, stack: Stack, state: Accelerator, arguments: AcceleratorArguments, together: bool
+) -> Iterator[Prepared]:
     if stack.sees_te() is False:
         text = "`transformer_engine` was not found on your system. Please ensure that `transformer_engine` is installed"
         raise PredictedError("te-not-found", "prepare", "ImportError", text, (state.backend,))
@@ -94,14 +87,14 @@ def _transformer_engine(
             "a parameter of the optimizer, emptied for FSDP2",
             (state.backend,),
         )
-    prepared.coverage = layers.te_coverage(run, stack.version("transformers")[0])
+    prepared = Prepared(layers.te_coverage(run, stack.version("transformers")[0]))
+    yield prepared
     if state.is_fsdp2:  # accelerator.py _prepare_fsdp2 of every release has no apply_fp8_autowrap
         return
     handler = state.recipe
     if state.distributed_type == "DEEPSPEED":  # accelerator.py _prepare_deepspeed knows the oldest handler only
         handler = state.recipe if state.handler == "FP8RecipeKwargs" else None
-    prepared.recipe = _wrap(run, stack, state, accelerator_arguments, handler)
-    prepared.autocast = True
+    yield prepared._replace(recipe=_wrap(run, stack, state, arguments, handler), autocast=True)
 
 
 def _deepspeed_optimizer(run: Run, state: Accelerator) -> Setting | None:
@@ -112,7 +105,7 @@ def _deepspeed_optimizer(run: Run, state: Accelerator) -> Setting | None:
     """
     if state.distributed_type != "DEEPSPEED" or run.deepspeed is None:
         return None
-    return run.deepspeed.get("optimizer")
+    return run.deepspeed.optimizer
 
 
 def _import_te(run: Run, stack: Stack, state: Accelerator) -> None:
@@ -142,10 +135,10 @@ def _import_te(run: Run, stack: Stack, state: Accelerator) -> None:
 
 
 def _wrap(
-    run: Run, stack: Stack, state: Accelerator, accelerator_arguments: AcceleratorArguments, handler: Recipe | None
+    run: Run, stack: Stack, state: Accelerator, arguments: AcceleratorArguments, handler: Recipe | None
 ) -> Recipe:
     """apply_fp8_autowrap (utils/transformer_engine.py)."""
-    can, message = _mxfp8(run, stack, state, accelerator_arguments)
+    can, message = _mxfp8(run, stack, state, arguments)
     requested = (handler or {}).get("use_mxfp8_block_scaling")
     mxfp8 = requested is not None and bool(requested.value)
     if mxfp8 and not can:
@@ -172,13 +165,13 @@ def _check_override(run: Run, stack: Stack, made: Recipe) -> None:
     raise PredictedError("backward-override-with-delayed-scaling", "prepare", "AssertionError", text, because)
 
 
-def _mxfp8(run: Run, stack: Stack, state: Accelerator, accelerator_arguments: AcceleratorArguments) -> tuple[bool, str]:
+def _mxfp8(run: Run, stack: Stack, state: Accelerator, arguments: AcceleratorArguments) -> tuple[bool, str]:
     """check_mxfp8_support() as Accelerate reaches it, in releases that call it whether or not MXFP8 is asked for."""
     by_attribute = stack.does(Accelerate.MXFP8_CHECK_BY_ATTRIBUTE)
     if not by_attribute and not stack.does(Accelerate.MXFP8_CHECK_BY_IMPORT):
         return False, ""
     if by_attribute and not stack.does(TransformerEngine.IMPORTS_FP8_MODULE):
-        if accelerator_arguments.te_stubbed:
+        if arguments.te_stubbed:
             return False, "MXFP8 not supported"
         text = "module 'transformer_engine.pytorch' has no attribute 'fp8'"
         raise PredictedError("te-without-fp8-module", "prepare", "AttributeError", text, (state.backend,))
@@ -208,7 +201,7 @@ def mxfp8_support(run: Run, stack: Stack) -> tuple[bool, str]:
     return True, ""
 
 
-def _torchao(run: Run, stack: Stack, state: Accelerator, prepared: Prepared) -> None:
+def _torchao(run: Run, stack: Stack, state: Accelerator) -> Iterator[Prepared]:
     if stack.sees_torchao() is False:
         text = (
             "`torchao` was not found on your system or is too old of a version. "
@@ -231,20 +224,20 @@ def _torchao(run: Run, stack: Stack, state: Accelerator, prepared: Prepared) -> 
     if asks and state.recipe is None:
         text = "'NoneType' object has no attribute 'enable_fsdp_float8_all_gather'"
         raise PredictedError("torchao-without-config", "prepare", "AttributeError", text, (state.backend,))
-    prepared.coverage = layers.torchao_coverage(run, stack.version("transformers")[0])
-    prepared.autocast = True
-    prepared.recipe = _float8_config(state)
-    _check_swapped_weights(state, prepared)
+    config = _float8_config(state)
+    prepared = Prepared(layers.torchao_coverage(run, stack.version("transformers")[0]), True, config)
+    yield prepared
+    _check_swapped_weights(state, prepared.coverage, config)
 
 
-def _check_swapped_weights(state: Accelerator, prepared: Prepared) -> None:
+def _check_swapped_weights(state: Accelerator, coverage: Coverage, config: Recipe) -> None:
     """The weights that the all-gather option puts in survive neither DeepSpeed nor FSDP1.
 
     DeepSpeed: executed on a CPU with accelerate 1.15.0, torch 2.13.0, deepspeed 0.19.8. FSDP1: seen on an H200 with
     accelerate 1.15.0, torch 2.11.0, torchao 0.17.0.
     """
-    gather = (prepared.recipe or {})["enable_fsdp_float8_all_gather"]
-    if not gather.value or prepared.coverage.converted == 0:
+    gather = config["enable_fsdp_float8_all_gather"]
+    if not gather.value or coverage.converted == 0:
         return
     if state.distributed_type == "DEEPSPEED":
         raise PredictedError(

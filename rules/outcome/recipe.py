@@ -10,9 +10,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fp8check.rules.outcome.launcher import Environment
     from fp8check.rules.releases.errors import Stage
     from fp8check.rules.releases.stack import Stack
+    from fp8check.rules.trainers.process import Environment
 
 _TRUE = ("y", "yes", "t", "true", "on", "1")
 _FALSE = ("n", "no", "f", "false", "off", "0")

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from fp8check.rules.outcome.accelerator import SMALLEST_CAPABILITY
-from fp8check.rules.outcome.tokens import TN_ONLY, batch_tokens
-from fp8check.rules.releases.behaviors import TransformerEngine, Transformers, Trl
+from fp8check.rules.outcome.alignment import TN_ONLY
+from fp8check.rules.releases.behaviors import TransformerEngine
 from fp8check.rules.releases.errors import PredictedError
-from fp8check.rules.settings.values import Origin, Setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.outcome.accelerator import Accelerator
     from fp8check.rules.outcome.prepare import Prepared
     from fp8check.rules.releases.stack import Stack
+    from fp8check.rules.settings.values import Setting
     from fp8check.rules.trainers.run import Run
 
 
@@ -20,37 +20,21 @@ def step(run: Run, stack: Stack, state: Accelerator, prepared: Prepared) -> None
     """One forward, backward and optimizer step.
 
     Raises:
-        Stop: the step raises.
+        PredictedError: the step raises.
     """
-    _check_unwrapping(run, stack)
+    run.training.check_step(stack)
     if state.backend.value != "TE" or not prepared.autocast or prepared.coverage.converted == 0:
         return
     _check_capability(run, stack, state)
     _check_history(state, prepared)
     _check_tokens(run, stack, state)
-    reentrant = checkpointing_reentrant(run, stack)
-    if reentrant is False:
+    if run.training.reentrant(stack) is False:
         text = (
             "torch.utils.checkpoint: A different number of tensors was saved during the original forward and "
             "recomputation."
         )
-        raise PredictedError(
-            "checkpointing-not-reentrant", "step", "CheckpointError", text, (checkpointing(run, stack), state.backend)
-        )
-
-
-def _check_unwrapping(run: Run, stack: Stack) -> None:
-    """LLaMA-Factory's checkpointing wants a method of the layer; transformers 5.23 hands it a plain function.
-
-    Executed: llamafactory 0.9.5 with transformers 5.23.0 (its own check allows 5.6.0 at most); the text is absent from
-    modeling_layers.py of 5.22.0. Settings without a finetuning_type are no whole file, and left alone.
-    """
-    training = run.training
-    if training.trainer != "llamafactory" or training.checkpointing is None or "finetuning_type" not in training.top:
-        return
-    if stack.has("transformers") and stack.does(Transformers.CHECKPOINTS_PLAIN_FUNCTION):
-        text = "'function' object has no attribute '__self__'"
-        raise PredictedError("checkpointing-plain-function", "step", "AttributeError", text, (training.checkpointing,))
+        because = (run.training.checkpointing(stack), state.backend)
+        raise PredictedError("checkpointing-not-reentrant", "step", "CheckpointError", text, because)
 
 
 def _check_history(state: Accelerator, prepared: Prepared) -> None:
@@ -90,7 +74,7 @@ def _check_tokens(run: Run, stack: Stack, state: Accelerator) -> None:
     """
     tokens = run.tokens
     if tokens is None:
-        batch = batch_tokens(run)
+        batch = run.training.tokens
         tokens = batch.exact if batch is not None else None
     if tokens is None:
         return
@@ -106,35 +90,6 @@ def _check_tokens(run: Run, stack: Stack, state: Accelerator) -> None:
     if tokens % 16 and gpus and gpus[0].compute_capability in TN_ONLY:
         text = "Assertion failed: ret.lda % 16 == 0. Leading dimension requirement on A for FP8 GEMM. Caller must pad."
         raise PredictedError("tokens-not-by-16", "step", "RuntimeError", text, (state.backend,))
-
-
-def checkpointing(run: Run, stack: Stack) -> Setting | None:
-    """What switches gradient checkpointing on, or None where it is off; TRL does so by itself."""
-    training = run.training
-    if training.trainer == "trl" and "gradient_checkpointing" not in training.top:
-        if stack.does(Trl.CHECKPOINTS_BY_DEFAULT):
-            return Setting(True, Origin(default=stack.name("trl")))
-        return None
-    return training.checkpointing
-
-
-def checkpointing_reentrant(run: Run, stack: Stack) -> bool | None:
-    """Which kind of gradient checkpointing the run uses; None where it uses none.
-
-    LLaMA-Factory: `use_reentrant_gc`, true by default (hparams/model_args.py@0.9.5). transformers: what
-    `gradient_checkpointing_kwargs` says, else reentrant in 4.x and not from 5.0 on; with TRL not from 0.28 on.
-    """
-    training = run.training
-    if checkpointing(run, stack) is None:
-        return None
-    if training.trainer == "llamafactory":
-        return bool(training.value("use_reentrant_gc", True))
-    written = training.top.section("gradient_checkpointing_kwargs").value("use_reentrant")
-    if isinstance(written, bool):
-        return written
-    if training.trainer == "trl" and stack.does(Trl.CHECKPOINTING_NOT_REENTRANT):
-        return False
-    return not stack.does(Transformers.CHECKPOINTING_NOT_REENTRANT)
 
 
 def frozen_by_torchao(state: Accelerator, prepared: Prepared) -> Setting | None:

@@ -18,27 +18,27 @@ if TYPE_CHECKING:
     # For each name the stretches of releases that read it: [first, first that does not).
     Readers = Mapping[str, tuple[tuple[Version, Version], ...]]
 
-_STILL: tuple[int, ...] = (9999,)
-_ALWAYS = (((0, 34), _STILL),)
+STILL: tuple[int, ...] = (9999,)
+ALWAYS = (((0, 34), STILL),)
 
 # Environment variables, by what Accelerate reads in the training process.
 VARIABLES: Readers = {
-    "ACCELERATE_MIXED_PRECISION": _ALWAYS,
+    "ACCELERATE_MIXED_PRECISION": ALWAYS,
     # FP8RecipeKwargs to 1.3; nobody from 1.4 to 1.8; Accelerator.fp8_backend from 1.9 on.
-    "ACCELERATE_FP8_BACKEND": (((0, 34), (1, 4)), ((1, 9), _STILL)),
-    "ACCELERATE_FP8_FORMAT": _ALWAYS,
-    "ACCELERATE_FP8_MARGIN": _ALWAYS,
-    "ACCELERATE_FP8_INTERVAL": _ALWAYS,
-    "ACCELERATE_FP8_AMAX_HISTORY_LEN": _ALWAYS,
-    "ACCELERATE_FP8_AMAX_COMPUTE_ALGO": _ALWAYS,
-    "ACCELERATE_FP8_OVERRIDE_FPROP": _ALWAYS,
-    "ACCELERATE_FP8_OVERRIDE_DGRAD": _ALWAYS,
-    "ACCELERATE_FP8_OVERRIDE_WGRAD": _ALWAYS,
-    "ACCELERATE_FP8_USE_AUTOCAST_DURING_EVAL": _ALWAYS,
-    "ACCELERATE_FP8_OPT_LEVEL": _ALWAYS,
-    "ACCELERATE_FP8_USE_MXFP8_BLOCK_SCALING": (((1, 11), _STILL),),
-    "ACCELERATE_FP8_PAD_INNER_DIM": (((1, 13), _STILL),),
-    "ACCELERATE_FP8_ENABLE_FSDP_FLOAT8_ALL_GATHER": (((1, 13), _STILL),),
+    "ACCELERATE_FP8_BACKEND": (((0, 34), (1, 4)), ((1, 9), STILL)),
+    "ACCELERATE_FP8_FORMAT": ALWAYS,
+    "ACCELERATE_FP8_MARGIN": ALWAYS,
+    "ACCELERATE_FP8_INTERVAL": ALWAYS,
+    "ACCELERATE_FP8_AMAX_HISTORY_LEN": ALWAYS,
+    "ACCELERATE_FP8_AMAX_COMPUTE_ALGO": ALWAYS,
+    "ACCELERATE_FP8_OVERRIDE_FPROP": ALWAYS,
+    "ACCELERATE_FP8_OVERRIDE_DGRAD": ALWAYS,
+    "ACCELERATE_FP8_OVERRIDE_WGRAD": ALWAYS,
+    "ACCELERATE_FP8_USE_AUTOCAST_DURING_EVAL": ALWAYS,
+    "ACCELERATE_FP8_OPT_LEVEL": ALWAYS,
+    "ACCELERATE_FP8_USE_MXFP8_BLOCK_SCALING": (((1, 11), STILL),),
+    "ACCELERATE_FP8_PAD_INNER_DIM": (((1, 13), STILL),),
+    "ACCELERATE_FP8_ENABLE_FSDP_FLOAT8_ALL_GATHER": (((1, 13), STILL),),
 }
 
 # What is meant by names that are far from the ones that are read.
@@ -47,14 +47,6 @@ MEANT_BY_VARIABLE = {
     "FP8_FORMAT": "ACCELERATE_FP8_FORMAT",
     "ACCELERATE_CONFIG_FILE": "accelerate launch --config_file",
     "ACCELERATE_FP8_OVERRIDE_LINEAR_PRECISION": "ACCELERATE_FP8_OVERRIDE_FPROP, _DGRAD and _WGRAD",
-}
-
-# Keys of a training file that have to do with FP8, by the trainer that reads them.
-TRAINING: Mapping[str, Readers] = {
-    "llamafactory": dict.fromkeys(("fp8", "fp8_backend", "fp8_enable_fsdp_float8_all_gather"), (((0, 9, 4), _STILL),)),
-    "axolotl": dict.fromkeys(("fp8", "fp8_config", "fp8_enable_fsdp_float8_all_gather"), _ALWAYS),
-    "transformers": {},
-    "trl": {},
 }
 
 # Settings of the Accelerate file that people write elsewhere; those of fp8_config are general words, and are left out.
@@ -98,7 +90,7 @@ def releases_of(readers: Readers, name: str) -> str:
     for first, gone in readers[name]:
         since = ".".join(str(part) for part in first)
         until = ".".join(str(part) for part in gone)
-        words.append(f"{since} and newer" if gone == _STILL else f"{since} to before {until}")
+        words.append(f"{since} and newer" if gone == STILL else f"{since} to before {until}")
     return ", ".join(words)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fp8check.rules.record import Record
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -178,18 +180,16 @@ LAUNCHER_FLAGS = frozenset(
 )
 
 
-# Programs that pip installs: commands of the shell, not Python files.
-PROGRAMS = frozenset(["accelerate", "axolotl", "deepspeed", "llamafactory-cli", "lmf", "torchrun", "trl"])
-
-# Flags of the launcher that `trl` does not hand on: its scripts have flags of the same name, and take them first.
-_OF_TRL_SCRIPTS = frozenset(["debug", "gradient_accumulation_steps", "h", "help", "log_dir", "m", "module", "q", "t"])
+# Launchers that pip installs: commands of the shell, not Python files.
+LAUNCHERS = frozenset(["accelerate", "deepspeed", "torchrun"])
+TORCHRUN_SWITCHES = frozenset(["standalone", "module", "m", "no_python", "use_env"])
 
 
 class LaunchError(ValueError):
     """A launch command that cannot be understood."""
 
 
-class Launch:
+class Launch(Record):
     """One launch command.
 
     Attributes:
@@ -198,28 +198,17 @@ class Launch:
         script: the program that is started, or None where only the tool is known.
         arguments: the words behind the program.
         given: whether the user wrote the command, or it was assumed.
-        through: "trl" or "axolotl", where that command starts the launcher by itself; else None.
+        through: the name of the trainer whose command starts the launcher by itself; else None.
         variables: the environment variables that are set in front of the command.
     """
 
-    __slots__ = ("arguments", "flags", "given", "script", "through", "tool", "variables")
-
-    def __init__(
-        self,
-        tool: str,
-        flags: dict[str, object] | None = None,
-        script: str | None = None,
-        arguments: Sequence[str] = (),
-        given: bool = True,
-        through: str | None = None,
-    ) -> None:
-        self.tool = tool
-        self.through = through
-        self.variables: dict[str, str] = {}
-        self.flags = flags or {}
-        self.script = script
-        self.arguments = tuple(arguments)
-        self.given = given
+    tool: str
+    flags: Mapping[str, object] = {}
+    script: str | None = None
+    arguments: tuple[str, ...] = ()
+    given: bool = True
+    through: str | None = None
+    variables: Mapping[str, str] = {}
 
     @property
     def config_file(self) -> str | None:
@@ -237,11 +226,11 @@ class Launch:
         return int(value) if isinstance(value, str) and value.isdigit() else None
 
 
-def parse(command: str) -> Launch:
-    """Take a launch command apart: "accelerate launch --config_file a.yaml train.py cfg.yaml", or a tool's bare name.
+def split(command: str) -> tuple[dict[str, str], list[str]]:
+    """The variables that are set in front of a command, and its words.
 
     Raises:
-        LaunchError: unbalanced quotes, or a program that starts no training that is known here.
+        LaunchError: unbalanced quotes, or no word.
     """
     import shlex
 
@@ -255,81 +244,44 @@ def parse(command: str) -> Launch:
         variables[name] = value
     if not words:
         raise LaunchError("the launch command is empty")
-    launch = _program(words)
-    launch.variables = variables
-    return launch
+    return variables, words
 
 
-def _program(words: list[str]) -> Launch:
-    tool = words[0].rsplit("/", 1)[-1]
+def started_by(tool: str, words: Sequence[str]) -> Launch:
+    """What a launcher or an interpreter starts: "accelerate" and "launch --config_file a.yaml train.py cfg.yaml".
+
+    Raises:
+        LaunchError: a program that starts no training that is known here.
+    """
     if tool == "accelerate":
-        return _accelerate(words[2:] if words[1:2] == ["launch"] else words[1:])
+        return _accelerate(words[1:] if words[:1] == ["launch"] else words)
     if tool in ("torchrun", "deepspeed"):
-        return _with_flags(tool, words[1:], switches=_TORCHRUN_SWITCHES)
+        return with_flags(tool, words, switches=TORCHRUN_SWITCHES)
     if tool.startswith("python"):
-        return _python(words[1:])
-    if tool in ("llamafactory-cli", "lmf"):
-        return Launch("python", {}, tool, words[1:])
-    if tool == "trl":
-        return _trl(words[1:])
-    if tool == "axolotl":
-        return _axolotl(words[1:])
+        return _python(words)
     raise LaunchError(
         f"cannot tell how {tool!r} starts a training run: "
         "say --launch accelerate, python or torchrun, or the whole command that begins with one of them"
     )
 
 
-_TORCHRUN_SWITCHES = frozenset(["standalone", "module", "m", "no_python", "use_env"])
+def _accelerate(words: Sequence[str]) -> Launch:
+    return with_flags("accelerate", words, switches=SWITCHES)
 
 
-def _accelerate(words: list[str]) -> Launch:
-    return _with_flags("accelerate", words, switches=SWITCHES)
-
-
-def _python(words: list[str]) -> Launch:
+def _python(words: Sequence[str]) -> Launch:
     if words[:2] in (["-m", "torch.distributed.run"], ["-m", "torch.distributed.launch"]):
-        return _with_flags("torchrun", words[2:], switches=_TORCHRUN_SWITCHES)
+        return with_flags("torchrun", words[2:], switches=TORCHRUN_SWITCHES)
     if words[:2] == ["-m", "accelerate.commands.launch"]:
         return _accelerate(words[2:])
     while words and words[0].startswith("-") and words[0] not in ("-m", "-c"):
         words = words[1:]
     if words[:1] == ["-m"]:
         words = words[1:]
-    return Launch("python", {}, words[0] if words else None, words[1:])
+    return Launch("python", {}, words[0] if words else None, tuple(words[1:]))
 
 
-def _trl(words: list[str]) -> Launch:
-    """`trl sft ...` is `accelerate launch`: it hands on the flags that its script does not know.
-
-    trl/cli.py to 0.29, trl/cli/ from 1.0 on: --accelerate_config becomes --config_file.
-    """
-    return Launch("accelerate", handed_on_by_trl(_among(words)), "trl", words, through="trl")
-
-
-def handed_on_by_trl(settings: Mapping[str, object]) -> dict[str, object]:
-    """The launcher's flags among the flags of a `trl` command, or among the keys of its file."""
-    flags = {name: value for name, value in settings.items() if name in LAUNCHER_FLAGS - _OF_TRL_SCRIPTS}
-    if "accelerate_config" in settings:
-        flags["config_file"] = settings["accelerate_config"]
-    return flags
-
-
-def _axolotl(words: list[str]) -> Launch:
-    """`axolotl train FILE --launcher accelerate -- FLAGS`; accelerate is the default (axolotl 0.19.0 cli/main.py)."""
-    end = words.index("--") if "--" in words else len(words)
-    own = _among(words[:end])
-    tool = str(own.get("launcher", "accelerate"))
-    if tool == "python":
-        return Launch("python", {}, "axolotl", words, through="axolotl")
-    switches = SWITCHES if tool == "accelerate" else _TORCHRUN_SWITCHES
-    flags = _with_flags(tool, [*words[end + 1 :], "axolotl"], switches=switches).flags
-    if "num_processes" in own:
-        flags.setdefault("num_processes", own["num_processes"])
-    return Launch(tool, flags, "axolotl", words, through="axolotl")
-
-
-def _among(words: list[str]) -> dict[str, object]:
+def flags_among(words: Sequence[str]) -> dict[str, object]:
     """The flags among the words, wherever they stand, each with the word behind it."""
     flags: dict[str, object] = {}
     for word, following in zip(words, [*words[1:], ""], strict=True):
@@ -340,7 +292,12 @@ def _among(words: list[str]) -> dict[str, object]:
     return flags
 
 
-def _with_flags(tool: str, words: list[str], switches: frozenset[str]) -> Launch:
+def with_flags(tool: str, words: Sequence[str], switches: frozenset[str]) -> Launch:
+    """What a launcher starts: its own flags stand before the program.
+
+    Raises:
+        LaunchError: the last flag has no value.
+    """
     flags: dict[str, object] = {}
     position = 0
     while position < len(words) and words[position].startswith("-") and words[position] != "-":
@@ -357,4 +314,4 @@ def _with_flags(tool: str, words: list[str], switches: frozenset[str]) -> Launch
             raise LaunchError(f"--{name} in the launch command has no value")
         position += 1
     script = words[position] if position < len(words) else None
-    return Launch(tool, flags, script, words[position + 1 :])
+    return Launch(tool, flags, script, tuple(words[position + 1 :]))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from fp8check.rules.settings.values import Origin, Setting
-from fp8check.rules.trainers import detect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 # transformers hf_argparser.py string_to_bool; OmegaConf's are among them.
 _FLAGS = {
@@ -15,34 +14,23 @@ _FLAGS = {
     **dict.fromkeys(("no", "false", "f", "n", "0"), False),
 }
 _NULLS = ("null", "none", "~")
-_KNOWN = {
-    "transformers": detect.TRAINER,
-    "trl": detect.TRAINER | detect.TRL,
-    "axolotl": detect.TRAINER | detect.AXOLOTL,
-    "llamafactory": detect.TRAINER | detect.LLAMAFACTORY,
-}
 
 
-def over_the_file(trainer: str, words: Sequence[str]) -> dict[str, Setting]:
-    """The settings among a program's arguments that a trainer takes over those of its file, by name.
-
-    LLaMA-Factory: `key=value` (hparams/parser.py read_args: OmegaConf.from_cli). HF Trainer's scripts and TRL:
-    `--key value`, `--key=value` and `--key` alone for a flag (HfArgumentParser, TrlParser). axolotl the same, also with
-    hyphens. Names that the trainer does not know are a script's own, and left alone.
-    """
-    pairs = _assigned(words) if trainer == "llamafactory" else _options(words)
-    known = _KNOWN.get(trainer, frozenset())
+def settings(pairs: Iterable[tuple[str, str, str]], known: frozenset[str]) -> dict[str, Setting]:
+    """The settings among (name, text, as it was written) whose names are known."""
     return {name: Setting(_value(name, text), Origin(flag=written)) for name, text, written in pairs if name in known}
 
 
-def _assigned(words: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+def assigned(words: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    """`key=value`."""
     for word in words:
         name, equals, text = word.partition("=")
         if equals and not name.startswith("-"):
             yield name, text, word
 
 
-def _options(words: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+def options(words: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    """`--key value`, `--key=value`, and `--key` alone for a flag."""
     for at, word in enumerate(words):
         if not word.startswith("--"):
             continue

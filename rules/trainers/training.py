@@ -1,63 +1,113 @@
-"""What a trainer takes from its training file. One class for all dialects; what differs is the table of names."""
+"""A training configuration as its trainer sees it: the base of every trainer."""
 
 from __future__ import annotations
 
-from fp8check.rules.settings.values import Origin, Section, Setting
+from fp8check.rules.releases import behaviors
+from fp8check.rules.releases.errors import Undecided
+from fp8check.rules.settings.values import Section, Setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Literal
 
-# What each dialect calls a thing. A thing that a dialect does not have is left out.
-NAMES: Mapping[str, Mapping[str, str]] = {
-    "llamafactory": {
-        "model": "model_name_or_path",
-        "micro_batch": "per_device_train_batch_size",
-        "sequence": "cutoff_len",
-        "deepspeed": "deepspeed",
-    },
-    "transformers": {
-        "model": "model_name_or_path",
-        "micro_batch": "per_device_train_batch_size",
-        "sequence": "max_seq_length",
-        "deepspeed": "deepspeed",
-    },
-    "trl": {
-        "model": "model_name_or_path",
-        "micro_batch": "per_device_train_batch_size",
-        "sequence": "max_length",
-        "deepspeed": "deepspeed",
-    },
-    "axolotl": {
-        "model": "base_model",
-        "micro_batch": "micro_batch_size",
-        "sequence": "sequence_len",
-        "deepspeed": "deepspeed",
-    },
-}
+    from fp8check.rules.facts import Gpu
+    from fp8check.rules.models import ModelShape
+    from fp8check.rules.releases.readers import Readers
+    from fp8check.rules.releases.stack import Stack
+    from fp8check.rules.settings.accelerate import AccelerateConfig
+    from fp8check.rules.settings.deepspeed import DeepSpeedConfig
+    from fp8check.rules.settings.launch import Launch
+    from fp8check.rules.settings.script import Script
+    from fp8check.rules.trainers.detection import Detection
+    from fp8check.rules.trainers.process import Environment, HandedOver, Started
+    from fp8check.rules.trainers.tokens import Tokens
 
-# Keys by which a LLaMA-Factory file for Megatron is told.
-MEGATRON = ("tensor_model_parallel_size", "pipeline_model_parallel_size", "expert_model_parallel_size")
+    Thing = Literal["model", "micro_batch", "sequence"]
 
-# per_device_train_batch_size of TrainingArguments; axolotl's micro_batch_size; LLaMA-Factory's cutoff_len
-# (hparams/data_args.py@0.9.5); TRL's max_length (trainer/sft_config.py@1.16.0).
-DEFAULT_MICRO_BATCH = {"llamafactory": 8, "transformers": 8, "trl": 8, "axolotl": 1}
-DEFAULT_SEQUENCE = {"llamafactory": 2048, "trl": 1024, "axolotl": 512}
+_NO_KEYS: Readers = {}
+# What the weights may be kept in, in torch's words.
+DTYPES = ("bfloat16", "float16", "float32")
 
 
 class Training:
     """A training configuration as its trainer sees it.
 
-    `trainer` is who reads it: "llamafactory", "transformers", "trl", "axolotl", or "script" where a script of the
-    user's own does, in which case nothing is known of what it takes from the file.
+    Each trainer is a subclass in a file of its own, listed in registry.py. Everything else asks these methods what the
+    trainer makes of its settings, and never who it is. What a trainer does not say otherwise is what holds for one of
+    which nothing is known.
+
+    Attributes:
+        top: the settings of the file, with those of the command line over them.
+        path: the file; None where there is none.
+        name: by which --trainer names it; a rule about this trainer alone has an input of that name.
+        title: what people call it.
+        is_huggingface: whether transformers' TrainingArguments and Trainer are underneath.
+        loader: whose rules make the values of its files: "pyyaml" or "omegaconf".
+        detections: how its files are told.
+        known: keys that the command line may set as well.
+        fp8_keys: keys that have to do with FP8, and in which of its releases they are read.
+        unread_key: what becomes of an FP8 key that it does not read.
+        model_key, micro_batch_key, sequence_key, deepspeed_key: its keys for the model's name, the sequences in a
+            forward pass of one GPU, the longest sequence in tokens, and DeepSpeed's file; None where it has none.
+        default_micro_batch, default_sequence: what it takes where the file does not say.
+        rank_key, default_rank: its key for the rank of adapters, and what it takes without it.
+        targets_key: its key for the layers that get adapters.
+        programs: the commands that pip installs for it.
+        launching_modules: modules of it that start a launcher by themselves.
+        launched_alone: what to write where a launcher starts one that starts a launcher, in the imperative.
+        config_flag: the flag by which its command takes an Accelerate file.
+        shipped_configs: names of Accelerate files that its command has within itself.
+        pads_to: the multiple of tokens to which it pads every batch; None where that is not known.
+        padding_key: the key that sets that multiple; None where there is none.
+        batches_by_script: whether a script that is not known makes its batches.
+        keeps_text: whether a value that is text stays text, so that "false" counts as true.
+        routers_stay: whether it leaves the routers of a mixture of experts out of FP8.
+        brings_recipe: whether the handler that it passes carries a recipe of its own that no file changes.
+        torchao_by: the entry of its file that chooses torchao with its all-gather off; "" where it has none.
+        checkpoints_by_itself: whether it switches gradient checkpointing on whatever the file says.
+        checkpointing_off: the entry that switches gradient checkpointing off.
     """
 
-    __slots__ = ("path", "top", "trainer")
+    __slots__ = ("path", "top")
 
-    def __init__(self, trainer: str, top: Section | None = None, path: str | None = None) -> None:
-        self.trainer = trainer
+    name = ""
+    title = ""
+    is_huggingface = False
+    loader = "pyyaml"
+    detections: tuple[Detection, ...] = ()
+    known: frozenset[str] = frozenset()
+    fp8_keys = _NO_KEYS
+    unread_key = "nothing is known of what becomes of it"
+    model_key: str | None = None
+    micro_batch_key: str | None = None
+    sequence_key: str | None = None
+    deepspeed_key: str | None = None
+    default_micro_batch: int | None = None
+    default_sequence: int | None = None
+    rank_key = "lora_r"
+    default_rank: int | None = 16
+    targets_key = "lora_target_modules"
+    programs: tuple[str, ...] = ()
+    launching_modules: tuple[str, ...] = ()
+    launched_alone = "let one of them launch"
+    config_flag = "--config_file"
+    shipped_configs: frozenset[str] = frozenset()
+    pads_to: int | None = None
+    padding_key: str | None = None
+    batches_by_script = False
+    keeps_text = False
+    routers_stay = False
+    brings_recipe = False
+    torchao_by = ""
+    checkpoints_by_itself = False
+    checkpointing_off: tuple[str, object] = ("gradient_checkpointing", False)
+
+    def __init__(self, top: Section | None = None, path: str | None = None) -> None:
         self.top = top if top is not None else Section()
         self.path = path
+
+    # The settings of the file.
 
     def get(self, name: str) -> Setting | None:
         """The setting of that key."""
@@ -71,15 +121,18 @@ class Training:
         """Whether a flag is on for the trainer: the loaded value is truthy, as a dataclass field is tested there."""
         return bool(self.top.value(name))
 
-    def setting_for(self, what: str) -> Setting | None:
-        """The setting that this dialect has for a thing of NAMES."""
-        name = NAMES.get(self.trainer, {}).get(what)
+    def switched_on(self, name: str) -> Setting | None:
+        """The setting of that key where it is on."""
+        setting = self.get(name)
+        return setting if setting is not None and setting.value else None
+
+    def setting_for(self, what: Thing) -> Setting | None:
+        """The setting that this trainer has for something that others call otherwise."""
+        keys = {"model": self.model_key, "micro_batch": self.micro_batch_key, "sequence": self.sequence_key}
+        name = keys[what]
         return None if name is None else self.get(name)
 
-    @property
-    def is_huggingface(self) -> bool:
-        """Whether transformers.TrainingArguments and Trainer are underneath."""
-        return self.trainer in NAMES
+    # Sizes.
 
     @property
     def model(self) -> str | None:
@@ -88,65 +141,232 @@ class Training:
         return setting.value if setting is not None and isinstance(setting.value, str) else None
 
     @property
+    def deepspeed(self) -> Setting | None:
+        """The DeepSpeed file that the training file names."""
+        return None if self.deepspeed_key is None else self.switched_on(self.deepspeed_key)
+
+    @property
     def micro_batch(self) -> int | None:
         """Sequences in one forward pass of one GPU."""
-        return self._count("micro_batch", DEFAULT_MICRO_BATCH)
+        return self._count("micro_batch", self.default_micro_batch)
 
     @property
     def sequence(self) -> int | None:
         """The longest sequence, in tokens."""
-        return self._count("sequence", DEFAULT_SEQUENCE)
+        return self._count("sequence", self.default_sequence)
 
-    def _count(self, what: str, defaults: Mapping[str, int]) -> int | None:
+    def _count(self, what: Thing, default: int | None) -> int | None:
         setting = self.setting_for(what)
         if setting is None or setting.value is None:
-            return defaults.get(self.trainer)
+            return default
         return setting.value if isinstance(setting.value, int) and setting.value > 0 else None
+
+    @property
+    def tokens(self) -> Tokens | None:
+        """The tokens of a micro-batch; None where what makes the batches is not known."""
+        return None
+
+    @property
+    def packs(self) -> bool:
+        """Whether short sequences are put together into one row."""
+        return self.on("packing") or self.on("sample_packing")
+
+    # Precision.
+
+    @property
+    def fp8(self) -> Setting | None:
+        """The setting that asks the trainer itself for FP8."""
+        return self.get("fp8")
+
+    @property
+    def fp8_backend(self) -> Setting | None:
+        """The setting that names a backend to the trainer itself; None where FP8 is not asked for there."""
+        backend = self.get("fp8_backend") if self.on("fp8") else None
+        return backend if backend is not None and backend.value not in (None, "auto") else None
+
+    @property
+    def own_all_gather(self) -> Setting | None:
+        """The setting by which the trainer itself switches torchao's FP8 all-gather; None where it leaves it alone."""
+        return None
+
+    def precision_flag(self, stack: Stack) -> Setting | None:  # noqa: ARG002
+        """The flag that decides the trainer's own precision, as "bf16" or "fp16"; None with neither."""
+        return None
+
+    def late_fp8(self, stack: Stack) -> Setting | None:  # noqa: ARG002
+        """The setting that makes the trainer configure FP8 once its arguments are made; None where nothing does."""
+        return None
+
+    def weights(self, stack: Stack, model: ModelShape | None) -> Setting | None:  # noqa: ARG002
+        """What prepare() gets the weights in, one of DTYPES; None where the script or the checkpoint decides."""
+        return self.written_dtype()
+
+    def written_dtype(self) -> Setting | None:
+        """What the file itself says that the weights are kept in."""
+        for key in ("dtype", "torch_dtype"):
+            written = self.get(key)
+            if written is not None and written.value in DTYPES:
+                return written
+        return None
+
+    # What else the run does.
 
     @property
     def uses_lora(self) -> bool:
         """Whether adapters are trained on a frozen base."""
-        if self.trainer == "llamafactory":
-            return self.value("finetuning_type", "lora") in ("lora", "oft")
-        if self.trainer == "axolotl":
-            return self.value("adapter") in ("lora", "qlora")
         return self.on("use_peft")
 
     @property
     def lora_rank(self) -> int | None:
-        """The adapters' rank; the dialect's default where the file does not say."""
-        name, default = {"llamafactory": ("lora_rank", 8), "axolotl": ("lora_r", None)}.get(
-            self.trainer, ("lora_r", 16)
-        )
-        rank = self.value(name, default)
+        """The adapters' rank; the trainer's default where the file does not say."""
+        rank = self.value(self.rank_key, self.default_rank)
         return rank if isinstance(rank, int) else None
 
-    @property
-    def uses_megatron(self) -> bool:
-        """Whether LLaMA-Factory hands the file to Megatron, which has FP8 keys of its own (hparams/, USE_MCA)."""
-        return self.trainer == "llamafactory" and any(name in self.top for name in MEGATRON)
+    def adapts(self, linear: str) -> bool:
+        """Whether LoRA puts an adapter on the Linear layer of that name."""
+        targets = self.value(self.targets_key, "all")
+        if targets is None or targets in ("all", "all-linear"):
+            return True
+        listed = targets.split(",") if isinstance(targets, str) else targets if isinstance(targets, list) else []
+        return linear.rpartition(".")[2] in [str(target).strip() for target in listed]
 
     @property
     def quantized(self) -> Setting | None:
         """The setting that loads the base model quantized, if one does."""
-        for name in ("quantization_bit", "load_in_4bit", "load_in_8bit"):
-            setting = self.get(name)
-            if setting is not None and setting.value:
-                return setting
+        settings = map(self.switched_on, ("quantization_bit", "load_in_4bit", "load_in_8bit"))
+        return next((setting for setting in settings if setting is not None), None)
+
+    def refuses_quantized(self, stack: Stack) -> str:  # noqa: ARG002
+        """What the trainer says to FP8 on a quantized base, for people; "" where it does not look."""
+        return ""
+
+    def dequantizes(self, method: str) -> bool:  # noqa: ARG002
+        """Whether the trainer turns a checkpoint that is quantized by that method into BF16 while it loads it."""
+        return False
+
+    @property
+    def trains_all(self) -> bool:
+        """Whether it is known that all weights are trained, with two states of AdamW each."""
+        return False
+
+    @property
+    def uses_megatron(self) -> bool:
+        """Whether the file goes to Megatron, which has FP8 keys of its own."""
+        return False
+
+    @property
+    def compiled(self) -> Setting | None:
+        """What makes the trainer compile the model; None where it does not."""
         return None
 
     @property
-    def checkpointing(self) -> Setting | None:
-        """What switches gradient checkpointing on, or None where it is off.
+    def torch_compile(self) -> bool:
+        """Whether the file says torch_compile: true."""
+        return self.on("torch_compile")
 
-        LLaMA-Factory switches it on by itself unless `disable_gradient_checkpointing` is set
-        (model/model_utils/checkpointing.py@0.9.5), whatever `gradient_checkpointing` says.
+    @property
+    def liger(self) -> Setting | None:
+        """The setting that puts Liger's kernels in."""
+        return self.get("use_liger_kernel")
+
+    def checkpointing(self, stack: Stack) -> Setting | None:  # noqa: ARG002
+        """What switches gradient checkpointing on, or None where it is off."""
+        return self.switched_on("gradient_checkpointing")
+
+    def reentrant(self, stack: Stack) -> bool | None:
+        """Whether gradient checkpointing is the reentrant kind; None where there is none.
+
+        transformers: what `gradient_checkpointing_kwargs` says, else reentrant in 4.x and not from 5.0 on.
         """
-        if self.trainer == "llamafactory":
-            if self.on("disable_gradient_checkpointing"):
-                return None
-            written = self.get("gradient_checkpointing")
-            own = Setting(True, Origin(code="llamafactory, which switches gradient checkpointing on by itself"))
-            return written if written is not None and written.value else own.over(written)
-        setting = self.get("gradient_checkpointing")
-        return setting if setting is not None and setting.value else None
+        if self.checkpointing(stack) is None:
+            return None
+        written = self.top.section("gradient_checkpointing_kwargs").value("use_reentrant")
+        return written if isinstance(written, bool) else self._reentrant_by_default(stack)
+
+    def _reentrant_by_default(self, stack: Stack) -> bool:
+        return not stack.does(behaviors.Transformers.CHECKPOINTING_NOT_REENTRANT)
+
+    # What the trainer does on the way to the first step.
+
+    def hand_over(self, stack: Stack, environment: Environment, script: Script) -> Iterator[HandedOver]:  # noqa: ARG002
+        """What the trainer makes of its file and of the environment, as far as it comes: the last is handed over.
+
+        Raises:
+            PredictedError: the trainer refuses its configuration.
+            Undecided: it is not known what it hands over.
+        """
+        raise Undecided(f"what {self.name} hands to Accelerator is not modeled", "seen")
+
+    def distribute(self, stack: Stack, started: Started) -> Started:  # noqa: ARG002
+        """The training process as Accelerator finds it distributed: the file counts on top of the launch."""
+        return started
+
+    def check_distribution(self, kind: str, launch: Launch, config: AccelerateConfig | None) -> None:
+        """What the trainer refuses of the distribution, once there is an Accelerator.
+
+        Raises:
+            PredictedError: it refuses.
+        """
+
+    def check_deepspeed(self, kind: str, environment: Environment, deepspeed: DeepSpeedConfig | None) -> None:
+        """What the trainer refuses of DeepSpeed's configuration, when training begins.
+
+        Raises:
+            PredictedError: it refuses.
+        """
+
+    def check_step(self, stack: Stack) -> None:
+        """What of the trainer's own fails in the first step.
+
+        Raises:
+            PredictedError: it fails.
+        """
+
+    # The command line.
+
+    @classmethod
+    def over_the_file(cls, words: Sequence[str]) -> dict[str, Setting]:
+        """The settings among a program's arguments that this trainer takes over those of its file, by name.
+
+        HF Trainer's scripts and TRL: `--key value`, `--key=value` and `--key` alone for a flag (HfArgumentParser,
+        TrlParser); axolotl the same, also with hyphens. Names that the trainer does not know are a script's own.
+        """
+        from fp8check.rules.trainers.arguments import options, settings  # most launches have none
+
+        return settings(options(words), cls.known)
+
+    @classmethod
+    def launch(cls, program: str, words: Sequence[str]) -> Launch:
+        """How one of the trainer's `programs` starts the run, with these words behind it.
+
+        Raises:
+            LaunchError: the words cannot be understood.
+        """
+        raise NotImplementedError(f"{cls.name} has programs, and does not say how they start a run")
+
+    @classmethod
+    def with_flags_of_file(cls, launch: Launch, top: Section) -> Launch:  # noqa: ARG003
+        """The launch with what the trainer's command takes of its file for the launcher."""
+        return launch
+
+    @classmethod
+    def hands_on(cls, name: str) -> bool:  # noqa: ARG003
+        """Whether the trainer's command hands a key of its file on to the launcher."""
+        return False
+
+    @classmethod
+    def spawns(cls, variables: Mapping[str, str], gpus: Sequence[Gpu] | None) -> bool | None:  # noqa: ARG003
+        """Whether the trainer's command starts torchrun by itself; None where the GPUs are not known."""
+        return False
+
+    @classmethod
+    def instead_of_launching(cls, start: str) -> str:
+        """What to write where a launcher was told to start the trainer's command, in the imperative."""
+        return f"start with: {start} ... and a Python file or module of {cls.name}"
+
+    # The table of what trains.
+
+    @classmethod
+    def sample(cls, *, bf16: bool, checkpointing: bool, lora: bool) -> dict[str, object] | None:  # noqa: ARG003
+        """The settings of a run of that kind for `fp8check matrix`; None where the table leaves it out."""
+        return None

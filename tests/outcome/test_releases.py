@@ -12,7 +12,6 @@ from unittest import mock
 
 import pytest
 
-from fp8check.rules.outcome.weights import kept_in
 from fp8check.rules.releases.behaviors import Accelerate, LlamaFactory, TransformerEngine, Transformers, Trl
 from fp8check.rules.releases.stack import Stack
 from fp8check.rules.releases.versions import at_least, between, parse
@@ -445,7 +444,7 @@ def result(row: Row, release: str) -> str:
     assert isinstance(stack, dict)
     outcome = outcome_of({**row.run, "stack": {**stack, row.behavior.package: release}})
     if row.shows == "weights":
-        kept = kept_in(outcome.run, outcome.stack)
+        kept = outcome.run.training.weights(outcome.stack, outcome.run.model)
         return "not known" if kept is None else str(kept.value)
     if row.shows == "fp8_enabled":
         return str(outcome.fp8_enabled)

@@ -84,8 +84,7 @@ def test_only_accelerate_launch_reads_the_accelerate_file(case: dict[str, object
 def test_the_launcher_passes_over_the_default_file_with_cpu() -> None:
     run = assembled_of({"stack": NEWEST, "accelerate": ONE + TE, "launch": "accelerate launch --cpu t.py"}).run
     assert seen(predict(run)) == DEFAULT
-    run.accelerate_is_default = True
-    assert seen(predict(run)) == "no NO none"
+    assert seen(predict(run._replace(accelerate_is_default=True))) == "no NO none"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from fp8check.rules.outcome import predict
-from fp8check.rules.outcome.weights import kept_in
 from tests.support.outcomes import LLAMA
 from tests.support.runs import assembled_of
 
@@ -18,7 +17,7 @@ ACCELERATE = "distributed_type: 'NO'\nmixed_precision: fp8\n"
 
 def weights(training: str, **rest: object) -> object:
     one = assembled_of({"training": training, "accelerate": ACCELERATE, **rest}).run
-    kept = kept_in(one, predict(one).stack)
+    kept = one.training.weights(predict(one).stack, one.model)
     return None if kept is None else (kept.value, kept.origin.describe())
 
 

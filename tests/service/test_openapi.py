@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from fp8check.rules.checking.runs import TRAINERS
+from fp8check.rules.trainers.registry import NAMES
 from fp8check.service.models import Trainer
 from fp8check.service.tokens import make
 from tests.support.service import served
@@ -40,4 +40,4 @@ def test_the_served_openapi_holds_for_generated_requests(tmp_path: Path) -> None
 
 
 def test_trainers_are_those_of_the_command() -> None:
-    assert Trainer.__args__ == TRAINERS
+    assert Trainer.__args__ == NAMES

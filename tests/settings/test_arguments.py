@@ -6,7 +6,7 @@ import pytest
 
 from fp8check.rules.outcome import predict
 from fp8check.rules.settings.values import Origin, Section, Setting
-from fp8check.rules.trainers.arguments import over_the_file
+from fp8check.rules.trainers.registry import find
 from tests.support.runs import assembled_of
 
 TRAINING = "model_name_or_path: x\noutput_dir: out\n"
@@ -31,12 +31,12 @@ ACCELERATE = "distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config: {backend
     ],
 )
 def test_by_trainer(trainer: str, words: str, expected: dict[str, object]) -> None:
-    found = over_the_file(trainer, words.split())
+    found = find(trainer).over_the_file(words.split())
     assert {name: setting.value for name, setting in found.items()} == expected
 
 
 def test_it_is_told_as_it_was_written() -> None:
-    found = over_the_file("trl", ["--bf16", "False", "--fp16=no", "--tf32"])
+    found = find("trl").over_the_file(["--bf16", "False", "--fp16=no", "--tf32"])
     assert [one.origin.flag for one in found.values()] == ["--bf16 False", "--fp16=no", "--tf32"]
 
 

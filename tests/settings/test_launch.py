@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fp8check.rules.settings.launch import LaunchError, parse
+from fp8check.rules.settings.launch import LaunchError
+from fp8check.rules.trainers.command import parse
 
 _REST = ("--config", "c.yaml", "--mixed_precision")
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fp8check.rules.reading.source import decode
-from fp8check.rules.settings.script import ScriptSource, Unevaluated
+from fp8check.rules.settings.script import Script, ScriptSource, Unevaluated
 from fp8check.rules.settings.script_syntax import parse
-from fp8check.rules.trainers.run import Script
 
 
 def read(text: str) -> ScriptSource:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fp8check.rules.settings.values import Origin, Section
-from fp8check.rules.trainers.training import Training
+from fp8check.rules.trainers.registry import find
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from fp8check.rules.trainers.training import Training
     ],
 )
 def test_adapters(trainer: str, data: dict[str, object], lora: bool, rank: int | None) -> None:
-    training = Training(trainer, Section(data=data))
+    training = find(trainer)(Section(data=data))
     assert (training.uses_lora, training.lora_rank) == (lora, rank)
 
 
@@ -31,7 +31,7 @@ def test_adapters(trainer: str, data: dict[str, object], lora: bool, rank: int |
     [({"load_in_8bit": True}, True), ({"quantization_bit": 4}, 4), ({"load_in_4bit": False}, None), ({}, None)],
 )
 def test_a_quantized_base(data: dict[str, object], name: object) -> None:
-    quantized = Training("llamafactory", Section(data=data)).quantized
+    quantized = find("llamafactory")(Section(data=data)).quantized
     assert (None if quantized is None else quantized.value) == name
 
 

@@ -34,8 +34,7 @@ def outcome_of(case: Mapping[str, object]) -> Outcome:
     """The predicted outcome of a run described as in tests/support/runs.py; `tokens` are those of a batch."""
     run = assembled_of(case).run
     tokens = case.get("tokens")
-    run.tokens = tokens if isinstance(tokens, int) else None
-    return predict(run)
+    return predict(run._replace(tokens=tokens if isinstance(tokens, int) else None))
 
 
 def seen(outcome: Outcome) -> str:

@@ -16,9 +16,9 @@ from fp8check.rules.reading import Document
 from fp8check.rules.reading.kind import Kind
 from fp8check.rules.reading.source import decode
 from fp8check.rules.seen import from_data
+from fp8check.rules.settings.script import Script
 from fp8check.rules.settings.script_syntax import parse
 from fp8check.rules.trainers.detect import read
-from fp8check.rules.trainers.run import Script
 from tests.support.paths import TESTS
 
 if TYPE_CHECKING:
@@ -60,27 +60,30 @@ KNOWN = [
 
 def facts_of(case: Mapping[str, object]) -> Facts:
     """The machine that a case describes."""
-    stack = case.get("stack", TODAY)
-    facts = Facts()
-    if stack != "unknown":
-        assert isinstance(stack, dict)
-        facts.python = str(stack.get("python", "3.12.3"))
-        facts.packages = dict.fromkeys(KNOWN)
-        facts.packages.update({name: str(version) for name, version in stack.items() if name != "python"})
-        if facts.packages["torch"] is None:
-            facts.packages["torch"] = "2.11.0"
-        version = facts.packages["transformer_engine"]
-        if version is not None:
-            facts.packages["transformer_engine_torch"] = version
+    python, packages = _environment(case.get("stack", TODAY))
     variables = case.get("variables", {})
-    facts.variables = None if variables == "unknown" else dict(variables)  # type: ignore[call-overload]
-    facts.gpus = _gpus(case.get("gpu", "9.0"), int(str(case.get("gpus", 1))))
-    facts.driver = case.get("driver")  # type: ignore[assignment]
-    for name in ("cuda", "libraries", "transformer_engine", "duplicates"):
-        value = case.get(name)
-        if isinstance(value, dict):
-            setattr(facts, name, value)
-    return facts
+    known = {name: case.get(name) for name in ("cuda", "libraries", "transformer_engine", "duplicates")}
+    return Facts(
+        python=python,
+        packages=packages,
+        variables=None if variables == "unknown" else variables,  # type: ignore[arg-type]
+        gpus=_gpus(case.get("gpu", "9.0"), int(str(case.get("gpus", 1)))),
+        driver=case.get("driver"),  # type: ignore[arg-type]
+        **{name: value for name, value in known.items() if isinstance(value, dict)},
+    )
+
+
+def _environment(stack: object) -> tuple[str | None, dict[str, str | None] | None]:
+    """The interpreter's version and the packages that a case's stack comes to."""
+    if stack == "unknown":
+        return None, None
+    assert isinstance(stack, dict)
+    packages: dict[str, str | None] = dict.fromkeys(KNOWN)
+    packages.update({name: str(version) for name, version in stack.items() if name != "python"})
+    packages["torch"] = packages["torch"] or "2.11.0"
+    if packages["transformer_engine"] is not None:
+        packages["transformer_engine_torch"] = packages["transformer_engine"]
+    return str(stack.get("python", "3.12.3")), packages
 
 
 def _gpus(gpu: object, number: int) -> list[Gpu] | None:
@@ -126,12 +129,12 @@ def _assembled(case: Mapping[str, object], documents: Sequence[Document]) -> Ass
     if script is not None:
         source = parse(decode("train.py", str(script).encode()))
         assert source is not None
-        one.run.script = Script.of(source)
         document = Document("train.py", source.text, "python", None, loader="python", kind=Kind("script"))
-        one = Assembled(one.run, (*one.documents, document))
+        one = Assembled(one.run._replace(script=Script.of(source)), (*one.documents, document))
     model = case.get("model")
     if isinstance(model, dict):
-        one.run.model = models.from_config(model, one.run.training.model or "tiny", "config.json")
+        shape = models.from_config(model, one.run.training.model or "tiny", "config.json")
+        one = one._replace(run=one.run._replace(model=shape))
     return one
 
 

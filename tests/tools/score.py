@@ -20,11 +20,12 @@ from fp8check.rules import models
 from fp8check.rules.facts import Facts, Gpu
 from fp8check.rules.outcome import Outcome, predict
 from fp8check.rules.settings.accelerate import AccelerateConfig
-from fp8check.rules.settings.launch import parse
+from fp8check.rules.settings.script import Script
 from fp8check.rules.settings.values import Origin, Section, Setting
+from fp8check.rules.trainers.command import parse
 from fp8check.rules.trainers.detect import read
-from fp8check.rules.trainers.run import Run, Script
-from fp8check.rules.trainers.training import Training
+from fp8check.rules.trainers.registry import find
+from fp8check.rules.trainers.run import Run
 from tests.support.runs import KNOWN
 
 Case = dict[str, Any]
@@ -46,13 +47,13 @@ def run_of(case: Case) -> Run:
         facts=_facts(case),
         accelerate=_accelerate(case),
         accelerate_is_default=launch["config_via"] == "default",
-        training=Training(case["trainer"], _section("train.yaml", case["training"] or {}), "train.yaml"),
+        training=find(case["trainer"])(_section("train.yaml", case["training"] or {}), "train.yaml"),
         model=_model(sizes),
         tokens=sizes["rows"] * sizes["length"] if "rows" in sizes else None,
         script=Script(
             Setting(precision, Origin(code="the script")) if precision else None,
             handler.get("cls"),
-            handler.get("kwargs"),
+            handler.get("kwargs") or {},
             script.get("prepare") != "model_only",
         ),
     )
@@ -72,12 +73,12 @@ def _section(name: str, data: Case) -> Section:
 
 
 def _facts(case: Case) -> Facts:
-    facts = Facts()
-    facts.packages = {**dict.fromkeys(KNOWN), **case["stack"]}
-    facts.variables = dict(case["variables"])
     capability = case["gpu"]["compute_capability"]
-    facts.gpus = [Gpu(0, f"GPU of capability {capability}", capability, None, None)]
-    return facts
+    return Facts(
+        packages={**dict.fromkeys(KNOWN), **case["stack"]},
+        variables=case["variables"],
+        gpus=[Gpu(0, f"GPU of capability {capability}", capability, None, None)],
+    )
 
 
 def _model(changes: Case) -> models.ModelShape | None:

@@ -40,10 +40,9 @@ def gpu_run(case: Case) -> Run:
         training.update(gradient_checkpointing=True, gradient_checkpointing_kwargs=kwargs)
     training["dtype"] = model.get("dtype", "float32")
     run = run_of({**case, "model": None, "training": training})
-    run.model = models.from_config({**TOY, **{k: v for k, v in model.items() if k in TOY}}, "toy", "config.json")
+    shape = models.from_config({**TOY, **{k: v for k, v in model.items() if k in TOY}}, "toy", "config.json")
     rows, columns = model.get("batch", (4, 64))
-    run.tokens = rows * columns
-    return run
+    return run._replace(model=shape, tokens=rows * columns)
 
 
 def gpu_differences(case: Case, outcome: Outcome) -> list[str]:

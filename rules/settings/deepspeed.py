@@ -1,0 +1,30 @@
+"""What Accelerate and transformers take from DeepSpeed's own configuration file."""
+
+from __future__ import annotations
+
+from fp8check.rules.record import Record
+from fp8check.rules.settings.values import Section
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from fp8check.rules.settings.values import Setting
+
+
+class DeepSpeedConfig(Record):
+    """DeepSpeed's configuration, as it stands in its JSON file."""
+
+    top: Section = Section()
+
+    def enabled(self, precision: str) -> Setting | None:
+        """Whether a precision ("bf16", "fp16") is switched on: true, false or "auto"; None where it is not said."""
+        return self.top.section(precision).get("enabled")
+
+    @property
+    def optimizer(self) -> Setting | None:
+        """The optimizer that DeepSpeed is to make itself."""
+        return self.top.get("optimizer")
+
+    @property
+    def scheduler(self) -> Setting | None:
+        """The learning-rate scheduler that it is to make itself."""
+        return self.top.get("scheduler")

@@ -1,0 +1,171 @@
+"""Axolotl: its own keys over TrainingArguments, torchao's FP8, and the `axolotl` command."""
+
+from __future__ import annotations
+
+from fp8check.rules.reading.kind import Kind
+from fp8check.rules.releases import behaviors
+from fp8check.rules.releases.errors import PredictedError
+from fp8check.rules.releases.readers import ALWAYS
+from fp8check.rules.settings.launch import SWITCHES, TORCHRUN_SWITCHES, Launch, flags_among, with_flags
+from fp8check.rules.settings.values import Origin, Setting
+from fp8check.rules.trainers.detection import Detection, count, names
+from fp8check.rules.trainers.huggingface import ARGUMENTS, HuggingFace, with_precision
+from fp8check.rules.trainers.process import HandedOver
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from fp8check.rules.models import ModelShape
+    from fp8check.rules.reading.kind import Shape
+    from fp8check.rules.releases.stack import Stack
+    from fp8check.rules.settings.accelerate import AccelerateConfig
+    from fp8check.rules.settings.values import Section
+    from fp8check.rules.trainers.process import Environment
+
+KEYS = names(
+    """
+    micro_batch_size sequence_len sample_packing eval_sample_packing pad_to_sequence_len adapter datasets
+    test_datasets val_set_size dataset_prepared_path num_epochs lora_r lora_target_linear lora_target_modules
+    lr_scheduler optimizer flash_attention load_in_4bit load_in_8bit special_tokens chat_template wandb_project
+    plugins rl strict train_on_inputs base_model_config model_type tokenizer_type fsdp_config
+    peft_layers_to_transform
+    """
+)
+_TELLING = names("sequence_len sample_packing eval_sample_packing lora_target_linear val_set_size")
+
+
+def _tells(shape: Shape) -> bool:
+    if "base_model" in shape:
+        return count(shape, KEYS) + count(shape, ARGUMENTS) > 0
+    return "model_name_or_path" not in shape and count(shape, _TELLING) > 0 and count(shape, KEYS) >= 2
+
+
+class Axolotl(HuggingFace):
+    """A configuration for Axolotl."""
+
+    __slots__ = ()
+
+    name = "axolotl"
+    title = "Axolotl"
+    detections = (Detection(30, _tells, Kind("training", "axolotl")),)
+    known = ARGUMENTS | KEYS
+    fp8_keys = dict.fromkeys(("fp8", "fp8_config", "fp8_enable_fsdp_float8_all_gather"), ALWAYS)
+    unread_key = "axolotl passes over it without a word"
+    model_key = "base_model"
+    micro_batch_key = "micro_batch_size"
+    sequence_key = "sequence_len"
+    default_micro_batch = 1
+    default_sequence = 512
+    default_rank = None
+    programs = ("axolotl",)
+    routers_stay = True
+    savers = ("adapter", "fsdp", "fsdp_config", "fsdp_version", "unfrozen_parameters", "load_in_8bit")
+    optimizer_key = "optimizer"
+
+    @property
+    def uses_lora(self) -> bool:
+        """See Training."""
+        return self.value("adapter") in ("lora", "qlora")
+
+    @property
+    def fp8_config(self) -> Section:
+        """Its section for torchao's recipe."""
+        return self.top.section("fp8_config")
+
+    @property
+    def own_all_gather(self) -> Setting | None:
+        """See Training."""
+        return self.get("fp8_enable_fsdp_float8_all_gather")
+
+    def fsdp_setting(self, name: str) -> Setting | None:
+        """An entry of its fsdp_config, with or without its old prefix."""
+        config = self.top.section("fsdp_config")
+        return config.get(name) or config.get(f"fsdp_{name}")
+
+    def dequantizes(self, method: str) -> bool:  # noqa: ARG002
+        """Where it is told to."""
+        return self.get("model_quantization_config") is not None
+
+    def after_arguments(self, stack: Stack, handed: HandedOver) -> Iterator[HandedOver]:  # noqa: ARG002
+        """utils/trainer.py sets the variable over bf16; the patched Trainer passes an explicit torchao handler."""
+        fp8 = self.fp8
+        self._check_fp8(fp8)
+        if fp8 is None or not fp8.value:
+            return
+        requested = Setting("fp8", Origin(span=fp8.origin.span, key_span=fp8.origin.key_span, code="axolotl"))
+        gather = self.own_all_gather
+        config = {
+            "recipe": self.fp8_config.value("recipe", "tensorwise"),
+            "pad_inner_dim": False,
+            "enable_fsdp_float8_all_gather": gather is not None and bool(gather.value),
+        }
+        arguments = handed.arguments._replace(
+            mixed_precision=requested.over(handed.arguments.mixed_precision),
+            handler="AORecipeKwargs",
+            handler_arguments={"config": config},
+        )
+        yield HandedOver(with_precision(handed.environment, requested), arguments)
+
+    def _check_fp8(self, fp8: Setting | None) -> None:
+        """utils/schemas/validation.py check_fp8_config, axolotl 0.19.0."""
+        config, gather, version = self.get("fp8_config"), self.own_all_gather, self.get("fsdp_version")
+        recipe = self.fp8_config.get("recipe")
+        because = (config, fp8, gather, version)
+        if config is not None and config.value is not None and (fp8 is None or not fp8.value):
+            text = "`fp8_config` requires `fp8: true`; set `fp8: true` or remove `fp8_config`."
+            raise PredictedError("fp8-config-without-fp8", "arguments", "ValueError", text, because)
+        if gather is None or not gather.value:
+            return
+        if recipe is not None and recipe.value != "tensorwise":
+            text = "`fp8_enable_fsdp_float8_all_gather` only supports the tensorwise `fp8_config.recipe`"
+            raise PredictedError("all-gather-not-tensorwise", "arguments", "ValueError", text, because)
+        if version is None or version.value != 2:
+            text = "fp8_enable_fsdp_float8_all_gather requires FSDP2 (fsdp_version: 2) to be used."
+            raise PredictedError("all-gather-without-fsdp2", "arguments", "ValueError", text, because)
+
+    def weights(self, stack: Stack, model: ModelShape | None) -> Setting | None:  # noqa: ARG002
+        """Only what the file says."""
+        return self.written_dtype()
+
+    @property
+    def asks_for_fsdp(self) -> bool:
+        """See HuggingFace."""
+        return self.on("fsdp") or self.on("fsdp_config")
+
+    def fsdp_arguments(self, stack: Stack) -> tuple[int, Environment]:
+        """axolotl writes the variables of FSDP itself (utils/trainer.py setup_fsdp_envs, 0.19.0)."""
+        config = self.top.section("fsdp_config")
+        efficient = config.get("cpu_ram_efficient_loading")
+        on = efficient is not None and bool(efficient.value)
+        variables = {"FSDP_CPU_RAM_EFFICIENT_LOADING": efficient._replace(value="true")} if efficient and on else {}
+        version = self.value("fsdp_version", config.value("fsdp_version", config.value("version")))
+        return (2 if str(version) == "2" and stack.does(behaviors.Accelerate.HAS_FSDP2) else 1), variables
+
+    def check_distribution(self, kind: str, launch: Launch, config: AccelerateConfig | None) -> None:
+        """axolotl hands no `fsdp` to TrainingArguments."""
+
+    @classmethod
+    def launch(cls, program: str, words: Sequence[str]) -> Launch:
+        """`axolotl train FILE --launcher accelerate -- FLAGS`; accelerate is the default (0.19.0 cli/main.py)."""
+        words = list(words)
+        end = words.index("--") if "--" in words else len(words)
+        own = flags_among(words[:end])
+        tool = str(own.get("launcher", "accelerate"))
+        if tool == "python":
+            return Launch("python", {}, program, tuple(words), through=cls.name)
+        switches = SWITCHES if tool == "accelerate" else TORCHRUN_SWITCHES
+        flags = dict(with_flags(tool, [*words[end + 1 :], program], switches=switches).flags)
+        if "num_processes" in own:
+            flags.setdefault("num_processes", own["num_processes"])
+        return Launch(tool, flags, program, tuple(words), through=cls.name)
+
+    @classmethod
+    def instead_of_launching(cls, start: str) -> str:  # noqa: ARG003
+        """See Training."""
+        return "start with: axolotl train cfg.yaml -- --config_file accel.yaml, which is accelerate launch"
+
+    @classmethod
+    def sample(cls, *, bf16: bool, checkpointing: bool, lora: bool) -> dict[str, object] | None:  # noqa: ARG003
+        """Its FP8 is torchao's alone: no table of backends."""
+        return None

@@ -1,0 +1,229 @@
+"""What transformers' TrainingArguments and Trainer do, for every trainer that is built on them."""
+
+from __future__ import annotations
+
+from fp8check.rules.releases import behaviors
+from fp8check.rules.releases.errors import PredictedError
+from fp8check.rules.releases.versions import at_least
+from fp8check.rules.settings.values import Origin, Setting
+from fp8check.rules.trainers.detection import names
+from fp8check.rules.trainers.process import AcceleratorArguments, HandedOver
+from fp8check.rules.trainers.training import Training
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fp8check.rules.releases.stack import Stack
+    from fp8check.rules.settings.accelerate import AccelerateConfig
+    from fp8check.rules.settings.deepspeed import DeepSpeedConfig
+    from fp8check.rules.settings.launch import Launch
+    from fp8check.rules.settings.script import Script
+    from fp8check.rules.trainers.process import Environment, Started
+
+# Keys of TrainingArguments that are not words of everyday configuration.
+ARGUMENTS = names(
+    """
+    model_name_or_path output_dir overwrite_output_dir do_train do_eval do_predict per_device_train_batch_size
+    per_device_eval_batch_size gradient_accumulation_steps gradient_checkpointing learning_rate num_train_epochs
+    max_steps lr_scheduler_type warmup_ratio warmup_steps weight_decay max_grad_norm bf16 fp16 tf32 bf16_full_eval
+    fp16_full_eval fp16_opt_level half_precision_backend logging_steps logging_strategy logging_dir save_steps
+    save_strategy save_total_limit save_only_model eval_strategy evaluation_strategy eval_steps report_to run_name
+    optim optim_args adam_beta1 adam_beta2 adam_epsilon deepspeed fsdp fsdp_config torch_compile
+    torch_compile_backend ddp_timeout ddp_find_unused_parameters dataloader_num_workers dataloader_drop_last
+    dataloader_pin_memory group_by_length remove_unused_columns resume_from_checkpoint push_to_hub hub_model_id
+    use_liger_kernel accelerator_config parallelism_config auto_find_batch_size neftune_noise_alpha
+    load_best_model_at_end metric_for_best_model include_num_input_tokens_seen
+    """
+)
+# One of these alone says that a small file is for a trainer.
+TELLING = names("bf16 fp16 fp8 tf32 per_device_train_batch_size gradient_accumulation_steps")
+
+# Optimizers that keep two states of the weights' own type.
+_ADAMW = ("adamw_torch", "adamw_torch_fused")
+
+
+class HuggingFace(Training):
+    """A configuration that ends in transformers' TrainingArguments and Trainer.
+
+    Attributes:
+        savers: keys that make less of the weights, of the optimizer's states, or of what of them lies on one GPU; empty
+            where a script decides that.
+        optimizer_key: its key for the optimizer.
+        pins_old_peft: whether its releases want a peft before 0.19.
+    """
+
+    __slots__ = ()
+
+    is_huggingface = True
+    known = ARGUMENTS
+    unread_key = "HfArgumentParser raises ValueError: some keys are not used"
+    model_key = "model_name_or_path"
+    micro_batch_key = "per_device_train_batch_size"
+    deepspeed_key = "deepspeed"
+    default_micro_batch = 8
+    savers: tuple[str, ...] = ()
+    optimizer_key = "optim"
+    pins_old_peft = False
+
+    @property
+    def trains_all(self) -> bool:
+        """See Training."""
+        if not self.savers or any(self.on(name) for name in self.savers):
+            return False
+        return self.value(self.optimizer_key, "adamw_torch") in _ADAMW
+
+    @property
+    def compiled(self) -> Setting | None:
+        """TrainingArguments take a backend or a mode for torch_compile: true (training_args.py)."""
+        settings = map(self.switched_on, ("torch_compile", "torch_compile_backend", "torch_compile_mode"))
+        return next((setting for setting in settings if setting is not None), None)
+
+    @property
+    def adapters(self) -> Setting | None:
+        """The setting that decides whether adapters are trained."""
+        return self.get("use_peft")
+
+    def precision_flag(self, stack: Stack) -> Setting | None:  # noqa: ARG002
+        """The bf16 or fp16 flag that decides TrainingArguments' precision."""
+        for name in ("fp16", "bf16"):
+            flag = self.switched_on(name)
+            if flag is not None:
+                return flag._replace(value=name)
+        return None
+
+    def hand_over(self, stack: Stack, environment: Environment, script: Script) -> Iterator[HandedOver]:  # noqa: ARG002
+        """TrainingArguments first, then what the trainer does before Trainer.__init__."""
+        self.check_file(stack, environment)
+        self._check_peft(stack)
+        handed = self._training_arguments(stack, environment)
+        yield handed
+        yield from self.after_arguments(stack, handed)
+
+    def check_file(self, stack: Stack, environment: Environment) -> None:
+        """What the trainer refuses of its file before it makes TrainingArguments.
+
+        Raises:
+            PredictedError: it refuses.
+        """
+
+    def after_arguments(self, stack: Stack, handed: HandedOver) -> Iterator[HandedOver]:  # noqa: ARG002
+        """What the trainer changes once it has its TrainingArguments, as far as it comes.
+
+        Raises:
+            PredictedError: it ends there.
+        """
+        yield handed
+
+    def _check_peft(self, stack: Stack) -> None:
+        """PEFT before 0.19 imports a class that torchao 0.18 no longer has, as soon as it wraps a layer.
+
+        (Executed with peft 0.18.1 and torchao 0.18.0; the class is in torchao's quantization/__init__.py to 0.17.0, the
+        import in peft's tuners/lora/torchao.py to 0.18.1.)
+        """
+        if self.adapters is None or not self.uses_lora or not stack.sees_torchao():
+            return
+        old = not at_least(stack.version("peft"), 0, 19) if stack.has("peft") else self.pins_old_peft
+        if old and at_least(stack.version("torchao"), 0, 18):
+            text = "cannot import name 'LinearActivationQuantizedTensor' from 'torchao.quantization'"
+            raise PredictedError("peft-imports-removed-class", "trainer", "ImportError", text, (self.adapters,))
+
+    def _training_arguments(self, stack: Stack, environment: Environment) -> HandedOver:
+        fp16, bf16 = self.switched_on("fp16"), self.switched_on("bf16")
+        if fp16 is not None and bf16 is not None:
+            text = "At most one of fp16 and bf16 can be True, but not both"
+            raise PredictedError("fp16-and-bf16", "arguments", "ValueError", text, (fp16, bf16))
+        if self.deepspeed is not None and stack.has("deepspeed") is False:
+            # integrations/deepspeed.py HfDeepSpeedConfig.__init__: dep_version_check("deepspeed"), 4.57.1 and 5.23.0
+            text = "The 'deepspeed>=0.9.3' distribution was not found and is required by this application."
+            because = (self.deepspeed,)
+            raise PredictedError("trainer-without-deepspeed", "arguments", "PackageNotFoundError", text, because)
+        before = environment.get("ACCELERATE_MIXED_PRECISION")
+        decided = self.precision_flag(stack) or before or Setting("no", Origin(default=stack.name("transformers")))
+        if stack.does(behaviors.Transformers.ARGUMENTS_REWRITE_ENVIRONMENT):
+            return HandedOver(with_precision(environment, decided))
+        argument = decided.over(before) if decided is not before else decided
+        return HandedOver(environment, AcceleratorArguments(argument))
+
+    def distribute(self, stack: Stack, started: Started) -> Started:
+        """`fsdp` and `deepspeed` of TrainingArguments count on top of the launcher's.
+
+        FSDP only where the launcher set the variables of a distributed process (AcceleratorState: MULTI_*).
+        """
+        if self.deepspeed is not None:
+            return started._replace(kind="DEEPSPEED", fsdp_version=None)
+        if started.kind != "MULTI_GPU" or not self.asks_for_fsdp:
+            return started
+        version, variables = self.fsdp_arguments(stack)
+        return started._replace(kind="FSDP", fsdp_version=version, environment={**started.environment, **variables})
+
+    @property
+    def asks_for_fsdp(self) -> bool:
+        """Whether the training file itself asks for FSDP."""
+        return self.on("fsdp")
+
+    def fsdp_arguments(self, stack: Stack) -> tuple[int, Environment]:
+        """The version of FSDP that the training file asks for, and the variables that are set for it."""
+        config = self.top.section("fsdp_config")
+        efficient = config.get("cpu_ram_efficient_loading") or config.get("fsdp_cpu_ram_efficient_loading")
+        default = Setting("false", Origin(default=stack.name("transformers")))
+        chosen = efficient._replace(value=str(efficient.value).lower()) if efficient is not None else default
+        variables = {"FSDP_CPU_RAM_EFFICIENT_LOADING": chosen}
+        written = config.value("version", config.value("fsdp_version"))
+        if written is None:
+            return (2 if stack.does(behaviors.Transformers.FSDP2_BY_DEFAULT) else 1), variables
+        return (2 if str(written) == "2" else 1), variables
+
+    def check_distribution(self, kind: str, launch: Launch, config: AccelerateConfig | None) -> None:
+        """Trainer wants a distributed process for `fsdp` (trainer.py __init__, ParallelMode, 4.45 to 5.23).
+
+        Said only where a file names the kind of distribution; without one, the launcher counts the GPUs.
+        """
+        fsdp = self.switched_on("fsdp")
+        if fsdp is None:
+            return
+        if self.deepspeed is not None:
+            text = "Using --fsdp xxx together with --deepspeed is not possible, deactivate one of those flags."
+            raise PredictedError("fsdp-with-deepspeed", "trainer", "ValueError", text, (fsdp, self.deepspeed))
+        if kind == "NO" and launch.tool == "accelerate" and config is not None:
+            text = "Using fsdp only works in distributed training."
+            because = (fsdp, config.distributed_type)
+            raise PredictedError("fsdp-not-distributed", "trainer", "ValueError", text, because)
+
+    def check_deepspeed(self, kind: str, environment: Environment, deepspeed: DeepSpeedConfig | None) -> None:
+        """Trainer compares DeepSpeed's configuration with TrainingArguments when train() begins."""
+        if kind != "DEEPSPEED" or self.on("fp16"):
+            return  # with fp16 it is DeepSpeed's fp16 that is compared, and agrees
+        on = self.on("bf16")
+        if self.deepspeed is not None:
+            written = deepspeed.enabled("bf16") if deepspeed is not None else None
+            contradicts = written is not None and written.value is True and not on
+            because: tuple[Setting | None, ...] = (written, self.deepspeed)
+        else:
+            # DeepSpeedPlugin of the launcher: fp8 fills bf16.enabled, which TrainingArguments then does not match.
+            precision = environment.get("ACCELERATE_MIXED_PRECISION")
+            contradicts = precision is not None and precision.value in ("fp8", "bf16") and not on
+            because = (precision, self.get("bf16"))
+        if contradicts:
+            text = (
+                "Please correct the following DeepSpeed config values that mismatch TrainingArguments values:\n"
+                "- ds bf16.enabled=True vs hf bf16|bf16_full_eval=False"
+            )
+            raise PredictedError("deepspeed-bf16-mismatch", "step", "ValueError", text, because)
+
+    @classmethod
+    def sample(cls, *, bf16: bool, checkpointing: bool, lora: bool) -> dict[str, object] | None:
+        """See Training."""
+        return {
+            "bf16": bf16,
+            "gradient_checkpointing": checkpointing,
+            **({"use_peft": True, "lora_r": 16} if lora else {}),
+        }
+
+
+def with_precision(environment: Environment, decided: Setting) -> Environment:
+    """The variables with that precision over the one that stands there."""
+    before = environment.get("ACCELERATE_MIXED_PRECISION")
+    if decided is before:
+        return environment
+    return {**environment, "ACCELERATE_MIXED_PRECISION": decided.over(before)}

@@ -1,0 +1,312 @@
+"""LLaMA-Factory: its argument classes over TrainingArguments, its own FP8, and `llamafactory-cli`."""
+
+from __future__ import annotations
+
+from fp8check.rules.reading.kind import Kind
+from fp8check.rules.releases import behaviors
+from fp8check.rules.releases.errors import PredictedError
+from fp8check.rules.releases.readers import OF_ACCELERATE, STILL
+from fp8check.rules.settings.launch import Launch
+from fp8check.rules.settings.values import Origin, Setting
+from fp8check.rules.trainers.detection import Detection, count, names
+from fp8check.rules.trainers.huggingface import ARGUMENTS, HuggingFace, with_precision
+from fp8check.rules.trainers.process import HandedOver
+from fp8check.rules.trainers.tokens import Tokens, exact, varying
+from fp8check.rules.trainers.transformers import dtype_of_checkpoint
+from fp8check.rules.trainers.trl import KEYS as OF_TRL
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from fp8check.rules.facts import Gpu
+    from fp8check.rules.models import ModelShape
+    from fp8check.rules.reading.kind import Shape
+    from fp8check.rules.releases.stack import Stack
+    from fp8check.rules.trainers.process import Environment
+
+# Keys of LLaMA-Factory's own argument classes (hparams/*.py) that no other trainer here has.
+KEYS = names(
+    """
+    stage finetuning_type template cutoff_len dataset dataset_dir eval_dataset media_dir max_samples val_size
+    overwrite_cache preprocessing_num_workers tokenized_path plot_loss infer_backend adapter_name_or_path
+    lora_target lora_rank lora_alpha lora_dropout quantization_bit quantization_method flash_attn fp8 fp8_backend
+    fp8_enable_fsdp_float8_all_gather pure_bf16 pref_loss pref_beta export_dir export_size export_device
+    export_quantization_bit export_legacy_format neat_packing enable_thinking mask_history train_on_prompt
+    use_galore use_badam use_apollo use_unsloth use_adam_mini use_muon use_kt ray_num_workers
+    freeze_trainable_layers image_max_pixels video_max_pixels mixture_of_depths shift_attn rope_scaling
+    reward_model ref_model disable_gradient_checkpointing use_llama_pro upcast_layernorm double_quantization
+    """
+)
+_TELLING = names(
+    """
+    finetuning_type cutoff_len infer_backend plot_loss neat_packing pure_bf16 fp8_backend
+    fp8_enable_fsdp_float8_all_gather quantization_bit overwrite_cache export_legacy_format
+    """
+)
+_KEYS_OF_V1 = names(
+    """
+    train_dataset eval_dataset dist_config kernel_config peft_config quant_config init_config optim_config
+    model_class sample_backend batching_strategy
+    """
+)
+
+# What each of its releases takes of other packages, both ends included (extras/misc.py check_dependencies).
+VERSION_RANGES = {
+    "0.9.4": {
+        "transformers": ((4, 51, 0), (4, 57, 1)),
+        "accelerate": ((1, 3, 0), (1, 11, 0)),
+        "peft": ((0, 14, 0), (0, 17, 1)),
+        "trl": ((0, 18, 0), (0, 24, 0)),
+    },
+    "0.9.5": {
+        "transformers": ((4, 55, 0), (5, 6, 0)),
+        "accelerate": ((1, 3, 0), (1, 15, 0)),
+        "peft": ((0, 18, 0), (0, 20, 0)),
+        "trl": ((0, 18, 0), (0, 24, 0)),
+    },
+}
+RECIPE = {"fp8_format": "HYBRID", "amax_history_len": 16, "amax_compute_algo": "max"}
+PADS_TO = 8  # train/sft/workflow.py pad_to_multiple_of
+# Keys by which a file for Megatron is told.
+_OF_MEGATRON = ("tensor_model_parallel_size", "pipeline_model_parallel_size", "expert_model_parallel_size")
+_YES = ("true", "y", "1")
+
+
+def _tells(shape: Shape) -> bool:
+    own, shared = count(shape, KEYS), count(shape, ARGUMENTS)
+    known = count(shape, _TELLING) > 0 or ("model_name_or_path" in shape and own > 0)
+    return own > count(shape, OF_TRL) and (known or ("fp8" in shape and own + shared >= 2))
+
+
+def _tells_v1(shape: Shape) -> bool:
+    return shape.get("model") == "scalar" and count(shape, _KEYS_OF_V1) > 0
+
+
+class LlamaFactory(HuggingFace):
+    """A configuration for LLaMA-Factory.
+
+    Attributes:
+        version_ranges: which releases of other packages each of its releases takes, both ends included.
+    """
+
+    __slots__ = ()
+
+    name = "llamafactory"
+    title = "LLaMA-Factory"
+    # 0.9.4 and newer, and its v1, load their files with OmegaConf (hparams/parser.py).
+    loader = "omegaconf"
+    detections = (
+        Detection(40, _tells_v1, Kind("training", "llamafactory-v1", loader)),
+        Detection(60, _tells, Kind("training", "llamafactory", loader)),
+    )
+    known = ARGUMENTS | KEYS
+    fp8_keys = dict.fromkeys(("fp8", "fp8_backend", "fp8_enable_fsdp_float8_all_gather"), (((0, 9, 4), STILL),))
+    sequence_key = "cutoff_len"
+    default_sequence = 2048  # hparams/data_args.py@0.9.5
+    rank_key = "lora_rank"
+    default_rank = 8
+    targets_key = "lora_target"
+    programs = ("llamafactory-cli", "lmf")
+    launching_modules = ("llamafactory.cli",)
+    launched_alone = "start -m llamafactory.launcher instead, which trains by itself"
+    pads_to = PADS_TO
+    keeps_text = True
+    brings_recipe = True
+    torchao_by = "fp8_backend: torchao"
+    checkpoints_by_itself = True
+    checkpointing_off = ("disable_gradient_checkpointing", True)
+    pins_old_peft = True  # 0.9.5 pins peft to 0.18
+    version_ranges = VERSION_RANGES
+    savers = ("use_galore", "use_badam", "use_apollo", "use_adam_mini", "use_muon", "use_kt", "quantization_bit")
+
+    @property
+    def uses_lora(self) -> bool:
+        """See Training."""
+        return self.value("finetuning_type", "lora") in ("lora", "oft")
+
+    @property
+    def adapters(self) -> Setting | None:
+        """See HuggingFace."""
+        return self.get("finetuning_type")
+
+    @property
+    def trains_all(self) -> bool:
+        """See Training."""
+        return super().trains_all and self.value("finetuning_type") == "full"
+
+    @property
+    def uses_megatron(self) -> bool:
+        """Where USE_MCA hands the file to Megatron (hparams/)."""
+        return any(name in self.top for name in _OF_MEGATRON)
+
+    @property
+    def liger(self) -> Setting | None:
+        """See Training."""
+        return self.get("enable_liger_kernel")
+
+    @property
+    def tokens(self) -> Tokens | None:
+        """data/processor/supervised.py and pretrain.py, hparams/data_args.py and parser.py of 0.9.4 and 0.9.5.
+
+        What makes the batches is known of the stages pt and sft.
+        """
+        batch, sequence = self.micro_batch, self.sequence
+        if batch is None or sequence is None:
+            return None
+        stage, packing = self.value("stage", "sft"), self.get("packing")
+        packs = self.on("neat_packing") or self.on("packing")
+        rows, batches = self.setting_for("sequence"), self.setting_for("micro_batch")
+        if stage == "sft":
+            if packs:
+                row = -(-sequence // PADS_TO) * PADS_TO
+                return exact(batch, row, f"packed into {row:,} tokens each", rows)
+            return varying(batch, PADS_TO, f"padded to the longest of the batch, and to {PADS_TO}", batches)
+        if stage != "pt":
+            return None
+        if packs:  # data_args.py: cutoff_len -= 1, which only the packing of sft makes up for
+            why = f"cut into blocks of {sequence - 1:,}: packing takes one token off"
+            return exact(batch, sequence - 1, why, rows)
+        if packing is None or packing.value is None:
+            return exact(batch, sequence, f"cut into blocks of {sequence:,} tokens", rows)
+        return varying(batch, 1, "padded to the longest of the batch", batches)
+
+    def late_fp8(self, stack: Stack) -> Setting | None:
+        """Its stages pt and sft configure FP8 after TrainingArguments and before Trainer.__init__ (fp8_utils.py)."""
+        if self.value("stage", "sft") not in ("pt", "sft") or not stack.does(behaviors.LlamaFactory.CONFIGURES_FP8):
+            return None
+        return self.switched_on("fp8")
+
+    def refuses_quantized(self, stack: Stack) -> str:
+        """See Training."""
+        if self.late_fp8(stack) is None:
+            return ""
+        return "LLaMA-Factory raises ValueError: FP8 training is not compatible with quantization"
+
+    def dequantizes(self, method: str) -> bool:
+        """model/model_utils/quantization.py of 0.9.4 and 0.9.5."""
+        return method in ("fp8", "mxfp4")
+
+    def weights(self, stack: Stack, model: ModelShape | None) -> Setting | None:
+        """LLaMA-Factory casts what full fine-tuning trains to float32, but for pure_bf16 and BAdam (model/adapter.py).
+
+        That is 0.9.3 to 0.9.5. What it does not cast stays as loaded: as config.json names it from 0.9.4 on, before in
+        the precision of the run. Frozen layers and trained ones are of two kinds: that is no one dtype.
+        """
+        if not self.uses_lora and not self.on("pure_bf16") and not self.on("use_badam"):
+            full = self.value("finetuning_type") == "full"
+            cast = Setting("float32", Origin(code=f"{stack.name('llamafactory')} model/adapter.py"))
+            return cast if full else None
+        if stack.does(behaviors.LlamaFactory.LOADS_CHECKPOINT_DTYPE):
+            return dtype_of_checkpoint(model)
+        for key, dtype in (("bf16", "bfloat16"), ("pure_bf16", "bfloat16"), ("fp16", "float16")):
+            written = self.switched_on(key)
+            if written is not None:
+                return written._replace(value=dtype)
+        return None
+
+    def checkpointing(self, stack: Stack) -> Setting | None:  # noqa: ARG002
+        """Switched on by itself unless `disable_gradient_checkpointing` is set, whatever `gradient_checkpointing` says.
+
+        model/model_utils/checkpointing.py@0.9.5.
+        """
+        if self.on("disable_gradient_checkpointing"):
+            return None
+        written = self.get("gradient_checkpointing")
+        own = Setting(True, Origin(code="llamafactory, which switches gradient checkpointing on by itself"))
+        return written if written is not None and written.value else own.over(written)
+
+    def reentrant(self, stack: Stack) -> bool | None:
+        """`use_reentrant_gc`, true by default (hparams/model_args.py@0.9.5)."""
+        return None if self.checkpointing(stack) is None else bool(self.value("use_reentrant_gc", True))
+
+    def check_file(self, stack: Stack, environment: Environment) -> None:
+        """Its parser refuses unknown keys; and FP8 together with quantization."""
+        unknown = [name for name in self.top if self._is_unknown(name, stack) and not self.uses_megatron]
+        allowed = environment.get("ALLOW_EXTRA_ARGS")
+        if unknown and (allowed is None or str(allowed.value).lower() not in _YES):
+            text = f"Some keys are not used by the HfArgumentParser: {sorted(unknown)}"
+            because = tuple(self.get(name) for name in unknown)
+            raise PredictedError("unknown-training-key", "arguments", "ValueError", text, because)
+        fp8, bits = self.switched_on("fp8"), self.get("quantization_bit")
+        if fp8 is not None and bits is not None and bits.value is not None:
+            text = "FP8 training is not compatible with quantization. Please disable one of them."
+            raise PredictedError("fp8-with-quantization", "arguments", "ValueError", text, (fp8, bits))
+
+    def _is_unknown(self, name: str, stack: Stack) -> bool:
+        """Whether a key has to do with FP8, and this LLaMA-Factory does not know it."""
+        if name in self.fp8_keys:
+            return not stack.does(behaviors.LlamaFactory.KNOWS_FP8)
+        return name in OF_ACCELERATE
+
+    def after_arguments(self, stack: Stack, handed: HandedOver) -> Iterator[HandedOver]:
+        """train/fp8_utils.py, which runs after TrainingArguments and before Trainer.__init__."""
+        fp8 = self.late_fp8(stack)
+        if fp8 is None:
+            return
+        code = f"{stack.name('llamafactory')} fp8_utils"
+        requested = Setting("fp8", Origin(span=fp8.origin.span, key_span=fp8.origin.key_span, code=code))
+        handed = handed._replace(environment=with_precision(handed.environment, requested))
+        yield handed
+        backend = self.get("fp8_backend")
+        if backend is None or backend.value != "te":
+            return
+        if stack.has("transformer_engine") is False:
+            text = "No module named 'transformer_engine'"
+            raise PredictedError("stub-without-te", "trainer", "ModuleNotFoundError", text, (backend,))
+        arguments = handed.arguments._replace(te_stubbed=True)
+        if not stack.does(behaviors.Transformers.TRAINER_PASSES_HANDLERS):  # else the patch steps aside: there is one
+            old = stack.does(behaviors.Accelerate.ONE_RECIPE_CLASS)
+            arguments = arguments._replace(
+                handler="FP8RecipeKwargs" if old else "TERecipeKwargs",
+                handler_arguments={**RECIPE, **({"backend": "TE"} if old else {})},
+                mixed_precision=requested.over(arguments.mixed_precision),
+            )
+        yield handed._replace(arguments=arguments)
+
+    def check_step(self, stack: Stack) -> None:
+        """Its checkpointing wants a method of the layer; transformers 5.23 hands it a plain function.
+
+        Executed: llamafactory 0.9.5 with transformers 5.23.0 (its own check allows 5.6.0 at most); the text is absent
+        from modeling_layers.py of 5.22.0. Settings without a finetuning_type are no whole file, and left alone.
+        """
+        checkpointing = self.checkpointing(stack)
+        if checkpointing is None or "finetuning_type" not in self.top:
+            return
+        if stack.has("transformers") and stack.does(behaviors.Transformers.CHECKPOINTS_PLAIN_FUNCTION):
+            text = "'function' object has no attribute '__self__'"
+            raise PredictedError("checkpointing-plain-function", "step", "AttributeError", text, (checkpointing,))
+
+    @classmethod
+    def over_the_file(cls, words: Sequence[str]) -> dict[str, Setting]:
+        """`key=value` (hparams/parser.py read_args: OmegaConf.from_cli)."""
+        from fp8check.rules.trainers.arguments import assigned, settings
+
+        return settings(assigned(words), cls.known)
+
+    @classmethod
+    def launch(cls, program: str, words: Sequence[str]) -> Launch:
+        """Its command is a Python program, which may start torchrun (see spawns)."""
+        return Launch("python", {}, program, tuple(words))
+
+    @classmethod
+    def spawns(cls, variables: Mapping[str, str], gpus: Sequence[Gpu] | None) -> bool | None:
+        """launcher.py: FORCE_TORCHRUN, or more than one GPU."""
+        if variables.get("FORCE_TORCHRUN", "0").lower() in _YES:
+            return True
+        return None if gpus is None else len(gpus) > 1
+
+    @classmethod
+    def instead_of_launching(cls, start: str) -> str:
+        """See Training."""
+        return f"start with: {start} ... -m llamafactory.launcher cfg.yaml"
+
+    @classmethod
+    def sample(cls, *, bf16: bool, checkpointing: bool, lora: bool) -> dict[str, object] | None:
+        """See Training."""
+        return {
+            "bf16": bf16,
+            "finetuning_type": "lora" if lora else "full",
+            "disable_gradient_checkpointing": not checkpointing,
+            "lora_rank": 16,
+        }

@@ -1,0 +1,66 @@
+"""The trainers that fp8check knows: a new one is a line here, and a file."""
+
+from __future__ import annotations
+
+from fp8check.rules.trainers.axolotl import Axolotl
+from fp8check.rules.trainers.llamafactory import LlamaFactory
+from fp8check.rules.trainers.script import OwnScript
+from fp8check.rules.trainers.training import Training
+from fp8check.rules.trainers.transformers import Transformers
+from fp8check.rules.trainers.trl import Trl
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from fp8check.rules.settings.launch import Launch
+
+TRAINERS: tuple[type[Training], ...] = (LlamaFactory, Transformers, Trl, Axolotl, OwnScript)
+
+_BY_NAME = {trainer.name: trainer for trainer in TRAINERS}
+_BY_PROGRAM = {program: trainer for trainer in TRAINERS for program in trainer.programs}
+NAMES = tuple(_BY_NAME)
+PROGRAMS = frozenset(_BY_PROGRAM)
+# A script of the user's own has no configuration that rules know: the input `script` is the script itself.
+_INPUTS = frozenset(NAMES) - {OwnScript.name}
+
+
+class UnknownTrainer(ValueError):
+    """No trainer has that name."""
+
+
+def find(name: str) -> type[Training]:
+    """The trainer of that name.
+
+    Raises:
+        UnknownTrainer: there is none.
+    """
+    if name not in _BY_NAME:
+        raise UnknownTrainer(f"no trainer is called {name}; there are {', '.join(NAMES)}")
+    return _BY_NAME[name]
+
+
+def is_trainer(name: str) -> bool:
+    """Whether a rule's input of that name is the configuration of one trainer alone."""
+    return name in _INPUTS
+
+
+def of_dialect(dialect: str | None) -> type[Training]:
+    """The trainer of files that are told as that dialect; a script where none is."""
+    return _BY_NAME.get(dialect or "", OwnScript)
+
+
+def of_program(program: str | None) -> type[Training] | None:
+    """The trainer whose command that is; None where it is no trainer's."""
+    return _BY_PROGRAM.get(program or "")
+
+
+def starter(launch: Launch) -> type[Training]:
+    """The trainer whose command starts the launcher by itself; Training where the launcher was started directly."""
+    return Training if launch.through is None else _BY_NAME[launch.through]
+
+
+def launched_by_itself(launch: Launch) -> type[Training] | None:
+    """The trainer whose command or module the launcher starts, and which may start processes itself; else None."""
+    if launch.flag("no_python") and launch.script in PROGRAMS:
+        return of_program(launch.script)
+    as_module = launch.flag("m") or launch.flag("module")
+    return next((one for one in TRAINERS if as_module and launch.script in one.launching_modules), None)

@@ -1,0 +1,48 @@
+"""A script of the user's own, which makes its Accelerator itself: nothing is known of what it takes from a file."""
+
+from __future__ import annotations
+
+from fp8check.rules.releases.errors import Undecided
+from fp8check.rules.trainers.process import AcceleratorArguments, HandedOver
+from fp8check.rules.trainers.training import Training
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fp8check.rules.releases.stack import Stack
+    from fp8check.rules.settings.script import Script
+    from fp8check.rules.trainers.process import Environment
+
+
+class OwnScript(Training):
+    """A configuration that a script of the user's own reads, if there is any."""
+
+    __slots__ = ()
+
+    name = "script"
+    title = "the script"
+
+    def hand_over(self, stack: Stack, environment: Environment, script: Script) -> Iterator[HandedOver]:  # noqa: ARG002
+        """What the script says in literals."""
+        if script.unknown:
+            raise Undecided(script.unknown, "fp8check cannot run the script: write what it passes as a literal")
+        set_by_it = {name: setting.over(environment.get(name)) for name, setting in script.environment.items()}
+        arguments = AcceleratorArguments(
+            script.mixed_precision,
+            script.handler,
+            script.handler_arguments,
+            "together" if script.prepares_together else "model first",
+        )
+        yield HandedOver({**environment, **set_by_it}, arguments)
+
+    @classmethod
+    def sample(cls, *, bf16: bool, checkpointing: bool, lora: bool) -> dict[str, object] | None:
+        """A script has no bf16 flag."""
+        if bf16:
+            return None
+        return {
+            "gradient_checkpointing": checkpointing,
+            "gradient_checkpointing_kwargs": {"use_reentrant": False},
+            **({"use_peft": True, "lora_r": 16} if lora else {}),
+        }

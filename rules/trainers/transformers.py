@@ -1,0 +1,55 @@
+"""The Hugging Face Trainer, in a script of which nothing more is known."""
+
+from __future__ import annotations
+
+from fp8check.rules.reading.kind import Kind
+from fp8check.rules.releases import behaviors
+from fp8check.rules.settings.values import Origin, Setting
+from fp8check.rules.trainers.detection import Detection, count
+from fp8check.rules.trainers.huggingface import ARGUMENTS, TELLING, HuggingFace
+from fp8check.rules.trainers.training import DTYPES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from fp8check.rules.models import ModelShape
+    from fp8check.rules.reading.kind import Shape
+    from fp8check.rules.releases.stack import Stack
+
+
+def _tells(shape: Shape) -> bool:
+    if shape.get("model") == "map":
+        return False  # torchtune and Hydra describe the model there
+    known = count(shape, ARGUMENTS | TELLING)
+    enough = known >= 2 or count(shape, TELLING) > 0
+    return enough and (2 * known >= len(shape) or known >= 4)
+
+
+class Transformers(HuggingFace):
+    """A configuration for the Hugging Face Trainer."""
+
+    __slots__ = ()
+
+    name = "transformers"
+    title = "the Hugging Face Trainer"
+    detections = (Detection(80, _tells, Kind("training", "transformers")),)
+    sequence_key = "max_seq_length"
+    batches_by_script = True
+    keeps_text = True
+
+    def weights(self, stack: Stack, model: ModelShape | None) -> Setting | None:
+        """transformers 5 loads what config.json names, where 4 loads float32 (modeling_utils.py from_pretrained).
+
+        A script that loads its model itself may do otherwise.
+        """
+        written = self.written_dtype()
+        if written is not None:
+            return written
+        if not stack.does(behaviors.Transformers.LOADS_CHECKPOINT_DTYPE):
+            return Setting("float32", Origin(default=stack.name("transformers")))
+        return dtype_of_checkpoint(model)
+
+
+def dtype_of_checkpoint(model: ModelShape | None) -> Setting | None:
+    """What config.json says that the weights are kept in."""
+    named = model.dtype if model is not None else None
+    return Setting(named, Origin(code="the model's config.json")) if named in DTYPES else None

@@ -1,0 +1,136 @@
+"""TRL: its scripts, and the `trl` command, which is `accelerate launch`."""
+
+from __future__ import annotations
+
+from fp8check.rules.reading.kind import Kind
+from fp8check.rules.releases import behaviors
+from fp8check.rules.settings.launch import LAUNCHER_FLAGS, SWITCHES, Launch, flags_among
+from fp8check.rules.settings.values import Origin, Setting
+from fp8check.rules.trainers.detection import Detection, count, names
+from fp8check.rules.trainers.huggingface import ARGUMENTS, HuggingFace
+from fp8check.rules.trainers.tokens import Tokens, exact, varying
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fp8check.rules.reading.kind import Shape
+    from fp8check.rules.releases.stack import Stack
+    from fp8check.rules.settings.values import Section
+
+# Keys of TRL's ScriptArguments, ModelConfig and trainer configurations that TrainingArguments does not have.
+KEYS = names(
+    """
+    dataset_name dataset_config dataset_train_split dataset_test_split dataset_text_field dataset_num_proc
+    dataset_mixer datasets max_length max_prompt_length max_completion_length num_generations loss_type beta
+    use_peft lora_r lora_target_modules lora_task_type load_in_4bit load_in_8bit attn_implementation dtype
+    torch_dtype packing padding_free eval_packing assistant_only_loss completion_only_loss use_vllm vllm_mode
+    vllm_gpu_memory_utilization model_init_kwargs model_revision reward_model_path reward_funcs
+    precompute_ref_log_probs chat_template_path reward_weights sync_ref_model trust_remote_code_model
+    use_liger_kernel_loss gradient_checkpointing_kwargs
+    """
+)
+# Keys of the example scripts of transformers (run_clm.py and its kin), which share `dataset_name` with TRL.
+_OF_SCRIPTS = names(
+    """
+    dataset_config_name block_size train_file validation_file max_seq_length config_name tokenizer_name cache_dir
+    use_fast_tokenizer pad_to_max_length max_train_samples max_eval_samples doc_stride task_name text_column
+    """
+)
+# Flags of the launcher that `trl` does not hand on: its scripts have flags of the same name, and take them first.
+_TAKEN_BY_SCRIPTS = frozenset(["debug", "gradient_accumulation_steps", "h", "help", "log_dir", "m", "module", "q", "t"])
+
+
+def _tells(shape: Shape) -> bool:
+    own, shared = count(shape, KEYS), count(shape, ARGUMENTS)
+    known = ("model_name_or_path" in shape and own > 0) or (own >= 2 and shared >= 2)
+    return known and own > count(shape, _OF_SCRIPTS) and shape.get("model") != "map"
+
+
+class Trl(HuggingFace):
+    """A configuration for TRL."""
+
+    __slots__ = ()
+
+    name = "trl"
+    title = "TRL"
+    detections = (Detection(70, _tells, Kind("training", "trl")),)
+    known = ARGUMENTS | KEYS
+    unread_key = "TrlParser raises ValueError: unknown arguments from config file"
+    sequence_key = "max_length"
+    default_sequence = 1024  # trainer/sft_config.py@1.16.0
+    programs = ("trl",)
+    config_flag = "--accelerate_config"
+    shipped_configs = frozenset(["single_gpu", "multi_gpu", "zero1", "zero2", "zero3", "fsdp1", "fsdp2"])
+    padding_key = "pad_to_multiple_of"
+    savers = ("use_peft", "load_in_4bit", "load_in_8bit")
+
+    @property
+    def tokens(self) -> Tokens | None:
+        """trainer/sft_config.py and sft_trainer.py of 0.21.0 to 1.16.0."""
+        batch, sequence = self.micro_batch, self.sequence
+        if batch is None or sequence is None:
+            return None
+        written = self.value("pad_to_multiple_of")
+        multiple = written if isinstance(written, int) and written > 0 else 1
+        if self.on("packing") and self.value("packing_strategy") == "wrapped":
+            row = -(-sequence // multiple) * multiple
+            return exact(batch, row, f"packed into {row:,} tokens each", self.setting_for("sequence"))
+        if self.on("packing") or self.on("padding_free"):
+            return Tokens(None, multiple, multiple, "flattened into one row of tokens", self.get("packing"))
+        padded = f"padded to the longest of the batch, and to {multiple}" if multiple > 1 else "padded to the longest"
+        return varying(batch, multiple, padded, self.setting_for("micro_batch"))
+
+    def precision_flag(self, stack: Stack) -> Setting | None:
+        """TRL turns an unset bf16 on: self.bf16 = not self.fp16 if self.bf16 is None else self.bf16."""
+        written = super().precision_flag(stack)
+        if written is None and self.value("bf16") is None and stack.does(behaviors.Trl.BF16_BY_DEFAULT):
+            return Setting("bf16", Origin(default=stack.name("trl")))
+        return written
+
+    def checkpointing(self, stack: Stack) -> Setting | None:
+        """TRL switches gradient checkpointing on by itself where the file does not say."""
+        if "gradient_checkpointing" in self.top:
+            return super().checkpointing(stack)
+        by_default = stack.does(behaviors.Trl.CHECKPOINTS_BY_DEFAULT)
+        return Setting(True, Origin(default=stack.name("trl"))) if by_default else None
+
+    def _reentrant_by_default(self, stack: Stack) -> bool:
+        return not stack.does(behaviors.Trl.CHECKPOINTING_NOT_REENTRANT) and super()._reentrant_by_default(stack)
+
+    @classmethod
+    def launch(cls, program: str, words: Sequence[str]) -> Launch:
+        """`trl sft ...` is `accelerate launch`: it hands on the flags that its script does not know.
+
+        trl/cli.py to 0.29, trl/cli/ from 1.0 on: --accelerate_config becomes --config_file.
+        """
+        return Launch("accelerate", cls._for_launcher(flags_among(words)), program, tuple(words), through=cls.name)
+
+    @classmethod
+    def with_flags_of_file(cls, launch: Launch, top: Section) -> Launch:
+        """The command line wins over the file (trl/cli/commands/training.py)."""
+        written = {name: setting.value for name, setting in top.settings()}
+        flags = {
+            name: True if name in SWITCHES else str(value)
+            for name, value in cls._for_launcher(written).items()
+            if value not in (None, False)
+        }
+        return launch._replace(flags={**flags, **launch.flags})
+
+    @classmethod
+    def hands_on(cls, name: str) -> bool:
+        """See Training."""
+        return name in LAUNCHER_FLAGS
+
+    @classmethod
+    def _for_launcher(cls, settings: Mapping[str, object]) -> dict[str, object]:
+        """The launcher's flags among the flags of a `trl` command, or among the keys of its file."""
+        flags = {name: value for name, value in settings.items() if name in LAUNCHER_FLAGS - _TAKEN_BY_SCRIPTS}
+        if "accelerate_config" in settings:
+            flags["config_file"] = settings["accelerate_config"]
+        return flags
+
+    @classmethod
+    def instead_of_launching(cls, start: str) -> str:  # noqa: ARG003
+        """See Training."""
+        return "start with: trl sft ... --accelerate_config accel.yaml, which is accelerate launch"
