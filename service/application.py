@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -39,6 +39,22 @@ Accelerate file; the answer is the report of the command `fp8check`, field by fi
 """
 
 
+class Application(FastAPI):
+    """FastAPI, with an OpenAPI document that has the bodies which routes read themselves."""
+
+    def openapi(self) -> dict[str, object]:
+        """The OpenAPI document."""
+        if self.openapi_schema is None:
+            made = get_openapi(title=self.title, version=self.version, description=self.description, routes=self.routes)
+            schemas: dict[str, object] = made.setdefault("components", {}).setdefault("schemas", {})
+            for model in (CheckBody, Report, ProblemBody):
+                schema = model.model_json_schema(ref_template="#/components/schemas/{model}", by_alias=True)
+                schemas.update(schema.pop("$defs", {}))
+                schemas[model.__name__] = schema
+            self.openapi_schema = made
+        return self.openapi_schema
+
+
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The service, with settings from the environment where none are given.
 
@@ -63,7 +79,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         finally:
             await core.stop()
 
-    app = FastAPI(
+    app = Application(
         title="fp8check",
         version=VERSION,
         description=ABOUT,
@@ -79,7 +95,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _of_validation)
     for part in (check, checks, jobs, rules, health, pages):
         app.include_router(part.router)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 
 
@@ -117,16 +132,3 @@ async def _of_validation(request: Request, error: Exception) -> Response:
 
 def _answer(request: Request, problem: Problem) -> Response:
     return problems.answer(problem, root=request.scope.get("root_path", ""), request_id=request.state.request_id)
-
-
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document, with the bodies that routes read themselves."""
-    if app.openapi_schema is None:
-        made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        schemas: dict[str, Any] = made.setdefault("components", {}).setdefault("schemas", {})
-        for model in (CheckBody, Report, ProblemBody):
-            schema = model.model_json_schema(ref_template="#/components/schemas/{model}", by_alias=True)
-            schemas.update(schema.pop("$defs", {}))
-            schemas[model.__name__] = schema
-        app.openapi_schema = made
-    return app.openapi_schema

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import structlog
 from sqlalchemy import insert, select, update
@@ -23,7 +24,7 @@ from fp8check.service.tasks import unpacked
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
     from fp8check.service.check_request import CheckRequest
     from fp8check.service.checking import Answer
@@ -35,8 +36,9 @@ if TYPE_CHECKING:
     # Stores the answer to a caller's question, and returns the id of the check.
     Keep = Callable[[str, CheckRequest, Answer], Awaitable[str]]
 
-ENDED = ("done", "failed", "cancelled", "interrupted")
-STATES = ("queued", "running", *ENDED)
+End = Literal["done", "failed", "cancelled", "interrupted"]
+State = Literal["queued", "running", End]
+ENDED: tuple[End, ...] = get_args(End)
 RETRY_AFTER_S = 30
 
 _log = structlog.get_logger()
@@ -49,7 +51,7 @@ class Job(NamedTuple):
     created_ms: int
     updated_ms: int
     caller: str
-    state: str
+    state: State
     note: str
     check_id: str | None
     request_digest: str
@@ -138,7 +140,7 @@ class Jobs:
     async def _by_key(self, caller: str, key: str) -> Job | None:
         return await self._one(JOBS.c.caller == caller, JOBS.c.idempotency_key == key)
 
-    async def _one(self, *where: Any) -> Job | None:
+    async def _one(self, *where: ColumnElement[bool]) -> Job | None:
         query = select(*_COLUMNS).where(*where)
         row = await self._store.read(lambda connection: connection.execute(query).first())
         return None if row is None else Job(*row)
@@ -212,10 +214,10 @@ class Jobs:
             run = asyncio.create_task(self._run(id_))
             self._running[id_] = run
             self._metrics.running.set(len(self._running))
-            run.add_done_callback(lambda _run, id_=id_: self._ran(id_))  # type: ignore[misc]
+            run.add_done_callback(partial(self._ran, id_))
             await asyncio.wait([run])  # however it ends; where this worker is cancelled, stop() looks after the run
 
-    def _ran(self, id_: str) -> None:
+    def _ran(self, id_: str, _run: asyncio.Task[None]) -> None:
         self._running.pop(id_, None)
         self._metrics.running.set(len(self._running))
 
@@ -271,7 +273,7 @@ class Jobs:
         await self._store.write(lambda one: one.execute(running.values(note=note, updated_ms=now_ms())))
         self._say(id_)
 
-    async def _close(self, id_: str, state: str, note: str, check_id: str | None = None) -> None:
+    async def _close(self, id_: str, state: End, note: str, check_id: str | None = None) -> None:
         """The end of a job. One that was cancelled stays so."""
         open_ = update(JOBS).where(JOBS.c.id == id_, JOBS.c.state.in_(("queued", "running")))
         values = {"state": state, "note": note, "check_id": check_id, "updated_ms": now_ms()}

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from fp8check.rules import facts as machine
 
 if TYPE_CHECKING:
+    from pydantic import JsonValue
+
     from fp8check.rules.facts import Facts
     from fp8check.service.settings import Settings
 
@@ -53,7 +55,7 @@ class OwnMachine:
                 self._facts, self._dumped = facts, dumped
                 self.generation += 1
 
-    def as_data(self) -> dict[str, object]:
+    def as_data(self) -> dict[str, JsonValue]:
         """The facts as facts.json has them."""
-        data: dict[str, object] = json.loads(machine.dump(self._facts))
+        data: dict[str, JsonValue] = json.loads(machine.dump(self._facts))
         return data

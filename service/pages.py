@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -35,7 +35,7 @@ _TEMPLATES = Environment(
 _TEMPLATES.globals.update(report=_report, version=VERSION)
 
 
-def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLResponse:
+def page(request: Request, name: str, status: int = 200, **values: object) -> HTMLResponse:
     """A page of the service."""
     root = request.scope.get("root_path", "")
     text = _TEMPLATES.get_template(name).render(root=root, **values)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-from starlette.responses import Response
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from starlette.responses import Response
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -140,7 +140,7 @@ class Problem(Exception):
         slug: str,
         detail: str,
         *,
-        errors: list[dict[str, Any]] | None = None,
+        errors: Sequence[Mapping[str, object]] | None = None,
         headers: Mapping[str, str] | None = None,
         **more: object,
     ) -> None:
@@ -159,8 +159,10 @@ class Problem(Exception):
 
 def answer(problem: Problem, *, root: str = "", request_id: str = "") -> Response:
     """The problem as a response; `root` is the path that the service is mounted at."""
+    from starlette.responses import Response  # a check in a process of its own has problems, and no responses
+
     kind = KINDS[problem.slug]
-    body: dict[str, Any] = {
+    body: dict[str, object] = {
         "type": f"{root}/problems/{problem.slug}",
         "title": kind.title,
         "status": kind.status,

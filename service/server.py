@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -13,6 +13,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from fp8check.service.tokens import BadTokens, is_loopback
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from fp8check.service.settings import Settings
 
 LARGEST_HEAD = 64 * 1024
@@ -32,11 +34,10 @@ class Protocol(HttpToolsProtocol):
 
     head_timeout_s = 10.0
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self._head_timer: asyncio.TimerHandle | None = None
-        self._head_bytes = 0
+    _head_timer: asyncio.TimerHandle | None = None
+    _head_bytes = 0
 
+    # uvicorn's own signature: the base class takes any transport, TCP comes with this one.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client is there: its first request has to come."""
         super().connection_made(transport)
@@ -89,7 +90,7 @@ class Protocol(HttpToolsProtocol):
         self.transport.close()
 
 
-def configuration(app: Any, settings: Settings, *, behind_proxy: bool = False) -> uvicorn.Config:
+def configuration(app: FastAPI, settings: Settings, *, behind_proxy: bool = False) -> uvicorn.Config:
     """How uvicorn serves an application."""
     protocol = type("Protocol", (Protocol,), {"head_timeout_s": settings.header_timeout_s})
     return uvicorn.Config(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBasic, HTTPBearer
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
+from starlette.requests import HTTPConnection
 
 from fp8check.service.check_service import CheckService
 from fp8check.service.problems import KINDS, MEDIA_TYPE
@@ -15,12 +16,12 @@ from fp8check.service.tokens import Caller
 
 # Only for OpenAPI: tokens.py reads the header, so that a wrong one is answered with a problem.
 class _Bearer(HTTPBearer):
-    async def __call__(self, request: Request) -> None:  # type: ignore[override]
+    async def __call__(self, request: HTTPConnection) -> None:
         """Read nothing."""
 
 
 class _Basic(HTTPBasic):
-    async def __call__(self, request: Request) -> None:  # type: ignore[override]
+    async def __call__(self, request: HTTPConnection) -> None:
         """Read nothing."""
 
 
@@ -36,7 +37,7 @@ class ProblemBody(BaseModel):
     status: int
     detail: str
     request_id: str | None = None
-    errors: list[dict[str, Any]] | None = None
+    errors: list[dict[str, JsonValue]] | None = None
 
 
 def core_of(request: Request) -> CheckService:
@@ -61,9 +62,9 @@ TheCaller = Annotated[Caller, Depends(caller_of)]
 SECURED = [Security(_BEARER), Security(_BASIC)]
 
 
-def problems(*slugs: str) -> dict[int | str, dict[str, Any]]:
+def problems(*slugs: str) -> dict[int | str, dict[str, object]]:
     """What OpenAPI says of these kinds of problems, by status."""
-    responses: dict[int | str, dict[str, Any]] = {}
+    responses: dict[int | str, dict[str, object]] = {}
     for slug in slugs:
         kind = KINDS[slug]
         known = responses.get(kind.status)

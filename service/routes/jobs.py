@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel
 from sse_starlette import EventSourceResponse
 
+from fp8check.service.jobs import State
 from fp8check.service.problems import Problem
 from fp8check.service.routes.common import ALWAYS, SECURED, TheCaller, TheCore, problems
 from fp8check.service.store import Unavailable
@@ -42,7 +43,7 @@ class JobBody(BaseModel):
     """A probe that was asked for. `report` is where its check is stored, once it is done."""
 
     id: str
-    state: Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
+    state: State
     note: str
     created: str
     updated: str
@@ -62,7 +63,7 @@ def body_of(job: Job, root: str) -> JobBody:
     report = None if job.check_id is None else f"{root}/checks/{job.check_id}"
     return JobBody(
         id=job.id,
-        state=job.state,  # type: ignore[arg-type]
+        state=job.state,
         note=job.note,
         created=when(job.created_ms),
         updated=when(job.updated_ms),

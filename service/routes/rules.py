@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 
 from fp8check.rules.catalog import RULES, find
 from fp8check.service.problems import Problem
@@ -61,7 +61,7 @@ async def rule(
 
 
 @router.get("/environment", dependencies=SECURED, responses=problems(*ALWAYS, "scope", "not-found"))
-async def environment(core: TheCore, caller: TheCaller) -> dict[str, Any]:
+async def environment(core: TheCore, caller: TheCaller) -> dict[str, JsonValue]:
     """The facts of this machine, as facts.json has them; what looks like a credential is masked."""
     caller.need("read")
     if not core.settings.own_environment:

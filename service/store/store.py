@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import anyio.to_thread
 from sqlalchemy import create_engine, delete, event, func, select, text
@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sqlalchemy import Connection, Engine
+    from sqlalchemy.engine.interfaces import DBAPIConnection
 
     from fp8check.service.settings import Settings
     from fp8check.service.store.writer import NewCheck
 
+T = TypeVar("T")
 _STATEMENT_MS = 15_000
 MS_A_DAY = 24 * 60 * 60 * 1000
 # Checks are deleted this many at a time, so that no transaction holds up the others for long.
@@ -62,7 +64,7 @@ def make_engine(url: str, synchronous: str = "FULL") -> Engine:
     engine = create_engine(url, connect_args={"timeout": 10})
 
     @event.listens_for(engine, "connect")
-    def prepare(connection: Any, _record: object) -> None:
+    def prepare(connection: DBAPIConnection, _record: object) -> None:
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute(f"PRAGMA synchronous={synchronous}")
@@ -105,7 +107,7 @@ class Store:
         except (SQLAlchemyError, Full) as error:
             raise Unavailable(type(error).__name__) from error
 
-    async def write(self, work: Callable[[Connection], Any]) -> Any:
+    async def write(self, work: Callable[[Connection], T]) -> T:
         """Do some work in a transaction of its own; returns when it is on disk.
 
         Raises:
@@ -121,14 +123,14 @@ class Store:
         except (SQLAlchemyError, Full) as error:
             raise Unavailable(type(error).__name__) from error
 
-    async def read(self, query: Callable[[Connection], Any]) -> Any:
+    async def read(self, query: Callable[[Connection], T]) -> T:
         """Ask the database, in a thread.
 
         Raises:
             Unavailable: it does not answer.
         """
 
-        def ask() -> Any:
+        def ask() -> T:
             with self.engine.connect() as connection:
                 return query(connection)
 
@@ -142,7 +144,7 @@ class Store:
         columns = (CHECKS.c.id, CHECKS.c.created_ms, CHECKS.c.caller, CHECKS.c.share)
         rest = (ANSWERS.c.verdict, ANSWERS.c.findings, ANSWERS.c.question, ANSWERS.c.report)
         query = select(*columns, *rest).join(ANSWERS).where(CHECKS.c.id == id_)
-        row: tuple[Any, ...] | None = await self.read(lambda connection: connection.execute(query).first())
+        row = await self.read(lambda connection: connection.execute(query).first())
         return None if row is None else Stored(*row)
 
     async def checks(self, limit: int, before: str | None) -> list[Stored]:
@@ -165,7 +167,7 @@ class Store:
         """Delete what is older or more than is kept, a little at a time; returns how many checks went."""
         gone = 0
         while True:
-            number: int = await self.write(self._tidy_some)
+            number = await self.write(self._tidy_some)
             gone += number
             if number < _DELETED_AT_ONCE:
                 await self.write(self._tidy_answers)

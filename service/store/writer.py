@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import insert
 from sqlalchemy.dialects import postgresql, sqlite
@@ -18,11 +18,11 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from fp8check.service.store.tables import ANSWERS, CHECKS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy import Connection, Engine
 
+T = TypeVar("T")
 LARGEST_BATCH = 500
 MOST_WAITING = 5_000
 _MOST_KNOWN = 10_000
@@ -46,15 +46,37 @@ class NewCheck(NamedTuple):
     findings: str
 
 
-class _Task(NamedTuple):
+class _Check(NamedTuple):
+    """A check to be stored, and what wakes who waits for it."""
+
+    check: NewCheck
+    future: asyncio.Future[None]
+
+
+class _Work(Protocol):
     """A piece of work with a transaction of its own."""
 
-    work: Callable[[Connection], Any]
+    def run(self, engine: Engine) -> bool:
+        """Do it, and wake who waits for its result; returns whether the database failed."""
 
 
-class _Entry(NamedTuple):
-    item: NewCheck | _Task
-    future: asyncio.Future[Any]
+class _Transaction(Generic[T]):
+    """Work whose result is waited for."""
+
+    def __init__(self, work: Callable[[Connection], T]) -> None:
+        self._work = work
+        self.future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+    def run(self, engine: Engine) -> bool:
+        """Do it, and wake who waits for its result; returns whether the database failed."""
+        try:
+            with engine.begin() as connection:
+                result = self._work(connection)
+        except SQLAlchemyError as error:
+            _fail([self.future], error)
+            return not isinstance(error, IntegrityError)
+        _succeed([self.future], result)
+        return False
 
 
 class Writer:
@@ -62,7 +84,7 @@ class Writer:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Check | _Work | None] = queue.SimpleQueue()
         self._known: set[str] = set()  # answers that are stored already
         self._thread = threading.Thread(target=self._run, name="fp8check-writer", daemon=True)
         dialect = postgresql if engine.dialect.name == "postgresql" else sqlite
@@ -86,51 +108,54 @@ class Writer:
             Full: too much is waiting.
             SQLAlchemyError: the database refused it.
         """
-        await self._put(check)
+        waiting = _Check(check, asyncio.get_running_loop().create_future())
+        self._put(waiting)
+        await waiting.future
 
-    async def run(self, work: Callable[[Connection], Any]) -> Any:
+    async def run(self, work: Callable[[Connection], T]) -> T:
         """Do some work in a transaction of its own; returns what it returns, when it is on disk.
 
         Raises:
             Full: too much is waiting.
             SQLAlchemyError: the database refused it.
         """
-        return await self._put(_Task(work))
+        transaction = _Transaction(work)
+        self._put(transaction)
+        return await transaction.future
 
-    async def _put(self, item: NewCheck | _Task) -> Any:
+    def _put(self, item: _Check | _Work) -> None:
         if self._queue.qsize() >= MOST_WAITING:
             raise Full
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._queue.put(_Entry(item, future))
-        return await future
+        self._queue.put(item)
 
     def _run(self) -> None:
-        while (entry := self._queue.get()) is not None:
-            batch, last = self._taken(entry)
-            checks = [one for one in batch if isinstance(one.item, NewCheck)]
+        while (first := self._queue.get()) is not None:
+            checks, work, last = self._taken(first)
             if checks:
                 self._write(checks)
-            for one in batch:
-                if isinstance(one.item, _Task):
-                    self._work(one, one.item)
+            for one in work:
+                self.failures += one.run(self._engine)
             if last:
                 return
 
-    def _taken(self, first: _Entry) -> tuple[list[_Entry], bool]:
-        """What is waiting now, and whether the end was among it."""
-        batch = [first]
-        while len(batch) < LARGEST_BATCH:
-            try:
-                entry = self._queue.get_nowait()
-            except queue.Empty:
-                break
-            if entry is None:
-                return batch, True
-            batch.append(entry)
-        return batch, False
+    def _taken(self, first: _Check | _Work) -> tuple[list[_Check], list[_Work], bool]:
+        """The checks and the other work that are waiting now, and whether the end was among them."""
+        checks: list[_Check] = []
+        work: list[_Work] = []
+        item: _Check | _Work | None = first
+        while item is not None:
+            if isinstance(item, _Check):
+                checks.append(item)
+            else:
+                work.append(item)
+            if len(checks) + len(work) == LARGEST_BATCH or self._queue.empty():
+                return checks, work, False
+            item = self._queue.get()  # nobody else takes from it
+        return checks, work, True
 
-    def _write(self, entries: list[_Entry]) -> None:
-        checks: list[NewCheck] = [entry.item for entry in entries]  # type: ignore[misc]
+    def _write(self, waiting: list[_Check]) -> None:
+        checks = [one.check for one in waiting]
+        futures = [one.future for one in waiting]
         try:
             try:
                 self._commit(checks)
@@ -140,9 +165,9 @@ class Writer:
                 self._commit(checks)
         except SQLAlchemyError as error:
             self.failures += 1
-            _resolve(entries, error=error)
+            _fail(futures, error)
             return
-        _resolve(entries)
+        _succeed(futures, None)
 
     def _commit(self, checks: list[NewCheck]) -> None:
         new = {check.digest: check for check in checks if check.digest not in self._known}
@@ -163,29 +188,23 @@ class Writer:
         """Take no answer for stored any more. For work that deletes some; called in this thread."""
         self._known.clear()
 
-    def _work(self, entry: _Entry, task: _Task) -> None:
-        try:
-            with self._engine.begin() as connection:
-                result = task.work(connection)
-        except SQLAlchemyError as error:
-            self.failures += not isinstance(error, IntegrityError)
-            _resolve([entry], error=error)
-        else:
-            _resolve([entry], result=result)
+
+def _succeed(futures: Sequence[asyncio.Future[T]], result: T) -> None:
+    _wake(futures, lambda future: future.set_result(result))
 
 
-def _resolve(entries: list[_Entry], *, result: Any = None, error: Exception | None = None) -> None:
-    """Wake those that wait; a loop that has ended has nobody who waits."""
-    loop = entries[0].future.get_loop()
+def _fail(futures: Sequence[asyncio.Future[T]], error: Exception) -> None:
+    _wake(futures, lambda future: future.set_exception(error))
+
+
+def _wake(futures: Sequence[asyncio.Future[T]], tell: Callable[[asyncio.Future[T]], None]) -> None:
+    """Wake those that wait, all at once; a loop that has ended has nobody who waits."""
+    loop = futures[0].get_loop()
 
     def wake() -> None:
-        for entry in entries:
-            if entry.future.done():  # the caller has gone
-                continue
-            if error is not None:
-                entry.future.set_exception(error)
-            else:
-                entry.future.set_result(result)
+        for future in futures:
+            if not future.done():  # else the caller has gone
+                tell(future)
 
     if not loop.is_closed():
         loop.call_soon_threadsafe(wake)
