@@ -156,7 +156,7 @@ def _together(run: Run, outcome: Outcome) -> bool:
 
 
 def _backend(outcome: Outcome) -> str | None:
-    backend = outcome.backend.value if outcome.backend is not None else None
+    backend = outcome.backend_name
     return backend if isinstance(backend, str) else None
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fp8check.rules.releases import accelerate_enums
 from tests.tools.version_bounds import BEHAVIORS
 
 if TYPE_CHECKING:
@@ -61,6 +62,18 @@ def deleted_parameters(tree: ast.AST) -> Iterator[ast.AST]:
                     yield node
 
 
+ENUMERATED = ("backend_name", "distributed_type", "fp8_layers", "code", "verdict", "severity")
+
+
+def unchecked_members(tree: ast.AST) -> Iterator[ast.AST]:
+    """Enumerated values looked for in a list of bare strings, whose spelling mypy does not compare."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare) and isinstance(node.left, ast.Attribute) and node.left.attr in ENUMERATED:
+            for operator, other in zip(node.ops, node.comparators, strict=True):
+                if isinstance(operator, (ast.In, ast.NotIn)) and isinstance(other, (ast.Tuple, ast.List, ast.Set)):
+                    yield node
+
+
 # Each with the folders that it looks at, and lines that it has to find.
 LINTS: dict[str, tuple[Lint, tuple[str, ...], tuple[str, ...]]] = {
     "a behavior is a name of rules/releases/behaviors.py": (
@@ -85,6 +98,11 @@ LINTS: dict[str, tuple[Lint, tuple[str, ...], tuple[str, ...]]] = {
         ("rules/catalog", "examples"),
         ("def check(outcome, packages):\n    del packages  # without them the release is not known",),
     ),
+    "what mypy knows the names of is compared with ==, or with a constant that says so": (
+        unchecked_members,
+        CODE,
+        ('if outcome.backend_name in ("TE", "TORCHAO"): pass', 'if outcome.distributed_type not in ("NO", None): pass'),
+    ),
 }
 
 
@@ -104,13 +122,24 @@ def test_lint(name: str) -> None:
     assert found == []
 
 
-def test_every_error_code_is_raised() -> None:
-    (listed,) = [
+def _literal(file: str, name: str) -> list[object]:
+    """The words of a Literal, from the file that defines it: at run time it does not exist."""
+    (value,) = [
         node.value
-        for node in ast.walk(ast.parse((ROOT / "rules/releases/errors.py").read_text("utf-8")))
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "ErrorCode"
+        for node in ast.walk(ast.parse((ROOT / file).read_text("utf-8")))
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name
     ]
-    codes = [node.value for node in ast.walk(listed) if isinstance(node, ast.Constant)]
+    return [node.value for node in ast.walk(value) if isinstance(node, ast.Constant)]
+
+
+def test_the_enumerations_are_whole() -> None:
+    file = "rules/releases/accelerate_enums.py"
+    assert list(accelerate_enums.BACKENDS) == _literal(file, "Backend")
+    assert list(accelerate_enums.DISTRIBUTED_TYPES) == _literal(file, "DistributedType")
+
+
+def test_every_error_code_is_raised() -> None:
+    codes = _literal("rules/releases/errors.py", "ErrorCode")
     raised = {
         node.args[0].value
         for path in _files(("rules",))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fp8check.rules.catalog.parallel import runs_te
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import INFO, WARNING, Found, rule
 from fp8check.rules.settings.edits import replace
@@ -99,7 +98,7 @@ def liger_takes_the_head_out(training: Training, outcome: Outcome) -> Iterator[F
     Write instead: nothing; the fused loss saves more memory than FP8 gains in the head.
     """
     liger = training.liger
-    if liger is None or not liger.value or not runs_te(outcome):
+    if liger is None or not liger.value or not outcome.runs_te:
         return
     yield Found(
         "the head is not in FP8: Liger's fused loss passes it by",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fp8check.rules.catalog.parallel import runs_te
 from fp8check.rules.catalog.shared_fixes import torchao_instead, write
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import WARNING, Found, rule
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def _torchao(outcome: Outcome) -> bool:
-    return outcome.backend is not None and outcome.backend.value == "AO" and outcome.trains_in_fp8 is True
+    return outcome.backend_name == "AO" and outcome.trains_in_fp8 is True
 
 
 @rule(
@@ -81,7 +80,7 @@ def te_compiled(run: Run, outcome: Outcome) -> Iterator[Found]:
     Write instead: `torch_compile: false`; or backend AO, which needs the compiler.
     """
     compiles = compiled_by(run)
-    if compiles is None or not runs_te(outcome):
+    if compiles is None or not outcome.runs_te:
         return
     raises = outcome.stack.does(TransformerEngine.REFUSES_COMPILED_DELAYED_SCALING)
     in_file = compiles.origin.span is not None

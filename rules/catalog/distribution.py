@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fp8check.rules.engine.inputs import Requested
     from fp8check.rules.facts import Gpu
     from fp8check.rules.outcome import Outcome
+    from fp8check.rules.releases.accelerate_enums import DistributedType
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.deepspeed import DeepSpeedConfig
     from fp8check.rules.settings.launch import Launch
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from fp8check.rules.trainers.run import Run
     from fp8check.rules.trainers.training import Training
 
-_ON_GPUS = ("MULTI_GPU", "FSDP", "DEEPSPEED", "MEGATRON_LM")
+_ON_GPUS: tuple[DistributedType, ...] = ("MULTI_GPU", "FSDP", "DEEPSPEED", "MEGATRON_LM")
 
 
 @rule(

@@ -285,7 +285,7 @@ def gpus_differ(requested: Requested, facts: Facts, outcome: Outcome) -> Iterato
 
     Write instead: CUDA_VISIBLE_DEVICES with the GPUs of one kind.
     """
-    if not requested.fp8 or outcome.distributed_type in ("NO", None):
+    if not requested.fp8 or not outcome.is_distributed:
         return
     if len({gpu.compute_capability for gpu in require_gpus(facts)}) < 2:
         return
@@ -356,7 +356,7 @@ def mig_instance(requested: Requested, gpus: Sequence[Gpu], outcome: Outcome) ->
     cut = next((gpu for gpu in gpus if gpu.mig), None)
     if not requested.fp8 or cut is None:
         return
-    several = outcome.distributed_type not in ("NO", None)
+    several = outcome.is_distributed
     yield Found(
         f"{cut.name} is cut into MIG instances",
         place=requested.fp8[0],

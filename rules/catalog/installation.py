@@ -28,7 +28,7 @@ def wants_te(requested: Requested, outcome: Outcome) -> bool:
     """Whether the run asks for Transformer Engine, or gets it."""
     if requested.backend is not None and str(requested.backend.value).lower() == "te":
         return True
-    return bool(requested.fp8) and outcome.backend is not None and outcome.backend.value == "TE"
+    return bool(requested.fp8) and outcome.backend_name == "TE"
 
 
 def _place(requested: Requested) -> Setting | None:
@@ -306,7 +306,7 @@ def torchao_does_not_fit_torch(requested: Requested, facts: Facts, outcome: Outc
     """
     require_decided(requested, outcome)
     error, stack = outcome.error_of("torchao-breaks"), outcome.stack
-    if outcome.error is None and requested.fp8 and outcome.backend is not None and outcome.backend.value == "AO":
+    if outcome.error is None and requested.fp8 and outcome.backend_name == "AO":
         require_packages(facts)
     if not requested.fp8 or error is None:
         return
@@ -437,7 +437,7 @@ def nan_from_compiled_float8(run: Run, outcome: Outcome) -> Iterator[Found]:
     compiles = compiled_by(run)
     if compiles is None or outcome.trains_in_fp8 is not True:
         return
-    if outcome.backend is None or outcome.backend.value != "AO":
+    if outcome.backend_name != "AO":
         return
     packages = require_packages(run.facts)
     torch, torchao = parsed(packages.get("torch")), parsed(packages.get("torchao"))

@@ -213,7 +213,7 @@ def most_recent_unreachable(requested: Requested, outcome: Outcome) -> Iterator[
     if written is None or str(written.value).lower() != "most_recent":
         return
     require_prediction(outcome)
-    if outcome.backend is None or outcome.backend.value != "TE":
+    if outcome.backend_name != "TE":
         return
     yield Found(
         "most_recent cannot be reached: the recipe will use max",
@@ -247,7 +247,7 @@ def e5m2_is_refused(requested: Requested, outcome: Outcome) -> Iterator[Found]:
     if written is None or str(written.value).upper() != "E5M2":
         return
     require_prediction(outcome)
-    backend = outcome.backend.value if outcome.backend is not None else None
+    backend = outcome.backend_name
     if backend == "AO" or not outcome.stack.does(Accelerate.LAUNCHER_COPIES_FP8_CONFIG):
         return
     yield Found(
@@ -321,7 +321,7 @@ def option_dropped_by_te(accelerate: AccelerateConfig, outcome: Outcome) -> Iter
     if not accelerate.wants_fp8() or (interval is None and override is None):
         return
     require_prediction(outcome)
-    if outcome.backend is None or outcome.backend.value != "TE":
+    if outcome.backend_name != "TE":
         return
     version = outcome.stack.version("transformer_engine")
     if interval is not None and interval.value not in (None, 1) and at_least(version, 2, 2):
@@ -358,7 +358,7 @@ def option_of_other_backend(accelerate: AccelerateConfig, requested: Requested, 
 
     Write instead: nothing; delete the line, or choose the backend that has the option.
     """
-    backend = outcome.backend.value if outcome.backend is not None else None
+    backend = outcome.backend_name
     if requested.backend is None or backend not in _NAMES:
         return
     for key, setting in accelerate.fp8.settings():

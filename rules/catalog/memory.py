@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fp8check.rules.catalog.parallel import runs_te
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, rule
 from fp8check.rules.engine.requirements import require_gpus
 
@@ -14,9 +13,12 @@ if TYPE_CHECKING:
     from fp8check.rules.facts import Facts
     from fp8check.rules.models import ModelShape
     from fp8check.rules.outcome import Outcome
+    from fp8check.rules.releases.accelerate_enums import DistributedType
     from fp8check.rules.trainers.training import Training
 
 MIB = 1024**2
+# Where every process has the whole model on its GPU.
+_EACH_HOLDS_ALL: tuple[DistributedType, ...] = ("NO", "MULTI_GPU")
 # Bytes for each parameter at the very least: weight and gradient in BF16, and AdamW's two states in BF16.
 SMALLEST = 8
 # What Transformer Engine's FP8 weights and their transposes add: 1.6 bytes were measured at 7B, two are held.
@@ -82,7 +84,7 @@ def fp8_copies_do_not_fit(
     Write instead: backend AO with torch.compile, which keeps no copies; or shard the run.
     """
     needed = _needed(training, requested, model, facts, outcome)
-    if needed is None or not runs_te(outcome):
+    if needed is None or not outcome.runs_te:
         return
     memory = max((gpu.memory_mib or 0 for gpu in require_gpus(facts)), default=0)
     if memory < needed or memory >= needed + FP8_COPIES * model.parameters / MIB:
@@ -106,7 +108,7 @@ def _needed(
     """MiB that the run needs on each GPU before the first activation, at the least; None where it may be less."""
     if not requested.fp8 or not training.trains_all or model.quantization is not None:
         return None
-    if outcome.distributed_type not in ("NO", "MULTI_GPU"):
+    if outcome.distributed_type not in _EACH_HOLDS_ALL:
         return None
     if outcome.distributed_type == "NO" and len(require_gpus(facts)) > 1:
         return None  # device_map may spread it over the GPUs

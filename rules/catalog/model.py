@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fp8check.rules.catalog.parallel import runs_te
 from fp8check.rules.catalog.shared_fixes import torchao_instead, use_torchao
 from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, rule
 from fp8check.rules.outcome.speed import LIKELY_SLOWER, advise, predict_point, predict_speed, setup_of
@@ -74,7 +73,7 @@ def fp8_takes_memory(run: Run, training: Training, model: ModelShape, outcome: O
 
     Write instead: nothing, if there is room; else a smaller micro-batch, or BF16.
     """
-    backend = outcome.backend.value if outcome.backend is not None else None
+    backend = outcome.backend_name
     if outcome.trains_in_fp8 is not True or backend != "TE" or model.experts or not model.block:
         return
     if training.micro_batch is None or training.sequence is None or outcome.checkpointing is not None:
@@ -113,7 +112,7 @@ def tied_head_untied(run: Run, training: Training, model: ModelShape, outcome: O
     Write instead: backend AO, which keeps the tie; or untie the embeddings before training.
     """
     head = model.head
-    if outcome.backend is None or outcome.backend.value != "TE" or outcome.error is not None:
+    if outcome.backend_name != "TE" or outcome.error is not None:
         return
     if training.uses_lora:
         return  # the head is frozen: there is nothing that it would miss
@@ -153,7 +152,7 @@ def layers_left_behind(training: Training, outcome: Outcome) -> Iterator[Found]:
     coverage = outcome.prepared.coverage
     if outcome.trains_in_fp8 is not True or coverage.converted is None or coverage.total is None:
         return
-    te = outcome.backend is not None and outcome.backend.value == "TE"
+    te = outcome.backend_name == "TE"
     expected = 0 if te else 2
     if coverage.total - coverage.converted <= expected or all("lora_" in name for name in coverage.left):
         return  # adapters whose rank 16 does not divide: FP503
@@ -353,7 +352,7 @@ def mxfp8_needs_32(training: Training, model: ModelShape, outcome: Outcome) -> I
     Write instead: adapters of rank 32, or delayed scaling.
     """
     recipe = outcome.prepared.recipe
-    if recipe is None or recipe["class"].value != "MXFP8BlockScaling" or not runs_te(outcome):
+    if recipe is None or recipe["class"].value != "MXFP8BlockScaling" or not outcome.runs_te:
         return
     odd = [linear for linear in model.linears(outcome.stack.version("transformers")[0]) if _only_16(linear)]
     rank = training.lora_rank if training.uses_lora else None

@@ -45,7 +45,7 @@ def te_with_checkpointing(training: Training, requested: Requested, outcome: Out
     or backend AO.
     """
     checkpointing = outcome.checkpointing
-    if checkpointing is None or not runs_te(outcome):
+    if checkpointing is None or not outcome.runs_te:
         return
     place = checkpointing if checkpointing.origin.span is not None else training.get("gradient_checkpointing")
     place = place or training.get("fp8_backend") or requested.backend or next(iter(requested.fp8), None)
@@ -63,13 +63,6 @@ def te_with_checkpointing(training: Training, requested: Requested, outcome: Out
     fix = unsafe(write(training.top, key, value))
     help_ = f"write {key}: {str(value).lower()}, or {torchao_instead(outcome)}"
     yield Found(message, place=place, label=label, related=(), notes=notes, help=help_, fix=fix)
-
-
-def runs_te(outcome: Outcome) -> bool:
-    """Whether Transformer Engine's layers run in FP8, or the first step ends while they do."""
-    if outcome.backend is None or outcome.backend.value != "TE":
-        return False
-    return outcome.prepared.autocast and outcome.prepared.coverage.converted != 0
 
 
 @rule(
@@ -93,7 +86,7 @@ def te_under_fsdp2(requested: Requested, outcome: Outcome, run: Run) -> Iterator
     Write instead: backend AO with `fsdp_cpu_ram_efficient_loading: false`; or FSDP1 in a script of your own.
     """
     state = outcome.accelerator
-    if state is None or not state.is_fsdp2 or state.backend.value != "TE":
+    if state is None or not state.is_fsdp2 or state.backend_name != "TE":
         return
     message = "Transformer Engine under FSDP2 runs no GEMM in FP8"
     label = "layers are converted, but FP8 autocast is never entered"
@@ -134,7 +127,7 @@ def te_thaws_lora_base(training: Training, requested: Requested, outcome: Outcom
 
     Write instead: BF16 for LoRA; or freeze the base again after prepare().
     """
-    if not training.uses_lora or not runs_te(outcome):
+    if not training.uses_lora or not outcome.runs_te:
         return
     rank = training.lora_rank
     aligned = rank is None or rank % 16 == 0
@@ -368,7 +361,7 @@ def te_with_fsdp_checkpointing(accelerate: AccelerateConfig, outcome: Outcome) -
     Write instead: `fsdp_activation_checkpointing: false`.
     """
     written = accelerate.fsdp.get("fsdp_activation_checkpointing")
-    if written is None or not written.value or outcome.distributed_type != "FSDP" or not runs_te(outcome):
+    if written is None or not written.value or outcome.distributed_type != "FSDP" or not outcome.runs_te:
         return
     yield Found(
         "FSDP's activation checkpointing ends the first step with CheckpointError",
@@ -398,7 +391,7 @@ def te_under_tensor_parallelism(run: Run, outcome: Outcome) -> Iterator[Found]:
     Write instead: backend AO, whose layers know DTensor.
     """
     size = tensor_parallel(run)
-    if size is None or outcome.backend is None or outcome.backend.value != "TE":
+    if size is None or outcome.backend_name != "TE":
         return
     yield Found(
         "Transformer Engine does not go with tensor parallelism",

@@ -110,7 +110,7 @@ def _without(flag: Setting, training: Training) -> Fix | None:
 
 
 def _what_is_left(outcome: Outcome) -> Iterator[str]:
-    backend = outcome.backend.value if outcome.backend is not None else None
+    backend = outcome.backend_name
     if outcome.error is not None:
         yield f"and the run ends with {outcome.error.type}: {outcome.error.first_line}"
     elif backend == "TE" and outcome.trains_in_fp8:
@@ -323,7 +323,7 @@ def _reason(outcome: Outcome, state: Accelerator) -> str:
         return f"{stack.name('accelerate')} converts nothing unless the script passes a recipe: use 1.9 or newer"
     if state.distributed_type == "MEGATRON_LM":
         return "under Megatron-LM Accelerate converts no layer"
-    if state.is_fsdp2 and state.backend.value == "TE":
+    if state.is_fsdp2 and state.backend_name == "TE":
         return "under FSDP2 Transformer Engine's layers never enter FP8 autocast (FP502)"
     return "no Linear layer of this model has both dimensions divisible by 16"
 

@@ -14,16 +14,6 @@ if TYPE_CHECKING:
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.seen import Seen
 
-_OUT_OF_MEMORY = ("out of memory", "OutOfMemory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
-
-
-def is_out_of_memory(seen: Seen) -> bool:
-    """Whether the probe ended for want of memory, of the GPU or of the host."""
-    if seen.error is None:
-        return False
-    text = f"{seen.error.type} {seen.error.message}"
-    return seen.error.type == "MemoryError" or any(mark in text for mark in _OUT_OF_MEMORY)
-
 
 @rule(
     "FP801",
@@ -119,9 +109,9 @@ def out_of_memory(requested: Requested, seen: Seen) -> Iterator[Found]:
     Write instead: a smaller micro-batch, or a GPU of one's own.
     """
     ran(seen)
-    if seen.error is None or not is_out_of_memory(seen):
+    if seen.error is None or not seen.error.is_out_of_memory:
         return
-    free, words = _free_memory(seen), _first_line(seen.error.message)[:160]
+    free, words = _free_memory(seen), seen.error.first_line[:160]
     yield Found(
         f"the probe ran out of memory in stage {seen.error.stage}",
         place=place(requested),
@@ -135,10 +125,6 @@ def _free_memory(seen: Seen) -> str:
     if device is None or device.free_mib is None:
         return "no memory"
     return f"{device.free_mib / 1024:.1f} GiB of {device.name} were free"
-
-
-def _first_line(text: str) -> str:
-    return next(iter(text.splitlines()), "")
 
 
 @rule(
@@ -160,15 +146,15 @@ def import_fails(requested: Requested, seen: Seen) -> Iterator[Found]:
     """
     ran(seen)
     error = seen.error
-    if error is None or error.stage != "import" or is_out_of_memory(seen):
+    if error is None or error.stage != "import" or error.is_out_of_memory:
         return
-    from fp8check.rules.catalog.broken_imports import explain  # only where an import failed
+    from fp8check.rules.seen.faults import fault_of_import  # only where an import failed
 
-    fault = explain(error, seen)
+    fault = fault_of_import(error, seen)
     yield Found(
         f"{seen.importing or 'a package'} cannot be imported: {fault.cause}",
         place=place(requested),
-        label=f"{error.type}: {_first_line(error.message)[:240]}",
+        label=f"{error.type}: {error.first_line[:240]}",
         help=fault.fix,
     )
 
@@ -193,8 +179,10 @@ def step_raises(requested: Requested, seen: Seen, outcome: Outcome) -> Iterator[
     error = seen.error
     if seen.ended == "error" and error is None:
         raise Undecided("with which exception the probe ended", "seen")
-    if seen.ended != "error" or error is None or is_out_of_memory(seen) or error.stage == "import":
+    if seen.ended != "error" or error is None or error.is_out_of_memory or error.stage == "import":
         return
+    from fp8check.rules.seen.faults import fix_of_step  # only where a step failed
+
     predicted = outcome.error
     if predicted is None:
         note = "that was not predicted: please report it, with the output of fp8check probe --json"
@@ -205,21 +193,7 @@ def step_raises(requested: Requested, seen: Seen, outcome: Outcome) -> Iterator[
     yield Found(
         f"the step ends with {error.type} in stage {error.stage}",
         place=place(requested),
-        label=_first_line(error.message)[:240],
+        label=error.first_line[:240],
         notes=(note,),
-        help=_known_fix(error.message),
+        help=fix_of_step(error),
     )
-
-
-_FIXES = {
-    "'NoneType' object has no attribute 'config'": "remove bf16 from the training file: FP8 keeps BF16 for the rest",
-    "divisible by 8": "pad batches to a multiple of 16 (pad_to_multiple_of: 16)",
-    "lda % 16": "pad batches to a multiple of 16 (pad_to_multiple_of: 16)",
-    "A different number of tensors was saved": "switch gradient checkpointing off, or set use_reentrant: true",
-    "device-side assert": "run with CUDA_LAUNCH_BLOCKING=1 to see which kernel asserts",
-    "CUDA error": "run with CUDA_LAUNCH_BLOCKING=1 to see which kernel fails; look for Xid errors in dmesg",
-}
-
-
-def _known_fix(message: str) -> str:
-    return next((fix for text, fix in _FIXES.items() if text in message), "")

@@ -274,14 +274,14 @@ def _differences(
     """Name, prediction and observation of each value on which they differ."""
     if outcome.undecided is not None or outcome.accelerator is None:
         return
-    stand_in = seen.emulated and outcome.backend is not None and outcome.backend.value == "TE"
+    stand_in = seen.emulated and outcome.backend_name == "TE"
     precision = outcome.mixed_precision.value if outcome.mixed_precision is not None else None
     values: list[tuple[str, object, object]] = [
         ("mixed_precision", precision, state.mixed_precision),
         ("fp8_enabled", outcome.fp8_enabled, state.fp8_enabled),
     ]
     if not stand_in:
-        values.append(("backend", outcome.backend.value if outcome.backend is not None else None, state.backend))
+        values.append(("backend", outcome.backend_name, state.backend))
     if not seen.emulated:
         values.append(("distributed_type", outcome.distributed_type, state.distributed_type))
     yield from (one for one in values if one[1] != one[2] and not (one[1] is None or one[2] is None))
@@ -322,8 +322,7 @@ def expected_layers(seen: Seen, outcome: Outcome, run: Run) -> int | None:
         return 0
     built = run.model._replace(layers=seen.built.layers, dense_layers=0)
     small = OneRun(launch=run.launch, facts=run.facts, training=run.training, model=built)
-    backend = outcome.backend.value if outcome.backend is not None else None
-    coverage = {"TE": te_coverage, "AO": torchao_coverage}.get(str(backend))
+    coverage = {"TE": te_coverage, "AO": torchao_coverage}.get(str(outcome.backend_name))
     # The probe's layers have no routed experts, as those of transformers 5.
     return coverage(small, 5).converted if coverage is not None else None
 

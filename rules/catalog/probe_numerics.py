@@ -174,7 +174,7 @@ def ragged_batch_fails(requested: Requested, seen: Seen) -> Iterator[Found]:
     yield Found(
         f"a batch of {rows} x {columns} tokens ends the run with {error.type}",
         place=place(requested),
-        label=error.message.partition("\n")[0][:240],
+        label=error.first_line[:240],
         help="pad batches to a multiple of 16 tokens (pad_to_multiple_of: 16), or pack them",
     )
 

@@ -51,7 +51,7 @@ def recipe_not_as_written(requested: Requested, outcome: Outcome, run: Run) -> I
     if requested.recipe:
         require_prediction(outcome)
     recipe = outcome.prepared.recipe
-    if recipe is None or outcome.backend is None or outcome.backend.value != "TE" or _fixed(run, outcome):
+    if recipe is None or outcome.backend_name != "TE" or _fixed(run, outcome):
         return
     for name, written in requested.recipe.items():
         real = recipe.get(name)
@@ -241,15 +241,15 @@ def backend_not_named(requested: Requested, outcome: Outcome, accelerate: Accele
     code = state.backend.origin.code or ""
     if "first one installed" not in code:
         return
-    keys = [name for name in requested.recipe if state.backend.value == "AO"]
+    keys = [name for name in requested.recipe if state.backend_name == "AO"]
     lost = (f"{', '.join(keys)} belong to Transformer Engine and are ignored",) if keys else ()
     yield Found(
-        f"no backend is named: Accelerate takes {state.backend.value}",
+        f"no backend is named: Accelerate takes {state.backend_name}",
         place=accelerate.top.get("fp8_config") or accelerate.mixed_precision,
         label="the first of torchao, Transformer Engine and MS-AMP that is installed",
         notes=lost,
-        help=f"add backend: {'TE' if keys else state.backend.value} under fp8_config",
-        fix=_name_backend(accelerate, "TE" if keys else str(state.backend.value)),
+        help=f"add backend: {'TE' if keys else state.backend_name} under fp8_config",
+        fix=_name_backend(accelerate, "TE" if keys else str(state.backend_name)),
     )
 
 
@@ -287,11 +287,11 @@ def llamafactory_backend_ignored(llamafactory: LlamaFactory, outcome: Outcome) -
     if state is None:
         return
     wanted = backend_meant(str(backend.value))
-    if state.backend.value == wanted == "TE" or state.mixed_precision.value != "fp8":
+    if state.backend_name == wanted == "TE" or state.mixed_precision.value != "fp8":
         return
     tensorwise = ("torchao runs tensorwise, not with LLaMA-Factory's rowwise recipe",) if wanted == "AO" else ()
     yield Found(
-        f"fp8_backend: {backend.value} is not what decides: the backend will be {state.backend.value}",
+        f"fp8_backend: {backend.value} is not what decides: the backend will be {state.backend_name}",
         place=backend,
         label="written to the variable FP8_BACKEND, which nothing reads",
         notes=(f"the backend comes from {state.backend.origin.describe()}", *tensorwise),
@@ -319,7 +319,7 @@ def msamp_unmaintained(outcome: Outcome, requested: Requested) -> Iterator[Found
     """
     if requested.fp8:
         require_prediction(outcome)
-    if outcome.backend is None or outcome.backend.value != "MSAMP":
+    if outcome.backend_name != "MSAMP":
         return
     yield Found(
         "MS-AMP is no longer maintained",
@@ -347,7 +347,7 @@ def msamp_missing(outcome: Outcome, requested: Requested, packages: Mapping[str,
 
     Write instead: `backend: TE`.
     """
-    if outcome.backend is None or outcome.backend.value != "MSAMP" or packages.get("msamp") is not None:
+    if outcome.backend_name != "MSAMP" or packages.get("msamp") is not None:
         return
     yield Found(
         "MS-AMP is asked for and not installed",

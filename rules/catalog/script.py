@@ -212,7 +212,7 @@ def never_in_training_mode(script: ScriptSource, outcome: Outcome) -> Iterator[F
     if script.accelerator is None or not models or script.named("train"):
         return
     require_prediction(outcome)
-    if outcome.backend is None or outcome.backend.value != "TE" or not outcome.prepared.autocast:
+    if outcome.backend_name != "TE" or not outcome.prepared.autocast:
         return
     eval_too = (outcome.accelerator.recipe or {}).get("use_autocast_during_eval") if outcome.accelerator else None
     if eval_too is not None and eval_too.value:

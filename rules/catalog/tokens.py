@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fp8check.rules.catalog.parallel import runs_te
 from fp8check.rules.catalog.shared_fixes import write
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, rule
@@ -44,7 +43,7 @@ def tokens_not_divisible(run: Run, training: Training, outcome: Outcome) -> Iter
     Write instead: a micro-batch and a length whose product 16 divides.
     """
     tokens = training.tokens
-    if tokens is None or tokens.exact is None or not runs_te(outcome) or tokens.exact % ALIGNMENT == 0:
+    if tokens is None or tokens.exact is None or not outcome.runs_te or tokens.exact % ALIGNMENT == 0:
         return
     by = HALF
     if tokens.exact % HALF == 0:
@@ -82,7 +81,7 @@ def tokens_vary(run: Run, training: Training, outcome: Outcome, probed: bool) ->
     Write instead: `pad_to_multiple_of: 16` in TRL; in LLaMA-Factory, which pads to 8, an even micro-batch.
     """
     tokens = training.tokens
-    if not runs_te(outcome) or (tokens is not None and tokens.exact is not None):
+    if not outcome.runs_te or (tokens is not None and tokens.exact is not None):
         return
     by = _wanted(run, outcome)
     if tokens is None:
@@ -121,7 +120,7 @@ def ragged_last_batch(run: Run, training: Training, outcome: Outcome) -> Iterato
     Write instead: `dataloader_drop_last: true`.
     """
     tokens = training.tokens
-    if tokens is None or training.on("dataloader_drop_last") or not runs_te(outcome) or not _one_process(run, outcome):
+    if tokens is None or training.on("dataloader_drop_last") or not outcome.runs_te or not _one_process(run, outcome):
         return
     by = _wanted(run, outcome)
     if tokens.divisor % by or tokens.last % by == 0:

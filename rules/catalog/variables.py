@@ -49,7 +49,7 @@ def leftover_backend_variable(variables: Mapping[str, str], outcome: Outcome) ->
     """
     value = variables.get("ACCELERATE_FP8_BACKEND")
     state = outcome.accelerator
-    if value is None or state is None or state.mixed_precision.value == "fp8" or state.backend.value in (None, "NO"):
+    if value is None or state is None or state.mixed_precision.value == "fp8" or state.backend_name == "NO":
         return
     if state.backend.origin.variable is None:
         return  # the Accelerate file's own backend: FP101 and FP205 speak of that

@@ -5,21 +5,25 @@ from __future__ import annotations
 from fp8check.rules.outcome import recipe
 from fp8check.rules.outcome.launcher import PRECISIONS
 from fp8check.rules.record import Record
+from fp8check.rules.releases.accelerate_enums import BACKENDS
 from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.errors import PredictedError, Undecided
 from fp8check.rules.settings.values import Origin, Setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fp8check.rules.outcome.recipe import Recipe
+    from fp8check.rules.releases.accelerate_enums import Backend, DistributedType
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.trainers.process import AcceleratorArguments, Environment, Started
     from fp8check.rules.trainers.run import Run
 
 # Two answers that the real stack would not get from a GPU below 8.9 (state.py: "Will use FP16 instead").
 SMALLEST_CAPABILITY = (8, 9)
-_BACKENDS = ("NO", "TE", "MSAMP", "AO")
-_HANDLER_BACKEND = {"AORecipeKwargs": "AO", "TERecipeKwargs": "TE", "MSAMPRecipeKwargs": "MSAMP"}
+_SHARDED: tuple[DistributedType, ...] = ("FSDP", "DEEPSPEED")
+_HANDLER_BACKEND: Mapping[str, Backend] = {"AORecipeKwargs": "AO", "TERecipeKwargs": "TE", "MSAMPRecipeKwargs": "MSAMP"}
 
 
 class Accelerator(Record):
@@ -37,13 +41,18 @@ class Accelerator(Record):
 
     requested: Setting
     mixed_precision: Setting
-    distributed_type: str
+    distributed_type: DistributedType
     fsdp_version: int | None
     fp8_enabled: bool | None = None
     backend: Setting = Setting(None)
     handler: str | None = None
     recipe: Recipe | None = None
     counted: bool = False
+
+    @property
+    def backend_name(self) -> Backend | None:
+        """The name of accelerator.fp8_backend, without where it comes from."""
+        return next((name for name in BACKENDS if name == self.backend.value), None)
 
     @property
     def is_fsdp2(self) -> bool:
@@ -85,7 +94,7 @@ def construct(run: Run, stack: Stack, started: Started, arguments: AcceleratorAr
     return state
 
 
-def _check_deepspeed(run: Run, environment: Environment, kind: str) -> None:
+def _check_deepspeed(run: Run, environment: Environment, kind: DistributedType) -> None:
     """DeepSpeedPlugin.__post_init__: a DeepSpeed file beside other settings in the Accelerate file."""
     if kind != "DEEPSPEED":
         return
@@ -209,7 +218,7 @@ def _named_backend(stack: Stack, environment: Environment, state: Accelerator) -
         return None
     default = Setting("NO", Origin(default=stack.name("accelerate")))
     setting = environment.get("ACCELERATE_FP8_BACKEND", default)
-    if setting.value not in _BACKENDS:
+    if setting.value not in BACKENDS:
         raise PredictedError(
             "unknown-backend-variable",
             "accelerator",
@@ -239,7 +248,7 @@ def _refuse(
     run: Run, stack: Stack, environment: Environment, state: Accelerator, argument: Setting | None, wants: bool
 ) -> None:
     """What the constructor refuses once backend and handler are known."""
-    plain = state.distributed_type not in ("FSDP", "DEEPSPEED")
+    plain = state.distributed_type not in _SHARDED
     if stack.does(Accelerate.HANDLER_NEEDS_ARGUMENT):
         wants = argument is not None and argument.value == "fp8"
     elif stack.does(Accelerate.ONE_RECIPE_CLASS):
@@ -250,9 +259,9 @@ def _refuse(
         raise PredictedError(
             "handler-without-precision", "accelerator", "ValueError", text, (argument or state.requested,)
         )
-    if state.backend.value == "AO":
+    if state.backend_name == "AO":
         _refuse_torchao(stack, environment, state)
-    if state.backend.value == "MSAMP" and state.distributed_type == "FSDP" and state.mixed_precision.value == "fp8":
+    if state.backend_name == "MSAMP" and state.distributed_type == "FSDP" and state.mixed_precision.value == "fp8":
         text = "`accelerate` + `MS-AMP` + `FSDP` is not supported at this time."
         raise PredictedError("msamp-with-fsdp", "accelerator", "NotImplementedError", text, (state.backend,))
     if run.facts.package("accelerate") is None:

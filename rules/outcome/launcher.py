@@ -5,6 +5,7 @@ Models accelerate/commands/launch.py and utils/launch.py (0.34.0 to 1.15.0), tor
 
 from __future__ import annotations
 
+from fp8check.rules.releases.accelerate_enums import DISTRIBUTED_TYPES
 from fp8check.rules.releases.accelerate_keys import unknown_keys
 from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.errors import PredictedError, Undecided
@@ -16,31 +17,13 @@ from fp8check.rules.trainers.registry import PROGRAMS, of_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from fp8check.rules.releases.accelerate_enums import DistributedType
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.trainers.run import Run
 
     Environment = dict[str, Setting]
 
 PRECISIONS = ("no", "fp8", "fp16", "bf16")
-_DISTRIBUTED = frozenset(
-    [
-        "NO",
-        "MULTI_CPU",
-        "MULTI_GPU",
-        "MULTI_NPU",
-        "MULTI_MLU",
-        "MULTI_SDAA",
-        "MULTI_MUSA",
-        "MULTI_XPU",
-        "MULTI_HPU",
-        "MULTI_NEURON",
-        "DEEPSPEED",
-        "FSDP",
-        "XLA",
-        "MEGATRON_LM",
-        "TP",
-    ]
-)
 # The launcher's own defaults, exported whenever the precision is fp8. `backend` has none and is left out.
 _FP8_DEFAULTS = {
     "fp8_use_autocast_during_eval": False,
@@ -211,37 +194,38 @@ def _load(config: AccelerateConfig, stack: Stack) -> None:
     if environment is not None and environment.value not in ("LOCAL_MACHINE", "AMAZON_SAGEMAKER"):
         text = f"{environment.value!r} is not a valid ComputeEnvironment"
         raise PredictedError("unknown-compute-environment", "launch", "ValueError", text, (environment,))
-    if isinstance(distributed.value, str) and distributed.value not in _DISTRIBUTED:
+    if isinstance(distributed.value, str) and distributed.value not in DISTRIBUTED_TYPES:
         text = f"{distributed.value!r} is not a valid DistributedType"
         raise PredictedError("unknown-distributed-type", "launch", "ValueError", text, (distributed,))
 
 
-def _kind(run: Run, config: AccelerateConfig | None) -> str:
+_KINDS_BY_FLAG: tuple[tuple[str, DistributedType], ...] = (
+    ("use_deepspeed", "DEEPSPEED"),
+    ("use_fsdp", "FSDP"),
+    ("use_megatron_lm", "MEGATRON_LM"),
+    ("multi_gpu", "MULTI_GPU"),
+)
+_NOT_MODELED: tuple[DistributedType, ...] = ("XLA", "TP")
+
+
+def _kind(run: Run, config: AccelerateConfig | None) -> DistributedType:
     flags = run.launch.flags
     if flags.get("cpu"):
         return "NO"
-    for flag, kind in (
-        ("use_deepspeed", "DEEPSPEED"),
-        ("use_fsdp", "FSDP"),
-        ("use_megatron_lm", "MEGATRON_LM"),
-        ("multi_gpu", "MULTI_GPU"),
-    ):
+    for flag, kind in _KINDS_BY_FLAG:
         if flags.get(flag):
             return kind
     if config is None:
         return "MULTI_GPU" if _more_than_one_gpu(run) else "NO"
     requested = config.distributed_type
-    name = requested.value if requested is not None else "NO"
-    if name in ("DEEPSPEED", "FSDP", "MEGATRON_LM"):
-        return str(name)
-    if isinstance(name, str) and name.startswith("MULTI_") and name != "MULTI_CPU":
-        return name
-    if name in ("XLA", "TP"):
+    written = requested.value if requested is not None else "NO"
+    name: DistributedType = next((one for one in DISTRIBUTED_TYPES if one == written), "NO")
+    if name in _NOT_MODELED:
         raise Undecided(f"distributed_type {name} is not modeled", "launch")
-    return "NO"
+    return "NO" if name == "MULTI_CPU" else name
 
 
-def _check_numbers(run: Run, config: AccelerateConfig | None, kind: str) -> None:
+def _check_numbers(run: Run, config: AccelerateConfig | None, kind: DistributedType) -> None:
     """prepare_simple_launcher_cmd_env, prepare_multi_gpu_env: what the file holds is compared with a number."""
     for name in ("num_machines", "num_processes"):
         setting = config.top.get(name) if config is not None and run.launch.flag(name) is None else None

@@ -10,9 +10,13 @@ from fp8check.rules.record import Record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Literal
 
     from fp8check.rules.models import Linear, ModelShape
     from fp8check.rules.trainers.run import Run
+
+    # How many of the Linear layers were converted, where their number is not known.
+    ConvertedLayers = Literal["all", "some", "none"]
 
 ALIGNMENT = 16  # both dimensions of a weight have to divide by it, in either backend
 
@@ -27,7 +31,7 @@ class Coverage(Record):
         left: names of layers that stay as they are, once per decoder layer, at most a few.
     """
 
-    word: str
+    word: ConvertedLayers
     converted: int | None = None
     total: int | None = None
     left: tuple[str, ...] = ()
@@ -96,7 +100,7 @@ def torchao_coverage(run: Run, transformers_major: int) -> Coverage:
 
 
 def _coverage(converted: int, total: int, left: Sequence[str]) -> Coverage:
-    word = "none" if converted == 0 else "all" if converted == total else "some"
+    word: ConvertedLayers = "none" if converted == 0 else "all" if converted == total else "some"
     return Coverage(word, converted, total, tuple(left))
 
 

@@ -116,11 +116,11 @@ def describe(outcome: Outcome) -> tuple[str, bool]:
         return f"{precision}, no FP8", False
     if outcome.frozen is not None:
         return "converted weights never train", False
-    if outcome.backend is not None and outcome.backend.value == "TE" and outcome.reentrant:
+    if outcome.backend_name == "TE" and outcome.reentrant:
         return "backward not in FP8", False
     if precision != "fp8":
         return f"FP8 although it says {precision}, default recipe", False
-    if outcome.backend is None or outcome.backend.value != "TE":
+    if outcome.backend_name != "TE":
         return "FP8", True
     if outcome.run.model is not None and outcome.run.model.tied:
         return "FP8, the head untied and never trained", False

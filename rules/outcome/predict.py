@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from fp8check.rules.outcome.accelerator import Accelerator
+    from fp8check.rules.outcome.layers import ConvertedLayers
+    from fp8check.rules.releases.accelerate_enums import Backend, DistributedType
     from fp8check.rules.releases.errors import ErrorCode
     from fp8check.rules.settings.values import Setting
     from fp8check.rules.trainers.process import AcceleratorArguments
@@ -77,12 +79,27 @@ class Outcome(Record):
         return self.accelerator.backend if self.accelerator is not None else None
 
     @property
-    def distributed_type(self) -> str | None:
+    def backend_name(self) -> Backend | None:
+        """The name of accelerator.fp8_backend; None before there is an Accelerator, and where it says None."""
+        return self.accelerator.backend_name if self.accelerator is not None else None
+
+    @property
+    def runs_te(self) -> bool:
+        """Whether Transformer Engine's layers run in FP8, or the first step ends while they do."""
+        return self.backend_name == "TE" and self.prepared.autocast and self.prepared.coverage.converted != 0
+
+    @property
+    def distributed_type(self) -> DistributedType | None:
         """accelerator.distributed_type."""
         return self.accelerator.distributed_type if self.accelerator is not None else None
 
     @property
-    def fp8_layers(self) -> str | None:
+    def is_distributed(self) -> bool:
+        """Whether Accelerator counts several processes; False before there is one."""
+        return self.accelerator is not None and self.accelerator.distributed_type != "NO"
+
+    @property
+    def fp8_layers(self) -> ConvertedLayers | None:
         """How many Linear layers run in FP8: "all", "some" or "none"; None where it is not known.
 
         MS-AMP is not modeled beyond its start: whether its layers run in FP8 is not known.
@@ -91,7 +108,7 @@ class Outcome(Record):
             return None
         if self.error is not None:
             return "none"
-        if self.accelerator.backend.value == "MSAMP":
+        if self.accelerator.backend_name == "MSAMP":
             return None
         return self.prepared.coverage.word if self.prepared.autocast else "none"
 

@@ -46,7 +46,7 @@ def prepare(run: Run, stack: Stack, state: Accelerator, arguments: AcceleratorAr
     if state.is_fsdp2 and not together:
         text = "When using FSDP2, a model and optimizer must be passed together to `Accelerator.prepare()`"
         raise PredictedError("fsdp2-model-alone", "prepare", "ValueError", text)
-    backend = state.backend.value
+    backend = state.backend_name
     if backend == "TE":
         yield from _transformer_engine(run, stack, state, arguments, together)
     elif backend == "AO":

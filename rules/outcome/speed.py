@@ -22,10 +22,16 @@ from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Literal
+
     from fp8check.rules.models import ModelShape
     from fp8check.rules.outcome.predict import Outcome
     from fp8check.rules.trainers.run import Run
 
+    MeasuredBackend = Literal["TE", "AO"]
+
+MEASURED: tuple[MeasuredBackend, ...] = ("TE", "AO")
 # Shares of the datasheet's rates.
 BF16_SHARE = 0.697
 FP8_SHARE = 0.648
@@ -33,7 +39,11 @@ ATTENTION_SHARE = 0.52
 # Over the activations counted once; eager code reads and writes each more than once, compiled code fuses.
 MEMORY_SHARE = {False: 0.358, True: 0.6}
 # torchao's eager casts are a kernel for each of their steps.
-CAST_SHARE = {("TE", False): 0.73, ("AO", False): 0.03, ("AO", True): 0.35}
+CAST_SHARE: Mapping[tuple[MeasuredBackend, bool], float] = {
+    ("TE", False): 0.73,
+    ("AO", False): 0.03,
+    ("AO", True): 0.35,
+}
 # Seconds a decoder layer, forward and backward, that launching takes on the CPU.
 LAUNCH = {
     ("BF16", False): 2.2e-3,
@@ -42,7 +52,8 @@ LAUNCH = {
     ("BF16", True): 1.5e-3,
     ("AO", True): 3.2e-3,
 }
-STEP_LAUNCH = {"TE": 1.6e-3, "AO": 0.0}  # seconds a step beside that: entering autocast, updating the scales
+# Seconds a step beside that: entering autocast, updating the scales.
+STEP_LAUNCH: Mapping[MeasuredBackend, float] = {"TE": 1.6e-3, "AO": 0.0}
 # How abruptly launch cost gives way to GPU time; over a whole step launching has more room to run ahead.
 BF16_SHARPNESS = 6.0
 FP8_SHARPNESS = {"layers": 3.1, "model": 6.0}
@@ -108,14 +119,14 @@ class Setup(Record):
 
     Attributes:
         gpu: its datasheet.
-        backend: "TE" or "AO".
+        backend: Transformer Engine or torchao.
         compiled: under torch.compile.
         scope: "layers": forward and backward of the decoder layers; "model": embedding, head and optimizer, too.
         sequence: tokens in one sequence, at most.
     """
 
     gpu: Datasheet
-    backend: str = "TE"
+    backend: MeasuredBackend = "TE"
     compiled: bool = False
     scope: str = "layers"
     sequence: int = SEQUENCE
@@ -265,15 +276,15 @@ def pays_from(model: ModelShape, setup: Setup) -> int | None:
 
 def setup_of(run: Run, outcome: Outcome) -> Setup | None:
     """Where and how the run steps; None where its backend or its GPU is not modeled."""
-    backend = outcome.backend.value if outcome.backend is not None else None
-    if backend not in ("TE", "AO"):
+    backend = next((name for name in MEASURED if name == outcome.backend_name), None)
+    if backend is None:
         return None
     visible = run.facts.visible_gpus() or run.facts.gpus
     gpu = find(visible[0].name) if visible else default_gpu()
     if gpu is None or gpu.fp8_tflops is None:
         return None
     compiled = backend == "AO" and run.training.torch_compile
-    return Setup(gpu, str(backend), compiled, "layers", run.training.sequence or SEQUENCE)
+    return Setup(gpu, backend, compiled, "layers", run.training.sequence or SEQUENCE)
 
 
 def predict_speed(run: Run, outcome: Outcome) -> Speed | None:

@@ -23,7 +23,7 @@ def step(run: Run, stack: Stack, state: Accelerator, prepared: Prepared) -> None
         PredictedError: the step raises.
     """
     run.training.check_step(stack)
-    if state.backend.value != "TE" or not prepared.autocast or prepared.coverage.converted == 0:
+    if state.backend_name != "TE" or not prepared.autocast or prepared.coverage.converted == 0:
         return
     _check_capability(run, stack, state)
     _check_history(state, prepared)
@@ -99,7 +99,7 @@ def frozen_by_torchao(state: Accelerator, prepared: Prepared) -> Setting | None:
     FSDP2 tells the optimizer, which otherwise goes on updating the old ones (measured on an H200: 13 of 13 converted
     weights unchanged after the step, with accelerate 1.15.0 and torchao 0.17.0).
     """
-    if state.backend.value != "AO" or prepared.recipe is None or state.is_fsdp2:
+    if state.backend_name != "AO" or prepared.recipe is None or state.is_fsdp2:
         return None
     gather = prepared.recipe.get("enable_fsdp_float8_all_gather")
     return gather if gather is not None and gather.value else None

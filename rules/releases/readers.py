@@ -7,12 +7,14 @@ commands/launch.py), llamafactory 0.9.4 and 0.9.5 (hparams/), axolotl 0.19.0 (ut
 
 from __future__ import annotations
 
+from fp8check.rules.releases.accelerate_enums import BACKENDS
 from fp8check.rules.releases.versions import between
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from fp8check.rules.releases.accelerate_enums import Backend
     from fp8check.rules.releases.versions import Version
 
     # For each name the stretches of releases that read it: [first, first that does not).
@@ -67,8 +69,7 @@ OF_ACCELERATE = frozenset(
     ]
 )
 
-_BACKENDS = ("TE", "AO", "MSAMP", "NO")
-_MEANT = {
+_MEANT: Mapping[str, Backend] = {
     "transformer_engine": "TE",
     "transformerengine": "TE",
     "transformer-engine": "TE",
@@ -106,7 +107,6 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(name, tuple(names), n=1, cutoff=0.6)), None)
 
 
-def backend_meant(name: str) -> str | None:
+def backend_meant(name: str) -> Backend | None:
     """The backend that somebody means by a name that Accelerate does not take; None where that is open."""
-    meant = _MEANT.get(name.lower(), name.upper())
-    return meant if meant in _BACKENDS else None
+    return _MEANT.get(name.lower()) or next((one for one in BACKENDS if one == name.upper()), None)

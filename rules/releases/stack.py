@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fp8check.rules.facts import Facts
+    from fp8check.rules.releases.accelerate_enums import Backend
     from fp8check.rules.releases.behaviors import Behavior
     from fp8check.rules.releases.versions import Version
 
@@ -102,7 +103,7 @@ class Stack:
             answers.append(self.sees_torchao())
         return True if True in answers else None if None in answers else False
 
-    def first_backend(self) -> str:
+    def first_backend(self) -> Backend:
         """The backend that Accelerate picks where none is named: torchao, then Transformer Engine, then MS-AMP.
 
         One of them is there: without any, Accelerator's state has raised before.
@@ -110,7 +111,11 @@ class Stack:
         Raises:
             Undecided: whether one of them is installed is not known.
         """
-        answers = {"AO": self.sees_torchao(), "TE": self.sees_te(), "MSAMP": self.sees_msamp()}
+        answers: dict[Backend, bool | None] = {
+            "AO": self.sees_torchao(),
+            "TE": self.sees_te(),
+            "MSAMP": self.sees_msamp(),
+        }
         first = next(backend for backend, answer in answers.items() if answer is not False)
         if answers[first] is None:
             raise Undecided(

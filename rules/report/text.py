@@ -118,7 +118,7 @@ def happens(outcome: Outcome) -> str:
         error = outcome.error
         return f"does not start: {error.type} ({error.stage}): {visible(error.first_line)}"
     precision = outcome.mixed_precision.value if outcome.mixed_precision is not None else "?"
-    backend = outcome.backend.value if outcome.backend is not None else None
+    backend = outcome.backend_name
     layers = outcome.fp8_layers
     if backend == "MSAMP":
         return f"{precision} with MS-AMP; whether its layers run in FP8 is not modeled"

@@ -51,6 +51,9 @@ STAGES: Mapping[ProbeStage, str] = {
 }
 
 
+_OUT_OF_MEMORY = ("out of memory", "OutOfMemory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
+
+
 class Part(Record):
     """A part of what was seen."""
 
@@ -65,6 +68,17 @@ class RaisedError(Part):
     stage: ProbeStage
     type: str
     message: str
+
+    @property
+    def first_line(self) -> str:
+        """The first line of its text; "" where it has none."""
+        return next(iter(self.message.splitlines()), "")
+
+    @property
+    def is_out_of_memory(self) -> bool:
+        """Whether memory was wanting, of the GPU or of the host."""
+        text = f"{self.type} {self.message}"
+        return self.type == "MemoryError" or any(mark in text for mark in _OUT_OF_MEMORY)
 
 
 class Device(Part):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from fp8check.rules.models import ModelShape
     from fp8check.rules.reading.kind import Shape
+    from fp8check.rules.releases.accelerate_enums import DistributedType
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.values import Section
@@ -142,7 +143,7 @@ class Axolotl(HuggingFace):
         version = self.value("fsdp_version", config.value("fsdp_version", config.value("version")))
         return (2 if str(version) == "2" and stack.does(behaviors.Accelerate.HAS_FSDP2) else 1), variables
 
-    def check_distribution(self, kind: str, launch: Launch, config: AccelerateConfig | None) -> None:
+    def check_distribution(self, kind: DistributedType, launch: Launch, config: AccelerateConfig | None) -> None:
         """axolotl hands no `fsdp` to TrainingArguments."""
 
     @classmethod

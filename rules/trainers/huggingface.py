@@ -14,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fp8check.rules.releases.accelerate_enums import DistributedType
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.deepspeed import DeepSpeedConfig
@@ -174,7 +175,7 @@ class HuggingFace(Training):
             return (2 if stack.does(behaviors.Transformers.FSDP2_BY_DEFAULT) else 1), variables
         return (2 if str(written) == "2" else 1), variables
 
-    def check_distribution(self, kind: str, launch: Launch, config: AccelerateConfig | None) -> None:
+    def check_distribution(self, kind: DistributedType, launch: Launch, config: AccelerateConfig | None) -> None:
         """Trainer wants a distributed process for `fsdp` (trainer.py __init__, ParallelMode, 4.45 to 5.23).
 
         Said only where a file names the kind of distribution; without one, the launcher counts the GPUs.
@@ -190,7 +191,9 @@ class HuggingFace(Training):
             because = (fsdp, config.distributed_type)
             raise PredictedError("fsdp-not-distributed", "trainer", "ValueError", text, because)
 
-    def check_deepspeed(self, kind: str, environment: Environment, deepspeed: DeepSpeedConfig | None) -> None:
+    def check_deepspeed(
+        self, kind: DistributedType, environment: Environment, deepspeed: DeepSpeedConfig | None
+    ) -> None:
         """Trainer compares DeepSpeed's configuration with TrainingArguments when train() begins."""
         if kind != "DEEPSPEED" or self.on("fp16"):
             return  # with fp16 it is DeepSpeed's fp16 that is compared, and agrees

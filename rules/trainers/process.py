@@ -7,7 +7,9 @@ from fp8check.rules.record import Record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Literal
 
+    from fp8check.rules.releases.accelerate_enums import DistributedType
     from fp8check.rules.settings.values import Setting
 
     # The variables of the training process; a value is a string.
@@ -24,7 +26,7 @@ class Started(Record):
     """
 
     environment: Environment
-    kind: str
+    kind: DistributedType
     fsdp_version: int | None = None
 
 
@@ -41,7 +43,7 @@ class AcceleratorArguments(Record):
     mixed_precision: Setting | None = None
     handler: str | None = None
     handler_arguments: Mapping[str, object] = {}
-    prepares: str = "together"
+    prepares: Literal["together", "model first"] = "together"
     te_stubbed: bool = False
 
 

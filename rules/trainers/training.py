@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from fp8check.rules.facts import Gpu
     from fp8check.rules.models import ModelShape
+    from fp8check.rules.releases.accelerate_enums import DistributedType
     from fp8check.rules.releases.readers import Readers
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.settings.accelerate import AccelerateConfig
@@ -301,14 +302,16 @@ class Training:
         """The training process as Accelerator finds it distributed: the file counts on top of the launch."""
         return started
 
-    def check_distribution(self, kind: str, launch: Launch, config: AccelerateConfig | None) -> None:
+    def check_distribution(self, kind: DistributedType, launch: Launch, config: AccelerateConfig | None) -> None:
         """What the trainer refuses of the distribution, once there is an Accelerator.
 
         Raises:
             PredictedError: it refuses.
         """
 
-    def check_deepspeed(self, kind: str, environment: Environment, deepspeed: DeepSpeedConfig | None) -> None:
+    def check_deepspeed(
+        self, kind: DistributedType, environment: Environment, deepspeed: DeepSpeedConfig | None
+    ) -> None:
         """What the trainer refuses of DeepSpeed's configuration, when training begins.
 
         Raises:

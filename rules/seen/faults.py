@@ -1,4 +1,4 @@
-"""What an import error of the training stack means, and what fixes it."""
+"""What an exception of a real run means, and what fixes it: unlike a predicted one, it has nothing but its text."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from fp8check.rules.seen import Seen
-    from fp8check.rules.seen.data import RaisedError
+    from collections.abc import Mapping
+
+    from fp8check.rules.seen.data import RaisedError, Seen
 
 REBUILD = "pip install --no-build-isolation --no-cache-dir --force-reinstall --no-deps transformer_engine_torch"
 TOGETHER = "pip install --no-build-isolation transformer_engine[pytorch]=={version}, one release of all its parts"
@@ -92,15 +93,30 @@ _FAULTS: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def explain(error: RaisedError, seen: Seen) -> Fault:
+# What fixes a failed step, by a part of the message.
+_FIXES: Mapping[str, str] = {
+    "'NoneType' object has no attribute 'config'": "remove bf16 from the training file: FP8 keeps BF16 for the rest",
+    "divisible by 8": "pad batches to a multiple of 16 (pad_to_multiple_of: 16)",
+    "lda % 16": "pad batches to a multiple of 16 (pad_to_multiple_of: 16)",
+    "A different number of tensors was saved": "switch gradient checkpointing off, or set use_reentrant: true",
+    "device-side assert": "run with CUDA_LAUNCH_BLOCKING=1 to see which kernel asserts",
+    "CUDA error": "run with CUDA_LAUNCH_BLOCKING=1 to see which kernel fails; look for Xid errors in dmesg",
+}
+
+
+def fix_of_step(error: RaisedError) -> str:
+    """What fixes a step that ends so; "" where that is not known."""
+    return next((fix for text, fix in _FIXES.items() if text in error.message), "")
+
+
+def fault_of_import(error: RaisedError, seen: Seen) -> Fault:
     """The fault behind an import error; where none is known, its own words."""
-    text = error.message
     version = (seen.packages or {}).get("transformer_engine", "VERSION")
     for pattern, cause, fix in _FAULTS:
-        found = re.search(pattern, text)
+        found = re.search(pattern, error.message)
         if found is not None:
             return Fault(_filled(cause, found), fix.replace("{version}", version))
-    first = text.partition("\n")[0][:160] or "no reason is given"
+    first = error.first_line[:160] or "no reason is given"
     return Fault(f"{error.type}: {first}", "run it by hand: python -c 'import " + str(seen.importing) + "'")
 
 
