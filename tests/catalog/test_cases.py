@@ -17,36 +17,31 @@ the catalog it proves to be caught (`proves`). An undecided case may pin what is
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-import yaml
 
 from fp8check.rules.catalog import RULES
+from tests.support.cases import CASES
 from tests.support.pins import pinned, said
 from tests.support.runs import report_of
-
-CASES = Path(__file__).parent / "cases"
-FILES = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(CASES.glob("*.yaml"))}
 
 
 def _cases(kind: str) -> list[object]:
     return [
         pytest.param(rule, case, id=f"{rule}-{case['name']}")
-        for rule, file in FILES.items()
+        for rule, file in CASES.items()
         for case in (file.get(kind) if isinstance(file.get(kind), list) else ())
     ]
 
 
 def test_every_rule_has_a_case_file_with_both_answers() -> None:
-    assert sorted(FILES) == sorted(one.id for one in RULES)
-    assert all(file["found"] and file["not found"] and file["undecided"] for file in FILES.values())
+    assert sorted(CASES) == sorted(one.id for one in RULES)
+    assert all(file["found"] and file["not found"] and file["undecided"] for file in CASES.values())
 
 
-@pytest.mark.parametrize("rule", [rule for rule, file in FILES.items() if isinstance(file.get("undecided"), str)])
+@pytest.mark.parametrize("rule", [rule for rule, file in CASES.items() if isinstance(file.get("undecided"), str)])
 def test_never_undecided(rule: str) -> None:
-    assert FILES[rule]["undecided"].startswith("never")
-    for case in FILES[rule]["found"]:
+    assert CASES[rule]["undecided"].startswith("never")
+    for case in CASES[rule]["found"]:
         blind = {**case, "stack": "unknown", "gpu": "unknown", "variables": "unknown"}
         report = report_of(blind, only=rule)
         assert [one.rule for one in report.findings if one.rule == rule], case["name"]

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fp8check.rules.repair import fix_all
+from tests.support.cases import CASES
 from tests.support.runs import assembled_of, examined
-from tests.tools.catalog.pages import CASES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from fp8check.rules.reading import Document
     from fp8check.rules.repair import Fixed
     from fp8check.rules.suppression.examined import Examined
 
 
+FIXABLE = 200  # there were 201 when this was written
 # With torchao the layer itself stays behind too: what is left of the finding is true, so the fix is not made.
 REFUSED = {
     "FP214-fp8 of LLaMA-Factory for the Trainer",  # a file of two keys: without this one it would be known for nothing
@@ -26,15 +27,13 @@ REFUSED = {
 }
 
 
-def fixable() -> list[object]:
-    found = []
-    for rule, file in CASES.items():
-        for case in file["found"]:
-            report = examined(case, assembled_of(case).documents, only=rule)
-            fixes = [one.fix for one in report.findings if one.rule == rule and one.fix is not None]
-            if fixes and f"{rule}-{case['name']}" not in REFUSED:
-                found.append(pytest.param(rule, case, fixes[0].safe, id=f"{rule}-{case['name']}"))
-    return found
+def fixable(rule: str) -> Iterator[tuple[dict[str, Any], bool]]:
+    """The cases of a rule whose first finding has a fix, and whether it is safe."""
+    for case in CASES[rule]["found"]:
+        report = examined(case, assembled_of(case).documents, only=rule)
+        fixes = [one.fix for one in report.findings if one.rule == rule and one.fix is not None]
+        if fixes and f"{rule}-{case['name']}" not in REFUSED:
+            yield case, fixes[0].safe
 
 
 def fixed(rule: str, case: dict[str, Any], documents: Sequence[Document], *, unsafe: bool) -> Fixed:
@@ -44,25 +43,28 @@ def fixed(rule: str, case: dict[str, Any], documents: Sequence[Document], *, uns
     return fix_all(documents, examine, unsafe=unsafe)
 
 
-@pytest.mark.parametrize(("rule", "case", "safe"), fixable())
-def test_the_finding_goes(rule: str, case: dict[str, Any], safe: bool) -> None:
-    before = assembled_of(case).documents
-    done = fixed(rule, case, before, unsafe=not safe)
-    assert [f"{one.finding.message}: {one.reason}" for one in done.refused] == []
-    assert [one.rule for one in done.applied if one.rule == rule]
-    assert [one.message for one in done.left[0].findings if one.rule == rule and one.fix is not None] == []
-    again = fixed(rule, case, done.documents, unsafe=not safe)
-    assert again.applied == ()
-    assert [one.text for one in again.documents] == [one.text for one in done.documents]
+@pytest.mark.parametrize("rule", CASES)
+def test_the_finding_goes(rule: str) -> None:
+    for case, safe in fixable(rule):
+        before = assembled_of(case).documents
+        done = fixed(rule, case, before, unsafe=not safe)
+        assert [f"{one.finding.message}: {one.reason}" for one in done.refused] == [], case["name"]
+        assert [one.rule for one in done.applied if one.rule == rule], case["name"]
+        left = [one.message for one in done.left[0].findings if one.rule == rule and one.fix is not None]
+        assert left == [], case["name"]
+        again = fixed(rule, case, done.documents, unsafe=not safe)
+        assert again.applied == (), case["name"]
+        assert [one.text for one in again.documents] == [one.text for one in done.documents], case["name"]
 
 
-@pytest.mark.parametrize(("rule", "case", "safe"), fixable())
-def test_an_unsafe_fix_is_not_made_unasked(rule: str, case: dict[str, Any], safe: bool) -> None:
-    before = assembled_of(case).documents
-    done = fixed(rule, case, before, unsafe=False)
-    changed = [one.text for one in done.documents] != [one.text for one in before]
-    assert changed is safe
+@pytest.mark.parametrize("rule", CASES)
+def test_an_unsafe_fix_is_not_made_unasked(rule: str) -> None:
+    for case, safe in fixable(rule):
+        before = assembled_of(case).documents
+        done = fixed(rule, case, before, unsafe=False)
+        changed = [one.text for one in done.documents] != [one.text for one in before]
+        assert changed is safe, case["name"]
 
 
 def test_there_are_some() -> None:
-    assert len(fixable()) >= 20
+    assert sum(1 for rule in CASES for _ in fixable(rule)) >= FIXABLE

