@@ -1,31 +1,30 @@
-"""From a request's body, JSON or multipart, to the question it asks."""
+"""From a request's body, JSON or multipart, to the check that it asks for."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 
-from fp8check.service.check_request import NAMES, CheckRequest, File
-from fp8check.service.models import MOST_FILES, CheckBody, Options
+from fp8check.service.check_request import CheckRequest, File
+from fp8check.service.forms import ENOUGH, NAMES, fault, options_of
+from fp8check.service.models import MOST_FILES, CheckBody
 from fp8check.service.problems import Problem
 
 if TYPE_CHECKING:
+    from pydantic import JsonValue
     from starlette.datastructures import FormData
     from starlette.requests import Request
 
-# Fields of a form that are options, and those of them that may be repeated or hold several names.
-_SWITCHES = ("probe", "environment", "require_evidence", "color", "quiet", "verbose")
-# A DeepSpeed file, a model or a script alone make up no run.
-_ENOUGH = ("training", "accelerate", "files")
+    from fp8check.service.models import Options
+
 _NOTHING = "neither a training file nor an Accelerate file was sent: a run has one of them, or both"
-_LISTS = ("select", "ignore")
 
 
-async def question_of(request: Request, body_limit: int) -> CheckRequest:
-    """What the request asks.
+async def check_request_of(request: Request, body_limit: int) -> CheckRequest:
+    """The check that the request asks for.
 
     Raises:
         Problem: the body cannot be read, or does not fit.
@@ -39,40 +38,40 @@ async def question_of(request: Request, body_limit: int) -> CheckRequest:
     raise Problem("media-type", f"the body is {kind[:80] or 'of no Content-Type'}; JSON or multipart/form-data is read")
 
 
-def from_json(body: bytes) -> CheckRequest:
-    """The question in a JSON body.
+def from_json(content: bytes) -> CheckRequest:
+    """The check that a JSON body asks for.
 
     Raises:
         Problem: it is not JSON, or does not fit.
     """
     try:
-        asked = CheckBody.model_validate_json(body)
+        body = CheckBody.model_validate_json(content)
     except ValidationError as error:
         raise _invalid(error) from None
     files = [
         File(NAMES[name], text)
         for name in ("training", "accelerate", "script")
-        if (text := getattr(asked, name)) is not None
+        if (text := getattr(body, name)) is not None
     ]
-    for name, value in (("deepspeed", asked.deepspeed), ("model_config", asked.model_config_)):
+    for name, value in (("deepspeed", body.deepspeed), ("model_config", body.model_config_)):
         if value is not None:
             files.append(File(NAMES[name], _text(value)))
-    files.extend(File(file.name, file.text) for file in asked.files)
-    if asked.training is None and asked.accelerate is None and not asked.files:
+    files.extend(File(file.name, file.text) for file in body.files)
+    if body.training is None and body.accelerate is None and not body.files:
         raise Problem("no-run", _NOTHING)
-    facts = None if asked.facts is None else File("facts.json", _text(asked.facts))
-    return _question(tuple(files), facts, asked.options)
+    facts = None if body.facts is None else File("facts.json", _text(body.facts))
+    return _check_request(files, facts, body.options)
 
 
 async def from_form(form: FormData) -> CheckRequest:
-    """The question in a form, as `curl -F training=@cfg.yaml -F accelerate=@accel.yaml` sends it.
+    """The check that a form asks for, as `curl -F training=@cfg.yaml -F accelerate=@accel.yaml` sends it.
 
     Raises:
         Problem: a field is not known, or does not fit.
     """
     files: list[File] = []
     facts: File | None = None
-    options: dict[str, Any] = {}
+    options: list[tuple[str, str]] = []
     enough = False
     for name, value in form.multi_items():
         if name in NAMES or name in ("files", "facts"):
@@ -81,15 +80,15 @@ async def from_form(form: FormData) -> CheckRequest:
                 facts = file or facts
             elif file is not None:
                 files.append(file)
-                enough = enough or name in _ENOUGH
+                enough = enough or name in ENOUGH
         elif isinstance(value, str):
-            _option(options, name, value)
+            options.append((name, value))
         else:
-            raise _fault(name, "this field takes no file")
+            raise fault(name, "this field takes no file")
     if not enough:
         raise Problem("no-run", _NOTHING)
     try:
-        return _question(tuple(files), facts, Options.model_validate(options))
+        return _check_request(files, facts, options_of(options))
     except ValidationError as error:
         raise _invalid(error) from None
 
@@ -99,7 +98,7 @@ async def _file(name: str, value: UploadFile | str) -> File | None:
     default = NAMES.get(name, "facts.json" if name == "facts" else "file.yaml")
     if isinstance(value, str):
         if name == "files":
-            raise _fault(name, "takes files: curl -F files=@cfg.yaml")
+            raise fault(name, "takes files: curl -F files=@cfg.yaml")
         return File(default, value) if value.strip() else None
     content = await value.read()
     if not content and not value.filename:
@@ -116,44 +115,13 @@ def _shown(name: str | None) -> str:
     return "".join(char for char in last if char.isprintable())[:255]
 
 
-def _option(options: dict[str, Any], name: str, value: str) -> None:
-    if name in _LISTS:
-        options.setdefault(name, []).extend(part.strip() for part in value.split(",") if part.strip())
-    elif name == "variable":
-        key, equals, text = value.partition("=")
-        if not equals or not key:
-            raise _fault(name, "takes NAME=VALUE")
-        options.setdefault("variables", {})[key] = text
-    elif name in _SWITCHES:
-        options[name] = {"on": True, "true": True, "1": True, "false": False, "0": False, "off": False}.get(
-            value.lower(), value
-        )
-    elif value:
-        options[name] = value
-
-
-def _question(files: tuple[File, ...], facts: File | None, options: Options) -> CheckRequest:
+def _check_request(files: list[File], facts: File | None, options: Options) -> CheckRequest:
     if len(files) > MOST_FILES + len(NAMES):
         raise Problem("no-run", f"more than {MOST_FILES} files were sent")
-    return CheckRequest(
-        files=_distinct(files),
-        facts=facts,
-        environment=options.environment,
-        launch=options.launch,
-        trainer=options.trainer,
-        variables=tuple(options.variables.items()),
-        select=tuple(name.upper() for name in options.select),
-        ignore=tuple(name.upper() for name in options.ignore),
-        fail_on=options.fail_on,
-        require_evidence=options.require_evidence,
-        color=options.color,
-        quiet=options.quiet,
-        verbose=options.verbose,
-        probe=options.probe,
-    )
+    return CheckRequest(_distinct(files), facts, options)
 
 
-def _distinct(files: tuple[File, ...]) -> tuple[File, ...]:
+def _distinct(files: list[File]) -> tuple[File, ...]:
     """The files under names of their own: a report tells them apart by name."""
     taken: set[str] = set()
     result = []
@@ -167,12 +135,8 @@ def _distinct(files: tuple[File, ...]) -> tuple[File, ...]:
     return tuple(result)
 
 
-def _text(value: str | dict[str, Any]) -> str:
+def _text(value: str | dict[str, JsonValue]) -> str:
     return value if isinstance(value, str) else json.dumps(value, indent=2)
-
-
-def _fault(field: str, message: str) -> Problem:
-    return Problem("invalid", f"{field[:80]}: {message}", errors=[{"field": f"/{field[:80]}", "message": message}])
 
 
 def _invalid(error: ValidationError) -> Problem:

@@ -9,24 +9,23 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from fp8check.service.check_request import CheckRequest
     from fp8check.service.checking import Answer
 
 _OVERHEAD = 1024  # of an entry: the objects around its bytes
 
 
 class Entry(NamedTuple):
-    """An answer, with the question as it is stored, and the mark of both."""
+    """An answer, with the request as it is stored, and the mark of both."""
 
     answer: Answer
-    question: bytes
+    check_request: bytes
     digest: str
 
 
-def entry_of(question: CheckRequest, answer: Answer) -> Entry:
-    """An answer, ready to be stored."""
-    dumped = question.dumped()
-    return Entry(answer, dumped, hashlib.sha256(b"%d %b%b" % (len(dumped), dumped, answer.report)).hexdigest())
+def entry_of(check_request: bytes, answer: Answer) -> Entry:
+    """An answer to a request that was dumped, ready to be stored."""
+    marked = b"%d %b%b" % (len(check_request), check_request, answer.report)
+    return Entry(answer, check_request, hashlib.sha256(marked).hexdigest())
 
 
 class AnswerCache:
@@ -57,6 +56,6 @@ class AnswerCache:
 
 
 def _size(entry: Entry) -> int:
-    """Bytes, about: the question is held twice, as the key and as it is stored."""
+    """Bytes, about; the key is the request as it is stored, which is held once."""
     body = 0 if entry.answer.body is entry.answer.report else len(entry.answer.body)
-    return len(entry.answer.report) + body + 2 * len(entry.question) + _OVERHEAD
+    return len(entry.answer.report) + body + len(entry.check_request) + _OVERHEAD

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-NAMES = {
-    "training": "train.yaml",
-    "accelerate": "accelerate.yaml",
-    "deepspeed": "deepspeed.json",
-    "model_config": "config.json",
-    "script": "train.py",
-}
+from fp8check.service.models import Options
 
 
 class File(NamedTuple):
@@ -40,43 +34,33 @@ class CheckRequest(NamedTuple):
     Attributes:
         files: in the order in which they were sent; their kind is told by their content, as on the command line.
         facts: a facts.json as text, with its name; None: the facts of the service's own machine.
-        environment: whether the service's own machine may be looked at where there are no facts.
-        variables: variables of the training shell, over those of the facts.
-        fail_on, require_evidence: what the exit code counts; they do not change the report.
-        color: whether text is painted for a terminal.
-        quiet, verbose: whether text has the findings only; whether it names what is undecided.
+        options: how they are checked.
     """
 
     files: tuple[File, ...]
     facts: File | None = None
-    environment: bool = True
-    launch: str | None = None
-    trainer: str | None = None
-    variables: tuple[tuple[str, str], ...] = ()
-    select: tuple[str, ...] = ()
-    ignore: tuple[str, ...] = ()
-    fail_on: str = "error"
-    require_evidence: bool = False
-    color: bool = False
-    quiet: bool = False
-    verbose: bool = False
-    probe: bool = False
+    options: Options = Options()
 
     @property
     def size(self) -> int:
         """Characters of everything that was sent: what a check costs grows with it."""
         facts = len(self.facts.text) if self.facts is not None else 0
-        variables = sum(len(name) + len(value) for name, value in self.variables)
-        return sum(len(file.text) for file in self.files) + facts + variables + len(self.launch or "")
+        variables = sum(len(name) + len(value) for name, value in self.options.variables.items())
+        return sum(len(file.text) for file in self.files) + facts + variables + len(self.options.launch or "")
 
     @property
     def lines(self) -> int:
         """Lines of all files: each may have findings, whose cost is no matter of characters."""
         return sum(file.text.count("\n") for file in self.files)
 
+    def with_options(self, **options: object) -> CheckRequest:
+        """The same request with other options."""
+        return self._replace(options=self.options.model_copy(update=options))
+
     def dumped(self) -> bytes:
-        """As JSON, to be stored or handed to another process."""
-        return json.dumps(self._asdict(), ensure_ascii=True, separators=(",", ":")).encode()
+        """As JSON, to be stored or handed to another process: files, facts, and each option by its name."""
+        data = {"files": self.files, "facts": self.facts, **self.options.model_dump()}
+        return json.dumps(data, ensure_ascii=True, separators=(",", ":")).encode()
 
     def digest(self) -> str:
         """A mark of everything in it."""
@@ -84,10 +68,9 @@ class CheckRequest(NamedTuple):
 
 
 def loads(dumped: bytes) -> CheckRequest:
-    """The question that was dumped."""
-    data: dict[str, Any] = json.loads(dumped)
-    data["files"] = tuple(File(*file) for file in data["files"])
-    data["facts"] = None if data["facts"] is None else File(*data["facts"])
-    data["variables"] = tuple((name, value) for name, value in data["variables"])
-    data["select"], data["ignore"] = tuple(data["select"]), tuple(data["ignore"])
-    return CheckRequest(**data)
+    """The request that was dumped, by this release or another: options that are not known here are left out."""
+    data = json.loads(dumped)
+    options = {name: value for name, value in data.items() if name in Options.model_fields}
+    options["variables"] = dict(options.get("variables", ()))  # pairs where an older release stored it
+    facts = None if data["facts"] is None else File(*data["facts"])
+    return CheckRequest(tuple(File(*file) for file in data["files"]), facts, Options.model_validate(options))

@@ -96,11 +96,12 @@ class CheckService:
         Raises:
             Problem: the question cannot be answered.
         """
-        key = (question, format_, self.machine.generation)
+        dumped = question.dumped()
+        key = (dumped, format_, self.machine.generation)
         entry = self._cache.get(key)
         self.metrics.cache.labels("miss" if entry is None else "hit").inc()
         if entry is None:
-            entry = entry_of(question, await self._answer(question, format_))
+            entry = entry_of(dumped, await self._answer(question, format_))
             self._cache.put(key, entry)
         return entry
 
@@ -130,9 +131,16 @@ class CheckService:
     async def _keep(self, entry: Entry, caller: str) -> StoredAnswer:
         id_, share = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
         counts = entry.answer.counts
-        findings = "/".join(str(number) for number in counts[1:])
         check = NewCheck(
-            id_, now_ms(), caller, share, entry.digest, entry.question, entry.answer.report, counts.verdict, findings
+            id=id_,
+            created_ms=now_ms(),
+            caller=caller,
+            share=share,
+            digest=entry.digest,
+            question=entry.check_request,
+            report=entry.answer.report,
+            verdict=counts.verdict,
+            findings="/".join(str(number) for number in counts[1:]),
         )
         try:
             await self.store.add(check)
@@ -142,7 +150,7 @@ class CheckService:
         return StoredAnswer(id_, share, entry.answer)
 
     async def _keep_probe(self, caller: str, question: CheckRequest, answer: Answer) -> str:
-        return (await self._keep(entry_of(question, answer), caller)).id
+        return (await self._keep(entry_of(question.dumped(), answer), caller)).id
 
     async def _tidy(self) -> None:
         gone = await self.store.tidy()

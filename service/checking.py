@@ -72,14 +72,14 @@ def examined(question: CheckRequest, own: Callable[[], Facts]) -> list[Examined]
 
 def request_of(question: CheckRequest, own: Callable[[], Facts]) -> Request:
     """What is to be checked, for rules/checking. Nothing is read but what was sent: no name in it is followed."""
-    selection = select(question.select, question.ignore)
+    selection = select(question.options.select, question.options.ignore)
     documents = tuple(read(file.name, file.content()) for file in question.files if not file.is_script)
     scripts = [(file.name, file.content()) for file in question.files if file.is_script]
     run = RunRequest(
         documents,
         _facts(question, own),
-        question.launch,
-        question.trainer,
+        question.options.launch,
+        question.options.trainer,
         follow=False,
         script=scripts[0] if scripts else None,
     )
@@ -89,11 +89,12 @@ def request_of(question: CheckRequest, own: Callable[[], Facts]) -> Request:
 def _facts(question: CheckRequest, own: Callable[[], Facts]) -> Facts:
     if question.facts is not None:
         facts = machine.loads(question.facts.content().decode("utf-8-sig", "replace"), question.facts.name)
-    elif question.environment:
+    elif question.options.environment:
         facts = own()
     else:
         facts = machine.Facts()
-    return facts.with_variables(dict(question.variables)) if question.variables else facts
+    variables = question.options.variables
+    return facts.with_variables(variables) if variables else facts
 
 
 @contextlib.contextmanager
@@ -124,8 +125,9 @@ def _body(
         from fp8check.rules.report import text
         from fp8check.rules.report.style import Style
 
-        style = Style(question.color)
-        pages = "\n".join(text.render(one, style, quiet=question.quiet, verbose=question.verbose) for one in reports)
+        look = question.options
+        style = Style(look.color)
+        pages = "\n".join(text.render(one, style, quiet=look.quiet, verbose=look.verbose) for one in reports)
         return pages.encode("utf-8", "replace")
     return rendered(format_, data, sources(question))
 

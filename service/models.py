@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 from fp8check.rules.trainers.registry import NAMES
 
@@ -15,7 +15,7 @@ else:  # a Literal of what the registry has: mypy wants to read its words here
 
 MOST_FILES = 32
 FileName = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]+$")]
-RuleName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+RuleName = Annotated[str, StringConstraints(min_length=1, max_length=64, to_upper=True)]
 
 
 class _Strict(BaseModel):
@@ -30,7 +30,11 @@ class NamedFile(_Strict):
 
 
 class Options(_Strict):
-    """How the files are checked; the same as the options of the command."""
+    """How the files are checked; the same as the options of the command.
+
+    The one definition: JSON and forms are read by it, OpenAPI shows it, and a check request carries it. An option that
+    is added here is used in checking.py, and sent by `fp8check --server` (cli/remote.py).
+    """
 
     probe: bool = Field(
         default=False, description="Run a real FP8 step here. The answer is 202 with the job's address."
@@ -78,10 +82,10 @@ class CheckBody(_Strict):
 
     training: str | None = Field(default=None, description="The training file: its text.")
     accelerate: str | None = Field(default=None, description="The Accelerate file: its text.")
-    deepspeed: str | dict[str, Any] | None = Field(
+    deepspeed: str | dict[str, JsonValue] | None = Field(
         default=None, description="The DeepSpeed file: its text, or the object."
     )
-    model_config_: str | dict[str, Any] | None = Field(
+    model_config_: str | dict[str, JsonValue] | None = Field(
         default=None, alias="model_config", description="The model's config.json: its text, or the object."
     )
     script: str | None = Field(default=None, description="The script that trains: its text. It is parsed, never run.")
@@ -90,7 +94,7 @@ class CheckBody(_Strict):
         max_length=MOST_FILES,
         description="Files with names, in any order; several training files make several runs.",
     )
-    facts: dict[str, Any] | str | None = Field(
+    facts: dict[str, JsonValue] | str | None = Field(
         default=None,
         description="facts.json of the node that will train (fp8check env --json). Without it: this machine.",
     )

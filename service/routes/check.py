@@ -10,10 +10,9 @@ from starlette.responses import Response
 
 from fp8check.rules.checking.exit_codes import OF_CHECKS
 from fp8check.service import checking
-from fp8check.service.bodies import question_of
-from fp8check.service.check_request import NAMES
+from fp8check.service.bodies import check_request_of
 from fp8check.service.formats import CHECKED, Offer, choose
-from fp8check.service.models import Options
+from fp8check.service.forms import schema
 from fp8check.service.problems import Problem
 from fp8check.service.routes.common import ALWAYS, SECURED, caller_of, core_of, problems
 from fp8check.service.routes.jobs import JobBody, body_of
@@ -43,7 +42,7 @@ def answered(
     """An answer, with where it is stored and what the command would exit with."""
     id_, share = kept
     root = request.scope.get("root_path", "")
-    code = checking.exit_code(counts, question.fail_on, require_evidence=question.require_evidence)
+    code = checking.exit_code(counts, question.options.fail_on, require_evidence=question.options.require_evidence)
     headers = {
         "Content-Location": f"{root}/checks/{id_}",
         "FP8check-Verdict": counts.verdict,
@@ -53,24 +52,6 @@ def answered(
     if core.settings.share_links:
         headers["Link"] = f'<{root}/checks/{id_}?share={share}>; rel="share"'
     return Response(body, headers=headers, media_type=offer.media_type)
-
-
-def _form_schema() -> dict[str, Any]:
-    file = {"type": "string", "contentMediaType": "application/octet-stream"}
-    options = Options.model_json_schema()["properties"]
-    text = {"type": "string"}
-    switch = {"type": "string", "enum": ["true", "false"]}
-    fields: dict[str, Any] = dict.fromkeys((*NAMES, "facts"), file)
-    fields["files"] = {"type": "array", "items": file, "maxItems": 32}
-    fields |= {
-        "launch": {**text, "maxLength": 8192},
-        "trainer": {**text, "enum": options["trainer"]["anyOf"][0]["enum"]},
-    }
-    fields |= dict.fromkeys(("probe", "environment", "require_evidence", "color", "quiet", "verbose"), switch)
-    fields |= {"fail_on": {**text, "enum": options["fail_on"]["enum"]}, "select": text, "ignore": text}
-    fields["variable"] = {"type": "array", "items": {**text, "pattern": "^[^=]+=.*$"}}
-    some = [{"required": [name]} for name in ("training", "accelerate", "files")]
-    return {"type": "object", "properties": fields, "anyOf": some}
 
 
 _HEADERS = {
@@ -113,7 +94,7 @@ _CONTENT["application/json"] = {"schema": {"anyOf": [_REPORT, {"type": "array", 
             "required": True,
             "content": {
                 "application/json": {"schema": {"$ref": "#/components/schemas/CheckBody"}},
-                "multipart/form-data": {"schema": _form_schema()},
+                "multipart/form-data": {"schema": schema()},
             },
         },
         "parameters": [
@@ -146,10 +127,10 @@ async def check(request: Request) -> Response:
     offer = choose(CHECKED, request.query_params.get("format"), request.headers.get("accept"))
     if _KEY.fullmatch(request.headers.get("idempotency-key", "-")) is None:
         raise Problem("malformed", "Idempotency-Key is 1 to 255 visible ASCII characters")
-    question = await question_of(request, core.settings.body_limit)
+    question = await check_request_of(request, core.settings.body_limit)
     if "read" not in caller.scopes:
-        question = question._replace(environment=False)  # what this machine is, is not for this caller
-    if question.probe:
+        question = question.with_options(environment=False)  # what this machine is, is not for this caller
+    if question.options.probe:
         return await _probe(core, request, caller, question, offer)
     kept = await core.check(question, caller.name, offer.name)
     return answered(core, request, question, (kept.id, kept.share), kept.answer.body, offer, kept.answer.counts)

@@ -168,6 +168,6 @@ async def stored(
     if offer.name != "json":
         body = checking.rendered(offer.name, checking.loaded(found.report), checking.sources(question))
     counts = checking.counted(checking.loaded(found.report))
-    code = checking.exit_code(counts, question.fail_on, require_evidence=question.require_evidence)
+    code = checking.exit_code(counts, question.options.fail_on, require_evidence=question.options.require_evidence)
     headers = {"FP8check-Verdict": counts.verdict, "FP8check-Exit-Code": str(code), "Vary": "Accept"}
     return Response(body, media_type=offer.media_type, headers=headers)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from fp8check.rules.report import html
-from fp8check.service.bodies import question_of
+from fp8check.service.bodies import check_request_of
 from fp8check.service.pages import STATIC, page
 from fp8check.service.problems import KINDS, Problem
 from fp8check.service.routes.common import caller_of, core_of
@@ -37,11 +37,11 @@ async def sent(request: Request) -> Response:
     caller.need("check")
     values = dict(EMPTY)
     try:
-        question = await question_of(request, core.settings.body_limit)
+        question = await check_request_of(request, core.settings.body_limit)
         values = _values(question)
         if "read" not in caller.scopes:
-            question = question._replace(environment=False)
-        kept = await core.check(question._replace(probe=False), caller.name, "json")
+            question = question.with_options(environment=False)
+        kept = await core.check(question.with_options(probe=False), caller.name, "json")
     except Problem as problem:
         return page(request, "form.html", problem.status, problem=problem, kind=KINDS[problem.slug], values=values)
     root = request.scope.get("root_path", "")
@@ -51,7 +51,7 @@ async def sent(request: Request) -> Response:
 
 def _values(question: CheckRequest) -> dict[str, str]:
     """What stood in the form, to stand there again."""
-    values = dict(EMPTY, launch=question.launch or "")
+    values = dict(EMPTY, launch=question.options.launch or "")
     for file in question.files:
         if file.name in ("train.yaml", "accelerate.yaml"):
             values["training" if file.name == "train.yaml" else "accelerate"] = file.text

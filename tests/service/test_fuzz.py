@@ -11,17 +11,19 @@ from hypothesis import strategies as st
 
 from fp8check.rules.facts import Facts
 from fp8check.rules.report.formats import FORMATS
-from fp8check.rules.trainers import detect
+from fp8check.rules.trainers import axolotl, detect, llamafactory, trl
+from fp8check.rules.trainers.huggingface import ARGUMENTS
 from fp8check.service import checking
 from fp8check.service.bodies import from_json
 from fp8check.service.check_request import CheckRequest, File, loads
+from fp8check.service.models import Options
 from fp8check.service.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 T = TypeVar("T")
-TRAINING = sorted(detect.TRAINER | detect.LLAMAFACTORY | detect.TRL | detect.AXOLOTL)
+TRAINING = sorted(ARGUMENTS | llamafactory.KEYS | trl.KEYS | axolotl.KEYS)
 ACCELERATE = sorted(
     detect.ACCELERATE | {"backend", "fp8_format", "amax_history_len", "fsdp_version", "use_autocast_during_eval"}
 )
@@ -95,7 +97,7 @@ def test_a_report_or_a_problem(
         File(name, yaml.safe_dump(content, allow_unicode=True))
         for name, content in (("train.yaml", training), ("accel.yaml", accelerate))
     )
-    question = CheckRequest(files, launch=launch)
+    question = CheckRequest(files, options=Options(launch=launch))
     answer = refused(lambda: checking.answer(question, Facts, format_), 422)
     if answer is None:
         return
