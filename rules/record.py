@@ -26,24 +26,36 @@ class Record:
     fields: ClassVar[tuple[str, ...]] = ()
     template: ClassVar[dict[str, object]] = {}  # every field in order, with its default
     needed: ClassVar[tuple[str, ...]] = ()  # the fields without one
+    size: ClassVar[int] = 0  # how many fields there are
+    least: ClassVar[int] = 0  # how many are needed
 
     def __init_subclass__(cls) -> None:
         cls.fields = tuple(cls.__annotations__)
         cls.template = {name: getattr(cls, name, None) for name in cls.fields}
         cls.needed = tuple(name for name in cls.fields if not hasattr(cls, name))
+        cls.size, cls.least = len(cls.fields), len(cls.needed)
 
     def __init__(self, *values: object, **named: object) -> None:
-        # A check makes hundreds of records: there is no loop over the fields here.
+        # A check makes hundreds of records: no loop over the fields, and no template where none is needed.
         own = self.__dict__
+        count = len(values)
+        if not named:
+            if count == self.size:
+                own.update(zip(self.fields, values))  # noqa: B905  they are equally many
+                return
+            if self.least <= count < self.size:
+                own.update(self.template)
+                own.update(zip(self.fields, values))  # noqa: B905  the rest is in the template
+                return
         own.update(self.template)
         own.update(zip(self.fields, values, strict=False))
         own.update(named)
-        if len(values) < len(self.needed):
-            given = {*self.fields[: len(values)], *named}
+        if count < self.least:
+            given = {*self.fields[:count], *named}
             missing = [name for name in self.needed if name not in given]
             if missing:
                 raise AttributeError(f"{type(self).__name__} needs {', '.join(missing)}")
-        if len(own) != len(self.fields) or len(values) > len(self.fields):
+        if len(own) != self.size or count > self.size:
             raise TypeError(f"{type(self).__name__} has the fields {', '.join(self.fields)}")
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -63,7 +75,7 @@ class Record:
         made = object.__new__(type(self))
         made.__dict__.update(self.__dict__)
         made.__dict__.update(changed)
-        if len(made.__dict__) != len(self.fields):
+        if len(made.__dict__) != self.size:
             raise TypeError(f"{type(self).__name__} has the fields {', '.join(self.fields)}")
         return made
 

@@ -109,6 +109,7 @@ class Rule(Record):
         evidence: where it is known from: package, file and symbol with releases, a thread, or an executed case.
         ends: what it finds ends the run, which the prediction of the outcome does not say.
         last_resort: it speaks only where no other error was found: it says that something is wrong, others say what.
+        subjects, knowledge: those of its needs without which it does not apply, and without which it is undecided.
     """
 
     id: str
@@ -120,6 +121,8 @@ class Rule(Record):
     evidence: tuple[str, ...]
     ends: bool = False
     last_resort: bool = False
+    subjects: tuple[str, ...] = ()
+    knowledge: tuple[str, ...] = ()
 
     @property
     def is_late(self) -> bool:
@@ -152,8 +155,11 @@ def rule(
         code = check.__code__
         parameters = code.co_varnames[: code.co_argcount]
         needs = parameters + requires
+        # A file, or a trainer by its name, also one that a plug-in brings later.
+        subjects = tuple(one for one in needs if one not in (*GIVEN, *KNOWLEDGE, *LATE))
+        knowledge = tuple(one for one in needs if one in KNOWLEDGE)
         check.rule = Rule(  # type: ignore[attr-defined]
-            id_, name, severity, check, parameters, needs, evidence, ends, last_resort
+            id_, name, severity, check, parameters, needs, evidence, ends, last_resort, subjects, knowledge
         )
         return check
 

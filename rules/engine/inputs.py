@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.record import Record
-from fp8check.rules.trainers.registry import is_trainer
+from fp8check.rules.trainers.registry import trainer_inputs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,22 +89,11 @@ class Inputs(Record):
     seen: Seen | None = None
     later: Mapping[str, object] = {}
 
-    def has(self, name: str) -> bool:
-        """Whether that input is there, or known."""
-        return self.get(name) is not None
-
-    def get(self, name: str) -> object:
-        """The input of that name; None where the run has none, or where it is not known.
-
-        Raises:
-            KeyError: no input is called that: a mistake in the rule.
-        """
-        read = _INPUTS.get(name)
-        if read is not None:
-            return read(self)
-        if is_trainer(name):
-            return self.run.training if self.run.training.name == name else None
-        return self.later[name]
+    def values(self) -> dict[str, object]:
+        """Every input by its name; None where the run has none, or where it is not known."""
+        training = self.run.training
+        trainers = {name: training if name == training.name else None for name in trainer_inputs()}
+        return {**{name: read(self) for name, read in _INPUTS.items()}, **trainers, **self.later}
 
     @property
     def concerns_fp8(self) -> bool:

@@ -62,19 +62,23 @@ def run_rules(inputs: Inputs, rules: Iterable[Rule]) -> Result:
     findings: list[Finding] = []
     undecided: list[UndecidedRule] = []
     crashes: list[Crash] = []
+    values = inputs.values()
+    absent = {name for name, value in values.items() if value is None}
+    concerns_fp8 = inputs.concerns_fp8
     for one in rules:
-        if any(not inputs.has(name) for name in one.needs if is_subject(name)):
+        if not absent.isdisjoint(one.subjects):
             continue
-        missing = [name for name in one.needs if name in KNOWLEDGE and not inputs.has(name)]
-        if missing:
-            if inputs.concerns_fp8:
+        if not absent.isdisjoint(one.knowledge):
+            if concerns_fp8:
+                missing = [name for name in one.knowledge if name in absent]
                 undecided.append(
                     UndecidedRule(one.id, ", ".join(CALLED.get(name, name) for name in missing), KNOWLEDGE[missing[0]])
                 )
             continue
-        arguments = [inputs.get(name) for name in one.parameters]
+        arguments = [values[name] for name in one.parameters]
         try:
-            findings.extend(_finding(one, found) for found in one.check(*arguments))
+            for found in one.check(*arguments):
+                findings.append(_finding(one, found))  # noqa: PERF401  a generator more would cost more than it says
         except Undecided as reason:
             undecided.append(UndecidedRule(one.id, reason.what, KNOWLEDGE.get(reason.needs, reason.needs)))
         except Exception as error:  # noqa: BLE001  a rule's fault is reported as such, and the other rules go on

@@ -18,7 +18,7 @@ class Datasheet(Record):
     """
 
     name: str
-    match: list[str]
+    match: tuple[str, ...]
     compute_capability: str
     multiprocessors: int
     memory_gb: float
@@ -34,7 +34,7 @@ class Datasheet(Record):
 _GPUS = (
     Datasheet(
         name="H200",
-        match=["H200"],
+        match=("H200",),
         compute_capability="9.0",
         multiprocessors=132,
         memory_gb=141,
@@ -46,7 +46,7 @@ _GPUS = (
     ),
     Datasheet(
         name="H100 PCIe",
-        match=["H100 PCIe"],
+        match=("H100 PCIe",),
         compute_capability="9.0",
         multiprocessors=114,
         memory_gb=80,
@@ -58,7 +58,7 @@ _GPUS = (
     ),
     Datasheet(
         name="H100",
-        match=["H100"],
+        match=("H100",),
         compute_capability="9.0",
         multiprocessors=132,
         memory_gb=80,
@@ -70,7 +70,7 @@ _GPUS = (
     ),
     Datasheet(
         name="B200",
-        match=["B200"],
+        match=("B200",),
         compute_capability="10.0",
         multiprocessors=148,
         memory_gb=180,
@@ -82,7 +82,7 @@ _GPUS = (
     ),
     Datasheet(
         name="RTX 4090",
-        match=["RTX 4090"],
+        match=("RTX 4090",),
         compute_capability="8.9",
         multiprocessors=128,
         memory_gb=24,
@@ -94,7 +94,7 @@ _GPUS = (
     ),
     Datasheet(
         name="L40S",
-        match=["L40S"],
+        match=("L40S",),
         compute_capability="8.9",
         multiprocessors=142,
         memory_gb=48,
@@ -106,7 +106,7 @@ _GPUS = (
     ),
     Datasheet(
         name="A100",
-        match=["A100"],
+        match=("A100",),
         compute_capability="8.0",
         multiprocessors=108,
         memory_gb=80,

@@ -17,6 +17,8 @@ figures of their datasheet: modeled, not measured.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from fp8check.rules.outcome.gpus import Datasheet, find, gpus
 from fp8check.rules.record import Record
 
@@ -268,6 +270,7 @@ def speed_up(model: ModelShape, tokens: int) -> float:
     return point.speedup or 0.0  # the measured GPU has FP8: there is one
 
 
+@lru_cache(maxsize=256)
 def pays_from(model: ModelShape, setup: Setup) -> int | None:
     """The smallest power of two of tokens in a micro-batch at which FP8 is likely faster; None up to 131,072."""
     sizes = (2**n for n in range(9, 18))

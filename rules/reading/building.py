@@ -99,8 +99,12 @@ class Builder:
 
     def _key(self, draft: SyntaxNode) -> Hashable:
         target = draft.written()
-        if target.kind == "scalar" and values.resolve(target, self._loader) == values.VALUE:
-            return target.text  # `=` is no value in YAML 1.1, and as a key it is a string
+        if target.kind == "scalar":
+            tag = values.resolve(target, self._loader)
+            if tag == values.VALUE:
+                return target.text  # `=` is no value in YAML 1.1, and as a key it is a string
+            if tag == values.STR and target is draft and draft.anchor is None:
+                return draft.text  # nearly every key; nobody can ask for its node
         node = self.build(draft)
         if node.kind != "scalar":
             raise self._source.error(draft.start, f"a {node.kind} cannot be a key", "write the key in quotes")
@@ -172,4 +176,6 @@ def _brought(node: Node, place: Span, pointer: str) -> Node:
 
 def _is_merge(draft: SyntaxNode) -> bool:
     key = draft.written()
-    return key.kind == "scalar" and values.resolve(key, "pyyaml") == values.MERGE
+    if key.kind != "scalar" or (key.tag is None and key.text != "<<"):
+        return False  # only that text is resolved to it
+    return values.resolve(key, "pyyaml") == values.MERGE

@@ -43,9 +43,13 @@ class Source:
 
     def span(self, start: int, end: int) -> Span:
         """The span from `start` up to, not including, `end` (character offsets)."""
-        line, column = self.place(start)
+        starts = self._starts
+        line = bisect_right(starts, start)
+        begin = starts[line - 1]
+        if start <= end and (line == len(starts) or end < starts[line]):  # on one line, as nearly all
+            return Span(self.path, line, start - begin + 1, line, end - begin + 1, start, end)
         end_line, end_column = self.place(end)
-        return Span(self.path, line, column, end_line, end_column, start, end)
+        return Span(self.path, line, start - begin + 1, end_line, end_column, start, end)
 
     def error(self, offset: int, message: str, hint: str = "") -> Unreadable:
         """The error to raise for a fault at a character offset."""

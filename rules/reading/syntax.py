@@ -138,15 +138,15 @@ class SyntaxReader:
         documents = 0
         while self._parser.check_event():
             event = self._parser.get_event()
-            if isinstance(event, yaml.DocumentStartEvent):
+            if isinstance(event, yaml.NodeEvent):
+                self._begin(event)
+            elif isinstance(event, yaml.CollectionEndEvent):
+                self._close(event)
+            elif isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents == 2:
                     self.second = _offset(event.start_mark)
                     return
-            elif isinstance(event, yaml.NodeEvent):
-                self._begin(event)
-            elif isinstance(event, yaml.CollectionEndEvent):
-                self._close(event)
 
     def _begin(self, event: yaml.NodeEvent) -> None:
         draft = self._alias(event) if isinstance(event, yaml.AliasEvent) else self._draft(event)
@@ -169,7 +169,9 @@ class SyntaxReader:
     def _draft(self, event: yaml.NodeEvent) -> SyntaxNode:
         origin, end = _offset(event.start_mark), _offset(event.end_mark)
         tag = getattr(event, "tag", None)
-        start = _after_properties(self._source.text, origin, (event.anchor is not None) + (tag is not None))
+        start = origin
+        if event.anchor is not None or tag is not None:
+            start = _after_properties(self._source.text, origin, (event.anchor is not None) + (tag is not None))
         if isinstance(event, yaml.ScalarEvent):
             draft = SyntaxNode("scalar", min(start, end), end, tag)
             draft.text = event.value

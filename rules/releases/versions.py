@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 Version = tuple[int, ...]
 
@@ -40,6 +41,7 @@ OLDEST_ACCELERATE = "0.34.0"
 _NUMBERS = re.compile(r"\d+(?:\.\d+)*")
 
 
+@lru_cache(maxsize=256)
 def parse(text: str) -> Version:
     """The release numbers of a version, without local part, pre-release or development suffix.
 
@@ -72,5 +74,8 @@ def between(version: Version, low: tuple[int, ...], high: tuple[int, ...]) -> bo
     return _padded(low) <= _padded(version) < _padded(high)
 
 
+_ZEROS = (0, 0, 0, 0)
+
+
 def _padded(version: tuple[int, ...]) -> tuple[int, ...]:
-    return version + (0,) * (4 - len(version))
+    return version + _ZEROS[len(version) :]

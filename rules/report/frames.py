@@ -61,6 +61,8 @@ def _source(
 
 def visible(text: str) -> str:
     """The text with control characters replaced, so that a hostile file cannot write to the terminal."""
+    if text.isprintable():  # nearly always
+        return text
     return "".join(
         char if char.isprintable() else " " if char == "\t" else "\N{REPLACEMENT CHARACTER}" for char in text
     )

@@ -57,7 +57,7 @@ class Section:
     Settings from elsewhere may lie over it: they win, and remember what they overrode.
     """
 
-    __slots__ = ("_data", "_node", "_over")
+    __slots__ = ("_data", "_made", "_node", "_over", "_sections")
 
     def __init__(
         self,
@@ -68,6 +68,9 @@ class Section:
         self._node = node if node is not None and node.kind == "map" else None
         self._data = data or {}
         self._over = over or {}
+        # Rules ask for the same few names again and again; a section does not change.
+        self._made: dict[str, Setting | None] = {}
+        self._sections: dict[str, Section] = {}
 
     def __iter__(self) -> Iterator[str]:
         own = self._own()
@@ -90,17 +93,17 @@ class Section:
 
     def settings(self) -> Iterator[tuple[str, Setting]]:
         """Every name with its setting, in the order of the file."""
-        if self._node is None or self._over:
-            yield from ((name, setting) for name in self if (setting := self.get(name)) is not None)
-            return
-        for name, child in self._node.entries.items():
-            yield name, _setting(child)
+        for name in self:
+            setting = self.get(name)
+            if setting is not None:
+                yield name, setting
 
     def get(self, name: str) -> Setting | None:
         """The setting of that name; None where the section does not have the key (a null is a Setting of None)."""
-        own = self._written(name)
-        above = self._over.get(name)
-        return own if above is None else above.over(own)
+        if name not in self._made:
+            own, above = self._written(name), self._over.get(name)
+            self._made[name] = own if above is None else above.over(own)
+        return self._made[name]
 
     def _written(self, name: str) -> Setting | None:
         if self._node is None:
@@ -115,6 +118,11 @@ class Section:
 
     def section(self, name: str) -> Section:
         """The mapping of that name; empty where it is absent, null or no mapping."""
+        if name not in self._sections:
+            self._sections[name] = self._inner(name)
+        return self._sections[name]
+
+    def _inner(self, name: str) -> Section:
         if self._node is not None:
             return Section(self._node.get(name))
         inner = self._data.get(name)
@@ -122,4 +130,5 @@ class Section:
 
 
 def _setting(node: Node) -> Setting:
-    return Setting(node.data(), Origin(span=node.span, key_span=node.key_span))
+    # By position, every field: a file has many, and that is how a record is made fastest.
+    return Setting(node.data(), Origin(node.span, node.key_span, None, None, None, None), ())
