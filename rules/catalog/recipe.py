@@ -238,8 +238,7 @@ def backend_not_named(requested: Requested, outcome: Outcome, accelerate: Accele
     state = outcome.accelerator
     if state is None or not accelerate.wants_fp8() or state.mixed_precision.value != "fp8":
         return
-    code = state.backend.origin.code or ""
-    if "first one installed" not in code:
+    if not state.takes_first:
         return
     keys = [name for name in requested.recipe if state.backend_name == "AO"]
     lost = (f"{', '.join(keys)} belong to Transformer Engine and are ignored",) if keys else ()

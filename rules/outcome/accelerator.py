@@ -35,6 +35,7 @@ class Accelerator(Record):
         distributed_type: what accelerator.distributed_type says.
         fp8_enabled: accelerator.fp8_enabled; None in releases without it.
         backend: accelerator.fp8_backend; a Setting of None where the release says None.
+        takes_first: nobody names a backend, and it is the first one installed.
         handler: the class name of the recipe handler in use, and `recipe` what it holds.
         counted: has_fp8_handler.
     """
@@ -45,6 +46,7 @@ class Accelerator(Record):
     fsdp_version: int | None
     fp8_enabled: bool | None = None
     backend: Setting = Setting(None)
+    takes_first: bool = False
     handler: str | None = None
     recipe: Recipe | None = None
     counted: bool = False
@@ -208,7 +210,8 @@ def _choose(stack: Stack, environment: Environment, state: Accelerator, wants: b
         handler, made = _build(stack, environment, backend)
         if stack.does(Accelerate.AUTOMATIC_HANDLER_NOT_COUNTED):
             return state
-        return state._replace(handler=handler, recipe=made, counted=True, backend=backend)
+        first = backend is not named
+        return state._replace(handler=handler, recipe=made, counted=True, backend=backend, takes_first=first)
     return state if state.counted or named is None else state._replace(backend=named)
 
 

@@ -43,7 +43,7 @@ def start(run: Run, stack: Stack) -> Started:
     """What the training process starts with.
 
     Raises:
-        Stop: the launcher itself ends with an error.
+        PredictedError: the launcher itself ends with an error.
         Undecided: the launch is of a kind that is not modeled.
     """
     environment = _shell(run)

@@ -25,7 +25,7 @@ def te_handler(environment: Environment, stack: Stack, arguments: Mapping[str, o
     """TERecipeKwargs.__post_init__: arguments first, then ACCELERATE_FP8_*, then its own defaults.
 
     Raises:
-        Stop: Transformer Engine is absent, or a variable holds a value that the class refuses.
+        PredictedError: Transformer Engine is absent, or a variable holds a value that the class refuses.
     """
     _require_te(stack)
     return _te_fields(environment, stack, arguments)
@@ -35,7 +35,7 @@ def old_handler(environment: Environment, stack: Stack, arguments: Mapping[str, 
     """FP8RecipeKwargs: the only class to 1.3, deprecated since. It names its backend itself.
 
     Raises:
-        Stop: as for te_handler; or the backend is neither TE nor MSAMP.
+        PredictedError: as for te_handler; or the backend is neither TE nor MSAMP.
     """
     only = stack.does(Accelerate.ONE_RECIPE_CLASS)
     backend = _read(environment, "BACKEND", arguments.get("backend"), "msamp" if stack.sees_msamp() else "te", stack)
@@ -67,7 +67,7 @@ def msamp_handler(environment: Environment, stack: Stack, arguments: Mapping[str
     """MSAMPRecipeKwargs: one option, case-sensitive.
 
     Raises:
-        Stop: the level is neither O1 nor O2.
+        PredictedError: the level is neither O1 nor O2.
     """
     level = _read(environment, "OPT_LEVEL", arguments.get("opt_level"), "O2", stack)
     if level.value not in ("O1", "O2"):
@@ -81,7 +81,7 @@ def ao_handler(environment: Environment, stack: Stack, arguments: Mapping[str, o
     """AORecipeKwargs: its Float8LinearConfig, or None where the release leaves it to torchao's own defaults.
 
     Raises:
-        Stop: torchao is absent or does not import (both from 1.13 on), or a variable is no truth value.
+        PredictedError: torchao is absent or does not import (both from 1.13 on), or a variable is no truth value.
     """
     config = arguments.get("config")
     if stack.does(Accelerate.TORCHAO_RECIPE_HAS_CONFIG):
@@ -103,7 +103,7 @@ def import_torchao(stack: Stack, stage: Stage, because: tuple[Setting, ...] = ()
     """Where Accelerate imports torchao.float8.
 
     Raises:
-        Stop: the import fails.
+        PredictedError: the import fails.
     """
     if stack.torchao_breaks():
         text = "cannot import name 'ScalingType' from 'torch.nn.functional'"
@@ -185,7 +185,7 @@ def te_recipe(handler: Recipe | None, stack: Stack, mxfp8: bool) -> Recipe:
     Transformer Engine's: `most_recent` never arrives, and the default there is `max`.
 
     Raises:
-        Stop: the recipe refuses what it is given.
+        PredictedError: the recipe refuses what it is given.
     """
     given = {name: setting for name, setting in (handler or {}).items() if setting.value != _HANDLER_DEFAULTS.get(name)}
     own = Origin(default=stack.name("transformer_engine"))
