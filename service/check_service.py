@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio.to_thread
 import structlog
@@ -21,13 +21,14 @@ from fp8check.service.metrics import Metrics
 from fp8check.service.problems import Problem
 from fp8check.service.store import NewCheck, Store, Unavailable
 from fp8check.service.store.store import now_ms
-from fp8check.service.tasks import unpacked
+from fp8check.service.tasks import problem_of, unpacked
 from fp8check.service.tokens import Gate, load
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from fp8check.service.checking import Answer
+    from fp8check.service.child import CheckTask
     from fp8check.service.settings import Settings
 
 _TIDY_EVERY_S = 3600
@@ -108,22 +109,23 @@ class CheckService:
     async def _answer(self, question: CheckRequest, format_: str) -> Answer:
         if question.size <= self.settings.inline_limit and question.lines <= _MOST_LINES_INLINE:
             return checking.answer(question, lambda: self.machine.facts, format_)
-        task = {
+        task: CheckTask = {
             "task": "check",
-            "question": question.dumped().decode(),
+            "check_request": question.dumped().decode(),
             "own": machine.dump(self.machine.facts),
             "format": format_,
         }
         async with self._children:
             return await self._in_child(task)
 
-    async def _in_child(self, task: dict[str, Any]) -> Answer:
+    async def _in_child(self, task: CheckTask) -> Answer:
         try:
             async with contextlib.aclosing(child.run(task, limit_s=self.settings.check_timeout_s)) as events:
                 async for event in events:
-                    if "problem" in event:
-                        raise Problem(**event["problem"])
-                    return unpacked(event["result"])
+                    if event["event"] == "result":
+                        return unpacked(event)
+                    if event["event"] == "problem":
+                        raise problem_of(event)
         except child.Ended as ended:
             raise Problem("too-costly", f"the check {ended}") from None
         raise Problem("too-costly", "the check ended without a result")

@@ -1,7 +1,7 @@
 """A piece of work in a process of its own, which can be ended whatever it does; it dies with the service.
 
 Parent and child speak JSON, one object a line: the child gets its task on standard input and says events on standard
-output; the last one has "result" or "problem". Standard input stays open: when it closes, the parent is gone.
+output; the last one is a result or a problem. Standard input stays open: when it closes, the parent is gone.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
@@ -20,6 +20,65 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 LONGEST_LINE = 64 * 1024 * 1024
 _GRACE_S = 2.0
+
+
+class CheckTask(TypedDict):
+    """A check: the request as it was dumped, this machine's facts.json, and the format of the answer."""
+
+    task: Literal["check"]
+    check_request: str
+    own: str
+    format: str
+
+
+class ProbeTask(TypedDict):
+    """A probe: what runs it, as module:function, and the interpreter that trains (None: this one)."""
+
+    task: Literal["probe"]
+    check_request: str
+    own: str
+    runner: str
+    python: str | None
+
+
+class Progress(TypedDict):
+    """What a probe is doing."""
+
+    event: Literal["progress"]
+    text: str
+
+
+class Failure(TypedDict):
+    """The problem that ends the task (problems.py)."""
+
+    event: Literal["problem"]
+    slug: str
+    detail: str
+    errors: list[dict[str, object]] | None
+
+
+class Numbers(TypedDict):
+    """checking.Counts."""
+
+    verdict: str
+    error: int
+    warning: int
+    info: int
+    undecided: int
+    crashes: int
+
+
+class Result(TypedDict):
+    """checking.Answer, its bytes in base64."""
+
+    event: Literal["result"]
+    report: str
+    body: str
+    counts: Numbers
+
+
+Task = CheckTask | ProbeTask
+Event = Progress | Failure | Result
 
 
 class Ended(Exception):
@@ -30,7 +89,7 @@ class TimedOut(Ended):
     """It took too long, and was ended."""
 
 
-async def run(task: dict[str, Any], *, limit_s: float) -> AsyncGenerator[dict[str, Any], None]:
+async def run(task: Task, *, limit_s: float) -> AsyncGenerator[Event, None]:
     """Run a task in a child, and yield its events. Closing the iterator ends the child.
 
     Raises:
@@ -70,18 +129,16 @@ class _Deadline:
             raise TimedOut(f"was not done after {self._limit_s:g} s and was ended") from None
 
 
-async def _events(
-    process: asyncio.subprocess.Process, task: dict[str, Any], deadline: _Deadline
-) -> AsyncIterator[dict[str, Any]]:
+async def _events(process: asyncio.subprocess.Process, task: Task, deadline: _Deadline) -> AsyncIterator[Event]:
     if process.stdin is None or process.stdout is None:
         raise Ended("has no pipes")
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         process.stdin.write(json.dumps(task).encode() + b"\n")
         await deadline.of(process.stdin.drain())
     while line := await deadline.of(process.stdout.readline()):
-        event: dict[str, Any] = json.loads(line)
+        event: Event = json.loads(line)
         yield event
-        if "result" in event or "problem" in event:
+        if event["event"] != "progress":
             return
     code = await deadline.of(process.wait())
     raise Ended(f"was ended by signal {-code}" if code < 0 else f"ended with {code} and no result")
@@ -101,21 +158,21 @@ def main() -> int:
     """The child's side."""
     import threading
 
-    task = json.loads(sys.stdin.buffer.readline())
+    task: Task = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_die_with_parent, daemon=True).start()
     # What a package prints must not get between the events.
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     lock = threading.Lock()
 
-    def say(event: dict[str, Any]) -> None:
+    def say(event: Event) -> None:
         with lock:
             channel.write(json.dumps(event) + "\n")
             channel.flush()
 
     from fp8check.service import tasks
 
-    tasks.TASKS[task["task"]](task, say)
+    tasks.perform(task, say)
     return 0
 
 

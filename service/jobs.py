@@ -19,7 +19,7 @@ from fp8check.service.problems import Problem
 from fp8check.service.store import Unavailable
 from fp8check.service.store.store import now_ms
 from fp8check.service.store.tables import JOBS
-from fp8check.service.tasks import unpacked
+from fp8check.service.tasks import problem_of, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from fp8check.service.check_request import CheckRequest
     from fp8check.service.checking import Answer
+    from fp8check.service.child import ProbeTask
     from fp8check.service.machine import OwnMachine
     from fp8check.service.metrics import Metrics
     from fp8check.service.settings import Settings
@@ -239,21 +240,21 @@ class Jobs:
         question = await self._begin(id_)
         if question is None:
             return  # it was cancelled while it waited
-        task = {
+        task: ProbeTask = {
             "task": "probe",
-            "question": question[1].dumped().decode(),
+            "check_request": question[1].dumped().decode(),
             "own": machine.dump(self._own.facts),
             "runner": self._settings.probe_runner,
             "python": self._settings.training_python,
         }
         async with contextlib.aclosing(child.run(task, limit_s=self._settings.probe_timeout_s)) as events:
             async for event in events:
-                if "progress" in event:
-                    await self._note(id_, str(event["progress"])[:500])
-                elif "problem" in event:
-                    raise Problem(**event["problem"])
-                elif "result" in event:
-                    check_id = await self._keep(question[0], question[1], unpacked(event["result"]))
+                if event["event"] == "progress":
+                    await self._note(id_, event["text"][:500])
+                elif event["event"] == "problem":
+                    raise problem_of(event)
+                else:
+                    check_id = await self._keep(question[0], question[1], unpacked(event))
                     await self._close(id_, "done", "", check_id)
 
     async def _begin(self, id_: str) -> tuple[str, CheckRequest] | None:

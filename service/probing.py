@@ -1,14 +1,12 @@
 """The interface between the service and the probe.
 
-A runner is a function `run(one, own, *, python, say) -> Evidence`: it gets one run, the facts of this machine, the
-interpreter that trains (None: this one), and a function to say its progress with. It runs in a process of its own,
-which is killed with all it started when the time is over, the job is cancelled or the service ends; so it needs no care
-for any of these.
+What runs a probe runs in a process of its own, which is killed with all that it started when the time is over, the job
+is cancelled or the service ends; so it needs no care for any of these.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from fp8check.rules.checking.check import checked, runs_of
 from fp8check.rules.report.json_ import as_data
@@ -24,7 +22,19 @@ if TYPE_CHECKING:
     from fp8check.service.checking import Answer
 
     Say = Callable[[str], None]
-    Runner = Callable[..., Seen]
+
+
+class Runner(Protocol):
+    """What runs a probe: FP8CHECK_PROBE_RUNNER names one."""
+
+    def __call__(self, one: Assembled, own: Facts, *, python: str | None, say: Say) -> Seen:
+        """Probe a run on this machine.
+
+        Args:
+            own: the facts of this machine.
+            python: the interpreter that trains; None for this one.
+            say: called with what is being done, in words.
+        """
 
 
 def run(one: Assembled, own: Facts, *, python: str | None, say: Say) -> Seen:
