@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fp8check.rules.releases import accelerate_enums
+from fp8check.rules.releases.accelerate_keys import CLUSTER_KEYS, FP8_KEYS, SAGEMAKER_KEYS
+from fp8check.rules.settings.launch import LAUNCHER_FLAGS
+from fp8check.rules.trainers.detect import DEEPSPEED
+from fp8check.rules.trainers.registry import NAMES, TRAINERS
 from tests.tools.version_bounds import BEHAVIORS
 
 if TYPE_CHECKING:
@@ -17,6 +21,18 @@ if TYPE_CHECKING:
     Lint = Callable[[ast.AST], Iterator[ast.AST]]
 
 ROOT = Path(__file__).parent.parent
+# `script` is also a kind of file, and `transformers` a package whose release matters.
+TRAINER_WORDS = {*NAMES} - {"script", "transformers"}
+_SECTIONS = ("fsdp_", "fp8_", "deepspeed_", "dynamo_", "megatron_lm_", "parallelism_config_", "zero")
+KEYS = {
+    *(CLUSTER_KEYS | SAGEMAKER_KEYS | FP8_KEYS.keys() | DEEPSPEED),
+    *(key for key in LAUNCHER_FLAGS if key.startswith(_SECTIONS)),
+    *(key for trainer in TRAINERS for key in trainer.known),
+}
+BELOW_TRAINERS = (
+    *(f"rules/{room}" for room in ("outcome", "seen", "engine", "suppression", "repair", "report", "checking")),
+    *("cli", "probe", "service"),
+)
 CODE = ("rules", "cli", "probe", "service")
 
 
@@ -74,6 +90,62 @@ def unchecked_members(tree: ast.AST) -> Iterator[ast.AST]:
                     yield node
 
 
+READS = ("get", "value", "on", "section", "switched_on", "setting_for", "fsdp_setting")
+# Where the same words are no keys of a file: recipes and handlers of the real stack, what a probe is told, a request.
+OTHERS = {"recipe", "handler", "held", "given", "arguments", "spec", "query_params"}
+CONFIGURATION = {"training", "top", "accelerate", "deepspeed", "config", "fp8", "fsdp"}
+
+
+def _is_key(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value in KEYS
+
+
+def _names(node: ast.expr) -> set[str]:
+    """The names in an expression: of `(run.deepspeed or x).top` run, deepspeed, x and top."""
+    parts = [part for part in ast.walk(node) if isinstance(part, (ast.Name, ast.Attribute))]
+    return {part.id if isinstance(part, ast.Name) else part.attr for part in parts}
+
+
+def asked_who_the_trainer_is(tree: ast.AST) -> Iterator[ast.AST]:
+    """Comparisons with a trainer's name or class, or a literal that is one: its capabilities are to be asked."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            literals = {part.value for side in sides for part in ast.walk(side) if isinstance(part, ast.Constant)}
+            own = {side.attr for side in sides if isinstance(side, ast.Attribute) and "training" in _names(side.value)}
+            if literals & TRAINER_WORDS or own & {"name", "trainer", "title"}:
+                yield node
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("isinstance", "issubclass", "type"):
+            if "training" in _names(node.args[0]):
+                yield node
+        elif isinstance(node, ast.Match) and "training" in _names(node.subject):
+            yield node
+
+
+def configuration_keys(tree: ast.AST) -> Iterator[ast.AST]:
+    """Keys of a configuration file that are read by their names.
+
+    That is: `.get`, `.value`, `.on`, `.section` and their kin with a literal key of any file that fp8check knows;
+    `"bf16" in training.top`; `training.top["bf16"]`.
+    """
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in READS
+            and node.args
+        ):
+            found = _is_key(node.args[0]) and not _names(node.func.value) & OTHERS
+        elif isinstance(node, ast.Subscript):
+            found = _is_key(node.slice) and bool(_names(node.value) & CONFIGURATION)
+        elif isinstance(node, ast.Compare):
+            found = _is_key(node.left) and any(_names(side) & CONFIGURATION for side in node.comparators)
+        else:
+            continue
+        if found:
+            yield node
+
+
 # Each with the folders that it looks at, and lines that it has to find.
 LINTS: dict[str, tuple[Lint, tuple[str, ...], tuple[str, ...]]] = {
     "a behavior is a name of rules/releases/behaviors.py": (
@@ -91,6 +163,31 @@ LINTS: dict[str, tuple[Lint, tuple[str, ...], tuple[str, ...]]] = {
             "text = error.message",
             're.search("--", outcome.error.message)',
             "Found(error.message[:20])",
+        ),
+    ),
+    "nothing but a trainer knows its name: its capabilities are asked, and a rule about it has an input of its name": (
+        asked_who_the_trainer_is,
+        (*BELOW_TRAINERS, "rules/catalog"),
+        (
+            'if training.trainer == "llamafactory": pass',
+            'own = run.training.name in ("trl", "axolotl")',
+            "if training.name != Trl.name: pass",
+            'if launch.through == "trl": pass',
+            "if isinstance(run.training, Axolotl): pass",
+            "if type(training) is Axolotl: pass",
+        ),
+    ),
+    "a configuration key stands in settings, trainers and catalog only": (
+        configuration_keys,
+        BELOW_TRAINERS,
+        (
+            'bf16 = training.get("bf16")',
+            'if run.training.on("torch_compile"): pass',
+            'x = config.top.section("dynamo_config").get(name)',
+            'if "num_processes" not in config.top: pass',
+            'run.deepspeed.section("bf16")',
+            'config.fsdp["fsdp_version"]',
+            'written = section.value("finetuning_type")',
         ),
     ),
     "a rule says with `requires` what it depends on and does not look at": (

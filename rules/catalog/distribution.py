@@ -177,7 +177,7 @@ def precision_beside_deepspeed_file(accelerate: AccelerateConfig, outcome: Outco
         "mixed_precision cannot stand beside deepspeed_config_file",
         place=accelerate.mixed_precision,
         label=f"Accelerator() raises {error.type}: {error.message}",
-        related=(Related(accelerate.deepspeed.get("deepspeed_config_file"), "because of this"),),
+        related=(Related(accelerate.deepspeed_file, "because of this"),),
         help="delete this line, and start with accelerate launch --mixed_precision fp8",
     )
 
@@ -297,7 +297,7 @@ def two_deepspeed_files(training: Training, accelerate: AccelerateConfig) -> Ite
     Write instead: one of them.
     """
     own = training.deepspeed
-    other = accelerate.deepspeed.get("deepspeed_config_file")
+    other = accelerate.deepspeed_file
     if own is None or other is None or not isinstance(own.value, str) or not isinstance(other.value, str):
         return
     if own.value.rpartition("/")[2] == other.value.rpartition("/")[2] or other.value == "none":

@@ -50,7 +50,7 @@ def key_of_another_file(training: Training, launch: Launch) -> Iterator[Found]:
         if name in training.fp8_keys or not _sounds_like_fp8(name):
             continue
         if training.hands_on(name):
-            if launch.through == training.name:
+            if training.is_started_through(launch):
                 continue  # its command hands on what its script does not know
             if launch.script is None:
                 what = f"whether `{training.name}` reads {name}, or a script does"

@@ -187,8 +187,8 @@ def _named_deepspeed(training: Training, config: AccelerateConfig | None) -> Doc
     """The DeepSpeed file that the training file or the Accelerate file names, beside it or below the current folder."""
     named = training.deepspeed
     places = [(named.value, training.path)] if named is not None else []
-    if config is not None:
-        places.append((config.deepspeed.value("deepspeed_config_file"), config.path))
+    if config is not None and config.deepspeed_file is not None:
+        places.append((config.deepspeed_file.value, config.path))
     for value, path in places:
         if not isinstance(value, str):
             continue

@@ -121,7 +121,7 @@ class Rule(Record):
     evidence: tuple[str, ...]
     ends: bool = False
     last_resort: bool = False
-    subjects: tuple[str, ...] = ()
+    subjects: frozenset[str] = frozenset()
     knowledge: tuple[str, ...] = ()
 
     @property
@@ -156,7 +156,7 @@ def rule(
         parameters = code.co_varnames[: code.co_argcount]
         needs = parameters + requires
         # A file, or a trainer by its name, also one that a plug-in brings later.
-        subjects = tuple(one for one in needs if one not in (*GIVEN, *KNOWLEDGE, *LATE))
+        subjects = frozenset(needs).difference(GIVEN, KNOWLEDGE, LATE)
         knowledge = tuple(one for one in needs if one in KNOWLEDGE)
         check.rule = Rule(  # type: ignore[attr-defined]
             id_, name, severity, check, parameters, needs, evidence, ends, last_resort, subjects, knowledge

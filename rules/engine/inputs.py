@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fp8check.rules.record import Record
-from fp8check.rules.trainers.registry import trainer_inputs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,17 +11,8 @@ if TYPE_CHECKING:
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.reading import Document
     from fp8check.rules.seen import Seen
-    from fp8check.rules.settings.values import Section, Setting
+    from fp8check.rules.settings.values import Setting
     from fp8check.rules.trainers.run import Run
-
-# What recipe keys of fp8_config are called in the recipe that the backend ends with.
-RECIPE_KEYS = {
-    "fp8_format": "fp8_format",
-    "format": "fp8_format",
-    "amax_history_len": "amax_history_len",
-    "amax_compute_algo": "amax_compute_algo",
-    "margin": "margin",
-}
 
 
 class Requested(Record):
@@ -44,8 +34,8 @@ def requested(run: Run) -> Requested:
     backend: Setting | None = None
     recipe: dict[str, Setting] = {}
     if run.accelerate is not None and run.accelerate.wants_fp8():
-        backend = run.accelerate.fp8.get("backend")
-        recipe = _recipe(run.accelerate.fp8)
+        backend = run.accelerate.backend
+        recipe = run.accelerate.recipe
     if backend is None:
         backend = run.training.fp8_backend
     return Requested(tuple(_requesters(run)), backend, recipe)
@@ -66,15 +56,6 @@ def _requesters(run: Run) -> list[Setting]:
     return requesters
 
 
-def _recipe(fp8: Section) -> dict[str, Setting]:
-    written: dict[str, Setting] = {}
-    for key, name in RECIPE_KEYS.items():
-        setting = fp8.get(key)
-        if setting is not None and setting.value is not None:
-            written[name] = setting
-    return written
-
-
 class Inputs(Record):
     """The inputs of the rules, by the name that a rule's parameter has.
 
@@ -90,10 +71,10 @@ class Inputs(Record):
     later: Mapping[str, object] = {}
 
     def values(self) -> dict[str, object]:
-        """Every input by its name; None where the run has none, or where it is not known."""
+        """The inputs that the run has and that are known, by name: the training file by its trainer's name, too."""
         training = self.run.training
-        trainers = {name: training if name == training.name else None for name in trainer_inputs()}
-        return {**{name: read(self) for name, read in _INPUTS.items()}, **trainers, **self.later}
+        values = {training.name: training, **{name: read(self) for name, read in _INPUTS.items()}, **self.later}
+        return {name: value for name, value in values.items() if value is not None}
 
     @property
     def concerns_fp8(self) -> bool:

@@ -63,14 +63,13 @@ def run_rules(inputs: Inputs, rules: Iterable[Rule]) -> Result:
     undecided: list[UndecidedRule] = []
     crashes: list[Crash] = []
     values = inputs.values()
-    absent = {name for name, value in values.items() if value is None}
     concerns_fp8 = inputs.concerns_fp8
     for one in rules:
-        if not absent.isdisjoint(one.subjects):
+        if not values.keys() >= one.subjects:
             continue
-        if not absent.isdisjoint(one.knowledge):
+        missing = [name for name in one.knowledge if name not in values]
+        if missing:
             if concerns_fp8:
-                missing = [name for name in one.knowledge if name in absent]
                 undecided.append(
                     UndecidedRule(one.id, ", ".join(CALLED.get(name, name) for name in missing), KNOWLEDGE[missing[0]])
                 )

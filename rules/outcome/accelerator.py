@@ -104,13 +104,13 @@ def _check_deepspeed(run: Run, environment: Environment, kind: DistributedType) 
     if config is None:
         return
     backend = environment.get("ACCELERATE_FP8_BACKEND")
-    stage = config.deepspeed.get("zero_stage")
+    stage = config.zero_stage
     if backend is not None and backend.value == "MSAMP" and stage is not None and stage.value == 3:
         text = "MS-AMP is not supported for ZeRO Stage 3. Please use ZeRO Stage 0, 1, or 2 instead."
         raise PredictedError("msamp-with-zero3", "accelerator", "NotImplementedError", text, (stage, backend))
     if run.launch.flag("mixed_precision") is not None or config.mixed_precision is None:
         return
-    named = config.deepspeed.get("deepspeed_config_file")
+    named = config.deepspeed_file
     if named is not None and named.value not in (None, "none"):
         text = (
             "When using `deepspeed_config_file`, the following accelerate config variables will be ignored: "

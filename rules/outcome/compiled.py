@@ -31,5 +31,5 @@ def _dynamo_backend(run: Run) -> Setting | None:
     config = run.config_read
     if config is None:
         return None
-    written = config.top.section("dynamo_config").get("dynamo_backend") or config.top.get("dynamo_backend")
+    written = config.dynamo_backend
     return written if written is not None and written.value else None  # an unquoted NO is false

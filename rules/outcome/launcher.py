@@ -190,7 +190,7 @@ def _load(config: AccelerateConfig, stack: Stack) -> None:
         raise PredictedError(
             "unknown-config-key", "launch", "ValueError", text, tuple(config.top.get(name) for name in unknown)
         )
-    environment = config.top.get("compute_environment")
+    environment = config.compute_environment
     if environment is not None and environment.value not in ("LOCAL_MACHINE", "AMAZON_SAGEMAKER"):
         text = f"{environment.value!r} is not a valid ComputeEnvironment"
         raise PredictedError("unknown-compute-environment", "launch", "ValueError", text, (environment,))
@@ -227,23 +227,25 @@ def _kind(run: Run, config: AccelerateConfig | None) -> DistributedType:
 
 def _check_numbers(run: Run, config: AccelerateConfig | None, kind: DistributedType) -> None:
     """prepare_simple_launcher_cmd_env, prepare_multi_gpu_env: what the file holds is compared with a number."""
-    for name in ("num_machines", "num_processes"):
-        setting = config.top.get(name) if config is not None and run.launch.flag(name) is None else None
-        if setting is not None and isinstance(setting.value, str) and (name == "num_machines" or kind == "NO"):
+    if config is None:
+        return
+    for name, setting in (("num_machines", config.num_machines), ("num_processes", config.num_processes)):
+        is_text = setting is not None and isinstance(setting.value, str) and run.launch.flag(name) is None
+        if is_text and (name == "num_machines" or kind == "NO"):
             text = "'>' not supported between instances of 'str' and 'int'"
             raise PredictedError("launcher-number-as-text", "launch", "TypeError", text, (setting,))
 
 
 def _check_gpu_ids(run: Run, config: AccelerateConfig) -> None:
     """_validate_launch_command: gpu_ids is text, and more than one for MULTI_GPU on one machine."""
-    ids, kind = config.top.get("gpu_ids"), config.distributed_type
+    ids, kind = config.gpu_ids, config.distributed_type
     if ids is None or ids.value is None or run.launch.flag("gpu_ids") is not None:
         return
     if not isinstance(ids.value, str):
         text = f"{type(ids.value).__name__!r} object has no attribute 'split'"
         raise PredictedError("gpu-ids-not-text", "launch", "AttributeError", text, (ids,))
-    machines = config.top.value("num_machines", 1)
-    many = isinstance(machines, int) and machines > 1
+    machines = config.num_machines
+    many = machines is not None and isinstance(machines.value, int) and machines.value > 1
     if kind is not None and kind.value == "MULTI_GPU" and ids.value != "all" and "," not in ids.value and not many:
         raise PredictedError("one-gpu-id", "launch", "ValueError", "Less than two GPU ids were configured", (ids, kind))
 
@@ -261,7 +263,7 @@ def _check_processes(run: Run, config: AccelerateConfig | None) -> None:
 
     Where the launch command was not given, it may well pass --num_processes: then nothing is said.
     """
-    if config is None or run.launch.flag("num_processes") is not None or "num_processes" in config.top:
+    if config is None or run.launch.flag("num_processes") is not None or config.num_processes is not None:
         return
     if not run.launch.given:
         return
@@ -277,7 +279,7 @@ def _precision(run: Run, config: AccelerateConfig | None, stack: Stack) -> Setti
     if flag is not None:
         return _flag("mixed_precision", flag).over(written)
     if written is None:
-        if config is not None and config.top.value("fp16"):
+        if config is not None and config.old_fp16:
             return Setting("fp16", Origin(code="fp16: true of an old configuration"))
         return Setting("no", Origin(default=f"{stack.name('accelerate')} launch"))
     if not isinstance(written.value, str):

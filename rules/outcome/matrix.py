@@ -147,29 +147,15 @@ def _run(
         variables={},
         gpus=[Gpu(0, "GPU", capability, None, None)],
     )
-    config: dict[str, object] = {
-        "compute_environment": "LOCAL_MACHINE",
-        "distributed_type": _KINDS[layout],
-        "num_processes": 1,
-        "mixed_precision": "fp8",
-        "fp8_config": _fp8(backend),
-    }
-    if layout.startswith("FSDP"):
-        config["fsdp_config"] = {"fsdp_version": int(layout[-1]), "fsdp_cpu_ram_efficient_loading": False}
-    if layout == "ZeRO":
-        config["deepspeed_config"] = {"zero_stage": 1}
+    name, _, off = backend.partition(", ")
+    version = int(layout[-1]) if layout.startswith("FSDP") else None
     return Run(
         launch=Launch("accelerate"),
         facts=facts,
-        accelerate=AccelerateConfig(Section(data=config)),
+        accelerate=AccelerateConfig.sample(_KINDS[layout], name, fsdp_version=version, gather=not off),
         training=training,
         model=models.from_config(_TIED, "tied", "config.json") if feature == "tied head" else None,
     )
-
-
-def _fp8(backend: str) -> dict[str, object]:
-    name, _, off = backend.partition(", ")
-    return {"backend": name, **({"enable_fsdp_float8_all_gather": False} if off else {})}
 
 
 def _training(trainer: type[Training], feature: str) -> Training | None:

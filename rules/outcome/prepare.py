@@ -224,19 +224,19 @@ def _torchao(run: Run, stack: Stack, state: Accelerator) -> Iterator[Prepared]:
     if asks and state.recipe is None:
         text = "'NoneType' object has no attribute 'enable_fsdp_float8_all_gather'"
         raise PredictedError("torchao-without-config", "prepare", "AttributeError", text, (state.backend,))
-    config = _float8_config(state)
-    prepared = Prepared(layers.torchao_coverage(run, stack.version("transformers")[0]), True, config)
+    held = _float8_config(state)
+    prepared = Prepared(layers.torchao_coverage(run, stack.version("transformers")[0]), True, held)
     yield prepared
-    _check_swapped_weights(state, prepared.coverage, config)
+    _check_swapped_weights(state, prepared.coverage, held)
 
 
-def _check_swapped_weights(state: Accelerator, coverage: Coverage, config: Recipe) -> None:
+def _check_swapped_weights(state: Accelerator, coverage: Coverage, held: Recipe) -> None:
     """The weights that the all-gather option puts in survive neither DeepSpeed nor FSDP1.
 
     DeepSpeed: executed on a CPU with accelerate 1.15.0, torch 2.13.0, deepspeed 0.19.8. FSDP1: seen on an H200 with
     accelerate 1.15.0, torch 2.11.0, torchao 0.17.0.
     """
-    gather = config["enable_fsdp_float8_all_gather"]
+    gather = held["enable_fsdp_float8_all_gather"]
     if not gather.value or coverage.converted == 0:
         return
     if state.distributed_type == "DEEPSPEED":

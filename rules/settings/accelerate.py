@@ -2,25 +2,55 @@
 
 from __future__ import annotations
 
+from fp8check.rules.record import Record
 from fp8check.rules.settings.values import Section
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.settings.values import Setting
 
+# What recipe keys of fp8_config are called in the recipe that the backend ends with.
+_RECIPE_KEYS = {
+    "fp8_format": "fp8_format",
+    "format": "fp8_format",
+    "amax_history_len": "amax_history_len",
+    "amax_compute_algo": "amax_compute_algo",
+    "margin": "margin",
+}
 
-class AccelerateConfig:
+
+class AccelerateConfig(Record):
     """An Accelerate configuration, as its loader sees it.
 
-    `malformed` is the Python type of a file that holds no mapping ("NoneType", "list"); else None.
+    Attributes:
+        malformed: the Python type of a file that holds no mapping ("NoneType", "list"); else None.
     """
 
-    __slots__ = ("malformed", "path", "top")
+    top: Section
+    path: str | None = None
+    malformed: str | None = None
 
-    def __init__(self, top: Section, path: str | None = None, malformed: str | None = None) -> None:
-        self.malformed = malformed
-        self.top = top
-        self.path = path
+    @classmethod
+    def sample(
+        cls, distributed_type: str, backend: str, *, fsdp_version: int | None = None, gather: bool = True
+    ) -> AccelerateConfig:
+        """The configuration of a run in FP8 with one process, as somebody would write it for `fp8check matrix`.
+
+        Args:
+            gather: whether torchao's all-gather is left at its default.
+        """
+        config: dict[str, object] = {
+            "compute_environment": "LOCAL_MACHINE",
+            "distributed_type": distributed_type,
+            "num_processes": 1,
+            "mixed_precision": "fp8",
+            "fp8_config": {"backend": backend, **({} if gather else {"enable_fsdp_float8_all_gather": False})},
+        }
+        if fsdp_version is not None:
+            config["fsdp_config"] = {"fsdp_version": fsdp_version, "fsdp_cpu_ram_efficient_loading": False}
+        if distributed_type == "DEEPSPEED":
+            config["deepspeed_config"] = {"zero_stage": 1}
+        return cls(Section(data=config))
 
     @property
     def mixed_precision(self) -> Setting | None:
@@ -34,6 +64,22 @@ class AccelerateConfig:
         return self.top.section("fp8_config")
 
     @property
+    def backend(self) -> Setting | None:
+        """The backend that fp8_config names."""
+        return self.fp8.get("backend")
+
+    @property
+    def recipe(self) -> dict[str, Setting]:
+        """The values of a recipe that fp8_config holds, by their name in the recipe."""
+        settings = ((name, self.fp8.get(key)) for key, name in _RECIPE_KEYS.items())
+        return {name: setting for name, setting in settings if setting is not None and setting.value is not None}
+
+    @property
+    def old_fp16(self) -> bool:
+        """Whether it says fp16: true, as configurations did before there was mixed_precision."""
+        return bool(self.top.value("fp16"))
+
+    @property
     def fsdp(self) -> Section:
         """fsdp_config."""
         return self.top.section("fsdp_config")
@@ -44,9 +90,44 @@ class AccelerateConfig:
         return self.top.section("deepspeed_config")
 
     @property
+    def zero_stage(self) -> Setting | None:
+        """DeepSpeed's ZeRO stage."""
+        return self.deepspeed.get("zero_stage")
+
+    @property
+    def deepspeed_file(self) -> Setting | None:
+        """The DeepSpeed file that deepspeed_config names."""
+        return self.deepspeed.get("deepspeed_config_file")
+
+    @property
+    def dynamo_backend(self) -> Setting | None:
+        """The backend of torch.compile: under dynamo_config, or at the top in old files."""
+        return self.top.section("dynamo_config").get("dynamo_backend") or self.top.get("dynamo_backend")
+
+    @property
     def distributed_type(self) -> Setting | None:
         """NO, MULTI_GPU, FSDP, DEEPSPEED, ...; False where the file has an unquoted NO."""
         return self.top.get("distributed_type")
+
+    @property
+    def num_processes(self) -> Setting | None:
+        """How many processes are started, on all machines together."""
+        return self.top.get("num_processes")
+
+    @property
+    def num_machines(self) -> Setting | None:
+        """On how many machines."""
+        return self.top.get("num_machines")
+
+    @property
+    def gpu_ids(self) -> Setting | None:
+        """Which GPUs of the machine are used: "all", or numbers with commas."""
+        return self.top.get("gpu_ids")
+
+    @property
+    def compute_environment(self) -> Setting | None:
+        """LOCAL_MACHINE or AMAZON_SAGEMAKER."""
+        return self.top.get("compute_environment")
 
     @property
     def is_sagemaker(self) -> bool:

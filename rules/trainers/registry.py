@@ -38,11 +38,6 @@ def find(name: str) -> type[Training]:
     return _BY_NAME[name]
 
 
-def trainer_inputs() -> frozenset[str]:
-    """The inputs of rules that are the configuration of one trainer alone, by the trainers' names."""
-    return _INPUTS
-
-
 def is_trainer(name: str) -> bool:
     """Whether a rule's input of that name is the configuration of one trainer alone."""
     return name in _INPUTS

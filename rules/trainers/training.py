@@ -348,6 +348,11 @@ class Training:
         raise NotImplementedError(f"{cls.name} has programs, and does not say how they start a run")
 
     @classmethod
+    def is_started_through(cls, launch: Launch) -> bool:
+        """Whether the trainer's own command starts the launcher."""
+        return launch.through == cls.name
+
+    @classmethod
     def with_flags_of_file(cls, launch: Launch, top: Section) -> Launch:  # noqa: ARG003
         """The launch with what the trainer's command takes of its file for the launcher."""
         return launch

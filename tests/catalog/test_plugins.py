@@ -15,11 +15,13 @@ from fp8check.rules.catalog import RULES
 from fp8check.rules.checking.examining import examine
 from fp8check.rules.engine import plugins, rule
 from fp8check.rules.engine.definition import WARNING, Found
+from fp8check.rules.engine.running import is_input
 from tests.support.runs import assembled_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fp8check.rules.engine.definition import Rule
     from fp8check.rules.outcome import Outcome
 
 EXAMPLE = Path(__file__).parents[2] / "examples/plugin/acme_fp8_rules/__init__.py"
@@ -189,3 +191,8 @@ def test_a_plug_in_that_is_not_there_is_a_usage_error(words: list[str], capfd: p
 
     assert main([*words, "--plugin", "no-such-plug-in"]) == 2
     assert "no installed package has the plug-in no-such-plug-in" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("one", RULES, ids=lambda one: one.id)
+def test_our_rules_ask_for_inputs_that_there_are(one: Rule) -> None:
+    assert [name for name in one.needs if not is_input(name)] == []
