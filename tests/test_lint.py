@@ -29,6 +29,11 @@ KEYS = {
     *(key for key in LAUNCHER_FLAGS if key.startswith(_SECTIONS)),
     *(key for trainer in TRAINERS for key in trainer.known),
 }
+# Not rules/reading, which builds its trees node by node, and rules/engine, whose decorator marks functions as rules.
+FROZEN = (
+    *("edits", "settings", "facts", "models", "releases", "trainers", "outcome", "seen"),
+    *("catalog", "suppression", "repair", "report", "checking"),
+)
 BELOW_TRAINERS = (
     *(f"rules/{room}" for room in ("outcome", "seen", "engine", "suppression", "repair", "report", "checking")),
     *("cli", "probe", "service"),
@@ -146,6 +151,19 @@ def configuration_keys(tree: ast.AST) -> Iterator[ast.AST]:
             yield node
 
 
+def changed_from_outside(tree: ast.AST) -> Iterator[ast.AST]:
+    """Attributes that are set on anything but self: data is built when all is known, and then stays as it is."""
+    for node in ast.walk(tree):
+        targets = node.targets if isinstance(node, (ast.Assign, ast.Delete)) else []
+        targets = [node.target] if isinstance(node, (ast.AugAssign, ast.AnnAssign)) else targets
+        for target in (part for one in targets for part in ast.walk(one)):
+            own = isinstance(target, ast.Attribute) and ast.unparse(target.value) == "self"
+            if isinstance(target, ast.Attribute) and isinstance(target.ctx, (ast.Store, ast.Del)) and not own:
+                yield node
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("setattr", "delattr"):
+            yield node
+
+
 # Each with the folders that it looks at, and lines that it has to find.
 LINTS: dict[str, tuple[Lint, tuple[str, ...], tuple[str, ...]]] = {
     "a behavior is a name of rules/releases/behaviors.py": (
@@ -188,6 +206,19 @@ LINTS: dict[str, tuple[Lint, tuple[str, ...], tuple[str, ...]]] = {
             'run.deepspeed.section("bf16")',
             'config.fsdp["fsdp_version"]',
             'written = section.value("finetuning_type")',
+        ),
+    ),
+    "data never changes once it is made": (
+        changed_from_outside,
+        (*(f"rules/{room}" for room in FROZEN),),
+        (
+            "run.script = Script.of(source)",
+            "state.handler = state.recipe = None",
+            "state.handler, state.counted = name, True",
+            "facts.notes += [note]",
+            "launch.variables: dict[str, str] = {}",
+            'setattr(facts, "gpus", [])',
+            "del run.model",
         ),
     ),
     "a rule says with `requires` what it depends on and does not look at": (

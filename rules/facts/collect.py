@@ -43,7 +43,7 @@ def collect(python: str | None = None, environ: Mapping[str, str] | None = None)
         libraries=libraries.versions(scan.versions, cuda.get("torch"), environ, asked.path),
         transformer_engine=engine.parts(scan.versions, asked.path),
         duplicates=scan.duplicates,
-        notes=[*scan.notes, *driver.notes],
+        notes=(*scan.notes, *driver.notes),
         source="machine",
     )
 
@@ -59,5 +59,5 @@ def collect_for_run(python: str | None = None) -> Facts:
     """
     facts = collect(python)
     if python is None and facts.is_training_environment is False:
-        facts.forget_environment()
+        return facts.without_environment()
     return facts

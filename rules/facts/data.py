@@ -47,7 +47,7 @@ class Gpu(Record):
     mig: bool | None = None
 
 
-class Facts:
+class Facts(Record):
     """What is known of one machine and one Python environment.
 
     In every mapping an absent key is unknown and a value None is known to be absent. None in the place of a whole
@@ -68,76 +68,57 @@ class Facts:
         path: the file that they were loaded from.
     """
 
-    __slots__ = (
-        "cuda",
-        "driver",
-        "duplicates",
-        "gpus",
-        "libraries",
-        "notes",
-        "packages",
-        "path",
-        "python",
-        "source",
-        "transformer_engine",
-        "variables",
-    )
-
-    def __init__(
-        self,
-        *,
-        python: str | None = None,
-        packages: Mapping[str, str | None] | None = None,
-        variables: Mapping[str, str] | None = None,
-        gpus: list[Gpu] | None = None,
-        driver: str | None = None,
-        cuda: Mapping[str, str | None] | None = None,
-        libraries: Mapping[str, str | None] | None = None,
-        transformer_engine: Mapping[str, object] | None = None,
-        duplicates: Mapping[str, list[str]] | None = None,
-        notes: list[str] | None = None,
-        source: str = "nothing",
-        path: str | None = None,
-    ) -> None:
-        self.python = python
-        self.packages = None if packages is None else dict(packages)
-        self.variables = None if variables is None else dict(variables)
-        self.gpus = None if gpus is None else list(gpus)
-        self.driver = driver
-        self.cuda = None if cuda is None else dict(cuda)
-        self.libraries = None if libraries is None else dict(libraries)
-        self.transformer_engine = None if transformer_engine is None else dict(transformer_engine)
-        self.duplicates = None if duplicates is None else {name: list(found) for name, found in duplicates.items()}
-        self.notes = list(notes or ())
-        self.source = source
-        self.path = path
+    python: str | None = None
+    packages: Mapping[str, str | None] | None = None
+    variables: Mapping[str, str] | None = None
+    gpus: list[Gpu] | None = None
+    driver: str | None = None
+    cuda: Mapping[str, str | None] | None = None
+    libraries: Mapping[str, str | None] | None = None
+    transformer_engine: Mapping[str, object] | None = None
+    duplicates: Mapping[str, list[str]] | None = None
+    notes: tuple[str, ...] = ()
+    source: str = "nothing"
+    path: str | None = None
 
     def __eq__(self, other: object) -> bool:
         """The same facts, wherever they were found."""
         if not isinstance(other, Facts):
             return NotImplemented
-        return all(
-            getattr(self, name) == getattr(other, name) for name in self.__slots__ if name not in {"source", "path"}
-        )
+        return self._replace(source="", path=None).__dict__ == other._replace(source="", path=None).__dict__
 
-    __hash__ = None  # type: ignore[assignment]  # facts are filled in step by step
+    def __hash__(self) -> int:
+        """Of what tells two machines apart fastest; mappings have no hash."""
+        return hash((self.python, self.driver))
 
     def __repr__(self) -> str:
         """All that is known, for people who debug."""
-        known = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__slots__ if getattr(self, name))
-        return f"Facts({known})"
+        return f"Facts({', '.join(f'{name}={value!r}' for name, value in self.__dict__.items() if value)})"
 
     def with_variables(self, variables: Mapping[str, str]) -> Facts:
         """The same machine with these environment variables set as well."""
-        facts = Facts(**{name: getattr(self, name) for name in self.__slots__})
-        facts.variables = {**(self.variables or {}), **variables}
-        return facts
+        return self._replace(variables={**(self.variables or {}), **variables})
 
     def with_import_check(self, imports: bool | None, error: str | None) -> Facts:
         """The same machine, with what a real import of Transformer Engine came to (engine.Imported)."""
-        facts = Facts(**{name: getattr(self, name) for name in self.__slots__})
-        facts.transformer_engine = {**(self.transformer_engine or {}), "imports": imports, "error": error}
-        return facts
+        return self._replace(transformer_engine={**(self.transformer_engine or {}), "imports": imports, "error": error})
+
+    def without_environment(self) -> Facts:
+        """The same machine, where what was found here of packages says nothing of the run.
+
+        For a machine that has no training environment: the run will be in another. Variables and GPUs that are there
+        stay: the shell and the machine may be those of the run.
+        """
+        note = "neither torch nor accelerate is installed here: this does not tell what will train"
+        return self._replace(
+            packages=None,
+            transformer_engine=None,
+            cuda=None,
+            libraries=None,
+            duplicates=None,
+            gpus=self.gpus or None,
+            notes=(*self.notes, note),
+        )
 
     def package(self, name: str) -> str | Unknown | None:
         """The version of a package, None where it is known to be absent, UNKNOWN where nobody looked."""
@@ -152,15 +133,6 @@ class Facts:
         if any(isinstance(version, str) for version in found):
             return True
         return UNKNOWN if UNKNOWN in found else False
-
-    def forget_environment(self) -> None:
-        """Take what was found here for not known: this is no training environment, and the run will be in another.
-
-        Variables and GPUs that are there stay: the shell and the machine may be those of the run.
-        """
-        self.packages = self.transformer_engine = self.cuda = self.libraries = self.duplicates = None
-        self.gpus = self.gpus or None
-        self.notes = [*self.notes, "neither torch nor accelerate is installed here: this does not tell what will train"]
 
     def visible_gpus(self) -> list[Gpu] | None:
         """The GPUs that a CUDA program would see under CUDA_VISIBLE_DEVICES; None where that is not known.

@@ -76,7 +76,7 @@ def loads(text: str, path: str = "facts.json") -> Facts:
         libraries=reader.versions(content.get("libraries"), "/libraries"),
         transformer_engine=reader.engine(content.get("transformer_engine")),
         duplicates=reader.duplicates(content.get("duplicates")),
-        notes=notes,
+        notes=tuple(notes),
         source="file",
         path=path,
     )
@@ -89,9 +89,11 @@ def dump(facts: Facts) -> str:
         value = getattr(facts, key)
         if key == "gpus" and value is not None:
             content[key] = [{name: part for name, part in gpu.as_dict().items() if part is not None} for gpu in value]
+        elif key == "notes":
+            content.update({key: [*facts.notes]} if facts.notes else {})
         elif isinstance(value, dict):
             content[key] = dict(sorted(value.items()))
-        elif value is not None and value != []:
+        elif value is not None:
             content[key] = value
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 

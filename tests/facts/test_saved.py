@@ -22,7 +22,7 @@ FULL = Facts(
     libraries={"cudnn": "9.19.0.56"},
     transformer_engine={"metapackage": "2.9.0", "core": {"cu13": "2.9.0"}, "imports": False, "error": "OSError"},
     duplicates={"torch": ["2.8.0", "2.7.0"]},
-    notes=["torch has metadata of several versions"],
+    notes=("torch has metadata of several versions",),
 )
 
 # The shortest thing that the schema allows, as people write it by hand.
@@ -62,7 +62,7 @@ def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
 def test_a_key_that_is_not_known_is_named() -> None:
     facts = loads(BY_HAND.replace('"packages"', '"pakages"'), "node7.json")
     assert facts.packages is None
-    assert facts.notes == ["node7.json: the key 'pakages' is not known and was not read"]
+    assert facts.notes == ("node7.json: the key 'pakages' is not known and was not read",)
 
 
 @pytest.mark.parametrize(
