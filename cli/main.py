@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import errno
 import gc
 import os
@@ -10,24 +9,11 @@ import sys
 
 from fp8check.cli.commands import find
 from fp8check.rules.checking.exit_codes import ExitCode
-from fp8check.rules.checking.problems import PROBLEMS
+from fp8check.rules.input_error import InputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import NoReturn
-
-
-def run() -> NoReturn:
-    """The installed command: `main`, and the end of the process at once.
-
-    Taking the interpreter apart, object by object, costs a tenth of the command's time and frees what the system is
-    about to free. What asked to be called at exit is called.
-    """
-    code = main()
-    atexit._run_exitfuncs()
-    sys.stderr.flush()
-    os._exit(code)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,14 +26,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as leave:  # --help, --version
         sys.stdout.flush()
         return int(leave.code or 0)
-    except PROBLEMS as problem:
+    except InputError as problem:
         return _refuse(problem)
     except BrokenPipeError:
         # The reader has gone (`| head`). Nothing can be written any more, also not at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.INTERNAL_ERROR
     except OSError as problem:
-        if problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO) and problem.filename is None:
+        if problem.filename is None:
+            if problem.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+                return _crash(problem, words)
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             problem.filename = "the output cannot be written"
         return _refuse(problem)
@@ -73,9 +61,8 @@ def _refuse(problem: Exception) -> int:
     if isinstance(problem, OSError) and problem.strerror is not None:
         text = f"{problem.filename}: {problem.strerror.lower()}" if problem.filename else problem.strerror.lower()
     sys.stderr.write(f"fp8check: {text}\n")
-    hint = getattr(problem, "hint", "")
-    if hint:
-        sys.stderr.write(f"  {hint}\n")
+    if isinstance(problem, InputError) and problem.hint:
+        sys.stderr.write(f"  {problem.hint}\n")
     return ExitCode.USAGE
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from fp8check.rules.checking.problems import Problem
 from fp8check.rules.checking.verdict import FAIL_ON
+from fp8check.rules.input_error import InputError
 from fp8check.rules.trainers import registry
 
 TYPE_CHECKING = False
@@ -35,7 +35,7 @@ Tells before the GPU hours are spent whether a training run will really train in
 """
 
 
-class UsageError(Problem):
+class UsageError(InputError):
     """The command line cannot be understood."""
 
 

@@ -43,7 +43,7 @@ def request_of(options: argparse.Namespace, config: Config, *, probe: Probe | No
         only: a beginning of rule ids outside of which no rule is looked at.
 
     Raises:
-        Problem, Unreadable, BadFacts, BadBaseline: it cannot be understood.
+        InputError: it cannot be understood.
     """
     given = vars(options)
     selection = select(

@@ -48,9 +48,8 @@ def check(
         The reports, one a run, with `exit_code()`.
 
     Raises:
-        Problem: the files make up no run, or a rule or plug-in is named that does not exist.
-        Unreadable: a file cannot be read or loaded.
-        BadFacts, BadBaseline: that file cannot be understood.
+        InputError: the files make up no run, one of them cannot be read, or a rule or plug-in is named that does not
+            exist; its classes say which.
     """
     selection = selected(select, ignore, plugins=plugins)
     run = _run_request(files, facts, launch, trainer, variables)

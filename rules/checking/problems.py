@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from fp8check.rules.facts import BadFacts
-from fp8check.rules.reading import Unreadable
-from fp8check.rules.suppression.baseline import BadBaseline
+from fp8check.rules.input_error import InputError
 
 
-class Problem(ValueError):
-    """A request that cannot be understood; `str()` says why."""
-
-
-class WrongFiles(Problem):
+class WrongFiles(InputError):
     """Files that do not make up a run: two Accelerate files, or one that is neither kind."""
 
 
-class UnknownRule(Problem):
+class UnknownRule(InputError):
     """A rule, a group or a plug-in is named that does not exist."""
-
-
-PROBLEMS = (Problem, Unreadable, BadFacts, BadBaseline)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from fp8check.rules.input_error import InputError
 
-class BadFacts(ValueError):
+
+class BadFacts(InputError):
     """A file that is not a facts.json.
 
     Attributes:

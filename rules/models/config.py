@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from fp8check.rules.models.architectures import ARCHITECTURES, TEXT_PARTS
+from fp8check.rules.models.defaults import DEFAULTS, UNLIKE_LLAMA
 from fp8check.rules.models.experts import Routed, routed_experts
 from fp8check.rules.models.parts import Sizes
 from fp8check.rules.models.shape import Linear, ModelShape
@@ -14,7 +13,6 @@ from fp8check.rules.record import Record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
 
     from fp8check.rules.models.parts import Architecture
 
@@ -113,14 +111,13 @@ def _architecture(values: Mapping[str, object]) -> _Known:
     architecture = ARCHITECTURES.get(TEXT_PARTS.get(model_type, model_type))
     if architecture is None:
         return _assumed(values, model_type)
-    defaults: dict[str, dict[str, object]] = _shipped("defaults.json")
-    return _Known(model_type, architecture, defaults[model_type], assumed=False)
+    return _Known(model_type, architecture, DEFAULTS[model_type], assumed=False)
 
 
 def _assumed(values: Mapping[str, object], model_type: str) -> _Known:
     """An architecture that nobody here has seen, taken to be like Llama where nothing speaks against it."""
     name = repr(model_type[:40])
-    if model_type in _shipped("unlike.json")["model_types"]:
+    if model_type in UNLIKE_LLAMA:
         raise BadConfig(f"the layers of the architecture {name} are not described here")
     experts = next((key for key in _EXPERT_KEYS if key in values), None)
     if experts is not None:
@@ -129,23 +126,6 @@ def _assumed(values: Mapping[str, object], model_type: str) -> _Known:
     if missing is not None:
         raise BadConfig(f"the architecture {name} is not known, and {missing} is missing")
     return _Known(model_type[:80], ARCHITECTURES["llama"], {}, assumed=True)
-
-
-def _shipped(name: str) -> Any:
-    """A JSON file beside this module.
-
-    defaults.json: what transformers' configuration classes take for a key that is missing (the same in 4.57 and 5.23).
-    unlike.json: architectures of transformers that are not built like Llama.
-    """
-    if name not in _SHIPPED:
-        import json
-
-        with open(os.path.join(os.path.dirname(__file__), name), encoding="utf-8") as file:
-            _SHIPPED[name] = json.load(file)
-    return _SHIPPED[name]
-
-
-_SHIPPED: dict[str, Any] = {}  # read at first use: a service asks for every check
 
 
 def _sizes(config: Config) -> Sizes:

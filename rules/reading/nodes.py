@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fp8check.rules.input_error import InputError
 from fp8check.rules.reading.kind import OTHER, Kind
 
 TYPE_CHECKING = False
@@ -211,7 +212,7 @@ class Problem:
         return f"Problem({self.code} at {self.span}: {self.message})"
 
 
-class Unreadable(Exception):
+class Unreadable(InputError):
     """A file that cannot be read, or that its tool cannot load. `str()` is "file:line:column: message".
 
     Attributes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fp8check.rules.input_error import InputError
 from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 SCHEMA = "fp8check/baseline/1"
 
 
-class BadBaseline(ValueError):
+class BadBaseline(InputError):
     """The baseline file cannot be read; `str()` says why."""
 
 

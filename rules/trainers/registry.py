@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fp8check.rules.input_error import InputError
 from fp8check.rules.trainers.axolotl import Axolotl
 from fp8check.rules.trainers.llamafactory import LlamaFactory
 from fp8check.rules.trainers.script import OwnScript
@@ -23,7 +24,7 @@ PROGRAMS = frozenset(_BY_PROGRAM)
 _INPUTS = frozenset(NAMES) - {OwnScript.name}
 
 
-class UnknownTrainer(ValueError):
+class UnknownTrainer(InputError):
     """No trainer has that name."""
 
 

@@ -167,7 +167,7 @@ def test_a_rule_that_fails_is_an_error_and_never_a_pass(function: Any) -> None:
 def test_a_plug_in_that_fails_ends_the_command_with_4(
     installed: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    from fp8check.cli import main
+    from fp8check.cli.main import main
 
     installed(RuntimeError("its import fails"))
     (tmp_path / "train.yaml").write_text(CASE["training"])
@@ -187,7 +187,7 @@ def test_a_plug_in_that_fails_ends_the_command_with_4(
 
 @pytest.mark.parametrize("words", [["a.yaml"], ["rules"], ["rule", "FP101"]])
 def test_a_plug_in_that_is_not_there_is_a_usage_error(words: list[str], capfd: pytest.CaptureFixture[str]) -> None:
-    from fp8check.cli import main
+    from fp8check.cli.main import main
 
     assert main([*words, "--plugin", "no-such-plug-in"]) == 2
     assert "no installed package has the plug-in no-such-plug-in" in capfd.readouterr().err

@@ -228,7 +228,7 @@ def test_outcome_prints_who_overrode_whom(example: list[str]) -> None:
 
 def test_the_static_path_imports_nothing_heavy() -> None:
     program = (
-        "import sys; from fp8check.cli import main; code = main(sys.argv[1:]);"
+        "import sys; from fp8check.cli.main import main; code = main(sys.argv[1:]);"
         "slow = {'torch', 'pydantic', 'rich', 'fastapi', 'importlib.metadata', 'dataclasses', 'inspect', 'typing'};"
         "heavy = slow & set(sys.modules);"
         "print('HEAVY', sorted(heavy))"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from fp8check.rules.checking import PROBLEMS, check
+from fp8check.rules.checking import InputError, check
 from fp8check.rules.facts import dump
 from fp8check.rules.report.json_ import as_data
 from tests.support.paths import CASES, CORPUS, EXAMPLE
@@ -67,9 +67,8 @@ def by_api(one: Input) -> Answer:
     lists = {name: value.split(",") for name, value in one.options.items() if name in ("select", "ignore")}
     try:
         checked = check(*one.names, facts="facts.json" if one.facts else None, **options, **lists)  # type: ignore[arg-type]
-    except PROBLEMS as problem:
-        hint = getattr(problem, "hint", "")
-        return USAGE, f"fp8check: {problem}\n" + (f"  {hint}\n" if hint else "")
+    except InputError as problem:
+        return USAGE, f"fp8check: {problem}\n" + (f"  {problem.hint}\n" if problem.hint else "")
     reports = [as_data(report) for report in checked.reports]
     return checked.exit_code(), json.loads(json.dumps(reports[0] if len(reports) == 1 else reports))
 

@@ -96,7 +96,7 @@ def execute(name: str, case: dict[str, Any]) -> dict[str, Any]:
         for key in ("training", "accelerate"):
             files.append(Path(folder, f"{key}.yaml"))
             files[-1].write_text(yaml.safe_dump(case[key], sort_keys=False))
-        command = [sys.executable, "-c", "import sys; from fp8check.cli import main; sys.exit(main())", "probe"]
+        command = [sys.executable, "-c", "import sys; from fp8check.cli.main import main; sys.exit(main())", "probe"]
         done = subprocess.run(
             [*command, *map(str, files), "--trainer", "transformers", "--json"],
             env=_environment(case, Path(folder)),
