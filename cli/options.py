@@ -65,6 +65,15 @@ class _Help(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, width=110)
 
 
+class _Trainers(tuple[str, ...]):
+    """The names of the trainers. Those that installed packages bring count, and are looked for where one is named."""
+
+    __slots__ = ()
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and registry.is_known(name)
+
+
 # The groups.
 
 
@@ -84,7 +93,9 @@ def run(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--launch", metavar="COMMAND", help="how it is started: accelerate, python, torchrun, or the whole command"
     )
-    group.add_argument("--trainer", choices=registry.NAMES, help="who reads the training file (found from its content)")
+    group.add_argument(
+        "--trainer", choices=_Trainers(registry.NAMES), help="who reads the training file (found from its content)"
+    )
 
 
 def machine(parser: argparse.ArgumentParser) -> None:

@@ -97,7 +97,7 @@ def _documents(options: RunOptions) -> Iterator[Document]:
     for path in dict.fromkeys(options.files):
         data = sys.stdin.buffer.read() if path == "-" else None
         try:
-            yield read(path, data)
+            yield read(path, data, trainer=options.trainer)
         except Unreadable as problem:
             if not (options.hook and problem.kind in (None, "other")):
                 raise

@@ -79,7 +79,7 @@ def _run_request(
     trainer: str | None,
     variables: Mapping[str, str] | None,
 ) -> RunRequest:
-    documents = tuple(read(str(file)) for file in dict.fromkeys(files))
+    documents = tuple(read(str(file), trainer=trainer) for file in dict.fromkeys(files))
     if not files:
         raise WrongFiles("name a training file, an Accelerate file, or both")
     known = _facts(facts)

@@ -97,7 +97,7 @@ def runs_of(request: Request) -> tuple[Assembled, ...]:
 
 
 def _assembled(part: RunRequest) -> Iterable[Assembled]:
-    launch = parse_launch(part.launch)
+    launch = parse_launch(part.launch, part.trainer)
     for documents in _groups(part):
         yield from assemble(
             documents, part.facts, launch=launch, trainer=part.trainer, follow=part.follow, script=part.script

@@ -76,6 +76,7 @@ def assemble(
     Raises:
         WrongFiles: the documents do not make up runs.
         Unreadable: a file that one of them names cannot be read.
+        UnknownTrainer: there is no such trainer.
     """
     kinds = sort(documents)
     if trainer is not None:  # whoever says who reads the training file has said that it is one
@@ -159,10 +160,7 @@ def _section(document: Document | None) -> Section:
 def _trainer(training: Document | None, name: str | None) -> type[Training]:
     if name is None:
         return registry.of_dialect(training.dialect if training is not None else None)
-    try:
-        return registry.find(name)
-    except registry.UnknownTrainer as error:
-        raise WrongFiles(str(error)) from None
+    return registry.find(name)
 
 
 def _named_or_default(launch: Launch, facts: Facts) -> tuple[Document | None, bool]:
@@ -235,15 +233,19 @@ def _model(training: Training, kinds: Sorted, facts: Facts, follow: bool) -> mod
     return models.find(training.model, base=os.path.dirname(training.path or "") or ".", environ=facts.variables or {})
 
 
-def parse_launch(command: str | None) -> Launch | None:
+def parse_launch(command: str | None, trainer: str | None = None) -> Launch | None:
     """The launch command as the user wrote it.
+
+    Args:
+        trainer: who is said to read the training file: its own commands are known as well.
 
     Raises:
         WrongFiles: it cannot be understood.
+        UnknownTrainer: there is no such trainer.
     """
     if command is None:
         return None
     try:
-        return commands.parse(command)
+        return commands.parse(command, None if trainer is None else registry.find(trainer))
     except LaunchError as error:
         raise WrongFiles(str(error)) from None

@@ -6,11 +6,13 @@ from fp8check.rules import reading
 from fp8check.rules.reading.kind import OTHER, Kind
 from fp8check.rules.trainers.detection import Detection, count, names
 from fp8check.rules.trainers.huggingface import ARGUMENTS
-from fp8check.rules.trainers.registry import TRAINERS
+from fp8check.rules.trainers.registry import NAMES, TRAINERS, find
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from fp8check.rules.reading.kind import Shape
+    from collections.abc import Iterable
+
+    from fp8check.rules.reading.kind import Identify, Shape
     from fp8check.rules.reading.nodes import Document
 
 # Accelerate's ClusterConfig and SageMakerConfig (commands/config/config_args.py, 0.11 to 1.15).
@@ -47,18 +49,37 @@ MODEL_SHAPE = names(
 )
 
 
-def read(path: str, data: bytes | None = None, *, loader: str | None = None) -> Document:
+def read(path: str, data: bytes | None = None, *, loader: str | None = None, trainer: str | None = None) -> Document:
     """Reads a file that may be one of a run's, and tells what it is.
+
+    Args:
+        trainer: who is said to read the training file: files of one that an installed package brings are told as well.
 
     Raises:
         Unreadable: see rules/reading/read.py.
+        UnknownTrainer: there is no such trainer.
     """
-    return reading.read(path, data, loader=loader, identify=identify)
+    return reading.read(path, data, loader=loader, identify=_identify_with(trainer))
 
 
 def identify(shape: Shape) -> Kind:
     """What a file is, from its top-level keys and what each of them holds."""
-    return next((one.kind for one in _DETECTIONS if one.tells(shape)), OTHER)
+    return _first(_DETECTIONS, shape)
+
+
+def _identify_with(trainer: str | None) -> Identify:
+    if trainer is None or trainer in NAMES:
+        return identify
+    detections = _in_order((*_DETECTIONS, *find(trainer).detections))
+    return lambda shape: _first(detections, shape)
+
+
+def _first(detections: Iterable[Detection], shape: Shape) -> Kind:
+    return next((one.kind for one in detections if one.tells(shape)), OTHER)
+
+
+def _in_order(detections: Iterable[Detection]) -> tuple[Detection, ...]:
+    return tuple(sorted(detections, key=lambda detection: detection.place))
 
 
 def told(document: Document) -> Kind:
@@ -87,12 +108,11 @@ def _is_accelerate(shape: Shape) -> bool:
     return count(shape, ACCELERATE_ALONE) > 0 and 2 * known >= len(shape) and known > count(shape, ARGUMENTS)
 
 
-_DETECTIONS = sorted(
+_DETECTIONS = _in_order(
     (
         Detection(10, _is_deepspeed, Kind("deepspeed")),
         Detection(20, _is_model, Kind("model")),
         Detection(50, _is_accelerate, Kind("accelerate")),
         *(detection for trainer in TRAINERS for detection in trainer.detections),
-    ),
-    key=lambda detection: detection.place,
+    )
 )

@@ -20,8 +20,6 @@ _BY_NAME = {trainer.name: trainer for trainer in TRAINERS}
 _BY_PROGRAM = {program: trainer for trainer in TRAINERS for program in trainer.programs}
 NAMES = tuple(_BY_NAME)
 PROGRAMS = frozenset(_BY_PROGRAM)
-# A script of the user's own has no configuration that rules know: the input `script` is the script itself.
-_INPUTS = frozenset(NAMES) - {OwnScript.name}
 
 
 class UnknownTrainer(InputError):
@@ -29,19 +27,38 @@ class UnknownTrainer(InputError):
 
 
 def find(name: str) -> type[Training]:
-    """The trainer of that name.
+    """The trainer of that name: one of ours, or one that an installed package brings.
 
     Raises:
         UnknownTrainer: there is none.
+        BadTrainer: see plugins.load, which lets through whatever else goes wrong with a package's trainer.
     """
-    if name not in _BY_NAME:
-        raise UnknownTrainer(f"no trainer is called {name}; there are {', '.join(NAMES)}")
-    return _BY_NAME[name]
+    if name in _BY_NAME:
+        return _BY_NAME[name]
+    from fp8check.rules.trainers import plugins
+
+    trainer = plugins.load(name, NAMES)
+    if trainer is None:
+        known = ", ".join((*NAMES, *plugins.installed()))
+        raise UnknownTrainer(f"no trainer is called {name}; there are {known}")
+    return trainer
+
+
+def is_known(name: str) -> bool:
+    """Whether there is a trainer of that name. Nothing of an installed package is loaded."""
+    if name in _BY_NAME:
+        return True
+    from fp8check.rules.trainers import plugins
+
+    return name in plugins.installed()
 
 
 def is_trainer(name: str) -> bool:
-    """Whether a rule's input of that name is the configuration of one trainer alone."""
-    return name in _INPUTS
+    """Whether a rule's input of that name is the configuration of one trainer alone.
+
+    A script of the user's own has no configuration that rules know: the input `script` is the script itself.
+    """
+    return name != OwnScript.name and is_known(name)
 
 
 def of_dialect(dialect: str | None) -> type[Training]:
@@ -56,7 +73,7 @@ def of_program(program: str | None) -> type[Training] | None:
 
 def starter(launch: Launch) -> type[Training]:
     """The trainer whose command starts the launcher by itself; Training where the launcher was started directly."""
-    return Training if launch.through is None else _BY_NAME[launch.through]
+    return Training if launch.through is None else find(launch.through)
 
 
 def launched_by_itself(launch: Launch) -> type[Training] | None:

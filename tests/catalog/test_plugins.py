@@ -40,12 +40,18 @@ class EntryPoint:
         return self._loaded
 
 
+class TrainerPoint(EntryPoint):
+    name = "acmetune"
+
+
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Say what the entry point `acme` loads."""
 
     def install(loaded: object) -> plugins.Plugin:
         def entry_points(*, group: str, name: str | None = None) -> list[EntryPoint]:
+            if group == "fp8check.trainers":
+                return [TrainerPoint(loaded)]
             assert group == "fp8check.rules"
             return [EntryPoint(loaded)] if name in (None, "acme") else []
 
@@ -67,7 +73,7 @@ def example() -> ModuleType:
 def test_the_example_plug_in(installed: Any) -> None:
     plugin = installed(example())
     assert plugin.crash is None
-    assert [one.id for one in plugin.rules] == ["ACME101", "ACME102"]
+    assert [one.id for one in plugin.rules] == ["ACME101", "ACME102", "ACME103"]
     one = assembled_of(CASE)
     report = examine(one.run, one.documents, (*RULES, *plugin.rules))
     assert [(one.rule, str(one.span)) for one in report.findings] == [("ACME101", "train.yaml:1:1")]

@@ -9,6 +9,7 @@ from fp8check.rules.engine import WARNING, Found, rule
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from acme_fp8_rules.trainer import AcmeTune
     from fp8check.rules.trainers.training import Training
 
 SHARED_DISK = "/shared/"
@@ -48,3 +49,21 @@ def pinned_accelerate(packages: Mapping[str, str | None]) -> Iterator[Found]:
     version = packages.get("accelerate")
     if version not in (None, "1.15.0"):
         yield Found(f"accelerate {version} is not the tested one", help="install accelerate 1.15.0")
+
+
+@rule("ACME103", "context-too-long", WARNING, "https://wiki.example.com/training/acmetune")
+def context_too_long(acmetune: AcmeTune) -> Iterator[Found]:
+    """A context that AcmeTune's data loader cannot cut. A rule about one trainer has an input of its name.
+
+    Why it hurts: longer documents are dropped without a word.
+
+    Example: `context: 65536`.
+
+    Write instead: at most 32768.
+    """
+    if (acmetune.sequence or 0) > 32768:
+        yield Found(
+            f"AcmeTune drops documents at a context of {acmetune.sequence:,}",
+            place=acmetune.setting_for("sequence"),
+            help="write context: 32768",
+        )
