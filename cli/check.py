@@ -47,9 +47,9 @@ def parser() -> Parser:
     )
 
 
-def check(words: list[str]) -> int:
+def check(argv: list[str]) -> int:
     """Check the runs that the files describe."""
-    options = parser().parse_args(words)
+    options = parser().parse_args(argv)
     config = load(options)
     formats = formats_of(options.format)
     if options.server is not None:

@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 def parser() -> Parser:
     """The options of the command."""
-    made = Parser("fp8check env", "What is known of the machine that trains.")
-    made.add_argument("--json", action="store_true", help="as facts.json, to check elsewhere with --facts")
-    made.add_argument("--python", metavar="PATH", help="the interpreter that will train")
-    made.add_argument(
+    parser = Parser("fp8check env", "What is known of the machine that trains.")
+    parser.add_argument("--json", action="store_true", help="as facts.json, to check elsewhere with --facts")
+    parser.add_argument("--python", metavar="PATH", help="the interpreter that will train")
+    parser.add_argument(
         "--import-check", action="store_true", help="really import Transformer Engine, in a process of its own"
     )
-    return made
+    return parser
 
 
-def env(words: list[str]) -> int:
+def env(argv: list[str]) -> int:
     """Print the facts of this machine, for people or as facts.json."""
-    options = parser().parse_args(words)
+    options = parser().parse_args(argv)
     facts = facts_.collect(options.python)
     if options.import_check:
         seen = facts_.import_check(options.python or sys.executable)

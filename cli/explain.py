@@ -26,9 +26,9 @@ def parser() -> Parser:
     )
 
 
-def explain(words: list[str]) -> int:
+def explain(argv: list[str]) -> int:
     """Tell what becomes of the line that the first argument names; the other files of the run follow it."""
-    options = parser().parse_args(words)
+    options = parser().parse_args(argv)
     path, line = _place(options.files)
     options.files = [path, *options.files[1:]]
     for report in check_request(request_of(options, load(options))).reports:

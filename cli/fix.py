@@ -32,15 +32,15 @@ each file before it writes it."""
 def parser() -> Parser:
     """The options of the command."""
     parts = (groups.files, groups.run, groups.machine, groups.rules, groups.config, groups.failing, groups.quiet)
-    made = Parser("fp8check fix", ABOUT, groups=parts)
-    made.add_argument("--diff", action="store_true", help="print what would change, and change nothing")
-    made.add_argument("--unsafe", action="store_true", help="make fixes too that change what the run does")
-    return made
+    parser = Parser("fp8check fix", ABOUT, groups=parts)
+    parser.add_argument("--diff", action="store_true", help="print what would change, and change nothing")
+    parser.add_argument("--unsafe", action="store_true", help="make fixes too that change what the run does")
+    return parser
 
 
-def fix(words: list[str]) -> int:
+def fix(argv: list[str]) -> int:
     """Fix the files in place; with --diff print what would change; standard input goes to standard output."""
-    options = parser().parse_args(words)
+    options = parser().parse_args(argv)
     if not options.files:
         raise UsageError("name the files to fix: fp8check fix train.yaml accel.yaml")
     config = load(options)

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    argv = list(sys.argv[1:] if arguments is None else arguments)
     gc.disable()  # a short-lived process whose input is limited: collecting garbage costs more than it frees
     try:
-        code = _run(words)
+        code = _run(argv)
         sys.stdout.flush()
     except SystemExit as leave:  # --help, --version
         sys.stdout.flush()
@@ -35,24 +35,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as problem:
         if problem.filename is None:
             if problem.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
-                return _crash(problem, words)
+                return _crash(problem, argv)
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             problem.filename = "the output cannot be written"
         return _refuse(problem)
     except KeyboardInterrupt:
         return 130
     except Exception as error:  # noqa: BLE001  the last line of defense: a report to paste instead of a traceback
-        return _crash(error, words)
+        return _crash(error, argv)
     return code
 
 
-def _run(words: list[str]) -> int:
-    command = find(words[0]) if words else None
+def _run(argv: list[str]) -> int:
+    command = find(argv[0]) if argv else None
     if command is not None:
-        return command(words[1:])
+        return command(argv[1:])
     from fp8check.cli.check import check
 
-    return check(words)
+    return check(argv)
 
 
 def _refuse(problem: Exception) -> int:
@@ -66,7 +66,7 @@ def _refuse(problem: Exception) -> int:
     return ExitCode.USAGE
 
 
-def _crash(error: Exception, words: list[str]) -> int:
+def _crash(error: Exception, argv: list[str]) -> int:
     import platform
     import traceback
 
@@ -77,6 +77,6 @@ def _crash(error: Exception, words: list[str]) -> int:
         "fp8check: internal error. This is a fault of fp8check, not of your files. Nothing was decided.\n"
         "Please report it with the lines below.\n\n"
         f"fp8check {VERSION}, Python {platform.python_version()}, {platform.platform()}\n"
-        f"arguments: {len(words)}\n{''.join(lines)}"
+        f"arguments: {len(argv)}\n{''.join(lines)}"
     )
     return ExitCode.INTERNAL_ERROR

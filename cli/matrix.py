@@ -11,15 +11,17 @@ from fp8check.rules.report import matrix as table
 
 def parser() -> Parser:
     """The options of the command."""
-    made = Parser("fp8check matrix", "What really trains in FP8.")
-    made.add_argument("package", nargs="*", metavar="NAME==VERSION", help="accelerate==1.11.0 transformers==4.57.1 ...")
-    made.add_argument("--all", action="store_true", help="docs/compatibility.md, whole")
-    return made
+    parser = Parser("fp8check matrix", "What really trains in FP8.")
+    parser.add_argument(
+        "package", nargs="*", metavar="NAME==VERSION", help="accelerate==1.11.0 transformers==4.57.1 ..."
+    )
+    parser.add_argument("--all", action="store_true", help="docs/compatibility.md, whole")
+    return parser
 
 
-def matrix(words: list[str]) -> int:
+def matrix(argv: list[str]) -> int:
     """Print the table for the stack that is named, or all tables of docs/compatibility.md."""
-    options = parser().parse_args(words)
+    options = parser().parse_args(argv)
     if options.all:
         if options.package:
             raise UsageError("--all prints every table: no package goes with it")

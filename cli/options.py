@@ -50,8 +50,8 @@ class Parser(argparse.ArgumentParser):
     def parse_args(self, args: Sequence[str], namespace: None = None) -> argparse.Namespace:  # type: ignore[override]
         """The options; they may stand between the files."""
         # A bare --probe must not take the file behind it for its value.
-        words = ["--probe=gpu" if word == "--probe" else word for word in args]
-        return self.parse_intermixed_args(words, namespace)
+        argv = ["--probe=gpu" if word == "--probe" else word for word in args]
+        return self.parse_intermixed_args(argv, namespace)
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError."""

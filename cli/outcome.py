@@ -25,9 +25,9 @@ def parser() -> Parser:
     return Parser("fp8check outcome", ABOUT, groups=parts)
 
 
-def outcome(words: list[str]) -> int:
+def outcome(argv: list[str]) -> int:
     """Print the chain of decisions of each run."""
-    options = parser().parse_args(words)
+    options = parser().parse_args(argv)
     formats = formats_of(options.format, ("text", "json"))
     runs = runs_of(Request(tuple(run_request(one) for one in run_options(options, load(options)))))
     outcomes = [predict(one.run) for one in runs]

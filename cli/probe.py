@@ -31,15 +31,15 @@ def parser() -> Parser:
         groups.config,
         groups.text_or_json,
     )
-    made = Parser("fp8check probe", ABOUT, groups=(*parts, groups.failing, groups.color))
-    made.add_argument("--json", action="store_true", help="what was seen, as JSON: --format json")
-    made.set_defaults(probe="gpu")
-    return made
+    parser = Parser("fp8check probe", ABOUT, groups=(*parts, groups.failing, groups.color))
+    parser.add_argument("--json", action="store_true", help="what was seen, as JSON: --format json")
+    parser.set_defaults(probe="gpu")
+    return parser
 
 
-def probe(words: list[str]) -> int:
+def probe(argv: list[str]) -> int:
     """Probe the runs that the files describe, and print what was seen with what the FP8xx rules make of it."""
-    options = parser().parse_args(words)
+    options = parser().parse_args(argv)
     options.probe = options.probe or "gpu"
     formats = formats_of(["json"] if options.json else options.format, ("text", "json"))
     config = load(options)

@@ -35,9 +35,9 @@ def _with_format(parser: Parser) -> Parser:
     return parser
 
 
-def rules(words: list[str]) -> int:
+def rules(argv: list[str]) -> int:
     """List all rules."""
-    options = rules_parser().parse_args(words)
+    options = rules_parser().parse_args(argv)
     known = with_plugins(options.plugin)
     if options.format == "json":
         sys.stdout.write(_json([_data(one) for one in known.rules]))
@@ -47,9 +47,9 @@ def rules(words: list[str]) -> int:
     return _exit_code(known.crashes)
 
 
-def rule(words: list[str]) -> int:
+def rule(argv: list[str]) -> int:
     """Explain one rule."""
-    options = rule_parser().parse_args(words)
+    options = rule_parser().parse_args(argv)
     known = with_plugins(options.plugin)
     if known.crashes:
         return _exit_code(known.crashes)

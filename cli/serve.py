@@ -22,9 +22,9 @@ them are in docs/service.md. Without a tokens file it serves this machine only.
 """
 
 
-def serve(words: list[str]) -> int:
+def serve(argv: list[str]) -> int:
     """Run the service until it is stopped, or make a token."""
-    options = parser().parse_args(words)
+    options = parser().parse_args(argv)
     try:
         from fp8check.service import server
     except ImportError as problem:
@@ -40,16 +40,16 @@ def serve(words: list[str]) -> int:
 
 def parser() -> Parser:
     """The options of the command."""
-    made = Parser("fp8check serve", ABOUT)
-    made.add_argument("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1: this machine only)")
-    made.add_argument("--port", type=int, default=8000, help="0 takes a free one")
-    made.add_argument(
+    parser = Parser("fp8check serve", ABOUT)
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1: this machine only)")
+    parser.add_argument("--port", type=int, default=8000, help="0 takes a free one")
+    parser.add_argument(
         "--behind-proxy", action="store_true", help="believe X-Forwarded-... of a proxy on this machine; needs tokens"
     )
-    made.add_argument("--new-token", metavar="NAME", help="make a token and print it; it is shown only this once")
-    made.add_argument("--scopes", default="check", help="of check, probe, read; separated by commas (check)")
-    made.add_argument("--days", type=int, default=365, help="how long the token is accepted; 0: for ever (365)")
-    return made
+    parser.add_argument("--new-token", metavar="NAME", help="make a token and print it; it is shown only this once")
+    parser.add_argument("--scopes", default="check", help="of check, probe, read; separated by commas (check)")
+    parser.add_argument("--days", type=int, default=365, help="how long the token is accepted; 0: for ever (365)")
+    return parser
 
 
 def _new_token(options: Namespace) -> int:

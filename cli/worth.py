@@ -21,9 +21,9 @@ TOKENS = "512,1024,2048,4096,8192,16384"
 LARGEST = 2**24
 
 
-def worth(words: list[str]) -> int:
+def worth(argv: list[str]) -> int:
     """Print the table, or write it as JSON or as a picture."""
-    options = parser().parse_args(words)
+    options = parser().parse_args(argv)
     model, setup = _model(options.model), _setup(options)
     points = [speed.predict_point(model, tokens, setup) for tokens in _tokens(options.tokens)]
     _write(options, model, setup, points)
@@ -32,16 +32,16 @@ def worth(words: list[str]) -> int:
 
 def parser() -> Parser:
     """The options of the command."""
-    made = Parser("fp8check worth", "Step time in BF16 and FP8, by tokens in a micro-batch.")
-    made.add_argument("model", metavar="MODEL_OR_CONFIG_DIR", help="a name on the hub, a folder, or a config.json")
-    made.add_argument("--gpu", default="H200", help=f"one of {', '.join(gpu.name for gpu in gpus.gpus())}")
-    made.add_argument("--backend", type=str.upper, choices=("TE", "AO"), default="TE")
-    made.add_argument("--tokens", default=TOKENS, metavar="N,N,...", help="tokens in a micro-batch")
-    made.add_argument("--scope", choices=("model", "layers"), default="layers", help="model: with head and optimizer")
-    made.add_argument("--compile", action="store_true", help="under torch.compile (backend AO)")
-    made.add_argument("--format", choices=("text", "json", "png"), default="text")
-    made.add_argument("--out", metavar="FILE", help="where to write; needed for png")
-    return made
+    parser = Parser("fp8check worth", "Step time in BF16 and FP8, by tokens in a micro-batch.")
+    parser.add_argument("model", metavar="MODEL_OR_CONFIG_DIR", help="a name on the hub, a folder, or a config.json")
+    parser.add_argument("--gpu", default="H200", help=f"one of {', '.join(gpu.name for gpu in gpus.gpus())}")
+    parser.add_argument("--backend", type=str.upper, choices=("TE", "AO"), default="TE")
+    parser.add_argument("--tokens", default=TOKENS, metavar="N,N,...", help="tokens in a micro-batch")
+    parser.add_argument("--scope", choices=("model", "layers"), default="layers", help="model: with head and optimizer")
+    parser.add_argument("--compile", action="store_true", help="under torch.compile (backend AO)")
+    parser.add_argument("--format", choices=("text", "json", "png"), default="text")
+    parser.add_argument("--out", metavar="FILE", help="where to write; needed for png")
+    return parser
 
 
 def _model(name: str) -> ModelShape:

@@ -108,9 +108,9 @@ def _groups(part: RunRequest) -> list[Sequence[Document]]:
     """The documents that are to be looked at together."""
     if not part.apart:
         return [part.documents]
-    kinds = sort(part.documents)
-    ours = [*kinds.training, *kinds.accelerate]
-    together = len(kinds.accelerate) <= 1
+    by_kind = sort(part.documents)
+    ours = [*by_kind.training, *by_kind.accelerate]
+    together = len(by_kind.accelerate) <= 1
     return [ours] if together and ours else [[one] for one in ours]
 
 

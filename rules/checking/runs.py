@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from fp8check.rules.trainers.training import Training
 
 
-class Sorted(Record):
+class ByKind(Record):
     """The documents by kind."""
 
     training: tuple[Document, ...]
@@ -44,14 +44,14 @@ class Assembled(Record):
     documents: tuple[Document, ...]
 
 
-def sort(documents: Sequence[Document]) -> Sorted:
+def sort(documents: Sequence[Document]) -> ByKind:
     """The documents by what they are; their order is kept."""
-    kinds: dict[str, list[Document]] = {kind: [] for kind in Sorted.fields}
+    by_kind: dict[str, list[Document]] = {kind: [] for kind in ByKind.fields}
     for document in documents:
         if document.kind == "script":
             continue  # read anew, by the launch command
-        kinds[document.kind if document.kind in kinds else "other"].append(document)
-    return Sorted(*(tuple(kinds[kind]) for kind in Sorted.fields))
+        by_kind[document.kind if document.kind in by_kind else "other"].append(document)
+    return ByKind(*(tuple(by_kind[kind]) for kind in ByKind.fields))
 
 
 def assemble(
@@ -78,27 +78,27 @@ def assemble(
         Unreadable: a file that one of them names cannot be read.
         UnknownTrainer: there is no such trainer.
     """
-    kinds = sort(documents)
+    by_kind = sort(documents)
     if trainer is not None:  # whoever says who reads the training file has said that it is one
-        kinds = Sorted(kinds.training + kinds.other, kinds.accelerate, kinds.deepspeed, kinds.model, ())
-    for strange in kinds.other:
+        by_kind = ByKind(by_kind.training + by_kind.other, by_kind.accelerate, by_kind.deepspeed, by_kind.model, ())
+    for strange in by_kind.other:
         raise WrongFiles(_strange(strange))
-    if len(kinds.accelerate) > 1:
-        names = ", ".join(document.path for document in kinds.accelerate)
+    if len(by_kind.accelerate) > 1:
+        names = ", ".join(document.path for document in by_kind.accelerate)
         raise WrongFiles(f"more than one Accelerate file: {names}; a run has one")
-    accelerate = kinds.accelerate[0] if kinds.accelerate else None
+    accelerate = by_kind.accelerate[0] if by_kind.accelerate else None
     default = False
     if launch is not None and launch.variables:
         facts = facts.with_variables(launch.variables)
-    if launch is not None and kinds.training:
-        launch = registry.starter(launch).with_flags_of_file(launch, _section(kinds.training[0]))
+    if launch is not None and by_kind.training:
+        launch = registry.starter(launch).with_flags_of_file(launch, _section(by_kind.training[0]))
     if accelerate is None and follow and launch is not None and launch.tool == "accelerate":
         accelerate, default = _named_or_default(launch, facts)
     if launch is None:
         launch = Launch("accelerate" if accelerate is not None else "python", given=False)
-    trainings: tuple[Document | None, ...] = kinds.training or (None,)
+    trainings: tuple[Document | None, ...] = by_kind.training or (None,)
     return [
-        _one(training, accelerate, default, kinds, facts, launch, trainer, follow, script) for training in trainings
+        _one(training, accelerate, default, by_kind, facts, launch, trainer, follow, script) for training in trainings
     ]
 
 
@@ -112,7 +112,7 @@ def _one(
     training: Document | None,
     accelerate: Document | None,
     default: bool,
-    kinds: Sorted,
+    by_kind: ByKind,
     facts: Facts,
     launch: Launch,
     trainer: str | None,
@@ -125,7 +125,7 @@ def _one(
         section = Section(section.node, over=adapter.over_the_file(launch.arguments))
     settings = adapter(section, training.path if training else None)
     config = _config(accelerate) if accelerate is not None else None
-    deepspeed = kinds.deepspeed[0] if kinds.deepspeed else None
+    deepspeed = by_kind.deepspeed[0] if by_kind.deepspeed else None
     if deepspeed is None and follow:
         deepspeed = _named_deepspeed(settings, config)
     # The Trainer builds its Accelerator itself: a script beside it says nothing.
@@ -138,7 +138,7 @@ def _one(
         accelerate_is_default=default,
         training=settings,
         deepspeed=DeepSpeedConfig(_section(deepspeed)) if deepspeed is not None else None,
-        model=_model(settings, kinds, facts, follow),
+        model=_model(settings, by_kind, facts, follow),
         script=script if script is not None else Script(),
     )
     return Assembled(run, tuple(part for part in parts if part is not None))
@@ -221,8 +221,8 @@ def _parsed(name: str, data: bytes | None) -> tuple[Script | None, Document | No
     return Script.of(source), Document(name, source.text, "python", None, loader="python", kind=Kind("script"))
 
 
-def _model(training: Training, kinds: Sorted, facts: Facts, follow: bool) -> models.ModelShape | None:
-    for document in kinds.model:
+def _model(training: Training, by_kind: ByKind, facts: Facts, follow: bool) -> models.ModelShape | None:
+    for document in by_kind.model:
         data = document.root.data() if document.root is not None else None
         if isinstance(data, dict):
             return models.from_config(data, training.model or document.path, "config.json")

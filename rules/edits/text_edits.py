@@ -1,7 +1,7 @@
 """Edits of entries -> edits of text: what is replaced, from which character to which.
 
-Works on the drafts, the tree as the parser sees it: a fix touches what is written, also the first of two equal keys,
-which no loader keeps.
+Works on the parsed nodes, the tree as the parser sees it: a fix touches what is written, also the first of two equal
+keys, which no loader keeps.
 """
 
 from __future__ import annotations
@@ -67,9 +67,9 @@ def _one(edit: Edit, documents: tuple[Document, ...], trees: dict[str, FileTree]
 
 
 class _Place(Record):
-    """A draft with the collections around it, the innermost last; `index` is its key's place in its parent's items."""
+    """A parsed node with the collections around it, the innermost last; `index`: its key's place in its parent's items."""
 
-    draft: SyntaxNode
+    parsed: SyntaxNode
     around: tuple[SyntaxNode, ...]
     index: int
 
@@ -91,27 +91,27 @@ class FileTree:
         self.text = document.text
         self.newline = next((one for one in ("\r\n", "\n", "\r") if one in document.text), "\n")
         self.source = Source(document.path, document.text)
-        drafts = SyntaxReader(self.source, libyaml=document.loader == "omegaconf")
-        drafts.read()
-        if drafts.root is None or drafts.second is not None:
+        reader = SyntaxReader(self.source, libyaml=document.loader == "omegaconf")
+        reader.read()
+        if reader.root is None or reader.second is not None:
             raise Unfixable("the file holds no single document")
-        self.root = drafts.root
+        self.root = reader.root
         self.winners = {one.span.start for one in document.problems if one.code == "duplicate-key"}
         self.aliased: set[int] = set()
         self._starting: dict[int, list[_Place]] = {}  # by where they begin: a file may have a fix on every line
         for place in self._walk():
-            if place.draft.target is not None:
-                self.aliased.add(id(place.draft.target))
+            if place.parsed.target is not None:
+                self.aliased.add(id(place.parsed.target))
             else:
-                self._starting.setdefault(place.draft.start, []).append(place)
+                self._starting.setdefault(place.parsed.start, []).append(place)
 
     def _walk(self) -> Iterator[_Place]:
         pending = [_Place(self.root, (), 0)]
         while pending:
             place = pending.pop()
             yield place
-            around = (*place.around, place.draft)
-            pending.extend(_Place(item, around, index) for index, item in reversed([*enumerate(place.draft.items)]))
+            around = (*place.around, place.parsed)
+            pending.extend(_Place(item, around, index) for index, item in reversed([*enumerate(place.parsed.items)]))
 
     def at(self, span: Span, kind: str | None = None) -> _Place:
         """The place that begins there: an entry's key, a list's item, or, with `kind`, the map.
@@ -123,10 +123,10 @@ class FileTree:
         if not found:
             raise Unfixable("the value comes from somewhere else through an alias")
         # A block map begins where its first key does.
-        place = next((one for one in found if kind == one.draft.kind or one.draft.end == span.end), found[0])
-        for draft in (*place.around, place.draft):
-            if id(draft) in self.aliased:
-                raise Unfixable(f"it is shared through the anchor &{draft.anchor}")
+        place = next((one for one in found if kind == one.parsed.kind or one.parsed.end == span.end), found[0])
+        for parsed in (*place.around, place.parsed):
+            if id(parsed) in self.aliased:
+                raise Unfixable(f"it is shared through the anchor &{parsed.anchor}")
         return place
 
     def cut(self, comment: Span) -> TextEdit:
@@ -139,62 +139,62 @@ class FileTree:
 
     def replace(self, key: _Place, value: object) -> TextEdit:
         """Another value; of a scalar its quotes stay."""
-        draft = key.value if _is_key(key) else key.draft
-        if draft.target is not None:
+        parsed = key.value if _is_key(key) else key.parsed
+        if parsed.target is not None:
             raise Unfixable("the value comes from somewhere else through an alias")
-        if id(draft) in self.aliased or draft.origin != draft.start:
+        if id(parsed) in self.aliased or parsed.origin != parsed.start:
             raise Unfixable("the value has an anchor or a tag")
-        if draft.style in ("literal", "folded") or (draft.kind != "scalar" and draft.style == "block"):
+        if parsed.style in ("literal", "folded") or (parsed.kind != "scalar" and parsed.style == "block"):
             raise Unfixable("the value stands on lines of its own")
         flow = any(one.style == "flow" for one in key.around)
         if isinstance(value, (dict, list, tuple)):
             text = rendering.whole(value, self.document.loader)
         else:
-            style = draft.style if draft.kind == "scalar" else "plain"
+            style = parsed.style if parsed.kind == "scalar" else "plain"
             text = rendering.scalar(value, self.document.loader, style=style, flow=flow)
-        if draft.start == draft.end:  # nothing is written there: `backend:`
-            colon = self._after_space(key.draft.end)
+        if parsed.start == parsed.end:  # nothing is written there: `backend:`
+            colon = self._after_space(key.parsed.end)
             if self.text[colon : colon + 1] != ":":
                 raise Unfixable("the key has no colon")
             return self._edit(colon + 1, colon + 1, f" {text}")
-        return self._edit(draft.start, draft.end, text)
+        return self._edit(parsed.start, parsed.end, text)
 
     def rename(self, key: _Place, name: str) -> TextEdit:
         """Another key."""
         self._check_single(key)
-        if any(draft.text == name for draft, _ in key.parent.pairs()):
+        if any(parsed.text == name for parsed, _ in key.parent.pairs()):
             raise Unfixable(f"{name} is there already")
         flow = any(one.style == "flow" for one in key.around)
-        text = rendering.scalar(name, self.document.loader, style=key.draft.style, flow=flow)
-        return self._edit(key.draft.start, key.draft.end, text)
+        text = rendering.scalar(name, self.document.loader, style=key.parsed.style, flow=flow)
+        return self._edit(key.parsed.start, key.parsed.end, text)
 
     def insert(self, place: _Place, key: str, value: object) -> TextEdit:
         """One more entry, after the last."""
-        draft = place.draft
-        if draft.kind != "map":
+        parsed = place.parsed
+        if parsed.kind != "map":
             raise Unfixable("there is no map to write it into")
-        if any(one.text == key for one, _ in draft.pairs()):
+        if any(one.text == key for one, _ in parsed.pairs()):
             raise Unfixable(f"{key} is there already")
         loader = self.document.loader
-        if draft.style == "flow":
+        if parsed.style == "flow":
             text = f"{rendering.entry(key, loader, flow=True)}{rendering.whole(value, loader)}"
-            return self._insert_flow(draft, text)
-        indent = " " * (draft.start - self._line_start(draft.start))
+            return self._insert_flow(parsed, text)
+        indent = " " * (parsed.start - self._line_start(parsed.start))
         text = rendering.block(key, value, loader, indent, self.newline)
-        end = self._line_end(_last(draft))
+        end = self._line_end(_last(parsed))
         if self.text[end - 1 : end] in ("\n", "\r"):
             return self._edit(end, end, f"{text}{self.newline}")
         return self._edit(end, end, f"{self.newline}{text}")
 
     def _check_single(self, key: _Place) -> None:
-        if key.draft.start in self.winners:
+        if key.parsed.start in self.winners:
             raise Unfixable("the key is here twice: without this one, the other would count")
 
-    def _insert_flow(self, draft: SyntaxNode, text: str) -> TextEdit:
-        if not draft.items:
-            return self._edit(draft.start + 1, draft.end - 1, text)
-        last = draft.items[-1].end
-        first = draft.items[0].start
+    def _insert_flow(self, parsed: SyntaxNode, text: str) -> TextEdit:
+        if not parsed.items:
+            return self._edit(parsed.start + 1, parsed.end - 1, text)
+        last = parsed.items[-1].end
+        first = parsed.items[0].start
         before = self.text[self._line_start(first) : first]
         own_line = not before.strip()
         after = self._after_space(last)
@@ -207,23 +207,23 @@ class FileTree:
         if not _is_key(key):
             raise Unfixable("it is no entry of a map")
         self._check_single(key)
-        for draft in _below(key.value):
-            if id(draft) in self.aliased:
-                raise Unfixable(f"others use the anchor &{draft.anchor} in it")
+        for parsed in _below(key.value):
+            if id(parsed) in self.aliased:
+                raise Unfixable(f"others use the anchor &{parsed.anchor} in it")
         parent = key.parent
         if len(parent.items) == 2:
             return self._delete_only(key)
         if parent.style == "flow":
             return self._delete_flow(key)
-        start = self._line_start(key.draft.origin)
-        end = self._line_end(_last(key.value, key.draft))
-        if not self.text[start : key.draft.origin].strip():
+        start = self._line_start(key.parsed.origin)
+        end = self._line_end(_last(key.value, key.parsed))
+        if not self.text[start : key.parsed.origin].strip():
             if end == len(self.text) and self.text[end - 1 : end] not in ("\n", "\r") and start > 0:
                 start -= len(self.newline)  # the last line of a file that ends without a line break
             return self._edit(start, end, "")
         if key.index + 2 == len(parent.items):
             raise Unfixable("the entry shares its line with what is before it")
-        return self._edit(key.draft.origin, parent.items[key.index + 2].origin, "")  # the first entry behind a `- `
+        return self._edit(key.parsed.origin, parent.items[key.index + 2].origin, "")  # the first entry behind a `- `
 
     def _delete_only(self, key: _Place) -> TextEdit:
         parent = key.parent
@@ -234,23 +234,23 @@ class FileTree:
         grand = key.around[-2]
         place = next(index for index, item in enumerate(grand.items) if item is parent)
         colon = self.text.index(":", grand.items[place - 1].end) + 1
-        end = self._line_end(_last(key.value, key.draft))
-        rest = self.text[colon : self._line_start(key.draft.origin)]
+        end = self._line_end(_last(key.value, key.parsed))
+        rest = self.text[colon : self._line_start(key.parsed.origin)]
         if rest.strip():  # a comment after the colon, or lines of comments before the entry
             raise Unfixable("it is the only entry of its map")
         last = self.text[self._last_offset(key) : end]
         return self._edit(colon, end, f" {{}}{last}")
 
     def _last_offset(self, key: _Place) -> int:
-        return _last(key.value, key.draft)
+        return _last(key.value, key.parsed)
 
     def _delete_flow(self, key: _Place) -> TextEdit:
         parent = key.parent
         following = parent.items[key.index + 2].origin if key.index + 2 < len(parent.items) else None
         if following is not None:
-            return self._edit(key.draft.origin, following, "")
+            return self._edit(key.parsed.origin, following, "")
         before = parent.items[key.index - 1].end
-        return self._edit(before, max(key.value.end, key.draft.end), "")
+        return self._edit(before, max(key.value.end, key.parsed.end), "")
 
     def _edit(self, start: int, end: int, text: str) -> TextEdit:
         return TextEdit(self.document.path, start, end, text)
@@ -274,22 +274,22 @@ def _is_key(place: _Place) -> bool:
     return bool(place.around) and place.parent.kind == "map" and place.index % 2 == 0
 
 
-def _is_entry_value(parent: SyntaxNode, draft: SyntaxNode) -> bool:
-    return parent.kind == "map" and any(item is draft for item in parent.items[1::2])
+def _is_entry_value(parent: SyntaxNode, parsed: SyntaxNode) -> bool:
+    return parent.kind == "map" and any(item is parsed for item in parent.items[1::2])
 
 
-def _below(draft: SyntaxNode) -> Iterator[SyntaxNode]:
-    pending = [draft]
+def _below(parsed: SyntaxNode) -> Iterator[SyntaxNode]:
+    pending = [parsed]
     while pending:
         one = pending.pop()
         yield one
         pending.extend(one.items)
 
 
-def _last(draft: SyntaxNode, key: SyntaxNode | None = None) -> int:
+def _last(parsed: SyntaxNode, key: SyntaxNode | None = None) -> int:
     """The offset after the last character of a value; of its key where no value is written."""
-    if draft.kind in ("map", "list") and draft.style == "block" and draft.items:
-        return _last(draft.items[-1], draft.items[-2] if draft.kind == "map" else None)
-    if draft.start == draft.end and key is not None:
+    if parsed.kind in ("map", "list") and parsed.style == "block" and parsed.items:
+        return _last(parsed.items[-1], parsed.items[-2] if parsed.kind == "map" else None)
+    if parsed.start == parsed.end and key is not None:
         return key.end
-    return draft.end
+    return parsed.end

@@ -1,4 +1,4 @@
-"""Drafts -> nodes: values as one loader makes them, merge keys and aliases resolved, with what is wrong on the way."""
+"""Parsed nodes -> nodes: values as one loader makes them, merge keys and aliases resolved, with what is wrong on the way."""
 
 from __future__ import annotations
 
@@ -24,44 +24,46 @@ class Builder:
         self._built: dict[int, Node] = {}
         self.problems: list[Problem] = []
 
-    def build(self, draft: SyntaxNode, pointer: str = "") -> Node:
-        """The node of a draft. Raises Unreadable where the loader makes no value of it."""
-        if draft.target is not None:
-            return self._alias(draft, draft.target, pointer)
-        node = self._scalar(draft, pointer) if draft.kind == "scalar" else self._collection(draft, pointer)
-        self._built[id(draft)] = node
+    def build(self, parsed: SyntaxNode, pointer: str = "") -> Node:
+        """The node of a parsed node. Raises Unreadable where the loader makes no value of it."""
+        if parsed.target is not None:
+            return self._alias(parsed, parsed.target, pointer)
+        node = self._scalar(parsed, pointer) if parsed.kind == "scalar" else self._collection(parsed, pointer)
+        self._built[id(parsed)] = node
         return node
 
-    def _alias(self, draft: SyntaxNode, target: SyntaxNode, pointer: str) -> Node:
+    def _alias(self, parsed: SyntaxNode, target: SyntaxNode, pointer: str) -> Node:
         built = self._built.get(id(target))
         if built is None:  # a merge key can carry an anchor, and is never built
             built = self.build(target, pointer)
-        return _brought(built, self._span(draft), pointer)
+        return _brought(built, self._span(parsed), pointer)
 
-    def _scalar(self, draft: SyntaxNode, pointer: str) -> Node:
-        tag = values.resolve(draft, self._loader)
+    def _scalar(self, parsed: SyntaxNode, pointer: str) -> Node:
+        tag = values.resolve(parsed, self._loader)
         try:
-            value = values.construct(tag, draft.text)
+            value = values.construct(tag, parsed.text)
         except values.RefusedError as error:
-            raise self._source.error(self._blamed(draft), error.message, error.hint) from error
-        raw = self._source.text[draft.start : draft.end]
-        return Node("scalar", self._span(draft), value=value, raw=raw, style=draft.style, tag=tag, pointer=pointer)
+            raise self._source.error(self._blamed(parsed), error.message, error.hint) from error
+        raw = self._source.text[parsed.start : parsed.end]
+        return Node("scalar", self._span(parsed), value=value, raw=raw, style=parsed.style, tag=tag, pointer=pointer)
 
-    def _blamed(self, draft: SyntaxNode) -> int:
+    def _blamed(self, parsed: SyntaxNode) -> int:
         """The offset of a written tag, else of the value."""
-        return draft.start if draft.tag is None else self._source.text.find("!", draft.origin)
+        return parsed.start if parsed.tag is None else self._source.text.find("!", parsed.origin)
 
-    def _collection(self, draft: SyntaxNode, pointer: str) -> Node:
-        default, allowed = values.COLLECTIONS[draft.kind]
-        tag = default if draft.tag in {None, "!"} else str(draft.tag)
+    def _collection(self, parsed: SyntaxNode, pointer: str) -> Node:
+        default, allowed = values.COLLECTIONS[parsed.kind]
+        tag = default if parsed.tag in {None, "!"} else str(parsed.tag)
         if tag not in allowed:
             shown = values.shown_tag(tag)
-            raise self._source.error(self._blamed(draft), f"the tag {shown} is refused by the loader", "remove the tag")
-        node = Node(draft.kind, self._span(draft), style=draft.style, tag=tag, pointer=pointer)
-        if draft.kind == "map":
-            node.children = named(self._entries(draft, pointer))
+            raise self._source.error(
+                self._blamed(parsed), f"the tag {shown} is refused by the loader", "remove the tag"
+            )
+        node = Node(parsed.kind, self._span(parsed), style=parsed.style, tag=tag, pointer=pointer)
+        if parsed.kind == "map":
+            node.children = named(self._entries(parsed, pointer))
         else:
-            node.children = [self._item(item, pointer, index) for index, item in enumerate(draft.items)]
+            node.children = [self._item(item, pointer, index) for index, item in enumerate(parsed.items)]
             self._check_pairs(node)
         return node
 
@@ -79,16 +81,16 @@ class Builder:
                 shown = values.shown_tag(node.tag)
                 raise self._source.error(item.span.start, f"{shown} takes maps of one entry", "remove the tag")
 
-    def _entries(self, draft: SyntaxNode, pointer: str) -> dict[Hashable, Node]:
+    def _entries(self, parsed: SyntaxNode, pointer: str) -> dict[Hashable, Node]:
         merged: dict[Hashable, Node] = {}
         written: dict[Hashable, Node] = {}
-        for key_draft, value_draft in draft.pairs():
-            if _is_merge(key_draft):
-                self._merge(self.build(value_draft), self._span(value_draft), pointer, merged)
+        for parsed_key, parsed_value in parsed.pairs():
+            if _is_merge(parsed_key):
+                self._merge(self.build(parsed_value), self._span(parsed_value), pointer, merged)
                 continue
-            key = self._key(key_draft)
-            node = self.build(value_draft, f"{pointer}/{escaped(str(key))}")
-            node.key_span = self._span(key_draft)
+            key = self._key(parsed_key)
+            node = self.build(parsed_value, f"{pointer}/{escaped(str(key))}")
+            node.key_span = self._span(parsed_key)
             if key in written:
                 self._duplicate(key, node.key_span, written[key].key_span)
             written[key] = node
@@ -97,17 +99,17 @@ class Builder:
             node.key = key  # of equal keys (`true` and `1`) Python keeps the first
         return entries
 
-    def _key(self, draft: SyntaxNode) -> Hashable:
-        target = draft.written()
+    def _key(self, parsed: SyntaxNode) -> Hashable:
+        target = parsed.written()
         if target.kind == "scalar":
             tag = values.resolve(target, self._loader)
             if tag == values.VALUE:
                 return target.text  # `=` is no value in YAML 1.1, and as a key it is a string
-            if tag == values.STR and target is draft and draft.anchor is None:
-                return draft.text  # nearly every key; nobody can ask for its node
-        node = self.build(draft)
+            if tag == values.STR and target is parsed and parsed.anchor is None:
+                return parsed.text  # nearly every key; nobody can ask for its node
+        node = self.build(parsed)
         if node.kind != "scalar":
-            raise self._source.error(draft.start, f"a {node.kind} cannot be a key", "write the key in quotes")
+            raise self._source.error(parsed.start, f"a {node.kind} cannot be a key", "write the key in quotes")
         return node.value
 
     def _merge(self, value: Node, place: Span, pointer: str, into: dict[Hashable, Node]) -> None:
@@ -138,8 +140,8 @@ class Builder:
         message = f"the key {cut(repr(key))} is here twice: {effect}"
         self.problems.append(Problem("duplicate-key", message, span, first, fatal=fatal))
 
-    def _span(self, draft: SyntaxNode) -> Span:
-        return self._source.span(draft.start, draft.end)
+    def _span(self, parsed: SyntaxNode) -> Span:
+        return self._source.span(parsed.start, parsed.end)
 
 
 def named(entries: dict[Hashable, Node]) -> dict[str, Node]:
@@ -174,8 +176,8 @@ def _brought(node: Node, place: Span, pointer: str) -> Node:
     return copy
 
 
-def _is_merge(draft: SyntaxNode) -> bool:
-    key = draft.written()
+def _is_merge(parsed: SyntaxNode) -> bool:
+    key = parsed.written()
     if key.kind != "scalar" or (key.tag is None and key.text != "<<"):
         return False  # only that text is resolved to it
     return values.resolve(key, "pyyaml") == values.MERGE

@@ -64,16 +64,16 @@ def _read_yaml(source: Source, loader: str | None, identify: Identify) -> Docume
     from fp8check.rules.reading.building import Builder
 
     sources.check_printable(source)
-    drafts, problems = _parse(source, loader, identify)
-    kind = identify_syntax(drafts.root, identify)
+    reader, problems = _parse(source, loader, identify)
+    kind = identify_syntax(reader.root, identify)
     used = loader or kind.loader
     builder = Builder(source, used)
     try:
-        root = builder.build(drafts.root) if drafts.root is not None else None
+        root = builder.build(reader.root) if reader.root is not None else None
     except Unreadable as error:
         error.kind = kind.name
         raise
-    problems += builder.problems + _file_problems(source, drafts.second)
+    problems += builder.problems + _file_problems(source, reader.second)
     if used == "omegaconf":
         from fp8check.rules.reading.omegaconf import refusals
 
@@ -83,33 +83,33 @@ def _read_yaml(source: Source, loader: str | None, identify: Identify) -> Docume
 
 
 def _parse(source: Source, loader: str | None, identify: Identify) -> tuple[SyntaxReader, list[Problem]]:
-    """The drafts as the file's tool parses it; Unreadable where that fails, with the kind of what came before."""
+    """The parsed nodes as the file's tool parses it; Unreadable where that fails, with the kind of what came before."""
     from fp8check.rules.reading.syntax import SyntaxReader
 
-    drafts = SyntaxReader(source)
+    reader = SyntaxReader(source)
     try:
-        drafts.read()
+        reader.read()
     except Unreadable as error:
-        found = identify_syntax(drafts.root, identify)
+        found = identify_syntax(reader.root, identify)
         error.kind = _known(found)
         if (loader or found.loader) != "omegaconf" or error.line is None or error.column is None:
             raise
         return _second_opinion(source, error)
-    return drafts, []
+    return reader, []
 
 
 def _second_opinion(source: Source, first: Unreadable) -> tuple[SyntaxReader, list[Problem]]:
     """OmegaConf 2.4 parses with libyaml, older releases with PyYAML's own parser; libyaml takes some more files."""
     from fp8check.rules.reading.syntax import SyntaxReader
 
-    drafts = SyntaxReader(source, libyaml=True)
+    reader = SyntaxReader(source, libyaml=True)
     try:
-        drafts.read()
+        reader.read()
     except Unreadable:
         raise first from None
     message = f"OmegaConf before 2.4 stops here: {first.message}"
     span = source.span(first.offset, first.offset)
-    return drafts, [Problem("parsers-differ", message, span, detail=first.message, fatal=False)]
+    return reader, [Problem("parsers-differ", message, span, detail=first.message, fatal=False)]
 
 
 def _known(kind: Kind) -> str | None:
@@ -118,16 +118,16 @@ def _known(kind: Kind) -> str | None:
 
 
 def identify_syntax(root: SyntaxNode | None, identify: Identify) -> Kind:
-    """The kind of a file from its drafts: it decides the loader, so it has to be known before there are values."""
+    """The kind of a file from its parsed nodes: known before there are values, for it decides the loader."""
     return OTHER if root is None or root.kind != "map" else identify(_shape(root))
 
 
-def _shape(draft: SyntaxNode) -> dict[str, str]:
+def _shape(parsed: SyntaxNode) -> dict[str, str]:
     merged: dict[str, str] = {}
     shape: dict[str, str] = {}
-    for index, key in enumerate(draft.items[::2]):
+    for index, key in enumerate(parsed.items[::2]):
         # After a syntax error the last value may be missing.
-        target = draft.items[min(2 * index + 1, len(draft.items) - 1)].written()
+        target = parsed.items[min(2 * index + 1, len(parsed.items) - 1)].written()
         if key.plain and key.text == "<<":
             for source in target.items if target.kind == "list" else [target]:
                 merged.update(_shape(source.written()))

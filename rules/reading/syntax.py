@@ -1,4 +1,4 @@
-"""YAML text -> drafts: the tree of the file as the parser sees it, before any loader has made values of it.
+"""YAML text -> parsed nodes: the tree of the file as the parser sees it, before any loader has made values of it.
 
 The parser's events are turned into a tree by a loop, not by recursion, so that depth costs no stack; PyYAML's own
 composer recurses, and its C form ends the process where a hostile file nests deep enough.
@@ -105,7 +105,7 @@ class SyntaxNode:
 
 
 class SyntaxReader:
-    """The first document of a file as a tree of drafts.
+    """The first document of a file as a tree of parsed nodes.
 
     `libyaml` asks for libyaml's reading even where PyYAML's own parser would read otherwise.
     `root` is None for a file without content. `second` is the offset at which a second document begins, if one does.
@@ -149,64 +149,64 @@ class SyntaxReader:
                     return
 
     def _begin(self, event: yaml.NodeEvent) -> None:
-        draft = self._alias(event) if isinstance(event, yaml.AliasEvent) else self._draft(event)
+        parsed = self._alias(event) if isinstance(event, yaml.AliasEvent) else self._parsed(event)
         self._count += 1
         if self._count > MAX_NODES:
-            raise self._source.error(draft.start, f"more than {MAX_NODES:,} keys and values")
-        if len(self._open) + draft.height > MAX_DEPTH:
-            raise self._source.error(draft.start, f"nested more than {MAX_DEPTH} levels deep")
+            raise self._source.error(parsed.start, f"more than {MAX_NODES:,} keys and values")
+        if len(self._open) + parsed.height > MAX_DEPTH:
+            raise self._source.error(parsed.start, f"nested more than {MAX_DEPTH} levels deep")
         if self._open:
-            self._open[-1].items.append(draft)
+            self._open[-1].items.append(parsed)
         else:
-            self.root = draft
-        if draft.anchor is not None:
-            self._anchors[draft.anchor] = draft
+            self.root = parsed
+        if parsed.anchor is not None:
+            self._anchors[parsed.anchor] = parsed
         if isinstance(event, yaml.CollectionStartEvent):
-            self._open.append(draft)
+            self._open.append(parsed)
         else:
-            self._grow(draft)
+            self._grow(parsed)
 
-    def _draft(self, event: yaml.NodeEvent) -> SyntaxNode:
+    def _parsed(self, event: yaml.NodeEvent) -> SyntaxNode:
         origin, end = _offset(event.start_mark), _offset(event.end_mark)
         tag = getattr(event, "tag", None)
         start = origin
         if event.anchor is not None or tag is not None:
             start = _after_properties(self._source.text, origin, (event.anchor is not None) + (tag is not None))
         if isinstance(event, yaml.ScalarEvent):
-            draft = SyntaxNode("scalar", min(start, end), end, tag)
-            draft.text = event.value
-            draft.style = STYLES[event.style]
-            draft.plain = event.implicit[0]
+            parsed = SyntaxNode("scalar", min(start, end), end, tag)
+            parsed.text = event.value
+            parsed.style = STYLES[event.style]
+            parsed.plain = event.implicit[0]
         else:
-            draft = SyntaxNode("map" if isinstance(event, yaml.MappingStartEvent) else "list", start, start + 1, tag)
-            draft.style = "flow" if getattr(event, "flow_style", False) else "block"
-        draft.anchor = event.anchor
-        draft.origin = origin
-        return draft
+            parsed = SyntaxNode("map" if isinstance(event, yaml.MappingStartEvent) else "list", start, start + 1, tag)
+            parsed.style = "flow" if getattr(event, "flow_style", False) else "block"
+        parsed.anchor = event.anchor
+        parsed.origin = origin
+        return parsed
 
     def _alias(self, event: yaml.AliasEvent) -> SyntaxNode:
-        draft = SyntaxNode("alias", _offset(event.start_mark), _offset(event.end_mark))
+        parsed = SyntaxNode("alias", _offset(event.start_mark), _offset(event.end_mark))
         target = self._anchors.get(event.anchor or "")
         if target is None:
             raise self._source.error(
-                draft.start, f"alias *{cut(event.anchor or '')} has no anchor of that name before it"
+                parsed.start, f"alias *{cut(event.anchor or '')} has no anchor of that name before it"
             )
         if target in self._open:
             message = f"alias *{cut(event.anchor or '')} stands inside the value that it repeats"
-            raise self._source.error(draft.start, message)
-        draft.target = target
-        draft.size = target.size
-        draft.height = target.height
-        return draft
+            raise self._source.error(parsed.start, message)
+        parsed.target = target
+        parsed.size = target.size
+        parsed.height = target.height
+        return parsed
 
     def _close(self, event: yaml.CollectionEndEvent) -> None:
-        draft = self._open.pop()
-        if draft.style == "flow":
-            draft.end = _offset(event.end_mark)
+        parsed = self._open.pop()
+        if parsed.style == "flow":
+            parsed.end = _offset(event.end_mark)
         else:  # a block always has an item
             # The parser ends a block where the next token begins, after blank lines and comments.
-            draft.end = self._end_of(draft.items[-1])
-        self._grow(draft)
+            parsed.end = self._end_of(parsed.items[-1])
+        self._grow(parsed)
 
     def _end_of(self, last: SyntaxNode) -> int:
         """The end of a block's last value; one that was left out may be placed after the line break."""
@@ -215,14 +215,14 @@ class SyntaxReader:
             end -= 1
         return end
 
-    def _grow(self, draft: SyntaxNode) -> None:
-        """Counts a finished draft into the collection that it stands in."""
-        if draft.size > MAX_EXPANDED:
+    def _grow(self, parsed: SyntaxNode) -> None:
+        """Counts a finished parsed node into the collection that it stands in."""
+        if parsed.size > MAX_EXPANDED:
             message = f"aliases make more than {MAX_EXPANDED:,} keys and values of this"
-            raise self._source.error(draft.start, message)
+            raise self._source.error(parsed.start, message)
         if self._open:
-            self._open[-1].size += draft.size
-            self._open[-1].height = max(self._open[-1].height, draft.height + 1)
+            self._open[-1].size += parsed.size
+            self._open[-1].height = max(self._open[-1].height, parsed.height + 1)
 
 
 def is_disputed(text: str) -> bool:

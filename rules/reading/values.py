@@ -44,13 +44,13 @@ class RefusedError(Exception):
         self.hint = hint
 
 
-def resolve(draft: SyntaxNode, loader: str) -> str:
+def resolve(parsed: SyntaxNode, loader: str) -> str:
     """The tag of a scalar in full: the written one, or the one that the loader finds from a plain scalar's text."""
-    if draft.tag is not None and draft.tag != "!":
-        return draft.tag
-    if not draft.plain:
+    if parsed.tag is not None and parsed.tag != "!":
+        return parsed.tag
+    if not parsed.plain:
         return STR
-    text = draft.text
+    text = parsed.text
     candidates = yaml.SafeLoader.yaml_implicit_resolvers.get(text[:1], ())
     for tag, pattern in candidates:
         if pattern.match(text) and not (loader == "omegaconf" and tag == TAG + "timestamp"):
