@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class InputError(ValueError):
+class InputError(Exception):
     """What was asked cannot be done, and whoever asked can do something about it; `str()` says what is wrong.
 
     Attributes:

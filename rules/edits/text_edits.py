@@ -67,7 +67,7 @@ def _one(edit: Edit, documents: tuple[Document, ...], trees: dict[str, FileTree]
 
 
 class _Place(Record):
-    """A parsed node with the collections around it, the innermost last; `index`: its key's place in its parent's items."""
+    """A parsed node with the collections around it, the innermost last, and its key's `index` in the items around."""
 
     parsed: SyntaxNode
     around: tuple[SyntaxNode, ...]

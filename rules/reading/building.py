@@ -1,4 +1,4 @@
-"""Parsed nodes -> nodes: values as one loader makes them, merge keys and aliases resolved, with what is wrong on the way."""
+"""Parsed nodes -> nodes: values as a loader makes them, merge keys and aliases resolved, what is wrong noted."""
 
 from __future__ import annotations
 
