@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from fp8check.service.checking import Answer
-    from fp8check.service.child import CheckTask
+    from fp8check.service.messages import CheckTask
     from fp8check.service.settings import Settings
 
 _TIDY_EVERY_S = 3600

@@ -1,7 +1,8 @@
 """A piece of work in a process of its own, which can be ended whatever it does; it dies with the service.
 
-Parent and child speak JSON, one object a line: the child gets its task on standard input and says events on standard
-output; the last one is a result or a problem. Standard input stays open: when it closes, the parent is gone.
+Parent and child speak JSON (messages.py), one object a line: the child gets its task on standard input and says events
+on standard output; the last one is a result or a problem. Standard input stays open: when it closes, the parent is
+gone.
 """
 
 from __future__ import annotations
@@ -12,73 +13,16 @@ import json
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 
+    from fp8check.service.messages import Event, Task
+
 _T = TypeVar("_T")
 LONGEST_LINE = 64 * 1024 * 1024
 _GRACE_S = 2.0
-
-
-class CheckTask(TypedDict):
-    """A check: the request as it was dumped, this machine's facts.json, and the format of the answer."""
-
-    task: Literal["check"]
-    check_request: str
-    own: str
-    format: str
-
-
-class ProbeTask(TypedDict):
-    """A probe: what runs it, as module:function, and the interpreter that trains (None: this one)."""
-
-    task: Literal["probe"]
-    check_request: str
-    own: str
-    runner: str
-    python: str | None
-
-
-class Progress(TypedDict):
-    """What a probe is doing."""
-
-    event: Literal["progress"]
-    text: str
-
-
-class Failure(TypedDict):
-    """The problem that ends the task (problems.py)."""
-
-    event: Literal["problem"]
-    slug: str
-    detail: str
-    errors: list[dict[str, object]] | None
-
-
-class Numbers(TypedDict):
-    """checking.Counts."""
-
-    verdict: str
-    error: int
-    warning: int
-    info: int
-    undecided: int
-    crashes: int
-
-
-class Result(TypedDict):
-    """checking.Answer, its bytes in base64."""
-
-    event: Literal["result"]
-    report: str
-    body: str
-    counts: Numbers
-
-
-Task = CheckTask | ProbeTask
-Event = Progress | Failure | Result
 
 
 class Ended(Exception):

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from fp8check.service.check_request import CheckRequest
     from fp8check.service.checking import Answer
-    from fp8check.service.child import ProbeTask
     from fp8check.service.machine import OwnMachine
+    from fp8check.service.messages import ProbeTask
     from fp8check.service.metrics import Metrics
     from fp8check.service.settings import Settings
     from fp8check.service.store import Store

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fp8check.service.checking import Answer
-    from fp8check.service.child import CheckTask, Event, Failure, ProbeTask, Result, Task
+    from fp8check.service.messages import CheckTask, Event, Failure, ProbeTask, Result, Task
     from fp8check.service.probing import Runner
 
     Say = Callable[[Event], None]
