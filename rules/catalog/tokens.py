@@ -5,7 +5,7 @@ from __future__ import annotations
 from fp8check.rules.catalog.shared_fixes import write
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, rule
-from fp8check.rules.outcome.alignment import ALIGNMENT, BLOCK, HALF, TN_ONLY
+from fp8check.rules.outcome.step import ALIGNMENT, BLOCK, HALF, TN_ONLY
 from fp8check.rules.releases.errors import Undecided
 from fp8check.rules.settings.edits import replace
 

@@ -14,7 +14,6 @@ from fp8check.rules.settings.deepspeed import DeepSpeedConfig
 from fp8check.rules.settings.launch import Launch, LaunchError
 from fp8check.rules.settings.script import Script
 from fp8check.rules.settings.values import Section
-from fp8check.rules.trainers import command as commands
 from fp8check.rules.trainers import registry
 from fp8check.rules.trainers.detect import read
 from fp8check.rules.trainers.run import Run
@@ -246,6 +245,6 @@ def parse_launch(command: str | None, trainer: str | None = None) -> Launch | No
     if command is None:
         return None
     try:
-        return commands.parse(command, None if trainer is None else registry.find(trainer))
+        return registry.parse(command, None if trainer is None else registry.find(trainer))
     except LaunchError as error:
         raise WrongFiles(str(error)) from None

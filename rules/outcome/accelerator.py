@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fp8check.rules.outcome.recipe import Recipe
     from fp8check.rules.releases.accelerate_enums import Backend, DistributedType
     from fp8check.rules.releases.stack import Stack
-    from fp8check.rules.trainers.process import AcceleratorArguments, Environment, Started
+    from fp8check.rules.trainers.data import AcceleratorArguments, Environment, Started
     from fp8check.rules.trainers.run import Run
 
 # Two answers that the real stack would not get from a GPU below 8.9 (state.py: "Will use FP16 instead").

@@ -12,7 +12,7 @@ from fp8check.rules.releases.errors import PredictedError, Undecided
 from fp8check.rules.settings.accelerate import AccelerateConfig
 from fp8check.rules.settings.launch import LAUNCHER_FLAGS, LAUNCHERS
 from fp8check.rules.settings.values import Origin, Setting
-from fp8check.rules.trainers.process import Started
+from fp8check.rules.trainers.data import Started
 from fp8check.rules.trainers.registry import PROGRAMS, of_program
 
 TYPE_CHECKING = False

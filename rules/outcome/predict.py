@@ -9,7 +9,7 @@ from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.errors import PredictedError, Undecided
 from fp8check.rules.releases.stack import Stack
 from fp8check.rules.releases.versions import NEWEST
-from fp8check.rules.trainers.process import HandedOver
+from fp8check.rules.trainers.data import HandedOver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fp8check.rules.releases.accelerate_enums import Backend, DistributedType
     from fp8check.rules.releases.errors import ErrorCode
     from fp8check.rules.settings.values import Setting
-    from fp8check.rules.trainers.process import AcceleratorArguments
+    from fp8check.rules.trainers.data import AcceleratorArguments
     from fp8check.rules.trainers.run import Run
 
 

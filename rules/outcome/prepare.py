@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fp8check.rules.outcome.layers import Coverage
     from fp8check.rules.outcome.recipe import Recipe
     from fp8check.rules.releases.stack import Stack
-    from fp8check.rules.trainers.process import AcceleratorArguments
+    from fp8check.rules.trainers.data import AcceleratorArguments
     from fp8check.rules.trainers.run import Run
 
 

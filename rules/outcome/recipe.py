@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from fp8check.rules.releases.errors import Stage
     from fp8check.rules.releases.stack import Stack
-    from fp8check.rules.trainers.process import Environment
+    from fp8check.rules.trainers.data import Environment
 
 _TRUE = ("y", "yes", "t", "true", "on", "1")
 _FALSE = ("n", "no", "f", "false", "off", "0")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fp8check.rules.outcome.accelerator import SMALLEST_CAPABILITY
-from fp8check.rules.outcome.alignment import TN_ONLY
 from fp8check.rules.releases.behaviors import TransformerEngine
 from fp8check.rules.releases.errors import PredictedError
 
@@ -14,6 +13,13 @@ if TYPE_CHECKING:
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.settings.values import Setting
     from fp8check.rules.trainers.run import Run
+
+
+# Transformer Engine's FP8 GEMMs want this much on Hopper and Ada, where wgrad has the tokens as its leading dimension.
+ALIGNMENT = 16
+HALF = 8  # what the forward pass wants everywhere
+BLOCK = 32  # what MXFP8 wants
+TN_ONLY = ("8.9", "9.0")
 
 
 def step(run: Run, stack: Stack, state: Accelerator, prepared: Prepared) -> None:

@@ -8,9 +8,8 @@ from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.releases.readers import ALWAYS
 from fp8check.rules.settings.launch import SWITCHES, TORCHRUN_SWITCHES, Launch, flags_among, with_flags
 from fp8check.rules.settings.values import Origin, Setting
-from fp8check.rules.trainers.detection import Detection, count, names
+from fp8check.rules.trainers.data import Detection, HandedOver, count, names
 from fp8check.rules.trainers.huggingface import ARGUMENTS, HuggingFace, with_precision
-from fp8check.rules.trainers.process import HandedOver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.values import Section
-    from fp8check.rules.trainers.process import Environment
+    from fp8check.rules.trainers.data import Environment
 
 KEYS = names(
     """

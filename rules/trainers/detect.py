@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules import reading
 from fp8check.rules.reading.kind import OTHER, Kind
-from fp8check.rules.trainers.detection import Detection, count, names
+from fp8check.rules.trainers.data import Detection, count, names
 from fp8check.rules.trainers.huggingface import ARGUMENTS
 from fp8check.rules.trainers.registry import NAMES, TRAINERS, find
 

@@ -6,8 +6,7 @@ from fp8check.rules.releases import behaviors
 from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.releases.versions import at_least
 from fp8check.rules.settings.values import Origin, Setting
-from fp8check.rules.trainers.detection import names
-from fp8check.rules.trainers.process import AcceleratorArguments, HandedOver
+from fp8check.rules.trainers.data import AcceleratorArguments, HandedOver, names
 from fp8check.rules.trainers.training import Training
 
 TYPE_CHECKING = False
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from fp8check.rules.settings.deepspeed import DeepSpeedConfig
     from fp8check.rules.settings.launch import Launch
     from fp8check.rules.settings.script import Script
-    from fp8check.rules.trainers.process import Environment, Started
+    from fp8check.rules.trainers.data import Environment, Started
 
 # Keys of TrainingArguments that are not words of everyday configuration.
 ARGUMENTS = names(

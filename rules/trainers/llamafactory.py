@@ -8,10 +8,8 @@ from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.releases.readers import OF_ACCELERATE, STILL
 from fp8check.rules.settings.launch import Launch
 from fp8check.rules.settings.values import Origin, Setting
-from fp8check.rules.trainers.detection import Detection, count, names
+from fp8check.rules.trainers.data import Detection, HandedOver, Tokens, count, exact, names, varying
 from fp8check.rules.trainers.huggingface import ARGUMENTS, HuggingFace, with_precision
-from fp8check.rules.trainers.process import HandedOver
-from fp8check.rules.trainers.tokens import Tokens, exact, varying
 from fp8check.rules.trainers.transformers import dtype_of_checkpoint
 from fp8check.rules.trainers.trl import KEYS as OF_TRL
 
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
     from fp8check.rules.models import ModelShape
     from fp8check.rules.reading.kind import Shape
     from fp8check.rules.releases.stack import Stack
-    from fp8check.rules.trainers.process import Environment
+    from fp8check.rules.trainers.data import Environment
 
 # Keys of LLaMA-Factory's own argument classes (hparams/*.py) that no other trainer here has.
 KEYS = names(

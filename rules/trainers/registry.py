@@ -1,8 +1,9 @@
-"""The trainers that fp8check knows: a new one is a line here, and a file."""
+"""The trainers that fp8check knows, and which of them a command starts: a new one is a line here, and a file."""
 
 from __future__ import annotations
 
 from fp8check.rules.input_error import InputError
+from fp8check.rules.settings.launch import split, started_by
 from fp8check.rules.trainers.axolotl import Axolotl
 from fp8check.rules.trainers.llamafactory import LlamaFactory
 from fp8check.rules.trainers.script import OwnScript
@@ -69,6 +70,22 @@ def of_dialect(dialect: str | None) -> type[Training]:
 def of_program(program: str | None) -> type[Training] | None:
     """The trainer whose command that is; None where it is no trainer's."""
     return _BY_PROGRAM.get(program or "")
+
+
+def parse(command: str, trainer: type[Training] | None = None) -> Launch:
+    """How a command starts a run: "accelerate launch --config_file a.yaml train.py cfg.yaml", or a tool's bare name.
+
+    Args:
+        trainer: one that an installed package brings, whose programs count, too.
+
+    Raises:
+        LaunchError: unbalanced quotes, or a program that starts no training that is known here.
+    """
+    variables, (first, *words) = split(command)
+    program = first.rsplit("/", 1)[-1]
+    own = trainer if trainer is not None and program in trainer.programs else of_program(program)
+    launch = started_by(program, words) if own is None else own.launch(program, words)
+    return launch._replace(variables=variables)
 
 
 def starter(launch: Launch) -> type[Training]:

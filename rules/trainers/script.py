@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.releases.errors import Undecided
-from fp8check.rules.trainers.process import AcceleratorArguments, HandedOver
+from fp8check.rules.trainers.data import AcceleratorArguments, HandedOver
 from fp8check.rules.trainers.training import Training
 
 TYPE_CHECKING = False
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.settings.script import Script
-    from fp8check.rules.trainers.process import Environment
+    from fp8check.rules.trainers.data import Environment
 
 
 class OwnScript(Training):

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from fp8check.rules.settings.deepspeed import DeepSpeedConfig
     from fp8check.rules.settings.launch import Launch
     from fp8check.rules.settings.script import Script
-    from fp8check.rules.trainers.detection import Detection
-    from fp8check.rules.trainers.process import Environment, HandedOver, Started
-    from fp8check.rules.trainers.tokens import Tokens
+    from fp8check.rules.trainers.data import Detection, Environment, HandedOver, Started, Tokens
 
     Thing = Literal["model", "micro_batch", "sequence"]
 

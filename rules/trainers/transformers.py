@@ -5,7 +5,7 @@ from __future__ import annotations
 from fp8check.rules.reading.kind import Kind
 from fp8check.rules.releases import behaviors
 from fp8check.rules.settings.values import Origin, Setting
-from fp8check.rules.trainers.detection import Detection, count
+from fp8check.rules.trainers.data import Detection, count
 from fp8check.rules.trainers.huggingface import ARGUMENTS, TELLING, HuggingFace
 from fp8check.rules.trainers.training import DTYPES
 

@@ -6,9 +6,8 @@ from fp8check.rules.reading.kind import Kind
 from fp8check.rules.releases import behaviors
 from fp8check.rules.settings.launch import LAUNCHER_FLAGS, SWITCHES, Launch, flags_among
 from fp8check.rules.settings.values import Origin, Setting
-from fp8check.rules.trainers.detection import Detection, count, names
+from fp8check.rules.trainers.data import Detection, Tokens, count, exact, names, varying
 from fp8check.rules.trainers.huggingface import ARGUMENTS, HuggingFace
-from fp8check.rules.trainers.tokens import Tokens, exact, varying
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

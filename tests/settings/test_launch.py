@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fp8check.rules.settings.launch import LaunchError
-from fp8check.rules.trainers.command import parse
+from fp8check.rules.trainers.registry import parse
 
 _REST = ("--config", "c.yaml", "--mixed_precision")
 

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from fp8check.rules.reading.kind import Kind
 from fp8check.rules.settings.launch import Launch
-from fp8check.rules.trainers.detection import Detection
+from fp8check.rules.trainers.data import Detection, Tokens, exact
 from fp8check.rules.trainers.huggingface import ARGUMENTS, HuggingFace
-from fp8check.rules.trainers.tokens import Tokens, exact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
