@@ -116,7 +116,7 @@ class AcceleratorState(Part):
     Attributes:
         mixed_precision: "fp8", "bf16", "fp16" or "no".
         fp8_enabled: None where this release of accelerate does not say.
-        backend: "TE", "AO" or "MSAMP"; None where it has none.
+        backend: "TE", "AO", "MSAMP" or "NO"; None where this release of accelerate does not say.
         distributed_type: "NO", "MULTI_GPU", "FSDP" ...
     """
 
