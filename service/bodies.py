@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from starlette.datastructures import FormData
     from starlette.requests import Request
 
-    from fp8check.service.models import Options
+    from fp8check.service.options import Options
 
 _NOTHING = "neither a training file nor an Accelerate file was sent: a run has one of them, or both"
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict, fields
 from typing import NamedTuple
 
-from fp8check.service.models import Options
+from fp8check.service.options import Options
 
 
 class File(NamedTuple):
@@ -53,13 +54,9 @@ class CheckRequest(NamedTuple):
         """Lines of all files: each may have findings, whose cost is no matter of characters."""
         return sum(file.text.count("\n") for file in self.files)
 
-    def with_options(self, **options: object) -> CheckRequest:
-        """The same request with other options."""
-        return self._replace(options=self.options.model_copy(update=options))
-
     def dumped(self) -> bytes:
         """As JSON, to be stored or handed to another process: files, facts, and each option by its name."""
-        data = {"files": self.files, "facts": self.facts, **self.options.model_dump()}
+        data = {"files": self.files, "facts": self.facts, **asdict(self.options)}
         return json.dumps(data, ensure_ascii=True, separators=(",", ":")).encode()
 
     def digest(self) -> str:
@@ -70,7 +67,8 @@ class CheckRequest(NamedTuple):
 def loads(dumped: bytes) -> CheckRequest:
     """The request that was dumped, by this release or another: options that are not known here are left out."""
     data = json.loads(dumped)
-    options = {name: value for name, value in data.items() if name in Options.model_fields}
+    options = {one.name: data[one.name] for one in fields(Options) if one.name in data}
     options["variables"] = dict(options.get("variables", ()))  # pairs where an older release stored it
+    options.update({name: tuple(value) for name, value in options.items() if isinstance(value, list)})
     facts = None if data["facts"] is None else File(*data["facts"])
-    return CheckRequest(tuple(File(*file) for file in data["files"]), facts, Options.model_validate(options))
+    return CheckRequest(tuple(File(*file) for file in data["files"]), facts, Options(**options))

@@ -72,7 +72,7 @@ def examined(question: CheckRequest, own: Callable[[], Facts]) -> list[Examined]
 
 def request_of(question: CheckRequest, own: Callable[[], Facts]) -> Request:
     """What is to be checked, for rules/checking. Nothing is read but what was sent: no name in it is followed."""
-    selection = select(question.options.select, question.options.ignore)
+    selection = select(*(tuple(map(str.upper, names)) for names in (question.options.select, question.options.ignore)))
     documents = tuple(read(file.name, file.content()) for file in question.files if not file.is_script)
     scripts = [(file.name, file.content()) for file in question.files if file.is_script]
     run = RunRequest(

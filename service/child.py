@@ -43,7 +43,7 @@ async def run(task: Task, *, limit_s: float) -> AsyncGenerator[Event, None]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "fp8check.service.child",
+        "fp8check.service.worker",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,  # what it says there may quote the files
@@ -96,36 +96,3 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         os.killpg(process.pid, signal.SIGKILL)
     with contextlib.suppress(asyncio.TimeoutError):
         await asyncio.wait_for(process.wait(), _GRACE_S)
-
-
-def main() -> int:
-    """The child's side."""
-    import threading
-
-    task: Task = json.loads(sys.stdin.buffer.readline())
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    # What a package prints must not get between the events.
-    channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    lock = threading.Lock()
-
-    def say(event: Event) -> None:
-        with lock:
-            channel.write(json.dumps(event) + "\n")
-            channel.flush()
-
-    from fp8check.service import tasks
-
-    tasks.perform(task, say)
-    return 0
-
-
-def _die_with_parent() -> None:
-    """Standard input closes when the service ends, also by kill -9: then nobody waits for a result any more."""
-    while os.read(0, 4096):
-        pass
-    os.killpg(0, signal.SIGKILL)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

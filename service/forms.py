@@ -1,4 +1,4 @@
-"""Options as fields of a form, each with what OpenAPI says of it; all made from models.Options.
+"""Options as fields of a form, each with what OpenAPI says of it; all made from options.Options.
 
 `curl -F select=FP1,FP2 -F variable=NVTE_DEBUG=1 -F quiet=true`: a list takes several names, in one field or in several;
 `variables` comes as fields called `variable`; a switch takes true or false.
@@ -6,9 +6,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, get_origin
+from typing import TYPE_CHECKING, NamedTuple, get_origin, get_type_hints
 
-from fp8check.service.models import MOST_FILES, Options
+from pydantic import TypeAdapter
+
+from fp8check.service.models import MOST_FILES
+from fp8check.service.options import Options
 from fp8check.service.problems import Problem
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ NAMES = {
 # A DeepSpeed file, a model or a script alone make up no run.
 ENOUGH = ("training", "accelerate", "files")
 
+_OPTIONS = TypeAdapter(Options)
 _SWITCH: Mapping[str, bool] = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}
 
 
@@ -59,7 +63,7 @@ def options_of(fields: list[tuple[str, str]]) -> Options:
         field = FIELDS.get(name)
         option = name if field is None else field.option  # one that is not known is refused below, by its name
         options[option] = (_text if field is None else field.taken)(text, options.get(option))
-    return Options.model_validate({name: value for name, value in options.items() if value is not None})
+    return _OPTIONS.validate_python({name: value for name, value in options.items() if value is not None})
 
 
 def schema() -> dict[str, object]:
@@ -92,13 +96,13 @@ def _text(text: str, before: object) -> object:
 
 
 def _fields() -> dict[str, Field]:
-    schemas = Options.model_json_schema()["properties"]
+    schemas, hints = _OPTIONS.json_schema()["properties"], get_type_hints(Options)
     fields: dict[str, Field] = {}
-    for name, info in Options.model_fields.items():
-        kind = get_origin(info.annotation) or info.annotation
+    for name in schemas:
+        kind = get_origin(hints[name]) or hints[name]
         if kind is bool:
             fields[name] = Field(name, {"type": "string", "enum": ["true", "false"]}, _switch)
-        elif kind is list:
+        elif kind is tuple:
             fields[name] = Field(name, {"type": "string"}, _several)
         elif kind is dict:
             pairs = {"type": "array", "items": {"type": "string", "pattern": "^[^=]+=.*$"}}

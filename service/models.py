@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
-from fp8check.rules.trainers.registry import NAMES
-
-if TYPE_CHECKING:
-    Trainer = str
-else:  # a Literal of what the registry has: mypy wants to read its words here
-    Trainer = Literal[NAMES]
+from fp8check.service.options import Options
 
 MOST_FILES = 32
 FileName = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]+$")]
-RuleName = Annotated[str, StringConstraints(min_length=1, max_length=64, to_upper=True)]
 
 
 class _Strict(BaseModel):
@@ -27,40 +21,6 @@ class NamedFile(_Strict):
 
     name: FileName
     text: str
-
-
-class Options(_Strict):
-    """How the files are checked; the same as the options of the command.
-
-    The one definition: JSON and forms are read by it, OpenAPI shows it, and a check request carries it. An option that
-    is added here is used in checking.py, and sent by `fp8check --server` (cli/remote.py).
-    """
-
-    probe: bool = Field(
-        default=False, description="Run a real FP8 step here. The answer is 202 with the job's address."
-    )
-    launch: Annotated[str, StringConstraints(max_length=8192)] | None = Field(
-        default=None, description="How the run is started: accelerate, python, torchrun, or the whole command."
-    )
-    trainer: Trainer | None = Field(
-        default=None,
-        description="Who reads the training file; told by its content where it is not given.",
-    )
-    environment: bool = Field(
-        default=True, description="false: without facts, do not look at the service's own machine."
-    )
-    variables: dict[Annotated[str, StringConstraints(min_length=1, max_length=255)], str] = Field(
-        default_factory=dict, max_length=256, description="Variables of the training shell."
-    )
-    select: list[RuleName] = Field(default_factory=list, max_length=256, description="Only these rules or groups.")
-    ignore: list[RuleName] = Field(default_factory=list, max_length=256, description="Not these rules or groups.")
-    fail_on: Literal["error", "warning", "never"] = Field(default="error", description="For FP8check-Exit-Code.")
-    require_evidence: bool = Field(
-        default=False, description="For FP8check-Exit-Code: 3 where something stays undecided."
-    )
-    quiet: bool = Field(default=False, description="Whether text/plain has the findings only.")
-    verbose: bool = Field(default=False, description="Whether text/plain names the rules that stay undecided.")
-    color: bool = Field(default=False, description="Whether text/plain is painted for a terminal.")
 
 
 class CheckBody(_Strict):

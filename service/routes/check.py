@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request
@@ -129,7 +130,9 @@ async def check(request: Request) -> Response:
         raise Problem("malformed", "Idempotency-Key is 1 to 255 visible ASCII characters")
     question = await check_request_of(request, core.settings.body_limit)
     if "read" not in caller.scopes:
-        question = question.with_options(environment=False)  # what this machine is, is not for this caller
+        question = question._replace(
+            options=replace(question.options, environment=False)
+        )  # What this machine is, is not for this caller.
     if question.options.probe:
         return await _probe(core, request, caller, question, offer)
     kept = await core.check(question, caller.name, offer.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request
@@ -40,8 +41,8 @@ async def sent(request: Request) -> Response:
         question = await check_request_of(request, core.settings.body_limit)
         values = _values(question)
         if "read" not in caller.scopes:
-            question = question.with_options(environment=False)
-        kept = await core.check(question.with_options(probe=False), caller.name, "json")
+            question = question._replace(options=replace(question.options, environment=False))
+        kept = await core.check(question._replace(options=replace(question.options, probe=False)), caller.name, "json")
     except Problem as problem:
         return page(request, "form.html", problem.status, problem=problem, kind=KINDS[problem.slug], values=values)
     root = request.scope.get("root_path", "")

@@ -16,7 +16,7 @@ from fp8check.rules.trainers.huggingface import ARGUMENTS
 from fp8check.service import checking
 from fp8check.service.bodies import from_json
 from fp8check.service.check_request import CheckRequest, File, loads
-from fp8check.service.models import Options
+from fp8check.service.options import Options
 from fp8check.service.problems import Problem
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from fp8check.rules.trainers.registry import NAMES
-from fp8check.service.models import Trainer
+from fp8check.service.options import Trainer
 from fp8check.service.tokens import make
 from tests.support.service import served
 
