@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fp8check.service.child import Event, Task
+    from fp8check.service.messages import Event, Task
 
 
 def main() -> int:
