@@ -15,7 +15,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from fp8check.rules.models import ModelShape
     from fp8check.rules.reading.kind import Shape
     from fp8check.rules.releases.accelerate_enums import DistributedType
     from fp8check.rules.releases.stack import Stack
@@ -123,10 +122,6 @@ class Axolotl(HuggingFace):
         if version is None or version.value != 2:
             text = "fp8_enable_fsdp_float8_all_gather requires FSDP2 (fsdp_version: 2) to be used."
             raise PredictedError("all-gather-without-fsdp2", "arguments", "ValueError", text, because)
-
-    def weights(self, stack: Stack, model: ModelShape | None) -> Setting | None:  # noqa: ARG002
-        """Only what the file says."""
-        return self.written_dtype()
 
     @property
     def asks_for_fsdp(self) -> bool:

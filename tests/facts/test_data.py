@@ -77,4 +77,5 @@ def test_facts_are_equal_wherever_they_come_from() -> None:
     assert Facts(python="3.11.7", source="file", path="a") == Facts(python="3.11.7", source="machine")
     assert Facts(python="3.11.7") != Facts(python="3.12.0")
     assert Facts() != "facts"
+    assert hash(Facts(python="3.11.7", source="file")) == hash(Facts(python="3.11.7", packages={}))
     assert repr(Facts(python="3.11.7", source="file")) == "Facts(python='3.11.7', source='file')"

@@ -53,6 +53,7 @@ def weights(training: str, **rest: object) -> object:
         ),
         (PLAIN + "torch_dtype: float16\n", {}, ("float16", "train.yaml:3")),
         (PLAIN + "dtype: bfloat16\n", {"trainer": "trl"}, ("bfloat16", "train.yaml:3")),
+        ("base_model: x\ntorch_dtype: bfloat16\n", {"trainer": "axolotl"}, ("bfloat16", "train.yaml:2")),
         (PLAIN, {"trainer": "trl", "model": {**LLAMA, "dtype": "bfloat16"}}, None),
         (PLAIN, {"trainer": "transformers"}, None),
         (PLAIN, {"trainer": "transformers", "model": LLAMA}, None),
