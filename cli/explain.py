@@ -10,6 +10,7 @@ from fp8check.cli.options import Parser, UsageError
 from fp8check.cli.requests import request_of
 from fp8check.rules.checking.check import check_request
 from fp8check.rules.checking.exit_codes import ExitCode
+from fp8check.rules.report import build
 from fp8check.rules.report.line import explain_line
 
 TYPE_CHECKING = False
@@ -31,13 +32,13 @@ def explain(argv: list[str]) -> int:
     options = parser().parse_args(argv)
     path, line = _place(options.files)
     options.files = [path, *options.files[1:]]
-    for report in check_request(request_of(options, load(options))).reports:
-        document = _document(report.documents, path)
+    for examined in check_request(request_of(options, load(options))).reports:
+        document = _document(examined.documents, path)
         if document is None:
             continue
         if line > document.text.count("\n") + 1:
             raise UsageError(f"{path} has no line {line}")
-        sys.stdout.write("\n".join(explain_line(report, document, line)) + "\n")
+        sys.stdout.write("\n".join(explain_line(build.whole(examined), document, line)) + "\n")
     return ExitCode.OK
 
 

@@ -11,7 +11,7 @@ from fp8check.cli.options import Parser, UsageError
 from fp8check.cli.output import print_crashes
 from fp8check.cli.requests import request_of
 from fp8check.rules.checking.check import Checked, check_request
-from fp8check.rules.report.frames import visible
+from fp8check.rules.report.terminal import visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

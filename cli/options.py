@@ -6,6 +6,7 @@ import argparse
 
 from fp8check.rules.checking.verdict import FAIL_ON
 from fp8check.rules.input_error import InputError
+from fp8check.rules.report.formats import FORMATS
 from fp8check.rules.trainers import registry
 
 TYPE_CHECKING = False
@@ -144,7 +145,7 @@ def formats(parser: argparse.ArgumentParser) -> None:
         metavar="FORMAT[=FILE]",
         action="append",
         default=[],
-        help="text, json, sarif, junit, html, concise, github or gitlab; may be repeated",
+        help=f"{', '.join(one.name for one in FORMATS)}; may be repeated",
     )
 
 

@@ -10,11 +10,13 @@ from fp8check.cli.requests import run_options, run_request
 from fp8check.rules.checking.check import Request, runs_of
 from fp8check.rules.checking.exit_codes import ExitCode
 from fp8check.rules.outcome import predict
-from fp8check.rules.report import trace
+from fp8check.rules.report import build, trace, words
+from fp8check.rules.report.schema import as_data
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.outcome import Outcome
+    from fp8check.rules.report.terminal import Style
 
 ABOUT = "Who decided what: every value of the run with the place that set it, in the order of the chain."
 
@@ -33,14 +35,15 @@ def outcome(argv: list[str]) -> int:
     outcomes = [predict(one.run) for one in runs]
     for name, target in formats:
         style = style_of(options, target)
-        shown = (_json(one) if name == "json" else trace.render(one, style) for one in outcomes)
-        write_text("".join(shown), target)
+        write_text("".join(_json(one) if name == "json" else _text(one, style) for one in outcomes), target)
     return ExitCode.OK
 
 
 def _json(one: Outcome) -> str:
     import json
 
-    from fp8check.rules.report.json_ import outcome_as_data
+    return json.dumps(as_data(build.outcome_of(one)), indent=2) + "\n"
 
-    return json.dumps(outcome_as_data(one), indent=2) + "\n"
+
+def _text(one: Outcome, style: Style) -> str:
+    return trace.render(words.actual(one), build.outcome_of(one), style)

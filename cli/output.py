@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 from fp8check.cli.options import UsageError
-from fp8check.rules.report.style import Style, wants_color
+from fp8check.rules.report.formats import FORMATS, Look, find
+from fp8check.rules.report.terminal import Style, wants_color
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,9 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from fp8check.rules.engine.running import Crash
+    from fp8check.rules.report.formats import Format, Sources
+    from fp8check.rules.report.schema import Report
     from fp8check.rules.suppression.examined import Examined
 
 TEXT = "text"
+NAMES = tuple(one.name for one in FORMATS)  # what --format takes
 
 
 def formats_of(values: Sequence[str], known: Sequence[str] | None = None) -> list[tuple[str, str | None]]:
@@ -30,19 +34,11 @@ def formats_of(values: Sequence[str], known: Sequence[str] | None = None) -> lis
     formats: list[tuple[str, str | None]] = []
     for value in values or [TEXT]:
         name, equals, target = value.partition("=")
-        if name != TEXT or known is not None:
-            there = names_of_formats() if known is None else known
-            if name not in there:
-                raise UsageError(f"no such format: {name}; there are {', '.join(there)}")
+        there = NAMES if known is None else known
+        if name not in there:
+            raise UsageError(f"no such format: {name}; there are {', '.join(there)}")
         formats.append((name, target if equals else None))
     return formats
-
-
-def names_of_formats() -> tuple[str, ...]:
-    """What --format takes."""
-    from fp8check.rules.report.formats import FORMATS
-
-    return (TEXT, *(one.name for one in FORMATS))
 
 
 def write_text(text: str, target: str | None) -> None:
@@ -60,26 +56,26 @@ def style_of(options: argparse.Namespace, target: str | None) -> Style:
     return Style(wants_color(sys.stdout, choice))
 
 
-def write_reports(name: str, target: str | None, reports: Sequence[Examined], options: argparse.Namespace) -> None:
-    """Write reports in a format."""
-    write_text(_rendered(name, target, reports, options), target)
+def write_reports(
+    formats: Sequence[tuple[str, str | None]], examined: Sequence[Examined], options: argparse.Namespace
+) -> None:
+    """Write reports of these runs, in each format to where it goes."""
+    from fp8check.rules.report import build
+
+    chosen = [(one, target) for name, target in formats if (one := find(name)) is not None]
+    make = build.brief if all(one.brief for one, _ in chosen) else build.whole
+    reports = [make(one) for one in examined]
+    sources = {document.path: document.text for one in examined for document in one.documents}
+    for one, target in chosen:
+        write_text(rendered(one, target, reports, sources, options), target)
 
 
-def _rendered(name: str, target: str | None, reports: Sequence[Examined], options: argparse.Namespace) -> str:
-    if name != TEXT:
-        from fp8check.rules.report.formats import find
-        from fp8check.rules.report.json_ import as_data
-
-        format_ = find(name)
-        if format_ is None:
-            raise UsageError(f"no such format: {name}")
-        sources = {document.path: document.text for report in reports for document in report.documents}
-        return format_.render([as_data(report) for report in reports], sources)
-    from fp8check.rules.report import text
-
-    style = style_of(options, target)
-    quiet = options.quiet or options.hook
-    return "\n".join(text.render(report, style, quiet=quiet, verbose=options.verbose) for report in reports)
+def rendered(
+    format_: Format, target: str | None, reports: Sequence[Report], sources: Sources, options: argparse.Namespace
+) -> str:
+    """Reports in a format, as the options want them to look."""
+    look = Look(style_of(options, target).on, options.quiet or options.hook, options.verbose)
+    return format_.render(reports, sources, look)
 
 
 def print_crashes(crashes: Iterable[Crash]) -> None:

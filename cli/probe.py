@@ -9,13 +9,17 @@ from fp8check.cli.output import formats_of, print_crashes, style_of, write_text
 from fp8check.cli.probing import prober
 from fp8check.cli.requests import request_of
 from fp8check.rules.checking.check import check_request
+from fp8check.rules.report import build, text
+from fp8check.rules.report.formats import Look
+from fp8check.rules.report.schema import as_data
+from fp8check.rules.report.seen import page
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fp8check.rules.report.style import Style
-    from fp8check.rules.suppression.examined import Examined
+    from fp8check.rules.report.formats import Sources
+    from fp8check.rules.report.schema import Report
 
 ABOUT = "One real FP8 step on this machine's GPU, the way the run would make it, and all that was seen of it."
 
@@ -44,31 +48,28 @@ def probe(argv: list[str]) -> int:
     formats = formats_of(["json"] if options.json else options.format, ("text", "json"))
     config = load(options)
     checked = check_request(request_of(options, config, probe=prober(options), only="FP8"))
+    reports = [build.whole(one) for one in checked.reports]
+    sources = {document.path: document.text for one in checked.reports for document in one.documents}
     for name, target in formats:
-        shown = _json(checked.reports) if name == "json" else _text(checked.reports, style_of(options, target))
-        write_text(shown, target)
+        look = Look(style_of(options, target).on, quiet=True)
+        write_text(_json(reports) if name == "json" else _text(reports, sources, look), target)
     print_crashes(crash for report in checked.reports for crash in report.crashes)
     return checked.exit_code(options.fail_on or config.fail_on or "error", require_evidence=True)
 
 
-def _json(reports: Sequence[Examined]) -> str:
+def _json(reports: Sequence[Report]) -> str:
     import json
-
-    from fp8check.rules.report.json_ import as_data
 
     keys = ("verdict", "findings", "undecided", "internal_errors", "probe")
     data = [{"schema": "fp8check/probe/1", **{key: as_data(one)[key] for key in keys}} for one in reports]
     return json.dumps(data[0] if len(data) == 1 else data, indent=2, ensure_ascii=False) + "\n"
 
 
-def _text(reports: Sequence[Examined], style: Style) -> str:
-    from fp8check.rules.report import text
-    from fp8check.rules.report.seen import page
-
+def _text(reports: Sequence[Report], sources: Sources, look: Look) -> str:
     parts: list[str] = []
     for report in reports:
-        parts.append(text.render(report, style, quiet=True))
+        parts.append(text.render([report], sources, look))
         parts.extend(f"{one.rule} undecided: {one.needs}\n" for one in report.undecided)
-        if report.inputs.seen is not None:
-            parts.append(page(report.inputs.seen))
+        if report.probe is not None:
+            parts.append(page(report.probe))
     return "\n".join(part for part in parts if part)

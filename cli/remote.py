@@ -18,29 +18,26 @@ from urllib import error, request
 from urllib.parse import urlsplit
 
 from fp8check.cli.options import UsageError, names
-from fp8check.cli.output import write_text
+from fp8check.cli.output import rendered, write_text
 from fp8check.cli.requests import run_options, run_request
 from fp8check.rules import facts as machine
 from fp8check.rules import models
 from fp8check.rules.checking.check import Request, runs_of
 from fp8check.rules.checking.exit_codes import ExitCode, worst
+from fp8check.rules.record import Record
 from fp8check.rules.report.formats import find
-from fp8check.rules.report.frames import visible
-from fp8check.rules.report.seen import summary
-from fp8check.rules.report.style import wants_color
-from fp8check.rules.seen import from_data
+from fp8check.rules.report.stored import BadReport, all_from_data
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
     from email.message import Message
-    from typing import Any
 
     from fp8check.cli.config import Config
     from fp8check.cli.requests import RunOptions
     from fp8check.rules.checking.runs import Assembled
-    from fp8check.rules.report.formats import Format
+    from fp8check.rules.report.schema import Report
 
 TOKEN = "FP8CHECK_TOKEN"  # noqa: S105  the name of the variable
 _TIMEOUT_S = 90
@@ -71,16 +68,20 @@ def check_there(options: argparse.Namespace, config: Config, formats: Sequence[t
         for body in _bodies(runs_of(Request((run_request(part),))), part, options, config)
     ]
     try:
-        answers = [service.check(body, "json") for body in bodies]
+        answers = [service.check(body) for body in bodies]
+        reports = [report for answer in answers for report in answer.reports]
+        sources = {name: text for body in bodies for name, text in body.files.items()}
         for name, target in formats:
-            write_text(_rendered(name, target, service, bodies, [answer for answer, _ in answers]), target)
+            format_ = find(name)
+            if format_ is not None:
+                write_text(rendered(format_, target, reports, sources, options), target)
     except NotAnsweredError as problem:
         sys.stderr.write(f"fp8check: {problem}\n")
         return ExitCode.USAGE if problem.usage else ExitCode.INTERNAL_ERROR
     except OSError as problem:
         sys.stderr.write(f"fp8check: {problem}\n")
         return ExitCode.USAGE
-    return worst([code for _, code in answers])
+    return worst([answer.code for answer in answers])
 
 
 def _refuse_what_stays_here(options: argparse.Namespace, config: Config) -> None:
@@ -97,63 +98,48 @@ def _refuse_what_stays_here(options: argparse.Namespace, config: Config) -> None
         raise UsageError(f"--server does not go with {', '.join(named)}: the service does not have them (--no-config)")
 
 
+class _Body(Record):
+    """What is sent: some runs as the service takes them.
+
+    Attributes:
+        files: the text of each by its name.
+        facts: a facts.json; None where nothing is known of the machine.
+    """
+
+    files: Mapping[str, str]
+    options: Mapping[str, object]
+    facts: str | None
+
+    @property
+    def probes(self) -> bool:
+        """Whether it asks for a probe."""
+        return bool(self.options["probe"])
+
+    def content(self) -> bytes:
+        """The body as JSON."""
+        files = [{"name": name, "text": text} for name, text in self.files.items()]
+        facts = {} if self.facts is None else {"facts": self.facts}
+        return json.dumps({"files": files, "options": self.options, **facts}).encode()
+
+
 def _bodies(
     assembled: Sequence[Assembled], part: RunOptions, options: argparse.Namespace, config: Config
-) -> list[dict[str, Any]]:
+) -> list[_Body]:
     """Requests: one for all runs, so that they are looked at together; one each where their models differ."""
     configs = {path for one in assembled if (path := _config_path(one)) is not None}
     groups = [assembled] if len(configs) <= 1 else [[one] for one in assembled]
     return [_body(group, part, options, config) for group in groups]
 
 
-def _rendered(
-    name: str, target: str | None, service: _Service, bodies: Sequence[dict[str, Any]], answers: Sequence[str]
-) -> str:
-    """The report in a format: text as the service prints it, the others from its JSON."""
-    known = find(name)
-    if known is None and not any(body["options"]["probe"] for body in bodies):
-        painted = [{**body, "options": {**body["options"], **_color(body, target)}} for body in bodies]
-        return "\n".join(service.check(body, "text")[0] for body in painted)
-    sources = {file["name"]: file["text"] for body in bodies for file in body["files"]}
-    reports = [report for answer in answers for report in _listed(answer)]
-    if known is not None:
-        return known.render(reports, sources)
-    # A probe is not run again to have its report as text.
-    lines = [
-        f"probe of {visible(one['files'][0]['path'])}: {visible(summary(from_data(one['probe'])))}\n"
-        for one in reports
-        if one["probe"] is not None
-    ]
-    return _format("concise").render(reports, sources) + "".join(lines)
-
-
-def _format(name: str) -> Format:
-    found = find(name)
-    if found is None:
-        raise UsageError(f"no such format: {name}")
-    return found
-
-
-def _listed(answer: str) -> list[dict[str, Any]]:
-    """The reports of an answer: one, or a list of several runs."""
-    data = json.loads(answer)
-    return data if isinstance(data, list) else [data]
-
-
-def _color(body: Mapping[str, Any], target: str | None) -> dict[str, bool]:
-    choice = "never" if target is not None and body["options"]["color"] == "auto" else body["options"]["color"]
-    return {"color": wants_color(sys.stdout, choice)}
-
-
-def _body(group: Sequence[Assembled], part: RunOptions, options: argparse.Namespace, config: Config) -> dict[str, Any]:
-    """Some runs as the service takes them."""
-    run = group[0].run
+def _body(group: Sequence[Assembled], part: RunOptions, options: argparse.Namespace, config: Config) -> _Body:
+    facts = group[0].run.facts
     documents = {document.path: document.text for one in group for document in one.documents}
     path = next(filter(None, map(_config_path, group)), None)
     if path is not None:
         with open(path, encoding="utf-8", errors="replace") as file:
             documents[path] = file.read(_LARGEST_CONFIG)
-    chosen: dict[str, Any] = {
+    known = facts.source != "nothing"
+    chosen = {
         "launch": part.launch,
         "trainer": part.trainer,
         "environment": False,
@@ -161,20 +147,10 @@ def _body(group: Sequence[Assembled], part: RunOptions, options: argparse.Namesp
         "ignore": [*names(options.ignore), *names(config.ignore)],
         "fail_on": options.fail_on or config.fail_on or "error",
         "require_evidence": options.require_evidence,
-        "quiet": options.quiet,
-        **({"verbose": True} if options.verbose else {}),  # an older service does not know it
-        "color": options.color,
         "probe": options.probe is not None,
+        **({"variables": facts.variables} if facts.variables and not known else {}),
     }
-    body: dict[str, Any] = {
-        "files": [{"name": name, "text": text} for name, text in documents.items()],
-        "options": chosen,
-    }
-    if run.facts.source != "nothing":
-        body["facts"] = machine.dump(run.facts)
-    elif run.facts.variables:
-        chosen["variables"] = run.facts.variables
-    return body
+    return _Body(documents, chosen, machine.dump(facts) if known else None)
 
 
 def _config_path(one: Assembled) -> str | None:
@@ -189,7 +165,7 @@ def _config_path(one: Assembled) -> str | None:
 class _Stay(request.HTTPRedirectHandler):
     """Follows no redirection: it would carry the token, and the files, to another place."""
 
-    def redirect_request(self, *_arguments: Any, **_named: Any) -> None:
+    def redirect_request(self, *_arguments: object, **_named: object) -> None:
         """Refuse."""
 
 
@@ -206,20 +182,22 @@ class _Service:
         self._token = token
         self._opener = request.build_opener(_Stay())
 
-    def check(self, body: Mapping[str, Any], format_: str) -> tuple[str, int]:
-        """The report of one run in a format, and the exit code.
+    def check(self, body: _Body) -> _Checked:
+        """The reports of some runs, and the exit code.
 
         Raises:
             NotAnsweredError: the service refused, failed or was not reached.
         """
-        options = {**body["options"], "color": body["options"]["color"] is True}
-        content = json.dumps({**body, "options": options}).encode()
         # A probe: a key, so that a retry on the way starts no second one, and the report where it is there in time.
-        more = {"Idempotency-Key": uuid.uuid4().hex, "Prefer": "wait=60"} if options["probe"] else {}
-        answer = self._ask(f"/check?format={format_}", content, more)
+        more = {"Idempotency-Key": uuid.uuid4().hex, "Prefer": "wait=60"} if body.probes else {}
+        answer = self._ask("/check?format=json", body.content(), more)
         if answer.status == HTTPStatus.ACCEPTED:
-            answer = self._ask(f"{self._wait(answer)}?format={format_}")
-        return answer.text, int(answer.headers["FP8check-Exit-Code"])
+            answer = self._ask(f"{self._wait(answer)}?format=json")
+        try:
+            return _Checked(all_from_data(json.loads(answer.text)), int(answer.headers["FP8check-Exit-Code"]))
+        except (BadReport, ValueError, TypeError) as problem:
+            words = f"what {self._url} answered cannot be read: {problem}. Nothing was decided"
+            raise NotAnsweredError(words, usage=False) from None
 
     def _wait(self, accepted: _Answer) -> str:
         """Wait until a probe has ended; returns where its report is."""
@@ -249,6 +227,13 @@ class _Service:
         except (OSError, HTTPException) as failed:
             reason = getattr(failed, "reason", failed)
             raise NotAnsweredError(f"{self._url} did not answer: {reason}. Nothing was decided", usage=False) from None
+
+
+class _Checked(NamedTuple):
+    """What a check came to."""
+
+    reports: list[Report]
+    code: int
 
 
 class _Answer(NamedTuple):

@@ -30,10 +30,11 @@ class Record:
     least: ClassVar[int] = 0  # how many are needed
 
     def __init_subclass__(cls) -> None:
-        cls.fields = tuple(cls.__annotations__)
-        cls.template = {name: getattr(cls, name, None) for name in cls.fields}
-        cls.needed = tuple(name for name in cls.fields if not hasattr(cls, name))
-        cls.size, cls.least = len(cls.fields), len(cls.needed)
+        own = cls.__dict__
+        names = cls.fields = tuple(own.get("__annotations__", ()))
+        cls.template = {name: own.get(name) for name in names}
+        needed = cls.needed = tuple([name for name in names if name not in own])
+        cls.size, cls.least = len(names), len(needed)
 
     def __init__(self, *values: object, **named: object) -> None:
         # A check makes hundreds of records: no loop over the fields, and no template where none is needed.

@@ -14,7 +14,7 @@ from fp8check.rules import facts as machine
 from fp8check.service import checking, child
 from fp8check.service.cache import AnswerCache, Entry, entry_of
 from fp8check.service.check_request import CheckRequest, File
-from fp8check.service.formats import CHECKED
+from fp8check.service.formats import OFFERS
 from fp8check.service.jobs import Jobs
 from fp8check.service.machine import OwnMachine
 from fp8check.service.metrics import Metrics
@@ -142,7 +142,7 @@ class CheckService:
             question=entry.check_request,
             report=entry.answer.report,
             verdict=counts.verdict,
-            findings="/".join(str(number) for number in counts[1:]),
+            findings=checking.numbers(counts),
         )
         try:
             await self.store.add(check)
@@ -166,7 +166,7 @@ class CheckService:
 def _warm() -> None:
     """Check something in every format: what is imported at its first use is there before the first request."""
     question = CheckRequest((File("accelerate.yaml", "mixed_precision: fp8\nfp8_config:\n  backend: TE\n"),))
-    for offer in CHECKED:
+    for offer in OFFERS:
         checking.answer(question, machine.Facts, offer.name)
 
 

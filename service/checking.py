@@ -10,10 +10,12 @@ from fp8check.rules import facts as machine
 from fp8check.rules.checking.check import Request, RunRequest, check_request
 from fp8check.rules.checking.problems import UnknownRule, WrongFiles
 from fp8check.rules.checking.selection import select
-from fp8check.rules.checking.verdict import code_of
+from fp8check.rules.checking.verdict import WORST, Counts, counted
 from fp8check.rules.reading import Unreadable
-from fp8check.rules.report.formats import find
-from fp8check.rules.report.json_ import as_data
+from fp8check.rules.report.build import whole
+from fp8check.rules.report.formats import Look, find
+from fp8check.rules.report.json_ import plain
+from fp8check.rules.report.stored import all_from_data
 from fp8check.rules.trainers.detect import read
 from fp8check.service.problems import Problem
 
@@ -21,19 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from fp8check.rules.facts import Facts
+    from fp8check.rules.report.schema import Report
     from fp8check.rules.suppression.examined import Examined
     from fp8check.service.check_request import CheckRequest
-
-
-class Counts(NamedTuple):
-    """What all runs of a check come to, in numbers."""
-
-    verdict: str
-    error: int
-    warning: int
-    info: int
-    undecided: int
-    crashes: int
+    from fp8check.service.store import Stored
 
 
 class Answer(NamedTuple):
@@ -54,20 +47,16 @@ def answer(question: CheckRequest, own: Callable[[], Facts], format_: str) -> An
     Raises:
         Problem: the files, the facts or an option cannot be understood.
     """
-    reports = examined(question, own)
-    data = [as_data(report) for report in reports]
-    report = dumped(data)
-    return Answer(report, _body(question, reports, data, report, format_), counted(data))
-
-
-def examined(question: CheckRequest, own: Callable[[], Facts]) -> list[Examined]:
-    """The reports, one a run.
-
-    Raises:
-        Problem: the files, the facts or an option cannot be understood.
-    """
     with understood():
-        return list(check_request(request_of(question, own)).reports)
+        runs = check_request(request_of(question, own)).reports
+    return answer_of(question, runs, format_)
+
+
+def answer_of(question: CheckRequest, runs: Sequence[Examined], format_: str) -> Answer:
+    """The answer to a question whose runs are examined."""
+    reports = [whole(run) for run in runs]
+    report = dumped(reports)
+    return Answer(report, report if format_ == "json" else rendered(question, reports, format_), counted(runs))
 
 
 def request_of(question: CheckRequest, own: Callable[[], Facts]) -> Request:
@@ -116,28 +105,19 @@ def understood() -> Iterator[None]:
         raise Problem("invalid", str(error).replace("fp8check rules lists", "GET /rules lists")) from None
 
 
-def _body(
-    question: CheckRequest, reports: Sequence[Examined], data: Sequence[dict[str, object]], report: bytes, format_: str
-) -> bytes:
-    if format_ == "json":
-        return report
-    if format_ == "text":
-        from fp8check.rules.report import text
-        from fp8check.rules.report.style import Style
-
-        look = question.options
-        style = Style(look.color)
-        pages = "\n".join(text.render(one, style, quiet=look.quiet, verbose=look.verbose) for one in reports)
-        return pages.encode("utf-8", "replace")
-    return rendered(format_, data, sources(question))
-
-
-def rendered(format_: str, data: Sequence[dict[str, object]], texts: dict[str, str]) -> bytes:
-    """Reports in one of the formats that are made from data."""
+def rendered(question: CheckRequest, reports: Sequence[Report], format_: str) -> bytes:
+    """Reports in a format, as the question wants them to look."""
     known = find(format_)
     if known is None:
         raise ValueError(f"no such format: {format_}")
-    return known.render(data, texts).encode("utf-8", "replace")
+    options = question.options
+    look = Look(options.color, options.quiet, options.verbose)
+    return known.render(reports, sources(question), look).encode("utf-8", "replace")
+
+
+def stored_as(stored: Stored, question: CheckRequest, format_: str) -> bytes:
+    """A stored check in a format: as JSON, what was stored."""
+    return stored.report if format_ == "json" else rendered(question, loaded(stored.report), format_)
 
 
 def sources(question: CheckRequest) -> dict[str, str]:
@@ -145,37 +125,25 @@ def sources(question: CheckRequest) -> dict[str, str]:
     return {file.name: file.content().decode("utf-8-sig", "replace") for file in question.files}
 
 
-def dumped(data: Sequence[dict[str, object]]) -> bytes:
-    """The reports as the command's JSON has them: one object, or a list where there are several runs."""
-    return json.dumps(data[0] if len(data) == 1 else data, ensure_ascii=False).encode("utf-8", "replace")
+def dumped(reports: Sequence[Report]) -> bytes:
+    """The reports as they are stored: the command's JSON, in one line."""
+    return json.dumps(plain(reports), ensure_ascii=False).encode("utf-8", "replace")
 
 
-def loaded(report: bytes) -> list[dict[str, object]]:
+def loaded(report: bytes) -> list[Report]:
     """The reports that were dumped."""
-    data = json.loads(report)
-    return data if isinstance(data, list) else [data]
+    return all_from_data(json.loads(report))
 
 
-_WORST = ("fail", "warn", "undecided", "pass")
+def numbers(counts: Counts) -> str:
+    """The counts as they are stored beside the verdict: "errors/warnings/notes/undecided/crashes"."""
+    return "/".join(str(number) for number in list(counts.as_dict().values())[1:])
 
 
-def counted(data: Sequence[dict[str, object]]) -> Counts:
-    """The numbers of all runs together."""
-    numbers = {"error": 0, "warning": 0, "info": 0}
-    undecided = crashes = 0
-    for one in data:
-        for finding in one["findings"]:  # type: ignore[attr-defined]
-            numbers[finding["severity"]] += 1
-        outcome: dict[str, object] = one["outcome"]  # type: ignore[assignment]
-        undecided += len(one["undecided"]) or outcome["undecided"] is not None  # type: ignore[arg-type]
-        crashes += len(one["internal_errors"])  # type: ignore[arg-type]
-    verdict = min((str(one["verdict"]) for one in data), key=_WORST.index)
-    return Counts(verdict, numbers["error"], numbers["warning"], numbers["info"], undecided, crashes)
-
-
-def exit_code(counts: Counts, fail_on: str, *, require_evidence: bool) -> int:
-    """What the command would exit with."""
-    return code_of(counts._asdict(), fail_on, require_evidence=require_evidence)
+def counts_of(stored: Stored) -> Counts:
+    """The counts of a stored check."""
+    verdict = next(one for one in WORST if one == stored.verdict)
+    return Counts(verdict, *(int(number) for number in stored.findings.split("/")))
 
 
 def _unreadable(error: Unreadable) -> Problem:

@@ -2,52 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
-from fp8check.rules.report.formats import FORMATS
+from fp8check.rules.report.formats import FORMATS, Format, find
 from fp8check.service.problems import Problem
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+# What a check can be had as, the usual one first: JSON, for programs.
+OFFERS: tuple[Format, ...] = tuple(sorted(FORMATS, key=lambda one: one.name != "json"))
+_REPORT = {"$ref": "#/components/schemas/Report"}
+# As OpenAPI describes them, by media type.
+CONTENT: dict[str, object] = {one.media_type: {"schema": {"type": one.holds}} for one in OFFERS} | {
+    "application/json": {"schema": {"anyOf": [_REPORT, {"type": "array", "items": _REPORT}]}}
+}
 
 
-class Offer(NamedTuple):
-    """A format that can be had, by its name and media type."""
-
-    name: str
-    media_type: str
-
-
-# A check can be answered as the text that the command prints; once stored, it has the other formats.
-STORED: tuple[Offer, ...] = tuple(Offer(one.name, one.media_type) for one in FORMATS)
-CHECKED: tuple[Offer, ...] = (*STORED[:1], Offer("text", "text/plain"), *STORED[1:])
-
-
-def choose(offers: Sequence[Offer], asked: str | None, accept: str | None) -> Offer:
+def choose(wanted: str | None, accept: str | None) -> Format:
     """The format to answer in.
 
     Args:
-        asked: the parameter ?format=, which goes before.
+        wanted: the parameter ?format=, which goes before.
         accept: the header Accept; None or empty: the first offer.
 
     Raises:
         Problem: there is no such format.
     """
-    if asked is not None:
-        found = next((offer for offer in offers if offer.name == asked), None)
+    if wanted is not None:
+        found = find(wanted)
         if found is None:
-            raise _none(offers, f"there is no format of the name {asked[:40]!r}")
+            raise _none(f"there is no format of the name {wanted[:40]!r}")
         return found
     if not accept or accept == "*/*" or accept.startswith("application/json"):
-        return offers[0]
+        return OFFERS[0]
     ranges = _ranges(accept)
     best, quality = None, 0.0
-    for offer in offers:
+    for offer in OFFERS:
         value = _quality(ranges, offer.media_type)
         if value > quality:
             best, quality = offer, value
     if best is None:
-        raise _none(offers, "Accept names none of the formats that there are")
+        raise _none("Accept names none of the formats that there are")
     return best
 
 
@@ -87,6 +78,6 @@ def _quality(ranges: list[tuple[str, float]], media_type: str) -> float:
     return 0.0
 
 
-def _none(offers: Sequence[Offer], what: str) -> Problem:
-    formats = [{"format": offer.name, "media_type": offer.media_type} for offer in offers]
+def _none(what: str) -> Problem:
+    formats = [{"format": offer.name, "media_type": offer.media_type} for offer in OFFERS]
     return Problem("no-such-format", what, formats=formats)

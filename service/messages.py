@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+if TYPE_CHECKING:
+    from fp8check.rules.suppression.examined import Verdict
 
 
 class CheckTask(TypedDict):
@@ -41,9 +44,9 @@ class Failure(TypedDict):
 
 
 class Numbers(TypedDict):
-    """checking.Counts."""
+    """rules.checking.verdict.Counts."""
 
-    verdict: str
+    verdict: Verdict
     error: int
     warning: int
     info: int

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from fp8check.rules.report.schema import Report
+
 STATIC = Path(__file__).parent / "static"
 
 
-def _report(reports: Sequence[Mapping[str, object]], sources: Mapping[str, str]) -> Markup:
+def _report(reports: Sequence[Report], sources: Mapping[str, str]) -> Markup:
     """The part of a page that shows reports; html.py escapes what it puts in."""
     return Markup(html.body(reports, sources))  # noqa: S704
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from fp8check.rules.checking.check import checked, runs_of
-from fp8check.rules.report.json_ import as_data
 from fp8check.rules.seen import Seen
 from fp8check.service import checking
 
@@ -60,6 +59,4 @@ def probed(question: CheckRequest, own: Facts, runner: Runner, *, python: str | 
         request = checking.request_of(question, lambda: own)
         runs = runs_of(request)
     seen = [runner(one, own, python=python, say=say) for one in runs]
-    data = [as_data(report) for report in checked(request, runs, seen).reports]
-    report = checking.dumped(data)
-    return checking.Answer(report, report, checking.counted(data))
+    return checking.answer_of(question, checked(request, runs, seen).reports, "json")

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from fp8check.rules import facts as machine
+from fp8check.rules.checking.verdict import Counts
 from fp8check.service import checking
 from fp8check.service.check_request import loads
 from fp8check.service.problems import Problem
@@ -76,7 +77,7 @@ def packed(answer: Answer) -> Result:
 def unpacked(result: Result) -> Answer:
     """The answer that was packed."""
     return checking.Answer(
-        base64.b64decode(result["report"]), base64.b64decode(result["body"]), checking.Counts(**result["counts"])
+        base64.b64decode(result["report"]), base64.b64decode(result["body"]), Counts(**result["counts"])
     )
 
 

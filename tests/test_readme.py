@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 from fp8check.rules.checking.exit_codes import MEANINGS
+from fp8check.rules.report.formats import FORMATS
 from tests.support.paths import EXAMPLE, ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -20,6 +21,11 @@ def test_the_python_of_the_readme() -> None:
     assert verdict.startswith("fail ['FP")
     assert code_line == "exit code 1"
     assert happens == "bf16 all layers in FP8"
+
+
+def test_the_formats_of_the_readme() -> None:
+    (names,) = re.findall(r"^`--format` takes ([\w, ]+), each with `=FILE`", README, re.M)
+    assert re.split(r", | or ", names) == [one.name for one in FORMATS]
 
 
 def test_the_exit_codes_of_the_readme() -> None:

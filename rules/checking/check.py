@@ -5,7 +5,7 @@ from __future__ import annotations
 from fp8check.rules.catalog import RULES
 from fp8check.rules.checking.examining import compared, examine_all
 from fp8check.rules.checking.runs import assemble, parse_launch, sort
-from fp8check.rules.checking.verdict import exit_code
+from fp8check.rules.checking.verdict import counted, exit_code
 from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
@@ -83,7 +83,7 @@ class Checked(Record):
             fail_on: from which severity on findings count: "error", "warning" or "never".
             require_evidence: whether what stays undecided is no success.
         """
-        return exit_code(self.reports, fail_on, require_evidence=require_evidence)
+        return exit_code(counted(self.reports), fail_on, require_evidence=require_evidence)
 
 
 def runs_of(request: Request) -> tuple[Assembled, ...]:

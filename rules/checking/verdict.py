@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from fp8check.rules.checking.exit_codes import ExitCode
-from fp8check.rules.suppression.examined import counts
+from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from fp8check.rules.engine.inputs import Inputs
     from fp8check.rules.engine.running import Finding, UndecidedRule
@@ -15,6 +15,26 @@ if TYPE_CHECKING:
 
 # As --fail-on takes them: from which severity on findings fail a check.
 FAIL_ON = ("error", "warning", "never")
+# The verdict of several runs is that of the worst.
+WORST: tuple[Verdict, ...] = ("fail", "warn", "undecided", "pass")
+
+
+class Counts(Record):
+    """What all runs of a check come to.
+
+    Attributes:
+        verdict: that of the worst run.
+        error, warning, info: findings of that severity; with a baseline, new ones.
+        undecided: rules that could not be decided, and predictions that end early.
+        crashes: rules that failed.
+    """
+
+    verdict: Verdict
+    error: int = 0
+    warning: int = 0
+    info: int = 0
+    undecided: int = 0
+    crashes: int = 0
 
 
 def verdict(findings: Iterable[Finding], undecided: Sequence[UndecidedRule], inputs: Inputs) -> Verdict:
@@ -28,28 +48,29 @@ def verdict(findings: Iterable[Finding], undecided: Sequence[UndecidedRule], inp
     return "undecided" if undecided or unseen or inputs.outcome.undecided is not None else "pass"
 
 
-def exit_code(reports: Sequence[Examined], fail_on: str = "error", *, require_evidence: bool = False) -> int:
-    """What a check of these runs exits with; see `code_of`."""
-    numbers = {"error": 0, "warning": 0, "undecided": 0, "crashes": 0}
-    for report in reports:
-        found = counts(report)
-        numbers["error"] += found["error"]
-        numbers["warning"] += found["warning"]
-        numbers["undecided"] += len(report.undecided) + (report.outcome.undecided is not None)
-        numbers["crashes"] += len(report.crashes)
-    return code_of(numbers, fail_on, require_evidence=require_evidence)
+def counted(runs: Sequence[Examined]) -> Counts:
+    """The numbers of all runs together."""
+    severities = [one.severity for run in runs for one in run.new_findings]
+    return Counts(
+        verdict=min((run.verdict for run in runs), key=WORST.index, default="pass"),
+        error=severities.count("error"),
+        warning=severities.count("warning"),
+        info=severities.count("info"),
+        undecided=sum(len(run.undecided) + (run.outcome.undecided is not None) for run in runs),
+        crashes=sum(len(run.crashes) for run in runs),
+    )
 
 
-def code_of(numbers: Mapping[str, object], fail_on: str = "error", *, require_evidence: bool = False) -> int:
-    """What a check with these numbers of `error`, `warning`, `undecided` and `crashes` exits with.
+def exit_code(counts: Counts, fail_on: str = "error", *, require_evidence: bool = False) -> int:
+    """What a check with these numbers exits with.
 
     Args:
         fail_on: one of FAIL_ON.
         require_evidence: whether what stays undecided is no success.
     """
-    if numbers["crashes"]:
+    if counts.crashes:
         return ExitCode.INTERNAL_ERROR
-    failing = {"error": ("error",), "warning": ("error", "warning"), "never": ()}[fail_on]
-    if any(numbers[severity] for severity in failing):
+    failing = {"error": counts.error, "warning": counts.error + counts.warning, "never": 0}[fail_on]
+    if failing:
         return ExitCode.FINDINGS
-    return ExitCode.UNDECIDED if require_evidence and numbers["undecided"] else ExitCode.OK
+    return ExitCode.UNDECIDED if require_evidence and counts.undecided else ExitCode.OK

@@ -84,6 +84,11 @@ def loads(text: str, path: str = "facts.json") -> Facts:
 
 def dump(facts: Facts) -> str:
     """The facts as JSON text, in an order that does not change; what is unknown is left out."""
+    return json.dumps(as_data(facts), indent=2, ensure_ascii=False) + "\n"
+
+
+def as_data(facts: Facts) -> dict[str, object]:
+    """The facts as plain data, as facts.json has them."""
     content: dict[str, object] = {"schema": SCHEMA}
     for key in _KEYS:
         value = getattr(facts, key)
@@ -95,7 +100,7 @@ def dump(facts: Facts) -> str:
             content[key] = dict(sorted(value.items()))
         elif value is not None:
             content[key] = value
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    return content
 
 
 class _Reader:

@@ -25,7 +25,7 @@ class Coverage(Record):
     """How many of the model's Linear layers were converted.
 
     Attributes:
-        word: "all", "some" or "none".
+        word: how many that is.
         converted: number of converted layers; None where the shapes are not known.
         total: number of Linear layers; None likewise.
         left: names of layers that stay as they are, once per decoder layer, at most a few.

@@ -7,7 +7,9 @@ from fp8check.rules.record import Record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Literal
 
+    Name = Literal["training", "accelerate", "deepspeed", "model", "script", "other"]
     # What each top-level key holds: "map", "list" or "scalar".
     Shape = Mapping[str, str]
     Identify = Callable[[Shape], "Kind"]
@@ -17,12 +19,11 @@ class Kind(Record):
     """What a file is.
 
     Attributes:
-        name: "training", "accelerate", "deepspeed", "model", "script" or "other".
         dialect: whose training file it is; None for the other kinds.
         loader: whose rules make the values: "pyyaml" or "omegaconf"; JSON files have their own.
     """
 
-    name: str
+    name: Name
     dialect: str | None = None
     loader: str = "pyyaml"
 

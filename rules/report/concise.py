@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from fp8check.rules.report.data import items, place_of, text_of, whole
-from fp8check.rules.report.frames import visible
+from fp8check.rules.report.schema import place_of
+from fp8check.rules.report.terminal import visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fp8check.rules.report.formats import Data, Sources
+    from fp8check.rules.report.formats import Look, Sources
+    from fp8check.rules.report.schema import Finding, Report
 
 
-def render(reports: Sequence[Data], _sources: Sources) -> str:
+def render(reports: Sequence[Report], _sources: Sources, _look: Look) -> str:
     """The findings of all runs, each once, and what each run comes to."""
     lines: dict[str, None] = {}
     for report in reports:
-        lines.update((_line(finding), None) for finding in items(report, "findings"))
-        lines.update((f"fp8check: internal error in {one['rule']}", None) for one in items(report, "internal_errors"))
-        happens = text_of(whole(report, "summary"), "happens")
-        lines[f"{report['verdict']}: {happens}"] = None
+        lines.update((_line(finding), None) for finding in report.findings)
+        lines.update((f"fp8check: internal error in {one.rule}", None) for one in report.internal_errors)
+        lines[f"{report.verdict}: {report.summary.actual}"] = None
     return "".join(f"{visible(line)}\n" for line in lines)
 
 
-def _line(finding: Data) -> str:
+def _line(finding: Finding) -> str:
     place = place_of(finding)
     where = f"{place.file}:{place.line}:{place.column}: " if place is not None else ""
-    return f"{where}{finding['severity']}: {finding['message']} [{finding['rule']}]"
+    return f"{where}{finding.severity}: {finding.message} [{finding.rule}]"

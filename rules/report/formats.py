@@ -1,7 +1,7 @@
 """The formats of a report, all in one place: for `--format` of the command and for Accept of the service.
 
-Every format but `text` is made from the report's data, the JSON of schema fp8check/report/1, and from the text of the
-files: so a stored report can be had in each of them, and whoever has the JSON can make the others.
+Each is a module of this folder with a function `render`, and one line below. It is made of the report, as schema.py has
+it, and of the text of the files: so a stored report can be had in each of them.
 """
 
 from __future__ import annotations
@@ -11,11 +11,30 @@ from fp8check.rules.record import Record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from typing import Literal
 
-    # One report as data, and the text of each file by its path.
-    Data = Mapping[str, object]
+    from fp8check.rules.report.schema import Report
+
+    # The text of each file by its path.
     Sources = Mapping[str, str]
-    Render = Callable[[Sequence[Data], Sources], str]
+    Render = Callable[[Sequence[Report], Sources, "Look"], str]
+
+
+class Look(Record):
+    """How a report looks, in formats that have more than one look.
+
+    Attributes:
+        color: whether it is painted for a terminal.
+        quiet: whether it has the findings only.
+        verbose: whether it names the rules that stay undecided.
+    """
+
+    color: bool = False
+    quiet: bool = False
+    verbose: bool = False
+
+
+PLAIN = Look()
 
 
 class Format(Record):
@@ -25,65 +44,35 @@ class Format(Record):
         name: as `--format` takes it.
         media_type: as Accept takes it.
         about: one line for people.
-        render: makes the text of it from reports and sources; the reports are those of one check, one a run.
+        module: the module of this folder that has `render`.
+        holds: what it is to whoever parses it: a text, or JSON with an object or an array at the top.
+        brief: whether a brief report is all that it shows (build.py).
     """
 
     name: str
     media_type: str
     about: str
-    render: Render
+    module: str
+    holds: Literal["string", "object", "array"] = "string"
+    brief: bool = False
 
-
-def _json(reports: Sequence[Data], _sources: Sources) -> str:
-    import json
-
-    return json.dumps(reports[0] if len(reports) == 1 else list(reports), indent=2, ensure_ascii=False) + "\n"
-
-
-def _concise(reports: Sequence[Data], sources: Sources) -> str:
-    from fp8check.rules.report.concise import render
-
-    return render(reports, sources)
-
-
-def _sarif(reports: Sequence[Data], sources: Sources) -> str:
-    from fp8check.rules.report.sarif import render
-
-    return render(reports, sources)
-
-
-def _junit(reports: Sequence[Data], sources: Sources) -> str:
-    from fp8check.rules.report.junit import render
-
-    return render(reports, sources)
-
-
-def _github(reports: Sequence[Data], sources: Sources) -> str:
-    from fp8check.rules.report.github import render
-
-    return render(reports, sources)
-
-
-def _gitlab(reports: Sequence[Data], sources: Sources) -> str:
-    from fp8check.rules.report.gitlab import render
-
-    return render(reports, sources)
-
-
-def _html(reports: Sequence[Data], sources: Sources) -> str:
-    from fp8check.rules.report.html import render
-
-    return render(reports, sources)
+    def render(self, reports: Sequence[Report], sources: Sources, look: Look = PLAIN) -> str:
+        """The text of the reports of one check, one a run."""
+        # As importlib.import_module, whose own import a check would have to pay for.
+        module = __import__(f"{__package__}.{self.module}", fromlist=["render"])
+        render: Render = module.render
+        return render(reports, sources, look)
 
 
 FORMATS: tuple[Format, ...] = (
-    Format("json", "application/json", "schema fp8check/report/1", _json),
-    Format("sarif", "application/sarif+json", "SARIF 2.1.0, for code scanning", _sarif),
-    Format("junit", "application/xml", "JUnit XML, for test reports of CI", _junit),
-    Format("html", "text/html", "a page of its own, with both files", _html),
-    Format("concise", "text/plain", "one line a finding, for editors", _concise),
-    Format("github", "text/vnd.github.workflow-commands", "annotations of GitHub Actions", _github),
-    Format("gitlab", "application/vnd.gitlab.codequality+json", "GitLab Code Quality", _gitlab),
+    Format("text", "text/plain", "for people, with the lines in question", "text", brief=True),
+    Format("json", "application/json", "schema fp8check/report/1", "json_", "object"),
+    Format("sarif", "application/sarif+json", "SARIF 2.1.0, for code scanning", "sarif", "object"),
+    Format("junit", "application/xml", "JUnit XML, for test reports of CI", "junit"),
+    Format("html", "text/html", "a page of its own, with both files", "html"),
+    Format("concise", "text/plain", "one line a finding, for editors", "concise", brief=True),
+    Format("github", "text/vnd.github.workflow-commands", "annotations of GitHub Actions", "github", brief=True),
+    Format("gitlab", "application/vnd.gitlab.codequality+json", "GitLab Code Quality", "gitlab", "array"),
 )
 
 

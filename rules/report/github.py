@@ -5,45 +5,45 @@ docs.github.com/actions/reference/workflows-and-actions/workflow-commands
 
 from __future__ import annotations
 
-from fp8check.rules.report.data import items, place_of, text_of, texts, whole
+from fp8check.rules.report.schema import place_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fp8check.rules.report.formats import Data, Sources
+    from fp8check.rules.report.formats import Look, Sources
+    from fp8check.rules.report.schema import Finding, InternalError, Report
 
 _COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}
 
 
-def render(reports: Sequence[Data], _sources: Sources) -> str:
+def render(reports: Sequence[Report], _sources: Sources, _look: Look) -> str:
     """The commands, one a line; what a run comes to is printed as it is."""
     lines: dict[str, None] = {}
     for report in reports:
-        lines.update((_command(finding), None) for finding in items(report, "findings"))
-        lines.update((_crash(one), None) for one in items(report, "internal_errors"))
+        lines.update((_command(finding), None) for finding in report.findings)
+        lines.update((_crash(one), None) for one in report.internal_errors)
         # A line of the log, not a command: it must not begin with "::".
-        happens = _value(text_of(whole(report, "summary"), "happens"))
-        lines[f"fp8check: {report['verdict']}: {happens}"] = None
+        lines[f"fp8check: {report.verdict}: {_value(report.summary.actual)}"] = None
     return "".join(f"{line}\n" for line in lines)
 
 
-def _command(finding: Data) -> str:
+def _command(finding: Finding) -> str:
     place = place_of(finding)
-    properties = [f"title={_property(text_of(finding, 'rule') + ' ' + text_of(finding, 'name'))}"]
+    properties = [f"title={_property(f'{finding.rule} {finding.name}')}"]
     if place is not None:
         properties += [f"file={_property(place.file)}", f"line={place.line}", f"endLine={place.end_line}"]
         if place.line == place.end_line:  # columns count only there
             properties += [f"col={place.column}", f"endColumn={place.end_column}"]
-    parts = [text_of(finding, "message"), text_of(finding, "label"), *texts(finding, "notes")]
-    if text_of(finding, "help"):
-        parts.append(f"Write instead: {text_of(finding, 'help')}")
+    parts = [finding.message, finding.label, *finding.notes]
+    if finding.help:
+        parts.append(f"Write instead: {finding.help}")
     message = _value("\n".join(part for part in parts if part))
-    return f"::{_COMMANDS[text_of(finding, 'severity')]} {','.join(properties)}::{message}"
+    return f"::{_COMMANDS[finding.severity]} {','.join(properties)}::{message}"
 
 
-def _crash(one: Data) -> str:
-    return f"::error title=fp8check internal error::{_value(text_of(one, 'rule') + ': ' + text_of(one, 'error'))}"
+def _crash(one: InternalError) -> str:
+    return f"::error title=fp8check internal error::{_value(f'{one.rule}: {one.error}')}"
 
 
 def _value(text: str) -> str:

@@ -4,41 +4,38 @@ from __future__ import annotations
 
 import json
 
-from fp8check.rules.report.data import items, place_of, text_of
+from fp8check.rules.report.schema import place_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from typing import Any
+    from collections.abc import Sequence
 
-    from fp8check.rules.report.formats import Data, Sources
+    from fp8check.rules.report.formats import Look, Sources
+    from fp8check.rules.report.schema import Finding, Report
 
 _SEVERITIES = {"error": "critical", "warning": "major", "info": "info"}
 
 
-def render(reports: Sequence[Data], _sources: Sources) -> str:
+def render(reports: Sequence[Report], _sources: Sources, _look: Look) -> str:
     """The findings of all runs, each once: GitLab tells them apart by fingerprint."""
-    seen: dict[str, dict[str, Any]] = {}
+    issues: dict[str, dict[str, object]] = {}
     for report in reports:
-        for issue in _issues(report):
-            seen.setdefault(issue["fingerprint"], issue)
-    return json.dumps(list(seen.values()), indent=2, ensure_ascii=False) + "\n"
+        first = report.files[0].path if report.files else "."
+        for finding in report.findings:
+            issues.setdefault(finding.fingerprint, _issue(finding, first))
+    return json.dumps(list(issues.values()), indent=2, ensure_ascii=False) + "\n"
 
 
-def _issues(report: Data) -> Iterator[dict[str, Any]]:
-    files = items(report, "files")
-    first = text_of(files[0], "path") if files else "."
-    for finding in items(report, "findings"):
-        place = place_of(finding)
-        help_ = text_of(finding, "help")
-        yield {
-            "description": text_of(finding, "message") + (f". Write instead: {help_}" if help_ else ""),
-            "check_name": text_of(finding, "rule"),
-            "fingerprint": text_of(finding, "fingerprint"),
-            "severity": _SEVERITIES[text_of(finding, "severity")],
-            # GitLab needs a line: a finding that no line holds stands at the top of the first file.
-            "location": {
-                "path": place.file if place is not None else first,
-                "lines": {"begin": place.line if place is not None else 1},
-            },
-        }
+def _issue(finding: Finding, first: str) -> dict[str, object]:
+    """The issue of a finding. GitLab needs a line: one that no line holds stands at the top of the first file."""
+    place = place_of(finding)
+    return {
+        "description": finding.message + (f". Write instead: {finding.help}" if finding.help else ""),
+        "check_name": finding.rule,
+        "fingerprint": finding.fingerprint,
+        "severity": _SEVERITIES[finding.severity],
+        "location": {
+            "path": place.file if place is not None else first,
+            "lines": {"begin": place.line if place is not None else 1},
+        },
+    }

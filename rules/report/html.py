@@ -8,14 +8,15 @@ from __future__ import annotations
 import os
 from html import escape
 
-from fp8check.rules.report.data import count, items, place_of, text_of, texts, whole
 from fp8check.rules.report.htmlsource import listing
+from fp8check.rules.report.schema import place_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
 
-    from fp8check.rules.report.formats import Data, Sources
+    from fp8check.rules.report.formats import Look, Sources
+    from fp8check.rules.report.schema import File, Finding, Report, TraceEntry
 
 VERDICTS = {
     "fail": "will not be the run that was asked for",
@@ -23,17 +24,16 @@ VERDICTS = {
     "pass": "nothing found",
     "undecided": "not everything could be decided",
 }
-_SUMMARY = (
-    ("asked", "asked"),
-    ("happens", "happens"),
-    ("assumed", ""),
-    ("or", "or"),
-    ("assumed_or", ""),
-    ("speed", "speed"),
-)
+_SEVERITIES = {"error": "error", "warning": "warning", "info": "note"}
+_KINDS = {
+    "training": "training file",
+    "accelerate": "Accelerate file",
+    "deepspeed": "DeepSpeed file",
+    "script": "the script",
+}
 
 
-def render(reports: Sequence[Data], sources: Sources) -> str:
+def render(reports: Sequence[Report], sources: Sources, _look: Look) -> str:
     """The page, whole."""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -49,16 +49,15 @@ def style() -> str:
         return file.read()
 
 
-def body(reports: Sequence[Data], sources: Sources) -> str:
+def body(reports: Sequence[Report], sources: Sources) -> str:
     """The runs, one after another."""
     return "".join(_run(report, sources, number) for number, report in enumerate(reports))
 
 
-def _run(report: Data, sources: Sources, number: int) -> str:
-    verdict = text_of(report, "verdict")
+def _run(report: Report, sources: Sources, number: int) -> str:
     parts = [
         f'<section class="run" aria-labelledby="run-{number}">',
-        _headline(report, verdict, number),
+        _headline(report, number),
         _summary(report),
         _nowhere(report, number),
         _files(report, sources, number),
@@ -70,108 +69,94 @@ def _run(report: Data, sources: Sources, number: int) -> str:
     return "\n".join(part for part in parts if part) + "\n"
 
 
-def _headline(report: Data, verdict: str, number: int) -> str:
-    badge = f'<span class="badge">{escape(verdict)}</span> {escape(VERDICTS.get(verdict, ""))}'
+def _headline(report: Report, number: int) -> str:
+    badge = f'<span class="badge">{report.verdict}</span> {escape(VERDICTS[report.verdict])}'
     counts = f'<span class="counts">{_counts(report)}</span>'
-    return f'<h2 id="run-{number}" class="verdict {escape(verdict)}">{badge}{counts}</h2>'
+    return f'<h2 id="run-{number}" class="verdict {report.verdict}">{badge}{counts}</h2>'
 
 
-def _counts(report: Data) -> str:
-    words = [f"{number} {name}{'s' if number != 1 else ''}" for name, number in _numbers(report) if number]
-    return ", ".join(words)
+def _counts(report: Report) -> str:
+    numbers = {name: sum(one.severity == severity for one in report.findings) for severity, name in _SEVERITIES.items()}
+    return ", ".join(f"{number} {name}{'s' if number != 1 else ''}" for name, number in numbers.items() if number)
 
 
-def _numbers(report: Data) -> Iterator[tuple[str, int]]:
-    yield "error", count(report, "error")
-    yield "warning", count(report, "warning")
-    yield "note", count(report, "info")
+def _summary(report: Report) -> str:
+    summary = report.summary
+    rows = (
+        ("requested", summary.requested),
+        ("actual", summary.actual),
+        ("", summary.assumed),
+        ("or", summary.or_),
+        ("", summary.assumed_or),
+        ("speed", summary.speed),
+    )
+    lines = [f"<div><dt>{title}</dt><dd>{escape(words)}</dd></div>" for title, words in rows if words]
+    return f'<dl class="summary">\n{"".join(lines)}\n</dl>'
 
 
-def _summary(report: Data) -> str:
-    summary = whole(report, "summary")
-    rows = [
-        f"<div><dt>{title}</dt><dd>{escape(text_of(summary, name))}</dd></div>"
-        for name, title in _SUMMARY
-        if text_of(summary, name)
-    ]
-    return f'<dl class="summary">\n{"".join(rows)}\n</dl>'
-
-
-def _nowhere(report: Data, number: int) -> str:
+def _nowhere(report: Report, number: int) -> str:
     """Findings that no line holds of the files that are shown."""
-    shown = {text_of(file, "path") for file in items(report, "files")}
+    shown = {file.path for file in report.files}
     notes = [
-        note(finding, f"finding-{number}-{index}", elsewhere=place is not None)
-        for index, finding in enumerate(items(report, "findings"))
-        if (place := place_of(finding)) is None or place.file not in shown
+        note(finding, f"finding-{number}-{index}", elsewhere=finding.file is not None)
+        for index, finding in enumerate(report.findings)
+        if finding.file not in shown
     ]
     notes += [
-        f'<div class="note error"><p class="what"><b>{escape(text_of(one, "rule"))}</b> internal error: '
-        f"{escape(text_of(one, 'error'))}</p><p>This rule said nothing: that is not a pass.</p></div>"
-        for one in items(report, "internal_errors")
+        f'<div class="note error"><p class="what"><b>{escape(one.rule)}</b> internal error: '
+        f"{escape(one.error)}</p><p>This rule said nothing: that is not a pass.</p></div>"
+        for one in report.internal_errors
     ]
     return "".join(notes)
 
 
-def note(finding: Data, id_: str, *, elsewhere: bool = False) -> str:
+def note(finding: Finding, id_: str, *, elsewhere: bool = False) -> str:
     """A finding, as it stands below its line; `elsewhere` where its line is not shown."""
-    severity = escape(text_of(finding, "severity"))
-    rule, message = escape(text_of(finding, "rule")), escape(text_of(finding, "message"))
-    parts = [f'<p class="what"><b>{rule} {severity}</b> {message}</p>']
+    parts = [f'<p class="what"><b>{escape(finding.rule)} {finding.severity}</b> {escape(finding.message)}</p>']
     if elsewhere:
         parts.append(f"<p>{_where(finding).strip()}</p>")
-    if text_of(finding, "label"):
-        parts.append(f"<p>{escape(text_of(finding, 'label'))}</p>")
-    parts += [f"<p>{escape(line)}</p>" for line in texts(finding, "notes")]
-    parts += [f"<p>{escape(text_of(one, 'message'))}</p>" for one in items(finding, "related") if place_of(one) is None]
-    if text_of(finding, "help"):
-        parts.append(f'<p class="help"><b>Write instead:</b> {escape(text_of(finding, "help"))}</p>')
-    return f'<div class="note {severity}" id="{id_}">{"".join(parts)}</div>'
+    if finding.label:
+        parts.append(f"<p>{escape(finding.label)}</p>")
+    parts += [f"<p>{escape(line)}</p>" for line in finding.notes]
+    parts += [f"<p>{escape(one.message)}</p>" for one in finding.related if one.file is None]
+    if finding.help:
+        parts.append(f'<p class="help"><b>Write instead:</b> {escape(finding.help)}</p>')
+    return f'<div class="note {finding.severity}" id="{id_}">{"".join(parts)}</div>'
 
 
-def _files(report: Data, sources: Sources, number: int) -> str:
+def _files(report: Report, sources: Sources, number: int) -> str:
     figures = [
-        listing(report, text_of(file, "path"), sources.get(text_of(file, "path"), ""), _kind(file), number, index, note)
-        for index, file in enumerate(items(report, "files"))
+        listing(report, file.path, sources.get(file.path, ""), _kind(file), number, index, note)
+        for index, file in enumerate(report.files)
     ]
     return f'<div class="files">\n{"".join(figures)}</div>' if figures else ""
 
 
-def _kind(file: Data) -> str:
-    names = {
-        "training": "training file",
-        "accelerate": "Accelerate file",
-        "deepspeed": "DeepSpeed file",
-        "script": "the script",
-    }
-    kind = text_of(file, "kind")
-    dialect = text_of(file, "dialect")
-    return names.get(kind, kind) + (f", {dialect}" if dialect else "")
+def _kind(file: File) -> str:
+    return _KINDS.get(file.kind, file.kind) + (f", {file.dialect}" if file.dialect else "")
 
 
-def _instead(report: Data, number: int) -> str:
+def _instead(report: Report, number: int) -> str:
     rows = [
-        f'<li class="{escape(text_of(one, "severity"))}"><a href="#finding-{number}-{index}">'
-        f"{escape(text_of(one, 'rule'))}</a> {escape(text_of(one, 'help'))}{_where(one)}</li>"
-        for index, one in enumerate(items(report, "findings"))
-        if text_of(one, "help")
+        f'<li class="{one.severity}"><a href="#finding-{number}-{index}">'
+        f"{escape(one.rule)}</a> {escape(one.help)}{_where(one)}</li>"
+        for index, one in enumerate(report.findings)
+        if one.help
     ]
     return f'<h3>What to write instead</h3>\n<ol class="instead">{"".join(rows)}</ol>' if rows else ""
 
 
-def _where(finding: Data) -> str:
+def _where(finding: Finding) -> str:
     place = place_of(finding)
     return f' <span class="where">{escape(place.file)}:{place.line}</span>' if place is not None else ""
 
 
-def _chain(report: Data) -> str:
-    outcome = whole(report, "outcome")
-    rows = "".join(_link(entry) for entry in items(outcome, "trace"))
-    error = whole(outcome, "error")
+def _chain(report: Report) -> str:
+    rows = "".join(_link(entry) for entry in report.outcome.trace)
+    error = report.outcome.error
     end = (
-        f'<p class="end"><b>{escape(text_of(error, "type"))}</b> ({escape(text_of(error, "stage"))}): '
-        f"{escape(text_of(error, 'message'))}</p>"
-        if error
+        f'<p class="end"><b>{escape(error.type)}</b> ({escape(error.stage)}): {escape(error.message)}</p>'
+        if error is not None
         else ""
     )
     if not rows and not end:
@@ -184,34 +169,20 @@ def _chain(report: Data) -> str:
     return f"<h3>Who decided what</h3>\n{table if rows else ''}{end}"
 
 
-def _link(entry: Data) -> str:
-    beaten = "<br>".join(
-        f"<s>{escape(str(one.get('value')))}</s> {escape(_origin(whole(one, 'origin')))}"
-        for one in items(entry, "overrode")
-    )
-    setting, value = escape(text_of(entry, "setting")), escape(str(entry.get("value")))
-    cells = f"<td>{value}</td><td>{escape(_origin(whole(entry, 'origin')))}</td><td>{beaten}</td>"
+def _link(entry: TraceEntry) -> str:
+    beaten = "<br>".join(f"<s>{escape(str(one.value))}</s> {escape(one.origin.describe())}" for one in entry.overrode)
+    setting, value = escape(entry.setting), escape(str(entry.value))
+    cells = f"<td>{value}</td><td>{escape(entry.origin.describe())}</td><td>{beaten}</td>"
     return f"<tr{' class=beaten' if beaten else ''}><th scope=row>{setting}</th>{cells}</tr>"
 
 
-def _origin(origin: Mapping[str, object]) -> str:
-    if "file" in origin:
-        return f"{origin['file']}:{origin['line']}"
-    for name, words in (("flag", "command line "), ("variable", "variable "), ("code", ""), ("default", "default of ")):
-        if name in origin:
-            return f"{words}{origin[name]}"
-    return "not set"
-
-
-def _undecided(report: Data) -> str:
+def _undecided(report: Report) -> str:
     rows = [
-        f"<li><b>{escape(text_of(one, 'rule'))}</b> needs {escape(text_of(one, 'needs'))}: "
-        f"<code>{escape(text_of(one, 'command'))}</code></li>"
-        for one in items(report, "undecided")
+        f"<li><b>{escape(one.rule)}</b> needs {escape(one.needs)}: <code>{escape(one.command)}</code></li>"
+        for one in report.undecided
     ]
-    probe = whole(report, "probe")
-    if probe and text_of(probe, "ended") != "done":
-        rows.insert(0, f"<li><b>probe</b> {escape(text_of(probe, 'ended'))}: {escape(text_of(probe, 'why'))}</li>")
+    if report.probe is not None and report.probe.ended != "done":
+        rows.insert(0, f"<li><b>probe</b> {escape(report.probe.ended)}: {escape(report.probe.why)}</li>")
     if not rows:
         return ""
     title = f"Undecided: {len(rows)}. What is not known is not a pass."

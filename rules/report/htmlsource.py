@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 from html import escape
-from typing import NamedTuple
 
-from fp8check.rules.report.data import items, place_of, text_of
+from fp8check.rules.record import Record
+from fp8check.rules.report.frames import lines_of
+from fp8check.rules.report.schema import place_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from fp8check.rules.report.data import Place
-    from fp8check.rules.report.formats import Data
+    from fp8check.rules.report.schema import Finding, Place, Related, Report
 
 _RANK = ("related", "info", "warning", "error")
 # A line that is longer than this says nothing to a reader.
 _WIDEST = 2000
 
 
-class _Mark(NamedTuple):
+class _Mark(Record):
     place: Place
     kind: str
 
 
 def listing(
-    report: Data, path: str, text: str, kind: str, run: int, number: int, note: Callable[[Data, str], str]
+    report: Report, path: str, text: str, kind: str, run: int, number: int, note: Callable[[Finding, str], str]
 ) -> str:
     """The file as a list of lines.
 
@@ -35,17 +35,17 @@ def listing(
     """
     marks: list[_Mark] = []
     below: dict[int, list[str]] = {}
-    for index, finding in enumerate(items(report, "findings")):
+    for index, finding in enumerate(report.findings):
         place = place_of(finding)
         if place is not None and place.file == path:
-            marks.append(_Mark(place, text_of(finding, "severity")))
+            marks.append(_Mark(place, finding.severity))
             below.setdefault(place.line, []).append(note(finding, f"finding-{run}-{index}"))
-        for related in items(finding, "related"):
+        for related in finding.related:
             other = place_of(related)
             if other is not None and other.file == path:
                 marks.append(_Mark(other, "related"))
                 below.setdefault(other.line, []).append(_related(finding, related, f"finding-{run}-{index}"))
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines = lines_of(text)
     if lines and not lines[-1]:
         lines.pop()
     rows = "".join(
@@ -70,10 +70,9 @@ def _last(place: Place) -> int:
     return place.end_line - 1 if place.end_column == 1 and place.end_line > place.line else place.end_line
 
 
-def _related(finding: Data, related: Data, id_: str) -> str:
+def _related(finding: Finding, related: Related, id_: str) -> str:
     return (
-        f'<div class="note related"><p><a href="#{id_}">{escape(text_of(finding, "rule"))}</a> '
-        f"{escape(text_of(related, 'message'))}</p></div>"
+        f'<div class="note related"><p><a href="#{id_}">{escape(finding.rule)}</a> {escape(related.message)}</p></div>'
     )
 
 
@@ -87,11 +86,12 @@ def _line(line: str, at: int, marks: list[_Mark], below: list[str] | tuple[()], 
 def _pieces(line: str, at: int, marks: list[_Mark]) -> Iterator[str]:
     """The line with its marks; where marks overlap, the worst is shown."""
     kinds = [-1] * len(line)
-    for place, kind in marks:
+    for mark in marks:
+        place = mark.place
         first = place.column - 1 if place.line == at else 0
         last = place.end_column - 1 if place.end_line == at else len(line)
         for index in range(max(0, first), min(max(last, first + 1), len(line))):
-            kinds[index] = max(kinds[index], _RANK.index(kind))
+            kinds[index] = max(kinds[index], _RANK.index(mark.kind))
     start = 0
     for index in range(1, len(line) + 1):
         if index == len(line) or kinds[index] != kinds[start]:

@@ -1,6 +1,417 @@
-"""The schema of a report: fp8check/report/1."""
+"""The schema of a report, fp8check/report/1, as types: every format is made of these, JSON as they stand here.
+
+A field is a key of the JSON, in this order (a trailing underscore is not part of the key); one with a default is left
+out where it has it. Only additions are made, and what is added has a default.
+
+Lines and columns count from 1, columns in characters; the end is exclusive. Null is not known, or that there is none,
+where the field says so.
+"""
 
 from __future__ import annotations
 
-SCHEMA = "fp8check/report/1"
+from fp8check.rules.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Literal
+
+    from fp8check.rules.seen import Seen
+
+SCHEMA: Literal["fp8check/report/1"] = "fp8check/report/1"
 DOCS = "https://fp8check.readthedocs.io/rules/"
+
+
+class File(Record):
+    """A file of the run, and what it is.
+
+    Attributes:
+        path: as it was named.
+        dialect: whose training file it is; null for the other kinds.
+    """
+
+    path: str
+    kind: Literal["training", "accelerate", "deepspeed", "model", "script", "other"]
+    dialect: str | None
+
+
+class Requested(Record):
+    """What the files and the command ask for.
+
+    Attributes:
+        fp8: whether anything asks for FP8.
+        backend: as it is written; null where nobody names one.
+        recipe: what somebody wrote of the recipe, by its name there.
+    """
+
+    fp8: bool
+    backend: object
+    recipe: Mapping[str, object]
+
+
+class Summary(Record):
+    """The report in a few lines, for people.
+
+    Attributes:
+        requested: what is asked for, and where.
+        actual: what will really happen.
+        assumed: the releases that this holds for, where they had to be assumed.
+        or_: what will happen with earlier releases, where that is something else.
+        assumed_or: the releases that this holds for.
+        speed: whether FP8 pays.
+        probe: what a probe saw.
+    """
+
+    requested: str
+    actual: str
+    assumed: str | None = None
+    or_: str | None = None
+    assumed_or: str | None = None
+    speed: str | None = None
+    probe: str | None = None
+
+
+class Origin(Record):
+    """Where a value was set: in a file, by a variable or a flag, by a package's default or its code; empty: by nobody.
+
+    Attributes:
+        key_line: the line of its key, where that is another one.
+        variable: the environment variable of the shell.
+        flag: the flag of the command line, as it was written.
+        default: the package whose default it is, with its release.
+        code: the piece of a package or script that set it, or that moved it there from the other place.
+    """
+
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+    key_line: int | None = None
+    variable: str | None = None
+    flag: str | None = None
+    default: str | None = None
+    code: str | None = None
+
+    def describe(self) -> str:
+        """The place in one short phrase, for people."""
+        if self.file is not None:
+            return f"{self.file}:{self.line}"
+        if self.flag is not None:
+            return f"command line {self.flag}"
+        if self.variable is not None:
+            return f"variable {self.variable}"
+        if self.code is not None:
+            return self.code
+        return f"default of {self.default}" if self.default else "not set"
+
+
+class Overridden(Record):
+    """A value that lost.
+
+    Attributes:
+        overrode: what it had won over itself, the latest first.
+    """
+
+    value: object
+    origin: Origin
+    overrode: tuple[Overridden, ...] = ()
+
+
+class TraceEntry(Record):
+    """One decided value of the run: who set it, and whom that overrode, the latest first."""
+
+    setting: str
+    value: object
+    origin: Origin
+    overrode: tuple[Overridden, ...]
+
+
+class PredictedError(Record):
+    """The exception of the real stack that ends the run.
+
+    Attributes:
+        stage: where: in the launcher, TrainingArguments, the trainer, Accelerator(), prepare(), or the first step.
+        type: the exception's class name.
+        message: its text, as the package writes it.
+        code: which error it is: the same when a package rewords its text.
+        because: where the settings stand that lead to it.
+    """
+
+    stage: Literal["launch", "arguments", "trainer", "accelerator", "prepare", "step"]
+    type: str
+    message: str
+    code: str
+    because: tuple[Origin, ...]
+
+    @property
+    def first_line(self) -> str:
+        """As much of the message as a report has room for."""
+        return next(iter(self.message.splitlines()), "")
+
+
+class Coverage(Record):
+    """Which of the model's Linear layers the backend converts.
+
+    Attributes:
+        converted: how many.
+        total: how many there are.
+        left: names of some that stay as they are, once per decoder layer.
+    """
+
+    converted: int | None
+    total: int | None
+    left: tuple[str, ...]
+
+
+class Speedup(Record):
+    """The predicted time of a step in BF16 over that in FP8: above 1, FP8 is faster.
+
+    Attributes:
+        low, high: on a host that launches slowly, and on one that launches fast.
+        why: what it is predicted for: shape, tokens in a micro-batch, GPU.
+    """
+
+    predicted: float
+    low: float
+    high: float
+    why: str
+
+
+class Outcome(Record):
+    """What will really happen, in the real stack's own names and values.
+
+    Where releases had to be assumed, what depends on them is null.
+
+    Attributes:
+        starts: whether the first step is reached and done.
+        error: null where none is predicted.
+        mixed_precision: accelerator.mixed_precision.
+        fp8_enabled: accelerator.fp8_enabled, in releases that have it.
+        backend: accelerator.fp8_backend.
+        recipe: the recipe that the backend ends with; null where there is none.
+        fp8_layers: how many Linear layers run in FP8.
+        distributed_type: accelerator.distributed_type.
+        trains_converted_weights: whether the optimizer moves the weights of converted layers.
+        speedup: null where it is not predicted.
+        undecided: why the prediction ends early; null where it is whole.
+        assumed: the releases that were assumed, by package.
+        trace: every decided value, in the order of the chain.
+    """
+
+    starts: bool | None
+    error: PredictedError | None
+    mixed_precision: object
+    fp8_enabled: bool | None
+    backend: object
+    recipe: Mapping[str, object] | None
+    fp8_layers: Literal["all", "some", "none"] | None
+    layers: Coverage | None
+    distributed_type: str | None
+    trains_converted_weights: bool | None
+    speedup: Speedup | None
+    undecided: str | None
+    assumed: Mapping[str, str]
+    trace: tuple[TraceEntry, ...]
+
+    @property
+    def trains_in_fp8(self) -> bool | None:
+        """Whether the run starts and at least some layers run in FP8; None where it is not known."""
+        if self.starts is False:
+            return False
+        return None if self.fp8_layers is None else self.fp8_layers != "none"
+
+
+class Related(Record):
+    """A second place that a finding speaks of; null where it stands in no file."""
+
+    file: str | None
+    line: int | None
+    column: int | None
+    end_line: int | None
+    end_column: int | None
+    message: str
+
+
+class Edit(Record):
+    """A stretch of a file, and the text that takes its place."""
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    text: str
+
+
+class Fix(Record):
+    """Edits that belong together: all of them or none.
+
+    Attributes:
+        safe: whether they leave what the run does as it is evidently meant.
+    """
+
+    safe: bool
+    edits: tuple[Edit, ...]
+
+
+class Finding(Record):
+    """What a rule found.
+
+    Attributes:
+        file: null, as its lines and columns, where no file holds it.
+        pointer: the JSON pointer of the entry; null where it is none.
+        label: what really happens at that place.
+        notes: further facts.
+        help: what to write instead.
+        fix: null where no machine can do it.
+        url: the page of the rule.
+        fingerprint: the same as long as it is the same finding, whatever lines move.
+        state: against the baseline; null where there is none.
+    """
+
+    rule: str
+    name: str
+    severity: Literal["error", "warning", "info"]
+    message: str
+    file: str | None
+    line: int | None
+    column: int | None
+    end_line: int | None
+    end_column: int | None
+    pointer: str | None
+    label: str
+    related: tuple[Related, ...]
+    notes: tuple[str, ...]
+    help: str
+    fix: Fix | None
+    url: str
+    fingerprint: str
+    state: Literal["new", "unchanged"] | None
+
+
+class Undecided(Record):
+    """A rule that could not be decided.
+
+    Attributes:
+        needs: what it lacks.
+        command: what gets it.
+    """
+
+    rule: str
+    needs: str
+    command: str
+
+
+class Suppressed(Record):
+    """A finding that a comment or the configuration takes away.
+
+    Attributes:
+        reason: why, in the words of whoever wrote it; empty where none is given.
+        until: the last day on which that holds, YYYY-MM-DD; null where it has no end.
+        by: where it is written.
+    """
+
+    rule: str
+    message: str
+    file: str | None
+    line: int | None
+    column: int | None
+    end_line: int | None
+    end_column: int | None
+    reason: str
+    until: str | None
+    by: str
+
+
+class Resolved(Record):
+    """A finding of the baseline that is gone."""
+
+    fingerprint: str
+    rule: str
+    file: str
+    message: str
+
+
+class Baseline(Record):
+    """The findings against the baseline: how many are new, how many it has, and which of its findings are gone."""
+
+    new: int
+    unchanged: int
+    resolved: tuple[Resolved, ...]
+
+
+class InternalError(Record):
+    """A rule that failed: it said nothing, which is no pass."""
+
+    rule: str
+    error: str
+
+
+class Report(Record):
+    """What is said of one run.
+
+    Attributes:
+        verdict: fail (an error was found), warn, pass, or undecided (nothing was found, and something is not known).
+        baseline: null where there is none.
+        internal_errors: rules that failed.
+        probe: what a probe saw; null where there was none.
+        facts: the machine, as facts.json has it (schema fp8check/facts/1).
+        versions: the release of fp8check.
+    """
+
+    schema: Literal["fp8check/report/1"]
+    verdict: Literal["fail", "warn", "pass", "undecided"]
+    files: tuple[File, ...]
+    requested: Requested
+    summary: Summary
+    outcome: Outcome
+    findings: tuple[Finding, ...]
+    undecided: tuple[Undecided, ...]
+    suppressed: tuple[Suppressed, ...]
+    baseline: Baseline | None
+    internal_errors: tuple[InternalError, ...]
+    probe: Seen | None
+    facts: Mapping[str, object]
+    versions: Mapping[str, str]
+
+    @property
+    def new_findings(self) -> tuple[Finding, ...]:
+        """The findings; with a baseline, those that it does not have."""
+        if self.baseline is None:
+            return self.findings
+        return tuple(one for one in self.findings if one.state != "unchanged")
+
+
+class Place(Record):
+    """A stretch of a file."""
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+def place_of(one: Finding | Related | Suppressed | Edit) -> Place | None:
+    """Where it stands; None where no file holds it."""
+    file, line, column, end_line, end_column = one.file, one.line, one.column, one.end_line, one.end_column
+    if file is None or line is None or column is None or end_line is None or end_column is None:
+        return None
+    return Place(file, line, column, end_line, end_column)
+
+
+def as_data(record: Record) -> dict[str, object]:
+    """A report, or a part of one, as plain data, ready for json.dumps."""
+    template, needed = record.template, record.needed
+    return {
+        name.rstrip("_"): _plain(value)
+        for name, value in record.__dict__.items()
+        if name in needed or value != template[name]
+    }
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    if not isinstance(value, Record):
+        return value
+    return value.as_data() if hasattr(value, "as_data") else as_data(value)  # what a probe saw tells its own

@@ -47,19 +47,11 @@ class Examined(Record):
         """The files of the run."""
         return self.inputs.documents
 
-
-def counts(examined: Examined) -> dict[str, int]:
-    """How many findings there are of each severity; with a baseline, how many new ones."""
-    numbers = {"error": 0, "warning": 0, "info": 0}
-    for finding in new_findings(examined):
-        numbers[finding.severity] += 1
-    return numbers
-
-
-def new_findings(examined: Examined) -> tuple[Finding, ...]:
-    """The findings; with a baseline, those that it does not have."""
-    compared = examined.compared
-    if compared is None:
-        return examined.findings
-    pairs = zip(examined.findings, compared.marks, strict=True)
-    return tuple(finding for finding, mark in pairs if mark in compared.new)
+    @property
+    def new_findings(self) -> tuple[Finding, ...]:
+        """The findings; with a baseline, those that it does not have."""
+        compared = self.compared
+        if compared is None:
+            return self.findings
+        pairs = zip(self.findings, compared.marks, strict=True)
+        return tuple(finding for finding, mark in pairs if mark in compared.new)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from fp8check.rules.checking.exit_codes import OF_CHECKS
+from fp8check.rules.checking.verdict import exit_code
 from fp8check.service import checking
 from fp8check.service.bodies import check_request_of
-from fp8check.service.formats import CHECKED, Offer, choose
+from fp8check.service.formats import CONTENT, OFFERS, choose
 from fp8check.service.forms import schema
 from fp8check.service.problems import Problem
 from fp8check.service.routes.common import ALWAYS, SECURED, caller_of, core_of, problems
@@ -20,9 +21,10 @@ from fp8check.service.routes.jobs import JobBody, body_of
 from fp8check.service.store import Unavailable
 
 if TYPE_CHECKING:
+    from fp8check.rules.checking.verdict import Counts
+    from fp8check.rules.report.formats import Format
     from fp8check.service.check_request import CheckRequest
     from fp8check.service.check_service import CheckService
-    from fp8check.service.checking import Counts
     from fp8check.service.tokens import Caller
 
 router = APIRouter(tags=["check"])
@@ -37,13 +39,13 @@ def answered(
     question: CheckRequest,
     kept: tuple[str, str],
     body: bytes,
-    offer: Offer,
+    offer: Format,
     counts: Counts,
 ) -> Response:
     """An answer, with where it is stored and what the command would exit with."""
     id_, share = kept
     root = request.scope.get("root_path", "")
-    code = checking.exit_code(counts, question.options.fail_on, require_evidence=question.options.require_evidence)
+    code = exit_code(counts, question.options.fail_on, require_evidence=question.options.require_evidence)
     headers = {
         "Content-Location": f"{root}/checks/{id_}",
         "FP8check-Verdict": counts.verdict,
@@ -65,12 +67,6 @@ _HEADERS = {
     },
     "Link": {"description": "A link that opens the stored check without a token.", "schema": {"type": "string"}},
 }
-_REPORT = {"$ref": "#/components/schemas/Report"}
-_CONTENT: dict[str, Any] = {offer.media_type: {"schema": {"type": "string"}} for offer in CHECKED}
-for _media_type in ("application/sarif+json",):
-    _CONTENT[_media_type] = {"schema": {"type": "object"}}
-_CONTENT["application/vnd.gitlab.codequality+json"] = {"schema": {"type": "array"}}
-_CONTENT["application/json"] = {"schema": {"anyOf": [_REPORT, {"type": "array", "items": _REPORT}]}}
 
 
 @router.post(
@@ -78,7 +74,7 @@ _CONTENT["application/json"] = {"schema": {"anyOf": [_REPORT, {"type": "array", 
     dependencies=SECURED,
     response_class=Response,
     responses={
-        200: {"description": "The report.", "headers": _HEADERS, "content": _CONTENT},
+        200: {"description": "The report.", "headers": _HEADERS, "content": CONTENT},
         202: {
             "description": "A probe was asked for, and is a job now.",
             "model": JobBody,
@@ -103,7 +99,7 @@ _CONTENT["application/json"] = {"schema": {"anyOf": [_REPORT, {"type": "array", 
                 "name": "format",
                 "in": "query",
                 "description": "Goes before Accept.",
-                "schema": {"type": "string", "enum": [offer.name for offer in CHECKED]},
+                "schema": {"type": "string", "enum": [offer.name for offer in OFFERS]},
             },
             {
                 "name": "Idempotency-Key",
@@ -125,7 +121,7 @@ async def check(request: Request) -> Response:
     core = core_of(request)
     caller = caller_of(request)
     caller.need("check")
-    offer = choose(CHECKED, request.query_params.get("format"), request.headers.get("accept"))
+    offer = choose(request.query_params.get("format"), request.headers.get("accept"))
     if _KEY.fullmatch(request.headers.get("idempotency-key", "-")) is None:
         raise Problem("malformed", "Idempotency-Key is 1 to 255 visible ASCII characters")
     question = await check_request_of(request, core.settings.body_limit)
@@ -140,7 +136,7 @@ async def check(request: Request) -> Response:
 
 
 async def _probe(
-    core: CheckService, request: Request, caller: Caller, question: CheckRequest, offer: Offer
+    core: CheckService, request: Request, caller: Caller, question: CheckRequest, offer: Format
 ) -> Response:
     caller.need("probe")
     if not core.settings.probe:
@@ -160,13 +156,8 @@ async def _probe(
         headers = {"Location": f"{root}/jobs/{job.id}", "Retry-After": "2"}
         body = body_of(job, root).model_dump_json()
         return Response(body, 202, headers=headers, media_type="application/json")
-    data = checking.loaded(stored.report)
-    if offer.name == "json":
-        body_ = stored.report
-    else:
-        format_ = "concise" if offer.name == "text" else offer.name
-        body_ = checking.rendered(format_, data, checking.sources(question))
-    counts = checking.counted(data)
+    body_ = checking.stored_as(stored, question, offer.name)
+    counts = checking.counts_of(stored)
     response = answered(core, request, question, (stored.id, stored.share), body_, offer, counts)
     response.headers["Preference-Applied"] = f"wait={wait[1]}"
     return response

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from fp8check.rules.checking.verdict import exit_code
 from fp8check.service import checking
 from fp8check.service.check_request import loads
-from fp8check.service.formats import STORED, choose, wants_page
+from fp8check.service.formats import CONTENT, OFFERS, choose, wants_page
 from fp8check.service.pages import page
 from fp8check.service.problems import Problem
 from fp8check.service.routes.common import ALWAYS, SECURED, TheCaller, TheCore, caller_of, core_of, problems
@@ -48,14 +49,14 @@ class StoredChecks(BaseModel):
 
 def short(stored: Stored, root: str) -> StoredCheck:
     """A stored check, in short."""
-    errors, warnings, *_ = (int(number) for number in stored.findings.split("/"))
+    counts = checking.counts_of(stored)
     return StoredCheck(
         id=stored.id,
         created=when(stored.created_ms),
         caller=stored.caller,
         verdict=stored.verdict,
-        errors=errors,
-        warnings=warnings,
+        errors=counts.error,
+        warnings=counts.warning,
         report=f"{root}/checks/{stored.id}",
     )
 
@@ -104,19 +105,12 @@ async def stored_check(core: CheckService, id_: str) -> Stored:
     return stored
 
 
-_CONTENT: dict[str, Any] = {offer.media_type: {"schema": {"type": "string"}} for offer in STORED}
-_CONTENT["application/sarif+json"] = {"schema": {"type": "object"}}
-_CONTENT["application/vnd.gitlab.codequality+json"] = {"schema": {"type": "array"}}
-_REPORT = {"$ref": "#/components/schemas/Report"}
-_CONTENT["application/json"] = {"schema": {"anyOf": [_REPORT, {"type": "array", "items": _REPORT}]}}
-
-
 @router.get(
     "/checks/{id}",
     dependencies=SECURED,
     response_class=Response,
     responses={
-        200: {"description": "The report.", "content": _CONTENT},
+        200: {"description": "The report.", "content": CONTENT},
         **problems(*ALWAYS, "scope", "not-found", "no-such-format", "invalid", "storage"),
     },
     openapi_extra={
@@ -125,7 +119,7 @@ _CONTENT["application/json"] = {"schema": {"anyOf": [_REPORT, {"type": "array", 
                 "name": "format",
                 "in": "query",
                 "description": "Goes before Accept.",
-                "schema": {"type": "string", "enum": [offer.name for offer in STORED]},
+                "schema": {"type": "string", "enum": [offer.name for offer in OFFERS]},
             }
         ]
     },
@@ -160,14 +154,12 @@ async def stored(
             link=link if core.settings.share_links else None,
             created=when(found.created_ms),
             id=found.id,
-            formats=STORED,
+            formats=OFFERS,
             shared=share,
         )
-    offer = choose(STORED, asked, accept)
-    body = found.report
-    if offer.name != "json":
-        body = checking.rendered(offer.name, checking.loaded(found.report), checking.sources(question))
-    counts = checking.counted(checking.loaded(found.report))
-    code = checking.exit_code(counts, question.options.fail_on, require_evidence=question.options.require_evidence)
+    offer = choose(asked, accept)
+    body = checking.stored_as(found, question, offer.name)
+    counts = checking.counts_of(found)
+    code = exit_code(counts, question.options.fail_on, require_evidence=question.options.require_evidence)
     headers = {"FP8check-Verdict": counts.verdict, "FP8check-Exit-Code": str(code), "Vary": "Accept"}
     return Response(body, media_type=offer.media_type, headers=headers)

@@ -25,7 +25,7 @@ def test_the_example_run_is_not_what_it_says(example: list[str]) -> None:
     done = run(*example)
     assert done.returncode == 1
     assert "FP108 error" in done.stdout
-    assert "asked     fp8 · TE · E4M3, history 1024, max" in done.stdout
+    assert "requested fp8 · TE · E4M3, history 1024, max" in done.stdout
     assert "bf16, with TE layers in FP8 · HYBRID, history 1024, max" in done.stdout
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.paths import CORPUS
-from tests.tools.golden import Difference, Said, differences, expected, kept, say, shown
+from tests.tools.golden import Difference, Said, additions, differences, expected, kept, say, shown, without
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,3 +45,22 @@ def test_what_is_not_listed_is_seen() -> None:
     assert expected(one, [Difference("FP101", "FP102", "why")], used) == Said(1, "FP102 error\n", "")
     assert expected(one, [Difference("FP101", "FP102", "why", of="^y")], used) == Said(1, "FP101 error\n", "")
     assert used == {0: 1}
+
+
+def test_every_listed_addition_is_there(tmp_path: Path) -> None:
+    missing = set(additions())
+    for one in kept():
+        if one.get("corpus") or "json" not in one["id"]:  # type: ignore[operator]
+            continue
+        (said,) = say([one], tmp_path / "run", added=())
+        missing -= {path for path in missing if without(said.out, [path]) != without(said.out, [])}
+        if not missing:
+            break
+    assert missing == set()
+
+
+def test_what_is_added_is_taken_out_where_it_stands() -> None:
+    text = '{"a": {"a": 1}, "b": [{"c": {"d": 2, "e": 3}}]}'
+    assert json.loads(without(text, ["/a"])) == {"b": [{"c": {"d": 2, "e": 3}}]}
+    assert json.loads(without(text, ["c/d"])) == {"a": {"a": 1}, "b": [{"c": {"e": 3}}]}
+    assert without("no JSON", ["/a"]) == "no JSON"

@@ -16,9 +16,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fp8check.rules.report.build import whole
 from fp8check.rules.report.formats import FORMATS, find
-from fp8check.rules.report.json_ import as_data
+from fp8check.rules.report.schema import File, InternalError, Related, Report, Suppressed, Undecided, as_data
+from fp8check.rules.report.stored import from_data
 from tests.support.cases import CASES
+from tests.support.reports import sources_of
 from tests.support.runs import report_of
 
 COMMAND = str(Path(sys.executable).with_name("fp8check"))
@@ -34,9 +37,9 @@ def _case(name: str, number: int = 0) -> dict[str, object]:
     return case
 
 
-def _data(case: dict[str, object]) -> tuple[dict[str, object], dict[str, str]]:
-    report = report_of(case)
-    return as_data(report), {document.path: document.text for document in report.documents}
+def _reported(case: dict[str, object]) -> tuple[Report, dict[str, str]]:
+    examined = report_of(case)
+    return whole(examined), sources_of(examined)
 
 
 def _all() -> list[tuple[str, dict[str, object]]]:
@@ -45,77 +48,78 @@ def _all() -> list[tuple[str, dict[str, object]]]:
 
 
 @pytest.fixture(params=_all(), ids=lambda pair: pair[0])
-def reported(request: pytest.FixtureRequest) -> tuple[dict[str, object], dict[str, str]]:
-    return _data(request.param[1])
+def reported(request: pytest.FixtureRequest) -> tuple[Report, dict[str, str]]:
+    return _reported(request.param[1])
 
 
-def _hostile() -> tuple[dict[str, object], dict[str, str]]:
+def _hostile() -> tuple[Report, dict[str, str]]:
     """A report whose every text is hostile: from files, from rules of others, from packages' messages."""
-    data, _ = _data(_case("FP101"))
-    text = json.dumps(data)
+    report, _ = _reported(_case("FP101"))
+    text = json.dumps(as_data(report))
     for word in ("bf16", "transformers", "remove", "train.yaml"):
         text = text.replace(word, json.dumps(HOSTILE)[1:-1])
-    changed = json.loads(text)
-    changed["verdict"] = "fail"
-    changed["undecided"] = [{"rule": HOSTILE, "needs": HOSTILE, "command": HOSTILE}]
-    changed["internal_errors"] = [{"rule": HOSTILE, "error": HOSTILE}]
+    changed = from_data(json.loads(text))._replace(
+        verdict="fail",
+        undecided=(Undecided(HOSTILE, HOSTILE, HOSTILE),),
+        internal_errors=(InternalError(HOSTILE, HOSTILE),),
+    )
     return changed, {HOSTILE: HOSTILE, "accel.yaml": HOSTILE}
 
 
-def test_sarif_follows_the_official_schema(reported: tuple[dict[str, object], dict[str, str]]) -> None:
-    data, sources = reported
-    log = json.loads(_render("sarif", [data], sources))
+def test_sarif_follows_the_official_schema(reported: tuple[Report, dict[str, str]]) -> None:
+    report, sources = reported
+    log = json.loads(_render("sarif", [report], sources))
     SARIF.validate(log)
-    assert len(log["runs"][0]["results"]) == len(data["findings"])  # type: ignore[arg-type]
+    assert len(log["runs"][0]["results"]) == len(report.findings)
 
 
 def test_sarif_of_a_hostile_report_follows_it_too() -> None:
-    data, sources = _hostile()
-    log = json.loads(_render("sarif", [data, data], sources))
+    report, sources = _hostile()
+    log = json.loads(_render("sarif", [report, report], sources))
     SARIF.validate(log)
     assert log["runs"][0]["invocations"][0]["executionSuccessful"] is False
 
 
 def test_sarif_says_what_is_undecided_and_which_lines_belong_together() -> None:
-    data, sources = _data(_case("FP101"))
-    run = json.loads(_render("sarif", [data], sources))["runs"][0]
+    report, sources = _reported(_case("FP101"))
+    run = json.loads(_render("sarif", [report], sources))["runs"][0]
     result = next(one for one in run["results"] if one["ruleId"] == "FP101")
     assert result["locations"][0]["physicalLocation"]["region"]["startLine"] == 2
     assert result["relatedLocations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "accel.yaml"
     assert result["partialFingerprints"]["fp8check/v1"]
     assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == "FP101"
     notes = run["invocations"][0]["toolExecutionNotifications"]
-    assert len(notes) == len(data["undecided"])  # type: ignore[arg-type]
+    assert len(notes) == len(report.undecided)
 
 
-@pytest.mark.parametrize("make", [lambda: _data(_case("FP101")), _hostile], ids=["a report", "a hostile one"])
+@pytest.mark.parametrize("make", [lambda: _reported(_case("FP101")), _hostile], ids=["a report", "a hostile one"])
 def test_junit_is_xml_and_counts_what_it_holds(make: object) -> None:
-    data, sources = make()  # type: ignore[operator]
-    root = ET.fromstring(_render("junit", [data], sources))  # noqa: S314  our own
+    report, sources = make()  # type: ignore[operator]
+    root = ET.fromstring(_render("junit", [report], sources))  # noqa: S314  our own
     (suite,) = root
     cases = suite.findall("testcase")
     for name, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         assert int(suite.get(name, "-1")) == sum(case.find(tag) is not None for case in cases)
     assert int(suite.get("tests", "-1")) == len(cases)
     assert {case.get("name", "").split()[0] for case in cases if case.find("failure") is not None} == {
-        finding["rule"].split()[0] for finding in data["findings"] if finding["severity"] != "info"
+        finding.rule.split()[0] for finding in report.findings if finding.severity != "info"
     }
 
 
 def test_junit_of_a_clean_run_has_a_test_that_passes_and_of_an_open_one_none() -> None:
-    data, sources = _data(_case("FP101"))
-    clean = {**data, "verdict": "pass", "findings": [], "undecided": []}
+    report, sources = _reported(_case("FP101"))
+    clean = report._replace(verdict="pass", findings=(), undecided=())
     (suite,) = ET.fromstring(_render("junit", [clean], sources))  # noqa: S314
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("1", "0", "0")
-    (suite,) = ET.fromstring(_render("junit", [{**clean, "verdict": "undecided"}], sources))  # noqa: S314
+    (suite,) = ET.fromstring(_render("junit", [clean._replace(verdict="undecided")], sources))  # noqa: S314
     assert (suite.get("tests"), suite.get("skipped")) == ("1", "1")
 
 
 def test_github_commands_stay_on_their_lines() -> None:
-    data, sources = _hostile()
-    lines = _render("github", [data], sources).splitlines()
+    report, sources = _hostile()
+    lines = _render("github", [report], sources).splitlines()
     commands = [line for line in lines if line.startswith("::")]
-    assert len(commands) == len(data["findings"]) + 1  # type: ignore[arg-type]
+    assert len(commands) == len(report.findings) + 1
     for line in commands:
         properties = re.fullmatch(r"::(?:error|warning|notice) ([^:]*(?:%3A[^:]*)*)::.*", line)
         assert properties is not None, line
@@ -131,22 +135,25 @@ def test_github_commands_stay_on_their_lines() -> None:
     assert lines[-1].startswith("fp8check: fail: ")
 
 
-def test_gitlab_has_what_gitlab_asks_for(reported: tuple[dict[str, object], dict[str, str]]) -> None:
+def test_gitlab_has_what_gitlab_asks_for(reported: tuple[Report, dict[str, str]]) -> None:
     issues = json.loads(_render("gitlab", [reported[0], reported[0]], reported[1]))
     for issue in issues:
         assert set(issue) == {"description", "check_name", "fingerprint", "severity", "location"}
         assert issue["severity"] in ("info", "minor", "major", "critical", "blocker")
         assert issue["location"]["lines"]["begin"] >= 1
         assert not issue["location"]["path"].startswith("./")
-    assert len({issue["fingerprint"] for issue in issues}) == len(issues) == len(reported[0]["findings"])  # type: ignore[arg-type]
+    assert len({issue["fingerprint"] for issue in issues}) == len(issues) == len(reported[0].findings)
 
 
 def test_concise_is_a_line_a_finding() -> None:
-    data, sources = _data(_case("FP101"))
-    lines = _render("concise", [data], sources).splitlines()
+    report, sources = _reported(_case("FP101"))
+    lines = _render("concise", [report], sources).splitlines()
     assert "train.yaml:2:1: error: bf16: true cancels FP8 [FP101]" in lines
     hostile, sources = _hostile()
     assert all(line.isprintable() for line in _render("concise", [hostile], sources).splitlines())
+
+
+FP101, _ = _reported(_case("FP101"))
 
 
 class _Page(HTMLParser):
@@ -183,9 +190,9 @@ class _Page(HTMLParser):
             self.marked[self._line] = self.marked.get(self._line, "") + data
 
 
-def _page(data: dict[str, object], sources: dict[str, str]) -> _Page:
+def _page(report: Report, sources: dict[str, str]) -> _Page:
     page = _Page()
-    page.feed(_render("html", [data], sources))
+    page.feed(_render("html", [report], sources))
     page.close()
     assert page.open == []
     assert len(set(page.ids)) == len(page.ids)
@@ -193,19 +200,19 @@ def _page(data: dict[str, object], sources: dict[str, str]) -> _Page:
     return page
 
 
-def test_html_marks_the_lines_that_are_found(reported: tuple[dict[str, object], dict[str, str]]) -> None:
-    data, sources = reported
-    page = _page(data, sources)
-    paths = [file["path"] for file in data["files"]]  # type: ignore[attr-defined]
-    for finding in data["findings"]:  # type: ignore[attr-defined]
-        if finding["file"] in paths:
-            line = f"line-0-{paths.index(finding['file'])}-{finding['line']}"
+def test_html_marks_the_lines_that_are_found(reported: tuple[Report, dict[str, str]]) -> None:
+    report, sources = reported
+    page = _page(report, sources)
+    paths = [file.path for file in report.files]
+    for finding in report.findings:
+        if finding.file in paths:
+            line = f"line-0-{paths.index(finding.file)}-{finding.line}"
             assert line in page.ids
             assert page.marked.get(line)
 
 
 def test_html_marks_exactly_what_is_meant() -> None:
-    page = _page(*_data(_case("FP101")))
+    page = _page(*_reported(_case("FP101")))
     assert page.marked["line-0-0-2"] == "bf16: true"
     assert page.marked["line-0-1-2"] == "mixed_precision: fp8"
 
@@ -219,11 +226,12 @@ def test_html_of_a_hostile_report_is_text_and_no_markup() -> None:
 
 @given(st.text(max_size=200), st.integers(1, 6), st.integers(1, 60), st.integers(0, 3), st.integers(1, 60))
 def test_html_takes_any_text_and_any_place(text: str, line: int, column: int, more: int, end_column: int) -> None:
-    place = {"file": "a", "line": line, "column": column, "end_line": line + more, "end_column": end_column}
-    finding = {"rule": "X1", "severity": "error", "message": text, **place, "related": [{**place, "message": text}]}
-    data = {"verdict": "fail", "files": [{"path": "a", "kind": "training"}], "findings": [finding]}
+    at = {"file": "a", "line": line, "column": column, "end_line": line + more, "end_column": end_column}
+    related = Related(**at, message=text)  # type: ignore[arg-type]
+    finding = FP101.findings[0]._replace(rule="X1", message=text, **at, related=(related,))
+    report = FP101._replace(files=(File("a", "training", None),), findings=(finding,))
     page = _Page()
-    page.feed(_render("html", [data], {"a": text}))
+    page.feed(_render("html", [report], {"a": text}))
     assert page.open == []
 
 
@@ -240,68 +248,47 @@ def test_the_command_writes_several_formats_at_once(tmp_path: Path) -> None:
     assert "text, json, sarif" in wrong.stderr
 
 
-def _render(name: str, reports: list[dict[str, object]], sources: dict[str, str]) -> str:
+def _render(name: str, reports: list[Report], sources: dict[str, str]) -> str:
     format_ = find(name)
     assert format_ is not None
     return format_.render(reports, sources)
 
 
-def _marked(run: str = "") -> dict[str, object]:
+def _marked() -> Report:
     """A report whose findings have and lack everything that a format may show; a baseline and a suppression too."""
     fp202 = 'distributed_type: "NO"\nmixed_precision: fp8\nfp8_config: {backend: TE, amax_history_length: 4}\n'
-    data, _ = _data({"accelerate": fp202 + run})
-    findings = data["findings"]
-    assert isinstance(findings, list)
-    bare = {**findings[0], "file": None, "line": None, "column": None, "end_line": None, "end_column": None}
-    bare |= {"label": "", "help": "", "notes": [], "fix": None, "fingerprint": "", "state": "unchanged"}
-    below = {**findings[0], "end_line": findings[0]["line"] + 1, "state": "new"}
-    return {**data, "findings": [*findings, bare, below]}
+    report, _ = _reported({"accelerate": fp202})
+    first = report.findings[0]
+    nowhere = dict.fromkeys(("file", "line", "column", "end_line", "end_column"))
+    bare = first._replace(**nowhere, label="", help="", notes=(), fix=None, fingerprint="", state="unchanged")
+    assert first.line is not None
+    below = first._replace(end_line=first.line + 1, state="new")
+    return report._replace(findings=(*report.findings, bare, below))
 
 
 def test_what_a_finding_lacks_is_left_out() -> None:
-    data = _marked()
-    assert isinstance(data["findings"], list)
-    number = len(data["findings"])
-    github = _render("github", [data], {})
+    report = _marked()
+    github = _render("github", [report], {})
     assert github.count("::warning ") >= 2
     assert re.search(r"^::warning title=[^,]*::", github, re.MULTILINE), "no file, no line"
     assert re.search(r"endLine=4::", github), "columns count on one line only"
-    cases = ET.fromstring(_render("junit", [data], {})).findall(".//testcase")  # noqa: S314  our own text
+    cases = ET.fromstring(_render("junit", [report], {})).findall(".//testcase")  # noqa: S314  our own text
     assert [one.get("file") for one in cases].count(None) >= 1
-    assert len(cases) >= number
-    results = json.loads(_render("sarif", [data], {}))["runs"][0]["results"]
+    assert len(cases) >= len(report.findings)
+    results = json.loads(_render("sarif", [report], {}))["runs"][0]["results"]
     assert [one.get("baselineState") for one in results][-2:] == ["unchanged", "new"]
     assert "partialFingerprints" not in results[-2]
     assert not results[-2].get("locations")
-    assert "amax_history_length is read by nothing" in _render("html", [data], {"accel.yaml": "a: 1\n"})
-    assert "accel.yaml:3" in _render("html", [{**data, "files": []}], {}), "of a file that is not shown"
-    note = {**data, "findings": [{**data["findings"][0], "severity": "info"}]}
+    assert "amax_history_length is read by nothing" in _render("html", [report], {"accel.yaml": "a: 1\n"})
+    assert "accel.yaml:3" in _render("html", [report._replace(files=())], {}), "of a file that is not shown"
+    note = report._replace(findings=(report.findings[0]._replace(severity="info"),))
     assert "<system-out>" in _render("junit", [note], {})
 
 
 def test_a_suppression_of_the_file_and_one_of_the_configuration() -> None:
-    own = {
-        "rule": "FP101",
-        "message": "m",
-        "file": "train.yaml",
-        "line": 1,
-        "column": 1,
-        "end_line": 1,
-        "end_column": 2,
-    }
-    taken = [
-        {**own, "reason": "an experiment", "until": None, "by": "train.yaml:1:9"},
-        {**own, "reason": "", "until": None, "by": "the configuration of fp8check"},
-    ]
-    data = {**_marked(), "suppressed": taken}
-    results = json.loads(_render("sarif", [data], {}))["runs"][0]["results"]
+    own = Suppressed("FP101", "m", "train.yaml", 1, 1, 1, 2, "an experiment", None, "train.yaml:1:9")
+    taken = (own, own._replace(reason="", by="the configuration of fp8check"))
+    results = json.loads(_render("sarif", [_marked()._replace(suppressed=taken)], {}))["runs"][0]["results"]
     kinds = [one["suppressions"][0] for one in results if one.get("suppressions")]
     assert [one["kind"] for one in kinds] == ["inSource", "external"]
     assert [one.get("justification") for one in kinds] == ["an experiment", None]
-
-
-def test_a_place_needs_a_file() -> None:
-    from fp8check.rules.report.sarif import _location
-
-    with pytest.raises(ValueError, match="needs a file"):
-        _location({"file": None})

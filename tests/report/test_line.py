@@ -6,8 +6,8 @@ import pytest
 
 from fp8check.rules.engine.running import Finding
 from fp8check.rules.reading import Document
+from fp8check.rules.report.build import whole
 from fp8check.rules.report.line import explain_line
-from fp8check.rules.suppression.examined import Examined
 from tests.support.runs import report_of
 
 ACCELERATE = "distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config:\n  backend: te\n\n  amax_history_length: 4\n"
@@ -17,7 +17,7 @@ TRAINING = "output_dir: out\nbf16: true\n"
 def told(line: int, kind: str = "accelerate", accelerate: str = ACCELERATE) -> list[str]:
     report = report_of({"training": TRAINING, "accelerate": accelerate})
     (document,) = [one for one in report.documents if one.kind == kind]
-    return list(explain_line(report, document, line))
+    return list(explain_line(whole(report), document, line))
 
 
 def test_a_line_that_ends_the_run() -> None:
@@ -45,8 +45,8 @@ def test_a_finding_that_needs_no_help_is_said_without() -> None:
     node = report.documents[0].get("output_dir")
     assert node is not None
     one = Finding("FP000", "made-up", "info", "just so", node.key_span, "", (), (), "")
-    report = Examined(**{**report.as_dict(), "findings": (one,)})  # type: ignore[arg-type]
-    assert list(explain_line(report, report.documents[0], 1))[1:] == ["  FP000 info: just so"]
+    report = report._replace(findings=(one,))
+    assert list(explain_line(whole(report), report.documents[0], 1))[1:] == ["  FP000 info: just so"]
 
 
 @pytest.mark.parametrize(
@@ -63,4 +63,4 @@ def test_a_line_of_no_account(line: int, kind: str, expected: str) -> None:
 def test_a_file_without_settings() -> None:
     report = report_of({"accelerate": ACCELERATE})
     script = Document("t.py", "import torch\n", "python", None, loader="python")
-    assert list(explain_line(report, script, 1)) == ["t.py:1  import torch", "  no setting begins on this line"]
+    assert list(explain_line(whole(report), script, 1)) == ["t.py:1  import torch", "  no setting begins on this line"]

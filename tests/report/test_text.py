@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from fp8check.rules.report import text
-from fp8check.rules.report.style import Style
 from fp8check.rules.suppression.fingerprint import fingerprints
+from tests.support.reports import text_of
 from tests.support.runs import report_of
 
 CASE = {
@@ -14,7 +13,7 @@ CASE = {
 
 
 def test_frames_show_both_files_and_underline_what_they_mean() -> None:
-    lines = text.render(report_of(CASE), Style(on=False)).splitlines()
+    lines = text_of(report_of(CASE)).splitlines()
     head = next(position for position, line in enumerate(lines) if line.startswith("FP101 error"))
     assert lines[head].endswith("train.yaml:2:1")
     assert lines[head + 2] == "2 | bf16: true"
@@ -24,24 +23,24 @@ def test_frames_show_both_files_and_underline_what_they_mean() -> None:
     assert lines[head + 7].startswith("  | --------------------")
 
 
-def test_asked_and_happens() -> None:
-    shown = text.render(report_of(CASE), Style(on=False))
-    assert "asked     fp8 · TE · E4M3   accel.yaml:2" in shown
-    assert "happens   bf16, with TE layers in FP8 · HYBRID, history 1024, max · all Linear layers" in shown
+def test_requested_and_actual() -> None:
+    shown = text_of(report_of(CASE))
+    assert "requested fp8 · TE · E4M3   accel.yaml:2" in shown
+    assert "actual    bf16, with TE layers in FP8 · HYBRID, history 1024, max · all Linear layers" in shown
 
 
 def test_color_only_paints() -> None:
     import re
 
     report = report_of(CASE)
-    painted = text.render(report, Style(on=True))
+    painted = text_of(report, color=True)
     assert "\x1b[1;31m" in painted
-    assert re.sub("\x1b\\[[0-9;]*m", "", painted) == text.render(report, Style(on=False))
+    assert re.sub("\x1b\\[[0-9;]*m", "", painted) == text_of(report)
 
 
 def test_a_clean_bf16_run_says_little() -> None:
     report = report_of({"accelerate": "distributed_type: 'NO'\nmixed_precision: bf16\n"})
-    assert text.render(report, Style(on=False)) == "nothing found\n"
+    assert text_of(report) == "nothing found\n"
     assert report.verdict == "pass"
 
 
@@ -50,21 +49,21 @@ def test_a_run_that_a_finding_ends_is_not_said_to_train() -> None:
         {**CASE, "gpus": 1, "accelerate": CASE["accelerate"].replace("'NO'", "MULTI_GPU\nnum_processes: 2")}
     )
     assert "FP309" in [one.rule for one in report.findings]
-    shown = text.render(report, Style(on=False))
-    assert "\nhappens   does not run (FP309); once that is fixed: " in shown
+    shown = text_of(report)
+    assert "\nactual    does not run (FP309); once that is fixed: " in shown
     assert "\nspeed " not in shown
 
 
 def test_undecided_is_named_with_its_command() -> None:
     report = report_of({**CASE, "gpu": "unknown"})
-    shown = text.render(report, Style(on=False))
+    shown = text_of(report)
     assert "undecided" in shown
     assert "gpus" in shown
 
 
 def test_verbose_names_what_is_undecided_by_what_it_lacks() -> None:
     report = report_of({**CASE, "gpu": "unknown", "stack": "unknown"})
-    shown, brief = (text.render(report, Style(on=False), verbose=verbose) for verbose in (True, False))
+    shown, brief = (text_of(report, verbose=verbose) for verbose in (True, False))
     assert shown.startswith(brief)
     head, *rest = shown.removeprefix(brief).strip("\n").split("\n\n")
     assert all(part.startswith("undecided for want of ") and ": fp8check " in part for part in (head, *rest))
@@ -75,7 +74,7 @@ def test_verbose_names_what_is_undecided_by_what_it_lacks() -> None:
 
 def test_verbose_adds_nothing_where_all_is_decided() -> None:
     report = report_of({"accelerate": "distributed_type: 'NO'\nmixed_precision: bf16\n"})
-    assert text.render(report, Style(on=False), verbose=True) == "nothing found\n"
+    assert text_of(report, verbose=True) == "nothing found\n"
 
 
 def test_fingerprints_survive_moved_lines_and_comments() -> None:

@@ -11,19 +11,22 @@ from fp8check.rules.edits.fix import safe
 from fp8check.rules.engine.definition import Related
 from fp8check.rules.engine.running import Finding
 from fp8check.rules.reading import Document
-from fp8check.rules.report import text
+from fp8check.rules.report import build
 from fp8check.rules.report.frames import frame
-from fp8check.rules.report.json_ import as_data
-from fp8check.rules.report.style import Style, wants_color
+from fp8check.rules.report.schema import as_data
+from fp8check.rules.report.terminal import Style, wants_color
+from fp8check.rules.report.words import actual
 from fp8check.rules.settings.edits import replace
 from fp8check.rules.settings.values import Origin, Setting
-from fp8check.rules.suppression.examined import Examined
 from fp8check.rules.suppression.fingerprint import Pointers
 from fp8check.rules.trainers.detect import read
 from tests.support.outcomes import AO, ONE, SHELL, TE, outcome_of
+from tests.support.reports import text_of
 from tests.support.runs import report_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fp8check.rules.reading import Span
 
 PLAIN = Style(on=False)
@@ -40,6 +43,13 @@ def finding(
     help_: str = "",
 ) -> Finding:
     return Finding("FP000", "made-up", "error", "something is wrong", span, label, related, notes, help_)
+
+
+def framed(one: Finding, sources: Mapping[str, str] | None = None) -> list[str]:
+    """The frame of a finding, as it stands in a report."""
+    examined = report_of({"accelerate": "distributed_type: 'NO'\nmixed_precision: bf16\n"})
+    (found,) = build.brief(examined._replace(findings=(one,))).findings
+    return list(frame(found, sources or {}, PLAIN))
 
 
 @pytest.mark.parametrize(
@@ -64,13 +74,13 @@ def finding(
     ],
 )
 def test_what_happens_in_one_line(case: dict[str, object], words: str) -> None:
-    assert text.happens(outcome_of(case)).startswith(words)
+    assert actual(outcome_of(case)).startswith(words)
 
 
 def test_two_worlds_are_both_told() -> None:
     case = {"accelerate": ONE + AO, "stack": "unknown"}
-    lines = text.render(report_of(case), PLAIN).splitlines()
-    at = next(position for position, line in enumerate(lines) if line.startswith("happens   "))
+    lines = text_of(report_of(case)).splitlines()
+    at = next(position for position, line in enumerate(lines) if line.startswith("actual    "))
     assert "never trained" in lines[at]
     assert lines[at + 1].startswith("          with accelerate 1.15.0, ")
     assert lines[at + 2].startswith("or        fp8 · AO")
@@ -79,41 +89,41 @@ def test_two_worlds_are_both_told() -> None:
 
 
 def test_two_worlds_that_agree_are_told_once() -> None:
-    lines = text.render(report_of({"accelerate": ONE + TE.replace("TE", "te"), "stack": "unknown"}), PLAIN).splitlines()
+    lines = text_of(report_of({"accelerate": ONE + TE.replace("TE", "te"), "stack": "unknown"})).splitlines()
     assert not any(line.startswith("or ") for line in lines)
     assert any(line.startswith("          with accelerate 1.15.0") for line in lines)
 
 
 def test_quiet_says_what_was_found_and_no_more() -> None:
     report = report_of({"accelerate": ONE + TE})
-    assert text.render(Examined(**{**report.as_dict(), "findings": ()}), PLAIN, quiet=True) == ""  # type: ignore[arg-type]
+    assert text_of(report._replace(findings=()), quiet=True) == ""
 
 
 def test_what_is_suppressed_is_counted() -> None:
     accelerate = f"{ONE}{TE}  amax_history_length: 16  # fp8check: ignore[FP202] the wizard wrote it\n"
-    shown = text.render(report_of({"accelerate": accelerate}), PLAIN)
+    shown = text_of(report_of({"accelerate": accelerate}))
     assert "FP202" not in shown
     assert shown.endswith("; 1 suppressed\n") or "; 1 suppressed;" in shown
 
 
 def test_a_finding_of_no_file() -> None:
     one = finding(label="a label", related=(Related(None, "elsewhere"),), notes=("a note",), help_="do it")
-    assert list(frame(one, {}, PLAIN)) == ["  = elsewhere", "  = a note", "  = a label", "  = help: do it"]
-    assert list(frame(finding(), {}, PLAIN)) == []
+    assert framed(one) == ["  = elsewhere", "  = a note", "  = a label", "  = help: do it"]
+    assert framed(finding()) == []
 
 
 def test_a_finding_with_a_place_alone() -> None:
     document = read("f.yaml", b"a: 1\n")
     assert document.root is not None
     (node,) = document.root.entries.values()
-    lines = list(frame(finding(node.key_span, "what happens"), {"f.yaml": document}, PLAIN))
+    lines = framed(finding(node.key_span, "what happens"), {"f.yaml": document.text})
     assert lines == ["  |", "1 | a: 1", "  | ^ what happens"]
 
 
 def test_control_characters_never_reach_the_terminal() -> None:
-    assert list(frame(finding(help_="\x1b[31mred\ttab"), {}, PLAIN)) == [
-        "  = help: \N{REPLACEMENT CHARACTER}[31mred tab"
-    ]
+    assert framed(finding(help_="\x1b[31mred\ttab")) == ["  = help: \N{REPLACEMENT CHARACTER}[31mred tab"]
+    report = report_of({"accelerate": ONE + 'fp8_config: {backend: "\\e[31mTE"}\n'})
+    assert "\x1b" not in text_of(report)
 
 
 def test_a_place_in_a_script_has_no_pointer() -> None:
@@ -137,7 +147,7 @@ def test_a_fix_that_cannot_be_made_is_none_in_the_data() -> None:
         Finding(**{**finding(node.key_span).as_dict(), "fix": safe(replace(target, "bf16"))})  # type: ignore[arg-type]
         for target in (here, Setting("fp8", Origin(variable="X")))
     ]
-    made = as_data(Examined(**{**report.as_dict(), "findings": tuple(findings)}))["findings"]  # type: ignore[arg-type]
+    made = as_data(build.whole(report._replace(findings=tuple(findings))))["findings"]
     assert isinstance(made, list)
     assert made[0]["fix"]["safe"] is True
     assert made[0]["fix"]["edits"][0]["text"] == "bf16"

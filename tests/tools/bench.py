@@ -24,8 +24,7 @@ import yaml
 
 from fp8check.rules.checking.api import check
 from fp8check.rules.facts import load
-from fp8check.rules.report import text
-from fp8check.rules.report.style import Style
+from tests.support.reports import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -82,10 +81,9 @@ def command(files: list[str]) -> float:
 def in_process(files: list[str], facts: str) -> float:
     """The check in this process beside PyYAML's C loader, on the same files."""
     known = load(facts)
-    style = Style(False)
 
     def ours() -> object:
-        return [text.render(report, style) for report in check(*files, facts=known).reports]
+        return [text_of(report) for report in check(*files, facts=known).reports]
 
     texts = [Path(name).read_text("utf-8") for name in files]
 

@@ -5,7 +5,8 @@ python -m tests.tools.golden record     keep what this tree says; the list of di
 
 tests/golden/reports.jsonl.xz has one line an input: {"id", "files", "words", "code", "out", "err"}. Inputs with "corpus"
 are files of ../shared/corpus: of those only a digest of what is said is kept. tests/golden/differences.yaml has the
-differences: what is rewritten in the old output, by a regular expression, to get the new one.
+differences: what is rewritten in the old output, by a regular expression, to get the new one; and the additions: keys
+that JSON has now and did not have, which are taken out of the new output.
 """
 
 from __future__ import annotations
@@ -73,6 +74,35 @@ def differences() -> list[Difference]:
     return [Difference(**one) for one in yaml.safe_load(LISTED.read_text(encoding="utf-8"))["differences"] or ()]
 
 
+def additions() -> list[str]:
+    """Where JSON has more than it had: keys from the top, or, without a slash at the front, the last ones of a path."""
+    return [str(one["path"]) for one in yaml.safe_load(LISTED.read_text(encoding="utf-8")).get("additions") or ()]
+
+
+def without(text: str, added: Sequence[str]) -> str:
+    """JSON of the command without additions; any other text as it is."""
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return text
+    if not isinstance(data, dict | list):
+        return text
+    return json.dumps(_without(data, "", added), indent=2, ensure_ascii=text.isascii()) + "\n"
+
+
+def _without(data: object, path: str, added: Sequence[str]) -> object:
+    if isinstance(data, list):
+        return [_without(one, path, added) for one in data]
+    if not isinstance(data, dict):
+        return data
+    paths = {key: f"{path}/{key}" for key in data}
+    return {
+        key: _without(value, paths[key], added)
+        for key, value in data.items()
+        if not any(paths[key] == one if one.startswith("/") else paths[key].endswith(f"/{one}") for one in added)
+    }
+
+
 def run(words: Sequence[str]) -> Said:
     """The command, in this process."""
     out, err = (TextIOWrapper(BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
@@ -83,14 +113,15 @@ def run(words: Sequence[str]) -> Said:
     return Said(code, out.read(), err.read())
 
 
-def say(inputs: Iterable[dict[str, object]], folder: Path) -> Iterator[Said]:
-    """What this tree says of each input; `folder` is where their files are put."""
+def say(inputs: Iterable[dict[str, object]], folder: Path, *, added: Sequence[str] | None = None) -> Iterator[Said]:
+    """What this tree says of each input, without what is `added`; `folder` is where their files are put."""
     home, last = Path.cwd(), None
+    added = additions() if added is None else added
     try:
         for one in inputs:
             if one.get("corpus"):
                 os.chdir(CORPUS)
-                yield _digested(run(one["words"]))  # type: ignore[arg-type]
+                yield _digested(_said(one, added))
                 last = None
                 continue
             changes_files = one["words"][:1] == ["fix"]  # type: ignore[index]
@@ -99,9 +130,14 @@ def say(inputs: Iterable[dict[str, object]], folder: Path) -> Iterator[Said]:
                 _put(one["files"], folder)  # type: ignore[arg-type]
             os.chdir(folder)
             last = None if changes_files else one["files"]
-            yield run(one["words"])  # type: ignore[arg-type]
+            yield _said(one, added)
     finally:
         os.chdir(home)
+
+
+def _said(one: dict[str, object], added: Sequence[str]) -> Said:
+    said = run(one["words"])  # type: ignore[arg-type]
+    return said._replace(out=without(said.out, added)) if added else said
 
 
 def _put(files: dict[str, str], folder: Path) -> None:
@@ -172,7 +208,7 @@ def _record(inputs: Sequence[dict[str, object]], folder: Path) -> int:
     ]
     with lzma.open(KEPT, "wt", encoding="utf-8", preset=9 | lzma.PRESET_EXTREME) as stream:
         stream.write("\n".join(lines) + "\n")
-    LISTED.write_text("differences: []\n", encoding="utf-8")
+    LISTED.write_text("differences: []\nadditions: []\n", encoding="utf-8")
     print(f"{len(lines)} reports kept")
     return 0
 

@@ -18,10 +18,9 @@ import yaml
 from fp8check.rules.catalog import RULES
 from fp8check.rules.engine.definition import Rule
 from fp8check.rules.repair import fix_all
-from fp8check.rules.report import text
-from fp8check.rules.report.style import Style
 from tests.support import paths
 from tests.support.cases import CASES
+from tests.support.reports import text_of
 from tests.support.runs import TODAY, assembled_of, examined, report_of
 
 if TYPE_CHECKING:
@@ -92,7 +91,7 @@ def _example(case: Mapping[str, Any], one: Rule) -> Iterator[str]:
 
 
 def _output(report: Examined) -> str:
-    return text.render(report, Style(False))
+    return text_of(report)
 
 
 def _command(case: Mapping[str, Any]) -> str:

@@ -13,10 +13,9 @@ import yaml
 
 from fp8check.rules.catalog import RULES
 from fp8check.rules.checking.examining import examine
-from fp8check.rules.report import text
 from fp8check.rules.report.seen import page
-from fp8check.rules.report.style import Style
 from fp8check.rules.seen import from_data
+from tests.support.reports import text_of
 from tests.support.runs import assembled_of
 
 
@@ -31,7 +30,7 @@ def main() -> int:
         report = examine(one.run, one.documents, rules, seen)
         print(f"$ fp8check probe train.yaml accel.yaml    # {name}")
         print("".join(f"    {line}\n" for line in case["accelerate"].splitlines()))
-        print(text.render(report, Style(on=False), quiet=True) + page(seen))
+        print(text_of(report, quiet=True) + page(seen))
     return 0
 
 

@@ -15,11 +15,7 @@ PAGE = DOCS / "service.md"
 
 def formats() -> str:
     """The table of formats."""
-    rows = [
-        "| `--format`, `?format=` | Accept | |",
-        "|---|---|---|",
-        "| `text` | `text/plain` | as the command prints it; not for stored checks |",
-    ]
+    rows = ["| `--format`, `?format=` | Accept | |", "|---|---|---|"]
     rows += [f"| `{one.name}` | `{one.media_type}` | {one.about} |" for one in FORMATS]
     return "\n".join(rows) + "\n"
 

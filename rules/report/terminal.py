@@ -1,4 +1,4 @@
-"""Color, where there is a terminal to show it."""
+"""What a terminal is shown: color where it has any, and nothing that a file could write to it."""
 
 from __future__ import annotations
 
@@ -45,6 +45,15 @@ class Style:
     def severity(self, severity: str, text: str) -> str:
         """Text in the color of a severity."""
         return {"error": self.bad, "warning": self.warn}.get(severity, self.strong)(text)
+
+
+def visible(text: str) -> str:
+    """The text with control characters replaced, so that a hostile file cannot write to the terminal."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else " " if char == "\t" else "\N{REPLACEMENT CHARACTER}" for char in text
+    )
 
 
 def wants_color(stream: TextIO, choice: str) -> bool:

@@ -1,0 +1,261 @@
+"""From an examined run to its report. What is in a report is decided here; how it looks, in the formats."""
+
+from __future__ import annotations
+
+from math import isfinite
+
+from fp8check.rules.engine.definition import span_of
+from fp8check.rules.outcome.speed import predict_speed
+from fp8check.rules.report import schema
+from fp8check.rules.report.words import summary
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fp8check.rules.edits.fix import Fix
+    from fp8check.rules.edits.text_edits import FileTree
+    from fp8check.rules.engine.definition import Place
+    from fp8check.rules.engine.inputs import Requested
+    from fp8check.rules.engine.running import Finding
+    from fp8check.rules.outcome import Outcome
+    from fp8check.rules.outcome.speed import Speed
+    from fp8check.rules.releases.errors import PredictedError
+    from fp8check.rules.settings.values import Origin, Setting
+    from fp8check.rules.suppression.baseline import Compared
+    from fp8check.rules.suppression.examined import Examined
+    from fp8check.rules.suppression.fingerprint import Pointers
+    from fp8check.rules.suppression.suppressions import Suppressed
+
+    _PlaceFields = tuple[str | None, int | None, int | None, int | None, int | None]
+
+
+def brief(examined: Examined) -> schema.Report:
+    """The report for people who read text.
+
+    Pointers, fingerprints, fixes, the trace, the speed-up as a number, facts and versions are left out: each takes
+    time, and the text of a report shows none of them.
+    """
+    speed = _speed(examined.outcome)
+    outcome = _outcome(examined.outcome, None, traced=False)
+    if examined.earlier is not None:
+        outcome = _common(outcome, _outcome(examined.earlier, None, traced=False))
+    return _report(examined, speed, outcome, _briefly(examined))
+
+
+def whole(examined: Examined) -> schema.Report:
+    """The report, with all that there is to say."""
+    from fp8check.rules.facts.saved import as_data
+    from fp8check.rules.version import VERSION
+
+    speed = _speed(examined.outcome)
+    outcome = _outcome(examined.outcome, speed)
+    if examined.earlier is not None:
+        outcome = _common(outcome, _outcome(examined.earlier, _speed(examined.earlier), traced=False))
+    report = _report(examined, speed, outcome, _wholly(examined))
+    return report._replace(facts=as_data(examined.inputs.run.facts), versions={"fp8check": VERSION})
+
+
+def _report(
+    examined: Examined,
+    speed: Speed | None,
+    outcome: schema.Outcome,
+    findings: tuple[schema.Finding, ...],
+) -> schema.Report:
+    return schema.Report(
+        schema=schema.SCHEMA,
+        verdict=examined.verdict,
+        files=tuple(schema.File(one.path, one.kind, one.dialect) for one in examined.documents),
+        requested=_requested(examined.inputs.requested),
+        summary=summary(examined, speed),
+        outcome=outcome,
+        findings=findings,
+        undecided=tuple([schema.Undecided(one.rule, one.needs, one.command) for one in examined.undecided]),
+        suppressed=tuple(_suppressed(one) for one in examined.suppressed),
+        baseline=None if examined.compared is None else _baseline(examined.compared),
+        internal_errors=tuple(schema.InternalError(one.rule, one.error) for one in examined.crashes),
+        probe=examined.inputs.seen,
+        facts={},
+        versions={},
+    )
+
+
+def _speed(outcome: Outcome) -> Speed | None:
+    return predict_speed(outcome.run, outcome) if outcome.trains_in_fp8 else None
+
+
+def _requested(wanted: Requested) -> schema.Requested:
+    return schema.Requested(bool(wanted.fp8), _value(wanted.backend), _values(wanted.recipe))
+
+
+def outcome_of(outcome: Outcome) -> schema.Outcome:
+    """What is predicted, in the schema's names."""
+    return _outcome(outcome, _speed(outcome))
+
+
+def _outcome(outcome: Outcome, speed: Speed | None, *, traced: bool = True) -> schema.Outcome:
+    coverage, recipe = outcome.prepared.coverage, outcome.prepared.recipe
+    return schema.Outcome(
+        starts=outcome.starts,
+        error=None if outcome.error is None else _error(outcome.error),
+        mixed_precision=_value(outcome.mixed_precision),
+        fp8_enabled=outcome.fp8_enabled,
+        backend=_value(outcome.backend),
+        recipe=None if recipe is None else _values(recipe),
+        fp8_layers=outcome.fp8_layers,
+        layers=schema.Coverage(coverage.converted, coverage.total, coverage.left),
+        distributed_type=outcome.distributed_type,
+        trains_converted_weights=None if outcome.fp8_layers is None else outcome.frozen is None,
+        speedup=None if speed is None else _speedup(speed),
+        undecided=None if outcome.undecided is None else outcome.undecided.what,
+        assumed=dict(outcome.stack.assumed),
+        trace=tuple(_entry(name, setting) for name, setting in outcome.settings()) if traced else (),
+    )
+
+
+def _common(newest: schema.Outcome, earlier: schema.Outcome) -> schema.Outcome:
+    """The outcome; a value that depends on a release that is not known is null."""
+    keep = ("trace", "assumed", "undecided")
+    before = earlier.as_dict()
+    differing = [name for name, value in newest.as_dict().items() if name not in keep and before[name] != value]
+    return newest._replace(**dict.fromkeys(differing))
+
+
+def _value(setting: Setting | None) -> object:
+    return None if setting is None else _plain(setting.value)
+
+
+def _values(settings: Mapping[str, Setting]) -> dict[str, object]:
+    return {name: _plain(setting.value) for name, setting in settings.items()}
+
+
+def _plain(value: object) -> object:
+    """A value of a file as JSON can have it: YAML knows dates, sets, bytes, infinity, and keys that are no text."""
+    if value is None or isinstance(value, (str, int)) or (isinstance(value, float) and isfinite(value)):
+        return value
+    if isinstance(value, dict):
+        return {str(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [_plain(one) for one in value]
+    return str(value)
+
+
+def _speedup(speed: Speed) -> schema.Speedup:
+    return schema.Speedup(round(speed.predicted, 2), round(speed.low, 2), round(speed.high, 2), speed.why)
+
+
+def _error(error: PredictedError) -> schema.PredictedError:
+    because = tuple(_origin(setting.origin) for setting in error.because)
+    return schema.PredictedError(error.stage, error.type, error.message, error.code, because)
+
+
+def _entry(name: str, setting: Setting) -> schema.TraceEntry:
+    return schema.TraceEntry(name, _plain(setting.value), _origin(setting.origin), _overrode(setting))
+
+
+def _overrode(setting: Setting) -> tuple[schema.Overridden, ...]:
+    return tuple(schema.Overridden(_plain(one.value), _origin(one.origin), _overrode(one)) for one in setting.overrode)
+
+
+def _origin(origin: Origin) -> schema.Origin:
+    span, key = origin.span, origin.key_span
+    if span is None:
+        return schema.Origin(variable=origin.variable, flag=origin.flag, default=origin.default, code=origin.code)
+    key_line = key.line if key is not None and key.line != span.line else None
+    return schema.Origin(span.file, span.line, span.column, key_line=key_line, code=origin.code or None)
+
+
+def _suppressed(one: Suppressed) -> schema.Suppressed:
+    by = one.suppression
+    return schema.Suppressed(
+        one.finding.rule, one.finding.message, *_place(one.finding.span), by.reason, by.until, by.where
+    )
+
+
+def _baseline(compared: Compared) -> schema.Baseline:
+    resolved = (
+        schema.Resolved(entry["fingerprint"], entry["rule"], entry["file"], entry["message"])
+        for entry in compared.resolved
+    )
+    return schema.Baseline(len(compared.new), len(compared.unchanged), tuple(resolved))
+
+
+def _place(place: Place) -> _PlaceFields:
+    span = span_of(place)
+    if span is None:
+        return None, None, None, None, None
+    return span.file, span.line, span.column, span.end_line, span.end_column
+
+
+def _briefly(examined: Examined) -> tuple[schema.Finding, ...]:
+    compared = examined.compared
+    marks = compared.marks if compared is not None else [""] * len(examined.findings)
+    pairs = zip(examined.findings, marks, strict=True)
+    return tuple(_finding(one, mark, compared, None, None) for one, mark in pairs)
+
+
+def _wholly(examined: Examined) -> tuple[schema.Finding, ...]:
+    from fp8check.rules.suppression.fingerprint import Pointers, fingerprints
+
+    pointers = Pointers()
+    trees: dict[str, FileTree] = {}
+    compared, documents = examined.compared, examined.documents
+    marks = compared.marks if compared is not None else fingerprints(examined.findings, documents, pointers)
+    return tuple(
+        _finding(one, mark, compared, _pointer(one, examined, pointers), _fix(one.fix, examined, trees))
+        for one, mark in zip(examined.findings, marks, strict=True)
+    )
+
+
+def _finding(
+    finding: Finding, mark: str, compared: Compared | None, pointer: str | None, fix: schema.Fix | None
+) -> schema.Finding:
+    return schema.Finding(
+        finding.rule,
+        finding.name,
+        finding.severity,
+        finding.message,
+        *_place(finding.span),
+        pointer=pointer,
+        label=finding.label,
+        related=tuple(schema.Related(*_place(one.place), one.message) for one in finding.related),
+        notes=finding.notes,
+        help=finding.help,
+        fix=fix,
+        url=f"{schema.DOCS}{finding.rule}",
+        fingerprint=mark,
+        state=None if compared is None else "unchanged" if mark in compared.unchanged else "new",
+    )
+
+
+def _pointer(finding: Finding, examined: Examined, pointers: Pointers) -> str | None:
+    """The pointer of the entry that a finding stands at."""
+    if finding.span is None:
+        return None
+    path = finding.span.file
+    document = next((one for one in examined.documents if one.path == path), None)
+    return None if document is None else pointers.of(finding, document)
+
+
+def _fix(fix: Fix | None, examined: Examined, trees: dict[str, FileTree]) -> schema.Fix | None:
+    """The edits of a fix; None where it cannot be made.
+
+    Args:
+        trees: the trees of the files, for the next fix of the same report: filled as they are needed.
+    """
+    if fix is None:
+        return None
+    from fp8check.rules.edits.text_edits import text_edits
+    from fp8check.rules.edits.unfixable import Unfixable
+
+    try:
+        edits = text_edits(fix, examined.documents, trees)
+    except Unfixable:
+        return None
+    spans = ((trees[edit.file].source.span(edit.start, edit.end), edit.text) for edit in edits)
+    return schema.Fix(
+        fix.safe,
+        tuple(
+            schema.Edit(span.file, span.line, span.column, span.end_line, span.end_column, text) for span, text in spans
+        ),
+    )

@@ -1,0 +1,96 @@
+"""A run in a few lines: what was requested, what will actually happen, and whether it pays."""
+
+from __future__ import annotations
+
+from fp8check.rules.outcome.speed import in_words
+from fp8check.rules.report.schema import Summary
+from fp8check.rules.report.terminal import visible
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fp8check.rules.engine.inputs import Requested
+    from fp8check.rules.outcome import Outcome
+    from fp8check.rules.outcome.speed import Speed
+    from fp8check.rules.settings.values import Setting
+    from fp8check.rules.suppression.examined import Examined
+
+
+def summary(examined: Examined, speed: Speed | None) -> Summary:
+    """The summary of a report; `speed` is what is predicted where the run trains in FP8."""
+    outcome, earlier = examined.outcome, examined.earlier
+    actual_words = actual(outcome)
+    ending = sorted({one.rule for one in examined.findings if one.ends}) if outcome.error is None else []
+    changed = earlier is not None and actual(earlier) != actual_words
+    return Summary(
+        requested=requested(examined.inputs.requested),
+        actual=f"does not run ({', '.join(ending)}); once that is fixed: {actual_words}" if ending else actual_words,
+        assumed=f"with {_assumed(outcome)} assumed" if earlier is not None else None,
+        or_=actual(earlier) if earlier is not None and changed else None,
+        assumed_or=f"with {_assumed(earlier)}" if earlier is not None and changed else None,
+        speed=_speed(speed, measured=examined.inputs.seen is not None) if speed is not None and not ending else None,
+        probe=_probe(examined),
+    )
+
+
+def requested(wanted: Requested) -> str:
+    """What is asked for, and the place that asks first."""
+    words = ["fp8" if wanted.fp8 else "no FP8"]
+    if wanted.backend is not None:
+        words.append(str(wanted.backend.value))
+    recipe = _recipe(wanted.recipe)
+    if recipe:
+        words.append(recipe)
+    where = wanted.fp8[0].origin.describe() if wanted.fp8 else ""
+    return " · ".join(words) + (f"   {where}" if where else "")
+
+
+def actual(outcome: Outcome) -> str:
+    """What will really happen, in one line."""
+    if outcome.undecided is not None:
+        return f"not decided: {outcome.undecided.what}"
+    if outcome.error is not None:
+        error = outcome.error
+        return f"does not start: {error.type} ({error.stage}): {visible(error.first_line)}"
+    precision = outcome.mixed_precision.value if outcome.mixed_precision is not None else "?"
+    backend = outcome.backend.value if outcome.backend is not None else None
+    if backend == "MSAMP":
+        return f"{precision} with MS-AMP; whether its layers run in FP8 is not modeled"
+    if outcome.fp8_layers in ("none", None):
+        return f"{precision}, no layer in FP8"
+    how = f"{precision} · {backend}" if precision == "fp8" else f"{precision}, with {backend} layers in FP8"
+    words = f"{how} · {_recipe(outcome.prepared.recipe or {})} · {_layers(outcome)} Linear layers"
+    if outcome.frozen is not None:
+        words += " · the converted weights are never trained"
+    if backend == "TE" and outcome.reentrant:
+        words += " · backward not in FP8 (gradient checkpointing)"
+    return words
+
+
+def _layers(outcome: Outcome) -> str:
+    coverage = outcome.prepared.coverage
+    return f"{coverage.converted} of {coverage.total}" if coverage.converted is not None else str(outcome.fp8_layers)
+
+
+def _recipe(recipe: Mapping[str, Setting]) -> str:
+    forms = {"fp8_format": "{}", "recipe": "{}", "amax_history_len": "history {}", "amax_compute_algo": "{}"}
+    return ", ".join(form.format(recipe[name].value) for name, form in forms.items() if name in recipe)
+
+
+def _assumed(outcome: Outcome) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {version}" for name, version in sorted(outcome.stack.assumed.items()))
+
+
+def _speed(speed: Speed, *, measured: bool) -> str:
+    comes_to = in_words(speed, measured=measured)
+    later = f"; it pays from {speed.pays_from:,} tokens" if (speed.pays_from or 0) > speed.tokens else ""
+    return f"{speed.why}: {speed.predicted:.1f}x ({comes_to}){later}"
+
+
+def _probe(examined: Examined) -> str | None:
+    if examined.inputs.seen is None:
+        return None
+    from fp8check.rules.report.seen import summary as seen  # most reports have none
+
+    return visible(seen(examined.inputs.seen))
