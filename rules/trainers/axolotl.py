@@ -82,11 +82,11 @@ class Axolotl(HuggingFace):
         config = self.top.section("fsdp_config")
         return config.get(name) or config.get(f"fsdp_{name}")
 
-    def dequantizes(self, method: str) -> bool:  # noqa: ARG002
+    def dequantizes(self, method: str) -> bool:
         """Where it is told to."""
         return self.get("model_quantization_config") is not None
 
-    def after_arguments(self, stack: Stack, handed: HandedOver) -> Iterator[HandedOver]:  # noqa: ARG002
+    def after_arguments(self, stack: Stack, handed: HandedOver) -> Iterator[HandedOver]:
         """utils/trainer.py sets the variable over bf16; the patched Trainer passes an explicit torchao handler."""
         fp8 = self.fp8
         self._check_fp8(fp8)
@@ -156,11 +156,11 @@ class Axolotl(HuggingFace):
         return Launch(tool, flags, program, tuple(words), through=cls.name)
 
     @classmethod
-    def instead_of_launching(cls, start: str) -> str:  # noqa: ARG003
+    def instead_of_launching(cls, start: str) -> str:
         """See Training."""
         return "start with: axolotl train cfg.yaml -- --config_file accel.yaml, which is accelerate launch"
 
     @classmethod
-    def sample(cls, *, bf16: bool, checkpointing: bool, lora: bool) -> dict[str, object] | None:  # noqa: ARG003
+    def sample(cls, *, bf16: bool, checkpointing: bool, lora: bool) -> dict[str, object] | None:
         """Its FP8 is torchao's alone: no table of backends."""
         return None

@@ -84,7 +84,7 @@ class HuggingFace(Training):
         """The setting that decides whether adapters are trained."""
         return self.get("use_peft")
 
-    def precision_flag(self, stack: Stack) -> Setting | None:  # noqa: ARG002
+    def precision_flag(self, stack: Stack) -> Setting | None:
         """The bf16 or fp16 flag that decides TrainingArguments' precision."""
         for name in ("fp16", "bf16"):
             flag = self.switched_on(name)
@@ -92,7 +92,7 @@ class HuggingFace(Training):
                 return flag._replace(value=name)
         return None
 
-    def hand_over(self, stack: Stack, environment: Environment, script: Script) -> Iterator[HandedOver]:  # noqa: ARG002
+    def hand_over(self, stack: Stack, environment: Environment, script: Script) -> Iterator[HandedOver]:
         """TrainingArguments first, then what the trainer does before Trainer.__init__."""
         self.check_file(stack, environment)
         self._check_peft(stack)
@@ -107,7 +107,7 @@ class HuggingFace(Training):
             PredictedError: it refuses.
         """
 
-    def after_arguments(self, stack: Stack, handed: HandedOver) -> Iterator[HandedOver]:  # noqa: ARG002
+    def after_arguments(self, stack: Stack, handed: HandedOver) -> Iterator[HandedOver]:
         """What the trainer changes once it has its TrainingArguments, as far as it comes.
 
         Raises:

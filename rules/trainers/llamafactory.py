@@ -203,7 +203,7 @@ class LlamaFactory(HuggingFace):
                 return written._replace(value=dtype)
         return None
 
-    def checkpointing(self, stack: Stack) -> Setting | None:  # noqa: ARG002
+    def checkpointing(self, stack: Stack) -> Setting | None:
         """Switched on by itself unless `disable_gradient_checkpointing` is set, whatever `gradient_checkpointing` says.
 
         model/model_utils/checkpointing.py@0.9.5.

@@ -23,7 +23,7 @@ class OwnScript(Training):
     name = "script"
     title = "the script"
 
-    def hand_over(self, stack: Stack, environment: Environment, script: Script) -> Iterator[HandedOver]:  # noqa: ARG002
+    def hand_over(self, stack: Stack, environment: Environment, script: Script) -> Iterator[HandedOver]:
         """What the script says in literals."""
         if script.unknown:
             raise Undecided(script.unknown, "fp8check cannot run the script: write what it passes as a literal")

@@ -188,15 +188,15 @@ class Training:
         """The setting by which the trainer itself switches torchao's FP8 all-gather; None where it leaves it alone."""
         return None
 
-    def precision_flag(self, stack: Stack) -> Setting | None:  # noqa: ARG002
+    def precision_flag(self, stack: Stack) -> Setting | None:
         """The flag that decides the trainer's own precision, as "bf16" or "fp16"; None with neither."""
         return None
 
-    def late_fp8(self, stack: Stack) -> Setting | None:  # noqa: ARG002
+    def late_fp8(self, stack: Stack) -> Setting | None:
         """The setting that makes the trainer configure FP8 once its arguments are made; None where nothing does."""
         return None
 
-    def weights(self, stack: Stack, model: ModelShape | None) -> Setting | None:  # noqa: ARG002
+    def weights(self, stack: Stack, model: ModelShape | None) -> Setting | None:
         """What prepare() gets the weights in, one of DTYPES; None where the script or the checkpoint decides."""
         return self.written_dtype()
 
@@ -235,11 +235,11 @@ class Training:
         settings = map(self.switched_on, ("quantization_bit", "load_in_4bit", "load_in_8bit"))
         return next((setting for setting in settings if setting is not None), None)
 
-    def refuses_quantized(self, stack: Stack) -> str:  # noqa: ARG002
+    def refuses_quantized(self, stack: Stack) -> str:
         """What the trainer says to FP8 on a quantized base, for people; "" where it does not look."""
         return ""
 
-    def dequantizes(self, method: str) -> bool:  # noqa: ARG002
+    def dequantizes(self, method: str) -> bool:
         """Whether the trainer turns a checkpoint that is quantized by that method into BF16 while it loads it."""
         return False
 
@@ -268,7 +268,7 @@ class Training:
         """The setting that puts Liger's kernels in."""
         return self.get("use_liger_kernel")
 
-    def checkpointing(self, stack: Stack) -> Setting | None:  # noqa: ARG002
+    def checkpointing(self, stack: Stack) -> Setting | None:
         """What switches gradient checkpointing on, or None where it is off."""
         return self.switched_on("gradient_checkpointing")
 
@@ -287,7 +287,7 @@ class Training:
 
     # What the trainer does on the way to the first step.
 
-    def hand_over(self, stack: Stack, environment: Environment, script: Script) -> Iterator[HandedOver]:  # noqa: ARG002
+    def hand_over(self, stack: Stack, environment: Environment, script: Script) -> Iterator[HandedOver]:
         """What the trainer makes of its file and of the environment, as far as it comes: the last is handed over.
 
         Raises:
@@ -296,7 +296,7 @@ class Training:
         """
         raise Undecided(f"what {self.name} hands to Accelerator is not modeled", "seen")
 
-    def distribute(self, stack: Stack, started: Started) -> Started:  # noqa: ARG002
+    def distribute(self, stack: Stack, started: Started) -> Started:
         """The training process as Accelerator finds it distributed: the file counts on top of the launch."""
         return started
 
@@ -351,17 +351,17 @@ class Training:
         return launch.through == cls.name
 
     @classmethod
-    def with_flags_of_file(cls, launch: Launch, top: Section) -> Launch:  # noqa: ARG003
+    def with_flags_of_file(cls, launch: Launch, top: Section) -> Launch:
         """The launch with what the trainer's command takes of its file for the launcher."""
         return launch
 
     @classmethod
-    def hands_on(cls, name: str) -> bool:  # noqa: ARG003
+    def hands_on(cls, name: str) -> bool:
         """Whether the trainer's command hands a key of its file on to the launcher."""
         return False
 
     @classmethod
-    def spawns(cls, variables: Mapping[str, str], gpus: Sequence[Gpu] | None) -> bool | None:  # noqa: ARG003
+    def spawns(cls, variables: Mapping[str, str], gpus: Sequence[Gpu] | None) -> bool | None:
         """Whether the trainer's command starts torchrun by itself; None where the GPUs are not known."""
         return False
 
@@ -373,6 +373,6 @@ class Training:
     # The table of what trains.
 
     @classmethod
-    def sample(cls, *, bf16: bool, checkpointing: bool, lora: bool) -> dict[str, object] | None:  # noqa: ARG003
+    def sample(cls, *, bf16: bool, checkpointing: bool, lora: bool) -> dict[str, object] | None:
         """The settings of a run of that kind for `fp8check matrix`; None where the table leaves it out."""
         return None

@@ -130,6 +130,6 @@ class Trl(HuggingFace):
         return flags
 
     @classmethod
-    def instead_of_launching(cls, start: str) -> str:  # noqa: ARG003
+    def instead_of_launching(cls, start: str) -> str:
         """See Training."""
         return "start with: trl sft ... --accelerate_config accel.yaml, which is accelerate launch"
