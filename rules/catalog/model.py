@@ -39,7 +39,7 @@ def too_small_to_pay(run: Run, training: Training, model: ModelShape, outcome: O
 
     Write instead: the smallest change that the help names; or BF16.
     """
-    if outcome.trains_in_fp8 is not True or outcome.backend is None:
+    if outcome.trains_in_fp8 is not True:
         return
     speed = predict_speed(run, outcome)
     if speed is None or (speed.predicted >= LIKELY_SLOWER and speed.high >= 1):
