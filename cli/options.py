@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import NoReturn
 
-    Group = Callable[[argparse.ArgumentParser], None]
+    Group = Callable[["Parser"], None]
 
 DESCRIPTION = """\
 Tells before the GPU hours are spent whether a training run will really train in FP8, with the recipe you wrote.
@@ -43,16 +43,26 @@ class UsageError(InputError):
 class Parser(argparse.ArgumentParser):
     """A parser that raises what is wrong, for the one handler of errors (cli/main.py)."""
 
+    takes_files = False  # whether every word that is no option is a file; set by the group `files`
+
     def __init__(self, prog: str, description: str, *, groups: Sequence[Group] = ()) -> None:
         super().__init__(prog=prog, description=description, formatter_class=_Help, allow_abbrev=False)
         for group in groups:
             group(self)
 
     def parse_args(self, args: Sequence[str], namespace: None = None) -> argparse.Namespace:  # type: ignore[override]
-        """The options; they may stand between the files."""
+        """The options; they may stand between the files, up to a `--`."""
         # A bare --probe must not take the file behind it for its value.
         argv = ["--probe=gpu" if word == "--probe" else word for word in args]
-        return self.parse_intermixed_args(argv, namespace)
+        if not self.takes_files:
+            return super().parse_args(argv, namespace)
+        end = argv.index("--") if "--" in argv else len(argv)
+        options, rest = self.parse_known_args(argv[:end], namespace)
+        unknown = [word for word in rest if word.startswith("-") and word != "-"]
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        options.files = [*rest, *argv[end + 1 :]]
+        return options
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError."""
@@ -78,17 +88,16 @@ class _Trainers(tuple[str, ...]):
 # The groups.
 
 
-def files(parser: argparse.ArgumentParser) -> None:
-    """The files of a run."""
-    parser.add_argument(
-        "files",
-        nargs="*",
-        metavar="FILE",
-        help="training file, Accelerate file, DeepSpeed JSON, config.json; - is standard input",
+def files(parser: Parser) -> None:
+    """The files of a run: every word that is no option."""
+    parser.takes_files = True
+    parser.usage = "%(prog)s [options] [FILE ...]"
+    parser.epilog = (
+        "FILE: training file, Accelerate file, DeepSpeed JSON, config.json, in any order; - is standard input."
     )
 
 
-def run(parser: argparse.ArgumentParser) -> None:
+def run(parser: Parser) -> None:
     """How the run is started, and by whom."""
     group = parser.add_argument_group("the run")
     group.add_argument(
@@ -99,7 +108,7 @@ def run(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def machine(parser: argparse.ArgumentParser) -> None:
+def machine(parser: Parser) -> None:
     """The machine that trains, wherever it is."""
     group = parser.add_argument_group("the machine")
     group.add_argument("--facts", metavar="FILE", help="facts.json of the node that will train (fp8check env --json)")
@@ -107,7 +116,7 @@ def machine(parser: argparse.ArgumentParser) -> None:
     _this_machine(group)
 
 
-def this_machine(parser: argparse.ArgumentParser) -> None:
+def this_machine(parser: Parser) -> None:
     """The machine that trains, which is this one."""
     _this_machine(parser.add_argument_group("the machine"))
 
@@ -119,14 +128,14 @@ def _this_machine(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def server(parser: argparse.ArgumentParser) -> None:
+def server(parser: Parser) -> None:
     """A service that does the work."""
     parser.add_argument(
         "--server", metavar="URL", help="let a service check the files; its token is the variable FP8CHECK_TOKEN"
     )
 
 
-def probe(parser: argparse.ArgumentParser) -> None:
+def probe(parser: Parser) -> None:
     """A real step of the run."""
     group = parser.add_argument_group("the probe")
     group.add_argument(
@@ -138,7 +147,7 @@ def probe(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--no-probe", action="store_const", const=None, dest="probe", help="do not (the default)")
 
 
-def formats(parser: argparse.ArgumentParser) -> None:
+def formats(parser: Parser) -> None:
     """The formats of a report, and where it goes."""
     parser.add_argument(
         "--format",
@@ -149,14 +158,14 @@ def formats(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def text_or_json(parser: argparse.ArgumentParser) -> None:
+def text_or_json(parser: Parser) -> None:
     """Text or JSON, and where it goes."""
     parser.add_argument(
         "--format", metavar="FORMAT[=FILE]", action="append", default=[], help="text or json; may be repeated"
     )
 
 
-def failing(parser: argparse.ArgumentParser) -> None:
+def failing(parser: Parser) -> None:
     """From when on the exit code says no."""
     parser.add_argument(
         "--fail-on",
@@ -165,12 +174,12 @@ def failing(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def evidence(parser: argparse.ArgumentParser) -> None:
+def evidence(parser: Parser) -> None:
     """Whether the undecided fails too."""
     parser.add_argument("--require-evidence", action="store_true", help="exit with 3 where something stays undecided")
 
 
-def rules(parser: argparse.ArgumentParser) -> None:
+def rules(parser: Parser) -> None:
     """Which rules look at the run."""
     group = parser.add_argument_group("the rules")
     group.add_argument(
@@ -180,13 +189,13 @@ def rules(parser: argparse.ArgumentParser) -> None:
     _plugin(group)
 
 
-def config(parser: argparse.ArgumentParser) -> None:
+def config(parser: Parser) -> None:
     """The configuration: its runs, where no file is named, and what else of it the command honors."""
     parser.add_argument("--config", metavar="FILE", help="fp8check.toml or pyproject.toml (those of this folder)")
     parser.add_argument("--no-config", action="store_true", help="read no configuration")
 
 
-def plugin(parser: argparse.ArgumentParser) -> None:
+def plugin(parser: Parser) -> None:
     """Rules of other packages."""
     _plugin(parser)
 
@@ -197,35 +206,35 @@ def _plugin(group: argparse._ActionsContainer) -> None:
     )
 
 
-def baseline(parser: argparse.ArgumentParser) -> None:
+def baseline(parser: Parser) -> None:
     """What is known already."""
     parser.add_argument("--baseline", metavar="FILE", help="report what this file does not have")
     parser.add_argument("--write-baseline", metavar="FILE", help="write what is found into this file, and exit with 0")
 
 
-def quiet(parser: argparse.ArgumentParser) -> None:
+def quiet(parser: Parser) -> None:
     """Less text."""
     parser.add_argument("-q", "--quiet", action="store_true", help="findings only")
 
 
-def verbose(parser: argparse.ArgumentParser) -> None:
+def verbose(parser: Parser) -> None:
     """More text."""
     parser.add_argument("-v", "--verbose", action="store_true", help="also what is undecided, for want of what")
 
 
-def color(parser: argparse.ArgumentParser) -> None:
+def color(parser: Parser) -> None:
     """Painted text."""
     parser.add_argument("--color", choices=("auto", "always", "never"), default="auto")
 
 
-def hook(parser: argparse.ArgumentParser) -> None:
+def hook(parser: Parser) -> None:
     """For pre-commit."""
     parser.add_argument(
         "--hook", action="store_true", help="pre-commit: pass over files that are no training or Accelerate file"
     )
 
 
-def version(parser: argparse.ArgumentParser) -> None:
+def version(parser: Parser) -> None:
     """The release of fp8check."""
     from fp8check.rules.version import VERSION
 

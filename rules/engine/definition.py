@@ -56,6 +56,7 @@ CALLED = {"seen": "probe"}
 GIVEN = ("run", "outcome", "launch", "requested", "facts", "probed")
 # Inputs that exist once all other rules have run: what asks for one of them runs after them.
 LATE = ("suppressions", "known_rules", "crashes")
+_NO_SUBJECTS = frozenset((*GIVEN, *KNOWLEDGE, *LATE))
 
 
 class Related(Record):

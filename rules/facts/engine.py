@@ -51,7 +51,7 @@ def parts(packages: Mapping[str, str | None], folders: Iterable[str]) -> dict[st
     for key, package in (("metapackage", "transformer_engine"), ("torch_extension", "transformer_engine_torch")):
         if package in packages:
             found[key] = packages[package]
-    libraries = _libraries(folders)
+    libraries = [name for name in _libraries(folders) if "transformer_engine" in name]
     found["core_library"] = next((name for name in libraries if re.fullmatch(_CORE_LIBRARY, name)), None)
     found["torch_library"] = next((name for name in libraries if re.fullmatch(_TORCH_LIBRARY, name)), None)
     return {**found, "imports": None, "error": None}

@@ -40,7 +40,7 @@ DISPUTED = re.compile(
 )
 
 # An anchor or a tag before a value, with the space and comments after it.
-PROPERTY = re.compile(r"(?:![^\s,\[\]{}]*|!<[^>]*>|&[^\s,\[\]{}]*)(?:\s+|#[^\r\n]*)*")
+PROPERTY = r"(?:![^\s,\[\]{}]*|!<[^>]*>|&[^\s,\[\]{}]*)(?:\s+|#[^\r\n]*)*"  # compiled where one is met
 
 # What to do about the parser's complaints, by a piece of the complaint; the first that fits.
 HINTS = (
@@ -242,7 +242,7 @@ def _offset(mark: Mark | CMark | None) -> int:
 def _after_properties(text: str, start: int, count: int) -> int:
     """Where the value begins whose `count` anchors and tags begin at `start`."""
     for _ in range(count):
-        found = PROPERTY.match(text, start)
+        found = re.compile(PROPERTY).match(text, start)
         start = start if found is None else found.end()
     return start
 

@@ -23,16 +23,16 @@ COLLECTIONS = {
 
 # OmegaConf 2.0 to 2.4 read an exponent without a dot or a sign as a number (`1e-5` is a float there and a string in
 # PyYAML), and no plain scalar as a date.
-OMEGACONF_FLOAT = re.compile(
-    r"""(?:
+OMEGACONF_FLOAT = r"""(?x:
      [-+]?[0-9]+(?:_[0-9]+)*\.[0-9_]*(?:[eE][-+]?[0-9]+)?
     |[-+]?[0-9]+(?:_[0-9]+)*(?:[eE][-+]?[0-9]+)
     |\.[0-9]+(?:_[0-9]+)*(?:[eE][-+][0-9]+)?
     |[-+]?[0-9]+(?:_[0-9]+)*(?::[0-5]?[0-9])+\.[0-9_]*
     |[-+]?\.(?:inf|Inf|INF)
-    |\.(?:nan|NaN|NAN))""",
-    re.VERBOSE,
-)
+    |\.(?:nan|NaN|NAN))"""
+
+
+_BEGIN_NUMBERS = frozenset("+-.0123456789")
 
 
 class RefusedError(Exception):
@@ -55,7 +55,7 @@ def resolve(parsed: SyntaxNode, loader: str) -> str:
     for tag, pattern in candidates:
         if pattern.match(text) and not (loader == "omegaconf" and tag == TAG + "timestamp"):
             return str(tag)
-    if loader == "omegaconf" and OMEGACONF_FLOAT.fullmatch(text):
+    if loader == "omegaconf" and text[:1] in _BEGIN_NUMBERS and re.fullmatch(OMEGACONF_FLOAT, text):
         return TAG + "float"
     return STR
 

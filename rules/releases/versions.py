@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 
 Version = tuple[int, ...]
@@ -38,8 +37,6 @@ EARLIER = {
 # The oldest Accelerate release that knows FP8 by launcher and configuration file.
 OLDEST_ACCELERATE = "0.34.0"
 
-_NUMBERS = re.compile(r"\d+(?:\.\d+)*")
-
 
 @lru_cache(maxsize=256)
 def parse(text: str) -> Version:
@@ -50,10 +47,16 @@ def parse(text: str) -> Version:
     Raises:
         ValueError: the text does not begin with a number.
     """
-    found = _NUMBERS.match(text.strip().lstrip("v"))
-    if found is None:
+    numbers: list[int] = []
+    for part in text.strip().lstrip("v").split("."):
+        digits = next((part[:at] for at, character in enumerate(part) if not character.isdecimal()), part)
+        if digits:
+            numbers.append(int(digits))
+        if not digits or digits != part:
+            break
+    if not numbers:
         raise ValueError(f"{text!r} is not a version")
-    return tuple(int(part) for part in found.group().split("."))
+    return tuple(numbers)
 
 
 def parsed(text: str | None) -> Version | None:
