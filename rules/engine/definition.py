@@ -123,7 +123,7 @@ class Rule(Record):
     ends: bool = False
     last_resort: bool = False
     subjects: frozenset[str] = frozenset()
-    knowledge: tuple[str, ...] = ()
+    knowledge: frozenset[str] = frozenset()
 
     @property
     def is_late(self) -> bool:
@@ -158,7 +158,7 @@ def rule(
         needs = parameters + requires
         # A file, or a trainer by its name, also one that a plug-in brings later.
         subjects = frozenset(needs).difference(GIVEN, KNOWLEDGE, LATE)
-        knowledge = tuple(one for one in needs if one in KNOWLEDGE)
+        knowledge = frozenset(needs).intersection(KNOWLEDGE)
         check.rule = Rule(  # type: ignore[attr-defined]
             id_, name, severity, check, parameters, needs, evidence, ends, last_resort, subjects, knowledge
         )

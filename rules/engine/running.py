@@ -63,13 +63,14 @@ def run_rules(inputs: Inputs, rules: Iterable[Rule]) -> Result:
     undecided: list[UndecidedRule] = []
     crashes: list[Crash] = []
     values = inputs.values()
+    there = values.keys()
     concerns_fp8 = inputs.concerns_fp8
     for one in rules:
-        if not values.keys() >= one.subjects:
+        if one.subjects and not there >= one.subjects:
             continue
-        missing = [name for name in one.knowledge if name not in values]
-        if missing:
+        if one.knowledge and not there >= one.knowledge:
             if concerns_fp8:
+                missing = [name for name in one.needs if name in one.knowledge and name not in there]
                 undecided.append(
                     UndecidedRule(one.id, ", ".join(CALLED.get(name, name) for name in missing), KNOWLEDGE[missing[0]])
                 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import lru_cache
 
 from fp8check.rules.models.config import read_config
 from fp8check.rules.models.values import BadConfig
@@ -134,6 +135,7 @@ def _read(path: str, name: str, source: str) -> Search:
         return Search(None, (f"config.json of {name}: {error}",))
 
 
+@lru_cache(maxsize=64)  # a service is asked for the same few models all the time
 def listed(name: str) -> ModelShape | None:
     """The model in the table that is shipped; no file that the name could mean is looked for.
 

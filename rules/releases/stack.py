@@ -28,12 +28,13 @@ class Stack:
         newer: packages that are newer than the newest modeled, treated as that one.
     """
 
-    __slots__ = ("_assumed_versions", "_facts", "_versions", "assumed", "newer")
+    __slots__ = ("_answers", "_assumed_versions", "_facts", "_versions", "assumed", "newer")
 
     def __init__(self, facts: Facts, assumed_versions: Mapping[str, str] = NEWEST) -> None:
         self._facts = facts
         self._assumed_versions = assumed_versions
         self._versions: dict[str, Version] = {}
+        self._answers: dict[int, bool] = {}  # by the identity of a behavior, which is a constant
         self.assumed: dict[str, str] = {}
         self.newer: dict[str, str] = {}
 
@@ -68,7 +69,11 @@ class Stack:
 
     def does(self, behavior: Behavior) -> bool:
         """Whether the release that the run uses does so."""
-        return between(self.version(behavior.package), behavior.since, behavior.until)
+        answer = self._answers.get(id(behavior))
+        if answer is None:
+            answer = between(self.version(behavior.package), behavior.since, behavior.until)
+            self._answers[id(behavior)] = answer
+        return answer
 
     # What Accelerate's own availability checks answer: find_spec plus metadata, nothing imported.
 

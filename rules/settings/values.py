@@ -25,6 +25,20 @@ class Origin(Record):
     default: str | None = None  # a package's own default: "accelerate 1.15.0"
     code: str | None = None  # set by a package or a script in code: "llamafactory 0.9.5 fp8_utils"
 
+    def __init__(
+        self,
+        span: Span | None = None,
+        key_span: Span | None = None,
+        variable: str | None = None,
+        flag: str | None = None,
+        default: str | None = None,
+        code: str | None = None,
+    ) -> None:
+        # By hand, as a check makes hundreds of them; any other record takes Record's way.
+        own = self.__dict__
+        own["span"], own["key_span"], own["variable"] = span, key_span, variable
+        own["flag"], own["default"], own["code"] = flag, default, code
+
     def describe(self) -> str:
         """The place in one short phrase, for people."""
         if self.span is not None:
@@ -38,12 +52,19 @@ class Origin(Record):
         return f"default of {self.default}" if self.default else "not set"
 
 
+_NOWHERE = Origin()
+
+
 class Setting(Record):
     """A value with its origin and the settings that it overrode, the latest first."""
 
     value: object
-    origin: Origin = Origin()
-    overrode: tuple[Setting, ...] = ()
+    origin: Origin
+    overrode: tuple[Setting, ...]
+
+    def __init__(self, value: object, origin: Origin = _NOWHERE, overrode: tuple[Setting, ...] = ()) -> None:
+        own = self.__dict__
+        own["value"], own["origin"], own["overrode"] = value, origin, overrode
 
     def over(self, *others: Setting | None) -> Setting:
         """This setting, with those of `others` that exist recorded as overridden."""
@@ -130,5 +151,4 @@ class Section:
 
 
 def _setting(node: Node) -> Setting:
-    # By position, every field: a file has many, and that is how a record is made fastest.
-    return Setting(node.data(), Origin(node.span, node.key_span, None, None, None, None), ())
+    return Setting(node.data(), Origin(node.span, node.key_span))
