@@ -8,9 +8,9 @@ from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, rule
 from fp8check.rules.engine.requirements import require_gpus, require_visible_gpus
 from fp8check.rules.outcome.accelerator import SMALLEST_CAPABILITY
-from fp8check.rules.outcome.prepare import mxfp8_support
-from fp8check.rules.releases.behaviors import Accelerate
+from fp8check.rules.outcome.prepare import refusal
 from fp8check.rules.releases.errors import Undecided
+from fp8check.rules.releases.recipes import requested_scalings
 from fp8check.rules.releases.versions import at_least, parse
 from fp8check.rules.settings.edits import delete, replace
 
@@ -93,22 +93,18 @@ def mxfp8_off_blackwell(run: Run, accelerate: AccelerateConfig, outcome: Outcome
 
     Write instead: delete the line; delayed scaling runs on Hopper.
     """
-    requested = accelerate.fp8.get("use_mxfp8_block_scaling")
-    if requested is None or not requested.value or not accelerate.wants_fp8():
-        return
-    if not outcome.stack.does(Accelerate.RECIPE_READS_MXFP8):
-        return
-    seen = require_visible_gpus(run.facts)
-    can, message = mxfp8_support(run, outcome.stack)
-    if can:
-        return
-    yield Found(
-        f"MXFP8 is not available on {seen[0].name} (compute capability {seen[0].compute_capability})",
-        place=requested,
-        label=message,
-        help="delete use_mxfp8_block_scaling: delayed scaling runs here",
-        fix=unsafe(delete(requested)),
-    )
+    for scaling, requested in requested_scalings(accelerate.fp8, outcome.stack) if accelerate.wants_fp8() else ():
+        seen = require_visible_gpus(run.facts)
+        message = refusal(run, outcome.stack, scaling)
+        if message:
+            yield Found(
+                f"{scaling.called} is not available on {seen[0].name} "
+                f"(compute capability {seen[0].compute_capability})",
+                place=requested,
+                label=message,
+                help=f"delete {scaling.switch}: delayed scaling runs here",
+                fix=unsafe(delete(requested)),
+            )
 
 
 @rule(

@@ -6,9 +6,10 @@ from fp8check.rules.edits.fix import safe, unsafe
 from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import require_prediction
 from fp8check.rules.outcome.launcher import BOOLEANS
-from fp8check.rules.releases.accelerate_keys import FP8_KEYS, WIZARD_KEYS
+from fp8check.rules.releases.accelerate_keys import FP8_KEYS, OPTIONS, WIZARD_KEYS
 from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.readers import backend_meant, nearest
+from fp8check.rules.releases.recipes import requested_scalings
 from fp8check.rules.releases.versions import at_least
 from fp8check.rules.settings.edits import delete, rename, replace
 
@@ -277,23 +278,19 @@ def mxfp8_with_amax(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[
 
     Write instead: either of them.
     """
-    requested = accelerate.fp8.get("use_mxfp8_block_scaling")
-    if requested is None or not requested.value or not accelerate.wants_fp8():
-        return
-    if not outcome.stack.does(Accelerate.RECIPE_READS_MXFP8):
-        return
-    for key, harmless in (("amax_history_len", "1024"), ("amax_compute_algo", "most_recent")):
-        written = accelerate.fp8.get(key)
-        if written is None or written.value is None or str(written.value).lower() == harmless:
-            continue
-        yield Found(
-            f"{key} cannot be combined with MXFP8 block scaling",
-            place=written,
-            label=f"prepare() raises ValueError: `{key}` is not supported for MXFP8 block scaling.",
-            related=(Related(requested, "asked for here"),),
-            help=f"delete {key}: MXFP8 keeps no amax history",
-            fix=unsafe(delete(written)),
-        )
+    for scaling, requested in requested_scalings(accelerate.fp8, outcome.stack) if accelerate.wants_fp8() else ():
+        for key, harmless in scaling.excludes:
+            written = accelerate.fp8.get(key)
+            if written is None or written.value is None or str(written.value).lower() == harmless:
+                continue
+            yield Found(
+                f"{key} cannot be combined with {scaling.called} block scaling",
+                place=written,
+                label=f"prepare() raises ValueError: `{key}` is not supported for {scaling.called} block scaling.",
+                related=(Related(requested, "asked for here"),),
+                help=f"delete {key}: {scaling.called} keeps no amax history",
+                fix=unsafe(delete(written)),
+            )
 
 
 @rule(
@@ -362,11 +359,11 @@ def option_of_other_backend(accelerate: AccelerateConfig, requested: Requested, 
     if requested.backend is None or backend not in _NAMES:
         return
     for key, setting in accelerate.fp8.settings():
-        owner, default = _OWNERS.get(key.removeprefix("fp8_"), (backend, None))
-        if owner == backend or setting.value in (None, default):
+        option = OPTIONS.get(key.removeprefix("fp8_"))
+        if option is None or option.backend == backend or setting.value in (None, option.default):
             continue
         yield Found(
-            f"{key} is an option of {_NAMES[owner]}, and the backend is {backend}",
+            f"{key} is an option of {_NAMES[option.backend]}, and the backend is {backend}",
             place=setting,
             label=f"{_NAMES[str(backend)]} does not read it",
             related=(Related(requested.backend, "chosen here"),),
@@ -376,20 +373,6 @@ def option_of_other_backend(accelerate: AccelerateConfig, requested: Requested, 
 
 
 _NAMES = {"TE": "Transformer Engine", "AO": "torchao", "MSAMP": "MS-AMP"}
-# The backend that has an option, and the value that it has where nobody writes it.
-_OWNERS: dict[str, tuple[str, object]] = {
-    "format": ("TE", "HYBRID"),
-    "margin": ("TE", 0),
-    "interval": ("TE", 1),
-    "amax_history_len": ("TE", 1024),
-    "amax_compute_algo": ("TE", "most_recent"),
-    "override_linear_precision": ("TE", [False, False, False]),
-    "use_autocast_during_eval": ("TE", False),
-    "use_mxfp8_block_scaling": ("TE", False),
-    "pad_inner_dim": ("AO", True),
-    "enable_fsdp_float8_all_gather": ("AO", True),
-    "opt_level": ("MSAMP", "O2"),
-}
 
 
 @rule(
@@ -511,12 +494,7 @@ def option_is_no_truth_value(run: Run, outcome: Outcome) -> Iterator[Found]:
     )
 
 
-_SWITCHES = (
-    "use_autocast_during_eval",
-    "use_mxfp8_block_scaling",
-    "pad_inner_dim",
-    "enable_fsdp_float8_all_gather",
-)
+_SWITCHES = tuple(name for name, option in OPTIONS.items() if isinstance(option.default, bool))
 
 
 @rule(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fp8check.rules.catalog.shared_fixes import torchao_instead, use_torchao
 from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, rule
 from fp8check.rules.outcome.speed import LIKELY_SLOWER, advise, predict_point, predict_speed, setup_of
+from fp8check.rules.releases.recipes import scaling_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -351,27 +352,32 @@ def mxfp8_needs_32(training: Training, model: ModelShape, outcome: Outcome) -> I
 
     Write instead: adapters of rank 32, or delayed scaling.
     """
-    recipe = outcome.prepared.recipe
-    if recipe is None or recipe["class"].value != "MXFP8BlockScaling" or not outcome.runs_te:
+    scaling = scaling_of(outcome.prepared.recipe)
+    if scaling is None or not outcome.runs_te:
         return
-    odd = [linear for linear in model.linears(outcome.stack.version("transformers")[0]) if _only_16(linear)]
+    odd = [
+        linear for linear in model.linears(outcome.stack.version("transformers")[0]) if _only_16(linear, scaling.block)
+    ]
     rank = training.lora_rank if training.uses_lora else None
-    if rank is not None and rank % 16 == 0 and rank % 32:
+    if rank is not None and rank % 16 == 0 and rank % scaling.block:
         place = training.get("lora_rank") or training.get("lora_r") or training.setting_for("model")
-        text = f"adapters of rank {rank} cannot run in MXFP8: 32 does not divide it"
+        text = f"adapters of rank {rank} cannot run in {scaling.called}: {scaling.block} does not divide it"
         yield Found(
-            text, place=place, label="Accelerate converts them, as 16 divides it", help="use a rank that 32 divides"
+            text,
+            place=place,
+            label="Accelerate converts them, as 16 divides it",
+            help=f"use a rank that {scaling.block} divides",
         )
     elif odd:
         sizes = f"{odd[0].name} is {odd[0].in_features} x {odd[0].out_features}"
         yield Found(
-            f"{len(odd)} layers cannot run in MXFP8: 32 does not divide their sizes",
+            f"{len(odd)} layers cannot run in {scaling.called}: {scaling.block} does not divide their sizes",
             place=training.setting_for("model"),
             label=f"{sizes}: Accelerate converts it, as 16 divides both",
-            help="delete use_mxfp8_block_scaling: delayed scaling needs 16 only",
+            help=f"delete {scaling.switch}: delayed scaling needs 16 only",
         )
 
 
-def _only_16(linear: Linear) -> bool:
+def _only_16(linear: Linear, block: int) -> bool:
     sizes = (linear.in_features, linear.out_features)
-    return all(size % 16 == 0 for size in sizes) and any(size % 32 for size in sizes)
+    return all(size % 16 == 0 for size in sizes) and any(size % block for size in sizes)

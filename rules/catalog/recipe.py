@@ -9,6 +9,7 @@ from fp8check.rules.outcome.step import frozen_by_torchao
 from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.errors import Undecided
 from fp8check.rules.releases.readers import backend_meant
+from fp8check.rules.releases.recipes import scaling_of
 from fp8check.rules.settings.edits import delete, insert, replace
 from fp8check.rules.settings.values import Section
 
@@ -57,7 +58,7 @@ def recipe_not_as_written(requested: Requested, outcome: Outcome, run: Run) -> I
         real = recipe.get(name)
         if real is None or _same(written.value, real.value) or _unreachable(written):
             continue
-        if name == "fp8_format" and recipe["class"].value == "MXFP8BlockScaling" and _same(written.value, "HYBRID"):
+        if name == "fp8_format" and scaling_of(recipe) is not None and _same(written.value, "HYBRID"):
             continue  # with block scaling E4M3 is right for gradients, too
         yield Found(
             f"{name} will be {real.value}, not {written.value}",

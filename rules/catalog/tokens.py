@@ -5,8 +5,9 @@ from __future__ import annotations
 from fp8check.rules.catalog.shared_fixes import write
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, rule
-from fp8check.rules.outcome.step import ALIGNMENT, BLOCK, HALF, TN_ONLY
+from fp8check.rules.outcome.step import ALIGNMENT, HALF, TN_ONLY
 from fp8check.rules.releases.errors import Undecided
+from fp8check.rules.releases.recipes import scaling_of
 from fp8check.rules.settings.edits import replace
 
 TYPE_CHECKING = False
@@ -137,10 +138,10 @@ def ragged_last_batch(run: Run, training: Training, outcome: Outcome) -> Iterato
 
 
 def _wanted(run: Run, outcome: Outcome) -> int:
-    """What has to divide the tokens: 32 for MXFP8; else 16, but 8 where every GPU is of compute capability 10.x."""
-    recipe = outcome.prepared.recipe or {}
-    if "class" in recipe and recipe["class"].value == "MXFP8BlockScaling":
-        return BLOCK
+    """What has to divide the tokens: a block, of 32 for MXFP8; else 16, but 8 where every GPU is of capability 10.x."""
+    scaling = scaling_of(outcome.prepared.recipe)
+    if scaling is not None:
+        return scaling.block
     seen = run.facts.visible_gpus()
     return HALF if seen and all(gpu.compute_capability.startswith("10.") for gpu in seen) else ALIGNMENT
 

@@ -13,6 +13,7 @@ from fp8check.rules.releases.readers import (
     reads,
     releases_of,
 )
+from fp8check.rules.releases.recipes import scaling_of
 from fp8check.rules.settings.values import Setting
 
 TYPE_CHECKING = False
@@ -277,6 +278,6 @@ def backward_override(variables: Mapping[str, str], outcome: Outcome) -> Iterato
 
 def _overrides(outcome: Outcome) -> bool:
     """Whether Transformer Engine made a recipe that does as the variable says."""
-    made = (outcome.prepared.recipe or {}).get("class")
+    scaling = scaling_of(outcome.prepared.recipe)
     reads_it = outcome.stack.does(TransformerEngine.READS_NVTE_BACKWARD_OVERRIDE)
-    return reads_it and outcome.error is None and made is not None and made.value == "MXFP8BlockScaling"
+    return reads_it and outcome.error is None and scaling is not None

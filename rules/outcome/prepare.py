@@ -6,6 +6,7 @@ from fp8check.rules.outcome import layers, recipe
 from fp8check.rules.record import Record
 from fp8check.rules.releases.behaviors import Accelerate, TransformerEngine, Transformers
 from fp8check.rules.releases.errors import PredictedError
+from fp8check.rules.releases.recipes import DELAYED_SCALING, requested_scalings
 from fp8check.rules.settings.values import Origin, Setting
 
 TYPE_CHECKING = False
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from fp8check.rules.outcome.accelerator import Accelerator
     from fp8check.rules.outcome.layers import Coverage
     from fp8check.rules.outcome.recipe import Recipe
+    from fp8check.rules.releases.recipes import BlockScaling
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.trainers.data import AcceleratorArguments
     from fp8check.rules.trainers.run import Run
@@ -138,13 +140,14 @@ def _wrap(
     run: Run, stack: Stack, state: Accelerator, arguments: AcceleratorArguments, handler: Recipe | None
 ) -> Recipe:
     """apply_fp8_autowrap (utils/transformer_engine.py)."""
-    can, message = _mxfp8(run, stack, state, arguments)
-    requested = (handler or {}).get("use_mxfp8_block_scaling")
-    mxfp8 = requested is not None and bool(requested.value)
-    if mxfp8 and not can:
-        text = f"MXFP8 block scaling is not available: {message}"
-        raise PredictedError("mxfp8-not-supported", "prepare", "ValueError", text, (requested,))
-    made = recipe.te_recipe(handler, stack, mxfp8)
+    stubbed = _reach_checks(stack, state, arguments)
+    scaling, requested = next(requested_scalings(handler or {}, stack), (None, None))
+    if scaling is not None:
+        message = f"{scaling.called} not supported" if stubbed else refusal(run, stack, scaling)
+        if message:
+            text = f"{scaling.called} block scaling is not available: {message}"
+            raise PredictedError("block-scaling-not-supported", "prepare", "ValueError", text, (requested,))
+    made = recipe.te_recipe(handler, stack, scaling)
     _check_override(run, stack, made)
     return made
 
@@ -155,7 +158,7 @@ def _check_override(run: Run, stack: Stack, made: Recipe) -> None:
     if value is None or not stack.does(TransformerEngine.READS_NVTE_BACKWARD_OVERRIDE):
         return
     allowed = value in ("high_precision", "dequantized")
-    if allowed and made["class"].value != "DelayedScaling":
+    if allowed and made["class"].value != DELAYED_SCALING:
         return
     because = (Setting(value, Origin(variable="NVTE_BACKWARD_OVERRIDE")),)
     if not allowed:
@@ -165,14 +168,21 @@ def _check_override(run: Run, stack: Stack, made: Recipe) -> None:
     raise PredictedError("backward-override-with-delayed-scaling", "prepare", "AssertionError", text, because)
 
 
-def _mxfp8(run: Run, stack: Stack, state: Accelerator, arguments: AcceleratorArguments) -> tuple[bool, str]:
-    """check_mxfp8_support() as Accelerate reaches it, in releases that call it whether or not MXFP8 is asked for."""
+def _reach_checks(stack: Stack, state: Accelerator, arguments: AcceleratorArguments) -> bool:
+    """Where Accelerate reaches check_mxfp8_support(), in releases that call it whether or not MXFP8 is asked for.
+
+    Returns:
+        Whether the check is a stand-in, which says that nothing is supported.
+
+    Raises:
+        PredictedError: this release of Transformer Engine has no such check.
+    """
     by_attribute = stack.does(Accelerate.MXFP8_CHECK_BY_ATTRIBUTE)
     if not by_attribute and not stack.does(Accelerate.MXFP8_CHECK_BY_IMPORT):
-        return False, ""
+        return False
     if by_attribute and not stack.does(TransformerEngine.IMPORTS_FP8_MODULE):
         if arguments.te_stubbed:
-            return False, "MXFP8 not supported"
+            return True
         text = "module 'transformer_engine.pytorch' has no attribute 'fp8'"
         raise PredictedError("te-without-fp8-module", "prepare", "AttributeError", text, (state.backend,))
     if not stack.does(TransformerEngine.HAS_CHECK_MXFP8_SUPPORT):
@@ -182,23 +192,16 @@ def _mxfp8(run: Run, stack: Stack, state: Accelerator, arguments: AcceleratorArg
             raise PredictedError("te-without-mxfp8-attribute", "prepare", "AttributeError", text, (state.backend,))
         text = f"cannot import name 'check_mxfp8_support' from {module!r}"
         raise PredictedError("te-without-mxfp8-import", "prepare", "ImportError", text, (state.backend,))
-    return mxfp8_support(run, stack)
+    return False
 
 
-def mxfp8_support(run: Run, stack: Stack) -> tuple[bool, str]:
-    """Whether Transformer Engine runs MXFP8 on the first visible GPU, and its words where it does not.
+def refusal(run: Run, stack: Stack, scaling: BlockScaling) -> str:
+    """Transformer Engine's words where it has no such scaling on the first visible GPU; "" where it has.
 
     A GPU that is not known is taken to be capable.
     """
     gpus = run.facts.visible_gpus()
-    if not gpus:
-        return True, ""
-    capability = tuple(int(part) for part in gpus[0].compute_capability.split("."))
-    if capability < (10, 0):
-        return False, "Device compute capability 10.0 or higher required for MXFP8 execution."
-    if capability >= (12, 0) and stack.does(TransformerEngine.MXFP8_BELOW_SM120_ONLY):
-        return False, "MXFP8 (for all gemm layouts) is not supported on 12.0+ architectures yet."
-    return True, ""
+    return scaling.refusal(gpus[0].compute_capability, stack) if gpus else ""
 
 
 def _torchao(run: Run, stack: Stack, state: Accelerator) -> Iterator[Prepared]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.releases.behaviors import Accelerate, TransformerEngine
 from fp8check.rules.releases.errors import PredictedError
+from fp8check.rules.releases.recipes import BLOCK_SCALINGS, DELAYED_SCALING
 from fp8check.rules.settings.values import Origin, Setting
 
 TYPE_CHECKING = False
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fp8check.rules.releases.errors import Stage
+    from fp8check.rules.releases.recipes import BlockScaling
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.trainers.data import Environment
 
@@ -133,9 +135,9 @@ def _te_fields(environment: Environment, stack: Stack, arguments: Mapping[str, o
     for position, gemm in enumerate(_GEMMS):
         part = given[position] if isinstance(given, (list, tuple)) else None
         recipe[f"override_{gemm}"] = _flag(environment, f"OVERRIDE_{gemm.upper()}", part, False, stack)
-    if stack.does(Accelerate.RECIPE_READS_MXFP8):
-        requested = arguments.get("use_mxfp8_block_scaling")
-        recipe["use_mxfp8_block_scaling"] = _flag(environment, "USE_MXFP8_BLOCK_SCALING", requested, False, stack)
+    for one in BLOCK_SCALINGS:
+        if stack.does(one.read):
+            recipe[one.switch] = _flag(environment, one.switch.upper(), arguments.get(one.switch), False, stack)
     return recipe
 
 
@@ -178,7 +180,7 @@ def _flag(environment: Environment, name: str, given: object, default: bool, sta
     return setting._replace(value=lowered in _TRUE)
 
 
-def te_recipe(handler: Recipe | None, stack: Stack, mxfp8: bool) -> Recipe:
+def te_recipe(handler: Recipe | None, stack: Stack, scaling: BlockScaling | None) -> Recipe:
     """The recipe object that Transformer Engine ends with.
 
     KwargsHandler.to_kwargs() hands over only what differs from Accelerate's own defaults, so the rest are
@@ -191,18 +193,18 @@ def te_recipe(handler: Recipe | None, stack: Stack, mxfp8: bool) -> Recipe:
     own = Origin(default=stack.name("transformer_engine"))
     margin = given.get("margin", Setting(0, own))
     form = given.get("fp8_format")
-    if mxfp8:
-        for name in ("amax_compute_algo", "amax_history_len"):
+    if scaling is not None:
+        for name, _ in reversed(scaling.excludes):
             if name in given:
-                text = f"`{name}` is not supported for MXFP8 block scaling."
-                raise PredictedError("mxfp8-with-amax", "prepare", "ValueError", text, (given[name],))
-        chosen = form if form is not None else Setting("E4M3", own)
+                text = f"`{name}` is not supported for {scaling.called} block scaling."
+                raise PredictedError("block-scaling-with-amax", "prepare", "ValueError", text, (given[name],))
+        chosen = form if form is not None else Setting(scaling.fp8_format, own)
         _refuse_e5m2(chosen)
-        return {"class": Setting("MXFP8BlockScaling", own), "fp8_format": chosen, "margin": margin}
+        return {"class": Setting(scaling.name, own), "fp8_format": chosen, "margin": margin}
     chosen = form if form is not None else Setting("HYBRID", own)
     _refuse_e5m2(chosen)
     recipe = {
-        "class": Setting("DelayedScaling", own),
+        "class": Setting(DELAYED_SCALING, own),
         "fp8_format": chosen,
         "amax_history_len": given.get("amax_history_len", Setting(1024, own)),
         "amax_compute_algo": given.get("amax_compute_algo", Setting("max", own)),
@@ -220,7 +222,7 @@ _HANDLER_DEFAULTS: Mapping[str, object] = {
     "amax_history_len": 1024,
     "amax_compute_algo": "most_recent",
     "use_autocast_during_eval": False,
-    "use_mxfp8_block_scaling": False,
+    **{one.switch: False for one in BLOCK_SCALINGS},
     "override_fprop": False,
     "override_dgrad": False,
     "override_wgrad": False,

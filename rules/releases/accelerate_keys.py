@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from fp8check.rules.record import Record
 from fp8check.rules.releases.versions import between
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fp8check.rules.releases.accelerate_enums import Backend
     from fp8check.rules.releases.versions import Version
     from fp8check.rules.settings.accelerate import AccelerateConfig
 
@@ -84,22 +88,45 @@ SAGEMAKER_KEYS = frozenset(
     ]
 )
 
-# Keys of fp8_config that the launcher hands on and that something reads in the child, and since which release
-# (accelerate utils/dataclasses.py and accelerator.py). `format` and `fp8_format` are the same key.
-FP8_KEYS: dict[str, tuple[int, ...]] = {
+
+class Option(Record):
+    """An option of fp8_config that the launcher hands on and that something reads in the child.
+
+    Attributes:
+        backend: whose option it is.
+        default: its value where nobody writes it.
+        since: the first release of Accelerate that reads it (utils/dataclasses.py and accelerator.py).
+        variables: what the child reads it from, behind ACCELERATE_FP8_; its own name where there are none.
+        is_general: whether others use the word, too: in another file it says nothing of FP8.
+    """
+
+    backend: Backend
+    default: object
+    since: tuple[int, ...] = (0, 34)
+    variables: tuple[str, ...] = ()
+    is_general: bool = False
+
+
+OPTIONS: Mapping[str, Option] = {
+    "format": Option("TE", "HYBRID", is_general=True),
+    "margin": Option("TE", 0, is_general=True),
+    "interval": Option("TE", 1, is_general=True),
+    "amax_history_len": Option("TE", 1024),
+    "amax_compute_algo": Option("TE", "most_recent"),
+    "override_linear_precision": Option(
+        "TE", [False, False, False], variables=("OVERRIDE_FPROP", "OVERRIDE_DGRAD", "OVERRIDE_WGRAD")
+    ),
+    "use_autocast_during_eval": Option("TE", False),
+    "opt_level": Option("MSAMP", "O2", is_general=True),
+    "use_mxfp8_block_scaling": Option("TE", False, since=(1, 11)),
+    "pad_inner_dim": Option("AO", True, since=(1, 13)),
+    "enable_fsdp_float8_all_gather": Option("AO", True, since=(1, 13)),
+}
+# The keys of fp8_config, and since which release they are read. `format` and `fp8_format` are the same key.
+FP8_KEYS: Mapping[str, tuple[int, ...]] = {
     "backend": (0, 34),
     "fp8_format": (0, 34),
-    "format": (0, 34),
-    "margin": (0, 34),
-    "interval": (0, 34),
-    "amax_history_len": (0, 34),
-    "amax_compute_algo": (0, 34),
-    "override_linear_precision": (0, 34),
-    "use_autocast_during_eval": (0, 34),
-    "opt_level": (0, 34),
-    "use_mxfp8_block_scaling": (1, 11),
-    "pad_inner_dim": (1, 13),
-    "enable_fsdp_float8_all_gather": (1, 13),
+    **{name: option.since for name, option in OPTIONS.items()},
 }
 
 # What `accelerate config` writes, in every release to 1.15.0, and what the runtime reads instead

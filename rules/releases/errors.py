@@ -73,7 +73,7 @@ if TYPE_CHECKING:
         "unknown-format",
         "recipe-number",
         "recipe-switch",
-        "mxfp8-with-amax",
+        "block-scaling-with-amax",
         "pure-e5m2",
         "override-beyond-wgrad",
         # fsdp
@@ -89,7 +89,7 @@ if TYPE_CHECKING:
         "te-import-fails",
         "te-empty-metapackage",
         "te-library-missing",
-        "mxfp8-not-supported",
+        "block-scaling-not-supported",
         "unknown-backward-override",
         "backward-override-with-delayed-scaling",
         "te-without-fp8-module",

@@ -8,6 +8,7 @@ commands/launch.py), llamafactory 0.9.4 and 0.9.5 (hparams/), axolotl 0.19.0 (ut
 from __future__ import annotations
 
 from fp8check.rules.releases.accelerate_enums import BACKENDS
+from fp8check.rules.releases.accelerate_keys import OPTIONS
 from fp8check.rules.releases.versions import between
 
 TYPE_CHECKING = False
@@ -28,19 +29,11 @@ VARIABLES: Readers = {
     "ACCELERATE_MIXED_PRECISION": ALWAYS,
     # FP8RecipeKwargs to 1.3; nobody from 1.4 to 1.8; Accelerator.fp8_backend from 1.9 on.
     "ACCELERATE_FP8_BACKEND": (((0, 34), (1, 4)), ((1, 9), STILL)),
-    "ACCELERATE_FP8_FORMAT": ALWAYS,
-    "ACCELERATE_FP8_MARGIN": ALWAYS,
-    "ACCELERATE_FP8_INTERVAL": ALWAYS,
-    "ACCELERATE_FP8_AMAX_HISTORY_LEN": ALWAYS,
-    "ACCELERATE_FP8_AMAX_COMPUTE_ALGO": ALWAYS,
-    "ACCELERATE_FP8_OVERRIDE_FPROP": ALWAYS,
-    "ACCELERATE_FP8_OVERRIDE_DGRAD": ALWAYS,
-    "ACCELERATE_FP8_OVERRIDE_WGRAD": ALWAYS,
-    "ACCELERATE_FP8_USE_AUTOCAST_DURING_EVAL": ALWAYS,
-    "ACCELERATE_FP8_OPT_LEVEL": ALWAYS,
-    "ACCELERATE_FP8_USE_MXFP8_BLOCK_SCALING": (((1, 11), STILL),),
-    "ACCELERATE_FP8_PAD_INNER_DIM": (((1, 13), STILL),),
-    "ACCELERATE_FP8_ENABLE_FSDP_FLOAT8_ALL_GATHER": (((1, 13), STILL),),
+    **{
+        f"ACCELERATE_FP8_{variable}": ((option.since, STILL),)
+        for name, option in OPTIONS.items()
+        for variable in option.variables or (name.upper(),)
+    },
 }
 
 # What is meant by names that are far from the ones that are read.
@@ -57,15 +50,9 @@ OF_ACCELERATE = frozenset(
         "mixed_precision",
         "fp8_config",
         "fp8_format",
-        "amax_history_len",
         "amax_history_length",
-        "amax_compute_algo",
         "amax_compute_algorithm",
-        "override_linear_precision",
-        "use_autocast_during_eval",
-        "use_mxfp8_block_scaling",
-        "pad_inner_dim",
-        "enable_fsdp_float8_all_gather",
+        *(name for name, option in OPTIONS.items() if not option.is_general),
     ]
 )
 
