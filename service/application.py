@@ -64,12 +64,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     settings = settings if settings is not None else Settings()
     logs.configure(settings)
-    core = CheckService(settings)
+    service = CheckService(settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         try:
-            await core.start()
+            await service.start()
         except (SQLAlchemyError, BadFacts, OSError) as error:
             app.state.failure = _why(error, settings)
             raise
@@ -77,7 +77,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         try:
             yield
         finally:
-            await core.stop()
+            await service.stop()
 
     app = Application(
         title="fp8check",
@@ -88,9 +88,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         openapi_url="/openapi.json",
     )
-    app.state.core = core
+    app.state.service = service
     app.state.failure = None
-    app.add_middleware(RequestMiddleware, settings=settings, metrics=core.metrics, open_=core.gate.is_open)
+    app.add_middleware(RequestMiddleware, settings=settings, metrics=service.metrics, open_=service.gate.is_open)
     app.add_exception_handler(HTTPException, _of_framework)
     app.add_exception_handler(RequestValidationError, _of_validation)
     for part in (check, checks, jobs, rules, health, pages):

@@ -34,24 +34,24 @@ class AnswerCache:
     def __init__(self, most_bytes: int) -> None:
         self._most = most_bytes
         self._bytes = 0
-        self._kept: OrderedDict[Hashable, Entry] = OrderedDict()
+        self._entries: OrderedDict[Hashable, Entry] = OrderedDict()
 
     def get(self, key: Hashable) -> Entry | None:
-        """The answer; None where it is not kept."""
-        found = self._kept.get(key)
+        """The answer; None where it is not there."""
+        found = self._entries.get(key)
         if found is not None:
-            self._kept.move_to_end(key)
+            self._entries.move_to_end(key)
         return found
 
     def put(self, key: Hashable, entry: Entry) -> None:
         """Keep an answer, and let go of old ones until all fit."""
         size = _size(entry)
-        if size > self._most or key in self._kept:
+        if size > self._most or key in self._entries:
             return
-        self._kept[key] = entry
+        self._entries[key] = entry
         self._bytes += size
         while self._bytes > self._most:
-            _, gone = self._kept.popitem(last=False)
+            _, gone = self._entries.popitem(last=False)
             self._bytes -= _size(gone)
 
 

@@ -1,4 +1,4 @@
-"""The service without HTTP: checks questions, keeps what was answered, runs jobs."""
+"""The service without HTTP: checks what is asked for, stores what was answered, runs jobs."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class CheckService:
         self.gate = Gate(load(settings.tokens_file) if settings.tokens_file is not None else ())
         self.machine = OwnMachine(settings)
         self.store = Store(settings)
-        self.jobs = Jobs(settings, self.store, self.machine, self.metrics, self._keep_probe)
+        self.jobs = Jobs(settings, self.store, self.machine, self.metrics, self._store_probe)
         self._cache = AnswerCache(settings.cache_bytes)
         self._children = asyncio.Semaphore(settings.check_processes)
         self._asides: list[asyncio.Task[None]] = []
@@ -83,35 +83,35 @@ class CheckService:
         await self.jobs.stop()
         await anyio.to_thread.run_sync(self.store.close)
 
-    async def check(self, question: CheckRequest, caller: str, format_: str) -> StoredAnswer:
-        """Check a question, and keep the answer; returns when it is stored.
+    async def check(self, check_request: CheckRequest, caller: str, format_: str) -> StoredAnswer:
+        """Check a request, and store the answer; returns when it is on disk.
 
         Raises:
-            Problem: the question cannot be answered, or the answer cannot be stored.
+            Problem: the request cannot be answered, or the answer cannot be stored.
         """
-        return await self._keep(await self.answer(question, format_), caller)
+        return await self._store_answer(await self.answer(check_request, format_), caller)
 
-    async def answer(self, question: CheckRequest, format_: str) -> Entry:
-        """Check a question, and store nothing.
+    async def answer(self, check_request: CheckRequest, format_: str) -> Entry:
+        """Check a request, and store nothing.
 
         Raises:
-            Problem: the question cannot be answered.
+            Problem: the request cannot be answered.
         """
-        dumped = question.dumped()
+        dumped = check_request.dumped()
         key = (dumped, format_, self.machine.generation)
         entry = self._cache.get(key)
         self.metrics.cache.labels("miss" if entry is None else "hit").inc()
         if entry is None:
-            entry = entry_of(dumped, await self._answer(question, format_))
+            entry = entry_of(dumped, await self._answer(check_request, format_))
             self._cache.put(key, entry)
         return entry
 
-    async def _answer(self, question: CheckRequest, format_: str) -> Answer:
-        if question.size <= self.settings.inline_limit and question.lines <= _MOST_LINES_INLINE:
-            return checking.answer(question, lambda: self.machine.facts, format_)
+    async def _answer(self, check_request: CheckRequest, format_: str) -> Answer:
+        if check_request.size <= self.settings.inline_limit and check_request.lines <= _MOST_LINES_INLINE:
+            return checking.answer(check_request, lambda: self.machine.facts, format_)
         task: CheckTask = {
             "task": "check",
-            "check_request": question.dumped().decode(),
+            "check_request": check_request.dumped().decode(),
             "own": machine.dump(self.machine.facts),
             "format": format_,
         }
@@ -130,7 +130,7 @@ class CheckService:
             raise Problem("too-costly", f"the check {ended}") from None
         raise Problem("too-costly", "the check ended without a result")
 
-    async def _keep(self, entry: Entry, caller: str) -> StoredAnswer:
+    async def _store_answer(self, entry: Entry, caller: str) -> StoredAnswer:
         id_, share = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
         counts = entry.answer.counts
         check = NewCheck(
@@ -139,7 +139,7 @@ class CheckService:
             caller=caller,
             share=share,
             digest=entry.digest,
-            question=entry.check_request,
+            check_request=entry.check_request,
             report=entry.answer.report,
             verdict=counts.verdict,
             findings=checking.numbers(counts),
@@ -151,8 +151,8 @@ class CheckService:
         self.metrics.checks.labels(counts.verdict).inc()
         return StoredAnswer(id_, share, entry.answer)
 
-    async def _keep_probe(self, caller: str, question: CheckRequest, answer: Answer) -> str:
-        return (await self._keep(entry_of(question.dumped(), answer), caller)).id
+    async def _store_probe(self, caller: str, check_request: CheckRequest, answer: Answer) -> str:
+        return (await self._store_answer(entry_of(check_request.dumped(), answer), caller)).id
 
     async def _tidy(self) -> None:
         gone = await self.store.tidy()
@@ -165,9 +165,9 @@ class CheckService:
 
 def _warm() -> None:
     """Check something in every format: what is imported at its first use is there before the first request."""
-    question = CheckRequest((File("accelerate.yaml", "mixed_precision: fp8\nfp8_config:\n  backend: TE\n"),))
+    check_request = CheckRequest((File("accelerate.yaml", "mixed_precision: fp8\nfp8_config:\n  backend: TE\n"),))
     for offer in OFFERS:
-        checking.answer(question, machine.Facts, offer.name)
+        checking.answer(check_request, machine.Facts, offer.name)
 
 
 async def _again(work: Callable[[], Awaitable[None]], every_s: float) -> None:

@@ -1,4 +1,4 @@
-"""From a question to its reports: the same steps as the command takes, with nothing read but what was sent."""
+"""From a check request to its reports: the same steps as the command takes, with nothing read but what was sent."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from fp8check.rules import facts as machine
-from fp8check.rules.checking.check import Request, RunRequest, check_request
+from fp8check.rules.checking.check import Request, RunRequest
+from fp8check.rules.checking.check import check_request as run_check
 from fp8check.rules.checking.problems import UnknownRule, WrongFiles
 from fp8check.rules.checking.selection import select
 from fp8check.rules.checking.verdict import WORST, Counts, counted
@@ -37,52 +38,53 @@ class Answer(NamedTuple):
     counts: Counts
 
 
-def answer(question: CheckRequest, own: Callable[[], Facts], format_: str) -> Answer:
+def answer(check_request: CheckRequest, own: Callable[[], Facts], format_: str) -> Answer:
     """Check what was asked, and answer in a format.
 
     Args:
-        own: the facts of this machine; called only where the question is about it.
+        own: the facts of this machine; called only where the request is about it.
         format_: "text", or the name of one of rules/report/formats.py.
 
     Raises:
         Problem: the files, the facts or an option cannot be understood.
     """
     with understood():
-        runs = check_request(request_of(question, own)).reports
-    return answer_of(question, runs, format_)
+        runs = run_check(request_of(check_request, own)).reports
+    return answer_of(check_request, runs, format_)
 
 
-def answer_of(question: CheckRequest, runs: Sequence[Examined], format_: str) -> Answer:
-    """The answer to a question whose runs are examined."""
+def answer_of(check_request: CheckRequest, runs: Sequence[Examined], format_: str) -> Answer:
+    """The answer to a request whose runs are examined."""
     reports = [whole(run) for run in runs]
     report = dumped(reports)
-    return Answer(report, report if format_ == "json" else rendered(question, reports, format_), counted(runs))
+    return Answer(report, report if format_ == "json" else rendered(check_request, reports, format_), counted(runs))
 
 
-def request_of(question: CheckRequest, own: Callable[[], Facts]) -> Request:
+def request_of(check_request: CheckRequest, own: Callable[[], Facts]) -> Request:
     """What is to be checked, for rules/checking. Nothing is read but what was sent: no name in it is followed."""
-    selection = select(*(tuple(map(str.upper, names)) for names in (question.options.select, question.options.ignore)))
-    documents = tuple(read(file.name, file.content()) for file in question.files if not file.is_script)
-    scripts = [(file.name, file.content()) for file in question.files if file.is_script]
+    options = check_request.options
+    selection = select(*(tuple(name.upper() for name in names) for names in (options.select, options.ignore)))
+    documents = tuple(read(file.name, file.content()) for file in check_request.files if not file.is_script)
+    scripts = [(file.name, file.content()) for file in check_request.files if file.is_script]
     run = RunRequest(
         documents,
-        _facts(question, own),
-        question.options.launch,
-        question.options.trainer,
+        _facts(check_request, own),
+        options.launch,
+        options.trainer,
         follow=False,
         script=scripts[0] if scripts else None,
     )
     return Request((run,), selection.rules, selection.crashes)
 
 
-def _facts(question: CheckRequest, own: Callable[[], Facts]) -> Facts:
-    if question.facts is not None:
-        facts = machine.loads(question.facts.content().decode("utf-8-sig", "replace"), question.facts.name)
-    elif question.options.environment:
+def _facts(check_request: CheckRequest, own: Callable[[], Facts]) -> Facts:
+    if check_request.facts is not None:
+        facts = machine.loads(check_request.facts.content().decode("utf-8-sig", "replace"), check_request.facts.name)
+    elif check_request.options.environment:
         facts = own()
     else:
         facts = machine.Facts()
-    variables = question.options.variables
+    variables = check_request.options.variables
     return facts.with_variables(variables) if variables else facts
 
 
@@ -105,24 +107,24 @@ def understood() -> Iterator[None]:
         raise Problem("invalid", str(error).replace("fp8check rules lists", "GET /rules lists")) from None
 
 
-def rendered(question: CheckRequest, reports: Sequence[Report], format_: str) -> bytes:
-    """Reports in a format, as the question wants them to look."""
+def rendered(check_request: CheckRequest, reports: Sequence[Report], format_: str) -> bytes:
+    """Reports in a format, as the request wants them to look."""
     known = find(format_)
     if known is None:
         raise ValueError(f"no such format: {format_}")
-    options = question.options
+    options = check_request.options
     look = Look(options.color, options.quiet, options.verbose)
-    return known.render(reports, sources(question), look).encode("utf-8", "replace")
+    return known.render(reports, sources(check_request), look).encode("utf-8", "replace")
 
 
-def stored_as(stored: Stored, question: CheckRequest, format_: str) -> bytes:
+def stored_as(stored: Stored, check_request: CheckRequest, format_: str) -> bytes:
     """A stored check in a format: as JSON, what was stored."""
-    return stored.report if format_ == "json" else rendered(question, loaded(stored.report), format_)
+    return stored.report if format_ == "json" else rendered(check_request, loaded(stored.report), format_)
 
 
-def sources(question: CheckRequest) -> dict[str, str]:
+def sources(check_request: CheckRequest) -> dict[str, str]:
     """The text of each file, as the reader sees it: without a byte-order mark."""
-    return {file.name: file.content().decode("utf-8-sig", "replace") for file in question.files}
+    return {file.name: file.content().decode("utf-8-sig", "replace") for file in check_request.files}
 
 
 def dumped(reports: Sequence[Report]) -> bytes:

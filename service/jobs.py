@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from fp8check.service.settings import Settings
     from fp8check.service.store import Store
 
-    # Stores the answer to a caller's question, and returns the id of the check.
-    Keep = Callable[[str, CheckRequest, Answer], Awaitable[str]]
+    # Stores the answer to a caller's request, and returns the id of the check.
+    StoreAnswer = Callable[[str, CheckRequest, Answer], Awaitable[str]]
 
 End = Literal["done", "failed", "cancelled", "interrupted"]
 State = Literal["queued", "running", End]
@@ -64,12 +64,14 @@ _COLUMNS = tuple(JOBS.c[name] for name in Job._fields)
 class Jobs:
     """The probes of this instance."""
 
-    def __init__(self, settings: Settings, store: Store, own: OwnMachine, metrics: Metrics, keep: Keep) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, own: OwnMachine, metrics: Metrics, store_answer: StoreAnswer
+    ) -> None:
         self._settings = settings
         self._store = store
         self._own = own
         self._metrics = metrics
-        self._keep = keep
+        self._store_answer = store_answer
         self._queue: asyncio.Queue[str] = asyncio.Queue()
         self._changed: dict[str, asyncio.Event] = {}  # of the jobs that have not ended; set anew at each change
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -102,14 +104,14 @@ class Jobs:
             await asyncio.wait([run])
             await self._close(id_, "interrupted", "the service was stopped while the probe ran. Ask again")
 
-    async def submit(self, question: CheckRequest, caller: str, key: str | None) -> Job:
+    async def submit(self, check_request: CheckRequest, caller: str, key: str | None) -> Job:
         """Ask for a probe. With an idempotency key, the same request again is answered with the same job.
 
         Raises:
             Problem: the queue is full, or the key was used for another request.
             Unavailable: it cannot be stored.
         """
-        digest = question.digest()
+        digest = check_request.digest()
         if key is not None:
             earlier = await self._by_key(caller, key)
             if earlier is not None:
@@ -120,7 +122,12 @@ class Jobs:
             raise Problem("queue-full", detail, headers={"Retry-After": str(RETRY_AFTER_S)})
         now = now_ms()
         job = Job(secrets.token_urlsafe(16), now, now, caller, "queued", "", None, digest)
-        row = {**job._asdict(), "node": self._settings.node, "idempotency_key": key, "question": question.dumped()}
+        row = {
+            **job._asdict(),
+            "node": self._settings.node,
+            "idempotency_key": key,
+            "check_request": check_request.dumped(),
+        }
         self._submitting += 1
         try:
             await self._store.write(lambda connection: connection.execute(insert(JOBS).values(row)))
@@ -237,12 +244,13 @@ class Jobs:
             await self._close(id_, "failed", "the service failed; nothing was decided")
 
     async def _probe(self, id_: str) -> None:
-        question = await self._begin(id_)
-        if question is None:
+        begun = await self._begin(id_)
+        if begun is None:
             return  # it was cancelled while it waited
+        caller, check_request = begun
         task: ProbeTask = {
             "task": "probe",
-            "check_request": question[1].dumped().decode(),
+            "check_request": check_request.dumped().decode(),
             "own": machine.dump(self._own.facts),
             "runner": self._settings.probe_runner,
             "python": self._settings.training_python,
@@ -254,7 +262,7 @@ class Jobs:
                 elif event["event"] == "problem":
                     raise problem_of(event)
                 else:
-                    check_id = await self._keep(question[0], question[1], unpacked(event))
+                    check_id = await self._store_answer(caller, check_request, unpacked(event))
                     await self._close(id_, "done", "", check_id)
 
     async def _begin(self, id_: str) -> tuple[str, CheckRequest] | None:
@@ -262,7 +270,7 @@ class Jobs:
             waiting = update(JOBS).where(JOBS.c.id == id_, JOBS.c.state == "queued")
             if not connection.execute(waiting.values(state="running", updated_ms=now_ms())).rowcount:
                 return None
-            row = connection.execute(select(JOBS.c.caller, JOBS.c.question).where(JOBS.c.id == id_)).one()
+            row = connection.execute(select(JOBS.c.caller, JOBS.c.check_request).where(JOBS.c.id == id_)).one()
             return row[0], row[1]
 
         begun = await self._store.write(mark)

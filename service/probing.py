@@ -48,7 +48,7 @@ def run(one: Assembled, own: Facts, *, python: str | None, say: Say) -> Seen:
     return probe_run(one.run, python=python, tell=say)
 
 
-def probed(question: CheckRequest, own: Facts, runner: Runner, *, python: str | None, say: Say) -> Answer:
+def probed(check_request: CheckRequest, own: Facts, runner: Runner, *, python: str | None, say: Say) -> Answer:
     """The check, with what the probe saw of each run.
 
     Raises:
@@ -56,7 +56,7 @@ def probed(question: CheckRequest, own: Facts, runner: Runner, *, python: str | 
     """
     say("checking the files")
     with checking.understood():
-        request = checking.request_of(question, lambda: own)
+        request = checking.request_of(check_request, lambda: own)
         runs = runs_of(request)
     seen = [runner(one, own, python=python, say=say) for one in runs]
-    return checking.answer_of(question, checked(request, runs, seen).reports, "json")
+    return checking.answer_of(check_request, checked(request, runs, seen).reports, "json")

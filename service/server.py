@@ -134,7 +134,7 @@ def serve(host: str, port: int, *, behind_proxy: bool = False) -> None:
         raise NotServed(f"FP8CHECK_TOKENS_FILE: {error}") from None
     except ArgumentError:
         raise NotServed("FP8CHECK_DATABASE is no SQLAlchemy URL, such as sqlite:///fp8check.db") from None
-    if app.state.core.gate.is_open and (behind_proxy or not is_loopback(host)):
+    if app.state.service.gate.is_open and (behind_proxy or not is_loopback(host)):
         raise NotServed(
             f"without tokens only this machine is served, and --host {host} is reached from others. Make a token with "
             "fp8check serve --new-token NAME, and name the file with its line in FP8CHECK_TOKENS_FILE"

@@ -16,7 +16,7 @@ from fp8check.service.bodies import check_request_of
 from fp8check.service.formats import CONTENT, OFFERS, choose
 from fp8check.service.forms import schema
 from fp8check.service.problems import Problem
-from fp8check.service.routes.common import ALWAYS, SECURED, caller_of, core_of, problems
+from fp8check.service.routes.common import ALWAYS, SECURED, caller_of, problems, service_of
 from fp8check.service.routes.jobs import JobBody, body_of
 from fp8check.service.store import Unavailable
 
@@ -34,25 +34,25 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 def answered(
-    core: CheckService,
+    service: CheckService,
     request: Request,
-    question: CheckRequest,
-    kept: tuple[str, str],
+    check_request: CheckRequest,
+    stored: tuple[str, str],
     body: bytes,
     offer: Format,
     counts: Counts,
 ) -> Response:
     """An answer, with where it is stored and what the command would exit with."""
-    id_, share = kept
+    id_, share = stored
     root = request.scope.get("root_path", "")
-    code = exit_code(counts, question.options.fail_on, require_evidence=question.options.require_evidence)
+    code = exit_code(counts, check_request.options.fail_on, require_evidence=check_request.options.require_evidence)
     headers = {
         "Content-Location": f"{root}/checks/{id_}",
         "FP8check-Verdict": counts.verdict,
         "FP8check-Exit-Code": str(code),
         "Vary": "Accept",
     }
-    if core.settings.share_links:
+    if service.settings.share_links:
         headers["Link"] = f'<{root}/checks/{id_}?share={share}>; rel="share"'
     return Response(body, headers=headers, media_type=offer.media_type)
 
@@ -118,37 +118,38 @@ _HEADERS = {
 )
 async def check(request: Request) -> Response:
     """Check the files of a run, or of several: the same result as the command `fp8check`, field by field."""
-    core = core_of(request)
+    service = service_of(request)
     caller = caller_of(request)
     caller.need("check")
     offer = choose(request.query_params.get("format"), request.headers.get("accept"))
     if _KEY.fullmatch(request.headers.get("idempotency-key", "-")) is None:
         raise Problem("malformed", "Idempotency-Key is 1 to 255 visible ASCII characters")
-    question = await check_request_of(request, core.settings.body_limit)
+    check_request = await check_request_of(request, service.settings.body_limit)
     if "read" not in caller.scopes:
-        question = question._replace(
-            options=replace(question.options, environment=False)
-        )  # What this machine is, is not for this caller.
-    if question.options.probe:
-        return await _probe(core, request, caller, question, offer)
-    kept = await core.check(question, caller.name, offer.name)
-    return answered(core, request, question, (kept.id, kept.share), kept.answer.body, offer, kept.answer.counts)
+        # What this machine is, is not for this caller.
+        check_request = check_request._replace(options=replace(check_request.options, environment=False))
+    if check_request.options.probe:
+        return await _probe(service, request, caller, check_request, offer)
+    stored = await service.check(check_request, caller.name, offer.name)
+    return answered(
+        service, request, check_request, (stored.id, stored.share), stored.answer.body, offer, stored.answer.counts
+    )
 
 
 async def _probe(
-    core: CheckService, request: Request, caller: Caller, question: CheckRequest, offer: Format
+    service: CheckService, request: Request, caller: Caller, check_request: CheckRequest, offer: Format
 ) -> Response:
     caller.need("probe")
-    if not core.settings.probe:
+    if not service.settings.probe:
         raise Problem("no-probe", "probes are switched off here")
-    await core.answer(question, "json")  # files that cannot be read are refused now, and wait for no GPU
+    await service.answer(check_request, "json")  # files that cannot be read are refused now, and wait for no GPU
     key = request.headers.get("idempotency-key")
     wait = _WAIT.search(request.headers.get("prefer", ""))
     try:
-        job = await core.jobs.submit(question, caller.name, key)
+        job = await service.jobs.submit(check_request, caller.name, key)
         if wait is not None:
-            job = await core.jobs.wait(job.id, min(int(wait[1]), core.settings.wait_limit_s)) or job
-        stored = await core.store.check(job.check_id) if job.check_id is not None else None
+            job = await service.jobs.wait(job.id, min(int(wait[1]), service.settings.wait_limit_s)) or job
+        stored = await service.store.check(job.check_id) if job.check_id is not None else None
     except Unavailable as error:
         raise Problem("storage", f"the database refused it ({error})", headers={"Retry-After": "2"}) from error
     root = request.scope.get("root_path", "")
@@ -156,8 +157,8 @@ async def _probe(
         headers = {"Location": f"{root}/jobs/{job.id}", "Retry-After": "2"}
         body = body_of(job, root).model_dump_json()
         return Response(body, 202, headers=headers, media_type="application/json")
-    body_ = checking.stored_as(stored, question, offer.name)
+    body_ = checking.stored_as(stored, check_request, offer.name)
     counts = checking.counts_of(stored)
-    response = answered(core, request, question, (stored.id, stored.share), body_, offer, counts)
+    response = answered(service, request, check_request, (stored.id, stored.share), body_, offer, counts)
     response.headers["Preference-Applied"] = f"wait={wait[1]}"
     return response

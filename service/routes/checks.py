@@ -15,7 +15,7 @@ from fp8check.service.check_request import loads
 from fp8check.service.formats import CONTENT, OFFERS, choose, wants_page
 from fp8check.service.pages import page
 from fp8check.service.problems import Problem
-from fp8check.service.routes.common import ALWAYS, SECURED, TheCaller, TheCore, caller_of, core_of, problems
+from fp8check.service.routes.common import ALWAYS, SECURED, TheCaller, TheService, caller_of, problems, service_of
 from fp8check.service.routes.jobs import when
 from fp8check.service.store import Unavailable
 
@@ -69,7 +69,7 @@ def short(stored: Stored, root: str) -> StoredCheck:
 )
 async def checks(
     request: Request,
-    core: TheCore,
+    service: TheService,
     caller: TheCaller,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     before: Annotated[
@@ -80,7 +80,7 @@ async def checks(
     caller.need("read")
     root = request.scope.get("root_path", "")
     try:
-        found = await core.store.checks(limit, before)
+        found = await service.store.checks(limit, before)
     except Unavailable as error:
         raise Problem("storage", f"the database does not answer ({error})", headers={"Retry-After": "2"}) from error
     more = f"{root}/checks?limit={limit}&before={found[-1].cursor}" if len(found) == limit else None
@@ -90,14 +90,14 @@ async def checks(
     return body
 
 
-async def stored_check(core: CheckService, id_: str) -> Stored:
+async def stored_check(service: CheckService, id_: str) -> Stored:
     """A stored check.
 
     Raises:
         Problem: there is none of that id, or the database does not answer.
     """
     try:
-        stored = await core.store.check(id_)
+        stored = await service.store.check(id_)
     except Unavailable as error:
         raise Problem("storage", f"the database does not answer ({error})", headers={"Retry-After": "2"}) from error
     if stored is None:
@@ -132,34 +132,34 @@ async def stored(
     ] = None,
 ) -> Response:
     """A stored check: the report as it was answered, in any format. A browser gets a page."""
-    core = core_of(request)
-    if share is None or not core.settings.share_links:
+    service = service_of(request)
+    if share is None or not service.settings.share_links:
         caller = caller_of(request)
-        found = await stored_check(core, id_)
+        found = await stored_check(service, id_)
         if found.caller != caller.name:  # what they asked for themselves, they have seen
             caller.need("read")
     else:
-        found = await stored_check(core, id_)
+        found = await stored_check(service, id_)
         if not hmac.compare_digest(found.share.encode(), share.encode()):
             raise Problem("not-found", "no check has this id, or it was deleted after the time that checks are kept")
     asked, accept = request.query_params.get("format"), request.headers.get("accept")
-    question = loads(found.question)
+    check_request = loads(found.check_request)
     if asked is None and wants_page(accept):
         link = f"{request.scope.get('root_path', '')}/checks/{found.id}?share={found.share}"
         return page(
             request,
             "check.html",
             reports=checking.loaded(found.report),
-            sources=checking.sources(question),
-            link=link if core.settings.share_links else None,
+            sources=checking.sources(check_request),
+            link=link if service.settings.share_links else None,
             created=when(found.created_ms),
             id=found.id,
             formats=OFFERS,
             shared=share,
         )
     offer = choose(asked, accept)
-    body = checking.stored_as(found, question, offer.name)
+    body = checking.stored_as(found, check_request, offer.name)
     counts = checking.counts_of(found)
-    code = exit_code(counts, question.options.fail_on, require_evidence=question.options.require_evidence)
+    code = exit_code(counts, check_request.options.fail_on, require_evidence=check_request.options.require_evidence)
     headers = {"FP8check-Verdict": counts.verdict, "FP8check-Exit-Code": str(code), "Vary": "Accept"}
     return Response(body, media_type=offer.media_type, headers=headers)

@@ -1,4 +1,4 @@
-"""What the routes share: who asks, the core, and what OpenAPI says of problems."""
+"""What the routes share: who asks, the service, and what OpenAPI says of problems."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ class ProblemBody(BaseModel):
     errors: list[dict[str, JsonValue]] | None = None
 
 
-def core_of(request: Request) -> CheckService:
-    """The core of the running service."""
-    core: CheckService = request.app.state.core
-    return core
+def service_of(request: Request) -> CheckService:
+    """The running service."""
+    service: CheckService = request.app.state.service
+    return service
 
 
 def caller_of(request: Request) -> Caller:
@@ -52,12 +52,12 @@ def caller_of(request: Request) -> Caller:
     Raises:
         Problem: no valid token.
     """
-    caller = core_of(request).gate.caller(request.scope, request.headers)
+    caller = service_of(request).gate.caller(request.scope, request.headers)
     request.state.caller = caller.name
     return caller
 
 
-TheCore = Annotated[CheckService, Depends(core_of)]
+TheService = Annotated[CheckService, Depends(service_of)]
 TheCaller = Annotated[Caller, Depends(caller_of)]
 SECURED = [Security(_BEARER), Security(_BASIC)]
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from fp8check.rules.version import VERSION
 from fp8check.service.problems import Problem
-from fp8check.service.routes.common import ALWAYS, SECURED, TheCaller, TheCore, problems
+from fp8check.service.routes.common import ALWAYS, SECURED, TheCaller, TheService, problems
 from fp8check.service.store import Unavailable
 
 router = APIRouter(tags=["operation"])
@@ -29,10 +29,10 @@ async def healthz() -> Health:
 
 
 @router.get("/readyz", responses=problems("host", "internal", "storage"))
-async def readyz(core: TheCore) -> Health:
+async def readyz(service: TheService) -> Health:
     """Whether checks can be answered: the database answers."""
     try:
-        await core.store.ping()
+        await service.store.ping()
     except Unavailable as error:
         raise Problem("storage", f"the database does not answer ({error})", headers={"Retry-After": "5"}) from error
     return Health(status="ready", version=VERSION)
@@ -47,9 +47,9 @@ async def readyz(core: TheCore) -> Health:
         **problems(*ALWAYS, "scope", "not-found"),
     },
 )
-async def metrics(core: TheCore, caller: TheCaller) -> Response:
+async def metrics(service: TheService, caller: TheCaller) -> Response:
     """Numbers for Prometheus."""
     caller.need("read")
-    if not core.settings.metrics:
+    if not service.settings.metrics:
         raise Problem("not-found", "this service was set up without metrics")
-    return Response(generate_latest(core.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)

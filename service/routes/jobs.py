@@ -13,7 +13,7 @@ from sse_starlette import EventSourceResponse
 
 from fp8check.service.jobs import State
 from fp8check.service.problems import Problem
-from fp8check.service.routes.common import ALWAYS, SECURED, TheCaller, TheCore, problems
+from fp8check.service.routes.common import ALWAYS, SECURED, TheCaller, TheService, problems
 from fp8check.service.store import Unavailable
 
 if TYPE_CHECKING:
@@ -73,10 +73,10 @@ def body_of(job: Job, root: str) -> JobBody:
     )
 
 
-async def _job(core: CheckService, caller: Caller, id_: str) -> Job:
+async def _job(service: CheckService, caller: Caller, id_: str) -> Job:
     """The job, where the caller may see it: it is their own, or they may read."""
     try:
-        job = await core.jobs.get(id_)
+        job = await service.jobs.get(id_)
     except Unavailable as error:
         raise Problem("storage", f"the database does not answer ({error})", headers={"Retry-After": "2"}) from error
     if job is None or not (job.caller == caller.name or "read" in caller.scopes):
@@ -88,9 +88,9 @@ _PROBLEMS = problems(*ALWAYS, "not-found", "invalid", "storage")
 
 
 @router.get("/jobs/{id}", dependencies=SECURED, responses=_PROBLEMS)
-async def job(request: Request, core: TheCore, caller: TheCaller, id_: JobId) -> JobBody:
+async def job(request: Request, service: TheService, caller: TheCaller, id_: JobId) -> JobBody:
     """How a probe stands."""
-    return body_of(await _job(core, caller, id_), request.scope.get("root_path", ""))
+    return body_of(await _job(service, caller, id_), request.scope.get("root_path", ""))
 
 
 @router.get(
@@ -99,14 +99,14 @@ async def job(request: Request, core: TheCore, caller: TheCaller, id_: JobId) ->
     response_class=EventSourceResponse,
     responses={200: {"content": {"text/event-stream": {"schema": _EVENT}}}, **_PROBLEMS},
 )
-async def events(request: Request, core: TheCore, caller: TheCaller, id_: JobId) -> EventSourceResponse:
+async def events(request: Request, service: TheService, caller: TheCaller, id_: JobId) -> EventSourceResponse:
     """Each change of a probe as a server-sent event `job`, until it has ended."""
-    await _job(core, caller, id_)
+    await _job(service, caller, id_)
     root = request.scope.get("root_path", "")
 
     async def changes() -> AsyncIterator[dict[str, str]]:
         ends = asyncio.get_running_loop().time() + _LONGEST_STREAM_S
-        async for one in core.jobs.follow(id_):
+        async for one in service.jobs.follow(id_):
             yield {"event": "job", "id": str(one.updated_ms), "data": json.dumps(body_of(one, root).model_dump())}
             if asyncio.get_running_loop().time() > ends:
                 return
@@ -117,12 +117,12 @@ async def events(request: Request, core: TheCore, caller: TheCaller, id_: JobId)
 @router.post(
     "/jobs/{id}/cancel", dependencies=SECURED, responses={**_PROBLEMS, **problems("conflict", "origin", "scope")}
 )
-async def cancel(request: Request, core: TheCore, caller: TheCaller, id_: JobId) -> JobBody:
+async def cancel(request: Request, service: TheService, caller: TheCaller, id_: JobId) -> JobBody:
     """End a probe that waits or runs; its process is killed."""
     caller.need("probe")
-    await _job(core, caller, id_)
+    await _job(service, caller, id_)
     try:
-        ended = await core.jobs.cancel(id_)
+        ended = await service.jobs.cancel(id_)
     except Unavailable as error:
         raise Problem("storage", f"the database does not answer ({error})", headers={"Retry-After": "2"}) from error
     if ended is None:

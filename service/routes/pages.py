@@ -12,7 +12,7 @@ from fp8check.rules.report import html
 from fp8check.service.bodies import check_request_of
 from fp8check.service.pages import STATIC, page
 from fp8check.service.problems import KINDS, Problem
-from fp8check.service.routes.common import caller_of, core_of
+from fp8check.service.routes.common import caller_of, service_of
 
 if TYPE_CHECKING:
     from fp8check.service.check_request import CheckRequest
@@ -33,31 +33,31 @@ async def form(request: Request) -> Response:
 @router.post("/")
 async def sent(request: Request) -> Response:
     """Check what the form holds, and go to the stored check; so that the address can be shared, and reloaded."""
-    core = core_of(request)
+    service = service_of(request)
     caller = caller_of(request)
     caller.need("check")
     values = dict(EMPTY)
     try:
-        question = await check_request_of(request, core.settings.body_limit)
-        values = _values(question)
-        if "read" not in caller.scopes:
-            question = question._replace(options=replace(question.options, environment=False))
-        kept = await core.check(question._replace(options=replace(question.options, probe=False)), caller.name, "json")
+        check_request = await check_request_of(request, service.settings.body_limit)
+        values = _values(check_request)
+        environment = check_request.options.environment and "read" in caller.scopes
+        options = replace(check_request.options, environment=environment, probe=False)
+        stored = await service.check(check_request._replace(options=options), caller.name, "json")
     except Problem as problem:
         return page(request, "form.html", problem.status, problem=problem, kind=KINDS[problem.slug], values=values)
     root = request.scope.get("root_path", "")
-    secret = f"?share={kept.share}" if core.settings.share_links else ""
-    return RedirectResponse(f"{root}/checks/{kept.id}{secret}", 303)
+    secret = f"?share={stored.share}" if service.settings.share_links else ""
+    return RedirectResponse(f"{root}/checks/{stored.id}{secret}", 303)
 
 
-def _values(question: CheckRequest) -> dict[str, str]:
+def _values(check_request: CheckRequest) -> dict[str, str]:
     """What stood in the form, to stand there again."""
-    values = dict(EMPTY, launch=question.options.launch or "")
-    for file in question.files:
+    values = dict(EMPTY, launch=check_request.options.launch or "")
+    for file in check_request.files:
         if file.name in ("train.yaml", "accelerate.yaml"):
             values["training" if file.name == "train.yaml" else "accelerate"] = file.text
-    if question.facts is not None:
-        values["facts"] = question.facts.text
+    if check_request.facts is not None:
+        values["facts"] = check_request.facts.text
     return values
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, JsonValue
 
 from fp8check.rules.catalog import RULES, find
 from fp8check.service.problems import Problem
-from fp8check.service.routes.common import ALWAYS, SECURED, TheCaller, TheCore, problems
+from fp8check.service.routes.common import ALWAYS, SECURED, TheCaller, TheService, problems
 
 if TYPE_CHECKING:
     from fp8check.rules.engine.definition import Rule
@@ -61,9 +61,9 @@ async def rule(
 
 
 @router.get("/environment", dependencies=SECURED, responses=problems(*ALWAYS, "scope", "not-found"))
-async def environment(core: TheCore, caller: TheCaller) -> dict[str, JsonValue]:
+async def environment(service: TheService, caller: TheCaller) -> dict[str, JsonValue]:
     """The facts of this machine, as facts.json has them; what looks like a credential is masked."""
     caller.need("read")
-    if not core.settings.own_environment:
+    if not service.settings.own_environment:
         raise Problem("not-found", "this service does not look at its own machine: another one trains")
-    return core.machine.as_data()
+    return service.machine.as_data()

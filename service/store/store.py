@@ -42,7 +42,7 @@ class Stored(NamedTuple):
     share: str
     verdict: str
     findings: str
-    question: bytes = b""
+    check_request: bytes = b""
     report: bytes = b""
 
     @property
@@ -142,7 +142,7 @@ class Store:
     async def check(self, id_: str) -> Stored | None:
         """A stored check; None where there is none of that id."""
         columns = (CHECKS.c.id, CHECKS.c.created_ms, CHECKS.c.caller, CHECKS.c.share)
-        rest = (ANSWERS.c.verdict, ANSWERS.c.findings, ANSWERS.c.question, ANSWERS.c.report)
+        rest = (ANSWERS.c.verdict, ANSWERS.c.findings, ANSWERS.c.check_request, ANSWERS.c.report)
         query = select(*columns, *rest).join(ANSWERS).where(CHECKS.c.id == id_)
         row = await self.read(lambda connection: connection.execute(query).first())
         return None if row is None else Stored(*row)

@@ -29,7 +29,7 @@ ANSWERS = Table(
     "answers",
     METADATA,
     Column("digest", String(64), primary_key=True),
-    Column("question", LargeBinary, nullable=False),
+    Column("question", LargeBinary, nullable=False, key="check_request"),  # the name it has had from the first release
     Column("report", LargeBinary, nullable=False),
     Column("verdict", String(16), nullable=False),
     Column("findings", String(64), nullable=False),
@@ -57,7 +57,7 @@ JOBS = Table(
     Column("caller", String(64), nullable=False),
     Column("idempotency_key", String(255), nullable=True),
     Column("request_digest", String(64), nullable=False),
-    Column("question", LargeBinary, nullable=False),
+    Column("question", LargeBinary, nullable=False, key="check_request"),  # the name it has had from the first release
     Column("state", String(16), nullable=False),
     Column("note", Text, nullable=False),
     Column("check_id", String(32), nullable=True),

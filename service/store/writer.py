@@ -40,7 +40,7 @@ class NewCheck(NamedTuple):
     caller: str
     share: str
     digest: str
-    question: bytes
+    check_request: bytes
     report: bytes
     verdict: str
     findings: str
@@ -173,7 +173,7 @@ class Writer:
         new = {check.digest: check for check in checks if check.digest not in self._known}
         with self._engine.begin() as connection:
             if new:
-                columns = ("digest", "question", "report", "verdict", "findings")
+                columns = ("digest", "check_request", "report", "verdict", "findings")
                 rows = [{name: getattr(check, name) for name in columns} for check in new.values()]
                 connection.execute(self._insert_answer, rows)
             columns = ("id", "created_ms", "caller", "share", "digest")

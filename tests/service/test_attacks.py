@@ -136,12 +136,12 @@ SMALL = {
 @pytest.mark.parametrize("format_", ["json", "html"])
 @pytest.mark.parametrize("name", sorted(SMALL))
 def test_what_is_checked_between_other_requests_takes_no_long_time(name: str, format_: str) -> None:
-    question = CheckRequest((File("t.yaml", SMALL[name]), File("a.yaml", ACCELERATE)))
-    assert question.size < 8192
-    assert question.lines <= 400
+    check_request = CheckRequest((File("t.yaml", SMALL[name]), File("a.yaml", ACCELERATE)))
+    assert check_request.size < 8192
+    assert check_request.lines <= 400
     began = time.process_time()
     with contextlib.suppress(Problem):
-        checking.answer(question, Facts, format_)
+        checking.answer(check_request, Facts, format_)
     assert time.process_time() - began < 1.5
 
 
@@ -571,7 +571,7 @@ def test_an_unexpected_error_is_a_problem_and_its_message_is_not_logged(
     def fail(*_: object) -> None:
         raise ZeroDivisionError("CANARY-IN-A-MESSAGE")
 
-    monkeypatch.setattr("fp8check.service.checking.examined", fail)
+    monkeypatch.setattr("fp8check.service.checking.request_of", fail)
     answer = client.post("/check", json=BODY)
     assert answer.status_code == 500
     assert answer.headers["content-type"] == "application/problem+json"

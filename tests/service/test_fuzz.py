@@ -97,8 +97,8 @@ def test_a_report_or_a_problem(
         File(name, yaml.safe_dump(content, allow_unicode=True))
         for name, content in (("train.yaml", training), ("accel.yaml", accelerate))
     )
-    question = CheckRequest(files, options=Options(launch=launch))
-    answer = refused(lambda: checking.answer(question, Facts, format_), 422)
+    check_request = CheckRequest(files, options=Options(launch=launch))
+    answer = refused(lambda: checking.answer(check_request, Facts, format_), 422)
     if answer is None:
         return
     assert answer.counts.crashes == 0, json.loads(answer.report)["internal_errors"]
@@ -132,13 +132,13 @@ def test_a_report_or_a_problem(
         ),
     )
 )
-def test_any_json_is_a_question_or_a_problem(content: object) -> None:
-    question = refused(lambda: from_json(json.dumps(content).encode()), 400, 422)
-    if question is not None:
-        assert loads(question.dumped()) == question
+def test_any_json_is_a_request_or_a_problem(content: object) -> None:
+    check_request = refused(lambda: from_json(json.dumps(content).encode()), 400, 422)
+    if check_request is not None:
+        assert loads(check_request.dumped()) == check_request
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_a_question_or_a_problem(content: bytes) -> None:
+def test_any_bytes_are_a_request_or_a_problem(content: bytes) -> None:
     refused(lambda: from_json(content), 400, 422)
     assert File("x", content.decode("utf-8", "surrogateescape")).content() == content

@@ -95,7 +95,7 @@ def test_what_is_stored_is_there(url: str) -> None:
         await asyncio.gather(*(store.add(check(number, f"d{number % 3}")) for number in range(200)))
         found = await store.check("id-7")
         assert found is not None
-        assert (found.question, found.report, found.verdict) == (b"q", b"r", "pass")
+        assert (found.check_request, found.report, found.verdict) == (b"q", b"r", "pass")
         assert await store.check("id-none") is None
         answers = await store.read(lambda one: one.execute(select(ANSWERS.c.digest)).scalars().all())
         assert sorted(answers) == ["d0", "d1", "d2"]
@@ -148,12 +148,12 @@ def test_pages_of_checks_lose_none_that_came_at_the_same_moment(url: str) -> Non
 def test_a_database_that_does_not_answer_is_said_and_nothing_is_answered(url: str, service: Any) -> None:
     with service(database=url) as client:
         assert client.post("/check", json=BODY).status_code == 200
-        core = client.app.state.core
+        running = client.app.state.service
 
         def broken(*_: object, **__: object) -> None:
             raise OperationalError("INSERT", {}, Exception("disk full"))
 
-        core.store.writer._commit = broken
+        running.store.writer._commit = broken
         answer = client.post("/check", json=BODY)
         assert (answer.status_code, answer.json()["type"]) == (503, "/problems/storage")
         assert int(answer.headers["retry-after"]) > 0
@@ -177,7 +177,7 @@ def test_readyz_says_that_the_database_is_gone(url: str, service: Any, monkeypat
         def gone() -> None:
             raise OperationalError("SELECT 1", {}, Exception("gone"))
 
-        monkeypatch.setattr(client.app.state.core.store.engine, "connect", gone)
+        monkeypatch.setattr(client.app.state.service.store.engine, "connect", gone)
         assert client.get("/readyz").status_code == 503
         assert client.get("/healthz").status_code == 200
 
