@@ -54,10 +54,10 @@ def actual(outcome: Outcome) -> str:
         error = outcome.error
         return f"does not start: {error.type} ({error.stage}): {visible(error.first_line)}"
     precision = outcome.mixed_precision.value if outcome.mixed_precision is not None else "?"
-    backend = outcome.backend.value if outcome.backend is not None else None
+    backend = outcome.backend_name
     if backend == "MSAMP":
         return f"{precision} with MS-AMP; whether its layers run in FP8 is not modeled"
-    if outcome.fp8_layers in ("none", None):
+    if outcome.trains_in_fp8 is not True:
         return f"{precision}, no layer in FP8"
     how = f"{precision} · {backend}" if precision == "fp8" else f"{precision}, with {backend} layers in FP8"
     words = f"{how} · {_recipe(outcome.prepared.recipe or {})} · {_layers(outcome)} Linear layers"
