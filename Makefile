@@ -46,9 +46,9 @@ lint: $(VENV)/.installed ## ruff: rules and formatting
 types: $(VENV)/.installed ## mypy strict on the installed package
 	@$(BIN)/mypy -p fp8check.rules -p fp8check.cli -p fp8check.probe -p fp8check.service | sed -E 's#^build/__editable__[^/]*/fp8check/##'
 
-# What is left may only become less. Once it is nothing, lint-imports holds the contracts as well.
-layers: $(VENV)/.installed ## circles of files and arrows the wrong way, each with its lines
-	@$(BIN)/python -m tests.tools.layers --circles 1 --arrows 1
+layers: $(VENV)/.installed ## who imports whom: circles of files, arrows the wrong way, and the contracts of pyproject.toml
+	@$(BIN)/python -m tests.tools.layers
+	@$(BIN)/lint-imports --no-logo --no-cache
 
 coverage: $(VENV)/.installed ## branch coverage of the rules
 	@rm -f .coverage .coverage.*

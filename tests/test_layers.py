@@ -1,4 +1,4 @@
-"""The tool that counts circles and arrows the wrong way sees every kind of them."""
+"""There is no circle of files and no arrow the wrong way, and the tool that says so sees every kind of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import grimp
 import pytest
 
-from tests.tools.layers import circles, goes_wrong, order
+from tests.tools.layers import circles, goes_wrong, main, order
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,3 +59,10 @@ def test_a_folder_s_own_init_makes_a_circle(imports: dict[str, list[str]]) -> No
 )
 def test_an_arrow_the_wrong_way(importer: str, imported: str, wrong: bool) -> None:
     assert goes_wrong(importer, imported, PLACES) is wrong
+
+
+def test_the_house_has_neither(capsys: pytest.CaptureFixture[str]) -> None:
+    code = main()
+    printed = capsys.readouterr().out
+    assert code == 0, printed
+    assert "circles of files: 0" in printed
