@@ -156,7 +156,7 @@ def changed_from_outside(tree: ast.AST) -> Iterator[ast.AST]:
 
     A module that writes XML is left out: an element of xml.etree takes its text in no other way.
     """
-    if any(isinstance(node, ast.Import) and node.names[0].name.startswith("xml.etree") for node in ast.walk(tree)):
+    if any(isinstance(node, ast.ImportFrom) and node.module == "xml.etree" for node in ast.walk(tree)):
         return
     for node in ast.walk(tree):
         targets = node.targets if isinstance(node, (ast.Assign, ast.Delete)) else []
