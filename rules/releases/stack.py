@@ -39,7 +39,11 @@ class Stack:
         self.newer: dict[str, str] = {}
 
     def version(self, package: str) -> Version:
-        """The release of a package that the run uses; that of the assumed world where it is not known."""
+        """The release of a package that the run uses; one of the assumed releases where it is not known.
+
+        Raises:
+            Undecided: it is not known, and nothing is assumed of that package.
+        """
         if package not in self._versions:
             self._versions[package] = self._find(package)
         return self._versions[package]
@@ -48,8 +52,11 @@ class Stack:
         known = self._facts.package(package)
         version = parsed(known) if isinstance(known, str) else None
         if version is None:
-            self.assumed[package] = self._assumed_versions[package]
-            return parse(self._assumed_versions[package])
+            assumed = self._assumed_versions.get(package)
+            if assumed is None:  # a package that only an installed trainer knows: there is no release to assume
+                raise Undecided(f"the release of {package.replace('_', ' ')}", "packages")
+            self.assumed[package] = assumed
+            return parse(assumed)
         newest = NEWEST.get(package)
         if newest is not None and version > parse(newest):
             self.newer[package] = str(known)

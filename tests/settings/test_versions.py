@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from fp8check.rules.facts import Facts
+from fp8check.rules.releases.behaviors import Behavior
+from fp8check.rules.releases.errors import Undecided
+from fp8check.rules.releases.stack import Stack
 from fp8check.rules.releases.versions import EARLIER, NEWEST, at_least, between, parse, parsed
 from tests.tools.version_bounds import BEHAVIORS
 
@@ -60,3 +64,9 @@ def test_a_version_that_cannot_be_read_is_not_known() -> None:
     assert parsed(None) is None
     assert parsed("unknown") is None
     assert parsed("1.15.0.dev0") == (1, 15, 0)
+
+
+def test_nothing_is_assumed_of_a_package_that_only_a_plug_in_knows() -> None:
+    assert Stack(Facts(packages={"acmetune": "1.2"})).version("acmetune") == (1, 2)
+    with pytest.raises(Undecided, match="the release of acmetune"):
+        Stack(Facts()).does(Behavior("acmetune", (1,), (2,), "its changelog"))
