@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree as ET
 
+from fp8check.rules.record import Record
 from fp8check.rules.report.schema import place_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from fp8check.rules.report.formats import Look, Sources
     from fp8check.rules.report.schema import Finding, Report
@@ -20,75 +21,100 @@ _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 def render(reports: Sequence[Report], _sources: Sources, _look: Look) -> str:
     """The suites, one a run."""
-    root = _element("testsuites", "\n", name="fp8check")
-    root.extend(_suite(report) for report in reports)
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, "unicode")}\n'
+    builder = ET.TreeBuilder()
+    builder.start("testsuites", {"name": "fp8check"})
+    builder.data("\n")
+    for report in reports:
+        _suite(builder, report)
+    builder.end("testsuites")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(builder.close(), "unicode")}\n'
 
 
-def _suite(report: Report) -> ET.Element:
+class _Case(Record):
+    """A test case.
+
+    Attributes:
+        inside: the one element in it ("failure", "error", "skipped", "system-out"); None where the test passes.
+        about: its attributes, and `text` what is in it.
+        file, line: where it stands; None where no file holds it.
+    """
+
+    name: str
+    inside: str | None = None
+    about: Mapping[str, str] = {}
+    text: str = ""
+    file: str | None = None
+    line: int | None = None
+
+
+def _suite(builder: ET.TreeBuilder, report: Report) -> None:
     cases = list(_cases(report))
-    suite = _element(
-        "testsuite",
-        "\n",
-        name=", ".join(file.path for file in report.files),
-        tests=str(len(cases)),
-        failures=str(_number(cases, "failure")),
-        errors=str(_number(cases, "error")),
-        skipped=str(_number(cases, "skipped")),
-    )
-    suite.extend(cases)
-    suite.append(_element("system-out", report.summary.actual))
-    for line in (*suite, suite):
-        line.tail = "\n"
-    return suite
+    numbers = {
+        "tests": len(cases),
+        "failures": sum(case.inside == "failure" for case in cases),
+        "errors": sum(case.inside == "error" for case in cases),
+        "skipped": sum(case.inside == "skipped" for case in cases),
+    }
+    name = ", ".join(file.path for file in report.files)
+    _start(builder, "testsuite", {"name": name, **{key: str(number) for key, number in numbers.items()}})
+    builder.data("\n")
+    for case in cases:
+        _case(builder, case)
+    _whole(builder, "system-out", {}, report.summary.actual)
+    builder.data("\n")
+    builder.end("testsuite")
+    builder.data("\n")
 
 
-def _number(cases: Sequence[ET.Element], tag: str) -> int:
-    return sum(case.find(tag) is not None for case in cases)
+def _case(builder: ET.TreeBuilder, case: _Case) -> None:
+    place = {} if case.file is None else {"file": case.file, "line": str(case.line)}
+    _start(builder, "testcase", {"classname": case.file or "fp8check", "name": case.name, **place})
+    if case.inside is not None:
+        _whole(builder, case.inside, case.about, case.text)
+    builder.end("testcase")
+    builder.data("\n")
 
 
-def _cases(report: Report) -> Iterator[ET.Element]:
+def _cases(report: Report) -> Iterator[_Case]:
     """Each finding, each open question, each crash; and the run itself, so that a clean one has a test that passes."""
     if report.verdict == "pass":
-        yield _case("run")
+        yield _Case("run")
     if report.verdict == "undecided":
-        yield _case("run", _element("skipped", message="not everything could be decided"))
+        yield _Case("run", "skipped", {"message": "not everything could be decided"})
     for finding in report.findings:
         yield _finding(finding)
     for one in report.undecided:
-        yield _case(one.rule, _element("skipped", message=f"needs {one.needs}: {one.command}"))
+        yield _Case(one.rule, "skipped", {"message": f"needs {one.needs}: {one.command}"})
     for crash in report.internal_errors:
-        yield _case(crash.rule, _element("error", type="internal error", message=crash.error))
+        yield _Case(crash.rule, "error", {"type": "internal error", "message": crash.error})
 
 
-def _finding(finding: Finding) -> ET.Element:
+def _finding(finding: Finding) -> _Case:
     place = place_of(finding)
     lines = [finding.message, finding.label, *finding.notes]
     if place is not None:
         lines.insert(0, f"{place.file}:{place.line}:{place.column}")
     if finding.help:
         lines.append(f"write instead: {finding.help}")
-    text = "\n".join(line for line in lines if line)
-    if finding.severity == "info":
-        inside = _element("system-out", text)
-    else:
-        inside = _element("failure", text, type=finding.severity, message=finding.message)
-    where = {"file": place.file, "line": str(place.line)} if place is not None else {}
-    name = f"{finding.rule} {finding.name}"
-    return _case(name, inside, classname=place.file if place is not None else "fp8check", **where)
+    note = finding.severity == "info"
+    return _Case(
+        f"{finding.rule} {finding.name}",
+        "system-out" if note else "failure",
+        {} if note else {"type": finding.severity, "message": finding.message},
+        "\n".join(line for line in lines if line),
+        finding.file,
+        finding.line,
+    )
 
 
-def _case(name: str, inside: ET.Element | None = None, *, classname: str = "fp8check", **where: str) -> ET.Element:
-    case = _element("testcase", classname=classname, name=name, **where)
-    if inside is not None:
-        case.append(inside)
-    return case
+def _whole(builder: ET.TreeBuilder, tag: str, attributes: Mapping[str, str], text: str) -> None:
+    _start(builder, tag, attributes)
+    builder.data(_allowed(text))
+    builder.end(tag)
 
 
-def _element(tag: str, text: str | None = None, **attributes: str) -> ET.Element:
-    element = ET.Element(tag, {name: _allowed(value) for name, value in attributes.items()})
-    element.text = None if text is None else _allowed(text)
-    return element
+def _start(builder: ET.TreeBuilder, tag: str, attributes: Mapping[str, str]) -> None:
+    builder.start(tag, {name: _allowed(value) for name, value in attributes.items()})
 
 
 def _allowed(text: str) -> str:

@@ -34,6 +34,12 @@ def test_a_line_that_wins_and_the_one_that_loses() -> None:
     assert "  is overridden: mixed_precision is bf16, from train.yaml:2" in told(2, "accelerate", accelerate)
 
 
+def test_a_value_below_its_key_is_of_the_line_of_the_key() -> None:
+    accelerate = ACCELERATE.replace("backend: te", "backend:\n    TE")
+    assert "  decides ACCELERATE_FP8_BACKEND: TE" in told(4, accelerate=accelerate)
+    assert told(5, accelerate=accelerate)[1:] == ["  no setting begins on this line"]
+
+
 def test_what_the_rules_say_of_a_line() -> None:
     lines = told(6)
     finding = next(position for position, line in enumerate(lines) if line.startswith("  FP202 "))
