@@ -152,12 +152,7 @@ def configuration_keys(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def changed_from_outside(tree: ast.AST) -> Iterator[ast.AST]:
-    """Attributes that are set on anything but self: data is built when all is known, and then stays as it is.
-
-    A module that writes XML is left out: an element of xml.etree takes its text in no other way.
-    """
-    if any(isinstance(node, ast.ImportFrom) and node.module == "xml.etree" for node in ast.walk(tree)):
-        return
+    """Attributes that are set on anything but self: data is built when all is known, and then stays as it is."""
     for node in ast.walk(tree):
         targets = node.targets if isinstance(node, (ast.Assign, ast.Delete)) else []
         targets = [node.target] if isinstance(node, (ast.AugAssign, ast.AnnAssign)) else targets
