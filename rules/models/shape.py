@@ -109,6 +109,10 @@ class ModelShape(Record):
         """Experts that one token goes through, None for a dense model."""
         return None if self.routed is None else self.routed.per_token
 
+    def __hash__(self) -> int:
+        """Of what tells models apart, not of every layer: what is worked out of a model is remembered by it."""
+        return hash((self.name, self.layers, self.hidden))
+
     def block_in(self, transformers_major: int) -> tuple[Linear, ...]:
         """The Linear layers of one decoder layer under that major release of transformers.
 

@@ -28,6 +28,10 @@ class Datasheet(Record):
     measured: bool
     source: str
 
+    def __hash__(self) -> int:
+        """Of its name, which no other has."""
+        return hash(self.name)
+
 
 # Dense rates in TFLOP/s (FP8 with FP32 accumulation), memory in GB and TB/s. The speed model was fitted to measurements
 # on those that are `measured`; the others are modeled from their datasheet alone.

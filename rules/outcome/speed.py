@@ -192,6 +192,7 @@ def _either(launch: float, gpu: float, sharpness: float) -> float:
     return float(longer * ((launch / longer) ** sharpness + (gpu / longer) ** sharpness) ** (1 / sharpness))
 
 
+@lru_cache(maxsize=1024)
 def predict_point(model: ModelShape, tokens: int, setup: Setup) -> Point:
     """Step time and memory at one size of micro-batch.
 

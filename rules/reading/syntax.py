@@ -138,7 +138,9 @@ class SyntaxReader:
         documents = 0
         while self._parser.check_event():
             event = self._parser.get_event()
-            if isinstance(event, yaml.NodeEvent):
+            if isinstance(event, yaml.ScalarEvent):
+                self._scalar(event)
+            elif isinstance(event, yaml.NodeEvent):
                 self._begin(event)
             elif isinstance(event, yaml.CollectionEndEvent):
                 self._close(event)
@@ -149,7 +151,17 @@ class SyntaxReader:
                     return
 
     def _begin(self, event: yaml.NodeEvent) -> None:
-        parsed = self._alias(event) if isinstance(event, yaml.AliasEvent) else self._parsed(event)
+        if isinstance(event, yaml.AliasEvent):
+            parsed = self._alias(event)
+            self._add(parsed)
+            self._grow(parsed)
+        else:
+            parsed = self._collection(event)
+            self._add(parsed)
+            self._open.append(parsed)
+
+    def _add(self, parsed: SyntaxNode) -> None:
+        """Puts a node where it stands, within the limits."""
         self._count += 1
         if self._count > MAX_NODES:
             raise self._source.error(parsed.start, f"more than {MAX_NODES:,} keys and values")
@@ -161,28 +173,34 @@ class SyntaxReader:
             self.root = parsed
         if parsed.anchor is not None:
             self._anchors[parsed.anchor] = parsed
-        if isinstance(event, yaml.CollectionStartEvent):
-            self._open.append(parsed)
-        else:
-            self._grow(parsed)
 
-    def _parsed(self, event: yaml.NodeEvent) -> SyntaxNode:
-        origin, end = _offset(event.start_mark), _offset(event.end_mark)
-        tag = getattr(event, "tag", None)
-        start = origin
+    def _scalar(self, event: yaml.ScalarEvent) -> None:
+        start, end, tag = _offset(event.start_mark), _offset(event.end_mark), event.tag
+        parsed = SyntaxNode("scalar", start, end, tag)
         if event.anchor is not None or tag is not None:
-            start = _after_properties(self._source.text, origin, (event.anchor is not None) + (tag is not None))
-        if isinstance(event, yaml.ScalarEvent):
-            parsed = SyntaxNode("scalar", min(start, end), end, tag)
-            parsed.text = event.value
-            parsed.style = STYLES[event.style]
-            parsed.plain = event.implicit[0]
-        else:
-            parsed = SyntaxNode("map" if isinstance(event, yaml.MappingStartEvent) else "list", start, start + 1, tag)
-            parsed.style = "flow" if getattr(event, "flow_style", False) else "block"
+            parsed.start = min(self._after_properties(event, start, tag), end)
+        parsed.text = event.value
+        parsed.style = STYLES[event.style]
+        parsed.plain = event.implicit[0]
+        parsed.anchor = event.anchor
+        self._add(parsed)
+        if self._open:  # as _grow, for the size of one
+            outer = self._open[-1]
+            outer.size += 1
+            outer.height = outer.height or 1
+
+    def _collection(self, event: yaml.NodeEvent) -> SyntaxNode:
+        origin, tag = _offset(event.start_mark), getattr(event, "tag", None)
+        start = self._after_properties(event, origin, tag)
+        parsed = SyntaxNode("map" if isinstance(event, yaml.MappingStartEvent) else "list", start, start + 1, tag)
+        parsed.style = "flow" if getattr(event, "flow_style", False) else "block"
         parsed.anchor = event.anchor
         parsed.origin = origin
         return parsed
+
+    def _after_properties(self, event: yaml.NodeEvent, start: int, tag: str | None) -> int:
+        """Where the value begins whose anchor and tag begin at `start`."""
+        return _after_properties(self._source.text, start, (event.anchor is not None) + (tag is not None))
 
     def _alias(self, event: yaml.AliasEvent) -> SyntaxNode:
         parsed = SyntaxNode("alias", _offset(event.start_mark), _offset(event.end_mark))
