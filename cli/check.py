@@ -14,9 +14,9 @@ from fp8check.rules.checking.exit_codes import ExitCode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
+    from fp8check.cli.options import Options
     from fp8check.rules.checking.check import Probe
     from fp8check.rules.suppression.examined import Examined
 
@@ -67,7 +67,7 @@ def check(argv: list[str]) -> int:
     return checked.exit_code(fail_on, require_evidence=options.require_evidence)
 
 
-def _probe(options: argparse.Namespace) -> Probe | None:
+def _probe(options: Options) -> Probe | None:
     """What makes a real step of each run; None without --probe."""
     if options.probe is None:
         return None

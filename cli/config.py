@@ -27,9 +27,9 @@ from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Collection, Mapping
 
+    from fp8check.cli.options import Options
     from fp8check.rules.suppression.suppressions import Suppression
 
 OWN_FILE = "fp8check.toml"
@@ -59,7 +59,7 @@ class Config(Record):
     suppressions: tuple[Suppression, ...] = ()
 
 
-def load(options: argparse.Namespace) -> Config:
+def load(options: Options) -> Config:
     """The configuration that --config names, else the current folder's; an empty one where there is none.
 
     Raises:

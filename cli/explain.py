@@ -31,7 +31,7 @@ def explain(argv: list[str]) -> int:
     """Tell what becomes of the line that the first argument names; the other files of the run follow it."""
     options = parser().parse_args(argv)
     path, line = _place(options.files)
-    options.files = [path, *options.files[1:]]
+    options = options.replaced(files=[path, *options.files[1:]])
     for examined in check_request(request_of(options, load(options))).reports:
         document = _document(examined.documents, path)
         if document is None:

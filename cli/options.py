@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-
 from fp8check.rules.checking.verdict import FAIL_ON
 from fp8check.rules.input_error import InputError
 from fp8check.rules.report.formats import FORMATS
@@ -11,8 +9,9 @@ from fp8check.rules.trainers import registry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Sequence
-    from typing import NoReturn
+    from typing import Any
 
     Group = Callable[["Parser"], None]
 
@@ -40,40 +39,111 @@ class UsageError(InputError):
     """The command line cannot be understood."""
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser that raises what is wrong, for the one handler of errors (cli/main.py)."""
+class Options:
+    """The options of one command, by their names with underscores."""
 
-    takes_files = False  # whether every word that is no option is a file; set by the group `files`
+    def __init__(self, **values: object) -> None:
+        self.__dict__.update(values)
+
+    def replaced(self, **values: object) -> Options:
+        """The same options with other values for some."""
+        return Options(**{**self.__dict__, **values})
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:  # as of argparse.Namespace: an option is what its parser makes of it
+            """The value of an option."""
+
+
+class _Group:
+    """Options that stand together in the help."""
+
+    def __init__(self, title: str | None = None) -> None:
+        self.title = title
+        self.arguments: list[tuple[tuple[str, ...], dict[str, Any]]] = []
+
+    def add_argument(self, *names: str, **how: Any) -> None:
+        """One option, or a word with a name: as argparse has it."""
+        self.arguments.append((names, how))
+
+
+class Parser:
+    """The options of a command, described as for argparse.
+
+    argparse itself is loaded, and told, only where there is an option to parse or help to print: together that takes a
+    tenth of the command's time, and nearly always only files are named.
+    """
 
     def __init__(self, prog: str, description: str, *, groups: Sequence[Group] = ()) -> None:
-        super().__init__(prog=prog, description=description, formatter_class=_Help, allow_abbrev=False)
+        self.prog = prog
+        self.description = description
+        self.takes_files = False  # whether every word that is no option is a file; set by the group `files`
+        self._groups = [_Group()]
+        self._defaults: dict[str, object] = {}
         for group in groups:
             group(self)
 
-    def parse_args(self, args: Sequence[str], namespace: None = None) -> argparse.Namespace:  # type: ignore[override]
-        """The options; they may stand between the files, up to a `--`."""
+    def add_argument(self, *names: str, **how: Any) -> None:
+        """One option, or a word with a name: as argparse has it."""
+        self._groups[0].add_argument(*names, **how)
+
+    def add_argument_group(self, title: str) -> _Group:
+        """Options that stand together in the help."""
+        self._groups.append(_Group(title))
+        return self._groups[-1]
+
+    def set_defaults(self, **values: object) -> None:
+        """Values of options that are not given, in the place of those that the options have."""
+        self._defaults.update(values)
+
+    def parse_args(self, argv: Sequence[str]) -> Options:
+        """The options; they may stand between the files, up to a `--`.
+
+        Raises:
+            UsageError: one is not known here, or has a value that it does not take.
+        """
+        if self.takes_files and not any(word.startswith("-") and word != "-" for word in argv):
+            return Options(**self._values(), files=list(argv))
         # A bare --probe must not take the file behind it for its value.
-        argv = ["--probe=gpu" if word == "--probe" else word for word in args]
+        words = ["--probe=gpu" if word == "--probe" else word for word in argv]
+        parser = self.built()
         if not self.takes_files:
-            return super().parse_args(argv, namespace)
-        end = argv.index("--") if "--" in argv else len(argv)
-        options, rest = self.parse_known_args(argv[:end], namespace)
+            return parser.parse_args(words, Options())
+        end = words.index("--") if "--" in words else len(words)
+        options, rest = parser.parse_known_args(words[:end], Options())
         unknown = [word for word in rest if word.startswith("-") and word != "-"]
         if unknown:
-            self.error(f"unrecognized arguments: {' '.join(unknown)}")
-        options.files = [*rest, *argv[end + 1 :]]
+            parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+        options.__dict__["files"] = [*rest, *words[end + 1 :]]
         return options
 
-    def error(self, message: str) -> NoReturn:
-        """Raise UsageError."""
-        raise UsageError(f"{message}\n{self.format_usage().rstrip()}")
+    def _values(self) -> dict[str, object]:
+        """What the options are where none is given."""
+        values: dict[str, object] = {}
+        for group in self._groups:
+            for names, how in group.arguments:
+                if how.get("action") != "version":
+                    default = how.get("default", False if how.get("action") == "store_true" else None)
+                    # A list is the command's own, as of argparse, which appends to a copy.
+                    values.setdefault(how.get("dest") or _name_of(names), list(default) if default == [] else default)
+        return {**values, **self._defaults}
+
+    def built(self) -> argparse.ArgumentParser:
+        """argparse's own parser of these options."""
+        from fp8check.cli.parsing import ArgumentParser
+
+        parser = ArgumentParser(self.prog, self.description, files=self.takes_files)
+        for group in self._groups:
+            into = parser if group.title is None else parser.add_argument_group(group.title)
+            for names, how in group.arguments:
+                into.add_argument(*names, **how)
+        parser.set_defaults(**self._defaults)
+        return parser
 
 
-class _Help(argparse.RawDescriptionHelpFormatter):
-    """Help of a fixed width: asking the terminal would import shutil, on every start."""
-
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, width=110)
+def _name_of(names: tuple[str, ...]) -> str:
+    """As argparse calls an option: by its first long name."""
+    return next((name for name in names if name.startswith("--")), names[0]).lstrip("-").replace("-", "_")
 
 
 class _Trainers(tuple[str, ...]):
@@ -91,10 +161,6 @@ class _Trainers(tuple[str, ...]):
 def files(parser: Parser) -> None:
     """The files of a run: every word that is no option."""
     parser.takes_files = True
-    parser.usage = "%(prog)s [options] [FILE ...]"
-    parser.epilog = (
-        "FILE: training file, Accelerate file, DeepSpeed JSON, config.json, in any order; - is standard input."
-    )
 
 
 def run(parser: Parser) -> None:
@@ -121,7 +187,7 @@ def this_machine(parser: Parser) -> None:
     _this_machine(parser.add_argument_group("the machine"))
 
 
-def _this_machine(group: argparse._ArgumentGroup) -> None:
+def _this_machine(group: _Group) -> None:
     group.add_argument("--python", metavar="PATH", help="the interpreter that will train")
     group.add_argument(
         "--set-variable", metavar="NAME=VALUE", action="append", default=[], help="a variable of the training shell"
@@ -200,7 +266,7 @@ def plugin(parser: Parser) -> None:
     _plugin(parser)
 
 
-def _plugin(group: argparse._ActionsContainer) -> None:
+def _plugin(group: Parser | _Group) -> None:
     group.add_argument(
         "--plugin", metavar="NAME", action="append", default=[], help="rules of an installed package, by entry point"
     )

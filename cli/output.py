@@ -10,9 +10,9 @@ from fp8check.rules.report.terminal import Style, wants_color
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterable, Sequence
 
+    from fp8check.cli.options import Options
     from fp8check.rules.engine.running import Crash
     from fp8check.rules.report.formats import Format, Sources
     from fp8check.rules.report.schema import Report
@@ -50,15 +50,13 @@ def write_text(text: str, target: str | None) -> None:
         stream.write(text)
 
 
-def style_of(options: argparse.Namespace, target: str | None) -> Style:
+def style_of(options: Options, target: str | None) -> Style:
     """Painted for a terminal, plain in a file."""
     choice = "never" if target is not None and options.color == "auto" else options.color
     return Style(wants_color(sys.stdout, choice))
 
 
-def write_reports(
-    formats: Sequence[tuple[str, str | None]], examined: Sequence[Examined], options: argparse.Namespace
-) -> None:
+def write_reports(formats: Sequence[tuple[str, str | None]], examined: Sequence[Examined], options: Options) -> None:
     """Write reports of these runs, in each format to where it goes."""
     from fp8check.rules.report import build
 
@@ -70,9 +68,7 @@ def write_reports(
         write_text(rendered(one, target, reports, sources, options), target)
 
 
-def rendered(
-    format_: Format, target: str | None, reports: Sequence[Report], sources: Sources, options: argparse.Namespace
-) -> str:
+def rendered(format_: Format, target: str | None, reports: Sequence[Report], sources: Sources, options: Options) -> str:
     """Reports in a format, as the options want them to look."""
     look = Look(style_of(options, target).on, options.quiet or options.hook, options.verbose)
     return format_.render(reports, sources, look)

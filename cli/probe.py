@@ -44,7 +44,7 @@ def parser() -> Parser:
 def probe(argv: list[str]) -> int:
     """Probe the runs that the files describe, and print what was seen with what the FP8xx rules make of it."""
     options = parser().parse_args(argv)
-    options.probe = options.probe or "gpu"
+    options = options.replaced(probe=options.probe or "gpu")
     formats = formats_of(["json"] if options.json else options.format, ("text", "json"))
     config = load(options)
     checked = check_request(request_of(options, config, probe=prober(options), only="FP8"))

@@ -8,15 +8,14 @@ from fp8check.rules.seen.data import STAGES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
-
+    from fp8check.cli.options import Options
     from fp8check.rules.checking.check import Probe
     from fp8check.rules.seen import Seen
     from fp8check.rules.seen.data import ProbeStage
     from fp8check.rules.trainers.run import Run
 
 
-def prober(options: argparse.Namespace) -> Probe:
+def prober(options: Options) -> Probe:
     """Makes a real step of a run, as the options say."""
     from fp8check.probe import probe_run
 

@@ -30,11 +30,11 @@ from fp8check.rules.report.stored import BadReport, all_from_data
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Mapping, Sequence
     from email.message import Message
 
     from fp8check.cli.config import Config
+    from fp8check.cli.options import Options
     from fp8check.cli.requests import RunOptions
     from fp8check.rules.checking.runs import Assembled
     from fp8check.rules.report.schema import Report
@@ -54,7 +54,7 @@ class NotAnsweredError(Exception):
         self.usage = usage
 
 
-def check_there(options: argparse.Namespace, config: Config, formats: Sequence[tuple[str, str | None]]) -> int:
+def check_there(options: Options, config: Config, formats: Sequence[tuple[str, str | None]]) -> int:
     """Let the service check the runs, and print what it answers.
 
     Raises:
@@ -84,7 +84,7 @@ def check_there(options: argparse.Namespace, config: Config, formats: Sequence[t
     return worst([answer.code for answer in answers])
 
 
-def _refuse_what_stays_here(options: argparse.Namespace, config: Config) -> None:
+def _refuse_what_stays_here(options: Options, config: Config) -> None:
     """Plug-ins, baselines and suppressions of a configuration are this machine's; the report would be another."""
     local = {
         "plug-ins": bool(config.plugins or options.plugin),
@@ -122,16 +122,14 @@ class _Body(Record):
         return json.dumps({"files": files, "options": self.options, **facts}).encode()
 
 
-def _bodies(
-    assembled: Sequence[Assembled], part: RunOptions, options: argparse.Namespace, config: Config
-) -> list[_Body]:
+def _bodies(assembled: Sequence[Assembled], part: RunOptions, options: Options, config: Config) -> list[_Body]:
     """Requests: one for all runs, so that they are looked at together; one each where their models differ."""
     configs = {path for one in assembled if (path := _config_path(one)) is not None}
     groups = [assembled] if len(configs) <= 1 else [[one] for one in assembled]
     return [_body(group, part, options, config) for group in groups]
 
 
-def _body(group: Sequence[Assembled], part: RunOptions, options: argparse.Namespace, config: Config) -> _Body:
+def _body(group: Sequence[Assembled], part: RunOptions, options: Options, config: Config) -> _Body:
     facts = group[0].run.facts
     documents = {document.path: document.text for one in group for document in one.documents}
     path = next(filter(None, map(_config_path, group)), None)

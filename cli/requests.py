@@ -15,9 +15,9 @@ from fp8check.rules.trainers.detect import read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterator, Mapping, Sequence
 
+    from fp8check.cli.options import Options
     from fp8check.rules.checking.check import Probe
     from fp8check.rules.facts import Facts
     from fp8check.rules.reading import Document
@@ -36,7 +36,7 @@ class RunOptions(Record):
     hook: bool = False
 
 
-def request_of(options: argparse.Namespace, config: Config, *, probe: Probe | None = None, only: str = "") -> Request:
+def request_of(options: Options, config: Config, *, probe: Probe | None = None, only: str = "") -> Request:
     """What is to be checked: the runs of the command line, or those of the configuration where it names no file.
 
     Args:
@@ -57,15 +57,15 @@ def request_of(options: argparse.Namespace, config: Config, *, probe: Probe | No
     return Request(parts, selection.rules, selection.crashes, config.suppressions, _known(options, baseline), probe)
 
 
-def _known(options: argparse.Namespace, path: str | None) -> Sequence[Mapping[str, str]] | None:
-    if path is None or "baseline" not in options:  # the command compares nothing
+def _known(options: Options, path: str | None) -> Sequence[Mapping[str, str]] | None:
+    if path is None or "baseline" not in vars(options):  # the command compares nothing
         return None
     from fp8check.rules.suppression.baseline import load_baseline
 
     return load_baseline(path)
 
 
-def run_options(options: argparse.Namespace, config: Config | None = None) -> list[RunOptions]:
+def run_options(options: Options, config: Config | None = None) -> list[RunOptions]:
     """The options of each group of files: what the command line says goes before what the configuration says.
 
     Raises:

@@ -9,8 +9,7 @@ from fp8check.rules.checking.exit_codes import ExitCode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import Namespace
-
+    from fp8check.cli.options import Options
     from fp8check.service.tokens import Token
 
 ABOUT = """\
@@ -52,7 +51,7 @@ def parser() -> Parser:
     return parser
 
 
-def _new_token(options: Namespace) -> int:
+def _new_token(options: Options) -> int:
     from fp8check.service.tokens import BadTokens, make
 
     token: Token

@@ -12,8 +12,7 @@ from fp8check.rules.outcome import gpus, speed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
-
+    from fp8check.cli.options import Options
     from fp8check.rules.models import ModelShape
     from fp8check.rules.outcome.speed import Point, Setup
 
@@ -55,7 +54,7 @@ def _model(name: str) -> ModelShape:
     return model
 
 
-def _setup(options: argparse.Namespace) -> Setup:
+def _setup(options: Options) -> Setup:
     gpu = gpus.find(options.gpu)
     if gpu is None:
         raise UsageError(f"no GPU is called {options.gpu}; there are {', '.join(one.name for one in gpus.gpus())}")
@@ -74,7 +73,7 @@ def _tokens(text: str) -> list[int]:
     return numbers
 
 
-def _write(options: argparse.Namespace, model: ModelShape, setup: Setup, points: list[Point]) -> None:
+def _write(options: Options, model: ModelShape, setup: Setup, points: list[Point]) -> None:
     if options.format == "png":
         if options.out is None:
             raise UsageError("a picture needs --out FILE.png")

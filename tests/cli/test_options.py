@@ -10,6 +10,7 @@ import pytest
 
 from fp8check.cli.commands import COMMANDS
 from fp8check.cli.main import main
+from fp8check.cli.options import Parser
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,18 +31,18 @@ ARGUMENTS = {
 }
 
 
-def parser_of(command: str) -> argparse.ArgumentParser:
+def parser_of(command: str) -> Parser:
     """The parser of a command."""
     module = import_module(f"fp8check.cli.{COMMANDS[command]}")
     make = getattr(module, "parser", None) or getattr(module, f"{command}_parser")
     made = make()
-    assert isinstance(made, argparse.ArgumentParser)
+    assert isinstance(made, Parser)
     return made
 
 
 def options_of(command: str) -> dict[str, argparse.Action]:
     """The long options of a command."""
-    actions = parser_of(command)._actions
+    actions = parser_of(command).built()._actions
     return {name: action for action in actions for name in action.option_strings if name.startswith("--")}
 
 
@@ -112,6 +113,15 @@ def test_an_option_is_honored(command: str, option: str, folder: Path, capsys: p
     assert all(
         (folder / name).exists() for name in [word.partition("=")[2] for word in words if word.startswith("json=")]
     )
+
+
+@pytest.mark.parametrize("command", ["check", "outcome", "explain", "fix", "probe"])
+def test_without_options_they_are_what_argparse_makes_of_none(command: str) -> None:
+    parser = parser_of(command)
+    plain = vars(parser.parse_args(["a.yaml", "-"]))
+    parsed = vars(parser.parse_args(["a.yaml", "--", "-"]))
+    assert plain == parsed
+    assert plain["files"] == ["a.yaml", "-"]
 
 
 def test_every_pair_is_tried() -> None:
