@@ -288,7 +288,7 @@ def mxfp8_with_amax(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[
                 place=written,
                 label=f"prepare() raises ValueError: `{key}` is not supported for {scaling.called} block scaling.",
                 related=(Related(requested, "asked for here"),),
-                help=f"delete {key}: {scaling.called} keeps no amax history",
+                help=f"delete {key}: {scaling.called} {'keeps no amax history' if 'amax' in key else 'has none'}",
                 fix=unsafe(delete(written)),
             )
 

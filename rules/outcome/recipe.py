@@ -200,7 +200,8 @@ def te_recipe(handler: Recipe | None, stack: Stack, scaling: BlockScaling | None
                 raise PredictedError("block-scaling-with-amax", "prepare", "ValueError", text, (given[name],))
         chosen = form if form is not None else Setting(scaling.fp8_format, own)
         _refuse_e5m2(chosen)
-        return {"class": Setting(scaling.name, own), "fp8_format": chosen, "margin": margin}
+        made = {"class": Setting(scaling.name, own), "fp8_format": chosen}
+        return made if "margin" in dict(scaling.excludes) else {**made, "margin": margin}
     chosen = form if form is not None else Setting("HYBRID", own)
     _refuse_e5m2(chosen)
     recipe = {

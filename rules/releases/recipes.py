@@ -26,6 +26,7 @@ class BlockScaling(Record):
         block: what has to divide the sizes of a GEMM.
         fp8_format: the format where none is written.
         excludes: options with which Accelerate raises ValueError, and the value of each that it does not hand on.
+        operands: the format of what a GEMM multiplies, where it is not fp8_format.
         since: the first compute capability that has it.
         until: the first newer one that has it no more.
         ends: the releases of Transformer Engine in which `until` holds; None where it holds in none.
@@ -41,6 +42,7 @@ class BlockScaling(Record):
     since: tuple[int, int]
     until: tuple[int, int] = (99, 0)
     ends: Behavior | None = None
+    operands: str | None = None
 
     def refusal(self, compute_capability: str, stack: Stack) -> str:
         """Transformer Engine's words where it does not run on such a GPU; "" where it does."""
@@ -83,4 +85,9 @@ def requested_scalings(
 def scaling_of(recipe: Mapping[str, Setting] | None) -> BlockScaling | None:
     """The block scaling that a recipe of Transformer Engine has; None for delayed scaling, and where there is none."""
     made = (recipe or {}).get("class")
-    return None if made is None else next((one for one in BLOCK_SCALINGS if one.name == made.value), None)
+    return None if made is None else scaling_called(made.value)
+
+
+def scaling_called(name: object) -> BlockScaling | None:
+    """The block scaling of a class of that name; None where the class is another."""
+    return next((one for one in BLOCK_SCALINGS if one.name == name), None)

@@ -17,12 +17,13 @@ than u. On an H200 two layers of a 7B shape were at 0.7 to 1.7 times (docs/evide
 from __future__ import annotations
 
 from fp8check.rules.record import Record
+from fp8check.rules.releases.recipes import scaling_called
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.seen.data import Seen
 
-MANTISSA = {"E4M3": 3, "E5M2": 2, "BF16": 7}
+MANTISSA = {"E2M1": 1, "E4M3": 3, "E5M2": 2, "BF16": 7}
 LN_2 = 0.6931
 IN_A_ROW = 5
 SAFETY = 2.5
@@ -47,14 +48,22 @@ def rounding(form: str) -> float:
     return float(2.0 ** -MANTISSA[form] / 12**0.5 * (3 / (8 * LN_2)) ** 0.5)
 
 
+def _formats(seen: Seen) -> tuple[str, str]:
+    """The formats of weights and activations, and of gradients."""
+    if seen.recipe is None:
+        return "E4M3", "E5M2"
+    scaling = scaling_called(seen.recipe.class_name)
+    if scaling is not None and scaling.operands is not None:
+        return scaling.operands, scaling.operands
+    return "E4M3", "E4M3" if seen.recipe.settings.get("fp8_format") == "E4M3" else "E5M2"
+
+
 def bounds(seen: Seen) -> Bounds | None:
     """The bounds for what was probed; None where its layers were not counted."""
     if seen.built is None or seen.numerics is None:
         return None
     number = IN_A_ROW * seen.built.layers + 1
-    weights = rounding("E4M3")
-    form = seen.recipe.settings.get("fp8_format") if seen.recipe is not None else None
-    gradients = rounding("E4M3" if form == "E4M3" else "E5M2")
+    weights, gradients = (rounding(form) for form in _formats(seen))
     forward = number * 2 * weights**2
     backward = number * (weights**2 + gradients**2)
     # BF16's own error comes on top; where it is no number, the reference itself is broken and widens nothing.
