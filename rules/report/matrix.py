@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fp8check.rules.outcome.matrix import BACKENDS, FEATURES, LAYOUTS, TRAINERS, cells
+from fp8check.rules.outcome.matrix import BACKENDS, EXECUTED_STACK, FEATURES, LAYOUTS, TRAINERS, cells
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from fp8check.rules.outcome.matrix import Cell
 
 STACKS: tuple[Mapping[str, str], ...] = (
-    {"accelerate": "1.15.0", "transformers": "5.17.0", "transformer_engine": "2.20.2", "torchao": "0.17.0"},
+    EXECUTED_STACK,
     {"accelerate": "1.11.0", "transformers": "4.57.1", "transformer_engine": "2.8.0", "torchao": "0.14.1"},
     {"accelerate": "1.7.0", "transformers": "4.53.3", "transformer_engine": "2.1.0", "torchao": "0.9.0"},
 )
