@@ -342,7 +342,7 @@ def variable_not_expanded(documents: Sequence[Document]) -> Iterator[Found]:
     Write instead: the value; or pass it on the command line.
     """
     for document in documents:
-        if document.root is None:
+        if document.root is None or "$" not in document.text:
             continue
         for node in document.root.walk():
             name = _variable(node.value) if node.key in _PATHS else None

@@ -76,9 +76,7 @@ def unknown_top_level_key(accelerate: AccelerateConfig, outcome: Outcome) -> Ite
     Write instead: the key where it belongs; `backend` goes under fp8_config.
     """
     unknown = unknown_keys(accelerate, outcome.stack.version("accelerate"))
-    for name, setting in accelerate.top.settings():
-        if name not in unknown:
-            continue
+    for name, setting in accelerate.top.settings(unknown):
         key = name.removeprefix("fp8_")
         belongs = name.startswith("fp8_") or name == "backend"
         yield Found(

@@ -46,9 +46,8 @@ def key_of_another_file(training: Training, launch: Launch) -> Iterator[Found]:
     """
     if training.uses_megatron:
         return
-    for name, setting in training.top.settings():
-        if name in training.fp8_keys or not _sounds_like_fp8(name):
-            continue
+    foreign = [name for name in training.top if name not in training.fp8_keys and _sounds_like_fp8(name)]
+    for name, setting in training.top.settings(foreign):
         if training.hands_on(name):
             if training.is_started_through(launch):
                 continue  # its command hands on what its script does not know

@@ -28,16 +28,15 @@ STYLES = {None: "plain", "": "plain", "'": "single", '"': "double", "|": "litera
 # directives, tags, `?`, `:` before a bracket or comma, escapes of surrogates, and a comment right after `|` or `>`.
 # The tools load with PyYAML's own parser, so it decides wherever one of these occurs.
 DISPUTED_CHARACTERS = "\t\x85\u2028\u2029\ufeff"
-DISPUTED = re.compile(
-    r"""^ %
+DISPUTED = r"""(?mx)^ %
     | (?: ^ | [\s\[\]{},:"'] ) !
     | \r (?! \n )
     | ^ (?: [^\#\n] | (?<=\S)\# )* \?       # not in a comment
     | : [,\[\]{}]
     | \\ (?: u[dD][89a-fA-F] | U )
-    | [|>] [-+0-9]* \#""",
-    re.MULTILINE | re.VERBOSE,
-)
+    | [|>] [-+0-9]* \#"""
+# One of these is in whatever it matches: few files have any, and looking for them is thirty times faster.
+_IN_DISPUTED = ("%", "!", "\r", "?", ":,", ":[", ":]", ":{", ":}", "\\u", "\\U", "|", ">")
 
 # An anchor or a tag before a value, with the space and comments after it.
 PROPERTY = r"(?:![^\s,\[\]{}]*|!<[^>]*>|&[^\s,\[\]{}]*)(?:\s+|#[^\r\n]*)*"  # compiled where one is met
@@ -245,7 +244,9 @@ class SyntaxReader:
 
 def is_disputed(text: str) -> bool:
     """Whether libyaml and PyYAML's own parser may differ about this text."""
-    return any(character in text for character in DISPUTED_CHARACTERS) or DISPUTED.search(text) is not None
+    if any(character in text for character in DISPUTED_CHARACTERS):
+        return True
+    return any(piece in text for piece in _IN_DISPUTED) and re.compile(DISPUTED).search(text) is not None
 
 
 def _parser(text: str, *, libyaml: bool) -> type[yaml.SafeLoader | yaml.CSafeLoader]:

@@ -6,7 +6,7 @@ from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from fp8check.rules.reading import Node, Span
 
@@ -112,9 +112,9 @@ class Section:
         """The mapping's node in its file, if it has one."""
         return self._node
 
-    def settings(self) -> Iterator[tuple[str, Setting]]:
-        """Every name with its setting, in the order of the file."""
-        for name in self:
+    def settings(self, names: Iterable[str] | None = None) -> Iterator[tuple[str, Setting]]:
+        """These names with their settings; every one, in the order of the file, where none are named."""
+        for name in self if names is None else names:
             setting = self.get(name)
             if setting is not None:
                 yield name, setting
