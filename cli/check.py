@@ -9,15 +9,15 @@ from fp8check.cli.config import load
 from fp8check.cli.options import DESCRIPTION, Parser, UsageError
 from fp8check.cli.output import formats_of, print_crashes, write_reports
 from fp8check.cli.requests import request_of
-from fp8check.rules.checking.check import check_request
 from fp8check.rules.checking.exit_codes import ExitCode
+from fp8check.rules.checking.request import check_request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fp8check.cli.options import Options
-    from fp8check.rules.checking.check import Probe
+    from fp8check.rules.checking.request import Probe
     from fp8check.rules.suppression.examined import Examined
 
 

@@ -8,8 +8,8 @@ from fp8check.cli import options as groups
 from fp8check.cli.config import load
 from fp8check.cli.options import Parser, UsageError
 from fp8check.cli.requests import request_of
-from fp8check.rules.checking.check import check_request
 from fp8check.rules.checking.exit_codes import ExitCode
+from fp8check.rules.checking.request import check_request
 from fp8check.rules.report import build
 from fp8check.rules.report.line import explain_line
 

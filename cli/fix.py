@@ -10,7 +10,7 @@ from fp8check.cli.config import load
 from fp8check.cli.options import Parser, UsageError
 from fp8check.cli.output import print_crashes
 from fp8check.cli.requests import request_of
-from fp8check.rules.checking.check import Checked, check_request
+from fp8check.rules.checking.request import Checked, check_request
 from fp8check.rules.report.terminal import visible
 
 TYPE_CHECKING = False

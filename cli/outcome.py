@@ -7,8 +7,8 @@ from fp8check.cli.config import load
 from fp8check.cli.options import Parser
 from fp8check.cli.output import formats_of, style_of, write_text
 from fp8check.cli.requests import run_options, run_request
-from fp8check.rules.checking.check import Request, runs_of
 from fp8check.rules.checking.exit_codes import ExitCode
+from fp8check.rules.checking.request import Request, runs_of
 from fp8check.rules.outcome import predict
 from fp8check.rules.report import build, trace, words
 from fp8check.rules.report.schema import as_data

@@ -8,7 +8,7 @@ from fp8check.cli.options import Parser
 from fp8check.cli.output import formats_of, print_crashes, style_of, write_text
 from fp8check.cli.probing import prober
 from fp8check.cli.requests import request_of
-from fp8check.rules.checking.check import check_request
+from fp8check.rules.checking.request import check_request
 from fp8check.rules.report import build, text
 from fp8check.rules.report.formats import Look
 from fp8check.rules.report.schema import as_data

@@ -9,7 +9,7 @@ from fp8check.rules.seen.data import STAGES
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.cli.options import Options
-    from fp8check.rules.checking.check import Probe
+    from fp8check.rules.checking.request import Probe
     from fp8check.rules.seen import Seen
     from fp8check.rules.seen.data import ProbeStage
     from fp8check.rules.trainers.run import Run

@@ -22,8 +22,8 @@ from fp8check.cli.output import rendered, write_text
 from fp8check.cli.requests import run_options, run_request
 from fp8check.rules import facts as machine
 from fp8check.rules import models
-from fp8check.rules.checking.check import Request, runs_of
 from fp8check.rules.checking.exit_codes import ExitCode, worst
+from fp8check.rules.checking.request import Request, runs_of
 from fp8check.rules.record import Record
 from fp8check.rules.report.formats import find
 from fp8check.rules.report.stored import BadReport, all_from_data

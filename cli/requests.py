@@ -7,7 +7,7 @@ import sys
 from fp8check.cli.config import Config
 from fp8check.cli.options import UsageError, names
 from fp8check.rules import facts as facts_
-from fp8check.rules.checking.check import Request, RunRequest
+from fp8check.rules.checking.request import Request, RunRequest
 from fp8check.rules.checking.selection import select
 from fp8check.rules.reading import Unreadable
 from fp8check.rules.record import Record
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from fp8check.cli.options import Options
-    from fp8check.rules.checking.check import Probe
+    from fp8check.rules.checking.request import Probe
     from fp8check.rules.facts import Facts
     from fp8check.rules.reading import Document
 

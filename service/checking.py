@@ -7,9 +7,9 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from fp8check.rules import facts as machine
-from fp8check.rules.checking.check import Request, RunRequest
-from fp8check.rules.checking.check import check_request as run_check
 from fp8check.rules.checking.problems import UnknownRule, WrongFiles
+from fp8check.rules.checking.request import Request, RunRequest
+from fp8check.rules.checking.request import check_request as run_check
 from fp8check.rules.checking.selection import select
 from fp8check.rules.checking.verdict import WORST, Counts, counted
 from fp8check.rules.reading import Unreadable

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from fp8check.rules.checking.check import checked, runs_of
+from fp8check.rules.checking.request import checked, runs_of
 from fp8check.rules.seen import Seen
 from fp8check.service import checking
 

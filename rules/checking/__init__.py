@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from fp8check.rules.checking.api import check, predict
-from fp8check.rules.checking.check import Checked
+from fp8check.rules.checking.request import Checked
 from fp8check.rules.input_error import InputError
 
 __all__ = ["Checked", "InputError", "check", "predict"]
