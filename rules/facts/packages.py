@@ -85,7 +85,8 @@ class _Metadata(Record):
 
 def normalized(name: str) -> str:
     """A distribution's name as the facts write it: "MS-AMP" -> "msamp", "nvidia-ml-py" -> "nvidia_ml_py"."""
-    plain = re.sub(_SEPARATORS, "_", name).lower()
+    alike = "-" not in name and "." not in name and "__" not in name  # nearly all: a pattern would have to be compiled
+    plain = name.lower() if alike else re.sub(_SEPARATORS, "_", name).lower()
     return _OTHER_NAMES.get(plain, plain)
 
 
@@ -128,21 +129,28 @@ def _take(folder: str, entry: str, found: dict[str, list[_Metadata]], importable
     if not entry.lower().endswith((".dist-info", ".egg-info")):
         importable.add(entry.partition(".")[0])
         return
-    match = re.fullmatch(_METADATA, entry)
-    if match is None:
-        return
-    name = normalized(match["name"])
+    written, stated = _parted(entry)
+    name = normalized(written)
     if name.startswith("~"):
         _note_leftover(name, notes)
         return
     if name not in WATCHED and not name.startswith(_FAMILIES):
         return
     path = os.path.join(folder, entry)
-    version = match["version"] or _written_version(path)
+    version = stated or _written_version(path)
     if version is None:
         notes.append(f"the metadata of {name} names no version")
         version = "unknown"
     found.setdefault(name, []).append(_Metadata(version, path))
+
+
+def _parted(entry: str) -> tuple[str, str | None]:
+    """The name and the version that a folder or file of metadata is called after."""
+    name, dash, version = entry[: -len(".dist-info")].partition("-")
+    if dash and name and version and "-" not in version and entry.endswith(".dist-info"):  # as wheels have it
+        return name, version
+    match = re.fullmatch(_METADATA, entry)
+    return (match["name"], match["version"]) if match is not None else ("", None)
 
 
 def _note_leftover(name: str, notes: list[str]) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fp8check.rules.facts import packages
 from tests.support.trees import install, write
@@ -144,3 +147,14 @@ def test_the_standard_library_gives_the_same_versions(monkeypatch: pytest.Monkey
     versions = packages.scan([folder for folder in sys.path if folder]).versions
     assert versions == {name: importlib.metadata.version(name) for name in versions}
     assert len(versions) >= 3
+
+
+@given(st.from_regex(r"[A-Za-z0-9~][\w.-]{0,12}\.(dist|egg)-info", fullmatch=True))
+def test_the_short_way_parts_a_name_as_the_pattern_does(entry: str) -> None:
+    match = re.fullmatch(packages._METADATA, entry)
+    assert packages._parted(entry) == ((match["name"], match["version"]) if match is not None else ("", None))
+
+
+@given(st.text("aB1-._", min_size=1, max_size=8))
+def test_a_name_without_separators_is_only_put_in_lower_case(name: str) -> None:
+    assert packages.normalized(name) == re.sub(packages._SEPARATORS, "_", name).lower()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fp8check.rules.reading import Unreadable, limits
+from fp8check.rules.reading.source import UNPRINTABLE
 from fp8check.rules.trainers.detect import read
 
 if TYPE_CHECKING:
@@ -251,3 +253,8 @@ def test_no_file_leaks(tmp_path: Path) -> None:
             read(target)
     after = len(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd") else 0
     assert after == before
+
+
+def test_what_python_can_print_yaml_allows() -> None:
+    """So a text that can be printed need not be searched."""
+    assert [code for code in range(0x10000) if chr(code).isprintable() and re.match(UNPRINTABLE, chr(code))] == []
