@@ -9,8 +9,7 @@ from fp8check.cli.options import Parser, plugin
 from fp8check.cli.output import print_crashes
 from fp8check.rules.catalog import find
 from fp8check.rules.checking.exit_codes import ExitCode
-from fp8check.rules.checking.problems import UnknownRule
-from fp8check.rules.checking.selection import with_plugins
+from fp8check.rules.checking.selection import UnknownRule, with_plugins
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

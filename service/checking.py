@@ -7,10 +7,10 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from fp8check.rules import facts as machine
-from fp8check.rules.checking.problems import UnknownRule, WrongFiles
 from fp8check.rules.checking.request import Request, RunRequest
 from fp8check.rules.checking.request import check_request as run_check
-from fp8check.rules.checking.selection import select
+from fp8check.rules.checking.runs import WrongFiles
+from fp8check.rules.checking.selection import UnknownRule, select
 from fp8check.rules.checking.verdict import WORST, Counts, counted
 from fp8check.rules.reading import Unreadable
 from fp8check.rules.report.build import whole

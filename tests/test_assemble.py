@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fp8check.rules.checking.problems import WrongFiles
-from fp8check.rules.checking.runs import assemble, parse_launch, sort
+from fp8check.rules.checking.runs import WrongFiles, assemble, parse_launch, sort
 from fp8check.rules.facts import Facts
 from fp8check.rules.outcome import predict
 from fp8check.rules.reading import Document

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fp8check.rules import facts as facts_
-from fp8check.rules.checking.problems import WrongFiles
 from fp8check.rules.checking.request import Request, RunRequest, check_request, runs_of
+from fp8check.rules.checking.runs import WrongFiles
 from fp8check.rules.checking.selection import select as selected
 from fp8check.rules.outcome import predict as predict_run
 from fp8check.rules.trainers.detect import read

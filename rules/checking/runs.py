@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from fp8check.rules import models
-from fp8check.rules.checking.problems import WrongFiles
+from fp8check.rules.input_error import InputError
 from fp8check.rules.reading import Document, Unreadable
 from fp8check.rules.reading.kind import Kind
 from fp8check.rules.record import Record
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
     from fp8check.rules.facts import Facts
     from fp8check.rules.trainers.training import Training
+
+
+class WrongFiles(InputError):
+    """Files that do not make up a run: two Accelerate files, or one that is neither kind."""
 
 
 class ByKind(Record):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.catalog import RULES
-from fp8check.rules.checking.problems import UnknownRule
+from fp8check.rules.input_error import InputError
 from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from fp8check.rules.engine.running import Crash
 
 INTERNAL_ERROR = "FP999"  # that a rule failed is said whatever was chosen
+
+
+class UnknownRule(InputError):
+    """A rule, a group or a plug-in is named that does not exist."""
 
 
 class Selection(Record):

@@ -10,6 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fp8check.rules.facts.interpreter import Interpreter
+
 
 def collect(python: str | None = None, environ: Mapping[str, str] | None = None) -> Facts:
     """Gather the facts of this machine and of one Python environment on it.
@@ -23,28 +25,43 @@ def collect(python: str | None = None, environ: Mapping[str, str] | None = None)
     Raises:
         BadInterpreter: `python` is not an interpreter that answers.
     """
-    # Not at the top: with saved facts none of it is needed, and start-up time counts.
-    from fp8check.rules.facts import engine, gpus, interpreter, libraries, packages, variables
-
     environ = dict(os.environ if environ is None else environ)
+    return _with_libraries(*_machine(python, environ), environ)
+
+
+def _machine(python: str | None, environ: Mapping[str, str]) -> tuple[Facts, Interpreter, str | None]:
+    """Packages, variables and GPUs; with them the interpreter, and the CUDA version that the driver supports."""
+    # Not at the top: with saved facts none of it is needed, and start-up time counts.
+    from fp8check.rules.facts import gpus, interpreter, packages, variables
+
     asked = interpreter.this_one() if python is None else interpreter.ask(python, environ)
     scan = packages.scan(asked.path)
     driver = gpus.ask(environ)
-    cuda = libraries.torch_cuda(asked.path)
-    if driver.cuda is not None:
-        cuda["driver"] = driver.cuda
-    return Facts(
+    facts = Facts(
         python=asked.python,
         packages=scan.versions,
         variables=variables.kept(environ),
         gpus=driver.gpus,
         driver=driver.driver,
-        cuda=cuda,
-        libraries=libraries.versions(scan.versions, cuda.get("torch"), environ, asked.path),
-        transformer_engine=engine.parts(scan.versions, asked.path),
         duplicates=scan.duplicates,
         notes=(*scan.notes, *driver.notes),
         source="machine",
+    )
+    return facts, asked, driver.cuda
+
+
+def _with_libraries(facts: Facts, asked: Interpreter, driver_cuda: str | None, environ: Mapping[str, str]) -> Facts:
+    """The same with CUDA, cuDNN and the like, and with the parts of Transformer Engine."""
+    from fp8check.rules.facts import engine, libraries
+
+    versions = facts.packages or {}
+    cuda = libraries.torch_cuda(asked.path)
+    if driver_cuda is not None:
+        cuda["driver"] = driver_cuda
+    return facts._replace(
+        cuda=cuda,
+        libraries=libraries.versions(versions, cuda.get("torch"), environ, asked.path),
+        transformer_engine=engine.parts(versions, asked.path),
     )
 
 
@@ -57,7 +74,8 @@ def collect_for_run(python: str | None = None) -> Facts:
     Raises:
         BadInterpreter: `python` is not an interpreter that answers.
     """
-    facts = collect(python)
+    environ = dict(os.environ)
+    facts, asked, driver_cuda = _machine(python, environ)
     if python is None and facts.is_training_environment is False:
         return facts.without_environment()
-    return facts
+    return _with_libraries(facts, asked, driver_cuda, environ)
