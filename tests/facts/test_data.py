@@ -73,6 +73,14 @@ def test_visible_gpus_are_unknown_where_anything_is() -> None:
     assert Facts(variables={}).visible_gpus() is None
 
 
+def test_what_a_real_import_came_to_joins_what_is_known_of_the_engine() -> None:
+    facts = Facts(transformer_engine={"version": "2.11.0", "imports": None}).with_import_check(False, "no libcudnn")
+    assert facts.transformer_engine == {"version": "2.11.0", "imports": False, "error": "no libcudnn"}
+    assert Facts(python="3.11.7").with_import_check(True, None) == Facts(
+        python="3.11.7", transformer_engine={"imports": True, "error": None}
+    )
+
+
 def test_facts_are_equal_wherever_they_come_from() -> None:
     assert Facts(python="3.11.7", source="file", path="a") == Facts(python="3.11.7", source="machine")
     assert Facts(python="3.11.7") != Facts(python="3.12.0")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fp8check.rules.facts import collect, dump
-from fp8check.rules.facts.variables import MASK, kept
+from fp8check.rules.facts.variables import MASK, kept, masked
 
 # The word that must never come out.
 CANARY = "c4n4ryc4n4ryc4n4ryc4n4ry"
@@ -99,3 +99,33 @@ def test_a_secret_never_reaches_the_file(environ: dict[str, str]) -> None:
     facts = collect(environ={**environ, "NCCL_DEBUG": f"https://u:{CANARY}@host"})
     assert CANARY not in dump(facts)
     assert CANARY not in repr(facts)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("my key is xyzzy-from-the-shell, twice xyzzy-from-the-shell", "my key is ***, twice ***"),
+        ("read /home/somebody/model", "read ~/model"),
+        ("password=hunter2 hf_abcdefghijklmnop", "*** ***"),
+        ("NCCL_DEBUG is information, a pin of one-12", "NCCL_DEBUG is information, a pin of one-12"),
+        ("/", "/"),
+    ],
+)
+def test_what_a_program_printed_shows_no_credential_and_no_home(text: str, shown: str) -> None:
+    shell = {
+        "MY_API_KEY": "xyzzy-from-the-shell",
+        "HOME": "/home/somebody",
+        "NCCL_DEBUG": "information",  # no credential by its name
+        "PIN_TOKEN": "one-1",  # too short to tell from any other text
+    }
+    assert masked(text, shell) == shown
+
+
+@pytest.mark.parametrize("environ", [{}, {"HOME": "/"}, {"HOME": ""}])
+def test_a_home_that_says_nothing_is_not_replaced(environ: dict[str, str]) -> None:
+    assert masked("/data/model", environ) == "/data/model"
+
+
+@pytest.mark.parametrize(("value", "shown"), [("12345", "it was 12345"), ("123456", "it was ***")])
+def test_a_credential_is_found_by_its_value_from_six_letters_on(value: str, shown: str) -> None:
+    assert masked(f"it was {value}", {"MY_SECRET": value}) == shown

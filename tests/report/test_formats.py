@@ -217,6 +217,21 @@ def test_html_marks_exactly_what_is_meant() -> None:
     assert page.marked["line-0-1-2"] == "mixed_precision: fp8"
 
 
+def test_html_shows_the_chain_as_far_as_it_went() -> None:
+    title, table = "Who decided what", '<table class="chain">'
+    whole = _render("html", [FP101], {})
+    assert (title in whole, table in whole) == (True, True)
+    stopped, _ = _reported({"launch": "accelerate launch --mixed_precision fp8 --fp8_backend TE t.py", "variables": {}})
+    page = _render("html", [stopped], {})
+    assert stopped.outcome.trace == ()
+    assert stopped.outcome.error is not None
+    assert (title in page, table in page) == (True, False)
+    assert f"<b>{stopped.outcome.error.type}</b> ({stopped.outcome.error.stage}): " in page
+    undecided, _ = _reported({"accelerate": "distributed_type: TP\n"})
+    assert (undecided.outcome.trace, undecided.outcome.error) == ((), None)
+    assert title not in _render("html", [undecided], {})
+
+
 def test_html_of_a_hostile_report_is_text_and_no_markup() -> None:
     page = _page(*_hostile())
     assert "b" in page.tags

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fp8check.rules.checking import InputError, check
 from fp8check.rules.suppression.fingerprint import fingerprints
 from tests.support.command import run
 from tests.support.runs import report_of
@@ -45,6 +46,22 @@ def test_a_renamed_file_keeps_the_mark() -> None:
 )
 def test_another_value_or_key_is_another_finding(accelerate: str) -> None:
     assert marks(accelerate)["FP202"] != marks()["FP202"]
+
+
+def test_the_python_api_takes_the_baseline_of_the_command(tmp_path: Path) -> None:
+    accel, baseline = tmp_path / "accel.yaml", tmp_path / "baseline.json"
+    accel.write_text(ACCELERATE)
+    run(str(accel), *OPTIONS, "--write-baseline", str(baseline))
+    accel.write_text(ACCELERATE.replace("  amax_history_length: 4\n", "  optimization_level: O1\n"))
+    (plain,) = check(accel).reports
+    (compared,) = check(accel, baseline=str(baseline)).reports
+    assert plain.compared is None
+    assert compared.compared is not None
+    assert len(compared.compared.new) >= 1
+    assert [one["rule"] for one in compared.compared.resolved] == ["FP202"]
+    baseline.write_text("{}")
+    with pytest.raises(InputError, match="this is no baseline of fp8check"):
+        check(accel, baseline=str(baseline))
 
 
 def test_new_unchanged_resolved(tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ def test_a_section_under_settings_from_elsewhere() -> None:
     section = Section(data={"a": 1, "b": 0}, over=above)
     assert list(section) == ["a", "b", "c"]
     assert [(name, setting.value) for name, setting in section.settings()] == [("a", 2), ("b", 0), ("c", 3)]
+    assert [name for name, _ in section.settings(["d", "c", "b"])] == ["c", "b"]
     assert section.get("a") == Setting(2, Origin(flag="--a 2"), (Setting(1),))
     assert ("c" in section, "d" in section, bool(Section(over=above)), section.value("d", 4)) == (True, False, True, 4)
 
