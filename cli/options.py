@@ -132,7 +132,7 @@ class Parser:
         """argparse's own parser of these options."""
         from fp8check.cli.parsing import ArgumentParser
 
-        parser = ArgumentParser(self.prog, self.description, files=self.takes_files)
+        parser = ArgumentParser(self.prog, self.description, files=self.takes_files, raises=UsageError)
         for group in self._groups:
             into = parser if group.title is None else parser.add_argument_group(group.title)
             for names, how in group.arguments:
