@@ -10,6 +10,8 @@ from fp8check.rules.checking.exit_codes import ExitCode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fp8check.rules.facts import Facts
 
 
@@ -54,5 +56,13 @@ def _text(facts: Facts) -> str:
     for title, values in (("cuda", facts.cuda), ("library", facts.libraries), ("variable", facts.variables)):
         for name, value in sorted((values or {}).items()):
             lines.append(f"{title:<10} {name} {value}")
+    lines.extend(f"{name:<10} {value}" for name, value in _more(facts))
     lines.extend(f"note       {note}" for note in facts.notes)
     return "\n".join(lines) + "\n"
+
+
+def _more(facts: Facts) -> Iterator[tuple[str, str]]:
+    """Facts of one word that have no line of their own above."""
+    for name, value in facts.as_dict().items():
+        if isinstance(value, str) and name not in ("python", "driver", "source", "path"):
+            yield name, value

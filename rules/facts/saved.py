@@ -18,18 +18,7 @@ LARGEST_FILE = 4 * 1024 * 1024
 _LONGEST_TEXT = 10_000
 _LARGEST_NUMBER = 2**53
 
-_KEYS = (
-    "python",
-    "packages",
-    "variables",
-    "gpus",
-    "driver",
-    "cuda",
-    "libraries",
-    "transformer_engine",
-    "duplicates",
-    "notes",
-)
+_KEYS = tuple(name for name in Facts.fields if name not in ("source", "path"))
 
 
 def load(path: str) -> Facts:
