@@ -6,6 +6,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from fp8check.rules.checking.exit_codes import MEANINGS
 from fp8check.rules.report.formats import FORMATS
 from tests.support.paths import EXAMPLE, ROOT
@@ -31,3 +33,11 @@ def test_the_formats_of_the_readme() -> None:
 def test_the_exit_codes_of_the_readme() -> None:
     rows = re.findall(r"^\| (\d) \| (.*) \|$", README, re.M)
     assert rows == [(str(code), MEANINGS[code]) for code in sorted(MEANINGS)]
+
+
+def test_the_package_has_what_the_readme_names_and_nothing_else() -> None:
+    from fp8check.rules import checking
+
+    assert {name: getattr(checking, name).__name__ for name in checking.__all__} == {n: n for n in checking.__all__}
+    with pytest.raises(AttributeError, match="no attribute 'run_checks'"):
+        checking.run_checks  # noqa: B018

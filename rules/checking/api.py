@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules import facts as facts_
-from fp8check.rules.checking.request import Request, RunRequest, check_request, runs_of
+from fp8check.rules.checking.request import Checked, Request, RunRequest, check_request, runs_of
 from fp8check.rules.checking.runs import WrongFiles
 from fp8check.rules.checking.selection import select as selected
 from fp8check.rules.outcome import predict as predict_run
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
 
-    from fp8check.rules.checking.request import Checked, Probe
+    from fp8check.rules.checking.request import Probe
     from fp8check.rules.facts import Facts
     from fp8check.rules.outcome import Outcome
 

@@ -99,7 +99,10 @@ def scan(folders: Iterable[str]) -> Scan:
     for folder in dict.fromkeys(folders):
         try:
             for entry in _entries(folder):
-                _take(folder, entry, found, importable, notes)
+                if entry.lower().endswith((".dist-info", ".egg-info")):
+                    _take(folder, entry, found, notes)
+                else:
+                    importable.add(entry.partition(".")[0])
         except FileNotFoundError:
             continue  # sys.path names folders that need not exist
         except OSError as error:
@@ -124,11 +127,8 @@ def _entries(folder: str) -> Iterator[str]:
     yield from os.listdir(folder)
 
 
-def _take(folder: str, entry: str, found: dict[str, list[_Metadata]], importable: set[str], notes: list[str]) -> None:
-    """Sort one name: metadata of a package of interest, or something that an import could find."""
-    if not entry.lower().endswith((".dist-info", ".egg-info")):
-        importable.add(entry.partition(".")[0])
-        return
+def _take(folder: str, entry: str, found: dict[str, list[_Metadata]], notes: list[str]) -> None:
+    """Keep the metadata of a package of interest."""
     written, stated = _parted(entry)
     name = normalized(written)
     if name.startswith("~"):
