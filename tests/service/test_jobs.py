@@ -104,12 +104,15 @@ def test_a_probe_that_dies_has_failed_and_says_how(service: Any, script: str, wo
 
 
 def test_a_probe_that_takes_too_long_is_killed_with_all_that_it_started(service: Any, pids: Path) -> None:
-    with service(**FAKE, probe_timeout_s=1) as client:
-        started = client.post("/check", json=body("endless.py"))
-        job = ended(client, started.headers["location"])
-        assert job["state"] == "failed"
-        assert "not done after" in job["note"]
-        wait_for(lambda: not any(alive(int(pid)) for pid in pids.read_text().split()))
+    for limit_s in (1, 5, 25):  # a busy machine may need longer to start it
+        with service(**FAKE, probe_timeout_s=limit_s) as client:
+            started = client.post("/check", json=body("endless.py"))
+            job = ended(client, started.headers["location"], within_s=60)
+            assert job["state"] == "failed"
+            assert "not done after" in job["note"]
+            if pids.exists():
+                break
+    wait_for(lambda: not any(alive(int(pid)) for pid in pids.read_text().split()))
 
 
 def test_a_running_probe_can_be_cancelled(service: Any, pids: Path) -> None:
