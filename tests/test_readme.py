@@ -26,8 +26,8 @@ def test_the_python_of_the_readme() -> None:
 
 
 def test_the_formats_of_the_readme() -> None:
-    (names,) = re.findall(r"^`--format` takes ([\w, ]+), each with `=FILE`", README, re.M)
-    assert re.split(r", | or ", names) == [one.name for one in FORMATS]
+    (names,) = re.findall(r"^`--format` takes ([\w,\s]+),\s+each\s+with\s+`=FILE`", README, re.M)
+    assert re.split(r",\s|\sor\s", names) == [one.name for one in FORMATS], "README.md: the sentence on --format"
 
 
 def test_the_exit_codes_of_the_readme() -> None:

@@ -2,6 +2,11 @@
 
 Each is a module of this folder with a function `render`, and one line below. It is made of the report, as schema.py has
 it, and of the text of the files: so a stored report can be had in each of them.
+
+`render` gets the reports of one check, one a run; runs can share a file, and then a finding is in several of them. It says
+the verdict, each finding (with or without a place: `schema.place_of`) and each of `internal_errors`, as far as the format
+has a place for them. Every text can be hostile: it comes from files, packages and rules of others, and is escaped as the
+format has it; `terminal.visible` is for plain text.
 """
 
 from __future__ import annotations
@@ -21,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Look(Record):
-    """How a report looks, in formats that have more than one look.
+    """How a report looks, in formats for people; the others pass over it.
 
     Attributes:
         color: whether it is painted for a terminal.
@@ -42,11 +47,12 @@ class Format(Record):
 
     Attributes:
         name: as `--format` takes it.
-        media_type: as Accept takes it.
+        media_type: as the header Accept of a request to the service takes it; of two formats with one, the first.
         about: one line for people.
-        module: the module of this folder that has `render`.
-        holds: what it is to whoever parses it: a text, or JSON with an object or an array at the top.
-        brief: whether a brief report is all that it shows (build.py).
+        module: the module of this folder that has `render`; `json_` leaves the name to the standard library's.
+        holds: for OpenAPI: a text, or JSON with an object or an array at the top.
+        brief: whether it shows no pointers, fingerprints, fixes, trace, speed-up, facts or versions: the command then
+            makes a report without them (build.brief), which takes less time.
     """
 
     name: str

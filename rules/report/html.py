@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 import os
-from html import escape
 
-from fp8check.rules.report.htmlsource import listing
+from fp8check.rules.report.htmlsource import listing, markup
 from fp8check.rules.report.schema import place_of
 
 TYPE_CHECKING = False
@@ -38,7 +37,7 @@ def render(reports: Sequence[Report], sources: Sources, _look: Look) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>fp8check: {escape(', '.join(sources) or 'report')}</title>\n<style>{style()}</style>\n</head>\n"
+        f"<title>fp8check: {markup(', '.join(sources) or 'report')}</title>\n<style>{style()}</style>\n</head>\n"
         f"<body>\n<main>\n<h1>fp8check</h1>\n{body(reports, sources)}</main>\n</body>\n</html>\n"
     )
 
@@ -70,7 +69,7 @@ def _run(report: Report, sources: Sources, number: int) -> str:
 
 
 def _headline(report: Report, number: int) -> str:
-    badge = f'<span class="badge">{report.verdict}</span> {escape(VERDICTS[report.verdict])}'
+    badge = f'<span class="badge">{report.verdict}</span> {markup(VERDICTS[report.verdict])}'
     counts = f'<span class="counts">{_counts(report)}</span>'
     return f'<h2 id="run-{number}" class="verdict {report.verdict}">{badge}{counts}</h2>'
 
@@ -90,7 +89,7 @@ def _summary(report: Report) -> str:
         ("", summary.assumed_or),
         ("speed", summary.speed),
     )
-    lines = [f"<div><dt>{title}</dt><dd>{escape(words)}</dd></div>" for title, words in rows if words]
+    lines = [f"<div><dt>{title}</dt><dd>{markup(words)}</dd></div>" for title, words in rows if words]
     return f'<dl class="summary">\n{"".join(lines)}\n</dl>'
 
 
@@ -103,8 +102,8 @@ def _nowhere(report: Report, number: int) -> str:
         if finding.file not in shown
     ]
     notes += [
-        f'<div class="note error"><p class="what"><b>{escape(one.rule)}</b> internal error: '
-        f"{escape(one.error)}</p><p>This rule said nothing: that is not a pass.</p></div>"
+        f'<div class="note error"><p class="what"><b>{markup(one.rule)}</b> internal error: '
+        f"{markup(one.error)}</p><p>This rule said nothing: that is not a pass.</p></div>"
         for one in report.internal_errors
     ]
     return "".join(notes)
@@ -112,15 +111,15 @@ def _nowhere(report: Report, number: int) -> str:
 
 def note(finding: Finding, id_: str, *, elsewhere: bool = False) -> str:
     """A finding, as it stands below its line; `elsewhere` where its line is not shown."""
-    parts = [f'<p class="what"><b>{escape(finding.rule)} {finding.severity}</b> {escape(finding.message)}</p>']
+    parts = [f'<p class="what"><b>{markup(finding.rule)} {finding.severity}</b> {markup(finding.message)}</p>']
     if elsewhere:
         parts.append(f"<p>{_where(finding).strip()}</p>")
     if finding.label:
-        parts.append(f"<p>{escape(finding.label)}</p>")
-    parts += [f"<p>{escape(line)}</p>" for line in finding.notes]
-    parts += [f"<p>{escape(one.message)}</p>" for one in finding.related if one.file is None]
+        parts.append(f"<p>{markup(finding.label)}</p>")
+    parts += [f"<p>{markup(line)}</p>" for line in finding.notes]
+    parts += [f"<p>{markup(one.message)}</p>" for one in finding.related if one.file is None]
     if finding.help:
-        parts.append(f'<p class="help"><b>Write instead:</b> {escape(finding.help)}</p>')
+        parts.append(f'<p class="help"><b>Write instead:</b> {markup(finding.help)}</p>')
     return f'<div class="note {finding.severity}" id="{id_}">{"".join(parts)}</div>'
 
 
@@ -139,7 +138,7 @@ def _kind(file: File) -> str:
 def _instead(report: Report, number: int) -> str:
     rows = [
         f'<li class="{one.severity}"><a href="#finding-{number}-{index}">'
-        f"{escape(one.rule)}</a> {escape(one.help)}{_where(one)}</li>"
+        f"{markup(one.rule)}</a> {markup(one.help)}{_where(one)}</li>"
         for index, one in enumerate(report.findings)
         if one.help
     ]
@@ -148,14 +147,14 @@ def _instead(report: Report, number: int) -> str:
 
 def _where(finding: Finding) -> str:
     place = place_of(finding)
-    return f' <span class="where">{escape(place.file)}:{place.line}</span>' if place is not None else ""
+    return f' <span class="where">{markup(place.file)}:{place.line}</span>' if place is not None else ""
 
 
 def _chain(report: Report) -> str:
     rows = "".join(_link(entry) for entry in report.outcome.trace)
     error = report.outcome.error
     end = (
-        f'<p class="end"><b>{escape(error.type)}</b> ({escape(error.stage)}): {escape(error.message)}</p>'
+        f'<p class="end"><b>{markup(error.type)}</b> ({markup(error.stage)}): {markup(error.message)}</p>'
         if error is not None
         else ""
     )
@@ -170,19 +169,19 @@ def _chain(report: Report) -> str:
 
 
 def _link(entry: TraceEntry) -> str:
-    beaten = "<br>".join(f"<s>{escape(str(one.value))}</s> {escape(one.origin.describe())}" for one in entry.overrode)
-    setting, value = escape(entry.setting), escape(str(entry.value))
-    cells = f"<td>{value}</td><td>{escape(entry.origin.describe())}</td><td>{beaten}</td>"
+    beaten = "<br>".join(f"<s>{markup(str(one.value))}</s> {markup(one.origin.describe())}" for one in entry.overrode)
+    setting, value = markup(entry.setting), markup(str(entry.value))
+    cells = f"<td>{value}</td><td>{markup(entry.origin.describe())}</td><td>{beaten}</td>"
     return f"<tr{' class=beaten' if beaten else ''}><th scope=row>{setting}</th>{cells}</tr>"
 
 
 def _undecided(report: Report) -> str:
     rows = [
-        f"<li><b>{escape(one.rule)}</b> needs {escape(one.needs)}: <code>{escape(one.command)}</code></li>"
+        f"<li><b>{markup(one.rule)}</b> needs {markup(one.needs)}: <code>{markup(one.command)}</code></li>"
         for one in report.undecided
     ]
     if report.probe is not None and report.probe.ended != "done":
-        rows.insert(0, f"<li><b>probe</b> {escape(report.probe.ended)}: {escape(report.probe.why)}</li>")
+        rows.insert(0, f"<li><b>probe</b> {markup(report.probe.ended)}: {markup(report.probe.why)}</li>")
     if not rows:
         return ""
     title = f"Undecided: {len(rows)}. What is not known is not a pass."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from html import escape
+from html import escape as _escape
 
 from fp8check.rules.record import Record
 from fp8check.rules.report.frames import lines_of
@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 _RANK = ("related", "info", "warning", "error")
 # A line that is longer than this says nothing to a reader.
 _WIDEST = 2000
+# HTML has no control characters but tab and line ends, and a page can be printed in a terminal.
+_CONTROLS = dict.fromkeys((*range(9), 11, 12, *range(14, 32), *range(127, 160)), "\N{REPLACEMENT CHARACTER}")
+
+
+def markup(text: str) -> str:
+    """A text of others as it stands in a page: it brings no elements, attributes or control characters."""
+    return _escape(text.translate(_CONTROLS))
 
 
 class _Mark(Record):
@@ -60,8 +67,8 @@ def listing(
     )
     title = f"file-{run}-{number}"
     return (
-        f'<figure class="file" aria-labelledby="{title}"><figcaption id="{title}"><b>{escape(path)}</b> '
-        f'<span>{escape(kind)}</span></figcaption><ol class="source">{rows}</ol></figure>\n'
+        f'<figure class="file" aria-labelledby="{title}"><figcaption id="{title}"><b>{markup(path)}</b> '
+        f'<span>{markup(kind)}</span></figcaption><ol class="source">{rows}</ol></figure>\n'
     )
 
 
@@ -72,7 +79,7 @@ def _last(place: Place) -> int:
 
 def _related(finding: Finding, related: Related, id_: str) -> str:
     return (
-        f'<div class="note related"><p><a href="#{id_}">{escape(finding.rule)}</a> {escape(related.message)}</p></div>'
+        f'<div class="note related"><p><a href="#{id_}">{markup(finding.rule)}</a> {markup(related.message)}</p></div>'
     )
 
 
@@ -95,6 +102,6 @@ def _pieces(line: str, at: int, marks: list[_Mark]) -> Iterator[str]:
     start = 0
     for index in range(1, len(line) + 1):
         if index == len(line) or kinds[index] != kinds[start]:
-            piece = escape(line[start:index])
+            piece = markup(line[start:index])
             yield f'<mark class="{_RANK[kinds[start]]}">{piece}</mark>' if kinds[start] >= 0 else piece
             start = index

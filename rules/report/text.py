@@ -89,8 +89,8 @@ def _others(report: Report) -> Iterator[str]:
     if report.undecided:
         number = len(report.undecided)
         needs = sorted({need for one in report.undecided for need in one.needs.split(", ") if " " not in need})
-        about = f" without {', '.join(needs)}" if needs else ""
-        yield f"; {number} rule{'s' if number != 1 else ''} undecided{about} ({report.undecided[0].command})"
+        about = f" without {visible(', '.join(needs))}" if needs else ""
+        yield f"; {number} rule{'s' if number != 1 else ''} undecided{about} ({visible(report.undecided[0].command)})"
     if report.suppressed:
         yield f"; {len(report.suppressed)} suppressed"
     if report.baseline is not None:

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fp8check.rules.report.build import whole
-from fp8check.rules.report.formats import FORMATS, find
+from fp8check.rules.report.build import brief, whole
+from fp8check.rules.report.formats import FORMATS, Format, find
 from fp8check.rules.report.schema import File, InternalError, Related, Report, Suppressed, Undecided, as_data
 from fp8check.rules.report.stored import from_data
 from tests.support.cases import CASES
@@ -64,6 +64,23 @@ def _hostile() -> tuple[Report, dict[str, str]]:
         internal_errors=(InternalError(HOSTILE, HOSTILE),),
     )
     return changed, {HOSTILE: HOSTILE, "accel.yaml": HOSTILE}
+
+
+@pytest.mark.parametrize("form", [one for one in FORMATS if one.brief], ids=lambda one: one.name)
+def test_a_brief_report_is_all_that_a_brief_format_shows(form: Format) -> None:
+    for rule in CASES:
+        examined = report_of(_case(rule))
+        sources = sources_of(examined)
+        assert form.render([brief(examined)], sources) == form.render([whole(examined)], sources), rule
+
+
+@pytest.mark.parametrize("form", FORMATS, ids=lambda one: one.name)
+def test_every_format_takes_a_hostile_report(form: Format) -> None:
+    """What a terminal or a parser would act on is escaped, and no rule's findings are lost on the way."""
+    report, sources = _hostile()
+    text = form.render([report, report], sources)
+    assert not {"\x00", "\x1b"} & set(text)
+    assert all(finding.rule.split()[0] in text for finding in report.findings if finding.severity != "info")
 
 
 def test_sarif_follows_the_official_schema(reported: tuple[Report, dict[str, str]]) -> None:
