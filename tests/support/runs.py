@@ -58,18 +58,25 @@ KNOWN = [
 ]
 
 
+# Facts that a case says in words of its own: its stack, gpu and gpus.
+_OF_THE_CASE = ("python", "packages", "variables", "gpus", "driver")
+
+
 def facts_of(case: Mapping[str, object]) -> Facts:
     """The machine that a case describes."""
     python, packages = _environment(case.get("stack", TODAY))
     variables = case.get("variables", {})
-    known = {name: case.get(name) for name in ("cuda", "libraries", "transformer_engine", "duplicates")}
+    # A fact that is no part of the stack is set by its own name.
+    others = {
+        name: case[name] for name in Facts.fields if name not in _OF_THE_CASE and case.get(name, "unknown") != "unknown"
+    }
     return Facts(
         python=python,
         packages=packages,
         variables=None if variables == "unknown" else variables,  # type: ignore[arg-type]
         gpus=_gpus(case.get("gpu", "9.0"), int(str(case.get("gpus", 1)))),
         driver=case.get("driver"),  # type: ignore[arg-type]
-        **{name: value for name, value in known.items() if isinstance(value, dict)},
+        **others,  # type: ignore[arg-type]
     )
 
 
