@@ -5,7 +5,7 @@ it, and of the text of the files: so a stored report can be had in each of them.
 
 `render` gets the reports of one check, one a run; runs can share a file, and then a finding is in several of them. It
 says the verdict, each finding (with or without a place: `schema.place_of`) and each of `internal_errors`, as far as the
-format has room for them. Every text can be hostile: it comes from files, packages and rules of others, and is escaped as
+format has room for them. Every text can be hostile: it comes from files, packages and rules of others. It is escaped as
 the format has it; `terminal.visible` is for plain text.
 """
 
