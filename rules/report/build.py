@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
     from fp8check.rules.edits.fix import Fix
     from fp8check.rules.edits.text_edits import FileTree
-    from fp8check.rules.engine.definition import Place
     from fp8check.rules.engine.inputs import Requested
     from fp8check.rules.engine.running import Finding
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.outcome.speed import Speed
+    from fp8check.rules.reading import Span
     from fp8check.rules.releases.errors import PredictedError
     from fp8check.rules.settings.values import Origin, Setting
     from fp8check.rules.suppression.baseline import Compared
@@ -160,9 +160,9 @@ def _overrode(setting: Setting) -> tuple[schema.Overridden, ...]:
 def _origin(origin: Origin) -> schema.Origin:
     span, key = origin.span, origin.key_span
     if span is None:
-        return schema.Origin(variable=origin.variable, flag=origin.flag, default=origin.default, code=origin.code)
+        return schema.Origin(None, None, None, None, origin.variable, origin.flag, origin.default, origin.code)
     key_line = key.line if key is not None and key.line != span.line else None
-    return schema.Origin(span.file, span.line, span.column, key_line=key_line, code=origin.code or None)
+    return schema.Origin(span.file, span.line, span.column, key_line, None, None, None, origin.code or None)
 
 
 def _suppressed(one: Suppressed) -> schema.Suppressed:
@@ -180,8 +180,7 @@ def _baseline(compared: Compared) -> schema.Baseline:
     return schema.Baseline(len(compared.new), len(compared.unchanged), tuple(resolved))
 
 
-def _place(place: Place) -> _PlaceFields:
-    span = span_of(place)
+def _place(span: Span | None) -> _PlaceFields:
     if span is None:
         return None, None, None, None, None
     return span.file, span.line, span.column, span.end_line, span.end_column
@@ -210,21 +209,22 @@ def _wholly(examined: Examined) -> tuple[schema.Finding, ...]:
 def _finding(
     finding: Finding, mark: str, compared: Compared | None, pointer: str | None, fix: schema.Fix | None
 ) -> schema.Finding:
+    # In order, as a Record is made fastest; mypy holds the types against the fields.
     return schema.Finding(
         finding.rule,
         finding.name,
         finding.severity,
         finding.message,
         *_place(finding.span),
-        pointer=pointer,
-        label=finding.label,
-        related=tuple(schema.Related(*_place(one.place), one.message) for one in finding.related),
-        notes=finding.notes,
-        help=finding.help,
-        fix=fix,
-        url=f"{schema.DOCS}{finding.rule}",
-        fingerprint=mark,
-        state=None if compared is None else "unchanged" if mark in compared.unchanged else "new",
+        pointer,
+        finding.label,
+        tuple([schema.Related(*_place(span_of(one.place)), one.message) for one in finding.related]),
+        finding.notes,
+        finding.help,
+        fix,
+        f"{schema.DOCS}{finding.rule}",
+        mark,
+        None if compared is None else "unchanged" if mark in compared.unchanged else "new",
     )
 
 

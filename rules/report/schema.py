@@ -1,7 +1,7 @@
 """The schema of a report, fp8check/report/1, as types: every format is made of these, JSON as they stand here.
 
-A field is a key of the JSON, in this order (a trailing underscore is not part of the key); one with a default is left
-out where it has it. Only additions are made, and what is added has a default.
+A field is a key of the JSON, in this order (a trailing underscore is not part of the key). One with a default, which is
+None or (), is left out where it has it. Only additions are made, and what is added has a default.
 
 Lines and columns count from 1, columns in characters; the end is exclusive. Null is not known, or that there is none,
 where the field says so.
@@ -401,17 +401,23 @@ def place_of(one: Finding | Related | Suppressed | Edit) -> Place | None:
 
 def as_data(record: Record) -> dict[str, object]:
     """A report, or a part of one, as plain data, ready for json.dumps."""
-    template, needed = record.template, record.needed
+    fields = record.__dict__
+    if record.least == record.size:  # most of them: nothing is left out
+        return {name: value if type(value) in _LEAVES else _plain(value) for name, value in fields.items()}
+    needed = record.needed
     return {
-        name.rstrip("_"): _plain(value)
-        for name, value in record.__dict__.items()
-        if name in needed or value != template[name]
+        name.rstrip("_"): value if type(value) in _LEAVES else _plain(value)
+        for name, value in fields.items()
+        if (value is not None and value != ()) or name in needed
     }
+
+
+_LEAVES = frozenset((str, int, float, bool, dict, type(None)))
 
 
 def _plain(value: object) -> object:
     if isinstance(value, tuple):
-        return [_plain(one) for one in value]
+        return [one if type(one) in _LEAVES else _plain(one) for one in value]
     if not isinstance(value, Record):
         return value
     return value.as_data() if hasattr(value, "as_data") else as_data(value)  # what a probe saw tells its own

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fp8check.rules.report import build, text
+from fp8check.rules.record import Record
+from fp8check.rules.report import build, schema, text
 from fp8check.rules.report.formats import Look
 from fp8check.rules.report.schema import Finding, Outcome, Report, as_data
 from fp8check.rules.report.stored import BadReport, all_from_data, from_data
@@ -37,6 +38,13 @@ def sent(examined: Examined) -> object:
 @pytest.mark.parametrize("part", KEYS, ids=lambda part: part.__name__)
 def test_no_key_is_renamed_or_taken_away(part: type[Report]) -> None:
     assert [name for name in part.fields if name in KEYS[part].split()] == KEYS[part].split()
+
+
+def test_what_is_left_out_is_none_or_empty() -> None:
+    parts = [one for one in vars(schema).values() if isinstance(one, type) and issubclass(one, Record)]
+    defaults = [(part, name) for part in parts for name in part.fields if name not in part.needed]
+    assert {part.template[name] for part, name in defaults} == {None, ()}
+    assert [name for part in parts for name in part.needed if name.endswith("_")] == []
 
 
 @pytest.mark.parametrize("rule", CASES)
