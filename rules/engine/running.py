@@ -34,7 +34,12 @@ class Finding(Record):
 
 
 class UndecidedRule(Record):
-    """A rule that could not be decided."""
+    """A rule that could not be decided. A report has it as it stands here: fields are added only, with a default.
+
+    Attributes:
+        needs: what it lacks.
+        command: what gets it.
+    """
 
     rule: str
     needs: str

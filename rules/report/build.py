@@ -70,7 +70,7 @@ def _report(
         summary=summary(examined, speed),
         outcome=outcome,
         findings=findings,
-        undecided=tuple([schema.Undecided(one.rule, one.needs, one.command) for one in examined.undecided]),
+        undecided=examined.undecided,
         suppressed=tuple(_suppressed(one) for one in examined.suppressed),
         baseline=None if examined.compared is None else _baseline(examined.compared),
         internal_errors=tuple(schema.InternalError(one.rule, one.error) for one in examined.crashes),

@@ -16,7 +16,24 @@ if TYPE_CHECKING:
 WIDEST = 160  # columns of a source line that are shown
 
 
-def frame(finding: Finding, sources: Sources, style: Style) -> Iterator[str]:
+class Lines:
+    """The lines of files, by path: each file is split once, however many frames show a line of it."""
+
+    __slots__ = ("_sources", "_split")
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self._split: dict[str, list[str]] = {}
+
+    def line(self, path: str, number: int) -> str:
+        """A line by its number from 1, without its line break; "" where there is no such line."""
+        lines = self._split.get(path)
+        if lines is None:
+            lines = self._split[path] = lines_of(self._sources.get(path, ""))
+        return lines[number - 1] if 0 < number <= len(lines) else ""
+
+
+def frame(finding: Finding, lines: Lines, style: Style) -> Iterator[str]:
     """The lines of a finding below its headline: the source, the places related to it, notes and help."""
     at = place_of(finding)
     related = [(place_of(one), one.message) for one in finding.related]
@@ -25,7 +42,7 @@ def frame(finding: Finding, sources: Sources, style: Style) -> Iterator[str]:
     gutter = " " * width + style.faint(" |")
     if at is not None:
         yield gutter
-        yield from _source(at, finding.label, "^", sources, width, style)
+        yield from _source(at, finding.label, "^", lines, width, style)
     here = at.file if at is not None else None
     for place, message in related:
         if place is None:
@@ -35,7 +52,7 @@ def frame(finding: Finding, sources: Sources, style: Style) -> Iterator[str]:
         if place.file != here:
             yield " " * width + style.faint(f" {visible(place.file)}:{place.line}")
             here = place.file
-        yield from _source(place, message, "-", sources, width, style)
+        yield from _source(place, message, "-", lines, width, style)
     if places and (finding.notes or finding.help):
         yield gutter
     for note in finding.notes:
@@ -46,8 +63,8 @@ def frame(finding: Finding, sources: Sources, style: Style) -> Iterator[str]:
         yield " " * width + style.faint(" = ") + style.good("help: ") + visible(finding.help)
 
 
-def _source(place: Place, label: str, mark: str, sources: Sources, width: int, style: Style) -> Iterator[str]:
-    line = line_of(sources.get(place.file, ""), place.line)
+def _source(place: Place, label: str, mark: str, lines: Lines, width: int, style: Style) -> Iterator[str]:
+    line = lines.line(place.file, place.line)
     text = visible(line)[:WIDEST]
     yield f"{place.line:>{width}}{style.faint(' |')} {text}".rstrip()
     start = place.column - 1
@@ -61,9 +78,3 @@ def _source(place: Place, label: str, mark: str, sources: Sources, width: int, s
 def lines_of(text: str) -> list[str]:
     """The lines of a file, as findings count them; the last is empty where the file ends with a line break."""
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-
-
-def line_of(text: str, number: int) -> str:
-    """A source line by its number from 1, without its line break; "" where there is no such line."""
-    lines = lines_of(text)
-    return lines[number - 1] if 0 < number <= len(lines) else ""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Literal
 
+    from fp8check.rules.engine.running import UndecidedRule
     from fp8check.rules.seen import Seen
 
 SCHEMA: Literal["fp8check/report/1"] = "fp8check/report/1"
@@ -288,19 +289,6 @@ class Finding(Record):
     state: Literal["new", "unchanged"] | None
 
 
-class Undecided(Record):
-    """A rule that could not be decided.
-
-    Attributes:
-        needs: what it lacks.
-        command: what gets it.
-    """
-
-    rule: str
-    needs: str
-    command: str
-
-
 class Suppressed(Record):
     """A finding that a comment or the configuration takes away.
 
@@ -365,7 +353,7 @@ class Report(Record):
     summary: Summary
     outcome: Outcome
     findings: tuple[Finding, ...]
-    undecided: tuple[Undecided, ...]
+    undecided: tuple[UndecidedRule, ...]
     suppressed: tuple[Suppressed, ...]
     baseline: Baseline | None
     internal_errors: tuple[InternalError, ...]

@@ -10,12 +10,13 @@ import types
 import typing
 from collections.abc import Mapping
 
+from fp8check.rules.engine.running import UndecidedRule
 from fp8check.rules.record import Record
 from fp8check.rules.report import schema
 from fp8check.rules.seen import from_data as seen_from_data
 from fp8check.rules.seen.data import Seen
 
-_HINTS: dict[str, Mapping[str, object]] = {}
+_HINTS: dict[type[Record], Mapping[str, object]] = {}
 _CALLED = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
@@ -45,12 +46,15 @@ def all_from_data(data: object) -> list[schema.Report]:
 
 def hints(record: type[Record], **aliases: object) -> Mapping[str, object]:
     """The types of a record's fields, by their names; `aliases`: names in them that mypy alone knows."""
-    known = _HINTS.get(record.__name__)
+    known = _HINTS.get(record)
     if known is None:
-        later = (typing.Any, typing.ClassVar, typing.Literal)  # records import them for mypy only
-        names = {"Mapping": Mapping, "Seen": Seen, **{str(one).rpartition(".")[2]: one for one in later}, **aliases}
+        # What modules of records import for mypy only.
+        names: dict[str, object] = {
+            str(one).rpartition(".")[2]: one for one in (typing.Any, typing.ClassVar, typing.Literal)
+        }
+        names |= {"Mapping": Mapping, "Seen": Seen, "UndecidedRule": UndecidedRule, **aliases}
         every = typing.get_type_hints(record, {**vars(sys.modules[record.__module__]), **names})
-        known = _HINTS[record.__name__] = {name: every[name] for name in record.fields}
+        known = _HINTS[record] = {name: every[name] for name in record.fields}
     return known
 
 

@@ -44,7 +44,9 @@ class Style:
 
     def severity(self, severity: str, text: str) -> str:
         """Text in the color of a severity."""
-        return {"error": self.bad, "warning": self.warn}.get(severity, self.strong)(text)
+        if severity == "error":
+            return self.bad(text)
+        return self.warn(text) if severity == "warning" else self.strong(text)
 
 
 def visible(text: str) -> str:

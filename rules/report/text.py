@@ -24,10 +24,13 @@ def render(reports: Sequence[Report], sources: Sources, look: Look) -> str:
 def _run(report: Report, sources: Sources, look: Look) -> str:
     style = Style(look.color)
     lines: list[str] = []
-    for finding in report.new_findings:
-        from fp8check.rules.report.frames import frame  # a clean run has no use for it
+    found = report.new_findings
+    if found:
+        from fp8check.rules.report.frames import Lines, frame  # a clean run has no use for them
 
-        lines.extend((_headline(finding, style), *frame(finding, sources, style), ""))
+        split = Lines(sources)
+        for finding in found:
+            lines.extend((_headline(finding, style), *frame(finding, split, style), ""))
     if not look.quiet:
         lines.extend(_summary(report, style))
         lines.append(_totals(report, style))

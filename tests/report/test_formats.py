@@ -16,9 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fp8check.rules.engine.running import UndecidedRule
 from fp8check.rules.report.build import brief, whole
 from fp8check.rules.report.formats import FORMATS, Format, find
-from fp8check.rules.report.schema import File, InternalError, Related, Report, Suppressed, Undecided, as_data
+from fp8check.rules.report.schema import File, InternalError, Related, Report, Suppressed, as_data
 from fp8check.rules.report.stored import from_data
 from tests.support.cases import CASES
 from tests.support.reports import sources_of
@@ -60,7 +61,7 @@ def _hostile() -> tuple[Report, dict[str, str]]:
         text = text.replace(word, json.dumps(HOSTILE)[1:-1])
     changed = from_data(json.loads(text))._replace(
         verdict="fail",
-        undecided=(Undecided(HOSTILE, HOSTILE, HOSTILE),),
+        undecided=(UndecidedRule(HOSTILE, HOSTILE, HOSTILE),),
         internal_errors=(InternalError(HOSTILE, HOSTILE),),
     )
     return changed, {HOSTILE: HOSTILE, "accel.yaml": HOSTILE}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fp8check.rules.engine.running import UndecidedRule
 from fp8check.rules.record import Record
 from fp8check.rules.report import build, schema, text
 from fp8check.rules.report.formats import Look
@@ -27,6 +28,7 @@ KEYS = {
     "trains_converted_weights speedup undecided assumed trace",
     Finding: "rule name severity message file line column end_line end_column pointer label related notes help fix url "
     "fingerprint state",
+    UndecidedRule: "rule needs command",
 }
 
 

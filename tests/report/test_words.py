@@ -12,7 +12,7 @@ from fp8check.rules.engine.definition import Related
 from fp8check.rules.engine.running import Finding
 from fp8check.rules.reading import Document
 from fp8check.rules.report import build
-from fp8check.rules.report.frames import frame
+from fp8check.rules.report.frames import Lines, frame
 from fp8check.rules.report.schema import as_data
 from fp8check.rules.report.terminal import Style, wants_color
 from fp8check.rules.report.words import actual
@@ -49,7 +49,7 @@ def framed(one: Finding, sources: Mapping[str, str] | None = None) -> list[str]:
     """The frame of a finding, as it stands in a report."""
     examined = report_of({"accelerate": "distributed_type: 'NO'\nmixed_precision: bf16\n"})
     (found,) = build.brief(examined._replace(findings=(one,))).findings
-    return list(frame(found, sources or {}, PLAIN))
+    return list(frame(found, Lines(sources or {}), PLAIN))
 
 
 @pytest.mark.parametrize(
