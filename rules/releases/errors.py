@@ -149,7 +149,7 @@ class PredictedError(Exception):
     @property
     def first_line(self) -> str:
         """As much of the message as a report has room for."""
-        return self.message.splitlines()[0]
+        return next(iter(self.message.splitlines()), "")
 
 
 class Undecided(Exception):

@@ -5,7 +5,7 @@ docs.github.com/actions/reference/workflows-and-actions/workflow-commands
 
 from __future__ import annotations
 
-from fp8check.rules.report.schema import place_of
+from fp8check.rules.report.schema import place_of, sentences
 from fp8check.rules.report.terminal import visible
 
 TYPE_CHECKING = False
@@ -36,10 +36,7 @@ def _command(finding: Finding) -> str:
         properties += [f"file={_property(place.file)}", f"line={place.line}", f"endLine={place.end_line}"]
         if place.line == place.end_line:  # columns count only there
             properties += [f"col={place.column}", f"endColumn={place.end_column}"]
-    parts = [finding.message, finding.label, *finding.notes]
-    if finding.help:
-        parts.append(f"Write instead: {finding.help}")
-    message = _value("\n".join(part for part in parts if part))
+    message = _value("\n".join(sentences(finding)))
     return f"::{_COMMANDS[finding.severity]} {','.join(properties)}::{message}"
 
 

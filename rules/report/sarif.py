@@ -6,7 +6,7 @@ import json
 from urllib.parse import quote
 
 from fp8check.rules.catalog import find
-from fp8check.rules.report.schema import DOCS, Place, place_of
+from fp8check.rules.report.schema import DOCS, Place, place_of, sentences
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,8 +120,7 @@ def _fix(fix: Fix, help_: str) -> Data:
 
 def _message(finding: Finding) -> str:
     """All that is said, in sentences: a viewer shows nothing else."""
-    words = ". ".join(part for part in (finding.message, finding.label, *finding.notes) if part)
-    return f"{words}. Write instead: {finding.help}" if finding.help else words
+    return ". ".join(sentences(finding))
 
 
 def _location(place: Place) -> Data:

@@ -10,6 +10,7 @@ where the field says so.
 from __future__ import annotations
 
 from fp8check.rules.record import Record
+from fp8check.rules.settings.values import outside_of_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,13 +97,7 @@ class Origin(Record):
         """The place in one short phrase, for people."""
         if self.file is not None:
             return f"{self.file}:{self.line}"
-        if self.flag is not None:
-            return f"command line {self.flag}"
-        if self.variable is not None:
-            return f"variable {self.variable}"
-        if self.code is not None:
-            return self.code
-        return f"default of {self.default}" if self.default else "not set"
+        return outside_of_files(self.flag, self.variable, self.code, self.default)
 
 
 class Overridden(Record):
@@ -377,6 +372,14 @@ class Place(Record):
     column: int
     end_line: int
     end_column: int
+
+
+def sentences(finding: Finding) -> list[str]:
+    """All that is said of a finding, for formats that have one text for it."""
+    parts = [finding.message, finding.label, *finding.notes]
+    if finding.help:
+        parts.append(f"Write instead: {finding.help}")
+    return [part for part in parts if part]
 
 
 def place_of(one: Finding | Related | Suppressed | Edit) -> Place | None:

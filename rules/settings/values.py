@@ -43,13 +43,18 @@ class Origin(Record):
         """The place in one short phrase, for people."""
         if self.span is not None:
             return f"{self.span.file}:{self.span.line}"
-        if self.flag is not None:
-            return f"command line {self.flag}"
-        if self.variable is not None:
-            return f"variable {self.variable}"
-        if self.code is not None:
-            return self.code
-        return f"default of {self.default}" if self.default else "not set"
+        return outside_of_files(self.flag, self.variable, self.code, self.default)
+
+
+def outside_of_files(flag: str | None, variable: str | None, code: str | None, default: str | None) -> str:
+    """The place of a setting that stands in no file, in one short phrase."""
+    if flag is not None:
+        return f"command line {flag}"
+    if variable is not None:
+        return f"variable {variable}"
+    if code is not None:
+        return code
+    return f"default of {default}" if default else "not set"
 
 
 _NOWHERE = Origin()
