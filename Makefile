@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-.PHONY: docs help demo test lint types layers coverage bench wheel corpus corpus-review score conformance \
+.PHONY: attacks docs help demo test lint types layers coverage bench wheel corpus corpus-review score conformance \
 	conformance-sample evidence rule mutation mutation-catalog mutation-sample hook-test format clean serve service-bench \
 	service-kill service-postgres openapi-test page-test docker-lint docker-steps \
 	probe-env probe-test test-gpu always
@@ -75,6 +75,10 @@ score: $(VENV)/.installed ## predictions against the executed cases of ../shared
 
 hook-test: $(VENV)/.installed ## run the real pre-commit on a real repository
 	@$(BIN)/python -m pytest -q tests/test_hook.py
+
+AGAINST ?=
+attacks: $(VENV)/.installed ## what broke the first release, tried again; AGAINST=/path/to/bin/fp8check tries another
+	@FP8CHECK_ATTACKED=$(AGAINST) $(BIN)/python -m tests.tools.attacks -n 2
 
 conformance: $(VENV)/.installed ## run the real packages over generated cases and compare (long)
 	@$(BIN)/python -m tests.tools.conformance.stacks --root .conformance

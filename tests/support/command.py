@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-COMMAND = str(Path(sys.executable).with_name("fp8check"))
+# `make attacks AGAINST=...` tries another release.
+COMMAND = os.environ.get("FP8CHECK_ATTACKED") or str(Path(sys.executable).with_name("fp8check"))
 
 
 def run(
