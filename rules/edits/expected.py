@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fp8check.rules.edits.fix import Edit
+    from fp8check.rules.edits.fix import Edit, Part
     from fp8check.rules.reading import Document, Node, Span
 
 Data = object
@@ -42,36 +42,44 @@ def _plain(value: object) -> Data:
 
 def expected(document: Document, edits: Sequence[Edit]) -> Data:
     """The data after these edits, in the form of Tree."""
-    mine = [edit for edit in edits if edit.file == document.path]
-    return _after(document.root, mine) if document.root is not None else None
+    return _after(document.root, _Edits(document.path, edits)) if document.root is not None else None
 
 
-def _after(node: Node, edits: Sequence[Edit]) -> Data:
+class _Edits:
+    """The edits of one file, by where they begin: a file may have one on every line."""
+
+    def __init__(self, path: str, edits: Sequence[Edit]) -> None:
+        self._at: dict[tuple[str, int], list[Edit]] = {}
+        for edit in edits:
+            if edit.place is not None and edit.place.file == path:
+                self._at.setdefault((edit.part, edit.place.start), []).append(edit)
+
+    def of(self, part: Part, place: Span | None) -> list[Edit]:
+        """Those of that part of a document which begins and ends there, in their order."""
+        if place is None:
+            return []
+        return [edit for edit in self._at.get((part, place.start), ()) if edit.place == place]
+
+
+def _after(node: Node, edits: _Edits) -> Data:
     if node.kind == "scalar":
         return _plain(node.value)
     if node.kind == "list":
         return ("list", [_item(child, edits) for child in node.items])
     entries: dict[object, Data] = {}
     for child in node.entries.values():
-        edit = next((one for one in edits if one.part == "entry" and _same(one.place, child.key_span)), None)
+        edit = next(iter(edits.of("entry", child.key_span)), None)
         if edit is None:
             entries[_key(child.key)] = _after(child, edits)
         elif edit.action == "rename":
             entries[_key(edit.key)] = _after(child, edits)
         elif edit.action == "replace":
             entries[_key(child.key)] = _plain(edit.value)
-    for one in edits:
-        if one.part == "map" and _same(one.place, node.span):
-            entries[_key(one.key)] = _plain(one.value)
+    for one in edits.of("map", node.span):
+        entries[_key(one.key)] = _plain(one.value)
     return ("map", entries)
 
 
-def _item(child: Node, edits: Sequence[Edit]) -> Data:
-    for edit in edits:
-        if edit.part == "item" and _same(edit.place, child.span):
-            return _plain(edit.value)
-    return _after(child, edits)
-
-
-def _same(one: Span | None, other: Span | None) -> bool:
-    return one is not None and other is not None and one == other
+def _item(child: Node, edits: _Edits) -> Data:
+    edit = next(iter(edits.of("item", child.span)), None)
+    return _after(child, edits) if edit is None else _plain(edit.value)

@@ -6,8 +6,6 @@ keys, which no loader keeps.
 
 from __future__ import annotations
 
-import re
-
 from fp8check.rules.edits import rendering
 from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.reading.source import Source
@@ -16,11 +14,14 @@ from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from fp8check.rules.edits.fix import Edit, Fix
     from fp8check.rules.reading import Document, Span
     from fp8check.rules.reading.syntax import SyntaxNode
+
+
+NOWHERE = "what decides this stands in no file of this run"
 
 
 class TextEdit(Record):
@@ -32,50 +33,99 @@ class TextEdit(Record):
     text: str
 
 
-def text_edits(
-    fix: Fix, documents: tuple[Document, ...], trees: dict[str, FileTree] | None = None
-) -> tuple[TextEdit, ...]:
+def text_edits(fix: Fix, documents: tuple[Document, ...]) -> tuple[TextEdit, ...]:
     """The text edits of a fix.
 
-    Args:
-        trees: the documents' trees, for the next fix of the same documents: filled as they are needed.
-
     Raises:
-        Unfixable: the place is shared through an anchor, comes from no file, or cannot be edited by itself.
+        Unfixable: as Editor.edits.
     """
-    trees = {} if trees is None else trees
-    return tuple(_one(edit, documents, trees) for edit in fix.edits)
+    return Editor(documents).edits(fix)
 
 
-def _one(edit: Edit, documents: tuple[Document, ...], trees: dict[str, FileTree]) -> TextEdit:
-    span = edit.place
-    document = next((one for one in documents if span is not None and one.path == span.file), None)
-    if span is None or document is None:
-        raise Unfixable("what decides this stands in no file of this run")
-    file = trees.get(document.path)
-    if file is None:
-        file = trees[document.path] = FileTree(document)
-    if edit.action == "cut":
-        return file.cut(span)
-    if edit.action == "insert":
-        return file.insert(file.at(span, "map"), edit.key, edit.value)
-    if edit.action == "rename":
-        return file.rename(file.at(span), edit.key)
-    if edit.action == "delete":
-        return file.delete(file.at(span))
-    return file.replace(file.at(span), edit.value)
+class Editor:
+    """Makes text edits for these documents. Each of them is parsed once, however many fixes it has."""
+
+    def __init__(self, documents: Iterable[Document]) -> None:
+        self._documents = {document.path: document for document in documents}
+        self._trees: dict[str, FileTree | str] = {}  # a text is why there is no tree
+
+    def tree(self, path: str) -> FileTree:
+        """The tree of the document of that path.
+
+        Raises:
+            Unfixable: there is no such document, or it cannot be edited.
+        """
+        if path not in self._documents:
+            raise Unfixable(NOWHERE)
+        tree = self._trees.get(path)
+        if tree is None:
+            try:
+                tree = FileTree(self._documents[path])
+            except Unfixable as reason:
+                tree = str(reason)
+            self._trees[path] = tree
+        if isinstance(tree, str):
+            raise Unfixable(tree)
+        return tree
+
+    def edits(self, fix: Fix) -> tuple[TextEdit, ...]:
+        """The text edits of a fix.
+
+        Raises:
+            Unfixable: the place is shared through an anchor, comes from no file, or cannot be edited by itself.
+        """
+        return tuple(self._one(edit) for edit in fix.edits)
+
+    def map_of(self, edit: Edit) -> SyntaxNode:
+        """The map that an entry is renamed in, deleted from or inserted into.
+
+        Raises:
+            Unfixable: as `edits`.
+        """
+        file, span = self._where(edit)
+        return file.at(span, "map").parsed if edit.part == "map" else file.at(span).parent
+
+    def _where(self, edit: Edit) -> tuple[FileTree, Span]:
+        if edit.place is None:
+            raise Unfixable(NOWHERE)
+        return self.tree(edit.place.file), edit.place
+
+    def _one(self, edit: Edit) -> TextEdit:
+        file, span = self._where(edit)
+        if edit.action == "cut":
+            return file.cut(span)
+        if edit.action == "insert":
+            return file.insert(file.at(span, "map"), edit.key, edit.value)
+        if edit.action == "rename":
+            return file.rename(file.at(span), edit.key)
+        if edit.action == "delete":
+            return file.delete(file.at(span))
+        return file.replace(file.at(span), edit.value)
 
 
 class _Place(Record):
-    """A parsed node with the collections around it, the innermost last, and its key's `index` in the items around."""
+    """A parsed node, its `index` in the items of the collection around it, and that collection's own place."""
 
     parsed: SyntaxNode
-    around: tuple[SyntaxNode, ...]
     index: int
+    outer: _Place | None
+
+    def around(self) -> Iterator[SyntaxNode]:
+        """The collections around it, the innermost first."""
+        place = self.outer
+        while place is not None:
+            yield place.parsed
+            place = place.outer
+
+    @property
+    def in_flow(self) -> bool:
+        """Whether it stands between brackets."""
+        return any(one.style == "flow" for one in self.around())
 
     @property
     def parent(self) -> SyntaxNode:
-        return self.around[-1]
+        """The collection that it stands in; the root stands in itself."""
+        return self.outer.parsed if self.outer is not None else self.parsed
 
     @property
     def value(self) -> SyntaxNode:
@@ -98,6 +148,7 @@ class FileTree:
         self.root = reader.root
         self.winners = {one.span.start for one in document.problems if one.code == "duplicate-key"}
         self.aliased: set[int] = set()
+        self._names: dict[int, frozenset[str]] = {}  # the keys of maps, by the map's identity
         self._starting: dict[int, list[_Place]] = {}  # by where they begin: a file may have a fix on every line
         for place in self._walk():
             if place.parsed.target is not None:
@@ -106,12 +157,11 @@ class FileTree:
                 self._starting.setdefault(place.parsed.start, []).append(place)
 
     def _walk(self) -> Iterator[_Place]:
-        pending = [_Place(self.root, (), 0)]
+        pending = [_Place(self.root, 0, None)]
         while pending:
             place = pending.pop()
             yield place
-            around = (*place.around, place.parsed)
-            pending.extend(_Place(item, around, index) for index, item in reversed([*enumerate(place.parsed.items)]))
+            pending.extend(_Place(item, index, place) for index, item in reversed([*enumerate(place.parsed.items)]))
 
     def at(self, span: Span, kind: str | None = None) -> _Place:
         """The place that begins there: an entry's key, a list's item, or, with `kind`, the map.
@@ -124,7 +174,7 @@ class FileTree:
             raise Unfixable("the value comes from somewhere else through an alias")
         # A block map begins where its first key does.
         place = next((one for one in found if kind == one.parsed.kind or one.parsed.end == span.end), found[0])
-        for parsed in (*place.around, place.parsed):
+        for parsed in (place.parsed, *place.around()):
             if id(parsed) in self.aliased:
                 raise Unfixable(f"it is shared through the anchor &{parsed.anchor}")
         return place
@@ -146,7 +196,7 @@ class FileTree:
             raise Unfixable("the value has an anchor or a tag")
         if parsed.style in ("literal", "folded") or (parsed.kind != "scalar" and parsed.style == "block"):
             raise Unfixable("the value stands on lines of its own")
-        flow = any(one.style == "flow" for one in key.around)
+        flow = key.in_flow
         if isinstance(value, (dict, list, tuple)):
             text = rendering.whole(value, self.document.loader)
         else:
@@ -162,9 +212,9 @@ class FileTree:
     def rename(self, key: _Place, name: str) -> TextEdit:
         """Another key."""
         self._check_single(key)
-        if any(parsed.text == name for parsed, _ in key.parent.pairs()):
+        if name in self._keys(key.parent):
             raise Unfixable(f"{name} is there already")
-        flow = any(one.style == "flow" for one in key.around)
+        flow = key.in_flow
         text = rendering.scalar(name, self.document.loader, style=key.parsed.style, flow=flow)
         return self._edit(key.parsed.start, key.parsed.end, text)
 
@@ -173,7 +223,7 @@ class FileTree:
         parsed = place.parsed
         if parsed.kind != "map":
             raise Unfixable("there is no map to write it into")
-        if any(one.text == key for one, _ in parsed.pairs()):
+        if key in self._keys(parsed):
             raise Unfixable(f"{key} is there already")
         loader = self.document.loader
         if parsed.style == "flow":
@@ -185,6 +235,13 @@ class FileTree:
         if self.text[end - 1 : end] in ("\n", "\r"):
             return self._edit(end, end, f"{text}{self.newline}")
         return self._edit(end, end, f"{self.newline}{text}")
+
+    def _keys(self, parsed: SyntaxNode) -> frozenset[str]:
+        """The keys of a map, as they are written."""
+        names = self._names.get(id(parsed))
+        if names is None:
+            names = self._names[id(parsed)] = frozenset([key.text for key in parsed.items[::2]])
+        return names
 
     def _check_single(self, key: _Place) -> None:
         if key.parsed.start in self.winners:
@@ -229,11 +286,10 @@ class FileTree:
         parent = key.parent
         if parent.style == "flow":
             return self._edit(parent.start + 1, parent.end - 1, "")
-        if len(key.around) < 2 or not _is_entry_value(key.around[-2], parent):
+        place = key.outer
+        if place is None or place.outer is None or place.parent.kind != "map" or place.index % 2 == 0:
             raise Unfixable("it is the only entry of its map")
-        grand = key.around[-2]
-        place = next(index for index, item in enumerate(grand.items) if item is parent)
-        colon = self.text.index(":", grand.items[place - 1].end) + 1
+        colon = self.text.index(":", place.parent.items[place.index - 1].end) + 1
         end = self._line_end(_last(key.value, key.parsed))
         rest = self.text[colon : self._line_start(key.parsed.origin)]
         if rest.strip():  # a comment after the colon, or lines of comments before the entry
@@ -257,25 +313,22 @@ class FileTree:
 
     def _after_space(self, offset: int) -> int:
         """The offset of the next character that is no space and no line break."""
-        return len(self.text) - len(self.text[offset:].lstrip(" \t\r\n"))
+        while self.text[offset : offset + 1] in (" ", "\t", "\r", "\n"):
+            offset += 1
+        return offset
 
     def _line_start(self, offset: int) -> int:
-        return max(self.text.rfind("\n", 0, offset), self.text.rfind("\r", 0, offset)) + 1
+        return self.source.start_of(self.source.place(offset)[0])
 
     def _line_end(self, offset: int) -> int:
         """After the line break of the line that ends at or after `offset`; a block scalar's end is behind its own."""
         if offset > 0 and self.text[offset - 1] in "\r\n":
             return offset
-        found = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|$)").match(self.text, offset)
-        return found.end() if found is not None else offset
+        return self.source.start_of(self.source.place(offset)[0] + 1)
 
 
 def _is_key(place: _Place) -> bool:
-    return bool(place.around) and place.parent.kind == "map" and place.index % 2 == 0
-
-
-def _is_entry_value(parent: SyntaxNode, parsed: SyntaxNode) -> bool:
-    return parent.kind == "map" and any(item is parsed for item in parent.items[1::2])
+    return place.outer is not None and place.parent.kind == "map" and place.index % 2 == 0
 
 
 def _below(parsed: SyntaxNode) -> Iterator[SyntaxNode]:

@@ -39,8 +39,8 @@ class Source:
         return line, offset - self._starts[line - 1] + 1
 
     def start_of(self, line: int) -> int:
-        """The character offset at which a line begins, counted from 1."""
-        return self._starts[line - 1]
+        """The character offset at which a line begins, counted from 1; the end of the text behind the last line."""
+        return self._starts[line - 1] if line <= len(self._starts) else len(self.text)
 
     def span(self, start: int, end: int) -> Span:
         """The span from `start` up to, not including, `end` (character offsets)."""

@@ -1,30 +1,34 @@
-"""Applying fixes: one at a time, each checked before the next, until nothing is left that can be fixed."""
+"""Applying fixes: those of one rule at a time, looked at before the next, until nothing is left that can be fixed."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 
 from fp8check.rules.edits.expected import Tree, expected
-from fp8check.rules.edits.text_edits import text_edits
+from fp8check.rules.edits.text_edits import Editor, text_edits
 from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.reading import Unreadable
 from fp8check.rules.reading.kind import Kind
 from fp8check.rules.record import Record
+from fp8check.rules.repair.together import Planned, apart
 from fp8check.rules.trainers.detect import read, told
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from fp8check.rules.edits.fix import Fix
+    from fp8check.rules.edits.fix import Edit, Fix
     from fp8check.rules.edits.text_edits import TextEdit
     from fp8check.rules.engine.running import Finding
-    from fp8check.rules.reading import Document
+    from fp8check.rules.reading import Document, Span
     from fp8check.rules.suppression.examined import Examined
 
     Examine = Callable[[Sequence[Document]], Sequence[Examined]]
+    _Mark = tuple[str, str, str, str]  # rule, file, message, and the text that it is about
 
-MOST = 500  # fixes in one go; every real run has under ten
+MOST = 100  # times that the files are looked at anew in one go; every real run has under ten fixes
+CHARACTERS = 2_000_000  # that are looked at anew in one go, of the largest file: it bounds the time, whatever it holds
+LEAST = 4  # times, also for the largest files
 
 
 class Refusal(Record):
@@ -59,52 +63,118 @@ def fix_all(documents: Sequence[Document], examine: Examine, *, unsafe: bool = F
         examine: reports on the runs that the documents make up.
         unsafe: whether to make fixes too that change what the run does.
     """
-    current = tuple(documents)
-    reports = tuple(examine(current))
-    applied: list[Finding] = []
-    refused: dict[tuple[str, str, str], Refusal] = {}
-    while True:
-        findings = _fixable(reports)
-        wanted = [(one, fix) for one, fix in findings if (unsafe or fix.safe) and _mark(one) not in refused]
-        if not wanted or len(applied) >= MOST:
-            left = tuple(one for one, fix in findings if not (unsafe or fix.safe))
-            return Fixed(current, tuple(applied), tuple(refused.values()), left, reports)
-        finding, fix = wanted[0]
-        try:
-            fixed = _apply(fix, current)
-            after = tuple(examine(fixed))
-            _check_gone(finding, reports, after)
-        except Unfixable as reason:
-            refused[_mark(finding)] = Refusal(finding, str(reason))
-        else:
-            current, reports = fixed, after
-            applied.append(finding)
+    return _Fixing(tuple(documents), examine, unsafe=unsafe).run()
+
+
+class _Fixing:
+    """The files while they are fixed.
+
+    Fixes of one rule are made together, as far as they do not touch each other: it takes as many rounds as rules have
+    something to fix, not as there are findings. Where they do not come out as they must, half of them are tried, down
+    to a single one.
+    """
+
+    def __init__(self, documents: tuple[Document, ...], examine: Examine, *, unsafe: bool) -> None:
+        self._examine = examine
+        self._unsafe = unsafe
+        self._rounds = _rounds(documents)
+        self._left = self._rounds
+        self._applied: list[Finding] = []
+        self._refused: dict[_Mark, Refusal] = {}
+        self._take(documents, tuple(examine(documents)))
+
+    def _take(self, documents: tuple[Document, ...], reports: tuple[Examined, ...]) -> None:
+        self._documents = documents
+        self._reports = reports
+        self._texts = {one.path: one.text for one in documents}
+
+    def run(self) -> Fixed:
+        """Fix until nothing is left, or there were too many rounds."""
+        while True:
+            findings = _fixable(self._reports)
+            wanted = [(one, fix) for one, fix in findings if self._is_wanted(one, fix)]
+            if not wanted or self._left <= 0:
+                break
+            first = wanted[0][0].rule
+            self._make([(one, fix) for one, fix in wanted if one.rule == first])
+        for one, _ in wanted:
+            times = f"the files were looked at {self._rounds} times already"
+            self._refuse(one, Unfixable(f"{times}; run fp8check fix once more"))
+        left = tuple(one for one, fix in findings if not (self._unsafe or fix.safe))
+        return Fixed(self._documents, tuple(self._applied), tuple(self._refused.values()), left, self._reports)
+
+    def _is_wanted(self, finding: Finding, fix: Fix) -> bool:
+        return (self._unsafe or fix.safe) and self._mark(finding) not in self._refused
+
+    def _mark(self, finding: Finding) -> _Mark:
+        """The same for the same finding after other lines were edited."""
+        span = finding.span
+        if span is None:
+            return finding.rule, "", finding.message, ""
+        return finding.rule, span.file, finding.message, self._texts.get(span.file, "")[span.start : span.end]
+
+    def _refuse(self, finding: Finding, reason: Unfixable) -> None:
+        self._refused[self._mark(finding)] = Refusal(finding, str(reason))
+
+    def _make(self, wanted: Sequence[tuple[Finding, Fix]]) -> None:
+        """Make fixes of one rule."""
+        editor = Editor(self._documents)
+        possible: list[Planned] = []
+        for finding, fix in wanted:
+            try:
+                self._check_named(fix)
+                possible.append(Planned(finding, fix, editor.edits(fix)))
+            except Unfixable as reason:
+                self._refuse(finding, reason)
+        batch = apart(possible, editor)
+        while batch and self._left > 0:
+            self._left -= 1
+            try:
+                self._try(batch)
+            except Unfixable as reason:
+                if len(batch) == 1:
+                    self._refuse(batch[0].finding, reason)
+                batch = batch[: len(batch) // 2]
+            else:
+                return
+
+    def _check_named(self, fix: Fix) -> None:
+        for edit in fix.edits:
+            if edit.file not in self._texts:
+                raise Unfixable(f"name {edit.file or 'its file'} on the command line to have it fixed")
+
+    def _try(self, batch: Sequence[Planned]) -> None:
+        """Make these fixes, and keep them if the findings are gone."""
+        edits = [edit for one in batch for edit in one.fix.edits]
+        fixed = _edited(self._documents, edits, [edit for one in batch for edit in one.text_edits])
+        after = tuple(self._examine(fixed))
+        rule = batch[0].finding.rule
+        before, now = _found(rule, self._reports), _found(rule, after)
+        fewer = len(now) < len(before) if len(batch) == 1 else len({*now}) <= len({*before}) - len(batch)
+        if not fewer:
+            raise Unfixable("the finding would still be there")
+        self._take(fixed, after)
+        self._applied.extend(one.finding for one in batch)
+
+
+def _rounds(documents: Sequence[Document]) -> int:
+    largest = max((len(one.text) for one in documents), default=0)
+    return max(LEAST, min(MOST, CHARACTERS // max(1, largest)))
 
 
 def _fixable(reports: Sequence[Examined]) -> list[tuple[Finding, Fix]]:
     """Findings with a fix, each once: several runs may share a file."""
-    found: dict[tuple[str, str, str], tuple[Finding, Fix]] = {}
+    found: dict[tuple[str, Span | None, str], tuple[Finding, Fix]] = {}
     for report in reports:
         for finding in report.findings:
             if finding.fix is not None:
-                found.setdefault(_mark(finding), (finding, finding.fix))
+                found.setdefault((finding.rule, finding.span, finding.message), (finding, finding.fix))
     return list(found.values())
 
 
-def _mark(finding: Finding) -> tuple[str, str, str]:
-    return finding.rule, finding.span.file if finding.span is not None else "", finding.message
-
-
-def _apply(fix: Fix, documents: tuple[Document, ...]) -> tuple[Document, ...]:
-    """The documents with one fix made.
-
-    Raises:
-        Unfixable: it cannot be made here, or it would do more than it should.
-    """
-    for edit in fix.edits:
-        if edit.file not in [document.path for document in documents]:
-            raise Unfixable(f"name {edit.file or 'its file'} on the command line to have it fixed")
-    return edited(documents, fix)
+def _found(rule: str, reports: Sequence[Examined]) -> list[tuple[Span | None, str]]:
+    """What the rule says, once for each run that it says it of."""
+    return [(one.span, one.message) for report in reports for one in report.findings if one.rule == rule]
 
 
 def edited(documents: tuple[Document, ...], fix: Fix) -> tuple[Document, ...]:
@@ -113,36 +183,42 @@ def edited(documents: tuple[Document, ...], fix: Fix) -> tuple[Document, ...]:
     Raises:
         Unfixable: an edit cannot be made, or would change something else as well.
     """
-    edits = text_edits(fix, documents)
-    return tuple(_edited(one, [edit for edit in edits if edit.file == one.path], fix) for one in documents)
+    return _edited(documents, fix.edits, text_edits(fix, documents))
 
 
-def _edited(document: Document, edits: list[TextEdit], fix: Fix) -> Document:
-    if not edits:
-        return document
-    text = document.text
-    ordered = sorted(edits, key=lambda edit: (edit.start, edit.end))
+def _edited(
+    documents: tuple[Document, ...], edits: Sequence[Edit], text_edits: Sequence[TextEdit]
+) -> tuple[Document, ...]:
+    by_file: dict[str, tuple[list[Edit], list[TextEdit]]] = {}
+    for edit in edits:
+        by_file.setdefault(str(edit.file), ([], []))[0].append(edit)
+    for text_edit in text_edits:
+        by_file[text_edit.file][1].append(text_edit)
+    return tuple(one if one.path not in by_file else _edited_file(one, *by_file[one.path]) for one in documents)
+
+
+def _edited_file(document: Document, edits: Sequence[Edit], text_edits: Sequence[TextEdit]) -> Document:
+    ordered = sorted(text_edits, key=lambda edit: (edit.start, edit.end))
     if any(one.end > other.start for one, other in pairwise(ordered)):
         raise Unfixable("its edits overlap")
-    for edit in reversed(ordered):
-        text = text[: edit.start] + edit.text + text[edit.end :]
     mark = "\N{BYTE ORDER MARK}" if document.bom else ""
     try:
-        made = read(document.path, f"{mark}{text}".encode(), loader=document.loader)
+        text = f"{mark}{_replaced(document.text, ordered)}"
+        made = read(document.path, text.encode(), loader=document.loader)
     except Unreadable as problem:
         raise Unfixable(f"the file could not be read any more: {problem.message}") from problem
     if told(document).name == document.kind != told(made).name:  # else whoever runs it says what the file is
         raise Unfixable(f"the file would not be known for a {document.kind} file any more")
     made = made.as_kind(Kind(document.kind, document.dialect, document.loader))
-    if Tree(made).data != expected(document, fix.edits):
+    if Tree(made).data != expected(document, edits):
         raise Unfixable("the edit would change something else as well")
     return made
 
 
-def _check_gone(finding: Finding, before: Sequence[Examined], after: Sequence[Examined]) -> None:
-    if _count(finding, after) >= _count(finding, before):
-        raise Unfixable("the finding would still be there")
-
-
-def _count(finding: Finding, reports: Sequence[Examined]) -> int:
-    return sum(one.rule == finding.rule for report in reports for one in report.findings)
+def _replaced(text: str, ordered: Sequence[TextEdit]) -> str:
+    pieces = []
+    end = 0
+    for edit in ordered:
+        pieces += [text[end : edit.start], edit.text]
+        end = edit.end
+    return "".join([*pieces, text[end:]])

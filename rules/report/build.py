@@ -11,15 +11,15 @@ from fp8check.rules.report.words import summary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from fp8check.rules.edits.fix import Fix
-    from fp8check.rules.edits.text_edits import FileTree
+    from fp8check.rules.edits.text_edits import Editor
     from fp8check.rules.engine.inputs import Requested
     from fp8check.rules.engine.running import Finding
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.outcome.speed import Speed
-    from fp8check.rules.reading import Span
+    from fp8check.rules.reading import Document, Span
     from fp8check.rules.releases.errors import PredictedError
     from fp8check.rules.settings.values import Origin, Setting
     from fp8check.rules.suppression.baseline import Compared
@@ -197,11 +197,11 @@ def _wholly(examined: Examined) -> tuple[schema.Finding, ...]:
     from fp8check.rules.suppression.fingerprint import Pointers, fingerprints
 
     pointers = Pointers()
-    trees: dict[str, FileTree] = {}
     compared, documents = examined.compared, examined.documents
+    editor = _editor(documents) if any(one.fix is not None for one in examined.findings) else None
     marks = compared.marks if compared is not None else fingerprints(examined.findings, documents, pointers)
     return tuple(
-        _finding(one, mark, compared, _pointer(one, examined, pointers), _fix(one.fix, examined, trees))
+        _finding(one, mark, compared, _pointer(one, examined, pointers), _fix(one.fix, editor))
         for one, mark in zip(examined.findings, marks, strict=True)
     )
 
@@ -237,22 +237,23 @@ def _pointer(finding: Finding, examined: Examined, pointers: Pointers) -> str | 
     return None if document is None else pointers.of(finding, document)
 
 
-def _fix(fix: Fix | None, examined: Examined, trees: dict[str, FileTree]) -> schema.Fix | None:
-    """The edits of a fix; None where it cannot be made.
+def _editor(documents: Sequence[Document]) -> Editor:
+    from fp8check.rules.edits.text_edits import Editor  # only a report with fixes pays for it
 
-    Args:
-        trees: the trees of the files, for the next fix of the same report: filled as they are needed.
-    """
-    if fix is None:
+    return Editor(documents)
+
+
+def _fix(fix: Fix | None, editor: Editor | None) -> schema.Fix | None:
+    """The edits of a fix; None where it cannot be made."""
+    if fix is None or editor is None:
         return None
-    from fp8check.rules.edits.text_edits import text_edits
     from fp8check.rules.edits.unfixable import Unfixable
 
     try:
-        edits = text_edits(fix, examined.documents, trees)
+        edits = editor.edits(fix)
     except Unfixable:
         return None
-    spans = ((trees[edit.file].source.span(edit.start, edit.end), edit.text) for edit in edits)
+    spans = ((editor.tree(edit.file).source.span(edit.start, edit.end), edit.text) for edit in edits)
     return schema.Fix(
         fix.safe,
         tuple(

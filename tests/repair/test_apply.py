@@ -1,4 +1,4 @@
-"""Fixing a whole run: one fix at a time, each looked at before the next."""
+"""Fixing a whole run: the fixes of one rule together, looked at before the next."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fp8check.rules.engine.running import Finding
 from fp8check.rules.reading import Document
 from fp8check.rules.reading.source import Source
 from fp8check.rules.repair import edited, fix_all
-from fp8check.rules.settings.edits import delete, replace
+from fp8check.rules.settings.edits import delete, rename, replace
 from fp8check.rules.settings.values import Section, Setting
 from fp8check.rules.suppression.examined import Examined
 from fp8check.rules.trainers.detect import read
@@ -105,3 +105,102 @@ def test_an_edit_after_which_the_file_cannot_be_read_is_refused() -> None:
     text = "a: [1]\nb: 2\n"
     with pytest.raises(Unfixable, match="could not be read any more"):
         edited((read("f.yaml", text.encode()),), safe(cut(Source("f.yaml", text).span(3, 5))))
+
+
+def entries(count: int, text: str = "te") -> bytes:
+    return "".join(f"k{number}: {text}\n" for number in range(count)).encode()
+
+
+def of_one_rule(make: Callable[[str, Setting], Fix | None]) -> Callable[[Sequence[Document]], Sequence[Examined]]:
+    """As `examine`, where all findings are one rule's; `calls` counts how often it was asked."""
+    inner = examine(make)
+
+    def reports(documents: Sequence[Document]) -> Sequence[Examined]:
+        return [
+            one._replace(findings=tuple(finding._replace(rule="FP-all") for finding in one.findings))
+            for one in inner(documents)
+        ]
+
+    return reports
+
+
+def counted(examine: Callable[[Sequence[Document]], Sequence[Examined]]) -> tuple[list[int], Callable[..., object]]:
+    calls: list[int] = []
+
+    def reports(documents: Sequence[Document]) -> Sequence[Examined]:
+        calls.append(len(documents))
+        return examine(documents)
+
+    return calls, reports
+
+
+def test_fixes_of_one_rule_are_made_together() -> None:
+    calls, counting = counted(of_one_rule(upper))
+    fixed = fix_all([read("a.yaml", entries(1000))], counting)  # type: ignore[arg-type]
+    assert fixed.documents[0].text == entries(1000, "TE").decode()
+    assert len(fixed.applied) == 1000
+    assert len(calls) == 2
+
+
+def test_one_bad_fix_among_many_is_found_and_the_others_are_made() -> None:
+    def make(name: str, setting: Setting) -> Fix | None:
+        if name == "k37":
+            return safe(replace(setting, 1)) if setting.value != 1 else safe(replace(setting, 2))
+        return upper(name, setting)
+
+    calls, counting = counted(of_one_rule(make))
+    fixed = fix_all([read("a.yaml", entries(64))], counting)  # type: ignore[arg-type]
+    assert fixed.documents[0].text == entries(64, "TE").decode().replace("k37: TE", "k37: te")
+    assert [one.finding.message for one in fixed.refused] == ["k37 is wrong"]
+    assert len(calls) < 30
+
+
+def test_all_entries_of_a_map_can_go_one_after_the_other() -> None:
+    text = b"fp8_config:\n" + b"".join(b"  x%d: 1\n" % number for number in range(5))
+
+    def reports(documents: Sequence[Document]) -> Sequence[Examined]:
+        section = Section(documents[0].root).section("fp8_config")
+        findings = tuple(
+            Finding("FP-x", "x", "error", f"{name} is wrong", one.origin.key_span, "", (), (), "", safe(delete(one)))
+            for name, one in section.settings()
+        )
+        return (Examined(**{**REPORT.as_dict(), "findings": findings}),)  # type: ignore[arg-type]
+
+    fixed = fix_all([read("a.yaml", text, loader="pyyaml")], reports)
+    assert fixed.documents[0].text == "fp8_config: {}\n"
+    assert len(fixed.applied) == 5
+
+
+@pytest.mark.parametrize("brackets", [False, True])
+def test_two_keys_that_would_get_the_same_name_do_not(brackets: bool) -> None:
+    def make(name: str, setting: Setting) -> Fix | None:
+        return None if name == "kept" else safe(rename(setting, "kept"))
+
+    text = b"{a: 1, b: 2}\n" if brackets else b"a: 1\nb: 2\n"
+    fixed = fix_all([read("a.yaml", text)], of_one_rule(make))
+    assert fixed.documents[0].text == ("{kept: 1, b: 2}\n" if brackets else "kept: 1\nb: 2\n")
+    assert [one.reason for one in fixed.refused] == ["kept is there already"]
+
+
+def test_edits_of_one_stretch_are_made_one_after_the_other() -> None:
+    fixed = fix_all([read("a.yaml", b"{a: 1, b: 2, c: X}\n")], of_one_rule(deleted))
+    assert fixed.documents[0].text == "{c: X}\n"
+
+
+def deleted(name: str, setting: Setting) -> Fix | None:
+    return None if name == "c" else safe(delete(setting))
+
+
+def test_the_files_are_looked_at_a_limited_number_of_times_and_the_rest_is_told() -> None:
+    def make(_name: str, setting: Setting) -> Fix | None:
+        return safe(replace(setting, setting.value + "x"))  # type: ignore[operator]  # the finding stays
+
+    calls, counting = counted(of_one_rule(make))
+    large = entries(9) + b"# " + 700_000 * b"x"
+    fixed = fix_all([read("a.yaml", large)], counting)  # type: ignore[arg-type]
+    assert fixed.documents[0].text == large.decode()
+    assert len(calls) == 1 + 4
+    assert {one.reason for one in fixed.refused} == {
+        "the finding would still be there",
+        "the files were looked at 4 times already; run fp8check fix once more",
+    }
