@@ -23,6 +23,7 @@ from __future__ import annotations
 import os
 
 from fp8check.cli.options import UsageError
+from fp8check.rules.reading import Unreadable, files
 from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 OWN_FILE = "fp8check.toml"
 SHARED_FILE = "pyproject.toml"
 MARK = b"tool.fp8check"
+LARGEST_FILE = 1024 * 1024
 
 KEYS = ("fail-on", "select", "ignore", "plugins", "baseline", "run", "suppress")
 RUN_KEYS = ("files", "launch", "trainer", "facts", "python")
@@ -67,27 +69,27 @@ def load(options: Options) -> Config:
     """
     if options.no_config:
         return Config()
-    if options.config is not None:
-        return _read(options.config, required=True)
-    for name in (OWN_FILE, SHARED_FILE):
-        if os.path.isfile(name):
-            found = _read(name, required=False)
+    try:
+        if options.config is not None:
+            return _read(options.config, files.read(options.config, LARGEST_FILE), required=True)
+        for name in (OWN_FILE, SHARED_FILE):
+            raw = files.read_if_there(name, LARGEST_FILE)
+            found = Config() if raw is None else _read(name, raw, required=False)
             if found.path is not None:
                 return found
+    except Unreadable as problem:
+        raise UsageError(f"{problem}; --no-config does without a configuration") from None
     return Config()
 
 
-def _read(path: str, *, required: bool) -> Config:
-    try:
-        with open(path, "rb") as stream:
-            raw = stream.read(1 << 20)
-    except OSError as problem:
-        raise UsageError(f"{path}: {(problem.strerror or str(problem)).lower()}") from None
+def _read(path: str, raw: bytes, *, required: bool) -> Config:
     shared = os.path.basename(path) == SHARED_FILE
     if shared and not required and MARK not in raw:
         return Config()  # before the import of a TOML parser, which costs more than all the rest
     try:
         table = _toml(raw)
+    except RecursionError:
+        raise UsageError(f"{path}: nested too deeply") from None
     except ValueError as problem:
         raise UsageError(f"{path}: {problem}") from None
     if shared:

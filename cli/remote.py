@@ -24,6 +24,7 @@ from fp8check.rules import facts as machine
 from fp8check.rules import models
 from fp8check.rules.checking.exit_codes import ExitCode, worst
 from fp8check.rules.checking.request import Request, runs_of
+from fp8check.rules.reading import files
 from fp8check.rules.record import Record
 from fp8check.rules.report.formats import find
 from fp8check.rules.report.stored import BadReport, all_from_data
@@ -134,8 +135,7 @@ def _body(group: Sequence[Assembled], part: RunOptions, options: Options, config
     documents = {document.path: document.text for one in group for document in one.documents}
     path = next(filter(None, map(_config_path, group)), None)
     if path is not None:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            documents[path] = file.read(_LARGEST_CONFIG)
+        documents[path] = files.read(path, _LARGEST_CONFIG).decode("utf-8", "replace")
     known = facts.source != "nothing"
     chosen = {
         "launch": part.launch,

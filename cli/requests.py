@@ -10,6 +10,7 @@ from fp8check.rules import facts as facts_
 from fp8check.rules.checking.request import Request, RunRequest
 from fp8check.rules.checking.selection import select
 from fp8check.rules.reading import Unreadable
+from fp8check.rules.reading.limits import MAX_BYTES
 from fp8check.rules.record import Record
 from fp8check.rules.trainers.detect import read
 
@@ -95,7 +96,7 @@ def run_request(options: RunOptions) -> RunRequest:
 def _documents(options: RunOptions) -> Iterator[Document]:
     """The files, each once; those that a commit changed and that are none of ours are passed over."""
     for path in dict.fromkeys(options.files):
-        data = sys.stdin.buffer.read() if path == "-" else None
+        data = sys.stdin.buffer.read(MAX_BYTES + 1) if path == "-" else None
         try:
             yield read(path, data, trainer=options.trainer)
         except Unreadable as problem:

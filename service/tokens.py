@@ -15,6 +15,7 @@ import secrets
 from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
+from fp8check.rules.reading import Unreadable, files
 from fp8check.service.problems import Problem
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 SCOPES = ("check", "probe", "read")
 MARK = "fp8c_"  # so that scanners for leaked secrets can tell one
 NEVER = "never"
+_LARGEST_FILE = 1024 * 1024
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="fp8check", Basic realm="fp8check", charset="UTF-8"'}
 
@@ -81,11 +83,16 @@ def load(path: Path) -> tuple[Token, ...]:
     """The tokens of a file.
 
     Raises:
-        BadTokens: a line cannot be understood.
-        OSError: the file cannot be read.
+        BadTokens: the file cannot be read, or a line of it not be understood.
     """
+    try:
+        text = files.read(str(path), _LARGEST_FILE).decode("utf-8")
+    except Unreadable as error:
+        raise BadTokens(str(error)) from None
+    except UnicodeDecodeError:
+        raise BadTokens(f"{path}: not UTF-8") from None
     tokens = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(text.splitlines(), 1):
         words = line.partition("#")[0].split()
         if not words:
             continue

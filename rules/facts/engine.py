@@ -51,22 +51,31 @@ def parts(packages: Mapping[str, str | None], folders: Iterable[str]) -> dict[st
     for key, package in (("metapackage", "transformer_engine"), ("torch_extension", "transformer_engine_torch")):
         if package in packages:
             found[key] = packages[package]
-    libraries = [name for name in _libraries(folders) if "transformer_engine" in name]
-    found["core_library"] = next((name for name in libraries if re.fullmatch(_CORE_LIBRARY, name)), None)
-    found["torch_library"] = next((name for name in libraries if re.fullmatch(_TORCH_LIBRARY, name)), None)
+    names, all_read = _libraries(folders)
+    for key, pattern in (("core_library", _CORE_LIBRARY), ("torch_library", _TORCH_LIBRARY)):
+        library = next((name for name in names if "transformer_engine" in name and re.fullmatch(pattern, name)), None)
+        if library is not None or all_read:
+            found[key] = library
     return {**found, "imports": None, "error": None}
 
 
-def _libraries(folders: Iterable[str]) -> list[str]:
-    """Names of the files in the places where transformer_engine/common/__init__.py looks for compiled code."""
+def _libraries(folders: Iterable[str]) -> tuple[list[str], bool]:
+    """Names of the files in the places where transformer_engine/common/__init__.py looks for compiled code.
+
+    Returns:
+        The names, and whether all of the places that there are could be read.
+    """
+    all_read = True
     names: list[str] = []
     for folder in folders:
         for place in ("", "transformer_engine", os.path.join("transformer_engine", "wheel_lib")):
             try:
                 names += sorted(os.listdir(os.path.join(folder, place)))
-            except OSError:
+            except (FileNotFoundError, NotADirectoryError):
                 continue
-    return names
+            except OSError:
+                all_read = False
+    return names, all_read
 
 
 def misfits(facts: Facts) -> list[Misfit] | None:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 import re
 
+from fp8check.rules.reading import Unreadable, files
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -34,10 +36,11 @@ def torch_cuda(folders: Iterable[str]) -> dict[str, str | None]:
     for folder in folders:
         path = os.path.join(folder, "torch", "version.py")
         try:
-            with open(path, encoding="utf-8", errors="replace") as file:
-                match = re.search(_TORCH_CUDA, file.read(16384))
-        except OSError:
-            continue
+            match = re.search(_TORCH_CUDA, files.start(path, 16384).decode("utf-8", "replace"))
+        except Unreadable as error:
+            if error.reason == "absent":
+                continue
+            return {}
         return {} if match is None else {"torch": match[1]}
     return {}
 

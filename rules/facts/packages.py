@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 
+from fp8check.rules.reading import Unreadable, files
 from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
@@ -163,9 +164,8 @@ def _written_version(metadata: str) -> str | None:
     """The version inside an egg-info that has none in its name: a package in development."""
     path = os.path.join(metadata, "PKG-INFO") if os.path.isdir(metadata) else metadata
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            match = re.search(_VERSION_LINE, file.read(65536))
-    except OSError:
+        match = re.search(_VERSION_LINE, files.start(path, 65536).decode("utf-8", "replace"))
+    except Unreadable:
         return None
     return match[1] if match is not None else None
 
@@ -180,16 +180,34 @@ def _settled(
     for name, module in WATCHED.items():
         if name not in versions:
             versions[name] = None
-        elif module is not None and module not in importable and not _is_editable(found[name][0].path):
-            notes.append(f"{name} {versions[name]} has metadata, but there is no package to import")
-            versions[name] = None
+        elif module is not None and module not in importable:
+            _settle(name, found[name][0], versions, notes)
     return versions
 
 
-def _is_editable(metadata: str) -> bool:
-    """Whether the package was installed from a folder elsewhere, where an import finds it (PEP 610)."""
+def _settle(name: str, metadata: _Metadata, versions: dict[str, str | None], notes: list[str]) -> None:
+    """The version of a package whose metadata is there, and which no folder has to import."""
     try:
-        with open(os.path.join(metadata, "direct_url.json"), encoding="utf-8", errors="replace") as file:
-            return re.search(_EDITABLE, file.read(65536)) is not None
-    except OSError:
-        return False
+        if _is_editable(metadata.path):
+            return
+    except Unreadable as error:
+        notes.append(f"whether {name} can be imported is not known: {error.message}: direct_url.json")
+        del versions[name]
+        return
+    notes.append(f"{name} {versions[name]} has metadata, but there is no package to import")
+    versions[name] = None
+
+
+def _is_editable(metadata: str) -> bool:
+    """Whether the package was installed from a folder elsewhere, where an import finds it (PEP 610).
+
+    Raises:
+        Unreadable: the file that says so is there, and cannot be read.
+    """
+    try:
+        text = files.start(os.path.join(metadata, "direct_url.json"), 65536).decode("utf-8", "replace")
+    except Unreadable as error:
+        if error.reason == "absent":
+            return False
+        raise
+    return re.search(_EDITABLE, text) is not None

@@ -6,6 +6,7 @@ import json
 
 from fp8check.rules.facts.data import Facts, Gpu
 from fp8check.rules.facts.errors import BadFacts
+from fp8check.rules.reading import Unreadable, files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,12 +29,10 @@ def load(path: str) -> Facts:
         BadFacts: the file cannot be read, or is not a facts.json of this schema.
     """
     try:
-        with open(path, "rb") as file:
-            content = file.read(LARGEST_FILE + 1)
-    except OSError as error:
-        raise BadFacts(path, (error.strerror or str(error)).lower()) from error
-    if len(content) > LARGEST_FILE:
-        raise BadFacts(path, f"larger than {LARGEST_FILE // 1024**2} MiB: this is not a facts.json")
+        content = files.read(path, LARGEST_FILE)
+    except Unreadable as error:
+        more = ": this is not a facts.json" if error.reason == "large" else ""
+        raise BadFacts(path, error.message + more) from error
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from fp8check.rules.models.config import read_config
 from fp8check.rules.models.values import BadConfig
+from fp8check.rules.reading import Unreadable, files
 from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 # Real ones have a few kilobytes.
 LARGEST_FILE = 1024 * 1024
+_LARGEST_REF = 1024  # a commit's name
 
 _HUB_NAME = r"(?a)[\w.-]+(?:/[\w.-]+)?"
 _COMMIT = r"[0-9a-f]{40}"
@@ -32,10 +34,12 @@ class Search(Record):
     Attributes:
         shape: the model, None where it is unknown.
         reasons: what was wrong with the places that had something; why the shape is unknown.
+        unread: the file that the run would take and that could not be read here, with the reason; "" where there is none.
     """
 
     shape: ModelShape | None
     reasons: tuple[str, ...] = ()
+    unread: str = ""
 
 
 def find(name: str, *, base: str, environ: Mapping[str, str]) -> ModelShape | None:
@@ -58,49 +62,62 @@ def search(name: str, *, base: str, environ: Mapping[str, str]) -> Search:
     local = _local(name, base, environ)
     if local is not None:
         return _read(local, name, "config.json")
-    if re.fullmatch(_HUB_NAME, name) is None or ".." in name:
-        return Search(None, (f"{name}: no such directory here with a config.json",))
-    cached = _cached(name, environ)
+    if is_folder(name):
+        reason = f"{name}: no such directory here with a config.json"
+        return Search(None, (reason,), reason)
+    try:
+        cached = _cached(name, environ)
+    except Unreadable as error:
+        return Search(listed(name), (str(error),), str(error))
     if cached is not None:
         found = _read(cached, name, "hub cache")
-        if found.shape is not None:
-            return found
-        return Search(listed(name), found.reasons)
+        return found if found.shape is not None else found._replace(shape=listed(name))
     shape = listed(name)
     reason = f"{name}: not a directory here, not in the hub's cache, and not in the table of known models"
     return Search(shape) if shape is not None else Search(None, (reason,))
 
 
+def is_folder(name: str) -> bool:
+    """Whether a model of that name can only be a folder: no name on the hub looks like it."""
+    return re.fullmatch(_HUB_NAME, name) is None or ".." in name or name.startswith(("./", "~"))
+
+
 def config_file(name: str, *, base: str, environ: Mapping[str, str]) -> str | None:
-    """The config.json that find() would read for that name; None where it is in no directory and no cache here."""
+    """The config.json that find() would read for that name; None where it is in no directory and no cache here.
+
+    Raises:
+        Unreadable: the hub's cache does not tell.
+    """
     if not name:
         return None
     local = _local(name, base, environ)
-    if local is not None or re.fullmatch(_HUB_NAME, name) is None or ".." in name:
+    if local is not None or is_folder(name):
         return local
     return _cached(name, environ)
 
 
 def _local(name: str, base: str, environ: Mapping[str, str]) -> str | None:
+    """The config.json of a folder of that name, where there is one, readable or not."""
     path = name
     if path == "~" or path.startswith("~/"):
         path = environ.get("HOME", "~") + path[1:]
     file = os.path.join(base, path, "config.json")
-    return file if name and "\0" not in name and os.path.isfile(file) else None
+    return file if name and "\0" not in name and files.is_there(file) else None
 
 
 def _cached(name: str, environ: Mapping[str, str]) -> str | None:
-    """The config.json of the revision that "main" names in the cache, the one that an offline run would take."""
+    """The config.json of the revision that "main" names in the cache, the one that an offline run would take.
+
+    Raises:
+        Unreadable: what the cache has for that name cannot be read.
+    """
     folder = os.path.join(_hub_cache(environ), "models--" + name.replace("/", "--"))
-    try:
-        with open(os.path.join(folder, "refs", "main"), encoding="ascii") as file:
-            commit = file.read(64).strip()
-    except (OSError, ValueError):
-        return None
+    main = files.read_if_there(os.path.join(folder, "refs", "main"), _LARGEST_REF)
+    commit = "" if main is None else main.decode("ascii", "replace").strip()
     if re.fullmatch(_COMMIT, commit) is None:
         return None
     config = os.path.join(folder, "snapshots", commit, "config.json")
-    return config if os.path.isfile(config) else None
+    return config if files.is_there(config) else None
 
 
 def _hub_cache(environ: Mapping[str, str]) -> str:
@@ -121,18 +138,27 @@ def _home_expanded(path: str, environ: Mapping[str, str]) -> str:
 
 def _read(path: str, name: str, source: str) -> Search:
     try:
-        with open(path, "rb") as file:
-            content = file.read(LARGEST_FILE + 1)
-        if len(content) > LARGEST_FILE:
-            raise BadConfig(f"larger than {LARGEST_FILE // 1024} KiB")
+        content = files.read(path, LARGEST_FILE)
         import json  # start-up time counts where no config.json is read
 
         config = json.loads(content)
-        if not isinstance(config, dict):
-            raise BadConfig("not an object")
+    except Unreadable as error:
+        return _unread(name, error.message)
+    except RecursionError:
+        return _unread(name, "nested too deeply")
+    except ValueError as error:  # JSON and encoding errors
+        return _unread(name, str(error))
+    if not isinstance(config, dict):
+        return _unread(name, "not an object")
+    try:
         return Search(read_config(config, name, source))
-    except (OSError, ValueError, RecursionError) as error:  # BadConfig, JSON and encoding errors are ValueErrors
+    except BadConfig as error:
         return Search(None, (f"config.json of {name}: {error}",))
+
+
+def _unread(name: str, why: str) -> Search:
+    reason = f"config.json of {name}: {why}"
+    return Search(None, (reason,), reason)
 
 
 @lru_cache(maxsize=64)  # a service is asked for the same few models all the time

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from fp8check.rules.reading import files
 from fp8check.rules.reading.nodes import Document, Node, Problem, Span, Unreadable
 from fp8check.rules.reading.read import read
 
-__all__ = ["Document", "Node", "Problem", "Span", "Unreadable", "read"]
+__all__ = ["Document", "Node", "Problem", "Span", "Unreadable", "files", "read"]

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any, Literal
 
+    # Why a file cannot be read: nothing has that name; not permitted; no regular file; larger than its kind can be; not
+    # UTF-8; another error of the system; or what is in it.
+    Reason = Literal["absent", "denied", "irregular", "large", "encoding", "failed", "content"]
     ProblemCode = Literal[
         "duplicate-key",
         "interpolation",
@@ -222,6 +225,7 @@ class Unreadable(InputError):
         message: one sentence for people.
         hint: what to do about it; "" where there is nothing to say.
         kind: what the file is ("training", "other", ...), where that could be told; else None.
+        reason: what kind of fault it is.
     """
 
     def __init__(
@@ -233,6 +237,7 @@ class Unreadable(InputError):
         *,
         offset: int = 0,
         hint: str = "",
+        reason: Reason = "content",
     ) -> None:
         place = file if line is None else f"{file}:{line}:{column}"
         super().__init__(f"{place}: {message}")
@@ -243,6 +248,7 @@ class Unreadable(InputError):
         self.message = message
         self.hint = hint
         self.kind: str | None = None
+        self.reason = reason
 
 
 class Document:

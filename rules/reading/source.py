@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from bisect import bisect_right
 
+from fp8check.rules.reading import files
 from fp8check.rules.reading.limits import MAX_BYTES
 from fp8check.rules.reading.nodes import Span, Unreadable
 
@@ -17,6 +16,10 @@ _BREAKS_AND_TABS = dict.fromkeys(map(ord, "\t\n\r"))
 # The line breaks of editors and of compilers. YAML 1.1 also breaks at NEL, LS and PS; no line number that a person
 # can use counts those.
 LINE_BREAK = re.compile("\r\n|\r|\n")
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from fp8check.rules.reading.nodes import Reason
 
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 UTF8_MARK = b"\xef\xbb\xbf"
@@ -52,11 +55,11 @@ class Source:
         end_line, end_column = self.place(end)
         return Span(self.path, line, start - begin + 1, end_line, end_column, start, end)
 
-    def error(self, offset: int, message: str, hint: str = "") -> Unreadable:
+    def error(self, offset: int, message: str, hint: str = "", reason: Reason = "content") -> Unreadable:
         """The error to raise for a fault at a character offset."""
         offset = min(offset, len(self.text))
         line, column = self.place(offset)
-        return Unreadable(self.path, message, line, column, offset=offset, hint=hint)
+        return Unreadable(self.path, message, line, column, offset=offset, hint=hint, reason=reason)
 
 
 def load(path: str, data: bytes | None) -> Source:
@@ -64,16 +67,17 @@ def load(path: str, data: bytes | None) -> Source:
 
     Raises Unreadable for what is missing, no regular file, too large, no UTF-8 text, or holds control characters.
     """
-    raw = _read_file(path) if data is None else data
-    if len(raw) > MAX_BYTES:
-        raise _too_large(path)
-    return decode(path, raw)
+    if data is None:
+        data = files.read(path, MAX_BYTES)
+    elif len(data) > MAX_BYTES:
+        raise files.too_large(path, MAX_BYTES)
+    return decode(path, data)
 
 
 def decode(path: str, raw: bytes) -> Source:
     """The text of these bytes. The tools open their files as UTF-8, whatever the machine's locale says."""
     if raw.startswith(UTF16_MARKS):
-        raise Unreadable(path, "the file is UTF-16, not UTF-8", 1, 1, hint="save the file as UTF-8")
+        raise Unreadable(path, "the file is UTF-16, not UTF-8", 1, 1, hint="save the file as UTF-8", reason="encoding")
     bom = raw.startswith(UTF8_MARK)
     body = raw[len(UTF8_MARK) :] if bom else raw
     try:
@@ -81,7 +85,7 @@ def decode(path: str, raw: bytes) -> Source:
     except UnicodeDecodeError as error:
         before = Source(path, body[: error.start].decode("utf-8"))
         shown = f"byte 0x{body[error.start]:02x} is not UTF-8"
-        raise before.error(len(before.text), shown, "save the file as UTF-8") from error
+        raise before.error(len(before.text), shown, "save the file as UTF-8", "encoding") from error
     return Source(path, text, bom=bom)
 
 
@@ -92,50 +96,7 @@ def check_printable(source: Source) -> None:
     bad = re.compile(UNPRINTABLE).search(source.text)
     if bad is not None:
         hint = "this is a binary file" if bad.group() == "\0" else "remove the character"
-        raise source.error(bad.start(), f"control character U+{ord(bad.group()):04X}", hint)
-
-
-def _read_file(path: str) -> bytes:
-    if "\0" in path:
-        raise Unreadable(path.replace("\0", "\\0"), "no path contains a NUL character")
-    try:
-        # Opening a FIFO waits for a writer, and a device may never end: O_NONBLOCK, then look before reading.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    except (OSError, UnicodeEncodeError) as error:
-        raise Unreadable(path, _reason(error)) from error
-    try:
-        return _read_open_file(path, descriptor)
-    except OSError as error:
-        raise Unreadable(path, _reason(error)) from error
-    finally:
-        os.close(descriptor)
-
-
-def _read_open_file(path: str, descriptor: int) -> bytes:
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        raise Unreadable(path, "not a regular file", hint="standard input is read with `-`")
-    chunks = []
-    left = MAX_BYTES + 1
-    while left > 0 and (chunk := os.read(descriptor, left)):
-        chunks.append(chunk)
-        left -= len(chunk)
-    if left <= 0:
-        raise _too_large(path)
-    return b"".join(chunks)
-
-
-def _reason(error: OSError | UnicodeEncodeError) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "no such file"
-    if isinstance(error, PermissionError):
-        return "permission denied"
-    if isinstance(error, OSError):
-        return (error.strerror or str(error)).lower()
-    return "the path cannot be written in this system's file names"
-
-
-def _too_large(path: str) -> Unreadable:
-    return Unreadable(path, f"larger than {MAX_BYTES:,} bytes", hint="this is no training configuration")
+        raise source.error(bad.start(), f"control character U+{ord(bad.group()):04X}", hint, "encoding")
 
 
 def cut(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.input_error import InputError
+from fp8check.rules.reading import Unreadable, files
 from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from fp8check.rules.engine.running import Finding
 
 SCHEMA = "fp8check/baseline/1"
+
+# Some 50,000 findings: more than any baseline that somebody means to work off.
+LARGEST_FILE = 16 * 1024 * 1024
 
 
 class BadBaseline(InputError):
@@ -51,9 +55,12 @@ def load_baseline(path: str) -> tuple[Mapping[str, str], ...]:
     import json
 
     try:
-        with open(path, encoding="utf-8") as stream:
-            data = json.load(stream)
-    except (OSError, ValueError, RecursionError) as problem:
+        data = json.loads(files.read(path, LARGEST_FILE).decode("utf-8"))
+    except Unreadable as problem:
+        raise BadBaseline(str(problem)) from None
+    except RecursionError:
+        raise BadBaseline(f"{path}: nested too deeply") from None
+    except ValueError as problem:
         raise BadBaseline(f"{path}: {problem}") from None
     entries = data.get("findings") if isinstance(data, dict) and data.get("schema") == SCHEMA else None
     if not isinstance(entries, list) or not all(_is_entry(entry) for entry in entries):

@@ -89,8 +89,8 @@ def test_names_that_are_no_models(name: str, tmp_path: Path) -> None:
         ("[]", "not an object"),
         ("{}", "model_type is missing"),
         ('{"model_type": "llama", "hidden_size": "big"}', "hidden_size must be a whole number"),
-        ("[" * 100_000, "recursion"),
-        (" " * (1024 * 1024 + 1), "larger than 1024 KiB"),
+        ("[" * 100_000, "nested too deeply"),
+        (" " * (1024 * 1024 + 1), "larger than 1,048,576 bytes"),
         ('"\udc80"'.encode("utf-8", "surrogatepass").decode("latin-1"), "not an object"),
     ],
 )
@@ -114,6 +114,7 @@ def test_a_broken_file_in_the_cache_leaves_the_table(tmp_path: Path) -> None:
     assert found.shape is not None
     assert found.shape.source == "table"
     assert found.reasons[0].startswith("config.json of Qwen/Qwen2.5-7B: ")
+    assert found.unread == found.reasons[0]  # the run would take the broken one: what the table says is no answer
 
 
 @pytest.mark.parametrize("name", ["", "../x", "nobody/has-this", "a b"])

@@ -216,13 +216,16 @@ def test_what_neither_parser_of_omegaconf_takes() -> None:
         read("f.yaml", b"a: [1\n", loader="omegaconf")
 
 
-def test_permission_denied_to_anyone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_permission_denied_to_anyone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "f.yaml").touch()
+
     def refuses(*_: object) -> int:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(os, "open", refuses)
-    with pytest.raises(Unreadable, match="permission denied"):
-        read("f.yaml")
+    with pytest.raises(Unreadable, match="permission denied") as caught:
+        read(str(tmp_path / "f.yaml"))
+    assert caught.value.reason == "denied"
 
 
 def test_other_faults_of_the_system_are_told_in_its_words(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
