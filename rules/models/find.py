@@ -34,7 +34,7 @@ class Search(Record):
     Attributes:
         shape: the model, None where it is unknown.
         reasons: what was wrong with the places that had something; why the shape is unknown.
-        unread: the file that the run would take and that could not be read here, with the reason; "" where there is none.
+        unread: the file that the run would take and that could not be read here, with the reason; "" with none.
     """
 
     shape: ModelShape | None
