@@ -1,0 +1,567 @@
+"""The targets: what is done with a case, and what must be true of it. A target returns what it reached, to be counted."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import json
+import os
+import sys
+import warnings
+from typing import TYPE_CHECKING, NamedTuple
+
+import yaml
+
+from fp8check.cli import main as command_line
+from fp8check.cli.config import load as load_config
+from fp8check.cli.options import Options
+from fp8check.rules import facts as machine
+from fp8check.rules.checking.request import Checked, Request, RunRequest, check_request
+from fp8check.rules.checking.selection import select
+from fp8check.rules.input_error import InputError
+from fp8check.rules.reading import Unreadable
+from fp8check.rules.reading.source import decode
+from fp8check.rules.report import build
+from fp8check.rules.report import seen as seen_page
+from fp8check.rules.report.formats import FORMATS, Look, find
+from fp8check.rules.report.json_ import plain
+from fp8check.rules.report.stored import BadReport, all_from_data
+from fp8check.rules.seen import from_data as seen_from_data
+from fp8check.rules.suppression.baseline import load_baseline
+from fp8check.rules.trainers.detect import read
+from fp8check.rules import repair
+from tests.support.loaded import attempt, merges_differently, same
+from tests.tools.fuzz import cases, vocabulary
+from tests.tools.fuzz.cases import FILES, Case, encoded
+from tests.tools.fuzz.invariants import Broken, clean, crashes, exit_code, no_command, place_in, report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from fp8check.rules.facts import Facts
+    from fp8check.rules.reading import Document
+    from fp8check.rules.report.schema import Report
+    from fp8check.rules.suppression.examined import Examined
+
+NAMES = tuple(one.name for one in FORMATS)
+FORMAT_PAIRS = tuple(f"{one} {other}" for one in NAMES for other in NAMES)
+ORACLE = 4_000  # characters: PyYAML is slow
+
+
+class Target(NamedTuple):
+    """One target.
+
+    Attributes:
+        name: as --target takes it.
+        parts: the texts of a case that are changed, each with its kind (mutation.KINDS) or the words to choose from.
+        run: does it; the folder is its own, and it may write there.
+        seeds: the first cases.
+        share: of the time, in relation to others.
+    """
+
+    name: str
+    parts: Mapping[str, str | Sequence[str]]
+    run: Callable[[Case, Path], Iterable[str]]
+    seeds: Callable[[], Iterable[Case]] = cases.runs
+    share: float = 1.0
+
+
+def said(problem: Exception, where: str) -> str:
+    """A refusal: it says something, and nothing that a terminal obeys."""
+    text = str(problem)
+    if not text.strip():
+        raise Broken(f"a refusal without a word in {where}")
+    return "refused"
+
+
+# Reading
+
+
+def _one(part: str, names: Sequence[str]) -> Callable[[], Iterable[Case]]:
+    def seeds() -> Iterable[Case]:
+        texts = {case[name]: None for case in cases.runs() for name in names if name in case}
+        return [{part: text} for text in texts]
+
+    return seeds
+
+
+def reading(case: Case, _folder: Path) -> Iterable[str]:
+    """YAML is read as PyYAML reads it, or refused; each place of a document stands in its text."""
+    text = case.get("yaml", "")
+    data = encoded(text)
+    loader = case.get("loader") or None
+    try:
+        document = read("f.yaml", data, loader=loader)
+    except Unreadable as problem:
+        if loader == "pyyaml" and "&" not in text and len(text) < ORACLE and _loads(text)[0]:
+            raise Broken("YAML refused that PyYAML reads", f"{problem} {text}") from None
+        return (said(problem, "yaml"),)
+    _spans(document)
+    if loader == "pyyaml" and len(text) < ORACLE and not merges_differently(text):
+        loads, expected = _loads(text)
+        if not loads and not any(one.fatal for one in document.problems):
+            raise Broken("YAML read that PyYAML refuses", text)
+        if loads and not same(document.root.data() if document.root else None, expected):
+            raise Broken("YAML read otherwise than PyYAML reads it", text)
+    return ("read", f"kind:{document.kind}")
+
+
+def _loads(text: str) -> tuple[bool, object]:
+    data = encoded(text)
+    try:
+        decode("f", data)
+    except Unreadable:
+        return False, None
+    if len(data) >= 2 and data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return False, None
+    return attempt(lambda: yaml.safe_load(data.decode("utf-8")))
+
+
+def _spans(document: Document) -> None:
+    length = len(document.text)
+    for node in document.root.walk() if document.root is not None else ():
+        if not 0 <= node.span.start <= node.span.end <= length:
+            raise Broken("a value outside of its file", f"{node.span} {document.text[:200]}")
+    for problem in document.problems:
+        if not 0 <= problem.span.start <= problem.span.end <= length:
+            raise Broken("a problem outside of its file", f"{problem} {document.text[:200]}")
+
+
+def reading_json(case: Case, _folder: Path) -> Iterable[str]:
+    """JSON is read as json.loads reads it, or refused."""
+    text = case.get("json", "")
+    try:
+        document = read("f.json", encoded(text))
+    except Unreadable as problem:
+        return (said(problem, "json"),)
+    _spans(document)
+    try:
+        expected = json.loads(encoded(text))
+    except (ValueError, RecursionError):
+        if not any(one.fatal for one in document.problems):
+            raise Broken("JSON read that json.loads refuses", text) from None
+    else:
+        if not same(document.root.data() if document.root else None, expected):
+            raise Broken("JSON read otherwise than json.loads reads it", text)
+    return ("read", f"kind:{document.kind}")
+
+
+# Checking
+
+
+def facts_of(case: Case) -> Facts:
+    """The machine of a case; BadFacts where it is none."""
+    known = machine.loads(case["facts"]) if "facts" in case else machine.Facts()
+    pairs = (line.partition("=") for line in case.get("variables", "").splitlines() if "=" in line)
+    variables = {name: value for name, _, value in pairs if name}
+    return known.with_variables(variables) if variables else known
+
+
+def request_of(case: Case) -> Request:
+    """The check that a case asks for; nothing on the disk belongs to it."""
+    documents = tuple(
+        read(name, encoded(case[part])) for part, name in FILES.items() if part != "script" and case.get(part)
+    )
+    script = (FILES["script"], encoded(case["script"])) if "script" in case else None
+    run = RunRequest(
+        documents,
+        facts_of(case),
+        case.get("launch") or None,
+        case.get("trainer") or None,
+        follow=case.get("follow") == "yes",
+        script=script,
+    )
+    chosen = select(tuple(case["select"].split(",")) if case.get("select") else ())
+    return Request((run,), chosen.rules, chosen.crashes)
+
+
+def sources_of(examined: Sequence[Examined]) -> dict[str, str]:
+    """The text of each file by its path."""
+    return {document.path: document.text for one in examined for document in one.documents}
+
+
+def render(reports: Sequence[Report], sources: Mapping[str, str], formats: Iterable[str], look: Look) -> list[str]:
+    """Reports in some formats, each looked at; the labels to count."""
+    labels = []
+    for name in formats:
+        found = find(name)
+        assert found is not None
+        report(name, found.render(reports, sources, look), painted=look.color)
+        labels.append(f"format:{name}")
+    return labels
+
+
+def _formats(case: Case) -> list[str]:
+    """Two formats; which, where the case does not say it, depends on its length."""
+    return (case.get("formats") or FORMAT_PAIRS[sum(map(len, case.values())) % len(FORMAT_PAIRS)]).split()
+
+
+def _look(case: Case) -> Look:
+    words = case.get("look", "")
+    return Look("color" in words, "quiet" in words, "verbose" in words)
+
+
+def checking(case: Case, _folder: Path) -> Iterable[str]:
+    """Settings, outcome, rules, and reporters: a report in two formats, or a refusal."""
+    try:
+        request = request_of(case)
+        probed = case.get("seen")
+        seen = seen_from_data(json.loads(probed)) if probed else None
+        checked = check_request(request if seen is None else request._replace(probe=lambda _run: seen))
+    except InputError as problem:
+        return (said(problem, "check"),)
+    except (ValueError, RecursionError) as problem:
+        if "seen" not in case:
+            raise
+        return (said(problem, "seen"),)
+    return [*_judged(checked), *_reported(checked, case)]
+
+
+def _judged(checked: Checked) -> Iterable[str]:
+    crashes(one for examined in checked.reports for one in examined.crashes)
+    for fail_on in ("error", "warning", "never"):
+        for require in (False, True):
+            exit_code(checked.exit_code(fail_on, require_evidence=require), (0, 1, 3))
+    return [f"verdict:{one.verdict}" for one in checked.reports]
+
+
+def _reported(checked: Checked, case: Case) -> list[str]:
+    formats = _formats(case)
+    chosen = [one for name in formats if (one := find(name)) is not None]
+    make = build.brief if all(one.brief for one in chosen) else build.whole
+    reports = [make(one) for one in checked.reports]
+    return render(reports, sources_of(checked.reports), formats, _look(case))
+
+
+def scripts(case: Case, _folder: Path) -> Iterable[str]:
+    """A Python script: parsed and judged; one that no Python parses is never a pass."""
+    text = case.get("script", "")
+    base = {"accelerate": "mixed_precision: fp8\nfp8_config:\n  backend: TE\n", "launch": "accelerate launch train.py"}
+    try:
+        checked = check_request(request_of({**base, **case, "follow": ""}))
+    except InputError as problem:
+        return (said(problem, "script"),)
+    if not _parses(text) and any(one.verdict == "pass" for one in checked.reports):
+        raise Broken("a script that cannot be parsed passes", text)
+    return [*_judged(checked), *_reported(checked, case)]
+
+
+def _parses(text: str) -> bool:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(encoded(text).decode("utf-8-sig"))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+def launching(case: Case, _folder: Path) -> Iterable[str]:
+    """A launch line: understood, or refused."""
+    try:
+        checked = check_request(request_of(case))
+    except InputError as problem:
+        return (said(problem, "launch"),)
+    return [*_judged(checked), *_reported(checked, case)]
+
+
+def fixing(case: Case, _folder: Path) -> Iterable[str]:
+    """Fixes: the files can still be read, what was fixed stays fixed, and fixing again finds nothing to do."""
+    unsafe = case.get("unsafe") == "yes"
+    try:
+        request = request_of(case)
+        (part,) = request.runs
+
+        def examine(current: Sequence[Document]) -> Sequence[Examined]:
+            return check_request(request._replace(runs=(part._replace(documents=tuple(current)),))).reports
+
+        fixed = repair.fix_all(part.documents, examine, unsafe=unsafe)
+    except InputError as problem:
+        return (said(problem, "fix"),)
+    labels = ["fixed" if fixed.applied else "nothing to fix"]
+    for old, new in zip(part.documents, fixed.documents, strict=True):
+        again = read(new.path, ("\ufeff" * new.bom + new.text).encode(), loader=old.loader)
+        if not same(again.root and again.root.data(), new.root and new.root.data()):
+            raise Broken("a fixed file reads otherwise than it was checked", new.text)
+        if not fixed.applied and old.text != new.text:
+            raise Broken("a file is changed and nothing was fixed", new.text)
+    if fixed.applied:
+        if all(old.text == new.text for old, new in zip(part.documents, fixed.documents, strict=True)):
+            raise Broken(f"said to be fixed, and nothing changed: {_rules(fixed.applied)}")
+        twice = repair.fix_all(fixed.documents, examine, unsafe=unsafe)
+        if twice.applied:
+            raise Broken(f"no fixpoint: {_rules(fixed.applied)}; again {_rules(twice.applied)}")
+    return [*labels, *_judged(Checked((), fixed.left))]
+
+
+def _rules(findings: Iterable[object]) -> str:
+    return " ".join(sorted({one.rule for one in findings}))  # type: ignore[attr-defined]
+
+
+def suppressing(case: Case, folder: Path) -> Iterable[str]:
+    """Suppressions and a baseline: every finding is left or suppressed, new or unchanged."""
+    try:
+        request = request_of(case)
+        checked = check_request(request)
+        if "baseline" in case:
+            path = folder / "baseline.json"
+            path.write_bytes(encoded(case["baseline"]))
+            request = request._replace(baseline=load_baseline(str(path)))
+            checked = check_request(request)
+    except InputError as problem:
+        return (said(problem, "suppressions"),)
+    for one in checked.reports:
+        compared = one.compared
+        if compared is not None and len(compared.marks) != len(one.findings):
+            raise Broken("findings without a mark")
+        if compared is not None and set(compared.marks) != set(compared.new) | set(compared.unchanged):
+            raise Broken("a finding that is neither new nor known")
+        if any(not taken.suppression.reason for taken in one.suppressed):
+            raise Broken("a suppression without a reason counts")
+    return [*_judged(checked), *_reported(checked, case)]
+
+
+def baselines() -> Iterable[Case]:
+    """Runs with a baseline of what they have."""
+    marks = {"schema": "fp8check/baseline/1", "findings": []}
+    entry = {"fingerprint": "0123456789abcdef", "rule": "FP101", "file": "train.yaml", "message": "bf16: true cancels FP8"}
+    texts = [json.dumps(marks), json.dumps({**marks, "findings": [entry]})]
+    return [{**case, "baseline": texts[number % 2]} for number, case in enumerate(cases.runs())]
+
+
+def knowing(case: Case, _folder: Path) -> Iterable[str]:
+    """facts.json: refused, or understood, and what is written of it is read as the same."""
+    try:
+        known = machine.loads(case.get("facts", ""))
+    except InputError as problem:
+        return (said(problem, "facts"),)
+    again = machine.loads(machine.dump(known))
+    if again._replace(notes=()) != known._replace(notes=()):
+        raise Broken("facts that are read otherwise than written", machine.dump(known))
+    base = {**cases.runs()[0], **case}
+    try:
+        checked = check_request(request_of(base))
+    except InputError as problem:
+        return (said(problem, "facts"),)
+    return [*_judged(checked), *_reported(checked, case)]
+
+
+def stored(case: Case, _folder: Path) -> Iterable[str]:
+    """A report that was stored: refused, or shown in every format, and stored again as it was."""
+    try:
+        reports = all_from_data(json.loads(case.get("report", "")))
+    except (BadReport, ValueError, RecursionError) as problem:
+        return (said(problem, "stored"),)
+    again = all_from_data(json.loads(json.dumps(plain(reports))))
+    if again != reports:
+        raise Broken("a stored report that reads otherwise when it is stored again")
+    labels = []
+    look, sources = _look(case), {"train.yaml": "bf16: true\n\x1b[31m<b>\n", "accel.yaml": "mixed_precision: fp8\n"}
+    for name in _formats(case):
+        found = find(name)
+        assert found is not None
+        text = found.render(reports, sources, look)
+        clean(text, f"format {name}", painted=look.color)
+        labels.append(f"format:{name}")
+    for one in reports:
+        if one.probe is not None:
+            text = seen_page.page(one.probe)
+            clean(text, "the probe's page")
+    return ["stored", *labels]
+
+
+def stored_reports() -> Iterable[Case]:
+    """Reports of runs, as JSON."""
+    found = []
+    for case in cases.runs()[::6]:
+        try:
+            request = request_of(case)
+            seen = seen_from_data(json.loads(case["seen"])) if "seen" in case else None
+            checked = check_request(request if seen is None else request._replace(probe=lambda _run, seen=seen: seen))
+        except InputError:
+            continue
+        found.append({"report": json.dumps(plain([build.whole(one) for one in checked.reports]))})
+    return found
+
+
+def configuring(case: Case, folder: Path) -> Iterable[str]:
+    """fp8check.toml or pyproject.toml: refused, or understood; its suppressions count in a check."""
+    path = folder / ("pyproject.toml" if case.get("shared") == "yes" else "fp8check.toml")
+    path.write_bytes(encoded(case.get("toml", "")))
+    try:
+        config = load_config(Options(config=str(path), no_config=False))
+        chosen = select(tuple(config.select), tuple(config.ignore))
+        request = request_of(_plain_run())
+        checked = check_request(request._replace(suppressions=config.suppressions, rules=chosen.rules))
+    except InputError as problem:
+        return (said(problem, "config"),)
+    return [*_judged(checked), *_reported(checked, case)]
+
+
+def _plain_run() -> Case:
+    return {name: text for name, text in cases.runs()[0].items() if name in ("training", "accelerate")}
+
+
+def configurations() -> Iterable[Case]:
+    """Configurations, as docs/ has them."""
+    whole = """fail-on = "warning"
+select = ["FP1", "FP2"]
+ignore = ["FP402"]
+[[run]]
+files = ["train.yaml", "accel.yaml"]
+launch = "accelerate launch --config_file accel.yaml train.py train.yaml"
+trainer = "trl"
+facts = "node.json"
+[[suppress]]
+rules = ["FP101"]
+files = ["configs/small/*.yaml", "train.yaml"]
+reason = "small on purpose"
+until = 2027-03-31
+"""
+    shared = "\n".join(
+        f"[tool.fp8check.{line[1:-1]}]" if line.startswith("[") and not line.startswith("[[") else line
+        for line in ["[tool.fp8check]", *whole.replace("[[", "[[tool.fp8check.").splitlines()]
+    ).replace("[tool.fp8check.tool.fp8check]", "[tool.fp8check]")
+    return [{"toml": whole}, {"toml": ""}, {"toml": 'select = ["FP1"]\n'}, {"toml": shared, "shared": "yes"}]
+
+
+# The command
+
+
+def commanding(case: Case, folder: Path) -> Iterable[str]:
+    """The command with its options: an exit code of the documented ones, and clean words on both streams."""
+    words = case.get("words", "").split("\x1f") if case.get("words") else []
+    if not _harmless(words):
+        return ("left out",)
+    stdin = b""
+    for part, name in (*FILES.items(), ("facts", "facts.json"), ("toml", "fp8check.toml"), ("baseline", "baseline.json")):
+        path = folder / name
+        if part in case:
+            path.write_bytes(encoded(case[part]))
+            stdin = stdin or encoded(case[part])
+        else:
+            path.unlink(missing_ok=True)
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        code, out, err = run_command(words, stdin)
+    finally:
+        os.chdir(before)
+    if code == 4:
+        raise Broken(f"exit code 4: {place_in(err)}", err[-1500:])
+    exit_code(code)
+    clean(out, "standard output", painted="--color" in case.get("words", ""))
+    clean(err, "standard error")
+    no_command(err, "standard error")
+    if code == 2 and not err.strip():
+        raise Broken("exit code 2 without a word")
+    return (f"exit:{code}",)
+
+
+_RUNS = ("probe", "serve", "env")
+_NEVER = ("--python", "--probe", "--server", "--write-baseline", "--out", "--import-check", "--plugin")
+
+
+def _harmless(words: Sequence[str]) -> bool:
+    """Whether these start nothing by design, look at no machine, and write no file; `--` hides nothing of it."""
+    return (
+        not any(word in _RUNS or word.startswith(_NEVER) for word in words)
+        and not any("=" in word and word.startswith(NAMES) for word in words)
+        and not any(word.startswith("--format=") and "=" in word[9:] for word in words)
+        and ("--no-environment" in words or "--facts" in words or words[:1] in (["worth"], ["rule"], ["rules"], ["matrix"]))
+        and not ("fix" in words and "--diff" not in words)
+    )
+
+
+def run_command(words: Sequence[str], stdin: bytes) -> tuple[int, str, str]:
+    """The command in this process: exit code, standard output and standard error."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    given = io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8")
+    before = sys.stdin
+    sys.stdin = given
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = command_line.main(list(words))
+    finally:
+        sys.stdin = before
+    texts = []
+    for stream in (out, err):
+        stream.flush()
+        texts.append(stream.buffer.getvalue().decode("utf-8", "surrogatepass"))  # type: ignore[attr-defined]
+    return code, texts[0], texts[1]
+
+
+def commands() -> Iterable[Case]:
+    """Runs with the words of a command."""
+    files = ["train.yaml", "accel.yaml"]
+    lines: list[list[str]] = [
+        [*files, "--no-environment"],
+        [*files, "--facts", "facts.json"],
+        [*files, "--facts", "facts.json", "--format", "json", "--require-evidence"],
+        [*files, "--no-environment", "--format", "html", "--fail-on", "never"],
+        [*files, "--no-environment", "--color", "always", "-v"],
+        [*files, "--facts", "facts.json", "--baseline", "baseline.json", "--format", "sarif", "--format", "text"],
+        ["--no-environment", "--config", "fp8check.toml"],
+        ["--hook", *files, "--no-environment"],
+        ["-", "accel.yaml", "--no-environment", "--format", "github"],
+        [*files, "--no-environment", "--launch", "accelerate launch --config_file accel.yaml train.py train.yaml"],
+        [*files, "--no-environment", "--trainer", "trl", "--select", "FP1,FP2", "--ignore", "FP101"],
+        ["explain", "train.yaml:2", "accel.yaml", "--no-environment"],
+        ["outcome", *files, "--facts", "facts.json", "--format", "json"],
+        ["outcome", *files, "--no-environment", "--color", "always"],
+        ["fix", *files, "--diff", "--no-environment", "--unsafe"],
+        ["fix", "-", "--diff", "--no-environment"],
+        ["worth", "config.json", "--gpu", "H100", "--tokens", "512,2048"],
+        ["worth", "Qwen/Qwen2.5-7B", "--backend", "AO", "--compile", "--format", "json", "--scope", "model"],
+        ["rule", "FP101"],
+        ["rule", "nothing", "--format", "json"],
+        ["rules"],
+        ["matrix", "accelerate==1.11.0"],
+        ["--version"],
+        ["fix", "--help"],
+    ]
+    every = list(cases.runs())
+    model = json.dumps({"model_type": "llama", "hidden_size": 4096, "num_hidden_layers": 2, "num_attention_heads": 32})
+    return [
+        {"model": model, **every[(number * 7) % len(every)], "words": "\x1f".join(lines[number % len(lines)])}
+        for number in range(len(lines) * 40)
+    ]
+
+
+RUN = {
+    "training": "yaml",
+    "accelerate": "yaml",
+    "deepspeed": "json",
+    "model": "json",
+    "script": "python",
+    "facts": "json",
+    "variables": "lines",
+    "launch": "launch",
+    "trainer": vocabulary.TRAINER_NAMES,
+    "seen": "json",
+    "formats": FORMAT_PAIRS,
+    "look": ("", "", "color", "quiet", "verbose", "color verbose"),
+    "follow": ("", "yes"),
+    "select": ("", "", "FP1", "FP2,FP3", "FP9", "FP101", "nothing"),
+}
+
+
+def _only(*names: str, **more: str | Sequence[str]) -> Mapping[str, str | Sequence[str]]:
+    return {**{name: RUN[name] for name in (*names, "formats", "look")}, **more}
+
+
+TARGETS: tuple[Target, ...] = (
+    Target("yaml", {"yaml": "yaml", "loader": ("", "pyyaml", "pyyaml", "omegaconf")}, reading, _one("yaml", ("training", "accelerate"))),
+    Target("json", {"json": "json"}, reading_json, _one("json", ("deepspeed", "model", "facts", "seen")), 0.5),
+    Target("scripts", _only("script", "launch", "accelerate"), scripts, lambda: [one for one in cases.runs() if "script" in one]),
+    Target("check", RUN, checking, share=2.5),
+    Target("fix", {**_only("training", "accelerate", "deepspeed", "facts", "launch", "trainer"), "unsafe": ("", "yes")}, fixing, share=2.0),
+    Target("suppressions", _only("training", "accelerate", baseline="json"), suppressing, baselines, 1.5),
+    Target("facts", _only("facts"), knowing),
+    Target("launch", _only("launch", "variables", "trainer"), launching),
+    Target("config", _only(toml="toml", shared=("", "yes")), configuring, configurations),
+    Target("stored", _only(report="json"), stored, stored_reports),
+    Target("command", {**RUN, "words": "words", "toml": "toml", "baseline": "json"}, commanding, commands, 1.5),
+)

@@ -1,0 +1,168 @@
+"""The words that inputs are made of: keys and values that the tools know, and what attackers write."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from fp8check.rules.catalog import RULES
+from fp8check.rules.releases.accelerate_keys import CLUSTER_KEYS, FP8_KEYS, SAGEMAKER_KEYS
+from fp8check.rules.settings.launch import LAUNCHER_FLAGS
+from fp8check.rules.trainers.detect import DEEPSPEED
+from fp8check.rules.trainers.registry import NAMES, TRAINERS
+from tests.tools.fuzz.cases import runs
+
+# What no output may show as it is written.
+HOSTILE = (
+    "\x1b[31mred\x1b[0m",
+    "\x1b]0;title\x07",
+    "::stop-commands::x",
+    "\n::error::x",
+    "a\n::set-output name=x::y",
+    "##[command]x",
+    "##vso[task.setvariable]x",
+    "\u202eevil\u202c",
+    "\u2066x\u2069",
+    "\u200f",
+    "\u061c",
+    "\u2028x\u2029",
+    "\x85",
+    "\x9b31m",
+    "\x00",
+    "\x07\x08",
+    "\r\nx",
+    "\ufeff",
+    "\ufffe",
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=y>',
+    "]]>",
+    "-->",
+    "&amp;&#x1b;",
+    "%0A::error::x",
+    "%s%n{0}{x.__class__}",
+    "$(id)`id`",
+    "';--",
+    "\ud800",
+    "\udc80",
+    "e\u0301\U0001f600",
+    "A" * 700,
+)
+YAML_VALUES = (
+    *("true", "false", "yes", "off", "null", "~", "''", "0", "1", "-1", "2", "8", "16", "1024", "9" * 40, "9" * 5000),
+    *("0x1F", "0o17", "017", "1_000", "1:30", "190:20:30", "1e5", "1e-5", "1e400", ".inf", "-.INF", ".nan", "0.0"),
+    *("2001-01-01", "2001-12-14t21:59:43.10-05:00", "!!binary aGFsbG8=", "!!set {a, b}", "!!omap [a: 1]", "!!pairs []"),
+    *("!!str 1", "!!int '3'", "!!float 1", "!!bool yes", "!!null x", "!!python/object:os.system x", "!x y", "!!timestamp x"),
+    *("[]", "{}", "[[[]]]", "{a: {b: [c]}}", "[1, two, 3.0, null]", "{? [x] : y}", "*a", "&a 1", "&a [*a]", "|", ">-", "?"),
+    *("fp8", "bf16", "fp16", "no", "'no'", "'NO'", "TE", "AO", "MSAMP", "te", "FSDP", "DEEPSPEED", "MULTI_GPU", "TP"),
+    *("MEGATRON_LM", "HYBRID", "E4M3", "max", "most_recent", "auto", "lora", "full", "sft", "paged_adamw_8bit", "adamw_torch"),
+    *("Qwen/Qwen2.5-7B", "mistralai/Mixtral-8x7B-v0.1", "/etc/passwd", "../../x", "ds.json", "missing.json", "~/x", "."),
+    *("${VAR}", "${x:1}", "${oc.env:HOME}", "{{ x }}", "$VAR", "\"\\ud800\"", '"\\e[31m\\x07"', '"\\u202e"', '"\\0"'),
+    *('"a\\n::error::b"', '"::stop-commands::x"', '"##[error]x"', '"\\x9b\\x85"', "'<b onclick=x>'", "'%0A::error::'"),
+    *("²", "١", "1e1_0", "0x", "+1", ".5", "1.", "1,000", "NaN", "-0", "True ", "on # x", "a: b", "#", "- a"),
+)  # fmt: skip
+JSON_VALUES: tuple[object, ...] = (
+    *(None, True, False, 0, 1, -1, 2, 8, 10**30, 1.5, -0.0, 1e308, float("inf"), float("nan"), "", "auto", "0", "words"),
+    *("9.1.0", "12.4", "2.11.0", "none", "unknown", "v1", "1", "1.", ".1", "1.2.3.4.5", "9.x", "²", "9" * 5000, "１.２"),
+    *([], {}, [[]], [None], {"a": None}, {"": {}}, ["auto"], {"enabled": True}, {"stage": 3}, [1, "2", [3]]),
+    *HOSTILE,
+)  # fmt: skip
+DAYS = ("2001-01-01", "2999-12-31", "2027-02-30", "soon", "", "²", "10000-01-01")
+WORDS = (
+    *("accelerate", "launch", "python", "python3", "-m", "torchrun", "deepspeed", "llamafactory-cli", "train", "trl", "sft"),
+    *("axolotl", "train.py", "train.yaml", "accel.yaml", "torch.distributed.run", "--", "-", "-c", "=", "env", "FOO=bar"),
+    *("CUDA_VISIBLE_DEVICES=0", "CUDA_VISIBLE_DEVICES=", "ACCELERATE_MIXED_PRECISION=fp8", "LD_PRELOAD=x", "NVTE_DEBUG=1"),
+    *("--config_file", "accel.yaml", "--mixed_precision", "fp8", "--num_processes", "8", "²", "9" * 5000, "--fp8_backend"),
+    *("TE", "AO", "--use_fsdp", "--use_deepspeed", "--zero_stage", "3", "--nproc_per_node", "--bf16", "True", "'", '"', "\\"),
+    *("$(id)", ";", "&&", "|", ">x", "#", "\n", "\t", "--no_python", "--module", "--env", "hf.co/x", "--deepspeed", "ds.json"),
+)  # fmt: skip
+SNIPPETS = (
+    "from accelerate import Accelerator",
+    "from accelerate.utils import AORecipeKwargs, TERecipeKwargs",
+    "import os",
+    "import transformer_engine.pytorch as te",
+    "from torchao.float8 import convert_to_float8_training",
+    "accelerator = Accelerator(mixed_precision='fp8', kwargs_handlers=[TERecipeKwargs()])",
+    "accelerator = Accelerator(**kwargs)",
+    "k = []",
+    "k.append(AORecipeKwargs())",
+    "if x:",
+    "    k = [AORecipeKwargs()]",
+    "Accelerator(kwargs_handlers=k, *a)",
+    "model = accelerator.prepare(model, *rest)",
+    "model, optimizer = accelerator.prepare(model, optimizer)",
+    "convert_to_float8_training(model)",
+    "with te.fp8_autocast(enabled=True):",
+    "    pass",
+    "os.environ['ACCELERATE_MIXED_PRECISION'] = 'fp8'",
+    "os.environ[name] = value",
+    "args = TrainingArguments(output_dir='x', bf16=True, fp16=not True)",
+    "args = SFTConfig(**d)",
+    "parser = HfArgumentParser(TrainingArguments)",
+    "model = AutoModelForCausalLM.from_pretrained('x', torch_dtype='auto', load_in_8bit=1e999)",
+    "def f(x, /, *, y: int = (z := 3)) -> None:",
+    "    return lambda *a, **k: {**k, 'a': [*a]}",
+    "async def g():",
+    "    async with a as (b, c): await d",
+    "match x:",
+    "    case {'a': [1, *_]} | C(y=2) if z:",
+    "        Accelerator(mixed_precision=f'{x!r:>{w}}')",
+    "class A(B, metaclass=C):",
+    "    @property",
+    "    def train(self): return self.train()",
+    "try:",
+    "except* ValueError:",
+    "finally:",
+    "x = " + "-" * 60 + "1",
+    "x = " + "(" * 60 + ")" * 60,
+    "x = 'a' 'b' f'{1}' b'c'",
+    "x = 9" + "9" * 4400,
+    "x = 1_0e1_0j if y else ...",
+    "# -*- coding: utf-16 -*-",
+    "'''",
+    "\\",
+    "\f",
+    "del x, y[0].z",
+    "global Accelerator",
+    "Accelerator = print",
+    "é = Accelerator(mixed_precision='é\U0001f600')",
+)
+PIECES = (
+    *":-?[]{},#&*!|>'\"%@` \n\r\t0~=.;()\\/\x00\x1b\x7f\x85",
+    *(": ", "- ", "\n  ", " #", "&a ", "*a", "!!str ", "<<: ", "|\n", "é", "\r\n", "---\n", "...\n", "\ufeff", "\u2028", "\U0001f600"),
+)  # fmt: skip
+
+
+@cache
+def keys() -> tuple[str, ...]:
+    """Keys of files."""
+    known = {*CLUSTER_KEYS, *FP8_KEYS, *SAGEMAKER_KEYS, *DEEPSPEED}
+    known.update(key for trainer in TRAINERS for key in trainer.known)
+    texts = (text for case in runs() for text in case.values())
+    known.update(key for text in texts for key in re.findall(r"^\s*\"?([\w.-]{2,40})\"?:", text, re.M))
+    known |= {"schema", "packages", "gpus", "driver", "cuda", "libraries", "variables", "transformer_engine", "notes"}
+    known |= {"training", "accelerate", "files", "facts", "options", "launch", "name", "text", "select", "findings"}
+    return tuple(sorted(known))
+
+
+@cache
+def yaml_values() -> tuple[str, ...]:
+    """What can stand behind a key in YAML."""
+    texts = (case.get(name, "") for case in runs() for name in ("training", "accelerate"))
+    found = {value for text in texts for value in re.findall(r": +(\S[^\n]{0,60})$", text, re.M)}
+    return (*YAML_VALUES, *YAML_VALUES, *sorted(found), *HOSTILE)
+
+
+@cache
+def words() -> tuple[str, ...]:
+    """Words of launch lines."""
+    flags = [f"--{name}" for name in sorted(LAUNCHER_FLAGS)]
+    return (*WORDS, *WORDS, *WORDS, *flags, *(f"{flag}=1" for flag in flags[::7]), *HOSTILE)
+
+
+@cache
+def rules() -> tuple[str, ...]:
+    """Names of rules and groups, right and wrong."""
+    return (*(one.id for one in RULES), *(one.name for one in RULES[::5]), "FP1", "FP", "FP000", "", "*", "fp101", "²")
+
+
+TRAINER_NAMES = (*NAMES, "", "nobody")
