@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-.PHONY: attacks docs help demo test lint types layers coverage bench wheel corpus corpus-review score conformance \
+.PHONY: attacks fuzz fuzz-sample docs help demo test lint types layers coverage bench wheel corpus corpus-review score conformance \
 	conformance-sample evidence rule mutation mutation-catalog mutation-sample hook-test format clean serve service-bench \
 	service-kill service-postgres openapi-test page-test docker-lint docker-steps \
 	probe-env probe-test test-gpu always
@@ -79,6 +79,13 @@ hook-test: $(VENV)/.installed ## run the real pre-commit on a real repository
 AGAINST ?=
 attacks: $(VENV)/.installed ## what broke the first release, tried again; AGAINST=/path/to/bin/fp8check tries another
 	@FP8CHECK_ATTACKED=$(AGAINST) $(BIN)/python -m tests.tools.attacks -n 2
+
+FUZZ ?= --seconds 3600 --seed 1
+fuzz: $(VENV)/.installed ## hostile inputs by the million, on all cores (an hour); FUZZ='--seconds 60 --seed 2 --target fix'
+	@$(BIN)/python -m tests.tools.fuzz $(FUZZ)
+
+fuzz-sample: $(VENV)/.installed ## a minute of it, as CI does
+	@$(BIN)/python -m tests.tools.fuzz --workers 2 --seconds 60 --seed 1
 
 conformance: $(VENV)/.installed ## run the real packages over generated cases and compare (long)
 	@$(BIN)/python -m tests.tools.conformance.stacks --root .conformance

@@ -114,7 +114,9 @@ def fuzz(chosen: Sequence[Target], workers: int, seconds: float, seed: int) -> l
     for one in chosen:
         list(one.seeds())  # once, before there are processes that would each do it
     crew = [Worker(number, workers, chosen, seconds, seed) for number in range(workers)]
-    while any([worker.step() for worker in crew]):
+    busy = crew
+    while busy:
+        busy = [worker for worker in busy if worker.step()]
         time.sleep(0.02)
     return [one for worker in crew for one in worker.done]
 
@@ -153,7 +155,9 @@ def tell(summary: dict[str, object], out: Path) -> int:
     (out / "summary.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     for name, one in summary["targets"].items():  # type: ignore[attr-defined]
         shown = "  ".join(f"{label} {times:,}" for label, times in sorted(one["reached"].items()))
-        print(f"{name:13}{one['executions']:>11,} executions  {one['kept']:>5} kept  slowest {one['slowest_s']:.2f} s  {shown[:300]}")
+        print(
+            f"{name:13}{one['executions']:>11,} executions  {one['kept']:>5} kept  slowest {one['slowest_s']:.2f} s  {shown[:300]}"
+        )
     print("reporters  ", "  ".join(f"{name} {times:,}" for name, times in summary["reporters"].items()))  # type: ignore[attr-defined]
     open_ = summary["findings"]
     for one in open_:  # type: ignore[attr-defined]
@@ -184,7 +188,9 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60, metavar="S", help="for all targets together")
     parser.add_argument("--seed", type=int, default=1, metavar="K")
     parser.add_argument("--out", type=Path, default=Path(".fuzz"), metavar="DIR", help="for summary.json and findings/")
-    parser.add_argument("--target", action="append", choices=[one.name for one in TARGETS], help="only this; repeatable")
+    parser.add_argument(
+        "--target", action="append", choices=[one.name for one in TARGETS], help="only this; repeatable"
+    )
     parser.add_argument("--replay", type=Path, metavar="FILE", help="execute a finding again")
     options = parser.parse_args()
     if options.replay is not None:

@@ -25,13 +25,70 @@ _COMMAND = re.compile(r"(?m)^\s*::|##\[|##vso\[")
 _ANNOTATION = re.compile(r"^::(error|warning|notice) title=[^\n]*?::")
 _PAINT = re.compile("\x1b\\[(?:0|1|2|1;31|1;33|32)m")
 TAGS = frozenset(
-    "html head meta title style body main h1 h2 h3 section span dl dt dd div p b a ol ul li code s br table thead tbody tr "
-    "th td figure figcaption pre mark details summary i em strong small".split()
+    [
+        "html",
+        "head",
+        "meta",
+        "title",
+        "style",
+        "body",
+        "main",
+        "h1",
+        "h2",
+        "h3",
+        "section",
+        "span",
+        "dl",
+        "dt",
+        "dd",
+        "div",
+        "p",
+        "b",
+        "a",
+        "ol",
+        "ul",
+        "li",
+        "code",
+        "s",
+        "br",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "figure",
+        "figcaption",
+        "pre",
+        "mark",
+        "details",
+        "summary",
+        "i",
+        "em",
+        "strong",
+        "small",
+    ]
 )
 ATTRIBUTES = frozenset(
-    "lang charset name content class id href value scope tabindex role aria-label aria-labelledby open".split()
+    [
+        "lang",
+        "charset",
+        "name",
+        "content",
+        "class",
+        "id",
+        "href",
+        "value",
+        "scope",
+        "tabindex",
+        "role",
+        "aria-label",
+        "aria-labelledby",
+        "open",
+    ]
 )
 EXIT_CODES = (0, 1, 2, 3)
+SLOWEST_S = 2.0  # of CPU, for one execution
 
 
 class Broken(AssertionError):
@@ -144,7 +201,9 @@ class _Tags(HTMLParser):
         if tag not in TAGS:
             raise Broken(f"tag {tag[:20]} in HTML", str(attrs))
         for name, value in attrs:
-            bad = name not in ATTRIBUTES or (name == "href" and str(value)[:1] != "#" and not str(value).startswith("https://"))
+            bad = name not in ATTRIBUTES or (
+                name == "href" and str(value)[:1] != "#" and not str(value).startswith("https://")
+            )
             if bad:
                 raise Broken(f"attribute {name[:20]} in HTML", f"{tag} {name}={value}")
 
@@ -187,6 +246,12 @@ def exit_code(code: int, among: Collection[int] = EXIT_CODES) -> None:
         raise Broken(f"exit code {code}")
 
 
+def in_time(cpu_s: float) -> None:
+    """Not more CPU time than any input of this size may take."""
+    if cpu_s > SLOWEST_S:
+        raise Broken("slow", f"{cpu_s:.1f} s")
+
+
 def crashes(every: Iterable[object]) -> None:
     """No rule has failed."""
     for one in every:
@@ -210,10 +275,42 @@ class Guard:
     """
 
     _FORBIDDEN = frozenset(
-        "os.system os.exec os.posix_spawn os.spawn os.fork os.forkpty os.startfile subprocess.Popen pty.spawn os.kill "
-        "os.remove os.rename os.mkdir os.rmdir os.chmod os.chown os.link os.symlink os.truncate os.utime os.setxattr "
-        "shutil.rmtree shutil.move shutil.copyfile shutil.chown socket.connect socket.bind socket.getaddrinfo "
-        "socket.sendto ctypes.dlopen webbrowser.open urllib.Request ftplib.connect http.client.connect".split()
+        [
+            "os.system",
+            "os.exec",
+            "os.posix_spawn",
+            "os.spawn",
+            "os.fork",
+            "os.forkpty",
+            "os.startfile",
+            "subprocess.Popen",
+            "pty.spawn",
+            "os.kill",
+            "os.remove",
+            "os.rename",
+            "os.mkdir",
+            "os.rmdir",
+            "os.chmod",
+            "os.chown",
+            "os.link",
+            "os.symlink",
+            "os.truncate",
+            "os.utime",
+            "os.setxattr",
+            "shutil.rmtree",
+            "shutil.move",
+            "shutil.copyfile",
+            "shutil.chown",
+            "socket.connect",
+            "socket.bind",
+            "socket.getaddrinfo",
+            "socket.sendto",
+            "ctypes.dlopen",
+            "webbrowser.open",
+            "urllib.Request",
+            "ftplib.connect",
+            "http.client.connect",
+        ]
     )
 
     def __init__(self, folder: str) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tests.tools.fuzz import vocabulary
 from tests.tools.fuzz.cases import decoded, encoded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
     from random import Random
 
     from tests.tools.fuzz.cases import Case
@@ -93,55 +93,89 @@ def binary(text: str, chance: Random, _other: str) -> str:
 
 def yaml(text: str, chance: Random, other: str) -> str:
     """A change of a YAML file by its lines."""
-    lines = text.split("\n")
-    at = chance.randrange(len(lines))
-    line = lines[at]
+    if chance.random() < 0.05:
+        return _breaks(text, chance)
+    every = text.split("\n")
+    at = chance.randrange(len(every))
+    if chance.random() < 0.5:
+        every[at] = _entry(every[at], chance)
+    else:
+        chance.choice(_MOVES)(every, at, chance, other)
+    return "\n".join(every)
+
+
+def _entry(line: str, chance: Random) -> str:
+    """An entry with another value, key or type."""
     body = line.lstrip(" ")
     indent = line[: len(line) - len(body)]
     key, colon, value = body.partition(": ")
-    choice = chance.randrange(20)
-    if choice < 4 and body:  # another value
-        new = chance.choice(vocabulary.yaml_values())
-        lines[at] = f"{indent}{key if colon else body.rstrip(':')}: {new}"
-    elif choice == 4 and body:  # another key
-        lines[at] = f"{indent}{chance.choice(vocabulary.keys())}:{' ' if colon else ''}{value}"
-    elif choice == 5 and body:  # a key misspelt
-        lines[at] = f"{indent}{misspelt(key, chance)}{colon}{value}"
-    elif choice == 6:  # twice
-        lines.insert(chance.randrange(len(lines) + 1), line)
-    elif choice == 7:
-        del lines[at]
-    elif choice == 8:  # places swapped
-        to = chance.randrange(len(lines))
-        lines[at], lines[to] = lines[to], lines[at]
-    elif choice == 9 and colon:  # values swapped
-        to = chance.randrange(len(lines))
-        left, there, right = lines[to].partition(": ")
-        if there:
-            lines[at], lines[to] = f"{indent}{key}: {right}", f"{left}: {value}"
-    elif choice == 10:  # moved in or out
-        step = chance.choice(("  ", "    ", "\t", " "))
-        end = at + chance.randint(1, 4)
-        out = chance.random() < 0.4
-        lines[at:end] = [one.removeprefix("  ") if out else step + one for one in lines[at:end]]
-    elif choice in (11, 12):  # one more entry
-        entry = f"{indent}{chance.choice(vocabulary.keys())}: {chance.choice(vocabulary.yaml_values())}"
-        lines.insert(at, entry)
-    elif choice in (13, 14) and body:  # another type
-        lines[at] = indent + _typed(key, value if colon else "", chance)
-    elif choice == 15:
-        lines.insert(at, indent + _comment(chance))
-    elif choice == 16:
-        lines[at] = f"{line}  {_comment(chance)}"
-    elif choice == 17 and other:  # some lines of another file
-        others = other.split("\n")
-        begin = chance.randrange(len(others))
-        lines[at:at] = others[begin : begin + chance.randint(1, 6)]
-    elif choice == 18:
-        lines.insert(at, indent + chance.choice(("<<: *a", "<<: {fp16: true}", "a: &a", "? a", "---", "...", "%YAML 1.1", "- x")))
-    else:
-        return _breaks(text, chance)
-    return "\n".join(lines)
+    choice = chance.randrange(10)
+    if choice < 4:
+        return f"{indent}{key if colon else body.rstrip(':')}: {chance.choice(vocabulary.yaml_values())}"
+    if choice == 4:
+        return f"{indent}{chance.choice(vocabulary.keys())}:{' ' if colon else ''}{value}"
+    if choice == 5:
+        return f"{indent}{misspelt(key, chance)}{colon}{value}"
+    if choice == 6:
+        return f"{line}  {_comment(chance)}"
+    return indent + _typed(key, value if colon else "", chance)
+
+
+def _indent(line: str) -> str:
+    return line[: len(line) - len(line.lstrip(" "))]
+
+
+def _twice(every: list[str], at: int, chance: Random, _other: str) -> None:
+    every.insert(chance.randrange(len(every) + 1), every[at])
+
+
+def _lost(every: list[str], at: int, _chance: Random, _other: str) -> None:
+    del every[at]
+
+
+def _swapped(every: list[str], at: int, chance: Random, _other: str) -> None:
+    to = chance.randrange(len(every))
+    every[at], every[to] = every[to], every[at]
+
+
+def _values_swapped(every: list[str], at: int, chance: Random, _other: str) -> None:
+    to = chance.randrange(len(every))
+    key, _, value = every[at].partition(": ")
+    left, there, right = every[to].partition(": ")
+    if there:
+        every[at], every[to] = f"{key}: {right}", f"{left}: {value}"
+
+
+def _indented(every: list[str], at: int, chance: Random, _other: str) -> None:
+    step = chance.choice(("  ", "    ", "\t", " "))
+    end = at + chance.randint(1, 4)
+    out = chance.random() < 0.4
+    every[at:end] = [one.removeprefix(step) if out else step + one for one in every[at:end]]
+
+
+def _one_more(every: list[str], at: int, chance: Random, _other: str) -> None:
+    entry = f"{chance.choice(vocabulary.keys())}: {chance.choice(vocabulary.yaml_values())}"
+    every.insert(at, _indent(every[at]) + entry)
+
+
+def _commented(every: list[str], at: int, chance: Random, _other: str) -> None:
+    every.insert(at, _indent(every[at]) + _comment(chance))
+
+
+def _grafted(every: list[str], at: int, chance: Random, other: str) -> None:
+    others = other.split("\n")
+    begin = chance.randrange(len(others))
+    every[at:at] = others[begin : begin + chance.randint(1, 6)]
+
+
+def _structured(every: list[str], at: int, chance: Random, _other: str) -> None:
+    pieces_ = ("<<: *a", "<<: {fp16: true}", "a: &a", "? a", "---", "...", "%YAML 1.1", "- x", "&a")
+    every.insert(at, _indent(every[at]) + chance.choice(pieces_))
+
+
+_MOVES: Sequence[Callable[[list[str], int, Random, str], None]] = (
+    *(_twice, _lost, _swapped, _values_swapped, _indented, _one_more, _one_more, _commented, _grafted, _structured),
+)
 
 
 def _typed(key: str, value: str, chance: Random) -> str:
@@ -173,9 +207,13 @@ def _typed(key: str, value: str, chance: Random) -> str:
 
 def _comment(chance: Random) -> str:
     names = ", ".join(chance.choice(vocabulary.rules()) for _ in range(chance.randint(1, 3)))
-    reason = chance.choice(("known", "", f"until={chance.choice(vocabulary.DAYS)} later", chance.choice(vocabulary.HOSTILE)))
+    reason = chance.choice(
+        ("known", "", f"until={chance.choice(vocabulary.DAYS)} later", chance.choice(vocabulary.HOSTILE))
+    )
     word = chance.choice(("ignore", "ignore", "ignore", "ignore-file", "ignor", "", "ignore-file"))
-    return chance.choice((f"# fp8check: {word}[{names}] {reason}", f"# fp8check: {word} {names}", f"# {reason}", "#fp8check:"))
+    return chance.choice(
+        (f"# fp8check: {word}[{names}] {reason}", f"# fp8check: {word} {names}", f"# {reason}", "#fp8check:")
+    )
 
 
 def _breaks(text: str, chance: Random) -> str:
@@ -248,7 +286,7 @@ def _change_tree(place: tuple[Any, Any], chance: Random, other: str) -> None:
     if choice < 4:
         one[key] = chance.choice(vocabulary.JSON_VALUES)
     elif choice == 4:
-        one[key] = chance.choice(({}.__class__(a=one[key]), [one[key]], str(one[key]), repr(one[key]), not one[key]))
+        one[key] = chance.choice(({"a": one[key]}, [one[key]], str(one[key]), repr(one[key]), not one[key]))
     elif choice == 5:
         del one[key]
     elif choice == 6 and isinstance(one, dict):
@@ -271,34 +309,25 @@ def _change_tree(place: tuple[Any, Any], chance: Random, other: str) -> None:
 
 def python(text: str, chance: Random, other: str) -> str:
     """A change of a Python script by its lines and words."""
-    lines = text.split("\n")
-    at = chance.randrange(len(lines))
+    every = text.split("\n")
+    at = chance.randrange(len(every))
     choice = chance.randrange(10)
     if choice < 3:
-        lines.insert(at, chance.choice(("", "    ", "        ")) + chance.choice(vocabulary.SNIPPETS))
-    elif choice == 3:
-        lines.insert(chance.randrange(len(lines) + 1), lines[at])
-    elif choice == 4:
-        del lines[at]
-    elif choice == 5:
-        end = at + chance.randint(1, 5)
-        out = chance.random() < 0.4
-        lines[at:end] = [one.removeprefix("    ") if out else "    " + one for one in lines[at:end]]
-    elif choice == 6 and other:
-        others = other.split("\n")
-        begin = chance.randrange(len(others))
-        lines[at:at] = others[begin : begin + chance.randint(1, 8)]
+        every.insert(at, chance.choice(("", "    ", "        ")) + chance.choice(vocabulary.SNIPPETS))
+    elif choice < 7:
+        chance.choice((_twice, _lost, _swapped, _indented, _grafted))(every, at, chance, other)
     elif choice == 7:
-        lines[at] = _word(lines[at], chance)
+        every[at] = _word(every[at], chance)
     elif choice == 8:
-        name, equals, value = lines[at].partition("=")
-        wrapped = chance.choice(("({0})", "[{0}]", "f'{{{0}}}'", "{0} if x else {0}", "(yield {0})", "lambda: {0}", "{0}[0].x"))
-        lines[at] = f"{name}={wrapped.format(value)}" if equals else wrapped.format(lines[at])
+        name, equals, value = every[at].partition("=")
+        wrapped = chance.choice(_WRAPPED)
+        every[at] = f"{name}={wrapped.format(value)}" if equals else wrapped.format(every[at])
     else:
         return pieces(text, chance, other)
-    return "\n".join(lines)
+    return "\n".join(every)
 
 
+_WRAPPED = ("({0})", "[{0}]", "f'{{{0}}}'", "{0} if x else {0}", "(yield {0})", "lambda: {0}", "{0}[0].x", "not {0}")
 _TOKENS = (
     *("'fp8'", "'bf16'", "None", "True", "...", "1e999", "9" * 5000, "b'\\xff'", "'\\ud800'", "f'{x}'", "*", "**", "x", "(", ")"),
     *("[", "]", ":", "=", ",", ".", "lambda", "if", "await", "yield", "Accelerator", "prepare", "os.environ", "'::error::x'"),
@@ -449,8 +478,26 @@ def body(text: str, chance: Random, other: str) -> str:
 
 _FIELDS = tuple(
     f'; name="{name}"{more}'
-    for name in ("training", "files", "facts", "launch", "variable", "select", "quiet", "nothing", "", "fail_on", "script")
-    for more in ("", '; filename="x.yaml"', '; filename=""', "; filename*=utf-8''%E2%80%AE.yaml", '; filename="../\x1b[31m"')
+    for name in (
+        "training",
+        "files",
+        "facts",
+        "launch",
+        "variable",
+        "select",
+        "quiet",
+        "nothing",
+        "",
+        "fail_on",
+        "script",
+    )
+    for more in (
+        "",
+        '; filename="x.yaml"',
+        '; filename=""',
+        "; filename*=utf-8''%E2%80%AE.yaml",
+        '; filename="../\x1b[31m"',
+    )
 )
 KINDS: Mapping[str, Callable[[str, Random, str], str]] = {
     "yaml": yaml,

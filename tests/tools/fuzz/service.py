@@ -67,7 +67,9 @@ def body_cases() -> Iterable[Case]:
             if part in case:
                 body[name] = case[part] if number % 2 else _tree(case[part])
         if number % 5 == 0:
-            body["files"] = [{"name": f"{name}.yaml", "text": body.pop(name)} for name in ("training", "accelerate") if name in body]
+            body["files"] = [
+                {"name": f"{name}.yaml", "text": body.pop(name)} for name in ("training", "accelerate") if name in body
+            ]
         options: dict[str, object] = {name: case[name] for name in ("launch", "trainer") if name in case}
         if "variables" in case:
             options["variables"] = dict(line.partition("=")[::2] for line in case["variables"].splitlines())
@@ -96,7 +98,9 @@ class Answer:
         """As ASGI has it."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            self.headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in message["headers"]}
+            self.headers = {
+                name.decode("latin-1").lower(): value.decode("latin-1") for name, value in message["headers"]
+            }
         elif message["type"] == "http.response.body":
             self.body += message.get("body", b"")
 
@@ -168,7 +172,9 @@ def asking(case: Case, folder: Path) -> Iterable[str]:
             headers.append((name.lower().encode("latin-1"), encoded(value.strip())))
     running.log.seek(0)
     running.log.truncate()
-    answer = running.ask(case.get("method") or "POST", case.get("path") or "/check", headers, encoded(case.get("body", "")))
+    answer = running.ask(
+        case.get("method") or "POST", case.get("path") or "/check", headers, encoded(case.get("body", ""))
+    )
     log = running.log.getvalue()
     clean(log, "the log")
     if answer.status not in (*range(200, 400), *_REFUSALS):
@@ -206,11 +212,23 @@ def requests() -> Iterable[Case]:
     for number, case in enumerate(body_cases()):
         name = NAMES[number % len(NAMES)]
         if number % 3:
-            found.append({"path": f"/check?format={name}", "headers": "content-type: application/json", "body": case["body"]})
+            found.append(
+                {"path": f"/check?format={name}", "headers": "content-type: application/json", "body": case["body"]}
+            )
         else:
             found.append(_form(cases.runs()[number], FORMATS[number % len(FORMATS)].media_type))
     others = (
-        *("/", "/checks", "/checks?limit=2", "/checks/x", "/checks/x?share=y", "/jobs", "/jobs/x", "/rules", "/rules/FP101"),
+        *(
+            "/",
+            "/checks",
+            "/checks?limit=2",
+            "/checks/x",
+            "/checks/x?share=y",
+            "/jobs",
+            "/jobs/x",
+            "/rules",
+            "/rules/FP101",
+        ),
         *("/healthz", "/readyz", "/metrics", "/openapi.json", "/environment", "/problems/invalid", "/static/page.css"),
     )
     found += [{"method": "GET", "path": path, "headers": "accept: text/html, */*;q=0.1"} for path in others]
@@ -220,7 +238,12 @@ def requests() -> Iterable[Case]:
 
 def _form(case: Case, accept: str) -> Case:
     parts = []
-    for field, part in (("training", "training"), ("accelerate", "accelerate"), ("script", "script"), ("facts", "facts")):
+    for field, part in (
+        ("training", "training"),
+        ("accelerate", "accelerate"),
+        ("script", "script"),
+        ("facts", "facts"),
+    ):
         if part in case:
             head = f'Content-Disposition: form-data; name="{field}"; filename="{field}.yaml"\r\n'
             parts.append(f"--{BOUNDARY}\r\n{head}\r\n{case[part]}\r\n")
@@ -233,6 +256,7 @@ def _form(case: Case, accept: str) -> Case:
 METHODS = ("POST", "POST", "POST", "GET", "HEAD", "PUT", "DELETE", "OPTIONS", "post", "\u00e9")
 TARGETS = (
     Target("bodies", {"body": "json", "format": NAMES}, bodies, body_cases, 1.5),
-    Target("requests", {"body": "body", "headers": "headers", "path": "path", "method": METHODS}, asking, requests, 2.0),
+    Target(
+        "requests", {"body": "body", "headers": "headers", "path": "path", "method": METHODS}, asking, requests, 2.0
+    ),
 )
-

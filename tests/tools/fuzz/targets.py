@@ -17,6 +17,7 @@ from fp8check.cli import main as command_line
 from fp8check.cli.config import load as load_config
 from fp8check.cli.options import Options
 from fp8check.rules import facts as machine
+from fp8check.rules import repair
 from fp8check.rules.checking.request import Checked, Request, RunRequest, check_request
 from fp8check.rules.checking.selection import select
 from fp8check.rules.input_error import InputError
@@ -30,7 +31,6 @@ from fp8check.rules.report.stored import BadReport, all_from_data
 from fp8check.rules.seen import from_data as seen_from_data
 from fp8check.rules.suppression.baseline import load_baseline
 from fp8check.rules.trainers.detect import read
-from fp8check.rules import repair
 from tests.support.loaded import attempt, merges_differently, same
 from tests.tools.fuzz import cases, vocabulary
 from tests.tools.fuzz.cases import FILES, Case, encoded
@@ -326,7 +326,12 @@ def suppressing(case: Case, folder: Path) -> Iterable[str]:
 def baselines() -> Iterable[Case]:
     """Runs with a baseline of what they have."""
     marks = {"schema": "fp8check/baseline/1", "findings": []}
-    entry = {"fingerprint": "0123456789abcdef", "rule": "FP101", "file": "train.yaml", "message": "bf16: true cancels FP8"}
+    entry = {
+        "fingerprint": "0123456789abcdef",
+        "rule": "FP101",
+        "file": "train.yaml",
+        "message": "bf16: true cancels FP8",
+    }
     texts = [json.dumps(marks), json.dumps({**marks, "findings": [entry]})]
     return [{**case, "baseline": texts[number % 2]} for number, case in enumerate(cases.runs())]
 
@@ -436,7 +441,12 @@ def commanding(case: Case, folder: Path) -> Iterable[str]:
     if not _harmless(words):
         return ("left out",)
     stdin = b""
-    for part, name in (*FILES.items(), ("facts", "facts.json"), ("toml", "fp8check.toml"), ("baseline", "baseline.json")):
+    for part, name in (
+        *FILES.items(),
+        ("facts", "facts.json"),
+        ("toml", "fp8check.toml"),
+        ("baseline", "baseline.json"),
+    ):
         path = folder / name
         if part in case:
             path.write_bytes(encoded(case[part]))
@@ -470,7 +480,11 @@ def _harmless(words: Sequence[str]) -> bool:
         not any(word in _RUNS or word.startswith(_NEVER) for word in words)
         and not any("=" in word and word.startswith(NAMES) for word in words)
         and not any(word.startswith("--format=") and "=" in word[9:] for word in words)
-        and ("--no-environment" in words or "--facts" in words or words[:1] in (["worth"], ["rule"], ["rules"], ["matrix"]))
+        and (
+            "--no-environment" in words
+            or "--facts" in words
+            or words[:1] in (["worth"], ["rule"], ["rules"], ["matrix"])
+        )
         and not ("fix" in words and "--diff" not in words)
     )
 
@@ -553,11 +567,26 @@ def _only(*names: str, **more: str | Sequence[str]) -> Mapping[str, str | Sequen
 
 
 TARGETS: tuple[Target, ...] = (
-    Target("yaml", {"yaml": "yaml", "loader": ("", "pyyaml", "pyyaml", "omegaconf")}, reading, _one("yaml", ("training", "accelerate"))),
+    Target(
+        "yaml",
+        {"yaml": "yaml", "loader": ("", "pyyaml", "pyyaml", "omegaconf")},
+        reading,
+        _one("yaml", ("training", "accelerate")),
+    ),
     Target("json", {"json": "json"}, reading_json, _one("json", ("deepspeed", "model", "facts", "seen")), 0.5),
-    Target("scripts", _only("script", "launch", "accelerate"), scripts, lambda: [one for one in cases.runs() if "script" in one]),
+    Target(
+        "scripts",
+        _only("script", "launch", "accelerate"),
+        scripts,
+        lambda: [one for one in cases.runs() if "script" in one],
+    ),
     Target("check", RUN, checking, share=2.5),
-    Target("fix", {**_only("training", "accelerate", "deepspeed", "facts", "launch", "trainer"), "unsafe": ("", "yes")}, fixing, share=2.0),
+    Target(
+        "fix",
+        {**_only("training", "accelerate", "deepspeed", "facts", "launch", "trainer"), "unsafe": ("", "yes")},
+        fixing,
+        share=2.0,
+    ),
     Target("suppressions", _only("training", "accelerate", baseline="json"), suppressing, baselines, 1.5),
     Target("facts", _only("facts"), knowing),
     Target("launch", _only("launch", "variables", "trainer"), launching),

@@ -58,11 +58,11 @@ YAML_VALUES = (
     *("Qwen/Qwen2.5-7B", "mistralai/Mixtral-8x7B-v0.1", "/etc/passwd", "../../x", "ds.json", "missing.json", "~/x", "."),
     *("${VAR}", "${x:1}", "${oc.env:HOME}", "{{ x }}", "$VAR", "\"\\ud800\"", '"\\e[31m\\x07"', '"\\u202e"', '"\\0"'),
     *('"a\\n::error::b"', '"::stop-commands::x"', '"##[error]x"', '"\\x9b\\x85"', "'<b onclick=x>'", "'%0A::error::'"),
-    *("²", "١", "1e1_0", "0x", "+1", ".5", "1.", "1,000", "NaN", "-0", "True ", "on # x", "a: b", "#", "- a"),
+    *("²", "\u0661", "1e1_0", "0x", "+1", ".5", "1.", "1,000", "NaN", "-0", "True ", "on # x", "a: b", "#", "- a"),
 )  # fmt: skip
 JSON_VALUES: tuple[object, ...] = (
     *(None, True, False, 0, 1, -1, 2, 8, 10**30, 1.5, -0.0, 1e308, float("inf"), float("nan"), "", "auto", "0", "words"),
-    *("9.1.0", "12.4", "2.11.0", "none", "unknown", "v1", "1", "1.", ".1", "1.2.3.4.5", "9.x", "²", "9" * 5000, "１.２"),
+    *("9.1.0", "12.4", "2.11.0", "none", "unknown", "v1", "1", "1.", ".1", "1.2.3.4.5", "9.x", "²", "9" * 5000, "\uff11.\uff12"),
     *([], {}, [[]], [None], {"a": None}, {"": {}}, ["auto"], {"enabled": True}, {"stage": 3}, [1, "2", [3]]),
     *HOSTILE,
 )  # fmt: skip
