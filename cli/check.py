@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-
 from fp8check.cli import options as groups
 from fp8check.cli.config import load
 from fp8check.cli.options import DESCRIPTION, Parser, UsageError
 from fp8check.cli.output import formats_of, print_crashes, write_reports
 from fp8check.cli.requests import request_of
+from fp8check.cli.streams import say
 from fp8check.rules.checking.exit_codes import ExitCode
 from fp8check.rules.checking.request import check_request
+from fp8check.rules.plain_text import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,5 +89,5 @@ def _write_baseline(path: str, reports: Sequence[Examined]) -> int:
         for pair in zip(fingerprints(report.findings, report.documents), report.findings, strict=True)
     ]
     number = save_baseline(path, marked)
-    sys.stdout.write(f"{path}: {number} finding{'s' if number != 1 else ''}\n")
+    say(f"{shown(path)}: {number} finding{'s' if number != 1 else ''}\n")
     return ExitCode.OK

@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 
 from fp8check.cli.options import Parser
+from fp8check.cli.streams import say
 from fp8check.rules import facts as facts_
 from fp8check.rules.checking.exit_codes import ExitCode
+from fp8check.rules.plain_text import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ def env(argv: list[str]) -> int:
     if options.import_check:
         seen = facts_.import_check(options.python or sys.executable)
         facts = facts.with_import_check(seen.imports, seen.error)
-    sys.stdout.write(facts_.dump(facts) if options.json else _text(facts))
+    say(facts_.dump(facts) if options.json else _text(facts), "json" if options.json else "text")
     return ExitCode.OK
 
 
@@ -58,7 +60,7 @@ def _text(facts: Facts) -> str:
             lines.append(f"{title:<10} {name} {value}")
     lines.extend(f"{name:<10} {value}" for name, value in _more(facts))
     lines.extend(f"note       {note}" for note in facts.notes)
-    return "\n".join(lines) + "\n"
+    return "\n".join(map(shown, lines)) + "\n"
 
 
 def _more(facts: Facts) -> Iterator[tuple[str, str]]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-
 from fp8check.cli import options as groups
 from fp8check.cli.config import load
 from fp8check.cli.options import Parser, UsageError
 from fp8check.cli.requests import request_of
+from fp8check.cli.streams import say
 from fp8check.rules.checking.exit_codes import ExitCode
 from fp8check.rules.checking.request import check_request
 from fp8check.rules.report import build
@@ -38,7 +37,7 @@ def explain(argv: list[str]) -> int:
             continue
         if line > document.text.count("\n") + 1:
             raise UsageError(f"{path} has no line {line}")
-        sys.stdout.write("\n".join(explain_line(build.whole(examined), document, line)) + "\n")
+        say("\n".join(explain_line(build.whole(examined), document, line)) + "\n")
     return ExitCode.OK
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from fp8check.cli import options as groups
 from fp8check.cli.config import load
 from fp8check.cli.options import Parser, UsageError
 from fp8check.cli.output import print_crashes
 from fp8check.cli.requests import request_of
+from fp8check.cli.streams import complain, say_exactly
 from fp8check.rules.checking.request import Checked, check_request
-from fp8check.rules.report.terminal import visible
+from fp8check.rules.plain_text import plain, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,20 +62,27 @@ def fix(argv: list[str]) -> int:
 def _put(before: Sequence[Document], fixed: Fixed, *, diff: bool) -> None:
     for old, new in zip(before, fixed.documents, strict=True):
         if diff:
-            sys.stdout.write(_diff(old, new))
+            say_exactly(_diff(old, new))
         elif old.path == STDIN:
-            sys.stdout.write(new.text)
+            say_exactly(new.text)
         elif old.text != new.text:
             _replace(new)
 
 
 def _diff(old: Document, new: Document) -> str:
+    """What would change, for `patch`; a line that holds what may not leave is shown, and fits no file."""
     import difflib
 
-    lines = difflib.unified_diff(
-        old.text.splitlines(keepends=True), new.text.splitlines(keepends=True), old.path, f"{new.path} (fixed)"
-    )
-    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+    names = shown(old.path), f"{shown(new.path)} (fixed)"
+    lines = difflib.unified_diff(_lines(old.text), _lines(new.text), *names)
+    text = "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+    return "\r\n".join(map(plain, text.split("\r\n")))
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of a text as `patch` counts them, with their ends."""
+    lines = [f"{line}\n" for line in text.split("\n")]
+    return [*lines[:-1], lines[-1][:-1]] if lines[-1] != "\n" else lines[:-1]
 
 
 def _replace(document: Document) -> None:
@@ -101,14 +108,13 @@ def _replace(document: Document) -> None:
 def _tell(fixed: Fixed, *, quiet: bool, dry: bool) -> None:
     """What was done, on standard error: standard output may be a file."""
     done = "would fix" if dry else "fixed"
-    lines = [f"{done} {one.rule} {visible(one.message)}: {visible(one.help)}" for one in fixed.applied]
-    lines += [f"not fixed {one.finding.rule} {visible(one.finding.message)}: {one.reason}" for one in fixed.refused]
+    lines = [f"{done} {one.rule} {one.message}: {one.help}" for one in fixed.applied]
+    lines += [f"not fixed {one.finding.rule} {one.finding.message}: {one.reason}" for one in fixed.refused]
     if not quiet:
         lines += [
-            f"left {one.rule} {visible(one.message)}: its fix changes what the run does (--unsafe)"
-            for one in fixed.unsafe
+            f"left {one.rule} {one.message}: its fix changes what the run does (--unsafe)" for one in fixed.unsafe
         ]
     for finding in (one for report in fixed.left for one in report.findings):
         if finding.severity == "error" and finding.fix is None:
-            lines.append(f"left {finding.rule} {visible(finding.message)}: this is for you to fix")
-    sys.stderr.write("".join(f"{line}\n" for line in dict.fromkeys(lines)))
+            lines.append(f"left {finding.rule} {finding.message}: this is for you to fix")
+    complain("".join(f"{shown(line)}\n" for line in dict.fromkeys(lines)))

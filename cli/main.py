@@ -8,8 +8,10 @@ import os
 import sys
 
 from fp8check.cli.commands import find
+from fp8check.cli.streams import complain
 from fp8check.rules.checking.exit_codes import ExitCode
 from fp8check.rules.input_error import InputError
+from fp8check.rules.plain_text import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,9 +62,12 @@ def _refuse(problem: Exception) -> int:
     text = str(problem)
     if isinstance(problem, OSError) and problem.strerror is not None:
         text = f"{problem.filename}: {problem.strerror.lower()}" if problem.filename else problem.strerror.lower()
-    sys.stderr.write(f"fp8check: {text}\n")
-    if isinstance(problem, InputError) and problem.hint:
-        sys.stderr.write(f"  {problem.hint}\n")
+    complain(f"fp8check: {shown(text)}\n")
+    if isinstance(problem, InputError):
+        if problem.hint:
+            complain(f"  {shown(problem.hint)}\n")
+        if problem.usage:
+            complain(f"{problem.usage}\n")
     return ExitCode.USAGE
 
 
@@ -73,7 +78,7 @@ def _crash(error: Exception, argv: list[str]) -> int:
     from fp8check.rules.version import VERSION
 
     lines = traceback.format_exception(type(error), error, error.__traceback__)
-    sys.stderr.write(
+    complain(
         "fp8check: internal error. This is a fault of fp8check, not of your files. Nothing was decided.\n"
         "Please report it with the lines below.\n\n"
         f"fp8check {VERSION}, Python {platform.python_version()}, {platform.platform()}\n"

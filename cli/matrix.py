@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-
 from fp8check.cli.options import Parser, UsageError
+from fp8check.cli.streams import say
 from fp8check.rules.checking.exit_codes import ExitCode
 from fp8check.rules.report import matrix as table
 
@@ -25,7 +24,7 @@ def matrix(argv: list[str]) -> int:
     if options.all:
         if options.package:
             raise UsageError("--all prints every table: no package goes with it")
-        sys.stdout.write(table.document())
+        say(table.document())
         return ExitCode.OK
     stack = dict(table.STACKS[0])
     for pair in options.package:
@@ -33,5 +32,5 @@ def matrix(argv: list[str]) -> int:
         if not equals or name.replace("-", "_") not in stack:
             raise UsageError(f"{pair!r} is not NAME==VERSION of {', '.join(stack)}")
         stack[name.replace("-", "_")] = version
-    sys.stdout.write(table.markdown(stack) + "\n")
+    say(table.markdown(stack) + "\n")
     return ExitCode.OK

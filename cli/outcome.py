@@ -10,6 +10,7 @@ from fp8check.cli.requests import run_options, run_request
 from fp8check.rules.checking.exit_codes import ExitCode
 from fp8check.rules.checking.request import Request, runs_of
 from fp8check.rules.outcome import predict
+from fp8check.rules.plain_text import plain
 from fp8check.rules.report import build, trace, words
 from fp8check.rules.report.schema import as_data
 
@@ -35,7 +36,8 @@ def outcome(argv: list[str]) -> int:
     outcomes = [predict(one.run) for one in runs]
     for name, target in formats:
         style = style_of(options, target)
-        write_text("".join(_json(one) if name == "json" else _text(one, style) for one in outcomes), target)
+        text = "".join(_json(one) if name == "json" else _text(one, style) for one in outcomes)
+        write_text(plain(text, "json" if name == "json" else "text", painted=style.on), target)
     return ExitCode.OK
 
 

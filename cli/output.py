@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 
 from fp8check.cli.options import UsageError
+from fp8check.cli.streams import complain, say_exactly
+from fp8check.rules.plain_text import shown
 from fp8check.rules.report.formats import FORMATS, Look, find
 from fp8check.rules.report.terminal import Style, wants_color
 
@@ -42,9 +44,9 @@ def formats_of(values: Sequence[str], known: Sequence[str] | None = None) -> lis
 
 
 def write_text(text: str, target: str | None) -> None:
-    """Write to standard output, or to a file."""
+    """Write a text that is safe to show (rules/plain_text.py) to standard output, or to a file."""
     if target is None:
-        sys.stdout.write(text)
+        say_exactly(text)
         return
     with open(target, "w", encoding="utf-8") as stream:
         stream.write(text)
@@ -77,4 +79,4 @@ def rendered(format_: Format, target: str | None, reports: Sequence[Report], sou
 def print_crashes(crashes: Iterable[Crash]) -> None:
     """What a plug-in's or rule's author needs, on standard error; each once."""
     for crash in {crash.rule: crash for crash in crashes}.values():
-        sys.stderr.write(f"fp8check: {crash.rule} failed; please report it with these lines:\n{crash.traceback}")
+        complain(f"fp8check: {shown(crash.rule)} failed; please report it with these lines:\n{crash.traceback}")

@@ -25,4 +25,4 @@ class ArgumentParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise it, with how the command is used."""
-        raise self._raises(f"{message}\n{self.format_usage().rstrip()}")
+        raise self._raises(message, usage=self.format_usage().rstrip())

@@ -9,6 +9,7 @@ from fp8check.cli.output import formats_of, print_crashes, style_of, write_text
 from fp8check.cli.probing import prober
 from fp8check.cli.requests import request_of
 from fp8check.rules.checking.request import check_request
+from fp8check.rules.plain_text import plain, shown
 from fp8check.rules.report import build, text
 from fp8check.rules.report.formats import Look
 from fp8check.rules.report.schema import as_data
@@ -52,7 +53,9 @@ def probe(argv: list[str]) -> int:
     sources = {document.path: document.text for one in checked.reports for document in one.documents}
     for name, target in formats:
         look = Look(style_of(options, target).on, quiet=True)
-        write_text(_json(reports) if name == "json" else _text(reports, sources, look), target)
+        as_json = name == "json"
+        text_ = _json(reports) if as_json else _text(reports, sources, look)
+        write_text(plain(text_, "json" if as_json else "text", painted=look.color), target)
     print_crashes(crash for report in checked.reports for crash in report.crashes)
     return checked.exit_code(options.fail_on or config.fail_on or "error", require_evidence=True)
 
@@ -69,7 +72,7 @@ def _text(reports: Sequence[Report], sources: Sources, look: Look) -> str:
     parts: list[str] = []
     for report in reports:
         parts.append(text.render([report], sources, look))
-        parts.extend(f"{one.rule} undecided: {one.needs}\n" for one in report.undecided)
+        parts.extend(f"{one.rule} undecided: {shown(one.needs)}\n" for one in report.undecided)
         if report.probe is not None:
             parts.append(page(report.probe))
     return "\n".join(part for part in parts if part)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from fp8check.cli.streams import complain
 from fp8check.rules.seen.data import STAGES
 
 TYPE_CHECKING = False
@@ -28,5 +29,5 @@ def prober(options: Options) -> Probe:
 def _tell(stage: ProbeStage) -> None:
     """One line on standard error, where a person may be watching; a report goes to standard output."""
     if sys.stderr.isatty():
-        sys.stderr.write(f"fp8check: {STAGES[stage]} ...\n")
+        complain(f"fp8check: {STAGES[stage]} ...\n")
         sys.stderr.flush()

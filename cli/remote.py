@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 import uuid
 from http import HTTPStatus
@@ -20,10 +19,12 @@ from urllib.parse import urlsplit
 from fp8check.cli.options import UsageError, names
 from fp8check.cli.output import rendered, write_text
 from fp8check.cli.requests import run_options, run_request
+from fp8check.cli.streams import complain
 from fp8check.rules import facts as machine
 from fp8check.rules import models
 from fp8check.rules.checking.exit_codes import ExitCode, worst
 from fp8check.rules.checking.request import Request, runs_of
+from fp8check.rules.plain_text import shown
 from fp8check.rules.reading import files
 from fp8check.rules.record import Record
 from fp8check.rules.report.formats import find
@@ -77,10 +78,10 @@ def check_there(options: Options, config: Config, formats: Sequence[tuple[str, s
             if format_ is not None:
                 write_text(rendered(format_, target, reports, sources, options), target)
     except NotAnsweredError as problem:
-        sys.stderr.write(f"fp8check: {problem}\n")
+        complain(f"fp8check: {shown(str(problem))}\n")
         return ExitCode.USAGE if problem.usage else ExitCode.INTERNAL_ERROR
     except OSError as problem:
-        sys.stderr.write(f"fp8check: {problem}\n")
+        complain(f"fp8check: {shown(str(problem))}\n")
         return ExitCode.USAGE
     return worst([answer.code for answer in answers])
 
@@ -203,7 +204,7 @@ class _Service:
             job = json.loads(accepted.text)
             if job["state"] not in ("queued", "running"):
                 break
-            sys.stderr.write(f"fp8check: the probe is {job['state']} ...\n")
+            complain(f"fp8check: the probe is {shown(str(job['state']))} ...\n")
             time.sleep(_POLL_S)
             accepted = self._ask(f"/jobs/{job['id']}")
         if job["report"] is None:

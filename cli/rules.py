@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import sys
 
 from fp8check.cli.options import Parser, plugin
 from fp8check.cli.output import print_crashes
+from fp8check.cli.streams import say
 from fp8check.rules.catalog import find
 from fp8check.rules.checking.exit_codes import ExitCode
 from fp8check.rules.checking.selection import UnknownRule, with_plugins
@@ -39,10 +39,10 @@ def rules(argv: list[str]) -> int:
     options = rules_parser().parse_args(argv)
     known = with_plugins(options.plugin)
     if options.format == "json":
-        sys.stdout.write(_json([_data(one) for one in known.rules]))
+        say(_json([_data(one) for one in known.rules]), "json")
     else:
         lines = (f"{one.id}  {one.severity:<7}  {one.name:<36}  {one.summary}\n" for one in known.rules)
-        sys.stdout.write("".join(lines))
+        say("".join(lines))
     return _exit_code(known.crashes)
 
 
@@ -55,7 +55,8 @@ def rule(argv: list[str]) -> int:
     found = find(options.rule, tuple(known.rules))
     if found is None:
         raise UnknownRule(f"no rule is called {options.rule}; fp8check rules lists them")
-    sys.stdout.write(_json(_data(found)) if options.format == "json" else explain(found))
+    as_json = options.format == "json"
+    say(_json(_data(found)) if as_json else explain(found), "json" if as_json else "text")
     return ExitCode.OK
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from fp8check.cli.options import Parser, UsageError
+from fp8check.cli.streams import say
 from fp8check.rules import models
 from fp8check.rules.checking.exit_codes import ExitCode
 from fp8check.rules.outcome import gpus, speed
+from fp8check.rules.plain_text import plain, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,10 +82,10 @@ def _write(options: Options, model: ModelShape, setup: Setup, points: list[Point
         return
     text = _json(model, setup, points) if options.format == "json" else _text(model, setup, points)
     if options.out is None:
-        sys.stdout.write(text)
+        say(text, "json" if options.format == "json" else "text")
         return
     with open(options.out, "w", encoding="utf-8") as stream:
-        stream.write(text)
+        stream.write(plain(text, "json" if options.format == "json" else "text"))
 
 
 def _json(model: ModelShape, setup: Setup, points: list[Point]) -> str:
@@ -129,7 +130,7 @@ def _title(model: ModelShape, setup: Setup) -> str:
     how = "measured and fitted" if setup.gpu.measured else "modeled from its datasheet, not measured"
     compiled = ", compiled" if setup.compiled else ", eager"
     what = "decoder layers, forward and backward" if setup.scope == "layers" else "whole model with head and optimizer"
-    return f"{model.name} on {setup.gpu.name} ({how}), {setup.backend}{compiled}; {what}"
+    return f"{shown(model.name)} on {setup.gpu.name} ({how}), {setup.backend}{compiled}; {what}"
 
 
 def _error(setup: Setup) -> str:

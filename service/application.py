@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import json
 import sys
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,10 @@ from fastapi.openapi.utils import get_openapi
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
 
 from fp8check.rules.facts import BadFacts
+from fp8check.rules.plain_text import plain
 from fp8check.rules.version import VERSION
 from fp8check.service import logs, problems
 from fp8check.service.check_service import CheckService
@@ -37,6 +40,14 @@ Will this training run really train in FP8, with the recipe you wrote, and will 
 Accelerate file; the answer is the report of the command `fp8check`, field by field. Every answer of 400 and above is
 `application/problem+json`, and its `type` opens a page that says what to do.
 """
+
+
+class PlainJSONResponse(JSONResponse):
+    """JSON that can be shown in a terminal."""
+
+    def render(self, content: object) -> bytes:
+        """The body."""
+        return plain(json.dumps(content, ensure_ascii=False, separators=(",", ":")), "json").encode()
 
 
 class Application(FastAPI):
@@ -84,6 +95,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=VERSION,
         description=ABOUT,
         lifespan=lifespan,
+        default_response_class=PlainJSONResponse,
         docs_url=None,  # its page would load scripts from elsewhere
         redoc_url=None,
         openapi_url="/openapi.json",

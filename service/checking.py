@@ -12,10 +12,11 @@ from fp8check.rules.checking.request import check_request as run_check
 from fp8check.rules.checking.runs import WrongFiles
 from fp8check.rules.checking.selection import UnknownRule, select
 from fp8check.rules.checking.verdict import WORST, Counts, counted
+from fp8check.rules.plain_text import plain
 from fp8check.rules.reading import Unreadable
 from fp8check.rules.report.build import whole
 from fp8check.rules.report.formats import Look, find
-from fp8check.rules.report.json_ import plain
+from fp8check.rules.report.json_ import data_of
 from fp8check.rules.report.stored import all_from_data
 from fp8check.rules.trainers.detect import read
 from fp8check.service.problems import Problem
@@ -114,7 +115,7 @@ def rendered(check_request: CheckRequest, reports: Sequence[Report], format_: st
         raise ValueError(f"no such format: {format_}")
     options = check_request.options
     look = Look(options.color, options.quiet, options.verbose)
-    return known.render(reports, sources(check_request), look).encode("utf-8", "replace")
+    return known.render(reports, sources(check_request), look).encode()
 
 
 def stored_as(stored: Stored, check_request: CheckRequest, format_: str) -> bytes:
@@ -129,7 +130,7 @@ def sources(check_request: CheckRequest) -> dict[str, str]:
 
 def dumped(reports: Sequence[Report]) -> bytes:
     """The reports as they are stored: the command's JSON, in one line."""
-    return json.dumps(plain(reports), ensure_ascii=False).encode("utf-8", "replace")
+    return plain(json.dumps(data_of(reports), ensure_ascii=False), "json").encode()
 
 
 def loaded(report: bytes) -> list[Report]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from fp8check.rules.plain_text import shown
+
 if TYPE_CHECKING:
     from fp8check.service.settings import Settings
 
@@ -22,6 +24,7 @@ def configure(settings: Settings) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _readable,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -30,6 +33,11 @@ def configure(settings: Settings) -> None:
     )
     # Libraries write through logging; their messages may quote what was sent: only where they come from is logged.
     logging.basicConfig(level=logging.WARNING, handlers=[_Libraries()], force=True)
+
+
+def _readable(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """What is not seen is written out: a log is read in terminals."""
+    return {name: shown(value) if isinstance(value, str) else value for name, value in event.items()}
 
 
 class _Libraries(logging.Handler):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
+from fp8check.rules.plain_text import plain
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -173,7 +175,7 @@ def answer(problem: Problem, *, root: str = "", request_id: str = "") -> Respons
         body["errors"] = problem.errors
     if request_id:
         body["request_id"] = request_id
-    text = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+    text = plain(json.dumps(body, ensure_ascii=False), "json").encode()
     return Response(text, kind.status, headers=problem.headers, media_type=MEDIA_TYPE)
 
 

@@ -31,7 +31,8 @@ def _candidates(value: object, style: str) -> list[str]:
         text = json.dumps(value)
         return [text, text.replace("e", ".0e")]  # 1e-05 is text to PyYAML: its floats have a dot
     plain, double, single = value, json.dumps(value, ensure_ascii=False), "'" + value.replace("'", "''") + "'"
-    return {"single": [single, double], "double": [double]}.get(style, [plain, double])
+    escaped = json.dumps(value)
+    return {"single": [single, double, escaped], "double": [double, escaped]}.get(style, [plain, double, escaped])
 
 
 def _reads_back(text: str, value: object, loader: str, *, flow: bool) -> bool:
@@ -40,7 +41,7 @@ def _reads_back(text: str, value: object, loader: str, *, flow: bool) -> bool:
     source = f"{{k: {text}}}\n" if flow else f"k: {text}\n"
     try:
         document = read("value", source.encode(), loader=loader)
-    except Unreadable:
+    except (Unreadable, UnicodeEncodeError):  # half a surrogate pair has to be escaped
         return False
     data = document.root.data() if document.root is not None else None
     if not isinstance(data, dict) or list(data) != ["k"] or document.problems:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.engine.definition import CALLED, GIVEN, KNOWLEDGE, LATE, SUBJECTS, Related, span_of
+from fp8check.rules.plain_text import shown
 from fp8check.rules.record import Record
 from fp8check.rules.releases.errors import Undecided
 from fp8check.rules.trainers.registry import is_trainer
@@ -85,7 +86,8 @@ def run_rules(inputs: Inputs, rules: Iterable[Rule]) -> Result:
             for found in one.check(*arguments):
                 findings.append(_finding(one, found))  # noqa: PERF401  a generator more would cost more than it says
         except Undecided as reason:
-            undecided.append(UndecidedRule(one.id, reason.what, KNOWLEDGE.get(reason.needs, reason.needs)))
+            command = KNOWLEDGE.get(reason.needs, reason.needs)
+            undecided.append(UndecidedRule(one.id, shown(reason.what), shown(command)))
         except Exception as error:  # noqa: BLE001  a rule's fault is reported as such, and the other rules go on
             crashes.append(crash(one.id, error))
     return Result(ordered(findings), tuple(undecided), tuple(crashes))

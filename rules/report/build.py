@@ -6,6 +6,7 @@ from math import isfinite
 
 from fp8check.rules.engine.definition import span_of
 from fp8check.rules.outcome.speed import predict_speed
+from fp8check.rules.plain_text import shown
 from fp8check.rules.report import schema
 from fp8check.rules.report.words import summary
 
@@ -73,7 +74,7 @@ def _report(
         undecided=examined.undecided,
         suppressed=tuple(_suppressed(one) for one in examined.suppressed),
         baseline=None if examined.compared is None else _baseline(examined.compared),
-        internal_errors=tuple(schema.InternalError(one.rule, one.error) for one in examined.crashes),
+        internal_errors=tuple(schema.InternalError(one.rule, shown(one.error)) for one in examined.crashes),
         probe=examined.inputs.seen,
         facts={},
         versions={},
@@ -107,7 +108,7 @@ def _outcome(outcome: Outcome, speed: Speed | None, *, traced: bool = True) -> s
         distributed_type=outcome.distributed_type,
         trains_converted_weights=None if outcome.fp8_layers is None else outcome.frozen is None,
         speedup=None if speed is None else _speedup(speed),
-        undecided=None if outcome.undecided is None else outcome.undecided.what,
+        undecided=None if outcome.undecided is None else shown(outcome.undecided.what),
         assumed=dict(outcome.stack.assumed),
         trace=tuple(_entry(name, setting) for name, setting in outcome.settings()) if traced else (),
     )
@@ -168,13 +169,18 @@ def _origin(origin: Origin) -> schema.Origin:
 def _suppressed(one: Suppressed) -> schema.Suppressed:
     by = one.suppression
     return schema.Suppressed(
-        one.finding.rule, one.finding.message, *_place(one.finding.span), by.reason, by.until, by.where
+        one.finding.rule,
+        shown(one.finding.message),
+        *_place(one.finding.span),
+        shown(by.reason),
+        by.until,
+        shown(by.where),
     )
 
 
 def _baseline(compared: Compared) -> schema.Baseline:
     resolved = (
-        schema.Resolved(entry["fingerprint"], entry["rule"], entry["file"], entry["message"])
+        schema.Resolved(entry["fingerprint"], shown(entry["rule"]), entry["file"], shown(entry["message"]))
         for entry in compared.resolved
     )
     return schema.Baseline(len(compared.new), len(compared.unchanged), tuple(resolved))
@@ -214,13 +220,13 @@ def _finding(
         finding.rule,
         finding.name,
         finding.severity,
-        finding.message,
+        shown(finding.message),
         *_place(finding.span),
         pointer,
-        finding.label,
-        tuple([schema.Related(*_place(span_of(one.place)), one.message) for one in finding.related]),
-        finding.notes,
-        finding.help,
+        shown(finding.label),
+        tuple([schema.Related(*_place(span_of(one.place)), shown(one.message)) for one in finding.related]),
+        tuple([shown(note) for note in finding.notes]),
+        shown(finding.help),
         fix,
         f"{schema.DOCS}{finding.rule}",
         mark,

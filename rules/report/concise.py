@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from fp8check.rules.plain_text import shown
 from fp8check.rules.report.schema import place_of
-from fp8check.rules.report.terminal import visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def render(reports: Sequence[Report], _sources: Sources, _look: Look) -> str:
         lines.update((_line(finding), None) for finding in report.findings)
         lines.update((f"fp8check: internal error in {one.rule}", None) for one in report.internal_errors)
         lines[f"{report.verdict}: {report.summary.actual}"] = None
-    return "".join(f"{visible(line)}\n" for line in lines)
+    return "".join(f"{shown(line)}\n" for line in lines)
 
 
 def _line(finding: Finding) -> str:

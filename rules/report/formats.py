@@ -5,12 +5,14 @@ it, and of the text of the files: so a stored report can be had in each of them.
 
 `render` gets the reports of one check, one a run; runs can share a file, and then a finding is in several of them. It
 says the verdict, each finding (with or without a place: `schema.place_of`) and each of `internal_errors`, as far as the
-format has room for them. Every text can be hostile: it comes from files, packages and rules of others. It is escaped as
-the format has it; `terminal.visible` is for plain text.
+format has room for them. Every text can be hostile: it comes from files, packages and rules of others. `render` escapes
+it as the format has it, and puts what stands in a line through `plain_text.shown`; then `Format.render` lets no
+character leave that steers a terminal or a CI system, whatever a `render` forgot.
 """
 
 from __future__ import annotations
 
+from fp8check.rules.plain_text import plain
 from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Literal
 
+    from fp8check.rules.plain_text import Syntax
     from fp8check.rules.report.schema import Report
 
     # The text of each file by its path.
@@ -53,6 +56,8 @@ class Format(Record):
         holds: for OpenAPI: a text, or JSON with an object or an array at the top.
         brief: whether it shows no pointers, fingerprints, fixes, trace, speed-up, facts or versions: the command then
             makes a report without them (build.brief), which takes less time.
+        syntax: how a character is written that may not leave as it is (plain_text.plain).
+        annotations: whether its lines are annotations of GitHub Actions.
     """
 
     name: str
@@ -61,24 +66,36 @@ class Format(Record):
     module: str
     holds: Literal["string", "object", "array"] = "string"
     brief: bool = False
+    syntax: Syntax = "text"
+    annotations: bool = False
 
     def render(self, reports: Sequence[Report], sources: Sources, look: Look = PLAIN) -> str:
         """The text of the reports of one check, one a run."""
         # As importlib.import_module, whose own import a check would have to pay for.
         module = __import__(f"{__package__}.{self.module}", fromlist=["render"])
         render: Render = module.render
-        return render(reports, sources, look)
+        text = render(reports, sources, look)
+        return plain(text, self.syntax, painted=look.color, annotations=self.annotations)
 
 
 FORMATS: tuple[Format, ...] = (
     Format("text", "text/plain", "for people, with the lines in question", "text", brief=True),
-    Format("json", "application/json", "schema fp8check/report/1", "json_", "object"),
-    Format("sarif", "application/sarif+json", "SARIF 2.1.0, for code scanning", "sarif", "object"),
-    Format("junit", "application/xml", "JUnit XML, for test reports of CI", "junit"),
-    Format("html", "text/html", "a page of its own, with both files", "html"),
+    Format("json", "application/json", "schema fp8check/report/1", "json_", "object", syntax="json"),
+    Format("sarif", "application/sarif+json", "SARIF 2.1.0, for code scanning", "sarif", "object", syntax="json"),
+    Format("junit", "application/xml", "JUnit XML, for test reports of CI", "junit", syntax="markup"),
+    Format("html", "text/html", "a page of its own, with both files", "html", syntax="markup"),
     Format("concise", "text/plain", "one line a finding, for editors", "concise", brief=True),
-    Format("github", "text/vnd.github.workflow-commands", "annotations of GitHub Actions", "github", brief=True),
-    Format("gitlab", "application/vnd.gitlab.codequality+json", "GitLab Code Quality", "gitlab", "array"),
+    Format(
+        "github",
+        "text/vnd.github.workflow-commands",
+        "annotations of GitHub Actions",
+        "github",
+        brief=True,
+        annotations=True,
+    ),
+    Format(
+        "gitlab", "application/vnd.gitlab.codequality+json", "GitLab Code Quality", "gitlab", "array", syntax="json"
+    ),
 )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from fp8check.rules.plain_text import shown
 from fp8check.rules.report.schema import place_of
-from fp8check.rules.report.terminal import visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,33 +46,39 @@ def frame(finding: Finding, lines: Lines, style: Style) -> Iterator[str]:
     here = at.file if at is not None else None
     for place, message in related:
         if place is None:
-            yield " " * width + style.faint(" = ") + visible(message)
+            yield " " * width + style.faint(" = ") + shown(message)
             continue
         yield gutter
         if place.file != here:
-            yield " " * width + style.faint(f" {visible(place.file)}:{place.line}")
+            yield " " * width + style.faint(f" {shown(place.file)}:{place.line}")
             here = place.file
         yield from _source(place, message, "-", lines, width, style)
     if places and (finding.notes or finding.help):
         yield gutter
     for note in finding.notes:
-        yield " " * width + style.faint(" = ") + visible(note)
+        yield " " * width + style.faint(" = ") + shown(note)
     if at is None and finding.label:
-        yield " " * width + style.faint(" = ") + visible(finding.label)
+        yield " " * width + style.faint(" = ") + shown(finding.label)
     if finding.help:
-        yield " " * width + style.faint(" = ") + style.good("help: ") + visible(finding.help)
+        yield " " * width + style.faint(" = ") + style.good("help: ") + shown(finding.help)
 
 
 def _source(place: Place, label: str, mark: str, lines: Lines, width: int, style: Style) -> Iterator[str]:
     line = lines.line(place.file, place.line)
-    text = visible(line)[:WIDEST]
+    text = shown(line[:WIDEST])
     yield f"{place.line:>{width}}{style.faint(' |')} {text}".rstrip()
-    start = place.column - 1
-    end = place.end_column - 1 if place.end_line == place.line else len(line)
-    length = max(1, min(end, WIDEST) - start)
+    start, end = place.column - 1, place.end_column - 1 if place.end_line == place.line else len(line)
+    if len(text) != len(line[:WIDEST]):  # what was written out takes more room
+        start, end = _column(line, start), _column(line, end)
+    length = max(1, min(end, max(WIDEST, len(text))) - start)
     under = mark * length
     paint = style.bad if mark == "^" else style.faint
-    yield f"{' ' * width}{style.faint(' |')} {' ' * start}{paint(f'{under} {visible(label)}'.rstrip())}"
+    yield f"{' ' * width}{style.faint(' |')} {' ' * start}{paint(f'{under} {shown(label)}'.rstrip())}"
+
+
+def _column(line: str, column: int) -> int:
+    """Where a column of a line, from 0, stands in what is shown of it."""
+    return column - len(line[:column]) + len(shown(line[:column]))
 
 
 def lines_of(text: str) -> list[str]:

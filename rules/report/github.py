@@ -5,8 +5,8 @@ docs.github.com/actions/reference/workflows-and-actions/workflow-commands
 
 from __future__ import annotations
 
+from fp8check.rules.plain_text import shown
 from fp8check.rules.report.schema import place_of, sentences
-from fp8check.rules.report.terminal import visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _crash(one: InternalError) -> str:
 
 def _value(text: str) -> str:
     """As the runner decodes it (actions/toolkit, packages/core/src/command.ts escapeData)."""
-    return visible(text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A"))
+    return shown(text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A"))
 
 
 def _property(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape as _escape
 
+from fp8check.rules.plain_text import shown
 from fp8check.rules.record import Record
 from fp8check.rules.report.frames import lines_of
 from fp8check.rules.report.schema import place_of
@@ -17,13 +18,11 @@ if TYPE_CHECKING:
 _RANK = ("related", "info", "warning", "error")
 # A line that is longer than this says nothing to a reader.
 _WIDEST = 2000
-# HTML has no control characters but tab and line ends, and a page can be printed in a terminal.
-_CONTROLS = dict.fromkeys((*range(9), 11, 12, *range(14, 32), *range(127, 160)), "\N{REPLACEMENT CHARACTER}")
 
 
 def markup(text: str) -> str:
-    """A text of others as it stands in a page: it brings no elements, attributes or control characters."""
-    return _escape(text.translate(_CONTROLS))
+    """A text of others as it stands in a page: it brings no elements, attributes or characters that are not seen."""
+    return _escape(shown(text))
 
 
 class _Mark(Record):

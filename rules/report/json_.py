@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 def render(reports: Sequence[Report], _sources: Sources, _look: Look) -> str:
     """One object, or a list where there are several runs."""
-    return json.dumps(plain(reports), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(data_of(reports), indent=2, ensure_ascii=False) + "\n"
 
 
-def plain(reports: Sequence[Report]) -> object:
+def data_of(reports: Sequence[Report]) -> object:
     """The reports as plain data: one object, or a list where there are several runs."""
     data = [as_data(report) for report in reports]
     return data[0] if len(data) == 1 else data

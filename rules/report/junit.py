@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from xml.etree import ElementTree as ET
 
+from fp8check.rules.plain_text import shown
 from fp8check.rules.record import Record
 from fp8check.rules.report.schema import place_of
 
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
     from fp8check.rules.report.formats import Look, Sources
     from fp8check.rules.report.schema import Finding, Report
-
-# What XML 1.0 cannot hold, not even escaped.
-_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def render(reports: Sequence[Report], _sources: Sources, _look: Look) -> str:
@@ -101,7 +98,7 @@ def _finding(finding: Finding) -> _Case:
         f"{finding.rule} {finding.name}",
         "system-out" if note else "failure",
         {} if note else {"type": finding.severity, "message": finding.message},
-        "\n".join(line for line in lines if line),
+        "\n".join(shown(line) for line in lines if line),
         finding.file,
         finding.line,
     )
@@ -109,13 +106,9 @@ def _finding(finding: Finding) -> _Case:
 
 def _whole(builder: ET.TreeBuilder, tag: str, attributes: Mapping[str, str], text: str) -> None:
     _start(builder, tag, attributes)
-    builder.data(_allowed(text))
+    builder.data("\n".join(map(shown, text.split("\n"))))
     builder.end(tag)
 
 
 def _start(builder: ET.TreeBuilder, tag: str, attributes: Mapping[str, str]) -> None:
-    builder.start(tag, {name: _allowed(value) for name, value in attributes.items()})
-
-
-def _allowed(text: str) -> str:
-    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
+    builder.start(tag, {name: shown(value) for name, value in attributes.items()})

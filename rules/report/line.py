@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fp8check.rules.report.terminal import visible
+from fp8check.rules.plain_text import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 def explain_line(report: Report, document: Document, line: int) -> Iterator[str]:
     """The line, what it decides, what overrides it, and what the rules say of it."""
-    yield f"{document.path}:{line}  {visible(document.line(line).strip())}"
+    yield from map(shown, _explained(report, document, line))
+
+
+def _explained(report: Report, document: Document, line: int) -> Iterator[str]:
+    yield f"{document.path}:{line}  {document.line(line).strip()}"
     node = _node_at(document, line)
     if node is None:
         yield "  no setting begins on this line"
@@ -36,14 +40,14 @@ def _node_at(document: Document, line: int) -> Node | None:
 def _fate(outcome: Outcome, path: str, line: int) -> Iterator[str]:
     for one in outcome.trace:
         if _is_at(one.origin, path, line):
-            yield f"  decides {one.setting}: {visible(str(one.value))}"
-            lost = (f"    over {visible(str(other.value))} from {other.origin.describe()}" for other in one.overrode)
+            yield f"  decides {one.setting}: {one.value!s}"
+            lost = (f"    over {other.value!s} from {other.origin.describe()}" for other in one.overrode)
             yield from dict.fromkeys(lost)
         elif _among(one, path, line):
-            yield f"  is overridden: {one.setting} is {visible(str(one.value))}, from {one.origin.describe()}"
+            yield f"  is overridden: {one.setting} is {one.value!s}, from {one.origin.describe()}"
     error = outcome.error
     if error is not None and any(_is_at(origin, path, line) for origin in error.because):
-        yield f"  ends the run: {error.type} ({error.stage}): {visible(error.first_line)}"
+        yield f"  ends the run: {error.type} ({error.stage}): {error.first_line}"
 
 
 def _is_at(origin: Origin, path: str, line: int) -> bool:
@@ -57,6 +61,6 @@ def _among(one: TraceEntry | Overridden, path: str, line: int) -> bool:
 def _said(report: Report, path: str, line: int) -> Iterator[str]:
     for finding in report.findings:
         if (finding.file, finding.line) == (path, line):
-            yield f"  {finding.rule} {finding.severity}: {visible(finding.message)}"
+            yield f"  {finding.rule} {finding.severity}: {finding.message}"
             if finding.help:
-                yield f"    help: {visible(finding.help)}"
+                yield f"    help: {finding.help}"

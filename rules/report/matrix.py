@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.outcome.matrix import BACKENDS, EXECUTED_STACK, FEATURES, LAYOUTS, TRAINERS, cells
+from fp8check.rules.plain_text import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ STACKS: tuple[Mapping[str, str], ...] = (
 def markdown(packages: Mapping[str, str]) -> str:
     """The tables of one stack, one a trainer and backend."""
     table = {(one.trainer, one.backend, one.layout, one.feature): one for one in cells(packages)}
-    words = ", ".join(f"{name.replace('_', ' ')} {version}" for name, version in packages.items())
+    words = shown(", ".join(f"{name.replace('_', ' ')} {version}" for name, version in packages.items()))
     lines = [f"## {words}", ""]
     for trainer in TRAINERS:
         features = [feature for feature in FEATURES if (trainer, "TE", "single", feature) in table]

@@ -6,6 +6,7 @@ import json
 from urllib.parse import quote
 
 from fp8check.rules.catalog import find
+from fp8check.rules.plain_text import bytes_of
 from fp8check.rules.report.schema import DOCS, Place, place_of, sentences
 
 TYPE_CHECKING = False
@@ -138,7 +139,7 @@ def _region(place: Place | Edit) -> Data:
 
 def _artifact(path: str) -> dict[str, str]:
     """A file as a URI: relative ones from the folder that fp8check was run in."""
-    uri = quote(path.replace("\\", "/"), safe="/~")
+    uri = quote(bytes_of(path.replace("\\", "/")), safe="/~")
     return {"uri": f"file://{uri}"} if uri.startswith("/") else {"uri": uri, "uriBaseId": "ROOT"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fp8check.rules.plain_text import shown
 from fp8check.rules.seen import bounds, gemms
 
 TYPE_CHECKING = False
@@ -53,7 +54,7 @@ def page(seen: Seen) -> str:
 
 
 def _row(title: str, words: str) -> str:
-    return f"{title:<10} {words}"
+    return f"{shown(title):<10} {shown(words)}"
 
 
 def _rows(seen: Seen) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""What a terminal is shown: color where it has any, and nothing that a file could write to it."""
+"""Color, where a terminal has any. Its sequences are the only ones that leave (plain_text.py)."""
 
 from __future__ import annotations
 
@@ -47,15 +47,6 @@ class Style:
         if severity == "error":
             return self.bad(text)
         return self.warn(text) if severity == "warning" else self.strong(text)
-
-
-def visible(text: str) -> str:
-    """The text with control characters replaced, so that a hostile file cannot write to the terminal."""
-    if text.isprintable():
-        return text
-    return "".join(
-        char if char.isprintable() else " " if char == "\t" else "\N{REPLACEMENT CHARACTER}" for char in text
-    )
 
 
 def wants_color(stream: TextIO, choice: str) -> bool:

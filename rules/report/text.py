@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from fp8check.rules.plain_text import shown
 from fp8check.rules.report.schema import place_of
-from fp8check.rules.report.terminal import Style, visible
+from fp8check.rules.report.terminal import Style
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,13 +41,13 @@ def _run(report: Report, sources: Sources, look: Look) -> str:
 
 
 def _headline(finding: Finding, style: Style) -> str:
-    message = visible(finding.message)
+    message = shown(finding.message)
     mark = f"{finding.rule} {finding.severity:<7}"
     painted = f"{style.severity(finding.severity, mark)} {style.strong(message)}"
     place = place_of(finding)
     if place is None:
         return painted
-    where = f"{visible(place.file)}:{place.line}:{place.column}"
+    where = f"{shown(place.file)}:{place.line}:{place.column}"
     gap = max(2, WIDTH - len(f"{mark} {message}") - len(where))
     return painted + " " * gap + style.faint(where)
 
@@ -58,7 +59,7 @@ def _summary(report: Report, style: Style) -> Iterator[str]:
     for field, words in report.summary.as_dict().items():
         if isinstance(words, str):
             name = field.rstrip("_")
-            yield f"{style.strong(f'{name:<9}') if name in _TITLES else ' ' * 9} {visible(words)}"
+            yield f"{style.strong(f'{name:<9}') if name in _TITLES else ' ' * 9} {shown(words)}"
     yield ""
 
 
@@ -69,7 +70,7 @@ def _undecided(report: Report) -> Iterator[str]:
         lacking.setdefault((one.needs, one.command), []).append(one.rule)
     for (needs, command), rules in lacking.items():
         yield ""
-        yield f"undecided for want of {visible(needs)}: {command}"
+        yield f"undecided for want of {shown(needs)}: {shown(command)}"
         yield from (f"  {' '.join(rules[at : at + 12])}" for at in range(0, len(rules), 12))
 
 
@@ -92,8 +93,8 @@ def _others(report: Report) -> Iterator[str]:
     if report.undecided:
         number = len(report.undecided)
         needs = sorted({need for one in report.undecided for need in one.needs.split(", ") if " " not in need})
-        about = f" without {visible(', '.join(needs))}" if needs else ""
-        yield f"; {number} rule{'s' if number != 1 else ''} undecided{about} ({visible(report.undecided[0].command)})"
+        about = f" without {shown(', '.join(needs))}" if needs else ""
+        yield f"; {number} rule{'s' if number != 1 else ''} undecided{about} ({shown(report.undecided[0].command)})"
     if report.suppressed:
         yield f"; {len(report.suppressed)} suppressed"
     if report.baseline is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fp8check.rules.report.terminal import visible
+from fp8check.rules.plain_text import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,21 +14,22 @@ if TYPE_CHECKING:
 
 def render(actual: str, outcome: Outcome, style: Style) -> str:
     """The trace of an outcome, for people; `actual` says in one line what it comes to."""
-    lines = [f"{style.strong('actual')}    {actual}", ""]
+    lines = [f"{style.strong('actual')}    {shown(actual)}", ""]
     if outcome.assumed:
         words = ", ".join(f"{name.replace('_', ' ')} {version}" for name, version in sorted(outcome.assumed.items()))
         lines += [f"assumed   {words}", ""]
     width = min(48, max((len(one.setting) for one in outcome.trace), default=0))
     for one in outcome.trace:
-        value = f"{visible(str(one.value)):<12}"
-        lines.append(f"{style.strong(f'{one.setting:<{width}}')}  {value}  {one.origin.describe()}")
+        value = f"{shown(str(one.value)):<12}"
+        setting = style.strong(f"{shown(one.setting):<{width}}")
+        lines.append(f"{setting}  {value}  {shown(one.origin.describe())}")
         lines.extend(_beaten(one, width, style))
     if outcome.error is not None:
-        lines += ["", style.bad(f"{outcome.error.stage}: {outcome.error.type}: {visible(outcome.error.message)}")]
+        lines += ["", style.bad(f"{outcome.error.stage}: {outcome.error.type}: {shown(outcome.error.message)}")]
     return "\n".join(lines) + "\n"
 
 
 def _beaten(one: TraceEntry | Overridden, width: int, style: Style) -> Iterator[str]:
     for other in one.overrode:
-        yield style.faint(f"{'':<{width}}  over {visible(str(other.value))}  {other.origin.describe()}")
+        yield style.faint(f"{'':<{width}}  over {shown(str(other.value))}  {shown(other.origin.describe())}")
         yield from _beaten(other, width, style)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fp8check.rules.outcome.speed import in_words
+from fp8check.rules.plain_text import shown
 from fp8check.rules.report.schema import Summary
-from fp8check.rules.report.terminal import visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def summary(examined: Examined, speed: Speed | None) -> Summary:
         assumed=f"with {_assumed(outcome)} assumed" if earlier is not None else None,
         or_=actual(earlier) if earlier is not None and changed else None,
         assumed_or=f"with {_assumed(earlier)}" if earlier is not None and changed else None,
-        speed=_speed(speed, measured=examined.inputs.seen is not None) if speed is not None and not ending else None,
+        speed=_speed(speed, examined) if speed is not None and not ending else None,
         probe=_probe(examined),
     )
 
@@ -43,16 +43,20 @@ def requested(wanted: Requested) -> str:
     if recipe:
         words.append(recipe)
     where = wanted.fp8[0].origin.describe() if wanted.fp8 else ""
-    return " · ".join(words) + (f"   {where}" if where else "")
+    return shown(" · ".join(words) + (f"   {where}" if where else ""))
 
 
 def actual(outcome: Outcome) -> str:
     """What will really happen, in one line."""
+    return shown(_actual(outcome))
+
+
+def _actual(outcome: Outcome) -> str:
     if outcome.undecided is not None:
         return f"not decided: {outcome.undecided.what}"
     if outcome.error is not None:
         error = outcome.error
-        return f"does not start: {error.type} ({error.stage}): {visible(error.first_line)}"
+        return f"does not start: {error.type} ({error.stage}): {error.first_line}"
     precision = outcome.mixed_precision.value if outcome.mixed_precision is not None else "?"
     backend = outcome.backend_name
     if backend == "MSAMP":
@@ -82,10 +86,10 @@ def _assumed(outcome: Outcome) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {version}" for name, version in sorted(outcome.stack.assumed.items()))
 
 
-def _speed(speed: Speed, *, measured: bool) -> str:
-    comes_to = in_words(speed, measured=measured)
+def _speed(speed: Speed, examined: Examined) -> str:
+    comes_to = in_words(speed, measured=examined.inputs.seen is not None)
     later = f"; it pays from {speed.pays_from:,} tokens" if (speed.pays_from or 0) > speed.tokens else ""
-    return f"{speed.why}: {speed.predicted:.1f}x ({comes_to}){later}"
+    return shown(f"{speed.why}: {speed.predicted:.1f}x ({comes_to}){later}")
 
 
 def _probe(examined: Examined) -> str | None:
@@ -93,4 +97,4 @@ def _probe(examined: Examined) -> str | None:
         return None
     from fp8check.rules.report.seen import summary as seen  # most reports have none
 
-    return visible(seen(examined.inputs.seen))
+    return shown(seen(examined.inputs.seen))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.input_error import InputError
+from fp8check.rules.plain_text import plain
 from fp8check.rules.reading import Unreadable, files
 from fp8check.rules.record import Record
 
@@ -92,6 +93,6 @@ def save_baseline(path: str, findings: Iterable[tuple[str, Finding]]) -> int:
     }
     ordered = sorted(entries.values(), key=lambda entry: (entry["file"], entry["rule"], entry["fingerprint"]))
     with open(path, "w", encoding="utf-8") as stream:
-        json.dump({"schema": SCHEMA, "findings": ordered}, stream, indent=2, ensure_ascii=False)
-        stream.write("\n")
+        text = json.dumps({"schema": SCHEMA, "findings": ordered}, indent=2, ensure_ascii=False)
+        stream.write(f"{plain(text, 'json')}\n")
     return len(ordered)

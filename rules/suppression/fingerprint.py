@@ -33,7 +33,7 @@ def fingerprints(
         document = by_path.get(finding.span.file) if finding.span is not None else None
         base = "\n".join((finding.rule, *_place(finding, document, pointers)))
         seen[base] = seen.get(base, 0) + 1
-        marks.append(hashlib.sha256(f"{base}\n{seen[base]}".encode()).hexdigest()[:16])
+        marks.append(hashlib.sha256(f"{base}\n{seen[base]}".encode("utf-8", "surrogatepass")).hexdigest()[:16])
     return tuple(marks)
 
 

@@ -1,0 +1,135 @@
+"""Text that leaves: what a terminal, a reader or a CI system would take for something else is written out."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from html import escape, unescape
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fp8check.rules.plain_text import bytes_of, plain, shown
+
+# Also what the strategies of hypothesis leave out: half of a surrogate pair.
+TEXTS = st.text(st.one_of(st.characters(), st.characters(categories=["Cs"]), st.sampled_from(":#[]\n\r\t \x1b\u202e")))
+COMMANDS = st.lists(
+    st.sampled_from(
+        ["::", "##[", "##vso[", "x", " ", "\t", "\n", "\r", "\x1b[1m", "\u3000", "\xa0", "error ", "\ufe0f", "#", ":"]
+    )
+).map("".join)
+HOSTILE = st.one_of(TEXTS, COMMANDS)
+
+
+def is_seen(char: str) -> bool:
+    """By Unicode's own categories, not by what plain_text.py goes by."""
+    return unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") and not re.match(
+        "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]", char
+    )
+
+
+def begins_a_command(text: str) -> bool:
+    """Whether a CI system would do something: each line as the runner of GitHub reads it, and those of others."""
+    lines = re.split("\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]", text)
+    return any(line.strip().startswith("::") or re.search(r"##\w*\[", line) for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("bf16: true", "bf16: true"),
+        ("a\tb", "a b"),
+        ("\x1b[31mred", r"\x1b[31mred"),
+        ("one\r\ntwo\x85\u2028", r"one\r\ntwo\x85\u2028"),
+        ("\u202eexe.\u2066", r"\u202eexe.\u2066"),
+        ("a\u200db\ufeff\xad", r"a\u200db\ufeff\xad"),
+        ("\U000e0041\U0010ffff\ufdd0", r"\U000e0041\U0010ffff\ufdd0"),
+        ("\ud800", r"\ud800"),
+        ("\u3164\ufe0f", r"\u3164\ufe0f"),
+        ("模型\u3000é ü 😀", "模型\u3000é ü 😀"),
+        ("a\xa0b", r"a\xa0b"),
+        ("##[add-mask]x and ##vso[task.complete]", r"#\#[add-mask]x and #\#vso[task.complete]"),
+        ("## a heading [1]", "## a heading [1]"),
+        (r"C:\x1b", r"C:\x1b"),
+    ],
+)
+def test_a_value_in_a_line(text: str, safe: str) -> None:
+    assert shown(text) == safe
+    assert shown(safe) == safe
+
+
+@given(HOSTILE)
+def test_a_value_in_a_line_is_one_line_of_what_is_seen(text: str) -> None:
+    safe = shown(text)
+    assert all(is_seen(char) for char in safe)
+    assert not re.search(r"##\w*\[", safe)
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("one\n\ttwo\n", "one\n\ttwo\n"),
+        ("::error::x\n  ::stop-commands::y\na::b\n", "\\::error::x\n  \\::stop-commands::y\na::b\n"),
+        ("\u3000::debug::x", "\u3000\\::debug::x"),
+        ("a\r::error::x", r"a\r::error::x"),
+        ("\x1b[1m::error::x", r"\x1b[1m::error::x"),
+    ],
+)
+def test_an_output(text: str, safe: str) -> None:
+    assert plain(text) == safe
+
+
+@given(HOSTILE)
+def test_an_output_has_lines_and_no_commands(text: str) -> None:
+    safe = plain(text)
+    assert all(is_seen(char) or char in "\n\t" for char in safe)
+    assert not begins_a_command(safe)
+
+
+@given(HOSTILE)
+def test_colors_of_our_own_stay(text: str) -> None:
+    safe = plain(f"\x1b[1;31m{text}\x1b[0m", painted=True)
+    rest = re.sub(r"\x1b\[(?:0|2|1|32|1;31|1;33)m", "", safe)
+    assert safe.startswith("\x1b[1;31m")
+    assert safe.endswith("\x1b[0m")
+    assert all(is_seen(char) or char in "\n\t" for char in rest)
+    assert not begins_a_command(rest)
+
+
+def test_annotations_stay_where_they_are_meant() -> None:
+    lines = "::error title=x::y\n::notice title=x::y\n::stop-commands::y\n ::warning ::z\n::add-mask::x\n"
+    safe = "::error title=x::y\n::notice title=x::y\n\\::stop-commands::y\n \\::warning ::z\n\\::add-mask::x\n"
+    assert plain(lines, annotations=True) == safe
+
+
+@given(st.dictionaries(HOSTILE, HOSTILE))
+def test_json_keeps_every_value(values: dict[str, str]) -> None:
+    safe = plain(json.dumps(values, ensure_ascii=False, indent=2), "json")
+    assert all(is_seen(char) or char in "\n" for char in safe)
+    assert not begins_a_command(safe)
+
+    def without_surrogates(text: str) -> str:
+        return re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", text)
+
+    expected = {without_surrogates(name): without_surrogates(value) for name, value in values.items()}
+    assert json.loads(safe.encode()) == expected
+
+
+@given(HOSTILE)
+def test_markup_says_what_a_line_says(text: str) -> None:
+    lines = "\n".join(shown(line) for line in text.split("\n"))
+    safe = plain(escape(lines), "markup")
+    assert not begins_a_command(safe)
+    assert unescape(safe) == lines
+
+
+@pytest.mark.parametrize("text", ["a", "\udcff.yaml", "\ud800", "\udcff\ud800"])
+def test_a_name_becomes_bytes_whatever_it_holds(text: str) -> None:
+    assert bytes_of(text)
+
+
+def test_a_long_hostile_text_costs_no_more_than_its_length() -> None:
+    for part in ("\n", " ", "#", "##", ":", "::", "\u202e", "##a", "\n::"):
+        assert plain(part * 100_000) is not None
