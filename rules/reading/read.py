@@ -114,7 +114,7 @@ def _second_opinion(source: Source, first: Unreadable) -> tuple[SyntaxReader, li
 
 def _known(kind: Kind) -> str | None:
     """The kind of a part of a file: that it is nothing of ours cannot be said before its end."""
-    return None if kind == OTHER else kind.name
+    return None if kind.name == OTHER.name else kind.name
 
 
 def identify_syntax(root: SyntaxNode | None, identify: Identify) -> Kind:

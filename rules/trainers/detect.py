@@ -5,6 +5,7 @@ from __future__ import annotations
 from fp8check.rules import reading
 from fp8check.rules.reading.kind import OTHER, Kind
 from fp8check.rules.trainers.data import Detection, count, names
+from fp8check.rules.trainers.foreign import FOREIGN
 from fp8check.rules.trainers.huggingface import ARGUMENTS
 from fp8check.rules.trainers.registry import NAMES, TRAINERS, find
 
@@ -110,6 +111,7 @@ def _is_accelerate(shape: Shape) -> bool:
 
 _DETECTIONS = _in_order(
     (
+        *FOREIGN,
         Detection(10, _is_deepspeed, Kind("deepspeed")),
         Detection(20, _is_model, Kind("model")),
         Detection(50, _is_accelerate, Kind("accelerate")),

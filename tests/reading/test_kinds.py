@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from fp8check.rules.checking.runs import WrongFiles, assemble
+from fp8check.rules.facts import Facts
 from fp8check.rules.trainers.detect import read, told
 
 TRAINING = {
@@ -109,6 +111,36 @@ OTHER_KINDS = {
         "[]\n",
     ],
 }  # fmt: skip
+
+
+FOREIGN = {
+    "NeMo AutoModel": [
+        "step_scheduler: {max_steps: 5}\nmodel: {_target_: a}\nfp8: {enabled: true, recipe_name: tensorwise}\n",
+        "recipe: a\ndist_env: {backend: nccl}\nmodel: {_target_: a}\nfp8: {enabled: true}\nbf16: true\n",
+    ],
+    "gpt-neox": [
+        "pipe_parallel_size: 1\nnum_layers: 16\nhidden_size: 2048\nzero_optimization: {stage: 1}\nte_fp8_format: hybrid\n",
+        '{"pipe-parallel-size": 1, "num-layers": 16, "hidden-size": 2048, "zero_optimization": {"stage": 1}}',
+    ],
+    "verl": ["actor_rollout_ref: {model: {}}\ntrainer: {n_gpus_per_node: 8}\nbf16: true\n"],
+    "nanotron": ["general: {}\nmodel: {dtype: bfloat16}\nparallelism: {dp: 2}\ntokens: {}\n"],
+    "torchtune": ["model: {_component_: a}\ntokenizer: {_component_: b}\ncheckpointer: {}\nfp16: false\nbf16: true\n"],
+    "SimpleTuner": [
+        '{"model_family": "flux", "data_backend_config": "a.json", "mixed_precision": "bf16", "learning_rate": 1}',
+        '{"--model_family": "flux", "--data_backend_config": "a.json", "--mixed_precision": "bf16"}',
+    ],
+    "ms-swift": [
+        "model: Qwen/Qwen2.5-7B\ntuner_type: lora\nper_device_train_batch_size: 1\nbf16: true\nlearning_rate: 1e-4\n",
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("tool", "text"), [(tool, text) for tool, texts in FOREIGN.items() for text in texts])
+def test_files_of_tools_that_are_not_known_are_told_apart(tool: str, text: str) -> None:
+    document = read("f.yaml", text.encode())
+    assert (document.kind, document.dialect) == ("other", tool)
+    with pytest.raises(WrongFiles, match=f"f.yaml:1:1: this is a file of {tool}, .*it was not checked"):
+        assemble([document], Facts())
 
 
 @pytest.mark.parametrize("name", TRAINING)

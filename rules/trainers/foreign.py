@@ -1,0 +1,76 @@
+"""Files of tools that fp8check does not know, told so that they are not taken for those of one that it knows.
+
+The keys are those of the tools' own examples, at their newest commit of November 2026:
+NeMo AutoModel examples/**/*.yaml, gpt-neox configs/*.yml, SimpleTuner examples/*/config.json, ms-swift examples/yaml,
+verl verl/trainer/config/*.yaml, nanotron (smollm text/pretraining/*.yaml), torchtune recipes/configs.
+"""
+
+from __future__ import annotations
+
+from fp8check.rules.reading.kind import Kind
+from fp8check.rules.trainers.data import Detection, count, names
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from fp8check.rules.reading.kind import Shape
+
+_NEOX = names(
+    """
+    pipe_parallel_size model_parallel_size num_layers hidden_size num_attention_heads seq_length
+    max_position_embeddings train_iters pos_emb te_fp8_format
+    """
+)
+_NEOX_ALONE = names("pipe_parallel_size te_fp8_format")
+_SIMPLETUNER = names("model_family data_backend_config")
+_SWIFT_ALONE = names("tuner_type train_type rlhf_type split_dataset_ratio model_author")
+
+
+def _maps(shape: Shape, *keys: str) -> bool:
+    return all(shape.get(key) == "map" for key in keys)
+
+
+def _is_automodel(shape: Shape) -> bool:
+    return _maps(shape, "step_scheduler", "model") or _maps(shape, "dist_env", "model")
+
+
+def _is_neox(shape: Shape) -> bool:
+    # Both ways of writing a key are read (megatron/neox_arguments/arguments.py).
+    plain = {key.replace("-", "_"): kind for key, kind in shape.items()}
+    return count(plain, _NEOX_ALONE) > 0 and count(plain, _NEOX) > 2
+
+
+def _is_simpletuner(shape: Shape) -> bool:
+    return count({key.lstrip("-"): kind for key, kind in shape.items()}, _SIMPLETUNER) == len(_SIMPLETUNER)
+
+
+def _is_swift(shape: Shape) -> bool:
+    return shape.get("model") == "scalar" and count(shape, _SWIFT_ALONE) > 0
+
+
+def _is_verl(shape: Shape) -> bool:
+    return _maps(shape, "actor_rollout_ref") or _maps(shape, "algorithm", "trainer", "data")
+
+
+def _is_nanotron(shape: Shape) -> bool:
+    return _maps(shape, "parallelism", "tokens", "general")
+
+
+def _is_torchtune(shape: Shape) -> bool:
+    return _maps(shape, "model", "tokenizer", "checkpointer")
+
+
+# Before DeepSpeed's, whose keys gpt-neox shares.
+FOREIGN = tuple(
+    Detection(place, tells, Kind("other", tool))
+    for place, (tells, tool) in enumerate(
+        (
+            (_is_automodel, "NeMo AutoModel"),
+            (_is_neox, "gpt-neox"),
+            (_is_verl, "verl"),
+            (_is_nanotron, "nanotron"),
+            (_is_torchtune, "torchtune"),
+            (_is_simpletuner, "SimpleTuner"),
+            (_is_swift, "ms-swift"),
+        )
+    )
+)
