@@ -107,7 +107,8 @@ def assemble(
 
 def _strange(document: Document) -> str:
     if document.dialect is not None:
-        return f"{document.path}:1:1: this is a file of {document.dialect}, which fp8check does not know: it was not checked"
+        tool = document.dialect
+        return f"{document.path}:1:1: this is a file of {tool}, which fp8check does not know: it was not checked"
     return (
         f"{document.path}:1:1: this is neither a training file nor an Accelerate file: no key of either was found in it"
     )

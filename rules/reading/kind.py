@@ -19,8 +19,7 @@ class Kind(Record):
     """What a file is.
 
     Attributes:
-        dialect: whose training file it is, or, of "other", the name of the tool whose file it is, where that is told; None
-            for the other kinds.
+        dialect: whose training file it is; of "other", the tool whose file it is, where that is told; else None.
         loader: whose rules make the values: "pyyaml" or "omegaconf"; JSON files have their own.
     """
 
