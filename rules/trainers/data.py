@@ -21,8 +21,9 @@ class Detection(Record):
     """One way to tell a file.
 
     Attributes:
-        place: in which order it is asked, the most telling first: tools that are not known below 10, DeepSpeed
-            10, a model's config.json 20, Accelerate 50. A trainer whose keys nobody else has stands before Accelerate, one that shares its keys behind it.
+        place: in which order it is asked, the most telling first: tools that are not known below 10, DeepSpeed 10, a
+            model's config.json 20, Accelerate 50. A trainer whose keys nobody else has stands before Accelerate, one
+            that shares its keys behind it.
         tells: whether a file of these top-level keys is one.
         kind: what it is then.
     """
