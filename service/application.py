@@ -115,7 +115,9 @@ def _why(error: Exception, settings: Settings) -> str:
     if isinstance(error, SQLAlchemyError):
         shown = make_url(settings.database.get_secret_value()).render_as_string(hide_password=True)
         return f"FP8CHECK_DATABASE: {shown} does not answer, or cannot be brought up to date ({type(error).__name__})"
-    return f"FP8CHECK_TRAINING_PYTHON: {error}" if isinstance(error, BadFacts) else str(error)
+    if isinstance(error, BadFacts):
+        return f"FP8CHECK_TRAINING_PYTHON: {error}"
+    return f"FP8CHECK_DATABASE: {error}"
 
 
 def _settle() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import secrets
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,10 +23,11 @@ from fp8check.service.problems import Problem
 from fp8check.service.store import NewCheck, Store, Unavailable
 from fp8check.service.store.store import now_ms
 from fp8check.service.tasks import problem_of, unpacked
-from fp8check.service.tokens import Gate, load
+from fp8check.service.tokens import Gate, exposure, load
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
     from fp8check.service.checking import Answer
     from fp8check.service.messages import CheckTask
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 _TIDY_EVERY_S = 3600
 _MOST_LINES_INLINE = 400  # real files have fewer than two hundred
 _RETRY = {"Retry-After": "2"}
+_MOST_SHARES = 100
 _log = structlog.get_logger()
 
 
@@ -51,13 +54,14 @@ class CheckService:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.metrics = Metrics()
-        self.gate = Gate(load(settings.tokens_file) if settings.tokens_file is not None else ())
+        self.gate = _gate(settings.tokens_file)
         self.machine = OwnMachine(settings)
         self.store = Store(settings)
         self.jobs = Jobs(settings, self.store, self.machine, self.metrics, self._store_probe)
         self._cache = AnswerCache(settings.cache_bytes)
         self._children = asyncio.Semaphore(settings.check_processes)
         self._asides: list[asyncio.Task[None]] = []
+        self._shares: dict[str, str] = {}  # of the last probes: the database has the hash only
 
     async def start(self) -> None:
         """Open the database, look at this machine, and take up what was left.
@@ -137,7 +141,7 @@ class CheckService:
             id=id_,
             created_ms=now_ms(),
             caller=caller,
-            share=share,
+            share=digest_of(share),
             digest=entry.digest,
             check_request=entry.check_request,
             report=entry.answer.report,
@@ -152,7 +156,15 @@ class CheckService:
         return StoredAnswer(id_, share, entry.answer)
 
     async def _store_probe(self, caller: str, check_request: CheckRequest, answer: Answer) -> str:
-        return (await self._store_answer(entry_of(check_request.dumped(), answer), caller)).id
+        stored = await self._store_answer(entry_of(check_request.dumped(), answer), caller)
+        self._shares[stored.id] = stored.share
+        if len(self._shares) > _MOST_SHARES:
+            self._shares.pop(next(iter(self._shares)))
+        return stored.id
+
+    def share_of(self, id_: str) -> str | None:
+        """The secret of a probe's check, for whoever waits for it; None where it was stored too long ago."""
+        return self._shares.get(id_)
 
     async def _tidy(self) -> None:
         gone = await self.store.tidy()
@@ -161,6 +173,22 @@ class CheckService:
 
     async def _look(self) -> None:
         await anyio.to_thread.run_sync(self.machine.look)
+
+
+def _gate(path: Path | None) -> Gate:
+    """Who may ask. Tells where others could change that."""
+    if path is None:
+        return Gate(None)
+    gate = Gate(load(path))
+    known = exposure(path)
+    if known is not None:
+        _log.warning("tokens-file", problem=known)
+    return gate
+
+
+def digest_of(share: str) -> str:
+    """What is stored of the secret of a share link. It is 128 random bits: its hash cannot be guessed back."""
+    return hashlib.sha256(share.encode("utf-8", "replace")).hexdigest()
 
 
 def _warm() -> None:

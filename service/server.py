@@ -129,7 +129,7 @@ def serve(host: str, port: int, *, behind_proxy: bool = False) -> None:
         faults = "; ".join(f"FP8CHECK_{str(one['loc'][0]).upper()}: {one['msg']}" for one in error.errors())
         raise NotServed(f"settings: {faults}") from None
     except BadTokens as error:
-        raise NotServed(str(error)) from None
+        raise NotServed(f"FP8CHECK_TOKENS_FILE: {error}") from None
     except OSError as error:
         raise NotServed(f"FP8CHECK_TOKENS_FILE: {error}") from None
     except ArgumentError:

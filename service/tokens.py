@@ -10,8 +10,10 @@ import binascii
 import hashlib
 import hmac
 import ipaddress
+import os
 import re
 import secrets
+import stat
 from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -29,6 +31,12 @@ SCOPES = ("check", "probe", "read")
 MARK = "fp8c_"  # so that scanners for leaked secrets can tell one
 NEVER = "never"
 _LARGEST_FILE = 1024 * 1024
+_OF_PROXIES = frozenset(
+    {
+        *(b"forwarded", b"via", b"x-real-ip", b"x-client-ip", b"x-cluster-client-ip", b"x-original-forwarded-for"),
+        *(b"x-original-host", b"x-envoy-external-address", b"true-client-ip", b"cf-connecting-ip", b"fastly-client-ip"),
+    }
+)
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="fp8check", Basic realm="fp8check", charset="UTF-8"'}
 
@@ -83,10 +91,11 @@ def load(path: Path) -> tuple[Token, ...]:
     """The tokens of a file.
 
     Raises:
-        BadTokens: the file cannot be read, or a line of it not be understood.
+        BadTokens: the file cannot be read, a line of it not be understood, or there is none: a service that was given
+            tokens is not to be open.
     """
     try:
-        text = files.read(str(path), _LARGEST_FILE).decode("utf-8")
+        text = files.read(str(path), _LARGEST_FILE).decode("utf-8-sig")
     except Unreadable as error:
         raise BadTokens(str(error)) from None
     except UnicodeDecodeError:
@@ -100,16 +109,48 @@ def load(path: Path) -> tuple[Token, ...]:
             tokens.append(_token(words))
         except ValueError as error:
             raise BadTokens(f"{path}:{number}: {error}; a line is NAME SCOPES EXPIRES sha256:HEX") from None
+    if not tokens:
+        raise BadTokens(
+            f"{path} holds no token, and the service would be open to everybody. fp8check serve --new-token NAME makes "
+            "one, and prints its line for the file; without FP8CHECK_TOKENS_FILE only this machine is served"
+        )
     return tuple(tokens)
 
 
+def exposure(path: Path) -> str | None:
+    """What others of this machine can do with the file, in words; None: nothing.
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
+    if os.name != "posix":
+        return None
+    status = path.stat()
+    if status.st_uid not in (os.geteuid(), 0):
+        return f"{path} belongs to another user, who can add tokens"
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return f"others can write {path}, and add tokens: chmod 600 {path}"
+    if status.st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        return f"others can read {path}, which says who may do what: chmod 600 {path}"
+    return None
+
+
 def _token(words: list[str]) -> Token:
+    if len(words) != len(Token._fields):
+        raise BadTokens(f"{len(words)} words where {len(Token._fields)} are due")
     name, scopes, until, mark = words
     kind, _, digest = mark.partition(":")
     if kind != "sha256" or len(digest) != 64:
         raise BadTokens("the hash is no sha256:HEX")
-    expires = None if until == NEVER else date.fromisoformat(until)
+    expires = None if until == NEVER else _day(until)
     return _checked(Token(name, frozenset(scopes.split(",")), expires, bytes.fromhex(digest)))
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:  # its own message repeats the word, which may be a token in the wrong place
+        raise BadTokens(f"the third word is no day as YYYY-MM-DD, nor {NEVER}") from None
 
 
 def _checked(token: Token) -> Token:
@@ -131,15 +172,11 @@ def _digest(secret: str) -> bytes:
 
 
 class Gate:
-    """Tells who asks."""
+    """Tells who asks. `tokens`: None where no tokens file is named; then only this machine is served."""
 
-    def __init__(self, tokens: tuple[Token, ...]) -> None:
-        self._tokens = tokens
-
-    @property
-    def is_open(self) -> bool:
-        """Whether there are no tokens: then only this machine is served."""
-        return not self._tokens
+    def __init__(self, tokens: tuple[Token, ...] | None) -> None:
+        self.is_open = tokens is None
+        self._tokens = tokens or ()
 
     def caller(self, scope: Scope, headers: Headers) -> Caller:
         """Who sends this request.
@@ -148,10 +185,11 @@ class Gate:
             Problem: no token, or one that is unknown or expired; or, without tokens, another machine asks.
         """
         if self.is_open:
-            if _is_local(scope):
+            foreign = _foreign(scope)
+            if foreign is None:
                 return LOCAL
-            detail = "this service has no tokens, so it serves only its own machine; see FP8CHECK_TOKENS_FILE"
-            raise Problem("token", detail, headers=_CHALLENGE)
+            detail = f"this service has no tokens, so it serves only its own machine, and {foreign}; "
+            raise Problem("token", detail + "see FP8CHECK_TOKENS_FILE", headers=_CHALLENGE)
         secret = _secret(headers.get("authorization"))
         if secret is None:
             raise Problem("token", "no token was sent", headers=_CHALLENGE)
@@ -165,10 +203,19 @@ class Gate:
         return Caller(found[0].name, found[0].scopes)
 
 
-def _is_local(scope: Scope) -> bool:
-    """Whether both ends of the connection are this machine. A Unix socket has no server address, and is local."""
-    ends = [end[0] for end in (scope.get("server"), scope.get("client")) if end is not None]
-    return all(is_loopback(end) for end in ends)
+def _foreign(scope: Scope) -> str | None:
+    """Why a request is not taken for one of this machine, in words; None: both ends of its connection are, and nothing
+    says that a proxy passed it on. Who speaks over a Unix socket is not known, and most often a proxy."""
+    for end in ("client", "server"):
+        address = scope.get(end)
+        if address is None or not is_loopback(address[0]):
+            return "the connection is not one of this machine"
+    for name, _ in scope["headers"]:
+        if name in _OF_PROXIES or name.startswith(b"x-forwarded"):
+            return f"the header {name.decode('latin-1')} says that a proxy passed this on"
+    if scope.get("http_version") == "1.0":
+        return "HTTP/1.0 is what proxies speak"  # nginx does, and as it comes it sends no header that tells
+    return None
 
 
 def is_loopback(host: str) -> bool:

@@ -37,7 +37,7 @@ def answered(
     service: CheckService,
     request: Request,
     check_request: CheckRequest,
-    stored: tuple[str, str],
+    stored: tuple[str, str | None],
     body: bytes,
     offer: Format,
     counts: Counts,
@@ -52,7 +52,7 @@ def answered(
         "FP8check-Exit-Code": str(code),
         "Vary": "Accept",
     }
-    if service.settings.share_links:
+    if service.settings.share_links and share is not None:
         headers["Link"] = f'<{root}/checks/{id_}?share={share}>; rel="share"'
     return Response(body, headers=headers, media_type=offer.media_type)
 
@@ -159,6 +159,6 @@ async def _probe(
         return Response(body, 202, headers=headers, media_type="application/json")
     body_ = checking.stored_as(stored, check_request, offer.name)
     counts = checking.counts_of(stored)
-    response = answered(service, request, check_request, (stored.id, stored.share), body_, offer, counts)
+    response = answered(service, request, check_request, (stored.id, service.share_of(stored.id)), body_, offer, counts)
     response.headers["Preference-Applied"] = f"wait={wait[1]}"
     return response

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from fp8check.rules.checking.verdict import exit_code
 from fp8check.service import checking
 from fp8check.service.check_request import loads
+from fp8check.service.check_service import digest_of
 from fp8check.service.formats import CONTENT, OFFERS, choose, wants_page
 from fp8check.service.pages import page
 from fp8check.service.problems import Problem
@@ -134,24 +135,26 @@ async def stored(
     """A stored check: the report as it was answered, in any format. A browser gets a page."""
     service = service_of(request)
     if share is None or not service.settings.share_links:
+        share = None
         caller = caller_of(request)
         found = await stored_check(service, id_)
         if found.caller != caller.name:  # what they asked for themselves, they have seen
             caller.need("read")
     else:
         found = await stored_check(service, id_)
-        if not hmac.compare_digest(found.share.encode(), share.encode()):
+        if not hmac.compare_digest(found.share, digest_of(share)):
             raise Problem("not-found", "no check has this id, or it was deleted after the time that checks are kept")
     asked, accept = request.query_params.get("format"), request.headers.get("accept")
     check_request = loads(found.check_request)
     if asked is None and wants_page(accept):
-        link = f"{request.scope.get('root_path', '')}/checks/{found.id}?share={found.share}"
+        # The secret is only known to whoever brings it: what is stored is its hash.
+        link = None if share is None else f"{request.scope.get('root_path', '')}/checks/{found.id}?share={share}"
         return page(
             request,
             "check.html",
             reports=checking.loaded(found.report),
             sources=checking.sources(check_request),
-            link=link if service.settings.share_links else None,
+            link=link,
             created=when(found.created_ms),
             id=found.id,
             formats=OFFERS,

@@ -36,3 +36,7 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
         made = config()
         made.attributes["connection"] = connection
         command.upgrade(made, revision)
+    if engine.dialect.name == "sqlite":
+        # What the tables held before is in the log still, until it is written over.
+        with engine.connect() as connection:
+            connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))

@@ -6,10 +6,12 @@ import time
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import anyio.to_thread
+import structlog
 from sqlalchemy import create_engine, delete, event, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from fp8check.service.store.migrate import upgrade
+from fp8check.service.store.sqlite_file import file_of, make_private
 from fp8check.service.store.tables import ANSWERS, CHECKS, JOBS
 from fp8check.service.store.writer import Full, Writer
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
     from fp8check.service.settings import Settings
+    from fp8check.service.store.sqlite_file import Privacy
     from fp8check.service.store.writer import NewCheck
 
 T = TypeVar("T")
@@ -27,6 +30,7 @@ _STATEMENT_MS = 15_000
 MS_A_DAY = 24 * 60 * 60 * 1000
 # Checks are deleted this many at a time, so that no transaction holds up the others for long.
 _DELETED_AT_ONCE = 500
+_log = structlog.get_logger()
 
 
 class Unavailable(Exception):
@@ -69,9 +73,17 @@ def make_engine(url: str, synchronous: str = "FULL") -> Engine:
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute(f"PRAGMA synchronous={synchronous}")
         cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA secure_delete=ON")  # what is deleted or hashed is overwritten, not only let go of
         cursor.close()
 
     return engine
+
+
+def _tell(privacy: Privacy) -> None:
+    for path in privacy.tightened:
+        _log.warning("database-was-readable-by-others", file=path.name, now="for its owner alone")
+    for path in privacy.exposed:
+        _log.warning("database-is-readable-by-others", file=path.name, advice="chmod 600, as its owner")
 
 
 class Store:
@@ -79,6 +91,7 @@ class Store:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._file = file_of(settings.database.get_secret_value())
         self.engine = make_engine(settings.database.get_secret_value(), settings.sqlite_synchronous)
         self.writer = Writer(self.engine)
 
@@ -87,7 +100,10 @@ class Store:
 
         Raises:
             SQLAlchemyError: the database cannot be reached or changed.
+            OSError: its file cannot be made.
         """
+        if self._file is not None:
+            _tell(make_private(self._file))
         upgrade(self.engine)
         self.writer.start()
 

@@ -42,8 +42,17 @@ CHECKS = Table(
     Column("id", String(32), primary_key=True),
     Column("created_ms", BigInteger, nullable=False, index=True),
     Column("caller", String(64), nullable=False),
-    Column("share", String(32), nullable=False),
+    Column("share", String(64), nullable=False),  # the SHA-256 of the secret, which nobody but the caller has
     Column("digest", String(64), ForeignKey("answers.digest"), nullable=False, index=True),
+)
+
+# What an instance writes to find out whether it can: one row for each, which is written over.
+TRIALS = Table(
+    "trials",
+    METADATA,
+    Column("node", String(255), primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("filler", LargeBinary, nullable=False),
 )
 
 # One row for each probe that was asked for. `state`: queued, running, done, failed, cancelled or interrupted.

@@ -38,7 +38,7 @@ def url(tmp_path: Path) -> Iterator[str]:
 def _empty(url: str) -> None:
     engine = make_engine(url)
     with engine.begin() as connection:
-        for table in ("jobs", "checks", "answers", "alembic_version"):
+        for table in ("trials", "jobs", "checks", "answers", "alembic_version"):
             connection.execute(text(f"DROP TABLE IF EXISTS {table}"))
     engine.dispose()
 
@@ -88,6 +88,57 @@ def test_migrations_can_be_taken_back_and_repeated(engine: Engine) -> None:
         command.downgrade(made, "base")
     assert set(inspect(engine).get_table_names()) <= {"alembic_version"}
     upgrade(engine)
+
+
+def test_secrets_of_share_links_are_hashed_and_the_links_still_open(url: str, engine: Engine, service: Any) -> None:
+    """From the first schema, with more checks than are taken at once."""
+    upgrade(engine, "001")
+    number = 2500
+    dumped = b'{"files":[["a.yaml","mixed_precision: fp8\\n"]],"facts":null}'
+    with service(database=f"{url}") as client:  # a report as this release stores it
+        report = client.post("/check", json=BODY).content
+    _empty(url)
+    upgrade(engine, "001")
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO answers (digest, question, report, verdict, findings) VALUES ('d', :q, :r, 'pass', '0/0/0/0/0')"
+            ),
+            {"q": dumped, "r": report},
+        )
+        rows = [{"id": f"id-{one}", "at": now_ms(), "share": f"PLAIN-{one}-SECRET"} for one in range(number)]
+        insert = "INSERT INTO checks (id, created_ms, caller, share, digest) VALUES (:id, :at, 'ci', :share, 'd')"
+        connection.execute(text(insert), rows)
+    with service(database=url) as client:
+        for one in (0, 999, 1000, number - 1):
+            assert client.get(f"/checks/id-{one}?share=PLAIN-{one}-SECRET").status_code == 200
+            assert client.get(f"/checks/id-{one}?share=PLAIN-{one + 1}-SECRET").status_code == 404
+        with engine.connect() as connection:
+            stored = connection.execute(text("SELECT share FROM checks")).scalars().all()
+            assert len(stored) == number
+            assert not [share for share in stored if "PLAIN" in share or len(share) != 64]
+            assert connection.execute(text("SELECT count(*) FROM answers")).scalar() == 1
+
+
+def test_after_the_migration_the_file_holds_no_secret_in_plain_text(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/first.db"
+    engine = make_engine(url)
+    upgrade(engine, "001")
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO answers (digest, question, report, verdict, findings) VALUES ('d', 'q', 'r', 'pass', '0')"
+            )
+        )
+        rows = [{"id": f"id-{one}", "share": f"PLAIN-{one}-SECRET"} for one in range(300)]
+        insert = "INSERT INTO checks (id, created_ms, caller, share, digest) VALUES (:id, 1, 'ci', :share, 'd')"
+        connection.execute(text(insert), rows)
+    engine.dispose()
+    assert b"PLAIN-7-SECRET" in (tmp_path / "first.db").read_bytes()
+    engine = make_engine(url)
+    upgrade(engine)
+    assert [path.name for path in tmp_path.glob("first.db*") if b"PLAIN-" in path.read_bytes()] == []
+    engine.dispose()
 
 
 def test_what_is_stored_is_there(url: str) -> None:
