@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -23,7 +22,8 @@ def upgrade() -> None:
         checks.alter_column("share", existing_type=sa.String(32), type_=sa.String(64), existing_nullable=False)
     connection = op.get_bind()
     after = ""
-    while rows := connection.execute(_some(after)).all():
+    some = sa.select(_CHECKS.c.id, _CHECKS.c.share).order_by(_CHECKS.c.id).limit(_AT_ONCE)
+    while rows := connection.execute(some.where(_CHECKS.c.id > after)).all():
         hashed = sa.update(_CHECKS).where(_CHECKS.c.id == sa.bindparam("one")).values(share=sa.bindparam("digest"))
         connection.execute(hashed, [{"one": row.id, "digest": _digest(row.share)} for row in rows])
         after = rows[-1].id
@@ -43,10 +43,6 @@ def downgrade() -> None:
     connection.execute(sa.update(_CHECKS).values(share=sa.func.substr(_CHECKS.c.share, 1, 32)))
     with op.batch_alter_table("checks") as checks:
         checks.alter_column("share", existing_type=sa.String(64), type_=sa.String(32), existing_nullable=False)
-
-
-def _some(after: str) -> sa.Select[Any]:
-    return sa.select(_CHECKS.c.id, _CHECKS.c.share).where(_CHECKS.c.id > after).order_by(_CHECKS.c.id).limit(_AT_ONCE)
 
 
 def _digest(secret: str) -> str:
