@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-
 from fp8check.cli import options as groups
 from fp8check.cli.config import load
 from fp8check.cli.options import Parser, UsageError
 from fp8check.cli.output import print_crashes
 from fp8check.cli.requests import request_of
-from fp8check.cli.streams import complain, say_exactly
+from fp8check.cli.streams import complain, say_bytes, say_exactly
 from fp8check.rules.checking.request import Checked, check_request
 from fp8check.rules.plain_text import plain, shown
+from fp8check.rules.writing import Change, replace_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from fp8check.rules.suppression.examined import Examined
 
 STDIN = "-"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 ABOUT = """\
@@ -60,13 +60,27 @@ def fix(argv: list[str]) -> int:
 
 
 def _put(before: Sequence[Document], fixed: Fixed, *, diff: bool) -> None:
-    for old, new in zip(before, fixed.documents, strict=True):
-        if diff:
-            say_exactly(_diff(old, new))
-        elif old.path == STDIN:
-            say_exactly(new.text)
-        elif old.text != new.text:
-            _replace(new)
+    """Print or write what has changed: standard input goes to standard output, and the files change all or none.
+
+    Raises:
+        Unwritable: a file cannot be written, would lose something, or has been changed since it was read.
+    """
+    pairs = list(zip(before, fixed.documents, strict=True))
+    if diff:
+        say_exactly("".join(_diff(old, new) for old, new in pairs))
+        return
+    for old, new in pairs:
+        if old.path == STDIN:
+            say_bytes(_bytes(new))
+    changes = [
+        Change(old.path, _bytes(old), _bytes(new)) for old, new in pairs if old.path != STDIN and old.text != new.text
+    ]
+    if changes:
+        replace_all(changes)
+
+
+def _bytes(document: Document) -> bytes:
+    return (BYTE_ORDER_MARK if document.bom else b"") + document.text.encode()
 
 
 def _diff(old: Document, new: Document) -> str:
@@ -83,26 +97,6 @@ def _lines(text: str) -> list[str]:
     """The lines of a text as `patch` counts them, with their ends."""
     lines = [f"{line}\n" for line in text.split("\n")]
     return [*lines[:-1], lines[-1][:-1]] if lines[-1] != "\n" else lines[:-1]
-
-
-def _replace(document: Document) -> None:
-    """Write the file whole or not at all: beside it first, then in its place. Its mode stays, and so does a link."""
-    import shutil
-    import tempfile
-
-    path = os.path.realpath(document.path)
-    mark = b"\xef\xbb\xbf" if document.bom else b""
-    descriptor, beside = tempfile.mkstemp(prefix=".fp8check-", dir=os.path.dirname(path) or ".")
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(mark + document.text.encode())
-            stream.flush()
-            os.fsync(stream.fileno())
-        shutil.copymode(path, beside)
-        os.replace(beside, path)
-    except OSError:
-        os.unlink(beside)
-        raise
 
 
 def _tell(fixed: Fixed, *, quiet: bool, dry: bool) -> None:

@@ -44,12 +44,17 @@ def formats_of(values: Sequence[str], known: Sequence[str] | None = None) -> lis
 
 
 def write_text(text: str, target: str | None) -> None:
-    """Write a text that is safe to show (rules/plain_text.py) to standard output, or to a file."""
+    """Write a text that is safe to show (rules/plain_text.py) to standard output, or to a file.
+
+    Raises:
+        Unwritable: the file cannot be written, or what is there would lose something.
+    """
     if target is None:
         say_exactly(text)
         return
-    with open(target, "w", encoding="utf-8") as stream:
-        stream.write(text)
+    from fp8check.rules import writing
+
+    writing.write(target, text.encode())
 
 
 def style_of(options: Options, target: str | None) -> Style:

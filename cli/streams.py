@@ -21,6 +21,13 @@ def say_exactly(text: str) -> None:
     sys.stdout.write(text)
 
 
+def say_bytes(data: bytes) -> None:
+    """Write a file that came by standard input to standard output, as it came: UTF-8, its mark, its line breaks."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.flush()
+
+
 def complain(text: str) -> None:
     """Write to standard error, as `say` does."""
     sys.stderr.write(plain(text))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from fp8check.cli.options import Parser, UsageError
-from fp8check.cli.streams import say
-from fp8check.rules import models
+from fp8check.cli.output import write_text
+from fp8check.rules import models, writing
 from fp8check.rules.checking.exit_codes import ExitCode
 from fp8check.rules.outcome import gpus, speed
 from fp8check.rules.plain_text import plain, shown
@@ -81,11 +81,7 @@ def _write(options: Options, model: ModelShape, setup: Setup, points: list[Point
         _draw(options.out, model, setup, points)
         return
     text = _json(model, setup, points) if options.format == "json" else _text(model, setup, points)
-    if options.out is None:
-        say(text, "json" if options.format == "json" else "text")
-        return
-    with open(options.out, "w", encoding="utf-8") as stream:
-        stream.write(plain(text, "json" if options.format == "json" else "text"))
+    write_text(plain(text, "json" if options.format == "json" else "text"), options.out)
 
 
 def _json(model: ModelShape, setup: Setup, points: list[Point]) -> str:
@@ -150,7 +146,10 @@ def _draw(path: str, model: ModelShape, setup: Setup, points: list[Point]) -> No
 
     Raises:
         UsageError: matplotlib is not installed, or there is nothing to draw.
+        Unwritable: the file cannot be written.
     """
+    import io
+
     try:
         import matplotlib
     except ImportError:
@@ -171,5 +170,7 @@ def _draw(path: str, model: ModelShape, setup: Setup, points: list[Point]) -> No
     axes.set_xlabel("tokens in a micro-batch")
     axes.set_ylabel("speed of FP8, BF16 = 1")
     axes.set_title(_title(model, setup), fontsize=8)
-    figure.savefig(path, dpi=144)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=144)
     pyplot.close(figure)
+    writing.write(path, picture.getvalue())

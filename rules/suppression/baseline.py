@@ -78,9 +78,11 @@ def save_baseline(path: str, findings: Iterable[tuple[str, Finding]]) -> int:
     """Write the findings, each with its fingerprint, and return how many there are.
 
     Raises:
-        OSError: the file cannot be written.
+        Unwritable: the file cannot be written.
     """
     import json
+
+    from fp8check.rules import writing
 
     entries = {
         mark: {
@@ -92,7 +94,6 @@ def save_baseline(path: str, findings: Iterable[tuple[str, Finding]]) -> int:
         for mark, finding in findings
     }
     ordered = sorted(entries.values(), key=lambda entry: (entry["file"], entry["rule"], entry["fingerprint"]))
-    with open(path, "w", encoding="utf-8") as stream:
-        text = json.dumps({"schema": SCHEMA, "findings": ordered}, indent=2, ensure_ascii=False)
-        stream.write(f"{plain(text, 'json')}\n")
+    text = json.dumps({"schema": SCHEMA, "findings": ordered}, indent=2, ensure_ascii=False)
+    writing.write(path, f"{plain(text, 'json')}\n".encode())
     return len(ordered)
