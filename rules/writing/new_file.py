@@ -33,7 +33,11 @@ class NewFile:
             flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
             self.descriptor = os.open(name, flags, mode, dir_fd=self._folder)
             self.name = name
-            self._rename(self._own_name())
+            try:
+                self._rename(self._own_name())
+            except BaseException:
+                self.close()
+                raise
         with suppress(OSError):
             locked(self.descriptor)  # a sign that somebody works on it
 

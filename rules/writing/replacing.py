@@ -119,6 +119,7 @@ class _Replacement:
 
     def __init__(self, change: Change, place: Place, folder: Folder, swap: Exchange | None, stack: ExitStack) -> None:
         self._change, self._place, self._folder, self._swap, self._stack = change, place, folder, swap, stack
+        self._made: list[NewFile] = []
         self._replaced: NewFile | None = None  # the old content, beside the new, once that is in its place
         with about(place.named):
             self._old = OldFile(place, change.before)
@@ -129,6 +130,7 @@ class _Replacement:
         """A file with this content and all else of the old one, on the disk."""
         made = NewFile(self._folder, 0o600)
         self._stack.callback(made.close)
+        self._made.append(made)
         made.write(data)
         keep_attributes(self._place.named, self._old.descriptor, made.descriptor)
         made.sync()
@@ -176,8 +178,8 @@ class _Replacement:
 
     def finish(self) -> None:
         """The old file away."""
-        if self._replaced is not None:
-            self._replaced.remove()
+        for one in self._made:
+            one.remove()
 
     def sync(self) -> None:
         """Have the names on the disk."""
