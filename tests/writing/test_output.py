@@ -363,7 +363,7 @@ def test_a_device_that_cannot_be_opened(monkeypatch: pytest.MonkeyPatch) -> None
         write("/dev/null", NEW)
 
 
-def test_a_pipe_of_the_shell(tmp_path: Path) -> None:
+def test_a_pipe_of_the_shell() -> None:
     """`--format json=>(jq .)` names /dev/fd/63."""
     reader, writer = os.pipe()
     write(f"/dev/fd/{writer}", NEW)
