@@ -5,7 +5,7 @@ from __future__ import annotations
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.releases.errors import Undecided
-from fp8check.rules.releases.readers import OF_ACCELERATE, nearest
+from fp8check.rules.releases.readers import OF_ACCELERATE, nearest, reads, releases_of
 from fp8check.rules.settings.edits import delete, insert, replace
 from fp8check.rules.trainers.registry import TRAINERS
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from fp8check.rules.engine.inputs import Requested
     from fp8check.rules.outcome import Outcome
+    from fp8check.rules.releases.stack import Stack
     from fp8check.rules.settings.deepspeed import DeepSpeedConfig
     from fp8check.rules.settings.launch import Launch
     from fp8check.rules.trainers.axolotl import Axolotl
@@ -32,9 +33,10 @@ def _sounds_like_fp8(name: str) -> bool:
     'transformers 4.45.2..5.23.0 hf_argparser.py "Some keys are not used by the HfArgumentParser": ValueError',
     'axolotl 0.19.0 utils/schemas/config.py "populate_by_name" !"mixed_precision": an unknown key is no error',
     "ran transformers 5.23.0 [executed key-of-another-file]: ValueError, mixed_precision is not used",
+    'axolotl 0.18.0 utils/schemas/validation.py "check_fp8_config" !"resolve_fp8_recipe": no key yet',
     "ran trl 1.16.0 [executed trl-hands-on-flags]: the trl command hands mixed_precision on to accelerate launch",
 )
-def key_of_another_file(training: Training, launch: Launch) -> Iterator[Found]:
+def key_of_another_file(training: Training, launch: Launch, outcome: Outcome) -> Iterator[Found]:
     """An FP8 key in a training file whose trainer does not read it.
 
     Why it hurts: it belongs into another file, or to another trainer. transformers, TRL and LLaMA-Factory stop at it,
@@ -46,6 +48,7 @@ def key_of_another_file(training: Training, launch: Launch) -> Iterator[Found]:
     """
     if training.uses_megatron:
         return
+    yield from _of_a_later_release(training, outcome.stack)
     foreign = [name for name in training.top if name not in training.fp8_keys and _sounds_like_fp8(name)]
     for name, setting in training.top.settings(foreign):
         if training.hands_on(name):
@@ -61,6 +64,21 @@ def key_of_another_file(training: Training, launch: Launch) -> Iterator[Found]:
             help=_belongs(name, training),
             fix=unsafe(delete(setting)),
         )
+
+
+def _of_a_later_release(training: Training, stack: Stack) -> Iterator[Found]:
+    """Keys that this release of the trainer does not read yet; one that stops at them says so by itself."""
+    if not training.passes_over_unread_keys:
+        return
+    for name, setting in training.top.settings(training.fp8_keys):
+        if not reads(training.fp8_keys, name, stack.version(training.name)):
+            yield Found(
+                f"{stack.name(training.name)} does not read {name}",
+                place=setting,
+                label=training.unread_key,
+                help=f"what reads it is {training.name} {releases_of(training.fp8_keys, name)}",
+                fix=unsafe(delete(setting)),
+            )
 
 
 def _belongs(name: str, training: Training) -> str:

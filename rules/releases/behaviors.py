@@ -158,3 +158,12 @@ class Trl:
     CHECKPOINTS_BY_DEFAULT = Behavior("trl", (0, 22), _STILL, "trainer/sft_config.py, trainer/base_config.py")
     CHECKPOINTING_NOT_REENTRANT = Behavior("trl", (0, 28), _STILL, "trainer/sft_trainer.py: use_reentrant False")
     BF16_BY_DEFAULT = Behavior("trl", (0, 19), _STILL, "trainer/sft_config.py, trainer/base_config.py __post_init__")
+
+
+class Axolotl:
+    """What some releases of axolotl do, and others do not."""
+
+    # compared in 0.13.1, 0.14.0, 0.15.0, 0.16.1, 0.17.0, 0.18.0 and 0.19.0
+    READS_FP8_CONFIG = Behavior(
+        "axolotl", (0, 19), _STILL, "utils/schemas/validation.py check_fp8_config, core/trainers/base.py"
+    )

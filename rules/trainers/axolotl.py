@@ -5,7 +5,7 @@ from __future__ import annotations
 from fp8check.rules.reading.kind import Kind
 from fp8check.rules.releases import behaviors
 from fp8check.rules.releases.errors import PredictedError
-from fp8check.rules.releases.readers import ALWAYS
+from fp8check.rules.releases.readers import STILL
 from fp8check.rules.settings.launch import SWITCHES, TORCHRUN_SWITCHES, Launch, flags_among, with_flags
 from fp8check.rules.settings.values import Origin, Setting
 from fp8check.rules.trainers.data import Detection, HandedOver, count, names
@@ -49,8 +49,11 @@ class Axolotl(HuggingFace):
     title = "Axolotl"
     detections = (Detection(30, _tells, Kind("training", "axolotl")),)
     known = ARGUMENTS | KEYS
-    fp8_keys = dict.fromkeys(("fp8", "fp8_config", "fp8_enable_fsdp_float8_all_gather"), ALWAYS)
+    fp8_keys = dict.fromkeys(("fp8", "fp8_enable_fsdp_float8_all_gather"), (((0,), STILL),)) | {
+        "fp8_config": (((0, 19), STILL),)
+    }
     unread_key = "axolotl passes over it without a word"
+    passes_over_unread_keys = True
     model_key = "base_model"
     micro_batch_key = "micro_batch_size"
     sequence_key = "sequence_len"
@@ -89,13 +92,15 @@ class Axolotl(HuggingFace):
     def after_arguments(self, stack: Stack, handed: HandedOver) -> Iterator[HandedOver]:
         """utils/trainer.py sets the variable over bf16; the patched Trainer passes an explicit torchao handler."""
         fp8 = self.fp8
-        self._check_fp8(fp8)
+        has_config = self.get("fp8_config") is not None
+        reads_config = has_config and stack.does(behaviors.Axolotl.READS_FP8_CONFIG)
+        self._check_fp8(fp8, reads_config=reads_config)
         if fp8 is None or not fp8.value:
             return
         requested = Setting("fp8", Origin(span=fp8.origin.span, key_span=fp8.origin.key_span, code="axolotl"))
         gather = self.own_all_gather
         config = {
-            "recipe": self.fp8_config.value("recipe", "tensorwise"),
+            "recipe": self.fp8_config.value("recipe", "tensorwise") if reads_config else "tensorwise",
             "pad_inner_dim": False,
             "enable_fsdp_float8_all_gather": gather is not None and bool(gather.value),
         }
@@ -106,10 +111,11 @@ class Axolotl(HuggingFace):
         )
         yield HandedOver(with_precision(handed.environment, requested), arguments)
 
-    def _check_fp8(self, fp8: Setting | None) -> None:
-        """utils/schemas/validation.py check_fp8_config, axolotl 0.19.0."""
-        config, gather, version = self.get("fp8_config"), self.own_all_gather, self.get("fsdp_version")
-        recipe = self.fp8_config.get("recipe")
+    def _check_fp8(self, fp8: Setting | None, *, reads_config: bool) -> None:
+        """utils/schemas/validation.py check_fp8_config, axolotl 0.19.0; before, fp8_config was no key."""
+        gather, version = self.own_all_gather, self.get("fsdp_version")
+        config = self.get("fp8_config") if reads_config else None
+        recipe = self.fp8_config.get("recipe") if reads_config else None
         because = (config, fp8, gather, version)
         if config is not None and config.value is not None and (fp8 is None or not fp8.value):
             text = "`fp8_config` requires `fp8: true`; set `fp8: true` or remove `fp8_config`."

@@ -47,6 +47,7 @@ class Training:
         known: keys that the command line may set as well.
         fp8_keys: keys that have to do with FP8, and in which of its releases they are read.
         unread_key: what becomes of an FP8 key that it does not read.
+        passes_over_unread_keys: whether the run goes on without them.
         model_key, micro_batch_key, sequence_key, deepspeed_key: its keys for the model's name, the sequences in a
             forward pass of one GPU, the longest sequence in tokens, and DeepSpeed's file; None where it has none.
         default_micro_batch, default_sequence: what it takes where the file does not say.
@@ -78,6 +79,7 @@ class Training:
     known: frozenset[str] = frozenset()
     fp8_keys = _NO_KEYS
     unread_key = "nothing is known of what becomes of it"
+    passes_over_unread_keys = False
     model_key: str | None = None
     micro_batch_key: str | None = None
     sequence_key: str | None = None

@@ -12,7 +12,7 @@ from unittest import mock
 
 import pytest
 
-from fp8check.rules.releases.behaviors import Accelerate, LlamaFactory, TransformerEngine, Transformers, Trl
+from fp8check.rules.releases.behaviors import Accelerate, Axolotl, LlamaFactory, TransformerEngine, Transformers, Trl
 from fp8check.rules.releases.stack import Stack
 from fp8check.rules.releases.versions import at_least, between, parse
 from tests.support.outcomes import AO, DDP, DEEPSPEED, FSDP, LLAMA, ONE, SHELL, TE, outcome_of, script, seen
@@ -432,6 +432,16 @@ ROWS = [
         Trl.BF16_BY_DEFAULT,
         {**TRL, "training": "output_dir: out\ngradient_checkpointing: false\n"},
         {"0.18.2": f"fp8 TE all {DEFAULT}", "0.19.0": f"bf16 TE all {DEFAULT}"},
+    ),
+    Row(
+        Axolotl.READS_FP8_CONFIG,
+        {
+            "launch": "python t.py",
+            "trainer": "axolotl",
+            "training": "base_model: x\nfp8_config: {recipe: rowwise}\n",
+            "stack": {**BASE, "torchao": "0.17.0"},
+        },
+        {"0.18.0": "no NO none", "0.19.0": "ValueError (arguments)"},
     ),
 ]
 # What no prediction asks for: a rule words its finding by it (tests/catalog/cases/FP108.yaml).
