@@ -9,7 +9,7 @@ from __future__ import annotations
 from fp8check.rules.edits import rendering
 from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.reading.source import Source
-from fp8check.rules.reading.syntax import SyntaxReader
+from fp8check.rules.reading.tree import tree_of
 from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
@@ -141,11 +141,10 @@ class FileTree:
         self.text = document.text
         self.newline = next((one for one in ("\r\n", "\n", "\r") if one in document.text), "\n")
         self.source = Source(document.path, document.text)
-        reader = SyntaxReader(self.source, libyaml=document.loader == "omegaconf")
-        reader.read()
-        if reader.root is None or reader.second is not None:
+        root = tree_of(document)
+        if root is None:
             raise Unfixable("the file holds no single document")
-        self.root = reader.root
+        self.root = root
         self.winners = {one.span.start for one in document.problems if one.code == "duplicate-key"}
         self.aliased: set[int] = set()
         self._names: dict[int, frozenset[str]] = {}  # the keys of maps, by the map's identity

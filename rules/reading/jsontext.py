@@ -33,7 +33,8 @@ TAGS = {type(None): "null", bool: "bool", int: "int", float: "float", str: "str"
 class JsonReader:
     """Reads one JSON text into nodes.
 
-    `problems` are those found on the way; `top` is what has been read of a map at the top, also after a syntax error.
+    `problems` are those found on the way; `top` is what has been read of a map at the top, also after a syntax error;
+    `lost` are entries that a later one of the same key replaces, by the identity of the map's children.
     """
 
     def __init__(self, source: Source) -> None:
@@ -42,6 +43,7 @@ class JsonReader:
         self._count = 0
         self.problems: list[Problem] = []
         self.top: dict[str, Node] = {}
+        self.lost: dict[int, list[Node]] = {}
 
     def read(self) -> Node:
         """The root. Raises Unreadable where `json.loads` raises, and where a limit is passed."""
@@ -138,6 +140,7 @@ class JsonReader:
             effect = "the last one wins, and DeepSpeed refuses the file where it reads it itself"
             message = f"the key {cut(repr(key))} is here twice: {effect}"
             self.problems.append(Problem("duplicate-key", message, node.key_span, entries[key].key_span, fatal=False))
+            self.lost.setdefault(id(entries), []).append(entries[key])
         entries[key] = node
         return self._skip(node.span.end)
 

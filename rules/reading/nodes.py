@@ -263,9 +263,10 @@ class Document:
         kind, dialect: what the file is: the name and the dialect of its Kind.
         loader: whose rules made the values: "pyyaml", "omegaconf" or "json".
         bom: whether the file began with a UTF-8 byte-order mark.
+        libyaml: whether its syntax is libyaml's, where that is not PyYAML's own.
     """
 
-    __slots__ = ("bom", "dialect", "format", "kind", "loader", "path", "problems", "root", "text")
+    __slots__ = ("bom", "dialect", "format", "kind", "libyaml", "loader", "path", "problems", "root", "text")
 
     def __init__(
         self,
@@ -278,7 +279,9 @@ class Document:
         problems: Sequence[Problem] = (),
         bom: bool = False,
         kind: Kind = OTHER,
+        libyaml: bool = False,
     ) -> None:
+        self.libyaml = libyaml
         self.path = path
         self.text = text
         self.format = format
@@ -300,6 +303,7 @@ class Document:
             problems=self.problems,
             bom=self.bom,
             kind=kind,
+            libyaml=self.libyaml,
         )
 
     def get(self, *path: str | int) -> Node | None:

@@ -79,7 +79,17 @@ def _read_yaml(source: Source, loader: str | None, identify: Identify) -> Docume
 
         problems += refusals(root)
     problems.sort(key=lambda problem: problem.span.start)
-    return Document(source.path, source.text, "yaml", root, loader=used, problems=problems, bom=source.bom, kind=kind)
+    return Document(
+        source.path,
+        source.text,
+        "yaml",
+        root,
+        loader=used,
+        problems=problems,
+        bom=source.bom,
+        kind=kind,
+        libyaml=reader.libyaml,
+    )
 
 
 def _parse(source: Source, loader: str | None, identify: Identify) -> tuple[SyntaxReader, list[Problem]]:

@@ -111,10 +111,11 @@ class SyntaxReader:
     After a syntax error `root` is what had been read before it.
     """
 
-    __slots__ = ("_anchors", "_count", "_open", "_parser", "_source", "root", "second")
+    __slots__ = ("_anchors", "_count", "_open", "_parser", "_source", "libyaml", "root", "second")
 
     def __init__(self, source: Source, *, libyaml: bool = False) -> None:
         self._source = source
+        self.libyaml = libyaml
         self._parser = _parser(source.text, libyaml=libyaml)(source.text)
         self._anchors: dict[str, SyntaxNode] = {}
         self._open: list[SyntaxNode] = []
