@@ -61,7 +61,7 @@ def check(argv: list[str]) -> int:
     checked = check_request(request_of(options, config, probe=_probe(options)))
     if options.write_baseline is not None:
         return _write_baseline(options.write_baseline, checked.reports)
-    write_reports(formats, checked.reports, options)
+    write_reports(formats, checked.reports, options, config)
     print_crashes(crash for report in checked.reports for crash in report.crashes)
     fail_on = options.fail_on or config.fail_on or "error"
     return checked.exit_code(fail_on, require_evidence=options.require_evidence)

@@ -14,9 +14,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from fp8check.cli.config import Config
     from fp8check.cli.options import Options
     from fp8check.rules.engine.running import Crash
     from fp8check.rules.report.formats import Format, Sources
+    from fp8check.rules.report.quoting import Quotable
     from fp8check.rules.report.schema import Report
     from fp8check.rules.suppression.examined import Examined
 
@@ -63,14 +65,31 @@ def style_of(options: Options, target: str | None) -> Style:
     return Style(wants_color(sys.stdout, choice))
 
 
-def write_reports(formats: Sequence[tuple[str, str | None]], examined: Sequence[Examined], options: Options) -> None:
+def sources_of(examined: Sequence[Examined], options: Options, config: Config) -> Sources:
+    """The texts that reports may quote (rules/report/quoting.py)."""
+    sources = {document.path: document.text for one in examined for document in one.documents}
+    if all(path in options.files for path in sources):  # nearly always, and nothing has to be imported
+        return sources
+    return quotable(options, config).sources(examined)
+
+
+def quotable(options: Options, config: Config) -> Quotable:
+    """The files that may be quoted: the command line names them, or the configuration."""
+    from fp8check.rules.report import quoting
+
+    return quoting.of_files(options.files) if options.files else quoting.of_configuration(config.path or "")
+
+
+def write_reports(
+    formats: Sequence[tuple[str, str | None]], examined: Sequence[Examined], options: Options, config: Config
+) -> None:
     """Write reports of these runs, in each format to where it goes."""
     from fp8check.rules.report import build
 
     chosen = [(one, target) for name, target in formats if (one := find(name)) is not None]
     make = build.brief if all(one.brief for one, _ in chosen) else build.whole
     reports = [make(one) for one in examined]
-    sources = {document.path: document.text for one in examined for document in one.documents}
+    sources = sources_of(examined, options, config)
     for one, target in chosen:
         write_text(rendered(one, target, reports, sources, options), target)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fp8check.cli import options as groups
 from fp8check.cli.config import load
 from fp8check.cli.options import Parser
-from fp8check.cli.output import formats_of, print_crashes, style_of, write_text
+from fp8check.cli.output import formats_of, print_crashes, sources_of, style_of, write_text
 from fp8check.cli.probing import prober
 from fp8check.cli.requests import request_of
 from fp8check.rules.checking.request import check_request
@@ -50,7 +50,7 @@ def probe(argv: list[str]) -> int:
     config = load(options)
     checked = check_request(request_of(options, config, probe=prober(options), only="FP8"))
     reports = [build.whole(one) for one in checked.reports]
-    sources = {document.path: document.text for one in checked.reports for document in one.documents}
+    sources = sources_of(checked.reports, options, config)
     for name, target in formats:
         look = Look(style_of(options, target).on, quiet=True)
         as_json = name == "json"

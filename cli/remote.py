@@ -17,7 +17,7 @@ from urllib import error, request
 from urllib.parse import urlsplit
 
 from fp8check.cli.options import UsageError, names
-from fp8check.cli.output import rendered, write_text
+from fp8check.cli.output import quotable, rendered, write_text
 from fp8check.cli.requests import run_options, run_request
 from fp8check.cli.streams import complain
 from fp8check.rules import facts as machine
@@ -25,10 +25,11 @@ from fp8check.rules import models
 from fp8check.rules.checking.exit_codes import ExitCode, worst
 from fp8check.rules.checking.request import Request, runs_of
 from fp8check.rules.plain_text import shown
-from fp8check.rules.reading import files
+from fp8check.rules.reading import Unreadable, files
 from fp8check.rules.record import Record
 from fp8check.rules.report.formats import find
 from fp8check.rules.report.stored import BadReport, all_from_data
+from fp8check.rules.trainers.detect import read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ def check_there(options: Options, config: Config, formats: Sequence[tuple[str, s
     try:
         answers = [service.check(body) for body in bodies]
         reports = [report for answer in answers for report in answer.reports]
-        sources = {name: text for body in bodies for name, text in body.files.items()}
+        may = quotable(options, config).may
+        sources = {name: text for body in bodies for name, text in body.files.items() if may(name)}
         for name, target in formats:
             format_ = find(name)
             if format_ is not None:
@@ -133,10 +135,13 @@ def _bodies(assembled: Sequence[Assembled], part: RunOptions, options: Options, 
 
 def _body(group: Sequence[Assembled], part: RunOptions, options: Options, config: Config) -> _Body:
     facts = group[0].run.facts
-    documents = {document.path: document.text for one in group for document in one.documents}
+    may = quotable(options, config).may  # no server is sent what no report may quote
+    documents = {document.path: document.text for one in group for document in one.documents if may(document.path)}
     path = next(filter(None, map(_config_path, group)), None)
     if path is not None:
-        documents[path] = files.read(path, _LARGEST_CONFIG).decode("utf-8", "replace")
+        content = files.read(path, _LARGEST_CONFIG)
+        if _is_model(path, content):  # model_name_or_path can lead to a config.json of something else
+            documents[path] = content.decode("utf-8", "replace")
     known = facts.source != "nothing"
     chosen = {
         "launch": part.launch,
@@ -159,6 +164,13 @@ def _config_path(one: Assembled) -> str | None:
         return None
     base = os.path.dirname(training.path or "") or "."
     return models.config_file(training.model, base=base, environ=one.run.facts.variables or {})
+
+
+def _is_model(path: str, content: bytes) -> bool:
+    try:
+        return read(path, content).kind == "model"
+    except Unreadable:
+        return False
 
 
 class _Stay(request.HTTPRedirectHandler):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fp8check.rules.report.terminal import Style
 
 WIDEST = 160  # columns of a source line that are shown
+NOT_QUOTED = "(a file outside of the run's folder is not quoted)"
 
 
 class Lines:
@@ -24,6 +25,10 @@ class Lines:
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
         self._split: dict[str, list[str]] = {}
+
+    def has(self, path: str) -> bool:
+        """Whether the file may be quoted."""
+        return path in self._sources
 
     def line(self, path: str, number: int) -> str:
         """A line by its number from 1, without its line break; "" where there is no such line."""
@@ -64,6 +69,10 @@ def frame(finding: Finding, lines: Lines, style: Style) -> Iterator[str]:
 
 
 def _source(place: Place, label: str, mark: str, lines: Lines, width: int, style: Style) -> Iterator[str]:
+    if not lines.has(place.file):
+        yield f"{place.line:>{width}}{style.faint(' |')} {style.faint(NOT_QUOTED)}"
+        yield f"{' ' * width}{style.faint(' |')} {shown(label)}".rstrip()
+        return
     line = lines.line(place.file, place.line)
     text = shown(line[:WIDEST])
     yield f"{place.line:>{width}}{style.faint(' |')} {text}".rstrip()

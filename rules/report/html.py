@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from fp8check.rules.report.frames import NOT_QUOTED
 from fp8check.rules.report.htmlsource import listing, markup
 from fp8check.rules.report.schema import place_of
 
@@ -58,7 +59,7 @@ def _run(report: Report, sources: Sources, number: int) -> str:
         f'<section class="run" aria-labelledby="run-{number}">',
         _headline(report, number),
         _summary(report),
-        _nowhere(report, number),
+        _nowhere(report, sources, number),
         _files(report, sources, number),
         _instead(report, number),
         _chain(report),
@@ -93,9 +94,9 @@ def _summary(report: Report) -> str:
     return f'<dl class="summary">\n{"".join(lines)}\n</dl>'
 
 
-def _nowhere(report: Report, number: int) -> str:
+def _nowhere(report: Report, sources: Sources, number: int) -> str:
     """Findings that no line holds of the files that are shown."""
-    shown = {file.path for file in report.files}
+    shown = {file.path for file in report.files if file.path in sources}
     notes = [
         note(finding, f"finding-{number}-{index}", elsewhere=finding.file is not None)
         for index, finding in enumerate(report.findings)
@@ -125,7 +126,10 @@ def note(finding: Finding, id_: str, *, elsewhere: bool = False) -> str:
 
 def _files(report: Report, sources: Sources, number: int) -> str:
     figures = [
-        listing(report, file.path, sources.get(file.path, ""), _kind(file), number, index, note)
+        listing(report, file.path, sources[file.path], _kind(file), number, index, note)
+        if file.path in sources
+        else f'<figure class="file"><figcaption><b>{markup(file.path)}</b> <span>{markup(_kind(file))} '
+        f"{markup(NOT_QUOTED)}</span></figcaption></figure>\n"
         for index, file in enumerate(report.files)
     ]
     return f'<div class="files">\n{"".join(figures)}</div>' if figures else ""
