@@ -5,7 +5,7 @@ Models accelerate/commands/launch.py and utils/launch.py (0.34.0 to 1.15.0), tor
 
 from __future__ import annotations
 
-from fp8check.rules.releases.accelerate_enums import DISTRIBUTED_TYPES
+from fp8check.rules.releases.accelerate_enums import DISTRIBUTED_TYPES, SAGEMAKER_TYPES
 from fp8check.rules.releases.accelerate_keys import unknown_keys
 from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.errors import PredictedError, Undecided
@@ -194,8 +194,11 @@ def _load(config: AccelerateConfig, stack: Stack) -> None:
     if environment is not None and environment.value not in ("LOCAL_MACHINE", "AMAZON_SAGEMAKER"):
         text = f"{environment.value!r} is not a valid ComputeEnvironment"
         raise PredictedError("unknown-compute-environment", "launch", "ValueError", text, (environment,))
-    if isinstance(distributed.value, str) and distributed.value not in DISTRIBUTED_TYPES:
-        text = f"{distributed.value!r} is not a valid DistributedType"
+    known, name = DISTRIBUTED_TYPES, "DistributedType"
+    if config.is_sagemaker:
+        known, name = SAGEMAKER_TYPES, "SageMakerDistributedType"
+    if isinstance(distributed.value, str) and distributed.value not in known:
+        text = f"{distributed.value!r} is not a valid {name}"
         raise PredictedError("unknown-distributed-type", "launch", "ValueError", text, (distributed,))
 
 

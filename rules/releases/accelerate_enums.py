@@ -45,3 +45,5 @@ DISTRIBUTED_TYPES: tuple[DistributedType, ...] = (
     "MEGATRON_LM",
     "TP",
 )
+# utils/dataclasses.py SageMakerDistributedType, 0.34.0 to 1.15.0: what a file for Amazon SageMaker may say instead.
+SAGEMAKER_TYPES = ("NO", "DATA_PARALLEL", "MODEL_PARALLEL")

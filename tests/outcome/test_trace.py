@@ -38,11 +38,19 @@ def test_an_early_end_leaves_the_rest_unknown() -> None:
     assert outcome.error.stage == "launch"
 
 
-def test_a_sagemaker_job_is_undecided() -> None:
-    config = "compute_environment: AMAZON_SAGEMAKER\ndistributed_type: 'NO'\nmixed_precision: fp8\nec2_instance_type: x\niam_role_name: y\n"
+@pytest.mark.parametrize("kind", ["NO", "DATA_PARALLEL", "MODEL_PARALLEL"])
+def test_a_sagemaker_job_is_undecided(kind: str) -> None:
+    config = f"compute_environment: AMAZON_SAGEMAKER\ndistributed_type: '{kind}'\nmixed_precision: fp8\nec2_instance_type: x\niam_role_name: y\n"
     report = report_of({"accelerate": config})
     assert report.outcome.starts is None
     assert report.verdict == "undecided"
+
+
+@pytest.mark.parametrize(("where", "kind"), [("AMAZON_SAGEMAKER", "MULTI_GPU"), ("LOCAL_MACHINE", "DATA_PARALLEL")])
+def test_a_distributed_type_of_the_other_environment_ends_the_launch(where: str, kind: str) -> None:
+    report = report_of({"accelerate": f"compute_environment: {where}\ndistributed_type: {kind}\n"})
+    assert report.outcome.error is not None
+    assert "DistributedType" in report.outcome.error.message
 
 
 def test_one_outcome_takes_under_two_milliseconds() -> None:
