@@ -5,6 +5,8 @@ from __future__ import annotations
 from fp8check.rules.catalog.shared_fixes import torchao_instead, use_torchao
 from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, rule
 from fp8check.rules.outcome.speed import LIKELY_SLOWER, advise, predict_point, predict_speed, setup_of
+from fp8check.rules.releases.behaviors import Transformers
+from fp8check.rules.releases.errors import Undecided
 from fp8check.rules.releases.recipes import scaling_of
 
 TYPE_CHECKING = False
@@ -279,9 +281,11 @@ _FP8_METHODS = ("fp8", "fbgemm_fp8")
     'transformers 4.57.1 trainer.py "You cannot perform fine-tuning on purely quantized models": without adapters',
     'transformers 5.3.0..5.23.0 trainer_utils.py "You cannot perform fine-tuning on purely quantized models"',
     'transformers 4.57.1 trainer.py "but that quantization method do not support training": with adapters',
+    'transformers 5.21.1 quantizers/quantizer_finegrained_fp8.py "is_trainable" !"return True": no training',
+    'transformers 5.22.0 quantizers/quantizer_finegrained_fp8.py "return True": adapters are let through',
     "https://github.com/huggingface/transformers/issues/46736",
 )
-def checkpoint_is_fp8(training: Training, requested: Requested, model: ModelShape) -> Iterator[Found]:
+def checkpoint_is_fp8(training: Training, requested: Requested, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
     """The checkpoint to be fine-tuned holds FP8 weights.
 
     Why it hurts: an FP8 checkpoint is made for inference. "FP8 training" keeps BF16 weights and casts them in each
@@ -294,6 +298,10 @@ def checkpoint_is_fp8(training: Training, requested: Requested, model: ModelShap
     method = model.quantization
     if not requested.fp8 or method not in _FP8_METHODS or training.dequantizes(method):
         return
+    if method == "fp8" and training.uses_lora and outcome.stack.does(Transformers.ADAPTERS_ON_FP8_CHECKPOINTS):
+        stack = outcome.stack.name("transformers")
+        what = f"what Accelerate's FP8 makes of an FP8 checkpoint with adapters, which {stack} lets start"
+        raise Undecided(what, "a short run of it")
     yield Found(
         f"{model.name} is an FP8 checkpoint: it is for inference, not for training",
         place=training.setting_for("model"),

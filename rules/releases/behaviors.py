@@ -105,6 +105,9 @@ class Transformers:
     )
     FSDP2_BY_DEFAULT = Behavior("transformers", (5, 10), _STILL, "training_args.py fsdp_config version")
     CHECKPOINTS_PLAIN_FUNCTION = Behavior("transformers", (5, 23), _STILL, "modeling_layers.py: partial(forward, self)")
+    ADAPTERS_ON_FP8_CHECKPOINTS = Behavior(
+        "transformers", (5, 22), _STILL, "quantizers/quantizer_finegrained_fp8.py is_trainable"
+    )
     CHECKPOINTING_NOT_REENTRANT = Behavior(
         "transformers", (5,), _STILL, "modeling_utils.py gradient_checkpointing_enable"
     )

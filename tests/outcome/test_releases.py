@@ -444,8 +444,12 @@ ROWS = [
         {"0.18.0": "no NO none", "0.19.0": "ValueError (arguments)"},
     ),
 ]
-# What no prediction asks for: a rule words its finding by it (tests/catalog/cases/FP108.yaml).
-OF_RULES = (Transformers.TRAINER_PASSES_MIXED_PRECISION, TransformerEngine.REFUSES_COMPILED_DELAYED_SCALING)
+# What no prediction asks for: a rule words its finding by it (tests/catalog/cases/FP108.yaml, FP411.yaml).
+OF_RULES = (
+    Transformers.TRAINER_PASSES_MIXED_PRECISION,
+    Transformers.ADAPTERS_ON_FP8_CHECKPOINTS,
+    TransformerEngine.REFUSES_COMPILED_DELAYED_SCALING,
+)
 
 
 def result(row: Row, release: str) -> str:
