@@ -281,8 +281,7 @@ _FP8_METHODS = ("fp8", "fbgemm_fp8")
     'transformers 4.57.1 trainer.py "You cannot perform fine-tuning on purely quantized models": without adapters',
     'transformers 5.3.0..5.23.0 trainer_utils.py "You cannot perform fine-tuning on purely quantized models"',
     'transformers 4.57.1 trainer.py "but that quantization method do not support training": with adapters',
-    'transformers 5.21.1 quantizers/quantizer_finegrained_fp8.py "is_trainable" !"return True": no training',
-    'transformers 5.22.0 quantizers/quantizer_finegrained_fp8.py "return True": adapters are let through',
+    "ran transformers 5.22.0 [executed fp8-checkpoint-trainable]: adapters are let through; by 5.21.1 not",
     "https://github.com/huggingface/transformers/issues/46736",
 )
 def checkpoint_is_fp8(training: Training, requested: Requested, model: ModelShape, outcome: Outcome) -> Iterator[Found]:

@@ -194,7 +194,8 @@ def _load(config: AccelerateConfig, stack: Stack) -> None:
     if environment is not None and environment.value not in ("LOCAL_MACHINE", "AMAZON_SAGEMAKER"):
         text = f"{environment.value!r} is not a valid ComputeEnvironment"
         raise PredictedError("unknown-compute-environment", "launch", "ValueError", text, (environment,))
-    known, name = DISTRIBUTED_TYPES, "DistributedType"
+    known: tuple[str, ...] = DISTRIBUTED_TYPES
+    name = "DistributedType"
     if config.is_sagemaker:
         known, name = SAGEMAKER_TYPES, "SageMakerDistributedType"
     if isinstance(distributed.value, str) and distributed.value not in known:
