@@ -19,11 +19,13 @@ def run() -> NoReturn:
 
     import atexit
     import os
-    import sys
+
+    from fp8check.cli.streams import open_closed
+
+    open_closed()  # before a file is opened that would get their numbers
 
     from fp8check.cli.main import main
 
     code = main()
     atexit._run_exitfuncs()
-    sys.stderr.flush()
     os._exit(code)

@@ -7,7 +7,7 @@ from fp8check.cli.config import load
 from fp8check.cli.options import Parser, UsageError
 from fp8check.cli.output import print_crashes
 from fp8check.cli.requests import request_of
-from fp8check.cli.streams import complain, say_bytes, say_exactly
+from fp8check.cli.streams import complain, say_bytes
 from fp8check.rules.checking.request import Checked, check_request
 from fp8check.rules.plain_text import plain, shown
 from fp8check.rules.writing import Change, replace_all
@@ -67,7 +67,7 @@ def _put(before: Sequence[Document], fixed: Fixed, *, diff: bool) -> None:
     """
     pairs = list(zip(before, fixed.documents, strict=True))
     if diff:
-        say_exactly("".join(_diff(old, new) for old, new in pairs))
+        say_bytes("".join(_diff(old, new) for old, new in pairs).encode())
         return
     for old, new in pairs:
         if old.path == STDIN:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import errno
 import gc
-import os
 import sys
 
 from fp8check.cli.commands import find
-from fp8check.cli.streams import complain
+from fp8check.cli.streams import Lost, complain, finish
 from fp8check.rules.checking.exit_codes import ExitCode
 from fp8check.rules.input_error import InputError
 from fp8check.rules.plain_text import shown
@@ -22,39 +21,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     argv = list(sys.argv[1:] if arguments is None else arguments)
     gc.disable()  # a short-lived process whose input is limited: collecting garbage costs more than it frees
+    code = _answer(argv)
     try:
-        code = _run(argv)
-        sys.stdout.flush()
-    except SystemExit as leave:  # --help, --version
-        sys.stdout.flush()
-        return int(leave.code or 0)
+        finish()
+    except Lost as problem:
+        return _refuse(problem)
+    return code
+
+
+def _answer(argv: list[str]) -> int:
+    try:
+        return _run(argv)
     except InputError as problem:
         return _refuse(problem)
-    except BrokenPipeError:
-        # The reader has gone (`| head`). Nothing can be written any more, also not at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.INTERNAL_ERROR
     except OSError as problem:
         if problem.filename is None:
             if problem.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
                 return _crash(problem, argv)
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             problem.filename = "the output cannot be written"
         return _refuse(problem)
     except KeyboardInterrupt:
         return 130
     except Exception as error:  # noqa: BLE001  the last line of defense: a report to paste instead of a traceback
         return _crash(error, argv)
-    return code
 
 
 def _run(argv: list[str]) -> int:
     command = find(argv[0]) if argv else None
-    if command is not None:
-        return command(argv[1:])
-    from fp8check.cli.check import check
+    try:
+        if command is not None:
+            return command(argv[1:])
+        from fp8check.cli.check import check
 
-    return check(argv)
+        return check(argv)
+    except SystemExit as leave:  # --help, --version
+        return int(leave.code or 0)
 
 
 def _refuse(problem: Exception) -> int:

@@ -17,6 +17,7 @@ from fp8check.rules.report.schema import as_data
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.outcome import Outcome
+    from fp8check.rules.plain_text import Syntax
     from fp8check.rules.report.terminal import Style
 
 ABOUT = "Who decided what: every value of the run with the place that set it, in the order of the chain."
@@ -37,7 +38,8 @@ def outcome(argv: list[str]) -> int:
     for name, target in formats:
         style = style_of(options, target)
         text = "".join(_json(one) if name == "json" else _text(one, style) for one in outcomes)
-        write_text(plain(text, "json" if name == "json" else "text", painted=style.on), target)
+        syntax: Syntax = "json" if name == "json" else "text"
+        write_text(plain(text, syntax, painted=style.on), target, syntax)
     return ExitCode.OK
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fp8check.cli.config import Config
     from fp8check.cli.options import Options
     from fp8check.rules.engine.running import Crash
+    from fp8check.rules.plain_text import Syntax
     from fp8check.rules.report.formats import Format, Sources
     from fp8check.rules.report.quoting import Quotable
     from fp8check.rules.report.schema import Report
@@ -45,14 +46,14 @@ def formats_of(values: Sequence[str], known: Sequence[str] | None = None) -> lis
     return formats
 
 
-def write_text(text: str, target: str | None) -> None:
+def write_text(text: str, target: str | None, syntax: Syntax) -> None:
     """Write a text that is safe to show (rules/plain_text.py) to standard output, or to a file.
 
     Raises:
         Unwritable: the file cannot be written, or what is there would lose something.
     """
     if target is None:
-        say_exactly(text)
+        say_exactly(text, syntax)
         return
     from fp8check.rules import writing
 
@@ -91,7 +92,7 @@ def write_reports(
     reports = [make(one) for one in examined]
     sources = sources_of(examined, options, config)
     for one, target in chosen:
-        write_text(rendered(one, target, reports, sources, options), target)
+        write_text(rendered(one, target, reports, sources, options), target, one.syntax)
 
 
 def rendered(format_: Format, target: str | None, reports: Sequence[Report], sources: Sources, options: Options) -> str:

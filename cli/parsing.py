@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from fp8check.cli.streams import say
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -26,3 +28,8 @@ class ArgumentParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise it, with how the command is used."""
         raise self._raises(message, usage=self.format_usage().rstrip())
+
+    def _print_message(self, message: str, file: object = None) -> None:
+        """Print help or the release: to standard output, all that argparse prints itself here."""
+        del file
+        say(message)

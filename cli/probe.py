@@ -19,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fp8check.rules.plain_text import Syntax
     from fp8check.rules.report.formats import Sources
     from fp8check.rules.report.schema import Report
 
@@ -55,7 +56,8 @@ def probe(argv: list[str]) -> int:
         look = Look(style_of(options, target).on, quiet=True)
         as_json = name == "json"
         text_ = _json(reports) if as_json else _text(reports, sources, look)
-        write_text(plain(text_, "json" if as_json else "text", painted=look.color), target)
+        syntax: Syntax = "json" if as_json else "text"
+        write_text(plain(text_, syntax, painted=look.color), target, syntax)
     print_crashes(crash for report in checked.reports for crash in report.crashes)
     return checked.exit_code(options.fail_on or config.fail_on or "error", require_evidence=True)
 

@@ -78,7 +78,7 @@ def check_there(options: Options, config: Config, formats: Sequence[tuple[str, s
         for name, target in formats:
             format_ = find(name)
             if format_ is not None:
-                write_text(rendered(format_, target, reports, sources, options), target)
+                write_text(rendered(format_, target, reports, sources, options), target, format_.syntax)
     except NotAnsweredError as problem:
         complain(f"fp8check: {shown(str(problem))}\n")
         return ExitCode.USAGE if problem.usage else ExitCode.INTERNAL_ERROR

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 from fp8check.cli.config import Config
 from fp8check.cli.options import UsageError, names
+from fp8check.cli.streams import take
 from fp8check.rules import facts as facts_
 from fp8check.rules.checking.request import Request, RunRequest
 from fp8check.rules.checking.selection import select
@@ -96,7 +95,7 @@ def run_request(options: RunOptions) -> RunRequest:
 def _documents(options: RunOptions) -> Iterator[Document]:
     """The files, each once; those that a commit changed and that are none of ours are passed over."""
     for path in dict.fromkeys(options.files):
-        data = sys.stdin.buffer.read(MAX_BYTES + 1) if path == "-" else None
+        data = take(MAX_BYTES + 1) if path == "-" else None
         try:
             yield read(path, data, trainer=options.trainer)
         except Unreadable as problem:

@@ -1,9 +1,16 @@
-"""Where the commands write: standard output and standard error. Nothing else of them does (tests/test_lint.py)."""
+"""Standard input, output and error of the commands. Nothing else of them touches these (tests/test_lint.py).
+
+They may be closed, full, of another encoding than UTF-8, or lead to a reader that has gone. None of that changes what a
+command comes to: what cannot be written in the stream's encoding is escaped, a stream that is closed leads nowhere, and
+only output that is lost for want of space is an error.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 
+from fp8check.rules.input_error import InputError
 from fp8check.rules.plain_text import plain
 
 TYPE_CHECKING = False
@@ -11,23 +18,122 @@ if TYPE_CHECKING:
     from fp8check.rules.plain_text import Syntax
 
 
+class Lost(InputError):
+    """Standard output took no more; `str()` says why."""
+
+
+_failures: list[OSError] = []  # the first failure of standard output; it leads nowhere since then
+
+
+def open_closed() -> None:
+    """Let what is closed of the three lead nowhere: a file that is opened later would get its number."""
+    for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one, for those below are open
+        if getattr(sys, name) is None:
+            stream = open(descriptor, mode, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+            setattr(sys, name, stream)
+
+
+def take(size: int) -> bytes:
+    """Up to `size` bytes of standard input.
+
+    Raises:
+        Unreadable: it gives none: it is a folder, or open for writing only.
+    """
+    try:
+        return sys.stdin.buffer.read(size)
+    except OSError as problem:
+        from fp8check.rules.reading import Unreadable
+
+        raise Unreadable("-", (problem.strerror or "standard input cannot be read").lower()) from None
+
+
 def say(text: str, syntax: Syntax = "text", *, painted: bool = False) -> None:
     """Write to standard output what no terminal and no CI system takes for a command (rules/plain_text.py)."""
-    sys.stdout.write(plain(text, syntax, painted=painted))
+    say_exactly(plain(text, syntax, painted=painted), syntax)
 
 
-def say_exactly(text: str) -> None:
-    """Write to standard output as it is: a report, which its format has made safe, or a file that is asked for."""
-    sys.stdout.write(text)
+def say_exactly(text: str, syntax: Syntax = "text") -> None:
+    """Write to standard output as it is: a report, which its format has made safe.
+
+    Args:
+        syntax: how a character is written that the stream's encoding has not.
+    """
+    encoding = sys.stdout.encoding
+    if encoding != "utf-8" and not text.isascii():
+        text = _escaped(text, encoding or "utf-8", syntax)
+    try:
+        sys.stdout.write(text)
+    except OSError as problem:
+        _lose(problem)
 
 
 def say_bytes(data: bytes) -> None:
-    """Write a file that came by standard input to standard output, as it came: UTF-8, its mark, its line breaks."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(data)
-    sys.stdout.flush()
+    """Write to standard output a file that is asked for, as it is: UTF-8, its mark, its line breaks."""
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+    except OSError as problem:
+        _lose(problem)
 
 
 def complain(text: str) -> None:
-    """Write to standard error, as `say` does."""
-    sys.stderr.write(plain(text))
+    """Write to standard error, as `say` does. Where that fails there is nobody to be told; the exit code stays."""
+    try:
+        sys.stderr.write(plain(text))
+        sys.stderr.flush()
+    except OSError:
+        _lead_nowhere(sys.stderr.fileno())
+
+
+def finish() -> None:
+    """Send what waits on its way.
+
+    Raises:
+        Lost: output is lost, for another reason than that its reader has gone (`| head`).
+    """
+    try:
+        sys.stdout.flush()
+    except OSError as problem:
+        _lose(problem)
+    first = _failures.pop() if _failures else None
+    if first is not None and not isinstance(first, BrokenPipeError):
+        raise Lost(f"the output cannot be written: {(first.strerror or str(first)).lower()}")
+
+
+def _lose(problem: OSError) -> None:
+    """Keep the first failure for the end, and let the rest go nowhere, also what still waits to be written."""
+    if not _failures:
+        _failures.append(problem)
+    _lead_nowhere(sys.stdout.fileno())
+
+
+def _lead_nowhere(descriptor: int) -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+
+
+def _escaped(text: str, encoding: str, syntax: Syntax) -> str:
+    """The text in what the encoding has. Formats for programs are UTF-8 by their rules, or ASCII with escapes."""
+    if encoding.lower().replace("_", "-") in (
+        "utf-8",
+        "utf8",
+        "utf-8-sig",
+        "utf-16",
+        "utf-16-le",
+        "utf-16-be",
+        "utf-32",
+    ):
+        return text
+    if syntax == "markup":
+        return text.encode("ascii", "xmlcharrefreplace").decode()
+    if syntax == "json":
+        import json
+        import re
+
+        return re.sub(r"[^\x00-\x7f]+", lambda found: json.dumps(found.group())[1:-1], text)
+    return text.encode(encoding, "backslashreplace").decode(encoding)
