@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fp8check.cli.options import Options
     from fp8check.rules.models import ModelShape
     from fp8check.rules.outcome.speed import Point, Setup
+    from fp8check.rules.plain_text import Syntax
 
 TOKENS = "512,1024,2048,4096,8192,16384"
 LARGEST = 2**24
@@ -81,7 +82,8 @@ def _write(options: Options, model: ModelShape, setup: Setup, points: list[Point
         _draw(options.out, model, setup, points)
         return
     text = _json(model, setup, points) if options.format == "json" else _text(model, setup, points)
-    write_text(plain(text, "json" if options.format == "json" else "text"), options.out)
+    syntax: Syntax = "json" if options.format == "json" else "text"
+    write_text(plain(text, syntax), options.out, syntax)
 
 
 def _json(model: ModelShape, setup: Setup, points: list[Point]) -> str:
