@@ -52,6 +52,7 @@ _NAMES = frozenset(
         "RANK",
         "USE_KT",
         "USE_MCA",
+        "USE_MEGATRON_BRIDGE",
         "USE_RAY",
         "USE_V1",
         "WORLD_SIZE",

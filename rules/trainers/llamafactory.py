@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.reading.kind import Kind
 from fp8check.rules.releases import behaviors
-from fp8check.rules.releases.errors import PredictedError
+from fp8check.rules.releases.errors import PredictedError, Undecided
 from fp8check.rules.releases.readers import OF_ACCELERATE, STILL
 from fp8check.rules.settings.launch import Launch
 from fp8check.rules.settings.values import Origin, Setting
@@ -79,6 +79,11 @@ def _tells(shape: Shape) -> bool:
 
 def _tells_v1(shape: Shape) -> bool:
     return shape.get("model") == "scalar" and count(shape, _KEYS_OF_V1) > 0
+
+
+# Variables by which another engine reads the file (cli.py, hparams/parser.py, hparams/training_args.py of 0.9.5 and of
+# the main branch in November 2026).
+_ENGINES = {"USE_V1": "its v1 engine", "USE_MCA": "Megatron-Core", "USE_MEGATRON_BRIDGE": "Megatron-Bridge"}
 
 
 class LlamaFactory(HuggingFace):
@@ -220,6 +225,11 @@ class LlamaFactory(HuggingFace):
 
     def check_file(self, stack: Stack, environment: Environment) -> None:
         """Its parser refuses unknown keys; and FP8 together with quantization."""
+        for variable, engine in _ENGINES.items():
+            switch = environment.get(variable)
+            if switch is not None and str(switch.value).lower() in _YES:
+                what = f"{variable}={switch.value} hands the file to {engine}, which is not modeled"
+                raise Undecided(what, f"the run without {variable}")
         unknown = [name for name in self.top if self._is_unknown(name, stack) and not self.uses_megatron]
         allowed = environment.get("ALLOW_EXTRA_ARGS")
         if unknown and (allowed is None or str(allowed.value).lower() not in _YES):

@@ -199,6 +199,17 @@ def test_the_trainer(case: dict[str, object], expected: str) -> None:
     assert seen(outcome_of({**PYTHON, "stack": stack, **case})) == expected
 
 
+@pytest.mark.parametrize("variable", ["USE_V1", "USE_MCA", "USE_MEGATRON_BRIDGE"])
+def test_another_engine_of_llamafactory_is_undecided(variable: str) -> None:
+    case = {"trainer": "llamafactory", "training": "stage: sft\nfinetuning_type: full\nbf16: true\nfp8: true\n"}
+    other = outcome_of({**case, "launch": f"{variable}=1 llamafactory-cli train train.yaml"})
+    assert other.starts is None
+    assert other.undecided is not None
+    assert f"{variable}=1 hands the file to" in other.undecided.what
+    same = outcome_of({**case, "launch": f"{variable}=0 llamafactory-cli train train.yaml"})
+    assert same.starts is not None
+
+
 AXOLOTL = "base_model: x\nbf16: true\nfp8: true\n"
 
 
