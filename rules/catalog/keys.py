@@ -8,15 +8,17 @@ from fp8check.rules.engine.requirements import require_prediction
 from fp8check.rules.outcome.launcher import BOOLEANS
 from fp8check.rules.releases.accelerate_keys import FP8_KEYS, OPTIONS, WIZARD_KEYS
 from fp8check.rules.releases.behaviors import Accelerate
-from fp8check.rules.releases.readers import backend_meant, nearest
+from fp8check.rules.releases.readers import backend_meant
 from fp8check.rules.releases.recipes import requested_scalings
+from fp8check.rules.releases.similar import nearest, suggested
 from fp8check.rules.releases.versions import at_least
 from fp8check.rules.settings.edits import delete, rename, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
+    from fp8check.rules.edits.fix import Edit, Fix
     from fp8check.rules.engine.inputs import Requested
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.releases.errors import ErrorCode
@@ -92,13 +94,14 @@ def dead_wizard_key(accelerate: AccelerateConfig) -> Iterator[Found]:
         setting = accelerate.fp8.get(key)
         if setting is None:
             continue
+        help_, fix = _named(accelerate, setting, read, f"rename it to {read}", safe)
         yield Found(
             f"{key} is read by nothing",
             place=setting,
             label=f"exported as ACCELERATE_FP8_{key.upper()}, which no release reads",
             notes=("`accelerate config` writes this key; its runtime reads another name",),
-            help=f"rename it to {read}" if read not in accelerate.fp8 else f"delete it: {read} is there",
-            fix=safe(rename(setting, read) if read not in accelerate.fp8 else delete(setting)),
+            help=help_,
+            fix=fix,
         )
 
 
@@ -134,11 +137,33 @@ def unread_fp8_key(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[F
             yield Found(f"{key} is read by nothing", place=setting, label=label, help=help_)
             continue
         label = f"exported as ACCELERATE_FP8_{name.upper()}, which nothing reads"
-        meant = nearest(name, FP8_KEYS)
-        help_ = f"did you mean {meant}?" if meant else f"delete it; what is read: {', '.join(FP8_KEYS)}"
-        known = meant is None or meant in accelerate.fp8
-        fix = safe(delete(setting)) if known else unsafe(rename(setting, str(meant)))
+        help_, fix = _instead(accelerate, name, setting)
         yield Found(f"{key} is read by nothing", place=setting, label=label, help=help_, fix=fix)
+
+
+def _instead(accelerate: AccelerateConfig, name: str, setting: Setting) -> tuple[str, Fix | None]:
+    """What to do about a key that nothing reads; the fix does what is said, and nothing more."""
+    meant = nearest(name, FP8_KEYS)
+    if meant is not None:
+        return _named(accelerate, setting, meant, f"did you mean {meant}?", unsafe)
+    perhaps = suggested(name, FP8_KEYS)
+    if perhaps is not None:
+        return f"did you mean {perhaps}?", None
+    fix = None if isinstance(setting.value, (dict, list)) and setting.value else safe(delete(setting))
+    return f"delete it; what is read: {', '.join(FP8_KEYS)}", fix
+
+
+def _named(
+    accelerate: AccelerateConfig, setting: Setting, meant: str, help_: str, how: Callable[[Edit], Fix]
+) -> tuple[str, Fix | None]:
+    """The value under the name that is meant, if nobody has that name; a second one can go if it says the same."""
+    bare = meant.removeprefix("fp8_")
+    there = accelerate.fp8.get(bare) or accelerate.fp8.get(f"fp8_{bare}")
+    if there is None:
+        return help_, how(rename(setting, meant))
+    if there.value == setting.value:
+        return f"delete it: {meant} is there", safe(delete(setting))
+    return f"delete it: {meant} is there, with another value", unsafe(delete(setting))
 
 
 @rule(

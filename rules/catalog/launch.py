@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from fp8check.rules.catalog.shared_fixes import moved, without
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import not_known
-from fp8check.rules.releases.accelerate_keys import CLUSTER_KEYS, unknown_keys
+from fp8check.rules.releases.accelerate_keys import CLUSTER_KEYS, is_section, known_keys, unknown_keys
 from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.errors import Undecided
-from fp8check.rules.releases.readers import nearest
-from fp8check.rules.settings.edits import delete, insert, rename, replace
+from fp8check.rules.releases.similar import nearest, suggested
+from fp8check.rules.settings.edits import move, rename, replace
 from fp8check.rules.settings.launch import LAUNCHER_FLAGS, LAUNCHERS
 from fp8check.rules.trainers.huggingface import ARGUMENTS, TELLING
 from fp8check.rules.trainers.registry import PROGRAMS, launched_by_itself, of_program, starter
@@ -66,7 +67,7 @@ def config_not_read(accelerate: AccelerateConfig, launch: Launch) -> Iterator[Fo
     'accelerate 0.34.0..1.15.0 commands/config/config_args.py "had unknown keys": ValueError',
     "ran accelerate 1.15.0 [conformance file-unknown-key-1.15]: ValueError: the config file had unknown keys",
 )
-def unknown_top_level_key(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[Found]:
+def unknown_top_level_key(run: Run, accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[Found]:
     """A top-level key of the Accelerate file that this release does not know: the launcher stops.
 
     Why it hurts: unlike in fp8_config, an unknown key here is an error. Keys of other releases count as unknown.
@@ -75,40 +76,64 @@ def unknown_top_level_key(accelerate: AccelerateConfig, outcome: Outcome) -> Ite
 
     Write instead: the key where it belongs; `backend` goes under fp8_config.
     """
-    unknown = unknown_keys(accelerate, outcome.stack.version("accelerate"))
+    version = outcome.stack.version("accelerate")
+    unknown = unknown_keys(accelerate, version)
+    meant = {name: nearest(name, known_keys(accelerate, version)) for name in unknown if name not in CLUSTER_KEYS}
     for name, setting in accelerate.top.settings(unknown):
-        key = name.removeprefix("fp8_")
-        belongs = name.startswith("fp8_") or name == "backend"
+        near = meant.get(name)
+        if near is not None:
+            single = [*meant.values()].count(near) == 1
+            help_, fix = _misspelt(accelerate, setting, near, single=single)
+        else:
+            help_, fix = _elsewhere(run, accelerate, name, setting)
         yield Found(
             f"{name} is not a key of an Accelerate file",
             place=setting,
             label=f"{outcome.stack.name('accelerate')} launch raises ValueError: unknown keys",
-            help=f"move it under fp8_config as {key}" if belongs else _elsewhere(name),
-            fix=_moved(accelerate, setting, key) if belongs else _renamed(accelerate, setting, name),
+            help=help_,
+            fix=fix,
         )
 
 
-def _moved(accelerate: AccelerateConfig, setting: Setting, key: str) -> Fix:
-    """Out of the top level, and into fp8_config where there is one that does not have the key."""
-    if accelerate.fp8.node is None or key in accelerate.fp8:
-        return unsafe(delete(setting))
-    return unsafe(delete(setting), insert(accelerate.fp8, key, setting.value))
+def _misspelt(accelerate: AccelerateConfig, setting: Setting, near: str, *, single: bool) -> tuple[str, Fix | None]:
+    """What to do about a key that is nearly another one: rename it, where nothing is lost by that."""
+    if near in accelerate.top:
+        return f"did you mean {near}? It is here already: keep one of the two", None
+    fits = setting.value is None or isinstance(setting.value, dict) == is_section(near)
+    return f"did you mean {near}?", unsafe(rename(setting, near)) if fits and single else None
 
 
-def _renamed(accelerate: AccelerateConfig, setting: Setting, name: str) -> Fix:
-    near = nearest(name, CLUSTER_KEYS)
-    if near is None or near in accelerate.top or name in CLUSTER_KEYS or name in ARGUMENTS | TELLING:
-        return unsafe(delete(setting))
-    return unsafe(rename(setting, near))
-
-
-def _elsewhere(name: str) -> str:
-    if name in ARGUMENTS | TELLING:
-        return "move it into the training file"
+def _elsewhere(run: Run, accelerate: AccelerateConfig, name: str, setting: Setting) -> tuple[str, Fix | None]:
+    """What to do about a key that belongs somewhere else, or nowhere; the fix does what is said, and nothing more."""
     if name in CLUSTER_KEYS:
-        return "delete it: other releases of accelerate know it"
-    near = nearest(name, CLUSTER_KEYS)
-    return f"did you mean {near}?" if near else "delete it"
+        return "delete it: other releases of accelerate know it", without(setting)
+    key = name.removeprefix("fp8_")
+    if name.startswith("fp8_") or name == "backend":
+        if key in accelerate.fp8:
+            return _twice(setting, accelerate.fp8.get(key), f"fp8_config has {key}")
+        return f"move it under fp8_config as {key}", _into_fp8_config(accelerate, setting, key)
+    if name in ARGUMENTS | TELLING:
+        if name in run.training.top:
+            return _twice(setting, run.training.get(name), f"the training file has {name}")
+        return "move it into the training file", moved(setting, run.training.top, name)
+    near = suggested(name, CLUSTER_KEYS)
+    return (f"did you mean {near}?", None) if near is not None else ("delete it", without(setting))
+
+
+def _twice(setting: Setting, there: Setting | None, where: str) -> tuple[str, Fix | None]:
+    """A key stands already where it belongs: with that value, this one can go; with another, somebody has to choose."""
+    if there is not None and there.value == setting.value:
+        return f"delete it: {where} already", without(setting)
+    return f"delete it, or that one: {where} already, with another value", None
+
+
+def _into_fp8_config(accelerate: AccelerateConfig, setting: Setting, key: str) -> Fix | None:
+    """Under fp8_config, which is made where the file has none."""
+    if "fp8_config" in accelerate.top:
+        return moved(setting, accelerate.fp8, key)
+    if isinstance(setting.value, (dict, list)):
+        return None
+    return unsafe(*move(setting, accelerate.top, "fp8_config", {key: setting.value}))
 
 
 @rule(
@@ -338,7 +363,7 @@ def unknown_flag(outcome: Outcome) -> Iterator[Found]:
     error = outcome.error_of("unknown-launcher-flag")
     if error is None:
         return
-    near = nearest(error.flag, LAUNCHER_FLAGS)
+    near = suggested(error.flag, LAUNCHER_FLAGS)
     yield Found(
         f"accelerate launch has no flag --{error.flag}",
         label=f"{error.type}: {error.message}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.edits.fix import Fix, unsafe
 from fp8check.rules.releases.behaviors import Accelerate
-from fp8check.rules.settings.edits import insert, replace
+from fp8check.rules.settings.edits import delete, insert, move, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +18,18 @@ def write(section: Section, key: str, value: object) -> Edit:
     """That value under that key, whether or not the section has it already."""
     written = section.get(key)
     return insert(section, key, value) if written is None else replace(written, value)
+
+
+def without(setting: Setting) -> Fix | None:
+    """The entry away, as the help says; None for a section: what stands in it is for its author to look through."""
+    return None if isinstance(setting.value, (dict, list)) and setting.value else unsafe(delete(setting))
+
+
+def moved(setting: Setting, section: Section, key: str) -> Fix | None:
+    """A plain value out of its map, and under this key into another; None where there is none that has not the key."""
+    if section.node is None or key in section or isinstance(setting.value, (dict, list)):
+        return None
+    return unsafe(*move(setting, section, key, setting.value))
 
 
 def use_torchao(accelerate: AccelerateConfig | None, *, under_fsdp2: bool = False) -> Fix | None:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from fp8check.rules.catalog.shared_fixes import moved, without
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.releases.errors import Undecided
-from fp8check.rules.releases.readers import OF_ACCELERATE, nearest, reads, releases_of
-from fp8check.rules.settings.edits import delete, insert, replace
+from fp8check.rules.releases.readers import OF_ACCELERATE, reads, releases_of
+from fp8check.rules.releases.similar import nearest, suggested
+from fp8check.rules.settings.edits import delete, insert, rename, replace
+from fp8check.rules.settings.values import Section
 from fp8check.rules.trainers.registry import TRAINERS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fp8check.rules.edits.fix import Fix
     from fp8check.rules.engine.inputs import Requested
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.settings.deepspeed import DeepSpeedConfig
     from fp8check.rules.settings.launch import Launch
+    from fp8check.rules.settings.values import Setting
     from fp8check.rules.trainers.axolotl import Axolotl
+    from fp8check.rules.trainers.run import Run
     from fp8check.rules.trainers.training import Training
 
 
@@ -36,7 +42,7 @@ def _sounds_like_fp8(name: str) -> bool:
     'axolotl 0.18.0 utils/schemas/validation.py "check_fp8_config" !"resolve_fp8_recipe": no key yet',
     "ran trl 1.16.0 [executed trl-hands-on-flags]: the trl command hands mixed_precision on to accelerate launch",
 )
-def key_of_another_file(training: Training, launch: Launch, outcome: Outcome) -> Iterator[Found]:
+def key_of_another_file(run: Run, training: Training, launch: Launch, outcome: Outcome) -> Iterator[Found]:
     """An FP8 key in a training file whose trainer does not read it.
 
     Why it hurts: it belongs into another file, or to another trainer. transformers, TRL and LLaMA-Factory stop at it,
@@ -57,12 +63,13 @@ def key_of_another_file(training: Training, launch: Launch, outcome: Outcome) ->
             if launch.script is None:
                 what = f"whether `{training.name}` reads {name}, or a script does"
                 raise Undecided(what, "fp8check --launch with the command")
+        help_, fix = _belongs(run, training, name, setting)
         yield Found(
             f"nothing reads {name} in a training file of {training.name}",
             place=setting,
             label=training.unread_key,
-            help=_belongs(name, training),
-            fix=unsafe(delete(setting)),
+            help=help_,
+            fix=fix,
         )
 
 
@@ -76,21 +83,35 @@ def _of_a_later_release(training: Training, stack: Stack) -> Iterator[Found]:
                 f"{stack.name(training.name)} does not read {name}",
                 place=setting,
                 label=training.unread_key,
-                help=f"what reads it is {training.name} {releases_of(training.fp8_keys, name)}",
-                fix=unsafe(delete(setting)),
+                help=f"delete it, or use {training.name} {releases_of(training.fp8_keys, name)}, which reads it",
+                fix=without(setting),
             )
 
 
-def _belongs(name: str, training: Training) -> str:
+def _belongs(run: Run, training: Training, name: str, setting: Setting) -> tuple[str, Fix | None]:
+    """What to do about a key, and the fix that does just that: a value that belongs elsewhere goes there, or stays."""
+    top, recipe = (run.accelerate.top, run.accelerate.fp8) if run.accelerate is not None else (Section(), Section())
     if name == "mixed_precision":
-        return "write it into the Accelerate file, and start with accelerate launch"
+        return _into(top, name, setting, "write it into the Accelerate file, and start with accelerate launch")
     if name in OF_ACCELERATE and name != "fp8_config":
-        return "write it under fp8_config of the Accelerate file"
+        return _into(recipe, name, setting, "write it under fp8_config of the Accelerate file")
     owners = [trainer.name for trainer in TRAINERS if name in trainer.fp8_keys]
     if owners:
-        return f"it is a key of {' and '.join(owners)}; here write mixed_precision: fp8 into the Accelerate file"
-    near = nearest(name, (*OF_ACCELERATE, *training.fp8_keys))
-    return f"did you mean {near}?" if near else "delete it"
+        whose = f"it is a key of {' and '.join(owners)}"
+        return f"delete it: {whose}; here write mixed_precision: fp8 into the Accelerate file", without(setting)
+    own = [key for key in training.fp8_keys if key not in training.top]
+    near = nearest(name, own)
+    if near is not None and not isinstance(setting.value, (dict, list)):
+        return f"did you mean {near}?", unsafe(rename(setting, near))
+    perhaps = suggested(name, (*OF_ACCELERATE, *training.fp8_keys))
+    return (f"did you mean {perhaps}?", None) if perhaps is not None else ("delete it", without(setting))
+
+
+def _into(section: Section, name: str, setting: Setting, help_: str) -> tuple[str, Fix | None]:
+    there = section.get(name)
+    if there is not None and there.value == setting.value:
+        return "delete it: the Accelerate file says it already", without(setting)
+    return help_, moved(setting, section, name)
 
 
 @rule(

@@ -9,11 +9,11 @@ from fp8check.rules.releases.readers import (
     VARIABLES,
     backend_meant,
     concerns_fp8,
-    nearest,
     reads,
     releases_of,
 )
 from fp8check.rules.releases.recipes import scaling_of
+from fp8check.rules.releases.similar import suggested
 from fp8check.rules.settings.values import Setting
 
 TYPE_CHECKING = False
@@ -171,7 +171,7 @@ def unread_variable(variables: Mapping[str, str], outcome: Outcome) -> Iterator[
     for name in variables:
         if not concerns_fp8(name) or reads(VARIABLES, name, version):
             continue
-        instead = MEANT_BY_VARIABLE.get(name) or nearest(name, VARIABLES)
+        instead = MEANT_BY_VARIABLE.get(name) or suggested(name, VARIABLES)
         # A name that is near to none may be a script's own: nobody but its user knows.
         own = ", unless a script of yours reads it" if not instead else ""
         help_ = f"what is read is {instead}; better, write it into the Accelerate file" if instead else f"unset {name}"

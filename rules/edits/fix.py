@@ -29,6 +29,7 @@ class Edit(Record):
         part: what begins there.
         key: the new name of the key, for "rename" and "insert".
         value: the new value, as plain data, for "replace" and "insert".
+        taken: for "insert", the entry that moves here: where its key stands. Its comment comes with it.
     """
 
     action: Action
@@ -36,6 +37,7 @@ class Edit(Record):
     part: Part = "entry"
     key: str = ""
     value: object = None
+    taken: Span | None = None
 
     @property
     def file(self) -> str | None:

@@ -95,7 +95,8 @@ class Editor:
         if edit.action == "cut":
             return file.cut(span)
         if edit.action == "insert":
-            return file.insert(file.at(span, "map"), edit.key, edit.value)
+            comment = "" if edit.taken is None else self.tree(edit.taken.file).comment_of(edit.taken)
+            return file.insert(file.at(span, "map"), edit.key, edit.value, comment)
         if edit.action == "rename":
             return file.rename(file.at(span), edit.key)
         if edit.action == "delete":
@@ -217,8 +218,17 @@ class FileTree:
         text = rendering.scalar(name, self.document.loader, style=key.parsed.style, flow=flow)
         return self._edit(key.parsed.start, key.parsed.end, text)
 
-    def insert(self, place: _Place, key: str, value: object) -> TextEdit:
-        """One more entry, after the last."""
+    def comment_of(self, key: Span) -> str:
+        """The comment behind an entry, with the space before it, if it goes with the entry: "" if there is none."""
+        place = self.at(key)
+        if place.in_flow or place.parent.style == "flow":
+            return ""
+        end = _last(place.value, place.parsed)
+        rest = self.text[end : self._line_end(end)].rstrip().removeprefix(":")  # the colon of an empty value
+        return rest if rest.lstrip().startswith("#") else ""
+
+    def insert(self, place: _Place, key: str, value: object, comment: str = "") -> TextEdit:
+        """One more entry, after the last, with a comment behind it."""
         parsed = place.parsed
         if parsed.kind != "map":
             raise Unfixable("there is no map to write it into")
@@ -226,10 +236,12 @@ class FileTree:
             raise Unfixable(f"{key} is there already")
         loader = self.document.loader
         if parsed.style == "flow":
+            if comment:
+                raise Unfixable("its comment cannot be moved between brackets")
             text = f"{rendering.entry(key, loader, flow=True)}{rendering.whole(value, loader)}"
             return self._insert_flow(parsed, text)
         indent = " " * (parsed.start - self._line_start(parsed.start))
-        text = rendering.block(key, value, loader, indent, self.newline)
+        text = rendering.block(key, value, loader, indent, self.newline) + comment
         end = self._line_end(_last(parsed))
         if self.text[end - 1 : end] in ("\n", "\r"):
             return self._edit(end, end, f"{text}{self.newline}")

@@ -138,10 +138,21 @@ WIZARD_KEYS = {
 }
 
 
+def known_keys(accelerate: AccelerateConfig, version: Version) -> list[str]:
+    """The top-level keys that this Accelerate release knows in a file of this kind, sorted."""
+    known = SAGEMAKER_KEYS if accelerate.is_sagemaker else CLUSTER_KEYS
+    return sorted(name for name in known if _has_key(version, name))
+
+
 def unknown_keys(accelerate: AccelerateConfig, version: Version) -> list[str]:
     """Top-level keys that this Accelerate release does not know, sorted as in the loader's message."""
     known = SAGEMAKER_KEYS if accelerate.is_sagemaker else CLUSTER_KEYS
     return sorted(name for name in accelerate.top if name not in known or not _has_key(version, name))
+
+
+def is_section(key: str) -> bool:
+    """Whether a top-level key holds a map, if anything."""
+    return key.endswith("_config")
 
 
 def _has_key(version: Version, name: str) -> bool:

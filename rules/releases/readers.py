@@ -13,7 +13,7 @@ from fp8check.rules.releases.versions import between
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from fp8check.rules.releases.accelerate_enums import Backend
     from fp8check.rules.releases.versions import Version
@@ -85,13 +85,6 @@ def releases_of(readers: Readers, name: str) -> str:
 def concerns_fp8(name: str) -> bool:
     """Whether a variable is one that somebody might expect FP8 to depend on."""
     return name.startswith(("ACCELERATE_FP8_", "FP8_")) or name == "ACCELERATE_CONFIG_FILE"
-
-
-def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The name that was probably meant; None where none is near."""
-    import difflib
-
-    return next(iter(difflib.get_close_matches(name, tuple(names), n=1, cutoff=0.6)), None)
 
 
 def backend_meant(name: str) -> Backend | None:

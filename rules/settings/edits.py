@@ -30,6 +30,16 @@ def delete(entry: Setting | Span) -> Edit:
     return Edit("delete", place)
 
 
+def move(setting: Setting, section: Section, key: str, value: object) -> tuple[Edit, Edit]:
+    """Take an entry out of its map, and write it at the end of another under this key, with its comment.
+
+    Args:
+        value: what is written under the key: the entry's value, or a map around it.
+    """
+    gone, new = delete(setting), insert(section, key, value)
+    return gone, new._replace(taken=gone.place)
+
+
 def insert(section: Section, key: str, value: object) -> Edit:
     """Add an entry at the end of a map."""
     return Edit("insert", section.node.span if section.node is not None else None, "map", key=key, value=value)

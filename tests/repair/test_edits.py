@@ -10,7 +10,7 @@ from fp8check.rules.edits.fix import Edit, cut, safe
 from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.reading import Document
 from fp8check.rules.repair import edited
-from fp8check.rules.settings.edits import delete, insert, rename, replace
+from fp8check.rules.settings.edits import delete, insert, move, rename, replace
 from fp8check.rules.settings.values import Origin, Section, Setting
 from fp8check.rules.trainers.detect import read
 
@@ -275,3 +275,36 @@ def test_what_would_change_something_else_is_refused(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("fp8check.rules.repair.apply.expected", lambda *_: {"a": "other"})
     with pytest.raises(Unfixable, match="would change something else"):
         after(one, replace(entry(one, "a"), 2))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("x: 1  # why\ns:\n  a: 1\n", "s:\n  a: 1\n  y: 1  # why\n"),
+        ("x: 'a # b'\ns:\n  a: 1\n", "s:\n  a: 1\n  y: 'a # b'\n"),
+        ("# above\nx: a\r\ns:\r\n  a: 1  # own\r\n", "# above\ns:\r\n  a: 1  # own\r\n  y: a\r\n"),
+        ("x:  # empty\ns:\n  a: 1\n", "s:\n  a: 1\n  y: null  # empty\n"),
+        ("x: 1\ns: {a: 1}\n", "s: {a: 1, y: 1}\n"),
+        ("{x: 1, s: {a: 1}}  # why\n", "{s: {a: 1, y: 1}}  # why\n"),
+    ],
+)
+def test_a_move_takes_value_and_comment_along(text: str, expected: str) -> None:
+    one = document(text)
+    gone, new = move(entry(one, "x"), Section(one.root).section("s"), "y", entry(one, "x").value)
+    (done,) = edited((one,), safe(gone, new))
+    assert done.text.replace('"', "'") == expected
+
+
+def test_a_comment_cannot_go_between_brackets() -> None:
+    one = document("x: 1  # why\ns: {a: 1}\n")
+    with pytest.raises(Unfixable, match="its comment cannot be moved between brackets"):
+        edited((one,), safe(*move(entry(one, "x"), Section(one.root).section("s"), "y", 1)))
+
+
+def test_a_move_into_another_file() -> None:
+    one, other = document("x: 1  # why\nz: 1\n", "a.yaml"), document('{"s": 1}', "b.json")
+    with pytest.raises(Unfixable, match="its comment cannot be moved"):
+        edited((one, other), safe(*move(entry(one, "x"), Section(other.root), "x", 1)))
+    other = document("s: 1\n", "b.yaml")
+    done = edited((one, other), safe(*move(entry(one, "x"), Section(other.root), "x", 1)))
+    assert [made.text for made in done] == ["z: 1\n", "s: 1\nx: 1  # why\n"]
