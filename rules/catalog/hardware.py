@@ -6,7 +6,7 @@ from fp8check.rules.catalog.installation import wants_te
 from fp8check.rules.catalog.shared_fixes import write_bf16
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, rule
-from fp8check.rules.engine.requirements import require_gpus, require_visible_gpus
+from fp8check.rules.engine.requirements import require_gpus, require_version, require_visible_gpus
 from fp8check.rules.outcome.accelerator import SMALLEST_CAPABILITY
 from fp8check.rules.outcome.prepare import refusal
 from fp8check.rules.releases.errors import Undecided
@@ -166,7 +166,7 @@ def driver_too_old(requested: Requested, facts: Facts) -> Iterator[Found]:
     driver = cuda.get("driver") or _cuda_of(facts.driver)
     if driver is None:
         raise Undecided("the CUDA that the driver supports", "gpus")
-    if parse(driver)[0] >= parse(torch)[0]:
+    if require_version(driver, "the driver's CUDA", "gpus")[0] >= require_version(torch, "torch's CUDA", "packages")[0]:
         return
     yield Found(
         f"the driver supports CUDA {driver}, torch was built for CUDA {torch}",
@@ -184,7 +184,7 @@ def _cuda_of(driver: str | None) -> str | None:
     """The CUDA release that a driver is for, from its version; None where that is not known."""
     if driver is None:
         return None
-    branch = parse(driver)[0]
+    branch = require_version(driver, "the driver", "gpus")[0]
     return next((cuda for first, cuda in _DRIVERS if branch >= first), None)
 
 
@@ -214,8 +214,8 @@ def ada_needs_newer_cublas(requested: Requested, facts: Facts, outcome: Outcome)
     cublas, torch = (facts.libraries or {}).get("cublas"), (facts.cuda or {}).get("torch")
     if not cublas and not torch:
         raise Undecided("the versions of CUDA and cuBLAS", "packages")
-    old = f"CUDA {torch}" if torch and not at_least(parse(torch), 12, 1) else ""
-    if cublas and not at_least(parse(cublas), 12, 1, 3):
+    old = f"CUDA {torch}" if torch and not at_least(require_version(torch, "torch's CUDA", "packages"), 12, 1) else ""
+    if cublas and not at_least(require_version(cublas, "cuBLAS", "packages"), 12, 1, 3):
         old = f"cuBLAS {cublas}"
     if not old:
         return
@@ -254,7 +254,7 @@ def torch_too_old_for_gpu(requested: Requested, facts: Facts) -> Iterator[Found]
     if "torch" not in cuda:
         raise Undecided("the CUDA that torch was built for", "packages")
     torch = cuda["torch"]
-    if torch is None or at_least(parse(torch), 12, 8):
+    if torch is None or at_least(require_version(torch, "torch's CUDA", "packages"), 12, 8):
         return
     yield Found(
         f"torch for CUDA {torch} has no kernels for {new.name} (compute capability {new.compute_capability})",

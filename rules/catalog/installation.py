@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, rule
-from fp8check.rules.engine.requirements import require_decided, require_packages
+from fp8check.rules.engine.requirements import require_decided, require_packages, require_version
 from fp8check.rules.outcome.compiled import compiled_by
 from fp8check.rules.releases.errors import Undecided
 from fp8check.rules.releases.versions import NEWEST, OLDEST_ACCELERATE, at_least, parse, parsed
@@ -207,7 +207,7 @@ def cuda_or_cudnn_too_old(requested: Requested, outcome: Outcome, facts: Facts) 
         return
     blackwell = any(at_least(parse(gpu.compute_capability), 10, 0) for gpu in facts.gpus or ())
     needed = OLDEST_CUDA_BLACKWELL if blackwell else OLDEST_CUDA
-    if cuda and not at_least(parse(str(cuda)), *needed):
+    if cuda and not at_least(require_version(cuda, "torch's CUDA", "packages"), *needed):
         text = f"CUDA {cuda} is too old: Transformer Engine needs {needed[0]}.{needed[1]}"
         yield Found(
             text,
@@ -217,7 +217,7 @@ def cuda_or_cudnn_too_old(requested: Requested, outcome: Outcome, facts: Facts) 
         )
     if (
         cudnn
-        and not at_least(parse(str(cudnn)), *OLDEST_CUDNN)
+        and not at_least(require_version(cudnn, "cuDNN", "packages"), *OLDEST_CUDNN)
         and at_least(outcome.stack.version("transformer_engine"), 2)
     ):
         text = f"cuDNN {cudnn} is too old: Transformer Engine 2 needs 9.3"
@@ -478,9 +478,16 @@ def two_cudnns(requested: Requested, outcome: Outcome, facts: Facts) -> Iterator
             raise Undecided("the versions of cuDNN", "packages")
         return
     own = libraries.get("cudnn")
+    unread: list[tuple[str, str]] = []
     for key, where in (("cudnn_on_path", "LD_LIBRARY_PATH"), ("cudnn_system", "the system's folders")):
         other = libraries.get(key)
-        if not own or not other or not other[:1].isdigit() or parse(other)[:2] == parse(own)[:2]:
+        if not own or not other:
+            continue
+        version = parsed(other)
+        if version is None:
+            unread.append((other, where))
+            continue
+        if version[:2] == require_version(own, "the cuDNN beside torch", "packages")[:2]:
             continue
         yield Found(
             f"two versions of cuDNN: {own} beside torch, {other} in {where}",
@@ -489,6 +496,8 @@ def two_cudnns(requested: Requested, outcome: Outcome, facts: Facts) -> Iterator
             help="put site-packages/nvidia/cudnn/lib first in LD_LIBRARY_PATH",
         )
         return
+    for other, where in unread:
+        require_version(other, f"the cuDNN in {where}", "packages")
 
 
 @rule(
@@ -512,6 +521,8 @@ def package_installed_twice(requested: Requested, facts: Facts) -> Iterator[Foun
     if not requested.fp8:
         return
     for name, versions in (facts.duplicates or {}).items():
+        if len(versions) < 2:
+            continue
         yield Found(
             f"{name} is installed twice: {' and '.join(versions)}",
             place=_place(requested),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.releases.errors import Undecided
+from fp8check.rules.releases.versions import parsed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from fp8check.rules.engine.inputs import Requested
     from fp8check.rules.facts import Facts, Gpu
     from fp8check.rules.outcome import Outcome
+    from fp8check.rules.releases.versions import Version
 
 
 def require_decided(requested: Requested, outcome: Outcome) -> None:
@@ -60,6 +62,22 @@ def require_visible_gpus(facts: Facts) -> list[Gpu]:
     if seen is None:
         raise Undecided("which of the GPUs the run sees", "variables")
     return seen
+
+
+def require_version(text: str, of: str, needs: str) -> Version:
+    """A version of the facts that is compared. A file of facts can have any text in its place.
+
+    Args:
+        of: what it is a version of, for the reason.
+        needs: what gets it; one of KNOWLEDGE.
+
+    Raises:
+        Undecided: it is no version.
+    """
+    version = parsed(text)
+    if version is None:
+        raise Undecided(f"the version of {of}: {text[:60]!r} is none", needs)
+    return version
 
 
 def require_packages(facts: Facts) -> Mapping[str, str | None]:

@@ -18,6 +18,7 @@ SCHEMA = "fp8check/facts/1"
 LARGEST_FILE = 4 * 1024 * 1024
 _LONGEST_TEXT = 10_000
 _LARGEST_NUMBER = 2**53
+_MOST_DIGITS = 3  # of a number in a compute capability
 
 _KEYS = tuple(name for name in Facts.fields if name not in ("source", "path"))
 
@@ -179,7 +180,7 @@ class _Reader:
     def _gpu(self, value: object, pointer: str) -> Gpu:
         parts = self._mapping(value, pointer)
         capability = self._text(parts.get("compute_capability"), f"{pointer}/compute_capability")
-        if [part.isdecimal() for part in capability.split(".")] != [True, True]:
+        if [part.isdecimal() and len(part) <= _MOST_DIGITS for part in capability.split(".")] != [True, True]:
             raise self._fail('a compute capability like "9.0"', capability, f"{pointer}/compute_capability")
         memory = parts.get("memory_mib")
         return Gpu(

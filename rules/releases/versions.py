@@ -35,6 +35,8 @@ EARLIER = {
     "torch": "2.8.0",
 }
 
+_MOST_DIGITS = 18  # a day and a time make fourteen
+
 # The oldest Accelerate release that knows FP8 by launcher and configuration file.
 OLDEST_ACCELERATE = "0.34.0"
 
@@ -46,11 +48,13 @@ def parse(text: str) -> Version:
     A development version of 1.15.0 behaves like 1.15.0 for this purpose: "1.15.0.dev0" -> (1, 15, 0).
 
     Raises:
-        ValueError: the text does not begin with a number.
+        ValueError: the text does not begin with a number, or with one that no release has.
     """
     numbers: list[int] = []
     for part in text.strip().lstrip("v").split("."):
         digits = next((part[:at] for at, character in enumerate(part) if not character.isdecimal()), part)
+        if len(digits) > _MOST_DIGITS:
+            raise ValueError(f"{text[:40]!r}... is not a version")
         if digits:
             numbers.append(int(digits))
         if not digits or digits != part:
