@@ -96,6 +96,7 @@ def test_accelerate_launch_reads_the_machines_default(tmp_path: Path, name: str)
 def test_there_may_be_no_file_to_read(tmp_path: Path, launch: str) -> None:
     made = one(training(), launch=launch, XDG_CACHE_HOME=str(tmp_path))
     assert (made.run.accelerate, made.run.accelerate_is_default) == (None, False)
+    assert [one.path for one in made.run.unread if one.input == "accelerate"] == ["none.yaml"] * ("none" in launch)
 
 
 def test_the_file_that_the_launch_names_is_read(tmp_path: Path) -> None:
@@ -155,12 +156,14 @@ def test_a_script_is_read_for_its_accelerator(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"def broken(:\n", b"\xff\xfe\x00"])
-def test_a_script_that_cannot_be_read_is_passed_over(tmp_path: Path, content: bytes) -> None:
+def test_a_script_that_cannot_be_read_is_unread(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "t.py"
     path.write_bytes(content)
     made = one(launch=f"python {path}")
     assert made.run.script.source is None
     assert made.documents == ()
+    assert [one.input for one in made.run.unread] == ["script"]
+    assert predict(made.run).starts is None
 
 
 def test_nothing_is_followed_for_strangers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,6 +173,12 @@ def test_nothing_is_followed_for_strangers(tmp_path: Path, monkeypatch: pytest.M
     text = f"deepspeed: ds.json\nmodel_name_or_path: {tmp_path}\n"
     made = one(training(text), launch="accelerate launch --config_file accel.yaml t.py", follow=False)
     assert (made.run.deepspeed, made.run.model, made.run.accelerate) == (None, None, None)
+    assert {one.input: (one.why, one.command) for one in made.run.unread} == {
+        "accelerate": ("it was not sent", "send accel.yaml along"),
+        "deepspeed": ("it was not sent", "send ds.json along"),
+        "model": ("it was not sent", f"send {tmp_path}/config.json along"),
+        "script": ("it was not sent", "send t.py along"),
+    }
     followed = one(training(text), launch="accelerate launch --config_file accel.yaml t.py").run
     assert None not in (followed.deepspeed, followed.model, followed.accelerate)
 
@@ -195,10 +204,12 @@ def test_a_script_from_elsewhere_is_put_to_its_run() -> None:
 
 @pytest.mark.parametrize(("text", "content"), [("", b"def ("), ("output_dir: out\n", b"Accelerator()\n")])
 def test_a_script_that_says_nothing_leaves_the_run_as_it_is(text: str, content: bytes) -> None:
-    """One that cannot be parsed, and any beside the Trainer, which builds its Accelerator itself."""
+    """One that cannot be parsed, and any beside the Trainer, which builds its Accelerator itself; the report has it."""
     files = [document("accel.yaml", FP8, "accelerate")]
     if text:
         files.append(training(text).as_kind(Kind("training", "transformers")))
     (made,) = assemble(files, Facts(), follow=False, script=("t.py", content))
     assert made.run.script.source is None
-    assert [part.path for part in made.documents] == [part.path for part in assemble(files, Facts())[0].documents]
+    known = [part.path for part in assemble(files, Facts())[0].documents]
+    assert [part.path for part in made.documents] == known + ["t.py"] * bool(text)
+    assert [one.why for one in made.run.unread] == ["it is no Python that can be parsed here"] * (not text)

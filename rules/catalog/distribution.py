@@ -222,6 +222,7 @@ def deepspeed_fp16_against_fp8(outcome: Outcome) -> Iterator[Found]:
     ERROR,
     'transformers 4.45.2..5.23.0 integrations/deepspeed.py "Please correct the following DeepSpeed config": raised',
     "ran transformers 5.23.0, deepspeed 0.19.8 [conformance deepspeed1-TE-plain-1.15-deepspeed]: ValueError",
+    reads=("deepspeed",),
 )
 def deepspeed_wants_bf16(training: Training, outcome: Outcome) -> Iterator[Found]:
     """DeepSpeed is set to bf16, the training file is not: the Trainer refuses the pair.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.edits.fix import safe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
+from fp8check.rules.releases.errors import Undecided
 from fp8check.rules.settings.edits import delete, replace
 
 TYPE_CHECKING = False
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from fp8check.rules.reading.nodes import ProblemCode
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.launch import Launch
+    from fp8check.rules.trainers.run import Run
     from fp8check.rules.trainers.training import Training
 
 
@@ -413,3 +415,34 @@ def number_in_quotes(outcome: Outcome) -> Iterator[Found]:
         help=f"write {setting.value} without quotes" if number is not None else "write a number",
         fix=safe(replace(setting, number)) if number is not None else None,
     )
+
+
+@rule(
+    "FP911",
+    "named-file-not-read",
+    ERROR,
+    'accelerate 0.34.0..1.15.0 utils/deepspeed.py "config = json.load(f)": what is no JSON ends the run',
+    "own rules/checking/named.py: what becomes of a file that a run names",
+    ends=True,
+)
+def named_file_not_read(run: Run) -> Iterator[Found]:
+    """A file that the run names is no JSON where it has to be; or it cannot be read here, and the rest is undecided.
+
+    Why it hurts: Accelerate and the Trainer read DeepSpeed's file as JSON, and end where it is none. What stands in a
+    file that is missing, locked or too large here may switch FP8 on or off: nothing that hangs on it is called clean.
+
+    Example: `deepspeed: ds_z3.json`, with a comma behind the last entry of that file.
+
+    Write instead: JSON. For a file that is not here: run fp8check where the run will start, or name the file, too.
+    """
+    for one in run.unread:
+        if one.broken:
+            yield Found(
+                f"{one.path} is no JSON",
+                place=one.place,
+                label=f"the run ends here: {one.why}",
+                help="write JSON, without comments and without a comma behind the last entry",
+            )
+    unknown = [one for one in run.unread if not one.broken]
+    if unknown:
+        raise Undecided("; ".join(one.needs for one in unknown), unknown[0].command)

@@ -208,6 +208,7 @@ _FUNCTIONS = (
     files.number_as_text,
     files.variable_not_expanded,
     files.number_in_quotes,
+    files.named_file_not_read,
     suppressions.suppression_malformed,
     suppressions.suppression_without_reason,
     suppressions.suppression_of_unknown_rule,

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import os
 
-from fp8check.rules import models
+from fp8check.rules.checking.named import (
+    NOTHING,
+    Named,
+    accelerate_file,
+    deepspeed_file,
+    fsdp_file,
+    model_of,
+    other_files,
+    script_file,
+)
 from fp8check.rules.input_error import InputError
-from fp8check.rules.reading import Document, Unreadable
-from fp8check.rules.reading.kind import Kind
 from fp8check.rules.record import Record
 from fp8check.rules.settings.accelerate import AccelerateConfig
 from fp8check.rules.settings.deepspeed import DeepSpeedConfig
@@ -15,7 +22,6 @@ from fp8check.rules.settings.launch import Launch, LaunchError
 from fp8check.rules.settings.script import Script
 from fp8check.rules.settings.values import Section
 from fp8check.rules.trainers import registry
-from fp8check.rules.trainers.detect import read
 from fp8check.rules.trainers.run import Run
 
 TYPE_CHECKING = False
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fp8check.rules.facts import Facts
+    from fp8check.rules.reading import Document
     from fp8check.rules.trainers.training import Training
 
 
@@ -76,33 +83,41 @@ def assemble(
         script: the name and the text of the script that the runs start; None: the one that the launch names, where
             names are followed.
 
+    What is named and cannot be read, is among the `unread` of its run.
+
     Raises:
         WrongFiles: the documents do not make up runs.
-        Unreadable: a file that one of them names cannot be read.
         UnknownTrainer: there is no such trainer.
     """
     by_kind = sort(documents)
     if trainer is not None:  # whoever says who reads the training file has said that it is one
         by_kind = ByKind(by_kind.training + by_kind.other, by_kind.accelerate, by_kind.deepspeed, by_kind.model, ())
     for strange in by_kind.other:
-        raise WrongFiles(_strange(strange))
+        if not _is_named(strange, by_kind.training, trainer):
+            raise WrongFiles(_strange(strange))
     if len(by_kind.accelerate) > 1:
         names = ", ".join(document.path for document in by_kind.accelerate)
         raise WrongFiles(f"more than one Accelerate file: {names}; a run has one")
-    accelerate = by_kind.accelerate[0] if by_kind.accelerate else None
+    accelerate = Named(by_kind.accelerate[0]) if by_kind.accelerate else NOTHING
     default = False
     if launch is not None and launch.variables:
         facts = facts.with_variables(launch.variables)
     if launch is not None and by_kind.training:
         launch = registry.starter(launch).with_flags_of_file(launch, _section(by_kind.training[0]))
-    if accelerate is None and follow and launch is not None and launch.tool == "accelerate":
-        accelerate, default = _named_or_default(launch, facts)
+    if accelerate is NOTHING and launch is not None and launch.tool == "accelerate":
+        accelerate, default = accelerate_file(launch, facts, follow=follow)
     if launch is None:
-        launch = Launch("accelerate" if accelerate is not None else "python", given=False)
+        launch = Launch("accelerate" if accelerate is not NOTHING else "python", given=False)
     trainings: tuple[Document | None, ...] = by_kind.training or (None,)
     return [
         _one(training, accelerate, default, by_kind, facts, launch, trainer, follow, script) for training in trainings
     ]
+
+
+def _is_named(other: Document, trainings: Sequence[Document], trainer: str | None) -> bool:
+    """Whether a file of no kind is what a training file names for FSDP."""
+    names = (_section(one).value(_trainer(one, trainer).fsdp_key or "") for one in trainings)
+    return any(isinstance(name, str) and os.path.basename(name) == os.path.basename(other.path) for name in names)
 
 
 def _strange(document: Document) -> str:
@@ -116,7 +131,7 @@ def _strange(document: Document) -> str:
 
 def _one(
     training: Document | None,
-    accelerate: Document | None,
+    accelerate: Named,
     default: bool,
     by_kind: ByKind,
     facts: Facts,
@@ -126,28 +141,56 @@ def _one(
     given: tuple[str, bytes] | None,
 ) -> Assembled:
     adapter = _trainer(training, trainer)
-    section = _section(training)
-    if training is not None and launch.arguments:
-        section = Section(section.node, over=adapter.over_the_file(launch.arguments))
+    section, fsdp = _training_section(training, adapter, by_kind, launch, follow=follow)
     settings = adapter(section, training.path if training else None)
-    config = _config(accelerate) if accelerate is not None else None
-    deepspeed = by_kind.deepspeed[0] if by_kind.deepspeed else None
-    if deepspeed is None and follow:
-        deepspeed = _named_deepspeed(settings, config)
-    # The Trainer builds its Accelerator itself: a script beside it says nothing.
-    script, text = (None, None) if settings.is_huggingface else _script(launch, given, follow=follow)
-    parts = (training, accelerate, deepspeed, text)
-    run = Run(
-        launch=launch,
-        facts=facts,
-        accelerate=config,
-        accelerate_is_default=default,
-        training=settings,
-        deepspeed=DeepSpeedConfig(_section(deepspeed)) if deepspeed is not None else None,
-        model=_model(settings, by_kind, facts, follow),
-        script=script if script is not None else Script(),
+    config = _config(accelerate.document) if accelerate.document is not None else None
+    deepspeed, inline = Named(by_kind.deepspeed[0]) if by_kind.deepspeed else NOTHING, None
+    if deepspeed is NOTHING:
+        deepspeed, inline = deepspeed_file(settings, config, launch, facts.variables or {}, follow=follow)
+    text, script = script_file(launch, given, follow=follow)
+    model, model_unread = model_of(settings, by_kind.model, facts, follow=follow)
+    others = other_files(settings, config, launch) if follow else ()
+    unread = (accelerate.unread, deepspeed.unread, text.unread, model_unread, fsdp.unread, *others)
+    parts = (training, accelerate.document, deepspeed.document, text.document, fsdp.document)
+    return Assembled(
+        Run(
+            launch=launch,
+            facts=facts,
+            accelerate=config,
+            accelerate_is_default=default,
+            training=settings,
+            deepspeed=_deepspeed(deepspeed.document, inline),
+            model=model,
+            # The Trainer builds its Accelerator itself: a script beside it says nothing.
+            script=script if script is not None and not settings.is_huggingface else Script(),
+            unread=tuple(one for one in unread if one is not None),
+        ),
+        tuple(part for part in parts if part is not None),
     )
-    return Assembled(run, tuple(part for part in parts if part is not None))
+
+
+def _training_section(
+    training: Document | None, adapter: type[Training], by_kind: ByKind, launch: Launch, *, follow: bool
+) -> tuple[Section, Named]:
+    """The settings of a training file, under those of the command line; and the file that it names for FSDP."""
+    section = _section(training)
+    if training is None:
+        return section, NOTHING
+    over = adapter.over_the_file(launch.arguments) if launch.arguments else None
+    if over is not None:
+        section = Section(section.node, over=over)
+    if adapter.fsdp_key is None:
+        return section, NOTHING
+    fsdp = fsdp_file(section.get(adapter.fsdp_key), training.path, by_kind.other, follow=follow)
+    if fsdp.document is not None:
+        section = Section(section.node, over=over, sections={adapter.fsdp_key: _section(fsdp.document)})
+    return section, fsdp
+
+
+def _deepspeed(document: Document | None, inline: Section | None) -> DeepSpeedConfig | None:
+    if document is not None:
+        return DeepSpeedConfig(_section(document))
+    return DeepSpeedConfig(inline) if inline is not None else None
 
 
 def _config(document: Document) -> AccelerateConfig:
@@ -167,76 +210,6 @@ def _trainer(training: Document | None, name: str | None) -> type[Training]:
     if name is None:
         return registry.of_dialect(training.dialect if training is not None else None)
     return registry.find(name)
-
-
-def _named_or_default(launch: Launch, facts: Facts) -> tuple[Document | None, bool]:
-    """The file that --config_file names, or the machine's default_config.yaml (commands/config/config_args.py)."""
-    if launch.config_file is not None:
-        return _read_if_there(launch.config_file), False
-    variables = facts.variables or {}
-    cache = variables.get("HF_HOME") or os.path.join(variables.get("XDG_CACHE_HOME", "~/.cache"), "huggingface")
-    folder = os.path.expanduser(os.path.join(cache, "accelerate"))
-    for name in ("default_config.yaml", "default_config.json"):
-        document = _read_if_there(os.path.join(folder, name))
-        if document is not None:
-            return document, True
-    return None, False
-
-
-def _read_if_there(path: str) -> Document | None:
-    return read(path) if os.path.isfile(path) else None
-
-
-def _named_deepspeed(training: Training, config: AccelerateConfig | None) -> Document | None:
-    """The DeepSpeed file that the training file or the Accelerate file names, beside it or below the current folder."""
-    named = training.deepspeed
-    places = [(named.value, training.path)] if named is not None else []
-    if config is not None and config.deepspeed_file is not None:
-        places.append((config.deepspeed_file.value, config.path))
-    for value, path in places:
-        if not isinstance(value, str):
-            continue
-        for folder in (os.path.dirname(path or ""), ""):
-            document = _read_if_there(os.path.join(folder, value))
-            if document is not None:
-                return document
-    return None
-
-
-def _script(launch: Launch, given: tuple[str, bytes] | None, *, follow: bool) -> tuple[Script | None, Document | None]:
-    """The script that was given, or that the launch names and is at hand, with its text; None if it does not parse."""
-    if given is not None:
-        return _parsed(*given)
-    name = launch.script
-    if not follow or name is None or not name.endswith(".py") or not os.path.isfile(name):
-        return None, None
-    return _parsed(name, None)
-
-
-def _parsed(name: str, data: bytes | None) -> tuple[Script | None, Document | None]:
-    from fp8check.rules.reading.source import load
-    from fp8check.rules.settings.script_syntax import parse
-
-    try:
-        source = parse(load(name, data))
-    except Unreadable:
-        return None, None
-    if source is None:
-        return None, None
-    # A report shows its lines.
-    return Script.of(source), Document(name, source.text, "python", None, loader="python", kind=Kind("script"))
-
-
-def _model(training: Training, by_kind: ByKind, facts: Facts, follow: bool) -> models.ModelShape | None:
-    for document in by_kind.model:
-        data = document.root.data() if document.root is not None else None
-        if isinstance(data, dict):
-            return models.from_config(data, training.model or document.path, "config.json")
-    if training.model is None:
-        return None
-    if not follow:
-        return models.listed(training.model)
-    return models.find(training.model, base=os.path.dirname(training.path or "") or ".", environ=facts.variables or {})
 
 
 def parse_launch(command: str | None, trainer: str | None = None) -> Launch | None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from fp8check.rules.edits.fix import Fix
     from fp8check.rules.reading import Node, Span
+    from fp8check.rules.trainers.run import FileInput
 
     Place = Setting | Node | Span | None
     Severity = Literal["error", "warning", "info"]
@@ -56,6 +57,8 @@ CALLED = {"seen": "probe"}
 GIVEN = ("run", "outcome", "launch", "requested", "facts", "probed")
 # Inputs that exist once all other rules have run: what asks for one of them runs after them.
 LATE = ("suppressions", "known_rules", "crashes")
+# Inputs that are files which the run names: one that could not be read leaves the rule undecided.
+FILES = ("accelerate", "deepspeed", "script", "model")
 _NO_SUBJECTS = frozenset((*GIVEN, *KNOWLEDGE, *LATE))
 
 
@@ -111,6 +114,7 @@ class Rule(Record):
         ends: what it finds ends the run, which the prediction of the outcome does not say.
         last_resort: it speaks only where no other error was found: it says that something is wrong, others say what.
         subjects, knowledge: those of its needs without which it does not apply, and without which it is undecided.
+        reads: the files that decide it: where one is named and could not be read, the rule is undecided.
     """
 
     id: str
@@ -124,6 +128,7 @@ class Rule(Record):
     last_resort: bool = False
     subjects: frozenset[str] = frozenset()
     knowledge: frozenset[str] = frozenset()
+    reads: frozenset[str] = frozenset()
 
     @property
     def is_late(self) -> bool:
@@ -142,6 +147,7 @@ def rule(
     severity: Severity,
     *evidence: str,
     requires: tuple[Requirement, ...] = (),
+    reads: tuple[FileInput, ...] = (),
     ends: bool = False,
     last_resort: bool = False,
 ) -> Callable[[Callable[..., Iterator[Found]]], Callable[..., Iterator[Found]]]:
@@ -150,6 +156,7 @@ def rule(
     Args:
         requires: inputs that have to be there, or known, beside those that the function takes. A prediction rests on
             the packages, for example: a rule that only looks at the outcome may not be decided without them.
+        reads: files that decide it, beside those among its inputs, where they are named.
     """
 
     def register(check: Callable[..., Iterator[Found]]) -> Callable[..., Iterator[Found]]:
@@ -160,7 +167,18 @@ def rule(
         subjects = frozenset(needs).difference(GIVEN, KNOWLEDGE, LATE)
         knowledge = frozenset(needs).intersection(KNOWLEDGE)
         check.rule = Rule(  # type: ignore[attr-defined]
-            id_, name, severity, check, parameters, needs, evidence, ends, last_resort, subjects, knowledge
+            id_,
+            name,
+            severity,
+            check,
+            parameters,
+            needs,
+            evidence,
+            ends,
+            last_resort,
+            subjects,
+            knowledge,
+            frozenset((*needs, *reads)).intersection(FILES),
         )
         return check
 

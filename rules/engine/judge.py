@@ -5,7 +5,7 @@ from __future__ import annotations
 from fp8check.rules.engine.definition import KNOWLEDGE
 from fp8check.rules.engine.inputs import Inputs, requested
 from fp8check.rules.engine.running import Result, UndecidedRule, run_rules
-from fp8check.rules.outcome import predict
+from fp8check.rules.outcome import as_known, predict_plain
 from fp8check.rules.record import Record
 from fp8check.rules.releases.versions import EARLIER
 
@@ -46,15 +46,18 @@ def judge(run: Run, documents: tuple[Document, ...], rules: Sequence[Rule], seen
         rules: those that look at the run; rules that look at what these say (`Rule.is_late`) are not among them.
         seen: what a probe of the run saw.
     """
-    outcome = predict(run)
+    outcome = predict_plain(run)
     wanted = requested(run)
     inputs = Inputs(run, outcome, wanted, documents, seen)
     result = run_rules(inputs, rules)
     earlier = None
     if outcome.stack.assumed:
-        earlier = predict(run, EARLIER)
+        earlier = predict_plain(run, EARLIER)
         result = _common(result, run_rules(Inputs(run, earlier, wanted, documents, seen), rules), outcome, rules)
     findings = _without_last_resort(result.findings, rules)
+    if run.unread:
+        inputs = inputs._replace(outcome=as_known(outcome))
+        earlier = None if earlier is None else as_known(earlier)
     return Judged(inputs, earlier, findings, result.undecided, result.crashes)
 
 

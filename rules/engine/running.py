@@ -10,12 +10,13 @@ from fp8check.rules.trainers.registry import is_trainer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from fp8check.rules.edits.fix import Fix
     from fp8check.rules.engine.definition import Found, Rule, Severity
     from fp8check.rules.engine.inputs import Inputs
     from fp8check.rules.reading import Span
+    from fp8check.rules.trainers.run import Unread
 
 
 class Finding(Record):
@@ -71,7 +72,11 @@ def run_rules(inputs: Inputs, rules: Iterable[Rule]) -> Result:
     values = inputs.values()
     there = values.keys()
     concerns_fp8 = inputs.concerns_fp8
+    unread: dict[str, Unread] = {one.input: one for one in inputs.run.unread}
     for one in rules:
+        if unread and (lacking := _lacking(one, unread, there)) is not None:
+            undecided.append(UndecidedRule(one.id, lacking.needs, lacking.command))
+            continue
         if one.subjects and not there >= one.subjects:
             continue
         if one.knowledge and not there >= one.knowledge:
@@ -91,6 +96,13 @@ def run_rules(inputs: Inputs, rules: Iterable[Rule]) -> Result:
         except Exception as error:  # noqa: BLE001  a rule's fault is reported as such, and the other rules go on
             crashes.append(crash(one.id, error))
     return Result(ordered(findings), tuple(undecided), tuple(crashes))
+
+
+def _lacking(one: Rule, unread: Mapping[str, Unread], there: Collection[str]) -> Unread | None:
+    """The file that decides a rule and that could not be read; None with none, and where the rule does not apply."""
+    if not {*there, *unread} >= one.subjects:
+        return None
+    return next((file for name, file in unread.items() if name in one.reads), None)
 
 
 def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from fp8check.rules.outcome.predict import Outcome, predict
+from fp8check.rules.outcome.predict import Outcome, as_known, predict, predict_plain
 
-__all__ = ["Outcome", "predict"]
+__all__ = ["Outcome", "as_known", "predict", "predict_plain"]

@@ -80,8 +80,8 @@ def _accelerate_launch(run: Run, stack: Stack, environment: Environment) -> Star
     _check_flags(run, stack)
     _check_script(run)
     config = run.config_read
-    if config is None and run.launch.config_file is not None and run.accelerate is None:
-        raise Undecided(f"the launch reads {run.launch.config_file}, which was not given", "accelerate")
+    if config is None:
+        run.require("accelerate")
     if config is not None:
         _load(config, stack)
         if config.is_sagemaker:

@@ -140,6 +140,24 @@ def predict(run: Run, assumed_versions: Mapping[str, str] = NEWEST) -> Outcome:
     Args:
         assumed_versions: the releases to assume of packages whose version is not known.
     """
+    return as_known(predict_plain(run, assumed_versions))
+
+
+def as_known(outcome: Outcome) -> Outcome:
+    """The outcome without what would be said of a run whose files could not all be read: that it starts, and in FP8."""
+    # The model's file decides which layers there are, and not whether they run.
+    unread = next((one for one in outcome.run.unread if one.input != "model"), None)
+    if unread is None or outcome.error is not None or outcome.undecided is not None:
+        return outcome
+    return outcome._replace(undecided=unread.undecided())
+
+
+def predict_plain(run: Run, assumed_versions: Mapping[str, str] = NEWEST) -> Outcome:
+    """The same, where a file that could not be read says nothing out of the ordinary: what rules look at.
+
+    A script then makes its Accelerator without arguments. What such a file itself would decide stays undecided here,
+    too: the Accelerate file at the launch, DeepSpeed's once there is an Accelerator.
+    """
     reached = start = Outcome(run, Stack(run.facts, assumed_versions))
     try:
         for reached in _stages(start):  # noqa: B007  the last one that is reached stays
@@ -171,6 +189,8 @@ def _stages(outcome: Outcome) -> Iterator[Outcome]:
     state = accelerator.construct(run, stack, started, handed.arguments)
     yield (outcome := outcome._replace(accelerator=state))
     training.check_distribution(started.kind, run.launch, run.config_read)
+    if started.kind == "DEEPSPEED":
+        run.require("deepspeed")
     training.check_deepspeed(started.kind, started.environment, run.deepspeed)
     for prepared in prepare.prepare(run, stack, state, handed.arguments):
         yield (outcome := outcome._replace(prepared=prepared))

@@ -100,6 +100,15 @@ class AccelerateConfig(Record):
         return self.deepspeed.get("deepspeed_config_file")
 
     @property
+    def hostfiles(self) -> tuple[Setting, ...]:
+        """The settings that name a list of machines."""
+        settings = (
+            self.deepspeed.get("deepspeed_hostfile"),
+            self.top.section("mpirun_config").get("mpirun_hostfile"),
+        )
+        return tuple(setting for setting in settings if setting is not None)
+
+    @property
     def dynamo_backend(self) -> Setting | None:
         """The backend of torch.compile: under dynamo_config, or at the top in old files."""
         return self.top.section("dynamo_config").get("dynamo_backend") or self.top.get("dynamo_backend")

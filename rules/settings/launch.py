@@ -182,6 +182,8 @@ LAUNCHER_FLAGS = frozenset(
 
 # Launchers that pip installs: commands of the shell, not Python files.
 LAUNCHERS = frozenset(["accelerate", "deepspeed", "torchrun"])
+# Options of the interpreter whose value is the next word.
+_PYTHON_VALUES = ("-W", "-X", "--check-hash-based-pycs")
 TORCHRUN_SWITCHES = frozenset(["standalone", "module", "m", "no_python", "use_env"])
 
 
@@ -200,6 +202,7 @@ class Launch(Record):
         given: whether the user wrote the command, or it was assumed.
         through: the name of the trainer whose command starts the launcher by itself; else None.
         variables: the environment variables that are set in front of the command.
+        as_module: whether an interpreter was told to run a module (-m).
     """
 
     tool: str
@@ -209,6 +212,12 @@ class Launch(Record):
     given: bool = True
     through: str | None = None
     variables: Mapping[str, str] = {}
+    as_module: bool = False
+
+    @property
+    def is_module(self) -> bool:
+        """Whether the program is a module, by its dotted name, and no file."""
+        return self.as_module or bool(self.flags.get("m") or self.flags.get("module"))
 
     @property
     def config_file(self) -> str | None:
@@ -274,11 +283,12 @@ def _python(words: Sequence[str]) -> Launch:
         return with_flags("torchrun", words[2:], switches=TORCHRUN_SWITCHES)
     if words[:2] == ["-m", "accelerate.commands.launch"]:
         return _accelerate(words[2:])
-    while words and words[0].startswith("-") and words[0] not in ("-m", "-c"):
+    while words and words[0].startswith("-") and words[0] not in ("-m", "-c", "-"):
+        words = words[2 if words[0] in _PYTHON_VALUES else 1 :]
+    as_module = words[:1] == ["-m"]
+    if as_module:
         words = words[1:]
-    if words[:1] == ["-m"]:
-        words = words[1:]
-    return Launch("python", {}, words[0] if words else None, tuple(words[1:]))
+    return Launch("python", {}, words[0] if words else None, tuple(words[1:]), as_module=as_module)
 
 
 def flags_among(words: Sequence[str]) -> dict[str, object]:

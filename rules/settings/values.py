@@ -80,7 +80,8 @@ class Setting(Record):
 class Section:
     """A mapping of settings: a part of a configuration file, or plain data that was never in a file.
 
-    Settings from elsewhere may lie over it: they win, and remember what they overrode.
+    Settings from elsewhere may lie over it: they win, and remember what they overrode. A section of it may stand in a
+    file of its own (`sections`).
     """
 
     __slots__ = ("_data", "_made", "_node", "_over", "_sections")
@@ -90,13 +91,14 @@ class Section:
         node: Node | None = None,
         data: Mapping[str, object] | None = None,
         over: Mapping[str, Setting] | None = None,
+        sections: Mapping[str, Section] | None = None,
     ) -> None:
         self._node = node if node is not None and node.kind == "map" else None
         self._data = data or {}
         self._over = over or {}
         # Rules ask for the same few names again and again; a section does not change.
         self._made: dict[str, Setting | None] = {}
-        self._sections: dict[str, Section] = {}
+        self._sections: dict[str, Section] = dict(sections) if sections else {}
 
     def __iter__(self) -> Iterator[str]:
         own = self._own()

@@ -61,6 +61,8 @@ class HuggingFace(Training):
     model_key = "model_name_or_path"
     micro_batch_key = "per_device_train_batch_size"
     deepspeed_key = "deepspeed"
+    fsdp_key = "fsdp_config"
+    file_keys = ("accelerator_config",)
     default_micro_batch = 8
     savers: tuple[str, ...] = ()
     optimizer_key = "optim"

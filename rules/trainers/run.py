@@ -3,17 +3,54 @@
 from __future__ import annotations
 
 from fp8check.rules.record import Record
+from fp8check.rules.releases.errors import Undecided
 from fp8check.rules.settings.script import Script
 from fp8check.rules.trainers.script import OwnScript
 from fp8check.rules.trainers.training import Training
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Literal
+
     from fp8check.rules.facts import Facts
     from fp8check.rules.models import ModelShape
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.deepspeed import DeepSpeedConfig
     from fp8check.rules.settings.launch import Launch
+    from fp8check.rules.settings.values import Setting
+
+    # The input of rules that a file is; "other" where no rule looks at what it says.
+    FileInput = Literal["accelerate", "deepspeed", "script", "model", "other"]
+
+
+class Unread(Record):
+    """A file that the run names and that could not be read: what depends on it is undecided.
+
+    Attributes:
+        path: as it is named, or where it was found.
+        why: what keeps it from being read.
+        place: what names it; None for the machine's default file.
+        command: what would decide it.
+        absent: whether nothing of that name is there.
+        broken: whether what is in it ends the run: its tool has no other way to read it.
+    """
+
+    input: FileInput
+    path: str
+    why: str
+    place: Setting | None
+    command: str
+    absent: bool = False
+    broken: bool = False
+
+    @property
+    def needs(self) -> str:
+        """The file and the reason, for people."""
+        return self.why if self.path in self.why else f"{self.path}: {self.why}"
+
+    def undecided(self) -> Undecided:
+        """That what comes next depends on it."""
+        return Undecided(self.needs, self.command)
 
 
 class Run(Record):
@@ -26,6 +63,7 @@ class Run(Record):
         deepspeed: the DeepSpeed JSON that either file names.
         script: what a script of the user's own hands to Accelerator.
         tokens: tokens in a batch, where it is known exactly; None where batches are padded to what they hold.
+        unread: the files that it names and that could not be read.
     """
 
     launch: Launch
@@ -37,6 +75,17 @@ class Run(Record):
     script: Script = Script()
     accelerate_is_default: bool = False
     tokens: int | None = None
+    unread: tuple[Unread, ...] = ()
+
+    def require(self, name: FileInput) -> None:
+        """Go on only where the file that would be this input was read, or none is named.
+
+        Raises:
+            Undecided: it could not be read.
+        """
+        for one in self.unread:
+            if one.input == name:
+                raise one.undecided()
 
     @property
     def config_read(self) -> AccelerateConfig | None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.settings.script import Script
+    from fp8check.rules.settings.values import Setting
     from fp8check.rules.trainers.data import Environment
 
 
@@ -22,6 +23,12 @@ class OwnScript(Training):
 
     name = "script"
     title = "the script"
+
+    @property
+    def deepspeed(self) -> Setting | None:
+        """LLaMA-Factory v1, of which nothing else is modeled, names it in a section for the distribution."""
+        named = self.top.section("dist_config").get("config_file")
+        return named if named is not None and isinstance(named.value, str) else None
 
     def hand_over(self, stack: Stack, environment: Environment, script: Script) -> Iterator[HandedOver]:
         """What the script says in literals."""

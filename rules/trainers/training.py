@@ -50,6 +50,8 @@ class Training:
         passes_over_unread_keys: whether the run goes on without them.
         model_key, micro_batch_key, sequence_key, deepspeed_key: its keys for the model's name, the sequences in a
             forward pass of one GPU, the longest sequence in tokens, and DeepSpeed's file; None where it has none.
+        fsdp_key: its key for FSDP's settings, which may be a mapping, or the name of a file with one.
+        file_keys: keys whose value may be the name of a file of which nothing is taken here.
         default_micro_batch, default_sequence: what it takes where the file does not say.
         rank_key, default_rank: its key for the rank of adapters, and what it takes without it.
         targets_key: its key for the layers that get adapters.
@@ -84,6 +86,8 @@ class Training:
     micro_batch_key: str | None = None
     sequence_key: str | None = None
     deepspeed_key: str | None = None
+    fsdp_key: str | None = None
+    file_keys: tuple[str, ...] = ()
     default_micro_batch: int | None = None
     default_sequence: int | None = None
     rank_key = "lora_r"

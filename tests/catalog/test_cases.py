@@ -6,7 +6,7 @@ all that it needs is in the files, `undecided` says so in one sentence that begi
 is run again with nothing known of the machine: it must be found all the same.
 
 A case has a name and what its run is made of:
-`training`, `accelerate`, `deepspeed` (file contents), `trainer`, `launch`, `stack` (package versions; what is not named
+`training`, `accelerate`, `deepspeed` (file contents), `named` (contents of files that these name, by name), `trainer`, `launch`, `stack` (package versions; what is not named
 is absent; `unknown` for nothing known), `variables`, `gpu` (a compute capability, a list of them or of maps with the
 fields of Gpu, `none` or `unknown`), `gpus` (how many of it), `cuda`, `libraries`, `driver`, `duplicates`,
 `transformer_engine`, `model` (a config.json), `script` (a training script's text), `today`, `crashing` (a rule that

@@ -103,3 +103,21 @@ def test_a_missing_configuration_is_a_usage_error(folder: Path) -> None:
 def test_a_table_that_is_none(folder: Path) -> None:
     (folder / "pyproject.toml").write_text("[tool]\nfp8check = 1  # tool.fp8check\n")
     assert "fp8check is no table" in run("accel.yaml", cwd=folder).stderr
+
+
+@pytest.mark.parametrize("name", ["fp8check.toml", "pyproject.toml"])
+def test_a_configuration_that_cannot_be_read_is_no_missing_one(folder: Path, name: str) -> None:
+    (folder / name).mkdir()
+    done = run("accel.yaml", cwd=folder)
+    assert done.returncode == 2
+    assert f"{name}: a folder, not a regular file; --no-config does without" in done.stderr
+    assert run("accel.yaml", "--no-config", cwd=folder).returncode != 2
+
+
+@pytest.mark.parametrize("content", ["a = " + "[" * 50_000, "# " + "x" * (1 << 20)])
+def test_a_configuration_that_is_too_deep_or_too_large(folder: Path, content: str) -> None:
+    (folder / "fp8check.toml").write_text(content)
+    done = run("accel.yaml", cwd=folder)
+    assert done.returncode == 2
+    assert done.stderr.startswith("fp8check: fp8check.toml: ")
+    assert "Traceback" not in done.stderr

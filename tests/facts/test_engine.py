@@ -123,6 +123,15 @@ def test_what_is_not_known_has_no_key(tmp_path: Path) -> None:
     assert misfits(Facts()) is None
 
 
+def test_compiled_files_are_not_absent_where_their_folder_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "transformer_engine").symlink_to("transformer_engine")
+    parts = engine.parts({"transformer_engine": "2.9.0"}, [str(tmp_path)])
+    assert "core_library" not in parts
+    assert "torch_library" not in parts
+    write(tmp_path / TORCH_FILE.rpartition("/")[2])
+    assert engine.parts({}, [str(tmp_path)])["torch_library"] is not None
+
+
 def fake_engine(folder: Path, text: str) -> dict[str, str]:
     write(folder / "transformer_engine" / "__init__.py")
     write(folder / "transformer_engine" / "pytorch.py", text)

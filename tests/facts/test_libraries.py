@@ -38,6 +38,13 @@ def test_the_cuda_version_of_torch_is_read_as_text(text: str, found: dict[str, s
     assert libraries.torch_cuda(["/nowhere", str(tmp_path)]) == found
 
 
+def test_where_the_file_of_torch_cannot_be_read_no_other_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "a" / "torch").mkdir(parents=True)
+    (tmp_path / "a" / "torch" / "version.py").symlink_to("version.py")
+    write(tmp_path / "b" / "torch" / "version.py", "cuda = '12.8'\n")
+    assert libraries.torch_cuda([str(tmp_path / "a"), str(tmp_path / "b")]) == {}
+
+
 def test_without_torch_its_cuda_version_is_not_known(tmp_path: Path) -> None:
     assert libraries.torch_cuda([str(tmp_path)]) == {}
 

@@ -80,6 +80,17 @@ def test_editable_installations_can_be_imported(tmp_path: Path) -> None:
     assert scan(tmp_path).versions["torchao"] is None
 
 
+def test_metadata_that_does_not_tell_where_its_package_is(tmp_path: Path) -> None:
+    """Unreadable is not absent: nothing is said of that package."""
+    install(tmp_path, "torchao-0.13.0", importable=False)
+    (tmp_path / "torchao-0.13.0.dist-info" / "direct_url.json").symlink_to("direct_url.json")
+    found = scan(tmp_path)
+    assert "torchao" not in found.versions
+    assert found.notes == [
+        "whether torchao can be imported is not known: too many levels of symbolic links: direct_url.json"
+    ]
+
+
 def test_a_package_in_development_names_its_version_inside(tmp_path: Path) -> None:
     write(
         tmp_path / "accelerate.egg-info" / "PKG-INFO", "Metadata-Version: 2.1\nName: accelerate\nVersion: 1.16.0.dev0\n"

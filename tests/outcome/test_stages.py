@@ -36,7 +36,7 @@ DEFAULT = "fp8 TE all HYBRID 1024 max"
         ({"launch": f"{FLAGS} --use_deepspeed t.py"}, "ImportError (launch)"),
         ({"launch": f"{FLAGS} --use_fsdp --fsdp_version 2 t.py"}, "fp8 TE none"),
         ({"launch": f"{FLAGS} --cpu t.py"}, DEFAULT),
-        ({"launch": "accelerate launch --config_file other.yaml t.py"}, "undecided: the launch reads other.yaml"),
+        ({"launch": "accelerate launch --config_file other.yaml t.py"}, "undecided: other.yaml: no such file"),
         ({"accelerate": "mixed_precision: fp8\n"}, "ValueError (launch)"),
         ({"accelerate": f"{ONE}compute_environment: SOMEWHERE\n"}, "ValueError (launch)"),
         ({"accelerate": "distributed_type: SOMETHING\n"}, "ValueError (launch)"),
@@ -357,9 +357,18 @@ def test_a_script_of_ones_own(case: dict[str, object], expected: str) -> None:
             {
                 "accelerate": DEEPSPEED.replace("zero_stage: 1", "deepspeed_config_file: ds.json") + TE,
                 "launch": f"{FLAGS} --config_file accel.yaml t.py",
+                "deepspeed": "{}",
                 "stack": WITH_DEEPSPEED,
             },
             DEFAULT,
+        ),
+        (
+            {
+                "accelerate": DEEPSPEED.replace("zero_stage: 1", "deepspeed_config_file: ds.json") + TE,
+                "launch": f"{FLAGS} --config_file accel.yaml t.py",
+                "stack": WITH_DEEPSPEED,
+            },
+            "undecided: ds.json: no such file",
         ),
         (
             {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fp8check.rules.reading import Unreadable, limits
+from fp8check.rules.reading import Unreadable, files, limits
 from fp8check.rules.reading.source import UNPRINTABLE
 from fp8check.rules.trainers.detect import read
 
@@ -261,3 +261,41 @@ def test_no_file_leaks(tmp_path: Path) -> None:
 def test_what_python_can_print_yaml_allows() -> None:
     """So a text that can be printed need not be searched."""
     assert [code for code in range(0x10000) if chr(code).isprintable() and re.match(UNPRINTABLE, chr(code))] == []
+
+
+def test_what_the_system_does_not_tell_of_may_be_there(tmp_path: Path) -> None:
+    assert files.is_there(str(tmp_path))
+    assert not files.is_there(str(tmp_path / "none"))
+    (tmp_path / "loop").symlink_to("loop")
+    assert files.is_there(str(tmp_path / "loop" / "f.yaml"))
+    assert not files.is_there("\ud800")
+
+
+def test_the_start_of_a_large_file(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"abc" * (1 << 20))
+    assert files.start(str(tmp_path / "f"), 4) == b"abca"
+    with pytest.raises(Unreadable, match="larger than 4 bytes"):
+        files.read(str(tmp_path / "f"), 4)
+
+
+def test_a_file_that_need_not_exist(tmp_path: Path) -> None:
+    assert files.read_if_there(str(tmp_path / "none"), 4) is None
+    (tmp_path / "link").symlink_to("nothing")
+    with pytest.raises(Unreadable, match="a link to a file that does not exist"):
+        files.read_if_there(str(tmp_path / "link"), 4)
+
+
+def test_a_file_that_is_gone_before_it_is_opened_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object) -> int:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    (tmp_path / "f").touch()
+    monkeypatch.setattr(os, "open", gone)
+    with pytest.raises(Unreadable, match="it is gone again"):
+        files.read_if_there(str(tmp_path / "f"), 4)
+
+
+def test_what_is_of_no_kind_that_has_a_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(files, "_KINDS", ())
+    with pytest.raises(Unreadable, match="something else, not a regular file"):
+        files.read(str(tmp_path), 4)

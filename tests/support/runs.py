@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
@@ -22,8 +26,9 @@ from fp8check.rules.trainers.detect import read
 from tests.support.paths import TESTS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from fp8check.rules.settings.launch import Launch
     from fp8check.rules.suppression.examined import Examined
     from fp8check.rules.suppression.suppressions import Suppression
 
@@ -131,8 +136,14 @@ def assembled_of(case: Mapping[str, object]) -> Assembled:
 def _assembled(case: Mapping[str, object], documents: Sequence[Document]) -> Assembled:
     launch = parse_launch(case.get("launch"))  # type: ignore[arg-type]
     trainer = case.get("trainer", "transformers" if "training" in case else None)
-    (one,) = assemble(documents, facts_of(case), launch=launch, trainer=trainer)  # type: ignore[arg-type]
     script = case.get("script")
+    # Where the case is not about a script, the one that the launch names is there and says nothing.
+    name = "train.py" if launch is None or launch.script is None else _file_of(launch)
+    given = (name, str(script or "").encode())
+    with _beside(case.get("named", {})):  # type: ignore[arg-type]
+        (one,) = assemble(documents, facts_of(case), launch=launch, trainer=trainer, script=given)  # type: ignore[arg-type]
+    own = tuple(document for document in one.documents if document.kind != "script")
+    one = Assembled(one.run._replace(script=Script()), own)
     if script is not None:
         source = parse(decode("train.py", str(script).encode()))
         assert source is not None
@@ -143,6 +154,28 @@ def _assembled(case: Mapping[str, object], documents: Sequence[Document]) -> Ass
         shape = models.from_config(model, one.run.training.model or "tiny", "config.json")
         one = one._replace(run=one.run._replace(model=shape))
     return one
+
+
+@contextlib.contextmanager
+def _beside(files: Mapping[str, str]) -> Iterator[None]:
+    """A current folder with these files, where there are any."""
+    if not files:
+        yield
+        return
+    home = Path.cwd()
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in files.items():
+            (Path(folder) / name).write_text(text)
+        os.chdir(folder)
+        try:
+            yield
+        finally:
+            os.chdir(home)
+
+
+def _file_of(launch: Launch) -> str:
+    name = str(launch.script).rpartition("/")[2]
+    return f"{name.rpartition('.')[2]}.py" if launch.is_module else name
 
 
 def report_of(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fp8check.rules.checking import InputError, check
+from fp8check.rules.suppression.baseline import LARGEST_FILE, BadBaseline, load_baseline
 from fp8check.rules.suppression.fingerprint import fingerprints
 from tests.support.command import run
 from tests.support.runs import report_of
@@ -100,3 +101,24 @@ def test_a_file_that_is_no_baseline(tmp_path: Path, content: str) -> None:
 def test_a_missing_baseline(tmp_path: Path) -> None:
     (tmp_path / "accel.yaml").write_text(ACCELERATE)
     assert run(str(tmp_path / "accel.yaml"), *OPTIONS, "--baseline", str(tmp_path / "none.json")).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"[" * 100_000, "nested too deeply"),
+        (b'{"schema": "\xff"}', "can't decode"),
+        (b" " * (LARGEST_FILE + 1), "larger than"),
+        (b"{", "Expecting property name"),
+    ],
+)
+def test_a_baseline_that_cannot_be_read(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "b.json"
+    path.write_bytes(content)
+    with pytest.raises(BadBaseline, match=message):
+        load_baseline(str(path))
+
+
+def test_a_baseline_that_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(BadBaseline, match="a folder, not a regular file"):
+        load_baseline(str(tmp_path))

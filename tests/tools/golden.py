@@ -204,7 +204,7 @@ def main(words: Sequence[str]) -> int:
 def _record(inputs: Sequence[dict[str, object]], folder: Path) -> int:
     lines = [
         json.dumps({**one, **now._asdict()}, ensure_ascii=False)
-        for one, now in zip(inputs, say(inputs, folder / "run"), strict=True)
+        for one, now in zip(inputs, say(inputs, folder / "run", added=()), strict=True)
     ]
     with lzma.open(KEPT, "wt", encoding="utf-8", preset=9 | lzma.PRESET_EXTREME) as stream:
         stream.write("\n".join(lines) + "\n")

@@ -85,6 +85,8 @@ def _example(case: Mapping[str, Any], one: Rule) -> Iterator[str]:
     for key, path, language in FILES:
         if key in case:
             yield from _fenced(language, str(case[key]), path)
+    for path, text in case.get("named", {}).items():
+        yield from _fenced("", text, path)
     yield f"{_machine(case)}:"
     yield ""
     yield from _fenced("", f"$ fp8check {_command(case)} --select {one.id}\n{_output(report_of(case, only=one.id))}")

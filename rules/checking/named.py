@@ -1,0 +1,315 @@
+"""What becomes of the files that a run names: each is read, or the run carries it as unread, with the reason.
+
+A training file names a DeepSpeed file and a model, an Accelerate file names a DeepSpeed file and a hostfile, the launch
+command names the Accelerate file and the script. Whoever sent the documents from elsewhere (`follow=False`) may have
+sent these along; nothing is looked for then.
+"""
+
+from __future__ import annotations
+
+import os
+
+from fp8check.rules import models
+from fp8check.rules.reading import Document, Unreadable, files
+from fp8check.rules.reading.kind import Kind
+from fp8check.rules.reading.limits import MAX_BYTES
+from fp8check.rules.record import Record
+from fp8check.rules.settings.launch import LAUNCHERS
+from fp8check.rules.settings.script import Script
+from fp8check.rules.settings.values import Origin, Section, Setting
+from fp8check.rules.trainers import registry
+from fp8check.rules.trainers.detect import read
+from fp8check.rules.trainers.run import Unread
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from fp8check.rules.facts import Facts
+    from fp8check.rules.settings.accelerate import AccelerateConfig
+    from fp8check.rules.settings.launch import Launch
+    from fp8check.rules.trainers.run import FileInput
+    from fp8check.rules.trainers.training import Training
+
+NOT_SENT = "it was not sent"
+# Modules of these packages are no scripts of the user's own.
+_INSTALLED = ("accelerate", "torch", "deepspeed", "transformers")
+# What a command line calls DeepSpeed's file: HfArgumentParser, deepspeed.add_config_arguments, accelerate launch.
+_DEEPSPEED_FLAGS = ("deepspeed", "deepspeed_config", "deepspeed_config_file")
+
+
+class Named(Record):
+    """A file that the run names: what was read of it, or why nothing was; neither where nothing is named."""
+
+    document: Document | None = None
+    unread: Unread | None = None
+
+
+NOTHING = Named()
+
+
+def accelerate_file(launch: Launch, facts: Facts, *, follow: bool) -> tuple[Named, bool]:
+    """The file that --config_file names, or the machine's default (commands/config/config_args.py).
+
+    Returns:
+        The file, and whether it is the default, which `accelerate launch --cpu` does not read.
+    """
+    path = launch.config_file
+    if path is not None:
+        place = Setting(path, Origin(flag=f"{registry.starter(launch).config_flag} {path}"))
+        if path in registry.starter(launch).shipped_configs:
+            why = f"it is one of those that {launch.through} brings"
+            return Named(None, Unread("accelerate", path, why, place, f"fp8check with {path} itself beside it")), False
+        return _found("accelerate", [_home(path)], path, place, follow=follow), False
+    if launch.flag("cpu") or not follow:
+        return NOTHING, False
+    variables = facts.variables or {}
+    cache = variables.get("HF_HOME") or os.path.join(variables.get("XDG_CACHE_HOME", "~/.cache"), "huggingface")
+    folder = os.path.expanduser(os.path.join(cache, "accelerate"))
+    for name in ("default_config.yaml", "default_config.json"):
+        named = _found("accelerate", [os.path.join(folder, name)], os.path.join(folder, name), None, follow=True)
+        if named.document is not None or (named.unread is not None and not named.unread.absent):
+            return named, True
+    return NOTHING, False
+
+
+def deepspeed_file(
+    training: Training,
+    config: AccelerateConfig | None,
+    launch: Launch,
+    variables: Mapping[str, str],
+    *,
+    follow: bool,
+) -> tuple[Named, Section | None]:
+    """DeepSpeed's configuration: the file that is named first, or what stands in its place.
+
+    The Trainer takes that of the training file; the launcher's flag goes before the Accelerate file.
+    """
+    for setting, path in _deepspeed_places(training, config, launch, variables):
+        value = setting.value
+        if isinstance(value, dict):
+            return NOTHING, training.top.section(training.deepspeed_key or "")
+        if isinstance(value, str) and value.lstrip().startswith("{"):  # hf_argparser.py takes JSON in its place
+            return NOTHING, _inline(value)
+        if not isinstance(value, str):
+            why = "this names no file"
+            unread = Unread("deepspeed", str(value), why, setting, "the name of the DeepSpeed file in its place")
+            return Named(None, unread), None
+        folders = (os.path.dirname(path or ""), "") if path is not None else ("",)
+        places = [os.path.join(folder, value) for folder in dict.fromkeys(folders)]
+        return _found("deepspeed", places, value, setting, follow=follow, loader="json"), None
+    return NOTHING, None
+
+
+def _deepspeed_places(
+    training: Training, config: AccelerateConfig | None, launch: Launch, variables: Mapping[str, str]
+) -> Iterator[tuple[Setting, str | None]]:
+    """The settings that name DeepSpeed's file, the one that counts first, each with the file that it stands in."""
+    if training.deepspeed is not None:
+        yield training.deepspeed, training.path
+    for flag in _deepspeed_flags(launch):
+        yield flag, None
+    named = config.deepspeed_file if config is not None else None
+    if named is not None and named.value not in (None, "none"):
+        yield named, config.path if config is not None else None
+    variable = variables.get("ACCELERATE_DEEPSPEED_CONFIG_FILE", "none")
+    if variable != "none":
+        yield Setting(variable, Origin(variable="ACCELERATE_DEEPSPEED_CONFIG_FILE")), None
+
+
+def _deepspeed_flags(launch: Launch) -> Iterator[Setting]:
+    value = launch.flag("deepspeed_config_file")
+    if isinstance(value, str) and value != "none":
+        yield Setting(value, Origin(flag=f"--deepspeed_config_file {value}"))
+    if any("deepspeed" in word for word in launch.arguments):
+        from fp8check.rules.trainers.arguments import options
+
+        for name, text, written in options(launch.arguments):
+            if name in _DEEPSPEED_FLAGS and text.endswith(".json"):
+                yield Setting(text, Origin(flag=written))
+
+
+def _inline(text: str) -> Section:
+    import json
+
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        data = None
+    return Section(data=data if isinstance(data, dict) else None)
+
+
+def other_files(training: Training, config: AccelerateConfig | None, launch: Launch) -> Iterator[Unread]:
+    """Files of which nothing is taken here, and without which the run does not start as it says."""
+    settings: list[tuple[Setting | None, str | None]] = []
+    if config is not None:
+        settings += [(setting, config.path) for setting in config.hostfiles]
+    flags = {flag: launch.flag(flag) for flag in ("deepspeed_hostfile", "hostfile", "mpirun_hostfile")}
+    settings += [(Setting(value, Origin(flag=f"--{flag} {value}")), None) for flag, value in flags.items()]
+    settings += [(training.get(key), training.path) for key in training.file_keys]
+    for setting, path in settings:
+        value = setting.value if setting is not None else None
+        if setting is None or not isinstance(value, str) or value == "none" or value.lstrip().startswith("{"):
+            continue
+        fault = _fault(_home(os.path.join(folder, value)) for folder in _folders(path))
+        if fault is not None:
+            yield _unread("other", value, fault, setting)
+
+
+def _fault(places: Iterable[str]) -> Unreadable | None:
+    """Why no file of these names can be read; None where one can."""
+    fault = None
+    for place in places:
+        try:
+            files.start(place, 1)
+        except Unreadable as error:
+            fault = error if fault is None or error.reason != "absent" else fault
+            continue
+        return None
+    return fault
+
+
+def fsdp_file(setting: Setting | None, path: str | None, sent: Sequence[Document], *, follow: bool) -> Named:
+    """The file that FSDP's setting names where TrainingArguments take a mapping or a file (training_args.py)."""
+    if setting is None or not isinstance(setting.value, str) or setting.value.lstrip().startswith("{"):
+        return NOTHING
+    name = setting.value
+    given = next((one for one in sent if os.path.basename(one.path) == os.path.basename(name)), None)
+    if given is not None:
+        return Named(given)
+    places = [os.path.join(folder, name) for folder in _folders(path)]
+    return _found("other", places, name, setting, follow=follow, loader="json")
+
+
+def _folders(path: str | None) -> Iterable[str]:
+    """Where a name that stands in a file is looked for: beside that file, and in the current folder."""
+    return dict.fromkeys((os.path.dirname(path or ""), ""))
+
+
+def script_file(launch: Launch, given: tuple[str, bytes] | None, *, follow: bool) -> tuple[Named, Script | None]:
+    """The script that was given, or that the launch names, with what it does."""
+    name = launch.script
+    if name is None:
+        return (NOTHING, None) if given is None else _parsed(*given)
+    if registry.of_program(name) is not None or launch.through is not None or name in LAUNCHERS:
+        return NOTHING, None
+    if launch.is_module and _is_installed(name):
+        return NOTHING, None
+    place = Setting(name, Origin(flag=name))
+    if name == "-c" or launch.flag("no_python"):
+        why = "code on the command line is not looked at" if name == "-c" else "a command, and no Python file"
+        return Named(None, Unread("script", name, why, place, "the script itself in the launch command")), None
+    module = name.replace(".", "/") if launch.is_module else ""
+    names = [f"{module}.py", f"{module}/__main__.py"] if module else [name]
+    if given is not None and any(os.path.basename(one) == os.path.basename(given[0]) for one in names):
+        return _parsed(*given)
+    if not follow:
+        return Named(None, _not_sent("script", name, place)), None
+    fault = None
+    for one in names:
+        try:
+            return _parsed(one, files.read(_home(one), MAX_BYTES), place)
+        except Unreadable as error:
+            fault = error if fault is None or error.reason != "absent" else fault
+    why = fault.message if fault is not None and fault.reason != "absent" else "no such module here" if module else ""
+    return Named(None, Unread("script", name, why or "no such file", place, _here(name))), None
+
+
+def _is_installed(module: str) -> bool:
+    package = module.partition(".")[0]
+    return package in _INSTALLED or registry.is_trainer(package)
+
+
+def _parsed(name: str, data: bytes, place: Setting | None = None) -> tuple[Named, Script | None]:
+    from fp8check.rules.reading.source import load
+    from fp8check.rules.settings.script_syntax import parse
+
+    try:
+        source = parse(load(name, data))
+    except Unreadable as error:
+        return Named(None, _unread("script", name, error, place)), None
+    if source is None:
+        why = "it is no Python that can be parsed here"
+        return Named(None, Unread("script", name, why, place, f"a {name} that Python can parse")), None
+    # A report shows its lines.
+    document = Document(name, source.text, "python", None, loader="python", kind=Kind("script"))
+    return Named(document), Script.of(source)
+
+
+def model_of(
+    training: Training, given: Sequence[Document], facts: Facts, *, follow: bool
+) -> tuple[models.ModelShape | None, Unread | None]:
+    """The model's layers, and the config.json that would have told them, where it cannot be read."""
+    for document in given:
+        data = document.root.data() if document.root is not None else None
+        if isinstance(data, dict):
+            return models.from_config(data, training.model or document.path, "config.json"), None
+    name = training.model
+    if name is None:
+        return None, None
+    setting = training.setting_for("model")
+    if not follow:
+        path = os.path.join(name, "config.json")
+        return models.listed(name), _not_sent("model", path, setting) if models.is_folder(name) else None
+    base = os.path.dirname(training.path or "") or "."
+    found = models.search(name, base=base, environ=facts.variables or {})
+    if not found.unread:
+        return found.shape, None
+    return found.shape, Unread("model", name, found.unread, setting, f"fp8check where {name} can be read")
+
+
+def _found(
+    input_: FileInput,
+    places: Sequence[str],
+    name: str,
+    setting: Setting | None,
+    *,
+    follow: bool,
+    loader: str | None = None,
+) -> Named:
+    """The document at the first of some places that has one."""
+    if not follow:
+        return Named(None, _not_sent(input_, name, setting))
+    for place in places:
+        try:
+            document = read(place, loader=loader)
+        except Unreadable as error:
+            if error.reason == "absent":
+                continue
+            unread = _unread(input_, place, error, setting)
+            return Named(None, unread._replace(broken=input_ == "deepspeed" and _is_no_json(place)))
+        if loader == "json" and (document.root is None or document.root.kind != "map"):
+            why = "it holds no mapping"
+            return Named(None, Unread(input_, place, why, setting, f"a {name} that DeepSpeed and the Trainer can read"))
+        return Named(document)
+    return Named(None, Unread(input_, name, "no such file", setting, _here(name), absent=True))
+
+
+def _is_no_json(path: str) -> bool:
+    """Whether json.load, by which DeepSpeed's file is read everywhere, refuses it as well."""
+    import json
+
+    try:
+        json.loads(files.read(path, MAX_BYTES))
+    except ValueError:
+        return True
+    except (Unreadable, RecursionError):
+        pass
+    return False
+
+
+def _unread(input_: FileInput, path: str, error: Unreadable, setting: Setting | None) -> Unread:
+    where = f" (line {error.line})" if error.line is not None else ""
+    return Unread(input_, path, error.message + where, setting, _here(path))
+
+
+def _not_sent(input_: FileInput, path: str, setting: Setting | None) -> Unread:
+    return Unread(input_, path, NOT_SENT, setting, f"send {path} along")
+
+
+def _here(path: str) -> str:
+    return f"fp8check where {path} can be read"
+
+
+def _home(path: str) -> str:
+    return os.path.expanduser(path) if path.startswith("~") else path
