@@ -173,11 +173,15 @@ def test_nothing_is_followed_for_strangers(tmp_path: Path, monkeypatch: pytest.M
     text = f"deepspeed: ds.json\nmodel_name_or_path: {tmp_path}\n"
     made = one(training(text), launch="accelerate launch --config_file accel.yaml t.py", follow=False)
     assert (made.run.deepspeed, made.run.model, made.run.accelerate) == (None, None, None)
+    told = "can be read; to a service, send it along"
     assert {one.input: (one.why, one.command) for one in made.run.unread} == {
-        "accelerate": ("it was not sent", "send accel.yaml along"),
-        "deepspeed": ("it was not sent", "send ds.json along"),
-        "model": ("it was not sent", f"send {tmp_path}/config.json along"),
-        "script": ("it was not sent", "send t.py along"),
+        "accelerate": ("no such file", f"fp8check where accel.yaml {told}"),
+        "deepspeed": ("no such file", f"fp8check where ds.json {told}"),
+        "model": (
+            f"{tmp_path}: no such directory here with a config.json",
+            f"fp8check where {tmp_path}/config.json {told}",
+        ),
+        "script": ("no such file", f"fp8check where t.py {told}"),
     }
     followed = one(training(text), launch="accelerate launch --config_file accel.yaml t.py").run
     assert None not in (followed.deepspeed, followed.model, followed.accelerate)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fp8check.rules.checking.examining import examine
-from fp8check.rules.checking.runs import Assembled, assemble, parse_launch
+from fp8check.rules.checking.runs import Assembled, WrongFiles, assemble, parse_launch
 from fp8check.rules.facts import Facts
 from fp8check.rules.outcome import predict
 from fp8check.rules.reading.limits import MAX_BYTES
@@ -163,7 +163,7 @@ def test_rules_about_a_file_that_was_not_read_are_undecided() -> None:
     report = examine(made.run, made.documents)
     rules = {said.rule: said for said in report.undecided if said.needs == "ds.json: no such file"}
     assert set(rules) >= {"FP215", "FP314", "FP315", "FP517", "FP911"}
-    assert rules["FP314"].command == "fp8check where ds.json can be read"
+    assert rules["FP314"].command == "fp8check where ds.json can be read; to a service, send it along"
     assert report.verdict == "undecided"
 
 
@@ -174,9 +174,9 @@ def test_rules_about_a_file_that_was_not_read_are_undecided() -> None:
         ("accelerate launch train", "train", "no such file"),
         ("python ~/train.py", "~/train.py", "no such file"),
         ("python -W ignore -u train.py", "train.py", "no such file"),
-        ("python -m my.train", "my.train", "no such module here"),
-        ("torchrun -m my.train", "my.train", "no such module here"),
-        ("accelerate launch --module my.train", "my.train", "no such module here"),
+        ("python -m my.train", "my.train", "no such module"),
+        ("torchrun -m my.train", "my.train", "no such module"),
+        ("accelerate launch --module my.train", "my.train", "no such module"),
         ("python -c 'import train'", "-c", "code on the command line is not looked at"),
         ("python -", "-", "no such file"),
         ("torchrun --no_python ./start.sh", "./start.sh", "a command, and no Python file"),
@@ -253,7 +253,7 @@ def test_the_script_that_was_sent_is_the_one_that_is_started() -> None:
     sent = ("src/train.py", SCRIPT.encode())
     assert one(launch="python elsewhere/train.py", follow=False, script=sent).run.script.mixed_precision is not None
     other = one(launch="python other.py", follow=False, script=sent)
-    assert unread(other) == [("script", "other.py", "it was not sent")]
+    assert unread(other) == [("script", "other.py", "no such file")]
     assert one(launch="python", follow=False, script=sent).run.script.mixed_precision is not None
 
 
@@ -312,6 +312,16 @@ def test_files_of_which_nothing_is_taken_have_to_be_there(
     (folder / "hosts").unlink()
     (folder / "hosts").mkdir()
     assert unread(one(training, accelerate, launch)) == [("other", "hosts", "a folder, not a regular file")]
+
+
+def test_files_of_which_nothing_is_taken_may_be_given() -> None:
+    accelerate = read("accel.yaml", DEEPSPEED.replace("zero_stage: 1", "deepspeed_hostfile: conf/hosts").encode())
+    (made,) = assemble([accelerate], Facts(), follow=False)
+    assert unread(made) == [("other", "conf/hosts", "no such file")]
+    (made,) = assemble([accelerate, read("hosts", b"a slots=8\n")], Facts(), follow=False)
+    assert unread(made) == []
+    with pytest.raises(WrongFiles):
+        assemble([accelerate, read("others", b"a slots=8\n")], Facts(), follow=False)
 
 
 def test_inline_settings_are_no_files() -> None:

@@ -51,9 +51,8 @@ def test_a_script_at_hand_is_read_and_not_run(folder: Path) -> None:
     ("command", "text", "trainer", "follow"),
     [
         ("accelerate launch train.py", SCRIPT, None, False),
-        ("accelerate launch train.py", SCRIPT, "transformers", True),
         ("accelerate launch other.py", SCRIPT, None, True),
-        ("accelerate launch -m train", SCRIPT, None, True),
+        ("accelerate launch -m other", SCRIPT, None, True),
         ("accelerate launch", SCRIPT, None, True),
         ("accelerate launch train.py", "def", None, True),
         ("accelerate launch train.py", "\ud800", None, True),
@@ -64,6 +63,14 @@ def test_scripts_that_are_not_read(folder: Path, command: str, text: str, traine
     one = run(command, trainer=trainer, follow=follow)
     assert one.run.script.source is None
     assert [document.kind for document in one.documents] == ["accelerate"]
+    assert [file.input for file in one.run.unread] == ["script"] * (one.run.launch.script is not None)
+
+
+def test_of_a_script_beside_the_trainer_nothing_is_taken(folder: Path) -> None:
+    (folder / "train.py").write_text(SCRIPT)
+    one = run("accelerate launch train.py", trainer="transformers")
+    assert one.run.script.source is None
+    assert [document.kind for document in one.documents] == ["accelerate", "script"]
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from fp8check.rules.trainers.run import FileInput
     from fp8check.rules.trainers.training import Training
 
-NOT_SENT = "it was not sent"
+# Also of what was not sent along, so that a service says what the command says.
+ABSENT = "no such file"
 # Modules of these packages are no scripts of the user's own.
 _INSTALLED = ("accelerate", "torch", "deepspeed", "transformers")
 # What a command line calls DeepSpeed's file: HfArgumentParser, deepspeed.add_config_arguments, accelerate launch.
@@ -139,8 +140,26 @@ def _inline(text: str) -> Section:
     return Section(data=data if isinstance(data, dict) else None)
 
 
-def other_files(training: Training, config: AccelerateConfig | None, launch: Launch) -> Iterator[Unread]:
+def other_files(
+    training: Training, config: AccelerateConfig | None, launch: Launch, sent: Sequence[Document], *, follow: bool
+) -> Iterator[Unread]:
     """Files of which nothing is taken here, and without which the run does not start as it says."""
+    for setting, path in _others(training, config, launch):
+        name = str(setting.value)
+        if any(_same_name(one.path, name) for one in sent):
+            continue
+        if not follow:
+            yield _absent("other", name, setting)
+            continue
+        fault = _fault(_home(os.path.join(folder, name)) for folder in _folders(path))
+        if fault is not None:
+            yield _unread("other", name, fault, setting)
+
+
+def _others(
+    training: Training, config: AccelerateConfig | None, launch: Launch
+) -> Iterator[tuple[Setting, str | None]]:
+    """The settings that name a file of no kind, each with the file that it stands in."""
     settings: list[tuple[Setting | None, str | None]] = []
     if config is not None:
         settings += [(setting, config.path) for setting in config.hostfiles]
@@ -149,11 +168,19 @@ def other_files(training: Training, config: AccelerateConfig | None, launch: Lau
     settings += [(training.get(key), training.path) for key in training.file_keys]
     for setting, path in settings:
         value = setting.value if setting is not None else None
-        if setting is None or not isinstance(value, str) or value == "none" or value.lstrip().startswith("{"):
-            continue
-        fault = _fault(_home(os.path.join(folder, value)) for folder in _folders(path))
-        if fault is not None:
-            yield _unread("other", value, fault, setting)
+        if setting is not None and isinstance(value, str) and value != "none" and not value.lstrip().startswith("{"):
+            yield setting, path
+
+
+def is_named(other: Document, training: Training, config: AccelerateConfig | None, launch: Launch) -> bool:
+    """Whether a file of no kind is one that the run names: for FSDP, or one of which nothing is taken."""
+    names = [setting.value for setting, _ in _others(training, config, launch)]
+    names.append(training.value(training.fsdp_key) if training.fsdp_key is not None else None)
+    return any(isinstance(name, str) and _same_name(other.path, name) for name in names)
+
+
+def _same_name(path: str, name: str) -> bool:
+    return os.path.basename(path) == os.path.basename(name)
 
 
 def _fault(places: Iterable[str]) -> Unreadable | None:
@@ -174,7 +201,7 @@ def fsdp_file(setting: Setting | None, path: str | None, sent: Sequence[Document
     if setting is None or not isinstance(setting.value, str) or setting.value.lstrip().startswith("{"):
         return NOTHING
     name = setting.value
-    given = next((one for one in sent if os.path.basename(one.path) == os.path.basename(name)), None)
+    given = next((one for one in sent if _same_name(one.path, name)), None)
     if given is not None:
         return Named(given)
     places = [os.path.join(folder, name) for folder in _folders(path)]
@@ -201,18 +228,19 @@ def script_file(launch: Launch, given: tuple[str, bytes] | None, *, follow: bool
         return Named(None, Unread("script", name, why, place, "the script itself in the launch command")), None
     module = name.replace(".", "/") if launch.is_module else ""
     names = [f"{module}.py", f"{module}/__main__.py"] if module else [name]
-    if given is not None and any(os.path.basename(one) == os.path.basename(given[0]) for one in names):
+    if given is not None and any(_same_name(given[0], one) for one in names):
         return _parsed(*given)
     if not follow:
-        return Named(None, _not_sent("script", name, place)), None
+        return Named(None, _absent("script", name, place, "no such module" if module else ABSENT)), None
     fault = None
     for one in names:
         try:
             return _parsed(one, files.read(_home(one), MAX_BYTES), place)
         except Unreadable as error:
             fault = error if fault is None or error.reason != "absent" else fault
-    why = fault.message if fault is not None and fault.reason != "absent" else "no such module here" if module else ""
-    return Named(None, Unread("script", name, why or "no such file", place, _here(name))), None
+    if fault is not None and fault.reason != "absent":
+        return Named(None, _unread("script", name, fault, place)), None
+    return Named(None, _absent("script", name, place, "no such module" if module else ABSENT)), None
 
 
 def _is_installed(module: str) -> bool:
@@ -248,14 +276,14 @@ def model_of(
     if name is None:
         return None, None
     setting = training.setting_for("model")
-    if not follow:
-        path = os.path.join(name, "config.json")
-        return models.listed(name), _not_sent("model", path, setting) if models.is_folder(name) else None
-    base = os.path.dirname(training.path or "") or "."
-    found = models.search(name, base=base, environ=facts.variables or {})
+    if follow:
+        base = os.path.dirname(training.path or "") or "."
+        found = models.search(name, base=base, environ=facts.variables or {})
+    else:
+        found = models.not_looked_for(name)
     if not found.unread:
         return found.shape, None
-    return found.shape, Unread("model", name, found.unread, setting, f"fp8check where {name} can be read")
+    return found.shape, Unread("model", name, found.unread, setting, _here(f"{name}/config.json"))
 
 
 def _found(
@@ -269,7 +297,7 @@ def _found(
 ) -> Named:
     """The document at the first of some places that has one."""
     if not follow:
-        return Named(None, _not_sent(input_, name, setting))
+        return Named(None, _absent(input_, name, setting))
     for place in places:
         try:
             document = read(place, loader=loader)
@@ -282,7 +310,7 @@ def _found(
             why = "it holds no mapping"
             return Named(None, Unread(input_, place, why, setting, f"a {name} that DeepSpeed and the Trainer can read"))
         return Named(document)
-    return Named(None, Unread(input_, name, "no such file", setting, _here(name), absent=True))
+    return Named(None, _absent(input_, name, setting))
 
 
 def _is_no_json(path: str) -> bool:
@@ -303,12 +331,12 @@ def _unread(input_: FileInput, path: str, error: Unreadable, setting: Setting | 
     return Unread(input_, path, error.message + where, setting, _here(path))
 
 
-def _not_sent(input_: FileInput, path: str, setting: Setting | None) -> Unread:
-    return Unread(input_, path, NOT_SENT, setting, f"send {path} along")
+def _absent(input_: FileInput, path: str, setting: Setting | None, why: str = ABSENT) -> Unread:
+    return Unread(input_, path, why, setting, _here(path), absent=True)
 
 
 def _here(path: str) -> str:
-    return f"fp8check where {path} can be read"
+    return f"fp8check where {path} can be read; to a service, send it along"
 
 
 def _home(path: str) -> str:

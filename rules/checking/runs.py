@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 from fp8check.rules.checking.named import (
     NOTHING,
     Named,
     accelerate_file,
     deepspeed_file,
     fsdp_file,
+    is_named,
     model_of,
     other_files,
     script_file,
@@ -93,7 +92,7 @@ def assemble(
     if trainer is not None:  # whoever says who reads the training file has said that it is one
         by_kind = ByKind(by_kind.training + by_kind.other, by_kind.accelerate, by_kind.deepspeed, by_kind.model, ())
     for strange in by_kind.other:
-        if not _is_named(strange, by_kind.training, trainer):
+        if not _is_named(strange, by_kind, trainer, launch):
             raise WrongFiles(_strange(strange))
     if len(by_kind.accelerate) > 1:
         names = ", ".join(document.path for document in by_kind.accelerate)
@@ -114,10 +113,12 @@ def assemble(
     ]
 
 
-def _is_named(other: Document, trainings: Sequence[Document], trainer: str | None) -> bool:
-    """Whether a file of no kind is what a training file names for FSDP."""
-    names = (_section(one).value(_trainer(one, trainer).fsdp_key or "") for one in trainings)
-    return any(isinstance(name, str) and os.path.basename(name) == os.path.basename(other.path) for name in names)
+def _is_named(other: Document, by_kind: ByKind, trainer: str | None, launch: Launch | None) -> bool:
+    """Whether a file of no kind is one that the run names."""
+    config = _config(by_kind.accelerate[0]) if by_kind.accelerate else None
+    trainings: tuple[Document | None, ...] = by_kind.training or (None,)
+    adapters = (_trainer(one, trainer)(_section(one)) for one in trainings)
+    return any(is_named(other, one, config, launch or Launch("python")) for one in adapters)
 
 
 def _strange(document: Document) -> str:
@@ -149,7 +150,7 @@ def _one(
         deepspeed, inline = deepspeed_file(settings, config, launch, facts.variables or {}, follow=follow)
     text, script = script_file(launch, given, follow=follow)
     model, model_unread = model_of(settings, by_kind.model, facts, follow=follow)
-    others = other_files(settings, config, launch) if follow else ()
+    others = other_files(settings, config, launch, by_kind.other, follow=follow)
     unread = (accelerate.unread, deepspeed.unread, text.unread, model_unread, fsdp.unread, *others)
     parts = (training, accelerate.document, deepspeed.document, text.document, fsdp.document)
     return Assembled(

@@ -6,7 +6,7 @@ Nothing is downloaded, nothing is guessed from a name, and no code of a model is
 from __future__ import annotations
 
 from fp8check.rules.models.config import from_config, read_config
-from fp8check.rules.models.find import Search, config_file, find, is_folder, listed, search
+from fp8check.rules.models.find import Search, config_file, find, listed, not_looked_for, search
 from fp8check.rules.models.shape import Experts, Linear, ModelShape
 from fp8check.rules.models.values import BadConfig
 
@@ -19,8 +19,8 @@ __all__ = [
     "config_file",
     "find",
     "from_config",
-    "is_folder",
     "listed",
+    "not_looked_for",
     "read_config",
     "search",
 ]

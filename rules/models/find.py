@@ -63,8 +63,7 @@ def search(name: str, *, base: str, environ: Mapping[str, str]) -> Search:
     if local is not None:
         return _read(local, name, "config.json")
     if is_folder(name):
-        reason = f"{name}: no such directory here with a config.json"
-        return Search(None, (reason,), reason)
+        return not_looked_for(name)
     try:
         cached = _cached(name, environ)
     except Unreadable as error:
@@ -75,6 +74,14 @@ def search(name: str, *, base: str, environ: Mapping[str, str]) -> Search:
     shape = listed(name)
     reason = f"{name}: not a directory here, not in the hub's cache, and not in the table of known models"
     return Search(shape) if shape is not None else Search(None, (reason,))
+
+
+def not_looked_for(name: str) -> Search:
+    """What is known of a model without looking for any file: what the table says, or that its folder is not here."""
+    if not is_folder(name):
+        return Search(listed(name))
+    reason = f"{name}: no such directory here with a config.json"
+    return Search(None, (reason,), reason)
 
 
 def is_folder(name: str) -> bool:
