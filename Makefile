@@ -17,7 +17,7 @@ SHELL := bash
 
 .PHONY: attacks fuzz fuzz-sample docs help demo test lint types layers coverage bench wheel corpus corpus-review score conformance \
 	conformance-sample evidence rule mutation mutation-catalog mutation-sample hook-test format clean serve service-bench \
-	service-kill service-postgres openapi-test page-test docker-lint docker-steps \
+	service-kill service-load service-postgres openapi-test page-test docker-lint docker-steps \
 	probe-env probe-test test-gpu always
 
 help: ## list the targets
@@ -105,6 +105,9 @@ serve: $(VENV)/.installed ## run the service on http://127.0.0.1:8000
 
 service-bench: $(VENV)/.installed ## static POST /check against an endpoint that only parses (5 minutes)
 	@$(BIN)/python -m tests.tools.service.bench
+
+service-load: $(VENV)/.installed ## 200 clients that always ask, then half of them: checks a second, latency, what is refused (2 minutes)
+	@$(BIN)/python -m tests.tools.service.load
 
 openapi-test: $(VENV)/.installed ## schemathesis with all checks, longer than CI runs it
 	@TEST_EXAMPLES=300 $(BIN)/python -m pytest -q -s tests/service/test_openapi.py

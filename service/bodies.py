@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
 
 from fp8check.service.check_request import CheckRequest, File
 from fp8check.service.forms import ENOUGH, NAMES, fault, options_of
@@ -16,26 +18,48 @@ from fp8check.service.problems import Problem
 if TYPE_CHECKING:
     from pydantic import JsonValue
     from starlette.datastructures import FormData
-    from starlette.requests import Request
+    from starlette.types import Message, Receive, Scope
 
     from fp8check.service.options import Options
 
+# What was sent stays in memory, where it is already: a file beside it may find the disk full.
+MultiPartParser.spool_max_size = 1 << 62
+_FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+_LARGEST_MADE = 4 * 1024 * 1024  # of an object that becomes a text: indentation may make much of little
 _NOTHING = "neither a training file nor an Accelerate file was sent: a run has one of them, or both"
 
 
-async def check_request_of(request: Request, body_limit: int) -> CheckRequest:
-    """The check that the request asks for.
+async def parsed(content_type: str, content: bytes, body_limit: int) -> CheckRequest:
+    """The check that a body asks for.
 
     Raises:
         Problem: the body cannot be read, or does not fit.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = content_type.partition(";")[0].strip().lower()
     if kind == "application/json":
-        return from_json(await request.body())
-    if kind in ("multipart/form-data", "application/x-www-form-urlencoded"):
+        return from_json(content)
+    if kind in _FORMS:
+        return await _from_form(Request(_scope(content_type), _receiving(content)), body_limit)
+    raise Problem("media-type", f"the body is {kind[:80] or 'of no Content-Type'}; JSON or multipart/form-data is read")
+
+
+async def _from_form(request: Request, body_limit: int) -> CheckRequest:
+    try:
         async with request.form(max_files=MOST_FILES + len(NAMES) + 1, max_fields=64, max_part_size=body_limit) as form:
             return await from_form(form)
-    raise Problem("media-type", f"the body is {kind[:80] or 'of no Content-Type'}; JSON or multipart/form-data is read")
+    except MultiPartException as error:
+        raise Problem("malformed", error.message) from None
+
+
+def _scope(content_type: str) -> Scope:
+    return {"type": "http", "method": "POST", "headers": [(b"content-type", content_type.encode("latin-1", "replace"))]}
+
+
+def _receiving(content: bytes) -> Receive:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": content, "more_body": False}
+
+    return receive
 
 
 def from_json(content: bytes) -> CheckRequest:
@@ -136,7 +160,12 @@ def _distinct(files: list[File]) -> tuple[File, ...]:
 
 
 def _text(value: str | dict[str, JsonValue]) -> str:
-    return value if isinstance(value, str) else json.dumps(value, indent=2)
+    if isinstance(value, str):
+        return value
+    text = json.dumps(value, indent=2)
+    if len(text) > _LARGEST_MADE:
+        raise Problem("too-large", "an object of the body is too large, written as a file; send the file's text")
+    return text
 
 
 def _invalid(error: ValidationError) -> Problem:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import base64
 import hashlib
 import secrets
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,29 +12,37 @@ import anyio.to_thread
 import structlog
 
 from fp8check.rules import facts as machine
-from fp8check.service import checking, child
+from fp8check.service import checking
+from fp8check.service.bodies import parsed
 from fp8check.service.cache import AnswerCache, Entry, entry_of
-from fp8check.service.check_request import CheckRequest, File
+from fp8check.service.check_request import CheckRequest, File, loads
 from fp8check.service.formats import OFFERS
 from fp8check.service.jobs import Jobs
+from fp8check.service.listeners import Listeners
 from fp8check.service.machine import OwnMachine
 from fp8check.service.metrics import Metrics
+from fp8check.service.pool import Pool
 from fp8check.service.problems import Problem
 from fp8check.service.store import NewCheck, Store, Unavailable
 from fp8check.service.store.store import now_ms
-from fp8check.service.tasks import problem_of, unpacked
+from fp8check.service.tasks import unpacked
 from fp8check.service.tokens import Gate, exposure, load
+from fp8check.service.turns import Asker, Turns
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from fp8check.service.checking import Answer
-    from fp8check.service.messages import CheckTask
+    from fp8check.service.messages import CheckTask, Outcome, ParseTask, RenderTask
     from fp8check.service.settings import Settings
+    from fp8check.service.store import Stored
+    from fp8check.service.tokens import Caller
 
 _TIDY_EVERY_S = 3600
 _MOST_LINES_INLINE = 400  # real files have fewer than two hundred
+_LARGEST_PARSED_INLINE = 16 * 1024
+_LARGEST_RENDERED_INLINE = 32 * 1024  # of the report and the request that are stored
 _RETRY = {"Retry-After": "2"}
 _MOST_SHARES = 100
 _log = structlog.get_logger()
@@ -59,7 +67,9 @@ class CheckService:
         self.store = Store(settings)
         self.jobs = Jobs(settings, self.store, self.machine, self.metrics, self._store_probe)
         self._cache = AnswerCache(settings.cache_bytes)
-        self._children = asyncio.Semaphore(settings.check_processes)
+        self.pool = Pool(settings)
+        self.listeners = Listeners(settings.listeners)
+        self._inline = Turns(1, most_waiting=settings.check_queue, what="checks")
         self._asides: list[asyncio.Task[None]] = []
         self._shares: dict[str, str] = {}  # of the last probes: the database has the hash only
 
@@ -85,17 +95,42 @@ class CheckService:
             task.cancel()
         await asyncio.gather(*self._asides, return_exceptions=True)
         await self.jobs.stop()
+        await self.pool.stop()
         await anyio.to_thread.run_sync(self.store.close)
 
-    async def check(self, check_request: CheckRequest, caller: str, format_: str) -> StoredAnswer:
+    def asker(self, caller: Caller) -> Asker:
+        """Who asks, from now on: called when all of a request is there."""
+        return Asker(caller.name, asyncio.get_running_loop().time() + self.settings.check_wait_s)
+
+    async def parsed(self, content_type: str, content: bytes, asker: Asker) -> CheckRequest:
+        """The check that a body asks for.
+
+        Raises:
+            Problem: the body cannot be read, or does not fit.
+        """
+        limit = self.settings.body_limit
+        if len(content) <= _LARGEST_PARSED_INLINE:
+            return await parsed(content_type, content, limit)
+        task: ParseTask = {
+            "task": "parse",
+            "content_type": content_type,
+            "body": base64.b64encode(content).decode(),
+            "body_limit": limit,
+        }
+        outcome = await self.pool.do(task, len(content), asker)
+        if outcome["event"] != "parsed":
+            raise _astray(outcome)
+        return loads(outcome["check_request"].encode())
+
+    async def check(self, check_request: CheckRequest, asker: Asker, format_: str) -> StoredAnswer:
         """Check a request, and store the answer; returns when it is on disk.
 
         Raises:
             Problem: the request cannot be answered, or the answer cannot be stored.
         """
-        return await self._store_answer(await self.answer(check_request, format_), caller)
+        return await self._store_answer(await self.answer(check_request, asker, format_), asker.caller)
 
-    async def answer(self, check_request: CheckRequest, format_: str) -> Entry:
+    async def answer(self, check_request: CheckRequest, asker: Asker, format_: str) -> Entry:
         """Check a request, and store nothing.
 
         Raises:
@@ -106,33 +141,50 @@ class CheckService:
         entry = self._cache.get(key)
         self.metrics.cache.labels("miss" if entry is None else "hit").inc()
         if entry is None:
-            entry = entry_of(dumped, await self._answer(check_request, format_))
+            entry = entry_of(dumped, await self._answer(check_request, asker, format_))
             self._cache.put(key, entry)
         return entry
 
-    async def _answer(self, check_request: CheckRequest, format_: str) -> Answer:
+    async def rendered(self, stored: Stored, check_request: CheckRequest, asker: Asker, format_: str | None) -> bytes:
+        """A stored check in a format; None: the part of the page that shows it.
+
+        Raises:
+            Problem: too much is asked for, or it took too long.
+        """
+        if format_ == "json":
+            return stored.report
+        size = len(stored.report) + len(stored.check_request)
+        if size <= _LARGEST_RENDERED_INLINE:
+            async with self._inline.turn(asker):
+                await asyncio.sleep(0)
+                return checking.stored_as(stored, check_request, format_)
+        task: RenderTask = {
+            "task": "render",
+            "check_request": stored.check_request.decode(),
+            "report": stored.report.decode(),
+            "format": format_,
+        }
+        outcome = await self.pool.do(task, size, asker)
+        if outcome["event"] != "rendered":
+            raise _astray(outcome)
+        return base64.b64decode(outcome["body"])
+
+    async def _answer(self, check_request: CheckRequest, asker: Asker, format_: str) -> Answer:
         if check_request.size <= self.settings.inline_limit and check_request.lines <= _MOST_LINES_INLINE:
-            return checking.answer(check_request, lambda: self.machine.facts, format_)
+            async with self._inline.turn(asker):
+                # The place is kept until the others that came at the same moment stand in the line.
+                await asyncio.sleep(0)
+                return checking.answer(check_request, lambda: self.machine.facts, format_)
         task: CheckTask = {
             "task": "check",
             "check_request": check_request.dumped().decode(),
             "own": machine.dump(self.machine.facts),
             "format": format_,
         }
-        async with self._children:
-            return await self._in_child(task)
-
-    async def _in_child(self, task: CheckTask) -> Answer:
-        try:
-            async with contextlib.aclosing(child.run(task, limit_s=self.settings.check_timeout_s)) as events:
-                async for event in events:
-                    if event["event"] == "result":
-                        return unpacked(event)
-                    if event["event"] == "problem":
-                        raise problem_of(event)
-        except child.Ended as ended:
-            raise Problem("too-costly", f"the check {ended}") from None
-        raise Problem("too-costly", "the check ended without a result")
+        outcome = await self.pool.do(task, check_request.size, asker)
+        if outcome["event"] != "result":
+            raise _astray(outcome)
+        return unpacked(outcome)
 
     async def _store_answer(self, entry: Entry, caller: str) -> StoredAnswer:
         id_, share = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
@@ -189,6 +241,11 @@ def _gate(path: Path | None) -> Gate:
 def digest_of(share: str) -> str:
     """What is stored of the secret of a share link. It is 128 random bits: its hash cannot be guessed back."""
     return hashlib.sha256(share.encode("utf-8", "replace")).hexdigest()
+
+
+def _astray(outcome: Outcome) -> Problem:
+    """A process answered something else than it was asked."""
+    return Problem("internal", f"a process answered {outcome['event']}")
 
 
 def _warm() -> None:

@@ -14,6 +14,7 @@ from fp8check.rules.checking.selection import UnknownRule, select
 from fp8check.rules.checking.verdict import WORST, Counts, counted
 from fp8check.rules.plain_text import plain
 from fp8check.rules.reading import Unreadable
+from fp8check.rules.report import html
 from fp8check.rules.report.build import whole
 from fp8check.rules.report.formats import Look, find
 from fp8check.rules.report.json_ import data_of
@@ -118,9 +119,17 @@ def rendered(check_request: CheckRequest, reports: Sequence[Report], format_: st
     return known.render(reports, sources(check_request), look).encode()
 
 
-def stored_as(stored: Stored, check_request: CheckRequest, format_: str) -> bytes:
-    """A stored check in a format: as JSON, what was stored."""
-    return stored.report if format_ == "json" else rendered(check_request, loaded(stored.report), format_)
+def stored_as(stored: Stored, check_request: CheckRequest, format_: str | None) -> bytes:
+    """A stored check in a format: as JSON, what was stored; None: the part of the page that shows it."""
+    if format_ == "json":
+        return stored.report
+    reports = loaded(stored.report)
+    return page_part(check_request, reports) if format_ is None else rendered(check_request, reports, format_)
+
+
+def page_part(check_request: CheckRequest, reports: Sequence[Report]) -> bytes:
+    """The part of the service's page that shows reports, as HTML."""
+    return html.body(reports, sources(check_request)).encode("utf-8", "replace")
 
 
 def sources(check_request: CheckRequest) -> dict[str, str]:

@@ -1,8 +1,8 @@
-"""A piece of work in a process of its own, which can be ended whatever it does; it dies with the service.
+"""Work in processes of their own, which can be ended whatever they do; they die with the service.
 
-Parent and child speak JSON (messages.py), one object a line: the child gets its task on standard input and says events
-on standard output; the last one is a result or a problem. Standard input stays open: when it closes, the parent is
-gone.
+Parent and child speak JSON (messages.py), one object a line: the child gets tasks on standard input, one after another,
+and says events on standard output; the last one of a task is a result or a problem. Standard input stays open: when it
+closes, the parent is gone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
+    from collections.abc import AsyncGenerator, Awaitable
 
     from fp8check.service.messages import Event, Task
 
@@ -33,28 +33,91 @@ class TimedOut(Ended):
     """It took too long, and was ended."""
 
 
+class Child:
+    """A process that does tasks, one after the other."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._is_whole = True  # whether all that it was asked was answered to the end
+
+    @classmethod
+    async def start(cls) -> Child:
+        """A new process.
+
+        Raises:
+            OSError: the system has no room for one.
+        """
+        return cls(
+            await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "fp8check.service.worker",
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,  # what it says there may quote the files
+                start_new_session=True,
+                limit=LONGEST_LINE,
+            )
+        )
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it can be given another task."""
+        return self._is_whole and self._process.returncode is None
+
+    async def events(self, task: Task, limit_s: float) -> AsyncGenerator[Event, None]:
+        """Do a task, and yield its events; the last one is its result, or a problem.
+
+        Raises:
+            TimedOut: it was not done after `limit_s`. The child is to be ended.
+            Ended: it ended without a result.
+        """
+        self._is_whole = False
+        process, deadline = self._process, _Deadline(limit_s)
+        if process.stdin is None or process.stdout is None:
+            raise Ended("has no pipes")
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            process.stdin.write(json.dumps(task).encode() + b"\n")
+            await deadline.of(process.stdin.drain())
+        while line := await deadline.of(_line(process.stdout)):
+            event: Event = json.loads(line)
+            self._is_whole = event["event"] != "progress"
+            yield event
+            if self._is_whole:
+                return
+        code = await deadline.of(process.wait())
+        raise Ended(f"was ended by signal {-code}" if code < 0 else f"ended with {code} and no result")
+
+    async def end(self) -> None:
+        """End it and all that it started; it leads a process group of its own."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._process.wait(), _GRACE_S)
+
+
 async def run(task: Task, *, limit_s: float) -> AsyncGenerator[Event, None]:
-    """Run a task in a child, and yield its events. Closing the iterator ends the child.
+    """Do one task in a process of its own, and yield its events. Closing the iterator ends the process.
 
     Raises:
         TimedOut: it was not done after `limit_s`, and was killed with all that it had started.
         Ended: it ended without a result.
     """
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "fp8check.service.worker",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,  # what it says there may quote the files
-        start_new_session=True,
-        limit=LONGEST_LINE,
-    )
+    child = await Child.start()
     try:
-        async for event in _events(process, task, _Deadline(limit_s)):
+        async for event in child.events(task, limit_s):
             yield event
     finally:
-        await _end(process)
+        await child.end()
+
+
+async def _line(stream: asyncio.StreamReader) -> bytes:
+    try:
+        return await stream.readline()
+    except ValueError:
+        raise Ended(f"said more than {LONGEST_LINE:,} bytes at once") from None
 
 
 class _Deadline:
@@ -71,28 +134,3 @@ class _Deadline:
             return await asyncio.wait_for(awaitable, max(0.0, left))
         except asyncio.TimeoutError:
             raise TimedOut(f"was not done after {self._limit_s:g} s and was ended") from None
-
-
-async def _events(process: asyncio.subprocess.Process, task: Task, deadline: _Deadline) -> AsyncIterator[Event]:
-    if process.stdin is None or process.stdout is None:
-        raise Ended("has no pipes")
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        process.stdin.write(json.dumps(task).encode() + b"\n")
-        await deadline.of(process.stdin.drain())
-    while line := await deadline.of(process.stdout.readline()):
-        event: Event = json.loads(line)
-        yield event
-        if event["event"] != "progress":
-            return
-    code = await deadline.of(process.wait())
-    raise Ended(f"was ended by signal {-code}" if code < 0 else f"ended with {code} and no result")
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """End the child and all that it started; it leads a process group of its own."""
-    if process.stdin is not None:
-        process.stdin.close()
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    with contextlib.suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(process.wait(), _GRACE_S)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import secrets
 from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 End = Literal["done", "failed", "cancelled", "interrupted"]
 State = Literal["queued", "running", End]
 ENDED: tuple[End, ...] = get_args(End)
-RETRY_AFTER_S = 30
+_USUAL_S = 30.0  # what a probe takes, before one has told
 
 _log = structlog.get_logger()
 
@@ -76,6 +77,7 @@ class Jobs:
         self._changed: dict[str, asyncio.Event] = {}  # of the jobs that have not ended; set anew at each change
         self._running: dict[str, asyncio.Task[None]] = {}
         self._workers: list[asyncio.Task[None]] = []
+        self._mean_s = 0.0  # of the last probes
         self._submitting = 0  # jobs that are being stored, and wait in no queue yet
 
     async def start(self) -> None:
@@ -118,8 +120,8 @@ class Jobs:
                 return _same(earlier, digest)
         waiting = self._queue.qsize() + self._submitting
         if waiting >= self._settings.probe_queue + len(self._workers) - len(self._running):
-            detail = f"{waiting} probes are waiting"
-            raise Problem("queue-full", detail, headers={"Retry-After": str(RETRY_AFTER_S)})
+            headers = {"Retry-After": str(self._one_ends_after_s())}
+            raise Problem("queue-full", f"{waiting} probes are waiting", headers=headers)
         now = now_ms()
         job = Job(secrets.token_urlsafe(16), now, now, caller, "queued", "", None, digest)
         row = {
@@ -140,6 +142,11 @@ class Jobs:
             self._submitting -= 1
         self._enqueue(job.id)
         return job
+
+    def _one_ends_after_s(self) -> int:
+        """In how many seconds a probe will have ended, as far as those before it tell."""
+        usual = self._mean_s or min(_USUAL_S, self._settings.probe_timeout_s)
+        return max(1, math.ceil(usual / max(1, len(self._workers))))
 
     async def get(self, id_: str) -> Job | None:
         """A job; None where there is none of that id."""
@@ -219,11 +226,14 @@ class Jobs:
         while True:
             id_ = await self._queue.get()
             self._metrics.waiting.set(self._queue.qsize())
+            began = asyncio.get_running_loop().time()
             run = asyncio.create_task(self._run(id_))
             self._running[id_] = run
             self._metrics.running.set(len(self._running))
             run.add_done_callback(partial(self._ran, id_))
             await asyncio.wait([run])  # however it ends; where this worker is cancelled, stop() looks after the run
+            took = asyncio.get_running_loop().time() - began
+            self._mean_s = took if not self._mean_s else (3 * self._mean_s + took) / 4
 
     def _ran(self, id_: str, _run: asyncio.Task[None]) -> None:
         self._running.pop(id_, None)
@@ -261,7 +271,7 @@ class Jobs:
                     await self._note(id_, event["text"][:500])
                 elif event["event"] == "problem":
                     raise problem_of(event)
-                else:
+                elif event["event"] == "result":
                     check_id = await self._store_answer(caller, check_request, unpacked(event))
                     await self._close(id_, "done", "", check_id)
 

@@ -17,6 +17,24 @@ class CheckTask(TypedDict):
     format: str
 
 
+class ParseTask(TypedDict):
+    """A body to be read: its Content-Type, its bytes in base64, and the most that one may have."""
+
+    task: Literal["parse"]
+    content_type: str
+    body: str
+    body_limit: int
+
+
+class RenderTask(TypedDict):
+    """A stored check to be rendered: the request and the reports as they are stored; `format`: None for the page's."""
+
+    task: Literal["render"]
+    check_request: str
+    report: str
+    format: str | None
+
+
 class ProbeTask(TypedDict):
     """A probe: what runs it, as module:function, and the interpreter that trains (None: this one)."""
 
@@ -35,12 +53,13 @@ class Progress(TypedDict):
 
 
 class Failure(TypedDict):
-    """The problem that ends the task (problems.py)."""
+    """The problem that ends the task (problems.py). `frames`: where a fault of fp8check was raised."""
 
     event: Literal["problem"]
     slug: str
     detail: str
     errors: list[dict[str, object]] | None
+    frames: list[str]
 
 
 class Numbers(TypedDict):
@@ -63,5 +82,21 @@ class Result(TypedDict):
     counts: Numbers
 
 
-Task = CheckTask | ProbeTask
-Event = Progress | Failure | Result
+class Parsed(TypedDict):
+    """What a body asks for, as it is stored."""
+
+    event: Literal["parsed"]
+    check_request: str
+
+
+class Rendered(TypedDict):
+    """A check in a format, in base64."""
+
+    event: Literal["rendered"]
+    body: str
+
+
+PoolTask = ParseTask | CheckTask | RenderTask
+Task = PoolTask | ProbeTask
+Outcome = Parsed | Result | Rendered
+Event = Progress | Failure | Outcome

@@ -45,6 +45,8 @@ _ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::[0-9]{1,5})?")
 _DRAINED = 32 * 1024 * 1024
 _DRAIN_S = 2.0
+_FREE = 64 * 1024
+_TOO_LARGE = "the body is larger than this service reads"
 _SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
 
 _log = structlog.get_logger()
@@ -58,6 +60,7 @@ class RequestMiddleware:
         self._settings = settings
         self._metrics = metrics
         self._open = open_
+        self._room = _Room(settings.uploads_bytes)
         self._count = metrics.requests.labels
         self._time = metrics.seconds.labels
 
@@ -71,19 +74,22 @@ class RequestMiddleware:
         request_id = _request_id(headers.get(b"x-request-id"))
         scope.setdefault("state", {})["request_id"] = request_id
         sent = _Sent(send, request_id)
+        body = _Body(receive, self._settings, self._room)
         try:
             self._admit(scope, headers)
-            body = _Body(receive, self._settings.body_limit, self._settings.body_timeout_s)
+            body.check_length(headers.get(b"content-length"))
             await self._app(scope, body, sent)
         except Problem as problem:
-            await self._fail(problem, scope, receive, sent)
+            cut = problem.slug == "too-large" or body.is_cut
+            await self._fail(problem, scope, receive, sent, cut=cut)
         except ClientDisconnect:
             pass  # nobody is there to be answered
         except Exception as error:  # noqa: BLE001  the last line of defense: an answer instead of a dropped connection
             _log.error("crash", request_id=request_id, error=type(error).__name__, frames=frames(error))
             detail = "an unexpected error was logged under the request id"
-            await self._fail(Problem("internal", detail), scope, receive, sent)
+            await self._fail(Problem("internal", detail), scope, receive, sent, cut=body.is_cut)
         finally:
+            body.leave()
             self._account(scope, sent, time.perf_counter() - began)
 
     def _admit(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
@@ -103,11 +109,11 @@ class RequestMiddleware:
         if headers.get(b"sec-fetch-site", b"same-origin") not in (b"same-origin", b"none"):
             raise Problem("origin", "the header Sec-Fetch-Site says that another site's page sent this")
 
-    async def _fail(self, problem: Problem, scope: Scope, receive: Receive, sent: _Sent) -> None:
+    async def _fail(self, problem: Problem, scope: Scope, receive: Receive, sent: _Sent, *, cut: bool) -> None:
         if sent.status:
             return  # too late to say anything
         response = problems.answer(problem, root=scope.get("root_path", ""), request_id=sent.request_id)
-        if problem.slug in ("too-large", "slow-body"):
+        if cut:
             response.headers["connection"] = "close"  # the rest of the body is not read
             await _answer_first(response, receive, sent)
         else:
@@ -165,26 +171,65 @@ class _Sent:
         await self._send(message)
 
 
+class _Room:
+    """Memory for all bodies that are there at a time."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, most: int) -> None:
+        self.left = most
+
+
 class _Body:
-    """Receives a body: no more than so many bytes as they arrive, whatever Content-Length says, and in time."""
+    """Receives a body: no more than so many bytes as they arrive, whatever Content-Length says, and in time.
 
-    __slots__ = ("_deadline", "_left", "_receive", "_timeout_s", "_whole")
+    What it has beyond `_FREE` bytes takes room, of which there is so much for all bodies, until the request is over.
+    """
 
-    def __init__(self, receive: Receive, limit: int, timeout_s: float) -> None:
+    __slots__ = ("_deadline", "_limit", "_read", "_receive", "_room", "_taken", "_timeout_s", "_whole")
+
+    def __init__(self, receive: Receive, settings: Settings, room: _Room) -> None:
         self._receive = receive
-        self._left = limit
-        self._timeout_s = timeout_s
+        self._limit = settings.body_limit
+        self._timeout_s = settings.body_timeout_s
+        self._room = room
+        self._read = 0
+        self._taken = 0
         self._deadline: float | None = None
         self._whole = False
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether a part of it was read, and the rest was not."""
+        return self._deadline is not None and not self._whole
+
+    def check_length(self, said: bytes | None) -> None:
+        """Refuse a body that says itself that it is too large. Raises Problem."""
+        if said is not None and said.isdigit() and int(said[:19]) > self._limit:
+            raise Problem("too-large", _TOO_LARGE)
+
+    def leave(self) -> None:
+        """Give back the room that it takes: the request is over."""
+        self._room.left += self._taken
+        self._taken = 0
+
+    def _take(self, more: int) -> None:
+        self._read += more
+        if self._read > self._limit:
+            raise Problem("too-large", _TOO_LARGE)
+        needed = max(0, self._read - _FREE) - self._taken
+        if needed > self._room.left:
+            detail = "other bodies take the room that there is for large ones"
+            raise Problem("busy", detail, headers={"Retry-After": "2"})
+        self._room.left -= needed
+        self._taken += needed
 
     async def __call__(self) -> Message:
         if self._whole:  # what comes now is that the client goes away: that may take its time
             return await self._receive()
         message = await self._in_time()
         if message["type"] == "http.request":
-            self._left -= len(message.get("body", b""))
-            if self._left < 0:
-                raise Problem("too-large", "the body is larger than this service reads")
+            self._take(len(message.get("body", b"")))
             self._whole = not message.get("more_body", False)
         return message
 

@@ -98,7 +98,7 @@ KINDS: dict[str, Kind] = {
     ),
     "headers-too-large": Kind(431, "The headers are too large", "Send fewer or shorter headers."),
     "queue-full": Kind(
-        429,
+        503,
         "Too many probes are waiting",
         "One probe runs at a time on a GPU. Ask again after the seconds that Retry-After says.",
     ),
@@ -113,7 +113,12 @@ KINDS: dict[str, Kind] = {
         "The answer could not be stored",
         "The service answers only what it has stored. Ask again after the seconds that Retry-After says.",
     ),
-    "busy": Kind(503, "Too much to do", "Ask again after the seconds that Retry-After says."),
+    "busy": Kind(
+        503,
+        "Too much to do",
+        "More is asked than is answered in time, and what is not answered in time is not kept waiting. Nothing was "
+        "decided. Ask again after the seconds that Retry-After says.",
+    ),
 }
 
 _BY_STATUS = {

@@ -52,16 +52,30 @@ class Settings(BaseSettings):
     body_limit: int = Field(default=2 * MIB, ge=KIB, description="The largest body, in bytes as they arrive.")
     body_timeout_s: float = Field(default=10, gt=0, description="By when a body has to have arrived whole.")
     header_timeout_s: float = Field(default=10, gt=0, description="By when the head of a request has to have arrived.")
+    uploads_bytes: int = Field(
+        default=64 * MIB,
+        ge=0,
+        description="Memory for the bodies that are there at a time, beyond 64 KiB of each; so small ones always get "
+        "through. Where it is taken the answer is 503.",
+    )
     check_timeout_s: float = Field(
-        default=10, gt=0, description="By when a check that needs a process of its own is ended."
+        default=5, gt=0, description="By when a check in a process of its own is ended: nothing was decided, 422."
+    )
+    check_wait_s: float = Field(
+        default=0.7, gt=0, description="How long a check may wait for its turn; then the answer is 503."
+    )
+    check_queue: int = Field(
+        default=1000, ge=0, description="How many checks may wait at a time; the next is answered with 503."
     )
     inline_limit: int = Field(
         default=8 * KIB,
         ge=0,
         description="Files up to this many bytes in all are checked at once; larger ones in a process of their own, "
-        "which costs a tenth of a second and can be ended.",
+        "which can be ended.",
     )
-    check_processes: int = Field(default=2, ge=1, description="How many such processes there are at a time.")
+    check_processes: int = Field(
+        default=2, ge=1, description="How many such processes there are. One does no body of more than 256 KiB."
+    )
     cache_bytes: int = Field(
         default=32 * MIB,
         ge=0,
@@ -87,8 +101,14 @@ class Settings(BaseSettings):
         ge=0,
         description="How many probes run at a time; 0: one for each GPU of this machine, and at least one.",
     )
-    probe_queue: int = Field(default=8, ge=0, description="How many probes may wait; the next is refused with 429.")
+    probe_queue: int = Field(default=8, ge=0, description="How many probes may wait; the next is answered with 503.")
     probe_timeout_s: float = Field(default=180, gt=0, description="When a probe is ended.")
+    listeners: int = Field(
+        default=100,
+        ge=0,
+        description="How many may listen to events of probes, or wait for one with `Prefer: wait=`. The next listener "
+        "gets 503; who would wait gets the job's address instead.",
+    )
     wait_limit_s: float = Field(default=60, gt=0, description="The longest that `Prefer: wait=` makes an answer wait.")
     node: str = Field(
         default_factory=socket.gethostname,

@@ -16,7 +16,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fp8check.service.checking import Answer
-    from fp8check.service.messages import CheckTask, Event, Failure, ProbeTask, Result, Task
+    from fp8check.service.messages import (
+        CheckTask,
+        Event,
+        Failure,
+        Outcome,
+        Parsed,
+        ParseTask,
+        PoolTask,
+        ProbeTask,
+        Rendered,
+        RenderTask,
+        Result,
+        Task,
+    )
     from fp8check.service.probing import Runner
 
     Say = Callable[[Event], None]
@@ -27,18 +40,51 @@ _MEMORY_BYTES = 4 * 1024**3
 def perform(task: Task, say: Say) -> None:
     """Do a task, and say its events; the last one is its result, or the problem that ended it."""
     try:
-        answer = _check(task) if task["task"] == "check" else _probe(task, say)
+        say(packed(_probe(task, say)) if task["task"] == "probe" else _outcome(task))
     except Problem as problem:
         errors = None if problem.errors is None else [dict(one) for one in problem.errors]
-        say({"event": "problem", "slug": problem.slug, "detail": problem.detail, "errors": errors})
-    else:
-        say(packed(answer))
+        say({"event": "problem", "slug": problem.slug, "detail": problem.detail, "errors": errors, "frames": []})
+
+
+def _outcome(task: PoolTask) -> Outcome | Failure:
+    """What takes too long to be done between other requests."""
+    _limit_memory()
+    try:
+        if task["task"] == "parse":
+            return _parse(task)
+        return packed(_check(task)) if task["task"] == "check" else _render(task)
+    except (Problem, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001  whoever waits is told, and the place of the fault is logged there
+        from fp8check.service.logs import frames
+
+        detail = f"an unexpected error was logged ({type(error).__name__})"
+        return {"event": "problem", "slug": "internal", "detail": detail, "errors": None, "frames": frames(error)}
+
+
+def _parse(task: ParseTask) -> Parsed:
+    import asyncio
+
+    from fp8check.service.bodies import parsed
+
+    content = base64.b64decode(task["body"])
+    check_request = asyncio.run(parsed(task["content_type"], content, task["body_limit"]))
+    return {"event": "parsed", "check_request": check_request.dumped().decode()}
 
 
 def _check(task: CheckTask) -> Answer:
-    """A check of files that are too large to be checked between other requests."""
-    _limit_memory()
     return checking.answer(loads(task["check_request"].encode()), lambda: machine.loads(task["own"]), task["format"])
+
+
+def _render(task: RenderTask) -> Rendered:
+    check_request, reports = loads(task["check_request"].encode()), checking.loaded(task["report"].encode())
+    format_ = task["format"]
+    body = (
+        checking.page_part(check_request, reports)
+        if format_ is None
+        else checking.rendered(check_request, reports, format_)
+    )
+    return {"event": "rendered", "body": base64.b64encode(body).decode()}
 
 
 def _probe(task: ProbeTask, say: Say) -> Answer:

@@ -1,9 +1,10 @@
-"""What runs in the process that child.py starts: one task, and its events. There is no event loop here."""
+"""What runs in the process that child.py starts: tasks, and their events. There is no event loop here."""
 
 from __future__ import annotations
 
 import json
 import os
+import queue
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -13,11 +14,11 @@ if TYPE_CHECKING:
 
 
 def main() -> int:
-    """Read a task from standard input, and do it."""
+    """Read tasks from standard input, and do them, until it is closed."""
     import threading
 
-    task: Task = json.loads(sys.stdin.buffer.readline())
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(lines,), daemon=True).start()
     # What a package prints must not get between the events.
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
@@ -30,14 +31,21 @@ def main() -> int:
 
     from fp8check.service import tasks
 
-    tasks.perform(task, say)
-    return 0
+    while True:
+        task: Task = json.loads(lines.get())
+        tasks.perform(task, say)
+        del task  # what was sent does not stay until somebody sends the next
 
 
-def _die_with_parent() -> None:
-    """Standard input closes when the service ends, also by kill -9: then nobody waits for a result any more."""
-    while os.read(0, 4096):
-        pass
+def _read(lines: queue.SimpleQueue[bytes]) -> None:
+    """Hand on what comes. Standard input closes when the service ends, also by kill -9: then nobody waits any more."""
+    begun = bytearray()  # not by way of sys.stdin: this thread would hold its lock when the interpreter ends
+    while chunk := os.read(0, 1024 * 1024):
+        first, *rest = chunk.split(b"\n")
+        begun += first
+        for one in rest:
+            lines.put(bytes(begun))
+            begun = bytearray(one)
     os.killpg(0, signal.SIGKILL)
 
 

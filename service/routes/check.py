@@ -12,7 +12,6 @@ from starlette.responses import Response
 from fp8check.rules.checking.exit_codes import OF_CHECKS
 from fp8check.rules.checking.verdict import exit_code
 from fp8check.service import checking
-from fp8check.service.bodies import check_request_of
 from fp8check.service.formats import CONTENT, OFFERS, choose
 from fp8check.service.forms import schema
 from fp8check.service.problems import Problem
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from fp8check.service.check_request import CheckRequest
     from fp8check.service.check_service import CheckService
     from fp8check.service.tokens import Caller
+    from fp8check.service.turns import Asker
 
 router = APIRouter(tags=["check"])
 
@@ -83,7 +83,8 @@ _HEADERS = {
         **problems(
             *ALWAYS,
             *("malformed", "scope", "origin", "no-such-format", "slow-body", "too-large", "media-type"),
-            *("unreadable", "no-run", "invalid", "key-reused", "too-costly", "queue-full", "no-probe", "storage"),
+            *("unreadable", "no-run", "invalid", "key-reused", "too-costly", "no-probe"),
+            *("storage", "busy", "queue-full"),
         ),
     },
     openapi_extra={
@@ -124,31 +125,34 @@ async def check(request: Request) -> Response:
     offer = choose(request.query_params.get("format"), request.headers.get("accept"))
     if _KEY.fullmatch(request.headers.get("idempotency-key", "-")) is None:
         raise Problem("malformed", "Idempotency-Key is 1 to 255 visible ASCII characters")
-    check_request = await check_request_of(request, service.settings.body_limit)
+    content = await request.body()
+    asker = service.asker(caller)
+    check_request = await service.parsed(request.headers.get("content-type", ""), content, asker)
     if "read" not in caller.scopes:
         # What this machine is, is not for this caller.
         check_request = check_request._replace(options=replace(check_request.options, environment=False))
     if check_request.options.probe:
-        return await _probe(service, request, caller, check_request, offer)
-    stored = await service.check(check_request, caller.name, offer.name)
+        return await _probe(service, request, caller, asker, check_request, offer)
+    stored = await service.check(check_request, asker, offer.name)
     return answered(
         service, request, check_request, (stored.id, stored.share), stored.answer.body, offer, stored.answer.counts
     )
 
 
 async def _probe(
-    service: CheckService, request: Request, caller: Caller, check_request: CheckRequest, offer: Format
+    service: CheckService, request: Request, caller: Caller, asker: Asker, check_request: CheckRequest, offer: Format
 ) -> Response:
     caller.need("probe")
     if not service.settings.probe:
         raise Problem("no-probe", "probes are switched off here")
-    await service.answer(check_request, "json")  # files that cannot be read are refused now, and wait for no GPU
+    await service.answer(check_request, asker, "json")  # files that cannot be read are refused now, and wait for no GPU
     key = request.headers.get("idempotency-key")
-    wait = _WAIT.search(request.headers.get("prefer", ""))
+    wait = _WAIT.search(request.headers.get("prefer", "")) if not service.listeners.is_full else None
     try:
         job = await service.jobs.submit(check_request, caller.name, key)
         if wait is not None:
-            job = await service.jobs.wait(job.id, min(int(wait[1]), service.settings.wait_limit_s)) or job
+            with service.listeners.one():
+                job = await service.jobs.wait(job.id, min(int(wait[1]), service.settings.wait_limit_s)) or job
         stored = await service.store.check(job.check_id) if job.check_id is not None else None
     except Unavailable as error:
         raise Problem("storage", f"the database refused it ({error})", headers={"Retry-After": "2"}) from error
@@ -157,7 +161,7 @@ async def _probe(
         headers = {"Location": f"{root}/jobs/{job.id}", "Retry-After": "2"}
         body = body_of(job, root).model_dump_json()
         return Response(body, 202, headers=headers, media_type="application/json")
-    body_ = checking.stored_as(stored, check_request, offer.name)
+    body_ = await service.rendered(stored, check_request, service.asker(caller), offer.name)
     counts = checking.counts_of(stored)
     response = answered(service, request, check_request, (stored.id, service.share_of(stored.id)), body_, offer, counts)
     response.headers["Preference-Applied"] = f"wait={wait[1]}"

@@ -14,11 +14,12 @@ from fp8check.service import checking
 from fp8check.service.check_request import loads
 from fp8check.service.check_service import digest_of
 from fp8check.service.formats import CONTENT, OFFERS, choose, wants_page
-from fp8check.service.pages import page
+from fp8check.service.pages import made, page
 from fp8check.service.problems import Problem
 from fp8check.service.routes.common import ALWAYS, SECURED, TheCaller, TheService, caller_of, problems, service_of
 from fp8check.service.routes.jobs import when
 from fp8check.service.store import Unavailable
+from fp8check.service.tokens import Caller
 
 if TYPE_CHECKING:
     from fp8check.service.check_service import CheckService
@@ -112,7 +113,7 @@ async def stored_check(service: CheckService, id_: str) -> Stored:
     response_class=Response,
     responses={
         200: {"description": "The report.", "content": CONTENT},
-        **problems(*ALWAYS, "scope", "not-found", "no-such-format", "invalid", "storage"),
+        **problems(*ALWAYS, "scope", "not-found", "no-such-format", "invalid", "storage", "busy", "too-costly"),
     },
     openapi_extra={
         "parameters": [
@@ -141,19 +142,20 @@ async def stored(
         if found.caller != caller.name:  # what they asked for themselves, they have seen
             caller.need("read")
     else:
+        caller = Caller(f"share {id_}", frozenset())
         found = await stored_check(service, id_)
         if not hmac.compare_digest(found.share, digest_of(share)):
             raise Problem("not-found", "no check has this id, or it was deleted after the time that checks are kept")
     asked, accept = request.query_params.get("format"), request.headers.get("accept")
-    check_request = loads(found.check_request)
+    check_request, asker = loads(found.check_request), service.asker(caller)
     if asked is None and wants_page(accept):
         # The secret is only known to whoever brings it: what is stored is its hash.
         link = None if share is None else f"{request.scope.get('root_path', '')}/checks/{found.id}?share={share}"
         return page(
             request,
             "check.html",
-            reports=checking.loaded(found.report),
-            sources=checking.sources(check_request),
+            report=made(await service.rendered(found, check_request, asker, None)),
+            names=[file.name for file in check_request.files],
             link=link,
             created=when(found.created_ms),
             id=found.id,
@@ -161,7 +163,7 @@ async def stored(
             shared=share,
         )
     offer = choose(asked, accept)
-    body = checking.stored_as(found, check_request, offer.name)
+    body = await service.rendered(found, check_request, asker, offer.name)
     counts = checking.counts_of(found)
     code = exit_code(counts, check_request.options.fail_on, require_evidence=check_request.options.require_evidence)
     headers = {"FP8check-Verdict": counts.verdict, "FP8check-Exit-Code": str(code), "Vary": "Accept"}

@@ -19,8 +19,11 @@ from fp8check.service.store import Unavailable
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from starlette.types import Receive, Scope, Send
+
     from fp8check.service.check_service import CheckService
     from fp8check.service.jobs import Job
+    from fp8check.service.listeners import Listeners
     from fp8check.service.tokens import Caller
 
 router = APIRouter(tags=["jobs"])
@@ -37,6 +40,19 @@ _EVENT = {
     "required": ["event", "data"],
     "properties": {"event": {"const": "job"}, "id": {"type": "string"}, "data": {"type": "string"}},
 }
+
+
+class _Stream(EventSourceResponse):
+    """Events, to one of no more listeners than may be."""
+
+    def __init__(self, changes: AsyncIterator[dict[str, str]], listeners: Listeners) -> None:
+        super().__init__(changes, ping=15, send_timeout=30)
+        self._listeners = listeners
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the events as they come."""
+        with self._listeners.one():
+            await super().__call__(scope, receive, send)
 
 
 class JobBody(BaseModel):
@@ -84,7 +100,8 @@ async def _job(service: CheckService, caller: Caller, id_: str) -> Job:
     return job
 
 
-_PROBLEMS = problems(*ALWAYS, "not-found", "invalid", "storage")
+_EACH = (*ALWAYS, "not-found", "invalid", "storage")
+_PROBLEMS = problems(*_EACH)
 
 
 @router.get("/jobs/{id}", dependencies=SECURED, responses=_PROBLEMS)
@@ -97,7 +114,7 @@ async def job(request: Request, service: TheService, caller: TheCaller, id_: Job
     "/jobs/{id}/events",
     dependencies=SECURED,
     response_class=EventSourceResponse,
-    responses={200: {"content": {"text/event-stream": {"schema": _EVENT}}}, **_PROBLEMS},
+    responses={200: {"content": {"text/event-stream": {"schema": _EVENT}}}, **problems(*_EACH, "busy")},
 )
 async def events(request: Request, service: TheService, caller: TheCaller, id_: JobId) -> EventSourceResponse:
     """Each change of a probe as a server-sent event `job`, until it has ended."""
@@ -111,7 +128,7 @@ async def events(request: Request, service: TheService, caller: TheCaller, id_: 
             if asyncio.get_running_loop().time() > ends:
                 return
 
-    return EventSourceResponse(changes(), ping=15, send_timeout=30)
+    return _Stream(changes(), service.listeners)
 
 
 @router.post(

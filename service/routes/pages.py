@@ -9,7 +9,6 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from fp8check.rules.report import html
-from fp8check.service.bodies import check_request_of
 from fp8check.service.pages import STATIC, page
 from fp8check.service.problems import KINDS, Problem
 from fp8check.service.routes.common import caller_of, service_of
@@ -37,14 +36,18 @@ async def sent(request: Request) -> Response:
     caller = caller_of(request)
     caller.need("check")
     values = dict(EMPTY)
+    content = await request.body()
+    asker = service.asker(caller)
     try:
-        check_request = await check_request_of(request, service.settings.body_limit)
+        check_request = await service.parsed(request.headers.get("content-type", ""), content, asker)
         values = _values(check_request)
         environment = check_request.options.environment and "read" in caller.scopes
         options = replace(check_request.options, environment=environment, probe=False)
-        stored = await service.check(check_request._replace(options=options), caller.name, "json")
+        stored = await service.check(check_request._replace(options=options), asker, "json")
     except Problem as problem:
-        return page(request, "form.html", problem.status, problem=problem, kind=KINDS[problem.slug], values=values)
+        shown = page(request, "form.html", problem.status, problem=problem, kind=KINDS[problem.slug], values=values)
+        shown.headers.update(problem.headers)
+        return shown
     root = request.scope.get("root_path", "")
     secret = f"?share={stored.share}" if service.settings.share_links else ""
     return RedirectResponse(f"{root}/checks/{stored.id}{secret}", 303)

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
+import select
 import sqlite3
 import stat
 import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 from tests.attacks.lines import attack
 from tests.support.command import COMMAND, run
-from tests.support.example import BODY
-from tests.support.service import served
+from tests.support.example import BODY, TRAINING
+from tests.support.service import Served, served
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from concurrent.futures import Future
     from pathlib import Path
 
 
@@ -43,10 +50,12 @@ def started(folder: Path, *arguments: str, **variables: str) -> Ended:
         cwd=folder,
     )
     try:
-        said, errors = process.communicate(timeout=10)
-        return Ended(process.returncode, said, errors)
-    except subprocess.TimeoutExpired:
-        return Ended(None, "", "")
+        assert process.stdout is not None
+        ready, _, _ = select.select([process.stdout], [], [], 30)  # it says where it serves, or ends
+        said = process.stdout.readline() if ready else ""
+        if not ready or said.startswith("fp8check serves"):
+            return Ended(None, said, "")
+        return Ended(process.wait(30), said, process.communicate()[1])
     finally:
         process.kill()
         process.communicate()
@@ -138,6 +147,102 @@ def test_what_a_proxy_passes_on_is_not_of_this_machine(tmp_path: Path, header: s
                 assert service.get(path, headers={header: value}).status_code == 401
             assert service.post("/check", json=BODY, headers={header: value}).status_code == 401
         assert service.post("/check", json=BODY).status_code == 200
+
+
+# Q6: what the many cost the others
+
+# Each takes long, or took: suppressions, unknown keys, sexagesimal numbers.
+SLOW = (
+    "bf16: true\n" + "x: 1 # fp8check: ignore[FP101] because\n" * 5_600,
+    "mixed_precision: fp8\nfp8_config:\n" + "".join(f"  k{number}: 1\n" for number in range(20_000)),
+    "bf16: true\nx: [" + "1:59:59, " * 40_000 + "1]\n",
+)
+# Larger than what is checked between other requests.
+LARGER = TRAINING + "# a comment of people who write more than they need\n" * 300
+
+
+class Answer(NamedTuple):
+    """An answer, and how long it took."""
+
+    status: int
+    seconds: float
+    retry_after: str
+    media_type: str
+
+    @property
+    def is_honest(self) -> bool:
+        """Whether it is a report, or says when to ask again."""
+        refused = self.status == 503 and self.media_type == "application/problem+json" and self.retry_after.isdigit()
+        return self.status == 200 or (refused and int(self.retry_after) > 0)
+
+
+def ask(service: Served, body: object) -> Answer:
+    """One request over a connection of its own, by a client that costs little."""
+    content, headers = json.dumps(body), {"Content-Type": "application/json"}
+    began = time.monotonic()
+    with contextlib.closing(HTTPConnection("127.0.0.1", service.port, timeout=90)) as connection:
+        connection.request("POST", "/check", content, headers)
+        got = connection.getresponse()
+        got.read()
+    took = time.monotonic() - began
+    return Answer(got.status, took, got.getheader("retry-after") or "", got.getheader("content-type") or "")
+
+
+def all_at_once(service: Served, bodies: list[object]) -> Iterator[Future[Answer]]:
+    """Ask in so many threads."""
+    pool = ThreadPoolExecutor(len(bodies))
+    try:
+        yield from [pool.submit(ask, service, body) for body in bodies]
+    finally:
+        pool.shutdown(wait=False)
+
+
+@attack("Q6")
+def test_slow_bodies_do_not_delay_a_larger_check(tmp_path: Path) -> None:
+    with served(tmp_path) as service:
+        ask(service, {"training": LARGER})  # whatever has to be started has been
+        slow = [{"training": SLOW[number % 3], "accelerate": f"# {number}\n{SLOW[1]}"} for number in range(8)]
+        waiting = list(all_at_once(service, slow))
+        time.sleep(0.5)
+        took = [ask(service, {"training": f"{LARGER}# {number}\n"}) for number in range(3)]
+        assert [one for one in took if not one.is_honest or one.seconds > 6] == []
+        for one in waiting:
+            assert one.result(120).status in (200, 422, 503)
+
+
+@attack("Q6")
+def test_the_queue_has_a_bound(tmp_path: Path) -> None:
+    """With 200 callers at once each is answered soon, some with 503; before, the last one waited for all others."""
+    with served(tmp_path) as service:
+        ask(service, {"training": LARGER})
+        many = [{"training": f"{LARGER}# {number}\n"} for number in range(200)]
+        answers = [one.result(120) for one in all_at_once(service, many)]
+        assert [one for one in answers if not one.is_honest] == []
+        assert max(one.seconds for one in answers) < 12
+        assert [one for one in answers if one.status == 200] != []
+        assert ask(service, {"training": LARGER}).status == 200
+
+
+@pytest.mark.parametrize("name", ["lists", "keys", "form"])
+def test_a_body_that_is_slow_to_parse_delays_nobody(tmp_path: Path, name: str) -> None:
+    """Reading 2 MB of JSON into objects takes half a second: that is not done between other requests."""
+    half = 1_990_000
+    bodies = {
+        "lists": ('{"accelerate":"a: 1","deepspeed":{"a":[' + "[]," * (half // 3) + "[]]}}", "application/json"),
+        "keys": ("{" + ",".join(f'"k{one}":1' for one in range(half // 12)) + "}", "application/json"),
+        "form": ("training=" + "%41" * (half // 3), "application/x-www-form-urlencoded"),
+    }
+    content, kind = bodies[name]
+    with served(tmp_path) as service, ThreadPoolExecutor(6) as pool:
+        ask(service, {"training": LARGER})
+        sent = [pool.submit(service.post, "/check", content=content, headers={"Content-Type": kind}) for _ in range(6)]
+        longest = 0.0
+        while not all(one.done() for one in sent):
+            began = time.monotonic()
+            assert service.get("/healthz").status_code == 200
+            longest = max(longest, time.monotonic() - began)
+        assert longest < 1.5
+        assert {one.result().status_code for one in sent} <= {200, 413, 422, 503}
 
 
 # S7: what is stored is for its owner alone

@@ -131,7 +131,7 @@ def test_one_probe_at_a_time_and_a_bounded_queue(service: Any, pids: Path) -> No
         wait_for(pids.exists)
         waiting = [client.post("/check", json=body()).json() for _ in range(2)]
         refused = client.post("/check", json=body())
-        assert refused.status_code == 429
+        assert (refused.status_code, refused.json()["type"]) == (503, "/problems/queue-full")
         assert int(refused.headers["retry-after"]) > 0
         assert {client.get(f"/jobs/{one['id']}").json()["state"] for one in waiting} == {"queued"}
         assert client.post(waiting[0]["cancel"]).json()["state"] == "cancelled"

@@ -30,7 +30,7 @@ LOADS: tuple[tuple[str, str | None], ...] = (
 def load(port: int, *words: str) -> dict[str, object]:
     """One round, from a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.tools.service.load", str(port), *words],
+        [sys.executable, "-m", "tests.tools.service.client", str(port), *words],
         capture_output=True,
         text=True,
         check=False,
