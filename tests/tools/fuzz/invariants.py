@@ -208,6 +208,31 @@ class _Tags(HTMLParser):
                 raise Broken(f"attribute {name[:20]} in HTML", f"{tag} {name}={value}")
 
 
+class _Own(HTMLParser):
+    """A page of the service: forms and files of its own, and nothing that a stranger could have put there."""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if tag in ("iframe", "object", "embed", "base", "svg", "img") or (tag == "script" and "src" not in given):
+            raise Broken(f"tag {tag} in a page", str(attrs))
+        for name, value in given.items():
+            elsewhere = ":" in value.partition("/")[0] and not value.startswith(("https://", "data:,"))
+            if (
+                name.startswith("on")
+                or name == "style"
+                or (name in ("href", "src", "action", "formaction") and elsewhere)
+            ):
+                raise Broken(f"attribute {name[:20]} in a page", f"{tag} {name}={value}")
+
+
+def page(text: str) -> None:
+    """A page of the service."""
+    clean(text, "a page")
+    parser = _Own()
+    parser.feed(text)
+    parser.close()
+
+
 def _html(text: str) -> None:
     parser = _Tags()
     parser.feed(text)

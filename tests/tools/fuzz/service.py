@@ -20,7 +20,7 @@ from fp8check.service.problems import Problem
 from fp8check.service.settings import Settings
 from tests.tools.fuzz import cases
 from tests.tools.fuzz.cases import Case, encoded
-from tests.tools.fuzz.invariants import Broken, clean, report
+from tests.tools.fuzz.invariants import Broken, clean, page, report
 from tests.tools.fuzz.targets import NAMES, Target
 
 if TYPE_CHECKING:
@@ -185,15 +185,24 @@ def asking(case: Case, folder: Path) -> Iterable[str]:
             raise Broken(f"a line break in header {name}", value)
     kind = answer.headers.get("content-type", "").partition(";")[0]
     if answer.status >= 400:
-        data = json.loads(answer.body) if answer.body else {"status": answer.status}
-        if answer.body and (kind != "application/problem+json" or data.get("status") != answer.status):
-            raise Broken("a refusal that is no problem", f"{kind} {answer.body[:200]!r}")
+        _refused(answer, kind)
     elif kind.startswith(("text/", "application/")) and answer.body and "octet" not in kind:
         clean(answer.body.decode("utf-8"), kind, painted=kind == "text/plain")
+        if kind == "text/html":
+            page(answer.body.decode("utf-8"))
         verdict = answer.headers.get("fp8check-verdict")
         if verdict == "pass" and answer.headers.get("fp8check-exit-code") not in ("0", "3"):
             raise Broken("a pass with another exit code", str(answer.headers))
     return (f"status:{answer.status}", f"type:{kind}")
+
+
+def _refused(answer: Answer, kind: str) -> None:
+    """A refusal is a problem, or, for a browser, a page that says it."""
+    clean(answer.body.decode("utf-8"), "a refusal")
+    if kind == "text/html":
+        page(answer.body.decode("utf-8"))
+    elif answer.body and (kind != "application/problem+json" or json.loads(answer.body)["status"] != answer.status):
+        raise Broken("a refusal that is no problem", f"{kind} {answer.body[:200]!r}")
 
 
 def _crash(log: str) -> str:
