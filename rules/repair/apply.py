@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     Examine = Callable[[Sequence[Document]], Sequence[Examined]]
     _Mark = tuple[str, str, str, str]  # rule, file, message, and the text that it is about
+    _Short = tuple[str, str, str]  # rule, file, message
 
 MOST = 100  # times that the files are looked at anew in one go; every real run has under ten fixes
 CHARACTERS = 2_000_000  # that are looked at anew in one go, of the largest file: it bounds the time, whatever it holds
@@ -72,6 +73,10 @@ class _Fixing:
     Fixes of one rule are made together, as far as they do not touch each other: it takes as many rounds as rules have
     something to fix, not as there are findings. Where they do not come out as they must, half of them are tried, down
     to a single one.
+
+    It ends where nothing can be fixed any more, and to fix again changes nothing. No fix adds to the errors, and what
+    was fixed stays so: of two fixes that undo each other the one that leaves fewer errors is made. Where that is
+    neither, the files stay as they were without both.
     """
 
     def __init__(self, documents: tuple[Document, ...], examine: Examine, *, unsafe: bool) -> None:
@@ -79,9 +84,15 @@ class _Fixing:
         self._unsafe = unsafe
         self._rounds = _rounds(documents)
         self._left = self._rounds
+        self._disputed: dict[_Short, Refusal] = {}
+        self._start = documents, tuple(examine(documents))
+        self._begin()
+
+    def _begin(self) -> None:
         self._applied: list[Finding] = []
         self._refused: dict[_Mark, Refusal] = {}
-        self._take(documents, tuple(examine(documents)))
+        self._refused_after = 0  # how many fixes had been made when the first of them was refused
+        self._take(*self._start)
 
     def _take(self, documents: tuple[Document, ...], reports: tuple[Examined, ...]) -> None:
         self._documents = documents
@@ -93,18 +104,27 @@ class _Fixing:
         while True:
             findings = _fixable(self._reports)
             wanted = [(one, fix) for one, fix in findings if self._is_wanted(one, fix)]
-            if not wanted or self._left <= 0:
+            if self._left <= 0:
                 break
-            first = wanted[0][0].rule
-            self._make([(one, fix) for one, fix in wanted if one.rule == first])
+            if wanted:
+                first = wanted[0][0].rule
+                self._make([(one, fix) for one, fix in wanted if one.rule == first])
+            elif self._refused and self._refused_after < len(self._applied):
+                self._refused, self._refused_after = {}, len(self._applied)  # it may go now
+            else:
+                break
         for one, _ in wanted:
             times = f"the files were looked at {self._rounds} times already"
             self._refuse(one, Unfixable(f"{times}; run fp8check fix once more"))
+        there = _short_marks(self._reports)
+        refused = [one for one in (*self._refused.values(), *self._disputed.values()) if _short(one.finding) in there]
         left = tuple(one for one, fix in findings if not (self._unsafe or fix.safe))
-        return Fixed(self._documents, tuple(self._applied), tuple(self._refused.values()), left, self._reports)
+        return Fixed(self._documents, tuple(self._applied), tuple(refused), left, self._reports)
 
     def _is_wanted(self, finding: Finding, fix: Fix) -> bool:
-        return (self._unsafe or fix.safe) and self._mark(finding) not in self._refused
+        if _short(finding) in self._disputed or self._mark(finding) in self._refused:
+            return False
+        return self._unsafe or fix.safe
 
     def _mark(self, finding: Finding) -> _Mark:
         """The same for the same finding after other lines were edited."""
@@ -114,6 +134,8 @@ class _Fixing:
         return finding.rule, span.file, finding.message, self._texts.get(span.file, "")[span.start : span.end]
 
     def _refuse(self, finding: Finding, reason: Unfixable) -> None:
+        if not self._refused:
+            self._refused_after = len(self._applied)
         self._refused[self._mark(finding)] = Refusal(finding, str(reason))
 
     def _make(self, wanted: Sequence[tuple[Finding, Fix]]) -> None:
@@ -153,8 +175,58 @@ class _Fixing:
         fewer = len(now) < len(before) if len(batch) == 1 else len({*now}) <= len({*before}) - len(batch)
         if not fewer:
             raise Unfixable("the finding would still be there")
+        if _is_undecided(rule, after) and not _is_undecided(rule, self._reports):
+            raise Unfixable("whether the finding would be gone then cannot be decided")
+        fewer_errors = len(_errors(after)) < len(_errors(self._reports))
+        _check_errors(self._reports, after)
+        back = self._brought_back(after)
+        for one in back:
+            self._disputed[_short(one)] = Refusal(one, f"its fix and that of {rule} undo each other")
+        if back and not fewer_errors:
+            self._begin()
+            return
         self._take(fixed, after)
+        undone = {id(one) for one in back}
+        self._applied = [one for one in self._applied if id(one) not in undone]
         self._applied.extend(one.finding for one in batch)
+
+    def _brought_back(self, after: Sequence[Examined]) -> list[Finding]:
+        """Findings that had been fixed, and would be there again."""
+        before, now = _short_marks(self._reports), _short_marks(after)
+        return [one for one in self._applied if now.get(_short(one), 0) > before.get(_short(one), 0)]
+
+
+def _short(finding: Finding) -> _Short:
+    return finding.rule, finding.span.file if finding.span is not None else "", finding.message
+
+
+def _short_marks(reports: Sequence[Examined]) -> dict[_Short, int]:
+    marks: dict[_Short, int] = {}
+    for report in reports:
+        for one in report.findings:
+            marks[_short(one)] = marks.get(_short(one), 0) + 1
+    return marks
+
+
+def _is_undecided(rule: str, reports: Sequence[Examined]) -> bool:
+    return any(one.rule == rule for report in reports for one in report.undecided)
+
+
+def _errors(reports: Sequence[Examined]) -> list[Finding]:
+    return [one for report in reports for one in report.findings if one.severity == "error"]
+
+
+def _check_errors(before: Sequence[Examined], after: Sequence[Examined]) -> None:
+    """Whether there are no more errors than before.
+
+    Raises:
+        Unfixable: there are, and which is new.
+    """
+    old, new = _errors(before), _errors(after)
+    if len(new) > len(old):
+        known = {_short(one) for one in old}
+        one = next((one for one in new if _short(one) not in known), new[0])
+        raise Unfixable(f"then there would be another error: {one.rule} {one.message}")
 
 
 def _rounds(documents: Sequence[Document]) -> int:
