@@ -7,7 +7,7 @@ from fp8check.rules.checking.verdict import verdict
 from fp8check.rules.engine.judge import judge
 from fp8check.rules.engine.running import ordered, run_rules
 from fp8check.rules.suppression.examined import Examined
-from fp8check.rules.suppression.suppressions import apply, written
+from fp8check.rules.suppression.suppressions import MARK, apply
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def examine(
     """
     early, late_rules = _parted(rules)
     judged = judge(run, documents, early, seen)
-    every = [*written(documents), *configured]
+    every = [*_written(documents), *configured]
     suppressions = apply(every, judged.findings, _decided(early, judged) if every else (), today)
     later = {
         "suppressions": suppressions,
@@ -62,6 +62,15 @@ def examine(
         crashes + judged.crashes + late.crashes,
         suppressions.suppressed,
     )
+
+
+def _written(documents: tuple[Document, ...]) -> Iterable[Suppression]:
+    """The suppressions in the comments of these files, which few have."""
+    if not any(MARK in one.text for one in documents):
+        return ()
+    from fp8check.rules.suppression.comments import written
+
+    return written(documents)
 
 
 def _parted(rules: Sequence[Rule]) -> tuple[Sequence[Rule], Sequence[Rule]]:

@@ -10,14 +10,15 @@ A reason has to be there. One that is not well formed suppresses nothing, and is
 
 from __future__ import annotations
 
+from fp8check.rules.reading.source import cut
 from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Sequence
 
     from fp8check.rules.engine.running import Finding
-    from fp8check.rules.reading import Document, Span
+    from fp8check.rules.reading import Span
 
 MARK = "fp8check:"
 FORM = "# fp8check: ignore[FP101] the reason"
@@ -48,24 +49,6 @@ class Suppression(Record):
     def where(self) -> str:
         """The place, for people."""
         return str(self.span) if self.span is not None else "the configuration of fp8check"
-
-    def names(self, finding: Finding) -> bool:
-        """Whether it names the finding's rule."""
-        return any(one.lower() in (finding.rule.lower(), finding.name) for one in self.rules)
-
-    def covers(self, finding: Finding) -> bool:
-        """Whether the finding stands where it is about."""
-        if self.span is None:
-            return not self.files or any(self._fits(pattern, finding) for pattern in self.files)
-        if self.line is None:
-            return finding.span is None or finding.span.file == self.span.file
-        return finding.span is not None and (finding.span.file, finding.span.line) == (self.span.file, self.line)
-
-    @staticmethod
-    def _fits(pattern: str, finding: Finding) -> bool:
-        import fnmatch
-
-        return finding.span is not None and fnmatch.fnmatch(finding.span.file, pattern)
 
 
 class Suppressed(Record):
@@ -102,21 +85,28 @@ def apply(
         decided: ids and names, in lower case, of the rules that ran and came to an answer.
         today: the day that suppressions are held against, YYYY-MM-DD; None for this machine's day (UTC).
     """
-    expired = tuple(one for one in suppressions if one.until is not None and one.until < (today or _today()))
-    in_force = [one for one in suppressions if not one.problem and one.reason and one not in expired]
+    day = today or _today()
+    expired: list[Suppression] = []
+    in_force: list[Suppression] = []
+    for one in suppressions:
+        if one.until is not None and one.until < day:
+            expired.append(one)
+        elif not one.problem and one.reason:
+            in_force.append(one)
+    index = _Index(in_force)
     left: list[Finding] = []
     taken: list[Suppressed] = []
     for finding in findings:
-        one = next((one for one in in_force if one.names(finding) and one.covers(finding)), None)
-        if one is None:
+        first = index.first(finding)
+        if first is None:
             left.append(finding)
         else:
-            taken.append(Suppressed(finding, one))
+            taken.append(Suppressed(finding, first))
     used = {id(one.suppression) for one in taken}
     unused = tuple(
         one for one in in_force if id(one) not in used and all(name.lower() in decided for name in one.rules)
     )
-    return Suppressions(tuple(suppressions), tuple(taken), tuple(left), unused, expired)
+    return Suppressions(tuple(suppressions), tuple(taken), tuple(left), unused, tuple(expired))
 
 
 def _today() -> str:
@@ -125,60 +115,81 @@ def _today() -> str:
     return datetime.datetime.now(tz=datetime.timezone.utc).date().isoformat()
 
 
-def written(documents: Iterable[Document]) -> Iterator[Suppression]:
-    """The suppressions that stand in the comments of these files."""
-    for document in documents:
-        if MARK in document.text and document.format == "yaml":
-            yield from _comments(document)
+class _Index:
+    """Suppressions by the rules that they name, and by where they hold: there may be as many of them as findings."""
+
+    def __init__(self, suppressions: Sequence[Suppression]) -> None:
+        self._all = suppressions
+        self._of: dict[str, _OfRule] = {}
+        for number, one in enumerate(suppressions):
+            for name in {name.lower() for name in one.rules}:
+                of = self._of.get(name)
+                if of is None:
+                    of = self._of[name] = _OfRule()
+                of.add(number, one)
+
+    def first(self, finding: Finding) -> Suppression | None:
+        """The first that names the finding's rule and stands where it holds for the finding."""
+        numbers = [
+            number
+            for name in (finding.rule.lower(), finding.name)
+            if (of := self._of.get(name)) is not None and (number := of.first(finding)) is not None
+        ]
+        return self._all[min(numbers)] if numbers else None
 
 
-def _comments(document: Document) -> Iterator[Suppression]:
-    from fp8check.rules.reading.source import Source
+class _OfRule:
+    """The suppressions that name one rule, by their number: the first one on each line, of each file, of any file."""
 
-    source = Source(document.path, document.text)
-    texts = [] if document.root is None else [node.span for node in document.root.walk() if node.kind == "scalar"]
-    start = document.text.find(MARK)
-    while start >= 0:
-        begin = _comment_start(document.text, start)
-        if begin is not None and not any(span.start <= begin < span.end for span in texts):
-            end = _line_end(document.text, start)
-            span = source.span(begin, end)
-            yield _parse(document.text[start + len(MARK) : end], span, _target(document, span))
-        start = document.text.find(MARK, start + len(MARK))
+    def __init__(self) -> None:
+        self._on_line: dict[tuple[str, int], int] = {}
+        self._in_file: dict[str, int] = {}
+        self._configured: list[tuple[int, tuple[str, ...]]] = []
+        self._by_path: dict[str | None, int | None] = {}  # what the configuration's come to
 
+    def add(self, number: int, one: Suppression) -> None:
+        if one.span is None:
+            self._configured.append((number, one.files))
+        elif one.line is None:
+            self._in_file.setdefault(one.span.file, number)
+        else:
+            self._on_line.setdefault((one.span.file, one.line), number)
 
-def _comment_start(text: str, mark: int) -> int | None:
-    """Where the comment begins that consists of the mark and what follows; None where it is no such comment."""
-    before = text[:mark].rstrip(" \t")
-    begin = len(before) - 1
-    if not before.endswith("#") or (begin > 0 and not text[begin - 1].isspace()):
-        return None
-    return begin
+    def first(self, finding: Finding) -> int | None:
+        span = finding.span
+        if span is None:  # what stands in no file is of every file
+            numbers = [*self._in_file.values()][:1]
+        else:
+            there = (self._on_line.get((span.file, span.line)), self._in_file.get(span.file))
+            numbers = [number for number in there if number is not None]
+        configured = self._of_configuration(None if span is None else span.file)
+        return min(numbers if configured is None else [*numbers, configured], default=None)
 
-
-def _line_end(text: str, start: int) -> int:
-    ends = [place for place in (text.find("\n", start), text.find("\r", start)) if place >= 0]
-    return min(ends, default=len(text))
-
-
-def _target(document: Document, span: Span) -> int:
-    """The line that a comment is about: its own, or, where it stands alone, the next one that is no comment."""
-    if document.line(span.line)[: span.column - 1].strip():
-        return span.line
-    lines = document.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    for number in range(span.line + 1, len(lines) + 1):
-        line = lines[number - 1].strip()
-        if line and not line.startswith("#"):
-            return number
-    return span.line
+    def _of_configuration(self, path: str | None) -> int | None:
+        if path not in self._by_path:
+            self._by_path[path] = next(
+                (number for number, files in self._configured if not files or _fits(files, path)), None
+            )
+        return self._by_path[path]
 
 
-def _parse(text: str, span: Span, line: int) -> Suppression:
+def _fits(patterns: Sequence[str], path: str | None) -> bool:
+    import fnmatch
+
+    return path is not None and any(fnmatch.fnmatch(path, pattern) for pattern in patterns)
+
+
+def parsed(text: str, span: Span, line: int) -> Suppression:
+    """What a comment says behind the mark.
+
+    Args:
+        line: the one that it is about, unless it is about the whole file.
+    """
     word, bracket, rest = text.strip().partition("[")
     listed, closed, reason = rest.partition("]")
     word = word.strip()
     if word not in ("ignore", "ignore-file"):
-        return Suppression((), "", span=span, line=line, problem=f"{word or 'nothing'!r} is not ignore or ignore-file")
+        return Suppression((), "", span=span, line=line, problem=f"{cut(repr(word or 'nothing'))} is not ignore or ignore-file")
     rules = tuple(name.strip() for name in listed.split(",") if name.strip())
     if not bracket or not closed or not rules:
         return Suppression((), "", span=span, line=line, problem="the rules are missing, in brackets")
@@ -201,7 +212,7 @@ def suppression(
             until = word.removeprefix("until=").rstrip(",;")
         else:
             words.append(word)
-    problem = "" if until is None or _is_day(until) else f"until={until} is no day; write it as until=2027-03-31"
+    problem = "" if until is None or _is_day(until) else f"until={cut(until)} is no day; write it as until=2027-03-31"
     return Suppression(rules, " ".join(words), until, span, line, files, problem)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fp8check.rules.checking.examining import examine_all
-from fp8check.rules.suppression.suppressions import Suppression, suppression, written
+from fp8check.rules.suppression.comments import written
+from fp8check.rules.suppression.suppressions import Suppression, suppression
 from fp8check.rules.trainers.detect import read
 from tests.support.runs import assembled_of, report_of
 

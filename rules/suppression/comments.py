@@ -1,0 +1,93 @@
+"""Suppressions in the comments of files, found in one pass: a file may have one on every line."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from itertools import pairwise
+
+from fp8check.rules.reading.source import Source
+from fp8check.rules.suppression.suppressions import MARK, parsed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from fp8check.rules.reading import Document
+    from fp8check.rules.suppression.suppressions import Suppression
+
+
+def written(documents: Iterable[Document]) -> Iterator[Suppression]:
+    """The suppressions that stand in the comments of these files."""
+    for document in documents:
+        if MARK in document.text and document.format == "yaml":
+            yield from _Comments(document).suppressions()
+
+
+class _Comments:
+    """The comments of one file that carry the mark."""
+
+    def __init__(self, document: Document) -> None:
+        self._text = document.text
+        self._source = Source(document.path, document.text)
+        nodes = () if document.root is None else document.root.walk()
+        spans = sorted((one.span.start, one.span.end) for one in nodes if one.kind == "scalar")
+        self._scalars = [start for start, _ in spans]
+        self._ends = [end for _, end in spans]
+        self._next: list[int] = []  # lines with content, for comments that stand alone; made where there is one
+
+    def suppressions(self) -> Iterator[Suppression]:
+        """Each with the line that it is about. Of several on one line each ends where the next one begins."""
+        found = [*self._marks(), (0, 0, 0)]
+        target, before = 0, 0
+        for (begin, mark, line), (following, _, next_line) in pairwise(found):
+            end = following if next_line == line else self._end_of(line)
+            if line != before:
+                target, before = self._target(begin, line), line
+            yield parsed(self._text[mark + len(MARK) : end], self._source.span(begin, end), target)
+
+    def _marks(self) -> Iterator[tuple[int, int, int]]:
+        """Where each comment begins, where its mark does, and on which line."""
+        mark = self._text.find(MARK)
+        while mark >= 0:
+            begin = self._begin_of(mark)
+            if begin is not None and not self._is_in_text(begin):
+                yield begin, mark, self._source.place(begin)[0]
+            mark = self._text.find(MARK, mark + len(MARK))
+
+    def _begin_of(self, mark: int) -> int | None:
+        """Where the comment begins that consists of the mark and what follows; None where it is no such comment."""
+        before = mark
+        while before > 0 and self._text[before - 1] in " \t":
+            before -= 1
+        begin = before - 1
+        if self._text[max(begin, 0) : before] != "#" or (begin > 0 and not self._text[begin - 1].isspace()):
+            return None
+        return begin
+
+    def _is_in_text(self, offset: int) -> bool:
+        at = bisect_right(self._scalars, offset) - 1
+        return at >= 0 and offset < self._ends[at]
+
+    def _end_of(self, line: int) -> int:
+        """The end of a line, without its line break."""
+        end = self._source.start_of(line + 1)
+        while end > 0 and self._text[end - 1] in "\r\n":
+            end -= 1
+        return end
+
+    def _target(self, begin: int, line: int) -> int:
+        """The line that a comment is about: its own, or, where it stands alone, the next one that is no comment."""
+        if self._text[self._source.start_of(line) : begin].strip():
+            return line
+        if not self._next:
+            self._next = self._contents()
+        return self._next[line] or line
+
+    def _contents(self) -> list[int]:
+        """By line, the next one with more than a comment; 0 where there is none."""
+        last = self._source.place(len(self._text))[0]
+        following = [0] * (last + 1)
+        for line in range(last, 1, -1):
+            content = self._text[self._source.start_of(line) : self._source.start_of(line + 1)].strip()
+            following[line - 1] = line if content and not content.startswith("#") else following[line]
+        return following

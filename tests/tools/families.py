@@ -1,0 +1,414 @@
+"""Families of inputs that grow by one number: what strangers can make large in a file, on a command line, in a request."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+ACCELERATE = (
+    "compute_environment: LOCAL_MACHINE\ndistributed_type: 'NO'\nmixed_precision: fp8\nnum_processes: 1\n"
+    "fp8_config:\n  backend: TE\n  fp8_format: HYBRID\n"
+)
+TRAINING = (
+    "model_name_or_path: Qwen/Qwen2.5-7B\nstage: sft\ndo_train: true\nfinetuning_type: full\ncutoff_len: 2048\n"
+    "output_dir: out\nper_device_train_batch_size: 1\nbf16: true\n"
+)
+AXOLOTL = "base_model: NousResearch/Llama-3.2-1B\nmicro_batch_size: 1\nsequence_len: 2048\nbf16: true\nfp8: true\n"
+SCRIPT = "from accelerate import Accelerator\n"
+UNSEEN = ("--no-environment",)
+LAUNCH = ("--launch", "accelerate launch --config_file accel.yaml train.py")
+SUPPRESSED = "# fp8check: ignore[FP101] known, and meant\n"
+FACTS = {
+    "schema": "fp8check/facts/1",
+    "python": "3.11.7",
+    "packages": {"torch": "2.8.0", "accelerate": "1.11.0", "transformers": "5.6.0", "transformer_engine": "2.9.0"},
+    "variables": {},
+    "gpus": [{"index": 0, "name": "NVIDIA H200", "compute_capability": "9.0", "memory_mib": 143771, "mig": False}],
+}
+
+
+class Case(NamedTuple):
+    """The files of one size, and how the command is called.
+
+    Attributes:
+        given: the files that are named on the command line; None for all.
+        options: of every command.
+        line: the line of the first file that `explain` is asked about.
+        only: the one command that is measured.
+        checks_only: whether only `check` takes these options.
+    """
+
+    files: Mapping[str, bytes]
+    given: Sequence[str] | None = None
+    options: Sequence[str] = UNSEEN
+    line: int = 1
+    only: str = ""
+    checks_only: bool = False
+
+    @property
+    def files_given(self) -> Sequence[str]:
+        return [*self.files] if self.given is None else self.given
+
+
+class Family(NamedTuple):
+    """Inputs that differ in one number.
+
+    Attributes:
+        size: the smallest that is measured; twice and four times as much are, too.
+    """
+
+    name: str
+    size: int
+    make: Callable[[int], Case]
+
+
+def run(training: str = TRAINING, accelerate: str = ACCELERATE, options: Sequence[str] = UNSEEN) -> Case:
+    """A training file and an Accelerate file."""
+    return Case({"train.yaml": training.encode(), "accel.yaml": accelerate.encode()}, options=options)
+
+
+def lines(count: int, line: str) -> str:
+    """That many lines; {} is their number."""
+    return "".join(line.replace("{}", str(number)) for number in range(count))
+
+
+def words(count: int, word: str, by: str = ", ") -> str:
+    """That many words; {} is their number."""
+    return by.join(word.replace("{}", str(number)) for number in range(count))
+
+
+def top(line: str, before: str = "") -> Callable[[int], Case]:
+    """Lines at the top of the training file."""
+    return lambda n: run(TRAINING + before + lines(n, line))
+
+
+def text(make: Callable[[int], str]) -> Callable[[int], Case]:
+    """A text behind the training file's own."""
+    return lambda n: run(TRAINING + make(n))
+
+
+def config(line: str) -> Callable[[int], Case]:
+    """Lines at the top of the Accelerate file."""
+    return lambda n: run(accelerate=ACCELERATE + lines(n, line))
+
+
+def recipe(line: str) -> Callable[[int], Case]:
+    """Lines under fp8_config, which is the last section of the Accelerate file."""
+    return config("  " + line)
+
+
+def whole_json(make: Callable[[int], object]) -> Callable[[int], Case]:
+    """A training file in JSON, with one entry more."""
+    base = {"model_name_or_path": "Qwen/Qwen2.5-7B", "stage": "sft", "cutoff_len": 2048, "output_dir": "out"}
+    return lambda n: Case(
+        {"train.json": json.dumps({**base, "x": make(n)}).encode(), "accel.yaml": ACCELERATE.encode()}
+    )
+
+
+def script(make: Callable[[int], str]) -> Callable[[int], Case]:
+    """A script that the launch command starts."""
+    return lambda n: Case(
+        {"accel.yaml": ACCELERATE.encode(), "train.py": (SCRIPT + make(n)).encode()},
+        ("accel.yaml",),
+        (*UNSEEN, *LAUNCH),
+    )
+
+
+def launch(make: Callable[[int], str]) -> Callable[[int], Case]:
+    """A launch command."""
+    return lambda n: run(options=(*UNSEEN, "--launch", make(n)))
+
+
+def facts(make: Callable[[int], Mapping[str, object]]) -> Callable[[int], Case]:
+    """A facts.json."""
+    return lambda n: Case(
+        {
+            "train.yaml": TRAINING.encode(),
+            "accel.yaml": ACCELERATE.encode(),
+            "facts.json": json.dumps({**FACTS, **make(n)}).encode(),
+        },
+        ("train.yaml", "accel.yaml"),
+        ("--facts", "facts.json"),
+    )
+
+
+def many(count: int, training: str = TRAINING) -> Case:
+    """Many training files against one Accelerate file."""
+    files = {f"runs/train{number}.yaml": training.encode() for number in range(count)}
+    return Case({**files, "accel.yaml": ACCELERATE.encode()})
+
+
+def toml(make: Callable[[int], str]) -> Callable[[int], Case]:
+    """A configuration; the files stand on the command line."""
+    return lambda n: Case(
+        {
+            "train.yaml": TRAINING.encode(),
+            "accel.yaml": ACCELERATE.encode(),
+            "own.toml": make(n).encode(),
+        },
+        ("train.yaml", "accel.yaml"),
+        (*UNSEEN, "--config", "own.toml"),
+    )
+
+
+def configured(count: int) -> Case:
+    """Runs that a configuration names."""
+    files = {f"train{number}.yaml": TRAINING.encode() for number in range(count)}
+    tables = lines(count, '[[run]]\nfiles = ["train{}.yaml", "accel.yaml"]\n')
+    return Case(
+        {**files, "accel.yaml": ACCELERATE.encode(), "own.toml": tables.encode()},
+        (),
+        (*UNSEEN, "--config", "own.toml"),
+        only="check",
+    )
+
+
+def baseline(count: int) -> Case:
+    """A baseline of findings that are gone."""
+    entries = [
+        {"fingerprint": f"{number:016x}", "rule": "FP101", "file": "train.yaml", "message": "gone"}
+        for number in range(count)
+    ]
+    data = json.dumps({"schema": "fp8check/baseline/1", "findings": entries}).encode()
+    case = run()
+    return case._replace(
+        files={**case.files, "known.json": data},
+        given=("train.yaml", "accel.yaml"),
+        options=(*UNSEEN, "--baseline", "known.json"),
+        checks_only=True,
+    )
+
+
+def deepspeed(make: Callable[[int], object]) -> Callable[[int], Case]:
+    """A DeepSpeed file, on the command line."""
+    return lambda n: Case(
+        {
+            "train.yaml": TRAINING.encode(),
+            "accel.yaml": ACCELERATE.replace("'NO'", "DEEPSPEED").encode(),
+            "ds.json": json.dumps(make(n)).encode(),
+        }
+    )
+
+
+def model(make: Callable[[int], Mapping[str, object]]) -> Callable[[int], Case]:
+    """A model's config.json, on the command line."""
+    base = {
+        "architectures": ["Qwen2ForCausalLM"],
+        "model_type": "qwen2",
+        "hidden_size": 3584,
+        "intermediate_size": 18944,
+        "num_hidden_layers": 28,
+        "num_attention_heads": 28,
+        "num_key_value_heads": 4,
+        "vocab_size": 152064,
+    }
+    return lambda n: Case(
+        {
+            "train.yaml": TRAINING.encode(),
+            "accel.yaml": ACCELERATE.encode(),
+            "config.json": json.dumps({**base, **make(n)}).encode(),
+        }
+    )
+
+
+def nested(count: int, opening: str, closing: str, depth: int) -> str:
+    """Chains of brackets."""
+    return lines(count, "x{}: " + depth * opening + "1" + depth * closing + "\n")
+
+
+def indented(count: int, depth: int) -> str:
+    """Chains of block maps."""
+    chain = "".join(f"{level * ' '}y{level}:\n" for level in range(1, depth))
+    return lines(count, "x{}:\n" + chain + depth * " " + "z: 1\n")
+
+
+FAMILIES: tuple[Family, ...] = (
+    # Values and how they are written
+    Family("list, block", 10_000, text(lambda n: "dataset:\n" + lines(n, "- d{}\n"))),
+    Family("list, on one line", 10_000, text(lambda n: f"dataset: [{words(n, 'd{}')}]\n")),
+    Family("list of maps", 3_000, text(lambda n: "dataset:\n" + lines(n, "- a: {}\n  b: 2\n"))),
+    Family("lists in lists", 100, text(lambda n: nested(n, "[", "]", 90))),
+    Family("maps in maps, in brackets", 80, text(lambda n: nested(n, "{a: ", "}", 60))),
+    Family("maps in maps, indented", 80, text(lambda n: indented(n, 60))),
+    Family("dashes in dashes", 100, text(lambda n: lines(n, "x{}:\n" + 80 * "- " + "1\n"))),
+    Family("keys", 5_000, top("key{}: {}\n")),
+    Family("keys, in quotes", 5_000, top('"key{}": "{}"\n')),
+    Family("keys, long", 60, top(4000 * "k" + "{}: 1\n")),
+    Family("keys, of bool and int", 5_000, top("{}: true\n")),
+    Family("keys, explicit", 2_000, top("? key{}\n: {}\n")),
+    Family("keys, twice", 2_500, text(lambda n: lines(n, "key{}: 1\n") + lines(n, "key{}: 2\n"))),
+    Family("keys, all the same", 5_000, top("key: {}\n")),
+    Family("a long text", 200_000, text(lambda n: f"x: {n * 'y'}\n")),
+    Family("a long text of words", 60_000, text(lambda n: f"x: {n * 'yy '}z\n")),
+    Family("a long text, in quotes", 200_000, text(lambda n: f"x: '{n * 'y'}'\n")),
+    Family("quotes in quotes", 100_000, text(lambda n: f"x: '{2 * n * chr(39)}'\n")),
+    Family("escapes", 40_000, text(lambda n: 'x: "' + n * "\\u00e9" + '"\n')),
+    Family("escapes, disputed", 20_000, text(lambda n: 'x: "' + n * "\\U0001F600" + '"\n')),
+    Family("literal text", 15_000, text(lambda n: "x: |\n" + lines(n, "  line {}\n"))),
+    Family("folded text", 15_000, text(lambda n: "x: >\n" + lines(n, "  line {}\n"))),
+    Family("literal texts", 3_000, top("x{}: |\n  a\n  b\n")),
+    Family("texts over lines", 15_000, text(lambda n: 'x: "\n' + lines(n, "  line {}\n") + '  "\n')),
+    Family("plain texts over lines", 15_000, text(lambda n: "x:\n" + lines(n, "  line {}\n"))),
+    Family("empty lines", 100_000, text(lambda n: n * "\n" + "x: 1\n")),
+    Family("spaces at line ends", 3_000, text(lambda n: lines(n, "x{}: 1" + 60 * " " + "\n"))),
+    Family("one line of spaces", 200_000, text(lambda n: "x: 1" + n * " " + "\n")),
+    Family("tabs", 2_500, top("x{}: 1\t\n")),
+    Family("carriage returns", 2_500, lambda n: run((TRAINING + lines(n, "x{}: 1\n")).replace("\n", "\r"))),
+    Family("carriage returns and line feeds", 5_000, lambda n: run((TRAINING + lines(n, "x{}: 1\n")).replace("\n", "\r\n"))),
+    Family("line separators", 2_500, top("x{}: a\u2028\n")),
+    Family("unicode", 5_000, top("x{}: \u00e9\u4e2d\U0001f600\n")),
+    Family("documents", 20_000, text(lambda n: n * "---\na: 1\n")),
+    Family("directives", 20_000, lambda n: run(n * "%YAML 1.1\n" + "---\n" + TRAINING)),
+    Family("tags", 2_000, top("x{}: !!str 1\n")),
+    Family("tags, unknown", 2_000, top("x{}: !mine 1\n")),
+    Family("sets", 2_000, text(lambda n: "x: !!set {" + words(n, "a{}") + "}\n")),
+    Family("ordered maps", 1_500, text(lambda n: "x: !!omap\n" + lines(n, "- a{}: 1\n"))),
+    Family("binary", 100_000, text(lambda n: f"x: !!binary {4 * n * 'A'}\n")),
+    # Anchors
+    Family("anchors", 5_000, top("x{}: &a{} 1\n")),
+    Family("aliases of a value", 5_000, top("x{}: *a\n", "a: &a 1\n")),
+    Family("aliases of a map", 1_000, top("x{}: *a\n", "a: &a {b: 1, c: 2, d: 3}\n")),
+    Family("aliases of aliases", 2_500, text(lambda n: "x0: &a0 1\n" + lines(n, "y{}: {z: *a0}\n"))),
+    Family("merge keys", 1_000, top("x{}:\n  <<: *a\n  e: 1\n", "a: &a {b: 1, c: 2, d: 3}\n")),
+    Family("a merged list of maps", 1_500, text(lambda n: lines(n, "m{}: &m{} {k{}: 1}\n") + f"x:\n  <<: [{words(n, '*m{}')}]\n")),
+    Family("a merged list of one map", 5_000, text(lambda n: f"m: &m {{k: 1}}\nx:\n  <<: [{words(n, '*m')}]\n")),
+    Family("merged at the top", 2_500, text(lambda n: lines(n, "m{}: &m{} {k: {}}\n") + f"<<: [{words(n, '*m{}')}]\n")),
+    Family("merge keys in a row", 2_500, text(lambda n: "m: &m {k: 1}\n" + n * "<<: *m\n")),
+    # Numbers
+    Family("sexagesimal", 60_000, text(lambda n: f"x: 1{n * ':59'}\n")),
+    Family("sexagesimal, with a point", 60_000, text(lambda n: f"x: 1{n * ':59'}.5\n")),
+    Family("sexagesimal numbers", 5_000, top("x{}: 1:30:15\n")),
+    Family("a long number", 200_000, text(lambda n: f"x: 1{n * '0'}\n")),
+    Family("a long hexadecimal number", 200_000, text(lambda n: f"x: 0x{n * 'f'}\n")),
+    Family("a long octal number", 200_000, text(lambda n: f"x: 0{n * '7'}\n")),
+    Family("a long binary number", 200_000, text(lambda n: f"x: 0b{n * '1'}\n")),
+    Family("a long fraction", 200_000, text(lambda n: f"x: 0.{n * '1'}\n")),
+    Family("a long exponent", 200_000, text(lambda n: f"x: 1.0e+{n * '1'}\n")),
+    Family("underscores in a number", 200_000, text(lambda n: f"x: 1{n * '_'}\n")),
+    Family("long hexadecimal numbers", 200, top("x{}: 0x" + 900 * "f" + "\n")),
+    Family("timestamps", 3_000, top("x{}: 2001-12-14t21:59:43.10-05:00\n")),
+    Family("a long timestamp", 200_000, lambda n: run(accelerate=f"{ACCELERATE}x: 2001-12-14t21:59:43.{n * '1'}\n")),
+    Family("spaces in a timestamp", 200_000, lambda n: run(accelerate=f"{ACCELERATE}x: 2001-12-14{n * ' '}x\n")),
+    Family("numbers in a float's form", 200_000, text(lambda n: f"x: {n * '1_'}x\n")),
+    Family("references", 5_000, top("x{}: ${a.b}\n")),
+    Family("references in one text", 50_000, text(lambda n: f"x: '{n * '${a}'}'\n")),
+    Family("backslashes", 200_000, text(lambda n: f"x: '{n * chr(92)}${{a}}'\n")),
+    Family("broken references", 5_000, top("x{}: ${\n")),
+    # Comments and suppressions
+    Family("comments", 30_000, text(lambda n: n * "# a comment\n")),
+    Family("comments at line ends", 5_000, top("x{}: 1  # a comment\n")),
+    Family("suppressions, unused", 2_500, text(lambda n: n * (SUPPRESSED + "x: 1\n"))),
+    Family("suppressions, in a block", 5_000, text(lambda n: n * SUPPRESSED + "x: 1\n")),
+    Family("suppressions at line ends", 2_500, top("x{}: 1 " + SUPPRESSED)),
+    Family("suppressions, misspelt", 2_500, top("x{}: 1 # fp8check: ignroe[FP101] why\n")),
+    Family("suppressions, without a reason", 2_500, top("x{}: 1 # fp8check: ignore[FP101]\n")),
+    Family("suppressions, of no rule", 1_500, top("x{}: 1 # fp8check: ignore[FPx{}] why\n")),
+    Family("suppressions, of almost a rule", 1_500, top("x{}: 1 # fp8check: ignore[fp8-{}config] why\n")),
+    Family("suppressions, over", 2_500, top("x{}: 1 # fp8check: ignore[FP101] until=2020-01-01 why\n")),
+    Family("suppressions, of no day", 2_500, top("x{}: 1 # fp8check: ignore[FP101] until=x why\n")),
+    Family("suppressions, for the file", 5_000, text(lambda n: n * "# fp8check: ignore-file[FP101] why\n")),
+    Family("suppressions, used", 2_000, recipe("x{}: 1 # fp8check: ignore[FP203] why\n")),
+    Family("one suppression of many rules", 10_000, text(lambda n: f"# fp8check: ignore[{words(n, 'FP101')}] why\nx: 1\n")),
+    Family("one suppression of no rules", 1_500, text(lambda n: f"# fp8check: ignore[{words(n, 'FPx{}')}] why\nx: 1\n")),
+    Family("one suppression, long", 200_000, text(lambda n: f"# fp8check: ignore[FP101] {n * 'y'}\nx: 1\n")),
+    Family("suppressions in texts", 2_500, top("x{}: 'a # fp8check: ignore[FP101] why'\n")),
+    Family("suppressions in one text", 10_000, text(lambda n: "x: |\n" + n * "  # fp8check: ignore[FP101] why\n")),
+    Family("suppressions on one line", 10_000, text(lambda n: "x: 1 " + n * "# fp8check: " + "\n")),
+    Family("marks without a comment", 20_000, text(lambda n: f"x: '{n * 'fp8check: '}'\n")),
+    # What rules speak of
+    Family("unknown keys at the top", 4_000, config("unknown{}: {}\n")),
+    Family("unknown keys at the top, near", 4_000, config("mixed_precisio{}: {}\n")),
+    Family("unknown keys of fp8_config", 4_000, recipe("unknown{}: {}\n")),
+    Family("unknown keys of fp8_config, near", 4_000, recipe("amax_history_le{}: {}\n")),
+    Family("unknown keys of fp8_config, on one line", 4_000, lambda n: run(accelerate=ACCELERATE.partition("fp8_config")[0] + f"fp8_config: {{backend: TE, {words(n, 'unknown{}: 1')}}}\n")),
+    Family("keys of fp8_config, in two spellings", 2_000, lambda n: run(accelerate=ACCELERATE + lines(n, "  k{}: 1\n  fp8_k{}: 2\n"))),
+    Family("keys of fp8_config, twice", 2_500, lambda n: run(accelerate=ACCELERATE + lines(n, "  k: {}\n"))),
+    Family("keys of fsdp_config", 4_000, config("fsdp_config:\n  a: 1\n") if False else lambda n: run(accelerate=ACCELERATE + "fsdp_config:\n" + lines(n, "  fsdp_k{}: {}\n"))),
+    Family("keys of deepspeed_config", 4_000, lambda n: run(accelerate=ACCELERATE.replace("'NO'", "DEEPSPEED") + "deepspeed_config:\n" + lines(n, "  k{}: {}\n"))),
+    Family("keys that sound like FP8", 4_000, top("fp8_key{}: {}\n")),
+    Family("keys that sound like FP8, near", 4_000, top("amax_history_len_fp8{}: {}\n")),
+    Family("keys of axolotl's fp8_config", 4_000, lambda n: run(AXOLOTL + "fp8_config:\n" + lines(n, "  k{}: 1\n"))),
+    Family("keys of DeepSpeed", 4_000, deepspeed(lambda n: {f"k{number}": number for number in range(n)})),
+    Family("keys of DeepSpeed that sound like FP8", 4_000, deepspeed(lambda n: {f"fp8_k{number}": number for number in range(n)})),
+    Family("duplicate keys of DeepSpeed", 4_000, lambda n: Case({"train.yaml": TRAINING.encode(), "accel.yaml": ACCELERATE.replace("'NO'", "DEEPSPEED").encode(), "ds.json": ("{" + n * '"zero_optimization": {"stage": 2}, ' + '"bf16": {}}').encode()})),
+    # JSON
+    Family("JSON list", 10_000, whole_json(lambda n: list(range(n)))),
+    Family("JSON map", 10_000, whole_json(lambda n: {f"k{number}": number for number in range(n)})),
+    Family("JSON lists in lists", 100, lambda n: Case({"train.json": ('{"model_name_or_path": "a", "stage": "sft", "x": [' + words(n, 90 * "[" + 90 * "]") + "]}").encode(), "accel.yaml": ACCELERATE.encode()})),
+    Family("JSON text", 200_000, whole_json(lambda n: n * "y")),
+    Family("JSON escapes", 40_000, whole_json(lambda n: n * "\u00e9")),
+    Family("JSON fractions", 10_000, whole_json(lambda n: [1.5] * n)),
+    Family("JSON long number", 200_000, lambda n: Case({"train.json": ('{"model_name_or_path": "a", "stage": "sft", "x": 1.' + n * "1" + "}").encode(), "accel.yaml": ACCELERATE.encode()})),
+    Family("JSON white space", 200_000, lambda n: Case({"train.json": ('{"model_name_or_path": "a", "stage": "sft", ' + n * " " + '"x": 1}').encode(), "accel.yaml": ACCELERATE.encode()})),
+    Family("JSON with tabs", 4_000, lambda n: Case({"train.json": json.dumps({"model_name_or_path": "a", "stage": "sft", "x": list(range(n))}, indent="\t").encode(), "accel.yaml": ACCELERATE.encode()})),
+    Family("JSON Accelerate file, unknown keys", 4_000, lambda n: Case({"accel.json": json.dumps({"distributed_type": "NO", "mixed_precision": "fp8", "fp8_config": {"backend": "TE", **{f"u{number}": 1 for number in range(n)}}}).encode()})),
+    # Faults at the end of a file
+    Family("a quote that is not closed", 10_000, text(lambda n: lines(n, "x{}: 1\n") + "z: 'a\n")),
+    Family("a bracket that is not closed", 10_000, text(lambda n: "x: [" + words(n, "a{}"))),
+    Family("a wrong indentation", 10_000, text(lambda n: lines(n, "x{}: 1\n") + "   z: 1\n")),
+    Family("opening brackets", 100_000, text(lambda n: "x: " + n * "[")),
+    Family("opening braces", 100_000, text(lambda n: "x: " + n * "{a: ")),
+    Family("a control character", 10_000, text(lambda n: lines(n, "x{}: 1\n") + "z: \x01\n")),
+    Family("bytes that are no UTF-8", 10_000, lambda n: Case({"train.yaml": (TRAINING + lines(n, "x{}: 1\n")).encode() + b"\xff"})),
+    # The launch command
+    Family("words of a launch command", 3_000, launch(lambda n: "accelerate launch --config_file accel.yaml train.py " + words(n, "w{}", " "))),
+    Family("flags of a launch command", 3_000, launch(lambda n: "accelerate launch " + words(n, "--flag{}=1", " ") + " train.py")),
+    Family("flags of a launch command, near", 3_000, launch(lambda n: "accelerate launch " + words(n, "--mixed_precisio{}=1", " ") + " train.py")),
+    Family("flags of a training script", 3_000, launch(lambda n: "accelerate launch train.py train.yaml " + words(n, "--flag{} 1", " "))),
+    Family("variables of a launch command", 3_000, launch(lambda n: words(n, "FP8_V{}=1", " ") + " accelerate launch train.py")),
+    Family("switches of python", 10_000, launch(lambda n: "python " + n * "-u " + "train.py")),
+    Family("a long word of a launch command", 30_000, launch(lambda n: f"accelerate launch train.py {n * 'w'}")),
+    Family("quotes of a launch command", 10_000, launch(lambda n: "accelerate launch train.py " + n * "'a' ")),
+    # The machine
+    Family("packages", 5_000, facts(lambda n: {"packages": {**FACTS["packages"], **{f"p{number}": "1.0" for number in range(n)}}})),  # type: ignore[dict-item]
+    Family("GPUs", 1_000, facts(lambda n: {"gpus": [{**FACTS["gpus"][0], "index": number} for number in range(n)]})),  # type: ignore[index]
+    Family("variables", 5_000, facts(lambda n: {"variables": {f"V{number}": "1" for number in range(n)}})),
+    Family("variables that sound like FP8", 3_000, facts(lambda n: {"variables": {f"ACCELERATE_FP8_V{number}": "1" for number in range(n)}})),
+    Family("variables that sound like FP8, near", 3_000, facts(lambda n: {"variables": {f"ACCELERATE_FP8_MARGI{number}": "1" for number in range(n)}})),
+    Family("a long version", 100_000, facts(lambda n: {"packages": {**FACTS["packages"], "accelerate": "1." + n * "1."}})),  # type: ignore[dict-item]
+    Family("a long variable", 100_000, facts(lambda n: {"variables": {"CUDA_VISIBLE_DEVICES": n * "0,"}})),
+    Family("a library with many files", 5_000, facts(lambda n: {"libraries": {f"l{number}": "1.0" for number in range(n)}})),
+    Family("variables on the command line", 1_000, lambda n: run(options=(*UNSEEN, *(word for number in range(n) for word in ("--set-variable", f"FP8_V{number}=1"))))),
+    # Scripts
+    Family("statements", 3_000, script(lambda n: lines(n, "x{} = {}\n") + "Accelerator()\n")),
+    Family("Accelerators", 1_500, script(lambda n: n * "Accelerator(mixed_precision='fp8')\n")),
+    Family("calls of prepare", 1_500, script(lambda n: "a = Accelerator(mixed_precision='fp8')\n" + n * "a.prepare(model, optimizer)\n")),
+    Family("arguments of prepare", 3_000, script(lambda n: f"a = Accelerator(mixed_precision='fp8')\na.prepare({words(n, 'model{}')})\n")),
+    Family("variables of a script", 1_500, script(lambda n: "import os\n" + lines(n, "os.environ['V{}'] = '1'\n") + "Accelerator()\n")),
+    Family("variables of a script, and Accelerators", 800, script(lambda n: "import os\n" + lines(n, "os.environ['FP8_V{}'] = '1'\nAccelerator()\n"))),
+    Family("handlers", 1_500, script(lambda n: n * "h = TERecipeKwargs()\n" + "Accelerator(kwargs_handlers=[h])\n")),
+    Family("a list of handlers", 3_000, script(lambda n: f"Accelerator(kwargs_handlers=[{words(n, 'TERecipeKwargs()')}])\n")),
+    Family("names of handlers", 1_500, script(lambda n: "h0 = TERecipeKwargs()\n" + "".join(f"h{number + 1} = h{number}\n" for number in range(n)) + f"Accelerator(kwargs_handlers=[h{n}])\n")),
+    Family("a name bound many times", 3_000, script(lambda n: n * "h = TERecipeKwargs()\n" + f"Accelerator(kwargs_handlers=[{words(n, 'h')}])\n")),
+    Family("a long expression", 3_000, script(lambda n: f"x = [{words(n, '1')}]\nAccelerator()\n")),
+    Family("a sum", 500, script(lambda n: f"x = {words(n, '1', '+')}\nAccelerator()\n")),
+    Family("an argument with a sum", 500, script(lambda n: f"Accelerator(mixed_precision={words(n, 'a', '+')})\n")),
+    Family("parentheses", 25, script(lambda n: f"x = {n * '('}1{n * ')'}\nAccelerator()\n")),
+    Family("blocks in blocks", 12, script(lambda n: "".join(f"{level * ' '}if x:\n" for level in range(n)) + n * " " + "Accelerator()\n")),
+    Family("chained attributes", 500, script(lambda n: f"x = a{n * '.b'}\nAccelerator()\n")),
+    Family("elif in elif", 200, script(lambda n: "if a: pass\n" + n * "elif a: Accelerator()\n")),
+    Family("functions", 1_500, script(lambda n: lines(n, "def f{}():\n    Accelerator()\n"))),
+    Family("a long line of a script", 100_000, script(lambda n: f"x = '{n * 'y'}'\nAccelerator()\n")),
+    Family("comments of a script", 20_000, script(lambda n: n * "# a comment\n" + "Accelerator()\n")),
+    Family("a docstring", 100_000, script(lambda n: f"'''{n * 'y '}'''\nAccelerator()\n")),
+    # Files, and what goes beside them
+    Family("training files", 60, many),
+    Family("training files with suppressions", 40, lambda n: many(n, TRAINING + 3 * (SUPPRESSED + "x: 1\n"))),
+    Family("runs of the configuration", 60, configured),
+    Family("entries of the baseline", 3_000, baseline),
+    Family("suppressions of the configuration", 700, toml(lambda n: lines(n, '[[suppress]]\nrules = ["FP402"]\nfiles = ["configs/{}/*.yaml"]\nreason = "why"\n'))),
+    Family("rules of a suppression of the configuration", 5_000, toml(lambda n: f'[[suppress]]\nrules = [{words(n, chr(34) + "FP101" + chr(34))}]\nreason = "why"\n')),
+    Family("files of a suppression of the configuration", 2_000, toml(lambda n: f'[[suppress]]\nrules = ["FP101"]\nfiles = [{words(n, chr(34) + "a{}*b" + chr(34))}]\nreason = "why"\n')),
+    Family("stars of a pattern", 20, toml(lambda n: f'[[suppress]]\nrules = ["FP101"]\nfiles = ["{n * "*a"}b"]\nreason = "why"\n')),
+    Family("rules that are selected", 3_000, lambda n: run(options=(*UNSEEN, "--select", words(n, "FP101", ",")))._replace(checks_only=True)),
+    Family("rules that are ignored", 3_000, lambda n: run(options=(*UNSEEN, "--ignore", words(n, "FP101", ",")))._replace(checks_only=True)),
+    Family("rules that are selected and unknown", 3_000, lambda n: run(options=(*UNSEEN, "--select", words(n, "FPX{}", ",")))._replace(checks_only=True)),
+    Family("formats", 30, lambda n: run(options=(*UNSEEN, *(n * ("--format", "html"))))._replace(checks_only=True, only="check")),
+    Family("layers of a model", 5_000, model(lambda n: {"layer_types": n * ["full_attention"], "num_hidden_layers": n})),
+    Family("labels of a model", 5_000, model(lambda n: {"id2label": {str(number): f"l{number}" for number in range(n)}})),
+    Family("modules that a model leaves", 5_000, model(lambda n: {"quantization_config": {"quant_method": "bitsandbytes", "llm_int8_skip_modules": [f"m{number}" for number in range(n)]}})),
+    Family("a model of many layers", 250_000_000, model(lambda n: {"num_hidden_layers": n, "num_experts": n})),
+)
