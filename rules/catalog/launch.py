@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from fp8check.rules.catalog.shared_fixes import moved, without
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
@@ -78,12 +80,13 @@ def unknown_top_level_key(run: Run, accelerate: AccelerateConfig, outcome: Outco
     """
     version = outcome.stack.version("accelerate")
     unknown = unknown_keys(accelerate, version)
-    meant = {name: nearest(name, known_keys(accelerate, version)) for name in unknown if name not in CLUSTER_KEYS}
+    known = known_keys(accelerate, version)
+    meant = {name: nearest(name, known) for name in unknown if name not in CLUSTER_KEYS}
+    times = Counter(meant.values())
     for name, setting in accelerate.top.settings(unknown):
         near = meant.get(name)
         if near is not None:
-            single = [*meant.values()].count(near) == 1
-            help_, fix = _misspelt(accelerate, setting, near, single=single)
+            help_, fix = _misspelt(accelerate, setting, near, single=times[near] == 1)
         else:
             help_, fix = _elsewhere(run, accelerate, name, setting)
         yield Found(

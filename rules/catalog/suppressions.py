@@ -69,15 +69,17 @@ def suppression_of_unknown_rule(suppressions: Suppressions, known_rules: Mapping
 
     Write instead: a rule of `fp8check rules`.
     """
+    compared = 0
     for one in suppressions.all:
         for name in one.rules:
             if name.lower() not in known_rules:
+                compared += 1
                 yield Found(
                     f"no rule is called {name}",
                     place=one.span,
                     label="this suppresses nothing",
                     notes=_configured(one),
-                    help=_did_you_mean(name, known_rules),
+                    help=_did_you_mean(name, known_rules) if compared <= COMPARED else LISTED,
                 )
 
 
@@ -87,7 +89,11 @@ def _did_you_mean(name: str, known: Mapping[str, str]) -> str:
     lowered = name.lower()
     digits = lowered.translate(str.maketrans("oil", "011"))
     near = [digits] if digits in known else difflib.get_close_matches(lowered, known, n=1, cutoff=0.7)
-    return f"did you mean {known[near[0]]}?" if near else "fp8check rules lists them"
+    return f"did you mean {known[near[0]]}?" if near else LISTED
+
+
+LISTED = "fp8check rules lists them"
+COMPARED = 30  # names that are compared with all rules, which takes ten milliseconds each
 
 
 @rule("FP993", "suppression-unused", WARNING, OWN)

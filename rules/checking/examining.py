@@ -11,12 +11,13 @@ from fp8check.rules.suppression.suppressions import MARK, apply
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from fp8check.rules.engine.definition import Rule
     from fp8check.rules.engine.judge import Judged
     from fp8check.rules.engine.running import Crash, Finding
-    from fp8check.rules.reading import Document
+    from fp8check.rules.reading import Document, Span
     from fp8check.rules.seen import Seen
     from fp8check.rules.suppression.suppressions import Suppression
     from fp8check.rules.trainers.run import Run
@@ -103,27 +104,31 @@ def examine_all(
         examine(run, documents, rules, one, configured=configured, crashes=crashes)
         for (run, documents), one in zip(pairs, probed, strict=True)
     ]
-    return [_with_findings(report, _used_nowhere(report, reports)) for report in reports]
+    if not any(one.rule == UNUSED for report in reports for one in report.findings):
+        return reports
+    unused = _Unused(reports)
+    return [_with_findings(report, unused.left(report.findings)) for report in reports]
 
 
-def _used_nowhere(report: Examined, reports: Sequence[Examined]) -> tuple[Finding, ...]:
-    """The report's findings, without suppressions that are unused here and used in another run with the same file."""
-    kept = []
-    for finding in report.findings:
-        others = [one for one in reports if finding.span is None or _has(one, finding.span.file)]
-        if finding.rule != UNUSED or all(_says(one, finding) for one in others):
-            kept.append(finding)
-    return tuple(kept)
+class _Unused:
+    """Suppressions that runs have no use for: one is unused where that holds in every run with its file."""
 
+    def __init__(self, reports: Iterable[Examined]) -> None:
+        from collections import Counter
 
-def _has(report: Examined, path: str) -> bool:
-    return any(document.path == path for document in report.documents)
+        self._said: Counter[tuple[Span | None, tuple[str, ...]]] = Counter()
+        self._runs: Counter[str | None] = Counter()  # by file; all of them are those of None
+        for report in reports:
+            self._said.update({(one.span, one.notes) for one in report.findings if one.rule == UNUSED})
+            self._runs.update({None, *(document.path for document in report.documents)})
 
+    def left(self, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+        """The findings, without suppressions that another run uses."""
+        return tuple(one for one in findings if one.rule != UNUSED or self._is_unused(one))
 
-def _says(report: Examined, finding: Finding) -> bool:
-    return any(
-        (one.rule, one.span, one.notes) == (finding.rule, finding.span, finding.notes) for one in report.findings
-    )
+    def _is_unused(self, one: Finding) -> bool:
+        file = None if one.span is None else one.span.file
+        return self._said[one.span, one.notes] == self._runs[file]
 
 
 def _with_findings(report: Examined, findings: tuple[Finding, ...]) -> Examined:

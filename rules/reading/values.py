@@ -6,6 +6,7 @@ import re
 
 import yaml
 
+from fp8check.rules.reading.limits import MAX_NUMBER
 from fp8check.rules.reading.source import cut
 
 TYPE_CHECKING = False
@@ -16,6 +17,7 @@ TAG = "tag:yaml.org,2002:"
 STR = TAG + "str"
 MERGE = TAG + "merge"
 VALUE = TAG + "value"
+NUMBERS = (TAG + "int", TAG + "float")
 COLLECTIONS = {
     "map": (TAG + "map", {TAG + "map", TAG + "set"}),
     "list": (TAG + "seq", {TAG + "seq", TAG + "omap", TAG + "pairs"}),
@@ -65,6 +67,8 @@ def construct(tag: str, text: str) -> object:
     if tag == STR:
         return text
     maker = yaml.SafeLoader.yaml_constructors.get(tag)
+    if len(text) > MAX_NUMBER and tag in NUMBERS:
+        raise RefusedError(f"a number of {len(text):,} characters; {MAX_NUMBER:,} are read", "write it in quotes")
     if maker is None or tag in {TAG + "map", TAG + "seq", TAG + "set", TAG + "omap", TAG + "pairs"}:
         raise RefusedError(*_no_constructor(tag, text))
     node = yaml.ScalarNode(tag, text)

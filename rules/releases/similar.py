@@ -15,22 +15,20 @@ if TYPE_CHECKING:
 _FAR = 9
 _MOST = 2  # mistakes in a name
 _SHORT = 3  # letters: a word of so many is another word with one of them changed
+_LONGEST = 100  # letters of a name that is compared: no name that is read has half as many
 _LONG = 7  # letters: a word of so many may have two mistakes
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """The one name that was evidently meant; None where there is none, or more than one."""
+    if len(name) > _LONGEST:
+        return None
     words = _words(name)
-    glued = "".join(words)
+    by_words, by_letters = _known(tuple(names))
+    found = [(_distance(words, theirs), other) for theirs, other in by_words.get(len(words), ())]
+    found += [(0, other) for count, other in by_letters.get("".join(words), ()) if count != len(words)]  # fp8config
     least, best = _MOST + 1, ""
-    for other in names:
-        theirs, their_glued = _known(other)
-        if len(theirs) == len(words):
-            distance = _distance(words, theirs)
-        elif glued == their_glued:  # fp8config
-            distance = 0
-        else:
-            continue
+    for distance, other in found:
         if distance < least:
             least, best = distance, other
         elif distance == least:
@@ -42,21 +40,25 @@ def suggested(name: str, names: Iterable[str]) -> str | None:
     """The name that was evidently meant, or the one that has all words of this one: a question, nothing to act upon."""
     names = tuple(names)
     near = nearest(name, names)
-    words = _words(name)
+    words = set(_words(name)) if len(name) <= _LONGEST else set()
     if near is not None or len(words) < 2:
         return near
-    longer = [one for one in names if set(words) < set(_known(one)[0])]
+    longer = [other for known in _known(names)[0].values() for theirs, other in known if words < set(theirs)]
     return longer[0] if len(longer) == 1 else None
 
 
-@lru_cache(maxsize=1024)
-def _known(name: str) -> tuple[list[str], str]:
-    words = _words(name)
-    return words, "".join(words)
-
-
-def _words_of_known(name: str) -> list[str]:
-    return _words(name)
+@lru_cache(maxsize=32)
+def _known(
+    names: tuple[str, ...],
+) -> tuple[dict[int, list[tuple[list[str], str]]], dict[str, list[tuple[int, str]]]]:
+    """Names by how many words they have, and by their letters: a file may have thousands that nobody knows."""
+    by_words: dict[int, list[tuple[list[str], str]]] = {}
+    by_letters: dict[str, list[tuple[int, str]]] = {}
+    for name in names:
+        words = _words(name)
+        by_words.setdefault(len(words), []).append((words, name))
+        by_letters.setdefault("".join(words), []).append((len(words), name))
+    return by_words, by_letters
 
 
 def _words(name: str) -> list[str]:

@@ -74,20 +74,22 @@ def _source(place: Place, label: str, mark: str, lines: Lines, width: int, style
         yield f"{' ' * width}{style.faint(' |')} {shown(label)}".rstrip()
         return
     line = lines.line(place.file, place.line)
-    text = shown(line[:WIDEST])
-    yield f"{place.line:>{width}}{style.faint(' |')} {text}".rstrip()
     start, end = place.column - 1, place.end_column - 1 if place.end_line == place.line else len(line)
-    if len(text) != len(line[:WIDEST]):  # what was written out takes more room
-        start, end = _column(line, start), _column(line, end)
-    length = max(1, min(end, max(WIDEST, len(text))) - start)
-    under = mark * length
+    # Of a long line a window is shown: a file may be a single line, with thousands of findings.
+    first = 0 if start < WIDEST else start - WIDEST // 2
+    last = min(end, first + WIDEST)
+    lead = "... " if first else ""
+    yield f"{place.line:>{width}}{style.faint(' |')} {lead}{shown(line[first : first + WIDEST])}".rstrip()
+    before = start - first + _growth(line[first:start])
+    length = max(1, last - start + _growth(line[start:last]))
     paint = style.bad if mark == "^" else style.faint
-    yield f"{' ' * width}{style.faint(' |')} {' ' * start}{paint(f'{under} {shown(label)}'.rstrip())}"
+    under = paint(f"{mark * length} {shown(label)}".rstrip())
+    yield f"{' ' * width}{style.faint(' |')} {' ' * (len(lead) + before)}{under}"
 
 
-def _column(line: str, column: int) -> int:
-    """Where a column of a line, from 0, stands in what is shown of it."""
-    return column - len(line[:column]) + len(shown(line[:column]))
+def _growth(text: str) -> int:
+    """How much more room a text takes where some of it is written out."""
+    return len(shown(text)) - len(text)
 
 
 def lines_of(text: str) -> list[str]:

@@ -11,7 +11,7 @@ from fp8check.rules.report.schema import place_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from fp8check.rules.report.schema import Finding, Place, Related, Report
 
@@ -39,36 +39,41 @@ def listing(
         run, number: which run of the page and which file of the run, for the ids.
         note: makes a finding's HTML, from the finding and its id.
     """
-    marks: list[_Mark] = []
+    marks: dict[_Mark, None] = {}  # thousands of findings may stand at one place
     below: dict[int, list[str]] = {}
     for index, finding in enumerate(report.findings):
         place = place_of(finding)
         if place is not None and place.file == path:
-            marks.append(_Mark(place, finding.severity))
+            marks[_Mark(place, finding.severity)] = None
             below.setdefault(place.line, []).append(note(finding, f"finding-{run}-{index}"))
         for related in finding.related:
             other = place_of(related)
             if other is not None and other.file == path:
-                marks.append(_Mark(other, "related"))
+                marks[_Mark(other, "related")] = None
                 below.setdefault(other.line, []).append(_related(finding, related, f"finding-{run}-{index}"))
     lines = lines_of(text)
     if lines and not lines[-1]:
         lines.pop()
     rows = "".join(
-        _line(
-            line,
-            at,
-            [mark for mark in marks if mark.place.line <= at <= _last(mark.place)],
-            below.get(at, ()),
-            f"{run}-{number}",
-        )
-        for at, line in enumerate(lines, 1)
+        _line(line, at, here, below.get(at, ()), f"{run}-{number}")
+        for (at, line), here in zip(enumerate(lines, 1), _on_lines(marks, len(lines)), strict=True)
     )
     title = f"file-{run}-{number}"
     return (
         f'<figure class="file" aria-labelledby="{title}"><figcaption id="{title}"><b>{markup(path)}</b> '
         f'<span>{markup(kind)}</span></figcaption><ol class="source">{rows}</ol></figure>\n'
     )
+
+
+def _on_lines(marks: Iterable[_Mark], count: int) -> Iterator[list[_Mark]]:
+    """The marks on each line, in one pass over both."""
+    beginning: dict[int, list[_Mark]] = {}
+    for mark in marks:
+        beginning.setdefault(mark.place.line, []).append(mark)
+    here: list[_Mark] = []
+    for at in range(1, count + 1):
+        here = [mark for mark in (*here, *beginning.get(at, ())) if _last(mark.place) >= at]
+        yield here
 
 
 def _last(place: Place) -> int:

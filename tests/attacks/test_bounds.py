@@ -53,3 +53,40 @@ def test_six_hundred_unknown_keys_are_fixed(tmp_path: Path, name: str) -> None:
     assert taken.seconds < SECONDS, taken.out
     assert (tmp_path / "accel.yaml").read_text().count("\n") <= 5
     assert taken.code == 0
+
+
+@attack("Q1")
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x{}: 1 # fp8check: ignore[FP101] why\n",
+        "# fp8check: ignore[FP101] why\n",
+        "# fp8check: ignore-file[FP101] why\n",
+        "x{}: 1 # fp8check: ignroe[FP101] why\n",
+    ],
+    ids=["at line ends", "in a block", "for the file", "misspelt"],
+)
+def test_suppression_comments(tmp_path: Path, line: str) -> None:
+    head = "model_name_or_path: m\nstage: sft\noutput_dir: out\n"
+    body = "".join(line.replace("{}", str(number)) for number in range(220_000 // len(line)))
+    (tmp_path / "train.yaml").write_text(head + body + "z: 1\n")
+    taken = cost(tmp_path, "--no-environment", "train.yaml")
+    assert taken.seconds < SECONDS, taken.out[:1000]
+    assert taken.code in (0, 1), taken.out[:1000]
+
+
+@attack("Q2")
+@pytest.mark.parametrize("name", ["unknown_", "amax_history_le"])
+def test_unknown_keys_of_the_recipe(tmp_path: Path, name: str) -> None:
+    (tmp_path / "accel.yaml").write_text(unknown_keys(320_000 // (len(name) + 15), name))
+    taken = cost(tmp_path, "--no-environment", "accel.yaml")
+    assert taken.seconds < SECONDS, taken.out[:1000]
+
+
+@attack("Q3")
+def test_a_number_in_base_sixty(tmp_path: Path) -> None:
+    (tmp_path / "accel.yaml").write_text(f"{ACCELERATE}num_processes: 1{300_000 * ':59'}\n")
+    taken = cost(tmp_path, "--no-environment", "accel.yaml")
+    assert taken.seconds < SECONDS
+    assert "accel.yaml:5:16: a number of 900,001 characters; 1,000 are read" in taken.out
+    assert taken.code == 2

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 DOUBLING = 2.3
 SECONDS = 2.0
 NOISE = 0.05  # seconds
-MIB = 4.0
-PATIENCE = 20  # seconds of CPU time after which a command is ended
+MIB = 8.0
+PATIENCE = 10  # seconds of CPU time after which a command is ended
+BYTES = 2 << 30  # of memory that it may take at most
 TRIES = 1  # of a measurement that does not hold: this machine may be busy
 FORMATS = ("text", "json", "sarif", "junit", "html", "concise", "github", "gitlab")
 
@@ -64,6 +65,7 @@ def measured(call: Callable[[], int]) -> Cost:
         try:
             nowhere = os.open(os.devnull, os.O_RDWR)
             resource.setrlimit(resource.RLIMIT_CPU, (PATIENCE, PATIENCE))
+            resource.setrlimit(resource.RLIMIT_AS, (BYTES, BYTES))
             for descriptor in (0, 1, 2):
                 os.dup2(nowhere, descriptor)
             code = call()
@@ -138,7 +140,7 @@ class Row(NamedTuple):
 
 def _ratio(values: Sequence[float], noise: float) -> float:
     pairs = zip(values, values[1:], strict=False)
-    return max((after / max(before, noise / 2) for before, after in pairs if after > noise), default=0.0)
+    return max((after / max(before, noise) for before, after in pairs if after > noise), default=0.0)
 
 
 def rows(families: Iterable[Family], bench: Bench, only: str = "") -> Iterable[Row]:
