@@ -189,7 +189,9 @@ def parsed(text: str, span: Span, line: int) -> Suppression:
     listed, closed, reason = rest.partition("]")
     word = word.strip()
     if word not in ("ignore", "ignore-file"):
-        return Suppression((), "", span=span, line=line, problem=f"{cut(repr(word or 'nothing'))} is not ignore or ignore-file")
+        return Suppression(
+            (), "", span=span, line=line, problem=f"{cut(repr(word or 'nothing'))} is not ignore or ignore-file"
+        )
     rules = tuple(name.strip() for name in listed.split(",") if name.strip())
     if not bracket or not closed or not rules:
         return Suppression((), "", span=span, line=line, problem="the rules are missing, in brackets")

@@ -257,7 +257,9 @@ FAMILIES: tuple[Family, ...] = (
     Family("one line of spaces", 200_000, text(lambda n: "x: 1" + n * " " + "\n")),
     Family("tabs", 2_500, top("x{}: 1\t\n")),
     Family("carriage returns", 2_500, lambda n: run((TRAINING + lines(n, "x{}: 1\n")).replace("\n", "\r"))),
-    Family("carriage returns and line feeds", 5_000, lambda n: run((TRAINING + lines(n, "x{}: 1\n")).replace("\n", "\r\n"))),
+    Family(
+        "carriage returns and line feeds", 5_000, lambda n: run((TRAINING + lines(n, "x{}: 1\n")).replace("\n", "\r\n"))
+    ),
     Family("line separators", 2_500, top("x{}: a\u2028\n")),
     Family("unicode", 5_000, top("x{}: \u00e9\u4e2d\U0001f600\n")),
     Family("documents", 20_000, text(lambda n: n * "---\na: 1\n")),
@@ -273,7 +275,11 @@ FAMILIES: tuple[Family, ...] = (
     Family("aliases of a map", 1_000, top("x{}: *a\n", "a: &a {b: 1, c: 2, d: 3}\n")),
     Family("aliases of aliases", 2_500, text(lambda n: "x0: &a0 1\n" + lines(n, "y{}: {z: *a0}\n"))),
     Family("merge keys", 1_000, top("x{}:\n  <<: *a\n  e: 1\n", "a: &a {b: 1, c: 2, d: 3}\n")),
-    Family("a merged list of maps", 1_500, text(lambda n: lines(n, "m{}: &m{} {k{}: 1}\n") + f"x:\n  <<: [{words(n, '*m{}')}]\n")),
+    Family(
+        "a merged list of maps",
+        1_500,
+        text(lambda n: lines(n, "m{}: &m{} {k{}: 1}\n") + f"x:\n  <<: [{words(n, '*m{}')}]\n"),
+    ),
     Family("a merged list of one map", 5_000, text(lambda n: f"m: &m {{k: 1}}\nx:\n  <<: [{words(n, '*m')}]\n")),
     Family("merged at the top", 2_500, text(lambda n: lines(n, "m{}: &m{} {k: {}}\n") + f"<<: [{words(n, '*m{}')}]\n")),
     Family("merge keys in a row", 2_500, text(lambda n: "m: &m {k: 1}\n" + n * "<<: *m\n")),
@@ -311,8 +317,12 @@ FAMILIES: tuple[Family, ...] = (
     Family("suppressions, of no day", 2_500, top("x{}: 1 # fp8check: ignore[FP101] until=x why\n")),
     Family("suppressions, for the file", 5_000, text(lambda n: n * "# fp8check: ignore-file[FP101] why\n")),
     Family("suppressions, used", 2_000, recipe("x{}: 1 # fp8check: ignore[FP203] why\n")),
-    Family("one suppression of many rules", 10_000, text(lambda n: f"# fp8check: ignore[{words(n, 'FP101')}] why\nx: 1\n")),
-    Family("one suppression of no rules", 1_500, text(lambda n: f"# fp8check: ignore[{words(n, 'FPx{}')}] why\nx: 1\n")),
+    Family(
+        "one suppression of many rules", 10_000, text(lambda n: f"# fp8check: ignore[{words(n, 'FP101')}] why\nx: 1\n")
+    ),
+    Family(
+        "one suppression of no rules", 1_500, text(lambda n: f"# fp8check: ignore[{words(n, 'FPx{}')}] why\nx: 1\n")
+    ),
     Family("one suppression, long", 200_000, text(lambda n: f"# fp8check: ignore[FP101] {n * 'y'}\nx: 1\n")),
     Family("suppressions in texts", 2_500, top("x{}: 'a # fp8check: ignore[FP101] why'\n")),
     Family("suppressions in one text", 10_000, text(lambda n: "x: |\n" + n * "  # fp8check: ignore[FP101] why\n")),
@@ -323,28 +333,119 @@ FAMILIES: tuple[Family, ...] = (
     Family("unknown keys at the top, near", 4_000, config("mixed_precisio{}: {}\n")),
     Family("unknown keys of fp8_config", 4_000, recipe("unknown{}: {}\n")),
     Family("unknown keys of fp8_config, near", 4_000, recipe("amax_history_le{}: {}\n")),
-    Family("unknown keys of fp8_config, on one line", 4_000, lambda n: run(accelerate=ACCELERATE.partition("fp8_config")[0] + f"fp8_config: {{backend: TE, {words(n, 'unknown{}: 1')}}}\n")),
-    Family("keys of fp8_config, in two spellings", 2_000, lambda n: run(accelerate=ACCELERATE + lines(n, "  k{}: 1\n  fp8_k{}: 2\n"))),
+    Family(
+        "unknown keys of fp8_config, on one line",
+        4_000,
+        lambda n: run(
+            accelerate=ACCELERATE.partition("fp8_config")[0]
+            + f"fp8_config: {{backend: TE, {words(n, 'unknown{}: 1')}}}\n"
+        ),
+    ),
+    Family(
+        "keys of fp8_config, in two spellings",
+        2_000,
+        lambda n: run(accelerate=ACCELERATE + lines(n, "  k{}: 1\n  fp8_k{}: 2\n")),
+    ),
     Family("keys of fp8_config, twice", 2_500, lambda n: run(accelerate=ACCELERATE + lines(n, "  k: {}\n"))),
-    Family("keys of fsdp_config", 4_000, config("fsdp_config:\n  a: 1\n") if False else lambda n: run(accelerate=ACCELERATE + "fsdp_config:\n" + lines(n, "  fsdp_k{}: {}\n"))),
-    Family("keys of deepspeed_config", 4_000, lambda n: run(accelerate=ACCELERATE.replace("'NO'", "DEEPSPEED") + "deepspeed_config:\n" + lines(n, "  k{}: {}\n"))),
+    Family(
+        "keys of fsdp_config",
+        4_000,
+        config("fsdp_config:\n  a: 1\n")
+        if False
+        else lambda n: run(accelerate=ACCELERATE + "fsdp_config:\n" + lines(n, "  fsdp_k{}: {}\n")),
+    ),
+    Family(
+        "keys of deepspeed_config",
+        4_000,
+        lambda n: run(
+            accelerate=ACCELERATE.replace("'NO'", "DEEPSPEED") + "deepspeed_config:\n" + lines(n, "  k{}: {}\n")
+        ),
+    ),
     Family("keys that sound like FP8", 4_000, top("fp8_key{}: {}\n")),
     Family("keys that sound like FP8, near", 4_000, top("amax_history_len_fp8{}: {}\n")),
     Family("keys of axolotl's fp8_config", 4_000, lambda n: run(AXOLOTL + "fp8_config:\n" + lines(n, "  k{}: 1\n"))),
     Family("keys of DeepSpeed", 4_000, deepspeed(lambda n: {f"k{number}": number for number in range(n)})),
-    Family("keys of DeepSpeed that sound like FP8", 4_000, deepspeed(lambda n: {f"fp8_k{number}": number for number in range(n)})),
-    Family("duplicate keys of DeepSpeed", 4_000, lambda n: Case({"train.yaml": TRAINING.encode(), "accel.yaml": ACCELERATE.replace("'NO'", "DEEPSPEED").encode(), "ds.json": ("{" + n * '"zero_optimization": {"stage": 2}, ' + '"bf16": {}}').encode()})),
+    Family(
+        "keys of DeepSpeed that sound like FP8",
+        4_000,
+        deepspeed(lambda n: {f"fp8_k{number}": number for number in range(n)}),
+    ),
+    Family(
+        "duplicate keys of DeepSpeed",
+        4_000,
+        lambda n: Case(
+            {
+                "train.yaml": TRAINING.encode(),
+                "accel.yaml": ACCELERATE.replace("'NO'", "DEEPSPEED").encode(),
+                "ds.json": ("{" + n * '"zero_optimization": {"stage": 2}, ' + '"bf16": {}}').encode(),
+            }
+        ),
+    ),
     # JSON
     Family("JSON list", 10_000, whole_json(lambda n: list(range(n)))),
     Family("JSON map", 10_000, whole_json(lambda n: {f"k{number}": number for number in range(n)})),
-    Family("JSON lists in lists", 100, lambda n: Case({"train.json": ('{"model_name_or_path": "a", "stage": "sft", "x": [' + words(n, 90 * "[" + 90 * "]") + "]}").encode(), "accel.yaml": ACCELERATE.encode()})),
+    Family(
+        "JSON lists in lists",
+        100,
+        lambda n: Case(
+            {
+                "train.json": (
+                    '{"model_name_or_path": "a", "stage": "sft", "x": [' + words(n, 90 * "[" + 90 * "]") + "]}"
+                ).encode(),
+                "accel.yaml": ACCELERATE.encode(),
+            }
+        ),
+    ),
     Family("JSON text", 200_000, whole_json(lambda n: n * "y")),
     Family("JSON escapes", 40_000, whole_json(lambda n: n * "\u00e9")),
     Family("JSON fractions", 10_000, whole_json(lambda n: [1.5] * n)),
-    Family("JSON long number", 200_000, lambda n: Case({"train.json": ('{"model_name_or_path": "a", "stage": "sft", "x": 1.' + n * "1" + "}").encode(), "accel.yaml": ACCELERATE.encode()})),
-    Family("JSON white space", 200_000, lambda n: Case({"train.json": ('{"model_name_or_path": "a", "stage": "sft", ' + n * " " + '"x": 1}').encode(), "accel.yaml": ACCELERATE.encode()})),
-    Family("JSON with tabs", 4_000, lambda n: Case({"train.json": json.dumps({"model_name_or_path": "a", "stage": "sft", "x": list(range(n))}, indent="\t").encode(), "accel.yaml": ACCELERATE.encode()})),
-    Family("JSON Accelerate file, unknown keys", 4_000, lambda n: Case({"accel.json": json.dumps({"distributed_type": "NO", "mixed_precision": "fp8", "fp8_config": {"backend": "TE", **{f"u{number}": 1 for number in range(n)}}}).encode()})),
+    Family(
+        "JSON long number",
+        200_000,
+        lambda n: Case(
+            {
+                "train.json": ('{"model_name_or_path": "a", "stage": "sft", "x": 1.' + n * "1" + "}").encode(),
+                "accel.yaml": ACCELERATE.encode(),
+            }
+        ),
+    ),
+    Family(
+        "JSON white space",
+        200_000,
+        lambda n: Case(
+            {
+                "train.json": ('{"model_name_or_path": "a", "stage": "sft", ' + n * " " + '"x": 1}').encode(),
+                "accel.yaml": ACCELERATE.encode(),
+            }
+        ),
+    ),
+    Family(
+        "JSON with tabs",
+        4_000,
+        lambda n: Case(
+            {
+                "train.json": json.dumps(
+                    {"model_name_or_path": "a", "stage": "sft", "x": list(range(n))}, indent="\t"
+                ).encode(),
+                "accel.yaml": ACCELERATE.encode(),
+            }
+        ),
+    ),
+    Family(
+        "JSON Accelerate file, unknown keys",
+        4_000,
+        lambda n: Case(
+            {
+                "accel.json": json.dumps(
+                    {
+                        "distributed_type": "NO",
+                        "mixed_precision": "fp8",
+                        "fp8_config": {"backend": "TE", **{f"u{number}": 1 for number in range(n)}},
+                    }
+                ).encode()
+            }
+        ),
+    ),
     # Faults at the end of a file
     Family("a quote that is not closed", 10_000, text(lambda n: lines(n, "x{}: 1\n") + "z: 'a\n")),
     Family("a bracket that is not closed", 10_000, text(lambda n: "x: [" + words(n, "a{}"))),
@@ -352,42 +453,126 @@ FAMILIES: tuple[Family, ...] = (
     Family("opening brackets", 100_000, text(lambda n: "x: " + n * "[")),
     Family("opening braces", 100_000, text(lambda n: "x: " + n * "{a: ")),
     Family("a control character", 10_000, text(lambda n: lines(n, "x{}: 1\n") + "z: \x01\n")),
-    Family("bytes that are no UTF-8", 10_000, lambda n: Case({"train.yaml": (TRAINING + lines(n, "x{}: 1\n")).encode() + b"\xff"})),
+    Family(
+        "bytes that are no UTF-8",
+        10_000,
+        lambda n: Case({"train.yaml": (TRAINING + lines(n, "x{}: 1\n")).encode() + b"\xff"}),
+    ),
     # The launch command
-    Family("words of a launch command", 3_000, launch(lambda n: "accelerate launch --config_file accel.yaml train.py " + words(n, "w{}", " "))),
-    Family("flags of a launch command", 3_000, launch(lambda n: "accelerate launch " + words(n, "--flag{}=1", " ") + " train.py")),
-    Family("flags of a launch command, near", 3_000, launch(lambda n: "accelerate launch " + words(n, "--mixed_precisio{}=1", " ") + " train.py")),
-    Family("flags of a training script", 3_000, launch(lambda n: "accelerate launch train.py train.yaml " + words(n, "--flag{} 1", " "))),
-    Family("variables of a launch command", 3_000, launch(lambda n: words(n, "FP8_V{}=1", " ") + " accelerate launch train.py")),
+    Family(
+        "words of a launch command",
+        3_000,
+        launch(lambda n: "accelerate launch --config_file accel.yaml train.py " + words(n, "w{}", " ")),
+    ),
+    Family(
+        "flags of a launch command",
+        3_000,
+        launch(lambda n: "accelerate launch " + words(n, "--flag{}=1", " ") + " train.py"),
+    ),
+    Family(
+        "flags of a launch command, near",
+        3_000,
+        launch(lambda n: "accelerate launch " + words(n, "--mixed_precisio{}=1", " ") + " train.py"),
+    ),
+    Family(
+        "flags of a training script",
+        3_000,
+        launch(lambda n: "accelerate launch train.py train.yaml " + words(n, "--flag{} 1", " ")),
+    ),
+    Family(
+        "variables of a launch command",
+        3_000,
+        launch(lambda n: words(n, "FP8_V{}=1", " ") + " accelerate launch train.py"),
+    ),
     Family("switches of python", 10_000, launch(lambda n: "python " + n * "-u " + "train.py")),
     Family("a long word of a launch command", 30_000, launch(lambda n: f"accelerate launch train.py {n * 'w'}")),
     Family("quotes of a launch command", 10_000, launch(lambda n: "accelerate launch train.py " + n * "'a' ")),
     # The machine
-    Family("packages", 5_000, facts(lambda n: {"packages": {**FACTS["packages"], **{f"p{number}": "1.0" for number in range(n)}}})),  # type: ignore[dict-item]
+    Family(
+        "packages",
+        5_000,
+        facts(lambda n: {"packages": {**FACTS["packages"], **{f"p{number}": "1.0" for number in range(n)}}}),
+    ),  # type: ignore[dict-item]
     Family("GPUs", 1_000, facts(lambda n: {"gpus": [{**FACTS["gpus"][0], "index": number} for number in range(n)]})),  # type: ignore[index]
     Family("variables", 5_000, facts(lambda n: {"variables": {f"V{number}": "1" for number in range(n)}})),
-    Family("variables that sound like FP8", 3_000, facts(lambda n: {"variables": {f"ACCELERATE_FP8_V{number}": "1" for number in range(n)}})),
-    Family("variables that sound like FP8, near", 3_000, facts(lambda n: {"variables": {f"ACCELERATE_FP8_MARGI{number}": "1" for number in range(n)}})),
-    Family("a long version", 100_000, facts(lambda n: {"packages": {**FACTS["packages"], "accelerate": "1." + n * "1."}})),  # type: ignore[dict-item]
+    Family(
+        "variables that sound like FP8",
+        3_000,
+        facts(lambda n: {"variables": {f"ACCELERATE_FP8_V{number}": "1" for number in range(n)}}),
+    ),
+    Family(
+        "variables that sound like FP8, near",
+        3_000,
+        facts(lambda n: {"variables": {f"ACCELERATE_FP8_MARGI{number}": "1" for number in range(n)}}),
+    ),
+    Family(
+        "a long version", 100_000, facts(lambda n: {"packages": {**FACTS["packages"], "accelerate": "1." + n * "1."}})
+    ),  # type: ignore[dict-item]
     Family("a long variable", 100_000, facts(lambda n: {"variables": {"CUDA_VISIBLE_DEVICES": n * "0,"}})),
-    Family("a library with many files", 5_000, facts(lambda n: {"libraries": {f"l{number}": "1.0" for number in range(n)}})),
-    Family("variables on the command line", 1_000, lambda n: run(options=(*UNSEEN, *(word for number in range(n) for word in ("--set-variable", f"FP8_V{number}=1"))))),
+    Family(
+        "a library with many files", 5_000, facts(lambda n: {"libraries": {f"l{number}": "1.0" for number in range(n)}})
+    ),
+    Family(
+        "variables on the command line",
+        1_000,
+        lambda n: run(
+            options=(*UNSEEN, *(word for number in range(n) for word in ("--set-variable", f"FP8_V{number}=1")))
+        ),
+    ),
     # Scripts
     Family("statements", 3_000, script(lambda n: lines(n, "x{} = {}\n") + "Accelerator()\n")),
     Family("Accelerators", 1_500, script(lambda n: n * "Accelerator(mixed_precision='fp8')\n")),
-    Family("calls of prepare", 1_500, script(lambda n: "a = Accelerator(mixed_precision='fp8')\n" + n * "a.prepare(model, optimizer)\n")),
-    Family("arguments of prepare", 3_000, script(lambda n: f"a = Accelerator(mixed_precision='fp8')\na.prepare({words(n, 'model{}')})\n")),
-    Family("variables of a script", 1_500, script(lambda n: "import os\n" + lines(n, "os.environ['V{}'] = '1'\n") + "Accelerator()\n")),
-    Family("variables of a script, and Accelerators", 800, script(lambda n: "import os\n" + lines(n, "os.environ['FP8_V{}'] = '1'\nAccelerator()\n"))),
+    Family(
+        "calls of prepare",
+        1_500,
+        script(lambda n: "a = Accelerator(mixed_precision='fp8')\n" + n * "a.prepare(model, optimizer)\n"),
+    ),
+    Family(
+        "arguments of prepare",
+        3_000,
+        script(lambda n: f"a = Accelerator(mixed_precision='fp8')\na.prepare({words(n, 'model{}')})\n"),
+    ),
+    Family(
+        "variables of a script",
+        1_500,
+        script(lambda n: "import os\n" + lines(n, "os.environ['V{}'] = '1'\n") + "Accelerator()\n"),
+    ),
+    Family(
+        "variables of a script, and Accelerators",
+        800,
+        script(lambda n: "import os\n" + lines(n, "os.environ['FP8_V{}'] = '1'\nAccelerator()\n")),
+    ),
     Family("handlers", 1_500, script(lambda n: n * "h = TERecipeKwargs()\n" + "Accelerator(kwargs_handlers=[h])\n")),
-    Family("a list of handlers", 3_000, script(lambda n: f"Accelerator(kwargs_handlers=[{words(n, 'TERecipeKwargs()')}])\n")),
-    Family("names of handlers", 1_500, script(lambda n: "h0 = TERecipeKwargs()\n" + "".join(f"h{number + 1} = h{number}\n" for number in range(n)) + f"Accelerator(kwargs_handlers=[h{n}])\n")),
-    Family("a name bound many times", 3_000, script(lambda n: n * "h = TERecipeKwargs()\n" + f"Accelerator(kwargs_handlers=[{words(n, 'h')}])\n")),
+    Family(
+        "a list of handlers",
+        3_000,
+        script(lambda n: f"Accelerator(kwargs_handlers=[{words(n, 'TERecipeKwargs()')}])\n"),
+    ),
+    Family(
+        "names of handlers",
+        1_500,
+        script(
+            lambda n: (
+                "h0 = TERecipeKwargs()\n"
+                + "".join(f"h{number + 1} = h{number}\n" for number in range(n))
+                + f"Accelerator(kwargs_handlers=[h{n}])\n"
+            )
+        ),
+    ),
+    Family(
+        "a name bound many times",
+        3_000,
+        script(lambda n: n * "h = TERecipeKwargs()\n" + f"Accelerator(kwargs_handlers=[{words(n, 'h')}])\n"),
+    ),
     Family("a long expression", 3_000, script(lambda n: f"x = [{words(n, '1')}]\nAccelerator()\n")),
     Family("a sum", 500, script(lambda n: f"x = {words(n, '1', '+')}\nAccelerator()\n")),
     Family("an argument with a sum", 500, script(lambda n: f"Accelerator(mixed_precision={words(n, 'a', '+')})\n")),
     Family("parentheses", 25, script(lambda n: f"x = {n * '('}1{n * ')'}\nAccelerator()\n")),
-    Family("blocks in blocks", 12, script(lambda n: "".join(f"{level * ' '}if x:\n" for level in range(n)) + n * " " + "Accelerator()\n")),
+    Family(
+        "blocks in blocks",
+        12,
+        script(lambda n: "".join(f"{level * ' '}if x:\n" for level in range(n)) + n * " " + "Accelerator()\n"),
+    ),
     Family("chained attributes", 500, script(lambda n: f"x = a{n * '.b'}\nAccelerator()\n")),
     Family("elif in elif", 200, script(lambda n: "if a: pass\n" + n * "elif a: Accelerator()\n")),
     Family("functions", 1_500, script(lambda n: lines(n, "def f{}():\n    Accelerator()\n"))),
@@ -399,16 +584,67 @@ FAMILIES: tuple[Family, ...] = (
     Family("training files with suppressions", 40, lambda n: many(n, TRAINING + 3 * (SUPPRESSED + "x: 1\n"))),
     Family("runs of the configuration", 60, configured),
     Family("entries of the baseline", 3_000, baseline),
-    Family("suppressions of the configuration", 700, toml(lambda n: lines(n, '[[suppress]]\nrules = ["FP402"]\nfiles = ["configs/{}/*.yaml"]\nreason = "why"\n'))),
-    Family("rules of a suppression of the configuration", 5_000, toml(lambda n: f'[[suppress]]\nrules = [{words(n, chr(34) + "FP101" + chr(34))}]\nreason = "why"\n')),
-    Family("files of a suppression of the configuration", 2_000, toml(lambda n: f'[[suppress]]\nrules = ["FP101"]\nfiles = [{words(n, chr(34) + "a{}*b" + chr(34))}]\nreason = "why"\n')),
-    Family("stars of a pattern", 20, toml(lambda n: f'[[suppress]]\nrules = ["FP101"]\nfiles = ["{n * "*a"}b"]\nreason = "why"\n')),
-    Family("rules that are selected", 3_000, lambda n: run(options=(*UNSEEN, "--select", words(n, "FP101", ",")))._replace(checks_only=True)),
-    Family("rules that are ignored", 3_000, lambda n: run(options=(*UNSEEN, "--ignore", words(n, "FP101", ",")))._replace(checks_only=True)),
-    Family("rules that are selected and unknown", 3_000, lambda n: run(options=(*UNSEEN, "--select", words(n, "FPX{}", ",")))._replace(checks_only=True)),
-    Family("formats", 30, lambda n: run(options=(*UNSEEN, *(n * ("--format", "html"))))._replace(checks_only=True, only="check")),
-    Family("layers of a model", 5_000, model(lambda n: {"layer_types": n * ["full_attention"], "num_hidden_layers": n})),
-    Family("labels of a model", 5_000, model(lambda n: {"id2label": {str(number): f"l{number}" for number in range(n)}})),
-    Family("modules that a model leaves", 5_000, model(lambda n: {"quantization_config": {"quant_method": "bitsandbytes", "llm_int8_skip_modules": [f"m{number}" for number in range(n)]}})),
+    Family(
+        "suppressions of the configuration",
+        700,
+        toml(lambda n: lines(n, '[[suppress]]\nrules = ["FP402"]\nfiles = ["configs/{}/*.yaml"]\nreason = "why"\n')),
+    ),
+    Family(
+        "rules of a suppression of the configuration",
+        5_000,
+        toml(lambda n: f'[[suppress]]\nrules = [{words(n, chr(34) + "FP101" + chr(34))}]\nreason = "why"\n'),
+    ),
+    Family(
+        "files of a suppression of the configuration",
+        2_000,
+        toml(
+            lambda n: (
+                f'[[suppress]]\nrules = ["FP101"]\nfiles = [{words(n, chr(34) + "a{}*b" + chr(34))}]\nreason = "why"\n'
+            )
+        ),
+    ),
+    Family(
+        "stars of a pattern",
+        20,
+        toml(lambda n: f'[[suppress]]\nrules = ["FP101"]\nfiles = ["{n * "*a"}b"]\nreason = "why"\n'),
+    ),
+    Family(
+        "rules that are selected",
+        3_000,
+        lambda n: run(options=(*UNSEEN, "--select", words(n, "FP101", ",")))._replace(checks_only=True),
+    ),
+    Family(
+        "rules that are ignored",
+        3_000,
+        lambda n: run(options=(*UNSEEN, "--ignore", words(n, "FP101", ",")))._replace(checks_only=True),
+    ),
+    Family(
+        "rules that are selected and unknown",
+        3_000,
+        lambda n: run(options=(*UNSEEN, "--select", words(n, "FPX{}", ",")))._replace(checks_only=True),
+    ),
+    Family(
+        "formats",
+        30,
+        lambda n: run(options=(*UNSEEN, *(n * ("--format", "html"))))._replace(checks_only=True, only="check"),
+    ),
+    Family(
+        "layers of a model", 5_000, model(lambda n: {"layer_types": n * ["full_attention"], "num_hidden_layers": n})
+    ),
+    Family(
+        "labels of a model", 5_000, model(lambda n: {"id2label": {str(number): f"l{number}" for number in range(n)}})
+    ),
+    Family(
+        "modules that a model leaves",
+        5_000,
+        model(
+            lambda n: {
+                "quantization_config": {
+                    "quant_method": "bitsandbytes",
+                    "llm_int8_skip_modules": [f"m{number}" for number in range(n)],
+                }
+            }
+        ),
+    ),
     Family("a model of many layers", 250_000_000, model(lambda n: {"num_hidden_layers": n, "num_experts": n})),
 )

@@ -14,6 +14,7 @@ import os
 import resource
 import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -139,8 +140,7 @@ class Row(NamedTuple):
 
 
 def _ratio(values: Sequence[float], noise: float) -> float:
-    pairs = zip(values, values[1:], strict=False)
-    return max((after / max(before, noise) for before, after in pairs if after > noise), default=0.0)
+    return max((after / max(before, noise) for before, after in pairwise(values) if after > noise), default=0.0)
 
 
 def rows(families: Iterable[Family], bench: Bench, only: str = "") -> Iterable[Row]:
