@@ -36,6 +36,7 @@ _UNSEEN = (
     (0xFFA0, 0xFFA0),
     (0xE0100, 0xE01EF),
 )
+_KEPT = 5000  # characters of which it is kept how they are written: a text in Chinese has fewer
 _WIDE_SPACE = "\N{IDEOGRAPHIC SPACE}"  # the space of Chinese and Japanese text: it is seen
 _NAMED = {"\n": r"\n", "\r": r"\r"}
 # What paints text for a terminal (rules/report/terminal.py).
@@ -114,6 +115,12 @@ class _Table(dict[int, str]):
             self.update({9: "\t", 10: "\n"})
 
     def __missing__(self, code: int) -> str:
+        written = self._written(code)
+        if len(self) < _KEPT:
+            self[code] = written
+        return written
+
+    def _written(self, code: int) -> str:
         char = chr(code)
         if (char.isprintable() and not any(first <= code <= last for first, last in _UNSEEN)) or char == _WIDE_SPACE:
             return char

@@ -14,6 +14,6 @@ MAX_NODES = 50_000
 # Keys and values after every alias and merge key is written out: what a loop over the data would meet.
 MAX_EXPANDED = 50_000
 
-# Characters of a number. What YAML 1.1 reads in base 60 or 16 takes a time that grows with the square of its length, and
-# Python makes no text of a number of more than 4,300 digits.
+# Characters of a number. To read one in base 60 takes a time that grows with the square of its length, and Python makes
+# no text of a number of more than 4,300 digits.
 MAX_NUMBER = 1_000

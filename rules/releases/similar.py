@@ -21,10 +21,13 @@ _LONG = 7  # letters: a word of so many may have two mistakes
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """The one name that was evidently meant; None where there is none, or more than one."""
-    if len(name) > _LONGEST:
-        return None
+    return _nearest(name, tuple(names)) if len(name) <= _LONGEST else None
+
+
+@lru_cache(maxsize=32_768)  # as many as a file can have; rules ask twice, and a run is judged with two sets of releases
+def _nearest(name: str, names: tuple[str, ...]) -> str | None:
     words = _words(name)
-    by_words, by_letters = _known(tuple(names))
+    by_words, by_letters = _known(names)
     found = [(_distance(words, theirs), other) for theirs, other in by_words.get(len(words), ())]
     found += [(0, other) for count, other in by_letters.get("".join(words), ()) if count != len(words)]  # fp8config
     least, best = _MOST + 1, ""
@@ -75,6 +78,7 @@ def _distance(ours: list[str], theirs: list[str]) -> int:
     return mistakes
 
 
+@lru_cache(maxsize=4096)  # most words of a name are the same in the next one
 def _mistakes(one: str, other: str) -> int:
     if one == other:
         return 0
