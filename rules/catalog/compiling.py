@@ -8,8 +8,8 @@ from fp8check.rules.engine.definition import WARNING, Found, rule
 from fp8check.rules.engine.requirements import require_decided
 from fp8check.rules.outcome.compiled import compiled_by
 from fp8check.rules.releases.behaviors import TransformerEngine
-from fp8check.rules.releases.errors import Undecided
 from fp8check.rules.settings.edits import replace
+from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fp8check.rules.edits.fix import safe, unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
-from fp8check.rules.releases.errors import Undecided
 from fp8check.rules.settings.edits import replace
+from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def fp8_on_the_cpu(run: Run, launch: Launch, requested: Requested) -> Iterator[F
     Write instead: `use_cpu: false`.
     """
     config = run.config_read
-    if launch.tool != "accelerate" or not requested.fp8:
+    if launch.tool != "accelerate" or not requested.anywhere:
         return
     written = config.top.get("use_cpu") if config is not None else None
     kind = config.distributed_type if config is not None else None
@@ -112,8 +112,8 @@ def fp8_on_the_cpu(run: Run, launch: Launch, requested: Requested) -> Iterator[F
         "FP8 on the CPU: there it is emulated, or fails",
         place=place,
         label="no GPU is used",
-        related=(Related(requested.fp8[0], "FP8 is asked for here"),)
-        if requested.fp8[0].origin.span is not None
+        related=(Related(requested.anywhere[0], "FP8 is asked for here"),)
+        if requested.anywhere[0].origin.span is not None
         else (),
         notes=() if place is not None else ("the command line says --cpu",),
         help="drop --cpu" if place is None else "write use_cpu: false" if place is written else "write another type",

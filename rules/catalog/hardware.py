@@ -9,10 +9,11 @@ from fp8check.rules.engine.definition import ERROR, WARNING, Found, rule
 from fp8check.rules.engine.requirements import require_gpus, require_version, require_visible_gpus
 from fp8check.rules.outcome.accelerator import SMALLEST_CAPABILITY
 from fp8check.rules.outcome.prepare import refusal
-from fp8check.rules.releases.errors import Undecided
 from fp8check.rules.releases.recipes import requested_scalings
 from fp8check.rules.releases.versions import at_least, parse
 from fp8check.rules.settings.edits import delete, replace
+from fp8check.rules.settings.script import WRITTEN_OUT
+from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def gpu_without_fp8(requested: Requested, gpus: Sequence[Gpu], facts: Facts, out
 
     Write instead: `mixed_precision: bf16` there; FP8 needs H100, H200, B200, L40S, RTX 4090 or newer.
     """
-    if not requested.fp8:
+    if not requested.anywhere and not requested.perhaps:
         return
     weak = _weak(gpus)
     if 0 < len(weak) < len(gpus):
@@ -53,19 +54,25 @@ def gpu_without_fp8(requested: Requested, gpus: Sequence[Gpu], facts: Facts, out
         weak = _weak(gpus)
     if not weak:
         return
+    if not requested.anywhere:
+        raise Undecided(requested.perhaps, WRITTEN_OUT)
     mixed = len(weak) < len(gpus)
     happens = "Accelerate falls back to FP16, not BF16, with one line in the log"
-    if outcome.error is not None and outcome.error.stage == "step":
+    if not requested.fp8:
+        happens = "the script computes in FP8 itself: its first FP8 GEMM fails here, or is emulated"
+    elif outcome.error is not None and outcome.error.stage == "step":
         happens = f"the layers are converted and the first step fails: {outcome.error.message}"
     yield Found(
         f"{weak[0].name} cannot compute in FP8 (compute capability {weak[0].compute_capability}, 8.9 is needed)",
-        place=requested.fp8[0],
+        place=requested.anywhere[0],
         label=happens,
         notes=("each process asks the GPU that it runs on, so that some train in FP8 and some do not",)
         if mixed
         else (),
-        help="write mixed_precision: bf16 for this machine",
-        fix=write_bf16(requested.fp8[0]),
+        help="write mixed_precision: bf16 for this machine"
+        if requested.fp8
+        else "leave FP8 out of the script on this machine",
+        fix=write_bf16(requested.fp8[0]) if requested.fp8 else None,
     )
 
 
@@ -124,7 +131,7 @@ def no_gpu(requested: Requested, facts: Facts, gpus: Sequence[Gpu]) -> Iterator[
 
     Write instead: run it on the GPU node; here, check with `--facts` of that node.
     """
-    if not requested.fp8 or facts.is_training_environment is not True:
+    if not requested.anywhere or facts.is_training_environment is not True:
         return
     visible = facts.visible_gpus()
     if visible is None or visible:
@@ -133,7 +140,7 @@ def no_gpu(requested: Requested, facts: Facts, gpus: Sequence[Gpu]) -> Iterator[
     note = f"CUDA_VISIBLE_DEVICES={hidden!r} hides {len(gpus)} GPU(s)" if gpus else "no NVIDIA GPU was found"
     yield Found(
         "no GPU is visible in this training environment",
-        place=requested.fp8[0],
+        place=requested.anywhere[0],
         label="FP8 needs a GPU of compute capability 8.9 or higher",
         notes=(note,),
         help="unset CUDA_VISIBLE_DEVICES" if gpus else "run this on the GPU node, or pass its --facts facts.json",
@@ -155,7 +162,7 @@ def driver_too_old(requested: Requested, facts: Facts) -> Iterator[Found]:
 
     Write instead: a newer driver, or a torch for the driver's CUDA.
     """
-    if not requested.fp8 or facts.gpus == []:
+    if not requested.anywhere or facts.gpus == []:
         return
     cuda = facts.cuda or {}
     if "torch" not in cuda:
@@ -170,7 +177,7 @@ def driver_too_old(requested: Requested, facts: Facts) -> Iterator[Found]:
         return
     yield Found(
         f"the driver supports CUDA {driver}, torch was built for CUDA {torch}",
-        place=requested.fp8[0],
+        place=requested.anywhere[0],
         label="torch cannot use this driver",
         help=f"upgrade the driver, or install a torch for CUDA {driver}",
     )
@@ -245,7 +252,7 @@ def torch_too_old_for_gpu(requested: Requested, facts: Facts) -> Iterator[Found]
 
     Write instead: a torch for CUDA 12.8 or newer.
     """
-    if not requested.fp8:
+    if not requested.anywhere:
         return
     new = next((gpu for gpu in require_visible_gpus(facts) if at_least(parse(gpu.compute_capability), 10)), None)
     if new is None:
@@ -258,7 +265,7 @@ def torch_too_old_for_gpu(requested: Requested, facts: Facts) -> Iterator[Found]
         return
     yield Found(
         f"torch for CUDA {torch} has no kernels for {new.name} (compute capability {new.compute_capability})",
-        place=requested.fp8[0],
+        place=requested.anywhere[0],
         label="the first kernel fails: no kernel image is available for execution on the device",
         help="install a torch for CUDA 12.8 or newer",
     )
@@ -281,7 +288,7 @@ def gpus_differ(requested: Requested, facts: Facts, outcome: Outcome) -> Iterato
 
     Write instead: CUDA_VISIBLE_DEVICES with the GPUs of one kind.
     """
-    if not requested.fp8 or not outcome.is_distributed:
+    if not requested.anywhere or not outcome.is_distributed:
         return
     if len({gpu.compute_capability for gpu in require_gpus(facts)}) < 2:
         return
@@ -292,7 +299,7 @@ def gpus_differ(requested: Requested, facts: Facts, outcome: Outcome) -> Iterato
     listed = " and ".join(f"{name} ({capability})" for capability, name in sorted(kinds.items()))
     yield Found(
         f"the processes run on GPUs of different kinds: {listed}",
-        place=requested.fp8[0],
+        place=requested.anywhere[0],
         label="each step takes as long as on the slowest of them",
         help="set CUDA_VISIBLE_DEVICES to the GPUs of one kind",
     )
@@ -317,7 +324,7 @@ def visible_devices_cut_short(
     Write instead: numbers that `nvidia-smi -L` lists.
     """
     value = variables.get("CUDA_VISIBLE_DEVICES")
-    if not requested.fp8 or not value or not gpus:
+    if not requested.anywhere or not value or not gpus:
         return
     entries = [entry.strip() for entry in value.split(",")]
     known = {str(gpu.index) for gpu in gpus}
@@ -327,7 +334,7 @@ def visible_devices_cut_short(
     hidden = len(entries) - entries.index(wrong)
     yield Found(
         f"CUDA_VISIBLE_DEVICES={value}: there is no GPU {wrong}",
-        place=requested.fp8[0],
+        place=requested.anywhere[0],
         label=f"{hidden} of the {len(entries)} named are hidden, and nothing says so",
         help="name GPUs that nvidia-smi -L lists",
     )
@@ -350,12 +357,12 @@ def mig_instance(requested: Requested, gpus: Sequence[Gpu], outcome: Outcome) ->
     Write instead: a whole GPU; or one process, and a short run to see whether FP8 pays there.
     """
     cut = next((gpu for gpu in gpus if gpu.mig), None)
-    if not requested.fp8 or cut is None:
+    if not requested.anywhere or cut is None:
         return
     several = outcome.is_distributed
     yield Found(
         f"{cut.name} is cut into MIG instances",
-        place=requested.fp8[0],
+        place=requested.anywhere[0],
         label="processes cannot train together on them"
         if several
         else "the run gets a part of the GPU and of its memory",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, rule
 from fp8check.rules.engine.requirements import require_decided, require_packages, require_version
 from fp8check.rules.outcome.compiled import compiled_by
-from fp8check.rules.releases.errors import Undecided
 from fp8check.rules.releases.versions import NEWEST, OLDEST_ACCELERATE, at_least, parse, parsed
+from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -623,7 +623,7 @@ def torch_without_cuda(requested: Requested, packages: Mapping[str, str | None],
     Write instead: a torch for the driver's CUDA.
     """
     torch = packages.get("torch")
-    if not requested.fp8 or not torch:
+    if not requested.anywhere or not torch:
         return
     if facts.cuda is None or "torch" not in facts.cuda:
         if "+cpu" not in torch:
@@ -632,7 +632,7 @@ def torch_without_cuda(requested: Requested, packages: Mapping[str, str | None],
         return
     yield Found(
         f"torch {torch} is built without CUDA",
-        place=requested.fp8[0],
+        place=requested.anywhere[0],
         label="no GPU is used: FP8 needs CUDA kernels",
         help="install a torch for CUDA: https://pytorch.org/get-started/locally/",
     )
@@ -656,11 +656,11 @@ def torch_for_amd(requested: Requested, packages: Mapping[str, str | None]) -> I
     Write instead: see AMD's pages; check with a short run.
     """
     torch = packages.get("torch")
-    if not requested.fp8 or not torch or "+rocm" not in torch:
+    if not requested.anywhere or not torch or "+rocm" not in torch:
         return
     yield Found(
         f"torch {torch} is for AMD GPUs, which are not modeled here",
-        place=requested.fp8[0],
+        place=requested.anywhere[0],
         label="what follows is said of NVIDIA GPUs",
         help="compare a short run in FP8 with one in BF16 before you rely on it",
     )

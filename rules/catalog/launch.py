@@ -10,10 +10,10 @@ from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rul
 from fp8check.rules.engine.requirements import not_known
 from fp8check.rules.releases.accelerate_keys import CLUSTER_KEYS, is_section, known_keys, unknown_keys
 from fp8check.rules.releases.behaviors import Accelerate
-from fp8check.rules.releases.errors import Undecided
 from fp8check.rules.releases.similar import nearest, suggested
 from fp8check.rules.settings.edits import move, rename, replace
 from fp8check.rules.settings.launch import LAUNCHER_FLAGS, LAUNCHERS
+from fp8check.rules.settings.values import Undecided
 from fp8check.rules.trainers.huggingface import ARGUMENTS, TELLING
 from fp8check.rules.trainers.registry import PROGRAMS, launched_by_itself, of_program, starter
 

@@ -6,8 +6,8 @@ from fp8check.rules.catalog.shared_fixes import torchao_instead, use_torchao
 from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, rule
 from fp8check.rules.outcome.speed import LIKELY_SLOWER, advise, predict_point, predict_speed, setup_of
 from fp8check.rules.releases.behaviors import Transformers
-from fp8check.rules.releases.errors import Undecided
 from fp8check.rules.releases.recipes import scaling_of
+from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.catalog.probe_requirements import known, place, ran
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, rule
-from fp8check.rules.releases.errors import Undecided
+from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

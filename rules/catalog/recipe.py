@@ -7,11 +7,10 @@ from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rul
 from fp8check.rules.engine.requirements import require_prediction
 from fp8check.rules.outcome.step import frozen_by_torchao
 from fp8check.rules.releases.behaviors import Accelerate
-from fp8check.rules.releases.errors import Undecided
 from fp8check.rules.releases.readers import backend_meant
 from fp8check.rules.releases.recipes import scaling_of
 from fp8check.rules.settings.edits import delete, insert, replace
-from fp8check.rules.settings.values import Section
+from fp8check.rules.settings.values import Section, Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

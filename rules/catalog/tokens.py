@@ -6,9 +6,9 @@ from fp8check.rules.catalog.shared_fixes import write
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, rule
 from fp8check.rules.outcome.step import ALIGNMENT, HALF, TN_ONLY
-from fp8check.rules.releases.errors import Undecided
 from fp8check.rules.releases.recipes import scaling_of
 from fp8check.rules.settings.edits import replace
+from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from fp8check.rules.catalog.shared_fixes import moved, without
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
-from fp8check.rules.releases.errors import Undecided
 from fp8check.rules.releases.readers import OF_ACCELERATE, reads, releases_of
 from fp8check.rules.releases.similar import nearest, suggested
 from fp8check.rules.settings.edits import delete, insert, rename, replace
-from fp8check.rules.settings.values import Section
+from fp8check.rules.settings.values import Section, Undecided
 from fp8check.rules.trainers.registry import TRAINERS
 
 TYPE_CHECKING = False

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, Related, Rule, rule
-from fp8check.rules.releases.errors import Undecided
+from fp8check.rules.settings.values import Undecided
 
 __all__ = ["ERROR", "INFO", "WARNING", "Found", "Related", "Rule", "Undecided", "rule"]

@@ -22,11 +22,20 @@ class Requested(Record):
         fp8: the settings that ask for FP8; empty where nothing does.
         backend: the setting that names a backend.
         recipe: the recipe's values that somebody wrote, by their name in the recipe.
+        by_script: the places of a script that turn FP8 on by other means than Accelerate's, whenever it runs.
+        perhaps: where it is not known whether FP8 is asked for; "" where that is known.
     """
 
     fp8: tuple[Setting, ...]
     backend: Setting | None
     recipe: Mapping[str, Setting]
+    by_script: tuple[Setting, ...] = ()
+    perhaps: str = ""
+
+    @property
+    def anywhere(self) -> tuple[Setting, ...]:
+        """All that asks for FP8, of Accelerate or by other means: a GPU has to have it either way."""
+        return self.fp8 + self.by_script
 
 
 def requested(run: Run) -> Requested:
@@ -38,7 +47,10 @@ def requested(run: Run) -> Requested:
         recipe = run.accelerate.recipe
     if backend is None:
         backend = run.training.fp8_backend
-    return Requested(tuple(_requesters(run)), backend, recipe)
+    own = run.script.own
+    by_script = tuple(one.setting for one in own if one.sure)
+    perhaps = run.script.unknown if not own else own[0].describe() if not by_script else ""
+    return Requested(tuple(_requesters(run)), backend, recipe, by_script, perhaps)
 
 
 def _requesters(run: Run) -> list[Setting]:
@@ -79,7 +91,7 @@ class Inputs(Record):
     @property
     def concerns_fp8(self) -> bool:
         """Whether the run asks for FP8, or may get it: else nothing about it is left undecided."""
-        return bool(self.requested.fp8) or self.outcome.trains_in_fp8 is not False
+        return bool(self.requested.anywhere) or self.outcome.trains_in_fp8 is not False
 
 
 _INPUTS: dict[str, Callable[[Inputs], object]] = {

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fp8check.rules.releases.errors import Undecided
 from fp8check.rules.releases.versions import parsed
+from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fp8check.rules.engine.definition import CALLED, GIVEN, KNOWLEDGE, LATE, SUBJECTS, Related, span_of
 from fp8check.rules.plain_text import shown
 from fp8check.rules.record import Record
-from fp8check.rules.releases.errors import Undecided
+from fp8check.rules.settings.values import Undecided
 from fp8check.rules.trainers.registry import is_trainer
 
 TYPE_CHECKING = False

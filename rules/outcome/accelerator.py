@@ -7,8 +7,9 @@ from fp8check.rules.outcome.launcher import PRECISIONS
 from fp8check.rules.record import Record
 from fp8check.rules.releases.accelerate_enums import BACKENDS
 from fp8check.rules.releases.behaviors import Accelerate
-from fp8check.rules.releases.errors import PredictedError, Undecided
-from fp8check.rules.settings.values import Origin, Setting
+from fp8check.rules.releases.errors import PredictedError
+from fp8check.rules.settings.script import WRITTEN_OUT, Unevaluated
+from fp8check.rules.settings.values import Origin, Setting, Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ def _passed_handler(
     if accelerator_arguments.handler is None:
         return None
     arguments = accelerator_arguments.handler_arguments
+    _require_literals(accelerator_arguments.handler, arguments)
     if accelerator_arguments.handler != "FP8RecipeKwargs" and stack.does(Accelerate.ONE_RECIPE_CLASS):
         text = f"cannot import name {accelerator_arguments.handler!r} from 'accelerate.utils'"
         raise PredictedError("unknown-handler-class", "accelerator", "ImportError", text)
@@ -138,6 +140,14 @@ def _passed_handler(
     if accelerator_arguments.handler == "MSAMPRecipeKwargs":
         return recipe.msamp_handler(environment, stack, arguments)
     return recipe.ao_handler(environment, stack, arguments) or {}
+
+
+def _require_literals(handler: str, arguments: Mapping[str, object]) -> None:
+    """Go on only where the script writes out what its recipe holds."""
+    for name, value in arguments.items():
+        if isinstance(value, Unevaluated):
+            passed = f"{name}{value.text}" if name.startswith("*") else f"{name}={value.text}"
+            raise Undecided(f"the script passes {passed} to {handler}", WRITTEN_OUT)
 
 
 def _backend_of(handler: str | None, held: Recipe | None) -> Setting:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from fp8check.rules.releases.accelerate_enums import DISTRIBUTED_TYPES, SAGEMAKER_TYPES
 from fp8check.rules.releases.accelerate_keys import unknown_keys
 from fp8check.rules.releases.behaviors import Accelerate
-from fp8check.rules.releases.errors import PredictedError, Undecided
+from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.settings.accelerate import AccelerateConfig
 from fp8check.rules.settings.launch import LAUNCHER_FLAGS, LAUNCHERS
-from fp8check.rules.settings.values import Origin, Setting
+from fp8check.rules.settings.values import Origin, Setting, Undecided
 from fp8check.rules.trainers.data import Started
 from fp8check.rules.trainers.registry import PROGRAMS, of_program
 

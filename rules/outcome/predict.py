@@ -6,9 +6,10 @@ from fp8check.rules.outcome import accelerator, launcher, prepare, recipe, step
 from fp8check.rules.outcome.prepare import Prepared
 from fp8check.rules.record import Record
 from fp8check.rules.releases.behaviors import Accelerate
-from fp8check.rules.releases.errors import PredictedError, Undecided
+from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.releases.stack import Stack
 from fp8check.rules.releases.versions import NEWEST
+from fp8check.rules.settings.values import Undecided
 from fp8check.rules.trainers.data import HandedOver
 
 TYPE_CHECKING = False
@@ -70,7 +71,9 @@ class Outcome(Record):
 
     @property
     def fp8_enabled(self) -> bool | None:
-        """accelerator.fp8_enabled, in releases that have it."""
+        """accelerator.fp8_enabled, in releases that have it; None where FP8 comes by other means, or may."""
+        if self.run.script.own:
+            return None
         return self.accelerator.fp8_enabled if self.accelerator is not None else None
 
     @property
@@ -132,6 +135,8 @@ class Outcome(Record):
             yield "backend", self.accelerator.backend
         for name, setting in (self.prepared.recipe or {}).items():
             yield f"recipe.{name}", setting
+        for one in self.run.script.own:
+            yield "FP8 by the script" if one.sure else "FP8 by the script, perhaps", one.setting
 
 
 def predict(run: Run, assumed_versions: Mapping[str, str] = NEWEST) -> Outcome:
@@ -202,3 +207,5 @@ def _stages(outcome: Outcome) -> Iterator[Outcome]:
     )
     yield outcome
     step.step(run, stack, state, outcome.prepared)
+    if run.script.own:
+        raise Undecided(run.script.own[0].describe(), "seen")

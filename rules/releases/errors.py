@@ -150,17 +150,3 @@ class PredictedError(Exception):
     def first_line(self) -> str:
         """As much of the message as a report has room for."""
         return next(iter(self.message.splitlines()), "")
-
-
-class Undecided(Exception):
-    """What happens next depends on something that is not known.
-
-    Attributes:
-        what: the thing that is missing, for people.
-        needs: the kind of facts that would decide it (packages, gpus, ...).
-    """
-
-    def __init__(self, what: str, needs: str) -> None:
-        super().__init__(what)
-        self.what = what
-        self.needs = needs

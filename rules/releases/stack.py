@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fp8check.rules.facts import UNKNOWN
 from fp8check.rules.releases.behaviors import Accelerate
-from fp8check.rules.releases.errors import Undecided
 from fp8check.rules.releases.versions import NEWEST, at_least, between, parse, parsed
+from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -86,7 +86,8 @@ def _speed(outcome: Outcome) -> Speed | None:
 
 
 def _requested(wanted: Requested) -> schema.Requested:
-    return schema.Requested(bool(wanted.fp8), _value(wanted.backend), _values(wanted.recipe))
+    perhaps = None if wanted.fp8 else wanted.perhaps or None
+    return schema.Requested(bool(wanted.anywhere), _value(wanted.backend), _values(wanted.recipe), perhaps)
 
 
 def outcome_of(outcome: Outcome) -> schema.Outcome:
@@ -96,6 +97,7 @@ def outcome_of(outcome: Outcome) -> schema.Outcome:
 
 def _outcome(outcome: Outcome, speed: Speed | None, *, traced: bool = True) -> schema.Outcome:
     coverage, recipe = outcome.prepared.coverage, outcome.prepared.recipe
+    own = outcome.run.script.own  # the script converts layers itself, or may
     return schema.Outcome(
         starts=outcome.starts,
         error=None if outcome.error is None else _error(outcome.error),
@@ -104,7 +106,7 @@ def _outcome(outcome: Outcome, speed: Speed | None, *, traced: bool = True) -> s
         backend=_value(outcome.backend),
         recipe=None if recipe is None else _values(recipe),
         fp8_layers=outcome.fp8_layers,
-        layers=schema.Coverage(coverage.converted, coverage.total, coverage.left),
+        layers=schema.Coverage(None if own else coverage.converted, coverage.total, coverage.left),
         distributed_type=outcome.distributed_type,
         trains_converted_weights=None if outcome.fp8_layers is None else outcome.frozen is None,
         speedup=None if speed is None else _speedup(speed),

@@ -41,14 +41,16 @@ class Requested(Record):
     """What the files and the command ask for.
 
     Attributes:
-        fp8: whether anything asks for FP8.
+        fp8: whether anything asks for FP8, of Accelerate or by other means.
         backend: as it is written; null where nobody names one.
         recipe: what somebody wrote of the recipe, by its name there.
+        perhaps: where it is not known whether FP8 is asked for: what is not known.
     """
 
     fp8: bool
     backend: object
     recipe: Mapping[str, object]
+    perhaps: str | None = None
 
 
 class Summary(Record):
@@ -181,7 +183,8 @@ class Outcome(Record):
         starts: whether the first step is reached and done.
         error: null where none is predicted.
         mixed_precision: accelerator.mixed_precision.
-        fp8_enabled: accelerator.fp8_enabled, in releases that have it.
+        fp8_enabled: accelerator.fp8_enabled, in releases that have it; null where the script turns FP8 on itself, or
+            may.
         backend: accelerator.fp8_backend.
         recipe: the recipe that the backend ends with; null where there is none.
         fp8_layers: how many Linear layers run in FP8.

@@ -36,13 +36,15 @@ def summary(examined: Examined, speed: Speed | None) -> Summary:
 
 def requested(wanted: Requested) -> str:
     """What is asked for, and the place that asks first."""
-    words = ["fp8" if wanted.fp8 else "no FP8"]
+    if wanted.perhaps and not wanted.fp8:
+        return shown(f"not known: {wanted.perhaps}")
+    words = ["fp8" if wanted.fp8 else "fp8 by the script itself" if wanted.by_script else "no FP8"]
     if wanted.backend is not None:
         words.append(str(wanted.backend.value))
     recipe = _recipe(wanted.recipe)
     if recipe:
         words.append(recipe)
-    where = wanted.fp8[0].origin.describe() if wanted.fp8 else ""
+    where = wanted.anywhere[0].origin.describe() if wanted.anywhere else ""
     return shown(" · ".join(words) + (f"   {where}" if where else ""))
 
 

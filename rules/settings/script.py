@@ -1,17 +1,25 @@
-"""What a training script of the user's own does with Accelerate. syntax.py finds it out, without running anything."""
+"""What a training script of the user's own does with Accelerate, and with FP8. Nothing of it is run to find out."""
 
 from __future__ import annotations
 
 from fp8check.rules.record import Record
+from fp8check.rules.settings.values import Later, Origin, Setting, SettingLater
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fp8check.rules.reading import Span
-    from fp8check.rules.settings.values import Setting
 
 HANDLERS = ("TERecipeKwargs", "AORecipeKwargs", "FP8RecipeKwargs", "MSAMPRecipeKwargs")
+# The keywords of Accelerator that decide how the run is distributed, by an object that the script makes.
+PLUGINS = ("fsdp_plugin", "deepspeed_plugin", "deepspeed_plugins", "megatron_lm_plugin", "parallelism_config")
+# Variables that decide what Accelerate does.
+DECIDING = ("ACCELERATE_", "FSDP_")
+# What would tell what a script does.
+WRITTEN_OUT = "fp8check cannot run the script: write what it passes as a literal"
+# Arguments of recipe handlers on which nothing hangs that is predicted here.
+_WITHOUT_EFFECT = ("interval", "module_filter_func")
 # Calls after which a variable of Accelerate comes too late: they read the environment.
 # The arguments of a Trainer, and what makes them of the command line: their bf16 and fp16 decide, not the Accelerate
 # file. Those of TRL are the classes of 1.16.0 below its _BaseConfig, and older ones.
@@ -57,6 +65,34 @@ class Assigned(Record):
     block: tuple[int, ...]
 
 
+class OwnFp8(Record):
+    """A place of a script that turns FP8 on by other means than Accelerate's, or that may.
+
+    Attributes:
+        what: what is called or named there, with its module: "torchao.float8.convert_to_float8_training".
+        sure: whether it computes in FP8 whenever the script runs; else its name alone has to do with FP8.
+        backend: whose FP8 that is, as people call it; None where it is not known.
+    """
+
+    what: str
+    sure: bool
+    backend: str | None
+    span: Span
+
+    @property
+    def setting(self) -> Setting:
+        """The place, as a setting that asks for FP8."""
+        return Setting(self.what, Origin(span=self.span))
+
+    def describe(self) -> str:
+        """What happens there, in one short phrase."""
+        where = f"{self.span.file}:{self.span.line}"
+        if self.sure:
+            by = f" by {self.backend}" if self.backend is not None else ""
+            return f"{where} turns FP8 on itself{by}: {self.what}"
+        return f"{where} may turn FP8 on itself: {self.what}"
+
+
 class ScriptSource(Record):
     """One script.
 
@@ -65,6 +101,8 @@ class ScriptSource(Record):
         assigned: the environment variables that it sets.
         passed: the FP8 recipe handler among the kwargs_handlers of its only Accelerator; None where there is none.
         text: its text, for those who show a line of it.
+        own: where it turns FP8 on by other means, or may; what is sure stands first.
+        hidden: what of its Accelerator is made in a way that cannot be told from the text; "" where all is told.
     """
 
     path: str
@@ -72,6 +110,8 @@ class ScriptSource(Record):
     calls: tuple[Call, ...]
     assigned: tuple[Assigned, ...]
     passed: Call | None
+    own: tuple[OwnFp8, ...] = ()
+    hidden: str = ""
 
     def named(self, *names: str) -> tuple[Call, ...]:
         """The calls of these names."""
@@ -107,12 +147,14 @@ class Script(Record):
 
     Attributes:
         mixed_precision: the argument, or None.
-        handler: the class of the recipe handler passed, one of HANDLERS, or None, and its arguments.
+        handler: the class of the recipe handler passed, one of HANDLERS, or None, and its arguments: of one that is no
+            literal the value is Unevaluated.
         prepares_together: whether model and optimizer go into one prepare() call.
         source: the script itself, where it was read.
-        environment: the variables that it sets before it makes its Accelerator.
+        environment: the variables that it sets before it makes its Accelerator, or may set.
         unknown: what of it cannot be told without running it; "" where all that matters is known.
         models: how many models go into one prepare() call.
+        own: where it turns FP8 on by other means, or may; what is sure stands first.
     """
 
     mixed_precision: Setting | None = None
@@ -123,47 +165,79 @@ class Script(Record):
     environment: Mapping[str, Setting] = {}
     unknown: str = ""
     models: int = 1
+    own: tuple[OwnFp8, ...] = ()
 
     @classmethod
     def of(cls, source: ScriptSource) -> Script:
         """What a script does, from its text."""
         maker = source.accelerator
         if maker is None:
-            return cls(source=source, unknown=_without_accelerator(source))
+            return cls(source=source, unknown=_without_accelerator(source), own=source.own)
         precision = maker.keywords.get("mixed_precision")
         known = precision is not None and precision.value is not None and not isinstance(precision.value, Unevaluated)
         passed = source.passed
         return cls(
             mixed_precision=precision if known else None,
             handler=None if passed is None else passed.name,
-            handler_arguments={} if passed is None else _literals(passed),
+            handler_arguments={} if passed is None else _arguments(passed),
             prepares_together=model_prepared_alone(source) is None,
             source=source,
-            environment={
-                one.name: one.setting._replace(value=str(one.setting.value))
-                for one in source.assigned
-                if source.before(one, maker) and not isinstance(one.setting.value, Unevaluated)
-            },
-            unknown=_unknown_precision(source, maker),
+            environment=_environment(source, maker),
+            unknown=_unknown_precision(source, maker) or source.hidden or _plugin(source, maker),
             models=max((len(models_in(call)) for call in source.prepares), default=1),
+            own=source.own,
         )
+
+    def over(self, environment: Mapping[str, Setting]) -> Mapping[str, Setting]:
+        """The variables as the script leaves them."""
+        if not self.environment:
+            return environment
+        own = {name: setting.over(environment.get(name)) for name, setting in self.environment.items()}
+        return {**environment, **own}
+
+    @classmethod
+    def beside_trainer(cls, source: ScriptSource) -> Script:
+        """What counts of a script whose Trainer makes the Accelerator: the FP8 that it turns on by other means."""
+        return cls(own=source.own, environment=_environment(source, None))
+
+
+def _environment(source: ScriptSource, maker: Call | None) -> dict[str, Setting]:
+    """The variables that are set before that call; where it is not known whether or to what, the value is unknown."""
+    variables: dict[str, Setting] = {}
+    for one in source.assigned:
+        before = None if maker is None else source.before(one, maker)
+        if before and not isinstance(one.setting.value, Unevaluated):
+            variables[one.name] = one.setting._replace(value=str(one.setting.value))
+        elif before is not False and one.name.startswith(DECIDING):
+            text = one.setting.value.text if isinstance(one.setting.value, Unevaluated) else str(one.setting.value)
+            why = f"{source.path}:{one.span.line} may set {one.name} to {text}"
+            variables[one.name] = SettingLater(Later(text, why), one.setting.origin)
+    return variables
 
 
 def _without_accelerator(source: ScriptSource) -> str:
     """What is not known of a script that does not make one Accelerator."""
     if source.named("Accelerator"):
         return f"{source.path} makes more than one Accelerator"
+    if source.hidden:
+        return source.hidden
     return _own_arguments(source) if source.named(*ARGUMENTS, *PARSERS) else ""
 
 
 def _unknown_precision(source: ScriptSource, maker: Call) -> str:
     """What the precision that a script passes hangs on; "" where it is a literal, or none is passed."""
     precision, spread = maker.keywords.get("mixed_precision"), maker.keywords.get("**")
-    if precision is not None:
-        text = f"mixed_precision={precision.value.text}" if isinstance(precision.value, Unevaluated) else ""
-    else:
-        text = f"**{spread.value.text}" if spread is not None and isinstance(spread.value, Unevaluated) else ""
-    return f"{source.path} passes {text} to Accelerator" if text else ""
+    if precision is not None and isinstance(precision.value, Unevaluated):
+        return f"{source.path} passes mixed_precision={precision.value.text} to Accelerator"
+    if spread is not None and isinstance(spread.value, Unevaluated):
+        return f"{source.path} passes **{spread.value.text} to Accelerator"
+    return f"{source.path} passes arguments with * to Accelerator" if maker.positional is None else ""
+
+
+def _plugin(source: ScriptSource, maker: Call) -> str:
+    """That the script distributes the run by an object of its own; "" where it does not."""
+    plugin = next((name for name in PLUGINS if name in maker.keywords and maker.keywords[name].value is not None), None)
+    return f"{source.path} passes {plugin} to Accelerator: it decides how the run is distributed" if plugin else ""
 
 
 def _own_arguments(source: ScriptSource) -> str:
@@ -176,8 +250,12 @@ def _own_arguments(source: ScriptSource) -> str:
     return f"{source.path} {how} {call.name}{said}: its bf16 and fp16 decide, not the Accelerate file"
 
 
-def _literals(handler: Call) -> dict[str, object]:
-    return {name: one.value for name, one in handler.keywords.items() if not isinstance(one.value, Unevaluated)}
+def _arguments(handler: Call) -> dict[str, object]:
+    """The arguments of a recipe handler on which something hangs."""
+    arguments = {name: one.value for name, one in handler.keywords.items() if name not in _WITHOUT_EFFECT}
+    if handler.positional is None or handler.positional:
+        arguments["*"] = Unevaluated(", ".join(handler.positional or ("*",)))
+    return arguments
 
 
 def models_in(call: Call) -> list[str]:

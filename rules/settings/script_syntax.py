@@ -5,34 +5,50 @@ from __future__ import annotations
 import ast
 import warnings
 
+from fp8check.rules.settings import script_fp8
 from fp8check.rules.settings.script import HANDLERS, PARSERS, READERS, Assigned, Call, ScriptSource, Unevaluated
+from fp8check.rules.settings.script_names import Names
 from fp8check.rules.settings.values import Origin, Setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from fp8check.rules.reading import Span
     from fp8check.rules.reading.source import Source
 
+MAX_CHARACTERS = 256 * 1024  # the largest script of diffusers has 100,000
 _ENVIRONMENT = ("os.environ", "environ")
+_PRECISION_AT = 2  # Accelerator(device_placement, split_batches, mixed_precision, ...)
+_DEEPEST = 12
+# Other kinds of handlers of accelerate 0.34 to 1.15 (utils/dataclasses.py): none of them is about FP8.
+_OTHER_HANDLERS = frozenset(
+    (
+        *("DistributedDataParallelKwargs", "InitProcessGroupKwargs", "GradScalerKwargs", "AutocastKwargs"),
+        *("ProfileKwargs", "DDPCommunicationHookType"),
+    )
+)
 _WATCHED = frozenset((*READERS, *PARSERS, *HANDLERS, "prepare", "train", "from_pretrained"))
 
 
 def parse(source: Source) -> ScriptSource | None:
-    """What the script does; None where it is no Python that this interpreter can parse."""
+    """What the script does; None where it is no Python that this interpreter can parse, or is too large."""
+    if len(source.text) > MAX_CHARACTERS:
+        return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # those of the script: nobody asked for them
-            return _Reader(source).read(ast.parse(source.text))
+            tree = ast.parse(source.text)
+            return _Reader(source, list(ast.walk(tree))).read(tree)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
 
 class _Reader:
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, nodes: Sequence[ast.AST]) -> None:
         self._source = source
-        self._bound: dict[str, list[ast.expr]] = {}
+        self._nodes_of_tree = nodes
+        self._names = Names(nodes)
         self._calls: list[Call] = []
         self._assigned: list[Assigned] = []
         self._nodes: list[tuple[Call, ast.Call]] = []
@@ -41,7 +57,17 @@ class _Reader:
     def read(self, tree: ast.Module) -> ScriptSource:
         self._block(tree.body, ())
         calls = tuple(sorted(self._calls, key=lambda call: call.span.start))
-        return ScriptSource(self._source.path, self._source.text, calls, tuple(self._assigned), self._passed())
+        own = script_fp8.find(self._source.text, tree, self._names, self._span)
+        passed, unknown = self._passed()
+        return ScriptSource(
+            self._source.path,
+            self._source.text,
+            calls,
+            tuple(self._assigned),
+            passed,
+            own,
+            self._hidden(tree) or unknown,
+        )
 
     def _block(self, statements: list[ast.stmt], outer: tuple[int, ...], sign: int = 1) -> None:
         self._blocks += 1
@@ -62,63 +88,207 @@ class _Reader:
 
     def _look(self, node: ast.AST, block: tuple[int, ...]) -> None:
         if isinstance(node, ast.Call):
-            name = _name(node.func)
-            if name in _WATCHED:
+            self._look_at_environment(node, block)
+            name = self._watched(node.func)
+            if name:
                 call = self._call(name, node, block)
                 self._calls.append(call)
                 self._nodes.append((call, node))
-        elif isinstance(node, ast.Assign) and len(node.targets) == 1:
-            self._assign(node.targets[0], node.value, block)
+        elif isinstance(node, ast.Assign):
+            for target in node.targets:
+                if isinstance(target, ast.Subscript) and self._is_environment(target.value):
+                    self._assign(self._names.text(target.slice), node.value, target, block)
+        elif isinstance(node, ast.AugAssign) and self._is_environment(node.target):
+            self._assign_all(node.value, node, block)
 
-    def _assign(self, target: ast.expr, value: ast.expr, block: tuple[int, ...]) -> None:
-        if isinstance(target, ast.Name):
-            self._bound.setdefault(target.id, []).append(value)
-        if not isinstance(target, ast.Subscript) or ast.unparse(target.value) not in _ENVIRONMENT:
+    def _watched(self, function: ast.expr) -> str:
+        """The name of what is called, by whatever name the script calls it; "" where it does not matter here."""
+        last = (dotted.rpartition(".")[2] for dotted in self._names.dotted(function))
+        return next((name for name in last if name in _WATCHED), "")
+
+    def _is_environment(self, node: ast.expr) -> bool:
+        return isinstance(node, (ast.Name, ast.Attribute)) and any(
+            dotted in _ENVIRONMENT for dotted in self._names.dotted(node)
+        )
+
+    def _look_at_environment(self, node: ast.Call, block: tuple[int, ...]) -> None:
+        """os.environ.update(), os.environ.setdefault(), os.putenv()."""
+        function = node.func
+        if self._names.dotted(function) == ("os.putenv",) and len(node.args) == 2:
+            self._assign(self._names.text(node.args[0]), node.args[1], node, block)
+        if not isinstance(function, ast.Attribute) or not self._is_environment(function.value):
             return
-        if isinstance(target.slice, ast.Constant) and isinstance(target.slice.value, str):
-            setting = self._setting(value)
-            self._assigned.append(Assigned(target.slice.value, setting, self._span(target), block))
+        if function.attr == "setdefault" and node.args:
+            self._assign(self._names.text(node.args[0]), node, node, block)
+        elif function.attr == "update":
+            for argument in node.args:
+                self._assign_all(argument, node, block)
+            for keyword in node.keywords:
+                self._assign(keyword.arg, keyword.value, node, block)
+
+    def _assign_all(self, value: ast.expr, place: ast.expr | ast.stmt, block: tuple[int, ...]) -> None:
+        if isinstance(value, ast.Dict):
+            for key, one in zip(value.keys, value.values, strict=True):
+                self._assign(None if key is None else self._names.text(key), one, place, block)
+        else:
+            self._assign(None, value, place, block)
+
+    def _assign(self, name: str | None, value: ast.expr, place: ast.expr | ast.stmt, block: tuple[int, ...]) -> None:
+        if name is not None:
+            self._assigned.append(Assigned(name, self._setting(value), self._span(place), block))
 
     def _call(self, name: str, node: ast.Call, block: tuple[int, ...]) -> Call:
         keywords = {
             keyword.arg: self._setting(keyword.value, keyword) for keyword in node.keywords if keyword.arg is not None
         }
-        spread = next((keyword.value for keyword in node.keywords if keyword.arg is None), None)
-        if spread is not None:
-            keywords["**"] = Setting(Unevaluated(ast.unparse(spread)), Origin(span=self._span(spread)))
+        for spread in (keyword.value for keyword in node.keywords if keyword.arg is None):
+            written = self._written_out(spread, node)
+            if written is None:
+                keywords["**"] = Setting(Unevaluated(ast.unparse(spread)), Origin(span=self._span(spread)))
+            else:
+                keywords.update({key: self._setting(value) for key, value in written.items()})
         starred = any(isinstance(argument, ast.Starred) for argument in node.args)
         positional = None if starred else tuple(ast.unparse(argument) for argument in node.args)
+        if name == "Accelerator" and positional is not None and len(node.args) > _PRECISION_AT:
+            keywords.setdefault("mixed_precision", self._setting(node.args[_PRECISION_AT]))
         return Call(name, keywords, positional, self._span(node.func), block)
 
     def _setting(self, value: ast.expr, keyword: ast.keyword | None = None) -> Setting:
+        meant = self._meant(value)
+        if meant is not value and not isinstance(meant, (ast.Constant, ast.UnaryOp)):
+            meant = value  # what can be added to
         try:
-            literal: object = ast.literal_eval(value)
+            literal: object = ast.literal_eval(meant)
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             literal = Unevaluated(ast.unparse(value))
         key = self._span(keyword, len(str(keyword.arg))) if keyword is not None else None
         return Setting(literal, Origin(span=self._span(value), key_span=key))
 
-    def _passed(self) -> Call | None:
-        """The FP8 recipe handler that the only Accelerator gets."""
+    def _passed(self) -> tuple[Call | None, str]:
+        """The FP8 recipe handler that the only Accelerator gets, and what of its handlers is not known."""
         makers = [node for call, node in self._nodes if call.name == "Accelerator"]
         if len(makers) != 1:
-            return None
-        given = [keyword.value for keyword in makers[0].keywords if keyword.arg == "kwargs_handlers"]
+            return None, ""
         calls = {id(node): call for call, node in self._nodes if call.name in HANDLERS}
-        for value in given:
-            listed = self._meant(value)
-            for item in listed.elts if isinstance(listed, (ast.List, ast.Tuple)) else []:
+        unknown = ""
+        for value in self._given(makers[0], "kwargs_handlers"):
+            listed = self._listed(value, makers[0], 0)
+            for item in listed or ():
                 handler = calls.get(id(self._meant(item)))
                 if handler is not None:
-                    return handler
-        return None
+                    return self._with_options(handler, self._meant(item)), ""
+            if listed is None or not all(self._is_no_recipe(item) for item in listed):
+                unknown = self._unknown_handlers(value, calls.values())
+        return None, unknown
+
+    def _given(self, maker: ast.Call, name: str) -> list[ast.expr]:
+        """The expressions for that keyword, also in a mapping that is spread."""
+        given = [keyword.value for keyword in maker.keywords if keyword.arg == name]
+        for spread in (keyword.value for keyword in maker.keywords if keyword.arg is None):
+            given.extend(value for key, value in (self._written_out(spread, maker) or {}).items() if key == name)
+        return given
+
+    def _written_out(self, spread: ast.expr, user: ast.Call) -> dict[str, ast.expr] | None:
+        """The entries of a mapping that is spread, where it is written out and nothing changes it; else None."""
+        value = self._names.unchanged(spread.id, user) if isinstance(spread, ast.Name) else spread
+        if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "dict":
+            if value.args or any(keyword.arg is None for keyword in value.keywords):
+                return None
+            return {str(keyword.arg): keyword.value for keyword in value.keywords}
+        if not isinstance(value, ast.Dict):
+            return None
+        keys = [None if key is None else self._names.text(key) for key in value.keys]
+        return None if None in keys else dict(zip(map(str, keys), value.values, strict=True))
+
+    def _listed(self, value: ast.expr, user: ast.Call, depth: int) -> list[ast.expr] | None:
+        """The items of a list that is written out and that nothing adds to; None where it is made otherwise."""
+        if depth > _DEEPEST:
+            return None
+        if isinstance(value, ast.Name):
+            held = self._names.unchanged(value.id, user)
+            return None if held is None else self._listed(held, user, depth + 1)
+        if isinstance(value, ast.Constant):
+            return [] if value.value is None else None
+        if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add):
+            parts = [self._listed(part, user, depth + 1) for part in (value.left, value.right)]
+        elif isinstance(value, (ast.List, ast.Tuple)):
+            parts = [
+                self._listed(item.value, user, depth + 1) if isinstance(item, ast.Starred) else [item]
+                for item in value.elts
+            ]
+        else:
+            return None
+        return None if None in parts else [item for part in parts for item in part or ()]
+
+    def _is_no_recipe(self, item: ast.expr) -> bool:
+        """Whether an item is certainly another kind of handler: an object of accelerate's other classes."""
+        meant = self._meant(item)
+        last = {dotted.rpartition(".")[2].removesuffix("()") for dotted in self._names.dotted(meant)}
+        return isinstance(meant, ast.Call) and bool(last) and last <= _OTHER_HANDLERS
+
+    def _unknown_handlers(self, value: ast.expr, calls: Iterable[Call]) -> str:
+        """That the handlers are not known, with both ways that it may go."""
+        passes = f"{self._source.path} passes kwargs_handlers={ast.unparse(value)[:80]} to Accelerator"
+        names = " or ".join(dict.fromkeys(call.name for call in calls))
+        if not names:
+            return f"{passes}: with a recipe handler among them it trains in FP8, without one it may not"
+        return f"{passes}: with {names} among them it trains in FP8, without it may not"
+
+    def _with_options(self, handler: Call, node: ast.expr) -> Call:
+        """The handler with torchao's Float8LinearConfig as a mapping, where it is written out."""
+        given = handler.keywords.get("config")
+        if given is None or not isinstance(node, ast.Call) or not isinstance(given.value, Unevaluated):
+            return handler
+        value = next(iter(self._given(node, "config")), None)
+        made = self._meant(value) if value is not None else None
+        if not isinstance(made, ast.Call) or made.args[1:]:
+            return handler
+        options = self._float8_options(made)
+        return (
+            handler
+            if options is None
+            else handler._replace(keywords={**handler.keywords, "config": given._replace(value=options)})
+        )
+
+    def _float8_options(self, made: ast.Call) -> dict[str, object] | None:
+        last = {dotted.rpartition(".")[2] for dotted in self._names.dotted(made.func)}
+        keywords = {keyword.arg: self._setting(keyword.value).value for keyword in made.keywords}
+        if last == {"from_recipe_name"} and made.args and not keywords:
+            recipe = self._names.text(made.args[0])
+            return None if recipe is None else {"recipe": recipe}
+        unknown = None in keywords or any(isinstance(value, Unevaluated) for value in keywords.values())
+        if last != {"Float8LinearConfig"} or made.args or unknown:
+            return None
+        return {str(name): value for name, value in keywords.items()}
+
+    def _hidden(self, tree: ast.Module) -> str:
+        """That the class Accelerator is handed on, derived from or changed: how it is made cannot be told."""
+        if "Accelerator" not in self._source.text and "_mixed_precision" not in self._source.text:
+            return ""
+        called = {id(node.func) for node in self._nodes_of_tree if isinstance(node, ast.Call)}
+        for node in _used_parts(tree):
+            if isinstance(node, (ast.Name, ast.Attribute)) and id(node) not in called:
+                if isinstance(node.ctx, ast.Store):
+                    if isinstance(node, ast.Attribute) and node.attr == "_mixed_precision":
+                        return f"{self._source.path}:{node.lineno} changes the precision of Accelerator itself"
+                elif any(dotted.rpartition(".")[2] == "Accelerator" for dotted in self._names.dotted(node)):
+                    return f"{self._source.path}:{node.lineno} hands the class Accelerator on, or derives from it"
+            elif isinstance(node, ast.Call) and (node.args or node.keywords):
+                called_ones = self._names.dotted(node.func)
+                if any(dotted.rpartition(".")[2] == "AcceleratorState" for dotted in called_ones):
+                    return f"{self._source.path}:{node.lineno} makes the state of Accelerator itself"
+        return ""
 
     def _meant(self, value: ast.expr) -> ast.expr:
         """What a name stands for, where it is assigned once; anything else is itself."""
-        bound = self._bound.get(value.id, []) if isinstance(value, ast.Name) else []
-        return bound[0] if len(bound) == 1 else value
+        for _ in range(_DEEPEST):
+            bound = self._names.value(value.id) if isinstance(value, ast.Name) else None
+            if bound is None:
+                break
+            value = bound
+        return value
 
-    def _span(self, node: ast.expr | ast.keyword, length: int | None = None) -> Span:
+    def _span(self, node: ast.expr | ast.stmt | ast.keyword, length: int | None = None) -> Span:
         start = self._offset(node.lineno, node.col_offset)
         if length is not None:
             return self._source.span(start, start + length)
@@ -132,10 +302,20 @@ class _Reader:
         return start + len(self._source.text[start : start + column].encode()[:column].decode(errors="ignore"))
 
 
-def _name(function: ast.expr) -> str:
-    if isinstance(function, ast.Attribute):
-        return function.attr
-    return function.id if isinstance(function, ast.Name) else ""
+def _used_parts(tree: ast.Module) -> Iterator[ast.AST]:
+    """The parts of a script without annotations, tests by isinstance(), and names that get another name."""
+    pending: list[ast.AST] = [tree]
+    while pending:
+        node = pending.pop()
+        yield node
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("isinstance", "type"):
+            continue
+        renamed = isinstance(node, (ast.Assign, ast.NamedExpr)) and isinstance(node.value, (ast.Name, ast.Attribute))
+        for name, value in ast.iter_fields(node):
+            if name in ("annotation", "returns") or (renamed and name == "value"):
+                continue
+            parts = value if isinstance(value, list) else [value]
+            pending.extend(part for part in parts if isinstance(part, ast.AST))
 
 
 def _outside(statement: ast.stmt, blocks: list[ast.AST]) -> Iterator[ast.AST]:

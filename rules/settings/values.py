@@ -60,6 +60,32 @@ def outside_of_files(flag: str | None, variable: str | None, code: str | None, d
 _NOWHERE = Origin()
 
 
+class Undecided(Exception):
+    """What happens next depends on something that is not known.
+
+    Attributes:
+        what: the thing that is missing, for people.
+        needs: the kind of facts that would decide it (packages, gpus, ...), or what would, in free text.
+    """
+
+    def __init__(self, what: str, needs: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.needs = needs
+
+
+class Later(Record):
+    """A value that is filled in later: `${BF16}`, a variable of a script.
+
+    Attributes:
+        text: as it is written.
+        why: what is not known, for people.
+    """
+
+    text: str
+    why: str
+
+
 class Setting(Record):
     """A value with its origin and the settings that it overrode, the latest first."""
 
@@ -71,10 +97,44 @@ class Setting(Record):
         own = self.__dict__
         own["value"], own["origin"], own["overrode"] = value, origin, overrode
 
+    @property
+    def shown(self) -> object:
+        """The value for people: of one that is filled in later, its text."""
+        return self.value
+
     def over(self, *others: Setting | None) -> Setting:
         """This setting, with those of `others` that exist recorded as overridden."""
         beaten = tuple(other for other in others if other is not None and other.origin != self.origin)
         return self._replace(overrode=self.overrode + beaten) if beaten else self
+
+
+class SettingLater(Setting):
+    """A setting whose value is filled in later: whatever asks for the value is undecided."""
+
+    later: Later
+    origin: Origin
+    overrode: tuple[Setting, ...]
+
+    def __init__(self, later: Later, origin: Origin = _NOWHERE, overrode: tuple[Setting, ...] = ()) -> None:
+        own = self.__dict__
+        own["later"], own["origin"], own["overrode"] = later, origin, overrode
+
+    @property  # type: ignore[misc]  # there is no value to keep
+    def value(self) -> object:
+        """What nobody knows yet.
+
+        Raises:
+            Undecided: always.
+        """
+        raise Undecided(self.later.why, FILLED_IN)
+
+    @property
+    def shown(self) -> object:
+        """See Setting."""
+        return self.later.text
+
+
+FILLED_IN = "fp8check on the files and the command as they are when all values are filled in"
 
 
 class Section:

@@ -96,6 +96,7 @@ class HuggingFace(Training):
 
     def hand_over(self, stack: Stack, environment: Environment, script: Script) -> Iterator[HandedOver]:
         """TrainingArguments first, then what the trainer does before Trainer.__init__."""
+        environment = script.over(environment)
         self.check_file(stack, environment)
         self._check_peft(stack)
         handed = self._training_arguments(stack, environment)

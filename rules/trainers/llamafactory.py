@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fp8check.rules.reading.kind import Kind
 from fp8check.rules.releases import behaviors
-from fp8check.rules.releases.errors import PredictedError, Undecided
+from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.releases.readers import OF_ACCELERATE, STILL
 from fp8check.rules.settings.launch import Launch
-from fp8check.rules.settings.values import Origin, Setting
+from fp8check.rules.settings.values import Origin, Setting, Undecided
 from fp8check.rules.trainers.data import Detection, HandedOver, Tokens, count, exact, names, varying
 from fp8check.rules.trainers.huggingface import ARGUMENTS, HuggingFace, with_precision
 from fp8check.rules.trainers.transformers import dtype_of_checkpoint

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fp8check.rules.releases.errors import Undecided
+from fp8check.rules.settings.script import WRITTEN_OUT
+from fp8check.rules.settings.values import Undecided
 from fp8check.rules.trainers.data import AcceleratorArguments, HandedOver
 from fp8check.rules.trainers.training import Training
 
@@ -33,15 +34,14 @@ class OwnScript(Training):
     def hand_over(self, stack: Stack, environment: Environment, script: Script) -> Iterator[HandedOver]:
         """What the script says in literals."""
         if script.unknown:
-            raise Undecided(script.unknown, "fp8check cannot run the script: write what it passes as a literal")
-        set_by_it = {name: setting.over(environment.get(name)) for name, setting in script.environment.items()}
+            raise Undecided(script.unknown, WRITTEN_OUT)
         arguments = AcceleratorArguments(
             script.mixed_precision,
             script.handler,
             script.handler_arguments,
             "together" if script.prepares_together else "model first",
         )
-        yield HandedOver({**environment, **set_by_it}, arguments)
+        yield HandedOver(script.over(environment), arguments)
 
     @classmethod
     def sample(cls, *, bf16: bool, checkpointing: bool, lora: bool) -> dict[str, object] | None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.releases import behaviors
-from fp8check.rules.releases.errors import Undecided
-from fp8check.rules.settings.values import Section, Setting
+from fp8check.rules.settings.values import Section, Setting, Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ import pytest
 
 from fp8check.rules.facts import Facts
 from fp8check.rules.releases.behaviors import Behavior
-from fp8check.rules.releases.errors import Undecided
 from fp8check.rules.releases.stack import Stack
 from fp8check.rules.releases.versions import EARLIER, NEWEST, at_least, between, parse, parsed
+from fp8check.rules.settings.values import Undecided
 from tests.tools.version_bounds import BEHAVIORS
 
 PACKAGES = {
