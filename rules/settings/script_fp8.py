@@ -67,18 +67,11 @@ _TALKS = frozenset(
         "join",
         "startswith",
         "endswith",
-        "get",
         "getenv",
         "hasattr",
         "isinstance",
         "issubclass",
-        "replace",
-        "split",
-        "add_tag",
         "init_trackers",
-        "Path",
-        "open",
-        "makedirs",
     ]
 )
 _TELLS = re.compile(r"(?i)name|project|tag|dir|path|file|group|label|title|desc|help|prefix|suffix|notes|doc")

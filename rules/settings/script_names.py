@@ -63,10 +63,12 @@ class Names:
                 self._import(alias.asname or alias.name, f"{module}.{alias.name}")
 
     def _look_at_assignment(self, node: ast.Assign | ast.AnnAssign | ast.NamedExpr) -> None:
-        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        for target in targets:
             self._assign(target, node.value)
-        if isinstance(node.value, ast.Name):
-            self._changed.add(node.value.id)  # under another name, too
+        # Under another name, too.
+        shared = [*targets, node.value] if len(targets) > 1 else [node.value]
+        self._changed.update(one.id for one in shared if isinstance(one, ast.Name))
 
     def _look_at_name(self, node: ast.Name) -> None:
         if isinstance(node.ctx, ast.Load):

@@ -1,0 +1,325 @@
+"""Scripts that turn FP8 on by other means, and what they hand to Accelerator without writing it out."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.attacks.lines import attack
+from tests.support.command import run
+from tests.support.service import served
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.service import Served
+
+PACKAGES = {
+    "accelerate": "1.15.0",
+    "torch": "2.11.0",
+    "torchao": "0.17.0",
+    "transformers": "5.17.0",
+    "transformer_engine": "2.20.2",
+    "transformer_engine_torch": "2.20.2",
+    **dict.fromkeys(("axolotl", "bitsandbytes", "deepspeed", "llamafactory", "msamp", "peft", "trl")),
+}
+AMPERE = {"index": 0, "name": "NVIDIA A100-SXM4-80GB", "compute_capability": "8.0", "memory_mib": 81920, "mig": False}
+HOPPER = {"index": 0, "name": "NVIDIA H100 80GB HBM3", "compute_capability": "9.0", "memory_mib": 81559, "mig": False}
+BF16 = "distributed_type: 'NO'\nnum_processes: 1\nmixed_precision: bf16\n"
+TRAINER = "model_name_or_path: gpt2\noutput_dir: out\nbf16: true\nper_device_train_batch_size: 8\n"
+NO_FP8 = ("no FP8", "no layer in FP8")
+
+
+def facts(*gpus: dict[str, object]) -> str:
+    return json.dumps(
+        {
+            "schema": "fp8check/facts/1",
+            "python": "3.12.3",
+            "packages": PACKAGES,
+            "variables": {},
+            "gpus": list(gpus),
+            "driver": "580.65.06",
+            "cuda": {"torch": "12.8", "driver": "13.0"},
+            "libraries": {"cudnn": "9.10.2"},
+            "transformer_engine": {"metapackage": "2.20.2", "core": {"cu12": "2.20.2"}, "torch_extension": "2.20.2"},
+        }
+    )
+
+
+class Said(dict[str, Any]):
+    """A report, with the exit code and the text for people."""
+
+    code: int
+    text: str
+
+    @property
+    def rules(self) -> set[str]:
+        return {finding["rule"] for finding in self["findings"]}
+
+
+def check(
+    folder: Path, script: str, *gpus: dict[str, object], accelerate: str = BF16, training: str | None = None
+) -> Said:
+    """Check a run of that script: the JSON, the text and the exit code."""
+    (folder / "train.py").write_text(script)
+    (folder / "accel.yaml").write_text(accelerate)
+    (folder / "facts.json").write_text(facts(*gpus))
+    files = ["accel.yaml"]
+    if training is not None:
+        (folder / "train.yaml").write_text(training)
+        files.append("train.yaml")
+    words = [*files, "--facts", "facts.json", "--launch", "accelerate launch --config_file accel.yaml train.py"]
+    done = run(*words, "--format", "text", "--format", "json=report.json", cwd=folder)
+    assert done.stderr == ""
+    said = Said(json.loads((folder / "report.json").read_text()))
+    said.code, said.text = done.returncode, done.stdout
+    return said
+
+
+def is_undecided(said: Said) -> None:
+    assert said["verdict"] == "undecided", said.text
+    assert said["outcome"]["undecided"], said.text
+    assert said["outcome"]["fp8_layers"] is None
+    assert said["outcome"]["fp8_enabled"] is None
+    assert not any(words in said.text for words in NO_FP8), said.text
+
+
+# Scripts that compute in FP8 whenever they run.
+SURE = {
+    "torchao": "from torchao.float8 import convert_to_float8_training\nconvert_to_float8_training(model)\n",
+    "torchao-renamed": "from torchao.float8 import convert_to_float8_training as quick\nmodel = quick(model)\n",
+    "torchao-module": "import torchao.float8 as f\nmodel = f.convert_to_float8_training(model)\n",
+    "torchao-chain": "import torchao\ntorchao.float8.convert_to_float8_training(model)\n",
+    "torchao-getattr": "import torchao.float8 as f\ngetattr(f, 'convert_to_' + 'float8_training')(model)\n",
+    "torchao-importlib": "import importlib\nf = importlib.import_module('torchao.float8')\n"
+    "f.convert_to_float8_training(model)\n",
+    "torchao-in-a-function": "def main():\n    from torchao.float8 import convert_to_float8_training\n"
+    "    convert_to_float8_training(model)\nif __name__ == '__main__':\n    main()\n",
+    "te": "import transformer_engine.pytorch as te\nwith te.fp8_autocast(enabled=True):\n    model(x)\n",
+    "te-new-name": "from transformer_engine.pytorch import autocast\nwith autocast():\n    model(x)\n",
+    "te-assigned": "import transformer_engine.pytorch as te\ncontext = te.fp8_autocast\nwith context():\n    model(x)\n",
+    "te-in-try": "try:\n    import transformer_engine.pytorch as te\nexcept ImportError:\n    te = None\n"
+    "with te.fp8_autocast():\n    model(x)\n",
+    "te-decorator": "import transformer_engine.pytorch as te\n@te.fp8_autocast(enabled=True)\ndef step():\n    pass\n",
+    "te-weights": "from transformer_engine import pytorch\nwith pytorch.fp8_model_init():\n    model = build()\n",
+    "quantize": "from torchao.quantization import quantize_, Float8DynamicActivationFloat8WeightConfig as C\n"
+    "quantize_(model, C())\n",
+    "unsloth": "from unsloth import FastLanguageModel\n"
+    "model, t = FastLanguageModel.from_pretrained('unsloth/Qwen3-8B', load_in_fp8=True)\n",
+    "unsloth-full": "from unsloth import FastModel\n"
+    "model, t = FastModel.from_pretrained('q', full_finetuning=True, float8_training=True)\n",
+    "msamp": "import msamp\nmodel, optimizer = msamp.initialize(model, optimizer, opt_level='O2')\n",
+    "accelerate-helper": "from accelerate.utils import convert_model_to_fp8_ao\nconvert_model_to_fp8_ao(model)\n",
+}
+# Scripts that may, for all that can be told without running them.
+PERHAPS = {
+    "an-argument": "import transformer_engine.pytorch as te\nwith te.fp8_autocast(enabled=args.fp8):\n    model(x)\n",
+    "a-condition": "from torchao.float8 import convert_to_float8_training\nif args.fast:\n"
+    "    convert_to_float8_training(model)\n",
+    "te-layers": "import transformer_engine.pytorch as te\nlayer = te.Linear(16, 16)\n",
+    "te-star": "from transformer_engine.pytorch import *\nwith fp8_autocast():\n    model(x)\n",
+    "te-table": "import transformer_engine.pytorch as te\nmake = {'a': te.fp8_autocast, 'b': nothing}\n"
+    "with make[args.a]():\n    pass\n",
+    "te-handed-on": "import transformer_engine.pytorch as te\nreplace(model, torch.nn.Linear, te.Linear)\n",
+    "te-base-class": "import transformer_engine.pytorch as te\nclass Block(te.TransformerLayer):\n    pass\n",
+    "a-name-made-later": "import torchao.float8 as f\ngetattr(f, args.name)(model)\n",
+    "quantize-by-a-variable": "from torchao.quantization import quantize_\nquantize_(model, options)\n",
+    "own-module": "from mylib.fp8 import setup\nsetup(model)\n",
+    "own-function": "from mylib import enable_float8\nmodel = enable_float8(model)\n",
+    "relative-module": "from .float8_tools import setup\nsetup(model)\n",
+    "options-in-a-dict": "options = {'load_in_fp8': True}\nmodel = Model.from_pretrained('q', **options)\n",
+    "transformers": "from transformers import FineGrainedFP8Config\n"
+    "model = Model.from_pretrained('q', quantization_config=FineGrainedFP8Config())\n",
+    "fabric": "import lightning\nfabric = lightning.Fabric(precision='transformer-engine')\n",
+    "a-cast": "import torch\nw = w.to(torch.float8_e4m3fn)\ny = torch._scaled_mm(x, w)\n",
+    "a-switch": "config.use_fp8 = True\n",
+    "other-code": "exec(open('more.py').read())\n",
+    "wrapped": "from accelerate.utils import apply_fp8_autowrap\nmodel = apply_fp8_autowrap(model, handler)\n",
+}
+# What has to do with FP8 by its words only.
+NEVER = {
+    "off": "import transformer_engine.pytorch as te\nwith te.fp8_autocast(enabled=False):\n    model(x)\n",
+    "unsloth-off": "from unsloth import FastModel\nmodel = FastModel.from_pretrained('q', load_in_fp8=False)\n",
+    "int8": "from torchao.quantization import quantize_, Int8WeightOnlyConfig\nquantize_(model, Int8WeightOnlyConfig())\n",
+    "a-question": "from accelerate.utils import is_fp8_available\nprint(is_fp8_available())\n",
+    "a-choice": "parser.add_argument('--mixed_precision', choices=['no', 'fp16', 'bf16', 'fp8'])\n",
+    "a-comparison": "pad = 16 if accelerator.mixed_precision == 'fp8' else 8\n",
+    "a-version": "import transformer_engine as te\nprint(te.__version__)\n",
+    "a-comment": "# convert_to_float8_training(model)\n'''te.fp8_autocast()'''\n",
+    "a-name": "run = wandb.init(name='fp8', project='float8')\n",
+}
+AFTER = "from accelerate import Accelerator\naccelerator = Accelerator()\nmodel, optimizer = accelerator.prepare(model, o)\n"
+
+
+@attack("U6")
+@pytest.mark.parametrize("name", SURE)
+def test_fp8_by_other_means_is_no_pass(tmp_path: Path, name: str) -> None:
+    said = check(tmp_path, SURE[name] + AFTER, HOPPER)
+    is_undecided(said)
+    assert said["requested"]["fp8"] is True
+    line = next(one for one in said["outcome"]["trace"] if one["setting"] == "FP8 by the script")
+    assert line["origin"]["file"] == "train.py"
+
+
+@attack("U6")
+@pytest.mark.parametrize("name", SURE)
+def test_fp8_by_other_means_needs_a_gpu_that_has_it(tmp_path: Path, name: str) -> None:
+    said = check(tmp_path, SURE[name] + AFTER, AMPERE)
+    assert (said.code, said["verdict"]) == (1, "fail"), said.text
+    (found,) = [finding for finding in said["findings"] if finding["rule"] == "FP701"]
+    assert (found["severity"], found["file"], found["fix"]) == ("error", "train.py", None)
+
+
+@attack("U6")
+@pytest.mark.parametrize("name", PERHAPS)
+@pytest.mark.parametrize("gpu", [HOPPER, AMPERE], ids=["H100", "A100"])
+def test_what_may_be_fp8_is_no_pass(tmp_path: Path, name: str, gpu: dict[str, object]) -> None:
+    said = check(tmp_path, PERHAPS[name] + AFTER, gpu)
+    is_undecided(said)
+    assert said["requested"]["perhaps"]
+    assert ("FP701" in {one["rule"] for one in said["undecided"]}) is (gpu is AMPERE)
+
+
+@pytest.mark.parametrize("name", NEVER)
+def test_words_alone_are_no_fp8(tmp_path: Path, name: str) -> None:
+    said = check(tmp_path, NEVER[name] + AFTER, AMPERE)
+    assert (said.code, said["verdict"]) == (0, "pass"), said.text
+
+
+@attack("U6")
+@pytest.mark.parametrize("name", ["torchao", "te", "unsloth", "quantize"])
+def test_a_script_of_a_trainer_turns_fp8_on_itself(tmp_path: Path, name: str) -> None:
+    script = SURE[name] + "trainer = Trainer(model=model, args=args)\ntrainer.train()\n"
+    is_undecided(check(tmp_path, script, HOPPER, training=TRAINER))
+    said = check(tmp_path, script, AMPERE, training=TRAINER)
+    assert (said.code, "FP701" in said.rules) == (1, True), said.text
+
+
+def test_an_error_for_certain_stays_one(tmp_path: Path) -> None:
+    script = SURE["te"] + "accelerator = Accelerator(mixed_precision='int8')\n"
+    said = check(tmp_path, script, HOPPER)
+    assert said["outcome"]["error"]["message"].startswith("Unknown mixed_precision mode: int8")
+    assert not any(words in said.text for words in NO_FP8)
+
+
+AO = "from accelerate import Accelerator\nfrom accelerate.utils import AORecipeKwargs\n"
+HANDLERS = {
+    "conditional": "k = []\nif x:\n    k = [AORecipeKwargs()]\na = Accelerator(kwargs_handlers=k)\n",
+    "appended": "k = []\nk.append(AORecipeKwargs())\na = Accelerator(kwargs_handlers=k)\n",
+    "appended-elsewhere": "k = []\nfill(k)\na = Accelerator(kwargs_handlers=k)\n",
+    "added": "k = []\nk += [AORecipeKwargs()]\na = Accelerator(kwargs_handlers=k)\n",
+    "a-choice": "a = Accelerator(kwargs_handlers=[AORecipeKwargs()] if x else None)\n",
+    "a-function": "a = Accelerator(kwargs_handlers=handlers())\n",
+    "starred": "a = Accelerator(kwargs_handlers=[*more])\n",
+    "an-item": "a = Accelerator(kwargs_handlers=[handler])\n",
+    "an-attribute": "a = Accelerator(kwargs_handlers=self.handlers)\n",
+    "a-parameter": "def main(k=None):\n    return Accelerator(kwargs_handlers=k)\n",
+    "spread": "a = Accelerator(mixed_precision=None, **options)\n",
+    "spread-dict": "options = {}\noptions['kwargs_handlers'] = [AORecipeKwargs()]\na = Accelerator(**options)\n",
+    "two-branches": "if x:\n    k = [AORecipeKwargs()]\nelse:\n    k = None\na = Accelerator(kwargs_handlers=k)\n",
+    "renamed": "j = k = []\nj.append(AORecipeKwargs())\na = Accelerator(kwargs_handlers=k)\n",
+    "a-partial": "import functools\nmake = functools.partial(Accelerator, kwargs_handlers=[AORecipeKwargs()])\na = make()\n",
+    "a-subclass": "class Mine(Accelerator):\n    pass\na = Mine(kwargs_handlers=[AORecipeKwargs()])\n",
+    "a-variable": "import os\nif x:\n    os.environ['ACCELERATE_MIXED_PRECISION'] = 'fp8'\na = Accelerator()\n",
+    "a-variable-later": "import os\nos.environ['ACCELERATE_MIXED_PRECISION'] = args.precision\na = Accelerator()\n",
+    "variables": "import os\nos.environ.update(ACCELERATE_MIXED_PRECISION=args.precision)\na = Accelerator()\n",
+    "positional": "a = Accelerator(True, False, args.precision)\n",
+    "positions": "a = Accelerator(*arguments)\n",
+    "as-another-name": "from accelerate import Accelerator as A\na = A(kwargs_handlers=k)\n",
+    "by-its-module": "import accelerate as hf\na = hf.Accelerator(kwargs_handlers=k)\n",
+    "the-state": "from accelerate.state import AcceleratorState\nAcceleratorState(args.precision)\na = Accelerator()\n",
+}
+
+
+@attack("U7")
+@pytest.mark.parametrize("name", HANDLERS)
+def test_handlers_that_are_not_written_out_are_no_pass(tmp_path: Path, name: str) -> None:
+    said = check(tmp_path, AO + HANDLERS[name] + "model, optimizer = a.prepare(model, optimizer)\n", HOPPER)
+    is_undecided(said)
+    assert said["outcome"]["undecided"].startswith("train.py")
+
+
+@attack("U7")
+def test_both_ways_that_it_may_go_are_named(tmp_path: Path) -> None:
+    """As in accelerate's own examples/torch_native_parallelism/fsdp2_fp8.py."""
+    said = check(
+        tmp_path,
+        "from torchao.float8 import Float8LinearConfig\n"
+        f"{AO}"
+        "def main():\n"
+        "    args = parse_args()\n"
+        "    fp8_config = Float8LinearConfig(enable_fsdp_float8_all_gather=True)\n"
+        "    kwargs = []\n"
+        "    if args.precision == 'fp8':\n"
+        "        kwargs = [AORecipeKwargs(config=fp8_config)]\n"
+        "    accelerator = Accelerator(fsdp_plugin=plugin, kwargs_handlers=kwargs)\n"
+        "    model, optimizer = accelerator.prepare(model, optimizer)\n"
+        "main()\n",
+        HOPPER,
+    )
+    is_undecided(said)
+    reason = said["outcome"]["undecided"]
+    assert "kwargs_handlers=kwargs" in reason
+    assert "with AORecipeKwargs" in reason
+    assert "without" in reason
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "a = Accelerator(mixed_precision='fp8', kwargs_handlers=[AORecipeKwargs()])\n",
+        "k = [AORecipeKwargs()]\na = Accelerator(mixed_precision='fp8', kwargs_handlers=k)\n",
+        "options = {'mixed_precision': 'fp8', 'kwargs_handlers': [AORecipeKwargs()]}\na = Accelerator(**options)\n",
+        "options = dict(mixed_precision='fp8', kwargs_handlers=[AORecipeKwargs()])\na = Accelerator(**options)\n",
+        "PRECISION = 'fp8'\na = Accelerator(mixed_precision=PRECISION, kwargs_handlers=[AORecipeKwargs()])\n",
+        "a = Accelerator(True, False, 'fp8', kwargs_handlers=[*[AORecipeKwargs()]])\n",
+        "import accelerate as A\na = A.Accelerator(mixed_precision='fp8', kwargs_handlers=[] + [AORecipeKwargs()])\n",
+    ],
+)
+def test_what_is_written_out_is_known(tmp_path: Path, made: str) -> None:
+    said = check(tmp_path, AO + made + "model, optimizer = a.prepare(model, optimizer)\n", HOPPER)
+    assert said["outcome"]["undecided"] is None, said.text
+    assert (said["outcome"]["mixed_precision"], said["outcome"]["backend"]) == ("fp8", "AO")
+
+
+@attack("U7")
+@pytest.mark.parametrize(
+    "handler",
+    [
+        "TERecipeKwargs(fp8_format=args.format)",
+        "TERecipeKwargs(**options)",
+        "TERecipeKwargs(*options)",
+        "AORecipeKwargs(config=make_config())",
+    ],
+)
+def test_a_recipe_that_is_not_written_out_is_not_taken_for_the_default(tmp_path: Path, handler: str) -> None:
+    script = f"{AO}from accelerate.utils import TERecipeKwargs\n"
+    script += f"a = Accelerator(mixed_precision='fp8', kwargs_handlers=[{handler}])\nmodel, o = a.prepare(model, o)\n"
+    said = check(tmp_path, script, HOPPER)
+    assert said["outcome"]["undecided"] is not None, said.text
+    assert said["outcome"]["recipe"] is None
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with served(tmp_path_factory.mktemp("service")) as one:
+        yield one
+
+
+@attack("U6", "U7")
+@pytest.mark.parametrize("script", [SURE["te"] + AFTER, AO + HANDLERS["conditional"]], ids=["U6", "U7"])
+def test_over_http(service: Served, script: str) -> None:
+    launch = "accelerate launch --config_file accelerate.yaml train.py"
+    body = {
+        "accelerate": BF16,
+        "script": script,
+        "facts": json.loads(facts(HOPPER)),
+        "options": {"launch": launch, "require_evidence": True},
+    }
+    answer = service.post("/check", json=body)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["verdict"] == "undecided"
+    assert answer.headers["FP8check-Exit-Code"] == "3"
