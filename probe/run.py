@@ -14,6 +14,7 @@ from fp8check.rules.facts.variables import MASK, is_secret, masked
 from fp8check.rules.outcome import predict
 from fp8check.rules.seen.data import RaisedError, Seconds, Seen
 from fp8check.rules.seen.loading import from_data
+from fp8check.rules.settings.values import Undecided
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -73,6 +74,8 @@ def probe(
         spec, assumed = specify(run, outcome, emulate=emulate)
     except NotProbed as reason:
         return Seen("not run", why=str(reason), emulated=emulate)
+    except Undecided as reason:
+        return Seen("not run", why=f"a value is not known: {reason.what}", emulated=emulate)
     limits = limits or _limits(spec)
     ended = process.run(python or sys.executable, spec, child_environment(shell, outcome, spec), limits, tell)
     return seen_of(ended, emulated=emulate, assumed=assumed, shell=shell)
@@ -95,7 +98,7 @@ def child_environment(shell: Mapping[str, str], outcome: Outcome, spec: Spec) ->
         if not name.startswith(_READ) and name not in _PROCESS and not is_secret(name, value)
     }
     for name, setting in outcome.environment.items():
-        if isinstance(setting.value, str) and setting.value != MASK and name not in _PROCESS:
+        if not setting.is_later and isinstance(setting.value, str) and setting.value != MASK and name not in _PROCESS:
             kept[name] = setting.value
     if spec["emulate"]:
         for name in [name for name in kept if name.startswith(("ACCELERATE_USE_", "FSDP_"))]:

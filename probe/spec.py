@@ -106,6 +106,8 @@ def specify(run: Run, outcome: Outcome, *, emulate: bool = False) -> tuple[Spec,
     """
     if outcome.accelerator_arguments is None:
         raise NotProbed(_not_reached(outcome))
+    if run.script.own:
+        raise NotProbed(f"{run.script.own[0].describe()}, and a probe does not run the script")
     model = run.model
     if model is None or not model.block:
         raise NotProbed("the model's layers are not known: give its config.json, or the folder that holds it")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from fp8check.rules.record import Record
+from fp8check.rules.settings.values import Origin, Setting, Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.reading import Document
     from fp8check.rules.seen import Seen
-    from fp8check.rules.settings.values import Setting
     from fp8check.rules.trainers.run import Run
 
 
@@ -40,32 +40,54 @@ class Requested(Record):
 
 def requested(run: Run) -> Requested:
     """What a run's files and its command ask for."""
-    backend: Setting | None = None
-    recipe: dict[str, Setting] = {}
-    if run.accelerate is not None and run.accelerate.wants_fp8():
-        backend = run.accelerate.backend
-        recipe = run.accelerate.recipe
-    if backend is None:
-        backend = run.training.fp8_backend
+    asking: list[Setting] = []
     own = run.script.own
     by_script = tuple(one.setting for one in own if one.sure)
     perhaps = run.script.unknown if not own else own[0].describe() if not by_script else ""
-    return Requested(tuple(_requesters(run)), backend, recipe, by_script, perhaps)
+    for ask in (_by_launch, _by_training, _by_script):
+        try:
+            asking.extend(ask(run))
+        except Undecided as reason:
+            perhaps = perhaps or reason.what
+    backend, recipe = _how(run)
+    return Requested(tuple(asking), backend, recipe, by_script, perhaps)
 
 
-def _requesters(run: Run) -> list[Setting]:
-    from fp8check.rules.settings.values import Origin, Setting
-
-    requesters: list[Setting] = []
+def _by_launch(run: Run) -> Iterator[Setting]:
     flag = run.launch.flag("mixed_precision")
-    file = run.accelerate.mixed_precision if run.accelerate is not None and run.accelerate.wants_fp8() else None
     if flag == "fp8":
-        requesters.append(Setting("fp8", Origin(flag="--mixed_precision fp8")))
-    elif flag is None and file is not None:
-        requesters.append(file)
-    others = (run.training.fp8, run.script.mixed_precision)
-    requesters.extend(setting for setting in others if setting is not None and setting.value in (True, "fp8"))
-    return requesters
+        yield Setting("fp8", Origin(flag="--mixed_precision fp8"))
+    elif flag is None and run.accelerate is not None and run.accelerate.wants_fp8():
+        file = run.accelerate.mixed_precision
+        if file is not None:
+            yield file
+
+
+def _by_training(run: Run) -> Iterator[Setting]:
+    setting = run.training.fp8
+    if setting is not None and _is_fp8(setting.value):
+        yield setting
+
+
+def _by_script(run: Run) -> Iterator[Setting]:
+    setting = run.script.mixed_precision
+    if setting is not None and _is_fp8(setting.value):
+        yield setting
+
+
+def _is_fp8(value: object) -> bool:
+    return value is True or value == "fp8" or (type(value) is int and value == 1)
+
+
+def _how(run: Run) -> tuple[Setting | None, Mapping[str, Setting]]:
+    """The setting that names a backend, and those of the recipe."""
+    try:
+        if run.accelerate is not None and run.accelerate.wants_fp8():
+            backend, recipe = run.accelerate.backend, run.accelerate.recipe
+            return (backend if backend is not None else run.training.fp8_backend), recipe
+        return run.training.fp8_backend, {}
+    except Undecided:  # whether any of it counts is filled in later
+        return None, {}
 
 
 class Inputs(Record):

@@ -11,7 +11,7 @@ from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.settings.accelerate import AccelerateConfig
 from fp8check.rules.settings.launch import LAUNCHER_FLAGS, LAUNCHERS
-from fp8check.rules.settings.values import Origin, Setting, Undecided
+from fp8check.rules.settings.values import Origin, Setting, Undecided, taken
 from fp8check.rules.trainers.data import Started
 from fp8check.rules.trainers.registry import PROGRAMS, of_program
 
@@ -58,7 +58,7 @@ def start(run: Run, stack: Stack) -> Started:
 
 def _shell(run: Run) -> Environment:
     variables = run.facts.variables or {}
-    return {name: Setting(value, Origin(variable=name)) for name, value in variables.items()}
+    return {name: taken(value, Origin(variable=name)) for name, value in variables.items()}
 
 
 def _respawns(run: Run) -> bool:
@@ -164,7 +164,7 @@ def _check_flags(run: Run, stack: Stack) -> None:
 
 
 def _flag(name: str, value: object) -> Setting:
-    return Setting(value, Origin(flag=f"--{name}" if value is True else f"--{name} {value}"))
+    return taken(value, Origin(flag=f"--{name}" if value is True else f"--{name} {value}"))
 
 
 def _load(config: AccelerateConfig, stack: Stack) -> None:

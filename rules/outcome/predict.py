@@ -208,4 +208,4 @@ def _stages(outcome: Outcome) -> Iterator[Outcome]:
     yield outcome
     step.step(run, stack, state, outcome.prepared)
     if run.script.own:
-        raise Undecided(run.script.own[0].describe(), "seen")
+        raise Undecided(run.script.own[0].describe(), "only a step of the script itself shows it; no probe runs that")

@@ -9,6 +9,7 @@ from fp8check.rules.outcome.speed import predict_speed
 from fp8check.rules.plain_text import shown
 from fp8check.rules.report import schema
 from fp8check.rules.report.words import summary
+from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,7 +83,10 @@ def _report(
 
 
 def _speed(outcome: Outcome) -> Speed | None:
-    return predict_speed(outcome.run, outcome) if outcome.trains_in_fp8 else None
+    try:
+        return predict_speed(outcome.run, outcome) if outcome.trains_in_fp8 else None
+    except Undecided:  # what it hangs on is filled in later
+        return None
 
 
 def _requested(wanted: Requested) -> schema.Requested:
@@ -125,11 +129,11 @@ def _common(newest: schema.Outcome, earlier: schema.Outcome) -> schema.Outcome:
 
 
 def _value(setting: Setting | None) -> object:
-    return None if setting is None else _plain(setting.value)
+    return None if setting is None else _plain(setting.shown)
 
 
 def _values(settings: Mapping[str, Setting]) -> dict[str, object]:
-    return {name: _plain(setting.value) for name, setting in settings.items()}
+    return {name: _plain(setting.shown) for name, setting in settings.items()}
 
 
 def _plain(value: object) -> object:
@@ -153,11 +157,11 @@ def _error(error: PredictedError) -> schema.PredictedError:
 
 
 def _entry(name: str, setting: Setting) -> schema.TraceEntry:
-    return schema.TraceEntry(name, _plain(setting.value), _origin(setting.origin), _overrode(setting))
+    return schema.TraceEntry(name, _plain(setting.shown), _origin(setting.origin), _overrode(setting))
 
 
 def _overrode(setting: Setting) -> tuple[schema.Overridden, ...]:
-    return tuple(schema.Overridden(_plain(one.value), _origin(one.origin), _overrode(one)) for one in setting.overrode)
+    return tuple(schema.Overridden(_plain(one.shown), _origin(one.origin), _overrode(one)) for one in setting.overrode)
 
 
 def _origin(origin: Origin) -> schema.Origin:

@@ -40,7 +40,7 @@ def requested(wanted: Requested) -> str:
         return shown(f"not known: {wanted.perhaps}")
     words = ["fp8" if wanted.fp8 else "fp8 by the script itself" if wanted.by_script else "no FP8"]
     if wanted.backend is not None:
-        words.append(str(wanted.backend.value))
+        words.append(str(wanted.backend.shown))
     recipe = _recipe(wanted.recipe)
     if recipe:
         words.append(recipe)
@@ -59,7 +59,7 @@ def _actual(outcome: Outcome) -> str:
     if outcome.error is not None:
         error = outcome.error
         return f"does not start: {error.type} ({error.stage}): {error.first_line}"
-    precision = outcome.mixed_precision.value if outcome.mixed_precision is not None else "?"
+    precision = outcome.mixed_precision.shown if outcome.mixed_precision is not None else "?"
     backend = outcome.backend_name
     if backend == "MSAMP":
         return f"{precision} with MS-AMP; whether its layers run in FP8 is not modeled"
@@ -81,7 +81,7 @@ def _layers(outcome: Outcome) -> str:
 
 def _recipe(recipe: Mapping[str, Setting]) -> str:
     forms = {"fp8_format": "{}", "recipe": "{}", "amax_history_len": "history {}", "amax_compute_algo": "{}"}
-    return ", ".join(form.format(recipe[name].value) for name, form in forms.items() if name in recipe)
+    return ", ".join(form.format(recipe[name].shown) for name, form in forms.items() if name in recipe)
 
 
 def _assumed(outcome: Outcome) -> str:

@@ -72,7 +72,11 @@ class AccelerateConfig(Record):
     def recipe(self) -> dict[str, Setting]:
         """The values of a recipe that fp8_config holds, by their name in the recipe."""
         settings = ((name, self.fp8.get(key)) for key, name in _RECIPE_KEYS.items())
-        return {name: setting for name, setting in settings if setting is not None and setting.value is not None}
+        return {
+            name: setting
+            for name, setting in settings
+            if setting is not None and (setting.is_later or setting.value is not None)
+        }
 
     @property
     def old_fp16(self) -> bool:

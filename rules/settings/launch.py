@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.record import Record
+from fp8check.rules.settings.values import Origin, taken
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -226,8 +227,13 @@ class Launch(Record):
         return value if isinstance(value, str) else None
 
     def flag(self, name: str) -> object:
-        """The value of a launcher flag; None where it was not given."""
-        return self.flags.get(name)
+        """The value of a launcher flag; None where it was not given.
+
+        Raises:
+            Undecided: it is filled in later: $PRECISION.
+        """
+        value = self.flags.get(name)
+        return taken(value, Origin(flag=f"--{name} {value}")).value if isinstance(value, str) else value
 
     def number(self, name: str) -> int | None:
         """A launcher flag as a number; None where it was not given or is none."""

@@ -98,6 +98,11 @@ class Setting(Record):
         own["value"], own["origin"], own["overrode"] = value, origin, overrode
 
     @property
+    def is_later(self) -> bool:
+        """Whether its value is filled in later, and nobody knows it yet."""
+        return False
+
+    @property
     def shown(self) -> object:
         """The value for people: of one that is filled in later, its text."""
         return self.value
@@ -126,7 +131,17 @@ class SettingLater(Setting):
         Raises:
             Undecided: always.
         """
-        raise Undecided(self.later.why, FILLED_IN)
+        raise self.undecided
+
+    @property
+    def undecided(self) -> Undecided:
+        """What whoever needs the value is told."""
+        return Undecided(self.later.why, FILLED_IN)
+
+    @property
+    def is_later(self) -> bool:
+        """See Setting."""
+        return True
 
     @property
     def shown(self) -> object:
@@ -205,17 +220,54 @@ class Section:
         return default if setting is None else setting.value
 
     def section(self, name: str) -> Section:
-        """The mapping of that name; empty where it is absent, null or no mapping."""
+        """The mapping of that name; empty where it is absent, null or no mapping.
+
+        Raises:
+            Undecided: it is filled in later as a whole.
+        """
         if name not in self._sections:
             self._sections[name] = self._inner(name)
         return self._sections[name]
 
     def _inner(self, name: str) -> Section:
         if self._node is not None:
-            return Section(self._node.get(name))
+            node = self._node.get(name)
+            if node is not None and node.kind == "scalar":
+                setting = self.get(name)
+                if isinstance(setting, SettingLater):
+                    raise setting.undecided
+            return Section(node)
         inner = self._data.get(name)
         return Section(data=inner) if isinstance(inner, dict) else Section()
 
 
 def _setting(node: Node) -> Setting:
-    return Setting(node.data(), Origin(node.span, node.key_span))
+    value, origin = node.data(), Origin(node.span, node.key_span)
+    if type(value) is str and is_filled_in(value):
+        return SettingLater(Later(value, f"{origin.describe()}: {node.key}: {value} is filled in later"), origin)
+    return Setting(value, origin)
+
+
+def taken(value: object, origin: Origin) -> Setting:
+    """The setting of a value that stands in no file: a flag, a variable, an argument."""
+    if type(value) is str and is_filled_in(value):
+        return SettingLater(Later(value, f"{origin.describe()}: {value} is filled in later"), origin)
+    return Setting(value, origin)
+
+
+def is_filled_in(text: str) -> bool:
+    """Whether a text stands for a value that somebody fills in before the run, or while it starts.
+
+    `${NAME}` and `$NAME` of shells, envsubst, OmegaConf and pyaml_env, `$(NAME)` of Kubernetes, `{{ name }}` and `{% %}`
+    of Jinja and Helm, `%(name)s` of configparser, `%NAME%`, `@NAME@`, `<name>`, `{name}`, `__NAME__`, and OmegaConf's
+    `???`. Nobody's loader knows all of them; whoever writes one has a step that does.
+    """
+    if not ("$" in text or "{" in text or "<" in text or "%" in text or "@" in text or "__" in text or "??" in text):
+        return False  # nearly every value, in less time than a loop takes
+    import re
+
+    return re.search(_WITHIN, text) is not None or re.fullmatch(_WHOLE, text.strip()) is not None
+
+
+_WITHIN = r"(?<!\\)\$(?:\{|\(|[A-Za-z_]\w*)|\{\{|\{%|#\{|<%|%\(\w+\)|%\{"
+_WHOLE = r"<[^<>]+>|<<[^<>]+>>|%\w+%|@\w+@|@@\w+@@|\{[\w.:-]+\}|__\w+__|\?\?\?"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from fp8check.rules.settings.values import Origin, Setting
+from fp8check.rules.settings.values import Origin, taken
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from fp8check.rules.settings.values import Setting
 
 # transformers hf_argparser.py string_to_bool; OmegaConf's are among them.
 _FLAGS = {
@@ -18,7 +20,7 @@ _NULLS = ("null", "none", "~")
 
 def settings(pairs: Iterable[tuple[str, str, str]], known: frozenset[str]) -> dict[str, Setting]:
     """The settings among (name, text, as it was written) whose names are known."""
-    return {name: Setting(_value(name, text), Origin(flag=written)) for name, text, written in pairs if name in known}
+    return {name: taken(_value(name, text), Origin(flag=written)) for name, text, written in pairs if name in known}
 
 
 def assigned(words: Sequence[str]) -> Iterator[tuple[str, str, str]]:

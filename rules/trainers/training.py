@@ -142,7 +142,9 @@ class Training:
     def model(self) -> str | None:
         """The model's name or path, if the file gives one."""
         setting = self.setting_for("model")
-        return setting.value if setting is not None and isinstance(setting.value, str) else None
+        if setting is None or setting.is_later:
+            return None
+        return setting.value if isinstance(setting.value, str) else None
 
     @property
     def deepspeed(self) -> Setting | None:
@@ -161,6 +163,8 @@ class Training:
 
     def _count(self, what: Thing, default: int | None) -> int | None:
         setting = self.setting_for(what)
+        if setting is not None and setting.is_later:
+            return None
         if setting is None or setting.value is None:
             return default
         return setting.value if isinstance(setting.value, int) and setting.value > 0 else None

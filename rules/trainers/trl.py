@@ -108,7 +108,7 @@ class Trl(HuggingFace):
     @classmethod
     def with_flags_of_file(cls, launch: Launch, top: Section) -> Launch:
         """The command line wins over the file (trl/cli/commands/training.py)."""
-        written = {name: setting.value for name, setting in top.settings()}
+        written = {name: setting.shown for name, setting in top.settings()}
         flags = {
             name: True if name in SWITCHES else str(value)
             for name, value in cls._for_launcher(written).items()
