@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fp8check.rules.edits.fix import safe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
-from fp8check.rules.releases.errors import Undecided
 from fp8check.rules.settings.edits import delete, replace
+from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

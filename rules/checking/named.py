@@ -7,6 +7,7 @@ sent these along; nothing is looked for then.
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from fp8check.rules import models
@@ -16,7 +17,7 @@ from fp8check.rules.reading.limits import MAX_BYTES
 from fp8check.rules.record import Record
 from fp8check.rules.settings.launch import LAUNCHERS
 from fp8check.rules.settings.script import Script
-from fp8check.rules.settings.values import Origin, Section, Setting
+from fp8check.rules.settings.values import FILLED_IN, Origin, Section, Setting, Undecided, taken
 from fp8check.rules.trainers import registry
 from fp8check.rules.trainers.detect import read
 from fp8check.rules.trainers.run import Unread
@@ -57,7 +58,9 @@ def accelerate_file(launch: Launch, facts: Facts, *, follow: bool) -> tuple[Name
     """
     path = launch.config_file
     if path is not None:
-        place = Setting(path, Origin(flag=f"{registry.starter(launch).config_flag} {path}"))
+        place = taken(path, Origin(flag=f"{registry.starter(launch).config_flag} {path}"))
+        if place.is_later:
+            return _filled_in("accelerate", place), False
         if path in registry.starter(launch).shipped_configs:
             why = f"it is one of those that {launch.through} brings"
             return Named(None, Unread("accelerate", path, why, place, f"fp8check with {path} itself beside it")), False
@@ -87,6 +90,8 @@ def deepspeed_file(
     The Trainer takes that of the training file; the launcher's flag goes before the Accelerate file.
     """
     for setting, path in _deepspeed_places(training, config, launch, variables):
+        if setting.is_later:
+            return _filled_in("deepspeed", setting), None
         value = setting.value
         if isinstance(value, dict):
             return NOTHING, training.top.section(training.deepspeed_key or "")
@@ -110,24 +115,27 @@ def _deepspeed_places(
         yield training.deepspeed, training.path
     for flag in _deepspeed_flags(launch):
         yield flag, None
-    named = config.deepspeed_file if config is not None else None
-    if named is not None and named.value not in (None, "none"):
+    try:
+        named = config.deepspeed_file if config is not None else None
+    except Undecided:  # deepspeed_config as a whole is filled in later, which the prediction says
+        named = None
+    if named is not None and (named.is_later or named.value not in (None, "none")):
         yield named, config.path if config is not None else None
     variable = variables.get("ACCELERATE_DEEPSPEED_CONFIG_FILE", "none")
     if variable != "none":
-        yield Setting(variable, Origin(variable="ACCELERATE_DEEPSPEED_CONFIG_FILE")), None
+        yield taken(variable, Origin(variable="ACCELERATE_DEEPSPEED_CONFIG_FILE")), None
 
 
 def _deepspeed_flags(launch: Launch) -> Iterator[Setting]:
-    value = launch.flag("deepspeed_config_file")
+    value = launch.flags.get("deepspeed_config_file")
     if isinstance(value, str) and value != "none":
-        yield Setting(value, Origin(flag=f"--deepspeed_config_file {value}"))
+        yield taken(value, Origin(flag=f"--deepspeed_config_file {value}"))
     if any("deepspeed" in word for word in launch.arguments):
         from fp8check.rules.trainers.arguments import options
 
         for name, text, written in options(launch.arguments):
             if name in _DEEPSPEED_FLAGS and text.endswith(".json"):
-                yield Setting(text, Origin(flag=written))
+                yield taken(text, Origin(flag=written))
 
 
 def _inline(text: str) -> Section:
@@ -145,6 +153,11 @@ def other_files(
 ) -> Iterator[Unread]:
     """Files of which nothing is taken here, and without which the run does not start as it says."""
     for setting, path in _others(training, config, launch):
+        if setting.is_later:
+            unread = _filled_in("other", setting).unread
+            if unread is not None:
+                yield unread
+            continue
         name = str(setting.value)
         if any(_same_name(one.path, name) for one in sent):
             continue
@@ -162,11 +175,15 @@ def _others(
     """The settings that name a file of no kind, each with the file that it stands in."""
     settings: list[tuple[Setting | None, str | None]] = []
     if config is not None:
-        settings += [(setting, config.path) for setting in config.hostfiles]
-    flags = {flag: launch.flag(flag) for flag in ("deepspeed_hostfile", "hostfile", "mpirun_hostfile")}
-    settings += [(Setting(value, Origin(flag=f"--{flag} {value}")), None) for flag, value in flags.items()]
+        with contextlib.suppress(Undecided):  # the section that names it is filled in later, which the prediction says
+            settings += [(setting, config.path) for setting in config.hostfiles]
+    flags = {flag: launch.flags.get(flag) for flag in ("deepspeed_hostfile", "hostfile", "mpirun_hostfile")}
+    settings += [(taken(value, Origin(flag=f"--{flag} {value}")), None) for flag, value in flags.items()]
     settings += [(training.get(key), training.path) for key in training.file_keys]
     for setting, path in settings:
+        if setting is not None and setting.is_later:
+            yield setting, path
+            continue
         value = setting.value if setting is not None else None
         if setting is not None and isinstance(value, str) and value != "none" and not value.lstrip().startswith("{"):
             yield setting, path
@@ -174,8 +191,9 @@ def _others(
 
 def is_named(other: Document, training: Training, config: AccelerateConfig | None, launch: Launch) -> bool:
     """Whether a file of no kind is one that the run names: for FSDP, or one of which nothing is taken."""
-    names = [setting.value for setting, _ in _others(training, config, launch)]
-    names.append(training.value(training.fsdp_key) if training.fsdp_key is not None else None)
+    names = [setting.shown for setting, _ in _others(training, config, launch)]
+    fsdp = training.get(training.fsdp_key) if training.fsdp_key is not None else None
+    names.append(fsdp.shown if fsdp is not None else None)
     return any(isinstance(name, str) and _same_name(other.path, name) for name in names)
 
 
@@ -198,7 +216,9 @@ def _fault(places: Iterable[str]) -> Unreadable | None:
 
 def fsdp_file(setting: Setting | None, path: str | None, sent: Sequence[Document], *, follow: bool) -> Named:
     """The file that FSDP's setting names where TrainingArguments take a mapping or a file (training_args.py)."""
-    if setting is None or not isinstance(setting.value, str) or setting.value.lstrip().startswith("{"):
+    if setting is None or setting.is_later:
+        return NOTHING if setting is None else _filled_in("other", setting)
+    if not isinstance(setting.value, str) or setting.value.lstrip().startswith("{"):
         return NOTHING
     name = setting.value
     given = next((one for one in sent if _same_name(one.path, name)), None)
@@ -311,6 +331,11 @@ def _found(
             return Named(None, Unread(input_, place, why, setting, f"a {name} that DeepSpeed and the Trainer can read"))
         return Named(document)
     return Named(None, _absent(input_, name, setting))
+
+
+def _filled_in(input_: FileInput, setting: Setting) -> Named:
+    """A file whose name is filled in later."""
+    return Named(None, Unread(input_, str(setting.shown), "its name is filled in later", setting, FILLED_IN))
 
 
 def _is_no_json(path: str) -> bool:

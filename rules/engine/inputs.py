@@ -81,13 +81,15 @@ def _is_fp8(value: object) -> bool:
 
 def _how(run: Run) -> tuple[Setting | None, Mapping[str, Setting]]:
     """The setting that names a backend, and those of the recipe."""
+    backend: Setting | None = None
+    recipe: Mapping[str, Setting] = {}
     try:
         if run.accelerate is not None and run.accelerate.wants_fp8():
             backend, recipe = run.accelerate.backend, run.accelerate.recipe
-            return (backend if backend is not None else run.training.fp8_backend), recipe
-        return run.training.fp8_backend, {}
+        backend = backend if backend is not None else run.training.fp8_backend
     except Undecided:  # whether any of it counts is filled in later
         return None, {}
+    return backend, recipe
 
 
 class Inputs(Record):

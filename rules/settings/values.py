@@ -258,9 +258,9 @@ def taken(value: object, origin: Origin) -> Setting:
 def is_filled_in(text: str) -> bool:
     """Whether a text stands for a value that somebody fills in before the run, or while it starts.
 
-    `${NAME}` and `$NAME` of shells, envsubst, OmegaConf and pyaml_env, `$(NAME)` of Kubernetes, `{{ name }}` and `{% %}`
-    of Jinja and Helm, `%(name)s` of configparser, `%NAME%`, `@NAME@`, `<name>`, `{name}`, `__NAME__`, and OmegaConf's
-    `???`. Nobody's loader knows all of them; whoever writes one has a step that does.
+    `${NAME}` and `$NAME` of shells, envsubst, OmegaConf and pyaml_env, `$(NAME)` of Kubernetes, `{{ name }}` and
+    `{% %}` of Jinja and Helm, `%(name)s` of configparser, `%NAME%`, `@NAME@`, `<name>`, `{name}`, `__NAME__`, and
+    OmegaConf's `???`. Nobody's loader knows all of them; whoever writes one has a step that does.
     """
     if not ("$" in text or "{" in text or "<" in text or "%" in text or "@" in text or "__" in text or "??" in text):
         return False  # nearly every value, in less time than a loop takes

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fp8check.rules.record import Record
-from fp8check.rules.releases.errors import Undecided
 from fp8check.rules.settings.script import Script
+from fp8check.rules.settings.values import Undecided
 from fp8check.rules.trainers.script import OwnScript
 from fp8check.rules.trainers.training import Training
 

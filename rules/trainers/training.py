@@ -149,7 +149,10 @@ class Training:
     @property
     def deepspeed(self) -> Setting | None:
         """The DeepSpeed file that the training file names."""
-        return None if self.deepspeed_key is None else self.switched_on(self.deepspeed_key)
+        if self.deepspeed_key is None:
+            return None
+        named = self.get(self.deepspeed_key)
+        return named if named is not None and named.is_later else self.switched_on(self.deepspeed_key)
 
     @property
     def micro_batch(self) -> int | None:
