@@ -127,9 +127,9 @@ def _deepspeed_places(
 
 
 def _deepspeed_flags(launch: Launch) -> Iterator[Setting]:
-    value = launch.flags.get("deepspeed_config_file")
-    if isinstance(value, str) and value != "none":
-        yield taken(value, Origin(flag=f"--deepspeed_config_file {value}"))
+    named = launch.setting("deepspeed_config_file")
+    if named is not None and isinstance(named.shown, str) and named.shown != "none":
+        yield named
     if any("deepspeed" in word for word in launch.arguments):
         from fp8check.rules.trainers.arguments import options
 
@@ -177,8 +177,7 @@ def _others(
     if config is not None:
         with contextlib.suppress(Undecided):  # the section that names it is filled in later, which the prediction says
             settings += [(setting, config.path) for setting in config.hostfiles]
-    flags = {flag: launch.flags.get(flag) for flag in ("deepspeed_hostfile", "hostfile", "mpirun_hostfile")}
-    settings += [(taken(value, Origin(flag=f"--{flag} {value}")), None) for flag, value in flags.items()]
+    settings += [(launch.setting(flag), None) for flag in ("deepspeed_hostfile", "hostfile", "mpirun_hostfile")]
     settings += [(training.get(key), training.path) for key in training.file_keys]
     for setting, path in settings:
         if setting is not None and setting.is_later:

@@ -149,14 +149,12 @@ def _one(
     if deepspeed is NOTHING:
         deepspeed, inline = deepspeed_file(settings, config, launch, facts.variables or {}, follow=follow)
     text, script = script_file(launch, given, follow=follow)
-    shown = text.document
     if settings.is_huggingface and script is not None and script.source is not None:
         script = Script.beside_trainer(script.source)
-        shown = text.document if script.own or script.environment else None
     model, model_unread = model_of(settings, by_kind.model, facts, follow=follow)
     others = other_files(settings, config, launch, by_kind.other, follow=follow)
     unread = (accelerate.unread, deepspeed.unread, text.unread, model_unread, fsdp.unread, *others)
-    parts = (training, accelerate.document, deepspeed.document, shown, fsdp.document)
+    parts = (training, accelerate.document, deepspeed.document, text.document, fsdp.document)
     return Assembled(
         Run(
             launch=launch,

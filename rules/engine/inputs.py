@@ -41,9 +41,8 @@ class Requested(Record):
 def requested(run: Run) -> Requested:
     """What a run's files and its command ask for."""
     asking: list[Setting] = []
-    own = run.script.own
-    by_script = tuple(one.setting for one in own if one.sure)
-    perhaps = run.script.unknown if not own else own[0].describe() if not by_script else ""
+    by_script = tuple(one.setting for one in run.script.own if one.sure)
+    perhaps = run.script.perhaps
     for ask in (_by_launch, _by_training, _by_script):
         try:
             asking.extend(ask(run))

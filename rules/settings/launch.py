@@ -9,6 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from fp8check.rules.settings.values import Setting
+
 # Flags of `accelerate launch` that take no value. Every other flag takes the word that follows it.
 SWITCHES = frozenset(
     [
@@ -233,7 +235,13 @@ class Launch(Record):
             Undecided: it is filled in later: $PRECISION.
         """
         value = self.flags.get(name)
-        return taken(value, Origin(flag=f"--{name} {value}")).value if isinstance(value, str) else value
+        setting = self.setting(name) if isinstance(value, str) else None
+        return value if setting is None else setting.value
+
+    def setting(self, name: str) -> Setting | None:
+        """A launcher flag as a setting; None where it was not given."""
+        value = self.flags.get(name)
+        return None if value is None else taken(value, Origin(flag=f"--{name} {value}"))
 
     def number(self, name: str) -> int | None:
         """A launcher flag as a number; None where it was not given or is none."""

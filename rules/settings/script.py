@@ -188,6 +188,14 @@ class Script(Record):
             own=source.own,
         )
 
+    @property
+    def perhaps(self) -> str:
+        """What of the script may ask for FP8, in words; "" where that is known."""
+        if self.own:
+            return "" if self.own[0].sure else self.own[0].describe()
+        open_ = (one.later.why for one in self.environment.values() if isinstance(one, SettingLater))
+        return self.unknown or next(open_, "")
+
     def over(self, environment: Mapping[str, Setting]) -> Mapping[str, Setting]:
         """The variables as the script leaves them."""
         if not self.environment:
