@@ -8,7 +8,7 @@ from fp8check.cli.streams import take
 from fp8check.rules import facts as facts_
 from fp8check.rules.checking.request import Request, RunRequest
 from fp8check.rules.checking.selection import select
-from fp8check.rules.reading import Unreadable
+from fp8check.rules.reading import Unreadable, files
 from fp8check.rules.reading.limits import MAX_BYTES
 from fp8check.rules.record import Record
 from fp8check.rules.trainers.detect import read
@@ -87,20 +87,44 @@ def run_request(options: RunOptions) -> RunRequest:
     Raises:
         UsageError, Unreadable, BadFacts: they cannot be had.
     """
+    passed_over: list[Unreadable] = []
+    documents = tuple(_documents(options, passed_over))
     return RunRequest(
-        tuple(_documents(options)), facts_of(options), options.launch, options.trainer, apart=options.hook
+        documents,
+        facts_of(options),
+        options.launch,
+        options.trainer,
+        apart=options.hook,
+        passed_over=tuple(passed_over),
     )
 
 
-def _documents(options: RunOptions) -> Iterator[Document]:
-    """The files, each once; those that a commit changed and that are none of ours are passed over."""
+def _documents(options: RunOptions, passed_over: list[Unreadable]) -> Iterator[Document]:
+    """The files, each once; those that a commit changed and that are none of ours are passed over.
+
+    Args:
+        passed_over: gets the changed files that nobody can parse, and that may be ours.
+    """
     for path in dict.fromkeys(options.files):
         data = take(MAX_BYTES + 1) if path == "-" else None
         try:
             yield read(path, data, trainer=options.trainer)
         except Unreadable as problem:
-            if not (options.hook and problem.kind in (None, "other")):
+            if not options.hook or problem.kind not in (None, "other"):
                 raise
+            if problem.reason == "content" and problem.kind is None:
+                passed_over.append(problem)
+            elif problem.kind is None and not _is_list(problem):
+                problem.hint = "leave it out of the hook (exclude:) if it is no training configuration"
+                raise
+
+
+def _is_list(problem: Unreadable) -> bool:
+    """Whether a file that is too large is a list in JSON: data, and no configuration."""
+    try:
+        return problem.reason == "large" and files.start(problem.file, 4096).lstrip()[:1] == b"["
+    except Unreadable:
+        return False
 
 
 def facts_of(options: RunOptions) -> Facts:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fp8check.rules.engine.definition import Rule
     from fp8check.rules.engine.running import Crash
     from fp8check.rules.facts import Facts
-    from fp8check.rules.reading import Document
+    from fp8check.rules.reading import Document, Unreadable
     from fp8check.rules.seen import Seen
     from fp8check.rules.suppression.examined import Examined
     from fp8check.rules.suppression.suppressions import Suppression
@@ -35,6 +35,7 @@ class RunRequest(Record):
         script: the name and the text of the script that the runs start, where it was sent along.
         apart: whether the files are the changed ones of a commit: where there is more than one Accelerate file among
             them, nobody knows which belong together, and each is a run for itself.
+        passed_over: changed files of which it is not known whether they are a run's: they cannot be parsed.
     """
 
     documents: tuple[Document, ...]
@@ -44,6 +45,7 @@ class RunRequest(Record):
     follow: bool = True
     script: tuple[str, bytes] | None = None
     apart: bool = False
+    passed_over: tuple[Unreadable, ...] = ()
 
 
 class Request(Record):

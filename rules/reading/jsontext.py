@@ -61,9 +61,9 @@ class JsonReader:
     def _value(self, start: int, pointer: str, depth: int) -> Node:
         self._count += 1
         if self._count > MAX_NODES:
-            raise self._source.error(start, f"more than {MAX_NODES:,} keys and values")
+            raise self._source.error(start, f"more than {MAX_NODES:,} keys and values", reason="large")
         if depth > MAX_DEPTH:
-            raise self._source.error(start, f"nested more than {MAX_DEPTH} levels deep")
+            raise self._source.error(start, f"nested more than {MAX_DEPTH} levels deep", reason="large")
         opening = self._text[start : start + 1]
         if opening == "{":
             return self._map(start, pointer, depth)

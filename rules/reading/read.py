@@ -53,7 +53,8 @@ def _read_json(source: Source, identify: Identify) -> Document:
     try:
         root = reader.read()
     except Unreadable as error:
-        error.kind = _known(identify({name: node.kind for name, node in reader.top.items()}))
+        found = identify({name: node.kind for name, node in reader.top.items()})
+        error.kind = OTHER.name if source.text.lstrip()[:1] == "[" else _known(found)  # a list is nothing of ours
         raise
     shape = {name: child.kind for name, child in root.entries.items()} if root.kind == "map" else None
     kind = OTHER if shape is None else identify(shape)

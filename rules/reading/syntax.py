@@ -164,9 +164,9 @@ class SyntaxReader:
         """Puts a node where it stands, within the limits."""
         self._count += 1
         if self._count > MAX_NODES:
-            raise self._source.error(parsed.start, f"more than {MAX_NODES:,} keys and values")
+            raise self._source.error(parsed.start, f"more than {MAX_NODES:,} keys and values", reason="large")
         if len(self._open) + parsed.height > MAX_DEPTH:
-            raise self._source.error(parsed.start, f"nested more than {MAX_DEPTH} levels deep")
+            raise self._source.error(parsed.start, f"nested more than {MAX_DEPTH} levels deep", reason="large")
         if self._open:
             self._open[-1].items.append(parsed)
         else:
@@ -237,7 +237,7 @@ class SyntaxReader:
         """Counts a finished parsed node into the collection that it stands in."""
         if parsed.size > MAX_EXPANDED:
             message = f"aliases make more than {MAX_EXPANDED:,} keys and values of this"
-            raise self._source.error(parsed.start, message)
+            raise self._source.error(parsed.start, message, reason="large")
         if self._open:
             self._open[-1].size += parsed.size
             self._open[-1].height = max(self._open[-1].height, parsed.height + 1)
