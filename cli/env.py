@@ -31,7 +31,7 @@ def parser() -> Parser:
 def env(argv: list[str]) -> int:
     """Print the facts of this machine, for people or as facts.json."""
     options = parser().parse_args(argv)
-    facts = facts_.collect(options.python)
+    facts = facts_.stamped(facts_.collect(options.python))
     if options.import_check:
         seen = facts_.import_check(options.python or sys.executable)
         facts = facts.with_import_check(seen.imports, seen.error)

@@ -41,10 +41,10 @@ def examine(
         seen: what a probe of the run saw.
         configured: suppressions that stand in the configuration; those in the files are read here.
         crashes: what went wrong before any rule ran: plug-ins that could not be loaded.
-        today: the day that suppressions are held against, YYYY-MM-DD; None for this machine's day (UTC).
+        today: the day that suppressions and facts are held against, YYYY-MM-DD; None for this machine's day (UTC).
     """
     early, late_rules = _parted(rules)
-    judged = judge(run, documents, early, seen)
+    judged = judge(run, documents, early, seen, today or "")
     every = [*_written(documents), *configured]
     suppressions = apply(every, judged.findings, _decided(early, judged) if every else (), today)
     later = {

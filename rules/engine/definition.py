@@ -54,7 +54,7 @@ KNOWLEDGE = {
 # What an input is called where people are told that it is missing, if not by its own name.
 CALLED = {"seen": "probe"}
 # Inputs that are always there.
-GIVEN = ("run", "outcome", "launch", "requested", "facts", "probed")
+GIVEN = ("run", "outcome", "launch", "requested", "facts", "probed", "today")
 # Inputs that exist once all other rules have run: what asks for one of them runs after them.
 LATE = ("suppressions", "known_rules", "crashes")
 # Inputs that are files which the run names: one that could not be read leaves the rule undecided.

@@ -96,6 +96,7 @@ class Inputs(Record):
 
     Attributes:
         later: what exists only once the other rules have run, by name (rules/engine/definition.py LATE).
+        day: the day that facts are held against, YYYY-MM-DD; "" for this machine's (UTC).
     """
 
     run: Run
@@ -104,6 +105,7 @@ class Inputs(Record):
     documents: tuple[Document, ...] = ()
     seen: Seen | None = None
     later: Mapping[str, object] = {}
+    day: str = ""
 
     def values(self) -> dict[str, object]:
         """The inputs that the run has and that are known, by name: the training file by its trainer's name, too."""
@@ -117,12 +119,21 @@ class Inputs(Record):
         return bool(self.requested.anywhere) or self.outcome.trains_in_fp8 is not False
 
 
+def _today(inputs: Inputs) -> str:
+    if inputs.day or inputs.run.facts.collected is None:
+        return inputs.day
+    import time  # few facts say when they were collected
+
+    return time.strftime("%Y-%m-%d", time.gmtime())
+
+
 _INPUTS: dict[str, Callable[[Inputs], object]] = {
     "run": lambda inputs: inputs.run,
     "outcome": lambda inputs: inputs.outcome,
     "requested": lambda inputs: inputs.requested,
     "launch": lambda inputs: inputs.run.launch,
     "facts": lambda inputs: inputs.run.facts,
+    "today": _today,
     "accelerate": lambda inputs: inputs.run.accelerate,
     "training": lambda inputs: inputs.run.training if inputs.run.training.is_huggingface else None,
     "deepspeed": lambda inputs: inputs.run.deepspeed,

@@ -36,7 +36,9 @@ class Judged(Record):
     crashes: tuple[Crash, ...]
 
 
-def judge(run: Run, documents: tuple[Document, ...], rules: Sequence[Rule], seen: Seen | None = None) -> Judged:
+def judge(
+    run: Run, documents: tuple[Document, ...], rules: Sequence[Rule], seen: Seen | None = None, day: str = ""
+) -> Judged:
     """Predict the run's outcome, and run the rules over it.
 
     Where versions are not known, all of it is done twice, with the newest releases and with earlier ones. What is
@@ -45,15 +47,16 @@ def judge(run: Run, documents: tuple[Document, ...], rules: Sequence[Rule], seen
     Args:
         rules: those that look at the run; rules that look at what these say (`Rule.is_late`) are not among them.
         seen: what a probe of the run saw.
+        day: the day that facts are held against, YYYY-MM-DD; "" for this machine's (UTC).
     """
     outcome = predict_plain(run)
     wanted = requested(run)
-    inputs = Inputs(run, outcome, wanted, documents, seen)
+    inputs = Inputs(run, outcome, wanted, documents, seen, day=day)
     result = run_rules(inputs, rules)
     earlier = None
     if outcome.stack.assumed:
         earlier = predict_plain(run, EARLIER)
-        result = _common(result, run_rules(Inputs(run, earlier, wanted, documents, seen), rules), outcome, rules)
+        result = _common(result, run_rules(inputs._replace(outcome=earlier), rules), outcome, rules)
     findings = _without_last_resort(result.findings, rules)
     if run.unread:
         inputs = inputs._replace(outcome=as_known(outcome))

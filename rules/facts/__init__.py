@@ -6,7 +6,7 @@ but for import_check(), which does so in a process of its own.
 
 from __future__ import annotations
 
-from fp8check.rules.facts.collect import collect, collect_for_run
+from fp8check.rules.facts.collect import collect, collect_for_run, stamped
 from fp8check.rules.facts.data import UNKNOWN, Facts, Gpu, Unknown
 from fp8check.rules.facts.errors import BadFacts, BadInterpreter
 
@@ -53,4 +53,5 @@ __all__ = [
     "load",
     "loads",
     "misfits",
+    "stamped",
 ]

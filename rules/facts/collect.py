@@ -13,6 +13,19 @@ if TYPE_CHECKING:
     from fp8check.rules.facts.interpreter import Interpreter
 
 
+def stamped(facts: Facts, today: str | None = None) -> Facts:
+    """The facts with this machine's name and the day: facts that are saved are read elsewhere, and later.
+
+    Args:
+        today: the day, YYYY-MM-DD; None for this machine's (UTC).
+    """
+    import platform
+    import time
+
+    host = platform.node() or None
+    return facts._replace(host=host, collected=today or time.strftime("%Y-%m-%d", time.gmtime()))
+
+
 def collect(python: str | None = None, environ: Mapping[str, str] | None = None) -> Facts:
     """Gather the facts of this machine and of one Python environment on it.
 

@@ -63,6 +63,8 @@ class Facts(Record):
         libraries: versions of cudnn, cublas and nccl; see libraries.py for the keys.
         transformer_engine: its parts; see engine.py for the keys.
         duplicates: packages with more than one version in one environment, and these versions, the effective one first.
+        host: the name of the machine, where they were saved for another one.
+        collected: the day (UTC) on which they were saved, YYYY-MM-DD.
         notes: what could not be learned, and why; what looked odd.
         source: "machine" for the one that this runs on, "file" for saved facts, "nothing" where none were gathered.
         path: the file that they were loaded from.
@@ -77,6 +79,8 @@ class Facts(Record):
     libraries: Mapping[str, str | None] | None = None
     transformer_engine: Mapping[str, object] | None = None
     duplicates: Mapping[str, list[str]] | None = None
+    host: str | None = None
+    collected: str | None = None
     notes: tuple[str, ...] = ()
     source: str = "nothing"
     path: str | None = None

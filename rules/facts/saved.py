@@ -65,6 +65,8 @@ def loads(text: str, path: str = "facts.json") -> Facts:
         libraries=reader.versions(content.get("libraries"), "/libraries"),
         transformer_engine=reader.engine(content.get("transformer_engine")),
         duplicates=reader.duplicates(content.get("duplicates")),
+        host=reader.text_or_none(content.get("host"), "/host"),
+        collected=reader.day_or_none(content.get("collected"), "/collected"),
         notes=tuple(notes),
         source="file",
         path=path,
@@ -140,6 +142,19 @@ class _Reader:
 
     def text_or_none(self, value: object, pointer: str) -> str | None:
         return None if value is None else self._text(value, pointer)
+
+    def day_or_none(self, value: object, pointer: str) -> str | None:
+        if value is None:
+            return None
+        text = self._text(value, pointer)
+        try:
+            from datetime import date
+
+            if len(text) == len("2026-01-31") and date.fromisoformat(text):
+                return text
+        except ValueError:
+            pass
+        raise self._fail("a day like 2026-01-31", value, pointer)
 
     def texts(self, value: object, pointer: str) -> list[str]:
         return [self._text(item, f"{pointer}/{index}") for index, item in enumerate(self._list(value, pointer))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fp8check.rules.facts import UNKNOWN, BadFacts, Facts, Gpu, dump, load, loads
+from fp8check.rules.facts import SCHEMA, UNKNOWN, BadFacts, Facts, Gpu, dump, load, loads, stamped
 
 FULL = Facts(
     python="3.11.7",
@@ -22,6 +23,8 @@ FULL = Facts(
     libraries={"cudnn": "9.19.0.56"},
     transformer_engine={"metapackage": "2.9.0", "core": {"cu13": "2.9.0"}, "imports": False, "error": "OSError"},
     duplicates={"torch": ["2.8.0", "2.7.0"]},
+    host="gpu07",
+    collected="2026-11-26",
     notes=("torch has metadata of several versions",),
 )
 
@@ -158,3 +161,21 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 def test_a_file_that_cannot_be_opened_is_bad_facts(tmp_path: Path, name: str) -> None:
     with pytest.raises(BadFacts, match=r"no such file|a folder, not a regular file"):
         load(str(tmp_path / name))
+
+
+def test_facts_that_are_saved_say_where_and_when() -> None:
+    facts = stamped(Facts(driver="570"), "2026-11-26")
+    assert (facts.collected, bool(facts.host)) == ("2026-11-26", True)
+    assert loads(dump(facts)) == facts
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", str(stamped(Facts()).collected))
+
+
+@pytest.mark.parametrize("day", ['"yesterday"', '"2026-02-30"', '"20260101"', "20260101", '"2026-01-01T00:00"', "[]"])
+def test_a_day_that_is_none(day: str) -> None:
+    with pytest.raises(BadFacts, match="/collected"):
+        loads(f'{{"schema": "{SCHEMA}", "collected": {day}}}')
+
+
+def test_facts_of_an_older_release_have_no_day() -> None:
+    facts = loads(f'{{"schema": "{SCHEMA}", "host": null}}')
+    assert (facts.host, facts.collected) == (None, None)
