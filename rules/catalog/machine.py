@@ -28,8 +28,8 @@ OLD_DAYS = 30
 def facts_are_old(facts: Facts, requested: Requested, outcome: Outcome, today: str) -> Iterator[Found]:
     """The facts that were given were collected more than 30 days ago, or on a day that is to come.
 
-    Why it hurts: packages, drivers and images change about once a month. What is called clean is clean on a machine that
-    may not be there any more.
+    Why it hurts: packages, drivers and images change about once a month. What is called clean is clean on a machine
+    that may not be there any more.
 
     Example: `--facts node.json`, whose `collected` is a day of the quarter before.
 
