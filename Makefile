@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-.PHONY: attacks fuzz fuzz-sample docs help demo test lint types layers coverage bench wheel corpus corpus-review score conformance \
+.PHONY: attacks fuzz fuzz-sample smoke docs help demo test lint types layers coverage bench wheel corpus corpus-review score conformance \
 	conformance-sample evidence rule mutation mutation-catalog mutation-sample hook-test format clean serve service-bench \
 	service-kill service-load service-postgres openapi-test page-test docker-lint docker-steps \
 	probe-env probe-test test-gpu always
@@ -61,6 +61,10 @@ wheel: $(VENV)/.files ## build the wheel over what a deleted module left behind,
 	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 	@$(BIN)/python -m tests.tools.wheel dist/*.whl
 
+smoke: $(VENV)/.files ## the wheel in Python 3.10 and 3.13: locale C, closed streams, narrow terminals, no HOME, low limits
+	@test -n "$$(ls dist/*.whl 2>/dev/null)" || $(MAKE) wheel
+	@$(BIN)/python -m tests.tools.smoke dist/*.whl
+
 bench: $(VENV)/.installed ## CPU time: the command against yamllint, the check in one process against PyYAML
 	@$(BIN)/python -m tests.tools.bench $(EXAMPLE)/train.yaml $(EXAMPLE)/accelerate.yaml $(EXAMPLE)/facts.json
 
@@ -103,7 +107,11 @@ evidence: $(VENV)/.installed ## look up the rules' source evidence in the releas
 serve: $(VENV)/.installed ## run the service on http://127.0.0.1:8000
 	@$(BIN)/fp8check serve
 
-service-bench: $(VENV)/.installed ## static POST /check against an endpoint that only parses (5 minutes)
+service-smoke: $(VENV)/.files ## the wheel in Python 3.10 and 3.13: locale C, closed streams, narrow terminals, no HOME, low limits
+	@test -n "$$(ls dist/*.whl 2>/dev/null)" || $(MAKE) wheel
+	@$(BIN)/python -m tests.tools.smoke dist/*.whl
+
+bench: $(VENV)/.installed ## static POST /check against an endpoint that only parses (5 minutes)
 	@$(BIN)/python -m tests.tools.service.bench
 
 service-load: $(VENV)/.installed ## 200 clients that always ask, then half of them: checks a second, latency, what is refused (2 minutes)

@@ -10,6 +10,7 @@ from fp8check.cli.streams import say
 from fp8check.rules.catalog import find
 from fp8check.rules.checking.exit_codes import ExitCode
 from fp8check.rules.checking.selection import UnknownRule, with_plugins
+from fp8check.rules.report.schema import DOCS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _exit_code(crashes: tuple[Crash, ...]) -> int:
 
 def explain(one: Rule) -> str:
     """The text of a rule, as `fp8check rule` prints it."""
-    text = inspect.cleandoc(one.check.__doc__ or "")
+    text = inspect.cleandoc(one.check.__doc__ or f"Python -OO has no explanations; see {DOCS}{one.id}")
     evidence = "\n".join(f"  - {line}" for line in one.evidence)
     return f"{one.id} {one.name} ({one.severity})\n\n{text}\n\nEvidence:\n{evidence}\n"
 

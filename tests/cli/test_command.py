@@ -209,6 +209,11 @@ def test_rule_and_rules() -> None:
     assert all(one["evidence"] and one["summary"] for one in listed)
 
 
+def test_a_rule_without_explanations(tmp_path: Path) -> None:
+    done = run("rule", "FP101", cwd=tmp_path, PYTHONOPTIMIZE="2")
+    assert "Python -OO has no explanations; see https://fp8check.readthedocs.io/rules/FP101\n" in done.stdout
+
+
 def test_env_prints_facts_that_can_be_loaded(tmp_path: Path) -> None:
     done = run("env", "--json", HF_TOKEN="hf_canarycanarycanarycanary", ACCELERATE_FP8_BACKEND="TE")
     assert "canary" not in done.stdout
