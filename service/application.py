@@ -28,6 +28,8 @@ from fp8check.service.reportmodel import Report
 from fp8check.service.routes import check, checks, health, jobs, pages, rules
 from fp8check.service.routes.common import ProblemBody
 from fp8check.service.settings import Settings
+from fp8check.service.store import Unavailable
+from fp8check.service.store.reasons import reason
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -81,7 +83,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         try:
             await service.start()
-        except (SQLAlchemyError, BadFacts, OSError) as error:
+        except (SQLAlchemyError, Unavailable, BadFacts, OSError) as error:
             app.state.failure = _why(error, settings)
             raise
         _settle()
@@ -112,11 +114,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def _why(error: Exception, settings: Settings) -> str:
     """Why the service cannot start, in words that hold no password."""
-    if isinstance(error, SQLAlchemyError):
-        shown = make_url(settings.database.get_secret_value()).render_as_string(hide_password=True)
-        return f"FP8CHECK_DATABASE: {shown} does not answer, or cannot be brought up to date ({type(error).__name__})"
     if isinstance(error, BadFacts):
         return f"FP8CHECK_TRAINING_PYTHON: {error}"
+    if isinstance(error, (SQLAlchemyError, Unavailable)):
+        why = reason(error)
+        shown = make_url(settings.database.get_secret_value()).render_as_string(hide_password=True)
+        return f"FP8CHECK_DATABASE: {shown} does not answer, or cannot be brought up to date: {why}"
     return f"FP8CHECK_DATABASE: {error}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import traceback
@@ -28,7 +29,7 @@ def configure(settings: Settings) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=lambda *_: _Stream(),
         cache_logger_on_first_use=True,
     )
     # Libraries write through logging; their messages may quote what was sent: only where they come from is logged.
@@ -38,6 +39,18 @@ def configure(settings: Settings) -> None:
 def _readable(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """What is not seen is written out: a log is read in terminals."""
     return {name: shown(value) if isinstance(value, str) else value for name, value in event.items()}
+
+
+class _Stream:
+    """Standard error as far as it takes something: no request fails because its line finds the disk full."""
+
+    def msg(self, line: str) -> None:
+        """Write a line."""
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(line + "\n")
+            sys.stderr.flush()
+
+    debug = info = warning = error = msg
 
 
 class _Libraries(logging.Handler):

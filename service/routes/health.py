@@ -30,11 +30,11 @@ async def healthz() -> Health:
 
 @router.get("/readyz", responses=problems("host", "internal", "storage"))
 async def readyz(service: TheService) -> Health:
-    """Whether checks can be answered: the database answers."""
+    """Whether checks can be answered: the database takes one, and gives it back."""
     try:
-        await service.store.ping()
+        await service.store.try_out()
     except Unavailable as error:
-        raise Problem("storage", f"the database does not answer ({error})", headers={"Retry-After": "5"}) from error
+        raise Problem("storage", f"the database cannot be used: {error}", headers={"Retry-After": "5"}) from error
     return Health(status="ready", version=VERSION)
 
 

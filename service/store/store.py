@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+import anyio
 import anyio.to_thread
-import structlog
-from sqlalchemy import create_engine, delete, event, func, select, text
+from sqlalchemy import create_engine, delete, event, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from fp8check.service.store.migrate import upgrade
-from fp8check.service.store.sqlite_file import file_of, make_private
-from fp8check.service.store.tables import ANSWERS, CHECKS, JOBS
-from fp8check.service.store.writer import Full, Writer
+from fp8check.service.store.reasons import reason
+from fp8check.service.store.sqlite_file import Lost, file_of
+from fp8check.service.store.tables import ANSWERS, CHECKS, JOBS, TRIALS
+from fp8check.service.store.writer import Full, Late, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sqlalchemy import Connection, Engine
-    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
+    from sqlalchemy.pool import ConnectionPoolEntry
 
     from fp8check.service.settings import Settings
-    from fp8check.service.store.sqlite_file import Privacy
+    from fp8check.service.store.sqlite_file import SqliteFile
     from fp8check.service.store.writer import NewCheck
 
 T = TypeVar("T")
@@ -30,7 +33,15 @@ _STATEMENT_MS = 15_000
 MS_A_DAY = 24 * 60 * 60 * 1000
 # Checks are deleted this many at a time, so that no transaction holds up the others for long.
 _DELETED_AT_ONCE = 500
-_log = structlog.get_logger()
+# For how long a statement of SQLite waits for another process.
+_LOCKED_S = 3
+_READERS = 40
+_MOST_READERS_WAITING = 500
+_LONGEST_READ_S = 10.0
+_TRIAL_S = 4.0
+_TRIED_EVERY_S = 1.0
+_FILLER = 32 * 1024  # of a trial: more than most checks have, so that a full disk shows
+_FAULTS = (SQLAlchemyError, Full, Late, Lost, OSError)
 
 
 class Unavailable(Exception):
@@ -60,12 +71,20 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def make_engine(url: str, synchronous: str = "FULL") -> Engine:
-    """The engine for a database URL."""
+def make_engine(url: str, synchronous: str = "FULL", file: SqliteFile | None = None) -> Engine:
+    """The engine for a database URL. `file`: its file, where it is one of SQLite."""
     if not url.startswith("sqlite"):
         limits = {"connect_timeout": 5, "options": f"-c statement_timeout={_STATEMENT_MS}"}
         return create_engine(url, pool_pre_ping=True, pool_size=5, pool_timeout=5, connect_args=limits)
-    engine = create_engine(url, connect_args={"timeout": 10})
+    engine = create_engine(url, connect_args={"timeout": _LOCKED_S})
+    file = file or file_of(url)
+
+    @event.listens_for(engine, "do_connect")
+    def before(
+        _dialect: Dialect, _record: ConnectionPoolEntry, arguments: list[object], named: dict[str, object]
+    ) -> None:
+        if file is not None:
+            file.connect(arguments, named)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: DBAPIConnection, _record: object) -> None:
@@ -79,21 +98,18 @@ def make_engine(url: str, synchronous: str = "FULL") -> Engine:
     return engine
 
 
-def _tell(privacy: Privacy) -> None:
-    for path in privacy.tightened:
-        _log.warning("database-was-readable-by-others", file=path.name, now="for its owner alone")
-    for path in privacy.exposed:
-        _log.warning("database-is-readable-by-others", file=path.name, advice="chmod 600, as its owner")
-
-
 class Store:
     """Stored checks and jobs."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._file = file_of(settings.database.get_secret_value())
-        self.engine = make_engine(settings.database.get_secret_value(), settings.sqlite_synchronous)
-        self.writer = Writer(self.engine)
+        url = settings.database.get_secret_value()
+        file = file_of(url)
+        self.engine = make_engine(url, settings.sqlite_synchronous, file)
+        self.writer = Writer(self.engine, file)
+        self._reading = anyio.CapacityLimiter(_READERS)
+        self._trial: asyncio.Task[None] | None = None
+        self._tried = 0.0  # when it ended, in the monotonic clock
 
     def open(self) -> None:
         """Bring the tables up to date, and begin to write.
@@ -102,8 +118,6 @@ class Store:
             SQLAlchemyError: the database cannot be reached or changed.
             OSError: its file cannot be made.
         """
-        if self._file is not None:
-            _tell(make_private(self._file))
         upgrade(self.engine)
         self.writer.start()
 
@@ -120,8 +134,8 @@ class Store:
         """
         try:
             await self.writer.store(check)
-        except (SQLAlchemyError, Full) as error:
-            raise Unavailable(type(error).__name__) from error
+        except _FAULTS as error:
+            raise Unavailable(reason(error)) from error
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Do some work in a transaction of its own; returns when it is on disk.
@@ -136,8 +150,8 @@ class Store:
             return await self.writer.run(work)
         except IntegrityError:
             raise
-        except (SQLAlchemyError, Full) as error:
-            raise Unavailable(type(error).__name__) from error
+        except _FAULTS as error:
+            raise Unavailable(reason(error)) from error
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Ask the database, in a thread.
@@ -150,10 +164,15 @@ class Store:
             with self.engine.connect() as connection:
                 return query(connection)
 
+        if self._reading.statistics().tasks_waiting >= _MOST_READERS_WAITING:
+            raise Unavailable("it does not keep up: too much waits to be read")
         try:
-            return await anyio.to_thread.run_sync(ask)
+            with anyio.fail_after(_LONGEST_READ_S):
+                return await anyio.to_thread.run_sync(ask, limiter=self._reading, abandon_on_cancel=True)
+        except TimeoutError:
+            raise Unavailable("it does not answer") from None
         except SQLAlchemyError as error:
-            raise Unavailable(type(error).__name__) from error
+            raise Unavailable(reason(error)) from error
 
     async def check(self, id_: str) -> Stored | None:
         """A stored check; None where there is none of that id."""
@@ -175,9 +194,35 @@ class Store:
         rows = await self.read(lambda connection: connection.execute(query).all())
         return [Stored(*row) for row in rows]
 
-    async def ping(self) -> None:
-        """Raises Unavailable where the database does not answer."""
-        await self.read(lambda connection: connection.execute(text("SELECT 1")).scalar())
+    async def try_out(self) -> None:
+        """Find out whether a check could be stored and read now, by doing so; asked often, it is tried once a second.
+
+        Raises:
+            Unavailable: it could not.
+        """
+        if self._trial is None or (self._trial.done() and time.monotonic() - self._tried >= _TRIED_EVERY_S):
+            self._trial = asyncio.create_task(self._try())
+        try:
+            await asyncio.wait_for(asyncio.shield(self._trial), _TRIAL_S)
+        except asyncio.TimeoutError:
+            failing = self.writer.failed > self.writer.worked
+            raise Unavailable(self.writer.why if failing else "it does not answer") from None
+
+    async def _try(self) -> None:
+        try:
+            await self._write_and_read()
+        finally:
+            self._tried = time.monotonic()
+
+    async def _write_and_read(self) -> None:
+        def write(connection: Connection) -> None:
+            mine = {"at_ms": now_ms(), "filler": bytes(_FILLER)}
+            changed = connection.execute(update(TRIALS).where(TRIALS.c.node == self._settings.node).values(mine))
+            if not changed.rowcount:
+                connection.execute(insert(TRIALS).values(node=self._settings.node, **mine))
+
+        await self.write(write)
+        await self.read(lambda connection: connection.execute(select(CHECKS.c.id).limit(1)).first())
 
     async def tidy(self) -> int:
         """Delete what is older or more than is kept, a little at a time; returns how many checks went."""

@@ -9,12 +9,16 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import insert
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from fp8check.service.store.migrate import upgrade
+from fp8check.service.store.reasons import reason
+from fp8check.service.store.sqlite_file import Lost
 from fp8check.service.store.tables import ANSWERS, CHECKS
 
 if TYPE_CHECKING:
@@ -22,14 +26,29 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
+    from fp8check.service.store.sqlite_file import SqliteFile
+
 T = TypeVar("T")
 LARGEST_BATCH = 500
 MOST_WAITING = 5_000
+MOST_BYTES = 64 * 1024 * 1024
+LONGEST_WAIT_S = 10.0
 _MOST_KNOWN = 10_000
+_OF_WORK = 1024  # bytes that other work is taken for
 
 
 class Full(Exception):
     """More is waiting to be written than the database keeps up with."""
+
+    def __init__(self) -> None:
+        super().__init__("it does not keep up: too much waits to be written")
+
+
+class Late(Exception):
+    """It took too long."""
+
+    def __init__(self) -> None:
+        super().__init__("it does not answer")
 
 
 class NewCheck(NamedTuple):
@@ -52,89 +71,146 @@ class _Check(NamedTuple):
     check: NewCheck
     future: asyncio.Future[None]
 
+    @property
+    def size(self) -> int:
+        """Bytes, about."""
+        return len(self.check.check_request) + len(self.check.report)
+
 
 class _Work(Protocol):
     """A piece of work with a transaction of its own."""
 
-    def run(self, engine: Engine) -> bool:
-        """Do it, and wake who waits for its result; returns whether the database failed."""
+    size: int
+
+    def run(self, writer: Writer) -> None:
+        """Do it, and wake who waits for its result."""
 
 
 class _Transaction(Generic[T]):
     """Work whose result is waited for."""
 
+    size = _OF_WORK
+
     def __init__(self, work: Callable[[Connection], T]) -> None:
         self._work = work
         self.future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
-    def run(self, engine: Engine) -> bool:
-        """Do it, and wake who waits for its result; returns whether the database failed."""
+    def run(self, writer: Writer) -> None:
+        """Do it, and wake who waits for its result. Where nobody waits any more, it is not done."""
+        if self.future.done():
+            return
         try:
-            with engine.begin() as connection:
-                result = self._work(connection)
-        except SQLAlchemyError as error:
+            result = writer.transaction(self._work)
+        except Exception as error:  # noqa: BLE001  whoever waits has it; the thread goes on
             _fail([self.future], error)
-            return not isinstance(error, IntegrityError)
-        _succeed([self.future], result)
-        return False
+        else:
+            _succeed([self.future], result)
 
 
 class Writer:
-    """The one thread that writes."""
+    """The one thread that writes.
 
-    def __init__(self, engine: Engine) -> None:
+    Attributes:
+        worked: when a transaction came to its end the last time, in the monotonic clock; 0.0: never.
+        failed: when one failed, and it was not its own fault.
+        why: why that was, in words.
+    """
+
+    def __init__(self, engine: Engine, file: SqliteFile | None) -> None:
         self._engine = engine
+        self._file = file
         self._queue: queue.SimpleQueue[_Check | _Work | None] = queue.SimpleQueue()
+        self._bytes = 0
+        self._lock = threading.Lock()
         self._known: set[str] = set()  # answers that are stored already
         self._thread = threading.Thread(target=self._run, name="fp8check-writer", daemon=True)
         dialect = postgresql if engine.dialect.name == "postgresql" else sqlite
         self._insert_answer = dialect.insert(ANSWERS).on_conflict_do_nothing(index_elements=["digest"])
         self._insert_check = insert(CHECKS)
-        self.failures = 0
+        self.worked = 0.0
+        self.failed = 0.0
+        self.why = ""
 
     def start(self) -> None:
         """Begin to write."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Write what is waiting, then end; returns when that is done."""
+        """Write what is waiting, then end; returns when that is done, or after the longest wait."""
         self._queue.put(None)
-        self._thread.join()
+        self._thread.join(2 * LONGEST_WAIT_S)
 
     async def store(self, check: NewCheck) -> None:
         """Store a check; returns when it is on disk.
 
         Raises:
             Full: too much is waiting.
-            SQLAlchemyError: the database refused it.
+            Late: it was not on disk in time. What did not begin is not written any more.
+            SQLAlchemyError, Lost: the database refused it.
         """
         waiting = _Check(check, asyncio.get_running_loop().create_future())
         self._put(waiting)
-        await waiting.future
+        await _in_time(waiting.future)
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         """Do some work in a transaction of its own; returns what it returns, when it is on disk.
 
         Raises:
-            Full: too much is waiting.
-            SQLAlchemyError: the database refused it.
+            Full, Late, SQLAlchemyError, Lost: as above.
         """
         transaction = _Transaction(work)
         self._put(transaction)
-        return await transaction.future
+        return await _in_time(transaction.future)
+
+    def transaction(self, work: Callable[[Connection], T]) -> T:
+        """Do some work; returns when it is on disk, and will be found there. Called in this thread.
+
+        Raises:
+            SQLAlchemyError, Lost: it is not.
+        """
+        try:
+            self._see_to_the_file()
+            with self._engine.begin() as connection:
+                result = work(connection)
+            if self._file is not None:
+                self._file.check()
+        except IntegrityError:
+            raise
+        except (SQLAlchemyError, Lost, OSError) as error:
+            self.failed, self.why = time.monotonic(), reason(error)
+            raise
+        self.worked = time.monotonic()
+        return result
+
+    def _see_to_the_file(self) -> None:
+        """Go on with the file that is there now, where it is another one than before."""
+        if self._file is None:
+            return
+        try:
+            self._file.check()
+        except Lost:
+            self._known.clear()
+            self._engine.dispose()
+            self._file.take()
+            upgrade(self._engine)
 
     def _put(self, item: _Check | _Work) -> None:
-        if self._queue.qsize() >= MOST_WAITING:
-            raise Full
+        with self._lock:
+            if self._queue.qsize() >= MOST_WAITING or self._bytes + item.size > MOST_BYTES:
+                raise Full
+            self._bytes += item.size
         self._queue.put(item)
 
     def _run(self) -> None:
         while (first := self._queue.get()) is not None:
             checks, work, last = self._taken(first)
-            if checks:
-                self._write(checks)
+            waited_for = [one for one in checks if not one.future.done()]
+            if waited_for:
+                self._write(waited_for)
             for one in work:
-                self.failures += one.run(self._engine)
+                one.run(self)
+            with self._lock:
+                self._bytes -= sum(one.size for one in checks) + sum(one.size for one in work)
             if last:
                 return
 
@@ -163,15 +239,16 @@ class Writer:
                 # Another instance has deleted an answer that this one took for stored: write them all again.
                 self._known.clear()
                 self._commit(checks)
-        except SQLAlchemyError as error:
-            self.failures += 1
+        except Exception as error:  # noqa: BLE001  those that wait have it; the thread goes on
             _fail(futures, error)
             return
         _succeed(futures, None)
 
     def _commit(self, checks: list[NewCheck]) -> None:
-        new = {check.digest: check for check in checks if check.digest not in self._known}
-        with self._engine.begin() as connection:
+        new: dict[str, NewCheck] = {}
+
+        def insert_all(connection: Connection) -> None:
+            new.update({check.digest: check for check in checks if check.digest not in self._known})
             if new:
                 columns = ("digest", "check_request", "report", "verdict", "findings")
                 rows = [{name: getattr(check, name) for name in columns} for check in new.values()]
@@ -180,6 +257,8 @@ class Writer:
             connection.execute(
                 self._insert_check, [{name: getattr(check, name) for name in columns} for check in checks]
             )
+
+        self.transaction(insert_all)
         if len(self._known) > _MOST_KNOWN:
             self._known.clear()
         self._known.update(new)
@@ -187,6 +266,13 @@ class Writer:
     def forget(self) -> None:
         """Take no answer for stored any more. For work that deletes some; called in this thread."""
         self._known.clear()
+
+
+async def _in_time(future: asyncio.Future[T]) -> T:
+    try:
+        return await asyncio.wait_for(future, LONGEST_WAIT_S)
+    except asyncio.TimeoutError:
+        raise Late from None
 
 
 def _succeed(futures: Sequence[asyncio.Future[T]], result: T) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 from fp8check.service.settings import Settings
 from fp8check.service.store import NewCheck, Store, Unavailable
 from fp8check.service.store.migrate import upgrade
+from fp8check.service.store.reasons import reason
 from fp8check.service.store.store import make_engine, now_ms
 from fp8check.service.store.tables import ANSWERS, CHECKS, METADATA
 from tests.support.example import BODY
@@ -215,7 +216,7 @@ def test_a_full_queue_is_said(url: str, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("fp8check.service.store.writer.MOST_WAITING", 0)
 
     async def work(store: Store) -> None:
-        with pytest.raises(Unavailable, match="Full"):
+        with pytest.raises(Unavailable, match="does not keep up"):
             await store.add(check(1))
 
     in_store(url, work)
@@ -228,6 +229,7 @@ def test_readyz_says_that_the_database_is_gone(url: str, service: Any, monkeypat
         def gone() -> None:
             raise OperationalError("SELECT 1", {}, Exception("gone"))
 
+        monkeypatch.setattr("fp8check.service.store.store._TRIED_EVERY_S", 0)
         monkeypatch.setattr(client.app.state.service.store.engine, "connect", gone)
         assert client.get("/readyz").status_code == 503
         assert client.get("/healthz").status_code == 200
@@ -257,3 +259,49 @@ def test_a_database_that_does_not_answer_at_start_is_named_without_its_password(
     assert done.returncode == 2
     assert "postgresql+psycopg://u:***@127.0.0.1:1/x does not answer" in done.stderr
     assert "CANARY" not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ("database or disk is full", "the disk is full, or the file may not grow"),
+        ("attempt to write a readonly database", "it is read-only"),
+        ("no such table: checks", "its tables are gone"),
+        ("near SECRET: syntax error", "OperationalError"),
+    ],
+)
+def test_why_is_said_in_words_that_hold_no_value(message: str, words: str) -> None:
+    assert reason(OperationalError("SELECT SECRET", {}, Exception(message))) == words
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [("53100", "the disk is full"), ("57P03", "it is shutting down, or starting"), ("XX000", "SQLSTATE XX000")],
+)
+def test_why_is_said_by_the_sqlstate(state: str, words: str) -> None:
+    error = Exception("SECRET")
+    error.sqlstate = state  # type: ignore[attr-defined]
+    assert reason(OperationalError("SELECT SECRET", {}, error)) == words
+
+
+def test_a_fault_of_the_work_does_not_end_the_thread_that_writes(url: str) -> None:
+    async def work(store: Store) -> None:
+        with pytest.raises(ZeroDivisionError):
+            await store.write(lambda _: 1 / 0)
+        await store.add(check(1))
+        assert await store.check("id-1") is not None
+
+    in_store(url, work)
+
+
+def test_the_line_of_what_waits_to_be_written_has_a_bound_of_bytes(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fp8check.service.store.writer.MOST_BYTES", 5)
+
+    async def work(store: Store) -> None:
+        await store.add(check(1))
+        with pytest.raises(Unavailable, match="does not keep up"):
+            await store.add(check(2)._replace(report=b"12345"))
+        for number in range(3, 10):  # what was written makes room
+            await store.add(check(number))
+
+    in_store(url, work)

@@ -38,8 +38,8 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def postgres() -> Iterator[str]:
-    """Start a server with a new database, and yield its URL; it is stopped and removed afterward."""
+def postgres() -> Iterator[tuple[str, str]]:
+    """Start a server with a new database, and yield its URL and its process; it is stopped and removed afterward."""
     where = binaries()
     folder = Path(tempfile.mkdtemp(prefix="fp8check-pg-"))
     as_user = ["runuser", "-u", USER, "--"] if os.geteuid() == 0 else []
@@ -56,7 +56,10 @@ def postgres() -> Iterator[str]:
         listen = f"-h 127.0.0.1 -p {port} -k {folder}"
         subprocess.run([*control, "-o", listen, "start"], check=True, cwd=folder, **quiet)  # type: ignore[call-overload]
         try:
-            yield f"postgresql+psycopg://fp8check@127.0.0.1:{port}/postgres"
+            yield (
+                f"postgresql+psycopg://fp8check@127.0.0.1:{port}/postgres",
+                (folder / "data/postmaster.pid").read_text().split()[0],
+            )
         finally:
             subprocess.run([*control, "-m", "fast", "stop"], check=True, cwd=folder, **quiet)  # type: ignore[call-overload]
     finally:
@@ -65,14 +68,14 @@ def postgres() -> Iterator[str]:
 
 def main() -> int:
     """The kill test, and the tests of the store, on PostgreSQL."""
-    with postgres() as url:
+    with postgres() as (url, pid):
         print(
             subprocess.run(
                 [binaries() / "postgres", "--version"], capture_output=True, text=True, check=True
             ).stdout.strip()
         )
-        environment = {**os.environ, "TEST_DATABASE": url}
-        tests = [sys.executable, "-m", "pytest", "-q", "tests/service/test_store.py"]
+        environment = {**os.environ, "TEST_DATABASE": url, "TEST_DATABASE_PIDS": pid}
+        tests = [sys.executable, "-m", "pytest", "-q", "tests/service/test_store.py", "tests/service/test_faults.py"]
         code = subprocess.run(tests, env=environment, check=False).returncode
         killed = [sys.executable, "-m", "tests.tools.service.kill", "--database", url, *sys.argv[1:]]
         return code or subprocess.run(killed, check=False).returncode
