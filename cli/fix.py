@@ -5,7 +5,7 @@ from __future__ import annotations
 from fp8check.cli import options as groups
 from fp8check.cli.config import load
 from fp8check.cli.options import Parser, UsageError
-from fp8check.cli.output import print_crashes
+from fp8check.cli.output import discreet, print_crashes
 from fp8check.cli.requests import request_of
 from fp8check.cli.streams import complain, say_bytes
 from fp8check.rules.checking.request import Checked, check_request
@@ -84,11 +84,11 @@ def _bytes(document: Document) -> bytes:
 
 
 def _diff(old: Document, new: Document) -> str:
-    """What would change, for `patch`; a line that holds what may not leave is shown, and fits no file."""
+    """What would change, for `patch`; a line that holds what may not leave fits no file any more."""
     import difflib
 
     names = shown(old.path), f"{shown(new.path)} (fixed)"
-    lines = difflib.unified_diff(_lines(old.text), _lines(new.text), *names)
+    lines = difflib.unified_diff(_lines(discreet(old)), _lines(discreet(new)), *names)
     text = "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
     return "\r\n".join(map(plain, text.split("\r\n")))
 
@@ -111,4 +111,7 @@ def _tell(fixed: Fixed, *, quiet: bool, dry: bool) -> None:
     for finding in (one for report in fixed.left for one in report.findings):
         if finding.severity == "error" and finding.fix is None:
             lines.append(f"left {finding.rule} {finding.message}: this is for you to fix")
-    complain("".join(f"{shown(line)}\n" for line in dict.fromkeys(lines)))
+    from fp8check.rules.report.masking import hidden, secrets_of
+
+    secrets = tuple(secret for one in fixed.left for secret in secrets_of(one.inputs.run, one.documents))
+    complain("".join(f"{shown(hidden(line, secrets))}\n" for line in dict.fromkeys(lines)))

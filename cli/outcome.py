@@ -9,9 +9,11 @@ from fp8check.cli.output import formats_of, style_of, write_text
 from fp8check.cli.requests import run_options, run_request
 from fp8check.rules.checking.exit_codes import ExitCode
 from fp8check.rules.checking.request import Request, runs_of
+from fp8check.rules.credentials import masked_shapes
 from fp8check.rules.outcome import predict
 from fp8check.rules.plain_text import plain
 from fp8check.rules.report import build, trace, words
+from fp8check.rules.report.masking import hidden, secrets_of
 from fp8check.rules.report.schema import as_data
 
 TYPE_CHECKING = False
@@ -35,11 +37,12 @@ def outcome(argv: list[str]) -> int:
     formats = formats_of(options.format, ("text", "json"))
     runs = runs_of(Request(tuple(run_request(one) for one in run_options(options, load(options)))))
     outcomes = [predict(one.run) for one in runs]
+    secrets = tuple(secret for one in runs for secret in secrets_of(one.run, one.documents))
     for name, target in formats:
         style = style_of(options, target)
         text = "".join(_json(one) if name == "json" else _text(one, style) for one in outcomes)
         syntax: Syntax = "json" if name == "json" else "text"
-        write_text(plain(text, syntax, painted=style.on), target, syntax)
+        write_text(plain(masked_shapes(hidden(text, secrets)), syntax, painted=style.on), target, syntax)
     return ExitCode.OK
 
 

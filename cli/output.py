@@ -6,6 +6,7 @@ import sys
 
 from fp8check.cli.options import UsageError
 from fp8check.cli.streams import complain, say_exactly
+from fp8check.rules.credentials import is_clean
 from fp8check.rules.plain_text import shown
 from fp8check.rules.report.formats import FORMATS, Look, find
 from fp8check.rules.report.terminal import Style, wants_color
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from fp8check.cli.options import Options
     from fp8check.rules.engine.running import Crash
     from fp8check.rules.plain_text import Syntax
+    from fp8check.rules.reading import Document
     from fp8check.rules.report.formats import Format, Sources
     from fp8check.rules.report.quoting import Quotable
     from fp8check.rules.report.schema import Report
@@ -67,11 +69,21 @@ def style_of(options: Options, target: str | None) -> Style:
 
 
 def sources_of(examined: Sequence[Examined], options: Options, config: Config) -> Sources:
-    """The texts that reports may quote (rules/report/quoting.py)."""
-    sources = {document.path: document.text for one in examined for document in one.documents}
-    if all(path in options.files for path in sources):  # nearly always, and nothing has to be imported
-        return sources
-    return quotable(options, config).sources(examined)
+    """The texts that reports may quote (rules/report/quoting.py), without credentials."""
+    documents = {document.path: document for one in examined for document in one.documents}
+    if not all(path in options.files for path in documents):  # nearly always, and nothing has to be imported
+        may = quotable(options, config).may
+        documents = {path: document for path, document in documents.items() if may(path)}
+    return {path: discreet(document) for path, document in documents.items()}
+
+
+def discreet(document: Document) -> str:
+    """The text of a file without credentials (rules/report/masking.py)."""
+    if is_clean(document.text):
+        return document.text
+    from fp8check.rules.report.masking import masked_text
+
+    return masked_text(document)
 
 
 def quotable(options: Options, config: Config) -> Quotable:

@@ -9,6 +9,7 @@ from fp8check.cli.output import formats_of, print_crashes, sources_of, style_of,
 from fp8check.cli.probing import prober
 from fp8check.cli.requests import request_of
 from fp8check.rules.checking.request import check_request
+from fp8check.rules.credentials import masked_shapes
 from fp8check.rules.plain_text import plain, shown
 from fp8check.rules.report import build, text
 from fp8check.rules.report.formats import Look
@@ -57,7 +58,7 @@ def probe(argv: list[str]) -> int:
         as_json = name == "json"
         text_ = _json(reports) if as_json else _text(reports, sources, look)
         syntax: Syntax = "json" if as_json else "text"
-        write_text(plain(text_, syntax, painted=look.color), target, syntax)
+        write_text(plain(masked_shapes(text_), syntax, painted=look.color), target, syntax)
     print_crashes(crash for report in checked.reports for crash in report.crashes)
     return checked.exit_code(options.fail_on or config.fail_on or "error", require_evidence=True)
 

@@ -17,13 +17,14 @@ from urllib import error, request
 from urllib.parse import urlsplit
 
 from fp8check.cli.options import UsageError, names
-from fp8check.cli.output import quotable, rendered, write_text
+from fp8check.cli.output import discreet, quotable, rendered, write_text
 from fp8check.cli.requests import run_options, run_request
 from fp8check.cli.streams import complain
 from fp8check.rules import facts as machine
 from fp8check.rules import models
 from fp8check.rules.checking.exit_codes import ExitCode, worst
 from fp8check.rules.checking.request import Request, runs_of
+from fp8check.rules.credentials import MASK, is_secret, masked
 from fp8check.rules.plain_text import shown
 from fp8check.rules.reading import Unreadable, files
 from fp8check.rules.record import Record
@@ -136,15 +137,16 @@ def _bodies(assembled: Sequence[Assembled], part: RunOptions, options: Options, 
 def _body(group: Sequence[Assembled], part: RunOptions, options: Options, config: Config) -> _Body:
     facts = group[0].run.facts
     may = quotable(options, config).may  # no server is sent what no report may quote
-    documents = {document.path: document.text for one in group for document in one.documents if may(document.path)}
+    documents = {document.path: discreet(document) for one in group for document in one.documents if may(document.path)}
     path = next(filter(None, map(_config_path, group)), None)
     if path is not None:
         content = files.read(path, _LARGEST_CONFIG)
         if _is_model(path, content):  # model_name_or_path can lead to a config.json of something else
             documents[path] = content.decode("utf-8", "replace")
     known = facts.source != "nothing"
+    variables = {name: MASK if is_secret(name, value) else value for name, value in (facts.variables or {}).items()}
     chosen = {
-        "launch": part.launch,
+        "launch": masked(part.launch) if part.launch else None,
         "trainer": part.trainer,
         "environment": False,
         "select": list(names(options.select) or names(config.select)),
@@ -152,7 +154,7 @@ def _body(group: Sequence[Assembled], part: RunOptions, options: Options, config
         "fail_on": options.fail_on or config.fail_on or "error",
         "require_evidence": options.require_evidence,
         "probe": options.probe is not None,
-        **({"variables": facts.variables} if facts.variables and not known else {}),
+        **({"variables": variables} if variables and not known else {}),
     }
     return _Body(documents, chosen, machine.dump(facts) if known else None)
 

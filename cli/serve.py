@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fp8check.cli.options import Parser, UsageError
-from fp8check.cli.streams import say
+from fp8check.cli.streams import say_exactly
 from fp8check.rules.checking.exit_codes import ExitCode
 
 TYPE_CHECKING = False
@@ -58,5 +58,5 @@ def _new_token(options: Options) -> int:
         secret, token = make(options.new_token, options.scopes.split(","), options.days or None)
     except BadTokens as problem:
         raise UsageError(str(problem)) from None
-    say(f"token (give it to the caller): {secret}\nline (append it to FP8CHECK_TOKENS_FILE): {token.line()}\n")
+    say_exactly(f"token (give it to the caller): {secret}\nline (append it to FP8CHECK_TOKENS_FILE): {token.line()}\n")
     return ExitCode.OK

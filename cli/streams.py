@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
+from fp8check.rules.credentials import masked, masked_shapes
 from fp8check.rules.input_error import InputError
 from fp8check.rules.plain_text import plain
 
@@ -53,7 +54,7 @@ def take(size: int) -> bytes:
 
 def say(text: str, syntax: Syntax = "text", *, painted: bool = False) -> None:
     """Write to standard output what no terminal and no CI system takes for a command (rules/plain_text.py)."""
-    say_exactly(plain(text, syntax, painted=painted), syntax)
+    say_exactly(plain(masked_shapes(text), syntax, painted=painted), syntax)
 
 
 def say_exactly(text: str, syntax: Syntax = "text") -> None:
@@ -83,7 +84,7 @@ def say_bytes(data: bytes) -> None:
 def complain(text: str) -> None:
     """Write to standard error, as `say` does. Where that fails there is nobody to be told; the exit code stays."""
     try:
-        sys.stderr.write(plain(text))
+        sys.stderr.write(plain(masked(text)))
         sys.stderr.flush()
     except OSError:
         _lead_nowhere(sys.stderr.fileno())

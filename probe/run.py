@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from fp8check.probe import process
 from fp8check.probe.spec import NotProbed, specify
-from fp8check.rules.facts.variables import MASK, is_secret, masked
+from fp8check.rules.credentials import MASK, is_secret
+from fp8check.rules.facts.variables import masked
 from fp8check.rules.outcome import predict
 from fp8check.rules.seen.data import RaisedError, Seconds, Seen
 from fp8check.rules.seen.loading import from_data

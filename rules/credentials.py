@@ -24,8 +24,8 @@ MASK = "***"
 
 _LEFT = r"(?<![A-Za-z0-9])"
 _W = r"[A-Za-z0-9]"
-# Whose it is; the markers of which a text has at least one; what it looks like. A group `s` is what is secret, where that
-# is only a part; a group `w` is what must not read like words.
+# Whose it is; the markers of which a text has at least one; what it looks like. A group `s` is what is secret, where
+# that is only a part; a group `w` is what must not read like words.
 SHAPES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("Hugging Face", ("hf_", "api_org_"), rf"{_LEFT}(?:hf|api_org)_(?P<w>{_W}{{8,}})"),
     ("OpenAI, Anthropic and others", ("sk-",), rf"{_LEFT}sk-(?P<w>[\w-]{{8,}})"),
@@ -53,8 +53,10 @@ SHAPES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     (
         "webhooks of chats",
         ("hooks.slack.com", "/api/webhooks/", "/webhook/send?key=", "/bot/v2/hook/", "/robot/send?access_token="),
-        r"(?:hooks\.slack\.com/\w+/|/api/webhooks/|/webhook/send\?key=|/bot/v2/hook/|/robot/send\?access_token=)"
-        r"(?P<s>[\w/+.-]{8,})",
+        (
+            r"(?:hooks\.slack\.com/\w+/|/api/webhooks/|/webhook/send\?key=|/bot/v2/hook/|/robot/send\?access_token=)"
+            r"(?P<s>[\w/+.-]{8,})"
+        ),
     ),
     ("Databricks", ("dapi",), rf"{_LEFT}dapi[a-f0-9]{{16,}}(?:-\d)?"),
     ("Azure, signatures", ("sig=",), r"\bsig=(?P<s>[\w%+/=-]{16,})"),
@@ -80,21 +82,34 @@ SHAPES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     (
         "Postman, Shopify, Sentry, ReadMe, RubyGems, Pulumi, Notion, PlanetScale",
         ("PMAK-", "shp", "sntry", "rdme_", "rubygems_", "pul-", "ntn_", "pscale_"),
-        rf"{_LEFT}(?:PMAK-|shp(?:at|ca|pa|ss)_|sntry[su]_|rdme_|rubygems_|pul-|ntn_|pscale_(?:tkn|oauth|pw)_)"
-        r"(?P<w>[\w=.+/-]{16,})",
+        (
+            rf"{_LEFT}(?:PMAK-|shp(?:at|ca|pa|ss)_|sntry[su]_|rdme_|rubygems_|pul-|ntn_|pscale_(?:tkn|oauth|pw)_)"
+            r"(?P<w>[\w=.+/-]{16,})"
+        ),
     ),
-    ("age, Artifactory, Alibaba", ("AGE-SECRET-KEY-1", "AKCp", "LTAI"), rf"{_LEFT}(?:AGE-SECRET-KEY-1|AKCp|LTAI){_W}{{12,}}"),
+    (
+        "age, Artifactory, Alibaba",
+        ("AGE-SECRET-KEY-1", "AKCp", "LTAI"),
+        rf"{_LEFT}(?:AGE-SECRET-KEY-1|AKCp|LTAI){_W}{{12,}}",
+    ),
     ("JSON web tokens", ("eyJ",), rf"{_LEFT}eyJ[\w-]{{8,}}(?:\.[\w-]{{4,}}){{1,4}}"),
     (
         "private keys",
         ("PRIVATE KEY",),
-        r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"
-        r"(?P<s>(?:(?:\\r|\\n|\s){0,40}[A-Z][A-Za-z]*-[A-Za-z]+: [\w, -]+)*(?:(?:\\r|\\n|\s){0,40}[A-Za-z0-9+/=]{12,})*"
-        r"(?:(?:\\r|\\n|\s){0,40}[A-Za-z0-9+/]{1,12}={0,2}(?=(?:\\r|\\n|\s)*-----END))?)",
+        (
+            r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"
+            r"(?P<s>(?:(?:\\r|\\n|\s){0,40}[A-Z][A-Za-z]*-[A-Za-z]+: [\w, -]+)*"
+            r"(?:(?:\\r|\\n|\s){0,40}[A-Za-z0-9+/=]{12,})*"
+            r"(?:(?:\\r|\\n|\s){0,40}[A-Za-z0-9+/]{1,12}={0,2}(?=(?:\\r|\\n|\s)*-----END))?)"
+        ),
     ),
     ("a password in a URL", ("://",), r"://(?P<s>[^/\s@:\"'<>]*:[^/\s@\"'<>]+|[^/\s@:\"'<>]{16,})@"),
     ("Weights & Biases", ("wandb login",), r"wandb login(?:[ \t]+-[\w-]+)*[ \t]+(?P<s>[\w-]{16,})"),
-    ("headers", ("earer", "EARER", "asic ", "ASIC "), r"(?i:\b(?:bearer|basic)[ \t]+)(?P<s>(?=\S*[A-Z0-9])[\w+/=.~-]{8,})"),
+    (
+        "headers",
+        ("earer", "EARER", "asic ", "ASIC "),
+        r"(?i:\b(?:bearer|basic)[ \t]+)(?P<s>(?=\S*[A-Z0-9])[\w+/=.~-]{8,})",
+    ),
 )
 
 # Names whose value is secret whatever it looks like, and those where only a value is that looks made by a machine: many
@@ -111,15 +126,24 @@ _ELSEWHERE = r"_(?:FILE|PATH|DIR|NAME|TYPE|ENV|VAR|IDS?)$"
 _IN_NAMES = ("token", "secret", "pass", "pwd", "credential", "key", "auth", "webhook", "connection")
 # What stands for a value that is elsewhere, or for none.
 _PLACEHOLDER = (
-    r"(?is)\$.*|%.*%|\{\{.*|<.*>|\[.*\]|\*+|x+|\.\.\.|true|false|none|null|yes|no|on|off|auto|~|env|os\.(?:environ|getenv).*"
+    r"(?is)\$.*|%.*%|\{\{.*|<.*>|\[.*\]|\*+|x+|\.\.\.|true|false|none|null|yes|no|on|off|auto|~|env"
+    r"|os\.(?:environ|getenv).*"
 )
 _WORDS = r"[A-Za-z][a-z]{0,12}[0-9]{0,3}(?:[-_./][A-Za-z]?[a-z]{0,12}[0-9]{0,3})*"
 
-_VALUE = r"""(?P<value>(?:"(?:[^"\\\n]|\\.)*"|'[^'\n]*')(?:[ \t]*(?:"(?:[^"\\\n]|\\.)*"|'[^'\n]*'))*|[^\s"',;&#()\[\]{}<>]+)"""
-# name = value, name: value, "name": "value"; and --name value, in a command.
+_QUOTED = r"""(?:"(?:[^"\\\n]|\\.)*"|'[^'\n]*')"""
+_VALUE = rf"""(?P<value>{_QUOTED}(?:[ \t]*{_QUOTED})*|[^\s"',;&#()\[\]{{}}<>]+)"""
+# name = value, name: value, "name": "value", with the value on the next line, too; --name value; and YAML's blocks.
 _ASSIGNED = (
-    rf"""(?<![\w.-])(?P<name>[\w.-]{{1,80}})["']?\]?[ \t]*(?:=>|:=|=|:)[ \t]*(?:[rbfuRBFU](?=["']))?{_VALUE}""",
+    (
+        r"""(?<![\w.-])(?P<name>[\w.-]{1,80})["']?\]?[ \t]*(?:=>|:=|=|:)[ \t]*"""
+        rf"""(?:\r?\n[ \t]+)?(?:[rbfuRBFU](?=["']))?{_VALUE}"""
+    ),
     rf"""(?<![\w-])--?(?P<name>[\w-]{{1,80}})[ \t]+{_VALUE}""",
+    (
+        r"""(?m)^(?P<indent>[ \t]*)["']?(?P<name>[\w.-]{1,80})["']?[ \t]*:[ \t]*[|>][-+0-9]*[^\n]*\n"""
+        r"""(?P<value>(?:(?P=indent)[ \t]+[^\n]*(?:\n|$))+)"""
+    ),
 )
 # A text that has none of these, less the innocent ones, names no credential.
 _NAMING = (
@@ -217,6 +241,11 @@ def _without(text: str, shape: str, written: Written) -> str:
     return re.sub(shape, mask, text)
 
 
+def is_clean(text: str) -> bool:
+    """Whether nothing in a text may be a credential; quickly, and rather too seldom."""
+    return not names_one(text) and not any(marker in text for _whose, markers, _shape in SHAPES for marker in markers)
+
+
 def names_one(text: str) -> bool:
     """Whether a text may name a credential; quickly, and rather too often."""
     lower = text.lower()
@@ -241,7 +270,9 @@ def _without_named(text: str, written: Written, *, code: bool) -> str:
             quoted = value[0] in "\"'"
             bare = re.sub(r"""["'][ \t]*["']|^["']|["']$""", "", value) if quoted else value
             start, end = found.span("value")
-            if (quoted or not code) and bare.strip("*") and is_secret_setting(found["name"], bare):
+            # What ends with a colon is a key of its own, and | and > begin a block, which comes last.
+            is_value = (quoted or not code) and bare.strip("*\n ") != "" and bare[-1] != ":" and bare[0] not in "|>"
+            if is_value and is_secret_setting(found["name"], bare):
                 pieces += [text[done:start], _masked_value(value, written)]
                 done = end
             else:  # a value may hold another one: url: https://host/?token=...

@@ -141,7 +141,8 @@ class CheckService:
         entry = self._cache.get(key)
         self.metrics.cache.labels("miss" if entry is None else "hit").inc()
         if entry is None:
-            entry = entry_of(dumped, await self._answer(check_request, asker, format_))
+            answer, discreet = await self._answer(check_request, asker, format_), checking.discreet(check_request)
+            entry = entry_of(dumped if discreet == check_request else discreet.dumped(), answer)
             self._cache.put(key, entry)
         return entry
 
@@ -208,7 +209,7 @@ class CheckService:
         return StoredAnswer(id_, share, entry.answer)
 
     async def _store_probe(self, caller: str, check_request: CheckRequest, answer: Answer) -> str:
-        stored = await self._store_answer(entry_of(check_request.dumped(), answer), caller)
+        stored = await self._store_answer(entry_of(checking.discreet(check_request).dumped(), answer), caller)
         self._shares[stored.id] = stored.share
         if len(self._shares) > _MOST_SHARES:
             self._shares.pop(next(iter(self._shares)))

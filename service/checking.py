@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from fp8check.rules import facts as machine
@@ -12,6 +13,7 @@ from fp8check.rules.checking.request import check_request as run_check
 from fp8check.rules.checking.runs import WrongFiles
 from fp8check.rules.checking.selection import UnknownRule, select
 from fp8check.rules.checking.verdict import WORST, Counts, counted
+from fp8check.rules.credentials import MASK, is_secret, masked, masked_shapes, of_the_same_width
 from fp8check.rules.plain_text import plain
 from fp8check.rules.reading import Unreadable
 from fp8check.rules.report import html
@@ -133,13 +135,32 @@ def page_part(check_request: CheckRequest, reports: Sequence[Report]) -> bytes:
 
 
 def sources(check_request: CheckRequest) -> dict[str, str]:
-    """The text of each file, as the reader sees it: without a byte-order mark."""
-    return {file.name: file.content().decode("utf-8-sig", "replace") for file in check_request.files}
+    """The text of each file, as the reader sees it, without a byte-order mark; and without credentials."""
+    texts = {file.name: file.content().decode("utf-8-sig", "replace") for file in check_request.files}
+    scripts = {file.name for file in check_request.files if file.is_script}
+    return {name: masked(text, of_the_same_width, code=name in scripts) for name, text in texts.items()}
+
+
+def discreet(check_request: CheckRequest) -> CheckRequest:
+    """The request as it is stored: without credentials, which no report of it needs."""
+    files = tuple(
+        file._replace(text=masked(file.text, of_the_same_width, code=file.is_script)) for file in check_request.files
+    )
+    facts, options = check_request.facts, check_request.options
+    return check_request._replace(
+        files=files,
+        facts=None if facts is None else facts._replace(text=masked(facts.text)),
+        options=replace(
+            options,
+            launch=None if options.launch is None else masked(options.launch),
+            variables={name: MASK if is_secret(name, value) else value for name, value in options.variables.items()},
+        ),
+    )
 
 
 def dumped(reports: Sequence[Report]) -> bytes:
     """The reports as they are stored: the command's JSON, in one line."""
-    return plain(json.dumps(data_of(reports), ensure_ascii=False), "json").encode()
+    return plain(masked_shapes(json.dumps(data_of(reports), ensure_ascii=False)), "json").encode()
 
 
 def loaded(report: bytes) -> list[Report]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from fp8check.rules.credentials import masked
 from fp8check.rules.plain_text import shown
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def configure(settings: Settings) -> None:
 
 def _readable(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """What is not seen is written out: a log is read in terminals."""
-    return {name: shown(value) if isinstance(value, str) else value for name, value in event.items()}
+    return {name: shown(masked(value)) if isinstance(value, str) else value for name, value in event.items()}
 
 
 class _Stream:

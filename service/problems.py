@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
+from fp8check.rules.credentials import masked_shapes
 from fp8check.rules.plain_text import plain
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ def answer(problem: Problem, *, root: str = "", request_id: str = "") -> Respons
         body["errors"] = problem.errors
     if request_id:
         body["request_id"] = request_id
-    text = plain(json.dumps(body, ensure_ascii=False), "json").encode()
+    text = plain(masked_shapes(json.dumps(body, ensure_ascii=False)), "json").encode()
     return Response(text, kind.status, headers=problem.headers, media_type=MEDIA_TYPE)
 
 

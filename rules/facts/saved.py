@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from fp8check.rules.credentials import MASK, is_secret
 from fp8check.rules.facts.data import Facts, Gpu
 from fp8check.rules.facts.errors import BadFacts
 from fp8check.rules.reading import Unreadable, files
@@ -87,6 +88,8 @@ def as_data(facts: Facts) -> dict[str, object]:
             content[key] = [{name: part for name, part in gpu.as_dict().items() if part is not None} for gpu in value]
         elif key == "notes":
             content.update({key: [*facts.notes]} if facts.notes else {})
+        elif key == "variables" and value is not None:
+            content[key] = {name: MASK if is_secret(name, value[name]) else value[name] for name in sorted(value)}
         elif isinstance(value, dict):
             content[key] = dict(sorted(value.items()))
         elif value is not None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
+from fp8check.rules.credentials import MASK, is_secret
+from fp8check.rules.credentials import masked as without_credentials
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-MASK = "***"
 
 _PREFIXES = (
     "ACCELERATE_",
@@ -63,25 +62,6 @@ _NAMES = frozenset(
     }
 )
 
-_HIDDEN_NAME = r"TOKEN(?!IZER)|SECRET|PASSW|CREDENTIAL|AUTH(?!OR)|(?:^|_)(?:API_?)?KEY(?:$|_)|ACCESS_?KEY"
-_HIDDEN_VALUE = (
-    r"hf_[A-Za-z0-9]{8,}"  # Hugging Face
-    r"|\bsk-[A-Za-z0-9_-]{8,}"  # OpenAI and others
-    r"|\b(?:AKIA|ASIA)[A-Z0-9]{12,}"  # AWS
-    r"|\bgh[pousr]_[A-Za-z0-9]{8,}|\bgithub_pat_\w{8,}|\bglpat-[\w-]{8,}"  # GitHub, GitLab
-    r"|\bxox[abprs]-[\w-]{8,}"  # Slack
-    r"|\beyJ[\w-]{8,}\.[\w-]{8,}"  # JSON web tokens
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY"
-    r"|://[^/\s@]+@"  # user:password in a URL, and a token alone
-    r"|(?i:bearer)\s+\S{8,}"
-    r"|(?i:password|passwd|secret|token|api_?key)=\S+"
-)
-
-
-def is_secret(name: str, value: str) -> bool:
-    """Whether a variable looks like a credential, by its name or by its value."""
-    return re.search(_HIDDEN_NAME, name.upper()) is not None or re.search(_HIDDEN_VALUE, value) is not None
-
 
 def kept(environ: Mapping[str, str]) -> dict[str, str]:
     """The variables that matter, by name; a value that looks like a credential is replaced by MASK."""
@@ -102,4 +82,4 @@ def masked(text: str, environ: Mapping[str, str]) -> str:
             text = text.replace(value, MASK)
     home = environ.get("HOME", "")
     text = text.replace(home, "~") if len(home) > 1 else text
-    return re.sub(_HIDDEN_VALUE, MASK, text)
+    return without_credentials(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import isfinite
 
+from fp8check.rules.credentials import names_one
 from fp8check.rules.engine.definition import span_of
 from fp8check.rules.outcome.speed import predict_speed
 from fp8check.rules.plain_text import shown
@@ -42,7 +43,7 @@ def brief(examined: Examined) -> schema.Report:
     outcome = _outcome(examined.outcome, None, traced=False)
     if examined.earlier is not None:
         outcome = _common(outcome, _outcome(examined.earlier, None, traced=False))
-    return _report(examined, speed, outcome, _briefly(examined))
+    return _discreet(_report(examined, speed, outcome, _briefly(examined)), examined)
 
 
 def whole(examined: Examined) -> schema.Report:
@@ -55,7 +56,20 @@ def whole(examined: Examined) -> schema.Report:
     if examined.earlier is not None:
         outcome = _common(outcome, _outcome(examined.earlier, _speed(examined.earlier), traced=False))
     report = _report(examined, speed, outcome, _wholly(examined))
-    return report._replace(facts=as_data(examined.inputs.run.facts), versions={"fp8check": VERSION})
+    report = report._replace(facts=as_data(examined.inputs.run.facts), versions={"fp8check": VERSION})
+    return _discreet(report, examined)
+
+
+def _discreet(report: schema.Report, examined: Examined) -> schema.Report:
+    """The report without the credentials that its run names; the others go at its end, by their shape (formats.py)."""
+    run = examined.inputs.run
+    texts = (" ".join(run.facts.variables or ()), *(document.text for document in examined.documents))
+    if not run.launch.given and not any(map(names_one, texts)):
+        return report
+    from fp8check.rules.report.masking import secrets_of, without
+
+    secrets = secrets_of(run, examined.documents)
+    return without(report, secrets) if secrets else report
 
 
 def _report(

@@ -12,6 +12,7 @@ character leave that steers a terminal or a CI system, whatever a `render` forgo
 
 from __future__ import annotations
 
+from fp8check.rules.credentials import masked_shapes
 from fp8check.rules.plain_text import plain
 from fp8check.rules.record import Record
 
@@ -74,7 +75,7 @@ class Format(Record):
         # As importlib.import_module, whose own import a check would have to pay for.
         module = __import__(f"{__package__}.{self.module}", fromlist=["render"])
         render: Render = module.render
-        text = render(reports, sources, look)
+        text = masked_shapes(render(reports, sources, look))
         return plain(text, self.syntax, painted=look.color, annotations=self.annotations)
 
 

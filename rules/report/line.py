@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from fp8check.rules.plain_text import shown
+from fp8check.rules.report.frames import lines_of
+from fp8check.rules.report.masking import masked_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ def explain_line(report: Report, document: Document, line: int) -> Iterator[str]
 
 
 def _explained(report: Report, document: Document, line: int) -> Iterator[str]:
-    yield f"{document.path}:{line}  {document.line(line).strip()}"
+    yield f"{document.path}:{line}  {lines_of(masked_text(document))[line - 1].strip()}"
     node = _node_at(document, line)
     if node is None:
         yield "  no setting begins on this line"

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from fp8check.rules.credentials import MASK, is_secret, is_secret_setting, masked, names_one, of_the_same_width
 from fp8check.rules.record import Record
+from fp8check.rules.report.schema import Fix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import TypeVar
 
-    from fp8check.rules.engine.inputs import Inputs
     from fp8check.rules.reading import Document, Node
-    from fp8check.rules.report.schema import Report
+    from fp8check.rules.trainers.run import Run
 
     R = TypeVar("R", bound=Record)
 
@@ -26,8 +26,10 @@ SHORTEST = 6
 _BEGINNING = 12
 # What a report is told apart by, and where things stand: no value of anybody.
 _KEPT = frozenset(
-    ("schema", "verdict", "rule", "name", "severity", "file", "path", "kind", "dialect", "pointer", "fingerprint", "url")
-    + ("state", "stage", "type", "code", "setting", "variable", "default", "versions", "until")
+    (
+        *("schema", "verdict", "rule", "name", "severity", "file", "path", "kind", "dialect", "pointer", "fingerprint"),
+        *("url", "state", "stage", "type", "code", "setting", "variable", "default", "versions", "until"),
+    )
 )
 
 
@@ -57,21 +59,18 @@ def secret_nodes(document: Document) -> Iterator[Node]:
             yield value
 
 
-def secrets_of(runs: Iterable[Inputs]) -> tuple[str, ...]:
-    """The credentials of these runs that their names tell, the longest first."""
+def secrets_of(run: Run, documents: Iterable[Document]) -> tuple[str, ...]:
+    """The credentials of a run that their names tell, the longest first."""
     found: dict[str, None] = {}
-    documents: dict[str, Document] = {}
-    for run in runs:
-        documents.update({document.path: document for document in run.documents})
-        launch, variables = run.run.launch, run.run.facts.variables or {}
-        for name, value in (*launch.flags.items(), *variables.items(), *launch.variables.items()):
-            if is_secret_setting(name, value) or (name in variables and is_secret(name, str(value))):
-                found[str(value)] = None
-        masked(" ".join(map(_quoted, launch.arguments)), lambda secret: found.setdefault(secret) or MASK)
-    for document in documents.values():
+    launch, variables = run.launch, {**(run.facts.variables or {}), **run.launch.variables}
+    found.update((value, None) for name, value in variables.items() if is_secret(name, value))
+    found.update((str(value), None) for name, value in launch.flags.items() if is_secret_setting(name, value))
+    masked(" ".join(map(_quoted, launch.arguments)), lambda secret: found.setdefault(secret) or MASK)
+    for document in documents:
+        if not names_one(document.text):
+            continue
         found.update((str(node.value).strip(), None) for node in secret_nodes(document))
-        if names_one(document.text):
-            masked(document.text, lambda secret: found.setdefault(secret) or MASK, code=document.format == "python")
+        masked(document.text, lambda secret: found.setdefault(secret) or MASK, code=document.format == "python")
     return tuple(sorted((one for one in found if len(one) >= SHORTEST and one != MASK), key=len, reverse=True))
 
 
@@ -80,15 +79,9 @@ def _quoted(word: str) -> str:
     return f"'{word}'" if " " in word and "'" not in word else word
 
 
-def without(report: Report, secrets: tuple[str, ...]) -> Report:
-    """The report without these credentials."""
-    return _record(report, secrets) if secrets else report
-
-
-def _record(record: R, secrets: tuple[str, ...]) -> R:
-    changed = {
-        name: _masked(value, secrets) for name, value in record.as_dict().items() if value and name not in _KEPT
-    }
+def without(record: R, secrets: tuple[str, ...]) -> R:
+    """A report, or a part of one, without these credentials."""
+    changed = {name: _masked(value, secrets) for name, value in record.as_dict().items() if value and name not in _KEPT}
     return record._replace(**changed)
 
 
@@ -99,7 +92,9 @@ def _masked(value: object, secrets: tuple[str, ...]) -> object:
         return type(value)(_masked(one, secrets) for one in value)
     if isinstance(value, dict):
         return {name: one if name in _KEPT else _masked(one, secrets) for name, one in value.items()}
-    return _record(value, secrets) if isinstance(value, Record) else value
+    if isinstance(value, Fix):  # it would write a mask into a file
+        return None if any(hidden(edit.text, secrets) != edit.text for edit in value.edits) else value
+    return without(value, secrets) if isinstance(value, Record) else value
 
 
 def hidden(text: str, secrets: tuple[str, ...]) -> str:

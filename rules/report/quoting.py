@@ -14,9 +14,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from fp8check.rules.report.formats import Sources
-    from fp8check.rules.suppression.examined import Examined
-
 
 class Quotable(Record):
     """The files that may be quoted.
@@ -39,11 +36,6 @@ class Quotable(Record):
             return True
         down = not os.path.isabs(path) and os.pardir not in path.replace("\\", "/").split("/")
         return down and _is_below(real, os.path.realpath(""))
-
-    def sources(self, examined: Iterable[Examined]) -> Sources:
-        """The texts that reports of these runs may quote, by path."""
-        documents = {document.path: document for one in examined for document in one.documents}
-        return {path: document.text for path, document in documents.items() if self.may(path)}
 
 
 def of_files(files: Iterable[str]) -> Quotable:

@@ -337,3 +337,161 @@ def test_half_a_pair_is_fixed_and_stored_in_a_baseline(tmp_path: Path) -> None:
     done = run("accel.json", "--baseline", "known.json", "--no-environment", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert run("fix", "accel.json", "--unsafe", "--diff", cwd=tmp_path).returncode in (0, 1)
+
+
+# S6: credentials
+
+
+def made(length: int) -> str:
+    """Letters and digits that are no credential of anybody."""
+    return ("Zq7" + "aB3dE6gH9jK2mN5pQ8rS1tU4vW7xY0zC" * 4)[:length]
+
+
+KINDS = {
+    "Google OAuth": "ya29." + made(40),
+    "Google API": "AIza" + made(35),
+    "npm": "npm_" + made(36),
+    "PyPI": "pypi-AgEIcHlwaS5vcmc" + made(60),
+    "Grafana": "glsa_" + made(32) + "_1a2b3c4d",
+}
+MORE = {
+    "Hugging Face": "hf_" + made(34),
+    "Anthropic": "sk-ant-api03-" + made(90),
+    "GitHub": "ghs_" + made(36),
+    "GitLab": "glpat-" + made(20),
+    "AWS": "ASIA" + "Q2W3E4R5T6Y7U2I3",
+    "Slack": "xoxb-123456789012-" + made(24),
+    "Databricks": "dapi" + "0123456789abcdef" * 2,
+    "a token of the web": f"eyJ{made(20)}.eyJ{made(20)}.{made(30)}",
+    "Stripe": "sk_live_" + made(24),
+}
+NAMED = made(24).lower()  # no shape tells this one
+
+
+@attack("S6")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_variable_of_a_shape_that_scanners_know_is_masked(kind: str, tmp_path: Path) -> None:
+    text = check_with(tmp_path, "json", HF_HUB_ENDPOINT_X=KINDS[kind])
+    assert KINDS[kind] not in text
+    assert '"HF_HUB_ENDPOINT_X": "***"' in text
+
+
+def check_with(folder: Path, format_: str, **variables: str) -> str:
+    """A report with what is known of this machine, whose shell has these variables."""
+    (folder / "accel.yaml").write_text(accelerate("HYBRID"))
+    done = run("accel.yaml", "--format", format_, cwd=folder, **variables)
+    assert done.returncode in (0, 1), done.stderr
+    return done.stdout
+
+
+@attack("S6")
+@pytest.mark.parametrize(
+    "variable", [f"HF_TOKEN={NAMED}", f"WANDB_API_KEY='{NAMED}'", f'MY_SECRET="{NAMED[:9]}""{NAMED[9:]}"']
+)
+def test_a_variable_of_the_launch_command_is_masked(variable: str, tmp_path: Path) -> None:
+    launch = f"{variable} accelerate launch --config_file accel.yaml train.py"
+    text = check(tmp_path, "json", {"accel.yaml": accelerate("HYBRID")}, "--launch", launch)
+    assert NAMED not in text
+
+
+@attack("S6")
+@pytest.mark.parametrize("kind", [*KINDS, *MORE])
+def test_a_value_of_a_file_is_masked_in_reports(kind: str, tmp_path: Path) -> None:
+    """In messages and in the lines that are quoted; the marks below a line stay where they were."""
+    secret = (KINDS | MORE)[kind]
+    files = {"accel.yaml": accelerate(quoted(secret)) + f'  margn: "{secret}"  # {secret}\n'}
+    for format_ in ("text", "html"):
+        text = check(tmp_path, format_, files)
+        assert secret not in text
+        assert "*****" in text
+    lines = check(tmp_path, "text", files).splitlines()
+    at = next(number for number, line in enumerate(lines) if "margn:" in line and " | " in line)
+    assert lines[at].index("margn") == lines[at + 1].index("^")
+    assert lines[at + 1].count("^") == len(f'margn: "{secret}"')
+
+
+@attack("S6")
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "hub_token: {}",
+        "hub_token: '{}'",
+        "hub_token: &t {}",
+        "hub_token:\n  {}",
+        "hub_token: >-\n  {}",
+        "wandb_api_key: {}",
+        "# export HF_TOKEN={}",
+        "launch: python train.py --hub_token {}",
+        "env: {{OPENAI_API_KEY: {}}}",
+        "hub_token: {}\nhub_token: none",
+    ],
+)
+def test_a_value_is_masked_by_its_name(lines: str, tmp_path: Path) -> None:
+    train = "model_name_or_path: Qwen/Qwen2.5-7B\nstage: sft\noutput_dir: x\nbf16: true\n"
+    files = {"train.yaml": train + lines.format(NAMED) + "\n", "accel.yaml": accelerate("HYBRID")}
+    for format_ in ("text", "html", "json", "sarif", "junit", "github"):
+        assert NAMED not in check(tmp_path, format_, files)
+    page = check(tmp_path, "html", files)
+    assert "Qwen/Qwen2.5-7B" in page
+    assert "*" * len(NAMED) in page
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_no_format_lets_a_credential_out(format_: str, tmp_path: Path) -> None:
+    secrets = [*KINDS.values(), *MORE.values(), NAMED]
+    recipe = (
+        "".join(f"  {quoted(f'x {secret}')}: {quoted(secret)}\n" for secret in secrets[:-1]) + f"  api_key: {NAMED}\n"
+    )
+    launch = f"WANDB_API_KEY={NAMED} accelerate launch --main_process_ip {secrets[0]} train.py --hub_token {NAMED}"
+    text = check(tmp_path, format_, {"accel.yaml": accelerate(quoted(secrets[1])) + recipe}, "--launch", launch)
+    for secret in secrets:
+        assert secret not in text
+
+
+@pytest.mark.parametrize("command", ["fix", "explain", "outcome", "stderr", "baseline"])
+def test_no_command_lets_a_credential_out(command: str, tmp_path: Path) -> None:
+    secret = KINDS["npm"]
+    text = accelerate(quoted(secret)) + f"  hub_token: {NAMED}\n  margn: 1 # {secret}\n"
+    (tmp_path / "accel.yaml").write_text(text)
+    words = {
+        "fix": ("fix", "accel.yaml", "--unsafe", "--diff"),
+        "explain": ("explain", "accel.yaml:7", "--no-environment"),
+        "outcome": ("outcome", "accel.yaml", "--no-environment"),
+        "stderr": ("accel.yaml", "--launch", f"{secret} --hub_token {NAMED}"),
+        "baseline": ("accel.yaml", "--no-environment", "--write-baseline", "known.json"),
+    }
+    done = run(*words[command], cwd=tmp_path)
+    shown = done.stdout + done.stderr
+    if command == "baseline":
+        shown += (tmp_path / "known.json").read_text()
+    assert done.returncode in (0, 1, 2), done.stderr
+    assert secret not in shown
+    assert NAMED not in shown
+
+
+def test_the_service_stores_and_shows_no_credential(service: Served) -> None:
+    secret = KINDS["Grafana"]
+    training = (
+        f"model_name_or_path: Qwen/Qwen2.5-7B\nstage: sft\noutput_dir: x\nhub_token: {NAMED}\nbf16: true # {secret}\n"
+    )
+    body = {
+        "training": training,
+        "accelerate": accelerate(quoted(secret)),
+        "options": {"launch": f"HF_TOKEN={NAMED} accelerate launch train.py", "variables": {"MY_API_KEY": NAMED}},
+    }
+    answer = service.post("/check", json=body)
+    assert answer.status_code == 200, answer.text
+    stored = answer.headers["content-location"]
+    for format_ in FORMATS:
+        text = service.get(f"{stored}?format={format_}").text
+        assert "accelerate.yaml" in text or format_ == "junit"
+        assert NAMED not in text
+        assert secret not in text
+    page = service.get(stored, headers={"Accept": "text/html"}).text
+    assert NAMED not in page + answer.text
+    assert secret not in page + answer.text
+    database = next(service.log.parent.glob("checks.db"))
+    for part in database.parent.glob("checks.db*"):
+        assert NAMED.encode() not in part.read_bytes()
+        assert secret.encode() not in part.read_bytes()
+    assert NAMED not in service.log.read_text()

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fp8check.rules.credentials import MASK
 from fp8check.rules.facts import collect, dump
-from fp8check.rules.facts.variables import MASK, kept, masked
+from fp8check.rules.facts.variables import kept, masked
 
 # The word that must never come out.
 CANARY = "c4n4ryc4n4ryc4n4ryc4n4ry"
@@ -106,7 +107,7 @@ def test_a_secret_never_reaches_the_file(environ: dict[str, str]) -> None:
     [
         ("my key is xyzzy-from-the-shell, twice xyzzy-from-the-shell", "my key is ***, twice ***"),
         ("read /home/somebody/model", "read ~/model"),
-        ("password=hunter2 hf_abcdefghijklmnop", "*** ***"),
+        ("password=hunter2 hf_abcdefghijklmnop", "password=*** ***"),
         ("NCCL_DEBUG is information, a pin of one-12", "NCCL_DEBUG is information, a pin of one-12"),
         ("/", "/"),
     ],
