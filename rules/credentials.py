@@ -103,7 +103,8 @@ SHAPES: tuple[tuple[str, tuple[str, ...], str], ...] = (
             r"(?:(?:\\r|\\n|\s){0,40}[A-Za-z0-9+/]{1,12}={0,2}(?=(?:\\r|\\n|\s)*-----END))?)"
         ),
     ),
-    ("a password in a URL", ("://",), r"://(?P<s>[^/\s@:\"'<>]*:[^/\s@\"'<>]+|[^/\s@:\"'<>]{16,})@"),
+    ("a token in a URL", ("://",), r"://(?P<s>(?P<w>[^/\s@:\"'<>]{16,}))(?::[^/\s@\"'<>]*)?@"),
+    ("a password in a URL", ("://",), r"://[^/\s@:\"'<>]*:(?P<s>[^/\s@\"'<>]+)@"),
     ("Weights & Biases", ("wandb login",), r"wandb login(?:[ \t]+-[\w-]+)*[ \t]+(?P<s>[\w-]{16,})"),
     (
         "headers",
@@ -233,7 +234,7 @@ def _without(text: str, shape: str, written: Written) -> str:
         names = found.re.groupindex
         part: str | int = "s" if "s" in names else 0
         secret = found[part]
-        if not secret.strip("*") or _is_words(found["w"] if "w" in names else secret):
+        if not secret.strip("*") or ("w" in names and _is_words(found["w"])):
             return found.group()
         start, end = (place - found.start() for place in found.span(part))
         return found.group()[:start] + written(secret) + found.group()[end:]

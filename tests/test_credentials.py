@@ -75,8 +75,10 @@ SAMPLES = {
     ]
     + ["-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,AB01\n\n" + made(64)]
     + ["-----BEGIN PRIVATE KEY-----\\n" + made(64) + "\\n" + made(9) + "=\\n-----END PRIVATE KEY-----"],
+    "a token in a URL": ["https://" + made(30) + "@hub.example.org/", "https://" + made(30) + ":x@github.com"],
     "a password in a URL": [
-        "https://me:" + made(9) + "@hub.example.org/",
+        "https://me:" + made(19) + "@hub.example.org/",
+        "https://u:hunter2hunter2hunter2@h",
         "postgresql+psycopg://u:" + made(30) + "@h/d",
     ],
     "Weights & Biases": [
@@ -120,6 +122,7 @@ def test_also_where_it_is_cut(sample: str) -> None:
         "pypi-publish-workflow-name",
         "ASIAPACIFICREGION",
         "git clone ssh://git@github.com/x and postgresql://fp8check@localhost/db",
+        "https://someone@hub.example.org/ and postgresql://u:***@localhost/db",
         "basic training of bearer bonds; HTTP Basic authentication",
         "model_name_or_path: meta-llama/Llama-3.1-8B-Instruct",
         "revision: 0123456789abcdef0123456789abcdef01234567",
