@@ -6,7 +6,7 @@ from fp8check.cli import options as groups
 from fp8check.cli.config import load
 from fp8check.cli.options import DESCRIPTION, Parser, UsageError
 from fp8check.cli.output import formats_of, print_crashes, write_reports
-from fp8check.cli.requests import request_of
+from fp8check.cli.requests import FEW, request_of
 from fp8check.cli.streams import complain, say
 from fp8check.rules.checking.exit_codes import ExitCode
 from fp8check.rules.checking.request import check_request
@@ -16,8 +16,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fp8check.cli.config import Config
     from fp8check.cli.options import Options
-    from fp8check.rules.checking.request import Probe
+    from fp8check.rules.checking.request import Probe, Request
     from fp8check.rules.suppression.examined import Examined
 
 
@@ -58,18 +59,31 @@ def check(argv: list[str]) -> int:
         return check_there(options, config, formats)
     if options.probe and options.facts is not None:
         raise UsageError("--facts says what another machine is: the probe runs on this one, without --facts")
-    request = request_of(options, config, probe=_probe(options))
+    request = request_of(options, config, probe=_probe(options), keep=False)
+    if sum(len(part.documents) for part in request.runs) > FEW:
+        from fp8check.cli.many import check_many
+
+        code = check_many(request, formats, options, config)
+    else:
+        code = _check(request, formats, options, config)
+    passed_over = [problem for part in request.runs for problem in part.passed_over]
+    if options.write_baseline is not None:
+        return code
+    for problem in passed_over:
+        complain(f"fp8check: not checked, and not known to be no training configuration: {shown(str(problem))}\n")
+    return ExitCode.UNDECIDED if passed_over and options.require_evidence and code == ExitCode.OK else code
+
+
+def _check(
+    request: Request, formats: Sequence[tuple[str, str | None]], options: Options, config: Config
+) -> int:
     checked = check_request(request)
     if options.write_baseline is not None:
         return _write_baseline(options.write_baseline, checked.reports)
     write_reports(formats, checked.reports, options, config)
     print_crashes(crash for report in checked.reports for crash in report.crashes)
     fail_on = options.fail_on or config.fail_on or "error"
-    code = checked.exit_code(fail_on, require_evidence=options.require_evidence)
-    passed_over = [problem for part in request.runs for problem in part.passed_over]
-    for problem in passed_over:
-        complain(f"fp8check: not checked, and not known to be no training configuration: {shown(str(problem))}\n")
-    return ExitCode.UNDECIDED if passed_over and options.require_evidence and code == ExitCode.OK else code
+    return checked.exit_code(fail_on, require_evidence=options.require_evidence)
 
 
 def _probe(options: Options) -> Probe | None:

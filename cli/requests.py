@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from fp8check.rules.reading import Document
 
 
+FEW = 50  # files that are kept in memory together
+
+
 class RunOptions(Record):
     """The options that describe runs: of the command line, or of one [[run]] of the configuration."""
 
@@ -36,10 +39,13 @@ class RunOptions(Record):
     hook: bool = False
 
 
-def request_of(options: Options, config: Config, *, probe: Probe | None = None, only: str = "") -> Request:
+def request_of(
+    options: Options, config: Config, *, probe: Probe | None = None, only: str = "", keep: bool = True
+) -> Request:
     """What is to be checked: the runs of the command line, or those of the configuration where it names no file.
 
     Args:
+        keep: whether files are kept in memory, however many they are.
         only: a beginning of rule ids outside of which no rule is looked at.
 
     Raises:
@@ -52,7 +58,11 @@ def request_of(options: Options, config: Config, *, probe: Probe | None = None, 
         plugins=(*config.plugins, *given.get("plugin", ())),
         only=only,
     )
-    parts = tuple(run_request(one) for one in run_options(options, config))
+    described = run_options(options, config)
+    if keep or sum(len(one.files) for one in described) <= FEW:
+        parts = tuple(run_request(one) for one in described)
+    else:
+        parts = _run_requests(described)
     baseline = None if given.get("write_baseline") else given.get("baseline") or config.baseline
     return Request(parts, selection.rules, selection.crashes, config.suppressions, _known(options, baseline), probe)
 
@@ -89,9 +99,32 @@ def run_request(options: RunOptions) -> RunRequest:
     """
     passed_over: list[Unreadable] = []
     documents = tuple(_documents(options, passed_over))
+    return _request(options, documents, passed_over, facts_of(options))
+
+
+def _run_requests(described: Sequence[RunOptions]) -> tuple[RunRequest, ...]:
+    """As `run_request`, for many files: each is read, to know what it is, and read again when its run comes."""
+    from fp8check.rules.checking.later import Later
+
+    machines: dict[object, Facts] = {}
+    parts = []
+    for one in described:
+        passed_over: list[Unreadable] = []
+        every = _documents(one, passed_over)
+        documents = tuple([each if each.path == "-" else Later(each, one.trainer) for each in every])
+        machine = (one.facts, one.python, one.no_environment, one.hook, *one.set_variable)
+        if machine not in machines:  # several runs may have it
+            machines[machine] = facts_of(one)
+        parts.append(_request(one, documents, passed_over, machines[machine]))
+    return tuple(parts)
+
+
+def _request(
+    options: RunOptions, documents: tuple[Document, ...], passed_over: Sequence[Unreadable], facts: Facts
+) -> RunRequest:
     return RunRequest(
         documents,
-        facts_of(options),
+        facts,
         options.launch,
         options.trainer,
         apart=options.hook,

@@ -106,25 +106,30 @@ def examine_all(
     ]
     if not any(one.rule == UNUSED for report in reports for one in report.findings):
         return reports
-    unused = _Unused(reports)
-    return [_with_findings(report, unused.left(report.findings)) for report in reports]
+    unused = Unused()
+    for report in reports:
+        unused.add(report)
+    return [unused.without_used(report) for report in reports]
 
 
-class _Unused:
+class Unused:
     """Suppressions that runs have no use for: one is unused where that holds in every run with its file."""
 
-    def __init__(self, reports: Iterable[Examined]) -> None:
+    def __init__(self) -> None:
         from collections import Counter
 
         self._said: Counter[tuple[Span | None, tuple[str, ...]]] = Counter()
         self._runs: Counter[str | None] = Counter()  # by file; all of them are those of None
-        for report in reports:
-            self._said.update({(one.span, one.notes) for one in report.findings if one.rule == UNUSED})
-            self._runs.update({None, *(document.path for document in report.documents)})
 
-    def left(self, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-        """The findings, without suppressions that another run uses."""
-        return tuple(one for one in findings if one.rule != UNUSED or self._is_unused(one))
+    def add(self, report: Examined) -> None:
+        """One run more."""
+        self._said.update({(one.span, one.notes) for one in report.findings if one.rule == UNUSED})
+        self._runs.update({None, *(document.path for document in report.documents)})
+
+    def without_used(self, report: Examined) -> Examined:
+        """The report, without suppressions that another run uses."""
+        left = tuple(one for one in report.findings if one.rule != UNUSED or self._is_unused(one))
+        return _with_findings(report, left)
 
     def _is_unused(self, one: Finding) -> bool:
         file = None if one.span is None else one.span.file

@@ -188,12 +188,12 @@ def _others(
             yield setting, path
 
 
-def is_named(other: Document, training: Training, config: AccelerateConfig | None, launch: Launch) -> bool:
-    """Whether a file of no kind is one that the run names: for FSDP, or one of which nothing is taken."""
+def names_of(training: Training, config: AccelerateConfig | None, launch: Launch) -> Iterator[str]:
+    """The files of no kind that a run names, without their folders: for FSDP, or such of which nothing is taken."""
     names = [setting.shown for setting, _ in _others(training, config, launch)]
     fsdp = training.get(training.fsdp_key) if training.fsdp_key is not None else None
     names.append(fsdp.shown if fsdp is not None else None)
-    return any(isinstance(name, str) and _same_name(other.path, name) for name in names)
+    yield from (os.path.basename(name) for name in names if isinstance(name, str))
 
 
 def _same_name(path: str, name: str) -> bool:

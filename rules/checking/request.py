@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from fp8check.rules.catalog import RULES
 from fp8check.rules.checking.examining import compared, examine_all
-from fp8check.rules.checking.runs import assemble, parse_launch, sort
+from fp8check.rules.checking.runs import assemble_each, parse_launch, sort
 from fp8check.rules.checking.verdict import counted, exit_code
 from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from fp8check.rules.checking.runs import Assembled
     from fp8check.rules.engine.definition import Rule
@@ -95,13 +95,14 @@ def runs_of(request: Request) -> tuple[Assembled, ...]:
         WrongFiles: the documents do not make up runs.
         Unreadable: a file that one of them names cannot be read.
     """
-    return tuple(one for part in request.runs for one in _assembled(part))
+    return tuple(one for part in request.runs for one in assembled(part))
 
 
-def _assembled(part: RunRequest) -> Iterable[Assembled]:
+def assembled(part: RunRequest) -> Iterator[Assembled]:
+    """The runs of these files, each made when it is asked for."""
     launch = parse_launch(part.launch, part.trainer)
     for documents in _groups(part):
-        yield from assemble(
+        yield from assemble_each(
             documents, part.facts, launch=launch, trainer=part.trainer, follow=part.follow, script=part.script
         )
 

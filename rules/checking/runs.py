@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
+
 from fp8check.rules.checking.named import (
     NOTHING,
     Named,
     accelerate_file,
     deepspeed_file,
     fsdp_file,
-    is_named,
     model_of,
+    names_of,
     other_files,
     script_file,
 )
@@ -25,7 +27,7 @@ from fp8check.rules.trainers.run import Run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from fp8check.rules.facts import Facts
     from fp8check.rules.reading import Document
@@ -72,7 +74,22 @@ def assemble(
     follow: bool = True,
     script: tuple[str, bytes] | None = None,
 ) -> list[Assembled]:
-    """The runs that these documents describe: one for each training file, all with the one Accelerate file.
+    """The runs that these documents describe: see `assemble_each`."""
+    return [*assemble_each(documents, facts, launch=launch, trainer=trainer, follow=follow, script=script)]
+
+
+def assemble_each(
+    documents: Sequence[Document],
+    facts: Facts,
+    *,
+    launch: Launch | None = None,
+    trainer: str | None = None,
+    follow: bool = True,
+    script: tuple[str, bytes] | None = None,
+) -> Iterator[Assembled]:
+    """The runs that these documents describe, each made when it is asked for.
+
+    There is one for each training file, all with the one Accelerate file.
 
     Args:
         launch: how the runs are started; None: by accelerate where an Accelerate file is given, else by python.
@@ -88,37 +105,47 @@ def assemble(
         WrongFiles: the documents do not make up runs.
         UnknownTrainer: there is no such trainer.
     """
-    by_kind = sort(documents)
+    by_kind = _without_later(sort(documents))
     if trainer is not None:  # whoever says who reads the training file has said that it is one
         by_kind = ByKind(by_kind.training + by_kind.other, by_kind.accelerate, by_kind.deepspeed, by_kind.model, ())
-    for strange in by_kind.other:
-        if not _is_named(strange, by_kind, trainer, launch):
-            raise WrongFiles(_strange(strange))
+    if by_kind.other:
+        names = _names(by_kind, trainer, launch)
+        for strange in by_kind.other:
+            if os.path.basename(strange.path) not in names:
+                raise WrongFiles(_strange(strange))
     if len(by_kind.accelerate) > 1:
-        names = ", ".join(document.path for document in by_kind.accelerate)
-        raise WrongFiles(f"more than one Accelerate file: {names}; a run has one")
+        two = ", ".join(document.path for document in by_kind.accelerate)
+        raise WrongFiles(f"more than one Accelerate file: {two}; a run has one")
     accelerate = Named(by_kind.accelerate[0]) if by_kind.accelerate else NOTHING
     default = False
     if launch is not None and launch.variables:
         facts = facts.with_variables(launch.variables)
     if launch is not None and by_kind.training:
-        launch = registry.starter(launch).with_flags_of_file(launch, _section(by_kind.training[0]))
+        launch = registry.starter(launch).with_flags_of_file(launch, _section(by_kind.training[0].loaded()))
     if accelerate is NOTHING and launch is not None and launch.tool == "accelerate":
         accelerate, default = accelerate_file(launch, facts, follow=follow)
     if launch is None:
         launch = Launch("accelerate" if accelerate is not NOTHING else "python", given=False)
     trainings: tuple[Document | None, ...] = by_kind.training or (None,)
-    return [
-        _one(training, accelerate, default, by_kind, facts, launch, trainer, follow, script) for training in trainings
-    ]
+    for training in trainings:
+        one = training.loaded() if training is not None else None
+        yield _one(one, accelerate, default, by_kind, facts, launch, trainer, follow, script)
 
 
-def _is_named(other: Document, by_kind: ByKind, trainer: str | None, launch: Launch | None) -> bool:
-    """Whether a file of no kind is one that the run names."""
+def _without_later(by_kind: ByKind) -> ByKind:
+    """All but the training files are needed by every run."""
+    kept = (by_kind.accelerate, by_kind.deepspeed, by_kind.model, by_kind.other)
+    return ByKind(by_kind.training, *(tuple([one.loaded() for one in documents]) for documents in kept))
+
+
+def _names(by_kind: ByKind, trainer: str | None, launch: Launch | None) -> set[str]:
+    """The files of no kind that the runs name."""
     config = _config(by_kind.accelerate[0]) if by_kind.accelerate else None
-    trainings: tuple[Document | None, ...] = by_kind.training or (None,)
-    adapters = (_trainer(one, trainer)(_section(one)) for one in trainings)
-    return any(is_named(other, one, config, launch or Launch("python")) for one in adapters)
+    names: set[str] = set()
+    for training in by_kind.training or (None,):
+        one = training.loaded() if training is not None else None
+        names.update(names_of(_trainer(one, trainer)(_section(one)), config, launch or Launch("python")))
+    return names
 
 
 def _strange(document: Document) -> str:

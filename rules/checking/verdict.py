@@ -61,6 +61,18 @@ def counted(runs: Sequence[Examined]) -> Counts:
     )
 
 
+def summed(one: Counts, other: Counts) -> Counts:
+    """What two checks come to together."""
+    return Counts(
+        min(one.verdict, other.verdict, key=WORST.index),
+        one.error + other.error,
+        one.warning + other.warning,
+        one.info + other.info,
+        one.undecided + other.undecided,
+        one.crashes + other.crashes,
+    )
+
+
 def exit_code(counts: Counts, fail_on: str = "error", *, require_evidence: bool = False) -> int:
     """What a check with these numbers exits with.
 

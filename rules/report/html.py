@@ -33,13 +33,21 @@ _KINDS = {
 }
 
 
+TAIL = "</main>\n</body>\n</html>\n"
+
+
 def render(reports: Sequence[Report], sources: Sources, _look: Look) -> str:
     """The page, whole."""
+    return f"{head(sources)}{body(reports, sources)}{TAIL}"
+
+
+def head(sources: Sources) -> str:
+    """What stands before the runs; the title has the names of the files."""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>fp8check: {markup(', '.join(sources) or 'report')}</title>\n<style>{style()}</style>\n</head>\n"
-        f"<body>\n<main>\n<h1>fp8check</h1>\n{body(reports, sources)}</main>\n</body>\n</html>\n"
+        f"<body>\n<main>\n<h1>fp8check</h1>\n"
     )
 
 
@@ -51,10 +59,11 @@ def style() -> str:
 
 def body(reports: Sequence[Report], sources: Sources) -> str:
     """The runs, one after another."""
-    return "".join(_run(report, sources, number) for number, report in enumerate(reports))
+    return "".join(section(report, sources, number) for number, report in enumerate(reports))
 
 
-def _run(report: Report, sources: Sources, number: int) -> str:
+def section(report: Report, sources: Sources, number: int) -> str:
+    """One run; the number is for the ids of the page."""
     parts = [
         f'<section class="run" aria-labelledby="run-{number}">',
         _headline(report, number),

@@ -90,3 +90,18 @@ def test_a_number_in_base_sixty(tmp_path: Path) -> None:
     assert taken.seconds < SECONDS
     assert "accel.yaml:5:16: a number of 900,001 characters; 1,000 are read" in taken.out
     assert taken.code == 2
+
+
+@attack("Q5")
+def test_many_training_files(tmp_path: Path) -> None:
+    count = 1500
+    for number in range(count):
+        (tmp_path / f"t{number}.yaml").write_text(
+            f"model_name_or_path: m\nstage: sft\noutput_dir: out{number}\nbf16: true\ncutoff_len: 2048\n"
+        )
+    (tmp_path / "accel.yaml").write_text(ACCELERATE)
+    taken = cost(tmp_path, "--no-environment", *(f"t{number}.yaml" for number in range(count)), "accel.yaml")
+    assert taken.code == 1, taken.out[:1000]
+    assert taken.out.count("FP101 error") == count
+    assert taken.seconds < 0.5 + 0.004 * count
+    assert taken.mib < 100

@@ -1,0 +1,177 @@
+"""Reports of many runs, one after the other: the same text as `Format.render` makes of all of them, in pieces."""
+
+from __future__ import annotations
+
+from fp8check.rules.plain_text import plain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fp8check.rules.report.formats import Format, Look, Sources
+    from fp8check.rules.report.schema import Report
+
+
+class Page:
+    """Reports in one format: what each adds, and what stands behind the last."""
+
+    def __init__(self, format_: Format, look: Look) -> None:
+        self._format = format_
+        self._look = look
+        self._count = 0
+
+    def add(self, report: Report, sources: Sources) -> str:
+        """What one report more adds."""
+        text = self._next(report, sources)
+        self._count += 1
+        return text
+
+    def end(self) -> str:
+        """What stands behind the last report; the whole where there was none."""
+        return self._last() if self._count else self._empty()
+
+    def _rendered(self, report: Report, sources: Sources) -> str:
+        return self._format.render([report], sources, self._look)
+
+    def _empty(self) -> str:
+        return self._format.render([], {}, self._look)
+
+    def _next(self, report: Report, sources: Sources) -> str:
+        raise NotImplementedError
+
+    def _last(self) -> str:
+        return ""
+
+
+class _Text(Page):
+    """Runs with an empty line between them."""
+
+    def _next(self, report: Report, sources: Sources) -> str:
+        return ("\n" if self._count else "") + self._rendered(report, sources)
+
+
+class _Lines(Page):
+    """Lines, each once."""
+
+    def __init__(self, format_: Format, look: Look) -> None:
+        super().__init__(format_, look)
+        self._said: set[int] = set()  # hashes of 64 bits: a check of thousands of files has a million lines
+
+    def _next(self, report: Report, sources: Sources) -> str:
+        return "".join(self._new(self._rendered(report, sources)))
+
+    def _new(self, text: str) -> Iterator[str]:
+        for line in [f"{line}\n" for line in text.split("\n")[:-1]]:
+            mark = hash(line)
+            if mark not in self._said:
+                self._said.add(mark)
+                yield line
+
+
+class _Json(Page):
+    """An object; a list where there are more. So the first waits for the second."""
+
+    def __init__(self, format_: Format, look: Look) -> None:
+        super().__init__(format_, look)
+        self._first = ""
+
+    def _next(self, report: Report, sources: Sources) -> str:
+        text = self._rendered(report, sources)
+        if not self._count:
+            self._first = text
+            return ""
+        if self._count > 1:
+            return f",\n{_inward(text)}"
+        first, self._first = self._first, ""
+        return f"[\n{_inward(first)},\n{_inward(text)}"
+
+    def _last(self) -> str:
+        return self._first or "\n]\n"
+
+
+class _Between(Page):
+    """Parts in the middle of a text that is the same for all."""
+
+    empty = ""  # what stands in the middle where there is no part
+    opening = ""
+    closing = ""
+    comma = ""
+
+    def __init__(self, format_: Format, look: Look) -> None:
+        super().__init__(format_, look)
+        before, _, after = self._empty().rpartition(self.empty)
+        self._before, self._after = before + self.opening, self.closing + after
+
+    def _next(self, report: Report, sources: Sources) -> str:
+        part = self._rendered(report, sources)[len(self._before) : -len(self._after)]
+        return (self.comma if self._count else self._before) + part
+
+    def _last(self) -> str:
+        return self._after
+
+
+class _Sarif(_Between):
+    empty, opening, closing, comma = "[]", "[\n", "\n  ]", ",\n"
+
+
+class _Junit(_Between):
+    empty = closing = "</testsuites>"
+
+
+class _Html(Page):
+    """A page whose title names the files of the first run."""
+
+    def _next(self, report: Report, sources: Sources) -> str:
+        from fp8check.rules.report import html
+
+        head = "" if self._count else html.head(sources)
+        return self._plain(head + html.section(report, sources, self._count))
+
+    def _last(self) -> str:
+        from fp8check.rules.report import html
+
+        return self._plain(html.TAIL)
+
+    def _plain(self, text: str) -> str:
+        return plain(text, self._format.syntax)
+
+
+class _Gitlab(Page):
+    """A list of issues, each once: GitLab tells them apart by fingerprint."""
+
+    def __init__(self, format_: Format, look: Look) -> None:
+        super().__init__(format_, look)
+        self._said: set[str] = set()
+
+    def _next(self, report: Report, sources: Sources) -> str:
+        new = {one.fingerprint: one for one in reversed(report.findings) if one.fingerprint not in self._said}
+        first = not self._said
+        self._said.update(new)
+        left = tuple(one for one in report.findings if new.get(one.fingerprint) is one)
+        text = self._rendered(report._replace(findings=left), sources)[len("[\n") : -len("\n]\n")]
+        return f"{'[' if first else ','}\n{text}" if left else ""
+
+    def _last(self) -> str:
+        return "\n]\n" if self._said else self._empty()
+
+
+def _inward(text: str) -> str:
+    """A value of JSON as it stands in a list."""
+    return "  " + text.rstrip("\n").replace("\n", "\n  ")
+
+
+_PAGES: dict[str, type[Page]] = {
+    "text": _Text,
+    "json": _Json,
+    "sarif": _Sarif,
+    "junit": _Junit,
+    "html": _Html,
+    "concise": _Lines,
+    "github": _Lines,
+    "gitlab": _Gitlab,
+}
+
+
+def page_of(format_: Format, look: Look) -> Page:
+    """A page of that format."""
+    return _PAGES[format_.name](format_, look)
