@@ -74,9 +74,7 @@ def check(argv: list[str]) -> int:
     return ExitCode.UNDECIDED if passed_over and options.require_evidence and code == ExitCode.OK else code
 
 
-def _check(
-    request: Request, formats: Sequence[tuple[str, str | None]], options: Options, config: Config
-) -> int:
+def _check(request: Request, formats: Sequence[tuple[str, str | None]], options: Options, config: Config) -> int:
     checked = check_request(request)
     if options.write_baseline is not None:
         return _write_baseline(options.write_baseline, checked.reports)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from contextlib import ExitStack
 
-from fp8check.cli.output import print_crashes, quotable, style_of
+from fp8check.cli.output import discreet, print_crashes, quotable, style_of
 from fp8check.cli.streams import say, say_exactly
 from fp8check.rules.checking.exit_codes import ExitCode
 from fp8check.rules.checking.many import check_each
@@ -45,7 +45,8 @@ def check_many(request: Request, formats: Sequence[tuple[str, str | None]], opti
     with ExitStack() as stack:
         pages = [_Page(one, target, options, stack) for one, target in chosen]
         for examined in reports:
-            report, sources = make(examined), quoted.sources([examined])
+            report = make(examined)
+            sources = {one.path: discreet(one) for one in examined.documents if quoted.may(one.path)}
             for page in pages:
                 page.add(report, sources)
             crashes.update((crash.rule, crash) for crash in examined.crashes)

@@ -41,7 +41,9 @@ class Quotable(Record):
 def of_files(files: Iterable[str]) -> Quotable:
     """What may be quoted where a person names these files: they, and what is in their folders."""
     named = frozenset(files)
-    return Quotable(named, tuple(sorted({os.path.realpath(os.path.dirname(path)) for path in named})))
+    return Quotable(
+        named, tuple(sorted({os.path.realpath(folder) for folder in {os.path.dirname(path) for path in named}}))
+    )
 
 
 def of_configuration(path: str) -> Quotable:
