@@ -11,6 +11,7 @@ from fp8check.rules.checking.exit_codes import ExitCode
 from fp8check.rules.checking.request import check_request
 from fp8check.rules.report import build
 from fp8check.rules.report.line import explain_line
+from fp8check.rules.settings.values import whole_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def explain(argv: list[str]) -> int:
         document = _document(examined.documents, path)
         if document is None:
             continue
-        if line > document.text.count("\n") + 1:
+        if not 1 <= line <= document.text.count("\n") + 1:
             raise UsageError(f"{path} has no line {line}")
         say("\n".join(explain_line(build.whole(examined), document, line)) + "\n")
     return ExitCode.OK
@@ -43,9 +44,10 @@ def explain(argv: list[str]) -> int:
 
 def _place(files: list[str]) -> tuple[str, int]:
     path, _, line = files[0].rpartition(":") if files else ("", "", "")
-    if not path or not line.isdigit():
+    number = whole_number(line)
+    if not path or number is None:
         raise UsageError("say which line: fp8check explain train.yaml:31 accel.yaml")
-    return path, int(line)
+    return path, number
 
 
 def _document(documents: tuple[Document, ...], path: str) -> Document | None:

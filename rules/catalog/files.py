@@ -408,8 +408,9 @@ def number_in_quotes(outcome: Outcome) -> Iterator[Found]:
         return
     setting = error.because[0]
     number = _number(setting.value)
+    is_text = isinstance(setting.value, str)
     yield Found(
-        f"{setting.value!r} is text, not a number",
+        f"{setting.value!r} is {'text' if is_text else f'a {type(setting.value).__name__}'}, not a number",
         place=setting,
         label=f"accelerate launch raises TypeError: {error.message}",
         help=f"write {setting.value} without quotes" if number is not None else "write a number",

@@ -12,7 +12,7 @@ from fp8check.rules.releases.accelerate_keys import CLUSTER_KEYS, is_section, kn
 from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.similar import nearest, suggested
 from fp8check.rules.settings.edits import move, rename, replace
-from fp8check.rules.settings.launch import LAUNCHER_FLAGS, LAUNCHERS
+from fp8check.rules.settings.launch import INTEGERS, LAUNCHER_FLAGS, LAUNCHERS, REALS
 from fp8check.rules.settings.values import Undecided
 from fp8check.rules.trainers.huggingface import ARGUMENTS, TELLING
 from fp8check.rules.trainers.registry import PROGRAMS, launched_by_itself, of_program, starter
@@ -396,7 +396,8 @@ def flag_is_no_choice(outcome: Outcome) -> Iterator[Found]:
         return
     value = str(error.because[0].value)
     meant = next((word for word in (value.lower(), value.upper()) if word in error.choices), None)
-    offered = ", ".join(repr(word) for word in error.choices) or "false,false,false"
+    number = "a number" if error.flag in INTEGERS | REALS else "false,false,false"
+    offered = ", ".join(repr(word) for word in error.choices) or number
     yield Found(
         f"--{error.flag} does not take {value}",
         label=f"{error.type}: {error.message}",

@@ -10,8 +10,8 @@ from fp8check.rules.releases.accelerate_keys import unknown_keys
 from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.settings.accelerate import AccelerateConfig
-from fp8check.rules.settings.launch import LAUNCHER_FLAGS, LAUNCHERS
-from fp8check.rules.settings.values import Origin, Setting, Undecided, taken
+from fp8check.rules.settings.launch import INTEGERS, LAUNCHER_FLAGS, LAUNCHERS, REALS
+from fp8check.rules.settings.values import Origin, Setting, Undecided, taken, whole_number
 from fp8check.rules.trainers.data import Started
 from fp8check.rules.trainers.registry import PROGRAMS, of_program
 
@@ -129,6 +129,7 @@ def _check_flags(run: Run, stack: Stack) -> None:
             raise PredictedError(
                 "launcher-flag-choice", "launch", "SystemExit", text, (_flag(name, value),), flag=name, choices=allowed
             )
+    _check_numbers_of_flags(run)
     name = "fp8_override_linear_precision"
     override = run.launch.flag(name)
     strange = [part for part in str(override).split(",") if part.lower() not in BOOLEANS] if override else []
@@ -161,6 +162,26 @@ def _check_flags(run: Run, stack: Stack) -> None:
             text,
             (_flag("multi_gpu", True), _flag("num_processes", processes)),
         )
+
+
+def _check_numbers_of_flags(run: Run) -> None:
+    """argparse reads them by int() and float()."""
+    for name in run.launch.flags:
+        kind = "int" if name in INTEGERS else "float" if name in REALS else ""
+        value = run.launch.flag(name) if kind else None
+        if isinstance(value, str) and not _is_number(value, kind):
+            text = f"argument --{name}: invalid {kind} value: {value!r}"
+            raise PredictedError("launcher-flag-value", "launch", "SystemExit", text, (_flag(name, value),), flag=name)
+
+
+def _is_number(text: str, kind: str) -> bool:
+    if kind == "int":
+        return whole_number(text) is not None
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _flag(name: str, value: object) -> Setting:
@@ -234,9 +255,10 @@ def _check_numbers(run: Run, config: AccelerateConfig | None, kind: DistributedT
     if config is None:
         return
     for name, setting in (("num_machines", config.num_machines), ("num_processes", config.num_processes)):
-        is_text = setting is not None and isinstance(setting.value, str) and run.launch.flag(name) is None
-        if is_text and (name == "num_machines" or kind == "NO"):
-            text = "'>' not supported between instances of 'str' and 'int'"
+        if setting is None or setting.value is None or run.launch.flag(name) is not None:
+            continue
+        if not isinstance(setting.value, (int, float)) and (name == "num_machines" or kind == "NO"):
+            text = f"'>' not supported between instances of {type(setting.value).__name__!r} and 'int'"
             raise PredictedError("launcher-number-as-text", "launch", "TypeError", text, (setting,))
 
 

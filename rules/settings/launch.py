@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.record import Record
-from fp8check.rules.settings.values import Origin, taken
+from fp8check.rules.settings.values import Origin, taken, whole_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -183,6 +183,47 @@ LAUNCHER_FLAGS = frozenset(
 )
 
 
+# Those that argparse reads by int() and by float(), over the same releases.
+INTEGERS = frozenset(
+    [
+        "num_processes",
+        "num_machines",
+        "num_cpu_threads_per_process",
+        "machine_rank",
+        "main_process_port",
+        "max_restarts",
+        "zero_stage",
+        "gradient_accumulation_steps",
+        "fsdp_min_num_params",
+        "fp8_margin",
+        "fp8_interval",
+        "fp8_amax_history_len",
+        "megatron_lm_tp_degree",
+        "megatron_lm_pp_degree",
+        "megatron_lm_num_micro_batches",
+        "megatron_lm_recompute_num_layers",
+        "megatron_lm_decoder_last_pipeline_num_layers",
+        "megatron_lm_expert_model_parallel_size",
+        "megatron_lm_context_parallel_size",
+        "megatron_lm_expert_tensor_parallel_size",
+        "parallelism_config_dp_replicate_size",
+        "parallelism_config_dp_shard_size",
+        "parallelism_config_tp_size",
+        "parallelism_config_cp_size",
+        "parallelism_config_sp_size",
+    ]
+)
+REALS = frozenset(
+    [
+        "monitor_interval",
+        "gradient_clipping",
+        "megatron_lm_gradient_clipping",
+        "megatron_lm_attention_dropout",
+        "megatron_lm_hidden_dropout",
+    ]
+)
+
+
 # Launchers that pip installs: commands of the shell, not Python files.
 LAUNCHERS = frozenset(["accelerate", "deepspeed", "torchrun"])
 # Options of the interpreter whose value is the next word.
@@ -244,9 +285,13 @@ class Launch(Record):
         return None if value is None else taken(value, Origin(flag=f"--{name} {value}"))
 
     def number(self, name: str) -> int | None:
-        """A launcher flag as a number; None where it was not given or is none."""
-        value = self.flags.get(name)
-        return int(value) if isinstance(value, str) and value.isdigit() else None
+        """A launcher flag as a number; None where it was not given or is none.
+
+        Raises:
+            Undecided: it is filled in later.
+        """
+        value = self.flag(name)
+        return whole_number(value) if isinstance(value, str) else None
 
 
 def split(command: str) -> tuple[dict[str, str], list[str]]:
@@ -308,7 +353,7 @@ def _python(words: Sequence[str]) -> Launch:
 def flags_among(words: Sequence[str]) -> dict[str, object]:
     """The flags among the words, wherever they stand, each with the word behind it."""
     flags: dict[str, object] = {}
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in zip(words, [*words[1:], ""], strict=False):  # nothing follows the last
         name, equals, value = word.removeprefix("--").partition("=")
         name = name.replace("-", "_")
         if word.startswith("--"):

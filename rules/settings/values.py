@@ -255,6 +255,18 @@ def taken(value: object, origin: Origin) -> Setting:
     return Setting(value, origin)
 
 
+def whole_number(text: str) -> int | None:
+    """The number of a text as Python's int() reads it, and argparse with it; None where it refuses.
+
+    It takes spaces around, a sign, `1_0` and the digits of every script (Arabic, full width), and refuses `²`, `1.0`,
+    an empty text and more than 4,300 digits.
+    """
+    try:
+        return int(text)
+    except ValueError:
+        return None
+
+
 def is_filled_in(text: str) -> bool:
     """Whether a text stands for a value that somebody fills in before the run, or while it starts.
 

@@ -151,7 +151,7 @@ NEVER = {
     "a-comment": "# convert_to_float8_training(model)\n'''te.fp8_autocast()'''\n",
     "a-name": "run = wandb.init(name='fp8', project='float8')\n",
 }
-AFTER = "from accelerate import Accelerator\naccelerator = Accelerator()\nmodel, optimizer = accelerator.prepare(model, o)\n"
+AFTER = "from accelerate import Accelerator\naccelerator = Accelerator()\nm, optimizer = accelerator.prepare(m, optimizer)\n"
 
 
 @attack("U6")
@@ -217,7 +217,6 @@ HANDLERS = {
     "an-item": "a = Accelerator(kwargs_handlers=[handler])\n",
     "an-attribute": "a = Accelerator(kwargs_handlers=self.handlers)\n",
     "a-parameter": "def main(k=None):\n    return Accelerator(kwargs_handlers=k)\n",
-    "spread": "a = Accelerator(mixed_precision=None, **options)\n",
     "spread-dict": "options = {}\noptions['kwargs_handlers'] = [AORecipeKwargs()]\na = Accelerator(**options)\n",
     "two-branches": "if x:\n    k = [AORecipeKwargs()]\nelse:\n    k = None\na = Accelerator(kwargs_handlers=k)\n",
     "renamed": "j = k = []\nj.append(AORecipeKwargs())\na = Accelerator(kwargs_handlers=k)\n",
@@ -297,7 +296,8 @@ def test_what_is_written_out_is_known(tmp_path: Path, made: str) -> None:
 )
 def test_a_recipe_that_is_not_written_out_is_not_taken_for_the_default(tmp_path: Path, handler: str) -> None:
     script = f"{AO}from accelerate.utils import TERecipeKwargs\n"
-    script += f"a = Accelerator(mixed_precision='fp8', kwargs_handlers=[{handler}])\nmodel, o = a.prepare(model, o)\n"
+    script += f"a = Accelerator(mixed_precision='fp8', kwargs_handlers=[{handler}])\n"
+    script += "model, optimizer = a.prepare(model, optimizer)\n"
     said = check(tmp_path, script, HOPPER)
     assert said["outcome"]["undecided"] is not None, said.text
     assert said["outcome"]["recipe"] is None
@@ -323,3 +323,179 @@ def test_over_http(service: Served, script: str) -> None:
     assert answer.status_code == 200, answer.text
     assert answer.json()["verdict"] == "undecided"
     assert answer.headers["FP8check-Exit-Code"] == "3"
+
+
+TRAINERS = {
+    "trl": "model_name_or_path: gpt2\ndataset_name: d\nmax_length: 128\noutput_dir: out\n",
+    "axolotl": "base_model: gpt2\nsequence_len: 128\nmicro_batch_size: 2\nfp8: true\n",
+}
+LAUNCHES = (
+    *("trl", "axolotl", "accelerate", "accelerate launch", "torchrun", "deepspeed", "python", "python -m", "trl sft"),
+    *(
+        "axolotl train",
+        "llamafactory-cli",
+        "axolotl --",
+        "trl --",
+        "accelerate launch --",
+        "trl --config",
+        "axolotl = =",
+    ),
+    *("A=b", "", " ", "'", '"', "\\", "-", "--", "\n", "accelerate launch --num_processes", "axolotl train -- --x"),
+    *("axolotl --launcher", "axolotl --launcher=", "trl '' ''", "accelerate ''", "/usr/bin/trl", "$TRAIN", "trl\n--x"),
+)
+
+
+@attack("E2")
+@pytest.mark.parametrize("launch", ["trl", "axolotl", "/usr/bin/trl", "A=b axolotl"])
+def test_a_command_alone_is_a_launch(tmp_path: Path, launch: str) -> None:
+    (tmp_path / "accel.yaml").write_text(BF16)
+    done = run("accel.yaml", "--launch", launch, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("launch", LAUNCHES)
+def test_any_launch_is_understood_or_refused(tmp_path: Path, launch: str) -> None:
+    (tmp_path / "accel.yaml").write_text(BF16)
+    done = run("accel.yaml", "--launch", launch, cwd=tmp_path)
+    assert done.returncode in (0, 1, 2), done.stderr
+    assert (done.returncode == 2) is bool(done.stderr)
+
+
+def test_a_launch_of_100_000_words(tmp_path: Path) -> None:
+    (tmp_path / "accel.yaml").write_text(BF16)
+    done = run("accel.yaml", "--launch", "trl" + " x" * 50_000, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+ODD = {
+    "date": "2024-01-01",
+    "time": "2024-01-01T00:00:00Z",
+    "bytes": "!!binary aGVsbG8=",
+    "set": "!!set {a, b}",
+    "pairs": "!!omap [a: 1]",
+    "nan": ".nan",
+    "infinity": "-.inf",
+    "map": "{null: [1, {2: 3}]}",
+    "list": "[null, .inf]",
+    "superscript": "'\u00b2'",
+}
+
+
+@attack("E4")
+@pytest.mark.parametrize("value", [ODD["date"], ODD["bytes"], ODD["set"]], ids=["date", "bytes", "set"])
+def test_a_date_bytes_or_a_set_reaches_the_report(tmp_path: Path, value: str) -> None:
+    (tmp_path / "train.yaml").write_text(TRAINERS["axolotl"] + f"fp8_config:\n  recipe: {value}\n")
+    done = run("train.yaml", "--format", "json", cwd=tmp_path)
+    assert (done.returncode < 2, done.stderr) == (True, "")
+    json.loads(done.stdout)
+
+
+@attack("E4")
+@pytest.mark.parametrize("value", ["b'fp8'", "{'fp8'}", "{'a': b'x'}", "...", "1j"])
+def test_any_literal_of_a_script_reaches_the_report(tmp_path: Path, value: str) -> None:
+    said = check(tmp_path, f"from accelerate import Accelerator\naccelerator = Accelerator(mixed_precision={value})\n")
+    assert said["outcome"]["error"]["message"].startswith("Unknown mixed_precision mode")
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_no_odd_value_passes_where_the_launcher_fails(tmp_path: Path, name: str) -> None:
+    for key, rules in (("mixed_precision", {"FP303", "FP302"}), ("num_machines", {"FP910"})):
+        if key == "num_machines" and name in ("nan", "infinity"):
+            continue  # numbers, to the launcher
+        entries = {"distributed_type": "'NO'", "num_processes": "1", "mixed_precision": "bf16", key: ODD[name]}
+        text = "".join(f"{name}: {value}\n" for name, value in entries.items())
+        said = check(tmp_path, "print()\n", HOPPER, accelerate=text)
+        assert (said.code, said["verdict"]) == (1, "fail"), (key, said.text)
+        assert rules & said.rules, (key, said.text)
+
+
+NUMBERS = {
+    "superscript": ("\u00b2", False),
+    "5000-digits": ("9" * 5000, False),
+    "half": ("1.5", False),
+    "word": ("two", False),
+    "nothing": ("", False),
+    "underscore": ("1_0", True),
+    "arabic": ("\u0661", True),
+    "full-width": ("\uff11", True),
+    "spaces": (" 1 ", True),
+    "plus": ("+1", True),
+}
+
+
+def numbered(folder: Path, flag: str, text: str) -> tuple[int, set[str], str]:
+    (folder / "accel.yaml").write_text(BF16)
+    launch = f"accelerate launch --config_file accel.yaml --{flag}={text!r} train.py"
+    (folder / "train.py").write_text("print()\n")
+    done = run("accel.yaml", "--launch", launch, "--format", "json", cwd=folder)
+    return done.returncode, {one["rule"] for one in json.loads(done.stdout or "{}").get("findings", ())}, done.stderr
+
+
+@attack("E5")
+@pytest.mark.parametrize("name", ["superscript", "5000-digits"])
+def test_a_number_that_is_none_is_refused_as_argparse_does(tmp_path: Path, name: str) -> None:
+    assert numbered(tmp_path, "num_processes", NUMBERS[name][0]) == (1, {"FP319"}, "")
+
+
+@pytest.mark.parametrize("flag", ["num_processes", "num_machines", "fp8_margin"])
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers_of_flags_are_those_of_python(tmp_path: Path, name: str, flag: str) -> None:
+    text, taken = NUMBERS[name]
+    code, found, errors = numbered(tmp_path, flag, text)
+    assert ("FP319" not in found, errors) == (taken, "")
+    assert code == (0 if taken else 1)
+
+
+@attack("E5")
+def test_a_line_that_is_no_number(tmp_path: Path) -> None:
+    (tmp_path / "accel.yaml").write_text(BF16)
+    done = run("explain", "accel.yaml:\u00b2", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "say which line" in done.stderr
+
+
+LATER = {
+    "shell": "${BF16}",
+    "shell-plain": "$BF16",
+    "default": "${BF16:-true}",
+    "kubernetes": "$(BF16)",
+    "jinja": "'{{ bf16 }}'",
+    "jinja-block": "'{% if x %}true{% endif %}'",
+    "configparser": "'%(bf16)s'",
+    "windows": "'%BF16%'",
+    "at": "'@BF16@'",
+    "angle": "<bf16>",
+    "braces": "'{bf16}'",
+    "underscores": "__BF16__",
+    "omegaconf": "${oc.env:BF16}",
+    "missing": "'???'",
+}
+
+
+@pytest.mark.parametrize("text", LATER.values(), ids=LATER)
+def test_a_value_that_is_filled_in_later_is_not_known(tmp_path: Path, text: str) -> None:
+    """Of the training file and of the Accelerate file: neither a finding about the text nor a pass."""
+    training = f"model_name_or_path: gpt2\noutput_dir: out\nper_device_train_batch_size: 8\nbf16: {text}\nfp16: true\n"
+    said = check(tmp_path, "trainer.train()\n", HOPPER, training=training)
+    assert (said["verdict"], said.rules & {"FP101", "FP115", "FP907"}) == ("undecided", set()), said.text
+    assert "filled in later" in said["outcome"]["undecided"]
+    said = check(tmp_path, "print()\n", AMPERE, accelerate=BF16.replace("bf16", text))
+    assert (said["verdict"], said["requested"]["fp8"]) == ("undecided", False), said.text
+    assert "filled in later" in said["requested"]["perhaps"]
+    assert "FP701" in {one["rule"] for one in said["undecided"]}
+
+
+def test_what_hangs_on_no_such_value_is_found_all_the_same(tmp_path: Path) -> None:
+    training = "model_name_or_path: ${MODEL}\noutput_dir: ${OUT}\nbf16: true\nlearning_rate: ${LR}\n"
+    said = check(tmp_path, "trainer.train()\n", HOPPER, training=training, accelerate=BF16.replace("bf16", "fp8"))
+    assert (said.code, "FP101" in said.rules) == (1, True), said.text
+
+
+@pytest.mark.parametrize("flag", ["--mixed_precision $MP", "--num_processes ${N}", "--config_file ${FILE}"])
+def test_a_flag_that_is_filled_in_later_is_not_known(tmp_path: Path, flag: str) -> None:
+    (tmp_path / "train.py").write_text("print()\n")
+    (tmp_path / "facts.json").write_text(facts(HOPPER))
+    (tmp_path / "train.yaml").write_text(TRAINER)
+    words = ["train.yaml", "--facts", "facts.json", "--launch", f"accelerate launch {flag} train.py"]
+    done = run(*words, "--require-evidence", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (3, "")
