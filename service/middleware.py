@@ -47,6 +47,9 @@ _DRAINED = 32 * 1024 * 1024
 _DRAIN_S = 2.0
 _FREE = 64 * 1024
 _TOO_LARGE = "the body is larger than this service reads"
+_ONCE = frozenset(
+    (b"host", b"origin", b"authorization", b"content-type", b"content-length", b"transfer-encoding", b"sec-fetch-site")
+)
 _SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
 
 _log = structlog.get_logger()
@@ -93,9 +96,16 @@ class RequestMiddleware:
             self._account(scope, sent, time.perf_counter() - began)
 
     def _admit(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
-        """Refuse what is sent to another host's name (DNS rebinding) or by another site's page (CSRF)."""
+        """Refuse what is sent to another host's name (DNS rebinding) or by another site's page (CSRF), and what says
+        twice what can be said once: a proxy may have looked at the other one."""
+        if len(headers) != len(scope["headers"]):
+            _refuse_what_is_said_twice(scope)
+        if b"host" not in headers and scope["http_version"] != "1.0":
+            raise Problem("malformed", "the header Host is missing")
         host = headers.get(b"host", b"").decode("latin-1")
         parts = _HOST.fullmatch(host)
+        if parts is None and host:
+            raise Problem("malformed", "the header Host is no name, with a port or without")
         name = parts["name"].strip("[]").lower() if parts is not None else ""
         allowed = self._settings.allowed_hosts
         known = name in allowed or (not allowed and (not self._open or is_loopback(name)))
@@ -132,6 +142,14 @@ class RequestMiddleware:
             ms=round(seconds * 1000, 2),
             caller=scope["state"].get("caller"),
         )
+
+
+def _refuse_what_is_said_twice(scope: Scope) -> None:
+    seen: set[bytes] = set()
+    for name, _ in scope["headers"]:
+        if name in _ONCE and name in seen:
+            raise Problem("malformed", f"the header {name.decode()} is there more than once")
+        seen.add(name)
 
 
 async def _answer_first(response: Response, receive: Receive, sent: _Sent) -> None:

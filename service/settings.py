@@ -52,6 +52,9 @@ class Settings(BaseSettings):
     body_limit: int = Field(default=2 * MIB, ge=KIB, description="The largest body, in bytes as they arrive.")
     body_timeout_s: float = Field(default=10, gt=0, description="By when a body has to have arrived whole.")
     header_timeout_s: float = Field(default=10, gt=0, description="By when the head of a request has to have arrived.")
+    send_timeout_s: float = Field(
+        default=30, gt=0, description="When a client is hung up on that does not read its answer."
+    )
     uploads_bytes: int = Field(
         default=64 * MIB,
         ge=0,
