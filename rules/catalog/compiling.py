@@ -52,13 +52,34 @@ def torchao_not_compiled(run: Run, requested: Requested, outcome: Outcome, probe
             return  # FP814 says whether it is slower
         raise Undecided("whether the script compiles the model itself", "seen")
     off = run.training.get("torch_compile")
+    against = _against_compiling(run, outcome)
     yield Found(
         "torchao without torch.compile is slower than BF16",
         place=off or requested.backend or next(iter(requested.fp8), None),
         label="nothing compiles the model: each cast to FP8 is a kernel of its own",
-        help="write torch_compile: true in the training file",
-        fix=unsafe(write(run.training.top, "torch_compile", True)),
+        help=against or "write torch_compile: true in the training file",
+        fix=unsafe(write(run.training.top, "torch_compile", True)) if not against else None,
     )
+
+
+def _against_compiling(run: Run, outcome: Outcome) -> str:
+    """What to do where torchao compiled fails as well; "" where it does not."""
+    if _is_ddp(outcome):
+        return "use FSDP2 with torch_compile: true; under DDP the compiled step fails (FP520)"
+    if run.model is not None and _has_linear_experts(run.model, outcome):
+        return "train it in BF16: its experts cannot be compiled with torchao (FP521)"
+    return ""
+
+
+def _is_ddp(outcome: Outcome) -> bool:
+    return outcome.distributed_type == "MULTI_GPU"
+
+
+def _has_linear_experts(model: ModelShape, outcome: Outcome) -> bool:
+    if model.routed is None:
+        return False
+    block = model.block_in(outcome.stack.version("transformers")[0])
+    return any(".experts." in linear.name for linear in block)
 
 
 @rule(
@@ -115,7 +136,7 @@ def torchao_compiled_under_ddp(run: Run, outcome: Outcome) -> Iterator[Found]:
     Write instead: FSDP2 in the place of DDP.
     """
     compiles = compiled_by(run)
-    if compiles is None or not _torchao(outcome) or outcome.distributed_type != "MULTI_GPU":
+    if compiles is None or not _torchao(outcome) or not _is_ddp(outcome):
         return
     if not run.training.is_huggingface:
         return  # a model of another kind may work
@@ -145,10 +166,7 @@ def torchao_compiled_experts(run: Run, training: Training, model: ModelShape, ou
     Write instead: BF16; or transformers 5, where experts are no Linear layers and stay in BF16.
     """
     compiles = compiled_by(run)
-    if compiles is None or model.routed is None or not _torchao(outcome):
-        return
-    block = model.block_in(outcome.stack.version("transformers")[0])
-    if not any(".experts." in linear.name for linear in block):
+    if compiles is None or model.routed is None or not _torchao(outcome) or not _has_linear_experts(model, outcome):
         return
     yield Found(
         "torchao fails to compile experts, whose number of tokens changes in every step",

@@ -12,7 +12,7 @@ from fp8check.rules.engine.running import Finding
 from fp8check.rules.reading import Document
 from fp8check.rules.reading.source import Source
 from fp8check.rules.repair import edited, fix_all
-from fp8check.rules.settings.edits import delete, rename, replace
+from fp8check.rules.settings.edits import delete, insert, rename, replace
 from fp8check.rules.settings.values import Section, Setting
 from fp8check.rules.suppression.examined import Examined
 from fp8check.rules.trainers.detect import read
@@ -204,3 +204,11 @@ def test_the_files_are_looked_at_a_limited_number_of_times_and_the_rest_is_told(
         "the finding would still be there",
         "the files were looked at 4 times already; run fp8check fix once more",
     }
+
+
+def test_a_file_that_is_known_for_nothing_may_become_known_for_something() -> None:
+    """Whoever names it says what it is (--trainer)."""
+    document = read("f.yaml", b"output_dir: out\n")
+    assert document.kind == "other"
+    (done,) = edited((document,), safe(insert(Section(document.root), "max_steps", 5)))
+    assert done.text == "output_dir: out\nmax_steps: 5\n"
