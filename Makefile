@@ -15,7 +15,8 @@ unexport PYTHONDONTWRITEBYTECODE
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-.PHONY: attacks fuzz fuzz-sample smoke docs help demo test lint types layers coverage bench wheel corpus corpus-review score conformance \
+.PHONY: attacks audit sbom fuzz fuzz-sample smoke \
+	docs help demo test lint types layers coverage bench wheel corpus corpus-review score conformance \
 	conformance-sample evidence rule mutation mutation-catalog mutation-sample hook-test format clean serve service-bench \
 	service-kill service-load service-postgres openapi-test page-test docker-lint docker-steps \
 	probe-env probe-test test-gpu always
@@ -65,6 +66,20 @@ smoke: $(VENV)/.files ## the wheel in Python 3.10 and 3.13: locale C, closed str
 	@test -n "$$(ls dist/*.whl 2>/dev/null)" || $(MAKE) wheel
 	@$(BIN)/python -m tests.tools.smoke dist/*.whl
 
+AUDIT_ENV := .audit-env
+
+$(AUDIT_ENV)/.installed: pyproject.toml
+	@test -n "$$(ls dist/*.whl 2>/dev/null)" || $(MAKE) wheel
+	@test -d $(AUDIT_ENV) || $(PYTHON) -m venv $(AUDIT_ENV)
+	@$(AUDIT_ENV)/bin/pip install --quiet --disable-pip-version-check "$$(echo dist/*.whl)[audit]"
+	@touch $@
+
+sbom: $(AUDIT_ENV)/.installed ## CycloneDX of what the wheel brings, into dist: the command alone, and the service
+	@$(AUDIT_ENV)/bin/python -m tests.tools.dependencies.sbom dist/*.whl dist
+
+audit: $(AUDIT_ENV)/.installed ## pip-audit over the dependencies where its data can be had, and their releases with their days
+	@$(AUDIT_ENV)/bin/python -m tests.tools.dependencies.audit dist/*.whl docs/evidence/dependencies.md
+
 bench: $(VENV)/.installed ## CPU time: the command against yamllint, the check in one process against PyYAML
 	@$(BIN)/python -m tests.tools.bench $(EXAMPLE)/train.yaml $(EXAMPLE)/accelerate.yaml $(EXAMPLE)/facts.json
 
@@ -107,11 +122,7 @@ evidence: $(VENV)/.installed ## look up the rules' source evidence in the releas
 serve: $(VENV)/.installed ## run the service on http://127.0.0.1:8000
 	@$(BIN)/fp8check serve
 
-service-smoke: $(VENV)/.files ## the wheel in Python 3.10 and 3.13: locale C, closed streams, narrow terminals, no HOME, low limits
-	@test -n "$$(ls dist/*.whl 2>/dev/null)" || $(MAKE) wheel
-	@$(BIN)/python -m tests.tools.smoke dist/*.whl
-
-bench: $(VENV)/.installed ## static POST /check against an endpoint that only parses (5 minutes)
+service-bench: $(VENV)/.installed ## static POST /check against an endpoint that only parses (5 minutes)
 	@$(BIN)/python -m tests.tools.service.bench
 
 service-load: $(VENV)/.installed ## 200 clients that always ask, then half of them: checks a second, latency, what is refused (2 minutes)
