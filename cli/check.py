@@ -59,7 +59,7 @@ def check(argv: list[str]) -> int:
         return check_there(options, config, formats)
     if options.probe and options.facts is not None:
         raise UsageError("--facts says what another machine is: the probe runs on this one, without --facts")
-    request = request_of(options, config, probe=_probe(options), keep=False)
+    request = request_of(options, config, probe=_probe(options, config), keep=False)
     if sum(len(part.documents) for part in request.runs) > FEW:
         from fp8check.cli.many import check_many
 
@@ -84,13 +84,13 @@ def _check(request: Request, formats: Sequence[tuple[str, str | None]], options:
     return checked.exit_code(fail_on, require_evidence=options.require_evidence)
 
 
-def _probe(options: Options) -> Probe | None:
+def _probe(options: Options, config: Config) -> Probe | None:
     """What makes a real step of each run; None without --probe."""
     if options.probe is None:
         return None
     from fp8check.cli.probing import prober
 
-    return prober(options)
+    return prober(options, config)
 
 
 def _write_baseline(path: str, reports: Sequence[Examined]) -> int:

@@ -10,6 +10,7 @@ files = ["train.yaml", "accel.yaml"]
 launch = "accelerate launch --config_file accel.yaml train.py train.yaml"
 trainer = "trl"
 facts = "node.json"
+python = ".venv/bin/python"               # the interpreter that trains; used only where it is trusted (cli/trust.py)
 
 [[suppress]]
 rules = ["FP402"]
@@ -86,23 +87,28 @@ def _read(path: str, raw: bytes, *, required: bool) -> Config:
     shared = os.path.basename(path) == SHARED_FILE
     if shared and not required and MARK not in raw:
         return Config()  # before the import of a TOML parser, which costs more than all the rest
-    try:
-        table = _toml(raw)
-    except RecursionError:
-        raise UsageError(f"{path}: nested too deeply") from None
-    except ValueError as problem:
-        raise UsageError(f"{path}: {problem}") from None
+    table = toml(raw, path)
     if shared:
         table = _table(_table(table, "tool", path), "fp8check", path)
     return _config(table, path)
 
 
-def _toml(raw: bytes) -> dict[str, object]:
+def toml(raw: bytes, path: str) -> dict[str, object]:
+    """The table of a TOML file.
+
+    Raises:
+        UsageError: it is none.
+    """
     import importlib
     import sys
 
     parser = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
-    table: dict[str, object] = parser.loads(raw.decode("utf-8"))
+    try:
+        table: dict[str, object] = parser.loads(raw.decode("utf-8"))
+    except RecursionError:
+        raise UsageError(f"{path}: nested too deeply") from None
+    except ValueError as problem:
+        raise UsageError(f"{path}: {problem}") from None
     return table
 
 

@@ -78,6 +78,7 @@ class Parser:
         self.prog = prog
         self.description = description
         self.takes_files = False  # whether every word that is no option is a file; set by the group `files`
+        self.takes_hook = False  # whether it can be a hook of pre-commit; set by the group `hook`
         self._groups = [_Group()]
         self._defaults: dict[str, object] = {}
         for group in groups:
@@ -104,6 +105,8 @@ class Parser:
         """
         if self.takes_files and not any(word.startswith("-") and word != "-" for word in argv):
             return Options(**self._values(), files=list(argv))
+        if self.takes_hook and "--hook" in argv:
+            return self._parse_hook(argv)
         # A bare --probe must not take the file behind it for its value.
         words = ["--probe=gpu" if word == "--probe" else word for word in argv]
         parser = self.built()
@@ -115,6 +118,16 @@ class Parser:
         if unknown:
             parser.error(f"unrecognized arguments: {' '.join(unknown)}")
         options.__dict__["files"] = [*rest, *words[end + 1 :]]
+        return options
+
+    def _parse_hook(self, argv: Sequence[str]) -> Options:
+        from fp8check.cli.hook import parted
+
+        parser = self.built()
+        valued = {name for one in parser._actions if one.nargs is None for name in one.option_strings}
+        words, named = parted(argv, valued)
+        options = parser.parse_args(words, Options())
+        options.__dict__["files"] = named
         return options
 
     def _values(self) -> dict[str, object]:
@@ -259,6 +272,11 @@ def config(parser: Parser) -> None:
     """The configuration: its runs, where no file is named, and what else of it the command honors."""
     parser.add_argument("--config", metavar="FILE", help="fp8check.toml or pyproject.toml (those of this folder)")
     parser.add_argument("--no-config", action="store_true", help="read no configuration")
+    parser.add_argument(
+        "--trust-config",
+        action="store_true",
+        help="start the interpreter that the configuration names, and let its launch lines set variables of a probe",
+    )
 
 
 def plugin(parser: Parser) -> None:
@@ -295,6 +313,7 @@ def color(parser: Parser) -> None:
 
 def hook(parser: Parser) -> None:
     """For pre-commit."""
+    parser.takes_hook = True
     parser.add_argument(
         "--hook", action="store_true", help="pre-commit: pass over files that are no training or Accelerate file"
     )

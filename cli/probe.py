@@ -50,7 +50,7 @@ def probe(argv: list[str]) -> int:
     options = options.replaced(probe=options.probe or "gpu")
     formats = formats_of(["json"] if options.json else options.format, ("text", "json"))
     config = load(options)
-    checked = check_request(request_of(options, config, probe=prober(options), only="FP8"))
+    checked = check_request(request_of(options, config, probe=prober(options, config), only="FP8"))
     reports = [build.whole(one) for one in checked.reports]
     sources = sources_of(checked.reports, options, config)
     for name, target in formats:

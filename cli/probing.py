@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 
+from fp8check.cli.options import UsageError
+from fp8check.cli.requests import run_options
 from fp8check.cli.streams import complain
+from fp8check.cli.trust import trusts
 from fp8check.rules.seen.data import STAGES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from fp8check.cli.config import Config
     from fp8check.cli.options import Options
     from fp8check.rules.checking.request import Probe
     from fp8check.rules.seen import Seen
@@ -16,12 +20,30 @@ if TYPE_CHECKING:
     from fp8check.rules.trainers.run import Run
 
 
-def prober(options: Options) -> Probe:
-    """Makes a real step of a run, as the options say."""
-    from fp8check.probe import probe_run
+def prober(options: Options, config: Config) -> Probe:
+    """Makes a real step of a run, as the options say, with the interpreter that trains.
+
+    Raises:
+        UsageError: the runs of the configuration have several interpreters.
+    """
+    from fp8check.probe import Consent, probe_run
+    from fp8check.rules.seen import Seen
+
+    runs = run_options(options, config)
+    not_trusted = next((one.not_trusted for one in runs if one.not_trusted is not None), None)
+    if not_trusted is not None:
+        why = f"the interpreter that the configuration names ({not_trusted}) is not trusted: --python or --trust-config"
+        return lambda _run: Seen("not run", why=why, emulated=options.probe == "emulate")
+    pythons = {one.python for one in runs}
+    if len(pythons) > 1:
+        raise UsageError("the runs have several interpreters: probe them one by one, with --python")
+    python = pythons.pop()
+    is_own = bool(options.files) or options.launch is not None
+    named = frozenset(pair.partition("=")[0] for pair in options.set_variable)
+    consent = Consent(is_own or trusts(options, config.path), named)
 
     def probe(run: Run) -> Seen:
-        return probe_run(run, python=options.python, emulate=options.probe == "emulate", tell=_tell)
+        return probe_run(run, python=python, emulate=options.probe == "emulate", consent=consent, tell=_tell)
 
     return probe
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from fp8check.cli.config import Config
 from fp8check.cli.options import UsageError, names
-from fp8check.cli.streams import take
+from fp8check.cli.streams import complain, take
 from fp8check.rules import facts as facts_
 from fp8check.rules.checking.request import Request, RunRequest
 from fp8check.rules.checking.selection import select
+from fp8check.rules.plain_text import shown
 from fp8check.rules.reading import Unreadable, files
 from fp8check.rules.reading.limits import MAX_BYTES
 from fp8check.rules.record import Record
@@ -16,6 +17,7 @@ from fp8check.rules.trainers.detect import read
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
 
     from fp8check.cli.options import Options
     from fp8check.rules.checking.request import Probe
@@ -27,13 +29,19 @@ FEW = 50  # files that are kept in memory together
 
 
 class RunOptions(Record):
-    """The options that describe runs: of the command line, or of one [[run]] of the configuration."""
+    """The options that describe runs: of the command line, or of one [[run]] of the configuration.
+
+    Attributes:
+        python: the interpreter that trains, which may be started.
+        not_trusted: the one that only a configuration names, and that is not started.
+    """
 
     files: Sequence[str]
     launch: str | None = None
     trainer: str | None = None
     facts: str | None = None
     python: str | None = None
+    not_trusted: str | None = None
     no_environment: bool = False
     set_variable: Sequence[str] = ()
     hook: bool = False
@@ -86,9 +94,21 @@ def run_options(options: Options, config: Config | None = None) -> list[RunOptio
         return [RunOptions(**given)]
     if config is None or not config.runs:
         raise UsageError("name a training file, an Accelerate file, or both; fp8check --help says more")
-    return [
-        RunOptions(**{**given, **{key: given.get(key) or value for key, value in run.items()}}) for run in config.runs
-    ]
+    return [_of_configuration(options, config, given, run) for run in config.runs]
+
+
+def _of_configuration(
+    options: Options, config: Config, given: Mapping[str, Any], run: Mapping[str, object]
+) -> RunOptions:
+    """One [[run]]; the interpreter that it names counts only where it is trusted."""
+    merged = RunOptions(**{**given, **{key: given.get(key) or value for key, value in run.items()}})
+    if given.get("python") or not isinstance(run["python"], str):
+        return merged
+    from fp8check.cli.trust import trusts
+
+    if trusts(options, config.path):
+        return merged
+    return merged._replace(python=None, not_trusted=run["python"])
 
 
 def run_request(options: RunOptions) -> RunRequest:
@@ -175,7 +195,23 @@ def facts_of(options: RunOptions) -> Facts:
         facts = facts_.Facts()
     else:
         facts = facts_.collect_for_run(options.python)
+        if options.not_trusted is not None:
+            facts = _not_asked(facts, options.not_trusted)
     return facts.with_variables(variables) if variables else facts
+
+
+def _not_asked(facts: Facts, python: str) -> Facts:
+    """This machine, of whose packages nothing is known: the interpreter that trains is not started."""
+    what = f"the configuration names the interpreter that trains ({shown(python)}), and it was not started"
+    note = f"{what}: its packages are unknown"
+    complain(f"fp8check: {note}. To start it: --python, --trust-config, or `trusted` in {shown(_own_file())}\n")
+    return facts.without_environment(note)._replace(python=None)
+
+
+def _own_file() -> str:
+    from fp8check.cli.trust import own_file
+
+    return own_file()
 
 
 def _variable(pair: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ interpreter.
 
 from __future__ import annotations
 
-from fp8check.probe.run import probe, probe_run
+from fp8check.probe.run import Consent, probe, probe_run
 from fp8check.probe.spec import NotProbed, specify
 
-__all__ = ["NotProbed", "probe", "probe_run", "specify"]
+__all__ = ["Consent", "NotProbed", "probe", "probe_run", "specify"]

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 from fp8check.probe import process
 from fp8check.probe.spec import NotProbed, specify
-from fp8check.rules.credentials import MASK, is_secret
+from fp8check.rules.child import environment
+from fp8check.rules.credentials import MASK
 from fp8check.rules.facts.variables import masked
 from fp8check.rules.outcome import predict
+from fp8check.rules.record import Record
 from fp8check.rules.seen.data import RaisedError, Seconds, Seen
 from fp8check.rules.seen.loading import from_data
 from fp8check.rules.settings.values import Undecided
@@ -25,9 +27,6 @@ if TYPE_CHECKING:
     from fp8check.rules.seen.data import End, ProbeStage
     from fp8check.rules.trainers.run import Run
 
-# Variables that the packages read: the run's own take their place, and leftovers of this shell stay out.
-_READ = ("ACCELERATE_", "FP8_", "FSDP_", "DEEPSPEED_", "MEGATRON_LM_", "PARALLELISM_CONFIG_", "TORCHELASTIC_")
-_PROCESS = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "GROUP_RANK")
 _OFFLINE = {
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
@@ -39,15 +38,37 @@ _OFFLINE = {
 }
 
 
+class Consent(Record):
+    """Whose word it is that a variable of a run comes into a process.
+
+    Attributes:
+        launch: whether the launch line is the user's own, or of a configuration that the user trusts.
+        variables: those that the user gave by name.
+    """
+
+    launch: bool = False
+    variables: frozenset[str] = frozenset()
+
+    def covers(self, name: str, run: Run) -> bool:
+        """Whether that variable of a run may come into a process, if it is one of environment.RUN."""
+        return name in self.variables or (self.launch and name in run.launch.variables)
+
+
+NONE = Consent()
+NAMED = 5  # variables in one sentence
+TRUST = "for those of a configuration file: --trust-config"
+
+
 def probe_run(
     run: Run,
     *,
     python: str | None = None,
     emulate: bool = False,
+    consent: Consent = NONE,
     tell: Callable[[ProbeStage], None] = lambda _stage: None,
 ) -> Seen:
     """Predict one run, and probe it on this machine: `probe` says what the arguments are."""
-    return probe(run, predict(run), python=python, emulate=emulate, tell=tell)
+    return probe(run, predict(run), python=python, emulate=emulate, consent=consent, tell=tell)
 
 
 def probe(
@@ -56,6 +77,7 @@ def probe(
     *,
     python: str | None = None,
     emulate: bool = False,
+    consent: Consent = NONE,
     limits: process.Limits | None = None,
     environ: Mapping[str, str] | None = None,
     tell: Callable[[ProbeStage], None] = lambda _stage: None,
@@ -66,6 +88,7 @@ def probe(
         run, outcome: what is asked for, and what was predicted of it.
         python: the interpreter that will train; None for this one.
         emulate: on the CPU, with torchao's emulated float8.
+        consent: which variables of the run may come into the child: none that only a file or a request names.
         limits: when the child is killed; None for the usual ones.
         environ: the environment to take PATH and the like from; None for this process's.
         tell: called with each stage as it begins.
@@ -73,13 +96,15 @@ def probe(
     shell = os.environ if environ is None else environ
     try:
         spec, assumed = specify(run, outcome, emulate=emulate)
+        variables, told = variables_of_run(shell, run, outcome, consent)
     except NotProbed as reason:
         return Seen("not run", why=str(reason), emulated=emulate)
     except Undecided as reason:
         return Seen("not run", why=f"a value is not known: {reason.what}", emulated=emulate)
     limits = limits or _limits(spec)
-    ended = process.run(python or sys.executable, spec, child_environment(shell, outcome, spec), limits, tell)
-    return seen_of(ended, emulated=emulate, assumed=assumed, shell=shell)
+    given = child_environment(shell, variables, spec)
+    ended = process.run(python or sys.executable, spec, given, limits, tell)
+    return seen_of(ended, emulated=emulate, assumed=(*assumed, *told), shell=shell)
 
 
 def _limits(spec: Spec) -> process.Limits:
@@ -91,16 +116,39 @@ def _limits(spec: Spec) -> process.Limits:
     return usual
 
 
-def child_environment(shell: Mapping[str, str], outcome: Outcome, spec: Spec) -> dict[str, str]:
-    """The child's environment: this shell's without credentials and leftovers, then the run's own variables."""
-    kept = {
-        name: value
-        for name, value in shell.items()
-        if not name.startswith(_READ) and name not in _PROCESS and not is_secret(name, value)
-    }
+def variables_of_run(
+    shell: Mapping[str, str], run: Run, outcome: Outcome, consent: Consent
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The variables that the child gets of the run, and in words what of the run it has not.
+
+    Those that the launcher sets are the model's own; the others are this shell's, or somebody else's word for it.
+
+    Raises:
+        NotProbed: one of them decides what the step would show, and nobody who may has said that it is to be set.
+    """
+    kept: dict[str, str] = {}
+    left_out = {name for name in shell if name in ("LD_PRELOAD", "LD_AUDIT")}
     for name, setting in outcome.environment.items():
-        if not setting.is_later and isinstance(setting.value, str) and setting.value != MASK and name not in _PROCESS:
-            kept[name] = setting.value
+        value = None if setting.is_later else setting.value
+        if not isinstance(value, str) or value == MASK:
+            continue
+        foreign = setting.origin.variable is not None and shell.get(name) != value
+        if name not in environment.RUN:
+            left_out.update([name] if foreign or name.startswith("ACCELERATE_") else [])
+        elif foreign and not consent.covers(name, run):
+            raise NotProbed(f"{name} is set by a file or a request, whose variables no process gets ({TRUST})")
+        else:
+            kept[name] = value
+    if not left_out:
+        return kept, ()
+    names = sorted(left_out)
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return kept, (f"without {', '.join(names[:NAMED])}{more}: variables that no other program gets",)
+
+
+def child_environment(shell: Mapping[str, str], variables: Mapping[str, str], spec: Spec) -> dict[str, str]:
+    """The child's environment: the allow-list of this shell's, then the run's own variables, and those of a process."""
+    kept = {**environment.own(shell), **variables}
     if spec["emulate"]:
         for name in [name for name in kept if name.startswith(("ACCELERATE_USE_", "FSDP_"))]:
             del kept[name]

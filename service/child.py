@@ -1,8 +1,8 @@
-"""Work in processes of their own, which can be ended whatever they do; they die with the service.
+"""Work in processes of their own, which can be ended whatever they do; they die with the service (rules/child/).
 
 Parent and child speak JSON (messages.py), one object a line: the child gets tasks on standard input, one after another,
 and says events on standard output; the last one of a task is a result or a problem. Standard input stays open: when it
-closes, the parent is gone.
+closes, the parent is gone. Nothing of a request is a variable of its environment.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import asyncio
 import contextlib
 import json
 import os
-import signal
-import sys
 from typing import TYPE_CHECKING, TypeVar
+
+from fp8check.rules.child import environment, python
+from fp8check.rules.child.supervised import NotStarted, Supervised
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 LONGEST_LINE = 64 * 1024 * 1024
-_GRACE_S = 2.0
+_GRACE_S = 6.0  # more than the supervisor takes to kill
+_WORKER = "from fp8check.service.worker import main\nraise SystemExit(main())"
 
 
 class Ended(Exception):
@@ -36,8 +38,9 @@ class TimedOut(Ended):
 class Child:
     """A process that does tasks, one after the other."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, supervised: Supervised) -> None:
         self._process = process
+        self._supervised = supervised
         self._is_whole = True  # whether all that it was asked was answered to the end
 
     @classmethod
@@ -47,18 +50,27 @@ class Child:
         Raises:
             OSError: the system has no room for one.
         """
-        return cls(
-            await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "fp8check.service.worker",
+        try:
+            supervised = Supervised(python.own(_WORKER), environment.with_variables_of_runs(os.environ))
+        except NotStarted as error:
+            raise OSError(str(error)) from error
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *supervised.command,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,  # what it says there may quote the files
+                env=supervised.environ,
+                pass_fds=supervised.keep,
                 start_new_session=True,
                 limit=LONGEST_LINE,
             )
-        )
+        except BaseException:
+            supervised.close()
+            raise
+        finally:
+            supervised.started()
+        return cls(process, supervised)
 
     @property
     def is_usable(self) -> bool:
@@ -85,17 +97,20 @@ class Child:
             yield event
             if self._is_whole:
                 return
-        code = await deadline.of(process.wait())
-        raise Ended(f"was ended by signal {-code}" if code < 0 else f"ended with {code} and no result")
+        await deadline.of(process.wait())
+        how, code = self._supervised.ended() or ("lost", 0)
+        raise Ended(f"was ended by signal {code}" if how == "signal" else f"ended with {code} and no result")
 
     async def end(self) -> None:
-        """End it and all that it started; it leads a process group of its own."""
+        """End it and all that it started."""
         if self._process.stdin is not None:
             self._process.stdin.close()
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        with contextlib.suppress(asyncio.TimeoutError):
+        self._supervised.close()
+        try:
             await asyncio.wait_for(self._process.wait(), _GRACE_S)
+        except asyncio.TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
 
 
 async def run(task: Task, *, limit_s: float) -> AsyncGenerator[Event, None]:

@@ -6,6 +6,7 @@ import re
 
 from fp8check.rules.engine.definition import SEVERITIES, Rule
 from fp8check.rules.engine.running import Crash, crash, is_input
+from fp8check.rules.installed import entry_points
 from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
@@ -40,17 +41,13 @@ def load(name: str, taken: Iterable[Rule]) -> Plugin:
 
 def installed() -> list[str]:
     """The names of all plug-ins that are installed."""
-    from importlib.metadata import entry_points
-
-    return sorted({one.name for one in entry_points(group=GROUP)})
+    return sorted({one.name for one in entry_points(GROUP)})
 
 
 def _loaded(name: str) -> object:
-    from importlib.metadata import entry_points
-
-    found = entry_points(group=GROUP, name=name)
+    found = entry_points(GROUP, name)
     if not found:
-        known = ", ".join(sorted(one.name for one in entry_points(group=GROUP))) or "none"
+        known = ", ".join(sorted(one.name for one in entry_points(GROUP))) or "none"
         raise LookupError(f"no installed package has the entry point {name} in the group {GROUP}; there are: {known}")
     return next(iter(found)).load()
 

@@ -107,13 +107,17 @@ class Facts(Record):
         """The same machine, with what a real import of Transformer Engine came to (engine.Imported)."""
         return self._replace(transformer_engine={**(self.transformer_engine or {}), "imports": imports, "error": error})
 
-    def without_environment(self) -> Facts:
+    def without_environment(
+        self, note: str = "neither torch nor accelerate is installed here: this does not tell what will train"
+    ) -> Facts:
         """The same machine, where what was found here of packages says nothing of the run.
 
         For a machine that has no training environment: the run will be in another. Variables and GPUs that are there
         stay: the shell and the machine may be those of the run.
+
+        Args:
+            note: why.
         """
-        note = "neither torch nor accelerate is installed here: this does not tell what will train"
         return self._replace(
             packages=None,
             transformer_engine=None,

@@ -144,28 +144,32 @@ def import_check(
 
     Args:
         python: the interpreter to do it with.
-        environ: its environment; that of this process where it is None.
+        environ: the variables of which it gets those that another program may have; this process's where it is None.
         timeout_s: the time after which it is given up, in seconds.
 
     Raises:
         BadInterpreter: the interpreter cannot be started.
     """
-    import subprocess  # costs 10 ms
+    from fp8check.rules.child import environment
+    from fp8check.rules.child import python as child
+    from fp8check.rules.child.run import run
+    from fp8check.rules.child.supervised import NotStarted
 
-    command = [python, "-c", "import transformer_engine.pytorch"]
+    words = child.training(python, "import transformer_engine.pytorch")
+    allowed = environment.own(os.environ if environ is None else environ)
     try:
-        done = subprocess.run(  # noqa: S603  running the interpreter that the user names is the task
-            command, capture_output=True, timeout=timeout_s, env=environ, stdin=subprocess.DEVNULL, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return Imported(None, f"the import did not end within {timeout_s:g} s")
-    except (OSError, ValueError) as error:
+        ended = run(words, limit_s=timeout_s, environ=allowed)
+    except NotStarted as error:
         raise BadInterpreter(python, f"cannot be started: {error}") from error
-    if done.returncode == 0:
+    if ended.how == "limit" and ended.why.startswith("gave"):
+        return Imported(None, f"the import did not end within {timeout_s:g} s")
+    if ended.how in ("limit", "lost"):
+        return Imported(None, f"the import {ended.why or 'was ended by something else'}")
+    if (ended.how, ended.code) == ("exit", 0):
         return Imported(True, None)
-    said = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
-    if done.returncode < 0:
-        said = f"killed by signal {-done.returncode}"
+    said = ended.errors.decode("utf-8", "replace").strip().rpartition("\n")[2]
+    if ended.how == "signal":
+        said = f"killed by signal {ended.code}"
     return Imported(False, _without_home(said, environ)[:2000])
 
 

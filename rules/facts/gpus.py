@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 
 from fp8check.rules.facts.data import Gpu
+from fp8check.rules.facts.nvml import MARK
 from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from types import ModuleType
+    from collections.abc import Callable, Mapping, Sequence
 
 TIME_LIMIT_S = 20.0
-MIB = 1024 * 1024
+LONGEST_ANSWER = 2**18
+NO_DEVICES = "No devices were found"
 
 # Each of them tells that a driver is there: on Linux, in a container, in WSL.
 DRIVER_SIGNS = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg")
@@ -45,12 +46,18 @@ class DriverReport(Record):
 
 def ask(environ: Mapping[str, str]) -> DriverReport:
     """The GPUs, through NVML where nvidia-ml-py is installed beside fp8check, else through nvidia-smi."""
-    smi = _on_path("nvidia-smi", environ)
+    from fp8check.rules.child.supervised import find
+
+    smi = find("nvidia-smi", environ.get("PATH", ""))
     if smi is None:
-        if not any(os.path.exists(sign) for sign in DRIVER_SIGNS):
+        here = _in_the_current_folder(environ)
+        if not here and not any(os.path.exists(sign) for sign in DRIVER_SIGNS):
             return DriverReport([])
-        smi = _on_path("nvidia-smi", {"PATH": os.pathsep.join(SMI_FOLDERS)})
-    ways: tuple[Callable[[], DriverReport], ...] = (through_nvml, lambda: through_nvidia_smi(smi))
+        smi = find("nvidia-smi", os.pathsep.join(SMI_FOLDERS))
+    ways: tuple[Callable[[], DriverReport], ...] = (
+        lambda: through_nvml(environ),
+        lambda: through_nvidia_smi(smi, environ),
+    )
     reasons: list[str] = []
     for way in ways:
         try:
@@ -60,105 +67,101 @@ def ask(environ: Mapping[str, str]) -> DriverReport:
     return DriverReport(None, notes=(f"an NVIDIA driver is there, but did not answer: {'; '.join(reasons)}",))
 
 
-def through_nvml() -> DriverReport:
-    """Ask through nvidia-ml-py, NVIDIA's own binding of NVML.
+def _in_the_current_folder(environ: Mapping[str, str]) -> bool:
+    """Whether PATH finds an nvidia-smi by a folder that does not count (child/environment.py)."""
+    return any(
+        os.path.isfile(os.path.join(folder, "nvidia-smi")) for folder in environ.get("PATH", "").split(os.pathsep)
+    )
+
+
+def through_nvml(environ: Mapping[str, str]) -> DriverReport:
+    """Ask through nvidia-ml-py, NVIDIA's own binding of NVML, in a process of its own: it may hang, or crash.
 
     Raises:
-        Unavailable: it is not installed here, it is broken, or NVML refused.
+        Unavailable: it is not installed here, it is broken, NVML refused, or gave no answer in time.
     """
-    import warnings
+    from fp8check.rules.child import python
+
+    said = _printed(python.own("from fp8check.rules.facts.nvml import main\nmain()"), environ, "nvidia-ml-py")
+    try:
+        import json
+
+        answer = json.loads(said.rpartition(MARK)[2])
+        if "error" in answer:
+            raise Unavailable(str(answer["error"])[:300])
+        gpus = [_gpu_of_nvml(one) for one in answer["gpus"]]
+        return DriverReport(gpus, str(answer["driver"]), str(answer["cuda"]))
+    except (ValueError, TypeError, KeyError) as error:
+        raise Unavailable(f"nvidia-ml-py answered {said[:120]!r}") from error
+
+
+def _gpu_of_nvml(one: Mapping[str, object]) -> Gpu:
+    index, memory, mig = one["index"], one["memory_mib"], one["mig"]
+    if not isinstance(index, int) or not isinstance(memory, int | None) or not isinstance(mig, bool | None):
+        raise TypeError(one)
+    return Gpu(index, str(one["name"]), str(one["compute_capability"]), memory, mig)
+
+
+def _printed(words: Sequence[str], environ: Mapping[str, str], name: str) -> str:
+    """What a program prints.
+
+    Raises:
+        Unavailable: it cannot be started, fails, prints too much, or does not end in time.
+    """
+    from fp8check.rules.child import environment
+    from fp8check.rules.child.run import run
+    from fp8check.rules.child.supervised import NotStarted
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an old package of the same name warns of itself
-            import pynvml  # the optional extra "gpu"
-        return _of_nvml(pynvml)
-    except ImportError as error:
-        raise Unavailable("nvidia-ml-py is not installed beside fp8check") from error
-    except Exception as error:  # a package that others install, of any release: whatever it raises is no answer
-        raise Unavailable(f"nvidia-ml-py failed with {type(error).__name__}: {error}") from error
+        ended = run(words, limit_s=TIME_LIMIT_S, environ=environment.own(environ), longest=LONGEST_ANSWER)
+    except NotStarted as error:
+        raise Unavailable(f"{name} cannot be started: {error}") from error
+    if ended.why:
+        raise Unavailable(f"{name} {ended.why}")
+    output = ended.output.decode("utf-8", "replace").strip()
+    if output == NO_DEVICES:
+        return output  # with exit code 6 in some releases
+    if (ended.how, ended.code) != ("exit", 0):
+        said = output or ended.errors.decode("utf-8", "replace").strip()
+        how = "was killed by signal" if ended.how == "signal" else "ended with"
+        raise Unavailable(f"{name} {how} {ended.code}: {said[:200]}")
+    return output
 
 
-def _of_nvml(pynvml: ModuleType) -> DriverReport:
-    pynvml.nvmlInit()
-    try:
-        gpus = [_gpu_of_nvml(pynvml, index) for index in range(pynvml.nvmlDeviceGetCount())]
-        cuda = pynvml.nvmlSystemGetCudaDriverVersion_v2()  # cuda.h: 1000 x major + 10 x minor
-        driver = _text(pynvml.nvmlSystemGetDriverVersion())
-        return DriverReport(gpus, driver, f"{cuda // 1000}.{cuda % 1000 // 10}")
-    finally:
-        pynvml.nvmlShutdown()
-
-
-def _gpu_of_nvml(pynvml: ModuleType, index: int) -> Gpu:
-    handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-    major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
-    try:
-        mig: bool | None = pynvml.nvmlDeviceGetMigMode(handle)[0] == 1
-    except pynvml.NVMLError as error:
-        # "Not supported" is a GPU that has no such mode; anything else says nothing of it.
-        mig = False if error.value == pynvml.NVML_ERROR_NOT_SUPPORTED else None
-    try:
-        memory: int | None = pynvml.nvmlDeviceGetMemoryInfo(handle).total // MIB
-    except pynvml.NVMLError:
-        memory = None
-    return Gpu(index, _text(pynvml.nvmlDeviceGetName(handle)), f"{major}.{minor}", memory, mig)
-
-
-def _text(value: str | bytes) -> str:
-    """Releases of nvidia-ml-py before 12 return bytes."""
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-
-
-def through_nvidia_smi(command: str | None) -> DriverReport:
+def through_nvidia_smi(command: str | None, environ: Mapping[str, str]) -> DriverReport:
     """Ask the command nvidia-smi.
 
     Raises:
         Unavailable: it is not there (None), it failed, it printed nothing, or gave no answer in time.
     """
     if command is None:
-        raise Unavailable("nvidia-smi is not on PATH")
-    import subprocess  # costs 10 ms
-
-    query = [command, f"--query-gpu={_QUERY}", "--format=csv,noheader,nounits"]
-    try:
-        done = subprocess.run(query, capture_output=True, timeout=TIME_LIMIT_S, check=False)  # noqa: S603
-    except subprocess.TimeoutExpired as error:
-        raise Unavailable(f"nvidia-smi gave no answer in {TIME_LIMIT_S:g} s") from error
-    except OSError as error:
-        raise Unavailable(f"nvidia-smi cannot be started: {error.strerror}") from error
-    output = done.stdout.decode("utf-8", "replace").strip()
-    if output == "No devices were found":
+        where = "of the current folder is not run" if _in_the_current_folder(environ) else "is not on PATH"
+        raise Unavailable(f"nvidia-smi {where}")
+    output = _printed([command, f"--query-gpu={_QUERY}", "--format=csv,noheader,nounits"], environ, "nvidia-smi")
+    if output == NO_DEVICES:
         return DriverReport([])
-    if done.returncode != 0:
-        said = output or done.stderr.decode("utf-8", "replace").strip()
-        raise Unavailable(f"nvidia-smi ended with {done.returncode}: {said[:200]}")
     rows = [[field.strip() for field in line.split(",")] for line in output.splitlines() if line.strip()]
     if not rows:
         raise Unavailable("nvidia-smi printed nothing")  # where there is no GPU, it says so
-    return DriverReport([_gpu(row) for row in rows], driver=rows[0][-1])
+    gpus = [_gpu(row) for row in rows]
+    if len({gpu.index for gpu in gpus}) < len(gpus):
+        raise Unavailable("nvidia-smi named the same GPU twice")
+    return DriverReport(gpus, driver=rows[0][-1])
 
 
 def _gpu(row: list[str]) -> Gpu:
     """One line of nvidia-smi; a name may hold commas, what cannot be had reads "[N/A]"."""
-    if len(row) < 6 or not row[0].isdecimal() or not row[-4].replace(".", "", 1).isdecimal():
+    import re
+
+    numbers = len(row) >= 6 and re.fullmatch(r"[0-9]{1,4}", row[0]) and re.fullmatch(r"[0-9]{1,3}\.[0-9]{1,2}", row[-4])
+    driver = len(row) >= 6 and re.fullmatch(r"[0-9]+(\.[0-9]+)*", row[-1])
+    if not numbers or not driver or not row[1]:
         raise Unavailable(f"nvidia-smi printed {', '.join(row)[:120]!r}")
     memory, mig = row[-3], row[-2]
     return Gpu(
         index=int(row[0]),
         name=", ".join(row[1:-4]),
         compute_capability=row[-4],
-        memory_mib=int(memory) if memory.isdecimal() else None,
+        memory_mib=int(memory) if re.fullmatch(r"[0-9]{1,9}", memory) else None,
         mig={"Enabled": True, "Disabled": False, "[N/A]": False}.get(mig),
     )
-
-
-def _on_path(name: str, environ: Mapping[str, str]) -> str | None:
-    """The file of a command (shutil.which takes longer to import than this to run)."""
-    names = [f"{name}.exe"] if os.name == "nt" else [name]
-    for folder in environ.get("PATH", "").split(os.pathsep):
-        for each in names:
-            path = os.path.join(folder, each)
-            if folder and os.path.isfile(path) and os.access(path, os.X_OK):
-                return path
-    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from fp8check.rules.facts.errors import BadInterpreter
@@ -16,7 +17,6 @@ TIME_LIMIT_S = 30.0
 
 _MARK = "fp8check-interpreter:"
 
-# Not with -I: what the user's own site-packages and PYTHONPATH bring counts. The empty entry is the working directory.
 _QUESTION = f"""
 import json, sys
 print("\\n{_MARK}" + json.dumps({{"python": "%d.%d.%d" % sys.version_info[:3], "path": sys.path}}))
@@ -39,24 +39,31 @@ def this_one() -> Interpreter:
 def ask(python: str, environ: Mapping[str, str] | None = None, timeout_s: float = TIME_LIMIT_S) -> Interpreter:
     """Start another interpreter once and ask it; none of its packages is imported.
 
-    Raises:
-        BadInterpreter: it is missing, fails, or gives no answer in time.
-    """
-    import subprocess  # costs 10 ms
+    Args:
+        python: its file; a name without a folder is looked for on PATH.
+        environ: the variables of which it gets those that another program may have; this process's where it is None.
+        timeout_s: the seconds after which it is ended.
 
-    command = [python, "-c", _QUESTION]
+    Raises:
+        BadInterpreter: it is missing, fails, prints without an end, or gives no answer in time.
+    """
+    from fp8check.rules.child import environment
+    from fp8check.rules.child import python as child
+    from fp8check.rules.child.run import run
+    from fp8check.rules.child.supervised import NotStarted
+
+    allowed = environment.own(os.environ if environ is None else environ)
     try:
-        done = subprocess.run(  # noqa: S603  running the interpreter that the user names is the task
-            command, capture_output=True, timeout=timeout_s, env=environ, stdin=subprocess.DEVNULL, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise BadInterpreter(python, f"gave no answer in {timeout_s:g} s") from error
-    except (OSError, ValueError) as error:
+        ended = run(child.training(python, _QUESTION), limit_s=timeout_s, environ=allowed)
+    except NotStarted as error:
         raise BadInterpreter(python, f"cannot be started: {error}") from error
-    if done.returncode != 0:
-        last = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
-        raise BadInterpreter(python, f"ended with {done.returncode}: {last[:200]}")
-    return _answer(python, done.stdout.decode("utf-8", "replace"))
+    if ended.why:
+        raise BadInterpreter(python, ended.why)
+    if (ended.how, ended.code) != ("exit", 0):
+        last = ended.errors.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        how = "was killed by signal" if ended.how == "signal" else "ended with"
+        raise BadInterpreter(python, f"{how} {ended.code}: {last[:200]}")
+    return _answer(python, ended.output.decode("utf-8", "replace"))
 
 
 def _answer(python: str, output: str) -> Interpreter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fp8check.rules.installed import entry_points
 from fp8check.rules.trainers.training import Training
 
 TYPE_CHECKING = False
@@ -17,9 +18,7 @@ class BadTrainer(Exception):
 
 def installed() -> list[str]:
     """The names of all trainers that installed packages bring."""
-    from importlib.metadata import entry_points
-
-    return sorted({one.name for one in entry_points(group=GROUP)})
+    return sorted({one.name for one in entry_points(GROUP)})
 
 
 def load(name: str, taken: Collection[str]) -> type[Training] | None:
@@ -33,9 +32,7 @@ def load(name: str, taken: Collection[str]) -> type[Training] | None:
     Raises:
         BadTrainer: it is no trainer of that name, or its name is taken.
     """
-    from importlib.metadata import entry_points
-
-    found = next(iter(entry_points(group=GROUP, name=name)), None)
+    found = next(iter(entry_points(GROUP, name)), None)
     if found is None:
         return None
     trainer = found.load()

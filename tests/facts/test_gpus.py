@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from fp8check.rules.facts import Gpu, gpus
+from fp8check.rules.child import python
+from fp8check.rules.facts import Gpu, gpus, nvml
 from tests.support.trees import script, write
 
 LINE = "0, NVIDIA H200, 9.0, 143771, Disabled, 580.159.04"
@@ -20,7 +21,13 @@ def machine_without_a_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever this machine is, each test starts on one without a driver and without nvidia-ml-py."""
     monkeypatch.setattr(gpus, "DRIVER_SIGNS", ())
     monkeypatch.setattr(gpus, "SMI_FOLDERS", ())
-    monkeypatch.setitem(sys.modules, "pynvml", None)
+    monkeypatch.setattr(python, "own", lambda *_: [sys.executable, "-I", "-c", ANSWER.format("nothing installed")])
+
+
+# What the process prints that asks NVML: an answer of nvml.main.
+ANSWER = """
+import json; print("a line of a package"); print("fp8check-nvml:" + json.dumps({{"error": {!r}}}))
+"""
 
 
 def with_smi(tmp_path: Path, text: str) -> dict[str, str]:
@@ -38,7 +45,7 @@ def test_a_driver_that_does_not_answer_means_that_nothing_is_known(
     monkeypatch.setattr(gpus, "DRIVER_SIGNS", (str(write(tmp_path / "version")),))
     answer = gpus.ask({"PATH": ""})
     assert answer.gpus is None
-    assert "nvidia-ml-py is not installed" in answer.notes[0]
+    assert "nothing installed" in answer.notes[0]
     assert "nvidia-smi is not on PATH" in answer.notes[0]
 
 
@@ -74,6 +81,12 @@ def test_nvidia_smi_without_a_gpu(tmp_path: Path) -> None:
         ("echo 'Field \"compute_cap\" is not a valid field' >&2; exit 2", "not a valid field"),
         ("echo 'garbage'", "nvidia-smi printed 'garbage'"),
         ("echo '0, H200, new, 1, Disabled, 5'", "nvidia-smi printed"),
+        ("echo '0, H200, 9.0, 1, Disabled, 580.1, more'", "nvidia-smi printed"),
+        ("echo '0, , 9.0, 1, Disabled, 580.1'", "nvidia-smi printed"),
+        ("echo '0, H200, 9.0, 1, Disabled, none'", "nvidia-smi printed"),
+        (f"echo '{LINE}'; echo '{LINE}'", "nvidia-smi named the same GPU twice"),
+        ("kill -11 $$", "nvidia-smi was killed by signal 11"),
+        ("while :; do echo 0; done", "nvidia-smi printed more than 262144 bytes"),
         ("exit 0", "nvidia-smi printed nothing"),
         ("echo; echo '  '; echo", "nvidia-smi printed nothing"),
     ],
@@ -93,9 +106,9 @@ def test_nvidia_smi_that_cannot_be_started(tmp_path: Path) -> None:
 
 def test_nvidia_smi_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpus, "TIME_LIMIT_S", 0.2)
-    answer = gpus.ask(with_smi(tmp_path, "exec sleep 5"))
+    answer = gpus.ask(with_smi(tmp_path, "exec /bin/sleep 600"))
     assert answer.gpus is None
-    assert "no answer in 0.2 s" in answer.notes[0]
+    assert "nvidia-smi gave no answer in 0.2 s" in answer.notes[0]
 
 
 NOT_SUPPORTED, UNKNOWN_ERROR = 3, 999  # nvml.h
@@ -135,26 +148,33 @@ def fake_pynvml(**changes: Any) -> SimpleNamespace:
     return made
 
 
-def test_nvidia_ml_py(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pynvml", fake_pynvml(nvmlDeviceGetMigMode=lambda handle: (handle, 0)))
-    answer = gpus.ask(with_smi(tmp_path, "exit 1"))
-    assert answer == gpus.DriverReport(
-        [Gpu(0, "NVIDIA H200", "9.0", 143771, mig=False), Gpu(1, "NVIDIA H200", "9.0", 143771, mig=True)],
-        "580.159.04",
-        "13.0",
-    )
+def asked(monkeypatch: pytest.MonkeyPatch, fake: object) -> Any:
+    """What NVML says through a release of nvidia-ml-py, in this process."""
+    monkeypatch.setitem(sys.modules, "pynvml", fake)
+    return nvml.asked()
+
+
+def test_nvidia_ml_py(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert asked(monkeypatch, fake_pynvml(nvmlDeviceGetMigMode=lambda handle: (handle, 0))) == {
+        "gpus": [
+            {"index": 0, "name": "NVIDIA H200", "compute_capability": "9.0", "memory_mib": 143771, "mig": False},
+            {"index": 1, "name": "NVIDIA H200", "compute_capability": "9.0", "memory_mib": 143771, "mig": True},
+        ],
+        "driver": "580.159.04",
+        "cuda": "13.0",
+    }
 
 
 def test_a_gpu_without_mig_and_without_a_memory_figure(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = fake_pynvml(nvmlDeviceGetCount=lambda: 1, nvmlDeviceGetMemoryInfo=raises(NVMLError(NOT_SUPPORTED)))
-    monkeypatch.setitem(sys.modules, "pynvml", fake)
-    assert gpus.through_nvml().gpus == [Gpu(0, "NVIDIA H200", "9.0", None, mig=False)]
+    (one,) = asked(monkeypatch, fake)["gpus"]
+    assert (one["memory_mib"], one["mig"]) == (None, False)
 
 
 def test_a_mig_mode_that_cannot_be_read_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = fake_pynvml(nvmlDeviceGetCount=lambda: 1, nvmlDeviceGetMigMode=raises(NVMLError(UNKNOWN_ERROR)))
-    monkeypatch.setitem(sys.modules, "pynvml", fake)
-    assert gpus.through_nvml().gpus == [Gpu(0, "NVIDIA H200", "9.0", 143771, mig=None)]
+    (one,) = asked(monkeypatch, fake)["gpus"]
+    assert one["mig"] is None
 
 
 FAULTS = {
@@ -162,39 +182,102 @@ FAULTS = {
     "a GPU is lost": (fake_pynvml(nvmlDeviceGetHandleByIndex=raises(NVMLError(15))), "NVMLError: NVML error 15"),
     "too old": (SimpleNamespace(NVMLError=NVMLError), "AttributeError: "),
     "another error": (fake_pynvml(nvmlDeviceGetName=raises(TypeError("odd"))), "TypeError: odd"),
+    "an exit": (fake_pynvml(nvmlDeviceGetName=raises(SystemExit(0))), "SystemExit: 0"),
+    "an interrupt": (fake_pynvml(nvmlInit=raises(KeyboardInterrupt())), "KeyboardInterrupt: "),
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_nvidia_ml_py_that_fails_gives_way_to_nvidia_smi(
-    fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nvidia_ml_py_that_fails_says_why(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     fake, reason = FAULTS[fault]
-    monkeypatch.setitem(sys.modules, "pynvml", fake)
-    assert gpus.ask(with_smi(tmp_path, f"echo '{LINE}'")).gpus == [Gpu(0, "NVIDIA H200", "9.0", 143771, mig=False)]
-    answer = gpus.ask(with_smi(tmp_path, "exit 9"))
-    assert answer.gpus is None
-    assert f"nvidia-ml-py failed with {reason}" in answer.notes[0]
-
-
-@pytest.mark.parametrize("error", ["RuntimeError('no driver')", "OSError('libnvidia-ml.so.1')", "1 / 0", "def"])
-def test_nvidia_ml_py_whose_import_fails_is_no_crash(
-    error: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    code = error if error in ("1 / 0", "def") else f"raise {error}"
-    write(tmp_path / "site" / "pynvml.py", f"{code}\n")
-    monkeypatch.delitem(sys.modules, "pynvml")
-    monkeypatch.syspath_prepend(tmp_path / "site")
-    answer = gpus.ask(with_smi(tmp_path, "exit 9"))
-    assert answer.gpus is None
-    assert "nvidia-ml-py failed with " in answer.notes[0]
-    assert gpus.ask(with_smi(tmp_path, f"echo '{LINE}'")).gpus == [Gpu(0, "NVIDIA H200", "9.0", 143771, mig=False)]
+    assert f"nvidia-ml-py failed with {reason}" in asked(monkeypatch, fake)["error"]
 
 
 def test_nvml_is_closed_even_where_it_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     closed: list[bool] = []
     fake = fake_pynvml(nvmlDeviceGetCount=raises(NVMLError(1)), nvmlShutdown=lambda: closed.append(True))
-    monkeypatch.setitem(sys.modules, "pynvml", fake)
-    with pytest.raises(gpus.Unavailable):
-        gpus.through_nvml()
+    assert "NVML error 1" in asked(monkeypatch, fake)["error"]
     assert closed == [True]
+
+
+def test_without_nvidia_ml_py(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert asked(monkeypatch, None) == {"error": "nvidia-ml-py is not installed beside fp8check"}
+    nvml.main()
+    assert capsys.readouterr().out.startswith('\nfp8check-nvml:{"error": ')
+
+
+def with_package(folder: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    """A pynvml that is a file, asked in a process of its own as a real one is."""
+    write(folder / "site" / "pynvml.py", code)
+    monkeypatch.setattr(python, "own", own)
+    monkeypatch.syspath_prepend(folder / "site")
+
+
+own = python.own
+
+WORKS = """
+print("a word of its own")
+class NVMLError(Exception): pass
+class Memory: total = 143771 * 2**20
+nvmlInit = nvmlShutdown = lambda: None
+nvmlDeviceGetCount = lambda: 1
+nvmlDeviceGetHandleByIndex = nvmlDeviceGetCudaComputeCapability = nvmlDeviceGetMigMode = lambda _: (0, 1)
+nvmlDeviceGetCudaComputeCapability = lambda _: (9, 0)
+nvmlDeviceGetName = lambda _: "NVIDIA H200"
+nvmlDeviceGetMemoryInfo = lambda _: Memory
+nvmlSystemGetDriverVersion = lambda: "580.159.04"
+nvmlSystemGetCudaDriverVersion_v2 = lambda: 13000
+"""
+
+
+def test_it_is_asked_in_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_package(tmp_path, monkeypatch, WORKS)
+    answer = gpus.ask(with_smi(tmp_path, "exit 1"))
+    assert answer == gpus.DriverReport([Gpu(0, "NVIDIA H200", "9.0", 143771, mig=False)], "580.159.04", "13.0")
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("raise RuntimeError('no driver')", "nvidia-ml-py failed with RuntimeError: no driver"),
+        ("raise OSError('libnvidia-ml.so.1')", "nvidia-ml-py failed with OSError: libnvidia-ml.so.1"),
+        ("raise SystemExit(0)", "nvidia-ml-py failed with SystemExit: 0"),
+        ("import no_such_thing", "nvidia-ml-py failed with ModuleNotFoundError"),
+        ("def", "nvidia-ml-py failed with SyntaxError"),
+        ("import os; os._exit(0)", "nvidia-ml-py answered ''"),
+        ("import os; os.kill(os.getpid(), 11)", "nvidia-ml-py was killed by signal 11"),
+        ("while True: print('endless')", "nvidia-ml-py printed more than"),
+        ("import time; time.sleep(600)", "nvidia-ml-py gave no answer in 2 s"),
+        (WORKS.replace('lambda _: "NVIDIA H200"', "lambda _: Memory") + "Memory.total = 'x'", "nvidia-ml-py failed"),
+    ],
+)
+def test_one_that_does_not_answer_gives_way_to_nvidia_smi(
+    code: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "sleep" in code:
+        monkeypatch.setattr(gpus, "TIME_LIMIT_S", 2)
+    with_package(tmp_path, monkeypatch, code)
+    answer = gpus.ask(with_smi(tmp_path, "exit 9"))
+    assert answer.gpus is None
+    assert reason in answer.notes[0]
+    assert gpus.ask(with_smi(tmp_path, f"echo '{LINE}'")).gpus == [Gpu(0, "NVIDIA H200", "9.0", 143771, mig=False)]
+
+
+@pytest.mark.parametrize(
+    "said", ["[]", "{}", '{"gpus": [{"index": "0", "memory_mib": null, "mig": null}]}', "null", "{"]
+)
+def test_an_answer_that_is_none(said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(python, "own", lambda *_: ["/bin/echo", f"fp8check-nvml:{said}"])
+    answer = gpus.ask(with_smi(tmp_path, "exit 9"))
+    assert answer.gpus is None
+    assert "nvidia-ml-py answered " in answer.notes[0]
+
+
+def test_nvidia_smi_of_the_current_folder_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_smi(tmp_path, f"touch was_here; echo '{LINE}'")
+    monkeypatch.chdir(tmp_path)
+    for path in (".", "", str(tmp_path), "/nowhere::/nowhere"):
+        answer = gpus.ask({"PATH": path})
+        assert answer.gpus is None
+        assert "of the current folder is not run" in answer.notes[0]
+    assert not (tmp_path / "was_here").exists()

@@ -153,7 +153,7 @@ def test_interpreter_that_is_none() -> None:
     "answer", ["b'{\"stage\": \\n'", "b'[1]\\n'", "b'\\xff\\xfe\\n'", "b'x' * 5_000_000", "b'{\"stage\": 5}\\n'"]
 )
 def test_answer_that_cannot_be_read_is_no_pass(answer: str, tmp_path: Path) -> None:
-    content = f"import os, sys\nos.write(int(sys.orig_argv[-2]), {answer})\nos._exit(0)\n"
+    content = f"import os, sys\nos.write(int(sys.orig_argv[-1]), {answer})\nos._exit(0)\n"
     report, seen = probed({"accelerate": TE}, path=_install(tmp_path, {"torch": content}))
     not_a_pass(report)
     assert seen.ended in ("no answer", "killed")
@@ -161,7 +161,7 @@ def test_answer_that_cannot_be_read_is_no_pass(answer: str, tmp_path: Path) -> N
 
 
 def test_done_alone_proves_nothing(tmp_path: Path) -> None:
-    content = "import os, sys\nos.write(int(sys.orig_argv[-2]), b'{\"done\": true}\\n')\nos._exit(0)\n"
+    content = "import os, sys\nos.write(int(sys.orig_argv[-1]), b'{\"done\": true}\\n')\nos._exit(0)\n"
     report, seen = probed({"accelerate": TE}, path=_install(tmp_path, {"torch": content}))
     assert seen.ended == "done"
     assert report.verdict != "pass"

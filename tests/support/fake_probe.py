@@ -29,7 +29,7 @@ def run(one: Assembled, own: Facts, *, python: str | None, say: Callable[[str], 
         time.sleep(0.6)
     if word == "endless.py":
         grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-        Path(os.environ["TEST_PROBE_PIDS"]).write_text(f"{os.getpid()} {grandchild.pid}")
+        Path(os.environ["NVTE_TEST_PIDS"]).write_text(f"{os.getpid()} {grandchild.pid}")
         time.sleep(600)
     if word == "dies.py":
         os.kill(os.getpid(), signal.SIGSEGV)

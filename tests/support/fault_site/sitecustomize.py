@@ -1,4 +1,4 @@
-"""Faults for the probe's child: Python loads this file at start-up from PYTHONPATH, and FP8CHECK_FAULT names the fault.
+"""Faults for the probe's child: Python loads this file at start-up from PYTHONPATH, and NVTE_TEST_FAULT names the fault.
 
 Each fault does to the real packages what a broken machine, release or configuration would. The probe knows nothing of
 this file.
@@ -272,12 +272,12 @@ def refuses_odd(module: Any) -> None:
 
 
 def _install() -> None:
-    module, act = FAULTS[os.environ["FP8CHECK_FAULT"]]
+    module, act = FAULTS[os.environ["NVTE_TEST_FAULT"]]
     if module is None:
         act(None)
         return
     sys.meta_path.insert(0, _After(module, act))
 
 
-if "FP8CHECK_FAULT" in os.environ:
+if "NVTE_TEST_FAULT" in os.environ:
     _install()

@@ -114,7 +114,7 @@ def execute(name: str, case: dict[str, Any]) -> dict[str, Any]:
 def _environment(case: dict[str, Any], folder: Path) -> dict[str, str]:
     environment = {**os.environ, **case.get("variables", {}), "HF_HOME": str(folder)}
     if "fault" in case:
-        environment["FP8CHECK_FAULT"] = case["fault"]
+        environment["NVTE_TEST_FAULT"] = case["fault"]
         environment["PYTHONPATH"] = os.pathsep.join((str(FAULT_SITE), environment.get("PYTHONPATH", "")))
     if "unset" in case:
         environment.pop(case["unset"], None)
