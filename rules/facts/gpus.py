@@ -82,7 +82,9 @@ def through_nvml(environ: Mapping[str, str]) -> DriverReport:
     """
     from fp8check.rules.child import python
 
-    said = _printed(python.own("from fp8check.rules.facts.nvml import main\nmain()"), environ, "nvidia-ml-py")
+    said = _printed(
+        python.own("from fp8check.rules.facts.nvml import answer\nprint(answer(), flush=True)"), environ, "nvidia-ml-py"
+    )
     try:
         import json
 

@@ -13,11 +13,11 @@ MARK = "fp8check-nvml:"  # a package may print something of its own
 _MIB = 1024 * 1024
 
 
-def main() -> None:
-    """Print what NVML says."""
+def answer() -> str:
+    """What NVML says, as the process prints it."""
     import json
 
-    print("\n" + MARK + json.dumps(asked()), flush=True)
+    return "\n" + MARK + json.dumps(asked())
 
 
 def asked() -> dict[str, object]:

@@ -24,7 +24,7 @@ def machine_without_a_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(python, "own", lambda *_: [sys.executable, "-I", "-c", ANSWER.format("nothing installed")])
 
 
-# What the process prints that asks NVML: an answer of nvml.main.
+# What the process prints that asks NVML: as nvml.answer has it.
 ANSWER = """
 import json; print("a line of a package"); print("fp8check-nvml:" + json.dumps({{"error": {!r}}}))
 """
@@ -200,10 +200,9 @@ def test_nvml_is_closed_even_where_it_refuses(monkeypatch: pytest.MonkeyPatch) -
     assert closed == [True]
 
 
-def test_without_nvidia_ml_py(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_nvidia_ml_py(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked(monkeypatch, None) == {"error": "nvidia-ml-py is not installed beside fp8check"}
-    nvml.main()
-    assert capsys.readouterr().out.startswith('\nfp8check-nvml:{"error": ')
+    assert nvml.answer().startswith('\nfp8check-nvml:{"error": ')
 
 
 def with_package(folder: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
