@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import replace
+from os.path import basename
 from typing import TYPE_CHECKING, NamedTuple
 
 from fp8check.rules import facts as machine
 from fp8check.rules.checking.request import Request, RunRequest
 from fp8check.rules.checking.request import check_request as run_check
-from fp8check.rules.checking.runs import WrongFiles
+from fp8check.rules.checking.runs import WrongFiles, parse_launch
 from fp8check.rules.checking.selection import UnknownRule, select
 from fp8check.rules.checking.verdict import WORST, Counts, counted
 from fp8check.rules.credentials import MASK, is_secret, masked, masked_shapes, of_the_same_width
@@ -68,17 +69,26 @@ def request_of(check_request: CheckRequest, own: Callable[[], Facts]) -> Request
     """What is to be checked, for rules/checking. Nothing is read but what was sent: no name in it is followed."""
     options = check_request.options
     selection = select(*(tuple(name.upper() for name in names) for names in (options.select, options.ignore)))
-    documents = tuple(read(file.name, file.content()) for file in check_request.files if not file.is_script)
-    scripts = [(file.name, file.content()) for file in check_request.files if file.is_script]
+    started = _started(options.launch, options.trainer)
+    scripts = [file for file in check_request.files if file.is_script or basename(file.name) == started]
+    documents = tuple(read(file.name, file.content()) for file in check_request.files if file not in scripts)
+    # The one that the launch names; where none of them is, the first says what it is not.
+    script = next((file for file in scripts if basename(file.name) == started), scripts[0] if scripts else None)
     run = RunRequest(
         documents,
         _facts(check_request, own),
         options.launch,
         options.trainer,
         follow=False,
-        script=scripts[0] if scripts else None,
+        script=None if script is None else (script.name, script.content()),
     )
     return Request((run,), selection.rules, selection.crashes)
+
+
+def _started(launch: str | None, trainer: str | None) -> str | None:
+    """The name of the script that a launch command starts, without its folder: it need not end in .py."""
+    parsed = parse_launch(launch, trainer)
+    return None if parsed is None or parsed.script is None or parsed.is_module else basename(parsed.script)
 
 
 def _facts(check_request: CheckRequest, own: Callable[[], Facts]) -> Facts:

@@ -387,3 +387,42 @@ def test_a_cache_that_cannot_be_read(folder: Path) -> None:
 def test_a_flag_of_a_script_that_names_no_json(folder: Path) -> None:
     assert unread(one(launch="torchrun -m trl.x --deepspeed zero3 --config x")) == []
     assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("launch", "name"),
+    [
+        ("llamafactory-cli train conf/sft.yaml", "conf/sft.yaml"),
+        ("accelerate launch -m llamafactory.launcher sft.yaml", "sft.yaml"),
+        ("trl sft --config sft.yaml", "sft.yaml"),
+        ("trl sft --config=sft.yml", "sft.yml"),
+        ("axolotl train sft.yaml -- --config_file accel.yaml", "sft.yaml"),
+    ],
+)
+def test_a_training_file_that_only_the_launch_names(launch: str, name: str) -> None:
+    accelerate = "distributed_type: 'NO'\nnum_processes: 1\nmixed_precision: 'no'\n"
+    made = one("", accelerate, launch)
+    assert unread(made) == [("other", name, "the launch reads it, and it was not given")]
+    assert examine(made.run, made.documents).verdict == "undecided"
+    assert unread(one(TRAIN, accelerate, launch)) == []
+
+
+@pytest.mark.parametrize(
+    "launch", ["accelerate launch -m accelerate.x a.yaml", "llamafactory-cli train", "python -m trl.x"]
+)
+def test_a_launch_that_names_no_training_file(launch: str) -> None:
+    assert unread(one("", "distributed_type: 'NO'\nnum_processes: 1\n", launch)) == []
+
+
+def test_of_several_deepspeed_files_the_one_that_is_named_counts() -> None:
+    files = [read(name, text) for name, text in (("a.json", b'{"zero_optimization": {}, "x": 1}'),)]
+    files += [
+        read("b.json", b'{"zero_optimization": {}, "x": 2}'),
+        read("train.yaml", f"{TRAIN}deepspeed: c/b.json\n".encode()),
+    ]
+    (made,) = assemble(files, Facts(), follow=False)
+    assert made.run.deepspeed is not None
+    assert made.run.deepspeed.top.value("x") == 2
+    (made,) = assemble([*files[:2], read("train.yaml", TRAIN.encode())], Facts(), follow=False)
+    assert made.run.deepspeed is not None
+    assert made.run.deepspeed.top.value("x") == 1

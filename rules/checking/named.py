@@ -82,13 +82,17 @@ def deepspeed_file(
     config: AccelerateConfig | None,
     launch: Launch,
     variables: Mapping[str, str],
+    given: Sequence[Document],
     *,
     follow: bool,
 ) -> tuple[Named, Section | None]:
     """DeepSpeed's configuration: the file that is named first, or what stands in its place.
 
-    The Trainer takes that of the training file; the launcher's flag goes before the Accelerate file.
+    The Trainer takes that of the training file; the launcher's flag goes before the Accelerate file. One that was given
+    is taken whatever its name is, where there is but one.
     """
+    if len(given) == 1:
+        return Named(given[0]), None
     for setting, path in _deepspeed_places(training, config, launch, variables):
         if setting.is_later:
             return _filled_in("deepspeed", setting), None
@@ -101,10 +105,13 @@ def deepspeed_file(
             why = "this names no file"
             unread = Unread("deepspeed", str(value), why, setting, "the name of the DeepSpeed file in its place")
             return Named(None, unread), None
+        same = next((one for one in given if _same_name(one.path, value)), None)
+        if same is not None:
+            return Named(same), None
         folders = (os.path.dirname(path or ""), "") if path is not None else ("",)
         places = [os.path.join(folder, value) for folder in dict.fromkeys(folders)]
         return _found("deepspeed", places, value, setting, follow=follow, loader="json"), None
-    return NOTHING, None
+    return (Named(given[0]) if given else NOTHING), None
 
 
 def _deepspeed_places(
@@ -260,6 +267,22 @@ def script_file(launch: Launch, given: tuple[str, bytes] | None, *, follow: bool
     if fault is not None and fault.reason != "absent":
         return Named(None, _unread("script", name, fault, place)), None
     return Named(None, _absent("script", name, place, "no such module" if module else ABSENT)), None
+
+
+def training_file(launch: Launch) -> Unread | None:
+    """The training file that a trainer's own command or module is told to read: it was not given with the others."""
+    own = launch.through is not None or registry.of_program(launch.script) is not None
+    if not own and not (launch.is_module and registry.is_trainer(str(launch.script).partition(".")[0])):
+        return None
+    before = ""
+    for word in launch.arguments:
+        flag, _, name = word.rpartition("=") if word.startswith("--") else (before, "", word)
+        before = word
+        if name.endswith((".yaml", ".yml", ".json")) and (flag == "--config" or not flag.startswith("--")):
+            return Unread(
+                "other", name, "the launch reads it, and it was not given", None, f"fp8check with {name}, too"
+            )
+    return None
 
 
 def _is_installed(module: str) -> bool:

@@ -14,6 +14,7 @@ from fp8check.rules.checking.named import (
     names_of,
     other_files,
     script_file,
+    training_file,
 )
 from fp8check.rules.input_error import InputError
 from fp8check.rules.record import Record
@@ -172,15 +173,16 @@ def _one(
     section, fsdp = _training_section(training, adapter, by_kind, launch, follow=follow)
     settings = adapter(section, training.path if training else None)
     config = _config(accelerate.document) if accelerate.document is not None else None
-    deepspeed, inline = Named(by_kind.deepspeed[0]) if by_kind.deepspeed else NOTHING, None
-    if deepspeed is NOTHING:
-        deepspeed, inline = deepspeed_file(settings, config, launch, facts.variables or {}, follow=follow)
+    deepspeed, inline = deepspeed_file(
+        settings, config, launch, facts.variables or {}, by_kind.deepspeed, follow=follow
+    )
     text, script = script_file(launch, given, follow=follow)
     if settings.is_huggingface and script is not None and script.source is not None:
         script = Script.beside_trainer(script.source)
     model, model_unread = model_of(settings, by_kind.model, facts, follow=follow)
+    named_only = None if training is not None else training_file(launch)
     others = other_files(settings, config, launch, by_kind.other, follow=follow)
-    unread = (accelerate.unread, deepspeed.unread, text.unread, model_unread, fsdp.unread, *others)
+    unread = (accelerate.unread, deepspeed.unread, text.unread, model_unread, fsdp.unread, named_only, *others)
     parts = (training, accelerate.document, deepspeed.document, text.document, fsdp.document)
     return Assembled(
         Run(

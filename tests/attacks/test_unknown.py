@@ -442,3 +442,18 @@ def test_another_script_than_the_one_that_is_started_is_not_taken_for_it(service
     launch = "accelerate launch --config_file accel.yaml t.py"
     one = asked(service, {"accel.yaml": FP8, "other.py": "accelerator = Accelerator()\n"}, launch=launch)
     assert "FP118" in lacking(one, "t.py")
+
+
+def test_a_script_without_py_can_be_sent(service: Served) -> None:
+    launch = "accelerate launch --config_file accel.yaml src/t"
+    one = asked(service, {"accel.yaml": FP8, "a.py": "import x\n", "src/t": SCRIPT}, launch=launch)
+    assert "FP118" in [found["rule"] for found in one["findings"]]
+
+
+def test_a_training_file_that_only_the_launch_names(folder: Path) -> None:
+    (folder / "accel.yaml").write_text("distributed_type: 'NO'\nnum_processes: 1\nmixed_precision: 'no'\n")
+    launch = "accelerate launch --config_file accel.yaml -m llamafactory.launcher train.yaml"
+    one = report(folder, "accel.yaml", "--launch", launch)
+    assert one["verdict"] == "undecided"
+    assert lacking(one, "train.yaml")
+    assert report(folder, "accel.yaml", "train.yaml", "--launch", launch)["verdict"] == "pass"
