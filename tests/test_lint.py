@@ -192,9 +192,32 @@ def started_programs(tree: ast.AST) -> Iterator[ast.AST]:
             yield node
 
 
+WRITERS = ("os.open", "os.replace", "os.rename", "os.truncate", "shutil.copyfile", "shutil.move", "tempfile.mkstemp")
+READING = ("os.O_RDONLY", "os.O_NONBLOCK", "os.O_NOCTTY", "os.O_CLOEXEC", "os.O_BINARY", "os.devnull")
+
+
+def files_written(tree: ast.AST) -> Iterator[ast.AST]:
+    """Files that are opened to write, or put in a place: rules/writing does that whole or not at all."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        called = ast.unparse(node.func)
+        mode = [*node.args[1:2], *(one.value for one in node.keywords if one.arg == "mode")]
+        if (
+            (
+                called == "open"
+                and any(not isinstance(one, ast.Constant) or {*"wax+"} & {*str(one.value)} for one in mode)
+            )
+            or (called in WRITERS and not any(word in ast.unparse(node) for word in READING))
+            or called.endswith((".write_text", ".write_bytes"))
+        ):
+            yield node
+
+
 # Where what a lint looks for is at home.
 ALLOWED = {
     (STREAMING, bare_writes),
+    (STREAMING, files_written),
     (Path("rules/child/run.py"), started_programs),
     (Path("rules/child/supervisor.py"), started_programs),
     (Path("service/child.py"), started_programs),  # with asyncio, under the same supervisor
@@ -272,6 +295,18 @@ LINTS: dict[str, tuple[Lint, tuple[str, ...], tuple[str, ...]]] = {
             "os.execv(path, words)",
             "asyncio.create_subprocess_exec(*words)",
             "import multiprocessing",
+        ),
+    ),
+    "files are written by rules/writing, and by nothing else": (
+        files_written,
+        (*(f"rules/{room}" for room in (*FROZEN, "engine")), "cli"),
+        (
+            'stream = open(path, "w", encoding="utf-8")',
+            'with open(path, mode="r+b") as stream: pass',
+            "open(path, how)",
+            "descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)",
+            "os.replace(beside, path)",
+            "Path(target).write_text(text)",
         ),
     ),
     "a rule says with `requires` what it depends on and does not look at": (
