@@ -9,7 +9,7 @@ from fp8check.rules.engine.definition import ERROR, WARNING, Found, rule
 from fp8check.rules.engine.requirements import require_gpus, require_version, require_visible_gpus
 from fp8check.rules.outcome.accelerator import SMALLEST_CAPABILITY
 from fp8check.rules.outcome.prepare import refusal
-from fp8check.rules.releases.recipes import requested_scalings
+from fp8check.rules.releases.recipes import requested_scalings, scaling_called
 from fp8check.rules.releases.versions import at_least, parse
 from fp8check.rules.settings.edits import delete, replace
 from fp8check.rules.settings.script import WRITTEN_OUT
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from fp8check.rules.engine.inputs import Requested
     from fp8check.rules.facts import Facts, Gpu
     from fp8check.rules.outcome import Outcome
-    from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.trainers.axolotl import Axolotl
     from fp8check.rules.trainers.run import Run
 
@@ -90,7 +89,7 @@ def _weak(gpus: Sequence[Gpu]) -> list[Gpu]:
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl mxfp8]: ValueError MXFP8 block scaling is not available",
     "https://github.com/NVIDIA/TransformerEngine/issues/2668",
 )
-def mxfp8_off_blackwell(run: Run, accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[Found]:
+def mxfp8_off_blackwell(run: Run, outcome: Outcome) -> Iterator[Found]:
     """MXFP8 block scaling on a GPU that has none.
 
     Why it hurts: it needs compute capability 10.x (B200, B300). Hopper has none, and the RTX 50 series (12.0) is
@@ -100,7 +99,25 @@ def mxfp8_off_blackwell(run: Run, accelerate: AccelerateConfig, outcome: Outcome
 
     Write instead: delete the line; delayed scaling runs on Hopper.
     """
-    for scaling, requested in requested_scalings(accelerate.fp8, outcome.stack) if accelerate.wants_fp8() else ():
+    for one in run.script.own:
+        scaling = scaling_called(one.recipe.value) if one.recipe is not None else None
+        if scaling is None:
+            continue
+        seen = require_visible_gpus(run.facts)
+        message = refusal(run, outcome.stack, scaling)
+        if message:
+            yield Found(
+                f"{scaling.called} is not available on {seen[0].name} "
+                f"(compute capability {seen[0].compute_capability})",
+                place=one.recipe,
+                label=message,
+                help="make a DelayedScaling recipe in its place: it runs here",
+            )
+            return
+    accelerate = run.accelerate
+    if accelerate is None or not accelerate.wants_fp8():
+        return
+    for scaling, requested in requested_scalings(accelerate.fp8, outcome.stack):
         seen = require_visible_gpus(run.facts)
         message = refusal(run, outcome.stack, scaling)
         if message:

@@ -72,12 +72,15 @@ class OwnFp8(Record):
         what: what is called or named there, with its module: "torchao.float8.convert_to_float8_training".
         sure: whether it computes in FP8 whenever the script runs; else its name alone has to do with FP8.
         backend: whose FP8 that is, as people call it; None where it is not known.
+        recipe: the only recipe class of Transformer Engine that the script makes, with its place; None where it makes
+            several, or only under a condition.
     """
 
     what: str
     sure: bool
     backend: str | None
     span: Span
+    recipe: Setting | None = None
 
     @property
     def setting(self) -> Setting:
@@ -191,10 +194,10 @@ class Script(Record):
     @property
     def perhaps(self) -> str:
         """What of the script may ask for FP8, in words; "" where that is known."""
-        if self.own:
-            return "" if self.own[0].sure else self.own[0].describe()
-        open_ = (one.later.why for one in self.environment.values() if isinstance(one, SettingLater))
-        return self.unknown or next(open_, "")
+        if self.own and self.own[0].sure:
+            return ""
+        variables = (one.later.why for one in self.environment.values() if isinstance(one, SettingLater))
+        return self.unknown or next((one.describe() for one in self.own), next(variables, ""))
 
     def over(self, environment: Mapping[str, Setting]) -> Mapping[str, Setting]:
         """The variables as the script leaves them."""

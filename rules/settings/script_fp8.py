@@ -13,6 +13,7 @@ import re
 
 from fp8check.rules.settings.script import HANDLERS, READERS, OwnFp8
 from fp8check.rules.settings.script_names import LOOKED_UP, MADE
+from fp8check.rules.settings.values import Origin, Setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,12 +42,15 @@ _CONVERTS = {
 }
 _BACKENDS = {"torchao": "torchao", "transformer_engine": "Transformer Engine", "msamp": "MS-AMP", "unsloth": "Unsloth"}
 _SWITCHED = ("fp8_autocast", "autocast", "fp8_model_init", "quantized_model_init")  # enabled=True, by default
+# transformer_engine/common/recipe/__init__.py
+_RECIPES = ("DelayedScaling", "Float8CurrentScaling", "Float8BlockScaling", "MXFP8BlockScaling", "NVFP4BlockScaling")
 _KEYWORDS = ("load_in_fp8", "float8_training")
 # They ask, or only tell.
 _HARMLESS = re.compile(
     r"(?i:is|has|check|supports?)_\w*|\w*_(?i:available|supported)|get_(?:cudnn|device)\w*|fp8_enabled|fp8_backend|fp8_recipe_handler|__\w+__|FP8BackendType"
     r"|RotaryPositionEmbedding|Format|checkpoint"
 )
+_MODULE = 2  # transformer_engine.pytorch, torchao.float8
 # What is built of integers or 4-bit floats: no FP8.
 _INTEGER = re.compile(r"(?i)u?int[1-8]|uint|nf4|intx|gemlite|hqq|marlin|gptq|awq")
 _WEIGHT_ONLY = re.compile(r"(?i)weight_?only")
@@ -64,6 +68,8 @@ _TALKS = frozenset(
         "critical",
         "exception",
         "format",
+        "version",
+        "find_spec",
         "join",
         "startswith",
         "endswith",
@@ -81,7 +87,7 @@ _OPTIONS = re.compile(r"dict|\w*(?:Config|Kwargs|Scaling|Recipe|RecipeName|Granu
 
 
 # Without one of these in its text no script has anything to do with FP8.
-_TELLTALE = rf"(?i){_WORD}|torchao|quantize_|import_module|__import__|getattr|exec|eval\(|runpy|modules\["
+_TELLTALE = rf"(?i){_WORD}|torchao|RecipeKwargs|quantize_|import_module|__import__|getattr|exec|eval\(|runpy|modules\["
 
 
 def find(text: str, tree: ast.Module, names: Names, span: Callable[[_Located], Span]) -> tuple[OwnFp8, ...]:
@@ -100,7 +106,8 @@ def find(text: str, tree: ast.Module, names: Names, span: Callable[[_Located], S
     lines: dict[int, OwnFp8] = {}
     for one in found:
         lines.setdefault(one.span.line, one)
-    return tuple(lines.values())
+    recipe = finder.recipe
+    return tuple(one._replace(recipe=recipe) if one.sure else one for one in lines.values())
 
 
 class _Finder:
@@ -110,8 +117,17 @@ class _Finder:
         self._found: list[OwnFp8] = []
         self._held: list[tuple[str, OwnFp8]] = []  # options, by the variable that holds them
         self._used: set[str] = set()  # variables that are used elsewhere than in Accelerator's arguments
+        self._recipes: list[tuple[Setting, bool]] = []  # and whether each is made whenever the script runs
         self._word = re.compile(_WORD, re.IGNORECASE)
         self._spelled = re.compile(_SPELLED, re.IGNORECASE)
+
+    @property
+    def recipe(self) -> Setting | None:
+        """The only recipe of Transformer Engine; None where there are several, or it is made under a condition."""
+        if len(self._recipes) != 1:
+            return None
+        setting, runs = self._recipes[0]
+        return setting if runs else None
 
     def found(self) -> Iterator[OwnFp8]:
         yield from self._found
@@ -255,8 +271,6 @@ class _Finder:
             package = "" if "()" in dotted else package
             own = package in _PACKAGES and isinstance(node, ast.Attribute) and package != "torchao"
             word = self._word.search(last) if isinstance(node, ast.Attribute) or "." in dotted else None
-            if last == MADE and package in _PACKAGES:
-                word = word or self._word.search("fp8")
             if word or (own and last[:1].isupper()):
                 self._add(node, dotted, package=package, held=held)
                 return
@@ -314,6 +328,8 @@ class _Finder:
         elif family in ("transformer_engine", "msamp") or self._word.search(dotted):
             option = held if _OPTIONS.fullmatch(last) else ""
             self._add(node, dotted, package=family, held=option)
+            if family == "transformer_engine" and last in _RECIPES:
+                self._recipes.append((Setting(last, Origin(span=self._span(node))), runs and alone))
 
     def _quantize(self, node: ast.Call, dotted: str, runs: bool) -> None:
         """torchao's quantize_: what it does is said by the configuration that it is given."""
@@ -343,6 +359,16 @@ class _Finder:
         for value in node.args:
             if self._is_spelled(value):
                 self._add(value, f"{_last(node.func)}({ast.unparse(value)})", held=option)
+            self._handed_on(value)
+
+    def _handed_on(self, value: ast.expr) -> None:
+        """A package of FP8 as a whole, or a part of it that is chosen while the script runs."""
+        for dotted in self._names.dotted(value):
+            parts = dotted.split(".")
+            whole = isinstance(value, ast.Name) and dotted.islower() and "()" not in dotted and len(parts) <= _MODULE
+            if parts[0] in _PACKAGES and (whole or parts[-1] == MADE):
+                self._add(value, f"{dotted.rpartition('.')[0] if parts[-1] == MADE else dotted}, handed on")
+                return
 
 
 def _last(node: ast.expr) -> str:

@@ -260,7 +260,7 @@ def _attribute(base: str, name: str) -> str:
     """An attribute of what has that name; of the results of calls only the first is kept, and no name grows forever."""
     called, result, _ = base.partition("()")
     if base.count(".") >= _LONGEST:
-        return base
+        return f"{base.partition('.')[0]}.{name}"
     return f"{called}().{name}" if result else f"{base}.{name}"
 
 

@@ -229,7 +229,7 @@ class _Reader:
     def _unknown_handlers(self, value: ast.expr, calls: Iterable[Call]) -> str:
         """That the handlers are not known, with both ways that it may go."""
         passes = f"{self._source.path} passes kwargs_handlers={ast.unparse(value)[:80]} to Accelerator"
-        names = " or ".join(dict.fromkeys(call.name for call in calls))
+        names = " or ".join(dict.fromkeys(call.name for call in sorted(calls, key=lambda call: call.span.start)))
         if not names:
             return f"{passes}: with a recipe handler among them it trains in FP8, without one it may not"
         return f"{passes}: with {names} among them it trains in FP8, without it may not"
