@@ -211,7 +211,7 @@ class Running:
 
     def _serve(self, selector: BaseSelector, key: SelectorKey) -> str:
         """Read from one pipe, or write into it; the reason where the program is to be ended for it."""
-        if key.fd in (self.input, self._supervised.line.fileno()):
+        if key.fd in (self.input, self._supervised.line):
             is_done = key.data()
             if is_done and key.fd == self.input and self._process.stdin is not None:
                 selector.unregister(key.fileobj)

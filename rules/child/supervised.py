@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 
 from fp8check.rules.child.environment import folders, own
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Mapping, Sequence
     from typing import Literal
 
@@ -34,7 +32,7 @@ class Supervised:
         command: the words to start: an interpreter with the supervisor, and the program behind it.
         environ: the whole environment.
         keep: descriptors that the program gets, and the supervisor's own; pass them on.
-        line: this process's end of the line to the supervisor. It is ready to be read when the program has ended.
+        line: a pipe from the supervisor. It is ready to be read when the program has ended.
     """
 
     def __init__(
@@ -51,7 +49,6 @@ class Supervised:
         Raises:
             NotStarted: there is no such program, or this system cannot do it.
         """
-        import socket
         import sys
 
         self.environ = own(os.environ) if environ is None else dict(environ)
@@ -60,28 +57,31 @@ class Supervised:
             raise NotStarted("other programs are started on Linux and macOS only")
         if any("\0" in word for word in words):
             raise NotStarted("embedded null byte")
-        self.line, theirs = socket.socketpair()
-        self.line.setblocking(False)
-        self._theirs = _above_standard(theirs)
-        self.keep = (self._theirs, *keep)
+        (theirs, self._hold), (self.line, tell) = _pipe(), _pipe()
+        self._theirs = (theirs, tell)
+        os.set_blocking(self.line, False)
+        self.keep = (*self._theirs, *keep)
         kept = ",".join(str(one) for one in keep)
-        first = [sys.executable, "-I", "-S", _SUPERVISOR, str(self._theirs), kept]
+        first = [sys.executable, "-I", "-S", _SUPERVISOR, str(theirs), str(tell), kept]
         self.command = [*first, program, *words[1:]]
 
     def started(self) -> None:
-        """The supervisor runs, or could not be started: its end of the line is its alone."""
-        os.close(self._theirs)
+        """The supervisor runs, or could not be started: its ends of the pipes are its alone."""
+        for one in self._theirs:
+            os.close(one)
 
     def end(self) -> None:
         """Want no more: whatever still runs is killed. Then wait for the supervisor, and `close`."""
-        import socket
-
-        with contextlib.suppress(OSError):
-            self.line.shutdown(socket.SHUT_WR)
+        if self._hold >= 0:
+            os.close(self._hold)
+            self._hold = -1
 
     def close(self) -> None:
-        """Let go of the line, which kills whatever still runs."""
-        self.line.close()
+        """Let go of both pipes, which kills whatever still runs."""
+        self.end()
+        if self.line >= 0:
+            os.close(self.line)
+            self.line = -1
 
     def ended(self) -> End | None:
         """How the program ended, with its exit code, signal or errno, as soon as that is known.
@@ -89,7 +89,7 @@ class Supervised:
         None before. "lost": nobody will know, for the supervisor was killed, or was told to end the program.
         """
         try:
-            said = self.line.recv(64).decode()
+            said = os.read(self.line, 64).decode()
         except BlockingIOError:
             return None
         except OSError:
@@ -99,12 +99,17 @@ class Supervised:
         return how, int(number or 0)
 
 
-def _above_standard(end: socket.socket) -> int:
-    """A descriptor that is none of standard input and output, also where those are closed."""
+def _pipe() -> tuple[int, int]:
+    """A pipe of which no end is standard input or output, also where those are closed."""
     import fcntl
 
-    with end:
-        return fcntl.fcntl(end.fileno(), fcntl.F_DUPFD_CLOEXEC, 3)
+    ends = os.pipe()
+    if min(ends) > 2:
+        return ends
+    above = [fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, 3) for one in ends]
+    for one in ends:
+        os.close(one)
+    return above[0], above[1]
 
 
 def _program(name: str, environ: Mapping[str, str]) -> str:

@@ -1,9 +1,9 @@
 """A process that starts one program and ends with it, and with all that it started.
 
-It is run by its path, alone (`python -I -S supervisor.py LINE KEEP WORD...`), and imports nothing of fp8check. LINE is
-one end of a socket whose other end the parent alone holds. It is closed when the parent ends, by whatever signal, or
-wants no more: then everything is killed. How the program ended goes through it the other way, as a word and a number:
-"exit 0", "signal 9", "start 2" (errno).
+It is run by its path, alone (`python -I -S supervisor.py LINE TELL KEEP WORD...`), and imports nothing of fp8check.
+LINE is a pipe whose other end the parent alone holds. It is closed when the parent ends, by whatever signal, or wants
+no more: then everything is killed. How the program ended goes into the pipe TELL, as a word and a number: "exit 0",
+"signal 9", "start 2" (errno).
 
 On Linux it is the reaper of all that descends from it (PR_SET_CHILD_SUBREAPER), so that processes in sessions of their
 own, as torchrun starts them, come back to it when their parent ends, and end here. It kills none but its own children,
@@ -25,9 +25,10 @@ _STOPPED_BY = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 _KILLING_S = 4.0  # who does not end by then sits in the driver
 
 
-def main(line: int, keep: list[int], command: list[str]) -> None:
+def main(line: int, tell: int, keep: list[int], command: list[str]) -> None:
     """Start the program, wait for its end or the parent's, and leave nothing of it behind."""
-    os.set_inheritable(line, False)  # the program must not hold it open
+    for one in (line, tell):
+        os.set_inheritable(one, False)  # the program must not hold them open
     bell, rung = os.pipe()
     os.set_blocking(rung, False)
     signal.set_wakeup_fd(rung, warn_on_full_buffer=False)
@@ -39,12 +40,12 @@ def main(line: int, keep: list[int], command: list[str]) -> None:
     child, error = _start(command, folder)
     _let_go(keep)
     if error:
-        _tell(line, f"start {error}")
+        _tell(tell, f"start {error}")
     else:
         ended = _wait(child, line, bell)
         _kill_all(child)
         if ended is not None:
-            _tell(line, f"signal {-ended}" if ended < 0 else f"exit {ended}")
+            _tell(tell, f"signal {-ended}" if ended < 0 else f"exit {ended}")
     _remove(folder)
 
 
@@ -205,12 +206,12 @@ def _read(line: int) -> bytes:
         return b""
 
 
-def _tell(line: int, words: str) -> None:
+def _tell(pipe: int, words: str) -> None:
     try:
-        os.write(line, words.encode())
+        os.write(pipe, words.encode())
     except OSError:
         return  # the parent has gone
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), [int(word) for word in sys.argv[2].split(",") if word], sys.argv[3:])
+    main(int(sys.argv[1]), int(sys.argv[2]), [int(word) for word in sys.argv[3].split(",") if word], sys.argv[4:])

@@ -23,6 +23,10 @@ SMI_FOLDERS = ("/usr/bin", "/usr/lib/wsl/lib", "/usr/local/nvidia/bin")
 
 _QUERY = "index,name,compute_cap,memory.total,mig.mode.current,driver_version"
 
+_NOT_RUN = (
+    "PATH finds nvidia-smi in the current folder only, from where nothing is run: whether there is a GPU is unknown"
+)
+
 
 class Unavailable(Exception):
     """This way of asking the driver is not open here; the text says why."""
@@ -50,9 +54,8 @@ def ask(environ: Mapping[str, str]) -> DriverReport:
 
     smi = find("nvidia-smi", environ.get("PATH", ""))
     if smi is None:
-        here = _in_the_current_folder(environ)
-        if not here and not any(os.path.exists(sign) for sign in DRIVER_SIGNS):
-            return DriverReport([])
+        if not any(os.path.exists(sign) for sign in DRIVER_SIGNS):
+            return DriverReport(None, notes=(_NOT_RUN,)) if _in_the_current_folder(environ) else DriverReport([])
         smi = find("nvidia-smi", os.pathsep.join(SMI_FOLDERS))
     ways: tuple[Callable[[], DriverReport], ...] = (
         lambda: through_nvml(environ),
@@ -137,8 +140,7 @@ def through_nvidia_smi(command: str | None, environ: Mapping[str, str]) -> Drive
         Unavailable: it is not there (None), it failed, it printed nothing, or gave no answer in time.
     """
     if command is None:
-        where = "of the current folder is not run" if _in_the_current_folder(environ) else "is not on PATH"
-        raise Unavailable(f"nvidia-smi {where}")
+        raise Unavailable("nvidia-smi is not on PATH")
     output = _printed([command, f"--query-gpu={_QUERY}", "--format=csv,noheader,nounits"], environ, "nvidia-smi")
     if output == NO_DEVICES:
         return DriverReport([])

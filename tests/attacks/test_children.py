@@ -16,6 +16,7 @@ import pytest
 
 from tests.attacks.lines import attack
 from tests.support.command import COMMAND, run
+from tests.support.hostile import make
 from tests.support.processes import PARTS, gone, numbers_in
 from tests.support.service import served
 from tests.support.trees import script
@@ -687,3 +688,43 @@ def test_the_tree_of_an_import_check_ends_with_the_command(checkout: Path, tree:
         numbers = numbers_in(folder)
         process.send_signal(signal.SIGTERM)
     assert gone(numbers)
+
+
+# Promise 1: nothing of a checkout is run
+
+
+def _audited(lines: str, path: str) -> tuple[list[Any], dict[str, int]]:
+    """What an audit hook saw of commands over checkouts, and how often each exit code came."""
+    python = Path(COMMAND).with_name("python")
+    words = [str(python), "-I", "-B", str(Path(__file__).parent.parent / "support" / "audited.py")]
+    environment = {**os.environ, "PATH": f".::{path}:{os.environ['PATH']}"}
+    done = subprocess.run(words, input=lines, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    *seen, codes = (json.loads(line) for line in done.stdout.splitlines())
+    return seen, codes
+
+
+@attack("A2")
+def test_nothing_of_300_hostile_checkouts_is_run(tmp_path: Path) -> None:
+    """No program, no import, no connection, and nothing is written but what the words of a command name."""
+    mark = tmp_path / "mark"
+    checkouts = [make(number, tmp_path, mark) for number in range(300)]
+    seen, codes = _audited("".join(json.dumps(one) + "\n" for one in checkouts), "/usr/bin")
+    assert seen == []
+    assert not mark.exists()
+    assert sum(codes.values()) == sum(len(one.commands) for one in checkouts)
+    assert codes["0"] + codes["1"] > sum(codes.values()) / 2, "most of them get as far as a verdict"
+
+
+@pytest.mark.parametrize(
+    ("words", "event"),
+    [
+        (["train.yaml", "accel.yaml", "--python", "./evil"], "subprocess.Popen"),
+        (["train.yaml", "accel.yaml", "--format", "json=elsewhere.json"], "changed"),
+        (["train.yaml", "--server", "http://127.0.0.1:9", "--no-environment"], "socket.connect"),
+    ],
+)
+def test_the_hook_sees_what_it_is_to_see(words: list[str], event: str, checkout: Path) -> None:
+    _evil(checkout)
+    seen, _ = _audited(json.dumps([str(checkout), [[words, []]]]) + "\n", "/usr/bin")
+    assert event in {what for _, _, what, _ in seen}

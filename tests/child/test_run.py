@@ -215,7 +215,7 @@ def test_closed_standard_descriptors_are_no_trouble() -> None:
 def test_what_a_supervisor_says_is_understood_or_lost() -> None:
     one = supervised.Supervised(["true"])
     assert one.ended() is None, "it has not been started"
-    os.write(one.keep[0], b"nonsense")
+    os.write(one.keep[1], b"nonsense")
     assert one.ended() == ("lost", 0)
     one.started()
     assert one.ended() == ("lost", 0)

@@ -278,5 +278,5 @@ def test_nvidia_smi_of_the_current_folder_is_not_run(tmp_path: Path, monkeypatch
     for path in (".", "", str(tmp_path), "/nowhere::/nowhere"):
         answer = gpus.ask({"PATH": path})
         assert answer.gpus is None
-        assert "of the current folder is not run" in answer.notes[0]
+        assert "in the current folder only, from where nothing is run" in answer.notes[0]
     assert not (tmp_path / "was_here").exists()
