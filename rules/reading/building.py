@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.reading import values
+from fp8check.rules.reading.limits import MAX_PATH
 from fp8check.rules.reading.nodes import Node, Problem
 from fp8check.rules.reading.source import cut
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from fp8check.rules.reading.nodes import Span
     from fp8check.rules.reading.source import Source
     from fp8check.rules.reading.syntax import SyntaxNode
+
+
+PATH_TOO_LONG = f"the keys down to here have more than {MAX_PATH:,} characters"
 
 
 class Builder:
@@ -89,7 +93,10 @@ class Builder:
                 self._merge(self.build(parsed_value), self._span(parsed_value), pointer, merged)
                 continue
             key = self._key(parsed_key)
-            node = self.build(parsed_value, f"{pointer}/{escaped(str(key))}")
+            path = f"{pointer}/{escaped(str(key))}"
+            if len(path) > MAX_PATH:
+                raise self._source.error(parsed_key.start, PATH_TOO_LONG)
+            node = self.build(parsed_value, path)
             node.key_span = self._span(parsed_key)
             if key in written:
                 self._duplicate(key, node.key_span, written[key].key_span)

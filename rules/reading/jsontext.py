@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from json.decoder import JSONDecodeError, scanstring  # type: ignore[attr-defined]
 
-from fp8check.rules.reading.building import escaped
-from fp8check.rules.reading.limits import MAX_DEPTH, MAX_NODES
+from fp8check.rules.reading.building import PATH_TOO_LONG, escaped
+from fp8check.rules.reading.limits import MAX_DEPTH, MAX_NODES, MAX_PATH
 from fp8check.rules.reading.nodes import Node, Problem
 from fp8check.rules.reading.source import cut
 
@@ -133,7 +133,10 @@ class JsonReader:
         colon = self._skip(end)
         if self._text[colon : colon + 1] != ":":
             raise self._source.error(colon, "expected ':' after the key")
-        node = self._value(self._skip(colon + 1), f"{pointer}/{escaped(key)}", depth + 1)
+        path = f"{pointer}/{escaped(key)}"
+        if len(path) > MAX_PATH:
+            raise self._source.error(start, PATH_TOO_LONG)
+        node = self._value(self._skip(colon + 1), path, depth + 1)
         node.key = key
         node.key_span = self._source.span(start, end)
         if key in entries:

@@ -17,3 +17,6 @@ MAX_EXPANDED = 50_000
 # Characters of a number. To read one in base 60 takes a time that grows with the square of its length, and Python makes
 # no text of a number of more than 4,300 digits.
 MAX_NUMBER = 1_000
+
+# Characters of the keys from the top down to a value: each value below has them in its own JSON pointer.
+MAX_PATH = 1_000

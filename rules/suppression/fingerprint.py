@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from fp8check.rules.engine.running import Finding
-    from fp8check.rules.reading import Document, Node
+    from fp8check.rules.reading import Document, Node, Span
 
 
 def fingerprints(
@@ -27,20 +27,33 @@ def fingerprints(
 
     pointers = pointers or Pointers()
     by_path = {document.path: document for document in documents}
-    seen: dict[str, int] = {}
+    # Thousands of findings may stand at one place, which may be long: it is looked at once.
+    places: dict[tuple[str, int, int], tuple[str, ...]] = {}
+    begun: dict[tuple[str, tuple[str, ...]], hashlib._Hash] = {}
+    numbers: dict[tuple[str, tuple[str, ...]], int] = {}
     marks: list[str] = []
     for finding in findings:
-        document = by_path.get(finding.span.file) if finding.span is not None else None
-        base = "\n".join((finding.rule, *_place(finding, document, pointers)))
-        seen[base] = seen.get(base, 0) + 1
-        marks.append(hashlib.sha256(f"{base}\n{seen[base]}".encode("utf-8", "surrogatepass")).hexdigest()[:16])
+        span = finding.span
+        document = by_path.get(span.file) if span is not None else None
+        if span is None or document is None:
+            place: tuple[str, ...] = ("", finding.message)
+        else:
+            at = (span.file, span.start, span.end)
+            if at not in places:
+                places[at] = _place(finding, span, document, pointers)
+            place = places[at]
+        key = (finding.rule, place)
+        if key not in begun:
+            begun[key] = hashlib.sha256("\n".join((finding.rule, *place)).encode("utf-8", "surrogatepass"))
+        numbers[key] = numbers.get(key, 0) + 1
+        whole = begun[key].copy()
+        whole.update(f"\n{numbers[key]}".encode())
+        marks.append(whole.hexdigest()[:16])
     return tuple(marks)
 
 
-def _place(finding: Finding, document: Document | None, pointers: Pointers) -> tuple[str, ...]:
-    if document is None or finding.span is None:
-        return ("", finding.message)
-    source = document.text[finding.span.start : finding.span.end]
+def _place(finding: Finding, span: Span, document: Document, pointers: Pointers) -> tuple[str, ...]:
+    source = document.text[span.start : span.end]
     return (document.kind, pointers.of(finding, document) or "", "".join(source.split()))
 
 
