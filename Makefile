@@ -106,6 +106,9 @@ fuzz: $(VENV)/.installed ## hostile inputs by the million, on all cores (an hour
 fuzz-sample: $(VENV)/.installed ## a minute of it, as CI does
 	@$(BIN)/python -m tests.tools.fuzz --workers 2 --seconds 60 --seed 1
 
+scaling: $(VENV)/.installed ## what inputs cost as they grow: time and memory by family and command (half an hour)
+	@$(BIN)/python -m tests.tools.scaling
+
 conformance: $(VENV)/.installed ## run the real packages over generated cases and compare (long)
 	@$(BIN)/python -m tests.tools.conformance.stacks --root .conformance
 	@$(BIN)/python -m tests.tools.conformance.record --out .conformance/recorded.jsonl --seed 1

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 OWN_FILE = "fp8check.toml"
 SHARED_FILE = "pyproject.toml"
 MARK = b"tool.fp8check"
+PARTS = 100  # of a key: a.b.c has three
 LARGEST_FILE = 1024 * 1024
 
 KEYS = ("fail-on", "select", "ignore", "plugins", "baseline", "run", "suppress")
@@ -93,6 +94,22 @@ def _read(path: str, raw: bytes, *, required: bool) -> Config:
     return _config(table, path)
 
 
+def _check_keys_of(raw: bytes) -> None:
+    """A key of very many parts takes a TOML parser a time that grows with the square of their number.
+
+    Raises:
+        ValueError: there is one.
+    """
+    import re
+
+    if raw.count(b".") <= PARTS:
+        return
+    for number, line in enumerate(re.sub(rb"\"[^\"\n]*\"|'[^'\n]*'", b"", raw).split(b"\n"), 1):
+        key, equals, _ = line.partition(b"=")
+        if key.count(b".") > PARTS and (equals or key.lstrip().startswith(b"[")):
+            raise ValueError(f"a key of more than {PARTS} parts (at line {number})")
+
+
 def toml(raw: bytes, path: str) -> dict[str, object]:
     """The table of a TOML file.
 
@@ -104,6 +121,7 @@ def toml(raw: bytes, path: str) -> dict[str, object]:
 
     parser = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     try:
+        _check_keys_of(raw)
         table: dict[str, object] = parser.loads(raw.decode("utf-8"))
     except RecursionError:
         raise UsageError(f"{path}: nested too deeply") from None

@@ -231,6 +231,10 @@ _PYTHON_VALUES = ("-W", "-X", "--check-hash-based-pycs")
 TORCHRUN_SWITCHES = frozenset(["standalone", "module", "m", "no_python", "use_env"])
 
 
+# Characters of a launch command. shlex takes a time that grows with the square of a word.
+MAX_COMMAND = 32_768
+
+
 class LaunchError(ValueError):
     """A launch command that cannot be understood."""
 
@@ -298,10 +302,12 @@ def split(command: str) -> tuple[dict[str, str], list[str]]:
     """The variables that are set in front of a command, and its words.
 
     Raises:
-        LaunchError: unbalanced quotes, or no word.
+        LaunchError: unbalanced quotes, no word, or more characters than anybody writes.
     """
     import shlex
 
+    if len(command) > MAX_COMMAND:
+        raise LaunchError(f"the launch command has {len(command):,} characters; {MAX_COMMAND:,} are read")
     try:
         words = shlex.split(command)
     except ValueError as error:

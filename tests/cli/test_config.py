@@ -114,10 +114,20 @@ def test_a_configuration_that_cannot_be_read_is_no_missing_one(folder: Path, nam
     assert run("accel.yaml", "--no-config", cwd=folder).returncode != 2
 
 
-@pytest.mark.parametrize("content", ["a = " + "[" * 50_000, "# " + "x" * (1 << 20)])
+@pytest.mark.parametrize(
+    "content",
+    ["a = " + "[" * 50_000, "# " + "x" * (1 << 20), f"{'.'.join(100_000 * ['a'])} = 1", f"[{100_000 * 'a.'}a]"],
+    ids=["brackets", "a comment", "a key", "a table"],
+)
 def test_a_configuration_that_is_too_deep_or_too_large(folder: Path, content: str) -> None:
     (folder / "fp8check.toml").write_text(content)
     done = run("accel.yaml", cwd=folder)
     assert done.returncode == 2
     assert done.stderr.startswith("fp8check: fp8check.toml: ")
     assert "Traceback" not in done.stderr
+
+
+def test_a_list_of_many_file_names_is_no_key_of_many_parts(folder: Path) -> None:
+    names = ", ".join(f'"t{number}.yaml"' for number in range(150))
+    (folder / "fp8check.toml").write_text(f"[[run]]\nfiles = [\n{names}]\n")
+    assert "t0.yaml: no such file" in run(cwd=folder).stderr

@@ -102,7 +102,17 @@ def test_parse(
 
 
 @pytest.mark.parametrize(
-    "command", ["", "  ", "A=1", "accelerate launch 'x", "make train", "accelerate launch --config_file"]
+    "command",
+    [
+        "",
+        "  ",
+        "A=1",
+        "accelerate launch 'x",
+        "make train",
+        "accelerate launch --config_file",
+        "python " + 40_000 * "x",
+    ],
+    ids=lambda command: command[:20],
 )
 def test_what_cannot_be_understood(command: str) -> None:
     with pytest.raises(LaunchError):
