@@ -55,7 +55,8 @@ class Worker:
             try:
                 self.done.append((self._job.target.name, self._results.recv()))
             except EOFError:
-                self._died("ended without a word")
+                self._process.join(5)
+                self._died(f"the process ended with {self._process.exitcode}")
             self._end()
         elif not self._process.is_alive():
             self._died(f"the process ended with {self._process.exitcode}")

@@ -76,9 +76,14 @@ def _few(chance: Random) -> int:
     return number
 
 
+_LONG = (*vocabulary.HOSTILE, *vocabulary.SECRETS)
+
+
 def pieces(text: str, chance: Random, _other: str) -> str:
     """Some characters inserted, removed, replaced."""
     place = chance.randrange(len(text) + 1)
+    if chance.random() < 0.1:
+        return text[:place] + chance.choice(_LONG) + text[place:]
     return text[:place] + chance.choice(vocabulary.PIECES) + text[place + chance.choice((0, 0, 1, 3)) :]
 
 

@@ -7,6 +7,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import sys
 import warnings
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,10 +18,11 @@ from fp8check.cli import main as command_line
 from fp8check.cli.config import load as load_config
 from fp8check.cli.options import Options
 from fp8check.rules import facts as machine
-from fp8check.rules import repair
+from fp8check.rules import repair, writing
 from fp8check.rules.checking.request import Checked, Request, RunRequest, check_request
 from fp8check.rules.checking.selection import select
 from fp8check.rules.input_error import InputError
+from fp8check.rules.plain_text import plain, shown
 from fp8check.rules.reading import Unreadable
 from fp8check.rules.reading.source import decode
 from fp8check.rules.report import build
@@ -59,6 +61,7 @@ class Target(NamedTuple):
         run: does it; the folder is its own, and it may write there.
         seeds: the first cases.
         share: of the time, in relation to others.
+        writes: whether writing is what it is about: then nobody looks at where it writes.
     """
 
     name: str
@@ -66,6 +69,7 @@ class Target(NamedTuple):
     run: Callable[[Case, Path], Iterable[str]]
     seeds: Callable[[], Iterable[Case]] = cases.runs
     share: float = 1.0
+    writes: bool = False
 
 
 def said(problem: Exception, where: str) -> str:
@@ -448,6 +452,57 @@ until = 2027-03-31
     return [{"toml": whole}, {"toml": ""}, {"toml": 'select = ["FP1"]\n'}, {"toml": shared, "shared": "yes"}]
 
 
+# Text and files that leave
+
+
+def leaving(case: Case, folder: Path) -> Iterable[str]:
+    """What is shown is clean, and as JSON and markup still says the same; what is written is there, and nothing beside."""
+    text = case.get("text", "")
+    one = shown(text)
+    clean(one, "shown")
+    no_command(f"x{one}", "shown")
+    if "\n" in one or shown(one) != one:
+        raise Broken("shown is no line, or not the same when it is shown again", text)
+    for syntax in ("text", "json", "markup"):
+        written = json.dumps(text, ensure_ascii=False) if syntax == "json" else text
+        left = plain(written, syntax)  # type: ignore[arg-type]
+        clean(left, f"plain {syntax}")
+        no_command(left, f"plain {syntax}")
+        if plain(left, syntax) != left:  # type: ignore[arg-type]
+            raise Broken(f"plain {syntax} is not the same a second time", text)
+        if syntax == "json" and not _SURROGATE.search(text) and json.loads(left) != text:
+            raise Broken("plain JSON says something else", text)
+    if case.get("name"):
+        _written(folder, case["name"], encoded(text))
+    return ("text",)
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def _written(folder: Path, name: str, data: bytes) -> None:
+    place = folder / "written"
+    place.mkdir(exist_ok=True)
+    target = os.path.join(os.fsencode(place), encoded(name.replace("/", "_").replace("\0", "_"))[:200])
+    try:
+        writing.write(os.fsdecode(target), data)
+    except InputError as problem:
+        said(problem, "writing")
+    else:
+        with open(target, "rb") as file:
+            if file.read() != data:
+                raise Broken("a file that is not as it was written")
+        os.unlink(target)
+    if left := os.listdir(place):
+        raise Broken("a file that nobody asked for", str(left))
+
+
+def texts() -> Iterable[Case]:
+    """Texts of runs, and what attackers write."""
+    parts = [*vocabulary.HOSTILE, *(text for case in cases.runs()[::20] for text in case.values())]
+    return [{"text": text, "name": f"n{number}"} for number, text in enumerate(parts)]
+
+
 # The command
 
 
@@ -606,6 +661,7 @@ TARGETS: tuple[Target, ...] = (
     Target("suppressions", _only("training", "accelerate", baseline="json"), suppressing, baselines, 1.5),
     Target("facts", _only("facts"), knowing),
     Target("launch", _only("launch", "variables", "trainer"), launching),
+    Target("text", {"text": "pieces", "name": "pieces"}, leaving, texts, 0.5, writes=True),
     Target("config", _only(toml="toml", shared=("", "yes")), configuring, configurations),
     Target("stored", _only(report="json"), stored, stored_reports),
     Target("command", {**RUN, "words": "words", "toml": "toml", "baseline": "json"}, commanding, commands, 1.5),

@@ -47,6 +47,21 @@ HOSTILE = (
     "e\u0301\U0001f600",
     "A" * 700,
 )
+# Made up, each as its provider makes them: no report may show one that stands by itself.
+_BODY = "Zq7Rk2Vn9Xw4Bt6Yp1Lc8Md3Hs5Jg0Fa"
+SECRETS = (
+    f"hf_{_BODY}ab",
+    f"ghp_{_BODY}abCD",
+    f"glpat-{_BODY[:20]}",
+    f"glsa_{_BODY}_a1b2c3d4",
+    f"AIzaSy{_BODY}a",
+    f"npm_{_BODY}abCD",
+    f"pypi-AgEIcHlwaS5vcmc{_BODY}{_BODY}",
+    f"ya29.{_BODY}{_BODY}",
+    f"sk-proj-{_BODY}{_BODY}",
+    "AKIAQ7RK2VN9XW4BT6YP",
+    f"xoxb-123456789012-{_BODY[:24]}",
+)
 YAML_VALUES = (
     *("true", "false", "yes", "off", "null", "~", "''", "0", "1", "-1", "2", "8", "16", "1024", "9" * 40, "9" * 5000),
     *("0x1F", "0o17", "017", "1_000", "1:30", "190:20:30", "1e5", "1e-5", "1e400", ".inf", "-.INF", ".nan", "0.0"),
@@ -65,6 +80,7 @@ JSON_VALUES: tuple[object, ...] = (
     *("9.1.0", "12.4", "2.11.0", "none", "unknown", "v1", "1", "1.", ".1", "1.2.3.4.5", "9.x", "²", "9" * 5000, "\uff11.\uff12"),
     *([], {}, [[]], [None], {"a": None}, {"": {}}, ["auto"], {"enabled": True}, {"stage": 3}, [1, "2", [3]]),
     *HOSTILE,
+    *SECRETS,
 )  # fmt: skip
 DAYS = ("2001-01-01", "2999-12-31", "2027-02-30", "soon", "", "²", "10000-01-01")
 WORDS = (
@@ -149,14 +165,17 @@ def yaml_values() -> tuple[str, ...]:
     """What can stand behind a key in YAML."""
     texts = (case.get(name, "") for case in runs() for name in ("training", "accelerate"))
     found = {value for text in texts for value in re.findall(r": +(\S[^\n]{0,60})$", text, re.M)}
-    return (*YAML_VALUES, *YAML_VALUES, *sorted(found), *HOSTILE)
+    return (*YAML_VALUES, *YAML_VALUES, *sorted(found), *HOSTILE, *SECRETS)
 
 
 @cache
 def words() -> tuple[str, ...]:
     """Words of launch lines."""
     flags = [f"--{name}" for name in sorted(LAUNCHER_FLAGS)]
-    return (*WORDS, *WORDS, *WORDS, *flags, *(f"{flag}=1" for flag in flags[::7]), *HOSTILE)
+    secret = [
+        form.format(one) for one in SECRETS for form in ("{}", "HF_TOKEN={}", "--hub_token={}", "https://u:{}@host/x")
+    ]
+    return (*WORDS, *WORDS, *WORDS, *flags, *(f"{flag}=1" for flag in flags[::7]), *HOSTILE, *secret)
 
 
 @cache
