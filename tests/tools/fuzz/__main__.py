@@ -53,11 +53,17 @@ class Worker:
         assert self._job is not None
         if self._results.poll():
             try:
-                self.done.append((self._job.target.name, self._results.recv()))
+                said: work.Finding | work.Result = self._results.recv()
             except EOFError:
                 self._process.join(5)
                 self._died(f"the process ended with {self._process.exitcode}")
-            self._end()
+                self._end()
+                return True
+            if isinstance(said, work.Finding):
+                self.done.append((said.target, work.Result(0, Counter(), {said.key: said}, 0, 0.0)))
+            else:
+                self.done.append((self._job.target.name, said))
+                self._end()
         elif not self._process.is_alive():
             self._died(f"the process ended with {self._process.exitcode}")
             self._end()
@@ -104,7 +110,7 @@ class Worker:
 
 def _child(job: work.Job, board: work.Board, results: Connection) -> None:
     work.ignore_interrupts()
-    results.send(work.run(job, board))
+    results.send(work.run(job, board, results.send))
     results.close()
     sys.stdout.flush()
     os._exit(0)  # threads of the service need not be waited for

@@ -27,7 +27,7 @@ from tests.tools.fuzz.mutation import Mutator
 
 if TYPE_CHECKING:
     import types
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.tools.fuzz.targets import Target
 
@@ -164,8 +164,12 @@ def _shown(error: BaseException) -> str:
     return "".join(lines)[-6000:]
 
 
-def run(job: Job, board: Board) -> Result:
-    """Execute cases until the time is over."""
+def run(job: Job, board: Board, tell: Callable[[Finding], None]) -> Result:
+    """Execute cases until the time is over.
+
+    Args:
+        tell: gets each finding as soon as it is there: what comes next may end the process.
+    """
     # What an interpreter that a test starts would look at is not there.
     sys.dont_write_bytecode = True
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.RLIM_INFINITY))
@@ -190,9 +194,11 @@ def run(job: Job, board: Board) -> Result:
             if finding is not None:
                 known = findings.get(finding.key)
                 if known is None:
-                    findings[finding.key] = smallest(finding, execute)
-                elif finding.size < known.size:
+                    tell(finding)  # as it is: making it smaller may end the process, too
+                    finding = smallest(finding, execute)
+                if known is None or finding.size < known.size:
                     findings[finding.key] = finding
+                    tell(finding)
             elif lines.grew() and kept < MOST_KEPT:
                 kept += 1
                 pool.append(case)
