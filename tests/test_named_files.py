@@ -85,7 +85,7 @@ def test_the_trainer_takes_the_file_that_the_training_file_names(folder: Path) -
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("deepspeed: {x: 1}\n", 1), ("deepspeed: '{\"x\": 2}'\n", 2), ("deepspeed: '{'\n", None)],
+    [("deepspeed: {x: 1}\n", 1), ("deepspeed: '{\"x\": 2}'\n", 2)],
 )
 def test_a_deepspeed_configuration_may_stand_where_it_is_named(text: str, value: object) -> None:
     made = one(TRAIN + text)
@@ -426,3 +426,34 @@ def test_of_several_deepspeed_files_the_one_that_is_named_counts() -> None:
     (made,) = assemble([*files[:2], read("train.yaml", TRAIN.encode())], Facts(), follow=False)
     assert made.run.deepspeed is not None
     assert made.run.deepspeed.top.value("x") == 1
+
+
+@pytest.mark.parametrize(
+    ("accelerate", "launch", "input_"),
+    [
+        ("", "accelerate launch --config_file ${CONFIG} -m trl.x", "accelerate"),
+        (DEEPSPEED.replace("zero_stage: 1", "deepspeed_hostfile: '${HOSTS}'"), None, "other"),
+        (DEEPSPEED.replace("zero_stage: 1", "deepspeed_config_file: '${FILE}'"), None, "deepspeed"),
+    ],
+)
+def test_a_name_that_is_filled_in_later(accelerate: str, launch: str | None, input_: str) -> None:
+    ((named, _, why),) = unread(one("", accelerate, launch))
+    assert (named, why) == (input_, "its name is filled in later")
+
+
+def test_a_model_of_the_hub_is_not_looked_for_where_nothing_is_followed() -> None:
+    made = one(f"{TRAIN}model_name_or_path: Qwen/Qwen2.5-7B\n", follow=False)
+    assert unread(made) == []
+    assert made.run.model is not None
+
+
+def test_settings_of_fsdp_may_be_json_where_a_file_is_named() -> None:
+    made = one(f"{TRAIN}fsdp: full_shard\n", launch="torchrun -m trl.x --fsdp_config '{\"fsdp_version\": 2}'")
+    assert made.run.training.top.section("fsdp_config").value("fsdp_version") == 2
+
+
+@pytest.mark.parametrize("key", ["deepspeed", "fsdp_config"])
+@pytest.mark.parametrize("text", ["{", "{'a': 1}", '{"a": 1},'])
+def test_json_that_is_none_is_unread(key: str, text: str) -> None:
+    (unread_,) = one(f"{TRAIN}fsdp: full_shard\n", launch=f'torchrun -m trl.x --{key} "{text}"').run.unread
+    assert unread_.why == "this is no JSON"

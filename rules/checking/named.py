@@ -99,8 +99,9 @@ def deepspeed_file(
         value = setting.value
         if isinstance(value, dict):
             return NOTHING, training.top.section(training.deepspeed_key or "")
-        if isinstance(value, str) and value.lstrip().startswith("{"):  # hf_argparser.py takes JSON in its place
-            return NOTHING, _inline(value)
+        if is_inline(value):
+            mapping = inline(str(value))
+            return (NOTHING if mapping is not None else _no_json("deepspeed", setting)), mapping
         if not isinstance(value, str):
             why = "this names no file"
             unread = Unread("deepspeed", str(value), why, setting, "the name of the DeepSpeed file in its place")
@@ -145,14 +146,24 @@ def _deepspeed_flags(launch: Launch) -> Iterator[Setting]:
                 yield taken(text, Origin(flag=written))
 
 
-def _inline(text: str) -> Section:
+def is_inline(value: object) -> bool:
+    """Whether a value is JSON in the place of a file's name."""
+    return isinstance(value, str) and value.lstrip().startswith("{")
+
+
+def inline(text: str) -> Section | None:
+    """A mapping that is written as JSON where a file may be named (hf_argparser.py); None where it is none."""
     import json
 
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):
         data = None
-    return Section(data=data if isinstance(data, dict) else None)
+    return Section(data=data) if isinstance(data, dict) else None
+
+
+def _no_json(input_: FileInput, setting: Setting) -> Named:
+    return Named(None, Unread(input_, str(setting.value), "this is no JSON", setting, "JSON, or the name of a file"))
 
 
 def other_files(
@@ -161,9 +172,7 @@ def other_files(
     """Files of which nothing is taken here, and without which the run does not start as it says."""
     for setting, path in _others(training, config, launch):
         if setting.is_later:
-            unread = _filled_in("other", setting).unread
-            if unread is not None:
-                yield unread
+            yield _later("other", setting)
             continue
         name = str(setting.value)
         if any(_same_name(one.path, name) for one in sent):
@@ -191,7 +200,7 @@ def _others(
             yield setting, path
             continue
         value = setting.value if setting is not None else None
-        if setting is not None and isinstance(value, str) and value != "none" and not value.lstrip().startswith("{"):
+        if setting is not None and isinstance(value, str) and value != "none" and not is_inline(value):
             yield setting, path
 
 
@@ -224,8 +233,10 @@ def fsdp_file(setting: Setting | None, path: str | None, sent: Sequence[Document
     """The file that FSDP's setting names where TrainingArguments take a mapping or a file (training_args.py)."""
     if setting is None or setting.is_later:
         return NOTHING if setting is None else _filled_in("other", setting)
-    if not isinstance(setting.value, str) or setting.value.lstrip().startswith("{"):
+    if not isinstance(setting.value, str):
         return NOTHING
+    if is_inline(setting.value):
+        return NOTHING if inline(setting.value) is not None else _no_json("other", setting)
     name = setting.value
     given = next((one for one in sent if _same_name(one.path, name)), None)
     if given is not None:
@@ -357,7 +368,11 @@ def _found(
 
 def _filled_in(input_: FileInput, setting: Setting) -> Named:
     """A file whose name is filled in later."""
-    return Named(None, Unread(input_, str(setting.shown), "its name is filled in later", setting, FILLED_IN))
+    return Named(None, _later(input_, setting))
+
+
+def _later(input_: FileInput, setting: Setting) -> Unread:
+    return Unread(input_, str(setting.shown), "its name is filled in later", setting, FILLED_IN)
 
 
 def _is_no_json(path: str) -> bool:

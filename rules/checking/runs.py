@@ -10,6 +10,8 @@ from fp8check.rules.checking.named import (
     accelerate_file,
     deepspeed_file,
     fsdp_file,
+    inline,
+    is_inline,
     model_of,
     names_of,
     other_files,
@@ -173,7 +175,7 @@ def _one(
     section, fsdp = _training_section(training, adapter, by_kind, launch, follow=follow)
     settings = adapter(section, training.path if training else None)
     config = _config(accelerate.document) if accelerate.document is not None else None
-    deepspeed, inline = deepspeed_file(
+    deepspeed, mapping = deepspeed_file(
         settings, config, launch, facts.variables or {}, by_kind.deepspeed, follow=follow
     )
     text, script = script_file(launch, given, follow=follow)
@@ -191,7 +193,7 @@ def _one(
             accelerate=config,
             accelerate_is_default=default,
             training=settings,
-            deepspeed=_deepspeed(deepspeed.document, inline),
+            deepspeed=_deepspeed(deepspeed.document, mapping),
             model=model,
             script=script if script is not None else Script(),
             unread=tuple(one for one in unread if one is not None),
@@ -212,16 +214,20 @@ def _training_section(
         section = Section(section.node, over=over)
     if adapter.fsdp_key is None:
         return section, NOTHING
-    fsdp = fsdp_file(section.get(adapter.fsdp_key), training.path, by_kind.other, follow=follow)
-    if fsdp.document is not None:
-        section = Section(section.node, over=over, sections={adapter.fsdp_key: _section(fsdp.document)})
+    written = section.get(adapter.fsdp_key)
+    fsdp = fsdp_file(written, training.path, by_kind.other, follow=follow)
+    inner = _section(fsdp.document) if fsdp.document is not None else None
+    if written is not None and is_inline(written.value):
+        inner = inline(str(written.value))
+    if inner is not None:
+        section = Section(section.node, over=over, sections={adapter.fsdp_key: inner})
     return section, fsdp
 
 
-def _deepspeed(document: Document | None, inline: Section | None) -> DeepSpeedConfig | None:
+def _deepspeed(document: Document | None, mapping: Section | None) -> DeepSpeedConfig | None:
     if document is not None:
         return DeepSpeedConfig(_section(document))
-    return DeepSpeedConfig(inline) if inline is not None else None
+    return DeepSpeedConfig(mapping) if mapping is not None else None
 
 
 def _config(document: Document) -> AccelerateConfig:
