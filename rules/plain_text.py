@@ -61,7 +61,7 @@ def plain(text: str, syntax: Syntax = "text", *, painted: bool = False, annotati
         painted: whether fp8check's own colors stay.
         annotations: whether lines stay that make an annotation of GitHub Actions.
     """
-    if text.isascii() and "##" not in text and "::" not in text and _only_lines(text):
+    if "##" not in text and "::" not in text and _only_lines(text):
         return text
     if painted:
         import re
@@ -76,8 +76,14 @@ def plain(text: str, syntax: Syntax = "text", *, painted: bool = False, annotati
 
 
 def _only_lines(text: str) -> bool:
-    """Whether there is nothing but printable characters, line breaks and tabs."""
-    return text.replace("\n", "").replace("\t", "").isprintable()
+    """Whether there is nothing but characters that are seen, line breaks and tabs."""
+    if not text.replace("\n", "").replace("\t", "").isprintable():
+        return False
+    return text.isascii() or all(ord(char) < _UNSEEN[0][0] or not _is_unseen(ord(char)) for char in set(text))
+
+
+def _is_unseen(code: int) -> bool:
+    return any(first <= code <= last for first, last in _UNSEEN)
 
 
 def _without_hashes(text: str, written: str) -> str:
@@ -122,7 +128,7 @@ class _Table(dict[int, str]):
 
     def _written(self, code: int) -> str:
         char = chr(code)
-        if (char.isprintable() and not any(first <= code <= last for first, last in _UNSEEN)) or char == _WIDE_SPACE:
+        if (char.isprintable() and not _is_unseen(code)) or char == _WIDE_SPACE:
             return char
         return _in_json(code) if self._json else _NAMED.get(char) or _written(code)
 
