@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from html import escape, unescape
 
 import pytest
@@ -12,28 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fp8check.rules.plain_text import bytes_of, plain, shown
+from tests.support.texts import TEXTS, commands_in, is_seen
 
-# Also what the strategies of hypothesis leave out: half of a surrogate pair.
-TEXTS = st.text(st.one_of(st.characters(), st.characters(categories=["Cs"]), st.sampled_from(":#[]\n\r\t \x1b\u202e")))
 COMMANDS = st.lists(
     st.sampled_from(
         ["::", "##[", "##vso[", "x", " ", "\t", "\n", "\r", "\x1b[1m", "\u3000", "\xa0", "error ", "\ufe0f", "#", ":"]
     )
 ).map("".join)
 HOSTILE = st.one_of(TEXTS, COMMANDS)
-
-
-def is_seen(char: str) -> bool:
-    """By Unicode's own categories, not by what plain_text.py goes by."""
-    return unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") and not re.match(
-        "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]", char
-    )
-
-
-def begins_a_command(text: str) -> bool:
-    """Whether a CI system would do something: each line as the runner of GitHub reads it, and those of others."""
-    lines = re.split("\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]", text)
-    return any(line.strip().startswith("::") or re.search(r"##\w*\[", line) for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +70,7 @@ def test_an_output(text: str, safe: str) -> None:
 def test_an_output_has_lines_and_no_commands(text: str) -> None:
     safe = plain(text)
     assert all(is_seen(char) or char in "\n\t" for char in safe)
-    assert not begins_a_command(safe)
+    assert not commands_in(safe)
 
 
 @given(HOSTILE)
@@ -95,7 +80,7 @@ def test_colors_of_our_own_stay(text: str) -> None:
     assert safe.startswith("\x1b[1;31m")
     assert safe.endswith("\x1b[0m")
     assert all(is_seen(char) or char in "\n\t" for char in rest)
-    assert not begins_a_command(rest)
+    assert not commands_in(rest)
 
 
 def test_annotations_stay_where_they_are_meant() -> None:
@@ -108,7 +93,7 @@ def test_annotations_stay_where_they_are_meant() -> None:
 def test_json_keeps_every_value(values: dict[str, str]) -> None:
     safe = plain(json.dumps(values, ensure_ascii=False, indent=2), "json")
     assert all(is_seen(char) or char in "\n" for char in safe)
-    assert not begins_a_command(safe)
+    assert not commands_in(safe)
 
     def without_surrogates(text: str) -> str:
         return re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", text)
@@ -121,7 +106,7 @@ def test_json_keeps_every_value(values: dict[str, str]) -> None:
 def test_markup_says_what_a_line_says(text: str) -> None:
     lines = "\n".join(shown(line) for line in text.split("\n"))
     safe = plain(escape(lines), "markup")
-    assert not begins_a_command(safe)
+    assert not commands_in(safe)
     assert unescape(safe) == lines
 
 

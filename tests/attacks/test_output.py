@@ -339,6 +339,51 @@ def test_half_a_pair_is_fixed_and_stored_in_a_baseline(tmp_path: Path) -> None:
     assert run("fix", "accel.json", "--unsafe", "--diff", cwd=tmp_path).returncode in (0, 1)
 
 
+EVERY = f"\x1b[31m{RIGHT_TO_LEFT}\u200b##[group]x{LINE}\r\x9b"
+
+
+@attack("S2")
+@pytest.mark.parametrize("path", ["/check?format=html", "/check?format=github"])
+def test_no_answer_holds_anything_hidden(path: str, service: Served) -> None:
+    body = {
+        "accelerate": accelerate(quoted(EVERY)),
+        "training": f"bf16: true\nstage: sft\noutput_dir: {quoted(EVERY)}\n",
+    }
+    answer = service.post(path, json=body)
+    assert answer.status_code == 200, answer.text
+    assert hidden(answer.text) == set()
+    assert commands(answer.text) == []
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_nor_does_what_is_stored_or_refused(format_: str, service: Served) -> None:
+    """Stored checks and their page, problems, the form that comes back with what was sent, and the log."""
+    training = f"bf16: true # {RIGHT_TO_LEFT}\nstage: sft\noutput_dir: {quoted(EVERY)}\n{quoted(EVERY)}: 1\n"
+    files = [{"name": f"x{EVERY}.yaml", "text": training}, {"name": "accel.yaml", "text": accelerate(quoted(EVERY))}]
+    options = {"launch": f"accelerate launch '{EVERY}'", "variables": {"NVTE_X": EVERY}}
+    answer = service.post(f"/check?format={format_}", json={"files": files, "options": options})
+    stored = answer.headers.get("content-location", "/checks/none")
+    answers = [
+        answer,
+        service.get(f"{stored}?format={format_}"),
+        service.get(stored, headers={"Accept": "text/html"}),
+        service.get("/checks", headers={"Accept": "text/html"}),
+        service.post("/check", json={"files": [{"name": f"x{EVERY}", "text": f"{EVERY}: ["}]}),
+        service.post("/check", json={"accelerate": "x: 1", EVERY: 1}),
+        service.post("/check", json={"accelerate": accelerate("HYBRID"), "options": {"launch": EVERY}}),
+        service.post("/check", json={"accelerate": accelerate("HYBRID"), "options": {"select": [EVERY]}}),
+        service.post("/", data={"accelerate": f"{RIGHT_TO_LEFT} [\u200b\x1b", "launch": f"'{EVERY}", "facts": EVERY}),
+        service.get("/rules/%1b%5B31m%E2%80%AE"),
+    ]
+    for one in answers:
+        assert one.status_code < 500, one.text
+        assert hidden(one.text) == set(), one.text
+        assert commands(one.text) == []
+    log = service.log.read_text()
+    assert hidden(log) == set()
+    assert commands(log) == []
+
+
 # S6: credentials
 
 
