@@ -32,6 +32,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from fp8check.rules.checking.modules import Imported
     from fp8check.rules.facts import Facts
     from fp8check.rules.reading import Document
     from fp8check.rules.trainers.training import Training
@@ -179,13 +180,18 @@ def _one(
         settings, config, launch, facts.variables or {}, by_kind.deepspeed, follow=follow
     )
     text, script = script_file(launch, given, follow=follow)
+    imported = _modules(script) if follow and given is None else None
+    if imported is not None:
+        script = imported.script
     if settings.is_huggingface and script is not None and script.source is not None:
-        script = Script.beside_trainer(script.source)
+        script = Script.beside_trainer(script, script.source)
     model, model_unread = model_of(settings, by_kind.model, facts, follow=follow)
     named_only = None if training is not None else training_file(launch)
     others = other_files(settings, config, launch, by_kind.other, follow=follow)
     unread = (accelerate.unread, deepspeed.unread, text.unread, model_unread, fsdp.unread, named_only, *others)
-    parts = (training, accelerate.document, deepspeed.document, text.document, fsdp.document)
+    unread += () if imported is None else imported.unread
+    beside = () if imported is None else imported.documents
+    parts = (training, accelerate.document, deepspeed.document, text.document, fsdp.document, *beside)
     return Assembled(
         Run(
             launch=launch,
@@ -200,6 +206,14 @@ def _one(
         ),
         tuple(part for part in parts if part is not None),
     )
+
+
+def _modules(script: Script | None) -> Imported | None:
+    if script is None or script.source is None:
+        return None
+    from fp8check.rules.checking.modules import with_modules  # most runs have no script
+
+    return with_modules(script, script.source)
 
 
 def _training_section(

@@ -106,6 +106,7 @@ class ScriptSource(Record):
         text: its text, for those who show a line of it.
         own: where it turns FP8 on by other means, or may; what is sure stands first.
         hidden: what of its Accelerator is made in a way that cannot be told from the text; "" where all is told.
+        imports: the modules that it imports, and the names that it takes of them, with their dots.
     """
 
     path: str
@@ -115,6 +116,7 @@ class ScriptSource(Record):
     passed: Call | None
     own: tuple[OwnFp8, ...] = ()
     hidden: str = ""
+    imports: tuple[str, ...] = ()
 
     def named(self, *names: str) -> tuple[Call, ...]:
         """The calls of these names."""
@@ -206,10 +208,24 @@ class Script(Record):
         own = {name: setting.over(environment.get(name)) for name, setting in self.environment.items()}
         return {**environment, **own}
 
+    def importing(self, module: ScriptSource) -> Script:
+        """The script with what a module beside it does, where that matters; else itself."""
+        alone = self.source is not None and self.source.accelerator is not None
+        made = module.named("Accelerator") if alone else module.named("Accelerator", *ARGUMENTS, *PARSERS)
+        unknown = self.unknown
+        if made and not unknown:
+            call = made[0]
+            unknown = f"{call.span.file}:{call.span.line} makes {call.name}, in a module that the script imports"
+        variables = _environment(module, None)
+        if not module.own and not variables and unknown == self.unknown:
+            return self
+        own = tuple(sorted((*self.own, *module.own), key=lambda one: not one.sure))
+        return self._replace(own=own, environment={**variables, **self.environment}, unknown=unknown)
+
     @classmethod
-    def beside_trainer(cls, source: ScriptSource) -> Script:
+    def beside_trainer(cls, script: Script, source: ScriptSource) -> Script:
         """What counts of a script whose Trainer makes the Accelerator: the FP8 that it turns on by other means."""
-        return cls(own=source.own, environment=_environment(source, None))
+        return cls(own=script.own, environment={**script.environment, **_environment(source, None)})
 
 
 def _environment(source: ScriptSource, maker: Call | None) -> dict[str, Setting]:

@@ -67,7 +67,17 @@ class _Reader:
             passed,
             own,
             self._hidden(tree) or unknown,
+            tuple(dict.fromkeys(self._imports())),
         )
+
+    def _imports(self) -> Iterator[str]:
+        for node in self._nodes_of_tree:
+            if isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                module = "." * node.level + (node.module or "")
+                dot = "" if module.endswith(".") else "."
+                yield from (module if alias.name == "*" else f"{module}{dot}{alias.name}" for alias in node.names)
 
     def _block(self, statements: list[ast.stmt], outer: tuple[int, ...], sign: int = 1) -> None:
         self._blocks += 1

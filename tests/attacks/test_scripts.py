@@ -499,3 +499,64 @@ def test_a_flag_that_is_filled_in_later_is_not_known(tmp_path: Path, flag: str) 
     words = ["train.yaml", "--facts", "facts.json", "--launch", f"accelerate launch {flag} train.py"]
     done = run(*words, "--require-evidence", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (3, "")
+
+
+MODULES = {
+    "a-module": ("helpers.py", "import helpers\nhelpers.prepare(model)\n"),
+    "a-name": ("helpers.py", "from helpers import prepare\nprepare(model)\n"),
+    "a-star": ("helpers.py", "from helpers import *\nprepare(model)\n"),
+    "a-package": ("lib/tools.py", "from lib.tools import prepare\nprepare(model)\n"),
+    "a-package-itself": ("lib/__init__.py", "import lib as x\nx.prepare(model)\n"),
+    "in-a-function": ("helpers.py", "def main():\n    import helpers\n    helpers.prepare(model)\nmain()\n"),
+}
+PREPARE = "def prepare(model):\n    from torchao.float8 import convert_to_float8_training\n    "
+PREPARE += "convert_to_float8_training(model)\n"
+
+
+@attack("U6")
+@pytest.mark.parametrize("name", MODULES)
+def test_modules_beside_the_script_are_read(tmp_path: Path, name: str) -> None:
+    module, script = MODULES[name]
+    (tmp_path / module).parent.mkdir(exist_ok=True)
+    (tmp_path / module).write_text(PREPARE)
+    said = check(tmp_path, script + AFTER, HOPPER)
+    is_undecided(said)
+    assert f"{module}:3" in said["outcome"]["undecided"]
+
+
+@attack("U6")
+def test_a_module_that_a_module_imports_is_read(tmp_path: Path) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib/__init__.py").write_text("from .inner import prepare\n")
+    (tmp_path / "lib/inner.py").write_text(PREPARE)
+    said = check(tmp_path, "import lib\nlib.prepare(model)\n" + AFTER, HOPPER)
+    is_undecided(said)
+    assert "lib/inner.py:3" in said["outcome"]["undecided"]
+
+
+@attack("U7")
+def test_a_module_that_makes_the_accelerator_is_read(tmp_path: Path) -> None:
+    (tmp_path / "helpers.py").write_text("from accelerate import Accelerator\ndef make():\n    return Accelerator()\n")
+    said = check(tmp_path, "import helpers\naccelerator = helpers.make()\n", HOPPER)
+    is_undecided(said)
+    assert said["outcome"]["undecided"].startswith("helpers.py:3 makes Accelerator")
+
+
+def test_modules_that_do_nothing_leave_the_run_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "helpers.py").write_text("import train\ndef prepare(model):\n    return model\n")
+    said = check(tmp_path, "import helpers\nimport helpers.more\nfrom . import x\n" + AFTER, AMPERE)
+    assert (said.code, said["verdict"]) == (0, "pass"), said.text
+    assert [file["path"] for file in said["files"]] == ["accel.yaml", "train.py"]
+
+
+@pytest.mark.parametrize("text", [b"def (", b"\xff\xfe", b"x = 1\n" * 60_000])
+def test_a_module_that_cannot_be_read_is_no_pass(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "helpers.py").write_bytes(text)
+    said = check(tmp_path, "import helpers\n" + AFTER, AMPERE)
+    assert said["verdict"] != "pass", said.text
+
+
+def test_a_script_with_more_modules_than_are_read(tmp_path: Path) -> None:
+    for number in range(105):
+        (tmp_path / f"m{number}.py").write_text(f"import m{number + 1}\n")
+    assert check(tmp_path, "import m0\n" + AFTER, AMPERE)["verdict"] != "pass"

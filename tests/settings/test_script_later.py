@@ -148,7 +148,7 @@ def test_variables_that_decide_nothing() -> None:
 
 def test_of_a_script_beside_a_trainer_only_its_own_fp8_and_variables_count() -> None:
     source = read("import os\nos.environ['ACCELERATE_X'] = 'y'\nmodel.to_fp8()\nTrainer()\n")
-    script = Script.beside_trainer(source)
+    script = Script.beside_trainer(Script.of(source), source)
     assert [one.what for one in script.own] == ["model.to_fp8"]
     assert isinstance(script.environment["ACCELERATE_X"], SettingLater)
     assert script.source is None

@@ -1,0 +1,122 @@
+"""The modules beside a script that it imports: read where they lie, never run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fp8check.rules.checking.modules import with_modules
+from fp8check.rules.checking.runs import assemble
+from fp8check.rules.facts import Facts
+from fp8check.rules.reading.source import load
+from fp8check.rules.settings.script import Script
+from fp8check.rules.settings.script_syntax import parse
+from fp8check.rules.settings.values import SettingLater
+from fp8check.rules.trainers.detect import read
+from fp8check.rules.trainers.registry import parse as parse_launch
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fp8check.rules.checking.modules import Imported
+
+CONVERTS = "import torchao.float8 as f\nf.convert_to_float8_training(m)\n"
+MADE = "from accelerate import Accelerator\na = Accelerator()\n"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def imported(script: str, name: str = "train.py") -> Imported:
+    source = parse(load(name, script.encode()))
+    assert source is not None
+    return with_modules(Script.of(source), source)
+
+
+@pytest.mark.parametrize(
+    ("module", "script", "name"),
+    [
+        ("m.py", "import m", "train.py"),
+        ("m.py", "from m import *", "train.py"),
+        ("m/__init__.py", "import m.n as o", "train.py"),
+        ("m/n.py", "from m import n", "train.py"),
+        ("m/n.py", "from m.n import x", "train.py"),
+        ("src/m.py", "from . import m", "src/train.py"),
+        ("src/m.py", "from .m import x", "src/train.py"),
+        ("src/m.py", "import m", "src/train.py"),
+        ("m.py", "from .. import m", "src/train.py"),
+    ],
+)
+def test_where_a_module_is_looked_for(folder: Path, module: str, script: str, name: str) -> None:
+    (folder / module).parent.mkdir(exist_ok=True)
+    (folder / module).write_text(CONVERTS)
+    made = imported(script, name)
+    assert [one.span.file for one in made.script.own] == [module]
+    assert [document.path for document in made.documents] == [module]
+
+
+@pytest.mark.parametrize("script", ["import other", "import transformers", "import llamafactory", "from . import *"])
+def test_what_is_passed_over(folder: Path, script: str) -> None:
+    (folder / "transformers.py").write_text(CONVERTS)
+    (folder / "llamafactory.py").write_text(CONVERTS)
+    made = imported(f"{script}\n{MADE}")
+    assert (made.script.own, made.documents, made.unread) == ((), (), ())
+
+
+def test_modules_that_import_each_other(folder: Path) -> None:
+    (folder / "m.py").write_text("import n\nimport train")
+    (folder / "n.py").write_text(f"import m\n{CONVERTS}")
+    made = imported(f"import m\nmodel.to_fp8()\n{MADE}")
+    assert [(one.span.file, one.sure) for one in made.script.own] == [("n.py", True), ("train.py", False)]
+
+
+@pytest.mark.parametrize(
+    ("module", "script", "unknown"),
+    [
+        (MADE, "", "m.py:2 makes Accelerator, in a module that the script imports"),
+        (MADE, MADE, "m.py:2 makes Accelerator, in a module that the script imports"),
+        ("p = HfArgumentParser()", "", "m.py:1 makes HfArgumentParser, in a module that the script imports"),
+        ("p = HfArgumentParser()", MADE, ""),
+        (MADE, "Accelerator(mixed_precision=x)", "train.py passes mixed_precision=x to Accelerator"),
+    ],
+)
+def test_a_module_that_makes_the_accelerator(folder: Path, module: str, script: str, unknown: str) -> None:
+    (folder / "m.py").write_text(module)
+    assert imported(f"import m\n{script}").script.unknown == unknown
+
+
+def test_a_module_that_sets_a_variable(folder: Path) -> None:
+    (folder / "m.py").write_text("import os\nos.environ['ACCELERATE_MIXED_PRECISION'] = 'fp8'\n")
+    script = imported(f"import m\n{MADE}").script
+    assert isinstance(script.environment["ACCELERATE_MIXED_PRECISION"], SettingLater)
+
+
+def test_a_module_that_cannot_be_read(folder: Path) -> None:
+    (folder / "m.py").mkdir()
+    (folder / "n.py").write_text("def (")
+    unread = imported("import m\nimport n").unread
+    assert [(one.path, one.why) for one in unread] == [
+        ("m.py", "a folder, not a regular file"),
+        ("n.py", "it is no Python that can be parsed here"),
+    ]
+
+
+def test_too_many_modules(folder: Path) -> None:
+    for number in range(102):
+        (folder / f"m{number}.py").write_text(f"import m{number + 1}")
+    (unread,) = imported("import m0").unread
+    assert unread.why == "the script imports more than 100 modules beside it"
+
+
+@pytest.mark.parametrize("follow", [True, False])
+def test_a_trainers_script_with_modules(folder: Path, follow: bool) -> None:
+    (folder / "m.py").write_text(CONVERTS)
+    (folder / "train.py").write_text("import m\nTrainer().train()\n")
+    training = read("train.yaml", b"model_name_or_path: gpt2\nbf16: true\noutput_dir: out\n")
+    (one,) = assemble([training], Facts(), launch=parse_launch("python train.py"), follow=follow)
+    assert [own.span.file for own in one.run.script.own] == ["m.py"] * follow
+    assert one.documents[1 + follow :] == () if not follow else one.documents[-1].path == "m.py"
