@@ -21,13 +21,13 @@ from fp8check.service.jobs import Jobs
 from fp8check.service.listeners import Listeners
 from fp8check.service.machine import OwnMachine
 from fp8check.service.metrics import Metrics
-from fp8check.service.pool import Pool
+from fp8check.service.pool import Lane, Pool
 from fp8check.service.problems import Problem
 from fp8check.service.store import NewCheck, Store, Unavailable
 from fp8check.service.store.store import now_ms
 from fp8check.service.tasks import unpacked
 from fp8check.service.tokens import Gate, exposure, load
-from fp8check.service.turns import Asker, Turns
+from fp8check.service.turns import Asker
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -69,7 +69,7 @@ class CheckService:
         self._cache = AnswerCache(settings.cache_bytes)
         self.pool = Pool(settings)
         self.listeners = Listeners(settings.listeners)
-        self._inline = Turns(1, most_waiting=settings.check_queue, what="checks")
+        self._lane = Lane(settings)
         self._asides: list[asyncio.Task[None]] = []
         self._shares: dict[str, str] = {}  # of the last probes: the database has the hash only
 
@@ -96,6 +96,7 @@ class CheckService:
         await asyncio.gather(*self._asides, return_exceptions=True)
         await self.jobs.stop()
         await self.pool.stop()
+        await self._lane.stop()
         await anyio.to_thread.run_sync(self.store.close)
 
     def asker(self, caller: Caller) -> Asker:
@@ -156,36 +157,28 @@ class CheckService:
             return stored.report
         size = len(stored.report) + len(stored.check_request)
         if size <= _LARGEST_RENDERED_INLINE:
-            async with self._inline.turn(asker):
-                await asyncio.sleep(0)
-                return checking.stored_as(stored, check_request, format_)
-        task: RenderTask = {
-            "task": "render",
-            "check_request": stored.check_request.decode(),
-            "report": stored.report.decode(),
-            "format": format_,
-        }
-        outcome = await self.pool.do(task, size, asker)
-        if outcome["event"] != "rendered":
-            raise _astray(outcome)
-        return base64.b64decode(outcome["body"])
+            async with self._lane.turn(asker) as helper:
+                if helper is None:
+                    return checking.stored_as(stored, check_request, format_)
+                return _body(await helper.do(_render_task(stored, format_), size))
+        return _body(await self.pool.do(_render_task(stored, format_), size, asker))
 
     async def _answer(self, check_request: CheckRequest, asker: Asker, format_: str) -> Answer:
-        if check_request.size <= self.settings.inline_limit and check_request.lines <= _MOST_LINES_INLINE:
-            async with self._inline.turn(asker):
-                # The place is kept until the others that came at the same moment stand in the line.
-                await asyncio.sleep(0)
-                return checking.answer(check_request, lambda: self.machine.facts, format_)
-        task: CheckTask = {
+        size = check_request.size
+        if size <= self.settings.inline_limit and check_request.lines <= _MOST_LINES_INLINE:
+            async with self._lane.turn(asker) as helper:
+                if helper is None:
+                    return checking.answer(check_request, lambda: self.machine.facts, format_)
+                return _answer(await helper.do(self._check_task(check_request, format_), size))
+        return _answer(await self.pool.do(self._check_task(check_request, format_), size, asker))
+
+    def _check_task(self, check_request: CheckRequest, format_: str) -> CheckTask:
+        return {
             "task": "check",
             "check_request": check_request.dumped().decode(),
-            "own": machine.dump(self.machine.facts),
+            "own": self.machine.dumped,
             "format": format_,
         }
-        outcome = await self.pool.do(task, check_request.size, asker)
-        if outcome["event"] != "result":
-            raise _astray(outcome)
-        return unpacked(outcome)
 
     async def _store_answer(self, entry: Entry, caller: str) -> StoredAnswer:
         id_, share = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
@@ -242,6 +235,27 @@ def _gate(path: Path | None) -> Gate:
 def digest_of(share: str) -> str:
     """What is stored of the secret of a share link. It is 128 random bits: its hash cannot be guessed back."""
     return hashlib.sha256(share.encode("utf-8", "replace")).hexdigest()
+
+
+def _render_task(stored: Stored, format_: str | None) -> RenderTask:
+    return {
+        "task": "render",
+        "check_request": stored.check_request.decode(),
+        "report": stored.report.decode(),
+        "format": format_,
+    }
+
+
+def _answer(outcome: Outcome) -> Answer:
+    if outcome["event"] != "result":
+        raise _astray(outcome)
+    return unpacked(outcome)
+
+
+def _body(outcome: Outcome) -> bytes:
+    if outcome["event"] != "rendered":
+        raise _astray(outcome)
+    return base64.b64decode(outcome["body"])
 
 
 def _astray(outcome: Outcome) -> Problem:

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import sys
 import traceback
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import structlog
@@ -25,8 +26,8 @@ def configure(settings: Settings) -> None:
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
             _readable,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -39,7 +40,13 @@ def configure(settings: Settings) -> None:
 
 def _readable(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """What is not seen is written out: a log is read in terminals."""
-    return {name: shown(masked(value)) if isinstance(value, str) else value for name, value in event.items()}
+    return {name: _clean(value) if isinstance(value, str) else value for name, value in event.items()}
+
+
+@lru_cache(maxsize=512)
+def _clean(text: str) -> str:
+    """Most texts of most lines are the same."""
+    return shown(masked(text))
 
 
 class _Stream:

@@ -39,6 +39,11 @@ class OwnMachine:
         """Whether it is time to look again."""
         return self._wanted and time.monotonic() >= self._until
 
+    @property
+    def dumped(self) -> str:
+        """The facts as facts.json."""
+        return self._dumped or machine.dump(self._facts)
+
     def look(self) -> None:
         """Look at this machine again, where it is time. Takes a tenth of a second; starts no GPU work.
 

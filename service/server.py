@@ -197,6 +197,7 @@ def configuration(app: FastAPI, settings: Settings, *, behind_proxy: bool = Fals
         http=protocol,
         ws="none",
         lifespan="on",
+        loop="asyncio",  # uvloop accepts one connection a round, so that new clients wait behind all that are there
         access_log=False,  # the service logs by itself, without what was sent
         log_level="warning",
         log_config=None,

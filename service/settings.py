@@ -3,6 +3,7 @@ made from this file."""
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 from typing import Annotated, Literal
@@ -78,6 +79,12 @@ class Settings(BaseSettings):
     )
     check_processes: int = Field(
         default=2, ge=1, description="How many such processes there are. One does no body of more than 256 KiB."
+    )
+    check_helpers: int = Field(
+        default_factory=lambda: max(0, min(4, (os.cpu_count() or 1) - 1)),
+        ge=0,
+        description="How many more processes do smaller files where many come at a time; they start then. Default: "
+        "one for each core but one, and 4 at most.",
     )
     cache_bytes: int = Field(
         default=32 * MIB,

@@ -1,4 +1,4 @@
-"""A line of bounded length: so many work at a time, the others wait, and no one waits for longer than is said.
+"""A line of bounded length: there are so many places, the others wait, and no one waits for longer than is said.
 
 Callers take turns: whoever sends much waits behind their own requests, and the others do not wait behind those. Where
 the line is full, whoever has most in it gives way. All of it belongs to one event loop, so it needs no lock.
@@ -10,13 +10,14 @@ import asyncio
 import contextlib
 import math
 from collections import OrderedDict, deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from fp8check.service.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
+T = TypeVar("T")
 _LONGEST_RETRY_S = 60
 _WEIGHT = 0.1  # of the newest turn in the mean: some dozens of turns are remembered
 
@@ -28,44 +29,49 @@ class Asker(NamedTuple):
     until: float
 
 
-class Turns:
+class Turns(Generic[T]):
     """The line before some places.
 
     Args:
-        places: how many work at a time.
+        places: where work is done, each by one at a time.
         most_waiting: how many may wait; the next is refused.
         what: what is waited for, in words: "checks".
     """
 
-    def __init__(self, places: int, *, most_waiting: int, what: str) -> None:
-        self._free = places
-        self._places = places
+    def __init__(self, places: Sequence[T], *, most_waiting: int, what: str) -> None:
+        self._free = deque(places)
+        self._places = len(places)
         self._most_waiting = most_waiting
         self._what = what
-        self._lines: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()  # by caller; the next one first
+        self._lines: OrderedDict[str, deque[asyncio.Future[T]]] = OrderedDict()  # by caller; the next one first
         self._mean_s = 0.0
         self.waiting = 0
 
     @contextlib.asynccontextmanager
-    async def turn(self, asker: Asker) -> AsyncIterator[None]:
-        """Wait for a place, and have it.
+    async def turn(self, asker: Asker) -> AsyncIterator[T]:
+        """Wait for a place, and have it: the first one that is free, in the order in which they became so.
 
         Raises:
             Problem: the line is full, or the wait was too long.
         """
         loop = asyncio.get_running_loop()
-        if self._free and not self.waiting:
-            self._free -= 1
-        else:
-            await self._wait(asker)
+        place = self._free.popleft() if self._free and not self.waiting else await self._wait(asker)
         began = loop.time()
         try:
-            yield
+            yield place
         finally:
             took = loop.time() - began
             self._mean_s += (took - self._mean_s) * _WEIGHT if self._mean_s else took
-            self._free += 1
-            self._next()
+            self._give_back(place)
+
+    def add(self, place: T) -> None:
+        """Another place, from now on."""
+        self._places += 1
+        self._give_back(place)
+
+    def _give_back(self, place: T) -> None:
+        self._free.append(place)
+        self._next()
 
     def refusal(self) -> Problem:
         """That there is too much to do, and when to ask again: when those that wait now will have been served."""
@@ -73,23 +79,22 @@ class Turns:
         headers = {"Retry-After": str(min(max(1, after), _LONGEST_RETRY_S))}
         return Problem("busy", f"{self.waiting} {self._what} are waiting", headers=headers)
 
-    async def _wait(self, asker: Asker) -> None:
+    async def _wait(self, asker: Asker) -> T:
         caller = asker.caller
         if self.waiting >= self._most_waiting:
             self._make_room(caller)
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
+        future: asyncio.Future[T] = loop.create_future()
         self._lines.setdefault(caller, deque()).append(future)
         self.waiting += 1
         timer = loop.call_at(asker.until, self._refuse, caller, future)
         try:
-            await future
+            return await future
         except asyncio.CancelledError:
             if future.cancelled():
                 self._leave(caller, future)
             else:  # it was this one's turn at the very moment: the next one has it
-                self._free += 1
-                self._next()
+                self._give_back(future.result())
             raise
         finally:
             timer.cancel()
@@ -101,13 +106,13 @@ class Turns:
             raise self.refusal()
         self._refuse(longest, self._lines[longest][-1])
 
-    def _refuse(self, caller: str, future: asyncio.Future[None]) -> None:
+    def _refuse(self, caller: str, future: asyncio.Future[T]) -> None:
         if not future.done():
             problem = self.refusal()
             self._leave(caller, future)
             future.set_exception(problem)
 
-    def _leave(self, caller: str, future: asyncio.Future[None]) -> None:
+    def _leave(self, caller: str, future: asyncio.Future[T]) -> None:
         line = self._lines.get(caller)
         if line is not None and future in line:
             line.remove(future)
@@ -126,5 +131,4 @@ class Turns:
             else:
                 del self._lines[caller]
             if not future.done():
-                self._free -= 1
-                future.set_result(None)
+                future.set_result(self._free.popleft())

@@ -26,7 +26,7 @@ class Line:
     """Some that ask for a turn, and the order in which they had it."""
 
     def __init__(self, places: int = 1, most_waiting: int = 100) -> None:
-        self.turns = Turns(places, most_waiting=most_waiting, what="checks")
+        self.turns = Turns(range(places), most_waiting=most_waiting, what="checks")
         self.had: list[str] = []
         self.refused: list[tuple[str, Problem]] = []
         self.go = asyncio.Event()
@@ -135,7 +135,7 @@ def test_a_place_goes_on_where_its_next_one_goes_away_at_the_same_moment() -> No
 
 def test_what_goes_wrong_in_a_turn_gives_the_place_back() -> None:
     async def work() -> None:
-        turns = Turns(1, most_waiting=0, what="checks")
+        turns = Turns([0], most_waiting=0, what="checks")
         for _ in range(3):
             with pytest.raises(ZeroDivisionError):
                 async with turns.turn(asker("a")):
