@@ -15,17 +15,16 @@ _OVERHEAD = 1024  # of an entry: the objects around its bytes
 
 
 class Entry(NamedTuple):
-    """An answer, with the request as it is stored, and the mark of both."""
+    """An answer, and the mark of what is stored of it."""
 
     answer: Answer
-    check_request: bytes
     digest: str
 
 
-def entry_of(check_request: bytes, answer: Answer) -> Entry:
-    """An answer to a request that was dumped, ready to be stored."""
-    marked = b"%d %b%b" % (len(check_request), check_request, answer.report)
-    return Entry(answer, check_request, hashlib.sha256(marked).hexdigest())
+def entry_of(answer: Answer) -> Entry:
+    """An answer, ready to be stored."""
+    marked = b"%d %b%b" % (len(answer.check_request), answer.check_request, answer.report)
+    return Entry(answer, hashlib.sha256(marked).hexdigest())
 
 
 class AnswerCache:
@@ -58,4 +57,4 @@ class AnswerCache:
 def _size(entry: Entry) -> int:
     """Bytes, about; the key is the request as it is stored, which is held once."""
     body = 0 if entry.answer.body is entry.answer.report else len(entry.answer.body)
-    return len(entry.answer.report) + body + len(entry.check_request) + _OVERHEAD
+    return len(entry.answer.report) + body + len(entry.answer.check_request) + _OVERHEAD

@@ -142,8 +142,7 @@ class CheckService:
         entry = self._cache.get(key)
         self.metrics.cache.labels("miss" if entry is None else "hit").inc()
         if entry is None:
-            answer, discreet = await self._answer(check_request, asker, format_), checking.discreet(check_request)
-            entry = entry_of(dumped if discreet == check_request else discreet.dumped(), answer)
+            entry = entry_of(await self._answer(check_request, asker, format_))
             self._cache.put(key, entry)
         return entry
 
@@ -189,7 +188,7 @@ class CheckService:
             caller=caller,
             share=digest_of(share),
             digest=entry.digest,
-            check_request=entry.check_request,
+            check_request=entry.answer.check_request,
             report=entry.answer.report,
             verdict=counts.verdict,
             findings=checking.numbers(counts),
@@ -201,8 +200,8 @@ class CheckService:
         self.metrics.checks.labels(counts.verdict).inc()
         return StoredAnswer(id_, share, entry.answer)
 
-    async def _store_probe(self, caller: str, check_request: CheckRequest, answer: Answer) -> str:
-        stored = await self._store_answer(entry_of(checking.discreet(check_request).dumped(), answer), caller)
+    async def _store_probe(self, caller: str, answer: Answer) -> str:
+        stored = await self._store_answer(entry_of(answer), caller)
         self._shares[stored.id] = stored.share
         if len(self._shares) > _MOST_SHARES:
             self._shares.pop(next(iter(self._shares)))

@@ -36,11 +36,13 @@ if TYPE_CHECKING:
 
 
 class Answer(NamedTuple):
-    """What a check came to: the reports as JSON (one object, or a list for several runs), and in the format asked."""
+    """What a check came to: the reports as JSON (one object, or a list for several runs), and in the format asked; and
+    the request as it is stored, without credentials."""
 
     report: bytes
     body: bytes
     counts: Counts
+    check_request: bytes
 
 
 def answer(check_request: CheckRequest, own: Callable[[], Facts], format_: str) -> Answer:
@@ -62,7 +64,8 @@ def answer_of(check_request: CheckRequest, runs: Sequence[Examined], format_: st
     """The answer to a request whose runs are examined."""
     reports = [whole(run) for run in runs]
     report = dumped(reports)
-    return Answer(report, report if format_ == "json" else rendered(check_request, reports, format_), counted(runs))
+    body = report if format_ == "json" else rendered(check_request, reports, format_)
+    return Answer(report, body, counted(runs), discreet(check_request).dumped())
 
 
 def request_of(check_request: CheckRequest, own: Callable[[], Facts]) -> Request:

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from fp8check.service.settings import Settings
     from fp8check.service.store import Store
 
-    # Stores the answer to a caller's request, and returns the id of the check.
-    StoreAnswer = Callable[[str, CheckRequest, Answer], Awaitable[str]]
+    # Stores an answer in a caller's name, and returns the id of the check.
+    StoreAnswer = Callable[[str, Answer], Awaitable[str]]
 
 End = Literal["done", "failed", "cancelled", "interrupted"]
 State = Literal["queued", "running", End]
@@ -272,7 +272,7 @@ class Jobs:
                 elif event["event"] == "problem":
                     raise problem_of(event)
                 elif event["event"] == "result":
-                    check_id = await self._store_answer(caller, check_request, unpacked(event))
+                    check_id = await self._store_answer(caller, unpacked(event))
                     await self._close(id_, "done", "", check_id)
 
     async def _begin(self, id_: str) -> tuple[str, CheckRequest] | None:

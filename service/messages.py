@@ -74,12 +74,13 @@ class Numbers(TypedDict):
 
 
 class Result(TypedDict):
-    """checking.Answer, its bytes in base64."""
+    """checking.Answer, its bytes in base64; `body`: None where it is the report."""
 
     event: Literal["result"]
     report: str
-    body: str
+    body: str | None
     counts: Numbers
+    check_request: str
 
 
 class Parsed(TypedDict):

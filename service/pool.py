@@ -80,7 +80,7 @@ class Worker:
             try:
                 self._child = await child.Child.start()
             except OSError as error:
-                detail = f"no process can be started ({error.strerror})"
+                detail = f"no process can be started ({error.strerror or error})"
                 raise Problem("busy", detail, headers={"Retry-After": "5"}) from None
         return self._child
 

@@ -108,7 +108,8 @@ def packed(answer: Answer) -> Result:
     return {
         "event": "result",
         "report": base64.b64encode(answer.report).decode(),
-        "body": base64.b64encode(answer.body).decode(),
+        "body": None if answer.body is answer.report else base64.b64encode(answer.body).decode(),
+        "check_request": answer.check_request.decode(),
         "counts": {
             "verdict": counts.verdict,
             "error": counts.error,
@@ -122,8 +123,12 @@ def packed(answer: Answer) -> Result:
 
 def unpacked(result: Result) -> Answer:
     """The answer that was packed."""
+    report, body = base64.b64decode(result["report"]), result["body"]
     return checking.Answer(
-        base64.b64decode(result["report"]), base64.b64decode(result["body"]), Counts(**result["counts"])
+        report,
+        report if body is None else base64.b64decode(body),
+        Counts(**result["counts"]),
+        result["check_request"].encode(),
     )
 
 
