@@ -205,7 +205,7 @@ def said(run: Run, folder: Path, fault: Fault | None = None) -> tuple[Said, Watc
     watch = Watch(folder, fault)
     with pytest.MonkeyPatch.context() as patch:
         watch.put(patch)
-        return command([*run.words, *REPORT]), watch
+        return command([*REPORT, *run.words]), watch
 
 
 def put(run: Run, folder: Path) -> None:

@@ -408,7 +408,7 @@ def test_a_training_file_that_only_the_launch_names(launch: str, name: str) -> N
 
 
 @pytest.mark.parametrize(
-    "launch", ["accelerate launch -m accelerate.x a.yaml", "llamafactory-cli train", "python -m trl.x"]
+    "launch", ["accelerate launch -m trl.scripts.sft", "llamafactory-cli train", "python -m trl.x"]
 )
 def test_a_launch_that_names_no_training_file(launch: str) -> None:
     assert unread(one("", "distributed_type: 'NO'\nnum_processes: 1\n", launch)) == []
@@ -457,3 +457,26 @@ def test_settings_of_fsdp_may_be_json_where_a_file_is_named() -> None:
 def test_json_that_is_none_is_unread(key: str, text: str) -> None:
     (unread_,) = one(f"{TRAIN}fsdp: full_shard\n", launch=f'torchrun -m trl.x --{key} "{text}"').run.unread
     assert unread_.why == "this is no JSON"
+
+
+@pytest.mark.parametrize(
+    "module", ["deepspeed.launcher.launch", "transformers.x", "torch.utils.bottleneck", "cProfile"]
+)
+def test_modules_that_run_another_script_are_not_known(module: str) -> None:
+    assert unread(one(launch=f"python -m {module} train.py")) == [("script", module, "no such module")]
+
+
+def test_the_default_file_of_another_machine_is_not_known(folder: Path) -> None:
+    launch = parse_launch("accelerate launch -m trl.x")
+    documents = [read("train.yaml", TRAIN.encode())]
+    facts = Facts(variables={"HF_HOME": str(folder)}, host="gpu07")
+    (made,) = assemble(documents, facts, launch=launch)
+    path = str(folder / "accelerate" / "default_config.yaml")
+    assert unread(made) == [("accelerate", path, "there is none here, and gpu07 may have one")]
+    (made,) = assemble(documents, facts._replace(host=os.uname().nodename), launch=launch)
+    assert unread(made) == []
+    write = folder / "accelerate" / "default_config.yaml"
+    write.parent.mkdir()
+    write.write_text("distributed_type: 'NO'\nnum_processes: 1\n")
+    (made,) = assemble(documents, facts, launch=launch)
+    assert unread(made) == []  # homes are shared on most clusters

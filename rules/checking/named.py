@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 # Also of what was not sent along, so that a service says what the command says.
 ABSENT = "no such file"
-# Modules of these packages are no scripts of the user's own.
-_INSTALLED = ("accelerate", "torch", "deepspeed", "transformers")
 # What a command line calls DeepSpeed's file: HfArgumentParser, deepspeed.add_config_arguments, accelerate launch.
 _DEEPSPEED_FLAGS = ("deepspeed", "deepspeed_config", "deepspeed_config_file")
 
@@ -74,6 +72,10 @@ def accelerate_file(launch: Launch, facts: Facts, *, follow: bool) -> tuple[Name
         named = _found("accelerate", [os.path.join(folder, name)], os.path.join(folder, name), None, follow=True)
         if named.document is not None or (named.unread is not None and not named.unread.absent):
             return named, True
+    if facts.host is not None and facts.host != os.uname().nodename:
+        path = os.path.join(folder, "default_config.yaml")
+        why = f"there is none here, and {facts.host} may have one"
+        return Named(None, Unread("accelerate", path, why, None, "accelerate launch --config_file with a file")), True
     return NOTHING, False
 
 
@@ -257,7 +259,7 @@ def script_file(launch: Launch, given: tuple[str, bytes] | None, *, follow: bool
         return (NOTHING, None) if given is None else _parsed(*given)
     if registry.of_program(name) is not None or launch.through is not None or name in LAUNCHERS:
         return NOTHING, None
-    if launch.is_module and _is_installed(name):
+    if _is_trainers_module(launch):
         return NOTHING, None
     place = Setting(name, Origin(flag=name))
     if name == "-c" or launch.flag("no_python"):
@@ -283,7 +285,7 @@ def script_file(launch: Launch, given: tuple[str, bytes] | None, *, follow: bool
 def training_file(launch: Launch) -> Unread | None:
     """The training file that a trainer's own command or module is told to read: it was not given with the others."""
     own = launch.through is not None or registry.of_program(launch.script) is not None
-    if not own and not (launch.is_module and registry.is_trainer(str(launch.script).partition(".")[0])):
+    if not own and not _is_trainers_module(launch):
         return None
     before = ""
     for word in launch.arguments:
@@ -296,9 +298,11 @@ def training_file(launch: Launch) -> Unread | None:
     return None
 
 
-def _is_installed(module: str) -> bool:
-    package = module.partition(".")[0]
-    return package in _INSTALLED or registry.is_trainer(package)
+def _is_trainers_module(launch: Launch) -> bool:
+    """Whether the program is a module of a trainer that has commands of its own: it is no script of the user's."""
+    package = str(launch.script).partition(".")[0] if launch.is_module else ""
+    ours = next((trainer for trainer in registry.TRAINERS if trainer.name == package), None)
+    return bool(package) and (bool(ours.programs) if ours is not None else registry.is_trainer(package))
 
 
 def _parsed(name: str, data: bytes, place: Setting | None = None) -> tuple[Named, Script | None]:

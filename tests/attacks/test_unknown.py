@@ -346,9 +346,9 @@ def test_the_hook_tells_of_a_file_that_it_cannot_read(folder: Path, make: Callab
 def test_the_hook_tells_of_what_nobody_can_parse(folder: Path) -> None:
     (folder / "a.yaml").write_text("{{ if x }}\nb: c\n")
     assert "a.yaml" in run(folder, "--hook", "a.yaml").stderr
-    assert run(folder, "--hook", "a.yaml", "--require-evidence").returncode == 3
+    assert run(folder, "--hook", "--require-evidence", "a.yaml").returncode == 3
     (folder / "data.json").write_text("[" + "1," * 600_000 + "1]")
-    done = run(folder, "--hook", "data.json", "--require-evidence")
+    done = run(folder, "--hook", "--require-evidence", "data.json")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")  # a list in JSON is no configuration
 
 
