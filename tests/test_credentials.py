@@ -149,6 +149,7 @@ def test_what_is_none_stays(text: str) -> None:
         ('"hub_token": "ab cd",', '"hub_token": "***",'),
         ("hub_token:\n  abcdef\nx: 1", "hub_token:\n  ***\nx: 1"),
         ("password: |\n  one\n  two\nx: 1", "password: |\n***x: 1"),
+        ("hub_token: &a !!str abcdef", "hub_token: &a !!str ***"),
         ("auth_token:\n  nested: 1", "auth_token:\n  nested: 1"),
         (
             "WANDB_API_KEY=abc accelerate launch --hub_token abc --x 1",

@@ -75,8 +75,11 @@ class Format(Record):
         # As importlib.import_module, whose own import a check would have to pay for.
         module = __import__(f"{__package__}.{self.module}", fromlist=["render"])
         render: Render = module.render
-        text = masked_shapes(render(reports, sources, look))
-        return plain(text, self.syntax, painted=look.color, annotations=self.annotations)
+        return self.made_safe(render(reports, sources, look), look)
+
+    def made_safe(self, text: str, look: Look = PLAIN) -> str:
+        """The last step of every text in this format, whole or in pieces."""
+        return plain(masked_shapes(text), self.syntax, painted=look.color, annotations=self.annotations)
 
 
 FORMATS: tuple[Format, ...] = (

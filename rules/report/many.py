@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from fp8check.rules.plain_text import plain
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,15 +123,12 @@ class _Html(Page):
         from fp8check.rules.report import html
 
         head = "" if self._count else html.head(sources)
-        return self._plain(head + html.section(report, sources, self._count))
+        return self._format.made_safe(head + html.section(report, sources, self._count))
 
     def _last(self) -> str:
         from fp8check.rules.report import html
 
-        return self._plain(html.TAIL)
-
-    def _plain(self, text: str) -> str:
-        return plain(text, self._format.syntax)
+        return self._format.made_safe(html.TAIL)
 
 
 class _Gitlab(Page):

@@ -65,18 +65,18 @@ def secrets_of(run: Run, documents: Iterable[Document]) -> tuple[str, ...]:
     launch, variables = run.launch, {**(run.facts.variables or {}), **run.launch.variables}
     found.update((value, None) for name, value in variables.items() if is_secret(name, value))
     found.update((str(value), None) for name, value in launch.flags.items() if is_secret_setting(name, value))
-    masked(" ".join(map(_quoted, launch.arguments)), lambda secret: found.setdefault(secret) or MASK)
+    for word, following in zip(launch.arguments, (*launch.arguments[1:], ""), strict=False):
+        name, equals, value = word.partition("=")
+        value = value if equals else following
+        if (equals or word.startswith("-")) and is_secret_setting(name.lstrip("-"), value):
+            found[value] = None
+        masked(word, lambda secret: found.setdefault(secret) or MASK)  # bash -c "python train.py --hub_token ..."
     for document in documents:
         if not names_one(document.text):
             continue
         found.update((str(node.value).strip(), None) for node in secret_nodes(document))
         masked(document.text, lambda secret: found.setdefault(secret) or MASK, code=document.format == "python")
     return tuple(sorted((one for one in found if len(one) >= SHORTEST and one != MASK), key=len, reverse=True))
-
-
-def _quoted(word: str) -> str:
-    """A word of a command, in quotes where it has spaces."""
-    return f"'{word}'" if " " in word and "'" not in word else word
 
 
 def without(record: R, secrets: tuple[str, ...]) -> R:

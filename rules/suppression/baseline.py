@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fp8check.rules.credentials import masked_shapes
 from fp8check.rules.input_error import InputError
 from fp8check.rules.plain_text import plain
 from fp8check.rules.reading import Unreadable, files
@@ -95,5 +96,5 @@ def save_baseline(path: str, findings: Iterable[tuple[str, Finding]]) -> int:
     }
     ordered = sorted(entries.values(), key=lambda entry: (entry["file"], entry["rule"], entry["fingerprint"]))
     text = json.dumps({"schema": SCHEMA, "findings": ordered}, indent=2, ensure_ascii=False)
-    writing.write(path, f"{plain(text, 'json')}\n".encode())
+    writing.write(path, f"{plain(masked_shapes(text), 'json')}\n".encode())
     return len(ordered)

@@ -10,8 +10,9 @@ import pytest
 from fp8check.rules.edits.fix import safe
 from fp8check.rules.engine.definition import Related
 from fp8check.rules.engine.running import Finding
-from fp8check.rules.reading import Document
+from fp8check.rules.reading import Document, Span
 from fp8check.rules.report import build
+from fp8check.rules.report.formats import find
 from fp8check.rules.report.frames import Lines, frame
 from fp8check.rules.report.schema import as_data
 from fp8check.rules.report.terminal import Style, wants_color
@@ -181,3 +182,30 @@ def test_color(choice: str, variables: dict[str, str], painted: bool, monkeypatc
 
 def test_no_terminal_is_not_painted() -> None:
     assert not wants_color(io.StringIO(), "auto")
+
+
+def test_a_file_that_may_not_be_quoted_is_told_by_its_line() -> None:
+    place = Span("/elsewhere/ds.json", 4, 3, 4, 9)
+    assert framed(finding(place, "what happens", help_="x"), {}) == [
+        "  |",
+        "4 | (a file outside of the run's folder is not quoted)",
+        "  | what happens",
+        "  |",
+        "  = help: x",
+    ]
+    page = find("html")
+    assert page is not None
+    case = {"accelerate": "distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config: {backend: TE, margn: 1}\n"}
+    text = page.render([build.whole(report_of(case))], {})
+    assert "margn is read by nothing" in text
+    assert "backend: TE" not in text
+    assert "is not quoted" in text
+
+
+def test_marks_stand_below_what_they_mark_where_characters_are_written_out() -> None:
+    line = "a\x1b\u202e: ##[x] bf16"
+    start = line.index("bf16")
+    lines = framed(finding(Span("x.yaml", 1, start + 1, 1, start + 5), "no"), {"x.yaml": line})
+    assert lines[1] == r"1 | a\x1b\u202e: #\#[x] bf16"
+    assert lines[2].index("^") == lines[1].index("bf16")
+    assert lines[2].count("^") == 4
