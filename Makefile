@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-.PHONY: attacks audit sbom fuzz fuzz-sample smoke \
+.PHONY: attacks audit sbom fuzz fuzz-guided fuzz-sample smoke \
 	docs help demo test lint types layers coverage bench wheel corpus corpus-review score conformance \
 	conformance-sample evidence rule mutation mutation-catalog mutation-sample hook-test format clean serve service-bench \
 	service-kill service-load service-postgres openapi-test page-test docker-lint docker-steps \
@@ -102,6 +102,17 @@ attacks: $(VENV)/.installed ## what broke the first release, tried again; AGAINS
 FUZZ ?= --seconds 3600 --seed 1
 fuzz: $(VENV)/.installed ## hostile inputs by the million, on all cores (an hour); FUZZ='--seconds 60 --seed 2 --target fix'
 	@$(BIN)/python -m tests.tools.fuzz $(FUZZ)
+
+FUZZ_ENV := .fuzz-env
+
+$(FUZZ_ENV)/.installed: pyproject.toml
+	@test -d $(FUZZ_ENV) || $(PYTHON) -m venv $(FUZZ_ENV)
+	@$(FUZZ_ENV)/bin/pip install --quiet --disable-pip-version-check -e '.[service,test]' --config-settings editable_mode=strict
+	@$(FUZZ_ENV)/bin/pip install --quiet --disable-pip-version-check atheris || echo "atheris does not install here"
+	@touch $@
+
+fuzz-guided: $(FUZZ_ENV)/.installed ## the same targets guided by coverage (atheris), a minute each; FUZZ='--seconds 600 --target fix'
+	@$(FUZZ_ENV)/bin/python -m tests.tools.fuzz.guided $(filter-out 3600,$(FUZZ:--seconds 3600=))
 
 fuzz-sample: $(VENV)/.installed ## a minute of it, as CI does
 	@$(BIN)/python -m tests.tools.fuzz --workers 2 --seconds 60 --seed 1

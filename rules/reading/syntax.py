@@ -172,7 +172,11 @@ class SyntaxReader:
         else:
             self.root = parsed
         if parsed.anchor is not None:
-            self._anchors[parsed.anchor] = parsed
+            first = self._anchors.setdefault(parsed.anchor, parsed)
+            if first is not parsed:
+                line, _ = self._source.place(first.start)
+                message = f"anchor &{cut(parsed.anchor)} is given a second time; the first is in line {line}"
+                raise self._source.error(parsed.start, message, "give it another name")
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
         start, end, tag = _offset(event.start_mark), _offset(event.end_mark), event.tag

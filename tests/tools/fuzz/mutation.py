@@ -37,8 +37,12 @@ class Mutator:
         chance = self._chance
         # Half of them from those that were found last, which reached something new.
         recent = self._pool[-200:] if chance.random() < 0.5 else self._pool
-        case = dict(chance.choice(recent))
-        for _ in range(_few(chance)):
+        return self.changed(chance.choice(recent))
+
+    def changed(self, case: Case) -> Case:
+        """A case with some changes."""
+        case = dict(case)
+        for _ in range(_few(self._chance)):
             self._change(case)
         return case
 
