@@ -68,6 +68,7 @@ RUNS = {
             "conf/ds.json": '{"bf16": {"enabled": true}}',
             "m/config.json": json.dumps(MODEL),
             "t.py": SCRIPT,
+            "trainer.py": "def main():\n    pass\n",
         },
         (),
     ),

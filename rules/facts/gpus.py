@@ -6,6 +6,7 @@ import os
 
 from fp8check.rules.facts.data import Gpu
 from fp8check.rules.facts.nvml import MARK
+from fp8check.rules.reading import files
 from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
@@ -54,7 +55,7 @@ def ask(environ: Mapping[str, str]) -> DriverReport:
 
     smi = find("nvidia-smi", environ.get("PATH", ""))
     if smi is None:
-        if not any(os.path.exists(sign) for sign in DRIVER_SIGNS):
+        if not any(files.is_there(sign) for sign in DRIVER_SIGNS):
             return DriverReport(None, notes=(_NOT_RUN,)) if _in_the_current_folder(environ) else DriverReport([])
         smi = find("nvidia-smi", os.pathsep.join(SMI_FOLDERS))
     ways: tuple[Callable[[], DriverReport], ...] = (
