@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import re
 
-from fp8check.rules.settings.script import HANDLERS, READERS, OwnFp8
+from fp8check.rules.settings.script import ARGUMENTS, HANDLERS, OwnFp8
 from fp8check.rules.settings.script_names import LOOKED_UP, MADE
 from fp8check.rules.settings.values import Origin, Setting
 
@@ -244,8 +244,10 @@ class _Finder:
                 pending.append((node.func, does_run, True, ""))
                 self._used.update(part.id for part in ast.walk(node.func) if isinstance(part, ast.Name))
                 nested = "" if not is_quiet and not _OPTIONS.fullmatch(_last(node.func)) else variable
-                arguments = (*node.args, *(keyword.value for keyword in node.keywords))
-                pending.extend((argument, does_run, is_quiet, nested) for argument in arguments)
+                pending.extend((argument, does_run, is_quiet, nested) for argument in node.args)
+                for keyword in node.keywords:
+                    for_people = _TELLS.search(keyword.arg or "") is not None
+                    pending.append((keyword.value, does_run, is_quiet or for_people, nested))
                 continue
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
                 if not is_quiet:
@@ -254,8 +256,9 @@ class _Finder:
             elif isinstance(node, ast.Attribute):
                 if not is_quiet:
                     self._named(node, variable)
-            elif isinstance(node, ast.Dict):
-                self._dict(node, is_quiet, variable)
+            elif isinstance(node, (ast.Dict, ast.List, ast.Tuple, ast.Set)):
+                if not is_quiet:
+                    self._written(node, variable)
             elif isinstance(node, ast.Compare):
                 is_quiet = True
             if isinstance(node, (ast.IfExp, ast.BoolOp)):
@@ -275,8 +278,12 @@ class _Finder:
                 self._add(node, dotted, package=package, held=held)
                 return
 
-    def _dict(self, node: ast.Dict, quiet: bool, held: str) -> None:
-        if quiet:
+    def _written(self, node: ast.Dict | ast.List | ast.Tuple | ast.Set, held: str) -> None:
+        """Words as "fp8" in a list, {"load_in_fp8": True}, {"precision": "fp8"}."""
+        if not isinstance(node, ast.Dict):
+            for one in node.elts:
+                if self._is_spelled(one):
+                    self._add(one, ast.unparse(one), held=held)
             return
         for key, value in zip(node.keys, node.values, strict=True):
             name = self._names.text(key) or "" if key is not None else ""
@@ -287,14 +294,14 @@ class _Finder:
 
     def _is_spelled(self, value: ast.expr | None) -> bool:
         """Whether a value is a word as "fp8" or "float8_e4m3fn"."""
-        text = value.value if isinstance(value, ast.Constant) else None
-        return isinstance(text, str) and self._spelled.fullmatch(text) is not None
+        text = self._names.text(value) if isinstance(value, (ast.Constant, ast.Name)) else None
+        return text is not None and self._spelled.fullmatch(text) is not None
 
     def _call(self, node: ast.Call, runs: bool, quiet: bool, held: str) -> bool:
         """Look at a call; whether what it is given is Accelerate's own business, or only text."""
         called = self._names.dotted(node.func)
         last = {dotted.rpartition(".")[2] for dotted in called} | {*called}.intersection(LOOKED_UP)
-        if last & {*HANDLERS, *READERS}:
+        if last & {*HANDLERS, "Accelerator"}:
             if not quiet and last & {*HANDLERS}:
                 self._add(node, called[0], held=held)
             return True
@@ -356,8 +363,9 @@ class _Finder:
                 self._add(value, f"{name}={ast.unparse(value)[:60]}", sure=sure, package="unsloth", held=option)
             elif self._is_spelled(value) and not _TELLS.search(name):
                 self._add(value, f"{name}={ast.unparse(value)}", held=option)
+        names_folder = _last(node.func) in ARGUMENTS  # the first argument of a Trainer's arguments
         for value in node.args:
-            if self._is_spelled(value):
+            if self._is_spelled(value) and not names_folder:
                 self._add(value, f"{_last(node.func)}({ast.unparse(value)})", held=option)
             self._handed_on(value)
 

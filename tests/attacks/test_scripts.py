@@ -364,7 +364,8 @@ def test_any_launch_is_understood_or_refused(tmp_path: Path, launch: str) -> Non
 def test_a_launch_of_100_000_words(tmp_path: Path) -> None:
     (tmp_path / "accel.yaml").write_text(BF16)
     done = run("accel.yaml", "--launch", "trl" + " x" * 50_000, cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode in (0, 2)
+    assert "internal error" not in done.stderr
 
 
 ODD = {
