@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     End = tuple[How, int]
 
 _SUPERVISOR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "supervisor.py")
+LOWEST = 3  # descriptor that is none of standard input and output
 _ENDS: dict[str, How] = {"exit": "exit", "signal": "signal", "start": "start"}
 
 
@@ -104,9 +105,9 @@ def _pipe() -> tuple[int, int]:
     import fcntl
 
     ends = os.pipe()
-    if min(ends) > 2:
+    if min(ends) >= LOWEST:
         return ends
-    above = [fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, 3) for one in ends]
+    above = [fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, LOWEST) for one in ends]
     for one in ends:
         os.close(one)
     return above[0], above[1]

@@ -134,3 +134,13 @@ def test_a_command_is_found_in_absolute_folders_only(tmp_path: Path, monkeypatch
     assert find("tool", f"/nowhere:{tmp_path}") == str(tmp_path / "tool")
     monkeypatch.chdir(tmp_path)
     assert find("tool", f".::{tmp_path}") is None
+
+
+def test_a_process_of_fp8check_gets_what_a_run_in_this_shell_would_have() -> None:
+    variables = {**NEVER, "FSDP_VERSION": "2", "LANG": "C"}
+    assert environment.with_variables_of_runs(variables) == {
+        "ACCELERATE_MIXED_PRECISION": "fp8",
+        "FSDP_VERSION": "2",
+        "LANG": "C",
+        "PYTHONSAFEPATH": "1",
+    }

@@ -69,6 +69,8 @@ def test_what_cannot_be_started_says_why(word: str) -> None:
 
 
 def test_an_environment_that_cannot_be_handed_over_says_why() -> None:
+    with pytest.raises(NotStarted, match="embedded null byte"):
+        run(["true", "bad\0word"], limit_s=5)
     with pytest.raises(NotStarted, match=r"illegal environment variable name|embedded null"):
         run(["true"], limit_s=5, environ={"PATH": os.environ["PATH"], "A=B\0": "x"})
 
@@ -130,6 +132,12 @@ def test_it_reads_what_is_handed_over() -> None:
 def test_one_that_does_not_read_is_no_error(script: str) -> None:
     with Running(["sh", "-c", script], reads=True) as program:
         assert program.listen({program.output: lambda _: ""}, lambda: (20, "late"), b"x" * 500_000) == ""
+    assert program.ended() == ("exit", 0)
+
+
+def test_nothing_may_be_handed_over() -> None:
+    with Running(["cat"], reads=True) as program:
+        assert program.listen({program.output: lambda _: ""}, lambda: (20, "late")) == ""
     assert program.ended() == ("exit", 0)
 
 
@@ -204,12 +212,13 @@ def test_a_pipe_that_nobody_closes_does_not_hold_it_up(monkeypatch: pytest.Monke
 
 def test_closed_standard_descriptors_are_no_trouble() -> None:
     code = (
-        "import os; os.close(0); os.close(1); os.close(2)\n"
+        "import os, sys; [os.close(int(one)) for one in sys.argv[1:]]\n"
         "from fp8check.rules.child.run import run\n"
         "ended = run(['sh', '-c', 'echo out'], limit_s=20)\n"
-        "os._exit(0 if (ended.how, ended.code, ended.output) == ('exit', 0, b'out\\n') else 1)\n"
+        "sys.exit(0 if (ended.how, ended.code, ended.output) == ('exit', 0, b'out\\n') else 1)\n"
     )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    for closed in (["0"], ["0", "1"], ["0", "1", "2"], ["2"]):
+        assert subprocess.run([sys.executable, "-c", code, *closed], check=False).returncode == 0
 
 
 def test_what_a_supervisor_says_is_understood_or_lost() -> None:
@@ -222,6 +231,12 @@ def test_what_a_supervisor_says_is_understood_or_lost() -> None:
     one.close()
     assert one.ended() == ("lost", 0)
     one.end()
+    one.close()
+
+
+def test_pipes_are_none_of_the_standard_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervised, "LOWEST", 100)
+    assert run(["sh", "-c", "echo out"], limit_s=20).output == b"out\n"
 
 
 def _with(**variables: str) -> dict[str, str]:

@@ -146,6 +146,8 @@ def fake_engine(folder: Path, text: str) -> dict[str, str]:
         ("raise OSError(f'no {__file__}')", False, "OSError: no ~/transformer_engine/pytorch.py"),
         ("import os; os.abort()", False, "killed by signal 6"),
         ("import time; time.sleep(5)", None, "the import did not end within 0.5 s"),
+        ("while True: print('x' * 9999)", None, "the import printed more than 4194304 bytes on standard output"),
+        ("import os; os.kill(os.getppid(), 9)", None, "the import was ended by something else"),
     ],
 )
 def test_a_real_import(text: str, imports: bool | None, error: str | None, tmp_path: Path) -> None:

@@ -193,6 +193,13 @@ def test_nvidia_ml_py_that_fails_says_why(fault: str, monkeypatch: pytest.Monkey
     assert f"nvidia-ml-py failed with {reason}" in asked(monkeypatch, fake)["error"]
 
 
+def test_nvidia_ml_py_that_lacks_a_package_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "pynvml.py", "import no_such_thing")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "pynvml", raising=False)
+    assert "failed with ModuleNotFoundError: No module named 'no_such_thing'" in str(nvml.asked()["error"])
+
+
 def test_nvml_is_closed_even_where_it_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     closed: list[bool] = []
     fake = fake_pynvml(nvmlDeviceGetCount=raises(NVMLError(1)), nvmlShutdown=lambda: closed.append(True))

@@ -113,14 +113,14 @@ FAULTS["device-assert"] = (
 @fault("garbage-answer", "torch")
 def garbage(_module: Any) -> None:
     """Something else writes into the answer."""
-    os.write(int(sys.orig_argv[-2]), b'{"stage": \n')
+    os.write(int(sys.orig_argv[-1]), b'{"stage": \n')
     os._exit(0)
 
 
 @fault("done-is-not-enough", "torch")
 def liar(_module: Any) -> None:
     """An answer that says "done" and nothing else."""
-    os.write(int(sys.orig_argv[-2]), b'{"done": true}\n')
+    os.write(int(sys.orig_argv[-1]), b'{"done": true}\n')
     os._exit(0)
 
 
