@@ -10,7 +10,7 @@ from fp8check.cli.requests import request_of
 from fp8check.cli.streams import complain, say_bytes
 from fp8check.rules.checking.request import Checked, check_request
 from fp8check.rules.plain_text import plain, shown
-from fp8check.rules.writing import Change, replace_all
+from fp8check.rules.writing import Change, replace_all, tidy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,11 +72,11 @@ def _put(before: Sequence[Document], fixed: Fixed, *, diff: bool) -> None:
     for old, new in pairs:
         if old.path == STDIN:
             say_bytes(_bytes(new))
-    changes = [
-        Change(old.path, _bytes(old), _bytes(new)) for old, new in pairs if old.path != STDIN and old.text != new.text
-    ]
-    if changes:
-        replace_all(changes)
+    files = [(old, new) for old, new in pairs if old.path != STDIN]
+    changed = [(old, new) for old, new in files if old.text != new.text]
+    if changed:
+        replace_all([Change(old.path, _bytes(old), _bytes(new)) for old, new in changed])
+    tidy([old.path for old, new in files if old.text == new.text])
 
 
 def _bytes(document: Document) -> bytes:

@@ -10,7 +10,7 @@ never lost. `Output` is for files that are made: a report, a baseline.
 from __future__ import annotations
 
 from fp8check.rules.writing.output import Output, write
-from fp8check.rules.writing.replacing import Change, replace_all
+from fp8check.rules.writing.replacing import Change, replace_all, tidy
 from fp8check.rules.writing.unwritable import Unwritable
 
-__all__ = ["Change", "Output", "Unwritable", "replace_all", "write"]
+__all__ = ["Change", "Output", "Unwritable", "replace_all", "tidy", "write"]

@@ -11,7 +11,7 @@ from fp8check.rules.writing.unwritable import Unwritable, about
 # What belongs to the file system or the kernel: each file has its own.
 _NOT_OURS = (
     *("security.ima", "security.evm", "lustre.", "ceph.", "gpfs.", "system.cifs", "trusted.lov", "trusted.lma"),
-    *("trusted.link", "trusted.overlay.", "trusted.glusterfs", "trusted.afr."),
+    *("trusted.link", "trusted.overlay.", "trusted.glusterfs", "trusted.afr.", "trusted.SGI_ACL_"),
 )
 
 

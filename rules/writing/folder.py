@@ -22,6 +22,7 @@ class Folder:
     def __init__(self, path: str) -> None:
         self.path = path
         self.descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._alone = False  # whether no other fp8check is in it
 
     @property
     def identity(self) -> tuple[int, int]:
@@ -39,13 +40,27 @@ class Folder:
 
         end = time.monotonic() + PATIENCE_S
         with suppress(OSError):
-            while not locked(self.descriptor):
+            while not self.try_lock():
                 if time.monotonic() > end:
                     raise Unwritable(self.path, "another program keeps this folder locked (flock); nothing was changed")
                 time.sleep(0.01)
 
+    def try_lock(self) -> bool:
+        """Keep every other fp8check out, if none is in it.
+
+        Raises:
+            OSError: the file system has no locks.
+        """
+        self._alone = locked(self.descriptor)
+        return self._alone
+
     def sweep(self) -> None:
-        """Remove what an earlier fp8check was killed over: a file that stands beside another, and that nobody holds."""
+        """Remove what an earlier fp8check was killed over.
+
+        That is a file beside another, with the number of its own inode, if it never came to its place, or with that of
+        the file whose place it had. Nobody works on it: its lock is free; and where the old file stands beside the new
+        one, that is no sign, and only whoever is alone in the folder may remove it.
+        """
         found = {}
         inodes = set()
         with os.scandir(self.descriptor) as entries:
@@ -53,9 +68,9 @@ class Folder:
                 inodes.add(entry.inode())
                 match = re.fullmatch(_BESIDE, entry.name) if entry.name.startswith(".fp8check-") else None
                 if match is not None:
-                    found[entry.name] = int(match[1], 16)
-        for name, inode in found.items():
-            if inode in inodes:
+                    found[entry.name] = (int(match[1], 16), entry.inode())
+        for name, (made_for, inode) in found.items():
+            if made_for == inode or (self._alone and made_for in inodes):
                 self._remove_dead(name)
 
     def _remove_dead(self, name: str) -> None:

@@ -61,5 +61,5 @@ def _libc() -> ctypes.CDLL | None:
         import ctypes
 
         return ctypes.CDLL(None, use_errno=True)
-    except (ImportError, OSError):
+    except (ImportError, OSError, AttributeError):
         return None

@@ -80,6 +80,7 @@ class Output:
 
     def _put(self, new: NewFile) -> None:
         with suppress(OSError):
+            self._folder.try_lock()
             self._folder.sweep()
         if _state(self._place) is None:
             new.sync()

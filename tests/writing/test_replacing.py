@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import fcntl
 import os
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fp8check.rules.writing import Change, Unwritable, folder, kernel, old_file, replace_all, replacing
+from fp8check.rules.writing import Change, Unwritable, folder, kernel, old_file, replace_all, replacing, tidy
 from fp8check.rules.writing.new_file import NewFile
 from fp8check.rules.writing.old_file import CHANGED, OldFile
 
@@ -370,6 +371,24 @@ def test_what_somebody_works_on_and_what_is_not_ours_stays(files: list[Path], mo
     assert foreign.exists()
 
 
+def test_where_nothing_is_to_be_changed_it_goes_too(files: list[Path], tmp_path: Path) -> None:
+    before, after = left_behind(files[0]), left_behind(files[2], inode=files[2].stat().st_ino)
+    tidy([*map(str, files), str(tmp_path / "missing" / "f.yaml"), "a\0b"])
+    assert not before.exists()
+    assert not after.exists()
+
+
+def test_what_stands_beside_a_file_that_is_being_replaced_stays(files: list[Path]) -> None:
+    """The old file has no lock of its own: whoever replaces it holds that of the folder."""
+    before, after = left_behind(files[0]), left_behind(files[0], chance="ffffffffffff", inode=files[0].stat().st_ino)
+    other = os.open(files[0].parent, os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    tidy([str(files[0])])
+    os.close(other)
+    assert not before.exists()
+    assert after.exists()
+
+
 # The kernel.
 
 
@@ -381,6 +400,8 @@ def test_without_a_libc_that_can_tell(monkeypatch: pytest.MonkeyPatch, tmp_path:
         assert kernel.exchange() is None
         assert kernel.is_shared(stream.fileno()) is True
         monkeypatch.undo()
+        monkeypatch.delattr(ctypes, "CDLL")
+        assert kernel.exchange() is None
         monkeypatch.setitem(sys.modules, "ctypes", None)
         assert kernel.exchange() is None
         assert kernel.is_shared(stream.fileno()) is True
