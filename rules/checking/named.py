@@ -7,7 +7,6 @@ sent these along; nothing is looked for then.
 
 from __future__ import annotations
 
-import contextlib
 import os
 
 from fp8check.rules import models
@@ -187,14 +186,20 @@ def other_files(
             yield _unread("other", name, fault, setting)
 
 
+def _hostfiles(config: AccelerateConfig) -> tuple[Setting, ...]:
+    try:
+        return config.hostfiles
+    except Undecided:  # the section that names them is filled in later, which the prediction says
+        return ()
+
+
 def _others(
     training: Training, config: AccelerateConfig | None, launch: Launch
 ) -> Iterator[tuple[Setting, str | None]]:
     """The settings that name a file of no kind, each with the file that it stands in."""
     settings: list[tuple[Setting | None, str | None]] = []
     if config is not None:
-        with contextlib.suppress(Undecided):  # the section that names it is filled in later, which the prediction says
-            settings += [(setting, config.path) for setting in config.hostfiles]
+        settings += [(setting, config.path) for setting in _hostfiles(config)]
     settings += [(launch.setting(flag), None) for flag in ("deepspeed_hostfile", "hostfile", "mpirun_hostfile")]
     settings += [(training.get(key), training.path) for key in training.file_keys]
     for setting, path in settings:

@@ -17,6 +17,7 @@ PACKAGES = {
     "LlamaFactory": "llamafactory",
     "TransformerEngine": "transformer_engine",
     "Trl": "trl",
+    "Axolotl": "axolotl",
 }
 
 
