@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shlex
 import sys
 import tempfile
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+from unittest import mock
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -54,6 +56,9 @@ WAYS = {
     "explain": ("explain", "{explained}", "{}", "--facts", "facts.json"),
     "fix": ("fix", "{}", "--unsafe", "--diff", "--no-environment"),
     "hook": ("--hook", "{}"),
+    "painted": ("{}", "--color", "always", "--no-environment"),
+    "this machine": ("env",),
+    "this machine as JSON": ("env", "--json"),
     "a missing file": ("{name}.missing",),
     "an option": ("--{value}", "{}"),
     "a format": ("{}", "--format", "{value}"),
@@ -123,7 +128,8 @@ def run(way: str, written: Written) -> tuple[bytes, bytes]:
                 filled = filled.replace(f"{{{name}}}", text)
             words.append(filled)
         out, err = (TextIOWrapper(BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        shell = {"NVTE_X": written.variable.encode("utf-8", "ignore").decode().replace("\0", "")}
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), mock.patch.dict(os.environ, shell):
             code = main(words)
         assert code != 4, err.buffer.getvalue()  # type: ignore[attr-defined]
         return out.buffer.getvalue(), err.buffer.getvalue()  # type: ignore[attr-defined]
@@ -142,6 +148,8 @@ def _in(folder: str) -> Iterator[None]:
 def check(way: str, written: Written) -> None:
     """Run it, and look at every byte."""
     out, err = run(way, written)
+    if way == "painted":  # our own colors, and no others
+        out = re.sub(rb"\x1b\[(?:0|1|2|32|1;31|1;33)m", b"", out)
     check_output(out, annotations=way == "github", ends=way == "fix")
     check_output(err)
 
