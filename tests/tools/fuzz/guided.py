@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tests.tools.fuzz.cases import Case
 
-KEPT_EVERY = 500  # executions: how often it is written down how many there were
+KEPT_EVERY = 100  # executions: how often it is written down how many there were
 LARGEST = 1 << 16
 
 
@@ -49,6 +49,7 @@ def guide(name: str, seconds: int, seed: int, out: Path) -> None:
         data = {"executions": executions, "labels": labels, "findings": [one._asdict() for one in findings.values()]}
         state.write_text(json.dumps(data), encoding="utf-8")
 
+    keep()  # not what an earlier run left
     with work.scratch() as folder:
         execute = work.Execution(target, folder)
 
