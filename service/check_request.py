@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from fp8check.service.options import Options
 
+_MOST_ENTRIES = 300  # real files have fewer than a hundred
+
 
 class File(NamedTuple):
     """A file as it was sent: its name is only a name, and is never looked for."""
@@ -49,10 +51,11 @@ class CheckRequest(NamedTuple):
         variables = sum(len(name) + len(value) for name, value in self.options.variables.items())
         return sum(len(file.text) for file in self.files) + facts + variables + len(self.options.launch or "")
 
-    @property
-    def lines(self) -> int:
-        """Lines of all files: each may have findings, whose cost is no matter of characters."""
-        return sum(file.text.count("\n") for file in self.files)
+    def is_small(self, most_characters: int) -> bool:
+        """Whether it can be checked between other requests. Findings cost more than characters: each line, and what
+        stands behind a comma, may have some."""
+        entries = sum(file.text.count("\n") + file.text.count(",") for file in self.files)
+        return self.size <= most_characters and entries <= _MOST_ENTRIES
 
     def dumped(self) -> bytes:
         """As JSON, to be stored or handed to another process: files, facts, and each option by its name."""

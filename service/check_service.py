@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from fp8check.service.tokens import Caller
 
 _TIDY_EVERY_S = 3600
-_MOST_LINES_INLINE = 400  # real files have fewer than two hundred
 _LARGEST_PARSED_INLINE = 16 * 1024
 _LARGEST_RENDERED_INLINE = 32 * 1024  # of the report and the request that are stored
 _RETRY = {"Retry-After": "2"}
@@ -164,7 +163,7 @@ class CheckService:
 
     async def _answer(self, check_request: CheckRequest, asker: Asker, format_: str) -> Answer:
         size = check_request.size
-        if size <= self.settings.inline_limit and check_request.lines <= _MOST_LINES_INLINE:
+        if check_request.is_small(self.settings.inline_limit):
             async with self._lane.turn(asker) as helper:
                 if helper is None:
                     return checking.answer(check_request, lambda: self.machine.facts, format_)

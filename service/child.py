@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 LONGEST_LINE = 64 * 1024 * 1024
 _GRACE_S = 6.0  # more than the supervisor takes to kill
+_LONGEST_START_S = 60.0
 _WORKER = "from fp8check.service.worker import main\nraise SystemExit(main())"
 
 
@@ -45,11 +46,28 @@ class Child:
 
     @classmethod
     async def start(cls) -> Child:
-        """A new process.
+        """A new process, which is ready for tasks: how long it takes to start is not taken from their time.
 
         Raises:
             OSError: the system has no room for one.
         """
+        child = await cls._started()
+        try:
+            await asyncio.wait_for(child._is_ready(), _LONGEST_START_S)
+        except asyncio.TimeoutError:
+            await child.end()
+            raise OSError("it does not start") from None
+        except BaseException:
+            await child.end()
+            raise
+        return child
+
+    async def _is_ready(self) -> None:
+        if self._process.stdout is None or not await self._process.stdout.readline():
+            raise OSError("it ended before it was ready")
+
+    @classmethod
+    async def _started(cls) -> Child:
         try:
             supervised = Supervised(python.own(_WORKER), environment.with_variables_of_runs(os.environ))
         except NotStarted as error:

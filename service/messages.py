@@ -45,6 +45,12 @@ class ProbeTask(TypedDict):
     python: str | None
 
 
+class Ready(TypedDict):
+    """That the child waits for its first task."""
+
+    event: Literal["ready"]
+
+
 class Progress(TypedDict):
     """What a probe is doing."""
 

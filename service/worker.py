@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fp8check.service.messages import Event, Task
+    from fp8check.service.messages import Event, Ready, Task
 
 
 def main() -> int:
@@ -24,13 +24,14 @@ def main() -> int:
     os.dup2(2, 1)
     lock = threading.Lock()
 
-    def say(event: Event) -> None:
+    def say(event: Event | Ready) -> None:
         with lock:
             channel.write(json.dumps(event) + "\n")
             channel.flush()
 
     from fp8check.service import tasks
 
+    say({"event": "ready"})
     while True:
         task: Task = json.loads(lines.get())
         tasks.perform(task, say)

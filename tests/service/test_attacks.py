@@ -130,19 +130,23 @@ SMALL = {
     "suppressions": "bf16: true\n" + "a: 1 # fp8check: ignore[FP101] x\n" * 230,
     "escapes": 'bf16: true\nx: "' + "\\u0041" * 1300 + '"',
     "colons": "bf16: true\nx: '" + ":" * 7000 + "'",
+    "unknown keys": "mixed_precision: fp8\nfp8_config:\n" + "".join(f"  k{number}: 1\n" for number in range(290)),
+    "unknown keys in a line": "mixed_precision: fp8\nfp8_config: {" + ", ".join(f"k{n}: 1" for n in range(280)) + "}",
+    "more in a line": "mixed_precision: fp8\nfp8_config: {" + ", ".join(f"k{n}: 1" for n in range(700)) + "}",
 }
 
 
-@pytest.mark.parametrize("format_", ["json", "html"])
+@pytest.mark.parametrize("format_", ["json", "html", "sarif"])
 @pytest.mark.parametrize("name", sorted(SMALL))
 def test_what_is_checked_between_other_requests_takes_no_long_time(name: str, format_: str) -> None:
     check_request = CheckRequest((File("t.yaml", SMALL[name]), File("a.yaml", ACCELERATE)))
     assert check_request.size < 8192
-    assert check_request.lines <= 400
+    if not check_request.is_small(8192):
+        return  # it goes to a process of its own
     began = time.process_time()
     with contextlib.suppress(Problem):
         checking.answer(check_request, Facts, format_)
-    assert time.process_time() - began < 1.5
+    assert time.process_time() - began < 0.6
 
 
 def test_the_alias_bomb_is_named(client: TestClient) -> None:

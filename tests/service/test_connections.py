@@ -233,7 +233,7 @@ def test_listeners_have_a_bound(tmp_path_factory: pytest.TempPathFactory) -> Non
         "PYTHONPATH": str(ROOT),
     }
     folder = tmp_path_factory.mktemp("listeners")
-    with served(folder, **variables, TEST_PROBE_PIDS=str(folder / "pids")) as service:
+    with served(folder, **variables, NVTE_TEST_PIDS=str(folder / "pids")) as service:
         body = {**BODY, "options": {"probe": True, "launch": "python endless.py"}}
         job = service.post("/check", json=body).json()
         url = service.url.rstrip("/") + job["events"]

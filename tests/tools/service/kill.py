@@ -51,8 +51,9 @@ class Round:
 
     async def probes(self, client: httpx.AsyncClient) -> None:
         for script in ("endless.py", "train.py", "train.py"):
-            options = {"probe": True, "launch": f"python {script}"}
-            answer = await client.post(f"{self.url}/check", json={**BODY, "options": options})
+            asked = {**BODY, "options": {"probe": True, "launch": f"python {script}"}}
+            while (answer := await client.post(f"{self.url}/check", json=asked)).status_code == 503:
+                await asyncio.sleep(0.1)  # the writers ask for all that it can do
             assert answer.status_code == 202, answer.text
             self.jobs.append(answer.headers["location"])
 
@@ -74,7 +75,8 @@ def looked_after(service: Served, one: Round) -> dict[str, int]:
             answer = client.get(one_url(service, place))
             assert answer.status_code == 200, f"lost: {place}"
             page = client.get(one_url(service, place), headers={"Accept": "text/html"})
-            assert name in page.text, f"another check's files: {place}"
+            assert page.status_code == 200, page.text
+            assert name in page.text, f"another check's files: {place} is not {name}: {page.text[:5000]}"
         states: dict[str, int] = {}
         for job in one.jobs:
             until = time.monotonic() + 30
@@ -90,11 +92,14 @@ def one_url(service: Served, path: str) -> str:
 
 
 def alive(pids: list[int]) -> list[int]:
-    return [
-        pid
-        for pid in pids
-        if Path(f"/proc/{pid}/stat").exists() and Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
-    ]
+    return [pid for pid in pids if _state(pid) not in ("", "Z")]
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def main() -> int:
@@ -113,7 +118,7 @@ def main() -> int:
             "FP8CHECK_PROBE_SLOTS": "1",
             "FP8CHECK_KEEP_CHECKS": "1000000",
             "FP8CHECK_DATABASE": options.database or f"sqlite:///{root}/checks.db",
-            "TEST_PROBE_PIDS": str(pids),
+            "NVTE_TEST_PIDS": str(pids),
             "PYTHONPATH": str(ROOT),
         }
         one: Round | None = None
