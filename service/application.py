@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
+from fp8check.rules.credentials import masked_shapes
 from fp8check.rules.facts import BadFacts
 from fp8check.rules.plain_text import plain
 from fp8check.rules.version import VERSION
@@ -49,7 +50,7 @@ class PlainJSONResponse(JSONResponse):
 
     def render(self, content: object) -> bytes:
         """The body."""
-        return plain(json.dumps(content, ensure_ascii=False, separators=(",", ":")), "json").encode()
+        return plain(masked_shapes(json.dumps(content, ensure_ascii=False, separators=(",", ":"))), "json").encode()
 
 
 class Application(FastAPI):

@@ -11,6 +11,8 @@ from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel
 from sse_starlette import EventSourceResponse
 
+from fp8check.rules.credentials import masked_shapes
+from fp8check.rules.plain_text import plain
 from fp8check.service.jobs import State
 from fp8check.service.problems import Problem
 from fp8check.service.routes.common import ALWAYS, SECURED, TheCaller, TheService, problems
@@ -124,7 +126,8 @@ async def events(request: Request, service: TheService, caller: TheCaller, id_: 
     async def changes() -> AsyncIterator[dict[str, str]]:
         ends = asyncio.get_running_loop().time() + _LONGEST_STREAM_S
         async for one in service.jobs.follow(id_):
-            yield {"event": "job", "id": str(one.updated_ms), "data": json.dumps(body_of(one, root).model_dump())}
+            data = plain(masked_shapes(json.dumps(body_of(one, root).model_dump())), "json")
+            yield {"event": "job", "id": str(one.updated_ms), "data": data}
             if asyncio.get_running_loop().time() > ends:
                 return
 
