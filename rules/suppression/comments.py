@@ -6,21 +6,29 @@ from bisect import bisect_right
 from itertools import pairwise
 
 from fp8check.rules.reading.source import Source
-from fp8check.rules.suppression.suppressions import MARK, parsed
+from fp8check.rules.suppression.suppressions import MARK, Suppression, parsed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from fp8check.rules.reading import Document
-    from fp8check.rules.suppression.suppressions import Suppression
 
 
 def written(documents: Iterable[Document]) -> Iterator[Suppression]:
     """The suppressions that stand in the comments of these files."""
     for document in documents:
         if MARK in document.text and document.format == "yaml":
-            yield from _Comments(document).suppressions()
+            for number, one in enumerate(_Comments(document).suppressions()):
+                if number == MOST:
+                    yield Suppression((), "", span=one.span, line=one.line, problem=TOO_MANY)
+                    break
+                yield one
+
+
+# Of one file. The largest of 175 public configurations has 90 lines.
+MOST = 2_000
+TOO_MANY = f"more than {MOST:,} suppressions in a file: neither this one nor those behind it are read"
 
 
 class _Comments:

@@ -125,6 +125,26 @@ def test_from_the_configuration(files: tuple[str, ...], left: list[tuple[str, st
     assert [one.rule for one in made.findings if one.rule == "FP993"] == ([] if not left else ["FP993"])
 
 
+def test_more_than_anybody_writes_are_not_read() -> None:
+    lines = "".join(f"k{number}: 1  # fp8check: ignore[FP101] why\n" for number in range(2100))
+    found = [*written([read("f.yaml", lines.encode())])]
+    assert len(found) == 2001
+    assert found[-1].rules == ()
+    assert found[-1].problem.startswith("more than 2,000 suppressions in a file")
+    assert str(found[-1].span) == "f.yaml:2001:11"
+
+
+def test_two_on_one_line() -> None:
+    text = "mixed: 1  # fp8check: ignore[FP101] one  # fp8check: ignore[FP102] two\n"
+    first, second = written([read("f.yaml", text.encode())])
+    assert [(one.rules, one.reason, one.line) for one in (first, second)] == [
+        (("FP101",), "one", 1),
+        (("FP102",), "two", 1),
+    ]
+    first, second = written([read("f.yaml", b"# fp8check: ignore[FP101] one # fp8check: ignore[FP102] two\nx: 1\n")])
+    assert (first.line, second.line) == (2, 2)
+
+
 def test_used_by_one_run_of_several_is_used() -> None:
     text = ACCELERATE.replace("mixed", "# fp8check: ignore[FP101] an experiment\nmixed")
     suppressing = [

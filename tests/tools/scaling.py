@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 DOUBLING = 2.3
 SECONDS = 2.0
-OF_FORMATS = 4.0  # seconds that a report in all formats may take together
+OF_FORMATS = 6.0  # seconds that a report in all formats may take together
 NOISE = 0.08  # seconds
-MIB = 8.0
+MIB = 16.0
 PATIENCE = 10  # seconds of CPU time after which a command is ended
 BYTES = 2 << 30  # of memory that it may take at most
 TRIES = 3  # of a measurement that does not hold: this machine may be busy
