@@ -24,6 +24,7 @@ class ArgumentParser(argparse.ArgumentParser):
             prog, usage, description, epilog, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
         )
         self._raises = raises
+        self.register("action", "append", _Append)
 
     def error(self, message: str) -> NoReturn:
         """Raise it, with how the command is used."""
@@ -33,3 +34,14 @@ class ArgumentParser(argparse.ArgumentParser):
         """Print help or the release: to standard output, all that argparse prints itself here."""
         del file
         say(message)
+
+
+class _Append(argparse.Action):
+    """As argparse's own, which copies the list for each value: a command line may have thousands."""
+
+    def __call__(self, parser: object, namespace: object, values: object, option: str | None = None) -> None:
+        del parser, option
+        kept = vars(namespace)
+        if kept.get(self.dest) is self.default:
+            kept[self.dest] = list(self.default or ())
+        kept[self.dest].append(values)

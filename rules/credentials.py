@@ -278,6 +278,10 @@ def names_one(text: str) -> bool:
     return "token" in lower
 
 
+# Values that end where the one before them does: nobody writes a=a=a=a, and whoever does loses it.
+MOST_NESTED = 20
+
+
 def _without_named(text: str, written: Written, *, code: bool) -> str:
     if not names_one(text):
         return text
@@ -285,6 +289,7 @@ def _without_named(text: str, written: Written, *, code: bool) -> str:
 
     for pattern in _ASSIGNED:
         compiled, done, pieces = re.compile(pattern), 0, []
+        before = nested = 0  # where the value before ended, and how many in a row ended there
         while (found := compiled.search(text, done)) is not None:
             value = found["value"]
             quoted = value[0] in "\"'"
@@ -292,7 +297,8 @@ def _without_named(text: str, written: Written, *, code: bool) -> str:
             start, end = found.span("value")
             # What ends with a colon is a key of its own, and | and > begin a block, which comes last.
             is_value = (quoted or not code) and bare.strip("*\n ") != "" and bare[-1] != ":" and bare[0] not in "|>"
-            if is_value and is_secret_setting(found["name"], bare):
+            nested, before = (nested + 1 if end == before else 0), end
+            if nested > MOST_NESTED or (is_value and is_secret_setting(found["name"], bare)):
                 pieces += [text[done:start], _masked_value(value, written)]
                 done = end
             else:  # a value may hold another one: url: https://host/?token=...

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import fp8check
+from fp8check.rules.credentials import masked
 from fp8check.rules.record import Record
 
 if TYPE_CHECKING:
@@ -150,3 +151,15 @@ def _seconds(search: object, text: str) -> float:
     begin = time.process_time()
     search(text)  # type: ignore[operator]
     return time.process_time() - begin
+
+
+@pytest.mark.parametrize("text", ["token" + 50_000 * "a=", 50_000 * "token=", 20_000 * 'api_key="', 50_000 * "token: "])
+def test_credentials_are_masked_in_linear_time(text: str) -> None:
+    begin = time.process_time()
+    masked(text)
+    assert time.process_time() - begin < 2
+
+
+def test_many_values_of_one_text_are_kept() -> None:
+    flags = "api_key_file: 'accelerate launch " + " ".join(f"--flag{number}=1" for number in range(100)) + "'"
+    assert "--flag99=1" in masked(flags)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
+from fp8check.rules.report.pretty import dumps
 from fp8check.rules.report.schema import place_of
 
 TYPE_CHECKING = False
@@ -23,7 +22,7 @@ def render(reports: Sequence[Report], _sources: Sources, _look: Look) -> str:
         first = report.files[0].path if report.files else "."
         for finding in report.findings:
             issues.setdefault(finding.fingerprint, _issue(finding, first))
-    return json.dumps(list(issues.values()), indent=2, ensure_ascii=False) + "\n"
+    return dumps(list(issues.values())) + "\n"
 
 
 def _issue(finding: Finding, first: str) -> dict[str, object]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
+from fp8check.rules.report.pretty import dumps
 from fp8check.rules.report.schema import as_data
 
 TYPE_CHECKING = False
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 def render(reports: Sequence[Report], _sources: Sources, _look: Look) -> str:
     """One object, or a list where there are several runs."""
-    return json.dumps(data_of(reports), indent=2, ensure_ascii=False) + "\n"
+    return dumps(data_of(reports)) + "\n"
 
 
 def data_of(reports: Sequence[Report]) -> object:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from urllib.parse import quote
 
 from fp8check.rules.catalog import find
 from fp8check.rules.plain_text import bytes_of
+from fp8check.rules.report.pretty import dumps
 from fp8check.rules.report.schema import DOCS, Place, place_of, sentences
 
 TYPE_CHECKING = False
@@ -25,12 +25,13 @@ _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 def render(reports: Sequence[Report], _sources: Sources, _look: Look) -> str:
     """One SARIF run for each run that was checked."""
     log = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [_run(report) for report in reports]}
-    return json.dumps(log, indent=2, ensure_ascii=False) + "\n"
+    return dumps(log) + "\n"
 
 
 def _run(report: Report) -> Data:
     named = dict.fromkeys([*(one.rule for one in report.findings), *(one.rule for one in report.suppressed)])
     index = {rule: number for number, rule in enumerate(named)}
+    said = {one.rule: one for one in reversed(report.findings)}  # the first of each rule
     results = [_found(one, index) for one in report.findings]
     results += [_suppressed(one, index) for one in report.suppressed]
     return {
@@ -39,7 +40,7 @@ def _run(report: Report) -> Data:
                 "name": "fp8check",
                 "informationUri": "https://github.com/fp8check/fp8check",
                 "semanticVersion": report.versions.get("fp8check", ""),
-                "rules": [_rule(rule, report.findings) for rule in named],
+                "rules": [_rule(rule, said.get(rule)) for rule in named],
             }
         },
         "columnKind": "unicodeCodePoints",
@@ -51,10 +52,9 @@ def _run(report: Report) -> Data:
     }
 
 
-def _rule(rule: str, findings: Sequence[Finding]) -> Data:
+def _rule(rule: str, said: Finding | None) -> Data:
     """What is known of a rule: from the catalog, or, where a plug-in has it, from its finding."""
     known = find(rule)
-    said = next((one for one in findings if one.rule == rule), None)
     name = known.name if known is not None else said.name if said is not None else rule
     return {
         "id": rule,

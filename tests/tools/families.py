@@ -235,7 +235,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("maps in maps, indented", 40, text(lambda n: indented(n, 60))),
     Family("dashes in dashes", 50, text(lambda n: lines(n, "x{}:\n" + 80 * "- " + "1\n"))),
     Family("keys", 2_400, top("key{}: {}\n")),
-    Family("keys, in quotes", 5_000, top('"key{}": "{}"\n')),
+    Family("keys, in quotes", 2_400, top('"key{}": "{}"\n')),
     Family("keys, long", 60, top(4000 * "k" + "{}: 1\n")),
     Family("keys, of bool and int", 2_400, top("{}: true\n")),
     Family("keys, explicit", 1_000, top("? key{}\n: {}\n")),
@@ -459,32 +459,32 @@ FAMILIES: tuple[Family, ...] = (
     # The launch command
     Family(
         "words of a launch command",
-        3_000,
+        500,
         launch(lambda n: "accelerate launch --config_file accel.yaml train.py " + words(n, "w{}", " ")),
     ),
     Family(
         "flags of a launch command",
-        3_000,
+        500,
         launch(lambda n: "accelerate launch " + words(n, "--flag{}=1", " ") + " train.py"),
     ),
     Family(
         "flags of a launch command, near",
-        3_000,
+        500,
         launch(lambda n: "accelerate launch " + words(n, "--mixed_precisio{}=1", " ") + " train.py"),
     ),
     Family(
         "flags of a training script",
-        3_000,
+        500,
         launch(lambda n: "accelerate launch train.py train.yaml " + words(n, "--flag{} 1", " ")),
     ),
     Family(
         "variables of a launch command",
-        3_000,
+        500,
         launch(lambda n: words(n, "FP8_V{}=1", " ") + " accelerate launch train.py"),
     ),
-    Family("switches of python", 10_000, launch(lambda n: "python " + n * "-u " + "train.py")),
-    Family("a long word of a launch command", 30_000, launch(lambda n: f"accelerate launch train.py {n * 'w'}")),
-    Family("quotes of a launch command", 10_000, launch(lambda n: "accelerate launch train.py " + n * "'a' ")),
+    Family("switches of python", 1_500, launch(lambda n: "python " + n * "-u " + "train.py")),
+    Family("a long word of a launch command", 6_000, launch(lambda n: f"accelerate launch train.py {n * 'w'}")),
+    Family("quotes of a launch command", 1_500, launch(lambda n: "accelerate launch train.py " + n * "'a' ")),
     # The machine
     Family(
         "packages",
