@@ -118,3 +118,10 @@ def test_a_name_becomes_bytes_whatever_it_holds(text: str) -> None:
 def test_a_long_hostile_text_costs_no_more_than_its_length() -> None:
     for part in ("\n", " ", "#", "##", ":", "::", "\u202e", "##a", "\n::"):
         assert plain(part * 100_000) is not None
+
+
+def test_a_text_of_more_characters_than_are_kept_is_shown_as_well() -> None:
+    """A hostile one with every character there is must not fill the memory of a service."""
+    many = "".join(map(chr, range(0x4E00, 0x4E00 + 6000)))
+    assert shown(f"{many}\x1b") == rf"{many}\x1b"
+    assert shown(f"\x1b{many[::-1]}") == rf"\x1b{many[::-1]}"
