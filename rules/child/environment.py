@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import os
 
-from fp8check.rules.credentials import is_secret
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -124,6 +122,8 @@ def own(environ: Mapping[str, str]) -> dict[str, str]:
 
     PYTHONSAFEPATH keeps the current folder off the path of Python 3.11 and later; python.py does it for all.
     """
+    from fp8check.rules.credentials import is_secret
+
     kept: dict[str, str] = {}
     for name, value in environ.items():
         if name in FOLDERS:
@@ -145,23 +145,36 @@ def with_variables_of_runs(environ: Mapping[str, str]) -> dict[str, str]:
 
 def folders(value: str) -> list[str]:
     """The absolute folders of a list such as PATH has it, without the current folder: an empty entry means that one."""
-    here = _current()
+    here = _identity(os.curdir)
     return [one for one in value.split(os.pathsep) if os.path.isabs(one) and not is_current(one, here)]
 
 
-def is_current(folder: str, here: tuple[str, str] | None = None) -> bool:
+def is_current(folder: str, here: tuple[int, int] | None = None) -> bool:
     """Whether a folder is the current one, by whatever name.
 
     Args:
-        here: the current folder, where the caller asks for more than one.
+        here: the identity of the current folder, where the caller asks for more than one.
     """
-    return os.path.normpath(folder) in (here or _current()) or os.path.realpath(folder) == (here or _current())[1]
+    here = here or _identity(os.curdir)
+    return here is not None and _identity(folder) == here
 
 
-def _current() -> tuple[str, str]:
-    """The current folder, and the same without links; nothing is it where it has been deleted."""
+def _identity(folder: str) -> tuple[int, int] | None:
+    """What tells a folder from every other; None where there is none."""
     try:
-        here = os.getcwd()
-    except OSError:
-        return "", ""
-    return here, os.path.realpath(here)
+        found = os.stat(folder)
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
+
+
+def find(name: str, path: str) -> str | None:
+    """The file of a command on a search path, of which relative folders and the current one do not count.
+
+    (shutil.which takes longer to import than this to run.)
+    """
+    for folder in folders(path):
+        file = os.path.join(folder, f"{name}.exe" if os.name == "nt" else name)
+        if os.path.isfile(file) and os.access(file, os.X_OK):
+            return file
+    return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from fp8check.rules.child.environment import folders, own
+from fp8check.rules.child.environment import find, own
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -125,15 +125,3 @@ def _program(name: str, environ: Mapping[str, str]) -> str:
     if found is None or not name:
         raise NotStarted("No such file or directory")
     return found
-
-
-def find(name: str, path: str) -> str | None:
-    """The file of a command on a search path, of which relative folders and the current one do not count.
-
-    (shutil.which takes longer to import than this to run.)
-    """
-    for folder in folders(path):
-        file = os.path.join(folder, f"{name}.exe" if os.name == "nt" else name)
-        if os.path.isfile(file) and os.access(file, os.X_OK):
-            return file
-    return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from fp8check.rules.facts.data import Gpu
-from fp8check.rules.facts.nvml import MARK
 from fp8check.rules.reading import files
 from fp8check.rules.record import Record
 
@@ -51,7 +50,7 @@ class DriverReport(Record):
 
 def ask(environ: Mapping[str, str]) -> DriverReport:
     """The GPUs, through NVML where nvidia-ml-py is installed beside fp8check, else through nvidia-smi."""
-    from fp8check.rules.child.supervised import find
+    from fp8check.rules.child.environment import find
 
     smi = find("nvidia-smi", environ.get("PATH", ""))
     if smi is None:
@@ -91,6 +90,8 @@ def through_nvml(environ: Mapping[str, str]) -> DriverReport:
     )
     try:
         import json
+
+        from fp8check.rules.facts.nvml import MARK
 
         answer = json.loads(said.rpartition(MARK)[2])
         if "error" in answer:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from fp8check.rules.child import environment, python
+from fp8check.rules.child.environment import find
 from fp8check.rules.child.run import run
-from fp8check.rules.child.supervised import find
 
 # What is never handed on: what loads code, credentials, what nobody named.
 NEVER = {
