@@ -236,7 +236,7 @@ ALLOWED = {
     (STREAMING, files_opened),
     *((path.relative_to(ROOT), files_opened) for path in (ROOT / "rules" / "writing").glob("*.py")),
     (Path("rules/reading/files.py"), files_opened),
-    *((Path(f"rules/child/{name}.py"), files_opened) for name in ("supervised", "supervisor")),  # programs, and /proc
+    *((Path(f"rules/child/{name}.py"), files_opened) for name in ("environment", "supervisor")),  # programs, and /proc
     *((Path(f"rules/facts/{name}.py"), files_opened) for name in ("gpus", "packages")),  # nothing is opened there
 }
 
