@@ -34,11 +34,13 @@ class Page:
     def _empty(self) -> str:
         return self._format.render([], {}, self._look)
 
-    def _next(self, report: Report, sources: Sources) -> str:
-        raise NotImplementedError
-
     def _last(self) -> str:
         return ""
+
+    if TYPE_CHECKING:
+
+        def _next(self, report: Report, sources: Sources) -> str:
+            """What each format has of its own."""
 
 
 class _Text(Page):

@@ -183,8 +183,9 @@ def test_two_keys_that_would_get_the_same_name_do_not(brackets: bool) -> None:
 
 
 def test_edits_of_one_stretch_are_made_one_after_the_other() -> None:
-    fixed = fix_all([read("a.yaml", b"{a: 1, b: 2, c: X}\n")], of_one_rule(deleted))
-    assert fixed.documents[0].text == "{c: X}\n"
+    for text in (b"{a: 1, b: 2, c: X}\n", b"{c: X, a: 1, b: 2}\n"):
+        fixed = fix_all([read("a.yaml", text)], of_one_rule(deleted))
+        assert fixed.documents[0].text == "{c: X}\n"
 
 
 def deleted(name: str, setting: Setting) -> Fix | None:
@@ -212,3 +213,10 @@ def test_a_file_that_is_known_for_nothing_may_become_known_for_something() -> No
     assert document.kind == "other"
     (done,) = edited((document,), safe(insert(Section(document.root), "max_steps", 5)))
     assert done.text == "output_dir: out\nmax_steps: 5\n"
+
+
+def test_a_place_in_no_document_cannot_be_edited() -> None:
+    setting = Section(read("a.yaml", b"a: 1\n").root).get("a")
+    assert setting is not None
+    with pytest.raises(Unfixable, match="stands in no file of this run"):
+        edited((), safe(delete(setting)))

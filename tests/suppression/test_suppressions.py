@@ -134,6 +134,11 @@ def test_more_than_anybody_writes_are_not_read() -> None:
     assert str(found[-1].span) == "f.yaml:2001:11"
 
 
+def test_each_that_stands_alone_is_about_the_next_line() -> None:
+    text = "# fp8check: ignore[FP101] one\na: 1\n\n# fp8check: ignore[FP101] two\n\nb: 2\n"
+    assert [one.line for one in written([read("f.yaml", text.encode())])] == [2, 6]
+
+
 def test_two_on_one_line() -> None:
     text = "mixed: 1  # fp8check: ignore[FP101] one  # fp8check: ignore[FP102] two\n"
     first, second = written([read("f.yaml", text.encode())])
