@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 
-import yaml
-
 from fp8check.rules.reading.limits import MAX_NUMBER
+from fp8check.rules.reading.pyyaml import yaml
 from fp8check.rules.reading.source import cut
 
 TYPE_CHECKING = False

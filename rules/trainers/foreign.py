@@ -21,8 +21,10 @@ _NEOX = names(
     """
 )
 _NEOX_ALONE = names("pipe_parallel_size te_fp8_format")
-_SIMPLETUNER = names("model_family data_backend_config")
 _SWIFT_ALONE = names("tuner_type train_type rlhf_type split_dataset_ratio model_author")
+
+
+_HYPHENS = frozenset(key.replace("_", "-") for key in _NEOX_ALONE)
 
 
 def _maps(shape: Shape, *keys: str) -> bool:
@@ -30,17 +32,18 @@ def _maps(shape: Shape, *keys: str) -> bool:
 
 
 def _is_automodel(shape: Shape) -> bool:
-    return _maps(shape, "step_scheduler", "model") or _maps(shape, "dist_env", "model")
+    return shape.get("model") == "map" and (_maps(shape, "step_scheduler") or _maps(shape, "dist_env"))
 
 
 def _is_neox(shape: Shape) -> bool:
     # Both ways of writing a key are read (megatron/neox_arguments/arguments.py).
-    plain = {key.replace("-", "_"): kind for key, kind in shape.items()}
-    return count(plain, _NEOX_ALONE) > 0 and count(plain, _NEOX) > 2
+    if shape.keys().isdisjoint(_NEOX_ALONE) and shape.keys().isdisjoint(_HYPHENS):
+        return False
+    return count({key.replace("-", "_"): kind for key, kind in shape.items()}, _NEOX) > 2
 
 
 def _is_simpletuner(shape: Shape) -> bool:
-    return count({key.lstrip("-"): kind for key, kind in shape.items()}, _SIMPLETUNER) == len(_SIMPLETUNER)
+    return any(f"{dashes}model_family" in shape and f"{dashes}data_backend_config" in shape for dashes in ("", "--"))
 
 
 def _is_swift(shape: Shape) -> bool:
@@ -48,7 +51,7 @@ def _is_swift(shape: Shape) -> bool:
 
 
 def _is_verl(shape: Shape) -> bool:
-    return _maps(shape, "actor_rollout_ref") or _maps(shape, "algorithm", "trainer", "data")
+    return shape.get("actor_rollout_ref") == "map" or _maps(shape, "algorithm", "trainer", "data")
 
 
 def _is_nanotron(shape: Shape) -> bool:

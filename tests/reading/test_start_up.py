@@ -34,3 +34,35 @@ def test_two_files_are_read_in_a_few_milliseconds() -> None:
             read("f.yaml", data)
         costs.append(time.process_time() - begin)
     assert min(costs) < 0.008  # 1 ms on a machine of its own
+
+
+def _in_a_new_process(code: str) -> list[str]:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+def test_the_pattern_of_pyyaml_is_compiled_when_it_is_asked_for() -> None:
+    code = (
+        "import re; own = re.compile\n"
+        "from fp8check.rules.reading import read\n"
+        "import yaml\n"
+        "read('f.yaml', b'a: 1')\n"
+        "later = yaml.reader.Reader.NON_PRINTABLE\n"
+        "print(re.compile is own, type(later).__name__)\n"
+        "print(yaml.load('a: \\u00e9', yaml.SafeLoader), later.search('a') is None, later.flags == own('x').flags)\n"
+        "try: yaml.load('a: \\x01', yaml.SafeLoader)\n"
+        "except yaml.reader.ReaderError as error: print(error.reason)\n"
+    )
+    assert _in_a_new_process(code) == [
+        "True _Later",
+        "{'a': '\u00e9'} True True",
+        "special characters are not allowed",
+    ]
+
+
+def test_a_pyyaml_that_is_there_already_keeps_its_own() -> None:
+    code = (
+        "import yaml\nfrom fp8check.rules.reading import read\nread('f.yaml', b'a: 1')\n"
+        "print(type(yaml.reader.Reader.NON_PRINTABLE).__name__)\n"
+    )
+    assert _in_a_new_process(code) == ["Pattern"]
