@@ -45,8 +45,8 @@ def test_the_pattern_of_pyyaml_is_compiled_when_it_is_asked_for() -> None:
     code = (
         "import re; own = re.compile\n"
         "from fp8check.rules.reading import read\n"
-        "import yaml\n"
         "read('f.yaml', b'a: 1')\n"
+        "import yaml\n"
         "later = yaml.reader.Reader.NON_PRINTABLE\n"
         "print(re.compile is own, type(later).__name__)\n"
         "print(yaml.load('a: \\u00e9', yaml.SafeLoader), later.search('a') is None, later.flags == own('x').flags)\n"
