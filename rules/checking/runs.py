@@ -231,7 +231,7 @@ def _training_section(
     written = section.get(adapter.fsdp_key)
     fsdp = fsdp_file(written, training.path, by_kind.other, follow=follow)
     inner = _section(fsdp.document) if fsdp.document is not None else None
-    if written is not None and is_inline(written.value):
+    if written is not None and not written.is_later and is_inline(written.value):
         inner = inline(str(written.value))
     if inner is not None:
         section = Section(section.node, over=over, sections={adapter.fsdp_key: inner})

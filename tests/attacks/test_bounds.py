@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import resource
 import subprocess
+import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -29,16 +28,27 @@ class Cost(NamedTuple):
     out: str
 
 
+# A process begins with the largest memory of the one that it is forked from: a small one stands between.
+MEASURE = """
+import os, resource, subprocess, sys
+process = subprocess.Popen(sys.argv[2:], stdin=subprocess.DEVNULL)
+resource.prlimit(process.pid, resource.RLIMIT_CPU, (int(sys.argv[1]), int(sys.argv[1]) + 1))
+_, status, used = os.wait4(process.pid, 0)
+process.returncode = os.waitstatus_to_exitcode(status)
+with open("cost", "w") as file:
+    print(process.returncode, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, file=file)
+"""
+
+
 def cost(folder: Path, *words: str) -> Cost:
     """Run the command, for at most PATIENCE seconds of CPU time."""
+    measure = [sys.executable, "-I", "-S", "-c", MEASURE, str(PATIENCE), COMMAND, *words]
     with (folder / "out").open("wb+") as out:
-        process = subprocess.Popen([COMMAND, *words], stdout=out, stderr=out, cwd=folder, stdin=subprocess.DEVNULL)
-        resource.prlimit(process.pid, resource.RLIMIT_CPU, (PATIENCE, PATIENCE + 1))
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        subprocess.run(measure, stdout=out, stderr=out, cwd=folder, check=True)
         out.seek(0)
         text = out.read().decode()
-    return Cost(process.returncode, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, text)
+    code, seconds, mib = (folder / "cost").read_text().split()
+    return Cost(int(code), float(seconds), float(mib), text)
 
 
 def unknown_keys(count: int, name: str = "unknown_") -> str:

@@ -66,14 +66,17 @@ def test_the_launcher(case: dict[str, object], expected: str) -> None:
     assert seen(outcome_of({"stack": NEWEST, **case})).startswith(expected)
 
 
+LLAMAFACTORY_CLI = "llamafactory-cli train train.yaml"
+
+
 @pytest.mark.parametrize(
     ("case", "kind"),
     [
         ({"launch": "python t.py"}, "NO"),
         ({"launch": "torchrun --nproc_per_node 2 t.py"}, "MULTI_GPU"),
-        ({"launch": "llamafactory-cli train t.yaml"}, "NO"),
-        ({"launch": "llamafactory-cli train t.yaml", "gpus": 2}, "MULTI_GPU"),
-        ({"launch": "llamafactory-cli train t.yaml", "variables": {"FORCE_TORCHRUN": "1"}}, "MULTI_GPU"),
+        ({"launch": LLAMAFACTORY_CLI, "training": "stage: sft\n"}, "NO"),
+        ({"launch": LLAMAFACTORY_CLI, "training": "stage: sft\n", "gpus": 2}, "MULTI_GPU"),
+        ({"launch": LLAMAFACTORY_CLI, "training": "stage: sft\n", "variables": {"FORCE_TORCHRUN": "1"}}, "MULTI_GPU"),
     ],
 )
 def test_only_accelerate_launch_reads_the_accelerate_file(case: dict[str, object], kind: str) -> None:

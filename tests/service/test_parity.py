@@ -105,7 +105,7 @@ def compare(one: Input, client: TestClient, folder: Path) -> None:
 
 def compare_hook(one: Input) -> None:
     """The hook against the command that looks at no machine."""
-    said = run(["--hook", *one.names, "--no-config", "--format", "json"])
+    said = run(["--hook", "--no-config", "--format", "json", *one.names])
     code, expected = by_command(one)
     if code == USAGE:
         return  # the hook may pass over what the command refuses
