@@ -55,6 +55,13 @@ _SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
 _log = structlog.get_logger()
 
 
+def _is_address(scope: Scope) -> bool:
+    """Whether a query and a path are what RFC 3986 allows; what decodes them later takes it for granted."""
+    path: str = scope["path"]
+    is_text = path.isascii() or path.encode("utf-8", "replace").decode() == path
+    return is_text and scope.get("query_string", b"").isascii()
+
+
 class RequestMiddleware:
     """The one middleware."""
 
@@ -100,6 +107,8 @@ class RequestMiddleware:
         twice what can be said once: a proxy may have looked at the other one."""
         if len(headers) != len(scope["headers"]):
             _refuse_what_is_said_twice(scope)
+        if not _is_address(scope):
+            raise Problem("malformed", "the address has a character that is not written out as %XX")
         if b"host" not in headers and scope["http_version"] != "1.0":
             raise Problem("malformed", "the header Host is missing")
         host = headers.get(b"host", b"").decode("latin-1")

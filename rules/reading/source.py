@@ -79,6 +79,9 @@ def decode(path: str, raw: bytes) -> Source:
         raise Unreadable(path, "the file is UTF-16, not UTF-8", 1, 1, hint="save the file as UTF-8", reason="encoding")
     bom = raw.startswith(UTF8_MARK)
     body = raw[len(UTF8_MARK) :] if bom else raw
+    if body.startswith(UTF8_MARK) and bom:
+        hint = "remove one: the tools take the second for a part of what follows"
+        raise Unreadable(path, "the file begins with two byte-order marks", 1, 1, hint=hint, reason="encoding")
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -85,11 +85,13 @@ class _Fixing:
         self._rounds = _rounds(documents)
         self._left = self._rounds
         self._disputed: dict[_Short, Refusal] = {}
+        self._made: list[Finding] = []  # before `_start`
+        self._settled = False
         self._start = documents, tuple(examine(documents))
         self._begin()
 
     def _begin(self) -> None:
-        self._applied: list[Finding] = []
+        self._applied = list(self._made)
         self._refused: dict[_Mark, Refusal] = {}
         self._refused_after = 0  # how many fixes had been made when the first of them was refused
         self._take(*self._start)
@@ -111,6 +113,8 @@ class _Fixing:
                 self._make([(one, fix) for one, fix in wanted if one.rule == first])
             elif self._refused and self._refused_after < len(self._applied):
                 self._refused, self._refused_after = {}, len(self._applied)  # it may go now
+            elif self._disputed and self._applied and not self._settled:
+                self._settle()
             else:
                 break
         for one, _ in wanted:
@@ -120,6 +124,13 @@ class _Fixing:
         refused = [one for one in (*self._refused.values(), *self._disputed.values()) if _short(one.finding) in there]
         left = tuple(one for one, fix in findings if not (self._unsafe or fix.safe))
         return Fixed(self._documents, tuple(self._applied), tuple(refused), left, self._reports)
+
+    def _settle(self) -> None:
+        """Look once more at fixes that undid each other, as another `fix` would: one of them may have gone since."""
+        self._settled = True
+        self._made = list(self._applied)
+        self._start = self._documents, self._reports
+        self._disputed = {}
 
     def _is_wanted(self, finding: Finding, fix: Fix) -> bool:
         if _short(finding) in self._disputed or self._mark(finding) in self._refused:

@@ -102,3 +102,15 @@ def test_without_a_file_nothing_was_looked_at(tmp_path: Path) -> None:
     done = run("fix", cwd=tmp_path)
     assert done.returncode == 2
     assert "name the files to fix" in done.stderr
+
+
+def test_what_another_fix_stood_against_is_fixed_in_the_same_run(tmp_path: Path) -> None:
+    text = "distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config:\n  backend:\n  amax_history_len: 16\n  amax_history_length: 16"
+    (tmp_path / "accel.yaml").write_text(text)
+    (tmp_path / "facts.json").write_text('{"schema": "fp8check/facts/1", "packages": {"torchao": ""}}')
+    first = run("fix", "accel.yaml", "--facts", "facts.json", cwd=tmp_path)
+    assert [line.split()[:2] for line in first.stderr.splitlines()[:2]] == [["fixed", "FP202"], ["fixed", "FP218"]]
+    after = (tmp_path / "accel.yaml").read_text()
+    second = run("fix", "accel.yaml", "--facts", "facts.json", cwd=tmp_path)
+    assert not [line for line in second.stderr.splitlines() if line.startswith("fixed")]
+    assert (tmp_path / "accel.yaml").read_text() == after

@@ -54,6 +54,7 @@ def refusal(text: str | bytes, path: str = "f.yaml") -> Unreadable:
         ("\x00\x01\x02", (1, 1), "control character U+0000"),
         ("a: x\x85\nb: \x1b[0m\n", (2, 4), "control character U+001B"),
         (b"a: 1\nb: caf\xe9\n", (2, 7), "byte 0xe9 is not UTF-8"),
+        (b"\xef\xbb\xbf\xef\xbb\xbfa: 1", (1, 1), "two byte-order marks"),
         (b"\xff\xfea\x00:\x00", (1, 1), "UTF-16"),
         (b"\xfe\xff\x00a\x00:", (1, 1), "UTF-16"),
         (b"a: \xed\xa0\x80\n", (1, 4), "is not UTF-8"),

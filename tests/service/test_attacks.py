@@ -500,6 +500,13 @@ def test_two_lengths_and_other_smuggling_are_refused(outside: Served) -> None:
     assert raw(outside, b"GET /healthz HTTP/1.1\r\nHost: a b\r\n\r\n").startswith(b"HTTP/1.1 4")
 
 
+@pytest.mark.parametrize("address", [b"/healthz/?\xe9", b"/?a=\xff", b"/checks/?\xc3\xa9"])
+def test_an_address_is_ascii(outside: Served, address: bytes) -> None:
+    host = f"127.0.0.1:{outside.port}".encode()
+    answer = raw(outside, b"GET " + address + b" HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400")
+
+
 def test_a_client_that_goes_away_leaves_nothing(outside: Served) -> None:
     for _ in range(20):
         with socket.create_connection(("127.0.0.1", outside.port)) as connection:
