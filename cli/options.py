@@ -35,6 +35,10 @@ Tells before the GPU hours are spent whether a training run will really train in
 """
 
 
+# On one command line. argparse takes a time that grows with the square of their number.
+MOST_OPTIONS = 1_000
+
+
 class UsageError(InputError):
     """The command line cannot be understood."""
 
@@ -107,6 +111,8 @@ class Parser:
             return Options(**self._values(), files=list(argv))
         if self.takes_hook and "--hook" in argv:
             return self._parse_hook(argv)
+        if sum(word.startswith("-") for word in argv) > MOST_OPTIONS:
+            raise UsageError(f"more than {MOST_OPTIONS:,} options on the command line")
         # A bare --probe must not take the file behind it for its value.
         words = ["--probe=gpu" if word == "--probe" else word for word in argv]
         parser = self.built()

@@ -8,10 +8,10 @@ from fp8check.rules.settings.script import READERS, Unevaluated, model_prepared_
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from fp8check.rules.outcome import Outcome
-    from fp8check.rules.settings.script import ScriptSource
+    from fp8check.rules.settings.script import Call, ScriptSource
 
 
 @rule(
@@ -173,14 +173,17 @@ def environment_set_too_late(script: ScriptSource) -> Iterator[Found]:
 
     Write instead: the assignment above; better, `Accelerator(mixed_precision="fp8")`.
     """
+    readers = script.named(*READERS)
+    ends: dict[tuple[int, ...], int | None] = {}
     for one in script.assigned:
-        if one.name == "ACCELERATE_FP8_BACKEND":
-            continue  # from accelerate 1.9 on it is read whenever the backend is asked for
-        readers = [call for call in script.named(*READERS) if script.before(one, call) is False]
-        if not one.name.startswith("ACCELERATE_") or not readers:
+        # From accelerate 1.9 on ACCELERATE_FP8_BACKEND is read whenever the backend is asked for.
+        if not one.name.startswith("ACCELERATE_") or one.name == "ACCELERATE_FP8_BACKEND" or not readers:
             continue
-        if any(script.before(one, call) is not False for call in script.named(*READERS)):
-            continue  # another reader may come after it
+        if one.block not in ends:
+            ends[one.block] = _last_in(one.block, readers)
+        end = ends[one.block]
+        if end is None or end > one.span.start:
+            continue  # a reader comes after it, or may
         yield Found(
             f"{one.name} is set too late",
             place=one.span,
@@ -188,6 +191,15 @@ def environment_set_too_late(script: ScriptSource) -> Iterator[Found]:
             related=(Related(readers[0].span, "the environment was read here"),),
             help="move it above, or pass mixed_precision to Accelerator()",
         )
+
+
+def _last_in(block: tuple[int, ...], calls: Sequence[Call]) -> int | None:
+    """Where the last of these calls begins, if all run when that list of statements does; else None."""
+    depth = len(block)
+    for call in calls:
+        if call.block[:depth] != block or any(number < 0 for number in call.block[depth:]):
+            return None
+    return max(call.span.start for call in calls)
 
 
 @rule(

@@ -11,6 +11,7 @@ import pytest
 from fp8check.cli.commands import COMMANDS
 from fp8check.cli.main import main
 from fp8check.cli.options import Parser
+from tests.support.command import run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -135,3 +136,10 @@ def test_help_and_an_unknown_option(command: str, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out.startswith("usage: fp8check")
     assert main([command, *ARGUMENTS.get(command, ()), "--no-such-option"]) == 2
     assert "--no-such-option" in capsys.readouterr().err
+
+
+def test_more_options_than_anybody_gives_are_refused() -> None:
+    words = [word for number in range(1001) for word in ("--set-variable", f"V{number}=1")]
+    done = run("accel.yaml", *words)
+    assert done.returncode == 2
+    assert "more than 1,000 options on the command line" in done.stderr

@@ -512,7 +512,7 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family(
         "variables on the command line",
-        1_000,
+        240,
         lambda n: run(
             options=(*UNSEEN, *(word for number in range(n) for word in ("--set-variable", f"FP8_V{number}=1")))
         ),

@@ -42,6 +42,7 @@ SAMPLE = (
     "keys of fp8_config, in two spellings",
     "switches of python",
     "training files",
+    "variables of a script, and Accelerators",
 )
 
 
@@ -55,6 +56,8 @@ class Cost(NamedTuple):
 
 def commands(case: Case) -> dict[str, list[str]]:
     """The commands that take these files, by what they are called here."""
+    from tests.tools.families import UNSEEN
+
     words = [*case.files_given, *case.options]
     if case.only:
         return {case.only: [*case.only.split(), *words]} if case.only != "check" else {"check": words}
@@ -62,7 +65,8 @@ def commands(case: Case) -> dict[str, list[str]]:
     if not case.checks_only:
         known["fix"] = ["fix", "--diff", *words]
         known["fix --unsafe"] = ["fix", "--diff", "--unsafe", *words]
-        known["hook"] = ["--hook", *words]
+        if [*case.options] == [*UNSEEN]:  # the hook takes no other options
+            known["hook"] = ["--hook", *case.files_given]
         known["outcome"] = ["outcome", *words]
         first, *rest = case.files_given
         known["explain"] = ["explain", f"{first}:{case.line}", *rest, *case.options]
