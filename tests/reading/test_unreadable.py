@@ -144,11 +144,11 @@ def test_hostile_yaml(text: str, message: str) -> None:
     "text",
     [
         pytest.param("a: " + "x" * 1_000_000, id="a long line"),
-        pytest.param("".join(f"k{index}: {index}\n" for index in range(9_900)), id="many keys"),
+        pytest.param("".join(f"k{index}: {index}\n" for index in range(5_900)), id="many keys"),
         pytest.param(
-            "# tab\t\n" + "".join(f"k{index}: {index}\n" for index in range(9_900)), id="many keys, slow parser"
+            "# tab\t\n" + "".join(f"k{index}: {index}\n" for index in range(5_900)), id="many keys, slow parser"
         ),
-        pytest.param("a: 1\n" * 9_900, id="many duplicates"),
+        pytest.param("a: 1\n" * 5_900, id="many duplicates"),
         pytest.param("\r" * 1_000_000, id="many lines"),
         pytest.param("# ?\n" * 250_000, id="many comments"),
         pytest.param("- " * (DEEP - 1) + "a", id="deep enough"),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 DOUBLING = 2.3
 SECONDS = 2.0
-OF_FORMATS = 6.0  # seconds that a report in all formats may take together
+OF_FORMATS = 8.0  # seconds that a report in all formats may take together
 NOISE = 0.08  # seconds
 MIB = 16.0
 PATIENCE = 10  # seconds of CPU time after which a command is ended
