@@ -141,7 +141,10 @@ class CheckService:
         entry = self._cache.get(key)
         self.metrics.cache.labels("miss" if entry is None else "hit").inc()
         if entry is None:
-            entry = entry_of(await self._answer(check_request, asker, format_))
+            answer = await self._answer(check_request, asker, format_)
+            if answer.check_request == dumped:  # as most are: it is held once
+                answer = answer._replace(check_request=dumped)
+            entry = entry_of(answer)
             self._cache.put(key, entry)
         return entry
 
