@@ -1,4 +1,4 @@
-"""The probes that an NVIDIA H200 recorded, put before the rules again: they still say what they have to."""
+"""The probes that an NVIDIA H200 and an H100 recorded, put before the rules again: they still say what they have to."""
 
 from __future__ import annotations
 
@@ -21,11 +21,18 @@ from tests.support.runs import assembled_of, report_of
 from tests.tools.gpu.expected import ALL_THREE, EXPECTED, differences
 
 EVIDENCE = Path(__file__).parent.parent.parent / "docs" / "evidence"
-RECORDS: dict[str, dict[str, Any]] = {
-    record["id"]: record
-    for name in ("h200-probe.jsonl", "h200-faults.jsonl")
-    for record in map(json.loads, (EVIDENCE / name).read_text().splitlines())
-}
+
+
+def recorded(gpu: str) -> dict[str, dict[str, Any]]:
+    """What that GPU recorded, by the cases' names."""
+    lines = [
+        line for part in ("probe", "faults") for line in (EVIDENCE / f"{gpu}-{part}.jsonl").read_text().splitlines()
+    ]
+    return {record["id"]: record for record in map(json.loads, lines)}
+
+
+RECORDS = recorded("h200")
+ON_H100 = recorded("h100")
 
 
 def said_today(record: dict[str, Any]) -> dict[str, Any]:
@@ -38,7 +45,12 @@ def said_today(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_every_case_was_recorded() -> None:
-    assert set(RECORDS) == set(EXPECTED)
+    assert set(RECORDS) == set(ON_H100) == set(EXPECTED)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_rules_still_say_it_of_an_h100(name: str) -> None:
+    assert differences(name, {**ON_H100[name], **said_today(ON_H100[name])}) == []
 
 
 @pytest.mark.parametrize("name", EXPECTED)

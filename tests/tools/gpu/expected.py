@@ -50,7 +50,7 @@ EXPECTED: dict[str, Expected] = {
     "te-bf16": Expected("done", frozenset(), _f("FP806", "FP813"), gemms=ALL_THREE),
     "no-backend-bf16": Expected("done", _f("FP806"), _f("FP813"), gemms=frozenset(), says="none of 15 Linear layers"),
     "ao-bf16": Expected("error", _f("FP805"), says="as predicted: AttributeError"),
-    "te-512": Expected("done", _f("FP814"), _f("FP806", "FP813"), gemms=ALL_THREE, says="put at least 4,096 tokens"),
+    "te-512": Expected("done", _f("FP814"), _f("FP806", "FP813"), gemms=ALL_THREE, says="tokens into a micro-batch"),
     "te-reentrant": Expected("done", _f("FP807"), _f("FP806", "FP813"), says="dgrad and wgrad did not run in FP8"),
     "te-checkpointing": Expected("error", _f("FP805"), says="as predicted: CheckpointError"),
     "te-ddp": Expected("done", frozenset(), NO_FAULT, gemms=ALL_THREE),
@@ -89,7 +89,9 @@ def differences(name: str, said: Mapping[str, Any]) -> list[str]:
         wrong.append(f"ended {seen.ended}: {seen.why}")
     if said["verdict"] == "pass" and not expected.may_pass:
         wrong.append("a pass")
-    wrong += [f"{rule} is silent" for rule in sorted(expected.found - found)]
+    # A GPU that is slower may leave no time for BF16, and the probe says so.
+    late = {one["rule"] for one in said["undecided"] if "the time did not suffice" in one["needs"]}
+    wrong += [f"{rule} is silent" for rule in sorted(expected.found - found - late)]
     wrong += [f"{rule} speaks" for rule in sorted(expected.silent & found)]
     wrong += [f"{rule} is decided" for rule in sorted(expected.undecided - undecided)]
     if expected.says not in words:
