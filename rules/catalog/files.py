@@ -352,7 +352,7 @@ def variable_not_expanded(documents: Sequence[Document]) -> Iterator[Found]:
                 yield Found(
                     f"nobody expands ${name} in a configuration file",
                     place=node,
-                    label="this is taken as it stands",
+                    label="taken as it stands, unless something fills it in before the run",
                     help="write the value, or pass it on the command line",
                 )
 
