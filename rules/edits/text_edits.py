@@ -146,7 +146,10 @@ class FileTree:
         if root is None:
             raise Unfixable("the file holds no single document")
         self.root = root
-        self.winners = {one.span.start for one in document.problems if one.code == "duplicate-key"}
+        twice = [one for one in document.problems if one.code == "duplicate-key"]
+        # Of several equal keys the last one counts; any other can go.
+        losers = {one.related.start for one in twice if one.related is not None}
+        self.winners = {one.span.start for one in twice} - losers
         self.aliased: set[int] = set()
         self._names: dict[int, frozenset[str]] = {}  # the keys of maps, by the map's identity
         self._starting: dict[int, list[_Place]] = {}  # by where they begin: a file may have a fix on every line

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     _Short = tuple[str, str, str]  # rule, file, message
 
 MOST = 100  # times that the files are looked at anew in one go; every real run has under ten fixes
-CHARACTERS = 2_000_000  # that are looked at anew in one go, of the largest file: it bounds the time, whatever it holds
+CHARACTERS = 500_000  # that are looked at anew in one go, of the largest file: it bounds the time, whatever it holds
 LEAST = 4  # times, also for the largest files
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fp8check.rules.edits.fix import Fix, cut, safe, unsafe
+from fp8check.rules.edits.fix import Edit, Fix, cut, safe, unsafe
 from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.engine.running import Finding
 from fp8check.rules.reading import Document
@@ -220,3 +220,20 @@ def test_a_place_in_no_document_cannot_be_edited() -> None:
     assert setting is not None
     with pytest.raises(Unfixable, match="stands in no file of this run"):
         edited((), safe(delete(setting)))
+
+
+def test_all_but_the_last_of_equal_keys_go_together() -> None:
+    text = "".join(f"k: {number}\n" for number in range(50))
+    document = read("a.yaml", text.encode(), loader="pyyaml")
+
+    def reports(documents: Sequence[Document]) -> Sequence[Examined]:
+        findings = tuple(
+            Finding("FP-k", "k", "error", one.message, one.span, "", (), (), "", safe(Edit("delete", one.related)))
+            for one in documents[0].problems
+        )
+        return (Examined(**{**REPORT.as_dict(), "findings": findings}),)  # type: ignore[arg-type]
+
+    calls, counting = counted(reports)
+    fixed = fix_all([document], counting)  # type: ignore[arg-type]
+    assert fixed.documents[0].text == "k: 49\n"
+    assert len(calls) == 2
