@@ -98,9 +98,10 @@ class CheckService:
         await self._lane.stop()
         await anyio.to_thread.run_sync(self.store.close)
 
-    def asker(self, caller: Caller) -> Asker:
-        """Who asks, from now on: called when all of a request is there."""
-        return Asker(caller.name, asyncio.get_running_loop().time() + self.settings.check_wait_s)
+    def asker(self, caller: Caller, waited_s: float = 0.0) -> Asker:
+        """Who asks, from now on: called when all of a request is there. `waited_s`: how long it has waited already."""
+        until = asyncio.get_running_loop().time() + self.settings.check_wait_s - waited_s
+        return Asker(caller.name, until)
 
     async def parsed(self, content_type: str, content: bytes, asker: Asker) -> CheckRequest:
         """The check that a body asks for.

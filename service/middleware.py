@@ -8,6 +8,7 @@ import hashlib
 import re
 import secrets
 import time
+from collections import deque
 from typing import TYPE_CHECKING
 
 import anyio
@@ -46,6 +47,7 @@ _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::
 _DRAINED = 32 * 1024 * 1024
 _DRAIN_S = 2.0
 _FREE = 64 * 1024
+_A_ROUND = 4
 _TOO_LARGE = "the body is larger than this service reads"
 _ONCE = frozenset(
     (b"host", b"origin", b"authorization", b"content-type", b"content-length", b"transfer-encoding", b"sec-fetch-site")
@@ -71,6 +73,7 @@ class RequestMiddleware:
         self._metrics = metrics
         self._open = open_
         self._room = _Room(settings.uploads_bytes)
+        self._pace = Pace()
         self._count = metrics.requests.labels
         self._time = metrics.seconds.labels
 
@@ -85,6 +88,8 @@ class RequestMiddleware:
         scope.setdefault("state", {})["request_id"] = request_id
         sent = _Sent(send, request_id)
         body = _Body(receive, self._settings, self._room)
+        await self._pace.begin()
+        scope["state"]["waited_s"] = time.perf_counter() - began
         try:
             self._admit(scope, headers)
             body.check_length(headers.get(b"content-length"))
@@ -196,6 +201,46 @@ class _Sent:
             extra = [pair for pair in SECURITY_HEADERS if pair[0] not in names]
             message["headers"] = [*own, *extra, (b"x-request-id", self.request_id.encode())]
         await self._send(message)
+
+
+class Pace:
+    """So many requests begin in a round of the event loop: what is being answered does not wait for all that arrive at
+    once. Used by one loop only, so it needs no lock."""
+
+    __slots__ = ("_begun", "_is_due", "_waiting")
+
+    def __init__(self) -> None:
+        self._begun = 0  # in this round
+        self._is_due = False
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def begin(self) -> None:
+        """Begin in this round, or in one of the next."""
+        loop = asyncio.get_running_loop()
+        if self._begun < _A_ROUND and not self._waiting:
+            self._begun += 1
+            self._go_on(loop)
+            return
+        future: asyncio.Future[None] = loop.create_future()
+        self._waiting.append(future)
+        self._go_on(loop)
+        await future
+
+    def _go_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not self._is_due:
+            self._is_due = True
+            loop.call_soon(self._round, loop)
+
+    def _round(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._is_due = False
+        self._begun = 0
+        while self._waiting and self._begun < _A_ROUND:
+            future = self._waiting.popleft()
+            if not future.done():  # else the client has gone
+                future.set_result(None)
+                self._begun += 1
+        if self._begun:
+            self._go_on(loop)
 
 
 class _Room:

@@ -126,7 +126,7 @@ async def check(request: Request) -> Response:
     if _KEY.fullmatch(request.headers.get("idempotency-key", "-")) is None:
         raise Problem("malformed", "Idempotency-Key is 1 to 255 visible ASCII characters")
     content = await request.body()
-    asker = service.asker(caller)
+    asker = service.asker(caller, request.state.waited_s)
     check_request = await service.parsed(request.headers.get("content-type", ""), content, asker)
     if "read" not in caller.scopes:
         # What this machine is, is not for this caller.

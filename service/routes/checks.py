@@ -147,7 +147,7 @@ async def stored(
         if not hmac.compare_digest(found.share, digest_of(share)):
             raise Problem("not-found", "no check has this id, or it was deleted after the time that checks are kept")
     asked, accept = request.query_params.get("format"), request.headers.get("accept")
-    check_request, asker = loads(found.check_request), service.asker(caller)
+    check_request, asker = loads(found.check_request), service.asker(caller, request.state.waited_s)
     if asked is None and wants_page(accept):
         # The secret is only known to whoever brings it: what is stored is its hash.
         link = None if share is None else f"{request.scope.get('root_path', '')}/checks/{found.id}?share={share}"

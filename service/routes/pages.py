@@ -37,7 +37,7 @@ async def sent(request: Request) -> Response:
     caller.need("check")
     values = dict(EMPTY)
     content = await request.body()
-    asker = service.asker(caller)
+    asker = service.asker(caller, request.state.waited_s)
     try:
         check_request = await service.parsed(request.headers.get("content-type", ""), content, asker)
         values = _values(check_request)

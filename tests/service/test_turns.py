@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fp8check.service.middleware import Pace
 from fp8check.service.problems import Problem
 from fp8check.service.turns import Asker, Turns
 
@@ -157,5 +159,27 @@ def test_when_to_ask_again_grows_with_the_line() -> None:
         assert 4 <= int(line.turns.refusal().headers["Retry-After"]) <= 10
         line.go.set()
         await asyncio.gather(*tasks)
+
+    run(work)
+
+
+def test_so_many_begin_in_a_round_of_the_loop_and_in_their_order() -> None:
+    async def work() -> None:
+        pace, rounds, begun = Pace(), 0, []
+
+        async def ask(number: int) -> None:
+            await pace.begin()
+            begun.append((rounds, number))
+
+        tasks = [asyncio.create_task(ask(number)) for number in range(20)]
+        gone = tasks.pop(10)
+        while not all(task.done() for task in tasks):
+            await asyncio.sleep(0)
+            rounds += 1
+            if rounds == 1:
+                gone.cancel()
+        assert [number for _, number in begun] == [number for number in range(20) if number != 10]
+        assert max(Counter(one for one, _ in begun).values()) <= 4
+        await asyncio.wait_for(pace.begin(), 1)  # whoever comes later does not wait
 
     run(work)
