@@ -11,8 +11,9 @@ from fp8check.rules.reading import Document, Unreadable, files
 from fp8check.rules.reading.kind import Kind
 from fp8check.rules.reading.limits import MAX_BYTES
 from fp8check.rules.record import Record
-from fp8check.rules.trainers import registry
+from fp8check.rules.trainers.registry import TRAINERS
 from fp8check.rules.trainers.run import Unread
+from fp8check.rules.trainers.script import OwnScript
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,8 +23,11 @@ if TYPE_CHECKING:
 
 _MOST = 100  # modules that are read of one script
 # Packages that are looked into by name, wherever they lie: a checkout of one of them beside the script is no module of
-# the user's own.
-_PACKAGES = frozenset(["torch", "torchao", "transformer_engine", "transformers", "accelerate", "deepspeed", "peft"])
+# the user's own. A script is no package, whatever it is called.
+_PACKAGES = frozenset(
+    ["torch", "torchao", "transformer_engine", "accelerate", "deepspeed", "peft"]
+    + [trainer.name for trainer in TRAINERS if trainer is not OwnScript]
+)
 
 
 class Imported(Record):
@@ -72,7 +76,7 @@ def _places(source: ScriptSource, folder: str, package: str) -> Iterator[str]:
     for dotted in source.imports:
         name = dotted.lstrip(".")
         level = len(dotted) - len(name)
-        if level == 0 and _is_package(name.partition(".")[0]):
+        if level == 0 and name.partition(".")[0] in _PACKAGES:
             continue
         base = folder if level == 0 else os.path.join(package, *[os.pardir] * (level - 1))
         parts = [part for part in name.split(".") if part]
@@ -80,10 +84,6 @@ def _places(source: ScriptSource, folder: str, package: str) -> Iterator[str]:
             stem = os.path.normpath(os.path.join(base, *parts[:depth]))
             yield f"{stem}.py"
             yield os.path.join(stem, "__init__.py")
-
-
-def _is_package(name: str) -> bool:
-    return name in _PACKAGES or registry.is_trainer(name)
 
 
 def _read(path: str) -> ScriptSource | Unread | None:
