@@ -7,7 +7,7 @@ from fp8check.cli.config import load
 from fp8check.cli.options import DESCRIPTION, Parser, UsageError
 from fp8check.cli.output import formats_of, print_crashes, write_reports
 from fp8check.cli.requests import FEW, request_of
-from fp8check.cli.streams import complain, say
+from fp8check.cli.streams import complain
 from fp8check.rules.checking.exit_codes import ExitCode
 from fp8check.rules.checking.request import check_request
 from fp8check.rules.plain_text import shown
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from fp8check.cli.config import Config
     from fp8check.cli.options import Options
     from fp8check.rules.checking.request import Probe, Request
-    from fp8check.rules.suppression.examined import Examined
 
 
 def parser() -> Parser:
@@ -77,7 +76,9 @@ def check(argv: list[str]) -> int:
 def _check(request: Request, formats: Sequence[tuple[str, str | None]], options: Options, config: Config) -> int:
     checked = check_request(request)
     if options.write_baseline is not None:
-        return _write_baseline(options.write_baseline, checked.reports)
+        from fp8check.cli.baseline import write_baseline
+
+        return write_baseline(options.write_baseline, checked.reports)
     write_reports(formats, checked.reports, options, config)
     print_crashes(crash for report in checked.reports for crash in report.crashes)
     fail_on = options.fail_on or config.fail_on or "error"
@@ -91,20 +92,3 @@ def _probe(options: Options, config: Config) -> Probe | None:
     from fp8check.cli.probing import prober
 
     return prober(options, config)
-
-
-def _write_baseline(path: str, reports: Sequence[Examined]) -> int:
-    from fp8check.rules.suppression.baseline import save_baseline
-    from fp8check.rules.suppression.fingerprint import fingerprints
-
-    if any(report.crashes for report in reports):
-        print_crashes(crash for report in reports for crash in report.crashes)
-        return ExitCode.INTERNAL_ERROR
-    marked = [
-        pair
-        for report in reports
-        for pair in zip(fingerprints(report.findings, report.documents), report.findings, strict=True)
-    ]
-    number = save_baseline(path, marked)
-    say(f"{shown(path)}: {number} finding{'s' if number != 1 else ''}\n")
-    return ExitCode.OK

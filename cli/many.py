@@ -5,27 +5,25 @@ from __future__ import annotations
 import gc
 from contextlib import ExitStack
 
-from fp8check.cli.output import discreet, print_crashes, quotable, style_of
-from fp8check.cli.streams import say, say_exactly
-from fp8check.rules.checking.exit_codes import ExitCode
+from fp8check.cli.baseline import write_baseline
+from fp8check.cli.output import discreet, look_of, print_crashes, quotable
+from fp8check.cli.streams import say_exactly
 from fp8check.rules.checking.many import check_each
 from fp8check.rules.checking.verdict import Counts, counted, exit_code, summed
-from fp8check.rules.plain_text import shown
 from fp8check.rules.report import build
-from fp8check.rules.report.formats import Look, find
+from fp8check.rules.report.formats import find
 from fp8check.rules.report.many import page_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from fp8check.cli.config import Config
     from fp8check.cli.options import Options
     from fp8check.rules.checking.request import Request
-    from fp8check.rules.engine.running import Crash, Finding
+    from fp8check.rules.engine.running import Crash
     from fp8check.rules.report.formats import Format, Sources
     from fp8check.rules.report.schema import Report
-    from fp8check.rules.suppression.examined import Examined
     from fp8check.rules.writing import Output
 
 
@@ -36,7 +34,7 @@ def check_many(request: Request, formats: Sequence[tuple[str, str | None]], opti
     gc.enable()
     reports = check_each(request)
     if options.write_baseline is not None:
-        return _write_baseline(options.write_baseline, reports)
+        return write_baseline(options.write_baseline, reports)
     chosen = [(one, target) for name, target in formats if (one := find(name)) is not None]
     make = build.brief if all(one.brief for one, _ in chosen) else build.whole
     quoted = quotable(options, config)
@@ -62,8 +60,7 @@ class _Page:
     """Reports in one format, where they go."""
 
     def __init__(self, format_: Format, target: str | None, options: Options, stack: ExitStack) -> None:
-        look = Look(style_of(options, target).on, options.quiet or options.hook, options.verbose)
-        self._page = page_of(format_, look)
+        self._page = page_of(format_, look_of(options, target))
         self._syntax = format_.syntax
         self._file: Output | None = None
         if target is not None:
@@ -84,20 +81,3 @@ class _Page:
             self._file.write(text.encode())
         else:
             say_exactly(text, self._syntax)
-
-
-def _write_baseline(path: str, reports: Iterator[Examined]) -> int:
-    from fp8check.rules.suppression.baseline import save_baseline
-    from fp8check.rules.suppression.fingerprint import fingerprints
-
-    crashes: dict[str, Crash] = {}
-    found: dict[str, Finding] = {}
-    for report in reports:
-        crashes.update((crash.rule, crash) for crash in report.crashes)
-        found.update(zip(fingerprints(report.findings, report.documents), report.findings, strict=True))
-    if crashes:
-        print_crashes(crashes.values())
-        return ExitCode.INTERNAL_ERROR
-    number = save_baseline(path, found.items())
-    say(f"{shown(path)}: {number} finding{'s' if number != 1 else ''}\n")
-    return ExitCode.OK

@@ -109,8 +109,12 @@ def write_reports(
 
 def rendered(format_: Format, target: str | None, reports: Sequence[Report], sources: Sources, options: Options) -> str:
     """Reports in a format, as the options want them to look."""
-    look = Look(style_of(options, target).on, options.quiet or options.hook, options.verbose)
-    return format_.render(reports, sources, look)
+    return format_.render(reports, sources, look_of(options, target))
+
+
+def look_of(options: Options, target: str | None) -> Look:
+    """How the options want reports to look, where they go."""
+    return Look(style_of(options, target).on, options.quiet or options.hook, options.verbose)
 
 
 def print_crashes(crashes: Iterable[Crash]) -> None:

@@ -43,6 +43,23 @@ class Page:
             """What each format has of its own."""
 
 
+class _Whole(Page):
+    """A format of which no parts are known: all reports are kept, and rendered at the end."""
+
+    def __init__(self, format_: Format, look: Look) -> None:
+        super().__init__(format_, look)
+        self._reports: list[Report] = []
+        self._sources: dict[str, str] = {}
+
+    def _next(self, report: Report, sources: Sources) -> str:
+        self._reports.append(report)
+        self._sources.update(sources)
+        return ""
+
+    def _last(self) -> str:
+        return self._format.render(self._reports, self._sources, self._look)
+
+
 class _Text(Page):
     """Runs with an empty line between them."""
 
@@ -170,5 +187,5 @@ _PAGES: dict[str, type[Page]] = {
 
 
 def page_of(format_: Format, look: Look) -> Page:
-    """A page of that format."""
-    return _PAGES[format_.name](format_, look)
+    """A page of that format; one that has no class above needs the memory of all its reports."""
+    return _PAGES.get(format_.name, _Whole)(format_, look)
