@@ -134,6 +134,8 @@ _STRONG = (
 _WEAK = r"TOKEN(?!IZ)|(?:^|_)AUTH(?:$|_)|(?:^|_)KEY(?:$|_)"
 # Of a variable of the shell the name alone says enough.
 _VARIABLE = r"TOKEN(?!IZER)|SECRET|PASSW|CREDENTIAL|AUTH(?!OR)|(?:^|_)(?:API_?)?KEY(?:$|_)|ACCESS_?KEY"
+# What a program prints, or a variable of the shell holds, names no tokens of a model: there a short value counts, too.
+_PRINTED = r"(?i)((?:password|passwd|secret|token|api_?key)=)[^\s\"',;&]+"
 _ELSEWHERE = r"_(?:FILE|PATH|DIR|NAME|TYPE|ENV|VAR|IDS?)$"
 _IN_NAMES = ("token", "secret", "pass", "pwd", "credential", "key", "auth", "webhook", "connection")
 # What stands for a value that is elsewhere, or for none.
@@ -172,7 +174,7 @@ def is_secret(name: str, value: str) -> bool:
     """Whether a variable of a shell looks like a credential, by its name or by its value."""
     import re
 
-    return re.search(_VARIABLE, name.upper()) is not None or masked(value) != value
+    return re.search(_VARIABLE, name.upper()) is not None or masked_output(value) != value
 
 
 def is_secret_setting(name: str, value: object) -> bool:
@@ -219,6 +221,16 @@ def masked(text: str, written: Written | None = None, *, code: bool = False) -> 
         code: whether the text is a program, in which a bare word is a name and no value.
     """
     return _without_named(masked_shapes(text, written), written or _mask, code=code)
+
+
+def masked_output(text: str) -> str:
+    """What a program printed, without credentials: `token=abc123` is one, however short."""
+    text = masked(text)
+    if "=" not in text:
+        return text
+    import re
+
+    return re.sub(_PRINTED, rf"\g<1>{MASK}", text)
 
 
 def masked_shapes(text: str, written: Written | None = None) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from fp8check.rules.credentials import MASK, is_secret
-from fp8check.rules.credentials import masked as without_credentials
+from fp8check.rules.credentials import MASK, is_secret, masked_output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,4 +81,4 @@ def masked(text: str, environ: Mapping[str, str]) -> str:
             text = text.replace(value, MASK)
     home = environ.get("HOME", "")
     text = text.replace(home, "~") if len(home) > 1 else text
-    return without_credentials(text)
+    return masked_output(text)

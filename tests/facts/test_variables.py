@@ -108,6 +108,7 @@ def test_a_secret_never_reaches_the_file(environ: dict[str, str]) -> None:
         ("my key is xyzzy-from-the-shell, twice xyzzy-from-the-shell", "my key is ***, twice ***"),
         ("read /home/somebody/model", "read ~/model"),
         ("password=hunter2 hf_abcdefghijklmnop", "password=*** ***"),
+        ("ValueError: token=abc123 in a message", "ValueError: token=*** in a message"),
         ("NCCL_DEBUG is information, a pin of one-12", "NCCL_DEBUG is information, a pin of one-12"),
         ("/", "/"),
     ],
