@@ -14,7 +14,10 @@ _OF_FAULTS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signa
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Signals wait until this is over; SIGKILL does not."""
+    """Signals wait until this is over; SIGKILL does not.
+
+    They wait for this thread: another one of the process would take them. The command has no other while it writes.
+    """
     held = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - _OF_FAULTS)
     try:
         yield
