@@ -302,7 +302,7 @@ def split(command: str) -> tuple[dict[str, str], list[str]]:
     """The variables that are set in front of a command, and its words.
 
     Raises:
-        LaunchError: unbalanced quotes, no word, or more characters than anybody writes.
+        LaunchError: unbalanced quotes, or more characters than anybody writes.
     """
     import shlex
 
@@ -316,8 +316,6 @@ def split(command: str) -> tuple[dict[str, str], list[str]]:
     while words and "=" in words[0] and not words[0].startswith("-"):
         name, _, value = words.pop(0).partition("=")
         variables[name] = value
-    if not words:
-        raise LaunchError("the launch command is empty")
     return variables, words
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.input_error import InputError
-from fp8check.rules.settings.launch import split, started_by
+from fp8check.rules.settings.launch import LaunchError, split, started_by
 from fp8check.rules.trainers.axolotl import Axolotl
 from fp8check.rules.trainers.llamafactory import LlamaFactory
 from fp8check.rules.trainers.script import OwnScript
@@ -13,6 +13,8 @@ from fp8check.rules.trainers.trl import Trl
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from fp8check.rules.settings.launch import Launch
 
 TRAINERS: tuple[type[Training], ...] = (LlamaFactory, Transformers, Trl, Axolotl, OwnScript)
@@ -81,11 +83,27 @@ def parse(command: str, trainer: type[Training] | None = None) -> Launch:
     Raises:
         LaunchError: unbalanced quotes, or a program that starts no training that is known here.
     """
-    variables, (first, *words) = split(command)
-    program = first.rsplit("/", 1)[-1]
+    variables, words = split(command)
+    return of_words(words, variables, trainer)
+
+
+def of_words(words: Sequence[str], variables: Mapping[str, str], trainer: type[Training] | None = None) -> Launch:
+    """How a command starts a run, once a shell has made words of it: the one place where commands are understood.
+
+    Args:
+        words: the command without the variables in front of it; at least one.
+        variables: those that are set for it, by its line or before.
+        trainer: one that an installed package brings, whose programs count, too.
+
+    Raises:
+        LaunchError: a program that starts no training that is known here.
+    """
+    if not words:
+        raise LaunchError("the launch command is empty")
+    program, rest = words[0].rsplit("/", 1)[-1], words[1:]
     own = trainer if trainer is not None and program in trainer.programs else of_program(program)
-    launch = started_by(program, words) if own is None else own.launch(program, words)
-    return launch._replace(variables=variables)
+    launch = started_by(program, rest) if own is None else own.launch(program, rest)
+    return launch._replace(variables=dict(variables))
 
 
 def starter(launch: Launch) -> type[Training]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fp8check.rules.settings.launch import LaunchError
-from fp8check.rules.trainers.registry import parse
+from fp8check.rules.trainers.registry import of_words, parse
 
 _REST = ("--config", "c.yaml", "--mixed_precision")
 
@@ -140,3 +140,10 @@ def test_who_starts_the_launcher(command: str, through: str | None) -> None:
 def test_variables_before_the_command() -> None:
     assert parse("A=1 B='x y' accelerate launch t.py").variables == {"A": "1", "B": "x y"}
     assert parse("accelerate launch t.py A=1").variables == {}
+
+
+def test_words_that_a_shell_made() -> None:
+    launch = of_words(["accelerate", "launch", "a file.py", "--x", ""], {"A": "1"})
+    assert (launch.script, launch.arguments, launch.variables) == ("a file.py", ("--x", ""), {"A": "1"})
+    with pytest.raises(LaunchError, match="empty"):
+        of_words([], {"A": "1"})
