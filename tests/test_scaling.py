@@ -13,4 +13,4 @@ def test_a_sample_is_linear() -> None:
         [sys.executable, "-m", "tests.tools.scaling", "--sample"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "7 families: all hold" in done.stdout
+    assert "7 families, 7 measurements: all hold" in done.stdout

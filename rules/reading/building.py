@@ -90,7 +90,7 @@ class Builder:
         written: dict[Hashable, Node] = {}
         for parsed_key, parsed_value in parsed.pairs():
             if _is_merge(parsed_key):
-                self._merge(self.build(parsed_value), self._span(parsed_value), pointer, merged)
+                self._merge(self._merged(parsed_value), self._span(parsed_value), pointer, merged)
                 continue
             key = self._key(parsed_key)
             path = f"{pointer}/{escaped(str(key))}"
@@ -118,6 +118,17 @@ class Builder:
         if node.kind != "scalar":
             raise self._source.error(parsed.start, f"a {node.kind} cannot be a key", "write the key in quotes")
         return node.value
+
+    def _merged(self, parsed: SyntaxNode) -> Node:
+        """What a merge key brings. No loader makes a value of these collections themselves, so none looks at their tag."""
+        if parsed.target is not None or parsed.kind == "scalar" or not _is_tagged(parsed):
+            return self.build(parsed)
+        node = Node(parsed.kind, self._span(parsed), style=parsed.style, tag=values.COLLECTIONS[parsed.kind][0])
+        if parsed.kind == "map":
+            node.children = named(self._entries(parsed, ""))
+        else:
+            node.children = [self._merged(item) for item in parsed.items]
+        return node  # not kept: an alias of it is a value, whose tag counts
 
     def _merge(self, value: Node, place: Span, pointer: str, into: dict[Hashable, Node]) -> None:
         """Takes over the entries of a merge key's map, or of its list of maps, of which the first wins."""
@@ -181,6 +192,11 @@ def _brought(node: Node, place: Span, pointer: str) -> Node:
     )
     copy.alias = place
     return copy
+
+
+def _is_tagged(parsed: SyntaxNode) -> bool:
+    """Whether a collection has a tag, or is a list of collections of which one has."""
+    return parsed.tag is not None or (parsed.kind == "list" and any(one.tag is not None for one in parsed.items))
 
 
 def _is_merge(parsed: SyntaxNode) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from fp8check.rules.reading import Problem
+from fp8check.rules.reading import Problem, Unreadable
 from fp8check.rules.trainers.detect import read
 
 FACTORY = "model_name_or_path: x\nfinetuning_type: full\n"
@@ -45,6 +45,34 @@ def test_which_of_two_merged_maps_wins_depends_on_the_loader() -> None:
 
 def test_a_map_merged_twice_is_no_conflict() -> None:
     assert problems("b: &b {lr: 1, o: {x: 1}}\na: {<<: [*b, *b]}\n") == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<<: !r {}",
+        "<<: !r {a: 1}\nb: 2",
+        "<<: [!r {a: 1}, !!set {b: 2}]",
+        "<<: !r [{a: {c: 1}}]",
+        "<<: !!str {<<: !r {a: 1}}",
+        "<<: &x !r {a: 1}\nb: *x",
+        "a: &x !r {b: 1}\n<<: *x",
+        "<<: [!r x]",
+        "<<: !r x",
+        "<<: !r [[{a: 1}]]",
+    ],
+)
+def test_the_tag_of_what_is_merged_says_nothing(text: str) -> None:
+    """A loader makes a value of the map with the merge key, and none of the maps that it brings."""
+    try:
+        expected = yaml.safe_load(text)
+    except yaml.YAMLError:
+        with pytest.raises(Unreadable):
+            read("f.yaml", text.encode(), loader="pyyaml")
+    else:
+        root = read("f.yaml", text.encode(), loader="pyyaml").root
+        assert root is not None
+        assert root.data() == expected
 
 
 def test_json_keys_are_checked_too() -> None:

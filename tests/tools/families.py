@@ -30,6 +30,19 @@ FACTS = {
 }
 
 
+class Request(NamedTuple):
+    """What is asked of the service.
+
+    Attributes:
+        headers: by name in lower case; a name may come more than once.
+    """
+
+    body: bytes = b""
+    headers: Sequence[tuple[str, str]] = (("content-type", "application/json"),)
+    target: str = "/check"
+    method: str = "POST"
+
+
 class Case(NamedTuple):
     """The files of one size, and how the command is called.
 
@@ -39,6 +52,7 @@ class Case(NamedTuple):
         line: the line of the first file that `explain` is asked about.
         only: the one command that is measured.
         checks_only: whether only `check` takes these options.
+        request: what the service is asked instead of the command.
     """
 
     files: Mapping[str, bytes]
@@ -47,6 +61,7 @@ class Case(NamedTuple):
     line: int = 1
     only: str = ""
     checks_only: bool = False
+    request: Request | None = None
 
     @property
     def files_given(self) -> Sequence[str]:

@@ -1,15 +1,17 @@
 """What an input costs as it grows: each family at n, 2n and 4n, through every command that takes it.
 
-python -m tests.tools.scaling [--family WORD] [--command WORD] [--sample] [--verbose]
+python -m tests.tools.scaling [--family WORD] [--command WORD] [--sample] [--verbose] [--workers N]
 
 The command is called in a process that is forked for it: its start-up is not measured, its CPU time and its largest
 memory are, by the kernel. A family holds where a doubling takes at most DOUBLING times the time and the memory, and where
 nothing takes more than SECONDS. What takes less than NOISE in time or MIB in memory is too little to be told apart.
+At the end RUNS training files are checked against one Accelerate file.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import resource
 import sys
@@ -18,19 +20,27 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from tests.tools.families import Request
+from tests.tools.fuzz.service import running_in
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from tests.tools.families import Case, Family
+    from tests.tools.fuzz.service import Running
 
 DOUBLING = 2.3
 SECONDS = 2.0
 OF_FORMATS = 8.0  # seconds that a report in all formats may take together
 NOISE = 0.08  # seconds
+PROCESS = 0.25  # seconds that the service may take to start a process for a large request
 MIB = 16.0
 PATIENCE = 10  # seconds of CPU time after which a command is ended
 BYTES = 2 << 30  # of memory that it may take at most
 TRIES = 3  # of a measurement that does not hold: this machine may be busy
+RUNS = 10_000
+SECONDS_A_RUN = 0.004
+MIB_OF_RUNS = 250.0
 FORMATS = ("text", "json", "sarif", "junit", "html", "concise", "github", "gitlab")
 
 
@@ -54,14 +64,21 @@ class Cost(NamedTuple):
     mib: float
 
 
-def commands(case: Case) -> dict[str, list[str]]:
-    """The commands that take these files, by what they are called here."""
+def commands(case: Case) -> dict[str, list[str] | Request]:
+    """The commands and the requests that take these files, by what they are called here."""
+    from tests.tools.bodies import asked
     from tests.tools.families import UNSEEN
 
+    if case.request is not None:
+        return {"http": case.request}
     words = [*case.files_given, *case.options]
     if case.only:
         return {case.only: [*case.only.split(), *words]} if case.only != "check" else {"check": words}
-    known = {"check": words, "formats": [*(f"--format={name}=/dev/null" for name in FORMATS), *words]}
+    known: dict[str, list[str] | Request] = {"check": words}
+    known["formats"] = [*(f"--format={name}=/dev/null" for name in FORMATS), *words]
+    request = asked(case)
+    if request is not None:
+        known["http"] = request
     if not case.checks_only:
         known["fix"] = ["fix", "--diff", *words]
         known["fix --unsafe"] = ["fix", "--diff", "--unsafe", *words]
@@ -73,27 +90,40 @@ def commands(case: Case) -> dict[str, list[str]]:
     return known
 
 
-def measured(call: Callable[[], int]) -> Cost:
-    """What a call costs in a forked process; its output goes nowhere."""
+def measured(call: Callable[[], int], prepare: Callable[[], object] | None = None) -> Cost:
+    """What a call costs in a forked process, without what is prepared for it there; its output goes nowhere."""
     sys.stdout.flush()
+    reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         code = 99
         try:
             nowhere = os.open(os.devnull, os.O_RDWR)
-            resource.setrlimit(resource.RLIMIT_CPU, (PATIENCE, PATIENCE))
-            resource.setrlimit(resource.RLIMIT_AS, (BYTES, BYTES))
+            for limit, most in ((resource.RLIMIT_CPU, PATIENCE), (resource.RLIMIT_AS, BYTES)):
+                resource.setrlimit(
+                    limit, (most, resource.getrlimit(limit)[1])
+                )  # the service limits its processes itself
             for descriptor in (0, 1, 2):
                 os.dup2(nowhere, descriptor)
+            if prepare is not None:
+                prepare()
+            os.write(writer, str(_seconds(resource.getrusage(resource.RUSAGE_SELF))).encode())
             code = call()
         finally:
             os._exit(code)
+    os.close(writer)
+    with os.fdopen(reader) as told:
+        before = float(told.read() or 0)
     _, status, used = os.wait4(child, 0)
-    return Cost(os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+    return Cost(os.waitstatus_to_exitcode(status), _seconds(used) - before, used.ru_maxrss / 1024)
+
+
+def _seconds(used: resource.struct_rusage) -> float:
+    return used.ru_utime + used.ru_stime
 
 
 class Bench:
-    """Measures commands in a folder of its own."""
+    """Measures commands and requests in a folder of its own."""
 
     def __init__(self, folder: Path) -> None:
         from fp8check.cli.main import main
@@ -101,13 +131,26 @@ class Bench:
         self._main = main
         self._folder = folder
 
-    def cost(self, case: Case, words: Sequence[str]) -> Cost:
-        """What the command takes for the files of a case."""
+    def cost(self, case: Case, asked: Sequence[str] | Request) -> Cost:
+        """What the command takes for the files of a case, or the service for a request."""
         for name, data in case.files.items():
             path = self._folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
-        return measured(lambda: self._run(words))
+        if isinstance(asked, Request):
+            return measured(lambda: self._ask(asked), self._serve)
+        return measured(lambda: self._run(asked))
+
+    def _serve(self) -> Running:
+        return running_in(self._folder / "service")
+
+    def _ask(self, request: Request) -> int:
+        """One request to the application in this process; 0 where it is answered or refused."""
+        service = self._serve()
+        headers = [(b"host", b"localhost:8000"), *((name.encode(), text.encode()) for name, text in request.headers)]
+        answer = service.ask(request.method, request.target, headers, request.body)
+        service.end()  # what its processes took counts once they have ended
+        return 0 if answer.status < 500 else 4
 
     def _run(self, words: Sequence[str]) -> int:
         os.chdir(self._folder)
@@ -124,7 +167,7 @@ class Row(NamedTuple):
     @property
     def time_ratio(self) -> float:
         """The worse of the two doublings; 0 where all of it is noise."""
-        return _ratio([one.seconds for one in self.costs], NOISE)
+        return _ratio([one.seconds for one in self.costs], PROCESS if self.command == "http" else NOISE)
 
     @property
     def memory_ratio(self) -> float:
@@ -186,6 +229,25 @@ def _least(one: Cost, other: Cost) -> Cost:
     return Cost(max(one.code, other.code), min(one.seconds, other.seconds), min(one.mib, other.mib))
 
 
+def of_family(family: Family, only: str = "") -> list[Row]:
+    """The rows of one family, in a folder of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        return [*rows([family], Bench(Path(folder)), only)]
+
+
+def of_runs(name: str) -> tuple[str, bool]:
+    """What a run takes where there are RUNS, in a format: a line for people, and whether it holds."""
+    from tests.tools.families import UNSEEN, many
+
+    case = many(RUNS)
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(Path(folder))
+        costs = [bench.cost(case, [f"--format={name}", *case.files_given, *UNSEEN]) for _ in range(TRIES)]
+    seconds, mib = min(one.seconds for one in costs) / RUNS, min(one.mib for one in costs)
+    holds = seconds <= SECONDS_A_RUN and mib <= MIB_OF_RUNS and costs[0].code == 1
+    return f"{RUNS:,} runs as {name}: {seconds * 1000:.2f} ms each, {mib:.0f} MiB", holds
+
+
 def main() -> int:
     """Print a line a family and command; 1 where one does not hold."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -193,25 +255,39 @@ def main() -> int:
     options.add_argument("--command", default="", help="only commands with this in their name")
     options.add_argument("--sample", action="store_true", help="the few families and commands that CI measures")
     options.add_argument("--verbose", action="store_true", help="every command of a family, not the worst one alone")
+    options.add_argument("--workers", type=int, default=1, help="families at a time; fewer than there are cores")
     given = options.parse_args()
+    from tests.tools.bodies import REQUESTS
     from tests.tools.families import FAMILIES
 
-    chosen = [one for one in FAMILIES if given.family in one.name and (not given.sample or one.name in SAMPLE)]
-    worst: dict[str, Row] = {}
-    bad = 0
-    with tempfile.TemporaryDirectory() as folder:
-        for row in rows(chosen, Bench(Path(folder)), given.command or ("check" if given.sample else "")):
-            bad += bool(row.faults)
-            if given.verbose or row.faults:
-                print(row, flush=True)
-            before = worst.get(row.family)
-            if before is None or row.time_ratio > before.time_ratio:
-                worst[row.family] = row
-    if not given.verbose:
-        for row in worst.values():
-            print(row)
-    print(f"{len(worst)} families: {bad} measurements do not hold" if bad else f"{len(worst)} families: all hold")
+    every = (*FAMILIES, *REQUESTS)
+    chosen = [one for one in every if given.family in one.name and (not given.sample or one.name in SAMPLE)]
+    only = given.command or ("check" if given.sample else "")
+    bad = measurements = 0
+    with multiprocessing.Pool(given.workers) as pool:
+        # by their numbers: what makes their inputs cannot be sent
+        for found in pool.imap(_rows, [(every.index(one), only) for one in chosen]):
+            worst = max(found, key=lambda row: row.time_ratio, default=None)
+            measurements += len(found)
+            bad += sum(bool(row.faults) for row in found)
+            for row in found:
+                if given.verbose or row.faults or row is worst:
+                    print(row, flush=True)
+        if not (given.family or given.command or given.sample):
+            for line, holds in pool.imap(of_runs, FORMATS):
+                bad += not holds
+                print(line, "" if holds else "TOO MUCH", flush=True)
+    said = f"{bad} do not hold" if bad else "all hold"
+    print(f"{len(chosen)} families, {measurements} measurements: {said}")
     return 1 if bad else 0
+
+
+def _rows(asked: tuple[int, str]) -> list[Row]:
+    from tests.tools.bodies import REQUESTS
+    from tests.tools.families import FAMILIES
+
+    number, only = asked
+    return of_family((*FAMILIES, *REQUESTS)[number], only)
 
 
 if __name__ == "__main__":

@@ -105,10 +105,11 @@ class Answer:
             self.body += message.get("body", b"")
 
 
-class _Running:
+class Running:
     """The application, started, with a loop of its own."""
 
     def __init__(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
         self.log = io.StringIO()
         before, sys.stderr = sys.stderr, self.log
         try:
@@ -128,6 +129,10 @@ class _Running:
         self.loop = asyncio.new_event_loop()
         self._lifespan = self.app.router.lifespan_context(self.app)  # type: ignore[attr-defined]
         self.loop.run_until_complete(self._lifespan.__aenter__())
+
+    def end(self) -> None:
+        """Stop it, and its processes."""
+        self.loop.run_until_complete(self._lifespan.__aexit__(None, None, None))
 
     def ask(self, method: str, target: str, headers: list[tuple[bytes, bytes]], body: bytes) -> Answer:
         """One request."""
@@ -158,13 +163,13 @@ class _Running:
 
 
 @cache
-def _running(folder: Path) -> _Running:
-    return _Running(folder)
+def running_in(folder: Path) -> Running:
+    return Running(folder)
 
 
 def asking(case: Case, folder: Path) -> Iterable[str]:
     """A request: an answer below 500 (or an honest 503), a problem where it is one, clean headers, text and log."""
-    running = _running(folder)
+    running = running_in(folder)
     headers = [(b"host", b"localhost:8000")]
     for line in case.get("headers", "").splitlines():
         name, colon, value = line.partition(":")

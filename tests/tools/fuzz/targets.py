@@ -666,7 +666,7 @@ TARGETS: tuple[Target, ...] = (
     ),
     Target("suppressions", _only("training", "accelerate", baseline="json"), suppressing, baselines, 1.5),
     Target("facts", _only("facts"), knowing, share=1.4),
-    Target("launch", _only("launch", "variables", "trainer"), launching, share=1.2),
+    Target("launch", _only("launch", "variables", "trainer"), launching, share=1.9),
     Target("text", {"text": "pieces", "name": "pieces"}, leaving, texts, 0.5, writes=True),
     Target("config", _only(toml="toml", shared=("", "yes")), configuring, configurations),
     Target("stored", _only(report="json"), stored, stored_reports, 1.2),
