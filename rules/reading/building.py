@@ -120,7 +120,7 @@ class Builder:
         return node.value
 
     def _merged(self, parsed: SyntaxNode) -> Node:
-        """What a merge key brings. No loader makes a value of these collections themselves, so none looks at their tag."""
+        """What a merge key brings: collections of which no loader makes values, so that none looks at their tags."""
         if parsed.target is not None or parsed.kind == "scalar" or not _is_tagged(parsed):
             return self.build(parsed)
         node = Node(parsed.kind, self._span(parsed), style=parsed.style, tag=values.COLLECTIONS[parsed.kind][0])
