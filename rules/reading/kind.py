@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Literal
 
-    Name = Literal["training", "accelerate", "deepspeed", "model", "script", "other"]
+    Name = Literal["training", "accelerate", "deepspeed", "model", "script", "shell", "other"]
     # What each top-level key holds: "map", "list" or "scalar".
     Shape = Mapping[str, str]
     Identify = Callable[[Shape], "Kind"]

@@ -13,12 +13,15 @@ if TYPE_CHECKING:
     from fp8check.rules.reading.syntax import SyntaxNode, SyntaxReader
 
 LOADERS = frozenset({"pyyaml", "omegaconf", "json"})
+# How the scripts of shells and of schedulers are called, and what their first line names.
+SUFFIXES = (".sh", ".bash", ".sbatch", ".slurm", ".pbs", ".ksh", ".zsh")
+_SHELLS = frozenset(("sh", "bash", "dash", "ash", "ksh", "zsh"))
 
 
 def read(
     path: str, data: bytes | None = None, *, loader: str | None = None, identify: Identify = unidentified
 ) -> Document:
-    """Reads a YAML or JSON file, or `data` in its place, into a Document.
+    """Reads a YAML or JSON file or a shell script, or `data` in its place, into a Document.
 
     Args:
         loader: whose rules make the values: "pyyaml", "omegaconf" or "json"; without it, the loader of the tool that
@@ -33,6 +36,10 @@ def read(
     if loader is not None and loader not in LOADERS:
         raise ValueError(f"no such loader: {loader!r}")
     source = sources.load(path, data)
+    if loader is None and (path.endswith(SUFFIXES) or source.text.startswith("#!")) and is_shell(path, source.text):
+        from fp8check.rules.reading.shell_syntax import read as read_shell
+
+        return read_shell(source)
     if loader == "json" or (loader is None and path.endswith(".json")):
         return _read_json(source, identify)
     if loader is None and source.text.lstrip()[:1] in {"{", "["}:
@@ -41,6 +48,15 @@ def read(
         except Unreadable:
             pass  # a YAML flow collection begins the same way
     return _read_yaml(source, loader, identify)
+
+
+def is_shell(path: str, text: str) -> bool:
+    """Whether a file is a shell script, by its name or by the interpreter that its first line names."""
+    if not text.startswith("#!"):
+        return path.endswith(SUFFIXES)
+    words = text[2:200].partition("\n")[0].split()
+    programs = [word.rpartition("/")[2] for word in words[:3] if not word.startswith("-")]
+    return bool(programs) and (programs[0] in _SHELLS or (programs[0] == "env" and programs[-1] in _SHELLS))
 
 
 def _read_json(source: Source, identify: Identify) -> Document:

@@ -33,7 +33,7 @@ class File(Record):
     """
 
     path: str
-    kind: Literal["training", "accelerate", "deepspeed", "model", "script", "other"]
+    kind: Literal["training", "accelerate", "deepspeed", "model", "script", "shell", "other"]
     dialect: str | None
 
 
