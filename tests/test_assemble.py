@@ -206,7 +206,9 @@ def test_a_script_from_elsewhere_is_put_to_its_run() -> None:
     assert made.documents[-1].path == "t.py"
 
 
-@pytest.mark.parametrize(("text", "content"), [("", b"def ("), ("output_dir: out\n", b"Accelerator()\n")])
+@pytest.mark.parametrize(
+    ("text", "content"), [("", b"def ("), ("output_dir: out\n", b"import transformers as t\nt.Trainer()\n")]
+)
 def test_a_script_that_says_nothing_leaves_the_run_as_it_is(text: str, content: bytes) -> None:
     """One that cannot be parsed, and any beside the Trainer, which builds its Accelerator itself; the report has it."""
     files = [document("accel.yaml", FP8, "accelerate")]

@@ -6,11 +6,13 @@ Modules of installed packages are passed over: which are installed is not known 
 from __future__ import annotations
 
 import os
+from collections import deque
 
 from fp8check.rules.reading import Document, Unreadable, files
 from fp8check.rules.reading.kind import Kind
 from fp8check.rules.reading.limits import MAX_BYTES
 from fp8check.rules.record import Record
+from fp8check.rules.trainers.deciding import TOOLS
 from fp8check.rules.trainers.registry import TRAINERS
 from fp8check.rules.trainers.run import Unread
 from fp8check.rules.trainers.script import OwnScript
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from fp8check.rules.settings.script import Script, ScriptSource
 
 _MOST = 100  # modules that are read of one script
+_DEEPEST = 12  # parts of a module's name that are followed
 # Packages that are looked into by name, wherever they lie: a checkout of one of them beside the script is no module of
 # the user's own. A script is no package, whatever it is called.
 _PACKAGES = frozenset(
@@ -36,22 +39,25 @@ class Imported(Record):
     Attributes:
         documents: the modules in which something was found.
         unread: modules that are there and cannot be read.
+        sources: the modules that were read, the nearest first.
     """
 
     script: Script
     documents: tuple[Document, ...] = ()
     unread: tuple[Unread, ...] = ()
+    sources: tuple[ScriptSource, ...] = ()
 
 
 def with_modules(script: Script, source: ScriptSource) -> Imported:
     """The script with what the modules beside it do, also those that these import in turn."""
-    folder = os.path.dirname(source.path)
-    pending, met, count = [(source, folder)], {os.path.normpath(source.path)}, 0
+    folders = _Folders(source.path)
+    pending, met = deque([(source, os.path.dirname(source.path))]), {os.path.normpath(source.path)}
     documents: list[Document] = []
     unread: list[Unread] = []
+    sources: list[ScriptSource] = []
     while pending:
-        importing, package = pending.pop()
-        for path in _places(importing, folder, package):
+        importing, package = pending.popleft()
+        for path in _places(importing, folders, package):
             if path in met:
                 continue
             met.add(path)
@@ -59,27 +65,56 @@ def with_modules(script: Script, source: ScriptSource) -> Imported:
             if isinstance(module, Unread):
                 unread.append(module)
             elif module is not None:
-                count += 1
+                sources.append(module)
                 pending.append((module, os.path.dirname(path)))
                 script, before = script.importing(module), script
                 if script is not before:
                     documents.append(Document(path, module.text, "python", None, loader="python", kind=Kind("script")))
-            if count > _MOST:
+            if len(sources) > _MOST:
                 why = f"the script imports more than {_MOST} modules beside it"
                 unread.append(Unread("script", path, why, None, "a script that imports fewer modules of its own"))
-                return Imported(script, tuple(documents), tuple(unread))
-    return Imported(script, tuple(documents), tuple(unread))
+                return Imported(script, tuple(documents), tuple(unread), tuple(sources))
+    return Imported(script, tuple(documents), tuple(unread), tuple(sources))
 
 
-def _places(source: ScriptSource, folder: str, package: str) -> Iterator[str]:
-    """The files that its imports may mean: beside the script, and in the package that it stands in."""
+class _Folders:
+    """Where modules are looked for: beside the script, where its outermost package lies, here, and in `src` of here.
+
+    The latter are what `pip install -e .` and PYTHONPATH=. make of a checkout; whatever lies beside the script goes
+    before them, and before what is installed.
+    """
+
+    def __init__(self, script: str) -> None:
+        self._beside = outermost = os.path.dirname(script)
+        while os.path.isfile(os.path.join(outermost, "__init__.py")) and os.path.basename(outermost) not in ("", ".."):
+            outermost = os.path.dirname(outermost)
+        others = [outermost] if os.path.isabs(script) else [outermost, "", "src"]
+        self._others = [one for one in dict.fromkeys(others) if one != self._beside]
+        self._found: dict[str, str] = {}
+
+    def of(self, package: str) -> str:
+        """The folder in which that package or module lies; the script's own where it lies in none."""
+        if package not in self._found:
+            there = (one for one in self._others if package not in TOOLS and _holds(one, package))
+            self._found[package] = self._beside if _holds(self._beside, package) else next(there, self._beside)
+        return self._found[package]
+
+
+def _holds(folder: str, package: str) -> bool:
+    stem = os.path.join(folder, package)
+    return os.path.isfile(f"{stem}.py") or os.path.isdir(stem)
+
+
+def _places(source: ScriptSource, folders: _Folders, package: str) -> Iterator[str]:
+    """The files that its imports may mean."""
     for dotted in source.imports:
         name = dotted.lstrip(".")
         level = len(dotted) - len(name)
-        if level == 0 and name.partition(".")[0] in _PACKAGES:
+        first = name.partition(".")[0]
+        if level == 0 and first in _PACKAGES:
             continue
-        base = folder if level == 0 else os.path.join(package, *[os.pardir] * (level - 1))
-        parts = [part for part in name.split(".") if part]
+        base = folders.of(first) if level == 0 else os.path.join(package, *[os.pardir] * (level - 1))
+        parts = [part for part in name.split(".", _DEEPEST) if part][:_DEEPEST]
         for depth in range(len(parts), 0, -1):
             stem = os.path.normpath(os.path.join(base, *parts[:depth]))
             yield f"{stem}.py"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from fp8check.rules import reading
 from fp8check.rules.checking.named import (
     NOTHING,
     Named,
@@ -19,6 +20,7 @@ from fp8check.rules.checking.named import (
     training_file,
 )
 from fp8check.rules.input_error import InputError
+from fp8check.rules.reading.kind import Kind
 from fp8check.rules.record import Record
 from fp8check.rules.settings.accelerate import AccelerateConfig
 from fp8check.rules.settings.deepspeed import DeepSpeedConfig
@@ -27,14 +29,15 @@ from fp8check.rules.settings.script import Script
 from fp8check.rules.settings.values import Section
 from fp8check.rules.trainers import registry
 from fp8check.rules.trainers.run import Run
+from fp8check.rules.trainers.script import OwnScript
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from fp8check.rules.checking.modules import Imported
     from fp8check.rules.facts import Facts
     from fp8check.rules.reading import Document
+    from fp8check.rules.trainers.run import Unread
     from fp8check.rules.trainers.training import Training
 
 
@@ -110,6 +113,8 @@ def assemble_each(
         UnknownTrainer: there is no such trainer.
     """
     by_kind = _without_later(sort(documents))
+    started = _started(launch, script, trainer, follow=follow)
+    by_kind = _with_own_files(by_kind, launch, started)
     if trainer is not None:  # whoever says who reads the training file has said that it is one
         by_kind = ByKind(by_kind.training + by_kind.other, by_kind.accelerate, by_kind.deepspeed, by_kind.model, ())
     if by_kind.other:
@@ -133,7 +138,7 @@ def assemble_each(
     trainings: tuple[Document | None, ...] = by_kind.training or (None,)
     for training in trainings:
         one = training.loaded() if training is not None else None
-        yield _one(one, accelerate, default, by_kind, facts, launch, trainer, follow, script)
+        yield _one(one, accelerate, default, by_kind, facts, launch, trainer, follow, started)
 
 
 def _without_later(by_kind: ByKind) -> ByKind:
@@ -170,28 +175,24 @@ def _one(
     launch: Launch,
     trainer: str | None,
     follow: bool,
-    given: tuple[str, bytes] | None,
+    started: _Started,
 ) -> Assembled:
-    adapter = _trainer(training, trainer)
+    adapter = _trainer(training, trainer) if started.trainer is None else started.trainer
+    training = _read_by(training, started.trainer)
     section, fsdp = _training_section(training, adapter, by_kind, launch, follow=follow)
     settings = adapter(section, training.path if training else None)
     config = _config(accelerate.document) if accelerate.document is not None else None
     deepspeed, mapping = deepspeed_file(
         settings, config, launch, facts.variables or {}, by_kind.deepspeed, follow=follow
     )
-    text, script = script_file(launch, given, follow=follow)
-    imported = _modules(script) if follow and given is None else None
-    if imported is not None:
-        script = imported.script
+    script = started.script
     if settings.is_huggingface and script is not None and script.source is not None:
         script = Script.beside_trainer(script, script.source)
     model, model_unread = model_of(settings, by_kind.model, facts, follow=follow)
     named_only = None if training is not None else training_file(launch)
     others = other_files(settings, config, launch, by_kind.other, follow=follow)
-    unread = (accelerate.unread, deepspeed.unread, text.unread, model_unread, fsdp.unread, named_only, *others)
-    unread += () if imported is None else imported.unread
-    beside = () if imported is None else imported.documents
-    parts = (training, accelerate.document, deepspeed.document, text.document, fsdp.document, *beside)
+    unread = (accelerate.unread, deepspeed.unread, model_unread, fsdp.unread, named_only, *others, *started.unread)
+    parts = (training, accelerate.document, deepspeed.document, fsdp.document, *started.documents)
     return Assembled(
         Run(
             launch=launch,
@@ -208,12 +209,63 @@ def _one(
     )
 
 
-def _modules(script: Script | None) -> Imported | None:
-    if script is None or script.source is None:
-        return None
-    from fp8check.rules.checking.modules import with_modules  # most runs have no script
+class _Started(Record):
+    """The script that the runs start, with the modules beside it.
 
-    return with_modules(script, script.source)
+    Attributes:
+        trainer: whose configuration the runs have, by what the script does; None where that does not tell.
+    """
+
+    script: Script | None = None
+    documents: tuple[Document, ...] = ()
+    unread: tuple[Unread, ...] = ()
+    trainer: type[Training] | None = None
+
+
+def _started(launch: Launch | None, given: tuple[str, bytes] | None, trainer: str | None, *, follow: bool) -> _Started:
+    """The script, where it can be read, and who trains by it: that goes before any key of a file."""
+    text, script = script_file(launch or Launch("python", given=False), given, follow=follow)
+    documents: tuple[Document, ...] = () if text.document is None else (text.document,)
+    unread: tuple[Unread, ...] = () if text.unread is None else (text.unread,)
+    if script is None or script.source is None:
+        return _Started(script, documents, unread)
+    from fp8check.rules.checking.modules import Imported, with_modules  # most runs have no script
+    from fp8check.rules.trainers.deciding import by_script
+
+    source = script.source
+    imported = with_modules(script, source) if follow else Imported(script)
+    script, documents, unread = imported.script, documents + imported.documents, unread + imported.unread
+    if trainer is not None:
+        return _Started(script, documents, unread)
+    decided = by_script(source, imported.sources)
+    if decided.unknown and not script.unknown:
+        script = script._replace(unknown=decided.unknown)
+    return _Started(script, documents, unread, decided.trainer)
+
+
+def _with_own_files(by_kind: ByKind, launch: Launch | None, started: _Started) -> ByKind:
+    """The files that a script of the user's own is handed are its own, whatever their keys are."""
+    if launch is None or started.trainer is not OwnScript:
+        return by_kind
+    handed = {os.path.basename(word.rpartition("=")[2]) for word in launch.arguments}
+    others = by_kind.accelerate if len(by_kind.accelerate) > 1 else ()
+    own = [one for one in (*by_kind.other, *others) if os.path.basename(one.path) in handed]
+    return ByKind(
+        (*by_kind.training, *own),
+        tuple(one for one in by_kind.accelerate if one not in own),
+        by_kind.deepspeed,
+        by_kind.model,
+        tuple(one for one in by_kind.other if one not in own),
+    )
+
+
+def _read_by(training: Document | None, trainer: type[Training] | None) -> Document | None:
+    """The training file as that trainer reads it; as its keys tell where none is said."""
+    if training is None or trainer is None or training.dialect == trainer.name:
+        return training
+    if training.loader not in ("json", trainer.loader):
+        training = reading.read(training.path, training.text.encode(), loader=trainer.loader)
+    return training.as_kind(Kind("training", trainer.name, trainer.loader))
 
 
 def _training_section(

@@ -20,7 +20,6 @@ DECIDING = ("ACCELERATE_", "FSDP_")
 WRITTEN_OUT = "fp8check cannot run the script: write what it passes as a literal"
 # Arguments of recipe handlers on which nothing hangs that is predicted here.
 _WITHOUT_EFFECT = ("interval", "module_filter_func")
-# Calls after which a variable of Accelerate comes too late: they read the environment.
 # The arguments of a Trainer, and what makes them of the command line: their bf16 and fp16 decide, not the Accelerate
 # file. Those of TRL are the classes of 1.16.0 below its _BaseConfig, and older ones.
 ARGUMENTS = (
@@ -29,6 +28,7 @@ ARGUMENTS = (
     *("GKDConfig", "GOLDConfig", "BCOConfig", "PRMConfig", "XPOConfig", "NashMDConfig"),
 )
 PARSERS = ("HfArgumentParser", "TrlParser")
+# Calls after which a variable of Accelerate comes too late: they read the environment.
 READERS = ("Accelerator", *ARGUMENTS)
 
 
@@ -96,6 +96,19 @@ class OwnFp8(Record):
         return f"{where} may turn FP8 on itself: {self.what}"
 
 
+class UsedTrainer(Record):
+    """A Trainer, the arguments of one, or a package that trains, which a script uses.
+
+    Attributes:
+        what: its name, with its module: "transformers.Trainer".
+        trainer: whose it is, by the name of rules/trainers; "" where it is none that is known here.
+    """
+
+    what: str
+    trainer: str
+    span: Span
+
+
 class ScriptSource(Record):
     """One script.
 
@@ -107,6 +120,7 @@ class ScriptSource(Record):
         own: where it turns FP8 on by other means, or may; what is sure stands first.
         hidden: what of its Accelerator is made in a way that cannot be told from the text; "" where all is told.
         imports: the modules that it imports, and the names that it takes of them, with their dots.
+        trainers: the Trainers that it uses, in the order of the file.
     """
 
     path: str
@@ -117,6 +131,7 @@ class ScriptSource(Record):
     own: tuple[OwnFp8, ...] = ()
     hidden: str = ""
     imports: tuple[str, ...] = ()
+    trainers: tuple[UsedTrainer, ...] = ()
 
     def named(self, *names: str) -> tuple[Call, ...]:
         """The calls of these names."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import warnings
 
-from fp8check.rules.settings import script_fp8
+from fp8check.rules.settings import script_fp8, script_trainers
 from fp8check.rules.settings.script import HANDLERS, PARSERS, READERS, Assigned, Call, ScriptSource, Unevaluated
 from fp8check.rules.settings.script_names import Names
 from fp8check.rules.settings.values import Origin, Setting
@@ -68,6 +68,7 @@ class _Reader:
             own,
             self._hidden(tree) or unknown,
             tuple(dict.fromkeys(self._imports())),
+            script_trainers.find(self._nodes_of_tree, self._names, self._span),
         )
 
     def _imports(self) -> Iterator[str]:

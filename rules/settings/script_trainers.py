@@ -1,0 +1,83 @@
+"""Which Trainer a Python script uses: by what it imports and names, and not by what it is called here."""
+
+from __future__ import annotations
+
+import ast
+
+from fp8check.rules.settings.script import ARGUMENTS, UsedTrainer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from fp8check.rules.reading import Span
+    from fp8check.rules.settings.script_names import Names
+
+    _Located = ast.expr | ast.stmt | ast.keyword
+
+# Whose Trainer a package brings, by the names of rules/trainers: those of Sentence Transformers and Optimum derive from
+# transformers', those of Unsloth from TRL's (its trainer.py).
+_BROUGHT = {
+    "transformers": "transformers",
+    "sentence_transformers": "transformers",
+    "optimum": "transformers",
+    "trl": "trl",
+    "unsloth": "trl",
+    "axolotl": "axolotl",
+    "llamafactory": "llamafactory",
+    "llmtuner": "llamafactory",  # its name before 0.7
+}
+# To import these is to train by them: they have no parts for scripts of another's own.
+_WHOLE = ("axolotl", "llamafactory", "llmtuner")
+_ENDINGS = ("Trainer", "TrainingArguments")
+
+
+def find(nodes: Sequence[ast.AST], names: Names, span: Callable[[_Located], Span]) -> tuple[UsedTrainer, ...]:
+    """What a script uses of Trainers, each once, in the order of the file."""
+    for_types = {id(part) for node in nodes for statement in _for_types(node) for part in ast.walk(statement)}
+    found: dict[str, UsedTrainer] = {}
+    for node in nodes:
+        if id(node) in for_types or not isinstance(node, (ast.Import, ast.ImportFrom, ast.Attribute, ast.Name)):
+            continue
+        for what in _named(node, names):
+            trainer = _trainer(what)
+            if trainer is not None and what not in found:
+                found[what] = UsedTrainer(what, trainer, span(node))
+    return tuple(sorted(found.values(), key=lambda one: one.span.start))
+
+
+def _for_types(node: ast.AST) -> Sequence[ast.stmt]:
+    """The statements that are never run: `if TYPE_CHECKING:`."""
+    if not isinstance(node, ast.If):
+        return ()
+    test = node.test
+    name = test.id if isinstance(test, ast.Name) else test.attr if isinstance(test, ast.Attribute) else ""
+    return node.body if name == "TYPE_CHECKING" else ()
+
+
+def _named(node: ast.Import | ast.ImportFrom | ast.Attribute | ast.Name, names: Names) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        if not node.level:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+    elif isinstance(node, ast.Attribute):
+        if node.attr.endswith(_ENDINGS) or node.attr in ARGUMENTS:
+            yield from names.dotted(node)
+    elif node.id in ARGUMENTS or (names.stars and node.id.endswith(_ENDINGS)):
+        yield from names.dotted(node)
+
+
+def _trainer(what: str) -> str | None:
+    """Whose Trainer that is; "" where it is one of another package, None where it is none."""
+    if "()" in what or what.startswith("."):
+        return None
+    package, dot, rest = what.partition(".")
+    last = rest.rpartition(".")[2]
+    if package in _WHOLE:
+        return _BROUGHT[package]
+    if not dot:
+        return None if what not in ARGUMENTS else "transformers" if what.endswith(_ENDINGS) else "trl"
+    if last.endswith(_ENDINGS) or last in ARGUMENTS:
+        return _BROUGHT.get(package, "")
+    return None

@@ -1,0 +1,101 @@
+"""Whose configuration a run has, where its script can be read: what the script does goes before any key of a file."""
+
+from __future__ import annotations
+
+import sys
+
+from fp8check.rules.record import Record
+from fp8check.rules.settings.script import ARGUMENTS
+from fp8check.rules.trainers import registry
+from fp8check.rules.trainers.data import names
+from fp8check.rules.trainers.script import OwnScript
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fp8check.rules.settings.script import ScriptSource, UsedTrainer
+    from fp8check.rules.trainers.training import Training
+
+# Packages that bring no Trainer and make no Accelerator for their users, whatever is imported of them.
+TOOLS = names(
+    """
+    accelerate apex bitsandbytes cv2 datasets deepspeed einops evaluate flash_attn fire huggingface_hub hydra jsonlines
+    matplotlib mlflow nltk numpy omegaconf pandas peft PIL pyarrow pydantic regex requests rich safetensors scipy
+    sentencepiece sklearn tensorboard tiktoken tokenizers torch torchao torchvision tqdm transformer_engine transformers
+    trl typing_extensions wandb xformers yaml
+    """
+)
+
+
+class Decided(Record):
+    """Whose configuration it is.
+
+    Attributes:
+        trainer: None where neither the script nor a module beside it tells, and the keys of the file have to.
+        unknown: what is not known of it; "" where it is.
+    """
+
+    trainer: type[Training] | None
+    unknown: str = ""
+
+
+def by_script(script: ScriptSource, modules: Sequence[ScriptSource]) -> Decided:
+    """Who trains by what a script uses itself, and else by what the modules that it imports use.
+
+    Args:
+        modules: those that could be read, the nearest first.
+    """
+    if script.trainers and (trainer := _first(script.trainers)) is not None:
+        return Decided(trainer)
+    if _makes_accelerator(script):
+        return Decided(OwnScript)
+    uses = next((one for one in modules if _first(one.trainers) is not None), None)
+    makes = next((one for one in modules if _makes_accelerator(one)), None)
+    if uses is not None and makes is not None and uses is not makes:
+        what = f"{makes.path} makes an Accelerator and {uses.path} uses {uses.trainers[0].what}"
+        return Decided(OwnScript, f"{what}: which of them {script.path} trains by cannot be told from its text")
+    if uses is not None:
+        return Decided(_first(uses.trainers))
+    if makes is not None:
+        return Decided(OwnScript)
+    return _neither(script, modules)
+
+
+def _neither(script: ScriptSource, modules: Sequence[ScriptSource]) -> Decided:
+    """What is left where no Trainer that is known here was found, and no Accelerator."""
+    other = next((used.what for one in (script, *modules) for used in one.trainers if not used.trainer), "")
+    if other:
+        return Decided(OwnScript, f"{script.path} trains by {other}, which is not known here")
+    read = {part for one in modules for part in one.path.removesuffix(".py").replace("\\", "/").split("/")}
+    hidden = [name for one in (script, *modules) for name in one.imports if _may_train(name, read)]
+    what = f"{script.path} makes no Accelerator and uses no Trainer"
+    if hidden:
+        package = hidden[0].lstrip(".").partition(".")[0]
+        return Decided(None, f"{what} itself, and {package}, which it imports, could not be looked into")
+    if not any(name.partition(".")[0] == "torch" for one in (script, *modules) for name in one.imports):
+        return Decided(None)  # it trains nothing: a stand-in for the one that will
+    return Decided(OwnScript, f"{what}: nothing in it reads the precision that it is started with")
+
+
+def _may_train(imported: str, read: set[str]) -> bool:
+    """Whether what is imported is a module that was not read, and may hold all that matters."""
+    package = imported.lstrip(".").partition(".")[0]
+    return package not in read and package not in TOOLS and package not in sys.stdlib_module_names
+
+
+def _first(used: Sequence[UsedTrainer]) -> type[Training] | None:
+    """The trainer of what is used: whoever makes the arguments decides, and TRL's Trainers go before their base."""
+    known = [one for one in used if one.trainer]
+    if not known:
+        return None
+    order = ("llamafactory", "axolotl", "trl", "transformers")
+    name = min((one.trainer for one in known), key=order.index)
+    if name == "trl":
+        arguments = {one.trainer for one in known if one.what.rpartition(".")[2] in ARGUMENTS}
+        name = "transformers" if arguments == {"transformers"} else name
+    return registry.find(name)
+
+
+def _makes_accelerator(source: ScriptSource) -> bool:
+    return bool(source.named("Accelerator")) or bool(source.hidden)
