@@ -86,7 +86,7 @@ class _Folders:
 
     def __init__(self, script: str) -> None:
         self._beside = outermost = os.path.dirname(script)
-        while os.path.isfile(os.path.join(outermost, "__init__.py")) and os.path.basename(outermost) not in ("", ".."):
+        while files.is_there(os.path.join(outermost, "__init__.py")) and os.path.basename(outermost) not in ("", ".."):
             outermost = os.path.dirname(outermost)
         others = [outermost] if os.path.isabs(script) else [outermost, "", "src"]
         self._others = [one for one in dict.fromkeys(others) if one != self._beside]
@@ -102,7 +102,7 @@ class _Folders:
 
 def _holds(folder: str, package: str) -> bool:
     stem = os.path.join(folder, package)
-    return os.path.isfile(f"{stem}.py") or os.path.isdir(stem)
+    return files.is_there(f"{stem}.py") or files.is_there(stem)
 
 
 def _places(source: ScriptSource, folders: _Folders, package: str) -> Iterator[str]:
