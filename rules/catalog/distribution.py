@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.edits.fix import safe, unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
+from fp8check.rules.outcome.effective import number
 from fp8check.rules.settings.edits import replace
 from fp8check.rules.settings.values import Undecided
 
@@ -14,71 +15,54 @@ if TYPE_CHECKING:
     from fp8check.rules.engine.inputs import Requested
     from fp8check.rules.facts import Gpu
     from fp8check.rules.outcome import Outcome
-    from fp8check.rules.releases.accelerate_enums import DistributedType
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.deepspeed import DeepSpeedConfig
     from fp8check.rules.settings.launch import Launch
-    from fp8check.rules.settings.values import Setting
     from fp8check.rules.trainers.run import Run
     from fp8check.rules.trainers.training import Training
-
-_ON_GPUS: tuple[DistributedType, ...] = ("MULTI_GPU", "FSDP", "DEEPSPEED", "MEGATRON_LM")
 
 
 @rule(
     "FP309",
     "more-processes-than-gpus",
     ERROR,
-    'accelerate 0.34.0..1.15.0 state.py "device_module.set_device(self.device)": a GPU of its number each',
+    'accelerate 0.34.0..1.15.0 state.py "self.local_process_index % device_module.device_count()": GPU 0 once more',
+    'accelerate 0.34.0..1.15.0 utils/launch.py "CUDA_VISIBLE_DEVICES": gpu_ids becomes it',
     "https://github.com/lich99/ChatGLM-finetune-LoRA/issues/16",
     ends=True,
 )
-def more_processes_than_gpus(run: Run, launch: Launch, gpus: Sequence[Gpu]) -> Iterator[Found]:
-    """More processes on a machine than it has GPUs.
+def more_processes_than_gpus(run: Run, gpus: Sequence[Gpu], outcome: Outcome) -> Iterator[Found]:
+    """More processes on a machine than they see GPUs.
 
-    Why it hurts: each process takes the GPU of its own number. The last ones find none: "CUDA error: invalid device
-    ordinal". num_processes counts over all machines.
+    Why it hurts: Accelerate gives each process the GPU of its own number, and begins again with the first where there
+    are no more. NCCL refuses two processes on one GPU: "Duplicate GPU detected". num_processes counts over all
+    machines.
 
-    Example: `num_processes: 8` on a machine with 4 GPUs, or under CUDA_VISIBLE_DEVICES=0,1.
+    Example: `num_processes: 8` on a machine with 4 GPUs, under CUDA_VISIBLE_DEVICES=0,1, or with `gpu_ids: 0,1`.
 
     Write instead: `num_processes: 4`.
     """
-    setting, wanted = _processes(run, launch)
-    if wanted is None or not gpus:
+    setting = outcome.effective.processes
+    wanted = number(setting)
+    if setting is None or wanted is None or wanted < 2 or not gpus:
         return
-    visible = run.facts.visible_gpus()
+    visible = run.visible_gpus()
     if visible is None:
         raise Undecided("which of the GPUs a process sees", "variables")
-    if wanted <= len(visible):
+    if not visible or wanted <= len(visible):
         return
-    hidden = len(gpus) - len(visible)
+    hidden, ids = len(gpus) - len(visible), run.gpu_ids
+    told = ids is not None and ids.origin.span is not None
     yield Found(
-        f"{wanted} processes a machine, and it has {len(visible)} GPU{'' if len(visible) == 1 else 's'}",
-        place=setting,
-        label=f"process {len(visible)} finds no GPU: CUDA error: invalid device ordinal",
-        notes=(f"CUDA_VISIBLE_DEVICES hides {hidden} of {len(gpus)}",) if hidden else (),
+        f"{wanted} processes a machine, and they see {len(visible)} GPU{'' if len(visible) == 1 else 's'}",
+        place=setting if setting.origin.span is not None else ids if told else None,
+        label=f"process {len(visible)} gets the GPU of process 0: Duplicate GPU detected",
+        related=(Related(ids, "the processes see these alone"),) if ids is not None and told else (),
+        notes=(f"{'gpu_ids' if ids is not None else 'CUDA_VISIBLE_DEVICES'} hides {hidden} of {len(gpus)}",)
+        if hidden
+        else (),
         help=f"start at most {len(visible)} a machine",
     )
-
-
-def _processes(run: Run, launch: Launch) -> tuple[Setting | None, int | None]:
-    """How many processes are started on one machine, and the setting of a file that says so."""
-    if launch.tool == "torchrun":
-        return None, launch.number("nproc_per_node")
-    config = run.config_read
-    requested = config.distributed_type if config is not None else None
-    flags = ("multi_gpu", "use_fsdp", "use_deepspeed", "use_megatron_lm")
-    spread = (requested is not None and requested.value in _ON_GPUS) or any(launch.flag(name) for name in flags)
-    if launch.tool != "accelerate" or launch.flag("cpu") or not spread:
-        return None, None
-    written = config.top.get("num_processes") if config is not None else None
-    number = launch.number("num_processes")
-    if number is not None:
-        written = None
-    elif written is not None and isinstance(written.value, int):
-        number = written.value
-    machines = launch.number("num_machines") or (config.top.value("num_machines") if config is not None else 1)
-    return written, None if number is None else number // machines if isinstance(machines, int) and machines else number
 
 
 @rule(
@@ -160,7 +144,9 @@ def release_cannot_launch_fp8(outcome: Outcome, requested: Requested) -> Iterato
     'accelerate 0.34.0..1.15.0 utils/dataclasses.py "When using `deepspeed_config_file`, the following": raised',
     'accelerate 0.34.0..1.15.0 commands/launch.py "mp_from_config_flag": only a precision from the file counts',
 )
-def precision_beside_deepspeed_file(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[Found]:
+def precision_beside_deepspeed_file(
+    accelerate: AccelerateConfig, requested: Requested, outcome: Outcome
+) -> Iterator[Found]:
     """`mixed_precision` in an Accelerate file that also names a DeepSpeed file.
 
     Why it hurts: Accelerator() raises ValueError, with fp8 as with bf16. DeepSpeed's file has no FP8; only the command
@@ -178,7 +164,9 @@ def precision_beside_deepspeed_file(accelerate: AccelerateConfig, outcome: Outco
         place=accelerate.mixed_precision,
         label=f"Accelerator() raises {error.type}: {error.message}",
         related=(Related(accelerate.deepspeed_file, "because of this"),),
-        help="delete this line, and start with accelerate launch --mixed_precision fp8",
+        help="delete this line, and start with accelerate launch --mixed_precision fp8"
+        if requested.concerns_fp8
+        else "delete this line: the precision stands in DeepSpeed's file, or in --mixed_precision",
     )
 
 
@@ -224,7 +212,7 @@ def deepspeed_fp16_against_fp8(outcome: Outcome) -> Iterator[Found]:
     "ran transformers 5.23.0, deepspeed 0.19.8 [conformance deepspeed1-TE-plain-1.15-deepspeed]: ValueError",
     reads=("deepspeed",),
 )
-def deepspeed_wants_bf16(training: Training, outcome: Outcome) -> Iterator[Found]:
+def deepspeed_wants_bf16(requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """DeepSpeed is set to bf16, the training file is not: the Trainer refuses the pair.
 
     Why it hurts: FP8 wants no bf16 in the training file (FP101), DeepSpeed wants it there. With fp8 from the launcher,
@@ -237,14 +225,16 @@ def deepspeed_wants_bf16(training: Training, outcome: Outcome) -> Iterator[Found
     error = outcome.error_of("deepspeed-bf16-mismatch")
     if error is None:
         return
-    fp8 = next((one for one in error.because if one.origin.span is not None), None)
-    place = training.get("bf16") or fp8
+    switch, flag = next((one for one in error.because if one.origin.span is not None), None), outcome.effective.bf16
+    place = flag if flag is not None and flag.origin.span is not None else switch
     yield Found(
         "DeepSpeed runs in bf16, and the training file does not say so",
         place=place,
         label="the Trainer raises ValueError: ds bf16.enabled=True vs hf bf16=False",
-        related=(Related(fp8, "this switches DeepSpeed's bf16 on"),) if place != fp8 else (),
-        help="write bf16: true (FP8 then runs with the default recipe, see FP205), or use FSDP2 with backend: AO",
+        related=(Related(switch, "this switches DeepSpeed's bf16 on"),) if place != switch else (),
+        help="write bf16: true (FP8 then runs with the default recipe, see FP205), or use FSDP2 with backend: AO"
+        if requested.concerns_fp8
+        else "write bf16: true",
     )
 
 
@@ -270,7 +260,8 @@ def deepspeed_auto_is_float32(
     written = deepspeed.enabled("bf16")
     if written is None or written.value != "auto" or training.deepspeed is None or not requested.fp8:
         return
-    if training.on("bf16") or training.on("fp16") or outcome.error is not None:
+    bf16, fp16 = outcome.effective.bf16, outcome.effective.fp16
+    if outcome.error is not None or any(flag is not None and flag.value for flag in (bf16, fp16)):
         return
     yield Found(
         "auto becomes false: DeepSpeed will hold this run in float32",

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     "ran accelerate 1.15.0 [conformance release-handler-on-ampere-1.15]: fp16, and the layers converted",
     "https://github.com/aredden/flux-fp8-api/issues/30",
 )
-def gpu_without_fp8(requested: Requested, gpus: Sequence[Gpu], facts: Facts, outcome: Outcome) -> Iterator[Found]:
+def gpu_without_fp8(requested: Requested, gpus: Sequence[Gpu], run: Run, outcome: Outcome) -> Iterator[Found]:
     """The GPU has no FP8: its compute capability is below 8.9.
 
     Why it hurts: Accelerate does not stop. It trains in FP16, not in BF16, after one warning in the log: another
@@ -49,7 +49,7 @@ def gpu_without_fp8(requested: Requested, gpus: Sequence[Gpu], facts: Facts, out
         return
     weak = _weak(gpus)
     if 0 < len(weak) < len(gpus):
-        gpus = require_visible_gpus(facts)
+        gpus = require_visible_gpus(run)
         weak = _weak(gpus)
     if not weak:
         return
@@ -103,7 +103,7 @@ def mxfp8_off_blackwell(run: Run, outcome: Outcome) -> Iterator[Found]:
         scaling = scaling_called(one.recipe.value) if one.recipe is not None else None
         if scaling is None:
             continue
-        seen = require_visible_gpus(run.facts)
+        seen = require_visible_gpus(run)
         message = refusal(run, outcome.stack, scaling)
         if message:
             yield Found(
@@ -118,7 +118,7 @@ def mxfp8_off_blackwell(run: Run, outcome: Outcome) -> Iterator[Found]:
     if accelerate is None or not accelerate.wants_fp8():
         return
     for scaling, requested in requested_scalings(accelerate.fp8, outcome.stack):
-        seen = require_visible_gpus(run.facts)
+        seen = require_visible_gpus(run)
         message = refusal(run, outcome.stack, scaling)
         if message:
             yield Found(
@@ -232,7 +232,7 @@ def ada_needs_newer_cublas(requested: Requested, facts: Facts, outcome: Outcome)
     """
     if not wants_te(requested, outcome):
         return
-    ada = next((gpu for gpu in require_visible_gpus(facts) if gpu.compute_capability == "8.9"), None)
+    ada = next((gpu for gpu in require_visible_gpus(outcome.run) if gpu.compute_capability == "8.9"), None)
     if ada is None:
         return
     cublas, torch = (facts.libraries or {}).get("cublas"), (facts.cuda or {}).get("torch")
@@ -259,7 +259,7 @@ def ada_needs_newer_cublas(requested: Requested, facts: Facts, outcome: Outcome)
     "https://github.com/lllyasviel/FramePack/issues/550",
     "https://docs.nvidia.com/cuda/blackwell-compatibility-guide/",
 )
-def torch_too_old_for_gpu(requested: Requested, facts: Facts) -> Iterator[Found]:
+def torch_too_old_for_gpu(requested: Requested, facts: Facts, run: Run) -> Iterator[Found]:
     """A Blackwell GPU with a torch that was built for a CUDA older than 12.8: it has no kernels for that GPU.
 
     Why it hurts: "CUDA error: no kernel image is available for execution on the device", at the first kernel, in any
@@ -271,7 +271,7 @@ def torch_too_old_for_gpu(requested: Requested, facts: Facts) -> Iterator[Found]
     """
     if not requested.anywhere:
         return
-    new = next((gpu for gpu in require_visible_gpus(facts) if at_least(parse(gpu.compute_capability), 10)), None)
+    new = next((gpu for gpu in require_visible_gpus(run) if at_least(parse(gpu.compute_capability), 10)), None)
     if new is None:
         return
     cuda = facts.cuda or {}
@@ -309,7 +309,7 @@ def gpus_differ(requested: Requested, facts: Facts, outcome: Outcome) -> Iterato
         return
     if len({gpu.compute_capability for gpu in require_gpus(facts)}) < 2:
         return
-    able = [gpu for gpu in require_visible_gpus(facts) if parse(gpu.compute_capability) >= SMALLEST_CAPABILITY]
+    able = [gpu for gpu in require_visible_gpus(outcome.run) if parse(gpu.compute_capability) >= SMALLEST_CAPABILITY]
     kinds = {gpu.compute_capability: gpu.name for gpu in able}
     if len(kinds) < 2:
         return
@@ -439,7 +439,7 @@ _ROWWISE_FAILED = {
     'axolotl 0.19.0 utils/schemas/config.py "fp8 requested, but fp8 is not supported on this GPU"',
     ends=True,
 )
-def axolotl_refuses_gpu(axolotl: Axolotl, facts: Facts) -> Iterator[Found]:
+def axolotl_refuses_gpu(axolotl: Axolotl, facts: Facts, run: Run) -> Iterator[Found]:
     """Axolotl's `fp8: true` on a GPU below compute capability 9.0, Ada among them.
 
     Why it hurts: RTX 4090 and L40S (8.9) have FP8, and Accelerate takes them. Axolotl does not: it refuses the file.
@@ -451,7 +451,7 @@ def axolotl_refuses_gpu(axolotl: Axolotl, facts: Facts) -> Iterator[Found]:
     fp8 = axolotl.get("fp8")
     if fp8 is None or not fp8.value or facts.gpus == []:
         return
-    seen = require_visible_gpus(facts)
+    seen = require_visible_gpus(run)
     if not seen or at_least(parse(seen[0].compute_capability), 9):
         return
     yield Found(

@@ -108,6 +108,9 @@ def _needed(
     """MiB that the run needs on each GPU before the first activation, at the least; None where it may be less."""
     if not requested.fp8 or not training.trains_all or model.quantization is not None:
         return None
+    if outcome.accelerator is not None and not outcome.accelerator.one_process:
+        require_gpus(facts)  # one of them: then it is decided
+        return None
     if outcome.distributed_type not in _EACH_HOLDS_ALL:
         return None
     if outcome.distributed_type == "NO" and len(require_gpus(facts)) > 1:

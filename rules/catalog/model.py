@@ -79,12 +79,11 @@ def fp8_takes_memory(run: Run, training: Training, model: ModelShape, outcome: O
     backend = outcome.backend_name
     if outcome.trains_in_fp8 is not True or backend != "TE" or model.experts or not model.block:
         return
-    if training.micro_batch is None or training.sequence is None or outcome.checkpointing is not None:
+    if outcome.checkpointing is not None:
         return  # checkpointed layers keep no copies
-    setup = setup_of(run, outcome)
-    if setup is None:
+    tokens, setup = outcome.effective.tokens, setup_of(run, outcome)
+    if tokens is None or setup is None:
         return
-    tokens = training.micro_batch * training.sequence
     point = predict_point(model, tokens, setup)
     more = (point.fp8_gib or 0.0) - point.bf16_gib
     yield Found(

@@ -50,7 +50,7 @@ def precision_flag_cancels_fp8(training: Training, requested: Requested, outcome
 
     Write instead: leave bf16 and fp16 out of the training file. FP8 keeps BF16 for everything else by itself.
     """
-    flag = training.precision_flag(outcome.stack)
+    flag = outcome.effective.precision_flag
     won = outcome.mixed_precision or (
         outcome.accelerator_arguments.mixed_precision if outcome.accelerator_arguments is not None else None
     )

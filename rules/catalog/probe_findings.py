@@ -367,7 +367,7 @@ def device_lies(seen: Seen, run: Run) -> Iterator[Found]:
             help="find out which GPU it is: nvidia-smi -q, and whether it is virtual",
         )
         return
-    gpus = run.facts.visible_gpus()
+    gpus = run.visible_gpus()
     if gpus and gpus[0].name != name and gpus[0].compute_capability != capability:
         yield Found(
             f"the facts say {gpus[0].name} ({gpus[0].compute_capability}), the probe ran on {name} ({capability})",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fp8check.rules.catalog.shared_fixes import write
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, rule
+from fp8check.rules.outcome.effective import number
 from fp8check.rules.outcome.step import ALIGNMENT, HALF, TN_ONLY
 from fp8check.rules.releases.recipes import scaling_of
 from fp8check.rules.settings.edits import replace
@@ -48,7 +49,7 @@ def tokens_not_divisible(run: Run, training: Training, outcome: Outcome) -> Iter
         return
     by = HALF
     if tokens.exact % HALF == 0:
-        seen = run.facts.visible_gpus()
+        seen = run.visible_gpus()
         if not seen:
             raise Undecided("the GPU: on Hopper and Ada 16 has to divide the tokens, elsewhere 8", "gpus")
         if seen[0].compute_capability not in TN_ONLY:
@@ -86,7 +87,7 @@ def tokens_vary(run: Run, training: Training, outcome: Outcome, probed: bool) ->
         return
     by = _wanted(run, outcome)
     if tokens is None:
-        if training.batches_by_script and (training.micro_batch or 1) % by and not probed:
+        if training.batches_by_script and (number(outcome.effective.micro_batch) or 1) % by and not probed:
             raise Undecided("how the training script pads its batches", "seen")
         return
     if tokens.divisor % by == 0:
@@ -121,10 +122,10 @@ def ragged_last_batch(run: Run, training: Training, outcome: Outcome) -> Iterato
     Write instead: `dataloader_drop_last: true`.
     """
     tokens = training.tokens
-    if tokens is None or training.on("dataloader_drop_last") or not outcome.runs_te or not _one_process(run, outcome):
+    if tokens is None or training.on("dataloader_drop_last") or not outcome.runs_te:
         return
     by = _wanted(run, outcome)
-    if tokens.divisor % by or tokens.last % by == 0:
+    if tokens.divisor % by or tokens.last % by == 0 or not _one_process(outcome):
         return
     yield Found(
         "the last batch of an epoch may have a number of tokens that FP8 GEMMs refuse",
@@ -142,16 +143,17 @@ def _wanted(run: Run, outcome: Outcome) -> int:
     scaling = scaling_of(outcome.prepared.recipe)
     if scaling is not None:
         return scaling.block
-    seen = run.facts.visible_gpus()
+    seen = run.visible_gpus()
     return HALF if seen and all(gpu.compute_capability.startswith("10.") for gpu in seen) else ALIGNMENT
 
 
-def _one_process(run: Run, outcome: Outcome) -> bool:
-    """Whether one process alone makes the batches."""
-    if outcome.distributed_type == "NO":
-        return True
-    written = run.config_read.top.value("num_processes") if run.config_read is not None else None
-    return (run.launch.number("num_processes") or written) == 1
+def _one_process(outcome: Outcome) -> bool:
+    """Whether one process alone makes the batches.
+
+    Raises:
+        Undecided: how many GPUs there are, each with a process, is not known.
+    """
+    return outcome.distributed_type == "NO" or number(outcome.effective.all_processes) == 1
 
 
 @rule(
@@ -178,7 +180,7 @@ def torchao_pads_nothing(training: Training, requested: Requested, outcome: Outc
         return
     tokens = training.tokens
     if tokens is None:
-        if training.batches_by_script and (training.micro_batch or 1) % ALIGNMENT and not probed:
+        if training.batches_by_script and (number(outcome.effective.micro_batch) or 1) % ALIGNMENT and not probed:
             raise Undecided("how the training script pads its batches", "seen")
         return
     if tokens.divisor % ALIGNMENT == 0:

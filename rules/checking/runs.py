@@ -179,6 +179,7 @@ def _one(
 ) -> Assembled:
     adapter = _trainer(training, trainer) if started.trainer is None else started.trainer
     training = _read_by(training, started.trainer)
+    launch = adapter.usual(launch)
     section, fsdp = _training_section(training, adapter, by_kind, launch, follow=follow)
     settings = adapter(section, training.path if training else None)
     config = _config(accelerate.document) if accelerate.document is not None else None

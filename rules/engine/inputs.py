@@ -33,6 +33,11 @@ class Requested(Record):
     perhaps: str = ""
 
     @property
+    def concerns_fp8(self) -> bool:
+        """Whether FP8 is asked for, or may be: what a message tells people to do is about FP8 only then."""
+        return bool(self.fp8 or self.by_script or self.perhaps)
+
+    @property
     def anywhere(self) -> tuple[Setting, ...]:
         """All that asks for FP8, of Accelerate or by other means: a GPU has to have it either way."""
         return self.fp8 + self.by_script

@@ -7,12 +7,13 @@ from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from fp8check.rules.engine.inputs import Requested
     from fp8check.rules.facts import Facts, Gpu
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.releases.versions import Version
+    from fp8check.rules.trainers.run import Run
 
 
 def require_decided(requested: Requested, outcome: Outcome) -> None:
@@ -51,14 +52,14 @@ def require_gpus(facts: Facts) -> list[Gpu]:
     return facts.gpus
 
 
-def require_visible_gpus(facts: Facts) -> list[Gpu]:
-    """The GPUs that the run sees.
+def require_visible_gpus(run: Run) -> Sequence[Gpu]:
+    """The GPUs that the training processes see.
 
     Raises:
         Undecided: they are not known, or not which of them.
     """
-    require_gpus(facts)
-    seen = facts.visible_gpus()
+    require_gpus(run.facts)
+    seen = run.visible_gpus()
     if seen is None:
         raise Undecided("which of the GPUs the run sees", "variables")
     return seen

@@ -39,6 +39,7 @@ class Accelerator(Record):
         takes_first: nobody names a backend, and it is the first one installed.
         handler: the class name of the recipe handler in use, and `recipe` what it holds.
         counted: has_fp8_handler.
+        one_process: whether distributed_type NO is known, which it is not where nobody knows how many GPUs there are.
     """
 
     requested: Setting
@@ -51,6 +52,7 @@ class Accelerator(Record):
     handler: str | None = None
     recipe: Recipe | None = None
     counted: bool = False
+    one_process: bool = True
 
     @property
     def backend_name(self) -> Backend | None:
@@ -82,7 +84,7 @@ def construct(run: Run, stack: Stack, started: Started, arguments: AcceleratorAr
     precision = _capable(run, stack, requested)
     if kind == "DEEPSPEED":
         precision = _deepspeed_precision(run, stack, precision)
-    state = Accelerator(requested, precision, kind, started.fsdp_version)
+    state = Accelerator(requested, precision, kind, started.fsdp_version, one_process=started.unknown is None)
     if passed is not None:
         backend = _backend_of(arguments.handler, passed)
         state = state._replace(handler=arguments.handler, recipe=passed or None, counted=True, backend=backend)
@@ -165,7 +167,7 @@ def _capable(run: Run, stack: Stack, requested: Setting) -> Setting:
         raise PredictedError("no-fp8-library", "accelerator", "ValueError", text, (requested,))
     # Accelerate asks nvidia-smi for "compute_capability", which it does not know, and then takes torch's current
     # device (utils/environment.py check_cuda_fp8_capability; seen on an H200): the first visible GPU decides.
-    gpus = run.facts.visible_gpus()
+    gpus = run.visible_gpus()
     if gpus is None:
         return requested
     if not gpus:

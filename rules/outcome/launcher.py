@@ -5,6 +5,7 @@ Models accelerate/commands/launch.py and utils/launch.py (0.34.0 to 1.15.0), tor
 
 from __future__ import annotations
 
+from fp8check.rules.outcome import processes
 from fp8check.rules.releases.accelerate_enums import DISTRIBUTED_TYPES, SAGEMAKER_TYPES
 from fp8check.rules.releases.accelerate_keys import unknown_keys
 from fp8check.rules.releases.behaviors import Accelerate
@@ -13,7 +14,7 @@ from fp8check.rules.settings.accelerate import AccelerateConfig
 from fp8check.rules.settings.launch import INTEGERS, LAUNCHER_FLAGS, LAUNCHERS, REALS
 from fp8check.rules.settings.values import Origin, Setting, Undecided, taken, whole_number
 from fp8check.rules.trainers.data import Started
-from fp8check.rules.trainers.registry import PROGRAMS, of_program
+from fp8check.rules.trainers.registry import PROGRAMS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,20 +52,13 @@ def start(run: Run, stack: Stack) -> Started:
         return _accelerate_launch(run, stack, environment)
     if run.launch.tool in ("torchrun", "deepspeed"):
         _check_script(run)
-    if run.launch.tool in ("torchrun", "deepspeed") or _respawns(run):
-        return Started(environment, "MULTI_GPU")
-    return Started(environment, "NO")
+    kind, unknown = processes.spread(run)
+    return Started(environment, kind, unknown=unknown)
 
 
 def _shell(run: Run) -> Environment:
     variables = run.facts.variables or {}
     return {name: taken(value, Origin(variable=name)) for name, value in variables.items()}
-
-
-def _respawns(run: Run) -> bool:
-    """Whether the program is a trainer's command that starts torchrun by itself on this machine."""
-    trainer = of_program(run.launch.script)
-    return trainer is not None and bool(trainer.spawns(run.facts.variables or {}, run.facts.visible_gpus()))
 
 
 def _check_script(run: Run) -> None:
@@ -87,7 +81,7 @@ def _accelerate_launch(run: Run, stack: Stack, environment: Environment) -> Star
         if config.is_sagemaker:
             raise Undecided("the configuration starts a job on Amazon SageMaker, which is not modeled", "launch")
         _check_gpu_ids(run, config)
-    kind = _kind(run, config)
+    kind, unknown = processes.kind_of(run, config)
     _check_processes(run, config)
     _check_numbers(run, config, kind)
     if kind == "DEEPSPEED" and stack.has("deepspeed") is False:
@@ -107,7 +101,10 @@ def _accelerate_launch(run: Run, stack: Stack, environment: Environment) -> Star
             raise _no_library(stack, precision)
         _export_fp8(run, config, stack, environment, simple=kind == "NO")
     version = _export_fsdp(run, config, stack, environment) if kind == "FSDP" else None
-    return Started(environment, kind, version)
+    ids = run.gpu_ids
+    if ids is not None:
+        _put(environment, "CUDA_VISIBLE_DEVICES", ids, str(ids.value))
+    return Started(environment, kind, version, unknown)
 
 
 def _check_flags(run: Run, stack: Stack) -> None:
@@ -224,32 +221,6 @@ def _load(config: AccelerateConfig, stack: Stack) -> None:
         raise PredictedError("unknown-distributed-type", "launch", "ValueError", text, (distributed,))
 
 
-_KINDS_BY_FLAG: tuple[tuple[str, DistributedType], ...] = (
-    ("use_deepspeed", "DEEPSPEED"),
-    ("use_fsdp", "FSDP"),
-    ("use_megatron_lm", "MEGATRON_LM"),
-    ("multi_gpu", "MULTI_GPU"),
-)
-_NOT_MODELED: tuple[DistributedType, ...] = ("XLA", "TP")
-
-
-def _kind(run: Run, config: AccelerateConfig | None) -> DistributedType:
-    flags = run.launch.flags
-    if flags.get("cpu"):
-        return "NO"
-    for flag, kind in _KINDS_BY_FLAG:
-        if flags.get(flag):
-            return kind
-    if config is None:
-        return "MULTI_GPU" if _more_than_one_gpu(run) else "NO"
-    requested = config.distributed_type
-    written = requested.value if requested is not None else "NO"
-    name: DistributedType = next((one for one in DISTRIBUTED_TYPES if one == written), "NO")
-    if name in _NOT_MODELED:
-        raise Undecided(f"distributed_type {name} is not modeled", "launch")
-    return "NO" if name == "MULTI_CPU" else name
-
-
 def _check_numbers(run: Run, config: AccelerateConfig | None, kind: DistributedType) -> None:
     """prepare_simple_launcher_cmd_env, prepare_multi_gpu_env: what the file holds is compared with a number."""
     if config is None:
@@ -274,14 +245,6 @@ def _check_gpu_ids(run: Run, config: AccelerateConfig) -> None:
     many = machines is not None and isinstance(machines.value, int) and machines.value > 1
     if kind is not None and kind.value == "MULTI_GPU" and ids.value != "all" and "," not in ids.value and not many:
         raise PredictedError("one-gpu-id", "launch", "ValueError", "Less than two GPU ids were configured", (ids, kind))
-
-
-def _more_than_one_gpu(run: Run) -> bool:
-    processes = run.launch.number("num_processes")
-    if processes is not None and processes <= 1:
-        return False
-    gpus = run.facts.visible_gpus()
-    return gpus is not None and len(gpus) > 1
 
 
 def _check_processes(run: Run, config: AccelerateConfig | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.outcome import accelerator, launcher, prepare, recipe, step
+from fp8check.rules.outcome.effective import Effective
 from fp8check.rules.outcome.prepare import Prepared
 from fp8check.rules.record import Record
 from fp8check.rules.releases.behaviors import Accelerate
@@ -30,6 +31,7 @@ class Outcome(Record):
 
     Attributes:
         stack: the packages, with what had to be assumed of them.
+        effective: what the run really uses of the values that many places may set.
         error: where the run ends before or in its first step; None where it starts, or where that is not known.
         undecided: why the prediction ends early; None where it is whole.
         environment: the variables of the training process.
@@ -43,6 +45,7 @@ class Outcome(Record):
 
     run: Run
     stack: Stack
+    effective: Effective
     error: PredictedError | None = None
     undecided: Undecided | None = None
     environment: Mapping[str, Setting] = {}
@@ -93,8 +96,9 @@ class Outcome(Record):
 
     @property
     def distributed_type(self) -> DistributedType | None:
-        """accelerator.distributed_type."""
-        return self.accelerator.distributed_type if self.accelerator is not None else None
+        """accelerator.distributed_type; None before there is one, and where it may be NO or MULTI_GPU."""
+        state = self.accelerator
+        return state.distributed_type if state is not None and state.one_process else None
 
     @property
     def is_distributed(self) -> bool:
@@ -135,6 +139,8 @@ class Outcome(Record):
             yield "backend", self.accelerator.backend
         for name, setting in (self.prepared.recipe or {}).items():
             yield f"recipe.{name}", setting
+        if self.accelerator_arguments is not None:  # else nothing of it came to be
+            yield from self.effective.settings()
         for one in self.run.script.own:
             yield "FP8 by the script" if one.sure else "FP8 by the script, perhaps", one.setting
 
@@ -163,7 +169,8 @@ def predict_plain(run: Run, assumed_versions: Mapping[str, str] = NEWEST) -> Out
     A script then makes its Accelerator without arguments. What such a file itself would decide stays undecided here,
     too: the Accelerate file at the launch, DeepSpeed's once there is an Accelerator.
     """
-    reached = start = Outcome(run, Stack(run.facts, assumed_versions))
+    stack = Stack(run.facts, assumed_versions)
+    reached = start = Outcome(run, stack, Effective(run, stack))
     try:
         for reached in _stages(start):  # noqa: B007  the last one that is reached stays
             pass
@@ -196,16 +203,16 @@ def _stages(outcome: Outcome) -> Iterator[Outcome]:
     training.check_distribution(started.kind, run.launch, run.config_read)
     if started.kind == "DEEPSPEED":
         run.require("deepspeed")
-    training.check_deepspeed(started.kind, started.environment, run.deepspeed)
+    training.check_deepspeed(stack, started.kind, started.environment, run.deepspeed)
     for prepared in prepare.prepare(run, stack, state, handed.arguments):
         yield (outcome := outcome._replace(prepared=prepared))
     together = handed.arguments.prepares == "together"  # else it may make its optimizer of the new weights
     outcome = outcome._replace(
-        checkpointing=training.checkpointing(stack),
+        checkpointing=outcome.effective.checkpointing,
         reentrant=training.reentrant(stack),
         frozen=step.frozen_by_torchao(state, outcome.prepared) if together else None,
     )
     yield outcome
-    step.step(run, stack, state, outcome.prepared)
+    step.step(run, stack, state, outcome.prepared, outcome.checkpointing)
     if run.script.own:
         raise Undecided(run.script.own[0].describe(), "only a step of the script itself shows it; no probe runs that")

@@ -200,7 +200,7 @@ def refusal(run: Run, stack: Stack, scaling: BlockScaling) -> str:
 
     A GPU that is not known is taken to be capable.
     """
-    gpus = run.facts.visible_gpus()
+    gpus = run.visible_gpus()
     return scaling.refusal(gpus[0].compute_capability, stack) if gpus else ""
 
 

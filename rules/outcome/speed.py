@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from fp8check.rules.outcome.effective import number
 from fp8check.rules.outcome.gpus import Datasheet, find, gpus
 from fp8check.rules.record import Record
 
@@ -283,24 +284,22 @@ def setup_of(run: Run, outcome: Outcome) -> Setup | None:
     backend = next((name for name in MEASURED if name == outcome.backend_name), None)
     if backend is None:
         return None
-    visible = run.facts.visible_gpus() or run.facts.gpus
+    visible = run.visible_gpus() or run.facts.gpus
     gpu = find(visible[0].name) if visible else default_gpu()
     if gpu is None or gpu.fp8_tflops is None:
         return None
     compiled = backend == "AO" and run.training.torch_compile
-    return Setup(gpu, backend, compiled, "layers", run.training.sequence or SEQUENCE)
+    return Setup(gpu, backend, compiled, "layers", number(outcome.effective.sequence) or SEQUENCE)
 
 
 def predict_speed(run: Run, outcome: Outcome) -> Speed | None:
     """The predicted speed-up of the run; None where shapes or tokens are not known, or the GPU is not modeled."""
-    model, training = run.model, run.training
-    batch, sequence = training.micro_batch, training.sequence
-    if model is None or not model.block or model.experts or batch is None or sequence is None:
+    model = run.model
+    if model is None or not model.block or model.experts:
         return None
-    setup = setup_of(run, outcome)
-    if setup is None:
+    tokens, setup = outcome.effective.tokens, setup_of(run, outcome)
+    if tokens is None or setup is None:
         return None
-    tokens = batch * sequence
     point = predict_point(model, tokens, setup)
     needed = pays_from(model, setup)
     if needed is not None and needed > _largest_that_fits(model, setup):
@@ -327,7 +326,7 @@ def in_words(speed: Speed, *, measured: bool) -> str:
 
 
 def _why(run: Run, model: ModelShape, tokens: int, setup: Setup) -> str:
-    visible = run.facts.visible_gpus() or run.facts.gpus
+    visible = run.visible_gpus() or run.facts.gpus
     size = f"{model.parameters / 1e9:.1f}B" if model.parameters else "this"
     name = visible[0].name if visible else f"an {setup.gpu.name}"
     how = "" if setup.gpu.measured else ", modeled from its datasheet"
@@ -340,7 +339,8 @@ def advise(run: Run, outcome: Outcome) -> str:
     model, setup = run.model, setup_of(run, outcome)
     if model is None or not model.block or model.experts or setup is None:
         return "train in BF16, or put more tokens into a micro-batch"
-    tokens = (run.training.micro_batch or 1) * (run.training.sequence or SEQUENCE)
+    effective = outcome.effective
+    tokens = (number(effective.micro_batch) or 1) * (number(effective.sequence) or SEQUENCE)
     fits = _largest_that_fits(model, setup)
     for words, other in _changes(setup):
         point = predict_point(model, tokens, other)

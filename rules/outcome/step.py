@@ -21,8 +21,11 @@ HALF = 8  # what the forward pass wants everywhere
 TN_ONLY = ("8.9", "9.0")
 
 
-def step(run: Run, stack: Stack, state: Accelerator, prepared: Prepared) -> None:
+def step(run: Run, stack: Stack, state: Accelerator, prepared: Prepared, checkpointing: Setting | None) -> None:
     """One forward, backward and optimizer step.
+
+    Args:
+        checkpointing: what switches gradient checkpointing on.
 
     Raises:
         PredictedError: the step raises.
@@ -38,7 +41,7 @@ def step(run: Run, stack: Stack, state: Accelerator, prepared: Prepared) -> None
             "torch.utils.checkpoint: A different number of tensors was saved during the original forward and "
             "recomputation."
         )
-        because = (run.training.checkpointing(stack), state.backend)
+        because = (checkpointing, state.backend)
         raise PredictedError("checkpointing-not-reentrant", "step", "CheckpointError", text, because)
 
 
@@ -60,7 +63,7 @@ def _check_history(state: Accelerator, prepared: Prepared) -> None:
 
 
 def _check_capability(run: Run, stack: Stack, state: Accelerator) -> None:
-    gpus = run.facts.visible_gpus()
+    gpus = run.visible_gpus()
     if not gpus:
         return
     capability = tuple(int(part) for part in gpus[0].compute_capability.split("."))
@@ -89,7 +92,7 @@ def _check_tokens(run: Run, stack: Stack, state: Accelerator) -> None:
         raise PredictedError(
             "tokens-not-by-8", "step", "ValueError" if later else "AssertionError", text, (state.backend,)
         )
-    gpus = run.facts.visible_gpus()
+    gpus = run.visible_gpus()
     if not stack.does(TransformerEngine.CHECKS_LEADING_DIMENSION):
         return
     if tokens % 16 and gpus and gpus[0].compute_capability in TN_ONLY:

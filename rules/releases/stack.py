@@ -82,6 +82,11 @@ class Stack:
             self._answers[id(behavior)] = answer
         return answer
 
+    def sees_gpu(self) -> bool | None:
+        """torch.cuda.is_available(): whether a process sees a GPU; None where that is not known."""
+        gpus = self._facts.visible_gpus()
+        return None if gpus is None else bool(gpus)
+
     # What Accelerate's own availability checks answer: find_spec plus metadata, nothing imported.
 
     def sees_te(self) -> bool | None:

@@ -116,6 +116,7 @@ def outcome_of(outcome: Outcome) -> schema.Outcome:
 def _outcome(outcome: Outcome, speed: Speed | None, *, traced: bool = True) -> schema.Outcome:
     coverage, recipe = outcome.prepared.coverage, outcome.prepared.recipe
     own = outcome.run.script.own  # the script converts layers itself, or may
+    trace = tuple(_entry(name, setting) for name, setting in outcome.settings()) if traced else ()
     return schema.Outcome(
         starts=outcome.starts,
         error=None if outcome.error is None else _error(outcome.error),
@@ -130,7 +131,7 @@ def _outcome(outcome: Outcome, speed: Speed | None, *, traced: bool = True) -> s
         speedup=None if speed is None else _speedup(speed),
         undecided=None if outcome.undecided is None else shown(outcome.undecided.what),
         assumed=dict(outcome.stack.assumed),
-        trace=tuple(_entry(name, setting) for name, setting in outcome.settings()) if traced else (),
+        trace=trace,
     )
 
 

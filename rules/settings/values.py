@@ -80,10 +80,12 @@ class Later(Record):
     Attributes:
         text: as it is written.
         why: what is not known, for people.
+        needs: what would decide it.
     """
 
     text: str
     why: str
+    needs: str = "fp8check on the files and the command as they are when all values are filled in"
 
 
 class Setting(Record):
@@ -136,7 +138,7 @@ class SettingLater(Setting):
     @property
     def undecided(self) -> Undecided:
         """What whoever needs the value is told."""
-        return Undecided(self.later.why, FILLED_IN)
+        return Undecided(self.later.why, self.later.needs)
 
     @property
     def is_later(self) -> bool:
@@ -149,7 +151,7 @@ class SettingLater(Setting):
         return self.later.text
 
 
-FILLED_IN = "fp8check on the files and the command as they are when all values are filled in"
+FILLED_IN = Later.needs
 
 
 class Section:

@@ -10,6 +10,7 @@ from fp8check.rules.settings.launch import SWITCHES, TORCHRUN_SWITCHES, Launch, 
 from fp8check.rules.settings.values import Origin, Setting
 from fp8check.rules.trainers.data import Detection, HandedOver, count, names
 from fp8check.rules.trainers.huggingface import ARGUMENTS, HuggingFace, with_precision
+from fp8check.rules.trainers.training import YES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,6 +75,47 @@ class Axolotl(HuggingFace):
     def fp8_config(self) -> Section:
         """Its section for torchao's recipe."""
         return self.top.section("fp8_config")
+
+    def bf16(self, stack: Stack) -> Setting:
+        """`auto` by default: what torch says of the first GPU; "full" is for evaluation alone.
+
+        utils/schemas/config.py, utils/config/__init__.py resolve_dtype and core/builders/base.py of 0.13.1 to 0.19.0.
+        """
+        default = Setting("auto", Origin(default=stack.name("axolotl")))
+        written = self.get("bf16") or default
+        if written.is_later:
+            return written
+        if written.value == "auto":
+            return self._automatic_bf16(stack, written)
+        if not written.value:
+            other = self.flag("bfloat16", Setting(False, Origin(default=stack.name("axolotl"))))
+            return other.over(written) if other.value else written._replace(value=False)
+        on = str(written.value).lower() in YES
+        return written if written.value is on else written._replace(value=on)
+
+    def _automatic_bf16(self, stack: Stack, auto: Setting) -> Setting:
+        if self.flag("fp16", Setting(False)).value:
+            return Setting(False, Origin(code=f"{stack.name('axolotl')}, as fp16 is on")).over(auto)
+        if stack.sees_gpu() is False:  # torch.cuda.is_bf16_supported(): yes for each GPU that it runs on
+            return Setting(False, Origin(code=f"{stack.name('axolotl')}, which finds no GPU")).over(auto)
+        return auto._replace(value=True)
+
+    def fp16(self, stack: Stack) -> Setting:
+        """What stays of it beside bf16; on by itself where bf16 is `auto` and there is no GPU for it."""
+        bf16, written = self.get("bf16"), self.get("fp16")
+        none = Setting(False, Origin(default=stack.name("axolotl")))
+        automatic = bf16 is None or bf16.value == "auto"
+        if automatic and written is None and stack.sees_gpu() is False and not self.flag("float16", none).value:
+            return Setting(True, Origin(code=f"{stack.name('axolotl')}, which finds no GPU"))
+        own = self.flag("fp16", none)
+        if own.value and bf16 is not None and bf16.value and not automatic:
+            return Setting(False, Origin(code=f"{stack.name('axolotl')}, as bf16 is on")).over(own)
+        return own
+
+    def full_evaluation(self, stack: Stack) -> Setting:
+        """See HuggingFace: bf16: full."""
+        written = self.get("bf16")
+        return written._replace(value=written.value == "full") if written is not None else Setting(False)
 
     @property
     def own_all_gather(self) -> Setting | None:
@@ -160,6 +202,11 @@ class Axolotl(HuggingFace):
         if "num_processes" in own:
             flags.setdefault("num_processes", own["num_processes"])
         return Launch(tool, flags, program, tuple(words), through=cls.name)
+
+    @classmethod
+    def usual(cls, launch: Launch) -> Launch:
+        """`axolotl train` is accelerate launch, which starts a process on each GPU."""
+        return launch if launch.given else launch._replace(tool="accelerate", through=cls.name)
 
     @classmethod
     def instead_of_launching(cls, start: str) -> str:

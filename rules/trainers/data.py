@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from fp8check.rules.reading.kind import Kind, Shape
     from fp8check.rules.releases.accelerate_enums import DistributedType
-    from fp8check.rules.settings.values import Setting
+    from fp8check.rules.settings.values import Setting, Undecided
 
     # The variables of the training process; a value is a string.
     Environment = Mapping[str, Setting]
@@ -82,11 +82,13 @@ class Started(Record):
         environment: its variables.
         kind: NO (one plain process), MULTI_GPU (torchrun's variables are set), FSDP, DEEPSPEED, MEGATRON_LM.
         fsdp_version: 1 or 2 where kind is FSDP.
+        unknown: where kind is NO, and it may as well be MULTI_GPU: what is not known.
     """
 
     environment: Environment
     kind: DistributedType
     fsdp_version: int | None = None
+    unknown: Undecided | None = None
 
 
 class AcceleratorArguments(Record):

@@ -86,11 +86,22 @@ class HuggingFace(Training):
         """The setting that decides whether adapters are trained."""
         return self.get("use_peft")
 
+    def bf16(self, stack: Stack) -> Setting:
+        """TrainingArguments.bf16."""
+        return self.flag("bf16", Setting(False, Origin(default=stack.name("transformers"))))
+
+    def fp16(self, stack: Stack) -> Setting:
+        """TrainingArguments.fp16."""
+        return self.flag("fp16", Setting(False, Origin(default=stack.name("transformers"))))
+
+    def full_evaluation(self, stack: Stack) -> Setting:
+        """TrainingArguments.bf16_full_eval, which counts for DeepSpeed's bf16, too (integrations/deepspeed.py)."""
+        return self.flag("bf16_full_eval", Setting(False, Origin(default=stack.name("transformers"))))
+
     def precision_flag(self, stack: Stack) -> Setting | None:
         """The bf16 or fp16 flag that decides TrainingArguments' precision."""
-        for name in ("fp16", "bf16"):
-            flag = self.switched_on(name)
-            if flag is not None:
+        for name, flag in (("fp16", self.fp16(stack)), ("bf16", self.bf16(stack))):
+            if flag.value:
                 return flag._replace(value=name)
         return None
 
@@ -132,8 +143,8 @@ class HuggingFace(Training):
             raise PredictedError("peft-imports-removed-class", "trainer", "ImportError", text, (self.adapters,))
 
     def _training_arguments(self, stack: Stack, environment: Environment) -> HandedOver:
-        fp16, bf16 = self.switched_on("fp16"), self.switched_on("bf16")
-        if fp16 is not None and bf16 is not None:
+        fp16, bf16 = self.fp16(stack), self.bf16(stack)
+        if fp16.value and bf16.value:
             text = "At most one of fp16 and bf16 can be True, but not both"
             raise PredictedError("fp16-and-bf16", "arguments", "ValueError", text, (fp16, bf16))
         if self.deepspeed is not None and stack.has("deepspeed") is False:
@@ -154,7 +165,9 @@ class HuggingFace(Training):
         FSDP only where the launcher set the variables of a distributed process (AcceleratorState: MULTI_*).
         """
         if self.deepspeed is not None:
-            return started._replace(kind="DEEPSPEED", fsdp_version=None)
+            return started._replace(kind="DEEPSPEED", fsdp_version=None, unknown=None)
+        if started.unknown is not None and self.asks_for_fsdp:
+            raise started.unknown
         if started.kind != "MULTI_GPU" or not self.asks_for_fsdp:
             return started
         version, variables = self.fsdp_arguments(stack)
@@ -194,12 +207,13 @@ class HuggingFace(Training):
             raise PredictedError("fsdp-not-distributed", "trainer", "ValueError", text, because)
 
     def check_deepspeed(
-        self, kind: DistributedType, environment: Environment, deepspeed: DeepSpeedConfig | None
+        self, stack: Stack, kind: DistributedType, environment: Environment, deepspeed: DeepSpeedConfig | None
     ) -> None:
         """Trainer compares DeepSpeed's configuration with TrainingArguments when train() begins."""
-        if kind != "DEEPSPEED" or self.on("fp16"):
+        if kind != "DEEPSPEED" or self.fp16(stack).value:
             return  # with fp16 it is DeepSpeed's fp16 that is compared, and agrees
-        on = self.on("bf16")
+        bf16 = self.bf16(stack)
+        on = bool(bf16.value or self.full_evaluation(stack).value)
         if self.deepspeed is not None:
             written = deepspeed.enabled("bf16") if deepspeed is not None else None
             contradicts = written is not None and written.value is True and not on
@@ -208,7 +222,7 @@ class HuggingFace(Training):
             # DeepSpeedPlugin of the launcher: fp8 fills bf16.enabled, which TrainingArguments then does not match.
             precision = environment.get("ACCELERATE_MIXED_PRECISION")
             contradicts = precision is not None and precision.value in ("fp8", "bf16") and not on
-            because = (precision, self.get("bf16"))
+            because = (precision, bf16 if bf16.origin.span is not None else None)
         if contradicts:
             text = (
                 "Please correct the following DeepSpeed config values that mismatch TrainingArguments values:\n"

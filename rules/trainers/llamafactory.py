@@ -298,6 +298,11 @@ class LlamaFactory(HuggingFace):
         return Launch("python", {}, program, tuple(words))
 
     @classmethod
+    def usual(cls, launch: Launch) -> Launch:
+        """`llamafactory-cli train`, which starts torchrun where there are several GPUs."""
+        return launch if launch.given or launch.tool != "python" else launch._replace(script=cls.programs[0])
+
+    @classmethod
     def spawns(cls, variables: Mapping[str, str], gpus: Sequence[Gpu] | None) -> bool | None:
         """launcher.py: FORCE_TORCHRUN, or more than one GPU."""
         if variables.get("FORCE_TORCHRUN", "0").lower() in _YES:

@@ -10,9 +10,10 @@ from fp8check.rules.trainers.training import Training
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Literal
 
-    from fp8check.rules.facts import Facts
+    from fp8check.rules.facts import Facts, Gpu
     from fp8check.rules.models import ModelShape
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.deepspeed import DeepSpeedConfig
@@ -86,6 +87,31 @@ class Run(Record):
         for one in self.unread:
             if one.input == name:
                 raise one.undecided()
+
+    @property
+    def gpu_ids(self) -> Setting | None:
+        """What `accelerate launch` sets CUDA_VISIBLE_DEVICES to; None where it leaves it (utils/launch.py).
+
+        Raises:
+            Undecided: the launch command fills it in later.
+        """
+        if self.launch.tool != "accelerate":
+            return None
+        flag, config = self.launch.setting("gpu_ids"), self.config_read
+        written = flag if flag is not None else config.gpu_ids if config is not None else None
+        return None if written is None or not isinstance(written.value, str) or written.value == "all" else written
+
+    def visible_gpus(self) -> Sequence[Gpu] | None:
+        """The GPUs that a training process sees; None where that is not known.
+
+        The launcher itself may see more of them: Facts.visible_gpus.
+
+        Raises:
+            Undecided: the launch command fills in later which they are.
+        """
+        ids = self.gpu_ids
+        facts = self.facts if ids is None else self.facts.with_variables({"CUDA_VISIBLE_DEVICES": str(ids.value)})
+        return facts.visible_gpus()
 
     @property
     def config_read(self) -> AccelerateConfig | None:

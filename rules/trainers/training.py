@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.releases import behaviors
-from fp8check.rules.settings.values import Section, Setting, Undecided
+from fp8check.rules.settings.values import Origin, Section, Setting, Undecided, whole_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,10 +22,20 @@ if TYPE_CHECKING:
     from fp8check.rules.trainers.data import Detection, Environment, HandedOver, Started, Tokens
 
     Thing = Literal["model", "micro_batch", "sequence"]
+    Size = Literal["micro_batch", "sequence"]
 
 _NO_KEYS: Readers = {}
 # What the weights may be kept in, in torch's words.
 DTYPES = ("bfloat16", "float16", "float32")
+# transformers hf_argparser.py string_to_bool; pydantic takes these, too.
+YES = ("yes", "true", "t", "y", "1", "on")
+
+
+def number_of(setting: Setting | None) -> int | None:
+    """The number that an effective value is; None where it is not known."""
+    if setting is None or setting.is_later:
+        return None
+    return setting.value if isinstance(setting.value, int) else None
 
 
 class Training:
@@ -130,6 +140,21 @@ class Training:
         setting = self.get(name)
         return setting if setting is not None and setting.value else None
 
+    def flag(self, name: str, otherwise: Setting) -> Setting:
+        """What the trainer makes of a flag: True or False, with where that comes from.
+
+        Args:
+            otherwise: what holds where the file does not say, or says null.
+        """
+        written = self.get(name)
+        if written is None or written.is_later:
+            return otherwise if written is None else written
+        if written.value is None:
+            return otherwise.over(written)
+        value = written.value
+        on = value.lower() in YES if isinstance(value, str) and not self.keeps_text else bool(value)
+        return written if value is on else written._replace(value=on)
+
     def setting_for(self, what: Thing) -> Setting | None:
         """The setting that this trainer has for something that others call otherwise."""
         keys = {"model": self.model_key, "micro_batch": self.micro_batch_key, "sequence": self.sequence_key}
@@ -157,20 +182,31 @@ class Training:
     @property
     def micro_batch(self) -> int | None:
         """Sequences in one forward pass of one GPU."""
-        return self._count("micro_batch", self.default_micro_batch)
+        return number_of(self.size("micro_batch"))
 
     @property
     def sequence(self) -> int | None:
         """The longest sequence, in tokens."""
-        return self._count("sequence", self.default_sequence)
+        return number_of(self.size("sequence"))
 
-    def _count(self, what: Thing, default: int | None) -> int | None:
-        setting = self.setting_for(what)
+    def size(self, what: Size) -> Setting | None:
+        """How many sequences or tokens the trainer takes, with where that comes from.
+
+        Where nothing is written, its default; None where it has none, or what is written is no number for it.
+        """
+        setting, default = self.setting_for(what), self.default_micro_batch
+        if what == "sequence":
+            default = self.default_sequence
         if setting is not None and setting.is_later:
-            return None
+            return setting
         if setting is None or setting.value is None:
-            return default
-        return setting.value if isinstance(setting.value, int) and setting.value > 0 else None
+            return None if default is None else Setting(default, Origin(default=self.title)).over(setting)
+        value = setting.value
+        if isinstance(value, str) and not self.keeps_text:
+            value = whole_number(value)
+        if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+            return None
+        return setting if value is setting.value else setting._replace(value=value)
 
     @property
     def tokens(self) -> Tokens | None:
@@ -198,6 +234,18 @@ class Training:
     @property
     def own_all_gather(self) -> Setting | None:
         """The setting by which the trainer itself switches torchao's FP8 all-gather; None where it leaves it alone."""
+        return None
+
+    def bf16(self, stack: Stack) -> Setting | None:
+        """Whether the trainer computes in BF16, True or False; None where it has no such flag.
+
+        Raises:
+            Undecided: it depends on what is not known.
+        """
+        return None
+
+    def fp16(self, stack: Stack) -> Setting | None:
+        """Whether the trainer computes in FP16; see bf16."""
         return None
 
     def precision_flag(self, stack: Stack) -> Setting | None:
@@ -320,7 +368,7 @@ class Training:
         """
 
     def check_deepspeed(
-        self, kind: DistributedType, environment: Environment, deepspeed: DeepSpeedConfig | None
+        self, stack: Stack, kind: DistributedType, environment: Environment, deepspeed: DeepSpeedConfig | None
     ) -> None:
         """What the trainer refuses of DeepSpeed's configuration, when training begins.
 
@@ -356,6 +404,11 @@ class Training:
             LaunchError: the words cannot be understood.
         """
         raise NotImplementedError(f"{cls.name} has programs, and does not say how they start a run")
+
+    @classmethod
+    def usual(cls, launch: Launch) -> Launch:
+        """A launch that nobody gave, as the trainer's own command makes it where it has one that decides."""
+        return launch
 
     @classmethod
     def is_started_through(cls, launch: Launch) -> bool:

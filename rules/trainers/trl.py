@@ -80,12 +80,17 @@ class Trl(HuggingFace):
         padded = f"padded to the longest of the batch, and to {multiple}" if multiple > 1 else "padded to the longest"
         return varying(batch, multiple, padded, self.setting_for("micro_batch"))
 
-    def precision_flag(self, stack: Stack) -> Setting | None:
+    def bf16(self, stack: Stack) -> Setting:
         """TRL turns an unset bf16 on: self.bf16 = not self.fp16 if self.bf16 is None else self.bf16."""
-        written = super().precision_flag(stack)
-        if written is None and self.value("bf16") is None and stack.does(behaviors.Trl.BF16_BY_DEFAULT):
-            return Setting("bf16", Origin(default=stack.name("trl")))
-        return written
+        if not stack.does(behaviors.Trl.BF16_BY_DEFAULT):
+            return super().bf16(stack)
+        written = self.get("bf16")
+        if written is not None and (written.is_later or written.value is not None):
+            return super().bf16(stack)
+        fp16 = self.fp16(stack)
+        if fp16.value:
+            return Setting(False, Origin(code=f"{stack.name('trl')}, as fp16 is on")).over(written)
+        return Setting(True, Origin(default=stack.name("trl"))).over(written)
 
     def checkpointing(self, stack: Stack) -> Setting | None:
         """TRL switches gradient checkpointing on by itself where the file does not say."""

@@ -1,0 +1,182 @@
+"""How many training processes the launcher starts, and over what they are spread.
+
+Models accelerate/commands/launch.py (0.34.0 to 1.15.0), torchrun, DeepSpeed's launcher and a plain interpreter.
+"""
+
+from __future__ import annotations
+
+from fp8check.rules.releases.accelerate_enums import DISTRIBUTED_TYPES
+from fp8check.rules.settings.values import Origin, Setting, Undecided, taken, whole_number
+from fp8check.rules.trainers.registry import of_program
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from fp8check.rules.releases.accelerate_enums import DistributedType
+    from fp8check.rules.settings.accelerate import AccelerateConfig
+    from fp8check.rules.trainers.run import Run
+
+_KINDS_BY_FLAG: tuple[tuple[str, DistributedType], ...] = (
+    ("use_deepspeed", "DEEPSPEED"),
+    ("use_fsdp", "FSDP"),
+    ("use_megatron_lm", "MEGATRON_LM"),
+    ("multi_gpu", "MULTI_GPU"),
+)
+_NOT_MODELED: tuple[DistributedType, ...] = ("XLA", "TP")
+# How torchrun says "one process a GPU" (torch/distributed/run.py determine_local_world_size).
+_EACH_GPU = ("gpu", "auto")
+
+
+def kind_of(run: Run, config: AccelerateConfig | None) -> tuple[DistributedType, Undecided | None]:
+    """What `accelerate launch` spreads the run over.
+
+    Returns:
+        The kind; and where it hangs on GPUs that nobody knows whether that is one process (NO) or several, the reason.
+
+    Raises:
+        Undecided: the kind is not modeled.
+    """
+    flags = run.launch.flags
+    if flags.get("cpu"):
+        return "NO", None
+    for flag, kind in _KINDS_BY_FLAG:
+        if flags.get(flag):
+            return kind, None
+    if config is None:
+        several = _several_by_itself(run)
+        return ("MULTI_GPU", None) if several else ("NO", None if several is False else _gpus_not_known(run))
+    requested = config.distributed_type
+    written = requested.value if requested is not None else "NO"
+    name: DistributedType = next((one for one in DISTRIBUTED_TYPES if one == written), "NO")
+    if name in _NOT_MODELED:
+        raise Undecided(f"distributed_type {name} is not modeled", "launch")
+    return ("NO" if name == "MULTI_CPU" else name), None
+
+
+def _several_by_itself(run: Run) -> bool | None:
+    """Without a file, several GPUs make several processes (_validate_launch_command); None where that is not known."""
+    processes = run.launch.number("num_processes")
+    if processes is not None and processes <= 1:
+        return False
+    gpus = run.facts.visible_gpus()
+    return None if gpus is None else len(gpus) > 1
+
+
+def _gpus_not_known(run: Run) -> Undecided:
+    who = run.launch.through or run.launch.script or run.launch.tool
+    return Undecided(f"how many GPUs there are: {who} starts a process on each", "gpus")
+
+
+def spread(run: Run) -> tuple[DistributedType, Undecided | None]:
+    """As kind_of, where torchrun, DeepSpeed's launcher, a trainer's own command or an interpreter starts the run."""
+    if run.launch.tool in ("torchrun", "deepspeed"):
+        return "MULTI_GPU", None
+    trainer = of_program(run.launch.script)
+    gpus = run.facts.visible_gpus()
+    spawns = trainer.spawns(run.facts.variables or {}, gpus) if trainer is not None else False
+    if spawns is None:
+        return "NO", _gpus_not_known(run)
+    if not spawns and not run.launch.given and (gpus is None or len(gpus) > 1):
+        return "NO", Undecided("how the run is started: one process, or one on each GPU", "launch")
+    return ("MULTI_GPU" if spawns else "NO"), None
+
+
+def here(run: Run) -> Setting | None:
+    """How many training processes are started on this machine; None where what is written is no number.
+
+    Raises:
+        Undecided: that depends on what is not known.
+    """
+    tool = run.launch.tool
+    if tool == "torchrun":
+        return _by_torchrun(run)
+    if tool == "deepspeed":
+        return _by_deepspeed(run)
+    if tool == "accelerate":
+        return _by_accelerate(run)
+    kind, unknown = spread(run)
+    if unknown is not None:
+        raise unknown
+    if kind == "NO":
+        return Setting(1, Origin(code="one process without a launcher"))
+    variable = (run.facts.variables or {}).get("NPROC_PER_NODE")
+    if variable is not None:
+        return _number(taken(variable, Origin(variable="NPROC_PER_NODE")))
+    return _each_gpu(run, f"{run.launch.script}, which starts torchrun")
+
+
+def _number(setting: Setting) -> Setting | None:
+    """A setting with its number in the place of its text; None where it is none."""
+    value = whole_number(setting.value) if isinstance(setting.value, str) else setting.value
+    return setting._replace(value=value) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _each_gpu(run: Run, who: str) -> Setting:
+    gpus = run.facts.visible_gpus()
+    if gpus is None:
+        raise _gpus_not_known(run)
+    return Setting(len(gpus), Origin(code=f"{who}: one process a GPU"))
+
+
+def _by_torchrun(run: Run) -> Setting | None:
+    written = run.launch.setting("nproc_per_node")
+    if written is None:
+        return Setting(1, Origin(default="torchrun"))
+    if written.value in _EACH_GPU:
+        return _each_gpu(run, f"torchrun --nproc_per_node {written.value}").over(written)
+    return _number(written)
+
+
+def _by_deepspeed(run: Run) -> Setting | None:
+    written = run.launch.setting("num_gpus")
+    if any(run.launch.flag(name) is not None for name in ("include", "exclude", "hostfile")):
+        raise Undecided("which GPUs DeepSpeed's launcher takes", "launch")
+    return _each_gpu(run, "deepspeed") if written is None else _number(written)
+
+
+def _by_accelerate(run: Run) -> Setting | None:
+    total, machines = _total_of_accelerate(run), _machines(run)
+    if total is None or machines <= 1 or not isinstance(total.value, int):
+        return total
+    return total._replace(value=total.value // machines)
+
+
+def _machines(run: Run) -> int:
+    """Over how many machines the run is spread, as far as the launch says."""
+    named = "num_machines" if run.launch.tool == "accelerate" else "nnodes"
+    written, config = run.launch.setting(named), run.config_read
+    if written is None and config is not None:
+        written = config.num_machines
+    count = None if written is None else _number(written)
+    return count.value if count is not None and isinstance(count.value, int) else 1
+
+
+def everywhere(run: Run) -> Setting | None:
+    """How many training processes are started on all machines together; see here.
+
+    Raises:
+        Undecided: that depends on what is not known.
+    """
+    if run.launch.tool == "accelerate":
+        return _total_of_accelerate(run)
+    own = here(run)
+    if own is None or not isinstance(own.value, int):
+        return None
+    return own._replace(value=own.value * _machines(run))
+
+
+def _total_of_accelerate(run: Run) -> Setting | None:
+    """num_processes: of all machines together."""
+    config = run.config_read
+    kind, unknown = kind_of(run, config)
+    if unknown is not None:
+        raise unknown
+    if kind == "NO":
+        return Setting(1, Origin(code="accelerate launch, which starts one process for distributed_type NO"))
+    flag = run.launch.setting("num_processes")
+    written = config.num_processes if config is not None else None
+    if flag is not None:
+        number = _number(flag)
+        return None if number is None else number.over(written)
+    if config is None:
+        return _each_gpu(run, "accelerate launch")
+    return None if written is None else _number(written)

@@ -1,0 +1,236 @@
+"""Effective values: what a run really uses, worked out once, and looked up there by every stage and every rule."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import fp8check.rules
+from fp8check.rules.outcome.effective import number
+from fp8check.rules.settings.values import Setting, Undecided
+from tests.support.outcomes import DDP, DEEPSPEED, ONE, outcome_of
+
+RULES = Path(fp8check.rules.__file__).parent
+NAMES = {
+    "bf16", "fp16", "bfloat16", "float16", "pure_bf16", "bf16_full_eval", "gradient_checkpointing",
+    "disable_gradient_checkpointing", "use_reentrant_gc", "per_device_train_batch_size", "micro_batch_size",
+    "cutoff_len", "max_length", "max_seq_length", "sequence_len", "block_size", "num_processes", "nproc_per_node",
+    "num_gpus", "gpu_ids", "dtype", "torch_dtype",
+}  # fmt: skip
+# Methods by which a key is read, of a training file, a section of it, an Accelerate file or a launch.
+READERS = {"get", "value", "on", "switched_on", "flag", "number", "setting", "setting_for"}
+# Where a written key is read all the same, and why: what it decides is not what the run uses.
+ALLOWED = {
+    ("outcome/processes.py", "num_processes"): "this is the place where processes are counted",
+    ("outcome/processes.py", "nproc_per_node"): "likewise",
+    ("outcome/processes.py", "num_gpus"): "likewise",
+    ("outcome/launcher.py", "num_processes"): "what argparse and the launcher refuse of the number as it is written",
+    ("outcome/launcher.py", "gpu_ids"): "whether the file's own gpu_ids are looked at, which are refused by their type",
+    ("catalog/distribution.py", "gpu_ids"): "FP318 is about the text that stands there",
+    ("catalog/precision.py", "bf16"): "where a fix writes, and which line a message stands at",
+    ("catalog/precision.py", "fp16"): "likewise",
+    ("catalog/recipe.py", "bf16"): "a fix deletes the line",
+    ("catalog/parallel.py", "gradient_checkpointing"): "the line at which the message stands",
+}
+
+
+def _read_keys() -> set[tuple[str, str]]:
+    """The keys of NAMES that a file of rules or stages reads, by the file."""
+    found: set[tuple[str, str]] = set()
+    for folder in ("catalog", "outcome"):
+        for path in sorted((RULES / folder).glob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Call):
+                    name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+                    mapped = isinstance(node.func, ast.Name) and node.func.id == "map"
+                    if name in READERS or mapped:
+                        words = [one.value for one in ast.walk(node) if isinstance(one, ast.Constant)]
+                        found |= {(f"{folder}/{path.name}", word) for word in words if word in NAMES}
+                elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+                    found |= {(f"{folder}/{path.name}", word) for word in NAMES if word == node.slice.value}
+    return found
+
+
+def test_rules_and_stages_read_no_key_that_an_effective_value_decides() -> None:
+    assert _read_keys() - set(ALLOWED) == set()
+
+
+def test_no_exception_is_left_over() -> None:
+    assert set(ALLOWED) - _read_keys() == set()
+
+
+TRL = {"trainer": "trl"}
+AXOLOTL = {"trainer": "axolotl"}
+LLAMAFACTORY = {"trainer": "llamafactory"}
+OLD_TRL = {"stack": {"accelerate": "1.8.1", "transformers": "4.53.3", "trl": "0.18.2"}}
+
+
+def shown(setting: Setting | None) -> str:
+    """A value and where it comes from."""
+    return "nothing" if setting is None else f"{setting.value}, {setting.origin.describe()}"
+
+
+@pytest.mark.parametrize(
+    ("case", "bf16", "fp16"),
+    [
+        ({"training": "bf16: true\n"}, "True, train.yaml:1", "False, default of transformers 5.17.0"),
+        ({"training": "bf16: null\n"}, "False, default of transformers 5.17.0", "False, default of transformers 5.17.0"),
+        ({"training": "bf16: 'false'\n"}, "True, train.yaml:1", "False, default of transformers 5.17.0"),
+        ({"training": "fp16: 1\n"}, "False, default of transformers 5.17.0", "True, train.yaml:1"),
+        (TRL | {"training": "bf16: 'false'\n"}, "False, train.yaml:1", "False, default of transformers 5.17.0"),
+        (TRL | {"training": "max_length: 8\n"}, "True, default of trl 1.16.0", "False, default of transformers 5.17.0"),
+        (TRL | {"training": "bf16: null\n"}, "True, default of trl 1.16.0", "False, default of transformers 5.17.0"),
+        (TRL | {"training": "fp16: true\n"}, "False, trl 1.16.0, as fp16 is on", "True, train.yaml:1"),
+        (
+            TRL | OLD_TRL | {"training": "max_length: 8\n"},
+            "False, default of transformers 4.53.3",
+            "False, default of transformers 4.53.3",
+        ),
+        (AXOLOTL | {"training": "base_model: x\n"}, "True, default of axolotl 0.19.0", "False, default of axolotl 0.19.0"),
+        (AXOLOTL | {"training": "bf16: auto\n"}, "True, train.yaml:1", "False, default of axolotl 0.19.0"),
+        (AXOLOTL | {"training": "fp16: true\n"}, "False, axolotl 0.19.0, as fp16 is on", "True, train.yaml:1"),
+        (AXOLOTL | {"training": "fp16: true\nbf16: true\n"}, "True, train.yaml:2", "False, axolotl 0.19.0, as bf16 is on"),
+        (AXOLOTL | {"training": "bf16: full\n"}, "False, train.yaml:1", "False, default of axolotl 0.19.0"),
+        (AXOLOTL | {"training": "bf16: false\n"}, "False, train.yaml:1", "False, default of axolotl 0.19.0"),
+        (AXOLOTL | {"training": "bf16: null\nbfloat16: true\n"}, "True, train.yaml:2", "False, default of axolotl 0.19.0"),
+        (
+            AXOLOTL | {"training": "base_model: x\n", "gpu": "none"},
+            "False, axolotl 0.19.0, which finds no GPU",
+            "True, axolotl 0.19.0, which finds no GPU",
+        ),
+        (
+            AXOLOTL | {"training": "float16: true\n", "gpu": "none"},
+            "False, axolotl 0.19.0, which finds no GPU",
+            "False, default of axolotl 0.19.0",
+        ),
+        ({"script": "Accelerator()\n"}, "nothing", "nothing"),
+    ],
+)  # fmt: skip
+def test_the_trainers_precision(case: dict[str, object], bf16: str, fp16: str) -> None:
+    effective = outcome_of({"launch": "python train.py", **case}).effective
+    assert (shown(effective.bf16), shown(effective.fp16)) == (bf16, fp16)
+
+
+@pytest.mark.parametrize(
+    ("case", "tokens"),
+    [
+        ({"training": "per_device_train_batch_size: 4\nmax_seq_length: 512\n"}, 2048),
+        ({"training": "max_seq_length: 512\n"}, 4096),
+        ({"training": "per_device_train_batch_size: '4'\nmax_seq_length: 512\n"}, None),
+        (TRL | {"training": "per_device_train_batch_size: '4'\n"}, 4096),
+        (TRL | {"training": "per_device_train_batch_size: true\n"}, None),
+        (AXOLOTL | {"training": "sequence_len: 4096\n"}, 4096),
+        (LLAMAFACTORY | {"training": "cutoff_len: 0\n"}, None),
+        ({"training": "bf16: true\n"}, None),
+    ],
+)
+def test_the_tokens_of_a_micro_batch(case: dict[str, object], tokens: int | None) -> None:
+    assert outcome_of({"launch": "python train.py", **case}).effective.tokens == tokens
+
+
+FOUR = {"gpus": 4}
+
+
+@pytest.mark.parametrize(
+    ("case", "here", "everywhere"),
+    [
+        ({"launch": "python train.py"} | FOUR, 1, 1),
+        ({"launch": "torchrun train.py"} | FOUR, 1, 1),
+        ({"launch": "torchrun --nproc_per_node 3 train.py"} | FOUR, 3, 3),
+        ({"launch": "torchrun --nproc_per_node three train.py"} | FOUR, None, None),
+        ({"launch": "torchrun --nproc_per_node gpu --nnodes 2 train.py"} | FOUR, 4, 8),
+        ({"launch": "deepspeed train.py"} | FOUR, 4, 4),
+        ({"launch": "deepspeed --num_gpus 2 train.py"} | FOUR, 2, 2),
+        ({"launch": "accelerate launch train.py"} | FOUR, 4, 4),
+        ({"launch": "accelerate launch --num_processes 1 train.py"} | FOUR, 1, 1),
+        ({"launch": "accelerate launch --num_processes 3 train.py"} | FOUR, 3, 3),
+        ({"launch": "accelerate launch --cpu train.py"} | FOUR, 1, 1),
+        ({"launch": "accelerate launch train.py"}, 1, 1),
+        ({"accelerate": ONE} | FOUR, 1, 1),
+        ({"accelerate": DDP} | FOUR, 2, 2),
+        ({"accelerate": DDP.replace("2", "two")} | FOUR, None, None),
+        ({"accelerate": DDP.replace("num_processes: 2\n", "")} | FOUR, None, None),
+        ({"accelerate": DDP + "num_machines: 2\n"} | FOUR, 1, 2),
+        ({"accelerate": DDP, "launch": "accelerate launch --config_file accel.yaml --num_processes 8 t.py"}, 8, 8),
+        (
+            {"accelerate": DDP, "launch": "accelerate launch --config_file accel.yaml --num_processes x t.py"},
+            None,
+            None,
+        ),
+        ({"launch": "llamafactory-cli train x.yaml"} | FOUR, 4, 4),
+        ({"launch": "llamafactory-cli train x.yaml"}, 1, 1),
+        ({"launch": "llamafactory-cli train x.yaml", "variables": {"NPROC_PER_NODE": "2"}} | FOUR, 2, 2),
+        ({"launch": "axolotl train x.yaml"} | FOUR, 4, 4),
+    ],
+)
+def test_the_number_of_processes(case: dict[str, object], here: int | None, everywhere: int | None) -> None:
+    effective = outcome_of(case).effective
+    assert (number(effective.processes), number(effective.all_processes)) == (here, everywhere)
+
+
+@pytest.mark.parametrize(
+    ("case", "missing"),
+    [
+        ({"launch": "accelerate launch train.py"}, "how many GPUs there are: train.py starts a process on each"),
+        (
+            {"launch": "llamafactory-cli train x.yaml"},
+            "how many GPUs there are: llamafactory-cli starts a process on each",
+        ),
+        ({"launch": "axolotl train x.yaml"}, "how many GPUs there are: axolotl starts a process on each"),
+        ({"launch": "torchrun --nproc_per_node auto t.py"}, "how many GPUs there are: t.py starts a process on each"),
+        ({"launch": "torchrun --nproc_per_node $N t.py"}, "command line --nproc_per_node $N: $N is filled in later"),
+        ({"launch": "deepspeed --include localhost:0 t.py"}, "which GPUs DeepSpeed's launcher takes"),
+        ({}, "how the run is started: one process, or one on each GPU"),
+    ],
+)
+def test_a_number_of_processes_that_is_not_known(case: dict[str, object], missing: str) -> None:
+    effective = outcome_of({"gpu": "unknown", **case}).effective
+    with pytest.raises(Undecided) as caught:
+        effective.processes  # noqa: B018
+    assert caught.value.what == missing
+    assert ("processes", True) in [(name, setting.is_later) for name, setting in effective.settings()]
+
+
+def test_one_process_is_not_taken_where_nobody_knows() -> None:
+    asked = AXOLOTL | {"training": "base_model: x\nfp8: true\nfsdp_config: {fsdp_version: 2}\n", "gpu": "unknown"}
+    outcome = outcome_of(asked)
+    assert (outcome.starts, outcome.distributed_type) == (None, None)
+    plain = outcome_of({"training": "bf16: true\n", "gpu": "unknown"})
+    assert (plain.starts, plain.distributed_type) == (True, None)
+    assert outcome_of({"training": "bf16: true\n", "gpu": "unknown", "launch": "python t.py"}).distributed_type == "NO"
+
+
+def test_what_is_worked_out_is_worked_out_once() -> None:
+    effective = outcome_of({"training": "bf16: true\n"}).effective
+    assert effective.bf16 is effective.bf16
+
+
+def test_the_gpus_of_a_training_process_are_those_of_gpu_ids() -> None:
+    run = outcome_of({"accelerate": DDP + "gpu_ids: 0,2\n", "gpus": 4}).run
+    assert [gpu.index for gpu in run.visible_gpus() or ()] == [0, 2]
+    outcome = outcome_of({"accelerate": DDP + "gpu_ids: 0,2\n", "gpu": ["9.0", "8.0", "8.0", "9.0"]})
+    assert outcome.environment["CUDA_VISIBLE_DEVICES"].value == "0,2"
+    named = {"launch": "accelerate launch --config_file accel.yaml --gpu_ids 1 t.py", "accelerate": ONE}
+    weak = outcome_of(named | {"gpu": ["9.0", "8.0"], "variables": {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}})
+    assert weak.mixed_precision is not None
+    assert weak.mixed_precision.value == "fp16"
+
+
+@pytest.mark.parametrize(
+    ("case", "starts"),
+    [
+        (TRL | {"training": "max_length: 8\n"}, True),
+        (TRL | {"training": "bf16: false\n"}, False),
+        (AXOLOTL | {"training": "base_model: x\n"}, True),
+        (AXOLOTL | {"training": "bf16: full\n"}, True),
+        (AXOLOTL | {"training": "bf16: false\n"}, False),
+        ({"training": "bf16_full_eval: true\n"}, True),
+        ({"training": "output_dir: x\n"}, False),
+    ],
+)
+def test_deepspeeds_bf16_against_the_trainers(case: dict[str, object], starts: object) -> None:
+    stack = {"accelerate": "1.15.0", "transformers": "5.17.0", "deepspeed": "0.19.8", "trl": "1.16.0"}
+    outcome = outcome_of({"accelerate": DEEPSPEED.replace("fp8", "bf16"), "stack": stack, **case})
+    assert outcome.starts is starts
