@@ -25,6 +25,7 @@ _RANKS = ("lora_rank", "lora_r")
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl lora16-ao]: 21 layers converted, adapters among them",
     'torchao 0.17.0..0.18.0 float8/float8_linear_utils.py "Dim sizes below certain thresholds": left in BF16',
     "https://github.com/meta-pytorch/torchtune/issues/2833",
+    claims=("FP8",),
 )
 def rank_decides_about_fp8(training: Training, outcome: Outcome) -> Iterator[Found]:
     """The adapters' rank decides whether they run in FP8, and whether that costs more than it gains.
@@ -54,6 +55,7 @@ def rank_decides_about_fp8(training: Training, outcome: Outcome) -> Iterator[Fou
     WARNING,
     'llamafactory 0.9.4..0.9.5 model/model_utils/unsloth.py "FastLanguageModel.get_peft_model"',
     'unsloth 2025.11.1..2026.6.1 kernels/fast_lora.py "get_lora_parameters": the weights are taken out and multiplied',
+    claims=("FP8",),
 )
 def unsloth_passes_fp8_by(llamafactory: LlamaFactory, outcome: Outcome) -> Iterator[Found]:
     """Unsloth's LoRA kernels multiply with the weights themselves, so that converted layers are never called.
@@ -86,6 +88,7 @@ def unsloth_passes_fp8_by(llamafactory: LlamaFactory, outcome: Outcome) -> Itera
     'liger_kernel 0.6.4 transformers/model/llama.py "lm_head.weight": the loss multiplies with the weight itself',
     'transformers 4.57.1..5.23.0 training_args.py "use_liger_kernel"',
     'llamafactory 0.9.4..0.9.5 hparams/model_args.py "enable_liger_kernel"',
+    claims=("FP8",),
 )
 def liger_takes_the_head_out(training: Training, outcome: Outcome) -> Iterator[Found]:
     """Liger's fused loss multiplies with the head's weight itself, so that the head is not in FP8.

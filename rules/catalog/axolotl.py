@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
+from fp8check.rules.engine.requirements import require_prediction
 from fp8check.rules.settings.edits import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fp8check.rules.outcome import Outcome
     from fp8check.rules.trainers.axolotl import Axolotl
 
 
@@ -20,8 +22,9 @@ if TYPE_CHECKING:
     'axolotl 0.19.0 utils/trainer.py "FSDP_CPU_RAM_EFFICIENT_LOADING": handed to Accelerate as a variable',
     'accelerate 1.13.0 accelerator.py "torchao with FSDP2 and cpu_ram_efficient_loading is not supported"',
     "https://github.com/axolotl-ai-cloud/axolotl/issues/3077",
+    claims=("ends",),
 )
-def axolotl_ram_efficient_loading(axolotl: Axolotl) -> Iterator[Found]:
+def axolotl_ram_efficient_loading(axolotl: Axolotl, outcome: Outcome) -> Iterator[Found]:
     """Axolotl's FP8 under FSDP with cpu_ram_efficient_loading.
 
     Why it hurts: Accelerator() raises ValueError for torchao under FSDP with that option, and Axolotl's FP8 is always
@@ -34,10 +37,14 @@ def axolotl_ram_efficient_loading(axolotl: Axolotl) -> Iterator[Found]:
     loading = axolotl.fsdp_setting("cpu_ram_efficient_loading")
     if not axolotl.on("fp8") or loading is None or not loading.value:
         return
+    require_prediction(outcome)
+    error = outcome.error_of("torchao-ram-efficient-loading")
+    if error is None:
+        return
     yield Found(
         "torchao cannot be used with cpu_ram_efficient_loading",
         place=loading,
-        label="Accelerator() raises ValueError: torchao with FSDP2 and cpu_ram_efficient_loading is not supported",
+        label=f"Accelerator() raises {error.type}: torchao with FSDP2 and cpu_ram_efficient_loading is not supported",
         notes=("with false, issue 3077 of Axolotl reports NaN from the start: watch the first steps",),
         help="write cpu_ram_efficient_loading: false",
         fix=unsafe(replace(loading, False)),
@@ -50,6 +57,7 @@ def axolotl_ram_efficient_loading(axolotl: Axolotl) -> Iterator[Found]:
     WARNING,
     'axolotl 0.19.0 utils/schemas/validation.py "FP8 + FSDP2 + activation checkpointing may be slower than BF16"',
     "https://github.com/axolotl-ai-cloud/axolotl/pull/2926",
+    claims=("FP8",),
 )
 def axolotl_fsdp_checkpointing(axolotl: Axolotl) -> Iterator[Found]:
     """Axolotl's FP8 together with FSDP's activation checkpointing.
@@ -80,6 +88,7 @@ def axolotl_fsdp_checkpointing(axolotl: Axolotl) -> Iterator[Found]:
     "https://github.com/pytorch/torchtitan/issues/865",
     "https://github.com/pytorch/torchtitan/issues/1207",
     'axolotl 0.19.0 utils/trainer.py "PARALLELISM_CONFIG_TP_SIZE"',
+    claims=("FP8",),
 )
 def axolotl_rowwise_under_tensor_parallelism(axolotl: Axolotl) -> Iterator[Found]:
     """torchao's rowwise scaling under tensor parallelism.

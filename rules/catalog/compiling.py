@@ -33,6 +33,7 @@ def _torchao(outcome: Outcome) -> bool:
     "https://github.com/pytorch/ao/issues/685",
     "https://github.com/pytorch/ao/blob/v0.13.0/torchao/float8/README.md",
     'axolotl 0.19.0 utils/schemas/validation.py "torch_compile is strongly recommended for FP8 training"',
+    claims=("FP8",),
 )
 def torchao_not_compiled(run: Run, requested: Requested, outcome: Outcome, probed: bool) -> Iterator[Found]:
     """torchao without torch.compile: slower than BF16, with more memory.
@@ -88,6 +89,7 @@ def _has_linear_experts(model: ModelShape, outcome: Outcome) -> bool:
     WARNING,
     'transformer_engine 2.15.0..2.20.2 pytorch/quantization.py "DelayedScaling is not supported under torch.compile"',
     'transformer_engine 2.8.0..2.20.2 pytorch/module/linear.py "@no_torch_dynamo()": the graph breaks at each layer',
+    claims=("ends", "FP8"),
 )
 def te_compiled(run: Run, outcome: Outcome) -> Iterator[Found]:
     """torch.compile on a model of Transformer Engine layers.
@@ -124,6 +126,7 @@ def te_compiled(run: Run, outcome: Outcome) -> Iterator[Found]:
     "https://github.com/pytorch/ao/issues/2586",
     "https://github.com/pytorch/pytorch/issues/158936",
     "https://github.com/pytorch/ao/issues/1308",
+    claims=("perhaps",),
 )
 def torchao_compiled_under_ddp(run: Run, outcome: Outcome) -> Iterator[Found]:
     """torchao, torch.compile and DDP with a Hugging Face model: the compiler fails.
@@ -154,6 +157,7 @@ def torchao_compiled_under_ddp(run: Run, outcome: Outcome) -> Iterator[Found]:
     WARNING,
     "https://github.com/pytorch/ao/issues/1200",
     "https://github.com/pytorch/pytorch/issues/139125",
+    claims=("perhaps",),
 )
 def torchao_compiled_experts(run: Run, training: Training, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
     """torchao and torch.compile on a mixture of experts whose experts are Linear layers (transformers 4).

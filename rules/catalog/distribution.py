@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     'accelerate 0.34.0..1.15.0 utils/launch.py "CUDA_VISIBLE_DEVICES": gpu_ids becomes it',
     "https://github.com/lich99/ChatGLM-finetune-LoRA/issues/16",
     ends=True,
+    claims=("ends",),
 )
 def more_processes_than_gpus(run: Run, gpus: Sequence[Gpu], outcome: Outcome) -> Iterator[Found]:
     """More processes on a machine than they see GPUs.
@@ -71,6 +72,7 @@ def more_processes_than_gpus(run: Run, gpus: Sequence[Gpu], outcome: Outcome) ->
     ERROR,
     'accelerate 0.34.0..1.15.0 utils/launch.py "ACCELERATE_USE_CPU": the training process does not look for a GPU',
     "ran accelerate 1.15.0, torchao 0.18.0 [executed fp8-on-the-cpu]: device cpu, layers converted, FP8 is emulated",
+    claims=("perhaps",),
 )
 def fp8_on_the_cpu(run: Run, launch: Launch, requested: Requested) -> Iterator[Found]:
     """FP8 is asked for, and the run is told to stay on the CPU.
@@ -115,6 +117,7 @@ def fp8_on_the_cpu(run: Run, launch: Launch, requested: Requested) -> Iterator[F
     "ran accelerate 1.8.1 [conformance file-te-1.8]: TypeError: expected str, bytes or os.PathLike object, not bool",
     "ran accelerate 1.4.0 [conformance file-te-1.4]: AttributeError: 'tuple' object has no attribute 'strip'",
     requires=("packages",),  # without them the release is not known
+    claims=("ends",),
 )
 def release_cannot_launch_fp8(outcome: Outcome, requested: Requested) -> Iterator[Found]:
     """accelerate 1.4 to 1.8 cannot launch FP8: 1.4 at all, 1.5 to 1.8 with one process.
@@ -143,6 +146,7 @@ def release_cannot_launch_fp8(outcome: Outcome, requested: Requested) -> Iterato
     ERROR,
     'accelerate 0.34.0..1.15.0 utils/dataclasses.py "When using `deepspeed_config_file`, the following": raised',
     'accelerate 0.34.0..1.15.0 commands/launch.py "mp_from_config_flag": only a precision from the file counts',
+    claims=("ends",),
 )
 def precision_beside_deepspeed_file(
     accelerate: AccelerateConfig, requested: Requested, outcome: Outcome
@@ -176,6 +180,7 @@ def precision_beside_deepspeed_file(
     ERROR,
     'accelerate 0.34.0..1.15.0 utils/dataclasses.py "arg cannot be set to `": ValueError',
     "ran accelerate 1.15.0, deepspeed 0.19.8 [executed deepspeed-fp16-against-fp8]: ValueError",
+    claims=("ends",),
 )
 def deepspeed_fp16_against_fp8(outcome: Outcome) -> Iterator[Found]:
     """`fp16` is enabled in the DeepSpeed file of a run that asks for fp8 or bf16.
@@ -211,6 +216,7 @@ def deepspeed_fp16_against_fp8(outcome: Outcome) -> Iterator[Found]:
     'transformers 4.45.2..5.23.0 integrations/deepspeed.py "Please correct the following DeepSpeed config": raised',
     "ran transformers 5.23.0, deepspeed 0.19.8 [conformance deepspeed1-TE-plain-1.15-deepspeed]: ValueError",
     reads=("deepspeed",),
+    claims=("ends",),
 )
 def deepspeed_wants_bf16(requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """DeepSpeed is set to bf16, the training file is not: the Trainer refuses the pair.
@@ -244,6 +250,7 @@ def deepspeed_wants_bf16(requested: Requested, outcome: Outcome) -> Iterator[Fou
     ERROR,
     "ran transformers 5.23.0, deepspeed 0.19.8 [executed deepspeed-auto-is-float32]: bf16.enabled is False, with fp8",
     'transformers 4.45.2..5.23.0 integrations/deepspeed.py "bf16.enabled": `auto` becomes the bf16 of the arguments',
+    claims=("nothing",),
 )
 def deepspeed_auto_is_float32(
     training: Training, deepspeed: DeepSpeedConfig, requested: Requested, outcome: Outcome
@@ -278,6 +285,7 @@ def deepspeed_auto_is_float32(
     WARNING,
     'transformers 4.45.2..5.23.0 training_args.py "HfTrainerDeepSpeedConfig(self.deepspeed)": the training file wins',
     'accelerate 0.34.0..1.15.0 utils/dataclasses.py "if self.hf_ds_config is None": the other is read only without it',
+    claims=("ignored",),
 )
 def two_deepspeed_files(training: Training, accelerate: AccelerateConfig) -> Iterator[Found]:
     """The training file and the Accelerate file name two different DeepSpeed files.
@@ -310,6 +318,7 @@ def two_deepspeed_files(training: Training, accelerate: AccelerateConfig) -> Ite
     'accelerate 0.34.0..1.15.0 commands/launch.py "You can only use one of `--cpu`, `--multi_gpu`": ValueError',
     'transformers 4.45.2..5.23.0 trainer.py "together with --deepspeed is not possible": ValueError',
     "ran accelerate 1.15.0 [executed two-distributions]: ValueError",
+    claims=("ends",),
 )
 def two_distributions(outcome: Outcome) -> Iterator[Found]:
     """FSDP and DeepSpeed at once, or two of the launcher's flags for the kind of run.
@@ -341,6 +350,7 @@ def two_distributions(outcome: Outcome) -> Iterator[Found]:
     WARNING,
     'accelerate 0.34.0..1.15.0 utils/launch.py "CUDA_VISIBLE_DEVICES": written from gpu_ids',
     "ran accelerate 1.15.0 [executed gpu-ids-overwrite-visible-devices]: 3 in the shell, 0 in the training process",
+    claims=("nothing",),
 )
 def gpu_ids_overwrite_visible_devices(run: Run, launch: Launch, variables: Mapping[str, str]) -> Iterator[Found]:
     """gpu_ids of the launcher overwrites the CUDA_VISIBLE_DEVICES of the shell.
@@ -374,6 +384,7 @@ def gpu_ids_overwrite_visible_devices(run: Run, launch: Launch, variables: Mappi
     ERROR,
     'accelerate 0.34.0..1.15.0 commands/launch.py "Less than two GPU ids were configured": ValueError',
     "ran accelerate 1.15.0 [executed one-gpu-id-for-many]: ValueError",
+    claims=("ends",),
 )
 def one_gpu_id_for_many(outcome: Outcome) -> Iterator[Found]:
     """`distributed_type: MULTI_GPU` with one GPU in gpu_ids.
@@ -404,6 +415,7 @@ def one_gpu_id_for_many(outcome: Outcome) -> Iterator[Found]:
     ERROR,
     'accelerate 0.34.0..1.15.0 commands/launch.py "You need to manually pass in `--num_processes`": ValueError',
     "ran accelerate 1.15.0 [executed processes-not-named]: ValueError",
+    claims=("ends",),
 )
 def processes_not_named(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[Found]:
     """An Accelerate file for more than one process that does not say how many.
@@ -434,6 +446,7 @@ def processes_not_named(accelerate: AccelerateConfig, outcome: Outcome) -> Itera
     ERROR,
     'accelerate 0.34.0..1.15.0 commands/launch.py "args.gpu_ids.split(": of whatever the file holds',
     "ran accelerate 1.15.0 [executed number-for-gpu-ids]: AttributeError: 'int' object has no attribute 'split'",
+    claims=("ends",),
 )
 def number_for_gpu_ids(outcome: Outcome) -> Iterator[Found]:
     """`gpu_ids: 0` without quotes: a number, where the launcher wants text.

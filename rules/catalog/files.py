@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     "manually pass in `--num_processes`",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl unquoted-no]: AttributeError: 'bool' object has no "
     "attribute 'lower'",
+    claims=("ends",),
 )
 def unquoted_no(accelerate: AccelerateConfig, launch: Launch, outcome: Outcome) -> Iterator[Found]:
     """An unquoted `no` or `NO` where Accelerate wants a word.
@@ -68,6 +69,7 @@ def unquoted_no(accelerate: AccelerateConfig, launch: Launch, outcome: Outcome) 
     WARNING,
     "ran pyyaml 6.0.3, omegaconf 2.4.0, json of Python 3.11 [executed duplicate-key]: PyYAML and json keep "
     "the last, OmegaConf refuses",
+    claims=("nothing",),
 )
 def duplicate_key(documents: Sequence[Document]) -> Iterator[Found]:
     """A key stands twice in one mapping.
@@ -100,6 +102,7 @@ def duplicate_key(documents: Sequence[Document]) -> Iterator[Found]:
     ERROR,
     "ran pyyaml 6.0.4, omegaconf 2.4.0, accelerate 1.15.0 [executed second-document]: expected a single document",
     ends=True,
+    claims=("ends",),
 )
 def second_document(documents: Sequence[Document]) -> Iterator[Found]:
     """A second YAML document in the file: a line of `---` in the middle.
@@ -130,6 +133,7 @@ def _problems(documents: Sequence[Document], *codes: ProblemCode) -> Iterator[Pr
     ERROR,
     'llamafactory 0.9.4..0.9.5 hparams/parser.py "OmegaConf.load": LLaMA-Factory reads its files with OmegaConf',
     "ran omegaconf 2.4.0 [executed omegaconf-refuses]: an unclosed reference, a null for a key, a key twice",
+    claims=("ends",),
 )
 def omegaconf_refuses(documents: Sequence[Document]) -> Iterator[Found]:
     """A LLaMA-Factory file that PyYAML would take and OmegaConf refuses.
@@ -168,6 +172,7 @@ _REFUSED: Mapping[ProblemCode, str] = {
     "merge-order",
     WARNING,
     "ran pyyaml 6.0.3, 6.0.4 [executed merge-order]: of <<: [*a, *b] the first wins, and the last",
+    claims=("nothing",),
 )
 def merge_order(documents: Sequence[Document]) -> Iterator[Found]:
     """`<<: [*a, *b]` where both have the key: which one wins depends on PyYAML's release.
@@ -194,6 +199,7 @@ def merge_order(documents: Sequence[Document]) -> Iterator[Found]:
     "parsers-differ",
     WARNING,
     "ran omegaconf 2.3.0, 2.4.0 [executed parsers-differ]: the one stops, the other reads",
+    claims=("perhaps",),
 )
 def parsers_differ(documents: Sequence[Document]) -> Iterator[Found]:
     """A LLaMA-Factory file that OmegaConf 2.4 reads and earlier ones do not.
@@ -239,6 +245,7 @@ _MEANS_NO = ("false", "no", "off", "n", "f", "0", "none", "null")
     ERROR,
     "ran transformers 5.23.0 [executed false-in-quotes]: bf16 'false', mixed_precision bf16",
     'llamafactory 0.9.4..0.9.5 hparams/parser.py "parser.parse_dict(args": likewise, no value is converted',
+    claims=("nothing",),
 )
 def false_in_quotes(training: Training) -> Iterator[Found]:
     """A switch that says "false" in quotes: text, and any text counts as true.
@@ -287,6 +294,7 @@ _NUMBERS = (
     WARNING,
     "ran pyyaml 6.0.4, transformers 5.23.0 [executed number-as-text]: 1e-5 is text, and stays text",
     "ran torch 2.13.0 [executed number-as-text-optimizer]: TypeError, '<=' between float and str",
+    claims=("perhaps",),
 )
 def number_as_text(training: Training) -> Iterator[Found]:
     """A number that YAML reads as text: `1e-5` without a dot, or one in quotes.
@@ -332,6 +340,7 @@ def _number(value: object) -> float | int | None:
     WARNING,
     'llamafactory 0.9.3..0.9.5 hparams/parser.py "OmegaConf.to_container(OmegaConf.merge(": unresolved',
     "ran omegaconf 2.4.0, pyyaml 6.0.4 [executed variable-not-expanded]: both leave the text as it is",
+    claims=("perhaps",),
 )
 def variable_not_expanded(documents: Sequence[Document]) -> Iterator[Found]:
     """An environment variable in a configuration file, as the shell writes it: nobody expands it.
@@ -393,6 +402,7 @@ def _variable(value: object) -> str | None:
     ERROR,
     'accelerate 0.34.0..1.15.0 utils/launch.py "num_machines > 1": compared as it stands in the file',
     "ran accelerate 1.15.0 [executed number-in-quotes]: TypeError, '>' between str and int",
+    claims=("ends",),
 )
 def number_in_quotes(outcome: Outcome) -> Iterator[Found]:
     """`num_processes: "1"` or `num_machines: "1"` in quotes: text, where the launcher compares numbers.
@@ -425,6 +435,7 @@ def number_in_quotes(outcome: Outcome) -> Iterator[Found]:
     'accelerate 0.34.0..1.15.0 utils/deepspeed.py "config = json.load(f)": what is no JSON ends the run',
     "own rules/checking/named.py: what becomes of a file that a run names",
     ends=True,
+    claims=("ends",),
 )
 def named_file_not_read(run: Run) -> Iterator[Found]:
     """A file that the run names is no JSON where it has to be; or it cannot be read here, and the rest is undecided.

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     'accelerate 0.34.0..1.15.0 state.py "Will use FP16 instead": below compute capability 8.9',
     "ran accelerate 1.15.0 [conformance release-handler-on-ampere-1.15]: fp16, and the layers converted",
     "https://github.com/aredden/flux-fp8-api/issues/30",
+    claims=("lost", "ends"),
 )
 def gpu_without_fp8(requested: Requested, gpus: Sequence[Gpu], run: Run, outcome: Outcome) -> Iterator[Found]:
     """The GPU has no FP8: its compute capability is below 8.9.
@@ -88,6 +89,7 @@ def _weak(gpus: Sequence[Gpu]) -> list[Gpu]:
     'transformer_engine 2.9.0..2.20.2 pytorch/quantization.py "is not supported on 12.0+ architectures yet"',
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl mxfp8]: ValueError MXFP8 block scaling is not available",
     "https://github.com/NVIDIA/TransformerEngine/issues/2668",
+    claims=("ends",),
 )
 def mxfp8_off_blackwell(run: Run, outcome: Outcome) -> Iterator[Found]:
     """MXFP8 block scaling on a GPU that has none.
@@ -137,6 +139,7 @@ def mxfp8_off_blackwell(run: Run, outcome: Outcome) -> Iterator[Found]:
     WARNING,
     "https://docs.nvidia.com/cuda/cuda-c-programming-guide/index.html#cuda-environment-variables",
     'accelerate 1.15.0 utils/environment.py "def check_cuda_fp8_capability": without a GPU it goes on, on the CPU',
+    claims=("perhaps",),
 )
 def no_gpu(requested: Requested, facts: Facts, gpus: Sequence[Gpu]) -> Iterator[Found]:
     """FP8 is asked for in a training environment that sees no GPU.
@@ -169,6 +172,7 @@ def no_gpu(requested: Requested, facts: Facts, gpus: Sequence[Gpu]) -> Iterator[
     "driver-too-old",
     ERROR,
     "https://docs.nvidia.com/deploy/cuda-compatibility/",
+    claims=("perhaps",),
 )
 def driver_too_old(requested: Requested, facts: Facts) -> Iterator[Found]:
     """The driver is older than the CUDA that torch was built for.
@@ -219,6 +223,7 @@ def _cuda_of(driver: str | None) -> str | None:
     'transformer_engine 2.9.0..2.20.2 pytorch/quantization.py "CublasLt version 12.1.3.x or higher required for FP8"',
     'transformer_engine 1.13.0..2.8.0 pytorch/fp8.py "Cuda version 12.1 or higher required for FP8 execution on Ada."',
     "https://github.com/NVIDIA/CUDALibrarySamples/issues/180",
+    claims=("ends",),
 )
 def ada_needs_newer_cublas(requested: Requested, facts: Facts, outcome: Outcome) -> Iterator[Found]:
     """An Ada GPU (8.9) with a CUDA or cuBLAS that has no FP8 for it.
@@ -258,6 +263,7 @@ def ada_needs_newer_cublas(requested: Requested, facts: Facts, outcome: Outcome)
     "https://github.com/pytorch/pytorch/issues/150733",
     "https://github.com/lllyasviel/FramePack/issues/550",
     "https://docs.nvidia.com/cuda/blackwell-compatibility-guide/",
+    claims=("ends",),
 )
 def torch_too_old_for_gpu(requested: Requested, facts: Facts, run: Run) -> Iterator[Found]:
     """A Blackwell GPU with a torch that was built for a CUDA older than 12.8: it has no kernels for that GPU.
@@ -294,6 +300,7 @@ def torch_too_old_for_gpu(requested: Requested, facts: Facts, run: Run) -> Itera
     WARNING,
     "https://github.com/huggingface/accelerate/blob/v1.15.0/src/accelerate/utils/environment.py",
     'accelerate 1.15.0 utils/environment.py "def check_cuda_fp8_capability": each process asks for its own GPU',
+    claims=("nothing",),
 )
 def gpus_differ(requested: Requested, facts: Facts, outcome: Outcome) -> Iterator[Found]:
     """Several processes on GPUs of different kinds, all of them with FP8.
@@ -327,6 +334,7 @@ def gpus_differ(requested: Requested, facts: Facts, outcome: Outcome) -> Iterato
     "visible-devices-cut-short",
     WARNING,
     "https://docs.nvidia.com/cuda/cuda-c-programming-guide/index.html#cuda-environment-variables",
+    claims=("nothing",),
 )
 def visible_devices_cut_short(
     requested: Requested, gpus: Sequence[Gpu], variables: Mapping[str, str]
@@ -362,6 +370,7 @@ def visible_devices_cut_short(
     "mig-instance",
     WARNING,
     "https://docs.nvidia.com/datacenter/tesla/mig-user-guide/",
+    claims=("nothing",),
 )
 def mig_instance(requested: Requested, gpus: Sequence[Gpu], outcome: Outcome) -> Iterator[Found]:
     """The GPU is cut into MIG instances.
@@ -395,6 +404,7 @@ def mig_instance(requested: Requested, gpus: Sequence[Gpu], outcome: Outcome) ->
     "https://github.com/pytorch/ao/issues/2904",
     "https://github.com/pytorch/ao/issues/2843",
     'axolotl 0.19.0 utils/schemas/fp8.py "rowwise"',
+    claims=("perhaps",),
 )
 def rowwise_off_hopper(axolotl: Axolotl, facts: Facts) -> Iterator[Found]:
     """torchao's rowwise scaling on a GPU other than Hopper, where its kernels have failed.
@@ -437,9 +447,9 @@ _ROWWISE_FAILED = {
     ERROR,
     'axolotl 0.19.0 cli/config.py "return compute_capability >= (9, 0)": Ada is refused',
     'axolotl 0.19.0 utils/schemas/config.py "fp8 requested, but fp8 is not supported on this GPU"',
-    ends=True,
+    claims=("ends",),
 )
-def axolotl_refuses_gpu(axolotl: Axolotl, facts: Facts, run: Run) -> Iterator[Found]:
+def axolotl_refuses_gpu(axolotl: Axolotl, run: Run, outcome: Outcome) -> Iterator[Found]:
     """Axolotl's `fp8: true` on a GPU below compute capability 9.0, Ada among them.
 
     Why it hurts: RTX 4090 and L40S (8.9) have FP8, and Accelerate takes them. Axolotl does not: it refuses the file.
@@ -449,16 +459,24 @@ def axolotl_refuses_gpu(axolotl: Axolotl, facts: Facts, run: Run) -> Iterator[Fo
     Write instead: `bf16: true` there.
     """
     fp8 = axolotl.get("fp8")
-    if fp8 is None or not fp8.value or facts.gpus == []:
+    if fp8 is None or not fp8.value:
         return
     seen = require_visible_gpus(run)
-    if not seen or at_least(parse(seen[0].compute_capability), 9):
+    error = outcome.error_of("axolotl-refuses-gpu")
+    if error is None:
         return
+    on = (
+        f"on {seen[0].name} (compute capability {seen[0].compute_capability}, it wants 9.0)"
+        if seen
+        else "without a GPU"
+    )
     yield Found(
-        f"Axolotl refuses FP8 on {seen[0].name} (compute capability {seen[0].compute_capability}, it wants 9.0)",
+        f"Axolotl refuses FP8 {on}",
         place=fp8,
-        label="it raises ValueError: fp8 requested, but fp8 is not supported on this GPU",
-        help="write fp8: false and bf16: true for this machine",
+        label=f"it raises {error.type}: {error.message}",
+        help="write fp8: false and bf16: true for this machine"
+        if seen
+        else "run this on the GPU node, or pass its --facts facts.json",
     )
 
 
@@ -469,6 +487,7 @@ def axolotl_refuses_gpu(axolotl: Axolotl, facts: Facts, run: Run) -> Iterator[Fo
     "https://github.com/NVIDIA/TransformerEngine/issues/1654",
     "https://github.com/NVIDIA/TransformerEngine/issues/2255",
     "https://github.com/NVIDIA/TransformerEngine/issues/2668",
+    claims=("perhaps",),
 )
 def te_on_rtx_50(requested: Requested, facts: Facts, outcome: Outcome) -> Iterator[Found]:
     """Transformer Engine's FP8 on compute capability 12.x: RTX 50 and RTX PRO Blackwell.

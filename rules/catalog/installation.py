@@ -41,6 +41,7 @@ def _place(requested: Requested) -> Setting | None:
     ERROR,
     'accelerate 1.4.0..1.15.0 utils/dataclasses.py "TransformerEngine is not available. Please install it"',
     'accelerate 0.34.0..1.15.0 utils/imports.py "transformer_engine": the metapackage is what is looked for',
+    claims=("ends", "ignored"),
 )
 def transformer_engine_missing(requested: Requested, facts: Facts, outcome: Outcome) -> Iterator[Found]:
     """The run asks for Transformer Engine, and it is not installed.
@@ -76,6 +77,7 @@ def transformer_engine_missing(requested: Requested, facts: Facts, outcome: Outc
     "https://github.com/NVIDIA/TransformerEngine/issues/1541",
     "https://github.com/huggingface/accelerate/issues/1757",
     "https://github.com/NVIDIA/TransformerEngine/issues/1853",
+    claims=("ends",),
 )
 def transformer_engine_incomplete(
     requested: Requested, outcome: Outcome, facts: Facts, transformer_engine: Mapping[str, object]
@@ -132,6 +134,7 @@ def _misfits(facts: Facts, transformer_engine: Mapping[str, object]) -> list[Mis
     'transformer_engine 2.8.0..2.20.2 common/__init__.py "package version mismatch": an assertion at import',
     "https://github.com/NVIDIA/TransformerEngine/issues/2040",
     ends=True,
+    claims=("ends",),
 )
 def transformer_engine_does_not_fit(
     requested: Requested, outcome: Outcome, facts: Facts, transformer_engine: Mapping[str, object]
@@ -164,6 +167,7 @@ def transformer_engine_does_not_fit(
     'accelerate 1.15.0 __init__.py "1.15.0": the newest release that was executed',
     'transformers 5.23.0 __init__.py "5.23.0": the newest release that was executed',
     requires=("packages",),  # only known versions can be newer
+    claims=("nothing",),
 )
 def newer_than_known(outcome: Outcome) -> Iterator[Found]:
     """A package is newer than the newest release that this tool knows.
@@ -187,6 +191,7 @@ def newer_than_known(outcome: Outcome) -> Iterator[Found]:
     "cuda-or-cudnn-too-old",
     ERROR,
     "https://docs.nvidia.com/deeplearning/transformer-engine/user-guide/installation.html",
+    claims=("perhaps",),
 )
 def cuda_or_cudnn_too_old(requested: Requested, outcome: Outcome, facts: Facts) -> Iterator[Found]:
     """CUDA or cuDNN is older than what Transformer Engine 2 needs.
@@ -234,6 +239,7 @@ def cuda_or_cudnn_too_old(requested: Requested, outcome: Outcome, facts: Facts) 
     "no-training-environment",
     INFO,
     "ran fp8check 0.1.0 [executed no-training-environment]: an empty environment has no version of any package",
+    claims=("nothing",),
 )
 def no_training_environment(facts: Facts, outcome: Outcome, requested: Requested) -> Iterator[Found]:
     """The interpreter that was looked at has neither torch nor accelerate.
@@ -262,6 +268,7 @@ def no_training_environment(facts: Facts, outcome: Outcome, requested: Requested
     'accelerate 1.13.0..1.15.0 utils/dataclasses.py "TorchAO is not available. Please install it"',
     'accelerate 1.4.0..1.15.0 accelerator.py "was not found on your system or is too old of a version"',
     'accelerate 1.4.0..1.15.0 utils/imports.py "0.6.1": an older torchao counts as absent',
+    claims=("ends", "ignored"),
 )
 def torchao_missing(requested: Requested, facts: Facts, outcome: Outcome) -> Iterator[Found]:
     """The run asks for torchao, and it is not installed, or older than 0.6.1, which counts as not installed.
@@ -293,6 +300,7 @@ def torchao_missing(requested: Requested, facts: Facts, outcome: Outcome) -> Ite
     ERROR,
     "https://github.com/pytorch/pytorch/blob/v2.10.0/torch/nn/functional.py",
     'torchao 0.18.0 workflows/float8/float8_tensor.py "from torch.nn.functional import ScalingType"',
+    claims=("ends",),
 )
 def torchao_does_not_fit_torch(requested: Requested, facts: Facts, outcome: Outcome) -> Iterator[Found]:
     """torchao 0.18 under a torch older than 2.10: it cannot be imported.
@@ -326,6 +334,7 @@ def torchao_does_not_fit_torch(requested: Requested, facts: Facts, outcome: Outc
     'accelerate 1.4.0..1.15.0 utils/launch.py "FP8 is not available on this machine"',
     'accelerate 0.34.0..1.15.0 utils/imports.py "def is_fp8_available"',
     'accelerate 1.3.0 utils/imports.py "is_msamp_available() or is_transformer_engine_available()"',
+    claims=("ends",),
 )
 def no_fp8_library(requested: Requested, packages: Mapping[str, str | None], outcome: Outcome) -> Iterator[Found]:
     """FP8 is asked for, and no package that could do it is installed.
@@ -358,6 +367,7 @@ def no_fp8_library(requested: Requested, packages: Mapping[str, str | None], out
     'transformer_engine 2.9.0..2.20.2 pytorch/__init__.py !"from transformer_engine.pytorch.fp8"',
     'transformer_engine 1.13.0 pytorch/fp8.py !"def check_mxfp8_support"',
     "ran accelerate 1.12.0 [conformance release-mxfp8-9.0-1.12-te2.9]: AttributeError in prepare()",
+    claims=("ends",),
 )
 def accelerate_does_not_fit_te(requested: Requested, facts: Facts, outcome: Outcome) -> Iterator[Found]:
     """Accelerate and Transformer Engine are of releases that do not go together.
@@ -394,6 +404,7 @@ def accelerate_does_not_fit_te(requested: Requested, facts: Facts, outcome: Outc
     'torchao 0.18.0 quantization/__init__.py !"LinearActivationQuantizedTensor"',
     'torchao 0.17.0 quantization/__init__.py "LinearActivationQuantizedTensor"',
     requires=("training",),
+    claims=("ends",),
 )
 def peft_does_not_fit_torchao(outcome: Outcome) -> Iterator[Found]:
     """PEFT older than 0.19 with torchao 0.18: LoRA cannot start, whatever the backend is.
@@ -423,6 +434,7 @@ def peft_does_not_fit_torchao(outcome: Outcome) -> Iterator[Found]:
     WARNING,
     'torchao 0.18.0 float8/_inductor_patch.py "PropagateNan.ALL": the workaround',
     "https://github.com/triton-lang/triton/issues/11111",
+    claims=("FP8",),
 )
 def nan_from_compiled_float8(run: Run, outcome: Outcome) -> Iterator[Found]:
     """torch 2.14 or newer compiles torchao's float8 backward pass to code that yields NaN; torchao 0.18 fixes it.
@@ -458,6 +470,7 @@ def nan_from_compiled_float8(run: Run, outcome: Outcome) -> Iterator[Found]:
     "https://github.com/NVIDIA/TransformerEngine/blob/v2.18/README.rst",
     "https://github.com/NVIDIA/TransformerEngine/issues/1853",
     "https://github.com/NVIDIA/TransformerEngine/issues/1309",
+    claims=("perhaps",),
 )
 def two_cudnns(requested: Requested, outcome: Outcome, facts: Facts) -> Iterator[Found]:
     """Two versions of cuDNN: the one beside torch, and another that the loader finds.
@@ -507,6 +520,7 @@ def two_cudnns(requested: Requested, outcome: Outcome, facts: Facts) -> Iterator
     "https://docs.python.org/3/library/importlib.metadata.html",
     'accelerate 1.15.0 utils/imports.py "importlib.metadata.version": metadata decides',
     requires=("packages",),
+    claims=("nothing",),
 )
 def package_installed_twice(requested: Requested, facts: Facts) -> Iterator[Found]:
     """A package has metadata of two versions in one environment.
@@ -540,6 +554,7 @@ def package_installed_twice(requested: Requested, facts: Facts) -> Iterator[Foun
     'llamafactory 0.9.4 extras/misc.py "transformers>=4.51.0,<=4.57.1" "accelerate>=1.3.0,<=1.11.0"',
     'llamafactory 0.9.4 extras/misc.py "peft>=0.14.0,<=0.17.1" "trl>=0.18.0,<=0.24.0"',
     ends=True,
+    claims=("ends",),
 )
 def llamafactory_refuses_version(llamafactory: LlamaFactory, requested: Requested, facts: Facts) -> Iterator[Found]:
     """A package is outside the range that LLaMA-Factory checks when it starts.
@@ -582,6 +597,7 @@ def llamafactory_refuses_version(llamafactory: LlamaFactory, requested: Requeste
     'transformers 5.0.0..5.23.0 utils/import_utils.py "ACCELERATE_MIN_VERSION"',
     "ran transformers 5.23.0 [executed accelerate-too-old-for-trainer]: ImportError, accelerate 1.1.0 is wanted",
     requires=("training",),
+    claims=("ends",),
 )
 def accelerate_too_old_for_trainer(requested: Requested, packages: Mapping[str, str | None]) -> Iterator[Found]:
     """transformers 5 with an accelerate older than 1.1, which its Trainer refuses.
@@ -611,6 +627,7 @@ def accelerate_too_old_for_trainer(requested: Requested, packages: Mapping[str, 
     ERROR,
     "ran torch 2.13.0 [executed torch-without-cuda]: torch.version.cuda is None, and CUDA is not available",
     "https://pytorch.org/get-started/locally/",
+    claims=("perhaps",),
 )
 def torch_without_cuda(requested: Requested, packages: Mapping[str, str | None], facts: Facts) -> Iterator[Found]:
     """torch is a build without CUDA.
@@ -644,6 +661,7 @@ def torch_without_cuda(requested: Requested, packages: Mapping[str, str | None],
     WARNING,
     "https://github.com/ROCm/TransformerEngine/issues/79",
     "https://rocm.docs.amd.com/en/latest/",
+    claims=("nothing",),
 )
 def torch_for_amd(requested: Requested, packages: Mapping[str, str | None]) -> Iterator[Found]:
     """torch is a build for AMD's ROCm: nothing that is said here was tried there.
@@ -674,6 +692,7 @@ def torch_for_amd(requested: Requested, packages: Mapping[str, str | None]) -> I
     'accelerate 0.34.0 commands/config/config_args.py "fp8_config"',
     'accelerate 0.28.0 utils/dataclasses.py "Unknown mixed precision value": under FSDP',
     "https://github.com/huggingface/accelerate/issues/2615",
+    claims=("nothing",),
 )
 def accelerate_older_than_known(requested: Requested, packages: Mapping[str, str | None]) -> Iterator[Found]:
     """accelerate is older than 0.34, the first release that knows FP8 by file and launcher.

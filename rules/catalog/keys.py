@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.edits.fix import safe, unsafe
 from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, Related, rule
-from fp8check.rules.engine.requirements import require_prediction
+from fp8check.rules.engine.requirements import reached, require_prediction
 from fp8check.rules.outcome.launcher import BOOLEANS
 from fp8check.rules.releases.accelerate_keys import FP8_KEYS, OPTIONS, WIZARD_KEYS
 from fp8check.rules.releases.behaviors import Accelerate
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     "ran accelerate 1.15.0 [conformance file-backend-unquoted-no-1.15]: an unquoted NO arrives as False",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl backend-te]: ValueError in Accelerator()",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl backend-torchao]: ValueError in Accelerator()",
+    claims=("ends",),
 )
 def backend_spelling(accelerate: AccelerateConfig, launch: Launch, outcome: Outcome) -> Iterator[Found]:
     """A backend name that Accelerate does not take: `te`, `torchao`, `ao`, ...
@@ -57,13 +58,17 @@ def backend_spelling(accelerate: AccelerateConfig, launch: Launch, outcome: Outc
     unquoted = backend.value is False
     name = "NO" if unquoted else str(backend.value)
     meant = backend_meant(name)
-    if meant == backend.value:
+    if meant == backend.value or outcome.starts:  # nobody asks for it: another setting counts
         return
     instead = meant or "TE (Transformer Engine) or AO (torchao)"
     yield Found(
         f"backend: {name} is {'read as the boolean false' if unquoted else 'not a backend'}",
         place=backend,
-        label=f"Accelerator() raises ValueError: {str(backend.value)!r} is not a valid FP8BackendType",
+        label=reached(
+            outcome,
+            f"Accelerator() raises ValueError: {str(backend.value)!r} is not a valid FP8BackendType",
+            "unknown-backend-variable",
+        ),
         notes=("upper and lower case count; the names are TE, AO, MSAMP and NO",),
         help=f'write backend: "{instead}"' if unquoted else f"write backend: {instead}",
         fix=safe(replace(backend, meant)) if meant is not None else None,
@@ -79,6 +84,7 @@ def backend_spelling(accelerate: AccelerateConfig, launch: Launch, outcome: Outc
     'accelerate 0.34.0..1.15.0 utils/dataclasses.py !"AMAX_HISTORY_LENGTH" "AMAX_HISTORY_LEN": what the runtime reads',
     "ran accelerate 1.15.0 [conformance file-te-wizard-1.15]: history 16 becomes 1024",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl wizard-keys]: history 1024",
+    claims=("ignored",),
 )
 def dead_wizard_key(accelerate: AccelerateConfig) -> Iterator[Found]:
     """A key that `accelerate config` itself writes and that Accelerate does not read.
@@ -113,6 +119,7 @@ def dead_wizard_key(accelerate: AccelerateConfig) -> Iterator[Found]:
     'accelerate 1.10.1 utils/dataclasses.py !"USE_MXFP8_BLOCK_SCALING": it came with 1.11',
     'accelerate 1.12.0 utils/dataclasses.py !"PAD_INNER_DIM": it came with 1.13',
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl typing-mistake]: accepted, and history 1024",
+    claims=("ignored",),
 )
 def unread_fp8_key(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[Found]:
     """A key of fp8_config that nothing reads in the accelerate release at hand.
@@ -176,6 +183,7 @@ def _named(
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl override-string]: ValueError in Accelerator(): "
     "invalid truth value (",
     "https://github.com/huggingface/accelerate/issues/3489",
+    claims=("ends",),
 )
 def override_is_no_list(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[Found]:
     """override_linear_precision is not a list of three booleans.
@@ -190,6 +198,8 @@ def override_is_no_list(accelerate: AccelerateConfig, outcome: Outcome) -> Itera
     setting = accelerate.fp8.get("override_linear_precision")
     if setting is None or setting.value is None or not outcome.stack.does(Accelerate.LAUNCHER_COPIES_FP8_CONFIG):
         return
+    if outcome.starts:
+        return  # nobody reads it
     value = setting.value
     if isinstance(value, list) and len(value) > 2 and all(str(part).lower() in BOOLEANS for part in value[:3]):
         return
@@ -224,6 +234,7 @@ def _three(value: object) -> list[bool] | None:
     "defaults are not handed over",
     "ran accelerate 1.15.0 [conformance file-te-most-recent-1.15]: Transformer Engine gets max",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl most-recent]: amax_compute_algo max",
+    claims=("ignored",),
 )
 def most_recent_unreachable(requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """`amax_compute_algo: most_recent` never reaches Transformer Engine.
@@ -259,6 +270,7 @@ def most_recent_unreachable(requested: Requested, outcome: Outcome) -> Iterator[
     'accelerate 1.8.1..1.15.0 commands/launch.py "E5M2": and offered by the launcher',
     "ran accelerate 1.15.0 [conformance file-te-e5m2-1.15]: ValidationError in prepare()",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl e5m2]: ValidationError in prepare()",
+    claims=("ends",),
 )
 def e5m2_is_refused(requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """`fp8_format: E5M2`: Accelerate offers it, Transformer Engine refuses it.
@@ -273,8 +285,7 @@ def e5m2_is_refused(requested: Requested, outcome: Outcome) -> Iterator[Found]:
     if written is None or str(written.value).upper() != "E5M2":
         return
     require_prediction(outcome)
-    backend = outcome.backend_name
-    if backend == "AO" or not outcome.stack.does(Accelerate.LAUNCHER_COPIES_FP8_CONFIG):
+    if outcome.starts or outcome.backend_name == "AO":
         return
     yield Found(
         "E5M2 alone cannot train",
@@ -293,6 +304,7 @@ def e5m2_is_refused(requested: Requested, outcome: Outcome) -> Iterator[Found]:
     'block scaling.": raised in prepare()',
     'accelerate 1.11.0..1.15.0 utils/transformer_engine.py "`amax_compute_algo` is not supported for MXFP8 '
     'block scaling.": likewise',
+    claims=("ends",),
 )
 def mxfp8_with_amax(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[Found]:
     """MXFP8 block scaling together with amax options of delayed scaling.
@@ -303,7 +315,9 @@ def mxfp8_with_amax(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[
 
     Write instead: either of them.
     """
-    for scaling, requested in requested_scalings(accelerate.fp8, outcome.stack) if accelerate.wants_fp8() else ():
+    if not accelerate.wants_fp8() or outcome.starts:
+        return
+    for scaling, requested in requested_scalings(accelerate.fp8, outcome.stack):
         for key, harmless in scaling.excludes:
             written = accelerate.fp8.get(key)
             if written is None or written.value is None or str(written.value).lower() == harmless:
@@ -311,7 +325,11 @@ def mxfp8_with_amax(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[
             yield Found(
                 f"{key} cannot be combined with {scaling.called} block scaling",
                 place=written,
-                label=f"prepare() raises ValueError: `{key}` is not supported for {scaling.called} block scaling.",
+                label=reached(
+                    outcome,
+                    f"prepare() raises ValueError: `{key}` is not supported for {scaling.called} block scaling.",
+                    "block-scaling-with-amax",
+                ),
                 related=(Related(requested, "asked for here"),),
                 help=f"delete {key}: {scaling.called} {'keeps no amax history' if 'amax' in key else 'has none'}",
                 fix=unsafe(delete(written)),
@@ -327,6 +345,7 @@ def mxfp8_with_amax(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[
     'transformer_engine 1.13.0 common/recipe/__init__.py "override_linear_precision": still an argument',
     'transformer_engine 2.1.0..2.20.2 common/recipe/__init__.py !"override_linear_precision": gone',
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl interval-override]: both accepted and dropped without a word",
+    claims=("ignored",),
 )
 def option_dropped_by_te(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[Found]:
     """A recipe option that the installed Transformer Engine drops without a word.
@@ -370,6 +389,7 @@ def option_dropped_by_te(accelerate: AccelerateConfig, outcome: Outcome) -> Iter
     WARNING,
     'accelerate 1.13.0..1.15.0 utils/dataclasses.py "PAD_INNER_DIM" "OPT_LEVEL": each class reads its own',
     "ran accelerate 1.15.0 [conformance file-ao-no-pad-1.15]: an option of torchao, and read by torchao",
+    claims=("ignored",),
 )
 def option_of_other_backend(accelerate: AccelerateConfig, requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """An option of fp8_config that the chosen backend does not have.
@@ -407,6 +427,7 @@ _NAMES = {"TE": "Transformer Engine", "AO": "torchao", "MSAMP": "MS-AMP"}
     'accelerate 0.34.0..1.15.0 utils/dataclasses.py "self.margin = int(": int() of the text that the launcher exports',
     "ran accelerate 1.15.0 [conformance file-te-float-length-1.15]: ValueError, 16.0 is no whole number",
     "ran accelerate 1.15.0 [conformance file-te-text-length-1.15]: ValueError, sixteen is none",
+    claims=("ends",),
 )
 def option_is_no_number(outcome: Outcome, run: Run) -> Iterator[Found]:
     """A recipe option that has to be a whole number and is none: `16.0`, `1e3`, `sixteen`.
@@ -458,6 +479,7 @@ def _whole(text: str) -> int | None:
     'accelerate 0.34.0..1.15.0 utils/dataclasses.py "`fp8_format` must be" "`amax_compute_algo` must be": ValueError',
     'accelerate 1.4.0..1.15.0 utils/dataclasses.py "`opt_level` must be one of": ValueError',
     "ran accelerate 1.15.0 [conformance file-te-format-unknown-1.15]: ValueError",
+    claims=("ends",),
 )
 def option_is_no_choice(outcome: Outcome, run: Run) -> Iterator[Found]:
     """A recipe option with a value that Accelerate does not offer.
@@ -496,6 +518,7 @@ _CHOICES: Mapping[str, tuple[ErrorCode, tuple[str, ...]]] = {
     ERROR,
     'accelerate 1.0.1..1.15.0 utils/environment.py "invalid truth value": ValueError',
     "ran accelerate 1.15.0 [executed option-is-no-truth-value]: ValueError: invalid truth value maybe",
+    claims=("ends",),
 )
 def option_is_no_truth_value(run: Run, outcome: Outcome) -> Iterator[Found]:
     """A switch of fp8_config that is neither true nor false.
@@ -528,6 +551,7 @@ _SWITCHES = tuple(name for name, option in OPTIONS.items() if isinstance(option.
     WARNING,
     'accelerate 1.5.2..1.15.0 commands/launch.py "not key.startswith(": with and without fp8_, one argument',
     "ran accelerate 1.15.0 [executed key-in-two-spellings]: the last of the two is exported",
+    claims=("decides",),
 )
 def key_in_two_spellings(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[Found]:
     """An option of fp8_config stands there twice, once with the prefix fp8_ and once without.
@@ -543,6 +567,8 @@ def key_in_two_spellings(accelerate: AccelerateConfig, outcome: Outcome) -> Iter
     first: dict[str, Setting] = {}
     for key, winner in accelerate.fp8.settings():
         name = key.removeprefix("fp8_")
+        if name not in OPTIONS and name != "backend":
+            continue  # FP203
         loser = first.get(name)
         first[name] = winner
         if loser is None or loser.value == winner.value:

@@ -7,7 +7,7 @@ from collections import Counter
 from fp8check.rules.catalog.shared_fixes import moved, without
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
-from fp8check.rules.engine.requirements import not_known
+from fp8check.rules.engine.requirements import not_known, reached
 from fp8check.rules.releases.accelerate_keys import CLUSTER_KEYS, is_section, known_keys, unknown_keys
 from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.similar import nearest, suggested
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     'accelerate 0.34.0..1.15.0 accelerator.py !"load_config_from_file": Accelerator() reads none',
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl python-config-unread]: mixed precision no",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl hf-python-unread]: bf16, as the training file says",
+    claims=("ignored",),
 )
 def config_not_read(accelerate: AccelerateConfig, launch: Launch) -> Iterator[Found]:
     """An Accelerate file that asks for FP8 and that the launch does not read.
@@ -68,6 +69,7 @@ def config_not_read(accelerate: AccelerateConfig, launch: Launch) -> Iterator[Fo
     ERROR,
     'accelerate 0.34.0..1.15.0 commands/config/config_args.py "had unknown keys": ValueError',
     "ran accelerate 1.15.0 [conformance file-unknown-key-1.15]: ValueError: the config file had unknown keys",
+    claims=("ends",),
 )
 def unknown_top_level_key(run: Run, accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[Found]:
     """A top-level key of the Accelerate file that this release does not know: the launcher stops.
@@ -150,6 +152,7 @@ def _into_fp8_config(accelerate: AccelerateConfig, setting: Setting, key: str) -
     "and an optimizer together",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl hf-fsdp1-te]: the same on a GPU",
     last_resort=True,
+    claims=("ends",),
 )
 def does_not_start(outcome: Outcome, requested: Requested) -> Iterator[Found]:
     """The run ends with an exception before or in its first step.
@@ -194,6 +197,7 @@ def does_not_start(outcome: Outcome, requested: Requested) -> Iterator[Found]:
     'accelerate 1.9.0..1.15.0 commands/launch.py "--fp8_backend": lower case only',
     "ran accelerate 1.15.0 [conformance flags-backend-te-1.15]: ValueError 'te' is not a valid FP8BackendType",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl flag-backend]: ValueError in Accelerator()",
+    claims=("ends",),
 )
 def lower_case_flag(launch: Launch, outcome: Outcome, requested: Requested) -> Iterator[Found]:
     """`accelerate launch --fp8_backend te` cannot work.
@@ -207,11 +211,17 @@ def lower_case_flag(launch: Launch, outcome: Outcome, requested: Requested) -> I
     flag = launch.flag("fp8_backend")
     if flag is None or not requested.fp8 or not outcome.stack.does(Accelerate.BACKEND_FROM_ENVIRONMENT):
         return
-    if not str(flag).islower():
-        return  # argparse refuses that: FP319
+    if not str(flag).islower() or outcome.starts:
+        return  # argparse refuses that: FP319; or nobody asks for it
     yield Found(
         f"--fp8_backend {flag} can never work with {outcome.stack.name('accelerate')}",
-        notes=(f"Accelerator() raises ValueError: {str(flag)!r} is not a valid FP8BackendType",),
+        notes=(
+            reached(
+                outcome,
+                f"Accelerator() raises ValueError: {str(flag)!r} is not a valid FP8BackendType",
+                "unknown-backend-variable",
+            ),
+        ),
         help=f"drop the flag and write backend: {str(flag).upper()} under fp8_config of the configuration file",
     )
 
@@ -223,6 +233,7 @@ def lower_case_flag(launch: Launch, outcome: Outcome, requested: Requested) -> I
     'accelerate 0.34.0..1.15.0 utils/launch.py "if not args.no_python": without the flag it runs `python WORD`',
     "ran accelerate 1.15.0 [executed command-is-no-script]: python: can't open file 'llamafactory-cli'",
     'llamafactory 0.9.3..0.9.5 launcher.py "__main__": run as a module it trains, without a launcher of its own',
+    claims=("ends",),
 )
 def command_is_no_script(launch: Launch) -> Iterator[Found]:
     """`accelerate launch llamafactory-cli train ...`: the launcher runs a command as if it were a Python file.
@@ -253,6 +264,7 @@ def command_is_no_script(launch: Launch) -> Iterator[Found]:
     'llamafactory 0.9.4..0.9.5 launcher.py "get_device_count() > 1 and not": it starts torchrun over all GPUs',
     'llamafactory 0.9.3 cli.py "get_device_count() > 1 and not": likewise',
     "ran accelerate 1.15.0 [executed launcher-in-launcher]: two processes, each of which starts two",
+    claims=("nothing",),
 )
 def launcher_in_launcher(launch: Launch, run: Run) -> Iterator[Found]:
     """One launcher starts another: every process of the first starts all processes again.
@@ -289,6 +301,7 @@ def launcher_in_launcher(launch: Launch, run: Run) -> Iterator[Found]:
     WARNING,
     'accelerate 0.34.0..1.15.0 commands/launch.py "if not args.mixed_precision": the file counts without the flag only',
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl flag-bf16]: bf16, under a file that says fp8",
+    claims=("ignored",),
 )
 def flag_beats_file(accelerate: AccelerateConfig, launch: Launch) -> Iterator[Found]:
     """`--mixed_precision` on the command line says something else than the Accelerate file, and wins.
@@ -320,6 +333,7 @@ def flag_beats_file(accelerate: AccelerateConfig, launch: Launch) -> Iterator[Fo
     ERROR,
     'accelerate 0.34.0..1.15.0 commands/launch.py "os.path.isfile(default_config_file)": else the default file, if any',
     'trl 1.16.0 cli/accelerate_config.py "--config_file": what --accelerate_config becomes',
+    claims=("ignored",),
 )
 def other_config_file(accelerate: AccelerateConfig, launch: Launch) -> Iterator[Found]:
     """The launch command reads another Accelerate file than this one, or names none.
@@ -355,6 +369,7 @@ def other_config_file(accelerate: AccelerateConfig, launch: Launch) -> Iterator[
     ERROR,
     'accelerate 0.34.0..1.15.0 commands/launch.py "args = parser.parse_args()": argparse refuses what it does not know',
     "ran accelerate 1.15.0 [conformance flags-unknown-1.15]: SystemExit",
+    claims=("ends",),
 )
 def unknown_flag(outcome: Outcome) -> Iterator[Found]:
     """A flag before the script that `accelerate launch` does not have.
@@ -383,6 +398,7 @@ def unknown_flag(outcome: Outcome) -> Iterator[Found]:
     'accelerate 0.34.0..1.15.0 commands/launch.py "choices=[": argparse refuses any other word',
     "ran accelerate 1.15.0 [conformance flags-precision-unknown-1.15]: SystemExit",
     "ran accelerate 1.8.1 [conformance release-format-e5m2-1.8]: E5M2 is offered from 1.8.1 on",
+    claims=("ends",),
 )
 def flag_is_no_choice(outcome: Outcome) -> Iterator[Found]:
     """A flag of `accelerate launch` with a value that it does not offer.
@@ -413,6 +429,7 @@ def flag_is_no_choice(outcome: Outcome) -> Iterator[Found]:
     WARNING,
     'accelerate 0.34.0..1.15.0 utils/launch.py "current_env = setup_fp8_env(args, current_env)": for fp8 only',
     'accelerate 0.34.0..1.15.0 commands/launch.py "requires `--mixed_precision=fp8`": as its help says',
+    claims=("lost",),
 )
 def fp8_flags_without_fp8(launch: Launch, outcome: Outcome) -> Iterator[Found]:
     """Flags --fp8_... of `accelerate launch` for a run whose precision is not fp8.
@@ -440,6 +457,7 @@ def fp8_flags_without_fp8(launch: Launch, outcome: Outcome) -> Iterator[Found]:
     ERROR,
     'trl 0.21.0..1.16.0 accelerate_configs/fsdp2.yaml "bf16": so are the others that TRL brings',
     'trl 0.21.0..1.16.0 accelerate_configs/multi_gpu.yaml "bf16": likewise',
+    claims=("ignored",),
 )
 def trl_config_is_bf16(launch: Launch, requested: Requested) -> Iterator[Found]:
     """`trl ... --accelerate_config fsdp2` and FP8: the Accelerate files that TRL brings are all bf16.

@@ -24,6 +24,7 @@ OLD_DAYS = 30
     WARNING,
     "own rules/catalog/machine.py: OLD_DAYS, and why",
     "own rules/facts/collect.py: the day that facts are stamped with",
+    claims=("nothing",),
 )
 def facts_are_old(facts: Facts, requested: Requested, outcome: Outcome, today: str) -> Iterator[Found]:
     """The facts that were given were collected more than 30 days ago, or on a day that is to come.
@@ -55,6 +56,7 @@ def facts_are_old(facts: Facts, requested: Requested, outcome: Outcome, today: s
     WARNING,
     "https://slurm.schedmd.com/salloc.html",
     "own rules/facts/variables.py: which variables of Slurm facts have",
+    claims=("nothing",),
 )
 def facts_of_another_node(facts: Facts, requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """The facts are of a login node, or of another node than those of the job.

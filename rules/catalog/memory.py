@@ -32,6 +32,7 @@ FP8_COPIES = 2
     "measured NVIDIA H200 [docs/evidence/h200-speed.jsonl]: the peak in FP8 is above that in BF16 at every size",
     "https://github.com/NVIDIA/TransformerEngine/issues/1429",
     "https://huggingface.co/docs/transformers/model_memory_anatomy",
+    claims=("ends",),
 )
 def does_not_fit(
     training: Training, requested: Requested, model: ModelShape, facts: Facts, outcome: Outcome
@@ -70,6 +71,7 @@ def does_not_fit(
     "measured NVIDIA H200 [docs/evidence/h200-speed.jsonl]: two 7B layers peak 0.7 GiB higher in FP8 than in BF16",
     "https://github.com/NVIDIA/TransformerEngine/issues/1429",
     "https://github.com/NVIDIA/TransformerEngine/issues/257",
+    claims=("perhaps",),
 )
 def fp8_copies_do_not_fit(
     training: Training, requested: Requested, model: ModelShape, facts: Facts, outcome: Outcome

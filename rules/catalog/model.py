@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     "measured NVIDIA H200 [docs/evidence/h200-hosts.jsonl 7B 2048]: 0.65x and 0.71x, on two machines more",
     "https://github.com/huggingface/accelerate/issues/2597",
     "https://github.com/NVIDIA/TransformerEngine/issues/671",
+    claims=("FP8",),
 )
 def too_small_to_pay(run: Run, training: Training, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
     """FP8 will be slower than BF16: the layers times the tokens of a step are too small.
@@ -65,6 +66,7 @@ def too_small_to_pay(run: Run, training: Training, model: ModelShape, outcome: O
     "fp8-takes-memory",
     INFO,
     "measured NVIDIA H200 [docs/evidence/h200-speed.jsonl 70B 4096]: peak 7.2 GiB in BF16, 9.7 GiB in FP8, two layers",
+    claims=("FP8",),
 )
 def fp8_takes_memory(run: Run, training: Training, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
     """FP8 takes more memory than BF16, not less.
@@ -102,6 +104,7 @@ def fp8_takes_memory(run: Run, training: Training, model: ModelShape, outcome: O
     'accelerate 0.34.0..1.15.0 accelerator.py "new_named_params[n] for n, p in old_named_params.items()"',
     "ran accelerate 1.15.0 [conformance model-tied-te-1.15]: the tie is gone after prepare()",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl tied-te]: untied, the head not in the optimizer",
+    claims=("nothing",),
 )
 def tied_head_untied(run: Run, training: Training, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
     """Transformer Engine unties the tied output head, and the head is never trained.
@@ -140,6 +143,7 @@ def tied_head_untied(run: Run, training: Training, model: ModelShape, outcome: O
     "ran accelerate 1.15.0 [conformance model-one-odd-projection-te-1.15]: with k_proj 24 wide, v_proj and o_proj stay",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl intermediate-1000-te]: the feed-forward layers stay in BF16",
     requires=("model",),
+    claims=("FP8",),
 )
 def layers_left_behind(training: Training, outcome: Outcome) -> Iterator[Found]:
     """Linear layers stay in BF16 because a dimension is not divisible by 16.
@@ -177,6 +181,7 @@ def layers_left_behind(training: Training, outcome: Outcome) -> Iterator[Found]:
     'accelerate 0.34.0..1.15.0 utils/transformer_engine.py "isinstance(module, nn.Linear)": nothing else is converted',
     'torchao 0.17.0..0.18.0 float8/float8_linear_utils.py "isinstance(module, nn.Linear)": the same',
     "ran transformers 5.23.0 [executed gpt2-has-one-linear]: lm_head is GPT-2's only Linear layer",
+    claims=("no FP8",),
 )
 def layers_are_conv1d(training: Training, requested: Requested, model: ModelShape) -> Iterator[Found]:
     """The model's decoder layers have no Linear layer: GPT-2 builds them of Conv1D.
@@ -206,6 +211,7 @@ def layers_are_conv1d(training: Training, requested: Requested, model: ModelShap
     'transformers 5.0.0..5.23.0 models/qwen3_moe/modeling_qwen3_moe.py "self.gate_up_proj = nn.Parameter("',
     'transformers 4.57.1 models/mixtral/modeling_mixtral.py "self.w1 = nn.Linear(": there they were',
     "ran transformers 5.23.0 [executed experts-are-parameters]: the experts are two parameters, and no Linear layer",
+    claims=("FP8",),
 )
 def experts_stay_in_bf16(
     training: Training, requested: Requested, model: ModelShape, outcome: Outcome
@@ -242,6 +248,7 @@ def experts_stay_in_bf16(
     'transformers 4.57.1 models/qwen3_moe/modeling_qwen3_moe.py "self.gate = nn.Linear(": converted like any other',
     'accelerate 1.15.0 utils/ao.py "def filter_linear_layers" !"router": no name is left out',
     'axolotl 0.19.0 monkeypatch/accelerate/float8_moe_filter.py "router": it leaves them out',
+    claims=("FP8",),
 )
 def router_in_fp8(training: Training, requested: Requested, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
     """The router of a mixture-of-experts model runs in FP8.
@@ -282,6 +289,7 @@ _FP8_METHODS = ("fp8", "fbgemm_fp8")
     'transformers 4.57.1 trainer.py "but that quantization method do not support training": with adapters',
     "ran transformers 5.22.0 [executed fp8-checkpoint-trainable]: adapters are let through; by 5.21.1 not",
     "https://github.com/huggingface/transformers/issues/46736",
+    claims=("ends",),
 )
 def checkpoint_is_fp8(training: Training, requested: Requested, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
     """The checkpoint to be fine-tuned holds FP8 weights.
@@ -316,6 +324,7 @@ def checkpoint_is_fp8(training: Training, requested: Requested, model: ModelShap
     'transformers 4.57.1 trainer.py "You cannot perform fine-tuning on purely quantized models": without adapters',
     'accelerate 0.34.0..1.15.0 utils/transformer_engine.py "if any(p % 16 != 0 for p in module.weight.shape):"',
     'torchao 0.17.0..0.18.0 float8/float8_linear_utils.py "isinstance(module, nn.Linear)": packed weights or not',
+    claims=("no FP8", "ends"),
 )
 def checkpoint_is_quantized(training: Training, requested: Requested, model: ModelShape) -> Iterator[Found]:
     """FP8 training of a checkpoint that is stored quantized: GPTQ, AWQ, bitsandbytes.
@@ -347,6 +356,7 @@ def checkpoint_is_quantized(training: Training, requested: Requested, model: Mod
     "https://github.com/NVIDIA/TransformerEngine/issues/2966",
     "https://github.com/NVIDIA/TransformerEngine/blob/v2.18/transformer_engine/pytorch/csrc/quantizer.cpp",
     'accelerate 1.11.0..1.15.0 utils/transformer_engine.py "if any(p % 16 != 0 for p in module.weight.shape):"',
+    claims=("ends",),
 )
 def mxfp8_needs_32(training: Training, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
     """MXFP8 on layers that 16 divides and 32 does not.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fp8check.rules.catalog.shared_fixes import gather_off, torchao_instead, use_torchao, write, write_bf16
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
-from fp8check.rules.engine.requirements import require_decided
+from fp8check.rules.engine.requirements import LATER, require_decided
 from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.settings.edits import insert, replace
 from fp8check.rules.settings.values import Origin, Setting
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl checkpoint-reentrant-te]: 2 backward FP8 GEMMs instead of 30",
     'llamafactory 0.9.5 model/model_utils/checkpointing.py "if not model_args.disable_gradient_checkpointing:"',
     "https://github.com/NVIDIA/TransformerEngine/issues/776",
+    claims=("ends", "FP8"),
 )
 def te_with_checkpointing(training: Training, requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """Transformer Engine together with gradient checkpointing.
@@ -53,8 +54,11 @@ def te_with_checkpointing(training: Training, requested: Requested, outcome: Out
         message = "gradient checkpointing takes the backward pass out of FP8"
         label = "the recomputation and its backward GEMMs run outside FP8 autocast"
     else:
-        message = "gradient checkpointing ends the first step with CheckpointError"
         label = "the recomputation runs outside FP8 autocast and saves other tensors"
+        message = "gradient checkpointing ends the first step with CheckpointError"
+        if outcome.error_of("checkpointing-not-reentrant") is None:
+            message = "gradient checkpointing would end the first step, too"
+            label = f"{LATER}CheckpointError, as {label}"
     by_itself = f"{training.title} switches gradient checkpointing on by itself"
     notes = (by_itself,) if training.checkpoints_by_itself else ()
     if checkpointing.origin.default is not None:
@@ -73,6 +77,7 @@ def te_with_checkpointing(training: Training, requested: Requested, outcome: Out
     "ran accelerate 1.7.0 [conformance handler-fsdp2-TERecipeKwargs-1.7]: KeyError in prepare()",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl fsdp2-te]: 14 TE layers, fp8_enabled True, 0 FP8 GEMMs",
     "https://github.com/huggingface/accelerate/issues/3710",
+    claims=("no FP8", "ends"),
 )
 def te_under_fsdp2(requested: Requested, outcome: Outcome, run: Run) -> Iterator[Found]:
     """Transformer Engine under FSDP2 never computes in FP8.
@@ -116,6 +121,7 @@ def te_under_fsdp2(requested: Requested, outcome: Outcome, run: Run) -> Iterator
     'accelerate 0.34.0..1.15.0 utils/transformer_engine.py "te_module = te.Linear(" !"requires_grad": it is not copied',
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl lora16-te]: 57,344 trainable parameters become 5,300,224",
     "https://github.com/meta-pytorch/torchtune/issues/2833",
+    claims=("FP8",),
 )
 def te_thaws_lora_base(training: Training, requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """Transformer Engine makes the frozen base of a LoRA run trainable again.
@@ -149,6 +155,7 @@ def te_thaws_lora_base(training: Training, requested: Requested, outcome: Outcom
     'llamafactory 0.9.4..0.9.5 hparams/parser.py "FP8 training is not compatible with quantization"',
     'accelerate 0.34.0..1.15.0 utils/transformer_engine.py "isinstance(module, nn.Linear)": Linear4bit is one, too',
     'torchao 0.17.0..0.18.0 float8/float8_linear_utils.py "isinstance(module, nn.Linear)": the same',
+    claims=("no FP8", "ends"),
 )
 def fp8_on_quantized_base(training: Training, requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """FP8 training of a model that is loaded quantized.
@@ -179,6 +186,7 @@ def fp8_on_quantized_base(training: Training, requested: Requested, outcome: Out
     'accelerate 1.8.0..1.15.0 accelerator.py "torchao with FSDP2 and cpu_ram_efficient_loading is not supported"',
     "ran accelerate 1.15.0 [conformance layout-fsdp1-efficient-AO-script-1.15]: raised for FSDP1 as well",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl fsdp2-ao-ram-default]: the launcher's own default is true",
+    claims=("ends",),
 )
 def torchao_with_ram_efficient_loading(
     accelerate: AccelerateConfig, requested: Requested, outcome: Outcome
@@ -217,6 +225,7 @@ def _loading_off(accelerate: AccelerateConfig, written: Setting | None) -> Fix |
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl hf-fsdp1-te]: ValueError, model and optimizer together",
     "ran accelerate 1.15.0 [conformance layout-fsdp1-TE-transformers-1.15]: the same on a CPU",
     "https://github.com/huggingface/transformers/issues/34024",
+    claims=("ends",),
 )
 def te_under_fsdp1_in_trainer(requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """Transformer Engine under FSDP1 with Hugging Face Trainer, which prepares the model before it has an optimizer.
@@ -247,6 +256,7 @@ def te_under_fsdp1_in_trainer(requested: Requested, outcome: Outcome) -> Iterato
     'accelerate 1.13.0..1.15.0 accelerator.py "we don\'t need to prepare TE AO at this moment": no layer is converted',
     "ran accelerate 1.15.0 [executed megatron-fp8]: fp8 sets neither bf16 nor fp16 among Megatron-LM's arguments",
     "https://github.com/NVIDIA/Megatron-LM/pull/485",
+    claims=("no FP8",),
 )
 def megatron_without_fp8(
     run: Run, accelerate: AccelerateConfig, requested: Requested, outcome: Outcome
@@ -284,6 +294,7 @@ def megatron_without_fp8(
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl fsdp1-ao]: RuntimeError in prepare(), tensors on two devices",
     'accelerate 1.13.0..1.15.0 utils/dataclasses.py "ENABLE_FSDP_FLOAT8_ALL_GATHER": true by default',
     "https://github.com/pytorch/ao/issues/1605",
+    claims=("ends",),
 )
 def torchao_gather_without_fsdp2(run: Run, requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """torchao's float8 all-gather, which is on by default, under FSDP1 or DeepSpeed.
@@ -319,6 +330,7 @@ def torchao_gather_without_fsdp2(run: Run, requested: Requested, outcome: Outcom
     "ran accelerate 1.12.0 [conformance layout-fsdp2-AO-script-1.12]: AttributeError, NoneType",
     'accelerate 1.8.0..1.12.0 accelerator.py "self.ao_recipe_handler.config.enable_fsdp_float8_all_gather"',
     'accelerate 1.12.0 utils/dataclasses.py !"ENABLE_FSDP_FLOAT8_ALL_GATHER": the configuration is left None',
+    claims=("ends",),
 )
 def torchao_fsdp2_without_config(requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """torchao under FSDP2 with accelerate 1.8 to 1.12, which forgets to make its configuration.
@@ -349,6 +361,7 @@ def torchao_fsdp2_without_config(requested: Requested, outcome: Outcome) -> Iter
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl checkpoint-te]: this kind ends in CheckpointError",
     'accelerate 1.9.0..1.15.0 accelerator.py "checkpoint_impl=CheckpointImpl.NO_REENTRANT": FSDP uses that kind',
     "https://github.com/NVIDIA/TransformerEngine/issues/1190",
+    claims=("ends",),
 )
 def te_with_fsdp_checkpointing(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[Found]:
     """Transformer Engine together with FSDP's own activation checkpointing.
@@ -379,6 +392,7 @@ def te_with_fsdp_checkpointing(accelerate: AccelerateConfig, outcome: Outcome) -
     "https://github.com/huggingface/accelerate/issues/3827",
     'accelerate 1.10.0..1.15.0 parallelism_config.py "PARALLELISM_CONFIG_TP_SIZE"',
     ends=True,
+    claims=("ends",),
 )
 def te_under_tensor_parallelism(run: Run, outcome: Outcome) -> Iterator[Found]:
     """Transformer Engine under tensor parallelism.
@@ -420,6 +434,7 @@ def tensor_parallel(run: Run) -> Setting | None:
     WARNING,
     "https://github.com/pytorch/ao/issues/4106",
     'torchao 0.17.0..0.18.0 float8/float8_linear.py "Float8Linear"',
+    claims=("perhaps",),
 )
 def shards_not_divisible(run: Run, training: Training, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
     """Tensor parallelism cuts a layer into shards that 16 does not divide.

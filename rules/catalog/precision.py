@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl hf-te-bf16]: Trainer with bf16=True and a TE config "
     "reports bf16, fp8_enabled False",
     "https://github.com/huggingface/trl/issues/3860",
+    claims=("lost", "ends"),
 )
 def precision_flag_cancels_fp8(training: Training, requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """`bf16: true` or `fp16: true` in the training file cancels the FP8 that was asked for elsewhere.
@@ -128,6 +129,7 @@ def _what_is_left(outcome: Outcome) -> Iterator[str]:
     "mixed_precision is `no`",
     "ran accelerate 1.15.0 [conformance file-precision-missing-1.15]: mixed precision no, no layer converted",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl no-precision]: mixed precision no, backend NO",
+    claims=("ignored",),
 )
 def fp8_config_without_precision(accelerate: AccelerateConfig, launch: Launch) -> Iterator[Found]:
     """An fp8_config without `mixed_precision: fp8`: the whole section is ignored and the run is not in FP8.
@@ -165,6 +167,7 @@ def fp8_config_without_precision(accelerate: AccelerateConfig, launch: Launch) -
     'accelerate 0.34.0..1.15.0 utils/launch.py "current_env = setup_fp8_env(args, current_env)": called for fp8 only',
     "ran accelerate 1.15.0 [conformance file-bf16-with-recipe-1.15]: the section is not exported",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl bf16-with-fp8-config]: bf16, no layer converted",
+    claims=("ignored",),
 )
 def fp8_config_unused(accelerate: AccelerateConfig) -> Iterator[Found]:
     """An fp8_config beside a mixed_precision that is not fp8: nobody reads it.
@@ -203,6 +206,7 @@ def fp8_config_unused(accelerate: AccelerateConfig) -> Iterator[Found]:
     'llamafactory 0.9.4 train/sft/workflow.py "finetuning_args=finetuning_args" !"model_args=model_args": fp8 '
     "is in model_args there",
     "https://github.com/hiyouga/LlamaFactory/issues/9500",
+    claims=("lost",),
 )
 def llamafactory_fp8_inert(llamafactory: LlamaFactory, outcome: Outcome) -> Iterator[Found]:
     """LLaMA-Factory's `fp8: true` does nothing with the installed transformers.
@@ -257,6 +261,7 @@ def _patched(training: Training) -> bool:
     'llamafactory 0.9.4..0.9.5 train/kto/trainer.py !"fp8": nor does kto',
     'llamafactory 0.9.4..0.9.5 train/ppo/trainer.py !"fp8": nor does ppo',
     'llamafactory 0.9.4..0.9.5 train/rm/trainer.py !"fp8": nor does rm',
+    claims=("ignored",),
 )
 def llamafactory_stage_without_fp8(llamafactory: LlamaFactory, outcome: Outcome) -> Iterator[Found]:
     """`fp8: true` in a LLaMA-Factory stage where FP8 is not wired.
@@ -290,6 +295,7 @@ def llamafactory_stage_without_fp8(llamafactory: LlamaFactory, outcome: Outcome)
     "ran accelerate 1.5.2 [conformance script-kwarg-fp8-python-1.5]: the precision says fp8, no layer is converted",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl fsdp2-te]: fp8_enabled True and no FP8 GEMM",
     last_resort=True,
+    claims=("no FP8",),
 )
 def asked_fp8_but_not_fp8(requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """FP8 is asked for, the run starts, and no layer runs in FP8.
@@ -338,6 +344,7 @@ def _reason(outcome: Outcome, state: Accelerator) -> str:
     "ran accelerate 1.7.0 [conformance script-kwarg-fp8-python-1.7]: the precision says fp8, no layer is converted",
     "ran accelerate 1.4.0 [conformance script-kwarg-fp8-python-1.4]: likewise",
     requires=("packages",),  # without them the release is not known
+    claims=("no FP8",),
 )
 def release_converts_nothing(requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """accelerate 1.4 to 1.7 says fp8 and converts no layer, unless the script passes a recipe handler itself.
@@ -373,6 +380,7 @@ def release_converts_nothing(requested: Requested, outcome: Outcome) -> Iterator
     "ran accelerate 1.15.0 [conformance script-handler-python-1.15]: a handler and no precision, ValueError",
     "https://github.com/huggingface/accelerate/issues/3086",
     requires=("packages",),  # without them the release is not known
+    claims=("ends",),
 )
 def handler_without_precision(requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """Accelerator() gets an FP8 recipe, and no precision that it counts as fp8.
@@ -406,6 +414,7 @@ def handler_without_precision(requested: Requested, outcome: Outcome) -> Iterato
     ERROR,
     'transformers 4.45.2..5.23.0 training_args.py "At most one of fp16 and bf16 can be True, but not both": raised',
     "ran transformers 5.23.0 [conformance train-both-te-1.15]: ValueError",
+    claims=("ends",),
 )
 def two_precision_flags(training: Training, outcome: Outcome) -> Iterator[Found]:
     """`fp16: true` and `bf16: true` in one training file.
@@ -439,6 +448,7 @@ def two_precision_flags(training: Training, outcome: Outcome) -> Iterator[Found]
     "https://github.com/huggingface/accelerate/issues/3054",
     "https://github.com/huggingface/accelerate/issues/3360",
     requires=("packages",),  # without them the release is not known
+    claims=("lost",),
 )
 def deepspeed_loses_fp8(requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """Under DeepSpeed, accelerate 1.10 and older turn fp8 into bf16.
@@ -470,6 +480,7 @@ def deepspeed_loses_fp8(requested: Requested, outcome: Outcome) -> Iterator[Foun
     ERROR,
     'llamafactory 0.9.5 hparams/parser.py "model_args.fp8 = True" "Setting fp8=True": not what the trainer reads',
     'llamafactory 0.9.4 hparams/parser.py "model_args.fp8 = True": and there nothing hands model_args to the trainer',
+    claims=("ignored",),
 )
 def llamafactory_gather_without_fp8(llamafactory: LlamaFactory, outcome: Outcome) -> Iterator[Found]:
     """LLaMA-Factory's `fp8_enable_fsdp_float8_all_gather` without `fp8: true`: the log says FP8 is on, and it is not.
@@ -503,6 +514,7 @@ def llamafactory_gather_without_fp8(llamafactory: LlamaFactory, outcome: Outcome
     'accelerate 0.34.0..1.15.0 state.py "if mixed_precision is None": the argument of Accelerator() wins',
     "ran accelerate 1.15.0 [conformance script-kwarg-bf16-te-1.15]: bf16, under a file that says fp8",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl script-bf16]: bf16, and FP8 GEMMs with the default recipe",
+    claims=("lost", "ends"),
 )
 def script_overrides_precision(
     script: ScriptSource, requested: Requested, outcome: Outcome, run: Run

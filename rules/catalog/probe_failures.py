@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     ERROR,
     "measured NVIDIA H200 [docs/evidence/h200-faults.jsonl hang-in-step]: killed 15 s past the imports",
     "own tests/probe/test_emulated.py: a hang in an import and one in backward are ended as a group",
+    claims=("seen",),
 )
 def probe_hangs(requested: Requested, seen: Seen) -> Iterator[Found]:
     """The probe did not end in its time and was killed.
@@ -60,6 +61,7 @@ def _last_words(seen: Seen) -> tuple[str, ...]:
     "probe-dies",
     ERROR,
     "own tests/probe/test_emulated.py: SIGSEGV and SIGKILL in a step, and an exit without an answer",
+    claims=("seen",),
 )
 def probe_dies(requested: Requested, seen: Seen) -> Iterator[Found]:
     """The probe's process died, or ended without an answer.
@@ -98,6 +100,7 @@ def _death_help(seen: Seen) -> str:
     ERROR,
     "own tests/probe/test_emulated.py: OutOfMemoryError in backward, and MemoryError",
     "measured NVIDIA H200 [docs/evidence/h200-faults.jsonl gpu-memory-lies]: a GPU that is full ends the step",
+    claims=("seen",),
 )
 def out_of_memory(requested: Requested, seen: Seen) -> Iterator[Found]:
     """Not even the few layers of the probe fit into the memory that is free.
@@ -134,6 +137,7 @@ def _free_memory(seen: Seen) -> str:
     "measured NVIDIA H200 [docs/evidence/h200-faults.jsonl wrong-cudnn]: the system's cuDNN 9.14 before torch's 9.19",
     "measured NVIDIA H200 [docs/evidence/h200-faults.jsonl missing-extension]: FileNotFoundError in the import",
     "https://github.com/NVIDIA/TransformerEngine/issues/2040",
+    claims=("seen",),
 )
 def import_fails(requested: Requested, seen: Seen) -> Iterator[Found]:
     """A package of the run cannot be imported.
@@ -165,6 +169,7 @@ def import_fails(requested: Requested, seen: Seen) -> Iterator[Found]:
     ERROR,
     "measured NVIDIA H200 [docs/evidence/h200-probe.jsonl ao-bf16]: AttributeError in prepare() as predicted",
     "own tests/probe/test_emulated.py: an exception in backward",
+    claims=("seen",),
 )
 def step_raises(requested: Requested, seen: Seen, outcome: Outcome) -> Iterator[Found]:
     """The run ends with an exception in Accelerator(), in prepare() or in its first step.

@@ -43,6 +43,7 @@ def _kinds(seen: Seen) -> dict[GemmKind, Gemms]:
     ERROR,
     "measured NVIDIA H200 [docs/evidence/h200-probe.jsonl no-backend-bf16]: fp8 asked, no layer converted, no FP8 GEMM",
     "measured NVIDIA H200 [docs/evidence/h200-faults.jsonl autocast-off]: TE layers, and no FP8 GEMM",
+    claims=("seen",),
 )
 def not_in_fp8(requested: Requested, seen: Seen) -> Iterator[Found]:
     """FP8 is asked for, and the step that was probed ran without it.
@@ -95,6 +96,7 @@ def _total(seen: Seen) -> int:
     "gemm-not-in-fp8",
     ERROR,
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl checkpoint-reentrant-te]: 15 FP8 GEMMs forward, 2 backward",
+    claims=("seen",),
 )
 def gemm_not_in_fp8(requested: Requested, seen: Seen) -> Iterator[Found]:
     """Of the three GEMMs of a layer (fprop, dgrad, wgrad), not all ran in FP8.
@@ -135,6 +137,7 @@ def gemm_not_in_fp8(requested: Requested, seen: Seen) -> Iterator[Found]:
     "fp8-unasked",
     WARNING,
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl leftover-te]: mixed_precision bf16, and 45 FP8 GEMMs",
+    claims=("seen",),
 )
 def fp8_unasked(requested: Requested, seen: Seen) -> Iterator[Found]:
     """Nothing asks for FP8, and the step ran in it.
@@ -166,6 +169,7 @@ def fp8_unasked(requested: Requested, seen: Seen) -> Iterator[Found]:
     ERROR,
     "measured NVIDIA H200 [docs/evidence/h200-probe.jsonl ao]: 13 of 27 trainable parameters unchanged after the step",
     "own tests/probe/test_emulated.py: the converted weights are not in the optimizer",
+    claims=("seen",),
 )
 def weights_stay(requested: Requested, seen: Seen) -> Iterator[Found]:
     """Trainable weights do not move in the step.
@@ -201,6 +205,7 @@ def weights_stay(requested: Requested, seen: Seen) -> Iterator[Found]:
     ERROR,
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl tied-te]: untied, and the head is not in the optimizer",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl lora16-te]: 57,344 values train before, 5,300,224 after",
+    claims=("seen",),
 )
 def parameters_changed(requested: Requested, seen: Seen) -> Iterator[Found]:
     """prepare() changed what trains: a tie is gone, frozen weights train, or the optimizer misses some.
@@ -247,6 +252,7 @@ def _untied(parameters: Parameters) -> bool:
     "prediction-differs",
     WARNING,
     "measured NVIDIA H200 [docs/evidence/h200-probe.jsonl te]: prediction and observation agree on every value",
+    claims=("seen",),
 )
 def prediction_differs(requested: Requested, seen: Seen, outcome: Outcome, run: Run) -> Iterator[Found]:
     """What was predicted and what was observed are not the same.
@@ -342,6 +348,7 @@ def _recipe_differences(seen: Seen, outcome: Outcome) -> Iterator[tuple[str, obj
     "device-is-not-what-it-says",
     ERROR,
     "measured NVIDIA H200 [docs/evidence/h200-faults.jsonl lying-name]: a GPU of 9.0 that is called A100",
+    claims=("seen",),
 )
 def device_lies(seen: Seen, run: Run) -> Iterator[Found]:
     """The GPU's name does not go with its compute capability, or it is another GPU than the facts say.

@@ -25,6 +25,7 @@ MANY_ZEROS = 0.9
     ERROR,
     "measured NVIDIA H200 [docs/evidence/h200-probe.jsonl te]: output and gradients within the derived bound",
     "own tests/probe/test_emulated.py: outputs scaled by 1.5 and gradients of noise are over it",
+    claims=("seen",),
 )
 def numbers_are_wrong(requested: Requested, seen: Seen) -> Iterator[Found]:
     """Output or gradients of the FP8 step are further from FP32 than rounding explains.
@@ -73,6 +74,7 @@ def _wrong(requested: Requested, seen: Seen, why: str) -> Found:
     "not-finite",
     ERROR,
     "own tests/probe/test_emulated.py: NaN in one weight, and a loss that is infinite",
+    claims=("seen",),
 )
 def not_finite(requested: Requested, seen: Seen) -> Iterator[Found]:
     """A loss or a gradient of the probe is NaN or infinite.
@@ -102,6 +104,7 @@ def not_finite(requested: Requested, seen: Seen) -> Iterator[Found]:
     "measured-slower",
     WARNING,
     "measured NVIDIA H200 [docs/evidence/h200-speed.jsonl 7B 2048]: TE in eager mode slower than BF16",
+    claims=("seen",),
 )
 def measured_slower(requested: Requested, seen: Seen, outcome: Outcome, run: Run) -> Iterator[Found]:
     """The FP8 step was slower than the same step in BF16.
@@ -154,6 +157,7 @@ def _memory(seen: Seen) -> str:
     WARNING,
     "measured NVIDIA H200 [docs/evidence/h200-probe.jsonl te]: ValueError at 2,045 tokens, divisible by 8",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl batch-24-te]: 24 tokens end in the backward GEMM",
+    claims=("seen",),
 )
 def ragged_batch_fails(requested: Requested, seen: Seen) -> Iterator[Found]:
     """A batch that is not a multiple of 16 tokens ends the run.
@@ -185,6 +189,7 @@ def ragged_batch_fails(requested: Requested, seen: Seen) -> Iterator[Found]:
     INFO,
     "measured NVIDIA H200 [docs/evidence/h200-probe.jsonl te-e4m3]: all of the layers' gradients zero at first",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl te-e4m3-16]: 72 % zero with a small vocabulary, HYBRID 0 %",
+    claims=("seen",),
 )
 def first_step_is_lost(requested: Requested, seen: Seen) -> Iterator[Found]:
     """In the first step nearly all gradients are zero.

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     "ran accelerate 1.15.0 [conformance train-bf16-te-1.15]: E4M3 and 16 become HYBRID and 1024",
     "ran accelerate 1.15.0 [conformance deepspeed1-TE-script-1.15-deepspeed]: history 16 becomes 1024",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl hf-te-bf16]: HYBRID and 1024 instead of E4M3 and 16",
+    claims=("ignored",),
 )
 def recipe_not_as_written(requested: Requested, outcome: Outcome, run: Run) -> Iterator[Found]:
     """The recipe that runs is not the one that was written.
@@ -111,6 +112,7 @@ def _fixed(run: Run, outcome: Outcome) -> bool:
     "llamafactory-fixed-recipe",
     WARNING,
     'llamafactory 0.9.5 train/fp8_utils.py "amax_history_len=16": HYBRID, 16 and max are literals',
+    claims=("FP8",),
 )
 def llamafactory_fixed_recipe(run: Run, training: Training, requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """LLaMA-Factory's `fp8_backend: te` brings its own recipe and drops the one of the Accelerate file.
@@ -155,6 +157,7 @@ def llamafactory_fixed_recipe(run: Run, training: Training, requested: Requested
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl hf-ao]: the same with the Trainer",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl lora16-ao]: no parameter moves at all",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl ao-gather-off]: with the option off they all move",
+    claims=("frozen",),
 )
 def torchao_trains_nothing(requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """With torchao, none of the converted weights is trained.
@@ -224,6 +227,7 @@ def _gather_off(written: Setting | None, run: Run) -> Fix | None:
     "ran accelerate 1.15.0 [conformance file-recipe-empty-1.15]: torchao, with Transformer Engine installed",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl no-backend]: both installed, torchao runs",
     requires=("packages",),  # which are installed decides here
+    claims=("nothing",),
 )
 def backend_not_named(requested: Requested, outcome: Outcome, accelerate: AccelerateConfig) -> Iterator[Found]:
     """No backend is named, so the packages that happen to be installed choose it.
@@ -265,6 +269,7 @@ def _name_backend(accelerate: AccelerateConfig, backend: str) -> Fix | None:
     WARNING,
     'llamafactory 0.9.4..0.9.5 train/fp8_utils.py "FP8_BACKEND": written; Accelerate reads ACCELERATE_FP8_BACKEND',
     'accelerate 1.9.0..1.15.0 accelerator.py "ACCELERATE_FP8_BACKEND": the name that is read',
+    claims=("ignored",),
 )
 def llamafactory_backend_ignored(llamafactory: LlamaFactory, outcome: Outcome) -> Iterator[Found]:
     """LLaMA-Factory's `fp8_backend` is looked at for `te` only.
@@ -305,6 +310,7 @@ def llamafactory_backend_ignored(llamafactory: LlamaFactory, outcome: Outcome) -
     'accelerate 1.13.0..1.15.0 accelerator.py "MS-AMP is deprecated and will be removed": a FutureWarning',
     "https://github.com/Azure/MS-AMP/issues/158",
     "https://github.com/Azure/MS-AMP/issues/196",
+    claims=("nothing",),
 )
 def msamp_unmaintained(outcome: Outcome, requested: Requested) -> Iterator[Found]:
     """The backend is MS-AMP, which nobody maintains any more.
@@ -336,6 +342,7 @@ def msamp_unmaintained(outcome: Outcome, requested: Requested) -> Iterator[Found
     'accelerate 1.4.0..1.15.0 accelerator.py "MS-AMP was not found on your system.": ImportError in prepare()',
     "ran accelerate 1.15.0 [conformance file-msamp-1.15]: ImportError in prepare()",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl backend-msamp]: Accelerator() passes, prepare() raises",
+    claims=("ends",),
 )
 def msamp_missing(outcome: Outcome, requested: Requested, packages: Mapping[str, str | None]) -> Iterator[Found]:
     """The backend is MS-AMP and it is not installed; only prepare() finds out.
@@ -363,6 +370,7 @@ def msamp_missing(outcome: Outcome, requested: Requested, packages: Mapping[str,
     ERROR,
     'transformer_engine 2.1.0..2.20.2 pytorch/module/base.py "amax_history": the history is a tensor of that length',
     "ran torch 2.13.0 [executed no-amax-history]: what torch says of a tensor of -1 rows, and of row 0 of none",
+    claims=("ends",),
 )
 def no_amax_history(outcome: Outcome, requested: Requested) -> Iterator[Found]:
     """An amax history of length 0, or shorter.
@@ -394,6 +402,7 @@ def no_amax_history(outcome: Outcome, requested: Requested) -> Iterator[Found]:
     WARNING,
     "measured NVIDIA H200 [docs/evidence/README.md loses the first step]: 72 % of the gradients zero, with HYBRID 0 %",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl te-e4m3-16]: the format arrives as written",
+    claims=("FP8",),
 )
 def e4m3_for_gradients(outcome: Outcome, requested: Requested) -> Iterator[Found]:
     """`fp8_format: E4M3` with delayed scaling: gradients go through E4M3 as well.
@@ -432,6 +441,7 @@ def e4m3_for_gradients(outcome: Outcome, requested: Requested) -> Iterator[Found
     'accelerate 1.8.1..1.15.0 commands/launch.py "choices=[" "E5M2": HYBRID from 1.8.1 on',
     "ran accelerate 1.3.0 [conformance file-te-1.3]: Transformer Engine gets E4M3",
     requires=("packages",),  # without them the release is not known
+    claims=("FP8",),
 )
 def e4m3_by_default(outcome: Outcome, requested: Requested) -> Iterator[Found]:
     """accelerate 1.8.0 and older launch FP8 with E4M3 for the gradients too, unless told otherwise.
@@ -444,7 +454,7 @@ def e4m3_by_default(outcome: Outcome, requested: Requested) -> Iterator[Found]:
     Write instead: `fp8_format: HYBRID` under fp8_config; before 1.4 the flag `--fp8_format HYBRID`.
     """
     form = (outcome.prepared.recipe or {}).get("fp8_format")
-    if form is None or form.value != "E4M3" or form.origin.default is None or outcome.error is not None:
+    if form is None or form.value != "E4M3" or form.origin.default is None or outcome.trains_in_fp8 is False:
         return
     if outcome.prepared.recipe is None or outcome.prepared.recipe["class"].value != "DelayedScaling":
         return
@@ -466,6 +476,7 @@ def e4m3_by_default(outcome: Outcome, requested: Requested) -> Iterator[Found]:
     'accelerate 1.5.2..1.15.0 commands/launch.py "fp8_config": copied from 1.4 on',
     "ran accelerate 1.3.0 [conformance file-te-e4m3-16-1.3]: history 1024 instead of 16",
     requires=("packages",),  # without them the release is not known
+    claims=("ignored",),
 )
 def fp8_config_not_read(accelerate: AccelerateConfig, outcome: Outcome, run: Run) -> Iterator[Found]:
     """accelerate 1.3 and older accept fp8_config and read none of it.

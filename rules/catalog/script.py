@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     WARNING,
     'accelerate 1.4.0..1.15.0 utils/ao.py "def filter_first_and_last_linear_layers": it looks inside one layer',
     "ran accelerate 1.15.0, torchao 0.18.0 [executed filter-filters-nothing]: all of three layers are converted",
+    claims=("nothing",),
 )
 def filter_filters_nothing(script: ScriptSource) -> Iterator[Found]:
     """Accelerate's own `filter_first_and_last_linear_layers` excludes no layer when it is passed to a recipe.
@@ -64,6 +65,7 @@ _WRONG = {
     "two-models-prepared",
     ERROR,
     'accelerate 0.34.0..1.15.0 accelerator.py "You can\'t use multiple models (": ValueError with Transformer Engine',
+    claims=("ends",),
 )
 def two_models_prepared(script: ScriptSource, outcome: Outcome) -> Iterator[Found]:
     """The script gives two models to one prepare(), with Transformer Engine.
@@ -98,6 +100,7 @@ def two_models_prepared(script: ScriptSource, outcome: Outcome) -> Iterator[Foun
     "ran accelerate 1.15.0 [executed wrong-keyword]: TypeError, unexpected keyword argument 'kwarg_handlers'",
     "ran accelerate 1.15.0 [executed wrong-keyword-of-recipe]: TypeError, 'optimization_level'",
     ends=True,
+    claims=("ends",),
 )
 def wrong_keyword(script: ScriptSource) -> Iterator[Found]:
     """A keyword of Accelerate's documentation that its classes do not have.
@@ -129,6 +132,7 @@ def wrong_keyword(script: ScriptSource) -> Iterator[Found]:
     "ran accelerate 1.15.0 [conformance script-model-only-te-1.15]: ValueError in prepare()",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl model-only]: ValueError in prepare()",
     "https://github.com/kohya-ss/sd-scripts/issues/2176",
+    claims=("ends",),
 )
 def model_prepared_without_optimizer(script: ScriptSource, outcome: Outcome) -> Iterator[Found]:
     """The script prepares the model in one call and the optimizer in another, or the model alone.
@@ -163,6 +167,7 @@ def model_prepared_without_optimizer(script: ScriptSource, outcome: Outcome) -> 
     ERROR,
     'accelerate 0.34.0..1.15.0 state.py "parse_choice_from_env(": read when the state is made, once',
     "ran accelerate 1.15.0 [executed environment-set-too-late]: mixed_precision no",
+    claims=("ignored",),
 )
 def environment_set_too_late(script: ScriptSource) -> Iterator[Found]:
     """The script sets a variable of Accelerate after what reads it.
@@ -208,6 +213,7 @@ def _last_in(block: tuple[int, ...], calls: Sequence[Call]) -> int | None:
     WARNING,
     'accelerate 1.0.1..1.15.0 utils/transformer_engine.py "self.training": FP8 autocast is on in training mode only',
     'transformers 4.45.2..5.23.0 modeling_utils.py "model.eval()": from_pretrained leaves a model in evaluation mode',
+    claims=("no FP8",),
 )
 def never_in_training_mode(script: ScriptSource, outcome: Outcome) -> Iterator[Found]:
     """A script that loads its model with from_pretrained and never calls model.train().

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 OWN = "own rules/suppression/suppressions.py: what a suppression looks like, and when it holds"
 
 
-@rule("FP990", "suppression-malformed", WARNING, OWN)
+@rule("FP990", "suppression-malformed", WARNING, OWN, claims=("nothing",))
 def suppression_malformed(suppressions: Suppressions) -> Iterator[Found]:
     """A suppression that is not written as one: it suppresses nothing.
 
@@ -36,7 +36,7 @@ def suppression_malformed(suppressions: Suppressions) -> Iterator[Found]:
             )
 
 
-@rule("FP991", "suppression-without-reason", WARNING, OWN)
+@rule("FP991", "suppression-without-reason", WARNING, OWN, claims=("nothing",))
 def suppression_without_reason(suppressions: Suppressions) -> Iterator[Found]:
     """A suppression without a reason: it suppresses nothing.
 
@@ -59,7 +59,7 @@ def suppression_without_reason(suppressions: Suppressions) -> Iterator[Found]:
             )
 
 
-@rule("FP992", "suppression-of-unknown-rule", WARNING, OWN)
+@rule("FP992", "suppression-of-unknown-rule", WARNING, OWN, claims=("nothing",))
 def suppression_of_unknown_rule(suppressions: Suppressions, known_rules: Mapping[str, str]) -> Iterator[Found]:
     """A suppression names a rule that does not exist.
 
@@ -96,7 +96,7 @@ LISTED = "fp8check rules lists them"
 COMPARED = 30  # names that are compared with all rules, which takes ten milliseconds each
 
 
-@rule("FP993", "suppression-unused", WARNING, OWN)
+@rule("FP993", "suppression-unused", WARNING, OWN, claims=("nothing",))
 def suppression_unused(suppressions: Suppressions) -> Iterator[Found]:
     """A suppression of something that is not found any more.
 
@@ -117,7 +117,7 @@ def suppression_unused(suppressions: Suppressions) -> Iterator[Found]:
         )
 
 
-@rule("FP994", "suppression-expired", WARNING, OWN)
+@rule("FP994", "suppression-expired", WARNING, OWN, claims=("nothing",))
 def suppression_expired(suppressions: Suppressions) -> Iterator[Found]:
     """A suppression whose last day is over: what it suppressed is reported again.
 
@@ -142,7 +142,13 @@ def _configured(one: Suppression) -> tuple[str, ...]:
     return (f"it stands in {one.where}: rules {', '.join(one.rules)}",) if one.span is None else ()
 
 
-@rule("FP999", "internal-error", ERROR, "own rules/engine/running.py: a rule that raises is a Crash")
+@rule(
+    "FP999",
+    "internal-error",
+    ERROR,
+    "own rules/engine/running.py: a rule that raises is a Crash",
+    claims=("nothing",),
+)
 def internal_error(crashes: Sequence[Crash]) -> Iterator[Found]:
     """A rule, of fp8check or of a plug-in, failed: nothing is known of what it looks for.
 

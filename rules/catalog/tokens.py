@@ -31,6 +31,7 @@ _HELP = "make micro-batch x sequence length divisible by 16"
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl batch-5-te]: 35 tokens end in the forward pass",
     'llamafactory 0.9.4..0.9.5 hparams/data_args.py "self.cutoff_len -= 1": only the packing of sft makes up for it',
     "https://github.com/NVIDIA/TransformerEngine/issues/1422",
+    claims=("ends",),
 )
 def tokens_not_divisible(run: Run, training: Training, outcome: Outcome) -> Iterator[Found]:
     """Every batch has a number of tokens that Transformer Engine's FP8 GEMMs refuse.
@@ -71,6 +72,7 @@ def tokens_not_divisible(run: Run, training: Training, outcome: Outcome) -> Iter
     'trl 0.21.0..1.16.0 trainer/sft_config.py "pad_to_multiple_of": unset by default',
     'llamafactory 0.9.4..0.9.5 train/sft/workflow.py "pad_to_multiple_of=8"',
     "https://github.com/NVIDIA/TransformerEngine/issues/1571",
+    claims=("perhaps",),
 )
 def tokens_vary(run: Run, training: Training, outcome: Outcome, probed: bool) -> Iterator[Found]:
     """The number of tokens varies from batch to batch, and Transformer Engine refuses most numbers.
@@ -110,6 +112,7 @@ def tokens_vary(run: Run, training: Training, outcome: Outcome, probed: bool) ->
     'transformers 4.57.1..5.23.0 training_args.py "dataloader_drop_last": false by default',
     'accelerate 1.0.1..1.15.0 data_loader.py "even_batches": on by default, several processes fill the last batch up',
     "https://github.com/NVIDIA/TransformerEngine/issues/1571",
+    claims=("perhaps",),
 )
 def ragged_last_batch(run: Run, training: Training, outcome: Outcome) -> Iterator[Found]:
     """The last batch of an epoch may hold fewer sequences, and then its tokens are refused.
@@ -164,6 +167,7 @@ def _one_process(outcome: Outcome) -> bool:
     'accelerate 1.13.0..1.15.0 utils/dataclasses.py "PAD_INNER_DIM": on by default',
     "https://github.com/pytorch/ao/issues/571",
     "https://github.com/huggingface/accelerate/pull/3831",
+    claims=("perhaps",),
 )
 def torchao_pads_nothing(training: Training, requested: Requested, outcome: Outcome, probed: bool) -> Iterator[Found]:
     """torchao without pad_inner_dim, on batches whose tokens 16 need not divide.

@@ -5,10 +5,12 @@ from __future__ import annotations
 from fp8check.rules.catalog.shared_fixes import moved, without
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
+from fp8check.rules.engine.requirements import reached
 from fp8check.rules.releases.readers import OF_ACCELERATE, reads, releases_of
 from fp8check.rules.releases.similar import nearest, suggested
 from fp8check.rules.settings.edits import delete, insert, rename, replace
 from fp8check.rules.settings.values import Section, Undecided
+from fp8check.rules.trainers.axolotl import RECIPES
 from fp8check.rules.trainers.registry import TRAINERS
 
 TYPE_CHECKING = False
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from fp8check.rules.edits.fix import Fix
     from fp8check.rules.engine.inputs import Requested
     from fp8check.rules.outcome import Outcome
+    from fp8check.rules.releases.errors import ErrorCode
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.settings.deepspeed import DeepSpeedConfig
     from fp8check.rules.settings.launch import Launch
@@ -40,6 +43,7 @@ def _sounds_like_fp8(name: str) -> bool:
     "ran transformers 5.23.0 [executed key-of-another-file]: ValueError, mixed_precision is not used",
     'axolotl 0.18.0 utils/schemas/validation.py "check_fp8_config" !"resolve_fp8_recipe": no key yet',
     "ran trl 1.16.0 [executed trl-hands-on-flags]: the trl command hands mixed_precision on to accelerate launch",
+    claims=("perhaps",),
 )
 def key_of_another_file(run: Run, training: Training, launch: Launch, outcome: Outcome) -> Iterator[Found]:
     """An FP8 key in a training file whose trainer does not read it.
@@ -118,6 +122,7 @@ def _into(section: Section, name: str, setting: Setting, help_: str) -> tuple[st
     "deepspeed-knows-no-fp8",
     WARNING,
     "ran deepspeed 0.19.8 [executed deepspeed-fp8-section]: accepted, and no attribute of the configuration has it",
+    claims=("ignored",),
 )
 def deepspeed_knows_no_fp8(deepspeed: DeepSpeedConfig) -> Iterator[Found]:
     """An fp8 section in a DeepSpeed file: DeepSpeed has no FP8 training.
@@ -146,8 +151,9 @@ def deepspeed_knows_no_fp8(deepspeed: DeepSpeedConfig) -> Iterator[Found]:
     "axolotl-recipe-without-fp8",
     ERROR,
     'axolotl 0.19.0 utils/schemas/validation.py "`fp8_config` requires": ValueError',
+    claims=("ends", "ignored"),
 )
-def axolotl_recipe_without_fp8(axolotl: Axolotl) -> Iterator[Found]:
+def axolotl_recipe_without_fp8(axolotl: Axolotl, outcome: Outcome) -> Iterator[Found]:
     """axolotl's `fp8_config` without `fp8: true`.
 
     Why it hurts: axolotl refuses the file.
@@ -163,13 +169,23 @@ def axolotl_recipe_without_fp8(axolotl: Axolotl) -> Iterator[Found]:
     yield Found(
         "fp8_config without fp8: true",
         place=recipe,
-        label="axolotl raises ValueError: `fp8_config` requires `fp8: true`",
+        label=_refused(
+            outcome, "axolotl raises ValidationError: `fp8_config` requires `fp8: true`", "fp8-config-without-fp8"
+        ),
         help="write fp8: true, or delete fp8_config",
         fix=unsafe(replace(written, True) if written is not None else insert(axolotl.top, "fp8", True)),
     )
 
 
-_RECIPES = ("tensorwise", "rowwise", "rowwise_with_gw_hp")
+def _refused(outcome: Outcome, text: str, *codes: ErrorCode) -> str:
+    """What axolotl says to its fp8_config, which releases before 0.19 do not read."""
+    return (
+        f"{outcome.stack.name('axolotl')} passes over fp8_config" if outcome.starts else reached(outcome, text, *codes)
+    )
+
+
+# One error of pydantic's lists all that these validators refuse.
+_GATHER_REFUSED: tuple[ErrorCode, ...] = ("all-gather-not-tensorwise", "all-gather-without-fsdp2")
 
 
 @rule(
@@ -178,8 +194,9 @@ _RECIPES = ("tensorwise", "rowwise", "rowwise_with_gw_hp")
     ERROR,
     'axolotl 0.19.0 utils/schemas/validation.py "only supports the tensorwise ": ValueError',
     'torchao 0.13.0..0.18.0 float8/config.py "enable_fsdp_float8_all_gather only supports tensorwise": asserted',
+    claims=("ends", "FP8"),
 )
-def gather_needs_tensorwise(axolotl: Axolotl) -> Iterator[Found]:
+def gather_needs_tensorwise(axolotl: Axolotl, outcome: Outcome) -> Iterator[Found]:
     """float8 all-gather together with a rowwise recipe.
 
     Why it hurts: torchao gathers weights with one scale a tensor only. axolotl refuses the file, torchao the recipe.
@@ -192,12 +209,14 @@ def gather_needs_tensorwise(axolotl: Axolotl) -> Iterator[Found]:
     gather = axolotl.get("fp8_enable_fsdp_float8_all_gather")
     if recipe is None or gather is None or not gather.value:
         return
-    if recipe.value not in _RECIPES or recipe.value == "tensorwise":
+    if recipe.value not in RECIPES or recipe.value == "tensorwise":
         return
     yield Found(
         f"float8 all-gather does not go with recipe: {recipe.value}",
         place=gather,
-        label="axolotl raises ValueError: it only supports the tensorwise recipe",
+        label=_refused(
+            outcome, "axolotl raises ValidationError: it only supports the tensorwise recipe", *_GATHER_REFUSED
+        ),
         related=(Related(recipe, "chosen here"),),
         help="write recipe: tensorwise, or delete fp8_enable_fsdp_float8_all_gather",
         fix=unsafe(replace(recipe, "tensorwise")),
@@ -210,8 +229,9 @@ def gather_needs_tensorwise(axolotl: Axolotl) -> Iterator[Found]:
     ERROR,
     'axolotl 0.19.0 utils/schemas/validation.py "fp8_enable_fsdp_float8_all_gather requires FSDP2": ValueError',
     "https://github.com/pytorch/ao/issues/1605",
+    claims=("ends",),
 )
-def gather_needs_fsdp2(axolotl: Axolotl) -> Iterator[Found]:
+def gather_needs_fsdp2(axolotl: Axolotl, outcome: Outcome) -> Iterator[Found]:
     """axolotl's float8 all-gather without FSDP2.
 
     Why it hurts: axolotl refuses the file. `fsdp_version` has to stand at the top level: under fsdp_config it does not
@@ -232,7 +252,7 @@ def gather_needs_fsdp2(axolotl: Axolotl) -> Iterator[Found]:
     yield Found(
         "float8 all-gather needs fsdp_version: 2 at the top level",
         place=gather,
-        label="axolotl raises ValueError: it requires FSDP2",
+        label=reached(outcome, "axolotl raises ValidationError: it requires FSDP2", *_GATHER_REFUSED),
         related=related,
         help="write fsdp_version: 2 at the top level, or delete this line",
         fix=unsafe(replace(version, 2) if version is not None else insert(axolotl.top, "fsdp_version", 2)),
@@ -244,9 +264,9 @@ def gather_needs_fsdp2(axolotl: Axolotl) -> Iterator[Found]:
     "axolotl-recipe-refused",
     ERROR,
     'axolotl 0.19.0 utils/schemas/fp8.py "extra=" "forbid" "rowwise_with_gw_hp": one key, three values',
-    ends=True,
+    claims=("ends", "ignored"),
 )
-def axolotl_recipe_refused(axolotl: Axolotl) -> Iterator[Found]:
+def axolotl_recipe_refused(axolotl: Axolotl, outcome: Outcome) -> Iterator[Found]:
     """A key or a value under axolotl's `fp8_config` that it does not have.
 
     Why it hurts: the section has one key, `recipe`, and axolotl refuses any other. Keys of Accelerate's section of the
@@ -257,16 +277,18 @@ def axolotl_recipe_refused(axolotl: Axolotl) -> Iterator[Found]:
     Write instead: `recipe: tensorwise`, `rowwise` or `rowwise_with_gw_hp`.
     """
     for key, setting in axolotl.fp8_config.settings():
-        if key == "recipe" and setting.value in _RECIPES:
+        if key == "recipe" and setting.value in RECIPES:
             continue
         what = f"{setting.value} is no recipe" if key == "recipe" else f"fp8_config of axolotl has no {key}"
         accelerate = key in OF_ACCELERATE or key == "backend"
         yield Found(
             what,
             place=setting,
-            label="axolotl refuses the file with a ValidationError",
+            label=_refused(
+                outcome, "axolotl refuses the file with a ValidationError", "axolotl-recipe-refused", *_GATHER_REFUSED
+            ),
             notes=("it is a key of Accelerate's fp8_config; axolotl always takes torchao",) if accelerate else (),
-            help=f"write recipe: {', '.join(_RECIPES[:2])} or {_RECIPES[2]}",
+            help=f"write recipe: {', '.join(RECIPES[:2])} or {RECIPES[2]}",
         )
 
 
@@ -275,6 +297,7 @@ def axolotl_recipe_refused(axolotl: Axolotl) -> Iterator[Found]:
     "axolotl-takes-torchao",
     WARNING,
     'axolotl 0.19.0 core/trainers/base.py "AORecipeKwargs" !"TERecipeKwargs": the only recipe that it hands over',
+    claims=("ignored",),
 )
 def axolotl_takes_torchao(axolotl: Axolotl, requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """axolotl's `fp8: true` takes torchao, whatever backend the Accelerate file names.

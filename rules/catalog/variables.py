@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     "and history 1024",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl leftover-ao]: AttributeError in prepare(): "
     "'NoneType' object has no attribute 'config'",
+    claims=("decides", "ends"),
 )
 def leftover_backend_variable(variables: Mapping[str, str], outcome: Outcome) -> Iterator[Found]:
     """ACCELERATE_FP8_BACKEND is set in the shell of a run that is not FP8.
@@ -59,6 +60,8 @@ def leftover_backend_variable(variables: Mapping[str, str], outcome: Outcome) ->
     happens = "all Linear layers run in FP8 with the default recipe HYBRID, history 1024, max"
     if outcome.error is not None:
         happens = f"the run ends with {outcome.error.type}: {outcome.error.message}"
+    elif outcome.trains_in_fp8 is False:
+        happens = "the layers are converted, and none of them runs in FP8"
     yield Found(
         f"ACCELERATE_FP8_BACKEND={value} in the shell turns this {word} run into something else",
         place=precision if precision.origin.span is not None else None,
@@ -78,6 +81,7 @@ def leftover_backend_variable(variables: Mapping[str, str], outcome: Outcome) ->
     "shell, bf16 in the file: bf16",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl shell-format]: ACCELERATE_FP8_FORMAT in the shell "
     "becomes HYBRID",
+    claims=("ignored",),
 )
 def variable_overwritten(variables: Mapping[str, str], outcome: Outcome) -> Iterator[Found]:
     """A shell variable that `accelerate launch` overwrites.
@@ -121,6 +125,7 @@ def _all_overridden(setting: Setting) -> Iterator[Setting]:
     "ran accelerate 1.15.0, no launcher [conformance release-e5m2-variable-1.15]: the variables are the whole recipe",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl python-variables]: precision, backend and history "
     "16 from the shell",
+    claims=("decides",),
 )
 def variable_decides(run: Run, variables: Mapping[str, str], outcome: Outcome) -> Iterator[Found]:
     """A shell variable decides what no file of the run says.
@@ -156,6 +161,7 @@ def variable_decides(run: Run, variables: Mapping[str, str], outcome: Outcome) -
     'accelerate 0.34.0..1.15.0 accelerator.py !"ACCELERATE_CONFIG_FILE": no release has such a variable',
     "ran accelerate 1.15.0, transformers 5.23.0, all modules searched [executed unread-variables]: none of "
     "the names occurs",
+    claims=("ignored",),
 )
 def unread_variable(variables: Mapping[str, str], outcome: Outcome) -> Iterator[Found]:
     """A variable that sounds like FP8 and that nothing reads.
@@ -191,6 +197,7 @@ def unread_variable(variables: Mapping[str, str], outcome: Outcome) -> Iterator[
     'accelerate 0.34.0..1.15.0 state.py "parse_choice_from_env(": the variable is taken as it is written',
     "ran accelerate 1.15.0 [executed precision-in-capitals]: mixed_precision FP8, fp8_enabled False",
     "ran transformers 5.23.0, accelerate 1.15.0 [executed precision-in-capitals-trainer]: ValueError in Accelerator()",
+    claims=("lost", "ends"),
 )
 def precision_in_capitals(variables: Mapping[str, str], launch: Launch, outcome: Outcome) -> Iterator[Found]:
     """ACCELERATE_MIXED_PRECISION=FP8, in capitals, for a run that no launcher starts.
@@ -221,6 +228,7 @@ def precision_in_capitals(variables: Mapping[str, str], launch: Launch, outcome:
     ERROR,
     'accelerate 1.9.0..1.15.0 accelerator.py "return FP8BackendType(parse_choice_from_env(": upper case only',
     "ran accelerate 1.15.0 [executed backend-variable-lower]: ValueError, in a bf16 run too",
+    claims=("ends",),
 )
 def backend_variable_spelling(variables: Mapping[str, str], outcome: Outcome) -> Iterator[Found]:
     """ACCELERATE_FP8_BACKEND holds no name of a backend.
@@ -254,6 +262,7 @@ def backend_variable_spelling(variables: Mapping[str, str], outcome: Outcome) ->
     'transformer_engine 2.15.0..2.20.2 common/recipe/__init__.py "Delayed scaling only supports"',
     'transformer_engine 2.15.0..2.20.2 common/recipe/__init__.py "NVTE_BACKWARD_OVERRIDE must be unset or one of"',
     'transformer_engine 2.15.0..2.20.2 common/recipe/__init__.py "keeps original high-precision operands for backward"',
+    claims=("ends", "FP8"),
 )
 def backward_override(variables: Mapping[str, str], outcome: Outcome) -> Iterator[Found]:
     """NVTE_BACKWARD_OVERRIDE is set: delayed scaling ends with it, MXFP8 runs its backward pass without FP8.

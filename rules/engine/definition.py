@@ -11,7 +11,7 @@ from fp8check.rules.settings.values import Setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Literal
 
     from fp8check.rules.edits.fix import Fix
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     Place = Setting | Node | Span | None
     Severity = Literal["error", "warning", "info"]
+    # What a finding says of the outcome; CLAIMS has what that means.
+    Claim = Literal["nothing", "perhaps", "seen", "ends", "FP8", "no FP8", "lost", "frozen", "ignored", "decides"]
     # What a run may lack, or what may not be known of it: SUBJECTS and KNOWLEDGE.
     Requirement = Literal[
         "accelerate",
@@ -39,6 +41,21 @@ ERROR: Severity = "error"
 WARNING: Severity = "warning"
 INFO: Severity = "info"
 SEVERITIES = (ERROR, WARNING, INFO)
+
+# What a finding says of the outcome of its run. tests/tools/agreement.py holds each against what is predicted: a rule
+# has no model of its own, and never says otherwise than the outcome.
+CLAIMS: Mapping[Claim, str] = {
+    "nothing": "of what the outcome says, nothing",
+    "perhaps": "the run may end, or be slower, for a reason that is not certain, or only after the first step",
+    "seen": "what a probe saw, which FP813 holds against the outcome",
+    "ends": "the run ends before its first step is done",
+    "FP8": "layers run in FP8, if it comes to that",
+    "no FP8": "no layer runs in FP8",
+    "lost": "the precision of the run is not fp8",
+    "frozen": "the weights that are converted are not trained",
+    "ignored": "no value that counts comes from the place, or the variable, that it names",
+    "decides": "a value that counts comes from the place, or the variable, that it names",
+}
 
 # Inputs without which there is nothing to look at: the rule does not apply.
 SUBJECTS = ("accelerate", "training", "deepspeed", "documents", "script")
@@ -112,6 +129,7 @@ class Rule(Record):
         needs: these, and what it requires beside them.
         evidence: where it is known from: package, file and symbol with releases, a thread, or an executed case.
         ends: what it finds ends the run, which the prediction of the outcome does not say.
+        claims: what a finding of it says of the outcome: at least one of these holds.
         last_resort: it speaks only where no other error was found: it says that something is wrong, others say what.
         subjects, knowledge: those of its needs without which it does not apply, and without which it is undecided.
         reads: the files that decide it: where one is named and could not be read, the rule is undecided.
@@ -129,6 +147,7 @@ class Rule(Record):
     subjects: frozenset[str] = frozenset()
     knowledge: frozenset[str] = frozenset()
     reads: frozenset[str] = frozenset()
+    claims: tuple[Claim, ...] = ("nothing",)
 
     @property
     def is_late(self) -> bool:
@@ -150,6 +169,7 @@ def rule(
     reads: tuple[FileInput, ...] = (),
     ends: bool = False,
     last_resort: bool = False,
+    claims: tuple[Claim, ...] = ("nothing",),
 ) -> Callable[[Callable[..., Iterator[Found]]], Callable[..., Iterator[Found]]]:
     """Make a rule of a function: its number, its name for people, its severity, and where it is known from.
 
@@ -157,6 +177,7 @@ def rule(
         requires: inputs that have to be there, or known, beside those that the function takes. A prediction rests on
             the packages, for example: a rule that only looks at the outcome may not be decided without them.
         reads: files that decide it, beside those among its inputs, where they are named.
+        claims: what its findings say of the outcome, of CLAIMS; at least one of these holds where it is found.
     """
 
     def register(check: Callable[..., Iterator[Found]]) -> Callable[..., Iterator[Found]]:
@@ -179,6 +200,7 @@ def rule(
             subjects,
             knowledge,
             frozenset((*needs, *reads)).intersection(FILES),
+            claims,
         )
         return check
 

@@ -79,10 +79,13 @@ def _common(newest: Result, earlier: Result, outcome: Outcome, rules: Sequence[R
 
 
 def _without_last_resort(findings: tuple[Finding, ...], rules: Sequence[Rule]) -> tuple[Finding, ...]:
-    """Leave out "something is wrong" where another error says what."""
+    """Leave out "something is wrong" where another error says what: that the run ends, only where one says that."""
     last = _last_resorts(rules)
-    said = any(one.severity == "error" and one.rule not in last for one in findings)
-    return tuple(one for one in findings if not said or one.rule not in last)
+    if not any(one.rule in last for one in findings):
+        return findings
+    ending = {one.id for one in rules if "ends" in one.claims}
+    said = {one.rule for one in findings if one.severity == "error" and one.rule not in last}
+    return tuple(one for one in findings if one.rule not in last or not (said & ending if one.rule in ending else said))
 
 
 def _last_resorts(rules: Sequence[Rule]) -> frozenset[str]:

@@ -12,8 +12,12 @@ if TYPE_CHECKING:
     from fp8check.rules.engine.inputs import Requested
     from fp8check.rules.facts import Facts, Gpu
     from fp8check.rules.outcome import Outcome
+    from fp8check.rules.releases.errors import ErrorCode
     from fp8check.rules.releases.versions import Version
     from fp8check.rules.trainers.run import Run
+
+# What comes only after something else has been cured begins with this.
+LATER = "once it comes to that: "
 
 
 def require_decided(requested: Requested, outcome: Outcome) -> None:
@@ -39,6 +43,16 @@ def require_prediction(outcome: Outcome) -> None:
 def not_known(outcome: Outcome, what: str) -> Undecided:
     """That the outcome is not known, as a rule's reason; where no fact is missing, only the probe can tell."""
     return outcome.undecided or Undecided(what, "seen")
+
+
+def reached(outcome: Outcome, text: str, *codes: ErrorCode) -> str:
+    """What a rule says of how the run ends, in the place that the outcome gives it.
+
+    Args:
+        text: how the run ends by the error that the rule speaks of.
+        codes: that error, as the outcome knows it. Where the run ends by another one before, the text says so.
+    """
+    return text if outcome.error is None or outcome.error_of(*codes) is not None else f"{LATER}{text}"
 
 
 def require_gpus(facts: Facts) -> list[Gpu]:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
         "fp8-config-without-fp8",
         "all-gather-not-tensorwise",
         "all-gather-without-fsdp2",
+        "axolotl-recipe-refused",
+        "axolotl-refuses-gpu",
+        "axolotl-without-fp8-library",
         # launcher
         "command-is-no-script",
         "launcher-without-deepspeed",

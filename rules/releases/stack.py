@@ -74,6 +74,18 @@ class Stack:
             return None
         return known is not None
 
+    def capability(self, visible: str | None) -> Version | None:
+        """The compute capability of the first GPU that a process sees, (0,) where it sees none; None if not known.
+
+        Args:
+            visible: its CUDA_VISIBLE_DEVICES, where that is known.
+        """
+        facts = self._facts if visible is None else self._facts.with_variables({"CUDA_VISIBLE_DEVICES": visible})
+        gpus = facts.visible_gpus()
+        if gpus is None:
+            return None
+        return parse(gpus[0].compute_capability) if gpus else (0,)
+
     def does(self, behavior: Behavior) -> bool:
         """Whether the release that the run uses does so."""
         answer = self._answers.get(id(behavior))

@@ -6,6 +6,7 @@ from fp8check.rules.reading.kind import Kind
 from fp8check.rules.releases import behaviors
 from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.releases.readers import STILL
+from fp8check.rules.releases.versions import at_least
 from fp8check.rules.settings.launch import SWITCHES, TORCHRUN_SWITCHES, Launch, flags_among, with_flags
 from fp8check.rules.settings.values import Origin, Setting
 from fp8check.rules.trainers.data import Detection, HandedOver, count, names
@@ -32,6 +33,8 @@ KEYS = names(
     peft_layers_to_transform
     """
 )
+# utils/schemas/fp8.py, 0.19.0
+RECIPES = ("tensorwise", "rowwise", "rowwise_with_gw_hp")
 _TELLING = names("sequence_len sample_packing eval_sample_packing lora_target_linear val_set_size")
 
 
@@ -134,11 +137,9 @@ class Axolotl(HuggingFace):
     def after_arguments(self, stack: Stack, handed: HandedOver) -> Iterator[HandedOver]:
         """utils/trainer.py sets the variable over bf16; the patched Trainer passes an explicit torchao handler."""
         fp8 = self.fp8
-        has_config = self.get("fp8_config") is not None
-        reads_config = has_config and stack.does(behaviors.Axolotl.READS_FP8_CONFIG)
-        self._check_fp8(fp8, reads_config=reads_config)
         if fp8 is None or not fp8.value:
             return
+        reads_config = stack.does(behaviors.Axolotl.READS_FP8_CONFIG)
         requested = Setting("fp8", Origin(span=fp8.origin.span, key_span=fp8.origin.key_span, code="axolotl"))
         gather = self.own_all_gather
         config = {
@@ -153,23 +154,59 @@ class Axolotl(HuggingFace):
         )
         yield HandedOver(with_precision(handed.environment, requested), arguments)
 
-    def _check_fp8(self, fp8: Setting | None, *, reads_config: bool) -> None:
+    def check_file(self, stack: Stack, environment: Environment) -> None:
+        """Its schema, which pydantic validates: every refusal is a ValidationError (utils/schemas/, 0.18.0 and 0.19.0).
+
+        Validators that look at the bare file come first, then the types of values, then what the GPU can.
+        """
+        reads_config = stack.does(behaviors.Axolotl.READS_FP8_CONFIG)
+        self._check_fp8(reads_config=reads_config)
+        wrong = self.refused_recipe if reads_config else None
+        if wrong is not None:
+            text = f"fp8_config: {wrong.value!r} is not permitted"
+            raise PredictedError("axolotl-recipe-refused", "arguments", "ValidationError", text, (wrong,))
+        fp8 = self.switched_on("fp8")
+        if fp8 is None:
+            return
+        visible = environment.get("CUDA_VISIBLE_DEVICES")
+        capability = stack.capability(None if visible is None else str(visible.value))
+        if capability is not None and not at_least(capability, 9):  # cli/config.py compute_supports_fp8
+            text = "fp8 requested, but fp8 is not supported on this GPU"
+            raise PredictedError("axolotl-refuses-gpu", "arguments", "ValidationError", text, (fp8,))
+        if stack.sees_fp8_library() is False:
+            text = "fp8 requested, but missing one of ms-amp, transformers-engine or torchao."
+            raise PredictedError("axolotl-without-fp8-library", "arguments", "ValidationError", text, (fp8,))
+
+    @property
+    def refused_recipe(self) -> Setting | None:
+        """What of its fp8_config is no key, no value, or no map (utils/schemas/fp8.py, 0.19.0)."""
+        config = self.get("fp8_config")
+        if config is None or config.value is None or config.is_later:
+            return None
+        if not isinstance(config.value, dict):
+            return config
+        for key, setting in self.fp8_config.settings():
+            if (key != "recipe" or setting.value not in RECIPES) and not setting.is_later:
+                return setting
+        return None
+
+    def _check_fp8(self, *, reads_config: bool) -> None:
         """utils/schemas/validation.py check_fp8_config, axolotl 0.19.0; before, fp8_config was no key."""
-        gather, version = self.own_all_gather, self.get("fsdp_version")
+        fp8, gather, version = self.fp8, self.own_all_gather, self.get("fsdp_version")
         config = self.get("fp8_config") if reads_config else None
         recipe = self.fp8_config.get("recipe") if reads_config else None
         because = (config, fp8, gather, version)
         if config is not None and config.value is not None and (fp8 is None or not fp8.value):
             text = "`fp8_config` requires `fp8: true`; set `fp8: true` or remove `fp8_config`."
-            raise PredictedError("fp8-config-without-fp8", "arguments", "ValueError", text, because)
+            raise PredictedError("fp8-config-without-fp8", "arguments", "ValidationError", text, because)
         if gather is None or not gather.value:
             return
         if recipe is not None and recipe.value != "tensorwise":
             text = "`fp8_enable_fsdp_float8_all_gather` only supports the tensorwise `fp8_config.recipe`"
-            raise PredictedError("all-gather-not-tensorwise", "arguments", "ValueError", text, because)
+            raise PredictedError("all-gather-not-tensorwise", "arguments", "ValidationError", text, because)
         if version is None or version.value != 2:
             text = "fp8_enable_fsdp_float8_all_gather requires FSDP2 (fsdp_version: 2) to be used."
-            raise PredictedError("all-gather-without-fsdp2", "arguments", "ValueError", text, because)
+            raise PredictedError("all-gather-without-fsdp2", "arguments", "ValidationError", text, because)
 
     @property
     def asks_for_fsdp(self) -> bool:
@@ -179,7 +216,7 @@ class Axolotl(HuggingFace):
     def fsdp_arguments(self, stack: Stack) -> tuple[int, Environment]:
         """axolotl writes the variables of FSDP itself (utils/trainer.py setup_fsdp_envs, 0.19.0)."""
         config = self.top.section("fsdp_config")
-        efficient = config.get("cpu_ram_efficient_loading")
+        efficient = self.fsdp_setting("cpu_ram_efficient_loading")
         on = efficient is not None and bool(efficient.value)
         variables = {"FSDP_CPU_RAM_EFFICIENT_LOADING": efficient._replace(value="true")} if efficient and on else {}
         version = self.value("fsdp_version", config.value("fsdp_version", config.value("version")))

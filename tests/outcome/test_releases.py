@@ -441,7 +441,7 @@ ROWS = [
             "training": "base_model: x\nfp8_config: {recipe: rowwise}\n",
             "stack": {**BASE, "torchao": "0.17.0"},
         },
-        {"0.18.0": "bf16 NO none", "0.19.0": "ValueError (arguments)"},
+        {"0.18.0": "bf16 NO none", "0.19.0": "ValidationError (arguments)"},
     ),
 ]
 # What no prediction asks for: a rule words its finding by it (tests/catalog/cases/FP108.yaml, FP411.yaml).

@@ -220,7 +220,7 @@ def test_axolotl_itself_refuses_the_gather_without_fsdp2() -> None:
     text = f"{AXOLOTL}fp8_enable_fsdp_float8_all_gather: true\n"
     error = outcome_of({"launch": "python t.py", "trainer": "axolotl", "training": text}).error
     assert error is not None
-    assert (error.stage, error.type) == ("arguments", "ValueError")
+    assert (error.stage, error.type) == ("arguments", "ValidationError")
     assert "requires FSDP2" in error.message
 
 

@@ -9,6 +9,7 @@ from tests.tools.conformance.shape import Shape
 from tests.tools.score import RECIPE, run_of
 
 if TYPE_CHECKING:
+    from fp8check.rules.trainers.run import Run
     from tests.tools.conformance.cases import Case, Observed
 
 
@@ -35,11 +36,15 @@ class Answer(NamedTuple):
     only_on_gpu: bool = False
 
 
+def run_of_case(case: Case) -> Run:
+    """The run that a case describes, as the product takes it."""
+    shape = Shape.of(case["model"])
+    return run_of({**case, "model": {**(case["model"] or {}), "rows": shape.rows, "length": shape.length}})
+
+
 def predicted(case: Case) -> Answer:
     """What the product says will happen."""
-    shape = Shape.of(case["model"])
-    sizes = {**(case["model"] or {}), "rows": shape.rows, "length": shape.length}
-    outcome = predict(run_of({**case, "model": sizes}))
+    outcome = predict(run_of_case(case))
     error = outcome.error
     if error is not None:
         start: str | None = error.type
