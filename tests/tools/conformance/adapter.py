@@ -9,6 +9,7 @@ from tests.tools.conformance.shape import Shape
 from tests.tools.score import RECIPE, run_of
 
 if TYPE_CHECKING:
+    from fp8check.rules.outcome import Outcome
     from fp8check.rules.trainers.run import Run
     from tests.tools.conformance.cases import Case, Observed
 
@@ -44,7 +45,11 @@ def run_of_case(case: Case) -> Run:
 
 def predicted(case: Case) -> Answer:
     """What the product says will happen."""
-    outcome = predict(run_of_case(case))
+    return said(predict(run_of_case(case)))
+
+
+def said(outcome: Outcome) -> Answer:
+    """A prediction in the words of an observation."""
     error = outcome.error
     if error is not None:
         start: str | None = error.type

@@ -63,7 +63,7 @@ def run_case(case: Case, folder: Path, home: Path) -> None:
     os.environ.update(machine.variables(compute_capability))
     os.environ.update({key: str(value) for key, value in case["variables"].items()})
     config_file = lay_out(case, folder, home)
-    machine.pretend(compute_capability, gpus(case))
+    machine.pretend([compute_capability] * gpus(case))
     os.chdir(folder)
     try:
         launching.start(case, config_file, lambda: run_program(case, folder))
@@ -81,7 +81,7 @@ def main(arguments: list[str]) -> None:
     folder = Path(arguments[0])
     case = json.loads((folder / "case.json").read_text(encoding="utf-8"))
     machine.quiet()
-    machine.pretend(case["gpu"]["compute_capability"], gpus(case))
+    machine.pretend([case["gpu"]["compute_capability"]] * gpus(case))
     run_program(case, folder)
 
 

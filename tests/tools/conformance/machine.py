@@ -1,18 +1,21 @@
-"""What a machine without a GPU cannot answer, answered as the case's GPU would. Nothing else is patched.
+"""What a machine without a GPU cannot answer, answered as the case's GPUs would. Nothing else is patched.
 
 | patched | why |
 |---|---|
-| `torch.cuda.is_available` | True for three callers only: the choice of the distributed backend, the FP8 capability check of AcceleratorState, the launcher's device count. All others learn the truth, so tensors stay on the CPU |
-| `torch.cuda.device_count`, `get_device_capability`, `current_device` | the case's GPU count and compute capability; the current device is the CPU |
+| `torch.cuda.is_available` | True for few callers only: the choice of the distributed backend, the FP8 capability check of AcceleratorState, who counts GPUs to start processes. All others learn the truth, so tensors stay on the CPU |
+| `torch.cuda.device_count`, `get_device_capability`, `set_device`, `current_device` | the case's GPUs, those that CUDA_VISIBLE_DEVICES leaves; the one that was set last counts, and one that is not there is refused as CUDA does |
 | `torch.Tensor.cuda` | the tensor stays: older releases load FSDP2 shards with it |
-| `check_cuda_fp8_capability` and its older name in `accelerate.state` | it asks nvidia-smi, which is not there |
 | `PartialState._prepare_backend` | chooses as on a GPU, then NCCL, which needs one, becomes gloo |
-| `PartialState.set_device` | the device of MULTI_GPU, FSDP and DeepSpeed is the CPU |
-| `is_cuda_available` in `accelerate.utils.dataclasses` | the FSDP plugin looks for a device to initialise on; see `current_device` |
+| `PartialState.set_device` | chooses the GPU of its rank by itself; then the CPU stands for it. Where two ranks of NCCL chose the same one, the first barrier, DDP or FSDP raises NCCL's error (executed on two H100s) |
+| `is_cuda_available` in `accelerate.utils.dataclasses` | the FSDP plugin looks for a device to initialise on; the current device is the CPU for it |
 | `sync_module_states` of FSDP1 | sends rank 0's weights around, which FSDP only does on a GPU |
 | `Accelerator.__init__` | after it: under fp16 a GPU run has autocast and a GradScaler, which it gives only a GPU |
 | `is_torch_bf16_gpu_available` in `transformers` and LLaMA-Factory | `bf16: true` is refused on a CPU |
+| `get_device_count` in LLaMA-Factory | how many processes it starts; it asks a function that must tell others the truth |
 | ACCELERATE_BYPASS_DEVICE_MAP=true, DS_ACCELERATOR=cpu | DDP takes no device ids on a CPU; DeepSpeed is told where it is |
+
+Accelerate's own question for the compute capability is not patched: it starts `nvidia-smi` with a field that this does
+not have, fails as on every machine with a GPU, and asks torch.
 """
 
 from __future__ import annotations
@@ -27,10 +30,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-_ASK_AS_ON_A_GPU = {"_prepare_backend", "_validate_launch_command", "launch_command"}
+_ASK_AS_ON_A_GPU = {
+    "_prepare_backend",
+    "_validate_launch_command",
+    "launch_command",
+    "set_device",
+    "determine_local_world_size",
+}
 _VARIABLES = {"ACCELERATE_BYPASS_DEVICE_MAP": "true", "DS_ACCELERATOR": "cpu"}
+_gpus: list[str] = []
+_chosen = [0]  # the device of this process, by its place among the visible ones
 
 
 def variables(compute_capability: str) -> dict[str, str]:
@@ -38,26 +49,58 @@ def variables(compute_capability: str) -> dict[str, str]:
     return {**_VARIABLES, "CONFORMANCE_COMPUTE_CAPABILITY": compute_capability}
 
 
-def pretend(compute_capability: str, gpus: int) -> None:
-    """Answer for `gpus` GPUs of that compute capability ("9.0") from now on, in this process."""
-    major, minor = compute_capability.split(".")
-    capability = (int(major), int(minor))
+def pretend(gpus: Sequence[str]) -> None:
+    """Answer for GPUs of these compute capabilities ("9.0") from now on, in this process."""
+    _gpus[:] = gpus
     cuda: Any = torch.cuda
-    cuda.is_available = _asked_as_on_a_gpu
-    cuda.device_count = lambda: gpus if _asked_as_on_a_gpu() else 0
-    cuda.get_device_capability = lambda *_device: capability
+    cuda.is_available = lambda: _asked_as_on_a_gpu() and bool(visible())
+    cuda.device_count = lambda: len(visible()) if _asked_as_on_a_gpu() else 0
+    cuda.get_device_capability = _capability
+    cuda.set_device = _set_device
     cuda.current_device = lambda: torch.device("cpu")
     tensor: Any = torch.Tensor
     tensor.cuda = lambda self, *_device, **_options: self
-    _pretend_accelerate(capability)
+    _pretend_accelerate()
     _pretend_bf16()
     _pretend_fp16()
     _sync_no_module_states()
+    _count_for_llamafactory()
+
+
+def visible() -> list[int]:
+    """The GPUs that CUDA_VISIBLE_DEVICES leaves, in its order; as CUDA reads it, up to the first that is not there."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is None:
+        return list(range(len(_gpus)))
+    left: list[int] = []
+    for word in named.split(","):
+        if not word.strip().isdecimal() or int(word) >= len(_gpus):
+            break
+        left.append(int(word))
+    return left
+
+
+def _capability(device: object = None) -> tuple[int, int]:
+    left = visible()
+    if not left:
+        raise RuntimeError("No CUDA GPUs are available")
+    index = _chosen[0] if device is None else int(getattr(device, "index", device) or 0)
+    major, minor = _gpus[left[index]].split(".")
+    return int(major), int(minor)
+
+
+def _set_device(device: Any) -> None:
+    index = getattr(device, "index", device)
+    if index is None:
+        return
+    if int(index) >= len(visible()):
+        raise RuntimeError("CUDA error: invalid device ordinal")
+    _chosen[0] = int(index)
 
 
 def _asked_as_on_a_gpu() -> bool:
-    frame = sys._getframe(1)
-    if frame.f_code.co_filename == __file__ and frame.f_back is not None:
+    frame: Any = sys._getframe(1)
+    while frame.f_code.co_filename == __file__ and frame.f_back is not None:
         frame = frame.f_back
     if frame.f_code.co_name in _ASK_AS_ON_A_GPU:
         return True
@@ -65,20 +108,22 @@ def _asked_as_on_a_gpu() -> bool:
     return frame.f_code.co_name == "__init__" and owner == "AcceleratorState"
 
 
-def _pretend_accelerate(capability: tuple[int, int]) -> None:
+def _pretend_accelerate() -> None:
     from accelerate import state
     from accelerate.utils import dataclasses
 
-    module: Any = state
-    for name in ("check_cuda_fp8_capability", "check_fp8_capability"):
-        if hasattr(module, name):
-            setattr(module, name, lambda: capability >= (8, 9))
     plugins: Any = dataclasses
     if hasattr(plugins, "is_cuda_available"):
         plugins.is_cuda_available = lambda: True
     partial: Any = state.PartialState
     partial._prepare_backend = _gloo_for_nccl(partial._prepare_backend)
-    partial.set_device = _set_cpu
+    partial.set_device = _cpu_for_the_gpu(partial.set_device)
+
+
+def _count_for_llamafactory() -> None:
+    module: Any = sys.modules.get("llamafactory.extras.misc")
+    if module is not None:
+        module.get_device_count = lambda: len(visible())
 
 
 def _pretend_bf16() -> None:
@@ -128,9 +173,38 @@ def _gloo_for_nccl(prepare_backend: Callable[..., tuple[str | None, Any]]) -> Ca
     return prepare
 
 
-def _set_cpu(self: Any) -> None:
-    if self.device is None:
-        self.device = torch.device("cpu")
+def _cpu_for_the_gpu(set_device: Callable[[Any], None]) -> Callable[[Any], None]:
+    def chosen(self: Any) -> None:
+        had = self.device
+        set_device(self)
+        if had is None and self.device is not None and self.device.type == "cuda":
+            self.device = torch.device("cpu")
+            _refuse_twice(visible()[_chosen[0]])
+
+    return chosen
+
+
+def _refuse_twice(gpu: int) -> None:
+    """NCCL's first collective fails where two ranks of a machine have the same GPU; gloo would not mind."""
+    import torch.distributed as group
+    from torch import nn
+
+    if not group.is_initialized():
+        return
+    everyone: list[Any] = [None] * group.get_world_size()
+    group.all_gather_object(everyone, gpu)
+    if len(set(everyone)) == len(everyone):
+        return
+
+    def refuse(*_arguments: object, **_options: object) -> None:
+        raise group.DistBackendError(f"NCCL error: ncclInvalidUsage: Duplicate GPU detected: {everyone}")
+
+    module: Any = group
+    parallel: Any = nn.parallel.DistributedDataParallel
+    from torch.distributed.fsdp import FullyShardedDataParallel
+
+    sharded: Any = FullyShardedDataParallel
+    module.barrier = parallel.__init__ = sharded.__init__ = refuse
 
 
 def quiet() -> None:

@@ -88,7 +88,7 @@ class Watch:
         pair = {"before": self.before, "after": self.after}
         seen["trainable"] = {when: counts["trainable"] for when, counts in pair.items()} if complete else None
         seen["tied"] = {when: counts["tied"] for when, counts in pair.items()} if complete else None
-        seen["checkpointing"] = getattr(self.model, "checkpointed", None) if error is None else None
+        seen["checkpointing"] = _checkpoints(self.model) if error is None else None
         seen["moved"] = self._moved() if error is None else None
         return seen
 
@@ -143,6 +143,17 @@ def _parameters(model: nn.Module) -> dict[str, Any]:
         "trainable": sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
         "tied": head is not None and embedding is not None and getattr(head, "weight", None) is embedding.weight,
     }
+
+
+def _checkpoints(model: nn.Module | None) -> bool | None:
+    """Whether the model was told to checkpoint; None where it is one that has no such thing.
+
+    A model of transformers has a flag in each of its layers; the toy has one, and remembers who asked.
+    """
+    if model is None:
+        return None
+    flags = [flag for one in model.modules() if isinstance(flag := vars(one).get("gradient_checkpointing"), bool)]
+    return any(flags) if flags else getattr(model, "checkpointed", None)
 
 
 def _value(value: Any) -> Any:

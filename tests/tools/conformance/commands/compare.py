@@ -1,0 +1,157 @@
+"""Holds recorded commands against what fp8check says of them.
+
+    python -m tests.tools.conformance.commands.compare [RECORDED.jsonl] [--quiet] [--at-least 1.0] [--only TEXT]
+
+Prints the cases and how many are right, by class, and both sides of every one that is not. A prediction is right where
+it says how the run begins (that it starts, or the type of its error), and of what was observed its precision, whether
+layers run in FP8, their backend and recipe, the kind of distribution, and whether the model checkpoints. A command that
+fp8check leaves undecided counts by itself, and never as right.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from fp8check.rules.checking.request import Request, RunRequest, runs_of
+from fp8check.rules.facts import Facts, Gpu
+from fp8check.rules.input_error import InputError
+from fp8check.rules.outcome import predict
+from fp8check.rules.trainers.detect import read
+from tests.support.runs import KNOWN
+from tests.tools.conformance import adapter, cases, stacks
+from tests.tools.conformance.commands import given
+from tests.tools.conformance.compare import FIELDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from fp8check.rules.outcome import Outcome
+    from tests.tools.conformance.cases import Case
+
+RECORDED = Path(__file__).resolve().parents[3] / "conformance" / "commands.jsonl"
+HARNESS = "harness"
+
+
+class Answer(NamedTuple):
+    """What one case came to.
+
+    Attributes:
+        verdict: right, wrong or undecided.
+        why: what differs, or why it is undecided; empty where it is right.
+    """
+
+    verdict: str
+    why: str = ""
+
+
+def facts_of(case: Case, home: str) -> Facts:
+    """The machine of a case, with the packages that its stack brings beside those that it names."""
+    beside = stacks.table()["beside"]
+    packages = dict.fromkeys(KNOWN)
+    for name, version in case["stack"].items():
+        packages |= {other: its for other, its in beside.get(name, {}).get(version, {}).items() if other in KNOWN}
+    gpus = [Gpu(index, f"GPU of capability {one}", one, None, None) for index, one in enumerate(case["gpus"])]
+    return Facts(
+        python=case["stack"]["python"],
+        packages={**packages, **case["stack"]},
+        variables={**case["variables"], "HF_HOME": home},
+        gpus=gpus,
+    )
+
+
+def outcomes(case: Case) -> list[Outcome]:
+    """What fp8check says of each run of the command, in a folder that has the files of the case.
+
+    Raises:
+        InputError: it refuses the command.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder, home = Path(name) / "case", Path(name) / "home"
+        given.lay_out(case, folder, None)
+        given.default_file(case, home)
+        with _inside(folder):
+            named = [file for file in case["files"] if not file.endswith(".py") and _names(case["command"], file)]
+            documents = tuple(read(file) for file in named if os.path.exists(file))
+            facts = facts_of(case, str(home))
+            return [predict(one.run) for one in runs_of(Request((RunRequest(documents, facts, case["command"]),)))]
+
+
+@contextlib.contextmanager
+def _inside(folder: Path) -> Iterator[None]:
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def _names(command: str, file: str) -> bool:
+    return any(file in word.split("=") for word in command.replace("'", " ").split())
+
+
+def answer(case: Case) -> Answer:
+    """Hold one case against its observation."""
+    try:
+        found = outcomes(case)
+    except InputError as error:
+        return Answer("undecided", f"refused: {error}")
+    if len(found) != 1:
+        return Answer("wrong", f"{len(found)} runs")
+    mine, real = adapter.said(found[0]), adapter.observed(case["observed"])
+    differences = []
+    unknown = []
+    for field in FIELDS:
+        predicted, observed = getattr(mine, field), getattr(real, field)
+        if observed is None or predicted == observed:
+            continue
+        if predicted is None and (mine.start in (None, "started")):
+            unknown.append(field)
+        else:
+            differences.append(f"{field}: predicted {predicted!r}, observed {observed!r}")
+    if differences:
+        return Answer("wrong", "; ".join(differences))
+    return Answer("undecided", f"unknown: {', '.join(unknown)}") if unknown else Answer("right")
+
+
+def compared(recorded: Iterable[Case]) -> Iterator[tuple[Case, Answer]]:
+    """Each case with its answer; what the harness itself could not run is left out."""
+    for case in recorded:
+        error = case["observed"]["error"]
+        if error is None or error["stage"] != HARNESS:
+            yield case, answer(case)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Compare the file named."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", nargs="?", type=Path, default=RECORDED)
+    parser.add_argument("--quiet", action="store_true", help="only the counts")
+    parser.add_argument("--only", default="", help="cases whose id or class contains this text")
+    parser.add_argument("--at-least", type=float, default=0.0, help="the share that must be right")
+    options = parser.parse_args(arguments)
+    counts: dict[str, Counter[str]] = {}
+    for case, one in compared(cases.read(options.file)):
+        if options.only not in f"{case['class']}/{case['id']}":
+            continue
+        for group in ("all", case["class"]):
+            counts.setdefault(group, Counter())[one.verdict] += 1
+        if one.verdict != "right" and not options.quiet:
+            print(f"{one.verdict:9} {case['id']}: {one.why}")
+    for group, count in counts.items():
+        print(f"{count['right']:5} of {count.total():4} right, {count['undecided']:3} undecided  {group}")
+    total = counts.get("all", Counter[str]())
+    if not total:
+        return 2
+    return int(total["right"] / total.total() < options.at_least)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
