@@ -17,7 +17,7 @@ SHELL := bash
 
 .PHONY: attacks audit sbom fuzz fuzz-guided fuzz-sample smoke \
 	docs help demo test lint types layers coverage bench wheel corpus corpus-review score conformance \
-	conformance-sample evidence rule mutation mutation-catalog mutation-sample hook-test format clean serve service-bench \
+	conformance-commands conformance-sample evidence rule mutation mutation-catalog mutation-sample hook-test format clean serve service-bench \
 	service-kill service-load service-postgres openapi-test page-test docker-lint docker-steps \
 	probe-env probe-test test-gpu always
 
@@ -124,6 +124,10 @@ conformance: $(VENV)/.installed ## run the real packages over generated cases an
 	@$(BIN)/python -m tests.tools.conformance.stacks --root .conformance
 	@$(BIN)/python -m tests.tools.conformance.record --out .conformance/recorded.jsonl --seed 1
 	@$(BIN)/python -m tests.tools.conformance.compare .conformance/recorded.jsonl --at-least 1
+
+conformance-commands: $(VENV)/.installed ## run whole commands as people type them, in their real programs, and record them anew (40 minutes)
+	@$(BIN)/python -m tests.tools.conformance.commands.run --out tests/conformance/commands.jsonl
+	@$(BIN)/python -m tests.tools.conformance.commands.compare --at-least 1
 
 conformance-sample: $(VENV)/.installed ## the fixed sample of it that CI runs
 	@mkdir -p .conformance

@@ -4,6 +4,7 @@
 |---|---|
 | `torch.cuda.is_available` | True for few callers only: the choice of the distributed backend, the FP8 capability check of AcceleratorState, who counts GPUs to start processes. All others learn the truth, so tensors stay on the CPU |
 | `torch.cuda.device_count`, `get_device_capability`, `set_device`, `current_device` | the case's GPUs, those that CUDA_VISIBLE_DEVICES leaves; the one that was set last counts, and one that is not there is refused as CUDA does |
+| `torch.cuda.get_device_properties` | for axolotl's validation alone: the compute capability |
 | `torch.Tensor.cuda` | the tensor stays: older releases load FSDP2 shards with it |
 | `PartialState._prepare_backend` | chooses as on a GPU, then NCCL, which needs one, becomes gloo |
 | `PartialState.set_device` | chooses the GPU of its rank by itself; then the CPU stands for it. Where two ranks of NCCL chose the same one, the first barrier, DDP or FSDP raises NCCL's error (executed on two H100s) |
@@ -25,6 +26,7 @@ import functools
 import os
 import sys
 from importlib import import_module
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -56,6 +58,7 @@ def pretend(gpus: Sequence[str]) -> None:
     cuda.is_available = lambda: _asked_as_on_a_gpu() and bool(visible())
     cuda.device_count = lambda: len(visible()) if _asked_as_on_a_gpu() else 0
     cuda.get_device_capability = _capability
+    cuda.get_device_properties = _properties(cuda.get_device_properties)
     cuda.set_device = _set_device
     cuda.current_device = lambda: torch.device("cpu")
     tensor: Any = torch.Tensor
@@ -87,6 +90,18 @@ def _capability(device: object = None) -> tuple[int, int]:
     index = _chosen[0] if device is None else int(getattr(device, "index", device) or 0)
     major, minor = _gpus[left[index]].split(".")
     return int(major), int(minor)
+
+
+def _properties(real: Callable[..., Any]) -> Callable[..., Any]:
+    """Axolotl's validation reads the compute capability there; who wants more of a GPU is told that there is none."""
+
+    def properties(device: object = None) -> Any:
+        if sys._getframe(1).f_code.co_name != "gpu_capabilities":
+            return real(device)
+        major, minor = _capability()
+        return SimpleNamespace(major=major, minor=minor)
+
+    return properties
 
 
 def _set_device(device: Any) -> None:
