@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-.PHONY: attacks audit sbom fuzz fuzz-guided fuzz-sample smoke \
+.PHONY: attacks wild audit sbom fuzz fuzz-guided fuzz-sample smoke \
 	docs help demo test lint types layers coverage bench wheel corpus corpus-review score conformance \
 	conformance-commands conformance-sample evidence rule mutation mutation-catalog mutation-sample hook-test format clean serve service-bench \
 	service-kill service-load service-postgres openapi-test page-test docker-lint docker-steps \
@@ -88,6 +88,13 @@ corpus: $(VENV)/.installed ## findings per rule over the real files of ../shared
 
 corpus-review: $(VENV)/.installed ## write tests/corpus_reviewed.yaml anew; new kinds of findings need a reason
 	@$(BIN)/python -m tests.tools.corpus_review $(SHARED)/corpus
+
+WILD ?=
+wild: $(VENV)/.installed ## checkouts of public repositories: false alarms, launch lines, seeded faults; WILD=/folder/of/checkouts
+	@test -d "$(WILD)" || { echo "make wild WILD=/folder/of/checkouts: one folder a repository"; exit 2; }
+	@$(BIN)/python -m tests.tools.wild $(WILD)
+	@$(BIN)/python -m tests.tools.wild.launches $(WILD)
+	@$(BIN)/python -m tests.tools.wild.faults $(WILD)
 
 score: $(VENV)/.installed ## predictions against the executed cases of ../shared/observed
 	@$(BIN)/python -m tests.tools.score $(SHARED)/observed/cases.jsonl
