@@ -122,7 +122,7 @@ _MARKERS_BEFORE = (
     "wandb login",
     "PRIVATE KEY",
 )  # what follows is a word of its own
-_MARKERS = tuple(marker for _, markers, _ in SHAPES for marker in markers if marker not in _MARKERS_BEFORE)
+_MARKERS = frozenset(marker for _, markers, _ in SHAPES for marker in markers).difference(_MARKERS_BEFORE)
 
 # Names whose value is secret whatever it looks like, and those where only a value is that looks made by a machine: many
 # tokens and keys are words of a model, or columns of a table.
@@ -235,18 +235,17 @@ def masked_output(text: str) -> str:
 
 def masked_shapes(text: str, written: Written | None = None) -> str:
     """The text without what has the shape of a credential, whatever it is called."""
-    if not _marked(text):
-        return text
-    for _whose, markers, shape in SHAPES:
-        if any(marker in text for marker in markers):
+    there = _markers(text)
+    for _whose, markers, shape in SHAPES if there else ():
+        if not there.isdisjoint(markers):
             text = _without(text, shape, written or _mask)
     return text
 
 
-def _marked(text: str) -> bool:
-    """Whether there is a marker in the text: among the words that are long enough, nearly always a small part of it."""
+def _markers(text: str) -> set[str]:
+    """The markers in a text: among its words that are long enough, which are nearly always a small part of it."""
     long = " ".join([word for word in text.split() if len(word) > _SHORTEST and not word.isalpha()])
-    return any(marker in long for marker in _MARKERS) or any(marker in text for marker in _MARKERS_BEFORE)
+    return {marker for marker in _MARKERS if marker in long} | {marker for marker in _MARKERS_BEFORE if marker in text}
 
 
 def of_the_same_width(secret: str) -> str:
@@ -275,7 +274,7 @@ def _without(text: str, shape: str, written: Written) -> str:
 
 def is_clean(text: str) -> bool:
     """Whether nothing in a text may be a credential; quickly, and rather too seldom."""
-    return not names_one(text) and not _marked(text)
+    return not names_one(text) and not _markers(text)
 
 
 def names_one(text: str) -> bool:

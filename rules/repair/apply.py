@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Examine = Callable[[Sequence[Document]], Sequence[Examined]]
     _Mark = tuple[str, str, str, str]  # rule, file, message, and the text that it is about
     _Short = tuple[str, str, str]  # rule, file, message
+    _Place = tuple[Span | None, str, tuple[tuple[str, Span | None, str], ...]]  # its place, message and edits
 
 MOST = 100  # times that the files are looked at anew in one go; every real run has under ten fixes
 CHARACTERS = 500_000  # that are looked at anew in one go, of the largest file: it bounds the time, whatever it holds
@@ -247,17 +248,25 @@ def _rounds(documents: Sequence[Document]) -> int:
 
 def _fixable(reports: Sequence[Examined]) -> list[tuple[Finding, Fix]]:
     """Findings with a fix, each once: several runs may share a file."""
-    found: dict[tuple[str, Span | None, str], tuple[Finding, Fix]] = {}
+    found: dict[tuple[str, _Place], tuple[Finding, Fix]] = {}
     for report in reports:
         for finding in report.findings:
             if finding.fix is not None:
-                found.setdefault((finding.rule, finding.span, finding.message), (finding, finding.fix))
+                found.setdefault((finding.rule, _place(finding)), (finding, finding.fix))
     return list(found.values())
 
 
-def _found(rule: str, reports: Sequence[Examined]) -> list[tuple[Span | None, str]]:
+def _found(rule: str, reports: Sequence[Examined]) -> list[_Place]:
     """What the rule says, once for each run that it says it of."""
-    return [(one.span, one.message) for report in reports for one in report.findings if one.rule == rule]
+    return [_place(one) for report in reports for one in report.findings if one.rule == rule]
+
+
+def _place(finding: Finding) -> _Place:
+    """What a finding says and where, and what its fix would edit: one line of a shared file may be a fault of each run,
+    and another file the cure of each.
+    """
+    edits = () if finding.fix is None else tuple((one.action, one.place, one.key) for one in finding.fix.edits)
+    return finding.span, finding.message, edits
 
 
 def edited(documents: tuple[Document, ...], fix: Fix) -> tuple[Document, ...]:

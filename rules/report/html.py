@@ -56,6 +56,8 @@ def style() -> str:
     with open(os.path.join(os.path.dirname(__file__), "report.css"), encoding="utf-8") as file:
         return file.read()
 
+MOST = 1_000  # findings on a page, and settings in its chain
+
 
 def body(reports: Sequence[Report], sources: Sources) -> str:
     """The runs, one after another."""
@@ -64,18 +66,32 @@ def body(reports: Sequence[Report], sources: Sources) -> str:
 
 def section(report: Report, sources: Sources, number: int) -> str:
     """One run; the number is for the ids of the page."""
+    seen = _cut(report)
     parts = [
         f'<section class="run" aria-labelledby="run-{number}">',
         _headline(report, number),
         _summary(report),
-        _nowhere(report, sources, number),
-        _files(report, sources, number),
-        _instead(report, number),
-        _chain(report),
+        _left_out(report),
+        _nowhere(seen, sources, number),
+        _files(seen, sources, number),
+        _instead(seen, number),
+        _chain(seen),
         _undecided(report),
         "</section>",
     ]
     return "\n".join(part for part in parts if part) + "\n"
+
+
+def _cut(report: Report) -> Report:
+    """The report with as much as a page may hold: nobody scrolls through thousands, and a browser stands still."""
+    outcome = report.outcome._replace(trace=report.outcome.trace[:MOST])
+    return report._replace(findings=report.findings[:MOST], outcome=outcome)
+
+
+def _left_out(report: Report) -> str:
+    more = {"findings": len(report.findings) - MOST, "settings": len(report.outcome.trace) - MOST}
+    said = " and ".join(f"{count:,} {what}" for what, count in more.items() if count > 0)
+    return f'<p class="left-out">{said} more are not on this page; fp8check --format json has them.</p>' if said else ""
 
 
 def _headline(report: Report, number: int) -> str:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _RANK = ("related", "info", "warning", "error")
 # A line that is longer than this says nothing to a reader.
 _WIDEST = 2000
+# Of a file with more lines only those are shown that something is said of, and some on either side.
+_MOST_LINES = 2_000
+_AROUND = 20
 
 
 def markup(text: str) -> str:
@@ -54,10 +57,7 @@ def listing(
     lines = lines_of(text)
     if lines and not lines[-1]:
         lines.pop()
-    rows = "".join(
-        _line(line, at, here, below.get(at, ()), f"{run}-{number}")
-        for (at, line), here in zip(enumerate(lines, 1), _on_lines(marks, len(lines)), strict=True)
-    )
+    rows = "".join(_rows(lines, marks, below, f"{run}-{number}"))
     title = f"file-{run}-{number}"
     return (
         f'<figure class="file" aria-labelledby="{title}"><figcaption id="{title}"><b>{markup(path)}</b> '
@@ -65,15 +65,46 @@ def listing(
     )
 
 
-def _on_lines(marks: Iterable[_Mark], count: int) -> Iterator[list[_Mark]]:
-    """The marks on each line, in one pass over both."""
-    beginning: dict[int, list[_Mark]] = {}
-    for mark in marks:
-        beginning.setdefault(mark.place.line, []).append(mark)
+def _rows(lines: list[str], marks: dict[_Mark, None], below: dict[int, list[str]], id_: str) -> Iterator[str]:
+    """The lines that are shown, and where others are left out, how many."""
+    wanted = _wanted(len(lines), [*below, *(line for mark in marks for line in (mark.place.line, _last(mark.place)))])
+    before = 0
+    for at, here in _on_lines(marks, wanted):
+        yield _gap(before + 1, at - 1)
+        yield _line(lines[at - 1], at, here, below.get(at, ()), id_)
+        before = at
+    yield _gap(before + 1, len(lines))
+
+
+def _wanted(count: int, said: Iterable[int]) -> Iterable[int]:
+    """The numbers of the lines that are shown, where something is said of some."""
+    if count <= _MOST_LINES:
+        return range(1, count + 1)
+    around = {*range(1, _AROUND + 1)}
+    for line in sorted({*said})[:_MOST_LINES]:
+        around.update(range(max(1, line - _AROUND), min(count, line + _AROUND) + 1))
+    return sorted(around)
+
+
+def _gap(first: int, last: int) -> str:
+    count = last - first + 1
+    if count <= 0:
+        return ""
+    lines = f"line {first:,} is" if count == 1 else f"lines {first:,} to {last:,} are"
+    return f'<li class="gap" value="{first}"><i>{lines} not shown</i></li>\n'
+
+
+def _on_lines(marks: Iterable[_Mark], wanted: Iterable[int]) -> Iterator[tuple[int, list[_Mark]]]:
+    """The lines that are wanted, with the marks on each, in one pass over both."""
+    coming = sorted(marks, key=lambda mark: mark.place.line, reverse=True)
     here: list[_Mark] = []
-    for at in range(1, count + 1):
-        here = [mark for mark in (*here, *beginning.get(at, ())) if _last(mark.place) >= at]
-        yield here
+    for at in wanted:
+        here = [mark for mark in here if _last(mark.place) >= at]
+        while coming and coming[-1].place.line <= at:
+            mark = coming.pop()
+            if _last(mark.place) >= at:
+                here.append(mark)
+        yield at, here
 
 
 def _last(place: Place) -> int:

@@ -237,3 +237,29 @@ def test_all_but_the_last_of_equal_keys_go_together() -> None:
     fixed = fix_all([document], counting)  # type: ignore[arg-type]
     assert fixed.documents[0].text == "k: 49\n"
     assert len(calls) == 2
+
+
+def test_one_line_of_a_shared_file_may_have_another_cure_in_each_run() -> None:
+    """The finding stands at the Accelerate file's line, and is gone where the training file of its run says so."""
+    looked = 0
+
+    def reports(documents: Sequence[Document]) -> Sequence[Examined]:
+        nonlocal looked
+        looked += 1
+        *trainings, shared = documents
+        place = Section(shared.root).get("backend")
+        assert place is not None
+        found = []
+        for one in trainings:
+            section = Section(one.root)
+            fix = safe(insert(section, "stop", True))
+            finding = Finding("FP-x", "x", "error", "it is on", place.origin.key_span, "", (), (), "", fix)
+            findings = () if "stop" in section else (finding,)
+            found.append(Examined(**{**REPORT.as_dict(), "findings": findings}))  # type: ignore[arg-type]
+        return found
+
+    trainings = [read(f"{number}.yaml", b"a: 1\n") for number in range(50)]
+    fixed = fix_all([*trainings, read("accel.yaml", b"backend: TE\n")], reports)
+    assert [one.text for one in fixed.documents[:-1]] == 50 * ["a: 1\nstop: true\n"]
+    assert len(fixed.applied) == 50
+    assert looked == 2

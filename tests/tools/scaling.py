@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 DOUBLING = 2.3
 SECONDS = 2.0
 OF_FORMATS = 8.0  # seconds that a report in all formats may take together
-NOISE = 0.08  # seconds
+NOISE = 0.15  # seconds
 PROCESS = 0.25  # seconds that the service may take to start a process for a large request
 MIB = 16.0
-PATIENCE = 10  # seconds of CPU time after which a command is ended
+PATIENCE = 12  # seconds of CPU time after which a command is ended
 BYTES = 2 << 30  # of memory that it may take at most
-TRIES = 3  # of a measurement that does not hold: this machine may be busy
+TRIES = 6  # of a measurement that does not hold: this machine may be busy
 RUNS = 10_000
 SECONDS_A_RUN = 0.004
 MIB_OF_RUNS = 250.0
@@ -90,7 +90,7 @@ def commands(case: Case) -> dict[str, list[str] | Request]:
     return known
 
 
-def measured(call: Callable[[], int], prepare: Callable[[], object] | None = None) -> Cost:
+def measured(call: Callable[[], int], prepare: Callable[[], object] | None = None, patience: int = PATIENCE) -> Cost:
     """What a call costs in a forked process, without what is prepared for it there; its output goes nowhere."""
     sys.stdout.flush()
     reader, writer = os.pipe()
@@ -99,7 +99,7 @@ def measured(call: Callable[[], int], prepare: Callable[[], object] | None = Non
         code = 99
         try:
             nowhere = os.open(os.devnull, os.O_RDWR)
-            for limit, most in ((resource.RLIMIT_CPU, PATIENCE), (resource.RLIMIT_AS, BYTES)):
+            for limit, most in ((resource.RLIMIT_CPU, patience), (resource.RLIMIT_AS, BYTES)):
                 resource.setrlimit(
                     limit, (most, resource.getrlimit(limit)[1])
                 )  # the service limits its processes itself
@@ -131,7 +131,7 @@ class Bench:
         self._main = main
         self._folder = folder
 
-    def cost(self, case: Case, asked: Sequence[str] | Request) -> Cost:
+    def cost(self, case: Case, asked: Sequence[str] | Request, patience: int = PATIENCE) -> Cost:
         """What the command takes for the files of a case, or the service for a request."""
         for name, data in case.files.items():
             path = self._folder / name
@@ -139,7 +139,7 @@ class Bench:
             path.write_bytes(data)
         if isinstance(asked, Request):
             return measured(lambda: self._ask(asked), self._serve)
-        return measured(lambda: self._run(asked))
+        return measured(lambda: self._run(asked), patience=patience)
 
     def _serve(self) -> Running:
         return running_in(self._folder / "service")
@@ -242,7 +242,8 @@ def of_runs(name: str) -> tuple[str, bool]:
     case = many(RUNS)
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder))
-        costs = [bench.cost(case, [f"--format={name}", *case.files_given, *UNSEEN]) for _ in range(TRIES)]
+        words = [f"--format={name}", *case.files_given, *UNSEEN]
+        costs = [bench.cost(case, words, patience=100) for _ in range(2)]
     seconds, mib = min(one.seconds for one in costs) / RUNS, min(one.mib for one in costs)
     holds = seconds <= SECONDS_A_RUN and mib <= MIB_OF_RUNS and costs[0].code == 1
     return f"{RUNS:,} runs as {name}: {seconds * 1000:.2f} ms each, {mib:.0f} MiB", holds
