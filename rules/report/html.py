@@ -56,6 +56,7 @@ def style() -> str:
     with open(os.path.join(os.path.dirname(__file__), "report.css"), encoding="utf-8") as file:
         return file.read()
 
+
 MOST = 1_000  # findings on a page, and settings in its chain
 
 
