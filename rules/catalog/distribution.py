@@ -5,6 +5,7 @@ from __future__ import annotations
 from fp8check.rules.edits.fix import safe, unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.outcome.effective import number
+from fp8check.rules.outcome.processes import on_gpus
 from fp8check.rules.settings.edits import replace
 from fp8check.rules.settings.values import Undecided
 
@@ -45,7 +46,7 @@ def more_processes_than_gpus(run: Run, gpus: Sequence[Gpu], outcome: Outcome) ->
     """
     setting = outcome.effective.processes
     wanted = number(setting)
-    if setting is None or wanted is None or wanted < 2 or not gpus:
+    if setting is None or wanted is None or wanted < 2 or not gpus or not on_gpus(run):
         return
     visible = run.visible_gpus()
     if visible is None:
@@ -218,7 +219,7 @@ def deepspeed_fp16_against_fp8(outcome: Outcome) -> Iterator[Found]:
     reads=("deepspeed",),
     claims=("ends",),
 )
-def deepspeed_wants_bf16(requested: Requested, outcome: Outcome) -> Iterator[Found]:
+def deepspeed_wants_bf16(training: Training, requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """DeepSpeed is set to bf16, the training file is not: the Trainer refuses the pair.
 
     Why it hurts: FP8 wants no bf16 in the training file (FP101), DeepSpeed wants it there. With fp8 from the launcher,
@@ -235,7 +236,7 @@ def deepspeed_wants_bf16(requested: Requested, outcome: Outcome) -> Iterator[Fou
     place = flag if flag is not None and flag.origin.span is not None else switch
     yield Found(
         "DeepSpeed runs in bf16, and the training file does not say so",
-        place=place,
+        place=place or training.setting_for("model"),
         label="the Trainer raises ValueError: ds bf16.enabled=True vs hf bf16=False",
         related=(Related(switch, "this switches DeepSpeed's bf16 on"),) if place != switch else (),
         help="write bf16: true (FP8 then runs with the default recipe, see FP205), or use FSDP2 with backend: AO"

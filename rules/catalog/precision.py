@@ -51,11 +51,11 @@ def precision_flag_cancels_fp8(training: Training, requested: Requested, outcome
 
     Write instead: leave bf16 and fp16 out of the training file. FP8 keeps BF16 for everything else by itself.
     """
-    flag = outcome.effective.precision_flag
     won = outcome.mixed_precision or (
         outcome.accelerator_arguments.mixed_precision if outcome.accelerator_arguments is not None else None
     )
-    if flag is None or not requested.fp8 or won is None or won.value != flag.value:
+    flag = outcome.effective.precision_flag if requested.fp8 and won is not None else None
+    if flag is None or won is None or won.value != flag.value:
         return
     own = training.late_fp8(outcome.stack)  # FP108 speaks of that
     loser = next((asker for asker in requested.fp8 if asker != own and asker.origin != flag.origin), None)

@@ -21,6 +21,7 @@ _KINDS_BY_FLAG: tuple[tuple[str, DistributedType], ...] = (
     ("use_megatron_lm", "MEGATRON_LM"),
     ("multi_gpu", "MULTI_GPU"),
 )
+_ON_GPUS: tuple[DistributedType, ...] = ("MULTI_GPU", "FSDP", "DEEPSPEED", "MEGATRON_LM")
 _NOT_MODELED: tuple[DistributedType, ...] = ("XLA", "TP")
 # How torchrun says "one process a GPU" (torch/distributed/run.py determine_local_world_size).
 _EACH_GPU = ("gpu", "auto")
@@ -50,6 +51,11 @@ def kind_of(run: Run, config: AccelerateConfig | None) -> tuple[DistributedType,
     if name in _NOT_MODELED:
         raise Undecided(f"distributed_type {name} is not modeled", "launch")
     return ("NO" if name == "MULTI_CPU" else name), None
+
+
+def on_gpus(run: Run) -> bool:
+    """Whether the processes of a distributed run take NVIDIA GPUs, and not XPUs, NPUs or what else Accelerate knows."""
+    return run.launch.tool != "accelerate" or kind_of(run, run.config_read)[0] in _ON_GPUS
 
 
 def _several_by_itself(run: Run) -> bool | None:

@@ -84,20 +84,21 @@ class Axolotl(HuggingFace):
 
         utils/schemas/config.py, utils/config/__init__.py resolve_dtype and core/builders/base.py of 0.13.1 to 0.19.0.
         """
-        default = Setting("auto", Origin(default=stack.name("axolotl")))
-        written = self.get("bf16") or default
+        written = self.get("bf16")
+        if written is None:
+            written = Setting("auto", Origin(default=stack.name("axolotl")))
         if written.is_later:
             return written
         if written.value == "auto":
             return self._automatic_bf16(stack, written)
         if not written.value:
-            other = self.flag("bfloat16", Setting(False, Origin(default=stack.name("axolotl"))))
+            other = self.flag("bfloat16", stack, "axolotl")
             return other.over(written) if other.value else written._replace(value=False)
         on = str(written.value).lower() in YES
         return written if written.value is on else written._replace(value=on)
 
     def _automatic_bf16(self, stack: Stack, auto: Setting) -> Setting:
-        if self.flag("fp16", Setting(False)).value:
+        if self.flag("fp16", stack, "axolotl").value:
             return Setting(False, Origin(code=f"{stack.name('axolotl')}, as fp16 is on")).over(auto)
         if stack.sees_gpu() is False:  # torch.cuda.is_bf16_supported(): yes for each GPU that it runs on
             return Setting(False, Origin(code=f"{stack.name('axolotl')}, which finds no GPU")).over(auto)
@@ -106,11 +107,11 @@ class Axolotl(HuggingFace):
     def fp16(self, stack: Stack) -> Setting:
         """What stays of it beside bf16; on by itself where bf16 is `auto` and there is no GPU for it."""
         bf16, written = self.get("bf16"), self.get("fp16")
-        none = Setting(False, Origin(default=stack.name("axolotl")))
         automatic = bf16 is None or bf16.value == "auto"
-        if automatic and written is None and stack.sees_gpu() is False and not self.flag("float16", none).value:
+        alone = automatic and written is None and stack.sees_gpu() is False
+        if alone and not self.flag("float16", stack, "axolotl").value:
             return Setting(True, Origin(code=f"{stack.name('axolotl')}, which finds no GPU"))
-        own = self.flag("fp16", none)
+        own = self.flag("fp16", stack, "axolotl")
         if own.value and bf16 is not None and bf16.value and not automatic:
             return Setting(False, Origin(code=f"{stack.name('axolotl')}, as bf16 is on")).over(own)
         return own

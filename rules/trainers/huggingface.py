@@ -88,15 +88,15 @@ class HuggingFace(Training):
 
     def bf16(self, stack: Stack) -> Setting:
         """TrainingArguments.bf16."""
-        return self.flag("bf16", Setting(False, Origin(default=stack.name("transformers"))))
+        return self.flag("bf16", stack, "transformers")
 
     def fp16(self, stack: Stack) -> Setting:
         """TrainingArguments.fp16."""
-        return self.flag("fp16", Setting(False, Origin(default=stack.name("transformers"))))
+        return self.flag("fp16", stack, "transformers")
 
     def full_evaluation(self, stack: Stack) -> Setting:
         """TrainingArguments.bf16_full_eval, which counts for DeepSpeed's bf16, too (integrations/deepspeed.py)."""
-        return self.flag("bf16_full_eval", Setting(False, Origin(default=stack.name("transformers"))))
+        return self.flag("bf16_full_eval", stack, "transformers")
 
     def precision_flag(self, stack: Stack) -> Setting | None:
         """The bf16 or fp16 flag that decides TrainingArguments' precision."""

@@ -140,17 +140,17 @@ class Training:
         setting = self.get(name)
         return setting if setting is not None and setting.value else None
 
-    def flag(self, name: str, otherwise: Setting) -> Setting:
+    def flag(self, name: str, stack: Stack, package: str) -> Setting:
         """What the trainer makes of a flag: True or False, with where that comes from.
 
         Args:
-            otherwise: what holds where the file does not say, or says null.
+            package: the one by whose default it is off where the file does not say, or says null.
         """
         written = self.get(name)
-        if written is None or written.is_later:
-            return otherwise if written is None else written
-        if written.value is None:
-            return otherwise.over(written)
+        if written is not None and written.is_later:
+            return written
+        if written is None or written.value is None:
+            return Setting(False, Origin(default=stack.name(package))).over(written)
         value = written.value
         on = value.lower() in YES if isinstance(value, str) and not self.keeps_text else bool(value)
         return written if value is on else written._replace(value=on)
