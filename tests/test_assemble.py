@@ -81,9 +81,17 @@ def test_kinds_are_sorted_in_their_order() -> None:
     assert [part.path for part in sort(files).deepspeed] == ["ds.json"]
 
 
-@pytest.mark.parametrize("name", ["default_config.yaml", "default_config.json"])
-def test_accelerate_launch_reads_the_machines_default(tmp_path: Path, name: str) -> None:
-    default = tmp_path / "accelerate" / name
+def test_accelerate_launch_reads_no_default_of_json(tmp_path: Path) -> None:
+    """Both constants of commands/config/config_args.py, 0.34.0 to 1.15.0, name the .yaml."""
+    default = tmp_path / "accelerate" / "default_config.json"
+    default.parent.mkdir()
+    default.write_text('{"distributed_type": "NO", "mixed_precision": "fp8"}')
+    made = one(training(), launch="accelerate launch t.py", HF_HOME=str(tmp_path))
+    assert (made.run.accelerate, made.run.unread[:0]) == (None, ())
+
+
+def test_accelerate_launch_reads_the_machines_default(tmp_path: Path) -> None:
+    default = tmp_path / "accelerate" / "default_config.yaml"
     default.parent.mkdir()
     default.write_text('{"distributed_type": "NO", "mixed_precision": "fp8"}')
     made = one(training(), launch="accelerate launch t.py", HF_HOME=str(tmp_path))

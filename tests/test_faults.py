@@ -84,16 +84,6 @@ RUNS = {
         },
         ("train.yaml", "--launch", "accelerate launch -m pack.t train.yaml", "--facts", "node.json"),
     ),
-    "the other default file": Run(
-        {
-            "train.yaml": TRAIN,
-            "node.json": facts(HF_HOME="hf"),
-            "hf/accelerate/default_config.json": json.dumps(
-                {"distributed_type": "NO", "num_processes": 1, "mixed_precision": "bf16"}
-            ),
-        },
-        ("train.yaml", "--launch", "accelerate launch -m llamafactory.launcher", "--facts", "node.json", "--no-config"),
-    ),
     "files of the launch command": Run(
         {
             "own.toml": 'fail-on = "warning"\n',

@@ -78,7 +78,7 @@ def test_of_a_script_beside_the_trainer_nothing_is_taken(folder: Path) -> None:
     [
         ("accel.yaml", "accelerate launch train.py", 1),
         ("cache/default_config.yaml", "accelerate launch train.py", 0),
-        ("default_config.json", "accelerate launch train.py", 0),
+        ("default_config.json", "accelerate launch train.py", 1),
         ("default_config.yaml", "accelerate launch --config_file other.yaml train.py", 1),
         ("conf/accel.yaml", "accelerate launch --config_file accel.yaml train.py", 0),
         ("-", "accelerate launch train.py", 0),

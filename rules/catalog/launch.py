@@ -350,7 +350,7 @@ def other_config_file(accelerate: AccelerateConfig, launch: Launch) -> Iterator[
         return
     name = path.rpartition("/")[2]
     read = launch.config_file
-    if name in ("default_config.yaml", "default_config.json") and read is None:
+    if name == "default_config.yaml" and read is None:
         return
     if read is not None and read.rpartition("/")[2] == name:
         return

@@ -14,6 +14,7 @@ from fp8check.rules.reading import Document, Unreadable, files
 from fp8check.rules.reading.kind import Kind
 from fp8check.rules.reading.limits import MAX_BYTES
 from fp8check.rules.record import Record
+from fp8check.rules.settings.accelerate import AccelerateConfig
 from fp8check.rules.settings.launch import LAUNCHERS
 from fp8check.rules.settings.script import Script
 from fp8check.rules.settings.values import FILLED_IN, Origin, Section, Setting, Undecided, taken
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from fp8check.rules.facts import Facts
-    from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.launch import Launch
     from fp8check.rules.trainers.run import FileInput
     from fp8check.rules.trainers.training import Training
@@ -58,24 +58,45 @@ def accelerate_file(launch: Launch, facts: Facts, *, follow: bool) -> tuple[Name
         place = taken(path, Origin(flag=f"{registry.starter(launch).config_flag} {path}"))
         if place.is_later:
             return _filled_in("accelerate", place), False
-        if path in registry.starter(launch).shipped_configs:
-            why = f"it is one of those that {launch.through} brings"
-            return Named(None, Unread("accelerate", path, why, place, f"fp8check with {path} itself beside it")), False
+        if is_shipped(launch, follow=follow):
+            why = f"no such file, and {launch.through} {facts.package(str(launch.through))} brings none of that name"
+            own = registry.starter(launch).shipped(path, facts)
+            unread = Unread("accelerate", path, why, place, "the name of a file that is there", absent=True)
+            return (NOTHING if own is not None else Named(None, unread)), False
         return _found("accelerate", [_home(path)], path, place, follow=follow), False
     if launch.flag("cpu") or not follow:
         return NOTHING, False
     variables = facts.variables or {}
     cache = variables.get("HF_HOME") or os.path.join(variables.get("XDG_CACHE_HOME", "~/.cache"), "huggingface")
     folder = os.path.expanduser(os.path.join(cache, "accelerate"))
-    for name in ("default_config.yaml", "default_config.json"):
-        named = _found("accelerate", [os.path.join(folder, name)], os.path.join(folder, name), None, follow=True)
-        if named.document is not None or (named.unread is not None and not named.unread.absent):
-            return named, True
+    path = os.path.join(folder, "default_config.yaml")  # both constants of config_args.py name it: never the .json
+    named = _found("accelerate", [path], path, None, follow=True)
+    if named.document is not None or (named.unread is not None and not named.unread.absent):
+        return named, True
     if facts.host is not None and facts.host != os.uname().nodename:
-        path = os.path.join(folder, "default_config.yaml")
         why = f"there is none here, and {facts.host} may have one"
         return Named(None, Unread("accelerate", path, why, None, "accelerate launch --config_file with a file")), True
     return NOTHING, False
+
+
+def is_shipped(launch: Launch, *, follow: bool) -> bool:
+    """Whether the launch names an Accelerate file that the trainer's command has within itself.
+
+    A file of that name goes before it (trl/cli).
+    """
+    name = launch.config_file
+    if name is None or name not in registry.starter(launch).shipped_configs:
+        return False
+    return not (follow and os.path.isfile(_home(name)))
+
+
+def shipped(launch: Launch, facts: Facts, *, follow: bool) -> AccelerateConfig | None:
+    """What stands in the Accelerate file that the trainer's command has within itself; None where it reads another."""
+    if not is_shipped(launch, follow=follow):
+        return None
+    name = str(launch.config_file)
+    section = registry.starter(launch).shipped(name, facts)
+    return None if section is None else AccelerateConfig(section)
 
 
 def deepspeed_file(

@@ -17,6 +17,7 @@ from fp8check.rules.checking.named import (
     names_of,
     other_files,
     script_file,
+    shipped,
     training_file,
 )
 from fp8check.rules.input_error import InputError
@@ -182,6 +183,9 @@ def _one(
     launch = adapter.usual(launch)
     section, fsdp = _training_section(training, adapter, by_kind, launch, follow=follow)
     settings = adapter(section, training.path if training else None)
+    if settings.is_started_through(launch):
+        own = {name: str(one.value) for name, one in settings.variables.items() if not one.is_later}
+        facts = facts.with_variables(own) if own else facts
     config = _config(accelerate.document) if accelerate.document is not None else None
     deepspeed, mapping = deepspeed_file(
         settings, config, launch, facts.variables or {}, by_kind.deepspeed, follow=follow
@@ -205,6 +209,7 @@ def _one(
             model=model,
             script=script if script is not None else Script(),
             unread=tuple(one for one in unread if one is not None),
+            shipped=shipped(launch, facts, follow=follow),
         ),
         tuple(part for part in parts if part is not None),
     )

@@ -58,7 +58,9 @@ def start(run: Run, stack: Stack) -> Started:
 
 def _shell(run: Run) -> Environment:
     variables = run.facts.variables or {}
-    return {name: taken(value, Origin(variable=name)) for name, value in variables.items()}
+    shell = {name: taken(value, Origin(variable=name)) for name, value in variables.items()}
+    # What the trainer's own command sets from its file before it starts the launcher is among them.
+    return {**shell, **run.training.variables} if run.training.is_started_through(run.launch) else shell
 
 
 def _check_script(run: Run) -> None:

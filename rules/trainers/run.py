@@ -60,6 +60,8 @@ class Run(Record):
     Attributes:
         accelerate: the Accelerate configuration at hand, whether or not the launch reads it.
         accelerate_is_default: it is the machine's default_config.yaml, not named by --config_file.
+        shipped: the Accelerate configuration that the trainer's command brings, and that is read in the place of
+            the one at hand.
         training: the training file as its trainer sees it.
         deepspeed: the DeepSpeed JSON that either file names.
         script: what a script of the user's own hands to Accelerator.
@@ -77,6 +79,7 @@ class Run(Record):
     accelerate_is_default: bool = False
     tokens: int | None = None
     unread: tuple[Unread, ...] = ()
+    shipped: AccelerateConfig | None = None
 
     def require(self, name: FileInput) -> None:
         """Go on only where the file that would be this input was read, or none is named.
@@ -124,4 +127,4 @@ class Run(Record):
             return None
         if self.accelerate_is_default and self.launch.flag("cpu"):
             return None
-        return self.accelerate
+        return self.accelerate if self.shipped is None else self.shipped

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Literal
 
-    from fp8check.rules.facts import Gpu
+    from fp8check.rules.facts import Facts, Gpu
     from fp8check.rules.models import ModelShape
     from fp8check.rules.releases.accelerate_enums import DistributedType
     from fp8check.rules.releases.readers import Readers
@@ -218,6 +218,11 @@ class Training:
         """Whether short sequences are put together into one row."""
         return self.on("packing") or self.on("sample_packing")
 
+    @property
+    def variables(self) -> Mapping[str, Setting]:
+        """Environment variables that the trainer sets from its file, before it does anything else."""
+        return {}
+
     # Precision.
 
     @property
@@ -409,6 +414,11 @@ class Training:
     def usual(cls, launch: Launch) -> Launch:
         """A launch that nobody gave, as the trainer's own command makes it where it has one that decides."""
         return launch
+
+    @classmethod
+    def shipped(cls, name: str, facts: Facts) -> Section | None:
+        """What stands in an Accelerate file that its command has within itself; None where it has none of that name."""
+        return None
 
     @classmethod
     def is_started_through(cls, launch: Launch) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fp8check.rules.reading.kind import Kind
 from fp8check.rules.releases import behaviors
 from fp8check.rules.settings.values import Origin, Setting
-from fp8check.rules.trainers.data import Detection, count
+from fp8check.rules.trainers.data import Detection, count, names
 from fp8check.rules.trainers.huggingface import ARGUMENTS, TELLING, HuggingFace
 from fp8check.rules.trainers.training import DTYPES
 
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from fp8check.rules.models import ModelShape
     from fp8check.rules.reading.kind import Shape
     from fp8check.rules.releases.stack import Stack
+    from fp8check.rules.trainers.training import Thing
+
+
+_SEQUENCE = names("max_seq_length block_size")
 
 
 def _tells(shape: Shape) -> bool:
@@ -32,9 +36,17 @@ class Transformers(HuggingFace):
     name = "transformers"
     title = "the Hugging Face Trainer"
     detections = (Detection(80, _tells, Kind("training", "transformers")),)
+    known = ARGUMENTS | _SEQUENCE
     sequence_key = "max_seq_length"
     batches_by_script = True
     keeps_text = True
+
+    def setting_for(self, what: Thing) -> Setting | None:
+        """run_clm.py of transformers' examples calls the length block_size."""
+        if what != "sequence":
+            return super().setting_for(what)
+        lengths = (self.get(name) for name in ("max_seq_length", "block_size"))
+        return next((one for one in lengths if one is not None and (one.is_later or one.value is not None)), None)
 
     def weights(self, stack: Stack, model: ModelShape | None) -> Setting | None:
         """transformers 5 loads what config.json names, where 4 loads float32 (modeling_utils.py from_pretrained).

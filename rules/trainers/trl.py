@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from fp8check.rules.facts.variables import kept
 from fp8check.rules.reading.kind import Kind
 from fp8check.rules.releases import behaviors
+from fp8check.rules.releases.versions import parsed
 from fp8check.rules.settings.launch import LAUNCHER_FLAGS, SWITCHES, Launch, flags_among
-from fp8check.rules.settings.values import Origin, Setting
-from fp8check.rules.trainers.data import Detection, Tokens, count, exact, names, varying
+from fp8check.rules.settings.values import Origin, Section, Setting
+from fp8check.rules.trainers.data import Detection, HandedOver, Tokens, count, exact, names, varying
 from fp8check.rules.trainers.huggingface import ARGUMENTS, HuggingFace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from fp8check.rules.facts import Facts
     from fp8check.rules.reading.kind import Shape
     from fp8check.rules.releases.stack import Stack
-    from fp8check.rules.settings.values import Section
+    from fp8check.rules.settings.script import Script
+    from fp8check.rules.trainers.data import Environment
 
 # Keys of TRL's ScriptArguments, ModelConfig and trainer configurations that TrainingArguments does not have.
 KEYS = names(
@@ -46,6 +50,10 @@ def _tells(shape: Shape) -> bool:
     return known and own > count(shape, _OF_SCRIPTS) and shape.get("model") != "map"
 
 
+def _as_section(values: Mapping[str, object], origin: Origin) -> Section:
+    return Section(over={key: Setting(value, origin) for key, value in values.items()})
+
+
 class Trl(HuggingFace):
     """A configuration for TRL."""
 
@@ -63,6 +71,23 @@ class Trl(HuggingFace):
     shipped_configs = frozenset(["single_gpu", "multi_gpu", "zero1", "zero2", "zero3", "fsdp1", "fsdp2"])
     padding_key = "pad_to_multiple_of"
     savers = ("use_peft", "load_in_4bit", "load_in_8bit")
+
+    @property
+    def variables(self) -> Mapping[str, Setting]:
+        """`env` (scripts/utils.py TrlParser of 0.14.0 to 1.16.0): str(value) of each; those that change a run."""
+        if "env" not in self.top:
+            return {}
+        written = dict(self.top.section("env").settings())
+        texts = kept({name: str(one.shown) for name, one in written.items()})
+        return {
+            name: written[name] if written[name].is_later else written[name]._replace(value=text)
+            for name, text in texts.items()
+        }
+
+    def hand_over(self, stack: Stack, environment: Environment, script: Script) -> Iterator[HandedOver]:
+        """The script parses the file once more, and sets the variables of `env` over those of the launcher."""
+        own = {name: setting.over(environment.get(name)) for name, setting in self.variables.items()}
+        return super().hand_over(stack, {**environment, **own}, script)
 
     @property
     def tokens(self) -> Tokens | None:
@@ -109,6 +134,20 @@ class Trl(HuggingFace):
         trl/cli.py to 0.29, trl/cli/ from 1.0 on: --accelerate_config becomes --config_file.
         """
         return Launch("accelerate", cls._for_launcher(flags_among(words)), program, tuple(words), through=cls.name)
+
+    @classmethod
+    def shipped(cls, name: str, facts: Facts) -> Section | None:
+        """See Training: trl/accelerate_configs, from 0.18 on."""
+        from fp8check.rules.releases import trl_profiles  # few commands name one
+
+        known = facts.package("trl")
+        release = parsed(known) if isinstance(known, str) else None
+        profile = trl_profiles.PROFILES.get(name)
+        if profile is None or (release is not None and release < trl_profiles.SINCE):
+            return None
+        origin = Origin(code=f"trl's own {name}.yaml")
+        sections = {key: _as_section(value, origin) for key, value in profile.items() if isinstance(value, dict)}
+        return Section(over={key: Setting(value, origin) for key, value in profile.items()}, sections=sections)
 
     @classmethod
     def with_flags_of_file(cls, launch: Launch, top: Section) -> Launch:

@@ -124,6 +124,9 @@ def test_the_trainers_precision(case: dict[str, object], bf16: str, fp16: str) -
         (AXOLOTL | {"training": "sequence_len: 4096\n"}, 4096),
         (LLAMAFACTORY | {"training": "cutoff_len: 0\n"}, None),
         ({"training": "bf16: true\n"}, None),
+        ({"training": "block_size: 1024\n"}, 8192),
+        ({"training": "max_seq_length: null\nblock_size: 1024\n"}, 8192),
+        ({"training": "bf16: true\n", "launch": "python run_clm.py --block_size 512 x.yaml"}, 4096),
     ],
 )
 def test_the_tokens_of_a_micro_batch(case: dict[str, object], tokens: int | None) -> None:
