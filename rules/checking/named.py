@@ -87,7 +87,8 @@ def is_shipped(launch: Launch, *, follow: bool) -> bool:
     name = launch.config_file
     if name is None or name not in registry.starter(launch).shipped_configs:
         return False
-    return not (follow and os.path.isfile(_home(name)))
+    fault = _fault([_home(name)]) if follow else None
+    return not follow or (fault is not None and fault.reason in ("absent", "irregular"))
 
 
 def shipped(launch: Launch, facts: Facts, *, follow: bool) -> AccelerateConfig | None:

@@ -107,6 +107,10 @@ def test_a_file_of_that_name_goes_before_the_shipped_one(tmp_path: Path, monkeyp
     (tmp_path / "fsdp2").write_text("distributed_type: 'NO'\nmixed_precision: bf16\n")
     run = made(FILE, "trl sft --config train.yaml --accelerate_config fsdp2", follow=True).run
     assert (run.shipped, predict(run).distributed_type) == (None, "NO")
+    (tmp_path / "zero3").mkdir()
+    run = made(FILE, "trl sft --config train.yaml --accelerate_config zero3", follow=True).run
+    # A folder is no file: the shipped one is read, and the Trainer refuses.
+    assert predict(run).error_of("deepspeed-bf16-mismatch") is not None
 
 
 def test_releases_before_0_18_bring_none() -> None:
