@@ -25,8 +25,8 @@ NAMES = {
     "model_config": "config.json",
     "script": "train.py",
 }
-# A DeepSpeed file, a model or a script alone make up no run.
-ENOUGH = ("training", "accelerate", "files")
+# A DeepSpeed file or a model alone make up no run.
+ENOUGH = ("training", "accelerate", "script", "files")
 
 _OPTIONS = TypeAdapter(Options)
 _SWITCH: Mapping[str, bool] = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}

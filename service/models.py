@@ -30,7 +30,7 @@ class CheckBody(_Strict):
         extra="forbid",
         frozen=True,
         json_schema_extra={
-            "anyOf": [{"required": [name]} for name in ("training", "accelerate", "files")],
+            "anyOf": [{"required": [name]} for name in ("training", "accelerate", "script", "files")],
             "examples": [
                 {
                     "training": "model_name_or_path: Qwen/Qwen2.5-7B\noutput_dir: out\nbf16: true\n",

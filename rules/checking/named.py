@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from fp8check.rules.facts import Facts
     from fp8check.rules.settings.launch import Launch
+    from fp8check.rules.settings.script import ScriptSource
     from fp8check.rules.trainers.run import FileInput
     from fp8check.rules.trainers.training import Training
 
@@ -346,6 +347,14 @@ def _parsed(name: str, data: bytes, place: Setting | None = None) -> tuple[Named
     # A report shows its lines.
     document = Document(name, source.text, "python", None, loader="python", kind=Kind("script"))
     return Named(document), Script.of(source)
+
+
+def script_source(document: Document) -> ScriptSource | None:
+    """What a script does; None where it cannot be parsed."""
+    from fp8check.rules.reading.source import Source
+    from fp8check.rules.settings.script_syntax import parse
+
+    return parse(Source(document.path, document.text))
 
 
 def model_of(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fp8check.rules.facts import Facts
     from fp8check.rules.reading import Document, Unreadable
     from fp8check.rules.seen import Seen
+    from fp8check.rules.settings.launch import Launch
     from fp8check.rules.suppression.examined import Examined
     from fp8check.rules.suppression.suppressions import Suppression
     from fp8check.rules.trainers.run import Run
@@ -101,20 +102,33 @@ def runs_of(request: Request) -> tuple[Assembled, ...]:
 def assembled(part: RunRequest) -> Iterator[Assembled]:
     """The runs of these files, each made when it is asked for."""
     launch = parse_launch(part.launch, part.trainer)
-    for documents in _groups(part):
+    for documents in _groups(part, launch):
         yield from assemble_each(
             documents, part.facts, launch=launch, trainer=part.trainer, follow=part.follow, script=part.script
         )
 
 
-def _groups(part: RunRequest) -> list[Sequence[Document]]:
+def _groups(part: RunRequest, launch: Launch | None) -> list[Sequence[Document]]:
     """The documents that are to be looked at together."""
+    scripts = [one for one in part.documents if one.kind == "script"]
     if not part.apart:
-        return [part.documents]
+        if len(scripts) < 2 or (launch is not None and launch.script is not None):
+            return [part.documents]
+        others = [one for one in part.documents if one.kind != "script"]
+        return [[*others, one] for one in scripts]
     by_kind = sort(part.documents)
     ours = [*by_kind.training, *by_kind.accelerate]
     together = len(by_kind.accelerate) <= 1
-    return [ours] if together and ours else [[one] for one in ours]
+    alone = [[one] for one in scripts if _trains(one)]
+    return [*([ours] if together and ours else [[one] for one in ours]), *alone]
+
+
+def _trains(script: Document) -> bool:
+    """Whether a changed Python file makes an Accelerator or uses a Trainer: all others are none of ours."""
+    from fp8check.rules.checking.named import script_source
+
+    source = script_source(script.loaded())
+    return source is not None and (source.accelerator is not None or bool(source.trainers))
 
 
 def check_request(request: Request) -> Checked:

@@ -100,12 +100,13 @@ def assemble_each(
     There is one for each training file, all with the one Accelerate file.
 
     Args:
-        launch: how the runs are started; None: by accelerate where an Accelerate file is given, else by python.
+        launch: how the runs are started; None: by accelerate where an Accelerate file is given, else by python; the
+            script among the documents, where there is one.
         trainer: who reads the training file; None: told by its content.
         follow: whether to read files that these name (a DeepSpeed configuration, the model's config.json, the
             machine's default Accelerate file). Never where the documents come from strangers.
-        script: the name and the text of the script that the runs start; None: the one that the launch names, where
-            names are followed.
+        script: the name and the text of the script that the runs start; None: the first among the documents, or the
+            one that the launch names, where names are followed.
 
     What is named and cannot be read, is among the `unread` of its run.
 
@@ -114,6 +115,9 @@ def assemble_each(
         UnknownTrainer: there is no such trainer.
     """
     by_kind = _without_later(sort(documents))
+    if script is None:
+        script = _given_script(documents, launch)
+    launch = _launch_of(script, launch, by_kind)
     started = _started(launch, script, trainer, follow=follow)
     by_kind = _with_own_files(by_kind, launch, started)
     if trainer is not None:  # whoever says who reads the training file has said that it is one
@@ -140,6 +144,29 @@ def assemble_each(
     for training in trainings:
         one = training.loaded() if training is not None else None
         yield _one(one, accelerate, default, by_kind, facts, launch, trainer, follow, started)
+
+
+def _given_script(documents: Sequence[Document], launch: Launch | None) -> tuple[str, bytes] | None:
+    """The script among the documents: the one that the launch names, or the first; behind it stand its modules."""
+    scripts = [one for one in documents if one.kind == "script"]
+    named = os.path.basename(launch.script) if launch is not None and launch.script is not None else ""
+    first = scripts[0] if scripts else None
+    given = next((one for one in scripts if os.path.basename(one.path) == named), first)
+    return None if given is None else (given.path, given.loaded().text.encode())
+
+
+def _launch_of(script: tuple[str, bytes] | None, launch: Launch | None, by_kind: ByKind) -> Launch | None:
+    """The launch with a script that was given: it is what is started where the command names none."""
+    if script is None or (launch is not None and launch.script is not None):
+        return launch
+    if launch is None:
+        launch = Launch("accelerate" if by_kind.accelerate else "python", given=False)
+    handed = [one.path for one in (*by_kind.training, *by_kind.other)]
+    arguments = launch.arguments if launch.given or len(handed) != 1 else tuple(handed)
+    flags = launch.flags
+    if launch.tool == "accelerate" and launch.config_file is None and len(by_kind.accelerate) == 1:
+        flags = {**flags, "config_file": by_kind.accelerate[0].path}
+    return launch._replace(script=script[0], flags=flags, arguments=arguments)
 
 
 def _without_later(by_kind: ByKind) -> ByKind:

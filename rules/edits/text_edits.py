@@ -143,6 +143,8 @@ class FileTree:
         self.newline = next((one for one in ("\r\n", "\n", "\r") if one in document.text), "\n")
         self.source = Source(document.path, document.text)
         root = tree_of(document)
+        if document.format == "python":
+            raise Unfixable("a script is changed by its author")
         if root is None:
             raise Unfixable("the file holds no single document")
         self.root = root

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from fp8check.rules.reading import source as sources
-from fp8check.rules.reading.kind import OTHER, unidentified
+from fp8check.rules.reading.kind import OTHER, Kind, unidentified
 from fp8check.rules.reading.nodes import Document, Problem, Unreadable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from fp8check.rules.reading.kind import Identify, Kind
+    from fp8check.rules.reading.kind import Identify
     from fp8check.rules.reading.source import Source
     from fp8check.rules.reading.syntax import SyntaxNode, SyntaxReader
 
@@ -57,6 +57,20 @@ def is_shell(path: str, text: str) -> bool:
     words = text[2:200].partition("\n")[0].split()
     programs = [word.rpartition("/")[2] for word in words[:3] if not word.startswith("-")]
     return bool(programs) and (programs[0] in _SHELLS or (programs[0] == "env" and programs[-1] in _SHELLS))
+
+
+def read_script(path: str, data: bytes | None = None) -> Document:
+    """A Python file as text, with no values: what it does is found out by who checks it.
+
+    Raises:
+        Unreadable: it is of no kind then, and a hook passes it over.
+    """
+    try:
+        source = sources.load(path, data)
+    except Unreadable as error:
+        error.kind = OTHER.name
+        raise
+    return Document(path, source.text, "python", None, loader="python", bom=source.bom, kind=Kind("script"))
 
 
 def _read_json(source: Source, identify: Identify) -> Document:

@@ -114,6 +114,7 @@ def _summary(report: Report) -> str:
         ("", summary.assumed),
         ("or", summary.or_),
         ("", summary.assumed_or),
+        ("launch", summary.launch),
         ("speed", summary.speed),
     )
     lines = [f"<div><dt>{title}</dt><dd>{markup(words)}</dd></div>" for title, words in rows if words]

@@ -62,6 +62,7 @@ class Summary(Record):
         assumed: the releases that this holds for, where they had to be assumed.
         or_: what will happen with earlier releases, where that is something else.
         assumed_or: the releases that this holds for.
+        launch: the command that was assumed, where a script was given without one.
         speed: whether FP8 pays.
         probe: what a probe saw.
     """
@@ -71,6 +72,7 @@ class Summary(Record):
     assumed: str | None = None
     or_: str | None = None
     assumed_or: str | None = None
+    launch: str | None = None
     speed: str | None = None
     probe: str | None = None
 

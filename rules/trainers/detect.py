@@ -59,7 +59,11 @@ def read(path: str, data: bytes | None = None, *, loader: str | None = None, tra
     Raises:
         Unreadable: see rules/reading/read.py.
         UnknownTrainer: there is no such trainer.
+
+    A script is read as text: what it does is found out by who checks it (rules/settings/script_syntax.py).
     """
+    if loader is None and path.endswith(".py"):
+        return reading.read_script(path, data)
     return reading.read(path, data, loader=loader, identify=_identify_with(trainer))
 
 

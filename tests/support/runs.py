@@ -139,7 +139,8 @@ def _assembled(case: Mapping[str, object], documents: Sequence[Document]) -> Ass
     script = case.get("script")
     # Where the case is not about a script, the one that the launch names is there and says nothing.
     name = "train.py" if launch is None or launch.script is None else _file_of(launch)
-    given = (name, str(script or "").encode())
+    none = script is None and (launch is None or launch.script is None)
+    given = None if none else (name, str(script or "").encode())
     with _beside(case.get("named", {})):  # type: ignore[arg-type]
         (one,) = assemble(documents, facts_of(case), launch=launch, trainer=trainer, script=given)  # type: ignore[arg-type]
     own = tuple(document for document in one.documents if document.kind != "script")
