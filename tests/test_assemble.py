@@ -203,8 +203,18 @@ def test_a_models_configuration_may_be_given() -> None:
 
 
 def test_a_launch_command_that_cannot_be_understood() -> None:
-    with pytest.raises(WrongFiles, match="cannot tell how 'make' starts a training run"):
-        parse_launch("make train")
+    with pytest.raises(WrongFiles, match="the launch command cannot be read: No closing quotation"):
+        parse_launch("accelerate launch 'x")
+
+
+def test_a_launch_command_of_which_it_is_not_known_what_it_starts() -> None:
+    made = one(training("bf16: true\n"), document("accel.yaml", FP8, "accelerate"), launch="make train")
+    (unread,) = made.run.unread
+    assert (unread.input, unread.needs) == (
+        "launch",
+        "the launch command: nothing is known of 'make': say the command that it starts, with accelerate, torchrun or "
+        "python",
+    )
 
 
 def test_a_script_from_elsewhere_is_put_to_its_run() -> None:

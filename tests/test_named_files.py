@@ -56,7 +56,7 @@ def unread(made: Assembled) -> list[tuple[str, str, str]]:
         ({"training": TRAIN + "deepspeed: ds.json\n"}, "ds.json"),
         ({"accelerate": DEEPSPEED.replace("zero_stage: 1", "deepspeed_config_file: ds.json")}, "ds.json"),
         ({"launch": "accelerate launch --use_deepspeed --deepspeed_config_file ds.json -m trl.x"}, "ds.json"),
-        ({"launch": "deepspeed -m trl.x --deepspeed --deepspeed_config ds.json"}, "ds.json"),
+        ({"launch": "deepspeed --module trl.x --deepspeed --deepspeed_config ds.json"}, "ds.json"),
         ({"launch": "torchrun -m trl.x --deepspeed=ds.json"}, "ds.json"),
         ({"training": TRAIN, "launch": "torchrun -m trl.x train.yaml --deepspeed ds.json"}, "ds.json"),
         ({"training": "model: x\nquant_config: {name: bnb}\ndist_config: {config_file: ds.json}\n"}, "ds.json"),
@@ -298,7 +298,7 @@ def test_a_broken_default_file_is_told_by_its_line(folder: Path) -> None:
     [
         (DEEPSPEED.replace("zero_stage: 1", "deepspeed_hostfile: hosts"), None, ""),
         ("distributed_type: MULTI_CPU\nmpirun_config: {mpirun_hostfile: hosts}\n", None, ""),
-        ("", "deepspeed --hostfile hosts -m trl.x", ""),
+        ("", "deepspeed --hostfile hosts --module trl.x", ""),
         ("", None, TRAIN + "accelerator_config: hosts\n"),
     ],
 )
@@ -460,9 +460,7 @@ def test_json_that_is_none_is_unread(key: str, text: str) -> None:
     assert unread_.why == "this is no JSON"
 
 
-@pytest.mark.parametrize(
-    "module", ["deepspeed.launcher.launch", "transformers.x", "torch.utils.bottleneck", "cProfile"]
-)
+@pytest.mark.parametrize("module", ["deepspeed.launcher.launch", "transformers.x", "torch.utils.bottleneck"])
 def test_modules_that_run_another_script_are_not_known(module: str) -> None:
     assert unread(one(launch=f"python -m {module} train.py")) == [("script", module, "no such module")]
 

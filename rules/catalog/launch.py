@@ -8,12 +8,12 @@ from fp8check.rules.catalog.shared_fixes import moved, without
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import not_known, reached
+from fp8check.rules.outcome.processes import doubled
 from fp8check.rules.releases.accelerate_keys import CLUSTER_KEYS, is_section, known_keys, unknown_keys
 from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.similar import nearest, suggested
 from fp8check.rules.settings.edits import move, rename, replace
 from fp8check.rules.settings.launch import INTEGERS, LAUNCHER_FLAGS, LAUNCHERS, REALS
-from fp8check.rules.settings.values import Undecided
 from fp8check.rules.trainers.huggingface import ARGUMENTS, TELLING
 from fp8check.rules.trainers.registry import PROGRAMS, launched_by_itself, of_program, starter
 
@@ -245,7 +245,7 @@ def command_is_no_script(launch: Launch) -> Iterator[Found]:
     Write instead: `accelerate launch --config_file accel.yaml -m llamafactory.launcher cfg.yaml`.
     """
     name, trainer = launch.script, of_program(launch.script)
-    if trainer is None or launch.tool == "python" or launch.through is not None:
+    if (trainer is None and name not in LAUNCHERS) or launch.tool == "python" or launch.through is not None:
         return
     if launch.flag("no_python"):
         return  # FP306
@@ -253,7 +253,7 @@ def command_is_no_script(launch: Launch) -> Iterator[Found]:
     yield Found(
         f"{name} is a command, not a Python file",
         label=f"{start} runs `python {name}`: can't open file",
-        help=trainer.instead_of_launching(start),
+        help=trainer.instead_of_launching(start) if trainer is not None else f"drop {start}: {name} launches by itself",
     )
 
 
@@ -267,31 +267,24 @@ def command_is_no_script(launch: Launch) -> Iterator[Found]:
     claims=("nothing",),
 )
 def launcher_in_launcher(launch: Launch, run: Run) -> Iterator[Found]:
-    """One launcher starts another: every process of the first starts all processes again.
+    """One launcher starts another, and both start processes: each of the first starts all of the second again.
 
     Why it hurts: with 8 GPUs 64 processes start, eight on each GPU, all waiting on the same port. llamafactory-cli is a
     launcher, too, where it sees more than one GPU.
 
-    Example: `accelerate launch --no_python torchrun --nproc_per_node 8 train.py`.
+    Example: `torchrun --nproc_per_node 8 --no_python torchrun --nproc_per_node 8 train.py`.
 
     Write instead: one of them; for LLaMA-Factory `accelerate launch ... -m llamafactory.launcher cfg.yaml`.
     """
-    name = launch.script
-    if launch.tool == "python" or launch.through is not None:
+    pair = doubled(run)
+    if pair is None:
         return
+    first, second = pair
     own = launched_by_itself(launch)
-    if name not in LAUNCHERS and own is None:
-        return
-    if own is not None:
-        spawns = own.spawns(run.facts.variables or {}, run.facts.visible_gpus())
-        if spawns is None:
-            raise Undecided(f"how many GPUs {own.programs[0]} sees", "gpus")
-        if not spawns:
-            return
     yield Found(
-        f"{launch.tool} starts {name}, which is a launcher itself",
+        f"{first} starts {second}, which is a launcher itself",
         label="every process of the one starts all processes of the other",
-        help=f"drop {launch.tool}" if own is None else own.launched_alone,
+        help=f"drop {first}" if own is None else own.launched_alone,
     )
 
 

@@ -132,8 +132,10 @@ def assemble_each(
         raise WrongFiles(f"more than one Accelerate file: {two}; a run has one")
     accelerate = Named(by_kind.accelerate[0]) if by_kind.accelerate else NOTHING
     default = False
-    if launch is not None and launch.variables:
-        facts = facts.with_variables(launch.variables)
+    if launch is not None and launch.given:
+        from fp8check.rules.checking.started import facts_of_launch  # most checks name no launch
+
+        facts = facts_of_launch(launch, facts)
     if launch is not None and by_kind.training:
         launch = registry.starter(launch).with_flags_of_file(launch, _section(by_kind.training[0].loaded()))
     if accelerate is NOTHING and launch is not None and launch.tool == "accelerate":
@@ -224,6 +226,10 @@ def _one(
     named_only = None if training is not None else training_file(launch)
     others = other_files(settings, config, launch, by_kind.other, follow=follow)
     unread = (accelerate.unread, deepspeed.unread, model_unread, fsdp.unread, named_only, *others, *started.unread)
+    if launch.unknown:
+        from fp8check.rules.checking.started import unknown_launch
+
+        unread = (unknown_launch(launch), *unread)
     parts = (training, accelerate.document, deepspeed.document, fsdp.document, *started.documents)
     return Assembled(
         Run(

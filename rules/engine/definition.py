@@ -74,8 +74,8 @@ CALLED = {"seen": "probe"}
 GIVEN = ("run", "outcome", "launch", "requested", "facts", "probed", "today")
 # Inputs that exist once all other rules have run: what asks for one of them runs after them.
 LATE = ("suppressions", "known_rules", "crashes")
-# Inputs that are files which the run names: one that could not be read leaves the rule undecided.
-FILES = ("accelerate", "deepspeed", "script", "model")
+# Inputs that are files which the run names, or the command: one that could not be read leaves the rule undecided.
+FILES = ("accelerate", "deepspeed", "script", "model", "launch")
 _NO_SUBJECTS = frozenset((*GIVEN, *KNOWLEDGE, *LATE))
 
 

@@ -47,7 +47,7 @@ def requested(run: Run) -> Requested:
     """What a run's files and its command ask for."""
     asking: list[Setting] = []
     by_script = tuple(one.setting for one in run.script.own if one.sure)
-    perhaps = run.script.perhaps
+    perhaps = run.script.perhaps or run.launch.unknown
     for ask in (_by_launch, _by_training, _by_script):
         try:
             asking.extend(ask(run))

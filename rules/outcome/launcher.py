@@ -47,13 +47,28 @@ def start(run: Run, stack: Stack) -> Started:
         PredictedError: the launcher itself ends with an error.
         Undecided: the launch is of a kind that is not modeled.
     """
-    environment = _shell(run)
-    if run.launch.tool == "accelerate":
-        return _accelerate_launch(run, stack, environment)
-    if run.launch.tool in ("torchrun", "deepspeed"):
-        _check_script(run)
-    kind, unknown = processes.spread(run)
-    return Started(environment, kind, unknown=unknown)
+    launch = run.launch
+    if launch.unknown:
+        raise Undecided(launch.unknown, "launch")
+    if launch.tool == "accelerate":
+        started = _accelerate_launch(run, stack, _shell(run))
+    else:
+        if launch.tool != "python":
+            _check_script(run)
+        kind, unknown = processes.spread(run)
+        started = Started(_shell(run), kind, unknown=unknown)
+    pair = processes.doubled(run)
+    if pair is not None:
+        what = f"{pair[0]} starts {pair[1]}, and both start processes: what comes of that is not modeled"
+        raise Undecided(what, "one launcher alone")
+    if started.kind == "NO" and processes.gets_ranks(run):
+        started = started._replace(kind="MULTI_GPU")
+    around = launch.surroundings
+    if around.copies != 1 and started.kind == "NO":
+        number = "several" if around.copies is None else around.copies
+        what = f"{around.copies_by} starts {number} of it, and the script decides what they are to each other"
+        raise Undecided(what, "a launcher that says how many processes there are: torchrun or accelerate launch")
+    return started
 
 
 def _shell(run: Run) -> Environment:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from fp8check.rules.releases.accelerate_enums import DISTRIBUTED_TYPES
 from fp8check.rules.settings.values import Origin, Setting, Undecided, taken, whole_number
-from fp8check.rules.trainers.registry import of_program
+from fp8check.rules.trainers.registry import launched_by_itself, of_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.releases.accelerate_enums import DistributedType
     from fp8check.rules.settings.accelerate import AccelerateConfig
+    from fp8check.rules.settings.launch import Launch
     from fp8check.rules.trainers.run import Run
 
 _KINDS_BY_FLAG: tuple[tuple[str, DistributedType], ...] = (
@@ -76,6 +77,8 @@ def spread(run: Run) -> tuple[DistributedType, Undecided | None]:
     """As kind_of, where torchrun, DeepSpeed's launcher, a trainer's own command or an interpreter starts the run."""
     if run.launch.tool in ("torchrun", "deepspeed"):
         return "MULTI_GPU", None
+    if _is_ranked(run):
+        return "MULTI_GPU", None
     trainer = of_program(run.launch.script)
     gpus = run.facts.visible_gpus()
     spawns = trainer.spawns(run.facts.variables or {}, gpus) if trainer is not None else False
@@ -86,12 +89,75 @@ def spread(run: Run) -> tuple[DistributedType, Undecided | None]:
     return ("MULTI_GPU" if spawns else "NO"), None
 
 
+def _is_ranked(run: Run) -> bool:
+    """Whether the shell has the variable by which Accelerate takes a process for one of several (state.py)."""
+    rank = (run.facts.variables or {}).get("LOCAL_RANK")
+    return rank is not None and whole_number(rank) != -1
+
+
+def doubled(run: Run) -> tuple[str, str] | None:
+    """Two launchers of which each process of the first starts all processes of the second; None where there are none.
+
+    A launcher that starts one plain process, as Accelerate's does for distributed_type NO, leaves the ranks alone that
+    the other gives: these two go together.
+
+    Raises:
+        Undecided: it is not known what one of them starts.
+    """
+    launch = run.launch
+    if launch.tool == "python":
+        return None
+    chain = (*launch.outer, launch, *launch.inner)
+    spawned = launch.script if _is_launched(run) else None
+    if len(chain) == 1 and spawned is None:
+        return None
+    ranking = [one.tool for one in chain if _gives_ranks(run, one)]
+    if spawned is not None:
+        ranking.append(spawned)
+    return (ranking[0], ranking[1]) if len(ranking) > 1 else None
+
+
+def _is_launched(run: Run) -> bool:
+    """Whether the trainer's command that a launcher starts is a launcher here.
+
+    Raises:
+        Undecided: the GPUs are not known.
+    """
+    trainer = launched_by_itself(run.launch)
+    if trainer is None:
+        return False
+    spawns = trainer.spawns(run.facts.variables or {}, run.facts.visible_gpus())
+    if spawns is None:
+        raise Undecided(f"how many GPUs {trainer.programs[0]} sees", "gpus")
+    return spawns
+
+
+def _gives_ranks(run: Run, one: Launch) -> bool:
+    if one.tool != "accelerate":
+        return True
+    if one is not run.launch:
+        raise Undecided("what the outer accelerate launch starts", "one launcher alone")
+    kind, unknown = kind_of(run, run.config_read)
+    if unknown is not None:
+        raise unknown
+    return kind != "NO"
+
+
+def gets_ranks(run: Run) -> bool:
+    """Whether a process that the launcher starts plainly is one of several by another launcher, or by the shell."""
+    launch = run.launch
+    if launch.tool == "python" or launch.flags.get("cpu"):
+        return False
+    return bool(launch.outer or launch.inner) or _is_ranked(run) or _is_launched(run)
+
+
 def here(run: Run) -> Setting | None:
     """How many training processes are started on this machine; None where what is written is no number.
 
     Raises:
         Undecided: that depends on what is not known.
     """
+    run = _of_ranks(run)
     tool = run.launch.tool
     if tool == "torchrun":
         return _by_torchrun(run)
@@ -104,10 +170,29 @@ def here(run: Run) -> Setting | None:
         raise unknown
     if kind == "NO":
         return Setting(1, Origin(code="one process without a launcher"))
+    if _is_ranked(run):
+        size = (run.facts.variables or {}).get("LOCAL_WORLD_SIZE")
+        if size is None:
+            raise Undecided("how many processes there are: the shell gives this one its rank", "variables")
+        return _number(taken(size, Origin(variable="LOCAL_WORLD_SIZE")))
     variable = (run.facts.variables or {}).get("NPROC_PER_NODE")
     if variable is not None:
         return _number(taken(variable, Origin(variable="NPROC_PER_NODE")))
     return _each_gpu(run, f"{run.launch.script}, which starts torchrun")
+
+
+def _of_ranks(run: Run) -> Run:
+    """The run as the launcher starts it that gives the ranks, where launchers start each other.
+
+    Raises:
+        Undecided: it is not known which does.
+    """
+    launch = run.launch
+    if not launch.outer and not launch.inner:
+        return run
+    if doubled(run) is not None:
+        raise Undecided("how many processes two launchers start", "one launcher alone")
+    return run._replace(launch=(*launch.outer, *launch.inner)[0])
 
 
 def _number(setting: Setting) -> Setting | None:
@@ -162,6 +247,7 @@ def everywhere(run: Run) -> Setting | None:
     Raises:
         Undecided: that depends on what is not known.
     """
+    run = _of_ranks(run)
     if run.launch.tool == "accelerate":
         return _total_of_accelerate(run)
     own = here(run)

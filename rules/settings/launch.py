@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.record import Record
-from fp8check.rules.settings.values import Origin, taken, whole_number
+from fp8check.rules.settings.values import Origin, is_filled_in, taken, whole_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -228,7 +228,9 @@ REALS = frozenset(
 LAUNCHERS = frozenset(["accelerate", "deepspeed", "torchrun"])
 # Options of the interpreter whose value is the next word.
 _PYTHON_VALUES = ("-W", "-X", "--check-hash-based-pycs")
-TORCHRUN_SWITCHES = frozenset(["standalone", "module", "m", "no_python", "use_env"])
+_PYTHON_JOINED = ("-W", "-X", "--check-hash-based-pycs=")
+_PYTHON_LETTERS = frozenset("bBdEiIOPqRsSuvx")
+TORCHRUN_SWITCHES = frozenset(["standalone", "module", "m", "no_python", "run_path", "use_env", "virtual_local_rank"])
 
 
 # Characters of a launch command. shlex takes a time that grows with the square of a word.
@@ -236,14 +238,53 @@ MAX_COMMAND = 32_768
 
 
 class LaunchError(ValueError):
-    """A launch command that cannot be understood."""
+    """A launch command that cannot be read."""
+
+
+class NotARun(LaunchError):
+    """Words that start no training, or nothing that is known to: `pip install torch`, `accelerate config`."""
+
+
+class Unclear(LaunchError):
+    """A launch command that is one, and of which it is not known what it starts."""
+
+
+class Foreign(Unclear):
+    """A command that trains by a tool that is not known here."""
+
+
+class Surroundings(Record):
+    """What the wrappers in front of a command change for it. A text names who does it; "" where nobody does.
+
+    Attributes:
+        clears: who takes all variables of the shell away: "env -i".
+        hides: who sets variables of which nothing is known here: "docker run", "sudo".
+        unset: the variables that are taken away one by one.
+        environment: who brings packages of its own: "conda run".
+        machine: who starts it on another machine: "srun".
+        gpus: who may keep the GPUs from it: "docker run without --gpus".
+        copies: how many of it run side by side; None where that is not known.
+        copies_by: who starts them: "srun".
+    """
+
+    clears: str = ""
+    hides: str = ""
+    unset: tuple[str, ...] = ()
+    environment: str = ""
+    machine: str = ""
+    gpus: str = ""
+    copies: int | None = 1
+    copies_by: str = ""
+
+
+HERE = Surroundings()
 
 
 class Launch(Record):
     """One launch command.
 
     Attributes:
-        tool: "accelerate", "python", "torchrun" or "deepspeed".
+        tool: "accelerate", "python", "torchrun" or "deepspeed"; "" where it is not known what the command starts.
         flags: the launcher's own flags by name with underscores; a switch has the value True.
         script: the program that is started, or None where only the tool is known.
         arguments: the words behind the program.
@@ -251,6 +292,10 @@ class Launch(Record):
         through: the name of the trainer whose command starts the launcher by itself; else None.
         variables: the environment variables that are set in front of the command.
         as_module: whether an interpreter was told to run a module (-m).
+        unknown: why it is not known what the command starts; "" where it is.
+        surroundings: what the wrappers in front of it change.
+        outer: the launchers around this one, the outermost first: `torchrun --no_python accelerate launch ...`.
+        inner: the launchers that this one starts, the innermost last: `accelerate launch -m torch.distributed.run ...`.
     """
 
     tool: str
@@ -261,6 +306,10 @@ class Launch(Record):
     through: str | None = None
     variables: Mapping[str, str] = {}
     as_module: bool = False
+    unknown: str = ""
+    surroundings: Surroundings = HERE
+    outer: tuple[Launch, ...] = ()
+    inner: tuple[Launch, ...] = ()
 
     @property
     def is_module(self) -> bool:
@@ -303,55 +352,175 @@ def split(command: str) -> tuple[dict[str, str], list[str]]:
 
     Raises:
         LaunchError: unbalanced quotes, or more characters than anybody writes.
+        Unclear: more than one command.
     """
     import shlex
 
     if len(command) > MAX_COMMAND:
         raise LaunchError(f"the launch command has {len(command):,} characters; {MAX_COMMAND:,} are read")
+    lexer = shlex.shlex(command, posix=True, punctuation_chars=";&|()<>")
+    lexer.whitespace_split, lexer.commenters = True, ""
     try:
-        words = shlex.split(command)
+        words = list(lexer)
     except ValueError as error:
         raise LaunchError(f"the launch command cannot be read: {error}") from None
+    operator = next((word for word in words if word and not word.strip(";&|()<>")), None)
+    if operator is not None:
+        raise Unclear(f"there is more than one command: {operator} stands in it; name the one that trains")
     variables: dict[str, str] = {}
-    while words and "=" in words[0] and not words[0].startswith("-"):
-        name, _, value = words.pop(0).partition("=")
-        variables[name] = value
+    while words and is_assignment(words[0]):
+        name, _, variables[name] = words.pop(0).partition("=")
     return variables, words
+
+
+def is_assignment(word: str) -> bool:
+    """Whether a shell takes a word in front of a command for a variable of it: NAME=value."""
+    name, equals, _ = word.partition("=")
+    return bool(equals) and name.isidentifier() and name.isascii()
 
 
 def started_by(tool: str, words: Sequence[str]) -> Launch:
     """What a launcher or an interpreter starts: "accelerate" and "launch --config_file a.yaml train.py cfg.yaml".
 
     Raises:
-        LaunchError: a program that starts no training that is known here.
+        NotARun: a program that starts no training, or none that is known here.
+        Unclear: it is not known what it starts.
     """
-    if tool == "accelerate":
-        return _accelerate(words[1:] if words[:1] == ["launch"] else words)
+    if tool in ("accelerate", "accelerate-launch"):
+        return _accelerate(tool, words)
     if tool in ("torchrun", "deepspeed"):
-        return with_flags(tool, words, switches=TORCHRUN_SWITCHES)
-    if tool.startswith("python"):
+        return _launcher(tool, words)
+    if is_python(tool):
         return _python(words)
-    raise LaunchError(
-        f"cannot tell how {tool!r} starts a training run: "
-        "say --launch accelerate, python or torchrun, or the whole command that begins with one of them"
-    )
+    if is_filled_in(tool):
+        raise Unclear(f"what {tool} stands for is not known")
+    from fp8check.rules.settings.programs import FOREIGN
+
+    whose, commands = FOREIGN.get(tool, ("", ()))
+    if whose and (not commands or any(word in commands for word in words[:1])):
+        raise Foreign(f"this is {whose}, which is not checked: {' '.join([tool, *words[:1]])}")
+    raise NotARun(f"nothing is known of {tool!r}: say the command that it starts, with accelerate, torchrun or python")
 
 
-def _accelerate(words: Sequence[str]) -> Launch:
-    return with_flags("accelerate", words, switches=SWITCHES)
+def unlike(program: str, command: str, trains: Sequence[str]) -> LaunchError:
+    """That a trainer's command was not told to train: `trl env`, `trl train.py`, `trl $METHOD`."""
+    if is_filled_in(command):
+        return Unclear(f"what {command} stands for is not known: a command of {program}")
+    known = ", ".join(f"{program} {one}" for one in trains)
+    return NotARun(f"{program} {command} starts no training that is known here: what does is {known}")
+
+
+def is_python(tool: str) -> bool:
+    """Whether a program is a Python interpreter: python, python3, python3.12."""
+    return tool[:6] == "python" and not tool[6:].strip("0123456789.")
+
+
+def _accelerate(tool: str, words: Sequence[str]) -> Launch:
+    if tool == "accelerate":
+        if not words:
+            return Launch("accelerate")
+        command, words = words[0], words[1:]
+        if is_filled_in(command):
+            raise Unclear(f"what {command} stands for is not known")
+        if command != "launch":
+            raise NotARun(f"accelerate {command} starts no training")
+    return _launcher("accelerate", words)
+
+
+def _launcher(tool: str, words: Sequence[str]) -> Launch:
+    if any(word in ("-h", "--help", "--version") for word in words[:1]):
+        raise NotARun(f"{'accelerate launch' if tool == 'accelerate' else tool} {words[0]} starts nothing")
+    if tool == "accelerate":
+        launch = with_flags(tool, words, switches=SWITCHES)
+    elif tool == "torchrun":
+        from fp8check.rules.settings.programs import TORCHRUN
+
+        launch = with_flags(tool, words, switches=TORCHRUN_SWITCHES, known=TORCHRUN)
+    else:
+        from fp8check.rules.settings.programs import DEEPSPEED, DEEPSPEED_SWITCHES
+
+        launch = with_flags(tool, words, switches=DEEPSPEED_SWITCHES, known=DEEPSPEED)
+        if "autotuning" in launch.flags:
+            raise Unclear("deepspeed --autotuning starts many runs")
+    if launch.script is not None and is_several(launch.script):
+        raise Unclear(f"what {launch.script} stands for is not known: options of {tool}, or what it starts")
+    return launch
+
+
+def is_several(word: str) -> bool:
+    """Whether a shell may make several words of one, or none: $ARGS, "$@", ${ARGS[@]}, $(cat args)."""
+    name = word[1:]
+    if word[:1] != "$" or not name:
+        return False
+    if name[0] == "{":
+        return name.find("}") == len(name) - 1
+    return name.startswith("(") or name.isidentifier() or not name.strip("@*0123456789")
 
 
 def _python(words: Sequence[str]) -> Launch:
-    if words[:2] in (["-m", "torch.distributed.run"], ["-m", "torch.distributed.launch"]):
-        return with_flags("torchrun", words[2:], switches=TORCHRUN_SWITCHES)
-    if words[:2] == ["-m", "accelerate.commands.launch"]:
-        return _accelerate(words[2:])
-    while words and words[0].startswith("-") and words[0] not in ("-m", "-c", "-"):
-        words = words[2 if words[0] in _PYTHON_VALUES else 1 :]
+    words = list(words)
+    while words and words[0].startswith("-") and words[0] not in ("-", "-c", "-m"):
+        option = words.pop(0)
+        if option.startswith("-m"):  # python -mtorch.distributed.run
+            words[:0] = ["-m", option[2:]]
+            break
+        if option in ("-V", "--version", "-h", "--help"):
+            raise NotARun(f"python {option} starts nothing")
+        if option in _PYTHON_VALUES:
+            del words[:1]
+        elif option == "--":
+            break
+        elif not option.startswith(_PYTHON_JOINED):
+            letters = option[1:].rstrip("cm") if option[-1] in "cm" else option[1:]
+            if set(letters) - _PYTHON_LETTERS:
+                raise Unclear(f"python has no option that is known here as {option}")
+            if option[-1] in "cm":  # python -um x
+                words.insert(0, f"-{option[-1]}")
     as_module = words[:1] == ["-m"]
     if as_module:
         words = words[1:]
-    return Launch("python", {}, words[0] if words else None, tuple(words[1:]), as_module=as_module)
+    script = words[0] if words else None
+    if script is not None and is_several(script):
+        raise Unclear(f"what {script} stands for is not known: options of python, or the script")
+    if script is not None and as_module:
+        return _module(script, words[1:])
+    return Launch("python", {}, script, tuple(words[1:]))
+
+
+# Modules that are launchers, by the command that does the same.
+_MODULES = {
+    "torch.distributed.run": "torchrun",
+    "torch.distributed.launch": "torchrun",
+    "accelerate.commands.launch": "accelerate-launch",
+    "accelerate.commands.accelerate_cli": "accelerate",
+    "deepspeed.launcher.runner": "deepspeed",
+}
+
+
+def module_as_command(module: str) -> str | None:
+    """The launcher that a module is: "torchrun" for torch.distributed.run; None where it is none."""
+    return _MODULES.get(module)
+
+
+def _module(module: str, words: Sequence[str]) -> Launch:
+    command = module_as_command(module)
+    if command is not None:
+        return started_by(command, words)
+    from fp8check.rules.settings.programs import RUNNERS, TOOLS
+
+    if module in TOOLS:
+        raise NotARun(f"python -m {module} starts no training")
+    if module in RUNNERS:
+        return _python(_behind_options(words, RUNNERS[module]))
+    return Launch("python", {}, module, tuple(words), as_module=True)
+
+
+def _behind_options(words: Sequence[str], values: Sequence[str]) -> Sequence[str]:
+    """The file or -m and the module that a debugger or profiler runs."""
+    at = 0
+    while at < len(words) and words[at].startswith("-") and words[at] != "-m":
+        at += 2 if words[at] in values else 1
+    return words[at:]
 
 
 def flags_among(words: Sequence[str]) -> dict[str, object]:
@@ -365,17 +534,28 @@ def flags_among(words: Sequence[str]) -> dict[str, object]:
     return flags
 
 
-def with_flags(tool: str, words: Sequence[str], switches: frozenset[str]) -> Launch:
+def with_flags(
+    tool: str, words: Sequence[str], switches: frozenset[str], known: frozenset[str] | None = None
+) -> Launch:
     """What a launcher starts: its own flags stand before the program.
+
+    Args:
+        known: the names of all its flags, of which the beginning is enough; None: any flag may be one.
 
     Raises:
         LaunchError: the last flag has no value.
+        Unclear: a flag is not among the known ones, or a variable stands where one may be.
     """
     flags: dict[str, object] = {}
     position = 0
     while position < len(words) and words[position].startswith("-") and words[position] != "-":
+        if words[position] == "--":
+            position += 1
+            break
         name, equals, value = words[position].lstrip("-").partition("=")
         name = name.replace("-", "_")
+        if known is not None:
+            name = _whole(tool, name, words[position], known)
         if equals:
             flags[name] = value
         elif name in switches:
@@ -388,3 +568,13 @@ def with_flags(tool: str, words: Sequence[str], switches: frozenset[str]) -> Lau
         position += 1
     script = words[position] if position < len(words) else None
     return Launch(tool, flags, script, tuple(words[position + 1 :]))
+
+
+def _whole(tool: str, name: str, word: str, known: frozenset[str]) -> str:
+    """The whole name of a flag: argparse takes the beginning of one, where no other begins so."""
+    if name in known:
+        return name
+    begun = [one for one in known if one.startswith(name)] if word.startswith("--") else []
+    if len(begun) != 1:
+        raise Unclear(f"{tool} has a flag that is not known here: {word.partition('=')[0]}")
+    return begun[0]

@@ -7,8 +7,17 @@ from fp8check.rules.releases import behaviors
 from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.releases.readers import STILL
 from fp8check.rules.releases.versions import at_least
-from fp8check.rules.settings.launch import SWITCHES, TORCHRUN_SWITCHES, Launch, flags_among, with_flags
-from fp8check.rules.settings.values import Origin, Setting
+from fp8check.rules.settings.launch import (
+    LAUNCHER_FLAGS,
+    SWITCHES,
+    TORCHRUN_SWITCHES,
+    Launch,
+    Unclear,
+    flags_among,
+    unlike,
+    with_flags,
+)
+from fp8check.rules.settings.values import Origin, Setting, is_filled_in
 from fp8check.rules.trainers.data import Detection, HandedOver, count, names
 from fp8check.rules.trainers.huggingface import ARGUMENTS, HuggingFace, with_precision
 from fp8check.rules.trainers.training import YES
@@ -35,6 +44,14 @@ KEYS = names(
 )
 # utils/schemas/fp8.py, 0.19.0
 RECIPES = ("tensorwise", "rowwise", "rowwise_with_gw_hp")
+# Options of `axolotl train` that accelerate launch has, too (0.19.0 cli/config_options.py, cli/args.py).
+_OWN_OPTIONS = names("gradient_accumulation_steps fsdp_version fp8_enable_fsdp_float8_all_gather debug h help")
+# Options by which it starts something else than one training here.
+_ELSEWHERE = {
+    "sweep": "starts a training for each combination of its file",
+    "cloud": "starts the training on machines of a cloud",
+    "use_ray": "starts the training through Ray, which is not modeled",
+}
 _TELLING = names("sequence_len sample_packing eval_sample_packing lora_target_linear val_set_size")
 
 
@@ -65,6 +82,7 @@ class Axolotl(HuggingFace):
     default_sequence = 512
     default_rank = None
     programs = ("axolotl",)
+    launching_modules = ("axolotl.cli.main",)
     routers_stay = True
     savers = ("adapter", "fsdp", "fsdp_config", "fsdp_version", "unfrozen_parameters", "load_in_8bit")
     optimizer_key = "optimizer"
@@ -228,17 +246,30 @@ class Axolotl(HuggingFace):
 
     @classmethod
     def launch(cls, program: str, words: Sequence[str]) -> Launch:
-        """`axolotl train FILE --launcher accelerate -- FLAGS`; accelerate is the default (0.19.0 cli/main.py)."""
+        """`axolotl train FILE --launcher accelerate -- FLAGS`; accelerate is the default (0.19.0 cli/main.py).
+
+        Options that are none of its own reach the launcher as well (ignore_unknown_options).
+        """
+        if words and words[0] != "train":
+            raise unlike(program, words[0], ("train",))
         words = list(words)
         end = words.index("--") if "--" in words else len(words)
         own = flags_among(words[:end])
+        for name, what in _ELSEWHERE.items():
+            if name in own:
+                raise Unclear(f"axolotl train --{name} {what}")
         tool = str(own.get("launcher", "accelerate"))
+        if is_filled_in(tool):
+            raise Unclear(f"what {tool} stands for is not known: the launcher of axolotl")
         if tool == "python":
             return Launch("python", {}, program, tuple(words), through=cls.name)
+        if tool not in ("accelerate", "torchrun"):
+            raise Unclear(f"axolotl has no launcher {tool}: there are accelerate, torchrun and python")
         switches = SWITCHES if tool == "accelerate" else TORCHRUN_SWITCHES
         flags = dict(with_flags(tool, [*words[end + 1 :], program], switches=switches).flags)
-        if "num_processes" in own:
-            flags.setdefault("num_processes", own["num_processes"])
+        if tool == "accelerate":
+            handed_on = LAUNCHER_FLAGS - _OWN_OPTIONS
+            flags = {name: value for name, value in own.items() if name in handed_on} | flags
         return Launch(tool, flags, program, tuple(words), through=cls.name)
 
     @classmethod

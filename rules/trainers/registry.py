@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from fp8check.rules.input_error import InputError
-from fp8check.rules.settings.launch import LaunchError, split, started_by
+from fp8check.rules.settings.launch import (
+    HERE,
+    LAUNCHERS,
+    Foreign,
+    Launch,
+    LaunchError,
+    NotARun,
+    Unclear,
+    module_as_command,
+    split,
+    started_by,
+)
 from fp8check.rules.trainers.axolotl import Axolotl
 from fp8check.rules.trainers.llamafactory import LlamaFactory
 from fp8check.rules.trainers.script import OwnScript
@@ -15,13 +26,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from fp8check.rules.settings.launch import Launch
-
 TRAINERS: tuple[type[Training], ...] = (LlamaFactory, Transformers, Trl, Axolotl, OwnScript)
 
 _BY_NAME = {trainer.name: trainer for trainer in TRAINERS}
 _BY_PROGRAM = {program: trainer for trainer in TRAINERS for program in trainer.programs}
 NAMES = tuple(_BY_NAME)
+_BY_MODULE = {module: trainer.programs[0] for trainer in TRAINERS for module in trainer.launching_modules}
 PROGRAMS = frozenset(_BY_PROGRAM)
 
 
@@ -77,18 +87,28 @@ def of_program(program: str | None) -> type[Training] | None:
 def parse(command: str, trainer: type[Training] | None = None) -> Launch:
     """How a command starts a run: "accelerate launch --config_file a.yaml train.py cfg.yaml", or a tool's bare name.
 
+    Where that is not known, the launch says why: `Launch.unknown`.
+
     Args:
         trainer: one that an installed package brings, whose programs count, too.
 
     Raises:
-        LaunchError: unbalanced quotes, or a program that starts no training that is known here.
+        LaunchError: it cannot be read: nothing in it, unbalanced quotes, a flag without its value.
     """
-    variables, words = split(command)
-    return of_words(words, variables, trainer)
+    variables: Mapping[str, str] = {}
+    try:
+        variables, words = split(command)
+        if not words:
+            raise LaunchError("the launch command is empty")
+        return of_words(words, variables, trainer)
+    except (NotARun, Unclear) as reason:
+        return Launch("", variables=variables, unknown=str(reason))
 
 
 def of_words(words: Sequence[str], variables: Mapping[str, str], trainer: type[Training] | None = None) -> Launch:
     """How a command starts a run, once a shell has made words of it: the one place where commands are understood.
+
+    Where it is a launch, and not known of what, it says why: `Launch.unknown`.
 
     Args:
         words: the command without the variables in front of it; at least one.
@@ -96,14 +116,97 @@ def of_words(words: Sequence[str], variables: Mapping[str, str], trainer: type[T
         trainer: one that an installed package brings, whose programs count, too.
 
     Raises:
-        LaunchError: a program that starts no training that is known here.
+        NotARun: a program that starts no training, or none that is known here.
+        LaunchError: there is no word, or the last flag has no value.
     """
+    from fp8check.rules.settings.wrappers import unwrap
+
     if not words:
         raise LaunchError("the launch command is empty")
-    program, rest = words[0].rsplit("/", 1)[-1], words[1:]
+    try:
+        inside = unwrap(words, variables)
+        launch = _started(inside.words, trainer)
+    except Unclear as reason:
+        if not isinstance(reason, Foreign) and not _names_a_launch(words):
+            raise NotARun(str(reason)) from None
+        return Launch("", variables=dict(variables), unknown=str(reason))
+    return launch._replace(variables=inside.variables, surroundings=inside.surroundings)
+
+
+def _names_a_launch(words: Sequence[str]) -> bool:
+    text = " ".join(words)
+    return any(name in text for name in ("python", ".py", *LAUNCHERS, *PROGRAMS))
+
+
+# Launchers in launchers in launchers: nobody writes more.
+_DEEPEST = 4
+
+
+def _started(words: Sequence[str], trainer: type[Training] | None, depth: int = 0) -> Launch:
+    """What the words start, through all launchers that start each other."""
+    program, rest = words[0].rpartition("/")[2], words[1:]
     own = trainer if trainer is not None and program in trainer.programs else of_program(program)
     launch = started_by(program, rest) if own is None else own.launch(program, rest)
-    return launch._replace(variables=dict(variables))
+    command = _BY_MODULE.get(launch.script or "") if launch.as_module else None
+    if command is not None:
+        return of_command(command, launch.arguments)
+    inner = _command_of(launch)
+    if inner is None:
+        return launch
+    if depth == _DEEPEST:
+        raise Unclear("it has more launchers in each other than are looked at")
+    return _joined(launch, inner, trainer, depth)
+
+
+def of_command(program: str, words: Sequence[str]) -> Launch:
+    """What a trainer's own command starts with these words behind it."""
+    return _BY_PROGRAM[program].launch(program, words)
+
+
+def _command_of(launch: Launch) -> Sequence[str] | None:
+    """The command that a launcher starts in the place of a Python file; None where it starts one."""
+    script = launch.script
+    if script is None:
+        return None
+    if launch.tool != "python" and launch.flag("no_python"):
+        return (script, *launch.arguments)
+    if launch.is_module:
+        command = module_as_command(script) or _BY_MODULE.get(script)
+        return None if command is None else (command, *launch.arguments)
+    name = script.rpartition("/")[2]
+    if name != script and (name in LAUNCHERS or name in PROGRAMS):  # python /opt/env/bin/torchrun: a Python file
+        return (script, *launch.arguments)
+    return None
+
+
+def _joined(launch: Launch, words: Sequence[str], trainer: type[Training] | None, depth: int) -> Launch:
+    """A launcher and the command that it starts, as one launch: what Accelerate's launcher says of it stands first."""
+    from fp8check.rules.settings.wrappers import unwrap
+
+    try:
+        inside = unwrap(words, {})
+        inner = _started(inside.words, trainer, depth + 1)
+    except NotARun:
+        return launch  # a program of which nothing is known: no script of it is read
+    if inside.variables or inside.surroundings != HERE:
+        raise Unclear("what stands between the launcher and the script is not looked at")
+    if launch.tool == "python":
+        return inner
+    if inner.tool == "python" and inner.script not in PROGRAMS and not inner.flags:
+        flags = {name: value for name, value in launch.flags.items() if name not in ("no_python", "m", "module")}
+        return inner._replace(tool=launch.tool, flags=flags)
+    if inner.tool == "python":
+        return launch  # a trainer's command, which may start a launcher by itself
+    bare = launch._replace(script=None, arguments=())
+    if launch.tool == "accelerate" and not any(one.tool == "accelerate" for one in (inner, *inner.inner)):
+        return launch._replace(
+            script=inner.script,
+            arguments=inner.arguments,
+            flags={name: value for name, value in launch.flags.items() if name not in ("no_python", "m", "module")},
+            as_module=inner.is_module,
+            inner=(inner._replace(script=None, arguments=()), *inner.inner),
+        )
+    return inner._replace(outer=(bare, *inner.outer))
 
 
 def starter(launch: Launch) -> type[Training]:

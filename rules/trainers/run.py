@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from fp8check.rules.settings.launch import Launch
     from fp8check.rules.settings.values import Setting
 
-    # The input of rules that a file is; "other" where no rule looks at what it says.
-    FileInput = Literal["accelerate", "deepspeed", "script", "model", "other"]
+    # The input of rules that a file is; "launch" for the command itself, "other" where no rule looks at what it says.
+    FileInput = Literal["accelerate", "deepspeed", "script", "model", "launch", "other"]
 
 
 class Unread(Record):

@@ -6,7 +6,7 @@ from fp8check.rules.facts.variables import kept
 from fp8check.rules.reading.kind import Kind
 from fp8check.rules.releases import behaviors
 from fp8check.rules.releases.versions import parsed
-from fp8check.rules.settings.launch import LAUNCHER_FLAGS, SWITCHES, Launch, flags_among
+from fp8check.rules.settings.launch import LAUNCHER_FLAGS, SWITCHES, Launch, flags_among, unlike
 from fp8check.rules.settings.values import Origin, Section, Setting
 from fp8check.rules.trainers.data import Detection, HandedOver, Tokens, count, exact, names, varying
 from fp8check.rules.trainers.huggingface import ARGUMENTS, HuggingFace
@@ -33,6 +33,8 @@ KEYS = names(
     use_liger_kernel_loss gradient_checkpointing_kwargs
     """
 )
+# Its commands that train, over the releases 0.9 to 1.16 (trl/cli.py, trl/cli/commands/__init__.py).
+COMMANDS = ("sft", "dpo", "grpo", "kto", "reward", "rloo", "distillation")
 # Keys of the example scripts of transformers (run_clm.py and its kin), which share `dataset_name` with TRL.
 _OF_SCRIPTS = names(
     """
@@ -67,6 +69,7 @@ class Trl(HuggingFace):
     sequence_key = "max_length"
     default_sequence = 1024  # trainer/sft_config.py@1.16.0
     programs = ("trl",)
+    launching_modules = ("trl.cli", "trl.cli.main")
     config_flag = "--accelerate_config"
     shipped_configs = frozenset(["single_gpu", "multi_gpu", "zero1", "zero2", "zero3", "fsdp1", "fsdp2"])
     padding_key = "pad_to_multiple_of"
@@ -133,6 +136,8 @@ class Trl(HuggingFace):
 
         trl/cli.py to 0.29, trl/cli/ from 1.0 on: --accelerate_config becomes --config_file.
         """
+        if words and words[0] not in COMMANDS:
+            raise unlike(program, words[0], COMMANDS)
         return Launch("accelerate", cls._for_launcher(flags_among(words)), program, tuple(words), through=cls.name)
 
     @classmethod

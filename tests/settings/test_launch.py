@@ -108,7 +108,6 @@ def test_parse(
         "  ",
         "A=1",
         "accelerate launch 'x",
-        "make train",
         "accelerate launch --config_file",
         "python " + 40_000 * "x",
     ],

@@ -1,0 +1,59 @@
+"""Launch commands as people write them, and what they come to: the table beside this file.
+
+A command stands on a line of its own; below it, indented, what it comes to: the launchers with their flags, `|`, the
+program and its arguments, the variables, and what the wrappers change. `?` is a launch of which it is not known what it
+starts, `-` is no launch, each with the reason.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fp8check.rules.settings.launch import HERE, Launch, NotARun, split
+from fp8check.rules.trainers.registry import of_words, parse
+
+TABLE = Path(__file__).with_name("launch_commands.txt")
+
+
+def _cases() -> list[tuple[str, str]]:
+    lines = [line for line in TABLE.read_text().splitlines() if line and not line.startswith("#")]
+    return [(command, told.strip()) for command, told in zip(lines[::2], lines[1::2], strict=True)]
+
+
+def _launcher(launch: Launch) -> str:
+    flags = (f"--{name}" if value is True else f"--{name} {value}" for name, value in launch.flags.items())
+    return " ".join((launch.tool, *flags))
+
+
+def _told(launch: Launch) -> str:
+    if launch.unknown:
+        return f"? {launch.unknown}"
+    launchers = " > ".join(map(_launcher, (*launch.outer, launch, *launch.inner)))
+    parts = [launchers, "|", *(["module"] if launch.is_module else []), str(launch.script), *launch.arguments]
+    parts += [f"[{name}={value}]" for name, value in launch.variables.items()]
+    parts += [f"[through {launch.through}]"] if launch.through else []
+    for name, value in launch.surroundings.as_dict().items():
+        if value != getattr(HERE, name):
+            parts.append(f"[{name}: {value}]")
+    return " ".join(parts)
+
+
+@pytest.mark.parametrize(("command", "told"), _cases(), ids=lambda text: text[:60])
+def test_what_a_command_comes_to(command: str, told: str) -> None:
+    launch = parse(command)
+    assert ("- " + launch.unknown if told[:1] == "-" else _told(launch)) == told
+
+
+@pytest.mark.parametrize(("command", "told"), [case for case in _cases() if case[1][:1] == "-"])
+def test_what_is_no_launch(command: str, told: str) -> None:
+    variables, words = split(command)
+    with pytest.raises(NotARun) as error:
+        of_words(words, variables)
+    assert str(error.value) == told[2:]
+
+
+def test_the_table_is_large_enough_to_say_something() -> None:
+    commands = [command for command, _ in _cases()]
+    assert len(commands) == len(set(commands)) > 200
