@@ -210,11 +210,8 @@ def test_a_launch_command_that_cannot_be_understood() -> None:
 def test_a_launch_command_of_which_it_is_not_known_what_it_starts() -> None:
     made = one(training("bf16: true\n"), document("accel.yaml", FP8, "accelerate"), launch="make train")
     (unread,) = made.run.unread
-    assert (unread.input, unread.needs) == (
-        "launch",
-        "the launch command: nothing is known of 'make': say the command that it starts, with accelerate, torchrun or "
-        "python",
-    )
+    assert unread.input == "launch"
+    assert unread.needs.startswith("the launch command: nothing is known of 'make': say the command that it starts")
 
 
 def test_a_script_from_elsewhere_is_put_to_its_run() -> None:
