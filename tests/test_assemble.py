@@ -203,7 +203,7 @@ def test_a_models_configuration_may_be_given() -> None:
 
 
 def test_a_launch_command_that_cannot_be_understood() -> None:
-    with pytest.raises(WrongFiles, match="the launch command cannot be read: No closing quotation"):
+    with pytest.raises(WrongFiles, match="the launch command cannot be read: this quote is never closed"):
         parse_launch("accelerate launch 'x")
 
 

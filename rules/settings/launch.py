@@ -9,6 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from fp8check.rules.reading.shell import Word
     from fp8check.rules.settings.values import Setting
 
 # Flags of `accelerate launch` that take no value. Every other flag takes the word that follows it.
@@ -347,36 +348,58 @@ class Launch(Record):
         return whole_number(value) if isinstance(value, str) else None
 
 
+# Programs that show or keep what they read: what writes to them is the run.
+_READERS = frozenset(("tee", "cat", "ts", "grep", "egrep", "sed", "awk", "tail", "less", "more", "head", "rotatelogs"))
+# A placeholder of documentation, which a shell takes for two redirections.
+_PLACEHOLDER = r"(?<![^\s=/:])<([A-Za-z][\w .-]{0,60})>(?=[\s/:]|$)"
+
+
 def split(command: str) -> tuple[dict[str, str], list[str]]:
-    """The variables that are set in front of a command, and its words.
+    """The variables that are set in front of a command, and its words, as a shell takes them.
+
+    Where the output goes is left out, and that it runs in the background: `> train.log 2>&1 &`, `| tee train.log`.
 
     Raises:
-        LaunchError: unbalanced quotes, or more characters than anybody writes.
+        LaunchError: a quote that is not closed, or more characters than anybody writes.
         Unclear: more than one command.
     """
-    import shlex
+    import re
+
+    from fp8check.rules.reading import Unreadable
+    from fp8check.rules.reading.shell import Command
+    from fp8check.rules.reading.shell_syntax import read
+    from fp8check.rules.reading.source import Source
 
     if len(command) > MAX_COMMAND:
         raise LaunchError(f"the launch command has {len(command):,} characters; {MAX_COMMAND:,} are read")
-    lexer = shlex.shlex(command, posix=True, punctuation_chars=";&|()<>")
-    lexer.whitespace_split, lexer.commenters = True, ""
+    text = re.sub(_PLACEHOLDER, r"'<\1>'", command.strip().replace("\\\n", " ").replace("\n", " "))
     try:
-        words = list(lexer)
-    except ValueError as error:
-        raise LaunchError(f"the launch command cannot be read: {error}") from None
-    operator = next((word for word in words if word and not word.strip(";&|()<>")), None)
-    if operator is not None:
-        raise Unclear(f"there is more than one command: {operator} stands in it; name the one that trains")
-    variables: dict[str, str] = {}
-    while words and is_assignment(words[0]):
-        name, _, variables[name] = words.pop(0).partition("=")
-    return variables, words
+        items = read(Source("the launch command", text)).items
+    except Unreadable as error:
+        raise LaunchError(f"the launch command cannot be read: {error.message}") from None
+    commands = [one for one in items if isinstance(one, Command)]
+    is_plain = len(commands) == len(items)
+    while len(commands) > 1 and commands[-1].in_pipe and _word(commands[-1].words[:1], text) in _READERS:
+        commands.pop()
+    if len(commands) > 1 or not is_plain:
+        raise Unclear("there is more than one command: name the one that trains, or put them into a shell script")
+    if not commands:
+        return {}, []
+    (one,) = commands
+    variables = {set_.name: _word([set_.value] if set_.value is not None else [], text) for set_ in one.assignments}
+    return variables, [_word([word], text) for word in one.words]
 
 
-def is_assignment(word: str) -> bool:
-    """Whether a shell takes a word in front of a command for a variable of it: NAME=value."""
-    name, equals, _ = word.partition("=")
-    return bool(equals) and name.isidentifier() and name.isascii()
+def _word(words: Sequence[Word], text: str) -> str:
+    """What the first of these words says; variables and what other programs print stay as they are written."""
+    said = ""
+    for piece in words[0].pieces if words else ():
+        found = piece.text.split() if piece.kind == "output" else []
+        if found[:-1] in (["which"], ["command", "-v"], ["type", "-p"]):
+            said += f"/usr/bin/{found[-1]}"
+        else:
+            said += piece.text if piece.kind == "text" else text[piece.start : piece.end]
+    return said
 
 
 def started_by(tool: str, words: Sequence[str]) -> Launch:
