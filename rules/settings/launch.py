@@ -351,7 +351,7 @@ class Launch(Record):
 # Programs that show or keep what they read: what writes to them is the run.
 _READERS = frozenset(("tee", "cat", "ts", "grep", "egrep", "sed", "awk", "tail", "less", "more", "head", "rotatelogs"))
 # A placeholder of documentation, which a shell takes for two redirections.
-_PLACEHOLDER = r"(?<![^\s=/:])<([A-Za-z][\w .-]{0,60})>(?=[\s/:]|$)"
+_PLACEHOLDER = r"(?<![^\s=/:])<([A-Za-z][\w ./-]{0,60})>(?=[\s/:]|$)"
 
 
 def split(command: str) -> tuple[dict[str, str], list[str]]:

@@ -37,7 +37,7 @@ def _told(launch: Launch) -> str:
     for name, value in launch.surroundings.as_dict().items():
         if value != getattr(HERE, name):
             parts.append(f"[{name}: {value}]")
-    return " ".join(parts)
+    return " ".join(part or "''" for part in parts)
 
 
 @pytest.mark.parametrize(("command", "told"), _cases(), ids=lambda text: text[:60])
