@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fp8check.rules.reading.kind import Shape
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.trainers.data import Environment
+    from fp8check.rules.trainers.training import Size
 
 # Keys of LLaMA-Factory's own argument classes (hparams/*.py) that no other trainer here has.
 KEYS = names(
@@ -149,16 +150,37 @@ class LlamaFactory(HuggingFace):
         return self.get("enable_liger_kernel")
 
     @property
+    def packs(self) -> bool:
+        """See Training: neat_packing switches packing on (hparams/data_args.py)."""
+        return self.on("neat_packing") or self.on("packing")
+
+    def size(self, what: Size) -> Setting | None:
+        """Packing takes one token off cutoff_len (hparams/data_args.py of 0.9.3 to 0.9.5; not yet in 0.9.2).
+
+        The packing of sft puts it back: data/processor/supervised.py pads to cutoff_len + 1.
+        """
+        written = super().size(what)
+        if what != "sequence" or written is None or written.is_later or not self.packs or self._stage == "sft":
+            return written
+        length = written.value
+        if not isinstance(length, int):
+            return None
+        return Setting(length - 1, Origin(code="llamafactory data_args.py: packing takes one token off")).over(written)
+
+    @property
+    def _stage(self) -> object:
+        return self.value("stage", "sft")
+
+    @property
     def tokens(self) -> Tokens | None:
-        """data/processor/supervised.py and pretrain.py, hparams/data_args.py and parser.py of 0.9.4 and 0.9.5.
+        """data/processor/supervised.py and pretrain.py, hparams/data_args.py and parser.py of 0.9.3 to 0.9.5.
 
         What makes the batches is known of the stages pt and sft.
         """
         batch, sequence = self.micro_batch, self.sequence
         if batch is None or sequence is None:
             return None
-        stage, packing = self.value("stage", "sft"), self.get("packing")
-        packs = self.on("neat_packing") or self.on("packing")
+        stage, packing, packs = self._stage, self.get("packing"), self.packs
         rows, batches = self.setting_for("sequence"), self.setting_for("micro_batch")
         if stage == "sft":
             if packs:
@@ -167,16 +189,15 @@ class LlamaFactory(HuggingFace):
             return varying(batch, PADS_TO, f"padded to the longest of the batch, and to {PADS_TO}", batches)
         if stage != "pt":
             return None
-        if packs:  # data_args.py: cutoff_len -= 1, which only the packing of sft makes up for
-            why = f"cut into blocks of {sequence - 1:,}: packing takes one token off"
-            return exact(batch, sequence - 1, why, rows)
+        if packs:
+            return exact(batch, sequence, f"cut into blocks of {sequence:,}: packing takes one token off", rows)
         if packing is None or packing.value is None:
             return exact(batch, sequence, f"cut into blocks of {sequence:,} tokens", rows)
         return varying(batch, 1, "padded to the longest of the batch", batches)
 
     def late_fp8(self, stack: Stack) -> Setting | None:
         """Its stages pt and sft configure FP8 after TrainingArguments and before Trainer.__init__ (fp8_utils.py)."""
-        if self.value("stage", "sft") not in ("pt", "sft") or not stack.does(behaviors.LlamaFactory.CONFIGURES_FP8):
+        if self._stage not in ("pt", "sft") or not stack.does(behaviors.LlamaFactory.CONFIGURES_FP8):
             return None
         return self.switched_on("fp8")
 
