@@ -416,7 +416,7 @@ def handler_without_precision(requested: Requested, outcome: Outcome) -> Iterato
     "ran transformers 5.23.0 [conformance train-both-te-1.15]: ValueError",
     claims=("ends",),
 )
-def two_precision_flags(training: Training, outcome: Outcome) -> Iterator[Found]:
+def two_precision_flags(training: Training, requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """`fp16: true` and `bf16: true` in one training file.
 
     Why it hurts: TrainingArguments raises ValueError before anything else happens. Two people each added "theirs".
@@ -426,16 +426,18 @@ def two_precision_flags(training: Training, outcome: Outcome) -> Iterator[Found]
     Write instead: for FP8 neither of them; else one.
     """
     error = outcome.error_of("fp16-and-bf16")
-    fp16, bf16 = training.get("fp16"), training.get("bf16")
-    if error is None or fp16 is None or bf16 is None:
+    if error is None:
         return
+    fp16, bf16 = error.because
     yield Found(
         "fp16 and bf16 are both on",
-        place=fp16,
+        place=fp16 if fp16.origin.span is not None else training.setting_for("model"),
         label=f"TrainingArguments raises ValueError: {error.message}",
         related=(Related(bf16, "and this one"),),
-        help="delete fp16, and bf16 too where the run is to be in FP8",
-        fix=unsafe(delete(fp16)),
+        help="delete fp16, and bf16 too where the run is to be in FP8"
+        if requested.concerns_fp8
+        else "delete one of them",
+        fix=unsafe(delete(fp16)) if fp16.origin.span is not None else None,
     )
 
 

@@ -124,7 +124,7 @@ def _into(section: Section, name: str, setting: Setting, help_: str) -> tuple[st
     "ran deepspeed 0.19.8 [executed deepspeed-fp8-section]: accepted, and no attribute of the configuration has it",
     claims=("ignored",),
 )
-def deepspeed_knows_no_fp8(deepspeed: DeepSpeedConfig) -> Iterator[Found]:
+def deepspeed_knows_no_fp8(deepspeed: DeepSpeedConfig, requested: Requested) -> Iterator[Found]:
     """An fp8 section in a DeepSpeed file: DeepSpeed has no FP8 training.
 
     Why it hurts: unknown sections are accepted without a word. FP8 under DeepSpeed comes from Accelerate,
@@ -141,7 +141,9 @@ def deepspeed_knows_no_fp8(deepspeed: DeepSpeedConfig) -> Iterator[Found]:
             f"DeepSpeed does not read {name}",
             place=setting,
             label="accepted without a word, and without effect",
-            help="delete it; FP8 under DeepSpeed is Accelerate's: mixed_precision: fp8",
+            help="delete it; FP8 under DeepSpeed is Accelerate's: mixed_precision: fp8"
+            if requested.concerns_fp8 or name != "mixed_precision" or setting.shown == "fp8"
+            else "delete it; the precision stands in its bf16 and fp16 sections",
             fix=unsafe(delete(setting)),
         )
 
