@@ -25,8 +25,8 @@ from fp8check.rules.input_error import InputError
 from fp8check.rules.outcome import predict
 from fp8check.rules.trainers.detect import read
 from tests.support.runs import KNOWN
-from tests.tools.conformance import adapter, cases, stacks
-from tests.tools.conformance.commands import given
+from tests.tools.conformance import adapter, stacks
+from tests.tools.conformance.commands import given, recorded
 from tests.tools.conformance.compare import FIELDS
 
 if TYPE_CHECKING:
@@ -121,9 +121,9 @@ def answer(case: Case) -> Answer:
     return Answer("undecided", f"unknown: {', '.join(unknown)}") if unknown else Answer("right")
 
 
-def compared(recorded: Iterable[Case]) -> Iterator[tuple[Case, Answer]]:
+def compared(executed: Iterable[Case]) -> Iterator[tuple[Case, Answer]]:
     """Each case with its answer; what the harness itself could not run is left out."""
-    for case in recorded:
+    for case in executed:
         error = case["observed"]["error"]
         if error is None or error["stage"] != HARNESS:
             yield case, answer(case)
@@ -138,7 +138,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--at-least", type=float, default=0.0, help="the share that must be right")
     options = parser.parse_args(arguments)
     counts: dict[str, Counter[str]] = {}
-    for case, one in compared(cases.read(options.file)):
+    for case, one in compared(recorded.read(options.file)):
         if options.only not in f"{case['class']}/{case['id']}":
             continue
         for group in ("all", case["class"]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from tests.tools.conformance import stacks
@@ -92,8 +93,11 @@ _METHODS: dict[str, dict[str, Any]] = {
     "grpo": {
         "dataset_name": "data/prompts",
         "reward_funcs": "get_soft_overlong_punishment",
-        "num_generations": 4,
-        "max_completion_length": 8,
+        # Eight rows: a prompt of five tokens and each token that is generated are multiples of 8 then, as TE wants.
+        "num_generations": 8,
+        "per_device_train_batch_size": 8,
+        "max_completion_length": 11,
+        "generation_kwargs": '{"min_new_tokens":11}',
     },
 }
 PROFILES = ("single_gpu", "multi_gpu", "fsdp1", "fsdp2")
@@ -102,7 +106,7 @@ ZEROS = ("zero1", "zero2", "zero3")
 
 def flags(arguments: Mapping[str, Any]) -> str:
     """Arguments as flags."""
-    return " ".join(f"--{name} {value}" for name, value in arguments.items())
+    return " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in arguments.items())
 
 
 def trl(method: str, more: str = "", **changes: Any) -> str:
@@ -114,7 +118,7 @@ def trl_file(method: str, **changes: Any) -> dict[str, Any]:
     """The same arguments as its file."""
     arguments = {**_PLAIN, **_METHODS[method], **changes}
     if method == "grpo":
-        arguments["reward_funcs"] = [arguments["reward_funcs"]]
+        arguments |= {"reward_funcs": [arguments["reward_funcs"]], "generation_kwargs": {"min_new_tokens": 11}}
     return {name: value for name, value in arguments.items() if value is not ...}
 
 

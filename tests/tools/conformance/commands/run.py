@@ -21,8 +21,8 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from tests.tools.conformance import cases, stacks
-from tests.tools.conformance.commands import given, make
+from tests.tools.conformance import stacks
+from tests.tools.conformance.commands import given, make, recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -175,13 +175,23 @@ def merged(told: list[dict[str, Any]], status: int | None, output: str) -> dict[
     observed = dict(chosen["observed"])
     if observed["error"] is not None and not chosen["trains"] and not _is_training(chosen["command"]):
         observed["error"]["stage"] = "launch"
+    error = observed["error"]
+    if error is not None and error["type"] == "SystemExit":  # argparse: what it refuses stands in what it printed
+        said = [line for line in output.splitlines() if "error: " in line]
+        error["message"] = said[0][-500:] if said else error["message"]
     processes = len({one["ranks"].get("RANK", "0") for one in trained})
     return {**observed, "processes": processes, "variables": chosen["variables"]}
 
 
+_LAUNCHERS = ("accelerate", "accelerate-launch", "torchrun", "trl", "axolotl", "deepspeed")
+_LAUNCHING_MODULES = ("torch.distributed.run", "accelerate.commands.launch", "accelerate.commands.accelerate_cli")
+
+
 def _is_training(command: list[str]) -> bool:
-    """Whether a process was the training program, by the words that its launcher gave it."""
-    return command[0].startswith("python") and any(word.endswith(".py") for word in command)
+    """Whether a process was the training program, by its own words."""
+    if command[0].startswith("python"):
+        return not any(word in _LAUNCHING_MODULES for word in command)
+    return command[0] not in _LAUNCHERS
 
 
 def _nothing(stage: str, kind: str, message: str) -> dict[str, Any]:
@@ -191,7 +201,7 @@ def _nothing(stage: str, kind: str, message: str) -> dict[str, Any]:
 def record(chosen: Iterable[Case], root: Path, out: Path, workers: int) -> int:
     """Execute the cases, and keep those of the file that are not executed again."""
     todo = list(chosen)
-    kept = {case["id"]: case for case in cases.read(out)} if out.exists() else {}
+    kept = {case["id"]: case for case in recorded.read(out)} if out.exists() else {}
     groups: dict[str, list[Case]] = {}
     for case in todo:
         groups.setdefault(json.dumps(case["stack"], sort_keys=True), []).append(case)
@@ -214,18 +224,12 @@ def record(chosen: Iterable[Case], root: Path, out: Path, workers: int) -> int:
                         file=sys.stderr,
                         flush=True,
                     )
-                    _write(out, kept)
+                    recorded.write(out, kept.values())
         print(f"{len(members)} cases, {time.monotonic() - began:.0f} s: {key}", file=sys.stderr, flush=True)
 
     with ThreadPoolExecutor(max_workers=workers) as pool:
         list(pool.map(group, groups.items()))
     return len(todo)
-
-
-def _write(out: Path, kept: dict[str, Case]) -> None:
-    part = out.with_suffix(".part")
-    part.write_text("".join(cases.line(kept[name]) + "\n" for name in sorted(kept)), encoding="utf-8")
-    part.replace(out)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -239,7 +243,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     chosen = [case for case in make.everything() if options.only in f"{case['class']}/{case['id']}"]
     if options.missing and options.out.exists():
-        have = {case["id"] for case in cases.read(options.out)}
+        have = {case["id"] for case in recorded.read(options.out)}
         chosen = [case for case in chosen if case["id"] not in have]
     count = record(chosen, options.root.resolve(), options.out, options.workers)
     print(f"{count} cases recorded: {options.out}")
