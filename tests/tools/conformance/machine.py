@@ -13,6 +13,7 @@
 | `Accelerator.__init__` | after it: under fp16 a GPU run has autocast and a GradScaler, which it gives only a GPU |
 | `is_torch_bf16_gpu_available` in `transformers` and LLaMA-Factory | `bf16: true` is refused on a CPU |
 | `get_device_count` in LLaMA-Factory | how many processes it starts; it asks a function that must tell others the truth |
+| `ModelLoader._set_device_map_config` in axolotl | with several ranks it places each model by the number of its GPU |
 | ACCELERATE_BYPASS_DEVICE_MAP=true, DS_ACCELERATOR=cpu | DDP takes no device ids on a CPU; DeepSpeed is told where it is |
 
 Accelerate's own question for the compute capability is not patched: it starts `nvidia-smi` with a field that this does
@@ -68,6 +69,7 @@ def pretend(gpus: Sequence[str]) -> None:
     _pretend_fp16()
     _sync_no_module_states()
     _count_for_llamafactory()
+    _place_for_axolotl()
 
 
 def visible() -> list[int]:
@@ -133,6 +135,23 @@ def _pretend_accelerate() -> None:
     partial: Any = state.PartialState
     partial._prepare_backend = _gloo_for_nccl(partial._prepare_backend)
     partial.set_device = _cpu_for_the_gpu(partial.set_device)
+
+
+def _place_for_axolotl() -> None:
+    module: Any = sys.modules.get("axolotl.loaders.model")
+    if module is None:
+        return
+    loader = module.ModelLoader
+    decide = loader._set_device_map_config
+
+    @functools.wraps(decide)
+    def decided(self: Any, *arguments: Any, **options: Any) -> Any:
+        result = decide(self, *arguments, **options)
+        if isinstance((self.model_kwargs.get("device_map") or {}), dict) and self.model_kwargs.get("device_map"):
+            self.model_kwargs["device_map"] = {"": "cpu"}
+        return result
+
+    loader._set_device_map_config = decided
 
 
 def _count_for_llamafactory() -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.tools.conformance.cases import Case
 
 PRELOAD_FACTORY = "llamafactory.train.tuner llamafactory.launcher"
-PRELOAD_AXOLOTL = "axolotl.cli.main axolotl.cli.train axolotl.utils.schemas.config"
+PRELOAD_AXOLOTL = "axolotl.cli.main axolotl.cli.train axolotl.utils.schemas.config axolotl.train axolotl.loaders.model"
 WORDS = [f"w{number}" for number in range(80)]
 # Fifteen tokens and the end of the sequence: a row is 16 tokens, which FP8 kernels take.
 TEXT, PROMPT, CHOSEN, REJECTED = (" ".join(WORDS[a:b]) for a, b in ((0, 15), (0, 5), (5, 15), (20, 30)))

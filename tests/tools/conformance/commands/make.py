@@ -26,7 +26,11 @@ def everything() -> list[Case]:
 
 
 def new(identity: str, kind: str, stack: str, command: str, **parts: Any) -> Case:
-    """One case, with everything unsaid at its plainest."""
+    """One case, with everything unsaid at its plainest.
+
+    `replaced` says what is not the user's: "gpu", as machine.py has it; "interpreter", as interpreter.py has it; and
+    "transformer_engine", which is te_standin.
+    """
     return {
         "id": identity,
         "class": kind,
@@ -36,7 +40,11 @@ def new(identity: str, kind: str, stack: str, command: str, **parts: Any) -> Cas
         "default_file": parts.get("default_file"),
         "variables": parts.get("variables") or {},
         "gpus": parts.get("gpus") or ["9.0"],
-        "replaced": parts.get("replaced") or [],
+        "replaced": [
+            "gpu",
+            "interpreter",
+            *(["transformer_engine"] if "transformer_engine" in stacks.known()[stack] else []),
+        ],
     }
 
 
