@@ -9,6 +9,7 @@ from transformers import AutoModelForCausalLM
 
 accelerator = Accelerator({keywords})
 model = AutoModelForCausalLM.from_pretrained("model")
+model.train()
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
 model, optimizer = accelerator.prepare(model, optimizer)
 ids = torch.randint(4, 80, (4, 16), device=accelerator.device)
