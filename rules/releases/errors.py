@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         "fp8-config-without-fp8",
         "all-gather-not-tensorwise",
         "all-gather-without-fsdp2",
+        "half-precision-gradients",
         "axolotl-recipe-refused",
         "axolotl-refuses-gpu",
         "axolotl-without-fp8-library",

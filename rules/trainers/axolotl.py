@@ -153,6 +153,13 @@ class Axolotl(HuggingFace):
         """Where it is told to."""
         return self.get("model_quantization_config") is not None
 
+    def _training_arguments(self, stack: Stack, environment: Environment) -> HandedOver:
+        """Without bf16 and fp16 it sets the variable to "no", whatever stood there (utils/trainer.py, 0.16.1, 0.19.0)."""
+        if self.precision_flag(stack) is None:
+            code = f"{stack.name('axolotl')} prepare_optim_env, as neither bf16 nor fp16 is on"
+            environment = with_precision(environment, Setting("no", Origin(code=code)))
+        return super()._training_arguments(stack, environment)
+
     def after_arguments(self, stack: Stack, handed: HandedOver) -> Iterator[HandedOver]:
         """utils/trainer.py sets the variable over bf16; the patched Trainer passes an explicit torchao handler."""
         fp8 = self.fp8
@@ -195,6 +202,18 @@ class Axolotl(HuggingFace):
         if stack.sees_fp8_library() is False:
             text = "fp8 requested, but missing one of ms-amp, transformers-engine or torchao."
             raise PredictedError("axolotl-without-fp8-library", "arguments", "ValidationError", text, (fp8,))
+
+    def check_step(self, stack: Stack) -> None:
+        """With fp16 it loads the weights in float16, whose gradients the scaler of Accelerate refuses.
+
+        utils/config/__init__.py sets torch_dtype, 0.16.1 and 0.19.0; executed with 0.19.0. Adapters are in float32,
+        and DeepSpeed and FSDP have scalers of their own.
+        """
+        fp16 = self.fp16(stack)
+        sharded = self.deepspeed is not None or self.asks_for_fsdp
+        if fp16.value and self.value("adapter") is None and not sharded:
+            text = "Attempting to unscale FP16 gradients."
+            raise PredictedError("half-precision-gradients", "step", "ValueError", text, (fp16,))
 
     @property
     def refused_recipe(self) -> Setting | None:

@@ -248,6 +248,26 @@ def test_axolotl_sets_the_variables_of_fsdp(text: str, kind: str, version: int |
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        ("bf16: false\n", "no TE all HYBRID 1024 max"),
+        ("fp16: true\n", "ValueError (step)"),
+        ("fp16: true\nadapter: lora\n", "fp16 TE all HYBRID 1024 max"),
+        ("fp16: true\nfsdp_config: {fsdp_version: 2}\n", "fp16 TE all HYBRID 1024 max"),
+    ],
+)
+def test_axolotl_s_own_precision_goes_before_the_launcher_s(text: str, expected: str) -> None:
+    """Executed with 0.19.0: tests/conformance/commands.jsonl axolotl-launcher-accelerate-off, axolotl-fp16."""
+    case = {
+        "launch": "python -m axolotl.cli.train train.yaml",
+        "trainer": "axolotl",
+        "training": f"base_model: x\n{text}",
+        "variables": SHELL,
+    }
+    assert seen(outcome_of(case)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
         (AXOLOTL, "fp8 AO some"),
         (f"{AXOLOTL}fp8_enable_fsdp_float8_all_gather: false\n", "fp8 AO some"),
         (AXOLOTL.replace("fp8: true", "fp8: false"), "bf16 NO none"),

@@ -571,6 +571,8 @@ _AX_FSDP = {
         "state_dict_type": "FULL_STATE_DICT",
     },
 }
+# They are Triton's, which wants a GPU, and on by themselves.
+_NO_KERNELS = {"lora_mlp_kernel": False, "lora_qkv_kernel": False, "lora_o_kernel": False}
 _AX: dict[str, tuple[str, dict[str, Any], list[str] | None]] = {
     "plain": ("axolotl train ax.yaml", {}, None),
     "bf16": ("axolotl train ax.yaml", {"bf16": True}, None),
@@ -635,7 +637,7 @@ _AX: dict[str, tuple[str, dict[str, Any], list[str] | None]] = {
     "fp8-checkpointing": ("axolotl train ax.yaml", {"bf16": True, "fp8": True, "gradient_checkpointing": True}, None),
     "lora": (
         "axolotl train ax.yaml",
-        {"bf16": True, "adapter": "lora", "lora_r": 16, "lora_alpha": 16, "lora_target_linear": True},
+        {"bf16": True, "adapter": "lora", "lora_r": 16, "lora_alpha": 16, "lora_target_linear": True, **_NO_KERNELS},
         None,
     ),
     "attention-fp8": ("axolotl train ax.yaml", {"bf16": True, "attn_implementation": "fp8"}, None),
