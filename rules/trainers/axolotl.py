@@ -154,7 +154,7 @@ class Axolotl(HuggingFace):
         return self.get("model_quantization_config") is not None
 
     def _training_arguments(self, stack: Stack, environment: Environment) -> HandedOver:
-        """Without bf16 and fp16 it sets the variable to "no", whatever stood there (utils/trainer.py, 0.16.1, 0.19.0)."""
+        """Without bf16 and fp16 the variable is "no", whatever stood there (utils/trainer.py, 0.16.1, 0.19.0)."""
         if self.precision_flag(stack) is None:
             code = f"{stack.name('axolotl')} prepare_optim_env, as neither bf16 nor fp16 is on"
             environment = with_precision(environment, Setting("no", Origin(code=code)))
