@@ -126,7 +126,7 @@ def specify(run: Run, outcome: Outcome, *, emulate: bool = False) -> tuple[Spec,
         "model": _shape(model, emulate, outcome),
         "batch": batch,
         "ragged": _ragged(run, batch),
-        "dtype": _dtype(run, outcome, assumed),
+        "dtype": _dtype(outcome, assumed),
         "lora": _lora(run, model),
         "checkpointing": run.training.reentrant(outcome.stack),
         "compile": run.training.torch_compile and not emulate,
@@ -254,9 +254,9 @@ def _ragged(run: Run, batch: Batch) -> RaggedBatch | None:
     return {"rows": 1, "columns": columns, "less": less} if columns > 0 else None
 
 
-def _dtype(run: Run, outcome: Outcome, assumed: list[str]) -> str:
+def _dtype(outcome: Outcome, assumed: list[str]) -> str:
     """What the weights are kept in; bfloat16, as most checkpoints are, where that is not known."""
-    known = run.training.weights(outcome.stack, run.model)
+    known = outcome.effective.weights
     if known is None:
         assumed.append("the weights are taken to be bfloat16")
     return "bfloat16" if known is None else str(known.value)

@@ -160,6 +160,7 @@ class Trl:
     # compared in the wheels of 0.18.2 to 0.29.0, 1.0.0 and 1.16.0
     CHECKPOINTS_BY_DEFAULT = Behavior("trl", (0, 22), _STILL, "trainer/sft_config.py, trainer/base_config.py")
     CHECKPOINTING_NOT_REENTRANT = Behavior("trl", (0, 28), _STILL, "trainer/sft_trainer.py: use_reentrant False")
+    LOADS_FLOAT32 = Behavior("trl", (0, 27), _STILL, "trainer/model_config.py dtype")
     BF16_BY_DEFAULT = Behavior("trl", (0, 19), _STILL, "trainer/sft_config.py, trainer/base_config.py __post_init__")
 
 

@@ -26,6 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from fp8check.rules.models import ModelShape
     from fp8check.rules.reading.kind import Shape
     from fp8check.rules.releases.accelerate_enums import DistributedType
     from fp8check.rules.releases.stack import Stack
@@ -133,6 +134,21 @@ class Axolotl(HuggingFace):
         if own.value and bf16 is not None and bf16.value and not automatic:
             return Setting(False, Origin(code=f"{stack.name('axolotl')}, as bf16 is on")).over(own)
         return own
+
+    def weights(self, stack: Stack, model: ModelShape | None) -> Setting | None:
+        """It sets torch_dtype by bf16 and fp16, whatever the file says of it (utils/config/__init__.py resolve_dtype).
+
+        Adapters are of another kind than what they stand on: that is no one dtype.
+        """
+        if self.uses_lora or self.quantized is not None:
+            return None
+        written, bf16 = self.written_dtype(), self.bf16(stack)
+        if bf16.value or self.full_evaluation(stack).value:
+            return bf16._replace(value="bfloat16").over(written)
+        for half in (self.fp16(stack), self.flag("float16", stack, "axolotl")):
+            if half.value:
+                return half._replace(value="float16").over(written)
+        return Setting("float32", Origin(code=f"{stack.name('axolotl')}, with neither bf16 nor fp16")).over(written)
 
     def full_evaluation(self, stack: Stack) -> Setting:
         """See HuggingFace: bf16: full."""

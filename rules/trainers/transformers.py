@@ -53,12 +53,14 @@ class Transformers(HuggingFace):
 
         A script that loads its model itself may do otherwise.
         """
-        written = self.written_dtype()
-        if written is not None:
-            return written
-        if not stack.does(behaviors.Transformers.LOADS_CHECKPOINT_DTYPE):
-            return Setting("float32", Origin(default=stack.name("transformers")))
-        return dtype_of_checkpoint(model)
+        return self.written_dtype() or loaded_dtype(stack, model)
+
+
+def loaded_dtype(stack: Stack, model: ModelShape | None) -> Setting | None:
+    """What from_pretrained() loads where nobody names a type."""
+    if not stack.does(behaviors.Transformers.LOADS_CHECKPOINT_DTYPE):
+        return Setting("float32", Origin(default=stack.name("transformers")))
+    return dtype_of_checkpoint(model)
 
 
 def dtype_of_checkpoint(model: ModelShape | None) -> Setting | None:

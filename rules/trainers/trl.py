@@ -10,12 +10,14 @@ from fp8check.rules.settings.launch import LAUNCHER_FLAGS, SWITCHES, Launch, fla
 from fp8check.rules.settings.values import Origin, Section, Setting
 from fp8check.rules.trainers.data import Detection, HandedOver, Tokens, count, exact, names, varying
 from fp8check.rules.trainers.huggingface import ARGUMENTS, HuggingFace
+from fp8check.rules.trainers.transformers import dtype_of_checkpoint, loaded_dtype
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from fp8check.rules.facts import Facts
+    from fp8check.rules.models import ModelShape
     from fp8check.rules.reading.kind import Shape
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.settings.script import Script
@@ -119,6 +121,15 @@ class Trl(HuggingFace):
         if fp16.value:
             return Setting(False, Origin(code=f"{stack.name('trl')}, as fp16 is on")).over(written)
         return Setting(True, Origin(default=stack.name("trl"))).over(written)
+
+    def weights(self, stack: Stack, model: ModelShape | None) -> Setting | None:
+        """ModelConfig.dtype of its scripts: float32 from 0.27 on; before, and with null, transformers decides."""
+        written = self.get("dtype") or self.get("torch_dtype")
+        if written is not None and written.value == "auto":
+            return dtype_of_checkpoint(model)
+        if written is None and stack.does(behaviors.Trl.LOADS_FLOAT32):
+            return Setting("float32", Origin(default=stack.name("trl")))
+        return self.written_dtype() or loaded_dtype(stack, model)
 
     def checkpointing(self, stack: Stack) -> Setting | None:
         """TRL switches gradient checkpointing on by itself where the file does not say."""

@@ -30,7 +30,6 @@ ALLOWED = {
     ("outcome/launcher.py", "gpu_ids"): "whether the file's own gpu_ids are looked at, which are refused by their type",
     ("catalog/distribution.py", "gpu_ids"): "FP318 is about the text that stands there",
     ("catalog/precision.py", "bf16"): "where a fix writes, and which line a message stands at",
-    ("catalog/precision.py", "fp16"): "likewise",
     ("catalog/recipe.py", "bf16"): "a fix deletes the line",
     ("catalog/parallel.py", "gradient_checkpointing"): "the line at which the message stands",
 }

@@ -434,6 +434,12 @@ ROWS = [
         {"0.18.2": f"fp8 TE all {DEFAULT}", "0.19.0": f"bf16 TE all {DEFAULT}"},
     ),
     Row(
+        Trl.LOADS_FLOAT32,
+        {**TRL, "training": "output_dir: out\n", "model": {**LLAMA, "dtype": "bfloat16"}},
+        {"0.26.0": "bfloat16", "0.27.0": "float32"},
+        "weights",
+    ),
+    Row(
         Axolotl.READS_FP8_CONFIG,
         {
             "launch": "python t.py",
