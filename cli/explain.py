@@ -9,8 +9,9 @@ from fp8check.cli.requests import request_of
 from fp8check.cli.streams import say
 from fp8check.rules.checking.exit_codes import ExitCode
 from fp8check.rules.checking.request import check_request
+from fp8check.rules.plain_text import shown
 from fp8check.rules.report import build
-from fp8check.rules.report.line import explain_line
+from fp8check.rules.report.line import concerns, explain_line
 from fp8check.rules.settings.values import whole_number
 
 TYPE_CHECKING = False
@@ -32,13 +33,20 @@ def explain(argv: list[str]) -> int:
     options = parser().parse_args(argv)
     path, line = _place(options.files)
     options = options.replaced(files=[path, *options.files[1:]])
+    told, found = False, False
     for examined in check_request(request_of(options, load(options))).reports:
         document = _document(examined.documents, path)
         if document is None:
             continue
+        found = True
         if not 1 <= line <= document.text.count("\n") + 1:
             raise UsageError(f"{path} has no line {line}")
-        say("\n".join(explain_line(build.whole(examined), document, line)) + "\n")
+        report = build.whole(examined)
+        if concerns(report, document, line):
+            told = True
+            say("\n".join(explain_line(report, document, line)) + "\n")
+    if found and not told:
+        say(f"{shown(path)}:{line}  no command that starts a training stands on this line\n")
     return ExitCode.OK
 
 

@@ -26,6 +26,8 @@ Tells before the GPU hours are spent whether a training run will really train in
   fp8check outcome cfg.yaml accel.yaml who decided what, in order
   fp8check explain cfg.yaml:31 accel.yaml   what becomes of one line
   fp8check matrix                      what really trains in FP8, by trainer, backend and distribution
+  fp8check -- accelerate launch ...    check what this command would start: its files, flags and script
+  fp8check job.sbatch train.sh         each line of a shell script that starts a training is a run
   fp8check                             check the runs that fp8check.toml or [tool.fp8check] names
   fp8check fix cfg.yaml accel.yaml     fix what can be fixed safely; --diff shows it only
   fp8check env                         what is known of this machine; --json for facts.json
@@ -57,6 +59,13 @@ class Options:
 
         def __getattr__(self, name: str) -> Any:  # as of argparse.Namespace: an option is what its parser makes of it
             """The value of an option."""
+
+
+def _joined(words: Sequence[str]) -> str:
+    """The command of which a shell has made these words."""
+    from shlex import join
+
+    return join(words)
 
 
 class _Group:
@@ -102,28 +111,32 @@ class Parser:
         self._defaults.update(values)
 
     def parse_args(self, argv: Sequence[str]) -> Options:
-        """The options; they may stand between the files, up to a `--`.
+        """The options; they may stand between the files, up to a `--`: behind it stands the launch command.
 
         Raises:
             UsageError: one is not known here, or has a value that it does not take.
         """
         if self.takes_files and not any(word.startswith("-") and word != "-" for word in argv):
             return Options(**self._values(), files=list(argv))
-        if self.takes_hook and "--hook" in argv:
+        end = argv.index("--") if self.takes_files and "--" in argv else len(argv)
+        if self.takes_hook and "--hook" in argv[:end]:
             return self._parse_hook(argv)
-        if sum(word.startswith("-") for word in argv) > MOST_OPTIONS:
+        if sum(word.startswith("-") for word in argv[:end]) > MOST_OPTIONS:
             raise UsageError(f"more than {MOST_OPTIONS:,} options on the command line")
         # A bare --probe must not take the file behind it for its value.
-        words = ["--probe=gpu" if word == "--probe" else word for word in argv]
+        words = ["--probe=gpu" if word == "--probe" else word for word in argv[:end]]
         parser = self.built()
         if not self.takes_files:
             return parser.parse_args(words, Options())
-        end = words.index("--") if "--" in words else len(words)
-        options, rest = parser.parse_known_args(words[:end], Options())
+        options, rest = parser.parse_known_args(words, Options())
         unknown = [word for word in rest if word.startswith("-") and word != "-"]
         if unknown:
             parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-        options.__dict__["files"] = [*rest, *words[end + 1 :]]
+        options.__dict__["files"] = rest
+        if argv[end + 1 :]:
+            if options.launch is not None:
+                raise UsageError("--launch and a command behind -- both say how the run is started: leave one out")
+            options.__dict__["launch"] = _joined(argv[end + 1 :])
         return options
 
     def _parse_hook(self, argv: Sequence[str]) -> Options:

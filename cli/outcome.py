@@ -15,6 +15,7 @@ from fp8check.rules.plain_text import plain
 from fp8check.rules.report import build, trace, words
 from fp8check.rules.report.masking import hidden, secrets_of
 from fp8check.rules.report.schema import as_data
+from fp8check.rules.report.text import headline
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,4 +54,6 @@ def _json(one: Outcome) -> str:
 
 
 def _text(one: Outcome, style: Style) -> str:
-    return trace.render(words.actual(one), build.outcome_of(one), style)
+    text = trace.render(words.actual(one), build.outcome_of(one), style)
+    line = build.launch_line(one.run.launch)
+    return text if line is None else f"{headline(line, style)}\n\n{text}"

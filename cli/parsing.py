@@ -12,14 +12,17 @@ if TYPE_CHECKING:
 
     from fp8check.rules.input_error import InputError
 
-FILES = "FILE: training file, Accelerate file, DeepSpeed JSON, config.json, in any order; - is standard input."
+FILES = (
+    "FILE: training file, Accelerate file, DeepSpeed JSON, config.json, shell script, in any order; - is standard "
+    "input. COMMAND: how the run is started, as --launch has it."
+)
 
 
 class ArgumentParser(argparse.ArgumentParser):
     """A parser that raises what is wrong, as `raises`, for the one handler of errors (cli/main.py)."""
 
     def __init__(self, prog: str, description: str, *, files: bool, raises: type[InputError]) -> None:
-        usage, epilog = ("%(prog)s [options] [FILE ...]", FILES) if files else (None, None)
+        usage, epilog = ("%(prog)s [options] [FILE ...] [-- COMMAND ...]", FILES) if files else (None, None)
         super().__init__(
             prog, usage, description, epilog, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
         )

@@ -7,9 +7,11 @@ import json
 from dataclasses import asdict, fields
 from typing import NamedTuple
 
+from fp8check.rules.reading.read import SUFFIXES
 from fp8check.service.options import Options
 
 _MOST_ENTRIES = 300  # real files have fewer than a hundred
+_OF_A_RUN = 15
 
 
 class File(NamedTuple):
@@ -22,6 +24,12 @@ class File(NamedTuple):
     def is_script(self) -> bool:
         """Whether it is the script that trains. It is parsed, and never run."""
         return self.name.endswith(".py")
+
+    @property
+    def entries(self) -> int:
+        """How many findings it may have, about: each line of a shell script may be a run of its own."""
+        is_shell = self.text.startswith("#!") or self.name.endswith(SUFFIXES)
+        return self.text.count("\n") * (_OF_A_RUN if is_shell else 1) + self.text.count(",")
 
     def content(self) -> bytes:
         """The bytes that were sent, also where they are no UTF-8 (bodies.py keeps those as surrogates)."""
@@ -54,7 +62,7 @@ class CheckRequest(NamedTuple):
     def is_small(self, most_characters: int) -> bool:
         """Whether it can be checked between other requests. Findings cost more than characters: each line, and what
         stands behind a comma, may have some."""
-        entries = sum(file.text.count("\n") + file.text.count(",") for file in self.files)
+        entries = sum(file.entries for file in self.files)
         return self.size <= most_characters and entries <= _MOST_ENTRIES
 
     def dumped(self) -> bytes:

@@ -84,6 +84,7 @@ def request_of(check_request: CheckRequest, own: Callable[[], Facts]) -> Request
         options.trainer,
         follow=False,
         script=None if script is None else (script.name, script.content()),
+        scripts=tuple((file.name, file.content()) for file in scripts),
     )
     return Request((run,), selection.rules, selection.crashes)
 

@@ -26,7 +26,7 @@ repos:
         name: fp8check
         entry: {command} --hook
         language: system
-        types_or: [yaml, json]
+        types_or: [yaml, json, shell]
         require_serial: true
 """
 
@@ -89,7 +89,23 @@ def test_passes_over_other_yaml_without_a_word(
     assert "FP" not in done.stdout
 
 
+def test_checks_the_lines_of_a_shell_script_and_passes_over_others(
+    git: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    root = tmp_path / "repository"
+    (root / "setup.sh").write_text("#!/bin/sh\npip install accelerate\n")
+    (root / "accel.yaml").write_text(WRONG)
+    assert git("add", "setup.sh").returncode == 0
+    committed = git("commit", "-m", "scripts")
+    assert committed.returncode == 0, committed.stderr
+    (root / "run.sh").write_text("accelerate launch --config_file accel.yaml train.py\n")
+    assert git("add", "run.sh").returncode == 0
+    refused = git("commit", "-m", "a run")
+    assert refused.returncode == 1
+    assert "FP2" in refused.stderr + refused.stdout
+
+
 def test_the_declared_hook_is_the_tested_one() -> None:
     declared = (Path(__file__).parent.parent / ".pre-commit-hooks.yaml").read_text()
     assert "entry: fp8check --hook" in declared
-    assert "types_or: [yaml, json]" in declared
+    assert "types_or: [yaml, json, shell]" in declared

@@ -215,6 +215,7 @@ def lower_case_flag(launch: Launch, outcome: Outcome, requested: Requested) -> I
         return  # argparse refuses that: FP319; or nobody asks for it
     yield Found(
         f"--fp8_backend {flag} can never work with {outcome.stack.name('accelerate')}",
+        place=launch.setting("fp8_backend"),
         notes=(
             reached(
                 outcome,
@@ -379,6 +380,7 @@ def unknown_flag(outcome: Outcome) -> Iterator[Found]:
     near = suggested(error.flag, LAUNCHER_FLAGS)
     yield Found(
         f"accelerate launch has no flag --{error.flag}",
+        place=error.because[0],
         label=f"{error.type}: {error.message}",
         help=f"did you mean --{near}?" if near else "flags of the script stand behind the script",
     )
@@ -411,6 +413,7 @@ def flag_is_no_choice(outcome: Outcome) -> Iterator[Found]:
     offered = ", ".join(repr(word) for word in error.choices) or number
     yield Found(
         f"--{error.flag} does not take {value}",
+        place=error.because[0],
         label=f"{error.type}: {error.message}",
         help=f"write --{error.flag} {meant}" if meant is not None else f"what it takes: {offered}",
     )
@@ -439,6 +442,7 @@ def fp8_flags_without_fp8(launch: Launch, outcome: Outcome) -> Iterator[Found]:
         return
     yield Found(
         f"--{flags[0]} has no effect: the precision is {precision.value}",
+        place=launch.setting(flags[0]),
         label=f"{precision.value} comes from {precision.origin.describe()}",
         help="start with --mixed_precision fp8, or drop the flag",
     )

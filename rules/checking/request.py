@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.catalog import RULES
 from fp8check.rules.checking.examining import compared, examine_all
-from fp8check.rules.checking.runs import assemble_each, parse_launch, sort
+from fp8check.rules.checking.runs import WrongFiles, assemble_each, parse_launch, sort
 from fp8check.rules.checking.verdict import counted, exit_code
 from fp8check.rules.record import Record
 
@@ -34,6 +34,7 @@ class RunRequest(Record):
         trainer: who reads the training file; None: told by its content.
         follow: whether files that these name are read too. Never where they come from strangers.
         script: the name and the text of the script that the runs start, where it was sent along.
+        scripts: all that were sent along: the lines of a shell script may start several.
         apart: whether the files are the changed ones of a commit: where there is more than one Accelerate file among
             them, nobody knows which belong together, and each is a run for itself.
         passed_over: changed files of which it is not known whether they are a run's: they cannot be parsed.
@@ -45,6 +46,7 @@ class RunRequest(Record):
     trainer: str | None = None
     follow: bool = True
     script: tuple[str, bytes] | None = None
+    scripts: tuple[tuple[str, bytes], ...] = ()
     apart: bool = False
     passed_over: tuple[Unreadable, ...] = ()
 
@@ -101,11 +103,25 @@ def runs_of(request: Request) -> tuple[Assembled, ...]:
 
 def assembled(part: RunRequest) -> Iterator[Assembled]:
     """The runs of these files, each made when it is asked for."""
+    if any(one.kind == "shell" for one in part.documents):
+        yield from _of_shell(part)
+        if not part.apart:
+            return
     launch = parse_launch(part.launch, part.trainer)
     for documents in _groups(part, launch):
         yield from assemble_each(
             documents, part.facts, launch=launch, trainer=part.trainer, follow=part.follow, script=part.script
         )
+
+
+def _of_shell(part: RunRequest) -> Iterator[Assembled]:
+    """The runs that shell scripts among these files start."""
+    from fp8check.rules.checking import shell  # few checks have one
+
+    if part.launch is not None:
+        raise WrongFiles("a shell script has its own launch lines: leave the launch command out, or the script")
+    given = shell.Given(part.facts, part.trainer, part.follow, part.scripts, in_hook=part.apart)
+    return shell.assembled(part.documents, given)
 
 
 def _groups(part: RunRequest, launch: Launch | None) -> list[Sequence[Document]]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from fp8check.rules.edits.fix import Fix
     from fp8check.rules.reading import Node, Span
+    from fp8check.rules.settings.shell import Line
     from fp8check.rules.trainers.run import FileInput
 
     Place = Setting | Node | Span | None
@@ -216,6 +217,12 @@ def span_of(place: Place) -> Span | None:
     if place is None or isinstance(place, Span):
         return place
     return _joined(place.key_span, place.span)
+
+
+def placed(place: Place, line: Line | None) -> Span | None:
+    """The span of a place; of a flag or a variable of a shell script's line, where that has it."""
+    span = span_of(place)
+    return line.place_of(place.origin) if span is None and line is not None and isinstance(place, Setting) else span
 
 
 def _joined(key: Span | None, value: Span | None) -> Span | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fp8check.rules.engine.definition import CALLED, GIVEN, KNOWLEDGE, LATE, SUBJECTS, Related, span_of
+from fp8check.rules.engine.definition import CALLED, GIVEN, KNOWLEDGE, LATE, SUBJECTS, Related, placed
 from fp8check.rules.plain_text import shown
 from fp8check.rules.record import Record
 from fp8check.rules.settings.values import Undecided
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fp8check.rules.engine.definition import Found, Rule, Severity
     from fp8check.rules.engine.inputs import Inputs
     from fp8check.rules.reading import Span
+    from fp8check.rules.settings.shell import Line
     from fp8check.rules.trainers.run import Unread
 
 
@@ -72,6 +73,7 @@ def run_rules(inputs: Inputs, rules: Iterable[Rule]) -> Result:
     values = inputs.values()
     there = values.keys()
     concerns_fp8 = inputs.concerns_fp8
+    line = inputs.run.launch.line
     unread: dict[str, Unread] = {one.input: one for one in inputs.run.unread}
     for one in rules:
         if unread and (lacking := _lacking(one, unread, there)) is not None:
@@ -89,7 +91,7 @@ def run_rules(inputs: Inputs, rules: Iterable[Rule]) -> Result:
         arguments = [values[name] for name in one.parameters]
         try:
             for found in one.check(*arguments):
-                findings.append(_finding(one, found))  # noqa: PERF401  a generator more would cost more than it says
+                findings.append(_finding(one, found, line))  # noqa: PERF401  a generator more would cost more than it says
         except Undecided as reason:
             command = KNOWLEDGE.get(reason.needs, reason.needs)
             undecided.append(UndecidedRule(one.id, shown(reason.what), shown(command)))
@@ -110,20 +112,33 @@ def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(findings, key=_order))
 
 
-def _finding(one: Rule, found: Found) -> Finding:
+def _finding(one: Rule, found: Found, line: Line | None) -> Finding:
+    related = found.related
+    if line is not None:
+        related = tuple([Related(placed(other.place, line), other.message) for other in related])
     return Finding(
         one.id,
         one.name,
         one.severity,
         found.message,
-        span_of(found.place),
+        _span(one, found, line),
         found.label,
-        found.related,
+        related,
         found.notes,
         found.help,
         found.fix,
         one.ends,
     )
+
+
+# Rules about the files and the command of a run; all others are about the machine, or what was seen there.
+_OF_THE_RUN = ("FP1", "FP2", "FP3", "FP4", "FP5")
+
+
+def _span(one: Rule, found: Found, line: Line | None) -> Span | None:
+    """Where a finding stands; what stands in no file, and is about the run, at the line of a script that starts it."""
+    span = placed(found.place, line)
+    return line.span if span is None and line is not None and one.id.startswith(_OF_THE_RUN) else span
 
 
 def crash(name: str, error: Exception) -> Crash:

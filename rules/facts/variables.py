@@ -62,12 +62,15 @@ _NAMES = frozenset(
 )
 
 
+def matters(name: str) -> bool:
+    """Whether a variable of that name may change an FP8 run."""
+    return name in _NAMES or name.startswith(_PREFIXES)
+
+
 def kept(environ: Mapping[str, str]) -> dict[str, str]:
     """The variables that matter, by name; a value that looks like a credential is replaced by MASK."""
     return {
-        name: MASK if is_secret(name, environ[name]) else environ[name]
-        for name in sorted(environ)
-        if name in _NAMES or name.startswith(_PREFIXES)
+        name: MASK if is_secret(name, environ[name]) else environ[name] for name in sorted(environ) if matters(name)
     }
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Literal, TypeAlias
 
+    from fp8check.rules.reading.nodes import Unreadable
     from fp8check.rules.reading.source import Source
 
     # A text, `$NAME` or `${NAME...}`, `$(...)` or what stands between backquotes, and `$((...))`.
@@ -91,11 +92,24 @@ class Assignment(Record):
     end: int
 
 
+class Heredoc(Record):
+    """The text of a here-document.
+
+    Attributes:
+        is_literal: whether variables in it stay as they are: <<'EOF'.
+    """
+
+    start: int
+    end: int
+    is_literal: bool
+
+
 class Command(Record):
     """A simple command: what is set in front of it, and its words. Redirections are left out.
 
     Attributes:
         arrays: arrays among its words, as `declare -a NAME=(items)` has them.
+        heredoc: its last here-document; None where it has none.
         in_pipe: whether it stands in a pipe: what it sets, is set in a shell of its own.
         start, end: character offsets, from the first word or assignment to behind the last.
     """
@@ -103,6 +117,7 @@ class Command(Record):
     assignments: tuple[Assignment, ...]
     words: tuple[Word, ...]
     arrays: tuple[Assignment, ...]
+    heredoc: Heredoc | None
     in_pipe: bool
     start: int
     end: int
@@ -151,15 +166,19 @@ class ShellScript(Document):
         source: its text and the table of its lines.
         items: commands, and where blocks begin and end, in the order of the text.
         comments: where each comment begins.
+        stopped: why reading ends before the end of the text, as a shell's does: a quote is never closed.
     """
 
-    __slots__ = ("comments", "items", "source")
+    __slots__ = ("comments", "items", "source", "stopped")
 
-    def __init__(self, source: Source, items: Sequence[Item], comments: Sequence[int]) -> None:
+    def __init__(
+        self, source: Source, items: Sequence[Item], comments: Sequence[int], stopped: Unreadable | None = None
+    ) -> None:
         super().__init__(source.path, source.text, "shell", None, loader="shell", bom=source.bom, kind=Kind("shell"))
         self.source = source
         self.items = tuple(items)
         self.comments = tuple(comments)
+        self.stopped = stopped
 
     def directives(self, mark: str) -> list[tuple[str, int]]:
         """What stands behind a mark such as `#SBATCH`, with where, in the comments before the first command."""

@@ -15,12 +15,13 @@ from fp8check.rules.reading.shell import (
     Branch,
     Command,
     Enter,
+    Heredoc,
     Leave,
     Piece,
     ShellScript,
     Word,
 )
-from fp8check.rules.reading.shell_words import ENDS, WordReader
+from fp8check.rules.reading.shell_words import ENDS, NeverClosed, WordReader, placeholder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def read(source: Source) -> ShellScript:
     """The script of a source.
 
     Raises:
-        Unreadable: it is binary, a quote or bracket is never closed, or it has more words than any script.
+        Unreadable: it is binary, or has more words, or deeper blocks, than any script.
     """
     binary = source.text.find("\0")
     if binary >= 0:
@@ -62,6 +63,24 @@ class _Frame:
         self.expects = expects  # of a function its body; of `case` a pattern
 
 
+class _Opened:
+    """A here-document whose text follows.
+
+    Attributes:
+        index: that of its command among the items.
+        indented: whether tabs before its lines go.
+        is_literal: whether variables in it stay as they are.
+    """
+
+    __slots__ = ("delimiter", "indented", "index", "is_literal")
+
+    def __init__(self, delimiter: str, index: int, *, indented: bool, is_literal: bool) -> None:
+        self.delimiter = delimiter
+        self.index = index
+        self.indented = indented
+        self.is_literal = is_literal
+
+
 class _Reader:
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -71,19 +90,23 @@ class _Reader:
         self._items: list[Item] = []
         self._comments: list[int] = []
         self._frames: list[_Frame] = []
-        self._heredocs: list[tuple[str, bool]] = []
+        self._heredocs: list[_Opened] = []
         self._assignments: list[Assignment] = []
         self._arrays: list[Assignment] = []
         self._words: list[Word] = []
         self._in_pipe = False
 
     def read(self) -> ShellScript:
-        while self._at < len(self._text):
-            self._step()
-        self._end_list()
+        stopped: NeverClosed | None = None
+        try:
+            while self._at < len(self._text):
+                self._step()
+            self._end_list()
+        except NeverClosed as reason:  # a shell has run what stands before it, too
+            stopped = reason
         while self._frames:
             self._leave()
-        return ShellScript(self._source, self._items, self._comments)
+        return ShellScript(self._source, self._items, self._comments, stopped)
 
     def _step(self) -> None:
         blanks = _BLANKS.match(self._text, self._at)
@@ -122,6 +145,7 @@ class _Reader:
                     tuple(self._assignments),
                     tuple(self._words),
                     tuple(self._arrays),
+                    None,
                     piped or self._in_pipe,
                     parts[0].start,
                     last,
@@ -143,8 +167,8 @@ class _Reader:
                 self._end_command()
             else:
                 self._end_list()
-        for delimiter, indented in self._heredocs:
-            self._skip_heredoc(delimiter, indented=indented)
+        for one in self._heredocs:
+            self._read_heredoc(one)
         self._heredocs = []
 
     def _is_open_and(self) -> bool:
@@ -308,7 +332,7 @@ class _Reader:
                 items.append(self._words_of.word(self._at))
                 self._at = items[-1].end
         if self._at >= len(text):
-            raise self._source.error(word.end, "what is opened here is never closed by )")
+            raise NeverClosed(self._source, word.end, "what is opened here is never closed by )")
         self._at += 1
         name, element, append = found.groups()
         made = Assignment(name, None, tuple(items), bool(append), element is not None, word.start, self._at)
@@ -418,6 +442,9 @@ class _Reader:
 
     def _redirection(self) -> None:
         text = self._text
+        if placeholder(text, self._at):
+            self._word()
+            return
         if text.startswith(("<(", ">("), self._at):  # bash: the name of what a command writes or reads
             end = self._words_of.closed(self._at + 2, ")")
             self._words.append(Word((), self._at, end))
@@ -434,18 +461,25 @@ class _Reader:
         self._at = target.end
         if sign in ("<<", "<<-"):
             delimiter = "".join(piece.text for piece in target.pieces)
-            self._heredocs.append((delimiter, sign == "<<-"))
+            is_literal = any(piece.quoted for piece in target.pieces)
+            self._heredocs.append(_Opened(delimiter, len(self._items), indented=sign == "<<-", is_literal=is_literal))
 
-    def _skip_heredoc(self, delimiter: str, *, indented: bool) -> None:
+    def _read_heredoc(self, opened: _Opened) -> None:
         """Go behind the line that ends a here-document; where there is none, it goes on to the end."""
-        text = self._text
+        text, begin = self._text, self._at
+        until = len(text)
         while self._at < len(text):
             end = text.find("\n", self._at)
             end = len(text) if end < 0 else end
             line = text[self._at : end].rstrip("\r")
-            self._at = min(end + 1, len(text))
-            if (line.lstrip("\t") if indented else line) == delimiter:
-                return
+            before, self._at = self._at, min(end + 1, len(text))
+            if (line.lstrip("\t") if opened.indented else line) == opened.delimiter:
+                until = before
+                break
+        command = self._items[opened.index] if opened.index < len(self._items) else None
+        if isinstance(command, Command):
+            heredoc = Heredoc(begin, until, opened.is_literal)
+            self._items[opened.index] = command._replace(heredoc=heredoc)
 
 
 def _behind(word: Word, offset: int) -> tuple[Piece, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from fp8check.rules.reading.nodes import Unreadable
 from fp8check.rules.reading.shell import MAX_WORDS, Piece, Word
 
 TYPE_CHECKING = False
@@ -22,6 +23,24 @@ _SPECIAL = frozenset("0123456789@*#?$!-")
 _DEEPEST = 100
 
 
+# What documentation writes in the place of a value: <your model>. To a shell it would be a redirection.
+_PLACEHOLDER = re.compile(r"<[A-Za-z][^<>\n;|&()]{0,60}>")
+
+
+class NeverClosed(Unreadable):
+    """A quote or bracket is opened and never closed: a shell stops there, too."""
+
+    def __init__(self, source: Source, offset: int, what: str) -> None:
+        line, column = source.place(offset)
+        super().__init__(source.path, what, line, column, offset=offset)
+
+
+def placeholder(text: str, at: int) -> int:
+    """Behind the placeholder that begins at an offset; 0 where none does."""
+    found = _PLACEHOLDER.match(text, at) if text.startswith("<", at) else None
+    return 0 if found is None else found.end()
+
+
 class WordReader:
     """Reads words at offsets of one text, each character once."""
 
@@ -34,8 +53,15 @@ class WordReader:
         """The word that begins at an offset."""
         pieces: list[Piece] = []
         begin, text, size = at, self._text, len(self._text)
-        while at < size and text[at] not in ENDS:
-            at = self._piece(at, size, pieces, quoted=False)
+        while at < size:
+            behind = placeholder(text, at)
+            if behind:
+                pieces.append(Piece("text", text[at:behind], at, behind, quoted=True))
+                at = behind
+            elif text[at] in ENDS:
+                break
+            else:
+                at = self._piece(at, size, pieces, quoted=False)
         return Word(self._counted(pieces), begin, at)
 
     def within(self, start: int, end: int, *, quoted: bool) -> Word:
@@ -46,8 +72,7 @@ class WordReader:
             if not quoted and self._text[at] in ENDS:
                 pieces.append(Piece("text", self._text[at], at, at + 1, quoted=False))
                 at += 1
-            elif quoted and self._text[at] == "'":
-                pieces.append(Piece("text", "'", at, at + 1, quoted=True))
+            elif quoted and self._text[at] == '"':
                 at += 1
             else:
                 at = self._piece(at, end, pieces, quoted=quoted)
@@ -61,7 +86,7 @@ class WordReader:
             run = _PLAIN_NESTED.match(text, at)
             at = run.end() if run is not None else at
             if at >= size or len(stack) > _DEEPEST:
-                raise self._source.error(max(opened - 1, 0), f"what is opened here is never closed by {bracket}")
+                raise NeverClosed(self._source, max(opened - 1, 0), f"what is opened here is never closed by {bracket}")
             at = self._nested(at, stack)
         return at
 
@@ -115,7 +140,7 @@ class WordReader:
     def _closing_quote(self, at: int) -> int:
         end = self._text.find("'", at + 1)
         if end < 0:
-            raise self._source.error(at, "this quote is never closed")
+            raise NeverClosed(self._source, at, "this quote is never closed")
         return end
 
     def _escaped(self, at: int, limit: int, pieces: list[Piece], *, quoted: bool) -> int:
@@ -136,7 +161,7 @@ class WordReader:
         while at < size and text[at] != '"':
             at = self._piece(at, size, pieces, quoted=True)
         if at >= size:
-            raise self._source.error(opened, "this quote is never closed")
+            raise NeverClosed(self._source, opened, "this quote is never closed")
         if len(pieces) == before:
             pieces.append(Piece("text", "", opened, at + 1, quoted=True))
         return at + 1
@@ -181,6 +206,6 @@ class WordReader:
                 said.append(text[at])
                 at += 1
         if at >= len(text):
-            raise self._source.error(begin, "this quote is never closed")
+            raise NeverClosed(self._source, begin, "this quote is never closed")
         pieces.append(Piece("text", "".join(said), begin, at + 1, quoted=True))
         return at + 1

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from fp8check.rules.outcome.speed import Speed
     from fp8check.rules.reading import Document, Span
     from fp8check.rules.releases.errors import PredictedError
+    from fp8check.rules.settings.launch import Launch
+    from fp8check.rules.settings.shell import Line
     from fp8check.rules.settings.values import Origin, Setting
     from fp8check.rules.suppression.baseline import Compared
     from fp8check.rules.suppression.examined import Examined
@@ -93,6 +95,28 @@ def _report(
         probe=examined.inputs.seen,
         facts={},
         versions={},
+        launch=launch_line(examined.inputs.run.launch),
+    )
+
+
+def launch_line(launch: Launch) -> schema.LaunchLine | None:
+    """The line of a shell script that starts the run; None where no script does."""
+    line = launch.line
+    if line is None:
+        return None
+    from shlex import quote  # no other report pays for it
+
+    words = [quote(word.text) if " " in word.text or not word.text else word.text for word in line.words]
+    span = line.span
+    return schema.LaunchLine(
+        span.file,
+        span.line,
+        span.column,
+        span.end_line,
+        span.end_column,
+        shown(" ".join(words)),
+        launch.through or launch.tool or None,
+        shown(launch.unknown) or None,
     )
 
 
@@ -116,10 +140,11 @@ def outcome_of(outcome: Outcome) -> schema.Outcome:
 def _outcome(outcome: Outcome, speed: Speed | None, *, traced: bool = True) -> schema.Outcome:
     coverage, recipe = outcome.prepared.coverage, outcome.prepared.recipe
     own = outcome.run.script.own  # the script converts layers itself, or may
-    trace = tuple(_entry(name, setting) for name, setting in outcome.settings()) if traced else ()
+    line = outcome.run.launch.line
+    trace = tuple(_entry(name, setting, line) for name, setting in outcome.settings()) if traced else ()
     return schema.Outcome(
         starts=outcome.starts,
-        error=None if outcome.error is None else _error(outcome.error),
+        error=None if outcome.error is None else _error(outcome.error, line),
         mixed_precision=_value(outcome.mixed_precision),
         fp8_enabled=outcome.fp8_enabled,
         backend=_value(outcome.backend),
@@ -166,22 +191,29 @@ def _speedup(speed: Speed) -> schema.Speedup:
     return schema.Speedup(round(speed.predicted, 2), round(speed.low, 2), round(speed.high, 2), speed.why)
 
 
-def _error(error: PredictedError) -> schema.PredictedError:
-    because = tuple(_origin(setting.origin) for setting in error.because)
+def _error(error: PredictedError, line: Line | None) -> schema.PredictedError:
+    because = tuple(_origin(setting.origin, line) for setting in error.because)
     return schema.PredictedError(error.stage, error.type, error.message, error.code, because)
 
 
-def _entry(name: str, setting: Setting) -> schema.TraceEntry:
-    return schema.TraceEntry(name, _plain(setting.shown), _origin(setting.origin), _overrode(setting))
+def _entry(name: str, setting: Setting, line: Line | None) -> schema.TraceEntry:
+    return schema.TraceEntry(name, _plain(setting.shown), _origin(setting.origin, line), _overrode(setting, line))
 
 
-def _overrode(setting: Setting) -> tuple[schema.Overridden, ...]:
-    return tuple(schema.Overridden(_plain(one.shown), _origin(one.origin), _overrode(one)) for one in setting.overrode)
+def _overrode(setting: Setting, line: Line | None) -> tuple[schema.Overridden, ...]:
+    return tuple(
+        schema.Overridden(_plain(one.shown), _origin(one.origin, line), _overrode(one, line))
+        for one in setting.overrode
+    )
 
 
-def _origin(origin: Origin) -> schema.Origin:
+def _origin(origin: Origin, line: Line | None) -> schema.Origin:
     span, key = origin.span, origin.key_span
     if span is None:
+        at = None if line is None else line.place_of(origin)
+        if at is not None:
+            where = (at.file, at.line, at.column, None)
+            return schema.Origin(*where, origin.variable, origin.flag, origin.default, origin.code)
         return schema.Origin(None, None, None, None, origin.variable, origin.flag, origin.default, origin.code)
     key_line = key.line if key is not None and key.line != span.line else None
     return schema.Origin(span.file, span.line, span.column, key_line, None, None, None, origin.code or None)

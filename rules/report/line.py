@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from fp8check.rules.report.schema import Origin, Outcome, Overridden, Report, TraceEntry
 
 
+def concerns(report: Report, document: Document, line: int) -> bool:
+    """Whether a line is one of the run's: of a shell script those of its command, and where its words are set."""
+    if document.format != "shell" or report.launch is None or report.launch.line <= line <= report.launch.end_line:
+        return True
+    return bool([*_fate(report.outcome, document.path, line), *_said(report, document.path, line)])
+
+
 def explain_line(report: Report, document: Document, line: int) -> Iterator[str]:
     """The line, what it decides, what overrides it, and what the rules say of it."""
     yield from map(shown, _explained(report, document, line))
@@ -22,6 +29,10 @@ def explain_line(report: Report, document: Document, line: int) -> Iterator[str]
 def _explained(report: Report, document: Document, line: int) -> Iterator[str]:
     yield f"{document.path}:{line}  {lines_of(masked_text(document))[line - 1].strip()}"
     node = _node_at(document, line)
+    if document.format == "shell":
+        told = [*_fate(report.outcome, document.path, line), *_said(report, document.path, line)]
+        yield from told or ["  nothing that decides about FP8 stands on this line"]
+        return
     if node is None:
         yield "  no setting begins on this line"
         return

@@ -334,6 +334,26 @@ class InternalError(Record):
     error: str
 
 
+class LaunchLine(Record):
+    """A line of a shell script that starts a run.
+
+    Attributes:
+        command: its words, with what the script sets filled in.
+        launcher: "accelerate", "torchrun", "deepspeed" or "python", or the trainer whose command it is; null where that
+            is not known.
+        undecided: why it is not known what it starts; null where it is.
+    """
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    command: str
+    launcher: str | None = None
+    undecided: str | None = None
+
+
 class Report(Record):
     """What is said of one run.
 
@@ -344,6 +364,7 @@ class Report(Record):
         probe: what a probe saw; null where there was none.
         facts: the machine, as facts.json has it (schema fp8check/facts/1).
         versions: the release of fp8check.
+        launch: the line of a shell script that starts the run; absent where no script does.
     """
 
     schema: Literal["fp8check/report/1"]
@@ -360,6 +381,7 @@ class Report(Record):
     probe: Seen | None
     facts: Mapping[str, object]
     versions: Mapping[str, str]
+    launch: LaunchLine | None = None
 
     @property
     def new_findings(self) -> tuple[Finding, ...]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from fp8check.rules.report.formats import Look, Sources
-    from fp8check.rules.report.schema import Finding, Report
+    from fp8check.rules.report.schema import Finding, LaunchLine, Report
 
 WIDTH = 96
 _TITLES = ("requested", "actual", "or", "launch", "speed", "probe")
@@ -26,6 +26,8 @@ def _run(report: Report, sources: Sources, look: Look) -> str:
     style = Style(look.color)
     lines: list[str] = []
     found = report.new_findings
+    if report.launch is not None and (found or not look.quiet):
+        lines.extend((headline(report.launch, style), ""))
     if found:
         from fp8check.rules.report.frames import Lines, frame  # a clean run has no use for them
 
@@ -38,6 +40,14 @@ def _run(report: Report, sources: Sources, look: Look) -> str:
         if look.verbose:
             lines.extend(_undecided(report))
     return "\n".join(lines) + ("\n" if lines else "")
+
+
+def headline(launch: LaunchLine, style: Style) -> str:
+    """Which line of a script the run is, and what it starts."""
+    where = f"{shown(launch.file)}:{launch.line}:{launch.column}"
+    command = shown(launch.command)
+    room = max(WIDTH - len(where) - 2, 20)
+    return f"{style.strong(where)}  {command if len(command) <= room else command[: room - 3] + '...'}".rstrip()
 
 
 def _headline(finding: Finding, style: Style) -> str:

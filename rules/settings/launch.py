@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fp8check.rules.reading.shell import Word
+    from fp8check.rules.settings.shell import Line
     from fp8check.rules.settings.values import Setting
 
 # Flags of `accelerate launch` that take no value. Every other flag takes the word that follows it.
@@ -297,6 +298,7 @@ class Launch(Record):
         surroundings: what the wrappers in front of it change.
         outer: the launchers around this one, the outermost first: `torchrun --no_python accelerate launch ...`.
         inner: the launchers that this one starts, the innermost last: `accelerate launch -m torch.distributed.run ...`.
+        line: where a shell script has it, with the places of its words; None where no script does.
     """
 
     tool: str
@@ -311,6 +313,7 @@ class Launch(Record):
     surroundings: Surroundings = HERE
     outer: tuple[Launch, ...] = ()
     inner: tuple[Launch, ...] = ()
+    line: Line | None = None
 
     @property
     def is_module(self) -> bool:
@@ -374,9 +377,12 @@ def split(command: str) -> tuple[dict[str, str], list[str]]:
         raise LaunchError(f"the launch command has {len(command):,} characters; {MAX_COMMAND:,} are read")
     text = re.sub(_PLACEHOLDER, r"'<\1>'", command.strip().replace("\\\n", " ").replace("\n", " "))
     try:
-        items = read(Source("the launch command", text)).items
+        script = read(Source("the launch command", text))
     except Unreadable as error:
         raise LaunchError(f"the launch command cannot be read: {error.message}") from None
+    if script.stopped is not None:
+        raise LaunchError(f"the launch command cannot be read: {script.stopped.message}")
+    items = script.items
     commands = [one for one in items if isinstance(one, Command)]
     is_plain = len(commands) == len(items)
     while len(commands) > 1 and commands[-1].in_pipe and _word(commands[-1].words[:1], text) in _READERS:

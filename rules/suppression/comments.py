@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from itertools import pairwise
 
+from fp8check.rules.reading.shell import Command, ShellScript
 from fp8check.rules.reading.source import Source
 from fp8check.rules.suppression.suppressions import MARK, Suppression, parsed
 
@@ -18,12 +19,31 @@ if TYPE_CHECKING:
 def written(documents: Iterable[Document]) -> Iterator[Suppression]:
     """The suppressions that stand in the comments of these files."""
     for document in documents:
-        if MARK in document.text and document.format == "yaml":
-            for number, one in enumerate(_Comments(document).suppressions()):
+        if MARK in document.text and document.format in ("yaml", "shell"):
+            for number, one in enumerate(_of(document)):
                 if number == MOST:
                     yield Suppression((), "", span=one.span, line=one.line, problem=TOO_MANY)
                     break
                 yield one
+
+
+def _of(document: Document) -> Iterator[Suppression]:
+    if isinstance(document, ShellScript):
+        return _of_shell(document)
+    return _Comments(document).suppressions()
+
+
+def _of_shell(script: ShellScript) -> Iterator[Suppression]:
+    """Those of a shell script are about a whole command, however many lines it has."""
+    place = script.source.place
+    commands = [(place(one.start)[0], place(one.end)[0]) for one in script.items if isinstance(one, Command)]
+    firsts = [first for first, _ in commands]
+    for one in _ShellComments(script).suppressions():
+        at = bisect_right(firsts, one.line) - 1 if one.line is not None else -1
+        if one.line is not None and at >= 0 and one.line <= commands[at][1]:
+            yield one._replace(line=commands[at][0], last=commands[at][1])
+        else:
+            yield one
 
 
 # Of one file. The largest of 175 public configurations has 90 lines.
@@ -99,3 +119,15 @@ class _Comments:
             content = self._text[self._source.start_of(line) : self._source.start_of(line + 1)].strip()
             following[line - 1] = line if content and not content.startswith("#") else following[line]
         return following
+
+
+class _ShellComments(_Comments):
+    """The reader of the script knows what is a comment, and what is quoted."""
+
+    def __init__(self, script: ShellScript) -> None:
+        super().__init__(script)
+        self._comments = script.comments
+
+    def _is_in_text(self, offset: int) -> bool:
+        at = bisect_right(self._comments, offset) - 1
+        return at < 0 or "\n" in self._text[self._comments[at] : offset]

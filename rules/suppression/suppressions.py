@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fp8check.rules.reading import Span
 
 MARK = "fp8check:"
+_MOST_LINES = 500  # of one command
 FORM = "# fp8check: ignore[FP101] the reason"
 
 
@@ -35,6 +36,7 @@ class Suppression(Record):
         line: the line whose findings it is about; None for the whole file.
         files: patterns of file names, for one from the configuration.
         problem: what is wrong with how it is written; "" where nothing is.
+        last: the last line that it is about, where these are several: a command of a shell script.
     """
 
     rules: tuple[str, ...]
@@ -44,6 +46,7 @@ class Suppression(Record):
     line: int | None = None
     files: tuple[str, ...] = ()
     problem: str = ""
+    last: int | None = None
 
     @property
     def where(self) -> str:
@@ -153,7 +156,8 @@ class _OfRule:
         elif one.line is None:
             self._in_file.setdefault(one.span.file, number)
         else:
-            self._on_line.setdefault((one.span.file, one.line), number)
+            for line in range(one.line, min(one.last or one.line, one.line + _MOST_LINES) + 1):
+                self._on_line.setdefault((one.span.file, line), number)
 
     def first(self, finding: Finding) -> int | None:
         span = finding.span

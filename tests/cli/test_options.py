@@ -120,7 +120,7 @@ def test_an_option_is_honored(command: str, option: str, folder: Path, capsys: p
 def test_without_options_they_are_what_argparse_makes_of_none(command: str) -> None:
     parser = parser_of(command)
     plain = vars(parser.parse_args(["a.yaml", "-"]))
-    parsed = vars(parser.parse_args(["a.yaml", "--", "-"]))
+    parsed = vars(parser.parse_args(["a.yaml", "-", "--"]))
     assert plain == parsed
     assert plain["files"] == ["a.yaml", "-"]
 

@@ -75,6 +75,7 @@ def shape(text: str) -> str:
         ("a |\n b |& c", [["a"], ["b"], ["c"]]),
         ("case x\nfor x", []),
         ("'a'=b c", [["'a'=b", "c"]]),
+        ("a <your model> --x=<PATH> < in <b", [["a", "<your model>", "--x=<PATH>"]]),
     ],
 )
 def test_commands(text: str, expected: list[list[str]]) -> None:
@@ -168,25 +169,47 @@ def test_the_pieces_of_a_word() -> None:
     ("text", "place", "why"),
     [
         ("a\nb 'c", "2:3", "this quote is never closed"),
-        ('a "b', "1:3", "this quote is never closed"),
-        ("a $'b", "1:3", "this quote is never closed"),
-        ("a $(b # )", "1:4", "never closed by )"),
-        ("a $(b 'c)", "1:7", "this quote is never closed"),
-        ("a ${b", "1:4", "never closed by }"),
-        ("a `b", "1:3", "never closed by `"),
-        ("a " + "$(" * 200, "1:4", "never closed by )"),
-        ("X=(a", "1:3", "never closed by )"),
-        ("a\0", "1:2", "control character U+0000"),
-        ("(" + " (" * MAX_NESTED + "a", None, f"blocks nest deeper than {MAX_NESTED}"),
-        ("a " * (MAX_WORDS + 1), None, f"more than {MAX_WORDS:,} words"),
+        ('a\nb "c', "2:3", "this quote is never closed"),
+        ("a\nb $'c", "2:3", "this quote is never closed"),
+        ("a\nb $(c # )", "2:4", "never closed by )"),
+        ("a\nb $(c 'd)", "2:7", "this quote is never closed"),
+        ("a\nb ${c", "2:4", "never closed by }"),
+        ("a\nb `c", "2:3", "never closed by `"),
+        ("a\nb " + "$(" * 200, "2:4", "never closed by )"),
+        ("a\nX=(b", "2:3", "never closed by )"),
     ],
 )
-def test_unreadable(text: str, place: str | None, why: str) -> None:
+def test_what_is_never_closed_ends_the_script(text: str, place: str, why: str) -> None:
+    document = script(text)
+    assert str(document.stopped).startswith(f"run.sh:{place}: ")
+    assert str(document.stopped).endswith(why)
+    assert shape(text).startswith("a")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("a\0", "control character U+0000"),
+        ("(" + " (" * MAX_NESTED + "a", f"blocks nest deeper than {MAX_NESTED}"),
+        ("a " * (2 * MAX_WORDS + 1), f"more than {MAX_WORDS:,} words"),
+    ],
+)
+def test_unreadable(text: str, why: str) -> None:
     with pytest.raises(Unreadable) as raised:
         script(text)
     assert why in raised.value.message
-    if place is not None:
-        assert str(raised.value).startswith(f"run.sh:{place}: ")
+
+
+def test_a_here_document_is_kept_with_its_command() -> None:
+    text = "read X <<EOF; b <<-'E'\n$a\nEOF\n\tc\n\tE\nwhile d; do e; done <<F\ng\nF\n"
+    document = script(text)
+    commands = [one for one in document.items if isinstance(one, Command)]
+    assert [one and (text[one.start : one.end], one.is_literal) for one in (each.heredoc for each in commands)] == [
+        ("$a\n", False),
+        ("\tc\n", True),
+        None,
+        None,
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,245 @@
+"""From shell scripts to runs: one for each line that starts a training, with its place in the script."""
+
+from __future__ import annotations
+
+import os
+
+from fp8check.rules.checking.runs import Assembled, WrongFiles, assemble_each
+from fp8check.rules.facts.variables import matters
+from fp8check.rules.reading import files
+from fp8check.rules.reading.shell import ShellScript
+from fp8check.rules.record import Record
+from fp8check.rules.settings.launch import LAUNCHERS, Launch, LaunchError, NotARun
+from fp8check.rules.settings.programs import FOREIGN
+from fp8check.rules.settings.shell import Line, lines
+from fp8check.rules.settings.values import FILLED_IN, Origin, Setting
+from fp8check.rules.trainers import registry
+from fp8check.rules.trainers.run import Run, Unread
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from fp8check.rules.facts import Facts
+    from fp8check.rules.reading import Document
+    from fp8check.rules.settings.shell import Place
+
+_FILES = (".yaml", ".yml", ".json", ".py")
+# What the names of scripts and modules say that `python` starts, where nobody can look into them.
+_TRAINS = ("train", "tune", "sft", "dpo", "grpo", "ppo", "kto", "orpo", "rlhf", "distill", "fp8", "lora")
+_TRAINS_NOT = (
+    *("eval", "infer", "generat", "predict", "download", "convert", "prepar", "preprocess", "process", "merge"),
+    *("export", "test", "bench", "plot", "serve", "vllm", "tokeniz", "upload", "setup", "install", "demo", "data"),
+)
+# Flags that trainings have, and other programs do not.
+_FLAGS = frozenset(
+    (
+        *("per_device_train_batch_size", "learning_rate", "lr", "num_train_epochs", "epochs", "bf16", "fp16"),
+        *("mixed_precision", "deepspeed", "deepspeed_config", "gradient_accumulation_steps", "max_train_steps"),
+        *("train_batch_size", "gradient_checkpointing", "lora_rank", "lora_r", "warmup_ratio", "weight_decay"),
+    )
+)
+
+
+class Given(Record):
+    """What is given beside the files.
+
+    Attributes:
+        trainer: who is said to read the training files; None: told by their content.
+        follow: whether files that a line names are read. Never where the script comes from strangers.
+        scripts: Python scripts that were sent along, with their names.
+        in_hook: whether the files are the changed ones of a commit: a script that starts nothing is passed over, and
+            nobody knows whether other files belong to it.
+    """
+
+    facts: Facts
+    trainer: str | None = None
+    follow: bool = True
+    scripts: tuple[tuple[str, bytes], ...] = ()
+    in_hook: bool = False
+
+
+def assembled(documents: Sequence[Document], given: Given) -> Iterator[Assembled]:
+    """The runs of the shell scripts among these files, each made when it is asked for.
+
+    Files that are given beside them are those of the lines that name them, and of all lines that name none of their
+    kind.
+
+    Raises:
+        WrongFiles: no line of any script starts a training.
+    """
+    scripts = [one for each in documents if isinstance(one := each.loaded(), ShellScript)]
+    others = () if given.in_hook else tuple(one for one in documents if one.kind != "shell")
+    without: list[ShellScript] = []
+    for script in scripts:
+        count = 0
+        for count, run in enumerate(_of_script(script, others, given), 1):  # noqa: B007
+            yield run
+        if count == 0:
+            without.append(script)
+    if given.in_hook:
+        return
+    for script in without:
+        if len(without) == len(scripts):
+            raise WrongFiles(_nothing(script))
+        yield _not_a_run(script, given.facts, _nothing(script), 0)
+
+
+def _nothing(script: ShellScript) -> str:
+    return f"{script.path}:1:1: no line of this script starts a training that fp8check knows"
+
+
+def _not_a_run(script: ShellScript, facts: Facts, why: str, offset: int) -> Assembled:
+    """A place of a script from which nobody knows what it starts: that is no pass."""
+    line = Line((), {}, (), "", script.source.span(offset, offset))
+    launch = Launch("", unknown=why, line=line)
+    return Assembled(Run(launch, facts, unread=(_unread(launch, why),)), (script,))
+
+
+def _of_script(script: ShellScript, others: Sequence[Document], given: Given) -> Iterator[Assembled]:
+    programs = LAUNCHERS | registry.PROGRAMS | FOREIGN.keys() | {"accelerate-launch"}
+    for line in lines(script, programs, _reaches, given.facts.variables or {}):
+        launch = _launch(_found(line, script) if given.follow else line, given.trainer)
+        if launch is None:
+            continue
+        documents, unknown = _beside(others, launch), tuple(_unknown_words(launch))
+        for one in _runs(launch, documents, given._replace(facts=_without(given.facts, line.unset))):
+            if _is_training(one.run):
+                run = one.run._replace(unread=one.run.unread + unknown)
+                yield Assembled(run, (script, *one.documents))
+    if script.stopped is not None:
+        why = f"{script.stopped}: what stands behind it was not read"
+        yield _not_a_run(script, given.facts, why, script.stopped.offset)
+
+
+def _reaches(name: str) -> bool:
+    return matters(name) or name.startswith("SLURM_")
+
+
+def _launch(line: Line, trainer: str | None) -> Launch | None:
+    """What a line starts; None where that is no training."""
+    words = [word.text for word in line.words]
+    variables = {name: place.text for name, place in line.variables.items()}
+    try:
+        launch = registry.of_words(words, variables, None if trainer is None else registry.find(trainer))
+    except NotARun:
+        return None
+    except LaunchError as reason:
+        launch = Launch("", variables=variables, unknown=str(reason))
+    return _without_passed_on(launch)._replace(line=line)
+
+
+def _without_passed_on(launch: Launch) -> Launch:
+    """The launch without the arguments of the script that it hands on: it is taken as started without any."""
+    arguments = tuple(word for word in launch.arguments if word not in ("${@}", "${*}"))
+    return launch._replace(arguments=arguments)
+
+
+def _unknown_words(launch: Launch) -> Iterator[Unread]:
+    """Words that may be several, or none: what the command gets by them is not known."""
+    if launch.unknown or launch.line is None:
+        return
+    before = ""
+    for word in launch.line.words:
+        if word.may_be_many and word.text in launch.arguments and not before.startswith("-"):
+            yield _unread(launch, f"{word.text} in line {word.span.line}: {word.why}")
+        before = word.text
+
+
+def _unread(launch: Launch, why: str) -> Unread:
+    span = None if launch.line is None else launch.line.span
+    return Unread("other", "the launch line", why, Setting("", Origin(span=span)), FILLED_IN)
+
+
+def _without(facts: Facts, unset: Sequence[str]) -> Facts:
+    if not unset or not facts.variables:
+        return facts
+    return facts._replace(variables={name: value for name, value in facts.variables.items() if name not in unset})
+
+
+def _runs(launch: Launch, documents: Sequence[Document], given: Given) -> Iterator[Assembled]:
+    """The runs of one line, as if it was the launch command."""
+    script = _sent(launch, given.scripts)
+    try:
+        yield from assemble_each(
+            documents, given.facts, launch=launch, trainer=given.trainer, follow=given.follow, script=script
+        )
+    except WrongFiles as reason:
+        unread = (_unread(launch, str(reason)),)
+        yield Assembled(Run(launch, given.facts, unread=unread), tuple(documents))
+
+
+def _sent(launch: Launch, scripts: Sequence[tuple[str, bytes]]) -> tuple[str, bytes] | None:
+    """The script that a line starts among those that were sent along."""
+    name = os.path.basename(launch.script or "")
+    return next((one for one in scripts if os.path.basename(one[0]) == name), None)
+
+
+# Files
+
+
+def _beside(others: Sequence[Document], launch: Launch) -> list[Document]:
+    """The given files that are those of a line: what it names; and of a kind of which it names none, all."""
+    named = {os.path.basename(word) for word in (*map(str, launch.flags.values()), *launch.arguments)}
+    named |= {word.rpartition("=")[2] for word in named}
+    kinds = {one.kind for one in others if os.path.basename(one.path) in named}
+    if launch.config_file is not None:
+        kinds.add("accelerate")
+    return [one for one in others if os.path.basename(one.path) in named or one.kind not in kinds]
+
+
+def _found(line: Line, script: ShellScript) -> Line:
+    """The line with the files that it names, as they are found from here."""
+    folders = _folders(line.folder, os.path.dirname(script.path))
+    if folders == [""]:
+        return line
+    return line._replace(words=tuple([_found_word(word, folders) for word in line.words]))
+
+
+def _folders(folder: str | None, own: str) -> list[str]:
+    """Where the names of a line are looked for: in the folder that the script has gone to, from here or from its own.
+
+    A folder that is not known, or not on this machine, may be either.
+    """
+    if folder:
+        there = [path for path in dict.fromkeys((folder, os.path.join(own, folder))) if os.path.isdir(path)]
+        if there or not os.path.isabs(folder):
+            return there or [folder]
+    return list(dict.fromkeys(("", own)))
+
+
+def _found_word(word: Place, folders: Sequence[str]) -> Place:
+    flag, equals, name = word.text.rpartition("=")
+    if word.why or not name.endswith(_FILES) or os.path.isabs(name) or name.startswith(("~", "-")):
+        return word
+    paths = [os.path.join(folder, name) for folder in folders]
+    path = next((one for one in paths if files.is_there(one)), paths[0])
+    return word._replace(text=f"{flag}{equals}{path}")
+
+
+# Which of the Python programs train
+
+
+def _is_training(run: Run) -> bool:
+    """Whether a line is a run: `python prepare.py` starts none."""
+    launch = run.launch
+    if launch.tool == "python" and launch.script in (None, "-c", "-"):
+        return False
+    if launch.unknown or launch.tool != "python" or launch.through is not None or run.training.path is not None:
+        return True
+    if registry.of_program(launch.script) is not None:
+        return True
+    source = run.script.source
+    if source is not None and (source.calls or source.own or source.trainers):
+        return True
+    return _sounds_like_training(launch)
+
+
+def _sounds_like_training(launch: Launch) -> bool:
+    """By the name of the program and its flags, where its text does not tell."""
+    flags = {word.partition("=")[0].lstrip("-").replace("-", "_") for word in launch.arguments if word[:1] == "-"}
+    if flags & _FLAGS:
+        return True
+    name = (launch.script or "").lower()
+    last = os.path.basename(name.removesuffix(".py")) if not launch.is_module else name
+    return any(part in last for part in _TRAINS) and not any(part in last for part in _TRAINS_NOT)

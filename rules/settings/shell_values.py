@@ -1,0 +1,358 @@
+"""What the words of a shell script come to: variables filled in where they are certain, with where each text stands.
+
+What only a run tells ($1, $SLURM_JOB_ID, $(hostname), a variable that is set under a condition) stays as it is written,
+with the reason. Nothing is run to find out.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from fp8check.rules.reading.shell import Word
+from fp8check.rules.reading.shell_words import NeverClosed, WordReader
+from fp8check.rules.settings.shell_scope import Array, Many, Part, later, text_of, why_of
+from fp8check.rules.settings.shell_texts import calculated, changed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from fp8check.rules.reading.shell import Heredoc, Piece, ShellScript
+    from fp8check.rules.settings.shell_scope import Scope, Value
+
+# Characters of a value, and of all values that are written out in one script: a variable may double in each line.
+MAX_VALUE = 32_768
+MAX_WRITTEN_OUT = 2_000_000
+_DEEPEST = 8
+
+_PARAMETER = re.compile(r"([A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*#?$!-])(?:\[([^\]]*)\])?")
+_FILE = r"(?:\$0|\$\{0\}|\$\{?BASH_SOURCE(?:\[0\])?(?::-\$0)?\}?)"
+_RESOLVED = rf"(?:{_FILE}|\$\((?:readlink-f|realpath){_FILE}\))"
+_FOLDER = rf"dirname(?:--)?{_RESOLVED}"
+# $(dirname "$0") and $(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd), without their quotes and spaces.
+_OWN_FOLDER = re.compile(
+    rf"{_FOLDER}|(?:realpath|readlink-f)\$\({_FOLDER}\)"
+    rf"|cd(?:-P)?(?:--)?\$\({_FOLDER}\)((?:/\.\.){{0,8}})(?:>/dev/null)?(?:2>&1)?&&pwd(?:-P)?"
+)
+_FOUND = re.compile(r"\s*(?:which|command\s+-v|type\s+-p)\s+([\w.-]+)\s*")
+_SPACES = " \t\n"
+
+
+class Field:
+    """One word as a command gets it.
+
+    Attributes:
+        start, end: where it stands in the script: where the text itself does, if that is one place.
+        why: why a part of it is not known; "" where all is.
+        may_be_many: whether it is unknown as a whole and not quoted: it may be several words, or none.
+    """
+
+    __slots__ = ("end", "may_be_many", "start", "text", "why")
+
+    def __init__(self, text: str, start: int, end: int, why: str, *, may_be_many: bool) -> None:
+        self.text = text
+        self.start = start
+        self.end = end
+        self.why = why
+        self.may_be_many = may_be_many
+
+
+class Expander:
+    """Fills in what words hold.
+
+    Attributes:
+        arguments: those of the function that is called, None outside of any: then they are the script's.
+        sourced: the first file that the script reads as a part of itself and that may set anything: "env.sh (line 3)".
+    """
+
+    def __init__(
+        self, script: ShellScript, scope: Scope, environment: Mapping[str, str], outer: Expander | None = None
+    ) -> None:
+        self._script = script
+        self._words = WordReader(script.source)
+        self.scope = scope
+        self._environment = environment
+        self.arguments: Sequence[Value] | None = None if outer is None else outer.arguments
+        self.sourced: str = "" if outer is None else outer.sourced
+        # Shared with the scripts within, which are the texts of words: their offsets are no places.
+        self._left: list[int] = [MAX_WRITTEN_OUT + len(script.text)] if outer is None else outer._left
+        self._depth: int = 0 if outer is None else outer._depth
+        self._is_within = outer is not None
+
+    def take(self, arguments: Sequence[Value] | None) -> Sequence[Value] | None:
+        """Go on with other arguments; returns those before."""
+        before, self.arguments = self.arguments, arguments
+        return before
+
+    def read_in(self, what: str) -> None:
+        """From here on another file may have set anything."""
+        self.sourced = self.sourced or what
+
+    def knows(self, name: str) -> bool:
+        """Whether the script starts with that variable."""
+        return name in self._environment
+
+    def joined(self, one: Value, other: Value) -> Value:
+        """Two texts, one behind the other."""
+        return self._bounded((*one, *other))
+
+    def of(self, script: ShellScript) -> Expander:
+        """One for a script within this one, with the same variables."""
+        return Expander(script, self.scope, self._environment, self)
+
+    def value(self, word: Word) -> Value:
+        """What a word comes to, undivided: the value of an assignment."""
+        parts: list[Part] = []
+        for piece in word.pieces:
+            values = self._piece(piece, word)
+            for number, one in enumerate(values):
+                parts += (Part(" "), *one) if number else one
+        return self._bounded(parts)
+
+    def heredoc(self, one: Heredoc) -> Value:
+        """The text of a here-document."""
+        if one.is_literal:
+            return self._bounded([Part(self._script.text[one.start : one.end], one.start, one.start)])
+        try:
+            return self.value(self._words.within(one.start, one.end, quoted=True))
+        except NeverClosed:
+            return later("${...}", "its text is no word")
+
+    def fields(self, word: Word) -> list[Field]:
+        """The words that a word comes to: none, one, or several."""
+        made = _Fields(word)
+        for piece in word.pieces:
+            values = self._piece(piece, word)
+            if piece.kind == "text" or piece.quoted:
+                made.glue(values, empty=piece.text == "" or piece.kind != "text")
+            else:
+                made.divide(values)
+        return made.fields()
+
+    def all_fields(self, words: Iterable[Word]) -> list[Field]:
+        """The words that a command gets."""
+        return [field for word in words for field in self.fields(word)]
+
+    def values(self, words: Iterable[Word]) -> list[Value]:
+        """The items of an array, or the arguments of a function."""
+        return [(Part(one.text, one.start, one.start, one.why),) for one in self.all_fields(words)]
+
+    def _bounded(self, parts: Sequence[Part]) -> Value:
+        length = sum(len(part.text) for part in parts) + len(parts)
+        self._left[0] -= length
+        if length > MAX_VALUE or self._left[0] < 0:
+            return later("${...}", "it is longer than anybody writes")
+        return tuple(parts)
+
+    def _piece(self, piece: Piece, word: Word) -> list[Value]:
+        if piece.kind == "text":
+            start = piece.start + 1 if self._script.text.startswith("'", piece.start) else piece.start
+            return [(Part(piece.text, -1 if self._is_within else start, word.start),)]
+        # What is written out counts, wherever it goes.
+        return [self._bounded(value) for value in self._filled_in(piece)]
+
+    def _filled_in(self, piece: Piece) -> list[Value]:
+        if piece.kind == "number":
+            number = calculated(piece.text, self._number)
+            return [(Part(str(number)),)] if number is not None else [later(f"$(({piece.text}))", "it is computed")]
+        if piece.kind == "output":
+            return [self._output(piece.text)]
+        if self._depth >= _DEEPEST:
+            return [later("${...}", "it nests too deep")]
+        self._depth += 1
+        try:
+            return self._variable(piece)
+        finally:
+            self._depth -= 1
+
+    def _number(self, name: str) -> str | None:
+        value = self._known(name)
+        return text_of(value) if isinstance(value, tuple) and not why_of(value) else None
+
+    def _output(self, text: str) -> Value:
+        found = _FOUND.fullmatch(text)
+        if found is not None:
+            return (Part(found.group(1)),)
+        bare = "".join(text.replace('"', "").split())
+        own = _OWN_FOLDER.fullmatch(bare) if len(bare) <= 200 else None
+        if own is not None and self._script.path != "-":
+            return (Part((os.path.dirname(self._script.path) or ".") + (own.group(1) or "")),)
+        if bare == "pwd" and self.scope.folder == "":
+            return (Part("."),)
+        return later(f"$({' '.join(text.split())})", "a command prints it")
+
+    def _variable(self, piece: Piece) -> list[Value]:
+        text = piece.text
+        if text.startswith("#") and len(text) > 1:
+            return [self._length(text[1:])]
+        found = _PARAMETER.match(text)
+        if found is None:
+            return [later(f"${{{text}}}", "it is computed")]
+        name, index = found.groups()
+        operation = text[found.end() :]
+        known = self._known(name)
+        every = name in "@*" or index in ("@", "*")
+        if every and not operation:
+            as_one = piece.quoted and "*" in (name, index)
+            return self._every(known, text, as_one=as_one)
+        value = self._one(known, index)
+        if not operation:
+            return [value if value is not None else later(f"${{{text}}}", self._why(name))]
+        return [self._operated(piece, name, value, operation, piece.inner + found.end())]
+
+    def _known(self, name: str) -> Value | Array | None:
+        """What a variable holds; None where nothing sets it."""
+        if name.isdigit() or name in ("@", "*"):
+            if name == "0":
+                return (Part(self._script.path),) if self._script.path != "-" else None
+            if self.arguments is None:
+                return None
+            if name in ("@", "*"):
+                return Array(self.arguments)
+            return self.arguments[int(name) - 1] if len(name) < 5 and int(name) <= len(self.arguments) else ()
+        if name == "PWD" and self.scope.folder == "" and name not in self.scope:
+            return (Part("."),)
+        if name == "BASH_SOURCE":
+            return self._known("0")
+        value = self.scope.get(name)
+        if value is None and name not in self.scope and name in self._environment:
+            return (Part(self._environment[name]),)
+        if isinstance(value, tuple) and len(value) == 1 and value[0].why:
+            return later(f"${{{name}}}", value[0].why)  # its own name says more than what it was set to
+        return value
+
+    def _why(self, name: str) -> str:
+        if name.isdigit() or name in ("@", "*", "#"):
+            return "it is an argument of the script"
+        if name.startswith("SLURM"):
+            return "Slurm sets it"
+        if not name[0].isalpha() and name[0] != "_":
+            return "a shell sets it"
+        return f"{self.sourced} may set it" if self.sourced else "the script does not set it"
+
+    def _every(self, known: Value | Array | None, text: str, *, as_one: bool) -> list[Value]:
+        """`$@`, `${A[@]}`: each item is a word, also between quotes; "$*", "${A[*]}": all are one."""
+        if known is None:
+            name = text.partition("[")[0]
+            return [later(f"${{{text}}}", self._why(name), many=True)]
+        values = list(known.items) if isinstance(known, Array) else [known]
+        return values if not as_one else [tuple(part for value in values for part in (*value, Part(" ")))[:-1]]
+
+    def _one(self, known: Value | Array | None, index: str | None) -> Value | None:
+        if not isinstance(known, Array):
+            return known
+        if index is not None and not (index.isdigit() and len(index) < 5):
+            return later(f"${{...[{index}]}}", "its index is filled in later")
+        at = int(index or 0)
+        return known.items[at] if at < len(known.items) else ()
+
+    def _length(self, text: str) -> Value:
+        found = _PARAMETER.fullmatch(text)
+        known = self._known(found.group(1)) if found is not None else None
+        if found is not None and found.group(2) in ("@", "*") and isinstance(known, Array):
+            return (Part(str(len(known.items))),)
+        return later(f"${{#{text}}}", "it is a length")
+
+    def _operated(self, piece: Piece, name: str, value: Value | None, operation: str, at: int) -> Value:
+        """`${NAME:-default}` and the other forms."""
+        written = f"${{{piece.text}}}"
+        sign = operation[:2] if operation[0] == ":" and operation[1:2] in ("-", "=", "+", "?") else operation[0]
+        if sign.lstrip(":") in ("-", "=", "+", "?") and sign:
+            try:
+                word = self._words.within(at + len(sign), piece.end - 1, quoted=piece.quoted)
+            except NeverClosed:
+                return later(written, "it is no word")
+            return self._defaulted(sign, name, value, word, written)
+        if value is None:
+            return later(written, self._why(name))
+        if why_of(value):
+            return later(written, why_of(value))
+        text = changed(text_of(value), operation)
+        return (Part(text),) if text is not None else later(written, "it is computed")
+
+    def _defaulted(self, sign: str, name: str, value: Value | None, word: Word, written: str) -> Value:
+        unset = value is None or (sign[0] == ":" and not text_of(value))
+        if value is not None and why_of(value):
+            return later(written, why_of(value))
+        if unset and self.sourced and name not in self.scope and not name.isdigit():
+            return later(written, self._why(name))
+        if sign.endswith("?"):
+            return value if value is not None and not unset else later(written, self._why(name))
+        if sign.endswith("+"):
+            return () if unset else self.value(word)
+        if not unset and value is not None:
+            return value
+        made = self.value(word)
+        if sign.endswith("="):
+            self.scope.put(name, made)
+        return made
+
+
+class _Fields:
+    """The words that one word comes to, as they grow."""
+
+    def __init__(self, word: Word) -> None:
+        self._word = word
+        self._done: list[list[Part]] = []
+        self._open: list[Part] | None = None
+        self._bare: set[int] = set()  # parts that are not quoted and not known
+
+    def glue(self, values: Sequence[Value], *, empty: bool) -> None:
+        """Texts that stay whole; between two of an array a new word begins."""
+        for number, value in enumerate(values):
+            if number:
+                self._end()
+            if self._open is None and (value or empty):
+                self._open = []
+            if self._open is not None:
+                self._open += value
+
+    def divide(self, values: Sequence[Value]) -> None:
+        """Texts whose spaces part words."""
+        for number, value in enumerate(values):
+            if number:
+                self._end()
+            for part in value:
+                if part.why:
+                    self._bare.add(id(part))
+                    self._add(part)
+                else:
+                    self._divide(part)
+
+    def _divide(self, part: Part) -> None:
+        text, at = part.text, 0
+        while at < len(text):
+            if text[at] in _SPACES:
+                self._end()
+                at += 1
+                continue
+            end = at
+            while end < len(text) and text[end] not in _SPACES:
+                end += 1
+            self._add(Part(text[at:end], part.start + at if part.start >= 0 else -1, part.word))
+            at = end
+
+    def _add(self, part: Part) -> None:
+        if self._open is None:
+            self._open = []
+        self._open.append(part)
+
+    def _end(self) -> None:
+        if self._open is not None:
+            self._done.append(self._open)
+        self._open = None
+
+    def fields(self) -> list[Field]:
+        """All words."""
+        self._end()
+        return [self._field(parts) for parts in self._done]
+
+    def _field(self, parts: list[Part]) -> Field:
+        start, end = self._word.start, self._word.end
+        word = parts[0].word if parts and parts[0].start >= 0 else start
+        if word != start and all(part.word == word for part in parts):  # it stands where the variable is set
+            start, end = parts[0].start, parts[-1].start + len(parts[-1].text)
+        why = next((part.why for part in parts if part.why), "")
+        many = len(parts) == 1 and bool(why) and (id(parts[0]) in self._bare or isinstance(parts[0], Many))
+        return Field("".join(part.text for part in parts), start, end, why, may_be_many=many)

@@ -1,0 +1,305 @@
+"""Shell scripts and commands behind `--`: each line that starts a training is a run, with its place."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fp8check.cli.main import main
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+ACCELERATE = (
+    "compute_environment: LOCAL_MACHINE\ndistributed_type: 'NO'\nmixed_precision: fp8\nnum_processes: 1\n"
+    "fp8_config:\n  backend: TE\n  fp8_format: HYBRID\n"
+)
+TRAINS = "from accelerate import Accelerator\naccelerator = Accelerator()\nmodel, optimizer = accelerator.prepare(model, optimizer)\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in ("conf", "jobs"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "conf/accel.yaml").write_text(ACCELERATE)
+    (tmp_path / "train.py").write_text(TRAINS)
+    return tmp_path
+
+
+@pytest.fixture
+def check(folder: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., list[dict[str, Any]]]:
+    """The reports of a script with this text, or of these words; and what the command exits with."""
+
+    def run(text: str | None, *words: str, code: int = 0, path: str = "jobs/run.sh") -> list[dict[str, Any]]:
+        if text is not None:
+            (folder / path).write_text(text)
+        given = () if text is None else (path,)
+        assert main(["--no-environment", "--format", "json", *given, *words]) == code
+        out = capsys.readouterr().out
+        reports = json.loads(out) if out else []
+        return reports if isinstance(reports, list) else [reports]
+
+    return run
+
+
+def places(reports: list[dict[str, Any]]) -> list[str]:
+    """The launch line of each run."""
+    return [f"{one['launch']['line']}:{one['launch']['column']} {one['launch']['command']}" for one in reports]
+
+
+def test_each_launch_line_is_a_run(check: Callable[..., list[dict[str, Any]]]) -> None:
+    text = (
+        "#!/bin/bash\npip install accelerate\nP=fp8\n"
+        "accelerate launch --config_file conf/accel.yaml --mixed_precision $P train.py\n"
+        "  accelerate launch --config_file conf/accel.yaml train.py --name 'a b'\necho accelerate launch\n"
+    )
+    reports = check(text)
+    assert places(reports) == [
+        "4:1 accelerate launch --config_file conf/accel.yaml --mixed_precision fp8 train.py",
+        "5:3 accelerate launch --config_file conf/accel.yaml train.py --name 'a b'",
+    ]
+    assert [one["outcome"]["mixed_precision"] for one in reports] == ["fp8", "fp8"]
+    assert reports[0]["launch"]["launcher"] == "accelerate"
+    assert "undecided" not in reports[0]["launch"]
+    files = [(one["path"], one["kind"]) for one in reports[0]["files"]]
+    assert files == [("jobs/run.sh", "shell"), ("conf/accel.yaml", "accelerate"), ("train.py", "script")]
+    (precision,) = [one for one in reports[0]["outcome"]["trace"] if one["setting"] == "mixed_precision"]
+    assert (precision["origin"]["file"], precision["origin"]["line"]) == ("jobs/run.sh", 3)
+    assert precision["origin"]["flag"] == "--mixed_precision fp8"
+    assert precision["overrode"][0]["origin"]["file"] == "conf/accel.yaml"
+
+
+def test_a_finding_points_to_the_word_of_the_line(check: Callable[..., list[dict[str, Any]]]) -> None:
+    text = "accelerate launch --mixed_precision fp8 \\\n   --fp8_format E9 train.py\n"
+    (report,) = check(text, code=1)
+    errors = [one for one in report["findings"] if one["severity"] == "error"]
+    assert [(one["file"], one["line"], one["column"], one["end_column"]) for one in errors] == [
+        ("jobs/run.sh", 2, 4, 19)
+    ]
+    assert report["outcome"]["error"]["because"][0]["line"] == 2
+
+
+def test_a_variable_of_the_script_is_the_run_s(check: Callable[..., list[dict[str, Any]]]) -> None:
+    text = "export ACCELERATE_MIXED_PRECISION=bf16 NOT_OURS=1\nB=2\npython train.py\n"
+    (report,) = check(text)
+    assert report["outcome"]["mixed_precision"] == "bf16"
+    (precision,) = [one for one in report["outcome"]["trace"] if one["setting"] == "mixed_precision"]
+    assert (precision["origin"]["variable"], precision["origin"]["line"]) == ("ACCELERATE_MIXED_PRECISION", 1)
+    assert report["facts"]["variables"] == {"ACCELERATE_MIXED_PRECISION": "bf16"}
+
+
+def test_a_variable_that_the_script_takes_away(check: Callable[..., list[dict[str, Any]]]) -> None:
+    (report,) = check(
+        "unset ACCELERATE_MIXED_PRECISION\npython train.py\n", "--set-variable", "ACCELERATE_MIXED_PRECISION=bf16"
+    )
+    assert report["outcome"]["mixed_precision"] == "no"
+    (report,) = check("unset B; python train.py\n")
+    assert report["outcome"]["mixed_precision"] == "no"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("accelerate launch --config_file $C train.py", "${C}"),
+        ("accelerate launch --mixed_precision $1 train.py", "${1} is filled in later"),
+        ("accelerate launch train.py $ARGS", "${ARGS} in line 1: the script does not set it"),
+        ("if x; then A=--x; fi; accelerate launch train.py $A", "${A} in line 1: line 1 sets it under a condition"),
+        ('f() { accelerate launch "$@"; }', "${@}"),
+        ("accelerate launch $ARGS train.py", "${ARGS}"),
+        ("cd $X; accelerate launch nowhere.py", "nowhere.py"),
+    ],
+)
+def test_what_is_not_known_is_undecided(check: Callable[..., list[dict[str, Any]]], text: str, why: str) -> None:
+    (report,) = check(text)
+    assert report["verdict"] == "undecided"
+    assert report["outcome"]["starts"] is None
+    assert why in report["outcome"]["undecided"]
+
+
+def test_arguments_that_are_passed_on_are_none(check: Callable[..., list[dict[str, Any]]]) -> None:
+    (report,) = check('accelerate launch --config_file conf/accel.yaml train.py "$@"')
+    assert report["outcome"]["mixed_precision"] == "fp8"
+    assert report["outcome"]["undecided"] is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#!/bin/sh\necho hello\npip install torch\n",
+        "python -c 'import torch'\npython - <<EOF\nimport torch\nEOF\n",
+        "python prepare_data.py --x\npython -m venv .venv\n",
+        "python other.py\n",
+        "",
+    ],
+)
+def test_a_script_that_starts_nothing(
+    check: Callable[..., list[dict[str, Any]]], folder: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    (folder / "other.py").write_text("import os\nprint(os.getcwd())\n")
+    (folder / "jobs/run.sh").write_text(text)
+    assert main(["--no-environment", "jobs/run.sh"]) == 2
+    assert "jobs/run.sh:1:1: no line of this script starts a training" in capsys.readouterr().err
+    (folder / "jobs/other.sh").write_text("accelerate launch --config_file conf/accel.yaml train.py\n")
+    reports = check(None, "jobs/run.sh", "jobs/other.sh")
+    assert [one["verdict"] for one in reports] == [reports[0]["verdict"], "undecided"]
+    assert reports[1]["launch"]["undecided"].startswith("jobs/run.sh:1:1: no line")
+    assert main(["--hook", "jobs/run.sh"]) == 0
+    assert capsys.readouterr().out.strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "is_run"),
+    [
+        ("python train.py", True),
+        ("python gone/finetune_lora.py", True),
+        ("python gone.py --learning_rate 1", True),
+        ("python gone.py --x", False),
+        ("python eval_finetuned.py", False),
+        ("python -m pkg.train", True),
+        ("python -m pkg.serve", False),
+        ("python", False),
+        ("torchrun anything.py", True),
+        ("llamafactory-cli train x.yaml", True),
+    ],
+)
+def test_which_python_programs_are_trainings(
+    check: Callable[..., list[dict[str, Any]]], line: str, is_run: bool
+) -> None:
+    reports = check(f"accelerate launch train.py\n{line}\n")
+    assert len(reports) == (2 if is_run else 1)
+
+
+def test_files_are_found_from_here_and_from_the_script(
+    check: Callable[..., list[dict[str, Any]]], folder: Path
+) -> None:
+    (folder / "jobs/own.yaml").write_text(ACCELERATE)
+    (folder / "jobs/deep").mkdir()
+    (folder / "jobs/deep/deeper.yaml").write_text(ACCELERATE)
+    line = "accelerate launch --config_file {} ~/x.yaml /abs.yaml train.py\n"
+    for name, there in (
+        ("own.yaml", "jobs/own.yaml"),
+        ("conf/accel.yaml", "conf/accel.yaml"),
+        ("../conf/accel.yaml", "jobs/../conf/accel.yaml"),
+    ):
+        (report,) = check(line.format(name).replace(" ~/x.yaml /abs.yaml", ""))
+        assert there in [one["path"] for one in report["files"]]
+    (report,) = check("cd jobs/deep\naccelerate launch --config_file=deeper.yaml ../../train.py --x ~/x.yaml /a.yaml\n")
+    assert [one["path"] for one in report["files"]][1:] == ["jobs/deep/deeper.yaml", "jobs/deep/../../train.py"]
+    (report,) = check("cd deep\naccelerate launch --config_file deeper.yaml train.py\n")
+    assert report["files"][1]["path"] == "jobs/deep/deeper.yaml"
+    (report,) = check("cd nowhere\naccelerate launch --config_file own.yaml train.py\n")
+    assert report["verdict"] == "undecided"
+    (report,) = check("cd /nowhere\naccelerate launch --config_file own.yaml train.py\n")
+    assert report["files"][1]["path"] == "jobs/own.yaml"
+    (report,) = check('cd "$(dirname "$0")"\naccelerate launch --config_file own.yaml ../train.py\n')
+    assert report["files"][1]["path"] == "jobs/own.yaml"
+
+
+def test_a_script_of_this_folder(check: Callable[..., list[dict[str, Any]]]) -> None:
+    (report,) = check("accelerate launch --config_file conf/accel.yaml train.py\n", path="run.sh")
+    assert [one["path"] for one in report["files"]] == ["run.sh", "conf/accel.yaml", "train.py"]
+
+
+def test_files_given_beside_the_script(check: Callable[..., list[dict[str, Any]]], folder: Path) -> None:
+    (folder / "other.yaml").write_text(ACCELERATE)
+    text = (
+        "accelerate launch --config_file conf/accel.yaml train.py\n"
+        "accelerate launch train.py\naccelerate launch --config_file=other.yaml train.py\n"
+    )
+    reports = check(text, "other.yaml", code=1)
+    used = [[one["path"] for one in report["files"] if one["kind"] == "accelerate"] for report in reports]
+    assert used == [["conf/accel.yaml"], ["other.yaml"], ["other.yaml"]]
+    errors = [[one["rule"] for one in report["findings"] if one["severity"] == "error"] for report in reports]
+    assert errors == [[], ["FP308"], []]  # the second line reads no file, whatever lies beside it
+    (folder / "third.yaml").write_text(ACCELERATE)
+    reports = check("accelerate launch train.py\n", "other.yaml", "third.yaml")
+    assert "more than one Accelerate file" in reports[0]["outcome"]["undecided"]
+
+
+def test_a_script_and_a_launch_command(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "run.sh").write_text("accelerate launch train.py")
+    assert main(["run.sh", "--launch", "accelerate launch"]) == 2
+    assert "a shell script has its own launch lines" in capsys.readouterr().err
+
+
+def test_what_is_not_understood_is_undecided_at_its_line(check: Callable[..., list[dict[str, Any]]]) -> None:
+    reports = check("accelerate launch train.py\ntorchrun --nproc_per_node\naccelerate launch 'x\n")
+    assert [one["launch"]["line"] for one in reports] == [1, 2, 3]
+    assert all(one["launch"]["undecided"] for one in reports[1:])
+    assert "this quote is never closed: what stands behind it was not read" in reports[2]["launch"]["undecided"]
+    assert [one["verdict"] for one in reports[1:]] == ["undecided", "undecided"]
+
+
+def test_only_what_is_never_closed(check: Callable[..., list[dict[str, Any]]]) -> None:
+    (report,) = check("echo 'x\n")
+    assert report["verdict"] == "undecided"
+
+
+def test_a_text_report_says_which_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "run.sh").write_text("accelerate launch --config_file conf/accel.yaml train.py --n " + "x" * 200 + "\n")
+    assert main(["--no-environment", "run.sh"]) == 0
+    first = capsys.readouterr().out.partition("\n")[0]
+    assert first.startswith("run.sh:1:1  accelerate launch --config_file conf/accel.yaml train.py --n xxx")
+    assert first.endswith("...")
+    assert len(first) == 96
+    assert main(["--no-environment", "-q", "run.sh", "--ignore", "FP6"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_suppressions_are_about_a_whole_command(check: Callable[..., list[dict[str, Any]]]) -> None:
+    line = "accelerate launch --mixed_precision fp8 \\\n   --fp8_format E9 train.py"
+    (before,) = check(line, code=1)
+    rules = ", ".join(sorted({one["rule"] for one in before["findings"] if one["severity"] == "error"}))
+    above = f"# fp8check: ignore[{rules}] known\n{line}\n"
+    behind = f"{line}  # fp8check: ignore[{rules}] known\n"
+    for text in (above, behind):
+        (report,) = check(text)
+        assert len(report["suppressed"]) == 1
+    (report,) = check(f"echo '# fp8check: ignore[{rules}] known'\n{line}\n", code=1)
+    assert report["suppressed"] == []
+    (report,) = check(f"{line}\n# fp8check: ignore-file[{rules}] known\n# fp8check: ignore[{rules}] x\n")
+    assert len(report["suppressed"]) == 1
+
+
+def test_explain_a_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "run.sh").write_text(
+        "P=bf16\necho x\naccelerate launch --mixed_precision $P \\\n   train.py\naccelerate launch train.py\n"
+    )
+    said = []
+    for line in range(1, 6):
+        assert main(["explain", f"run.sh:{line}", "--no-environment"]) == 0
+        said.append(capsys.readouterr().out)
+    assert "decides ACCELERATE_MIXED_PRECISION: bf16" in said[0]
+    assert said[1] == "run.sh:2  no command that starts a training stands on this line\n"
+    assert "nothing that decides about FP8 stands on this line" in said[2]
+    assert "nothing that decides about FP8 stands on this line" in said[3]
+
+
+def test_outcome_of_each_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "run.sh").write_text("accelerate launch --mixed_precision bf16 train.py\npython train.py\n")
+    assert main(["outcome", "run.sh", "--no-environment"]) == 0
+    out = capsys.readouterr().out
+    assert "run.sh:1:1  accelerate launch" in out
+    assert "run.sh:2:1  python train.py" in out
+    assert "run.sh:1" in out.partition("mixed_precision  ")[2].partition("\n")[0]
+
+
+def test_a_command_behind_two_dashes(check: Callable[..., list[dict[str, Any]]]) -> None:
+    words = ("accelerate", "launch", "--config_file", "conf/accel.yaml")
+    (report,) = check(None, "conf/accel.yaml", "--", *words, "train.py", "--probe", "a b")
+    assert report["outcome"]["mixed_precision"] == "fp8"
+    (same,) = check(None, "conf/accel.yaml", "--launch", f"{' '.join(words)} train.py --probe 'a b'")
+    assert report == same
+    (report,) = check(None, "conf/accel.yaml", "--")
+    assert report["outcome"]["mixed_precision"] == "fp8"
+
+
+@pytest.mark.usefixtures("folder")
+def test_two_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["conf/accel.yaml", "--launch", "accelerate", "--", "accelerate", "launch", "train.py"]) == 2
+    assert "leave one out" in capsys.readouterr().err
+    assert main(["fix", "--no-environment", "--", "accelerate", "launch", "train.py"]) == 2
