@@ -93,7 +93,12 @@ def run_options(options: Options, config: Config | None = None) -> list[RunOptio
     if options.files:
         return [RunOptions(**given)]
     if config is None or not config.runs:
-        raise UsageError("name a training file, an Accelerate file, or both; fp8check --help says more")
+        if given.get("launch"):
+            return [RunOptions(**given)]
+        raise UsageError(
+            "name a training file, an Accelerate file or both, or --launch with the whole command; "
+            "fp8check --help says more"
+        )
     return [_of_configuration(options, config, given, run) for run in config.runs]
 
 

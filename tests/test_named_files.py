@@ -386,7 +386,10 @@ def test_a_cache_that_cannot_be_read(folder: Path) -> None:
 
 
 def test_a_flag_of_a_script_that_names_no_json(folder: Path) -> None:
-    assert unread(one(launch="torchrun -m trl.x --deepspeed zero3 --config x")) == []
+    assert unread(one(launch="torchrun -m own.x --deepspeed zero3 --config x")) == [
+        ("script", "own.x", "no such module")
+    ]
+    assert unread(one(launch="torchrun -m trl.x --deepspeed zero3")) == [("deepspeed", "zero3", "no such file")]
     assert not list(folder.iterdir())
 
 
@@ -403,9 +406,11 @@ def test_a_flag_of_a_script_that_names_no_json(folder: Path) -> None:
 def test_a_training_file_that_only_the_launch_names(launch: str, name: str) -> None:
     accelerate = "distributed_type: 'NO'\nnum_processes: 1\nmixed_precision: 'no'\n"
     made = one("", accelerate, launch)
-    assert unread(made) == [("other", name, "the launch reads it, and it was not given")]
+    assert unread(made) == [("training", name, "no such file")]
     assert examine(made.run, made.documents).verdict == "undecided"
     assert unread(one(TRAIN, accelerate, launch)) == []
+    made = one("", accelerate, launch, follow=False)
+    assert ("training", name, "the launch reads it, and it was not given") in unread(made)
 
 
 @pytest.mark.parametrize(

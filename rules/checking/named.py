@@ -310,20 +310,33 @@ def script_file(launch: Launch, given: tuple[str, bytes] | None, *, follow: bool
     return Named(None, _absent("script", name, place, "no such module" if module else ABSENT)), None
 
 
-def training_file(launch: Launch) -> Unread | None:
-    """The training file that a trainer's own command or module is told to read: it was not given with the others."""
-    own = launch.through is not None or registry.of_program(launch.script) is not None
-    if not own and not _is_trainers_module(launch):
+def training_file(launch: Launch, *, follow: bool) -> Unread | None:
+    """The training file that a trainer's own command or module is told to read, and that was neither given nor found."""
+    if registry.by_command(launch) is None:
         return None
+    name = next(iter(trainings_named(launch)), None)
+    if name is None:
+        return None
+    if follow:
+        try:
+            read(name)
+        except Unreadable as error:
+            return _unread("training", name, error, None)
+    return Unread("training", name, "the launch reads it, and it was not given", None, f"fp8check with {name}, too")
+
+
+def trainings_named(launch: Launch) -> list[str]:
+    """The files that the program's arguments name and that may be its training file, the likeliest first."""
+    found = []
     before = ""
     for word in launch.arguments:
+        if word == "--":
+            break
         flag, _, name = word.rpartition("=") if word.startswith("--") else (before, "", word)
         before = word
         if name.endswith((".yaml", ".yml", ".json")) and (flag == "--config" or not flag.startswith("--")):
-            return Unread(
-                "other", name, "the launch reads it, and it was not given", None, f"fp8check with {name}, too"
-            )
-    return None
+            found.append(name)
+    return found
 
 
 def _is_trainers_module(launch: Launch) -> bool:

@@ -19,6 +19,7 @@ from fp8check.rules.checking.named import (
     script_file,
     shipped,
     training_file,
+    trainings_named,
 )
 from fp8check.rules.input_error import InputError
 from fp8check.rules.reading.kind import Kind
@@ -29,8 +30,10 @@ from fp8check.rules.settings.launch import Launch, LaunchError
 from fp8check.rules.settings.script import Script
 from fp8check.rules.settings.values import Section
 from fp8check.rules.trainers import registry
+from fp8check.rules.trainers.detect import read
 from fp8check.rules.trainers.run import Run
 from fp8check.rules.trainers.script import OwnScript
+from fp8check.rules.trainers.transformers import Transformers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,6 +122,8 @@ def assemble_each(
         script = _given_script(documents, launch)
     launch = _launch_of(script, launch, by_kind)
     started = _started(launch, script, trainer, follow=follow)
+    if launch is not None and launch.arguments and follow and not by_kind.training:
+        by_kind = by_kind._replace(training=_named_training(launch, by_kind, trainer, started))
     by_kind = _with_own_files(by_kind, launch, started)
     if trainer is not None:  # whoever says who reads the training file has said that it is one
         by_kind = ByKind(by_kind.training + by_kind.other, by_kind.accelerate, by_kind.deepspeed, by_kind.model, ())
@@ -146,6 +151,21 @@ def assemble_each(
     for training in trainings:
         one = training.loaded() if training is not None else None
         yield _one(one, accelerate, default, by_kind, facts, launch, trainer, follow, started)
+
+
+def _named_training(launch: Launch, by_kind: ByKind, trainer: str | None, started: _Started) -> tuple[Document, ...]:
+    """The training file that the command names, where none was given; none where it cannot be read."""
+    given = {os.path.basename(one.path) for one in (*by_kind.accelerate, *by_kind.deepspeed, *by_kind.other)}
+    for name in trainings_named(launch):
+        if os.path.basename(name) in given:
+            continue
+        try:
+            document = read(name, trainer=trainer)
+        except reading.Unreadable:
+            continue  # what has to be there is among the unread ones (named.training_file)
+        if document.kind == "training" or trainer is not None or started.by_command:
+            return (document,)
+    return ()
 
 
 def _given_script(documents: Sequence[Document], launch: Launch | None) -> tuple[str, bytes] | None:
@@ -223,7 +243,7 @@ def _one(
     if settings.is_huggingface and script is not None and script.source is not None:
         script = Script.beside_trainer(script, script.source)
     model, model_unread = model_of(settings, by_kind.model, facts, follow=follow)
-    named_only = None if training is not None else training_file(launch)
+    named_only = None if training is not None else training_file(launch, follow=follow)
     others = other_files(settings, config, launch, by_kind.other, follow=follow)
     unread = (accelerate.unread, deepspeed.unread, model_unread, fsdp.unread, named_only, *others, *started.unread)
     if launch.unknown:
@@ -252,13 +272,15 @@ class _Started(Record):
     """The script that the runs start, with the modules beside it.
 
     Attributes:
-        trainer: whose configuration the runs have, by what the script does; None where that does not tell.
+        trainer: whose configuration the runs have, by the command or what the script does; None where both do not tell.
+        by_command: whether the command is the trainer's own.
     """
 
     script: Script | None = None
     documents: tuple[Document, ...] = ()
     unread: tuple[Unread, ...] = ()
     trainer: type[Training] | None = None
+    by_command: bool = False
 
 
 def _started(launch: Launch | None, given: tuple[str, bytes] | None, trainer: str | None, *, follow: bool) -> _Started:
@@ -267,7 +289,10 @@ def _started(launch: Launch | None, given: tuple[str, bytes] | None, trainer: st
     documents: tuple[Document, ...] = () if text.document is None else (text.document,)
     unread: tuple[Unread, ...] = () if text.unread is None else (text.unread,)
     if script is None or script.source is None:
-        return _Started(script, documents, unread)
+        own = registry.by_command(launch) if launch is not None and trainer is None else None
+        if own is None and script is None and launch is not None and text.unread is not None:
+            script = _unread_reader(launch)
+        return _Started(script, documents, unread, own, by_command=own is not None)
     from fp8check.rules.checking.modules import Imported, with_modules  # most runs have no script
     from fp8check.rules.trainers.deciding import by_script
 
@@ -282,12 +307,21 @@ def _started(launch: Launch | None, given: tuple[str, bytes] | None, trainer: st
     return _Started(script, documents, unread, decided.trainer)
 
 
+def _unread_reader(launch: Launch) -> Script | None:
+    """What is known of a script that cannot be read, and is handed flags that a Trainer would take."""
+    flags = launch.arguments and Transformers.over_the_file(launch.arguments)
+    if not flags:
+        return None
+    first = next(iter(flags.values())).origin.flag
+    return Script(unknown=f"what {launch.script} makes of {first}, as it could not be read")
+
+
 def _with_own_files(by_kind: ByKind, launch: Launch | None, started: _Started) -> ByKind:
-    """The files that a script of the user's own is handed are its own, whatever their keys are."""
-    if launch is None or started.trainer is not OwnScript:
+    """The files that a script or a trainer's command is handed are its own, whatever their keys are."""
+    if launch is None or started.trainer is None:
         return by_kind
     handed = {os.path.basename(word.rpartition("=")[2]) for word in launch.arguments}
-    others = by_kind.accelerate if len(by_kind.accelerate) > 1 else ()
+    others = by_kind.accelerate if len(by_kind.accelerate) > 1 and started.trainer is OwnScript else ()
     own = [one for one in (*by_kind.other, *others) if os.path.basename(one.path) in handed]
     return ByKind(
         (*by_kind.training, *own),
@@ -312,15 +346,13 @@ def _training_section(
 ) -> tuple[Section, Named]:
     """The settings of a training file, under those of the command line; and the file that it names for FSDP."""
     section = _section(training)
-    if training is None:
-        return section, NOTHING
     over = adapter.over_the_file(launch.arguments) if launch.arguments else None
-    if over is not None:
+    if over:
         section = Section(section.node, over=over)
-    if adapter.fsdp_key is None:
+    if adapter.fsdp_key is None or (training is None and not over):
         return section, NOTHING
     written = section.get(adapter.fsdp_key)
-    fsdp = fsdp_file(written, training.path, by_kind.other, follow=follow)
+    fsdp = fsdp_file(written, None if training is None else training.path, by_kind.other, follow=follow)
     inner = _section(fsdp.document) if fsdp.document is not None else None
     if written is not None and not written.is_later and is_inline(written.value):
         inner = inline(str(written.value))

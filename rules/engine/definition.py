@@ -76,7 +76,7 @@ GIVEN = ("run", "outcome", "launch", "requested", "facts", "probed", "today")
 # Inputs that exist once all other rules have run: what asks for one of them runs after them.
 LATE = ("suppressions", "known_rules", "crashes")
 # Inputs that are files which the run names, or the command: one that could not be read leaves the rule undecided.
-FILES = ("accelerate", "deepspeed", "script", "model", "launch")
+FILES = ("accelerate", "deepspeed", "script", "model", "training", "launch")
 _NO_SUBJECTS = frozenset((*GIVEN, *KNOWLEDGE, *LATE))
 
 
@@ -188,6 +188,9 @@ def rule(
         # A file, or a trainer by its name, also one that a plug-in brings later.
         subjects = frozenset(needs).difference(GIVEN, KNOWLEDGE, LATE)
         knowledge = frozenset(needs).intersection(KNOWLEDGE)
+        files = frozenset((*needs, *reads)).intersection(FILES)
+        if not subjects <= frozenset(SUBJECTS):  # a trainer's name stands for its training file
+            files |= {"training"}
         check.rule = Rule(  # type: ignore[attr-defined]
             id_,
             name,
@@ -200,7 +203,7 @@ def rule(
             last_resort,
             subjects,
             knowledge,
-            frozenset((*needs, *reads)).intersection(FILES),
+            files,
             claims,
         )
         return check

@@ -194,6 +194,7 @@ def _stages(outcome: Outcome) -> Iterator[Outcome]:
     started = launcher.start(run, stack)
     handed = HandedOver(started.environment)
     yield (outcome := outcome._replace(environment=handed.environment))
+    run.require("training")
     for handed in training.hand_over(stack, started.environment, run.script):
         yield (outcome := outcome._replace(environment=handed.environment))
     started = training.distribute(stack, started._replace(environment=handed.environment))

@@ -280,6 +280,12 @@ class Axolotl(HuggingFace):
         """axolotl hands no `fsdp` to TrainingArguments."""
 
     @classmethod
+    def over_the_file(cls, words: Sequence[str]) -> dict[str, Setting]:
+        """See Training: what stands behind `--` is for the launcher."""
+        words = list(words)
+        return super().over_the_file(words[: words.index("--")] if "--" in words else words)
+
+    @classmethod
     def launch(cls, program: str, words: Sequence[str]) -> Launch:
         """`axolotl train FILE --launcher accelerate -- FLAGS`; accelerate is the default (0.19.0 cli/main.py).
 

@@ -308,10 +308,12 @@ class LlamaFactory(HuggingFace):
 
     @classmethod
     def over_the_file(cls, words: Sequence[str]) -> dict[str, Setting]:
-        """`key=value` (hparams/parser.py read_args: OmegaConf.from_cli)."""
-        from fp8check.rules.trainers.arguments import assigned, settings
+        """`key=value` behind a file; `--key value` where there is none (hparams/parser.py read_args)."""
+        from fp8check.rules.trainers.arguments import assigned, options, settings
 
-        return settings(assigned(words), cls.known)
+        own = words[1:] if "train" in words[:1] else words
+        has_file = own and own[0].endswith((".yaml", ".yml", ".json"))
+        return settings(assigned(own) if has_file else options(own), cls.known)
 
     @classmethod
     def launch(cls, program: str, words: Sequence[str]) -> Launch:

@@ -209,6 +209,17 @@ def _joined(launch: Launch, words: Sequence[str], trainer: type[Training] | None
     return inner._replace(outer=(bare, *inner.outer))
 
 
+def by_command(launch: Launch) -> type[Training] | None:
+    """The trainer whose own command or module is started; None where a script or an unknown program is."""
+    if launch.through is not None:
+        return find(launch.through)
+    own = of_program(launch.script)
+    if own is not None or not launch.is_module:
+        return own
+    ours = _BY_NAME.get(str(launch.script).partition(".")[0])
+    return ours if ours is not None and ours.programs else None
+
+
 def starter(launch: Launch) -> type[Training]:
     """The trainer whose command starts the launcher by itself; Training where the launcher was started directly."""
     return Training if launch.through is None else find(launch.through)

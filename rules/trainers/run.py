@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fp8check.rules.settings.values import Setting
 
     # The input of rules that a file is; "launch" for the command itself, "other" where no rule looks at what it says.
-    FileInput = Literal["accelerate", "deepspeed", "script", "model", "launch", "other"]
+    FileInput = Literal["accelerate", "deepspeed", "script", "model", "training", "launch", "other"]
 
 
 class Unread(Record):

@@ -399,7 +399,11 @@ class Training:
         """
         from fp8check.rules.trainers.arguments import options, settings  # most launches have none
 
-        return settings(options(words), cls.known)
+        found = settings(options(words), cls.known)
+        named = found.get("deepspeed")
+        if named is not None and not named.is_later and named.value is True:
+            del found["deepspeed"]  # a switch of the script's own (deepspeed.add_config_arguments)
+        return found
 
     @classmethod
     def launch(cls, program: str, words: Sequence[str]) -> Launch:
