@@ -311,7 +311,7 @@ def script_file(launch: Launch, given: tuple[str, bytes] | None, *, follow: bool
 
 
 def training_file(launch: Launch, *, follow: bool) -> Unread | None:
-    """The training file that a trainer's own command or module is told to read, and that was neither given nor found."""
+    """The training file that a trainer's own command or module reads, and that was neither given nor found."""
     if registry.by_command(launch) is None:
         return None
     name = next(iter(trainings_named(launch)), None)
