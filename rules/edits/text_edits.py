@@ -186,7 +186,7 @@ class FileTree:
 
     def cut(self, comment: Span) -> TextEdit:
         """The comment away, and the space before it."""
-        start, end = self._line_start(comment.start), self._line_end(comment.start)
+        start, end = self._line_start(comment.start), self._line_end(comment.end)
         before = self.text[start : comment.start].rstrip(" \t")
         if not before:
             return self._edit(start, end, "")

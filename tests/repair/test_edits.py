@@ -146,7 +146,16 @@ def test_insert_a_section_below_and_inside() -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("a: 1  # mark\nb: 2\n", "a: 1\nb: 2\n"), ("  # mark\na: 1\nb: 2\n", "a: 1\nb: 2\n"), ("a: 1 # mark", "a: 1")],
+    [
+        ("a: 1  # mark\nb: 2\n", "a: 1\nb: 2\n"),
+        ("  # mark\na: 1\nb: 2\n", "a: 1\nb: 2\n"),
+        ("a: 1 # mark", "a: 1"),
+        ("# mark\na: 1\n", "a: 1\n"),
+        ("a: 1\n# mark\nb: 2\n", "a: 1\nb: 2\n"),
+        ("a: 1\r\n# mark\r\nb: 2\r\n", "a: 1\r\nb: 2\r\n"),
+        ("a: 1\n\n# mark", "a: 1\n\n"),
+        ("a: 1\n  # mark\n", "a: 1\n"),
+    ],
 )
 def test_cut_a_comment(text: str, expected: str) -> None:
     from fp8check.rules.reading.source import Source
