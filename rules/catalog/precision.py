@@ -7,6 +7,7 @@ from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rul
 from fp8check.rules.engine.requirements import not_known
 from fp8check.rules.releases import behaviors
 from fp8check.rules.settings.edits import delete, insert, replace
+from fp8check.rules.settings.script import in_script
 from fp8check.rules.settings.values import Setting
 
 TYPE_CHECKING = False
@@ -67,7 +68,7 @@ def precision_flag_cancels_fp8(training: Training, requested: Requested, outcome
         label=f'{outcome.stack.name("transformers")} passes mixed_precision="{flag.value}" to Accelerator',
         related=(_overridden(loser),),
         notes=tuple(_what_is_left(outcome)),
-        help=NEEDED_BY_DEEPSPEED if outcome.distributed_type == "DEEPSPEED" else _remedy(flag),
+        help=NEEDED_BY_DEEPSPEED if outcome.distributed_type == "DEEPSPEED" else _remedy(flag, _place(flag, training)),
         fix=None if outcome.distributed_type == "DEEPSPEED" else _without(flag, training),
     )
 
@@ -75,6 +76,8 @@ def precision_flag_cancels_fp8(training: Training, requested: Requested, outcome
 def _canceled(flag: Setting) -> str:
     if flag.origin.default is not None:
         return "bf16 is on by default and cancels FP8"
+    if in_script(flag):
+        return f"{flag.value}=True cancels FP8"
     return f"{flag.origin.flag or f'{flag.value}: true'} cancels FP8"
 
 
@@ -84,7 +87,11 @@ def _overridden(loser: Setting) -> Related:
 
 
 def _place(flag: Setting, training: Training) -> Setting | None:
-    return flag if flag.origin.span is not None else training.setting_for("model")
+    if flag.origin.span is not None:
+        return flag
+    here = training.setting_for("model")
+    written = (one for _, one in training.top.settings() if in_script(one))
+    return here if here is not None and here.origin.span is not None else next(written, here)
 
 
 NEEDED_BY_DEEPSPEED = (
@@ -92,12 +99,14 @@ NEEDED_BY_DEEPSPEED = (
 )
 
 
-def _remedy(flag: Setting) -> str:
+def _remedy(flag: Setting, place: Setting | None) -> str:
+    scripted = in_script(place)
     if flag.origin.default is not None:
-        return "set bf16: false; FP8 keeps BF16 for the rest by itself"
+        return f"{'pass bf16=False' if scripted else 'set bf16: false'}; FP8 keeps BF16 for the rest by itself"
     if flag.origin.flag is not None:
         return f"leave {flag.origin.flag} out of the command; FP8 keeps BF16 for the rest by itself"
-    return f"write {flag.value}: false; FP8 keeps BF16 for the rest by itself"
+    written = f"{flag.value}=False" if scripted else f"{flag.value}: false"
+    return f"write {written}; FP8 keeps BF16 for the rest by itself"
 
 
 def _without(flag: Setting, training: Training) -> Fix | None:

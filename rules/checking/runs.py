@@ -27,7 +27,7 @@ from fp8check.rules.record import Record
 from fp8check.rules.settings.accelerate import AccelerateConfig
 from fp8check.rules.settings.deepspeed import DeepSpeedConfig
 from fp8check.rules.settings.launch import Launch, LaunchError
-from fp8check.rules.settings.script import Script
+from fp8check.rules.settings.script import ARGUMENTS, Script
 from fp8check.rules.settings.values import Section
 from fp8check.rules.trainers import registry
 from fp8check.rules.trainers.detect import read
@@ -41,8 +41,10 @@ if TYPE_CHECKING:
 
     from fp8check.rules.facts import Facts
     from fp8check.rules.reading import Document
+    from fp8check.rules.settings.script import ScriptSource
     from fp8check.rules.trainers.run import Unread
     from fp8check.rules.trainers.training import Training
+    from fp8check.rules.trainers.written import Written
 
 
 class WrongFiles(InputError):
@@ -230,7 +232,7 @@ def _one(
     adapter = _trainer(training, trainer) if started.trainer is None else started.trainer
     training = _read_by(training, started.trainer)
     launch = adapter.usual(launch)
-    section, fsdp = _training_section(training, adapter, by_kind, launch, follow=follow)
+    section, fsdp = _training_section(training, adapter, by_kind, launch, started, follow=follow)
     settings = adapter(section, training.path if training else None)
     if settings.is_started_through(launch):
         own = {name: str(one.value) for name, one in settings.variables.items() if not one.is_later}
@@ -274,6 +276,7 @@ class _Started(Record):
     Attributes:
         trainer: whose configuration the runs have, by the command or what the script does; None where both do not tell.
         by_command: whether the command is the trainer's own.
+        modules: those that were read.
     """
 
     script: Script | None = None
@@ -281,6 +284,16 @@ class _Started(Record):
     unread: tuple[Unread, ...] = ()
     trainer: type[Training] | None = None
     by_command: bool = False
+    modules: tuple[ScriptSource, ...] = ()
+
+    def written(self, adapter: type[Training], launch: Launch, *, file: bool) -> Written | None:
+        """The training configuration that the script writes; None where it writes none for that trainer."""
+        source = self.script.source if self.script is not None else None
+        if source is None or not adapter.written_in_scripts or not any((self.trainer, source.named(*ARGUMENTS))):
+            return None
+        from fp8check.rules.trainers.written import written
+
+        return written(source, self.modules, launch.arguments, file=file)
 
 
 def _started(launch: Launch | None, given: tuple[str, bytes] | None, trainer: str | None, *, follow: bool) -> _Started:
@@ -300,11 +313,11 @@ def _started(launch: Launch | None, given: tuple[str, bytes] | None, trainer: st
     imported = with_modules(script, source) if follow else Imported(script)
     script, documents, unread = imported.script, documents + imported.documents, unread + imported.unread
     if trainer is not None:
-        return _Started(script, documents, unread)
+        return _Started(script, documents, unread, modules=imported.sources)
     decided = by_script(source, imported.sources)
     if decided.unknown and not script.unknown:
         script = script._replace(unknown=decided.unknown)
-    return _Started(script, documents, unread, decided.trainer)
+    return _Started(script, documents, unread, decided.trainer, modules=imported.sources)
 
 
 def _unread_reader(launch: Launch) -> Script | None:
@@ -342,20 +355,30 @@ def _read_by(training: Document | None, trainer: type[Training] | None) -> Docum
 
 
 def _training_section(
-    training: Document | None, adapter: type[Training], by_kind: ByKind, launch: Launch, *, follow: bool
+    training: Document | None,
+    adapter: type[Training],
+    by_kind: ByKind,
+    launch: Launch,
+    started: _Started,
+    *,
+    follow: bool,
 ) -> tuple[Section, Named]:
     """The settings of a training file, under those of the command line; and the file that it names for FSDP."""
     section = _section(training)
     over = adapter.over_the_file(launch.arguments) if launch.arguments else None
+    written = started.written(adapter, launch, file=training is not None)
+    if written is not None:
+        section, over = written.over(section, over or {})
     if over:
         section = Section(section.node, over=over)
     if adapter.fsdp_key is None or (training is None and not over):
         return section, NOTHING
-    written = section.get(adapter.fsdp_key)
-    fsdp = fsdp_file(written, None if training is None else training.path, by_kind.other, follow=follow)
+    named = section.get(adapter.fsdp_key)
+    path = None if training is None else training.path
+    fsdp = fsdp_file(named, path, by_kind.other, follow=follow)
     inner = _section(fsdp.document) if fsdp.document is not None else None
-    if written is not None and not written.is_later and is_inline(written.value):
-        inner = inline(str(written.value))
+    if named is not None and not named.is_later and is_inline(named.value):
+        inner = inline(str(named.value))
     if inner is not None:
         section = Section(section.node, over=over, sections={adapter.fsdp_key: inner})
     return section, fsdp

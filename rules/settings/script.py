@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from fp8check.rules.record import Record
-from fp8check.rules.settings.values import Later, Origin, Setting, SettingLater
+from fp8check.rules.settings.values import Later, Origin, Setting, SettingLater, Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from fp8check.rules.reading import Span
+    from fp8check.rules.settings.script_forms import Form
+    from fp8check.rules.settings.script_options import CommandLine
 
 HANDLERS = ("TERecipeKwargs", "AORecipeKwargs", "FP8RecipeKwargs", "MSAMPRecipeKwargs")
 # The keywords of Accelerator that decide how the run is distributed, by an object that the script makes.
 PLUGINS = ("fsdp_plugin", "deepspeed_plugin", "deepspeed_plugins", "megatron_lm_plugin", "parallelism_config")
 # Variables that decide what Accelerate does.
 DECIDING = ("ACCELERATE_", "FSDP_")
+# Values of an option that turn nothing on.
+_OFF = (None, False, "", "no", "none", "bf16", "fp16", "fp32", "float32", "bfloat16")
 # What would tell what a script does.
 WRITTEN_OUT = "fp8check cannot run the script: write what it passes as a literal"
 # Arguments of recipe handlers on which nothing hangs that is predicted here.
@@ -33,9 +37,14 @@ READERS = ("Accelerator", *ARGUMENTS)
 
 
 class Unevaluated(Record):
-    """An expression that is no literal: what it evaluates to is known to the script alone."""
+    """An expression that is no literal: what it evaluates to is known to the script alone.
+
+    Attributes:
+        form: what it hangs on, where that is the command line alone (rules/settings/script_forms.py).
+    """
 
     text: str
+    form: Form | None = None
 
 
 class Call(Record):
@@ -96,6 +105,11 @@ class OwnFp8(Record):
         return f"{where} may turn FP8 on itself: {self.what}"
 
 
+def in_script(setting: Setting | None) -> bool:
+    """Whether a setting stands in a script, and is written as Python writes it."""
+    return setting is not None and setting.origin.span is not None and setting.origin.span.file.endswith(".py")
+
+
 class UsedTrainer(Record):
     """A Trainer, the arguments of one, or a package that trains, which a script uses.
 
@@ -121,6 +135,8 @@ class ScriptSource(Record):
         hidden: what of its Accelerator is made in a way that cannot be told from the text; "" where all is told.
         imports: the modules that it imports, and the names that it takes of them, with their dots.
         trainers: the Trainers that it uses, in the order of the file.
+        command_line: what it takes of its command line; None where it takes nothing.
+        parses: whether a parser makes a Trainer's arguments of the command line, or of a file that this names.
     """
 
     path: str
@@ -132,6 +148,40 @@ class ScriptSource(Record):
     hidden: str = ""
     imports: tuple[str, ...] = ()
     trainers: tuple[UsedTrainer, ...] = ()
+    command_line: CommandLine | None = None
+    parses: bool = False
+
+    def with_words(self, words: Sequence[str]) -> ScriptSource:
+        """The script as it is started with these words behind it: what hangs on them is known then."""
+        if self.command_line is None:
+            return self
+        from fp8check.rules.settings.script_forms import value_of
+
+        options = self.command_line.values(words)
+
+        def known(setting: Setting) -> Setting:
+            if not isinstance(setting.value, Unevaluated) or setting.value.form is None:
+                return setting
+            try:
+                made = value_of(setting.value.form, options, setting)
+            except Undecided:
+                return setting
+            return setting if made.is_later else made
+
+        def evaluated(call: Call) -> Call:
+            return call._replace(keywords={name: known(setting) for name, setting in call.keywords.items()})
+
+        passed = None if self.passed is None else evaluated(self.passed)
+        own = tuple(one for one in self.own if one.sure or not self._is_off(one.span, options))
+        return self._replace(calls=tuple(map(evaluated, self.calls)), passed=passed, own=own)
+
+    def _is_off(self, span: Span, options: Mapping[str, Setting]) -> bool:
+        """Whether an option of the command line stands there that is not set: args.fp8."""
+        variable, _, name = self.text[span.start : span.end].partition(".")
+        if self.command_line is None or variable not in self.command_line.results:
+            return False
+        option = options.get(name)
+        return option is not None and not option.is_later and option.value in _OFF
 
     def named(self, *names: str) -> tuple[Call, ...]:
         """The calls of these names."""

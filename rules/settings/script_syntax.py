@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import ast
 import warnings
+from bisect import bisect_right
 
-from fp8check.rules.settings import script_fp8, script_trainers
-from fp8check.rules.settings.script import HANDLERS, PARSERS, READERS, Assigned, Call, ScriptSource, Unevaluated
+from fp8check.rules.settings import script_fp8, script_options, script_trainers
+from fp8check.rules.settings.script import (
+    ARGUMENTS,
+    HANDLERS,
+    PARSERS,
+    READERS,
+    Assigned,
+    Call,
+    ScriptSource,
+    Unevaluated,
+)
+from fp8check.rules.settings.script_forms import Forms
 from fp8check.rules.settings.script_names import Names
 from fp8check.rules.settings.values import Origin, Setting
 
@@ -53,8 +64,16 @@ class _Reader:
         self._assigned: list[Assigned] = []
         self._nodes: list[tuple[Call, ast.Call]] = []
         self._blocks = 0
+        self._command_line = script_options.NOTHING
+        self._forms = Forms(self._names, self._is_option)
+        self._units: list[int] = []
+        self._derived: dict[str, str] = {}
 
     def read(self, tree: ast.Module) -> ScriptSource:
+        self._derived = script_trainers.derived(self._nodes_of_tree, self._names)
+        options = script_options.Reader(self._names, self._span, self._setting, {*ARGUMENTS, *self._derived})
+        self._command_line = options.read(self._nodes_of_tree)
+        self._units = [part.lineno for part in tree.body]
         self._block(tree.body, ())
         calls = tuple(sorted(self._calls, key=lambda call: call.span.start))
         own = script_fp8.find(self._source.text, tree, self._names, self._span)
@@ -69,7 +88,22 @@ class _Reader:
             self._hidden(tree) or unknown,
             tuple(dict.fromkeys(self._imports())),
             script_trainers.find(self._nodes_of_tree, self._names, self._span),
+            self._command_line if self._command_line.options else None,
+            script_trainers.parses(self._nodes_of_tree, self._names, {*ARGUMENTS, *self._derived}),
         )
+
+    def _is_option(self, node: ast.Attribute, variable: str, name: str) -> bool:
+        """Whether an attribute is an option of the command line, and as the command line set it where it is used."""
+        line = self._command_line
+        if variable not in line.results or name not in line.options:
+            return False
+        changes = (*line.changed.get(name, ()), *line.changed.get("*", ()))
+        return all(self._comes_later(change.line, node.lineno) for change in changes)
+
+    def _comes_later(self, line: int, used: int) -> bool:
+        """Whether what stands in one line runs after what stands in another: as it does in one function."""
+        same = bisect_right(self._units, line) == bisect_right(self._units, used)
+        return same and line > used
 
     def _imports(self) -> Iterator[str]:
         for node in self._nodes_of_tree:
@@ -114,8 +148,8 @@ class _Reader:
 
     def _watched(self, function: ast.expr) -> str:
         """The name of what is called, by whatever name the script calls it; "" where it does not matter here."""
-        last = (dotted.rpartition(".")[2] for dotted in self._names.dotted(function))
-        return next((name for name in last if name in _WATCHED), "")
+        last = list(script_options.last_names(self._names, function))
+        return next((name for one in last if (name := self._derived.get(one, one)) in _WATCHED), "")
 
     def _is_environment(self, node: ast.expr) -> bool:
         return isinstance(node, (ast.Name, ast.Attribute)) and any(
@@ -171,7 +205,7 @@ class _Reader:
         try:
             literal: object = ast.literal_eval(meant)
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-            literal = Unevaluated(ast.unparse(value))
+            literal = Unevaluated(ast.unparse(value), self._forms.of(value) if self._command_line.options else None)
         key = self._span(keyword, len(str(keyword.arg))) if keyword is not None else None
         return Setting(literal, Origin(span=self._span(value), key_span=key))
 

@@ -8,7 +8,7 @@ from fp8check.rules.settings.script import ARGUMENTS, UsedTrainer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from fp8check.rules.reading import Span
     from fp8check.rules.settings.script_names import Names
@@ -44,6 +44,36 @@ def find(nodes: Sequence[ast.AST], names: Names, span: Callable[[_Located], Span
             if trainer is not None and what not in found:
                 found[what] = UsedTrainer(what, trainer, span(node))
     return tuple(sorted(found.values(), key=lambda one: one.span.start))
+
+
+def derived(nodes: Sequence[ast.AST], names: Names) -> dict[str, str]:
+    """The classes of the script that are derived from a Trainer's arguments, each with the one that it comes from."""
+    found: dict[str, str] = {}
+    for node in nodes:  # a class stands behind the one that it is derived from
+        if isinstance(node, ast.ClassDef) and node.name not in ARGUMENTS:
+            for base in node.bases:
+                for dotted in names.dotted(base):
+                    last = dotted.rpartition(".")[2]
+                    if last in ARGUMENTS or last in found:
+                        found[node.name] = found.get(last, last)
+    return found
+
+
+def parses(nodes: Sequence[ast.AST], names: Names, classes: Collection[str]) -> bool:
+    """Whether a parser is given one of these classes: HfArgumentParser((ModelArguments, TrainingArguments))."""
+    for node in nodes:
+        if not isinstance(node, ast.Call) or not (node.args or node.keywords):
+            continue
+        called = node.func
+        name = called.attr if isinstance(called, ast.Attribute) else called.id if isinstance(called, ast.Name) else ""
+        if not name.endswith("Parser") and name not in ("cli", "parse"):
+            continue
+        for given in (*node.args, *(keyword.value for keyword in node.keywords)):
+            meant = (names.value(given.id) or given) if isinstance(given, ast.Name) else given
+            parts = meant.elts if isinstance(meant, (ast.Tuple, ast.List)) else [meant]
+            if any(dotted.rpartition(".")[2] in classes for part in parts for dotted in names.dotted(part)):
+                return True
+    return False
 
 
 def _for_types(node: ast.AST) -> Sequence[ast.stmt]:

@@ -232,6 +232,9 @@ class Section:
         return self._sections[name]
 
     def _inner(self, name: str) -> Section:
+        above = self._over.get(name)
+        if above is not None and not above.is_later and isinstance(above.value, dict):
+            return Section(data=above.value)
         if self._node is not None:
             node = self._node.get(name)
             if node is not None and node.kind == "scalar":

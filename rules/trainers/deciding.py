@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fp8check.rules.settings.script import ScriptSource, UsedTrainer
+    from fp8check.rules.settings.script import ScriptSource
     from fp8check.rules.trainers.training import Training
 
 # Packages that bring no Trainer and make no Accelerator for their users, whatever is imported of them.
@@ -46,17 +46,17 @@ def by_script(script: ScriptSource, modules: Sequence[ScriptSource]) -> Decided:
     Args:
         modules: those that could be read, the nearest first.
     """
-    if script.trainers and (trainer := _first(script.trainers)) is not None:
+    if script.trainers and (trainer := _first(script)) is not None:
         return Decided(trainer)
     if _makes_accelerator(script):
         return Decided(OwnScript)
-    uses = next((one for one in modules if _first(one.trainers) is not None), None)
+    uses = next((one for one in modules if _first(one) is not None), None)
     makes = next((one for one in modules if _makes_accelerator(one)), None)
     if uses is not None and makes is not None and uses is not makes:
         what = f"{makes.path} makes an Accelerator and {uses.path} uses {uses.trainers[0].what}"
         return Decided(OwnScript, f"{what}: which of them {script.path} trains by cannot be told from its text")
     if uses is not None:
-        return Decided(_first(uses.trainers))
+        return Decided(_first(uses))
     if makes is not None:
         return Decided(OwnScript)
     return _neither(script, modules)
@@ -84,16 +84,21 @@ def _may_train(imported: str, read: set[str]) -> bool:
     return package not in read and package not in TOOLS and package not in sys.stdlib_module_names
 
 
-def _first(used: Sequence[UsedTrainer]) -> type[Training] | None:
-    """The trainer of what is used: whoever makes the arguments decides, and TRL's Trainers go before their base."""
-    known = [one for one in used if one.trainer]
+def _first(source: ScriptSource) -> type[Training] | None:
+    """The trainer of what is used: TRL's go before their base, but for arguments of the base that these are given.
+
+    (trl 1.16.0 sft_trainer.py "isinstance(args, TrainingArguments) and not isinstance(args, SFTConfig)": all fields of
+    these are passed on, and none of TRL's own defaults counts.)
+    """
+    known = [one for one in source.trainers if one.trainer]
     if not known:
         return None
     order = ("llamafactory", "axolotl", "trl", "transformers")
     name = min((one.trainer for one in known), key=order.index)
     if name == "trl":
-        arguments = {one.trainer for one in known if one.what.rpartition(".")[2] in ARGUMENTS}
-        name = "transformers" if arguments == {"transformers"} else name
+        made = {call.name for call in source.named(*ARGUMENTS)}
+        made = made or {last for one in known if (last := one.what.rpartition(".")[2]) in ARGUMENTS}
+        name = "transformers" if made and all(one.endswith("TrainingArguments") for one in made) else name
     return registry.find(name)
 
 

@@ -135,7 +135,7 @@ class HuggingFace(Training):
         (Executed with peft 0.18.1 and torchao 0.18.0; the class is in torchao's quantization/__init__.py to 0.17.0, the
         import in peft's tuners/lora/torchao.py to 0.18.1.)
         """
-        if self.adapters is None or not self.uses_lora or not stack.sees_torchao():
+        if self.adapters is None or not stack.sees_torchao() or not self.uses_lora:
             return
         old = not at_least(stack.version("peft"), 0, 19) if stack.has("peft") else self.pins_old_peft
         if old and at_least(stack.version("torchao"), 0, 18):

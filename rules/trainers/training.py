@@ -73,6 +73,7 @@ class Training:
         padding_key: the key that sets that multiple; None where there is none.
         batches_by_script: whether a script that is not known makes its batches.
         keeps_text: whether a value that is text stays text, so that "false" counts as true.
+        written_in_scripts: whether scripts write its configuration themselves: TrainingArguments(...), SFTConfig(...).
         routers_stay: whether it leaves the routers of a mixture of experts out of FP8.
         brings_recipe: whether the handler that it passes carries a recipe of its own that no file changes.
         torchao_by: the entry of its file that chooses torchao with its all-gather off; "" where it has none.
@@ -111,6 +112,7 @@ class Training:
     padding_key: str | None = None
     batches_by_script = False
     keeps_text = False
+    written_in_scripts = False
     routers_stay = False
     brings_recipe = False
     torchao_by = ""

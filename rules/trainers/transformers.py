@@ -39,6 +39,7 @@ class Transformers(HuggingFace):
     known = ARGUMENTS | _SEQUENCE
     sequence_key = "max_seq_length"
     batches_by_script = True
+    written_in_scripts = True
     keeps_text = True
 
     def setting_for(self, what: Thing) -> Setting | None:

@@ -75,6 +75,7 @@ class Trl(HuggingFace):
     config_flag = "--accelerate_config"
     shipped_configs = frozenset(["single_gpu", "multi_gpu", "zero1", "zero2", "zero3", "fsdp1", "fsdp2"])
     padding_key = "pad_to_multiple_of"
+    written_in_scripts = True
     savers = ("use_peft", "load_in_4bit", "load_in_8bit")
 
     @property

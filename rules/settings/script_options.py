@@ -1,0 +1,349 @@
+"""What a script's command line takes: add_argument() of argparse, and the fields of dataclasses that a parser is given.
+
+Nothing is executed. A default that is no literal is not known, and neither is an option that the script changes itself.
+"""
+
+from __future__ import annotations
+
+import ast
+from bisect import bisect_left
+
+from fp8check.rules.record import Record
+from fp8check.rules.settings.values import Later, Origin, Setting, SettingLater, is_filled_in, whole_number
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from typing import Literal
+
+    from fp8check.rules.reading import Span
+    from fp8check.rules.settings.script_names import Names
+
+    _Located = ast.expr | ast.stmt | ast.keyword
+    # How the word behind a flag is read: "on" and "off" take none; "yes" takes yes, no, true, false, or none.
+    Takes = Literal["on", "off", "yes", "text", "int", "float", "bool", "unknown"]
+
+# What makes values of a command line, by the last part of its name.
+_PARSES = (
+    *("parse_args", "parse_known_args", "parse_intermixed_args", "parse_args_into_dataclasses"),
+    *("parse_args_and_config", "parse_yaml_file", "parse_json_file", "parse_dict", "cli"),
+)
+_YES_OR_NO = ("str2bool", "str_to_bool", "strtobool", "string_to_bool", "parse_bool", "to_bool", "boolean")
+_YES = ("yes", "true", "t", "y", "1", "on")
+_NO = ("no", "false", "f", "n", "0", "off")
+_TYPES: Mapping[str, Takes] = {"str": "text", "int": "int", "float": "float", "bool": "bool"}
+
+
+class Option(Record):
+    """One thing that the command line may set.
+
+    Attributes:
+        name: the attribute that holds it.
+        flags: as they are written: "--mixed_precision", "-m".
+        default: what it is without a flag; None where it has to be given, or where the default is no literal.
+        takes: how the word behind a flag is read.
+        text: the default as it is written, where it is no literal.
+        span: where it is defined.
+    """
+
+    name: str
+    flags: tuple[str, ...]
+    default: Setting | None
+    takes: Takes
+    text: str
+    span: Span
+
+
+class CommandLine(Record):
+    """What a script takes of its command line.
+
+    Attributes:
+        options: by the attribute that holds each; of one that is defined in several ways nothing is known.
+        results: the variables that hold them.
+        changed: options that the script sets itself, with the places; under "*", any.
+        derived: the defaults that a class derived from a Trainer's arguments gives to fields, its own and others'.
+    """
+
+    options: Mapping[str, Option] = {}
+    results: frozenset[str] = frozenset()
+    changed: Mapping[str, tuple[Span, ...]] = {}
+    derived: Mapping[str, Setting] = {}
+
+    def values(self, words: Sequence[str]) -> dict[str, Setting]:
+        """What the options are with these words behind the script."""
+        given = _given(self.options, words)
+        values: dict[str, Setting] = {}
+        for name, option in self.options.items():
+            default = option.default
+            if default is None:
+                why = f"{option.span.file}:{option.span.line} sets {name} to {option.text or 'what the command says'}"
+                default = SettingLater(Later(option.text or name, why), Origin(span=option.span))
+            values[name] = given[name].over(default) if name in given else default
+        loose = next((word for word in words if word in ("$@", "$*") or word.startswith(("${@", "${*"))), "")
+        if loose:
+            why = f"{loose} of the command may set it"
+            for name in values.keys() - given.keys():
+                values[name] = SettingLater(Later(loose, why), values[name].origin)
+        return values
+
+
+NOTHING = CommandLine()
+
+
+def _given(options: Mapping[str, Option], words: Sequence[str]) -> dict[str, Setting]:
+    """The options that are set by these words."""
+    by_flag = {flag: option for option in options.values() for flag in option.flags}
+    ordered = sorted(by_flag)
+    given: dict[str, Setting] = {}
+    for at, word in enumerate(words):
+        if not word.startswith("-"):
+            continue
+        flag, equals, text = word.partition("=")
+        option = by_flag.get(flag) or by_flag.get(f"--{flag[2:].replace('-', '_')}")
+        negated = None
+        if option is None and flag.startswith(("--no_", "--no-")):
+            negated = by_flag.get(f"--{flag[5:]}") or by_flag.get(f"--{flag[5:].replace('-', '_')}")
+        if option is None and negated is None and flag.startswith("--"):
+            option = _beginning(flag, by_flag, ordered)
+        if negated is not None:
+            given[negated.name] = Setting(False, Origin(flag=word))
+        elif option is not None:
+            following = words[at + 1] if at + 1 < len(words) and not words[at + 1].startswith("--") else None
+            given[option.name] = _read(option, word, text if equals else following)
+    return given
+
+
+def _beginning(flag: str, by_flag: Mapping[str, Option], ordered: Sequence[str]) -> Option | None:
+    """The option of which a flag is the beginning, as argparse takes it; None where it is of several, or of none."""
+    at = bisect_left(ordered, flag)
+    near = [by_flag[one] for one in ordered[at : at + 3] if one.startswith(flag)]
+    return near[0] if near and all(one is near[0] for one in near) else None
+
+
+def _read(option: Option, word: str, text: str | None) -> Setting:
+    """What a flag sets, with the word behind it."""
+    takes = option.takes
+    if takes in ("on", "off"):
+        return Setting(takes == "on", Origin(flag=word))
+    if text is None:
+        return Setting(True, Origin(flag=word)) if takes == "yes" else _unknown(option, word)
+    origin = Origin(flag=word if "=" in word else f"{word} {text}")
+    if is_filled_in(text):
+        return SettingLater(Later(text, f"{origin.describe()}: {text} is filled in later"), origin)
+    if takes == "text":
+        return Setting(text, origin)
+    if takes == "bool":  # type=bool: every text but the empty one is true
+        return Setting(bool(text), origin)
+    if takes == "yes" and text.lower() in _YES + _NO:
+        return Setting(text.lower() in _YES, origin)
+    if takes == "int" and (number := whole_number(text)) is not None:
+        return Setting(number, origin)
+    if takes == "float":
+        try:
+            return Setting(float(text), origin)
+        except ValueError:
+            pass
+    return _unknown(option, f"{word} {text}")
+
+
+def _unknown(option: Option, written: str) -> Setting:
+    why = f"what {option.span.file} makes of {written} is not known"
+    return SettingLater(Later(written, why), Origin(flag=written))
+
+
+class Reader:
+    """Finds what a script's command line takes, among its nodes."""
+
+    def __init__(
+        self,
+        names: Names,
+        span: Callable[[_Located], Span],
+        setting: Callable[[ast.expr, ast.keyword | None], Setting],
+        derived: Collection[str],
+    ) -> None:
+        """`derived`: the classes that hold the arguments of a Trainer, by their last names."""
+        self._names = names
+        self._derived = derived
+        self._span = span
+        self._setting = setting
+        self._options: dict[str, list[Option]] = {}
+        self._defaults: dict[str, Setting] = {}
+        self._results: set[str] = set()
+        self._others: set[str] = set()
+        self._changed: dict[str, list[Span]] = {}
+        self._fields: dict[str, Setting] = {}
+
+    def read(self, nodes: Sequence[ast.AST]) -> CommandLine:
+        """The command line; nothing where the script defines no option."""
+        parsing = self._parsing_functions(nodes)
+        unpacked: list[tuple[ast.expr, bool]] = []
+        for node in nodes:
+            if isinstance(node, ast.Call):
+                self._call(node)
+            elif isinstance(node, ast.ClassDef):
+                self._class(node)
+            elif isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                parses = self._parses(node.value, parsing)
+                unpacked.extend((target, parses) for target in targets)
+            elif isinstance(node, ast.AugAssign):
+                unpacked.append((node.target, False))
+            elif isinstance(node, ast.arg):
+                self._results.add(node.arg)
+        if not self._options:
+            return NOTHING
+        for target, parses in unpacked:
+            self._target(target, parses)
+        return CommandLine(
+            {name: self._one(name, options) for name, options in self._options.items()},
+            frozenset(self._results - self._others),
+            {name: tuple(spans) for name, spans in self._changed.items()},
+            self._fields,
+        )
+
+    def _one(self, name: str, options: Sequence[Option]) -> Option:
+        first, *others = options
+        if any(other.default != first.default or other.takes != first.takes for other in others):
+            same = all(_value(other.default) == _value(first.default) for other in others)
+            first = first._replace(default=first.default if same else None, takes="unknown", text="several values")
+        if name in self._defaults:
+            first = first._replace(default=self._defaults[name])
+        return first._replace(default=None, text="what set_defaults() is given") if "**" in self._defaults else first
+
+    def _parsing_functions(self, nodes: Sequence[ast.AST]) -> set[str]:
+        """The functions of the script that return what a parser makes of the command line."""
+        found: set[str] = set()
+        for node in nodes:
+            if isinstance(node, ast.FunctionDef) and any(
+                isinstance(part, ast.Attribute) and part.attr in _PARSES
+                for statement in node.body
+                for part in _shallow(statement)
+            ):
+                found.add(node.name)
+        return found
+
+    def _parses(self, value: ast.expr, functions: set[str]) -> bool:
+        """Whether a value is what a parser makes of the command line."""
+        while isinstance(value, (ast.Subscript, ast.Await)):
+            value = value.value
+        if not isinstance(value, ast.Call):
+            return False
+        called = value.func
+        last = called.attr if isinstance(called, ast.Attribute) else called.id if isinstance(called, ast.Name) else ""
+        return last in _PARSES or (isinstance(called, ast.Name) and last in functions)
+
+    def _target(self, target: ast.expr, parses: bool) -> None:
+        if isinstance(target, (ast.Tuple, ast.List)):
+            for one in target.elts:
+                self._target(one, parses)
+        elif isinstance(target, ast.Starred):
+            self._target(target.value, parses)
+        elif isinstance(target, ast.Name):
+            (self._results if parses else self._others).add(target.id)
+        elif isinstance(target, ast.Attribute) and target.attr in self._options:
+            self._changed.setdefault(target.attr, []).append(self._span(target))
+
+    def _call(self, node: ast.Call) -> None:
+        called = node.func
+        if isinstance(called, ast.Name) and called.id == "setattr" and len(node.args) == 3:
+            name = self._names.text(node.args[1])
+            self._changed.setdefault("*" if name is None else name, []).append(self._span(node))
+        if not isinstance(called, ast.Attribute):
+            return
+        if called.attr == "add_argument" and node.args:
+            self._argument(node)
+        elif called.attr == "set_defaults":
+            for keyword in node.keywords:
+                self._defaults[keyword.arg or "**"] = self._setting(keyword.value, keyword)
+
+    def _argument(self, node: ast.Call) -> None:
+        flags = [text for text in map(self._names.text, node.args) if text is not None]
+        given = {keyword.arg: keyword.value for keyword in node.keywords}
+        dest = self._names.text(given["dest"]) if "dest" in given else None
+        long = next((flag for flag in flags if flag.startswith("--")), flags[0] if flags else "")
+        name = dest or long.lstrip("-").replace("-", "_")
+        if not name:
+            return
+        action = self._names.text(given["action"]) if "action" in given else "store"
+        takes: Takes = "unknown"
+        if action in ("store_true", "store_false"):
+            takes = "on" if action == "store_true" else "off"
+        elif "action" in given and ast.unparse(given["action"]).endswith("BooleanOptionalAction"):
+            takes = "on"
+        elif action == "store" and "nargs" not in given:
+            takes = self._takes(given.get("type"))
+        elif action == "store" and self._names.text(given["nargs"]) == "?" and "const" in given:
+            const = given["const"]
+            takes = "yes" if isinstance(const, ast.Constant) and const.value is True else "unknown"
+        keyword = next((one for one in node.keywords if one.arg == "default"), None)
+        default: Setting | None = Setting(
+            takes == "off" if takes in ("on", "off") else None, Origin(span=self._span(node))
+        )
+        if keyword is not None:
+            default = self._literal(keyword.value, keyword)
+        self._add(name, flags, default, takes, keyword.value if keyword is not None else None, node)
+
+    def _takes(self, kind: ast.expr | None) -> Takes:
+        if kind is None:
+            return "text"
+        name = ast.unparse(kind).rpartition(".")[2] if isinstance(kind, (ast.Name, ast.Attribute)) else ""
+        return "yes" if name.lower() in _YES_OR_NO else _TYPES.get(name, "unknown")
+
+    def _class(self, node: ast.ClassDef) -> None:
+        """The fields of a dataclass, each of which HfArgumentParser and its kin make an option."""
+        if not any("dataclass" in ast.unparse(one) for one in node.decorator_list):
+            return
+        derived = any(one in self._derived for base in node.bases for one in last_names(self._names, base))
+        for statement in node.body:
+            if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
+                continue
+            name, value = statement.target.id, statement.value
+            if isinstance(value, ast.Call):
+                value = next((one.value for one in value.keywords if one.arg == "default"), value)
+            kind = ast.unparse(statement.annotation)
+            takes: Takes = "unknown"
+            for word, way in (("bool", "yes"), ("int", "int"), ("float", "float"), ("str", "text")):
+                if word in kind:
+                    takes = way  # type: ignore[assignment]
+                    break
+            default = None if value is None else self._literal(value, None)
+            if derived and default is not None:
+                self._fields[name] = default
+            self._add(name, (f"--{name}",), default, takes, value, statement)
+
+    def _literal(self, value: ast.expr, keyword: ast.keyword | None) -> Setting | None:
+        setting = self._setting(value, keyword)
+        return setting if isinstance(setting.value, (str, int, float, bool, list, dict, type(None))) else None
+
+    def _add(
+        self,
+        name: str,
+        flags: Sequence[str],
+        default: Setting | None,
+        takes: Takes,
+        written: ast.expr | None,
+        node: ast.expr | ast.stmt,
+    ) -> None:
+        text = "" if written is None else ast.unparse(written)[:80]
+        made = Option(name, tuple(flags), default, takes, text, self._span(node))
+        self._options.setdefault(name, []).append(made)
+
+
+def last_names(names: Names, expression: ast.expr) -> Iterator[str]:
+    """The last parts of all that an expression may name."""
+    return (dotted.rpartition(".")[2] for dotted in names.dotted(expression))
+
+
+def _value(setting: Setting | None) -> object:
+    return None if setting is None else setting.value
+
+
+def _shallow(statement: ast.stmt) -> Iterator[ast.AST]:
+    """What stands in a statement, without the functions in it, which are looked at by themselves."""
+    pending: list[ast.AST] = [statement]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            continue
+        yield node
+        pending.extend(ast.iter_child_nodes(node))

@@ -1,0 +1,112 @@
+"""The training configuration that a script writes itself: TrainingArguments(bf16=True), and SFTConfig and its kin."""
+
+from __future__ import annotations
+
+from fp8check.rules.record import Record
+from fp8check.rules.settings.script import ARGUMENTS, WRITTEN_OUT, Unevaluated
+from fp8check.rules.settings.values import Later, Origin, Section, Setting, SettingLater
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from fp8check.rules.settings.script import Call, ScriptSource
+
+# What decides over FP8 and over the memory: where a script may set any of it, none is known.
+_DECIDING = ("bf16", "fp16", "gradient_checkpointing", "deepspeed", "fsdp", "per_device_train_batch_size")
+_MOST = 16  # places where a script makes its arguments
+_LORA = ("use_lora", "use_peft", "lora", "peft", "use_qlora", "lora_enable", "lora_rank", "lora_r")
+
+
+class Written(Record):
+    """What of a training configuration stands in a script.
+
+    Attributes:
+        settings: what the script passes; these go before any file and any flag.
+        defaults: what holds where neither a file nor a flag says otherwise.
+        parsed: whether the rest comes of a file and of flags; else nothing but the script sets anything.
+    """
+
+    settings: Mapping[str, Setting]
+    defaults: Mapping[str, Setting] = {}
+    parsed: bool = False
+
+    def over(self, file: Section, flags: Mapping[str, Setting]) -> tuple[Section, dict[str, Setting]]:
+        """The file and what lies over it; where nothing but the script sets anything, no file counts, and no flag."""
+        if not self.parsed:
+            return Section(), {**self.defaults, **self.settings}
+        defaults = {name: one for name, one in self.defaults.items() if name not in file}
+        return file, {**defaults, **flags, **self.settings}
+
+
+def written(script: ScriptSource, modules: Sequence[ScriptSource], words: Sequence[str], *, file: bool) -> Written:
+    """The configuration that a script and its modules write, for a Trainer of transformers or TRL.
+
+    Args:
+        words: those behind the script on the command line.
+        file: whether a training file is at hand.
+    """
+    every = [script, *(one.with_words(words) for one in modules)]
+    fields = {name: one for source in every if source.command_line for name, one in source.command_line.derived.items()}
+    parsed = any(source.parses for source in every)
+    calls = next((made for source in every if (made := source.named(*ARGUMENTS))), ())
+    adapters = _adapters(every)
+    if parsed or not 0 < len(calls) <= _MOST:
+        how = f"{script.path} makes its arguments in a way that is not known here"
+        unknown = {} if parsed or file else _unknown(script, how)
+        return Written({}, {**adapters, **unknown, **fields}, parsed or file)
+    spread = any("**" in call.keywords for call in calls)
+    names = dict.fromkeys(name for call in calls for name in call.keywords if name != "**")
+    settings = {name: _one(name, [call.keywords.get(name) for call in calls], calls) for name in names}
+    if not spread:
+        return Written(settings, {**adapters, **fields})
+    text = next(str(_text(call.keywords["**"])) for call in calls if "**" in call.keywords)
+    unknown = {} if file else _unknown(script, f"{script.path}:{calls[0].span.line} passes **{text}")
+    return Written(settings, {**adapters, **fields, **unknown}, file)
+
+
+def _unknown(script: ScriptSource, why: str) -> dict[str, Setting]:
+    return {
+        name: SettingLater(Later("?", f"whether {name} is set: {why}", WRITTEN_OUT), Origin(code=script.path))
+        for name in _DECIDING
+    }
+
+
+def _one(name: str, given: Sequence[Setting | None], calls: Sequence[Call]) -> Setting:
+    """What all calls that make the arguments pass; what is not known where they differ."""
+    first = next(one for one in given if one is not None)
+    if all(one is not None and one.value == first.value for one in given):
+        return _known(name, first)
+    ways = [
+        f"{call.span.file}:{call.span.line} {f'with {name}={_text(one)}' if one is not None else f'without {name}'}"
+        for call, one in zip(calls, given, strict=True)
+    ]
+    why = f"the arguments are made in several places: {', '.join(ways)}"
+    return SettingLater(Later(str(_text(first)), why, WRITTEN_OUT), first.origin)
+
+
+def _known(name: str, setting: Setting) -> Setting:
+    if not isinstance(setting.value, Unevaluated):
+        return setting
+    where = f"{setting.origin.describe()} passes {name}={setting.value.text}"
+    return SettingLater(Later(setting.value.text, where, WRITTEN_OUT), setting.origin)
+
+
+def _text(setting: Setting | None) -> object:
+    value = None if setting is None else setting.value
+    return value.text if isinstance(value, Unevaluated) else value
+
+
+def _adapters(sources: Iterable[ScriptSource]) -> dict[str, Setting]:
+    """That adapters are trained, where a script uses PEFT; whether, where its command line says."""
+    for source in sources:
+        uses = next((one for one in source.imports if one in ("peft", "peft.LoraConfig", "peft.get_peft_model")), None)
+        if uses is None:
+            continue
+        options = source.command_line.options if source.command_line is not None else {}
+        origin = Origin(code=source.path)
+        if any(name in options for name in _LORA):
+            why = f"{source.path} uses {uses} where its command line says"
+            return {"use_peft": SettingLater(Later(uses, why, WRITTEN_OUT), origin)}
+        return {"use_peft": Setting(True, origin)}
+    return {}

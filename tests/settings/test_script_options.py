@@ -1,0 +1,244 @@
+"""What a script hangs on its command line: defaults where they are literal, and the flags of the launch over them."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+from fp8check.rules.reading.source import load
+from fp8check.rules.settings.script import Script, ScriptSource, Unevaluated
+from fp8check.rules.settings.script_syntax import parse
+
+HEAD = "import argparse\nfrom accelerate import Accelerator\np = argparse.ArgumentParser()\n"
+
+
+def source(text: str) -> ScriptSource:
+    made = parse(load("train.py", text.encode()))
+    assert made is not None
+    return made
+
+
+def passed(text: str, words: str = "") -> object:
+    """What reaches Accelerator(mixed_precision=...)."""
+    made = source(text).with_words(shlex.split(words)).named("Accelerator")[0].keywords["mixed_precision"]
+    return made.value.text if isinstance(made.value, Unevaluated) else made.value
+
+
+def argued(argument: str, value: str = "a.mp", before: str = "", after: str = "") -> str:
+    return f"{HEAD}p.add_argument({argument})\na = p.parse_args()\n{before}\nAccelerator(mixed_precision={value})\n{after}\n"
+
+
+UNKNOWN = "a.mp"
+
+
+@pytest.mark.parametrize(
+    ("argument", "words", "value"),
+    [
+        ("'--mp', default='bf16'", "", "bf16"),
+        ("'--mp', default='bf16'", "--mp fp8", "fp8"),
+        ("'--mp', default='bf16'", "--mp=fp8", "fp8"),
+        ("'--mp', default='bf16', type=str", "--mp fp16 --other x", "fp16"),
+        ("'--mp'", "", None),
+        ("'--mp', default=find()", "", UNKNOWN),
+        ("'--mp', default=find()", "--mp fp8", "fp8"),
+        ("'--mp', default=b'x'", "", UNKNOWN),
+        ("'-m', '--mp', default='no'", "-m fp8", "fp8"),
+        ("'--mixed-precision', dest='mp'", "--mixed-precision fp8", "fp8"),
+        ("'--mixed-precision', dest='mp'", "--mixed fp8", "fp8"),
+        ("'--mp', default='bf16'", "--mp", UNKNOWN),
+        ("'--mp', default='bf16'", "--mp '$MP'", UNKNOWN),
+        ("'--mp', default='bf16'", "cfg.yaml '$@'", UNKNOWN),
+        ("'--mp', default='bf16'", "'${@:2}' --mp fp8", "fp8"),
+        ("'mp'", "fp8", None),
+        ("'--mp', nargs='+'", "--mp fp8", UNKNOWN),
+        ("'--mp', nargs='?', const=True, default=False", "--mp", True),
+        ("'--mp', nargs='?', const='fp8', default='no'", "--mp", UNKNOWN),
+        ("'--mp', action='store_true'", "", False),
+        ("'--mp', action='store_true'", "--mp", True),
+        ("'--mp', action='store_false'", "", True),
+        ("'--mp', action='store_false'", "--mp", False),
+        ("'--mp', action=argparse.BooleanOptionalAction, default=True", "--no-mp", False),
+        ("'--mp', action=argparse.BooleanOptionalAction, default=True", "", True),
+        ("'--mp', action='append'", "--mp fp8", UNKNOWN),
+        ("'--mp', type=int, default=2", "--mp 3", 3),
+        ("'--mp', type=int, default=2", "--mp three", UNKNOWN),
+        ("'--mp', type=float, default=2.0", "--mp 1e-3", 1e-3),
+        ("'--mp', type=float, default=2.0", "--mp x", UNKNOWN),
+        ("'--mp', type=bool, default=False", "--mp False", True),
+        ("'--mp', type=str2bool, default=False", "--mp yes", True),
+        ("'--mp', type=tools.str2bool, default=True", "--mp off", False),
+        ("'--mp', type=str2bool, default=True", "--mp perhaps", UNKNOWN),
+        ("'--mp', type=str2bool, default=True", "--mp", True),
+        ("'--mp', type=lambda x: x, default='no'", "--mp fp8", UNKNOWN),
+        ("'--mp', type=lambda x: x, default='no'", "", "no"),
+    ],
+)
+def test_an_argument_of_argparse(argument: str, words: str, value: object) -> None:
+    assert passed(argued(argument), words) == value
+
+
+@pytest.mark.parametrize(
+    ("definitions", "words", "value"),
+    [
+        ("p.add_argument('--mp', default='bf16')\np.add_argument('--mpx', default='no')", "--m fp8", "bf16"),
+        ("p.add_argument('--mp', default='bf16')\nq.add_argument('--mp', default='fp8')", "", UNKNOWN),
+        ("p.add_argument('--mp', default='bf16')\nq.add_argument('--mp', default='bf16')", "", "bf16"),
+        ("p.add_argument('--mp', default='bf16')\np.set_defaults(mp='fp8')", "", "fp8"),
+        ("p.add_argument('--mp', default='bf16')\np.set_defaults(**read())", "", UNKNOWN),
+        ("p.add_argument('--mp', default='bf16')\np.add_argument(name, default=1)", "", "bf16"),
+    ],
+)
+def test_what_is_defined_in_several_places(definitions: str, words: str, value: object) -> None:
+    assert passed(f"{HEAD}{definitions}\na = p.parse_args()\nAccelerator(mixed_precision=a.mp)\n", words) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "words", "comes_to"),
+    [
+        ("'fp8' if a.mp else 'bf16'", "", "bf16"),
+        ("'fp8' if a.mp else 'bf16'", "--mp", "fp8"),
+        ("'bf16' if not a.mp else 'fp8'", "--mp", "fp8"),
+        ("a.mp and 'fp8'", "--mp", "fp8"),
+        ("a.mp and 'fp8'", "", False),
+        ("a.mp or 'no'", "", "no"),
+        ("'no' if a.mp is False else 'fp8'", "", "no"),
+        ("'no' if a.mp != False else 'fp8'", "", "fp8"),
+        ("'no' if a.mp in (True, None) else 'fp8'", "", "fp8"),
+        ("'no' if a.mp not in [True] else 'fp8'", "", "no"),
+        ("'no' if 'x' in 'xy' and not a.mp else 'fp8'", "", "no"),
+        ("'no' if 1 in a.mp else 'fp8'", "", "'no' if 1 in a.mp else 'fp8'"),
+        ("getattr(a, 'mp', None)", "--mp", True),
+        ("getattr(a, name)", "--mp", "getattr(a, name)"),
+        ("getattr(find(), 'mp')", "--mp", "getattr(find(), 'mp')"),
+        ("getattr(a, 'other')", "--mp", "getattr(a, 'other')"),
+        ("find(a.mp)", "", "find(a.mp)"),
+        ("a.mp + 1", "", "a.mp + 1"),
+        ("b.mp", "", "b.mp"),
+        ("a.other", "", "a.other"),
+        ("a.mp < 1", "", "a.mp < 1"),
+        ("a.mp and b'x'", "", "a.mp and b'x'"),
+        ("-a.mp", "", "-a.mp"),
+        ("held", "--mp", "fp8"),
+        (" or ".join(["(a.mp and 1)"] * 3), "", False),
+        ("not " * 13 + "a.mp", "", "not " * 13 + "a.mp"),
+    ],
+)
+def test_what_an_expression_comes_to(value: str, words: str, comes_to: object) -> None:
+    text = argued("'--mp', action='store_true'", value, before="held = 'fp8' if a.mp else 'no'")
+    assert passed(text, words) == comes_to
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "known"),
+    [
+        ("", "a.mp = 'no'", True),
+        ("a.mp = 'no'", "", False),
+        ("if x:\n    a.mp = 'no'", "", False),
+        ("setattr(a, 'mp', 'no')", "", False),
+        ("setattr(a, name, 'no')", "", False),
+        ("setattr(a, 'other', 'no')", "", True),
+        ("a.other = 1", "", True),
+        ("a = merge(a)", "", False),
+        ("a += 1", "", False),
+        ("(b, *c) = 1, 2", "", True),
+    ],
+)
+def test_an_option_that_the_script_changes_is_not_known(before: str, after: str, known: bool) -> None:
+    """But where it is changed behind the call, in the same function: args.mixed_precision = accelerator.mixed_precision."""
+    text = (
+        f"{HEAD}p.add_argument('--mp', default='fp8')\ndef main():\n    a = p.parse_args()\n"
+        + "".join(f"    {line}\n" for line in before.splitlines())
+        + "    Accelerator(mixed_precision=a.mp)\n"
+        + "".join(f"    {line}\n" for line in after.splitlines())
+    )
+    assert passed(text) == ("fp8" if known else UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def main(args):\n    Accelerator(mixed_precision=args.mp)\nmain(parse())",
+        "def parse():\n    return p.parse_args()\nargs = parse()\nAccelerator(mixed_precision=args.mp)",
+        "args, rest = p.parse_known_args()\nAccelerator(mixed_precision=args.mp)",
+        "[args, *rest] = p.parse_known_args()\nAccelerator(mixed_precision=args.mp)",
+        "args = p.parse_known_args()[0]\nAccelerator(mixed_precision=args.mp)",
+        "args: object = p.parse_args()\nAccelerator(mixed_precision=args.mp)",
+        "def outer():\n    def parse(): return p.parse_args()\n    args = parse()\n    Accelerator(mixed_precision=args.mp)",
+    ],
+)
+def test_where_the_options_are_held(text: str) -> None:
+    assert passed(f"{HEAD}p.add_argument('--mp', default='fp8')\n{text}\n") == "fp8"
+
+
+FIELDS = """from dataclasses import dataclass, field
+from transformers import HfArgumentParser
+@dataclass
+class Args:
+    "What there is."
+    mp: str = "bf16"
+    fp8: bool = False
+    rank: int = field(default=8)
+    lr: float = field(default_factory=find)
+    one, two = 1, 2
+    needed: Optional[bytes]
+    self.odd: int = 1
+class Other:
+    mp: str = "no"
+a = HfArgumentParser(Args).parse_args_into_dataclasses()[0]
+Accelerator(mixed_precision=VALUE)
+"""
+
+
+@pytest.mark.parametrize(
+    ("value", "words", "comes_to"),
+    [
+        ("a.mp", "", "bf16"),
+        ("a.mp", "--mp fp8", "fp8"),
+        ("a.fp8", "", False),
+        ("a.fp8", "--fp8", True),
+        ("a.fp8", "--fp8 no", False),
+        ("a.fp8", "--fp8 --no_fp8", False),
+        ("a.rank", "", 8),
+        ("a.rank", "--rank 4", 4),
+        ("a.lr", "", "a.lr"),
+        ("a.lr", "--lr 0.5", 0.5),
+        ("a.needed", "", "a.needed"),
+        ("a.needed", "--needed x", "a.needed"),
+    ],
+)
+def test_a_field_of_a_dataclass(value: str, words: str, comes_to: object) -> None:
+    assert passed(FIELDS.replace("VALUE", value), words) == comes_to
+
+
+def test_where_a_value_stands() -> None:
+    text = argued("'--mp', default='bf16'")
+    setting = Script.of(source(text).with_words([])).mixed_precision
+    assert setting is not None
+    assert str(setting.origin.span) == "train.py:4:32"
+    setting = Script.of(source(text).with_words(["--mp", "fp8"])).mixed_precision
+    assert setting is not None
+    assert (setting.origin.describe(), [one.value for one in setting.overrode]) == ("command line --mp fp8", ["bf16"])
+    setting = Script.of(source(argued("'--mp', default='bf16'", "a.mp or 'no'")).with_words([])).mixed_precision
+    assert setting is not None
+    assert str(setting.origin.span) == "train.py:7:29"
+
+
+@pytest.mark.parametrize(
+    ("words", "perhaps"), [("", False), ("--fp8", True), ("--fp8 '$FP8'", True), ("--precision bf16", False)]
+)
+def test_an_option_that_is_off_turns_no_fp8_on(words: str, perhaps: bool) -> None:
+    text = (
+        f"{HEAD}p.add_argument('--fp8', action='store_true')\np.add_argument('--precision', default='no')\n"
+        "a = p.parse_args()\nif a.fp8:\n    model = own(model)\nAccelerator()\n"
+    )
+    assert bool(source(text).with_words(shlex.split(words)).own) == perhaps
+    assert source("x.fp8 = y.fp8\nAccelerator()").with_words([]).own
+
+
+def test_the_recipe_hangs_on_the_command_line_too() -> None:
+    text = (
+        f"{HEAD}p.add_argument('--history', type=int, default=16)\na = p.parse_args()\n"
+        "Accelerator(kwargs_handlers=[TERecipeKwargs(amax_history_len=a.history)])\n"
+    )
+    assert Script.of(source(text).with_words(["--history", "32"])).handler_arguments == {"amax_history_len": 32}

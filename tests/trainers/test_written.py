@@ -1,0 +1,198 @@
+"""The training configuration that a script writes itself: evaluated where it is literal, undecided where it is not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fp8check.rules.catalog import RULES
+from fp8check.rules.checking.examining import examine
+from fp8check.rules.checking.runs import assemble
+from fp8check.rules.facts import Facts
+from fp8check.rules.trainers.detect import read
+from fp8check.rules.trainers.registry import parse
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fp8check.rules.checking.runs import Assembled
+    from fp8check.rules.suppression.examined import Examined
+
+HF = "from transformers import Trainer, TrainingArguments\n"
+TRL = "from trl import SFTConfig, SFTTrainer\n"
+ARGPARSE = "import argparse\np = argparse.ArgumentParser()\n"
+FACTS = Facts(
+    packages={"accelerate": "1.15.0", "transformers": "5.23.0", "trl": "1.16.0", "transformer_engine": "2.20.2"}
+)
+
+
+def argued(argument: str, value: str) -> str:
+    return f"{ARGPARSE}{HF}p.add_argument({argument})\na = p.parse_args()\nTrainingArguments('out', bf16={value})"
+
+
+OWN = f"{HF}@dataclass\nclass Own(TrainingArguments):\n    bf16: bool = True\nHfArgumentParser((Own,))"
+LORA = f"{ARGPARSE}p.add_argument('--lora', action='store_true')\n{HF}from peft import LoraConfig\n"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "accel.yaml").write_text(
+        "distributed_type: 'NO'\nmixed_precision: fp8\nnum_processes: 1\nfp8_config: {backend: TE}\n"
+    )
+    return tmp_path
+
+
+def run(script: str, words: str = "", *files: str, trainer: str | None = None) -> Assembled:
+    with open("train.py", "w", encoding="utf-8") as stream:
+        stream.write(script)
+    command = f"accelerate launch --config_file accel.yaml train.py {words}"
+    documents = [read(name) for name in ("accel.yaml", *files)]
+    (made,) = assemble(documents, FACTS, launch=parse(command), trainer=trainer)
+    return made
+
+
+def judged(script: str, words: str = "", *files: str) -> Examined:
+    made = run(script, words, *files)
+    return examine(made.run, made.documents, [one for one in RULES if one.id == "FP101"])
+
+
+def found(script: str, words: str = "", *files: str) -> list[str]:
+    return [f"{one.rule} {one.span}: {one.message}" for one in judged(script, words, *files).findings]
+
+
+def undecided(script: str, words: str = "", *files: str) -> str:
+    outcome = judged(script, words, *files).outcome
+    assert outcome.undecided is not None
+    return outcome.undecided.what
+
+
+@pytest.mark.parametrize(
+    ("script", "words", "finding"),
+    [
+        (f"{HF}TrainingArguments('out', bf16=True)", "", "train.py:2:26: bf16=True"),
+        (f"{HF}TrainingArguments('out', fp16=True)", "", "train.py:2:26: fp16=True"),
+        (f"{HF}ON = True\nTrainingArguments('out', bf16=ON)", "", "train.py:3:26: bf16=True"),
+        (f"{HF}k = dict(bf16=True)\nTrainingArguments('out', **k)", "", "train.py:2:15: bf16=True"),
+        (f"{HF}k = {{'bf16': True}}\nTrainingArguments('out', **k)", "", "train.py:2:14: bf16=True"),
+        (f"{TRL}SFTConfig(output_dir='out', bf16=True)", "", "train.py:2:29: bf16=True"),
+        (f"{TRL}SFTConfig(output_dir='out')", "", "train.py:2:11: bf16 is on by default"),
+        (f"{TRL}SFTConfig(output_dir=find())", "", "train.py:2:11: bf16 is on by default"),
+        (f"{TRL}SFTConfig()", "", "None: bf16 is on by default"),
+        (argued("'--bf16', type=bool, default=True", "a.bf16"), "", "train.py:4:37: bf16=True"),
+        (argued("'--bf16', action='store_true'", "a.bf16"), "--bf16", "None: --bf16"),
+        (argued("'--mp', default='bf16'", "a.mp == 'bf16'"), "", "train.py:6:26: bf16=True"),
+        (f"{HF}class Own(TrainingArguments): ...\nOwn('out', bf16=True)", "", "train.py:3:12: bf16=True"),
+        (OWN, "", "train.py:4:18: bf16=True"),
+        (f"{HF}HfArgumentParser((TrainingArguments,))", "--bf16 True", "None: --bf16 True"),
+        (f"{HF}HfArgumentParser(TrainingArguments)", "--bf16", "None: --bf16"),
+        (f"{HF}KINDS = (TrainingArguments,)\nHfArgumentParser(KINDS)", "--bf16", "None: --bf16"),
+        (f"{HF}tyro.cli(args=TrainingArguments)", "--bf16", "None: --bf16"),
+        (f"{TRL}TrlParser([Args, SFTConfig]).parse_args_and_config()", "", "None: bf16 is on by default"),
+    ],
+)
+def test_a_flag_that_the_script_passes_cancels_fp8(script: str, words: str, finding: str) -> None:
+    assert found(script, words) == [
+        f"FP101 {finding} cancels FP8".replace(" on by default cancels", " on by default and cancels")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        (f"{HF}TrainingArguments('out')", ""),
+        (f"{HF}TrainingArguments('out', bf16=None)", ""),
+        (f"{HF}TrainingArguments('out')", "--bf16 True"),
+        (f"{TRL}SFTConfig(output_dir='out', bf16=False)", ""),
+        (f"{TRL}from transformers import TrainingArguments\nTrainingArguments('out')", ""),
+        (f"{HF}HfArgumentParser((TrainingArguments,))", "--bf16 False"),
+        (argued("'--fp8', action='store_true'", "not a.fp8"), "--fp8"),
+    ],
+)
+def test_a_script_that_passes_none_trains_as_the_accelerate_file_says(script: str, words: str) -> None:
+    report = judged(script, words)
+    assert report.findings == ()
+    assert report.outcome.undecided is None or "may turn FP8 on" in report.outcome.undecided.what
+    assert report.outcome.mixed_precision is not None
+    assert report.outcome.mixed_precision.value == "fp8"
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        (f"{HF}TrainingArguments('out', bf16=find())", "train.py:2 passes bf16=find()"),
+        (f"{HF}TrainingArguments(**read())", "whether fp16 is set: train.py:2 passes **read()"),
+        (f"{HF}Trainer(args=read())", "whether fp16 is set: train.py makes its arguments in a way that is not known"),
+        (
+            f"{HF}TrainingArguments('a', bf16=True)\nTrainingArguments('b')",
+            "the arguments are made in several places: train.py:2 with bf16=True, train.py:3 without bf16",
+        ),
+        (
+            f"{HF}TrainingArguments('a', bf16=True)\nTrainingArguments('b', bf16=find())",
+            "the arguments are made in several places: train.py:2 with bf16=True, train.py:3 with bf16=find()",
+        ),
+        (HF + "TrainingArguments('a')\n" * 17, "whether fp16 is set: train.py makes its arguments in a way that"),
+        (argued("'--bf16', type=own", "a.bf16"), "passes bf16=a.bf16"),
+    ],
+)
+def test_what_the_text_does_not_tell_is_undecided(script: str, why: str) -> None:
+    assert why in undecided(script, "--bf16 x")
+
+
+def test_arguments_that_agree_in_all_places_are_known() -> None:
+    script = f"{HF}TrainingArguments('a', bf16=True)\nTrainingArguments('b', bf16=True)"
+    assert found(script) == ["FP101 train.py:2:24: bf16=True cancels FP8"]
+
+
+def test_a_training_file_counts_where_a_parser_reads_it(folder: Path) -> None:
+    """And under what the script passes itself; where nothing but the script makes the arguments, it is the script's own."""
+    (folder / "cfg.yaml").write_text("output_dir: out\nper_device_train_batch_size: 8\nbf16: true\n")
+    file = "FP101 cfg.yaml:3:1: bf16: true cancels FP8"
+    assert found(f"{HF}HfArgumentParser((TrainingArguments,))", "cfg.yaml", "cfg.yaml") == [file]
+    assert found(f"{HF}HfArgumentParser((TrainingArguments,))", "cfg.yaml --bf16 False", "cfg.yaml") == []
+    assert found(f"{HF}Trainer(args=read())", "cfg.yaml", "cfg.yaml") == [file]
+    assert found(f"{HF}TrainingArguments(**read())", "cfg.yaml", "cfg.yaml") == [file]
+    assert found(f"{HF}TrainingArguments(bf16=False, **read())", "cfg.yaml", "cfg.yaml") == []
+    assert found(f"{HF}TrainingArguments('out', bf16=False)", "cfg.yaml", "cfg.yaml") == []
+    assert found(OWN, "cfg.yaml", "cfg.yaml") == [file]
+
+
+def test_arguments_are_made_in_a_module_beside_the_script(folder: Path) -> None:
+    (folder / "args.py").write_text(f"{HF}made = TrainingArguments('out', bf16=True)\n")
+    assert found("from args import made\nimport transformers\ntransformers.Trainer(args=made)\n") == [
+        "FP101 args.py:2:33: bf16=True cancels FP8"
+    ]
+
+
+def test_other_arguments_are_known_too() -> None:
+    script = (
+        f"{HF}TrainingArguments('out', gradient_checkpointing=True, per_device_train_batch_size=4,\n"
+        "    gradient_checkpointing_kwargs={'use_reentrant': True})"
+    )
+    training = run(script).run.training
+    assert training.micro_batch == 4
+    assert training.top.section("gradient_checkpointing_kwargs").value("use_reentrant") is True
+    made = run(script, trainer="transformers").run.training
+    assert made.micro_batch == 4
+
+
+@pytest.mark.parametrize(
+    ("script", "uses"),
+    [
+        (f"{HF}from peft import LoraConfig\nTrainingArguments('out')", True),
+        (f"{HF}import peft\nTrainingArguments('out')", True),
+        (f"{HF}TrainingArguments('out')", False),
+        (f"{HF}from peft import PeftModel\nTrainingArguments('out')", False),
+        (f"{LORA}TrainingArguments('a')", None),
+    ],
+)
+def test_a_script_that_uses_peft_trains_adapters(script: str, uses: bool | None) -> None:
+    adapters = run(script).run.training.get("use_peft")
+    assert (None if adapters is not None and adapters.is_later else adapters is not None) == uses
+
+
+def test_a_trainer_that_no_script_writes_for_reads_its_file(folder: Path) -> None:
+    (folder / "cfg.yaml").write_text("base_model: a/b\nmicro_batch_size: 2\nsequence_len: 64\n")
+    made = run("from axolotl.cli.train import do_cli\nTrainingArguments(bf16=True)", "cfg.yaml", "cfg.yaml")
+    assert (made.run.training.name, made.run.training.micro_batch) == ("axolotl", 2)
