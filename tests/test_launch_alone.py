@@ -10,6 +10,8 @@ from fp8check.rules.checking.examining import examine
 from fp8check.rules.checking.runs import Assembled, assemble, parse_launch
 from fp8check.rules.facts import Facts, Gpu
 from fp8check.rules.outcome import predict
+from fp8check.rules.outcome.effective import Effective
+from fp8check.rules.releases.stack import Stack
 from fp8check.rules.trainers.detect import read
 from tests.support.runs import facts_of
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("folder")
 
 TRAINER = "from transformers import HfArgumentParser, Trainer, TrainingArguments\nTrainer(args=TrainingArguments())\n"
+RANKS = "LOCAL_RANK=0 RANK=0 WORLD_SIZE=2 MASTER_ADDR=a MASTER_PORT=1 "
 OWN = "from accelerate import Accelerator\nAccelerator()\n"
 
 
@@ -165,9 +168,11 @@ def test_nothing_is_said_of_an_accelerate_file_where_the_launch_is_not_known() -
     ("launch", "kind"),
     [
         ("python own.py", "NO"),
-        ("LOCAL_RANK=0 python own.py", "MULTI_GPU"),
+        (f"{RANKS}python own.py", "MULTI_GPU"),
         ("LOCAL_RANK=-1 python own.py", "NO"),
-        ("LOCAL_RANK=0 accelerate launch own.py", "MULTI_GPU"),
+        (f"{RANKS}accelerate launch own.py", "MULTI_GPU"),
+        (f"{RANKS}accelerate launch --cpu own.py", "NO"),
+        ("torchrun --no_python accelerate launch --multi_gpu --num_processes 2 own.py", "MULTI_GPU"),
         ("torchrun own.py", "MULTI_GPU"),
         ("torchrun --no_python python own.py", "MULTI_GPU"),
         ("torchrun --no_python accelerate launch --num_processes 1 own.py", "MULTI_GPU"),
@@ -183,16 +188,34 @@ def test_what_a_run_is_spread_over(launch: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("launch", "number"),
+    [
+        ("torchrun --nproc_per_node 4 own.py", 4),
+        ("torchrun --no_python accelerate launch --multi_gpu --num_processes 2 own.py", 2),
+        ("torchrun --nproc_per_node 4 --no_python accelerate launch --num_processes 1 own.py", 4),
+        ("accelerate launch --num_processes 1 -m torch.distributed.run --nproc_per_node 3 own.py", 3),
+        (f"{RANKS}LOCAL_WORLD_SIZE=5 python own.py", 5),
+        ("srun -n 2 torchrun --nproc_per_node 4 --nnodes 2 own.py", 4),
+    ],
+)
+def test_how_many_processes_a_machine_has(launch: str, number: int) -> None:
+    processes = Effective(made(launch).run, Stack(facts_of({}))).processes
+    assert processes is not None
+    assert processes.value == number
+
+
+@pytest.mark.parametrize(
     ("launch", "reason"),
     [
         ("srun -n 8 python own.py", "srun starts 8 of it, and the script decides what they are to each other"),
+        ("LOCAL_RANK=0 python own.py", "LOCAL_RANK is set, and RANK is not"),
         ("srun python own.py", "srun starts several of it, and the script decides what they are to each other"),
         (
             "mpirun -np 2 accelerate launch own.py",
             "mpirun starts 2 of it, and the script decides what they are to each other",
         ),
         (
-            "torchrun --no_python accelerate launch --multi_gpu --num_processes 2 own.py",
+            "torchrun --nproc_per_node 2 --no_python accelerate launch --multi_gpu --num_processes 2 own.py",
             "torchrun starts accelerate, and both start processes: what comes of that is not modeled",
         ),
         (

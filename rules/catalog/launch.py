@@ -265,6 +265,9 @@ def command_is_no_script(launch: Launch) -> Iterator[Found]:
     'llamafactory 0.9.4..0.9.5 launcher.py "get_device_count() > 1 and not": it starts torchrun over all GPUs',
     'llamafactory 0.9.3 cli.py "get_device_count() > 1 and not": likewise',
     "ran accelerate 1.15.0 [executed launcher-in-launcher]: two processes, each of which starts two",
+    "ran accelerate 1.15.0 [executed launcher-in-one-process]: around one plain process it is no fault",
+    "ran accelerate 1.15.0 [executed one-process-in-launcher]: nor in a launcher that starts one plain process",
+    "ran accelerate 1.15.0 [executed one-process-around-launcher]: nor where the outer one starts a single process",
     claims=("nothing",),
 )
 def launcher_in_launcher(launch: Launch, run: Run) -> Iterator[Found]:

@@ -89,17 +89,32 @@ def spread(run: Run) -> tuple[DistributedType, Undecided | None]:
     return ("MULTI_GPU" if spawns else "NO"), None
 
 
+# What Accelerate and torch read of a process that is one of several.
+_RANKS = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+
+
 def _is_ranked(run: Run) -> bool:
-    """Whether the shell has the variable by which Accelerate takes a process for one of several (state.py)."""
-    rank = (run.facts.variables or {}).get("LOCAL_RANK")
-    return rank is not None and whole_number(rank) != -1
+    """Whether the shell has the variable by which Accelerate takes a process for one of several (state.py).
+
+    Raises:
+        Undecided: it has that one, and not the others that belong to it.
+    """
+    variables = run.facts.variables or {}
+    rank = variables.get("LOCAL_RANK")
+    if rank is None or whole_number(rank) == -1:
+        return False
+    missing = [name for name in _RANKS if name not in variables]
+    if missing:
+        raise Undecided(f"LOCAL_RANK is set, and {missing[0]} is not", "variables")
+    return True
 
 
 def doubled(run: Run) -> tuple[str, str] | None:
     """Two launchers of which each process of the first starts all processes of the second; None where there are none.
 
     A launcher that starts one plain process, as Accelerate's does for distributed_type NO, leaves the ranks alone that
-    the other gives: these two go together.
+    the other gives: these two go together. One around the others that starts a single process changes nothing, either.
+    (Executed with accelerate 1.15.0 and torch 2.13.0: one-process-in-launcher, launcher-in-one-process.)
 
     Raises:
         Undecided: it is not known what one of them starts.
@@ -111,10 +126,18 @@ def doubled(run: Run) -> tuple[str, str] | None:
     spawned = launch.script if _is_launched(run) else None
     if len(chain) == 1 and spawned is None:
         return None
-    ranking = [one.tool for one in chain if _gives_ranks(run, one)]
-    if spawned is not None:
-        ranking.append(spawned)
-    return (ranking[0], ranking[1]) if len(ranking) > 1 else None
+    ranking = [one for one in chain if _gives_ranks(run, one)]
+    last = [spawned] if spawned is not None else [one.tool for one in ranking[-1:]]
+    before = ranking if spawned is not None else ranking[:-1]
+    several = [one.tool for one in before if not _is_single(one)]
+    return (several[0], str(last[0])) if several else None
+
+
+def _is_single(one: Launch) -> bool:
+    """Whether a launcher is known to start one process."""
+    names = {"torchrun": "nproc_per_node", "deepspeed": "num_gpus", "accelerate": "num_processes"}
+    default = "1" if one.tool == "torchrun" else None
+    return one.flags.get(names[one.tool], default) == "1" and one.flags.get("nnodes", "1") in ("1", "1:1")
 
 
 def _is_launched(run: Run) -> bool:
@@ -192,7 +215,8 @@ def _of_ranks(run: Run) -> Run:
         return run
     if doubled(run) is not None:
         raise Undecided("how many processes two launchers start", "one launcher alone")
-    return run._replace(launch=(*launch.outer, *launch.inner)[0])
+    ranking = [one for one in (*launch.outer, launch, *launch.inner) if _gives_ranks(run, one)]
+    return run if not ranking or ranking[-1] is launch else run._replace(launch=ranking[-1])
 
 
 def _number(setting: Setting) -> Setting | None:
