@@ -22,8 +22,12 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("folder")
 
-TRAINER = "from transformers import HfArgumentParser, Trainer, TrainingArguments\nTrainer(args=TrainingArguments())\n"
+TRAINER = """from transformers import HfArgumentParser, Trainer, TrainingArguments
+(arguments,) = HfArgumentParser((TrainingArguments,)).parse_args_into_dataclasses()
+Trainer(args=arguments)
+"""
 RANKS = "LOCAL_RANK=0 RANK=0 WORLD_SIZE=2 MASTER_ADDR=a MASTER_PORT=1 "
+GONE = "gone.py: no such file: what it makes of --bf16 True is not known"
 OWN = "from accelerate import Accelerator\nAccelerator()\n"
 
 
@@ -72,7 +76,7 @@ def test_flags_of_a_script_of_ones_own_are_its_own() -> None:
 
 
 def test_who_reads_the_flags_of_a_script_that_cannot_be_read_is_not_known() -> None:
-    assert why("accelerate launch gone.py --bf16 True") == "what gone.py makes of --bf16 True, as it could not be read"
+    assert why("accelerate launch gone.py --bf16 True") == GONE
     assert why("accelerate launch gone.py --my_own 1") == "gone.py: no such file"
 
 
@@ -179,6 +183,8 @@ def test_nothing_is_said_of_an_accelerate_file_where_the_launch_is_not_known() -
         ("accelerate launch --num_processes 1 -m torch.distributed.run --nproc_per_node 2 own.py", "MULTI_GPU"),
         ("accelerate launch --num_processes 1 --no_python deepspeed own.py", "MULTI_GPU"),
         ("srun -n 1 python own.py", "NO"),
+        ("srun python own.py", "NO"),
+        ("SLURM_NTASKS=8 srun -N 1 accelerate launch own.py", "NO"),
         ("srun -n 2 torchrun --nnodes 2 own.py", "MULTI_GPU"),
         ("mpirun -n 2 accelerate launch --multi_gpu --num_processes 4 own.py", "MULTI_GPU"),
     ],
@@ -209,7 +215,8 @@ def test_how_many_processes_a_machine_has(launch: str, number: int) -> None:
     [
         ("srun -n 8 python own.py", "srun starts 8 of it, and the script decides what they are to each other"),
         ("LOCAL_RANK=0 python own.py", "LOCAL_RANK is set, and RANK is not"),
-        ("srun python own.py", "srun starts several of it, and the script decides what they are to each other"),
+        ("srun -n ${N} python own.py", "srun starts several of it, and the script decides what they are to each other"),
+        ("mpirun python own.py", "mpirun starts several of it, and the script decides what they are to each other"),
         (
             "mpirun -np 2 accelerate launch own.py",
             "mpirun starts 2 of it, and the script decides what they are to each other",

@@ -386,9 +386,8 @@ def test_a_cache_that_cannot_be_read(folder: Path) -> None:
 
 
 def test_a_flag_of_a_script_that_names_no_json(folder: Path) -> None:
-    assert unread(one(launch="torchrun -m own.x --deepspeed zero3 --config x")) == [
-        ("script", "own.x", "no such module")
-    ]
+    why = "no such module: what it makes of --deepspeed zero3 is not known"
+    assert unread(one(launch="torchrun -m own.x --deepspeed zero3 --config x")) == [("script", "own.x", why)]
     assert unread(one(launch="torchrun -m trl.x --deepspeed zero3")) == [("deepspeed", "zero3", "no such file")]
     assert not list(folder.iterdir())
 

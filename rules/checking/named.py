@@ -321,8 +321,9 @@ def training_file(launch: Launch, *, follow: bool) -> Unread | None:
         try:
             read(name)
         except Unreadable as error:
-            return _unread("training", name, error, None)
-    return Unread("training", name, "the launch reads it, and it was not given", None, f"fp8check with {name}, too")
+            return _unread("training", name, error, None)._replace(decides=True)
+    why = "the launch reads it, and it was not given"
+    return Unread("training", name, why, None, f"fp8check with {name}, too", decides=True)
 
 
 def trainings_named(launch: Launch) -> list[str]:

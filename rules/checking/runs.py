@@ -303,8 +303,8 @@ def _started(launch: Launch | None, given: tuple[str, bytes] | None, trainer: st
     unread: tuple[Unread, ...] = () if text.unread is None else (text.unread,)
     if script is None or script.source is None:
         own = registry.by_command(launch) if launch is not None and trainer is None else None
-        if own is None and script is None and launch is not None and text.unread is not None:
-            script = _unread_reader(launch)
+        if own is None and launch is not None and text.unread is not None:
+            unread = (_with_flags(text.unread, launch),)
         return _Started(script, documents, unread, own, by_command=own is not None)
     from fp8check.rules.checking.modules import Imported, with_modules  # most runs have no script
     from fp8check.rules.trainers.deciding import by_script
@@ -320,13 +320,13 @@ def _started(launch: Launch | None, given: tuple[str, bytes] | None, trainer: st
     return _Started(script, documents, unread, decided.trainer, modules=imported.sources)
 
 
-def _unread_reader(launch: Launch) -> Script | None:
-    """What is known of a script that cannot be read, and is handed flags that a Trainer would take."""
-    flags = launch.arguments and Transformers.over_the_file(launch.arguments)
+def _with_flags(unread: Unread, launch: Launch) -> Unread:
+    """A script that cannot be read, and is handed flags that a Trainer would take: who trains hangs on it."""
+    flags = Transformers.over_the_file(launch.arguments) if launch.arguments else {}
     if not flags:
-        return None
+        return unread
     first = next(iter(flags.values())).origin.flag
-    return Script(unknown=f"what {launch.script} makes of {first}, as it could not be read")
+    return unread._replace(why=f"{unread.why}: what it makes of {first} is not known", decides=True)
 
 
 def _with_own_files(by_kind: ByKind, launch: Launch | None, started: _Started) -> ByKind:

@@ -194,7 +194,9 @@ def _stages(outcome: Outcome) -> Iterator[Outcome]:
     started = launcher.start(run, stack)
     handed = HandedOver(started.environment)
     yield (outcome := outcome._replace(environment=handed.environment))
-    run.require("training")
+    deciding = next((one for one in run.unread if one.decides), None)
+    if deciding is not None:
+        raise deciding.undecided()
     for handed in training.hand_over(stack, started.environment, run.script):
         yield (outcome := outcome._replace(environment=handed.environment))
     started = training.distribute(stack, started._replace(environment=handed.environment))

@@ -306,18 +306,24 @@ def _exported(inside: Inside, exported: str) -> Inside:
 
 
 def _tasks(inside: Inside, given: Given) -> int | None:
-    """How many tasks there are; None where the allocation says it."""
-    tasks = given.value("-n", "--ntasks")
-    nodes, each = given.value("-N", "--nodes"), given.value("--ntasks-per-node")
-    if tasks is not None:
+    """How many tasks there are: as srun is told, else as its allocation is, else one on each node.
+
+    None where what is written is no number: it is filled in later.
+    """
+    tasks = _told(inside, given, ("-n", "--ntasks"), "SLURM_NTASKS")
+    nodes = _told(inside, given, ("-N", "--nodes"), "SLURM_NNODES") or "1"
+    each = _told(inside, given, ("--ntasks-per-node",), "SLURM_NTASKS_PER_NODE") or "1"
+    by_itself = given.value("-N", "--nodes") is not None or given.value("--ntasks-per-node") is not None
+    if tasks is not None and (given.value("-n", "--ntasks") is not None or not by_itself):
         return whole_number(tasks)
-    if each is not None:
-        number, per_node = whole_number(nodes or "1"), whole_number(each)
-        return None if number is None or per_node is None else number * per_node
-    for name in ("SLURM_NTASKS", "SLURM_NPROCS"):
-        if name in inside.variables:
-            return whole_number(inside.variables[name])
-    return None
+    number, per_node = whole_number(nodes), whole_number(each)
+    return None if number is None or per_node is None else number * per_node
+
+
+def _told(inside: Inside, given: Given, options: Sequence[str], variable: str) -> str | None:
+    """What the option says, else the variable that the allocation sets."""
+    value = given.value(*options)
+    return inside.variables.get(variable) if value is None else value
 
 
 def _sbatch(inside: Inside, given: Given) -> Inside:
@@ -326,9 +332,21 @@ def _sbatch(inside: Inside, given: Given) -> Inside:
     if text is None:
         script = inside.words[0] if inside.words else "JOB"
         raise Unclear(f"{given.name} starts a shell script: fp8check {script} checks the launch lines in it")
-    variables, words = split(text)
-    inside = inside._replace(words=tuple(words), variables={**inside.variables, **variables})
-    return inside.around(machine=given.name)
+    set_, words = split(text)
+    variables = dict(inside.variables)
+    for options, name in _ALLOCATION.items():
+        value = given.value(*options)
+        if value is not None:
+            variables[name] = value
+    return inside._replace(words=tuple(words), variables={**variables, **set_}).around(machine=given.name)
+
+
+# What sbatch tells the srun in its script.
+_ALLOCATION = {
+    ("-n", "--ntasks"): "SLURM_NTASKS",
+    ("-N", "--nodes"): "SLURM_NNODES",
+    ("--ntasks-per-node",): "SLURM_NTASKS_PER_NODE",
+}
 
 
 def _mpi(inside: Inside, given: Given) -> Inside:

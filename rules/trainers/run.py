@@ -34,6 +34,7 @@ class Unread(Record):
         command: what would decide it.
         absent: whether nothing of that name is there.
         broken: whether what is in it ends the run: its tool has no other way to read it.
+        decides: whether nothing can be said of the training without it.
     """
 
     input: FileInput
@@ -43,6 +44,7 @@ class Unread(Record):
     command: str
     absent: bool = False
     broken: bool = False
+    decides: bool = False
 
     @property
     def needs(self) -> str:
