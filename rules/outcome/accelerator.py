@@ -13,8 +13,9 @@ from fp8check.rules.settings.values import Origin, Setting, Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from fp8check.rules.facts import Gpu
     from fp8check.rules.outcome.recipe import Recipe
     from fp8check.rules.releases.accelerate_enums import Backend, DistributedType
     from fp8check.rules.releases.stack import Stack
@@ -168,6 +169,8 @@ def _capable(run: Run, stack: Stack, requested: Setting) -> Setting:
     # Accelerate asks nvidia-smi for "compute_capability", which it does not know, and then takes torch's current
     # device (utils/environment.py check_cuda_fp8_capability; seen on an H200): the first visible GPU decides.
     gpus = run.visible_gpus()
+    if gpus is None or not _in_order(run, gpus):
+        gpus = _any_of(gpus or run.facts.gpus)
     if gpus is None:
         return requested
     if not gpus:
@@ -180,11 +183,34 @@ def _capable(run: Run, stack: Stack, requested: Setting) -> Setting:
                 (requested,),
             )
         return requested
-    capability = tuple(int(part) for part in gpus[0].compute_capability.split("."))
-    if capability >= SMALLEST_CAPABILITY:
+    if _can_fp8(gpus[0]):
         return requested
     why = Origin(code=f"{stack.name('accelerate')}, as compute capability {gpus[0].compute_capability} is below 8.9")
     return Setting("fp16", why).over(requested)
+
+
+def _in_order(run: Run, gpus: Sequence[Gpu]) -> bool:
+    """Whether CUDA counts them in this order: by default it begins with the fastest, where they are not alike."""
+    alike = len({gpu.name for gpu in gpus}) <= 1
+    return alike or (run.facts.variables or {}).get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID"
+
+
+def _any_of(gpus: Sequence[Gpu] | None) -> Sequence[Gpu] | None:
+    """GPUs of which it is not known which of them the process sees first; None where none is known.
+
+    Raises:
+        Undecided: some can FP8 and some cannot.
+    """
+    if not gpus:
+        return None
+    if len({_can_fp8(gpu) for gpu in gpus}) > 1:
+        what = "some of the GPUs are below compute capability 8.9, and which of them the process gets is not known"
+        raise Undecided(what, "CUDA_DEVICE_ORDER=PCI_BUS_ID, by which CUDA counts them as nvidia-smi does")
+    return gpus
+
+
+def _can_fp8(gpu: Gpu) -> bool:
+    return tuple(int(part) for part in gpu.compute_capability.split(".")) >= SMALLEST_CAPABILITY
 
 
 def _deepspeed_precision(run: Run, stack: Stack, requested: Setting) -> Setting:

@@ -55,6 +55,7 @@ def variables(compute_capability: str) -> dict[str, str]:
 def pretend(gpus: Sequence[str]) -> None:
     """Answer for GPUs of these compute capabilities ("9.0") from now on, in this process."""
     _gpus[:] = gpus
+    _tell_standin()
     cuda: Any = torch.cuda
     cuda.is_available = lambda: _asked_as_on_a_gpu() and bool(visible())
     cuda.device_count = lambda: len(visible()) if _asked_as_on_a_gpu() else 0
@@ -113,6 +114,14 @@ def _set_device(device: Any) -> None:
     if int(index) >= len(visible()):
         raise RuntimeError("CUDA error: invalid device ordinal")
     _chosen[0] = int(index)
+    _tell_standin()
+
+
+def _tell_standin() -> None:
+    """Transformer Engine's stand-in reads the compute capability of the current device there."""
+    left = visible()
+    if left:
+        os.environ["CONFORMANCE_COMPUTE_CAPABILITY"] = _gpus[left[_chosen[0]]]
 
 
 def _asked_as_on_a_gpu() -> bool:

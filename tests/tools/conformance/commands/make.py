@@ -700,4 +700,8 @@ def _machines() -> Iterator[Case]:
     }
     for key, (command, gpus) in _MACHINES.items():
         default = TE if key.startswith("default-file") else None
-        yield new(f"machine-{key}", "machines", NEW, command, files=files, gpus=gpus, default_file=default)
+        # Else CUDA counts the fastest GPU first.
+        order = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if len(set(gpus)) > 1 else {}
+        yield new(
+            f"machine-{key}", "machines", NEW, command, files=files, gpus=gpus, default_file=default, variables=order
+        )
