@@ -66,12 +66,22 @@ def facts_of(case: Case, home: str) -> Facts:
     )
 
 
-def outcomes(case: Case) -> list[Outcome]:
+# What a shell makes more than words of: such a command is checked as a line of a script.
+SHELL = (" && ", " & ", " | ", "; ", " > ")
+
+
+def outcomes(case: Case, *, as_script: bool | None = None) -> list[Outcome]:
     """What fp8check says of each run of the command, in a folder that has the files of the case.
+
+    Args:
+        as_script: check it as the only line of a shell script, `fp8check run.sh`, and not as `fp8check -- COMMAND`;
+            None: where it is more than words.
 
     Raises:
         InputError: it refuses the command.
     """
+    if as_script is None:
+        as_script = any(one in case["command"] for one in SHELL)
     with tempfile.TemporaryDirectory() as name:
         folder, home = Path(name) / "case", Path(name) / "home"
         given.lay_out(case, folder, None)
@@ -80,7 +90,12 @@ def outcomes(case: Case) -> list[Outcome]:
             named = [file for file in case["files"] if not file.endswith(".py") and _names(case["command"], file)]
             documents = tuple(read(file) for file in named if os.path.exists(file))
             facts = facts_of(case, str(home))
-            return [predict(one.run) for one in runs_of(Request((RunRequest(documents, facts, case["command"]),)))]
+            if as_script:
+                text = f"#!/bin/bash\n{case['command']}\n"
+                request = RunRequest((read("run.sh", text.encode()), *documents), facts)
+            else:
+                request = RunRequest(documents, facts, case["command"])
+            return [predict(one.run) for one in runs_of(Request((request,)))]
 
 
 @contextlib.contextmanager
@@ -97,10 +112,10 @@ def _names(command: str, file: str) -> bool:
     return any(file in word.split("=") for word in command.replace("'", " ").split())
 
 
-def answer(case: Case) -> Answer:
+def answer(case: Case, *, as_script: bool | None = None) -> Answer:
     """Hold one case against its observation."""
     try:
-        found = outcomes(case)
+        found = outcomes(case, as_script=as_script)
     except InputError as error:
         return Answer("undecided", f"refused: {error}")
     if len(found) != 1:
@@ -121,12 +136,12 @@ def answer(case: Case) -> Answer:
     return Answer("undecided", f"unknown: {', '.join(unknown)}") if unknown else Answer("right")
 
 
-def compared(executed: Iterable[Case]) -> Iterator[tuple[Case, Answer]]:
+def compared(executed: Iterable[Case], *, as_script: bool | None = None) -> Iterator[tuple[Case, Answer]]:
     """Each case with its answer; what the harness itself could not run is left out."""
     for case in executed:
         error = case["observed"]["error"]
         if error is None or error["stage"] != HARNESS:
-            yield case, answer(case)
+            yield case, answer(case, as_script=as_script)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -135,10 +150,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("file", nargs="?", type=Path, default=RECORDED)
     parser.add_argument("--quiet", action="store_true", help="only the counts")
     parser.add_argument("--only", default="", help="cases whose id or class contains this text")
+    parser.add_argument("--as-script", action="store_true", default=None, help="check each as a line of a shell script")
     parser.add_argument("--at-least", type=float, default=0.0, help="the share that must be right")
     options = parser.parse_args(arguments)
     counts: dict[str, Counter[str]] = {}
-    for case, one in compared(recorded.read(options.file)):
+    for case, one in compared(recorded.read(options.file), as_script=options.as_script):
         if options.only not in f"{case['class']}/{case['id']}":
             continue
         for group in ("all", case["class"]):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from tests.tools.conformance.cases import Case
 
+UNSAID: Case = {"default_file": None, "variables": {}, "files": {}, "replaced": []}
 LONG = 120  # characters: what is shorter is written again
 # What the launcher sets in every run and nobody decides on, and what the harness sets.
 DULL = ("ACCELERATE_DYNAMO_", "ACCELERATE_BYPASS_", "ACCELERATE_CONFIG_", "ACCELERATE_TORCH_DEVICE")
@@ -25,8 +26,8 @@ def read(path: Path) -> list[Case]:
     """The cases with their files whole."""
     found: dict[str, Case] = {}
     for case in cases.read(path):
-        files = {name: _content(text, found) for name, text in case["files"].items()}
-        found[case["id"]] = {"default_file": None, "replaced": [], **case, "files": files}
+        files = {name: _content(text, found) for name, text in case.get("files", {}).items()}
+        found[case["id"]] = {**UNSAID, **case, "files": files}
     return list(found.values())
 
 
@@ -45,7 +46,7 @@ def write(path: Path, recorded: Iterable[Case]) -> None:
             name: _short(content, seen, {"as in": case["id"], "file": name}) for name, content in case["files"].items()
         }
         short = {**case, "files": files, "observed": _telling(case["observed"])}
-        lines.append(cases.line({name: value for name, value in short.items() if value not in (None, [])}))
+        lines.append(cases.line({name: value for name, value in short.items() if value not in (None, [], {})}))
     part = path.with_suffix(".part")
     part.write_text("".join(f"{one}\n" for one in lines), encoding="utf-8")
     part.replace(path)

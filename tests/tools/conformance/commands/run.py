@@ -161,10 +161,8 @@ def merged(told: list[dict[str, Any]], status: int | None, output: str) -> dict[
     trained.sort(key=lambda one: (int(one["ranks"].get("RANK", "0")), one["at"]))
     failed = [one for one in told if one["observed"]["error"] is not None]
     if trained:
-        chosen = trained[0]
-        others = [one for one in trained[1:] if one["observed"]["error"] is not None]
-        if chosen["observed"]["error"] is None and others:
-            chosen = others[0]
+        first = [one for one in failed if one["trains"]]
+        chosen = first[0] if first else trained[0]
     elif failed:
         chosen = failed[0]
     elif status:
@@ -201,7 +199,8 @@ def _nothing(stage: str, kind: str, message: str) -> dict[str, Any]:
 def record(chosen: Iterable[Case], root: Path, out: Path, workers: int) -> int:
     """Execute the cases, and keep those of the file that are not executed again."""
     todo = list(chosen)
-    kept = {case["id"]: case for case in recorded.read(out)} if out.exists() else {}
+    names = {case["id"] for case in make.everything()}
+    kept = {case["id"]: case for case in recorded.read(out) if case["id"] in names} if out.exists() else {}
     groups: dict[str, list[Case]] = {}
     for case in todo:
         groups.setdefault(json.dumps(case["stack"], sort_keys=True), []).append(case)
@@ -238,13 +237,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, default=Path(".conformance"))
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--only", default="", help="cases whose id or class contains this text")
-    parser.add_argument("--missing", action="store_true", help="only those that the file lacks")
+    parser.add_argument("--missing", action="store_true", help="only those that the file lacks, or has otherwise")
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args(arguments)
     chosen = [case for case in make.everything() if options.only in f"{case['class']}/{case['id']}"]
     if options.missing and options.out.exists():
-        have = {case["id"] for case in recorded.read(options.out)}
-        chosen = [case for case in chosen if case["id"] not in have]
+        have = {case["id"]: {**case, "observed": None} for case in recorded.read(options.out)}
+        chosen = [case for case in chosen if have.get(case["id"]) != {**case, "observed": None}]
     count = record(chosen, options.root.resolve(), options.out, options.workers)
     print(f"{count} cases recorded: {options.out}")
     return 0
