@@ -143,8 +143,7 @@ def assemble_each(
         from fp8check.rules.checking.started import facts_of_launch  # most checks name no launch
 
         facts = facts_of_launch(launch, facts)
-    if launch is not None and by_kind.training:
-        launch = registry.starter(launch).with_flags_of_file(launch, _section(by_kind.training[0].loaded()))
+    launch = _as_made(launch, by_kind, facts)
     if accelerate is NOTHING and launch is not None and launch.tool == "accelerate":
         accelerate, default = accelerate_file(launch, facts, follow=follow)
     if launch is None:
@@ -168,6 +167,16 @@ def _named_training(launch: Launch, by_kind: ByKind, trainer: str | None, starte
         if document.kind == "training" or trainer is not None or started.by_command:
             return (document,)
     return ()
+
+
+def _as_made(launch: Launch | None, by_kind: ByKind, facts: Facts) -> Launch | None:
+    """The launch as the trainer's own command makes it, where one starts the launcher."""
+    if launch is None or launch.through is None:
+        return launch
+    starter = registry.starter(launch)
+    if by_kind.training:
+        launch = starter.with_flags_of_file(launch, _section(by_kind.training[0].loaded()))
+    return starter.as_released(launch, facts)
 
 
 def _given_script(documents: Sequence[Document], launch: Launch | None) -> tuple[str, bytes] | None:

@@ -50,6 +50,8 @@ def start(run: Run, stack: Stack) -> Started:
     launch = run.launch
     if launch.unknown:
         raise Undecided(launch.unknown, "launch")
+    if launch.through is not None:
+        run.training.check_command(launch, stack)
     if launch.tool == "accelerate":
         started = _accelerate_launch(run, stack, _shell(run))
     else:
@@ -252,8 +254,8 @@ def _check_numbers(run: Run, config: AccelerateConfig | None, kind: DistributedT
 
 def _check_gpu_ids(run: Run, config: AccelerateConfig) -> None:
     """_validate_launch_command: gpu_ids is text, and more than one for MULTI_GPU on one machine."""
-    ids, kind = config.gpu_ids, config.distributed_type
-    if ids is None or ids.value is None or run.launch.flag("gpu_ids") is not None:
+    ids, kind = run.launch.setting("gpu_ids") or config.gpu_ids, config.distributed_type
+    if ids is None or ids.value is None:
         return
     if not isinstance(ids.value, str):
         text = f"{type(ids.value).__name__!r} object has no attribute 'split'"

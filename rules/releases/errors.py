@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         # launcher
         "command-is-no-script",
         "launcher-without-deepspeed",
+        "flag-without-value",
         "launcher-flag-choice",
         "launcher-flag-value",
         "unknown-launcher-flag",

@@ -437,6 +437,18 @@ class Training:
         return launch
 
     @classmethod
+    def as_released(cls, launch: Launch, facts: Facts) -> Launch:
+        """The launch as the trainer's command makes it in the release that the run has."""
+        return launch
+
+    def check_command(self, launch: Launch, stack: Stack) -> None:
+        """What the trainer's own command refuses before it starts the launcher.
+
+        Raises:
+            PredictedError: it refuses.
+        """
+
+    @classmethod
     def hands_on(cls, name: str) -> bool:
         """Whether the trainer's command hands a key of its file on to the launcher."""
         return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fp8check.rules.facts.variables import kept
 from fp8check.rules.reading.kind import Kind
 from fp8check.rules.releases import behaviors
+from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.releases.versions import parsed
 from fp8check.rules.settings.launch import LAUNCHER_FLAGS, SWITCHES, Launch, flags_among, unlike
 from fp8check.rules.settings.values import Origin, Section, Setting
@@ -178,6 +179,25 @@ class Trl(HuggingFace):
         return launch._replace(flags={**flags, **launch.flags})
 
     @classmethod
+    def as_released(cls, launch: Launch, facts: Facts) -> Launch:
+        """To 0.28 `trl sft` alone hands flags on: the others start the launcher without any.
+
+        trl/cli.py of 0.18.2 to 0.28.0, trl/cli/commands/training.py from 0.29.0 on. Executed with 0.24.0: their scripts
+        pass over what they do not know without a word.
+        """
+        known = facts.package("trl")
+        release = parsed(known) if isinstance(known, str) else None
+        hands_on = release is None or release >= (0, 29) or launch.arguments[:1] in ((), ("sft",))
+        return launch if hands_on else launch._replace(flags={})
+
+    def check_command(self, launch: Launch, stack: Stack) -> None:
+        """Its bf16 is true, false or null, and such a flag wants its value (HfArgumentParser; executed with 0.24.0)."""
+        bf16 = self.get("bf16")
+        if bf16 is not None and bf16.origin.flag == "--bf16" and stack.does(behaviors.Trl.BF16_BY_DEFAULT):
+            text = "argument --bf16: expected one argument"
+            raise PredictedError("flag-without-value", "launch", "SystemExit", text, (bf16,))
+
+    @classmethod
     def hands_on(cls, name: str) -> bool:
         """See Training."""
         return name in LAUNCHER_FLAGS
@@ -185,7 +205,9 @@ class Trl(HuggingFace):
     @classmethod
     def _for_launcher(cls, settings: Mapping[str, object]) -> dict[str, object]:
         """The launcher's flags among the flags of a `trl` command, or among the keys of its file."""
-        flags = {name: value for name, value in settings.items() if name in LAUNCHER_FLAGS - _TAKEN_BY_SCRIPTS}
+        handed = LAUNCHER_FLAGS - _TAKEN_BY_SCRIPTS
+        # What neither knows is the launcher's, too, which refuses it: all else may be a key of the script.
+        flags = {name: value for name, value in settings.items() if name in handed or name.startswith("fp8")}
         if "accelerate_config" in settings:
             flags["config_file"] = settings["accelerate_config"]
         return flags

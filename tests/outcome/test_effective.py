@@ -213,6 +213,33 @@ def test_what_is_worked_out_is_worked_out_once() -> None:
     assert effective.bf16 is effective.bf16
 
 
+@pytest.mark.parametrize(
+    ("gpus", "variables", "expected"),
+    [
+        (["8.0", "9.0"], {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}, "fp16"),
+        (["9.0", "8.0"], {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}, "fp8"),
+        (["9.0", "8.0"], {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": "1"}, "fp16"),
+        (["9.0", "8.0"], {}, "undecided: some of the GPUs are below compute capability 8.9, and which of them the"),
+        (["9.0", "8.0"], {"CUDA_VISIBLE_DEVICES": "1"}, "undecided: some of the GPUs are below compute capability 8.9"),
+        (["8.6", "8.0"], {}, "fp16"),
+        (["9.0", "10.0"], {}, "fp8"),
+    ],
+)
+def test_which_gpu_is_the_first_hangs_on_the_order(gpus: list[str], variables: dict[str, str], expected: str) -> None:
+    """By default CUDA counts the fastest first; executed in the order of the bus: tests/conformance/commands.jsonl."""
+    outcome = outcome_of(
+        {
+            "launch": "accelerate launch --config_file accel.yaml --num_processes 1 t.py",
+            "accelerate": ONE,
+            "gpu": gpus,
+            "variables": variables,
+        }
+    )
+    mixed = outcome.mixed_precision
+    said = f"undecided: {outcome.undecided.what}" if outcome.undecided is not None else str(mixed and mixed.value)
+    assert said.startswith(expected)
+
+
 def test_the_gpus_of_a_training_process_are_those_of_gpu_ids() -> None:
     run = outcome_of({"accelerate": DDP + "gpu_ids: 0,2\n", "gpus": 4}).run
     assert [gpu.index for gpu in run.visible_gpus() or ()] == [0, 2]
@@ -231,7 +258,8 @@ def test_the_gpus_of_a_training_process_are_those_of_gpu_ids() -> None:
         (TRL | {"training": "bf16: false\n"}, False),
         (AXOLOTL | {"training": "base_model: x\n"}, True),
         (AXOLOTL | {"training": "bf16: full\n"}, True),
-        (AXOLOTL | {"training": "bf16: false\n"}, False),
+        # It sets the launcher's precision to "no", and DeepSpeed's follows: executed, axolotl-zero2-off.
+        (AXOLOTL | {"training": "bf16: false\n"}, True),
         ({"training": "bf16_full_eval: true\n"}, True),
         ({"training": "output_dir: x\n"}, False),
     ],

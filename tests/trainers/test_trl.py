@@ -165,3 +165,45 @@ def test_a_secret_among_the_variables_is_in_no_trace() -> None:
     assert "abcdefghijklmnop" not in str(shown)
     report = examine(one.run, one.documents, RULES)
     assert "abcdefghijklmnop" not in str([finding.message for finding in report.findings])
+
+
+@pytest.mark.parametrize(
+    ("release", "command", "precision"),
+    [
+        ("0.24.0", "trl sft", "fp8"),
+        ("0.24.0", "trl dpo", "no"),
+        ("0.28.0", "trl grpo", "no"),
+        ("0.29.0", "trl grpo", "fp8"),
+        ("1.16.0", "trl dpo", "fp8"),
+    ],
+)
+def test_which_of_its_commands_hand_flags_on(release: str, command: str, precision: str) -> None:
+    """Executed with 0.24.0 and 1.16.0: tests/conformance/commands.jsonl trl-dpo-te-file and others."""
+    run = made(FILE, f"{command} --config train.yaml --mixed_precision fp8", {**PACKAGES, "trl": release}).run
+    seen = predict(run).mixed_precision
+    assert seen is not None
+    assert seen.value == precision
+
+
+@pytest.mark.parametrize(
+    ("command", "release", "code"),
+    [
+        ("trl sft --config train.yaml --bf16", "1.16.0", "flag-without-value"),
+        ("trl sft --config train.yaml --bf16 --output_dir x", "0.24.0", "flag-without-value"),
+        ("trl sft --config train.yaml --bf16", "0.18.2", None),
+        ("trl sft --config train.yaml --bf16=true", "1.16.0", None),
+        ("trl sft --config train.yaml --fp16", "1.16.0", None),
+        ("trl sft --config train.yaml --fp8 true", "1.16.0", "unknown-launcher-flag"),
+        ("trl sft --config train.yaml --fp8_format E4M3", "1.16.0", None),
+    ],
+)
+def test_what_its_command_refuses(command: str, release: str, code: str | None) -> None:
+    error = predict(made(FILE, command, {**PACKAGES, "trl": release}).run).error
+    assert (None if error is None else error.code) == code
+    if error is not None:
+        assert (error.stage, error.type) == ("launch", "SystemExit")
+
+
+def test_a_key_of_its_file_that_nobody_reads_is_the_launcher_s() -> None:
+    seen = outcome(f"{FILE}fp8: true\n", "trl sft --config train.yaml")
+    assert seen.error_of("unknown-launcher-flag") is not None

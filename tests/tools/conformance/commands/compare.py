@@ -87,14 +87,12 @@ def outcomes(case: Case, *, as_script: bool | None = None) -> list[Outcome]:
         given.lay_out(case, folder, None)
         given.default_file(case, home)
         with _inside(folder):
-            named = [file for file in case["files"] if not file.endswith(".py") and _names(case["command"], file)]
-            documents = tuple(read(file) for file in named if os.path.exists(file))
             facts = facts_of(case, str(home))
             if as_script:
                 text = f"#!/bin/bash\n{case['command']}\n"
-                request = RunRequest((read("run.sh", text.encode()), *documents), facts)
+                request = RunRequest((read("run.sh", text.encode()),), facts)
             else:
-                request = RunRequest(documents, facts, case["command"])
+                request = RunRequest((), facts, case["command"])
             return [predict(one.run) for one in runs_of(Request((request,)))]
 
 
@@ -106,10 +104,6 @@ def _inside(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.chdir(before)
-
-
-def _names(command: str, file: str) -> bool:
-    return any(file in word.split("=") for word in command.replace("'", " ").split())
 
 
 def answer(case: Case, *, as_script: bool | None = None) -> Answer:

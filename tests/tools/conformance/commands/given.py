@@ -44,7 +44,8 @@ vocabulary = {word: number for number, word in enumerate(words)}
 tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
 tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
 fast = PreTrainedTokenizerFast(
-    tokenizer_object=tokenizer, unk_token="<unk>", bos_token="<s>", eos_token="</s>", pad_token="<pad>"
+    tokenizer_object=tokenizer, unk_token="<unk>", bos_token="<s>", eos_token="</s>", pad_token="<pad>",
+    model_input_names=["input_ids", "attention_mask"],
 )
 fast.save_pretrained("model")
 torch.manual_seed(0)

@@ -198,6 +198,8 @@ def _trl() -> Iterator[Case]:
         for method in ("dpo", "reward", "grpo"):
             for key in ("plain", "bf16-off", "launcher-fp8-bf16-off", "launcher-fp8-ao", "te-file", "fp16"):
                 command = trl(method, _PRECISIONS[key])
+                if stack == OLD:  # its command line takes no dictionary
+                    command = command.replace(" --generation_kwargs '{\"min_new_tokens\":11}'", "")
                 yield new(f"trl-{method}-{key}-{tag}", "trl command", stack, command, files=files)
             content = {**files, f"{method}.yaml": trl_file(method, bf16=False, accelerate_config="te.yaml")}
             yield new(
@@ -640,8 +642,6 @@ _AX: dict[str, tuple[str, dict[str, Any], list[str] | None]] = {
         {"bf16": True, "adapter": "lora", "lora_r": 16, "lora_alpha": 16, "lora_target_linear": True, **_NO_KERNELS},
         None,
     ),
-    "attention-fp8": ("axolotl train ax.yaml", {"bf16": True, "attn_implementation": "fp8"}, None),
-    "packing": ("axolotl train ax.yaml", {"bf16": True, "fp8": True, "sample_packing": True}, None),
     "padded": ("axolotl train ax.yaml", {"bf16": True, "fp8": True, "pad_to_sequence_len": True}, None),
     "both": ("axolotl train ax.yaml", {"bf16": True, "fp16": True}, None),
     "wrapped": ("nohup env A=B axolotl train ax.yaml", {"fp8": True, "bf16": True}, None),
@@ -654,6 +654,16 @@ def _axolotl() -> Iterator[Case]:
     for key, (command, changes, gpus) in _AX.items():
         files = {"ax.yaml": ax(**changes), "accel.yaml": TE}
         yield new(f"axolotl-{key}", "axolotl", AXOLOTL, command, files=files, gpus=gpus)
+    zero = _config(
+        distributed_type="DEEPSPEED",
+        mixed_precision="bf16",
+        fp8_config=...,
+        deepspeed_config={"zero_stage": 2, "gradient_accumulation_steps": 1},
+    )
+    for key, changes in {"on": {"bf16": True}, "off": {"bf16": False}, "plain": {}}.items():
+        files = {"ax.yaml": ax(**changes), "zero.yaml": zero}
+        command = "axolotl train ax.yaml -- --config_file zero.yaml"
+        yield new(f"axolotl-zero2-{key}", "axolotl", f"{AXOLOTL}-deepspeed", command, files=files)
 
 
 # --- machines ----------------------------------------------------------------------------------------------------
