@@ -357,6 +357,9 @@ _READERS = frozenset(("tee", "cat", "ts", "grep", "egrep", "sed", "awk", "tail",
 _PLACEHOLDER = r"(?<![^\s=/:])<([A-Za-z][\w ./-]{0,60})>(?=[\s/:]|$)"
 
 
+SEVERAL = "there is more than one command: name the one that trains"
+
+
 def split(command: str) -> tuple[dict[str, str], list[str]]:
     """The variables that are set in front of a command, and its words, as a shell takes them.
 
@@ -366,8 +369,6 @@ def split(command: str) -> tuple[dict[str, str], list[str]]:
         LaunchError: a quote that is not closed, or more characters than anybody writes.
         Unclear: more than one command.
     """
-    import re
-
     from fp8check.rules.reading import Unreadable
     from fp8check.rules.reading.shell import Command
     from fp8check.rules.reading.shell_syntax import read
@@ -375,7 +376,7 @@ def split(command: str) -> tuple[dict[str, str], list[str]]:
 
     if len(command) > MAX_COMMAND:
         raise LaunchError(f"the launch command has {len(command):,} characters; {MAX_COMMAND:,} are read")
-    text = re.sub(_PLACEHOLDER, r"'<\1>'", command.strip().replace("\\\n", " ").replace("\n", " "))
+    text = one_line(command)
     try:
         script = read(Source("the launch command", text))
     except Unreadable as error:
@@ -388,12 +389,19 @@ def split(command: str) -> tuple[dict[str, str], list[str]]:
     while len(commands) > 1 and commands[-1].in_pipe and _word(commands[-1].words[:1], text) in _READERS:
         commands.pop()
     if len(commands) > 1 or not is_plain:
-        raise Unclear("there is more than one command: name the one that trains, or put them into a shell script")
+        raise Unclear(SEVERAL)
     if not commands:
         return {}, []
     (one,) = commands
     variables = {set_.name: _word([set_.value] if set_.value is not None else [], text) for set_ in one.assignments}
     return variables, [_word([word], text) for word in one.words]
+
+
+def one_line(command: str) -> str:
+    """A command on one line, with placeholders of documentation between quotes."""
+    import re
+
+    return re.sub(_PLACEHOLDER, r"'<\1>'", command.strip().replace("\\\n", " ").replace("\n", " "))
 
 
 def _word(words: Sequence[Word], text: str) -> str:

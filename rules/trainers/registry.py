@@ -6,12 +6,14 @@ from fp8check.rules.input_error import InputError
 from fp8check.rules.settings.launch import (
     HERE,
     LAUNCHERS,
+    SEVERAL,
     Foreign,
     Launch,
     LaunchError,
     NotARun,
     Unclear,
     module_as_command,
+    one_line,
     split,
     started_by,
 )
@@ -100,9 +102,37 @@ def parse(command: str, trainer: type[Training] | None = None) -> Launch:
         variables, words = split(command)
         if not words:
             raise LaunchError("the launch command is empty")
-        return of_words(words, variables, trainer)
+        launch = of_words(words, variables, trainer)
     except (NotARun, Unclear) as reason:
-        return Launch("", variables=variables, unknown=str(reason))
+        launch = Launch("", variables=variables, unknown=str(reason))
+    return _among_several(command, trainer) if launch.unknown == SEVERAL else launch
+
+
+def _among_several(command: str, trainer: type[Training] | None) -> Launch:
+    """The one launch of a command line that has several commands: `cd out && A=1 accelerate launch train.py; date`."""
+    from fp8check.rules.facts.variables import matters
+    from fp8check.rules.reading.shell_syntax import read
+    from fp8check.rules.reading.source import Source
+    from fp8check.rules.settings.programs import FOREIGN
+    from fp8check.rules.settings.shell import lines
+
+    found: list[tuple[Launch, str | None]] = []
+    script = read(Source("the launch command", one_line(command)))
+    for line in lines(script, LAUNCHERS | PROGRAMS | FOREIGN.keys() | {"accelerate-launch"}, matters, {}):
+        variables = {name: place.text for name, place in line.variables.items()}
+        try:
+            launch = of_words([word.text for word in line.words], variables, trainer)
+        except NotARun:
+            continue
+        unset = (*launch.surroundings.unset, *line.unset)
+        found.append((launch._replace(surroundings=launch.surroundings._replace(unset=unset)), line.folder))
+    if len(found) != 1:
+        return Launch("", unknown=SEVERAL)
+    ((launch, folder),) = found
+    if folder in ("", "."):
+        return launch
+    there = "another folder" if folder is None else folder
+    return Launch("", variables=launch.variables, unknown=f"it is started in {there}: start fp8check there")
 
 
 def of_words(words: Sequence[str], variables: Mapping[str, str], trainer: type[Training] | None = None) -> Launch:
