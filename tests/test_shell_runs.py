@@ -226,6 +226,26 @@ def test_a_script_and_a_launch_command(folder: Path, capsys: pytest.CaptureFixtu
     assert "a shell script has its own launch lines" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("./wrapper.sh torchrun train.py", "torchrun train.py"),
+        ("./wrapper.sh deepspeed --num_gpus 2 train.py", "deepspeed --num_gpus"),
+        ("./wrapper.sh /opt/bin/accelerate launch train.py", "accelerate launch"),
+        ("./wrapper.sh axolotl train x.yaml", "axolotl train"),
+        ("docker build -t deepspeed -f Dockerfile .", None),
+        ("grep torchrun -r .", None),
+        ("./wrapper.sh torchrun is here", None),
+    ],
+)
+def test_a_launch_behind_a_program_of_which_nothing_is_known(
+    check: Callable[..., list[dict[str, Any]]], line: str, named: str | None
+) -> None:
+    reports = check(f"accelerate launch train.py\n{line}\n")
+    undecided = [one["launch"]["undecided"] for one in reports[1:]]
+    assert [one.partition(";")[0] for one in undecided] == ([] if named is None else [f"it names {named}"])
+
+
 def test_what_is_not_understood_is_undecided_at_its_line(check: Callable[..., list[dict[str, Any]]]) -> None:
     reports = check("accelerate launch train.py\ntorchrun --nproc_per_node\naccelerate launch 'x\n")
     assert [one["launch"]["line"] for one in reports] == [1, 2, 3]

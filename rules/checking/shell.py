@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 
 from fp8check.rules.checking.runs import Assembled, WrongFiles, assemble_each
 from fp8check.rules.facts.variables import matters
@@ -122,11 +123,54 @@ def _launch(line: Line, trainer: str | None) -> Launch | None:
     variables = {name: place.text for name, place in line.variables.items()}
     try:
         launch = registry.of_words(words, variables, None if trainer is None else registry.find(trainer))
-    except NotARun:
-        return None
+    except NotARun as reason:
+        hidden = _hidden(words)
+        if not hidden:
+            return None
+        launch = Launch("", variables=variables, unknown=f"it names {hidden}; {reason}")
     except LaunchError as reason:
         launch = Launch("", variables=variables, unknown=str(reason))
     return _without_passed_on(launch)._replace(line=line)
+
+
+# Programs that a launcher is named to without being started.
+_NAMING = frozenset(
+    (
+        *("echo", "printf", "grep", "egrep", "pgrep", "pkill", "killall", "which", "type", "cat", "sed", "awk", "ls"),
+        *(
+            "pip",
+            "pip3",
+            "conda",
+            "mamba",
+            "apt",
+            "apt-get",
+            "brew",
+            "git",
+            "[",
+            "[[",
+            "test",
+            "mkdir",
+            "rm",
+            "cp",
+            ":",
+        ),
+    )
+)
+_NAMING_COMMANDS = frozenset(("install", "uninstall", "which", "build", "pull", "push"))
+
+
+def _hidden(words: Sequence[str]) -> str:
+    """The launch that stands behind a program of which nothing is known: `./wrapper.sh torchrun train.py`."""
+    if not words or os.path.basename(words[0]) in _NAMING or _NAMING_COMMANDS & set(words):
+        return ""
+    for word, following in pairwise(words):
+        name = os.path.basename(word)
+        starts = following.startswith("-") or following.endswith(".py")
+        if (name, following) == ("accelerate", "launch") or (starts and name in ("torchrun", "deepspeed")):
+            return f"{name} {following}"
+        if name in registry.PROGRAMS and following == "train":
+            return f"{name} {following}"
+    return ""
 
 
 def _without_passed_on(launch: Launch) -> Launch:
@@ -238,7 +282,8 @@ def _is_training(run: Run) -> bool:
 def _sounds_like_training(launch: Launch) -> bool:
     """By the name of the program and its flags, where its text does not tell."""
     flags = {word.partition("=")[0].lstrip("-").replace("-", "_") for word in launch.arguments if word[:1] == "-"}
-    if flags & _FLAGS:
+    keys = [word.partition("=")[0] for word in launch.arguments if "=" in word]  # of Hydra: trainer.nnodes=2
+    if flags & _FLAGS or any(key.startswith("trainer.") or key.endswith("train_files") for key in keys):
         return True
     name = (launch.script or "").lower()
     last = os.path.basename(name.removesuffix(".py")) if not launch.is_module else name

@@ -364,8 +364,6 @@ class _Reader:
         return True
 
     def _next_branch(self) -> None:
-        while self._frames and self._frames[-1].kind == "and":
-            self._leave()
         if self._frames and self._frames[-1].kind == "if":
             self._items.append(Branch(self._at))
 

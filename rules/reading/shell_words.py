@@ -78,8 +78,12 @@ class WordReader:
                 at = self._piece(at, end, pieces, quoted=quoted)
         return Word(self._counted(pieces), start, end)
 
-    def closed(self, at: int, bracket: str) -> int:
-        """Behind the bracket that closes what was opened before an offset, whatever is quoted or nested between."""
+    def closed(self, at: int, bracket: str, *, quoted: bool = False) -> int:
+        """Behind the bracket that closes what was opened before an offset, whatever is quoted or nested between.
+
+        Args:
+            quoted: whether all of it stands between double quotes: single ones mean nothing then.
+        """
         text, size, opened = self._text, len(self._text), at
         stack = [bracket]
         while stack:
@@ -87,10 +91,10 @@ class WordReader:
             at = run.end() if run is not None else at
             if at >= size or len(stack) > _DEEPEST:
                 raise NeverClosed(self._source, max(opened - 1, 0), f"what is opened here is never closed by {bracket}")
-            at = self._nested(at, stack)
+            at = self._nested(at, stack, quoted=quoted)
         return at
 
-    def _nested(self, at: int, stack: list[str]) -> int:
+    def _nested(self, at: int, stack: list[str], *, quoted: bool) -> int:
         """One character that may open or close something; where reading goes on."""
         text, sign, top = self._text, self._text[at], stack[-1]
         if sign == "\\":
@@ -107,7 +111,7 @@ class WordReader:
         elif top == ")" and sign == "#" and text[at - 1] in " \t\n;(":
             end = text.find("\n", at)
             return len(text) if end < 0 else end
-        elif sign == "'" and top in (")", "}"):
+        elif sign == "'" and top in (")", "}") and not _is_quoted(stack, quoted=quoted):
             return self._closing_quote(at) + 1
         return at + 1
 
@@ -181,7 +185,7 @@ class WordReader:
                 pieces.append(Piece("output", text[at + 2 : end - 1], at, end, inner=at + 2, quoted=quoted))
             return end
         if following == "{":
-            end = self.closed(at + 2, "}")
+            end = self.closed(at + 2, "}", quoted=quoted)
             pieces.append(Piece("variable", text[at + 2 : end - 1], at, end, inner=at + 2, quoted=quoted))
             return end
         if following == '"' and not quoted:
@@ -209,3 +213,8 @@ class WordReader:
             raise NeverClosed(self._source, begin, "this quote is never closed")
         pieces.append(Piece("text", "".join(said), begin, at + 1, quoted=True))
         return at + 1
+
+
+def _is_quoted(stack: list[str], *, quoted: bool) -> bool:
+    """Whether what stands in these brackets stands between double quotes, as the innermost of other kinds tells."""
+    return next((bracket == '"' for bracket in reversed(stack) if bracket != "}"), quoted)

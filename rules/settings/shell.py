@@ -133,7 +133,7 @@ class _Asked(Record):
         return any(self._is_one(word.rpartition("/")[2]) for text in texts for word in text.split())
 
     def _is_one(self, name: str) -> bool:
-        name = name.strip("\"'();&")
+        name = name.strip("\"'();&\\")
         return (
             name in self.programs
             or (name.startswith("python") and name[6:].replace(".", "").isdigit())
@@ -224,12 +224,11 @@ class _Walk:
     # Blocks
 
     def _branch(self, blocks: list[_Block]) -> None:
-        if blocks:
-            blocks[-1].branch(self._scope.roll_back(blocks[-1].mark))
+        blocks[-1].branch(self._scope.roll_back(blocks[-1].mark))
 
     def _leave(self, leave: Leave, blocks: list[_Block]) -> None:
         """Behind a block nobody knows what it has changed, unless it is a shell of its own: that changes nothing."""
-        if leave.kind in ("group", "function") or not blocks:
+        if leave.kind in ("group", "function"):
             return
         block = blocks.pop()
         block.changed.update(self._scope.roll_back(block.mark))
@@ -371,6 +370,7 @@ class _Walk:
             if equals:
                 start = value[0].start + len(value[0].text) - len(rest) if value[0].start >= 0 else -1
                 made = (Part(rest, start, value[0].word, value[0].why), *value[1:])
+                made = made if rest or len(made) == 1 else made[1:]
                 old = self._scope.get(name)
                 self._scope.put(name, self._expander.joined(old, made) if append and isinstance(old, tuple) else made)
             if exports or self._exports_all:
@@ -506,9 +506,8 @@ class _Walk:
         return Place(field.text, span, field.why, field.may_be_many)
 
     def _variable(self, value: Value, span: Span) -> Place:
-        first, last = (value[0], value[-1]) if value else (None, None)
-        if first is not None and last is not None and 0 <= first.start <= last.start:
-            span = self._span(first.start, last.start + len(last.text))
+        if value and 0 <= value[0].start <= value[-1].start:
+            span = self._span(value[0].start, value[-1].start + len(value[-1].text))
         return Place(text_of(value), span, why_of(value))
 
     def _span(self, start: int, end: int) -> Span:

@@ -125,7 +125,7 @@ class Expander:
         for piece in word.pieces:
             values = self._piece(piece, word)
             if piece.kind == "text" or piece.quoted:
-                made.glue(values, empty=piece.text == "" or piece.kind != "text")
+                made.glue(values)
             else:
                 made.divide(values)
         return made.fields()
@@ -298,15 +298,13 @@ class _Fields:
         self._open: list[Part] | None = None
         self._bare: set[int] = set()  # parts that are not quoted and not known
 
-    def glue(self, values: Sequence[Value], *, empty: bool) -> None:
+    def glue(self, values: Sequence[Value]) -> None:
         """Texts that stay whole; between two of an array a new word begins."""
         for number, value in enumerate(values):
             if number:
                 self._end()
-            if self._open is None and (value or empty):
-                self._open = []
-            if self._open is not None:
-                self._open += value
+            self._open = self._open or []
+            self._open += value
 
     def divide(self, values: Sequence[Value]) -> None:
         """Texts whose spaces part words."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from fp8check.rules.reading import Unreadable
 from fp8check.rules.reading.read import read
 from fp8check.rules.reading.shell import ShellScript
-from fp8check.rules.settings.shell import Line, lines
+from fp8check.rules.settings.shell import MAX_CALLED, MAX_LINES, MAX_VARIABLES, Line, lines
+from fp8check.rules.settings.shell_values import MAX_VALUE
+from fp8check.rules.settings.values import Origin
 
 PROGRAMS = frozenset(("run", "torchrun"))
 
@@ -110,6 +113,16 @@ def words(text: str, path: str = "jobs/run.sh", **environment: str) -> list[str]
         ("source env.sh; A=1; run $A ${B:-2} $C", ["run 1 ${B:-2}? ${C}?"]),
         ("source venv/bin/activate; . ~/.bashrc; run ${B:-2}", ["run 2"]),
         ('source env.sh; [ -z "$A" ] && A=1; run $A', ["run ${A}?"]),
+        ("while x; do run ${A:-2}; A=1; done", ["run 2"]),
+        ("shift; run; while x; do export B=$1 C; read D; unset E; declare F; done; run $B", ["run", "run ${B}?"]),
+        ("run ${+} ${A@Q} ${} x", ["run ${+}? ${A@Q}? ${}? x"]),
+        ('A=$1; run ${A%x} ${A:-y} "${B:-${C}}" ${A:+z}', ["run ${A%x}? ${A:-y}? ${C}? ${A:+z}?"]),
+        ('run "${A:-it\'s}" b', ["run it's b"]),
+        ('run "$A"""$B; A=; run "$A""" x$A""', ["run ${A}${B}?", "run  x"]),
+        ("eval run; eval \"run 'a'\"; bash -c; bash -x; bash -xc 'run b'", ["run", "run a", "run b"]),
+        ('eval "ls \'x\'"; run bash -x; A=1; C="run $A"; eval "$C"', ["run bash -x", "run 1"]),
+        ("run ${A:-$'\\'}", ["run ${A:-$'\\'}?"]),
+        ('A=(); run "${A[@]}" x${A[@]}', ["run x"]),
         # Functions
         ("f() { run $1 \"$@\"; }; f a 'b c'; f d", ["run a a b c", "run d d"]),
         ("f() { A=$1; }; f 1; run $A; f 2 | x; run $A", ["run 1", "run 1"]),
@@ -146,3 +159,191 @@ def words(text: str, path: str = "jobs/run.sh", **environment: str) -> list[str]
 )
 def test_words(text: str, expected: list[str]) -> None:
     assert words(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("export A=1 B=2; C=3; D=4 run; E=5 run", [{"A": "1", "B": "2", "D": "4"}, {"A": "1", "B": "2", "E": "5"}]),
+        ("export A _B=2; A=1; run; export -n A; run", [{"A": "1"}, {}]),
+        ("set -a; A=1; set +a; B=2; run", [{"A": "1"}]),
+        ("set -o allexport; A=1; B=(2); set +o allexport; C=3; run", [{"A": "1"}]),
+        ("set -ex; set -eax -o pipefail; local A=1; run", [{"A": "1"}]),
+        ("if x; then export A=1; fi; run", [{"A": "${A}"}]),
+        ('export A=$(date); export B="$A-$1"; run', [{"A": "$(date)", "B": "${A}-${1}"}]),
+        ("export A=$(date)$1; run", [{"A": "$(date)${1}"}]),
+        ("A=(1) run", [{}]),
+        ("CUDA=0; run", [{"CUDA": "0"}]),
+    ],
+)
+def test_variables(text: str, expected: list[dict[str, str]]) -> None:
+    environment = {"CUDA": "1"} if "CUDA" in text else {}
+    said = [{name: place.text for name, place in line.variables.items()} for line in found(text, **environment)]
+    assert said == expected
+
+
+def test_a_variable_of_the_environment() -> None:
+    assert words("run $A ${A:-2} ${B:-3}", A="1") == ["run 1 1 3"]
+    assert words('[ -z "$A" ] && A=2\nrun $A', A="1") == ["run ${A}?"]
+    (line,) = found("unset A B; A=1; run", A="0")
+    assert line.unset == ("B",)
+    assert words("#!/bin/sh\nrun $0 $BASH_SOURCE $(dirname $0)", path="-") == [
+        "run ${0}? ${BASH_SOURCE}? $(dirname $0)?"
+    ]
+    assert words("run $0 $BASH_SOURCE") == ["run jobs/run.sh jobs/run.sh"]
+
+
+@pytest.mark.parametrize(
+    ("text", "folder"),
+    [
+        ("run", ""),
+        ("cd a; cd b/../c; run", "a/c"),
+        ("cd a; pushd b; run", "a/b"),
+        ("cd a; popd; run", None),
+        ("cd -; run", None),
+        ("cd; run", None),
+        ("cd ~/a; run", None),
+        ("cd $A; run", None),
+        ("cd $A; cd b; run", None),
+        ("cd $A; cd /b; run", "/b"),
+        ("cd -P -- a; run", "a"),
+        ('cd "$(dirname "$0")"; run', "jobs"),
+        ('cd "$(dirname "$0")/.."; run', ""),
+        ('cd ""; run', ""),
+        ("(cd a; x); run", ""),
+        ("x && cd a && run", "a"),
+        ("if x; then cd a; fi; run", None),
+        ("while x; do run; cd a; done", None),
+        ("cd a || exit 1; run", "a"),
+        ("#SBATCH --chdir=/data\nrun", "/data"),
+        ("#SBATCH -D /data\nrun", "/data"),
+        ("cd a | x; run", ""),
+    ],
+)
+def test_the_folder(text: str, folder: str | None) -> None:
+    assert found(text)[0].folder == folder
+
+
+@pytest.mark.parametrize(
+    ("lines_", "expected"),
+    [
+        (
+            ["--nodes=2", "--ntasks-per-node=4"],
+            {"NNODES": 2, "JOB_NUM_NODES": 2, "NTASKS": 8, "NPROCS": 8, "NTASKS_PER_NODE": 4},
+        ),
+        (["-N 2", "-n 3 # why"], {"NNODES": 2, "JOB_NUM_NODES": 2, "NTASKS": 3, "NPROCS": 3}),
+        (["--gres=gpu:4"], {"GPUS_ON_NODE": 4}),
+        (["--gres nvme,gpu:h100:8"], {"GPUS_ON_NODE": 8}),
+        (["--gres=gpu"], {"GPUS_ON_NODE": 1}),
+        (["--gres=nvme:1"], {}),
+        (["--gpus-per-node=h100:2 -c 8"], {"GPUS_ON_NODE": 2, "CPUS_PER_TASK": 8}),
+        (["-G 2"], {"GPUS_ON_NODE": 2}),
+        (["-N 2", "--gpus 16"], {"NNODES": 2, "JOB_NUM_NODES": 2}),
+        (["--nodes=1-4", "--ntasks=$N"], {}),
+    ],
+)
+def test_what_slurm_hands_to_the_script(lines_: list[str], expected: dict[str, int]) -> None:
+    text = "#!/bin/bash\n" + "".join(f"#SBATCH {line}\n" for line in lines_) + "run $SLURM_NNODES\n"
+    (line,) = found(text)
+    assert {name: place.text for name, place in line.variables.items()} == {
+        f"SLURM_{name}": str(number) for name, number in expected.items()
+    }
+
+
+def test_what_sbatch_exports() -> None:
+    (line,) = found("#SBATCH --export=ALL,A=1,B=x=y,9=2\nrun $A\n")
+    assert {name: place.text for name, place in line.variables.items()} == {"A": "1", "B": "x=y"}
+    assert line.words[1].text == "1"
+
+
+def test_words_have_their_places() -> None:
+    text = (
+        "ARGS=\"--a 1 \\\n  --b=2\"\nL=(--c\n  'x y')\nexport V=7\n"
+        "run $ARGS \"${L[@]}\" --d=$1 \\\n   'e f'\neval run $ARGS\nbash -c 'run x'\n"
+    )
+    first, second, third = found(text)
+    assert str(first.span) == "jobs/run.sh:6:1"
+    assert first.span.end_line == 7
+    assert [str(word.span).partition(":")[2] for word in first.words] == [
+        *("6:1", "1:7", "1:11", "2:3", "3:4", "4:3", "6:21", "7:4"),
+    ]
+    assert str(first.variables["V"].span) == "jobs/run.sh:5:10"
+    assert [str(word.span).partition(":")[2] for word in second.words] == ["8:6", "1:7", "1:11", "2:3"]
+    assert [str(word.span).partition(":")[2] for word in third.words] == ["9:1", "9:1"]
+
+
+@pytest.mark.parametrize(
+    ("origin", "place"),
+    [
+        (Origin(flag="--mixed_precision fp8"), "--mixed-precision fp8"),
+        (Origin(flag="--mixed_precision no"), "--mixed_precision no"),
+        (Origin(flag="--mixed_precision other"), "--mixed_precision"),
+        (Origin(flag="--use_fsdp"), "--use_fsdp"),
+        (Origin(flag="train.py"), "train.py"),
+        (Origin(flag="--b=2"), "--b=2"),
+        (Origin(flag="--b 2"), "--b=2"),
+        (Origin(flag="k=v"), "k=v"),
+        (Origin(flag="--far x"), "--far \\\n  x"),
+        (Origin(flag="--last"), "--last"),
+        (Origin(flag="--absent"), None),
+        (Origin(variable="A"), "1"),
+        (Origin(variable="B"), None),
+        (Origin(default="accelerate"), None),
+    ],
+)
+def test_a_setting_finds_its_place(origin: Origin, place: str | None) -> None:
+    text = "export A=1\nrun --mixed-precision fp8 --use_fsdp train.py --mixed_precision no --b=2 k=v --far \\\n  x --last\n"
+    span = found(text)[0].place_of(origin)
+    assert (None if span is None else text[span.start : span.end]) == place
+
+
+def test_a_value_that_is_set_elsewhere_is_its_own_place() -> None:
+    (line,) = found("P=fp8\n" + "#" * 100 + "\nrun --p $P")
+    assert str(line.place_of(Origin(flag="--p fp8"))) == "jobs/run.sh:1:3"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("run\n" * (MAX_LINES + 1), f"more than {MAX_LINES} lines"),
+        ("".join(f"export A{n}=1\n" for n in range(MAX_VARIABLES + 1)) + "run", f"more than {MAX_VARIABLES} variables"),
+    ],
+)
+def test_more_than_anybody_writes(text: str, why: str) -> None:
+    with pytest.raises(Unreadable) as raised:
+        found(text)
+    assert why in raised.value.message
+
+
+def test_values_do_not_grow_without_end() -> None:
+    text = f"A={'x' * (MAX_VALUE // 2 + 1)}\nB=$A$A\nrun $B\n"
+    assert words(text) == ["run ${B}?"]
+    doubling = "A=12345678\n" + "A=$A$A\n" * 60 + "run $A\n"
+    (line,) = words(doubling)
+    assert line.startswith("run ${A}")
+    assert len(line) < 2 * MAX_VALUE
+    many = f"A={'x' * 30_000}\nrun " + "$A" * 200
+    (line,) = words(many)
+    assert line.endswith("${...}?")
+    assert len(line) < 3_000_000
+    nested = "${A:-" * 12 + "x" + "}" * 12
+    assert words(f"run {nested}") == ["run ${...}?"]
+
+
+def test_functions_that_call_each_other_end() -> None:
+    calls = "".join(f"f{n}() {{ f{n + 1}; f{n + 1}; f{n + 1}; f{n + 1}; A={n}; }}\n" for n in range(8))
+    text = f"{calls}f8() {{ run; }}\nf0\nrun $A\n"
+    found_ = words(text)
+    assert 1 < len(found_) <= MAX_LINES
+    text = f"f() {{ {'x; ' * (MAX_CALLED + 1)} A=2; run; }}\nA=1\nf; f; run $A"
+    assert words(text) == ["run", "run ${A}?"]
+
+
+def test_scripts_in_scripts_end() -> None:
+    text = "run x"
+    for _ in range(12):
+        text = "bash -c '" + text.replace("'", "'\\''") + "'"
+        if len(text) > 20_000:
+            break
+    assert len(words(text)) == 1
+    assert words("eval '" + "( " * 40 + "run'") == ["eval " + "( " * 40 + "run"]
