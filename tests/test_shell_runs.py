@@ -323,3 +323,33 @@ def test_two_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["conf/accel.yaml", "--launch", "accelerate", "--", "accelerate", "launch", "train.py"]) == 2
     assert "leave one out" in capsys.readouterr().err
     assert main(["fix", "--no-environment", "--", "accelerate", "launch", "train.py"]) == 2
+
+
+FLAGS = "from transformers import HfArgumentParser, Trainer, TrainingArguments\nHfArgumentParser(TrainingArguments)\nTrainer().train()\n"
+
+
+def test_a_flag_of_the_line_is_the_place_of_the_finding(
+    check: Callable[..., list[dict[str, Any]]], folder: Path
+) -> None:
+    (folder / "flags.py").write_text(FLAGS)
+    (folder / "sft.yaml").write_text(
+        "model_name_or_path: Qwen/Qwen2.5-7B\nstage: sft\nfinetuning_type: full\ncutoff_len: 2048\noutput_dir: out\n"
+    )
+    for program in ("flags.py", "-m llamafactory.launcher sft.yaml"):
+        line = f"accelerate launch --config_file conf/accel.yaml {program} --output_dir out --bf16 True\n"
+        if "yaml" in program:
+            line = line.replace("--output_dir out --bf16 True", "bf16=true")
+        (report,) = check(f"# a run\n{line}", code=1)
+        (found,) = [one for one in report["findings"] if one["rule"] == "FP101"]
+        assert (found["file"], found["line"]) == ("jobs/run.sh", 2)
+        assert line[found["column"] - 1 : found["end_column"] - 1] in ("--bf16 True", "bf16=true")
+        assert found["related"][0]["file"] == "conf/accel.yaml"
+        assert found["fix"] is None
+
+
+def test_a_finding_without_a_place_stands_at_the_line(check: Callable[..., list[dict[str, Any]]]) -> None:
+    (report,) = check("echo\n  accelerate launch --config_file conf/accel.yaml llamafactory-cli train x.yaml\n", code=1)
+    (found,) = [one for one in report["findings"] if one["rule"] == "FP305"]
+    assert (found["file"], found["line"], found["column"]) == ("jobs/run.sh", 2, 3)
+    (about_versions,) = [one for one in report["findings"] if one["rule"] == "FP606"]
+    assert about_versions["file"] is None

@@ -154,7 +154,7 @@ def _into_fp8_config(accelerate: AccelerateConfig, setting: Setting, key: str) -
     last_resort=True,
     claims=("ends",),
 )
-def does_not_start(outcome: Outcome, requested: Requested) -> Iterator[Found]:
+def does_not_start(outcome: Outcome, requested: Requested, launch: Launch) -> Iterator[Found]:
     """The run ends with an exception before or in its first step.
 
     Why it hurts: the queue, the download and the model load come first, the exception after them. Other rules say
@@ -169,8 +169,8 @@ def does_not_start(outcome: Outcome, requested: Requested) -> Iterator[Found]:
         raise not_known(outcome, "whether the run starts")
     if error is None:
         return
-    places = [setting for setting in error.because if setting.origin.span is not None]
-    hidden = [setting for setting in error.because if setting.origin.span is None]
+    places = [setting for setting in error.because if launch.places(setting)]
+    hidden = [setting for setting in error.because if not launch.places(setting)]
     stages = {
         "launch": "in accelerate launch",
         "arguments": "while the training arguments are read",

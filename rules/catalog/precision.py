@@ -42,7 +42,9 @@ if TYPE_CHECKING:
     "https://github.com/huggingface/trl/issues/3860",
     claims=("lost", "ends"),
 )
-def precision_flag_cancels_fp8(training: Training, requested: Requested, outcome: Outcome) -> Iterator[Found]:
+def precision_flag_cancels_fp8(
+    training: Training, requested: Requested, outcome: Outcome, launch: Launch
+) -> Iterator[Found]:
     """`bf16: true` or `fp16: true` in the training file cancels the FP8 that was asked for elsewhere.
 
     Why it hurts: nothing is logged. The trainer passes its own flag to Accelerator, and the precision of the
@@ -62,13 +64,14 @@ def precision_flag_cancels_fp8(training: Training, requested: Requested, outcome
     loser = next((asker for asker in requested.fp8 if asker != own and asker.origin != flag.origin), None)
     if loser is None:
         return
+    place = _place(flag, training, launch)
     yield Found(
         _canceled(flag),
-        place=_place(flag, training),
+        place=place,
         label=f'{outcome.stack.name("transformers")} passes mixed_precision="{flag.value}" to Accelerator',
         related=(_overridden(loser),),
         notes=tuple(_what_is_left(outcome)),
-        help=NEEDED_BY_DEEPSPEED if outcome.distributed_type == "DEEPSPEED" else _remedy(flag, _place(flag, training)),
+        help=NEEDED_BY_DEEPSPEED if outcome.distributed_type == "DEEPSPEED" else _remedy(flag, place),
         fix=None if outcome.distributed_type == "DEEPSPEED" else _without(flag, training),
     )
 
@@ -86,8 +89,8 @@ def _overridden(loser: Setting) -> Related:
     return Related(loser, "this is what it overrides" if here else f"it overrides the {loser.origin.describe()}")
 
 
-def _place(flag: Setting, training: Training) -> Setting | None:
-    if flag.origin.span is not None:
+def _place(flag: Setting, training: Training, launch: Launch) -> Setting | None:
+    if launch.places(flag):
         return flag
     here = training.setting_for("model")
     written = (one for _, one in training.top.settings() if in_script(one))

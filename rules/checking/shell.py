@@ -7,14 +7,15 @@ from itertools import pairwise
 
 from fp8check.rules.checking.runs import Assembled, WrongFiles, assemble_each
 from fp8check.rules.facts.variables import matters
-from fp8check.rules.reading import files
+from fp8check.rules.reading import Unreadable, files
 from fp8check.rules.reading.shell import ShellScript
 from fp8check.rules.record import Record
 from fp8check.rules.settings.launch import LAUNCHERS, Launch, LaunchError, NotARun
 from fp8check.rules.settings.programs import FOREIGN
 from fp8check.rules.settings.shell import Line, lines
-from fp8check.rules.settings.values import FILLED_IN, Origin, Setting
+from fp8check.rules.settings.values import FILLED_IN, Origin, Setting, is_filled_in
 from fp8check.rules.trainers import registry
+from fp8check.rules.trainers.detect import read
 from fp8check.rules.trainers.run import Run, Unread
 
 TYPE_CHECKING = False
@@ -98,12 +99,15 @@ def _not_a_run(script: ShellScript, facts: Facts, why: str, offset: int) -> Asse
 
 
 def _of_script(script: ShellScript, others: Sequence[Document], given: Given) -> Iterator[Assembled]:
+    known: dict[str, Document | None] = {}
     programs = LAUNCHERS | registry.PROGRAMS | FOREIGN.keys() | {"accelerate-launch"}
     for line in lines(script, programs, _reaches, given.facts.variables or {}):
         launch = _launch(_found(line, script) if given.follow else line, given.trainer)
         if launch is None:
             continue
         documents, unknown = _beside(others, launch), tuple(_unknown_words(launch))
+        if given.follow and not any(one.kind == "accelerate" for one in documents):
+            documents += _read_once(launch, known)
         for one in _runs(launch, documents, given._replace(facts=_without(given.facts, line.unset))):
             if _is_training(one.run):
                 run = one.run._replace(unread=one.run.unread + unknown)
@@ -230,6 +234,20 @@ def _beside(others: Sequence[Document], launch: Launch) -> list[Document]:
     if launch.config_file is not None:
         kinds.add("accelerate")
     return [one for one in others if os.path.basename(one.path) in named or one.kind not in kinds]
+
+
+def _read_once(launch: Launch, known: dict[str, Document | None]) -> list[Document]:
+    """The Accelerate file of a line, which others may name as well; whatever is wrong with one is said by its run."""
+    path = launch.config_file
+    if path is None or not path.endswith(_FILES) or is_filled_in(path):
+        return []
+    if path not in known:
+        try:
+            known[path] = read(path)
+        except Unreadable:
+            known[path] = None
+    document = known[path]
+    return [document] if document is not None and document.kind == "accelerate" else []
 
 
 def _found(line: Line, script: ShellScript) -> Line:

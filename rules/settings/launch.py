@@ -320,6 +320,12 @@ class Launch(Record):
         """Whether the program is a module, by its dotted name, and no file."""
         return self.as_module or bool(self.flags.get("m") or self.flags.get("module"))
 
+    def places(self, setting: Setting) -> bool:
+        """Whether people can be shown where a setting stands: in a file, or in the line of a script."""
+        return setting.origin.span is not None or (
+            self.line is not None and self.line.place_of(setting.origin) is not None
+        )
+
     @property
     def config_file(self) -> str | None:
         """What --config_file names."""

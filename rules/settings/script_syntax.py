@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import warnings
 from bisect import bisect_right
+from functools import lru_cache
 
+from fp8check.rules.reading.source import Source
 from fp8check.rules.settings import script_fp8, script_options, script_trainers
 from fp8check.rules.settings.script import (
     ARGUMENTS,
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from fp8check.rules.reading import Span
-    from fp8check.rules.reading.source import Source
 
 MAX_CHARACTERS = 256 * 1024  # the largest script of diffusers has 100,000
 _ENVIRONMENT = ("os.environ", "environ")
@@ -44,8 +45,12 @@ _WATCHED = frozenset((*READERS, *PARSERS, *HANDLERS, "prepare", "train", "from_p
 
 def parse(source: Source) -> ScriptSource | None:
     """What the script does; None where it is no Python that this interpreter can parse, or is too large."""
-    if len(source.text) > MAX_CHARACTERS:
-        return None
+    return _parsed(source.path, source.text) if len(source.text) <= MAX_CHARACTERS else None
+
+
+@lru_cache(maxsize=16)  # the lines of a shell script start one script again and again
+def _parsed(path: str, text: str) -> ScriptSource | None:
+    source = Source(path, text)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # those of the script: nobody asked for them
