@@ -6,8 +6,7 @@ from fp8check.rules.catalog.shared_fixes import torchao_instead, write
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import WARNING, Found, rule
 from fp8check.rules.engine.requirements import require_decided
-from fp8check.rules.outcome.compiled import compiled_by
-from fp8check.rules.releases.behaviors import TransformerEngine
+from fp8check.rules.releases.behaviors import Torch, TransformerEngine
 from fp8check.rules.settings.edits import replace
 from fp8check.rules.settings.values import Undecided
 
@@ -46,7 +45,7 @@ def torchao_not_compiled(run: Run, requested: Requested, outcome: Outcome, probe
     Write instead: `torch_compile: true` in the training file, or `dynamo_backend: INDUCTOR` under dynamo_config.
     """
     require_decided(requested, outcome)
-    if not _torchao(outcome) or compiled_by(run) is not None:
+    if not _torchao(outcome) or outcome.effective.compiled is not None:
         return
     if not run.training.is_huggingface:
         if probed:
@@ -65,8 +64,8 @@ def torchao_not_compiled(run: Run, requested: Requested, outcome: Outcome, probe
 
 def _against_compiling(run: Run, outcome: Outcome) -> str:
     """What to do where torchao compiled fails as well; "" where it does not."""
-    if _is_ddp(outcome):
-        return "use FSDP2 with torch_compile: true; under DDP the compiled step fails (FP520)"
+    if _is_ddp(outcome) and outcome.stack.does(Torch.DDP_CUTS_TORCHAO):
+        return "use FSDP2, or torch 2.11 or newer, with torch_compile: true; else the compiled step may fail (FP520)"
     if run.model is not None and _has_linear_experts(run.model, outcome):
         return "train it in BF16: its experts cannot be compiled with torchao (FP521)"
     return ""
@@ -102,7 +101,7 @@ def te_compiled(run: Run, outcome: Outcome) -> Iterator[Found]:
 
     Write instead: `torch_compile: false`; or backend AO, which needs the compiler.
     """
-    compiles = compiled_by(run)
+    compiles = outcome.effective.compiled
     if compiles is None or not outcome.runs_te:
         return
     raises = outcome.stack.does(TransformerEngine.REFUSES_COMPILED_DELAYED_SCALING)
@@ -126,28 +125,35 @@ def te_compiled(run: Run, outcome: Outcome) -> Iterator[Found]:
     "https://github.com/pytorch/ao/issues/2586",
     "https://github.com/pytorch/pytorch/issues/158936",
     "https://github.com/pytorch/ao/issues/1308",
+    "measured NVIDIA H200 [docs/evidence/h200-ddp.jsonl ddp-trainer-compile]: torch 2.11.0 trains, 27 layers in FP8",
+    "measured NVIDIA H200 [docs/evidence/h200-ddp.jsonl ddp-as-reported]: the reported case, torch 2.11.0: trains",
     claims=("perhaps",),
 )
 def torchao_compiled_under_ddp(run: Run, outcome: Outcome) -> Iterator[Found]:
-    """torchao, torch.compile and DDP with a Hugging Face model: the compiler fails.
+    """torchao, torch.compile and DDP with a Hugging Face model, and a torch before 2.11: the compiler may fail.
 
-    Why it hurts: DDP's splitting of the compiled graph and torchao's tensors do not go together: "RuntimeError: val"
-    in the first step. The issue is open; each two of the three work.
+    Why it hurts: DDP cuts the compiled graph into pieces, and torch up to the nightly builds of 2.9 did not get
+    torchao's tensors over the cuts: "RuntimeError: val" in the first step, with any backend of the compiler. With torch
+    2.11 the same runs train (measured, seven ways to write them). Between the two nobody looked.
 
-    Example: `distributed_type: MULTI_GPU`, backend AO and `torch_compile: true`.
+    Example: `distributed_type: MULTI_GPU`, backend AO and `torch_compile: true` with torch 2.8.
 
-    Write instead: FSDP2 in the place of DDP.
+    Write instead: torch 2.11 or newer; or FSDP2 in the place of DDP.
     """
-    compiles = compiled_by(run)
+    compiles = outcome.effective.compiled
     if compiles is None or not _torchao(outcome) or not _is_ddp(outcome):
         return
     if not run.training.is_huggingface:
         return  # a model of another kind may work
+    if not outcome.stack.has("torch"):
+        raise Undecided("the release of torch: before 2.11 the compiled step may fail under DDP", "packages")
+    if not outcome.stack.does(Torch.DDP_CUTS_TORCHAO):
+        return
     yield Found(
-        "torchao and torch.compile under DDP fail on Hugging Face models",
+        "torchao and torch.compile under DDP may fail on Hugging Face models",
         place=compiles,
-        label="the compiled step ends with RuntimeError: val",
-        help="use FSDP2 (fsdp_version: 2 with fsdp_cpu_ram_efficient_loading: false)",
+        label="reported of torch before 2.11: the compiled step ends with RuntimeError: val",
+        help="use torch 2.11 or newer, or FSDP2 (fsdp_version: 2 with fsdp_cpu_ram_efficient_loading: false)",
     )
 
 
@@ -159,7 +165,7 @@ def torchao_compiled_under_ddp(run: Run, outcome: Outcome) -> Iterator[Found]:
     "https://github.com/pytorch/pytorch/issues/139125",
     claims=("perhaps",),
 )
-def torchao_compiled_experts(run: Run, training: Training, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
+def torchao_compiled_experts(training: Training, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
     """torchao and torch.compile on a mixture of experts whose experts are Linear layers (transformers 4).
 
     Why it hurts: each expert gets another number of tokens in every step. The compiler sees them as dynamic shapes,
@@ -169,7 +175,7 @@ def torchao_compiled_experts(run: Run, training: Training, model: ModelShape, ou
 
     Write instead: BF16; or transformers 5, where experts are no Linear layers and stay in BF16.
     """
-    compiles = compiled_by(run)
+    compiles = outcome.effective.compiled
     if compiles is None or model.routed is None or not _torchao(outcome) or not _has_linear_experts(model, outcome):
         return
     yield Found(

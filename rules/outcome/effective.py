@@ -7,6 +7,7 @@ processes.py. Stages and rules look here, and read no such key of a file themsel
 from __future__ import annotations
 
 from fp8check.rules.outcome import processes
+from fp8check.rules.outcome.compiled import compiled_by
 from fp8check.rules.settings.values import Later, Setting, SettingLater, Undecided
 
 TYPE_CHECKING = False
@@ -56,6 +57,11 @@ class Effective:
         return self._known("gradient checkpointing")
 
     @property
+    def compiled(self) -> Setting | None:
+        """What makes the trainer or Accelerator compile the model; None where neither does."""
+        return self._known("torch.compile")
+
+    @property
     def sequence(self) -> Setting | None:
         """The longest sequence, in tokens; None where there is no limit, or the script sets it."""
         return self._known("sequence length")
@@ -102,6 +108,7 @@ class Effective:
             "fp16": lambda: training.fp16(stack),
             "precision flag": lambda: training.precision_flag(stack),
             "gradient checkpointing": lambda: training.checkpointing(stack),
+            "torch.compile": lambda: compiled_by(run),
             "sequence length": lambda: training.size("sequence"),
             "micro-batch": lambda: training.size("micro_batch"),
             "processes": lambda: processes.here(run),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fp8check.rules.outcome import accelerator, launcher, prepare, recipe, step
+from fp8check.rules.outcome import accelerator, launcher, prepare, processes, recipe, step
 from fp8check.rules.outcome.effective import Effective
 from fp8check.rules.outcome.prepare import Prepared
 from fp8check.rules.record import Record
@@ -206,6 +206,7 @@ def _stages(outcome: Outcome) -> Iterator[Outcome]:
     training.check_distribution(started.kind, run.launch, run.config_read)
     if started.kind == "DEEPSPEED":
         run.require("deepspeed")
+    processes.check_gpus(run)
     training.check_deepspeed(stack, started.kind, started.environment, run.deepspeed)
     for prepared in prepare.prepare(run, stack, state, handed.arguments):
         yield (outcome := outcome._replace(prepared=prepared))

@@ -6,6 +6,7 @@ Models accelerate/commands/launch.py (0.34.0 to 1.15.0), torchrun, DeepSpeed's l
 from __future__ import annotations
 
 from fp8check.rules.releases.accelerate_enums import DISTRIBUTED_TYPES
+from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.settings.values import Origin, Setting, Undecided, taken, whole_number
 from fp8check.rules.trainers.registry import launched_by_itself, of_program
 
@@ -57,6 +58,28 @@ def kind_of(run: Run, config: AccelerateConfig | None) -> tuple[DistributedType,
 def on_gpus(run: Run) -> bool:
     """Whether the processes of a distributed run take NVIDIA GPUs, and not XPUs, NPUs or what else Accelerate knows."""
     return run.launch.tool != "accelerate" or kind_of(run, run.config_read)[0] in _ON_GPUS
+
+
+def check_gpus(run: Run) -> None:
+    """A GPU for each process: Accelerate's state takes rank % device_count, and NCCL refuses two on one GPU.
+
+    Executed on two H200s with accelerate 1.15.0 and torch 2.11.0 (docs/evidence/h200-ddp.jsonl duplicate-gpu-*): it is
+    the first collective that raises, in prepare(). Said only where both numbers are known.
+
+    Raises:
+        PredictedError: there are more processes on this machine than GPUs that they see.
+    """
+    try:
+        setting, visible = here(run), run.visible_gpus()
+    except Undecided:
+        return
+    if setting is None or not visible or not isinstance(setting.value, int) or setting.value <= len(visible):
+        return
+    if setting.value > 1 and on_gpus(run):
+        text = f"Duplicate GPU detected : rank {len(visible)} and rank 0 both on CUDA device"
+        ids = run.gpu_ids
+        because = (setting, ids) if ids is not None else (setting,)
+        raise PredictedError("duplicate-gpu", "prepare", "DistBackendError", text, because)
 
 
 def _several_by_itself(run: Run) -> bool | None:

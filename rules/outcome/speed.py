@@ -288,7 +288,7 @@ def setup_of(run: Run, outcome: Outcome) -> Setup | None:
     gpu = find(visible[0].name) if visible else default_gpu()
     if gpu is None or gpu.fp8_tflops is None:
         return None
-    compiled = backend == "AO" and run.training.torch_compile
+    compiled = backend == "AO" and outcome.effective.compiled is not None
     return Setup(gpu, backend, compiled, "layers", number(outcome.effective.sequence) or SEQUENCE)
 
 

@@ -126,6 +126,13 @@ class LlamaFactory:
     )
 
 
+class Torch:
+    """What some releases of torch do, and others do not."""
+
+    # pytorch issue 158936, of a nightly build of 2.9; measured with 2.11.0: it does not (docs/evidence/h200-ddp.jsonl)
+    DDP_CUTS_TORCHAO = Behavior("torch", _ALWAYS, (2, 11), "_dynamo/backends/distributed.py DDPOptimizer")
+
+
 class TransformerEngine:
     """What some releases of Transformer Engine do, and others do not."""
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         "unknown-compute-environment",
         "unknown-distributed-type",
         "launcher-number-as-text",
+        "duplicate-gpu",
         "gpu-ids-not-text",
         "one-gpu-id",
         "processes-not-given",

@@ -17,7 +17,8 @@ NAMES = {
     "bf16", "fp16", "bfloat16", "float16", "pure_bf16", "bf16_full_eval", "gradient_checkpointing",
     "disable_gradient_checkpointing", "use_reentrant_gc", "per_device_train_batch_size", "micro_batch_size",
     "cutoff_len", "max_length", "max_seq_length", "sequence_len", "block_size", "num_processes", "nproc_per_node",
-    "num_gpus", "gpu_ids", "dtype", "torch_dtype",
+    "num_gpus", "gpu_ids", "dtype", "torch_dtype", "torch_compile", "torch_compile_backend", "torch_compile_mode",
+    "dynamo_backend",
 }  # fmt: skip
 # Methods by which a key is read, of a training file, a section of it, an Accelerate file or a launch.
 READERS = {"get", "value", "on", "switched_on", "flag", "number", "setting", "setting_for"}
@@ -28,6 +29,8 @@ ALLOWED = {
     ("outcome/processes.py", "num_gpus"): "likewise",
     ("outcome/launcher.py", "num_processes"): "what argparse and the launcher refuse of the number as it is written",
     ("outcome/launcher.py", "gpu_ids"): "whether the file's own gpu_ids are looked at, which are refused by their type",
+    ("outcome/compiled.py", "dynamo_backend"): "this is where Accelerate's own compiling is looked up",
+    ("catalog/compiling.py", "torch_compile"): "the line at which the message stands",
     ("catalog/distribution.py", "gpu_ids"): "FP318 is about the text that stands there",
     ("catalog/precision.py", "bf16"): "where a fix writes, and which line a message stands at",
     ("catalog/recipe.py", "bf16"): "a fix deletes the line",

@@ -12,7 +12,15 @@ from unittest import mock
 
 import pytest
 
-from fp8check.rules.releases.behaviors import Accelerate, Axolotl, LlamaFactory, TransformerEngine, Transformers, Trl
+from fp8check.rules.releases.behaviors import (
+    Accelerate,
+    Axolotl,
+    LlamaFactory,
+    Torch,
+    TransformerEngine,
+    Transformers,
+    Trl,
+)
 from fp8check.rules.releases.stack import Stack
 from fp8check.rules.releases.versions import at_least, between, parse
 from tests.support.outcomes import AO, DDP, DEEPSPEED, FSDP, LLAMA, ONE, SHELL, TE, outcome_of, script, seen
@@ -452,6 +460,7 @@ ROWS = [
 ]
 # What no prediction asks for: a rule words its finding by it (tests/catalog/cases/FP108.yaml, FP411.yaml).
 OF_RULES = (
+    Torch.DDP_CUTS_TORCHAO,
     Transformers.TRAINER_PASSES_MIXED_PRECISION,
     Transformers.ADAPTERS_ON_FP8_CHECKPOINTS,
     TransformerEngine.REFUSES_COMPILED_DELAYED_SCALING,

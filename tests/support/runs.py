@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +44,7 @@ TODAY = {
     "peft": "0.21.0",
     "trl": "1.16.0",
 }
+PROCESSES = re.compile(r"(?:num_processes|nproc_per_node)[:= ]+(\d+)")
 PROBED = yaml.safe_load((TESTS / "catalog" / "probed.yaml").read_text())
 KNOWN = [
     "torch",
@@ -79,10 +81,17 @@ def facts_of(case: Mapping[str, object]) -> Facts:
         python=python,
         packages=packages,
         variables=None if variables == "unknown" else variables,  # type: ignore[arg-type]
-        gpus=_gpus(case.get("gpu", "9.0"), int(str(case.get("gpus", 1)))),
+        gpus=_gpus(case.get("gpu", "9.0"), int(str(case.get("gpus", _processes(case))))),
         driver=case.get("driver"),  # type: ignore[arg-type]
         **others,  # type: ignore[arg-type]
     )
+
+
+def _processes(case: Mapping[str, object]) -> int:
+    """How many processes the case starts, as it is written: each has its GPU where the case does not say otherwise."""
+    texts = (case.get("accelerate", ""), case.get("launch", ""))
+    numbers = [int(found[1]) for text in texts for found in PROCESSES.finditer(str(text))]
+    return min(max([1, *numbers]), 16)
 
 
 def _environment(stack: object) -> tuple[str | None, dict[str, str | None] | None]:
