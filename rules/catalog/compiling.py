@@ -180,7 +180,7 @@ def torchao_compiled_experts(training: Training, model: ModelShape, outcome: Out
         return
     yield Found(
         "torchao fails to compile experts, whose number of tokens changes in every step",
-        place=compiles if run.launch.places(compiles) else training.setting_for("model"),
+        place=compiles if outcome.run.launch.places(compiles) else training.setting_for("model"),
         label=f"{model.routed.number} experts a layer, each of Linear layers with dynamic shapes",
         help="train it in BF16, or use transformers 5, which leaves experts out of FP8",
     )

@@ -54,10 +54,10 @@ def more_processes_than_gpus(run: Run, gpus: Sequence[Gpu], outcome: Outcome) ->
     if not visible or wanted <= len(visible):
         return
     hidden, ids = len(gpus) - len(visible), run.gpu_ids
-    told = ids is not None and ids.origin.span is not None
+    told = ids is not None and run.launch.places(ids)
     yield Found(
         f"{wanted} processes a machine, and they see {len(visible)} GPU{'' if len(visible) == 1 else 's'}",
-        place=setting if setting.origin.span is not None else ids if told else None,
+        place=setting if run.launch.places(setting) else ids if told else None,
         label=f"process {len(visible)} gets the GPU of process 0: Duplicate GPU detected",
         related=(Related(ids, "the processes see these alone"),) if ids is not None and told else (),
         notes=(f"{'gpu_ids' if ids is not None else 'CUDA_VISIBLE_DEVICES'} hides {hidden} of {len(gpus)}",)
@@ -232,8 +232,9 @@ def deepspeed_wants_bf16(training: Training, requested: Requested, outcome: Outc
     error = outcome.error_of("deepspeed-bf16-mismatch")
     if error is None:
         return
-    switch, flag = next((one for one in error.because if one.origin.span is not None), None), outcome.effective.bf16
-    place = flag if flag is not None and flag.origin.span is not None else switch
+    places, flag = outcome.run.launch.places, outcome.effective.bf16
+    switch = next((one for one in error.because if places(one)), None)
+    place = flag if flag is not None and places(flag) else switch
     yield Found(
         "DeepSpeed runs in bf16, and the training file does not say so",
         place=place or training.setting_for("model"),

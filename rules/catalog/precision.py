@@ -443,7 +443,7 @@ def two_precision_flags(training: Training, requested: Requested, outcome: Outco
     fp16, bf16 = error.because
     yield Found(
         "fp16 and bf16 are both on",
-        place=fp16 if fp16.origin.span is not None else training.setting_for("model"),
+        place=fp16 if outcome.run.launch.places(fp16) else training.setting_for("model"),
         label=f"TrainingArguments raises ValueError: {error.message}",
         related=(Related(bf16, "and this one"),),
         help="delete fp16, and bf16 too where the run is to be in FP8"
