@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     ERROR,
     'accelerate 0.34.0..1.15.0 state.py "self.local_process_index % device_module.device_count()": GPU 0 once more',
     'accelerate 0.34.0..1.15.0 utils/launch.py "CUDA_VISIBLE_DEVICES": gpu_ids becomes it',
-    "https://github.com/lich99/ChatGLM-finetune-LoRA/issues/16",
-    ends=True,
+    "measured NVIDIA H200 [docs/evidence/h200-ddp.jsonl duplicate-gpu-launch]: Duplicate GPU detected",
+    "measured NVIDIA H200 [docs/evidence/h200-ddp.jsonl duplicate-gpu-ids]: the same with gpu_ids",
     claims=("ends",),
 )
 def more_processes_than_gpus(run: Run, gpus: Sequence[Gpu], outcome: Outcome) -> Iterator[Found]:
