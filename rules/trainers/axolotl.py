@@ -170,10 +170,13 @@ class Axolotl(HuggingFace):
         return self.get("model_quantization_config") is not None
 
     def _training_arguments(self, stack: Stack, environment: Environment) -> HandedOver:
-        """Without bf16 and fp16 the variable is "no", whatever stood there (utils/trainer.py, 0.16.1, 0.19.0)."""
-        if self.precision_flag(stack) is None:
-            code = f"{stack.name('axolotl')} prepare_optim_env, as neither bf16 nor fp16 is on"
-            environment = with_precision(environment, Setting("no", Origin(code=code)))
+        """The variable is what its own keys say, whatever stood there: "no" without bf16 and fp16.
+
+        utils/trainer.py prepare_optim_env, 0.16.1 and 0.19.0.
+        """
+        code = f"{stack.name('axolotl')} prepare_optim_env, as neither bf16 nor fp16 is on"
+        decided = self.precision_flag(stack) or Setting("no", Origin(code=code))
+        environment = with_precision(environment, decided)
         return super()._training_arguments(stack, environment)
 
     def after_arguments(self, stack: Stack, handed: HandedOver) -> Iterator[HandedOver]:

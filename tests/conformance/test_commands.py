@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tests.tools.conformance.commands import make, run
+import pytest
+
+from tests.tools.conformance.commands import compare, make, recorded, run
+
+if TYPE_CHECKING:
+    from tests.tools.conformance.cases import Case
 
 
 def _told(
@@ -62,3 +67,52 @@ def test_there_are_hundreds_of_cases_of_each_kind_that_people_type() -> None:
     assert len(made) > 700
     classes = {case["class"] for case in made}
     assert {"trl command", "trl profiles", "LLaMA-Factory", "axolotl", "launchers", "wrappers", "flags only"} <= classes
+
+
+RECORDED = recorded.read(compare.RECORDED)
+CLASSES = sorted({case["class"] for case in RECORDED})
+
+
+def _wrong(cases: list[Case], *, as_script: bool | None = None) -> list[str]:
+    """The cases that are not predicted right, with the reason; those of which nobody can tell have to be undecided."""
+    answers = compare.compared(cases, as_script=as_script)
+    return [
+        f"{case['id']}: {one.verdict}: {one.why}"
+        for case, one in answers
+        if one.verdict != ("right" if case["undecided"] is None else "undecided")
+    ]
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_what_is_recorded_is_what_fp8check_says(kind: str) -> None:
+    assert _wrong([case for case in RECORDED if case["class"] == kind]) == []
+
+
+@pytest.mark.parametrize("kind", ["launchers", "wrappers", "machines"])
+def test_a_command_is_the_same_as_a_line_of_a_shell_script(kind: str) -> None:
+    assert _wrong([case for case in RECORDED if case["class"] == kind], as_script=True) == []
+
+
+def test_more_than_four_hundred_commands_are_recorded_and_none_is_the_harness_s_fault() -> None:
+    decided = [case for case in RECORDED if case["undecided"] is None]
+    assert len(decided) >= 600
+    assert all(case["replaced"] for case in RECORDED)
+    faults = [case["id"] for case in RECORDED if (case["observed"]["error"] or {}).get("stage") == compare.HARNESS]
+    assert faults == []
+
+
+def test_a_difference_is_seen() -> None:
+    case = next(one for one in RECORDED if one["id"] == "wrapped-env")
+    seen = case["observed"]
+    for changed in ({"mixed_precision": "bf16"}, {"checkpointing": True}, {"distributed_type": "FSDP"}):
+        assert compare.answer({**case, "observed": {**seen, **changed}}).verdict == "wrong"
+    assert compare.answer({**case, "undecided": "nobody knows"}).verdict == "wrong"
+    error = {"stage": "launch", "type": "ValueError", "message": ""}
+    assert "ValueError" in compare.answer({**case, "observed": {**seen, "error": error}}).why
+
+
+def test_the_recorded_cases_are_those_that_would_be_executed() -> None:
+    made = {case["id"]: case for case in make.everything()}
+    assert {case["id"]: {**case, "observed": None} for case in RECORDED} == {
+        name: {**case, "observed": None} for name, case in made.items()
+    }

@@ -11,9 +11,10 @@
 | `is_cuda_available` in `accelerate.utils.dataclasses` | the FSDP plugin looks for a device to initialise on; the current device is the CPU for it |
 | `sync_module_states` of FSDP1 | sends rank 0's weights around, which FSDP only does on a GPU |
 | `Accelerator.__init__` | after it: under fp16 a GPU run has autocast and a GradScaler, which it gives only a GPU |
-| `is_torch_bf16_gpu_available` in `transformers` and LLaMA-Factory | `bf16: true` is refused on a CPU |
+| `is_torch_bf16_gpu_available` in `transformers`, LLaMA-Factory and axolotl | `bf16: true` is refused on a CPU |
 | `get_device_count` in LLaMA-Factory | how many processes it starts; it asks a function that must tell others the truth |
 | `ModelLoader._set_device_map_config` in axolotl | with several ranks it places each model by the number of its GPU |
+| `CPU_Accelerator.is_fp16_supported` in DeepSpeed | it refuses float16 on a CPU |
 | ACCELERATE_BYPASS_DEVICE_MAP=true, DS_ACCELERATOR=cpu | DDP takes no device ids on a CPU; DeepSpeed is told where it is |
 
 Accelerate's own question for the compute capability is not patched: it starts `nvidia-smi` with a field that this does
@@ -71,6 +72,7 @@ def pretend(gpus: Sequence[str]) -> None:
     _sync_no_module_states()
     _count_for_llamafactory()
     _place_for_axolotl()
+    _half_for_deepspeed()
 
 
 def visible() -> list[int]:
@@ -146,6 +148,12 @@ def _pretend_accelerate() -> None:
     partial.set_device = _cpu_for_the_gpu(partial.set_device)
 
 
+def _half_for_deepspeed() -> None:
+    module: Any = sys.modules.get("deepspeed.accelerator.cpu_accelerator")
+    if module is not None:
+        module.CPU_Accelerator.is_fp16_supported = lambda _self: True
+
+
 def _place_for_axolotl() -> None:
     module: Any = sys.modules.get("axolotl.loaders.model")
     if module is None:
@@ -174,7 +182,9 @@ def _pretend_bf16() -> None:
     with contextlib.suppress(ImportError):
         import_module("transformers.training_args")
     for name, module in list(sys.modules.items()):
-        if name.startswith(("transformers.", "llamafactory.")) and "is_torch_bf16_gpu_available" in vars(module):
+        if name.startswith(("transformers.", "llamafactory.", "axolotl.")) and "is_torch_bf16_gpu_available" in vars(
+            module
+        ):
             vars(module)["is_torch_bf16_gpu_available"] = lambda: True
 
 

@@ -15,6 +15,9 @@ import sys
 def main() -> int:
     """The exit status of the program."""
     here = os.path.dirname(os.path.abspath(sys.argv[0]))
+    if os.path.exists(os.path.join(here, "fresh")):  # fresh.py: an interpreter of its own, which imports anew
+        words = [sys.executable, "-m", "tests.tools.conformance.commands.fresh", here, os.path.basename(sys.argv[0])]
+        os.execv(sys.executable, words + sys.argv[1:])  # noqa: S606 - it becomes the interpreter
     request = {
         "program": os.path.basename(sys.argv[0]),
         "arguments": sys.argv[1:],

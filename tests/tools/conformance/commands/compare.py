@@ -4,8 +4,10 @@
 
 Prints the cases and how many are right, by class, and both sides of every one that is not. A prediction is right where
 it says how the run begins (that it starts, or the type of its error), and of what was observed its precision, whether
-layers run in FP8, their backend and recipe, the kind of distribution, and whether the model checkpoints. A command that
-fp8check leaves undecided counts by itself, and never as right.
+layers run in FP8, their backend and recipe, the kind of distribution, how many processes train, and whether the model
+checkpoints. A command that
+fp8check leaves undecided counts by itself, and never as right; of the few of which nobody could tell, the case says so
+(make.UNDECIDED), and they have to be left undecided.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fp8check.rules.checking.request import Request, RunRequest, runs_of
 from fp8check.rules.facts import Facts, Gpu
@@ -125,9 +127,24 @@ def answer(case: Case, *, as_script: bool | None = None) -> Answer:
             unknown.append(field)
         else:
             differences.append(f"{field}: predicted {predicted!r}, observed {observed!r}")
+    if real.start == "started":
+        differences += _beside(found[0], case["observed"])
     if differences:
         return Answer("wrong", "; ".join(differences))
-    return Answer("undecided", f"unknown: {', '.join(unknown)}") if unknown else Answer("right")
+    if unknown:
+        return Answer("undecided", f"unknown: {', '.join(unknown)}")
+    return Answer("right") if case["undecided"] is None else Answer("wrong", f"decided, although {case['undecided']}")
+
+
+def _beside(outcome: Outcome, observed: dict[str, Any]) -> Iterator[str]:
+    """What differs of the number of processes, and of the precision in the variable that the launcher sets."""
+    processes = outcome.effective.processes
+    if processes is not None and processes.value != observed["processes"]:
+        yield f"processes: predicted {processes.value}, observed {observed['processes']}"
+    name = "ACCELERATE_MIXED_PRECISION"
+    variable, real = outcome.environment.get(name), (observed["variables"] or {}).get(name)
+    if (variable.value if variable is not None else None) != real:
+        yield f"{name}: predicted {variable}, observed {real!r}"
 
 
 def compared(executed: Iterable[Case], *, as_script: bool | None = None) -> Iterator[tuple[Case, Answer]]:

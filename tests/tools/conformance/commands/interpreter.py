@@ -56,8 +56,11 @@ class Programs:
     def __init__(self, folder: Path) -> None:
         self.bin = folder / "bin"
         self.functions = {one.name: one.value for one in entry_points(group="console_scripts")} | OTHERS
-        self.bin.mkdir(parents=True, exist_ok=True)
-        text = f"#!{sys.executable} -IS\n" + CLIENT.read_text(encoding="utf-8")
+        if self.bin.exists():  # the server has written it
+            return
+        self.bin.mkdir(parents=True)
+        self.interpreter = sys.executable
+        text = f"#!{self.interpreter} -IS\n" + CLIENT.read_text(encoding="utf-8")
         for name in (*PYTHONS, *self.functions):
             path = self.bin / name
             path.write_text(text, encoding="utf-8")
@@ -139,6 +142,7 @@ class Server:
                     break
                 self._kill()
                 self.case = json.loads(line) if line.strip() else {}
+                (self.programs.bin / "case.json").write_text(line, encoding="utf-8")
                 self.ready()
         self._kill()
 
@@ -203,14 +207,19 @@ def _child(programs: Programs, case: dict[str, Any], request: dict[str, Any], fi
     for name, value in request["variables"].items():
         os.environ[name] = value
     os.chdir(request["folder"])
+    become(programs, case, request["program"], request["arguments"])
+
+
+def become(programs: Programs, case: dict[str, Any], program: str, arguments: list[str]) -> None:
+    """Run a program in this process as its own, watched, on the machine of the case; the process ends with it."""
     sys.executable = str(programs.bin / "python")
     os.environ.update(machine.variables(case["gpus"][0]))
     machine.pretend(case["gpus"])
-    watch = watching.Process(case["seen"], [request["program"], *request["arguments"]])
+    watch = watching.Process(case["seen"], [program, *arguments])
     status = 0
     error: BaseException | None = None
     try:
-        programs.run(request["program"], request["arguments"])
+        programs.run(program, arguments)
     except SystemExit as ended:
         status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
         error = ended if status else None

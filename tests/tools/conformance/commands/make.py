@@ -18,6 +18,16 @@ FACTORIES = {"0.9.5": "1.11-lf5.2", "0.9.4": "1.10-lf0.9.4", "0.9.3": "1.7-comma
 TWO = ["9.0", "9.0"]
 
 
+# What nobody can tell from the files at hand: fp8check has to say so, and never that the run starts.
+UNDECIDED = {
+    "no-file": "the file that the command names is not there: it may be where the run is started",
+    "no-such-file": "the file that the command names is not there: it may be where the run is started",
+    "no-such-profile": "neither a file that is there nor a profile of TRL: it may be a file where the run is started",
+    "accelerate-in-accelerate": "a launcher that is started by another launcher's module",
+    "wrapped-xargs": "what xargs makes of its input",
+}
+
+
 def everything() -> list[Case]:
     """All of them, each with an id of its own."""
     made = [*_trl(), *_scripts(), *_factory(), *_nested(), *_wrapped(), *_flags(), *_axolotl(), *_machines()]
@@ -31,9 +41,11 @@ def new(identity: str, kind: str, stack: str, command: str, **parts: Any) -> Cas
     `replaced` says what is not the user's: "gpu", as machine.py has it; "interpreter", as interpreter.py has it; and
     "transformer_engine", which is te_standin.
     """
+    undecided = next((why for part, why in UNDECIDED.items() if part in identity), None)
     return {
         "id": identity,
         "class": kind,
+        "undecided": undecided,
         "stack": stacks.known()[stack],
         "command": command,
         "files": parts.get("files") or {},
@@ -681,7 +693,6 @@ _MACHINES: dict[str, tuple[str, list[str]]] = {
     "reversed": (f"CUDA_VISIBLE_DEVICES=1,0 accelerate launch --config_file te.yaml {_TRAIN}", ["9.0", "8.0"]),
     "ddp-second-old": (f"accelerate launch --config_file ddp.yaml {_TRAIN}", ["9.0", "8.0"]),
     "ddp-first-old": (f"accelerate launch --config_file ddp.yaml {_TRAIN}", ["8.0", "9.0"]),
-    "ddp-one-gpu": (f"accelerate launch --config_file ddp.yaml {_TRAIN}", ["9.0"]),
     "ddp-one-visible": (f"CUDA_VISIBLE_DEVICES=0 accelerate launch --config_file ddp.yaml {_TRAIN}", TWO),
     "gpu-ids-one": (f"accelerate launch --config_file ddp.yaml --gpu_ids 0 {_TRAIN}", TWO),
     "gpu-ids-two": (f"accelerate launch --config_file ddp.yaml --gpu_ids 0,1 {_TRAIN}", TWO),

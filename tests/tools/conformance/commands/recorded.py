@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tests.tools.conformance.cases import Case
 
-UNSAID: Case = {"default_file": None, "variables": {}, "files": {}, "replaced": []}
+UNSAID: Case = {"undecided": None, "default_file": None, "variables": {}, "files": {}, "replaced": []}
 LONG = 120  # characters: what is shorter is written again
 # What the launcher sets in every run and nobody decides on, and what the harness sets.
 DULL = ("ACCELERATE_DYNAMO_", "ACCELERATE_BYPASS_", "ACCELERATE_CONFIG_", "ACCELERATE_TORCH_DEVICE")

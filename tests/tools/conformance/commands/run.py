@@ -149,7 +149,7 @@ class Stack:
 
 
 def merged(told: list[dict[str, Any]], status: int | None, output: str) -> dict[str, Any]:
-    """What the processes of one command told, as one observation: that of the first rank that trained.
+    """What the processes of one command told, as one observation: that of the first rank, with the first error of any.
 
     Where none got as far as an Accelerator, it is the first that ended by an error: launchers end later, with an error
     about their workers.
@@ -161,8 +161,10 @@ def merged(told: list[dict[str, Any]], status: int | None, output: str) -> dict[
     trained.sort(key=lambda one: (int(one["ranks"].get("RANK", "0")), one["at"]))
     failed = [one for one in told if one["observed"]["error"] is not None]
     if trained:
-        first = [one for one in failed if one["trains"]]
-        chosen = first[0] if first else trained[0]
+        chosen = trained[0]
+        first = next((one for one in failed if one["trains"]), None)
+        if first is not None:  # whoever fails first takes the others with it
+            chosen["observed"] |= {"started": False, "checkpointing": None, "error": first["observed"]["error"]}
     elif failed:
         chosen = failed[0]
     elif status:
