@@ -5,9 +5,8 @@
 Prints the cases and how many are right, by class, and both sides of every one that is not. A prediction is right where
 it says how the run begins (that it starts, or the type of its error), and of what was observed its precision, whether
 layers run in FP8, their backend and recipe, the kind of distribution, how many processes train, and whether the model
-checkpoints. A command that
-fp8check leaves undecided counts by itself, and never as right; of the few of which nobody could tell, the case says so
-(make.UNDECIDED), and they have to be left undecided.
+checkpoints. A command that fp8check leaves undecided counts by itself, and never as right; of the few of which nobody
+could tell, the case says so (make.UNDECIDED), and they have to be left undecided.
 """
 
 from __future__ import annotations
@@ -127,7 +126,7 @@ def answer(case: Case, *, as_script: bool | None = None) -> Answer:
             unknown.append(field)
         else:
             differences.append(f"{field}: predicted {predicted!r}, observed {observed!r}")
-    if real.start == "started":
+    if real.start == "started" and found[0].undecided is None:
         differences += _beside(found[0], case["observed"])
     if differences:
         return Answer("wrong", "; ".join(differences))
