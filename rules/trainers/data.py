@@ -113,3 +113,8 @@ class HandedOver(Record):
 
     environment: Environment
     arguments: AcceleratorArguments = AcceleratorArguments()
+
+
+def is_no_argument(name: str) -> bool:
+    """Whether it is a flag about precision that no release of TrainingArguments has, nor a configuration of TRL."""
+    return name.startswith("fp8") or name in ("no_bf16", "no_fp16")

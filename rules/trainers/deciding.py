@@ -12,7 +12,7 @@ from fp8check.rules.trainers.script import OwnScript
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from fp8check.rules.settings.script import ScriptSource
     from fp8check.rules.trainers.training import Training
@@ -68,7 +68,7 @@ def _neither(script: ScriptSource, modules: Sequence[ScriptSource]) -> Decided:
     if other:
         return Decided(OwnScript, f"{script.path} trains by {other}, which is not known here")
     read = {part for one in modules for part in one.path.removesuffix(".py").replace("\\", "/").split("/")}
-    hidden = [name for one in (script, *modules) for name in one.imports if _may_train(name, read)]
+    hidden = [name for one in (script, *modules) for name in one.imports if may_train(name, read)]
     what = f"{script.path} makes no Accelerator and uses no Trainer"
     if hidden:
         package = hidden[0].lstrip(".").partition(".")[0]
@@ -78,7 +78,7 @@ def _neither(script: ScriptSource, modules: Sequence[ScriptSource]) -> Decided:
     return Decided(OwnScript, f"{what}: nothing in it reads the precision that it is started with")
 
 
-def _may_train(imported: str, read: set[str]) -> bool:
+def may_train(imported: str, read: Collection[str]) -> bool:
     """Whether what is imported is a module that was not read, and may hold all that matters."""
     package = imported.lstrip(".").partition(".")[0]
     return package not in read and package not in TOOLS and package not in sys.stdlib_module_names

@@ -6,7 +6,7 @@ from fp8check.rules.releases import behaviors
 from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.releases.versions import at_least
 from fp8check.rules.settings.values import Origin, Setting
-from fp8check.rules.trainers.data import AcceleratorArguments, HandedOver, names
+from fp8check.rules.trainers.data import AcceleratorArguments, HandedOver, is_no_argument, names
 from fp8check.rules.trainers.training import Training
 
 TYPE_CHECKING = False
@@ -117,9 +117,17 @@ class HuggingFace(Training):
     def check_file(self, stack: Stack, environment: Environment) -> None:
         """What the trainer refuses of its file before it makes TrainingArguments.
 
+        HfArgumentParser takes no flag that none of its classes has (parse_args_into_dataclasses; executed with
+        transformers 4.57.1 and 5.23.0).
+
         Raises:
             PredictedError: it refuses.
         """
+        refused = [one for name, one in self.top.settings() if one.origin.flag is not None and is_no_argument(name)]
+        if refused:
+            flags = [word for one in refused for word in str(one.origin.flag).split()]
+            text = f"Some specified arguments are not used by the HfArgumentParser: {flags}"
+            raise PredictedError("unknown-training-key", "arguments", "ValueError", text, tuple(refused))
 
     def after_arguments(self, stack: Stack, handed: HandedOver) -> Iterator[HandedOver]:
         """What the trainer changes once it has its TrainingArguments, as far as it comes.

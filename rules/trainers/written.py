@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.record import Record
-from fp8check.rules.settings.script import ARGUMENTS, WRITTEN_OUT, Unevaluated
+from fp8check.rules.settings.script import ARGUMENTS, PARSERS, WRITTEN_OUT, Unevaluated
 from fp8check.rules.settings.values import Later, Origin, Section, Setting, SettingLater
 
 TYPE_CHECKING = False
@@ -54,7 +54,8 @@ def written(script: ScriptSource, modules: Sequence[ScriptSource], words: Sequen
     if parsed or not 0 < len(calls) <= _MOST:
         how = f"{script.path} makes its arguments in a way that is not known here"
         unknown = {} if parsed or file else _unknown(script, how)
-        return Written({}, {**adapters, **unknown, **fields}, parsed or file)
+        refused = _refused(script, words) if script.parses and not modules else {}
+        return Written(refused, {**adapters, **unknown, **fields}, parsed or file)
     spread = any("**" in call.keywords for call in calls)
     names = dict.fromkeys(name for call in calls for name in call.keywords if name != "**")
     settings = {name: _one(name, [call.keywords.get(name) for call in calls], calls) for name in names}
@@ -63,6 +64,21 @@ def written(script: ScriptSource, modules: Sequence[ScriptSource], words: Sequen
     text = next(str(_text(call.keywords["**"])) for call in calls if "**" in call.keywords)
     unknown = {} if file else _unknown(script, f"{script.path}:{calls[0].span.line} passes **{text}")
     return Written(settings, {**adapters, **fields, **unknown}, file)
+
+
+def _refused(script: ScriptSource, words: Sequence[str]) -> dict[str, Setting]:
+    """The flags about precision that no class of the script's parser can have; none where some may not be seen here."""
+    from fp8check.rules.trainers.arguments import options, settings
+    from fp8check.rules.trainers.data import is_no_argument
+    from fp8check.rules.trainers.deciding import may_train
+
+    if not script.named(*PARSERS) or "return_remaining_strings" in script.text:
+        return {}
+    if any(may_train(name, frozenset()) for name in script.imports):
+        return {}
+    own = script.command_line.options if script.command_line is not None else {}
+    given = [one for one in options(words) if is_no_argument(one[0]) and one[0] not in own]
+    return settings(given, frozenset(name for name, _, _ in given))
 
 
 def _unknown(script: ScriptSource, why: str) -> dict[str, Setting]:

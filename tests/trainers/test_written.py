@@ -10,6 +10,7 @@ from fp8check.rules.catalog import RULES
 from fp8check.rules.checking.examining import examine
 from fp8check.rules.checking.runs import assemble
 from fp8check.rules.facts import Facts
+from fp8check.rules.outcome import predict
 from fp8check.rules.trainers.detect import read
 from fp8check.rules.trainers.registry import parse
 
@@ -196,3 +197,34 @@ def test_a_trainer_that_no_script_writes_for_reads_its_file(folder: Path) -> Non
     (folder / "cfg.yaml").write_text("base_model: a/b\nmicro_batch_size: 2\nsequence_len: 64\n")
     made = run("from axolotl.cli.train import do_cli\nTrainingArguments(bf16=True)", "cfg.yaml", "cfg.yaml")
     assert (made.run.training.name, made.run.training.micro_batch) == ("axolotl", 2)
+
+
+PARSER = """from dataclasses import dataclass
+from transformers import HfArgumentParser, Trainer, TrainingArguments
+@dataclass
+class Mine:
+    fp8_scale: float = 1.0
+(mine, args) = HfArgumentParser((Mine, TrainingArguments)).parse_args_into_dataclasses()
+Trainer(args=args).train()
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "flags", "refused"),
+    [
+        (PARSER, "--fp8 True --output_dir out", "['--fp8', 'True']"),
+        (PARSER, "--no_bf16", "['--no_bf16']"),
+        (PARSER, "--fp8_scale 2", None),
+        (PARSER, "--bf16", None),
+        (PARSER.replace("dataclasses()", "dataclasses(return_remaining_strings=True)"), "--fp8 True", None),
+        (f"import mine\n{PARSER}", "--fp8 True", None),
+        (PARSER.replace("HfArgumentParser", "simple_parser"), "--fp8 True", None),
+    ],
+)
+def test_flags_that_no_class_of_the_parser_has(text: str, flags: str, refused: str | None, tmp_path: Path) -> None:
+    """Executed with transformers 4.57.1 and 5.23.0: tests/conformance/commands.jsonl flags-unknown and flags-no-flag."""
+    script = tmp_path / "train.py"
+    script.write_text(text)
+    (one,) = assemble([], FACTS, launch=parse(f"accelerate launch --mixed_precision fp8 {script} {flags}"))
+    error = predict(one.run).error_of("unknown-training-key")
+    assert (None if error is None else error.message.rpartition(": ")[2]) == refused
