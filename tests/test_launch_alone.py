@@ -157,12 +157,39 @@ def test_what_is_not_understood_is_undecided_and_never_passes(launch: str) -> No
     assert report.outcome.undecided.what == one.run.launch.unknown
 
 
+@pytest.mark.parametrize("tool", ["accelerate", "python", "trl", "axolotl", "llamafactory-cli", "accelerate launch"])
+def test_a_tools_bare_name_is_a_launch_beside_files_only(tool: str) -> None:
+    assert (
+        why(tool)
+        == f"{tool.split(maxsplit=1)[0]} alone does not say what it starts: name the files, or the whole command"
+    )
+    document = read("accel.yaml", b"distributed_type: 'NO'\nnum_processes: 1\n")
+    (one,) = assemble([document], facts_of({}), launch=parse_launch(tool))
+    assert not one.run.launch.unknown
+
+
 def test_nothing_is_said_of_an_accelerate_file_where_the_launch_is_not_known() -> None:
     document = read("accel.yaml", b"distributed_type: 'NO'\nnum_processes: 1\nmixed_precision: fp8\n")
     (one,) = assemble([document], facts_of({}), launch=parse_launch("./start.sh"))
     report = examine(one.run, one.documents)
     assert (report.verdict, report.findings) == ("undecided", ())
     assert {"FP301", "FP308"} <= {undecided.rule for undecided in report.undecided}
+
+
+@pytest.mark.parametrize(
+    "launch", ["trl sft $ARGS", "python train.py --bf16 True ${A[@]}", 'accelerate launch own.py "$@"']
+)
+def test_arguments_that_may_be_any_flag_decide(launch: str) -> None:
+    word = launch.rsplit(maxsplit=1)[-1].strip('"')
+    assert (
+        why(launch) == f"the launch command: what {word} stands for is not known: any flag of the training may be in it"
+    )
+    assert examine(made(f"A=1 {launch}").run).verdict == "undecided"
+
+
+def test_an_argument_that_is_a_flags_value_is_filled_in_later() -> None:
+    assert made("trl sft --bf16 $X").run.unread == ()
+    assert why("trl sft --bf16 $X") == "command line --bf16 $X: $X is filled in later"
 
 
 # Launchers in launchers, ranks and copies.

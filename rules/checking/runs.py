@@ -123,6 +123,8 @@ def assemble_each(
     if script is None:
         script = _given_script(documents, launch)
     launch = _launch_of(script, launch, by_kind)
+    if launch is not None and not documents and script is None:
+        launch = _whole(launch)
     started = _started(launch, script, trainer, follow=follow)
     if launch is not None and launch.arguments and follow and not by_kind.training:
         by_kind = by_kind._replace(training=_named_training(launch, by_kind, trainer, started))
@@ -177,6 +179,15 @@ def _as_made(launch: Launch | None, by_kind: ByKind, facts: Facts) -> Launch | N
     if by_kind.training:
         launch = starter.with_flags_of_file(launch, _section(by_kind.training[0].loaded()))
     return starter.as_released(launch, facts)
+
+
+def _whole(launch: Launch) -> Launch:
+    """The launch where there is nothing beside it: a tool's bare name does not say what it starts."""
+    is_bare = launch.script is None or (not launch.arguments and registry.of_program(launch.script) is not None)
+    if launch.unknown or not is_bare:
+        return launch
+    name = launch.script or launch.tool
+    return launch._replace(unknown=f"{name} alone does not say what it starts: name the files, or the whole command")
 
 
 def _given_script(documents: Sequence[Document], launch: Launch | None) -> tuple[str, bytes] | None:
@@ -257,10 +268,10 @@ def _one(
     named_only = None if training is not None else training_file(launch, follow=follow)
     others = other_files(settings, config, launch, by_kind.other, follow=follow)
     unread = (accelerate.unread, deepspeed.unread, model_unread, fsdp.unread, named_only, *others, *started.unread)
-    if launch.unknown:
-        from fp8check.rules.checking.started import unknown_launch
+    if launch.given:
+        from fp8check.rules.checking.started import unknown_arguments, unknown_launch
 
-        unread = (unknown_launch(launch), *unread)
+        unread = (unknown_launch(launch), *unread, *unknown_arguments(launch))
     parts = (training, accelerate.document, deepspeed.document, fsdp.document, *started.documents)
     return Assembled(
         Run(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from fp8check.rules.settings.launch import HERE
+from fp8check.rules.settings.launch import HERE, is_several
+from fp8check.rules.settings.values import FILLED_IN
 from fp8check.rules.trainers.run import Unread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fp8check.rules.facts import Facts
     from fp8check.rules.settings.launch import Launch
 
@@ -15,9 +18,21 @@ _SAID = "the launch command as it is run, or accelerate, torchrun or python and 
 _ANOTHER = "fp8check --facts with the facts.json that `fp8check env --json` prints there"
 
 
-def unknown_launch(launch: Launch) -> Unread:
-    """What is lacking where it is not known what the command starts."""
+def unknown_launch(launch: Launch) -> Unread | None:
+    """What is lacking where it is not known what the command starts; None where it is."""
+    if not launch.unknown:
+        return None
     return Unread("launch", "the launch command", launch.unknown, None, _SAID)
+
+
+def unknown_arguments(launch: Launch) -> Iterator[Unread]:
+    """Arguments of the program that may be several words, or none: any setting of the training may be among them."""
+    before = ""
+    for word in launch.arguments:
+        if is_several(word) and not before.startswith("--"):
+            why = f"what {word} stands for is not known: any flag of the training may be in it"
+            yield Unread("training", "the launch command", why, None, FILLED_IN, decides=True)
+        before = word
 
 
 def facts_of_launch(launch: Launch, facts: Facts) -> Facts:

@@ -10,8 +10,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from fp8check.rules.settings.launch import HERE, Launch, NotARun, split
+from fp8check.rules.checking.examining import examine
+from fp8check.rules.checking.runs import assemble
+from fp8check.rules.facts import Facts
+from fp8check.rules.settings.launch import HERE, Launch, LaunchError, NotARun, split
 from fp8check.rules.trainers.registry import of_words, parse
 
 TABLE = Path(__file__).with_name("launch_commands.txt")
@@ -57,3 +62,57 @@ def test_what_is_no_launch(command: str, told: str) -> None:
 def test_the_table_is_large_enough_to_say_something() -> None:
     commands = [command for command, _ in _cases()]
     assert len(commands) == len(set(commands)) > 200
+
+
+# Words of the table, and what a shell parts or fills in.
+_WORDS = sorted({word for command, _ in _cases() for word in command.split()})
+_ODD = (
+    "$A",
+    "${A[@]}",
+    "$(x)",
+    "''",
+    '"',
+    "\\",
+    "-",
+    "--",
+    "-z",
+    "--=",
+    "=",
+    "a=b",
+    "\x00",
+    "\ud800",
+    "\u00b2",
+    "~/x",
+    "<N>",
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.sampled_from(_WORDS) | st.sampled_from(_ODD) | st.text(max_size=6), max_size=12).map(" ".join))
+def test_any_words_are_understood_or_have_a_reason(command: str) -> None:
+    try:
+        launch = parse(command)
+    except LaunchError:
+        return
+    assert bool(launch.unknown) is (launch.tool == "")
+    (one,) = assemble([], Facts(), launch=launch, follow=False)
+    report = examine(one.run, one.documents)
+    assert report.crashes == ()
+    if launch.unknown:
+        assert report.verdict != "pass"
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from(_WORDS) | st.text(max_size=6), min_size=1, max_size=12))
+def test_any_words_of_a_shell_are_a_launch_or_none(words: list[str]) -> None:
+    try:
+        launch = of_words(words, {})
+    except LaunchError:
+        return
+    assert bool(launch.unknown) is (launch.tool == "")
+
+
+@pytest.mark.parametrize("command", ["a\x00b", "python 'x", "if true; then python 'x; fi"])
+def test_what_no_shell_reads_is_refused(command: str) -> None:
+    with pytest.raises(LaunchError, match="cannot be read"):
+        parse(command)

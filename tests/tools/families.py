@@ -497,6 +497,22 @@ FAMILIES: tuple[Family, ...] = (
         500,
         launch(lambda n: words(n, "FP8_V{}=1", " ") + " accelerate launch train.py"),
     ),
+    Family("wrappers of a launch command", 700, launch(lambda n: n * "nohup " + "python train.py")),
+    Family("commands of a launch line", 700, launch(lambda n: n * "echo x; " + "python train.py")),
+    Family("shells in shells", 700, launch(lambda n: f"bash -c 'bash -c \"{n * 'nice '}python train.py\"'")),
+    Family("variables that env sets", 700, launch(lambda n: "env " + words(n, "FP8_V{}=1", " ") + " python train.py")),
+    Family(
+        "variables that env takes away", 700, launch(lambda n: "env " + words(n, "-u V{}", " ") + " python train.py")
+    ),
+    Family(
+        "options of a container",
+        700,
+        launch(lambda n: "docker run " + words(n, "-e V{}=1", " ") + " x python train.py"),
+    ),
+    Family("letters of a wrapper", 3_000, launch(lambda n: f"docker run -{n * 'i'} image python train.py")),
+    Family("launchers in launchers", 300, launch(lambda n: n * "torchrun --no_python " + "python train.py")),
+    Family("begun flags of torchrun", 700, launch(lambda n: "torchrun " + n * "--nproc=1 " + "train.py")),
+    Family("placeholders of a launch command", 700, launch(lambda n: "python train.py " + n * "<a b> ")),
     Family("switches of python", 1_500, launch(lambda n: "python " + n * "-u " + "train.py")),
     Family("a long word of a launch command", 6_000, launch(lambda n: f"accelerate launch train.py {n * 'w'}")),
     Family("quotes of a launch command", 1_500, launch(lambda n: "accelerate launch train.py " + n * "'a' ")),

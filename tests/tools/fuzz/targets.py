@@ -33,6 +33,7 @@ from fp8check.rules.seen import from_data as seen_from_data
 from fp8check.rules.suppression.baseline import load_baseline
 from fp8check.rules.trainers.detect import read
 from tests.support.loaded import attempt, merges_differently, same
+from tests.support.paths import TESTS
 from tests.tools.fuzz import cases, vocabulary
 from tests.tools.fuzz.cases import FILES, Case, encoded
 from tests.tools.fuzz.invariants import Broken, clean, crashes, exit_code, no_command, place_in, report
@@ -619,6 +620,12 @@ def commands() -> Iterable[Case]:
     ]
 
 
+def launch_lines() -> list[Case]:
+    """Runs, and the commands of the table of launch lines."""
+    table = (TESTS / "settings" / "launch_commands.txt").read_text().splitlines()
+    return [*cases.runs(), *({"launch": line} for line in table if line and line[0] not in " #")]
+
+
 RUN = {
     "training": "yaml",
     "accelerate": "yaml",
@@ -666,7 +673,7 @@ TARGETS: tuple[Target, ...] = (
     ),
     Target("suppressions", _only("training", "accelerate", baseline="json"), suppressing, baselines, 1.5),
     Target("facts", _only("facts"), knowing, share=1.4),
-    Target("launch", _only("launch", "variables", "trainer"), launching, share=1.9),
+    Target("launch", _only("launch", "variables", "trainer"), launching, launch_lines, 1.9),
     Target("text", {"text": "pieces", "name": "pieces"}, leaving, texts, 0.5, writes=True),
     Target("config", _only(toml="toml", shared=("", "yes")), configuring, configurations),
     Target("stored", _only(report="json"), stored, stored_reports, 1.2),

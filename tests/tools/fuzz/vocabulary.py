@@ -89,6 +89,9 @@ WORDS = (
     *("CUDA_VISIBLE_DEVICES=0", "CUDA_VISIBLE_DEVICES=", "ACCELERATE_MIXED_PRECISION=fp8", "LD_PRELOAD=x", "NVTE_DEBUG=1"),
     *("--config_file", "accel.yaml", "--mixed_precision", "fp8", "--num_processes", "8", "²", "9" * 5000, "--fp8_backend"),
     *("TE", "AO", "--use_fsdp", "--use_deepspeed", "--zero_stage", "3", "--nproc_per_node", "--bf16", "True", "'", '"', "\\"),
+    *("nohup", "env", "-i", "-u", "-S", "srun", "-n", "--ntasks=2", "sbatch", "--wrap", "uv", "run", "conda", "time", "timeout"),
+    *("5h", "nice", "numactl", "sudo", "-E", "docker", "exec", "--gpus", "all", "image", "bash", "-lc", "mpirun", "-np", "eval"),
+    *("accelerate.commands.launch", "/usr/bin/torchrun", "$ARGS", "${A[@]}", "<N>", "LOCAL_RANK=0", "export", "cd", "--help"),
     *("$(id)", ";", "&&", "|", ">x", "#", "\n", "\t", "--no_python", "--module", "--env", "hf.co/x", "--deepspeed", "ds.json"),
 )  # fmt: skip
 SNIPPETS = (
