@@ -10,7 +10,6 @@ from fp8check.rules.checking.modules import with_modules
 from fp8check.rules.checking.runs import assemble
 from fp8check.rules.facts import Facts
 from fp8check.rules.reading.source import load
-from fp8check.rules.settings.script import Script
 from fp8check.rules.settings.script_syntax import parse
 from fp8check.rules.settings.values import SettingLater
 from fp8check.rules.trainers.detect import read
@@ -34,7 +33,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def imported(script: str, name: str = "train.py") -> Imported:
     source = parse(load(name, script.encode()))
     assert source is not None
-    return with_modules(Script.of(source), source)
+    return with_modules(source)
 
 
 @pytest.mark.parametrize(
@@ -78,6 +77,12 @@ def test_modules_that_import_each_other(folder: Path) -> None:
     ("module", "script", "unknown"),
     [
         (MADE, "", "m.py:2 makes Accelerator, in a module that the script imports"),
+        ("def f(a=None):\n    if a is None:\n        a = Accelerator()\n", MADE, ""),
+        (
+            "def f(a=None):\n    if b is None:\n        a = Accelerator()\n",
+            MADE,
+            "m.py:3 makes Accelerator, in a module that the script imports",
+        ),
         (MADE, MADE, "m.py:2 makes Accelerator, in a module that the script imports"),
         ("p = HfArgumentParser()", "", "m.py:1 makes HfArgumentParser, in a module that the script imports"),
         ("p = HfArgumentParser()", MADE, ""),

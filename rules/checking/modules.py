@@ -12,6 +12,7 @@ from fp8check.rules.reading import Document, Unreadable, files
 from fp8check.rules.reading.kind import Kind
 from fp8check.rules.reading.limits import MAX_BYTES
 from fp8check.rules.record import Record
+from fp8check.rules.settings.script import Script, options_of
 from fp8check.rules.trainers.deciding import TOOLS
 from fp8check.rules.trainers.registry import TRAINERS
 from fp8check.rules.trainers.run import Unread
@@ -19,9 +20,9 @@ from fp8check.rules.trainers.script import OwnScript
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from fp8check.rules.settings.script import Script, ScriptSource
+    from fp8check.rules.settings.script import ScriptSource
 
 _MOST = 100  # modules that are read of one script
 _DEEPEST = 12  # parts of a module's name that are followed
@@ -48,11 +49,27 @@ class Imported(Record):
     sources: tuple[ScriptSource, ...] = ()
 
 
-def with_modules(script: Script, source: ScriptSource) -> Imported:
-    """The script with what the modules beside it do, also those that these import in turn."""
+def with_modules(source: ScriptSource, words: Sequence[str] = ()) -> Imported:
+    """The script with what the modules beside it do, also those that these import in turn.
+
+    Args:
+        words: those behind the script on the command line.
+    """
+    sources, unread = _modules(source)
+    options = options_of([source, *sources], words)
+    script = Script.of(source.with_options(options))
+    documents: list[Document] = []
+    for module in sources:
+        script, before = script.importing(module.with_options(options)), script
+        if script is not before:
+            documents.append(Document(module.path, module.text, "python", None, loader="python", kind=Kind("script")))
+    return Imported(script, tuple(documents), tuple(unread), tuple(sources))
+
+
+def _modules(source: ScriptSource) -> tuple[list[ScriptSource], list[Unread]]:
+    """The modules that a script imports, the nearest first, and those that cannot be read."""
     folders = _Folders(source.path)
     pending, met = deque([(source, os.path.dirname(source.path))]), {os.path.normpath(source.path)}
-    documents: list[Document] = []
     unread: list[Unread] = []
     sources: list[ScriptSource] = []
     while pending:
@@ -67,14 +84,11 @@ def with_modules(script: Script, source: ScriptSource) -> Imported:
             elif module is not None:
                 sources.append(module)
                 pending.append((module, os.path.dirname(path)))
-                script, before = script.importing(module), script
-                if script is not before:
-                    documents.append(Document(path, module.text, "python", None, loader="python", kind=Kind("script")))
             if len(sources) > _MOST:
                 why = f"the script imports more than {_MOST} modules beside it"
                 unread.append(Unread("script", path, why, None, "a script that imports fewer modules of its own"))
-                return Imported(script, tuple(documents), tuple(unread), tuple(sources))
-    return Imported(script, tuple(documents), tuple(unread), tuple(sources))
+                return sources, unread
+    return sources, unread
 
 
 class _Folders:

@@ -284,7 +284,7 @@ def script_file(launch: Launch, given: tuple[str, bytes] | None, *, follow: bool
     """The script that was given, or that the launch names, with what it does."""
     name = launch.script
     if name is None:
-        return (NOTHING, None) if given is None else _parsed(*given, None, launch.arguments)
+        return (NOTHING, None) if given is None else _parsed(*given)
     if registry.of_program(name) is not None or launch.through is not None or name in LAUNCHERS:
         return NOTHING, None
     if _is_trainers_module(launch):
@@ -296,13 +296,13 @@ def script_file(launch: Launch, given: tuple[str, bytes] | None, *, follow: bool
     module = name.replace(".", "/") if launch.is_module else ""
     names = [f"{module}.py", f"{module}/__main__.py"] if module else [name]
     if given is not None and any(_same_name(given[0], one) for one in names):
-        return _parsed(*given, None, launch.arguments)
+        return _parsed(*given)
     if not follow:
         return Named(None, _absent("script", name, place, "no such module" if module else ABSENT)), None
     fault = None
     for one in names:
         try:
-            return _parsed(one, files.read(_home(one), MAX_BYTES), place, launch.arguments)
+            return _parsed(one, files.read(_home(one), MAX_BYTES), place)
         except Unreadable as error:
             fault = error if fault is None or error.reason != "absent" else fault
     if fault is not None and fault.reason != "absent":
@@ -347,7 +347,7 @@ def _is_trainers_module(launch: Launch) -> bool:
     return bool(package) and (bool(ours.programs) if ours is not None else registry.is_trainer(package))
 
 
-def _parsed(name: str, data: bytes, place: Setting | None, words: Sequence[str]) -> tuple[Named, Script | None]:
+def _parsed(name: str, data: bytes, place: Setting | None = None) -> tuple[Named, Script | None]:
     from fp8check.rules.reading.source import load
     from fp8check.rules.settings.script_syntax import parse
 
@@ -360,7 +360,7 @@ def _parsed(name: str, data: bytes, place: Setting | None, words: Sequence[str])
         return Named(None, Unread("script", name, why, place, f"a {name} that Python can parse")), None
     # A report shows its lines.
     document = Document(name, source.text, "python", None, loader="python", kind=Kind("script"))
-    return Named(document), Script.of(source.with_words(words))
+    return Named(document), Script.of(source)
 
 
 def script_source(document: Document) -> ScriptSource | None:

@@ -27,7 +27,7 @@ from fp8check.rules.record import Record
 from fp8check.rules.settings.accelerate import AccelerateConfig
 from fp8check.rules.settings.deepspeed import DeepSpeedConfig
 from fp8check.rules.settings.launch import Launch, LaunchError
-from fp8check.rules.settings.script import ARGUMENTS, Script
+from fp8check.rules.settings.script import ARGUMENTS, Script, options_of
 from fp8check.rules.settings.values import Section
 from fp8check.rules.trainers import registry
 from fp8check.rules.trainers.detect import read
@@ -329,8 +329,9 @@ def _started(launch: Launch | None, given: tuple[str, bytes] | None, trainer: st
     from fp8check.rules.checking.modules import Imported, with_modules  # most runs have no script
     from fp8check.rules.trainers.deciding import by_script
 
-    source = script.source
-    imported = with_modules(script, source) if follow else Imported(script)
+    source, words = script.source, () if launch is None else launch.arguments
+    alone = source.with_options(options_of([source], words))
+    imported = with_modules(source, words) if follow else Imported(Script.of(alone))
     script, documents, unread = imported.script, documents + imported.documents, unread + imported.unread
     if trainer is not None:
         return _Started(script, documents, unread, modules=imported.sources)

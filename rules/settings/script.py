@@ -20,6 +20,7 @@ PLUGINS = ("fsdp_plugin", "deepspeed_plugin", "deepspeed_plugins", "megatron_lm_
 DECIDING = ("ACCELERATE_", "FSDP_")
 # Values of an option that turn nothing on.
 _OFF = (None, False, "", "no", "none", "bf16", "fp16", "fp32", "float32", "bfloat16")
+_MOST_SAID = 4  # Accelerators of one script that a message names
 # What would tell what a script does.
 WRITTEN_OUT = "fp8check cannot run the script: write what it passes as a literal"
 # Arguments of recipe handlers on which nothing hangs that is predicted here.
@@ -56,6 +57,7 @@ class Call(Record):
         positional: the text of each positional argument; None where they hold a `*`.
         span: where that name stands.
         block: which list of statements it stands in, from the outermost inward; that of a function is negative.
+        fallback: whether it makes what nobody handed over: `if accelerator is None: accelerator = Accelerator()`.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Call(Record):
     positional: tuple[str, ...] | None
     span: Span
     block: tuple[int, ...]
+    fallback: bool = False
 
 
 class Assigned(Record):
@@ -135,8 +138,9 @@ class ScriptSource(Record):
         hidden: what of its Accelerator is made in a way that cannot be told from the text; "" where all is told.
         imports: the modules that it imports, and the names that it takes of them, with their dots.
         trainers: the Trainers that it uses, in the order of the file.
-        command_line: what it takes of its command line; None where it takes nothing.
-        parses: whether a parser makes a Trainer's arguments of the command line, or of a file that this names.
+        command_line: what it takes of its command line; None of a script that was not read.
+        parsers: the classes that a parser makes of the command line, or of a file that this names.
+        derived: the classes that are derived from a Trainer's arguments, each with the one that it comes from.
     """
 
     path: str
@@ -149,15 +153,14 @@ class ScriptSource(Record):
     imports: tuple[str, ...] = ()
     trainers: tuple[UsedTrainer, ...] = ()
     command_line: CommandLine | None = None
-    parses: bool = False
+    parsers: frozenset[str] = frozenset()
+    derived: Mapping[str, str] = {}
 
-    def with_words(self, words: Sequence[str]) -> ScriptSource:
-        """The script as it is started with these words behind it: what hangs on them is known then."""
-        if self.command_line is None:
+    def with_options(self, options: Mapping[str, Setting]) -> ScriptSource:
+        """The script where the options of its command line are these: what hangs on them is known then."""
+        if not options:
             return self
         from fp8check.rules.settings.script_forms import value_of
-
-        options = self.command_line.values(words)
 
         def known(setting: Setting) -> Setting:
             if not isinstance(setting.value, Unevaluated) or setting.value.form is None:
@@ -189,9 +192,9 @@ class ScriptSource(Record):
 
     @property
     def accelerator(self) -> Call | None:
-        """The call that makes the Accelerator; None where there is none, or more than one."""
+        """The call that makes the Accelerator; None where there is none, or several that differ in what matters."""
         made = self.named("Accelerator")
-        return made[0] if len(made) == 1 else None
+        return made[0] if made and all(_deciding(one) == _deciding(made[0]) for one in made[1:]) else None
 
     @property
     def prepares(self) -> tuple[Call, ...]:
@@ -212,6 +215,15 @@ class ScriptSource(Record):
         return None if any(number < 0 for number in call.block[depth:]) else False
 
 
+def options_of(sources: Sequence[ScriptSource], words: Sequence[str]) -> dict[str, Setting]:
+    """The options of a script and its modules, started with these words: of equal names those of the first count."""
+    options: dict[str, Setting] = {}
+    for one in reversed(sources):
+        if one.command_line is not None:
+            options.update(one.command_line.values(words))
+    return options
+
+
 class Script(Record):
     """What a script of the user's own hands to Accelerator, where it is known.
 
@@ -225,6 +237,7 @@ class Script(Record):
         unknown: what of it cannot be told without running it; "" where all that matters is known.
         models: how many models go into one prepare() call.
         own: where it turns FP8 on by other means, or may; what is sure stands first.
+        several: the calls that make its Accelerator, where there are several that differ.
     """
 
     mixed_precision: Setting | None = None
@@ -236,13 +249,15 @@ class Script(Record):
     unknown: str = ""
     models: int = 1
     own: tuple[OwnFp8, ...] = ()
+    several: tuple[Call, ...] = ()
 
     @classmethod
     def of(cls, source: ScriptSource) -> Script:
         """What a script does, from its text."""
         maker = source.accelerator
         if maker is None:
-            return cls(source=source, unknown=_without_accelerator(source), own=source.own)
+            several = source.named("Accelerator")[:_MOST_SAID]
+            return cls(source=source, unknown=_without_accelerator(source), own=source.own, several=several)
         precision = maker.keywords.get("mixed_precision")
         known = precision is not None and precision.value is not None and not isinstance(precision.value, Unevaluated)
         passed = source.passed
@@ -266,6 +281,22 @@ class Script(Record):
         variables = (one.later.why for one in self.environment.values() if isinstance(one, SettingLater))
         return self.unknown or next((one.describe() for one in self.own), next(variables, ""))
 
+    def ways(self, environment: Mapping[str, Setting]) -> str:
+        """What comes of each of several Accelerators, in words.
+
+        Args:
+            environment: the variables that the launcher sets: they decide where no precision is passed.
+        """
+        started = environment.get("ACCELERATE_MIXED_PRECISION")
+        default = "no" if started is None else started.shown
+        where = "" if started is None else f", of {started.origin.describe()}"
+        said = []
+        for call in self.several:
+            passed = _deciding(call)[0]
+            made = f"line {call.span.line} makes Accelerator({f'mixed_precision={passed!r}' if passed else ''})"
+            said.append(f"{made}: {_comes_to(passed if passed else default)}{'' if passed else where}")
+        return f"which Accelerator trains hangs on what {self.several[0].span.file} does: {'; '.join(said)}"
+
     def over(self, environment: Mapping[str, Setting]) -> Mapping[str, Setting]:
         """The variables as the script leaves them."""
         if not self.environment:
@@ -277,6 +308,7 @@ class Script(Record):
         """The script with what a module beside it does, where that matters; else itself."""
         alone = self.source is not None and self.source.accelerator is not None
         made = module.named("Accelerator") if alone else module.named("Accelerator", *ARGUMENTS, *PARSERS)
+        made = tuple(call for call in made if not (alone and call.fallback))
         unknown = self.unknown
         if made and not unknown:
             call = made[0]
@@ -307,10 +339,22 @@ def _environment(source: ScriptSource, maker: Call | None) -> dict[str, Setting]
     return variables
 
 
+def _deciding(maker: Call) -> tuple[object, ...]:
+    """What of a call of Accelerator decides over FP8 and the distribution, to be compared: the precision first."""
+    keywords = (maker.keywords.get(name) for name in ("mixed_precision", "kwargs_handlers", "**", *PLUGINS))
+    values = (None if one is None else one.value for one in keywords)
+    return (*(one.text if isinstance(one, Unevaluated) else one for one in values), maker.positional is None)
+
+
+def _comes_to(precision: object) -> str:
+    return "FP8" if precision == "fp8" else "no FP8" if precision in ("no", "fp16", "bf16") else f"{precision}"
+
+
 def _without_accelerator(source: ScriptSource) -> str:
     """What is not known of a script that does not make one Accelerator."""
     if source.named("Accelerator"):
-        return f"{source.path} makes more than one Accelerator"
+        lines = ", ".join(str(call.span.line) for call in source.named("Accelerator")[:_MOST_SAID])
+        return f"{source.path} makes more than one Accelerator, in lines {lines}"
     if source.hidden:
         return source.hidden
     return _own_arguments(source) if source.named(*ARGUMENTS, *PARSERS) else ""

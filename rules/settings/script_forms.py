@@ -86,8 +86,14 @@ def value_of(form: Form, options: Mapping[str, Setting], place: Setting) -> Sett
         Undecided: it hangs on an option that is not known.
     """
     if form[0] == "option":
-        return options[str(form[1])]
+        return _option(str(form[1]), options)
     return place._replace(value=_worked_out(form, options))
+
+
+def _option(name: str, options: Mapping[str, Setting]) -> Setting:
+    if name not in options:
+        raise Undecided(f"no option {name} was found", "the script")
+    return options[name]
 
 
 def _worked_out(form: Form, options: Mapping[str, Setting]) -> object:
@@ -95,7 +101,7 @@ def _worked_out(form: Form, options: Mapping[str, Setting]) -> object:
     if word == "value":
         return parts[0]
     if word == "option":
-        return options[str(parts[0])].value
+        return _option(str(parts[0]), options).value
     if word == "if":
         return _worked_out(parts[1] if _worked_out(parts[0], options) else parts[2], options)
     if word in ("and", "or"):

@@ -38,6 +38,7 @@ class Names:
         self._assigned: dict[str, list[ast.expr]] = {}
         self._bindings: dict[str, int] = {}
         self._changed: set[str] = set()
+        self._keys: dict[str, dict[str, None]] = {}  # what is set by name["key"] = ..., in the order of the file
         self._passed: dict[str, list[ast.Call]] = {}
         self._known: dict[str, tuple[str, ...]] = {}
         self._met: dict[int, tuple[str, ...]] = {}
@@ -96,7 +97,11 @@ class Names:
 
     def _look_at_item(self, node: ast.Subscript) -> None:
         if isinstance(node.value, ast.Name) and not isinstance(node.ctx, ast.Load):
-            self._changed.add(node.value.id)
+            key = node.slice.value if isinstance(node.slice, ast.Constant) else None
+            if isinstance(key, str):
+                self._keys.setdefault(node.value.id, {})[key] = None
+            else:
+                self._changed.add(node.value.id)
 
     def _look_at_addition(self, node: ast.AugAssign) -> None:
         if isinstance(node.target, ast.Name):
@@ -140,6 +145,14 @@ class Names:
 
     def unchanged(self, name: str, user: ast.Call) -> ast.expr | None:
         """The same, where nothing adds to what the name holds, and no other call than this one gets it."""
+        return None if name in self._keys else self._held(name, user)
+
+    def filled(self, name: str, user: ast.Call) -> tuple[ast.expr, tuple[str, ...]] | None:
+        """The same of what gets entries under these keys alone; None where anything else is done with it, too."""
+        value = self._held(name, user)
+        return None if value is None else (value, tuple(self._keys.get(name, ())))
+
+    def _held(self, name: str, user: ast.Call) -> ast.expr | None:
         others = [call for call in self._passed.get(name, ()) if call is not user and not _only_looks(call)]
         return None if others or name in self._changed else self.value(name)
 
@@ -253,7 +266,8 @@ class Names:
 
 
 def _only_looks(call: ast.Call) -> bool:
-    return isinstance(call.func, ast.Name) and call.func.id in ("len", "print", "str", "repr", "bool", "isinstance")
+    looking = ("len", "print", "str", "repr", "bool", "isinstance", "Accelerator")
+    return isinstance(call.func, ast.Name) and call.func.id in looking
 
 
 def _attribute(base: str, name: str) -> str:

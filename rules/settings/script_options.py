@@ -174,7 +174,7 @@ class Reader:
         self._fields: dict[str, Setting] = {}
 
     def read(self, nodes: Sequence[ast.AST]) -> CommandLine:
-        """The command line; nothing where the script defines no option."""
+        """What the script takes of its command line, and where it holds that."""
         parsing = self._parsing_functions(nodes)
         unpacked: list[tuple[ast.expr, bool]] = []
         for node in nodes:
@@ -190,8 +190,6 @@ class Reader:
                 unpacked.append((node.target, False))
             elif isinstance(node, ast.arg):
                 self._results.add(node.arg)
-        if not self._options:
-            return NOTHING
         for target, parses in unpacked:
             self._target(target, parses)
         return CommandLine(
@@ -230,7 +228,9 @@ class Reader:
             return False
         called = value.func
         last = called.attr if isinstance(called, ast.Attribute) else called.id if isinstance(called, ast.Name) else ""
-        return last in _PARSES or (isinstance(called, ast.Name) and last in functions)
+        if last in _PARSES or (isinstance(called, ast.Name) and last in functions):
+            return True
+        return last.endswith(("args", "arguments"))  # of a module beside the script: parse_args(), get_arguments()
 
     def _target(self, target: ast.expr, parses: bool) -> None:
         if isinstance(target, (ast.Tuple, ast.List)):
@@ -240,7 +240,7 @@ class Reader:
             self._target(target.value, parses)
         elif isinstance(target, ast.Name):
             (self._results if parses else self._others).add(target.id)
-        elif isinstance(target, ast.Attribute) and target.attr in self._options:
+        elif isinstance(target, ast.Attribute):
             self._changed.setdefault(target.attr, []).append(self._span(target))
 
     def _call(self, node: ast.Call) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from fp8check.rules.reading import Span
 
 MAX_CHARACTERS = 256 * 1024  # the largest script of diffusers has 100,000
+_KEPT = 64  # scripts that are kept: each line of a shell script may start the same one
 _ENVIRONMENT = ("os.environ", "environ")
 _PRECISION_AT = 2  # Accelerator(device_placement, split_batches, mixed_precision, ...)
 _DEEPEST = 12
@@ -45,10 +46,10 @@ _WATCHED = frozenset((*READERS, *PARSERS, *HANDLERS, "prepare", "train", "from_p
 
 def parse(source: Source) -> ScriptSource | None:
     """What the script does; None where it is no Python that this interpreter can parse, or is too large."""
-    return _parsed(source.path, source.text) if len(source.text) <= MAX_CHARACTERS else None
+    return None if len(source.text) > MAX_CHARACTERS else _parsed(source.path, source.text)
 
 
-@lru_cache(maxsize=16)  # the lines of a shell script start one script again and again
+@lru_cache(maxsize=_KEPT)
 def _parsed(path: str, text: str) -> ScriptSource | None:
     source = Source(path, text)
     try:
@@ -72,6 +73,9 @@ class _Reader:
         self._command_line = script_options.NOTHING
         self._forms = Forms(self._names, self._is_option)
         self._units: list[int] = []
+        self._fallbacks = {id(made) for node in nodes if isinstance(node, ast.If) for made in _made_for_none(node)}
+        # Accelerator().process_index: asked, and thrown away.
+        self._peeked = {id(node.value) for node in nodes if isinstance(node, ast.Attribute) and node.attr != "prepare"}
         self._derived: dict[str, str] = {}
 
     def read(self, tree: ast.Module) -> ScriptSource:
@@ -93,14 +97,15 @@ class _Reader:
             self._hidden(tree) or unknown,
             tuple(dict.fromkeys(self._imports())),
             script_trainers.find(self._nodes_of_tree, self._names, self._span),
-            self._command_line if self._command_line.options else None,
-            script_trainers.parses(self._nodes_of_tree, self._names, {*ARGUMENTS, *self._derived}),
+            self._command_line,
+            script_trainers.parsers(self._nodes_of_tree, self._names),
+            self._derived,
         )
 
     def _is_option(self, node: ast.Attribute, variable: str, name: str) -> bool:
         """Whether an attribute is an option of the command line, and as the command line set it where it is used."""
         line = self._command_line
-        if variable not in line.results or name not in line.options:
+        if variable not in line.results:
             return False
         changes = (*line.changed.get(name, ()), *line.changed.get("*", ()))
         return all(self._comes_later(change.line, node.lineno) for change in changes)
@@ -140,7 +145,7 @@ class _Reader:
         if isinstance(node, ast.Call):
             self._look_at_environment(node, block)
             name = self._watched(node.func)
-            if name:
+            if name and not (name == "Accelerator" and id(node) in self._peeked):
                 call = self._call(name, node, block)
                 self._calls.append(call)
                 self._nodes.append((call, node))
@@ -192,16 +197,17 @@ class _Reader:
             keyword.arg: self._setting(keyword.value, keyword) for keyword in node.keywords if keyword.arg is not None
         }
         for spread in (keyword.value for keyword in node.keywords if keyword.arg is None):
-            written = self._written_out(spread, node)
+            written, filled = self._spread(spread, node)
+            keywords.update({key: Setting(Unevaluated(f"{ast.unparse(spread)}[{key!r}]")) for key in filled})
             if written is None:
                 keywords["**"] = Setting(Unevaluated(ast.unparse(spread)), Origin(span=self._span(spread)))
             else:
-                keywords.update({key: self._setting(value) for key, value in written.items()})
+                keywords.update({key: self._setting(value) for key, value in written.items() if key not in filled})
         starred = any(isinstance(argument, ast.Starred) for argument in node.args)
         positional = None if starred else tuple(ast.unparse(argument) for argument in node.args)
         if name == "Accelerator" and positional is not None and len(node.args) > _PRECISION_AT:
             keywords.setdefault("mixed_precision", self._setting(node.args[_PRECISION_AT]))
-        return Call(name, keywords, positional, self._span(node.func), block)
+        return Call(name, keywords, positional, self._span(node.func), block, id(node) in self._fallbacks)
 
     def _setting(self, value: ast.expr, keyword: ast.keyword | None = None) -> Setting:
         meant = self._meant(value)
@@ -210,18 +216,23 @@ class _Reader:
         try:
             literal: object = ast.literal_eval(meant)
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-            literal = Unevaluated(ast.unparse(value), self._forms.of(value) if self._command_line.options else None)
+            literal = Unevaluated(ast.unparse(value), self._forms.of(value))
         key = self._span(keyword, len(str(keyword.arg))) if keyword is not None else None
         return Setting(literal, Origin(span=self._span(value), key_span=key))
 
     def _passed(self) -> tuple[Call | None, str]:
         """The FP8 recipe handler that the only Accelerator gets, and what of its handlers is not known."""
-        makers = [node for call, node in self._nodes if call.name == "Accelerator"]
-        if len(makers) != 1:
+        made = [(call, node) for call, node in self._nodes if call.name == "Accelerator"]
+        makers = [node for _, node in made]
+        same = {ast.unparse(one.value) for node in makers for one in node.keywords if one.arg == "kwargs_handlers"}
+        if not makers or (len(makers) > 1 and len(same) != 1):
             return None, ""
         calls = {id(node): call for call, node in self._nodes if call.name in HANDLERS}
-        unknown = ""
-        for value in self._given(makers[0], "kwargs_handlers"):
+        unknown, given = "", self._given(makers[0], "kwargs_handlers")
+        put = made[0][0].keywords.get("kwargs_handlers")
+        if not given and put is not None and isinstance(put.value, Unevaluated):
+            unknown = f"{self._source.path} passes kwargs_handlers={put.value.text} to Accelerator"
+        for value in given:
             listed = self._listed(value, makers[0], 0)
             for item in listed or ():
                 handler = calls.get(id(self._meant(item)))
@@ -238,9 +249,20 @@ class _Reader:
             given.extend(value for key, value in (self._written_out(spread, maker) or {}).items() if key == name)
         return given
 
+    def _spread(self, spread: ast.expr, user: ast.Call) -> tuple[dict[str, ast.expr] | None, tuple[str, ...]]:
+        """The entries of a mapping that is spread, and the keys under which the script puts others."""
+        filled = self._names.filled(spread.id, user) if isinstance(spread, ast.Name) else None
+        if filled is None:
+            return self._written_out(spread, user), ()
+        written = self._entries(filled[0])
+        return written, () if written is None else filled[1]
+
     def _written_out(self, spread: ast.expr, user: ast.Call) -> dict[str, ast.expr] | None:
         """The entries of a mapping that is spread, where it is written out and nothing changes it; else None."""
-        value = self._names.unchanged(spread.id, user) if isinstance(spread, ast.Name) else spread
+        return self._entries(self._names.unchanged(spread.id, user) if isinstance(spread, ast.Name) else spread)
+
+    def _entries(self, value: ast.expr | None) -> dict[str, ast.expr] | None:
+        """The entries of a mapping that is written out; else None."""
         if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "dict":
             if value.args or any(keyword.arg is None for keyword in value.keywords):
                 return None
@@ -350,6 +372,18 @@ class _Reader:
         if self._source.text.isascii():
             return start + column
         return start + len(self._source.text[start : start + column].encode()[:column].decode(errors="ignore"))
+
+
+def _made_for_none(node: ast.If) -> Iterator[ast.expr]:
+    """What a variable gets where nothing was handed over: `if x is None: x = ...`."""
+    test = node.test
+    if isinstance(test, ast.Compare) and isinstance(test.left, ast.Name) and isinstance(test.ops[0], ast.Is):
+        for statement in node.body:
+            targets = statement.targets if isinstance(statement, ast.Assign) else []
+            if isinstance(statement, ast.Assign) and any(
+                isinstance(one, ast.Name) and one.id == test.left.id for one in targets
+            ):
+                yield statement.value
 
 
 def _used_parts(tree: ast.Module) -> Iterator[ast.AST]:

@@ -8,7 +8,7 @@ from fp8check.rules.settings.script import ARGUMENTS, UsedTrainer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from fp8check.rules.reading import Span
     from fp8check.rules.settings.script_names import Names
@@ -47,8 +47,14 @@ def find(nodes: Sequence[ast.AST], names: Names, span: Callable[[_Located], Span
 
 
 def derived(nodes: Sequence[ast.AST], names: Names) -> dict[str, str]:
-    """The classes of the script that are derived from a Trainer's arguments, each with the one that it comes from."""
-    found: dict[str, str] = {}
+    """The classes that are derived from a Trainer's arguments, each with the one that it comes from.
+
+    Those of a Trainer of TRL that is not named here, too: SDFTConfig, beside SDFTTrainer.
+    """
+    imported = {alias.name for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names}
+    trainers = {name for name in imported if name.endswith("Trainer")}
+    pairs = {f"{name.removesuffix('Trainer')}Config" for name in trainers if name != "Trainer"} & imported
+    found = dict.fromkeys(pairs.difference(ARGUMENTS), "SFTConfig")
     for node in nodes:  # a class stands behind the one that it is derived from
         if isinstance(node, ast.ClassDef) and node.name not in ARGUMENTS:
             for base in node.bases:
@@ -59,8 +65,9 @@ def derived(nodes: Sequence[ast.AST], names: Names) -> dict[str, str]:
     return found
 
 
-def parses(nodes: Sequence[ast.AST], names: Names, classes: Collection[str]) -> bool:
-    """Whether a parser is given one of these classes: HfArgumentParser((ModelArguments, TrainingArguments))."""
+def parsers(nodes: Sequence[ast.AST], names: Names) -> frozenset[str]:
+    """The classes that parsers are given: HfArgumentParser((ModelArguments, TrainingArguments)), tyro.cli(Args)."""
+    found: set[str] = set()
     for node in nodes:
         if not isinstance(node, ast.Call) or not (node.args or node.keywords):
             continue
@@ -71,9 +78,10 @@ def parses(nodes: Sequence[ast.AST], names: Names, classes: Collection[str]) -> 
         for given in (*node.args, *(keyword.value for keyword in node.keywords)):
             meant = (names.value(given.id) or given) if isinstance(given, ast.Name) else given
             parts = meant.elts if isinstance(meant, (ast.Tuple, ast.List)) else [meant]
-            if any(dotted.rpartition(".")[2] in classes for part in parts for dotted in names.dotted(part)):
-                return True
-    return False
+            classes = (part for part in parts if isinstance(part, (ast.Name, ast.Attribute)))
+            last = (dotted.rpartition(".")[2] for part in classes for dotted in names.dotted(part))
+            found.update(one for one in last if one[:1].isupper())
+    return frozenset(found)
 
 
 def _for_types(node: ast.AST) -> Sequence[ast.stmt]:
@@ -89,8 +97,8 @@ def _named(node: ast.Import | ast.ImportFrom | ast.Attribute | ast.Name, names: 
     if isinstance(node, ast.Import):
         yield from (alias.name for alias in node.names)
     elif isinstance(node, ast.ImportFrom):
-        if not node.level:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        module = "." * node.level + (node.module or "")
+        yield from (f"{module}.{alias.name}" for alias in node.names)
     elif isinstance(node, ast.Attribute):
         if node.attr.endswith(_ENDINGS) or node.attr in ARGUMENTS:
             yield from names.dotted(node)
@@ -100,8 +108,10 @@ def _named(node: ast.Import | ast.ImportFrom | ast.Attribute | ast.Name, names: 
 
 def _trainer(what: str) -> str | None:
     """Whose Trainer that is; "" where it is one of another package, None where it is none."""
-    if "()" in what or what.startswith("."):
+    if "()" in what:
         return None
+    if what.startswith("."):
+        return "" if what.endswith(_ENDINGS) else None
     package, dot, rest = what.partition(".")
     last = rest.rpartition(".")[2]
     if package in _WHOLE:

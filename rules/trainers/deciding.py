@@ -51,6 +51,8 @@ def by_script(script: ScriptSource, modules: Sequence[ScriptSource]) -> Decided:
     if _makes_accelerator(script):
         return Decided(OwnScript)
     uses = next((one for one in modules if _first(one) is not None), None)
+    if uses is not None and script.trainers:  # one of its own, which a module derives
+        return Decided(_first(uses))
     makes = next((one for one in modules if _makes_accelerator(one)), None)
     if uses is not None and makes is not None and uses is not makes:
         what = f"{makes.path} makes an Accelerator and {uses.path} uses {uses.trainers[0].what}"
@@ -64,10 +66,11 @@ def by_script(script: ScriptSource, modules: Sequence[ScriptSource]) -> Decided:
 
 def _neither(script: ScriptSource, modules: Sequence[ScriptSource]) -> Decided:
     """What is left where no Trainer that is known here was found, and no Accelerator."""
-    other = next((used.what for one in (script, *modules) for used in one.trainers if not used.trainer), "")
+    read = {part for one in modules for part in one.path.removesuffix(".py").replace("\\", "/").split("/")}
+    others = (used.what for one in (script, *modules) for used in one.trainers if not used.trainer)
+    other = next((what for what in others if what.lstrip(".").partition(".")[0] not in read), "")
     if other:
         return Decided(OwnScript, f"{script.path} trains by {other}, which is not known here")
-    read = {part for one in modules for part in one.path.removesuffix(".py").replace("\\", "/").split("/")}
     hidden = [name for one in (script, *modules) for name in one.imports if may_train(name, read)]
     what = f"{script.path} makes no Accelerator and uses no Trainer"
     if hidden:

@@ -33,6 +33,8 @@ class OwnScript(Training):
 
     def hand_over(self, stack: Stack, environment: Environment, script: Script) -> Iterator[HandedOver]:
         """What the script says in literals."""
+        if script.several:
+            raise Undecided(script.ways(environment), WRITTEN_OUT)
         if script.unknown:
             raise Undecided(script.unknown, WRITTEN_OUT)
         arguments = AcceleratorArguments(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from fp8check.rules.record import Record
-from fp8check.rules.settings.script import ARGUMENTS, PARSERS, WRITTEN_OUT, Unevaluated
+from fp8check.rules.settings.script import ARGUMENTS, PARSERS, WRITTEN_OUT, Unevaluated, options_of
 from fp8check.rules.settings.values import Later, Origin, Section, Setting, SettingLater
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from fp8check.rules.settings.script import Call, ScriptSource
 
@@ -46,15 +46,18 @@ def written(script: ScriptSource, modules: Sequence[ScriptSource], words: Sequen
         words: those behind the script on the command line.
         file: whether a training file is at hand.
     """
-    every = [script, *(one.with_words(words) for one in modules)]
+    options = options_of([script, *modules], words)
+    every = [one.with_options(options) for one in (script, *modules)]
     fields = {name: one for source in every if source.command_line for name, one in source.command_line.derived.items()}
-    parsed = any(source.parses for source in every)
     calls = next((made for source in every if (made := source.named(*ARGUMENTS))), ())
-    adapters = _adapters(every)
+    classes = {*ARGUMENTS, *(name for source in every for name in source.derived)}
+    given = {name for source in every for name in source.parsers}
+    parsed = bool(given & classes) or (not calls and bool(given))
+    adapters = _adapters(every, options)
     if parsed or not 0 < len(calls) <= _MOST:
         how = f"{script.path} makes its arguments in a way that is not known here"
         unknown = {} if parsed or file else _unknown(script, how)
-        refused = _refused(script, words) if script.parses and not modules else {}
+        refused = _refused(script, words) if parsed and script.parsers and not modules else {}
         return Written(refused, {**adapters, **unknown, **fields}, parsed or file)
     spread = any("**" in call.keywords for call in calls)
     names = dict.fromkeys(name for call in calls for name in call.keywords if name != "**")
@@ -113,16 +116,17 @@ def _text(setting: Setting | None) -> object:
     return value.text if isinstance(value, Unevaluated) else value
 
 
-def _adapters(sources: Iterable[ScriptSource]) -> dict[str, Setting]:
+def _adapters(sources: Sequence[ScriptSource], options: Mapping[str, Setting]) -> dict[str, Setting]:
     """That adapters are trained, where a script uses PEFT; whether, where its command line says."""
     for source in sources:
         uses = next((one for one in source.imports if one in ("peft", "peft.LoraConfig", "peft.get_peft_model")), None)
         if uses is None:
             continue
-        options = source.command_line.options if source.command_line is not None else {}
-        origin = Origin(code=source.path)
-        if any(name in options for name in _LORA):
-            why = f"{source.path} uses {uses} where its command line says"
-            return {"use_peft": SettingLater(Later(uses, why, WRITTEN_OUT), origin)}
-        return {"use_peft": Setting(True, origin)}
+        asked = next((one for name, one in options.items() if name in _LORA), None)
+        if asked is None:
+            return {"use_peft": Setting(True, Origin(code=source.path))}
+        if not asked.is_later:
+            return {"use_peft": asked._replace(value=bool(asked.value))}
+        why = f"{source.path} uses {uses} where its command line says"
+        return {"use_peft": SettingLater(Later(uses, why, WRITTEN_OUT), asked.origin)}
     return {}

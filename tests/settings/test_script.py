@@ -64,7 +64,29 @@ DECIDE = "its bf16 and fp16 decide, not the Accelerate file"
         ("Accelerator(mixed_precision=None)", ""),
         ("print()", ""),
         ("Accelerator(mixed_precision=args.mp)", "train.py passes mixed_precision=args.mp to Accelerator"),
-        ("Accelerator()\nAccelerator()", "train.py makes more than one Accelerator"),
+        ("Accelerator()\nAccelerator()", ""),
+        (
+            "Accelerator()\nAccelerator(mixed_precision='fp8')",
+            "train.py makes more than one Accelerator, in lines 1, 2",
+        ),
+        ("k = {'a': 1}\nk['log_with'] = x\nAccelerator(**k)", ""),
+        ("k = dict(a=1)\nif x:\n    k['b'] = x\nAccelerator(**k)", ""),
+        (
+            "k = {}\nk['mixed_precision'] = x\nAccelerator(**k)",
+            "train.py passes mixed_precision=k['mixed_precision'] to Accelerator",
+        ),
+        (
+            "k = {}\nk['kwargs_handlers'] = x\nAccelerator(**k)",
+            "train.py passes kwargs_handlers=k['kwargs_handlers'] to Accelerator",
+        ),
+        (
+            "k = {}\nk['fsdp_plugin'] = x\nAccelerator(**k)",
+            "train.py passes fsdp_plugin to Accelerator: it decides how the run is distributed",
+        ),
+        ("k = {}\nk[name] = x\nAccelerator(**k)", "train.py passes **k to Accelerator"),
+        ("k = {}\nk['a'] = x\nfill(k)\nAccelerator(**k)", "train.py passes **k to Accelerator"),
+        ("k = make()\nk['a'] = x\nAccelerator(**k)", "train.py passes **k to Accelerator"),
+        ("k = {**other}\nk['a'] = x\nAccelerator(**k)", "train.py passes **k to Accelerator"),
         ("Accelerator(**options)", "train.py passes **options to Accelerator"),
         (
             "TrainingArguments('out', bf16=True)",

@@ -7,7 +7,7 @@ import shlex
 import pytest
 
 from fp8check.rules.reading.source import load
-from fp8check.rules.settings.script import Script, ScriptSource, Unevaluated
+from fp8check.rules.settings.script import Script, ScriptSource, Unevaluated, options_of
 from fp8check.rules.settings.script_syntax import parse
 
 HEAD = "import argparse\nfrom accelerate import Accelerator\np = argparse.ArgumentParser()\n"
@@ -19,9 +19,15 @@ def source(text: str) -> ScriptSource:
     return made
 
 
+def started(text: str, words: list[str]) -> ScriptSource:
+    """The script with these words behind it."""
+    made = source(text)
+    return made.with_options(options_of([made], words))
+
+
 def passed(text: str, words: str = "") -> object:
     """What reaches Accelerator(mixed_precision=...)."""
-    made = source(text).with_words(shlex.split(words)).named("Accelerator")[0].keywords["mixed_precision"]
+    made = started(text, shlex.split(words)).named("Accelerator")[0].keywords["mixed_precision"]
     return made.value.text if isinstance(made.value, Unevaluated) else made.value
 
 
@@ -213,13 +219,13 @@ def test_a_field_of_a_dataclass(value: str, words: str, comes_to: object) -> Non
 
 def test_where_a_value_stands() -> None:
     text = argued("'--mp', default='bf16'")
-    setting = Script.of(source(text).with_words([])).mixed_precision
+    setting = Script.of(started(text, [])).mixed_precision
     assert setting is not None
     assert str(setting.origin.span) == "train.py:4:32"
-    setting = Script.of(source(text).with_words(["--mp", "fp8"])).mixed_precision
+    setting = Script.of(started(text, ["--mp", "fp8"])).mixed_precision
     assert setting is not None
     assert (setting.origin.describe(), [one.value for one in setting.overrode]) == ("command line --mp fp8", ["bf16"])
-    setting = Script.of(source(argued("'--mp', default='bf16'", "a.mp or 'no'")).with_words([])).mixed_precision
+    setting = Script.of(started(argued("'--mp', default='bf16'", "a.mp or 'no'"), [])).mixed_precision
     assert setting is not None
     assert str(setting.origin.span) == "train.py:7:29"
 
@@ -232,8 +238,8 @@ def test_an_option_that_is_off_turns_no_fp8_on(words: str, perhaps: bool) -> Non
         f"{HEAD}p.add_argument('--fp8', action='store_true')\np.add_argument('--precision', default='no')\n"
         "a = p.parse_args()\nif a.fp8:\n    model = own(model)\nAccelerator()\n"
     )
-    assert bool(source(text).with_words(shlex.split(words)).own) == perhaps
-    assert source("x.fp8 = y.fp8\nAccelerator()").with_words([]).own
+    assert bool(started(text, shlex.split(words)).own) == perhaps
+    assert started("x.fp8 = y.fp8\nAccelerator()", []).own
 
 
 def test_the_recipe_hangs_on_the_command_line_too() -> None:
@@ -241,4 +247,4 @@ def test_the_recipe_hangs_on_the_command_line_too() -> None:
         f"{HEAD}p.add_argument('--history', type=int, default=16)\na = p.parse_args()\n"
         "Accelerator(kwargs_handlers=[TERecipeKwargs(amax_history_len=a.history)])\n"
     )
-    assert Script.of(source(text).with_words(["--history", "32"])).handler_arguments == {"amax_history_len": 32}
+    assert Script.of(started(text, ["--history", "32"])).handler_arguments == {"amax_history_len": 32}

@@ -98,6 +98,10 @@ def test_what_tells_nothing_of_a_trainer(text: str) -> None:
             "m0.py makes an Accelerator and m1.py uses trl",
         ),
         ("import m0", [f"from trl import DPOTrainer\n{MAKES}"], "trl", ""),
+        ("from m1 import OwnTrainer", [MAKES, "import transformers as t\nt.Trainer"], "transformers", ""),
+        ("from .m1 import OwnTrainer", [MAKES, "import transformers as t\nt.Trainer"], "transformers", ""),
+        ("from m0 import OwnTrainer\nimport torch", ["import torch"], "script", "train.py makes no Accelerator"),
+        ("from .gone import OwnTrainer", [], "script", "train.py trains by .gone.OwnTrainer"),
         ("import lightning\nlightning.Trainer()", [], "script", "train.py trains by lightning.Trainer"),
         (
             "import torch, m0, os, tqdm",

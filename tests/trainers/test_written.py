@@ -166,6 +166,25 @@ def test_arguments_are_made_in_a_module_beside_the_script(folder: Path) -> None:
     ]
 
 
+def test_classes_of_a_module_and_trainers_that_are_not_named_here(folder: Path) -> None:
+    (folder / "own.py").write_text(f"{HF}class OwnConfig(TrainingArguments): ...\nclass OwnTrainer(Trainer): ...\n")
+    script = "from own import OwnConfig, OwnTrainer\nH4Parser((Model, OwnConfig)).parse()\n"
+    assert found(script, "--bf16 True") == ["FP101 None: --bf16 True cancels FP8"]
+    script = "from trl import TPOConfig, TPOTrainer\nTPOConfig('out', bf16=True)\n"
+    assert found(script) == ["FP101 train.py:2:18: bf16=True cancels FP8"]
+    script = f"{HF}Trainer(args=read(HfArgumentParser(Args)))"
+    assert found(script, "--bf16 True") == ["FP101 None: --bf16 True cancels FP8"]
+
+
+def test_options_of_a_module_beside_the_script(folder: Path) -> None:
+    (folder / "options.py").write_text(
+        f"{ARGPARSE}p.add_argument('--bf16', action='store_true')\ndef parse_args():\n    return p.parse_args()\n"
+    )
+    script = f"from options import parse_args\n{HF}args = parse_args()\nTrainingArguments('out', bf16=args.bf16)\n"
+    assert found(script, "--bf16") == ["FP101 None: --bf16 cancels FP8"]
+    assert found(script) == []
+
+
 def test_other_arguments_are_known_too() -> None:
     script = (
         f"{HF}TrainingArguments('out', gradient_checkpointing=True, per_device_train_batch_size=4,\n"
@@ -185,12 +204,13 @@ def test_other_arguments_are_known_too() -> None:
         (f"{HF}import peft\nTrainingArguments('out')", True),
         (f"{HF}TrainingArguments('out')", False),
         (f"{HF}from peft import PeftModel\nTrainingArguments('out')", False),
-        (f"{LORA}TrainingArguments('a')", None),
+        (f"{LORA}TrainingArguments('a')", False),
+        (LORA.replace("action='store_true'", "type=own, default=own()") + "TrainingArguments('a')", None),
     ],
 )
 def test_a_script_that_uses_peft_trains_adapters(script: str, uses: bool | None) -> None:
     adapters = run(script).run.training.get("use_peft")
-    assert (None if adapters is not None and adapters.is_later else adapters is not None) == uses
+    assert (None if adapters is not None and adapters.is_later else bool(adapters and adapters.value)) == uses
 
 
 def test_a_trainer_that_no_script_writes_for_reads_its_file(folder: Path) -> None:
