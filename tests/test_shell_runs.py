@@ -210,11 +210,17 @@ def test_files_given_beside_the_script(check: Callable[..., list[dict[str, Any]]
         "accelerate launch --config_file conf/accel.yaml train.py\n"
         "accelerate launch train.py\naccelerate launch --config_file=other.yaml train.py\n"
     )
-    reports = check(text, "other.yaml", code=1)
+    reports = check(text, "other.yaml")
     used = [[one["path"] for one in report["files"] if one["kind"] == "accelerate"] for report in reports]
-    assert used == [["conf/accel.yaml"], ["other.yaml"], ["other.yaml"]]
+    assert used == [["conf/accel.yaml"], [], ["other.yaml"]]
+    reports = check(text.replace("=other.yaml", "=conf/accel.yaml"), "other.yaml", code=1)
+    used = [[one["path"] for one in report["files"] if one["kind"] == "accelerate"] for report in reports]
+    assert used == [["conf/accel.yaml"], ["other.yaml"], ["conf/accel.yaml"]]
     errors = [[one["rule"] for one in report["findings"] if one["severity"] == "error"] for report in reports]
     assert errors == [[], ["FP308"], []]  # the second line reads no file, whatever lies beside it
+    reports = check("torchrun train.py\n" + text, "conf/accel.yaml", "train.py")
+    used = [[one["path"] for one in report["files"]] for report in reports]
+    assert used[0] == ["jobs/run.sh", "train.py"]
     (folder / "third.yaml").write_text(ACCELERATE)
     reports = check("accelerate launch train.py\n", "other.yaml", "third.yaml")
     assert "more than one Accelerate file" in reports[0]["outcome"]["undecided"]

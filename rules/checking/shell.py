@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from fp8check.rules.checking.runs import Assembled, WrongFiles, assemble_each
 from fp8check.rules.facts.variables import matters
-from fp8check.rules.reading import Unreadable, files
+from fp8check.rules.reading import Span, Unreadable, files
 from fp8check.rules.reading.shell import ShellScript
 from fp8check.rules.record import Record
 from fp8check.rules.settings.launch import LAUNCHERS, Launch, LaunchError, NotARun
@@ -64,57 +64,68 @@ class Given(Record):
 def assembled(documents: Sequence[Document], given: Given) -> Iterator[Assembled]:
     """The runs of the shell scripts among these files, each made when it is asked for.
 
-    Files that are given beside them are those of the lines that name them, and of all lines that name none of their
-    kind.
+    A file that is given beside a script is that of the lines that name it; one that no line names is that of all lines
+    that name none of its kind.
 
     Raises:
         WrongFiles: no line of any script starts a training.
     """
-    scripts = [one for each in documents if isinstance(one := each.loaded(), ShellScript)]
     others = () if given.in_hook else tuple(one for one in documents if one.kind != "shell")
-    without: list[ShellScript] = []
-    for script in scripts:
+    without: list[Document] = []
+    some = False
+    for document in documents:
+        script = document.loaded() if document.kind == "shell" else None
+        if not isinstance(script, ShellScript):
+            continue
         count = 0
         for count, run in enumerate(_of_script(script, others, given), 1):  # noqa: B007
             yield run
+        some = some or count > 0
         if count == 0:
-            without.append(script)
+            without.append(document)
     if given.in_hook:
         return
-    for script in without:
-        if len(without) == len(scripts):
-            raise WrongFiles(_nothing(script))
-        yield _not_a_run(script, given.facts, _nothing(script), 0)
+    for document in without:
+        if not some:
+            raise WrongFiles(_nothing(document))
+        yield _not_a_run(document, given.facts, _nothing(document), Span(document.path, 1, 1, 1, 1))
 
 
-def _nothing(script: ShellScript) -> str:
+def _nothing(script: Document) -> str:
     return f"{script.path}:1:1: no line of this script starts a training that fp8check knows"
 
 
-def _not_a_run(script: ShellScript, facts: Facts, why: str, offset: int) -> Assembled:
+def _not_a_run(script: Document, facts: Facts, why: str, span: Span) -> Assembled:
     """A place of a script from which nobody knows what it starts: that is no pass."""
-    line = Line((), {}, (), "", script.source.span(offset, offset))
-    launch = Launch("", unknown=why, line=line)
+    launch = Launch("", unknown=why, line=Line((), {}, (), "", span))
     return Assembled(Run(launch, facts, unread=(_unread(launch, why),)), (script,))
 
 
 def _of_script(script: ShellScript, others: Sequence[Document], given: Given) -> Iterator[Assembled]:
     known: dict[str, Document | None] = {}
-    programs = LAUNCHERS | registry.PROGRAMS | FOREIGN.keys() | {"accelerate-launch"}
-    for line in lines(script, programs, _reaches, given.facts.variables or {}):
-        launch = _launch(_found(line, script) if given.follow else line, given.trainer)
-        if launch is None:
-            continue
-        documents, unknown = _beside(others, launch), tuple(_unknown_words(launch))
+    launches = list(_launches(script, given))
+    named = {name for launch in launches for name in _names(launch)}
+    for launch in launches:
+        documents, unknown = _beside(others, launch, named), tuple(_unknown_words(launch))
         if given.follow and not any(one.kind == "accelerate" for one in documents):
             documents += _read_once(launch, known)
-        for one in _runs(launch, documents, given._replace(facts=_without(given.facts, line.unset))):
+        for one in _runs(launch, documents, given):
             if _is_training(one.run):
                 run = one.run._replace(unread=one.run.unread + unknown)
                 yield Assembled(run, (script, *one.documents))
     if script.stopped is not None:
         why = f"{script.stopped}: what stands behind it was not read"
-        yield _not_a_run(script, given.facts, why, script.stopped.offset)
+        at = script.stopped.offset
+        yield _not_a_run(script, given.facts, why, script.source.span(at, at + 1))
+
+
+def _launches(script: ShellScript, given: Given) -> Iterator[Launch]:
+    """What the lines of a script start."""
+    programs = LAUNCHERS | registry.PROGRAMS | FOREIGN.keys() | {"accelerate-launch"}
+    for line in lines(script, programs, _reaches, given.facts.variables or {}):
+        launch = _launch(_found(line, script) if given.follow else line, given.trainer)
+        if launch is not None:
+            yield launch
 
 
 def _reaches(name: str) -> bool:
@@ -208,13 +219,13 @@ def _without(facts: Facts, unset: Sequence[str]) -> Facts:
 def _runs(launch: Launch, documents: Sequence[Document], given: Given) -> Iterator[Assembled]:
     """The runs of one line, as if it was the launch command."""
     script = _sent(launch, given.scripts)
+    facts = _without(given.facts, () if launch.line is None else launch.line.unset)
     try:
         yield from assemble_each(
-            documents, given.facts, launch=launch, trainer=given.trainer, follow=given.follow, script=script
+            documents, facts, launch=launch, trainer=given.trainer, follow=given.follow, script=script
         )
     except WrongFiles as reason:
-        unread = (_unread(launch, str(reason)),)
-        yield Assembled(Run(launch, given.facts, unread=unread), tuple(documents))
+        yield Assembled(Run(launch, facts, unread=(_unread(launch, str(reason)),)), tuple(documents))
 
 
 def _sent(launch: Launch, scripts: Sequence[tuple[str, bytes]]) -> tuple[str, bytes] | None:
@@ -226,14 +237,23 @@ def _sent(launch: Launch, scripts: Sequence[tuple[str, bytes]]) -> tuple[str, by
 # Files
 
 
-def _beside(others: Sequence[Document], launch: Launch) -> list[Document]:
-    """The given files that are those of a line: what it names; and of a kind of which it names none, all."""
-    named = {os.path.basename(word) for word in (*map(str, launch.flags.values()), *launch.arguments)}
-    named |= {word.rpartition("=")[2] for word in named}
-    kinds = {one.kind for one in others if os.path.basename(one.path) in named}
-    if launch.config_file is not None:
-        kinds.add("accelerate")
-    return [one for one in others if os.path.basename(one.path) in named or one.kind not in kinds]
+def _names(launch: Launch) -> set[str]:
+    """The names in a line that may be those of files, without their folders."""
+    words = (*map(str, launch.flags.values()), *launch.arguments, launch.script or "")
+    return {os.path.basename(word.rpartition("=")[2]) for word in words}
+
+
+def _beside(others: Sequence[Document], launch: Launch, named: set[str]) -> list[Document]:
+    """The given files that are those of a line.
+
+    Args:
+        named: what any line of the script names.
+    """
+    own = _names(launch)
+    kinds = {one.kind for one in others if os.path.basename(one.path) in own}
+    kinds |= {"script"} if launch.config_file is None else {"script", "accelerate"}
+    left = {os.path.basename(one.path) for one in others if one.kind not in kinds} - named
+    return [one for one in others if os.path.basename(one.path) in own | left]
 
 
 def _read_once(launch: Launch, known: dict[str, Document | None]) -> list[Document]:

@@ -230,3 +230,48 @@ def test_garbage_is_collected_also_where_the_command_had_switched_that_off(servi
     finally:
         gc.enable()
         gc.unfreeze()
+
+
+TRAINS = (
+    "from transformers import HfArgumentParser, Trainer, TrainingArguments\n"
+    "HfArgumentParser(TrainingArguments)\nTrainer().train()\n"
+)
+SHELL = (
+    "#!/bin/bash\nPRECISION=fp8\n"
+    "accelerate launch --config_file conf/accel.yaml --mixed_precision $PRECISION src/train.py --bf16 True\n"
+    "accelerate launch --config_file elsewhere.yaml other.py\n"
+)
+
+
+@pytest.mark.parametrize("name", ["job.sbatch", "start"])
+def test_each_launch_line_of_a_shell_script_is_a_run(client: TestClient, name: str) -> None:
+    files = [
+        {"name": name, "text": SHELL},
+        {"name": "other.py", "text": "from accelerate import Accelerator\nAccelerator()\n"},
+        {"name": "accel.yaml", "text": ACCELERATE},
+        {"name": "train.py", "text": TRAINS},
+    ]
+    answer = client.post("/check", json={"files": files, "facts": FACTS})
+    assert answer.status_code == 200
+    first, second = answer.json()
+    assert first["launch"]["line"] == 3
+    assert [file["path"] for file in first["files"]] == [name, "accel.yaml", "train.py"]
+    (found,) = [one for one in first["findings"] if one["rule"] == "FP101"]
+    assert (found["file"], found["line"]) == (name, 3)
+    assert [file["path"] for file in second["files"]] == [name, "other.py"]
+    assert "elsewhere.yaml: no such file" in second["outcome"]["undecided"]
+
+
+def test_a_shell_script_that_starts_nothing_and_one_with_a_launch_command(client: TestClient) -> None:
+    nothing = client.post("/check", json={"files": [{"name": "a.sh", "text": "echo\n"}]})
+    assert nothing.status_code == 422
+    assert "no line of this script starts a training" in nothing.json()["detail"]
+    both = {"files": [{"name": "a.sh", "text": SHELL}], "options": {"launch": "accelerate launch"}}
+    assert "a shell script has its own launch lines" in client.post("/check", json=both).json()["detail"]
+
+
+def test_a_shell_script_by_multipart_and_in_text(client: TestClient) -> None:
+    files = [("files", ("run.sh", SHELL.encode())), ("files", ("accel.yaml", ACCELERATE.encode()))]
+    answer = client.post("/check?format=text", files=files)
+    assert answer.status_code == 200
+    assert "run.sh:3:1  accelerate launch --config_file conf/accel.yaml" in answer.text
