@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fp8check.cli.main import main
+from fp8check.rules.checking.shell import MAX_LAUNCHES, MAX_PROGRAMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -359,3 +360,14 @@ def test_a_finding_without_a_place_stands_at_the_line(check: Callable[..., list[
     assert (found["file"], found["line"], found["column"]) == ("jobs/run.sh", 2, 3)
     (about_versions,) = [one for one in report["findings"] if one["rule"] == "FP606"]
     assert about_versions["file"] is None
+
+
+def test_more_launch_lines_than_anybody_writes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "run.sh").write_text("accelerate launch train.py\n" * (MAX_LAUNCHES + 1))
+    assert main(["run.sh", "--no-environment"]) == 2
+    assert f"run.sh:{MAX_LAUNCHES + 1}:1: more than {MAX_LAUNCHES} lines start a training" in capsys.readouterr().err
+    (folder / "run.sh").write_text("python prepare.py\n" * (MAX_LAUNCHES + 1) + "accelerate launch train.py\n")
+    assert main(["run.sh", "--no-environment"]) == 0
+    (folder / "run.sh").write_text("python prepare.py\n" * (MAX_PROGRAMS + 1))
+    assert main(["run.sh", "--no-environment"]) == 2
+    assert f"more than {MAX_PROGRAMS:,} lines start a program" in capsys.readouterr().err

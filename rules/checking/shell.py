@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from fp8check.rules.reading import Document
     from fp8check.rules.settings.shell import Place
 
+# Lines of one script that start a training, and that may; public ones have up to 60.
+MAX_LAUNCHES = 200
+MAX_PROGRAMS = 1_000
 _FILES = (".yaml", ".yml", ".json", ".py")
 # What the names of scripts and modules say that `python` starts, where nobody can look into them.
 _TRAINS = ("train", "tune", "sft", "dpo", "grpo", "ppo", "kto", "orpo", "rlhf", "distill", "fp8", "lora")
@@ -97,7 +100,7 @@ def _nothing(script: Document) -> str:
 
 def _not_a_run(script: Document, facts: Facts, why: str, span: Span) -> Assembled:
     """A place of a script from which nobody knows what it starts: that is no pass."""
-    launch = Launch("", unknown=why, line=Line((), {}, (), "", span))
+    launch = Launch("", unknown=why, line=Line.at(span))
     return Assembled(Run(launch, facts, unread=(_unread(launch, why),)), (script,))
 
 
@@ -105,12 +108,17 @@ def _of_script(script: ShellScript, others: Sequence[Document], given: Given) ->
     known: dict[str, Document | None] = {}
     launches = list(_launches(script, given))
     named = {name for launch in launches for name in _names(launch)}
+    count = 0
     for launch in launches:
         documents, unknown = _beside(others, launch, named), tuple(_unknown_words(launch))
         if given.follow and not any(one.kind == "accelerate" for one in documents):
             documents += _read_once(launch, known)
         for one in _runs(launch, documents, given):
             if _is_training(one.run):
+                count += 1
+                if count > MAX_LAUNCHES and launch.line is not None:
+                    where = launch.line.span.start
+                    raise script.source.error(where, f"more than {MAX_LAUNCHES} lines start a training")
                 run = one.run._replace(unread=one.run.unread + unknown)
                 yield Assembled(run, (script, *one.documents))
     if script.stopped is not None:
@@ -122,10 +130,15 @@ def _of_script(script: ShellScript, others: Sequence[Document], given: Given) ->
 def _launches(script: ShellScript, given: Given) -> Iterator[Launch]:
     """What the lines of a script start."""
     programs = LAUNCHERS | registry.PROGRAMS | FOREIGN.keys() | {"accelerate-launch"}
+    count = 0
     for line in lines(script, programs, _reaches, given.facts.variables or {}):
         launch = _launch(_found(line, script) if given.follow else line, given.trainer)
-        if launch is not None:
-            yield launch
+        if launch is None:
+            continue
+        count += 1
+        if count > MAX_PROGRAMS:
+            raise script.source.error(line.span.start, f"more than {MAX_PROGRAMS:,} lines start a program")
+        yield launch
 
 
 def _reaches(name: str) -> bool:
@@ -275,7 +288,7 @@ def _found(line: Line, script: ShellScript) -> Line:
     folders = _folders(line.folder, os.path.dirname(script.path))
     if folders == [""]:
         return line
-    return line._replace(words=tuple([_found_word(word, folders) for word in line.words]))
+    return line.with_words([_found_word(word, folders) for word in line.words])
 
 
 def _folders(folder: str | None, own: str) -> list[str]:

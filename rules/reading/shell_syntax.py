@@ -201,7 +201,7 @@ class _Reader:
         if double:
             is_choice = sign == "|" or self._is_test()
             self._end_command()
-            if is_choice:
+            if is_choice and not (self._frames and self._frames[-1].kind == "and"):
                 self._enter("and")
         elif sign == "|":
             self._end_command(piped=True)

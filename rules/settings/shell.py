@@ -7,7 +7,7 @@ import os
 from fp8check.rules.reading.shell import Arithmetic, Branch, Command, Enter, Leave
 from fp8check.rules.record import Record
 from fp8check.rules.settings.shell_scope import FOLDER, Array, Part, Scope, text_of, why_of
-from fp8check.rules.settings.shell_values import Expander, Field
+from fp8check.rules.settings.shell_values import Expander, Field, value_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from fp8check.rules.settings.shell_scope import Held, Value
     from fp8check.rules.settings.values import Origin
 
-# Launch lines of one script; and the commands of its functions, each time that one is called.
-MAX_LINES = 200
+# Commands of one script in which a program is named; and those of its functions, each time that one is called.
+MAX_LINES = 5_000
 MAX_CALLED = 5_000
 MAX_VARIABLES = 500  # that matter for a training
 _DEEPEST = 8
@@ -54,6 +54,7 @@ class Line(Record):
         unset: those that the script takes away.
         folder: where the script has gone by then, from where it started; None where that is not known.
         span: the command in the script.
+        where: the places of its flags, by their names and what they are set to.
     """
 
     words: tuple[Place, ...]
@@ -61,28 +62,37 @@ class Line(Record):
     unset: tuple[str, ...]
     folder: str | None
     span: Span
+    where: Mapping[tuple[str, str | None], Span]
+
+    @classmethod
+    def at(cls, span: Span) -> Line:
+        """A place of the script where no command could be read."""
+        return cls((), {}, (), "", span, {})
+
+    def with_words(self, words: Sequence[Place]) -> Line:
+        """The same command with other words at the same places."""
+        return self._replace(words=tuple(words), where=_where(words))
 
     def place_of(self, origin: Origin) -> Span | None:
         """Where a flag or a variable stands that a setting comes from; None where this line does not have it."""
         if origin.variable is not None:
             place = self.variables.get(origin.variable)
             return None if place is None else place.span
-        return None if origin.flag is None else self._place_of_flag(origin.flag)
+        if origin.flag is None:
+            return None
+        name, value = _parted(*origin.flag.split(" ", 1))
+        return self.where.get((name, value)) or self.where.get((name, None))
 
-    def _place_of_flag(self, written: str) -> Span | None:
-        """The last flag that is written so; else the last of its name."""
-        name, value = _parted(*written.split(" ", 1))
-        named: Span | None = None
-        for at in range(len(self.words) - 1, -1, -1):
-            word = self.words[at]
-            following = self.words[at + 1] if at + 1 < len(self.words) else None
-            own, said = _parted(word.text, None if following is None else following.text)
-            if own != name:
-                continue
-            if said == value and value is not None:
-                return word.span if following is None or "=" in word.text else _together(word.span, following.span)
-            named = named or word.span
-        return named
+
+def _where(words: Sequence[Place]) -> dict[tuple[str, str | None], Span]:
+    """The places of flags, by what they are set to, and by their names alone; the last of several counts."""
+    found: dict[tuple[str, str | None], Span] = {}
+    for word, following in zip(words, [*words[1:], None], strict=True):
+        name, value = _parted(word.text, None if following is None else following.text)
+        found[name, None] = word.span
+        if value is not None:
+            found[name, value] = word.span if following is None or "=" in word.text else _together(word, following)
+    return found
 
 
 def _parted(word: str, following: str | None = None) -> tuple[str, str | None]:
@@ -91,10 +101,11 @@ def _parted(word: str, following: str | None = None) -> tuple[str, str | None]:
     return name.lstrip("-").replace("-", "_"), value if equals else following
 
 
-def _together(one: Span, other: Span) -> Span:
+def _together(flag: Place, value: Place) -> Span:
     """A flag with its value; the value alone where that stands elsewhere."""
     from fp8check.rules.reading import Span
 
+    one, other = flag.span, value.span
     if not 0 <= other.start - one.end <= _FAR:
         return other
     return Span(one.file, one.line, one.column, other.end_line, other.end_column, one.start, other.end)
@@ -118,7 +129,7 @@ def lines(
     walk = _Walk(script, _Asked(programs, matters), Expander(script, Scope(), environment), None)
     for count, line in enumerate(walk.whole(), 1):
         if count > MAX_LINES:
-            raise script.source.error(line.span.start, f"more than {MAX_LINES} lines start a training")
+            raise script.source.error(line.span.start, f"more than {MAX_LINES:,} commands start a program")
         yield line
 
 
@@ -260,7 +271,7 @@ class _Walk:
                 self._scope.spoil(name, f"the loop in line {line} changes it")
         fields = self._expander.all_fields(enter.words or ())
         if len(fields) == 1 and not fields[0].why:
-            self._scope.put(enter.name, _value(fields[0]))
+            self._scope.put(enter.name, value_of(fields[0]))
         elif enter.name:
             self._scope.spoil(enter.name, f"the loop in line {line} runs over it")
 
@@ -337,8 +348,7 @@ class _Walk:
             self._scope.spoil(one.name, "its elements are set one by one")
             return
         if one.items is not None:
-            items = self._expander.values(one.items)
-            made = Array([*old.items, *items] if one.append and isinstance(old, Array) else items)
+            made = self._expander.array(one.items, old if one.append and isinstance(old, Array) else None)
         elif one.append and isinstance(old, tuple):
             made = self._expander.joined(old, value)
         elif one.append:
@@ -387,7 +397,7 @@ class _Walk:
     def _options(self, texts: Sequence[str], fields: Sequence[Field]) -> None:
         """set -a, set -o allexport, set -- A B."""
         if "--" in texts:
-            self._expander.take([_value(field) for field in fields[texts.index("--") + 2 :]])
+            self._expander.take([value_of(field) for field in fields[texts.index("--") + 2 :]])
         for text, following in zip(texts, [*texts[1:], ""], strict=True):
             if (text[:1] in "-+" and "a" in text[1:] and text[1:].isalpha()) or following == "allexport":
                 self._exports_all = text.startswith("-")
@@ -422,7 +432,7 @@ class _Walk:
             return
         self._called.add(name)
         mark = self._scope.mark()
-        arguments = self._expander.take([_value(field) for field in fields[1:]])
+        arguments = self._expander.take([value_of(field) for field in fields[1:]])
         self._calls.append(name)
         yield from self._walk(begin, end)
         self._calls.pop()
@@ -499,7 +509,7 @@ class _Walk:
                 where = self._span(one.start, one.end)
                 variables[one.name] = Place(text_of(value), where, why_of(value))
         words = (*self._before, *(self._place(field, command) for field in fields))
-        return Line(words, variables, tuple(unset), self._scope.folder, span)
+        return Line(words, variables, tuple(unset), self._scope.folder, span, _where(words))
 
     def _place(self, field: Field, command: Command) -> Place:
         span = self._span(field.start, field.end) if field.start >= 0 else self._span(command.start, command.end)
@@ -589,10 +599,6 @@ def _divided(field: Field) -> Iterator[Field]:
             start, end = start + at, start + at + len(word)
         yield Field(word, start, end, "", may_be_many=False)
         at += len(word)
-
-
-def _value(field: Field) -> Value:
-    return (Part(field.text, field.start, field.start, field.why),)
 
 
 def _names_set(command: Command) -> Iterator[str]:

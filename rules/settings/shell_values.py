@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Characters of a value, and of all values that are written out in one script: a variable may double in each line.
 MAX_VALUE = 32_768
-MAX_WRITTEN_OUT = 2_000_000
+MAX_WRITTEN_OUT = 500_000
 _DEEPEST = 8
 
 _PARAMETER = re.compile(r"([A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*#?$!-])(?:\[([^\]]*)\])?")
@@ -36,7 +36,7 @@ _OWN_FOLDER = re.compile(
     rf"|cd(?:-P)?(?:--)?\$\({_FOLDER}\)((?:/\.\.){{0,8}})(?:>/dev/null)?(?:2>&1)?&&pwd(?:-P)?"
 )
 _FOUND = re.compile(r"\s*(?:which|command\s+-v|type\s+-p)\s+([\w.-]+)\s*")
-_SPACES = " \t\n"
+_UNDIVIDED = re.compile(r"[^ \t\n]+")
 
 
 class Field:
@@ -134,9 +134,11 @@ class Expander:
         """The words that a command gets."""
         return [field for word in words for field in self.fields(word)]
 
-    def values(self, words: Iterable[Word]) -> list[Value]:
-        """The items of an array, or the arguments of a function."""
-        return [(Part(one.text, one.start, one.start, one.why),) for one in self.all_fields(words)]
+    def array(self, words: Iterable[Word], before: Array | None = None) -> Value | Array:
+        """An array of these words, behind the items that it has."""
+        items = [*(before.items if before is not None else ()), *map(value_of, self.all_fields(words))]
+        self._left[0] -= len(items)
+        return Array(items) if self._left[0] > 0 else later("${...}", "it is longer than anybody writes")
 
     def _bounded(self, parts: Sequence[Part]) -> Value:
         length = sum(len(part.text) for part in parts) + len(parts)
@@ -289,6 +291,11 @@ class Expander:
         return made
 
 
+def value_of(field: Field) -> Value:
+    """What a word that a command gets is as a value: an item of an array, an argument of a function."""
+    return (Part(field.text, field.start, field.start, field.why),)
+
+
 class _Fields:
     """The words that one word comes to, as they grow."""
 
@@ -319,17 +326,15 @@ class _Fields:
                     self._divide(part)
 
     def _divide(self, part: Part) -> None:
-        text, at = part.text, 0
-        while at < len(text):
-            if text[at] in _SPACES:
+        """Spaces at its ends part it from what stands before and behind it."""
+        text = part.text
+        for number, found in enumerate(_UNDIVIDED.finditer(text)):
+            at = found.start()
+            if number or at:
                 self._end()
-                at += 1
-                continue
-            end = at
-            while end < len(text) and text[end] not in _SPACES:
-                end += 1
-            self._add(Part(text[at:end], part.start + at if part.start >= 0 else -1, part.word))
-            at = end
+            self._add(Part(found.group(), part.start + at if part.start >= 0 else -1, part.word))
+        if text[-1:].isspace():
+            self._end()
 
     def _add(self, part: Part) -> None:
         if self._open is None:

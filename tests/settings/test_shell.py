@@ -305,7 +305,7 @@ def test_a_value_that_is_set_elsewhere_is_its_own_place() -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("run\n" * (MAX_LINES + 1), f"more than {MAX_LINES} lines"),
+        ("run\n" * (MAX_LINES + 1), f"more than {MAX_LINES:,} commands"),
         ("".join(f"export A{n}=1\n" for n in range(MAX_VARIABLES + 1)) + "run", f"more than {MAX_VARIABLES} variables"),
     ],
 )
@@ -320,7 +320,7 @@ def test_values_do_not_grow_without_end() -> None:
     assert words(text) == ["run ${B}?"]
     doubling = "A=12345678\n" + "A=$A$A\n" * 60 + "run $A\n"
     (line,) = words(doubling)
-    assert line.startswith("run ${A}")
+    assert line.startswith("run ${")
     assert len(line) < 2 * MAX_VALUE
     many = f"A={'x' * 30_000}\nrun " + "$A" * 200
     (line,) = words(many)

@@ -137,6 +137,21 @@ def launch(make: Callable[[int], str]) -> Callable[[int], Case]:
     return lambda n: run(options=(*UNSEEN, "--launch", make(n)))
 
 
+STARTED = "accelerate launch --config_file accel.yaml train.py\n"
+
+
+def shell(make: Callable[[int], str], started: str = STARTED) -> Callable[[int], Case]:
+    """A shell script, with the files that its launch line names."""
+    return lambda n: Case(
+        {
+            "run.sh": (make(n) + started).encode(),
+            "accel.yaml": ACCELERATE.encode(),
+            "train.py": (SCRIPT + "Accelerator()\n").encode(),
+        },
+        ("run.sh",),
+    )
+
+
 def facts(make: Callable[[int], Mapping[str, object]]) -> Callable[[int], Case]:
     """A facts.json."""
     return lambda n: Case(
@@ -608,6 +623,60 @@ FAMILIES: tuple[Family, ...] = (
     Family("a long line of a script", 100_000, script(lambda n: f"x = '{n * 'y'}'\nAccelerator()\n")),
     Family("comments of a script", 20_000, script(lambda n: n * "# a comment\n" + "Accelerator()\n")),
     Family("a docstring", 100_000, script(lambda n: f"'''{n * 'y '}'''\nAccelerator()\n")),
+    # Shell scripts
+    Family("launch lines", 40, shell(lambda n: (n - 1) * STARTED)),
+    Family("launch lines of other programs", 40, shell(lambda n: lines(n, "torchrun train{}.py --bf16 True\n"))),
+    Family("lines of a shell script", 4_000, shell(lambda n: lines(n, "echo {}\n"))),
+    Family("commands on one line", 4_000, shell(lambda n: lines(n, "echo {}; "))),
+    Family("commands in a pipe", 4_000, shell(lambda n: words(n, "echo {}", " | ") + "\n")),
+    Family("commands behind each other", 4_000, shell(lambda n: words(n, "echo {}", " || ") + "\n")),
+    Family("words of a launch line", 8_000, shell(lambda n: STARTED[:-1] + n * " w" + "\n")),
+    Family("flags of a launch line", 4_000, shell(lambda n: STARTED[:-1] + lines(n, " \\\n  --flag{} 1") + "\n")),
+    Family("variables of a shell script", 6_000, shell(lambda n: lines(n, "A{}={}\n"))),
+    Family("variables that grow", 3_000, shell(lambda n: "A=12345678\n" + n * "A=$A$A\n" + n * "B+=1\n" + "x $A\n")),
+    Family("a variable that is written out", 4_000, shell(lambda n: f"A='{400 * 'y '}'\n" + n * "x $A\n")),
+    Family("pieces of a word", 12_000, shell(lambda n: "A=1\nx " + n * "$A" + "\n")),
+    Family("exported variables", 100, shell(lambda n: lines(n, "export NCCL_V{}={}\n") + 20 * STARTED)),
+    Family("exported variables that do not count", 2_000, shell(lambda n: lines(n, "export V{}={}\n") + 20 * STARTED)),
+    Family("items of an array", 8_000, shell(lambda n: f"A=({words(n, 'a{}', ' ')})\nx ${{A[@]}}\n")),
+    Family("arrays that grow", 3_000, shell(lambda n: "A=()\n" + n * "A+=(x)\n" + "x ${A[@]}\n")),
+    Family("conditions", 1_000, shell(lambda n: lines(n, "if [ -z $A{} ]; then A{}=1; else A{}=2; fi\n"))),
+    Family("branches", 2_000, shell(lambda n: "if x; then A=1\n" + lines(n, "elif y; then A{}=1\n") + "fi\n")),
+    Family("patterns", 2_000, shell(lambda n: "case $1 in\n" + lines(n, "a{}) A{}=1 ;;\n") + "esac\n")),
+    Family("loops", 1_000, shell(lambda n: lines(n, "for i in a b; do A{}=$A{}; done\n"))),
+    Family(
+        "loops in loops",
+        40,
+        shell(lambda n: n * (30 * "for i in a b; do " + "A=$A; " + 30 * "done; " + "\n")),
+    ),
+    Family("shells of their own", 3_000, shell(lambda n: lines(n, "(A{}=1; cd x)\n"))),
+    Family("functions of a shell script", 2_000, shell(lambda n: lines(n, "f{}() { A{}=$1; }\n"))),
+    Family("calls of a function", 3_000, shell(lambda n: "f() { A=$1; }\n" + n * "f x\n")),
+    Family("calls of long functions", 1_200, shell(lambda n: "f() {\n" + n * "A=$1\n" + "}\n" + n * "f x\n")),
+    Family("here-documents", 1_500, shell(lambda n: n * "x <<EOF\na $b 'c\nEOF\n")),
+    Family("here-documents on one line", 4_000, shell(lambda n: "x" + n * " <<EOF" + "\n" + n * "EOF\n")),
+    Family("a long here-document", 60_000, shell(lambda n: "read -r -d '' A <<EOF\n" + n * "yy\n" + "EOF\nx $A\n")),
+    Family("quotes of a shell script", 12_000, shell(lambda n: "x " + n * "'a'\"b\"" + "\n")),
+    Family("a long quote", 200_000, shell(lambda n: f"x '{n * 'y'}'\n")),
+    Family("backslashes of a shell script", 12_000, shell(lambda n: "x " + n * "\\a" + "\n")),
+    Family("lines that go on", 50_000, shell(lambda n: "x " + n * "\\\n" + "\n")),
+    Family("brackets in brackets", 20, shell(lambda n: "x " + n * "$(" + n * ")" + "\n")),
+    Family("brackets", 6_000, shell(lambda n: "x " + n * "$(y) " + "\n")),
+    Family("defaults in defaults", 20, shell(lambda n: "x " + n * "${A:-" + "1" + n * "}" + "\n")),
+    Family("a long default", 100_000, shell(lambda n: f"x ${{A:-{n * 'y'}}}\n")),
+    Family("sums of a shell script", 3_000, shell(lambda n: n * "A=$((A + 1))\n")),
+    Family("a long sum of a shell script", 100_000, shell(lambda n: f"A=$((1{n * '+1'}))\n")),
+    Family("redirections", 12_000, shell(lambda n: "x" + n * " > y" + "\n")),
+    Family("placeholders", 12_000, shell(lambda n: "x" + n * " <y>" + "\n")),
+    Family("angles", 10_000, shell(lambda n: "x" + n * " <y" + "\n")),
+    Family("comments of a shell script", 20_000, shell(lambda n: n * "# a comment\n")),
+    Family("lines of Slurm", 10_000, shell(lambda n: lines(n, "#SBATCH --x{}=1\n"))),
+    Family("commands that are read again", 1_000, shell(lambda n: n * "eval \"x 'torchrun'\"\n")),
+    Family("commands for another shell", 2_000, shell(lambda n: n * "bash -c 'echo torchrun; A=1'\n")),
+    Family("suppressions of a shell script", 450, shell(lambda n: n * (SUPPRESSED + "x\n"))),
+    Family("suppressions of one command", 450, shell(lambda n: n * SUPPRESSED + "x " + n * "\\\n  y " + "\n")),
+    Family("suppressions in the quotes of a shell script", 450, shell(lambda n: n * f"x '{SUPPRESSED}'\n")),
+    Family("what is never closed", 60_000, shell(lambda n: "x '" + n * "y ", STARTED)),
     # Files, and what goes beside them
     Family("training files", 60, many),
     Family("training files with suppressions", 40, lambda n: many(n, TRAINING + 3 * (SUPPRESSED + "x: 1\n"))),
