@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     "measured NVIDIA H200 [docs/evidence/h200-ddp.jsonl duplicate-gpu-launch]: Duplicate GPU detected",
     "measured NVIDIA H200 [docs/evidence/h200-ddp.jsonl duplicate-gpu-ids]: the same with gpu_ids",
     claims=("ends",),
+    ends=True,
 )
 def more_processes_than_gpus(run: Run, gpus: Sequence[Gpu], outcome: Outcome) -> Iterator[Found]:
     """More processes on a machine than they see GPUs.

@@ -142,6 +142,11 @@ class Facts(Record):
             return True
         return UNKNOWN if UNKNOWN in found else False
 
+    @property
+    def count_gpus(self) -> bool:
+        """Whether they tell how many GPUs a machine has, and not only of which kind: found here, or saved on a host."""
+        return self.source == "machine" or self.host is not None
+
     def visible_gpus(self) -> list[Gpu] | None:
         """The GPUs that a CUDA program would see under CUDA_VISIBLE_DEVICES; None where that is not known.
 

@@ -64,7 +64,8 @@ def check_gpus(run: Run) -> None:
     """A GPU for each process: Accelerate's state takes rank % device_count, and NCCL refuses two on one GPU.
 
     Executed on two H200s with accelerate 1.15.0 and torch 2.11.0 (docs/evidence/h200-ddp.jsonl duplicate-gpu-*): it is
-    the first collective that raises, in prepare(). Said only where both numbers are known.
+    the first collective that raises, in prepare(). Said only where both numbers are known: GPUs are told off by gpu_ids
+    or CUDA_VISIBLE_DEVICES, or the facts are those of a machine.
 
     Raises:
         PredictedError: there are more processes on this machine than GPUs that they see.
@@ -72,6 +73,9 @@ def check_gpus(run: Run) -> None:
     try:
         setting, visible = here(run), run.visible_gpus()
     except Undecided:
+        return
+    told = run.gpu_ids is not None or "CUDA_VISIBLE_DEVICES" in (run.facts.variables or {})
+    if not (told or run.facts.count_gpus):
         return
     if setting is None or not visible or not isinstance(setting.value, int) or setting.value <= len(visible):
         return

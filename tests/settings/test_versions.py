@@ -12,6 +12,7 @@ from fp8check.rules.settings.values import Undecided
 from tests.tools.version_bounds import BEHAVIORS
 
 PACKAGES = {
+    "Torch": "torch",
     "Accelerate": "accelerate",
     "Transformers": "transformers",
     "LlamaFactory": "llamafactory",
