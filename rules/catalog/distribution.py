@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     'accelerate 0.34.0..1.15.0 utils/launch.py "CUDA_VISIBLE_DEVICES": gpu_ids becomes it',
     "measured NVIDIA H200 [docs/evidence/h200-ddp.jsonl duplicate-gpu-launch]: Duplicate GPU detected",
     "measured NVIDIA H200 [docs/evidence/h200-ddp.jsonl duplicate-gpu-ids]: the same with gpu_ids",
-    claims=("ends",),
-    ends=True,
+    claims=("perhaps",),  # the outcome has the end where the facts are those of a machine
 )
 def more_processes_than_gpus(run: Run, gpus: Sequence[Gpu], outcome: Outcome) -> Iterator[Found]:
     """More processes on a machine than they see GPUs.
@@ -63,7 +62,9 @@ def more_processes_than_gpus(run: Run, gpus: Sequence[Gpu], outcome: Outcome) ->
         related=(Related(ids, "the processes see these alone"),) if ids is not None and told else (),
         notes=(f"{'gpu_ids' if ids is not None else 'CUDA_VISIBLE_DEVICES'} hides {hidden} of {len(gpus)}",)
         if hidden
-        else (),
+        else ()
+        if run.facts.count_gpus
+        else ("the facts name no machine: one that has more GPUs runs it",),
         help=f"start at most {len(visible)} a machine",
     )
 
