@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from fp8check.rules.outcome import processes
 from fp8check.rules.outcome.accelerator import SMALLEST_CAPABILITY
 from fp8check.rules.releases.behaviors import TransformerEngine
 from fp8check.rules.releases.errors import PredictedError
+from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fp8check.rules.facts import Gpu
     from fp8check.rules.outcome.accelerator import Accelerator
     from fp8check.rules.outcome.prepare import Prepared
     from fp8check.rules.releases.stack import Stack
@@ -63,16 +68,25 @@ def _check_history(state: Accelerator, prepared: Prepared) -> None:
 
 
 def _check_capability(run: Run, stack: Stack, state: Accelerator) -> None:
-    gpus = run.visible_gpus()
-    if not gpus:
-        return
-    capability = tuple(int(part) for part in gpus[0].compute_capability.split("."))
-    if capability < SMALLEST_CAPABILITY:
+    capabilities = [tuple(int(part) for part in gpu.compute_capability.split(".")) for gpu in _used(run, state)]
+    if any(capability < SMALLEST_CAPABILITY for capability in capabilities):
         later = stack.does(TransformerEngine.CHECKS_RAISE_RUNTIME_ERROR)
         text = "Device compute capability 8.9 or higher required for FP8 execution."
         raise PredictedError(
             "capability-too-low", "step", "RuntimeError" if later else "AssertionError", text, (state.backend,)
         )
+
+
+def _used(run: Run, state: Accelerator) -> Sequence[Gpu]:
+    """The GPUs that the processes of this machine take, one each, from the first on; none where they are not known."""
+    gpus = run.visible_gpus() or ()
+    if state.distributed_type == "NO":
+        return gpus[:1]
+    try:
+        count = processes.here(run)
+    except Undecided:
+        return gpus[:1]
+    return gpus[: count.value if count is not None and isinstance(count.value, int) else 1]
 
 
 def _check_tokens(run: Run, stack: Stack, state: Accelerator) -> None:

@@ -124,6 +124,7 @@ class LlamaFactory:
     CONFIGURES_FP8 = Behavior(
         "llamafactory", (0, 9, 5), _STILL, "train/sft/workflow.py, train/pt/workflow.py: arguments of the trainer"
     )
+    FAILS_ON_JSON = Behavior("llamafactory", (0, 9, 5), _STILL, "hparams/parser.py read_args: json.load(Path(...))")
 
 
 class Torch:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         "trainer-without-deepspeed",
         "unknown-training-key",
         "fp8-with-quantization",
+        "json-never-read",
         "peft-imports-removed-class",
         "stub-without-te",
         "fp8-config-without-fp8",

@@ -251,6 +251,13 @@ class LlamaFactory(HuggingFace):
             if switch is not None and str(switch.value).lower() in _YES:
                 what = f"{variable}={switch.value} hands the file to {engine}, which is not modeled"
                 raise Undecided(what, f"the run without {variable}")
+        if (
+            (self.path or "").endswith(".json")
+            and stack.has(self.name)
+            and stack.does(behaviors.LlamaFactory.FAILS_ON_JSON)
+        ):
+            text = "'PosixPath' object has no attribute 'read'"  # executed with 0.9.5: it wants YAML
+            raise PredictedError("json-never-read", "arguments", "AttributeError", text)
         unknown = [name for name in self.top if self._is_unknown(name, stack) and not self.uses_megatron]
         allowed = environment.get("ALLOW_EXTRA_ARGS")
         if unknown and (allowed is None or str(allowed.value).lower() not in _YES):
@@ -266,7 +273,7 @@ class LlamaFactory(HuggingFace):
         """Whether a key has to do with FP8, and this LLaMA-Factory does not know it."""
         if name in self.fp8_keys:
             return not stack.does(behaviors.LlamaFactory.KNOWS_FP8)
-        return name in OF_ACCELERATE
+        return name in OF_ACCELERATE or name.startswith("fp8")
 
     def after_arguments(self, stack: Stack, handed: HandedOver) -> Iterator[HandedOver]:
         """train/fp8_utils.py, which runs after TrainingArguments and before Trainer.__init__."""

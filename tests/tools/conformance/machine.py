@@ -254,10 +254,10 @@ def _refuse_twice(gpu: int) -> None:
 
     module: Any = group
     parallel: Any = nn.parallel.DistributedDataParallel
-    from torch.distributed.fsdp import FullyShardedDataParallel
+    from torch.distributed import fsdp
 
-    sharded: Any = FullyShardedDataParallel
-    module.barrier = parallel.__init__ = sharded.__init__ = refuse
+    sharded: Any = fsdp
+    module.barrier = parallel.__init__ = sharded.FullyShardedDataParallel.__init__ = sharded.fully_shard = refuse
 
 
 def quiet() -> None:
