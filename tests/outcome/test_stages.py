@@ -10,8 +10,11 @@ import json
 
 import pytest
 
+from fp8check.rules.checking.runs import assemble, parse_launch
+from fp8check.rules.facts import Facts
 from fp8check.rules.outcome import predict
 from fp8check.rules.outcome.matrix import describe
+from fp8check.rules.trainers.detect import read
 from tests.support.outcomes import AO, DDP, DEEPSPEED, FSDP, ONE, SHELL, TE, outcome_of, script, seen
 from tests.support.runs import assembled_of
 
@@ -243,6 +246,46 @@ def test_axolotl_sets_the_variables_of_fsdp(text: str, kind: str, version: int |
     assert (outcome.distributed_type, outcome.accelerator.fsdp_version) == (kind, version)
     seen_ = outcome.environment.get("FSDP_CPU_RAM_EFFICIENT_LOADING")
     assert (None if seen_ is None else seen_.value) == efficient
+
+
+@pytest.mark.parametrize(
+    ("launch", "gpu", "expected"),
+    [
+        (
+            "accelerate launch --multi_gpu --num_processes 2 --mixed_precision fp8",
+            ["9.0", "8.0"],
+            "AssertionError (step)",
+        ),
+        ("accelerate launch --multi_gpu --num_processes 2 --mixed_precision fp8", ["9.0", "9.0", "8.0"], DEFAULT),
+        ("torchrun --nproc_per_node 2", ["9.0", "8.0"], "AssertionError (step)"),
+        ("torchrun --nproc_per_node ${N}", ["9.0", "8.0"], DEFAULT),
+        ("torchrun --nproc_per_node x", ["9.0", "8.0"], DEFAULT),
+        ("python", ["9.0", "8.0"], DEFAULT),
+    ],
+)
+def test_each_process_wants_a_gpu_that_can_fp8(launch: str, gpu: list[str], expected: str) -> None:
+    """Executed: tests/conformance/commands.jsonl machine-ddp-second-old, with the GPUs in the order of the bus."""
+    variables = {**SHELL, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    case = {"launch": f"{launch} t.py", "variables": variables, "gpu": gpu, "stack": NEWEST}
+    assert seen(outcome_of(case)) == expected
+
+
+@pytest.mark.parametrize(
+    ("file", "release", "error"),
+    [
+        ("train.json", "0.9.5", "json-never-read"),
+        ("train.json", "0.9.4", None),
+        ("train.yaml", "0.9.5", None),
+        ("train.json", None, None),
+    ],
+)
+def test_llamafactory_0_9_5_reads_no_json(file: str, release: str | None, error: str | None) -> None:
+    """Executed with 0.9.4 and 0.9.5: tests/conformance/commands.jsonl lf-json."""
+    training = read(file, b'{"stage": "sft", "finetuning_type": "full", "bf16": true}')
+    facts = Facts(packages={} if release is None else {"llamafactory": release})
+    (one,) = assemble([training], facts, launch=parse_launch(f"llamafactory-cli train {file}"), follow=False)
+    found = predict(one.run).error
+    assert (None if found is None else found.code) == error
 
 
 @pytest.mark.parametrize(

@@ -693,6 +693,7 @@ _MACHINES: dict[str, tuple[str, list[str]]] = {
     "reversed": (f"CUDA_VISIBLE_DEVICES=1,0 accelerate launch --config_file te.yaml {_TRAIN}", ["9.0", "8.0"]),
     "ddp-second-old": (f"accelerate launch --config_file ddp.yaml {_TRAIN}", ["9.0", "8.0"]),
     "ddp-first-old": (f"accelerate launch --config_file ddp.yaml {_TRAIN}", ["8.0", "9.0"]),
+    "ddp-one-gpu": (f"accelerate launch --config_file ddp.yaml {_TRAIN}", ["9.0"]),
     "ddp-one-visible": (f"CUDA_VISIBLE_DEVICES=0 accelerate launch --config_file ddp.yaml {_TRAIN}", TWO),
     "gpu-ids-one": (f"accelerate launch --config_file ddp.yaml --gpu_ids 0 {_TRAIN}", TWO),
     "gpu-ids-two": (f"accelerate launch --config_file ddp.yaml --gpu_ids 0,1 {_TRAIN}", TWO),
