@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Form = tuple[Any, ...]
 
 _DEEPEST = 12
+_LARGEST = 64  # parts of a form: what hangs on more of them is not known
 _COMPARED = {ast.Eq: "==", ast.NotEq: "!=", ast.Is: "==", ast.IsNot: "!=", ast.In: "in", ast.NotIn: "not in"}
 _PLAIN = (str, int, float, type(None))
 
@@ -32,11 +33,17 @@ class Forms:
         """`option`: whether a variable's attribute is an option of the command line, and unchanged where it stands."""
         self._names = names
         self._is_option = option
+        self._made: dict[int, Form | None] = {}
 
     def of(self, node: ast.expr, depth: int = _DEEPEST) -> Form | None:
         """The form of an expression; None where it has none."""
-        if depth == 0:
-            return None
+        if id(node) not in self._made:
+            self._made[id(node)] = None  # so that what hangs on itself has none
+            form = self._form(node, depth) if depth else None
+            self._made[id(node)] = None if form is None or _size(form) > _LARGEST else form
+        return self._made[id(node)]
+
+    def _form(self, node: ast.expr, depth: int) -> Form | None:
         if isinstance(node, ast.Constant):
             return ("value", node.value) if isinstance(node.value, _PLAIN) else None
         if isinstance(node, ast.Name):
@@ -59,8 +66,8 @@ class Forms:
             return self._call(node)
         if parts is None:
             return None
-        forms = [self.of(part, depth - 1) for part in parts[1]]
-        return None if None in forms else (parts[0], *forms)
+        forms = [self.of(part, depth - 1) for part in parts[1][:_LARGEST]]
+        return None if None in forms or len(parts[1]) > _LARGEST else (parts[0], *forms)
 
     def _attribute(self, node: ast.Attribute) -> Form | None:
         if isinstance(node.value, ast.Name) and self._is_option(node, node.value.id, node.attr):
@@ -77,6 +84,10 @@ class Forms:
             return None
         place = ast.copy_location(ast.Attribute(held, name, ast.Load()), node)
         return ("option", name) if self._is_option(place, held.id, name) else None
+
+
+def _size(form: Form) -> int:
+    return 1 + sum(_size(part) for part in form[1:] if isinstance(part, tuple))
 
 
 def value_of(form: Form, options: Mapping[str, Setting], place: Setting) -> Setting:

@@ -73,6 +73,7 @@ class _Reader:
         self._command_line = script_options.NOTHING
         self._forms = Forms(self._names, self._is_option)
         self._units: list[int] = []
+        self._changes: dict[str, list[tuple[int, set[int]]]] = {}
         self._fallbacks = {id(made) for node in nodes if isinstance(node, ast.If) for made in _made_for_none(node)}
         # Accelerator().process_index: asked, and thrown away.
         self._peeked = {id(node.value) for node in nodes if isinstance(node, ast.Attribute) and node.attr != "prepare"}
@@ -104,16 +105,21 @@ class _Reader:
 
     def _is_option(self, node: ast.Attribute, variable: str, name: str) -> bool:
         """Whether an attribute is an option of the command line, and as the command line set it where it is used."""
-        line = self._command_line
-        if variable not in line.results:
-            return False
-        changes = (*line.changed.get(name, ()), *line.changed.get("*", ()))
-        return all(self._comes_later(change.line, node.lineno) for change in changes)
+        return variable in self._command_line.results and all(
+            first > node.lineno and units == {self._unit(node.lineno)} for first, units in self._changes_of(name)
+        )
 
-    def _comes_later(self, line: int, used: int) -> bool:
-        """Whether what stands in one line runs after what stands in another: as it does in one function."""
-        same = bisect_right(self._units, line) == bisect_right(self._units, used)
-        return same and line > used
+    def _changes_of(self, name: str) -> list[tuple[int, set[int]]]:
+        """Where the script changes an option itself: the first line, and in which functions: these run from the top."""
+        if name not in self._changes:
+            changed = self._command_line.changed
+            lines = [span.line for key in (name, "*") for span in changed.get(key, ())]
+            self._changes[name] = [(min(lines), set(map(self._unit, lines)))] if lines else []
+        return self._changes[name]
+
+    def _unit(self, line: int) -> int:
+        """Which statement of the script itself a line stands in: its functions are statements."""
+        return bisect_right(self._units, line)
 
     def _imports(self) -> Iterator[str]:
         for node in self._nodes_of_tree:

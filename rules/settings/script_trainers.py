@@ -29,6 +29,7 @@ _BROUGHT = {
 }
 # To import these is to train by them: they have no parts for scripts of another's own.
 _WHOLE = ("axolotl", "llamafactory", "llmtuner")
+_MOST = 16  # classes that one parser is given
 _ENDINGS = ("Trainer", "TrainingArguments")
 
 
@@ -77,7 +78,7 @@ def parsers(nodes: Sequence[ast.AST], names: Names) -> frozenset[str]:
             continue
         for given in (*node.args, *(keyword.value for keyword in node.keywords)):
             meant = (names.value(given.id) or given) if isinstance(given, ast.Name) else given
-            parts = meant.elts if isinstance(meant, (ast.Tuple, ast.List)) else [meant]
+            parts = meant.elts[:_MOST] if isinstance(meant, (ast.Tuple, ast.List)) else [meant]
             classes = (part for part in parts if isinstance(part, (ast.Name, ast.Attribute)))
             last = (dotted.rpartition(".")[2] for part in classes for dotted in names.dotted(part))
             found.update(one for one in last if one[:1].isupper())

@@ -132,6 +132,26 @@ def script(make: Callable[[int], str]) -> Callable[[int], Case]:
     )
 
 
+PARSER = "import argparse\np = argparse.ArgumentParser()\np.add_argument('--mp')\na = p.parse_args()\n"
+PARSED = "Accelerator(mixed_precision=a.mp)\n"
+
+
+def deeper(n: int) -> str:
+    """Expressions each of which has the one before several times."""
+    return "".join(f"x{number + 1} = x{number} or x{number} or x{number}\n" for number in range(n))
+
+
+def derived(n: int) -> str:
+    """Classes each of which is derived from the one before."""
+    return "".join(f"class A{number + 1}(A{number}): ...\n" for number in range(n))
+
+
+def scripts(n: int) -> Case:
+    """Scripts among the files, each of which is a run."""
+    text = f"{SCRIPT}Accelerator(mixed_precision='fp8')\n".encode()
+    return Case({"accel.yaml": ACCELERATE.encode(), **{f"train{number}.py": text for number in range(n)}})
+
+
 def launch(make: Callable[[int], str]) -> Callable[[int], Case]:
     """A launch command."""
     return lambda n: run(options=(*UNSEEN, "--launch", make(n)))
@@ -622,6 +642,71 @@ FAMILIES: tuple[Family, ...] = (
     Family("functions", 1_500, script(lambda n: lines(n, "def f{}():\n    Accelerator()\n"))),
     Family("a long line of a script", 100_000, script(lambda n: f"x = '{n * 'y'}'\nAccelerator()\n")),
     Family("comments of a script", 20_000, script(lambda n: n * "# a comment\n" + "Accelerator()\n")),
+    Family(
+        "options of a script",
+        700,
+        script(lambda n: PARSER + lines(n, "p.add_argument('--o{}', default={})\n") + PARSED),
+    ),
+    Family(
+        "options of a script, and flags",
+        700,
+        lambda n: script(lambda m: PARSER + lines(m, "p.add_argument('--o{}', default=1)\n") + PARSED)(n)._replace(
+            options=(*UNSEEN, *LAUNCH[:1], f"{LAUNCH[1]} {words(n, '--o{} 2', ' ')}")
+        ),
+    ),
+    Family(
+        "options that begin alike",
+        700,
+        lambda n: script(lambda m: PARSER + lines(m, "p.add_argument('--mixed{}', default=1)\n") + PARSED)(n)._replace(
+            options=(*UNSEEN, *LAUNCH[:1], f"{LAUNCH[1]} {words(n, '--mi', ' ')}")
+        ),
+    ),
+    Family("an option that is changed", 700, script(lambda n: PARSER + n * f"a.mp = 1\n{PARSED}")),
+    Family("setattr", 700, script(lambda n: PARSER + n * f"setattr(a, k, 1)\n{PARSED}")),
+    Family(
+        "expressions of expressions",
+        700,
+        script(lambda n: f"{PARSER}x0 = a.mp\n" + deeper(n) + PARSED.replace("a.mp", f"x{min(n, 9)}")),
+    ),
+    Family(
+        "a long alternative",
+        700,
+        script(lambda n: PARSER + f"Accelerator(mixed_precision={words(n, 'a.mp', ' or ')})\n"),
+    ),
+    Family(
+        "fields of a dataclass",
+        700,
+        script(lambda n: "@dataclass\nclass A:\n" + lines(n, "    f{}: int = 1\n") + PARSED),
+    ),
+    Family("classes of arguments", 700, script(lambda n: lines(n, "class A{}(TrainingArguments): ...\n") + "A0()\n")),
+    Family("classes derived in a row", 700, script(lambda n: "class A0(SFTConfig): ...\n" + derived(n) + "A0()\n")),
+    Family(
+        "classes that parsers are given",
+        700,
+        script(lambda n: f"C = ({words(n, 'A')},)\n" + n * "HfArgumentParser(C)\n" + "TrainingArguments\n"),
+    ),
+    Family(
+        "arguments of a trainer",
+        700,
+        script(lambda n: f"from transformers import Trainer\nTrainingArguments({words(n, 'a{}=1')})\n"),
+    ),
+    Family(
+        "places that make a trainer's arguments",
+        700,
+        script(lambda n: "from transformers import Trainer\n" + lines(n, "TrainingArguments(a{}=1)\n")),
+    ),
+    Family("trainers", 700, script(lambda n: lines(n, "from m{} import A{}Trainer\n") + "import transformers\n")),
+    Family(
+        "for types",
+        12,
+        script(lambda n: "".join(f"{level * ' '}if TYPE_CHECKING:\n" for level in range(n)) + n * " " + "x\n"),
+    ),
+    Family(
+        "entries of a mapping", 700, script(lambda n: "k = {}\n" + lines(n, "k['a{}'] = 1\n") + "Accelerator(**k)\n")
+    ),
+    Family("fallbacks", 700, script(lambda n: n * "if a is None:\n    a = Accelerator()\n")),
+    Family("several Accelerators", 700, script(lambda n: lines(n, "Accelerator(mixed_precision='{}')\n"))),
+    Family("scripts", 60, scripts),
     Family("a docstring", 100_000, script(lambda n: f"'''{n * 'y '}'''\nAccelerator()\n")),
     # Shell scripts
     Family("launch lines", 40, shell(lambda n: (n - 1) * STARTED)),
