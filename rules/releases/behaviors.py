@@ -169,6 +169,11 @@ class Trl:
     CHECKPOINTS_BY_DEFAULT = Behavior("trl", (0, 22), _STILL, "trainer/sft_config.py, trainer/base_config.py")
     CHECKPOINTING_NOT_REENTRANT = Behavior("trl", (0, 28), _STILL, "trainer/sft_trainer.py: use_reentrant False")
     LOADS_FLOAT32 = Behavior("trl", (0, 27), _STILL, "trainer/model_config.py dtype")
+    # cli.py to 0.28, cli/commands/ from 0.29 on: 0.12.2 to 0.18.2, 0.21.0 to 0.29.0, 1.0.0 to 1.9.0 and 1.16.0 compared
+    HAS_GRPO = Behavior("trl", (0, 14), _STILL, "cli.py main")
+    HAS_RLOO = Behavior("trl", (0, 22), _STILL, "cli.py main")
+    HAS_REWARD = Behavior("trl", (0, 24), _STILL, "cli.py main")
+    HAS_DISTILLATION = Behavior("trl", (1, 16), _STILL, "cli/commands/__init__.py get_commands")
     BF16_BY_DEFAULT = Behavior("trl", (0, 19), _STILL, "trainer/sft_config.py, trainer/base_config.py __post_init__")
 
 

@@ -497,7 +497,7 @@ def is_several(word: str) -> bool:
         return False
     if name[0] == "{":
         return name.find("}") == len(name) - 1
-    return name.startswith("(") or name.isidentifier() or not name.strip("@*0123456789")
+    return (name[0] == "(" and name[-1] == ")") or name.isidentifier() or not name.strip("@*0123456789")
 
 
 def _python(words: Sequence[str]) -> Launch:

@@ -72,7 +72,8 @@ class Wrapper(Record):
         effect: what it changes for the command.
         one_dash: whether options of more than one letter begin with one dash: -np 4.
         ends: options with which it starts nothing: --version.
-        remote: what the working folder is changed by: the files of the command are then not those of this folder.
+        folders: options that change the working folder: the files of the command are then not those of this one.
+        extends: whether it takes options of plug-ins, as Slurm does of a site: one with "=" takes no other word.
     """
 
     values: frozenset[str]
@@ -83,6 +84,7 @@ class Wrapper(Record):
     one_dash: bool = False
     ends: frozenset[str] = frozenset(("-h", "--help", "--version"))
     folders: frozenset[str] = frozenset()
+    extends: bool = False
 
 
 def unwrap(words: Sequence[str], variables: Mapping[str, str]) -> Inside:
@@ -174,7 +176,7 @@ def _option(name: str, wrapper: Wrapper, word: str) -> tuple[list[tuple[str, str
     """
     option, equals, value = word.partition("=")
     known = wrapper.values | wrapper.switches | wrapper.pairs
-    if equals and option in known:
+    if equals and (option in known or (wrapper.extends and option[:2] == "--")):
         return [(option, value)], 0
     if word in known:
         return [(word, "")], 1 if word in wrapper.values else 2 if word in wrapper.pairs else 0
@@ -454,6 +456,7 @@ def _wrapper(
     one_dash: bool = False,
     ends: str = "-h --help --version",
     folders: str = "",
+    extends: bool = False,
 ) -> Wrapper:
     return Wrapper(
         frozenset((values + " " + folders).split()),
@@ -464,6 +467,7 @@ def _wrapper(
         one_dash,
         frozenset(ends.split()),
         frozenset(folders.split()),
+        extends,
     )
 
 
@@ -653,6 +657,7 @@ WRAPPERS: Mapping[str, Entry] = {
         _slurm,
         ends="--help --usage -V --version",
         folders="-D --chdir",
+        extends=True,
     ),
     "sbatch": _wrapper(
         " ".join(sorted(set(_SLURM_VALUES.split()).difference(_SLURM_OPTIONAL.split()))),
@@ -661,6 +666,7 @@ WRAPPERS: Mapping[str, Entry] = {
         _sbatch,
         ends="-h --help --usage -V --version",
         folders="-D --chdir",
+        extends=True,
     ),
     **dict.fromkeys(("mpirun", "mpiexec", "orterun", "mpiexec.hydra", "prterun"), _MPI),
     "uv": {"run": _UV},

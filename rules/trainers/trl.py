@@ -8,7 +8,7 @@ from fp8check.rules.releases import behaviors
 from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.releases.versions import parsed
 from fp8check.rules.settings.launch import LAUNCHER_FLAGS, SWITCHES, Launch, flags_among, unlike
-from fp8check.rules.settings.values import Origin, Section, Setting
+from fp8check.rules.settings.values import Origin, Section, Setting, Undecided
 from fp8check.rules.trainers.data import Detection, HandedOver, Tokens, count, exact, names, varying
 from fp8check.rules.trainers.huggingface import ARGUMENTS, HuggingFace
 from fp8check.rules.trainers.transformers import dtype_of_checkpoint, loaded_dtype
@@ -38,6 +38,12 @@ KEYS = names(
 )
 # Its commands that train, over the releases 0.9 to 1.16 (trl/cli.py, trl/cli/commands/__init__.py).
 COMMANDS = ("sft", "dpo", "grpo", "kto", "reward", "rloo", "distillation")
+_SINCE = {
+    "grpo": behaviors.Trl.HAS_GRPO,
+    "rloo": behaviors.Trl.HAS_RLOO,
+    "reward": behaviors.Trl.HAS_REWARD,
+    "distillation": behaviors.Trl.HAS_DISTILLATION,
+}
 # Keys of the example scripts of transformers (run_clm.py and its kin), which share `dataset_name` with TRL.
 _OF_SCRIPTS = names(
     """
@@ -180,18 +186,26 @@ class Trl(HuggingFace):
 
     @classmethod
     def as_released(cls, launch: Launch, facts: Facts) -> Launch:
-        """To 0.28 `trl sft` alone hands flags on: the others start the launcher without any.
+        """From 0.18 to 0.28 `trl sft` alone hands flags on, and before no command: the launcher is started without any.
 
-        trl/cli.py of 0.18.2 to 0.28.0, trl/cli/commands/training.py from 0.29.0 on. Executed with 0.24.0: their scripts
+        trl/cli.py of 0.13.0 to 0.28.0, trl/cli/commands/training.py from 0.29.0 on. Executed with 0.24.0: their scripts
         pass over what they do not know without a word.
         """
         known = facts.package("trl")
         release = parsed(known) if isinstance(known, str) else None
-        hands_on = release is None or release >= (0, 29) or launch.arguments[:1] in ((), ("sft",))
+        of_sft = launch.arguments[:1] in ((), ("sft",)) and (release is None or release >= (0, 18))
+        hands_on = release is None or release >= (0, 29) or of_sft
         return launch if hands_on else launch._replace(flags={})
 
     def check_command(self, launch: Launch, stack: Stack) -> None:
-        """Its bf16 is true, false or null, and such a flag wants its value (HfArgumentParser; executed with 0.24.0)."""
+        """Its bf16 is true, false or null, and such a flag wants its value (HfArgumentParser; executed with 0.24.0).
+
+        Its releases got their commands one by one.
+        """
+        command = launch.arguments[0] if launch.arguments else ""
+        behavior = _SINCE.get(command) if launch.through == self.name else None
+        if behavior is not None and not stack.does(behavior):
+            raise Undecided(f"{stack.name('trl')} may have no command {command}", "a newer trl, or another command")
         bf16 = self.get("bf16")
         if bf16 is not None and bf16.origin.flag == "--bf16" and stack.does(behaviors.Trl.BF16_BY_DEFAULT):
             text = "argument --bf16: expected one argument"

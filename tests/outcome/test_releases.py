@@ -448,6 +448,26 @@ ROWS = [
         "weights",
     ),
     Row(
+        Trl.HAS_GRPO,
+        {**TRL, "launch": "trl grpo", "training": "output_dir: out\nbf16: false\n"},
+        {"0.13.0": "undecided: trl 0.13.0 may have no command grpo", "0.14.0": f"no TE all {DEFAULT}"},
+    ),
+    Row(
+        Trl.HAS_RLOO,
+        {**TRL, "launch": "trl rloo", "training": "output_dir: out\nbf16: false\n"},
+        {"0.21.0": "undecided: trl 0.21.0 may have no command rloo", "0.22.0": "CheckpointError (step)"},
+    ),
+    Row(
+        Trl.HAS_REWARD,
+        {**TRL, "launch": "trl reward", "training": "output_dir: out\nbf16: false\n"},
+        {"0.23.1": "undecided: trl 0.23.1 may have no command reward", "0.24.0": "CheckpointError (step)"},
+    ),
+    Row(
+        Trl.HAS_DISTILLATION,
+        {**TRL, "launch": "trl distillation", "training": "output_dir: out\nbf16: false\n"},
+        {"1.9.0": "undecided: trl 1.9.0 may have no command distillation", "1.16.0": "CheckpointError (step)"},
+    ),
+    Row(
         Axolotl.READS_FP8_CONFIG,
         {
             "launch": "python t.py",
