@@ -38,11 +38,11 @@ KEYS = names(
 )
 # Its commands that train, over the releases 0.9 to 1.16 (trl/cli.py, trl/cli/commands/__init__.py).
 COMMANDS = ("sft", "dpo", "grpo", "kto", "reward", "rloo", "distillation")
-_SINCE = {
-    "grpo": behaviors.Trl.HAS_GRPO,
-    "rloo": behaviors.Trl.HAS_RLOO,
-    "reward": behaviors.Trl.HAS_REWARD,
-    "distillation": behaviors.Trl.HAS_DISTILLATION,
+_HAS: Mapping[str, Callable[[Stack], bool]] = {
+    "grpo": lambda stack: stack.does(behaviors.Trl.HAS_GRPO),
+    "rloo": lambda stack: stack.does(behaviors.Trl.HAS_RLOO),
+    "reward": lambda stack: stack.does(behaviors.Trl.HAS_REWARD),
+    "distillation": lambda stack: stack.does(behaviors.Trl.HAS_DISTILLATION),
 }
 # Keys of the example scripts of transformers (run_clm.py and its kin), which share `dataset_name` with TRL.
 _OF_SCRIPTS = names(
@@ -203,8 +203,8 @@ class Trl(HuggingFace):
         Its releases got their commands one by one.
         """
         command = launch.arguments[0] if launch.arguments else ""
-        behavior = _SINCE.get(command) if launch.through == self.name else None
-        if behavior is not None and not stack.does(behavior):
+        is_there = _HAS.get(command) if launch.through == self.name else None
+        if is_there is not None and not is_there(stack):
             raise Undecided(f"{stack.name('trl')} may have no command {command}", "a newer trl, or another command")
         bf16 = self.get("bf16")
         if bf16 is not None and bf16.origin.flag == "--bf16" and stack.does(behaviors.Trl.BF16_BY_DEFAULT):
