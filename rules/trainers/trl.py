@@ -15,7 +15,7 @@ from fp8check.rules.trainers.transformers import dtype_of_checkpoint, loaded_dty
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from fp8check.rules.facts import Facts
     from fp8check.rules.models import ModelShape
