@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.edits.fix import safe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
+from fp8check.rules.engine.requirements import reached
 from fp8check.rules.settings.edits import delete, replace
 from fp8check.rules.settings.values import Undecided
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     "attribute 'lower'",
     claims=("ends",),
 )
-def unquoted_no(accelerate: AccelerateConfig, launch: Launch, outcome: Outcome) -> Iterator[Found]:
+def unquoted_no(accelerate: AccelerateConfig, launch: Launch, run: Run, outcome: Outcome) -> Iterator[Found]:
     """An unquoted `no` or `NO` where Accelerate wants a word.
 
     Why it hurts: YAML 1.1 reads it as the boolean false. `mixed_precision: no` ends the launcher with an
@@ -43,7 +44,7 @@ def unquoted_no(accelerate: AccelerateConfig, launch: Launch, outcome: Outcome) 
     Write instead: `mixed_precision: "no"`.
     """
     error = outcome.error
-    if accelerate.is_sagemaker:
+    if accelerate.is_sagemaker or run.config_read is None:
         return
     for name, word in (("mixed_precision", "no"), ("distributed_type", "NO")):
         setting = accelerate.top.get(name)
@@ -101,10 +102,9 @@ def duplicate_key(documents: Sequence[Document]) -> Iterator[Found]:
     "second-document",
     ERROR,
     "ran pyyaml 6.0.4, omegaconf 2.4.0, accelerate 1.15.0 [executed second-document]: expected a single document",
-    ends=True,
     claims=("ends",),
 )
-def second_document(documents: Sequence[Document]) -> Iterator[Found]:
+def second_document(documents: Sequence[Document], outcome: Outcome) -> Iterator[Found]:
     """A second YAML document in the file: a line of `---` in the middle.
 
     Why it hurts: every tool refuses the file, or would read the first part only.
@@ -114,10 +114,12 @@ def second_document(documents: Sequence[Document]) -> Iterator[Found]:
     Write instead: two files.
     """
     for problem in _problems(documents, "multiple-documents"):
+        if outcome.starts:
+            return  # nobody reads it
         yield Found(
             "a second document begins here",
             place=problem.span,
-            label="every tool refuses a file with two",
+            label=reached(outcome, "every tool refuses a file with two", "file-refused"),
             help="delete the line, or make two files of it",
         )
 
@@ -135,7 +137,7 @@ def _problems(documents: Sequence[Document], *codes: ProblemCode) -> Iterator[Pr
     "ran omegaconf 2.4.0 [executed omegaconf-refuses]: an unclosed reference, a null for a key, a key twice",
     claims=("ends",),
 )
-def omegaconf_refuses(documents: Sequence[Document]) -> Iterator[Found]:
+def omegaconf_refuses(documents: Sequence[Document], outcome: Outcome) -> Iterator[Found]:
     """A LLaMA-Factory file that PyYAML would take and OmegaConf refuses.
 
     Why it hurts: LLaMA-Factory stops before anything else. Keys twice, dates and sets for values, dates for keys, and
@@ -146,13 +148,13 @@ def omegaconf_refuses(documents: Sequence[Document]) -> Iterator[Found]:
     Write instead: the value in plain words; `\\${` for a `${` that is meant as it stands.
     """
     for problem in _problems(documents, *_REFUSED):
-        if not problem.fatal:
+        if not problem.fatal or outcome.starts:
             continue
         related = (Related(problem.related, "the other one"),) if problem.related is not None else ()
         yield Found(
             problem.message,
             place=problem.span,
-            label="LLaMA-Factory stops here",
+            label=reached(outcome, "LLaMA-Factory stops here", "file-refused"),
             related=related,
             help=_REFUSED[problem.code],
         )
@@ -434,10 +436,9 @@ def number_in_quotes(outcome: Outcome) -> Iterator[Found]:
     ERROR,
     'accelerate 0.34.0..1.15.0 utils/deepspeed.py "config = json.load(f)": what is no JSON ends the run',
     "own rules/checking/named.py: what becomes of a file that a run names",
-    ends=True,
     claims=("ends",),
 )
-def named_file_not_read(run: Run) -> Iterator[Found]:
+def named_file_not_read(run: Run, outcome: Outcome) -> Iterator[Found]:
     """A file that the run names is no JSON where it has to be; or it cannot be read here, and the rest is undecided.
 
     Why it hurts: Accelerate and the Trainer read DeepSpeed's file as JSON, and end where it is none. What stands in a
@@ -448,11 +449,11 @@ def named_file_not_read(run: Run) -> Iterator[Found]:
     Write instead: JSON. For a file that is not here: run fp8check where the run will start, or name the file, too.
     """
     for one in run.unread:
-        if one.broken:
+        if one.broken and not outcome.starts:
             yield Found(
                 f"{one.path} is no JSON",
                 place=one.place,
-                label=f"the run ends here: {one.why}",
+                label=reached(outcome, f"the run ends here: {one.why}", "file-is-no-json"),
                 help="write JSON, without comments and without a comma behind the last entry",
             )
     unknown = [one for one in run.unread if not one.broken]

@@ -6,8 +6,15 @@ from fp8check.rules.catalog.installation import wants_te
 from fp8check.rules.catalog.shared_fixes import write_bf16
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, rule
-from fp8check.rules.engine.requirements import require_gpus, require_version, require_visible_gpus
+from fp8check.rules.engine.requirements import (
+    reached,
+    require_gpus,
+    require_prediction,
+    require_version,
+    require_visible_gpus,
+)
 from fp8check.rules.outcome.accelerator import SMALLEST_CAPABILITY
+from fp8check.rules.outcome.limits import old_cublas
 from fp8check.rules.outcome.prepare import refusal
 from fp8check.rules.releases.recipes import requested_scalings, scaling_called
 from fp8check.rules.releases.versions import at_least, parse
@@ -64,7 +71,7 @@ def gpu_without_fp8(requested: Requested, gpus: Sequence[Gpu], run: Run, outcome
         happens = f"the layers are converted and the first step fails: {outcome.error.message}"
     yield Found(
         f"{weak[0].name} cannot compute in FP8 (compute capability {weak[0].compute_capability}, 8.9 is needed)",
-        place=requested.anywhere[0],
+        place=next((one for one in requested.anywhere if one.origin.span is not None), requested.backend),
         label=happens,
         notes=("each process asks the GPU that it runs on, so that some train in FP8 and some do not",)
         if mixed
@@ -103,7 +110,7 @@ def mxfp8_off_blackwell(run: Run, outcome: Outcome) -> Iterator[Found]:
     """
     for one in run.script.own:
         scaling = scaling_called(one.recipe.value) if one.recipe is not None else None
-        if scaling is None:
+        if scaling is None or not one.sure:
             continue
         seen = require_visible_gpus(run)
         message = refusal(run, outcome.stack, scaling)
@@ -123,11 +130,13 @@ def mxfp8_off_blackwell(run: Run, outcome: Outcome) -> Iterator[Found]:
         seen = require_visible_gpus(run)
         message = refusal(run, outcome.stack, scaling)
         if message:
+            require_prediction(outcome)
+        if message and not outcome.starts:
             yield Found(
                 f"{scaling.called} is not available on {seen[0].name} "
                 f"(compute capability {seen[0].compute_capability})",
                 place=requested,
-                label=message,
+                label=reached(outcome, message, "block-scaling-not-supported"),
                 help=f"delete {scaling.switch}: delayed scaling runs here",
                 fix=unsafe(delete(requested)),
             )
@@ -237,21 +246,24 @@ def ada_needs_newer_cublas(requested: Requested, facts: Facts, outcome: Outcome)
     """
     if not wants_te(requested, outcome):
         return
-    ada = next((gpu for gpu in require_visible_gpus(outcome.run) if gpu.compute_capability == "8.9"), None)
-    if ada is None:
+    seen = require_visible_gpus(outcome.run)
+    if not seen or seen[0].compute_capability != "8.9":
         return
     cublas, torch = (facts.libraries or {}).get("cublas"), (facts.cuda or {}).get("torch")
     if not cublas and not torch:
         raise Undecided("the versions of CUDA and cuBLAS", "packages")
-    old = f"CUDA {torch}" if torch and not at_least(require_version(torch, "torch's CUDA", "packages"), 12, 1) else ""
-    if cublas and not at_least(require_version(cublas, "cuBLAS", "packages"), 12, 1, 3):
-        old = f"cuBLAS {cublas}"
-    if not old:
+    for of, version in (("torch's CUDA", torch), ("cuBLAS", cublas)):
+        if version:
+            require_version(version, of, "packages")
+    old = old_cublas(outcome.run)
+    if not old or outcome.starts:
         return
     yield Found(
-        f"{old} has no FP8 for {ada.name}: 12.1.3 is the first that has",
+        f"{old} has no FP8 for {seen[0].name}: 12.1.3 is the first that has",
         place=requested.backend or next(iter(requested.fp8), None),
-        label="Transformer Engine refuses the first step on compute capability 8.9",
+        label=reached(
+            outcome, "Transformer Engine refuses the first step on compute capability 8.9", "cublas-without-fp8"
+        ),
         help="install a torch for CUDA 12.4 or newer",
     )
 
@@ -265,7 +277,7 @@ def ada_needs_newer_cublas(requested: Requested, facts: Facts, outcome: Outcome)
     "https://docs.nvidia.com/cuda/blackwell-compatibility-guide/",
     claims=("ends",),
 )
-def torch_too_old_for_gpu(requested: Requested, facts: Facts, run: Run) -> Iterator[Found]:
+def torch_too_old_for_gpu(requested: Requested, facts: Facts, run: Run, outcome: Outcome) -> Iterator[Found]:
     """A Blackwell GPU with a torch that was built for a CUDA older than 12.8: it has no kernels for that GPU.
 
     Why it hurts: "CUDA error: no kernel image is available for execution on the device", at the first kernel, in any
@@ -275,7 +287,7 @@ def torch_too_old_for_gpu(requested: Requested, facts: Facts, run: Run) -> Itera
 
     Write instead: a torch for CUDA 12.8 or newer.
     """
-    if not requested.anywhere:
+    if not requested.anywhere and outcome.error_of("no-kernel-image") is None:
         return
     new = next((gpu for gpu in require_visible_gpus(run) if at_least(parse(gpu.compute_capability), 10)), None)
     if new is None:
@@ -284,12 +296,16 @@ def torch_too_old_for_gpu(requested: Requested, facts: Facts, run: Run) -> Itera
     if "torch" not in cuda:
         raise Undecided("the CUDA that torch was built for", "packages")
     torch = cuda["torch"]
-    if torch is None or at_least(require_version(torch, "torch's CUDA", "packages"), 12, 8):
+    if torch is None or at_least(require_version(torch, "torch's CUDA", "packages"), 12, 8) or outcome.starts:
         return
     yield Found(
         f"torch for CUDA {torch} has no kernels for {new.name} (compute capability {new.compute_capability})",
-        place=requested.anywhere[0],
-        label="the first kernel fails: no kernel image is available for execution on the device",
+        place=next(iter(requested.anywhere), None),
+        label=reached(
+            outcome,
+            "the first kernel fails: no kernel image is available for execution on the device",
+            "no-kernel-image",
+        ),
         help="install a torch for CUDA 12.8 or newer",
     )
 

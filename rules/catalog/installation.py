@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, rule
-from fp8check.rules.engine.requirements import require_decided, require_packages, require_version
+from fp8check.rules.engine.requirements import reached, require_decided, require_packages, require_version
 from fp8check.rules.outcome.compiled import compiled_by
 from fp8check.rules.releases.versions import NEWEST, OLDEST_ACCELERATE, at_least, parse, parsed
 from fp8check.rules.settings.values import Undecided
@@ -95,21 +95,27 @@ def transformer_engine_incomplete(
     if not wants_te(requested, outcome) or not version:
         return
     if transformer_engine.get("imports") is False:
+        said = str(transformer_engine.get("error") or "the import fails")
         yield Found(
             "Transformer Engine cannot be imported",
             place=_place(requested),
-            label=str(transformer_engine.get("error") or "the import fails"),
+            label=reached(outcome, said, "te-import-fails"),
             help="pip install --no-build-isolation --force-reinstall transformer_engine[pytorch], under this torch",
         )
         return
     if transformer_engine.get("imports") is True:
         return
     for misfit in _misfits(facts, transformer_engine):
-        if misfit.kind not in _DO_NOT_FIT:
+        if misfit.kind not in _DO_NOT_FIT and not outcome.starts:
             yield Found(
                 f"Transformer Engine {version} is not complete: {misfit.message}",
                 place=_place(requested),
-                label="Accelerate takes it for installed; the import in prepare() fails",
+                label=reached(
+                    outcome,
+                    "Accelerate takes it for installed; the import in prepare() fails",
+                    "te-empty-metapackage",
+                    "te-library-missing",
+                ),
                 help=f"pip install --no-build-isolation transformer_engine[pytorch]=={version}",
             )
 
@@ -133,7 +139,6 @@ def _misfits(facts: Facts, transformer_engine: Mapping[str, object]) -> list[Mis
     ERROR,
     'transformer_engine 2.8.0..2.20.2 common/__init__.py "package version mismatch": an assertion at import',
     "https://github.com/NVIDIA/TransformerEngine/issues/2040",
-    ends=True,
     claims=("ends",),
 )
 def transformer_engine_does_not_fit(
@@ -151,11 +156,11 @@ def transformer_engine_does_not_fit(
     if not wants_te(requested, outcome) or not transformer_engine.get("metapackage"):
         return
     for misfit in _misfits(facts, transformer_engine):
-        if misfit.kind in _DO_NOT_FIT:
+        if misfit.kind in _DO_NOT_FIT and not outcome.starts:
             yield Found(
                 f"the parts of Transformer Engine do not fit: {misfit.message}",
                 place=_place(requested),
-                label="the import in prepare() fails",
+                label=reached(outcome, "the import in prepare() fails", "te-versions-differ", "te-for-another-cuda"),
                 help="pip install --no-build-isolation --force-reinstall transformer_engine[pytorch], under this torch",
             )
 
@@ -346,7 +351,7 @@ def no_fp8_library(requested: Requested, packages: Mapping[str, str | None], out
 
     Write instead: `pip install torchao`, or Transformer Engine.
     """
-    if not requested.fp8 or outcome.stack.sees_fp8_library() is not False:
+    if not requested.fp8 or outcome.stack.sees_fp8_library() is not False or outcome.starts:
         return
     only_torchao = bool(packages.get("torchao"))
     yield Found(
@@ -553,40 +558,46 @@ def package_installed_twice(requested: Requested, facts: Facts) -> Iterator[Foun
     'llamafactory 0.9.5 extras/misc.py "peft>=0.18.0,<=0.20.0" "trl>=0.18.0,<=0.24.0"',
     'llamafactory 0.9.4 extras/misc.py "transformers>=4.51.0,<=4.57.1" "accelerate>=1.3.0,<=1.11.0"',
     'llamafactory 0.9.4 extras/misc.py "peft>=0.14.0,<=0.17.1" "trl>=0.18.0,<=0.24.0"',
-    ends=True,
+    'llamafactory 0.9.3 extras/misc.py "transformers>=4.45.0,<=4.52.4" "accelerate>=0.34.0,<=1.7.0"',
+    'llamafactory 0.9.3 extras/misc.py "peft>=0.14.0,<=0.15.2" "trl>=0.8.6,<=0.9.6"',
+    'llamafactory 0.9.4..0.9.5 train/ppo/trainer.py "trl>=0.8.6,<=0.9.6": in stage ppo',
     claims=("ends",),
 )
-def llamafactory_refuses_version(llamafactory: LlamaFactory, requested: Requested, facts: Facts) -> Iterator[Found]:
+def llamafactory_refuses_version(
+    llamafactory: LlamaFactory, requested: Requested, facts: Facts, run: Run, outcome: Outcome
+) -> Iterator[Found]:
     """A package is outside the range that LLaMA-Factory checks when it starts.
 
     Why it hurts: it raises ImportError before it reads the data. The check can be switched off, and then other things
-    fail: these ranges are what it was made for.
+    fail: these ranges are what it was made for. Its stage ppo wants a TRL of another age than all the rest.
 
     Example: llamafactory 0.9.5 with transformers 5.23.
 
     Write instead: the release that the range allows, or DISABLE_VERSION_CHECK=1 at your own risk.
     """
-    if not requested.fp8:
-        return
-    packages = require_packages(facts)
-    own = packages.get("llamafactory")
-    ranges = llamafactory.version_ranges.get(str(own))
-    if ranges is None:
-        return
-    if (facts.variables or {}).get("DISABLE_VERSION_CHECK", "0").lower() in ("true", "y", "1"):
-        return
-    for name, (oldest, newest) in ranges.items():
-        version = parsed(packages.get(name))
-        if version is None or (at_least(version, *oldest) and at_least(newest, *version)):
-            continue
-        if facts.variables is None:
-            raise Undecided("whether DISABLE_VERSION_CHECK is set", "variables")
-        low, high = (".".join(map(str, bound)) for bound in (oldest, newest))
+    if requested.fp8:
+        require_packages(facts)
+    if outcome.error_of("ppo-wants-old-trl") is not None:
         yield Found(
-            f"llamafactory {own} refuses {name} {packages[name]}: it takes {low} to {high}",
-            place=requested.fp8[0],
-            label="it compares versions when it starts, and raises ImportError",
-            help=f"install {name} {low} to {high}, or set DISABLE_VERSION_CHECK=1",
+            f"stage ppo of {outcome.stack.name('llamafactory')} refuses trl {facts.package('trl')}",
+            place=llamafactory.get("stage"),
+            label="it raises ImportError: trl 0.8.6 to 0.9.6 is wanted",
+            help="install trl 0.9.6 and set DISABLE_VERSION_CHECK=1, as the rest of LLaMA-Factory wants a newer one",
+        )
+    refused = [*llamafactory.refused_packages(outcome.stack)]
+    if not refused or llamafactory.checks_switched_off(outcome.stack, outcome.environment):
+        return
+    if not run.starts_trainer:
+        raise Undecided(f"whether {run.launch.script} goes through LLaMA-Factory's own check of versions", "seen")
+    for one in refused:
+        low, high = (".".join(map(str, bound)) for bound in (one.oldest, one.newest))
+        yield Found(
+            f"{outcome.stack.name('llamafactory')} refuses {one.package} {one.version}: it takes {low} to {high}",
+            place=next(iter(requested.fp8), None) or llamafactory.setting_for("model"),
+            label=reached(
+                outcome, "it compares versions when it starts, and raises ImportError", "llamafactory-refuses-version"
+            ),
+            help=f"install {one.package} {low} to {high}, or set DISABLE_VERSION_CHECK=1",
         )
 
 
@@ -596,10 +607,10 @@ def llamafactory_refuses_version(llamafactory: LlamaFactory, requested: Requeste
     ERROR,
     'transformers 5.0.0..5.23.0 utils/import_utils.py "ACCELERATE_MIN_VERSION"',
     "ran transformers 5.23.0 [executed accelerate-too-old-for-trainer]: ImportError, accelerate 1.1.0 is wanted",
-    requires=("training",),
+    requires=("training", "packages"),
     claims=("ends",),
 )
-def accelerate_too_old_for_trainer(requested: Requested, packages: Mapping[str, str | None]) -> Iterator[Found]:
+def accelerate_too_old_for_trainer(requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """transformers 5 with an accelerate older than 1.1, which its Trainer refuses.
 
     Why it hurts: the training arguments raise ImportError: "Using the Trainer with PyTorch requires accelerate".
@@ -608,15 +619,13 @@ def accelerate_too_old_for_trainer(requested: Requested, packages: Mapping[str, 
 
     Write instead: accelerate 1.13 or newer.
     """
-    accelerate, transformers = parsed(packages.get("accelerate")), parsed(packages.get("transformers"))
-    if not requested.fp8 or accelerate is None or transformers is None or not at_least(transformers, 5):
-        return
-    if at_least(accelerate, 1, 1):
+    error = outcome.error_of("accelerate-too-old")
+    if error is None:
         return
     yield Found(
-        f"transformers {packages['transformers']} refuses accelerate {packages['accelerate']}",
-        place=requested.fp8[0],
-        label="TrainingArguments raise ImportError: accelerate 1.1.0 is the oldest",
+        f"{outcome.stack.name('transformers')} refuses {outcome.stack.name('accelerate')}",
+        place=next(iter(requested.fp8), None),
+        label=f"TrainingArguments raise {error.type}: accelerate 1.1.0 is the oldest",
         help="upgrade to accelerate 1.13 or newer",
     )
 

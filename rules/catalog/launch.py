@@ -51,8 +51,8 @@ def config_not_read(accelerate: AccelerateConfig, launch: Launch) -> Iterator[Fo
 
     Write instead: `accelerate launch --config_file accel.yaml train.py cfg.yaml`.
     """
-    if launch.tool == "accelerate" or not accelerate.wants_fp8():
-        return
+    if "accelerate" in (launch.tool, launch.script) or not accelerate.wants_fp8():
+        return  # where another launcher starts it, FP306 speaks
     how = launch.script if launch.script in LAUNCHERS | PROGRAMS else launch.tool
     name = accelerate.path or "FILE"
     yield Found(
@@ -332,7 +332,7 @@ def flag_beats_file(accelerate: AccelerateConfig, launch: Launch) -> Iterator[Fo
     'trl 1.16.0 cli/accelerate_config.py "--config_file": what --accelerate_config becomes',
     claims=("ignored",),
 )
-def other_config_file(accelerate: AccelerateConfig, launch: Launch) -> Iterator[Found]:
+def other_config_file(accelerate: AccelerateConfig, launch: Launch, run: Run) -> Iterator[Found]:
     """The launch command reads another Accelerate file than this one, or names none.
 
     Why it hurts: without --config_file the launcher takes the machine's default_config.yaml, or no file. What this file
@@ -342,21 +342,14 @@ def other_config_file(accelerate: AccelerateConfig, launch: Launch) -> Iterator[
 
     Write instead: `accelerate launch --config_file accel.yaml train.py`.
     """
-    path = accelerate.path or "-"
-    if launch.tool != "accelerate" or launch.script is None or path == "-" or not accelerate.wants_fp8():
+    if not run.names_other_config or not accelerate.wants_fp8():
         return
-    name = path.rpartition("/")[2]
-    read = launch.config_file
-    if name == "default_config.yaml" and read is None:
-        return
-    if read is not None and read.rpartition("/")[2] == name:
-        return
-    flag = starter(launch).config_flag
+    read, flag = launch.config_file, starter(launch).config_flag
     yield Found(
         f"the launch reads {read}, not this file" if read is not None else f"the launch names no {flag}",
         place=accelerate.mixed_precision,
         label="this does not reach the run" if read is not None else "the machine's default file is read, or none",
-        help=f"start with {flag} {path}",
+        help=f"start with {flag} {accelerate.path}",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, rule
 from fp8check.rules.engine.requirements import require_gpus
+from fp8check.rules.outcome.limits import MIB, WEIGHTS_ALONE, Held, held
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,14 +14,8 @@ if TYPE_CHECKING:
     from fp8check.rules.facts import Facts
     from fp8check.rules.models import ModelShape
     from fp8check.rules.outcome import Outcome
-    from fp8check.rules.releases.accelerate_enums import DistributedType
     from fp8check.rules.trainers.training import Training
 
-MIB = 1024**2
-# Where every process has the whole model on its GPU.
-_EACH_HOLDS_ALL: tuple[DistributedType, ...] = ("NO", "MULTI_GPU")
-# Bytes for each parameter at the very least: weight and gradient in BF16, and AdamW's two states in BF16.
-SMALLEST = 8
 # What Transformer Engine's FP8 weights and their transposes add: 1.6 bytes were measured at 7B, two are held.
 FP8_COPIES = 2
 
@@ -46,21 +41,20 @@ def does_not_fit(
 
     Write instead: FSDP2 or DeepSpeed ZeRO over several GPUs, or LoRA.
     """
-    needed = _needed(training, requested, model, facts, outcome)
-    if needed is None:
+    needed = _needed(requested, facts, outcome)
+    if needed is None or outcome.error_of("out-of-memory") is None:
         return
-    memory, name = max(((gpu.memory_mib or 0, gpu.name) for gpu in require_gpus(facts)), default=(0, ""))
-    if memory == 0 or needed <= memory:
-        return
+    memory, name = max((gpu.memory_mib or 0, gpu.name) for gpu in require_gpus(facts))
     yield Found(
-        f"the run does not fit: it needs {needed / 1024:,.0f} GiB before the first activation",
+        f"the run does not fit: it needs {needed.mib / 1024:,.0f} GiB before the first activation",
         place=training.setting_for("model"),
         label=f"{name} has {memory / 1024:,.0f} GiB",
         notes=(
-            f"{model.parameters / 1e9:.1f}B parameters, 8 bytes each: BF16 weight and gradient, two states of AdamW",
+            f"{model.parameters / 1e9:.1f}B parameters, {needed.each} bytes each: {needed.what}",
             "FP8 training saves nothing of these",
         ),
-        help="shard it with FSDP2 or DeepSpeed ZeRO over several GPUs, or train LoRA",
+        help="shard it with FSDP2 or DeepSpeed ZeRO over several GPUs"
+        + (", or train LoRA" if needed.each > WEIGHTS_ALONE else ""),
     )
 
 
@@ -85,36 +79,34 @@ def fp8_copies_do_not_fit(
 
     Write instead: backend AO with torch.compile, which keeps no copies; or shard the run.
     """
-    needed = _needed(training, requested, model, facts, outcome)
-    if needed is None or not outcome.runs_te:
+    needed = _needed(requested, facts, outcome)
+    if needed is None or needed.each <= WEIGHTS_ALONE or not outcome.runs_te:
         return
-    memory = max((gpu.memory_mib or 0 for gpu in require_gpus(facts)), default=0)
-    if memory < needed or memory >= needed + FP8_COPIES * model.parameters / MIB:
-        return  # with room for copies of all parameters there is room for those of the layers
-    copies = FP8_COPIES * model.linear_parameters / MIB
-    if memory >= needed + copies:
+    memory, copies = (
+        max((gpu.memory_mib or 0 for gpu in require_gpus(facts)), default=0),
+        FP8_COPIES * model.linear_parameters / MIB,
+    )
+    if memory < needed.mib or memory >= needed.mib + copies:
         return
     yield Found(
         f"FP8 needs {copies / 1024:,.0f} GiB more than BF16, and they are not there",
         place=training.setting_for("model"),
-        label=f"{needed / 1024:,.0f} GiB in BF16, {(needed + copies) / 1024:,.0f} GiB with the FP8 copies, "
+        label=f"{needed.mib / 1024:,.0f} GiB in BF16, {(needed.mib + copies) / 1024:,.0f} GiB with the FP8 copies, "
         f"{memory / 1024:,.0f} GiB on the GPU",
         notes=("activations come on top in either case",),
         help="use backend: AO with torch_compile: true, which keeps no copies, or shard the run over several GPUs",
     )
 
 
-def _needed(
-    training: Training, requested: Requested, model: ModelShape, facts: Facts, outcome: Outcome
-) -> float | None:
-    """MiB that the run needs on each GPU before the first activation, at the least; None where it may be less."""
-    if not requested.fp8 or not training.trains_all or model.quantization is not None:
+def _needed(requested: Requested, facts: Facts, outcome: Outcome) -> Held | None:
+    """What each GPU holds before the first activation, at the least; None where it may be less."""
+    if not requested.fp8 or outcome.accelerator is None:
         return None
-    if outcome.accelerator is not None and not outcome.accelerator.one_process:
-        require_gpus(facts)  # one of them: then it is decided
-        return None
-    if outcome.distributed_type not in _EACH_HOLDS_ALL:
+    needed = held(outcome.run, outcome.accelerator, outcome.effective)
+    if needed is None:
+        if not outcome.accelerator.one_process:
+            require_gpus(facts)  # one of them: then it is decided
         return None
     if outcome.distributed_type == "NO" and len(require_gpus(facts)) > 1:
         return None  # device_map may spread it over the GPUs
-    return SMALLEST * model.parameters / MIB
+    return needed

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from fp8check.rules.catalog.shared_fixes import torchao_instead, use_torchao
 from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, rule
+from fp8check.rules.engine.requirements import reached
+from fp8check.rules.outcome.limits import odd_for_blocks
 from fp8check.rules.outcome.speed import LIKELY_SLOWER, advise, predict_point, predict_speed, setup_of
 from fp8check.rules.releases.behaviors import Transformers
 from fp8check.rules.releases.recipes import scaling_of
 from fp8check.rules.settings.values import Undecided
+from fp8check.rules.trainers.huggingface import FP8_METHODS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fp8check.rules.engine.inputs import Requested
-    from fp8check.rules.models import Linear, ModelShape
+    from fp8check.rules.models import ModelShape
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.trainers.run import Run
     from fp8check.rules.trainers.training import Training
@@ -276,10 +279,6 @@ def router_in_fp8(training: Training, requested: Requested, model: ModelShape, o
     )
 
 
-# Names of quantization methods in a config.json whose weights are FP8 already.
-_FP8_METHODS = ("fp8", "fbgemm_fp8")
-
-
 @rule(
     "FP411",
     "checkpoint-is-fp8",
@@ -302,16 +301,23 @@ def checkpoint_is_fp8(training: Training, requested: Requested, model: ModelShap
     Write instead: the BF16 checkpoint of the same model, or one that was dequantized to BF16.
     """
     method = model.quantization
-    if not requested.fp8 or method not in _FP8_METHODS or training.dequantizes(method):
+    if method not in FP8_METHODS or method is None or training.dequantizes(method, outcome.stack):
         return
-    if method == "fp8" and training.uses_lora and outcome.stack.does(Transformers.ADAPTERS_ON_FP8_CHECKPOINTS):
+    if method == "fp8" and training.uses_lora and requested.fp8 and outcome.stack.does(Transformers.ADAPTERS_ON_FP8_CHECKPOINTS):
         stack = outcome.stack.name("transformers")
         what = f"what Accelerate's FP8 makes of an FP8 checkpoint with adapters, which {stack} lets start"
         raise Undecided(what, "a short run of it")
+    if outcome.starts:
+        return
     yield Found(
         f"{model.name} is an FP8 checkpoint: it is for inference, not for training",
         place=training.setting_for("model"),
-        label=f"its config.json says quant_method: {method}; Trainer raises ValueError",
+        label=reached(
+            outcome,
+            f"its config.json says quant_method: {method}; Trainer raises ValueError",
+            "quantized-without-adapters",
+            "quantization-not-trainable",
+        ),
         notes=("FP8 training starts from BF16 weights and casts them itself",),
         help="use the BF16 checkpoint of this model, or dequantize it first",
     )
@@ -326,7 +332,9 @@ def checkpoint_is_fp8(training: Training, requested: Requested, model: ModelShap
     'torchao 0.17.0..0.18.0 float8/float8_linear_utils.py "isinstance(module, nn.Linear)": packed weights or not',
     claims=("no FP8", "ends"),
 )
-def checkpoint_is_quantized(training: Training, requested: Requested, model: ModelShape) -> Iterator[Found]:
+def checkpoint_is_quantized(
+    training: Training, requested: Requested, model: ModelShape, outcome: Outcome
+) -> Iterator[Found]:
     """FP8 training of a checkpoint that is stored quantized: GPTQ, AWQ, bitsandbytes.
 
     Why it hurts: its layers are no plain Linear layers with BF16 weights. What can be trained on such a base are
@@ -337,9 +345,9 @@ def checkpoint_is_quantized(training: Training, requested: Requested, model: Mod
     Write instead: the unquantized checkpoint; or adapters in BF16.
     """
     method = model.quantization
-    if not requested.fp8 or method is None or method in _FP8_METHODS or training.quantized is not None:
+    if not requested.fp8 or method is None or method in FP8_METHODS or training.quantized is not None:
         return
-    if training.dequantizes(method):
+    if training.dequantizes(method, outcome.stack):
         return
     yield Found(
         f"FP8 training does not go with a checkpoint that is quantized ({method})",
@@ -356,9 +364,10 @@ def checkpoint_is_quantized(training: Training, requested: Requested, model: Mod
     "https://github.com/NVIDIA/TransformerEngine/issues/2966",
     "https://github.com/NVIDIA/TransformerEngine/blob/v2.18/transformer_engine/pytorch/csrc/quantizer.cpp",
     'accelerate 1.11.0..1.15.0 utils/transformer_engine.py "if any(p % 16 != 0 for p in module.weight.shape):"',
+    requires=("model",),
     claims=("ends",),
 )
-def mxfp8_needs_32(training: Training, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
+def mxfp8_needs_32(training: Training, outcome: Outcome) -> Iterator[Found]:
     """MXFP8 on layers that 16 divides and 32 does not.
 
     Why it hurts: MXFP8 scales blocks of 32. Accelerate converts whatever 16 divides, and the first step ends in
@@ -371,29 +380,23 @@ def mxfp8_needs_32(training: Training, model: ModelShape, outcome: Outcome) -> I
     scaling = scaling_of(outcome.prepared.recipe)
     if scaling is None or not outcome.runs_te:
         return
-    odd = [
-        linear for linear in model.linears(outcome.stack.version("transformers")[0]) if _only_16(linear, scaling.block)
-    ]
-    rank = training.lora_rank if training.uses_lora else None
-    if rank is not None and rank % 16 == 0 and rank % scaling.block:
+    odd, rank = odd_for_blocks(outcome.run, outcome.stack, scaling)
+    if (not odd and rank is None) or outcome.error_of("dimensions-not-by-block") is None:
+        return
+    if rank is not None:
         place = training.get("lora_rank") or training.get("lora_r") or training.setting_for("model")
         text = f"adapters of rank {rank} cannot run in {scaling.called}: {scaling.block} does not divide it"
         yield Found(
             text,
             place=place,
-            label="Accelerate converts them, as 16 divides it",
+            label="Accelerate converts them, as 16 divides it: the first step fails",
             help=f"use a rank that {scaling.block} divides",
         )
-    elif odd:
+    else:
         sizes = f"{odd[0].name} is {odd[0].in_features} x {odd[0].out_features}"
         yield Found(
             f"{len(odd)} layers cannot run in {scaling.called}: {scaling.block} does not divide their sizes",
             place=training.setting_for("model"),
-            label=f"{sizes}: Accelerate converts it, as 16 divides both",
+            label=f"{sizes}: Accelerate converts it, as 16 divides both, and the first step fails",
             help=f"delete {scaling.switch}: delayed scaling needs 16 only",
         )
-
-
-def _only_16(linear: Linear, block: int) -> bool:
-    sizes = (linear.in_features, linear.out_features)
-    return all(size % 16 == 0 for size in sizes) and any(size % block for size in sizes)

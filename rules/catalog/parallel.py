@@ -5,10 +5,10 @@ from __future__ import annotations
 from fp8check.rules.catalog.shared_fixes import gather_off, torchao_instead, use_torchao, write, write_bf16
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
-from fp8check.rules.engine.requirements import LATER, require_decided
+from fp8check.rules.engine.requirements import LATER, reached, require_decided
 from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.settings.edits import insert, replace
-from fp8check.rules.settings.values import Origin, Setting
+from fp8check.rules.settings.values import Setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -373,11 +373,12 @@ def te_with_fsdp_checkpointing(accelerate: AccelerateConfig, outcome: Outcome) -
 
     Write instead: `fsdp_activation_checkpointing: false`.
     """
-    written = accelerate.fsdp.get("fsdp_activation_checkpointing")
-    if written is None or not written.value or outcome.distributed_type != "FSDP" or not outcome.runs_te:
+    error = outcome.error_of("fsdp-checkpointing")
+    written = accelerate.fsdp_checkpointing
+    if error is None or written is None:
         return
     yield Found(
-        "FSDP's activation checkpointing ends the first step with CheckpointError",
+        f"FSDP's activation checkpointing ends the first step with {error.type}",
         place=written,
         label="the recomputation runs outside FP8 autocast and saves other tensors",
         help="write fsdp_activation_checkpointing: false",
@@ -391,7 +392,6 @@ def te_with_fsdp_checkpointing(accelerate: AccelerateConfig, outcome: Outcome) -
     ERROR,
     "https://github.com/huggingface/accelerate/issues/3827",
     'accelerate 1.10.0..1.15.0 parallelism_config.py "PARALLELISM_CONFIG_TP_SIZE"',
-    ends=True,
     claims=("ends",),
 )
 def te_under_tensor_parallelism(run: Run, outcome: Outcome) -> Iterator[Found]:
@@ -404,28 +404,20 @@ def te_under_tensor_parallelism(run: Run, outcome: Outcome) -> Iterator[Found]:
 
     Write instead: backend AO, whose layers know DTensor.
     """
-    size = tensor_parallel(run)
-    if size is None or outcome.backend_name != "TE":
+    size = run.tensor_parallel
+    if size is None or outcome.backend_name != "TE" or outcome.starts:
         return
     yield Found(
         "Transformer Engine does not go with tensor parallelism",
         place=size if size.origin.span is not None else None,
-        label=f"the weights are DTensors over {size.value} GPUs, those of Transformer Engine's layers are not",
+        label=reached(
+            outcome,
+            f"the weights are DTensors over {size.value} GPUs, those of Transformer Engine's layers are not",
+            "te-under-tensor-parallelism",
+        ),
         help=f"{torchao_instead(outcome)}, or no tensor parallelism",
         fix=use_torchao(run.accelerate, under_fsdp2=outcome.distributed_type == "FSDP"),
     )
-
-
-def tensor_parallel(run: Run) -> Setting | None:
-    """The degree of tensor parallelism as Accelerate gets it, where it is above one."""
-    name = "parallelism_config_tp_size"
-    flag = run.launch.number(name)
-    if flag is not None:
-        size: Setting | None = Setting(flag, Origin(flag=f"--{name} {flag}"))
-    else:
-        config = run.config_read
-        size = config.top.section("parallelism_config").get(name) if config is not None else None
-    return size if size is not None and isinstance(size.value, int) and size.value > 1 else None
 
 
 @rule(
@@ -446,7 +438,7 @@ def shards_not_divisible(run: Run, training: Training, model: ModelShape, outcom
 
     Write instead: fewer GPUs for tensor parallelism.
     """
-    size = tensor_parallel(run)
+    size = run.tensor_parallel
     if size is None or outcome.trains_in_fp8 is not True or not isinstance(size.value, int):
         return
     for linear in model.block_in(outcome.stack.version("transformers")[0]):

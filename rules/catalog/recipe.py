@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fp8check.rules.edits.fix import unsafe
-from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
+from fp8check.rules.edits.fix import safe, unsafe
+from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import require_prediction
 from fp8check.rules.outcome.step import frozen_by_torchao
 from fp8check.rules.releases.behaviors import Accelerate
@@ -496,4 +496,38 @@ def fp8_config_not_read(accelerate: AccelerateConfig, outcome: Outcome, run: Run
         place=accelerate.top.get("fp8_config"),
         label="the flags and their defaults decide instead",
         help="upgrade accelerate to 1.13 or newer",
+    )
+
+
+@rule(
+    "FP234",
+    "format-of-block-scaling",
+    INFO,
+    'accelerate 1.11.0..1.15.0 utils/dataclasses.py "if default_dict[k] != v": HYBRID is its default, and stays behind',
+    'transformer_engine 2.9.0..2.20.2 common/recipe/__init__.py "class MXFP8BlockScaling" "fp8_format: Format = Format.E4M3"',
+    claims=("ignored",),
+)
+def format_of_block_scaling(requested: Requested, outcome: Outcome) -> Iterator[Found]:
+    """`fp8_format: HYBRID` with block scaling, which computes in E4M3.
+
+    Why it hurts: little. HYBRID is Accelerate's own default, and values equal to a default are not handed over; that of
+    MXFP8 is E4M3, also for gradients, for which its blocks leave enough range.
+
+    Example: `fp8_format: HYBRID` and `use_mxfp8_block_scaling: true`.
+
+    Write instead: nothing; delete the line.
+    """
+    written = requested.recipe.get("fp8_format")
+    if written is not None:
+        require_prediction(outcome)
+    scaling = scaling_of(outcome.prepared.recipe)
+    real = (outcome.prepared.recipe or {}).get("fp8_format")
+    if written is None or scaling is None or real is None or _same(written.value, real.value):
+        return
+    yield Found(
+        f"{scaling.called} computes in {real.value}, not in {written.value}",
+        place=written,
+        label="it is Accelerate's own default, which is not handed over",
+        help="delete the line",
+        fix=safe(delete(written)),
     )

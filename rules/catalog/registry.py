@@ -83,6 +83,7 @@ _FUNCTIONS = (
     training_keys.axolotl_recipe_refused,
     training_keys.axolotl_takes_torchao,
     script.two_models_prepared,
+    recipe.format_of_block_scaling,
     launch.config_not_read,
     launch.unknown_top_level_key,
     launch.does_not_start,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
-from fp8check.rules.engine.requirements import require_prediction
-from fp8check.rules.settings.script import READERS, Unevaluated, model_prepared_alone, models_in
+from fp8check.rules.engine.requirements import reached, require_prediction
+from fp8check.rules.settings.script import READERS, Unevaluated, model_prepared_alone, models_in, wrong_keywords
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,20 +46,6 @@ def filter_filters_nothing(script: ScriptSource) -> Iterator[Found]:
         )
 
 
-# Keywords that stand in documentation and posts, and what the classes call them.
-_OF_DELAYED_SCALING = {
-    "amax_history_length": "amax_history_len",
-    "amax_compute_algorithm": "amax_compute_algo",
-    "format": "fp8_format",
-}
-_WRONG = {
-    "Accelerator": {"kwarg_handlers": "kwargs_handlers", "kwargs_handler": "kwargs_handlers"},
-    "TERecipeKwargs": _OF_DELAYED_SCALING,
-    "MSAMPRecipeKwargs": {"optimization_level": "opt_level"},
-    "FP8RecipeKwargs": {"optimization_level": "opt_level", **_OF_DELAYED_SCALING},
-}
-
-
 @rule(
     "FP233",
     "two-models-prepared",
@@ -99,10 +85,9 @@ def two_models_prepared(script: ScriptSource, outcome: Outcome) -> Iterator[Foun
     'accelerate 0.34.0..1.15.0 accelerator.py "kwargs_handlers" !"kwarg_handlers": the name of the argument',
     "ran accelerate 1.15.0 [executed wrong-keyword]: TypeError, unexpected keyword argument 'kwarg_handlers'",
     "ran accelerate 1.15.0 [executed wrong-keyword-of-recipe]: TypeError, 'optimization_level'",
-    ends=True,
     claims=("ends",),
 )
-def wrong_keyword(script: ScriptSource) -> Iterator[Found]:
+def wrong_keyword(script: ScriptSource, outcome: Outcome) -> Iterator[Found]:
     """A keyword of Accelerate's documentation that its classes do not have.
 
     Why it hurts: TypeError, when the Accelerator or its recipe is made.
@@ -111,17 +96,15 @@ def wrong_keyword(script: ScriptSource) -> Iterator[Found]:
 
     Write instead: `kwargs_handlers`, `opt_level`.
     """
-    for call in script.named(*_WRONG):
-        for wrong, right in _WRONG[call.name].items():
-            setting = call.keywords.get(wrong)
-            if setting is None:
-                continue
-            yield Found(
-                f"{call.name} has no {wrong}",
-                place=setting,
-                label=f"TypeError: unexpected keyword argument {wrong!r}",
-                help=f"write {right}",
-            )
+    for call, wrong, right in wrong_keywords(script):
+        if outcome.starts:
+            return
+        yield Found(
+            f"{call.name} has no {wrong}",
+            place=call.keywords[wrong],
+            label=reached(outcome, f"TypeError: unexpected keyword argument {wrong!r}", "wrong-keyword"),
+            help=f"write {right}",
+        )
 
 
 @rule(
@@ -213,7 +196,7 @@ def _last_in(block: tuple[int, ...], calls: Sequence[Call]) -> int | None:
     WARNING,
     'accelerate 1.0.1..1.15.0 utils/transformer_engine.py "self.training": FP8 autocast is on in training mode only',
     'transformers 4.45.2..5.23.0 modeling_utils.py "model.eval()": from_pretrained leaves a model in evaluation mode',
-    claims=("no FP8",),
+    claims=("perhaps",),
 )
 def never_in_training_mode(script: ScriptSource, outcome: Outcome) -> Iterator[Found]:
     """A script that loads its model with from_pretrained and never calls model.train().
@@ -236,8 +219,8 @@ def never_in_training_mode(script: ScriptSource, outcome: Outcome) -> Iterator[F
     if eval_too is not None and eval_too.value:
         return
     yield Found(
-        "the model is never put into training mode: no GEMM will run in FP8",
+        "nothing here puts the model into training mode: then no GEMM runs in FP8",
         place=models[0].span,
-        label="from_pretrained leaves it in evaluation mode",
+        label="from_pretrained leaves it in evaluation mode, unless what this script imports calls model.train()",
         help="call model.train() before the loop",
     )

@@ -56,6 +56,8 @@ def tokens_not_divisible(run: Run, training: Training, outcome: Outcome) -> Iter
         if seen[0].compute_capability not in TN_ONLY:
             return
         by = ALIGNMENT
+    if outcome.starts:
+        return
     yield Found(
         f"{tokens.exact:,} tokens in a batch: {by} does not divide them",
         place=tokens.place or training.setting_for("micro_batch") or training.setting_for("model"),

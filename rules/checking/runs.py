@@ -28,19 +28,20 @@ from fp8check.rules.settings.accelerate import AccelerateConfig
 from fp8check.rules.settings.deepspeed import DeepSpeedConfig
 from fp8check.rules.settings.launch import Launch, LaunchError
 from fp8check.rules.settings.script import ARGUMENTS, Script, options_of
-from fp8check.rules.settings.values import Section
+from fp8check.rules.settings.values import Origin, Section, Setting
 from fp8check.rules.trainers import registry
 from fp8check.rules.trainers.detect import read
-from fp8check.rules.trainers.run import Run
+from fp8check.rules.trainers.run import Refused, Run
 from fp8check.rules.trainers.script import OwnScript
 from fp8check.rules.trainers.transformers import Transformers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from fp8check.rules.facts import Facts
     from fp8check.rules.reading import Document
+    from fp8check.rules.reading.nodes import ProblemCode
     from fp8check.rules.settings.script import ScriptSource
     from fp8check.rules.trainers.run import Unread
     from fp8check.rules.trainers.training import Training
@@ -190,6 +191,28 @@ def _whole(launch: Launch) -> Launch:
     return launch._replace(unknown=f"{name} alone does not say what it starts: name the files, or the whole command")
 
 
+# The exceptions that tools stop with at a file that goes on being read here (executed: omegaconf 2.4.0, pyyaml 6.0.4).
+_STOPS: Mapping[ProblemCode, str] = {
+    "multiple-documents": "ComposerError",
+    "duplicate-key": "ConstructorError",
+    "key-type": "KeyValidationError",
+    "key-conflict": "KeyValidationError",
+    "value-type": "UnsupportedValueType",
+    "interpolation": "GrammarParseError",
+}
+
+
+def _refused(**documents: Document | None) -> dict[str, Refused]:
+    """What each file's own tool stops at first."""
+    found: dict[str, Refused] = {}
+    for name, document in documents.items():
+        for problem in document.problems if document is not None else ():
+            type_ = _STOPS.get(problem.code) if problem.fatal else None
+            if type_ is not None and name not in found:
+                found[name] = Refused(type_, problem.message, Setting(None, Origin(span=problem.span)))
+    return found
+
+
 def _given_script(documents: Sequence[Document], launch: Launch | None) -> tuple[str, bytes] | None:
     """The script among the documents: the one that the launch names, or the first; behind it stand its modules."""
     scripts = [one for one in documents if one.kind == "script"]
@@ -285,6 +308,7 @@ def _one(
             script=script if script is not None else Script(),
             unread=tuple(one for one in unread if one is not None),
             shipped=shipped(launch, facts, follow=follow),
+            refused=_refused(training=training, accelerate=accelerate.document, deepspeed=deepspeed.document),
         ),
         tuple(part for part in parts if part is not None),
     )

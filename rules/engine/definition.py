@@ -129,7 +129,6 @@ class Rule(Record):
         parameters: the names of its parameters, which are its inputs.
         needs: these, and what it requires beside them.
         evidence: where it is known from: package, file and symbol with releases, a thread, or an executed case.
-        ends: what it finds ends the run, which the prediction of the outcome does not say.
         claims: what a finding of it says of the outcome: at least one of these holds.
         last_resort: it speaks only where no other error was found: it says that something is wrong, others say what.
         subjects, knowledge: those of its needs without which it does not apply, and without which it is undecided.
@@ -143,7 +142,6 @@ class Rule(Record):
     parameters: tuple[str, ...]
     needs: tuple[str, ...]
     evidence: tuple[str, ...]
-    ends: bool = False
     last_resort: bool = False
     subjects: frozenset[str] = frozenset()
     knowledge: frozenset[str] = frozenset()
@@ -154,6 +152,11 @@ class Rule(Record):
     def is_late(self) -> bool:
         """Whether it runs after the others, and looks at what they said."""
         return any(name in LATE for name in self.needs)
+
+    @property
+    def may_end(self) -> bool:
+        """Whether what it finds may end the run, and the outcome need not know of that."""
+        return self.severity == ERROR and {*self.claims} <= {"ends", "perhaps"}
 
     @property
     def summary(self) -> str:
@@ -168,7 +171,6 @@ def rule(
     *evidence: str,
     requires: tuple[Requirement, ...] = (),
     reads: tuple[FileInput, ...] = (),
-    ends: bool = False,
     last_resort: bool = False,
     claims: tuple[Claim, ...] = ("nothing",),
 ) -> Callable[[Callable[..., Iterator[Found]]], Callable[..., Iterator[Found]]]:
@@ -199,7 +201,6 @@ def rule(
             parameters,
             needs,
             evidence,
-            ends,
             last_resort,
             subjects,
             knowledge,

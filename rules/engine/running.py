@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 
 class Finding(Record):
-    """One finding, ready to be reported."""
+    """One finding, ready to be reported.
+
+    Attributes:
+        may_end: whether what was found may end the run, and the outcome need not know of that.
+    """
 
     rule: str
     name: str
@@ -33,7 +37,7 @@ class Finding(Record):
     notes: tuple[str, ...]
     help: str
     fix: Fix | None = None
-    ends: bool = False
+    may_end: bool = False
 
 
 class UndecidedRule(Record):
@@ -127,7 +131,7 @@ def _finding(one: Rule, found: Found, line: Line | None) -> Finding:
         found.notes,
         found.help,
         found.fix,
-        one.ends,
+        one.may_end,
     )
 
 

@@ -8,7 +8,7 @@ from fp8check.rules.record import Record
 from fp8check.rules.releases.accelerate_enums import BACKENDS
 from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.errors import PredictedError
-from fp8check.rules.settings.script import WRITTEN_OUT, Unevaluated
+from fp8check.rules.settings.script import WRITTEN_OUT, Unevaluated, wrong_keywords
 from fp8check.rules.settings.values import Origin, Setting, Undecided
 
 TYPE_CHECKING = False
@@ -73,6 +73,7 @@ def construct(run: Run, stack: Stack, started: Started, arguments: AcceleratorAr
         PredictedError: the constructor raises.
         Undecided: it depends on a package of which it is not known whether it is installed.
     """
+    _check_keywords(run)
     argument, environment, kind = arguments.mixed_precision, started.environment, started.kind
     if argument is not None and argument.value not in PRECISIONS:
         text = f"Unknown mixed_precision mode: {argument.value}. Choose between {list(PRECISIONS)}"
@@ -98,6 +99,13 @@ def construct(run: Run, stack: Stack, started: Started, arguments: AcceleratorAr
     state = _choose(stack, environment, state, wants)
     _refuse(run, stack, environment, state, argument, wants)
     return state
+
+
+def _check_keywords(run: Run) -> None:
+    """A script calls Accelerator, or a recipe for it, by a keyword that the class does not have."""
+    for call, wrong, _ in wrong_keywords(run.script.source) if run.script.source is not None else ():
+        text = f"{call.name}.__init__() got an unexpected keyword argument {wrong!r}"
+        raise PredictedError("wrong-keyword", "accelerator", "TypeError", text, (call.keywords[wrong],))
 
 
 def _check_deepspeed(run: Run, environment: Environment, kind: DistributedType) -> None:

@@ -95,7 +95,11 @@ def _accelerate_launch(run: Run, stack: Stack, environment: Environment) -> Star
     config = run.config_read
     if config is None:
         run.require("accelerate")
+        if run.names_other_config and run.launch.config_file is not None:
+            raise Undecided(f"what {run.launch.config_file} says", f"fp8check with {run.launch.config_file}")
     if config is not None:
+        if config is run.accelerate and "accelerate" in run.refused:
+            raise run.refused["accelerate"].error("launch")
         _load(config, stack)
         if config.is_sagemaker:
             raise Undecided("the configuration starts a job on Amazon SageMaker, which is not modeled", "launch")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fp8check.rules.outcome import accelerator, launcher, prepare, processes, recipe, step
+from fp8check.rules.outcome import accelerator, launcher, limits, prepare, processes, recipe, step
 from fp8check.rules.outcome.effective import Effective
 from fp8check.rules.outcome.prepare import Prepared
 from fp8check.rules.record import Record
@@ -192,6 +192,9 @@ def _stages(outcome: Outcome) -> Iterator[Outcome]:
     if stack.does(Accelerate.IMPORTS_TORCHAO):
         recipe.import_torchao(stack, "launch" if run.launch.tool == "accelerate" else "accelerator")
     started = launcher.start(run, stack)
+    training.check_packages(stack, started.environment, by_itself=run.starts_trainer)
+    if "training" in run.refused and training.is_huggingface:
+        raise run.refused["training"].error("arguments")
     handed = HandedOver(started.environment)
     yield (outcome := outcome._replace(environment=handed.environment))
     deciding = next((one for one in run.unread if one.decides), None)
@@ -204,8 +207,10 @@ def _stages(outcome: Outcome) -> Iterator[Outcome]:
     state = accelerator.construct(run, stack, started, handed.arguments)
     yield (outcome := outcome._replace(accelerator=state))
     training.check_distribution(started.kind, run.launch, run.config_read)
+    training.check_model(stack, run.model)
+    limits.check_quantized(run, stack, state)
     if started.kind == "DEEPSPEED":
-        run.require("deepspeed")
+        run.require("deepspeed", "arguments" if training.deepspeed is not None else "accelerator")
     processes.check_gpus(run)
     training.check_deepspeed(stack, started.kind, started.environment, run.deepspeed)
     for prepared in prepare.prepare(run, stack, state, handed.arguments):
@@ -217,6 +222,10 @@ def _stages(outcome: Outcome) -> Iterator[Outcome]:
         frozen=step.frozen_by_torchao(state, outcome.prepared) if together else None,
     )
     yield outcome
+    limits.check_kernels(run, state)
     step.step(run, stack, state, outcome.prepared, outcome.checkpointing)
+    if state.mixed_precision.value == "fp8" or outcome.prepared.coverage.converted != 0:
+        limits.check_memory(run, state, outcome.effective)
+    limits.check_own_recipes(run, stack)
     if run.script.own:
         raise Undecided(run.script.own[0].describe(), "only a step of the script itself shows it; no probe runs that")

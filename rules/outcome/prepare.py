@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fp8check.rules.facts import Misfit
     from fp8check.rules.outcome.accelerator import Accelerator
     from fp8check.rules.outcome.layers import Coverage
     from fp8check.rules.outcome.recipe import Recipe
@@ -42,8 +43,18 @@ def prepare(run: Run, stack: Stack, state: Accelerator, arguments: AcceleratorAr
     Raises:
         PredictedError: prepare() raises.
     """
-    if state.distributed_type == "MEGATRON_LM" and stack.does(Accelerate.MEGATRON_SKIPS_CONVERSION):
+    if state.distributed_type == "MEGATRON_LM":
+        # Before, the model that is handed over was converted, and thrown away: Megatron-LM makes one of its own
+        # (accelerator.py _prepare_megatron_lm: megatron_lm_prepare_model_optimizer_scheduler).
+        if not stack.does(Accelerate.MEGATRON_SKIPS_CONVERSION):
+            for _ in _converted(run, stack, state, arguments):
+                pass
         return
+    yield from _converted(run, stack, state, arguments)
+
+
+def _converted(run: Run, stack: Stack, state: Accelerator, arguments: AcceleratorArguments) -> Iterator[Prepared]:
+    """The model as its layers are converted."""
     together = prepares_together(run, stack, state, arguments)
     if state.is_fsdp2 and not together:
         text = "When using FSDP2, a model and optimizer must be passed together to `Accelerator.prepare()`"
@@ -114,26 +125,33 @@ def _import_te(run: Run, stack: Stack, state: Accelerator) -> None:
     """The first real import of Transformer Engine: a broken installation shows itself only here."""
     parts = run.facts.transformer_engine or {}
     if parts.get("imports") is False:
-        raise PredictedError(
-            "te-import-fails",
-            "prepare",
-            "ImportError",
-            str(parts.get("error") or "cannot be imported"),
-            (state.backend,),
-        )
-    if "core" not in parts or "torch_extension" not in parts:
+        said = str(parts.get("error") or "cannot be imported")
+        name, colon, _ = said.partition(":")
+        type_ = name if colon and name.isidentifier() and name.endswith("Error") else "ImportError"
+        raise PredictedError("te-import-fails", "prepare", type_, said, (state.backend,))
+    if parts.get("imports") is True or "core" not in parts or "torch_extension" not in parts:
         return
-    # One built from source, as in NVIDIA's containers, has the libraries without packages of their own.
-    core = parts["core"] or parts.get("core_library")
-    extension = parts["torch_extension"] or parts.get("torch_library")
-    if core and extension:
-        return
-    if not core and stack.does(TransformerEngine.METAPACKAGE_WITHOUT_DEPENDENCIES):
+    from fp8check.rules.facts import misfits  # facts of most machines have no parts
+
+    for misfit in misfits(run.facts) or ():
+        raise _does_not_import(misfit, stack, state)
+
+
+def _does_not_import(misfit: Misfit, stack: Stack, state: Accelerator) -> PredictedError:
+    """How the import ends (transformer_engine common/__init__.py)."""
+    because = (state.backend,)
+    if misfit.kind == "no core" and stack.does(TransformerEngine.METAPACKAGE_WITHOUT_DEPENDENCIES):
         text = "Found empty `transformer-engine` meta package installed."
-        raise PredictedError("te-empty-metapackage", "prepare", "RuntimeError", text, (state.backend,))
-    missing = "torch lib" if core else "core lib"
+        return PredictedError("te-empty-metapackage", "prepare", "RuntimeError", text, because)
+    if misfit.kind == "versions differ":
+        text = f"Transformer Engine package version mismatch: {misfit.message}"
+        return PredictedError("te-versions-differ", "prepare", "AssertionError", text, because)
+    if misfit.kind == "cuda differs":
+        text = f"libcudart: cannot open shared object file: {misfit.message}"
+        return PredictedError("te-for-another-cuda", "prepare", "OSError", text, because)
+    missing = "torch lib" if "torch" in misfit.kind else "core lib"
     text = f"Could not find shared object file for Transformer Engine {missing}."
-    raise PredictedError("te-library-missing", "prepare", "FileNotFoundError", text, (state.backend,))
+    return PredictedError("te-library-missing", "prepare", "FileNotFoundError", text, because)
 
 
 def _wrap(

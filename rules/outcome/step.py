@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fp8check.rules.outcome import processes
+from fp8check.rules.outcome import limits, processes
 from fp8check.rules.outcome.accelerator import SMALLEST_CAPABILITY
 from fp8check.rules.releases.behaviors import TransformerEngine
 from fp8check.rules.releases.errors import PredictedError
@@ -36,9 +36,13 @@ def step(run: Run, stack: Stack, state: Accelerator, prepared: Prepared, checkpo
         PredictedError: the step raises.
     """
     run.training.check_step(stack)
+    if state.backend_name == "TE" and prepared.coverage.converted != 0:
+        limits.check_tensor_parallel(run, state)
     if state.backend_name != "TE" or not prepared.autocast or prepared.coverage.converted == 0:
         return
     _check_capability(run, stack, state)
+    limits.check_cublas(run, stack, state)
+    limits.check_blocks(run, stack, state, prepared)
     _check_history(state, prepared)
     _check_tokens(run, stack, state)
     if run.training.reentrant(stack) is False:
@@ -48,6 +52,7 @@ def step(run: Run, stack: Stack, state: Accelerator, prepared: Prepared, checkpo
         )
         because = (checkpointing, state.backend)
         raise PredictedError("checkpointing-not-reentrant", "step", "CheckpointError", text, because)
+    limits.check_fsdp_checkpointing(run, state)
 
 
 def _check_history(state: Accelerator, prepared: Prepared) -> None:

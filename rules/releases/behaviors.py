@@ -94,6 +94,9 @@ class Transformers:
     TRAINER_PASSES_MIXED_PRECISION = Behavior(
         "transformers", (5,), _STILL, "trainer.py create_accelerator_and_postprocess"
     )
+    ARGUMENTS_WANT_ACCELERATE_1_1 = Behavior(
+        "transformers", (5,), _STILL, "utils/import_utils.py ACCELERATE_MIN_VERSION"
+    )
     TRAINER_PASSES_HANDLERS = Behavior(
         "transformers", (5, 3), _STILL, "trainer.py _build_accelerator_args: kwargs_handlers"
     )
@@ -119,6 +122,7 @@ class LlamaFactory:
     LOADS_CHECKPOINT_DTYPE = Behavior(
         "llamafactory", (0, 9, 4), _STILL, "model/loader.py: torch_dtype auto; before patcher.py"
     )
+    DEQUANTIZES = Behavior("llamafactory", (0, 9, 4), _STILL, "model/model_utils/quantization.py: dequantize=True")
     KNOWS_FP8 = Behavior("llamafactory", (0, 9, 4), _STILL, "hparams/model_args.py, hparams/training_args.py")
     # 0.9.4 reads fp8 from model_args, which its workflows never hand to the trainer: accepted, and without effect.
     CONFIGURES_FP8 = Behavior(

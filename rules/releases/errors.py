@@ -17,6 +17,11 @@ if TYPE_CHECKING:
         "fp16-and-bf16",
         "trainer-without-deepspeed",
         "unknown-training-key",
+        "accelerate-too-old",
+        "llamafactory-refuses-version",
+        "ppo-wants-old-trl",
+        "quantized-without-adapters",
+        "quantization-not-trainable",
         "fp8-with-quantization",
         "json-never-read",
         "peft-imports-removed-class",
@@ -28,6 +33,9 @@ if TYPE_CHECKING:
         "axolotl-recipe-refused",
         "axolotl-refuses-gpu",
         "axolotl-without-fp8-library",
+        # files
+        "file-refused",
+        "file-is-no-json",
         # launcher
         "command-is-no-script",
         "launcher-without-deepspeed",
@@ -56,6 +64,7 @@ if TYPE_CHECKING:
         "override-not-subscriptable",
         "override-too-short",
         # accelerator
+        "wrong-keyword",
         "unknown-precision",
         "msamp-with-zero3",
         "precision-beside-deepspeed-file",
@@ -96,6 +105,8 @@ if TYPE_CHECKING:
         "te-import-fails",
         "te-empty-metapackage",
         "te-library-missing",
+        "te-versions-differ",
+        "te-for-another-cuda",
         "block-scaling-not-supported",
         "unknown-backward-override",
         "backward-override-with-delayed-scaling",
@@ -117,6 +128,12 @@ if TYPE_CHECKING:
         "capability-too-low",
         "tokens-not-by-8",
         "tokens-not-by-16",
+        "no-kernel-image",
+        "cublas-without-fp8",
+        "te-under-tensor-parallelism",
+        "fsdp-checkpointing",
+        "dimensions-not-by-block",
+        "out-of-memory",
     ]
 
 

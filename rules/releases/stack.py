@@ -86,6 +86,16 @@ class Stack:
             return None
         return parse(gpus[0].compute_capability) if gpus else (0,)
 
+    def known(self, package: str) -> str | None:
+        """The release that is known to be installed; None where none is, and where that is not known."""
+        version = self._facts.package(package)
+        return version if isinstance(version, str) else None
+
+    @property
+    def knows_variables(self) -> bool:
+        """Whether the shell's variables are known."""
+        return self._facts.variables is not None
+
     def does(self, behavior: Behavior) -> bool:
         """Whether the release that the run uses does so."""
         answer = self._answers.get(id(behavior))

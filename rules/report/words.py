@@ -22,11 +22,11 @@ def summary(examined: Examined, speed: Speed | None) -> Summary:
     """The summary of a report; `speed` is what is predicted where the run trains in FP8."""
     outcome, earlier = examined.outcome, examined.earlier
     actual_words = actual(outcome)
-    ending = sorted({one.rule for one in examined.findings if one.ends}) if outcome.error is None else []
+    ending = sorted({one.rule for one in examined.findings if one.may_end}) if outcome.error is None else []
     changed = earlier is not None and actual(earlier) != actual_words
     return Summary(
         requested=requested(examined.inputs.requested),
-        actual=f"does not run ({', '.join(ending)}); once that is fixed: {actual_words}" if ending else actual_words,
+        actual=f"may not run ({', '.join(ending)}); once that is fixed: {actual_words}" if ending else actual_words,
         assumed=f"with {_assumed(outcome)} assumed" if earlier is not None else None,
         or_=actual(earlier) if earlier is not None and changed else None,
         assumed_or=f"with {_assumed(earlier)}" if earlier is not None and changed else None,

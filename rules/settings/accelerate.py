@@ -89,6 +89,16 @@ class AccelerateConfig(Record):
         return self.top.section("fsdp_config")
 
     @property
+    def fsdp_checkpointing(self) -> Setting | None:
+        """Whether FSDP checkpoints activations itself."""
+        return self.fsdp.get("fsdp_activation_checkpointing")
+
+    @property
+    def tensor_parallel(self) -> Setting | None:
+        """The degree of tensor parallelism."""
+        return self.top.section("parallelism_config").get("parallelism_config_tp_size")
+
+    @property
     def deepspeed(self) -> Section:
         """deepspeed_config."""
         return self.top.section("deepspeed_config")

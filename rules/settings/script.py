@@ -7,7 +7,7 @@ from fp8check.rules.settings.values import Later, Origin, Setting, SettingLater,
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from fp8check.rules.reading import Span
     from fp8check.rules.settings.script_forms import Form
@@ -222,6 +222,28 @@ def options_of(sources: Sequence[ScriptSource], words: Sequence[str]) -> dict[st
         if one.command_line is not None:
             options.update(one.command_line.values(words))
     return options
+
+
+# Keywords that stand in documentation and posts, and what the classes call them.
+_OF_DELAYED_SCALING = {
+    "amax_history_length": "amax_history_len",
+    "amax_compute_algorithm": "amax_compute_algo",
+    "format": "fp8_format",
+}
+_WRONG = {
+    "Accelerator": {"kwarg_handlers": "kwargs_handlers", "kwargs_handler": "kwargs_handlers"},
+    "TERecipeKwargs": _OF_DELAYED_SCALING,
+    "MSAMPRecipeKwargs": {"optimization_level": "opt_level"},
+    "FP8RecipeKwargs": {"optimization_level": "opt_level", **_OF_DELAYED_SCALING},
+}
+
+
+def wrong_keywords(source: ScriptSource) -> Iterator[tuple[Call, str, str]]:
+    """Calls of Accelerate's classes with a keyword that they do not have, that keyword, and the one that is meant."""
+    for call in source.named(*_WRONG):
+        for wrong, right in _WRONG[call.name].items():
+            if wrong in call.keywords:
+                yield call, wrong, right
 
 
 class Script(Record):

@@ -165,7 +165,7 @@ class Axolotl(HuggingFace):
         config = self.top.section("fsdp_config")
         return config.get(name) or config.get(f"fsdp_{name}")
 
-    def dequantizes(self, method: str) -> bool:
+    def dequantizes(self, method: str, stack: Stack) -> bool:
         """Where it is told to."""
         return self.get("model_quantization_config") is not None
 

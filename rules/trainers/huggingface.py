@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.releases import behaviors
 from fp8check.rules.releases.errors import PredictedError
-from fp8check.rules.releases.versions import at_least
+from fp8check.rules.releases.versions import at_least, parsed
 from fp8check.rules.settings.values import Origin, Setting
 from fp8check.rules.trainers.data import AcceleratorArguments, HandedOver, is_no_argument, names
 from fp8check.rules.trainers.training import Training
@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fp8check.rules.models import ModelShape
     from fp8check.rules.releases.accelerate_enums import DistributedType
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.settings.accelerate import AccelerateConfig
@@ -41,6 +42,10 @@ TELLING = names("bf16 fp16 fp8 tf32 per_device_train_batch_size gradient_accumul
 
 # Optimizers that keep two states of the weights' own type.
 _ADAMW = ("adamw_torch", "adamw_torch_fused")
+
+
+# Names of quantization methods in a config.json whose weights are FP8 already.
+FP8_METHODS = ("fp8", "fbgemm_fp8")
 
 
 class HuggingFace(Training):
@@ -104,6 +109,15 @@ class HuggingFace(Training):
             if flag.value:
                 return flag._replace(value=name)
         return None
+
+    def check_packages(self, stack: Stack, environment: Environment, *, by_itself: bool) -> None:
+        """TrainingArguments of transformers 5 want accelerate 1.1 (utils/import_utils.py ACCELERATE_MIN_VERSION)."""
+        accelerate, transformers = parsed(stack.known("accelerate")), parsed(stack.known("transformers"))
+        if accelerate is None or transformers is None or at_least(accelerate, 1, 1):
+            return
+        if stack.does(behaviors.Transformers.ARGUMENTS_WANT_ACCELERATE_1_1):
+            text = "Using the `Trainer` with `PyTorch` requires `accelerate>=1.1.0`"
+            raise PredictedError("accelerate-too-old", "arguments", "ImportError", text)
 
     def hand_over(self, stack: Stack, environment: Environment, script: Script) -> Iterator[HandedOver]:
         """TrainingArguments first, then what the trainer does before Trainer.__init__."""
@@ -213,6 +227,24 @@ class HuggingFace(Training):
             text = "Using fsdp only works in distributed training."
             because = (fsdp, config.distributed_type)
             raise PredictedError("fsdp-not-distributed", "trainer", "ValueError", text, because)
+
+    def check_model(self, stack: Stack, model: ModelShape | None) -> None:
+        """Trainer.__init__ of 4.57 and 5.x: quantized weights do not train, and adapters on some kinds of them neither.
+
+        Whether a script of somebody's own puts adapters on is not known; on weights in FP8 they do not help before
+        transformers 5.22, where they are taken to be absent if the file does not name them.
+        """
+        method, written = (model.quantization if model is not None else None), self.quantized
+        if (method is None and written is None) or (method is not None and self.dequantizes(method, stack)):
+            return
+        because = (written if written is not None else self.setting_for("model"),)
+        fp8 = method in FP8_METHODS
+        if not self.uses_lora and (fp8 or not self.batches_by_script):
+            text = "You cannot perform fine-tuning on purely quantized models. Please attach trainable adapters"
+            raise PredictedError("quantized-without-adapters", "trainer", "ValueError", text, because)
+        if fp8 and not (method == "fp8" and stack.does(behaviors.Transformers.ADAPTERS_ON_FP8_CHECKPOINTS)):
+            text = f"The model is quantized with {method} but that quantization method do not support training."
+            raise PredictedError("quantization-not-trainable", "trainer", "ValueError", text, because)
 
     def check_deepspeed(
         self, stack: Stack, kind: DistributedType, environment: Environment, deepspeed: DeepSpeedConfig | None

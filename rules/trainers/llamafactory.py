@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from fp8check.rules.reading.kind import Kind
+from fp8check.rules.record import Record
 from fp8check.rules.releases import behaviors
 from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.releases.readers import OF_ACCELERATE, STILL
+from fp8check.rules.releases.versions import at_least, parsed
 from fp8check.rules.settings.launch import Launch, unlike
 from fp8check.rules.settings.values import Origin, Setting, Undecided
 from fp8check.rules.trainers.data import Detection, HandedOver, Tokens, count, exact, names, varying
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from fp8check.rules.models import ModelShape
     from fp8check.rules.reading.kind import Shape
     from fp8check.rules.releases.stack import Stack
+    from fp8check.rules.releases.versions import Version
     from fp8check.rules.trainers.data import Environment
     from fp8check.rules.trainers.training import Size
 
@@ -51,7 +54,15 @@ _KEYS_OF_V1 = names(
 )
 
 # What each of its releases takes of other packages, both ends included (extras/misc.py check_dependencies).
+# What it takes of TRL for its stage ppo (train/ppo/trainer.py of 0.9.4 and 0.9.5), whatever DISABLE_VERSION_CHECK says.
+PPO_TRL = ((0, 8, 6), (0, 9, 6))
 VERSION_RANGES = {
+    "0.9.3": {
+        "transformers": ((4, 45, 0), (4, 52, 4)),
+        "accelerate": ((0, 34, 0), (1, 7, 0)),
+        "peft": ((0, 14, 0), (0, 15, 2)),
+        "trl": PPO_TRL,
+    },
     "0.9.4": {
         "transformers": ((4, 51, 0), (4, 57, 1)),
         "accelerate": ((1, 3, 0), (1, 11, 0)),
@@ -85,6 +96,20 @@ def _tells_v1(shape: Shape) -> bool:
 # Variables by which another engine reads the file (cli.py, hparams/parser.py, hparams/training_args.py of 0.9.5 and of
 # the main branch in November 2026).
 _ENGINES = {"USE_V1": "its v1 engine", "USE_MCA": "Megatron-Core", "USE_MEGATRON_BRIDGE": "Megatron-Bridge"}
+
+
+class Refused(Record):
+    """A package that LLaMA-Factory does not take, and the releases that it takes, both ends included."""
+
+    package: str
+    version: str
+    oldest: Version
+    newest: Version
+
+    @property
+    def range(self) -> str:
+        """As pip writes it: ">=4.55.0,<=5.6.0"."""
+        return f">={'.'.join(map(str, self.oldest))},<={'.'.join(map(str, self.newest))}"
 
 
 class LlamaFactory(HuggingFace):
@@ -207,9 +232,9 @@ class LlamaFactory(HuggingFace):
             return ""
         return "LLaMA-Factory raises ValueError: FP8 training is not compatible with quantization"
 
-    def dequantizes(self, method: str) -> bool:
-        """model/model_utils/quantization.py of 0.9.4 and 0.9.5."""
-        return method in ("fp8", "mxfp4")
+    def dequantizes(self, method: str, stack: Stack) -> bool:
+        """model/model_utils/quantization.py, from 0.9.4 on."""
+        return method in ("fp8", "mxfp4") and stack.does(behaviors.LlamaFactory.DEQUANTIZES)
 
     def weights(self, stack: Stack, model: ModelShape | None) -> Setting | None:
         """LLaMA-Factory casts what full fine-tuning trains to float32, but for pure_bf16 and BAdam (model/adapter.py).
@@ -244,6 +269,32 @@ class LlamaFactory(HuggingFace):
         """`use_reentrant_gc`, true by default (hparams/model_args.py@0.9.5)."""
         return None if self.checkpointing(stack) is None else bool(self.value("use_reentrant_gc", True))
 
+    def refused_packages(self, stack: Stack) -> Iterator[Refused]:
+        """The packages whose releases it does not take (extras/misc.py check_dependencies)."""
+        for package, (oldest, newest) in self.version_ranges.get(str(stack.known(self.name)), {}).items():
+            version = parsed(stack.known(package))
+            if version is not None and not (at_least(version, *oldest) and at_least(newest, *version)):
+                yield Refused(package, str(stack.known(package)), oldest, newest)
+
+    def check_packages(self, stack: Stack, environment: Environment, *, by_itself: bool) -> None:
+        """extras/misc.py, when hparams/parser.py is imported: before anything else."""
+        refused = next(self.refused_packages(stack), None) if by_itself else None
+        if refused is not None and not self.checks_switched_off(stack, environment):
+            text = f"{refused.package}{refused.range} is required, but found {refused.package}=={refused.version}."
+            raise PredictedError("llamafactory-refuses-version", "arguments", "ImportError", text)
+        super().check_packages(stack, environment, by_itself=by_itself)
+
+    def checks_switched_off(self, stack: Stack, environment: Environment) -> bool:
+        """Whether DISABLE_VERSION_CHECK says so.
+
+        Raises:
+            Undecided: the variables are not known.
+        """
+        written = environment.get("DISABLE_VERSION_CHECK")
+        if written is None and not stack.knows_variables:
+            raise Undecided("whether DISABLE_VERSION_CHECK is set", "variables")
+        return written is not None and str(written.value).lower() in _YES
+
     def check_file(self, stack: Stack, environment: Environment) -> None:
         """Its parser refuses unknown keys; and FP8 together with quantization."""
         for variable, engine in _ENGINES.items():
@@ -277,6 +328,7 @@ class LlamaFactory(HuggingFace):
 
     def after_arguments(self, stack: Stack, handed: HandedOver) -> Iterator[HandedOver]:
         """train/fp8_utils.py, which runs after TrainingArguments and before Trainer.__init__."""
+        self._check_ppo(stack)
         fp8 = self.late_fp8(stack)
         if fp8 is None:
             return
@@ -299,6 +351,17 @@ class LlamaFactory(HuggingFace):
                 mixed_precision=requested.over(arguments.mixed_precision),
             )
         yield handed._replace(arguments=arguments)
+
+    def _check_ppo(self, stack: Stack) -> None:
+        """Its PPOTrainer is made of one that TRL no longer has (train/ppo/trainer.py of 0.9.4 and 0.9.5)."""
+        version = parsed(stack.known("trl"))
+        if self.value("stage") != "ppo" or version is None:
+            return
+        oldest, newest = PPO_TRL
+        if not (at_least(version, *oldest) and at_least(newest, *version)):
+            text = f"trl>=0.8.6,<=0.9.6 is required, but found trl=={stack.known('trl')}."
+            stage = self.get("stage")
+            raise PredictedError("ppo-wants-old-trl", "trainer", "ImportError", text, (stage,))
 
     def check_step(self, stack: Stack) -> None:
         """Its checkpointing wants a method of the layer; transformers 5.23 hands it a plain function.

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from fp8check.rules.record import Record
+from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.settings.script import Script
-from fp8check.rules.settings.values import Undecided
+from fp8check.rules.settings.values import Undecided, whole_number
 from fp8check.rules.trainers.script import OwnScript
 from fp8check.rules.trainers.training import Training
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Literal
 
     from fp8check.rules.facts import Facts, Gpu
     from fp8check.rules.models import ModelShape
+    from fp8check.rules.releases.errors import Stage
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.deepspeed import DeepSpeedConfig
     from fp8check.rules.settings.launch import Launch
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
     # The input of rules that a file is; "launch" for the command itself, "other" where no rule looks at what it says.
     FileInput = Literal["accelerate", "deepspeed", "script", "model", "training", "launch", "other"]
+
+# What the machine's own configuration is called, which `accelerate launch` reads where none is named.
+DEFAULT_CONFIG = "default_config.yaml"
 
 
 class Unread(Record):
@@ -56,6 +61,18 @@ class Unread(Record):
         return Undecided(self.needs, self.command)
 
 
+class Refused(Record):
+    """What of a file its tool stops at, although reading could go on: the exception and the place."""
+
+    type: str
+    message: str
+    place: Setting
+
+    def error(self, stage: Stage) -> PredictedError:
+        """That the run ends there."""
+        return PredictedError("file-refused", stage, self.type, self.message, (self.place,))
+
+
 class Run(Record):
     """The files, the launch command, the machine and the model of one run.
 
@@ -69,6 +86,7 @@ class Run(Record):
         script: what a script of the user's own hands to Accelerator.
         tokens: tokens in a batch, where it is known exactly; None where batches are padded to what they hold.
         unread: the files that it names and that could not be read.
+        refused: the first thing that its tool stops at in a file that was read: "training", "accelerate", "deepspeed".
     """
 
     launch: Launch
@@ -82,16 +100,47 @@ class Run(Record):
     tokens: int | None = None
     unread: tuple[Unread, ...] = ()
     shipped: AccelerateConfig | None = None
+    refused: Mapping[str, Refused] = {}
 
-    def require(self, name: FileInput) -> None:
+    def require(self, name: FileInput, stage: Stage = "accelerator") -> None:
         """Go on only where the file that would be this input was read, or none is named.
+
+        Args:
+            stage: where it is read.
 
         Raises:
             Undecided: it could not be read.
+            PredictedError: what is in it ends the run.
         """
         for one in self.unread:
+            if one.input == name and one.broken:
+                because = () if one.place is None else (one.place,)
+                raise PredictedError("file-is-no-json", stage, "JSONDecodeError", one.why, because)
             if one.input == name:
                 raise one.undecided()
+
+    @property
+    def starts_trainer(self) -> bool:
+        """Whether the trainer's own program is started, or a script that imports it, or nobody says what is."""
+        launch, trainer = self.launch, self.training
+        name = launch.script
+        if not launch.given or name is None or launch.through == trainer.name or name in trainer.programs:
+            return True
+        source = self.script.source
+        return (launch.is_module and name.partition(".")[0] == trainer.name) or (
+            source is not None and f" {trainer.name}." in source.text
+        )
+
+    @property
+    def tensor_parallel(self) -> Setting | None:
+        """The degree of tensor parallelism as Accelerate gets it, where it is above one."""
+        config = self.config_read
+        flag = self.launch.setting("parallelism_config_tp_size")
+        size = flag if flag is not None or config is None else config.tensor_parallel
+        if size is None or self.launch.tool != "accelerate":
+            return None
+        number = whole_number(size.value) if isinstance(size.value, str) else size.value
+        return size._replace(value=number) if isinstance(number, int) and number > 1 else None
 
     @property
     def gpu_ids(self) -> Setting | None:
@@ -119,6 +168,19 @@ class Run(Record):
         return facts.visible_gpus()
 
     @property
+    def names_other_config(self) -> bool:
+        """Whether the launch command reads another Accelerate file than the one at hand, or names none."""
+        config, launch = self.accelerate, self.launch
+        if config is None or launch.tool != "accelerate" or launch.script is None or self.accelerate_is_default:
+            return False
+        path, read = config.path or "-", launch.config_file
+        name = path.rpartition("/")[2]
+        if path == "-" or (read is None and name == DEFAULT_CONFIG):
+            return False
+        # A command may be given over several lines: a line end within a name is a space there.
+        return read is None or read.rpartition("/")[2] != name.replace("\n", " ")
+
+    @property
     def config_read(self) -> AccelerateConfig | None:
         """The Accelerate configuration that the launch really reads.
 
@@ -127,6 +189,10 @@ class Run(Record):
         """
         if self.launch.tool != "accelerate":
             return None
+        if self.shipped is not None:
+            return self.shipped
+        if self.names_other_config:
+            return None
         if self.accelerate_is_default and self.launch.flag("cpu"):
             return None
-        return self.accelerate if self.shipped is None else self.shipped
+        return self.accelerate

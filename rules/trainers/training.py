@@ -306,7 +306,7 @@ class Training:
         """What the trainer says to FP8 on a quantized base, for people; "" where it does not look."""
         return ""
 
-    def dequantizes(self, method: str) -> bool:
+    def dequantizes(self, method: str, stack: Stack) -> bool:
         """Whether the trainer turns a checkpoint that is quantized by that method into BF16 while it loads it."""
         return False
 
@@ -354,6 +354,17 @@ class Training:
 
     # What the trainer does on the way to the first step.
 
+    def check_packages(self, stack: Stack, environment: Environment, *, by_itself: bool) -> None:
+        """What the trainer refuses of the packages beside it, before it reads its file.
+
+        Args:
+            by_itself: whether one of its own programs is started; a script of somebody's own may pass its check by.
+
+        Raises:
+            PredictedError: it refuses.
+            Undecided: a variable that is not known decides.
+        """
+
     def hand_over(self, stack: Stack, environment: Environment, script: Script) -> Iterator[HandedOver]:
         """What the trainer makes of its file and of the environment, as far as it comes: the last is handed over.
 
@@ -369,6 +380,13 @@ class Training:
 
     def check_distribution(self, kind: DistributedType, launch: Launch, config: AccelerateConfig | None) -> None:
         """What the trainer refuses of the distribution, once there is an Accelerator.
+
+        Raises:
+            PredictedError: it refuses.
+        """
+
+    def check_model(self, stack: Stack, model: ModelShape | None) -> None:
+        """What the trainer refuses of a model that is stored or loaded quantized, once there is an Accelerator.
 
         Raises:
             PredictedError: it refuses.

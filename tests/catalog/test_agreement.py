@@ -14,12 +14,6 @@ from tests.tools import agreement
 if TYPE_CHECKING:
     from fp8check.rules.suppression.examined import Examined
 
-# Rules that still have a model of their own.
-OPEN = {
-    "FP308", "FP322", "FP323", "FP326", "FP405", "FP411", "FP412", "FP413", "FP414", "FP504", "FP507", "FP510",
-    "FP511", "FP519", "FP602", "FP603", "FP609", "FP618", "FP619", "FP701", "FP702", "FP705", "FP706", "FP901",
-    "FP903", "FP904", "FP911", "",
-}  # fmt: skip
 TE = "distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config: {backend: TE}\n"
 
 
@@ -44,7 +38,7 @@ ERRORS_OF_NOTHING = {
 )
 def test_they_agree(source: object, least: int) -> None:
     found = agreement.compared(source())  # type: ignore[operator]
-    assert [one for one in found.wrong if one[1].rule not in OPEN] == []
+    assert found.wrong == []
     assert found.cases >= least
 
 

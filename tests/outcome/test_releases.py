@@ -70,6 +70,24 @@ def row(behavior: Behavior, run: Mapping[str, object], shows: str = "", /, **hap
 
 ROWS = [
     row(
+        LlamaFactory.DEQUANTIZES,
+        {
+            "trainer": "llamafactory",
+            "training": "stage: sft\nfinetuning_type: full\nbf16: true\ndisable_gradient_checkpointing: true\n",
+            "model": {"model_type": "llama", "quantization_config": {"quant_method": "fp8"}},
+            "launch": "python train.py",
+            "stack": BASE,
+        },
+        v0_9_3="ValueError (trainer)",
+        v0_9_4="bf16 NO none",
+    ),
+    row(
+        Transformers.ARGUMENTS_WANT_ACCELERATE_1_1,
+        {"training": "output_dir: out\n", "stack": {**BASE, "accelerate": "1.0.1"}},
+        v4_57_1="no None none",
+        v5_0_0="ImportError (arguments)",
+    ),
+    row(
         Accelerate.LAUNCHER_COPIES_FP8_CONFIG,
         {
             "accelerate": f"{DDP}{TE}  fp8_format: HYBRID\n  amax_history_len: 16\n  amax_compute_algo: max\n{TEXT}",
@@ -239,8 +257,11 @@ ROWS = [
     ),
     row(
         Accelerate.MEGATRON_SKIPS_CONVERSION,
-        {"accelerate": f"distributed_type: MEGATRON_LM\nnum_processes: 2\nmixed_precision: fp8\n{TE}"},
-        v1_12_0=f"fp8 TE all {DEFAULT}",
+        {
+            "accelerate": f"distributed_type: MEGATRON_LM\nnum_processes: 1\nmixed_precision: fp8\n{TE}",
+            "stack": {**BASE, "transformer_engine": None},
+        },
+        v1_12_0="ImportError (prepare)",
         v1_13_0="fp8 TE none",
     ),
     row(
@@ -415,7 +436,7 @@ ROWS = [
     ),
     row(
         TransformerEngine.METAPACKAGE_WITHOUT_DEPENDENCIES,
-        {**PYTHON, "transformer_engine": {"core": None, "torch_extension": None}},
+        {**PYTHON, "transformer_engine": {"metapackage": "2", "core": {}, "torch_extension": None}},
         v2_8_0="FileNotFoundError (prepare)",
         v2_9_0="RuntimeError (prepare)",
     ),

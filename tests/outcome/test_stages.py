@@ -88,9 +88,23 @@ def test_only_accelerate_launch_reads_the_accelerate_file(case: dict[str, object
 
 
 def test_the_launcher_passes_over_the_default_file_with_cpu() -> None:
-    run = assembled_of({"stack": NEWEST, "accelerate": ONE + TE, "launch": "accelerate launch --cpu t.py"}).run
+    case = {"stack": NEWEST, "accelerate": ONE + TE}
+    run = assembled_of({**case, "launch": "accelerate launch --cpu --config_file accel.yaml t.py"}).run
     assert seen(predict(run)) == DEFAULT
-    assert seen(predict(run._replace(accelerate_is_default=True))) == "no NO none"
+    run = assembled_of({**case, "launch": "accelerate launch t.py"}).run._replace(accelerate_is_default=True)
+    assert seen(predict(run)) == DEFAULT
+    run = assembled_of({**case, "launch": "accelerate launch --cpu t.py"}).run._replace(accelerate_is_default=True)
+    assert seen(predict(run)) == "no NO none"
+
+
+def test_the_launcher_reads_no_file_that_it_does_not_name() -> None:
+    case = {"stack": NEWEST, "accelerate": ONE + TE}
+    run = assembled_of({**case, "launch": "accelerate launch t.py"}).run
+    assert run.config_read is None
+    assert seen(predict(run)) == "no NO none"
+    outcome = predict(assembled_of({**case, "launch": "accelerate launch --config_file other.yaml t.py"}).run)
+    assert outcome.undecided is not None
+    assert outcome.undecided.what == "what other.yaml says"
 
 
 @pytest.mark.parametrize(

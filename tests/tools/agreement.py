@@ -115,7 +115,7 @@ def _unlike(examined: Examined) -> Iterator[Disagreement]:
         real = recipe.get(name)
         if real is None or str(real.value).lower() == str(written.value).lower():
             continue
-        if not any(one.span is None or _touch(written, one) for one in examined.findings if one.severity != "info"):
+        if not any(one.span is None or _touch(written, one) for one in examined.findings):
             yield Disagreement("", f"{name} will be {real.value}, not {written.value}, and no finding says so")
 
 

@@ -1,0 +1,205 @@
+"""What the GPUs and the shapes of the model refuse, in prepare() or in the first step."""
+
+from __future__ import annotations
+
+from fp8check.rules.outcome.prepare import refusal
+from fp8check.rules.record import Record
+from fp8check.rules.releases.behaviors import TransformerEngine
+from fp8check.rules.releases.errors import PredictedError
+from fp8check.rules.releases.recipes import scaling_called, scaling_of
+from fp8check.rules.releases.versions import at_least, parse, parsed
+from fp8check.rules.settings.values import Undecided
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from fp8check.rules.models import Linear
+    from fp8check.rules.outcome.accelerator import Accelerator
+    from fp8check.rules.outcome.effective import Effective
+    from fp8check.rules.outcome.prepare import Prepared
+    from fp8check.rules.releases.accelerate_enums import DistributedType
+    from fp8check.rules.releases.recipes import BlockScaling
+    from fp8check.rules.releases.stack import Stack
+    from fp8check.rules.trainers.run import Run
+
+MIB = 1024**2
+# As much as a parameter takes at most where it is not trained: its weight in float32.
+WEIGHTS_ALONE = 4
+# Where every process has the whole model on its GPU.
+_EACH_HOLDS_ALL: tuple[DistributedType, ...] = ("NO", "MULTI_GPU")
+# The first CUDA whose torch has kernels for compute capability 10.0 and newer.
+_CUDA_OF_BLACKWELL = (12, 8)
+# The first cuBLASLt, and CUDA, with FP8 on compute capability 8.9 (Transformer Engine, check_fp8_support).
+_CUBLAS_OF_ADA, _CUDA_OF_ADA = (12, 1, 3), (12, 1)
+
+
+def check_quantized(run: Run, stack: Stack, state: Accelerator) -> None:
+    """A base that stays quantized: which of its layers run in FP8 was never executed.
+
+    Raises:
+        Undecided: a backend would convert it.
+    """
+    method, training = (run.model.quantization if run.model is not None else None), run.training
+    quantized = training.quantized is not None or (method is not None and not training.dequantizes(method, stack))
+    if quantized and state.backend_name in ("TE", "AO"):
+        raise Undecided("what Accelerate's FP8 makes of a base that is quantized", "a short run of it")
+
+
+def check_kernels(run: Run, state: Accelerator) -> None:
+    """A torch that was built before a GPU has no kernels for it.
+
+    Raises:
+        PredictedError: the first kernel fails.
+    """
+    gpus, torch = run.visible_gpus(), parsed((run.facts.cuda or {}).get("torch"))
+    if not gpus or torch is None or at_least(torch, *_CUDA_OF_BLACKWELL):
+        return
+    used = gpus[:1] if state.distributed_type == "NO" else gpus
+    if any(at_least(parse(gpu.compute_capability), 10) for gpu in used):
+        text = "CUDA error: no kernel image is available for execution on the device"
+        raise PredictedError("no-kernel-image", "step", "RuntimeError", text)
+
+
+def check_own_recipes(run: Run, stack: Stack) -> None:
+    """A recipe that the script itself gives to Transformer Engine's autocast, on a GPU that has no such scaling.
+
+    Raises:
+        PredictedError: its first FP8 layer refuses it.
+    """
+    for one in run.script.own:
+        scaling = scaling_called(one.recipe.value) if one.recipe is not None and one.sure else None
+        message = refusal(run, stack, scaling) if scaling is not None else ""
+        if message:
+            raise PredictedError("block-scaling-not-supported", "step", "RuntimeError", message, (one.recipe,))
+
+
+def old_cublas(run: Run) -> str:
+    """The CUDA or cuBLAS that has no FP8 for the first GPU, which is an Ada; "" where that is not so, or not known."""
+    gpus = run.visible_gpus()
+    if not gpus or gpus[0].compute_capability != "8.9":
+        return ""
+    cublas, torch = (run.facts.libraries or {}).get("cublas"), (run.facts.cuda or {}).get("torch")
+    if _is_older(cublas, _CUBLAS_OF_ADA):
+        return f"cuBLAS {cublas}"
+    return f"CUDA {torch}" if _is_older(torch, _CUDA_OF_ADA) else ""
+
+
+def _is_older(text: str | None, first: tuple[int, ...]) -> bool:
+    version = parsed(text)
+    return version is not None and not at_least(version, *first)
+
+
+def check_cublas(run: Run, stack: Stack, state: Accelerator) -> None:
+    """Transformer Engine asks for a cuBLASLt that has FP8 on Ada (check_fp8_support).
+
+    Raises:
+        PredictedError: it is older.
+    """
+    if old_cublas(run):
+        text = "CublasLt version 12.1.3.x or higher required for FP8 execution on Ada."
+        type_ = "RuntimeError" if stack.does(TransformerEngine.CHECKS_RAISE_RUNTIME_ERROR) else "AssertionError"
+        raise PredictedError("cublas-without-fp8", "step", type_, text, (state.backend,))
+
+
+def check_tensor_parallel(run: Run, state: Accelerator) -> None:
+    """Transformer Engine's weights are plain tensors, those of tensor parallelism DTensors (accelerate issue 3827).
+
+    Raises:
+        PredictedError: both are there.
+    """
+    size = run.tensor_parallel
+    if size is not None:
+        text = "got mixed torch.Tensor and DTensor, need to convert all torch.Tensor to DTensor"
+        raise PredictedError("te-under-tensor-parallelism", "step", "RuntimeError", text, (size, state.backend))
+
+
+def check_fsdp_checkpointing(run: Run, state: Accelerator) -> None:
+    """FSDP's own checkpointing is not reentrant (accelerator.py: CheckpointImpl.NO_REENTRANT), as FP501 has it.
+
+    Raises:
+        PredictedError: it is on.
+    """
+    config = run.config_read
+    written = config.fsdp_checkpointing if config is not None and state.distributed_type == "FSDP" else None
+    if written is not None and written.value:
+        text = "torch.utils.checkpoint: A different number of tensors was saved during the original forward"
+        raise PredictedError("fsdp-checkpointing", "step", "CheckpointError", text, (written, state.backend))
+
+
+def odd_for_blocks(run: Run, stack: Stack, scaling: BlockScaling) -> tuple[list[Linear], int | None]:
+    """The layers, and the rank of adapters, that 16 divides and a block does not: they are converted all the same."""
+    block, training = scaling.block, run.training
+    layers = run.model.linears(stack.version("transformers")[0]) if run.model is not None else ()
+    odd = [one for one in layers if _only_16((one.in_features, one.out_features), block)]
+    rank = training.lora_rank if training.uses_lora else None
+    return odd, rank if rank is not None and _only_16((rank,), block) else None
+
+
+def _only_16(sizes: tuple[int, ...], block: int) -> bool:
+    return all(size % 16 == 0 for size in sizes) and any(size % block for size in sizes)
+
+
+def check_blocks(run: Run, stack: Stack, state: Accelerator, prepared: Prepared) -> None:
+    """Block scaling wants dimensions that a block divides (pytorch/csrc/quantizer.cpp; issue 2966).
+
+    Raises:
+        PredictedError: a layer is converted that has others.
+    """
+    scaling = scaling_of(prepared.recipe)
+    if scaling is None:
+        return
+    odd, rank = odd_for_blocks(run, stack, scaling)
+    if odd or rank is not None:
+        text = f"{scaling.called} requires tensor dims that are divisible by {scaling.block}"
+        raise PredictedError("dimensions-not-by-block", "step", "RuntimeError", text, (state.backend,))
+
+
+class Held(Record):
+    """What each GPU holds of a run before the first activation, at the least.
+
+    Attributes:
+        mib: that, in MiB.
+        each: bytes of it for each parameter.
+        what: what these bytes are.
+    """
+
+    mib: float
+    each: int
+    what: str
+
+
+def held(run: Run, state: Accelerator, effective: Effective) -> Held | None:
+    """The least that a GPU holds; None where it may be less, as the run is sharded, quantized or offloaded."""
+    model, training = run.model, run.training
+    if model is None or model.quantization is not None or training.quantized is not None:
+        return None
+    if state.distributed_type not in _EACH_HOLDS_ALL or (state.distributed_type == "NO" and not state.one_process):
+        return None
+    each, what = _bytes(training.trains_all, effective)
+    return Held(each * model.parameters / MIB, each, what)
+
+
+def _bytes(trains_all: bool, effective: Effective) -> tuple[int, str]:
+    try:
+        weights = effective.weights
+    except Undecided:  # BF16 is the least
+        weights = None
+    wide = weights is not None and weights.value == "float32"
+    kept = "float32" if wide else "BF16"
+    if not trains_all:
+        return (4 if wide else 2), f"the weights alone, in {kept}"
+    return (16 if wide else 8), f"{kept} weight and gradient, two states of AdamW"
+
+
+def check_memory(run: Run, state: Accelerator, effective: Effective) -> None:
+    """A run that does not fit into its GPUs, of whatever it computes in.
+
+    Raises:
+        PredictedError: it holds more than the largest of them has.
+    """
+    needed, gpus = held(run, state, effective), run.visible_gpus()
+    if needed is None or not gpus or (state.distributed_type == "NO" and len(gpus) > 1):
+        return  # device_map may spread it over several
+    memory = max(gpu.memory_mib or 0 for gpu in gpus)
+    if memory and needed.mib > memory:
+        text = f"CUDA out of memory: {needed.mib / 1024:,.0f} GiB are needed of {memory / 1024:,.0f} GiB"
+        raise PredictedError("out-of-memory", "step", "OutOfMemoryError", text, (run.training.setting_for("model"),))
