@@ -303,7 +303,12 @@ def checkpoint_is_fp8(training: Training, requested: Requested, model: ModelShap
     method = model.quantization
     if method not in FP8_METHODS or method is None or training.dequantizes(method, outcome.stack):
         return
-    if method == "fp8" and training.uses_lora and requested.fp8 and outcome.stack.does(Transformers.ADAPTERS_ON_FP8_CHECKPOINTS):
+    if (
+        method == "fp8"
+        and training.uses_lora
+        and requested.fp8
+        and outcome.stack.does(Transformers.ADAPTERS_ON_FP8_CHECKPOINTS)
+    ):
         stack = outcome.stack.name("transformers")
         what = f"what Accelerate's FP8 makes of an FP8 checkpoint with adapters, which {stack} lets start"
         raise Undecided(what, "a short run of it")

@@ -409,7 +409,7 @@ def te_under_tensor_parallelism(run: Run, outcome: Outcome) -> Iterator[Found]:
         return
     yield Found(
         "Transformer Engine does not go with tensor parallelism",
-        place=size if size.origin.span is not None else None,
+        place=size if size.origin.span is not None else outcome.backend,
         label=reached(
             outcome,
             f"the weights are DTensors over {size.value} GPUs, those of Transformer Engine's layers are not",

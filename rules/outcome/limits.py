@@ -40,7 +40,7 @@ def check_quantized(run: Run, stack: Stack, state: Accelerator) -> None:
     """
     method, training = (run.model.quantization if run.model is not None else None), run.training
     quantized = training.quantized is not None or (method is not None and not training.dequantizes(method, stack))
-    if quantized and state.backend_name in ("TE", "AO"):
+    if quantized and (state.backend_name == "TE" or state.backend_name == "AO"):
         raise Undecided("what Accelerate's FP8 makes of a base that is quantized", "a short run of it")
 
 

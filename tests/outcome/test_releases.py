@@ -259,9 +259,9 @@ ROWS = [
         Accelerate.MEGATRON_SKIPS_CONVERSION,
         {
             "accelerate": f"distributed_type: MEGATRON_LM\nnum_processes: 1\nmixed_precision: fp8\n{TE}",
-            "stack": {**BASE, "transformer_engine": None},
+            "stack": {**BASE, "transformer_engine": "2.9.0"},
         },
-        v1_12_0="ImportError (prepare)",
+        v1_12_0="AttributeError (prepare)",
         v1_13_0="fp8 TE none",
     ),
     row(
