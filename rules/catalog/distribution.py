@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     'accelerate 0.34.0..1.15.0 utils/launch.py "CUDA_VISIBLE_DEVICES": gpu_ids becomes it',
     "measured NVIDIA H200 [docs/evidence/h200-ddp.jsonl duplicate-gpu-launch]: Duplicate GPU detected",
     "measured NVIDIA H200 [docs/evidence/h200-ddp.jsonl duplicate-gpu-ids]: the same with gpu_ids",
-    claims=("perhaps",),  # the outcome has the end where the facts are those of a machine
+    claims=("ends", "perhaps"),  # the outcome has the end where the facts are those of a machine
 )
 def more_processes_than_gpus(run: Run, gpus: Sequence[Gpu], outcome: Outcome) -> Iterator[Found]:
     """More processes on a machine than they see GPUs.

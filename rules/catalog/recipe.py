@@ -504,7 +504,7 @@ def fp8_config_not_read(accelerate: AccelerateConfig, outcome: Outcome, run: Run
     "format-of-block-scaling",
     INFO,
     'accelerate 1.11.0..1.15.0 utils/dataclasses.py "if default_dict[k] != v": HYBRID is its default, and stays behind',
-    'transformer_engine 2.9.0..2.20.2 common/recipe/__init__.py "class MXFP8BlockScaling" "fp8_format: Format = Format.E4M3"',
+    'transformer_engine 2.9.0..2.20.2 common/recipe/__init__.py "class MXFP8BlockScaling" "Format = Format.E4M3"',
     claims=("ignored",),
 )
 def format_of_block_scaling(requested: Requested, outcome: Outcome) -> Iterator[Found]:

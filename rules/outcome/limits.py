@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fp8check.rules.outcome.accelerator import Accelerator
     from fp8check.rules.outcome.effective import Effective
     from fp8check.rules.outcome.prepare import Prepared
-    from fp8check.rules.releases.accelerate_enums import DistributedType
+    from fp8check.rules.releases.accelerate_enums import Backend, DistributedType
     from fp8check.rules.releases.recipes import BlockScaling
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.trainers.run import Run
@@ -32,6 +32,10 @@ _CUDA_OF_BLACKWELL = (12, 8)
 _CUBLAS_OF_ADA, _CUDA_OF_ADA = (12, 1, 3), (12, 1)
 
 
+# The backends that put layers of their own in.
+_CONVERTING: tuple[Backend, ...] = ("TE", "AO")
+
+
 def check_quantized(run: Run, stack: Stack, state: Accelerator) -> None:
     """A base that stays quantized: which of its layers run in FP8 was never executed.
 
@@ -40,7 +44,7 @@ def check_quantized(run: Run, stack: Stack, state: Accelerator) -> None:
     """
     method, training = (run.model.quantization if run.model is not None else None), run.training
     quantized = training.quantized is not None or (method is not None and not training.dequantizes(method, stack))
-    if quantized and (state.backend_name == "TE" or state.backend_name == "AO"):
+    if quantized and state.backend_name in _CONVERTING:
         raise Undecided("what Accelerate's FP8 makes of a base that is quantized", "a short run of it")
 
 

@@ -258,11 +258,12 @@ ROWS = [
     row(
         Accelerate.MEGATRON_SKIPS_CONVERSION,
         {
-            "accelerate": f"distributed_type: MEGATRON_LM\nnum_processes: 1\nmixed_precision: fp8\n{TE}",
-            "stack": {**BASE, "transformer_engine": "2.9.0"},
+            "accelerate": "distributed_type: MEGATRON_LM\nnum_processes: 2\nmixed_precision: fp8\n"
+            "fp8_config: {backend: MSAMP}\n",
+            "stack": {**BASE, "torchao": "0.17.0"},
         },
-        v1_12_0="AttributeError (prepare)",
-        v1_13_0="fp8 TE none",
+        v1_12_0="ImportError (prepare)",
+        v1_13_0="fp8 MSAMP None",
     ),
     row(
         Accelerate.RECIPE_ACCEPTS_E5M2,
