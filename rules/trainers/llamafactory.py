@@ -12,6 +12,7 @@ from fp8check.rules.settings.launch import Launch, unlike
 from fp8check.rules.settings.values import Origin, Setting, Undecided
 from fp8check.rules.trainers.data import Detection, HandedOver, Tokens, count, exact, names, varying
 from fp8check.rules.trainers.huggingface import ARGUMENTS, HuggingFace, with_precision
+from fp8check.rules.trainers.training import number_of
 from fp8check.rules.trainers.transformers import dtype_of_checkpoint
 from fp8check.rules.trainers.trl import KEYS as OF_TRL
 
@@ -185,11 +186,9 @@ class LlamaFactory(HuggingFace):
         The packing of sft puts it back: data/processor/supervised.py pads to cutoff_len + 1.
         """
         written = super().size(what)
-        if what != "sequence" or written is None or written.is_later or not self.packs or self._stage == "sft":
+        length = number_of(written)
+        if what != "sequence" or length is None or not self.packs or self._stage == "sft":
             return written
-        length = written.value
-        if not isinstance(length, int):
-            return None
         return Setting(length - 1, Origin(code="llamafactory data_args.py: packing takes one token off")).over(written)
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fp8check.rules.facts.variables import kept
 from fp8check.rules.reading.kind import Kind
 from fp8check.rules.releases import behaviors
 from fp8check.rules.releases.errors import PredictedError
@@ -90,6 +89,8 @@ class Trl(HuggingFace):
         """`env` (scripts/utils.py TrlParser of 0.14.0 to 1.16.0): str(value) of each; those that change a run."""
         if "env" not in self.top:
             return {}
+        from fp8check.rules.facts.variables import kept  # few files have it
+
         written = dict(self.top.section("env").settings())
         texts = kept({name: str(one.shown) for name, one in written.items()})
         return {

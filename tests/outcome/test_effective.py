@@ -202,6 +202,24 @@ def test_a_number_of_processes_that_is_not_known(case: dict[str, object], missin
     assert ("processes", True) in [(name, setting.is_later) for name, setting in effective.settings()]
 
 
+@pytest.mark.parametrize(
+    ("case", "name"),
+    [
+        (AXOLOTL | {"training": "bf16: ${BF16}\n"}, "bf16"),
+        ({"training": "bf16: ${BF16}\n"}, "bf16"),
+        (TRL | {"training": "fp16: ${HALF}\n"}, "bf16"),
+        ({"training": "per_device_train_batch_size: ${BATCH}\n"}, "micro_batch"),
+        (LLAMAFACTORY | {"training": "cutoff_len: ${LENGTH}\npacking: true\nstage: pt\n"}, "sequence"),
+        ({"training": "gradient_checkpointing: ${CHECKPOINTING}\n"}, "checkpointing"),
+        ({"training": "torch_compile: ${COMPILE}\n"}, "compiled"),
+    ],
+)
+def test_who_asks_for_a_value_that_is_filled_in_later_is_undecided(case: dict[str, object], name: str) -> None:
+    effective = outcome_of({"launch": "python train.py", **case}).effective
+    with pytest.raises(Undecided, match="is filled in later"):
+        getattr(effective, name)
+
+
 def test_one_process_is_not_taken_where_nobody_knows() -> None:
     asked = AXOLOTL | {"training": "base_model: x\nfp8: true\nfsdp_config: {fsdp_version: 2}\n", "gpu": "unknown"}
     outcome = outcome_of(asked)
