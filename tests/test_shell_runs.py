@@ -107,10 +107,16 @@ def test_a_variable_that_the_script_takes_away(check: Callable[..., list[dict[st
     [
         ("accelerate launch --config_file $C train.py", "${C}"),
         ("accelerate launch --mixed_precision $1 train.py", "${1} is filled in later"),
-        ("accelerate launch train.py $ARGS", "${ARGS} in line 1: the script does not set it"),
-        ("if x; then A=--x; fi; accelerate launch train.py $A", "${A} in line 1: line 1 sets it under a condition"),
+        (
+            "accelerate launch train.py $ARGS",
+            "what ${ARGS} stands for is not known (the script does not set it: line 1)",
+        ),
+        (
+            "if x; then A=--x; fi; accelerate launch train.py $A",
+            "what ${A} stands for is not known (line 1 sets it under a condition: line 1)",
+        ),
         ('f() { accelerate launch "$@"; }', "${@}"),
-        ("accelerate launch $ARGS train.py", "${ARGS}"),
+        ("accelerate launch $ARGS train.py", "or what it starts (the script does not set it: line 1)"),
         ("cd $X; accelerate launch nowhere.py", "nowhere.py"),
     ],
 )

@@ -110,7 +110,7 @@ def _of_script(script: ShellScript, others: Sequence[Document], given: Given) ->
     named = {name for launch in launches for name in _names(launch)}
     count = 0
     for launch in launches:
-        documents, unknown = _beside(others, launch, named), tuple(_unknown_words(launch))
+        documents = _beside(others, launch, named)
         if given.follow and not any(one.kind == "accelerate" for one in documents):
             documents += _read_once(launch, known)
         for one in _runs(launch, documents, given):
@@ -119,8 +119,7 @@ def _of_script(script: ShellScript, others: Sequence[Document], given: Given) ->
                 if count > MAX_LAUNCHES and launch.line is not None:
                     where = launch.line.span.start
                     raise script.source.error(where, f"more than {MAX_LAUNCHES} lines start a training")
-                run = one.run._replace(unread=one.run.unread + unknown)
-                yield Assembled(run, (script, *one.documents))
+                yield one._replace(documents=(script, *one.documents))
     if script.stopped is not None:
         why = f"{script.stopped}: what stands behind it was not read"
         at = script.stopped.offset
@@ -158,7 +157,9 @@ def _launch(line: Line, trainer: str | None) -> Launch | None:
         launch = Launch("", variables=variables, unknown=f"it names {hidden}; {reason}")
     except LaunchError as reason:
         launch = Launch("", variables=variables, unknown=str(reason))
-    return _without_passed_on(launch)._replace(line=line)
+    reason = next((why for word in line.words if word.text in launch.unknown and (why := line.why(word.text))), "")
+    unknown = f"{launch.unknown}{reason}" if launch.unknown else ""
+    return _without_passed_on(launch)._replace(line=line, unknown=unknown)
 
 
 # Programs that a launcher is named to without being started.
@@ -205,17 +206,6 @@ def _without_passed_on(launch: Launch) -> Launch:
     """The launch without the arguments of the script that it hands on: it is taken as started without any."""
     arguments = tuple(word for word in launch.arguments if word not in ("${@}", "${*}"))
     return launch._replace(arguments=arguments)
-
-
-def _unknown_words(launch: Launch) -> Iterator[Unread]:
-    """Words that may be several, or none: what the command gets by them is not known."""
-    if launch.unknown or launch.line is None:
-        return
-    before = ""
-    for word in launch.line.words:
-        if word.may_be_many and word.text in launch.arguments and not before.startswith("-"):
-            yield _unread(launch, f"{word.text} in line {word.span.line}: {word.why}")
-        before = word.text
 
 
 def _unread(launch: Launch, why: str) -> Unread:

@@ -30,7 +30,8 @@ def unknown_arguments(launch: Launch) -> Iterator[Unread]:
     before = ""
     for word in launch.arguments:
         if is_several(word) and not before.startswith("--"):
-            why = f"what {word} stands for is not known: any flag of the training may be in it"
+            reason = "" if launch.line is None else launch.line.why(word)
+            why = f"what {word} stands for is not known{reason}: any flag of the training may be in it"
             yield Unread("training", "the launch command", why, None, FILLED_IN, decides=True)
         before = word
 

@@ -56,7 +56,9 @@ def is_shell(path: str, text: str) -> bool:
         return path.endswith(SUFFIXES)
     words = text[2:200].partition("\n")[0].split()
     programs = [word.rpartition("/")[2] for word in words[:3] if not word.startswith("-")]
-    return bool(programs) and (programs[0] in _SHELLS or (programs[0] == "env" and programs[-1] in _SHELLS))
+    if not programs:
+        return path.endswith(SUFFIXES)
+    return programs[0] in _SHELLS or (programs[0] == "env" and programs[-1] in _SHELLS)
 
 
 def read_script(path: str, data: bytes | None = None) -> Document:

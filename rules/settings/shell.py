@@ -6,7 +6,7 @@ import os
 
 from fp8check.rules.reading.shell import Arithmetic, Branch, Command, Enter, Leave
 from fp8check.rules.record import Record
-from fp8check.rules.settings.shell_scope import FOLDER, Array, Part, Scope, text_of, why_of
+from fp8check.rules.settings.shell_scope import FOLDER, Array, Part, Scope, stretch, text_of, why_of
 from fp8check.rules.settings.shell_values import Expander, Field, value_of
 
 TYPE_CHECKING = False
@@ -73,6 +73,12 @@ class Line(Record):
         """The same command with other words at the same places."""
         return self._replace(words=tuple(words), where=_where(words))
 
+    def why(self, text: str) -> str:
+        """Why a word is not known, in parentheses; "" where the line does not have it, or it is known."""
+        return next(
+            (f" ({word.why}: line {word.span.line})" for word in self.words if word.text == text and word.why), ""
+        )
+
     def place_of(self, origin: Origin) -> Span | None:
         """Where a flag or a variable stands that a setting comes from; None where this line does not have it."""
         if origin.variable is not None:
@@ -87,7 +93,7 @@ class Line(Record):
 def _where(words: Sequence[Place]) -> dict[tuple[str, str | None], Span]:
     """The places of flags, by what they are set to, and by their names alone; the last of several counts."""
     found: dict[tuple[str, str | None], Span] = {}
-    for word, following in zip(words, [*words[1:], None], strict=True):
+    for word, following in zip(words, [*words[1:], None], strict=False):
         name, value = _parted(word.text, None if following is None else following.text)
         found[name, None] = word.span
         if value is not None:
@@ -398,7 +404,7 @@ class _Walk:
         """set -a, set -o allexport, set -- A B."""
         if "--" in texts:
             self._expander.take([value_of(field) for field in fields[texts.index("--") + 2 :]])
-        for text, following in zip(texts, [*texts[1:], ""], strict=True):
+        for text, following in zip(texts, [*texts[1:], ""], strict=False):
             if (text[:1] in "-+" and "a" in text[1:] and text[1:].isalpha()) or following == "allexport":
                 self._exports_all = text.startswith("-")
 
@@ -516,8 +522,8 @@ class _Walk:
         return Place(field.text, span, field.why, field.may_be_many)
 
     def _variable(self, value: Value, span: Span) -> Place:
-        if value and 0 <= value[0].start <= value[-1].start:
-            span = self._span(value[0].start, value[-1].start + len(value[-1].text))
+        there = stretch(value)
+        span = self._span(*there) if there is not None else span
         return Place(text_of(value), span, why_of(value))
 
     def _span(self, start: int, end: int) -> Span:
@@ -530,7 +536,7 @@ class _Walk:
         given: dict[str, str] = {}
         for text, _ in self._script.directives("#SBATCH"):
             words = text.partition(" #")[0].split()
-            for word, following in zip(words, [*words[1:], ""], strict=True):
+            for word, following in zip(words, [*words[1:], ""], strict=False):
                 name, equals, value = word.partition("=")
                 if word.startswith("-"):
                     given[_SHORT.get(name, name.lstrip("-"))] = value if equals else following

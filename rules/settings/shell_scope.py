@@ -137,6 +137,20 @@ def later(text: str, why: str, *, many: bool = False) -> Value:
     return ((Many if many else Part)(text, why=why),)
 
 
+def stretch(parts: Sequence[Part]) -> tuple[int, int] | None:
+    """Where the text of these parts stands, if that is one stretch of one word."""
+    before: Part | None = None
+    for part in parts:
+        if part.start < 0 or (before is not None and not _follows(part, before)):
+            return None
+        before = part
+    return None if before is None else (parts[0].start, before.start + len(before.text))
+
+
+def _follows(part: Part, before: Part) -> bool:
+    return part.word == before.word and part.start >= before.start + len(before.text)
+
+
 def text_of(value: Value | None) -> str:
     """The text of a value; what is not known as it is written."""
     return "".join(part.text for part in value or ())

@@ -11,7 +11,7 @@ import re
 
 from fp8check.rules.reading.shell import Word
 from fp8check.rules.reading.shell_words import NeverClosed, WordReader
-from fp8check.rules.settings.shell_scope import Array, Many, Part, later, text_of, why_of
+from fp8check.rules.settings.shell_scope import Array, Many, Part, later, stretch, text_of, why_of
 from fp8check.rules.settings.shell_texts import calculated, changed
 
 TYPE_CHECKING = False
@@ -353,9 +353,9 @@ class _Fields:
 
     def _field(self, parts: list[Part]) -> Field:
         start, end = self._word.start, self._word.end
-        word = parts[0].word if parts and parts[0].start >= 0 else start
-        if word != start and all(part.word == word for part in parts):  # it stands where the variable is set
-            start, end = parts[0].start, parts[-1].start + len(parts[-1].text)
+        elsewhere = stretch(parts) if parts and parts[0].word != start else None
+        if elsewhere is not None:  # it stands where the variable is set
+            start, end = elsewhere
         why = next((part.why for part in parts if part.why), "")
         many = len(parts) == 1 and bool(why) and (id(parts[0]) in self._bare or isinstance(parts[0], Many))
         return Field("".join(part.text for part in parts), start, end, why, may_be_many=many)

@@ -245,6 +245,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_command() -> None:
         ("a", "#!/usr/bin/env python\nx: 1", "yaml"),
         ("a.sh", "#!/usr/bin/python\nx: 1", "yaml"),
         ("a", "#!\nx: 1", "yaml"),
+        ("a.sh", "#!", "shell"),
         ("a.yaml", "x: 1", "yaml"),
     ],
 )

@@ -167,6 +167,8 @@ def test_words(text: str, expected: list[str]) -> None:
         ("export A=1 B=2; C=3; D=4 run; E=5 run", [{"A": "1", "B": "2", "D": "4"}, {"A": "1", "B": "2", "E": "5"}]),
         ("export A _B=2; A=1; run; export -n A; run", [{"A": "1"}, {}]),
         ("set -a; A=1; set +a; B=2; run", [{"A": "1"}]),
+        ("set; set --; #SBATCH\nrun $A", [{}]),
+        ("#SBATCH\n#SBATCH -N\nrun", [{}]),
         ("set -o allexport; A=1; B=(2); set +o allexport; C=3; run", [{"A": "1"}]),
         ("set -ex; set -eax -o pipefail; local A=1; run", [{"A": "1"}]),
         ("if x; then export A=1; fi; run", [{"A": "${A}"}]),
@@ -295,6 +297,12 @@ def test_a_setting_finds_its_place(origin: Origin, place: str | None) -> None:
     text = "export A=1\nrun --mixed-precision fp8 --use_fsdp train.py --mixed_precision no --b=2 k=v --far \\\n  x --last\n"
     span = found(text)[0].place_of(origin)
     assert (None if span is None else text[span.start : span.end]) == place
+
+
+def test_a_text_of_two_places_stands_where_it_is_used() -> None:
+    (line,) = found("A='x y'\nA=$A$A\nB=$A\nexport A\nrun $B")
+    assert [str(word.span).partition(":")[2] for word in line.words] == ["5:1", "1:4", "5:5", "1:6"]
+    assert str(line.variables["A"].span) == "jobs/run.sh:5:1"
 
 
 def test_a_value_that_is_set_elsewhere_is_its_own_place() -> None:

@@ -336,6 +336,22 @@ def python(text: str, chance: Random, other: str) -> str:
     return "\n".join(every)
 
 
+def shell(text: str, chance: Random, other: str) -> str:
+    """A change of a shell script by its lines and words."""
+    every = text.split("\n")
+    at = chance.randrange(len(every))
+    choice = chance.randrange(10)
+    if choice < 4:
+        every.insert(at, chance.choice(vocabulary.SHELL))
+    elif choice < 6:
+        chance.choice((_twice, _lost, _swapped, _grafted))(every, at, chance, other)
+    elif choice < 9:
+        every[at] = launch(every[at], chance, chance.choice(vocabulary.SHELL))
+    else:
+        return pieces(text, chance, other)
+    return "\n".join(every)
+
+
 _WRAPPED = ("({0})", "[{0}]", "f'{{{0}}}'", "{0} if x else {0}", "(yield {0})", "lambda: {0}", "{0}[0].x", "not {0}")
 _TOKENS = (
     *("'fp8'", "'bf16'", "None", "True", "...", "1e999", "9" * 5000, "b'\\xff'", "'\\ud800'", "f'{x}'", "*", "**", "x", "(", ")"),
@@ -512,6 +528,7 @@ KINDS: Mapping[str, Callable[[str, Random, str], str]] = {
     "yaml": yaml,
     "json": json_,
     "python": python,
+    "shell": shell,
     "launch": launch,
     "words": words,
     "lines": lines,

@@ -24,6 +24,7 @@ from fp8check.rules.checking.selection import select
 from fp8check.rules.input_error import InputError
 from fp8check.rules.plain_text import plain, shown
 from fp8check.rules.reading import Unreadable
+from fp8check.rules.reading.shell import Command, Enter, Leave, ShellScript
 from fp8check.rules.reading.source import decode
 from fp8check.rules.report import build
 from fp8check.rules.report import seen as seen_page
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from fp8check.rules.reading import Document
     from fp8check.rules.report.schema import Report
     from fp8check.rules.seen import Seen
+    from fp8check.rules.settings.shell import Line
     from fp8check.rules.suppression.examined import Examined
 
 NAMES = tuple(one.name for one in FORMATS)
@@ -272,6 +274,64 @@ def _parses(text: str) -> bool:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True
+
+
+def shell_scripts(case: Case, _folder: Path) -> Iterable[str]:
+    """A shell script: each run has its line in it, each word its place; one that starts nothing is refused."""
+    try:
+        document = read("run.sh", encoded(case.get("shell", "")))
+    except Unreadable as problem:
+        return (said(problem, "shell"),)
+    if not isinstance(document, ShellScript):  # its first line names another interpreter
+        return ("other",)
+    _commands(document)
+    others = [read("accel.yaml", b"mixed_precision: fp8\nfp8_config:\n  backend: TE\n")]
+    script = ("train.py", encoded(case.get("script", "from accelerate import Accelerator\nAccelerator()\n")))
+    run = RunRequest(
+        (document, *others), facts_of(case), follow=False, scripts=(script,), apart=case.get("hook") == "yes"
+    )
+    try:
+        checked = check_request(Request((run,)))
+    except InputError as problem:
+        return (said(problem, "shell"),)
+    for one in checked.reports:
+        line = one.inputs.run.launch.line
+        if line is None and not run.apart:
+            raise Broken("a run of a shell script without its line")
+        if line is not None:
+            _lines_of(line, document)
+            if one.verdict == "pass" and one.inputs.run.launch.unknown:
+                raise Broken("a line that is not understood passes", document.text)
+    return [*_judged(checked), *_reported(checked, case)]
+
+
+def _commands(document: ShellScript) -> None:
+    length, ended = len(document.text), 0
+    for item in document.items:
+        if isinstance(item, Command):
+            if not ended <= item.start <= item.end <= length:
+                raise Broken("a command outside of its file, or before the last", document.text)
+            ended = item.start
+            words = [*item.assignments, *item.words]
+            if any(not item.start <= one.start <= one.end <= item.end for one in words):
+                raise Broken("a word outside of its command", document.text)
+        elif isinstance(item, Enter) and not isinstance(document.items[item.leave], Leave):
+            raise Broken("a block without an end", document.text)
+
+
+def _lines_of(line: Line, document: ShellScript) -> None:
+    spans = [line.span, *(word.span for word in line.words), *(place.span for place in line.variables.values())]
+    if any(not 0 <= one.start <= one.end <= len(document.text) for one in spans):
+        raise Broken("a word outside of its script", document.text)
+
+
+def started() -> Iterable[Case]:
+    """Shell scripts: the launch commands of the cases, and lines of the vocabulary."""
+    commands_ = {case["launch"]: None for case in cases.runs() if "launch" in case}
+    whole = "\n".join(line for line in vocabulary.SHELL if len(line) > 4 and "<<" not in line)
+    texts_ = [whole, *(f"#!/bin/bash\nA=1\n{command} $A\n" for command in commands_)]
+    texts_ += [f"accelerate launch train.py\n{line}\naccelerate launch train.py $A\n" for line in vocabulary.SHELL]
+    return [{"shell": text} for text in texts_]
 
 
 def launching(case: Case, _folder: Path) -> Iterable[str]:
@@ -673,6 +733,9 @@ TARGETS: tuple[Target, ...] = (
     ),
     Target("suppressions", _only("training", "accelerate", baseline="json"), suppressing, baselines, 1.5),
     Target("facts", _only("facts"), knowing, share=1.4),
+    Target(
+        "shell", {"shell": "shell", "hook": ("", "yes"), **_only("script", "variables")}, shell_scripts, started, 1.9
+    ),
     Target("launch", _only("launch", "variables", "trainer"), launching, launch_lines, 1.9),
     Target("text", {"text": "pieces", "name": "pieces"}, leaving, texts, 0.5, writes=True),
     Target("config", _only(toml="toml", shared=("", "yes")), configuring, configurations),
