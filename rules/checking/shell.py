@@ -157,8 +157,8 @@ def _launch(line: Line, trainer: str | None) -> Launch | None:
         launch = Launch("", variables=variables, unknown=f"it names {hidden}; {reason}")
     except LaunchError as reason:
         launch = Launch("", variables=variables, unknown=str(reason))
-    reason = next((why for word in line.words if word.text in launch.unknown and (why := line.why(word.text))), "")
-    unknown = f"{launch.unknown}{reason}" if launch.unknown else ""
+    because = next((why for word in line.words if word.text in launch.unknown and (why := line.why(word.text))), "")
+    unknown = f"{launch.unknown}{because}" if launch.unknown else ""
     return _without_passed_on(launch)._replace(line=line, unknown=unknown)
 
 
