@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MultiPartParser.spool_max_size = 1 << 62
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 _LARGEST_MADE = 4 * 1024 * 1024  # of an object that becomes a text: indentation may make much of little
-_NOTHING = "neither a training file, an Accelerate file nor a script was sent: a run has at least one of them"
+_NOTHING = "neither a training file, an Accelerate file, a script nor a launch command was sent: a run has one of them"
 
 
 async def parsed(content_type: str, content: bytes, body_limit: int) -> CheckRequest:
@@ -81,7 +81,8 @@ def from_json(content: bytes) -> CheckRequest:
         if value is not None:
             files.append(File(NAMES[name], _text(value)))
     files.extend(File(file.name, file.text) for file in body.files)
-    if not body.files and body.training is None and body.accelerate is None and body.script is None:
+    parts = (body.training, body.accelerate, body.script, body.options.launch or None)
+    if not body.files and all(part is None for part in parts):
         raise Problem("no-run", _NOTHING)
     facts = None if body.facts is None else File("facts.json", _text(body.facts))
     return _check_request(files, facts, body.options)
@@ -109,10 +110,11 @@ async def from_form(form: FormData) -> CheckRequest:
             options.append((name, value))
         else:
             raise fault(name, "this field takes no file")
-    if not enough:
-        raise Problem("no-run", _NOTHING)
     try:
-        return _check_request(files, facts, options_of(options))
+        chosen = options_of(options)
+        if not enough and not chosen.launch:
+            raise Problem("no-run", _NOTHING)
+        return _check_request(files, facts, chosen)
     except ValidationError as error:
         raise _invalid(error) from None
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fp8check.cli.main import main
 from fp8check.rules.checking.examining import examine
 from fp8check.rules.checking.runs import Assembled, assemble, parse_launch
 from fp8check.rules.facts import Facts, Gpu
@@ -317,3 +318,27 @@ def test_facts_that_were_saved_for_the_run_hold_inside_wrappers() -> None:
     facts = made("docker run image env -u A python own.py", saved).run.facts
     assert facts == saved._replace(variables={"B": "2"})
     assert made("env -i python own.py", saved).run.facts.variables == {}
+
+
+# The command line.
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--launch", "accelerate launch --mixed_precision fp8 train.py --bf16 True"], 1, "--bf16 True cancels FP8"),
+        (["outcome", "--launch", "torchrun train.py --bf16 True"], 0, "bf16"),
+        (["--launch", "make train"], 0, "nothing is known of 'make'"),
+        (["--launch", "make train", "--require-evidence"], 3, "nothing is known of 'make'"),
+        (["--launch", "trl train.py"], 0, "trl train.py starts no training that is known here"),
+        (["--launch", "nohup uv run accelerate launch own.py > log 2>&1 &"], 0, "nothing found"),
+        (["--launch", "accelerate launch 'x"], 2, "cannot be read"),
+        (["--launch", "A=1"], 2, "the launch command is empty"),
+        (["--launch", ""], 2, "--launch with the whole command"),
+        ([], 2, "--launch with the whole command"),
+        (["fix", "--launch", "accelerate launch --mixed_precision fp8 train.py"], 2, "name the files to fix"),
+    ],
+)
+def test_the_command_line(capsys: pytest.CaptureFixture[str], words: list[str], code: int, said: str) -> None:
+    assert main([*words, "--no-config", "--no-environment"]) == code
+    assert said in "".join(capsys.readouterr())

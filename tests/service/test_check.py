@@ -120,8 +120,21 @@ def test_another_machine_trains(service: Callable[..., object]) -> None:
         assert client.get("/environment").status_code == 404
 
 
+def test_a_launch_command_alone_is_a_run(client: TestClient) -> None:
+    launch = "trl sft --mixed_precision fp8 --bf16 True"
+    report = client.post("/check", json={"facts": FACTS, "options": {"launch": launch}}).json()
+    assert (report["verdict"], report["files"]) == ("fail", [])
+    assert "FP101" in [one["rule"] for one in report["findings"]]
+    form = {"launch": launch}
+    assert client.post("/check", data=form, files={"facts": ("facts.json", json.dumps(FACTS))}).json() == report
+    unknown = client.post("/check", json={"facts": FACTS, "options": {"launch": "make train"}}).json()
+    assert (unknown["verdict"], unknown["findings"]) == ("undecided", [])
+
+
 WRONG = [
     ({}, 422, "no-run"),
+    ({"options": {"launch": ""}}, 422, "no-run"),
+    ({"options": {"launch": "  "}}, 422, "no-run"),
     ({"training": "a: 1"}, 422, "no-run"),
     (
         {"training": TRAINING, "files": [{"name": "x", "text": ACCELERATE}, {"name": "y", "text": ACCELERATE}]},
