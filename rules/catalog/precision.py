@@ -8,7 +8,7 @@ from fp8check.rules.engine.requirements import not_known
 from fp8check.rules.releases import behaviors
 from fp8check.rules.settings.edits import delete, insert, replace
 from fp8check.rules.settings.script import in_script
-from fp8check.rules.settings.values import Setting
+from fp8check.rules.settings.values import Origin, Setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -546,11 +546,14 @@ def script_overrides_precision(
     elsewhere = next((asker for asker in requested.fp8 if asker != own), None)
     if own is None or own.value == "fp8" or elsewhere is None:
         return
+    flag, maker = own.origin.flag, script.accelerator
+    here = Setting(own.value, Origin(span=maker.span)) if flag is not None and maker is not None else own
     yield Found(
-        f"the script's mixed_precision={own.value!r} cancels fp8",
-        place=own,
+        f"the script's mixed_precision={own.value!r}{f', by {flag},' if flag is not None else ''} cancels fp8",
+        place=here,
         label="the argument of Accelerator() wins over the launcher",
         related=(_overridden(elsewhere),),
         notes=tuple(_what_is_left(outcome)),
-        help=f"call Accelerator() without mixed_precision in {script.path}",
+        help=f"{f'leave {flag} out, or ' if flag is not None else ''}call Accelerator() without mixed_precision "
+        f"in {script.path}",
     )

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from fp8check.rules.engine.inputs import Requested
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.outcome.speed import Speed
-    from fp8check.rules.settings.launch import Launch
     from fp8check.rules.settings.values import Setting
     from fp8check.rules.suppression.examined import Examined
 
@@ -30,15 +29,16 @@ def summary(examined: Examined, speed: Speed | None) -> Summary:
         assumed=f"with {_assumed(outcome)} assumed" if earlier is not None else None,
         or_=actual(earlier) if earlier is not None and changed else None,
         assumed_or=f"with {_assumed(earlier)}" if earlier is not None and changed else None,
-        launch=_launch(examined.inputs.run.launch),
+        launch=_launch(examined),
         speed=_speed(speed, examined) if speed is not None and not ending else None,
         probe=_probe(examined),
     )
 
 
-def _launch(launch: Launch) -> str | None:
+def _launch(examined: Examined) -> str | None:
     """How a script that was given without a command is taken to be started."""
-    if launch.given or launch.script is None:
+    launch = examined.inputs.run.launch
+    if launch.given or launch.script is None or not any(one.kind == "script" for one in examined.documents):
         return None
     tool = "accelerate launch" if launch.tool == "accelerate" else launch.tool
     flags = f" --config_file {launch.config_file}" if launch.config_file is not None else ""

@@ -21,7 +21,7 @@ from fp8check.rules.reading import Document
 from fp8check.rules.reading.kind import Kind
 from fp8check.rules.reading.source import decode
 from fp8check.rules.seen import from_data
-from fp8check.rules.settings.script import Script
+from fp8check.rules.settings.script import Script, options_of
 from fp8check.rules.settings.script_syntax import parse
 from fp8check.rules.trainers.detect import read
 from tests.support.paths import TESTS
@@ -158,6 +158,7 @@ def _assembled(case: Mapping[str, object], documents: Sequence[Document]) -> Ass
         source = parse(decode("train.py", str(script).encode()))
         assert source is not None
         document = Document("train.py", source.text, "python", None, loader="python", kind=Kind("script"))
+        source = source.with_options(options_of([source], one.run.launch.arguments))
         one = Assembled(one.run._replace(script=Script.of(source)), (*one.documents, document))
     model = case.get("model")
     if isinstance(model, dict):
