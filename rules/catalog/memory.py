@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from fp8check.rules.engine.definition import ERROR, WARNING, Found, rule
+from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, rule
 from fp8check.rules.engine.requirements import require_gpus
 from fp8check.rules.outcome.limits import MIB, WEIGHTS_ALONE, Held, held
+from fp8check.rules.outcome.memory import predict_memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,10 +15,52 @@ if TYPE_CHECKING:
     from fp8check.rules.facts import Facts
     from fp8check.rules.models import ModelShape
     from fp8check.rules.outcome import Outcome
+    from fp8check.rules.outcome.memory import Memory
+    from fp8check.rules.trainers.run import Run
     from fp8check.rules.trainers.training import Training
 
 # What Transformer Engine's FP8 weights and their transposes add: 1.6 bytes were measured at 7B, two are held.
 FP8_COPIES = 2
+WORTH_SAYING = 0.05  # of the peak in BF16
+MEASURED = (
+    "measured NVIDIA H100 [docs/evidence/h100-trainers.jsonl 7B te 25.17]: 26.2 GiB in BF16, 25.2 in FP8 with "
+    "Transformer Engine; rules/outcome/peak.py counts 26.2 and 25.2"
+)
+
+
+@rule(
+    "FP402",
+    "fp8-takes-memory",
+    INFO,
+    "measured NVIDIA H100 [docs/evidence/h100-peaks.jsonl 8B bfloat16 te]: 17.9 GiB in BF16, 20.0 in FP8, BF16 weights",
+    MEASURED,
+    claims=("FP8",),
+)
+def fp8_takes_memory(run: Run, training: Training, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
+    """FP8 takes more memory than BF16.
+
+    Why it hurts: where the weights are in BF16, Transformer Engine keeps FP8 copies of them beside them, one for the
+    forward and one for the backward pass. A micro-batch that just fits in BF16 may not fit. Where they are in float32,
+    the FP8 copies stand in the place of those that autocast makes in BF16, and FP8 takes a little less.
+
+    Example: a model that is loaded in BF16 with Transformer Engine.
+
+    Write instead: nothing, if there is room; else a smaller micro-batch, or BF16.
+    """
+    if outcome.trains_in_fp8 is not True:
+        return
+    memory = predict_memory(run, outcome)
+    if memory is None or memory.fp8_gib is None:
+        return
+    more = memory.fp8_gib - memory.bf16_gib
+    if more < WORTH_SAYING * memory.bf16_gib:
+        return
+    yield Found(
+        f"FP8 takes about {more:.1f} GiB more memory than BF16",
+        place=training.setting_for("model"),
+        label=f"at most {memory.bf16_gib:.1f} GiB a GPU in BF16, {memory.fp8_gib:.1f} GiB in FP8",
+        notes=(f"the weights of {model.name} stay as they are loaded, and FP8 copies of them come on top",),
+    )
 
 
 @rule(
@@ -58,6 +101,43 @@ def does_not_fit(
     )
 
 
+@rule("FP417", "may-not-fit", WARNING, MEASURED, claims=("perhaps",))
+def may_not_fit(
+    run: Run, training: Training, requested: Requested, model: ModelShape, facts: Facts, outcome: Outcome
+) -> Iterator[Found]:
+    """Micro-batches of full length do not fit into the memory of the GPU.
+
+    Why it hurts: most of what a step takes are activations and logits, which grow with the tokens of a micro-batch. A
+    run whose batches are padded to their longest sequence starts, and ends with OutOfMemoryError at the first batch of
+    long ones, hours later.
+
+    Example: per_device_train_batch_size: 8 with cutoff_len: 8192 on a 7B model.
+
+    Write instead: a smaller micro-batch with more gradient accumulation, a shorter longest sequence, or gradient
+    checkpointing.
+    """
+    memory = predict_memory(run, outcome) if requested.fp8 else None
+    if memory is None:
+        return
+    require_gpus(facts)
+    if memory.limit_gib is None or memory.limit_gib >= min(memory.bf16_gib, memory.peak_gib):
+        return
+    tokens = outcome.effective.tokens
+    yield Found(
+        f"full micro-batches do not fit: {tokens:,} tokens need {memory.peak_gib:,.0f} GiB of a GPU",
+        place=training.setting_for("micro_batch") or training.setting_for("model"),
+        label=_there(run, memory),
+        notes=(f"{model.name} takes {memory.least_gib:,.0f} GiB before the first token",),
+        help="make micro-batches smaller and accumulate more of them, or shorten the longest sequence",
+    )
+
+
+def _there(run: Run, memory: Memory) -> str:
+    """What the smallest GPU has."""
+    gpu = min(run.visible_gpus() or (), key=lambda one: one.memory_mib or 0)
+    return f"{gpu.name} has {memory.gpu_gib:,.0f} GiB, of which {memory.limit_gib:,.0f} are there for tensors"
+
+
 @rule(
     "FP415",
     "fp8-copies-do-not-fit",
@@ -68,7 +148,7 @@ def does_not_fit(
     claims=("perhaps",),
 )
 def fp8_copies_do_not_fit(
-    training: Training, requested: Requested, model: ModelShape, facts: Facts, outcome: Outcome
+    run: Run, training: Training, requested: Requested, model: ModelShape, facts: Facts, outcome: Outcome
 ) -> Iterator[Found]:
     """The run fits in BF16 and not in FP8: Transformer Engine's FP8 copies of the weights come on top.
 
@@ -79,6 +159,14 @@ def fp8_copies_do_not_fit(
 
     Write instead: backend AO with torch.compile, which keeps no copies; or shard the run.
     """
+    counted = predict_memory(run, outcome) if requested.fp8 else None
+    if counted is not None:
+        require_gpus(facts)
+        if counted.limit_gib is None or counted.fp8_gib is None:
+            return
+        if counted.bf16_gib <= counted.limit_gib < counted.fp8_gib:
+            yield _copies(training, counted.bf16_gib, counted.fp8_gib, counted.limit_gib)
+        return
     needed = _needed(requested, facts, outcome)
     if needed is None or needed.each <= WEIGHTS_ALONE or not outcome.runs_te:
         return
@@ -88,11 +176,15 @@ def fp8_copies_do_not_fit(
     )
     if memory < needed.mib or memory >= needed.mib + copies:
         return
-    yield Found(
-        f"FP8 needs {copies / 1024:,.0f} GiB more than BF16, and they are not there",
+    yield _copies(training, needed.mib / 1024, (needed.mib + copies) / 1024, memory / 1024)
+
+
+def _copies(training: Training, bf16: float, fp8: float, there: float) -> Found:
+    """GiB in BF16, in FP8, and of the GPU."""
+    return Found(
+        f"FP8 needs {fp8 - bf16:,.0f} GiB more than BF16, and they are not there",
         place=training.setting_for("model"),
-        label=f"{needed.mib / 1024:,.0f} GiB in BF16, {(needed.mib + copies) / 1024:,.0f} GiB with the FP8 copies, "
-        f"{memory / 1024:,.0f} GiB on the GPU",
+        label=f"{bf16:,.0f} GiB in BF16, {fp8:,.0f} GiB with the FP8 copies, {there:,.0f} GiB on the GPU",
         notes=("activations come on top in either case",),
         help="use backend: AO with torch_compile: true, which keeps no copies, or shard the run over several GPUs",
     )

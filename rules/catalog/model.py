@@ -6,7 +6,7 @@ from fp8check.rules.catalog.shared_fixes import torchao_instead, use_torchao
 from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, rule
 from fp8check.rules.engine.requirements import reached
 from fp8check.rules.outcome.limits import odd_for_blocks
-from fp8check.rules.outcome.speed import LIKELY_SLOWER, advise, predict_point, predict_speed, setup_of
+from fp8check.rules.outcome.speed import LIKELY_SLOWER, advise, predict_speed
 from fp8check.rules.releases.behaviors import Transformers
 from fp8check.rules.releases.recipes import scaling_of
 from fp8check.rules.settings.values import Undecided
@@ -61,41 +61,6 @@ def too_small_to_pay(run: Run, training: Training, model: ModelShape, outcome: O
             "gradient accumulation does not help: each micro-batch is its own GEMM",
         ),
         help=advise(run, outcome),
-    )
-
-
-@rule(
-    "FP402",
-    "fp8-takes-memory",
-    INFO,
-    "measured NVIDIA H200 [docs/evidence/h200-speed.jsonl 70B 4096]: peak 7.2 GiB in BF16, 9.7 GiB in FP8, two layers",
-    claims=("FP8",),
-)
-def fp8_takes_memory(run: Run, training: Training, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
-    """FP8 takes more memory than BF16, not less.
-
-    Why it hurts: the weights stay in BF16 or FP32 for the optimizer, and FP8 copies of them come on top, one for the
-    forward and one for the backward pass. A micro-batch that just fits in BF16 may not fit.
-
-    Example: any full fine-tuning with Transformer Engine.
-
-    Write instead: nothing, if there is room; else a smaller micro-batch, or BF16.
-    """
-    backend = outcome.backend_name
-    if outcome.trains_in_fp8 is not True or backend != "TE" or model.experts or not model.block:
-        return
-    if outcome.checkpointing is not None:
-        return  # checkpointed layers keep no copies
-    tokens, setup = outcome.effective.tokens, setup_of(run, outcome)
-    if tokens is None or setup is None:
-        return
-    point = predict_point(model, tokens, setup)
-    more = (point.fp8_gib or 0.0) - point.bf16_gib
-    yield Found(
-        f"FP8 takes about {more:.1f} GiB more memory than BF16",
-        place=training.setting_for("model"),
-        label=f"FP8 copies of the weights of {model.layers} layers, on top of the weights themselves",
-        notes=("FP8 does not save memory in training: weights, gradients and optimizer stay as they are",),
     )
 
 

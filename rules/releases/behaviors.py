@@ -106,6 +106,7 @@ class Transformers:
     LOADS_CHECKPOINT_DTYPE = Behavior(
         "transformers", (5,), _STILL, "modeling_utils.py from_pretrained: dtype is None -> auto"
     )
+    FUSED_BY_DEFAULT = Behavior("transformers", (4, 54), _STILL, "training_args.py default_optim, with torch 2.8")
     FSDP2_BY_DEFAULT = Behavior("transformers", (5, 10), _STILL, "training_args.py fsdp_config version")
     CHECKPOINTS_PLAIN_FUNCTION = Behavior("transformers", (5, 23), _STILL, "modeling_layers.py: partial(forward, self)")
     ADAPTERS_ON_FP8_CHECKPOINTS = Behavior(

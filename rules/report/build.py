@@ -154,6 +154,7 @@ def _outcome(outcome: Outcome, speed: Speed | None, *, traced: bool = True) -> s
         distributed_type=outcome.distributed_type,
         trains_converted_weights=None if outcome.fp8_layers is None else outcome.frozen is None,
         speedup=None if speed is None else _speedup(speed),
+        memory=_memory(outcome) if traced else None,
         undecided=None if outcome.undecided is None else shown(outcome.undecided.what),
         assumed=dict(outcome.stack.assumed),
         trace=trace,
@@ -185,6 +186,16 @@ def _plain(value: object) -> object:
     if isinstance(value, (list, tuple, set)):
         return [_plain(one) for one in value]
     return str(value)
+
+
+def _memory(outcome: Outcome) -> schema.Memory | None:
+    from fp8check.rules.outcome.memory import predict_memory  # a brief report says nothing of it
+
+    found = predict_memory(outcome.run, outcome)
+    if found is None:
+        return None
+    fp8, limit = (None if size is None else round(size, 2) for size in (found.fp8_gib, found.limit_gib))
+    return schema.Memory(round(found.bf16_gib, 2), fp8, limit)
 
 
 def _speedup(speed: Speed) -> schema.Speedup:

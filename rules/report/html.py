@@ -116,6 +116,7 @@ def _summary(report: Report) -> str:
         ("", summary.assumed_or),
         ("launch", summary.launch),
         ("speed", summary.speed),
+        ("memory", summary.memory),
     )
     lines = [f"<div><dt>{title}</dt><dd>{markup(words)}</dd></div>" for title, words in rows if words]
     return f'<dl class="summary">\n{"".join(lines)}\n</dl>'

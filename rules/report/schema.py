@@ -64,6 +64,7 @@ class Summary(Record):
         assumed_or: the releases that this holds for.
         launch: the command that was assumed, where a script was given without one.
         speed: whether FP8 pays.
+        memory: what a step takes of a GPU, and what is there.
         probe: what a probe saw.
     """
 
@@ -74,6 +75,7 @@ class Summary(Record):
     assumed_or: str | None = None
     launch: str | None = None
     speed: str | None = None
+    memory: str | None = None
     probe: str | None = None
 
 
@@ -176,6 +178,21 @@ class Speedup(Record):
     why: str
 
 
+class Memory(Record):
+    """Peak memory of one GPU in GiB, as torch.cuda.max_memory_allocated counts it.
+
+    Attributes:
+        bf16_gib: of this run in BF16.
+        fp8_gib: of the run as it is; null where it does not train in FP8.
+        limit_gib: what the smallest GPU has for it, less the CUDA context and what the allocator holds back; null where
+            the GPU is not known.
+    """
+
+    bf16_gib: float
+    fp8_gib: float | None
+    limit_gib: float | None
+
+
 class Outcome(Record):
     """What will really happen, in the real stack's own names and values.
 
@@ -193,6 +210,7 @@ class Outcome(Record):
         distributed_type: accelerator.distributed_type.
         trains_converted_weights: whether the optimizer moves the weights of converted layers.
         speedup: null where it is not predicted.
+        memory: null where it is not predicted.
         undecided: why the prediction ends early; null where it is whole.
         assumed: the releases that were assumed, by package.
         trace: every decided value, in the order of the chain.
@@ -209,6 +227,7 @@ class Outcome(Record):
     distributed_type: str | None
     trains_converted_weights: bool | None
     speedup: Speedup | None
+    memory: Memory | None
     undecided: str | None
     assumed: Mapping[str, str]
     trace: tuple[TraceEntry, ...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fp8check.rules.outcome.memory import predict_memory
 from fp8check.rules.outcome.speed import in_words
 from fp8check.rules.plain_text import shown
 from fp8check.rules.report.schema import Summary
@@ -31,6 +32,7 @@ def summary(examined: Examined, speed: Speed | None) -> Summary:
         assumed_or=f"with {_assumed(earlier)}" if earlier is not None and changed else None,
         launch=_launch(examined),
         speed=_speed(speed, examined) if speed is not None and not ending else None,
+        memory=_memory(outcome) if outcome.trains_in_fp8 and not ending else None,
         probe=_probe(examined),
     )
 
@@ -104,6 +106,15 @@ def _speed(speed: Speed, examined: Examined) -> str:
     comes_to = in_words(speed, measured=examined.inputs.seen is not None)
     later = f"; it pays from {speed.pays_from:,} tokens" if (speed.pays_from or 0) > speed.tokens else ""
     return shown(f"{speed.why}: {speed.predicted:.1f}x ({comes_to}){later}")
+
+
+def _memory(outcome: Outcome) -> str | None:
+    """What a full micro-batch takes of a GPU, and what it would take in BF16."""
+    found = predict_memory(outcome.run, outcome)
+    if found is None or found.fp8_gib is None:
+        return None
+    there = "" if found.gpu_gib is None else f" of {found.gpu_gib:,.0f}"
+    return f"at most {found.fp8_gib:,.0f}{there} GiB a GPU; {found.bf16_gib:,.0f} in BF16"
 
 
 def _probe(examined: Examined) -> str | None:

@@ -135,6 +135,11 @@ class Axolotl(HuggingFace):
             return Setting(False, Origin(code=f"{stack.name('axolotl')}, as bf16 is on")).over(own)
         return own
 
+    @property
+    def memory_is_counted(self) -> bool:
+        """See Training: its plug-ins exchange the loss."""
+        return False
+
     def weights(self, stack: Stack, model: ModelShape | None) -> Setting | None:
         """It sets torch_dtype by bf16 and fp16, whatever the file says of it (utils/config/__init__.py resolve_dtype).
 

@@ -40,6 +40,15 @@ ARGUMENTS = names(
 # One of these alone says that a small file is for a trainer.
 TELLING = names("bf16 fp16 fp8 tf32 per_device_train_batch_size gradient_accumulation_steps")
 
+# Keys with which a step keeps something else than what is counted, where they are set.
+_NOT_COUNTED = names(
+    """
+    use_liger_kernel enable_liger_kernel auto_find_batch_size use_dora modules_to_save additional_target use_unsloth
+    use_unsloth_gc use_kt use_llama_pro mixture_of_depths shift_attn use_galore use_badam use_apollo use_adam_mini
+    use_muon quantization_bit load_in_4bit load_in_8bit pref_loss ref_model reward_model create_new_adapter
+    """
+)
+
 # Optimizers that keep two states of the weights' own type.
 _ADAMW = ("adamw_torch", "adamw_torch_fused")
 
@@ -79,6 +88,19 @@ class HuggingFace(Training):
         if not self.savers or any(self.on(name) for name in self.savers):
             return False
         return self.value(self.optimizer_key, "adamw_torch") in _ADAMW
+
+    @property
+    def memory_is_counted(self) -> bool:
+        """See Training. Liger's loss makes no logits, and DoRA, modules_to_save and such train what is not counted."""
+        return not any(self.value(name) for name in _NOT_COUNTED) and self.get("liger_kernel_config") is None
+
+    def optimizer(self, stack: Stack) -> str | None:
+        """See Training: the fused one where nobody says (training_args.py default_optim)."""
+        written = self.get(self.optimizer_key)
+        if written is not None and (written.is_later or written.value is not None):
+            return None if written.is_later else str(written.value)
+        fused = stack.does(behaviors.Transformers.FUSED_BY_DEFAULT) and at_least(stack.version("torch"), 2, 8)
+        return "adamw_torch_fused" if fused else "adamw_torch"
 
     @property
     def compiled(self) -> Setting | None:

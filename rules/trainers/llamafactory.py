@@ -161,6 +161,13 @@ class LlamaFactory(HuggingFace):
         return self.get("finetuning_type")
 
     @property
+    def memory_is_counted(self) -> bool:
+        """See Training: its stages beside pre-training and SFT have other losses, and models beside the one."""
+        kind = self.value("finetuning_type", "lora")
+        known = self.value("stage", "sft") in ("pt", "sft") and kind in ("full", "lora")
+        return known and self.value("flash_attn", "auto") in ("auto", "sdpa", "fa2") and super().memory_is_counted
+
+    @property
     def trains_all(self) -> bool:
         """See Training."""
         return super().trains_all and self.value("finetuning_type") == "full"

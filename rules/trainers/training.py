@@ -326,6 +326,25 @@ class Training:
         return None
 
     @property
+    def asks_for_fsdp(self) -> bool:
+        """Whether the training file itself asks for FSDP."""
+        return False
+
+    @property
+    def memory_is_counted(self) -> bool:
+        """Whether rules/outcome/peak.py has counted what a step of it keeps."""
+        return False
+
+    def optimizer(self, stack: Stack) -> str | None:
+        """The optimizer's name in TrainingArguments; None where it is not known."""
+        return None
+
+    @property
+    def accumulates(self) -> bool:
+        """Whether gradients are kept over several micro-batches."""
+        return self.value("gradient_accumulation_steps", 1) != 1
+
+    @property
     def torch_compile(self) -> bool:
         """Whether the file says torch_compile: true."""
         return self.on("torch_compile")

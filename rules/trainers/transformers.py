@@ -42,6 +42,11 @@ class Transformers(HuggingFace):
     written_in_scripts = True
     keeps_text = True
 
+    @property
+    def memory_is_counted(self) -> bool:
+        """See Training."""
+        return self.value("attn_implementation") in (None, "sdpa", "flash_attention_2") and super().memory_is_counted
+
     def setting_for(self, what: Thing) -> Setting | None:
         """run_clm.py of transformers' examples calls the length block_size."""
         if what != "sequence":

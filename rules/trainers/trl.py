@@ -104,6 +104,11 @@ class Trl(HuggingFace):
         return super().hand_over(stack, {**environment, **own}, script)
 
     @property
+    def memory_is_counted(self) -> bool:
+        """See Training: its loss keeps the logits for its metrics, which is not counted."""
+        return False
+
+    @property
     def tokens(self) -> Tokens | None:
         """trainer/sft_config.py and sft_trainer.py of 0.21.0 to 1.16.0."""
         batch, sequence = self.micro_batch, self.sequence

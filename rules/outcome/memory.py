@@ -1,0 +1,164 @@
+"""Whether a run fits: the peak memory of one GPU in BF16 and in FP8, and what the GPU has for it."""
+
+from __future__ import annotations
+
+from fp8check.rules.outcome.effective import number
+from fp8check.rules.outcome.peak import GIB, STATES, Step, peak_bytes
+from fp8check.rules.record import Record
+from fp8check.rules.settings.values import Undecided
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from fp8check.rules.models import ModelShape
+    from fp8check.rules.outcome.peak import Engine, Strategy
+    from fp8check.rules.outcome.predict import Outcome
+    from fp8check.rules.settings.values import Setting
+    from fp8check.rules.trainers.run import Run
+
+# What a process takes of a GPU beside its tensors: the CUDA context with the kernels of torch, cuBLAS, Transformer
+# Engine and NCCL, and the share of the rest that the allocator holds in pieces that are too small.
+CONTEXT_GIB, HELD = 1.0, 0.03
+_BACKENDS: tuple[Engine, ...] = ("TE", "AO")
+
+
+class Memory(Record):
+    """Peak memory of one GPU, as torch.cuda.max_memory_allocated counts it.
+
+    Attributes:
+        bf16_gib: of this run in BF16; fp8_gib: as it is; None where it does not train in FP8.
+        gpu_gib: what the smallest GPU has that the run sees; None where that is not known.
+        least_gib: what the run as it is takes at the least, however short the sequences of a micro-batch are.
+    """
+
+    bf16_gib: float
+    fp8_gib: float | None
+    gpu_gib: float | None
+    least_gib: float = 0.0
+
+    @property
+    def limit_gib(self) -> float | None:
+        """What the GPU has for tensors, less the context and what the allocator holds back."""
+        return None if self.gpu_gib is None else self.gpu_gib * (1 - HELD) - CONTEXT_GIB
+
+    @property
+    def peak_gib(self) -> float:
+        """Of the run as it is."""
+        return self.bf16_gib if self.fp8_gib is None else self.fp8_gib
+
+
+def predict_memory(run: Run, outcome: Outcome) -> Memory | None:
+    """The peak memory of a run; None where something that decides it is not known, or not modeled."""
+    model = run.model
+    if model is None or not model.block or model.experts or model.quantization is not None or not model.complete:
+        return None
+    try:
+        step = _step(run, outcome)
+        there = _smallest_gpu(run)
+    except Undecided:
+        return None
+    if step is None:
+        return None
+    bf16 = peak_bytes(model, step) / GIB
+    batches = run.training.tokens
+    least = step if batches is not None and batches.exact is not None else step._replace(tokens=0)
+    engine = next((one for one in _BACKENDS if one == outcome.backend_name), None)
+    fp8 = None
+    if engine is not None and outcome.trains_in_fp8:
+        if outcome.fp8_layers != "all" and engine == "TE":
+            return None  # which of the layers keep what is not counted
+        if step.checkpointing and outcome.reentrant is False and engine == "TE":
+            return None  # the run ends
+        fp8 = peak_bytes(model, step._replace(engine=engine)) / GIB
+        least = least._replace(engine=engine)
+    return Memory(bf16, fp8, there, peak_bytes(model, least) / GIB)
+
+
+def _smallest_gpu(run: Run) -> float | None:
+    """GiB of the smallest GPU that the run sees."""
+    sizes = [gpu.memory_mib or 0 for gpu in run.visible_gpus() or ()]
+    return min(sizes) / 1024 if sizes and min(sizes) > 0 else None
+
+
+def _step(run: Run, outcome: Outcome) -> Step | None:
+    """What decides the memory of this run; None where something is not modeled."""
+    training, effective, accelerator = run.training, outcome.effective, outcome.accelerator
+    if accelerator is None or outcome.error is not None or not training.memory_is_counted:
+        return None
+    tokens = effective.tokens
+    weights = "bfloat16" if training.uses_lora and effective.weights is None else _text(effective.weights)
+    optimizer = training.optimizer(outcome.stack)
+    if tokens is None or weights not in ("float32", "bfloat16") or optimizer not in STATES:
+        return None
+    spread = _strategy(run, outcome)
+    if spread is None:
+        return None
+    strategy, processes = spread
+    rank = (training.lora_rank or 0) if training.uses_lora else 0
+    if training.uses_lora and not (rank and _adapts_all(run, run.model)):
+        return None
+    return Step(
+        "BF16",
+        tokens,
+        weights,
+        optimizer,
+        strategy,
+        processes,
+        outcome.checkpointing is not None,
+        training.compiled is not None,
+        rank,
+        training.accumulates,
+    )
+
+
+def _text(setting: Setting | None) -> str | None:
+    return None if setting is None else str(setting.value)
+
+
+def _adapts_all(run: Run, model: ModelShape | None) -> bool:
+    return model is not None and all(run.training.adapts(one.name) for one in model.block)
+
+
+def _strategy(run: Run, outcome: Outcome) -> tuple[Strategy, int] | None:
+    """How the run is spread, and over how many GPUs; None where that is not known or not modeled."""
+    kind = outcome.distributed_type
+    if kind == "NO":
+        return "single", 1
+    processes = number(outcome.effective.all_processes)
+    if kind is None or processes is None or processes < 1:
+        return None
+    if kind == "MULTI_GPU":
+        return "ddp", processes
+    if kind == "FSDP":
+        return None if _offloads(run) else ("fsdp", processes)
+    if kind == "DEEPSPEED":
+        stage = _zero_stage(run)
+        return None if stage is None else (stage, processes)
+    return None
+
+
+def _offloads(run: Run) -> bool:
+    """Whether FSDP keeps parameters on the CPU, or may, or shards less than everything."""
+    config = run.config_read
+    if run.training.asks_for_fsdp or config is None:
+        return True
+    fsdp = config.fsdp
+    whole = str(fsdp.value("fsdp_sharding_strategy", "FULL_SHARD")) in ("FULL_SHARD", "1")
+    again = fsdp.value("fsdp_reshard_after_forward", True) in (True, "true", "FULL_SHARD")
+    return bool(fsdp.value("fsdp_offload_params")) or not whole or not again
+
+
+def _zero_stage(run: Run) -> Strategy | None:
+    """The ZeRO stage, where nothing is offloaded."""
+    if run.deepspeed is not None:
+        zero = run.deepspeed.top.section("zero_optimization")
+        targets = [zero.section(name).value("device") for name in ("offload_optimizer", "offload_param")]
+        stage = zero.value("stage", 0)
+    elif run.config_read is not None:
+        own = run.config_read.deepspeed
+        targets = [own.value(name) for name in ("offload_optimizer_device", "offload_param_device")]
+        stage = own.value("zero_stage", 2)
+    else:
+        return None
+    stages: dict[object, Strategy] = {1: "zero1", 2: "zero2", 3: "zero3"}
+    stays = all(target in (None, "none") for target in targets)
+    return stages.get(stage) if stays else None
