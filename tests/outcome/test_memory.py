@@ -109,7 +109,7 @@ H100 = [{"compute_capability": "9.0", "name": "NVIDIA H100 80GB HBM3", "memory_m
 
 def memory(training: str = TRAIN, accelerate: str = ONE + TE, **more: object) -> tuple[float, float | None] | None:
     """GiB in BF16 and in FP8."""
-    outcome = outcome_of({"training": training, "accelerate": accelerate, "model": LLAMA, "gpu": H100, **more})
+    outcome = outcome_of({"training": training, "accelerate": accelerate, "model": LLAMA, "gpu": 2 * H100, **more})
     found = predict_memory(outcome.run, outcome)
     return (
         None

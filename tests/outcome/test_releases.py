@@ -332,6 +332,7 @@ ROWS = [
         v4_57_1="bf16",
         v5_0_0="fp8",
     ),
+    row(Transformers.FUSED_BY_DEFAULT, HEADER, "optimizer", v4_53_3="adamw_torch", v4_54_1="adamw_torch_fused"),
     row(
         Transformers.LOADS_CHECKPOINT_DTYPE,
         {**HEADER, "model": {**LLAMA, "dtype": "bfloat16"}},
@@ -517,6 +518,8 @@ def result(row: Row, release: str) -> str:
     if row.shows == "weights":
         kept = outcome.run.training.weights(outcome.stack, outcome.run.model)
         return "not known" if kept is None else str(kept.value)
+    if row.shows == "optimizer":
+        return str(outcome.run.training.optimizer(outcome.stack))
     if row.shows == "fp8_enabled":
         return str(outcome.fp8_enabled)
     return str(outcome.environment[row.shows].value) if row.shows else seen(outcome)
