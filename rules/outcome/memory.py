@@ -129,36 +129,21 @@ def _strategy(run: Run, outcome: Outcome) -> tuple[Strategy, int] | None:
     if kind == "MULTI_GPU":
         return "ddp", processes
     if kind == "FSDP":
-        return None if _offloads(run) else ("fsdp", processes)
+        config = run.config_read
+        known = config is not None and config.shards_everything and not run.training.asks_for_fsdp
+        return ("fsdp", processes) if known else None
     if kind == "DEEPSPEED":
         stage = _zero_stage(run)
         return None if stage is None else (stage, processes)
     return None
 
 
-def _offloads(run: Run) -> bool:
-    """Whether FSDP keeps parameters on the CPU, or may, or shards less than everything."""
-    config = run.config_read
-    if run.training.asks_for_fsdp or config is None:
-        return True
-    fsdp = config.fsdp
-    whole = str(fsdp.value("fsdp_sharding_strategy", "FULL_SHARD")) in ("FULL_SHARD", "1")
-    again = fsdp.value("fsdp_reshard_after_forward", True) in (True, "true", "FULL_SHARD")
-    return bool(fsdp.value("fsdp_offload_params")) or not whole or not again
-
-
 def _zero_stage(run: Run) -> Strategy | None:
     """The ZeRO stage, where nothing is offloaded."""
-    if run.deepspeed is not None:
-        zero = run.deepspeed.top.section("zero_optimization")
-        targets = [zero.section(name).value("device") for name in ("offload_optimizer", "offload_param")]
-        stage = zero.value("stage", 0)
-    elif run.config_read is not None:
-        own = run.config_read.deepspeed
-        targets = [own.value(name) for name in ("offload_optimizer_device", "offload_param_device")]
-        stage = own.value("zero_stage", 2)
-    else:
+    config = run.deepspeed if run.deepspeed is not None else run.config_read
+    if config is None or config.offloads:
         return None
+    written = config.zero_stage
     stages: dict[object, Strategy] = {1: "zero1", 2: "zero2", 3: "zero3"}
-    stays = all(target in (None, "none") for target in targets)
-    return stages.get(stage) if stays else None
+    default = 0 if config is run.deepspeed else 2  # utils/dataclasses.py DeepSpeedPlugin
+    return stages.get(default if written is None else written.value)

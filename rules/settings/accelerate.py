@@ -99,6 +99,20 @@ class AccelerateConfig(Record):
         return self.top.section("parallelism_config").get("parallelism_config_tp_size")
 
     @property
+    def shards_everything(self) -> bool:
+        """Whether FSDP spreads weights, gradients and states over the GPUs, and keeps none of them on the CPU."""
+        fsdp = self.fsdp
+        whole = str(fsdp.value("fsdp_sharding_strategy", "FULL_SHARD")) in ("FULL_SHARD", "1")
+        again = fsdp.value("fsdp_reshard_after_forward", True) in (True, "true", "FULL_SHARD")
+        return whole and again and not fsdp.value("fsdp_offload_params")
+
+    @property
+    def offloads(self) -> bool:
+        """Whether deepspeed_config keeps weights or states outside of the GPU."""
+        targets = (self.deepspeed.value(f"offload_{what}_device") for what in ("optimizer", "param"))
+        return any(target not in (None, "none") for target in targets)
+
+    @property
     def deepspeed(self) -> Section:
         """deepspeed_config."""
         return self.top.section("deepspeed_config")

@@ -20,6 +20,18 @@ class DeepSpeedConfig(Record):
         return self.top.section(precision).get("enabled")
 
     @property
+    def zero_stage(self) -> Setting | None:
+        """The ZeRO stage."""
+        return self.top.section("zero_optimization").get("stage")
+
+    @property
+    def offloads(self) -> bool:
+        """Whether weights or states are kept outside of the GPU."""
+        zero = self.top.section("zero_optimization")
+        targets = (zero.section(name).value("device") for name in ("offload_optimizer", "offload_param"))
+        return any(target not in (None, "none") for target in targets)
+
+    @property
     def optimizer(self) -> Setting | None:
         """The optimizer that DeepSpeed is to make itself."""
         return self.top.get("optimizer")

@@ -156,3 +156,42 @@ def test_what_changes_it(training: str, accelerate: str, expected: tuple[float, 
 )
 def test_what_is_not_counted_is_not_said(training: str) -> None:
     assert memory(training) is None
+
+
+FSDP2 = "distributed_type: FSDP\nnum_processes: 2\nmixed_precision: bf16\nfsdp_config:\n  fsdp_version: 2\n"
+ZERO = "distributed_type: DEEPSPEED\nnum_processes: 2\nmixed_precision: bf16\ndeepspeed_config:\n  zero_stage: 2\n"
+BF16 = TRAIN + "bf16: true\n"
+STACK = {"accelerate": "1.15.0", "transformers": "5.17.0", "torch": "2.11.0", "deepspeed": "0.19.8"}
+
+
+@pytest.mark.parametrize(
+    ("accelerate", "expected"),
+    [
+        (FSDP2, 19.9),
+        (FSDP2 + "  fsdp_reshard_after_forward: false\n", None),
+        (FSDP2 + "  fsdp_offload_params: true\n", None),
+        (ZERO, 21.1),
+        (ZERO.replace("stage: 2", "stage: 1"), 21.1),
+        (ZERO.replace("stage: 2", "stage: 3"), 21.5),
+        (ZERO.replace("stage: 2", "stage: 0"), None),
+        (ZERO + "  offload_optimizer_device: cpu\n", None),
+        (ZERO.replace("  zero_stage: 2\n", "  gradient_clipping: 1.0\n"), 21.1),
+    ],
+)
+def test_how_it_is_spread(accelerate: str, expected: float | None) -> None:
+    found = memory(BF16, accelerate, stack=STACK)
+    assert (found and found[0]) == expected
+
+
+@pytest.mark.parametrize(
+    ("deepspeed", "expected"),
+    [
+        ('{"zero_optimization": {"stage": 2}, "bf16": {"enabled": true}}', 21.1),
+        ('{"zero_optimization": {"stage": 3, "offload_param": {"device": "cpu"}}, "bf16": {"enabled": true}}', None),
+        ('{"bf16": {"enabled": true}}', None),
+    ],
+)
+def test_how_deepspeed_s_own_file_spreads_it(deepspeed: str, expected: float | None) -> None:
+    accelerate = "distributed_type: MULTI_GPU\nnum_processes: 2\nmixed_precision: bf16\n"
+    found = memory(BF16 + "deepspeed: ds.json\n", accelerate, deepspeed=deepspeed, stack=STACK)
+    assert (found and found[0]) == expected
