@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.catalog.shared_fixes import torchao_instead, use_torchao
-from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, rule
+from fp8check.rules.engine.definition import ERROR, WARNING, Found, rule
 from fp8check.rules.engine.requirements import reached
 from fp8check.rules.outcome.limits import odd_for_blocks
 from fp8check.rules.outcome.speed import LIKELY_SLOWER, advise, predict_speed
