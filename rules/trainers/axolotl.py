@@ -20,7 +20,6 @@ from fp8check.rules.settings.launch import (
 from fp8check.rules.settings.values import Origin, Setting, is_filled_in
 from fp8check.rules.trainers.data import Detection, HandedOver, count, names
 from fp8check.rules.trainers.huggingface import ARGUMENTS, HuggingFace, with_precision
-from fp8check.rules.trainers.training import YES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,7 +112,7 @@ class Axolotl(HuggingFace):
         if not written.value:
             other = self.flag("bfloat16", stack, "axolotl")
             return other.over(written) if other.value else written._replace(value=False)
-        on = str(written.value).lower() in YES
+        on = written.value != "full" and self._means_yes(written.value)
         return written if written.value is on else written._replace(value=on)
 
     def _automatic_bf16(self, stack: Stack, auto: Setting) -> Setting:

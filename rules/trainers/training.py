@@ -28,7 +28,7 @@ _NO_KEYS: Readers = {}
 # What the weights may be kept in, in torch's words.
 DTYPES = ("bfloat16", "float16", "float32")
 # transformers hf_argparser.py string_to_bool; pydantic takes these, too.
-YES = ("yes", "true", "t", "y", "1", "on")
+NO = ("no", "false", "f", "n", "0", "off")
 
 
 def number_of(setting: Setting | None) -> int | None:
@@ -135,12 +135,16 @@ class Training:
 
     def on(self, name: str) -> bool:
         """Whether a flag is on for the trainer: the loaded value is truthy, as a dataclass field is tested there."""
-        return bool(self.top.value(name))
+        return self._means_yes(self.top.value(name))
 
     def switched_on(self, name: str) -> Setting | None:
         """The setting of that key where it is on."""
         setting = self.get(name)
-        return setting if setting is not None and setting.value else None
+        return setting if setting is not None and self._means_yes(setting.value) else None
+
+    def _means_yes(self, value: object) -> bool:
+        """Whether the trainer takes a value for true: text is what it says where it is converted."""
+        return bool(value) and not (isinstance(value, str) and not self.keeps_text and value.lower() in NO)
 
     def flag(self, name: str, stack: Stack, package: str) -> Setting:
         """What the trainer makes of a flag: True or False, with where that comes from.
@@ -153,9 +157,8 @@ class Training:
             return written
         if written is None or written.value is None:
             return Setting(False, Origin(default=stack.name(package))).over(written)
-        value = written.value
-        on = value.lower() in YES if isinstance(value, str) and not self.keeps_text else bool(value)
-        return written if value is on else written._replace(value=on)
+        on = self._means_yes(written.value)
+        return written if written.value is on else written._replace(value=on)
 
     def setting_for(self, what: Thing) -> Setting | None:
         """The setting that this trainer has for something that others call otherwise."""

@@ -38,6 +38,28 @@ ALLOWED = {
 }
 
 
+# What a trainer makes of its own settings: stages and rules have it from the effective values, which keep it.
+ASKED = {"bf16", "fp16", "precision_flag", "checkpointing", "size", "micro_batch", "sequence", "weights", "compiled"}
+ASKED_AT = {"outcome/effective.py", "outcome/compiled.py"}
+
+
+def _asked() -> set[tuple[str, str]]:
+    """What is asked of the trainer itself, by the file that does."""
+    found: set[tuple[str, str]] = set()
+    for folder in ("catalog", "outcome"):
+        for path in sorted((RULES / folder).glob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Attribute) and node.attr in ASKED:
+                    of = node.value.attr if isinstance(node.value, ast.Attribute) else getattr(node.value, "id", "")
+                    found |= {(f"{folder}/{path.name}", node.attr)} if of == "training" else set()
+    return found
+
+
+def test_rules_and_stages_ask_no_trainer_for_what_an_effective_value_is() -> None:
+    assert {(path, name) for path, name in _asked() if path not in ASKED_AT} == set()
+    assert {path for path, _ in _asked()} == ASKED_AT
+
+
 def _read_keys() -> set[tuple[str, str]]:
     """The keys of NAMES that a file of rules or stages reads, by the file."""
     found: set[tuple[str, str]] = set()
@@ -113,6 +135,25 @@ def shown(setting: Setting | None) -> str:
 def test_the_trainers_precision(case: dict[str, object], bf16: str, fp16: str) -> None:
     effective = outcome_of({"launch": "python train.py", **case}).effective
     assert (shown(effective.bf16), shown(effective.fp16)) == (bf16, fp16)
+
+
+@pytest.mark.parametrize(
+    ("case", "on"),
+    [
+        (TRL | {"training": "gradient_checkpointing: 'false'\n"}, False),
+        (TRL | {"training": "gradient_checkpointing: 'no'\n"}, False),
+        (TRL | {"training": "gradient_checkpointing: 'yes'\n"}, True),
+        (TRL | {"training": "gradient_checkpointing: null\n"}, False),
+        (TRL | {"training": "max_length: 8\n"}, True),
+        (AXOLOTL | {"training": "gradient_checkpointing: 'off'\n"}, False),
+        (AXOLOTL | {"training": "gradient_checkpointing: offload\n"}, True),
+        ({"training": "gradient_checkpointing: 'false'\n"}, True),
+        (LLAMAFACTORY | {"training": "gradient_checkpointing: false\n"}, True),
+        (LLAMAFACTORY | {"training": "disable_gradient_checkpointing: true\n"}, False),
+    ],
+)
+def test_gradient_checkpointing(case: dict[str, object], on: bool) -> None:
+    assert (outcome_of({"launch": "python train.py", **case}).effective.checkpointing is not None) is on
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,13 @@ import pytest
 
 from fp8check.rules.catalog import RULES
 from fp8check.rules.checking.examining import examine
+from fp8check.rules.checking.named import accelerate_file, shipped
 from fp8check.rules.checking.runs import assemble, parse_launch
 from fp8check.rules.facts import Facts, Gpu
 from fp8check.rules.outcome import predict
 from fp8check.rules.reading.kind import Kind
 from fp8check.rules.releases.trl_profiles import PROFILES
+from fp8check.rules.settings.launch import Launch
 from fp8check.rules.trainers.detect import read
 from fp8check.rules.trainers.trl import Trl
 
@@ -114,9 +116,12 @@ def test_a_file_of_that_name_goes_before_the_shipped_one(tmp_path: Path, monkeyp
 
 
 def test_releases_before_0_18_bring_none() -> None:
-    run = made(FILE, "trl sft --config train.yaml --accelerate_config fsdp2", BEFORE).run
-    assert [one.needs for one in run.unread] == ["fsdp2: no such file, and trl 0.17.0 brings none of that name"]
-    assert predict(run).starts is None
+    launch = Launch("accelerate", {"config_file": "fsdp2"}, "trl", ("sft",), through="trl")
+    facts = Facts(packages=dict(BEFORE))
+    named, _ = accelerate_file(launch, facts, follow=False)
+    assert named.unread is not None
+    assert named.unread.needs == "fsdp2: no such file, and trl 0.17.0 brings none of that name"
+    assert shipped(launch, facts, follow=False) is None
 
 
 ENV = FILE + "env:\n  ACCELERATE_MIXED_PRECISION: fp8\n  ACCELERATE_FP8_BACKEND: TE\n  MY_NOTE: x\n"
