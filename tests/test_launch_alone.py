@@ -13,6 +13,7 @@ from fp8check.rules.facts import Facts, Gpu
 from fp8check.rules.outcome import predict
 from fp8check.rules.outcome.effective import Effective
 from fp8check.rules.releases.stack import Stack
+from fp8check.rules.settings.values import Undecided
 from fp8check.rules.trainers.detect import read
 from tests.support.runs import facts_of
 
@@ -236,6 +237,21 @@ def test_how_many_processes_a_machine_has(launch: str, number: int) -> None:
     processes = Effective(made(launch).run, Stack(facts_of({}))).processes
     assert processes is not None
     assert processes.value == number
+
+
+@pytest.mark.parametrize(
+    ("launch", "reason"),
+    [
+        (f"{RANKS}python own.py", "how many processes there are: the shell gives this one its rank"),
+        (
+            "torchrun --nproc_per_node 2 --no_python accelerate launch --multi_gpu --num_processes 2 own.py",
+            "how many processes two launchers start",
+        ),
+    ],
+)
+def test_how_many_processes_there_are_is_not_always_known(launch: str, reason: str) -> None:
+    with pytest.raises(Undecided, match=reason):
+        Effective(made(launch).run, Stack(facts_of({}))).processes  # noqa: B018  the attribute raises
 
 
 @pytest.mark.parametrize(

@@ -192,15 +192,14 @@ class Trl(HuggingFace):
 
     @classmethod
     def as_released(cls, launch: Launch, facts: Facts) -> Launch:
-        """From 0.18 to 0.28 `trl sft` alone hands flags on, and before no command: the launcher is started without any.
+        """To 0.28 `trl sft` alone hands flags on: the others start the launcher without any.
 
-        trl/cli.py of 0.13.0 to 0.28.0, trl/cli/commands/training.py from 0.29.0 on. Executed with 0.24.0: their scripts
+        trl/cli.py of 0.18.2 to 0.28.0, trl/cli/commands/training.py from 0.29.0 on. Executed with 0.24.0: their scripts
         pass over what they do not know without a word.
         """
         known = facts.package("trl")
         release = parsed(known) if isinstance(known, str) else None
-        of_sft = launch.arguments[:1] in ((), ("sft",)) and (release is None or release >= (0, 18))
-        hands_on = release is None or release >= (0, 29) or of_sft
+        hands_on = release is None or release >= (0, 29) or launch.arguments[:1] in ((), ("sft",))
         return launch if hands_on else launch._replace(flags={})
 
     def check_command(self, launch: Launch, stack: Stack) -> None:
