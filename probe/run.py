@@ -50,13 +50,17 @@ class Consent(Record):
     variables: frozenset[str] = frozenset()
 
     def covers(self, name: str, run: Run) -> bool:
-        """Whether that variable of a run may come into a process, if it is one of environment.RUN."""
-        return name in self.variables or (self.launch and name in run.launch.variables)
+        """Whether that variable of a run may come into a process, if it is one of environment.RUN.
+
+        A shell script is a file that is checked: what it sets is its author's word, and not that of who checks it.
+        """
+        launch = run.launch
+        return name in self.variables or (self.launch and launch.line is None and name in launch.variables)
 
 
 NONE = Consent()
 NAMED = 5  # variables in one sentence
-TRUST = "for those of a configuration file: --trust-config"
+TRUST = "for those of a configuration file: --trust-config; of a shell script: --set-variable"
 
 
 def probe_run(

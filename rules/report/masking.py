@@ -12,7 +12,7 @@ from fp8check.rules.report.schema import Fix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import TypeVar
 
     from fp8check.rules.reading import Document, Node
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # A shorter one cannot be told from any other text: it is masked where it is written only.
 SHORTEST = 6
+MOST = 200
 # Of one that a message has cut, so much tells it.
 _BEGINNING = 12
 # What a report is told apart by, and where things stand: no value of anybody.
@@ -44,7 +45,22 @@ def masked_text(document: Document) -> str:
         elif node.style in ("literal", "folded"):
             start = text.find("\n", start, end) + 1 or start
         text = text[:start] + of_the_same_width(text[start:end]) + text[end:]
+    if document.format == "shell":
+        parts, before = [], 0
+        for start, end in secret_values(document):
+            parts += [text[before:start], of_the_same_width(text[start:end])]
+            before = end
+        text = "".join((*parts, text[before:]))
     return masked(text, of_the_same_width, code=document.format == "python")
+
+
+def secret_values(document: Document) -> Sequence[tuple[int, int]]:
+    """Where the values of a shell script's variables stand whose names say that they are secret."""
+    if document.format != "shell":
+        return []
+    from fp8check.rules.report.shell_secrets import values  # few runs have one
+
+    return values(document)
 
 
 def secret_nodes(document: Document) -> Iterator[Node]:
@@ -72,6 +88,8 @@ def secrets_of(run: Run, documents: Iterable[Document]) -> tuple[str, ...]:
             found[value] = None
         masked(word, lambda secret: found.setdefault(secret) or MASK)  # bash -c "python train.py --hub_token ..."
     for document in documents:
+        # All are masked where they are written; so many in what is said of them.
+        found.update((document.text[start:end], None) for start, end in secret_values(document)[:MOST])
         if not names_one(document.text):
             continue
         found.update((str(node.value).strip(), None) for node in secret_nodes(document))
