@@ -6,6 +6,8 @@ name tells: `hub_token: ...` of a training file, a flag of the launch command, a
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from fp8check.rules.credentials import MASK, is_secret, is_secret_setting, masked, names_one, of_the_same_width
 from fp8check.rules.record import Record
 from fp8check.rules.report.schema import Fix
@@ -93,8 +95,16 @@ def secrets_of(run: Run, documents: Iterable[Document]) -> tuple[str, ...]:
         if not names_one(document.text):
             continue
         found.update((str(node.value).strip(), None) for node in secret_nodes(document))
-        masked(document.text, lambda secret: found.setdefault(secret) or MASK, code=document.format == "python")
+        found.update(dict.fromkeys(_named_in(document.text, code=document.format == "python")))
     return tuple(sorted((one for one in found if len(one) >= SHORTEST and one != MASK), key=len, reverse=True))
+
+
+@lru_cache(maxsize=8)  # each run of a shell script asks
+def _named_in(text: str, *, code: bool) -> tuple[str, ...]:
+    """The credentials of a text that their names tell."""
+    found: dict[str, None] = {}
+    masked(text, lambda secret: found.setdefault(secret) or MASK, code=code)
+    return tuple(found)
 
 
 def without(record: R, secrets: tuple[str, ...]) -> R:

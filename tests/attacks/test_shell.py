@@ -83,10 +83,11 @@ def test_credentials_of_a_shell_script_are_masked(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("from accelerate import Accelerator\nAccelerator()\n")
     (tmp_path / "run.sh").write_text(
         f"export HF_TOKEN={secret} WANDB_API_KEY=0123456789abcdef0123\nTOKEN=plainpassword1\n"
+        "API_TOKEN='plainpassword2' A=b\n"
         "accelerate launch --config_file accel.yaml --mixed_precision bf16 train.py --hub_token $TOKEN --x $HF_TOKEN "
         "--wandb_api_key $WANDB_API_KEY\n"
     )
     for name in ("text", "json", "html", "sarif", "junit", "github", "gitlab", "concise"):
         done = run("run.sh", "--no-environment", "--format", name, cwd=tmp_path)
-        for word in (secret, "0123456789abcdef0123", "plainpassword1"):
+        for word in (secret, "0123456789abcdef0123", "plainpassword1", "plainpassword2"):
             assert word not in done.stdout + done.stderr, name

@@ -723,6 +723,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("pieces of a word", 12_000, shell(lambda n: "A=1\nx " + n * "$A" + "\n")),
     Family("exported variables", 100, shell(lambda n: lines(n, "export NCCL_V{}={}\n") + 20 * STARTED)),
     Family("exported variables that do not count", 2_000, shell(lambda n: lines(n, "export V{}={}\n") + 20 * STARTED)),
+    Family("credentials of a shell script", 1_500, shell(lambda n: lines(n, "MY_TOKEN{}=abcdefgh{}\n") + 20 * STARTED)),
     Family("items of an array", 8_000, shell(lambda n: f"A=({words(n, 'a{}', ' ')})\nx ${{A[@]}}\n")),
     Family("arrays that grow", 3_000, shell(lambda n: "A=()\n" + n * "A+=(x)\n" + "x ${A[@]}\n")),
     Family("conditions", 1_000, shell(lambda n: lines(n, "if [ -z $A{} ]; then A{}=1; else A{}=2; fi\n"))),
