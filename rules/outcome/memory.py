@@ -46,8 +46,24 @@ class Memory(Record):
         return self.bf16_gib if self.fp8_gib is None else self.fp8_gib
 
 
-def predict_memory(run: Run, outcome: Outcome) -> Memory | None:
-    """The peak memory of a run; None where something that decides it is not known, or not modeled."""
+class _Answered:
+    """The last outcome that was asked about, and the answer: three rules and the report ask for the same one."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Outcome, Memory | None] | None = None
+
+    def __call__(self, run: Run, outcome: Outcome) -> Memory | None:
+        """The peak memory of a run; None where something that decides it is not known, or not modeled."""
+        last = self._last
+        if last is None or last[0] is not outcome:
+            self._last = last = (outcome, _predict(run, outcome))
+        return last[1]
+
+
+predict_memory = _Answered()
+
+
+def _predict(run: Run, outcome: Outcome) -> Memory | None:
     model = run.model
     if model is None or not model.block or model.experts or model.quantization is not None or not model.complete:
         return None
