@@ -117,6 +117,24 @@ def test_too_many_modules(folder: Path) -> None:
     assert unread.why == "the script imports more than 100 modules beside it"
 
 
+def test_too_large_modules(folder: Path) -> None:
+    for number in range(9):
+        (folder / f"m{number}.py").write_text(f"import m{number + 1}\n# {'x' * 250_000}\n")
+    (unread,) = imported("import m0").unread
+    assert unread.why == "the script imports more than 2,000,000 characters of modules beside it"
+
+
+def test_modules_that_a_module_imports_in_its_blocks(folder: Path) -> None:
+    """Of a module that has no word of what is looked for, the imports are found all the same."""
+    (folder / "a.py").write_text("def f():\n    try:\n        import b\n    except E:\n        from .c import x\n")
+    (folder / "b.py").write_text(
+        "match x:\n    case 1:\n        if y:\n            from . import d\n        import e\n"
+    )
+    for name in "cde":
+        (folder / f"{name}.py").write_text(CONVERTS)
+    assert sorted(document.path for document in imported("import a").documents) == ["c.py", "d.py", "e.py"]
+
+
 @pytest.mark.parametrize("follow", [True, False])
 def test_a_trainers_script_with_modules(folder: Path, follow: bool) -> None:
     (folder / "m.py").write_text(CONVERTS)

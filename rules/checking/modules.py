@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fp8check.rules.settings.script import ScriptSource
 
 _MOST = 100  # modules that are read of one script
+_MOST_CHARACTERS = 2_000_000  # that these may have; gpt-neox has 800,000
 _DEEPEST = 12  # parts of a module's name that are followed
 # Packages that are looked into by name, wherever they lie: a checkout of one of them beside the script is no module of
 # the user's own. A script is no package, whatever it is called.
@@ -84,8 +85,9 @@ def _modules(source: ScriptSource) -> tuple[list[ScriptSource], list[Unread]]:
             elif module is not None:
                 sources.append(module)
                 pending.append((module, os.path.dirname(path)))
-            if len(sources) > _MOST:
-                why = f"the script imports more than {_MOST} modules beside it"
+            if len(sources) > _MOST or sum(len(one.text) for one in sources) > _MOST_CHARACTERS:
+                most = f"{_MOST} modules" if len(sources) > _MOST else f"{_MOST_CHARACTERS:,} characters of modules"
+                why = f"the script imports more than {most} beside it"
                 unread.append(Unread("script", path, why, None, "a script that imports fewer modules of its own"))
                 return sources, unread
     return sources, unread
@@ -142,7 +144,7 @@ def _read(path: str) -> ScriptSource | Unread | None:
 
     command = f"fp8check where {path} can be read"
     try:
-        source = parse(load(path, files.read(path, MAX_BYTES)))
+        source = parse(load(path, files.read(path, MAX_BYTES)), module=True)
     except Unreadable as error:
         return None if error.reason == "absent" else Unread("script", path, error.message, None, command)
     if source is None:

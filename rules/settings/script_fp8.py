@@ -90,18 +90,26 @@ _OPTIONS = re.compile(r"dict|\w*(?:Config|Kwargs|Scaling|Recipe|RecipeName|Granu
 _TELLTALE = rf"(?i){_WORD}|torchao|RecipeKwargs|quantize_|import_module|__import__|getattr|exec|eval\(|runpy|modules\["
 
 
-def find(text: str, tree: ast.Module, names: Names, span: Callable[[_Located], Span]) -> tuple[OwnFp8, ...]:
+def may_tell(text: str) -> bool:
+    """Whether a script may have anything to do with FP8."""
+    return re.search(_TELLTALE, text) is not None
+
+
+def find(
+    text: str, tree: ast.Module, nodes: Sequence[ast.AST], names: Names, span: Callable[[_Located], Span]
+) -> tuple[OwnFp8, ...]:
     """The places of a script that turn FP8 on, or may: those that are sure first, each line once.
 
     Args:
         text: that of the script.
+        nodes: all parts of the tree.
         span: where a part of the tree stands.
     """
-    if re.search(_TELLTALE, text) is None:
+    if not may_tell(text):
         return ()
     finder = _Finder(names, span)
     finder.statements(tree.body, runs=True)
-    finder.imports(tree)
+    finder.imports(nodes)
     found = sorted(finder.found(), key=lambda one: (not one.sure, one.span.start))
     lines: dict[int, OwnFp8] = {}
     for one in found:
@@ -140,9 +148,9 @@ class _Finder:
         else:
             self._found.append(one)
 
-    def imports(self, tree: ast.Module) -> None:
+    def imports(self, nodes: Sequence[ast.AST]) -> None:
         """Names that have to do with FP8, of modules that are not looked into: those of a folder's own, above all."""
-        for node in ast.walk(tree):
+        for node in nodes:
             if isinstance(node, ast.Import):
                 self._imported(node, [alias.name for alias in node.names])
             elif isinstance(node, ast.ImportFrom):

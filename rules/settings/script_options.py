@@ -173,9 +173,9 @@ class Reader:
         self._changed: dict[str, list[Span]] = {}
         self._fields: dict[str, Setting] = {}
 
-    def read(self, nodes: Sequence[ast.AST]) -> CommandLine:
+    def read(self, text: str, nodes: Sequence[ast.AST]) -> CommandLine:
         """What the script takes of its command line, and where it holds that."""
-        parsing = self._parsing_functions(nodes)
+        parsing = self._parsing_functions(nodes) if any(name in text for name in _PARSES) else set()
         unpacked: list[tuple[ast.expr, bool]] = []
         for node in nodes:
             if isinstance(node, ast.Call):

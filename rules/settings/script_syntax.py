@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from fp8check.rules.reading import Span
 
 MAX_CHARACTERS = 256 * 1024  # the largest script of diffusers has 100,000
-_KEPT = 64  # scripts that are kept: each line of a shell script may start the same one
+_KEPT = 256  # scripts and modules that are kept: each line of a shell script may start the same one
 _ENVIRONMENT = ("os.environ", "environ")
 _PRECISION_AT = 2  # Accelerator(device_placement, split_batches, mixed_precision, ...)
 _DEEPEST = 12
@@ -41,29 +41,67 @@ _OTHER_HANDLERS = frozenset(
         *("ProfileKwargs", "DDPCommunicationHookType"),
     )
 )
+# Without one of these no module matters: what it makes, sets, or takes of the command line.
+_CALLED = ("Accelerator", "_mixed_precision", *ARGUMENTS, *PARSERS, "environ", "putenv")
+_WORDS = (*_CALLED, "Trainer", "Parser", "add_argument", "dataclass", "axolotl", "llamafactory", "llmtuner")
 _WATCHED = frozenset((*READERS, *PARSERS, *HANDLERS, "prepare", "train", "from_pretrained"))
 
 
-def parse(source: Source) -> ScriptSource | None:
-    """What the script does; None where it is no Python that this interpreter can parse, or is too large."""
-    return None if len(source.text) > MAX_CHARACTERS else _parsed(source.path, source.text)
+def parse(source: Source, *, module: bool = False) -> ScriptSource | None:
+    """What the script does; None where it is no Python that this interpreter can parse, or is too large.
+
+    Args:
+        module: whether it is imported by a script: how it prepares and trains does not matter then.
+    """
+    return None if len(source.text) > MAX_CHARACTERS else _parsed(source.path, source.text, module)
 
 
 @lru_cache(maxsize=_KEPT)
-def _parsed(path: str, text: str) -> ScriptSource | None:
+def _parsed(path: str, text: str, module: bool) -> ScriptSource | None:
     source = Source(path, text)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # those of the script: nobody asked for them
             tree = ast.parse(source.text)
-            return _Reader(source, list(ast.walk(tree))).read(tree)
+            if module and not _matters(text):
+                return ScriptSource(path, text, (), (), None, imports=tuple(dict.fromkeys(_imports(_statements(tree)))))
+            return _Reader(source, list(ast.walk(tree)), module=module).read(tree)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
 
+def _matters(text: str) -> bool:
+    """Whether a module has a word of what is looked for in modules; most have none."""
+    return any(word in text for word in _WORDS) or script_fp8.may_tell(text)
+
+
+def _statements(tree: ast.Module) -> Iterator[ast.stmt]:
+    """All statements, without the expressions in them."""
+    pending: list[ast.stmt] = list(tree.body)
+    while pending:
+        statement = pending.pop()
+        yield statement
+        for name in ("body", "orelse", "finalbody"):
+            pending.extend(getattr(statement, name, ()))
+        for part in (*getattr(statement, "handlers", ()), *getattr(statement, "cases", ())):
+            pending.extend(part.body)
+
+
+def _imports(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    """The modules that are imported, and the names that are taken of them."""
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = "." * node.level + (node.module or "")
+            dot = "" if module.endswith(".") else "."
+            yield from (module if alias.name == "*" else f"{module}{dot}{alias.name}" for alias in node.names)
+
+
 class _Reader:
-    def __init__(self, source: Source, nodes: Sequence[ast.AST]) -> None:
+    def __init__(self, source: Source, nodes: Sequence[ast.AST], *, module: bool) -> None:
         self._source = source
+        self._calls_matter = not module or any(word in source.text for word in _CALLED)
         self._nodes_of_tree = nodes
         self._names = Names(nodes)
         self._calls: list[Call] = []
@@ -82,11 +120,12 @@ class _Reader:
     def read(self, tree: ast.Module) -> ScriptSource:
         self._derived = script_trainers.derived(self._nodes_of_tree, self._names)
         options = script_options.Reader(self._names, self._span, self._setting, {*ARGUMENTS, *self._derived})
-        self._command_line = options.read(self._nodes_of_tree)
+        self._command_line = options.read(self._source.text, self._nodes_of_tree)
         self._units = [part.lineno for part in tree.body]
-        self._block(tree.body, ())
+        if self._calls_matter:
+            self._block(tree.body, ())
         calls = tuple(sorted(self._calls, key=lambda call: call.span.start))
-        own = script_fp8.find(self._source.text, tree, self._names, self._span)
+        own = script_fp8.find(self._source.text, tree, self._nodes_of_tree, self._names, self._span)
         passed, unknown = self._passed()
         return ScriptSource(
             self._source.path,
@@ -96,7 +135,7 @@ class _Reader:
             passed,
             own,
             self._hidden(tree) or unknown,
-            tuple(dict.fromkeys(self._imports())),
+            tuple(dict.fromkeys(_imports(self._nodes_of_tree))),
             script_trainers.find(self._nodes_of_tree, self._names, self._span),
             self._command_line,
             script_trainers.parsers(self._nodes_of_tree, self._names),
@@ -120,15 +159,6 @@ class _Reader:
     def _unit(self, line: int) -> int:
         """Which statement of the script itself a line stands in: its functions are statements."""
         return bisect_right(self._units, line)
-
-    def _imports(self) -> Iterator[str]:
-        for node in self._nodes_of_tree:
-            if isinstance(node, ast.Import):
-                yield from (alias.name for alias in node.names)
-            elif isinstance(node, ast.ImportFrom):
-                module = "." * node.level + (node.module or "")
-                dot = "" if module.endswith(".") else "."
-                yield from (module if alias.name == "*" else f"{module}{dot}{alias.name}" for alias in node.names)
 
     def _block(self, statements: list[ast.stmt], outer: tuple[int, ...], sign: int = 1) -> None:
         self._blocks += 1
