@@ -393,6 +393,17 @@ ROWS = [
         "weights",
     ),
     Row(
+        LlamaFactory.FAILS_ON_JSON,
+        {
+            "trainer": "llamafactory",
+            "training": '{"stage": "sft", "finetuning_type": "full", "bf16": true}',
+            "training path": "train.json",
+            "launch": "python train.py",
+            "stack": {**BASE, "accelerate": "1.10.1", "transformers": "4.57.1"},
+        },
+        {"0.9.4": "bf16 NO none", "0.9.5": "AttributeError (arguments)"},
+    ),
+    Row(
         LlamaFactory.CONFIGURES_FP8,
         {**LLAMAFACTORY, "stack": {**BASE, "accelerate": "1.10.1", "transformers": "4.57.1"}},
         {"0.9.4": "bf16 NO none", "0.9.5": "fp8 TE all HYBRID 16 max"},

@@ -60,7 +60,7 @@ def facts_of(case: Case, home: str) -> Facts:
         packages |= {other: its for other, its in beside.get(name, {}).get(version, {}).items() if other in KNOWN}
     gpus = [Gpu(index, f"GPU of capability {one}", one, None, None) for index, one in enumerate(case["gpus"])]
     return Facts(
-        host="node",
+        host=os.uname().nodename,
         python=case["stack"]["python"],
         packages={**packages, **case["stack"]},
         variables={**case["variables"], "HF_HOME": home},

@@ -68,6 +68,9 @@ def main(arguments: list[str]) -> int:
 
 def differences(fast: dict[str, Any], slow: dict[str, Any]) -> list[str]:
     """The fields in which the two ways differ."""
+    from tests.tools.conformance.commands import recorded
+
+    fast, slow = recorded.telling(fast), recorded.telling(slow)
     kinds = [(side.get("error") or {}).get("type") for side in (fast, slow)]
     wrong = [] if kinds[0] == kinds[1] else [f"error: {kinds[0]} and {kinds[1]}: {slow['error']}"]
     return wrong + [

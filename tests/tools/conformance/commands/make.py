@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 from tests.tools.conformance import stacks
 from tests.tools.conformance.commands import programs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tests.tools.conformance.cases import Case
 
@@ -30,7 +31,7 @@ UNDECIDED = {
 
 def everything() -> list[Case]:
     """All of them, each with an id of its own."""
-    made = [*_trl(), *_scripts(), *_factory(), *_nested(), *_wrapped(), *_flags(), *_axolotl(), *_machines()]
+    made = [*_trl(), *_scripts(), *_factory(), *_nested(), *_wrapped(), *_flags(), *_axolotl(), *_machines(), *_mixed()]
     assert len({case["id"] for case in made}) == len(made)
     return made
 
@@ -726,4 +727,127 @@ def _machines() -> Iterator[Case]:
         order = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if len(set(gpus)) > 1 else {}
         yield new(
             f"machine-{key}", "machines", NEW, command, files=files, gpus=gpus, default_file=default, variables=order
+        )
+
+
+# --- dealt by chance ---------------------------------------------------------------------------------------------
+
+MIXED = 160
+_ACCELERATE_FILES: dict[str, dict[str, Any]] = {
+    "te.yaml": TE,
+    "ao.yaml": AO,
+    "bf16.yaml": BF16,
+    "ddp.yaml": DDP_TE,
+    "fsdp_te.yaml": FSDP2_TE,
+    "fsdp_ao.yaml": FSDP2_AO,
+    "plain.yaml": _config(fp8_config=...),
+    "fp16.yaml": _config(mixed_precision="fp16", fp8_config={"backend": "TE"}),
+    "mxfp8.yaml": _config(fp8_config={"backend": "TE", "use_mxfp8_block_scaling": True}),
+    "one_of_two.yaml": _config(distributed_type="MULTI_GPU", num_processes=1),
+}
+_LAUNCHER_FLAGS = (
+    "--mixed_precision fp8",
+    "--mixed_precision bf16",
+    "--mixed_precision=no",
+    "--fp8_format HYBRID",
+    "--fp8_amax_history_len 32",
+    "--fp8_backend te",
+    "--num_processes 1",
+    "--num_processes=2",
+    "--multi_gpu",
+    "--gpu_ids 0",
+    "--gpu_ids all",
+    "--num_machines 1",
+    "--dynamo_backend no",
+    "--main_process_port 0",
+)
+_TRAINING_FLAGS = (
+    "--bf16 True",
+    "--bf16 False",
+    "--fp16 True",
+    "--gradient_checkpointing True",
+    "--gradient_checkpointing=false",
+    "--bf16_full_eval True",
+    "--learning_rate 1e-4",
+    "--tf32 False",
+)
+_SHELL_VARIABLES = (
+    "ACCELERATE_MIXED_PRECISION=fp8",
+    "ACCELERATE_MIXED_PRECISION=bf16",
+    "ACCELERATE_FP8_BACKEND=TE",
+    "ACCELERATE_FP8_BACKEND=AO",
+    "ACCELERATE_FP8_FORMAT=E4M3",
+    "ACCELERATE_FP8_AMAX_HISTORY_LEN=64",
+    "CUDA_VISIBLE_DEVICES=0",
+    "TOKENIZERS_PARALLELISM=false",
+)
+_IN_FRONT = (
+    "",
+    "",
+    "",
+    "",
+    "nohup",
+    "env",
+    "nice -n 5",
+    "timeout 100",
+    "stdbuf -oL",
+    "env -u NCCL_DEBUG",
+    "nohup nice",
+)
+_CARDS = (["9.0"], ["9.0"], ["9.0"], TWO, TWO, ["8.9"], ["10.0"], ["8.0"])
+
+
+def _some(chance: Random, words: Sequence[str], most: int) -> list[str]:
+    return chance.sample(words, chance.randint(0, most))
+
+
+def _program(chance: Random) -> tuple[str, dict[str, Any]]:
+    """What is trained, with its arguments: the words behind a launcher, and the files."""
+    kind = chance.choice(("own", "own", "flags", "flags", "flags", "sft", "dpo", "trainer"))
+    if kind == "own":
+        keywords = chance.choice(({}, {}, {"mixed_precision": "fp8"}, {"mixed_precision": "bf16"}))
+        return "train.py", {"train.py": programs.own(**keywords)}
+    if kind == "flags":
+        return " ".join([_TRAIN, *_some(chance, _TRAINING_FLAGS, 2)]), {"train.py": programs.FLAGS}
+    choices: tuple[dict[str, Any], ...] = ({}, {"bf16": True}, {"bf16": False}, {"fp16": True})
+    keywords = {**chance.choice(choices), **chance.choice(({}, {"gradient_checkpointing": chance.random() < 0.5}))}
+    return "train.py", {"train.py": getattr(programs, kind)(**keywords)}
+
+
+def _launched(chance: Random, words: str) -> str:
+    """A program behind a launcher."""
+    config = chance.choice(["", "", *(f"--config_file {name}" for name in _ACCELERATE_FILES)])
+    own = " ".join(one for one in (config, *_some(chance, _LAUNCHER_FLAGS, 3)) if one)
+    how = chance.choice(
+        ("accelerate", "accelerate", "accelerate", "accelerate", "module", "dashed", "torchrun", "python")
+    )
+    if how == "torchrun":
+        return f"torchrun --standalone --nproc_per_node {chance.choice((1, 2, 'gpu'))} {words}"
+    if how == "python":
+        return f"python {chance.choice(('', '-u '))}{words}"
+    name = {"module": "python -m accelerate.commands.accelerate_cli launch", "dashed": "accelerate-launch"}
+    return f"{name.get(how, 'accelerate launch')} {own} {words}".replace("  ", " ")
+
+
+def _mixed() -> Iterator[Case]:
+    """Parts of all that stands above, put together by chance: the same for the same seed."""
+    for number in range(MIXED):
+        chance = Random(f"mixed/{number}")  # noqa: S311
+        stack = chance.choice((NEW, NEW, OLD))
+        if chance.random() < 0.3:
+            changes = chance.choice(
+                ({}, {"bf16": True}, {"bf16": False}, {"fp16": True}, {"gradient_checkpointing": False})
+            )
+            config = chance.choice(["", *(f"--accelerate_config {name}" for name in (*_ACCELERATE_FILES, *PROFILES))])
+            words = [config, *_some(chance, _LAUNCHER_FLAGS[:7], 2)]
+            files: dict[str, Any] = {"sft.yaml": trl_file("sft", **changes)}
+            command = " ".join(["trl sft --config sft.yaml", *words])
+        else:
+            words_behind, files = _program(chance)
+            command = _launched(chance, words_behind)
+        front = [*_some(chance, _SHELL_VARIABLES, 2), chance.choice(_IN_FRONT)]
+        command = " ".join(" ".join([*front, command]).split())
+        used = {name: content for name, content in _ACCELERATE_FILES.items() if name in command}
+        yield new(
+            f"mixed-{number:03}", "by chance", stack, command, files={**used, **files}, gpus=chance.choice(_CARDS)
         )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 UNSAID: Case = {"undecided": None, "default_file": None, "variables": {}, "files": {}, "replaced": []}
 LONG = 120  # characters: what is shorter is written again
 # What the launcher sets in every run and nobody decides on, and what the harness sets.
-DULL = ("ACCELERATE_DYNAMO_", "ACCELERATE_BYPASS_", "ACCELERATE_CONFIG_", "ACCELERATE_TORCH_DEVICE")
+DULL = ("ACCELERATE_DYNAMO_", "ACCELERATE_BYPASS_", "ACCELERATE_CONFIG_", "ACCELERATE_TORCH_DEVICE", "ACCELERATE_LOG_")
 
 
 def read(path: Path) -> list[Case]:
@@ -45,7 +45,7 @@ def write(path: Path, recorded: Iterable[Case]) -> None:
         files = {
             name: _short(content, seen, {"as in": case["id"], "file": name}) for name, content in case["files"].items()
         }
-        short = {**case, "files": files, "observed": _telling(case["observed"])}
+        short = {**case, "files": files, "observed": telling(case["observed"])}
         lines.append(cases.line({name: value for name, value in short.items() if value not in (None, [], {})}))
     part = path.with_suffix(".part")
     part.write_text("".join(f"{one}\n" for one in lines), encoding="utf-8")
@@ -62,7 +62,8 @@ def _short(content: Any, seen: dict[str, dict[str, str]], here: dict[str, str]) 
     return content
 
 
-def _telling(observed: dict[str, Any]) -> dict[str, Any]:
+def telling(observed: dict[str, Any]) -> dict[str, Any]:
+    """An observation without variables that say nothing."""
     variables = observed.get("variables") or {}
     kept = {name: value for name, value in variables.items() if not name.startswith(DULL)}
     return {**observed, "variables": kept} if kept else {**observed, "variables": None}
