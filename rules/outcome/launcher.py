@@ -256,6 +256,10 @@ def _check_numbers(run: Run, config: AccelerateConfig | None, kind: DistributedT
             raise PredictedError("launcher-number-as-text", "launch", "TypeError", text, (setting,))
 
 
+# With one of these flags it is not the file that says over what the run is spread.
+_OTHER_KINDS = ("use_deepspeed", "use_fsdp", "use_megatron_lm", "tpu")
+
+
 def _check_gpu_ids(run: Run, config: AccelerateConfig) -> None:
     """_validate_launch_command: gpu_ids is text, and more than one for MULTI_GPU on one machine."""
     ids, kind = run.launch.setting("gpu_ids") or config.gpu_ids, config.distributed_type
@@ -264,10 +268,15 @@ def _check_gpu_ids(run: Run, config: AccelerateConfig) -> None:
     if not isinstance(ids.value, str):
         text = f"{type(ids.value).__name__!r} object has no attribute 'split'"
         raise PredictedError("gpu-ids-not-text", "launch", "AttributeError", text, (ids,))
-    machines = config.num_machines
-    many = machines is not None and isinstance(machines.value, int) and machines.value > 1
-    if kind is not None and kind.value == "MULTI_GPU" and ids.value != "all" and "," not in ids.value and not many:
-        raise PredictedError("one-gpu-id", "launch", "ValueError", "Less than two GPU ids were configured", (ids, kind))
+    machines = run.launch.setting("num_machines") or config.num_machines
+    number = None if machines is None else whole_number(str(machines.value))
+    asked = run.launch.setting("multi_gpu")
+    if asked is None and kind is not None and kind.value == "MULTI_GPU":
+        asked = None if any(run.launch.flag(name) for name in _OTHER_KINDS) else kind
+    if asked is not None and ids.value != "all" and "," not in ids.value and (number or 1) <= 1:
+        raise PredictedError(
+            "one-gpu-id", "launch", "ValueError", "Less than two GPU ids were configured", (ids, asked)
+        )
 
 
 def _check_processes(run: Run, config: AccelerateConfig | None) -> None:

@@ -204,6 +204,8 @@ def _stages(outcome: Outcome) -> Iterator[Outcome]:
         yield (outcome := outcome._replace(environment=handed.environment))
     started = training.distribute(stack, started._replace(environment=handed.environment))
     yield (outcome := outcome._replace(environment=started.environment, accelerator_arguments=handed.arguments))
+    if training.meets_early:
+        processes.check_gpus(run, "trainer")
     state = accelerator.construct(run, stack, started, handed.arguments)
     yield (outcome := outcome._replace(accelerator=state))
     training.check_distribution(started.kind, run.launch, run.config_read)
@@ -211,10 +213,12 @@ def _stages(outcome: Outcome) -> Iterator[Outcome]:
     limits.check_quantized(run, stack, state)
     if started.kind == "DEEPSPEED":
         run.require("deepspeed", "arguments" if training.deepspeed is not None else "accelerator")
-    processes.check_gpus(run)
     training.check_deepspeed(stack, started.kind, started.environment, run.deepspeed)
     for prepared in prepare.prepare(run, stack, state, handed.arguments):
         yield (outcome := outcome._replace(prepared=prepared))
+    processes.check_gpus(
+        run, "prepare"
+    )  # the first collective comes when the model is wrapped: what converts it fails before
     together = handed.arguments.prepares == "together"  # else it may make its optimizer of the new weights
     outcome = outcome._replace(
         checkpointing=outcome.effective.checkpointing,

@@ -13,6 +13,7 @@ from fp8check.rules.trainers.registry import launched_by_itself, of_program
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.releases.accelerate_enums import DistributedType
+    from fp8check.rules.releases.errors import Stage
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.launch import Launch
     from fp8check.rules.trainers.run import Run
@@ -60,11 +61,11 @@ def on_gpus(run: Run) -> bool:
     return run.launch.tool != "accelerate" or kind_of(run, run.config_read)[0] in _ON_GPUS
 
 
-def check_gpus(run: Run) -> None:
+def check_gpus(run: Run, stage: Stage) -> None:
     """A GPU for each process: Accelerate's state takes rank % device_count, and NCCL refuses two on one GPU.
 
     Executed on two H200s with accelerate 1.15.0 and torch 2.11.0 (docs/evidence/h200-ddp.jsonl duplicate-gpu-*): it is
-    the first collective that raises, in prepare(). Said only where both numbers are known: GPUs are told off by gpu_ids
+    the first collective that raises. Said only where both numbers are known: GPUs are told off by gpu_ids
     or CUDA_VISIBLE_DEVICES, or the facts are those of a machine.
 
     Raises:
@@ -83,7 +84,7 @@ def check_gpus(run: Run) -> None:
         text = f"Duplicate GPU detected : rank {len(visible)} and rank 0 both on CUDA device"
         ids = run.gpu_ids
         because = (setting, ids) if ids is not None else (setting,)
-        raise PredictedError("duplicate-gpu", "prepare", "DistBackendError", text, because)
+        raise PredictedError("duplicate-gpu", stage, "DistBackendError", text, because)
 
 
 def _several_by_itself(run: Run) -> bool | None:

@@ -138,6 +138,7 @@ class LlamaFactory(HuggingFace):
     default_rank = 8
     targets_key = "lora_target"
     programs = ("llamafactory-cli", "lmf")
+    meets_early = True
     launching_modules = ("llamafactory.cli",)
     launched_alone = "start -m llamafactory.launcher instead, which trains by itself"
     pads_to = PADS_TO

@@ -77,6 +77,8 @@ class Training:
         routers_stay: whether it leaves the routers of a mixture of experts out of FP8.
         brings_recipe: whether the handler that it passes carries a recipe of its own that no file changes.
         torchao_by: the entry of its file that chooses torchao with its all-gather off; "" where it has none.
+        meets_early: whether its processes wait for each other before it has an Accelerator, one after the other reading
+            the data (main_process_first, zero_first).
         checkpoints_by_itself: whether it switches gradient checkpointing on whatever the file says.
         checkpointing_off: the entry that switches gradient checkpointing off.
     """
@@ -116,6 +118,7 @@ class Training:
     routers_stay = False
     brings_recipe = False
     torchao_by = ""
+    meets_early = False
     checkpoints_by_itself = False
     checkpointing_off: tuple[str, object] = ("gradient_checkpointing", False)
 

@@ -77,6 +77,7 @@ class Trl(HuggingFace):
     sequence_key = "max_length"
     default_sequence = 1024  # trainer/sft_config.py@1.16.0
     programs = ("trl",)
+    meets_early = True
     launching_modules = ("trl.cli", "trl.cli.main")
     config_flag = "--accelerate_config"
     shipped_configs = frozenset(["single_gpu", "multi_gpu", "zero1", "zero2", "zero3", "fsdp1", "fsdp2"])

@@ -285,6 +285,26 @@ def test_each_process_wants_a_gpu_that_can_fp8(launch: str, gpu: list[str], expe
 
 
 @pytest.mark.parametrize(
+    ("flags", "file", "refused"),
+    [
+        ("--gpu_ids 0", DDP, True),
+        ("--gpu_ids 0", ONE, False),
+        ("--gpu_ids 0 --multi_gpu", ONE, True),
+        ("--gpu_ids 0 --use_fsdp", DDP, False),
+        ("--gpu_ids 0 --num_machines 2", DDP, False),
+        ("--gpu_ids all", DDP + "gpu_ids: '0'\n", False),
+        ("--gpu_ids 0,1", DDP, False),
+        ("", DDP + "gpu_ids: '0'\nnum_machines: 2\n", False),
+        ("", DDP + "gpu_ids: '0'\n", True),
+    ],
+)
+def test_one_gpu_id_is_none_for_several_processes(flags: str, file: str, refused: bool) -> None:
+    """accelerate/commands/launch.py _validate_launch_command; executed: machine-gpu-ids-one, mixed-029."""
+    case = {"launch": f"accelerate launch --config_file accel.yaml {flags} t.py", "accelerate": file, "gpus": 2}
+    assert (outcome_of(case).error_of("one-gpu-id") is not None) is refused
+
+
+@pytest.mark.parametrize(
     ("file", "release", "error"),
     [
         ("train.json", "0.9.5", "json-never-read"),
