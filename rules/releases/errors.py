@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         "command-is-no-script",
         "launcher-without-deepspeed",
         "flag-without-value",
+        "command-refuses-flag",
         "launcher-flag-choice",
         "launcher-flag-value",
         "unknown-launcher-flag",

@@ -206,8 +206,12 @@ class Trl(HuggingFace):
     def check_command(self, launch: Launch, stack: Stack) -> None:
         """Its bf16 is true, false or null, and such a flag wants its value (HfArgumentParser; executed with 0.24.0).
 
-        Its releases got their commands one by one.
+        Its releases got their commands one by one, and before 0.18 none takes the launcher's flags.
         """
+        others = [name for name in flags_among(launch.arguments) if self._for_launcher({name: ""})]
+        if others and not stack.does(behaviors.Trl.TAKES_LAUNCHER_FLAGS):
+            text = f"trl: error: unrecognized arguments: --{', --'.join(others)}"
+            raise PredictedError("command-refuses-flag", "launch", "SystemExit", text)
         command = launch.arguments[0] if launch.arguments else ""
         is_there = _HAS.get(command) if launch.through == self.name else None
         if is_there is not None and not is_there(stack):

@@ -482,6 +482,11 @@ ROWS = [
         "weights",
     ),
     Row(
+        Trl.TAKES_LAUNCHER_FLAGS,
+        {**TRL, "launch": "trl sft --mixed_precision fp8", "training": "output_dir: out\nbf16: false\n"},
+        {"0.17.0": "SystemExit (launch)", "0.18.0": f"fp8 TE all {DEFAULT}"},
+    ),
+    Row(
         Trl.HAS_GRPO,
         {**TRL, "launch": "trl grpo", "training": "output_dir: out\nbf16: false\n"},
         {"0.13.0": "undecided: trl 0.13.0 may have no command grpo", "0.14.0": f"no TE all {DEFAULT}"},

@@ -62,7 +62,7 @@ def test_what_a_trainer_does_not_say_counts_as_not_there() -> None:
         *(False, None),
     )
     assert (bare.own_all_gather, bare.precision_flag(stack), bare.late_fp8(stack)) == (None, None, None)
-    assert (bare.refuses_quantized(stack), bare.dequantizes("fp8"), bare.trains_all) == ("", False, False)
+    assert (bare.refuses_quantized(stack), bare.dequantizes("fp8", stack), bare.trains_all) == ("", False, False)
     assert (Training.hands_on("fp8"), Training.spawns({}, []), Training.is_started_through(launch)) == (False,) * 3
     assert Training.with_flags_of_file(launch, Section()) is launch
     assert Training.sample(bf16=True, checkpointing=False, lora=False) is None

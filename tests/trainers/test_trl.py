@@ -124,6 +124,14 @@ def test_releases_before_0_18_bring_none() -> None:
     assert shipped(launch, facts, follow=False) is None
 
 
+def test_releases_before_0_18_refuse_flags_of_the_launcher() -> None:
+    run = made(FILE, "trl sft --config train.yaml --accelerate_config fsdp2", BEFORE).run
+    error = predict(run).error_of("command-refuses-flag")
+    assert error is not None
+    assert error.message == "trl: error: unrecognized arguments: --accelerate_config"
+    assert predict(made(FILE, "trl sft --config train.yaml", BEFORE).run).starts
+
+
 ENV = FILE + "env:\n  ACCELERATE_MIXED_PRECISION: fp8\n  ACCELERATE_FP8_BACKEND: TE\n  MY_NOTE: x\n"
 
 
