@@ -10,7 +10,7 @@ import pytest
 from tests.tools.wild.checkouts import Documents, Pair, checkouts
 from tests.tools.wild.checks import pairs_of, survey
 from tests.tools.wild.faults import FAULTS_OF_ANY, FAULTS_OF_FP8, seeded
-from tests.tools.wild.launch_lines import decide, documented, lines_of
+from tests.tools.wild.launch_lines import documented, lines_of
 
 TRAINING = "model_name_or_path: a/b\noutput_dir: out\nlearning_rate: 1.0e-5\nbf16: true\n"
 ACCELERATE = "distributed_type: MULTI_GPU\nnum_processes: 8\nmixed_precision: bf16\n"
@@ -47,10 +47,35 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_launch_lines_of_scripts_and_pages(root: Path) -> None:
-    lines = [(line.path, line.line, line.launcher) for line in lines_of(root)]
-    assert lines == [("README.md", 6, "accelerate"), ("run.sh", 4, "torchrun")]
-    launches = [decide(line).launch for line in lines_of(root)]
-    assert [launch.script for launch in launches if launch is not None] == ["train.py", "train.py"]
+    lines = [(line.path, line.line, line.launcher, line.state) for line in lines_of(root)]
+    assert lines == [("README.md", 6, "accelerate", "run"), ("run.sh", 4, "torchrun", "run")]
+
+
+@pytest.mark.parametrize(
+    ("text", "launcher", "wrapper", "state"),
+    [
+        ("srun -l torchrun --nproc_per_node 8 train.py", "torchrun", "srun", "run"),
+        ("uv run accelerate launch train.py", "accelerate", "uv", "run"),
+        ("python -m torch.distributed.run train.py", "torchrun", "", "run"),
+        ("python train.py --bf16 True --learning_rate 1e-5", "python", "", "run"),
+        ("python plot.py", "python", "", "no training"),
+        ("llamafactory-cli export a.yaml", "llamafactory-cli", "", "no training"),
+        ("swift sft --model a", "swift", "", "other tool"),
+        ("torchrun $ARGS", "torchrun", "", "undecided"),
+        ("s1a --async torchrun train.py", "torchrun", "s1a", "undecided"),
+    ],
+)
+def test_what_becomes_of_a_line(root: Path, text: str, launcher: str, wrapper: str, state: str) -> None:
+    (root / "README.md").write_text(f"```bash\n{text}\n```\n")
+    (root / "run.sh").unlink()
+    (line,) = lines_of(root)
+    assert (line.line, line.launcher, line.wrapper, line.state) == (2, launcher, wrapper, state)
+
+
+def test_prompts_and_what_is_printed(root: Path) -> None:
+    (root / "run.sh").unlink()
+    (root / "README.md").write_text("```console\n(env) $ torchrun \\\n  train.py\ntorchrun: started\n```\n")
+    assert [(line.line, line.words) for line in lines_of(root)] == [(2, ("torchrun", "train.py"))]
 
 
 def test_a_pair_that_a_page_starts(root: Path) -> None:

@@ -11,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.tools.wild import parsed
 from tests.tools.wild.checkouts import checkouts
 from tests.tools.wild.checks import survey
 
@@ -31,7 +32,7 @@ def main(words: Sequence[str]) -> int:
     roots = [root for root in checkouts(options.folder.resolve()) if not options.names or root.name in options.names]
     began = time.perf_counter()
     with ProcessPoolExecutor(options.workers) as pool:
-        surveyed = [*pool.map(survey, roots)]
+        surveyed = [*pool.map(_surveyed, roots)]
     said = [one for each in surveyed for one in each.said]
     _print_repositories(surveyed)
     _print_rules(said)
@@ -47,6 +48,11 @@ def main(words: Sequence[str]) -> int:
     print(f"{len(roots)} repositories, {total:,} files, {len(pairs):,} pairs ({kinds}), {len(crashes)} crashes", end="")
     print(f", {seconds:.0f} s")
     return 1 if crashes else 0
+
+
+def _surveyed(root: Path) -> Surveyed:
+    parsed.keep()
+    return survey(root)
 
 
 def _print_repositories(surveyed: Sequence[Surveyed]) -> None:

@@ -8,20 +8,24 @@ import random
 import re
 import sys
 from collections import Counter, defaultdict
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.tools.wild import parsed
 from tests.tools.wild.checkouts import checkouts
-from tests.tools.wild.launch_lines import decide, lines_of
+from tests.tools.wild.launch_lines import MISSED, NOTHING, RUN, TOOL, UNDECIDED, lines_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from tests.tools.wild.launch_lines import Decided
+    from tests.tools.wild.launch_lines import Line
+
+_STATES = (RUN, TOOL, NOTHING, UNDECIDED, MISSED)
 
 
 def main(words: Sequence[str]) -> int:
-    """Print, by launcher and by wrapper, how many lines are understood, and why others are not."""
+    """Print, by launcher and by wrapper, what becomes of the lines, and why some are undecided."""
     parser = argparse.ArgumentParser(prog="python -m tests.tools.wild.launches")
     parser.add_argument("folder", type=Path)
     parser.add_argument("names", nargs="*", help="only these checkouts")
@@ -29,46 +33,46 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--out", type=Path, help="all of them, as lines of JSON")
     options = parser.parse_args(words)
     roots = [root for root in checkouts(options.folder.resolve()) if not options.names or root.name in options.names]
-    lines = [(root.name, line, decide(line)) for root in roots for line in lines_of(root)]
+    with ProcessPoolExecutor(2) as pool:
+        lines = [(root.name, line) for root, some in zip(roots, pool.map(_all_of, roots), strict=True) for line in some]
     if options.sample:
-        for repository, line, decided in random.Random(13).sample(lines, options.sample):  # noqa: S311
-            print(f"{repository}/{line.path}:{line.line}\n    {line.text[:300]}\n    {shown(decided)}")
+        for number, (repository, line) in enumerate(random.Random(13).sample(lines, options.sample), 1):  # noqa: S311
+            print(
+                f"{number} {repository}/{line.path}:{line.line}\n    {line.text[:400]}\n    {line.state}: {line.becomes}"
+            )
         return 0
     if options.out is not None:
         with options.out.open("w", encoding="utf-8") as stream:
-            for repository, line, decided in lines:
-                stream.write(json.dumps([repository, *line, shown(decided)], ensure_ascii=False) + "\n")
-    _print_counts("launcher", [(line.launcher, decided) for _, line, decided in lines])
-    _print_counts("wrapper", [(wrapper, decided) for _, line, decided in lines for wrapper in line.wrappers])
-    reasons = Counter(_general(decided.reason) for _, _, decided in lines if decided.launch is None)
-    for reason, number in reasons.most_common(25):
+            for repository, line in lines:
+                stream.write(json.dumps([repository, *line], ensure_ascii=False) + "\n")
+    _print_counts("launcher", ((line.launcher, line.state) for _, line in lines))
+    _print_counts("wrapper", ((line.wrapper, line.state) for _, line in lines if line.wrapper))
+    reasons = Counter(_general(line.becomes) for _, line in lines if line.state in (UNDECIDED, MISSED))
+    for reason, number in reasons.most_common(40):
         print(f"{number:6} {reason}")
     return 0
 
 
-def _print_counts(what: str, decided: Sequence[tuple[str, Decided]]) -> None:
-    counts: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for name, one in decided:
-        counts[name][one.launch is None] += 1
-    print(f"{what:24} {'lines':>6} {'runs':>6} {'undecided':>9}")
-    for name, (understood, undecided) in sorted(counts.items(), key=lambda item: -sum(item[1])):
-        share = undecided / (understood + undecided)
-        print(f"{name[:24]:24} {understood + undecided:6} {understood:6} {undecided:9} {share:5.0%}")
+def _all_of(root: Path) -> list[Line]:
+    parsed.keep()
+    return [*lines_of(root)]
+
+
+def _print_counts(what: str, states: Iterable[tuple[str, str]]) -> None:
+    """A table; the last column is the share of undecided and missed lines among those that may be a training."""
+    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for name, state in states:
+        counts[name][state] += 1
+    print(f"{what:24}" + "".join(f"{state:>12}" for state in _STATES))
+    for name, count in sorted(counts.items(), key=lambda item: -item[1].total()):
+        open_ = count[UNDECIDED] + count[MISSED]
+        share = open_ / max(1, count.total() - count[NOTHING])
+        print(f"{name[:24]:24}" + "".join(f"{count[state]:12}" for state in _STATES) + f"{share:7.0%}")
 
 
 def _general(reason: str) -> str:
     """A reason without the names in it, so that equal ones are counted together."""
-    return re.sub(r"'[^']*'", "'...'", reason)
-
-
-def shown(decided: Decided) -> str:
-    """What became of a line, in a few words."""
-    launch = decided.launch
-    if launch is None:
-        return f"undecided: {decided.reason}"
-    through = f" through {launch.through}" if launch.through else ""
-    module = " -m" if launch.is_module else ""
-    return f"{launch.tool}{through}{module} {launch.script}  flags {sorted(launch.flags)}"
+    return re.sub(r"'[^']*'|\S*[$/{]\S*", "...", reason)
 
 
 if __name__ == "__main__":

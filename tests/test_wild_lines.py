@@ -1,0 +1,150 @@
+"""What public repositories showed, a case for each line W1 to W13 of docs/evidence/wild.md; the files are made up here.
+
+W4 and W5, files of other tools, are in tests/reading/test_kinds.py; releases and GPUs have their cases in the catalog.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fp8check.rules.checking.api import check
+from fp8check.rules.facts import Facts
+from tests.support.runs import TODAY, facts_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fp8check.rules.suppression.examined import Examined
+
+ZERO3 = "distributed_type: DEEPSPEED\nnum_processes: 8\nmixed_precision: bf16\ndeepspeed_config:\n  zero_stage: 3\n"
+TRL = "model_name_or_path: a/b\ndataset_name: c\nlearning_rate: 2.0e-5\nreport_to: none\n"
+AXOLOTL = "base_model: a/b\nsequence_len: 2048\nmicro_batch_size: 1\ndatasets:\n- path: c\n  type: alpaca\n"
+NODE = {**TODAY, "deepspeed": "0.18.2"}
+OWN_SCRIPT = "from accelerate import Accelerator\naccelerator = Accelerator()\nmodel = accelerator.prepare(model)\n"
+TRAINER = (
+    "from transformers import HfArgumentParser, Trainer, TrainingArguments\n"
+    "(args,) = HfArgumentParser(TrainingArguments).parse_args_into_dataclasses()\n"
+    "Trainer(model=model, args=args).train()\n"
+)
+
+
+@pytest.fixture
+def examined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
+    """Files in a folder of their own, which is the current one, checked as one run."""
+    monkeypatch.chdir(tmp_path)
+
+    def check_them(
+        files: dict[str, str], stack: object = "unknown", launch: str | None = None, gpus: int | str = 8
+    ) -> Examined:
+        for name, text in files.items():
+            (tmp_path / name).write_text(text)
+        facts = Facts() if stack == "unknown" else facts_of({"stack": stack, "gpus": gpus})
+        names = [name for name in files if not name.endswith((".py", ".sh"))]
+        (report,) = check(*names, facts=facts, launch=launch).reports
+        return report
+
+    return check_them
+
+
+def rules(report: Examined) -> dict[str, str]:
+    return {finding.rule: finding.severity for finding in report.findings}
+
+
+@pytest.mark.parametrize(
+    "training",
+    [
+        pytest.param(TRL, id="trl sets bf16 where it is None"),
+        pytest.param(AXOLOTL + "bf16: auto\n", id="axolotl, auto"),
+    ],
+)
+@pytest.mark.parametrize("stack", ["unknown", {**NODE, "axolotl": "0.16.1"}], ids=["unknown", "a node"])
+def test_w1_a_trainer_whose_bf16_is_on_by_itself_goes_with_a_bf16_deepspeed(
+    examined: object, training: str, stack: object
+) -> None:
+    report = examined({"t.yaml": training, "a.yaml": ZERO3}, stack)  # type: ignore[operator]
+    assert "FP314" not in rules(report)
+    assert report.outcome.error is None
+
+
+def test_w1_and_a_trainer_whose_bf16_is_off_does_not(examined: object) -> None:
+    report = examined({"t.yaml": "output_dir: x\nmax_steps: 3\n", "a.yaml": ZERO3}, NODE)  # type: ignore[operator]
+    assert rules(report)["FP314"] == "error"
+
+
+def test_w2_a_script_with_an_accelerator_of_its_own_reads_its_file_itself(examined: object) -> None:
+    files = {"t.yaml": "output_dir: x\nmax_steps: 3\n", "a.yaml": ZERO3, "finetune.py": OWN_SCRIPT}
+    launch = "accelerate launch --config_file a.yaml finetune.py t.yaml"
+    assert "FP314" not in rules(examined(files, NODE, launch))  # type: ignore[operator]
+    files["finetune.py"] = TRAINER
+    assert rules(examined(files, NODE, launch))["FP314"] == "error"  # type: ignore[operator]
+
+
+def test_w3_axolotl_starts_a_process_on_each_gpu(examined: object) -> None:
+    text = (
+        AXOLOTL
+        + "bf16: true\nfp8: true\nfp8_enable_fsdp_float8_all_gather: true\nfsdp_version: 2\nfsdp_config:\n  offload_params: false\n"
+    )
+    assert "FP210" not in rules(examined({"t.yaml": text}))  # type: ignore[operator]
+    stack = {**NODE, "axolotl": "0.16.1"}
+    assert "FP210" not in rules(examined({"t.yaml": text}, stack))  # type: ignore[operator]
+
+
+def test_w6_a_value_that_is_filled_in_later_is_unknown(examined: object) -> None:
+    report = examined({"t.yaml": "output_dir: x\nmax_steps: 3\nfp16: true\nbf16: ${BF16}\n"})  # type: ignore[operator]
+    assert "FP115" not in rules(report)
+    assert report.verdict == "undecided"
+
+
+@pytest.mark.parametrize("kind", ["DATA_PARALLEL", "MODEL_PARALLEL", "'NO'"])
+def test_w7_a_job_on_sagemaker_is_not_modeled(examined: object, kind: str) -> None:
+    text = f"compute_environment: AMAZON_SAGEMAKER\ndistributed_type: {kind}\nec2_instance_type: x\niam_role_name: y\n"
+    report = examined({"a.yaml": text + "mixed_precision: bf16\n"})  # type: ignore[operator]
+    assert "error" not in rules(report).values()
+    assert report.verdict == "undecided"
+
+
+def test_w8_flags_are_the_training_configuration(examined: object) -> None:
+    accelerate = "distributed_type: MULTI_GPU\nnum_processes: 8\nmixed_precision: fp8\nfp8_config: {backend: TE}\n"
+    files = {"a.yaml": accelerate, "train.py": TRAINER}
+    launch = "accelerate launch --config_file a.yaml train.py --output_dir x --bf16 True"
+    assert rules(examined(files, NODE, launch))["FP101"] == "error"  # type: ignore[operator]
+
+
+def test_w9_help_talks_of_fp8_where_it_was_asked_for(examined: object) -> None:
+    text = ZERO3.replace("zero_stage: 3", "deepspeed_config_file: ds.json")
+    ds = '{"bf16": {"enabled": true}, "zero_optimization": {"stage": 3}}'
+    for precision, told in (("bf16", False), ("fp8", True)):
+        files = {"a.yaml": text.replace("bf16", precision), "ds.json": ds}
+        report = examined(files, NODE)  # type: ignore[operator]
+        (finding,) = (one for one in report.findings if one.rule == "FP312")
+        assert ("fp8" in finding.help.lower()) is told
+
+
+@pytest.mark.parametrize("variable", ["USE_MCA", "USE_V1", "USE_MEGATRON_BRIDGE"])
+def test_w10_another_engine_of_llamafactory_is_not_modeled(examined: object, variable: str) -> None:
+    text = "model_name_or_path: a\nstage: sft\ndo_train: true\nfinetuning_type: full\ntemplate: b\noutput_dir: c\n"
+    files = {"t.yaml": text + "bf16: true\nfp8: true\n"}
+    report = examined(files, launch=f"{variable}=1 llamafactory-cli train t.yaml")  # type: ignore[operator]
+    assert report.verdict == "undecided"
+    assert report.outcome.fp8_enabled is not True
+
+
+@pytest.mark.parametrize(("release", "recipe"), [("0.16.1", "tensorwise"), ("0.19.0", "rowwise")])
+def test_w12_axolotl_reads_the_recipe_from_0_19_on(examined: object, release: str, recipe: str) -> None:
+    text = AXOLOTL + "bf16: true\nfp8: true\nfp8_config:\n  recipe: rowwise\n"
+    report = examined({"t.yaml": text}, {**NODE, "axolotl": release})  # type: ignore[operator]
+    assert report.outcome.prepared.recipe["recipe"].value == recipe
+
+
+@pytest.mark.parametrize("torch", ["2.11.0", "2.13.0"])
+def test_w13_torchao_compiled_under_ddp_runs(examined: object, torch: str) -> None:
+    files = {
+        "t.yaml": "output_dir: x\nmodel_name_or_path: Qwen/Qwen2.5-7B\nbf16: false\ntorch_compile: true\nmax_steps: 3\n",
+        "a.yaml": "distributed_type: MULTI_GPU\nnum_processes: 8\nmixed_precision: fp8\n"
+        "fp8_config:\n  backend: AO\n  enable_fsdp_float8_all_gather: false\n",
+    }
+    report = examined(files, {**NODE, "torch": torch})  # type: ignore[operator]
+    assert "FP520" not in rules(report)
+    assert report.outcome.error is None

@@ -1,0 +1,28 @@
+"""Python files are parsed once, however many launch lines of a checkout start them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fp8check.rules.settings import script_syntax
+
+if TYPE_CHECKING:
+    from fp8check.rules.reading.source import Source
+
+_MOST = 3_000
+_parse = script_syntax.parse
+_kept: dict[tuple[str, str], object] = {}
+
+
+def _once(source: Source) -> object:
+    key = (source.path, source.text)
+    if key not in _kept:
+        if len(_kept) >= _MOST:
+            _kept.clear()
+        _kept[key] = _parse(source)
+    return _kept[key]
+
+
+def keep() -> None:
+    """From now on, in this process."""
+    script_syntax.parse = _once  # type: ignore[assignment]
