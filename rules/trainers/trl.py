@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.settings.script import Script
     from fp8check.rules.trainers.data import Environment
+    from fp8check.rules.trainers.training import Size, Thing
 
 # Keys of TRL's ScriptArguments, ModelConfig and trainer configurations that TrainingArguments does not have.
 KEYS = names(
@@ -62,6 +63,10 @@ def _tells(shape: Shape) -> bool:
 
 def _as_section(values: Mapping[str, object], origin: Origin) -> Section:
     return Section(over={key: Setting(value, origin) for key, value in values.items()})
+
+
+# Keys of GRPOConfig, RLOOConfig and OnlineDPOConfig.
+_GENERATING = ("num_generations", "max_completion_length", "reward_funcs")
 
 
 class Trl(HuggingFace):
@@ -108,6 +113,22 @@ class Trl(HuggingFace):
     def memory_is_counted(self) -> bool:
         """See Training: its loss keeps the logits for its metrics, which is not counted."""
         return False
+
+    def setting_for(self, what: Thing) -> Setting | None:
+        """SFTConfig puts max_seq_length over max_length (to 0.19; later ones refuse it)."""
+        older = self.get("max_seq_length") if what == "sequence" else None
+        if older is not None and (older.is_later or older.value is not None):
+            return older.over(self.get("max_length"))
+        return super().setting_for(what)
+
+    def size(self, what: Size) -> Setting | None:
+        """`max_length: null` sets no limit; GRPO and its kin have none: they generate what they train on."""
+        written = self.setting_for(what)
+        if what == "sequence" and written is None and any(name in self.top for name in _GENERATING):
+            return None
+        if what == "sequence" and written is not None and not written.is_later and written.value is None:
+            return None
+        return super().size(what)
 
     @property
     def tokens(self) -> Tokens | None:
