@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fp8check.rules.checking.request import RunRequest, assembled
+from fp8check.rules.facts import Facts
+from fp8check.rules.trainers.detect import read
 from tests.support.command import run
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from fp8check.rules.reading import Document
 
 ACCELERATE = "distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config: {backend: TE}\n"
 OWN = "open('was-run', 'w')\nfrom accelerate import Accelerator\nAccelerator(mixed_precision='bf16')\n"
@@ -104,3 +109,22 @@ def test_in_the_hook_a_script_is_looked_at_where_it_trains(folder: Path) -> None
         [{"path": "accel.yaml", "kind": "accelerate", "dialect": None}],
         [{"path": "train.py", "kind": "script", "dialect": None}],
     ]
+
+
+def script(name: str, text: str) -> Document:
+    return read(name, text.encode())
+
+
+def test_scripts_of_one_request() -> None:
+    """In one process, as the service and the hook have it."""
+    files = (
+        script("a.py", OWN),
+        script("b.py", "from accelerate import Accelerator\nAccelerator()\n"),
+        script("c.py", "1"),
+    )
+    assert [one.run.launch.script for one in assembled(RunRequest(files, Facts()))] == ["a.py", "b.py", "c.py"]
+    assert [one.run.launch.script for one in assembled(RunRequest(files, Facts(), apart=True))] == ["a.py", "b.py"]
+    (one,) = assembled(RunRequest(files, Facts(), "accelerate launch b.py"))
+    assert one.run.script.mixed_precision is None
+    (one,) = assembled(RunRequest(files[:1], Facts(), "torchrun"))
+    assert one.run.script.mixed_precision is not None

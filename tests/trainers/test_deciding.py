@@ -10,6 +10,7 @@ from fp8check.rules.catalog import RULES
 from fp8check.rules.checking.examining import examine
 from fp8check.rules.checking.runs import WrongFiles, assemble
 from fp8check.rules.facts import Facts
+from fp8check.rules.outcome import predict
 from fp8check.rules.reading.source import load
 from fp8check.rules.settings.script_syntax import parse
 from fp8check.rules.trainers.deciding import Decided, by_script
@@ -178,3 +179,11 @@ def test_files_of_no_kind_and_a_second_accelerate_file_are_a_script_s_own_where_
         assert made.run.accelerate.path == "zero.yaml"
         with pytest.raises(WrongFiles):
             run(command, name, "zero.yaml")
+
+
+def test_a_script_that_trains_by_nothing_that_is_known_is_undecided(folder: Path) -> None:
+    (folder / "train.py").write_text("import torch\nmodel = torch.nn.Linear(1, 1)\n")
+    made = run("accelerate launch --config_file zero.yaml train.py", "zero.yaml")
+    undecided = predict(made.run).undecided
+    assert undecided is not None
+    assert undecided.what.startswith("train.py makes no Accelerator and uses no Trainer: nothing in it reads")
