@@ -36,5 +36,5 @@ def _variables(script: ShellScript) -> Iterator[tuple[str, int, int]]:
         start, end = one.end - len(value), one.end
         if value[:1] in ("'", '"') and value[-1:] == value[:1] and len(value) > 1:
             start, end = start + 1, end - 1
-        if equals and "$" not in value:
+        if equals and value[:1] not in ("", "(") and "$" not in value:
             yield name.removesuffix("+"), start, end
