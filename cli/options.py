@@ -199,7 +199,9 @@ def run(parser: Parser) -> None:
     """How the run is started, and by whom."""
     group = parser.add_argument_group("the run")
     group.add_argument(
-        "--launch", metavar="COMMAND", help="how it is started: accelerate, python, torchrun, or the whole command"
+        "--launch",
+        metavar="COMMAND",
+        help="how it is started: accelerate, python, torchrun, or the whole command (enough by itself)",
     )
     group.add_argument(
         "--trainer", choices=_Trainers(registry.NAMES), help="who reads the training file (found from its content)"
