@@ -75,3 +75,22 @@ RUNNERS = {
     "pdb": ("-c",),
     "debugpy": ("--listen", "--connect", "--log-to"),
 }
+# Modules that are commands of wrappers.py, too: `python -m coverage run x.py`.
+WRAPPING = _names("coverage memray viztracer scalene kernprof")
+# Packages whose modules train by means that are not known here.
+FOREIGN_PACKAGES = {
+    "verl": "verl",
+    "torchtitan": "torchtitan",
+    "nemo_automodel": "NeMo AutoModel",
+    "nemo": "NeMo",
+    "swift": "ms-swift",
+    "megatron": "Megatron-LM",
+    "torchtune": "torchtune",
+    "openrlhf": "OpenRLHF",
+    "nanotron": "nanotron",
+    "litgpt": "LitGPT",
+    "xtuner": "XTuner",
+    "simpletuner": "SimpleTuner",
+    "oumi": "Oumi",
+    "composer": "Composer",
+}

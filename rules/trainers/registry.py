@@ -201,11 +201,24 @@ def _command_of(launch: Launch) -> Sequence[str] | None:
     if launch.tool != "python" and launch.flag("no_python"):
         return (script, *launch.arguments)
     if launch.is_module:
-        command = module_as_command(script) or _BY_MODULE.get(script)
-        return None if command is None else (command, *launch.arguments)
+        return _command_of_module(script, launch)
     name = script.rpartition("/")[2]
     if name != script and (name in LAUNCHERS or name in PROGRAMS):  # python /opt/env/bin/torchrun: a Python file
         return (script, *launch.arguments)
+    return None
+
+
+def _command_of_module(module: str, launch: Launch) -> Sequence[str] | None:
+    from fp8check.rules.settings.programs import FOREIGN_PACKAGES, RUNNERS, WRAPPING
+
+    command = module_as_command(module) or _BY_MODULE.get(module) or (module if module in WRAPPING else None)
+    if command is not None:
+        return (command, *launch.arguments)
+    if module in RUNNERS and launch.tool != "python":
+        return ("python", "-m", module, *launch.arguments)
+    whose = FOREIGN_PACKAGES.get(module.partition(".")[0])
+    if whose is not None:
+        raise Foreign(f"this is {whose}, which is not checked: -m {module}")
     return None
 
 
