@@ -17,6 +17,19 @@ if TYPE_CHECKING:
     from tests.tools.conformance.cases import Case
 
 UNSAID: Case = {"undecided": None, "default_file": None, "variables": {}, "files": {}, "replaced": []}
+ORDER = (
+    "id",
+    "class",
+    "undecided",
+    "stack",
+    "command",
+    "files",
+    "default_file",
+    "variables",
+    "gpus",
+    "replaced",
+    "observed",
+)
 LONG = 120  # characters: what is shorter is written again
 # What the launcher sets in every run and nobody decides on, and what the harness sets.
 DULL = ("ACCELERATE_DYNAMO_", "ACCELERATE_BYPASS_", "ACCELERATE_CONFIG_", "ACCELERATE_TORCH_DEVICE", "ACCELERATE_LOG_")
@@ -46,7 +59,7 @@ def write(path: Path, recorded: Iterable[Case]) -> None:
             name: _short(content, seen, {"as in": case["id"], "file": name}) for name, content in case["files"].items()
         }
         short = {**case, "files": files, "observed": telling(case["observed"])}
-        lines.append(cases.line({name: value for name, value in short.items() if value not in (None, [], {})}))
+        lines.append(cases.line({name: short[name] for name in ORDER if short[name] not in (None, [], {})}))
     part = path.with_suffix(".part")
     part.write_text("".join(f"{one}\n" for one in lines), encoding="utf-8")
     part.replace(path)
