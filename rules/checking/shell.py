@@ -31,7 +31,7 @@ MAX_LAUNCHES = 200
 MAX_PROGRAMS = 1_000
 _FILES = (".yaml", ".yml", ".json", ".py")
 # What the names of scripts and modules say that `python` starts, where nobody can look into them.
-_TRAINS = ("train", "tune", "sft", "dpo", "grpo", "ppo", "kto", "orpo", "rlhf", "distill", "fp8", "lora")
+_TRAINS = ("train", "tune", "tuning", "sft", "dpo", "grpo", "ppo", "kto", "orpo", "rlhf", "distill", "fp8", "lora")
 _TRAINS_NOT = (
     *("eval", "infer", "generat", "predict", "download", "convert", "prepar", "preprocess", "process", "merge"),
     *("export", "test", "bench", "plot", "serve", "vllm", "tokeniz", "upload", "setup", "install", "demo", "data"),

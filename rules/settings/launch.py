@@ -527,7 +527,14 @@ def _python(words: Sequence[str]) -> Launch:
         raise Unclear(f"what {script} stands for is not known: options of python, or the script")
     if script is not None and as_module:
         return _module(script, words[1:])
+    if "--" in words and _is_launch(words[words.index("--") + 1 :]):  # mason.py of open-instruct: on a cluster
+        raise Unclear(f"{script} starts what stands behind --, and nobody knows where")
     return Launch("python", {}, script, tuple(words[1:]))
+
+
+def _is_launch(words: Sequence[str]) -> bool:
+    name = words[0].rpartition("/")[2] if words else ""
+    return name in LAUNCHERS or name.startswith("python")
 
 
 # Modules that are launchers, by the command that does the same.

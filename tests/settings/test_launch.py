@@ -146,3 +146,11 @@ def test_words_that_a_shell_made() -> None:
     assert (launch.script, launch.arguments, launch.variables) == ("a file.py", ("--x", ""), {"A": "1"})
     with pytest.raises(LaunchError, match="empty"):
         of_words([], {"A": "1"})
+
+
+@pytest.mark.parametrize("behind", ["accelerate launch x.py", "/opt/bin/torchrun x.py", "python3 x.py"])
+def test_a_script_that_starts_what_stands_behind_two_dashes(behind: str) -> None:
+    launch = parse(f"python mason.py --cluster a --gpus 8 -- {behind} --bf16")
+    assert launch.unknown.startswith("mason.py starts what stands behind --")
+    assert parse("python train.py --a -- b.yaml").script == "train.py"
+    assert parse("python train.py --").script == "train.py"

@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
 _MOST = 3_000
 _parse = script_syntax.parse
-_kept: dict[tuple[str, str], object] = {}
+_kept: dict[tuple[object, ...], object] = {}
 
 
-def _once(source: Source) -> object:
-    key = (source.path, source.text)
+def _once(source: Source, **options: object) -> object:
+    key = (source.path, source.text, *options.items())
     if key not in _kept:
         if len(_kept) >= _MOST:
             _kept.clear()
-        _kept[key] = _parse(source)
+        _kept[key] = _parse(source, **options)  # type: ignore[arg-type]
     return _kept[key]
 
 
