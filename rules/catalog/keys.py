@@ -551,7 +551,7 @@ _SWITCHES = tuple(name for name, option in OPTIONS.items() if isinstance(option.
     WARNING,
     'accelerate 1.5.2..1.15.0 commands/launch.py "not key.startswith(": with and without fp8_, one argument',
     "ran accelerate 1.15.0 [executed key-in-two-spellings]: the last of the two is exported",
-    claims=("decides",),
+    claims=("nothing",),
 )
 def key_in_two_spellings(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[Found]:
     """An option of fp8_config stands there twice, once with the prefix fp8_ and once without.

@@ -82,7 +82,7 @@ def unknown_top_level_key(run: Run, accelerate: AccelerateConfig, outcome: Outco
     """
     version = outcome.stack.version("accelerate")
     unknown = unknown_keys(accelerate, version)
-    if not unknown:  # as nearly always: what is known costs more to list
+    if not unknown or run.config_read is None:  # as nearly always: what is known costs more to list
         return
     known = known_keys(accelerate, version)
     meant = {name: nearest(name, known) for name in unknown if name not in CLUSTER_KEYS}
