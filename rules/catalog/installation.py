@@ -528,10 +528,11 @@ def two_cudnns(requested: Requested, outcome: Outcome, facts: Facts) -> Iterator
     claims=("nothing",),
 )
 def package_installed_twice(requested: Requested, facts: Facts) -> Iterator[Found]:
-    """A package has metadata of two versions in one environment.
+    """A package has metadata of two versions in one folder.
 
     Why it hurts: the code is that of one of them, and which one is chance. Accelerate decides by metadata what it may
-    call: it calls functions that the other version does not have.
+    call: it calls functions that the other version does not have. A folder that stands in front of another, as
+    PYTHONPATH puts it there, is no such chance: its metadata and its code count.
 
     Example: torchao 0.17.0 and 0.14.1 after an interrupted upgrade.
 

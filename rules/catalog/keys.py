@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.edits.fix import safe, unsafe
-from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, Related, rule
+from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import reached, require_prediction
 from fp8check.rules.outcome.launcher import BOOLEANS
 from fp8check.rules.releases.accelerate_keys import FP8_KEYS, OPTIONS, WIZARD_KEYS
@@ -339,7 +339,7 @@ def mxfp8_with_amax(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[
 @rule(
     "FP211",
     "option-dropped-by-te",
-    INFO,
+    WARNING,
     'transformer_engine 1.13.0..2.1.0 common/recipe/__init__.py "interval": still an argument',
     'transformer_engine 2.2.0..2.20.2 common/recipe/__init__.py !"interval": gone',
     'transformer_engine 1.13.0 common/recipe/__init__.py "override_linear_precision": still an argument',

@@ -6,7 +6,7 @@ from collections import Counter
 
 from fp8check.rules.catalog.shared_fixes import moved, without
 from fp8check.rules.edits.fix import unsafe
-from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
+from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import not_known, reached
 from fp8check.rules.outcome.processes import doubled
 from fp8check.rules.releases.accelerate_keys import CLUSTER_KEYS, is_section, known_keys, unknown_keys
@@ -295,7 +295,7 @@ def launcher_in_launcher(launch: Launch, run: Run) -> Iterator[Found]:
 @rule(
     "FP307",
     "flag-beats-file",
-    WARNING,
+    INFO,
     'accelerate 0.34.0..1.15.0 commands/launch.py "if not args.mixed_precision": the file counts without the flag only',
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl flag-bf16]: bf16, under a file that says fp8",
     claims=("ignored",),

@@ -6,7 +6,7 @@ from fp8check.rules.catalog.shared_fixes import torchao_instead, use_torchao
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, rule
 from fp8check.rules.engine.requirements import reached
 from fp8check.rules.outcome.limits import odd_for_blocks
-from fp8check.rules.outcome.speed import LIKELY_SLOWER, advise, predict_speed
+from fp8check.rules.outcome.speed import LIKELY_SLOWER, advise, pays_from, predict_speed, setup_of
 from fp8check.rules.releases.behaviors import Transformers
 from fp8check.rules.releases.recipes import scaling_of
 from fp8check.rules.settings.values import Undecided
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     "https://github.com/NVIDIA/TransformerEngine/issues/671",
     claims=("FP8",),
 )
-def too_small_to_pay(run: Run, training: Training, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
+def too_small_to_pay(
+    run: Run, training: Training, model: ModelShape, outcome: Outcome, probed: bool
+) -> Iterator[Found]:
     """FP8 will be slower than BF16: the layers times the tokens of a step are too small.
 
     Why it hurts: casting to FP8 and launching it cost the same whether the GEMM behind it is large or small. What
@@ -49,6 +51,8 @@ def too_small_to_pay(run: Run, training: Training, model: ModelShape, outcome: O
     if outcome.trains_in_fp8 is not True:
         return
     speed = predict_speed(run, outcome)
+    if speed is None and not probed:  # FP814 says what was measured
+        _require_tokens(run, outcome)
     if speed is None or (speed.predicted >= LIKELY_SLOWER and speed.high >= 1):
         return
     word = "will" if speed.high < 1 else "will probably"
@@ -62,6 +66,21 @@ def too_small_to_pay(run: Run, training: Training, model: ModelShape, outcome: O
         ),
         help=advise(run, outcome),
     )
+
+
+def _require_tokens(run: Run, outcome: Outcome) -> None:
+    """Where the file sets no length, nobody knows here whether FP8 pays.
+
+    Raises:
+        Undecided: all but that is known.
+    """
+    model, setup = run.model, setup_of(run, outcome)
+    if model is None or not model.block or model.experts or setup is None or outcome.effective.tokens is not None:
+        return
+    needed = pays_from(model, setup)
+    pays = f"FP8 pays from {needed:,} on" if needed is not None else "FP8 pays at none that fits"
+    what = f"how many tokens a micro-batch has, which no file says; {pays}"
+    raise Undecided(what, "fp8check worth with --tokens, or --probe on the GPU node")
 
 
 @rule(

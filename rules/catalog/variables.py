@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fp8check.rules.engine.definition import ERROR, WARNING, Found, rule
+from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, rule
 from fp8check.rules.releases.behaviors import TransformerEngine
 from fp8check.rules.releases.readers import (
     MEANT_BY_VARIABLE,
@@ -118,7 +118,7 @@ def _all_overridden(setting: Setting) -> Iterator[Setting]:
 @rule(
     "FP106",
     "variable-decides",
-    WARNING,
+    INFO,
     'accelerate 1.9.0..1.15.0 accelerator.py "parse_choice_from_env(": the backend is read from the environment',
     'accelerate 1.11.0..1.15.0 utils/dataclasses.py "USE_MXFP8_BLOCK_SCALING": no flag of the launcher '
     "overwrites this one",

@@ -104,12 +104,33 @@ def examine_all(
         examine(run, documents, rules, one, configured=configured, crashes=crashes)
         for (run, documents), one in zip(pairs, probed, strict=True)
     ]
+    told = Told()
+    reports = [told.without_told(report) for report in reports]
     if not any(one.rule == UNUSED for report in reports for one in report.findings):
         return reports
     unused = Unused()
     for report in reports:
         unused.add(report)
     return [unused.without_used(report) for report in reports]
+
+
+class Told:
+    """Notes of no file, as FP606 on the environment: they hold for the whole command, and its first run tells them."""
+
+    def __init__(self) -> None:
+        self._told: set[tuple[str, str]] = set()
+
+    def without_told(self, report: Examined) -> Examined:
+        """The report of the next run, without the notes that a run before it had."""
+        left = tuple(one for one in report.findings if not self._was_told(one))
+        return _with_findings(report, left)
+
+    def _was_told(self, one: Finding) -> bool:
+        if one.severity != "info" or one.span is not None:
+            return False
+        before = len(self._told)
+        self._told.add((one.rule, one.message))
+        return len(self._told) == before
 
 
 class Unused:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from fp8check.rules.checking.examining import Unused, compared, examine
+from fp8check.rules.checking.examining import Told, Unused, compared, examine
 from fp8check.rules.checking.later import is_marked
 from fp8check.rules.checking.request import assembled
 
@@ -27,8 +27,9 @@ def check_each(request: Request) -> Iterator[Examined]:
         unused = Unused()
         for report in _examined(request):
             unused.add(report)
+    told = Told()
     for report in _examined(request, probed=True):
-        left = report if unused is None else unused.without_used(report)
+        left = told.without_told(report if unused is None else unused.without_used(report))
         yield left if request.baseline is None else compared(left, request.baseline)
 
 

@@ -62,7 +62,7 @@ class Facts(Record):
         cuda: CUDA versions: "torch" (what torch was built for), "driver" (the newest that the driver supports).
         libraries: versions of cudnn, cublas and nccl; see libraries.py for the keys.
         transformer_engine: its parts; see engine.py for the keys.
-        duplicates: packages with more than one version in one environment, and these versions, the effective one first.
+        duplicates: packages with more than one version in one folder, and these versions, the effective one first.
         host: the name of the machine, where they were saved for another one.
         collected: the day (UTC) on which they were saved, YYYY-MM-DD.
         notes: what could not be learned, and why; what looked odd.

@@ -70,7 +70,7 @@ class Scan(Record):
 
     Attributes:
         versions: of the packages of interest; None where one is known to be absent, no key where it is not known.
-        duplicates: packages with metadata of several versions, the effective one first.
+        duplicates: packages with metadata of several versions in one folder, the effective one first.
         notes: what could not be read, what looked odd.
     """
 
@@ -110,10 +110,19 @@ def scan(folders: Iterable[str]) -> Scan:
             all_read = False
             notes.append(f"a folder of sys.path could not be read: {error.strerror}")
     versions = _settled(found, importable, notes, all_read)
-    several = {name: list(dict.fromkeys(one.version for one in all_of_it)) for name, all_of_it in found.items()}
+    several = {name: list(dict.fromkeys(_beside_first(all_of_it))) for name, all_of_it in found.items()}
     duplicates = {name: different for name, different in several.items() if len(different) > 1}
     notes += [f"{name} has metadata of several versions: {', '.join(duplicates[name])}" for name in sorted(duplicates)]
     return Scan(versions, duplicates, notes)
+
+
+def _beside_first(found: list[_Metadata]) -> Iterator[str]:
+    """The versions in the folder that counts: of those further behind neither code nor metadata is looked at.
+
+    PYTHONPATH, the user's own folder and an environment over the system's packages put one in front on purpose.
+    """
+    first = os.path.dirname(found[0].path)
+    return (one.version for one in found if os.path.dirname(one.path) == first)
 
 
 def _entries(folder: str) -> Iterator[str]:

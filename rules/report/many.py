@@ -61,10 +61,17 @@ class _Whole(Page):
 
 
 class _Text(Page):
-    """Runs with an empty line between them."""
+    """Runs with an empty line between them; of one that has nothing to say, nothing."""
+
+    def __init__(self, format_: Format, look: Look) -> None:
+        super().__init__(format_, look)
+        self._said = False
 
     def _next(self, report: Report, sources: Sources) -> str:
-        return ("\n" if self._count else "") + self._rendered(report, sources)
+        text = self._rendered(report, sources)
+        between = "\n" if text and self._said else ""
+        self._said = self._said or bool(text)
+        return between + text
 
 
 class _Lines(Page):

@@ -18,8 +18,9 @@ _TITLES = ("requested", "actual", "or", "launch", "speed", "memory", "probe")
 
 
 def render(reports: Sequence[Report], sources: Sources, look: Look) -> str:
-    """The runs, one after another."""
-    return "\n".join(_run(report, sources, look) for report in reports)
+    """The runs, one after another, with an empty line between them; of one that has nothing to say, nothing."""
+    texts = [_run(report, sources, look) for report in reports]
+    return "\n".join(text for text in texts if text)
 
 
 def _run(report: Report, sources: Sources, look: Look) -> str:
@@ -34,7 +35,9 @@ def _run(report: Report, sources: Sources, look: Look) -> str:
         split = Lines(sources)
         for finding in found:
             lines.extend((_headline(finding, style), *frame(finding, split, style), ""))
-    if not look.quiet:
+    if look.quiet:
+        del lines[-1:]  # the empty line behind the last finding
+    else:
         lines.extend(_summary(report, style))
         lines.append(_totals(report, style))
         if look.verbose:

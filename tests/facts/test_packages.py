@@ -49,13 +49,22 @@ def test_names_of_metadata(entry: str, name: str, version: str, tmp_path: Path) 
     assert scan(tmp_path).versions[name] == version
 
 
-def test_the_first_folder_wins_and_the_second_version_is_told_of(tmp_path: Path) -> None:
-    install(tmp_path / "user", "accelerate-1.9.0")
+def test_the_first_folder_wins_and_what_is_behind_it_is_no_duplicate(tmp_path: Path) -> None:
+    """So PYTHONPATH puts a package in front of another on purpose: its code and its metadata count."""
+    install(tmp_path / "in front", "accelerate-1.9.0")
     install(tmp_path / "system", "accelerate-1.15.0")
-    found = scan(tmp_path / "user", tmp_path / "system")
+    found = scan(tmp_path / "in front", tmp_path / "system")
     assert found.versions["accelerate"] == "1.9.0"
-    assert found.duplicates == {"accelerate": ["1.9.0", "1.15.0"]}
-    assert found.notes == ["accelerate has metadata of several versions: 1.9.0, 1.15.0"]
+    assert (found.duplicates, found.notes) == ({}, [])
+
+
+def test_two_versions_in_one_folder_are_told_of(tmp_path: Path) -> None:
+    install(tmp_path, "torchao-0.17.0")
+    install(tmp_path, "torchao-0.14.1")
+    found = scan(tmp_path)
+    (versions,) = found.duplicates.values()
+    assert sorted(versions) == ["0.14.1", "0.17.0"]
+    assert found.notes == [f"torchao has metadata of several versions: {', '.join(versions)}"]
 
 
 def test_a_folder_that_is_on_the_path_twice_is_no_duplicate(tmp_path: Path) -> None:
