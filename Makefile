@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-.PHONY: attacks wild audit sbom fuzz fuzz-guided fuzz-sample smoke \
+.PHONY: agreement attacks wild audit sbom fuzz fuzz-guided fuzz-sample smoke \
 	docs help demo test lint types layers coverage bench wheel corpus corpus-review score conformance \
 	conformance-commands conformance-sample evidence rule mutation mutation-catalog mutation-sample hook-test format clean serve service-bench \
 	service-kill service-load service-postgres openapi-test page-test docker-lint docker-steps \
@@ -140,6 +140,9 @@ conformance-sample: $(VENV)/.installed ## the fixed sample of it that CI runs
 	@mkdir -p .conformance
 	@$(BIN)/python -m tests.tools.conformance.record --sample --out .conformance/sample.jsonl
 	@$(BIN)/python -m tests.tools.conformance.compare .conformance/sample.jsonl --quiet --at-least 1
+
+agreement: $(VENV)/.installed ## rules and outcome against each other, over every case that there is (2 minutes)
+	@$(BIN)/python -m tests.tools.agreement
 
 evidence: $(VENV)/.installed ## look up the rules' source evidence in the released wheels
 	@$(BIN)/python -m tests.tools.catalog.look_up .evidence docs/evidence/sources.json

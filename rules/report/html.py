@@ -208,13 +208,17 @@ def _link(entry: TraceEntry) -> str:
 
 
 def _undecided(report: Report) -> str:
+    from fp8check.rules.report.lacking import lacking  # most runs of a page have none
+
     rows = [
-        f"<li><b>{markup(one.rule)}</b> needs {markup(one.needs)}: <code>{markup(one.command)}</code></li>"
-        for one in report.undecided
+        f"<li><b>{one.number}</b>: <code>{markup(one.command)}</code><br>for want of {markup('; '.join(one.needs))}"
+        f"<br><small>{markup(' '.join(one.rules))}</small></li>"
+        for one in lacking(report.undecided)
     ]
     if report.probe is not None and report.probe.ended != "done":
         rows.insert(0, f"<li><b>probe</b> {markup(report.probe.ended)}: {markup(report.probe.why)}</li>")
     if not rows:
         return ""
-    title = f"Undecided: {len(rows)}. What is not known is not a pass."
+    number = len(report.undecided) + (len(rows) > len(lacking(report.undecided)))
+    title = f"Undecided: {number}. What is not known is not a pass."
     return f'<details class="undecided" open><summary>{title}</summary><ul>{"".join(rows)}</ul></details>'

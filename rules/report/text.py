@@ -77,14 +77,17 @@ def _summary(report: Report, style: Style) -> Iterator[str]:
 
 
 def _undecided(report: Report) -> Iterator[str]:
-    """The undecided rules, by what each lacks and how to get it."""
-    lacking: dict[tuple[str, str], list[str]] = {}
-    for one in report.undecided:
-        lacking.setdefault((one.needs, one.command), []).append(one.rule)
-    for (needs, command), rules in lacking.items():
+    """The undecided rules, by what would decide them."""
+    from textwrap import wrap  # only with --verbose
+
+    from fp8check.rules.report.lacking import lacking
+
+    for one in lacking(report.undecided):
         yield ""
-        yield f"undecided for want of {shown(needs)}: {shown(command)}"
-        yield from (f"  {' '.join(rules[at : at + 12])}" for at in range(0, len(rules), 12))
+        yield f"undecided, {one.number}: {shown(one.command)}"
+        wants = wrap(f"for want of {shown('; '.join(one.needs))}", WIDTH)
+        yield from (f"  {line}" for line in wants)
+        yield from (f"  {' '.join(one.rules[at : at + 12])}" for at in range(0, len(one.rules), 12))
 
 
 def _totals(report: Report, style: Style) -> str:
@@ -104,10 +107,12 @@ def _totals(report: Report, style: Style) -> str:
 def _others(report: Report) -> Iterator[str]:
     """What is not among the findings: undecided, suppressed, known of old."""
     if report.undecided:
-        number = len(report.undecided)
-        needs = sorted({need for one in report.undecided for need in one.needs.split(", ") if " " not in need})
+        from fp8check.rules.report.lacking import lacking, things
+
+        number, needs = len(report.undecided), things(report.undecided)
         about = f" without {shown(', '.join(needs))}" if needs else ""
-        yield f"; {number} rule{'s' if number != 1 else ''} undecided{about} ({shown(report.undecided[0].command)})"
+        command = lacking(report.undecided)[0].command
+        yield f"; {number} rule{'s' if number != 1 else ''} undecided{about} ({shown(command)})"
     if report.suppressed:
         yield f"; {len(report.suppressed)} suppressed"
     if report.baseline is not None:

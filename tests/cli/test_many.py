@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -42,9 +42,7 @@ def said(words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     return code, out, err
 
 
-def both(
-    words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> tuple[object, object]:
+def both(words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
     return said(words, capsys, monkeypatch, 0), said(words, capsys, monkeypatch, 1000)
 
 
@@ -128,3 +126,24 @@ def test_a_file_that_changes_meanwhile_is_an_error(folder: Path) -> None:
         one.loaded()
     with pytest.raises(AttributeError):
         one.root  # noqa: B018  it is not there, and not empty
+
+
+def test_a_note_on_the_environment_is_told_once_a_command(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config: {backend: TE}\n"
+    names = [f"accel{number}.yaml" for number in range(4)]
+    for name in names:
+        (folder / name).write_text(text)
+    for words in (["--hook", *names], ["--hook", "--no-environment", "--format", "json", *names]):
+        many, few = both(words, capsys, monkeypatch)
+        assert many == few
+        assert many[1].count("no-training-environment") + many[1].count("FP606 info ") == 1, words
+
+
+def test_the_hook_says_nothing_of_clean_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = [f"clean{number}.yaml" for number in range(4)]
+    for name in names:
+        (folder / name).write_text("distributed_type: 'NO'\nmixed_precision: bf16\n")
+    assert main(["--hook", *names]) == 0
+    assert capsys.readouterr() == ("", "")

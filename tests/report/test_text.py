@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from fp8check.rules.report import build, text
+from fp8check.rules.report.formats import Look, find
+from fp8check.rules.report.many import page_of
 from fp8check.rules.suppression.fingerprint import fingerprints
 from tests.support.cases import CASES
 from tests.support.reports import text_of
@@ -65,10 +68,29 @@ def test_verbose_names_what_is_undecided_by_what_it_lacks() -> None:
     shown, brief = (text_of(report, verbose=verbose) for verbose in (True, False))
     assert shown.startswith(brief)
     head, *rest = shown.removeprefix(brief).strip("\n").split("\n\n")
-    assert all(part.startswith("undecided for want of ") and ": fp8check " in part for part in (head, *rest))
-    named = [word for part in (head, *rest) for line in part.splitlines()[1:] for word in line.split()]
+    assert all(part.startswith("undecided, ") and ": fp8check " in part for part in (head, *rest))
+    assert all(part.splitlines()[1].startswith("  for want of ") for part in (head, *rest))
+    lines = [line for part in (head, *rest) for line in part.splitlines()[2:]]
+    named = [word for line in lines if line.startswith("  FP") for word in line.split()]
     assert sorted(named) == sorted(one.rule for one in report.undecided)
     assert max(map(len, shown.splitlines())) < 200
+
+
+def test_in_the_hook_a_clean_run_has_no_line_and_runs_with_findings_one_between_them() -> None:
+    clean = build.brief(report_of({"accelerate": "distributed_type: 'NO'\nmixed_precision: bf16\n"}))
+    found = build.brief(report_of({**CASE, "accelerate": CASE["accelerate"].replace("TE", "te")}))
+    quiet = Look(quiet=True)
+    assert text.render([clean] * 3, {}, quiet) == ""
+    one = text.render([found], {}, quiet)
+    assert one.startswith("FP201 error ")
+    assert one.endswith("\n")
+    assert not one.endswith("\n\n")
+    assert text.render([clean, found, clean, clean, found, clean], {}, quiet) == f"{one}\n{one}"
+    format_ = find("text")
+    assert format_ is not None
+    page = page_of(format_, quiet)
+    reports = [clean, found, clean, found, clean]
+    assert "".join([*(page.add(each, {}) for each in reports), page.end()]) == f"{one}\n{one}"
 
 
 def test_verbose_adds_nothing_where_all_is_decided() -> None:
