@@ -94,7 +94,7 @@ HONORED = {
         lambda code, _out: code == 3,
     ),
     ("check", "--quiet"): (["--quiet"], lambda _code, out: "undecided" not in out),
-    ("check", "--verbose"): (["--verbose"], lambda _code, out: "undecided for want of" in out),
+    ("check", "--verbose"): (["--verbose"], lambda _code, out: "for want of" in out),
     ("check", "--color"): (["--color", "always"], lambda _code, out: "\033[" in out),
     ("check", "--hook"): (["--hook"], lambda _code, out: "undecided" not in out),
     ("check", "--launch"): (["--launch", "python"], lambda _code, out: "FP301" in out),
