@@ -452,8 +452,10 @@ def test_a_script_without_py_can_be_sent(service: Served) -> None:
 
 def test_a_training_file_that_only_the_launch_names(folder: Path) -> None:
     (folder / "accel.yaml").write_text("distributed_type: 'NO'\nnum_processes: 1\nmixed_precision: 'no'\n")
-    launch = "accelerate launch --config_file accel.yaml -m llamafactory.launcher train.yaml"
-    one = report(folder, "accel.yaml", "--launch", launch)
+    launch = "accelerate launch --config_file accel.yaml -m llamafactory.launcher {}"
+    one = report(folder, "accel.yaml", "--launch", launch.format("gone.yaml"))
     assert one["verdict"] == "undecided"
-    assert lacking(one, "train.yaml")
-    assert report(folder, "accel.yaml", "train.yaml", "--launch", launch)["verdict"] == "pass"
+    assert lacking(one, "gone.yaml")
+    one = report(folder, "accel.yaml", "--launch", launch.format("train.yaml"))
+    assert (one["verdict"], [file["path"] for file in one["files"]]) == ("pass", ["train.yaml", "accel.yaml"])  # type: ignore[index, attr-defined]
+    assert report(folder, "accel.yaml", "train.yaml", "--launch", launch.format("train.yaml"))["verdict"] == "pass"
