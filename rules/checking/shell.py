@@ -166,23 +166,7 @@ def _launch(line: Line, trainer: str | None) -> Launch | None:
 _NAMING = frozenset(
     (
         *("echo", "printf", "grep", "egrep", "pgrep", "pkill", "killall", "which", "type", "cat", "sed", "awk", "ls"),
-        *(
-            "pip",
-            "pip3",
-            "conda",
-            "mamba",
-            "apt",
-            "apt-get",
-            "brew",
-            "git",
-            "[",
-            "[[",
-            "test",
-            "mkdir",
-            "rm",
-            "cp",
-            ":",
-        ),
+        *("pip", "pip3", "conda", "mamba", "apt", "apt-get", "brew", "git", "test", "mkdir", "rm", "cp", ":"),
     )
 )
 _NAMING_COMMANDS = frozenset(("install", "uninstall", "which", "build", "pull", "push"))
@@ -190,7 +174,7 @@ _NAMING_COMMANDS = frozenset(("install", "uninstall", "which", "build", "pull", 
 
 def _hidden(words: Sequence[str]) -> str:
     """The launch that stands behind a program of which nothing is known: `./wrapper.sh torchrun train.py`."""
-    if not words or os.path.basename(words[0]) in _NAMING or _NAMING_COMMANDS & set(words):
+    if not words or words[0].startswith("[") or os.path.basename(words[0]) in _NAMING or _NAMING_COMMANDS & set(words):
         return ""
     for word, following in pairwise(words):
         name = os.path.basename(word)

@@ -35,8 +35,6 @@ _REDIRECTED = re.compile(r"&>>?|<<<|<<-|<[<>&]?|>[>&|]?")
 _DECLARING = frozenset(("declare", "export", "local", "readonly", "typeset"))
 # What closes a block, by the word that does.
 _CLOSING: dict[str, tuple[BlockKind, ...]] = {"fi": ("if",), "done": ("loop",), "esac": ("case",), "}": ("group",)}
-# A command that tells yes or no: what follows it behind `&&` is a choice, and no next step.
-_TESTS = frozenset(("[", "[[", "test", "((", "!", "grep", "command", "which", "type", "false"))
 
 
 def read(source: Source) -> ShellScript:
@@ -209,7 +207,9 @@ class _Reader:
             self._end_list()
 
     def _is_test(self) -> bool:
-        return not self._words or self._words[0].bare in _TESTS
+        """Whether a command tells yes or no: what follows it behind `&&` is a choice, and no next step."""
+        tests = ("[", "[[", "test", "grep", "command", "which", "type", "false")
+        return not self._words or self._words[0].bare in tests
 
     # Blocks
 
