@@ -12,7 +12,7 @@ from fp8check.rules.plain_text import shown
 from fp8check.rules.reading import Unreadable, files
 from fp8check.rules.reading.limits import MAX_BYTES
 from fp8check.rules.record import Record
-from fp8check.rules.trainers.detect import read
+from fp8check.rules.trainers.detect import may_be_ours, read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 
 FEW = 50  # files that are kept in memory together
+_LOOKED_THROUGH = 16 << 20  # bytes of a file that is too large to be read
 
 
 class RunOptions(Record):
@@ -168,21 +169,43 @@ def _documents(options: RunOptions, passed_over: list[Unreadable]) -> Iterator[D
         try:
             yield read(path, data, trainer=options.trainer)
         except Unreadable as problem:
-            if not options.hook or problem.kind not in (None, "other"):
+            if not options.hook:
                 raise
-            if problem.reason == "content" and problem.kind is None:
+            if _is_filled_in(problem):
                 passed_over.append(problem)
-            elif problem.kind is None and not _is_list(problem):
+                continue
+            if problem.kind not in (None, "other"):
+                raise
+            if problem.kind is not None or _is_data(problem):
+                continue
+            if problem.reason != "content":
                 problem.hint = "leave it out of the hook (exclude:) if it is no training configuration"
                 raise
+            passed_over.append(problem)
 
 
-def _is_list(problem: Unreadable) -> bool:
-    """Whether a file that is too large is a list in JSON: data, and no configuration."""
+def _is_filled_in(problem: Unreadable) -> bool:
+    """Whether what nobody can parse is a place that something fills in before: `"stage": ${stage}` in JSON."""
+    if problem.reason != "content" or problem.line is None:
+        return False
     try:
-        return problem.reason == "large" and files.start(problem.file, 4096).lstrip()[:1] == b"["
+        text = files.start(problem.file, MAX_BYTES).decode("utf-8", "replace")
     except Unreadable:
         return False
+    return text[problem.offset :].startswith(("${", "{{", "{%", "<%"))
+
+
+def _is_data(problem: Unreadable) -> bool:
+    """Whether a file that is too large, or that nobody can parse, is none of ours: no key of ours stands in it."""
+    if problem.reason not in ("large", "content"):
+        return False
+    try:
+        data = files.start(problem.file, _LOOKED_THROUGH)
+    except Unreadable:
+        return False
+    if problem.reason == "large" and data.lstrip()[:1] == b"[":  # a list in JSON
+        return True
+    return len(data) < _LOOKED_THROUGH and not may_be_ours(data)
 
 
 def facts_of(options: RunOptions) -> Facts:

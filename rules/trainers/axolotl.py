@@ -57,7 +57,7 @@ _TELLING = names("sequence_len sample_packing eval_sample_packing lora_target_li
 
 def _tells(shape: Shape) -> bool:
     if "base_model" in shape:
-        return count(shape, KEYS) + count(shape, ARGUMENTS) > 0
+        return count(shape, KEYS) + count(shape, ARGUMENTS) + ("fp8" in shape) > 0
     return "model_name_or_path" not in shape and count(shape, _TELLING) > 0 and count(shape, KEYS) >= 2
 
 
@@ -69,6 +69,7 @@ class Axolotl(HuggingFace):
     name = "axolotl"
     title = "Axolotl"
     detections = (Detection(30, _tells, Kind("training", "axolotl")),)
+    telling = _TELLING | {"base_model"}
     known = ARGUMENTS | KEYS
     fp8_keys = dict.fromkeys(("fp8", "fp8_enable_fsdp_float8_all_gather"), (((0,), STILL),)) | {
         "fp8_config": (((0, 19), STILL),)

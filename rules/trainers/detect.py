@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules import reading
 from fp8check.rules.reading.kind import OTHER, Kind
+from fp8check.rules.reading.limits import MAX_BYTES
 from fp8check.rules.trainers.data import Detection, count, names
 from fp8check.rules.trainers.foreign import FOREIGN
 from fp8check.rules.trainers.huggingface import ARGUMENTS
@@ -85,6 +86,28 @@ def _first(detections: Iterable[Detection], shape: Shape) -> Kind:
 
 def _in_order(detections: Iterable[Detection]) -> tuple[Detection, ...]:
     return tuple(sorted(detections, key=lambda detection: detection.place))
+
+
+def may_be_ours(data: bytes) -> bool:
+    """Whether a file that is too large, or that cannot be parsed, may be one of a run's.
+
+    One of JSON is told by its top-level keys. Any other may be ours if it has a word without which none is, and a colon
+    behind it; so a file may count that only says such words.
+    """
+    import json
+    import re
+
+    if data.lstrip()[:1] == b"{" and len(data) <= MAX_BYTES:
+        try:
+            keys = json.loads(data)
+        except (ValueError, RecursionError):
+            pass  # its words tell
+        else:
+            kinds: dict[type, str] = {dict: "map", list: "list"}
+            return identify({name: kinds.get(type(one), "scalar") for name, one in keys.items()}).name != OTHER.name
+    telling = ACCELERATE_ALONE.union(DEEPSPEED_ALONE, ("bf16", "fp16"), *(trainer.telling for trainer in TRAINERS))
+    words = "|".join(sorted(telling)).encode()
+    return re.search(rb"\b(?:" + words + rb")\b[\"']?\s*:", data) is not None
 
 
 def told(document: Document) -> Kind:

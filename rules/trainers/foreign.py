@@ -2,7 +2,8 @@
 
 The keys are those of the tools' own examples, at their newest commit of November 2026:
 NeMo AutoModel examples/**/*.yaml, gpt-neox configs/*.yml, SimpleTuner examples/*/config.json, ms-swift examples/yaml,
-verl verl/trainer/config/*.yaml, nanotron (smollm text/pretraining/*.yaml), torchtune recipes/configs.
+verl verl/trainer/config/*.yaml, nanotron (smollm text/pretraining/*.yaml), torchtune recipes/configs,
+sagemaker-hyperpod-recipes recipes_collection/recipes/**/*.yaml.
 """
 
 from __future__ import annotations
@@ -21,10 +22,18 @@ _NEOX = names(
     """
 )
 _NEOX_ALONE = names("pipe_parallel_size te_fp8_format")
+# Parts of its configuration stand in files of their own: paths, a model's size, the text to generate.
+_NEOX_PARTS = names(
+    """
+    train_iters lr_decay_iters checkpoint_factor data_impl merge_file train_data_paths text_gen_type pos_emb
+    synchronize_each_layer checkpoint_validation_with_forward_pass
+    """
+)
+_BESIDE_THEM = names("vocab_file data_path tensorboard_dir valid_data_paths sample_input_file partition_activations")
 _SWIFT_ALONE = names("tuner_type train_type rlhf_type split_dataset_ratio model_author")
 
 
-_HYPHENS = frozenset(key.replace("_", "-") for key in _NEOX_ALONE)
+_HYPHENS = frozenset(key.replace("_", "-") for key in _NEOX_ALONE | _NEOX_PARTS)
 
 
 def _maps(shape: Shape, *keys: str) -> bool:
@@ -32,14 +41,20 @@ def _maps(shape: Shape, *keys: str) -> bool:
 
 
 def _is_automodel(shape: Shape) -> bool:
+    if "recipe" in shape and _maps(shape, "recipe_args"):
+        return True
     return shape.get("model") == "map" and (_maps(shape, "step_scheduler") or _maps(shape, "dist_env"))
 
 
 def _is_neox(shape: Shape) -> bool:
     # Both ways of writing a key are read (megatron/neox_arguments/arguments.py).
-    if shape.keys().isdisjoint(_NEOX_ALONE) and shape.keys().isdisjoint(_HYPHENS):
+    if shape.keys().isdisjoint(_NEOX_ALONE | _NEOX_PARTS) and shape.keys().isdisjoint(_HYPHENS):
         return False
-    return count({key.replace("-", "_"): kind for key, kind in shape.items()}, _NEOX) > 2
+    written = {key.replace("-", "_"): kind for key, kind in shape.items()}
+    if count(written, _NEOX_ALONE) > 0 and count(written, _NEOX) > 2:
+        return True
+    parts = count(written, _NEOX_PARTS)
+    return parts > 1 or (parts > 0 and count(written, _BESIDE_THEM) > 0)
 
 
 def _is_simpletuner(shape: Shape) -> bool:
@@ -62,6 +77,20 @@ def _is_torchtune(shape: Shape) -> bool:
     return _maps(shape, "model", "tokenizer", "checkpointer")
 
 
+def _is_hyperpod(shape: Shape) -> bool:
+    if "chat_template_key" in shape or "override_training_dir" in shape:  # parts of its llmft recipes
+        return True
+    return _maps(shape, "run") and (_maps(shape, "training_config") or _maps(shape, "trainer", "exp_manager"))
+
+
+def _is_nemo(shape: Shape) -> bool:
+    return _maps(shape, "trainer", "exp_manager", "model")
+
+
+def _is_hydra(shape: Shape) -> bool:
+    return shape.get("defaults") == "list" or "_target_" in shape
+
+
 # Before DeepSpeed's, whose keys gpt-neox shares.
 FOREIGN = tuple(
     Detection(place, tells, Kind("other", tool))
@@ -74,6 +103,9 @@ FOREIGN = tuple(
             (_is_torchtune, "torchtune"),
             (_is_simpletuner, "SimpleTuner"),
             (_is_swift, "ms-swift"),
+            (_is_hyperpod, "SageMaker HyperPod"),
+            (_is_nemo, "NeMo"),
+            (_is_hydra, "Hydra"),
         )
     )
 )

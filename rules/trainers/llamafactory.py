@@ -47,6 +47,8 @@ _TELLING = names(
     fp8_enable_fsdp_float8_all_gather quantization_bit overwrite_cache export_legacy_format
     """
 )
+# Many a script has arguments of these names.
+_OF_ADAPTERS = names("lora_rank lora_alpha lora_dropout lora_target")
 _KEYS_OF_V1 = names(
     """
     train_dataset eval_dataset dist_config kernel_config peft_config quant_config init_config optim_config
@@ -86,7 +88,7 @@ _YES = ("true", "y", "1")
 
 def _tells(shape: Shape) -> bool:
     own, shared = count(shape, KEYS), count(shape, ARGUMENTS)
-    known = count(shape, _TELLING) > 0 or ("model_name_or_path" in shape and own > 0)
+    known = count(shape, _TELLING) > 0 or ("model_name_or_path" in shape and own > count(shape, _OF_ADAPTERS))
     return own > count(shape, OF_TRL) and (known or ("fp8" in shape and own + shared >= 2))
 
 
@@ -130,6 +132,7 @@ class LlamaFactory(HuggingFace):
         Detection(40, _tells_v1, Kind("training", "llamafactory-v1", loader)),
         Detection(60, _tells, Kind("training", "llamafactory", loader)),
     )
+    telling = _TELLING | _KEYS_OF_V1 | {"model_name_or_path", "fp8"}
     known = ARGUMENTS | KEYS
     fp8_keys = dict.fromkeys(("fp8", "fp8_backend", "fp8_enable_fsdp_float8_all_gather"), (((0, 9, 4), STILL),))
     sequence_key = "cutoff_len"

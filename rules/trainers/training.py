@@ -53,6 +53,7 @@ class Training:
         is_huggingface: whether transformers' TrainingArguments and Trainer are underneath.
         loader: whose rules make the values of its files: "pyyaml" or "omegaconf".
         detections: how its files are told.
+        telling: keys of which each of its files has one at least.
         known: keys that the command line may set as well.
         fp8_keys: keys that have to do with FP8, and in which of its releases they are read.
         unread_key: what becomes of an FP8 key that it does not read.
@@ -90,6 +91,7 @@ class Training:
     is_huggingface = False
     loader = "pyyaml"
     detections: tuple[Detection, ...] = ()
+    telling: frozenset[str] = frozenset()
     known: frozenset[str] = frozenset()
     fp8_keys = _NO_KEYS
     unread_key = "nothing is known of what becomes of it"

@@ -24,7 +24,7 @@ def _tells(shape: Shape) -> bool:
     if shape.get("model") == "map":
         return False  # torchtune and Hydra describe the model there
     known = count(shape, ARGUMENTS | TELLING)
-    enough = known >= 2 or count(shape, TELLING) > 0
+    enough = known >= 2 or count(shape, TELLING) > ("fp8" in shape)  # which transformers does not have
     return enough and (2 * known >= len(shape) or known >= 4)
 
 
@@ -36,6 +36,7 @@ class Transformers(HuggingFace):
     name = "transformers"
     title = "the Hugging Face Trainer"
     detections = (Detection(80, _tells, Kind("training", "transformers")),)
+    telling = ARGUMENTS | TELLING
     known = ARGUMENTS | _SEQUENCE
     sequence_key = "max_seq_length"
     batches_by_script = True

@@ -77,6 +77,7 @@ class Trl(HuggingFace):
     name = "trl"
     title = "TRL"
     detections = (Detection(70, _tells, Kind("training", "trl")),)
+    telling = ARGUMENTS
     known = ARGUMENTS | KEYS
     unread_key = "TrlParser raises ValueError: unknown arguments from config file"
     sequence_key = "max_length"

@@ -344,12 +344,47 @@ def test_the_hook_tells_of_a_file_that_it_cannot_read(folder: Path, make: Callab
 
 
 def test_the_hook_tells_of_what_nobody_can_parse(folder: Path) -> None:
-    (folder / "a.yaml").write_text("{{ if x }}\nb: c\n")
+    (folder / "a.yaml").write_text("{{ if x }}\nbf16: true\n")
     assert "a.yaml" in run(folder, "--hook", "a.yaml").stderr
     assert run(folder, "--hook", "--require-evidence", "a.yaml").returncode == 3
     (folder / "data.json").write_text("[" + "1," * 600_000 + "1]")
     done = run(folder, "--hook", "--require-evidence", "data.json")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")  # a list in JSON is no configuration
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "code", "told"),
+    [
+        pytest.param("a.yaml", "{{ if x }}\nb: c\n", 0, False, id="a template of something else"),
+        pytest.param("a.json", '{"a": 1,}', 0, False, id="settings of an editor"),
+        pytest.param(
+            "vocab.json", json.dumps({f"t{n}": n for n in range(13_000)} | {"x": {"bf16": 1}}), 0, False, id="data"
+        ),
+        pytest.param("vocab.json", json.dumps({f"t{n}": n for n in range(13_000)} | {"fp16": {}}), 2, True, id="ours"),
+        pytest.param("data.json", json.dumps({f"t{n}": n for n in range(130_000)}), 0, False, id="over 1 MiB"),
+        pytest.param(
+            "data.json", json.dumps({f"t{n}": n for n in range(130_000)} | {"bf16": 1}), 2, True, id="ours, over"
+        ),
+        pytest.param(
+            "ds.json",
+            '{"bf16": {"enabled": 1}, "zero_optimization": {"stage": ${STAGE}}}',
+            0,
+            True,
+            id="filled in before",
+        ),
+        pytest.param(
+            "ds.json",
+            '{"bf16": {"enabled": 1}, "zero_optimization": {"stage": STAGE}}',
+            2,
+            True,
+            id="DeepSpeed's, and broken",
+        ),
+    ],
+)
+def test_the_hook_tells_of_what_may_be_a_runs(folder: Path, name: str, text: str, code: int, told: bool) -> None:
+    (folder / name).write_text(text)
+    done = run(folder, "--hook", name)
+    assert (done.returncode, name in done.stderr, done.stdout) == (code, told, "")
 
 
 OF_FILES = ["--facts", "--baseline", "--config"]

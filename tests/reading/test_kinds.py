@@ -8,7 +8,7 @@ import pytest
 
 from fp8check.rules.checking.runs import WrongFiles, assemble
 from fp8check.rules.facts import Facts
-from fp8check.rules.trainers.detect import read, told
+from fp8check.rules.trainers.detect import may_be_ours, read, told
 
 TRAINING = {
     "a small file with FP8": ("llamafactory", "fp8: true\nbf16: true\noutput_dir: x\n"),
@@ -25,6 +25,10 @@ TRAINING = {
     "v1": ("llamafactory-v1", "model: a\ntrain_dataset: b.yaml\ndist_config:\n  name: fsdp2\nmicro_batch_size: 1\n"),
     "v1 export": ("llamafactory-v1", "model: a\npeft_config:\n  name: lora\n"),
     "flags": ("transformers", "bf16: true\n"),
+    "a script's own arguments": (
+        "transformers",
+        "model_name_or_path: a\ntrain_file: b\nmax_seq_length: 1024\noutput_dir: x\noptim: a\nlearning_rate: 1\nlora_rank: 64\nlora_alpha: 16\nbf16: true\n",
+    ),
     "trainer": ("transformers", "output_dir: x\nper_device_train_batch_size: 4\nbf16: true\nlearning_rate: 1.0e-5\n"),
     "run_clm": (
         "transformers",
@@ -43,6 +47,7 @@ TRAINING = {
         "axolotl",
         "base_model: a\ndatasets:\n- path: b\n  type: alpaca\nsequence_len: 4096\nadapter: lora\nbf16: auto\n",
     ),
+    "axolotl fp8 alone": ("axolotl", "base_model: a\nfp8: true\n"),
     "axolotl fp8": (
         "axolotl",
         "base_model: a\nfp8: true\ntorch_compile: true\nsequence_len: 8192\nsample_packing: true\n",
@@ -88,7 +93,6 @@ OTHER_KINDS = {
         "cff-version: 1.2.0\ntitle: x\nauthors: []\nmessage: cite\n",
         "- hosts: all\n  tasks: []\n",
         "global: {scrape_interval: 15s}\nscrape_configs: []\n",
-        "defaults:\n- model: small\nseed: 1\nlearning_rate: 1e-3\nbatch_size: 4\nmodel: {dim: 4}\n",
         "output_dir: x\nmodel: {_component_: y}\nloss: {}\ndtype: bf16\ngradient_accumulation_steps: 8\n",
         "output_dir: x\nmodel: {_component_: y}\nmax_steps: 1\nlearning_rate: 1\ngradient_accumulation_steps: 8\n",
         "base_model: a\nmerge_method: ties\ndtype: bfloat16\nmodels:\n- model: b\n",
@@ -102,6 +106,7 @@ OTHER_KINDS = {
         '{"name": "x", "version": "1.0.0", "scripts": {}, "dependencies": {}}',
         '{"compilerOptions": {"strict": true}, "include": ["src"]}',
         "debug: true\n",
+        "name: x\nfp8: null\n",
         "template: x\nstage: prod\n",
         "datasets:\n- a\n- b\n",
         "- bf16\n",
@@ -116,11 +121,17 @@ OTHER_KINDS = {
 FOREIGN = {
     "NeMo AutoModel": [
         "step_scheduler: {max_steps: 5}\nmodel: {_target_: a}\nfp8: {enabled: true, recipe_name: tensorwise}\n",
+        "recipe: TrainEagle3Recipe\nrecipe_args: {fp8: true}\noptimizer: {lr: 1}\ncheckpoint: {enabled: true}\n",
         "recipe: a\ndist_env: {backend: nccl}\nmodel: {_target_: a}\nfp8: {enabled: true}\nbf16: true\n",
     ],
     "gpt-neox": [
         "pipe_parallel_size: 1\nnum_layers: 16\nhidden_size: 2048\nzero_optimization: {stage: 1}\nte_fp8_format: hybrid\n",
         '{"pipe-parallel-size": 1, "num-layers": 16, "hidden-size": 2048, "zero_optimization": {"stage": 1}}',
+    ],
+    "gpt-neox, in parts": [
+        '{"finetune": true, "zero_optimization": {"stage": 1}, "train_iters": 32, "checkpoint_factor": 10}',
+        '{"vocab-file": "a", "merge-file": "b", "save": "c"}',
+        "train_data_paths: []\nvalid_data_paths: []\n",
     ],
     "verl": ["actor_rollout_ref: {model: {}}\ntrainer: {n_gpus_per_node: 8}\nbf16: true\n"],
     "nanotron": ["general: {}\nmodel: {dtype: bfloat16}\nparallelism: {dp: 2}\ntokens: {}\n"],
@@ -129,6 +140,9 @@ FOREIGN = {
         '{"model_family": "flux", "data_backend_config": "a.json", "mixed_precision": "bf16", "learning_rate": 1}',
         '{"--model_family": "flux", "--data_backend_config": "a.json", "--mixed_precision": "bf16"}',
     ],
+    "SageMaker HyperPod": ["run: {name: a}\ntrainer: {devices: 8}\nexp_manager: {}\nmodel: {fp8: true}\n", "run: {}\ntraining_config: {}\n", "model_name_or_path: a\nattn_implementation: sdpa\nchat_template_key: null\n"],
+    "NeMo": ["trainer: {precision: bf16}\nexp_manager: {}\nmodel: {fp8: true}\nname: a\n"],
+    "Hydra": ["defaults:\n- model: small\nseed: 1\nlearning_rate: 1e-3\nbatch_size: 4\nmodel: {dim: 4}\n", "defaults:\n- _self_\nlr: 5e-7\ngradient_accumulation_steps: 1\nmax_length: 512\nwarmup_steps: 1\n", "_target_: a.b\nbf16: true\n"],
     "ms-swift": [
         "model: Qwen/Qwen2.5-7B\ntuner_type: lora\nper_device_train_batch_size: 1\nbf16: true\nlearning_rate: 1e-4\n",
     ],
@@ -138,8 +152,9 @@ FOREIGN = {
 @pytest.mark.parametrize(("tool", "text"), [(tool, text) for tool, texts in FOREIGN.items() for text in texts])
 def test_files_of_tools_that_are_not_known_are_told_apart(tool: str, text: str) -> None:
     document = read("f.yaml", text.encode())
-    assert (document.kind, document.dialect) == ("other", tool)
-    with pytest.raises(WrongFiles, match=f"f.yaml:1:1: this is a file of {tool}, .*it was not checked"):
+    name = tool.partition(",")[0]
+    assert (document.kind, document.dialect) == ("other", name)
+    with pytest.raises(WrongFiles, match=f"f.yaml:1:1: this is a file of {name}, .*it was not checked"):
         assemble([document], Facts())
 
 
@@ -155,6 +170,20 @@ def test_training_files(name: str) -> None:
 def test_other_files(kind: str, text: str) -> None:
     document = read("f.yaml", text.encode())
     assert (document.kind, document.dialect) == (kind, None)
+
+
+@pytest.mark.parametrize(
+    "text", [*(text for _, text in TRAINING.values()), *OTHER_KINDS["accelerate"], *OTHER_KINDS["deepspeed"]]
+)
+def test_what_cannot_be_parsed_may_be_ours_where_it_has_a_key_of_ours(text: str) -> None:
+    assert may_be_ours(text.encode())
+    assert may_be_ours(text.encode() + b"\n{{ broken ]\n")
+
+
+def test_what_has_no_key_of_ours_is_not() -> None:
+    for text in ("{{ if x }}\nname: a\n", '{"bf16x": 1, "a": {"bf16": 1}}', '{"a": 1,}', "{" * 5000):
+        assert not may_be_ours(text.encode())
+    assert may_be_ours(b'{"a": {"bf16": 1},}')  # nobody can parse it, and so the word counts
 
 
 @pytest.mark.parametrize("loader", ["pyyaml", "omegaconf"])
