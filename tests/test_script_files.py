@@ -11,8 +11,8 @@ from fp8check.rules.checking.examining import examine
 from fp8check.rules.checking.runs import assemble
 from fp8check.rules.facts import Facts
 from fp8check.rules.reading.kind import Kind
+from fp8check.rules.trainers.commands import parse
 from fp8check.rules.trainers.detect import read
-from fp8check.rules.trainers.registry import parse
 
 if TYPE_CHECKING:
     from pathlib import Path

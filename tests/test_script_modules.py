@@ -12,8 +12,8 @@ from fp8check.rules.facts import Facts
 from fp8check.rules.reading.source import load
 from fp8check.rules.settings.script_syntax import parse
 from fp8check.rules.settings.values import SettingLater
+from fp8check.rules.trainers.commands import parse as parse_launch
 from fp8check.rules.trainers.detect import read
-from fp8check.rules.trainers.registry import parse as parse_launch
 
 if TYPE_CHECKING:
     from pathlib import Path

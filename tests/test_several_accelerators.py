@@ -7,8 +7,8 @@ import pytest
 from fp8check.rules.checking.runs import assemble
 from fp8check.rules.facts import Facts
 from fp8check.rules.outcome import predict
+from fp8check.rules.trainers.commands import parse
 from fp8check.rules.trainers.detect import read
-from fp8check.rules.trainers.registry import parse
 
 ACCELERATE = b"distributed_type: 'NO'\nmixed_precision: bf16\nnum_processes: 1\n"
 FACTS = Facts(packages={"accelerate": "1.15.0", "transformer_engine": "2.20.2", "torch": "2.13.0"})

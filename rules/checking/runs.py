@@ -466,7 +466,9 @@ def parse_launch(command: str | None, trainer: str | None = None) -> Launch | No
     """
     if command is None:
         return None
+    from fp8check.rules.trainers.commands import parse  # few checks are given a command
+
     try:
-        return registry.parse(command, None if trainer is None else registry.find(trainer))
+        return parse(command, None if trainer is None else registry.find(trainer))
     except LaunchError as error:
         raise WrongFiles(str(error)) from None

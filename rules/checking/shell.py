@@ -15,6 +15,7 @@ from fp8check.rules.settings.programs import FOREIGN
 from fp8check.rules.settings.shell import Line, lines
 from fp8check.rules.settings.values import FILLED_IN, Origin, Setting, is_filled_in
 from fp8check.rules.trainers import registry
+from fp8check.rules.trainers.commands import of_words
 from fp8check.rules.trainers.detect import read
 from fp8check.rules.trainers.run import Run, Unread
 
@@ -149,7 +150,7 @@ def _launch(line: Line, trainer: str | None) -> Launch | None:
     words = [word.text for word in line.words]
     variables = {name: place.text for name, place in line.variables.items()}
     try:
-        launch = registry.of_words(words, variables, None if trainer is None else registry.find(trainer))
+        launch = of_words(words, variables, None if trainer is None else registry.find(trainer))
     except NotARun as reason:
         hidden = _hidden(words)
         if not hidden:

@@ -8,7 +8,8 @@ option that stands in no table makes the command unclear: nobody knows whether i
 from __future__ import annotations
 
 from fp8check.rules.record import Record
-from fp8check.rules.settings.launch import HERE, NotARun, Unclear, split
+from fp8check.rules.settings.command import split
+from fp8check.rules.settings.launch import HERE, NotARun, Unclear
 from fp8check.rules.settings.values import is_filled_in, whole_number
 
 TYPE_CHECKING = False

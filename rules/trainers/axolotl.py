@@ -10,12 +10,8 @@ from fp8check.rules.releases.versions import at_least
 from fp8check.rules.settings.launch import (
     LAUNCHER_FLAGS,
     SWITCHES,
-    TORCHRUN_SWITCHES,
     Launch,
     Unclear,
-    flags_among,
-    unlike,
-    with_flags,
 )
 from fp8check.rules.settings.values import Origin, Setting, is_filled_in
 from fp8check.rules.trainers.data import Detection, HandedOver, count, names
@@ -299,6 +295,13 @@ class Axolotl(HuggingFace):
 
         Options that are none of its own reach the launcher as well (ignore_unknown_options).
         """
+        from fp8check.rules.settings.command import (  # few checks are given a command
+            TORCHRUN_SWITCHES,
+            flags_among,
+            unlike,
+            with_flags,
+        )
+
         if words and words[0] != "train":
             raise unlike(program, words[0], ("train",))
         words = list(words)

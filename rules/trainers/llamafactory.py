@@ -8,7 +8,7 @@ from fp8check.rules.releases import behaviors
 from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.releases.readers import OF_ACCELERATE, STILL
 from fp8check.rules.releases.versions import at_least, parsed
-from fp8check.rules.settings.launch import Launch, unlike
+from fp8check.rules.settings.launch import Launch
 from fp8check.rules.settings.values import Origin, Setting, Undecided
 from fp8check.rules.trainers.data import Detection, HandedOver, Tokens, count, exact, names, varying
 from fp8check.rules.trainers.huggingface import ARGUMENTS, HuggingFace, with_precision
@@ -398,6 +398,8 @@ class LlamaFactory(HuggingFace):
     @classmethod
     def launch(cls, program: str, words: Sequence[str]) -> Launch:
         """Its command is a Python program, which may start torchrun (see spawns)."""
+        from fp8check.rules.settings.command import unlike  # few checks are given a command
+
         if words and words[0] != "train":
             raise unlike(program, words[0], ("train",))
         return Launch("python", {}, program, tuple(words))

@@ -6,7 +6,7 @@ from fp8check.rules.reading.kind import Kind
 from fp8check.rules.releases import behaviors
 from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.releases.versions import parsed
-from fp8check.rules.settings.launch import LAUNCHER_FLAGS, SWITCHES, Launch, flags_among, unlike
+from fp8check.rules.settings.launch import LAUNCHER_FLAGS, SWITCHES, Launch
 from fp8check.rules.settings.values import Origin, Section, Setting, Undecided
 from fp8check.rules.trainers.data import Detection, HandedOver, Tokens, count, exact, names, varying
 from fp8check.rules.trainers.huggingface import ARGUMENTS, HuggingFace
@@ -184,6 +184,8 @@ class Trl(HuggingFace):
 
         trl/cli.py to 0.29, trl/cli/ from 1.0 on: --accelerate_config becomes --config_file.
         """
+        from fp8check.rules.settings.command import flags_among, unlike  # few checks are given a command
+
         if words and words[0] not in COMMANDS:
             raise unlike(program, words[0], COMMANDS)
         return Launch("accelerate", cls._for_launcher(flags_among(words)), program, tuple(words), through=cls.name)
@@ -230,11 +232,15 @@ class Trl(HuggingFace):
 
         Its releases got their commands one by one, and before 0.18 none takes the launcher's flags.
         """
+        if not launch.arguments:
+            return
+        from fp8check.rules.settings.command import flags_among
+
         others = [name for name in flags_among(launch.arguments) if self._for_launcher({name: ""})]
         if others and not stack.does(behaviors.Trl.TAKES_LAUNCHER_FLAGS):
             text = f"trl: error: unrecognized arguments: --{', --'.join(others)}"
             raise PredictedError("command-refuses-flag", "launch", "SystemExit", text)
-        command = launch.arguments[0] if launch.arguments else ""
+        command = launch.arguments[0]
         is_there = _HAS.get(command) if launch.through == self.name else None
         if is_there is not None and not is_there(stack):
             raise Undecided(f"{stack.name('trl')} may have no command {command}", "a newer trl, or another command")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fp8check.rules.settings.launch import LaunchError
-from fp8check.rules.trainers.registry import of_words, parse
+from fp8check.rules.trainers.commands import of_words, parse
 
 _REST = ("--config", "c.yaml", "--mixed_precision")
 

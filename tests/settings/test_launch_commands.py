@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from fp8check.rules.checking.examining import examine
 from fp8check.rules.checking.runs import assemble
 from fp8check.rules.facts import Facts
-from fp8check.rules.settings.launch import HERE, Launch, LaunchError, NotARun, split
-from fp8check.rules.trainers.registry import of_words, parse
+from fp8check.rules.settings.command import split
+from fp8check.rules.settings.launch import HERE, Launch, LaunchError, NotARun
+from fp8check.rules.trainers.commands import of_words, parse
 
 TABLE = Path(__file__).with_name("launch_commands.txt")
 

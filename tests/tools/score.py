@@ -22,8 +22,9 @@ from fp8check.rules.outcome import Outcome, predict
 from fp8check.rules.settings.accelerate import AccelerateConfig
 from fp8check.rules.settings.script import Script
 from fp8check.rules.settings.values import Origin, Section, Setting
+from fp8check.rules.trainers.commands import parse
 from fp8check.rules.trainers.detect import read
-from fp8check.rules.trainers.registry import find, parse
+from fp8check.rules.trainers.registry import find
 from fp8check.rules.trainers.run import Run
 from tests.support.runs import KNOWN
 

@@ -13,9 +13,9 @@ from fp8check.rules.facts import Facts
 from fp8check.rules.outcome import predict
 from fp8check.rules.reading.source import load
 from fp8check.rules.settings.script_syntax import parse
+from fp8check.rules.trainers.commands import parse as parse_launch
 from fp8check.rules.trainers.deciding import Decided, by_script
 from fp8check.rules.trainers.detect import read
-from fp8check.rules.trainers.registry import parse as parse_launch
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,8 +18,8 @@ from fp8check.rules.facts import Facts
 from fp8check.rules.outcome import predict
 from fp8check.rules.settings.launch import Launch
 from fp8check.rules.trainers import plugins, registry
+from fp8check.rules.trainers.commands import parse
 from fp8check.rules.trainers.detect import read
-from fp8check.rules.trainers.registry import parse
 from fp8check.rules.trainers.run import Run
 from fp8check.rules.trainers.training import Training
 

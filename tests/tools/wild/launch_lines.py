@@ -24,6 +24,7 @@ from fp8check.rules.settings.launch import LAUNCHERS, Foreign, LaunchError, NotA
 from fp8check.rules.settings.programs import FOREIGN
 from fp8check.rules.settings.shell import lines as shell_lines
 from fp8check.rules.trainers import registry
+from fp8check.rules.trainers.commands import of_words
 from tests.tools.wild.checkouts import CONFIGURED, PAGES, SCRIPTS, Pair, files, found
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ class _Runs:
 
 def _state(line: ShellLine, words: Sequence[str], runs: _Runs) -> tuple[str, str]:
     try:
-        launch = registry.of_words(words, {name: place.text for name, place in line.variables.items()})
+        launch = of_words(words, {name: place.text for name, place in line.variables.items()})
     except Foreign as reason:
         return TOOL, str(reason)
     except NotARun as reason:
