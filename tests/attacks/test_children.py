@@ -94,7 +94,7 @@ def environments(seen: Path) -> list[dict[str, str]]:
 
 
 def flat(variables: dict[str, str]) -> str:
-    return " ".join(f"'{name}={value}'" for name, value in variables.items())
+    return " ".join(f"{name}='{value}'" for name, value in variables.items())
 
 
 # A1: variables

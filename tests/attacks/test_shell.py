@@ -67,7 +67,7 @@ def test_what_a_shell_script_exports_reaches_no_probe(tmp_path: Path) -> None:
     words = ("run.sh", "train.yaml", "--trainer", "transformers", "--probe", "--python", python, "--format", "json")
     for text in (f"export {flat(HOSTILE)}\n{line}", f"export NVTE_BACKWARD_OVERRIDE=high_precision\n{line}"):
         (checkout / "run.sh").write_text(text)
-        done = run(*words, cwd=checkout, PYTHONPATH=site(tools) if text.startswith("export '") else str(tools / "site"))
+        done = run(*words, cwd=checkout, PYTHONPATH=site(tools) if "LD_PRELOAD" in text else str(tools / "site"))
         report = json.loads(done.stdout)
         assert report["probe"]["ended"] == "not run" or "no other program gets" in json.dumps(report["probe"])
         for environment in environments(seen):
