@@ -34,7 +34,8 @@ def check(
     """Check the run, or the runs, that these files make up: the same reports as `fp8check FILE...` gives.
 
     Args:
-        files: paths of training, Accelerate and DeepSpeed files and of the model's config.json, in any order.
+        files: paths of training, Accelerate and DeepSpeed files and of the model's config.json, in any order; none
+            where the launch command says all.
         facts: the machine that will train: a facts.json (`fp8check env --json`), or Facts; None: nothing is known.
         launch: the launch command: "accelerate launch --config_file accel.yaml train.py", or a tool's bare name.
         trainer: who reads the training file ("llamafactory", "trl", ...); None: told by its content.
@@ -80,8 +81,8 @@ def _run_request(
     variables: Mapping[str, str] | None,
 ) -> RunRequest:
     documents = tuple(read(str(file), trainer=trainer) for file in dict.fromkeys(files))
-    if not files:
-        raise WrongFiles("name a training file, an Accelerate file, or both")
+    if not files and not launch:
+        raise WrongFiles("name a training file, an Accelerate file or both, or the whole launch command")
     known = _facts(facts)
     return RunRequest(documents, known.with_variables(variables) if variables else known, launch, trainer)
 

@@ -322,8 +322,7 @@ def training_file(launch: Launch, *, follow: bool) -> Unread | None:
             read(name)
         except Unreadable as error:
             return _unread("training", name, error, None)._replace(decides=True)
-    why = "the launch reads it, and it was not given"
-    return Unread("training", name, why, None, f"fp8check with {name}, too", decides=True)
+    return _absent("training", name, None)._replace(decides=True)
 
 
 def trainings_named(launch: Launch) -> list[str]:
