@@ -120,7 +120,7 @@ def _step(run: Run, outcome: Outcome) -> Step | None:
         strategy,
         processes,
         outcome.checkpointing is not None,
-        training.compiled is not None,
+        effective.compiled is not None,
         rank,
         training.accumulates,
     )
