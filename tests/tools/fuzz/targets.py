@@ -612,14 +612,15 @@ _NEVER = ("--python", "--probe", "--server", "--write-baseline", "--out", "--imp
 
 def _harmless(words: Sequence[str]) -> bool:
     """Whether these start nothing by design, look at no machine, and write no file; `--` hides nothing of it."""
+    own = words[: words.index("--")] if "--" in words else words  # what stands behind it is a command's
     return (
         not any(word in _RUNS or word.startswith(_NEVER) for word in words)
         and not any("=" in word and word.startswith(NAMES) for word in words)
         and not any(word.startswith("--format=") and "=" in word[9:] for word in words)
         and (
-            "--no-environment" in words
-            or "--facts" in words
-            or words[:1] in (["worth"], ["rule"], ["rules"], ["matrix"])
+            "--no-environment" in own
+            or "--facts" in own
+            or own[:1] in (["worth"], ["rule"], ["rules"], ["matrix"])
         )
         and not ("fix" in words and "--diff" not in words)
     )
