@@ -148,10 +148,8 @@ def _strategy(run: Run, outcome: Outcome) -> tuple[Strategy, int] | None:
         config = run.config_read
         known = config is not None and config.shards_everything and not run.training.asks_for_fsdp
         return ("fsdp", processes) if known else None
-    if kind == "DEEPSPEED":
-        stage = _zero_stage(run)
-        return None if stage is None else (stage, processes)
-    return None
+    stage = _zero_stage(run) if kind == "DEEPSPEED" else None
+    return None if stage is None else (stage, processes)
 
 
 def _zero_stage(run: Run) -> Strategy | None:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fp8check.rules.facts import Facts
 from fp8check.rules.models.shape import Linear, ModelShape
 from fp8check.rules.outcome.memory import predict_memory
 from fp8check.rules.outcome.peak import GIB, Step, moments, peak_bytes
+from fp8check.rules.trainers.training import Training
 from tests.support.outcomes import DDP, ONE, TE, outcome_of
 from tests.support.paths import ROOT
 from tests.tools.gpu.llamas import SHAPES
@@ -195,3 +197,18 @@ def test_how_deepspeed_s_own_file_spreads_it(deepspeed: str, expected: float | N
     accelerate = "distributed_type: MULTI_GPU\nnum_processes: 2\nmixed_precision: bf16\n"
     found = memory(BF16 + "deepspeed: ds.json\n", accelerate, deepspeed=deepspeed, stack=STACK)
     assert (found and found[0]) == expected
+
+
+def test_where_some_layers_stay_behind_nothing_is_said_of_fp8() -> None:
+    odd = {**LLAMA, "vocab_size": 128255}
+    outcome = outcome_of({"training": TRAIN, "accelerate": ONE + TE, "model": odd, "gpu": H100})
+    assert outcome.fp8_layers == "some"
+    assert predict_memory(outcome.run, outcome) is None
+
+
+def test_a_trainer_of_which_nothing_is_counted() -> None:
+    trainer, stack = Training(), outcome_of({"accelerate": ONE}).stack
+    assert not trainer.memory_is_counted
+    assert not trainer.asks_for_fsdp
+    assert trainer.optimizer(stack) is None
+    assert trainer.shipped("fsdp2", Facts()) is None

@@ -617,11 +617,7 @@ def _harmless(words: Sequence[str]) -> bool:
         not any(word in _RUNS or word.startswith(_NEVER) for word in words)
         and not any("=" in word and word.startswith(NAMES) for word in words)
         and not any(word.startswith("--format=") and "=" in word[9:] for word in words)
-        and (
-            "--no-environment" in own
-            or "--facts" in own
-            or own[:1] in (["worth"], ["rule"], ["rules"], ["matrix"])
-        )
+        and ("--no-environment" in own or "--facts" in own or own[:1] in (["worth"], ["rule"], ["rules"], ["matrix"]))
         and not ("fix" in words and "--diff" not in words)
     )
 
