@@ -23,11 +23,19 @@ class ArgumentParser(argparse.ArgumentParser):
 
     def __init__(self, prog: str, description: str, *, files: bool, raises: type[InputError]) -> None:
         usage, epilog = ("%(prog)s [options] [FILE ...] [-- COMMAND ...]", FILES) if files else (None, None)
-        super().__init__(
-            prog, usage, description, epilog, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-        )
+        super().__init__(prog, usage, description, epilog, formatter_class=_Unwritten, allow_abbrev=False)
         self._raises = raises
         self.register("action", "append", _Append)
+
+    def format_help(self) -> str:
+        """The help, as wide as the terminal."""
+        self.formatter_class = argparse.RawDescriptionHelpFormatter
+        return super().format_help()
+
+    def format_usage(self) -> str:
+        """How the command is used, as wide as the terminal."""
+        self.formatter_class = argparse.RawDescriptionHelpFormatter
+        return super().format_usage()
 
     def error(self, message: str) -> NoReturn:
         """Raise it, with how the command is used."""
@@ -37,6 +45,15 @@ class ArgumentParser(argparse.ArgumentParser):
         """Print help or the release: to standard output, all that argparse prints itself here."""
         del file
         say(message)
+
+
+class _Unwritten(argparse.RawDescriptionHelpFormatter):
+    """What argparse makes for each option that is declared, and writes nothing with: asked for the terminal's width, it
+    loads shutil, and with it bz2 and lzma.
+    """
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=80)
 
 
 class _Append(argparse.Action):

@@ -117,7 +117,8 @@ class Effective:
         }
 
     def _known(self, name: str) -> Setting | None:
-        setting = self._find(name, self._ways()[name])
+        # A rule or a stage asks again and again: the ways are made where there is no answer yet.
+        setting = self._made[name] if name in self._made else self._find(name, self._ways()[name])
         if isinstance(setting, SettingLater):
             raise setting.undecided
         return setting

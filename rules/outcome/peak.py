@@ -12,6 +12,8 @@ first one, and in the optimizer.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
@@ -131,6 +133,7 @@ def moments(model: ModelShape, step: Step) -> dict[str, float]:
     }
 
 
+@lru_cache(maxsize=256)
 def _sizes(model: ModelShape) -> _Sizes:
     mlp = [one for one in model.block if one.name.startswith("mlp")]
     gated = any(one.name.endswith(("gate_proj", "gate_up_proj")) for one in mlp)

@@ -92,7 +92,8 @@ class HuggingFace(Training):
     @property
     def memory_is_counted(self) -> bool:
         """See Training. Liger's loss makes no logits, and DoRA, modules_to_save and such train what is not counted."""
-        return not any(self.value(name) for name in _NOT_COUNTED) and self.get("liger_kernel_config") is None
+        written = _NOT_COUNTED.intersection(self.top)
+        return not any(self.value(name) for name in written) and "liger_kernel_config" not in self.top
 
     def optimizer(self, stack: Stack) -> str | None:
         """See Training: the fused one where nobody says (training_args.py default_optim)."""
