@@ -101,9 +101,7 @@ def _on_lines(marks: Iterable[_Mark], wanted: Iterable[int]) -> Iterator[tuple[i
     for at in wanted:
         here = [mark for mark in here if _last(mark.place) >= at]
         while coming and coming[-1].place.line <= at:
-            mark = coming.pop()
-            if _last(mark.place) >= at:
-                here.append(mark)
+            here.append(coming.pop())
         yield at, here
 
 

@@ -210,5 +210,6 @@ def test_a_trainer_of_which_nothing_is_counted() -> None:
     trainer, stack = Training(), outcome_of({"accelerate": ONE}).stack
     assert not trainer.memory_is_counted
     assert not trainer.asks_for_fsdp
+    assert trainer.deepspeed is None
     assert trainer.optimizer(stack) is None
     assert trainer.shipped("fsdp2", Facts()) is None

@@ -303,3 +303,13 @@ def test_what_is_of_no_kind_that_has_a_name(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setattr(files, "_KINDS", ())
     with pytest.raises(Unreadable, match="something else, not a regular file"):
         files.read(str(tmp_path), 4)
+
+
+@pytest.mark.parametrize("name", ["f.yaml", "f.json"])
+def test_keys_that_make_a_path_which_nobody_writes(name: str) -> None:
+    """Each value carries its path: of deep maps with long keys it would grow with their square."""
+    text = "x"
+    for depth in range(12):
+        text = f'{{"{depth}{100 * "k"}": {text if depth else 1}}}'
+    with pytest.raises(Unreadable, match="more than 1,000 characters"):
+        read(name, text.encode())

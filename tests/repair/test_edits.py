@@ -317,3 +317,11 @@ def test_a_move_into_another_file() -> None:
     other = document("s: 1\n", "b.yaml")
     done = edited((one, other), safe(*move(entry(one, "x"), Section(other.root), "x", 1)))
     assert [made.text for made in done] == ["z: 1\n", "s: 1\nx: 1  # why\n"]
+
+
+def test_a_script_is_changed_by_its_author() -> None:
+    from fp8check.rules.edits.text_edits import FileTree
+    from fp8check.rules.reading import read_script
+
+    with pytest.raises(Unfixable, match="by its author"):
+        FileTree(read_script("train.py", b"bf16 = True\n"))
