@@ -16,7 +16,6 @@ import os
 import sys
 import tempfile
 import time
-import traceback
 from itertools import product
 from typing import Any
 
@@ -256,7 +255,7 @@ def main() -> int:
             try:
                 found = measure(one)
             except Exception as error:  # noqa: BLE001  what a run ends with is what is measured
-                found = {"error": f"{type(error).__name__}: {error}"[:400], "trace": traceback.format_exc()[-1200:]}
+                found = {"error": f"{type(error).__name__}: {error}"[:400]}
             os.environ.clear()
             os.environ.update(before)
             gc.collect()
