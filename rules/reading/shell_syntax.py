@@ -251,14 +251,7 @@ class _Reader:
             return
         if text[self._at] == "(":
             self._at += 1
-        while self._at < len(text) and text[self._at] != ")":
-            gap = _GAP.match(text, self._at)
-            if gap is not None:
-                self._at = gap.end()
-            elif text[self._at] in ENDS:
-                self._at += 1
-            else:
-                self._at = self._words_of.word(self._at).end
+        self._words_to_parenthesis()
         self._at += 1
         frame.expects = ""
         self._items.append(Branch(self._at))
@@ -302,6 +295,20 @@ class _Reader:
             return
         self._words.append(word)
 
+    def _words_to_parenthesis(self) -> list[Word]:
+        """The words up to the next `)`, over blanks, line breaks and whatever else ends a word."""
+        text, words = self._text, []
+        while self._at < len(text) and text[self._at] != ")":
+            gap = _GAP.match(text, self._at)
+            if gap is not None:
+                self._at = gap.end()
+            elif text[self._at] in ENDS:
+                self._at += 1
+            else:
+                words.append(self._words_of.word(self._at))
+                self._at = words[-1].end
+        return words
+
     def _assigns(self, word: Word) -> bool:
         """NAME=value in front of a command."""
         found = _ASSIGNED.match(self._text, word.start)
@@ -320,17 +327,8 @@ class _Reader:
         text, found = self._text, _ASSIGNED.match(self._text, word.start)
         if found is None or found.end() != word.end or not text.startswith("(", word.end):
             return False
-        items: list[Word] = []
         self._at = word.end + 1
-        while self._at < len(text) and text[self._at] != ")":
-            gap = _GAP.match(text, self._at)
-            if gap is not None:
-                self._at = gap.end()
-            elif text[self._at] in ENDS:
-                self._at += 1
-            else:
-                items.append(self._words_of.word(self._at))
-                self._at = items[-1].end
+        items = self._words_to_parenthesis()
         if self._at >= len(text):
             raise NeverClosed(self._source, word.end, "what is opened here is never closed by )")
         self._at += 1

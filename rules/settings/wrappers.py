@@ -500,6 +500,16 @@ _SLURM_SWITCHES = """
 """
 # --kill-on-bad-exit, --resv-ports, --propagate, --nice, --multi-prog take a value behind "=" only.
 _SLURM_OPTIONAL = "-K --kill-on-bad-exit --resv-ports --propagate --nice --multi-prog --bcast --bell"
+
+
+def _of_slurm(effect: Effect, ends: str = "") -> Wrapper:
+    """srun and sbatch, which take the same options."""
+    values = set(_SLURM_VALUES.split()).difference(_SLURM_OPTIONAL.split())
+    switches = f"{_SLURM_SWITCHES} {_SLURM_OPTIONAL}"
+    asking = f"{ends}--help --usage -V --version"
+    return _wrapper(" ".join(values), switches, 0, effect, ends=asking, folders="-D --chdir", extends=True)
+
+
 _UV_VALUES = """
     --extra --no-extra --group --no-group --only-group --env-file --with --with-editable --with-requirements -w
     --package --python -p --index --default-index -i --index-url --extra-index-url -f --find-links
@@ -651,24 +661,8 @@ WRAPPERS: Mapping[str, Entry] = {
             _shell,
         ),
     ),
-    "srun": _wrapper(
-        " ".join(sorted(set(_SLURM_VALUES.split()).difference(_SLURM_OPTIONAL.split()))),
-        f"{_SLURM_SWITCHES} {_SLURM_OPTIONAL}",
-        0,
-        _slurm,
-        ends="--help --usage -V --version",
-        folders="-D --chdir",
-        extends=True,
-    ),
-    "sbatch": _wrapper(
-        " ".join(sorted(set(_SLURM_VALUES.split()).difference(_SLURM_OPTIONAL.split()))),
-        f"{_SLURM_SWITCHES} {_SLURM_OPTIONAL}",
-        0,
-        _sbatch,
-        ends="-h --help --usage -V --version",
-        folders="-D --chdir",
-        extends=True,
-    ),
+    "srun": _of_slurm(_slurm),
+    "sbatch": _of_slurm(_sbatch, ends="-h "),
     **dict.fromkeys(("mpirun", "mpiexec", "orterun", "mpiexec.hydra", "prterun"), _MPI),
     "uv": {"run": _UV},
     "uvx": _TOOL,
