@@ -113,8 +113,8 @@ def may_not_fit(
 
     Example: per_device_train_batch_size: 8 with cutoff_len: 8192 on a 7B model.
 
-    Write instead: a smaller micro-batch with more gradient accumulation, a shorter longest sequence, or gradient
-    checkpointing.
+    Write instead: a smaller micro-batch, or a shorter longest sequence. Where weights, gradients and optimizer states
+    are too much by themselves, no micro-batch helps: shard the run over more GPUs, or train LoRA.
     """
     memory = predict_memory(run, outcome) if requested.fp8 else None
     if memory is None:
@@ -123,12 +123,17 @@ def may_not_fit(
     if memory.limit_gib is None or memory.limit_gib >= min(memory.bf16_gib, memory.peak_gib):
         return
     tokens = outcome.effective.tokens
+    helps = memory.least_gib <= memory.limit_gib or memory.least_gib == memory.peak_gib
     yield Found(
         f"full micro-batches do not fit: {tokens:,} tokens need {memory.peak_gib:,.0f} GiB of a GPU",
         place=training.setting_for("micro_batch") or training.setting_for("model"),
         label=_there(run, memory),
-        notes=(f"{model.name} takes {memory.least_gib:,.0f} GiB before the first token",),
-        help="make micro-batches smaller and accumulate more of them, or shorten the longest sequence",
+        notes=(f"{model.name} takes {memory.least_gib:,.0f} GiB before the first token",)
+        if memory.least_gib < memory.peak_gib
+        else (),
+        help="make micro-batches smaller, or shorten the longest sequence"
+        if helps
+        else "no micro-batch is small enough: shard the run over more GPUs, or train LoRA",
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from fp8check.rules.outcome.effective import number
 from fp8check.rules.outcome.peak import GIB, STATES, Step, peak_bytes
 from fp8check.rules.record import Record
-from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +52,11 @@ class _Answered:
         self._last: tuple[Outcome, Memory | None] | None = None
 
     def __call__(self, run: Run, outcome: Outcome) -> Memory | None:
-        """The peak memory of a run; None where something that decides it is not known, or not modeled."""
+        """The peak memory of a run; None where something that decides it is not modeled.
+
+        Raises:
+            Undecided: something that decides it is not known, or filled in later.
+        """
         last = self._last
         if last is None or last[0] is not outcome:
             self._last = last = (outcome, _predict(run, outcome))
@@ -67,13 +70,10 @@ def _predict(run: Run, outcome: Outcome) -> Memory | None:
     model = run.model
     if model is None or not model.block or model.experts or model.quantization is not None or not model.complete:
         return None
-    try:
-        step = _step(run, outcome)
-        there = _smallest_gpu(run)
-    except Undecided:
-        return None
+    step = _step(run, outcome)
     if step is None:
         return None
+    there = _smallest_gpu(run)
     bf16 = peak_bytes(model, step) / GIB
     batches = run.training.tokens
     least = step if batches is not None and batches.exact is not None else step._replace(tokens=0)

@@ -191,7 +191,10 @@ def _plain(value: object) -> object:
 def _memory(outcome: Outcome) -> schema.Memory | None:
     from fp8check.rules.outcome.memory import predict_memory  # a brief report says nothing of it
 
-    found = predict_memory(outcome.run, outcome)
+    try:
+        found = predict_memory(outcome.run, outcome)
+    except Undecided:  # as for the speed
+        return None
     if found is None:
         return None
     fp8, limit = (None if size is None else round(size, 2) for size in (found.fp8_gib, found.limit_gib))

@@ -6,6 +6,7 @@ from fp8check.rules.outcome.memory import predict_memory
 from fp8check.rules.outcome.speed import in_words
 from fp8check.rules.plain_text import shown
 from fp8check.rules.report.schema import Summary
+from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,7 +111,10 @@ def _speed(speed: Speed, examined: Examined) -> str:
 
 def _memory(outcome: Outcome) -> str | None:
     """What a full micro-batch takes of a GPU, and what it would take in BF16."""
-    found = predict_memory(outcome.run, outcome)
+    try:
+        found = predict_memory(outcome.run, outcome)
+    except Undecided:  # what it hangs on is filled in later
+        return None
     if found is None or found.fp8_gib is None:
         return None
     there = "" if found.gpu_gib is None else f" of {found.gpu_gib:,.0f}"

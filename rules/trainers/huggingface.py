@@ -96,10 +96,14 @@ class HuggingFace(Training):
         return not any(self.value(name) for name in written) and "liger_kernel_config" not in self.top
 
     def optimizer(self, stack: Stack) -> str | None:
-        """See Training: the fused one where nobody says (training_args.py default_optim)."""
+        """See Training: the fused one where nobody says (training_args.py default_optim).
+
+        Raises:
+            Undecided: it is filled in later.
+        """
         written = self.get(self.optimizer_key)
         if written is not None and (written.is_later or written.value is not None):
-            return None if written.is_later else str(written.value)
+            return str(written.value)
         fused = stack.does(behaviors.Transformers.FUSED_BY_DEFAULT) and at_least(stack.version("torch"), 2, 8)
         return "adamw_torch_fused" if fused else "adamw_torch"
 

@@ -12,6 +12,7 @@ from fp8check.rules.facts import Facts
 from fp8check.rules.models.shape import Linear, ModelShape
 from fp8check.rules.outcome.memory import predict_memory
 from fp8check.rules.outcome.peak import GIB, Step, moments, peak_bytes
+from fp8check.rules.settings.values import Undecided
 from fp8check.rules.trainers.training import Training
 from tests.support.outcomes import DDP, ONE, TE, outcome_of
 from tests.support.paths import ROOT
@@ -149,11 +150,9 @@ def test_what_changes_it(training: str, accelerate: str, expected: tuple[float, 
         TRAIN + "use_liger_kernel: true\n",
         TRAIN + "attn_implementation: eager\n",
         TRAIN + "optim: lion_8bit\n",
-        TRAIN + "optim: ${OPTIM}\n",
         TRAIN + "torch_dtype: float16\n",
         TRAIN + "use_peft: true\nlora_target_modules: [q_proj]\n",
         TRAIN.replace("max_seq_length: 2048\n", ""),
-        TRAIN.replace("2048", "${LENGTH}"),
     ],
 )
 def test_what_is_not_counted_is_not_said(training: str) -> None:
@@ -197,6 +196,14 @@ def test_how_deepspeed_s_own_file_spreads_it(deepspeed: str, expected: float | N
     accelerate = "distributed_type: MULTI_GPU\nnum_processes: 2\nmixed_precision: bf16\n"
     found = memory(BF16 + "deepspeed: ds.json\n", accelerate, deepspeed=deepspeed, stack=STACK)
     assert (found and found[0]) == expected
+
+
+@pytest.mark.parametrize(
+    "training", [TRAIN.replace("2048", "${LENGTH}"), TRAIN + "optim: ${OPTIM}\n", TRAIN + "torch_dtype: ${TYPE}\n"]
+)
+def test_what_is_filled_in_later_is_undecided(training: str) -> None:
+    with pytest.raises(Undecided):
+        memory(training)
 
 
 def test_where_some_layers_stay_behind_nothing_is_said_of_fp8() -> None:
