@@ -41,6 +41,7 @@ _WIDE_SPACE = "\N{IDEOGRAPHIC SPACE}"  # the space of Chinese and Japanese text:
 _NAMED = {"\n": r"\n", "\r": r"\r"}
 # What paints text for a terminal (rules/report/terminal.py).
 _PAINT = r"\x1b\[(?:0|2|1|32|1;31|1;33)m"
+_ESCAPE = "\x1b"
 # Annotations, which are what the format `github` is made of.
 _ANNOTATION = ("::error ", "::warning ", "::notice ")
 
@@ -92,26 +93,30 @@ def _is_unseen(code: int) -> bool:
 
 
 def _without_hashes(text: str, written: str) -> str:
-    """No ##[command], ##vso[...] or ##teamcity[...], wherever they stand."""
-    if "##" not in text:
+    """No ##[command], ##vso[...] or ##teamcity[...], wherever they stand, and whatever colors are in them.
+
+    Args:
+        written: what stands for the two.
+    """
+    if "##" not in text and _ESCAPE not in text:
         return text
     import re
 
-    return re.sub(r"##(?=\w*\[)", lambda _found: written, text)
+    return re.sub(rf"#((?:{_PAINT})*)#(?=(?:\w|{_PAINT})*\[)", lambda found: f"#{found[1]}{written[1:]}", text)
 
 
 def _without_commands(text: str, written: str, annotations: bool) -> str:
-    """No line that begins with ::, but for annotations where these are meant."""
-    if "::" not in text:
+    """No line that begins with ::, whatever colors are in it, but for annotations where these are meant."""
+    if "::" not in text and _ESCAPE not in text:
         return text
     import re
 
     def kept_or_not(found: re.Match[str]) -> str:
         if annotations and text.startswith(_ANNOTATION, found.start()):
             return found.group()
-        return found[1] + written
+        return f"{found[1]}{written[:-1]}{found[2]}:"
 
-    return re.sub(rf"^((?:[^\S\n]|{_PAINT})*)::", kept_or_not, text, flags=re.MULTILINE)
+    return re.sub(rf"^((?:[^\S\n]|{_PAINT})*):((?:{_PAINT})*):", kept_or_not, text, flags=re.MULTILINE)
 
 
 class _Table(dict[int, str]):

@@ -7,7 +7,7 @@ import re
 from html import escape, unescape
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fp8check.rules.plain_text import bytes_of, plain, shown
@@ -74,6 +74,9 @@ def test_an_output_has_lines_and_no_commands(text: str) -> None:
 
 
 @given(HOSTILE)
+@example(":\x1b[0m:")
+@example("#\x1b[0m#\x1b[2mvso\x1b[0m[")
+@example(" \x1b[2m:\x1b[0m\x1b[1m:error")
 def test_colors_of_our_own_stay(text: str) -> None:
     safe = plain(f"\x1b[1;31m{text}\x1b[0m", painted=True)
     rest = re.sub(r"\x1b\[(?:0|2|1|32|1;31|1;33)m", "", safe)
