@@ -370,8 +370,8 @@ def mxfp8_needs_32(training: Training, outcome: Outcome) -> Iterator[Found]:
     if scaling is None or not outcome.runs_te:
         return
     odd, rank = odd_for_blocks(outcome.run, outcome.stack, scaling)
-    if (not odd and rank is None) or outcome.error_of("dimensions-not-by-block") is None:
-        return
+    if outcome.error_of("dimensions-not-by-block") is None:
+        return  # it is raised where one of both is there
     if rank is not None:
         place = training.get("lora_rank") or training.get("lora_r") or training.setting_for("model")
         text = f"adapters of rank {rank} cannot run in {scaling.called}: {scaling.block} does not divide it"

@@ -453,10 +453,11 @@ def e4m3_by_default(outcome: Outcome, requested: Requested) -> Iterator[Found]:
 
     Write instead: `fp8_format: HYBRID` under fp8_config; before 1.4 the flag `--fp8_format HYBRID`.
     """
-    form = (outcome.prepared.recipe or {}).get("fp8_format")
+    recipe = outcome.prepared.recipe or {}
+    form = recipe.get("fp8_format")
     if form is None or form.value != "E4M3" or form.origin.default is None or outcome.trains_in_fp8 is False:
         return
-    if outcome.prepared.recipe is None or outcome.prepared.recipe["class"].value != "DelayedScaling":
+    if recipe["class"].value != "DelayedScaling":
         return
     copied = outcome.stack.does(Accelerate.LAUNCHER_COPIES_FP8_CONFIG)
     where = "write fp8_format: HYBRID under fp8_config" if copied else "start with --fp8_format HYBRID"
