@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fp8check.cli.main import main
-from fp8check.rules.checking.shell import MAX_LAUNCHES, MAX_PROGRAMS
+from fp8check.rules.checking.shell import MAX_LAUNCHES, MAX_PROGRAMS, Given, assembled
+from fp8check.rules.facts import Facts
+from fp8check.rules.reading.shell_syntax import read
+from fp8check.rules.reading.source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +22,23 @@ ACCELERATE = (
     "fp8_config:\n  backend: TE\n  fp8_format: HYBRID\n"
 )
 TRAINS = "from accelerate import Accelerator\naccelerator = Accelerator()\nmodel, optimizer = accelerator.prepare(model, optimizer)\n"
+
+
+LOOP = "import torch\nfor batch in batches:\n    model(batch).loss.backward()\n    optimizer.step()\n"
+PROGRAMS = {
+    "loop.py": LOOP,
+    "eval_loop.py": LOOP,
+    "plain.py": "import torch\nprint(torch.load('x'))\n",
+    "sft_plain.py": "import torch\nprint(torch.load('x'))\n",
+    "package.py": "import unknown_package\nunknown_package.main()\n",
+    "sft_package.py": "import unknown_package\nunknown_package.main()\n",
+    "with_module.py": "from beside_them import go\ngo()\n",
+    "eval_with_module.py": "from beside_them import go\ngo()\n",
+    "beside_them.py": f"def go():\n    {LOOP.splitlines()[2].strip()}\n",
+    "accelerator.py": "from accelerate import Accelerator\nmodel = Accelerator().prepare(model)\n",
+    "submit_dpo_job.py": "import unknown_package\nunknown_package.main()\n",
+    "broken.py": "def (:\n",
+}
 
 
 @pytest.fixture
@@ -170,14 +190,47 @@ def test_a_script_that_starts_nothing(
         ("python -m pkg.serve", False),
         ("python", False),
         ("torchrun anything.py", True),
+        ("torchrun eval/refcoco/run.py", False),
+        ("torchrun evaluate.py --x", False),
+        ("torchrun -m evaluation.eval_icl", False),
+        ("torchrun loop.py", True),
+        ("torchrun plain.py", False),
+        ("torchrun package.py", True),
+        ("deepspeed benchmarks/x.py", False),
+        ("accelerate launch evaluate.py", False),
+        ("accelerate launch --mixed_precision fp8 evaluate.py", True),
+        ("accelerate launch --mixed_precision $P evaluate.py", False),
+        ("accelerate launch --config_file conf/accel.yaml evaluate.py", True),
+        ("accelerate launch plain.py", True),
+        ("python loop.py", True),
+        ("python eval_loop.py", True),
+        ("python plain.py --learning_rate 1", False),
+        ("python sft_plain.py", False),
+        ("python sft_package.py", True),
+        ("python package.py", False),
+        ("python with_module.py", True),
+        ("python eval_with_module.py", False),
+        ("python accelerator.py", True),
+        ("python training/run.py", True),
+        ("python submit_dpo_job.py", False),
+        ("python broken.py --lr 1", True),
         ("llamafactory-cli train x.yaml", True),
     ],
 )
-def test_which_python_programs_are_trainings(
-    check: Callable[..., list[dict[str, Any]]], line: str, is_run: bool
+def test_which_programs_are_trainings(
+    check: Callable[..., list[dict[str, Any]]], folder: Path, line: str, is_run: bool
 ) -> None:
+    for name, text in PROGRAMS.items():
+        (folder / name).write_text(text)
     reports = check(f"accelerate launch train.py\n{line}\n")
     assert len(reports) == (2 if is_run else 1)
+
+
+def test_of_a_script_that_was_sent_the_modules_are_not_read() -> None:
+    script = read(Source("run.sh", "python sft_plain.py\npython plain.py\n"))
+    sent = tuple((name, PROGRAMS[name].encode()) for name in ("sft_plain.py", "plain.py"))
+    runs = list(assembled([script], Given(Facts(), follow=False, scripts=sent)))
+    assert [one.run.launch.script for one in runs] == ["sft_plain.py"]
 
 
 def test_files_are_found_from_here_and_from_the_script(
@@ -201,9 +254,69 @@ def test_files_are_found_from_here_and_from_the_script(
     (report,) = check("cd nowhere\naccelerate launch --config_file own.yaml train.py\n")
     assert report["verdict"] == "undecided"
     (report,) = check("cd /nowhere\naccelerate launch --config_file own.yaml train.py\n")
+    assert report["verdict"] == "undecided"
+    (report,) = check(f"cd /nowhere/{folder.name}\naccelerate launch --config_file own.yaml train.py\n")  # a copy
     assert report["files"][1]["path"] == "jobs/own.yaml"
     (report,) = check('cd "$(dirname "$0")"\naccelerate launch --config_file own.yaml ../train.py\n')
     assert report["files"][1]["path"] == "jobs/own.yaml"
+
+
+def test_files_are_found_between_here_and_the_script(check: Callable[..., list[dict[str, Any]]], folder: Path) -> None:
+    (folder / "jobs/deep/er").mkdir(parents=True)
+    (folder / "jobs/own.yaml").write_text(ACCELERATE)
+    for path in ("jobs/deep/er/run.sh", str(folder / "jobs/deep/er/run.sh")):
+        (report,) = check("accelerate launch --config_file own.yaml train.py\n", path=path)
+        assert report["files"][1]["path"] == "jobs/own.yaml"
+
+
+@pytest.mark.parametrize(
+    ("before", "where"),
+    [
+        ('cd "$WORK"', "${WORK}/conf/accel.yaml"),
+        ("cd $WORK/deep", "${WORK}/deep/conf/accel.yaml"),
+        ("cd $WORK; cd ..", "${WORK}/../conf/accel.yaml"),
+        ("cd", "~/conf/accel.yaml"),
+        ("cd $(mktemp -d)", "$(mktemp -d)/conf/accel.yaml"),
+        ("popd", "${OLDPWD}/conf/accel.yaml"),
+        ("if x; then cd jobs; fi", "${PWD}/conf/accel.yaml"),
+        ("for i in 1 2; do cd ..; done", "${PWD}/conf/accel.yaml"),
+    ],
+)
+def test_in_a_folder_that_nobody_knows_no_file_is_read(
+    check: Callable[..., list[dict[str, Any]]], before: str, where: str
+) -> None:
+    (report,) = check(f"{before}\naccelerate launch --config_file conf/accel.yaml train.py\n")
+    assert report["verdict"] == "undecided"
+    assert where in report["outcome"]["undecided"]
+    assert len(report["files"]) == 1
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "cd $SLURM_SUBMIT_DIR",
+        "cd jobs; cd ..",
+        "cd jobs; cd -",
+        "pushd jobs; popd",
+        "pushd jobs; pushd ..; popd; popd",
+        "(cd $X)",
+        "cd .",
+        "cd $SLURM_SUBMIT_DIR; pushd $X; popd",
+    ],
+)
+def test_folders_that_are_left_again(check: Callable[..., list[dict[str, Any]]], before: str) -> None:
+    (report,) = check(f"{before}\naccelerate launch --config_file conf/accel.yaml train.py\n")
+    assert report["files"][1]["path"].endswith("conf/accel.yaml")
+    assert report["outcome"]["mixed_precision"] == "fp8"
+
+
+def test_a_file_that_is_given_counts_in_a_folder_that_nobody_knows(
+    check: Callable[..., list[dict[str, Any]]],
+) -> None:
+    (report,) = check(
+        "cd $WORK\naccelerate launch --config_file accel.yaml train.py\n", "jobs/run.sh", "conf/accel.yaml"
+    )
+    assert report["outcome"]["mixed_precision"] == "fp8"
 
 
 def test_a_script_of_this_folder(check: Callable[..., list[dict[str, Any]]]) -> None:

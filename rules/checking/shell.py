@@ -6,6 +6,7 @@ import os
 from itertools import pairwise
 
 from fp8check.rules.checking.runs import Assembled, WrongFiles, assemble_each
+from fp8check.rules.checking.training import is_training
 from fp8check.rules.facts.variables import matters
 from fp8check.rules.reading import Span, Unreadable, files
 from fp8check.rules.reading.shell import ShellScript
@@ -23,6 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from fp8check.rules.checking.training import Told
     from fp8check.rules.facts import Facts
     from fp8check.rules.reading import Document
     from fp8check.rules.settings.shell import Place
@@ -31,20 +33,6 @@ if TYPE_CHECKING:
 MAX_LAUNCHES = 200
 MAX_PROGRAMS = 1_000
 _FILES = (".yaml", ".yml", ".json", ".py")
-# What the names of scripts and modules say that `python` starts, where nobody can look into them.
-_TRAINS = ("train", "tune", "tuning", "sft", "dpo", "grpo", "ppo", "kto", "orpo", "rlhf", "distill", "fp8", "lora")
-_TRAINS_NOT = (
-    *("eval", "infer", "generat", "predict", "download", "convert", "prepar", "preprocess", "process", "merge"),
-    *("export", "test", "bench", "plot", "serve", "vllm", "tokeniz", "upload", "setup", "install", "demo", "data"),
-)
-# Flags that trainings have, and other programs do not.
-_FLAGS = frozenset(
-    (
-        *("per_device_train_batch_size", "learning_rate", "lr", "num_train_epochs", "epochs", "bf16", "fp16"),
-        *("mixed_precision", "deepspeed", "deepspeed_config", "gradient_accumulation_steps", "max_train_steps"),
-        *("train_batch_size", "gradient_checkpointing", "lora_rank", "lora_r", "warmup_ratio", "weight_decay"),
-    )
-)
 
 
 class Given(Record):
@@ -107,6 +95,7 @@ def _not_a_run(script: Document, facts: Facts, why: str, span: Span) -> Assemble
 
 def _of_script(script: ShellScript, others: Sequence[Document], given: Given) -> Iterator[Assembled]:
     known: dict[str, Document | None] = {}
+    told: dict[str, Told] = {}
     launches = list(_launches(script, given))
     named = {name for launch in launches for name in _names(launch)}
     count = 0
@@ -115,7 +104,7 @@ def _of_script(script: ShellScript, others: Sequence[Document], given: Given) ->
         if given.follow and not any(one.kind == "accelerate" for one in documents):
             documents += _read_once(launch, known)
         for one in _runs(launch, documents, given):
-            if _is_training(one.run):
+            if is_training(one.run, told, follow=given.follow):
                 count += 1
                 if count > MAX_LAUNCHES and launch.line is not None:
                     where = launch.line.span.start
@@ -260,57 +249,55 @@ def _read_once(launch: Launch, known: dict[str, Document | None]) -> list[Docume
 
 def _found(line: Line, script: ShellScript) -> Line:
     """The line with the files that it names, as they are found from here."""
-    folders = _folders(line.folder, os.path.dirname(script.path))
+    if line.lost is not None:
+        return line.with_words([_elsewhere(word, line.lost) for word in line.words])
+    folders = _folders(line.folder or "", os.path.dirname(script.path))
     if folders == [""]:
         return line
     return line.with_words([_found_word(word, folders) for word in line.words])
 
 
-def _folders(folder: str | None, own: str) -> list[str]:
-    """Where the names of a line are looked for: in the folder that the script has gone to, from here or from its own.
+def _folders(folder: str, own: str) -> list[str]:
+    """Where the names of a line are looked for: from the folder that the script has gone to.
 
-    A folder that is not known, or not on this machine, may be either.
+    Where it is started is not known: here, in its own folder, or in one between the two. What it goes to and is not on
+    this machine is another machine's, unless it is called as this one: then it is a copy of that.
     """
-    if folder:
-        there = [path for path in dict.fromkeys((folder, os.path.join(own, folder))) if os.path.isdir(path)]
-        if there or not os.path.isabs(folder):
-            return there or [folder]
-    return list(dict.fromkeys(("", own)))
+    starts = list(dict.fromkeys(("", own, *_above(own))))
+    if os.path.isabs(folder):
+        is_here = not os.path.isdir(folder) and os.path.basename(folder) == os.path.basename(os.getcwd())
+        return starts if is_here else [folder]
+    there = [path for start in starts if os.path.isdir(path := os.path.join(start, folder))]
+    return (there or [folder]) if folder else starts
+
+
+def _above(folder: str) -> Iterator[str]:
+    """The folders between that one and this one."""
+    folder = os.path.normpath(folder)
+    if os.path.isabs(folder):
+        folder = os.path.relpath(folder) if folder.startswith(os.getcwd() + os.sep) else ""
+    while os.path.dirname(folder) and not folder.startswith(os.pardir):
+        folder = os.path.dirname(folder)
+        yield folder
+
+
+def _is_file(word: Place) -> bool:
+    name = word.text.rpartition("=")[2]
+    return not word.why and name.endswith(_FILES) and not os.path.isabs(name) and not name.startswith(("~", "-"))
 
 
 def _found_word(word: Place, folders: Sequence[str]) -> Place:
-    flag, equals, name = word.text.rpartition("=")
-    if word.why or not name.endswith(_FILES) or os.path.isabs(name) or name.startswith(("~", "-")):
+    if not _is_file(word):
         return word
+    flag, equals, name = word.text.rpartition("=")
     paths = [os.path.join(folder, name) for folder in folders]
     path = next((one for one in paths if files.is_there(one)), paths[0])
     return word._replace(text=f"{flag}{equals}{path}")
 
 
-# Which of the Python programs train
-
-
-def _is_training(run: Run) -> bool:
-    """Whether a line is a run: `python prepare.py` starts none."""
-    launch = run.launch
-    if launch.tool == "python" and launch.script in (None, "-c", "-"):
-        return False
-    if launch.unknown or launch.tool != "python" or launch.through is not None or run.training.path is not None:
-        return True
-    if registry.of_program(launch.script) is not None:
-        return True
-    source = run.script.source
-    if source is not None and (source.calls or source.own or source.trainers):
-        return True
-    return _sounds_like_training(launch)
-
-
-def _sounds_like_training(launch: Launch) -> bool:
-    """By the name of the program and its flags, where its text does not tell."""
-    flags = {word.partition("=")[0].lstrip("-").replace("-", "_") for word in launch.arguments if word[:1] == "-"}
-    keys = [word.partition("=")[0] for word in launch.arguments if "=" in word]  # of Hydra: trainer.nnodes=2
-    if flags & _FLAGS or any(key.startswith("trainer.") or key.endswith("train_files") for key in keys):
-        return True
-    name = (launch.script or "").lower()
-    last = os.path.basename(name.removesuffix(".py")) if not launch.is_module else name
-    return any(part in last for part in _TRAINS) and not any(part in last for part in _TRAINS_NOT)
+def _elsewhere(word: Place, folder: Place) -> Place:
+    """A name in a folder that nobody knows: what is called so here is another file."""
+    if not _is_file(word):
+        return word
+    flag, equals, name = word.text.rpartition("=")
+    return word._replace(text=f"{flag}{equals}{folder.text}/{name}", why=folder.why)

@@ -6,7 +6,18 @@ import os
 
 from fp8check.rules.reading.shell import Arithmetic, Branch, Command, Enter, Leave
 from fp8check.rules.record import Record
-from fp8check.rules.settings.shell_scope import FOLDER, Array, Part, Scope, stretch, text_of, why_of
+from fp8check.rules.settings.shell_scope import (
+    EARLIER,
+    FOLDER,
+    FOLDERS,
+    Array,
+    Part,
+    Scope,
+    later,
+    stretch,
+    text_of,
+    why_of,
+)
 from fp8check.rules.settings.shell_values import Expander, Field, value_of
 
 TYPE_CHECKING = False
@@ -29,6 +40,7 @@ _BUILTINS = _DECLARING | _FILLING | {"unset", "set", "cd", "pushd", "popd", "sou
 _SHELLS = frozenset(("sh", "bash", "zsh", "dash", "ksh"))
 # Files that people read into a script to have an environment, and no settings.
 _ENVIRONMENTS = ("activate", ".bashrc", ".bash_profile", ".profile", ".zshrc", "profile", "conda.sh", "bashrc")
+_STARTED_IN = ("${SLURM_SUBMIT_DIR}", "${PBS_O_WORKDIR}", "${SLURM_SUBMIT_DIR}/", "${SGE_O_WORKDIR}", "${LS_SUBCWD}")
 _SHORT = {"-N": "nodes", "-n": "ntasks", "-G": "gpus", "-D": "chdir", "-c": "cpus-per-task"}
 
 
@@ -55,6 +67,7 @@ class Line(Record):
         folder: where the script has gone by then, from where it started; None where that is not known.
         span: the command in the script.
         where: the places of its flags, by their names and what they are set to.
+        lost: that folder as it is written, where it is not known: `${WORK}`.
     """
 
     words: tuple[Place, ...]
@@ -63,6 +76,7 @@ class Line(Record):
     folder: str | None
     span: Span
     where: Mapping[tuple[str, str | None], Span]
+    lost: Place | None = None
 
     @classmethod
     def at(cls, span: Span) -> Line:
@@ -273,7 +287,7 @@ class _Walk:
         """What a loop sets is not known at its beginning either: it may have run before."""
         line = self._script.source.place(enter.start)[0]
         for name in self._set_between(at, enter.leave):
-            if name in self._scope or name == FOLDER:
+            if name in self._scope or name in (FOLDER, EARLIER):
                 self._scope.spoil(name, f"the loop in line {line} changes it")
         fields = self._expander.all_fields(enter.words or ())
         if len(fields) == 1 and not fields[0].why:
@@ -418,16 +432,43 @@ class _Walk:
             self._expander.read_in(f"{path} (read in line {line})")
 
     def _go(self, how: str, fields: Sequence[Field]) -> None:
-        """cd DIR: relative to where the script is."""
+        """cd DIR, pushd DIR, popd: from where the script is."""
         targets = [field for field in fields[1:] if field.text not in ("-P", "-L", "--")]
-        folder = self._scope.folder
-        if how == "popd" or not targets or targets[0].text == "-":
-            self._scope.spoil(FOLDER, "the script goes back")
-        elif targets[0].why or targets[0].text.startswith("~") or (folder is None and targets[0].text[0] != "/"):
-            self._scope.spoil(FOLDER, targets[0].why or "it is somebody's home")
+        held = self._scope.get(FOLDER)
+        here = held if isinstance(held, tuple) else ()
+        stack = self._scope.get(FOLDERS)
+        before = stack.items if isinstance(stack, Array) else ()
+        if how == "popd":
+            self._scope.put(FOLDERS, Array(before[:-1]))
+            self._go_to(before[-1] if before else None)
+        elif how == "cd" and targets and targets[0].text == "-":
+            self._go_to(self._scope.get(EARLIER))
+        elif targets:
+            if how == "pushd":
+                self._scope.put(FOLDERS, Array((*before, here)))
+            self._go_to(self._target(targets[0], here))
         else:
-            path = os.path.normpath(os.path.join(folder or "", targets[0].text or "."))
-            self._scope.put(FOLDER, (Part("" if path == "." else path),))
+            self._go_to((Part("~"),) if how == "cd" else None)
+
+    def _target(self, field: Field, here: Value) -> Value:
+        """The folder that a word names; as it is written where that is not known."""
+        text, why = field.text or ".", field.why
+        if text in _STARTED_IN and why:  # where sbatch and qsub were started
+            return ()
+        if why or text.startswith(("/", "~", "-")):
+            return (Part(text, why=why),)
+        return (Part(os.path.join(text_of(here), text), why=why_of(here)),)
+
+    def _go_to(self, folder: Value | Array | None) -> None:
+        self._scope.put(EARLIER, self._scope.get(FOLDER) or ())
+        if not isinstance(folder, tuple):
+            self._scope.put(FOLDER, later("${OLDPWD}", "the script goes back"))
+            return
+        path, why = text_of(folder), why_of(folder)
+        if path.startswith("~"):
+            why = why or "it is somebody's home"
+        path = path if why or not path else os.path.normpath(path)
+        self._scope.put(FOLDER, (Part("" if path == "." else path, why=why),))
 
     def _call(self, name: str, fields: Sequence[Field], command: Command) -> Iterator[Line]:
         """A function: its commands, with what it is called with as $1, $2 ..."""
@@ -515,7 +556,9 @@ class _Walk:
                 where = self._span(one.start, one.end)
                 variables[one.name] = Place(text_of(value), where, why_of(value))
         words = (*self._before, *(self._place(field, command) for field in fields))
-        return Line(words, variables, tuple(unset), self._scope.folder, span, _where(words))
+        folder, gone = self._scope.folder, self._scope.get(FOLDER)
+        lost = self._variable(gone, span) if folder is None and isinstance(gone, tuple) else None
+        return Line(words, variables, tuple(unset), folder, span, _where(words), lost)
 
     def _place(self, field: Field, command: Command) -> Place:
         span = self._span(field.start, field.end) if field.start >= 0 else self._span(command.start, command.end)
@@ -614,7 +657,7 @@ def _names_set(command: Command) -> Iterator[str]:
     if words and words[0] in _DECLARING | _FILLING | {"unset"}:
         yield from (name for word in words[1:] if (name := word.partition("=")[0].removesuffix("+")).isidentifier())
     if words and words[0] in ("cd", "pushd", "popd"):
-        yield FOLDER
+        yield from (FOLDER, FOLDERS, EARLIER)
 
 
 def _beginning(word: Word) -> str:

@@ -114,7 +114,7 @@ class Scope:
 
     def spoil(self, name: str, why: str) -> None:
         """Nobody knows any more what a variable holds."""
-        self.put(name, later(f"${{{name}}}", why))
+        self.put(name, later(f"${{{_WRITTEN.get(name, name)}}}", why))
 
     @property
     def folder(self) -> str | None:
@@ -123,7 +123,10 @@ class Scope:
         return None if isinstance(value, Array) or why_of(value) else text_of(value)
 
 
-FOLDER = "the folder"  # among the variables, of which none has a space: a block that is left takes it back, too
+# Among the variables, of which none has a space, so that a block that is left takes them back, too: the folder, that
+# before it, and those that pushd keeps.
+FOLDER, EARLIER, FOLDERS = "the folder", "the folder before", "the folders"
+_WRITTEN = {FOLDER: "PWD", EARLIER: "OLDPWD", FOLDERS: "DIRSTACK"}
 
 
 class Many(Part):

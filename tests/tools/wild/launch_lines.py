@@ -194,8 +194,8 @@ def _state(line: ShellLine, words: Sequence[str], runs: _Runs) -> tuple[str, str
         return UNDECIDED, str(reason)
     if launch.unknown:
         return TOOL if _NAMED in launch.unknown else UNDECIDED, launch.unknown
-    if launch.tool == "python" and launch.through is None and not runs.has(line.span.line):
-        return NOTHING, "its script does not train, or does not sound like it"
+    if not runs.has(line.span.line):
+        return NOTHING, f"{launch.script} does not train, or does not sound like it"
     return RUN, _described(launch)
 
 

@@ -1,0 +1,134 @@
+"""Which of the programs that a shell script starts are trainings: of the others nothing is said.
+
+What the script calls decides, where it can be read; else its name, and the flags that it is handed.
+"""
+
+from __future__ import annotations
+
+from fp8check.rules.settings.script_training import has_training, trains
+from fp8check.rules.trainers import registry
+from fp8check.rules.trainers.deciding import may_train
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
+
+    from fp8check.rules.settings.launch import Launch
+    from fp8check.rules.settings.script import ScriptSource
+    from fp8check.rules.trainers.run import Run
+
+    # What the text of a script and its modules says: a training is called, one may be, none is unless it is hidden in
+    # packages that are not looked into, none is at all; and: it was not read.
+    Told = Literal["trains", "may train", "hidden", "nothing", "unread"]
+
+# What the names of scripts and modules say.
+_TRAINS = ("train", "tune", "tuning", "sft", "dpo", "grpo", "ppo", "kto", "orpo", "rlhf", "distill", "fp8", "lora")
+_TRAINS_NOT = (
+    *("eval", "infer", "generat", "predict", "download", "convert", "prepar", "preprocess", "process", "merge"),
+    *("export", "test", "bench", "plot", "serve", "vllm", "tokeniz", "upload", "setup", "install", "demo", "data"),
+    *("submit", "job", "visualiz", "extract", "filter", "analy", "cleanup"),
+)
+_FOLDERS_NOT = frozenset(
+    (
+        *("eval", "evals", "evaluate", "evaluation", "inference", "infer", "benchmark", "benchmarks", "bench"),
+        *("serve", "serving", "tests", "test", "demo", "demos", "generation", "generate"),
+    )
+)
+_FOLDERS = frozenset(
+    ("train", "training", "trainer", "finetune", "finetuning", "pretrain", "sft", "dpo", "grpo", "rlhf")
+)
+# Flags that trainings have, and other programs do not.
+_FLAGS = frozenset(
+    (
+        *("per_device_train_batch_size", "learning_rate", "lr", "num_train_epochs", "epochs", "bf16", "fp16"),
+        *("mixed_precision", "deepspeed", "deepspeed_config", "gradient_accumulation_steps", "max_train_steps"),
+        *("train_batch_size", "gradient_checkpointing", "lora_rank", "lora_r", "warmup_ratio", "weight_decay"),
+    )
+)
+
+
+def is_training(run: Run, known: dict[str, Told], *, follow: bool) -> bool:
+    """Whether a line is a run: `python prepare.py` and `torchrun evaluate.py` start none.
+
+    Args:
+        known: what is told of scripts that other lines start as well, by their paths; it grows.
+        follow: whether the modules that a script imports are read.
+    """
+    launch = run.launch
+    if launch.tool == "python" and launch.script in (None, "-c", "-"):
+        return False
+    if launch.unknown or launch.script is None or launch.through is not None or run.training.path is not None:
+        return True
+    if registry.of_program(launch.script) is not None or _asks_for_fp8(run):
+        return True
+    source = run.script.source
+    path = "" if source is None else source.path
+    if path not in known:
+        known[path] = _told(source, follow=follow)
+    told = known[path]
+    if told == "trains":
+        return True
+    says = _says(launch)
+    if launch.tool != "python":
+        is_other = says is False or (says is None and _is_in_other_folder(launch))
+        return not is_other and (told != "nothing" or says is True or launch.tool == "accelerate")
+    if told == "unread":
+        return _has_flags(launch) if says is None else says
+    if told == "hidden":
+        return says is True
+    return told == "may train" and says is not False
+
+
+def _asks_for_fp8(run: Run) -> bool:
+    """Whether the launcher or its file asks for FP8: of what becomes of that something is to be said."""
+    if run.launch.tool != "accelerate":
+        return False
+    flag = run.launch.setting("mixed_precision")
+    setting = flag if flag is not None or run.accelerate is None else run.accelerate.mixed_precision
+    return setting is not None and not setting.is_later and str(setting.value).lower() == "fp8"
+
+
+def _told(source: ScriptSource | None, *, follow: bool) -> Told:
+    if source is None:
+        return "unread"
+    if trains(source.text):
+        return "trains"
+    if source.trainers or source.named("Accelerator") or any(one.sure for one in source.own):
+        return "may train"
+    if not follow:
+        return "hidden"
+    from fp8check.rules.checking.modules import with_modules
+
+    modules = with_modules(source).sources
+    if any(has_training(one.text) or one.trainers for one in modules):
+        return "may train"
+    read = {part for one in modules for part in one.path.removesuffix(".py").replace("\\", "/").split("/")}
+    return "hidden" if any(may_train(name, read) for name in source.imports) else "nothing"
+
+
+def _says(launch: Launch) -> bool | None:
+    """Whether the name of a program says that it trains, or that it does something else; None: neither, or both."""
+    name = (launch.script or "").lower().replace("\\", "/")
+    parts = name.split(".") if launch.is_module else name.removesuffix(".py").split("/")
+    says = _said_by(parts[-1])
+    folder = parts[-2] if says is None and len(parts) > 1 else ""
+    if folder in _FOLDERS or folder in _FOLDERS_NOT:
+        return folder in _FOLDERS
+    return says
+
+
+def _said_by(name: str) -> bool | None:
+    train, other = any(part in name for part in _TRAINS), any(part in name for part in _TRAINS_NOT)
+    return None if train == other else train
+
+
+def _is_in_other_folder(launch: Launch) -> bool:
+    name = (launch.script or "").lower().replace("\\", "/")
+    parts = name.split(".") if launch.is_module else name.split("/")
+    return any(part in _FOLDERS_NOT for part in parts[:-1])
+
+
+def _has_flags(launch: Launch) -> bool:
+    flags = {word.partition("=")[0].lstrip("-").replace("-", "_") for word in launch.arguments if word[:1] == "-"}
+    keys = [word.partition("=")[0] for word in launch.arguments if "=" in word]  # of Hydra: trainer.nnodes=2
+    return bool(flags & _FLAGS) or any(key.startswith("trainer.") or key.endswith("train_files") for key in keys)
