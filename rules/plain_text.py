@@ -36,6 +36,7 @@ _UNSEEN = (
     (0xFFA0, 0xFFA0),
     (0xE0100, 0xE01EF),
 )
+_ASCII = bytes(range(128))
 _KEPT = 5000  # characters of which it is kept how they are written: a text in Chinese has fewer
 _WIDE_SPACE = "\N{IDEOGRAPHIC SPACE}"  # the space of Chinese and Japanese text: it is seen
 _NAMED = {"\n": r"\n", "\r": r"\r"}
@@ -85,11 +86,16 @@ def _only_lines(text: str) -> bool:
     """Whether there is nothing but characters that are seen, line breaks and tabs."""
     if not text.replace("\n", "").replace("\t", "").isprintable():
         return False
-    return text.isascii() or all(ord(char) < _UNSEEN[0][0] or not _is_unseen(ord(char)) for char in set(text))
+    return text.isascii() or not any(map(_is_unseen, map(ord, set(_beyond_ascii(text)))))
+
+
+def _beyond_ascii(text: str) -> str:
+    """The characters that ASCII has not: few, as a rule, and a set of all characters takes ten times as long."""
+    return text.encode("utf-8").translate(None, _ASCII).decode("utf-8")
 
 
 def _is_unseen(code: int) -> bool:
-    return any(first <= code <= last for first, last in _UNSEEN)
+    return code >= _UNSEEN[0][0] and any(first <= code <= last for first, last in _UNSEEN)
 
 
 def _without_hashes(text: str, written: str) -> str:

@@ -17,21 +17,24 @@ def dumps(data: object) -> str:
 
 
 def _value(value: object, line: str) -> str:
-    if isinstance(value, str):
-        return _text(value)
-    if value is None or value is True or value is False:
-        return _WORDS[value]
-    if type(value) is int:
-        return str(value)
     if isinstance(value, dict):
         if not value:
             return "{}"
         inner = f"{line}  "
-        entries = [f"{_text(name)}: {_value(one, inner)}" for name, one in value.items()]
+        # Most values are texts: a call fewer for each of them.
+        entries = [
+            f"{_text(name)}: {_text(one) if type(one) is str else _value(one, inner)}" for name, one in value.items()
+        ]
         return f"{{{inner}{f',{inner}'.join(entries)}{line}}}"
     if isinstance(value, (list, tuple)):
         if not value:
             return "[]"
         inner = f"{line}  "
         return f"[{inner}{f',{inner}'.join([_value(one, inner) for one in value])}{line}]"
+    if isinstance(value, str):
+        return _text(value)
+    if value is None or value is True or value is False:
+        return _WORDS[value]
+    if type(value) is int:
+        return str(value)
     return json.dumps(value)  # a number
