@@ -11,15 +11,17 @@ from fp8check.rules.report.schema import place_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from fp8check.rules.report.schema import Finding, Place, Related, Report
 
 _RANK = ("related", "info", "warning", "error")
 # A line that is longer than this says nothing to a reader.
 _WIDEST = 2000
-# Of a file with more lines only those are shown that something is said of, and some on either side.
+# Of a file with more lines only those are shown that something is said of, and some on either side. A script may start
+# a run in each of its lines, and every run shows it.
 _MOST_LINES = 2_000
+_MOST_OF_SCRIPT = 60
 _AROUND = 20
 
 
@@ -57,7 +59,9 @@ def listing(
     lines = lines_of(text)
     if lines and not lines[-1]:
         lines.pop()
-    rows = "".join(_rows(lines, marks, below, f"{run}-{number}"))
+    started = report.launch if report.launch is not None and report.launch.file == path else None
+    starts = () if started is None else range(started.line, started.end_line + 1)
+    rows = "".join(_rows(lines, marks, below, f"{run}-{number}", starts))
     title = f"file-{run}-{number}"
     return (
         f'<figure class="file" aria-labelledby="{title}"><figcaption id="{title}"><b>{markup(path)}</b> '
@@ -65,9 +69,16 @@ def listing(
     )
 
 
-def _rows(lines: list[str], marks: dict[_Mark, None], below: dict[int, list[str]], id_: str) -> Iterator[str]:
-    """The lines that are shown, and where others are left out, how many."""
-    wanted = _wanted(len(lines), [*below, *(line for mark in marks for line in (mark.place.line, _last(mark.place)))])
+def _rows(
+    lines: list[str], marks: dict[_Mark, None], below: dict[int, list[str]], id_: str, starts: Collection[int]
+) -> Iterator[str]:
+    """The lines that are shown, and where others are left out, how many.
+
+    Args:
+        starts: the lines that start the run, where the file is the script that does.
+    """
+    said = [*below, *(line for mark in marks for line in (mark.place.line, _last(mark.place))), *starts]
+    wanted = _wanted(len(lines), said, _MOST_OF_SCRIPT if starts else _MOST_LINES)
     before = 0
     for at, here in _on_lines(marks, wanted):
         yield _gap(before + 1, at - 1)
@@ -76,9 +87,9 @@ def _rows(lines: list[str], marks: dict[_Mark, None], below: dict[int, list[str]
     yield _gap(before + 1, len(lines))
 
 
-def _wanted(count: int, said: Iterable[int]) -> Iterable[int]:
-    """The numbers of the lines that are shown, where something is said of some."""
-    if count <= _MOST_LINES:
+def _wanted(count: int, said: Iterable[int], most: int) -> Iterable[int]:
+    """The numbers of the lines that are shown, where something is said of some, and a file of `most` lines is whole."""
+    if count <= most:
         return range(1, count + 1)
     around = {*range(1, _AROUND + 1)}
     for line in sorted({*said})[:_MOST_LINES]:
@@ -125,6 +136,10 @@ def _line(line: str, at: int, marks: list[_Mark], below: list[str] | tuple[()], 
 
 def _pieces(line: str, at: int, marks: list[_Mark]) -> Iterator[str]:
     """The line with its marks; where marks overlap, the worst is shown."""
+    if not marks:  # nearly every line
+        if line:
+            yield markup(line)
+        return
     kinds = [-1] * len(line)
     for mark in marks:
         place = mark.place

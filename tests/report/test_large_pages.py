@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 
+from fp8check.cli.main import main
 from fp8check.rules.checking.examining import examine
 from fp8check.rules.report import build, html
 from fp8check.rules.report.formats import PLAIN, find
 from tests.support.runs import assembled_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ACCELERATE = 'distributed_type: "NO"\nmixed_precision: fp8\nfp8_config:\n  backend: TE\n'
 
@@ -73,3 +78,23 @@ def test_thousands_of_findings_are_counted_and_the_first_shown() -> None:
 
 def test_a_page_of_a_real_run_leaves_nothing_out() -> None:
     assert "left-out" not in page("output_dir: out\nbf16: true\n")
+
+
+def test_of_a_script_each_run_shows_its_own_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = 100
+    command = "accelerate launch --mixed_precision fp8 train.py --bf16 True --output_dir out{}\n"
+    (tmp_path / "train.py").write_text("from transformers import Trainer\n", "utf-8")
+    (tmp_path / "short.sh").write_text("".join(map(command.format, range(60))), "utf-8")
+    (tmp_path / "long.sh").write_text("".join(map(command.format, range(lines))), "utf-8")
+    monkeypatch.chdir(tmp_path)
+    main(["short.sh", "--no-environment", "--format=html"])
+    text = capsys.readouterr().out
+    assert shown(text) == [*range(1, 61)], "a short script is shown whole"
+    main(["long.sh", "--no-environment", "--format=html"])
+    text = capsys.readouterr().out
+    for run in range(lines):
+        numbers = [int(one) for one in re.findall(f'id="line-{run}-0-([0-9]+)"', text)]
+        assert {*range(max(1, run - 19), min(lines, run + 21) + 1)} <= {*numbers}
+        assert len(numbers) <= 62
