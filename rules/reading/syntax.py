@@ -27,8 +27,8 @@ STYLES = {None: "plain", "": "plain", "'": "single", '"': "double", "|": "litera
 # directives, tags, `?`, `:` before a bracket or comma, escapes of surrogates, and a comment right after `|` or `>`.
 # The tools load with PyYAML's own parser, so it decides wherever one of these occurs.
 DISPUTED_CHARACTERS = "\t\x85\u2028\u2029\ufeff"
-# What may be disputed, behind the pieces of text of which it has one: few files have any, and looking for them is thirty
-# times faster than looking for the rest.
+# What may be disputed, behind the pieces of text of which it has one: few files have any, and looking for them is
+# thirty times faster than looking for the rest.
 DISPUTED = (
     (("%",), r"(?m)^%"),
     (("!",), r"""(?m)(?:^|[\s\[\]{},:"'])!"""),
