@@ -14,6 +14,7 @@ COMMANDS = {
     "explain": "explain",
     "fix": "fix",
     "matrix": "matrix",
+    "plan": "plan",
     "probe": "probe",
     "rule": "rules",
     "rules": "rules",

@@ -29,6 +29,7 @@ Tells before the GPU hours are spent whether a training run will really train in
   fp8check -- accelerate launch ...    check what this command would start: its files, flags and script
   fp8check job.sbatch train.sh         each line of a shell script that starts a training is a run
   fp8check                             check the runs that fp8check.toml or [tool.fp8check] names
+  fp8check plan cfg.yaml accel.yaml    what to do, as a whole, so that it trains in FP8; changes nothing
   fp8check fix cfg.yaml accel.yaml     fix what can be fixed safely; --diff shows it only
   fp8check env                         what is known of this machine; --json for facts.json
   fp8check serve                       the HTTP service; fp8check --server URL asks one
@@ -245,6 +246,13 @@ def probe(parser: Parser) -> None:
         help="--probe also runs one real FP8 step here, on the GPU; --probe=emulate emulates it on the CPU",
     )
     group.add_argument("--no-probe", action="store_const", const=None, dest="probe", help="do not (the default)")
+
+
+def goal(parser: Parser) -> None:
+    """What a plan is to reach."""
+    parser.add_argument(
+        "--goal", choices=("fp8", "bf16"), help="what the run is to compute in (default: what its files ask for)"
+    )
 
 
 def formats(parser: Parser) -> None:

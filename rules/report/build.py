@@ -41,7 +41,7 @@ def brief(examined: Examined) -> schema.Report:
     Pointers, fingerprints, fixes, the trace, the speed-up as a number, facts and versions are left out: each takes
     time, and the text of a report shows none of them.
     """
-    speed = _speed(examined.outcome)
+    speed = speed_of(examined.outcome)
     outcome = _outcome(examined.outcome, None, traced=False)
     if examined.earlier is not None:
         outcome = _common(outcome, _outcome(examined.earlier, None, traced=False))
@@ -53,10 +53,10 @@ def whole(examined: Examined) -> schema.Report:
     from fp8check.rules.facts.saved import as_data
     from fp8check.rules.version import VERSION
 
-    speed = _speed(examined.outcome)
+    speed = speed_of(examined.outcome)
     outcome = _outcome(examined.outcome, speed)
     if examined.earlier is not None:
-        outcome = _common(outcome, _outcome(examined.earlier, _speed(examined.earlier), traced=False))
+        outcome = _common(outcome, _outcome(examined.earlier, speed_of(examined.earlier), traced=False))
     report = _report(examined, speed, outcome, _wholly(examined))
     report = report._replace(facts=as_data(examined.inputs.run.facts), versions={"fp8check": VERSION})
     return _discreet(report, examined)
@@ -120,7 +120,7 @@ def launch_line(launch: Launch) -> schema.LaunchLine | None:
     )
 
 
-def _speed(outcome: Outcome) -> Speed | None:
+def speed_of(outcome: Outcome) -> Speed | None:
     try:
         return predict_speed(outcome.run, outcome) if outcome.trains_in_fp8 else None
     except Undecided:  # what it hangs on is filled in later
@@ -134,7 +134,7 @@ def _requested(wanted: Requested) -> schema.Requested:
 
 def outcome_of(outcome: Outcome) -> schema.Outcome:
     """What is predicted, in the schema's names."""
-    return _outcome(outcome, _speed(outcome))
+    return _outcome(outcome, speed_of(outcome))
 
 
 def _outcome(outcome: Outcome, speed: Speed | None, *, traced: bool = True) -> schema.Outcome:

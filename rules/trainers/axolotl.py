@@ -329,6 +329,15 @@ class Axolotl(HuggingFace):
         """`axolotl train` is accelerate launch, which starts a process on each GPU."""
         return launch if launch.given else launch._replace(tool="accelerate", through=cls.name)
 
+    def command(self, config: str, file: str | None, launch: Launch) -> list[str] | None:
+        """`axolotl train` is accelerate launch; what stands behind `--` is for it."""
+        if launch.given and launch.script not in (None, *self.programs):
+            return super().command(config, file, launch)
+        words = list(launch.arguments) or ["train", *([file] if file else [])]
+        if "--" in words:
+            return None
+        return [self.programs[0], *words, "--", "--config_file", config]
+
     @classmethod
     def instead_of_launching(cls, start: str) -> str:
         """See Training."""

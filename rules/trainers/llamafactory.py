@@ -416,6 +416,18 @@ class LlamaFactory(HuggingFace):
             return True
         return None if gpus is None else len(gpus) > 1
 
+    def newest_taken(self, stack: Stack, package: str) -> Version | None:
+        """See Training (extras/misc.py check_dependencies)."""
+        ranges = self.version_ranges.get(str(stack.known(self.name) or stack.name(self.name).rpartition(" ")[2]), {})
+        return ranges[package][1] if package in ranges else None
+
+    def command(self, config: str, file: str | None, launch: Launch) -> list[str] | None:
+        """Its own command starts torchrun; the module behind it is what a launcher starts."""
+        if launch.given and launch.script not in (None, *self.programs, "llamafactory.launcher", "llamafactory.cli"):
+            return super().command(config, file, launch)
+        words = [word for word in launch.arguments if word != "train"] or ([file] if file else [])
+        return ["accelerate", "launch", "--config_file", config, "-m", "llamafactory.launcher", *words]
+
     @classmethod
     def instead_of_launching(cls, start: str) -> str:
         """See Training."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fp8check.rules.releases.accelerate_enums import DistributedType
     from fp8check.rules.releases.readers import Readers
     from fp8check.rules.releases.stack import Stack
+    from fp8check.rules.releases.versions import Version
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.deepspeed import DeepSpeedConfig
     from fp8check.rules.settings.launch import Launch
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     Size = Literal["micro_batch", "sequence"]
 
 _NO_KEYS: Readers = {}
+_SCRIPT = ("train.py",)  # what a script of the user's own is called where nobody named it
 # What the weights may be kept in, in torch's words.
 DTYPES = ("bfloat16", "float16", "float32")
 # transformers hf_argparser.py string_to_bool; pydantic takes these, too.
@@ -502,6 +504,25 @@ class Training:
     def spawns(cls, variables: Mapping[str, str], gpus: Sequence[Gpu] | None) -> bool | None:
         """Whether the trainer's command starts torchrun by itself; None where the GPUs are not known."""
         return False
+
+    def newest_taken(self, stack: Stack, package: str) -> Version | None:
+        """The newest release of another package that the trainer takes; None where it says nothing of it."""
+        return None
+
+    def command(self, config: str, file: str | None, launch: Launch) -> list[str] | None:
+        """The words of a command that starts this run by `accelerate launch` with that file; None where none does.
+
+        Args:
+            config: the Accelerate file.
+            file: the training file.
+            launch: how it is started now: its script and what stands behind it are kept.
+        """
+        script = launch.script if launch.given and launch.script not in (None, *self.programs) else None
+        if launch.tool not in ("", "accelerate", "python", "torchrun", "deepspeed"):
+            return None
+        module = ["-m"] if launch.is_module else []
+        what = [*module, script, *launch.arguments] if script is not None else [*_SCRIPT, *([file] if file else [])]
+        return ["accelerate", "launch", "--config_file", config, *what]
 
     @classmethod
     def instead_of_launching(cls, start: str) -> str:

@@ -264,6 +264,16 @@ class Trl(HuggingFace):
             flags["config_file"] = settings["accelerate_config"]
         return flags
 
+    def command(self, config: str, file: str | None, launch: Launch) -> list[str] | None:
+        """`trl sft` is accelerate launch; a script of somebody's own is started by that itself."""
+        if launch.given and launch.script not in (None, *self.programs):
+            return super().command(config, file, launch)
+        words = list(launch.arguments) or ["sft", *(["--config", file] if file else [])]
+        at = next((at for at, word in enumerate(words) if word == self.config_flag), None)
+        if at is not None:
+            del words[at : at + 2]
+        return [self.programs[0], *words, self.config_flag, config]
+
     @classmethod
     def instead_of_launching(cls, start: str) -> str:
         """See Training."""

@@ -147,10 +147,10 @@ def _assembled(case: Mapping[str, object], documents: Sequence[Document]) -> Ass
     trainer = case.get("trainer", "transformers" if "training" in case else None)
     script = case.get("script")
     # Where the case is not about a script, the one that the launch names is there and says nothing.
-    name = "train.py" if launch is None or launch.script is None else _file_of(launch)
+    name = "train.py" if launch is None or launch.script is None else file_of(launch)
     none = script is None and (launch is None or launch.script is None)
     given = None if none else (name, str(script or "").encode())
-    with _beside(case.get("named", {})):  # type: ignore[arg-type]
+    with beside(case.get("named", {})):  # type: ignore[arg-type]
         (one,) = assemble(documents, facts_of(case), launch=launch, trainer=trainer, script=given)  # type: ignore[arg-type]
     own = tuple(document for document in one.documents if document.kind != "script")
     one = Assembled(one.run._replace(script=Script()), own)
@@ -168,7 +168,7 @@ def _assembled(case: Mapping[str, object], documents: Sequence[Document]) -> Ass
 
 
 @contextlib.contextmanager
-def _beside(files: Mapping[str, str]) -> Iterator[None]:
+def beside(files: Mapping[str, str]) -> Iterator[None]:
     """A current folder with these files, where there are any."""
     if not files:
         yield
@@ -184,7 +184,7 @@ def _beside(files: Mapping[str, str]) -> Iterator[None]:
             os.chdir(home)
 
 
-def _file_of(launch: Launch) -> str:
+def file_of(launch: Launch) -> str:
     name = str(launch.script).rpartition("/")[2]
     return f"{name.rpartition('.')[2]}.py" if launch.is_module else name
 

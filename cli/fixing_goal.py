@@ -1,0 +1,105 @@
+"""`fp8check fix --goal GOAL`: a plan is made, and what of it is no file is said."""
+
+from __future__ import annotations
+
+from fp8check.cli.options import UsageError
+from fp8check.cli.plan import SECONDS, after, one_request
+from fp8check.cli.putting import put
+from fp8check.cli.streams import complain, say
+from fp8check.rules import writing
+from fp8check.rules.checking.exit_codes import ExitCode
+from fp8check.rules.checking.planning import plan_request
+from fp8check.rules.credentials import masked_shapes
+from fp8check.rules.plain_text import shown
+from fp8check.rules.report.masking import hidden
+from fp8check.rules.report.plan import as_text, secrets, step_lines
+from fp8check.rules.report.terminal import Style
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from fp8check.cli.options import Options
+    from fp8check.rules.checking.request import Request
+    from fp8check.rules.reading import Document
+    from fp8check.rules.repair.plan import Plan, Planned
+
+
+def fix_goal(request: Request, options: Options) -> int:
+    """Write the files of a plan, all or none, and print what is left to do: packages, variables, the command.
+
+    Raises:
+        UsageError: there is no plan of that number.
+        Unwritable: a file cannot be written; none was.
+    """
+    (part,) = one_request(request).runs
+    wanted = options.plan
+    if wanted < 1:
+        raise UsageError("--plan takes a number from 1 on")
+    planned = plan_request(request, options.goal, plans=wanted, spent=after(SECONDS))
+    if not planned.plans:
+        complain(as_text(planned, Style(on=False)))
+        return ExitCode.FINDINGS
+    if wanted > len(planned.plans):
+        raise UsageError(f"there is no plan {wanted}; fp8check plan shows {len(planned.plans)}")
+    chosen = planned.plans[wanted - 1]
+    _write(part.documents, chosen, diff=options.diff)
+    _tell(chosen, planned, options)
+    return ExitCode.OK
+
+
+def _write(before: Sequence[Document], chosen: Plan, *, diff: bool) -> None:
+    """The files as the plan leaves them; a new one is taken away again where the others cannot be written.
+
+    Raises:
+        Unwritable: a file cannot be written; none was.
+    """
+    now = {one.path: one for one in chosen.documents}
+    same = [now.pop(one.path, one) for one in before]
+    new = [*now.values()]
+    if diff:
+        put(before, same, diff=True)
+        say("".join(f"--- /dev/null\n+++ {shown(one.path)}\n{_added(one)}" for one in new))
+        return
+    made: list[str] = []
+    try:
+        for one in new:
+            writing.write(one.path, one.text.encode())
+            made.append(one.path)
+        put(before, same, diff=False)
+    except BaseException:
+        _take_away(made)
+        raise
+
+
+def _take_away(paths: Sequence[str]) -> None:
+    import os
+    from contextlib import suppress
+
+    for path in paths:
+        with suppress(OSError):
+            os.unlink(path)
+
+
+def _added(document: Document) -> str:
+    lines = document.text.splitlines()
+    return f"@@ -0,0 +1,{len(lines)} @@\n" + "".join(f"+{shown(line)}\n" for line in lines)
+
+
+def _tell(chosen: Plan, planned: Planned, options: Options) -> None:
+    """What was done, and what is for people to do, on standard error: standard output may be a file."""
+    files = [one for one in chosen.steps if one.kind in ("edit", "file")]
+    others = [one for one in chosen.steps if one.kind not in ("edit", "file")]
+    lines: list[str] = []
+    if not options.quiet:
+        done = "would change" if options.diff else "changed"
+        lines += [line for step in files for line in _told(done, step_lines(step, 0))]
+        lines += [] if chosen.steps else ["nothing to do"]
+    lines += [f"to do:{line.removeprefix('  0.')}" for step in others for line in step_lines(step, 0)]
+    if chosen.launch is not None and not any(one.kind == "launch" for one in others):
+        lines.append(f"start with: {shown(chosen.launch)}")
+    complain("".join(f"{masked_shapes(hidden(line, secrets(planned)))}\n" for line in lines))
+
+
+def _told(done: str, lines: Iterable[str]) -> list[str]:
+    return [f"{done}{line.removeprefix('  0.')}" if line.startswith("  0.") else line for line in lines]

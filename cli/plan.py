@@ -1,0 +1,72 @@
+"""`fp8check plan FILE...`: what to do, as a whole, so that the run is good; changes nothing."""
+
+from __future__ import annotations
+
+from fp8check.cli import options as groups
+from fp8check.cli.config import load
+from fp8check.cli.options import Parser, UsageError
+from fp8check.cli.output import formats_of, style_of, write_text
+from fp8check.cli.requests import request_of
+from fp8check.rules.checking.exit_codes import ExitCode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fp8check.rules.checking.request import Request
+
+ABOUT = """\
+What to do, as a whole: the changes of files, command, variables and packages after which the run starts and trains
+as the goal says, each plan done to a copy first. Changes nothing."""
+SECONDS = 5.0  # of CPU, after which what was found by then is given
+
+
+def parser() -> Parser:
+    """The options of the command."""
+    parts = (
+        groups.files,
+        groups.run,
+        groups.machine,
+        groups.goal,
+        groups.text_or_json,
+        groups.rules,
+        groups.config,
+        groups.color,
+    )
+    return Parser("fp8check plan", ABOUT, groups=parts)
+
+
+def plan(argv: list[str]) -> int:
+    """Print the plans for the run, the nearest first."""
+    options = parser().parse_args(argv)
+    formats = formats_of(options.format, ("text", "json"))
+    request = one_request(request_of(options, load(options)))
+    from fp8check.rules.checking.planning import plan_request
+    from fp8check.rules.report import plan as report
+
+    planned = plan_request(request, options.goal, spent=after(SECONDS))
+    for name, target in formats:
+        style = style_of(options, target)
+        as_json = name == "json"
+        text = report.as_json(planned) if as_json else report.as_text(planned, style)
+        write_text(report.in_syntax(text, style, json=as_json), target, "json" if as_json else "text")
+    return ExitCode.OK if planned.reached else ExitCode.FINDINGS
+
+
+def one_request(request: Request) -> Request:
+    """The request, where it is of one group of files.
+
+    Raises:
+        UsageError: it is of several.
+    """
+    if len(request.runs) != 1:
+        raise UsageError("the configuration has several runs: name the files of one")
+    return request
+
+
+def after(seconds: float) -> Callable[[], bool]:
+    """Whether so much CPU time was spent since now."""
+    from time import process_time
+
+    end = process_time() + seconds
+    return lambda: process_time() > end

@@ -1,0 +1,104 @@
+"""From a request to the plans for its runs: how a state of the search becomes runs again."""
+
+from __future__ import annotations
+
+import os
+
+from fp8check.rules.checking.examining import examine_all
+from fp8check.rules.checking.request import assembled
+from fp8check.rules.checking.runs import WrongFiles
+from fp8check.rules.repair.goal import goal_of
+from fp8check.rules.repair.plan import PLANS, STATES, plan
+from fp8check.rules.repair.state import start_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from fp8check.rules.checking.request import Request, RunRequest
+    from fp8check.rules.facts import Facts
+    from fp8check.rules.moves.site import Goal
+    from fp8check.rules.reading import Document
+    from fp8check.rules.repair.plan import Plan, Planned
+    from fp8check.rules.repair.state import State
+    from fp8check.rules.suppression.examined import Examined
+
+NEW_FILES = ("accel.yaml", "accelerate.yaml", "accelerate_fp8.yaml")
+# A command that carries its own release: what pip installs under another name.
+_WITH = {"transformer_engine": ("transformer_engine", "transformer_engine_torch")}
+
+
+def plan_request(
+    request: Request,
+    goal: Goal | None = None,
+    *,
+    states: int = STATES,
+    plans: int = PLANS,
+    spent: Callable[[], bool] = lambda: False,
+) -> Planned:
+    """The plans for the runs of a request's files.
+
+    Args:
+        goal: None for what the runs ask for.
+        states, plans, spent: see `plan`.
+
+    Raises:
+        WrongFiles, Unreadable: see `runs_of`.
+    """
+    (part,) = request.runs
+
+    def judge(documents: Sequence[Document], state: State | None) -> list[Examined]:
+        changed = part._replace(documents=_in_place(part.documents, documents))
+        if state is not None:
+            changed = changed._replace(launch=state.launch, facts=_facts(part.facts, state))
+        runs = [*assembled(changed)]
+        return examine_all(
+            [(one.run, one.documents) for one in runs],
+            request.rules,
+            configured=request.suppressions,
+            crashes=request.crashes,
+        )
+
+    given = judge(part.documents, None)
+    if not given:
+        raise WrongFiles("there is no run in these files")
+    read = {document.path: document for one in given for document in one.documents}
+    documents = [read.get(one.path, one) for one in part.documents]
+    start = start_of(documents, part.launch, _new_name(part.documents))
+    return plan(start, goal or goal_of(given), judge, states=states, plans=plans, spent=spent)
+
+
+def _in_place(given: Sequence[Document], changed: Sequence[Document]) -> tuple[Document, ...]:
+    """The files in the order in which they were given, those that changed as they are now; a new one last."""
+    now = {one.path: one for one in changed}
+    return (*(now.pop(one.path, one) for one in given), *now.values())
+
+
+def _new_name(documents: Sequence[Document]) -> str:
+    """A name for a new Accelerate file beside the training file, which no file here has."""
+    folder = next((os.path.dirname(one.path) for one in documents if one.kind == "training"), "")
+    taken = {one.path for one in documents}
+    names = [os.path.join(folder, name) for name in NEW_FILES]
+    return next((name for name in names if name not in taken and not os.path.lexists(name)), names[-1])
+
+
+def _facts(facts: Facts, state: State) -> Facts:
+    if state.variables:
+        variables: Mapping[str, str] = facts.variables or {}
+        kept = {name: value for name, value in variables.items() if name not in state.variables}
+        new = {name: value for name, value in state.variables.items() if value is not None}
+        facts = facts._replace(variables={**kept, **new})
+    if state.packages:
+        packages = dict(facts.packages or {})
+        for name, version in state.packages.items():
+            packages.update(dict.fromkeys(_WITH.get(name, (name,)), version))
+        facts = facts._replace(packages=packages)
+        if "transformer_engine" in state.packages:  # how its parts fit is known once it is installed
+            facts = facts._replace(transformer_engine=None)
+    return facts
+
+
+def applied(part: RunRequest, found: Plan) -> RunRequest:
+    """The request as a plan leaves it: its files, its command, its variables and its packages."""
+    documents = _in_place(part.documents, found.documents)
+    return part._replace(documents=documents, launch=found.state.launch, facts=_facts(part.facts, found.state))

@@ -1,0 +1,57 @@
+"""One thing that may be done about a run, in terms of values: of its files, its command, its variables, its packages.
+
+A Fix says which entries of a text change; an Action what the values are then. The search for a plan (rules/repair/)
+tries actions on values, and makes edits of them only once a plan is found.
+"""
+
+from __future__ import annotations
+
+from fp8check.rules.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Final
+
+
+class Absent:
+    """The type of ABSENT: no such entry."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT: Final = Absent()
+
+
+class Assign(Record):
+    """One entry of one file as it is to be.
+
+    Attributes:
+        file: its path.
+        path: the keys that lead to it from the top; sections that are not there are made.
+        value: as plain data; ABSENT where the entry is to go.
+    """
+
+    file: str
+    path: tuple[str, ...]
+    value: object
+
+
+class Action(Record):
+    """Values that are changed together.
+
+    Attributes:
+        why: the rule, the predicted error or the part of the goal that asks for it.
+        launch: the whole command, where it is to be another one.
+        variables: environment variables by name; None where one is to be unset.
+        packages: releases to be installed, by normalized name.
+    """
+
+    why: str
+    assigns: tuple[Assign, ...] = ()
+    launch: str | None = None
+    variables: Mapping[str, str | None] = {}
+    packages: Mapping[str, str] = {}

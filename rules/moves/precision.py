@@ -1,0 +1,101 @@
+"""What computes in what: the trainer's flags, the trainer's own FP8, and the precision of the Accelerate file."""
+
+from __future__ import annotations
+
+from fp8check.rules.edits.action import ABSENT, Action
+from fp8check.rules.moves.launching import command_with_file, without_flag
+from fp8check.rules.moves.site import known
+from fp8check.rules.moves.strategies import new_file
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fp8check.rules.edits.action import Assign
+    from fp8check.rules.moves.site import Site
+
+_FLAGS = ("bf16", "fp16")
+
+
+def flags_off(site: Site) -> Iterator[Action]:
+    """The trainer's own precision flags off: what Accelerate has from elsewhere then counts."""
+    yield from _with_flags(site, {"bf16": False, "fp16": False})
+
+
+def flags_bf16(site: Site) -> Iterator[Action]:
+    """BF16 by the trainer's flag: what DeepSpeed and a run in BF16 need."""
+    yield from _with_flags(site, {"bf16": True, "fp16": False})
+
+
+def _with_flags(site: Site, wanted: dict[str, bool]) -> Iterator[Action]:
+    """The flags as wanted; one that stands on the command line is taken out of it."""
+    effective = site.outcome.effective
+    command = site.command
+    assigns: list[Assign] = []
+    for name, setting in (("bf16", known(lambda: effective.bf16)), ("fp16", known(lambda: effective.fp16))):
+        if setting is None or setting.is_later or setting.value is wanted[name]:
+            continue
+        if setting.origin.flag is not None:
+            command = without_flag(command, setting.origin.flag)
+            if command is None:
+                return
+        assigns += site.in_training((name, wanted[name]))
+    yield from site.act(assigns, launch=None if command == site.command else command)
+
+
+def trainer_fp8_off(site: Site) -> Iterator[Action]:
+    """The trainer's own FP8 keys gone: FP8 then is Accelerate's."""
+    yield from site.act(site.without(*site.trainer.fp8_keys))
+
+
+def trainer_fp8_on(site: Site) -> Iterator[Action]:
+    """FP8 by the trainer's own key, where it has one."""
+    if "fp8" not in site.trainer.fp8_keys:
+        return
+    yield from site.act(site.in_training(("fp8", True)))
+    key, _, value = site.trainer.torchao_by.partition(": ")
+    if key:
+        yield from site.act(site.in_training(("fp8", True), (key, value)))
+
+
+def accelerate_fp8(site: Site) -> Iterator[Action]:
+    """FP8 by the Accelerate file, with a backend; a new file where there is none."""
+    config = site.run.accelerate
+    if site.accelerate is None or config is None:
+        yield from _new_accelerate_file(site)
+        return
+    named = [(("fp8_config", "backend"), _backend(site))] if known(lambda: config.backend) is None else []
+    yield from site.act(site.in_accelerate((("mixed_precision",), "fp8"), *named))
+
+
+def _backend(site: Site) -> str:
+    """The backend to name where nobody names one: the one that is installed."""
+    return "AO" if site.stack.has("transformer_engine") is False and site.stack.has("torchao") else "TE"
+
+
+def _new_accelerate_file(site: Site) -> Iterator[Action]:
+    """The first Accelerate file, and the command that reads it; the trainer's flags and own FP8 step aside."""
+    command = command_with_file(site, site.new_file)
+    if command is None or site.run.accelerate is not None:
+        return
+    flags = site.in_training(*((name, False) for name in _FLAGS if site.trainer.on(name)))
+    own = site.without(*site.trainer.fp8_keys)
+    for backend in ("TE", "AO"):
+        yield from site.act(new_file(site, backend), flags, own, launch=command, backend=backend)
+
+
+def accelerate_bf16(site: Site) -> Iterator[Action]:
+    """BF16 by the Accelerate file, and what is for FP8 alone gone from it."""
+    config = site.run.accelerate
+    if config is None:
+        return
+    gone = [(("fp8_config",), ABSENT)] if "fp8_config" in config.top else []
+    yield from site.act(site.in_accelerate((("mixed_precision",), "bf16"), *gone))
+
+
+def everything_bf16(site: Site) -> Iterator[Action]:
+    """All that asks for FP8 gone, in one step."""
+    for flags in ([*_with_flags(site, {"bf16": True, "fp16": False})] or [Action(site.why)])[:1]:
+        rest = [*site.without(*site.trainer.fp8_keys)]
+        rest += [one for action in accelerate_bf16(site) for one in action.assigns]
+        yield from site.act(flags.assigns, rest, launch=flags.launch)

@@ -1,0 +1,80 @@
+"""Which moves may answer what: a rule's finding, a predicted error, or a part of the goal that is not reached.
+
+What is listed is tried in that order, and judged like everything else: a move that does not help costs time and nothing
+more. What a rule's own fix does comes before these.
+"""
+
+from __future__ import annotations
+
+from fp8check.rules.moves import backends, launching, precision, stacks, steps, strategies
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fp8check.rules.moves.site import Move
+
+    Moves = tuple[Move, ...]
+
+_PRECISION: Moves = (
+    precision.flags_off,
+    precision.trainer_fp8_off,
+    precision.accelerate_fp8,
+    precision.flags_bf16,
+    precision.trainer_fp8_on,
+)
+_LAUNCH: Moves = (launching.with_the_file, launching.flags_off, launching.variables_unset)
+_BACKEND: Moves = (backends.other_backend, backends.gather_off)
+_STEP: Moves = (steps.checkpointing_off, strategies.fsdp_in_file)
+_STACK: Moves = (stacks.upgrades, stacks.downgrades)
+_SHARDED: Moves = (strategies.loading_off, strategies.other_strategy)
+_SMALLER: Moves = (steps.fewer_tokens, strategies.other_strategy)
+
+# By the subject of a rule, its first digit, where nothing says more.
+_BY_SUBJECT: Mapping[str, Moves] = {
+    "FP1": (*_PRECISION, *_LAUNCH, *_STACK, strategies.other_strategy),
+    "FP2": (*_BACKEND, *_PRECISION, *_LAUNCH, *_STACK),
+    "FP3": (*_LAUNCH, *_PRECISION, strategies.other_strategy, *_STACK),
+    "FP4": (*_BACKEND, steps.tokens, *_SMALLER, *_STEP),
+    "FP5": (*_STEP, *_BACKEND, *_SHARDED, precision.flags_bf16, *_LAUNCH, *_STACK),
+    "FP6": (*_STACK, *_BACKEND, launching.variables_unset),
+    "FP7": (*_BACKEND, *_LAUNCH, *_STACK),
+    "FP8": (),
+    "FP9": (),
+}
+_LEFT: Moves = (precision.everything_bf16, *_LAUNCH)
+# By a predicted error, a part of the goal (rules/repair/goal.py), or a rule of which more is known than its subject.
+_BY_CODE: Mapping[str, Moves] = {
+    "undecided": (),
+    "no FP8": (*_PRECISION, *_LAUNCH, *_BACKEND, *_STACK),
+    "frozen": (backends.gather_off, *_BACKEND, strategies.other_strategy),
+    "backward": (*_STEP, *_BACKEND),
+    "processes": (*_LAUNCH, strategies.other_strategy),
+    "no BF16": _LEFT,
+    "left": _LEFT,
+    "checkpointing-not-reentrant": (*_STEP, *_BACKEND),
+    "checkpointing-plain-function": (*_STEP, *_STACK),
+    "fsdp-checkpointing": _STEP,
+    "deepspeed-bf16-mismatch": (precision.flags_bf16, strategies.other_strategy),
+    "torchao-ram-efficient-loading": (*_SHARDED, *_BACKEND),
+    "torchao-without-fsdp": (*_BACKEND, *_SHARDED),
+    "fsdp1-swapped-weights": (strategies.other_strategy, *_BACKEND),
+    "fsdp2-empties-optimizer": (*_BACKEND, strategies.other_strategy, *_STACK),
+    "fsdp2-model-alone": (*_STACK, strategies.other_strategy),
+    "te-model-alone": (*_BACKEND, strategies.other_strategy, *_STACK),
+    "deepspeed-swapped-weights": (*_BACKEND, strategies.other_strategy),
+    "tokens-not-by-8": (steps.tokens, *_BACKEND),
+    "tokens-not-by-16": (steps.tokens, *_BACKEND),
+    "memory": (steps.fewer_tokens, *_BACKEND, strategies.other_strategy, steps.checkpointing_on),
+    "out-of-memory": (*_SMALLER, *_STEP),
+    "FP414": (steps.fewer_tokens, *_BACKEND, strategies.other_strategy, steps.checkpointing_on),
+    "FP501": (*_STEP, *_BACKEND),
+    "FP518": (backends.gather_off, *_BACKEND, *_SHARDED),
+    "FP520": (steps.compiled, *_BACKEND, strategies.other_strategy),
+}
+
+
+def moves_for(code: str) -> Moves:
+    """The moves that may answer a rule (by its id), a predicted error (by its code) or a part of the goal."""
+    known = _BY_CODE.get(code)
+    return known if known is not None else _BY_SUBJECT.get(code[:3], ())

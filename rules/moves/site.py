@@ -1,0 +1,101 @@
+"""Where a move is made: one run as it is now, with the files that can be written."""
+
+from __future__ import annotations
+
+from fp8check.rules.edits.action import ABSENT, Action, Assign
+from fp8check.rules.record import Record
+from fp8check.rules.releases.versions import NEWEST
+from fp8check.rules.settings.values import Undecided
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Literal
+
+    from fp8check.rules.outcome import Outcome
+    from fp8check.rules.releases.stack import Stack
+    from fp8check.rules.settings.values import Setting
+    from fp8check.rules.trainers.run import Run
+    from fp8check.rules.trainers.training import Training
+
+    Goal = Literal["fp8", "bf16"]
+    Move = Callable[["Site"], Iterator[Action]]
+
+
+class Site(Record):
+    """One run, and what of it can be written.
+
+    Attributes:
+        why: the rule, the predicted error or the part of the goal that is to be answered.
+        training, accelerate: the paths of its files; None where there is none, or none that was given.
+        new_file: the name that a new Accelerate file gets.
+        command: the launch command as it was given; None where none was, or a file has it.
+    """
+
+    why: str
+    goal: Goal
+    run: Run
+    outcome: Outcome
+    training: str | None
+    accelerate: str | None
+    new_file: str
+    command: str | None
+
+    @property
+    def trainer(self) -> Training:
+        """The training configuration as its trainer sees it."""
+        return self.run.training
+
+    @property
+    def stack(self) -> Stack:
+        """The packages of the run."""
+        return self.outcome.stack
+
+    @property
+    def processes(self) -> int | None:
+        """Training processes on all machines together; None where that is not known."""
+        return known_number(lambda: self.outcome.effective.all_processes)
+
+    def act(self, *parts: Iterable[Assign], launch: str | None = None, backend: str = "") -> Iterator[Action]:
+        """One action of these entries, where there are any.
+
+        Args:
+            backend: one that has to be installed for it.
+        """
+        assigns = tuple(one for part in parts for one in part)
+        if assigns or launch is not None:
+            yield Action(self.why, assigns, launch, packages=self.lacking(backend))
+
+    def lacking(self, backend: str) -> dict[str, str]:
+        """The package of a backend, where it is known to be absent, in its newest release that was looked at."""
+        name = {"TE": "transformer_engine", "AO": "torchao"}.get(backend)
+        return {} if name is None or self.stack.has(name) is not False else {name: NEWEST[name]}
+
+    def in_training(self, *entries: tuple[str, object]) -> list[Assign]:
+        """Entries of the training file; none where there is no such file."""
+        return [] if self.training is None else [Assign(self.training, (key,), value) for key, value in entries]
+
+    def in_accelerate(self, *entries: tuple[tuple[str, ...], object]) -> list[Assign]:
+        """Entries of the Accelerate file; none where there is no such file."""
+        return [] if self.accelerate is None else [Assign(self.accelerate, path, value) for path, value in entries]
+
+    def without(self, *keys: str | None) -> list[Assign]:
+        """These keys gone from the training file, as far as it has them."""
+        top = self.trainer.top
+        return self.in_training(*((key, ABSENT) for key in keys if key is not None and key in top))
+
+
+def known(read: Callable[[], Setting | None]) -> Setting | None:
+    """A setting; None where it is not known."""
+    try:
+        return read()
+    except Undecided:
+        return None
+
+
+def known_number(read: Callable[[], Setting | None]) -> int | None:
+    """The number that a setting is; None where it is none, or not known."""
+    setting = known(read)
+    if setting is None or setting.is_later or not isinstance(setting.value, int):
+        return None
+    return setting.value

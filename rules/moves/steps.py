@@ -1,0 +1,67 @@
+"""What a training step does beside its layers: checkpointing, compiling, and how many tokens it has."""
+
+from __future__ import annotations
+
+from fp8check.rules.moves.launching import without_flag
+from fp8check.rules.moves.site import known, known_number
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fp8check.rules.edits.action import Action
+    from fp8check.rules.moves.site import Site
+
+# Tokens of a batch that Transformer Engine's GEMMs divide by on every GPU.
+_TOKENS = 16
+
+
+def checkpointing_off(site: Site) -> Iterator[Action]:
+    """Gradient checkpointing off, in the words of the trainer."""
+    setting = known(lambda: site.outcome.effective.checkpointing)
+    if setting is None or setting.is_later:
+        return
+    launch = None
+    if setting.origin.flag is not None:
+        launch = without_flag(site.command, setting.origin.flag)
+        if launch is None:
+            return
+    yield from site.act(site.in_training(site.trainer.checkpointing_off), launch=launch)
+
+
+def checkpointing_on(site: Site) -> Iterator[Action]:
+    """Gradient checkpointing on, which takes less memory, in the words of the trainer."""
+    if known(lambda: site.outcome.effective.checkpointing) is not None:
+        return
+    key, off = site.trainer.checkpointing_off
+    yield from site.act(site.in_training((key, not off)))
+
+
+def compiled(site: Site) -> Iterator[Action]:
+    """torch.compile on where it is off, and off where it is on."""
+    setting = known(lambda: site.outcome.effective.compiled)
+    yield from site.act(site.in_training(("torch_compile", setting is None)))
+
+
+def tokens(site: Site) -> Iterator[Action]:
+    """A number of tokens in a batch that FP8 kernels take: padding, whole batches only, or another micro-batch."""
+    trainer = site.trainer
+    if trainer.padding_key is not None:
+        yield from site.act(site.in_training((trainer.padding_key, _TOKENS)))
+    if trainer.is_huggingface:
+        yield from site.act(site.in_training(("dataloader_drop_last", True)))
+    batch = known_number(lambda: trainer.size("micro_batch"))
+    if trainer.micro_batch_key is not None and batch is not None and 0 < batch < _TOKENS:
+        larger = next(number for number in (2, 4, 8, _TOKENS) if number > batch)
+        yield from site.act(site.in_training((trainer.micro_batch_key, larger)))
+
+
+def fewer_tokens(site: Site) -> Iterator[Action]:
+    """Half of the micro-batch, with twice the steps that are added up: a batch stays what it is."""
+    trainer = site.trainer
+    batch = known_number(lambda: trainer.size("micro_batch"))
+    if trainer.micro_batch_key is None or batch is None or batch < 2 or batch % 2:
+        return
+    summed = trainer.top.value("gradient_accumulation_steps", 1)
+    twice = [("gradient_accumulation_steps", 2 * summed)] if isinstance(summed, int) else []
+    yield from site.act(site.in_training((trainer.micro_batch_key, batch // 2), *twice))

@@ -1,0 +1,119 @@
+"""How the run is spread over GPUs, as the Accelerate file says it; and the first such file."""
+
+from __future__ import annotations
+
+from fp8check.rules.edits.action import ABSENT, Assign
+from fp8check.rules.moves.site import known
+from fp8check.rules.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from fp8check.rules.edits.action import Action
+    from fp8check.rules.moves.site import Site
+
+# What cpu_ram_efficient_loading has to be for torchao, and may be for the other one.
+_FSDP2: Mapping[str, object] = {
+    "fsdp_version": 2,
+    "fsdp_auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
+    "fsdp_reshard_after_forward": True,
+    "fsdp_cpu_ram_efficient_loading": False,
+    "fsdp_state_dict_type": "SHARDED_STATE_DICT",
+}
+_ZERO2: Mapping[str, object] = {
+    "zero_stage": 2,
+    "offload_optimizer_device": "none",
+    "offload_param_device": "none",
+    "gradient_accumulation_steps": "auto",
+}
+_SECTIONS = ("fsdp_config", "deepspeed_config", "megatron_lm_config", "parallelism_config")
+
+
+class Strategy(Record):
+    """One way to spread a run.
+
+    Attributes:
+        kind: distributed_type.
+        section: its settings in the Accelerate file, by the name of their section; "" where it has none.
+        alone: whether it is for one process; the others are for several.
+    """
+
+    kind: str
+    section: str = ""
+    settings: Mapping[str, object] = {}
+    alone: bool = False
+
+
+STRATEGIES = (
+    Strategy("NO", alone=True),
+    Strategy("MULTI_GPU"),
+    Strategy("FSDP", "fsdp_config", _FSDP2),
+    Strategy("DEEPSPEED", "deepspeed_config", _ZERO2),
+)
+
+
+def other_strategy(site: Site) -> Iterator[Action]:
+    """Another way to spread the run over the same number of GPUs."""
+    config, processes = site.run.accelerate, site.processes
+    if config is None or site.accelerate is None or processes is None:
+        return
+    for one in STRATEGIES:
+        if one.alone != (processes == 1) or not _is_installed(site, one) or _is_there(site, one):
+            continue
+        gone: list[tuple[tuple[str, ...], object]] = [
+            ((name,), ABSENT) for name in _SECTIONS if name in config.top and name != one.section
+        ]
+        own: list[tuple[tuple[str, ...], object]] = [(("distributed_type",), one.kind)]
+        if one.section:
+            own.append(((one.section,), dict(one.settings)))
+        trainer = site.trainer
+        elsewhere = site.without(trainer.deepspeed_key, "fsdp", trainer.fsdp_key, "fsdp_version")
+        yield from site.act(site.in_accelerate(*own, *gone), elsewhere)
+
+
+def _is_installed(site: Site, one: Strategy) -> bool:
+    return one.kind != "DEEPSPEED" or site.stack.has("deepspeed") is not False
+
+
+def _is_there(site: Site, one: Strategy) -> bool:
+    """Whether the run is spread that way already; FSDP counts in its second version only."""
+    config = site.run.accelerate
+    kind = known(lambda: config.distributed_type if config is not None else None)
+    if kind is None or kind.is_later or kind.value != one.kind:
+        return False
+    state = site.outcome.accelerator
+    return one.kind != "FSDP" or state is None or state.is_fsdp2
+
+
+def fsdp_in_file(site: Site) -> Iterator[Action]:
+    """FSDP's checkpointing off, which ends what runs in Transformer Engine's layers."""
+    config = site.run.accelerate
+    written = known(lambda: config.fsdp_checkpointing if config is not None else None)
+    if written is not None and not written.is_later and written.value:
+        yield from site.act(site.in_accelerate((("fsdp_config", "fsdp_activation_checkpointing"), False)))
+
+
+def loading_off(site: Site) -> Iterator[Action]:
+    """FSDP's loading on one rank off, with which torchao's layers are empty on the others."""
+    config = site.run.accelerate
+    if config is not None and "fsdp_config" in config.top:
+        yield from site.act(site.in_accelerate((("fsdp_config", "fsdp_cpu_ram_efficient_loading"), False)))
+
+
+def new_file(site: Site, backend: str) -> Iterator[Assign]:
+    """The entries of an Accelerate file that starts the run as it is started now, in FP8."""
+    processes = site.processes or 1
+    fp8: dict[str, object] = {"backend": backend}
+    if backend == "AO":
+        fp8["enable_fsdp_float8_all_gather"] = False
+    entries: dict[str, object] = {
+        "compute_environment": "LOCAL_MACHINE",
+        "distributed_type": "NO" if processes == 1 else "MULTI_GPU",
+        "mixed_precision": "fp8",
+        "fp8_config": fp8,
+        "num_machines": 1,
+        "num_processes": processes,
+    }
+    for key, value in entries.items():
+        yield Assign(site.new_file, (key,), value)

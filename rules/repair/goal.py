@@ -1,0 +1,155 @@
+"""A good run: what a plan has to reach, and what a run lacks of it."""
+
+from __future__ import annotations
+
+from fp8check.rules.engine.inputs import requested
+from fp8check.rules.moves.site import known, known_number
+from fp8check.rules.outcome.memory import predict_memory
+from fp8check.rules.record import Record
+from fp8check.rules.settings.values import Undecided
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from fp8check.rules.engine.running import Finding
+    from fp8check.rules.moves.site import Goal
+    from fp8check.rules.outcome import Outcome
+    from fp8check.rules.suppression.examined import Examined
+    from fp8check.rules.trainers.run import Run
+
+
+class Problem(Record):
+    """One thing that keeps a run from being good.
+
+    Attributes:
+        code: the rule's id, the code of a predicted error, or a part of the goal: what moves are asked for by.
+        text: for people.
+        finding: what says it, where a rule does.
+    """
+
+    code: str
+    text: str
+    finding: Finding | None = None
+
+
+class Chosen(Record):
+    """What the user chose, by the run as it was given; None where that is not known or not said."""
+
+    processes: int | None
+    strategy: object
+    backend: object
+    recipe: dict[str, object]
+    tokens: tuple[int | None, int | None]
+    checkpointing: bool
+
+
+def goal_of(runs: list[Examined]) -> Goal:
+    """What the runs ask for."""
+    return "fp8" if any(one.inputs.concerns_fp8 for one in runs) else "bf16"
+
+
+def chosen(examined: Examined) -> Chosen:
+    """What somebody chose, whether or not it works."""
+    run, outcome = examined.inputs.run, examined.outcome
+    wanted = requested(run)
+    backend = wanted.backend
+    recipe = {name: one.shown for name, one in wanted.recipe.items()}
+    effective = outcome.effective
+    return Chosen(
+        known_number(lambda: effective.all_processes),
+        _strategy(run),
+        None if backend is None else str(backend.shown).upper(),
+        recipe,
+        (known_number(lambda: effective.micro_batch), known_number(lambda: effective.sequence)),
+        known(lambda: effective.checkpointing) is not None,
+    )
+
+
+def _strategy(run: Run) -> object:
+    config = run.config_read if run.config_read is not None else run.accelerate
+    kind = known(lambda: config.distributed_type if config is not None else None)
+    version = known(lambda: config.fsdp.get("fsdp_version") if config is not None else None)
+    deepspeed = known(lambda: run.training.deepspeed)
+    return (
+        None if kind is None else str(kind.shown),
+        None if version is None else str(version.shown),
+        deepspeed is not None,
+    )
+
+
+def problems(examined: Examined, goal: Goal, before: Chosen) -> list[Problem]:
+    """All that keeps a run from being good; empty where it is."""
+    found = [Problem(one.rule, one.message, one) for one in examined.findings if one.severity == "error"]
+    for outcome in (examined.outcome, examined.earlier):
+        if outcome is not None:
+            found += [one for one in _unmet(outcome, goal, before) if one.code not in {two.code for two in found}]
+    return found
+
+
+def _unmet(outcome: Outcome, goal: Goal, before: Chosen) -> list[Problem]:
+    if outcome.error is not None:
+        return [Problem(outcome.error.code, f"it would end with {outcome.error.type}: {outcome.error.first_line}")]
+    if outcome.undecided is not None:
+        return [Problem("undecided", f"not known: {outcome.undecided.what} ({outcome.undecided.needs})")]
+    found = []
+    processes = known_number(lambda: outcome.effective.all_processes)
+    if before.processes is not None and processes is not None and processes != before.processes:
+        found.append(Problem("processes", f"it would have {processes} processes, and not {before.processes}"))
+    found += _not_fp8(outcome) if goal == "fp8" else _not_bf16(outcome)
+    return found or _too_large(outcome)
+
+
+def _too_large(outcome: Outcome) -> list[Problem]:
+    try:
+        memory = predict_memory(outcome.run, outcome)
+    except Undecided:
+        return []
+    if memory is None or memory.limit_gib is None or memory.peak_gib <= memory.limit_gib:
+        return []
+    sizes = f"{memory.peak_gib:.0f} of {memory.limit_gib:.0f} GiB"
+    return [Problem("memory", f"it may not fit into the memory of a GPU: up to {sizes}")]
+
+
+def _not_fp8(outcome: Outcome) -> list[Problem]:
+    found = []
+    if outcome.trains_in_fp8 is not True:
+        found.append(Problem("no FP8", "no layer would run in FP8"))
+    if outcome.frozen is not None:
+        found.append(Problem("frozen", "the weights that are converted would not be trained"))
+    if outcome.runs_te and outcome.reentrant:
+        found.append(Problem("backward", "the backward pass would not be in FP8"))
+    return found
+
+
+def _not_bf16(outcome: Outcome) -> list[Problem]:
+    run = outcome.run
+    found = []
+    precision = outcome.mixed_precision
+    if precision is None or precision.value != "bf16":
+        found.append(Problem("no BF16", "it would not compute in BF16"))
+    config = run.config_read
+    own = [name for name in run.training.fp8_keys if name in run.training.top]
+    if outcome.trains_in_fp8 is not False or requested(run).anywhere or own or (config is not None and config.fp8):
+        found.append(Problem("left", "something of FP8 would be left"))
+    return found
+
+
+# What it costs to change something of a run. What the user chose is kept: the order of these is that of the plans.
+ENTRY = 1
+VARIABLE, LAUNCH, FILE = 2, 3, 4
+CHECKPOINTING = 2
+PACKAGE, TOKENS, RECIPE, BACKEND, STRATEGY = 12, 20, 25, 40, 80
+
+
+def cost_of(examined: Examined, goal: Goal, before: Chosen) -> int:
+    """What it costs that the run differs from what was chosen, beside the entries that are changed."""
+    now = chosen(examined)
+    cost = STRATEGY * (_other(before.strategy, now.strategy))
+    cost += TOKENS * (before.tokens != now.tokens) + CHECKPOINTING * (before.checkpointing != now.checkpointing)
+    if goal == "fp8":
+        cost += BACKEND * (before.backend is not None and before.backend != now.backend)
+        cost += RECIPE * sum(now.recipe.get(name) != value for name, value in before.recipe.items())
+    return cost
+
+
+def _other(before: object, now: object) -> bool:
+    return before not in (now, (None, None, False))

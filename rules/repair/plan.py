@@ -1,0 +1,160 @@
+"""Plans: what to do, as a whole, to come to runs that are good; each was done to a copy first."""
+
+from __future__ import annotations
+
+from fp8check.rules.edits.unfixable import Unfixable
+from fp8check.rules.input_error import InputError
+from fp8check.rules.record import Record
+from fp8check.rules.repair.render import steps_of, written
+from fp8check.rules.repair.search import Search
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from fp8check.rules.moves.site import Goal
+    from fp8check.rules.reading import Document
+    from fp8check.rules.repair.goal import Problem
+    from fp8check.rules.repair.render import Step
+    from fp8check.rules.repair.search import Judge, Judged
+    from fp8check.rules.repair.state import Start, State
+    from fp8check.rules.suppression.examined import Examined
+
+STATES = 240  # judged in one search: the nearest plan of real runs is found within twenty
+PLANS = 3  # that are given at most
+REASONS = 4
+
+
+class Plan(Record):
+    """One way to a good run.
+
+    Attributes:
+        steps: in the order in which they are to be made; none where the runs are good as they are.
+        launch: the whole command that starts the run then; None where nobody said how it is started.
+        documents: the files as they are then, in the order in which they were given; a new one is the last.
+        reports: those of the runs as they are then.
+        state: the values that are changed.
+    """
+
+    steps: tuple[Step, ...]
+    launch: str | None
+    documents: tuple[Document, ...]
+    reports: tuple[Examined, ...]
+    state: State
+
+
+class Planned(Record):
+    """What a search for plans came to.
+
+    Attributes:
+        why_not: where none was found, what stands against it.
+        plans: the first changes least.
+        given: the reports of the runs as they are.
+    """
+
+    goal: Goal
+    why_not: tuple[str, ...]
+    plans: tuple[Plan, ...]
+    given: tuple[Examined, ...]
+
+    @property
+    def reached(self) -> bool:
+        """Whether there is a way to the goal."""
+        return bool(self.plans)
+
+
+def plan(
+    start: Start,
+    goal: Goal,
+    judge: Judge,
+    *,
+    states: int = STATES,
+    plans: int = PLANS,
+    spent: Callable[[], bool] = lambda: False,
+) -> Planned:
+    """The plans for these runs, the nearest first.
+
+    Args:
+        states: how many are judged at most.
+        plans: how many are looked for.
+        spent: whether the time is over; what was found by then is given.
+    """
+    search = Search(start, goal, judge, states, spent)
+    given = search.given()
+    found: list[Plan] = []
+    kinds: set[object] = set()
+    reasons: list[str] = []
+    for one in search.good(given):
+        kind = _kind(one)
+        if kind in kinds:
+            continue
+        try:
+            found.append(_plan(start, one, judge, search))
+        except Unfixable as reason:
+            reasons.append(f"{_names(start, one)} would have to be changed, and cannot be: {reason}")
+            continue
+        kinds.add(kind)
+        if len(found) == plans or one is given or not found[-1].steps:
+            break
+    if found:
+        return Planned(goal, (), tuple(found), given.reports)
+    return Planned(goal, tuple(dict.fromkeys([*reasons, *_why_not(search, given)]))[:REASONS], (), given.reports)
+
+
+def _kind(judged: Judged) -> object:
+    """What tells one way from another: the strategy and the backend of each run."""
+    return tuple((one.outcome.distributed_type, one.outcome.backend_name) for one in judged.reports)
+
+
+def _plan(start: Start, judged: Judged, judge: Judge, search: Search) -> Plan:
+    """The plan of a good state: written, read again, and judged as any file is.
+
+    Raises:
+        Unfixable: it cannot be written, or would not be good then.
+    """
+    documents = written(start, judged.state)
+    try:
+        reports = tuple(judge(documents, judged.state))
+    except InputError as problem:
+        raise Unfixable(str(problem)) from None
+    left = [problem for lacking in search.lacking(reports) for problem in lacking]
+    if left:
+        raise Unfixable(f"as it would be written, {left[0].text}")
+    steps = tuple(steps_of(start, judged.state, documents))
+    return Plan(steps, judged.state.launch or _usual(reports), documents, reports, judged.state)
+
+
+def _usual(reports: Sequence[Examined]) -> str | None:
+    """The command that the trainer takes, where nobody said how the run is started; None with several runs."""
+    if len(reports) != 1:
+        return None
+    run = reports[0].inputs.run
+    if run.launch.line is not None or run.launch.given or run.accelerate is None or run.accelerate.path is None:
+        return None
+    words = run.training.command(run.accelerate.path, run.training.path, run.launch)
+    if words is None:
+        return None
+    from shlex import join
+
+    return join(words)
+
+
+def _names(start: Start, judged: Judged) -> str:
+    files = [path for path, data in judged.state.files.items() if data is not start.state.files[path]]
+    return ", ".join(files) or "a file"
+
+
+def _why_not(search: Search, given: Judged) -> list[str]:
+    """What no state that was judged is without; where there is no such thing, what the runs lack as they are."""
+    every = [{one.code: one for lacking in judged.problems for one in lacking} for judged in search.seen]
+    always = [one for code, one in every[0].items() if all(code in others for others in every)] if every else []
+    nearest = min(search.seen, key=lambda one: (sum(map(len, one.problems)), one.cost), default=given)
+    left = always or [one for lacking in nearest.problems for one in lacking]
+    texts = [_text(one) for one in left]
+    if search.is_exhausted:
+        texts.append("not all was tried: there were too many ways, or too little time")
+    return texts
+
+
+def _text(problem: Problem) -> str:
+    return f"{problem.code}: {problem.text}" if problem.finding is not None else problem.text

@@ -1,0 +1,231 @@
+"""The search: from runs that are not good to the nearest that are, over actions that their problems propose.
+
+States are tried in the order of what they cost, each judged as a run of its own; the problem that is answered next is
+the first of a run, so that every order of the same actions is tried once.
+"""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+
+from fp8check.rules.edits.action import Action, Assign
+from fp8check.rules.input_error import InputError
+from fp8check.rules.moves.remedies import moves_for
+from fp8check.rules.moves.site import Site
+from fp8check.rules.record import Record
+from fp8check.rules.repair.goal import chosen, cost_of, problems
+from fp8check.rules.repair.state import changed
+from fp8check.rules.repair.values import Overlay, Places
+from fp8check.rules.settings.values import Undecided
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from fp8check.rules.moves.site import Goal
+    from fp8check.rules.reading import Document
+    from fp8check.rules.repair.goal import Chosen, Problem
+    from fp8check.rules.repair.state import Start, State
+    from fp8check.rules.suppression.examined import Examined
+
+    # Judges runs of these files, with the launch, variables and packages of the state.
+    Judge = Callable[[Sequence[Document], State], Sequence[Examined]]
+
+LARGE = 20_000  # characters of the files above which fewer states are tried
+
+
+class Judged(Record):
+    """A state, and what its runs lack.
+
+    Attributes:
+        problems: those of each run; all of them are empty where the state is good.
+        cost: of all that differs from what was given and chosen.
+    """
+
+    state: State
+    reports: tuple[Examined, ...]
+    problems: tuple[tuple[Problem, ...], ...]
+    cost: int
+
+    @property
+    def is_good(self) -> bool:
+        """Whether every run is good."""
+        return not any(self.problems)
+
+
+class Search:
+    """One search.
+
+    Args:
+        most: how many states are judged at most.
+        spent: whether the time is over.
+    """
+
+    def __init__(
+        self, start: Start, goal: Goal, judge: Judge, most: int, spent: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._start = start
+        self._goal = goal
+        self._judge = judge
+        size = sum(len(one.text) for one in start.documents)
+        self._left = most if size <= LARGE else max(8, most * LARGE // size)
+        self._spent = spent
+        self._judged: dict[object, Judged | None] = {}
+        self._overlays = {one.path: Overlay(one, start.state.files[one.path]) for one in start.documents}
+        self._before: tuple[Chosen, ...] = ()
+        self.refused: list[str] = []  # why a state could not be made
+        self.seen: list[Judged] = []
+        self.is_exhausted = False
+
+    def given(self) -> Judged:
+        """The runs as they are."""
+        judged = self.judged(self._start.state)
+        if judged is None:
+            raise InputError("the runs cannot be judged")
+        return judged
+
+    def documents(self, state: State) -> tuple[Document, ...]:
+        """The files of a state, made of values."""
+        return tuple(
+            self._overlays[one.path].with_data(state.files[one.path])
+            for one in self._start.documents
+            if one.path != self._start.new_file or state.files[one.path]
+        )
+
+    def judged(self, state: State) -> Judged | None:
+        """A state, judged; None where its files make no run, or no more may be tried."""
+        key = state.key
+        if key in self._judged:
+            return self._judged[key]
+        if self._left <= 0 or self._spent():
+            self.is_exhausted = True
+            return None
+        self._left -= 1
+        try:
+            reports = tuple(self._judge(self.documents(state), state))
+        except InputError as problem:
+            self.refused.append(str(problem))
+            reports = ()
+        made = self._made(state, reports) if reports else None
+        self._judged[key] = made
+        if made is not None:
+            self.seen.append(made)
+        return made
+
+    def _made(self, state: State, reports: tuple[Examined, ...]) -> Judged | None:
+        if not self._before:
+            self._before = tuple(chosen(one) for one in reports)
+        if len(reports) != len(self._before):
+            return None
+        pairs = zip(reports, self._before, strict=True)
+        cost = self._start.cost(state) + max(cost_of(one, self._goal, before) for one, before in pairs)
+        return Judged(state, reports, self.lacking(reports), cost)
+
+    def lacking(self, reports: Sequence[Examined]) -> tuple[tuple[Problem, ...], ...]:
+        """What each of the runs lacks, held against the runs as they were given."""
+        pairs = zip(reports, self._before, strict=False)
+        return tuple(tuple(problems(one, self._goal, before)) for one, before in pairs)
+
+    def good(self, first: Judged) -> Iterator[Judged]:
+        """Good states, the cheapest first, as far as the search comes."""
+        heap: list[tuple[int, int, State, bool]] = [(0, 0, first.state, False)]
+        queued = {first.state.key}
+        number = 0
+        while heap:
+            cost, _, state, is_known = heappop(heap)
+            judged = self.judged(state)
+            if judged is None:
+                continue
+            if not is_known and judged.cost > cost:
+                number += 1
+                heappush(heap, (judged.cost, number, state, True))
+                continue
+            if judged.is_good:
+                yield self._least(judged)
+                continue
+            for action in self.actions(judged):
+                after = state.after(action)
+                if after.key in queued:
+                    continue
+                queued.add(after.key)
+                number += 1
+                heappush(heap, (max(cost, self._start.cost(after)), number, after, False))
+
+    def actions(self, judged: Judged) -> Iterator[Action]:
+        """What the first problem of a state proposes: its rule's own fix, then the moves that may answer it."""
+        for report, lacking in zip(judged.reports, judged.problems, strict=True):
+            if lacking:
+                yield from self._proposed(judged.state, report, lacking)
+                return
+
+    def _proposed(self, state: State, report: Examined, lacking: Sequence[Problem]) -> Iterator[Action]:
+        places = Places(report.documents)
+        for problem in lacking:
+            fix = problem.finding.fix if problem.finding is not None else None
+            assigns = places.assigns(fix) if fix is not None else None
+            if assigns and all(one.file in state.files for one in assigns):
+                yield Action(problem.code, assigns)
+        first = _first(lacking, report)
+        site = self._site(first.code, state, report)
+        found = next((one.code for one in lacking if one.finding is not None), first.code)
+        codes = [first.code, found, *(one.code for one in lacking if one.finding is None)]
+        for move in dict.fromkeys(move for code in dict.fromkeys(codes) for move in moves_for(code)):
+            try:
+                yield from move(site)
+            except Undecided:
+                continue  # what the move would change is filled in later: it stays
+
+    def _site(self, why: str, state: State, report: Examined) -> Site:
+        run = report.inputs.run
+        files = state.files
+        training = run.training.path if run.training.path in files else None
+        accelerate = run.accelerate.path if run.accelerate is not None and run.accelerate.path in files else None
+        return Site(why, self._goal, run, report.outcome, training, accelerate, self._start.new_file, state.launch)
+
+    def _least(self, judged: Judged) -> Judged:
+        """The state without the changes that it does not need."""
+        best = judged
+        for state in _smaller(self._start, judged.state):
+            merged = self._without(best.state, state)
+            one = self.judged(merged) if merged is not None else None
+            if one is not None and one.is_good and one.cost < best.cost:
+                best = one
+        return best
+
+    def _without(self, state: State, part: Action) -> State | None:
+        after = state.after(part._replace(variables={}, packages={}))
+        variables = {name: value for name, value in state.variables.items() if name not in part.variables}
+        packages = {name: value for name, value in state.packages.items() if name not in part.packages}
+        after = after._replace(variables=variables, packages=packages, why=state.why)
+        if part.launch == _AS_GIVEN:
+            after = after._replace(launch=self._start.state.launch)
+        return after
+
+
+_AS_GIVEN = "\0"  # no command
+
+
+def _smaller(start: Start, state: State) -> Iterator[Action]:
+    """Each single change of a state, taken back."""
+    for name in state.packages:
+        yield Action("", packages={name: ""})
+    for name in state.variables:
+        yield Action("", variables={name: None})
+    if state.launch != start.state.launch:
+        yield Action("", launch=_AS_GIVEN)
+    for path, data in state.files.items():
+        before = start.state.files[path]
+        if before is data or path == start.new_file:
+            continue
+        for entry, value in changed(data, before):
+            yield Action("", (Assign(path, entry, value),))
+
+
+def _first(lacking: Sequence[Problem], report: Examined) -> Problem:
+    """What ends the run, where something does; else the first error."""
+    error = report.outcome.error
+    if error is not None:
+        found = next((one for one in lacking if one.code == error.code), None)
+        if found is not None:
+            return found
+    return lacking[0]

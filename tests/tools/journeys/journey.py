@@ -1,0 +1,72 @@
+"""One journey: a run, its plan, the run as the plan leaves it, and the plan of that."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from fp8check.rules.checking.planning import applied, plan_request
+from fp8check.rules.checking.request import Request, RunRequest, check_request
+from fp8check.rules.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fp8check.rules.moves.site import Goal
+    from fp8check.rules.reading import Document
+    from fp8check.rules.repair.plan import Planned
+
+
+class Journey(Record):
+    """What became of a start.
+
+    Attributes:
+        end: "good" (nothing to do), "planned", "no plan".
+        faults: what must not be: a second plan with steps, an error after the plan, a comment that is gone.
+        seconds: CPU time of the first search.
+    """
+
+    name: str
+    end: str
+    planned: Planned
+    faults: tuple[str, ...]
+    seconds: float
+
+
+def travel(name: str, part: RunRequest, goal: Goal | None = None) -> Journey:
+    """Plan a run, do what the plan says, and plan again."""
+    began = time.process_time()
+    planned = plan_request(Request((part,)), goal)
+    seconds = time.process_time() - began
+    if not planned.plans:
+        faults = () if planned.why_not else ("no plan, and no reason",)
+        return Journey(name, "no plan", planned, faults, seconds)
+    first = planned.plans[0]
+    if not first.steps:
+        return Journey(name, "good", planned, (), seconds)
+    after = applied(part, first)
+    return Journey(name, "planned", planned, tuple(_faults(part, after, planned)), seconds)
+
+
+def _faults(before: RunRequest, after: RunRequest, planned: Planned) -> Iterator[str]:
+    """What is wrong with a plan, seen from its end."""
+    old = {one.rule for report in planned.given for one in report.findings if one.severity == "error"}
+    for report in check_request(Request((after,))).reports:
+        for one in report.findings:
+            if one.severity == "error":
+                yield f"{'still' if one.rule in old else 'new'} {one.rule}: {one.message}"
+    again = plan_request(Request((after,)), planned.goal, plans=1)
+    if not again.plans or again.plans[0].steps:
+        yield f"a second plan: {[one.steps for one in again.plans[:1]] or again.why_not}"
+    now = {one.path: one for one in after.documents}
+    for one in before.documents:
+        lost = _comments(one) - _comments(now[one.path])
+        if lost:
+            yield f"comments of {one.path} are gone: {sorted(lost)}"
+
+
+def _comments(document: Document) -> set[str]:
+    """The lines that are comments alone."""
+    if document.format != "yaml":
+        return set()
+    return {line.strip() for line in document.text.splitlines() if line.lstrip().startswith("#")}
