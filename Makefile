@@ -17,7 +17,7 @@ SHELL := bash
 
 .PHONY: agreement attacks wild audit sbom fuzz fuzz-guided fuzz-sample smoke \
 	docs help demo test lint types layers coverage bench wheel corpus corpus-review score conformance \
-	conformance-commands conformance-sample evidence rule mutation mutation-catalog mutation-sample hook-test format clean serve service-bench \
+	journeys conformance-commands conformance-sample evidence rule mutation mutation-catalog mutation-sample hook-test format clean serve service-bench \
 	service-kill service-load service-postgres openapi-test page-test docker-lint docker-steps \
 	probe-env probe-test test-gpu always
 
@@ -135,6 +135,9 @@ conformance: $(VENV)/.installed ## run the real packages over generated cases an
 conformance-commands: $(VENV)/.installed ## run whole commands as people type them, in their real programs, and record them anew (40 minutes)
 	@$(BIN)/python -m tests.tools.conformance.commands.run --out tests/conformance/commands.jsonl
 	@$(BIN)/python -m tests.tools.conformance.commands.compare --at-least 1
+
+journeys: $(VENV)/.installed ## plans followed to their end, from the catalog's cases and from starts that are made by seed
+	@$(BIN)/python -m tests.tools.journeys
 
 conformance-sample: $(VENV)/.installed ## the fixed sample of it that CI runs
 	@mkdir -p .conformance

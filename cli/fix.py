@@ -32,7 +32,7 @@ def parser() -> Parser:
     parser.add_argument("--diff", action="store_true", help="print what would change, and change nothing")
     parser.add_argument("--unsafe", action="store_true", help="make fixes too that change what the run does")
     groups.goal(parser)
-    parser.add_argument("--plan", type=int, default=1, metavar="N", help="with --goal: which plan (default: the first)")
+    parser.add_argument("--plan", type=int, metavar="N", help="make a plan of `fp8check plan`: the one of that number")
     return parser
 
 
@@ -43,7 +43,7 @@ def fix(argv: list[str]) -> int:
         raise UsageError("name the files to fix: fp8check fix train.yaml accel.yaml")
     config = load(options)
     request = request_of(options, config)
-    if options.goal is not None:
+    if options.goal is not None or options.plan is not None:
         from fp8check.cli.fixing_goal import fix_goal
 
         return fix_goal(request, options)

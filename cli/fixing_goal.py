@@ -33,7 +33,7 @@ def fix_goal(request: Request, options: Options) -> int:
         Unwritable: a file cannot be written; none was.
     """
     (part,) = one_request(request).runs
-    wanted = options.plan
+    wanted = 1 if options.plan is None else options.plan
     if wanted < 1:
         raise UsageError("--plan takes a number from 1 on")
     planned = plan_request(request, options.goal, plans=wanted, spent=after(SECONDS))

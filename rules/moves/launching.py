@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fp8check.rules.edits.action import Action
-from fp8check.rules.moves.site import known
-from fp8check.rules.settings.launch import HERE
+from fp8check.rules.settings.launch import HERE, LAUNCHERS
+from fp8check.rules.trainers.registry import PROGRAMS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _FLAGS_OF_PRECISION = ("mixed_precision", "fp8_backend", "cpu", "gpu_ids")
 def with_the_file(site: Site) -> Iterator[Action]:
     """The trainer's own way of a launch that reads the Accelerate file."""
     path = site.accelerate
-    if path is None:
+    if path is None or not site.run.launch.given:
         return
     command = command_with_file(site, path)
     if command is not None and command != site.command:
@@ -28,18 +28,21 @@ def with_the_file(site: Site) -> Iterator[Action]:
 def command_with_file(site: Site, path: str) -> str | None:
     """The command that starts this run by `accelerate launch` with that file; None where it cannot be written.
 
-    A command with wrappers, several launchers or a line of a script stays as it is: more than its launcher is in it.
+    A command with wrappers or a line of a script stays as it is: more than its launcher is in it.
     """
     launch = site.run.launch
-    if launch.line is not None or launch.unknown or launch.outer or launch.inner or launch.surroundings != HERE:
+    if launch.line is not None or launch.unknown or launch.surroundings != HERE:
         return None
     from shlex import join, split
 
-    if launch.given and launch.tool == "accelerate" and launch.through is None and site.command is not None:
+    is_plain = launch.tool == "accelerate" and launch.through is None and not (launch.outer or launch.inner)
+    if launch.given and is_plain and launch.script not in PROGRAMS and site.command is not None:
         try:
             return join(_with_config(split(site.command), path))
         except ValueError:  # it is no words of a shell
             return None
+    if launch.script in LAUNCHERS:
+        return None
     words = site.trainer.command(path, site.training, launch)
     variables = [f"{name}={value}" for name, value in launch.variables.items()]
     return None if words is None else join([*variables, *words])
@@ -98,8 +101,3 @@ def variables_unset(site: Site) -> Iterator[Action]:
                     yield Action(site.why, launch=site.command.replace(text, ""))
             else:
                 yield Action(site.why, variables={name: None})
-
-
-def names_its_file(site: Site) -> bool:
-    """Whether the launch reads the Accelerate file at hand."""
-    return known(lambda: site.run.config_read.mixed_precision if site.run.config_read is not None else None) is not None

@@ -75,8 +75,8 @@ def _backend(site: Site) -> str:
 
 def _new_accelerate_file(site: Site) -> Iterator[Action]:
     """The first Accelerate file, and the command that reads it; the trainer's flags and own FP8 step aside."""
-    command = command_with_file(site, site.new_file)
-    if command is None or site.run.accelerate is not None:
+    command = command_with_file(site, site.new_file) if site.run.launch.given else None
+    if site.run.accelerate is not None or (site.run.launch.given and command is None):
         return
     flags = site.in_training(*((name, False) for name in _FLAGS if site.trainer.on(name)))
     own = site.without(*site.trainer.fp8_keys)

@@ -6,7 +6,7 @@ more. What a rule's own fix does comes before these.
 
 from __future__ import annotations
 
-from fp8check.rules.moves import backends, launching, precision, stacks, steps, strategies
+from fp8check.rules.moves import backends, entries, launching, precision, stacks, steps, strategies
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,6 +55,13 @@ _BY_CODE: Mapping[str, Moves] = {
     "checkpointing-not-reentrant": (*_STEP, *_BACKEND),
     "checkpointing-plain-function": (*_STEP, *_STACK),
     "fsdp-checkpointing": _STEP,
+    "unknown-config-key": (entries.refused_gone, *_STACK),
+    "unknown-training-key": (entries.refused_gone, *_STACK),
+    "processes-not-given": (entries.processes, strategies.other_strategy),
+    "fsdp-not-distributed": (entries.refused_gone, strategies.other_strategy),
+    "FP302": (entries.refused_gone, *_STACK),
+    "FP214": (entries.refused_gone, *_STACK),
+    "FP328": (entries.processes,),
     "deepspeed-bf16-mismatch": (precision.flags_bf16, strategies.other_strategy),
     "torchao-ram-efficient-loading": (*_SHARDED, *_BACKEND),
     "torchao-without-fsdp": (*_BACKEND, *_SHARDED),
@@ -72,6 +79,8 @@ _BY_CODE: Mapping[str, Moves] = {
     "FP518": (backends.gather_off, *_BACKEND, *_SHARDED),
     "FP520": (steps.compiled, *_BACKEND, strategies.other_strategy),
 }
+# What may pay more in a run that is good already.
+CHOICES: Moves = (backends.other_backend, steps.compiled, strategies.other_strategy)
 
 
 def moves_for(code: str) -> Moves:

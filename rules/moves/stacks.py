@@ -20,18 +20,24 @@ def upgrades(site: Site) -> Iterator[Action]:
     packages = site.run.facts.packages
     if packages is None:
         return
+    older: dict[str, str] = {}
     for name in _UPGRADED:
         there, newest = packages.get(name), _newest(site, name)
-        if newest is None:
+        if newest is None or name not in packages:
             continue
         if there is None:
-            if name in _BACKENDS and name in packages:
+            if name in _BACKENDS:
                 yield Action(site.why, packages={name: newest})
-            continue
-        now = parsed(there)
-        wanted = parsed(newest)
-        if now is not None and wanted is not None and now != wanted and not (at_least(now, *wanted)):
+        elif _is_older(there, newest):
+            older[name] = newest
             yield Action(site.why, packages={name: newest})
+    if len(older) > 1:
+        yield Action(site.why, packages=older)  # what it does not need is taken back
+
+
+def _is_older(there: str, newest: str) -> bool:
+    now, wanted = parsed(there), parsed(newest)
+    return now is not None and wanted is not None and not at_least(now, *wanted)
 
 
 def _newest(site: Site, name: str) -> str | None:

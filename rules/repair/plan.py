@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.input_error import InputError
+from fp8check.rules.outcome.speed import predict_speed
 from fp8check.rules.record import Record
 from fp8check.rules.repair.render import steps_of, written
 from fp8check.rules.repair.search import Search
+from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 STATES = 240  # judged in one search: the nearest plan of real runs is found within twenty
 PLANS = 3  # that are given at most
 REASONS = 4
+OTHERS = 60  # states that are judged at most once there is a plan, for one that pays more
+PAYS = 1.02  # how much faster that has to be
 
 
 class Plan(Record):
@@ -82,28 +86,37 @@ def plan(
     search = Search(start, goal, judge, states, spent)
     given = search.given()
     found: list[Plan] = []
-    kinds: set[object] = set()
     reasons: list[str] = []
     for one in search.good(given):
-        kind = _kind(one)
-        if kind in kinds:
+        if found and not _pays_more(one, found):
             continue
         try:
             found.append(_plan(start, one, judge, search))
         except Unfixable as reason:
             reasons.append(f"{_names(start, one)} would have to be changed, and cannot be: {reason}")
             continue
-        kinds.add(kind)
-        if len(found) == plans or one is given or not found[-1].steps:
+        if len(found) == plans or goal == "bf16" or _speed(found[0].reports) is None:
             break
+        search.limit(OTHERS)
     if found:
         return Planned(goal, (), tuple(found), given.reports)
     return Planned(goal, tuple(dict.fromkeys([*reasons, *_why_not(search, given)]))[:REASONS], (), given.reports)
 
 
-def _kind(judged: Judged) -> object:
-    """What tells one way from another: the strategy and the backend of each run."""
-    return tuple((one.outcome.distributed_type, one.outcome.backend_name) for one in judged.reports)
+def _pays_more(judged: Judged, found: Sequence[Plan]) -> bool:
+    """Whether a way is faster than all that were found, so that somebody may want it."""
+    speed = _speed(judged.reports)
+    return speed is not None and all(speed > PAYS * (_speed(one.reports) or speed) for one in found)
+
+
+def _speed(reports: Sequence[Examined]) -> float | None:
+    """The predicted speed against BF16 of the first run; None where it is not known."""
+    outcome = reports[0].outcome
+    try:
+        speed = predict_speed(outcome.run, outcome) if outcome.trains_in_fp8 else None
+    except Undecided:
+        return None
+    return None if speed is None else speed.predicted
 
 
 def _plan(start: Start, judged: Judged, judge: Judge, search: Search) -> Plan:

@@ -10,7 +10,7 @@ from heapq import heappop, heappush
 
 from fp8check.rules.edits.action import Action, Assign
 from fp8check.rules.input_error import InputError
-from fp8check.rules.moves.remedies import moves_for
+from fp8check.rules.moves.remedies import CHOICES, moves_for
 from fp8check.rules.moves.site import Site
 from fp8check.rules.record import Record
 from fp8check.rules.repair.goal import chosen, cost_of, problems
@@ -126,8 +126,12 @@ class Search:
         pairs = zip(reports, self._before, strict=False)
         return tuple(tuple(problems(one, self._goal, before)) for one, before in pairs)
 
+    def limit(self, states: int) -> None:
+        """Judge no more than so many states from now on."""
+        self._left = min(self._left, states)
+
     def good(self, first: Judged) -> Iterator[Judged]:
-        """Good states, the cheapest first, as far as the search comes."""
+        """Good states, the cheapest first, as far as the search comes; behind them what else may be chosen."""
         heap: list[tuple[int, int, State, bool]] = [(0, 0, first.state, False)]
         queued = {first.state.key}
         number = 0
@@ -142,8 +146,7 @@ class Search:
                 continue
             if judged.is_good:
                 yield self._least(judged)
-                continue
-            for action in self.actions(judged):
+            for action in self._choices(judged) if judged.is_good else self.actions(judged):
                 after = state.after(action)
                 if after.key in queued:
                     continue
@@ -157,6 +160,13 @@ class Search:
             if lacking:
                 yield from self._proposed(judged.state, report, lacking)
                 return
+
+    def _choices(self, judged: Judged) -> Iterator[Action]:
+        """What else may be chosen in a state that is good."""
+        for report in judged.reports:
+            site = self._site("choice", judged.state, report)
+            for move in CHOICES:
+                yield from move(site)
 
     def _proposed(self, state: State, report: Examined, lacking: Sequence[Problem]) -> Iterator[Action]:
         places = Places(report.documents)

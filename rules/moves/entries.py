@@ -1,0 +1,34 @@
+"""Entries that end the run by themselves: what is refused goes, what has to be said is said."""
+
+from __future__ import annotations
+
+from fp8check.rules.edits.action import ABSENT, Assign
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fp8check.rules.edits.action import Action
+    from fp8check.rules.moves.site import Site
+
+
+def refused_gone(site: Site) -> Iterator[Action]:
+    """Keys that a loader does not know, all of them gone."""
+    error = site.outcome.error
+    if error is None:
+        return
+    refused = {one.origin.span for one in error.because if one.origin.span is not None}
+    config = site.run.accelerate
+    files = ((site.training, site.trainer.top), (site.accelerate, config.top if config is not None else None))
+    for file, top in files:
+        if file is None or top is None:
+            continue
+        names = [name for name, setting in top.settings() if setting.origin.span in refused]
+        yield from site.act(Assign(file, (name,), ABSENT) for name in names)
+
+
+def processes(site: Site) -> Iterator[Action]:
+    """How many processes there are, where nobody says it: one a GPU of this machine."""
+    visible = site.run.visible_gpus()
+    if visible:
+        yield from site.act(site.in_accelerate((("num_processes",), len(visible)), (("num_machines",), 1)))

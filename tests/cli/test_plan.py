@@ -1,0 +1,134 @@
+"""`fp8check plan` and `fp8check fix --goal` as people run them."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import run
+
+TRAIN = "# My training.\noutput_dir: out\nlearning_rate: 1.0e-5\nbf16: true  # always\n"
+ACCEL = 'distributed_type: "NO"\nmixed_precision: fp8\nfp8_config:\n  backend: te\n'
+FACTORY = "model_name_or_path: a/b\nfinetuning_type: full\nfp8: true\nbf16: true\n"
+OPTIONS = ("--no-environment", "--no-config")
+FACTS = {
+    "schema": "fp8check/facts/1",
+    "packages": {"torch": "2.11.0", "accelerate": "1.15.0", "transformers": "5.6.0", "llamafactory": "0.9.5"}
+    | {"transformer_engine": "2.20.2", "transformer_engine_torch": "2.20.2", "torchao": None, "peft": "0.20.0"},
+    "variables": {},
+    "gpus": [{"index": 0, "name": "NVIDIA H200", "compute_capability": "9.0", "memory_mib": 143771, "mig": False}],
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "train.yaml").write_text(TRAIN)
+    (tmp_path / "accel.yaml").write_text(ACCEL)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def factory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "train.yaml").write_text(FACTORY)
+    (tmp_path / "facts.json").write_text(json.dumps(FACTS))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_plan_changes_nothing(folder: Path) -> None:
+    done = run("plan", "train.yaml", "accel.yaml", *OPTIONS)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[:4] == [
+        "what to do (fp8check fix --goal fp8)",
+        "  1. train.yaml:4   bf16: true -> bf16: false",
+        "  2. accel.yaml:4   backend: te -> backend: TE",
+        "  3. start with     accelerate launch --config_file accel.yaml train.py train.yaml",
+    ]
+    assert (folder / "train.yaml").read_text() == TRAIN
+    assert sorted(os.listdir()) == ["accel.yaml", "train.yaml"]
+
+
+def test_the_plan_as_json(folder: Path) -> None:
+    done = run("plan", "train.yaml", "accel.yaml", "--format", "json", *OPTIONS)
+    assert json.loads(done.stdout)["plans"][0]["steps"][0]["after"] == "bf16: false"
+    assert folder.is_dir()
+
+
+def test_a_goal_that_cannot_be_reached(folder: Path) -> None:
+    gpu = {"index": 0, "name": "NVIDIA A100", "compute_capability": "8.0", "memory_mib": 81920, "mig": False}
+    (folder / "facts.json").write_text(json.dumps(FACTS | {"gpus": [gpu]}))
+    done = run("plan", "train.yaml", "accel.yaml", "--facts", "facts.json", "--no-config")
+    assert done.returncode == 1
+    assert done.stdout.startswith("no way to FP8 was found\n")
+    fixed = run("fix", "--goal", "fp8", "train.yaml", "accel.yaml", "--facts", "facts.json", "--no-config")
+    assert (fixed.returncode, fixed.stdout) == (1, "")
+    assert fixed.stderr == done.stdout
+    assert (folder / "train.yaml").read_text() == TRAIN
+
+
+def test_the_first_plan_is_made(folder: Path) -> None:
+    done = run("fix", "--goal", "fp8", "train.yaml", "accel.yaml", *OPTIONS)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.splitlines() == [
+        "changed train.yaml:4   bf16: true -> bf16: false",
+        "changed accel.yaml:4   backend: te -> backend: TE",
+        "start with: accelerate launch --config_file accel.yaml train.py train.yaml",
+    ]
+    assert (folder / "train.yaml").read_text() == TRAIN.replace("true", "false")
+    assert (folder / "accel.yaml").read_text() == ACCEL.replace("te\n", "TE\n")
+    again = run("fix", "--goal", "fp8", "train.yaml", "accel.yaml", *OPTIONS)
+    assert again.returncode == 0
+    assert again.stderr.startswith("nothing to do\nstart with")
+    assert run("plan", "train.yaml", "accel.yaml", *OPTIONS).stdout.startswith("nothing to do\n")
+
+
+def test_a_new_file_is_written(factory: Path) -> None:
+    shown = run("fix", "--goal", "fp8", "--diff", "train.yaml", "--facts", "facts.json", "--no-config")
+    assert "+mixed_precision: fp8\n" in shown.stdout
+    assert not (factory / "accel.yaml").exists()
+    done = run("fix", "--plan", "1", "train.yaml", "--facts", "facts.json", "--no-config", "-q")
+    assert done.returncode == 0
+    assert (factory / "accel.yaml").read_text().startswith("compute_environment: LOCAL_MACHINE\n")
+    assert run("train.yaml", "accel.yaml", "--facts", "facts.json", "--no-config").returncode == 0
+
+
+def test_all_files_or_none(factory: Path) -> None:
+    (factory / "train.yaml").unlink()
+    (factory / "away").mkdir()
+    (factory / "away" / "train.yaml").write_text(FACTORY)
+    (factory / "train.yaml").symlink_to("away/train.yaml")
+    (factory / "away").chmod(0o500)
+    if os.access(factory / "away", os.W_OK):
+        pytest.skip("this user may write everywhere")
+    done = run("fix", "--goal", "fp8", "train.yaml", "--facts", "facts.json", "--no-config")
+    (factory / "away").chmod(0o700)
+    assert done.returncode == 2
+    assert not (factory / "accel.yaml").exists()
+
+
+def test_what_is_no_file_is_said(factory: Path) -> None:
+    packages = FACTS["packages"]
+    assert isinstance(packages, dict)
+    (factory / "facts.json").write_text(json.dumps(FACTS | {"packages": packages | {"accelerate": "1.11.0"}}))
+    done = run("fix", "--goal", "fp8", "train.yaml", "--facts", "facts.json", "--no-config")
+    assert "to do: install" in done.stderr or "start with: accelerate launch" in done.stderr
+
+
+@pytest.mark.parametrize(("number", "reason"), [("0", "a number from 1 on"), ("9", "there is no plan 9")])
+def test_a_plan_that_is_not_there(folder: Path, number: str, reason: str) -> None:
+    done = run("fix", "--goal", "fp8", "--plan", number, "train.yaml", "accel.yaml", *OPTIONS)
+    assert done.returncode == 2
+    assert reason in done.stderr
+    assert (folder / "train.yaml").read_text() == TRAIN
+
+
+def test_several_runs_of_the_configuration(folder: Path) -> None:
+    run_ = '[[run]]\nfiles = ["train.yaml", "accel.yaml"]\n'
+    (folder / "fp8check.toml").write_text(run_ * 2)
+    done = run("plan", "--no-environment")
+    assert done.returncode == 2
+    assert "name the files of one" in done.stderr

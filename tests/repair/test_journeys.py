@@ -1,0 +1,27 @@
+"""Plans followed to their end, from a fixed sample of what `make journeys` follows them from."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.tools.journeys import catalog
+from tests.tools.journeys.journey import travel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+STARTS = [*catalog.starts()]
+
+
+@pytest.mark.parametrize(("name", "case"), STARTS[::9], ids=[name for name, _ in STARTS[::9]])
+def test_a_plan_ends_in_a_good_run_or_says_why_not(name: str, case: Mapping[str, object]) -> None:
+    with ExitStack() as stack:
+        journey = travel(name, catalog.request_of(case, stack))
+    assert journey.faults == ()
+
+
+def test_most_starts_have_an_end() -> None:
+    assert len(STARTS) > 600

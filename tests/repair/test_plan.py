@@ -1,0 +1,245 @@
+"""Plans: what is changed of a run, what stays, and what is said where there is no way."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fp8check.rules.checking.planning import applied, plan_request
+from fp8check.rules.checking.request import Request, RunRequest
+from fp8check.rules.checking.runs import WrongFiles
+from fp8check.rules.facts import Facts
+from fp8check.rules.report.plan import as_json, as_text
+from fp8check.rules.report.terminal import Style
+from fp8check.rules.trainers.detect import read
+from tests.support.runs import TODAY, facts_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fp8check.rules.moves.site import Goal
+    from fp8check.rules.repair.plan import Planned
+
+FACTORY = {**TODAY, "transformers": "5.6.0", "peft": "0.20.0", "llamafactory": "0.9.5"}
+SINGLE = "distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config:\n  backend: TE\n"
+
+
+def request_of(
+    files: Mapping[str, str], launch: str | None = None, *, facts: Facts | None = None, **case: object
+) -> RunRequest:
+    """The request of these files, on one H200 with the releases of today."""
+    documents = tuple(read(path, text.encode()) for path, text in files.items())
+    trainer = case.pop("trainer", None)
+    script = ("train.py", b"") if launch is not None and "train.py" in launch else None
+    return RunRequest(documents, facts or facts_of(case), launch, trainer, follow=False, script=script)  # type: ignore[arg-type]
+
+
+def planned(part: RunRequest, goal: Goal | None = None, **how: object) -> Planned:
+    return plan_request(Request((part,)), goal, **how)  # type: ignore[arg-type]
+
+
+def steps(found: Planned, number: int = 0) -> list[str]:
+    """The steps of a plan, each in a line."""
+    made = []
+    for one in found.plans[number].steps:
+        where = f"{one.file}:{one.line} " if one.line is not None else f"{one.file} " if one.file else ""
+        made.append(f"{one.kind} {where}{one.before} -> {one.after}")
+    return made
+
+
+def test_a_flag_of_the_trainer_goes() -> None:
+    part = request_of({"train.yaml": "output_dir: out\nbf16: true  # as always\n", "accel.yaml": SINGLE})
+    found = planned(part)
+    assert steps(found) == ["edit train.yaml:2 bf16: true -> bf16: false"]
+    assert found.plans[0].documents[0].text == "output_dir: out\nbf16: false  # as always\n"
+    assert found.plans[0].launch == "accelerate launch --config_file accel.yaml train.py train.yaml"
+    assert steps(planned(applied(part, found.plans[0]))) == []
+
+
+def test_llama_factory_gets_its_first_accelerate_file() -> None:
+    text = "model_name_or_path: a/b\nfinetuning_type: full\nfp8: true\nfp8_backend: torchao\nbf16: true\n"
+    found = planned(request_of({"train.yaml": text}, stack=FACTORY))
+    assert found.plans[0].launch == "accelerate launch --config_file accel.yaml -m llamafactory.launcher train.yaml"
+    assert [one.kind for one in found.plans[0].steps if one.file == "accel.yaml"] == ["file"]
+    report = found.plans[0].reports[0]
+    assert report.outcome.trains_in_fp8
+    assert [one for one in report.findings if one.severity == "error"] == []
+
+
+def test_a_new_file_has_a_name_that_is_free(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(str(tmp_path))
+    with open("accel.yaml", "w") as file:
+        file.write("of somebody else\n")
+    text = "model_name_or_path: a/b\nfinetuning_type: full\nfp8: true\nbf16: true\n"
+    found = planned(request_of({"train.yaml": text}, stack=FACTORY))
+    assert [one.file for one in found.plans[0].steps if one.kind == "file"] == ["accelerate.yaml"]
+
+
+def test_the_command_is_told_to_read_the_file() -> None:
+    files = {"train.yaml": "output_dir: out\nlearning_rate: 1.0e-5\n", "accel.yaml": SINGLE}
+    found = planned(request_of(files, "python train.py train.yaml"))
+    assert steps(found) == [
+        "launch python train.py train.yaml -> accelerate launch --config_file accel.yaml train.py train.yaml"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("command", "then"),
+    [
+        ("accelerate launch t.py", "accelerate launch --config_file accel.yaml t.py"),
+        ("accelerate launch --config_file b.yaml t.py", "accelerate launch --config_file accel.yaml t.py"),
+        ("accelerate launch --config_file=b.yaml t.py", "accelerate launch --config_file=accel.yaml t.py"),
+        ("A=1 torchrun --nproc_per_node 1 t.py --x", "A=1 accelerate launch --config_file accel.yaml t.py --x"),
+        ("accelerate-launch t.py", None),
+        ("srun python t.py", None),
+    ],
+)
+def test_commands(command: str, then: str | None) -> None:
+    part = request_of({"accel.yaml": SINGLE}, command)
+    found = planned(part._replace(script=("t.py", b"from accelerate import Accelerator\nAccelerator()\n")))
+    assert [one.launch for one in found.plans[:1]] == ([then] if then is not None else [])
+    assert bool(found.why_not) == (then is None)
+
+
+def test_a_flag_of_the_command_goes() -> None:
+    files = {"train.yaml": "output_dir: out\nlearning_rate: 1.0e-5\n", "accel.yaml": SINGLE}
+    command = "accelerate launch --config_file accel.yaml --mixed_precision bf16 train.py train.yaml"
+    found = planned(request_of(files, command), "fp8")
+    assert found.plans[0].launch == "accelerate launch --config_file accel.yaml train.py train.yaml"
+
+
+@pytest.mark.parametrize("command", ["train.py train.yaml --bf16 true", "train.py train.yaml --bf16=true"])
+def test_a_flag_of_the_trainer_on_the_command_line_goes(command: str) -> None:
+    files = {"train.yaml": "output_dir: out\nlearning_rate: 1.0e-5\n", "accel.yaml": SINGLE}
+    found = planned(request_of(files, f"accelerate launch --config_file accel.yaml {command}"), "fp8")
+    assert found.plans[0].launch == "accelerate launch --config_file accel.yaml train.py train.yaml"
+
+
+def test_a_variable_is_unset() -> None:
+    files = {"train.yaml": "output_dir: out\nlearning_rate: 1.0e-5\n", "accel.yaml": SINGLE}
+    variables = {"NVTE_BACKWARD_OVERRIDE": "dequantize"}
+    found = planned(request_of(files, variables=variables))
+    assert [one.after for one in found.plans[0].steps] == ["NVTE_BACKWARD_OVERRIDE"]
+    assert "unset NVTE_BACKWARD_OVERRIDE" in as_text(found, Style(on=False))
+
+
+def test_a_variable_in_front_of_the_command_goes_there() -> None:
+    files = {"train.yaml": "output_dir: out\nlearning_rate: 1.0e-5\n", "accel.yaml": SINGLE}
+    command = "accelerate launch --config_file accel.yaml train.py train.yaml"
+    found = planned(request_of(files, f"NVTE_BACKWARD_OVERRIDE=dequantize {command}"))
+    assert steps(found) == [f"launch NVTE_BACKWARD_OVERRIDE=dequantize {command} -> {command}"]
+
+
+def test_a_package_that_is_lacking_is_installed() -> None:
+    stack = {**TODAY, "transformer_engine": None, "torchao": None}
+    stack = {name: version for name, version in stack.items() if version is not None}
+    found = planned(request_of({"accel.yaml": SINGLE, "train.yaml": "output_dir: o\nbf16: false\n"}, stack=stack))
+    assert [one.kind for one in found.plans[0].steps] == ["package"]
+    assert found.plans[0].steps[0].after == "transformer_engine==2.20.2"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a: &x {bf16: true}\noutput_dir: o\nlearning_rate: 1.0e-5\n<<: *x\n", "shared through the anchor &x"),
+        ("output_dir: o\nlearning_rate: 1.0e-5\nbf16: ${BF16}\n", "filled in later"),
+    ],
+)
+def test_what_cannot_be_edited_is_said(text: str, reason: str) -> None:
+    found = planned(request_of({"train.yaml": text, "accel.yaml": SINGLE}), "fp8")
+    assert not found.plans
+    assert reason in " ".join(found.why_not)
+
+
+def test_without_a_way_what_stands_against_it_is_said() -> None:
+    found = planned(request_of({"train.yaml": "output_dir: o\nbf16: true\n", "accel.yaml": SINGLE}, gpu="8.0"))
+    assert not found.reached
+    assert found.why_not == ("no layer would run in FP8",)
+    text = as_text(found, Style(on=False))
+    assert text.splitlines() == [
+        "no way to FP8 was found",
+        "  no layer would run in FP8",
+        "  for a run in BF16: fp8check plan --goal bf16",
+    ]
+
+
+def test_a_run_in_bf16_keeps_nothing_of_fp8() -> None:
+    files = {"train.yaml": "output_dir: o\nbf16: false\n", "accel.yaml": SINGLE}
+    found = planned(request_of(files, gpu="8.0"), "bf16")
+    accel = found.plans[0].documents[1].text
+    assert accel == "distributed_type: 'NO'\nmixed_precision: bf16\n"
+    assert "FP8" not in as_text(found, Style(on=False)).split("then")[0]
+
+
+def test_two_runs_that_share_a_file_are_planned_together() -> None:
+    files = {
+        "a.yaml": "output_dir: a\nbf16: true\n",
+        "b.yaml": "output_dir: b\nbf16: false\nlearning_rate: 1.0e-5\n",
+        "accel.yaml": SINGLE.replace("TE", "te"),
+    }
+    found = planned(request_of(files))
+    assert steps(found) == ["edit a.yaml:2 bf16: true -> bf16: false", "edit accel.yaml:4 backend: te -> backend: TE"]
+    assert len(found.plans[0].reports) == 2
+    assert found.plans[0].launch is None
+
+
+def test_what_nobody_knows_of_the_machine_is_planned_for_both_releases() -> None:
+    files = {"train.yaml": "output_dir: o\nbf16: true\n", "accel.yaml": SINGLE}
+    found = planned(request_of(files, facts=Facts()))
+    assert steps(found) == ["edit train.yaml:2 bf16: true -> bf16: false"]
+    assert found.plans[0].reports[0].earlier is not None
+
+
+def test_alternatives_are_of_another_kind() -> None:
+    text = "model_name_or_path: Qwen/Qwen2.5-7B\nper_device_train_batch_size: 4\nmax_seq_length: 2048\nbf16: true\n"
+    accelerate = SINGLE.replace("'NO'", "MULTI_GPU\nnum_processes: 8").replace("TE", "AO")
+    found = planned(request_of({"train.yaml": text, "accel.yaml": accelerate}, gpus=8))
+    kinds = [(one.reports[0].outcome.distributed_type, one.reports[0].outcome.backend_name) for one in found.plans]
+    assert len(kinds) == len(set(kinds)) > 1
+    assert "or (fp8check fix --goal fp8 --plan 2)" in as_text(found, Style(on=False))
+
+
+def test_the_search_is_bounded() -> None:
+    files = {"train.yaml": "output_dir: o\nbf16: true\n", "accel.yaml": SINGLE}
+    found = planned(request_of(files), states=1)
+    assert "not all was tried" in found.why_not[-1]
+    over = iter([False, *[True] * 100])
+    found = planned(request_of(files), spent=lambda: next(over))
+    assert "not all was tried" in found.why_not[-1]
+
+
+def test_large_files_are_tried_less_often() -> None:
+    files = {"train.yaml": "output_dir: o\nbf16: true\n" + "# a comment\n" * 40_000, "accel.yaml": SINGLE}
+    assert steps(planned(request_of(files))) == ["edit train.yaml:2 bf16: true -> bf16: false"]
+
+
+def test_files_of_no_run_are_refused() -> None:
+    with pytest.raises(WrongFiles):
+        planned(request_of({"a.yaml": SINGLE, "b.yaml": SINGLE}))
+
+
+def test_the_json_is_that_of_the_schema() -> None:
+    part = request_of({"train.yaml": "output_dir: out\nbf16: true\n", "accel.yaml": SINGLE})
+    data = json.loads(as_json(planned(part)))
+    assert [*data] == ["schema", "goal", "reached", "why_not", "plans"]
+    assert (data["schema"], data["goal"], data["reached"], data["why_not"]) == ("fp8check/plan/1", "fp8", True, [])
+    first = data["plans"][0]
+    assert [*first] == ["steps", "launch", "outcome", "speedup", "memory", "remaining", "evidence"]
+    assert first["steps"][0] == {
+        "kind": "edit",
+        "file": "train.yaml",
+        "line": 2,
+        "before": "bf16: true",
+        "after": "bf16: false",
+        "why": "FP101",
+    }
+    assert first["outcome"]["starts"] is True
+
+
+def test_credentials_stay() -> None:
+    files = {"train.yaml": "output_dir: out\nbf16: true\n", "accel.yaml": SINGLE}
+    part = request_of(files, "python train.py train.yaml --hub_token s3cr3t-and-long")
+    for text in (as_json(planned(part)), as_text(planned(part), Style(on=False))):
+        assert "s3cr3t" not in text
