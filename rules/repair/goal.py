@@ -67,7 +67,7 @@ def chosen(examined: Examined) -> Chosen:
 def _strategy(run: Run) -> object:
     config = run.config_read if run.config_read is not None else run.accelerate
     kind = known(lambda: config.distributed_type if config is not None else None)
-    version = known(lambda: config.fsdp.get("fsdp_version") if config is not None else None)
+    version = known(lambda: config.fsdp_version if config is not None else None)
     deepspeed = known(lambda: run.training.deepspeed)
     return (
         None if kind is None else str(kind.shown),

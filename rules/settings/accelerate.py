@@ -89,6 +89,11 @@ class AccelerateConfig(Record):
         return self.top.section("fsdp_config")
 
     @property
+    def fsdp_version(self) -> Setting | None:
+        """Which FSDP: 1 or 2."""
+        return self.fsdp.get("fsdp_version")
+
+    @property
     def fsdp_checkpointing(self) -> Setting | None:
         """Whether FSDP checkpoints activations itself."""
         return self.fsdp.get("fsdp_activation_checkpointing")
