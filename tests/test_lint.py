@@ -33,7 +33,7 @@ KEYS = {
 # Not rules/reading, which builds its trees node by node, and rules/engine, whose decorator marks functions as rules.
 FROZEN = (
     *("edits", "settings", "facts", "models", "releases", "trainers", "outcome", "seen"),
-    *("catalog", "suppression", "repair", "report", "checking"),
+    *("catalog", "suppression", "moves", "repair", "report", "checking"),
 )
 BELOW_TRAINERS = (
     *(f"rules/{room}" for room in ("outcome", "seen", "engine", "suppression", "repair", "report", "checking")),

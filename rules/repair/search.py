@@ -12,10 +12,11 @@ from fp8check.rules.edits.action import Action, Assign
 from fp8check.rules.input_error import InputError
 from fp8check.rules.moves.remedies import CHOICES, moves_for
 from fp8check.rules.moves.site import Site
+from fp8check.rules.reading.overlay import Overlay
 from fp8check.rules.record import Record
 from fp8check.rules.repair.goal import chosen, cost_of, problems
 from fp8check.rules.repair.state import changed
-from fp8check.rules.repair.values import Overlay, Places
+from fp8check.rules.repair.values import Places
 from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from fp8check.rules.edits.action import ABSENT
+from fp8check.rules.reading.overlay import same
 from fp8check.rules.record import Record
 from fp8check.rules.repair.goal import ENTRY, FILE, LAUNCH, PACKAGE, VARIABLE
-from fp8check.rules.repair.values import assigned, data_of, empty, frozen, same
+from fp8check.rules.repair.values import assigned, data_of, empty, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
