@@ -36,13 +36,17 @@ def examined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
     monkeypatch.chdir(tmp_path)
 
     def check_them(
-        files: dict[str, str], stack: object = "unknown", launch: str | None = None, gpus: int | str = 8
+        files: dict[str, str],
+        stack: object = "unknown",
+        launch: str | None = None,
+        gpus: int | str = 8,
+        trainer: str | None = None,
     ) -> Examined:
         for name, text in files.items():
             (tmp_path / name).write_text(text)
         facts = Facts() if stack == "unknown" else facts_of({"stack": stack, "gpus": gpus})
         names = [name for name in files if not name.endswith((".py", ".sh"))]
-        (report,) = check(*names, facts=facts, launch=launch).reports
+        (report,) = check(*names, facts=facts, launch=launch, trainer=trainer).reports
         return report
 
     return check_them
@@ -69,7 +73,72 @@ def test_w1_a_trainer_whose_bf16_is_on_by_itself_goes_with_a_bf16_deepspeed(
 
 
 def test_w1_and_a_trainer_whose_bf16_is_off_does_not(examined: object) -> None:
-    report = examined({"t.yaml": "output_dir: x\nmax_steps: 3\n", "a.yaml": ZERO3}, NODE)  # type: ignore[operator]
+    files = {"t.yaml": "output_dir: x\nmax_steps: 3\n", "a.yaml": ZERO3}
+    report = examined(files, NODE, trainer="transformers")  # type: ignore[operator]
+    assert rules(report)["FP314"] == "error"
+
+
+WHO = "who reads t.yaml: its keys fit {}, and scripts that make an Accelerator of their own"
+PLAIN = "model_name_or_path: a/b\noutput_dir: x\nlearning_rate: 2.0e-5\nper_device_train_batch_size: 1\n"
+OF_TRL = f"{TRL}max_length: 1024\n"
+FP8 = "distributed_type: 'NO'\nnum_processes: 1\nmixed_precision: fp8\nfp8_config:\n  backend: TE\n"
+
+
+@pytest.mark.parametrize(
+    ("trainer", "training", "accelerate", "stack", "rule"),
+    [
+        pytest.param("transformers", PLAIN, ZERO3, NODE, "FP314", id="bf16 of DeepSpeed"),
+        pytest.param("trl", OF_TRL, FP8, NODE, "FP101", id="bf16 by default"),
+        pytest.param("trl", f"{OF_TRL}bf16: false\n", FP8, NODE, "FP501", id="checkpointing by default"),
+        pytest.param("transformers", PLAIN, FP8, {**NODE, "accelerate": "1.0.1"}, "FP619", id="an old accelerate"),
+    ],
+)
+def test_an_error_by_a_default_is_one_where_it_is_known_who_reads_the_file(
+    examined: object, trainer: str, training: str, accelerate: str, stack: object, rule: str
+) -> None:
+    files = {"t.yaml": training, "a.yaml": accelerate}
+    known = examined(files, stack, trainer=trainer)  # type: ignore[operator]
+    assert rules(known)[rule] == "error"
+    guessed = examined(files, stack)  # type: ignore[operator]
+    assert guessed.inputs.run.training.name == trainer
+    assert rule not in rules(guessed)
+    undecided = guessed.outcome.undecided
+    assert undecided is not None
+    assert undecided.what == WHO.format(guessed.inputs.run.training.title)
+    assert undecided.needs == "--launch with the command that starts the run, or --trainer"
+
+
+@pytest.mark.parametrize(
+    ("training", "accelerate", "rule"),
+    [
+        pytest.param(f"{PLAIN}bf16: false\n", ZERO3, "FP314", id="bf16 that is off"),
+        pytest.param(f"{PLAIN}bf16: true\n", FP8, "FP101", id="bf16 that is on"),
+        pytest.param(f"{OF_TRL}bf16: true\n", FP8, "FP101", id="bf16 that is on, of TRL"),
+        pytest.param(f"{PLAIN}fp16: true\n", FP8, "FP101", id="fp16 that is on"),
+        pytest.param(f"{PLAIN}bf16: true\nfp16: true\n", FP8, "FP115", id="both"),
+        pytest.param(f"{PLAIN}gradient_checkpointing: true\n", FP8, "FP501", id="checkpointing that is on"),
+    ],
+)
+def test_an_error_by_what_is_written_is_one_whoever_reads_the_file(
+    examined: object, training: str, accelerate: str, rule: str
+) -> None:
+    report = examined({"t.yaml": training, "a.yaml": accelerate}, NODE)  # type: ignore[operator]
+    assert report.inputs.run.training.guessed
+    assert rules(report)[rule] == "error"
+
+
+def test_an_error_of_the_launcher_is_one_whoever_reads_the_file(examined: object) -> None:
+    accelerate = f"{FP8}unheard_of: 1\n"
+    report = examined({"t.yaml": PLAIN, "a.yaml": accelerate}, NODE)  # type: ignore[operator]
+    assert report.inputs.run.training.guessed
+    assert rules(report)["FP302"] == "error"
+
+
+def test_a_command_that_names_the_trainer_says_who_reads_the_file(examined: object) -> None:
+    files = {"t.yaml": PLAIN, "a.yaml": ZERO3, "train.py": TRAINER}
+    launch = "accelerate launch --config_file a.yaml train.py t.yaml"
+    report = examined(files, NODE, launch)  # type: ignore[operator]
+    assert not report.inputs.run.training.guessed
     assert rules(report)["FP314"] == "error"
 
 

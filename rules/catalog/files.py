@@ -321,6 +321,9 @@ def number_as_text(training: Training) -> Iterator[Found]:
             f"{name}: {text} is text, not a number",
             place=setting,
             label="to PyYAML a float has a dot" if dotless else "what stands in quotes is text",
+            notes=("a script that reads the file by a parser of its own may make a number of it",)
+            if training.guessed
+            else (),
             help=f"write {name}: {text.lower().replace('e', '.0e') if dotless else text}",
             fix=safe(replace(setting, number)),
         )
@@ -348,25 +351,48 @@ def variable_not_expanded(documents: Sequence[Document]) -> Iterator[Found]:
     """An environment variable in a configuration file, as the shell writes it: nobody expands it.
 
     Why it hurts: no loader of these tools looks into the environment. The run goes to a folder called ${OUTPUT_DIR}, or
-    ends at a model of that name.
+    ends at a model of that name. Not said of a template: a file whose name says so, or in which a switch is a variable,
+    too, is filled in by a program before anything reads it.
 
     Example: `model_name_or_path: ${MODEL}`.
 
     Write instead: the value; or pass it on the command line.
     """
+    template = None
     for document in documents:
         if document.root is None or "$" not in document.text:
             continue
-        for node in document.root.walk():
-            name = _variable(node.value) if node.key in _PATHS else None
-            if name is not None:
+        variables = {node: name for node in document.root.walk() if (name := _variable(node.value)) is not None}
+        if "template" in document.path.rpartition("/")[2].lower() or any(node.key in _SWITCHES for node in variables):
+            template = document.path if variables else template
+            continue
+        for node, name in variables.items():
+            if node.key in _PATHS:
                 yield Found(
                     f"nobody expands ${name} in a configuration file",
                     place=node,
                     label="taken as it stands, unless something fills it in before the run",
                     help="write the value, or pass it on the command line",
                 )
+    if template is not None:
+        raise Undecided(f"what {template} holds once it is filled in", "fp8check on the file that the run reads")
 
+
+# A text here is no value that a trainer goes on with: who writes a variable has a step that fills it in.
+_SWITCHES = (
+    "bf16",
+    "fp16",
+    "tf32",
+    "fp8",
+    "do_train",
+    "gradient_checkpointing",
+    "load_in_4bit",
+    "load_in_8bit",
+    "packing",
+    "sample_packing",
+    "trust_remote_code",
+    "use_peft",
+)
 
 # Values that are names and paths; a template may hold a $ that is meant.
 _PATHS = (

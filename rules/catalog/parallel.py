@@ -48,6 +48,7 @@ def te_with_checkpointing(training: Training, requested: Requested, outcome: Out
     checkpointing = outcome.checkpointing
     if checkpointing is None or not outcome.runs_te:
         return
+    training.rest_on(checkpointing)
     place = checkpointing if checkpointing.origin.span is not None else training.get("gradient_checkpointing")
     place = place or training.get("fp8_backend") or requested.backend or next(iter(requested.fp8), None)
     if outcome.reentrant:

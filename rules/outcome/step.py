@@ -46,6 +46,7 @@ def step(run: Run, stack: Stack, state: Accelerator, prepared: Prepared, checkpo
     _check_history(state, prepared)
     _check_tokens(run, stack, state)
     if run.training.reentrant(stack) is False:
+        run.training.rest_on(checkpointing)
         text = (
             "torch.utils.checkpoint: A different number of tensors was saved during the original forward and "
             "recomputation."

@@ -8,7 +8,7 @@ from fp8check.rules.reading.limits import MAX_BYTES
 from fp8check.rules.trainers.data import Detection, count, names
 from fp8check.rules.trainers.foreign import FOREIGN
 from fp8check.rules.trainers.huggingface import ARGUMENTS
-from fp8check.rules.trainers.registry import NAMES, TRAINERS, find
+from fp8check.rules.trainers.registry import NAMES, TRAINERS, find, of_dialect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,7 +65,16 @@ def read(path: str, data: bytes | None = None, *, loader: str | None = None, tra
     """
     if loader is None and path.endswith(".py"):
         return reading.read_script(path, data)
-    return reading.read(path, data, loader=loader, identify=_identify_with(trainer))
+    document = reading.read(path, data, loader=loader, identify=_identify_with(trainer))
+    is_guess = trainer is None and document.kind == "training" and of_dialect(document.dialect).shares_keys
+    if is_guess and _is_part_of_hydra(document.text):
+        return document.as_kind(Kind(OTHER.name, "Hydra", document.loader))
+    return document
+
+
+def _is_part_of_hydra(text: str) -> bool:
+    """Whether a file says itself that Hydra puts it together with others: where it goes, or what is still missing."""
+    return "# @package " in text or ": ???\n" in text
 
 
 def identify(shape: Shape) -> Kind:

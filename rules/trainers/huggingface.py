@@ -143,6 +143,7 @@ class HuggingFace(Training):
         if accelerate is None or transformers is None or at_least(accelerate, 1, 1):
             return
         if stack.does(behaviors.Transformers.ARGUMENTS_WANT_ACCELERATE_1_1):
+            self.rest_on()
             text = "Using the `Trainer` with `PyTorch` requires `accelerate>=1.1.0`"
             raise PredictedError("accelerate-too-old", "arguments", "ImportError", text)
 
@@ -202,7 +203,10 @@ class HuggingFace(Training):
             because = (self.deepspeed,)
             raise PredictedError("trainer-without-deepspeed", "arguments", "PackageNotFoundError", text, because)
         before = environment.get("ACCELERATE_MIXED_PRECISION")
-        decided = self.precision_flag(stack) or before or Setting("no", Origin(default=stack.name("transformers")))
+        flag = self.precision_flag(stack)
+        if flag is not None and before is not None and before.value == "fp8":
+            self.rest_on(flag)
+        decided = flag or before or Setting("no", Origin(default=stack.name("transformers")))
         if stack.does(behaviors.Transformers.ARGUMENTS_REWRITE_ENVIRONMENT):
             return HandedOver(with_precision(environment, decided))
         argument = decided.over(before) if decided is not before else decided
@@ -266,6 +270,8 @@ class HuggingFace(Training):
             return
         because = (written if written is not None else self.setting_for("model"),)
         fp8 = method in FP8_METHODS
+        if not self.uses_lora:
+            self.rest_on(written, self.get("use_peft"))
         if not self.uses_lora and (fp8 or not self.batches_by_script):
             text = "You cannot perform fine-tuning on purely quantized models. Please attach trainable adapters"
             raise PredictedError("quantized-without-adapters", "trainer", "ValueError", text, because)
@@ -291,6 +297,7 @@ class HuggingFace(Training):
             contradicts = precision is not None and precision.value in ("fp8", "bf16") and not on
             because = (precision, bf16 if bf16.origin.span is not None else None)
         if contradicts:
+            self.rest_on(bf16, self.deepspeed)
             text = (
                 "Please correct the following DeepSpeed config values that mismatch TrainingArguments values:\n"
                 "- ds bf16.enabled=True vs hf bf16|bf16_full_eval=False"

@@ -50,11 +50,13 @@ class Training:
     Attributes:
         top: the settings of the file, with those of the command line over them.
         path: the file; None where there is none.
+        guessed: whether nothing but keys that others read, too, says that this trainer reads the file.
         name: by which --trainer names it; a rule about this trainer alone has an input of that name.
         title: what people call it.
         is_huggingface: whether transformers' TrainingArguments and Trainer are underneath.
         loader: whose rules make the values of its files: "pyyaml" or "omegaconf".
         detections: how its files are told.
+        shares_keys: whether scripts that train by something else read files of the same keys.
         telling: keys of which each of its files has one at least.
         known: keys that the command line may set as well.
         fp8_keys: keys that have to do with FP8, and in which of its releases they are read.
@@ -86,13 +88,14 @@ class Training:
         checkpointing_off: the entry that switches gradient checkpointing off.
     """
 
-    __slots__ = ("path", "top")
+    __slots__ = ("guessed", "path", "top")
 
     name = ""
     title = ""
     is_huggingface = False
     loader = "pyyaml"
     detections: tuple[Detection, ...] = ()
+    shares_keys = False
     telling: frozenset[str] = frozenset()
     known: frozenset[str] = frozenset()
     fp8_keys = _NO_KEYS
@@ -126,9 +129,27 @@ class Training:
     checkpoints_by_itself = False
     checkpointing_off: tuple[str, object] = ("gradient_checkpointing", False)
 
-    def __init__(self, top: Section | None = None, path: str | None = None) -> None:
+    def __init__(self, top: Section | None = None, path: str | None = None, *, guessed: bool = False) -> None:
         self.top = top if top is not None else Section()
         self.path = path
+        self.guessed = guessed
+
+    def rest_on(self, *settings: Setting | None) -> None:
+        """Go on to what this trainer does by one of these: one that is written, or a default of a trainer that is known.
+
+        A file of keys that scripts of somebody's own read, too, says nothing of defaults: what happens by one of these
+        is known only where it is known who reads the file.
+
+        Raises:
+            Undecided: it is not.
+        """
+        written = any(one is not None and one.origin.default is None for one in settings)
+        if self.guessed and not written:
+            file = self.path or "the training file"
+            raise Undecided(
+                f"who reads {file}: its keys fit {self.title}, and scripts that make an Accelerator of their own",
+                "--launch with the command that starts the run, or --trainer",
+            )
 
     # The settings of the file.
 

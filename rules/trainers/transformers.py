@@ -36,6 +36,7 @@ class Transformers(HuggingFace):
     name = "transformers"
     title = "the Hugging Face Trainer"
     detections = (Detection(80, _tells, Kind("training", "transformers")),)
+    shares_keys = True
     telling = ARGUMENTS | TELLING
     known = ARGUMENTS | _SEQUENCE
     sequence_key = "max_seq_length"

@@ -55,9 +55,14 @@ _OF_SCRIPTS = names(
 _TAKEN_BY_SCRIPTS = frozenset(["debug", "gradient_accumulation_steps", "h", "help", "log_dir", "m", "module", "q", "t"])
 
 
+# Keys that say how a model is loaded, for whatever.
+_OF_LOADING = names("attn_implementation dtype torch_dtype model_revision model_init_kwargs load_in_4bit load_in_8bit")
+
+
 def _tells(shape: Shape) -> bool:
     own, shared = count(shape, KEYS), count(shape, ARGUMENTS)
-    known = ("model_name_or_path" in shape and own > 0) or (own >= 2 and shared >= 2)
+    trains = own > count(shape, _OF_LOADING) or shared >= 2
+    known = ("model_name_or_path" in shape and own > 0 and trains) or (own >= 2 and shared >= 2)
     return known and own > count(shape, _OF_SCRIPTS) and shape.get("model") != "map"
 
 
@@ -77,6 +82,7 @@ class Trl(HuggingFace):
     name = "trl"
     title = "TRL"
     detections = (Detection(70, _tells, Kind("training", "trl")),)
+    shares_keys = True
     telling = ARGUMENTS
     known = ARGUMENTS | KEYS
     unread_key = "TrlParser raises ValueError: unknown arguments from config file"

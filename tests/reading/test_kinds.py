@@ -97,6 +97,7 @@ OTHER_KINDS = {
         "output_dir: x\nmodel: {_component_: y}\nmax_steps: 1\nlearning_rate: 1\ngradient_accumulation_steps: 8\n",
         "base_model: a\nmerge_method: ties\ndtype: bfloat16\nmodels:\n- model: b\n",
         "model: a\ntensor-parallel-size: 2\nmax-model-len: 4096\n",
+        "model_name_or_path: a/b\ndevice_map: null\nattn_implementation: sdpa\ngeneration_cfg: {top_p: 0.9}\n",
         '"<|START|>": begins\n"<|END|>": ends\n',
         "my_data:\n  path: a/b\n  source: hf_hub\n",
         '{"alpaca": {"file_name": "a.json", "columns": {"prompt": "x"}}}',
@@ -132,6 +133,10 @@ FOREIGN = {
         '{"finetune": true, "zero_optimization": {"stage": 1}, "train_iters": 32, "checkpoint_factor": 10}',
         '{"vocab-file": "a", "merge-file": "b", "save": "c"}',
         "train_data_paths: []\nvalid_data_paths: []\n",
+    ],
+    "Hydra, in parts": [
+        "# @package recipes.training_config.model_config\nmodel_name_or_path: a/b\nmax_length: 1\n",
+        "name_or_path: ???\nmax_length: 1250\nuse_peft: false\nmax_grad_norm: 1.0\ngradient_accumulation_steps: 1\n",
     ],
     "verl": ["actor_rollout_ref: {model: {}}\ntrainer: {n_gpus_per_node: 8}\nbf16: true\n"],
     "nanotron": ["general: {}\nmodel: {dtype: bfloat16}\nparallelism: {dp: 2}\ntokens: {}\n"],

@@ -1,4 +1,8 @@
-"""python -m tests.tools.wild FOLDER [NAME...]: all of it, over the checkouts in FOLDER, or those named."""
+"""python -m tests.tools.wild FOLDER [NAME...]: all of it, over the checkouts in FOLDER, or those named.
+
+With --kept DIR each checkout's result is a file there, and a later call goes on with those that have none: a survey of
+all of them takes some ten minutes of CPU time.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +15,13 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fp8check.rules.writing.output import write
 from tests.tools.wild import parsed
-from tests.tools.wild.checkouts import checkouts
-from tests.tools.wild.checks import survey
+from tests.tools.wild.checkouts import Pair, checkouts
+from tests.tools.wild.checks import Said, Surveyed, survey
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from tests.tools.wild.checks import Said, Surveyed
 
 
 def main(words: Sequence[str]) -> int:
@@ -28,11 +31,16 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("names", nargs="*", help="only these checkouts")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, help="everything that was said, as lines of JSON")
+    parser.add_argument(
+        "--kept", type=Path, help="a folder for the result of each checkout; those in it are not redone"
+    )
     options = parser.parse_args(words)
     roots = [root for root in checkouts(options.folder.resolve()) if not options.names or root.name in options.names]
     began = time.perf_counter()
+    if options.kept is not None:
+        options.kept.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(options.workers) as pool:
-        surveyed = [*pool.map(_surveyed, roots)]
+        surveyed = [*pool.map(_surveyed, roots, [options.kept] * len(roots))]
     said = [one for each in surveyed for one in each.said]
     _print_repositories(surveyed)
     _print_rules(said)
@@ -50,9 +58,20 @@ def main(words: Sequence[str]) -> int:
     return 1 if crashes else 0
 
 
-def _surveyed(root: Path) -> Surveyed:
+def _surveyed(root: Path, kept: Path | None) -> Surveyed:
+    file = None if kept is None else kept / f"{root.name}.json"
+    if file is not None and file.exists():
+        return _read(file)
     parsed.keep()
-    return survey(root)
+    surveyed = survey(root)
+    if file is not None:
+        write(str(file), json.dumps(surveyed, ensure_ascii=False).encode())
+    return surveyed
+
+
+def _read(file: Path) -> Surveyed:
+    name, number, pairs, said = json.loads(file.read_text(encoding="utf-8"))
+    return Surveyed(name, number, tuple(Pair(*one) for one in pairs), tuple(Said(*one) for one in said))
 
 
 def _print_repositories(surveyed: Sequence[Surveyed]) -> None:
