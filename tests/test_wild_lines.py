@@ -81,6 +81,7 @@ def test_w1_and_a_trainer_whose_bf16_is_off_does_not(examined: object) -> None:
 WHO = "who reads t.yaml: its keys fit {}, and scripts that make an Accelerator of their own"
 PLAIN = "model_name_or_path: a/b\noutput_dir: x\nlearning_rate: 2.0e-5\nper_device_train_batch_size: 1\n"
 OF_TRL = f"{TRL}max_length: 1024\n"
+GPTQ = '{"model_type": "llama", "hidden_size": 64, "quantization_config": {"quant_method": "gptq"}}'
 FP8 = "distributed_type: 'NO'\nnum_processes: 1\nmixed_precision: fp8\nfp8_config:\n  backend: TE\n"
 
 
@@ -106,6 +107,19 @@ def test_an_error_by_a_default_is_one_where_it_is_known_who_reads_the_file(
     assert undecided is not None
     assert undecided.what == WHO.format(guessed.inputs.run.training.title)
     assert undecided.needs == "--launch with the command that starts the run, or --trainer"
+
+
+def test_adapters_may_be_put_on_by_the_script_that_reads_the_file(examined: object, tmp_path: Path) -> None:
+    (tmp_path / "q").mkdir()
+    (tmp_path / "q" / "config.json").write_text(GPTQ)
+    files = {"t.yaml": OF_TRL.replace("a/b", "./q"), "a.yaml": "distributed_type: 'NO'\nnum_processes: 1\n"}
+    known = examined(files, NODE, trainer="trl").outcome  # type: ignore[operator]
+    assert known.error is not None
+    assert known.error.code == "quantized-without-adapters"
+    guessed = examined(files, NODE).outcome  # type: ignore[operator]
+    assert guessed.error is None
+    assert guessed.undecided is not None
+    assert guessed.undecided.what == WHO.format("TRL")
 
 
 @pytest.mark.parametrize(

@@ -363,7 +363,9 @@ def variable_not_expanded(documents: Sequence[Document]) -> Iterator[Found]:
         if document.root is None or "$" not in document.text:
             continue
         variables = {node: name for node in document.root.walk() if (name := _variable(node.value)) is not None}
-        if "template" in document.path.rpartition("/")[2].lower() or any(node.key in _SWITCHES for node in variables):
+        if "template" in document.path.rpartition("/")[2].lower() or any(
+            node.key in _ONLY_FILLED_IN for node in variables
+        ):
             template = document.path if variables else template
             continue
         for node, name in variables.items():
@@ -378,22 +380,8 @@ def variable_not_expanded(documents: Sequence[Document]) -> Iterator[Found]:
         raise Undecided(f"what {template} holds once it is filled in", "fp8check on the file that the run reads")
 
 
-# A text here is no value that a trainer goes on with: who writes a variable has a step that fills it in.
-_SWITCHES = (
-    "bf16",
-    "fp16",
-    "tf32",
-    "fp8",
-    "do_train",
-    "gradient_checkpointing",
-    "load_in_4bit",
-    "load_in_8bit",
-    "packing",
-    "sample_packing",
-    "trust_remote_code",
-    "use_peft",
-)
-
+# Keys at which no trainer goes on with a text: whoever writes a variable there has a step that fills it in.
+_ONLY_FILLED_IN = (*_SWITCHES, "do_train", "load_in_4bit", "load_in_8bit", "packing", "sample_packing", "use_peft")
 # Values that are names and paths; a template may hold a $ that is meant.
 _PATHS = (
     "model_name_or_path",

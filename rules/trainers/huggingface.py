@@ -270,9 +270,9 @@ class HuggingFace(Training):
             return
         because = (written if written is not None else self.setting_for("model"),)
         fp8 = method in FP8_METHODS
-        if not self.uses_lora:
-            self.rest_on(written, self.get("use_peft"))
         if not self.uses_lora and (fp8 or not self.batches_by_script):
+            if not fp8:  # adapters may be put on by a script of somebody's own
+                self.rest_on(written, self.get("use_peft"))
             text = "You cannot perform fine-tuning on purely quantized models. Please attach trainable adapters"
             raise PredictedError("quantized-without-adapters", "trainer", "ValueError", text, because)
         if fp8 and not (method == "fp8" and stack.does(behaviors.Transformers.ADAPTERS_ON_FP8_CHECKPOINTS)):

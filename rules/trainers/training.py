@@ -135,7 +135,7 @@ class Training:
         self.guessed = guessed
 
     def rest_on(self, *settings: Setting | None) -> None:
-        """Go on to what this trainer does by one of these: one that is written, or a default of a trainer that is known.
+        """Go on to what this trainer does by one of these: what is written, or a default of one that is known.
 
         A file of keys that scripts of somebody's own read, too, says nothing of defaults: what happens by one of these
         is known only where it is known who reads the file.

@@ -56,7 +56,7 @@ _TAKEN_BY_SCRIPTS = frozenset(["debug", "gradient_accumulation_steps", "h", "hel
 
 
 # Keys that say how a model is loaded, for whatever.
-_OF_LOADING = names("attn_implementation dtype torch_dtype model_revision model_init_kwargs load_in_4bit load_in_8bit")
+_OF_LOADING = names("attn_implementation dtype torch_dtype model_revision model_init_kwargs")
 
 
 def _tells(shape: Shape) -> bool:

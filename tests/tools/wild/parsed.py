@@ -9,7 +9,7 @@ from fp8check.rules.settings import script_syntax
 if TYPE_CHECKING:
     from fp8check.rules.reading.source import Source
 
-_MOST = 3_000
+_MOST = 1_000
 _parse = script_syntax.parse
 _kept: dict[tuple[object, ...], object] = {}
 
