@@ -13,6 +13,7 @@ from fp8check.rules.reading.kind import Kind
 from fp8check.rules.reading.limits import MAX_BYTES
 from fp8check.rules.record import Record
 from fp8check.rules.settings.script import Script, options_of
+from fp8check.rules.settings.script_known import Start, known
 from fp8check.rules.trainers.deciding import TOOLS
 from fp8check.rules.trainers.registry import TRAINERS
 from fp8check.rules.trainers.run import Unread
@@ -20,7 +21,7 @@ from fp8check.rules.trainers.script import OwnScript
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from fp8check.rules.settings.script import ScriptSource
 
@@ -33,6 +34,9 @@ _PACKAGES = frozenset(
     ["torch", "torchao", "transformer_engine", "accelerate", "deepspeed", "peft"]
     + [trainer.name for trainer in TRAINERS if trainer is not OwnScript]
 )
+
+
+_ALONE = Start()
 
 
 class Imported(Record):
@@ -50,15 +54,11 @@ class Imported(Record):
     sources: tuple[ScriptSource, ...] = ()
 
 
-def with_modules(source: ScriptSource, words: Sequence[str] = ()) -> Imported:
-    """The script with what the modules beside it do, also those that these import in turn.
-
-    Args:
-        words: those behind the script on the command line.
-    """
+def with_modules(source: ScriptSource, start: Start = _ALONE) -> Imported:
+    """The script with what the modules beside it do, also those that these import in turn, started like that."""
     sources, unread = _modules(source)
-    options = options_of([source, *sources], words)
-    script = Script.of(source.with_options(options))
+    options = options_of([source, *sources], start.words or ())
+    script = Script.of(known(source, sources, start))
     documents: list[Document] = []
     for module in sources:
         script, before = script.importing(module.with_options(options)), script

@@ -27,7 +27,7 @@ from fp8check.rules.record import Record
 from fp8check.rules.settings.accelerate import AccelerateConfig
 from fp8check.rules.settings.deepspeed import DeepSpeedConfig
 from fp8check.rules.settings.launch import Launch, LaunchError
-from fp8check.rules.settings.script import ARGUMENTS, Script, options_of
+from fp8check.rules.settings.script import ARGUMENTS, Script
 from fp8check.rules.settings.values import Origin, Section, Setting
 from fp8check.rules.trainers import registry
 from fp8check.rules.trainers.detect import read
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from fp8check.rules.reading import Document
     from fp8check.rules.reading.nodes import ProblemCode
     from fp8check.rules.settings.script import ScriptSource
+    from fp8check.rules.settings.script_known import Start
     from fp8check.rules.trainers.run import Unread
     from fp8check.rules.trainers.training import Training
     from fp8check.rules.trainers.written import Written
@@ -126,7 +127,11 @@ def assemble_each(
     launch = _launch_of(script, launch, by_kind)
     if launch is not None and not documents and script is None:
         launch = _whole(launch)
-    started = _started(launch, script, trainer, follow=follow)
+    if launch is not None and launch.given:
+        from fp8check.rules.checking.started import facts_of_launch  # most checks name no launch
+
+        facts = facts_of_launch(launch, facts)
+    started = _started(launch, script, trainer, facts, follow=follow)
     if launch is not None and launch.arguments and follow and not by_kind.training:
         by_kind = by_kind._replace(training=_named_training(launch, by_kind, trainer, started))
     by_kind = _with_own_files(by_kind, launch, started)
@@ -142,10 +147,6 @@ def assemble_each(
         raise WrongFiles(f"more than one Accelerate file: {two}; a run has one")
     accelerate = Named(by_kind.accelerate[0]) if by_kind.accelerate else NOTHING
     default = False
-    if launch is not None and launch.given:
-        from fp8check.rules.checking.started import facts_of_launch  # most checks name no launch
-
-        facts = facts_of_launch(launch, facts)
     launch = _as_made(launch, by_kind, facts)
     if accelerate is NOTHING and launch is not None and launch.tool == "accelerate":
         accelerate, default = accelerate_file(launch, facts, follow=follow)
@@ -275,7 +276,7 @@ def _one(
     adapter = _trainer(training, trainer) if started.trainer is None else started.trainer
     training = _read_by(training, started.trainer)
     launch = adapter.usual(launch)
-    section, fsdp = _training_section(training, adapter, by_kind, launch, started, follow=follow)
+    section, fsdp = _training_section(training, adapter, by_kind, launch, started, facts, follow=follow)
     guessed = adapter.shares_keys and trainer is None and started.trainer is None
     settings = adapter(section, training.path if training else None, guessed=guessed)
     if settings.is_started_through(launch):
@@ -304,7 +305,7 @@ def _one(
             accelerate=config,
             accelerate_is_default=default,
             training=settings,
-            deepspeed=_deepspeed(deepspeed.document, mapping),
+            deepspeed=_deepspeed(deepspeed.document, mapping) or _deepspeed_of(script),
             model=model,
             script=script if script is not None else Script(),
             unread=tuple(one for one in unread if one is not None),
@@ -331,17 +332,19 @@ class _Started(Record):
     by_command: bool = False
     modules: tuple[ScriptSource, ...] = ()
 
-    def written(self, adapter: type[Training], launch: Launch, *, file: bool) -> Written | None:
+    def written(self, adapter: type[Training], launch: Launch, facts: Facts, *, file: bool) -> Written | None:
         """The training configuration that the script writes; None where it writes none for that trainer."""
         source = self.script.source if self.script is not None else None
         if source is None or not adapter.written_in_scripts or not any((self.trainer, source.named(*ARGUMENTS))):
             return None
         from fp8check.rules.trainers.written import written
 
-        return written(source, self.modules, launch.arguments, file=file)
+        return written(source, self.modules, _start_of(launch, facts), file=file)
 
 
-def _started(launch: Launch | None, given: tuple[str, bytes] | None, trainer: str | None, *, follow: bool) -> _Started:
+def _started(
+    launch: Launch | None, given: tuple[str, bytes] | None, trainer: str | None, facts: Facts, *, follow: bool
+) -> _Started:
     """The script, where it can be read, and who trains by it: that goes before any key of a file."""
     text, script = script_file(launch or Launch("python", given=False), given, follow=follow)
     documents: tuple[Document, ...] = () if text.document is None else (text.document,)
@@ -352,11 +355,11 @@ def _started(launch: Launch | None, given: tuple[str, bytes] | None, trainer: st
             unread = (_with_flags(text.unread, launch),)
         return _Started(script, documents, unread, own, by_command=own is not None)
     from fp8check.rules.checking.modules import Imported, with_modules  # most runs have no script
+    from fp8check.rules.settings.script_known import known
     from fp8check.rules.trainers.deciding import by_script
 
-    source, words = script.source, () if launch is None else launch.arguments
-    alone = source.with_options(options_of([source], words))
-    imported = with_modules(source, words) if follow else Imported(Script.of(alone))
+    source, start = script.source, _start_of(launch, facts)
+    imported = with_modules(source, start) if follow else Imported(Script.of(known(source, (), start)))
     script, documents, unread = imported.script, documents + imported.documents, unread + imported.unread
     if trainer is not None:
         return _Started(script, documents, unread, modules=imported.sources)
@@ -364,6 +367,22 @@ def _started(launch: Launch | None, given: tuple[str, bytes] | None, trainer: st
     if decided.unknown and not script.unknown:
         script = script._replace(unknown=decided.unknown)
     return _Started(script, documents, unread, decided.trainer, modules=imported.sources)
+
+
+def _start_of(launch: Launch | None, facts: Facts) -> Start:
+    """How the script is started, as far as it can see that."""
+    from fp8check.rules.settings.script_known import Start
+
+    gpus = facts.visible_gpus()
+    alike = gpus is not None and len({gpu.compute_capability for gpu in gpus}) <= 1
+    ordered = alike or (facts.variables or {}).get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID"
+    return Start(
+        launch.arguments if launch is not None and launch.given else None,
+        facts.variables,
+        tuple(gpu.compute_capability for gpu in gpus) if gpus is not None and ordered else None,
+        counted=facts.count_gpus,
+        launched=launch is not None and launch.tool == "accelerate",
+    )
 
 
 def _with_flags(unread: Unread, launch: Launch) -> Unread:
@@ -406,13 +425,14 @@ def _training_section(
     by_kind: ByKind,
     launch: Launch,
     started: _Started,
+    facts: Facts,
     *,
     follow: bool,
 ) -> tuple[Section, Named]:
     """The settings of a training file, under those of the command line; and the file that it names for FSDP."""
     section = _section(training)
     over = adapter.over_the_file(launch.arguments) if launch.arguments else None
-    written = started.written(adapter, launch, file=training is not None)
+    written = started.written(adapter, launch, facts, file=training is not None)
     if written is not None:
         section, over = written.over(section, over or {})
     if over:
@@ -434,6 +454,12 @@ def _deepspeed(document: Document | None, mapping: Section | None) -> DeepSpeedC
     if document is not None:
         return DeepSpeedConfig(_section(document))
     return DeepSpeedConfig(mapping) if mapping is not None else None
+
+
+def _deepspeed_of(script: Script | None) -> DeepSpeedConfig | None:
+    """What a script gives to DeepSpeed by an object."""
+    config = None if script is None else script.deepspeed
+    return None if config is None else DeepSpeedConfig(Section(data=config))
 
 
 def _config(document: Document) -> AccelerateConfig:

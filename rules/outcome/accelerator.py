@@ -79,6 +79,7 @@ def construct(run: Run, stack: Stack, started: Started, arguments: AcceleratorAr
         text = f"Unknown mixed_precision mode: {argument.value}. Choose between {list(PRECISIONS)}"
         raise PredictedError("unknown-precision", "accelerator", "ValueError", text, (argument,))
     _check_deepspeed(run, environment, kind)
+    _check_twice(run)
     passed = _passed_handler(stack, environment, arguments)
     no = Setting("no", Origin(default=stack.name("accelerate")))
     variable = environment.get("ACCELERATE_MIXED_PRECISION")
@@ -106,6 +107,15 @@ def _check_keywords(run: Run) -> None:
     for call, wrong, _ in wrong_keywords(run.script.source) if run.script.source is not None else ():
         text = f"{call.name}.__init__() got an unexpected keyword argument {wrong!r}"
         raise PredictedError("wrong-keyword", "accelerator", "TypeError", text, (call.keywords[wrong],))
+
+
+def _check_twice(run: Run) -> None:
+    """A script gives Accelerator two handlers of one class (accelerator.py __init__)."""
+    twice = None if run.script.source is None or run.training.is_huggingface else run.script.source.twice
+    if twice is not None:
+        text = f"You can only pass one <class 'accelerate.utils.dataclasses.{twice.name}'> in `kwargs_handlers`."
+        place = Setting(twice.name, Origin(span=twice.span))
+        raise PredictedError("handler-twice", "accelerator", "ValueError", text, (place,))
 
 
 def _check_deepspeed(run: Run, environment: Environment, kind: DistributedType) -> None:

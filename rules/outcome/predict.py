@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fp8check.rules.outcome import accelerator, launcher, limits, prepare, processes, recipe, step
+from fp8check.rules.outcome import accelerator, launcher, limits, plugins, prepare, processes, recipe, step
 from fp8check.rules.outcome.effective import Effective
 from fp8check.rules.outcome.prepare import Prepared
 from fp8check.rules.record import Record
@@ -202,7 +202,9 @@ def _stages(outcome: Outcome) -> Iterator[Outcome]:
         raise deciding.undecided()
     for handed in training.hand_over(stack, started.environment, run.script):
         yield (outcome := outcome._replace(environment=handed.environment))
+    before = started
     started = training.distribute(stack, started._replace(environment=handed.environment))
+    started = plugins.distribute(run, stack, started)
     yield (outcome := outcome._replace(environment=started.environment, accelerator_arguments=handed.arguments))
     if training.meets_early:
         processes.check_gpus(run, "trainer")
@@ -214,6 +216,7 @@ def _stages(outcome: Outcome) -> Iterator[Outcome]:
     if started.kind == "DEEPSPEED":
         run.require("deepspeed", "arguments" if training.deepspeed is not None else "accelerator")
     training.check_deepspeed(stack, started.kind, started.environment, run.deepspeed)
+    plugins.check_deepspeed(run, started.kind, before)
     for prepared in prepare.prepare(run, stack, state, handed.arguments):
         yield (outcome := outcome._replace(prepared=prepared))
     processes.check_gpus(

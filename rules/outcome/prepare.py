@@ -107,7 +107,15 @@ def _transformer_engine(
     handler = state.recipe
     if state.distributed_type == "DEEPSPEED":  # accelerator.py _prepare_deepspeed knows the oldest handler only
         handler = state.recipe if state.handler == "FP8RecipeKwargs" else None
-    yield prepared._replace(recipe=_wrap(run, stack, state, arguments, handler), autocast=True)
+    yield prepared._replace(recipe=_wrap(run, stack, state, arguments, handler), autocast=_is_entered(run, handler))
+
+
+def _is_entered(run: Run, handler: Recipe | None) -> bool:
+    """Whether a step enters FP8 autocast: in evaluation mode only where the recipe says so (utils/transformer_engine.py)."""
+    if run.training.is_huggingface or run.script.source is None or run.script.source.evaluates is None:
+        return True
+    too = (handler or {}).get("use_autocast_during_eval")
+    return too is not None and bool(too.value)
 
 
 def _deepspeed_optimizer(run: Run, state: Accelerator) -> Setting | None:

@@ -119,7 +119,8 @@ def _require_te(stack: Stack) -> None:
 
 
 def _te_fields(environment: Environment, stack: Stack, arguments: Mapping[str, object]) -> Recipe:
-    recipe = {"use_autocast_during_eval": _flag(environment, "USE_AUTOCAST_DURING_EVAL", None, False, stack)}
+    evaluates = arguments.get("use_autocast_during_eval")
+    recipe = {"use_autocast_during_eval": _flag(environment, "USE_AUTOCAST_DURING_EVAL", evaluates, False, stack)}
     recipe["margin"] = _number(environment, "MARGIN", arguments.get("margin"), 0, stack)
     recipe["interval"] = _number(environment, "INTERVAL", arguments.get("interval"), 1, stack)
     recipe["fp8_format"] = _format(environment, stack, arguments)

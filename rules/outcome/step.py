@@ -36,6 +36,7 @@ def step(run: Run, stack: Stack, state: Accelerator, prepared: Prepared, checkpo
         PredictedError: the step raises.
     """
     run.training.check_step(stack)
+    _check_gradients(run)
     if state.backend_name == "TE" and prepared.coverage.converted != 0:
         limits.check_tensor_parallel(run, state)
     if state.backend_name != "TE" or not prepared.autocast or prepared.coverage.converted == 0:
@@ -54,6 +55,14 @@ def step(run: Run, stack: Stack, state: Accelerator, prepared: Prepared, checkpo
         because = (checkpointing, state.backend)
         raise PredictedError("checkpointing-not-reentrant", "step", "CheckpointError", text, because)
     limits.check_fsdp_checkpointing(run, state)
+
+
+def _check_gradients(run: Run) -> None:
+    """A script that goes back from what it computed without gradients."""
+    source = run.script.source
+    if source is not None and source.detached is not None and not run.training.is_huggingface:
+        text = "element 0 of tensors does not require grad and does not have a grad_fn"
+        raise PredictedError("backward-without-gradients", "step", "RuntimeError", text, (source.detached,))
 
 
 def _check_history(state: Accelerator, prepared: Prepared) -> None:

@@ -44,6 +44,13 @@ class Source:
         """The character offset at which a line begins, counted from 1; the end of the text behind the last line."""
         return self._starts[line - 1] if line <= len(self._starts) else len(self.text)
 
+    def offset_of(self, line: int, column: int) -> int:
+        """The character offset of a line and a column in bytes of UTF-8, as Python's syntax trees count."""
+        start = self.start_of(line)
+        if self.text.isascii():
+            return start + column
+        return start + len(self.text[start : start + column].encode()[:column].decode(errors="ignore"))
+
     def span(self, start: int, end: int) -> Span:
         """The span from `start` up to, not including, `end` (character offsets)."""
         starts = self._starts

@@ -25,6 +25,11 @@ class DeepSpeedConfig(Record):
         return self.top.section("zero_optimization").get("stage")
 
     @property
+    def micro_batch(self) -> object:
+        """The sequences in a forward pass of one GPU: "auto" where it is not said."""
+        return self.top.value("train_micro_batch_size_per_gpu", "auto")
+
+    @property
     def offloads(self) -> bool:
         """Whether weights or states are kept outside of the GPU."""
         zero = self.top.section("zero_optimization")

@@ -14,8 +14,13 @@ if TYPE_CHECKING:
     from fp8check.rules.settings.script_options import CommandLine
 
 HANDLERS = ("TERecipeKwargs", "AORecipeKwargs", "FP8RecipeKwargs", "MSAMPRecipeKwargs")
+# Classes of what these keywords are given, and of what recipe handlers are.
+PLUGIN_CLASSES = ("FullyShardedDataParallelPlugin", "DeepSpeedPlugin", "ParallelismConfig", "TorchTensorParallelPlugin")
 # The keywords of Accelerator that decide how the run is distributed, by an object that the script makes.
-PLUGINS = ("fsdp_plugin", "deepspeed_plugin", "deepspeed_plugins", "megatron_lm_plugin", "parallelism_config")
+PLUGINS = (
+    *("fsdp_plugin", "deepspeed_plugin", "deepspeed_plugins", "megatron_lm_plugin", "parallelism_config"),
+    "torch_tp_plugin",
+)
 # Variables that decide what Accelerate does.
 DECIDING = ("ACCELERATE_", "FSDP_")
 # Values of an option that turn nothing on.
@@ -46,6 +51,22 @@ class Unevaluated(Record):
 
     text: str
     form: Form | None = None
+
+
+class Made(Record):
+    """What a call of a package's class makes: its name, and what it is given; a value may be script_values.UNKNOWN.
+
+    Attributes:
+        whole: whether no `*` or `**` of it is unknown.
+        line, column: where what is called stands, as ast counts.
+    """
+
+    name: str
+    keywords: Mapping[str, object] = {}
+    positional: tuple[object, ...] = ()
+    whole: bool = True
+    line: int = 0
+    column: int = 0
 
 
 class Call(Record):
@@ -86,6 +107,7 @@ class OwnFp8(Record):
         backend: whose FP8 that is, as people call it; None where it is not known.
         recipe: the only recipe class of Transformer Engine that the script makes, with its place; None where it makes
             several, or only under a condition.
+        word: whether it is only a word, as "fp8", or a recipe handler, that is kept, compared or handed on.
     """
 
     what: str
@@ -93,6 +115,7 @@ class OwnFp8(Record):
     backend: str | None
     span: Span
     recipe: Setting | None = None
+    word: bool = False
 
     @property
     def setting(self) -> Setting:
@@ -141,6 +164,12 @@ class ScriptSource(Record):
         command_line: what it takes of its command line; None of a script that was not read.
         parsers: the classes that a parser makes of the command line, or of a file that this names.
         derived: the classes that are derived from a Trainer's arguments, each with the one that it comes from.
+        unsure: what of the handlers of its Accelerator is not known; "" where all is.
+        twice: a class of handlers of which its Accelerator gets two; None where there is none.
+        variables: what it sets of the environment before its Accelerator, or may set; of one that it takes away the
+            value is None. None where the script was not followed up to there.
+        evaluates: the call that trains a model in evaluation mode; None where none does, or it is not known.
+        detached: the call that goes back from what was computed without gradients; None as well.
     """
 
     path: str
@@ -155,6 +184,11 @@ class ScriptSource(Record):
     command_line: CommandLine | None = None
     parsers: frozenset[str] = frozenset()
     derived: Mapping[str, str] = {}
+    unsure: str = ""
+    twice: Call | None = None
+    variables: Mapping[str, Setting] | None = None
+    evaluates: Setting | None = None
+    detached: Setting | None = None
 
     def with_options(self, options: Mapping[str, Setting]) -> ScriptSource:
         """The script where the options of its command line are these: what hangs on them is known then."""
@@ -260,6 +294,7 @@ class Script(Record):
         models: how many models go into one prepare() call.
         own: where it turns FP8 on by other means, or may; what is sure stands first.
         several: the calls that make its Accelerator, where there are several that differ.
+        plugins: the objects by which it distributes the run, by the keyword of Accelerator.
     """
 
     mixed_precision: Setting | None = None
@@ -272,6 +307,7 @@ class Script(Record):
     models: int = 1
     own: tuple[OwnFp8, ...] = ()
     several: tuple[Call, ...] = ()
+    plugins: Mapping[str, Setting] = {}
 
     @classmethod
     def of(cls, source: ScriptSource) -> Script:
@@ -290,10 +326,31 @@ class Script(Record):
             prepares_together=model_prepared_alone(source) is None,
             source=source,
             environment=_environment(source, maker),
-            unknown=_unknown_precision(source, maker) or source.hidden or _plugin(source, maker),
+            unknown=_unknown_precision(source, maker) or source.hidden or source.unsure or _plugin(source, maker),
             models=max((len(models_in(call)) for call in source.prepares), default=1),
             own=source.own,
+            plugins=_plugins(maker),
         )
+
+    @property
+    def parallelism(self) -> Setting | None:
+        """The object that says over how many processes it splits the model; None where it gives none."""
+        return self.plugins.get("parallelism_config") or self.plugins.get("torch_tp_plugin")
+
+    @property
+    def deepspeed(self) -> Mapping[str, object] | None:
+        """The configuration of the DeepSpeed plugin that it gives to Accelerator, the first of several; None: unknown."""
+        given = self.plugins.get("deepspeed_plugin") or self.plugins.get("deepspeed_plugins")
+        value = None if given is None else given.value
+        if isinstance(value, dict):
+            value = next(iter(value.values()), None)
+        if not isinstance(value, Made) or not value.whole or value.positional[1:]:
+            return None
+        config = value.positional[0] if value.positional else value.keywords.get("hf_ds_config")
+        if config is not None:
+            return config if isinstance(config, dict) else None
+        stage = value.keywords.get("zero_stage")
+        return {"zero_optimization": {"stage": stage}} if type(stage) is int else None
 
     @property
     def perhaps(self) -> str:
@@ -324,7 +381,7 @@ class Script(Record):
         if not self.environment:
             return environment
         own = {name: setting.over(environment.get(name)) for name, setting in self.environment.items()}
-        return {**environment, **own}
+        return {n: one for n, one in {**environment, **own}.items() if one.is_later or one.value is not None}
 
     def importing(self, module: ScriptSource) -> Script:
         """The script with what a module beside it does, where that matters; else itself."""
@@ -349,6 +406,8 @@ class Script(Record):
 
 def _environment(source: ScriptSource, maker: Call | None) -> dict[str, Setting]:
     """The variables that are set before that call; where it is not known whether or to what, the value is unknown."""
+    if source.variables is not None:
+        return dict(source.variables)
     variables: dict[str, Setting] = {}
     for one in source.assigned:
         before = None if maker is None else source.before(one, maker)
@@ -392,9 +451,18 @@ def _unknown_precision(source: ScriptSource, maker: Call) -> str:
     return f"{source.path} passes arguments with * to Accelerator" if maker.positional is None else ""
 
 
+def _plugins(maker: Call) -> dict[str, Setting]:
+    """The objects by which the script distributes the run."""
+    return {
+        name: maker.keywords[name]
+        for name in PLUGINS
+        if name in maker.keywords and maker.keywords[name].value is not None
+    }
+
+
 def _plugin(source: ScriptSource, maker: Call) -> str:
-    """That the script distributes the run by an object of its own; "" where it does not."""
-    plugin = next((name for name in PLUGINS if name in maker.keywords and maker.keywords[name].value is not None), None)
+    """That it is not known by which object of its own the script distributes the run; "" where it is."""
+    plugin = next((name for name, one in _plugins(maker).items() if isinstance(one.value, Unevaluated)), None)
     return f"{source.path} passes {plugin} to Accelerator: it decides how the run is distributed" if plugin else ""
 
 

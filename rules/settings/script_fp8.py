@@ -55,7 +55,7 @@ _MODULE = 2  # transformer_engine.pytorch, torchao.float8
 _INTEGER = re.compile(r"(?i)u?int[1-8]|uint|nf4|intx|gemlite|hqq|marlin|gptq|awq")
 _WEIGHT_ONLY = re.compile(r"(?i)weight_?only")
 # Calls whose text arguments are for people or for a parser, and tests that change nothing.
-_TALKS = frozenset(
+TALKS = frozenset(
     [
         "add_argument",
         "print",
@@ -88,6 +88,11 @@ _OPTIONS = re.compile(r"dict|\w*(?:Config|Kwargs|Scaling|Recipe|RecipeName|Granu
 
 # Without one of these in its text no script has anything to do with FP8.
 _TELLTALE = rf"(?i){_WORD}|torchao|RecipeKwargs|quantize_|import_module|__import__|getattr|exec|eval\(|runpy|modules\["
+
+
+def is_word(text: str) -> bool:
+    """Whether a text asks for FP8, or is the name of something that does."""
+    return re.search(f"(?i){_WORD}", text) is not None
 
 
 def may_tell(text: str) -> bool:
@@ -141,8 +146,10 @@ class _Finder:
         yield from self._found
         yield from (one for name, one in self._held if name in self._used)
 
-    def _add(self, node: _Located, what: str, *, sure: bool = False, package: str = "", held: str = "") -> None:
-        one = OwnFp8(what, sure, _BACKENDS.get(package), self._span(node))
+    def _add(
+        self, node: _Located, what: str, *, sure: bool = False, package: str = "", held: str = "", word: bool = False
+    ) -> None:
+        one = OwnFp8(what, sure, _BACKENDS.get(package), self._span(node), word=word)
         if held and not sure:
             self._held.append((held, one))
         else:
@@ -231,9 +238,9 @@ class _Finder:
             key = target.attr if isinstance(target, ast.Attribute) else self._names.text(target.slice) or ""
             environment = isinstance(target, ast.Subscript) and ast.unparse(target.value).endswith("environ")
             if self._word.search(key) and not _off(node.value) and not environment:
-                self._add(target, key)
+                self._add(target, key, word=True)
             elif self._is_spelled(node.value) and not _TELLS.search(key) and not environment:
-                self._add(node, f"{key} = {ast.unparse(node.value)}" if node.value is not None else key)
+                self._add(node, f"{key} = {ast.unparse(node.value)}" if node.value is not None else key, word=True)
         if node.value is not None:
             self._expression(node.value, runs, held=held)
 
@@ -283,7 +290,8 @@ class _Finder:
             own = package in _PACKAGES and isinstance(node, ast.Attribute) and package != "torchao"
             word = self._word.search(last) if isinstance(node, ast.Attribute) or "." in dotted else None
             if word or (own and last[:1].isupper()):
-                self._add(node, dotted, package=package, held=held)
+                plain = isinstance(node, ast.Attribute) and package not in _LOOKED_INTO
+                self._add(node, dotted, package=package, held=held, word=plain)
                 return
 
     def _written(self, node: ast.Dict | ast.List | ast.Tuple | ast.Set, held: str) -> None:
@@ -291,14 +299,14 @@ class _Finder:
         if not isinstance(node, ast.Dict):
             for one in node.elts:
                 if self._is_spelled(one):
-                    self._add(one, ast.unparse(one), held=held)
+                    self._add(one, ast.unparse(one), held=held, word=True)
             return
         for key, value in zip(node.keys, node.values, strict=True):
             name = self._names.text(key) or "" if key is not None else ""
             if self._word.search(name) and not _off(value):
-                self._add(value, name, held=held)
+                self._add(value, name, held=held, word=True)
             elif self._is_spelled(value) and name and not _TELLS.search(name):
-                self._add(value, f"{name}: {ast.unparse(value)}", held=held)
+                self._add(value, f"{name}: {ast.unparse(value)}", held=held, word=True)
 
     def _is_spelled(self, value: ast.expr | None) -> bool:
         """Whether a value is a word as "fp8" or "float8_e4m3fn"."""
@@ -311,9 +319,9 @@ class _Finder:
         last = {dotted.rpartition(".")[2] for dotted in called} | {*called}.intersection(LOOKED_UP)
         if last & {*HANDLERS, "Accelerator"}:
             if not quiet and last & {*HANDLERS}:
-                self._add(node, called[0], held=held)
+                self._add(node, called[0], held=held, word=True)
             return True
-        if last & _TALKS or last & {*LOOKED_UP}:
+        if last & TALKS or last & {*LOOKED_UP}:
             return True
         for dotted in called:
             self._called(node, dotted, runs, held)
@@ -368,13 +376,15 @@ class _Finder:
             if self._word.search(name) and not _off(value):
                 loads = _last(node.func) == "from_pretrained"
                 sure = name in _KEYWORDS and loads and isinstance(value, ast.Constant) and runs
-                self._add(value, f"{name}={ast.unparse(value)[:60]}", sure=sure, package="unsloth", held=option)
+                self._add(
+                    value, f"{name}={ast.unparse(value)[:60]}", sure=sure, package="unsloth", held=option, word=not sure
+                )
             elif self._is_spelled(value) and not _TELLS.search(name):
-                self._add(value, f"{name}={ast.unparse(value)}", held=option)
+                self._add(value, f"{name}={ast.unparse(value)}", held=option, word=True)
         names_folder = _last(node.func) in ARGUMENTS  # the first argument of a Trainer's arguments
         for value in node.args:
             if self._is_spelled(value) and not names_folder:
-                self._add(value, f"{_last(node.func)}({ast.unparse(value)})", held=option)
+                self._add(value, f"{_last(node.func)}({ast.unparse(value)})", held=option, word=True)
             self._handed_on(value)
 
     def _handed_on(self, value: ast.expr) -> None:

@@ -9,6 +9,7 @@ import ast
 from bisect import bisect_left
 
 from fp8check.rules.record import Record
+from fp8check.rules.settings.script_mains import Mains, Parameter, by_fire, find
 from fp8check.rules.settings.values import Later, Origin, Setting, SettingLater, is_filled_in, whole_number
 
 TYPE_CHECKING = False
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
     from fp8check.rules.reading import Span
     from fp8check.rules.settings.script_names import Names
 
-    _Located = ast.expr | ast.stmt | ast.keyword
+    _Located = ast.expr | ast.stmt | ast.keyword | ast.arg
     # How the word behind a flag is read: "on" and "off" take none; "yes" takes yes, no, true, false, or none.
-    Takes = Literal["on", "off", "yes", "text", "int", "float", "bool", "unknown"]
+    Takes = Literal["on", "off", "yes", "text", "int", "float", "bool", "unknown", "fire"]
 
 # What makes values of a command line, by the last part of its name.
 _PARSES = (
@@ -31,6 +32,8 @@ _PARSES = (
 _YES_OR_NO = ("str2bool", "str_to_bool", "strtobool", "string_to_bool", "parse_bool", "to_bool", "boolean")
 _YES = ("yes", "true", "t", "y", "1", "on")
 _NO = ("no", "false", "f", "n", "0", "off")
+_TOOLS = ("fire", "typer", "click", "tyro")
+_BY_KIND: Mapping[str, Takes] = {"bool": "yes", "str": "text", "int": "int", "float": "float"}
 _TYPES: Mapping[str, Takes] = {"str": "text", "int": "int", "float": "float", "bool": "bool"}
 
 
@@ -62,16 +65,18 @@ class CommandLine(Record):
         results: the variables that hold them.
         changed: options that the script sets itself, with the places; under "*", any.
         derived: the defaults that a class derived from a Trainer's arguments gives to fields, its own and others'.
+        places: what fire fills by its place, in order; empty where fire does not read the command line.
     """
 
     options: Mapping[str, Option] = {}
     results: frozenset[str] = frozenset()
     changed: Mapping[str, tuple[Span, ...]] = {}
     derived: Mapping[str, Setting] = {}
+    places: tuple[str, ...] = ()
 
     def values(self, words: Sequence[str]) -> dict[str, Setting]:
         """What the options are with these words behind the script."""
-        given = _given(self.options, words)
+        given = by_fire(words, self.places) if self.places else _given(self.options, words)
         values: dict[str, Setting] = {}
         for name, option in self.options.items():
             default = option.default
@@ -172,9 +177,14 @@ class Reader:
         self._others: set[str] = set()
         self._changed: dict[str, list[Span]] = {}
         self._fields: dict[str, Setting] = {}
+        self._filled: frozenset[str] = frozenset()  # dataclasses that tyro fills: a flag of theirs takes no word
 
     def read(self, text: str, nodes: Sequence[ast.AST]) -> CommandLine:
         """What the script takes of its command line, and where it holds that."""
+        mains = find(nodes, self._names) if any(name in text for name in _TOOLS) else Mains()
+        self._filled = mains.classes
+        for one in mains.parameters:
+            self._parameter(one)
         parsing = self._parsing_functions(nodes) if any(name in text for name in _PARSES) else set()
         unpacked: list[tuple[ast.expr, bool]] = []
         for node in nodes:
@@ -197,6 +207,7 @@ class Reader:
             frozenset(self._results - self._others),
             {name: tuple(spans) for name, spans in self._changed.items()},
             self._fields,
+            mains.places,
         )
 
     def _one(self, name: str, options: Sequence[Option]) -> Option:
@@ -252,7 +263,7 @@ class Reader:
             return
         if called.attr == "add_argument" and node.args:
             self._argument(node)
-        elif called.attr == "set_defaults":
+        elif called.attr in ("set_defaults", "set_defaults_with_config"):
             for keyword in node.keywords:
                 self._defaults[keyword.arg or "**"] = self._setting(keyword.value, keyword)
 
@@ -283,6 +294,12 @@ class Reader:
             default = self._literal(keyword.value, keyword)
         self._add(name, flags, default, takes, keyword.value if keyword is not None else None, node)
 
+    def _parameter(self, one: Parameter) -> None:
+        """A parameter of a function that fire, typer, click or tyro fills."""
+        takes: Takes = "fire" if one.tool == "fire" else "on" if one.switch else _BY_KIND.get(one.kind, "unknown")
+        default = None if one.default is None else self._literal(one.default, None)
+        self._add(one.name, one.flags, default, takes, one.default, one.node)
+
     def _takes(self, kind: ast.expr | None) -> Takes:
         if kind is None:
             return "text"
@@ -306,6 +323,8 @@ class Reader:
                 if word in kind:
                     takes = way  # type: ignore[assignment]
                     break
+            if takes == "yes" and node.name in self._filled:
+                takes = "on"
             default = None if value is None else self._literal(value, None)
             if derived and default is not None:
                 self._fields[name] = default
@@ -322,7 +341,7 @@ class Reader:
         default: Setting | None,
         takes: Takes,
         written: ast.expr | None,
-        node: ast.expr | ast.stmt,
+        node: ast.expr | ast.stmt | ast.arg,
     ) -> None:
         text = "" if written is None else ast.unparse(written)[:80]
         made = Option(name, tuple(flags), default, takes, text, self._span(node))

@@ -134,12 +134,13 @@ class _Reader:
             tuple(self._assigned),
             passed,
             own,
-            self._hidden(tree) or unknown,
+            self._hidden(tree),
             tuple(dict.fromkeys(_imports(self._nodes_of_tree))),
             script_trainers.find(self._nodes_of_tree, self._names, self._span),
             self._command_line,
             script_trainers.parsers(self._nodes_of_tree, self._names),
             self._derived,
+            unknown,
         )
 
     def _is_option(self, node: ast.Attribute, variable: str, name: str) -> bool:
@@ -203,10 +204,8 @@ class _Reader:
         )
 
     def _look_at_environment(self, node: ast.Call, block: tuple[int, ...]) -> None:
-        """os.environ.update(), os.environ.setdefault(), os.putenv()."""
+        """os.environ.update(), os.environ.setdefault(). os.putenv() reaches no os.environ, where Accelerate looks."""
         function = node.func
-        if self._names.dotted(function) == ("os.putenv",) and len(node.args) == 2:
-            self._assign(self._names.text(node.args[0]), node.args[1], node, block)
         if not isinstance(function, ast.Attribute) or not self._is_environment(function.value):
             return
         if function.attr == "setdefault" and node.args:
@@ -396,18 +395,11 @@ class _Reader:
             value = bound
         return value
 
-    def _span(self, node: ast.expr | ast.stmt | ast.keyword, length: int | None = None) -> Span:
-        start = self._offset(node.lineno, node.col_offset)
+    def _span(self, node: ast.expr | ast.stmt | ast.keyword | ast.arg, length: int | None = None) -> Span:
+        start = self._source.offset_of(node.lineno, node.col_offset)
         if length is not None:
             return self._source.span(start, start + length)
-        return self._source.span(start, self._offset(node.end_lineno or 0, node.end_col_offset or 0))
-
-    def _offset(self, line: int, column: int) -> int:
-        """The character offset of a line and a column in bytes of UTF-8, as the syntax tree counts."""
-        start = self._source.start_of(line)
-        if self._source.text.isascii():
-            return start + column
-        return start + len(self._source.text[start : start + column].encode()[:column].decode(errors="ignore"))
+        return self._source.span(start, self._source.offset_of(node.end_lineno or 0, node.end_col_offset or 0))
 
 
 def _made_for_none(node: ast.If) -> Iterator[ast.expr]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.record import Record
 from fp8check.rules.settings.script import ARGUMENTS, PARSERS, WRITTEN_OUT, Unevaluated, options_of
+from fp8check.rules.settings.script_known import known
 from fp8check.rules.settings.values import Later, Origin, Section, Setting, SettingLater
 
 TYPE_CHECKING = False
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fp8check.rules.settings.script import Call, ScriptSource
+    from fp8check.rules.settings.script_known import Start
 
 # What decides over FP8 and over the memory: where a script may set any of it, none is known.
 _DECIDING = ("bf16", "fp16", "gradient_checkpointing", "deepspeed", "fsdp", "per_device_train_batch_size")
@@ -39,15 +41,16 @@ class Written(Record):
         return file, {**defaults, **flags, **self.settings}
 
 
-def written(script: ScriptSource, modules: Sequence[ScriptSource], words: Sequence[str], *, file: bool) -> Written:
+def written(script: ScriptSource, modules: Sequence[ScriptSource], start: Start, *, file: bool) -> Written:
     """The configuration that a script and its modules write, for a Trainer of transformers or TRL.
 
     Args:
-        words: those behind the script on the command line.
+        start: how the script is started.
         file: whether a training file is at hand.
     """
+    words = start.words or ()
     options = options_of([script, *modules], words)
-    every = [one.with_options(options) for one in (script, *modules)]
+    every = [known(script, modules, start), *(one.with_options(options) for one in modules)]
     fields = {name: one for source in every if source.command_line for name, one in source.command_line.derived.items()}
     calls = next((made for source in every if (made := source.named(*ARGUMENTS))), ())
     classes = {*ARGUMENTS, *(name for source in every for name in source.derived)}

@@ -64,7 +64,7 @@ def said(outcome: Outcome) -> Answer:
         _text(outcome.backend.value) if outcome.backend is not None else None,
         outcome.distributed_type,
         _recipe(recipe) if recipe.get("class") in TE_RECIPES else None,
-        None if error is not None else outcome.checkpointing is not None,
+        None if not outcome.starts else outcome.checkpointing is not None,
         outcome.error_of("fsdp1-swapped-weights") is not None,
     )
 

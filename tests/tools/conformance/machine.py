@@ -2,7 +2,8 @@
 
 | patched | why |
 |---|---|
-| `torch.cuda.is_available` | True for few callers only: the choice of the distributed backend, the FP8 capability check of AcceleratorState, who counts GPUs to start processes. All others learn the truth, so tensors stay on the CPU |
+| `torch.cuda.is_available` | True for few callers only: the choice of the distributed backend, the FP8 capability check of AcceleratorState, who counts GPUs to start processes, the case's own script. All others learn the truth, so tensors stay on the CPU |
+| `torch.cuda.is_bf16_supported` | for the case's own script: as torch 2.13.0 answers, for whom every GPU has it by emulation |
 | `torch.cuda.device_count`, `get_device_capability`, `set_device`, `current_device` | the case's GPUs, those that CUDA_VISIBLE_DEVICES leaves; the one that was set last counts, and one that is not there is refused as CUDA does |
 | `torch.cuda.get_device_properties` | for axolotl's validation alone: the compute capability |
 | `torch.Tensor.cuda` | the tensor stays: older releases load FSDP2 shards with it |
@@ -61,6 +62,7 @@ def pretend(gpus: Sequence[str]) -> None:
     cuda.is_available = lambda: _asked_as_on_a_gpu() and bool(visible())
     cuda.device_count = lambda: len(visible()) if _asked_as_on_a_gpu() else 0
     cuda.get_device_capability = _capability
+    cuda.is_bf16_supported = _bf16_supported(cuda.is_bf16_supported)
     cuda.get_device_properties = _properties(cuda.get_device_properties)
     cuda.set_device = _set_device
     cuda.current_device = lambda: torch.device("cpu")
@@ -101,12 +103,26 @@ def _properties(real: Callable[..., Any]) -> Callable[..., Any]:
     """Axolotl's validation reads the compute capability there; who wants more of a GPU is told that there is none."""
 
     def properties(device: object = None) -> Any:
-        if sys._getframe(1).f_code.co_name != "gpu_capabilities":
+        if sys._getframe(1).f_code.co_name != "gpu_capabilities" and not _is_script(sys._getframe(1)):
             return real(device)
         major, minor = _capability()
         return SimpleNamespace(major=major, minor=minor)
 
     return properties
+
+
+def _bf16_supported(real: Callable[..., bool]) -> Callable[..., bool]:
+    def supported(including_emulation: bool = True) -> bool:
+        if not _is_script(sys._getframe(1)):
+            return real(including_emulation)
+        return bool(visible()) and (including_emulation or _capability()[0] >= 8)
+
+    return supported
+
+
+def _is_script(frame: Any) -> bool:
+    """Whether a frame is one of the case's own script."""
+    return os.path.basename(frame.f_code.co_filename) == "train.py"
 
 
 def _set_device(device: Any) -> None:
@@ -130,7 +146,7 @@ def _asked_as_on_a_gpu() -> bool:
     frame: Any = sys._getframe(1)
     while frame.f_code.co_filename == __file__ and frame.f_back is not None:
         frame = frame.f_back
-    if frame.f_code.co_name in _ASK_AS_ON_A_GPU:
+    if frame.f_code.co_name in _ASK_AS_ON_A_GPU or _is_script(frame):
         return True
     owner = type(frame.f_locals.get("self")).__name__
     return frame.f_code.co_name == "__init__" and owner == "AcceleratorState"

@@ -7,7 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from tests.tools.conformance import stacks
-from tests.tools.conformance.commands import programs
+from tests.tools.conformance.commands import programs, scripted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +32,7 @@ UNDECIDED = {
 def everything() -> list[Case]:
     """All of them, each with an id of its own."""
     made = [*_trl(), *_scripts(), *_factory(), *_nested(), *_wrapped(), *_flags(), *_axolotl(), *_machines(), *_mixed()]
+
     assert len({case["id"] for case in made}) == len(made)
     return made
 
@@ -851,3 +852,13 @@ def _mixed() -> Iterator[Case]:
         yield new(
             f"mixed-{number:03}", "by chance", stack, command, files={**used, **files}, gpus=chance.choice(_CARDS)
         )
+
+
+def _scripted() -> Iterator[Case]:
+    """Scripts of the user's own: objects, command lines, modes, and all of these by chance."""
+    for identity, kind, one in scripted.everything():
+        files = {"train.py": one.script, **one.files}
+        case = new(
+            identity, kind, one.stack, one.command, files=files, gpus=list(one.gpus), variables=dict(one.variables)
+        )
+        yield {**case, "undecided": one.undecided}

@@ -1,0 +1,248 @@
+"""A script as it is started: what of it is known once its command line, the variables and the GPUs are.
+
+Where its text alone leaves something open, it is followed from its top (script_run.py).
+"""
+
+from __future__ import annotations
+
+import ast
+import warnings
+
+from fp8check.rules.reading.source import Source
+from fp8check.rules.record import Record
+from fp8check.rules.settings.script import (
+    ARGUMENTS,
+    DECIDING,
+    HANDLERS,
+    PLUGIN_CLASSES,
+    READERS,
+    Call,
+    Made,
+    OwnFp8,
+    ScriptSource,
+    Unevaluated,
+    options_of,
+)
+from fp8check.rules.settings.script_values import PLAIN, UNKNOWN
+from fp8check.rules.settings.values import Later, Origin, Setting, SettingLater
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fp8check.rules.settings.script_run import Followed, Seen
+
+_OPTIONS = ("Float8LinearConfig", "from_recipe_name")
+# Accelerate's own order, where it gets several (accelerator.py fp8_backend).
+_FIRST = ("FP8RecipeKwargs", "AORecipeKwargs", "TERecipeKwargs", "MSAMPRecipeKwargs")
+_DEEPEST = 8
+
+
+class Start(Record):
+    """How a script is started.
+
+    Attributes:
+        words: those behind it on the command line; None where they are not known.
+        variables: those of the shell and the command; None where they are not known.
+        gpus: the compute capabilities of the GPUs, in the order in which a process sees them; None: not known.
+        counted: whether that is all of them.
+        launched: whether Accelerate's launcher starts it.
+    """
+
+    words: tuple[str, ...] | None = None
+    variables: Mapping[str, str] | None = None
+    gpus: tuple[str, ...] | None = None
+    counted: bool = False
+    launched: bool = False
+
+
+def known(source: ScriptSource, modules: Sequence[ScriptSource], start: Start) -> ScriptSource:
+    """The script as it is started like that."""
+    plain = source.with_options(options_of([source, *modules], start.words or ()))
+    if not _is_open(plain):
+        return plain
+    followed = _follow(plain, modules, start)
+    return plain if followed is None else _Refining(plain, followed).source()
+
+
+def _is_open(source: ScriptSource) -> bool:
+    """Whether its text alone leaves something open that may be told by following it."""
+    made = source.named(*READERS)
+    if any(one.positional is None or _is_unevaluated(one) for one in made):
+        return True
+    several = len(source.named("Accelerator")) > 1 and source.accelerator is None
+    variables = any(one.name.startswith(DECIDING) for one in source.assigned) or "environ" in source.text
+    variables = variables or "dotenv" in source.text
+    loops = bool(source.named("from_pretrained") and source.named("Accelerator")) or "no_grad" in source.text
+    return bool(loops or several or source.unsure or (made and variables) or any(not one.sure for one in source.own))
+
+
+def _is_unevaluated(call: Call) -> bool:
+    return any(isinstance(one.value, Unevaluated) for one in call.keywords.values())
+
+
+def _follow(source: ScriptSource, modules: Sequence[ScriptSource], start: Start) -> Followed | None:
+    from fp8check.rules.settings.script_calls import Known
+    from fp8check.rules.settings.script_run import follow
+
+    def options(words: Sequence[str]) -> dict[str, object]:
+        made = options_of([source, *modules], words)
+        return {name: UNKNOWN if one.is_later else one.value for name, one in made.items()}
+
+    watched = {name: name for name in (*READERS, *HANDLERS, *PLUGIN_CLASSES, *_OPTIONS)}
+    about = Known(start.variables, start.gpus, start.words, options, launched=start.launched, counted=start.counted)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # those of the script: it was parsed before
+        tree = ast.parse(source.text)
+    return follow(tree, {**watched, **source.derived}, about, DECIDING)
+
+
+class _Refining:
+    """Puts what was learned into the script."""
+
+    def __init__(self, source: ScriptSource, followed: Followed) -> None:
+        self._source, self._followed = source, followed
+        text = Source(source.path, source.text)
+        self._text = text
+        self._seen = {text.offset_of(*place): seen for place, seen in followed.seen.items()}
+
+    def source(self) -> ScriptSource:
+        source = self._source
+        calls = tuple(self._call(call) for call in source.calls if not self._is_dead(call))
+        by_place = {call.span.start: call for call in calls}
+        own = tuple(one for one in source.own if not self._in_dead(one.span.line) and not self._is_plain_word(one))
+        made = source._replace(
+            calls=calls,
+            own=own,
+            variables=self._variables(calls),
+            evaluates=self._step(all(one.sure and one.training is False for one in self._followed.steps)),
+            detached=self._step(all(one.sure and not one.grad for one in self._followed.steps)),
+        )
+        maker = made.accelerator
+        if maker is None:
+            return made
+        return self._with_handlers(made, maker, by_place)
+
+    def _is_plain_word(self, one: OwnFp8) -> bool:
+        """Whether it is a word that was followed to where it goes, and it goes nowhere else."""
+        return one.word and not self._followed.told and one.span.line in self._followed.lines
+
+    def _step(self, holds: bool) -> Setting | None:
+        """The first backward pass, where something holds for all."""
+        steps = self._followed.steps
+        if not steps or not holds:
+            return None
+        line = steps[0].line
+        start = self._text.start_of(line)
+        indent = len(self._source.text[start:]) - len(self._source.text[start:].lstrip())
+        end = self._text.start_of(line + 1)
+        return Setting("backward", Origin(span=self._text.span(start + indent, max(start + indent, end - 1))))
+
+    def _in_dead(self, line: int) -> bool:
+        return any(first <= line <= last for first, last in self._followed.dead)
+
+    def _is_dead(self, call: Call) -> bool:
+        return call.span.start not in self._seen and self._in_dead(call.span.line)
+
+    def _call(self, call: Call) -> Call:
+        """The call with what it is really given, where it is given the same each time."""
+        seen = self._seen.get(call.span.start)
+        if seen is None:
+            return call
+        first = seen[0].made
+        if any(one.made.keywords.keys() != first.keywords.keys() for one in seen[1:]) or not first.whole:
+            return call
+        keywords = {name: self._keyword(call, name, seen) for name in first.keywords}
+        positional = call.positional if call.positional is not None else tuple(map(str, first.positional))
+        return call._replace(keywords=keywords, positional=positional)
+
+    def _keyword(self, call: Call, name: str, seen: Sequence[Seen]) -> Setting:
+        before = call.keywords.get(name)
+        if before is not None and not isinstance(before.value, Unevaluated):
+            return before
+        values = [_plain(one.made.keywords[name]) for one in seen]
+        origin = Origin(span=call.span) if before is None or before.origin.span is None else before.origin
+        if values[0] is UNKNOWN or any(value != values[0] for value in values[1:]):
+            return before if before is not None else Setting(Unevaluated(name), origin)
+        return Setting(values[0], origin)
+
+    def _with_handlers(self, source: ScriptSource, maker: Call, by_place: Mapping[int, Call]) -> ScriptSource:
+        """The script with the handlers that its Accelerator gets, where these are known."""
+        seen = self._seen.get(maker.span.start)
+        if seen is None or len(seen) != 1:
+            return source
+        given = seen[0].made.keywords.get("kwargs_handlers")
+        listed = [] if given is None else given
+        if not isinstance(listed, (list, tuple)) or not all(isinstance(one, Made) for one in listed):
+            return source
+        recipes = [one for one in listed if isinstance(one, Made) and one.name in HANDLERS]
+        recipes.sort(key=lambda one: _FIRST.index(one.name))
+        calls = [self._handler(one, by_place) for one in recipes]
+        names = [one.name for one in recipes]
+        twice = next((call for call in calls if names.count(call.name) > 1), None)
+        return source._replace(passed=calls[0] if calls else None, unsure="", twice=twice)
+
+    def _handler(self, made: Made, by_place: Mapping[int, Call]) -> Call:
+        start = self._text.offset_of(made.line, made.column)
+        call = by_place.get(start)
+        span = call.span if call is not None else self._text.span(start, start + len(made.name))
+        keywords = {name: self._argument(name, value, span, call) for name, value in made.keywords.items()}
+        positional = () if made.whole and not made.positional else None
+        return Call(made.name, keywords, positional, span, ())
+
+    def _argument(self, name: str, value: object, span: object, call: Call | None) -> Setting:
+        before = call.keywords.get(name) if call is not None else None
+        origin = before.origin if before is not None else Origin(span=span)  # type: ignore[arg-type]
+        text = before.value if before is not None and isinstance(before.value, Unevaluated) else Unevaluated(name)
+        plain = _options(value) if isinstance(value, Made) else _plain(value)
+        return Setting(text if plain is UNKNOWN else plain, origin)
+
+    def _variables(self, calls: Sequence[Call]) -> dict[str, Setting] | None:
+        """The variables as the first call that reads them finds them."""
+        readers = [call.span.start for call in calls if call.name in READERS]
+        met = [(place, seen) for place, seen in self._seen.items() if place in readers]
+        if not met or not met[0][1][0].sure:
+            return None
+        place, seen = met[0]
+        written = dict(seen[0].environment)
+        if any(call.name in ARGUMENTS for call in calls if call.span.start == place):
+            for name, (value, node) in self._followed.environment.items():
+                if name not in written or written[name][0] is not value:
+                    written[name] = (UNKNOWN, node)
+        found: dict[str, Setting] = {}
+        for name, (value, node) in written.items():
+            line = getattr(node, "lineno", 1)
+            start = self._text.offset_of(line, getattr(node, "col_offset", 0))
+            span = self._text.span(start, self._text.offset_of(*_end(node, line)))
+            if value is not UNKNOWN:
+                found[name] = Setting(value, Origin(span=span))
+            elif name.startswith(DECIDING):
+                why = f"{self._source.path}:{line} may set {name}"
+                found[name] = SettingLater(Later(name, why), Origin(span=span))
+        return found
+
+
+def _end(node: ast.AST, line: int) -> tuple[int, int]:
+    return getattr(node, "end_lineno", None) or line, getattr(node, "end_col_offset", None) or 0
+
+
+def _options(made: Made) -> object:
+    """torchao's Float8LinearConfig as a mapping; UNKNOWN for what else is made."""
+    if made.name == "from_recipe_name" and len(made.positional) == 1 and isinstance(made.positional[0], str):
+        return {"recipe": made.positional[0]}
+    if made.name != "Float8LinearConfig" or made.positional or not made.whole:
+        return UNKNOWN
+    return _plain(dict(made.keywords))
+
+
+def _plain(value: object, depth: int = _DEEPEST) -> object:
+    """A value as data, and what is made of a package's classes; UNKNOWN where a part of it is."""
+    if depth == 0:
+        return UNKNOWN
+    if isinstance(value, (list, tuple)):
+        parts = [_plain(one, depth - 1) for one in value]
+        return UNKNOWN if any(part is UNKNOWN for part in parts) else parts
+    if isinstance(value, dict):
+        entries = {str(name): _plain(one, depth - 1) for name, one in value.items()}
+        return UNKNOWN if any(one is UNKNOWN for one in entries.values()) else entries
+    return value if isinstance(value, (*PLAIN, Made)) else UNKNOWN

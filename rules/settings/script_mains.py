@@ -1,0 +1,219 @@
+"""What functions and classes take of the command line by fire, typer, click and tyro: their parameters are options.
+
+Read in fire 0.7.1 core.py, typer 0.29.2 main.py, click 8.5.1 core.py and tyro 1.0.17; executed with them.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from fp8check.rules.record import Record
+from fp8check.rules.settings.values import Origin, Setting
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Literal
+
+    from fp8check.rules.settings.script_names import Names
+
+    Tool = Literal["fire", "typer", "click", "tyro"]
+    _Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+_RUNS: Mapping[str, Tool] = {"fire.Fire": "fire", "typer.run": "typer", "tyro.cli": "tyro"}
+_MOST = 64  # parameters that are looked at of one function
+
+
+class Parameter(Record):
+    """One parameter of a function that the command line fills.
+
+    Attributes:
+        name: as the function has it.
+        tool: by what it is filled.
+        flags: as they are written; empty where it is filled by its place.
+        default: the expression; None where it has to be given.
+        switch: whether a flag stands alone, and is its value.
+        kind: what a value is read as.
+        node: where it is defined.
+    """
+
+    name: str
+    tool: Tool
+    flags: tuple[str, ...]
+    default: ast.expr | None
+    switch: bool
+    kind: str
+    node: ast.arg | ast.expr | ast.stmt
+
+
+class Mains(Record):
+    """What of a script the command line is handed to.
+
+    Attributes:
+        parameters: of its functions and classes.
+        classes: dataclasses that tyro fills.
+        places: the parameters that fire fills by their places, in order; empty where that is not known.
+        words: how many words in front name what fire runs; None where that is not known.
+    """
+
+    parameters: tuple[Parameter, ...] = ()
+    classes: frozenset[str] = frozenset()
+    places: tuple[str, ...] = ()
+    words: int | None = 0
+
+
+def find(nodes: Sequence[ast.AST], names: Names) -> Mains:
+    """What the command line is handed to."""
+    functions = {node.name: node for node in nodes if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))}
+    classes = {node.name: node for node in nodes if isinstance(node, ast.ClassDef)}
+    parameters: list[Parameter] = []
+    filled: set[str] = set()
+    places: tuple[str, ...] = ()
+    for node in nodes:
+        if isinstance(node, ast.Call):
+            tool = next((_RUNS[one] for one in names.dotted(node.func) if one in _RUNS), None)
+            target = node.args[0] if node.args else None
+            if tool is None or not isinstance(target, ast.Name):
+                continue
+            if target.id in functions:
+                made = list(_signature(functions[target.id], tool))
+                parameters.extend(made)
+                places = tuple(one.name for one in made) if tool == "fire" else places
+            elif target.id in classes and tool == "tyro":
+                filled.add(target.id)
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            parameters.extend(_decorated(node, names))
+    return Mains(tuple(parameters), frozenset(filled), places)
+
+
+def _decorated(node: _Function, names: Names) -> Iterator[Parameter]:
+    """The options of a function that is a command of click or typer."""
+    called = [one for one in node.decorator_list if isinstance(one, ast.Call)]
+    dotted = [(one, last) for one in called for last in names.dotted(one.func)]
+    options = [one for one, name in dotted if name == "click.option"]
+    if options:
+        yield from (made for one in options[:_MOST] if (made := _clicked(one, names)) is not None)
+    elif any(name.endswith(".command") and name.startswith("typer.") for _, name in dotted):
+        yield from _signature(node, "typer")
+
+
+def _clicked(node: ast.Call, names: Names) -> Parameter | None:
+    """@click.option("--bf16/--no-bf16", default=True)."""
+    words = [text for text in map(names.text, node.args) if text is not None]
+    given = {keyword.arg: keyword.value for keyword in node.keywords}
+    plain = next((word for word in words if word.isidentifier()), None)
+    flags = [part.strip() for word in words if not word.isidentifier() for part in word.split("/")[:1]]
+    if not flags or len(words) != len(node.args) or {"multiple", "callback", "nargs", "envvar"} & given.keys():
+        return None
+    long = next((flag for flag in flags if flag.startswith("--")), flags[0])
+    name = plain or long.lstrip("-").replace("-", "_")
+    default, kind = given.get("default"), ast.unparse(given["type"]) if "type" in given else ""
+    is_flag = _is_true(given.get("is_flag")) or any("/" in word for word in words)
+    plain_default = isinstance(default, ast.Constant) and isinstance(default.value, bool)
+    kind = kind or ("bool" if plain_default else "int" if _is_int(default) else "str")
+    if is_flag and default is None:
+        default = ast.copy_location(ast.Constant(value=False), node)
+    return Parameter(name, "click", tuple(flags), default, is_flag, kind, node)
+
+
+def _is_true(node: ast.expr | None) -> bool:
+    return isinstance(node, ast.Constant) and node.value is True
+
+
+def _is_int(node: ast.expr | None) -> bool:
+    return isinstance(node, ast.Constant) and type(node.value) is int
+
+
+def _signature(node: _Function, tool: Tool) -> Iterator[Parameter]:
+    """The parameters of a function as its tool reads them."""
+    arguments = node.args
+    named = [*arguments.posonlyargs, *arguments.args]
+    defaults: list[ast.expr | None] = [None] * (len(named) - len(arguments.defaults))
+    pairs = [*zip(named, [*defaults, *arguments.defaults], strict=True)]
+    pairs.extend(zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True))
+    for argument, default in pairs[:_MOST]:
+        yield _parameter(argument, default, tool)
+
+
+def _parameter(argument: ast.arg, default: ast.expr | None, tool: Tool) -> Parameter:
+    annotation = argument.annotation
+    flags: tuple[str, ...] = ()
+    if tool == "typer":
+        default, flags = _typed(default)
+        if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value).endswith("Annotated"):
+            parts = annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]
+            _, named = _typed(next((part for part in parts[1:] if isinstance(part, ast.Call)), None))
+            annotation, flags = parts[0], flags or named
+    kind = "" if annotation is None else ast.unparse(annotation)
+    kind = next((word for word in ("bool", "int", "float", "str") if word in kind), "")
+    if not flags and (default is not None or tool != "typer"):
+        flags = (f"--{argument.arg}",) if tool == "fire" else (f"--{argument.arg.replace('_', '-')}",)
+        flags = flags if tool != "tyro" else (*flags, f"--{argument.arg}")
+    switch = kind == "bool" and tool != "fire"
+    return Parameter(argument.arg, tool, flags, default, switch, kind, argument)
+
+
+def _typed(default: ast.expr | None) -> tuple[ast.expr | None, tuple[str, ...]]:
+    """The default and the names of typer.Option(False, "--bf16/--no-bf16")."""
+    if not isinstance(default, ast.Call):
+        return default, ()
+    words = [one.value for one in default.args if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+    flags = tuple(part for word in words if word.startswith("-") for part in word.split("/")[:1])
+    keyword = next((one.value for one in default.keywords if one.arg == "default"), None)
+    first = default.args[0] if default.args else None
+    is_name = isinstance(first, ast.Constant) and isinstance(first.value, str) and first.value.startswith("-")
+    return keyword if keyword is not None else None if is_name else first, flags
+
+
+def by_fire(words: Sequence[str], places: Sequence[str]) -> dict[str, Setting]:
+    """What fire makes of the words behind a script, for a function with these parameters.
+
+    A word is what Python makes of it, else text; a flag alone is True, and `--noNAME` False (fire core.py
+    _ParseKeywordArgs).
+    """
+    given: dict[str, Setting] = {}
+    loose: list[str] = []
+    at = 0
+    while at < len(words):
+        word = words[at]
+        at += 1
+        if word == "--":  # what follows is for fire itself
+            break
+        if not _is_flag(word):
+            loose.append(word)
+            continue
+        name, equals, text = word.lstrip("-").partition("=")
+        name = name.replace("-", "_")
+        if equals:
+            _put(given, places, name, _literal(text), word)
+        elif at < len(words) and not _is_flag(words[at]):
+            _put(given, places, name, _literal(words[at]), f"{word} {words[at]}")
+            at += 1
+        elif name not in places and name.startswith("no") and name[2:] in places:
+            _put(given, places, name[2:], False, word)
+        else:
+            _put(given, places, name, True, word)
+    free = [name for name in places if name not in given]
+    for name, word in zip(free, loose, strict=False):
+        given[name] = Setting(_literal(word), Origin(flag=word))
+    return given
+
+
+def _put(given: dict[str, Setting], places: Sequence[str], name: str, value: object, written: str) -> None:
+    if len(name) == 1 and name not in places:  # the only parameter that begins so
+        near = [one for one in places if one.startswith(name)]
+        name = near[0] if len(near) == 1 else name
+    given[name] = Setting(value, Origin(flag=written))
+
+
+def _is_flag(word: str) -> bool:
+    return word.startswith("--") or (len(word) > 1 and word[0] == "-" and word[1].isalpha())
+
+
+def _literal(text: str) -> object:
+    try:
+        value: object = ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        value = text
+    # Text that is not empty counts as true, whatever it says, and so does what is none of the plain types here.
+    return True if isinstance(value, str) and value.lower() in ("false", "no", "off") else value
