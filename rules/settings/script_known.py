@@ -214,11 +214,13 @@ class _Refining:
             line = getattr(node, "lineno", 1)
             start = self._text.offset_of(line, getattr(node, "col_offset", 0))
             span = self._text.span(start, self._text.offset_of(*_end(node, line)))
+            written_there = (one for one in self._source.assigned if one.name == name and one.span.line == line)
+            place = next((one.setting.origin for one in written_there), Origin(span=span))
             if value is not UNKNOWN:
-                found[name] = Setting(value, Origin(span=span))
+                found[name] = Setting(value, place)
             elif name.startswith(DECIDING):
                 why = f"{self._source.path}:{line} may set {name}"
-                found[name] = SettingLater(Later(name, why), Origin(span=span))
+                found[name] = SettingLater(Later(name, why), place)
         return found
 
 
