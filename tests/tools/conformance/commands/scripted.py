@@ -206,8 +206,10 @@ def _ways() -> Iterator[tuple[str, Scripted]]:
     for key, words in {"on": " --fp8", "off": ""}.items():
         yield f"appended-{key}", Scripted(own(*appended), f"python train.py{words}")
     chosen = (
-        f"{_KW}\n{_ARGPARSE}if args.backend == 'te':\n    handler = TERecipeKwargs(amax_history_len=32)\n"
-        "elif args.backend == 'ao':\n    handler = AORecipeKwargs()",
+        (
+            f"{_KW}\n{_ARGPARSE}if args.backend == 'te':\n    handler = TERecipeKwargs(amax_history_len=32)\n"
+            "elif args.backend == 'ao':\n    handler = AORecipeKwargs()"
+        ),
         "accelerator = Accelerator(mixed_precision='fp8', kwargs_handlers=[handler])",
     )
     for key, words in {"te": "", "ao": " --backend ao"}.items():
