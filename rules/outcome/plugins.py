@@ -106,7 +106,7 @@ def check_deepspeed(run: Run, kind: DistributedType, started: Started) -> None:
 
 
 def _by_fsdp(stack: Stack, started: Started, setting: Setting) -> Started:
-    """FSDP only where a launcher gave the process its rank (state.py: MULTI_GPU); the object counts, then the variables."""
+    """FSDP only where a launcher gave the process its rank (state.py: MULTI_GPU); the object counts first."""
     plugin = setting.value
     given: Mapping[str, object] = plugin.keywords if isinstance(plugin, Made) else {}
     where = setting.origin

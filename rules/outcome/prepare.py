@@ -111,7 +111,7 @@ def _transformer_engine(
 
 
 def _is_entered(run: Run, handler: Recipe | None) -> bool:
-    """Whether a step enters FP8 autocast: in evaluation mode only where the recipe says so (utils/transformer_engine.py)."""
+    """Whether a step enters FP8 autocast, in evaluation mode by the recipe alone (utils/transformer_engine.py)."""
     if run.training.is_huggingface or run.script.source is None or run.script.source.evaluates is None:
         return True
     too = (handler or {}).get("use_autocast_during_eval")

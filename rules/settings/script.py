@@ -339,7 +339,7 @@ class Script(Record):
 
     @property
     def deepspeed(self) -> Mapping[str, object] | None:
-        """The configuration of the DeepSpeed plugin that it gives to Accelerator, the first of several; None: unknown."""
+        """The configuration of the DeepSpeed plugin that it gives to Accelerator, the first of several; else None."""
         given = self.plugins.get("deepspeed_plugin") or self.plugins.get("deepspeed_plugins")
         value = None if given is None else given.value
         if isinstance(value, dict):

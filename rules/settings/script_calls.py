@@ -1,4 +1,4 @@
-"""What calls, operators and lookups come to in a script that is followed (script_run.py); UNKNOWN where that is not known.
+"""What calls, operators and lookups come to in a script that is followed (script_run.py); else UNKNOWN.
 
 Only what changes nothing outside of the script's own values is worked out, and only on values that are small.
 """
@@ -455,7 +455,7 @@ def _bf16(follower: Follower, given: list[object], keywords: Mapping[str, object
     return pair[0] >= _FIRST_WITH_BF16 if isinstance(pair, tuple) and emulated is False else UNKNOWN
 
 
-def _fire(follower: Follower, given: list[object], keywords: Mapping[str, object], node: ast.Call | None) -> object:
+def _fire(follower: Follower, given: list[object], _keywords: object, _node: ast.Call | None) -> object:
     """fire.Fire(main), typer.run(main), tyro.cli(main), tyro.cli(Args): the command line is what it is called with."""
     if not given or follower.known.words is None:
         return UNKNOWN
@@ -522,7 +522,7 @@ def _list(follower: Follower, given: list[object], _keywords: object, _node: obj
     return UNKNOWN if items is None else list(items)
 
 
-def _dict(follower: Follower, given: list[object], keywords: Mapping[str, object], _node: object) -> object:
+def _dict(_follower: Follower, given: list[object], keywords: Mapping[str, object], _node: object) -> object:
     first = given[0] if given else {}
     return {**first, **keywords} if isinstance(first, dict) else UNKNOWN
 
