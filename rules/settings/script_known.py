@@ -215,12 +215,12 @@ class _Refining:
             start = self._text.offset_of(line, getattr(node, "col_offset", 0))
             span = self._text.span(start, self._text.offset_of(*_end(node, line)))
             written_there = (one for one in self._source.assigned if one.name == name and one.span.line == line)
-            place = next((one.setting.origin for one in written_there), Origin(span=span))
+            origin = next((one.setting.origin for one in written_there), Origin(span=span))
             if value is not UNKNOWN:
-                found[name] = Setting(value, place)
+                found[name] = Setting(value, origin)
             elif name.startswith(DECIDING):
                 why = f"{self._source.path}:{line} may set {name}"
-                found[name] = SettingLater(Later(name, why), place)
+                found[name] = SettingLater(Later(name, why), origin)
         return found
 
 
