@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 
 def run_program(case: Case, folder: Path) -> None:
     """The training program of a case, in a process that has the environment of the launcher."""
+    if case.get("beyond"):
+        from tests.tools.conformance.beyond import program
+
+        program.run(case, folder)
+        _leave()
+        return
     watch = observe.Watch()
     watch.install()
     error: BaseException | None = None

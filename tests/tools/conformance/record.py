@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -40,6 +41,7 @@ class Server:
         self._home = tempfile.TemporaryDirectory(prefix="fp8check-home-", ignore_cleanup_errors=True)
         environment = stacks.environment(self._stack, self._root)
         environment |= {"HF_HOME": self._home.name, "CONFORMANCE_LIMIT": str(CASE_LIMIT_SECONDS)}
+        environment |= {name: value for name, value in os.environ.items() if name.startswith("CONFORMANCE_")}
         self._log = tempfile.TemporaryFile("w+", encoding="utf-8")
         self._process = subprocess.Popen(
             [str(stacks.python(self._root)), "-m", "tests.tools.conformance.serve"],

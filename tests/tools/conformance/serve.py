@@ -65,6 +65,10 @@ def handle(case: Case, folder: Path, home: Path, limit: float) -> dict[str, Any]
     if not ended:
         os.waitpid(process, 0)
     result = folder / RESULT
+    if case.get("beyond"):
+        from tests.tools.conformance.beyond import program
+
+        return program.observed(folder, ended=ended)
     if result.exists():
         return dict(json.loads(_without_places(result.read_text(encoding="utf-8"), folder)))
     log = (folder / "log").read_text(encoding="utf-8", errors="replace")[-LOG_TAIL:]

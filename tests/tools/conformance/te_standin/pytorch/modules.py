@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch.nn import functional
+from transformer_engine.pytorch import extra_state
 from transformer_engine.pytorch.context import active_recipe
 from transformer_engine.record import layers_high_precision, layers_run
 from transformer_engine.release import RELEASE, compute_capability
@@ -70,14 +71,25 @@ class Linear(torch.nn.Module):
     ) -> None:
         super().__init__()
         self.in_features, self.out_features = in_features, out_features
+        self.fp8 = False
+        self.fp8_meta: dict[str, Any] = {"fp8_checkpoint": False}
         self.weight = torch.nn.Parameter(torch.empty(out_features, in_features, dtype=params_dtype))
         if bias:
             self.bias = torch.nn.Parameter(torch.zeros(out_features, dtype=params_dtype))
         else:
             self.register_parameter("bias", None)
 
+    def get_extra_state(self) -> Any:
+        """Scales and history, as a tensor of bytes; 1.x gave a file object."""
+        return extra_state.given(self)
+
+    def set_extra_state(self, state: Any) -> None:
+        """Take scales and history back."""
+        extra_state.taken(self, state)
+
     def forward(self, x: torch.Tensor, **_others: Any) -> torch.Tensor:
         """The product, in the dtype of torch's autocast if that is on, else in the input's."""
+        extra_state.begin(self, active_recipe())
         fp8 = active_recipe() is not None
         if fp8:
             _check_shape(x.shape)
@@ -86,6 +98,8 @@ class Linear(torch.nn.Module):
         dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
         with torch.autocast("cpu", enabled=False):
             product: torch.Tensor = _Product.apply(x.to(dtype), self.weight.to(dtype), fp8)
+            if "scaling_fwd" in self.fp8_meta and fp8:
+                self.fp8_meta["scaling_fwd"].see(x, self.weight, product)
             return product if self.bias is None else product + self.bias.to(dtype)
 
 
@@ -96,6 +110,15 @@ class LayerNorm(torch.nn.LayerNorm):
         self, hidden_size: int, eps: float = 1e-5, params_dtype: torch.dtype | None = None, **_others: Any
     ) -> None:
         super().__init__(hidden_size, eps=eps, dtype=params_dtype)
+
+    if RELEASE >= (2, 0):
+
+        def get_extra_state(self) -> torch.Tensor:
+            """An operation of 2.x has this key, too; a norm without FP8 output has nothing to say below it."""
+            return torch.empty(0, dtype=torch.uint8)
+
+        def set_extra_state(self, state: Any) -> None:
+            """Nothing to take."""
 
 
 class TransformerLayer(torch.nn.Module):

@@ -1,0 +1,163 @@
+"""Which runs are executed: trainers by backends by strategies, and the models with which something else happens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.tools.conformance import cases
+
+STACK = {
+    "python": "3.11.7",
+    "torch": "2.13.0",
+    "accelerate": "1.15.0",
+    "transformers": "5.23.0",
+    "transformer_engine": "2.20.2",
+    "torchao": "0.18.0",
+    "peft": "0.21.2",
+    "deepspeed": "0.19.8",
+}
+FSDP = {
+    "fsdp_auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
+    "fsdp_transformer_layer_cls_to_wrap": "LlamaDecoderLayer",
+    "fsdp_state_dict_type": "SHARDED_STATE_DICT",
+    "fsdp_cpu_ram_efficient_loading": False,
+}
+FSDP1 = {
+    **FSDP,
+    "fsdp_version": 1,
+    "fsdp_sharding_strategy": "FULL_SHARD",
+    "fsdp_use_orig_params": True,
+    "fsdp_sync_module_states": False,
+}
+FSDP2 = {**FSDP, "fsdp_version": 2, "fsdp_reshard_after_forward": True}
+
+
+def _zero(stage: int) -> dict[str, Any]:
+    config = {"zero_stage": stage, "offload_optimizer_device": "none", "gradient_accumulation_steps": 1}
+    return {**config, **({"zero3_init_flag": False, "zero3_save_16bit_model": True} if stage == 3 else {})}
+
+
+STRATEGIES: dict[str, dict[str, Any]] = {
+    "single": {"distributed_type": "NO"},
+    "DDP": {"distributed_type": "MULTI_GPU"},
+    "FSDP1": {"distributed_type": "FSDP", "fsdp_config": FSDP1},
+    "FSDP2": {"distributed_type": "FSDP", "fsdp_config": FSDP2},
+    "ZeRO-2": {"distributed_type": "DEEPSPEED", "deepspeed_config": _zero(2)},
+    "ZeRO-3": {"distributed_type": "DEEPSPEED", "deepspeed_config": _zero(3)},
+}
+BACKENDS: dict[str, dict[str, Any]] = {
+    "BF16": {"mixed_precision": "bf16"},
+    "TE": {"mixed_precision": "fp8", "fp8_config": {"backend": "TE", "amax_history_len": 16}},
+    "torchao": {
+        "mixed_precision": "fp8",
+        "fp8_config": {"backend": "AO", "enable_fsdp_float8_all_gather": False},
+    },
+    "torchao gather": {"mixed_precision": "fp8", "fp8_config": {"backend": "AO"}},
+}
+
+
+def case(trainer: str, backend: str, strategy: str, variant: str = "", **more: Any) -> dict[str, Any]:
+    """One run; `fp8` changes the recipe, `accelerate` the file, `stack` the releases, `spec` what the program reads."""
+    processes = 1 if strategy == "single" else 2
+    config: dict[str, Any] = {
+        "compute_environment": "LOCAL_MACHINE",
+        "num_processes": processes,
+        "num_machines": 1,
+        "machine_rank": 0,
+        "use_cpu": False,
+        **STRATEGIES[strategy],
+        **BACKENDS[backend],
+        **more.get("accelerate", {}),
+    }
+    if "fp8" in more:
+        config["fp8_config"] = {**config["fp8_config"], **more["fp8"]}
+    identity = "-".join(word for word in (trainer, backend, strategy, variant) if word).replace(" ", "-").lower()
+    spec = {"trainer": trainer, "backend": backend, "strategy": strategy, "variant": variant, **more.get("spec", {})}
+    stack = {**STACK, **more.get("stack", {})}
+    made = cases.new(
+        identity,
+        {name: release for name, release in stack.items() if release},
+        accelerate_config=config,
+        processes=processes,
+        variables=more.get("variables"),
+    )
+    return {**made, "beyond": spec}
+
+
+TRL = {"trl": "1.16.0"}
+
+
+def everything() -> list[dict[str, Any]]:
+    """All runs that are executed on a CPU."""
+    plain = [
+        case(trainer, backend, strategy)
+        for trainer in ("script", "trainer")
+        for strategy in STRATEGIES
+        for backend in BACKENDS
+    ]
+    return [*plain, *with_trl(), *with_programs(), *variants()]
+
+
+FACTORY = {"llamafactory": "0.9.5", "peft": ""}
+AXOLOTL = {
+    "accelerate": "1.13.0",
+    "transformers": "5.16.1",
+    "transformer_engine": "",
+    "torchao": "0.17.0",
+    "peft": "0.20.0",
+    "trl": "1.9.0",
+    "axolotl": "0.19.0",
+    "deepspeed": "",
+}
+
+
+def with_programs() -> list[dict[str, Any]]:
+    """LLaMA-Factory with an Accelerate file, and axolotl, whose FP8 is torchao's."""
+    factory = [
+        case("llamafactory", backend, strategy, stack=FACTORY)
+        for strategy in ("single", "DDP", "FSDP2", "ZeRO-2")
+        for backend in BACKENDS
+        if backend != "torchao gather" or strategy == "FSDP2"
+    ]
+    axolotl = [case("axolotl", backend, "single", stack=AXOLOTL) for backend in ("BF16", "torchao")]
+    return [*factory, *axolotl]
+
+
+def with_trl() -> list[dict[str, Any]]:
+    """TRL's trainers for supervised fine-tuning and for GRPO."""
+    return [
+        case(trainer, backend, strategy, stack=TRL)
+        for trainer in ("sft", "grpo")
+        for strategy in ("single", "DDP", "FSDP2")
+        for backend in BACKENDS
+    ]
+
+
+def variants() -> list[dict[str, Any]]:
+    """Runs in which one thing is otherwise: the recipe, the model, the release."""
+    during = {"fp8": {"use_autocast_during_eval": True}}
+    return [
+        case("script", "TE", "single", "eval-in-fp8", **during),
+        case("trainer", "TE", "single", "eval-in-fp8", **during),
+        case("script", "TE", "single", "tied", spec={"model": {"tied": True}}),
+        case("script", "torchao", "single", "tied", spec={"model": {"tied": True}}),
+        case("script", "TE", "single", "lora", spec={"model": {"lora": 16}}),
+        case("script", "torchao", "single", "lora", spec={"model": {"lora": 16}}),
+        case("trainer", "TE", "single", "lora", spec={"model": {"lora": 16}}),
+        case("trainer", "torchao", "single", "lora", spec={"model": {"lora": 16}}),
+        case("trainer", "TE", "single", "tied", spec={"model": {"tied": True}}),
+    ]
+
+
+def on_gpus() -> list[dict[str, Any]]:
+    """What is executed on two GPUs, in the order of what only they can show."""
+    first = [case(trainer, "TE", strategy) for strategy in STRATEGIES for trainer in ("script", "trainer")]
+    gather = [case(trainer, "torchao gather", name) for name in ("FSDP2", "DDP") for trainer in ("script", "trainer")]
+    control = [
+        case(trainer, "BF16", name) for name in ("FSDP1", "ZeRO-2", "ZeRO-3") for trainer in ("script", "trainer")
+    ]
+    plain = [
+        case(trainer, "torchao", name) for name in ("single", "FSDP1", "FSDP2") for trainer in ("script", "trainer")
+    ]
+    rollouts = [case("grpo", "TE", name, stack=TRL) for name in ("single", "DDP")]
+    return [*first, *variants(), *rollouts, *control, *gather, *plain]
