@@ -17,7 +17,8 @@ SHELL := bash
 
 .PHONY: agreement attacks wild audit sbom fuzz fuzz-guided fuzz-sample smoke \
 	docs help demo test lint types layers coverage bench wheel corpus corpus-review score conformance \
-	journeys conformance-commands conformance-sample evidence rule mutation mutation-catalog mutation-sample hook-test format clean serve service-bench \
+	journeys conformance-commands conformance-newest conformance-sample drift evidence executed rule mutation mutation-catalog \
+	mutation-sample hook-test format clean serve service-bench \
 	service-kill service-load service-postgres openapi-test page-test docker-lint docker-steps \
 	probe-env probe-test test-gpu always
 
@@ -149,6 +150,18 @@ agreement: $(VENV)/.installed ## rules and outcome against each other, over ever
 
 evidence: $(VENV)/.installed ## look up the rules' source evidence in the released wheels
 	@$(BIN)/python -m tests.tools.catalog.look_up .evidence docs/evidence/sources.json
+
+drift: $(VENV)/.installed ## what has been released since, and whether the texts still stand that version bounds rest on
+	@$(BIN)/python -m tests.tools.catalog.drift .evidence docs/evidence/sources.json
+
+executed: $(VENV)/.installed ## run the small programs of tests/executed, and the conformance cases that rules name, anew
+	@$(BIN)/python -m tests.tools.catalog.executed --root .conformance
+	@$(BIN)/python -m tests.tools.catalog.cited --root .conformance
+
+conformance-newest: $(VENV)/.installed ## the cases on the newest releases that a CPU runs, and how far was executed
+	@$(BIN)/python -m tests.tools.conformance.record --newest --root .conformance --out tests/conformance/newest.jsonl
+	@$(BIN)/python -m tests.tools.conformance.compare tests/conformance/newest.jsonl --quiet --at-least 1
+	@$(BIN)/python -m tests.tools.conformance.highest --write
 
 serve: $(VENV)/.installed ## run the service on http://127.0.0.1:8000
 	@$(BIN)/fp8check serve

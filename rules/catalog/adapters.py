@@ -86,8 +86,9 @@ def unsloth_passes_fp8_by(llamafactory: LlamaFactory, outcome: Outcome) -> Itera
     "liger-takes-the-head-out",
     INFO,
     'liger_kernel 0.6.4 transformers/model/llama.py "lm_head.weight": the loss multiplies with the weight itself',
-    'transformers 4.57.1..5.23.0 training_args.py "use_liger_kernel"',
+    'transformers 4.57.1..5.24.0 training_args.py "use_liger_kernel"',
     'llamafactory 0.9.4..0.9.5 hparams/model_args.py "enable_liger_kernel"',
+    "ran liger_kernel 0.6.4, transformers 4.57.1 [executed liger-passes-the-head-by]: lm_head is not called",
     claims=("FP8",),
 )
 def liger_takes_the_head_out(training: Training, outcome: Outcome) -> Iterator[Found]:

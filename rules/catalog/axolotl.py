@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     'axolotl 0.19.0 utils/trainer.py "FSDP_CPU_RAM_EFFICIENT_LOADING": handed to Accelerate as a variable',
     'accelerate 1.13.0 accelerator.py "torchao with FSDP2 and cpu_ram_efficient_loading is not supported"',
     "https://github.com/axolotl-ai-cloud/axolotl/issues/3077",
+    "ran axolotl 0.19.0 [command axolotl-fsdp2-fp8-efficient]: ValueError",
     claims=("ends",),
 )
 def axolotl_ram_efficient_loading(axolotl: Axolotl, outcome: Outcome) -> Iterator[Found]:
@@ -57,6 +58,7 @@ def axolotl_ram_efficient_loading(axolotl: Axolotl, outcome: Outcome) -> Iterato
     WARNING,
     'axolotl 0.19.0 utils/schemas/validation.py "FP8 + FSDP2 + activation checkpointing may be slower than BF16"',
     "https://github.com/axolotl-ai-cloud/axolotl/pull/2926",
+    "ran axolotl 0.19.0 [command axolotl-fsdp2-fp8-checkpointing]: it trains, in FP8",
     claims=("FP8",),
 )
 def axolotl_fsdp_checkpointing(axolotl: Axolotl) -> Iterator[Found]:

@@ -32,6 +32,7 @@ def _torchao(outcome: Outcome) -> bool:
     "https://github.com/pytorch/ao/issues/685",
     "https://github.com/pytorch/ao/blob/v0.13.0/torchao/float8/README.md",
     'axolotl 0.19.0 utils/schemas/validation.py "torch_compile is strongly recommended for FP8 training"',
+    'measured NVIDIA H200 [docs/evidence/h200-speed.jsonl "AO" "compiled": false]: 0.12 to 0.53 times the speed',
     claims=("FP8",),
 )
 def torchao_not_compiled(run: Run, requested: Requested, outcome: Outcome, probed: bool) -> Iterator[Found]:
@@ -88,14 +89,15 @@ def _has_linear_experts(model: ModelShape, outcome: Outcome) -> bool:
     WARNING,
     'transformer_engine 2.15.0..2.20.2 pytorch/quantization.py "DelayedScaling is not supported under torch.compile"',
     'transformer_engine 2.8.0..2.20.2 pytorch/module/linear.py "@no_torch_dynamo()": the graph breaks at each layer',
+    "ran transformer_engine 2.20.2 [executed te-refuses-the-compiler]: it ends with fullgraph, else nothing is raised",
     claims=("perhaps",),
 )
 def te_compiled(run: Run, outcome: Outcome) -> Iterator[Found]:
     """torch.compile on a model of Transformer Engine layers.
 
     Why it hurts: Transformer Engine keeps the compiler out of its layers, so that the graph breaks at each of them:
-    long compilation, nothing gained. From 2.15 on it raises RuntimeError where the compiler traces into FP8 autocast
-    with delayed scaling, which is what Accelerate uses.
+    long compilation, nothing gained. From 2.15 on it refuses to be traced with delayed scaling, which is what
+    Accelerate uses: with fullgraph the compiler ends there, without it the graph breaks once more.
 
     Example: `torch_compile: true` with backend TE.
 
@@ -110,7 +112,7 @@ def te_compiled(run: Run, outcome: Outcome) -> Iterator[Found]:
     yield Found(
         "torch.compile does not go with Transformer Engine",
         place=compiles if in_file else None,
-        label="where the compiler traces into FP8 autocast: DelayedScaling is not supported under torch.compile"
+        label="the graph breaks at FP8 autocast; with fullgraph: DelayedScaling is not supported under torch.compile"
         if raises
         else "the graph breaks at every Transformer Engine layer",
         help=f"do not compile with backend: TE, or {torchao_instead(outcome)}",
@@ -161,6 +163,7 @@ def torchao_compiled_under_ddp(run: Run, outcome: Outcome) -> Iterator[Found]:
     "FP521",
     "torchao-compiled-experts",
     WARNING,
+    "ran torch 2.13.0, torchao 0.18.0, transformers 4.57.1 [executed compiled-experts]: 6 breaks, a dense model none",
     "https://github.com/pytorch/ao/issues/1200",
     "https://github.com/pytorch/pytorch/issues/139125",
     claims=("perhaps",),
@@ -168,8 +171,9 @@ def torchao_compiled_under_ddp(run: Run, outcome: Outcome) -> Iterator[Found]:
 def torchao_compiled_experts(training: Training, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
     """torchao and torch.compile on a mixture of experts whose experts are Linear layers (transformers 4).
 
-    Why it hurts: each expert gets another number of tokens in every step. The compiler sees them as dynamic shapes,
-    and torchao's float8 layers fail on those: the issue is open. Numbers that 16 does not divide are refused besides.
+    Why it hurts: which tokens an expert gets is known in the step only. The graph breaks around the experts, six times
+    in one layer of Mixtral, and torchao's casts there are not fused across the breaks: what it needs the compiler for.
+    Numbers of tokens that 16 does not divide are refused besides, unless they are padded.
 
     Example: Mixtral with transformers 4.57, backend AO and `torch_compile: true`.
 
@@ -179,7 +183,7 @@ def torchao_compiled_experts(training: Training, model: ModelShape, outcome: Out
     if compiles is None or model.routed is None or not _torchao(outcome) or not _has_linear_experts(model, outcome):
         return
     yield Found(
-        "torchao fails to compile experts, whose number of tokens changes in every step",
+        "torch.compile breaks the graph at experts, whose number of tokens changes in every step",
         place=compiles if outcome.run.launch.places(compiles) else training.setting_for("model"),
         label=f"{model.routed.number} experts a layer, each of Linear layers with dynamic shapes",
         help="train it in BF16, or use transformers 5, which leaves experts out of FP8",

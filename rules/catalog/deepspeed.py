@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     "deepspeed-optimizer-with-te",
     ERROR,
     "ran accelerate 1.15.0 [executed deepspeed-dummy-optimizer]: ValueError, the DummyOptim is no torch optimizer",
-    'transformers 4.57.1..5.23.0 integrations/deepspeed.py "optimizer = DummyOptim(params=model_parameters)"',
+    'transformers 4.57.1..5.24.0 integrations/deepspeed.py "optimizer = DummyOptim(params=model_parameters)"',
     claims=("ends",),
 )
 def deepspeed_optimizer_with_te(deepspeed: DeepSpeedConfig, requested: Requested, outcome: Outcome) -> Iterator[Found]:

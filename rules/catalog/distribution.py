@@ -149,6 +149,7 @@ def release_cannot_launch_fp8(outcome: Outcome, requested: Requested) -> Iterato
     ERROR,
     'accelerate 0.34.0..1.15.0 utils/dataclasses.py "When using `deepspeed_config_file`, the following": raised',
     'accelerate 0.34.0..1.15.0 commands/launch.py "mp_from_config_flag": only a precision from the file counts',
+    "ran accelerate 1.15.0, deepspeed 0.19.8 [executed precision-beside-deepspeed-file]: ValueError",
     claims=("ends",),
 )
 def precision_beside_deepspeed_file(
@@ -216,7 +217,7 @@ def deepspeed_fp16_against_fp8(outcome: Outcome) -> Iterator[Found]:
     "FP314",
     "deepspeed-wants-bf16",
     ERROR,
-    'transformers 4.45.2..5.23.0 integrations/deepspeed.py "Please correct the following DeepSpeed config": raised',
+    'transformers 4.45.2..5.24.0 integrations/deepspeed.py "Please correct the following DeepSpeed config": raised',
     "ran transformers 5.23.0, deepspeed 0.19.8 [conformance deepspeed1-TE-plain-1.15-deepspeed]: ValueError",
     reads=("deepspeed",),
     claims=("ends",),
@@ -253,7 +254,7 @@ def deepspeed_wants_bf16(training: Training, requested: Requested, outcome: Outc
     "deepspeed-auto-is-float32",
     ERROR,
     "ran transformers 5.23.0, deepspeed 0.19.8 [executed deepspeed-auto-is-float32]: bf16.enabled is False, with fp8",
-    'transformers 4.45.2..5.23.0 integrations/deepspeed.py "bf16.enabled": `auto` becomes the bf16 of the arguments',
+    'transformers 4.45.2..5.24.0 integrations/deepspeed.py "bf16.enabled": `auto` becomes the bf16 of the arguments',
     claims=("nothing",),
 )
 def deepspeed_auto_is_float32(
@@ -287,8 +288,9 @@ def deepspeed_auto_is_float32(
     "FP316",
     "two-deepspeed-files",
     WARNING,
-    'transformers 4.45.2..5.23.0 training_args.py "HfTrainerDeepSpeedConfig(self.deepspeed)": the training file wins',
+    'transformers 4.45.2..5.24.0 training_args.py "HfTrainerDeepSpeedConfig(self.deepspeed)": the training file wins',
     'accelerate 0.34.0..1.15.0 utils/dataclasses.py "if self.hf_ds_config is None": the other is read only without it',
+    "ran transformers 5.24.0, deepspeed 0.19.8 [executed two-deepspeed-files]: the stage of the training file",
     claims=("ignored",),
 )
 def two_deepspeed_files(training: Training, accelerate: AccelerateConfig) -> Iterator[Found]:
@@ -320,7 +322,7 @@ def two_deepspeed_files(training: Training, accelerate: AccelerateConfig) -> Ite
     "two-distributions",
     ERROR,
     'accelerate 0.34.0..1.15.0 commands/launch.py "You can only use one of `--cpu`, `--multi_gpu`": ValueError',
-    'transformers 4.45.2..5.23.0 trainer.py "together with --deepspeed is not possible": ValueError',
+    'transformers 4.45.2..5.24.0 trainer.py "together with --deepspeed is not possible": ValueError',
     "ran accelerate 1.15.0 [executed two-distributions]: ValueError",
     claims=("ends",),
 )

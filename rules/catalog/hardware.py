@@ -148,6 +148,7 @@ def mxfp8_off_blackwell(run: Run, outcome: Outcome) -> Iterator[Found]:
     WARNING,
     "https://docs.nvidia.com/cuda/cuda-c-programming-guide/index.html#cuda-environment-variables",
     'accelerate 1.15.0 utils/environment.py "def check_cuda_fp8_capability": without a GPU it goes on, on the CPU',
+    "ran accelerate 1.15.0, torchao 0.18.0 [executed no-gpu-goes-on-on-the-cpu]: fp8, on the CPU",
     claims=("perhaps",),
 )
 def no_gpu(requested: Requested, facts: Facts, gpus: Sequence[Gpu]) -> Iterator[Found]:
@@ -181,6 +182,7 @@ def no_gpu(requested: Requested, facts: Facts, gpus: Sequence[Gpu]) -> Iterator[
     "driver-too-old",
     ERROR,
     "https://docs.nvidia.com/deploy/cuda-compatibility/",
+    'torch 2.9.1..2.15.0 lib/libc10_cuda.so "The NVIDIA driver on your system is too old": raised at the first use',
     claims=("perhaps",),
 )
 def driver_too_old(requested: Requested, facts: Facts) -> Iterator[Found]:
@@ -232,6 +234,7 @@ def _cuda_of(driver: str | None) -> str | None:
     'transformer_engine 2.9.0..2.20.2 pytorch/quantization.py "CublasLt version 12.1.3.x or higher required for FP8"',
     'transformer_engine 1.13.0..2.8.0 pytorch/fp8.py "Cuda version 12.1 or higher required for FP8 execution on Ada."',
     "https://github.com/NVIDIA/CUDALibrarySamples/issues/180",
+    "ran transformer_engine 2.20.2 [executed te-checks-by-gpu]: cuBLASLt 12.1.0 is refused on 8.9, 12.1.3 is not",
     claims=("ends",),
 )
 def ada_needs_newer_cublas(requested: Requested, facts: Facts, outcome: Outcome) -> Iterator[Found]:
@@ -275,6 +278,8 @@ def ada_needs_newer_cublas(requested: Requested, facts: Facts, outcome: Outcome)
     "https://github.com/pytorch/pytorch/issues/150733",
     "https://github.com/lllyasviel/FramePack/issues/550",
     "https://docs.nvidia.com/cuda/blackwell-compatibility-guide/",
+    'torch 2.9.1..2.15.0 cuda/__init__.py "is not compatible with the current PyTorch installation"',
+    "ran torch 2.13.0 [executed torch-without-kernels-for-the-gpu]: the warning, asked of an RTX 5090",
     claims=("ends",),
 )
 def torch_too_old_for_gpu(requested: Requested, facts: Facts, run: Run, outcome: Outcome) -> Iterator[Found]:
@@ -316,6 +321,7 @@ def torch_too_old_for_gpu(requested: Requested, facts: Facts, run: Run, outcome:
     WARNING,
     "https://github.com/huggingface/accelerate/blob/v1.15.0/src/accelerate/utils/environment.py",
     'accelerate 1.15.0 utils/environment.py "def check_cuda_fp8_capability": each process asks for its own GPU',
+    "ran accelerate 1.15.0 [command machine-ddp-two-kinds]: both processes begin, in FP8",
     claims=("nothing",),
 )
 def gpus_differ(requested: Requested, facts: Facts, outcome: Outcome) -> Iterator[Found]:
@@ -350,6 +356,7 @@ def gpus_differ(requested: Requested, facts: Facts, outcome: Outcome) -> Iterato
     "visible-devices-cut-short",
     WARNING,
     "https://docs.nvidia.com/cuda/cuda-c-programming-guide/index.html#cuda-environment-variables",
+    "ran torch 2.13.0 [executed visible-devices-end-the-list]: torch reads the list up to the first that is not there",
     claims=("nothing",),
 )
 def visible_devices_cut_short(
@@ -385,14 +392,17 @@ def visible_devices_cut_short(
     "FP710",
     "mig-instance",
     WARNING,
+    "ran torch 2.13.0 [executed visible-devices-end-the-list]: torch takes names of instances, and counts none of them",
+    'torch 2.9.1..2.15.0 cuda/__init__.py "# Skip MIG parsing": it leaves the counting to CUDA',
     "https://docs.nvidia.com/datacenter/tesla/mig-user-guide/",
     claims=("nothing",),
 )
 def mig_instance(requested: Requested, gpus: Sequence[Gpu], outcome: Outcome) -> Iterator[Found]:
     """The GPU is cut into MIG instances.
 
-    Why it hurts: a process sees one instance, a part of the multiprocessors and of the memory. Several processes
-    cannot train together on the instances of a GPU, and the speeds that are predicted are those of whole GPUs.
+    Why it hurts: CUDA shows a process one instance, a part of the multiprocessors and of the memory. Several processes
+    need an instance each, named to each of them, and nobody tried FP8 there; the speeds that are predicted are those of
+    whole GPUs.
 
     Example: an H100 in seven instances of 1g.10gb.
 
@@ -405,7 +415,7 @@ def mig_instance(requested: Requested, gpus: Sequence[Gpu], outcome: Outcome) ->
     yield Found(
         f"{cut.name} is cut into MIG instances",
         place=requested.anywhere[0],
-        label="processes cannot train together on them"
+        label="CUDA shows each process one instance, the first that is named"
         if several
         else "the run gets a part of the GPU and of its memory",
         help="use a whole GPU" if several else "use a whole GPU, or try in a short run whether FP8 pays here",
@@ -463,6 +473,7 @@ _ROWWISE_FAILED = {
     ERROR,
     'axolotl 0.19.0 cli/config.py "return compute_capability >= (9, 0)": Ada is refused',
     'axolotl 0.19.0 utils/schemas/config.py "fp8 requested, but fp8 is not supported on this GPU"',
+    "ran axolotl 0.19.0 [command axolotl-ada]: ValidationError",
     claims=("ends",),
 )
 def axolotl_refuses_gpu(axolotl: Axolotl, run: Run, outcome: Outcome) -> Iterator[Found]:
@@ -500,6 +511,8 @@ def axolotl_refuses_gpu(axolotl: Axolotl, run: Run, outcome: Outcome) -> Iterato
     "FP713",
     "te-on-rtx-50",
     WARNING,
+    'transformer_engine 2.9.0..2.20.2 pytorch/quantization.py "is not supported on 12.0+ architectures yet": of MXFP8',
+    "ran transformer_engine 2.20.2 [executed te-checks-by-gpu]: another recipe by default on 12.0 than on 10.0",
     "https://github.com/NVIDIA/TransformerEngine/issues/1654",
     "https://github.com/NVIDIA/TransformerEngine/issues/2255",
     "https://github.com/NVIDIA/TransformerEngine/issues/2668",

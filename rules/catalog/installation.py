@@ -5,6 +5,7 @@ from __future__ import annotations
 from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, rule
 from fp8check.rules.engine.requirements import reached, require_decided, require_packages, require_version
 from fp8check.rules.outcome.compiled import compiled_by
+from fp8check.rules.releases.behaviors import TransformerEngine
 from fp8check.rules.releases.versions import NEWEST, OLDEST_ACCELERATE, at_least, parse, parsed
 from fp8check.rules.settings.values import Undecided
 
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
     from fp8check.rules.engine.inputs import Requested
     from fp8check.rules.facts import Facts, Misfit
     from fp8check.rules.outcome import Outcome
+    from fp8check.rules.releases.stack import Stack
     from fp8check.rules.settings.values import Setting
     from fp8check.rules.trainers.llamafactory import LlamaFactory
     from fp8check.rules.trainers.run import Run
 
-OLDEST_CUDA = (12, 1)  # Transformer Engine 2.x, docs/installation.rst; 12.8 for compute capability 10.0 and newer
+# What Transformer Engine 2.x says of itself (METADATA); 12.8 for compute capability 10.0 and newer.
+OLDEST_CUDA = (12, 1)
 OLDEST_CUDA_BLACKWELL = (12, 8)
-OLDEST_CUDNN = (9, 3)
 
 
 def wants_te(requested: Requested, outcome: Outcome) -> bool:
@@ -41,6 +43,7 @@ def _place(requested: Requested) -> Setting | None:
     ERROR,
     'accelerate 1.4.0..1.15.0 utils/dataclasses.py "TransformerEngine is not available. Please install it"',
     'accelerate 0.34.0..1.15.0 utils/imports.py "transformer_engine": the metapackage is what is looked for',
+    "ran accelerate 1.15.0 [executed te-not-installed]: ImportError",
     claims=("ends", "ignored"),
 )
 def transformer_engine_missing(requested: Requested, facts: Facts, outcome: Outcome) -> Iterator[Found]:
@@ -77,6 +80,8 @@ def transformer_engine_missing(requested: Requested, facts: Facts, outcome: Outc
     "https://github.com/NVIDIA/TransformerEngine/issues/1541",
     "https://github.com/huggingface/accelerate/issues/1757",
     "https://github.com/NVIDIA/TransformerEngine/issues/1853",
+    "ran transformer_engine 2.20.2 [executed empty-metapackage]: the import fails",
+    "measured NVIDIA H200 [docs/evidence/h200-faults.jsonl missing-extension]: the import fails, and the run with it",
     claims=("ends",),
 )
 def transformer_engine_incomplete(
@@ -139,6 +144,7 @@ def _misfits(facts: Facts, transformer_engine: Mapping[str, object]) -> list[Mis
     ERROR,
     'transformer_engine 2.8.0..2.20.2 common/__init__.py "package version mismatch": an assertion at import',
     "https://github.com/NVIDIA/TransformerEngine/issues/2040",
+    "measured NVIDIA H200 [docs/evidence/h200-faults.jsonl version-mismatch]: the import fails",
     claims=("ends",),
 )
 def transformer_engine_does_not_fit(
@@ -170,7 +176,8 @@ def transformer_engine_does_not_fit(
     "newer-than-known",
     INFO,
     'accelerate 1.15.0 __init__.py "1.15.0": the newest release that was executed',
-    'transformers 5.23.0 __init__.py "5.23.0": the newest release that was executed',
+    'transformers 5.24.0 __init__.py "5.24.0": the newest release that was executed',
+    "own rules/releases/versions.py: NEWEST has the newest release of each package that was executed or read",
     requires=("packages",),  # only known versions can be newer
     claims=("nothing",),
 )
@@ -195,17 +202,21 @@ def newer_than_known(outcome: Outcome) -> Iterator[Found]:
     "FP605",
     "cuda-or-cudnn-too-old",
     ERROR,
+    'transformer_engine 2.4.0..2.20.2 METADATA "CUDA: 12.1+ (Hopper/Ada/Ampere), 12.8+ (Blackwell)": what it asks for',
+    'transformer_engine 2.4.0..2.19.0 METADATA "cuDNN: 9.3+"',
+    'transformer_engine 2.20.2 METADATA "cuDNN: 9.12+"',
     "https://docs.nvidia.com/deeplearning/transformer-engine/user-guide/installation.html",
     claims=("perhaps",),
 )
 def cuda_or_cudnn_too_old(requested: Requested, outcome: Outcome, facts: Facts) -> Iterator[Found]:
-    """CUDA or cuDNN is older than what Transformer Engine 2 needs.
+    """CUDA or cuDNN is older than what Transformer Engine 2 asks for.
 
-    Why it hurts: the import fails, or the first FP8 GEMM does.
+    Why it hurts: the import fails, or the first FP8 GEMM does. The release says itself what it asks for: cuDNN 9.3,
+    and from 2.20 on 9.12.
 
     Example: torch built for CUDA 11.8, or cuDNN 8.9, with Transformer Engine 2.9.
 
-    Write instead: torch for CUDA 12.1 or newer (12.8 on B200 and RTX 50), cuDNN 9.3 or newer.
+    Write instead: torch for CUDA 12.1 or newer (12.8 on B200 and RTX 50), cuDNN 9.12 or newer.
     """
     if not wants_te(requested, outcome):
         return
@@ -225,18 +236,22 @@ def cuda_or_cudnn_too_old(requested: Requested, outcome: Outcome, facts: Facts) 
             label="the CUDA that torch was built for",
             help="install a torch for a newer CUDA",
         )
-    if (
-        cudnn
-        and not at_least(require_version(cudnn, "cuDNN", "packages"), *OLDEST_CUDNN)
-        and at_least(outcome.stack.version("transformer_engine"), 2)
-    ):
-        text = f"cuDNN {cudnn} is too old: Transformer Engine 2 needs 9.3"
+    wanted = _oldest_cudnn(outcome.stack)
+    if cudnn and not at_least(require_version(cudnn, "cuDNN", "packages"), *wanted):
+        text = f"cuDNN {cudnn} is too old: {outcome.stack.name('transformer_engine')} asks for {wanted[0]}.{wanted[1]}"
         yield Found(
             text,
             place=_place(requested),
             label="the cuDNN beside torch",
             help="install a newer cuDNN, or a newer torch",
         )
+
+
+def _oldest_cudnn(stack: Stack) -> tuple[int, int]:
+    """What a release of Transformer Engine asks for; 1.x takes cuDNN 8."""
+    if not at_least(stack.version("transformer_engine"), 2):
+        return (0, 0)
+    return (9, 12) if stack.does(TransformerEngine.WANTS_CUDNN_9_12) else (9, 3)
 
 
 @rule(
@@ -273,6 +288,8 @@ def no_training_environment(facts: Facts, outcome: Outcome, requested: Requested
     'accelerate 1.13.0..1.15.0 utils/dataclasses.py "TorchAO is not available. Please install it"',
     'accelerate 1.4.0..1.15.0 accelerator.py "was not found on your system or is too old of a version"',
     'accelerate 1.4.0..1.15.0 utils/imports.py "0.6.1": an older torchao counts as absent',
+    "ran accelerate 1.11.0 [command lf-module-launcher-fp8-0.9.5]: ImportError",
+    "ran accelerate 1.15.0 [executed torchao-not-installed]: ImportError",
     claims=("ends", "ignored"),
 )
 def torchao_missing(requested: Requested, facts: Facts, outcome: Outcome) -> Iterator[Found]:
@@ -303,8 +320,9 @@ def torchao_missing(requested: Requested, facts: Facts, outcome: Outcome) -> Ite
     "FP608",
     "torchao-does-not-fit-torch",
     ERROR,
-    "https://github.com/pytorch/pytorch/blob/v2.10.0/torch/nn/functional.py",
     'torchao 0.18.0 workflows/float8/float8_tensor.py "from torch.nn.functional import ScalingType"',
+    'torch 2.9.1 nn/functional.py !"ScalingType": the name that torchao imports',
+    'torch 2.10.0..2.15.0 nn/functional.py "ScalingType"',
     claims=("ends",),
 )
 def torchao_does_not_fit_torch(requested: Requested, facts: Facts, outcome: Outcome) -> Iterator[Found]:
@@ -339,6 +357,8 @@ def torchao_does_not_fit_torch(requested: Requested, facts: Facts, outcome: Outc
     'accelerate 1.4.0..1.15.0 utils/launch.py "FP8 is not available on this machine"',
     'accelerate 0.34.0..1.15.0 utils/imports.py "def is_fp8_available"',
     'accelerate 1.3.0 utils/imports.py "is_msamp_available() or is_transformer_engine_available()"',
+    "ran accelerate 1.15.0 [executed no-fp8-library]: RuntimeError by the launcher, ValueError without it",
+    "ran accelerate 1.3.0, torchao 0.18.0 [executed torchao-is-no-fp8-library-to-1.3]: RuntimeError",
     claims=("ends",),
 )
 def no_fp8_library(requested: Requested, packages: Mapping[str, str | None], outcome: Outcome) -> Iterator[Found]:
@@ -371,6 +391,7 @@ def no_fp8_library(requested: Requested, packages: Mapping[str, str | None], out
     'accelerate 1.13.0..1.15.0 utils/transformer_engine.py "from transformer_engine.pytorch.fp8 import"',
     'transformer_engine 2.9.0..2.20.2 pytorch/__init__.py !"from transformer_engine.pytorch.fp8"',
     'transformer_engine 1.13.0 pytorch/fp8.py !"def check_mxfp8_support"',
+    'transformer_engine 2.9.0..2.20.2 pytorch/fp8.py "transformer_engine.pytorch.fp8 will be removed in a ": announced',
     "ran accelerate 1.12.0 [conformance release-mxfp8-9.0-1.12-te2.9]: AttributeError in prepare()",
     claims=("ends",),
 )
@@ -408,6 +429,8 @@ def accelerate_does_not_fit_te(requested: Requested, facts: Facts, outcome: Outc
     'peft 0.19.0 tuners/lora/torchao.py !"LinearActivationQuantizedTensor"',
     'torchao 0.18.0 quantization/__init__.py !"LinearActivationQuantizedTensor"',
     'torchao 0.17.0 quantization/__init__.py "LinearActivationQuantizedTensor"',
+    "ran peft 0.18.1, torchao 0.18.0 [executed peft-0.18-with-torchao-0.18]: ImportError",
+    "ran peft 0.17.1, torchao 0.18.0 [command trl-sft-lora-0.24]: ImportError",
     requires=("training",),
     claims=("ends",),
 )
@@ -472,9 +495,10 @@ def nan_from_compiled_float8(run: Run, outcome: Outcome) -> Iterator[Found]:
     "FP616",
     "two-cudnns",
     WARNING,
-    "https://github.com/NVIDIA/TransformerEngine/blob/v2.18/README.rst",
+    'transformer_engine 2.20.2 METADATA "CUDNN_STATUS_SUBLIBRARY_LOADING_FAILED": among its known troubles',
     "https://github.com/NVIDIA/TransformerEngine/issues/1853",
     "https://github.com/NVIDIA/TransformerEngine/issues/1309",
+    "measured NVIDIA H200 [docs/evidence/h200-faults.jsonl wrong-cudnn]: the import fails",
     claims=("perhaps",),
 )
 def two_cudnns(requested: Requested, outcome: Outcome, facts: Facts) -> Iterator[Found]:
@@ -524,6 +548,7 @@ def two_cudnns(requested: Requested, outcome: Outcome, facts: Facts) -> Iterator
     WARNING,
     "https://docs.python.org/3/library/importlib.metadata.html",
     'accelerate 1.15.0 utils/imports.py "importlib.metadata.version": metadata decides',
+    "ran accelerate 1.15.0 [executed installed-twice]: the metadata of one, the code of the other",
     requires=("packages",),
     claims=("nothing",),
 )
@@ -562,6 +587,8 @@ def package_installed_twice(requested: Requested, facts: Facts) -> Iterator[Foun
     'llamafactory 0.9.3 extras/misc.py "transformers>=4.45.0,<=4.52.4" "accelerate>=0.34.0,<=1.7.0"',
     'llamafactory 0.9.3 extras/misc.py "peft>=0.14.0,<=0.15.2" "trl>=0.8.6,<=0.9.6"',
     'llamafactory 0.9.4..0.9.5 train/ppo/trainer.py "trl>=0.8.6,<=0.9.6": in stage ppo',
+    "ran llamafactory 0.9.5, transformers 5.24.0 [executed llamafactory-refuses-version]: ImportError",
+    "ran llamafactory 0.9.5, trl 0.24.0 [command lf-ppo-plain-0.9.5]: ImportError",
     claims=("ends",),
 )
 def llamafactory_refuses_version(
@@ -606,7 +633,7 @@ def llamafactory_refuses_version(
     "FP619",
     "accelerate-too-old-for-trainer",
     ERROR,
-    'transformers 5.0.0..5.23.0 utils/import_utils.py "ACCELERATE_MIN_VERSION"',
+    'transformers 5.0.0..5.24.0 utils/import_utils.py "ACCELERATE_MIN_VERSION"',
     "ran transformers 5.23.0 [executed accelerate-too-old-for-trainer]: ImportError, accelerate 1.1.0 is wanted",
     requires=("training", "packages"),
     claims=("ends",),
@@ -669,15 +696,16 @@ def torch_without_cuda(requested: Requested, packages: Mapping[str, str | None],
     "FP621",
     "torch-for-amd",
     WARNING,
-    "https://github.com/ROCm/TransformerEngine/issues/79",
+    'transformer_engine 2.9.0..2.20.2 METADATA "for accelerating Transformer models on NVIDIA GPUs"',
+    'torchao 0.17.0..0.18.0 float8/config.py "e4m3fnuz": other number formats on MI300',
     "https://rocm.docs.amd.com/en/latest/",
     claims=("nothing",),
 )
 def torch_for_amd(requested: Requested, packages: Mapping[str, str | None]) -> Iterator[Found]:
     """torch is a build for AMD's ROCm: nothing that is said here was tried there.
 
-    Why it hurts: Transformer Engine on PyPI is NVIDIA's; AMD has a port of its own, which users report slower than
-    BF16 and out of memory. torchao's FP8 runs on MI300 with other number formats.
+    Why it hurts: Transformer Engine on PyPI is NVIDIA's; AMD has a port of its own. torchao's FP8 runs on MI300 with
+    other number formats.
 
     Example: torch 2.9.0+rocm6.4.
 
@@ -702,6 +730,7 @@ def torch_for_amd(requested: Requested, packages: Mapping[str, str | None]) -> I
     'accelerate 0.34.0 commands/config/config_args.py "fp8_config"',
     'accelerate 0.28.0 utils/dataclasses.py "Unknown mixed precision value": under FSDP',
     "https://github.com/huggingface/accelerate/issues/2615",
+    "ran accelerate 0.33.0 [executed accelerate-0.33-refuses-fp8-config]: ValueError, an unknown key",
     claims=("nothing",),
 )
 def accelerate_older_than_known(requested: Requested, packages: Mapping[str, str | None]) -> Iterator[Found]:

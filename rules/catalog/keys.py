@@ -304,6 +304,7 @@ def e5m2_is_refused(requested: Requested, outcome: Outcome) -> Iterator[Found]:
     'block scaling.": raised in prepare()',
     'accelerate 1.11.0..1.15.0 utils/transformer_engine.py "`amax_compute_algo` is not supported for MXFP8 '
     'block scaling.": likewise',
+    "ran accelerate 1.15.0 [conformance file-te-mxfp8-amax-1.15]: ValueError in prepare()",
     claims=("ends",),
 )
 def mxfp8_with_amax(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[Found]:
@@ -388,7 +389,7 @@ def option_dropped_by_te(accelerate: AccelerateConfig, outcome: Outcome) -> Iter
     "option-of-other-backend",
     WARNING,
     'accelerate 1.13.0..1.15.0 utils/dataclasses.py "PAD_INNER_DIM" "OPT_LEVEL": each class reads its own',
-    "ran accelerate 1.15.0 [conformance file-ao-no-pad-1.15]: an option of torchao, and read by torchao",
+    "ran accelerate 1.3.0 [conformance file-ao-no-pad-1.3]: Transformer Engine runs, and the option is not read",
     claims=("ignored",),
 )
 def option_of_other_backend(accelerate: AccelerateConfig, requested: Requested, outcome: Outcome) -> Iterator[Found]:

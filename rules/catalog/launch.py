@@ -148,8 +148,7 @@ def _into_fp8_config(accelerate: AccelerateConfig, setting: Setting, key: str) -
     "does-not-start",
     ERROR,
     "ran accelerate 1.15.0 [conformance file-precision-unknown-1.15]: ValueError: Unknown mixed_precision mode",
-    "ran accelerate 1.15.0 [conformance layout-fsdp1-TE-transformers-1.15]: ValueError: You must pass a model "
-    "and an optimizer together",
+    "ran transformers 5.23.0 [command flags-no-flag-te]: ValueError: Some specified arguments are not used",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl hf-fsdp1-te]: the same on a GPU",
     last_resort=True,
     claims=("ends",),
@@ -330,6 +329,7 @@ def flag_beats_file(accelerate: AccelerateConfig, launch: Launch) -> Iterator[Fo
     ERROR,
     'accelerate 0.34.0..1.15.0 commands/launch.py "os.path.isfile(default_config_file)": else the default file, if any',
     'trl 1.16.0 cli/accelerate_config.py "--config_file": what --accelerate_config becomes',
+    "ran accelerate 1.15.0 [executed own-default-file]: without --config_file the default file counts",
     claims=("ignored",),
 )
 def other_config_file(accelerate: AccelerateConfig, launch: Launch, run: Run) -> Iterator[Found]:
@@ -421,6 +421,7 @@ def flag_is_no_choice(outcome: Outcome) -> Iterator[Found]:
     WARNING,
     'accelerate 0.34.0..1.15.0 utils/launch.py "current_env = setup_fp8_env(args, current_env)": for fp8 only',
     'accelerate 0.34.0..1.15.0 commands/launch.py "requires `--mixed_precision=fp8`": as its help says',
+    "ran accelerate 1.15.0 [executed fp8-flags-without-fp8]: no FP8 variable reaches the run",
     claims=("lost",),
 )
 def fp8_flags_without_fp8(launch: Launch, outcome: Outcome) -> Iterator[Found]:
@@ -450,6 +451,7 @@ def fp8_flags_without_fp8(launch: Launch, outcome: Outcome) -> Iterator[Found]:
     ERROR,
     'trl 0.21.0..1.16.0 accelerate_configs/fsdp2.yaml "bf16": so are the others that TRL brings',
     'trl 0.21.0..1.16.0 accelerate_configs/multi_gpu.yaml "bf16": likewise',
+    "ran trl 1.16.0, accelerate 1.15.0 [executed trl-files-say-bf16]: all of them say bf16",
     claims=("ignored",),
 )
 def trl_config_is_bf16(launch: Launch, requested: Requested) -> Iterator[Found]:

@@ -164,7 +164,7 @@ def layers_left_behind(training: Training, outcome: Outcome) -> Iterator[Found]:
     "FP408",
     "layers-are-conv1d",
     ERROR,
-    'transformers 4.57.1..5.23.0 models/gpt2/modeling_gpt2.py "Conv1D(": its projections are no nn.Linear',
+    'transformers 4.57.1..5.24.0 models/gpt2/modeling_gpt2.py "Conv1D(": its projections are no nn.Linear',
     'accelerate 0.34.0..1.15.0 utils/transformer_engine.py "isinstance(module, nn.Linear)": nothing else is converted',
     'torchao 0.17.0..0.18.0 float8/float8_linear_utils.py "isinstance(module, nn.Linear)": the same',
     "ran transformers 5.23.0 [executed gpt2-has-one-linear]: lm_head is GPT-2's only Linear layer",
@@ -194,8 +194,8 @@ def layers_are_conv1d(training: Training, requested: Requested, model: ModelShap
     "FP409",
     "experts-stay-in-bf16",
     WARNING,
-    'transformers 5.0.0..5.23.0 models/mixtral/modeling_mixtral.py "self.gate_up_proj = nn.Parameter(": no nn.Linear',
-    'transformers 5.0.0..5.23.0 models/qwen3_moe/modeling_qwen3_moe.py "self.gate_up_proj = nn.Parameter("',
+    'transformers 5.0.0..5.24.0 models/mixtral/modeling_mixtral.py "self.gate_up_proj = nn.Parameter(": no nn.Linear',
+    'transformers 5.0.0..5.24.0 models/qwen3_moe/modeling_qwen3_moe.py "self.gate_up_proj = nn.Parameter("',
     'transformers 4.57.1 models/mixtral/modeling_mixtral.py "self.w1 = nn.Linear(": there they were',
     "ran transformers 5.23.0 [executed experts-are-parameters]: the experts are two parameters, and no Linear layer",
     claims=("FP8",),
@@ -235,6 +235,7 @@ def experts_stay_in_bf16(
     'transformers 4.57.1 models/qwen3_moe/modeling_qwen3_moe.py "self.gate = nn.Linear(": converted like any other',
     'accelerate 1.15.0 utils/ao.py "def filter_linear_layers" !"router": no name is left out',
     'axolotl 0.19.0 monkeypatch/accelerate/float8_moe_filter.py "router": it leaves them out',
+    "ran transformers 4.57.1, accelerate 1.10.1 [executed router-is-converted]: mlp.gate becomes Float8Linear",
     claims=("FP8",),
 )
 def router_in_fp8(training: Training, requested: Requested, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
@@ -268,7 +269,7 @@ def router_in_fp8(training: Training, requested: Requested, model: ModelShape, o
     "checkpoint-is-fp8",
     ERROR,
     'transformers 4.57.1 trainer.py "You cannot perform fine-tuning on purely quantized models": without adapters',
-    'transformers 5.3.0..5.23.0 trainer_utils.py "You cannot perform fine-tuning on purely quantized models"',
+    'transformers 5.3.0..5.24.0 trainer_utils.py "You cannot perform fine-tuning on purely quantized models"',
     'transformers 4.57.1 trainer.py "but that quantization method do not support training": with adapters',
     "ran transformers 5.22.0 [executed fp8-checkpoint-trainable]: adapters are let through; by 5.21.1 not",
     "https://github.com/huggingface/transformers/issues/46736",
@@ -319,6 +320,7 @@ def checkpoint_is_fp8(training: Training, requested: Requested, model: ModelShap
     'transformers 4.57.1 trainer.py "You cannot perform fine-tuning on purely quantized models": without adapters',
     'accelerate 0.34.0..1.15.0 utils/transformer_engine.py "if any(p % 16 != 0 for p in module.weight.shape):"',
     'torchao 0.17.0..0.18.0 float8/float8_linear_utils.py "isinstance(module, nn.Linear)": packed weights or not',
+    "ran transformers 5.24.0 [executed quantized-checkpoint-without-adapters]: ValueError",
     claims=("no FP8", "ends"),
 )
 def checkpoint_is_quantized(

@@ -156,6 +156,8 @@ def te_thaws_lora_base(training: Training, requested: Requested, outcome: Outcom
     'llamafactory 0.9.4..0.9.5 hparams/parser.py "FP8 training is not compatible with quantization"',
     'accelerate 0.34.0..1.15.0 utils/transformer_engine.py "isinstance(module, nn.Linear)": Linear4bit is one, too',
     'torchao 0.17.0..0.18.0 float8/float8_linear_utils.py "isinstance(module, nn.Linear)": the same',
+    "ran llamafactory 0.9.5 [executed llamafactory-refuses-quantized-base]: ValueError",
+    "ran accelerate 1.15.0, bitsandbytes 0.50.2 [executed packed-weights-and-fp8]: neither backend runs it in FP8",
     claims=("no FP8", "ends"),
 )
 def fp8_on_quantized_base(training: Training, requested: Requested, outcome: Outcome) -> Iterator[Found]:
@@ -393,6 +395,7 @@ def te_with_fsdp_checkpointing(accelerate: AccelerateConfig, outcome: Outcome) -
     ERROR,
     "https://github.com/huggingface/accelerate/issues/3827",
     'accelerate 1.10.0..1.15.0 parallelism_config.py "PARALLELISM_CONFIG_TP_SIZE"',
+    "ran accelerate 1.15.0, torch 2.13.0 [executed te-under-tensor-parallelism]: mixed torch.Tensor and DTensor",
     claims=("ends",),
 )
 def te_under_tensor_parallelism(run: Run, outcome: Outcome) -> Iterator[Found]:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     ERROR,
     'transformers 4.45.2..4.57.1 training_args.py "mixed_precision_dtype = " "os.environ[": bf16 and fp16 '
     "rewrite the variable",
-    'transformers 5.0.0..5.23.0 trainer.py "self.args.mixed_precision": and from 5.0 on they go to '
+    'transformers 5.0.0..5.24.0 trainer.py "self.args.mixed_precision": and from 5.0 on they go to '
     "Accelerator as an argument",
     "ran transformers 5.23.0, accelerate 1.15.0 [conformance train-bf16-no-recipe-1.15]: mixed_precision "
     "bf16, no layer converted",
@@ -209,15 +209,17 @@ def fp8_config_unused(accelerate: AccelerateConfig) -> Iterator[Found]:
     ERROR,
     'llamafactory 0.9.5 train/fp8_utils.py "= backend" "not kwargs[": set after TrainingArguments; the patch '
     "wants no handlers",
-    'transformers 5.0.0..5.23.0 training_args.py "self.mixed_precision = ": the precision is fixed when the '
+    'transformers 5.0.0..5.24.0 training_args.py "self.mixed_precision = ": the precision is fixed when the '
     "arguments are made",
-    'transformers 5.3.0..5.23.0 trainer.py "= [DistributedDataParallelKwargs(**ddp_kwargs)]": kwargs_handlers '
+    'transformers 5.3.0..5.24.0 trainer.py "= [DistributedDataParallelKwargs(**ddp_kwargs)]": kwargs_handlers '
     "is never empty",
     'transformers 5.2.0 trainer.py !"= [DistributedDataParallelKwargs(**ddp_kwargs)]": the last release where '
     "the patch works",
     'llamafactory 0.9.4 train/sft/workflow.py "finetuning_args=finetuning_args" !"model_args=model_args": fp8 '
     "is in model_args there",
     "https://github.com/hiyouga/LlamaFactory/issues/9500",
+    "ran llamafactory 0.9.5, transformers 5.2.0 [command lf-key-value-0.9.5]: the precision is bf16, no layer in FP8",
+    "ran llamafactory 0.9.4, transformers 4.57.1 [command lf-key-value-0.9.4]: the same",
     claims=("lost",),
 )
 def llamafactory_fp8_inert(llamafactory: LlamaFactory, outcome: Outcome) -> Iterator[Found]:
@@ -273,6 +275,9 @@ def _patched(training: Training) -> bool:
     'llamafactory 0.9.4..0.9.5 train/kto/trainer.py !"fp8": nor does kto',
     'llamafactory 0.9.4..0.9.5 train/ppo/trainer.py !"fp8": nor does ppo',
     'llamafactory 0.9.4..0.9.5 train/rm/trainer.py !"fp8": nor does rm',
+    "ran llamafactory 0.9.5 [command lf-dpo-fp8-0.9.5]: the precision is bf16",
+    "ran llamafactory 0.9.5 [command lf-kto-fp8-te-0.9.5]: the same",
+    "ran llamafactory 0.9.4 [command lf-dpo-fp8-te-0.9.4]: the same",
     claims=("ignored",),
 )
 def llamafactory_stage_without_fp8(llamafactory: LlamaFactory, outcome: Outcome) -> Iterator[Found]:
@@ -304,7 +309,7 @@ def llamafactory_stage_without_fp8(llamafactory: LlamaFactory, outcome: Outcome)
     "asked-fp8-but-not-fp8",
     ERROR,
     'accelerate 1.4.0..1.7.0 accelerator.py "if self._mixed_precision == ": a handler is made and not counted',
-    "ran accelerate 1.5.2 [conformance script-kwarg-fp8-python-1.5]: the precision says fp8, no layer is converted",
+    "ran axolotl 0.19.0 [command axolotl-launcher-flags]: the command says fp8, no layer is converted",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl fsdp2-te]: fp8_enabled True and no FP8 GEMM",
     last_resort=True,
     claims=("no FP8",),
@@ -388,7 +393,7 @@ def release_converts_nothing(requested: Requested, outcome: Outcome) -> Iterator
     ERROR,
     'accelerate 1.4.0..1.15.0 accelerator.py "Passing in an FP8 configuration requires setting": raised',
     'accelerate 1.8.0..1.8.1 accelerator.py "if mixed_precision != ": 1.8 looks at the argument alone',
-    "ran accelerate 1.8.1 [conformance train-plain-te-1.8]: fp8 by the launcher, ValueError",
+    "ran accelerate 1.8.1 [conformance file-te-docs-1.8]: fp8 by the launcher, ValueError",
     "ran accelerate 1.15.0 [conformance script-handler-python-1.15]: a handler and no precision, ValueError",
     "https://github.com/huggingface/accelerate/issues/3086",
     requires=("packages",),  # without them the release is not known
@@ -424,7 +429,7 @@ def handler_without_precision(requested: Requested, outcome: Outcome) -> Iterato
     "FP115",
     "two-precision-flags",
     ERROR,
-    'transformers 4.45.2..5.23.0 training_args.py "At most one of fp16 and bf16 can be True, but not both": raised',
+    'transformers 4.45.2..5.24.0 training_args.py "At most one of fp16 and bf16 can be True, but not both": raised',
     "ran transformers 5.23.0 [conformance train-both-te-1.15]: ValueError",
     claims=("ends",),
 )
@@ -494,6 +499,7 @@ def deepspeed_loses_fp8(requested: Requested, outcome: Outcome) -> Iterator[Foun
     ERROR,
     'llamafactory 0.9.5 hparams/parser.py "model_args.fp8 = True" "Setting fp8=True": not what the trainer reads',
     'llamafactory 0.9.4 hparams/parser.py "model_args.fp8 = True": and there nothing hands model_args to the trainer',
+    "ran llamafactory 0.9.5 [executed llamafactory-gather-alone]: logged, and the fp8 of the trainer is False",
     claims=("ignored",),
 )
 def llamafactory_gather_without_fp8(llamafactory: LlamaFactory, outcome: Outcome) -> Iterator[Found]:
@@ -526,7 +532,7 @@ def llamafactory_gather_without_fp8(llamafactory: LlamaFactory, outcome: Outcome
     "script-overrides-precision",
     ERROR,
     'accelerate 0.34.0..1.15.0 state.py "if mixed_precision is None": the argument of Accelerator() wins',
-    "ran accelerate 1.15.0 [conformance script-kwarg-bf16-te-1.15]: bf16, under a file that says fp8",
+    "ran accelerate 1.15.0 [command mixed-044]: bf16, and FP8 GEMMs by the backend of the file",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl script-bf16]: bf16, and FP8 GEMMs with the default recipe",
     claims=("lost", "ends"),
 )

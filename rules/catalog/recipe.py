@@ -112,6 +112,7 @@ def _fixed(run: Run, outcome: Outcome) -> bool:
     "llamafactory-fixed-recipe",
     WARNING,
     'llamafactory 0.9.5 train/fp8_utils.py "amax_history_len=16": HYBRID, 16 and max are literals',
+    "ran llamafactory 0.9.5, accelerate 1.11.0 [executed llamafactory-recipe-is-fixed]: HYBRID 16 max",
     claims=("FP8",),
 )
 def llamafactory_fixed_recipe(run: Run, training: Training, requested: Requested, outcome: Outcome) -> Iterator[Found]:
@@ -269,6 +270,7 @@ def _name_backend(accelerate: AccelerateConfig, backend: str) -> Fix | None:
     WARNING,
     'llamafactory 0.9.4..0.9.5 train/fp8_utils.py "FP8_BACKEND": written; Accelerate reads ACCELERATE_FP8_BACKEND',
     'accelerate 1.9.0..1.15.0 accelerator.py "ACCELERATE_FP8_BACKEND": the name that is read',
+    "ran llamafactory 0.9.5, accelerate 1.11.0 [executed llamafactory-backend-is-not-read]: TE, not torchao",
     claims=("ignored",),
 )
 def llamafactory_backend_ignored(llamafactory: LlamaFactory, outcome: Outcome) -> Iterator[Found]:
@@ -310,6 +312,7 @@ def llamafactory_backend_ignored(llamafactory: LlamaFactory, outcome: Outcome) -
     'accelerate 1.13.0..1.15.0 accelerator.py "MS-AMP is deprecated and will be removed": a FutureWarning',
     "https://github.com/Azure/MS-AMP/issues/158",
     "https://github.com/Azure/MS-AMP/issues/196",
+    "ran accelerate 1.15.0 [executed msamp-deprecated]: the FutureWarning",
     claims=("nothing",),
 )
 def msamp_unmaintained(outcome: Outcome, requested: Requested) -> Iterator[Found]:
@@ -506,6 +509,7 @@ def fp8_config_not_read(accelerate: AccelerateConfig, outcome: Outcome, run: Run
     INFO,
     'accelerate 1.11.0..1.15.0 utils/dataclasses.py "if default_dict[k] != v": HYBRID is its default, and stays behind',
     'transformer_engine 2.9.0..2.20.2 common/recipe/__init__.py "class MXFP8BlockScaling" "Format = Format.E4M3"',
+    "ran accelerate 1.15.0, transformer_engine 2.20.2 [executed format-of-block-scaling]: not handed over, E4M3",
     claims=("ignored",),
 )
 def format_of_block_scaling(requested: Requested, outcome: Outcome) -> Iterator[Found]:

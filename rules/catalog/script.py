@@ -51,6 +51,7 @@ def filter_filters_nothing(script: ScriptSource) -> Iterator[Found]:
     "two-models-prepared",
     ERROR,
     'accelerate 0.34.0..1.15.0 accelerator.py "You can\'t use multiple models (": ValueError with Transformer Engine',
+    "ran accelerate 1.15.0 [executed two-models-prepared]: ValueError",
     claims=("ends",),
 )
 def two_models_prepared(script: ScriptSource, outcome: Outcome) -> Iterator[Found]:
@@ -195,7 +196,8 @@ def _last_in(block: tuple[int, ...], calls: Sequence[Call]) -> int | None:
     "never-in-training-mode",
     WARNING,
     'accelerate 1.0.1..1.15.0 utils/transformer_engine.py "self.training": FP8 autocast is on in training mode only',
-    'transformers 4.45.2..5.23.0 modeling_utils.py "model.eval()": from_pretrained leaves a model in evaluation mode',
+    'transformers 4.45.2..5.24.0 modeling_utils.py "model.eval()": from_pretrained leaves a model in evaluation mode',
+    "ran transformers 5.24.0, accelerate 1.15.0 [executed evaluation-mode-after-loading]: no layer in FP8 autocast",
     claims=("perhaps",),
 )
 def never_in_training_mode(script: ScriptSource, outcome: Outcome) -> Iterator[Found]:

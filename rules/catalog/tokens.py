@@ -111,7 +111,7 @@ def tokens_vary(run: Run, training: Training, outcome: Outcome, probed: bool) ->
     "ragged-last-batch",
     WARNING,
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl batch-24-te]: 24 tokens end in the backward GEMM",
-    'transformers 4.57.1..5.23.0 training_args.py "dataloader_drop_last": false by default',
+    'transformers 4.57.1..5.24.0 training_args.py "dataloader_drop_last": false by default',
     'accelerate 1.0.1..1.15.0 data_loader.py "even_batches": on by default, several processes fill the last batch up',
     "https://github.com/NVIDIA/TransformerEngine/issues/1571",
     claims=("perhaps",),
@@ -169,6 +169,7 @@ def _one_process(outcome: Outcome) -> bool:
     'accelerate 1.13.0..1.15.0 utils/dataclasses.py "PAD_INNER_DIM": on by default',
     "https://github.com/pytorch/ao/issues/571",
     "https://github.com/huggingface/accelerate/pull/3831",
+    "ran accelerate 1.15.0, torchao 0.18.0 [executed torchao-padding-by-release]: the two defaults",
     claims=("perhaps",),
 )
 def torchao_pads_nothing(training: Training, requested: Requested, outcome: Outcome, probed: bool) -> Iterator[Found]:

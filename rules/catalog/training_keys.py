@@ -38,7 +38,7 @@ def _sounds_like_fp8(name: str) -> bool:
     "FP214",
     "key-of-another-file",
     WARNING,
-    'transformers 4.45.2..5.23.0 hf_argparser.py "Some keys are not used by the HfArgumentParser": ValueError',
+    'transformers 4.45.2..5.24.0 hf_argparser.py "Some keys are not used by the HfArgumentParser": ValueError',
     'axolotl 0.19.0 utils/schemas/config.py "populate_by_name" !"mixed_precision": an unknown key is no error',
     "ran transformers 5.23.0 [executed key-of-another-file]: ValueError, mixed_precision is not used",
     'axolotl 0.18.0 utils/schemas/validation.py "check_fp8_config" !"resolve_fp8_recipe": no key yet',
@@ -153,6 +153,7 @@ def deepspeed_knows_no_fp8(deepspeed: DeepSpeedConfig, requested: Requested) -> 
     "axolotl-recipe-without-fp8",
     ERROR,
     'axolotl 0.19.0 utils/schemas/validation.py "`fp8_config` requires": ValueError',
+    "ran axolotl 0.19.0 [command axolotl-config-without-fp8]: ValidationError",
     claims=("ends", "ignored"),
 )
 def axolotl_recipe_without_fp8(axolotl: Axolotl, outcome: Outcome) -> Iterator[Found]:
@@ -196,6 +197,7 @@ _GATHER_REFUSED: tuple[ErrorCode, ...] = ("all-gather-not-tensorwise", "all-gath
     ERROR,
     'axolotl 0.19.0 utils/schemas/validation.py "only supports the tensorwise ": ValueError',
     'torchao 0.13.0..0.18.0 float8/config.py "enable_fsdp_float8_all_gather only supports tensorwise": asserted',
+    "ran axolotl 0.19.0 [command axolotl-gather-rowwise]: ValidationError",
     claims=("ends", "FP8"),
 )
 def gather_needs_tensorwise(axolotl: Axolotl, outcome: Outcome) -> Iterator[Found]:
@@ -231,6 +233,7 @@ def gather_needs_tensorwise(axolotl: Axolotl, outcome: Outcome) -> Iterator[Foun
     ERROR,
     'axolotl 0.19.0 utils/schemas/validation.py "fp8_enable_fsdp_float8_all_gather requires FSDP2": ValueError',
     "https://github.com/pytorch/ao/issues/1605",
+    "ran axolotl 0.19.0 [command axolotl-gather-without-fsdp]: ValidationError",
     claims=("ends",),
 )
 def gather_needs_fsdp2(axolotl: Axolotl, outcome: Outcome) -> Iterator[Found]:
@@ -266,6 +269,7 @@ def gather_needs_fsdp2(axolotl: Axolotl, outcome: Outcome) -> Iterator[Found]:
     "axolotl-recipe-refused",
     ERROR,
     'axolotl 0.19.0 utils/schemas/fp8.py "extra=" "forbid" "rowwise_with_gw_hp": one key, three values',
+    "ran axolotl 0.19.0 [command axolotl-fp8-recipe-typo]: ValidationError",
     claims=("ends", "ignored"),
 )
 def axolotl_recipe_refused(axolotl: Axolotl, outcome: Outcome) -> Iterator[Found]:
@@ -299,6 +303,7 @@ def axolotl_recipe_refused(axolotl: Axolotl, outcome: Outcome) -> Iterator[Found
     "axolotl-takes-torchao",
     WARNING,
     'axolotl 0.19.0 core/trainers/base.py "AORecipeKwargs" !"TERecipeKwargs": the only recipe that it hands over',
+    "ran axolotl 0.19.0 [command axolotl-fp8-over-file]: AO, where the file says TE",
     claims=("ignored",),
 )
 def axolotl_takes_torchao(axolotl: Axolotl, requested: Requested, outcome: Outcome) -> Iterator[Found]:

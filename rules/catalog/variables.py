@@ -262,13 +262,14 @@ def backend_variable_spelling(variables: Mapping[str, str], outcome: Outcome) ->
     'transformer_engine 2.15.0..2.20.2 common/recipe/__init__.py "Delayed scaling only supports"',
     'transformer_engine 2.15.0..2.20.2 common/recipe/__init__.py "NVTE_BACKWARD_OVERRIDE must be unset or one of"',
     'transformer_engine 2.15.0..2.20.2 common/recipe/__init__.py "keeps original high-precision operands for backward"',
+    "ran transformer_engine 2.20.2 [executed backward-override]: delayed scaling refuses both values, MXFP8 takes one",
     claims=("ends", "FP8"),
 )
 def backward_override(variables: Mapping[str, str], outcome: Outcome) -> Iterator[Found]:
     """NVTE_BACKWARD_OVERRIDE is set: delayed scaling ends with it, MXFP8 runs its backward pass without FP8.
 
     Why it hurts: from Transformer Engine 2.15 on the recipe reads it. The delayed scaling that Accelerate makes raises
-    AssertionError, whatever it says. With MXFP8 nothing is logged, and dgrad and wgrad run in high precision.
+    ValidationError, whatever it says. With MXFP8 nothing is logged, and dgrad and wgrad run in high precision.
 
     Example: `export NVTE_BACKWARD_OVERRIDE=high_precision`, left over from another run.
 

@@ -179,7 +179,10 @@ def _wrap(
 
 
 def _check_override(run: Run, stack: Stack, made: Recipe) -> None:
-    """The variable that takes the backward pass out of FP8: delayed scaling refuses whatever it says."""
+    """The variable that takes the backward pass out of FP8: delayed scaling refuses whatever it says.
+
+    The recipes are pydantic dataclasses: their assertions arrive as ValidationError (executed, 2.20.2).
+    """
     value = (run.facts.variables or {}).get("NVTE_BACKWARD_OVERRIDE")
     if value is None or not stack.does(TransformerEngine.READS_NVTE_BACKWARD_OVERRIDE):
         return
@@ -189,9 +192,9 @@ def _check_override(run: Run, stack: Stack, made: Recipe) -> None:
     because = (Setting(value, Origin(variable="NVTE_BACKWARD_OVERRIDE")),)
     if not allowed:
         text = "NVTE_BACKWARD_OVERRIDE must be unset or one of: 'high_precision', 'dequantized'."
-        raise PredictedError("unknown-backward-override", "prepare", "AssertionError", text, because)
+        raise PredictedError("unknown-backward-override", "prepare", "ValidationError", text, because)
     text = "Delayed scaling only supports backward_override=None."
-    raise PredictedError("backward-override-with-delayed-scaling", "prepare", "AssertionError", text, because)
+    raise PredictedError("backward-override-with-delayed-scaling", "prepare", "ValidationError", text, because)
 
 
 def _reach_checks(stack: Stack, state: Accelerator, arguments: AcceleratorArguments) -> bool:

@@ -39,9 +39,11 @@ def step(run: Run, stack: Stack, state: Accelerator, prepared: Prepared, checkpo
     _check_gradients(run)
     if state.backend_name == "TE" and prepared.coverage.converted != 0:
         limits.check_tensor_parallel(run, state)
-    if state.backend_name != "TE" or not prepared.autocast or prepared.coverage.converted == 0:
+    if state.backend_name != "TE" or not prepared.autocast:
         return
-    _check_capability(run, stack, state)
+    _check_capability(run, stack, state)  # autocast itself asks, before it meets a layer
+    if prepared.coverage.converted == 0:
+        return
     limits.check_cublas(run, stack, state)
     limits.check_blocks(run, stack, state, prepared)
     _check_history(state, prepared)

@@ -156,6 +156,8 @@ class TransformerEngine:
     METAPACKAGE_WITHOUT_DEPENDENCIES = Behavior(
         "transformer_engine", (2, 9), _STILL, "METADATA of the metapackage wheel"
     )
+    # compared in 2.4.0, 2.8.0, 2.9.0, 2.12.0, 2.14.0, 2.15.0, 2.17.0, 2.18.0, 2.19.0 and 2.20.2
+    WANTS_CUDNN_9_12 = Behavior("transformer_engine", (2, 20), _STILL, "METADATA: cuDNN: 9.12+; before: 9.3+")
     READS_NVTE_BACKWARD_OVERRIDE = Behavior(
         "transformer_engine", (2, 15), _STILL, "common/recipe/__init__.py DelayedScaling.__post_init__"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.facts import UNKNOWN
 from fp8check.rules.releases.behaviors import Accelerate
-from fp8check.rules.releases.versions import NEWEST, at_least, between, parse, parsed
+from fp8check.rules.releases.versions import EXECUTED, NEWEST, at_least, between, parse, parsed
 from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False
@@ -90,6 +90,12 @@ class Stack:
         """The release that is known to be installed; None where none is, and where that is not known."""
         version = self._facts.package(package)
         return version if isinstance(version, str) else None
+
+    @property
+    def is_beyond(self) -> bool:
+        """Whether any release that is known to be installed is newer than those that were executed."""
+        newest = EXECUTED.items()
+        return any((version := parsed(self.known(package))) and version > parse(last) for package, last in newest)
 
     @property
     def knows_variables(self) -> bool:

@@ -7,17 +7,32 @@ from functools import lru_cache
 Version = tuple[int, ...]
 
 # The newest release whose behavior was executed or read for this model. A newer one is treated as this one, and
-# the report says so.
+# the report says so. torch 2.14 and 2.15 were read: the texts of their wheels that version bounds rest on.
 NEWEST = {
     "accelerate": "1.15.0",
-    "transformers": "5.23.0",
+    "transformers": "5.24.0",
     "transformer_engine": "2.20.2",
     "torchao": "0.18.0",
     "llamafactory": "0.9.5",
     "trl": "1.16.0",
     "axolotl": "0.19.0",
     "deepspeed": "0.19.8",
-    "peft": "0.21.0",
+    "peft": "0.21.2",
+    "torch": "2.15.0",
+}
+
+# The newest release of each that was really run: by the conformance cases on a CPU, and on a GPU. The records say so
+# (tests/tools/conformance/highest.py), never a hand. What is predicted of a newer one is extrapolated.
+EXECUTED = {
+    "accelerate": "1.15.0",
+    "transformers": "5.24.0",
+    "transformer_engine": "2.20.2",
+    "torchao": "0.18.0",
+    "llamafactory": "0.9.5",
+    "trl": "1.16.0",
+    "axolotl": "0.19.0",
+    "deepspeed": "0.19.8",
+    "peft": "0.21.2",
     "torch": "2.13.0",
 }
 

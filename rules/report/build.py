@@ -158,12 +158,21 @@ def _outcome(outcome: Outcome, speed: Speed | None, *, traced: bool = True) -> s
         undecided=None if outcome.undecided is None else shown(outcome.undecided.what),
         assumed=dict(outcome.stack.assumed),
         trace=trace,
+        extrapolated=_extrapolated(outcome) if outcome.stack.is_beyond else (),
+    )
+
+
+def _extrapolated(outcome: Outcome) -> tuple[schema.Extrapolated, ...]:
+    from fp8check.rules.outcome.extrapolated import extrapolated  # few reports have any
+
+    return tuple(
+        schema.Extrapolated(one.package, one.release, one.executed, one.predictions) for one in extrapolated(outcome)
     )
 
 
 def _common(newest: schema.Outcome, earlier: schema.Outcome) -> schema.Outcome:
     """The outcome; a value that depends on a release that is not known is null."""
-    keep = ("trace", "assumed", "undecided")
+    keep = ("trace", "assumed", "undecided", "extrapolated")
     before = earlier.as_dict()
     differing = [name for name, value in newest.as_dict().items() if name not in keep and before[name] != value]
     return newest._replace(**dict.fromkeys(differing))

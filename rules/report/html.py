@@ -114,6 +114,7 @@ def _summary(report: Report) -> str:
         ("", summary.assumed),
         ("or", summary.or_),
         ("", summary.assumed_or),
+        ("", summary.extrapolated),
         ("launch", summary.launch),
         ("speed", summary.speed),
         ("memory", summary.memory),

@@ -62,6 +62,7 @@ class Summary(Record):
         assumed: the releases that this holds for, where they had to be assumed.
         or_: what will happen with earlier releases, where that is something else.
         assumed_or: the releases that this holds for.
+        extrapolated: what is predicted of releases that are newer than those that were executed.
         launch: the command that was assumed, where a script was given without one.
         speed: whether FP8 pays.
         memory: what a step takes of a GPU, and what is there.
@@ -73,6 +74,7 @@ class Summary(Record):
     assumed: str | None = None
     or_: str | None = None
     assumed_or: str | None = None
+    extrapolated: str | None = None
     launch: str | None = None
     speed: str | None = None
     memory: str | None = None
@@ -193,6 +195,21 @@ class Memory(Record):
     limit_gib: float | None
 
 
+class Extrapolated(Record):
+    """A package that is newer than what was executed, and what is predicted of it all the same.
+
+    Attributes:
+        release: the one that is installed.
+        executed: the newest that was executed.
+        predictions: what of the outcome rests on it, for people.
+    """
+
+    package: str
+    release: str
+    executed: str
+    predictions: str
+
+
 class Outcome(Record):
     """What will really happen, in the real stack's own names and values.
 
@@ -214,6 +231,7 @@ class Outcome(Record):
         undecided: why the prediction ends early; null where it is whole.
         assumed: the releases that were assumed, by package.
         trace: every decided value, in the order of the chain.
+        extrapolated: the packages that are newer than what was executed.
     """
 
     starts: bool | None
@@ -231,6 +249,7 @@ class Outcome(Record):
     undecided: str | None
     assumed: Mapping[str, str]
     trace: tuple[TraceEntry, ...]
+    extrapolated: tuple[Extrapolated, ...] = ()
 
     @property
     def trains_in_fp8(self) -> bool | None:

@@ -18,6 +18,9 @@ def render(actual: str, outcome: Outcome, style: Style) -> str:
     if outcome.assumed:
         words = ", ".join(f"{name.replace('_', ' ')} {version}" for name, version in sorted(outcome.assumed.items()))
         lines += [f"assumed   {words}", ""]
+    for new in outcome.extrapolated:
+        name = new.package.replace("_", " ")
+        lines += [f"{name} {shown(new.release)}: extrapolated from {new.executed}: {new.predictions}", ""]
     width = min(48, max((len(one.setting) for one in outcome.trace), default=0))
     for one in outcome.trace:
         value = f"{shown(str(one.value)):<12}"

@@ -31,6 +31,7 @@ def summary(examined: Examined, speed: Speed | None) -> Summary:
         assumed=f"with {_assumed(outcome)} assumed" if earlier is not None else None,
         or_=actual(earlier) if earlier is not None and changed else None,
         assumed_or=f"with {_assumed(earlier)}" if earlier is not None and changed else None,
+        extrapolated=_extrapolated(outcome),
         launch=_launch(examined),
         speed=_speed(speed, examined) if speed is not None and not ending else None,
         memory=_memory(outcome) if outcome.trains_in_fp8 and not ending else None,
@@ -101,6 +102,16 @@ def _recipe(recipe: Mapping[str, Setting]) -> str:
 
 def _assumed(outcome: Outcome) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {version}" for name, version in sorted(outcome.stack.assumed.items()))
+
+
+def _extrapolated(outcome: Outcome) -> str | None:
+    """What is predicted of releases that nobody ran for it, in one line of the whole report."""
+    if not outcome.stack.is_beyond:
+        return None
+    from fp8check.rules.outcome.extrapolated import extrapolated, in_words  # few reports have any
+
+    found = extrapolated(outcome)
+    return shown(in_words(found)) if found else None
 
 
 def _speed(speed: Speed, examined: Examined) -> str:

@@ -412,7 +412,7 @@ ROWS = [
         TransformerEngine.READS_NVTE_BACKWARD_OVERRIDE,
         {**PYTHON, "variables": {**SHELL, "NVTE_BACKWARD_OVERRIDE": "dequantized"}},
         v2_14_0=f"fp8 TE all {DEFAULT}",
-        v2_15_0="AssertionError (prepare)",
+        v2_15_0="ValidationError (prepare)",
     ),
     row(
         TransformerEngine.HAS_CHECK_MXFP8_SUPPORT,
@@ -523,6 +523,7 @@ OF_RULES = (
     Transformers.TRAINER_PASSES_MIXED_PRECISION,
     Transformers.ADAPTERS_ON_FP8_CHECKPOINTS,
     TransformerEngine.REFUSES_COMPILED_DELAYED_SCALING,
+    TransformerEngine.WANTS_CUDNN_9_12,
 )
 
 

@@ -6,13 +6,25 @@ import re
 from typing import NamedTuple
 
 SOURCE = re.compile(
-    r"(?P<package>[a-z_]+) (?P<since>\d+(?:\.\w+)*)(?:\.\.(?P<until>\d+(?:\.\w+)*))? (?P<file>[\w./-]+\.\w+)"
+    r"(?P<package>[a-z_]+) (?P<since>\d+(?:\.\w+)*)(?:\.\.(?P<until>\d+(?:\.\w+)*))? (?P<file>[\w./-]+\.\w+|METADATA)"
 )
 TEXT = re.compile(r'(?P<absent>!)?"(?P<text>[^"]+)"')
-RAN = re.compile(r"ran (?P<stack>[^:\[]+?)(?: \[(?P<kind>conformance|executed) (?P<case>[^\]]+)\])?: (?P<seen>.+)")
+TEXTS = re.compile(r'(?P<texts>(?: !?"[^"]+")+)(?:: .+)?')
+RAN = re.compile(
+    r"ran (?P<stack>[^:\[]+?)(?: \[(?P<kind>conformance|command|executed) (?P<case>[^\]]+)\])?: (?P<seen>.+)"
+)
 MEASURED = re.compile(r"measured (?P<gpu>NVIDIA [\w ]+?) \[(?P<file>docs/evidence/[\w.-]+)(?: (?P<case>[^\]]+))?\]: .+")
 OWN = re.compile(r"own (?P<file>[\w./-]+): .+")
 THREAD = re.compile(r"https://[\w.-]+/\S+")
+
+
+# Where what was run is recorded: cases of tests/tools/conformance/edges.py that rules name, whole commands, and the
+# small programs of tests/executed.
+RECORDS = {
+    "conformance": "docs/evidence/conformance.jsonl",
+    "command": "tests/conformance/commands.jsonl",
+    "executed": "docs/evidence/executed.jsonl",
+}
 
 
 class Source(NamedTuple):
@@ -26,7 +38,7 @@ class Source(NamedTuple):
 
 
 class Ran(NamedTuple):
-    """An execution: of a conformance case, or one that docs/evidence/executed.jsonl keeps."""
+    """An execution that is recorded: RECORDS has the file of each kind."""
 
     kind: str
     case: str
@@ -65,12 +77,10 @@ def parse(line: str) -> Source | Ran | Measured | Own | Thread:
         return Measured(found["file"], found["case"])
     if (found := RAN.fullmatch(line)) and found["case"]:
         return Ran(found["kind"], found["case"])
-    if found := SOURCE.match(line):
-        texts, colon, _ = line[found.end() :].partition(": ")
-        pieces = [*TEXT.finditer(texts)]
-        if pieces and (colon or not texts[pieces[-1].end() :]):
-            releases = tuple(release for release in (found["since"], found["until"]) if release)
-            present = tuple(piece["text"] for piece in pieces if not piece["absent"])
-            absent = tuple(piece["text"] for piece in pieces if piece["absent"])
-            return Source(found["package"], releases, found["file"], present, absent)
+    if (found := SOURCE.match(line)) and (texts := TEXTS.fullmatch(line, found.end())):
+        pieces = [*TEXT.finditer(texts["texts"])]
+        releases = tuple(release for release in (found["since"], found["until"]) if release)
+        present = tuple(piece["text"] for piece in pieces if not piece["absent"])
+        absent = tuple(piece["text"] for piece in pieces if piece["absent"])
+        return Source(found["package"], releases, found["file"], present, absent)
     raise ValueError(f"no evidence of a known form: {line}")

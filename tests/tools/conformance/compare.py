@@ -27,6 +27,7 @@ HARNESS = "harness"
 # Errors that no configuration file or environment tells beforehand, and that FP8 has no part in. Listed by name in
 # every report, never counted as agreement.
 OUTSIDE = {
+    "zero stage 2 requires an optimizer": "deepspeed: ZeRO-2, and the script prepares no optimizer",
     "object has no attribute 'set_gradient_accumulation_boundary'": "deepspeed: ZeRO-3, and the script prepares no "
     "optimizer",
     "'Accelerator' object has no attribute 'is_fsdp2'": "LLaMA-Factory 0.9.5: stage dpo with FSDP and accelerate < 1.6",

@@ -75,7 +75,7 @@ FILES: dict[str, Any] = {
     "debug": _config(debug=True),
     "compile": _config(dynamo_config={"dynamo_backend": "NO"}),
 }
-FILE_STACKS = ("1.15", "1.10", "1.8", "1.5", "1.4", "1.3", "1.0", "0.34")
+FILE_STACKS = ("newest", "1.15", "1.10", "1.8", "1.5", "1.4", "1.3", "1.0", "0.34")
 
 SCRIPTS: dict[str, dict[str, Any]] = {
     "kwarg-fp8": {"accelerator_kwargs": {"mixed_precision": "fp8"}},
@@ -95,7 +95,7 @@ SCRIPTS: dict[str, dict[str, Any]] = {
     },
     "model-only": {"prepare": "model_only"},
 }
-SCRIPT_STACKS = ("1.15", "1.13", "1.12", "1.10", "1.9", "1.8", "1.7", "1.5", "1.4", "1.3", "1.0", "0.34")
+SCRIPT_STACKS = ("newest", "1.15", "1.13", "1.12", "1.10", "1.9", "1.8", "1.7", "1.5", "1.4", "1.3", "1.0", "0.34")
 
 TRAININGS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -105,7 +105,21 @@ TRAININGS: dict[str, dict[str, Any]] = {
     "bf16-full-eval": {"bf16_full_eval": True},
 }
 TRAINING_FILES = {"te": FILES["te-e4m3-16"], "ao": AO, "no-recipe": FILES["no-recipe"]}
-TRAINING_STACKS = ("1.15", "1.13", "1.12", "1.11", "1.11-te2.8", "1.10", "1.9", "1.8", "1.7", "1.5", "1.3", "1.0")
+TRAINING_STACKS = (
+    "newest",
+    "1.15",
+    "1.13",
+    "1.12",
+    "1.11",
+    "1.11-te2.8",
+    "1.10",
+    "1.9",
+    "1.8",
+    "1.7",
+    "1.5",
+    "1.3",
+    "1.0",
+)
 
 MODELS: dict[str, dict[str, Any]] = {
     "tied": {"tied": True},
@@ -116,7 +130,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "35-tokens": {"rows": 5, "length": 7},
     "one-odd-projection": {"kv": 24},
 }
-MODEL_STACKS = ("1.15", "1.15-te2.18", "1.10", "1.0")
+MODEL_STACKS = ("newest", "1.15", "1.15-te2.18", "1.10", "1.0")
 
 FSDP = {
     "fsdp_auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
@@ -134,8 +148,8 @@ LAYOUTS: dict[str, dict[str, Any]] = {
     "fsdp2-efficient": {"distributed_type": "FSDP", "fsdp_config": FSDP2},
     "cpu": {"distributed_type": "MULTI_CPU", "num_processes": 2, "use_cpu": True},
 }
-LAYOUT_STACKS = ("1.15", "1.13", "1.12", "1.11", "1.10", "1.9", "1.8", "1.7", "1.3", "1.0")
-DEEPSPEED_STACKS = ("1.15-deepspeed", "1.10-deepspeed")
+LAYOUT_STACKS = ("newest", "1.15", "1.13", "1.12", "1.11", "1.10", "1.9", "1.8", "1.7", "1.3", "1.0")
+DEEPSPEED_STACKS = ("newest-deepspeed", "1.15-deepspeed", "1.10-deepspeed")
 
 COMMAND_LINES: dict[str, tuple[str, ...]] = {
     "precision": ("--mixed_precision", "fp8"),
@@ -149,7 +163,7 @@ COMMAND_LINES: dict[str, tuple[str, ...]] = {
     "use-deepspeed": ("--mixed_precision", "fp8", "--use_deepspeed"),
     "multi-gpu-one": ("--mixed_precision", "fp8", "--multi_gpu", "--num_processes", "1"),
 }
-COMMAND_STACKS = ("1.15", "1.13", "1.10", "1.8", "1.5", "1.4", "1.3", "1.0")
+COMMAND_STACKS = ("newest", "1.15", "1.13", "1.10", "1.8", "1.5", "1.4", "1.3", "1.0")
 
 
 def cases_by_hand() -> list[Case]:
@@ -219,7 +233,7 @@ def _layouts() -> list[Case]:
     ]
 
 
-HANDLER_STACKS = ("1.15", "1.13", "1.11", "1.10", "1.9", "1.8", "1.7", "1.6")
+HANDLER_STACKS = ("newest", "1.15", "1.13", "1.11", "1.10", "1.9", "1.8", "1.7", "1.6")
 
 
 def _handlers() -> list[Case]:
@@ -344,14 +358,20 @@ def _releases() -> list[Case]:
             for key, flags in {"plain": {}, "bf16": {"bf16": True}, "off": {"bf16": False}}.items()
             for case in runs(
                 f"trl-{key}",
-                ("1.15-trl", "1.8-trl"),
+                ("newest-trl", "1.15-trl", "1.8-trl"),
                 trainer="trl",
                 training={"gradient_checkpointing": False, **flags},
                 launch="python",
                 variables=te,
             )
         ),
-        *runs("trl-checkpointing", ("1.15-trl", "1.8-trl"), trainer="trl", training={"bf16": True}, launch="python"),
+        *runs(
+            "trl-checkpointing",
+            ("newest-trl", "1.15-trl", "1.8-trl"),
+            trainer="trl",
+            training={"bf16": True},
+            launch="python",
+        ),
         *runs(
             "llamafactory",
             ("1.7-lf0.9.3",),

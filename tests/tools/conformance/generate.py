@@ -244,7 +244,21 @@ def everything(seed: int, count: int) -> list[Case]:
     return edges.cases_by_hand() + generated(seed, count)
 
 
-SAMPLE_STACKS = ("1.15", "1.10")
+NEWEST_COUNT = 12
+
+
+def newest(seed: int) -> list[Case]:
+    """The cases of the stacks with the newest releases that a CPU can run: tests/conformance/newest.jsonl has them."""
+    chosen = {name: stack for name, stack in stacks.known().items() if name.startswith("newest")}
+    by_hand = [case for case in edges.cases_by_hand() if case["stack"] in chosen.values()]
+    made = []
+    for name, stack in chosen.items():
+        chance = Random(f"{seed}/{name}/newest")  # noqa: S311
+        made += [_case(f"n{seed}-{name}-{number:03}", stack, chance) for number in range(NEWEST_COUNT)]
+    return by_hand + made
+
+
+SAMPLE_STACKS = ("newest", "1.10")
 SAMPLE_COUNT = 40
 
 

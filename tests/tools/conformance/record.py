@@ -120,6 +120,8 @@ def _chosen(options: argparse.Namespace) -> list[Case]:
         return list(cases.read(options.cases))
     from tests.tools.conformance import generate
 
+    if options.newest:
+        return generate.newest(options.seed)
     return generate.sample(options.seed) if options.sample else generate.everything(options.seed, options.count)
 
 
@@ -130,6 +132,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--cases", type=Path, help="a file of cases, one a line; what it observed is not looked at")
     parser.add_argument("--sample", action="store_true", help="the fixed sample that CI runs")
+    parser.add_argument("--newest", action="store_true", help="those of the newest releases that a CPU can run")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=1500, help="how many cases to generate")
     parser.add_argument("--only", help="keep cases whose id or stack contains this text")

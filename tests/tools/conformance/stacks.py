@@ -59,6 +59,8 @@ def environment(stack: Stack, root: Path) -> dict[str, str]:
     # PATH without the base environment's programs would hide torchrun and ninja.
     kept["PATH"] = f"{root / 'base' / 'bin'}{os.pathsep}{kept.get('PATH', '')}"
     offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "DISABLE_VERSION_CHECK": "1"}
+    # What DeepSpeed builds is locked while it does: a run that is killed meanwhile would stop those of everybody else.
+    offline["TORCH_EXTENSIONS_DIR"] = str(root / "extensions")
     return {**kept, **offline, "PYTHONPATH": path, "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"}
 
 

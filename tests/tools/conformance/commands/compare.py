@@ -33,6 +33,7 @@ from tests.tools.conformance.compare import FIELDS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from fp8check.rules.checking.runs import Assembled
     from fp8check.rules.outcome import Outcome
     from tests.tools.conformance.cases import Case
 
@@ -73,7 +74,12 @@ SHELL = (" && ", " & ", " | ", "; ", " > ")
 
 
 def outcomes(case: Case, *, as_script: bool | None = None) -> list[Outcome]:
-    """What fp8check says of each run of the command, in a folder that has the files of the case.
+    """What fp8check says of each run of the command: see runs."""
+    return [predict(one.run) for one in runs(case, as_script=as_script)]
+
+
+def runs(case: Case, *, as_script: bool | None = None) -> Iterator[Assembled]:
+    """The runs of the command, each while there is a folder that has the files of the case.
 
     Args:
         as_script: check it as the only line of a shell script, `fp8check run.sh`, and not as `fp8check -- COMMAND`;
@@ -95,7 +101,7 @@ def outcomes(case: Case, *, as_script: bool | None = None) -> list[Outcome]:
                 request = RunRequest((read("run.sh", text.encode()),), facts)
             else:
                 request = RunRequest((), facts, case["command"])
-            return [predict(one.run) for one in runs_of(Request((request,)))]
+            yield from runs_of(Request((request,)))
 
 
 @contextlib.contextmanager

@@ -578,7 +578,7 @@ def ax(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if value is not ...}
 
 
-_AX_FSDP = {
+_AX_FSDP: dict[str, Any] = {
     "fsdp_version": 2,
     "fsdp_config": {
         "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
@@ -587,6 +587,12 @@ _AX_FSDP = {
         "state_dict_type": "FULL_STATE_DICT",
     },
 }
+
+
+def _ax_fsdp(**changes: Any) -> dict[str, Any]:
+    return {**_AX_FSDP, "fsdp_config": {**_AX_FSDP["fsdp_config"], **changes}}
+
+
 # They are Triton's, which wants a GPU, and on by themselves.
 _NO_KERNELS = {"lora_mlp_kernel": False, "lora_qkv_kernel": False, "lora_o_kernel": False}
 _AX: dict[str, tuple[str, dict[str, Any], list[str] | None]] = {
@@ -614,6 +620,17 @@ _AX: dict[str, tuple[str, dict[str, Any], list[str] | None]] = {
     ),
     "fsdp2": ("axolotl train ax.yaml", {"bf16": True, **_AX_FSDP}, TWO),
     "fsdp2-fp8": ("axolotl train ax.yaml", {"fp8": True, "bf16": True, **_AX_FSDP}, TWO),
+    "fsdp2-fp8-efficient": (
+        "axolotl train ax.yaml",
+        {"fp8": True, "bf16": True, **_ax_fsdp(cpu_ram_efficient_loading=True)},
+        TWO,
+    ),
+    "fsdp2-fp8-checkpointing": (
+        "axolotl train ax.yaml",
+        {"fp8": True, "bf16": True, **_ax_fsdp(activation_checkpointing=True)},
+        TWO,
+    ),
+    "fp8-over-file": ("axolotl train ax.yaml -- --config_file accel.yaml", {"fp8": True, "bf16": True}, None),
     "two": ("axolotl train ax.yaml", {"bf16": True}, TWO),
     "two-fp8": ("axolotl train ax.yaml", {"fp8": True, "bf16": True}, TWO),
     "launcher-torchrun": ("axolotl train ax.yaml --launcher torchrun -- --nproc_per_node=1", {"bf16": True}, None),
@@ -695,6 +712,7 @@ _MACHINES: dict[str, tuple[str, list[str]]] = {
     "reversed": (f"CUDA_VISIBLE_DEVICES=1,0 accelerate launch --config_file te.yaml {_TRAIN}", ["9.0", "8.0"]),
     "ddp-second-old": (f"accelerate launch --config_file ddp.yaml {_TRAIN}", ["9.0", "8.0"]),
     "ddp-first-old": (f"accelerate launch --config_file ddp.yaml {_TRAIN}", ["8.0", "9.0"]),
+    "ddp-two-kinds": (f"accelerate launch --config_file ddp.yaml {_TRAIN}", ["9.0", "8.9"]),
     "ddp-one-gpu": (f"accelerate launch --config_file ddp.yaml {_TRAIN}", ["9.0"]),
     "ddp-one-visible": (f"CUDA_VISIBLE_DEVICES=0 accelerate launch --config_file ddp.yaml {_TRAIN}", TWO),
     "gpu-ids-one": (f"accelerate launch --config_file ddp.yaml --gpu_ids 0 {_TRAIN}", TWO),
