@@ -73,9 +73,11 @@ def _modules(source: ScriptSource) -> tuple[list[ScriptSource], list[Unread]]:
     pending, met = deque([(source, os.path.dirname(source.path))]), {os.path.normpath(source.path)}
     unread: list[Unread] = []
     sources: list[ScriptSource] = []
+    stems: set[str] = set()
+    characters = 0
     while pending:
         importing, package = pending.popleft()
-        for path in _places(importing, folders, package):
+        for path in _places(importing, folders, package, stems):
             if path in met:
                 continue
             met.add(path)
@@ -84,8 +86,9 @@ def _modules(source: ScriptSource) -> tuple[list[ScriptSource], list[Unread]]:
                 unread.append(module)
             elif module is not None:
                 sources.append(module)
+                characters += len(module.text)
                 pending.append((module, os.path.dirname(path)))
-            if len(sources) > _MOST or sum(len(one.text) for one in sources) > _MOST_CHARACTERS:
+            if len(sources) > _MOST or characters > _MOST_CHARACTERS:
                 most = f"{_MOST} modules" if len(sources) > _MOST else f"{_MOST_CHARACTERS:,} characters of modules"
                 why = f"the script imports more than {most} beside it"
                 unread.append(Unread("script", path, why, None, "a script that imports fewer modules of its own"))
@@ -121,8 +124,12 @@ def _holds(folder: str, package: str) -> bool:
     return files.is_there(f"{stem}.py") or files.is_there(stem)
 
 
-def _places(source: ScriptSource, folders: _Folders, package: str) -> Iterator[str]:
-    """The files that its imports may mean."""
+def _places(source: ScriptSource, folders: _Folders, package: str, met: set[str]) -> Iterator[str]:
+    """The files that its imports may mean, but for those that others meant before.
+
+    Args:
+        met: imports that were met, each with the folder from which it counts; these are added.
+    """
     for dotted in source.imports:
         name = dotted.lstrip(".")
         level = len(dotted) - len(name)
@@ -130,6 +137,10 @@ def _places(source: ScriptSource, folders: _Folders, package: str) -> Iterator[s
         if level == 0 and first in _PACKAGES:
             continue
         base = folders.of(first) if level == 0 else os.path.join(package, *[os.pardir] * (level - 1))
+        known = f"{base}/{name}"
+        if known in met:
+            continue
+        met.add(known)
         parts = [part for part in name.split(".", _DEEPEST) if part][:_DEEPEST]
         for depth in range(len(parts), 0, -1):
             stem = os.path.normpath(os.path.join(base, *parts[:depth]))

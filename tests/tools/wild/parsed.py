@@ -1,9 +1,11 @@
-"""Python files are parsed once, however many launch lines of a checkout start them."""
+"""Python files are read and parsed once, however many scripts and launch lines of a checkout lead to them."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
+from fp8check.rules.checking import modules
 from fp8check.rules.settings import script_syntax
 
 if TYPE_CHECKING:
@@ -11,7 +13,9 @@ if TYPE_CHECKING:
 
 _MOST = 1_000
 _parse = script_syntax.parse
+_read = modules._read  # noqa: SLF001  what a module's text becomes does not change while a checkout is looked at
 _kept: dict[tuple[object, ...], object] = {}
+_kept_modules: dict[str, object] = {}
 
 
 def _once(source: Source, **options: object) -> object:
@@ -23,6 +27,16 @@ def _once(source: Source, **options: object) -> object:
     return _kept[key]
 
 
+def _read_once(path: str) -> object:
+    absolute = os.path.abspath(path)
+    if absolute not in _kept_modules:
+        if len(_kept_modules) >= 20 * _MOST:
+            _kept_modules.clear()
+        _kept_modules[absolute] = _read(path)
+    return _kept_modules[absolute]
+
+
 def keep() -> None:
     """From now on, in this process."""
     script_syntax.parse = _once  # type: ignore[assignment]
+    modules._read = _read_once  # type: ignore[assignment]  # noqa: SLF001
