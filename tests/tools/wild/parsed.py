@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _MOST = 1_000
 _parse = script_syntax.parse
-_read = modules._read  # noqa: SLF001  what a module's text becomes does not change while a checkout is looked at
+_read = modules._read
 _kept: dict[tuple[object, ...], object] = {}
 _kept_modules: dict[str, object] = {}
 
@@ -39,4 +39,4 @@ def _read_once(path: str) -> object:
 def keep() -> None:
     """From now on, in this process."""
     script_syntax.parse = _once  # type: ignore[assignment]
-    modules._read = _read_once  # type: ignore[assignment]  # noqa: SLF001
+    modules._read = _read_once  # type: ignore[assignment]
