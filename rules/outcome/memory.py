@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from fp8check.rules.outcome.effective import number
-from fp8check.rules.outcome.peak import GIB, STATES, Step, peak_bytes
+from fp8check.rules.outcome.peak import peak_bytes
+from fp8check.rules.outcome.peak_inputs import GIB, OPTIMIZERS, Step, Zero
 from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.models import ModelShape
-    from fp8check.rules.outcome.peak import Engine, Strategy
+    from fp8check.rules.outcome.peak_inputs import Engine, Offload, Strategy
     from fp8check.rules.outcome.predict import Outcome
+    from fp8check.rules.settings.deepspeed import DeepSpeedConfig
     from fp8check.rules.settings.values import Setting
     from fp8check.rules.trainers.run import Run
 
@@ -68,7 +70,7 @@ predict_memory = _Answered()
 
 def _predict(run: Run, outcome: Outcome) -> Memory | None:
     model = run.model
-    if model is None or not model.block or model.experts or model.quantization is not None or not model.complete:
+    if model is None or not model.block or model.quantization is not None or not model.complete:
         return None
     step = _step(run, outcome)
     if step is None:
@@ -82,6 +84,8 @@ def _predict(run: Run, outcome: Outcome) -> Memory | None:
     if engine is not None and outcome.trains_in_fp8:
         if outcome.fp8_layers != "all" and engine == "TE":
             return None  # which of the layers keep what is not counted
+        if model.experts or step.liger:
+            return None  # what the experts, or Liger's kernels, make of its layers is not counted
         if step.checkpointing and outcome.reentrant is False and engine == "TE":
             return None  # the run ends
         fp8 = peak_bytes(model, step._replace(engine=engine)) / GIB
@@ -103,26 +107,24 @@ def _step(run: Run, outcome: Outcome) -> Step | None:
     tokens = effective.tokens
     weights = "bfloat16" if training.uses_lora and effective.weights is None else _text(effective.weights)
     optimizer = training.optimizer(outcome.stack)
-    if tokens is None or weights not in ("float32", "bfloat16") or optimizer not in STATES:
+    if tokens is None or weights not in ("float32", "bfloat16") or optimizer not in OPTIMIZERS:
         return None
-    spread = _strategy(run, outcome)
-    if spread is None:
+    spread, loss = _spread(run, outcome), training.loss(outcome.stack)
+    if spread is None or loss is None:
         return None
-    strategy, processes = spread
     rank = (training.lora_rank or 0) if training.uses_lora else 0
     if training.uses_lora and not (rank and _adapts_all(run, run.model)):
         return None
-    return Step(
-        "BF16",
-        tokens,
-        weights,
-        optimizer,
-        strategy,
-        processes,
-        outcome.checkpointing is not None,
-        effective.compiled is not None,
-        rank,
-        training.accumulates,
+    return spread._replace(
+        tokens=tokens,
+        weights=weights,
+        optimizer=optimizer,
+        checkpointing=outcome.checkpointing is not None or spread.checkpointing,
+        compiled=effective.compiled is not None,
+        lora_rank=rank,
+        accumulates=training.accumulates,
+        loss=loss,
+        liger=training.uses_liger,
     )
 
 
@@ -134,30 +136,60 @@ def _adapts_all(run: Run, model: ModelShape | None) -> bool:
     return model is not None and all(run.training.adapts(one.name) for one in model.block)
 
 
-def _strategy(run: Run, outcome: Outcome) -> tuple[Strategy, int] | None:
-    """How the run is spread, and over how many GPUs; None where that is not known or not modeled."""
-    kind = outcome.distributed_type
+def _spread(run: Run, outcome: Outcome) -> Step | None:
+    """A step that is spread like the run; None where that is not known or not modeled."""
+    kind, step = outcome.distributed_type, Step("BF16", 0)
     if kind == "NO":
-        return "single", 1
+        return step
     processes = number(outcome.effective.all_processes)
     if kind is None or processes is None or processes < 1:
         return None
+    step = step._replace(processes=processes)
     if kind == "MULTI_GPU":
-        return "ddp", processes
+        return step._replace(strategy="ddp")
     if kind == "FSDP":
-        config = run.config_read
-        known = config is not None and config.shards_everything and not run.training.asks_for_fsdp
-        return ("fsdp", processes) if known else None
-    stage = _zero_stage(run) if kind == "DEEPSPEED" else None
-    return None if stage is None else (stage, processes)
+        return _fsdp(run, step)
+    return _zero(run, step) if kind == "DEEPSPEED" else None
 
 
-def _zero_stage(run: Run) -> Strategy | None:
-    """The ZeRO stage, where nothing is offloaded."""
-    config = run.deepspeed if run.deepspeed is not None else run.config_read
-    if config is None or config.offloads:
+def _fsdp(run: Run, step: Step) -> Step | None:
+    """FSDP of the Accelerate file, which shards everything over all GPUs, a decoder layer at a time."""
+    config = run.config_read
+    if config is None or run.training.asks_for_fsdp or not config.wraps_layers:
         return None
-    written = config.zero_stage
+    reshards = config.reshards
+    if reshards is None:
+        return None
+    offload: Offload = "all" if config.offloads_params else "none"
+    two = config.fsdp_version == 2
+    again = config.fsdp_checkpointing is not None and config.fsdp_checkpointing.value in (True, "true")
+    strategy: Strategy = "fsdp2" if two else "fsdp1"
+    return step._replace(strategy=strategy, reshards=reshards, offload=offload, checkpointing=again)
+
+
+def _zero(run: Run, step: Step) -> Step | None:
+    """A ZeRO stage, with the buffers of DeepSpeed's own file, or with its defaults."""
+    config = run.deepspeed if run.deepspeed is not None else run.config_read
+    if config is None or run.model is None:
+        return None
+    written, offload = config.zero_stage, config.offload
     stages: dict[object, Strategy] = {1: "zero1", 2: "zero2", 3: "zero3"}
     default = 0 if config is run.deepspeed else 2  # utils/dataclasses.py DeepSpeedPlugin
-    return stages.get(default if written is None else written.value)
+    stage = stages.get(default if written is None else written.value)
+    if stage is None or offload is None:
+        return None
+    zero = Zero() if run.deepspeed is None else _buffers(run.deepspeed, run.model.hidden)
+    return step._replace(strategy=stage, offload=offload, zero=zero)
+
+
+def _buffers(config: DeepSpeedConfig, hidden: int) -> Zero:
+    """DeepSpeed's buffers; "auto" is what transformers makes of it (integrations/deepspeed.py)."""
+    default, square = Zero(), float(hidden * hidden)
+    return Zero(
+        config.numbers("reduce_bucket_size", default.bucket, square),
+        2 if config.zero.value("overlap_comm") is True else 1,
+        config.numbers("stage3_prefetch_bucket_size", default.prefetch, 0.9 * square),
+        config.numbers("stage3_max_reuse_distance", default.reuse, default.reuse),
+        config.numbers("stage3_max_live_parameters", default.live, default.live),
+        config.numbers("sub_group_size", default.group, default.group),
+    )

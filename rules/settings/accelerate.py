@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from fp8check.rules.record import Record
+from fp8check.rules.settings.deepspeed import offloaded
 from fp8check.rules.settings.values import Section
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from fp8check.rules.settings.deepspeed import Offload
     from fp8check.rules.settings.values import Setting
 
 # What recipe keys of fp8_config are called in the recipe that the backend ends with.
@@ -104,18 +106,34 @@ class AccelerateConfig(Record):
         return self.top.section("parallelism_config").get("parallelism_config_tp_size")
 
     @property
-    def shards_everything(self) -> bool:
-        """Whether FSDP spreads weights, gradients and states over the GPUs, and keeps none of them on the CPU."""
-        fsdp = self.fsdp
-        whole = str(fsdp.value("fsdp_sharding_strategy", "FULL_SHARD")) in ("FULL_SHARD", "1")
-        again = fsdp.value("fsdp_reshard_after_forward", True) in (True, "true", "FULL_SHARD")
-        return whole and again and not fsdp.value("fsdp_offload_params")
+    def fsdp_version(self) -> int:
+        """1 or 2."""
+        return 2 if str(self.fsdp.value("fsdp_version", 1)) == "2" else 1
 
     @property
-    def offloads(self) -> bool:
-        """Whether deepspeed_config keeps weights or states outside of the GPU."""
-        targets = (self.deepspeed.value(f"offload_{what}_device") for what in ("optimizer", "param"))
-        return any(target not in (None, "none") for target in targets)
+    def wraps_layers(self) -> bool:
+        """Whether FSDP takes a decoder layer at a time."""
+        return self.fsdp.value("fsdp_auto_wrap_policy", "TRANSFORMER_BASED_WRAP") == "TRANSFORMER_BASED_WRAP"
+
+    @property
+    def reshards(self) -> bool | None:
+        """Whether FSDP gives gathered weights back after the forward pass; None where it shards less, or otherwise."""
+        fsdp = self.fsdp
+        strategy = str(fsdp.value("fsdp_sharding_strategy", "FULL_SHARD"))
+        after = str(fsdp.value("fsdp_reshard_after_forward", True))
+        if strategy in ("FULL_SHARD", "1"):
+            return {"True": True, "true": True, "FULL_SHARD": True, "False": False, "false": False}.get(after)
+        return False if strategy in ("SHARD_GRAD_OP", "2") and self.fsdp_version == 1 else None
+
+    @property
+    def offloads_params(self) -> bool:
+        """Whether FSDP keeps weights and states in the memory of the CPU."""
+        return self.fsdp.value("fsdp_offload_params") in (True, "true")
+
+    @property
+    def offload(self) -> Offload | None:
+        """What deepspeed_config keeps in the memory of the CPU; None where it lies on a disk."""
+        return offloaded(*(self.deepspeed.value(f"offload_{what}_device") for what in ("optimizer", "param")))
 
     @property
     def deepspeed(self) -> Section:

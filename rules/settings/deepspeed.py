@@ -7,7 +7,21 @@ from fp8check.rules.settings.values import Section
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Literal
+
     from fp8check.rules.settings.values import Setting
+
+    Offload = Literal["none", "optimizer", "all"]
+
+
+def offloaded(optimizer: object, weights: object) -> Offload | None:
+    """What DeepSpeed keeps in the memory of the CPU, by the devices that are named; None where it lies on a disk."""
+    on = ("cpu",)
+    if any(device not in (None, "none", *on) for device in (optimizer, weights)):
+        return None
+    if weights in on:
+        return "all"
+    return "optimizer" if optimizer in on else "none"
 
 
 class DeepSpeedConfig(Record):
@@ -20,9 +34,9 @@ class DeepSpeedConfig(Record):
         return self.top.section(precision).get("enabled")
 
     @property
-    def zero_stage(self) -> Setting | None:
-        """The ZeRO stage."""
-        return self.top.section("zero_optimization").get("stage")
+    def zero(self) -> Section:
+        """zero_optimization."""
+        return self.top.section("zero_optimization")
 
     @property
     def micro_batch(self) -> object:
@@ -30,11 +44,21 @@ class DeepSpeedConfig(Record):
         return self.top.value("train_micro_batch_size_per_gpu", "auto")
 
     @property
-    def offloads(self) -> bool:
-        """Whether weights or states are kept outside of the GPU."""
-        zero = self.top.section("zero_optimization")
-        targets = (zero.section(name).value("device") for name in ("offload_optimizer", "offload_param"))
-        return any(target not in (None, "none") for target in targets)
+    def zero_stage(self) -> Setting | None:
+        """The ZeRO stage."""
+        return self.zero.get("stage")
+
+    @property
+    def offload(self) -> Offload | None:
+        """What is kept in the memory of the CPU; None where it lies on a disk."""
+        return offloaded(*(self.zero.section(f"offload_{what}").value("device") for what in ("optimizer", "param")))
+
+    def numbers(self, name: str, default: float, auto: float) -> float:
+        """A size in zero_optimization, in numbers; `auto` where it says that."""
+        written = self.zero.value(name)
+        if written == "auto":
+            return auto
+        return float(written) if isinstance(written, (int, float)) and written > 0 else default
 
     @property
     def optimizer(self) -> Setting | None:

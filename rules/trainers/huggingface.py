@@ -43,7 +43,7 @@ TELLING = names("bf16 fp16 fp8 tf32 per_device_train_batch_size gradient_accumul
 # Keys with which a step keeps something else than what is counted, where they are set.
 _NOT_COUNTED = names(
     """
-    use_liger_kernel enable_liger_kernel auto_find_batch_size use_dora modules_to_save additional_target use_unsloth
+    auto_find_batch_size use_dora modules_to_save additional_target use_unsloth
     use_unsloth_gc use_kt use_llama_pro mixture_of_depths shift_attn use_galore use_badam use_apollo use_adam_mini
     use_muon quantization_bit load_in_4bit load_in_8bit pref_loss ref_model reward_model create_new_adapter
     """
@@ -91,7 +91,7 @@ class HuggingFace(Training):
 
     @property
     def memory_is_counted(self) -> bool:
-        """See Training. Liger's loss makes no logits, and DoRA, modules_to_save and such train what is not counted."""
+        """See Training. DoRA, modules_to_save and such train what is not counted."""
         written = _NOT_COUNTED.intersection(self.top)
         return not any(self.value(name) for name in written) and "liger_kernel_config" not in self.top
 

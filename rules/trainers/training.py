@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     Thing = Literal["model", "micro_batch", "sequence"]
     Size = Literal["micro_batch", "sequence"]
+    Loss = Literal["logits", "kept", "chunked", "fused"]
 
 _NO_KEYS: Readers = {}
 _SCRIPT = ("train.py",)  # what a script of the user's own is called where nobody named it
@@ -365,6 +366,15 @@ class Training:
     def memory_is_counted(self) -> bool:
         """Whether rules/outcome/peak.py has counted what a step of it keeps."""
         return False
+
+    def loss(self, stack: Stack) -> Loss | None:
+        """How the loss is made of the last hidden states (rules/outcome/peak.py); None where that is not known."""
+        return "fused" if self.uses_liger else "logits"
+
+    @property
+    def uses_liger(self) -> bool:
+        """Whether Liger's kernels stand in for the model's."""
+        return self.liger is not None and self._means_yes(self.liger.value)
 
     def optimizer(self, stack: Stack) -> str | None:
         """The optimizer's name in TrainingArguments; None where it is not known."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.settings.script import Script
     from fp8check.rules.trainers.data import Environment
-    from fp8check.rules.trainers.training import Size, Thing
+    from fp8check.rules.trainers.training import Loss, Size, Thing
 
 # Keys of TRL's ScriptArguments, ModelConfig and trainer configurations that TrainingArguments does not have.
 KEYS = names(
@@ -71,6 +71,7 @@ def _as_section(values: Mapping[str, object], origin: Origin) -> Section:
 
 
 # Keys of GRPOConfig, RLOOConfig and OnlineDPOConfig.
+_OF_SFT = ("packing", "packing_strategy", "eval_packing", "assistant_only_loss", "completion_only_loss")
 _GENERATING = ("num_generations", "max_completion_length", "reward_funcs")
 
 
@@ -118,8 +119,18 @@ class Trl(HuggingFace):
 
     @property
     def memory_is_counted(self) -> bool:
-        """See Training: its loss keeps the logits for its metrics, which is not counted."""
-        return False
+        """See Training: its trainers beside SFT have other losses, and models beside the one."""
+        known = any(name in self.top for name in _OF_SFT) and self.value("loss_type") in (None, "nll", "chunked_nll")
+        return known and self.value("attn_implementation") in (None, "sdpa") and super().memory_is_counted
+
+    def loss(self, stack: Stack) -> Loss | None:
+        """SFTTrainer keeps the logits for its metrics to 1.0, and makes none in 1.9 and 1.16; between, not known."""
+        if self.uses_liger:
+            return "fused"
+        version = stack.version("trl")
+        if self.value("loss_type") == "nll" and version >= (1, 9):
+            return "kept" if version < (1, 16) else "chunked"
+        return "chunked" if version >= (1, 9) else "kept" if version <= (1, 0) else None
 
     def setting_for(self, what: Thing) -> Setting | None:
         """SFTConfig puts max_seq_length over max_length (to 0.19; later ones refuse it)."""

@@ -11,7 +11,8 @@ import pytest
 from fp8check.rules.facts import Facts
 from fp8check.rules.models.shape import Linear, ModelShape
 from fp8check.rules.outcome.memory import predict_memory
-from fp8check.rules.outcome.peak import GIB, Step, moments, peak_bytes
+from fp8check.rules.outcome.peak import moments, peak_bytes
+from fp8check.rules.outcome.peak_inputs import GIB, Step
 from fp8check.rules.settings.values import Undecided
 from fp8check.rules.trainers.training import Training
 from tests.support.outcomes import DDP, ONE, TE, outcome_of
@@ -19,10 +20,10 @@ from tests.support.paths import ROOT
 from tests.tools.gpu.llamas import SHAPES
 
 if TYPE_CHECKING:
-    from fp8check.rules.outcome.peak import Engine, Strategy
+    from fp8check.rules.outcome.peak_inputs import Engine, Strategy
 
 ENGINES: dict[str, Engine] = {"bf16": "BF16", "te": "TE", "ao": "AO"}
-STRATEGIES: dict[str, Strategy] = {"single": "single", "ddp": "ddp", "fsdp2": "fsdp", "zero2": "zero2"}
+STRATEGIES: dict[str, Strategy] = {"single": "single", "ddp": "ddp", "fsdp2": "fsdp2", "zero2": "zero2"}
 
 
 def shape(name: str, layers: int) -> ModelShape:

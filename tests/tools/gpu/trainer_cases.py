@@ -1,0 +1,215 @@
+"""Runs of real trainers whose peak memory is measured: what they are given is what fp8check is given to predict them.
+
+A case has the training file, the Accelerate file and DeepSpeed's, in the words of their users. Each trains four steps
+of full rows on one GPU or on two, random weights.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Case = dict[str, Any]
+
+TRAINERS = ("trainer", "llamafactory", "trl", "trl-0.24")
+_MANY = {"max_steps": 4, "learning_rate": 1.0e-5, "save_strategy": "no", "report_to": "none", "logging_steps": 1}
+_MIXED = {"te": "fp8", "ao": "fp8"}
+
+
+def case(
+    name: str, trainer: str, model: str, rows: str, spread: str = "single", precision: str = "bf16", **more: Any
+) -> Case:
+    """One run.
+
+    Args:
+        rows: sequences in a micro-batch and their length, "4x2048".
+        spread: "single", or how it runs on two GPUs: "ddp", "fsdp1", "fsdp2", "zero1", "zero2", "zero3".
+        precision: "bf16", or the backend that runs it in FP8: "te", "ao".
+        more: keys of the training file; `accelerate_` before those of the Accelerate file's section for the strategy;
+            `deepspeed` is DeepSpeed's own file.
+    """
+    batch, length = map(int, rows.split("x"))
+    section = {key.removeprefix("accelerate_"): more.pop(key) for key in list(more) if key.startswith("accelerate_")}
+    deepspeed = more.pop("deepspeed", None)
+    training = {**_TRAINING[trainer](batch, length), "bf16": precision == "bf16", **more}
+    if deepspeed is not None:
+        training["deepspeed"] = "ds.json"
+    return {
+        "name": name,
+        "trainer": trainer,
+        "model": model,
+        "gpus": 1 if spread == "single" else 2,
+        "training": training,
+        "accelerate": _accelerate(spread, precision, section, deepspeed is not None),
+        "deepspeed": deepspeed,
+    }
+
+
+def _plain(batch: int, length: int) -> Case:
+    return {
+        "model_name_or_path": "MODEL",
+        "output_dir": "out",
+        "per_device_train_batch_size": batch,
+        "max_seq_length": length,
+        **_MANY,
+    }
+
+
+def _llamafactory(batch: int, length: int) -> Case:
+    return {
+        "model_name_or_path": "MODEL",
+        "stage": "sft",
+        "do_train": True,
+        "finetuning_type": "full",
+        "dataset": "random",
+        "dataset_dir": "DATA",
+        "template": "alpaca",
+        "cutoff_len": length,
+        "packing": True,
+        "output_dir": "out",
+        "per_device_train_batch_size": batch,
+        **_MANY,
+    }
+
+
+def _trl(batch: int, length: int) -> Case:
+    return {
+        "model_name_or_path": "MODEL",
+        "dataset_name": "DATA",
+        "max_length": length,
+        "packing": True,
+        "packing_strategy": "wrapped",
+        "output_dir": "out",
+        "per_device_train_batch_size": batch,
+        **_MANY,
+    }
+
+
+_TRAINING = {"trainer": _plain, "llamafactory": _llamafactory, "trl": _trl, "trl-0.24": _trl}
+
+
+def _accelerate(spread: str, precision: str, section: Case, own_file: bool) -> Case:
+    found: Case = {
+        "compute_environment": "LOCAL_MACHINE",
+        "distributed_type": "NO",
+        "num_processes": 1,
+        "mixed_precision": _MIXED.get(precision, "bf16"),
+    }
+    if precision in _MIXED:
+        found["fp8_config"] = {"backend": precision.upper()}
+        if precision == "ao" and spread != "fsdp2":
+            found["fp8_config"]["enable_fsdp_float8_all_gather"] = False
+    if spread == "single":
+        return found
+    found |= {"num_processes": 2, "num_machines": 1, "machine_rank": 0}
+    if spread == "ddp" or own_file:
+        return found | {"distributed_type": "MULTI_GPU"}
+    if spread.startswith("zero"):
+        return found | {"distributed_type": "DEEPSPEED", "deepspeed_config": {"zero_stage": int(spread[-1]), **section}}
+    fsdp: Case = {
+        "fsdp_version": int(spread[-1]),
+        "fsdp_auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
+        "fsdp_transformer_layer_cls_to_wrap": "LlamaDecoderLayer",
+        "fsdp_state_dict_type": "SHARDED_STATE_DICT",
+        "fsdp_cpu_ram_efficient_loading": False,
+        **({"fsdp_reshard_after_forward": True} if spread == "fsdp2" else {"fsdp_sharding_strategy": "FULL_SHARD"}),
+        **({"fsdp_use_orig_params": True} if spread == "fsdp1" else {}),
+        **{f"fsdp_{key}": value for key, value in section.items()},
+    }
+    return found | {"distributed_type": "FSDP", "fsdp_config": fsdp}
+
+
+# What transformers' own pages write for DeepSpeed, and LLaMA-Factory's examples/deepspeed/ds_z2_config.json and z3.
+_AUTO = {
+    "train_batch_size": "auto",
+    "train_micro_batch_size_per_gpu": "auto",
+    "gradient_accumulation_steps": "auto",
+    "gradient_clipping": "auto",
+    "zero_allow_untested_optimizer": True,
+    "bf16": {"enabled": "auto"},
+}
+_ZERO2 = {
+    "stage": 2,
+    "allgather_partitions": True,
+    "allgather_bucket_size": 500000000,
+    "overlap_comm": True,
+    "reduce_scatter": True,
+    "reduce_bucket_size": 500000000,
+    "contiguous_gradients": True,
+}
+_ZERO3 = {
+    "stage": 3,
+    "overlap_comm": True,
+    "contiguous_gradients": True,
+    "sub_group_size": 1000000000,
+    "reduce_bucket_size": "auto",
+    "stage3_prefetch_bucket_size": "auto",
+    "stage3_param_persistence_threshold": "auto",
+    "stage3_max_live_parameters": 1000000000,
+    "stage3_max_reuse_distance": 1000000000,
+    "stage3_gather_16bit_weights_on_model_save": True,
+}
+ZERO2: Case = {**_AUTO, "zero_optimization": _ZERO2}
+ZERO3: Case = {**_AUTO, "zero_optimization": _ZERO3}
+OFFLOADED: Case = {
+    **_AUTO,
+    "zero_force_ds_cpu_optimizer": False,
+    "zero_optimization": {**_ZERO2, "offload_optimizer": {"device": "cpu", "pin_memory": True}},
+}
+_ON: Case = {"gradient_checkpointing": True}
+_AGAIN: Case = {"gradient_checkpointing": True, "gradient_checkpointing_kwargs": {"use_reentrant": True}}
+_OFF: Case = {"disable_gradient_checkpointing": True}
+_LORA: Case = {"use_peft": True, "lora_r": 16, "lora_target_modules": "all-linear"}
+_LORA_LF: Case = {"finetuning_type": "lora", "lora_rank": 16, "lora_target": "all"}
+_F32: Case = {"torch_dtype": "float32"}
+_B16: Case = {"torch_dtype": "bfloat16"}
+
+CASES: list[Case] = [
+    # the Hugging Face Trainer, one GPU
+    case("t1", "trainer", "1B8", "4x2048", **_B16),
+    case("t2", "trainer", "1B8", "4x2048", precision="te", **_B16),
+    case("t3", "trainer", "7B3", "2x4096", precision="te", **_F32, **_AGAIN),
+    case("t4", "trainer", "7B3", "2x2048", precision="ao", torch_compile=True, **_B16),
+    case("t5", "trainer", "0.5B12", "8x1024", use_liger_kernel=True, **_B16),
+    case("t6", "trainer", "7B3", "2x2048", use_liger_kernel=True, **_F32),
+    case("t7", "trainer", "8B2", "1x4096", optim="adafactor", **_B16, **_ON),
+    case("t8", "trainer", "7B3", "4x1024", gradient_accumulation_steps=2, **_F32),
+    # on two GPUs
+    case("d1", "trainer", "7B3", "2x2048", "ddp", **_F32),
+    case("d2", "trainer", "1B8", "2x2048", "ddp", "te", **_B16),
+    case("d3", "trainer", "1B8", "2x2048", "ddp", "ao", torch_compile=True, **_F32),
+    case("d4", "trainer", "7B3", "4x2048", "ddp", **_B16, **_LORA),
+    case("f1", "trainer", "7B4", "2x2048", "fsdp2", **_B16),
+    case("f2", "trainer", "1B8", "4x2048", "fsdp2", **_F32, **_ON),
+    case("f3", "trainer", "7B4", "2x2048", "fsdp2", "ao", torch_compile=True, **_F32),
+    case("f4", "trainer", "7B4", "2x2048", "fsdp2", **_B16, accelerate_reshard_after_forward=False),
+    case("f5", "trainer", "7B4", "2x2048", "fsdp2", **_B16, accelerate_offload_params=True),
+    case("f6", "trainer", "7B4", "2x2048", "fsdp1", **_F32),
+    case("f7", "trainer", "8B2", "1x2048", "fsdp1", **_B16, **_ON),
+    case("z1", "trainer", "7B3", "2x2048", "zero1", **_B16),
+    case("z2", "trainer", "7B4", "2x2048", "zero2", **_B16),
+    case("z3", "trainer", "1B8", "4x2048", "zero2", deepspeed=ZERO2, **_B16, **_ON),
+    case("z4", "trainer", "7B4", "2x2048", "zero3", **_B16),
+    case("z5", "trainer", "1B8", "4x2048", "zero3", deepspeed=ZERO3, **_B16, **_ON),
+    case("z6", "trainer", "7B4", "2x2048", "zero2", "te", bf16=True, **_B16),
+    case("z7", "trainer", "7B3", "2x2048", "zero2", deepspeed=OFFLOADED, **_B16),
+    # LLaMA-Factory
+    case("l1", "llamafactory", "7B3", "4x2048"),
+    case("l2", "llamafactory", "1B8", "2x2048", **_OFF),
+    case("l3", "llamafactory", "7B3", "4x2048", pure_bf16=True),
+    case("l4", "llamafactory", "7B4", "4x2048", **_LORA_LF),
+    case("l5", "llamafactory", "1B8", "4x2048", enable_liger_kernel=True),
+    case("l6", "llamafactory", "7B3", "2x4096", precision="te", **_OFF),
+    case("l7", "llamafactory", "1B8", "2x2048", "ddp", **_OFF),
+    case("l8", "llamafactory", "7B4", "2x2048", "ddp", **_LORA_LF, **_OFF),
+    case("l9", "llamafactory", "7B4", "2x2048", "fsdp2"),
+    case("l10", "llamafactory", "7B4", "4x2048", "zero2", deepspeed=ZERO2),
+    case("l11", "llamafactory", "7B4", "4x2048", "zero3", deepspeed=ZERO3),
+    case("l12", "llamafactory", "7B4", "4x2048", "zero3", deepspeed=ZERO3, **_LORA_LF, **_OFF),
+    # TRL
+    case("s1", "trl", "1B8", "4x2048", dtype="bfloat16"),
+    case("s2", "trl", "7B3", "2x2048", gradient_checkpointing=False),
+    case("s3", "trl", "7B4", "2x2048", "ddp", dtype="bfloat16", **_LORA),
+    case("s4", "trl", "7B4", "2x2048", "fsdp2", dtype="float32"),
+    case("s5", "trl-0.24", "1B8", "2x2048", dtype="bfloat16", gradient_checkpointing=False),
+    case("s6", "trl-0.24", "7B3", "4x1024", "zero2", dtype="bfloat16"),
+]
