@@ -122,6 +122,7 @@ def _step(run: Run, outcome: Outcome) -> Step | None:
         checkpointing=outcome.checkpointing is not None or spread.checkpointing,
         compiled=effective.compiled is not None,
         lora_rank=rank,
+        lora_dropout=rank > 0 and training.lora_drops,
         accumulates=training.accumulates,
         loss=loss,
         liger=training.uses_liger,
@@ -188,8 +189,6 @@ def _buffers(config: DeepSpeedConfig, hidden: int) -> Zero:
     return Zero(
         config.numbers("reduce_bucket_size", default.bucket, square),
         2 if config.zero.value("overlap_comm") is True else 1,
-        config.numbers("stage3_prefetch_bucket_size", default.prefetch, 0.9 * square),
-        config.numbers("stage3_max_reuse_distance", default.reuse, default.reuse),
         config.numbers("stage3_max_live_parameters", default.live, default.live),
         config.numbers("sub_group_size", default.group, default.group),
     )

@@ -3,8 +3,9 @@
 Nothing is fitted. Of a decoder layer of transformers it is counted which tensors autograd saves (modeling_llama.py and
 its kin in 4.57 and 5.17: RMSNorm in float32, q, k and v, the output of scaled_dot_product_attention, gate, its SiLU, up
 and their product), under autocast with its BF16 copies of the weights, or with weights in BF16; what Transformer
-Engine, torchao and Liger save in their place; and of the loss the copies of the logits. What the weights take is in spread.py.
-docs/evidence/h100-peaks.jsonl and h100-real.jsonl hold measured peaks, and tests/outcome/test_memory.py the errors:
+Engine, torchao and Liger save in their place; and of the loss the copies of the logits. What the weights take is in
+spread.py.
+docs/evidence/h100-peaks.jsonl and peaks-of-trainers.jsonl hold measured peaks, and tests/outcome/test_memory.py the errors:
 torch.cuda.max_memory_allocated, without the CUDA context.
 
 The peak is in one of six moments: when the loss is computed, when the backward pass begins, in the last layer, in the
@@ -29,6 +30,8 @@ AT_LOSS, AT_BACKWARD = 10.0, 12.0
 AT_LOSS_COMPILED, AT_BACKWARD_COMPILED = 8.0, 9.0
 # The same, its log-softmax and what is cut off for the metrics (trl 0.24 SFTTrainer.compute_loss).
 AT_LOSS_KEPT = 12.0
+# Tokens and rows of the head whose logits TRL makes at a time.
+TILE = (4096, 32768)
 
 
 def peak_bytes(model: ModelShape, step: Step) -> float:
@@ -55,7 +58,7 @@ def moments(model: ModelShape, step: Step) -> dict[str, float]:
     else:
         forward = layers * (kept + copies) + end + copies_of_head
         casting = again = 0.0
-    working = tokens * (4.0 * sizes.intermediate + residual * sizes.hidden)
+    working = tokens * _working(sizes, step)
     one = stored if step.checkpointing else kept + copies
     return {
         "loss": fixed + there.loss + forward + casting + at_loss,
@@ -80,8 +83,8 @@ def _of_the_loss(sizes: Sizes, step: Step) -> tuple[float, float]:
         return found, found
     if step.loss == "chunked":
         # trl 1.16 kernels/chunked_logprob.py: gradients of head and input in float32.
-        found = 4.0 * step.tokens * sizes.hidden + (0.0 if step.lora_rank else 4.0 * sizes.head)
-        return 0.0, found
+        tile = 2.0 * min(step.tokens, TILE[0]) * min(sizes.vocab, TILE[1])
+        return tile, tile + 4.0 * step.tokens * sizes.hidden + (0.0 if step.lora_rank else 4.0 * sizes.head)
     if step.compiled:
         return AT_LOSS_COMPILED * logits, AT_BACKWARD_COMPILED * logits
     return (AT_LOSS_KEPT if step.loss == "kept" else AT_LOSS) * logits, AT_BACKWARD * logits
@@ -109,11 +112,10 @@ def _kept_by_layer(sizes: Sizes, step: Step) -> float:
     mlp = sizes.mlp - (2.0 * wide if step.liger and sizes.gated else 0.0)
     norms = 2 * of_norm * hidden
     if step.lora_rank:
-        # The frozen base keeps no input and the frozen norms no product; each adapter keeps a copy of its input.
-        bytes_ = norms + 2.0 * readers * hidden + attention + 2.0 * q + mlp
+        bytes_ = norms + attention + mlp + _kept_by_adapters(sizes, step)
         if step.engine == "AO":
             bytes_ += (4.0 if step.computes_in_bf16 else 2.0 * readers) * hidden + 2.0 * wide
-        return bytes_ + 4.0 * step.lora_rank * (readers + 2) + sizes.routed
+        return bytes_ + sizes.routed
     product = 0.0 if step.liger else 2.0 if step.computes_in_bf16 else 4.0  # the input in its norm, before the weight
     if step.computes_in_bf16:
         norms += 2 * (product + 2.0) * hidden  # and the output, which all readers share
@@ -125,6 +127,35 @@ def _kept_by_layer(sizes: Sizes, step: Step) -> float:
         shared = 2 * 2.0 * hidden if step.computes_in_bf16 else inputs
         inputs += readers * hidden + q - wide - shared
     return norms + inputs + attention + mlp + sizes.routed
+
+
+def _kept_by_adapters(sizes: Sizes, step: Step) -> float:
+    """Bytes for each token that the adapters of a decoder layer keep; `mlp` has the input of the last one already.
+
+    The frozen base keeps no input and the frozen norms no product. PEFT's adapters are in float32 and cast their input
+    to it; autocast casts it back, and a copy in BF16 is kept of each. DeepSpeed has no autocast: ZeRO-1 and 2 make the
+    adapters BF16, which share what they read, and under ZeRO-3 they stay float32, beside inputs that its own linear
+    function keeps for the frozen base as well (runtime/zero/linear.py).
+    """
+    readers = sum(sizes.fan_in)
+    read = float(readers * sizes.hidden + sizes.q)
+    if step.strategy in ("zero1", "zero2"):
+        inputs = 4.0 * sizes.hidden
+    elif step.strategy == "zero3":
+        inputs = 4.0 * sizes.hidden + 4.0 * (read + sizes.intermediate)
+    else:
+        inputs = 2.0 * read
+    dropped = read + sizes.intermediate if step.lora_dropout else 0.0  # a byte for each, whether it was dropped
+    return inputs + dropped + 4.0 * step.lora_rank * (readers + 2)
+
+
+def _working(sizes: Sizes, step: Step) -> float:
+    """Bytes for each token of gradients that are under way in a decoder layer."""
+    residual = 2.0 if step.computes_in_bf16 else 4.0
+    wide = 4.0
+    if step.lora_rank and step.strategy not in ("zero1", "zero2"):  # through the casts of the adapter, and its dropout
+        wide = 8.0 if step.lora_dropout else 6.0
+    return wide * sizes.intermediate + residual * sizes.hidden
 
 
 def _kept_by_the_end(sizes: Sizes, step: Step) -> float:

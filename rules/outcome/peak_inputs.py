@@ -64,16 +64,12 @@ class Zero(Record):
 
     Attributes:
         bucket: reduce_bucket_size; `buckets`: how many of them there are, two where it reduces beside the backward.
-        prefetch: stage3_prefetch_bucket_size.
-        reuse: stage3_max_reuse_distance: weights that are needed again within it stay gathered.
         live: stage3_max_live_parameters.
         group: sub_group_size, by which stage 3 takes its step.
     """
 
     bucket: float = 5e8
     buckets: int = 1
-    prefetch: float = 5e7
-    reuse: float = 1e9
     live: float = 1e9
     group: float = 1e9
 
@@ -90,6 +86,7 @@ class Step(Record):
         checkpointing: whether each decoder layer is computed again in the backward pass.
         compiled: whether the model is compiled.
         lora_rank: of adapters on all Linear layers of the decoder; 0 where all weights train.
+        lora_dropout: whether adapters drop some of their input.
         accumulates: whether gradients are kept from one micro-batch to the next.
         loss: how the loss is made of the last hidden states.
         liger: whether Liger's kernels stand in for norms and the feed-forward part.
@@ -107,6 +104,7 @@ class Step(Record):
     checkpointing: bool = False
     compiled: bool = False
     lora_rank: int = 0
+    lora_dropout: bool = False
     accumulates: bool = False
     loss: Loss = "logits"
     liger: bool = False

@@ -149,8 +149,8 @@ def _zero(sizes: Sizes, step: Step) -> Spread:
 def _zero3(sizes: Sizes, step: Step) -> Spread:
     """ZeRO-3: all in shards; buffers for gradients are there from the beginning.
 
-    Weights that are needed again within a distance stay gathered: at the loss those of the last layers, half the
-    distance on the way out and half of it on the way back.
+    With each module that it gathers it gathers some more ahead, on into the backward pass, until as much is live as may
+    be; and what is gathered ahead for later is not given back.
     """
     zero, number = step.zero, trained(sizes, step)
     own = 2.0 * number / step.shards
@@ -159,10 +159,9 @@ def _zero3(sizes: Sizes, step: Step) -> Spread:
         always += 2.0 * (sizes.all + (number if step.lora_rank else 0.0)) / step.shards
     if step.offload == "none":
         always += own + trained_bytes(sizes, step) + states_bytes(sizes, step)
-    live = 2.0 * min(sizes.all, zero.live, max(zero.reuse / 2, sizes.head))
-    ahead = 2.0 * zero.prefetch
+    live = 2.0 * min(sizes.all, max(zero.live, sizes.head, sizes.layer))
     reduced = 0.0 if step.only_adapters else 2.0 * max(min(zero.bucket, sizes.layer), sizes.linear)
-    first = 2.0 * sizes.layer + ahead + reduced
+    first = 2.0 * (sizes.layer + sizes.embedding) + reduced
     end = 0.0 if step.only_adapters else 4.0 * (sizes.embedding or sizes.head)
     group = min(1.0, zero.group / max(sizes.all, 1.0))
     optimizer = max(3 * own, 2 * own + made_bytes(sizes, step)) * group if step.offload == "none" else 0.0

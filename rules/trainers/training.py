@@ -69,6 +69,7 @@ class Training:
         file_keys: keys whose value may be the name of a file of which nothing is taken here.
         default_micro_batch, default_sequence: what it takes where the file does not say.
         rank_key, default_rank: its key for the rank of adapters, and what it takes without it.
+        default_lora_dropout: the share of their input that adapters drop where the file does not say.
         targets_key: its key for the layers that get adapters.
         programs: the commands that pip installs for it.
         launching_modules: modules of it that start a launcher by themselves.
@@ -112,6 +113,7 @@ class Training:
     default_sequence: int | None = None
     rank_key = "lora_r"
     default_rank: int | None = 16
+    default_lora_dropout = 0.0
     targets_key = "lora_target_modules"
     programs: tuple[str, ...] = ()
     launching_modules: tuple[str, ...] = ()
@@ -319,6 +321,12 @@ class Training:
         """The adapters' rank; the trainer's default where the file does not say."""
         rank = self.value(self.rank_key, self.default_rank)
         return rank if isinstance(rank, int) else None
+
+    @property
+    def lora_drops(self) -> bool:
+        """Whether adapters drop some of their input."""
+        dropout = self.value("lora_dropout", self.default_lora_dropout)
+        return isinstance(dropout, (int, float)) and dropout > 0
 
     def adapts(self, linear: str) -> bool:
         """Whether LoRA puts an adapter on the Linear layer of that name."""

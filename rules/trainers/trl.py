@@ -89,6 +89,7 @@ class Trl(HuggingFace):
     unread_key = "TrlParser raises ValueError: unknown arguments from config file"
     sequence_key = "max_length"
     default_sequence = 1024  # trainer/sft_config.py@1.16.0
+    default_lora_dropout = 0.05  # trainer/model_config.py@1.16.0
     programs = ("trl",)
     meets_early = True
     launching_modules = ("trl.cli", "trl.cli.main")

@@ -9,7 +9,7 @@ import yaml
 
 from fp8check.rules.outcome.memory import predict_memory
 from tests.support.outcomes import outcome_of
-from tests.tools.gpu.llamas import SHAPES
+from tests.tools.gpu.llamas import config_of
 
 if TYPE_CHECKING:
     from fp8check.rules.outcome import Outcome
@@ -26,24 +26,6 @@ OF_TRAINER = {
 }
 NAMES = {"trainer": "transformers", "llamafactory": "llamafactory", "trl": "trl", "trl-0.24": "trl"}
 H100 = {"compute_capability": "9.0", "name": "NVIDIA H100 80GB HBM3", "memory_mib": 81559}
-
-
-def config_of(name: str) -> dict[str, object]:
-    """The config.json of a model: "7B4" has four layers of 7B's shape."""
-    shape, layers = name.rsplit("B", 1)
-    hidden, intermediate, heads, kv, vocabulary, tied = SHAPES[shape + "B"]
-    return {
-        "model_type": "llama",
-        "architectures": ["LlamaForCausalLM"],
-        "hidden_size": hidden,
-        "intermediate_size": intermediate,
-        "num_hidden_layers": int(layers),
-        "num_attention_heads": heads,
-        "num_key_value_heads": kv,
-        "vocab_size": vocabulary,
-        "tie_word_embeddings": tied,
-        "dtype": "bfloat16",
-    }
 
 
 def outcome_of_case(case: Case) -> Outcome:

@@ -213,3 +213,47 @@ CASES: list[Case] = [
     case("s5", "trl-0.24", "1B8", "2x2048", dtype="bfloat16", gradient_checkpointing=False),
     case("s6", "trl-0.24", "7B3", "4x1024", "zero2", dtype="bfloat16"),
 ]
+
+# Looked at only once the count was settled, and predicted before they ran: other shapes, and what none of the above has.
+OFFLOADED3: Case = {
+    **_AUTO,
+    "zero_force_ds_cpu_optimizer": False,
+    "zero_optimization": {
+        **_ZERO3,
+        "offload_optimizer": {"device": "cpu", "pin_memory": True},
+        "offload_param": {"device": "cpu", "pin_memory": True},
+    },
+}
+_TWICE: Case = {"gradient_accumulation_steps": 2}
+HELD_OUT: list[Case] = [
+    case("h1", "trainer", "3B8", "4x1024", "ddp", optim="adamw_torch", **_F32, **_TWICE),
+    case("h2", "trainer", "3B8", "2x2048", "zero2", **_B16, **_LORA),
+    case("h3", "trainer", "7B4", "2x2048", "zero3", **_B16, **_LORA, **_ON),
+    case("h4", "trainer", "14B3", "2x2048", "fsdp2", **_B16, **_LORA),
+    case("h5", "trainer", "7B4", "4x1024", "fsdp1", **_B16, **_LORA),
+    case("h6", "trainer", "3B8", "2x2048", "zero3", deepspeed=OFFLOADED3, **_B16),
+    case("h7", "llamafactory", "8B2", "2x2048", enable_liger_kernel=True, **_LORA_LF),
+    case("h8", "trl", "3B8", "4x1024", "fsdp2", dtype="bfloat16", **_LORA),
+    case("h9", "trl", "7B3", "2x2048", "zero3", dtype="bfloat16"),
+    case("h10", "llamafactory", "3B8", "2x2048", "zero2", deepspeed=ZERO2, **_TWICE),
+    case("h11", "trainer", "3B8", "2x2048", torch_compile=True, **_F32),
+    case("h12", "trainer", "1B8", "2x2048", "ddp", torch_compile=True, **_B16),
+    case("h13", "trainer", "7B4", "1x4096", "fsdp2", gradient_accumulation_steps=4, **_B16),
+    case("h14", "trainer", "3B8", "4x1024", "zero1", **_B16, **_TWICE),
+    case("h15", "trainer", "3B8", "2x2048", "ddp", "te", **_F32, **_AGAIN),
+    case("h16", "trl-0.24", "3B8", "2x2048", dtype="bfloat16", **_LORA),
+    case("h17", "llamafactory", "7B3", "4x2048", "fsdp1", **_OFF),
+    case("h18", "trainer", "3B8", "4x1024", "ddp", use_liger_kernel=True, **_B16),
+    case("h19", "trainer", "M4", "2x2048", **_B16),
+    case(
+        "h20",
+        "trainer",
+        "M6",
+        "2x2048",
+        "fsdp2",
+        accelerate_transformer_layer_cls_to_wrap="Qwen3MoeDecoderLayer",
+        **_B16,
+    ),
+    case("h21", "trainer", "8B2", "2x2048", optim="sgd", **_F32, **_ON),
+    case("h22", "trainer", "7B4", "2x2048", "ddp", "te", **_B16, **_LORA),
+]

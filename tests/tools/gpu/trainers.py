@@ -22,8 +22,8 @@ from pathlib import Path
 
 import yaml
 
-from tests.tools.gpu.llamas import SHAPES
-from tests.tools.gpu.trainer_cases import CASES, Case
+from tests.tools.gpu.llamas import config_of
+from tests.tools.gpu.trainer_cases import CASES, HELD_OUT, Case
 
 HERE = Path(__file__).parent
 # Of what a process takes beside its tensors, and of a case of which nothing is known; GiB.
@@ -37,30 +37,17 @@ PROGRAMS = {
 
 
 def make_model(name: str, folder: Path, device: str) -> None:
-    """A checkpoint in BF16 with random weights: "7B4" has four layers of 7B's shape. And a tokenizer."""
+    """A checkpoint in BF16 with random weights, and a tokenizer."""
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
 
-    shape, layers = name.rsplit("B", 1)
-    hidden, intermediate, heads, kv, vocabulary, tied = SHAPES[shape + "B"]
-    config = LlamaConfig(
-        hidden_size=hidden,
-        intermediate_size=intermediate,
-        num_hidden_layers=int(layers),
-        num_attention_heads=heads,
-        num_key_value_heads=kv,
-        vocab_size=vocabulary,
-        tie_word_embeddings=tied,
-        max_position_embeddings=16384,
-        bos_token_id=1,
-        eos_token_id=2,
-        pad_token_id=0,
-    )
+    written = config_of(name)
+    config = AutoConfig.for_model(**written, bos_token_id=1, eos_token_id=2, pad_token_id=0)
     torch.manual_seed(0)
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.bfloat16)
     with torch.device(device):
-        model = LlamaForCausalLM(config)
+        model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
     torch.set_default_dtype(before)
     model.save_pretrained(folder)
     make_tokenizer(folder)
@@ -232,7 +219,8 @@ def main() -> int:
     options.add_argument("--tiny", action="store_true", help="a tiny model on the CPU, to try the tools")
     given = options.parse_args()
     home = Path(given.home)
-    cases = [one for one in CASES if not given.only or one["name"] in given.only]
+    cases = [one for one in CASES + HELD_OUT if not given.only or one["name"] in given.only]
+    cases.sort(key=lambda one: (not one["training"].get("torch_compile"), -one["gpus"]))  # the longest first
     if given.tiny:
         cases, given.device = [tiny(one) for one in cases], "cpu"
     began = time.time()
