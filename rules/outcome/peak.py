@@ -5,8 +5,8 @@ its kin in 4.57 and 5.17: RMSNorm in float32, q, k and v, the output of scaled_d
 and their product), under autocast with its BF16 copies of the weights, or with weights in BF16; what Transformer
 Engine, torchao and Liger save in their place; and of the loss the copies of the logits. What the weights take is in
 spread.py.
-docs/evidence/h100-peaks.jsonl and peaks-of-trainers.jsonl hold measured peaks, and tests/outcome/test_memory.py the errors:
-torch.cuda.max_memory_allocated, without the CUDA context.
+docs/evidence/h100-peaks.jsonl and peaks-of-trainers.jsonl hold what was measured, and tests/outcome/test_memory.py the
+errors: torch.cuda.max_memory_allocated, without the CUDA context.
 
 The peak is in one of six moments: when the loss is computed, when the backward pass begins, in the last layer, in the
 first one, at the embedding, and in the optimizer.

@@ -148,7 +148,7 @@ def test_what_changes_it(training: str, accelerate: str, expected: tuple[float, 
 @pytest.mark.parametrize(
     "training",
     [
-        TRAIN + "use_liger_kernel: true\n",
+        TRAIN + "use_liger_kernel: true\n",  # with Transformer Engine
         TRAIN + "attn_implementation: eager\n",
         TRAIN + "optim: lion_8bit\n",
         TRAIN + "torch_dtype: float16\n",
@@ -161,6 +161,7 @@ def test_what_is_not_counted_is_not_said(training: str) -> None:
 
 
 FSDP2 = "distributed_type: FSDP\nnum_processes: 2\nmixed_precision: bf16\nfsdp_config:\n  fsdp_version: 2\n"
+FSDP1 = FSDP2.replace("version: 2", "version: 1")
 ZERO = "distributed_type: DEEPSPEED\nnum_processes: 2\nmixed_precision: bf16\ndeepspeed_config:\n  zero_stage: 2\n"
 BF16 = TRAIN + "bf16: true\n"
 STACK = {"accelerate": "1.15.0", "transformers": "5.17.0", "torch": "2.11.0", "deepspeed": "0.19.8"}
@@ -169,14 +170,22 @@ STACK = {"accelerate": "1.15.0", "transformers": "5.17.0", "torch": "2.11.0", "d
 @pytest.mark.parametrize(
     ("accelerate", "expected"),
     [
-        (FSDP2, 19.9),
-        (FSDP2 + "  fsdp_reshard_after_forward: false\n", None),
-        (FSDP2 + "  fsdp_offload_params: true\n", None),
+        (FSDP2, 18.9),
+        (FSDP2 + "  fsdp_reshard_after_forward: false\n", 20.1),
+        (FSDP2 + "  fsdp_reshard_after_forward: sometimes\n", None),
+        (FSDP2 + "  fsdp_offload_params: true\n", 9.4),
+        (FSDP2 + "  fsdp_activation_checkpointing: true\n", 16.7),
+        (FSDP2 + "  fsdp_auto_wrap_policy: SIZE_BASED_WRAP\n", None),
+        (FSDP1, 19.9),
+        (FSDP1 + "  fsdp_sharding_strategy: SHARD_GRAD_OP\n", 20.7),
+        (FSDP1 + "  fsdp_sharding_strategy: HYBRID_SHARD\n", None),
         (ZERO, 21.1),
         (ZERO.replace("stage: 2", "stage: 1"), 21.1),
-        (ZERO.replace("stage: 2", "stage: 3"), 21.5),
+        (ZERO.replace("stage: 2", "stage: 3"), 23.9),
         (ZERO.replace("stage: 2", "stage: 0"), None),
-        (ZERO + "  offload_optimizer_device: cpu\n", None),
+        (ZERO + "  offload_optimizer_device: cpu\n", 11.6),
+        (ZERO + "  offload_optimizer_device: nvme\n", None),
+        (ZERO.replace("stage: 2", "stage: 3") + "  offload_param_device: cpu\n", 11.2),
         (ZERO.replace("  zero_stage: 2\n", "  gradient_clipping: 1.0\n"), 21.1),
     ],
 )
@@ -189,7 +198,7 @@ def test_how_it_is_spread(accelerate: str, expected: float | None) -> None:
     ("deepspeed", "expected"),
     [
         ('{"zero_optimization": {"stage": 2}, "bf16": {"enabled": true}}', 21.1),
-        ('{"zero_optimization": {"stage": 3, "offload_param": {"device": "cpu"}}, "bf16": {"enabled": true}}', None),
+        ('{"zero_optimization": {"stage": 3, "offload_param": {"device": "cpu"}}, "bf16": {"enabled": true}}', 11.2),
         ('{"bf16": {"enabled": true}}', None),
     ],
 )
