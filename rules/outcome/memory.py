@@ -162,9 +162,8 @@ def _fsdp(run: Run, step: Step) -> Step | None:
     if reshards is None:
         return None
     offload: Offload = "all" if config.offloads_params else "none"
-    two = config.fsdp_version == 2
     again = config.fsdp_checkpointing is not None and config.fsdp_checkpointing.value in (True, "true")
-    strategy: Strategy = "fsdp2" if two else "fsdp1"
+    strategy: Strategy = "fsdp2" if config.is_fsdp2 else "fsdp1"
     return step._replace(strategy=strategy, reshards=reshards, offload=offload, checkpointing=again)
 
 

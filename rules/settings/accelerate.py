@@ -106,9 +106,9 @@ class AccelerateConfig(Record):
         return self.top.section("parallelism_config").get("parallelism_config_tp_size")
 
     @property
-    def fsdp_version(self) -> int:
-        """1 or 2."""
-        return 2 if str(self.fsdp.value("fsdp_version", 1)) == "2" else 1
+    def is_fsdp2(self) -> bool:
+        """Whether it is the second of the two."""
+        return str(self.fsdp.value("fsdp_version", 1)) == "2"
 
     @property
     def wraps_layers(self) -> bool:
@@ -123,7 +123,7 @@ class AccelerateConfig(Record):
         after = str(fsdp.value("fsdp_reshard_after_forward", True))
         if strategy in ("FULL_SHARD", "1"):
             return {"True": True, "true": True, "FULL_SHARD": True, "False": False, "false": False}.get(after)
-        return False if strategy in ("SHARD_GRAD_OP", "2") and self.fsdp_version == 1 else None
+        return False if strategy in ("SHARD_GRAD_OP", "2") and not self.is_fsdp2 else None
 
     @property
     def offloads_params(self) -> bool:

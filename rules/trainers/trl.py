@@ -131,7 +131,7 @@ class Trl(HuggingFace):
         version = stack.version("trl")
         if self.value("loss_type") == "nll" and version >= (1, 9):
             return "kept" if version < (1, 16) else "chunked"
-        return "chunked" if version >= (1, 9) else "kept" if version <= (1, 0) else None
+        return "chunked" if version >= (1, 9) else "kept" if version < (1, 1) else None
 
     def setting_for(self, what: Thing) -> Setting | None:
         """SFTConfig puts max_seq_length over max_length (to 0.19; later ones refuse it)."""

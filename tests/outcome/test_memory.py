@@ -102,6 +102,44 @@ def test_each_moment_that_was_measured() -> None:
     assert len(wrong) <= 4, wrong
 
 
+SMALL = shape("8B", 4)
+FULL = Step("BF16", 2048, "bfloat16", processes=2)
+
+
+@pytest.mark.parametrize(
+    ("step", "more"),
+    [
+        (FULL._replace(strategy="fsdp2"), {"accumulates": True}),
+        (FULL._replace(strategy="fsdp1"), {"accumulates": True}),
+        (FULL._replace(strategy="zero1"), {"accumulates": True}),
+        (FULL._replace(strategy="zero2"), {"accumulates": True}),
+        (FULL._replace(strategy="fsdp1", tokens=8192), {"reshards": False}),
+        (FULL._replace(strategy="zero2", offload="optimizer"), {"offload": "none"}),
+        (FULL._replace(strategy="zero3", offload="all"), {"offload": "optimizer"}),
+        (FULL._replace(strategy="zero3", offload="optimizer"), {"offload": "none"}),
+        (FULL._replace(strategy="zero2", lora_rank=16), {"strategy": "zero3"}),
+        (FULL._replace(lora_rank=16), {"lora_dropout": True}),
+        (FULL._replace(lora_rank=16), {"engine": "AO"}),
+        (FULL._replace(optimizer="paged_adamw_8bit"), {"optimizer": "adamw_8bit"}),
+        (FULL._replace(optimizer="adamw_8bit"), {"optimizer": "adamw_torch_fused"}),
+        (FULL._replace(optimizer="sgd", tokens=0), {"optimizer": "adafactor"}),
+        (FULL._replace(loss="fused", liger=True), {"loss": "logits"}),
+        (FULL._replace(loss="chunked"), {"loss": "logits"}),
+        (FULL._replace(loss="chunked", weights="float32"), {"loss": "kept"}),
+    ],
+)
+def test_what_takes_more(step: Step, more: dict[str, object]) -> None:
+    assert peak_bytes(SMALL, step._replace(**more)) > peak_bytes(SMALL, step)
+
+
+def test_a_tied_embedding_has_its_states_in_float32_with_eight_bits() -> None:
+    """bitsandbytes is told so by the Trainer: eight bytes for each number of the embedding, about two for all others."""
+    tied = shape("1B", 8)
+    one, other = (moments(tied, FULL._replace(optimizer=name))["loss"] for name in ("adamw_8bit", "paged_adamw_8bit"))
+    rest = tied.layers * sum(each.parameters for each in tied.block)
+    assert one - other == pytest.approx(8 * tied.vocab * tied.hidden + (2 + 1 / 32) * rest)
+
+
 LLAMA = {
     "model_type": "llama", "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 3,
     "num_attention_heads": 32, "num_key_value_heads": 8, "vocab_size": 128256, "tie_word_embeddings": False,
@@ -194,17 +232,43 @@ def test_how_it_is_spread(accelerate: str, expected: float | None) -> None:
     assert (found and found[0]) == expected
 
 
+SIZES = '"reduce_bucket_size": "auto", "stage3_max_live_parameters": 1e8'
+AUTO = f'{{"zero_optimization": {{"stage": 3, {SIZES}}}, "bf16": {{"enabled": true}}}}'
+
+
 @pytest.mark.parametrize(
     ("deepspeed", "expected"),
     [
         ('{"zero_optimization": {"stage": 2}, "bf16": {"enabled": true}}', 21.1),
         ('{"zero_optimization": {"stage": 3, "offload_param": {"device": "cpu"}}, "bf16": {"enabled": true}}', 11.2),
+        ('{"zero_optimization": {"stage": 3, "offload_param": {"device": "nvme"}}, "bf16": {"enabled": true}}', None),
+        (AUTO, 22.1),
         ('{"bf16": {"enabled": true}}', None),
     ],
 )
 def test_how_deepspeed_s_own_file_spreads_it(deepspeed: str, expected: float | None) -> None:
     accelerate = "distributed_type: MULTI_GPU\nnum_processes: 2\nmixed_precision: bf16\n"
     found = memory(BF16 + "deepspeed: ds.json\n", accelerate, deepspeed=deepspeed, stack=STACK)
+    assert (found and found[0]) == expected
+
+
+@pytest.mark.parametrize(
+    ("trl", "more", "expected"),
+    [
+        ("0.24.0", "", 15.7),
+        ("1.0.0", "loss_type: nll\n", 15.7),
+        ("1.2.0", "", None),  # when it began to make the logits in pieces was not looked at
+        ("1.9.0", "", 12.8),
+        ("1.9.0", "loss_type: nll\n", 15.7),
+        ("1.16.0", "loss_type: nll\n", 12.8),
+        ("1.16.0", "use_liger_kernel: true\n", 12.8),
+        ("1.16.0", "loss_type: dft\n", None),
+        ("1.16.0", "attn_implementation: eager\n", None),
+    ],
+)
+def test_the_loss_of_trl(trl: str, more: str, expected: float | None) -> None:
+    training = TRAIN.replace("max_seq_length", "max_length") + "packing: true\ndtype: bfloat16\n" + more
+    found = memory(training, ONE.replace("fp8\n", "bf16\n"), trainer="trl", stack={**STACK, "trl": trl})
     assert (found and found[0]) == expected
 
 
