@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SOURCES = {
     "accelerate 1.9.0 utils/launch.py old": False,
+    "accelerate 1.9.0 utils/launch.py of releases before": True,
     "accelerate 1.15.0 utils/launch.py old": True,
     "accelerate 1.15.0 utils/launch.py kept": True,
     "accelerate 1.15.0 utils/launch.py never": False,

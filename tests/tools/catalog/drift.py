@@ -35,7 +35,7 @@ INDEX_SECONDS = 60
 
 
 class Text(NamedTuple):
-    """A text that something rests on: whether it stood in that file of the newest release that was looked up."""
+    """A text that something rests on: whether it stands in that file of that release."""
 
     file: str
     text: str
@@ -78,14 +78,17 @@ def ask_pip(package: str) -> str | None:
 
 
 def texts(sources: Mapping[str, bool], package: str) -> list[Text]:
-    """The texts of a package, each of the newest release that it was looked up in."""
-    newest: dict[tuple[str, str], Text] = {}
-    for key, stood in sources.items():
-        of, release, file, text = key.split(" ", 3)
-        before = newest.get((file, text))
-        if of == package and (before is None or parse(release) > parse(before.release)):
-            newest[file, text] = Text(file, text, release, stood)
-    return list(newest.values())
+    """The texts of a package in the newest release of it that any was looked up in.
+
+    What was looked up in older releases alone is of these: a rule says until when it holds.
+    """
+    keys = [key.split(" ", 3) for key in sources if key.startswith(f"{package} ")]
+    newest = max((release for _, release, _, _ in keys), key=parse, default="")
+    return [
+        Text(file, text, release, sources[f"{of} {release} {file} {text}"])
+        for of, release, file, text in keys
+        if release == newest
+    ]
 
 
 def look(package: str, sources: Mapping[str, bool], index: Index, wheel_of: Wheel) -> Drift:
