@@ -1,0 +1,232 @@
+"""The first training file of each trainer, with what is for people to fill in.
+
+What stands here is what a trainer cannot start without, in its own words, and what decides about FP8; each draft is read
+and judged as any file is before somebody gets it (choosing.py), so nothing here is taken on trust.
+"""
+
+from __future__ import annotations
+
+from fp8check.rules.edits.rendering import scalar
+from fp8check.rules.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+SEQUENCE = 2048  # tokens of a sequence, unless fewer are asked for in a whole micro-batch
+_RATE = {False: "1.0e-5", True: "1.0e-4"}  # learning rates to begin with: of full training, and of LoRA
+
+
+class Setup(Record):
+    """What a draft is made for.
+
+    Attributes:
+        lora: whether adapters are trained, and not all weights.
+        sequence, micro_batch: tokens of a sequence, sequences in a micro-batch on a GPU.
+        own: whether the trainer's own switch turns FP8 on, and not the Accelerate file.
+    """
+
+    model: str
+    lora: bool
+    sequence: int
+    micro_batch: int
+    checkpointing: bool
+    own: bool
+
+
+def _text(value: str) -> str:
+    """A text as a YAML value."""
+    return scalar(value, "pyyaml")
+
+
+def _yes(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _llamafactory(setup: Setup) -> str:
+    adapters = "lora_rank: 16\nlora_target: all\n" if setup.lora else ""
+    return f"""\
+### model
+model_name_or_path: {_text(setup.model)}
+
+### method
+stage: sft
+do_train: true
+finetuning_type: {"lora" if setup.lora else "full"}
+{adapters}
+### dataset: yours, as data/dataset_info.json names it, and the template of the model
+dataset: identity
+template: default
+cutoff_len: {setup.sequence}
+# Full micro-batches: what FP8 gains depends on the number of tokens, which FP8 kernels want to be a multiple of 16.
+packing: true
+
+### output
+output_dir: saves/fp8
+logging_steps: 10
+save_steps: 500
+
+### train
+per_device_train_batch_size: {setup.micro_batch}
+gradient_accumulation_steps: 8
+learning_rate: {_RATE[setup.lora]}
+num_train_epochs: 1.0
+lr_scheduler_type: cosine
+warmup_ratio: 0.1
+disable_gradient_checkpointing: {_yes(not setup.checkpointing)}
+
+### precision: true would cancel FP8, which keeps BF16 for the rest by itself
+bf16: false
+"""
+
+
+def _trl(setup: Setup) -> str:
+    adapters = "use_peft: true\nlora_r: 16\nlora_target_modules: all-linear\n" if setup.lora else ""
+    return f"""\
+model_name_or_path: {_text(setup.model)}
+{adapters}
+# Yours.
+dataset_name: trl-lib/Capybara
+max_length: {setup.sequence}
+# Full micro-batches: what FP8 gains depends on the number of tokens, which FP8 kernels want to be a multiple of 16.
+packing: true
+
+output_dir: saves/fp8
+per_device_train_batch_size: {setup.micro_batch}
+gradient_accumulation_steps: 8
+learning_rate: {_RATE[setup.lora]}
+num_train_epochs: 1.0
+gradient_checkpointing: {_yes(setup.checkpointing)}
+
+# true, which is TRL's default, would cancel FP8, which keeps BF16 for the rest by itself.
+bf16: false
+"""
+
+
+def _axolotl(setup: Setup) -> str:
+    adapters = "adapter: lora\nlora_r: 16\nlora_alpha: 32\nlora_target_linear: true\n" if setup.lora else ""
+    own = "fp8: true\nfp8_enable_fsdp_float8_all_gather: false\n" if setup.own else ""
+    return f"""\
+base_model: {_text(setup.model)}
+{adapters}
+# Yours.
+datasets:
+  - path: tatsu-lab/alpaca
+    type: alpaca
+sequence_len: {setup.sequence}
+# Full micro-batches: what FP8 gains depends on the number of tokens, which FP8 kernels want to be a multiple of 16.
+sample_packing: true
+
+output_dir: saves/fp8
+micro_batch_size: {setup.micro_batch}
+gradient_accumulation_steps: 8
+learning_rate: {_RATE[setup.lora]}
+num_epochs: 1
+optimizer: adamw_torch_fused
+lr_scheduler: cosine
+gradient_checkpointing: {_yes(setup.checkpointing)}
+
+# FP8 keeps BF16 for the rest by itself.
+bf16: {_yes(setup.own)}
+{own}"""
+
+
+def _transformers(setup: Setup) -> str:
+    lora = ""
+    if setup.lora:
+        lora = """
+from peft import LoraConfig, get_peft_model  # isort: skip
+
+model = get_peft_model(model, LoraConfig(r=16, target_modules="all-linear", task_type="CAUSAL_LM"))"""
+    return f'''\
+"""Training with transformers' Trainer in FP8, which the Accelerate file beside it turns on."""
+
+from datasets import load_dataset
+from transformers import AutoModelForCausalLM, AutoTokenizer, DataCollatorForLanguageModeling, Trainer, TrainingArguments
+
+MODEL = {setup.model!r}
+SEQUENCE = {setup.sequence}  # tokens; each sequence is as long, so every micro-batch is full
+
+arguments = TrainingArguments(
+    output_dir="saves/fp8",
+    per_device_train_batch_size={setup.micro_batch},
+    gradient_accumulation_steps=8,
+    learning_rate={_RATE[setup.lora]},
+    num_train_epochs=1,
+    gradient_checkpointing={setup.checkpointing},
+    bf16=False,  # True would cancel FP8, which keeps BF16 for the rest by itself
+    dataloader_drop_last=True,
+)
+
+tokenizer = AutoTokenizer.from_pretrained(MODEL)
+model = AutoModelForCausalLM.from_pretrained(MODEL){lora}
+texts = load_dataset("tatsu-lab/alpaca", split="train")["text"]  # yours
+tokens = [one for text in texts for one in (*tokenizer(text)["input_ids"], tokenizer.eos_token_id)]
+rows = [{{"input_ids": tokens[at : at + SEQUENCE]}} for at in range(0, len(tokens) - SEQUENCE + 1, SEQUENCE)]
+collate = DataCollatorForLanguageModeling(tokenizer, mlm=False)
+Trainer(model=model, args=arguments, train_dataset=rows, data_collator=collate).train()
+'''
+
+
+def _script(setup: Setup) -> str:
+    wrapped = ""
+    if setup.lora:
+        wrapped = """
+from peft import LoraConfig, get_peft_model  # isort: skip
+
+model = get_peft_model(model, LoraConfig(r=16, target_modules="all-linear", task_type="CAUSAL_LM"))"""
+    checkpointing = "\nmodel.gradient_checkpointing_enable()" if setup.checkpointing else ""
+    return f'''\
+"""A training loop of your own in FP8, which the Accelerate file beside it turns on."""
+
+import torch
+from accelerate import Accelerator
+from datasets import load_dataset
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+MODEL = {setup.model!r}
+SEQUENCE = {setup.sequence}  # tokens; each sequence is as long, so every micro-batch is full
+MICRO_BATCH = {setup.micro_batch}
+
+accelerator = Accelerator(gradient_accumulation_steps=8)  # precision, backend and recipe: see the Accelerate file
+tokenizer = AutoTokenizer.from_pretrained(MODEL)
+model = AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32){wrapped}{checkpointing}
+texts = load_dataset("tatsu-lab/alpaca", split="train")["text"]  # yours
+tokens = [one for text in texts for one in (*tokenizer(text)["input_ids"], tokenizer.eos_token_id)]
+rows = torch.tensor(tokens[: len(tokens) // SEQUENCE * SEQUENCE]).view(-1, SEQUENCE)
+batches = torch.utils.data.DataLoader(rows, batch_size=MICRO_BATCH, shuffle=True, drop_last=True)
+optimizer = torch.optim.AdamW(model.parameters(), lr={_RATE[setup.lora]})
+model, optimizer, batches = accelerator.prepare(model, optimizer, batches)
+
+model.train()
+for batch in batches:
+    with accelerator.accumulate(model):
+        loss = model(input_ids=batch, labels=batch).loss
+        accelerator.backward(loss)
+        optimizer.step()
+        optimizer.zero_grad()
+accelerator.wait_for_everyone()
+accelerator.unwrap_model(model).save_pretrained("saves/fp8", safe_serialization=True)
+'''
+
+
+class Draft(Record):
+    """How the first file of a trainer is made.
+
+    Attributes:
+        file: its name.
+        has_own: whether the trainer has an own switch for FP8, beside the Accelerate file.
+    """
+
+    file: str
+    text: Callable[[Setup], str]
+    has_own: bool = False
+
+
+DRAFTS: Mapping[str, Draft] = {
+    "llamafactory": Draft("train.yaml", _llamafactory),
+    "transformers": Draft("train.py", _transformers),
+    "trl": Draft("train.yaml", _trl),
+    "axolotl": Draft("train.yaml", _axolotl, has_own=True),
+    "script": Draft("train.py", _script),
+}
