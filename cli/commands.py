@@ -13,6 +13,7 @@ COMMANDS = {
     "env": "env",
     "explain": "explain",
     "fix": "fix",
+    "init": "init",
     "matrix": "matrix",
     "plan": "plan",
     "probe": "probe",

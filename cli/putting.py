@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
+
 from fp8check.cli.output import discreet
 from fp8check.cli.streams import say_bytes
 from fp8check.rules.plain_text import plain, shown
-from fp8check.rules.writing import Change, replace_all, tidy
+from fp8check.rules.writing import Change, replace_all, tidy, write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +38,24 @@ def put(before: Sequence[Document], after: Sequence[Document], *, diff: bool) ->
     if changed:
         replace_all([Change(old.path, _bytes(old), _bytes(new)) for old, new in changed])
     tidy([old.path for old, new in files if old.text == new.text])
+
+
+def put_new(documents: Sequence[Document]) -> None:
+    """Write files that are not there yet, all or none.
+
+    Raises:
+        Unwritable: one cannot be written; those before it were taken away again.
+    """
+    made: list[str] = []
+    try:
+        for one in documents:
+            write(one.path, one.text.encode())
+            made.append(one.path)
+    except BaseException:
+        for path in made:
+            with suppress(OSError):
+                os.unlink(path)
+        raise
 
 
 def _bytes(document: Document) -> bytes:

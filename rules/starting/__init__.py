@@ -1,3 +1,3 @@
-"""The first files of a run: drafted for a trainer, judged as any run is, and only what would train in FP8 is written."""
+"""The first files of a run: drafted for a trainer and judged as any run is; only what would train in FP8 is given."""
 
 from __future__ import annotations

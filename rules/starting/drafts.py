@@ -1,7 +1,7 @@
 """The first training file of each trainer, with what is for people to fill in.
 
-What stands here is what a trainer cannot start without, in its own words, and what decides about FP8; each draft is read
-and judged as any file is before somebody gets it (choosing.py), so nothing here is taken on trust.
+What stands here is what a trainer cannot start without, in its own words, and what decides about FP8. Each draft is
+read and judged as any file is before somebody gets it (choosing.py): nothing here is taken on trust.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ class Setup(Record):
         lora: whether adapters are trained, and not all weights.
         sequence, micro_batch: tokens of a sequence, sequences in a micro-batch on a GPU.
         own: whether the trainer's own switch turns FP8 on, and not the Accelerate file.
+        bf16: whether the training file says bf16, as DeepSpeed demands of it.
+        compiled: whether it runs under torch.compile, which torchao's casts want.
     """
 
     model: str
@@ -31,7 +33,18 @@ class Setup(Record):
     sequence: int
     micro_batch: int
     checkpointing: bool
-    own: bool
+    own: bool = False
+    bf16: bool = False
+    compiled: bool = False
+
+    @property
+    def precision(self) -> str:
+        """Why bf16 is what it is, as a comment."""
+        if self.own:
+            return "FP8 in the matrix products, BF16 in the rest."
+        if self.bf16:
+            return "DeepSpeed holds it against its own bf16; Transformer Engine's layers run in FP8 all the same."
+        return "true would cancel FP8, which keeps BF16 for the rest by itself."
 
 
 def _text(value: str) -> str:
@@ -41,6 +54,10 @@ def _text(value: str) -> str:
 
 def _yes(value: bool) -> str:
     return "true" if value else "false"
+
+
+def _compiled(setup: Setup) -> str:
+    return "torch_compile: true\n" if setup.compiled else ""
 
 
 def _llamafactory(setup: Setup) -> str:
@@ -74,9 +91,9 @@ num_train_epochs: 1.0
 lr_scheduler_type: cosine
 warmup_ratio: 0.1
 disable_gradient_checkpointing: {_yes(not setup.checkpointing)}
-
-### precision: true would cancel FP8, which keeps BF16 for the rest by itself
-bf16: false
+{_compiled(setup)}
+### precision: {setup.precision}
+bf16: {_yes(setup.bf16)}
 """
 
 
@@ -90,6 +107,7 @@ dataset_name: trl-lib/Capybara
 max_length: {setup.sequence}
 # Full micro-batches: what FP8 gains depends on the number of tokens, which FP8 kernels want to be a multiple of 16.
 packing: true
+pad_to_multiple_of: 16
 
 output_dir: saves/fp8
 per_device_train_batch_size: {setup.micro_batch}
@@ -97,9 +115,9 @@ gradient_accumulation_steps: 8
 learning_rate: {_RATE[setup.lora]}
 num_train_epochs: 1.0
 gradient_checkpointing: {_yes(setup.checkpointing)}
-
-# true, which is TRL's default, would cancel FP8, which keeps BF16 for the rest by itself.
-bf16: false
+{_compiled(setup)}
+# {setup.precision}
+bf16: {_yes(setup.bf16)}
 """
 
 
@@ -116,6 +134,7 @@ datasets:
 sequence_len: {setup.sequence}
 # Full micro-batches: what FP8 gains depends on the number of tokens, which FP8 kernels want to be a multiple of 16.
 sample_packing: true
+pad_to_sequence_len: true
 
 output_dir: saves/fp8
 micro_batch_size: {setup.micro_batch}
@@ -125,9 +144,9 @@ num_epochs: 1
 optimizer: adamw_torch_fused
 lr_scheduler: cosine
 gradient_checkpointing: {_yes(setup.checkpointing)}
-
-# FP8 keeps BF16 for the rest by itself.
-bf16: {_yes(setup.own)}
+{_compiled(setup)}
+# {setup.precision}
+bf16: {_yes(setup.own or setup.bf16)}
 {own}"""
 
 
@@ -142,7 +161,8 @@ model = get_peft_model(model, LoraConfig(r=16, target_modules="all-linear", task
 """Training with transformers' Trainer in FP8, which the Accelerate file beside it turns on."""
 
 from datasets import load_dataset
-from transformers import AutoModelForCausalLM, AutoTokenizer, DataCollatorForLanguageModeling, Trainer, TrainingArguments
+from transformers import AutoModelForCausalLM, AutoTokenizer, DataCollatorForLanguageModeling
+from transformers import Trainer, TrainingArguments
 
 MODEL = {setup.model!r}
 SEQUENCE = {setup.sequence}  # tokens; each sequence is as long, so every micro-batch is full
@@ -154,7 +174,8 @@ arguments = TrainingArguments(
     learning_rate={_RATE[setup.lora]},
     num_train_epochs=1,
     gradient_checkpointing={setup.checkpointing},
-    bf16=False,  # True would cancel FP8, which keeps BF16 for the rest by itself
+    torch_compile={setup.compiled},
+    bf16={setup.bf16},  # {setup.precision}
     dataloader_drop_last=True,
 )
 
@@ -176,6 +197,7 @@ from peft import LoraConfig, get_peft_model  # isort: skip
 
 model = get_peft_model(model, LoraConfig(r=16, target_modules="all-linear", task_type="CAUSAL_LM"))"""
     checkpointing = "\nmodel.gradient_checkpointing_enable()" if setup.checkpointing else ""
+    compiled = "\nmodel = torch.compile(model)" if setup.compiled else ""
     return f'''\
 """A training loop of your own in FP8, which the Accelerate file beside it turns on."""
 
@@ -196,7 +218,7 @@ tokens = [one for text in texts for one in (*tokenizer(text)["input_ids"], token
 rows = torch.tensor(tokens[: len(tokens) // SEQUENCE * SEQUENCE]).view(-1, SEQUENCE)
 batches = torch.utils.data.DataLoader(rows, batch_size=MICRO_BATCH, shuffle=True, drop_last=True)
 optimizer = torch.optim.AdamW(model.parameters(), lr={_RATE[setup.lora]})
-model, optimizer, batches = accelerator.prepare(model, optimizer, batches)
+model, optimizer, batches = accelerator.prepare(model, optimizer, batches){compiled}
 
 model.train()
 for batch in batches:

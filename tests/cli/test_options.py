@@ -26,6 +26,7 @@ ARGUMENTS = {
     "outcome": ("train.yaml", "accel.yaml", "--no-environment"),
     "explain": ("train.yaml:3", "accel.yaml", "--no-environment"),
     "fix": ("train.yaml", "accel.yaml", "--no-environment", "--diff"),
+    "init": ("--trainer=trl", "--model=m", "--out=new", "--no-environment"),
     "plan": ("train.yaml", "accel.yaml", "--no-environment"),
     "probe": ("train.yaml", "accel.yaml"),
     "rule": ("FP101",),

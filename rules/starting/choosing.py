@@ -1,0 +1,361 @@
+"""Which first files a run gets: each way that the wish leaves open is drafted and judged, and the best is taken.
+
+Best is the simplest way to spread the run that is good at all (a process, DDP, FSDP2, ZeRO), and of its setups the one
+with the most to gain.
+"""
+
+from __future__ import annotations
+
+import os
+from shlex import join
+
+from fp8check.rules.checking.examining import examine_all
+from fp8check.rules.checking.planning import plan_request
+from fp8check.rules.checking.request import Request, RunRequest, assembled
+from fp8check.rules.edits import rendering
+from fp8check.rules.input_error import InputError
+from fp8check.rules.moves.strategies import STRATEGIES, Strategy
+from fp8check.rules.outcome.speed import predict_speed
+from fp8check.rules.record import Record
+from fp8check.rules.repair.goal import chosen, problems
+from fp8check.rules.repair.plan import PLANS, Planned
+from fp8check.rules.repair.render import Step
+from fp8check.rules.settings.values import Undecided
+from fp8check.rules.starting.drafts import DRAFTS, SEQUENCE, Setup
+from fp8check.rules.trainers import detect
+from fp8check.rules.trainers.registry import BY_NAME
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from fp8check.rules.facts import Facts
+    from fp8check.rules.outcome import Outcome
+    from fp8check.rules.reading import Document
+    from fp8check.rules.repair.goal import Problem
+    from fp8check.rules.repair.plan import Plan
+    from fp8check.rules.suppression.examined import Examined
+
+ACCELERATE = "accelerate.yaml"
+TOKENS = (16_384, 8_192, 4_096, 2_048)  # of a micro-batch, where nobody says: FP8 gains with their number
+# How much of a step's time is left to gain from where each block runs forward twice: three parts of work become four.
+_TWICE = 0.75
+STATES = 60  # judged in the search for what has to change beside the files
+_PLAIN = {one.kind: one for one in STRATEGIES}
+WAYS: Mapping[str, Strategy] = {
+    "single": _PLAIN["NO"],
+    "ddp": _PLAIN["MULTI_GPU"],
+    "fsdp2": _PLAIN["FSDP"],
+    "zero2": _PLAIN["DEEPSPEED"],
+    "zero3": Strategy(
+        "DEEPSPEED", "deepspeed_config", {**_PLAIN["DEEPSPEED"].settings, "zero_stage": 3, "zero3_init_flag": False}
+    ),
+}
+_RECIPES: Mapping[str, Mapping[str, object]] = {
+    "TE": {"fp8_format": "HYBRID", "amax_history_len": 1024, "amax_compute_algo": "max"},
+    "AO": {"enable_fsdp_float8_all_gather": False},
+}
+
+
+class Wish(Record):
+    """What the first files are for.
+
+    Attributes:
+        processes: training processes, one a GPU; None for as many GPUs as are known, or one.
+        strategy, backend: "auto" where it is open.
+        tokens: of a micro-batch; None where that is open.
+    """
+
+    trainer: str
+    model: str
+    facts: Facts
+    processes: int | None = None
+    strategy: str = "auto"
+    backend: str = "auto"
+    lora: bool = False
+    tokens: int | None = None
+
+    @property
+    def count(self) -> int:
+        """How many processes it comes to."""
+        if self.processes is not None:
+            return self.processes
+        if self.strategy == "single":
+            return 1
+        return max(1, len(self.facts.visible_gpus() or ()))
+
+
+class Way(Record):
+    """One way that was drafted and judged.
+
+    Attributes:
+        problems: what it lacks; empty where it is good.
+        score: how much of the time of a step FP8 leaves, against one in BF16 without checkpointing; None if unknown.
+    """
+
+    strategy: str
+    backend: str
+    setup: Setup
+    documents: tuple[Document, ...]
+    report: Examined
+    problems: tuple[Problem, ...]
+    score: float | None
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the run would be good."""
+        return not self.problems
+
+
+class Tried(Record):
+    """One way to spread a run, with one backend.
+
+    Attributes:
+        why_not: what stands against it; "" where it is good.
+        report: of the run as it would be.
+        plan: what comes to it; None where nothing does.
+        score: see Way.
+    """
+
+    strategy: str
+    backend: str
+    why_not: str
+    report: Examined
+    plan: Plan | None = None
+    score: float | None = None
+
+
+class Choice(Record):
+    """What came of a wish.
+
+    Attributes:
+        best: the way that was taken; None where none that was tried is good.
+        tried: all that were, in the order in which they were.
+    """
+
+    best: Tried | None
+    tried: tuple[Tried, ...]
+
+    @property
+    def planned(self) -> Planned:
+        """The same as plans: what has to be done is to make the files."""
+        reasons = tuple(f"{one.strategy}, {one.backend}: {one.why_not}" for one in self.tried if one.why_not)
+        plans = () if self.best is None or self.best.plan is None else (self.best.plan,)
+        return Planned("fp8", () if plans else reasons, plans, tuple(one.report for one in self.tried))
+
+
+def choose(wish: Wish, folder: str, spent: Callable[[], bool] = lambda: False) -> Choice:
+    """The first files for a wish, drafted as files of that folder; nothing is written.
+
+    Args:
+        spent: whether the time is over; nothing more is looked for then.
+
+    Raises:
+        InputError: the wish contradicts itself.
+    """
+    _check(wish)
+    tried: list[Tried] = []
+    for strategy in _strategies(wish):
+        nearest = _nearest([*_ways(wish, strategy, folder)])
+        good = [one for one in nearest if one.is_good]
+        tried += [_tried(one) for one in nearest if not one.is_good or len(good) > 1]
+        if good:
+            best = max(good, key=lambda one: one.score or 0.0)
+            return _chosen([*(one for one in tried if one.report is not best.report)], _planned(wish, best, spent))
+    return _with_changes(wish, folder, tried, spent)
+
+
+def _chosen(tried: list[Tried], best: Tried) -> Choice:
+    return Choice(None if best.plan is None else best, (*tried, best))
+
+
+def _nearest(ways: Sequence[Way]) -> list[Way]:
+    """Of each backend, and of the trainer's own switch, the way that lacks least, and has most to gain."""
+    found: dict[tuple[str, bool], Way] = {}
+    for one in sorted(ways, key=lambda one: (len(one.problems), -(one.score or 0.0), one.setup.micro_batch)):
+        found.setdefault((one.backend, one.setup.own), one)
+    return [*found.values()]
+
+
+def _tried(way: Way) -> Tried:
+    why_not = way.problems[0].text if way.problems else ""
+    return Tried(way.strategy, way.backend, why_not, way.report, None, way.score)
+
+
+def _with_changes(wish: Wish, folder: str, tried: Sequence[Tried], spent: Callable[[], bool]) -> Choice:
+    """What is good once something beside the files is changed as well: a package, most of all."""
+    for strategy in _strategies(wish):
+        found = [_planned(wish, one, spent) for one in _nearest([*_ways(wish, strategy, folder)])]
+        good = [one for one in found if one.plan is not None]
+        if good:
+            best = max(good, key=lambda one: one.score or 0.0)
+            return Choice(best, (*tried, best))
+    return Choice(None, tuple(tried))
+
+
+def _planned(wish: Wish, way: Way, spent: Callable[[], bool]) -> Tried:
+    """A way with its plan, in which each file is a new one; without one where none keeps how the run is spread."""
+    request = Request((_request(wish, way.documents),))
+    planned = plan_request(request, "fp8", states=STATES, plans=1, spent=spent)
+    plan = next((one for one in planned.plans if _keeps(wish, one.reports[0], way.report)), None)
+    if plan is None:
+        return _tried(way)
+    documents = _all(way.documents, plan.documents)
+    files = (Step("file", one.path, None, None, one.text, "init") for one in documents)
+    steps = (*(one for one in plan.steps if one.kind not in ("edit", "file")), *files)
+    report = plan.reports[0]
+    plan = plan._replace(steps=steps, documents=documents)
+    return Tried(way.strategy, way.backend, "", report, plan, _score(report, way.setup))
+
+
+def _all(given: Sequence[Document], planned: Sequence[Document]) -> tuple[Document, ...]:
+    """The files of a plan, and the scripts, which it leaves as they are."""
+    return (*(one for one in given if one.kind == "script"), *(one for one in planned if one.kind != "script"))
+
+
+def _keeps(wish: Wish, one: Examined, other: Examined) -> bool:
+    """Whether a run is spread like another, and has its backend where that was asked for."""
+    now, before = chosen(one), chosen(other)
+    return now.strategy == before.strategy and (wish.backend == "auto" or now.backend == before.backend)
+
+
+def choose_from(wish: Wish, training: Document, folder: str, spent: Callable[[], bool] = lambda: False) -> Choice:
+    """The first Accelerate file for a training file that is there, and what has to change in that.
+
+    Args:
+        training: as a file of the folder.
+
+    Raises:
+        InputError: the wish contradicts itself.
+    """
+    _check(wish)
+    tried: list[Tried] = []
+    for strategy in _strategies(wish):
+        ways = [_around(wish, training, strategy, one, folder, spent) for one in _backends(wish)]
+        good = [one for one in ways if one.plan is not None]
+        tried += ways
+        if good:
+            best = min(good, key=_changes)
+            return Choice(best, tuple(tried))
+    return Choice(None, tuple(tried))
+
+
+def _changes(one: Tried) -> tuple[int, float]:
+    """How much a way changes, and how much it has to gain."""
+    steps = () if one.plan is None else one.plan.steps
+    return sum(step.kind != "file" for step in steps), -(one.score or 0.0)
+
+
+def _around(
+    wish: Wish, training: Document, strategy: str, backend: str, folder: str, spent: Callable[[], bool]
+) -> Tried:
+    """A way to train with a file that is there: its own entries are edited, the Accelerate file is new."""
+    text = _accelerate(wish.count, strategy, backend)
+    accelerate = detect.read(os.path.join(folder, ACCELERATE), text.encode())
+    part = _request(wish, (training, accelerate))
+    planned = plan_request(Request((part,)), "fp8", states=STATES, plans=PLANS, spent=spent)
+    given = planned.given[0]
+    plan = next((one for one in planned.plans if _keeps(wish, one.reports[0], given)), None)
+    if plan is None:
+        return Tried(strategy, backend, "; ".join(planned.why_not) or "only another way was found", given)
+    new = next(one for one in plan.documents if one.path == accelerate.path)
+    steps = [one for one in plan.steps if one.file != accelerate.path]
+    steps.append(Step("file", new.path, None, None, new.text, "init"))
+    report = plan.reports[0]
+    plan = plan._replace(steps=tuple(steps), documents=_all((training,), plan.documents))
+    return Tried(strategy, backend, "", report, plan, _speed(report.outcome))
+
+
+def _check(wish: Wish) -> None:
+    count = wish.count
+    if count < 1:
+        raise InputError("--processes takes a number from 1 on")
+    if wish.strategy != "auto" and WAYS[wish.strategy].alone != (count == 1):
+        several = "one process alone" if WAYS[wish.strategy].alone else "several processes"
+        raise InputError(f"--strategy {wish.strategy} is for {several}, and there are {count}: give --processes")
+    if wish.tokens is not None and wish.tokens < 1:
+        raise InputError("--tokens takes a number from 1 on")
+
+
+def _strategies(wish: Wish) -> Sequence[str]:
+    if wish.strategy != "auto":
+        return (wish.strategy,)
+    return ("single",) if wish.count == 1 else tuple(name for name, one in WAYS.items() if not one.alone)
+
+
+def _ways(wish: Wish, strategy: str, folder: str) -> Iterator[Way]:
+    """All setups of a strategy, judged."""
+    draft = DRAFTS[wish.trainer]
+    for backend in _backends(wish):
+        for own in (True, False) if draft.has_own and backend == "AO" else (False,):
+            for bf16 in (False, True) if WAYS[strategy].kind == "DEEPSPEED" else (False,):
+                for checkpointing in (False, True):
+                    for compiled in (False, True) if backend == "AO" else (False,):
+                        for size in _sizes(wish.tokens):
+                            setup = Setup(wish.model, wish.lora, *size, checkpointing, own, bf16, compiled)
+                            yield _way(wish, strategy, backend, setup, folder)
+
+
+def _backends(wish: Wish) -> Sequence[str]:
+    return ("TE", "AO") if wish.backend == "auto" else (wish.backend,)
+
+
+def _sizes(tokens: int | None) -> Iterator[tuple[int, int]]:
+    """Tokens of a sequence, and sequences in a micro-batch."""
+    for number in TOKENS if tokens is None else (tokens,):
+        sequence = next(size for size in range(min(SEQUENCE, number), 0, -1) if number % size == 0)
+        yield sequence, number // sequence
+
+
+def _way(wish: Wish, strategy: str, backend: str, setup: Setup, folder: str) -> Way:
+    draft = DRAFTS[wish.trainer]
+    training = detect.read(os.path.join(folder, draft.file), draft.text(setup).encode(), trainer=wish.trainer)
+    accelerate = detect.read(os.path.join(folder, ACCELERATE), _accelerate(wish.count, strategy, backend).encode())
+    documents = (training,) if setup.own else (training, accelerate)
+    (one,) = assembled(_request(wish, documents))
+    (report,) = examine_all([(one.run, one.documents)])
+    found = tuple(problems(report, "fp8", chosen(report)))
+    return Way(strategy, backend, setup, documents, report, found, _score(report, setup))
+
+
+def _request(wish: Wish, documents: tuple[Document, ...]) -> RunRequest:
+    """The run of these files. A script says itself who trains, and how it is started belongs to it."""
+    training, *accelerate = (one.path for one in documents)
+    if training.endswith(".py"):
+        words = ["accelerate", "launch", *(word for path in accelerate for word in ("--config_file", path)), training]
+        return RunRequest(documents, wish.facts, launch=join(words), follow=False)
+    if accelerate:
+        return RunRequest(documents, wish.facts, trainer=wish.trainer, follow=False)
+    words = [BY_NAME[wish.trainer].programs[0], "train", training, "--", "--num_processes", str(wish.count)]
+    return RunRequest(documents, wish.facts, launch=join(words), trainer=wish.trainer, follow=False)
+
+
+def _accelerate(processes: int, strategy: str, backend: str) -> str:
+    """The text of the Accelerate file."""
+    way = WAYS[strategy]
+    entries: dict[str, object] = {
+        "compute_environment": "LOCAL_MACHINE",
+        "distributed_type": way.kind,
+        "mixed_precision": "fp8",
+        "fp8_config": {"backend": backend, **_RECIPES[backend]},
+        "num_machines": 1,
+        "num_processes": processes,
+    }
+    if way.section:
+        entries[way.section] = dict(way.settings)
+    blocks = [rendering.block(key, value, "pyyaml", "", "\n") for key, value in entries.items()]
+    return "\n".join(blocks) + "\n"
+
+
+def _score(report: Examined, setup: Setup) -> float | None:
+    speed = _speed(report.outcome)
+    return None if speed is None else speed * (_TWICE if setup.checkpointing else 1.0)
+
+
+def _speed(outcome: Outcome) -> float | None:
+    """The predicted speed against BF16; None where it is not known."""
+    try:
+        speed = predict_speed(outcome.run, outcome)
+    except Undecided:
+        return None
+    return None if speed is None else speed.predicted

@@ -1,0 +1,83 @@
+"""What came of `fp8check init`, for people: what to do, what happens then, and why this way."""
+
+from __future__ import annotations
+
+from fp8check.rules.credentials import masked_shapes
+from fp8check.rules.plain_text import shown
+from fp8check.rules.report import build, words
+from fp8check.rules.report.masking import hidden
+from fp8check.rules.report.plan import WIDTH, secrets, step_lines
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from fp8check.rules.report.terminal import Style
+    from fp8check.rules.starting.choosing import Choice, Tried
+
+# What each way to spread a run means for a GPU.
+STRATEGIES = {
+    "single": "one process on one GPU",
+    "ddp": "each GPU holds the whole model",
+    "fsdp2": "each GPU holds a part of the weights",
+    "zero2": "each GPU holds all weights, and a part of the optimizer",
+    "zero3": "each GPU holds a part of the weights, by DeepSpeed",
+}
+
+
+def as_text(choice: Choice, written: Sequence[str], style: Style, *, explain: bool) -> str:
+    """What was written and what is to be done, without credentials.
+
+    Args:
+        written: the files that were.
+        explain: whether the ways that were not taken are told as well.
+    """
+    lines = [*(_taken(choice.best, written, style) if choice.best is not None else _nothing(choice, style))]
+    if choice.best is not None:
+        lines += _why(choice, choice.best, explain=explain)
+    planned = choice.planned
+    return masked_shapes(hidden("\n".join(lines) + "\n", secrets(planned)))
+
+
+def _taken(best: Tried, written: Sequence[str], style: Style) -> Iterator[str]:
+    plan = best.plan
+    if plan is None:
+        return
+    for path in written:
+        yield style.strong(f"{'wrote':<{WIDTH + 2}}{shown(path)}")
+    number = 0
+    for number, step in enumerate((one for one in plan.steps if one.kind != "file"), 1):
+        yield from step_lines(step, number)
+    if plan.launch is not None:
+        yield f"  {'start with':<{WIDTH}}{shown(plan.launch)}"
+    summary = words.summary(best.report, build.speed_of(best.report.outcome))
+    parts = {"then": summary.actual, "": summary.assumed, "speed": summary.speed, "memory": summary.memory}
+    for name, text in parts.items():
+        if text is not None:
+            yield f"  {name:<{WIDTH}}{shown(text)}"
+    if best.report.inputs.run.facts.gpus is None:
+        yield f"  {'not known':<{WIDTH}}the GPUs, and so speed and memory: name the node's facts with --facts"
+    left = [one for one in best.report.findings if one.severity == "warning"]
+    for one in left:
+        yield f"  {'warning':<{WIDTH}}{one.rule} {shown(one.message)}"
+
+
+def _why(choice: Choice, best: Tried, *, explain: bool) -> Iterator[str]:
+    yield f"  {'why':<{WIDTH}}{best.strategy}: {STRATEGIES[best.strategy]}; {best.backend}{_gain(best)}"
+    others = [one for one in choice.tried if one is not best]
+    if explain:
+        for one in others:
+            reason = shown(one.why_not) if one.why_not else f"possible{_gain(one)}"
+            yield f"  {f'{one.strategy}, {one.backend}':<{WIDTH}}{reason}"
+    elif others:
+        yield f"  {'':<{WIDTH}}--explain tells of {len(others)} other way{'s' if len(others) > 1 else ''}"
+
+
+def _gain(one: Tried) -> str:
+    return "" if one.score is None else f": about {one.score:.1f}x the speed of BF16 without checkpointing"
+
+
+def _nothing(choice: Choice, style: Style) -> Iterator[str]:
+    yield style.strong("no way to FP8 was found, and nothing was written")
+    for one in choice.tried:
+        yield f"  {f'{one.strategy}, {one.backend}':<{WIDTH}}{shown(one.why_not)}"

@@ -1,0 +1,173 @@
+"""`fp8check init`: files that are good as they are written, or a reason; nothing that is there is replaced."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fp8check.cli.main import main
+from fp8check.rules.starting.drafts import DRAFTS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+H200 = {"index": 0, "name": "NVIDIA H200", "compute_capability": "9.0", "memory_mib": 143771, "mig": False}
+A100 = {"index": 0, "name": "NVIDIA A100-SXM4-80GB", "compute_capability": "8.0", "memory_mib": 81920, "mig": False}
+MODEL = "Qwen/Qwen2.5-1.5B"
+
+
+@pytest.fixture
+def facts(tmp_path: Path) -> str:
+    """A node with two H200."""
+    return facts_of(tmp_path, [H200, {**H200, "index": 1}])
+
+
+def facts_of(folder: Path, gpus: list[dict[str, object]]) -> str:
+    """A facts.json with these GPUs and nothing else."""
+    path = folder / "facts.json"
+    path.write_text(json.dumps({"schema": "fp8check/facts/1", "gpus": gpus, "variables": {}}), "utf-8")
+    return str(path)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("finetuning", ["full", "lora"])
+@pytest.mark.parametrize("trainer", DRAFTS)
+def test_what_is_written_passes_a_check(
+    trainer: str, finetuning: str, processes: int, facts: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "new"
+    words = ["--trainer", trainer, "--model", MODEL, "--finetuning", finetuning, "--processes", str(processes)]
+    assert main(["init", *words, "--facts", facts, "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    launch = next(line.split(None, 2)[2] for line in said.splitlines() if line.startswith("  start with"))
+    files = sorted(str(one) for one in out.iterdir())
+    assert all(one in said for one in files)
+    assert main(["--launch", launch, "--facts", facts, "--format", "json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["verdict"] != "fail"
+    assert report["outcome"]["starts"] is True
+    assert report["outcome"]["fp8_enabled"] is True
+    assert report["outcome"]["distributed_type"] == ("NO" if processes == 1 else "MULTI_GPU")
+    assert not [one for one in report["findings"] if one["severity"] == "error"]
+
+
+@pytest.mark.parametrize(("strategy", "kind"), [("ddp", "MULTI_GPU"), ("zero2", "DEEPSPEED")])
+def test_a_strategy_that_is_asked_for(
+    strategy: str, kind: str, facts: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "new"
+    words = ["--trainer", "llamafactory", "--model", "Qwen/Qwen2.5-7B", "--finetuning", "lora"]
+    words += ["--strategy", strategy, "--backend", "TE"]
+    assert main(["init", *words, "--facts", facts, "--out", str(out), "--format", "json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["schema"] == "fp8check/plan/1"
+    assert report["reached"] is True
+    (plan,) = report["plans"]
+    assert plan["outcome"]["distributed_type"] == kind
+    assert plan["outcome"]["backend"] == "TE"
+    new = {one["file"]: one["after"] for one in plan["steps"] if one["kind"] == "file"}
+    assert {str(one): one.read_text("utf-8") for one in out.iterdir()} == new
+
+
+def test_what_cannot_work_is_refused_with_the_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "new"
+    words = ["--trainer", "trl", "--model", MODEL, "--facts", facts_of(tmp_path, [A100]), "--out", str(out)]
+    assert main(["init", *words]) == 1
+    assert not out.exists()
+    said = capsys.readouterr().out
+    assert "nothing was written" in said
+    assert "single, TE" in said
+    assert "single, AO" in said
+    assert "A100" in said or "8.0" in said or "8.9" in said
+    assert main(["init", *words, "--format", "json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert report["reached"] is False
+    assert report["why_not"]
+
+
+def test_a_backend_that_is_asked_for_is_kept(facts: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "new"
+    words = ["--trainer", "trl", "--model", MODEL, "--facts", facts, "--out", str(out), "--backend", "TE"]
+    assert main(["init", *words]) == 1
+    assert not out.exists()
+    assert "the tied lm_head will be untied" in capsys.readouterr().out
+
+
+def test_nothing_is_replaced(facts: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "accelerate.yaml").write_text("mine\n", "utf-8")
+    words = ["init", "--trainer", "trl", "--model", MODEL, "--facts", facts, "--out", str(tmp_path)]
+    assert main(words) == 2
+    assert "never replaced" in capsys.readouterr().err
+    assert (tmp_path / "accelerate.yaml").read_text("utf-8") == "mine\n"
+    assert not (tmp_path / "train.yaml").exists()
+
+
+def test_a_training_file_is_kept(facts: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "new"
+    text = (
+        "# mine\nmodel_name_or_path: Qwen/Qwen2.5-1.5B  # a model\nstage: sft\ndo_train: true\ntemplate: qwen\n"
+        "dataset: mine\nfinetuning_type: full\ncutoff_len: 2048\nper_device_train_batch_size: 8\npacking: true\n"
+        "output_dir: out\n\n# precision\nbf16: true\n"
+    )
+    source = tmp_path / "own.yaml"
+    source.write_text(text, "utf-8")
+    assert main(["init", "--from", str(source), "--facts", facts, "--processes", "1", "--out", str(out)]) == 0
+    assert source.read_text("utf-8") == text
+    written = (out / "own.yaml").read_text("utf-8")
+    assert written.startswith("# mine\nmodel_name_or_path: Qwen/Qwen2.5-1.5B  # a model\nstage: sft\n")
+    assert "# precision" in written
+    said = capsys.readouterr().out
+    assert "own.yaml" in said
+    launch = next(line.split(None, 2)[2] for line in said.splitlines() if line.startswith("  start with"))
+    assert main(["--launch", launch, "--facts", facts, "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["outcome"]["fp8_enabled"] is True
+
+
+def test_what_else_was_possible(facts: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["init", "--trainer", "trl", "--model", MODEL, "--facts", facts, "--processes", "1"]
+    assert main([*words, "--out", str(tmp_path / "one")]) == 0
+    assert "--explain tells of 1 other way" in capsys.readouterr().out
+    assert main([*words, "--out", str(tmp_path / "two"), "--explain"]) == 0
+    said = capsys.readouterr().out
+    assert "single, TE        the tied lm_head will be untied" in said
+
+
+def test_without_facts_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["init", "--trainer", "llamafactory", "--model", MODEL, "--no-environment", "--out", str(tmp_path / "one")]
+    assert main(words) == 0
+    assert "--facts" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "--trainer and --model"),
+        (["--trainer", "trl"], "--trainer and --model"),
+        (["--trainer", "trl", "--model", "m", "--processes", "0"], "--processes"),
+        (["--trainer", "trl", "--model", "m", "--tokens", "0"], "--tokens"),
+        (["--trainer", "trl", "--model", "m", "--strategy", "ddp", "--processes", "1"], "several processes"),
+        (["--trainer", "trl", "--model", "m", "--strategy", "single", "--processes", "2"], "one process alone"),
+        (["--from", "none.yaml"], "none.yaml"),
+        (["--from", "none.yaml", "--tokens", "1"], "--from keeps the file"),
+        (["--from", "accel.yaml"], "no training file"),
+    ],
+)
+def test_what_is_refused(
+    words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "accel.yaml").write_text("mixed_precision: fp8\ndistributed_type: 'NO'\n", "utf-8")
+    assert main(["init", *words, "--no-environment", "--out", "new"]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_tokens_that_are_asked_for(facts: str, tmp_path: Path) -> None:
+    out = tmp_path / "new"
+    words = ["--trainer", "trl", "--model", MODEL, "--facts", facts, "--processes", "1", "--tokens", "3072"]
+    assert main(["init", *words, "--out", str(out)]) == 0
+    text = (out / "train.yaml").read_text("utf-8")
+    assert "max_length: 1536\n" in text
+    assert "per_device_train_batch_size: 2\n" in text
