@@ -56,10 +56,7 @@ def init(argv: list[str]) -> int:
     for name, target in formats:
         style = style_of(options, target)
         as_json = name == "json"
-        if as_json:
-            text = plan.as_json(choice.planned)
-        else:
-            text = as_text(choice, written, style, explain=options.explain)
+        text = plan.as_json(choice.planned) if as_json else as_text(choice, written, style, explain=options.explain)
         write_text(plan.in_syntax(text, style, json=as_json), target, "json" if as_json else "text")
     return ExitCode.OK if choice.best is not None else ExitCode.FINDINGS
 

@@ -90,7 +90,7 @@ class Way(Record):
 
     Attributes:
         problems: what it lacks; empty where it is good.
-        score: how much of the time of a step FP8 leaves, against one in BF16 without checkpointing; None if unknown.
+        score: the predicted speed against BF16 without checkpointing; None where it is not known.
     """
 
     strategy: str
@@ -115,6 +115,7 @@ class Tried(Record):
         report: of the run as it would be.
         plan: what comes to it; None where nothing does.
         score: see Way.
+        way: the report of the draft of which the plan is.
     """
 
     strategy: str
@@ -123,6 +124,7 @@ class Tried(Record):
     report: Examined
     plan: Plan | None = None
     score: float | None = None
+    way: Examined | None = None
 
 
 class Choice(Record):
@@ -154,43 +156,63 @@ def choose(wish: Wish, folder: str, spent: Callable[[], bool] = lambda: False) -
         InputError: the wish contradicts itself.
     """
     _check(wish)
+    found = _choose(wish, folder, spent)
+    if found.best is not None:
+        return found
+    other = _with_changes(wish, found, folder, spent)
+    return found if other is None else other
+
+
+def _choose(wish: Wish, folder: str, spent: Callable[[], bool]) -> Choice:
+    """The best with the packages that are there."""
     tried: list[Tried] = []
     for strategy in _strategies(wish):
         nearest = _nearest([*_ways(wish, strategy, folder)])
         good = [one for one in nearest if one.is_good]
-        tried += [_tried(one) for one in nearest if not one.is_good or len(good) > 1]
         if good:
-            best = max(good, key=lambda one: one.score or 0.0)
-            return _chosen([*(one for one in tried if one.report is not best.report)], _planned(wish, best, spent))
-    return _with_changes(wish, folder, tried, spent)
+            best = _planned(wish, max(good, key=_merit), spent)
+            others = [_tried(one) for one in nearest if one.report is not best.way]
+            return Choice(None if best.plan is None else best, (*tried, best, *others))
+        tried += [_tried(one) for one in nearest]
+    return Choice(None, tuple(tried))
 
 
-def _chosen(tried: list[Tried], best: Tried) -> Choice:
-    return Choice(None if best.plan is None else best, (*tried, best))
+def _merit(way: Way) -> tuple[int, float]:
+    """What of good ways is the best: of what there is no warning, and what has most to gain."""
+    warnings = sum(one.severity == "warning" for one in way.report.findings)
+    return -warnings, way.score or 0.0
+
+
+def _with_changes(wish: Wish, found: Choice, folder: str, spent: Callable[[], bool]) -> Choice | None:
+    """The best where a draft has to be changed, or other releases of packages are wanted; None where nothing helps."""
+    for strategy in _strategies(wish):
+        for one in _nearest([*_ways(wish, strategy, folder)]):
+            planned = _planned(wish, one, spent)
+            if planned.plan is None:
+                continue
+            plan = planned.plan
+            packages = tuple(step for step in plan.steps if step.kind == "package")
+            if not packages:
+                return Choice(planned, (planned, *(other for other in found.tried if other.way is not one.report)))
+            changed = _choose(wish._replace(facts=plan.reports[0].inputs.run.facts), folder, spent)
+            if changed.best is not None and changed.best.plan is not None:
+                best = changed.best.plan
+                whole = changed.best._replace(plan=best._replace(steps=(*packages, *best.steps)))
+                return Choice(whole, tuple(whole if one is changed.best else one for one in changed.tried))
+    return None
 
 
 def _nearest(ways: Sequence[Way]) -> list[Way]:
     """Of each backend, and of the trainer's own switch, the way that lacks least, and has most to gain."""
     found: dict[tuple[str, bool], Way] = {}
-    for one in sorted(ways, key=lambda one: (len(one.problems), -(one.score or 0.0), one.setup.micro_batch)):
+    for one in sorted(ways, key=lambda one: (len(one.problems), *(-part for part in _merit(one)))):
         found.setdefault((one.backend, one.setup.own), one)
     return [*found.values()]
 
 
 def _tried(way: Way) -> Tried:
     why_not = way.problems[0].text if way.problems else ""
-    return Tried(way.strategy, way.backend, why_not, way.report, None, way.score)
-
-
-def _with_changes(wish: Wish, folder: str, tried: Sequence[Tried], spent: Callable[[], bool]) -> Choice:
-    """What is good once something beside the files is changed as well: a package, most of all."""
-    for strategy in _strategies(wish):
-        found = [_planned(wish, one, spent) for one in _nearest([*_ways(wish, strategy, folder)])]
-        good = [one for one in found if one.plan is not None]
-        if good:
-            best = max(good, key=lambda one: one.score or 0.0)
-            return Choice(best, (*tried, best))
-    return Choice(None, tuple(tried))
+    return Tried(way.strategy, way.backend, why_not, way.report, None, way.score, way.report)
 
 
 def _planned(wish: Wish, way: Way, spent: Callable[[], bool]) -> Tried:
@@ -205,7 +227,7 @@ def _planned(wish: Wish, way: Way, spent: Callable[[], bool]) -> Tried:
     steps = (*(one for one in plan.steps if one.kind not in ("edit", "file")), *files)
     report = plan.reports[0]
     plan = plan._replace(steps=steps, documents=documents)
-    return Tried(way.strategy, way.backend, "", report, plan, _score(report, way.setup))
+    return Tried(way.strategy, way.backend, "", report, plan, _score(report, way.setup), way.report)
 
 
 def _all(given: Sequence[Document], planned: Sequence[Document]) -> tuple[Document, ...]:

@@ -6,6 +6,8 @@ read and judged as any file is before somebody gets it (choosing.py): nothing he
 
 from __future__ import annotations
 
+import json
+
 from fp8check.rules.edits.rendering import scalar
 from fp8check.rules.record import Record
 
@@ -150,21 +152,21 @@ bf16: {_yes(setup.own or setup.bf16)}
 {own}"""
 
 
-def _transformers(setup: Setup) -> str:
-    lora = ""
-    if setup.lora:
-        lora = """
-from peft import LoraConfig, get_peft_model  # isort: skip
-
+_PEFT = "from peft import LoraConfig, get_peft_model\n"
+_ADAPTERS = """
 model = get_peft_model(model, LoraConfig(r=16, target_modules="all-linear", task_type="CAUSAL_LM"))"""
+
+
+def _transformers(setup: Setup) -> str:
+    peft, adapters = (_PEFT, _ADAPTERS) if setup.lora else ("", "")
     return f'''\
 """Training with transformers' Trainer in FP8, which the Accelerate file beside it turns on."""
 
 from datasets import load_dataset
-from transformers import AutoModelForCausalLM, AutoTokenizer, DataCollatorForLanguageModeling
+{peft}from transformers import AutoModelForCausalLM, AutoTokenizer, DataCollatorForLanguageModeling
 from transformers import Trainer, TrainingArguments
 
-MODEL = {setup.model!r}
+MODEL = {_quoted(setup.model)}
 SEQUENCE = {setup.sequence}  # tokens; each sequence is as long, so every micro-batch is full
 
 arguments = TrainingArguments(
@@ -175,12 +177,13 @@ arguments = TrainingArguments(
     num_train_epochs=1,
     gradient_checkpointing={setup.checkpointing},
     torch_compile={setup.compiled},
-    bf16={setup.bf16},  # {setup.precision}
+    # {setup.precision}
+    bf16={setup.bf16},
     dataloader_drop_last=True,
 )
 
 tokenizer = AutoTokenizer.from_pretrained(MODEL)
-model = AutoModelForCausalLM.from_pretrained(MODEL){lora}
+model = AutoModelForCausalLM.from_pretrained(MODEL){adapters}
 texts = load_dataset("tatsu-lab/alpaca", split="train")["text"]  # yours
 tokens = [one for text in texts for one in (*tokenizer(text)["input_ids"], tokenizer.eos_token_id)]
 rows = [{{"input_ids": tokens[at : at + SEQUENCE]}} for at in range(0, len(tokens) - SEQUENCE + 1, SEQUENCE)]
@@ -190,12 +193,7 @@ Trainer(model=model, args=arguments, train_dataset=rows, data_collator=collate).
 
 
 def _script(setup: Setup) -> str:
-    wrapped = ""
-    if setup.lora:
-        wrapped = """
-from peft import LoraConfig, get_peft_model  # isort: skip
-
-model = get_peft_model(model, LoraConfig(r=16, target_modules="all-linear", task_type="CAUSAL_LM"))"""
+    peft, adapters = (_PEFT, _ADAPTERS) if setup.lora else ("", "")
     checkpointing = "\nmodel.gradient_checkpointing_enable()" if setup.checkpointing else ""
     compiled = "\nmodel = torch.compile(model)" if setup.compiled else ""
     return f'''\
@@ -204,15 +202,15 @@ model = get_peft_model(model, LoraConfig(r=16, target_modules="all-linear", task
 import torch
 from accelerate import Accelerator
 from datasets import load_dataset
-from transformers import AutoModelForCausalLM, AutoTokenizer
+{peft}from transformers import AutoModelForCausalLM, AutoTokenizer
 
-MODEL = {setup.model!r}
+MODEL = {_quoted(setup.model)}
 SEQUENCE = {setup.sequence}  # tokens; each sequence is as long, so every micro-batch is full
 MICRO_BATCH = {setup.micro_batch}
 
 accelerator = Accelerator(gradient_accumulation_steps=8)  # precision, backend and recipe: see the Accelerate file
 tokenizer = AutoTokenizer.from_pretrained(MODEL)
-model = AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32){wrapped}{checkpointing}
+model = AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32){adapters}{checkpointing}
 texts = load_dataset("tatsu-lab/alpaca", split="train")["text"]  # yours
 tokens = [one for text in texts for one in (*tokenizer(text)["input_ids"], tokenizer.eos_token_id)]
 rows = torch.tensor(tokens[: len(tokens) // SEQUENCE * SEQUENCE]).view(-1, SEQUENCE)
@@ -228,8 +226,13 @@ for batch in batches:
         optimizer.step()
         optimizer.zero_grad()
 accelerator.wait_for_everyone()
-accelerator.unwrap_model(model).save_pretrained("saves/fp8", safe_serialization=True)
+accelerator.unwrap_model(model).save_pretrained("saves/fp8")
 '''
+
+
+def _quoted(text: str) -> str:
+    """A text as a Python literal, in the quotes that formatters want."""
+    return json.dumps(text)
 
 
 class Draft(Record):

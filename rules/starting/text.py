@@ -67,10 +67,15 @@ def _why(choice: Choice, best: Tried, *, explain: bool) -> Iterator[str]:
     others = [one for one in choice.tried if one is not best]
     if explain:
         for one in others:
-            reason = shown(one.why_not) if one.why_not else f"possible{_gain(one)}"
+            reason = shown(one.why_not) if one.why_not else f"possible{_gain(one)}{_warnings(one)}"
             yield f"  {f'{one.strategy}, {one.backend}':<{WIDTH}}{reason}"
     elif others:
         yield f"  {'':<{WIDTH}}--explain tells of {len(others)} other way{'s' if len(others) > 1 else ''}"
+
+
+def _warnings(one: Tried) -> str:
+    told = dict.fromkeys(finding.rule for finding in one.report.findings if finding.severity == "warning")
+    return f"; it warns of {', '.join(told)}" if told else ""
 
 
 def _gain(one: Tried) -> str:
