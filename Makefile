@@ -223,6 +223,7 @@ test-gpu: ## the GPU suite, in the training environment: make test-gpu GPU_PYTHO
 docs: $(VENV)/.installed ## write the generated pages anew
 	@$(BIN)/fp8check matrix --all > docs/compatibility.md
 	@$(BIN)/python -m tests.tools.catalog.pages docs
+	@$(BIN)/python -m tests.tools.start_page > docs/start.new && mv docs/start.new docs/start.md
 	@$(BIN)/python -m tests.tools.service.docs > docs/service.settings.md && mv docs/service.settings.md docs/service.md
 
 format: $(VENV)/.installed ## format the code
