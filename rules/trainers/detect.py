@@ -100,8 +100,8 @@ def _in_order(detections: Iterable[Detection]) -> tuple[Detection, ...]:
 def may_be_ours(data: bytes) -> bool:
     """Whether a file that is too large, or that cannot be parsed, may be one of a run's.
 
-    One of JSON is told by its top-level keys. Any other may be ours if it has a word without which none is, and a colon
-    behind it; so a file may count that only says such words.
+    One of JSON is told by its top-level keys: a vocabulary or a data set has all words somewhere. Any other may be ours
+    if it has a word without which none is, and a colon behind it; so a file may count that only says such words.
     """
     import json
     import re
@@ -116,7 +116,29 @@ def may_be_ours(data: bytes) -> bool:
             return identify({name: kinds.get(type(one), "scalar") for name, one in keys.items()}).name != OTHER.name
     telling = ACCELERATE_ALONE.union(DEEPSPEED_ALONE, ("bf16", "fp16"), *(trainer.telling for trainer in TRAINERS))
     words = "|".join(sorted(telling)).encode()
-    return re.search(rb"\b(?:" + words + rb")\b[\"']?\s*:", data) is not None
+    if re.search(rb"\b(?:" + words + rb")\b[\"']?\s*:", data) is None:
+        return False
+    shape = _top_of_large(data) if len(data) > MAX_BYTES else None
+    return shape is None or identify(shape).name != OTHER.name
+
+
+def _top_of_large(data: bytes) -> dict[str, str] | None:
+    """The top-level keys of a JSON object that is too large to be built, and what each holds; None if it is none."""
+    import re
+
+    shape: dict[str, str] = {}
+    behind_key = re.compile(rb"\s*:\s*(.)", re.DOTALL)
+    kinds = {b"{": "map", b"[": "list"}
+    depth = 0
+    for token in re.finditer(rb'"[^"\\]*(?:\\.[^"\\]*)*"?|[{}\[\]]', data, re.DOTALL):
+        text = token[0]
+        if text in (b"{", b"["):
+            depth += 1
+        elif text in (b"}", b"]"):
+            depth -= 1
+        elif depth == 1 and (value := behind_key.match(data, token.end())) is not None:
+            shape[text[1:-1].decode("utf-8", "replace")] = kinds.get(value[1], "scalar")
+    return shape if data.lstrip()[:1] == b"{" and depth == 0 and data.rstrip()[-1:] == b"}" else None
 
 
 def told(document: Document) -> Kind:

@@ -191,6 +191,24 @@ def test_what_has_no_key_of_ours_is_not() -> None:
     assert may_be_ours(b'{"a": {"bf16": 1},}')  # nobody can parse it, and so the word counts
 
 
+@pytest.mark.parametrize(
+    ("start", "ours"),
+    [
+        pytest.param(
+            '{"version": "1.0", "model": {"vocab": {"bf16": 1, "packing": [2], "\\\\": 3}}, "x": "', False, id="tokens"
+        ),
+        pytest.param('{"version": "a \\" {", "list": [{"bf16": 1}], "x": "', False, id="a quote in a text"),
+        pytest.param('{"zero_optimization": {"stage": 3}, "bf16": {"enabled": true}, "x": "', True, id="DeepSpeed's"),
+        pytest.param('{"output_dir": "a", "bf16": true, "learning_rate": 1, "x": "', True, id="a trainer's"),
+        pytest.param('{"vocab": {"bf16": 1}, "x": {"y": "', True, id="no end"),
+        pytest.param('[{"bf16": 1}, "', True, id="a list"),
+    ],
+)
+def test_json_that_is_too_large_is_told_by_its_top_level_keys(start: str, ours: object) -> None:
+    data = start.encode() + b"z" * (1 << 20) + (b'"]' if start[0] == "[" else b'"}')
+    assert may_be_ours(data) is ours
+
+
 @pytest.mark.parametrize("loader", ["pyyaml", "omegaconf"])
 def test_the_kind_does_not_depend_on_the_loader(loader: str) -> None:
     for dialect, text in TRAINING.values():
