@@ -68,7 +68,7 @@ def unquoted_no(accelerate: AccelerateConfig, launch: Launch, run: Run, outcome:
     "FP902",
     "duplicate-key",
     WARNING,
-    "ran pyyaml 6.0.3, omegaconf 2.4.0, json of Python 3.11 [executed duplicate-key]: PyYAML and json keep "
+    "ran pyyaml 6.0.4, omegaconf 2.4.0, json of Python 3 [executed duplicate-key]: PyYAML and json keep "
     "the last, OmegaConf refuses",
     claims=("nothing",),
 )

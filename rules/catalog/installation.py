@@ -426,7 +426,7 @@ def accelerate_does_not_fit_te(requested: Requested, facts: Facts, outcome: Outc
     "peft-does-not-fit-torchao",
     ERROR,
     'peft 0.18.1 tuners/lora/torchao.py "from torchao.quantization import LinearActivationQuantizedTensor"',
-    'peft 0.19.0 tuners/lora/torchao.py !"LinearActivationQuantizedTensor"',
+    'peft 0.19.0..0.21.2 tuners/lora/torchao.py !"LinearActivationQuantizedTensor"',
     'torchao 0.18.0 quantization/__init__.py !"LinearActivationQuantizedTensor"',
     'torchao 0.17.0 quantization/__init__.py "LinearActivationQuantizedTensor"',
     "ran peft 0.18.1, torchao 0.18.0 [executed peft-0.18-with-torchao-0.18]: ImportError",
@@ -588,7 +588,7 @@ def package_installed_twice(requested: Requested, facts: Facts) -> Iterator[Foun
     'llamafactory 0.9.3 extras/misc.py "peft>=0.14.0,<=0.15.2" "trl>=0.8.6,<=0.9.6"',
     'llamafactory 0.9.4..0.9.5 train/ppo/trainer.py "trl>=0.8.6,<=0.9.6": in stage ppo',
     "ran llamafactory 0.9.5, transformers 5.24.0 [executed llamafactory-refuses-version]: ImportError",
-    "ran llamafactory 0.9.5, trl 0.24.0 [command lf-ppo-plain-0.9.5]: ImportError",
+    "ran llamafactory 0.9.5 [command lf-ppo-plain-0.9.5]: ImportError",
     claims=("ends",),
 )
 def llamafactory_refuses_version(

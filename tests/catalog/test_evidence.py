@@ -9,7 +9,7 @@ import pytest
 
 from fp8check.rules.catalog import RULES
 from tests.tools.catalog import cited, executed, share, speaks
-from tests.tools.catalog.evidence import RECORDS, Measured, Own, Ran, Source, parse
+from tests.tools.catalog.evidence import RECORDS, RELEASE, Measured, Own, Ran, Source, parse
 from tests.tools.conformance import compare as conformance
 from tests.tools.conformance.commands import compare, recorded
 
@@ -51,6 +51,10 @@ def test_evidence_resolves(line: str) -> None:
                 assert SOURCES[key] is (text in evidence.present), key
     elif isinstance(evidence, Ran):
         assert evidence.case in BY_KIND[evidence.kind], f"nothing is recorded: {RECORDS[evidence.kind]}"
+        stack = BY_KIND[evidence.kind][evidence.case]["stack"]
+        ran = stack.items() if isinstance(stack, dict) else RELEASE.findall(stack)
+        assert evidence.stack
+        assert set(evidence.stack) <= {(name, release.removesuffix(" (stand-in)")) for name, release in ran}
     elif isinstance(evidence, Own):
         assert (ROOT / evidence.file).exists()
     elif isinstance(evidence, Measured):

@@ -13,6 +13,7 @@ TEXTS = re.compile(r'(?P<texts>(?: !?"[^"]+")+)(?:: .+)?')
 RAN = re.compile(
     r"ran (?P<stack>[^:\[]+?)(?: \[(?P<kind>conformance|command|executed) (?P<case>[^\]]+)\])?: (?P<seen>.+)"
 )
+RELEASE = re.compile(r"\b([a-z][a-z\d_]*) (\d+(?:\.\w+)*)")
 MEASURED = re.compile(r"measured (?P<gpu>NVIDIA [\w ]+?) \[(?P<file>docs/evidence/[\w.-]+)(?: (?P<case>[^\]]+))?\]: .+")
 OWN = re.compile(r"own (?P<file>[\w./-]+): .+")
 THREAD = re.compile(r"https://[\w.-]+/\S+")
@@ -38,10 +39,15 @@ class Source(NamedTuple):
 
 
 class Ran(NamedTuple):
-    """An execution that is recorded: RECORDS has the file of each kind."""
+    """An execution that is recorded: RECORDS has the file of each kind.
+
+    Attributes:
+        stack: the releases that the line names, each of which the record has to have.
+    """
 
     kind: str
     case: str
+    stack: tuple[tuple[str, str], ...]
 
 
 class Measured(NamedTuple):
@@ -76,7 +82,7 @@ def parse(line: str) -> Source | Ran | Measured | Own | Thread:
     if found := MEASURED.fullmatch(line):
         return Measured(found["file"], found["case"])
     if (found := RAN.fullmatch(line)) and found["case"]:
-        return Ran(found["kind"], found["case"])
+        return Ran(found["kind"], found["case"], tuple(RELEASE.findall(found["stack"])))
     if (found := SOURCE.match(line)) and (texts := TEXTS.fullmatch(line, found.end())):
         pieces = [*TEXT.finditer(texts["texts"])]
         releases = tuple(release for release in (found["since"], found["until"]) if release)
