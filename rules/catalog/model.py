@@ -352,7 +352,7 @@ def checkpoint_is_quantized(
     "FP413",
     "mxfp8-needs-32",
     ERROR,
-    'transformer_engine 2.18.0..2.20.2 pytorch/tensor/mxfp8_tensor.py "if inp.shape[-1] % MXFP8_BLOCK_SCALING_SIZE != 0"',
+    'transformer_engine 2.18.0..2.20.2 pytorch/tensor/mxfp8_tensor.py "inp.shape[-1] % MXFP8_BLOCK_SCALING_SIZE != 0"',
     "https://github.com/NVIDIA/TransformerEngine/issues/2966",
     "https://github.com/NVIDIA/TransformerEngine/blob/v2.18/transformer_engine/pytorch/csrc/quantizer.cpp",
     'accelerate 1.11.0..1.15.0 utils/transformer_engine.py "if any(p % 16 != 0 for p in module.weight.shape):"',
