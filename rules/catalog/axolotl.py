@@ -5,6 +5,7 @@ from __future__ import annotations
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import require_prediction
+from fp8check.rules.releases import behaviors
 from fp8check.rules.settings.edits import replace
 
 TYPE_CHECKING = False
@@ -115,4 +116,40 @@ def axolotl_rowwise_under_tensor_parallelism(axolotl: Axolotl) -> Iterator[Found
         related=(Related(axolotl.get("tensor_parallel_size"), "tensor parallelism is chosen here"),),
         help="write recipe: tensorwise",
         fix=unsafe(replace(recipe, "tensorwise")),
+    )
+
+
+@rule(
+    "FP533",
+    "axolotl-fp8-attention",
+    WARNING,
+    'axolotl 0.17.0..0.19.0 loaders/patch_manager.py "            patch_fp8_attention(model)": what it returns is dropped',
+    'torchao 0.17.0..0.18.0 prototype/attention/shared_utils/custom_ops.py "torch.library.custom_op(" '
+    '!"register_autograd": there is no backward pass',
+    'torchao 0.17.0..0.18.0 prototype/attention/shared_utils/wrapper.py "for the duration of each forward call"',
+    "ran torchao 0.17.0, its check of the GPU passed by [executed axolotl-fp8-attention]: the model that is kept calls "
+    "plain attention, compiled or not",
+    claims=("nothing",),
+)
+def axolotl_fp8_attention(axolotl: Axolotl, outcome: Outcome) -> Iterator[Found]:
+    """Axolotl's `attn_implementation: fp8` leaves attention as it is.
+
+    Why it hurts: torchao gives back a wrapped model, whose forward pass alone puts FP8 attention in; axolotl does not
+    keep it. Attention runs in BF16, and the log says that FP8 attention was applied. Kept, it could not train: torchao
+    has no backward pass for it. On a GPU other than Hopper, or without FlashAttention 3, loading the model fails.
+
+    Example: `attn_implementation: fp8`.
+
+    Write instead: `attn_implementation: flash_attention_2`, or whatever the model had.
+    """
+    written = axolotl.get("attn_implementation")
+    if written is None or written.value != "fp8" or not outcome.stack.does(behaviors.Axolotl.HAS_FP8_ATTENTION):
+        return
+    yield Found(
+        "attn_implementation: fp8 puts no FP8 into attention",
+        place=written,
+        label=f"{outcome.stack.name('axolotl')} drops the model that torchao returns, and trains the one without it",
+        notes=("torchao's FP8 attention is for inference: it has no backward pass",),
+        help="write attn_implementation: flash_attention_2",
+        fix=unsafe(replace(written, "flash_attention_2")),
     )

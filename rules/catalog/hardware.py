@@ -5,10 +5,11 @@ from __future__ import annotations
 from fp8check.rules.catalog.installation import wants_te
 from fp8check.rules.catalog.shared_fixes import write_bf16
 from fp8check.rules.edits.fix import unsafe
-from fp8check.rules.engine.definition import ERROR, WARNING, Found, rule
+from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, rule
 from fp8check.rules.engine.requirements import (
     reached,
     require_gpus,
+    require_packages,
     require_prediction,
     require_version,
     require_visible_gpus,
@@ -17,7 +18,7 @@ from fp8check.rules.outcome.accelerator import SMALLEST_CAPABILITY
 from fp8check.rules.outcome.limits import old_cublas
 from fp8check.rules.outcome.prepare import refusal
 from fp8check.rules.releases.recipes import requested_scalings, scaling_called
-from fp8check.rules.releases.versions import at_least, parse
+from fp8check.rules.releases.versions import at_least, parse, parsed
 from fp8check.rules.settings.edits import delete, replace
 from fp8check.rules.settings.script import WRITTEN_OUT
 from fp8check.rules.settings.values import Undecided
@@ -538,4 +539,73 @@ def te_on_rtx_50(requested: Requested, facts: Facts, outcome: Outcome) -> Iterat
         place=requested.backend or requested.fp8[0],
         label=f"compute capability {rtx.compute_capability} has other FP8 kernels than 10.0",
         help="run fp8check --probe there: it takes a step forward and backward",
+    )
+
+
+@rule(
+    "FP715",
+    "h20-with-old-cublas",
+    INFO,
+    "https://github.com/NVIDIA-NeMo/Speech/issues/8505",
+    "https://github.com/hpcaitech/Open-Sora/issues/749",
+    claims=("perhaps",),
+)
+def h20_with_old_cublas(requested: Requested, run: Run, facts: Facts, gpus: Sequence[Gpu]) -> Iterator[Found]:
+    """An H20 with a cuBLAS before 12.5: GEMMs are reported to end the process.
+
+    Why it hurts: users of H20 saw their runs end with "Floating point exception: integer divide by zero" (signal 8) in
+    the middle of training, in FP8 and without it, where the same ran on other Hopper GPUs. It was not tried here.
+
+    Example: an H20 with torch for CUDA 12.1.
+
+    Write instead: torch for CUDA 12.6 or newer.
+    """
+    visible = run.visible_gpus()
+    if not requested.anywhere or not any("H20" in gpu.name.replace("H200", "").split() for gpu in visible or gpus):
+        return
+    version = parsed((facts.libraries or {}).get("cublas")) or parsed((facts.cuda or {}).get("torch"))
+    if version is None:
+        raise Undecided("which cuBLAS the H20 is used with", "packages")
+    if at_least(version, 12, 5):
+        return
+    yield Found(
+        f"an H20 with cuBLAS {'.'.join(map(str, version))}: runs of others have ended with signal 8 in its GEMMs",
+        place=requested.anywhere[0],
+        label="Floating point exception: integer divide by zero",
+        help="install a torch for CUDA 12.6 or newer",
+    )
+
+
+@rule(
+    "FP716",
+    "cuda-13.2-on-blackwell",
+    INFO,
+    "https://github.com/pytorch/pytorch/pull/177769",
+    "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/cuda/Copy.cu",
+    claims=("perhaps",),
+)
+def cuda_13_2_on_blackwell(requested: Requested, run: Run, facts: Facts, outcome: Outcome) -> Iterator[Found]:
+    """torch for CUDA 13.2 on Blackwell: its casts from float32 to FP8 gave NaN before there was a workaround.
+
+    Why it hurts: the compiler of CUDA 13.2 turned that cast into code that yields NaN. torch's source has a slower way
+    round it since March 2026; a build from before has not. Only torchao without torch.compile casts with that kernel.
+    It was not tried here.
+
+    Example: a nightly torch of February 2026 for CUDA 13.2 on a B200, with torchao.
+
+    Write instead: torch 2.12 or newer.
+    """
+    if not requested.fp8 or outcome.backend_name != "AO":
+        return
+    gpus = run.visible_gpus()
+    if parsed((facts.cuda or {}).get("torch")) != (13, 2) or not gpus:
+        return
+    torch = parsed(require_packages(facts).get("torch"))
+    if torch is None or at_least(torch, 2, 12) or not at_least(parse(gpus[0].compute_capability), 10):
+        return
+    yield Found(
+        f"torch {facts.package('torch')} for CUDA 13.2 may turn casts to FP8 into NaN on this GPU",
+        place=requested.fp8[0],
+        label="without torch.compile, torchao casts with torch's own kernel",
+        help="upgrade torch to 2.12 or newer",
     )

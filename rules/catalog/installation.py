@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.settings.values import Setting
+    from fp8check.rules.trainers.huggingface import HuggingFace
     from fp8check.rules.trainers.llamafactory import LlamaFactory
     from fp8check.rules.trainers.run import Run
 
@@ -323,13 +324,15 @@ def torchao_missing(requested: Requested, facts: Facts, outcome: Outcome) -> Ite
     'torchao 0.18.0 workflows/float8/float8_tensor.py "from torch.nn.functional import ScalingType"',
     'torch 2.9.1 nn/functional.py !"ScalingType": the name that torchao imports',
     'torch 2.10.0..2.15.0 nn/functional.py "ScalingType"',
+    "ran torchao 0.6.1 to 0.18.0, torch 2.13.0 [executed torchao-imports]: of thirteen releases 0.12.0 alone fails",
     claims=("ends",),
 )
 def torchao_does_not_fit_torch(requested: Requested, facts: Facts, outcome: Outcome) -> Iterator[Found]:
-    """torchao 0.18 under a torch older than 2.10: it cannot be imported.
+    """torchao and torch of releases that do not go together: torchao cannot be imported.
 
     Why it hurts: Accelerate looks at names and versions only and takes it for installed. Where no backend is named it
-    even prefers it to Transformer Engine, and the import ends the run.
+    even prefers it to Transformer Engine, and the import ends the run. torchao 0.18 wants torch 2.10; torchao 0.12
+    wants a module that torch 2.13 no longer has.
 
     Example: torchao 0.18.0 with torch 2.8.
 
@@ -339,14 +342,15 @@ def torchao_does_not_fit_torch(requested: Requested, facts: Facts, outcome: Outc
     error, stack = outcome.error_of("torchao-breaks"), outcome.stack
     if outcome.error is None and requested.fp8 and outcome.backend_name == "AO":
         require_packages(facts)
-    if not requested.fp8 or error is None:
+    pair = stack.torchao_breaks() if error is not None else None
+    if not requested.fp8 or error is None or pair is None:
         return
     yield Found(
-        f"{stack.name('torchao')} does not fit {stack.name('torch')}: it needs torch 2.10",
+        f"{stack.name('torchao')} does not fit {stack.name('torch')}: it cannot be imported",
         place=_place(requested),
         label=f"{error.type}: {error.message}",
         notes=() if requested.backend is not None else ("no backend is named, and Accelerate takes torchao first",),
-        help="upgrade torch to 2.10 or newer, or install torchao 0.17",
+        help=pair.cure,
     )
 
 
@@ -431,28 +435,31 @@ def accelerate_does_not_fit_te(requested: Requested, facts: Facts, outcome: Outc
     'torchao 0.17.0 quantization/__init__.py "LinearActivationQuantizedTensor"',
     "ran peft 0.18.1, torchao 0.18.0 [executed peft-0.18-with-torchao-0.18]: ImportError",
     "ran peft 0.17.1, torchao 0.18.0 [command trl-sft-lora-0.24]: ImportError",
-    requires=("training",),
+    'peft 0.19.0..0.21.2 import_utils.py "Found an incompatible version of torchao" "0.16.0": before, 0.4.0 was enough',
+    "ran peft 0.15.2 to 0.21.2 beside torchao 0.13.0 to 0.18.0 [executed peft-beside-torchao]: both kinds of ImportError",
     claims=("ends",),
 )
-def peft_does_not_fit_torchao(outcome: Outcome) -> Iterator[Found]:
-    """PEFT older than 0.19 with torchao 0.18: LoRA cannot start, whatever the backend is.
+def peft_does_not_fit_torchao(training: HuggingFace, outcome: Outcome) -> Iterator[Found]:
+    """PEFT and torchao of releases that do not go together: LoRA cannot start, whatever the backend is.
 
-    Why it hurts: as soon as PEFT wraps a layer it looks whether the layer is torchao's, and imports a class that
-    torchao 0.18 no longer has. LLaMA-Factory 0.9.5 allows PEFT 0.18.
+    Why it hurts: as soon as PEFT wraps a layer it looks whether the layer is torchao's. Before 0.19 it imports a class
+    that torchao 0.18 no longer has; from 0.19 on it refuses every torchao before 0.16. LLaMA-Factory 0.9.5 allows PEFT
+    0.18. A torchao that nobody uses is enough.
 
-    Example: peft 0.18.1 and torchao 0.18.0, `finetuning_type: lora`.
+    Example: peft 0.18.1 and torchao 0.18.0, `finetuning_type: lora`; or peft 0.19 and torchao 0.15.
 
-    Write instead: PEFT 0.19 or newer, or torchao 0.17.
+    Write instead: PEFT 0.19 or newer with torchao 0.16 or newer; or PEFT 0.18 with torchao 0.17.
     """
-    error = outcome.error_of("peft-imports-removed-class")
-    if error is None:
+    error, stack = outcome.error_of("peft-against-torchao"), outcome.stack
+    pair = stack.adapters_break(pins_old_peft=training.pins_old_peft) if error is not None else None
+    if error is None or pair is None:
         return
-    peft = outcome.stack.name("peft") if outcome.stack.has("peft") else "PEFT older than 0.19"
+    peft = stack.name("peft") if stack.has("peft") else "PEFT older than 0.19"
     yield Found(
-        f"{peft} does not go with {outcome.stack.name('torchao')}",
+        f"{peft} does not go with {stack.name('torchao')}",
         place=error.because[0],
         label=f"{error.type}: {error.message}",
-        help="upgrade peft to 0.19 or newer, or install torchao 0.17",
+        help=pair.cure,
     )
 
 

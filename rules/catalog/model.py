@@ -234,8 +234,9 @@ def experts_stay_in_bf16(
     WARNING,
     'transformers 4.57.1 models/qwen3_moe/modeling_qwen3_moe.py "self.gate = nn.Linear(": converted like any other',
     'accelerate 1.15.0 utils/ao.py "def filter_linear_layers" !"router": no name is left out',
-    'axolotl 0.19.0 monkeypatch/accelerate/float8_moe_filter.py "router": it leaves them out',
     "ran transformers 4.57.1, accelerate 1.10.1 [executed router-is-converted]: mlp.gate becomes Float8Linear",
+    'axolotl 0.18.0..0.19.0 monkeypatch/accelerate/float8_moe_filter.py "router": it leaves them out',
+    'axolotl 0.17.0 loaders/patch_manager.py !"patch_fp8_exclude_moe_router": before, it did not',
     claims=("FP8",),
 )
 def router_in_fp8(training: Training, requested: Requested, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
@@ -243,13 +244,15 @@ def router_in_fp8(training: Training, requested: Requested, model: ModelShape, o
 
     Why it hurts: a router picks the experts by comparing numbers that lie close together. Up to transformers 4 it is a
     Linear layer, and where 16 divides the number of experts both backends convert it like any other: the choice of
-    experts gets noisy. Axolotl leaves routers out for that reason.
+    experts gets noisy. Axolotl leaves routers out for that reason, from 0.18 on.
 
     Example: Qwen3-30B-A3B (128 experts) with transformers 4.57.
 
-    Write instead: a module filter that leaves `gate` out; Axolotl has one.
+    Write instead: a module filter that leaves `gate` out; Axolotl has one from 0.18 on.
     """
-    if not requested.fp8 or model.routed is None or outcome.trains_in_fp8 is not True or training.routers_stay:
+    if not requested.fp8 or model.routed is None or outcome.trains_in_fp8 is not True:
+        return
+    if training.leaves_routers(outcome.stack):
         return
     block = model.block_in(outcome.stack.version("transformers")[0])
     routers = [linear for linear in block if linear.name.endswith(".gate") and linear.out_features == model.experts]
@@ -260,7 +263,7 @@ def router_in_fp8(training: Training, requested: Requested, model: ModelShape, o
         f"the router of the {model.experts} experts runs in FP8",
         place=training.setting_for("model"),
         label=f"{router.name} is {router.in_features} x {router.out_features}: it is converted like any other",
-        help="leave the router out: AORecipeKwargs(module_filter_func=...) in a script, or Axolotl, which does so",
+        help="leave the router out: AORecipeKwargs(module_filter_func=...) in a script, or Axolotl 0.18, which does so",
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from fp8check.rules.catalog.shared_fixes import gather_off, torchao_instead, use_torchao, write, write_bf16
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
-from fp8check.rules.engine.requirements import LATER, reached, require_decided
+from fp8check.rules.engine.requirements import LATER, reached, require_decided, require_packages
+from fp8check.rules.outcome.limits import uneven
 from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.settings.edits import insert, replace
 from fp8check.rules.settings.values import Setting
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from fp8check.rules.edits.fix import Fix
     from fp8check.rules.engine.inputs import Requested
+    from fp8check.rules.facts import Facts
     from fp8check.rules.models import ModelShape
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.settings.accelerate import AccelerateConfig
@@ -457,3 +459,123 @@ def shards_not_divisible(run: Run, training: Training, model: ModelShape, outcom
             help="use fewer GPUs for tensor parallelism",
         )
         return
+
+
+@rule(
+    "FP530",
+    "checkpointing-twice",
+    ERROR,
+    'transformers 4.57.1 trainer.py "can\'t be set to True simultaneously"',
+    'transformers 5.23.0 trainer.py "Use FSDP\'s activation"',
+    "ran transformers 5.23.0, accelerate 1.15.0 [executed checkpointing-twice]: ValueError while the Trainer is built",
+    'axolotl 0.19.0 utils/trainer.py "FSDP_ACTIVATION_CHECKPOINTING": set by itself',
+    requires=("training",),
+    claims=("ends",),
+)
+def checkpointing_twice(run: Run, training: Training, outcome: Outcome) -> Iterator[Found]:
+    """FSDP's activation checkpointing together with the trainer's gradient checkpointing.
+
+    Why it hurts: Trainer raises ValueError as soon as it has its Accelerator, after the model is loaded. TRL (0.22 and
+    newer) switches gradient checkpointing on by itself, so that there FSDP's own alone is enough.
+
+    Example: `fsdp_activation_checkpointing: true` and `gradient_checkpointing: true`.
+
+    Write instead: one of them; under FSDP its own, as the other gathers the weights twice.
+    """
+    error = outcome.error_of("checkpointing-twice")
+    if error is None:
+        return
+    layers, own = error.because
+    by_itself = layers.origin.span is None
+    if layers.origin.span is not None:
+        fix = unsafe(replace(layers, False))
+    else:
+        fix = unsafe(write(training.top, "gradient_checkpointing", False))
+    place = own if own.origin.span is not None else layers
+    yield Found(
+        "activations are checkpointed twice: by FSDP and by the trainer",
+        place=place,
+        label=f"the Trainer raises {error.type}: both can't be set to True simultaneously",
+        related=() if by_itself or place is layers else (Related(layers, "the trainer's own is switched on here"),),
+        notes=(f"{layers.origin.describe()} switches gradient checkpointing on",) if by_itself else (),
+        help="write gradient_checkpointing: false in the training file, and keep FSDP's own",
+        fix=fix,
+    )
+
+
+@rule(
+    "FP531",
+    "gather-of-uneven-shards",
+    ERROR,
+    'torchao 0.17.0..0.18.0 float8/fsdp_utils.py "def fsdp_pre_all_gather(self, mesh)": its part is handed on unpadded',
+    "ran torchao 0.18.0, torch 2.13.0, three processes [executed gather-of-uneven-shards]: sizes differ, and max() of "
+    "nothing; 48 rows run, and so does 64 without the all-gather",
+    "https://github.com/pytorch/ao/issues/3982",
+    claims=("ends",),
+)
+def gather_of_uneven_shards(run: Run, outcome: Outcome, model: ModelShape) -> Iterator[Found]:
+    """torchao's float8 all-gather under FSDP2, where the number of GPUs does not divide the rows of a weight.
+
+    Why it hurts: FSDP2 deals out rows, and the last GPU gets fewer. torchao hands its part on without filling it up:
+    in the first step one process ends, and the others wait for it until the watchdog ends them.
+
+    Example: three or six GPUs, a model whose projections have 3,584 or 4,096 rows, and backend AO.
+
+    Write instead: a number of GPUs that divides them; or `enable_fsdp_float8_all_gather: false`.
+    """
+    state = outcome.accelerator
+    if state is None:
+        return
+    odd, rank, shared = uneven(run, outcome.stack, state, outcome.prepared)
+    if outcome.error_of("gather-of-uneven-shards") is None:
+        return
+    gather = (outcome.prepared.recipe or {})["enable_fsdp_float8_all_gather"]
+    rows = f"{odd[0].name} of {model.name} has {odd[0].out_features:,} rows" if odd else f"adapters have {rank} rows"
+    yield Found(
+        f"float8 all-gather does not go with {shared.value} GPUs: they cannot share the rows of the weights evenly",
+        place=gather if gather.origin.span is not None else shared,
+        label=f"{rows}; the first all-gather ends one process and leaves the others waiting",
+        notes=() if gather.origin.span is not None else ("the float8 all-gather is on by default",),
+        help="write enable_fsdp_float8_all_gather: false under fp8_config, or take a number of GPUs that divides them",
+        fix=gather_off(run.accelerate),
+    )
+
+
+@rule(
+    "FP532",
+    "weights-stay-in-half-precision",
+    WARNING,
+    'accelerate 1.13.0 utils/fsdp_utils.py "                param = param.to(torch.float32)": no weight is changed',
+    'accelerate 1.14.0 utils/fsdp_utils.py "param.data = param.data.to(torch.float32)"',
+    "ran accelerate 1.12.0 to 1.15.0, fsdp2_prepare_model with BF16 weights [executed fsdp2-upcast]: float32 with each "
+    "but 1.13.0",
+    requires=("training",),
+    claims=("nothing",),
+)
+def weights_stay_in_half_precision(training: Training, outcome: Outcome, facts: Facts) -> Iterator[Found]:
+    """accelerate 1.13 under FSDP2: weights that are loaded in BF16 or FP16 stay so, and with them the optimizer.
+
+    Why it hurts: other releases cast the weights that train to float32 first, so that small updates count. 1.13 says
+    in the log that it did, and does not: the optimizer's states and steps are in BF16, and small updates are lost.
+
+    Example: `fsdp_version: 2`, accelerate 1.13.0, transformers 5, which loads a checkpoint in its own dtype.
+
+    Write instead: accelerate 1.14 or newer.
+    """
+    state = outcome.accelerator
+    if state is None or not state.is_fsdp2 or state.mixed_precision.value == "no":
+        return
+    if training.uses_lora or training.quantized is not None:
+        return  # what trains there are adapters, in float32
+    weights = outcome.effective.weights
+    if weights is None or weights.value not in ("bfloat16", "float16"):
+        return
+    require_packages(facts)
+    if not outcome.stack.does(Accelerate.FSDP2_LEAVES_WEIGHTS):
+        return
+    yield Found(
+        f"{outcome.stack.name('accelerate')} leaves the weights in {weights.value} under FSDP2",
+        place=weights if weights.origin.span is not None else training.setting_for("model"),
+        label="its log says that they were upcast to float32; the optimizer gets what was loaded",
+        help="upgrade to accelerate 1.14 or newer",
+    )

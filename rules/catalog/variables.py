@@ -12,9 +12,9 @@ from fp8check.rules.releases.readers import (
     reads,
     releases_of,
 )
-from fp8check.rules.releases.recipes import scaling_of
+from fp8check.rules.releases.recipes import DELAYED_SCALING, scaling_of
 from fp8check.rules.releases.similar import suggested
-from fp8check.rules.settings.values import Setting
+from fp8check.rules.settings.values import TRUE_WORDS, Setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -291,3 +291,147 @@ def _overrides(outcome: Outcome) -> bool:
     scaling = scaling_of(outcome.prepared.recipe)
     reads_it = outcome.stack.does(TransformerEngine.READS_NVTE_BACKWARD_OVERRIDE)
     return reads_it and outcome.error is None and scaling is not None
+
+
+def _of_te(variables: Mapping[str, str], outcome: Outcome) -> list[str]:
+    """The variables of Transformer Engine, where it has a part in the run."""
+    names = [name for name in variables if name.startswith("NVTE_")]
+    return names if names and outcome.backend_name == "TE" else []
+
+
+@rule(
+    "FP121",
+    "te-variable-not-read",
+    WARNING,
+    "ran the sources of Transformer Engine 1.5 to 2.20.2 [executed te-variables]: the names that each of them reads",
+    'transformer_engine 2.1.0 pytorch/module/_common.py "NVTE_CUDNN_MXFP8_NORM": gone in 2.2',
+    'transformer_engine 2.8.0..2.20.2 common/recipe/__init__.py "NVTE_FP8_CURRENT_SCALING_POWER_2_SCALES"',
+    claims=("ignored",),
+)
+def te_variable_not_read(variables: Mapping[str, str], outcome: Outcome) -> Iterator[Found]:
+    """A variable of Transformer Engine that the release at hand does not read, or that no release reads.
+
+    Why it hurts: it looks set, and changes nothing: a misspelling, a name of another release, or one that only a
+    build reads, which is long over.
+
+    Example: `NVTE_UNFUSED_FP8_UPDATES=1`; `NVTE_DPA_FP8_RECIPE` with Transformer Engine 2.6.
+
+    Write instead: the name that the release reads.
+    """
+    names = _of_te(variables, outcome)
+    if not names:
+        return
+    from fp8check.rules.releases.te_variables import BUILDING, VARIABLES  # few shells have any
+
+    stack = outcome.stack
+    for name in sorted(names):
+        known = VARIABLES.get(name)
+        if name in BUILDING or (known is not None and known.holds(stack.version("transformer_engine"))):
+            continue
+        instead = suggested(name, VARIABLES) if known is None else ""
+        help_ = f"what is read is {instead}" if instead else f"unset {name}"
+        if known is not None:
+            help_ = f"unset {name}: what reads it is Transformer Engine {known.releases}"
+        yield Found(
+            f"{stack.name('transformer_engine')} does not read {name}",
+            notes=(f"{name}={variables[name]} has no effect on this run",),
+            help=help_,
+        )
+
+
+@rule(
+    "FP122",
+    "te-variable-of-other-parts",
+    WARNING,
+    "transformer_engine 2.8.0..2.20.2 pytorch/attention/dot_product_attention/dot_product_attention.py "
+    '"NVTE_DPA_FP8_RECIPE": its own attention reads it',
+    'transformer_engine 2.8.0..2.20.2 pytorch/attention/dot_product_attention/backends.py "NVTE_FP8_DPA_BWD"',
+    'accelerate 0.34.0..1.15.0 utils/transformer_engine.py !"DotProductAttention": Linear and LayerNorm are put in',
+    'accelerate 1.15.0 utils/transformer_engine.py !"Float8CurrentScaling" !"Float8BlockScaling" !"NVFP4": nor these',
+    claims=("ignored",),
+)
+def te_variable_of_other_parts(variables: Mapping[str, str], outcome: Outcome) -> Iterator[Found]:
+    """An FP8 variable of a part of Transformer Engine that Accelerate does not put into the model.
+
+    Why it hurts: Accelerate puts in Linear and LayerNorm, with delayed scaling or MXFP8. Attention stays what the
+    model has: NVTE_DPA_FP8_RECIPE and NVTE_FP8_DPA_BWD, which are for Transformer Engine's own, switch nothing on or
+    off, and neither do the variables of its other recipes.
+
+    Example: `NVTE_FP8_DPA_BWD=0`, so that attention's backward pass is in BF16: it is in any case.
+
+    Write instead: `unset NVTE_FP8_DPA_BWD`.
+    """
+    names = [name for name in _of_te(variables, outcome) if "FP8" in name or "NVFP4" in name]
+    if not names:
+        return
+    from fp8check.rules.releases.te_variables import VARIABLES  # few shells have any
+
+    for name in sorted(names):
+        known = VARIABLES.get(name)
+        if known is None or not known.by or not known.holds(outcome.stack.version("transformer_engine")):
+            continue
+        yield Found(
+            f"{name} has no effect here: it is for Transformer Engine's own {known.by}",
+            notes=("Accelerate puts in Linear and LayerNorm, with delayed scaling or MXFP8, and nothing else",),
+            help=f"unset {name}, unless the model's own code uses that part of Transformer Engine",
+        )
+
+
+@rule(
+    "FP123",
+    "te-variable-is-no-number",
+    ERROR,
+    'transformer_engine 1.11.0..2.20.2 pytorch/jit.py "bool(int(os.getenv(" "NVTE_TORCH_COMPILE": as it is imported',
+    'transformer_engine 2.9.0..2.20.2 pytorch/quantization.py "bool(int(os.getenv(" "NVTE_UNFUSED_FP8_UPDATE"',
+    claims=("ends",),
+)
+def te_variable_is_no_number(variables: Mapping[str, str], outcome: Outcome) -> Iterator[Found]:
+    """NVTE_TORCH_COMPILE or NVTE_UNFUSED_FP8_UPDATE holds a word, where Transformer Engine wants 0 or 1.
+
+    Why it hurts: it reads them by int(): `true` raises ValueError, for the one when it is imported, for the other at
+    the end of the first forward pass.
+
+    Example: `export NVTE_TORCH_COMPILE=false`.
+
+    Write instead: `export NVTE_TORCH_COMPILE=0`.
+    """
+    error = outcome.error_of("te-variable-no-number")
+    name = error.because[0].origin.variable if error is not None else None
+    if error is None or name is None:
+        return
+    value = variables[name]
+    yield Found(
+        f"{name}={value} is no number, and ends the run",
+        label=f"{error.type}: {error.message}",
+        help=f"export {name}={'1' if value.lower() in TRUE_WORDS else '0'}",
+    )
+
+
+@rule(
+    "FP124",
+    "unfused-fp8-update",
+    INFO,
+    'transformer_engine 2.9.0..2.20.2 pytorch/quantization.py "_amax_and_scale_update(": one by one, not in one kernel',
+    claims=("FP8",),
+)
+def unfused_fp8_update(variables: Mapping[str, str], outcome: Outcome) -> Iterator[Found]:
+    """NVTE_UNFUSED_FP8_UPDATE=1: delayed scaling updates each tensor's scale by itself.
+
+    Why it hurts: the one kernel that does it for all layers is passed by, and each step launches several small ones
+    for every tensor of every layer.
+
+    Example: `export NVTE_UNFUSED_FP8_UPDATE=1`, left over from the search for an error.
+
+    Write instead: `unset NVTE_UNFUSED_FP8_UPDATE`.
+    """
+    value = variables.get("NVTE_UNFUSED_FP8_UPDATE")
+    if value is None or not outcome.runs_te or outcome.error is not None or not value.strip().strip("0"):
+        return
+    made = (outcome.prepared.recipe or {}).get("class")
+    if made is None or made.value != DELAYED_SCALING:
+        return
+    yield Found(
+        "NVTE_UNFUSED_FP8_UPDATE makes each step launch small kernels for every layer's scales",
+        label="the fused update of amax and scale is passed by",
+        help="unset NVTE_UNFUSED_FP8_UPDATE",
+    )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from fp8check.rules.outcome import processes
 from fp8check.rules.outcome.prepare import refusal
 from fp8check.rules.record import Record
 from fp8check.rules.releases.behaviors import TransformerEngine
 from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.releases.recipes import scaling_called, scaling_of
 from fp8check.rules.releases.versions import at_least, parse, parsed
-from fp8check.rules.settings.values import Undecided
+from fp8check.rules.settings.values import Setting, Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -122,9 +123,8 @@ def check_fsdp_checkpointing(run: Run, state: Accelerator) -> None:
     Raises:
         PredictedError: it is on.
     """
-    config = run.config_read
-    written = config.fsdp_checkpointing if config is not None and state.distributed_type == "FSDP" else None
-    if written is not None and written.value:
+    written = run.fsdp_checkpointing if state.distributed_type == "FSDP" else None
+    if written is not None:
         text = "torch.utils.checkpoint: A different number of tensors was saved during the original forward"
         raise PredictedError("fsdp-checkpointing", "step", "CheckpointError", text, (written, state.backend))
 
@@ -155,6 +155,59 @@ def check_blocks(run: Run, stack: Stack, state: Accelerator, prepared: Prepared)
     if odd or rank is not None:
         text = f"{scaling.called} requires tensor dims that are divisible by {scaling.block}"
         raise PredictedError("dimensions-not-by-block", "step", "RuntimeError", text, (state.backend,))
+
+
+def uneven(run: Run, stack: Stack, state: Accelerator, prepared: Prepared) -> tuple[list[Linear], int | None, Setting]:
+    """What torchao's float8 all-gather cannot put together: weights whose rows the GPUs of a shard group do not share.
+
+    FSDP2 deals out rows, and the last GPU gets fewer of them; torchao hands on its part without filling it up
+    (float8/fsdp_utils.py fsdp_pre_all_gather). Executed with torchao 0.18.0 and torch 2.13.0 on three processes.
+
+    Returns:
+        The layers, the rank of adapters among them, and how many processes share a weight; a setting of None where
+        nothing of it applies.
+
+    Raises:
+        Undecided: it is not known how many share a weight.
+    """
+    nothing: tuple[list[Linear], int | None, Setting] = ([], None, Setting(None))
+    gather = (prepared.recipe or {}).get("enable_fsdp_float8_all_gather")
+    if state.backend_name != "AO" or not state.is_fsdp2 or gather is None or not gather.value or run.model is None:
+        return nothing
+    shared = _sharing(run)
+    if shared is None or not isinstance(shared.value, int):
+        return nothing
+    count = shared.value
+    blocks = (*run.model.block_in(stack.version("transformers")[0]), *run.model.dense_block)
+    odd = [one for one in dict.fromkeys(blocks) if _aligned(one) and one.out_features % count]
+    rank = run.training.lora_rank if run.training.uses_lora else None
+    return odd, rank if rank is not None and rank % 16 == 0 and rank % count else None, shared
+
+
+def _aligned(linear: Linear) -> bool:
+    return linear.in_features % 16 == 0 and linear.out_features % 16 == 0
+
+
+def _sharing(run: Run) -> Setting | None:
+    """How many processes share a weight: all of them, unless parallelism_config says otherwise."""
+    config = run.config_read
+    return config.shard_group if config is not None and config.splits_processes else processes.everywhere(run)
+
+
+def check_gather(run: Run, stack: Stack, state: Accelerator, prepared: Prepared) -> None:
+    """torchao's float8 all-gather of weights that are not shared evenly.
+
+    Raises:
+        PredictedError: a process ends, and the others wait for it.
+    """
+    try:
+        odd, rank, shared = uneven(run, stack, state, prepared)
+    except Undecided:  # FP531 says so
+        return
+    if odd or rank is not None:
+        text = "setStorage: the gathered weight is out of bounds for its storage"
+        gather = (prepared.recipe or {})["enable_fsdp_float8_all_gather"]
+        raise PredictedError("gather-of-uneven-shards", "step", "RuntimeError", text, (gather, shared, state.backend))
 
 
 class Held(Record):

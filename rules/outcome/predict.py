@@ -211,6 +211,8 @@ def _stages(outcome: Outcome) -> Iterator[Outcome]:
     state = accelerator.construct(run, stack, started, handed.arguments)
     yield (outcome := outcome._replace(accelerator=state))
     training.check_distribution(started.kind, run.launch, run.config_read)
+    if started.kind == "FSDP":
+        training.check_fsdp(stack, run.fsdp_checkpointing)
     training.check_model(stack, run.model)
     limits.check_quantized(run, stack, state)
     if started.kind == "DEEPSPEED":

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fp8check.rules.outcome.accelerator import Accelerator
     from fp8check.rules.outcome.layers import Coverage
     from fp8check.rules.outcome.recipe import Recipe
+    from fp8check.rules.releases.errors import Stage
     from fp8check.rules.releases.recipes import BlockScaling
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.trainers.data import AcceleratorArguments
@@ -131,6 +132,7 @@ def _deepspeed_optimizer(run: Run, state: Accelerator) -> Setting | None:
 
 def _import_te(run: Run, stack: Stack, state: Accelerator) -> None:
     """The first real import of Transformer Engine: a broken installation shows itself only here."""
+    check_number(run, "prepare", "NVTE_TORCH_COMPILE")  # pytorch/jit.py reads it when it is imported
     parts = run.facts.transformer_engine or {}
     if parts.get("imports") is False:
         said = str(parts.get("error") or "cannot be imported")
@@ -143,6 +145,23 @@ def _import_te(run: Run, stack: Stack, state: Accelerator) -> None:
 
     for misfit in misfits(run.facts) or ():
         raise _does_not_import(misfit, stack, state)
+
+
+def check_number(run: Run, stage: Stage, name: str) -> None:
+    """A variable that Transformer Engine reads by bool(int(...)): other text than a number ends the process.
+
+    Raises:
+        PredictedError: it holds no number.
+    """
+    value = (run.facts.variables or {}).get(name)
+    if value is None:
+        return
+    try:
+        int(value)
+    except ValueError:
+        text = f"invalid literal for int() with base 10: {value!r}"
+        because = (Setting(value, Origin(variable=name)),)
+        raise PredictedError("te-variable-no-number", stage, "ValueError", text, because) from None
 
 
 def _does_not_import(misfit: Misfit, stack: Stack, state: Accelerator) -> PredictedError:

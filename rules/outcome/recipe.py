@@ -5,7 +5,7 @@ from __future__ import annotations
 from fp8check.rules.releases.behaviors import Accelerate, TransformerEngine
 from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.releases.recipes import BLOCK_SCALINGS, DELAYED_SCALING
-from fp8check.rules.settings.values import Origin, Setting
+from fp8check.rules.settings.values import TRUE_WORDS, Origin, Setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.trainers.data import Environment
 
-_TRUE = ("y", "yes", "t", "true", "on", "1")
 _FALSE = ("n", "no", "f", "false", "off", "0")
 _GEMMS = ("fprop", "dgrad", "wgrad")
 
@@ -107,9 +106,9 @@ def import_torchao(stack: Stack, stage: Stage, because: tuple[Setting, ...] = ()
     Raises:
         PredictedError: the import fails.
     """
-    if stack.torchao_breaks():
-        text = "cannot import name 'ScalingType' from 'torch.nn.functional'"
-        raise PredictedError("torchao-breaks", stage, "ImportError", text, because)
+    pair = stack.torchao_breaks()
+    if pair is not None:
+        raise PredictedError("torchao-breaks", stage, pair.type, pair.message, because)
 
 
 def _require_te(stack: Stack) -> None:
@@ -176,9 +175,9 @@ def _flag(environment: Environment, name: str, given: object, default: bool, sta
     if not isinstance(setting.value, str):
         return setting
     lowered = setting.value.lower()
-    if lowered not in _TRUE + _FALSE:
+    if lowered not in TRUE_WORDS + _FALSE:
         raise PredictedError("recipe-switch", "accelerator", "ValueError", f"invalid truth value {lowered}", (setting,))
-    return setting._replace(value=lowered in _TRUE)
+    return setting._replace(value=lowered in TRUE_WORDS)
 
 
 def te_recipe(handler: Recipe | None, stack: Stack, scaling: BlockScaling | None) -> Recipe:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from fp8check.rules.outcome import limits, processes
 from fp8check.rules.outcome.accelerator import SMALLEST_CAPABILITY
+from fp8check.rules.outcome.prepare import check_number
 from fp8check.rules.releases.behaviors import TransformerEngine
 from fp8check.rules.releases.errors import PredictedError
+from fp8check.rules.releases.recipes import DELAYED_SCALING
 from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False
@@ -37,6 +39,7 @@ def step(run: Run, stack: Stack, state: Accelerator, prepared: Prepared, checkpo
     """
     run.training.check_step(stack)
     _check_gradients(run)
+    limits.check_gather(run, stack, state, prepared)
     if state.backend_name == "TE" and prepared.coverage.converted != 0:
         limits.check_tensor_parallel(run, state)
     if state.backend_name != "TE" or not prepared.autocast:
@@ -48,6 +51,8 @@ def step(run: Run, stack: Stack, state: Accelerator, prepared: Prepared, checkpo
     limits.check_blocks(run, stack, state, prepared)
     _check_history(state, prepared)
     _check_tokens(run, stack, state)
+    if (prepared.recipe or {})["class"].value == DELAYED_SCALING:
+        check_number(run, "step", "NVTE_UNFUSED_FP8_UPDATE")  # pytorch/quantization.py, as FP8 autocast is left
     if run.training.reentrant(stack) is False:
         run.training.rest_on(checkpointing)
         text = (

@@ -85,6 +85,10 @@ class Accelerate:
     TORCHAO_FILTER_BROKEN = Behavior(
         "accelerate", (1, 4), (1, 6), "utils/ao.py: filter_linear_layers(first_layer_name=...)"
     )
+    # utils/fsdp_utils.py
+    FSDP2_LEAVES_WEIGHTS = Behavior(
+        "accelerate", (1, 13), (1, 14), "utils/fsdp_utils.py fsdp2_prepare_model: param = param.to(torch.float32)"
+    )
 
 
 class Transformers:
@@ -114,6 +118,15 @@ class Transformers:
     )
     CHECKPOINTING_NOT_REENTRANT = Behavior(
         "transformers", (5,), _STILL, "modeling_utils.py gradient_checkpointing_enable"
+    )
+    FSDP_CONFIG_OVER_LAUNCHER = Behavior(
+        "transformers",
+        _ALWAYS,
+        (5, 10),
+        "trainer.py create_accelerator_and_postprocess: setattr(fsdp_plugin, param, ...)",
+    )
+    HAS_ACTIVATION_CHECKPOINTING = Behavior(
+        "transformers", (5, 23), _STILL, "training_args.py activation_checkpointing"
     )
 
 
@@ -192,3 +205,5 @@ class Axolotl:
     READS_FP8_CONFIG = Behavior(
         "axolotl", (0, 19), _STILL, "utils/schemas/validation.py check_fp8_config, core/trainers/base.py"
     )
+    LEAVES_ROUTERS = Behavior("axolotl", (0, 18), _STILL, "monkeypatch/accelerate/float8_moe_filter.py")
+    HAS_FP8_ATTENTION = Behavior("axolotl", (0, 17), _STILL, "loaders/patch_manager.py: patch_fp8_attention(model)")

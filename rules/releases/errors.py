@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         "quantization-not-trainable",
         "fp8-with-quantization",
         "json-never-read",
-        "peft-imports-removed-class",
+        "peft-against-torchao",
         "stub-without-te",
         "fp8-config-without-fp8",
         "all-gather-not-tensorwise",
@@ -104,6 +104,7 @@ if TYPE_CHECKING:
         # fsdp
         "fsdp-with-deepspeed",
         "fsdp-not-distributed",
+        "checkpointing-twice",
         "deepspeed-bf16-mismatch",
         # prepare
         "fsdp2-model-alone",
@@ -113,6 +114,7 @@ if TYPE_CHECKING:
         "te-several-models",
         "fsdp2-empties-optimizer",
         "te-import-fails",
+        "te-variable-no-number",
         "te-empty-metapackage",
         "te-library-missing",
         "te-versions-differ",
@@ -144,6 +146,7 @@ if TYPE_CHECKING:
         "te-under-tensor-parallelism",
         "fsdp-checkpointing",
         "dimensions-not-by-block",
+        "gather-of-uneven-shards",
         "out-of-memory",
     ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.facts import UNKNOWN
 from fp8check.rules.releases.behaviors import Accelerate
-from fp8check.rules.releases.versions import EXECUTED, NEWEST, at_least, between, parse, parsed
+from fp8check.rules.releases.versions import EXECUTED, NEWEST, between, parse, parsed
 from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fp8check.rules.facts import Facts
     from fp8check.rules.releases.accelerate_enums import Backend
     from fp8check.rules.releases.behaviors import Behavior
+    from fp8check.rules.releases.pairs import Pair
     from fp8check.rules.releases.versions import Version
 
 # `accelerate` treats an older torchao as absent (utils/imports.py is_torchao_available).
@@ -128,14 +129,22 @@ class Stack:
             return installed
         return not between(self.version("torchao"), (0,), OLDEST_TORCHAO)
 
-    def torchao_breaks(self) -> bool:
-        """Whether importing torchao.float8 raises: 0.18 wants a name that torch has from 2.10 on.
-
-        Seen with torchao 0.18.0 on torch 2.8; the name is absent from the wheel of 2.9.1, and in that of 2.10.0.
-        """
+    def torchao_breaks(self) -> Pair | None:
+        """How importing torchao.float8 fails under the torch at hand; None where it does not, or one is not known."""
         if not self.has("torchao") or not self.has("torch"):
-            return False
-        return at_least(self.version("torchao"), 0, 18) and not at_least(self.version("torch"), 2, 10)
+            return None
+        return of_torchao(self.version("torchao"), self.version("torch"))
+
+    def adapters_break(self, *, pins_old_peft: bool) -> Pair | None:
+        """How PEFT fails to wrap a layer beside the torchao at hand; None where it does not.
+
+        Args:
+            pins_old_peft: whether a PEFT that is not known is one before 0.19.
+        """
+        if not self.sees_torchao() or not (self.has("peft") or pins_old_peft):
+            return None
+        peft = self.version("peft") if self.has("peft") else (0, 18, 1)
+        return of_adapters(peft, self.version("torchao"))
 
     def sees_msamp(self) -> bool | None:
         """accelerate.utils.is_msamp_available()."""

@@ -111,6 +111,22 @@ class AccelerateConfig(Record):
         return str(self.fsdp.value("fsdp_version", 1)) == "2"
 
     @property
+    def shard_group(self) -> Setting | None:
+        """How many processes share a weight by parallelism_config: dp_shard times cp; None where it does not say."""
+        parallel = self.top.section("parallelism_config")
+        written = [parallel.get(f"parallelism_config_{name}_size") for name in ("dp_shard", "cp")]
+        size, first = 1, None
+        for one in written:
+            if one is not None and isinstance(one.value, int) and one.value > 0:
+                size, first = size * one.value, first or one
+        return first._replace(value=size) if first is not None else None
+
+    @property
+    def splits_processes(self) -> bool:
+        """Whether parallelism_config divides the processes into groups."""
+        return bool(self.top.section("parallelism_config"))
+
+    @property
     def wraps_layers(self) -> bool:
         """Whether FSDP takes a decoder layer at a time."""
         return self.fsdp.value("fsdp_auto_wrap_policy", "TRANSFORMER_BASED_WRAP") == "TRANSFORMER_BASED_WRAP"

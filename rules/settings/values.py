@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from fp8check.rules.reading import Node, Span
 
 
+# What Accelerate takes for true in a variable (utils/environment.py str_to_bool), in lower case.
+TRUE_WORDS = ("y", "yes", "t", "true", "on", "1")
+
+
 class Origin(Record):
     """Where a value was set.
 

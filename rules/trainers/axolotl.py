@@ -80,7 +80,6 @@ class Axolotl(HuggingFace):
     default_rank = None
     programs = ("axolotl",)
     launching_modules = ("axolotl.cli.main",)
-    routers_stay = True
     savers = ("adapter", "fsdp", "fsdp_config", "fsdp_version", "unfrozen_parameters", "load_in_8bit")
     optimizer_key = "optimizer"
 
@@ -282,6 +281,15 @@ class Axolotl(HuggingFace):
 
     def check_distribution(self, kind: DistributedType, launch: Launch, config: AccelerateConfig | None) -> None:
         """axolotl hands no `fsdp` to TrainingArguments."""
+
+    def fsdp_checkpointing(self, stack: Stack, launcher: Setting | None) -> Setting | None:
+        """See HuggingFace: it sets the variable that the launcher would (utils/trainer.py setup_fsdp_envs)."""
+        own = self.fsdp_setting("activation_checkpointing")
+        return own if own is not None and self._means_yes(own.value) else launcher
+
+    def leaves_routers(self, stack: Stack) -> bool:
+        """See Training."""
+        return stack.does(behaviors.Axolotl.LEAVES_ROUTERS)
 
     @classmethod
     def over_the_file(cls, words: Sequence[str]) -> dict[str, Setting]:

@@ -27,6 +27,7 @@ ARGUMENTS = names(
     """
     model_name_or_path output_dir overwrite_output_dir do_train do_eval do_predict per_device_train_batch_size
     per_device_eval_batch_size gradient_accumulation_steps gradient_checkpointing learning_rate num_train_epochs
+    activation_checkpointing
     max_steps lr_scheduler_type warmup_ratio warmup_steps weight_decay max_grad_norm bf16 fp16 tf32 bf16_full_eval
     fp16_full_eval fp16_opt_level half_precision_backend logging_steps logging_strategy logging_dir save_steps
     save_strategy save_total_limit save_only_model eval_strategy evaluation_strategy eval_steps report_to run_name
@@ -180,17 +181,16 @@ class HuggingFace(Training):
         yield handed
 
     def _check_peft(self, stack: Stack) -> None:
-        """PEFT before 0.19 imports a class that torchao 0.18 no longer has, as soon as it wraps a layer.
+        """As soon as PEFT wraps a layer it looks whether that is torchao's, which some releases of the two end with.
 
-        (Executed with peft 0.18.1 and torchao 0.18.0; the class is in torchao's quantization/__init__.py to 0.17.0, the
-        import in peft's tuners/lora/torchao.py to 0.18.1.)
+        What a PEFT that is not known does is not said, but of LLaMA-Factory's (rules/releases/pairs.py).
         """
-        if self.adapters is None or not stack.sees_torchao() or not self.uses_lora:
+        if self.adapters is None or not self.uses_lora:
             return
-        old = not at_least(stack.version("peft"), 0, 19) if stack.has("peft") else self.pins_old_peft
-        if old and at_least(stack.version("torchao"), 0, 18):
-            text = "cannot import name 'LinearActivationQuantizedTensor' from 'torchao.quantization'"
-            raise PredictedError("peft-imports-removed-class", "trainer", "ImportError", text, (self.adapters,))
+        pair = stack.adapters_break(pins_old_peft=self.pins_old_peft)
+        if pair is not None:
+            text = pair.message.format(version=stack.known("torchao"))
+            raise PredictedError("peft-against-torchao", "trainer", pair.type, text, (self.adapters,))
 
     def _training_arguments(self, stack: Stack, environment: Environment) -> HandedOver:
         fp16, bf16 = self.fp16(stack), self.bf16(stack)
@@ -258,6 +258,42 @@ class HuggingFace(Training):
             text = "Using fsdp only works in distributed training."
             because = (fsdp, config.distributed_type)
             raise PredictedError("fsdp-not-distributed", "trainer", "ValueError", text, because)
+
+    def checkpointing(self, stack: Stack) -> Setting | None:
+        """See Training: from transformers 5.23 on it has a new name, which counts where it is set."""
+        written = self.get("activation_checkpointing")
+        has = written is not None and written.value is not None
+        if has and stack.does(behaviors.Transformers.HAS_ACTIVATION_CHECKPOINTING):
+            return self.switched_on("activation_checkpointing")
+        return super().checkpointing(stack)
+
+    def check_fsdp(self, stack: Stack, launcher: Setting | None) -> None:
+        """Trainer refuses both kinds of checkpointing at once (trainer.py, 4.45 to 5.23; executed with 5.23.0)."""
+        layers, own = self.checkpointing_argument(stack), self.fsdp_checkpointing(stack, launcher)
+        if layers is None or own is None:
+            return
+        text = (
+            "The activation_checkpointing in FSDP config and the gradient_checkpointing in training arg can't be set "
+            "to True simultaneously."
+        )
+        self.rest_on(layers)
+        raise PredictedError("checkpointing-twice", "trainer", "ValueError", text, (layers, own))
+
+    def checkpointing_argument(self, stack: Stack) -> Setting | None:
+        """What sets TrainingArguments.gradient_checkpointing; None where it is off."""
+        return self.checkpointing(stack)
+
+    def fsdp_checkpointing(self, stack: Stack, launcher: Setting | None) -> Setting | None:
+        """What switches FSDP's own activation checkpointing on: its fsdp_config, or the launcher; None where it is off.
+
+        To transformers 5.9 the entry counts whoever asked for FSDP; from 5.10 on only where `fsdp` does (trainer.py).
+        """
+        config = self.top.section("fsdp_config")
+        own = config.get("activation_checkpointing") or config.get("fsdp_activation_checkpointing")
+        counts = self.asks_for_fsdp or stack.does(behaviors.Transformers.FSDP_CONFIG_OVER_LAUNCHER)
+        if own is None or not counts:
+            return launcher
+        return own if self._means_yes(own.value) else None
 
     def check_model(self, stack: Stack, model: ModelShape | None) -> None:
         """Trainer.__init__ of 4.57 and 5.x: quantized weights do not train, and adapters on some kinds of them neither.

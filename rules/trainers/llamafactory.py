@@ -275,6 +275,10 @@ class LlamaFactory(HuggingFace):
         own = Setting(True, Origin(code="llamafactory, which switches gradient checkpointing on by itself"))
         return written if written is not None and written.value else own.over(written)
 
+    def checkpointing_argument(self, stack: Stack) -> Setting | None:
+        """See HuggingFace: what it switches on by itself is no argument (model/model_utils/checkpointing.py)."""
+        return self.switched_on("gradient_checkpointing")
+
     def reentrant(self, stack: Stack) -> bool | None:
         """`use_reentrant_gc`, true by default (hparams/model_args.py@0.9.5)."""
         return None if self.checkpointing(stack) is None else bool(self.value("use_reentrant_gc", True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fp8check.rules.record import Record
 from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.settings.script import Script
-from fp8check.rules.settings.values import Undecided, whole_number
+from fp8check.rules.settings.values import TRUE_WORDS, Undecided, whole_number
 from fp8check.rules.trainers.script import OwnScript
 from fp8check.rules.trainers.training import Training
 
@@ -130,6 +130,16 @@ class Run(Record):
         return (launch.is_module and name.partition(".")[0] == trainer.name) or (
             source is not None and f" {trainer.name}." in source.text
         )
+
+    @property
+    def fsdp_checkpointing(self) -> Setting | None:
+        """What switches FSDP's own activation checkpointing on for `accelerate launch`; None where it is off."""
+        if self.launch.tool != "accelerate":
+            return None
+        written, config = self.launch.setting("fsdp_activation_checkpointing"), self.config_read
+        if written is None and config is not None:
+            written = config.fsdp_checkpointing
+        return written if written is not None and str(written.value).lower() in TRUE_WORDS else None
 
     @property
     def tensor_parallel(self) -> Setting | None:

@@ -81,7 +81,6 @@ class Training:
         batches_by_script: whether a script that is not known makes its batches.
         keeps_text: whether a value that is text stays text, so that "false" counts as true.
         written_in_scripts: whether scripts write its configuration themselves: TrainingArguments(...), SFTConfig(...).
-        routers_stay: whether it leaves the routers of a mixture of experts out of FP8.
         brings_recipe: whether the handler that it passes carries a recipe of its own that no file changes.
         torchao_by: the entry of its file that chooses torchao with its all-gather off; "" where it has none.
         meets_early: whether its processes wait for each other before it has an Accelerator, one after the other reading
@@ -125,7 +124,6 @@ class Training:
     batches_by_script = False
     keeps_text = False
     written_in_scripts = False
-    routers_stay = False
     brings_recipe = False
     torchao_by = ""
     meets_early = False
@@ -452,6 +450,20 @@ class Training:
         Raises:
             PredictedError: it refuses.
         """
+
+    def check_fsdp(self, stack: Stack, launcher: Setting | None) -> None:
+        """What the trainer refuses of FSDP's own settings, once there is an Accelerator.
+
+        Args:
+            launcher: what the launcher hands on of FSDP's activation checkpointing.
+
+        Raises:
+            PredictedError: it refuses.
+        """
+
+    def leaves_routers(self, stack: Stack) -> bool:
+        """Whether it leaves the routers of a mixture of experts out of FP8."""
+        return False
 
     def check_model(self, stack: Stack, model: ModelShape | None) -> None:
         """What the trainer refuses of a model that is stored or loaded quantized, once there is an Accelerator.

@@ -361,6 +361,22 @@ ROWS = [
         v5_10_0="fp8 TE none",
     ),
     row(
+        Transformers.FSDP_CONFIG_OVER_LAUNCHER,
+        {
+            "accelerate": "distributed_type: FSDP\nnum_processes: 2\nmixed_precision: bf16\n",
+            "training": "output_dir: out\nbf16: true\ngradient_checkpointing: true\n"
+            "fsdp_config: {activation_checkpointing: true}\n",
+        },
+        v5_9_0="ValueError (trainer)",
+        v5_10_0="bf16 NO none",
+    ),
+    row(
+        Transformers.HAS_ACTIVATION_CHECKPOINTING,
+        {**PYTHON, "training": "output_dir: out\nactivation_checkpointing: true\n"},
+        v5_22_0=f"fp8 TE all {DEFAULT}",
+        v5_23_0="CheckpointError (step)",
+    ),
+    row(
         Transformers.CHECKPOINTS_PLAIN_FUNCTION,
         {
             **LLAMAFACTORY,
@@ -524,6 +540,9 @@ OF_RULES = (
     Transformers.ADAPTERS_ON_FP8_CHECKPOINTS,
     TransformerEngine.REFUSES_COMPILED_DELAYED_SCALING,
     TransformerEngine.WANTS_CUDNN_9_12,
+    Accelerate.FSDP2_LEAVES_WEIGHTS,
+    Axolotl.LEAVES_ROUTERS,
+    Axolotl.HAS_FP8_ATTENTION,
 )
 
 
