@@ -123,7 +123,7 @@ def axolotl_rowwise_under_tensor_parallelism(axolotl: Axolotl) -> Iterator[Found
     "FP533",
     "axolotl-fp8-attention",
     WARNING,
-    'axolotl 0.17.0..0.19.0 loaders/patch_manager.py "            patch_fp8_attention(model)": what it returns is dropped',
+    'axolotl 0.17.0..0.19.0 loaders/patch_manager.py "            patch_fp8_attention(model)": its result is dropped',
     'torchao 0.17.0..0.18.0 prototype/attention/shared_utils/custom_ops.py "torch.library.custom_op(" '
     '!"register_autograd": there is no backward pass',
     'torchao 0.17.0..0.18.0 prototype/attention/shared_utils/wrapper.py "for the duration of each forward call"',

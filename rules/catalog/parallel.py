@@ -6,10 +6,11 @@ from fp8check.rules.catalog.shared_fixes import gather_off, torchao_instead, use
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import LATER, reached, require_decided, require_packages
+from fp8check.rules.outcome.layers import ALIGNMENT
 from fp8check.rules.outcome.limits import uneven
 from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.settings.edits import insert, replace
-from fp8check.rules.settings.values import Setting
+from fp8check.rules.settings.values import Setting, Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -472,7 +473,7 @@ def shards_not_divisible(run: Run, training: Training, model: ModelShape, outcom
     requires=("training",),
     claims=("ends",),
 )
-def checkpointing_twice(run: Run, training: Training, outcome: Outcome) -> Iterator[Found]:
+def checkpointing_twice(training: Training, outcome: Outcome) -> Iterator[Found]:
     """FSDP's activation checkpointing together with the trainer's gradient checkpointing.
 
     Why it hurts: Trainer raises ValueError as soon as it has its Accelerator, after the model is loaded. TRL (0.22 and
@@ -513,7 +514,7 @@ def checkpointing_twice(run: Run, training: Training, outcome: Outcome) -> Itera
     "https://github.com/pytorch/ao/issues/3982",
     claims=("ends",),
 )
-def gather_of_uneven_shards(run: Run, outcome: Outcome, model: ModelShape) -> Iterator[Found]:
+def gather_of_uneven_shards(run: Run, outcome: Outcome) -> Iterator[Found]:
     """torchao's float8 all-gather under FSDP2, where the number of GPUs does not divide the rows of a weight.
 
     Why it hurts: FSDP2 deals out rows, and the last GPU gets fewer. torchao hands its part on without filling it up:
@@ -527,7 +528,10 @@ def gather_of_uneven_shards(run: Run, outcome: Outcome, model: ModelShape) -> It
     if state is None:
         return
     odd, rank, shared = uneven(run, outcome.stack, state, outcome.prepared)
-    if outcome.error_of("gather-of-uneven-shards") is None:
+    model = run.model
+    if model is None and isinstance(shared.value, int) and ALIGNMENT % shared.value:
+        raise Undecided(f"whether {shared.value} GPUs can share the rows of the weights evenly", "model")
+    if outcome.error_of("gather-of-uneven-shards") is None or model is None:
         return
     gather = (outcome.prepared.recipe or {})["enable_fsdp_float8_all_gather"]
     rows = f"{odd[0].name} of {model.name} has {odd[0].out_features:,} rows" if odd else f"adapters have {rank} rows"

@@ -165,18 +165,20 @@ def uneven(run: Run, stack: Stack, state: Accelerator, prepared: Prepared) -> tu
 
     Returns:
         The layers, the rank of adapters among them, and how many processes share a weight; a setting of None where
-        nothing of it applies.
+        nothing of it applies. No layers where the model is not known: 16 divides the rows of all that are converted.
 
     Raises:
         Undecided: it is not known how many share a weight.
     """
     nothing: tuple[list[Linear], int | None, Setting] = ([], None, Setting(None))
     gather = (prepared.recipe or {}).get("enable_fsdp_float8_all_gather")
-    if state.backend_name != "AO" or not state.is_fsdp2 or gather is None or not gather.value or run.model is None:
+    if state.backend_name != "AO" or not state.is_fsdp2 or gather is None or not gather.value:
         return nothing
     shared = _sharing(run)
     if shared is None or not isinstance(shared.value, int):
         return nothing
+    if run.model is None:
+        return [], None, shared
     count = shared.value
     blocks = (*run.model.block_in(stack.version("transformers")[0]), *run.model.dense_block)
     odd = [one for one in dict.fromkeys(blocks) if _aligned(one) and one.out_features % count]

@@ -2,8 +2,8 @@
 
 Executed with torch 2.13.0 on a CPU: torchao 0.6.1 to 0.18.0 imported, each alone; PEFT 0.15.2, 0.17.1, 0.18.1, 0.19.0,
 0.19.1, 0.20.0 and 0.21.2 wrapping a Linear layer beside torchao 0.13.0 to 0.18.0 (docs/evidence/executed.jsonl
-torchao-imports, peft-beside-torchao). transformers is no partner of such a pair: 4.52.4, 4.57.1, 5.6.0 and 5.23.0 make a
-model and import Trainer beside torchao 0.12.0 and 0.18.0, whether or not that can be imported.
+torchao-imports, peft-beside-torchao). transformers is no partner of such a pair: 4.52.4, 4.57.1, 5.6.0 and 5.23.0 make
+a model and import Trainer beside torchao 0.12.0 and 0.18.0, whether or not that can be imported.
 """
 
 from __future__ import annotations

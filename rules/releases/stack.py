@@ -133,6 +133,8 @@ class Stack:
         """How importing torchao.float8 fails under the torch at hand; None where it does not, or one is not known."""
         if not self.has("torchao") or not self.has("torch"):
             return None
+        from fp8check.rules.releases.pairs import of_torchao  # most runs need no torchao
+
         return of_torchao(self.version("torchao"), self.version("torch"))
 
     def adapters_break(self, *, pins_old_peft: bool) -> Pair | None:
@@ -143,6 +145,8 @@ class Stack:
         """
         if not self.sees_torchao() or not (self.has("peft") or pins_old_peft):
             return None
+        from fp8check.rules.releases.pairs import of_adapters  # most runs have no adapters, or no torchao
+
         peft = self.version("peft") if self.has("peft") else (0, 18, 1)
         return of_adapters(peft, self.version("torchao"))
 
