@@ -324,6 +324,7 @@ def torchao_missing(requested: Requested, facts: Facts, outcome: Outcome) -> Ite
     'torchao 0.18.0 workflows/float8/float8_tensor.py "from torch.nn.functional import ScalingType"',
     'torch 2.9.1 nn/functional.py !"ScalingType": the name that torchao imports',
     'torch 2.10.0..2.15.0 nn/functional.py "ScalingType"',
+    'torch 2.9.1..2.15.0 _inductor/kernel/flex/flex_attention.py "flex_attention": torchao 0.12 looks one folder up',
     "ran torchao 0.6.1 to 0.18.0, torch 2.13.0 [executed torchao-imports]: of thirteen releases 0.12.0 alone fails",
     claims=("ends",),
 )
@@ -332,7 +333,7 @@ def torchao_does_not_fit_torch(requested: Requested, facts: Facts, outcome: Outc
 
     Why it hurts: Accelerate looks at names and versions only and takes it for installed. Where no backend is named it
     even prefers it to Transformer Engine, and the import ends the run. torchao 0.18 wants torch 2.10; torchao 0.12
-    wants a module that torch 2.13 no longer has.
+    wants a module that torch 2.9 has moved.
 
     Example: torchao 0.18.0 with torch 2.8.
 

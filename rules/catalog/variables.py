@@ -348,7 +348,7 @@ def te_variable_not_read(variables: Mapping[str, str], outcome: Outcome) -> Iter
     'transformer_engine 2.8.0..2.20.2 pytorch/attention/dot_product_attention/backends.py "NVTE_FP8_DPA_BWD"',
     'accelerate 0.34.0..1.15.0 utils/transformer_engine.py !"DotProductAttention": Linear and LayerNorm are put in',
     'accelerate 1.15.0 utils/transformer_engine.py !"Float8CurrentScaling" !"Float8BlockScaling" !"NVFP4": nor these',
-    "measured NVIDIA H200 [docs/evidence/h200-variables.jsonl attention]: Linear layers give the same losses to the bit",
+    "measured NVIDIA H200 [docs/evidence/h200-variables.jsonl attention]: Linear layers give the same losses",
     claims=("ignored",),
 )
 def te_variable_of_other_parts(variables: Mapping[str, str], outcome: Outcome) -> Iterator[Found]:
@@ -414,8 +414,8 @@ def te_variable_is_no_number(variables: Mapping[str, str], outcome: Outcome) -> 
     "FP124",
     "unfused-fp8-update",
     WARNING,
-    "measured NVIDIA H200 [docs/evidence/h200-variables.jsonl unfused]: 796 kernels a step instead of 412, 28.5 ms instead "
-    "of 14.5, and other losses",
+    "measured NVIDIA H200 [docs/evidence/h200-variables.jsonl unfused]: 796 kernels a step instead of 412, 28.5 "
+    "ms instead of 14.5, and other losses",
     'transformer_engine 2.9.0..2.20.2 pytorch/quantization.py "_amax_and_scale_update(": one by one, not in one kernel',
     claims=("FP8",),
 )
