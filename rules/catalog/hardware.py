@@ -547,6 +547,7 @@ def te_on_rtx_50(requested: Requested, facts: Facts, outcome: Outcome) -> Iterat
     "h20-with-old-cublas",
     INFO,
     "https://github.com/NVIDIA-NeMo/Speech/issues/8505",
+    "measured NVIDIA H200 [docs/evidence/h200-variables.jsonl plain]: another Hopper, CUDA 13.0: the GEMMs end well",
     "https://github.com/hpcaitech/Open-Sora/issues/749",
     claims=("perhaps",),
 )
@@ -581,6 +582,7 @@ def h20_with_old_cublas(requested: Requested, run: Run, facts: Facts, gpus: Sequ
     "cuda-13.2-on-blackwell",
     INFO,
     "https://github.com/pytorch/pytorch/pull/177769",
+    "measured NVIDIA H200 [docs/evidence/h200-variables.jsonl cast]: CUDA 13.0 on Hopper casts 4 million numbers as the CPU",
     "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/cuda/Copy.cu",
     claims=("perhaps",),
 )
