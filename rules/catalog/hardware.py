@@ -582,7 +582,7 @@ def h20_with_old_cublas(requested: Requested, run: Run, facts: Facts, gpus: Sequ
     "cuda-13.2-on-blackwell",
     INFO,
     "https://github.com/pytorch/pytorch/pull/177769",
-    "measured NVIDIA H200 [docs/evidence/h200-variables.jsonl cast]: CUDA 13.0 on Hopper casts 4 million numbers as the CPU",
+    "measured NVIDIA H200 [docs/evidence/h200-variables.jsonl cast]: CUDA 13.0 on Hopper casts as the CPU does",
     "https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/cuda/Copy.cu",
     claims=("perhaps",),
 )
