@@ -192,6 +192,8 @@ def _whole(launch: Launch) -> Launch:
     return launch._replace(unknown=f"{name} alone does not say what it starts: name the files, or the whole command")
 
 
+_MOST_OF_DOTENV = 64 * 1024
+
 # The exceptions that tools stop with at a file that goes on being read here (executed: omegaconf 2.4.0, pyyaml 6.0.4).
 _STOPS: Mapping[ProblemCode, str] = {
     "multiple-documents": "ComposerError",
@@ -358,7 +360,8 @@ def _started(
     from fp8check.rules.settings.script_known import known
     from fp8check.rules.trainers.deciding import by_script
 
-    source, start = script.source, _start_of(launch, facts)
+    source = script.source
+    start = _start_of(launch, facts, _dotenv(source) if follow else None)
     imported = with_modules(source, start) if follow else Imported(Script.of(known(source, (), start)))
     script, documents, unread = imported.script, documents + imported.documents, unread + imported.unread
     if trainer is not None:
@@ -369,7 +372,7 @@ def _started(
     return _Started(script, documents, unread, decided.trainer, modules=imported.sources)
 
 
-def _start_of(launch: Launch | None, facts: Facts) -> Start:
+def _start_of(launch: Launch | None, facts: Facts, dotenv: Mapping[str, str] | None = None) -> Start:
     """How the script is started, as far as it can see that."""
     from fp8check.rules.settings.script_known import Start
 
@@ -382,7 +385,22 @@ def _start_of(launch: Launch | None, facts: Facts) -> Start:
         tuple(gpu.compute_capability for gpu in gpus) if gpus is not None and ordered else None,
         counted=facts.count_gpus,
         launched=launch is not None and launch.tool == "accelerate",
+        dotenv=dotenv,
     )
+
+
+def _dotenv(source: ScriptSource) -> Mapping[str, str] | None:
+    """What a file .env beside a script says, which load_dotenv() reads; None where it cannot be read."""
+    if "load_dotenv" not in source.text:
+        return None
+    from fp8check.rules.reading import files
+
+    try:
+        text = files.read(os.path.join(os.path.dirname(source.path), ".env"), _MOST_OF_DOTENV).decode()
+    except (reading.Unreadable, UnicodeDecodeError):
+        return None
+    pairs = (line.strip().removeprefix("export ").partition("=") for line in text.splitlines())
+    return {name.strip(): value.strip().strip("'\"") for name, equals, value in pairs if equals and name[:1] != "#"}
 
 
 def _with_flags(unread: Unread, launch: Launch) -> Unread:
@@ -433,6 +451,8 @@ def _training_section(
     section = _section(training)
     over = adapter.over_the_file(launch.arguments) if launch.arguments else None
     written = started.written(adapter, launch, facts, file=training is not None)
+    if written is not None and written.words is not None:
+        over = adapter.over_the_file(written.words)
     if written is not None:
         section, over = written.over(section, over or {})
     if over:

@@ -200,6 +200,7 @@ def _stages(outcome: Outcome) -> Iterator[Outcome]:
     deciding = next((one for one in run.unread if one.decides), None)
     if deciding is not None:
         raise deciding.undecided()
+    _check_words(run)
     for handed in training.hand_over(stack, started.environment, run.script):
         yield (outcome := outcome._replace(environment=handed.environment))
     before = started
@@ -238,3 +239,11 @@ def _stages(outcome: Outcome) -> Iterator[Outcome]:
     limits.check_own_recipes(run, stack)
     if run.script.own:
         raise Undecided(run.script.own[0].describe(), "only a step of the script itself shows it; no probe runs that")
+
+
+def _check_words(run: Run) -> None:
+    """The script's own parser ends it at a word that none of its options takes (argparse, typer, click, tyro)."""
+    refused = run.script.refused
+    if refused is not None:
+        text = f"unrecognized arguments: {refused.value}"
+        raise PredictedError("script-refuses-words", "arguments", "SystemExit", text, (refused,))

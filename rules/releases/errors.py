@@ -67,6 +67,7 @@ if TYPE_CHECKING:
         # accelerator
         "wrong-keyword",
         "handler-twice",
+        "script-refuses-words",
         "mesh-not-whole",
         "mesh-too-large",
         "mesh-without-launcher",

@@ -170,6 +170,7 @@ class ScriptSource(Record):
             value is None. None where the script was not followed up to there.
         evaluates: the call that trains a model in evaluation mode; None where none does, or it is not known.
         detached: the call that goes back from what was computed without gradients; None as well.
+        refused: the word of the command at which its parser ends it; None where there is none.
     """
 
     path: str
@@ -189,6 +190,7 @@ class ScriptSource(Record):
     variables: Mapping[str, Setting] | None = None
     evaluates: Setting | None = None
     detached: Setting | None = None
+    refused: Setting | None = None
 
     def with_options(self, options: Mapping[str, Setting]) -> ScriptSource:
         """The script where the options of its command line are these: what hangs on them is known then."""
@@ -295,6 +297,7 @@ class Script(Record):
         own: where it turns FP8 on by other means, or may; what is sure stands first.
         several: the calls that make its Accelerator, where there are several that differ.
         plugins: the objects by which it distributes the run, by the keyword of Accelerator.
+        refused: the word of the command at which its parser ends it; None where there is none.
     """
 
     mixed_precision: Setting | None = None
@@ -308,6 +311,7 @@ class Script(Record):
     own: tuple[OwnFp8, ...] = ()
     several: tuple[Call, ...] = ()
     plugins: Mapping[str, Setting] = {}
+    refused: Setting | None = None
 
     @classmethod
     def of(cls, source: ScriptSource) -> Script:
@@ -315,7 +319,8 @@ class Script(Record):
         maker = source.accelerator
         if maker is None:
             several = source.named("Accelerator")[:_MOST_SAID]
-            return cls(source=source, unknown=_without_accelerator(source), own=source.own, several=several)
+            unknown = _without_accelerator(source)
+            return cls(source=source, unknown=unknown, own=source.own, several=several, refused=source.refused)
         precision = maker.keywords.get("mixed_precision")
         known = precision is not None and precision.value is not None and not isinstance(precision.value, Unevaluated)
         passed = source.passed
@@ -330,6 +335,7 @@ class Script(Record):
             models=max((len(models_in(call)) for call in source.prepares), default=1),
             own=source.own,
             plugins=_plugins(maker),
+            refused=source.refused,
         )
 
     @property
@@ -401,7 +407,8 @@ class Script(Record):
     @classmethod
     def beside_trainer(cls, script: Script, source: ScriptSource) -> Script:
         """What counts of a script whose Trainer makes the Accelerator: the FP8 that it turns on by other means."""
-        return cls(own=script.own, environment={**script.environment, **_environment(source, None)})
+        environment = {**script.environment, **_environment(source, None)}
+        return cls(own=script.own, environment=environment, refused=script.refused)
 
 
 def _environment(source: ScriptSource, maker: Call | None) -> dict[str, Setting]:

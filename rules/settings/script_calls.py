@@ -20,6 +20,7 @@ from fp8check.rules.settings.script_values import (
     Named,
     Object,
     Output,
+    Scope,
     truth,
 )
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         known: Known
         environment: Environment
         without_grad: int
+        top: Scope
 
         def call(self, called: object, positional: list[object], keywords: dict[str, object]) -> object: ...
         def run(self, function: Function, positional: Sequence[object], keywords: Mapping[str, object]) -> object: ...
@@ -115,6 +117,7 @@ class Known:
         words: those behind the script on the command line; None where they are not known.
         options: what the command line sets, by the attribute that holds each.
         options_of: the same of other words.
+        dotenv: what a file .env beside the script says; None where it is not known.
         commands: the functions that are commands of an object, by where that is made.
     """
 
@@ -127,9 +130,10 @@ class Known:
         *,
         launched: bool = False,
         counted: bool = True,
+        dotenv: Mapping[str, str] | None = None,
     ) -> None:
         self.variables, self.gpus, self.words, self.launched = variables, gpus, words, launched
-        self.counted = counted
+        self.counted, self.dotenv = counted, dotenv
         self.options_of = options_of
         self.options = options_of(words or ())
         self.commands: dict[tuple[int, int], list[Function]] = {}
@@ -413,11 +417,20 @@ def _putenv(_follower: Follower, _given: list[object], _keywords: object, _node:
     return None  # it changes the process, and not os.environ, where Accelerate looks
 
 
-def _dotenv(follower: Follower, _given: list[object], keywords: Mapping[str, object], node: ast.Call | None) -> object:
+def _dotenv(follower: Follower, given: list[object], keywords: Mapping[str, object], node: ast.Call | None) -> object:
     """A file that may set any variable; where it is not told to override, those that are set stay."""
-    for name in DECIDING_VARIABLES:
-        if keywords.get("override", False) is not False or follower.environment.has(name) is not True:
-            follower.set_variable(name, UNKNOWN, node if node is not None else ast.Pass())
+    place = node if node is not None else ast.Pass()
+    over = keywords.get("override", False) is not False
+    file = follower.known.dotenv
+    if file is None or {"dotenv_path", "stream"} & keywords.keys() or given:
+        file = dict.fromkeys(DECIDING_VARIABLES, "")
+        whole = False
+    else:
+        whole = True
+    for name, value in file.items():
+        has = follower.environment.has(name)
+        if over or has is not True:
+            follower.set_variable(name, value if whole and (over or has is False) else UNKNOWN, place)
     return UNKNOWN
 
 
@@ -457,9 +470,10 @@ def _bf16(follower: Follower, given: list[object], keywords: Mapping[str, object
 
 def _fire(follower: Follower, given: list[object], _keywords: object, _node: ast.Call | None) -> object:
     """fire.Fire(main), typer.run(main), tyro.cli(main), tyro.cli(Args): the command line is what it is called with."""
-    if not given or follower.known.words is None:
+    words = follower.known.words
+    if words is None:
         return UNKNOWN
-    target = given[0]
+    target = given[0] if given else follower.top.names.get(words[0]) if words else None
     if isinstance(target, Function):
         names = [one.arg for one in (*target.node.args.args, *target.node.args.kwonlyargs)]
         return follower.run(target, [], follower.known.of_command_line(names))

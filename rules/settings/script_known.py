@@ -47,6 +47,7 @@ class Start(Record):
         gpus: the compute capabilities of the GPUs, in the order in which a process sees them; None: not known.
         counted: whether that is all of them.
         launched: whether Accelerate's launcher starts it.
+        dotenv: what a file .env beside it says; None where it is not known.
     """
 
     words: tuple[str, ...] | None = None
@@ -54,11 +55,16 @@ class Start(Record):
     gpus: tuple[str, ...] | None = None
     counted: bool = False
     launched: bool = False
+    dotenv: Mapping[str, str] | None = None
 
 
 def known(source: ScriptSource, modules: Sequence[ScriptSource], start: Start) -> ScriptSource:
     """The script as it is started like that."""
     plain = source.with_options(options_of([source, *modules], start.words or ()))
+    line = source.command_line
+    refused = "" if line is None or not start.words else line.refused(start.words)
+    if refused:
+        plain = plain._replace(refused=Setting(refused, Origin(flag=refused)))
     if not _is_open(plain):
         return plain
     followed = _follow(plain, modules, start)
@@ -90,7 +96,15 @@ def _follow(source: ScriptSource, modules: Sequence[ScriptSource], start: Start)
         return {name: UNKNOWN if one.is_later else one.value for name, one in made.items()}
 
     watched = {name: name for name in (*READERS, *HANDLERS, *PLUGIN_CLASSES, *_OPTIONS)}
-    about = Known(start.variables, start.gpus, start.words, options, launched=start.launched, counted=start.counted)
+    about = Known(
+        start.variables,
+        start.gpus,
+        start.words,
+        options,
+        launched=start.launched,
+        counted=start.counted,
+        dotenv=start.dotenv,
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # those of the script: it was parsed before
         tree = ast.parse(source.text)

@@ -53,13 +53,15 @@ class Mains(Record):
         parameters: of its functions and classes.
         classes: dataclasses that tyro fills.
         places: the parameters that fire fills by their places, in order; empty where that is not known.
-        words: how many words in front name what fire runs; None where that is not known.
+        functions: those of which the first word names one, with their parameters, where fire is given none of them.
+        tools: by what the command line is read.
     """
 
     parameters: tuple[Parameter, ...] = ()
     classes: frozenset[str] = frozenset()
     places: tuple[str, ...] = ()
-    words: int | None = 0
+    functions: Mapping[str, tuple[str, ...]] = {}
+    tools: frozenset[str] = frozenset()
 
 
 def find(nodes: Sequence[ast.AST], names: Names) -> Mains:
@@ -69,13 +71,18 @@ def find(nodes: Sequence[ast.AST], names: Names) -> Mains:
     parameters: list[Parameter] = []
     filled: set[str] = set()
     places: tuple[str, ...] = ()
+    by_name: dict[str, tuple[str, ...]] = {}
     for node in nodes:
         if isinstance(node, ast.Call):
             tool = next((_RUNS[one] for one in names.dotted(node.func) if one in _RUNS), None)
             target = node.args[0] if node.args else None
-            if tool is None or not isinstance(target, ast.Name):
+            if tool == "fire" and not node.args and not node.keywords:
+                signatures = {name: [*_signature(one, "fire")] for name, one in functions.items()}
+                by_name = {name: tuple(one.name for one in made) for name, made in signatures.items()}
+                parameters.extend(one for made in signatures.values() for one in made)
+            elif tool is None or not isinstance(target, ast.Name):
                 continue
-            if target.id in functions:
+            elif target.id in functions:
                 made = list(_signature(functions[target.id], tool))
                 parameters.extend(made)
                 places = tuple(one.name for one in made) if tool == "fire" else places
@@ -83,7 +90,8 @@ def find(nodes: Sequence[ast.AST], names: Names) -> Mains:
                 filled.add(target.id)
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             parameters.extend(_decorated(node, names))
-    return Mains(tuple(parameters), frozenset(filled), places)
+    tools = {one.tool for one in parameters} | ({"tyro"} if filled else set())
+    return Mains(tuple(parameters), frozenset(filled), places, by_name, frozenset(tools))
 
 
 def _decorated(node: _Function, names: Names) -> Iterator[Parameter]:
@@ -165,12 +173,16 @@ def _typed(default: ast.expr | None) -> tuple[ast.expr | None, tuple[str, ...]]:
     return keyword if keyword is not None else None if is_name else first, flags
 
 
-def by_fire(words: Sequence[str], places: Sequence[str]) -> dict[str, Setting]:
-    """What fire makes of the words behind a script, for a function with these parameters.
+def by_fire(words: Sequence[str], places: Sequence[str], functions: Mapping[str, Sequence[str]]) -> dict[str, Setting]:
+    """What fire makes of the words behind a script, for a function with these parameters, or one that they name.
 
     A word is what Python makes of it, else text; a flag alone is True, and `--noNAME` False (fire core.py
     _ParseKeywordArgs).
     """
+    if functions:
+        if not words or words[0] not in functions:
+            return {}
+        words, places = words[1:], functions[words[0]]
     given: dict[str, Setting] = {}
     loose: list[str] = []
     at = 0

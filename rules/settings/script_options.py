@@ -29,6 +29,7 @@ _PARSES = (
     *("parse_args", "parse_known_args", "parse_intermixed_args", "parse_args_into_dataclasses"),
     *("parse_args_and_config", "parse_yaml_file", "parse_json_file", "parse_dict", "cli"),
 )
+_ON_PARSERS = ("add_argument", "parse_args", "set_defaults", "print_help", "print_usage", "format_help")
 _YES_OR_NO = ("str2bool", "str_to_bool", "strtobool", "string_to_bool", "parse_bool", "to_bool", "boolean")
 _YES = ("yes", "true", "t", "y", "1", "on")
 _NO = ("no", "false", "f", "n", "0", "off")
@@ -47,6 +48,7 @@ class Option(Record):
         takes: how the word behind a flag is read.
         text: the default as it is written, where it is no literal.
         span: where it is defined.
+        yes: the words, in lower case, that count as true, and no other does; None where it is not read like that.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Option(Record):
     takes: Takes
     text: str
     span: Span
+    yes: frozenset[str] | None = None
 
 
 class CommandLine(Record):
@@ -66,6 +69,11 @@ class CommandLine(Record):
         changed: options that the script sets itself, with the places; under "*", any.
         derived: the defaults that a class derived from a Trainer's arguments gives to fields, its own and others'.
         places: what fire fills by its place, in order; empty where fire does not read the command line.
+        functions: those of which fire runs one, by its name; see script_mains.py.
+        strict: whether any word that is none of the options ends the script.
+        preset: what set_defaults() sets, of whatever a parser makes.
+        fixed: the words that the parser is given in the place of the command line; None where it takes that.
+        mapped: the mapping that the parser is given in the place of the command line; None likewise.
     """
 
     options: Mapping[str, Option] = {}
@@ -73,10 +81,17 @@ class CommandLine(Record):
     changed: Mapping[str, tuple[Span, ...]] = {}
     derived: Mapping[str, Setting] = {}
     places: tuple[str, ...] = ()
+    functions: Mapping[str, tuple[str, ...]] = {}
+    strict: bool = False
+    preset: Mapping[str, Setting] = {}
+    fixed: tuple[str, ...] | None = None
+    mapped: Mapping[str, object] | None = None
 
     def values(self, words: Sequence[str]) -> dict[str, Setting]:
         """What the options are with these words behind the script."""
-        given = by_fire(words, self.places) if self.places else _given(self.options, words)
+        words = words if self.fixed is None else self.fixed
+        fire = bool(self.places or self.functions)
+        given = by_fire(words, self.places, self.functions) if fire else _given(self.options, words)
         values: dict[str, Setting] = {}
         for name, option in self.options.items():
             default = option.default
@@ -91,6 +106,26 @@ class CommandLine(Record):
                 values[name] = SettingLater(Later(loose, why), values[name].origin)
         return values
 
+    def refused(self, words: Sequence[str]) -> str:
+        """The first word at which the script's parser ends it; "" where there is none, or that is not known."""
+        if not self.strict or self.fixed is not None:
+            return ""
+        by_flag = {flag: option for option in self.options.values() for flag in option.flags}
+        ordered = sorted(by_flag)
+        rest = iter(words)
+        for word in rest:
+            if is_filled_in(word) or word in ("-h", "--help", "--"):
+                return ""
+            option, negated = _meant(word.partition("=")[0], by_flag, ordered) if word.startswith("-") else (None, None)
+            if option is None:
+                if negated is None:
+                    return word
+            elif option.takes == "unknown":
+                return ""
+            elif option.takes not in ("on", "off") and "=" not in word:
+                next(rest, "")
+        return ""
+
 
 NOTHING = CommandLine()
 
@@ -104,18 +139,24 @@ def _given(options: Mapping[str, Option], words: Sequence[str]) -> dict[str, Set
         if not word.startswith("-"):
             continue
         flag, equals, text = word.partition("=")
-        option = by_flag.get(flag) or by_flag.get(f"--{flag[2:].replace('-', '_')}")
-        negated = None
-        if option is None and flag.startswith(("--no_", "--no-")):
-            negated = by_flag.get(f"--{flag[5:]}") or by_flag.get(f"--{flag[5:].replace('-', '_')}")
-        if option is None and negated is None and flag.startswith("--"):
-            option = _beginning(flag, by_flag, ordered)
+        option, negated = _meant(flag, by_flag, ordered)
         if negated is not None:
             given[negated.name] = Setting(False, Origin(flag=word))
         elif option is not None:
             following = words[at + 1] if at + 1 < len(words) and not words[at + 1].startswith("--") else None
             given[option.name] = _read(option, word, text if equals else following)
     return given
+
+
+def _meant(flag: str, by_flag: Mapping[str, Option], ordered: Sequence[str]) -> tuple[Option | None, Option | None]:
+    """The option that a flag sets, and else the one that it switches off."""
+    option = by_flag.get(flag) or by_flag.get(f"--{flag[2:].replace('-', '_')}")
+    negated = None
+    if option is None and flag.startswith(("--no_", "--no-")):
+        negated = by_flag.get(f"--{flag[5:]}") or by_flag.get(f"--{flag[5:].replace('-', '_')}")
+    if option is None and negated is None and flag.startswith("--"):
+        option = _beginning(flag, by_flag, ordered)
+    return option, negated
 
 
 def _beginning(flag: str, by_flag: Mapping[str, Option], ordered: Sequence[str]) -> Option | None:
@@ -135,6 +176,8 @@ def _read(option: Option, word: str, text: str | None) -> Setting:
     origin = Origin(flag=word if "=" in word else f"{word} {text}")
     if is_filled_in(text):
         return SettingLater(Later(text, f"{origin.describe()}: {text} is filled in later"), origin)
+    if option.yes is not None:
+        return Setting(text.lower() in option.yes, origin)
     if takes == "text":
         return Setting(text, origin)
     if takes == "bool":  # type=bool: every text but the empty one is true
@@ -176,12 +219,15 @@ class Reader:
         self._results: set[str] = set()
         self._others: set[str] = set()
         self._changed: dict[str, list[Span]] = {}
+        self._functions: dict[str, ast.FunctionDef] = {}
+        self._parsed: list[ast.Call] = []
         self._fields: dict[str, Setting] = {}
         self._filled: frozenset[str] = frozenset()  # dataclasses that tyro fills: a flag of theirs takes no word
 
     def read(self, text: str, nodes: Sequence[ast.AST]) -> CommandLine:
         """What the script takes of its command line, and where it holds that."""
         mains = find(nodes, self._names) if any(name in text for name in _TOOLS) else Mains()
+        self._functions = {node.name: node for node in nodes if isinstance(node, ast.FunctionDef)}
         self._filled = mains.classes
         for one in mains.parameters:
             self._parameter(one)
@@ -208,7 +254,55 @@ class Reader:
             {name: tuple(spans) for name, spans in self._changed.items()},
             self._fields,
             mains.places,
+            mains.functions,
+            self._is_strict(nodes, mains),
+            self._defaults,
+            self._fixed(),
+            self._mapped(),
         )
+
+    def _fixed(self) -> tuple[str, ...] | None:
+        """The words that the only call of a parser is given."""
+        call = self._parsed[0] if len(self._parsed) == 1 else None
+        given = None if call is None else next(iter(_given_to(call, "args")), None)
+        if not isinstance(given, (ast.List, ast.Tuple)):
+            return None
+        words = [self._names.text(one) for one in given.elts]
+        return None if None in words else tuple(str(word) for word in words)
+
+    def _mapped(self) -> Mapping[str, object] | None:
+        """The mapping that the only call of a parser is given."""
+        call = self._parsed[0] if len(self._parsed) == 1 else None
+        if call is None or not isinstance(call.func, ast.Attribute) or call.func.attr != "parse_dict":
+            return None
+        given = next(iter(_given_to(call, "args")), None)
+        value = None if given is None else self._setting(given, None).value
+        return value if isinstance(value, dict) else None
+
+    def _is_strict(self, nodes: Sequence[ast.AST], mains: Mains) -> bool:
+        """Whether all words that are no options end the script: one parser, all of whose options are known."""
+        if mains.tools:
+            flags = all(one.flags for one in mains.parameters)
+            return flags and len(mains.tools) == 1 and "fire" not in mains.tools and not self._parsers(nodes)
+        parsers = self._parsers(nodes)
+        if len(parsers) != 1 or len(self._parsed) != 1 or any(one.arg == "parents" for one in parsers[0].keywords):
+            return False
+        parsed = self._parsed[0].func
+        if (
+            not isinstance(parsed, ast.Attribute)
+            or parsed.attr != "parse_args"
+            or not isinstance(parsed.value, ast.Name)
+        ):
+            return False
+        name = parsed.value.id
+        known = {id(node.value) for node in nodes if isinstance(node, ast.Attribute) and node.attr in _ON_PARSERS}
+        used = [node for node in nodes if isinstance(node, ast.Name) and node.id == name]
+        plain = all(id(node) in known for node in used if isinstance(node.ctx, ast.Load))
+        return plain and all(flag[:1] == "-" for one in self._options.values() for each in one for flag in each.flags)
+
+    def _parsers(self, nodes: Sequence[ast.AST]) -> list[ast.Call]:
+        calls = [node for node in nodes if isinstance(node, ast.Call)]
+        return [node for node in calls if "ArgumentParser" in last_names(self._names, node.func)]
 
     def _one(self, name: str, options: Sequence[Option]) -> Option:
         first, *others = options
@@ -261,6 +355,8 @@ class Reader:
             self._changed.setdefault("*" if name is None else name, []).append(self._span(node))
         if not isinstance(called, ast.Attribute):
             return
+        if called.attr in _PARSES:
+            self._parsed.append(node)
         if called.attr == "add_argument" and node.args:
             self._argument(node)
         elif called.attr in ("set_defaults", "set_defaults_with_config"):
@@ -276,13 +372,15 @@ class Reader:
         if not name:
             return
         action = self._names.text(given["action"]) if "action" in given else "store"
+        yes: frozenset[str] | None = None
         takes: Takes = "unknown"
         if action in ("store_true", "store_false"):
             takes = "on" if action == "store_true" else "off"
         elif "action" in given and ast.unparse(given["action"]).endswith("BooleanOptionalAction"):
             takes = "on"
         elif action == "store" and "nargs" not in given:
-            takes = self._takes(given.get("type"))
+            yes = self._yes(given.get("type"))
+            takes = self._takes(given.get("type")) if yes is None else "bool"
         elif action == "store" and self._names.text(given["nargs"]) == "?" and "const" in given:
             const = given["const"]
             takes = "yes" if isinstance(const, ast.Constant) and const.value is True else "unknown"
@@ -292,13 +390,29 @@ class Reader:
         )
         if keyword is not None:
             default = self._literal(keyword.value, keyword)
-        self._add(name, flags, default, takes, keyword.value if keyword is not None else None, node)
+        self._add(name, flags, default, takes, keyword.value if keyword is not None else None, node, yes)
 
     def _parameter(self, one: Parameter) -> None:
         """A parameter of a function that fire, typer, click or tyro fills."""
         takes: Takes = "fire" if one.tool == "fire" else "on" if one.switch else _BY_KIND.get(one.kind, "unknown")
         default = None if one.default is None else self._literal(one.default, None)
         self._add(one.name, one.flags, default, takes, one.default, one.node)
+
+    def _yes(self, kind: ast.expr | None) -> frozenset[str] | None:
+        """The words that a function takes for true: `lambda text: text.lower() in ("yes", "true")`, and no other."""
+        body: ast.expr | None = kind.body if isinstance(kind, ast.Lambda) else None
+        function = self._functions.get(kind.id) if isinstance(kind, ast.Name) else None
+        if function is not None and len(function.body) == 1 and isinstance(function.body[0], ast.Return):
+            body = function.body[0].value
+        if not isinstance(body, ast.Compare) or len(body.ops) != 1 or not isinstance(body.ops[0], (ast.Eq, ast.In)):
+            return None
+        lowered, words = body.left, body.comparators[0]
+        is_lowered = (
+            isinstance(lowered, ast.Call) and isinstance(lowered.func, ast.Attribute) and lowered.func.attr == "lower"
+        )
+        parts = words.elts if isinstance(words, (ast.Tuple, ast.List, ast.Set)) else [words]
+        texts = [part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+        return frozenset(texts) if is_lowered and len(texts) == len(parts) else None
 
     def _takes(self, kind: ast.expr | None) -> Takes:
         if kind is None:
@@ -342,15 +456,20 @@ class Reader:
         takes: Takes,
         written: ast.expr | None,
         node: ast.expr | ast.stmt | ast.arg,
+        yes: frozenset[str] | None = None,
     ) -> None:
         text = "" if written is None else ast.unparse(written)[:80]
-        made = Option(name, tuple(flags), default, takes, text, self._span(node))
+        made = Option(name, tuple(flags), default, takes, text, self._span(node), yes)
         self._options.setdefault(name, []).append(made)
 
 
 def last_names(names: Names, expression: ast.expr) -> Iterator[str]:
     """The last parts of all that an expression may name."""
     return (dotted.rpartition(".")[2] for dotted in names.dotted(expression))
+
+
+def _given_to(call: ast.Call, name: str) -> list[ast.expr]:
+    return [*call.args[:1], *(keyword.value for keyword in call.keywords if keyword.arg == name)]
 
 
 def _value(setting: Setting | None) -> object:

@@ -117,7 +117,7 @@ def follow(
     """
     follower = Follower(watched, known, prefixes)
     try:
-        follower.block(tree.body, Scope())
+        follower.block(tree.body, follower.top)
     except (_TooLong, RecursionError):
         return None
     return Followed(
@@ -140,6 +140,7 @@ class Follower:
         told: whether a word as "fp8" is handed to something of which nothing is known.
         steps: the backward passes.
         without_grad: how many blocks that keep no gradients lie around.
+        top: the names of the script.
         known: what is known of the run.
     """
 
@@ -151,6 +152,7 @@ class Follower:
         self.told = False
         self.steps: list[Step] = []
         self.without_grad = 0
+        self.top = Scope()
         self._watched = watched
         self._steps = 0
         self._depth = 0

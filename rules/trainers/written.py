@@ -27,11 +27,13 @@ class Written(Record):
         settings: what the script passes; these go before any file and any flag.
         defaults: what holds where neither a file nor a flag says otherwise.
         parsed: whether the rest comes of a file and of flags; else nothing but the script sets anything.
+        words: what its parser gets in the place of the command line; None where it gets that.
     """
 
     settings: Mapping[str, Setting]
     defaults: Mapping[str, Setting] = {}
     parsed: bool = False
+    words: tuple[str, ...] | None = None
 
     def over(self, file: Section, flags: Mapping[str, Setting]) -> tuple[Section, dict[str, Setting]]:
         """The file and what lies over it; where nothing but the script sets anything, no file counts, and no flag."""
@@ -57,11 +59,17 @@ def written(script: ScriptSource, modules: Sequence[ScriptSource], start: Start,
     given = {name for source in every for name in source.parsers}
     parsed = bool(given & classes) or (not calls and bool(given))
     adapters = _adapters(every, options)
+    line = script.command_line
+    if parsed and line is not None and line.mapped is not None:
+        return Written({name: Setting(one, Origin(code=script.path)) for name, one in line.mapped.items()}, adapters)
     if parsed or not 0 < len(calls) <= _MOST:
+        preset = {} if line is None else {name: _known(name, one) for name, one in line.preset.items()}
+        fields = {**fields, **preset}
         how = f"{script.path} makes its arguments in a way that is not known here"
         unknown = {} if parsed or file else _unknown(script, how)
         refused = _refused(script, words) if parsed and script.parsers and not modules else {}
-        return Written(refused, {**adapters, **unknown, **fields}, parsed or file)
+        fixed = line.fixed if line is not None and parsed else None
+        return Written(refused, {**adapters, **unknown, **fields}, parsed or file, fixed)
     spread = any("**" in call.keywords for call in calls)
     names = dict.fromkeys(name for call in calls for name in call.keywords if name != "**")
     settings = {name: _one(name, [call.keywords.get(name) for call in calls], calls) for name in names}

@@ -26,12 +26,16 @@ UNDECIDED = {
     "no-such-profile": "neither a file that is there nor a profile of TRL: it may be a file where the run is started",
     "accelerate-in-accelerate": "a launcher that is started by another launcher's module",
     "wrapped-xargs": "what xargs makes of its input",
+    "fire-class": "which words are fire's for the class, and which for its method",
+    "env-getenv": "what the shell has in PRECISION",
+    "objects-deepspeed-mpi": "without a launcher DeepSpeed asks MPI: whether mpi4py is there",
 }
 
 
 def everything() -> list[Case]:
     """All of them, each with an id of its own."""
     made = [*_trl(), *_scripts(), *_factory(), *_nested(), *_wrapped(), *_flags(), *_axolotl(), *_machines(), *_mixed()]
+    made += _scripted()
 
     assert len({case["id"] for case in made}) == len(made)
     return made
@@ -879,4 +883,4 @@ def _scripted() -> Iterator[Case]:
         case = new(
             identity, kind, one.stack, one.command, files=files, gpus=list(one.gpus), variables=dict(one.variables)
         )
-        yield {**case, "undecided": one.undecided}
+        yield {**case, "undecided": case["undecided"] or one.undecided}

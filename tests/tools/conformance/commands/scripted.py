@@ -51,6 +51,7 @@ def own(setup: str, made: str = "accelerator = Accelerator(mixed_precision='fp8'
 # --- objects that a script gives to Accelerator ------------------------------------------------------------------
 
 _U = "from accelerate.utils import"
+_ONE_RANK = "torchrun --nproc_per_node 1 train.py"
 _TWO_RANKS = "torchrun --nproc_per_node 2 train.py"
 _TE = "[TERecipeKwargs(fp8_format='E4M3', amax_history_len=16)]"
 _FSDP2 = (
@@ -75,7 +76,9 @@ def _objects() -> Iterator[tuple[str, Scripted]]:
     yield "fsdp-one-process", Scripted(own(f, fp8.format(f"fsdp_plugin={_FSDP2}")))
     yield "fsdp2-two", Scripted(own(f, fp8.format(f"fsdp_plugin={_FSDP2}")), _TWO_RANKS, TWO)
     yield "fsdp2-variable", Scripted(own(f"{f}\nplugin = {_FSDP2}", fp8.format("fsdp_plugin=plugin")), _TWO_RANKS, TWO)
-    yield "fsdp1-two", Scripted(own(f, fp8.format(f"fsdp_plugin={_FSDP1}")), _TWO_RANKS, TWO)
+    yield "fsdp1-two-te", Scripted(
+        own(f"{f}, TERecipeKwargs", fp8.format(f"fsdp_plugin={_FSDP1}, kwargs_handlers={_TE}")), _TWO_RANKS, TWO
+    )
     yield (
         "fsdp2-bf16",
         Scripted(own(f, f"accelerator = Accelerator(mixed_precision='bf16', fsdp_plugin={_FSDP2})"), _TWO_RANKS, TWO),
@@ -103,17 +106,22 @@ def _objects() -> Iterator[tuple[str, Scripted]]:
     )
     yield "fsdp-not-an-object", Scripted(own("", fp8.format("fsdp_plugin={'fsdp_version': 2}")))
     yield "fsdp-none", Scripted(own("", fp8.format("fsdp_plugin=None")))
-    for key, config, stack in (("", _DS, DEEPSPEED), ("-bf16", _DS_BF16, DEEPSPEED), ("-absent", _DS, NEW)):
+    for key, config, stack in (("-mpi", _DS, DEEPSPEED), ("-mpi-bf16", _DS_BF16, DEEPSPEED), ("-absent", _DS, NEW)):
         yield (
             f"deepspeed{key}",
             Scripted(own(d, fp8.format(f"deepspeed_plugin=DeepSpeedPlugin(hf_ds_config={config})")), stack=stack),
         )
+    for key, config in {"": _DS, "-bf16": _DS_BF16}.items():
+        for backend, handlers in {"ao": "", "te": f", kwargs_handlers={_TE}"}.items():
+            given = f"deepspeed_plugin=DeepSpeedPlugin(hf_ds_config={config}){handlers}"
+            script = own(f"{d}, TERecipeKwargs", fp8.format(given))
+            yield f"deepspeed{key}-{backend}-torchrun", Scripted(script, _ONE_RANK, stack=DEEPSPEED)
     yield (
         "deepspeed-stage",
         Scripted(own(d, fp8.format("deepspeed_plugin=DeepSpeedPlugin(zero_stage=2)")), stack=DEEPSPEED),
     )
     yield (
-        "deepspeed-te",
+        "deepspeed-mpi-te",
         Scripted(
             own(
                 f"{d}, TERecipeKwargs\nplugin = DeepSpeedPlugin(hf_ds_config={_DS})",
@@ -123,7 +131,7 @@ def _objects() -> Iterator[tuple[str, Scripted]]:
         ),
     )
     yield (
-        "deepspeed-dict",
+        "deepspeed-mpi-dict",
         Scripted(
             own(
                 f"{d}\nplugins = {{'first': DeepSpeedPlugin(hf_ds_config={_DS}), "
@@ -144,7 +152,7 @@ def _objects() -> Iterator[tuple[str, Scripted]]:
         ),
     )
     yield (
-        "deepspeed-launched",
+        "deepspeed-mpi-launched",
         Scripted(
             own(d, f"accelerator = Accelerator(deepspeed_plugin=DeepSpeedPlugin(hf_ds_config={_DS}))"),
             "accelerate launch --mixed_precision fp8 train.py",
@@ -706,7 +714,11 @@ def _dealt(chance: Random) -> Scripted:
             "torchrun --nproc_per_node 1 train.py",
         )
     )
-    return Scripted(script, f"{start} {words}".strip(), chance.choice((["9.0"], ["9.0"], ["8.0"], ["8.9"])))
+    why = None
+    if "PRECISION" in precision and "PRECISION=" not in start:
+        why = "what the shell has in PRECISION"
+    gpus = chance.choice((["9.0"], ["9.0"], ["8.0"], ["8.9"]))
+    return Scripted(script, f"{start} {words}".strip(), gpus, undecided=why)
 
 
 def everything() -> Iterator[tuple[str, str, Scripted]]:
