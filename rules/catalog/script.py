@@ -8,9 +8,10 @@ from fp8check.rules.settings.script import READERS, Unevaluated, model_prepared_
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from fp8check.rules.outcome import Outcome
+    from fp8check.rules.releases.errors import ErrorCode
     from fp8check.rules.settings.script import Call, ScriptSource
 
 
@@ -225,4 +226,136 @@ def never_in_training_mode(script: ScriptSource, outcome: Outcome) -> Iterator[F
         place=models[0].span,
         label="from_pretrained leaves it in evaluation mode, unless what this script imports calls model.train()",
         help="call model.train() before the loop",
+    )
+
+
+@rule(
+    "FP336",
+    "trained-in-evaluation-mode",
+    ERROR,
+    'accelerate 1.0.1..1.15.0 utils/transformer_engine.py "self.training": FP8 autocast is on in training mode only',
+    "ran accelerate 1.15.0, transformers 5.23.0 [command script-modes-te-no-train]: 15 layers converted, none run in FP8",
+    claims=("no FP8",),
+)
+def trained_in_evaluation_mode(script: ScriptSource, outcome: Outcome) -> Iterator[Found]:
+    """The script's loop trains a model that is in evaluation mode, with Transformer Engine.
+
+    Why it hurts: from_pretrained() leaves a model in evaluation mode, and Accelerate enters FP8 autocast in training
+    mode alone. The layers are converted, and every GEMM runs in BF16; dropout is off as well.
+
+    Example: `model = AutoModel.from_pretrained(...)`, prepare(), and a loop without `model.train()`.
+
+    Write instead: `model.train()` before the loop.
+    """
+    if script.evaluates is None:
+        return
+    require_prediction(outcome)
+    if outcome.backend_name != "TE" or outcome.prepared.autocast or outcome.prepared.coverage.converted == 0:
+        return
+    if outcome.accelerator is not None and outcome.accelerator.is_fsdp2:
+        return  # nothing runs in FP8 there: FP502 speaks
+    yield Found(
+        "the model is trained in evaluation mode: no GEMM runs in FP8",
+        place=script.evaluates,
+        label="no model.train() comes before this step",
+        help="call model.train() before the loop",
+    )
+
+
+_INSTEAD: Mapping[ErrorCode, str] = {
+    "deepspeed-plugin-twice": "pass one of deepspeed_plugin and deepspeed_plugins",
+    "plugin-is-no-object": "make the plugin by its class, with these values as its arguments",
+    "script-without-deepspeed": "install deepspeed, or drop the plugin",
+    "deepspeed-without-batch-size": "give the data loader to prepare(), or write train_micro_batch_size_per_gpu",
+    "context-parallel-without-fsdp": "pass an fsdp_plugin with fsdp_version=2 as well",
+    "mesh-without-launcher": "start the script by torchrun or accelerate launch",
+    "mesh-too-large": "start as many processes as the product of the sizes",
+    "mesh-not-whole": "start as many processes as the product of the sizes",
+    "handler-twice": "pass one handler of each class",
+}
+
+
+@rule(
+    "FP337",
+    "object-refused",
+    ERROR,
+    'accelerate 1.15.0 accelerator.py "You cannot pass in both `deepspeed_plugins` and `deepspeed_plugin`": ValueError',
+    'accelerate 1.15.0 accelerator.py "in `kwargs_handlers`.": ValueError for two handlers of one class',
+    "ran accelerate 1.15.0 [command script-objects-parallel-too-many]: RuntimeError: Mesh should not be bigger",
+    "ran accelerate 1.15.0 [command script-ways-same-handler-twice]: You can only pass one ... in `kwargs_handlers`",
+    claims=("ends",),
+)
+def object_refused(script: ScriptSource, outcome: Outcome) -> Iterator[Found]:
+    """An object that the script gives to Accelerator, and that Accelerator refuses.
+
+    Why it hurts: the script ends when it makes its Accelerator, or at prepare(): on the node, after the queue.
+
+    Example: `ParallelismConfig(tp_size=2)` in a script that is started without a launcher; two `TERecipeKwargs()`.
+
+    Write instead: what the message asks for.
+    """
+    error = outcome.error_of(*_INSTEAD)
+    if error is None:
+        return
+    yield Found(
+        f"Accelerator refuses what {script.path} gives it",
+        place=error.because[0],
+        label=f"{error.type}: {error.message}",
+        help=_INSTEAD[error.code],
+    )
+
+
+@rule(
+    "FP338",
+    "word-refused",
+    ERROR,
+    "ran python 3.11.7 [command script-mains-argparse-4]: error: unrecognized arguments: True",
+    "ran typer 0.29.2 [command script-mains-typer-4], tyro 1.0.17 [command script-mains-tyro-3]: they end as well",
+    claims=("ends",),
+)
+def word_refused(script: ScriptSource, outcome: Outcome) -> Iterator[Found]:
+    """A word of the command that no option of the script's parser takes.
+
+    Why it hurts: the script ends before it does anything.
+
+    Example: `python train.py --bf16 True`, where the script has `add_argument("--bf16", action="store_true")`.
+
+    Write instead: `--bf16`.
+    """
+    error = outcome.error_of("script-refuses-words")
+    if error is None:
+        return
+    word = error.because[0].value
+    yield Found(
+        f"{script.path} takes no {word}",
+        place=error.because[0],
+        label=f"{error.type}: {error.message}",
+        help=f"drop {word} from the command",
+    )
+
+
+@rule(
+    "FP339",
+    "backward-without-gradients",
+    ERROR,
+    "ran torch 2.13.0 [command script-modes-te-no-grad]: RuntimeError: element 0 of tensors does not require grad",
+    claims=("ends",),
+)
+def backward_without_gradients(outcome: Outcome) -> Iterator[Found]:
+    """The script goes back from what it computed under torch.no_grad() or torch.inference_mode().
+
+    Why it hurts: RuntimeError in the first step, once the model is loaded and converted.
+
+    Example: `with torch.no_grad(): loss = model(**batch).loss`, then `accelerator.backward(loss)`.
+
+    Write instead: the forward pass outside of the block.
+    """
+    error = outcome.error_of("backward-without-gradients")
+    if error is None:
+        return
+    yield Found(
+        "what goes back here was computed without gradients",
+        place=error.because[0],
+        label=f"{error.type}: {error.message}",
+        help="compute the loss outside of torch.no_grad() and torch.inference_mode()",
     )

@@ -341,7 +341,7 @@ class _Started(Record):
             return None
         from fp8check.rules.trainers.written import written
 
-        return written(source, self.modules, _start_of(launch, facts), file=file)
+        return written(source, self.modules, start_of(launch, facts), file=file)
 
 
 def _started(
@@ -361,7 +361,7 @@ def _started(
     from fp8check.rules.trainers.deciding import by_script
 
     source = script.source
-    start = _start_of(launch, facts, _dotenv(source) if follow else None)
+    start = start_of(launch, facts, _dotenv(source) if follow else None)
     imported = with_modules(source, start) if follow else Imported(Script.of(known(source, (), start)))
     script, documents, unread = imported.script, documents + imported.documents, unread + imported.unread
     if trainer is not None:
@@ -372,7 +372,7 @@ def _started(
     return _Started(script, documents, unread, decided.trainer, modules=imported.sources)
 
 
-def _start_of(launch: Launch | None, facts: Facts, dotenv: Mapping[str, str] | None = None) -> Start:
+def start_of(launch: Launch | None, facts: Facts, dotenv: Mapping[str, str] | None = None) -> Start:
     """How the script is started, as far as it can see that."""
     from fp8check.rules.settings.script_known import Start
 

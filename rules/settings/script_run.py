@@ -546,7 +546,7 @@ class Follower:
             here = here.outer
         if node.id == "__name__":
             return "__main__"
-        return Named(node.id) if node.id in script_calls.BUILTINS else UNKNOWN
+        return Named(node.id) if node.id in script_calls.BUILTINS or node.id in self._watched else UNKNOWN
 
     def _attribute(self, node: ast.Attribute, scope: Scope) -> object:
         return self.attribute(self.value(node.value, scope), node.attr)

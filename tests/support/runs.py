@@ -14,14 +14,15 @@ import yaml
 from fp8check.rules import models
 from fp8check.rules.catalog import RULES
 from fp8check.rules.checking.examining import examine
-from fp8check.rules.checking.runs import Assembled, assemble, parse_launch
+from fp8check.rules.checking.runs import Assembled, assemble, parse_launch, start_of
 from fp8check.rules.engine.running import crash
 from fp8check.rules.facts import Facts, Gpu
 from fp8check.rules.reading import Document
 from fp8check.rules.reading.kind import Kind
 from fp8check.rules.reading.source import decode
 from fp8check.rules.seen import from_data
-from fp8check.rules.settings.script import Script, options_of
+from fp8check.rules.settings.script import Script
+from fp8check.rules.settings.script_known import known
 from fp8check.rules.settings.script_syntax import parse
 from fp8check.rules.trainers.detect import read
 from tests.support.paths import TESTS
@@ -158,7 +159,7 @@ def _assembled(case: Mapping[str, object], documents: Sequence[Document]) -> Ass
         source = parse(decode("train.py", str(script).encode()))
         assert source is not None
         document = Document("train.py", source.text, "python", None, loader="python", kind=Kind("script"))
-        source = source.with_options(options_of([source], one.run.launch.arguments))
+        source = known(source, (), start_of(one.run.launch, one.run.facts))
         one = Assembled(one.run._replace(script=Script.of(source)), (*one.documents, document))
     model = case.get("model")
     if isinstance(model, dict):

@@ -51,7 +51,6 @@ def own(setup: str, made: str = "accelerator = Accelerator(mixed_precision='fp8'
 # --- objects that a script gives to Accelerator ------------------------------------------------------------------
 
 _U = "from accelerate.utils import"
-_ONE_RANK = "torchrun --nproc_per_node 1 train.py"
 _TWO_RANKS = "torchrun --nproc_per_node 2 train.py"
 _TE = "[TERecipeKwargs(fp8_format='E4M3', amax_history_len=16)]"
 _FSDP2 = (
@@ -76,8 +75,11 @@ def _objects() -> Iterator[tuple[str, Scripted]]:
     yield "fsdp-one-process", Scripted(own(f, fp8.format(f"fsdp_plugin={_FSDP2}")))
     yield "fsdp2-two", Scripted(own(f, fp8.format(f"fsdp_plugin={_FSDP2}")), _TWO_RANKS, TWO)
     yield "fsdp2-variable", Scripted(own(f"{f}\nplugin = {_FSDP2}", fp8.format("fsdp_plugin=plugin")), _TWO_RANKS, TWO)
-    yield "fsdp1-two-te", Scripted(
-        own(f"{f}, TERecipeKwargs", fp8.format(f"fsdp_plugin={_FSDP1}, kwargs_handlers={_TE}")), _TWO_RANKS, TWO
+    yield (
+        "fsdp1-two-te",
+        Scripted(
+            own(f"{f}, TERecipeKwargs", fp8.format(f"fsdp_plugin={_FSDP1}, kwargs_handlers={_TE}")), _TWO_RANKS, TWO
+        ),
     )
     yield (
         "fsdp2-bf16",
@@ -111,11 +113,6 @@ def _objects() -> Iterator[tuple[str, Scripted]]:
             f"deepspeed{key}",
             Scripted(own(d, fp8.format(f"deepspeed_plugin=DeepSpeedPlugin(hf_ds_config={config})")), stack=stack),
         )
-    for key, config in {"": _DS, "-bf16": _DS_BF16}.items():
-        for backend, handlers in {"ao": "", "te": f", kwargs_handlers={_TE}"}.items():
-            given = f"deepspeed_plugin=DeepSpeedPlugin(hf_ds_config={config}){handlers}"
-            script = own(f"{d}, TERecipeKwargs", fp8.format(given))
-            yield f"deepspeed{key}-{backend}-torchrun", Scripted(script, _ONE_RANK, stack=DEEPSPEED)
     yield (
         "deepspeed-stage",
         Scripted(own(d, fp8.format("deepspeed_plugin=DeepSpeedPlugin(zero_stage=2)")), stack=DEEPSPEED),
