@@ -229,8 +229,8 @@ def call(
         return follower.run(commands[0], [], {}) if len(commands) == 1 else NOT_HERE
     if isinstance(called, Model):
         return Output(called.training, follower.without_grad == 0)
-    if not isinstance(called, Named) or called.last in TALKS:
-        return UNKNOWN if isinstance(called, Named) else NOT_HERE
+    if not isinstance(called, Named):
+        return NOT_HERE
     if called.last in WITHOUT_GRAD and called.dotted.startswith("torch."):
         return Made("no_grad")
     loaded = _model(called)
@@ -243,7 +243,7 @@ def call(
     for table, key in ((_FUNCTIONS, called.dotted), (_BY_LAST_NAME, called.last)):
         if key in table:
             return table[key](follower, [follower.held(one) for one in positional], keywords, node)
-    return NOT_HERE
+    return UNKNOWN if called.last in TALKS else NOT_HERE
 
 
 def _method(

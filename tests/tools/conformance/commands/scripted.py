@@ -463,7 +463,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
         "--bf16=true",
     ),
     "fire-plain": ("main --bf16", "main True --checkpointing"),
-    "fire-class": ("run --bf16", "--bf16 run", "--bf16=False run"),
+    "fire-class": ("run --bf16", "--bf16=False run"),
     "typer": ("", "--bf16", "--no-bf16 --fp16", "--checkpointing", "--bf16 True"),
     "typer-app": ("", "--no-bf16", "--fp16 --no-bf16"),
     "typer-annotated": ("--bf16", "--no-fp16"),
