@@ -152,7 +152,7 @@ evidence: $(VENV)/.installed ## look up the rules' source evidence in the releas
 	@$(BIN)/python -m tests.tools.catalog.look_up .evidence docs/evidence/sources.json
 
 drift: $(VENV)/.installed ## what has been released since, and whether the texts still stand that version bounds rest on
-	@$(BIN)/python -m tests.tools.catalog.drift .evidence docs/evidence/sources.json
+	@$(BIN)/python -m tests.tools.catalog.drift .evidence docs/evidence/sources.json docs/evidence/releases.json
 
 executed: $(VENV)/.installed ## run the small programs of tests/executed, and the conformance cases that rules name, anew
 	@$(BIN)/python -m tests.tools.catalog.executed --root .conformance
