@@ -120,7 +120,8 @@ def _launches(script: ShellScript, given: Given) -> Iterator[Launch]:
     """What the lines of a script start."""
     programs = LAUNCHERS | registry.PROGRAMS | FOREIGN.keys() | {"accelerate-launch"}
     count = 0
-    for line in lines(script, programs, _reaches, given.facts.variables or {}):
+    load = _Files(os.path.dirname(script.path)).text if given.follow and script.path != "-" else None
+    for line in lines(script, programs, _reaches, given.facts.variables or {}, load):
         launch = _launch(_found(line, script) if given.follow else line, given.trainer)
         if launch is None:
             continue
@@ -255,6 +256,29 @@ def _found(line: Line, script: ShellScript) -> Line:
     if folders == [""]:
         return line
     return line.with_words([_found_word(word, folders) for word in line.words])
+
+
+class _Files:
+    """The files that a script reads as parts of itself."""
+
+    __slots__ = ("_own",)
+
+    def __init__(self, own: str) -> None:
+        self._own = own
+
+    def text(self, name: str, folder: str) -> str | None:
+        """The text of one, by its name and the folder that the script has gone to; None where it cannot be read."""
+        from fp8check.rules.reading.limits import MAX_BYTES
+        from fp8check.rules.reading.source import load
+
+        for start in [""] if os.path.isabs(name) else _folders(folder, self._own):
+            path = os.path.join(start, name)
+            try:
+                return load(path, files.read(path, MAX_BYTES)).text
+            except Unreadable as error:
+                if error.reason != "absent":
+                    return None
+        return None
 
 
 def _folders(folder: str, own: str) -> list[str]:

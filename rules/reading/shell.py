@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     # A text, `$NAME` or `${NAME...}`, `$(...)` or what stands between backquotes, and `$((...))`.
     PieceKind = Literal["text", "variable", "output", "number"]
     BlockKind = Literal["if", "case", "loop", "and", "subshell", "group", "function"]
-    Item: TypeAlias = "Command | Arithmetic | Enter | Branch | Leave"
+    Item: TypeAlias = "Command | Arithmetic | Enter | Then | Branch | Leave"
 
 # Words of one script, and how deep its blocks nest: the largest of 700 public ones has 6,000 words.
 MAX_WORDS = 50_000
@@ -112,6 +112,9 @@ class Command(Record):
         heredoc: its last here-document; None where it has none.
         in_pipe: whether it stands in a pipe: what it sets, is set in a shell of its own.
         start, end: character offsets, from the first word or assignment to behind the last.
+        negated: whether `!` stands in front of it.
+        fed: the word behind `<<<`.
+        written: the file behind `>` or `>>` that gets what it prints.
     """
 
     assignments: tuple[Assignment, ...]
@@ -121,6 +124,9 @@ class Command(Record):
     in_pipe: bool
     start: int
     end: int
+    negated: bool = False
+    fed: Word | None = None
+    written: Word | None = None
 
 
 class Arithmetic(Record):
@@ -135,8 +141,9 @@ class Enter(Record):
 
     Attributes:
         name: the variable of a loop, the name of a function; "" where there is none.
-        words: what the loop's variable runs over; None where that does not stand there.
+        words: what the loop's variable runs over, what `case` looks at; None where that does not stand there.
         leave: the index of its end among the items.
+        sign: `&&` or `||` where that is the only one of the block; `until` of a loop; else "".
     """
 
     kind: BlockKind
@@ -144,12 +151,28 @@ class Enter(Record):
     words: tuple[Word, ...] | None
     start: int
     leave: int
+    sign: str = ""
+
+
+class Then(Record):
+    """What hangs on the commands before it begins: `then`, `do`."""
+
+    start: int
 
 
 class Branch(Record):
-    """Another branch of the block begins: `else`, or the next pattern of `case`."""
+    """Another branch of the block begins: `else`, `elif`, or the next pattern of `case`.
+
+    Attributes:
+        patterns: those of `case`; None of the others.
+        is_last: whether it is taken where no other is: `else`.
+        falls: whether the branch before it goes on here: `;&`.
+    """
 
     start: int
+    patterns: tuple[Word, ...] | None = None
+    is_last: bool = False
+    falls: bool = False
 
 
 class Leave(Record):

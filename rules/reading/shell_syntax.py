@@ -19,6 +19,7 @@ from fp8check.rules.reading.shell import (
     Leave,
     Piece,
     ShellScript,
+    Then,
     Word,
 )
 from fp8check.rules.reading.shell_words import ENDS, NeverClosed, WordReader, placeholder
@@ -93,6 +94,9 @@ class _Reader:
         self._arrays: list[Assignment] = []
         self._words: list[Word] = []
         self._in_pipe = False
+        self._negated = self._falls = False
+        self._fed: Word | None = None
+        self._written: Word | None = None
 
     def read(self) -> ShellScript:
         stopped: NeverClosed | None = None
@@ -147,9 +151,13 @@ class _Reader:
                     piped or self._in_pipe,
                     parts[0].start,
                     last,
+                    self._negated,
+                    self._fed,
+                    self._written,
                 )
             )
         self._assignments, self._arrays, self._words = [], [], []
+        self._negated, self._fed, self._written = False, None, None
         self._in_pipe = piped
 
     def _end_list(self) -> None:
@@ -187,11 +195,13 @@ class _Reader:
             return
         if sign == ";" and double:
             self._end_list()
-            self._at += 3 if text.startswith(";;&", self._at) else 2
+            self._falls = text.startswith(";;&", self._at)
+            self._at += 3 if self._falls else 2
             self._next_pattern()
             return
         if sign == ";" and text.startswith(";&", self._at):
             self._end_list()
+            self._falls = True
             self._at += 2
             self._next_pattern()
             return
@@ -199,8 +209,10 @@ class _Reader:
         if double:
             is_choice = sign == "|" or self._is_test()
             self._end_command()
-            if is_choice and not (self._frames and self._frames[-1].kind == "and"):
-                self._enter("and")
+            if self._frames and self._frames[-1].kind == "and":
+                self._frames[-1].enter = self._frames[-1].enter._replace(sign="")
+            elif is_choice:
+                self._enter("and", sign=sign * 2)
         elif sign == "|":
             self._end_command(piped=True)
         else:
@@ -213,10 +225,17 @@ class _Reader:
 
     # Blocks
 
-    def _enter(self, kind: BlockKind, name: str = "", words: tuple[Word, ...] | None = None, expects: str = "") -> None:
+    def _enter(
+        self,
+        kind: BlockKind,
+        name: str = "",
+        words: tuple[Word, ...] | None = None,
+        expects: str = "",
+        sign: str = "",
+    ) -> None:
         if len(self._frames) >= MAX_NESTED:
             raise self._source.error(self._at, f"blocks nest deeper than {MAX_NESTED}")
-        entered = Enter(kind, name, words, self._at, -1)
+        entered = Enter(kind, name, words, self._at, -1, sign)
         self._frames.append(_Frame(entered, len(self._items), expects))
         self._items.append(entered)
 
@@ -251,10 +270,11 @@ class _Reader:
             return
         if text[self._at] == "(":
             self._at += 1
-        self._words_to_parenthesis()
+        patterns = self._words_to_parenthesis()
         self._at += 1
         frame.expects = ""
-        self._items.append(Branch(self._at))
+        self._items.append(Branch(self._at, tuple(patterns), falls=self._falls))
+        self._falls = False
 
     def _open(self) -> None:
         """`(`: a block of its own, arithmetic, the sign of a function, or a part of a word that bash alone knows."""
@@ -340,11 +360,15 @@ class _Reader:
     def _reserved(self, bare: str) -> bool:
         """A word that begins, parts or ends a block; whether it is one here."""
         if bare in ("if", "while", "until"):
-            self._enter("if" if bare == "if" else "loop")
-        elif bare in ("then", "do", "!", "coproc"):
+            self._enter("if" if bare == "if" else "loop", sign="until" if bare == "until" else "")
+        elif bare in ("then", "do"):
+            self._items.append(Then(self._at))
+        elif bare == "!":
+            self._negated = not self._negated
+        elif bare == "coproc":
             pass
         elif bare in ("else", "elif"):
-            self._next_branch()
+            self._next_branch(is_last=bare == "else")
         elif bare in _CLOSING:
             return self._close(_CLOSING[bare])
         elif bare == "{":
@@ -361,9 +385,9 @@ class _Reader:
             return False
         return True
 
-    def _next_branch(self) -> None:
+    def _next_branch(self, *, is_last: bool) -> None:
         if self._frames and self._frames[-1].kind == "if":
-            self._items.append(Branch(self._at))
+            self._items.append(Branch(self._at, is_last=is_last))
 
     def _skip_gap(self) -> None:
         gap = _GAP.match(self._text, self._at)
@@ -405,12 +429,13 @@ class _Reader:
 
     def _case(self) -> None:
         self._skip_blanks()
-        self._at = self._words_of.word(self._at).end
+        of = self._words_of.word(self._at)
+        self._at = of.end
         self._skip_gap()
         following = self._words_of.word(self._at)
         if following.bare == "in":
             self._at = following.end
-            self._enter("case", expects="pattern")
+            self._enter("case", words=(of,), expects="pattern")
 
     def _function(self) -> None:
         self._skip_blanks()
@@ -422,8 +447,10 @@ class _Reader:
         self._enter("function", name.bare or "", expects="body")
 
     def _double_bracket(self) -> None:
-        """[[ ... ]], in which operators are words."""
+        """[[ ... ]], in which operators are words: of one without any but `==` and its like the words are kept."""
         begin = self._at - 2
+        words: list[Word] = []
+        is_simple = True
         while self._at < len(self._text):
             self._skip_gap()
             if self._text.startswith("]]", self._at):
@@ -431,8 +458,11 @@ class _Reader:
                 break
             if self._at < len(self._text):
                 word = self._words_of.word(self._at)
+                is_simple = is_simple and word.end > self._at
+                words.append(word)
                 self._at = max(word.end, self._at + 1)
-        self._words.append(Word((Piece("text", "[[", begin, begin + 2, quoted=False),), begin, self._at))
+        sign = Piece("text", "[[", begin, begin + 2, quoted=False)
+        self._words += [Word((sign,), begin, begin + 2 if is_simple else self._at), *(words if is_simple else ())]
 
     # Redirections
 
@@ -455,10 +485,22 @@ class _Reader:
             return
         target = self._words_of.word(self._at)
         self._at = target.end
+        if sign == "<<<":
+            self._fed = target
+        elif sign in (">", ">>", ">|") and not self._is_numbered(found.start() if found is not None else 0):
+            self._written = target
         if sign in ("<<", "<<-"):
             delimiter = "".join(piece.text for piece in target.pieces)
             is_literal = any(piece.quoted for piece in target.pieces)
             self._heredocs.append(_Opened(delimiter, len(self._items), indented=sign == "<<-", is_literal=is_literal))
+
+    def _is_numbered(self, at: int) -> bool:
+        """Whether what is redirected there is another stream than the one that is printed to: 2> log."""
+        return (
+            self._text[at - 1 : at].isdigit()
+            and self._text[at - 2 : at - 1] in (" ", "\t")
+            and self._text[at - 1] != "1"
+        )
 
     def _read_heredoc(self, opened: _Opened) -> None:
         """Go behind the line that ends a here-document; where there is none, it goes on to the end."""

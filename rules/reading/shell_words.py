@@ -64,8 +64,12 @@ class WordReader:
                 at = self._piece(at, size, pieces, quoted=False)
         return Word(self._counted(pieces), begin, at)
 
-    def within(self, start: int, end: int, *, quoted: bool) -> Word:
-        """All between two offsets as one word, spaces with it: what stands behind `${NAME:-`."""
+    def within(self, start: int, end: int, *, quoted: bool, keeps: bool = False) -> Word:
+        """All between two offsets as one word, spaces with it: what stands behind `${NAME:-`.
+
+        Args:
+            keeps: whether quotes in it are characters like others, as in a here-document.
+        """
         pieces: list[Piece] = []
         at = start
         while at < end:
@@ -73,6 +77,8 @@ class WordReader:
                 pieces.append(Piece("text", self._text[at], at, at + 1, quoted=False))
                 at += 1
             elif quoted and self._text[at] == '"':
+                if keeps:
+                    pieces.append(Piece("text", '"', at, at + 1, quoted=True))
                 at += 1
             else:
                 at = self._piece(at, end, pieces, quoted=quoted)

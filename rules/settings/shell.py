@@ -6,11 +6,15 @@ import os
 
 from fp8check.rules.reading.shell import Arithmetic, Branch, Command, Enter, Leave
 from fp8check.rules.record import Record
+from fp8check.rules.settings.shell_blocks import Block, hangs_on, tested
 from fp8check.rules.settings.shell_scope import (
+    ARGUMENTS,
     EARLIER,
+    EXPORTING,
     FOLDER,
     FOLDERS,
     Array,
+    Held,
     Part,
     Scope,
     later,
@@ -26,7 +30,7 @@ if TYPE_CHECKING:
 
     from fp8check.rules.reading import Span
     from fp8check.rules.reading.shell import Assignment, ShellScript, Word
-    from fp8check.rules.settings.shell_scope import Held, Value
+    from fp8check.rules.settings.shell_scope import Value
     from fp8check.rules.settings.values import Origin
 
 # Commands of one script in which a program is named; and those of its functions, each time that one is called.
@@ -34,14 +38,29 @@ MAX_LINES = 5_000
 MAX_CALLED = 5_000
 MAX_VARIABLES = 500  # that matter for a training
 _DEEPEST = 8
+_MOST_READ = 50  # files that are read as parts of a script
+_SUBMITTING = ("sbatch", "qsub", "bsub")
+# Programs that are handed a file without starting it.
+_TOUCHING = frozenset(
+    ("chmod", "cat", "rm", "cp", "mv", "ls", "echo", "touch", "sed", "scp", "rsync", "mkdir", "test", "[", "head")
+)
+_PRINTING = ("cat", "echo", "tee")
 _DECLARING = frozenset(("declare", "export", "local", "readonly", "typeset"))
+_LOCAL = ("declare", "local", "typeset")
 _FILLING = frozenset(("read", "mapfile", "readarray", "getopts"))
-_BUILTINS = _DECLARING | _FILLING | {"unset", "set", "cd", "pushd", "popd", "source", ".", "shift", "exit", "echo"}
+_BUILTINS = frozenset(
+    (
+        *_DECLARING,
+        *_FILLING,
+        *("unset", "set", "cd", "pushd", "popd", "source", ".", "shift", "exit", "alias", "let", "echo", "printf"),
+    )
+)
 _SHELLS = frozenset(("sh", "bash", "zsh", "dash", "ksh"))
 # Files that people read into a script to have an environment, and no settings.
 _ENVIRONMENTS = ("activate", ".bashrc", ".bash_profile", ".profile", ".zshrc", "profile", "conda.sh", "bashrc")
+# What people evaluate to have an environment: eval "$(conda shell.bash hook)".
+_HOOKS = ("conda", "mamba", "pyenv", "ssh-agent", "direnv", "brew", "module", "dircolors", "rbenv", "hook", "init")
 _STARTED_IN = ("${SLURM_SUBMIT_DIR}", "${PBS_O_WORKDIR}", "${SLURM_SUBMIT_DIR}/", "${SGE_O_WORKDIR}", "${LS_SUBCWD}")
-_SHORT = {"-N": "nodes", "-n": "ntasks", "-G": "gpus", "-D": "chdir", "-c": "cpus-per-task"}
 
 
 class Place(Record):
@@ -135,18 +154,25 @@ _FAR = 80  # characters from a flag to its value: with more between them they ar
 
 
 def lines(
-    script: ShellScript, programs: Collection[str], matters: Callable[[str], bool], environment: Mapping[str, str]
+    script: ShellScript,
+    programs: Collection[str],
+    matters: Callable[[str], bool],
+    environment: Mapping[str, str],
+    load: Callable[[str, str], str | None] | None = None,
 ) -> Iterator[Line]:
     """The commands of a script in which one of these programs is named, or Python.
 
     Args:
         matters: whether a variable of that name does, for a training.
         environment: variables that the script starts with, where they are known.
+        load: gives the text of a file that the script reads as a part of itself, by its name and the folder that the
+            script has gone to; None where there is none.
 
     Raises:
         Unreadable: there are more than anybody writes.
     """
-    walk = _Walk(script, _Asked(programs, matters), Expander(script, Scope(), environment), None)
+    asked = _Asked(programs, matters, load)
+    walk = _Walk(script, asked, Expander(script, Scope(), environment), None, _Shared())
     for count, line in enumerate(walk.whole(), 1):
         if count > MAX_LINES:
             raise script.source.error(line.span.start, f"more than {MAX_LINES:,} commands start a program")
@@ -158,6 +184,7 @@ class _Asked(Record):
 
     programs: Collection[str]
     matters: Callable[[str], bool]
+    load: Callable[[str, str], str | None] | None = None
 
     def is_in(self, texts: Sequence[str]) -> bool:
         """Whether one of these words names a program that starts trainings, or has one in it."""
@@ -186,108 +213,141 @@ class _Outer(Record):
     depth: int
 
 
-class _Block:
-    """A block that is open: the point to go back to, and what its branches changed."""
+class _Shared:
+    """What a script and those that are read as parts of it have in common.
 
-    __slots__ = ("changed", "enter", "has_branches", "mark")
+    Attributes:
+        functions: where they begin and end, and in which script.
+        written: the scripts that it writes, by their names: their text, with the command that writes it.
+    """
 
-    def __init__(self, enter: Enter, mark: int) -> None:
-        self.enter = enter
-        self.mark = mark
-        self.changed: dict[str, Held] = {}
-        self.has_branches = False
+    __slots__ = (
+        "aliases",
+        "called",
+        "calls",
+        "count",
+        "ended",
+        "functions",
+        "locals",
+        "read",
+        "started",
+        "written",
+    )
 
-    def branch(self, changed: Mapping[str, Held]) -> None:
-        """One branch ends, and another begins."""
-        self.changed.update(changed)
-        self.has_branches = True
+    def __init__(self, outer: _Shared | None = None) -> None:
+        self.functions: dict[str, tuple[_Walk, int, int]] = {}
+        self.called: set[str] = set()
+        self.calls: list[str] = []
+        self.locals: list[dict[str, Held | None]] = []
+        self.count = 0
+        self.ended = False
+        self.aliases: dict[str, str] = {}
+        self.written: dict[str, tuple[Command, Value]] = {} if outer is None else outer.written
+        self.started: set[str] = set() if outer is None else outer.started
+        self.read = 0
 
 
 class _Walk:
     """One script, from its first command to its last."""
 
-    def __init__(self, script: ShellScript, asked: _Asked, expander: Expander, outer: _Outer | None) -> None:
+    def __init__(
+        self, script: ShellScript, asked: _Asked, expander: Expander, outer: _Outer | None, shared: _Shared
+    ) -> None:
         self._script = script
         self._items = script.items
         self._asked = asked
         self._expander = expander
         self._scope = expander.scope
         self._outer = outer
-        self._functions: dict[str, tuple[int, int]] = {}
-        self._called: set[str] = set()
-        self._calls: list[str] = []
-        self._count = 0
-        self._exports_all = False
-        self._ended = False
+        self._shared = shared
+        self._printed: Value | None = None
         self._assigned: list[tuple[int, str]] | None = None
 
     def whole(self) -> Iterator[Line]:
-        """All of it; functions that nothing calls come last."""
-        if self._outer is None:
+        """All of it; functions that nothing calls come last, and scripts that are written and not started."""
+        yield from self.part()
+        shared = self._shared
+        shared.ended, shared.count = False, 0
+        for name, (walk, begin, end) in list(shared.functions.items()):
+            if name not in shared.called:
+                yield from walk._walk(begin, end)
+        for name, (command, text) in list(shared.written.items()):
+            if name not in shared.started:
+                shared.started.add(name)
+                yield from self._inner(command, [], (), text_of(text), keeps=False, known=not why_of(text))
+
+    def part(self) -> Iterator[Line]:
+        """Its commands in their order."""
+        if self._outer is None or self._script.text.startswith("#!"):
             self._directives()
         yield from self._walk(0, len(self._items))
-        self._ended, self._count = False, 0
-        for name, (begin, end) in list(self._functions.items()):
-            if name not in self._called:
-                yield from self._walk(begin, end)
 
     def _walk(self, begin: int, end: int) -> Iterator[Line]:
-        at, blocks = begin, list[_Block]()
-        while at < end and not self._ended:
+        at, blocks = begin, list[Block]()
+        while at < end and not self._shared.ended:
             item = self._items[at]
             at += 1
             if isinstance(item, Command):
-                yield from self._command(item, certain=not blocks and not self._calls)
+                yield from self._command(item, certain=not blocks and not self._shared.calls)
             elif isinstance(item, Arithmetic):
-                self._arithmetic(item)
+                self._arithmetic(item.text)
             elif isinstance(item, Branch):
-                self._branch(blocks)
+                blocks[-1].end_branch(self._scope.roll_back(blocks[-1].mark))
+                blocks[-1].begin_branch(item, self._items, at)
             elif isinstance(item, Leave):
                 self._leave(item, blocks)
-            elif item.kind == "function":
-                self._functions[item.name] = (at, item.leave)
-                at = item.leave + 1
-            elif item.kind != "group":
-                blocks.append(_Block(item, self._scope.mark()))
-                if item.kind == "loop":
-                    self._loop(item, at)
+            elif isinstance(item, Enter):
+                at = self._enter(item, at, blocks)
 
     # Blocks
 
-    def _branch(self, blocks: list[_Block]) -> None:
-        blocks[-1].branch(self._scope.roll_back(blocks[-1].mark))
+    def _enter(self, item: Enter, at: int, blocks: list[Block]) -> int:
+        """A block begins; returns where to go on."""
+        if item.kind == "function":
+            self._shared.functions[item.name] = (self, at, item.leave)
+            return item.leave + 1
+        if item.kind != "group":
+            runs: bool | None = None
+            if item.kind == "and":
+                runs = hangs_on(self._items, at - 2, item.sign, self._expander.assumed)
+            elif item.kind == "case":
+                runs = False
+            elif item.kind == "if":
+                runs = tested(self._items, at, self._expander.assumed)
+            elif item.kind == "loop" and self._never_runs(item, at):
+                runs = False
+            blocks.append(Block(item, self._scope.mark(), runs, self._expander.assumed))
+            if item.kind == "loop" and runs is None:
+                self._loop(item, at)
+        return at
 
-    def _leave(self, leave: Leave, blocks: list[_Block]) -> None:
+    def _never_runs(self, item: Enter, at: int) -> bool:
+        """Whether a loop has nothing to run over, or its test fails: of arguments, of which a script has none."""
+        if item.name:
+            if item.words is None:  # for NAME; do: over the arguments
+                return not self._expander.assumed_arguments()
+            none = [word for word in item.words if self._expander.is_no_word(word)]
+            return len(none) == len(item.words)
+        first = self._items[at] if at < len(self._items) else None
+        if isinstance(first, Command) and first.words and first.words[0].bare == "getopts":
+            return not self._expander.assumed_arguments()
+        return tested(self._items, at, self._expander.assumed) is (item.sign == "until")
+
+    def _leave(self, leave: Leave, blocks: list[Block]) -> None:
         """Behind a block nobody knows what it has changed, unless it is a shell of its own: that changes nothing."""
         if leave.kind in ("group", "function"):
             return
         block = blocks.pop()
-        block.changed.update(self._scope.roll_back(block.mark))
-        if leave.kind == "subshell":
-            return
-        line = self._script.source.place(block.enter.start)[0]
-        for name, changed in block.changed.items():
-            if self._is_default(name, block, leave) and isinstance(changed.value, tuple):
-                self._scope.put(name, changed.value)
-            else:
-                self._scope.spoil(name, f"line {line} sets it under a condition")
-            if changed.exported:
-                self._scope.export(name)
-
-    def _is_default(self, name: str, block: _Block, leave: Leave) -> bool:
-        """Whether a block does no more than give a variable that nobody sets its value: [ -z "$A" ] && A=4."""
-        known = name in self._scope or self._expander.knows(name) or bool(self._expander.sourced)
-        if known or block.has_branches or block.enter.kind not in ("if", "and"):
-            return False
-        test = self._items[max(leave.enter + (1 if block.enter.kind == "if" else -1), 0)]
-        text = self._script.text[test.start : test.end] if isinstance(test, Command) else ""
-        return "-z" in text and name in text
+        block.end_branch(self._scope.roll_back(block.mark))
+        if leave.kind != "subshell":
+            line = self._script.source.place(block.enter.start)[0]
+            block.leave(self._scope, f"line {line} sets it under a condition")
 
     def _loop(self, enter: Enter, at: int) -> None:
         """What a loop sets is not known at its beginning either: it may have run before."""
         line = self._script.source.place(enter.start)[0]
         for name in self._set_between(at, enter.leave):
-            if name in self._scope or name in (FOLDER, EARLIER):
+            if name in self._scope or name in (FOLDER, EARLIER, ARGUMENTS):
                 self._scope.spoil(name, f"the loop in line {line} changes it")
         fields = self._expander.all_fields(enter.words or ())
         if len(fields) == 1 and not fields[0].why:
@@ -307,37 +367,52 @@ class _Walk:
         last = bisect_left(self._assigned, (end, ""))
         return {name for _, name in self._assigned[first:last]}
 
-    def _arithmetic(self, item: Arithmetic) -> None:
-        """((A++)): what is named there may be changed."""
-        names = "".join(sign if sign.isalnum() or sign == "_" else " " for sign in item.text)
-        for name in names.split():
-            if name in self._scope:
-                self._scope.spoil(name, "it is computed")
+    def _arithmetic(self, text: str) -> None:
+        """((A = B + 1)); of other forms, ((A++)), what is named there may be changed."""
+        name, equals, right = text.partition("=")
+        number = self._expander.number(right) if equals and name.strip().isidentifier() else None
+        if number is not None and right[:1] != "=":
+            self._set(name.strip(), (Part(number),), exported=False)
+            return
+        names = "".join(sign if sign.isalnum() or sign == "_" else " " for sign in text)
+        for one in names.split():
+            if one in self._scope and ("=" in text or "++" in text or "--" in text):
+                self._scope.spoil(one, "it is computed")
 
     # Commands
 
     def _command(self, command: Command, *, certain: bool) -> Iterator[Line]:
-        self._count += bool(self._calls)
+        self._shared.count += bool(self._shared.calls)
         if not command.words:
             for one in command.assignments if not command.in_pipe else ():
                 self._assign(one)
             return
-        fields = self._expander.all_fields(command.words)
+        mark = self._scope.mark()
+        fields = self._with_aliases(command, self._expander.all_fields(command.words))
+        if command.in_pipe:  # ${A:=x} sets A in a shell of its own
+            self._scope.roll_back(mark)
+        printed, self._printed = self._printed, self._prints(command, fields) if command.in_pipe else None
         ends = False
         while fields and fields[0].text in ("exec", "command", "builtin"):
             ends = ends or fields[0].text == "exec"
             fields = fields[1:]
         name = fields[0].text if fields else ""
-        if name in self._functions:
+        if name in self._shared.functions:
             yield from self._call(name, fields, command)
         elif name == "eval":
             yield from self._eval(command, fields)
+        elif command.written is not None and name in _PRINTING:
+            self._write(command, fields)
         elif name in _BUILTINS:
-            if not command.in_pipe:
+            if name in ("source", "."):
+                yield from self._source(command, fields)
+            elif not command.in_pipe or name in _FILLING:
                 self._builtin(name, command, fields, certain=certain)
+        elif (inner := self._read_by(command, fields, printed)) is not None:
+            yield from self._within(command, fields, *inner)
         elif self._asked.is_in([field.text for field in fields]):
             yield from self._candidate(command, fields)
-        self._ended = self._ended or (ends and certain and bool(fields) and not command.in_pipe)
+        self._shared.ended = self._shared.ended or (ends and certain and bool(fields) and not command.in_pipe)
 
     def _builtin(self, name: str, command: Command, fields: Sequence[Field], *, certain: bool) -> None:
         texts = [field.text for field in fields[1:]]
@@ -350,17 +425,22 @@ class _Walk:
             self._options(texts, fields)
         elif name in ("cd", "pushd", "popd"):
             self._go(name, fields)
-        elif name in ("source", ".") and texts:
-            self._source(texts[0], command)
+        elif name == "printf":
+            self._printf(texts)
+        elif name == "let":
+            for one in texts:
+                self._arithmetic(one)
+        elif name == "alias":
+            self._shared.aliases.update(one.partition("=")[::2] for one in texts if "=" in one)
         elif name in _FILLING:
             self._fill(command, texts)
         elif name == "shift":
             self._shift()
         elif name == "exit" and certain:
-            self._ended = True
+            self._shared.ended = True
 
     def _assign(self, one: Assignment, *, exported: bool = False) -> None:
-        exported = exported or self._exports_all or self._expander.knows(one.name)
+        exported = exported or self._expander.knows(one.name)
         old = self._scope.get(one.name)
         value = self._expander.value(one.value) if one.value is not None else ()
         made: Value | Array
@@ -388,7 +468,9 @@ class _Walk:
         options = [word.literal or "" for word in command.words[1:] if (word.literal or "").startswith("-")]
         exports = how == "export" or any("x" in one for one in options)
         keeps = any("n" in one for one in options) and how == "export"
+        is_local = how in _LOCAL and bool(self._shared.calls) and not any("g" in one for one in options)
         for one in command.arrays:
+            self._keep(one.name, is_local=is_local)
             self._assign(one, exported=exports)
         for word in command.words[1:]:
             value = self._expander.value(word)
@@ -397,14 +479,20 @@ class _Walk:
             name = name.removesuffix("+")
             if not name.isidentifier():
                 continue
+            self._keep(name, is_local=is_local)
             if equals:
                 start = value[0].start + len(value[0].text) - len(rest) if value[0].start >= 0 else -1
                 made = (Part(rest, start, value[0].word, value[0].why), *value[1:])
                 made = made if rest or len(made) == 1 else made[1:]
                 old = self._scope.get(name)
                 self._scope.put(name, self._expander.joined(old, made) if append and isinstance(old, tuple) else made)
-            if exports or self._exports_all:
+            if exports:
                 self._scope.export(name, exported=not keeps)
+
+    def _keep(self, name: str, *, is_local: bool) -> None:
+        """A variable that a function has for itself: what it was comes back behind it."""
+        if is_local and self._shared.locals:
+            self._shared.locals[-1].setdefault(name, self._scope.held(name))
 
     def _fill(self, command: Command, texts: Sequence[str]) -> None:
         """read -r -d '' NAME <<EOF: all of the here-document; what else is read, is read while the script runs."""
@@ -412,7 +500,7 @@ class _Walk:
         for one in names:
             self._scope.spoil(one, "the script reads it while it runs")
         if command.heredoc is not None and "-d" in texts and len(names) == 1:
-            self._scope.put(names[0], self._expander.heredoc(command.heredoc))
+            self._scope.put(names[0], _stripped(self._expander.heredoc(command.heredoc)))
 
     def _options(self, texts: Sequence[str], fields: Sequence[Field]) -> None:
         """set -a, set -o allexport, set -- A B."""
@@ -420,16 +508,37 @@ class _Walk:
             self._expander.take([value_of(field) for field in fields[texts.index("--") + 2 :]])
         for text, following in zip(texts, [*texts[1:], ""], strict=False):
             if (text[:1] in "-+" and "a" in text[1:] and text[1:].isalpha()) or following == "allexport":
-                self._exports_all = text.startswith("-")
+                self._scope.put(EXPORTING, (Part("yes"),) if text.startswith("-") else ())
 
     def _shift(self) -> None:
         if self._expander.arguments is not None:
             self._expander.take(self._expander.arguments[1:])
 
-    def _source(self, path: str, command: Command) -> None:
-        if path.rpartition("/")[2] not in _ENVIRONMENTS:
+    def _source(self, command: Command, fields: Sequence[Field]) -> Iterator[Line]:
+        """source FILE: its commands are run as a part of this script, where the file can be read."""
+        if len(fields) < 2:
+            return
+        path, shared = fields[1].text, self._shared
+        if path.rpartition("/")[2] in _ENVIRONMENTS:
+            return
+        folder = self._scope.folder
+        text: str | None = None
+        if fields[1].text in shared.written:
+            shared.started.add(fields[1].text)
+            text = text_of(shared.written[fields[1].text][1])
+        elif not fields[1].why and folder is not None and self._asked.load is not None and shared.read < _MOST_READ:
+            text = self._asked.load(path, folder)
+        if text is None:
             line = self._script.source.place(command.start)[0]
             self._expander.read_in(f"{path} (read in line {line})")
+            return
+        shared.read += 1
+        before = self._scope.get(ARGUMENTS)
+        if len(fields) > 2:
+            self._expander.take([value_of(field) for field in fields[2:]])
+        yield from self._inner(command, fields, (), text, keeps=True, whole=True)
+        if len(fields) > 2:
+            self._expander.give_back(before)
 
     def _go(self, how: str, fields: Sequence[Field]) -> None:
         """cd DIR, pushd DIR, popd: from where the script is."""
@@ -472,20 +581,96 @@ class _Walk:
 
     def _call(self, name: str, fields: Sequence[Field], command: Command) -> Iterator[Line]:
         """A function: its commands, with what it is called with as $1, $2 ..."""
-        begin, end = self._functions[name]
-        if name in self._calls or len(self._calls) >= _DEEPEST or self._count > MAX_CALLED:
-            for one in self._set_between(begin, end):
+        walk, begin, end = self._shared.functions[name]
+        if name in self._shared.calls or len(self._shared.calls) >= _DEEPEST or self._shared.count > MAX_CALLED:
+            for one in walk._set_between(begin, end):
                 self._scope.spoil(one, f"the function {name} may set it")
             return
-        self._called.add(name)
+        self._shared.called.add(name)
         mark = self._scope.mark()
-        arguments = self._expander.take([value_of(field) for field in fields[1:]])
-        self._calls.append(name)
-        yield from self._walk(begin, end)
-        self._calls.pop()
-        self._expander.take(arguments)
+        arguments = walk._expander.take([value_of(field) for field in fields[1:]])
+        self._shared.calls.append(name)
+        self._shared.locals.append({})
+        yield from walk._walk(begin, end)
+        self._shared.calls.pop()
+        for one, held in self._shared.locals.pop().items():
+            self._scope.restore({one: held if held is not None else Held(None, exported=False)})
+        walk._expander.give_back(arguments)
         if command.in_pipe:
             self._scope.roll_back(mark)
+
+    # Scripts within scripts
+
+    def _with_aliases(self, command: Command, fields: list[Field]) -> list[Field]:
+        """The words with the first one as an alias says it."""
+        said = self._shared.aliases.get(fields[0].text) if fields and self._shared.aliases else None
+        if said is None or command.words[0].bare is None:
+            return fields
+        first = fields[0]
+        return [*(Field(one, first.start, first.end, "", may_be_many=False) for one in said.split()), *fields[1:]]
+
+    def _prints(self, command: Command, fields: Sequence[Field]) -> Value | None:
+        """What a command prints into a pipe, or a file; None where that is not known."""
+        name = fields[0].text if fields else ""
+        if name in ("cat", "tee") and command.heredoc is not None:
+            return self._expander.heredoc(command.heredoc)
+        if name in ("cat", "tee") and command.fed is not None:
+            return self._expander.value(command.fed)
+        if name == "echo" and not any(field.why for field in fields):
+            return (Part(" ".join(field.text for field in fields[1:] if field.text not in ("-e", "-n", "-en"))),)
+        return None
+
+    def _read_by(
+        self, command: Command, fields: Sequence[Field], printed: Value | None
+    ) -> tuple[int, Value, Sequence[Field]] | None:
+        """The script that a shell is handed: where the shell stands among the words, the text, and its arguments.
+
+        By a here-document, a pipe, or as a file that this script has written.
+        """
+        for at, field in enumerate(fields):
+            name = field.text.rpartition("/")[2]
+            if os.path.normpath(field.text) in self._shared.written and (at == 0 or fields[0].text not in _TOUCHING):
+                self._shared.started.add(os.path.normpath(field.text))
+                starts = at - 1 if at and fields[at - 1].text.rpartition("/")[2] in _SHELLS else at
+                starts = 0 if fields[0].text in _SUBMITTING else starts
+                return starts, self._shared.written[os.path.normpath(field.text)][1], fields[at + 1 :]
+            if name in (*_SHELLS, *_SUBMITTING, "ssh") and name != "zsh":
+                if name not in ("ssh", *_SUBMITTING) and any(not one.text.startswith("-") for one in fields[at + 1 :]):
+                    continue
+                fed = printed
+                if command.heredoc is not None:
+                    fed = self._expander.heredoc(command.heredoc)
+                elif command.fed is not None:
+                    fed = self._expander.value(command.fed)
+                if fed is not None:
+                    return (len(fields) if name == "ssh" else at), fed, ()
+        return None
+
+    def _within(
+        self, command: Command, fields: Sequence[Field], at: int, text: Value, arguments: Sequence[Field]
+    ) -> Iterator[Line]:
+        before = tuple(self._place(one, command) for one in fields[:at])
+        known = not why_of(text)
+        old = self._expander.take([value_of(field) for field in arguments] if known else None)
+        yield from self._inner(command, fields, before, text_of(text), keeps=False, known=known)
+        self._expander.give_back(old)
+
+    def _write(self, command: Command, fields: Sequence[Field]) -> None:
+        """cat > job.sh <<EOF"""
+        printed = self._prints(command, fields)
+        target = self._expander.value(command.written) if command.written is not None else ()
+        if printed is not None and self._asked.is_in([text_of(printed)]):
+            self._shared.written[os.path.normpath(text_of(target))] = (command, printed)
+
+    def _printf(self, texts: Sequence[str]) -> None:
+        """printf -v NAME FORMAT."""
+        if texts[:1] == ["-v"] and len(texts) > 2:
+            if len(texts) == 3 or (len(texts) == 4 and texts[2] == "%s"):
+                made = texts[-1]
+                if "%" not in made and "\\" not in made:
+                    self._set(texts[1], (Part(made),), exported=False)
+                    return
+            self._scope.spoil(texts[1], "it is printed")
 
     # Lines
 
@@ -495,7 +680,8 @@ class _Walk:
             text = _text_of_shell(fields[at:]) if field.text.rpartition("/")[2] in _SHELLS else None
             if text is not None:
                 before = tuple([self._place(one, command) for one in fields[:at]])
-                yield from self._inner(command, fields, before, text, keeps=False)
+                unknown = any(one.why for one in fields[at:])
+                yield from self._inner(command, fields, before, text, keeps=False, known=not unknown)
                 return
         yield self._line(command, fields)
 
@@ -503,34 +689,59 @@ class _Walk:
         """What a shell reads a second time; where that changes nothing, the words keep their places."""
         text = " ".join(field.text for field in fields[1:])
         plain = not any(sign in text for sign in "\"'\\`;&|<>()#\n") and not any(field.why for field in fields)
-        words = [part for field in fields[1:] for part in _divided(field)] if plain and "$" not in text else []
+        plain = plain and "$" not in text and "=" not in text.split(" ", 1)[0]
+        words = [part for field in fields[1:] for part in _divided(field)] if plain else []
         if not words:
-            yield from self._inner(command, fields, (), text, keeps=True)
+            yield from self._inner(command, fields, (), text, keeps=True, whole=True)
+            if any(field.why for field in fields) and not any(name in text for name in _HOOKS):
+                self._expander.read_in(f"eval in line {self._script.source.place(command.start)[0]}")
         elif self._asked.is_in([field.text for field in words]):
             yield from self._candidate(command, words)
 
     def _inner(
-        self, command: Command, fields: Sequence[Field], before: tuple[Place, ...], text: str, *, keeps: bool
+        self,
+        command: Command,
+        fields: Sequence[Field],
+        before: tuple[Place, ...],
+        text: str,
+        *,
+        keeps: bool,
+        whole: bool = False,
+        known: bool = True,
     ) -> Iterator[Line]:
-        """The lines of a script that stands in a word. `eval` keeps what it sets."""
+        """The lines of a script that stands in a word, or in a file. `eval` and `source` keep what it sets.
+
+        Args:
+            whole: whether it matters where no program is named in it.
+            known: whether all of its text is.
+        """
         from fp8check.rules.reading import Unreadable
         from fp8check.rules.reading.shell_syntax import read
         from fp8check.rules.reading.source import Source
 
         depth = self._outer.depth if self._outer is not None else 0
-        if not self._asked.is_in([text]):
+        if not whole and not self._asked.is_in([text]):
             return
         try:
             script = read(Source(self._script.path, text)) if depth < _DEEPEST else None
         except Unreadable:  # more words, or deeper blocks, than anybody writes
             script = None
         if script is None or script.stopped is not None:
-            yield self._line(command, fields)
+            if whole:
+                self._expander.read_in("a text that cannot be read")
+            if fields and self._asked.is_in([text]):
+                yield self._line(command, fields)
             return
         mark = self._scope.mark()
         outer = _Outer(self._span(command.start, command.end), (*self._before, *before), depth + 1)
-        yield from _Walk(script, self._asked, self._expander.of(script), outer).whole()
-        if not keeps:
+        expander = self._expander.of(script)
+        expander.doubts = expander.doubts or not known
+        if keeps:
+            yield from _Walk(script, self._asked, expander, outer, self._shared).part()
+            self._expander.read_in(expander.sourced)
+        else:
+            self._scope.hide("" if known else "it is another shell's")
+            yield from _Walk(script, self._asked, expander, outer, _Shared(self._shared)).whole()
             self._scope.roll_back(mark)
 
     @property
@@ -576,56 +787,24 @@ class _Walk:
 
     def _directives(self) -> None:
         """What `#SBATCH` lines say: Slurm hands it to the script as variables."""
-        given: dict[str, str] = {}
-        for text, _ in self._script.directives("#SBATCH"):
-            words = text.partition(" #")[0].split()
-            for word, following in zip(words, [*words[1:], ""], strict=False):
-                name, equals, value = word.partition("=")
-                if word.startswith("-"):
-                    given[_SHORT.get(name, name.lstrip("-"))] = value if equals else following
-        for name, value in _slurm(given):
+        directives = self._script.directives("#SBATCH")
+        if not directives:
+            return
+        from fp8check.rules.settings import shell_slurm
+
+        given = shell_slurm.options(directives)
+        for name, value in shell_slurm.variables(given):
             self._set(name, (Part(value),), exported=True)
-        for pair in given.get("export", "").split(","):
-            name, equals, value = pair.partition("=")
-            if equals and name.isidentifier():
-                self._set(name, (Part(value),), exported=True)
         if given.get("chdir"):
             self._scope.put(FOLDER, (Part(given["chdir"]),))
 
 
-def _slurm(given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """The variables that sbatch makes of its options, where they are numbers: sbatch(1), output environment."""
-    nodes, tasks = _number(given.get("nodes")), _number(given.get("ntasks"))
-    each = _number(given.get("ntasks-per-node"))
-    gpus = _number(given.get("gpus-per-node")) or _of_gres(given.get("gres", ""))
-    if gpus is None and nodes in (None, 1):
-        gpus = _number(given.get("gpus"))
-    if tasks is None and nodes is not None and each is not None:
-        tasks = nodes * each
-    for value, names in (
-        (nodes, ("SLURM_NNODES", "SLURM_JOB_NUM_NODES")),
-        (tasks, ("SLURM_NTASKS", "SLURM_NPROCS")),
-        (each, ("SLURM_NTASKS_PER_NODE",)),
-        (gpus, ("SLURM_GPUS_ON_NODE",)),
-        (_number(given.get("cpus-per-task")), ("SLURM_CPUS_PER_TASK",)),
-    ):
-        if value is not None:
-            yield from ((name, str(value)) for name in names)
-
-
-def _number(text: str | None) -> int | None:
-    """A count, also with the kind before it: 4, h100:4."""
-    digits = (text or "").rpartition(":")[2]
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 8 else None
-
-
-def _of_gres(text: str) -> int | None:
-    """The GPUs of --gres=gpu:h100:4,nvme."""
-    for one in text.split(","):
-        kind, _, count = one.partition(":")
-        if kind == "gpu":
-            return _number(count) if count else 1
-    return None
+def _stripped(value: Value) -> Value:
+    """Without the line breaks at its end, as `read` has it."""
+    if not value or value[-1].why:
+        return value
+    last = value[-1]
+    return (*value[:-1], Part(last.text.rstrip(" \t\n"), last.start, last.word))
 
 
 def _text_of_shell(fields: Sequence[Field]) -> str | None:
@@ -658,6 +837,8 @@ def _names_set(command: Command) -> Iterator[str]:
         yield from (name for word in words[1:] if (name := word.partition("=")[0].removesuffix("+")).isidentifier())
     if words and words[0] in ("cd", "pushd", "popd"):
         yield from (FOLDER, FOLDERS, EARLIER)
+    if words and words[0] in ("set", "shift"):
+        yield ARGUMENTS
 
 
 def _beginning(word: Word) -> str:

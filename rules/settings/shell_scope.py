@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 class Part:
@@ -66,6 +66,23 @@ class Scope:
         held = self._held.get(name)
         return None if held is None else held.value
 
+    def held(self, name: str) -> Held | None:
+        """The variable with all that is known of it; None where the script has nothing to do with it."""
+        return self._held.get(name)
+
+    def hide(self, why: str) -> None:
+        """Go into a shell of its own, which has the variables that are exported: the others are not set there.
+
+        Args:
+            why: why they may be after all; "" where they are not.
+        """
+        for name, held in list(self._held.items()):
+            if held.value is not None and not held.exported and " " not in name:
+                if why:
+                    self.spoil(name, why)
+                else:
+                    self._change(name, Held(None, exported=False, unset=True))
+
     def __contains__(self, name: str) -> bool:
         held = self._held.get(name)
         return held is not None and (held.value is not None or held.unset)
@@ -73,7 +90,8 @@ class Scope:
     def put(self, name: str, value: Value | Array) -> None:
         """Set a variable."""
         held = self._held.get(name)
-        self._change(name, Held(value, exported=held is not None and held.exported))
+        exported = (held is not None and held.exported) or (EXPORTING in self._held and self.exports_all)
+        self._change(name, Held(value, exported=exported))
 
     def unset(self, name: str) -> None:
         """Take a variable away."""
@@ -87,6 +105,8 @@ class Scope:
     def exported(self) -> Iterator[tuple[str, Value | None]]:
         """The variables that commands get; None for one that was taken away."""
         for name, held in self._held.items():
+            if " " in name:
+                continue
             if held.unset:
                 yield name, None
             elif held.exported and isinstance(held.value, tuple):
@@ -112,9 +132,28 @@ class Scope:
                 self._held[name] = before
         return changed
 
+    def restore(self, changed: Mapping[str, Held]) -> None:
+        """Make these changes, which were taken back before."""
+        for name, held in changed.items():
+            self._change(name, held)
+
     def spoil(self, name: str, why: str) -> None:
         """Nobody knows any more what a variable holds."""
         self.put(name, later(f"${{{_WRITTEN.get(name, name)}}}", why))
+
+    @property
+    def exports_all(self) -> bool:
+        """Whether commands get whatever is set: set -a."""
+        value = self.get(EXPORTING)
+        return isinstance(value, tuple) and text_of(value) == "yes"
+
+    @property
+    def arguments(self) -> Sequence[Value] | None:
+        """Those of the function or script; None where they are those of the whole script, which nobody knows."""
+        value = self.get(ARGUMENTS)
+        if isinstance(value, Array) or value is None:
+            return None if value is None else value.items
+        return (later("${@}", why_of(value), many=True),)
 
     @property
     def folder(self) -> str | None:
@@ -126,11 +165,18 @@ class Scope:
 # Among the variables, of which none has a space, so that a block that is left takes them back, too: the folder, that
 # before it, and those that pushd keeps.
 FOLDER, EARLIER, FOLDERS = "the folder", "the folder before", "the folders"
+ARGUMENTS, EXPORTING = "the arguments", "whether all is exported"
 _WRITTEN = {FOLDER: "PWD", EARLIER: "OLDPWD", FOLDERS: "DIRSTACK"}
 
 
 class Many(Part):
     """A part that stands for any number of words, also between quotes: "$@"."""
+
+    __slots__ = ()
+
+
+class Here(Part):
+    """The folder in which the script is started, or its own, as it is written from here: not all of its path."""
 
     __slots__ = ()
 

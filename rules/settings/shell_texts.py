@@ -11,6 +11,41 @@ if TYPE_CHECKING:
 _TOKEN = re.compile(r"\s*(?:(\d+)|\$?\{?([A-Za-z_][A-Za-z0-9_]*)\}?|([-+*/%()]))")
 
 
+_GROUP = re.compile(r"\{([^{}]*)\}")
+_RANGE = re.compile(r"(-?\d{1,4})\.\.(-?\d{1,4})")
+_MOST_WORDS = 64  # of one word with braces
+
+
+def is_braced(text: str) -> bool:
+    """Whether a shell makes several words of a text: a{b,c}, {1..3}."""
+    return any("," in group or _RANGE.fullmatch(group) is not None for group in _GROUP.findall(text))
+
+
+def braces(text: str) -> list[str] | None:
+    """The words that a shell makes of a text with braces; None where that is more than is looked at here."""
+    words = [""]
+    at = 0
+    for found in _GROUP.finditer(text):
+        numbers = _RANGE.fullmatch(found.group(1))
+        if numbers is not None:
+            first, last = int(numbers[1]), int(numbers[2])
+            if abs(last - first) >= _MOST_WORDS or numbers[1].lstrip("-")[:1] == "0" != numbers[1]:
+                return None
+            step = 1 if last >= first else -1
+            parts = [str(number) for number in range(first, last + step, step)]
+        elif "," in found.group(1):
+            parts = found.group(1).split(",")
+        else:
+            parts = [found.group()]
+        before = text[at : found.start()]
+        words = [f"{word}{before}{part}" for word in words for part in parts]
+        at = found.end()
+        if len(words) > _MOST_WORDS:
+            return None
+    words = [word + text[at:] for word in words]
+    return None if any("{" in word and "}" in word and is_braced(word) for word in words) else words
+
+
 def changed(text: str, operation: str) -> str | None:
     """`${NAME##*/}`, `${NAME%.*}`, `${NAME/a/b}`, `${NAME,,}`; None where patterns go further."""
     for sign, begins, widest in (("##", True, True), ("#", True, False), ("%%", False, True), ("%", False, False)):

@@ -11,8 +11,19 @@ import re
 
 from fp8check.rules.reading.shell import Word
 from fp8check.rules.reading.shell_words import NeverClosed, WordReader
-from fp8check.rules.settings.shell_scope import Array, Many, Part, later, stretch, text_of, why_of
-from fp8check.rules.settings.shell_texts import calculated, changed
+from fp8check.rules.settings.shell_scope import (
+    ARGUMENTS,
+    Array,
+    Held,
+    Here,
+    Many,
+    Part,
+    later,
+    stretch,
+    text_of,
+    why_of,
+)
+from fp8check.rules.settings.shell_texts import braces, calculated, changed, is_braced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +47,15 @@ _OWN_FOLDER = re.compile(
     rf"|cd(?:-P)?(?:--)?\$\({_FOLDER}\)((?:/\.\.){{0,8}})(?:>/dev/null)?(?:2>&1)?&&pwd(?:-P)?"
 )
 _FOUND = re.compile(r"\s*(?:which|command\s+-v|type\s+-p)\s+([\w.-]+)\s*")
+# Variables that a shell, a login or a cluster sets.
+_SET_ELSEWHERE = ("SLURM", "PBS_", "LSB_", "OMPI_", "BASH", "CONDA", "XDG_")
+_ALWAYS_SET = frozenset(
+    (
+        *("HOME", "USER", "LOGNAME", "PATH", "HOSTNAME", "SHELL", "PWD", "OLDPWD", "TERM", "LANG", "UID", "EUID"),
+        *("RANDOM", "SECONDS", "PPID", "OSTYPE", "HOSTTYPE", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "TMPDIR"),
+        *("?", "$", "!", "-"),
+    )
+)
 _UNDIVIDED = re.compile(r"[^ \t\n]+")
 
 
@@ -62,7 +82,7 @@ class Expander:
     """Fills in what words hold.
 
     Attributes:
-        arguments: those of the function that is called, None outside of any: then they are the script's.
+        doubts: whether the script is a text of which not all is known: what is filled in stands in it as it is written.
         sourced: the first file that the script reads as a part of itself and that may set anything: "env.sh (line 3)".
     """
 
@@ -73,17 +93,31 @@ class Expander:
         self._words = WordReader(script.source)
         self.scope = scope
         self._environment = environment
-        self.arguments: Sequence[Value] | None = None if outer is None else outer.arguments
         self.sourced: str = "" if outer is None else outer.sourced
         # Shared with the scripts within, which are the texts of words: their offsets are no places.
         self._left: list[int] = [MAX_WRITTEN_OUT + len(script.text)] if outer is None else outer._left
         self._depth: int = 0 if outer is None else outer._depth
         self._is_within = outer is not None
+        self._assumes = False
+        self.doubts: bool = False if outer is None else outer.doubts
 
-    def take(self, arguments: Sequence[Value] | None) -> Sequence[Value] | None:
+    @property
+    def arguments(self) -> Sequence[Value] | None:
+        """Those of the function that is called; None outside of any: then they are the script's."""
+        return self.scope.arguments
+
+    def take(self, arguments: Sequence[Value] | None) -> Value | Array | None:
         """Go on with other arguments; returns those before."""
-        before, self.arguments = self.arguments, arguments
+        before = self.scope.get(ARGUMENTS)
+        self.give_back(None if arguments is None else Array(arguments))
         return before
+
+    def give_back(self, arguments: Value | Array | None) -> None:
+        """Go on with the arguments before."""
+        if arguments is None:
+            self.scope.restore({ARGUMENTS: Held(None, exported=False)})
+        else:
+            self.scope.put(ARGUMENTS, arguments)
 
     def read_in(self, what: str) -> None:
         """From here on another file may have set anything."""
@@ -101,6 +135,29 @@ class Expander:
         """One for a script within this one, with the same variables."""
         return Expander(script, self.scope, self._environment, self)
 
+    def assumed(self, word: Word) -> str | None:
+        """What a word of a test comes to, where nothing is set that the script does not set; None: not known."""
+        before, self._assumes = self._assumes, True
+        try:
+            value = self.value(word)
+        finally:
+            self._assumes = before
+        return None if why_of(value) else text_of(value)
+
+    def assumed_arguments(self) -> Sequence[Value]:
+        """The arguments: those of a function, and of a script none."""
+        return self.arguments or ()
+
+    def is_no_word(self, word: Word) -> bool:
+        """Whether "$@" is all of a word, and there are no arguments."""
+        pieces = word.pieces
+        return len(pieces) == 1 and pieces[0].kind == "variable" and pieces[0].text in ("@", "*") and not self.arguments
+
+    def number(self, text: str) -> str | None:
+        """What a sum comes to; None where it is none, or not known."""
+        found = calculated(text, self._number)
+        return None if found is None else str(found)
+
     def value(self, word: Word) -> Value:
         """What a word comes to, undivided: the value of an assignment."""
         parts: list[Part] = []
@@ -114,21 +171,50 @@ class Expander:
         """The text of a here-document."""
         if one.is_literal:
             return self._bounded([Part(self._script.text[one.start : one.end], one.start, one.start)])
+        mark = self.scope.mark()
         try:
-            return self.value(self._words.within(one.start, one.end, quoted=True))
+            return self.value(self._words.within(one.start, one.end, quoted=True, keeps=True))
         except NeverClosed:
             return later("${...}", "its text is no word")
+        finally:
+            self.scope.roll_back(mark)  # ${A:=x} in it sets A in the command that gets it
 
     def fields(self, word: Word) -> list[Field]:
         """The words that a word comes to: none, one, or several."""
+        if any(not piece.quoted and "{" in piece.text for piece in word.pieces if piece.kind == "text"):
+            braced = self._braced(word)
+            if braced is not None:
+                return braced
         made = _Fields(word)
         for piece in word.pieces:
             values = self._piece(piece, word)
             if piece.kind == "text" or piece.quoted:
                 made.glue(values)
             else:
-                made.divide(values)
+                made.divide(
+                    values if not self._divides_otherwise(values) else [later(f"${{{piece.text}}}", "IFS is set")]
+                )
         return made.fields()
+
+    def _divides_otherwise(self, values: Sequence[Value]) -> bool:
+        """Whether the script has said by IFS what parts words, and that matters for these texts."""
+        if "IFS" not in self.scope:
+            return False
+        signs = self.scope.get("IFS")
+        between = text_of(signs) if isinstance(signs, tuple) and not why_of(signs) else ""
+        return any(sign in text_of(value) for value in values for sign in f"{between} \t\n")
+
+    def _braced(self, word: Word) -> list[Field] | None:
+        """The words that `a{b,c}` makes; None where its braces mean themselves."""
+        texts = [piece.text if piece.kind == "text" and not piece.quoted else "" for piece in word.pieces]
+        if not is_braced("".join(texts)):
+            return None
+        literal = word.literal
+        made = None if literal is None or len(texts) > 1 else braces(literal)
+        if made is None:
+            written = self._script.text[word.start : word.end]
+            return [Field(written, word.start, word.end, "its braces make several words", may_be_many=True)]
+        return [Field(text, word.start, word.end, "", may_be_many=False) for text in made]
 
     def all_fields(self, words: Iterable[Word]) -> list[Field]:
         """The words that a command gets."""
@@ -149,6 +235,8 @@ class Expander:
 
     def _piece(self, piece: Piece, word: Word) -> list[Value]:
         if piece.kind == "text":
+            if self.doubts and ("${" in piece.text or "$(" in piece.text):
+                return [later(piece.text, "a shell has filled it in before")]
             start = piece.start + 1 if self._script.text.startswith("'", piece.start) else piece.start
             return [(Part(piece.text, -1 if self._is_within else start, word.start),)]
         # What is written out counts, wherever it goes.
@@ -156,8 +244,8 @@ class Expander:
 
     def _filled_in(self, piece: Piece) -> list[Value]:
         if piece.kind == "number":
-            number = calculated(piece.text, self._number)
-            return [(Part(str(number)),)] if number is not None else [later(f"$(({piece.text}))", "it is computed")]
+            number = self.number(piece.text)
+            return [(Part(number),)] if number is not None else [later(f"$(({piece.text}))", "it is computed")]
         if piece.kind == "output":
             return [self._output(piece.text)]
         if self._depth >= _DEEPEST:
@@ -179,9 +267,9 @@ class Expander:
         bare = "".join(text.replace('"', "").split())
         own = _OWN_FOLDER.fullmatch(bare) if len(bare) <= 200 else None
         if own is not None and self._script.path != "-":
-            return (Part((os.path.dirname(self._script.path) or ".") + (own.group(1) or "")),)
+            return (Here((os.path.dirname(self._script.path) or ".") + (own.group(1) or "")),)
         if bare == "pwd" and self.scope.folder == "":
-            return (Part("."),)
+            return (Here("."),)
         return later(f"$({' '.join(text.split())})", "a command prints it")
 
     def _variable(self, piece: Piece) -> list[Value]:
@@ -200,6 +288,8 @@ class Expander:
             return self._every(known, text, as_one=as_one)
         value = self._one(known, index)
         if not operation:
+            if value is None and (self._is_unset(name) or name in self.scope):
+                return [()]
             return [value if value is not None else later(f"${{{text}}}", self._why(name))]
         return [self._operated(piece, name, value, operation, piece.inner + found.end())]
 
@@ -212,9 +302,13 @@ class Expander:
                 return None
             if name in ("@", "*"):
                 return Array(self.arguments)
+            if self._has_many():
+                return later(f"${{{name}}}", "how many arguments there are is not known")
             return self.arguments[int(name) - 1] if len(name) < 5 and int(name) <= len(self.arguments) else ()
+        if name == "#" and (self._assumes or self.arguments is not None):
+            return (Part(str(len(self.assumed_arguments()))),) if not self._has_many() else None
         if name == "PWD" and self.scope.folder == "" and name not in self.scope:
-            return (Part("."),)
+            return (Here("."),)
         if name == "BASH_SOURCE":
             return self._known("0")
         value = self.scope.get(name)
@@ -223,6 +317,16 @@ class Expander:
         if isinstance(value, tuple) and len(value) == 1 and value[0].why:
             return later(f"${{{name}}}", value[0].why)  # its own name says more than what it was set to
         return value
+
+    def _has_many(self) -> bool:
+        """Whether one of the arguments stands for any number of them."""
+        return any(isinstance(part, Many) for value in self.assumed_arguments() for part in value)
+
+    def _is_unset(self, name: str) -> bool:
+        """Whether a variable is taken as not set, where a test asks for it."""
+        if not self._assumes or name.startswith(_SET_ELSEWHERE) or name in _ALWAYS_SET:
+            return False
+        return not self.sourced or name.isdigit() or name in ("@", "*")
 
     def _why(self, name: str) -> str:
         if name.isdigit() or name in ("@", "*", "#"):
@@ -247,12 +351,19 @@ class Expander:
         if index is not None and not (index.isdigit() and len(index) < 5):
             return later(f"${{...[{index}]}}", "its index is filled in later")
         at = int(index or 0)
+        if any(isinstance(part, Many) for item in known.items[: at + 1] for part in item):
+            return later(f"${{...[{index or 0}]}}", "how many items stand before it is not known")
         return known.items[at] if at < len(known.items) else ()
 
     def _length(self, text: str) -> Value:
         found = _PARAMETER.fullmatch(text)
         known = self._known(found.group(1)) if found is not None else None
-        if found is not None and found.group(2) in ("@", "*") and isinstance(known, Array):
+        every = found is not None and found.group(2) in ("@", "*")
+        if (
+            every
+            and isinstance(known, Array)
+            and not any(isinstance(one, Many) for item in known.items for one in item)
+        ):
             return (Part(str(len(known.items))),)
         return later(f"${{#{text}}}", "it is a length")
 
@@ -266,10 +377,10 @@ class Expander:
             except NeverClosed:
                 return later(written, "it is no word")
             return self._defaulted(sign, name, value, word, written)
-        if value is None:
+        if value is None and not self._is_unset(name) and name not in self.scope:
             return later(written, self._why(name))
-        if why_of(value):
-            return later(written, why_of(value))
+        if why_of(value) or any(isinstance(part, Here) for part in value or ()):
+            return later(written, why_of(value) or "only a run tells the folder")
         text = changed(text_of(value), operation)
         return (Part(text),) if text is not None else later(written, "it is computed")
 
@@ -293,7 +404,8 @@ class Expander:
 
 def value_of(field: Field) -> Value:
     """What a word that a command gets is as a value: an item of an array, an argument of a function."""
-    return (Part(field.text, field.start, field.start, field.why),)
+    kind = Many if field.may_be_many else Part
+    return (kind(field.text, field.start, field.start, field.why),)
 
 
 class _Fields:

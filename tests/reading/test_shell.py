@@ -7,7 +7,17 @@ import pytest
 from fp8check.rules.reading import Unreadable
 from fp8check.rules.reading.limits import MAX_BYTES
 from fp8check.rules.reading.read import read
-from fp8check.rules.reading.shell import MAX_NESTED, MAX_WORDS, Arithmetic, Branch, Command, Enter, Leave, ShellScript
+from fp8check.rules.reading.shell import (
+    MAX_NESTED,
+    MAX_WORDS,
+    Arithmetic,
+    Branch,
+    Command,
+    Enter,
+    Leave,
+    ShellScript,
+    Then,
+)
 
 
 def script(text: str, path: str = "run.sh") -> ShellScript:
@@ -39,6 +49,8 @@ def shape(text: str) -> str:
             said.append(f"(({one.text}))")
         elif isinstance(one, Branch):
             said.append("/")
+        elif isinstance(one, Then):
+            continue
         else:
             said.append("]")
     return ", ".join(said).replace("[, ", "[").replace(", ]", "]")
@@ -114,7 +126,7 @@ def test_commands(text: str, expected: list[list[str]]) -> None:
         ("((i++)); a", "((i++)), a"),
         ("! a | b", "a |, b |"),
         ("[[ a", "[[ a"),
-        ("[[ a ", "[[ a "),
+        ("[[ a ", "[[ a"),
         ("if a; then b || else c; fi", "if[a, b, and[c]]"),
         ("else\na", "a"),
         (";; a ;& b", "a, b"),
