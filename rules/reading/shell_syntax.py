@@ -61,6 +61,10 @@ class _Frame:
         self.index = index
         self.expects = expects  # of a function its body; of `case` a pattern
 
+    def join(self) -> None:
+        """It has another `&&` or `||`."""
+        self.enter = self.enter._replace(sign="")
+
 
 class _Opened:
     """A here-document whose text follows.
@@ -210,7 +214,7 @@ class _Reader:
             is_choice = sign == "|" or self._is_test()
             self._end_command()
             if self._frames and self._frames[-1].kind == "and":
-                self._frames[-1].enter = self._frames[-1].enter._replace(sign="")
+                self._frames[-1].join()
             elif is_choice:
                 self._enter("and", sign=sign * 2)
         elif sign == "|":

@@ -24,7 +24,7 @@ _DEEPEST = 100
 
 
 # What documentation writes in the place of a value: <your model>. To a shell it would be a redirection.
-_PLACEHOLDER = re.compile(r"<[A-Za-z][^<>\n;|&()]{0,60}>")
+_PLACEHOLDER = re.compile(r"<[A-Za-z][^<>\n;|&()]{0,60}>|\{[A-Za-z]\w*(?: \w+){1,8}\}")
 
 
 class NeverClosed(Unreadable):
@@ -37,7 +37,7 @@ class NeverClosed(Unreadable):
 
 def placeholder(text: str, at: int) -> int:
     """Behind the placeholder that begins at an offset; 0 where none does."""
-    found = _PLACEHOLDER.match(text, at) if text.startswith("<", at) else None
+    found = _PLACEHOLDER.match(text, at) if text.startswith(("<", "{"), at) else None
     return 0 if found is None else found.end()
 
 
@@ -144,6 +144,9 @@ class WordReader:
             return self._escaped(at, limit, pieces, quoted=quoted)
         run = (_PLAIN_QUOTED if quoted else _PLAIN).match(text, at, limit)
         end = run.end() if run is not None else at + 1
+        brace = -1 if quoted else text.find("{", at + 1, end)
+        if brace > 0 and placeholder(text, brace):
+            end = brace
         pieces.append(Piece("text", text[at:end], at, end, quoted=quoted))
         return end
 

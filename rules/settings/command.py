@@ -16,7 +16,7 @@ from fp8check.rules.settings.values import is_filled_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from fp8check.rules.reading.shell import Word
 
@@ -260,7 +260,12 @@ def with_flags(
     """
     flags: dict[str, object] = {}
     position = 0
-    while position < len(words) and words[position].startswith("-") and words[position] != "-":
+    later = ""
+    while position < len(words) and (_is_flag(words[position]) or (known is not None and is_several(words[position]))):
+        if is_several(words[position]):
+            later = later or words[position]
+            position += 1
+            continue
         if words[position] == "--":
             position += 1
             break
@@ -279,7 +284,25 @@ def with_flags(
             raise LaunchError(f"--{name} in the launch command has no value")
         position += 1
     script = words[position] if position < len(words) else None
+    if later:
+        if not _is_program(script, flags):
+            raise Unclear(f"what {later} stands for is not known: options of {tool}, or what it starts")
+        for name in _COUNTS[tool]:  # which may be among them
+            flags.setdefault(name, later)
     return Launch(tool, flags, script, tuple(words[position + 1 :]))
+
+
+# The flags of launchers that say how many processes there are.
+_COUNTS = {"torchrun": ("nproc_per_node", "nnodes"), "deepspeed": ("num_gpus",)}
+
+
+def _is_flag(word: str) -> bool:
+    return word.startswith("-") and word != "-"
+
+
+def _is_program(script: str | None, flags: Mapping[str, object]) -> bool:
+    """Whether a word behind options of which some are filled in later is surely the program: x.py, or -m x."""
+    return script is not None and (script.endswith(".py") or bool(flags.get("m") or flags.get("module")))
 
 
 def _whole(tool: str, name: str, word: str, known: frozenset[str]) -> str:

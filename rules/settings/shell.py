@@ -246,6 +246,17 @@ class _Shared:
         self.started: set[str] = set() if outer is None else outer.started
         self.read = 0
 
+    def end(self, *, ended: bool = True) -> None:
+        """The script ends here, or another part of it begins."""
+        self.ended = ended
+        if not ended:
+            self.count = 0
+
+    def counts(self, *, read: int = 0, commands: int = 0) -> None:
+        """More files were read, or commands of functions."""
+        self.read += read
+        self.count += commands
+
 
 class _Walk:
     """One script, from its first command to its last."""
@@ -267,7 +278,7 @@ class _Walk:
         """All of it; functions that nothing calls come last, and scripts that are written and not started."""
         yield from self.part()
         shared = self._shared
-        shared.ended, shared.count = False, 0
+        shared.end(ended=False)
         for name, (walk, begin, end) in list(shared.functions.items()):
             if name not in shared.called:
                 yield from walk._walk(begin, end)
@@ -381,8 +392,8 @@ class _Walk:
 
     # Commands
 
-    def _command(self, command: Command, *, certain: bool) -> Iterator[Line]:
-        self._shared.count += bool(self._shared.calls)
+    def _command(self, command: Command, *, certain: bool) -> Iterator[Line]:  # noqa: PLR0912  one case after another
+        self._shared.counts(commands=len(self._shared.calls) and 1)
         if not command.words:
             for one in command.assignments if not command.in_pipe else ():
                 self._assign(one)
@@ -403,16 +414,17 @@ class _Walk:
             yield from self._eval(command, fields)
         elif command.written is not None and name in _PRINTING:
             self._write(command, fields)
+        elif name in ("source", "."):
+            yield from self._source(command, fields)
         elif name in _BUILTINS:
-            if name in ("source", "."):
-                yield from self._source(command, fields)
-            elif not command.in_pipe or name in _FILLING:
+            if not command.in_pipe or name in _FILLING:
                 self._builtin(name, command, fields, certain=certain)
         elif (inner := self._read_by(command, fields, printed)) is not None:
             yield from self._within(command, fields, *inner)
         elif self._asked.is_in([field.text for field in fields]):
             yield from self._candidate(command, fields)
-        self._shared.ended = self._shared.ended or (ends and certain and bool(fields) and not command.in_pipe)
+        if ends and certain and fields and not command.in_pipe:
+            self._shared.end()
 
     def _builtin(self, name: str, command: Command, fields: Sequence[Field], *, certain: bool) -> None:
         texts = [field.text for field in fields[1:]]
@@ -437,7 +449,7 @@ class _Walk:
         elif name == "shift":
             self._shift()
         elif name == "exit" and certain:
-            self._shared.ended = True
+            self._shared.end()
 
     def _assign(self, one: Assignment, *, exported: bool = False) -> None:
         exported = exported or self._expander.knows(one.name)
@@ -532,7 +544,7 @@ class _Walk:
             line = self._script.source.place(command.start)[0]
             self._expander.read_in(f"{path} (read in line {line})")
             return
-        shared.read += 1
+        shared.counts(read=1)
         before = self._scope.get(ARGUMENTS)
         if len(fields) > 2:
             self._expander.take([value_of(field) for field in fields[2:]])
@@ -734,8 +746,7 @@ class _Walk:
             return
         mark = self._scope.mark()
         outer = _Outer(self._span(command.start, command.end), (*self._before, *before), depth + 1)
-        expander = self._expander.of(script)
-        expander.doubts = expander.doubts or not known
+        expander = self._expander.of(script, known=known)
         if keeps:
             yield from _Walk(script, self._asked, expander, outer, self._shared).part()
             self._expander.read_in(expander.sourced)

@@ -87,7 +87,13 @@ class Expander:
     """
 
     def __init__(
-        self, script: ShellScript, scope: Scope, environment: Mapping[str, str], outer: Expander | None = None
+        self,
+        script: ShellScript,
+        scope: Scope,
+        environment: Mapping[str, str],
+        outer: Expander | None = None,
+        *,
+        known: bool = True,
     ) -> None:
         self._script = script
         self._words = WordReader(script.source)
@@ -99,7 +105,7 @@ class Expander:
         self._depth: int = 0 if outer is None else outer._depth
         self._is_within = outer is not None
         self._assumes = False
-        self.doubts: bool = False if outer is None else outer.doubts
+        self.doubts: bool = not known or (outer is not None and outer.doubts)
 
     @property
     def arguments(self) -> Sequence[Value] | None:
@@ -131,9 +137,13 @@ class Expander:
         """Two texts, one behind the other."""
         return self._bounded((*one, *other))
 
-    def of(self, script: ShellScript) -> Expander:
-        """One for a script within this one, with the same variables."""
-        return Expander(script, self.scope, self._environment, self)
+    def of(self, script: ShellScript, *, known: bool) -> Expander:
+        """One for a script within this one, with the same variables.
+
+        Args:
+            known: whether all of its text is.
+        """
+        return Expander(script, self.scope, self._environment, self, known=known)
 
     def assumed(self, word: Word) -> str | None:
         """What a word of a test comes to, where nothing is set that the script does not set; None: not known."""

@@ -8,8 +8,8 @@ option that stands in no table makes the command unclear: nobody knows whether i
 from __future__ import annotations
 
 from fp8check.rules.record import Record
-from fp8check.rules.settings.command import split
-from fp8check.rules.settings.launch import HERE, NotARun, Unclear
+from fp8check.rules.settings.command import is_python, split
+from fp8check.rules.settings.launch import HERE, LAUNCHERS, NotARun, Unclear, is_several
 from fp8check.rules.settings.values import is_filled_in, whole_number
 
 TYPE_CHECKING = False
@@ -74,6 +74,7 @@ class Wrapper(Record):
         one_dash: whether options of more than one letter begin with one dash: -np 4.
         ends: options with which it starts nothing: --version.
         folders: options that change the working folder: the files of the command are then not those of this one.
+        may_vary: whether options that are filled in later change nothing but the variables, and how many are started.
         extends: whether it takes options of plug-ins, as Slurm does of a site: one with "=" takes no other word.
     """
 
@@ -86,6 +87,7 @@ class Wrapper(Record):
     ends: frozenset[str] = frozenset(("-h", "--help", "--version"))
     folders: frozenset[str] = frozenset()
     extends: bool = False
+    may_vary: bool = False
 
 
 def unwrap(words: Sequence[str], variables: Mapping[str, str]) -> Inside:
@@ -109,7 +111,7 @@ def _taken_off(name: str, entry: Entry, inside: Inside, earlier: Options = ()) -
     if isinstance(entry, Wrapper):
         return _started_by(name, entry, inside, earlier)
     general = _GLOBAL.get(name, _PLAIN)
-    options, rest = _options(name, general, inside.words)
+    options, rest = _options(name, general._replace(may_vary=False), inside.words)
     _stay(Given(name, options, ()), general)
     command = rest[0] if rest else ""
     if command not in entry:
@@ -132,6 +134,9 @@ def _stay(given: Given, wrapper: Wrapper) -> None:
 
 def _started_by(name: str, wrapper: Wrapper, inside: Inside, earlier: Options) -> Inside:
     options, rest = _options(name, wrapper, inside.words)
+    later = next((value for option, value in options if option == _LATER), None)
+    if later is not None and not _starts(rest):
+        raise Unclear(f"what {later} stands for is not known: options of {name}, or the command")
     before, rest = rest[: wrapper.before], rest[wrapper.before :]
     if before and rest[:1] == ("--",):  # kubectl exec POD -- COMMAND
         rest = rest[1:]
@@ -140,6 +145,10 @@ def _started_by(name: str, wrapper: Wrapper, inside: Inside, earlier: Options) -
     inside = inside._replace(words=rest)
     if wrapper.effect is not None:
         inside = wrapper.effect(inside, given)
+    if later is not None:
+        inside = inside.around(hides=name)
+        if wrapper.effect in (_slurm, _mpi):
+            inside = inside.around(copies=None)
     if not inside.words:
         raise NotARun(f"no command stands behind {name}")
     return inside
@@ -151,8 +160,12 @@ def _options(
     """A wrapper's own options, and the words behind them."""
     found: list[tuple[str, str]] = []
     at = 0
-    while at < len(words) and words[at][:1] == "-" and words[at] != "-":
+    while at < len(words) and (_is_option(words[at]) or (wrapper.may_vary and _varies(words, at))):
         word = words[at]
+        if is_several(word):
+            found.append((_LATER, word))
+            at += 1
+            continue
         if word == "--":
             at += 1
             break
@@ -167,6 +180,28 @@ def _options(
         found += taken
         at += 1 + values
     return tuple(found), words[at:]
+
+
+# The name under which options that are filled in later stand among those of a wrapper.
+_LATER = "options that are filled in later"
+
+
+def _is_option(word: str) -> bool:
+    return word[:1] == "-" and word != "-"
+
+
+def _varies(words: Sequence[str], at: int) -> bool:
+    """Whether a word is filled in later, and a command stands behind it that is known to be one."""
+    return is_several(words[at]) and any(_starts(words[behind : behind + 2]) for behind in range(at + 1, len(words)))
+
+
+def _starts(words: Sequence[str]) -> bool:
+    """Whether the first of these words is a launcher, Python, or another wrapper."""
+    name = words[0].rpartition("/")[2] if words else ""
+    return len(words) > 1 and (name in LAUNCHERS or name in _STARTING or name in WRAPPERS or is_python(name))
+
+
+_STARTING = ("accelerate-launch", "llamafactory-cli", "trl", "axolotl", "swift")
 
 
 def _option(name: str, wrapper: Wrapper, word: str) -> tuple[list[tuple[str, str]], int]:
@@ -272,6 +307,11 @@ def _uv(inside: Inside, given: Given) -> Inside:
     if first.endswith((".py", ".pyw")) or given.has("-s", "--script"):
         return inside._replace(words=("python", *inside.words))
     return inside
+
+
+def _with_variables(inside: Inside, given: Given) -> Inside:
+    """It sets variables of which nothing is known here."""
+    return inside.around(hides=given.name)
 
 
 def _tool(inside: Inside, given: Given) -> Inside:
@@ -410,7 +450,9 @@ def _remote(inside: Inside, given: Given) -> Inside:
 
 
 def _ssh(inside: Inside, given: Given) -> Inside:  # noqa: ARG001  one of the effects
-    raise Unclear("ssh starts it on another machine, whose files are not here: fp8check has to be started there")
+    raise Unclear(
+        f"{given.name} starts it on another machine, whose files are not here: fp8check has to be started there"
+    )
 
 
 def _shell(inside: Inside, given: Given) -> Inside:
@@ -430,6 +472,52 @@ def _eval(inside: Inside, given: Given) -> Inside:  # noqa: ARG001  one of the e
 def _text(inside: Inside, text: str) -> Inside:
     variables, words = split(text)
     return inside._replace(words=tuple(words), variables={**inside.variables, **variables})
+
+
+def _one_text(inside: Inside, given: Given) -> Inside:
+    """tmux send-keys "cmd" C-m, screen -dmS NAME cmd: one word that is a command line, or its words."""
+    words = inside.words
+    while words and words[-1] in ("C-m", "Enter", "ENTER", "^M"):
+        words = words[:-1]
+    if given.has("-X") and words[:1] == ("stuff",):  # screen -X stuff "cmd"
+        words = words[1:]
+    inside = inside._replace(words=words)
+    return _text(inside, words[0]) if len(words) == 1 else inside
+
+
+def _script(inside: Inside, given: Given) -> Inside:
+    """script -c TEXT FILE."""
+    text = given.value("-c", "--command")
+    if text is None:
+        raise NotARun("script starts a shell")
+    return _text(inside, text)
+
+
+def _xargs(inside: Inside, given: Given) -> Inside:
+    """What is read stands in the place of `{}`, or behind all words: nobody knows what that is."""
+    mark = given.value("-I", "--replace")
+    if not mark:
+        return inside._replace(words=(*inside.words, "${XARGS}")) if inside.words else inside
+    return inside._replace(words=tuple(word.replace(mark, "${XARGS}") for word in inside.words))
+
+
+def _filled(word: str) -> str:
+    """The word with what GNU parallel puts in: {}, {.}, {1}, {%}."""
+    for mark in ("{}", "{.}", "{/}", "{//}", "{/.}", "{#}", "{%}", *(f"{{{number}}}" for number in range(1, 10))):
+        word = word.replace(mark, "${PARALLEL}")
+    return word
+
+
+def _parallel(inside: Inside, given: Given) -> Inside:  # noqa: ARG001  one of the effects
+    """parallel CMD {} ::: A B: each of the words in the place of `{}`, or behind the others."""
+    words = inside.words
+    ends = next((at for at, word in enumerate(words) if word[:3] in (":::", "::::")), len(words))
+    words = words[:ends]
+    if len(words) == 1:
+        variables, parts = split(words[0])
+        inside, words = inside._replace(variables={**inside.variables, **variables}), tuple(parts)
+    filled = tuple(_filled(word) for word in words)
+    return inside._replace(words=filled if filled != words else (*words, "${PARALLEL}"))
 
 
 def _lookup(inside: Inside, given: Given) -> Inside:
@@ -458,6 +546,7 @@ def _wrapper(
     ends: str = "-h --help --version",
     folders: str = "",
     extends: bool = False,
+    may_vary: bool = False,
 ) -> Wrapper:
     return Wrapper(
         frozenset((values + " " + folders).split()),
@@ -469,6 +558,7 @@ def _wrapper(
         frozenset(ends.split()),
         frozenset(folders.split()),
         extends,
+        may_vary,
     )
 
 
@@ -507,7 +597,9 @@ def _of_slurm(effect: Effect, ends: str = "") -> Wrapper:
     values = set(_SLURM_VALUES.split()).difference(_SLURM_OPTIONAL.split())
     switches = f"{_SLURM_SWITCHES} {_SLURM_OPTIONAL}"
     asking = f"{ends}--help --usage -V --version"
-    return _wrapper(" ".join(values), switches, 0, effect, ends=asking, folders="-D --chdir", extends=True)
+    return _wrapper(
+        " ".join(values), switches, 0, effect, ends=asking, folders="-D --chdir", extends=True, may_vary=True
+    )
 
 
 _UV_VALUES = """
@@ -526,7 +618,7 @@ _UV_SWITCHES = """
     --offline -q --quiet -v --verbose --native-tls --system-certs --managed-python --no-managed-python
     --no-python-downloads --no-progress -m --module --compile-bytecode --no-build-isolation --preview --show-settings
 """
-_UV = _wrapper(_UV_VALUES, _UV_SWITCHES, 0, _uv, folders="--directory")
+_UV = _wrapper(_UV_VALUES, _UV_SWITCHES, 0, _uv, folders="--directory", may_vary=True)
 _TOOL = _wrapper(_UV_VALUES, _UV_SWITCHES, 0, _tool, folders="--directory")
 _CONDA = _wrapper(
     "-n --name -p --prefix -a --attach -e --env --rc-file -r --root-prefix --label",
@@ -598,13 +690,14 @@ _MPI = _wrapper(
     _mpi,
     pairs="-mca --mca -gmca --gmca -env -genv --prtemca --pmixmca",
     one_dash=True,
+    may_vary=True,
     folders="-wdir --wdir -wd --wd -C",
 )
 
 # One entry a wrapper; one with commands of its own has a table of them.
 WRAPPERS: Mapping[str, Entry] = {
     "nohup": _wrapper(),
-    "time": _wrapper("-f --format -o --output", "-p -v --verbose -a --append -q --quiet --portability"),
+    "time": _wrapper("-f --format -o --output", "-p -v --verbose -a --append -q --quiet --portability", may_vary=True),
     "timeout": _wrapper("-k --kill-after -s --signal", "-f -v --foreground -p --preserve-status --verbose", 1),
     "nice": _wrapper("-n --adjustment -N"),
     "ionice": _wrapper("-c --class -n --classdata -p --pid -P --pgid -u --uid", "-t --ignore"),
@@ -614,12 +707,59 @@ WRAPPERS: Mapping[str, Entry] = {
         " -w --weighted-interleave -b --balancing-n",
         "-l --localalloc -a --all -b --balancing -c",
         ends="-h --help -V --version -H --hardware -s --show",
+        may_vary=True,
     ),
     "taskset": _wrapper("", "-a --all-tasks -c --cpu-list", 1, ends="-h --help -V --version -p --pid"),
     "stdbuf": _wrapper("-i --input -o --output -e --error"),
     "unbuffer": _wrapper("", "-p"),
     "setsid": _wrapper("", "-c --ctty -f --fork -w --wait"),
     "catchsegv": _wrapper(),
+    "chronic": _wrapper("", "-v -e"),
+    "tini": _wrapper("-p -e", "-s -v -w -g -vv"),
+    "dumb-init": _wrapper("-r --rewrite", "-c --single-child -v --verbose"),
+    "gosu": _wrapper("", "", 1, _environment),
+    "flock": _wrapper(
+        "-w --timeout --wait -E --conflict-exit-code",
+        "-n --nb --nonblock -x -e --exclusive -s --shared -o --close -F --no-fork --verbose",
+        1,
+    ),
+    "strace": _wrapper("-o -e -s -p -P -a -S -E", "-f -ff -t -tt -ttt -T -c -q -v -y -r -x -k"),
+    "compute-sanitizer": _wrapper(
+        "--tool --log-file --kernel-regex --launch-timeout --target-processes --error-exitcode --save",
+        "--leak-check --report-api-errors",
+        extends=True,
+    ),
+    "dotenv": {"run": _wrapper("", "--override --no-override", 0, _with_variables)},
+    "direnv": {"exec": _wrapper("", "", 1, _environment)},
+    "doppler": {"run": _wrapper("-p --project -c --config -t --token", "--preserve-env", 0, _with_variables)},
+    "script": _wrapper(
+        "-c --command -E --echo -o --output-limit", "-a -e -f -q --append --return --flush --quiet", 0, _script
+    ),
+    "watch": _wrapper("-n --interval", "-b -c -d -e -g -t -x --beep --color --errexit --no-title --exec", 0, _one_text),
+    "tmux": dict.fromkeys(
+        ("new-session", "new", "new-window", "neww", "split-window", "splitw", "send-keys", "send", "respawn-pane"),
+        _wrapper("-s -t -n -c -x -y -F -e -l -p", "-d -A -D -P -X -h -v -b -f -k -l -R -M", 0, _one_text),
+    ),
+    "screen": _wrapper("-S -t -h -c -e -s -T -p", "-d -m -D -L -A -U -a -i -q -r -x -X -wipe", 0, _one_text),
+    "xargs": _wrapper(
+        "-I -n -P -L -a -d -E -s --max-args --max-procs --replace --max-lines --arg-file --delimiter",
+        "-0 -r -t -p -x --null --no-run-if-empty --verbose",
+        0,
+        _xargs,
+    ),
+    "parallel": _wrapper(
+        "-j --jobs --joblog --results --delay --timeout -a --arg-file -I --tmpdir -S --sshlogin --colsep --retries"
+        " --memfree -C -N -n --max-args",
+        "-k --keep-order --bar --eta --lb --line-buffer -u --ungroup --progress --dry-run -v --verbose --will-cite"
+        " --halt-on-error -q --quote --resume --resume-failed --linebuffer --tag -0 -X -m",
+        0,
+        _parallel,
+        extends=True,
+    ),
+    **dict.fromkeys(
+        ("pdsh", "clush", "pssh", "parallel-ssh"),
+        _wrapper("-w -x -f -R -l -t -u -g -h -H -p -i -o -e -b", "-S -b -N -v -q -A -P", 0, _ssh),
+    ),
     "caffeinate": _wrapper("-t -w", "-d -i -m -s -u"),
     "prlimit": _wrapper("", "--nofile --memlock --stack --core --as --nproc --noheadings --verbose"),
     "systemd-run": _wrapper(
@@ -708,6 +848,8 @@ WRAPPERS: Mapping[str, Entry] = {
             " --trace-fork-before-exec --nvtx-domain-include --nvtx-domain-exclude"
             " --sampling-frequency --cuda-flush-interval",
             "",
+            extends=True,
+            may_vary=True,
         )
     },
     "ncu": _wrapper(
