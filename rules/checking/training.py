@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from fp8check.rules.settings.script import ScriptSource
     from fp8check.rules.trainers.run import Run
 
-    # What the text of a script and its modules says: a training is called, one may be, none is unless it is hidden in
-    # packages that are not looked into, none is at all; and: it was not read.
-    Told = Literal["trains", "may train", "hidden", "nothing", "unread"]
+    # What the text of a script and its modules says: a training is called, one may be, a module has one, none is unless
+    # it is hidden in packages that are not looked into, none is at all; and: it was not read.
+    Told = Literal["trains", "may train", "module", "hidden", "nothing", "unread"]
 
 # What the names of scripts and modules say.
 _TRAINS = ("train", "tune", "tuning", "sft", "dpo", "grpo", "ppo", "kto", "orpo", "rlhf", "distill", "fp8", "lora")
@@ -37,6 +37,7 @@ _FOLDERS_NOT = frozenset(
 _FOLDERS = frozenset(
     ("train", "training", "trainer", "finetune", "finetuning", "pretrain", "sft", "dpo", "grpo", "rlhf")
 )
+_ENTRIES = ("main", "run", "cli", "__main__", "launch", "start", "app", "experiment", "train")
 # Flags that trainings have, and other programs do not.
 _FLAGS = frozenset(
     (
@@ -74,7 +75,9 @@ def is_training(run: Run, known: dict[str, Told], *, follow: bool) -> bool:
         return not is_other and (told != "nothing" or says is True or launch.tool == "accelerate")
     if told == "unread":
         return _has_flags(launch) if says is None else says
-    if told == "hidden":
+    if told == "module" and says is None:  # a library has one, and many use it for something else
+        return _has_flags(launch) or _is_entry(launch)
+    if told in ("hidden", "module"):
         return says is True
     return told == "may train" and says is not False
 
@@ -101,7 +104,7 @@ def _told(source: ScriptSource | None, *, follow: bool) -> Told:
 
     modules = with_modules(source).sources
     if any(has_training(one.text) or one.trainers for one in modules):
-        return "may train"
+        return "module"
     read = {part for one in modules for part in one.path.removesuffix(".py").replace("\\", "/").split("/")}
     return "hidden" if any(may_train(name, read) for name in source.imports) else "nothing"
 
@@ -126,6 +129,12 @@ def _is_in_other_folder(launch: Launch) -> bool:
     name = (launch.script or "").lower().replace("\\", "/")
     parts = name.split(".") if launch.is_module else name.split("/")
     return any(part in _FOLDERS_NOT for part in parts[:-1])
+
+
+def _is_entry(launch: Launch) -> bool:
+    """Whether a program is called as those are that do all that a project does: main.py, run.py."""
+    name = (launch.script or "").replace("\\", "/").rpartition("/")[2].removesuffix(".py")
+    return name.rpartition(".")[2] in _ENTRIES
 
 
 def _has_flags(launch: Launch) -> bool:

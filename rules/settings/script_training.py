@@ -14,9 +14,13 @@ if TYPE_CHECKING:
 _KEPT = 256
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 # Calls that are steps of a training, whatever they belong to.
-_STEPS = frozenset(("backward", "train_batch", "training_step", "manual_backward", "forward_backward_func"))
+_STEPS = frozenset(("backward", "train_batch", "training_step", "manual_backward", "forward_backward_func")) | {
+    "apply_gradients",
+    "value_and_grad",
+}
 # A call that begins with one of these words and ends with none of the others starts a training: train(), run_sft().
 _BEGINS = frozenset(("train", "pretrain", "finetune", "distill", "tune"))
+_ASKS = frozenset(("is", "get", "load", "set", "has", "not", "pre", "should", "build", "make", "prepare", "in", "read"))
 _DOES = frozenset(("run", "launch", "do", "start", "main", "fine", "training", "fit", "learn"))
 _TRAINING = frozenset(
     (
@@ -100,7 +104,7 @@ def _starts(name: str) -> bool:
     words = [word.lower() for word in _WORD.findall(name)]
     if not words or words[-1] in _THINGS:
         return False
-    if words[0] in _BEGINS:
+    if words[0] in _BEGINS or (words[-1] in ("train", "finetune") and words[0] not in _ASKS):
         return True
     return words[0] in _DOES and any(word in _TRAINING for word in words[1:])
 

@@ -33,6 +33,8 @@ from fp8check.rules.settings.script_training import has_training, trains
         "runTraining()",
         "recipe.run_train()",
         "finetune(model)",
+        "generic_train(model, args)",
+        "jax.value_and_grad(loss)",
     ],
 )
 def test_what_trains(text: str) -> None:
@@ -57,6 +59,8 @@ def test_what_trains(text: str) -> None:
         "app.initialize()",
         "AutoModel.from_pretrained('x')",
         "run_eval()",
+        "is_train()",
+        "load_train()",
         "run()",
         "_()",
         "calls[0]()",
