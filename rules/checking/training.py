@@ -26,7 +26,7 @@ _TRAINS = ("train", "tune", "tuning", "sft", "dpo", "grpo", "ppo", "kto", "orpo"
 _TRAINS_NOT = (
     *("eval", "infer", "generat", "predict", "download", "convert", "prepar", "preprocess", "process", "merge"),
     *("export", "test", "bench", "plot", "serve", "vllm", "tokeniz", "upload", "setup", "install", "demo", "data"),
-    *("submit", "job", "visualiz", "extract", "filter", "analy", "cleanup"),
+    *("submit", "job", "visualiz", "extract", "filter", "analy", "cleanup", "parse"),
 )
 _FOLDERS_NOT = frozenset(
     (
@@ -70,6 +70,8 @@ def is_training(run: Run, known: dict[str, Told], *, follow: bool) -> bool:
     if told == "trains":
         return True
     says = _says(launch)
+    if says is None and _is_entry(launch) and launch.arguments:  # main.py eval, cli.py train
+        says = _said_by(launch.arguments[0].lower()) if launch.arguments[0][:1].isalpha() else None
     if launch.tool != "python":
         is_other = says is False or (says is None and _is_in_other_folder(launch))
         return not is_other and (told != "nothing" or says is True or launch.tool == "accelerate")

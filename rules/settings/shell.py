@@ -535,12 +535,12 @@ class _Walk:
             return
         folder = self._scope.folder
         text: str | None = None
-        if fields[1].text in shared.written:
-            shared.started.add(fields[1].text)
-            text = text_of(shared.written[fields[1].text][1])
+        if os.path.normpath(path) in shared.written:
+            shared.started.add(os.path.normpath(path))
+            text = text_of(shared.written[os.path.normpath(path)][1])
         elif not fields[1].why and folder is not None and self._asked.load is not None and shared.read < _MOST_READ:
             text = self._asked.load(path, folder)
-        if text is None:
+        if text is None or not self._expander.spends(text):
             line = self._script.source.place(command.start)[0]
             self._expander.read_in(f"{path} (read in line {line})")
             return
@@ -616,7 +616,7 @@ class _Walk:
     def _with_aliases(self, command: Command, fields: list[Field]) -> list[Field]:
         """The words with the first one as an alias says it."""
         said = self._shared.aliases.get(fields[0].text) if fields and self._shared.aliases else None
-        if said is None or command.words[0].bare is None:
+        if said is None or command.words[0].bare is None or not self._expander.spends(said):
             return fields
         first = fields[0]
         return [*(Field(one, first.start, first.end, "", may_be_many=False) for one in said.split()), *fields[1:]]
@@ -641,11 +641,13 @@ class _Walk:
         """
         for at, field in enumerate(fields):
             name = field.text.rpartition("/")[2]
-            if os.path.normpath(field.text) in self._shared.written and (at == 0 or fields[0].text not in _TOUCHING):
-                self._shared.started.add(os.path.normpath(field.text))
+            path = os.path.normpath(field.text)
+            if path in self._shared.written and (at == 0 or fields[0].text not in _TOUCHING):
+                self._shared.started.add(path)
                 starts = at - 1 if at and fields[at - 1].text.rpartition("/")[2] in _SHELLS else at
                 starts = 0 if fields[0].text in _SUBMITTING else starts
-                return starts, self._shared.written[os.path.normpath(field.text)][1], fields[at + 1 :]
+                text = self._shared.written[path][1]
+                return (starts, text, fields[at + 1 :]) if self._expander.spends(text_of(text)) else None
             if name in (*_SHELLS, *_SUBMITTING, "ssh") and name != "zsh":
                 if name not in ("ssh", *_SUBMITTING) and any(not one.text.startswith("-") for one in fields[at + 1 :]):
                     continue
@@ -670,19 +672,18 @@ class _Walk:
     def _write(self, command: Command, fields: Sequence[Field]) -> None:
         """cat > job.sh <<EOF"""
         printed = self._prints(command, fields)
-        target = self._expander.value(command.written) if command.written is not None else ()
+        target = () if command.written is None else self._expander.value(command.written)
         if printed is not None and self._asked.is_in([text_of(printed)]):
             self._shared.written[os.path.normpath(text_of(target))] = (command, printed)
 
     def _printf(self, texts: Sequence[str]) -> None:
         """printf -v NAME FORMAT."""
         if texts[:1] == ["-v"] and len(texts) > 2:
-            if len(texts) == 3 or (len(texts) == 4 and texts[2] == "%s"):
-                made = texts[-1]
-                if "%" not in made and "\\" not in made:
-                    self._set(texts[1], (Part(made),), exported=False)
-                    return
-            self._scope.spoil(texts[1], "it is printed")
+            plain = len(texts) == 3 or (len(texts) == 4 and texts[2] == "%s")
+            if plain and "%" not in texts[-1] and "\\" not in texts[-1]:
+                self._set(texts[1], (Part(texts[-1]),), exported=False)
+            else:
+                self._scope.spoil(texts[1], "it is printed")
 
     # Lines
 

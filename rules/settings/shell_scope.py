@@ -54,6 +54,9 @@ class Held:
         self.unset = unset
 
 
+_MOST_HIDDEN = 1_000
+
+
 class Scope:
     """The variables at one point of the script. What a block changed can be taken back, at the cost of the changes."""
 
@@ -76,6 +79,8 @@ class Scope:
         Args:
             why: why they may be after all; "" where they are not.
         """
+        if len(self._held) > _MOST_HIDDEN:
+            return  # nobody writes so many, and each shell looks at them all
         for name, held in list(self._held.items()):
             if held.value is not None and not held.exported and " " not in name:
                 if why:

@@ -28,6 +28,7 @@ _NUMBERS: dict[str, Callable[[int, int], bool]] = {
     "-gt": lambda one, other: one > other,
     "-ge": lambda one, other: one >= other,
 }
+_LONGEST_PATTERN = 100
 _LONGEST = 12  # words of a test; digits of a number
 
 
@@ -91,6 +92,8 @@ def matches(text: str, pattern: Word, known: Known) -> bool | None:
     is_plain = not any(sign in piece.text for piece in pattern.pieces if not piece.quoted for sign in "*?[")
     if is_plain:
         return text == written
+    if len(written) > _LONGEST_PATTERN:
+        return None
     if any(piece.quoted or piece.kind != "text" for piece in pattern.pieces) or "[^" in written or "[!" in written:
         return None
     return fnmatchcase(text, written)

@@ -37,11 +37,11 @@ def braces(text: str) -> list[str] | None:
             parts = found.group(1).split(",")
         else:
             parts = [found.group()]
+        if len(words) * len(parts) > _MOST_WORDS:
+            return None
         before = text[at : found.start()]
         words = [f"{word}{before}{part}" for word in words for part in parts]
         at = found.end()
-        if len(words) > _MOST_WORDS:
-            return None
     words = [word + text[at:] for word in words]
     return None if any("{" in word and "}" in word and is_braced(word) for word in words) else words
 

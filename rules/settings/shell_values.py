@@ -129,6 +129,11 @@ class Expander:
         """From here on another file may have set anything."""
         self.sourced = self.sourced or what
 
+    def spends(self, text: str) -> bool:
+        """Whether a text may be read once more: of all that is read twice there is a limit."""
+        self._left[0] -= len(text)
+        return self._left[0] > 0
+
     def knows(self, name: str) -> bool:
         """Whether the script starts with that variable."""
         return name in self._environment

@@ -171,6 +171,9 @@ def _options(
             break
         if word in wrapper.ends:
             raise NotARun(f"{name} {word} starts nothing")
+        if wrapper.extends and word[:2] == "--" and "=" not in word and _starts(words[at + 1 :]):
+            at += 1  # whatever a plug-in makes of it, it takes no value
+            continue
         taken, values = _option(name, wrapper, word)
         behind = words[at + 1 : at + 1 + values]
         if len(behind) < values:

@@ -20,6 +20,181 @@ def found(text: str, path: str = "jobs/run.sh", **environment: str) -> list[Line
     return list(lines(document, PROGRAMS, lambda name: not name.startswith("_"), environment))
 
 
+def with_files(text: str, **files: str) -> list[str]:
+    """The words of the lines of a script that may read these files, by their names without .sh."""
+    script = read("jobs/run.sh", text.encode())
+    assert isinstance(script, ShellScript)
+
+    def load(name: str, folder: str) -> str | None:
+        return files.get(f"{folder}/{name}".strip("/").removesuffix(".sh").replace("/", "_"))
+
+    found_ones = lines(script, PROGRAMS, lambda name: not name.startswith("_"), {}, load)
+    return [" ".join(word.text + ("?" if word.why else "") for word in line.words) for line in found_ones]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("source env.sh; run $A", ["run 1"]),
+        (". env.sh x; run $A $1", ["run 1 ${1}?"]),
+        ("source args.sh x 'y z'; run $A $1", ["run x ${1}?"]),
+        ("source gone.sh; run $A", ["run ${A}?"]),
+        ("source gone.sh; run ${A:-1}", ["run ${A:-1}?"]),
+        ("cd sub; source env.sh; run $A", ["run 2"]),
+        ("cd $X; source env.sh; run $A", ["run ${A}?"]),
+        ("source $X; run ${A:-1}", ["run ${A:-1}?"]),
+        ("source; source activate; run ${A:-1}", ["run 1"]),
+        ("source functions.sh; f 3; run $B", ["run 3", "run 3"]),
+        ("source broken.sh; run ${A:-1}", ["run ${A:-1}?"]),
+        ("source starts.sh", ["run s"]),
+        ("set -a; source env.sh; set +a; run $A", ["run 1"]),
+        ("source itself.sh; run ${A:-1}", 8 * ["run i"] + ["run ${A:-1}?"]),
+        ("cat > e.sh <<EOF\nrun w\nA=5\nEOF\nsource e.sh; run $A", ["run w", "run 5"]),
+        (60 * "source env.sh\n" + "run $A ${B:-1}", ["run 1 ${B:-1}?"]),
+        ("source large.sh; source large.sh; source large.sh; run ${B:-1}", ["run ${B:-1}?"]),
+    ],
+)
+def test_files_that_are_read_as_a_part_of_a_script(text: str, expected: list[str]) -> None:
+    files = {
+        "env": "A=1\n",
+        "sub_env": "A=2\n",
+        "args": "A=$1\n",
+        "functions": "f() { B=$1; run $1; }\n",
+        "broken": "A='\n",
+        "starts": "run s\n",
+        "itself": "run i\nsource itself.sh\n",
+        "large": "A=" + 300_000 * "x" + "\n",
+    }
+    assert with_files(text, **files) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        # Tests
+        ('if [ -n "$A" ]; then B=1; else B=2; fi; run $B', ["run 2"]),
+        ("A=x; if [ $A ]; then B=1; fi; run $B", ["run 1"]),
+        ('A=4; if [ "$A" -ge 4 ]; then B=1; else B=2; fi; run $B', ["run 1"]),
+        ('A=x; if [ "$A" -ge 4 ]; then B=1; else B=2; fi; run $B', ["run ${B}?"]),
+        ('A=x; if [ "$A" = x ]; then B=1; else B=2; fi; run $B', ["run 1"]),
+        ('A=x; if [ "$A" != x ]; then B=1; else B=2; fi; run $B', ["run 2"]),
+        ('A=x; if [ "$A" \\> x ]; then B=1; else B=2; fi; run $B', ["run ${B}?"]),
+        ('if [ "$HOME" = x ]; then B=1; else B=2; fi; run $B', ["run ${B}?"]),
+        ('if [ x = "$HOME" ]; then B=1; else B=2; fi; run $B', ["run ${B}?"]),
+        ("if [ $HOME ]; then B=1; else B=2; fi; run $B", ["run ${B}?"]),
+        ("if [ -z $HOME ]; then B=1; else B=2; fi; run $B", ["run ${B}?"]),
+        ("if [ ! -z $HOME ]; then B=1; else B=2; fi; run $B", ["run ${B}?"]),
+        ("if [ ! -z $A ]; then B=1; else B=2; fi; run $B", ["run 2"]),
+        ("if [ -d /tmp ]; then B=1; else B=2; fi; run $B", ["run ${B}?"]),
+        ("if [ a = b -o c = d ]; then B=1; else B=2; fi; run $B", ["run ${B}?"]),
+        ("if [ a b c d e f g h i j k l m ]; then B=1; else B=2; fi; run $B", ["run ${B}?"]),
+        ("if [ -z a; then B=1; else B=2; fi; run $B", ["run ${B}?"]),
+        ("if test -z $A; then B=1; else B=2; fi; run $B", ["run 1"]),
+        ("if true; then B=1; else B=2; fi; run $B", ["run 1"]),
+        ("if ! true; then B=1; else B=2; fi; run $B", ["run 2"]),
+        ("if ! ls; then B=1; else B=2; fi; run $B", ["run ${B}?"]),
+        ("if true | ls; then B=1; else B=2; fi; run $B", ["run ${B}?"]),
+        ("A=fp8x; if [[ $A == fp8* ]]; then B=1; else B=2; fi; run $B", ["run 1"]),
+        ("A=fp8x; if [[ $A == 'fp8'* ]]; then B=1; else B=2; fi; run $B", ["run ${B}?"]),
+        ("A=fp8x; if [[ $A == [!a]* ]]; then B=1; else B=2; fi; run $B", ["run ${B}?"]),
+        ("A=fp8x; if [[ $A != bf* ]]; then B=1; else B=2; fi; run $B", ["run 1"]),
+        ("A=fp8x; if [[ $A == $HOME* ]]; then B=1; else B=2; fi; run $B", ["run ${B}?"]),
+        ("A=x; if [[ $A == (x|y) ]]; then B=1; else B=2; fi; run $B", ["run ${B}?"]),
+        ("if [[ ]]; then B=1; else B=2; fi; run $B", ["run ${B}?"]),
+        ("if [[ -n $A && $B == x ]]; then C=1; else C=2; fi; run $C", ["run ${C}?"]),
+        ('if [ -n "$A" ] && [ $B = x ]; then C=1; else C=2; fi; run $C', ["run 2"]),
+        ('if [ -z "$A" ] && [ -z "$B" ]; then C=1; else C=2; fi; run $C', ["run 1"]),
+        ('if [ -z "$A" ] && [ -d x ]; then C=1; else C=2; fi; run $C', ["run ${C}?"]),
+        ('if [ -z "$A" ] || [ -d x ]; then C=1; else C=2; fi; run $C', ["run 1"]),
+        ('if [ -n "$A" ] || [ -n "$B" ]; then C=1; else C=2; fi; run $C', ["run 2"]),
+        ("if [ -n $A ] || [ -n $B ] && x; then C=1; else C=2; fi; run $C", ["run ${C}?"]),
+        ("if [ x ] && { y; }; then C=1; else C=2; fi; run $C", ["run ${C}?"]),
+        ("if (x); then C=1; else C=2; fi; run $C", ["run ${C}?"]),
+        ("if x; then A=1; elif y; then A=1; else A=1; fi; run $A", ["run 1"]),
+        ("if x; then A=1; elif true; then A=1; else A=2; fi; run $A", ["run 1"]),
+        ("A=1; if x; then A=1; fi; run $A", ["run 1"]),
+        ("A=(1); if x; then A=(1); fi; run $A", ["run ${A}?"]),
+        ("if x; then A=1; else B=1; fi; run $A", ["run ${A}?"]),
+        ("if false; then A=1; fi; run $A", ["run ${A}?"]),
+        ("A=0; true && A=1; run $A; false && A=2; run $A", ["run 1", "run 1"]),
+        ("A=0; true || A=1; run $A; false || A=2; run $A", ["run 0", "run 2"]),
+        ("A=0; false || x || A=2; run $A", ["run ${A}?"]),
+        ("(x) || A=2; run ${A:-0}", ["run ${A:-0}?"]),
+        ("A=b; case $A in a) B=1;; b) B=2;; *) B=3;; esac; run $B", ["run 2"]),
+        ("A=x; case $A in a|b) B=1;; *) B=3;; esac; run $B", ["run 3"]),
+        ("case $HOME in a) B=1;; *) B=1;; esac; run $B", ["run 1"]),
+        ("A=a; case $A in a) B=1;& b) B=2;; *) B=3;; esac; run $B", ["run 1"]),
+        ("case $HOME in a) B=1;;& b) B=2;; *) B=3;; esac; run $B", ["run ${B}?"]),
+        ("case $HOME in $HOME) B=1;; *) B=3;; esac; run $B", ["run ${B}?"]),
+        # Loops that never run
+        ("A=0; while getopts a:b opt; do A=1; done; run $A", ["run 0"]),
+        ("f() { A=0; while getopts a:b opt; do A=1; done; run $A; }; f x", ["run ${A}?"]),
+        ("A=0; while [ $# -gt 0 ]; do A=$1; shift; done; run $A", ["run 0"]),
+        ("A=0; until [ $# = 0 ]; do A=$1; shift; done; run $A", ["run 0"]),
+        ('A=0; for x in "$@"; do A=1; done; run $A', ["run 0"]),
+        ("A=0; for x; do A=1; done; run $A", ["run 0"]),
+        ("A=0; for x in; do A=1; done; run $A", ["run 0"]),
+        ("f() { A=0; for x; do A=1; done; run $A; }; f y", ["run ${A}?"]),
+        ("A=0; while (x); do A=1; done; run $A", ["run ${A}?"]),
+        # Arguments
+        ('set -- a \'b c\'; run $1 "$2" $#; shift; run "$@"', ["run a b c 2", "run b c"]),
+        ("set -- a $X; run $1 $#", ["run ${1}? ${#}?"]),
+        ("if x; then set -- a; fi; run $1", ["run ${1}?"]),
+        ("f() { run $# ${2:-two}; }; f; f a $X", ["run 0 two", "run ${#}? ${2:-two}?"]),
+        # Variables of functions
+        ("A=1; f() { local A=2; declare B=3; run $A $B; }; f; run $A ${B:-4}", ["run 2 3", "run 1 4"]),
+        ("f() { declare -g A=2; }; f; run $A", ["run 2"]),
+        ("f() { local -a A=(2); run ${A[0]}; }; f; run ${A:-4}", ["run 2", "run 4"]),
+        # Numbers
+        ("((A = 2 + 3)); let B=A*2; let 'C = 7'; run $A $B $C", ["run 5 10 7"]),
+        ("A=1; ((A == 2)); run $A; ((A++)); run $A; let A+=1", ["run 1", "run ${A}?"]),
+        # printf, aliases, braces, IFS
+        ("printf -v A 'x'; printf -v B %s y; printf -v C %d 4; printf z; run $A $B $C", ["run x y ${C}?"]),
+        ("alias r='run --x'; r y; 'r' z; alias", ["run --x y"]),
+        ("run a{b,c}d {1..3} {3..2} {x} a{1..2}{,z}", ["run abd acd 1 2 3 3 2 {x} a1 a1z a2 a2z"]),
+        ("run {1..200} x{a,$B} {a,{b,c}} {01..3}", ["run {1..200}? x{a,$B}? {a,{b,c}}? {01..3}?"]),
+        ("run {a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b} '{a,b}'", ["run {a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}? {a,b}"]),
+        ('A=a:b; IFS=:; run $A "$A" x', ["run ${A}? a:b x"]),
+        ("A=a; IFS=$X; run $A", ["run a"]),
+        ("run --x={number of gpus} {your path}", ["run --x={number of gpus} {your path}"]),
+        ("A=(x $X y); run ${A[0]} ${A[2]} ${#A[@]}", ["run x ${A[2]}? ${#A[@]}?".replace("${A[2]}", "${...[2]}")]),
+        ("A=$(pwd); run $A ${A%/*} ${PWD##*/}", ["run . ${A%/*}? ${PWD##*/}?"]),
+        # Scripts within scripts
+        ("bash <<EOF\nrun a\nEOF", ["run a"]),
+        ("bash -s x <<'EOF'\nrun $1\nEOF", []),
+        ("srun -n 2 bash <<EOF\nrun a\nEOF", ["srun -n 2 run a"]),
+        ("cat <<EOF | bash\nrun a\nEOF", ["run a"]),
+        ("cat <<< 'run a' | bash; bash <<< 'run b'; echo run c | sh; ls | bash", ["run a", "run b", "run c"]),
+        ("A=1; export B=2; bash <<'EOF'\nrun x$A $B\nEOF", ["run x 2"]),
+        ("A=1; bash <<EOF\nrun $A $X '$X'\nEOF", ["run 1 ${X}? ${X}?"]),
+        ('A=$X; C=1; bash <<EOF\nrun $A \\$C "q"\nEOF', ["run ${A}? ${C}? q"]),
+        ("ssh host <<EOF\nrun a\nEOF", ["ssh host run a"]),
+        ("sbatch <<EOF\n#!/bin/bash\n#SBATCH --nodes=2\nrun $X \\$SLURM_NNODES\nEOF", ["run ${X}? 2"]),
+        ("cat > job.sh <<EOF\nrun a\nEOF\nsbatch --x job.sh", ["run a"]),
+        (
+            "cat > job.sh <<'EOF'\nrun $1\nEOF\nchmod +x job.sh; bash ./job.sh b; srun ./job.sh c",
+            ["run b", "srun run c"],
+        ),
+        ("cat <<EOF > job.sh\nrun a\nEOF", ["run a"]),
+        ("echo 'run a' > job.sh; echo run > $X; tee job2.sh <<EOF\nrun b\nEOF\nbash job2.sh", ["run", "run a"]),
+        ("cat a > run; cat > x <<EOF\nls\nEOF\nls 2> run", []),
+        ("cat > j <<EOF\n" + 400 * "run a\n" + "EOF\n" + 400 * "bash j\n", None),
+        ('eval A=1; run $A; eval "$X"; run ${B:-2}; eval "$(conda hook)"', ["run 1", "run ${B:-2}?"]),
+        ('eval "$(conda shell.bash hook)"; run ${B:-2}', ["run 2"]),
+        ("x | read A; run ${A:-1}", ["run ${A:-1}?"]),
+        ("run ${A:=1} | tee x; run ${A:-2}", ["run 1", "run 2"]),
+        ("cat <<EOF\n${A:=1}\nEOF\nrun ${A:-2}", ["run 2"]),
+        (1_100 * "A=1\n" + "".join(f"B{n}=1\n" for n in range(1_100)) + "bash -c 'run $A'", ["run 1"]),
+    ],
+)
+def test_what_bash_makes_of_it(text: str, expected: list[str] | None) -> None:
+    """Each is what bash 5.2 does, or not known: tests/tools/bash_cases.py makes more of them."""
+    if expected is None:
+        assert 1_000 < len(words(text)) < 400 * 400
+    else:
+        assert words(text) == expected
+
+
 def words(text: str, path: str = "jobs/run.sh", **environment: str) -> list[str]:
     """The words of the lines, each line in one text; what is not known is followed by `?`."""
     return [
