@@ -386,6 +386,8 @@ class _Walk:
             self._set(name.strip(), (Part(number),), exported=False)
             return
         names = "".join(sign if sign.isalnum() or sign == "_" else " " for sign in text)
+        for compared in ("==", "!=", "<=", ">="):
+            text = text.replace(compared, " ")
         for one in names.split():
             if one in self._scope and ("=" in text or "++" in text or "--" in text):
                 self._scope.spoil(one, "it is computed")
@@ -742,7 +744,7 @@ class _Walk:
         if script is None or script.stopped is not None:
             if whole:
                 self._expander.read_in("a text that cannot be read")
-            if fields and self._asked.is_in([text]):
+            if self._asked.is_in([field.text for field in fields]):
                 yield self._line(command, fields)
             return
         mark = self._scope.mark()

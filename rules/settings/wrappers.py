@@ -171,8 +171,8 @@ def _options(
             break
         if word in wrapper.ends:
             raise NotARun(f"{name} {word} starts nothing")
-        if wrapper.extends and word[:2] == "--" and "=" not in word and _starts(words[at + 1 :]):
-            at += 1  # whatever a plug-in makes of it, it takes no value
+        if _is_of_a_plugin(wrapper, words, at):
+            at += 1
             continue
         taken, values = _option(name, wrapper, word)
         behind = words[at + 1 : at + 1 + values]
@@ -183,6 +183,14 @@ def _options(
         found += taken
         at += 1 + values
     return tuple(found), words[at:]
+
+
+def _is_of_a_plugin(wrapper: Wrapper, words: tuple[str, ...], at: int) -> bool:
+    """Whether an option is that of a plug-in, and takes no value: what stands behind it is the command."""
+    word = words[at]
+    known = wrapper.values | wrapper.switches | wrapper.pairs
+    is_own = word[:2] == "--" and "=" not in word and word not in known and not is_filled_in(word)
+    return wrapper.extends and is_own and _starts(words[at + 1 :])
 
 
 # The name under which options that are filled in later stand among those of a wrapper.

@@ -51,7 +51,7 @@ def with_files(text: str, **files: str) -> list[str]:
         ("source itself.sh; run ${A:-1}", 8 * ["run i"] + ["run ${A:-1}?"]),
         ("cat > e.sh <<EOF\nrun w\nA=5\nEOF\nsource e.sh; run $A", ["run w", "run 5"]),
         (60 * "source env.sh\n" + "run $A ${B:-1}", ["run 1 ${B:-1}?"]),
-        ("source large.sh; source large.sh; source large.sh; run ${B:-1}", ["run ${B:-1}?"]),
+        ("source large.sh; source large.sh; source large.sh; run ${B:-1}", ["run ${...}?"]),
     ],
 )
 def test_files_that_are_read_as_a_part_of_a_script(text: str, expected: list[str]) -> None:
@@ -176,9 +176,9 @@ def test_files_that_are_read_as_a_part_of_a_script(text: str, expected: list[str
             ["run b", "srun run c"],
         ),
         ("cat <<EOF > job.sh\nrun a\nEOF", ["run a"]),
-        ("echo 'run a' > job.sh; echo run > $X; tee job2.sh <<EOF\nrun b\nEOF\nbash job2.sh", ["run", "run a"]),
+        ("echo 'run a' > job.sh; echo run > $X; tee job2.sh <<EOF\nrun b\nEOF\nbash job2.sh", ["run a", "run"]),
         ("cat a > run; cat > x <<EOF\nls\nEOF\nls 2> run", []),
-        ("cat > j <<EOF\n" + 400 * "run a\n" + "EOF\n" + 400 * "bash j\n", None),
+        ("cat > j <<EOF\n" + 30 * f"run {1_000 * 'a'}\n" + "EOF\n" + 60 * "bash j\n", None),
         ('eval A=1; run $A; eval "$X"; run ${B:-2}; eval "$(conda hook)"', ["run 1", "run ${B:-2}?"]),
         ('eval "$(conda shell.bash hook)"; run ${B:-2}', ["run 2"]),
         ("x | read A; run ${A:-1}", ["run ${A:-1}?"]),
@@ -190,7 +190,7 @@ def test_files_that_are_read_as_a_part_of_a_script(text: str, expected: list[str
 def test_what_bash_makes_of_it(text: str, expected: list[str] | None) -> None:
     """Each is what bash 5.2 does, or not known: tests/tools/bash_cases.py makes more of them."""
     if expected is None:
-        assert 1_000 < len(words(text)) < 400 * 400
+        assert 300 < len(words(text)) < 1_000  # nobody starts so much of one text
     else:
         assert words(text) == expected
 
