@@ -310,7 +310,8 @@ def object_refused(script: ScriptSource, outcome: Outcome) -> Iterator[Found]:
     "word-refused",
     ERROR,
     "ran python 3.11.7 [command script-mains-argparse-4]: error: unrecognized arguments: True",
-    "ran typer 0.29.2 [command script-mains-typer-4], tyro 1.0.17 [command script-mains-tyro-3]: they end as well",
+    "ran typer 0.29.2 [command script-mains-typer-4]: it ends as well",
+    "ran tyro 1.0.17 [command script-mains-tyro-3]: it ends as well",
     claims=("ends",),
 )
 def word_refused(script: ScriptSource, outcome: Outcome) -> Iterator[Found]:

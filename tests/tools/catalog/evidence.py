@@ -13,7 +13,7 @@ TEXTS = re.compile(r'(?P<texts>(?: !?"[^"]+")+)(?:: .+)?')
 RAN = re.compile(
     r"ran (?P<stack>[^:\[]+?)(?: \[(?P<kind>conformance|command|executed) (?P<case>[^\]]+)\])?: (?P<seen>.+)"
 )
-RELEASE = re.compile(r"\b([a-z][a-z\d_]*) (\d+(?:\.\w+)*)")
+RELEASE = re.compile(r"\b(?!to |and )([a-z][a-z\d_]*) (\d+(?:\.\w+)*)")
 MEASURED = re.compile(r"measured (?P<gpu>NVIDIA [\w ]+?) \[(?P<file>docs/evidence/[\w.-]+)(?: (?P<case>[^\]]+))?\]: .+")
 OWN = re.compile(r"own (?P<file>[\w./-]+): .+")
 THREAD = re.compile(r"https://[\w.-]+/\S+")
