@@ -5,6 +5,7 @@ W4 and W5, files of other tools, are in tests/reading/test_kinds.py; releases an
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from fp8check.rules.checking.api import check
 from fp8check.rules.facts import Facts
 from tests.support.runs import TODAY, facts_of
+from tests.tools.corpus import FACTORY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,6 +109,41 @@ def test_an_error_by_a_default_is_one_where_it_is_known_who_reads_the_file(
     assert undecided is not None
     assert undecided.what == WHO.format(guessed.inputs.run.training.title)
     assert undecided.needs == "--launch with the command that starts the run, or --trainer"
+
+
+OF_FACTORY = "model_name_or_path: a/b\nstage: sft\ntemplate: qwen\ndataset: c\n"
+OF_TODAY = {**NODE, **FACTORY}
+
+
+@pytest.mark.parametrize(
+    ("name", "stack", "code"),
+    [
+        pytest.param("t.yaml", {**OF_TODAY, "peft": "0.21.2"}, "llamafactory-refuses-version", id="a package"),
+        pytest.param("t.json", OF_TODAY, "json-never-read", id="JSON"),
+    ],
+)
+def test_a_file_with_a_key_that_llamafactory_alone_has_is_its_own(
+    examined: object, name: str, stack: object, code: str
+) -> None:
+    def written(text: str) -> str:
+        entries = [line.split(": ") for line in text.splitlines()]
+        return text if name == "t.yaml" else json.dumps(dict(entries))
+
+    guessed = examined({name: written(OF_FACTORY), "a.yaml": FP8}, stack)  # type: ignore[operator]
+    assert guessed.inputs.run.training.name == "llamafactory"
+    assert guessed.inputs.run.training.guessed
+    assert guessed.outcome.error is None
+    assert "FP618" not in rules(guessed)
+    known = examined({name: written(f"{OF_FACTORY}cutoff_len: 8\n"), "a.yaml": FP8}, stack)  # type: ignore[operator]
+    assert not known.inputs.run.training.guessed
+    assert known.outcome.error.code == code
+
+
+def test_arguments_that_many_a_script_has_do_not_say_llamafactory(examined: object) -> None:
+    text = f"{PLAIN}lora_rank: 8\nlora_alpha: 16\nlora_dropout: 0.1\npreprocessing_num_workers: 4\n"
+    report = examined({"t.yaml": text, "a.yaml": ZERO3}, NODE)  # type: ignore[operator]
+    assert report.inputs.run.training.name == "transformers"
+    assert "FP314" not in rules(report)
 
 
 def test_adapters_may_be_put_on_by_the_script_that_reads_the_file(examined: object, tmp_path: Path) -> None:

@@ -625,6 +625,7 @@ def llamafactory_refuses_version(
         return
     if not run.starts_trainer:
         raise Undecided(f"whether {run.launch.script} goes through LLaMA-Factory's own check of versions", "seen")
+    llamafactory.rest_on()
     for one in refused:
         low, high = (".".join(map(str, bound)) for bound in (one.oldest, one.newest))
         yield Found(

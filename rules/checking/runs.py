@@ -279,7 +279,8 @@ def _one(
     training = _read_by(training, started.trainer)
     launch = adapter.usual(launch)
     section, fsdp = _training_section(training, adapter, by_kind, launch, started, facts, follow=follow)
-    guessed = adapter.shares_keys and trainer is None and started.trainer is None
+    said = trainer is not None or started.trainer is not None
+    guessed = adapter.shares_keys and not said and adapter.own_keys.isdisjoint(section)
     settings = adapter(section, training.path if training else None, guessed=guessed)
     if settings.is_started_through(launch):
         own = {name: str(one.value) for name, one in settings.variables.items() if not one.is_later}

@@ -43,6 +43,11 @@ class Origin(Record):
         own["span"], own["key_span"], own["variable"] = span, key_span, variable
         own["flag"], own["default"], own["code"] = flag, default, code
 
+    @property
+    def is_users(self) -> bool:
+        """Whether somebody wrote it: in a file, on the command line, in a variable."""
+        return self.span is not None or self.flag is not None or self.variable is not None
+
     def describe(self) -> str:
         """The place in one short phrase, for people."""
         if self.span is not None:

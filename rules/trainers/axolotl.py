@@ -65,6 +65,8 @@ class Axolotl(HuggingFace):
     name = "axolotl"
     title = "Axolotl"
     detections = (Detection(30, _tells, Kind("training", "axolotl")),)
+    shares_keys = True
+    own_keys = _TELLING
     telling = _TELLING | {"base_model"}
     known = ARGUMENTS | KEYS
     fp8_keys = dict.fromkeys(("fp8", "fp8_enable_fsdp_float8_all_gather"), (((0,), STILL),)) | {

@@ -66,8 +66,9 @@ def read(path: str, data: bytes | None = None, *, loader: str | None = None, tra
     if loader is None and path.endswith(".py"):
         return reading.read_script(path, data)
     document = reading.read(path, data, loader=loader, identify=_identify_with(trainer))
-    is_guess = trainer is None and document.kind == "training" and of_dialect(document.dialect).shares_keys
-    if is_guess and _is_part_of_hydra(document.text):
+    reader = of_dialect(document.dialect)
+    by_scripts = trainer is None and document.kind == "training" and reader.shares_keys and not reader.own_keys
+    if by_scripts and _is_part_of_hydra(document.text):
         return document.as_kind(Kind(OTHER.name, "Hydra", document.loader))
     return document
 

@@ -48,7 +48,7 @@ _TELLING = names(
     """
 )
 # Many a script has arguments of these names.
-_OF_ADAPTERS = names("lora_rank lora_alpha lora_dropout lora_target")
+_OF_SCRIPTS = names("lora_rank lora_alpha lora_dropout lora_target preprocessing_num_workers use_unsloth")
 _KEYS_OF_V1 = names(
     """
     train_dataset eval_dataset dist_config kernel_config peft_config quant_config init_config optim_config
@@ -88,7 +88,7 @@ _YES = ("true", "y", "1")
 
 def _tells(shape: Shape) -> bool:
     own, shared = count(shape, KEYS), count(shape, ARGUMENTS)
-    known = count(shape, _TELLING) > 0 or ("model_name_or_path" in shape and own > count(shape, _OF_ADAPTERS))
+    known = count(shape, _TELLING) > 0 or ("model_name_or_path" in shape and own > count(shape, _OF_SCRIPTS))
     return own > count(shape, OF_TRL) and (known or ("fp8" in shape and own + shared >= 2))
 
 
@@ -132,6 +132,8 @@ class LlamaFactory(HuggingFace):
         Detection(40, _tells_v1, Kind("training", "llamafactory-v1", loader)),
         Detection(60, _tells, Kind("training", "llamafactory", loader)),
     )
+    shares_keys = True
+    own_keys = _TELLING
     telling = _TELLING | _KEYS_OF_V1 | {"model_name_or_path", "fp8"}
     known = ARGUMENTS | KEYS
     fp8_keys = dict.fromkeys(("fp8", "fp8_backend", "fp8_enable_fsdp_float8_all_gather"), (((0, 9, 4), STILL),))
@@ -294,6 +296,7 @@ class LlamaFactory(HuggingFace):
         """extras/misc.py, when hparams/parser.py is imported: before anything else."""
         refused = next(self.refused_packages(stack), None) if by_itself else None
         if refused is not None and not self.checks_switched_off(stack, environment):
+            self.rest_on()
             text = f"{refused.package}{refused.range} is required, but found {refused.package}=={refused.version}."
             raise PredictedError("llamafactory-refuses-version", "arguments", "ImportError", text)
         super().check_packages(stack, environment, by_itself=by_itself)
@@ -321,6 +324,7 @@ class LlamaFactory(HuggingFace):
             and stack.has(self.name)
             and stack.does(behaviors.LlamaFactory.FAILS_ON_JSON)
         ):
+            self.rest_on()
             text = "'PosixPath' object has no attribute 'read'"  # executed with 0.9.5: it wants YAML
             raise PredictedError("json-never-read", "arguments", "AttributeError", text)
         unknown = [name for name in self.top if self._is_unknown(name, stack) and not self.uses_megatron]

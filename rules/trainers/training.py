@@ -58,6 +58,7 @@ class Training:
         loader: whose rules make the values of its files: "pyyaml" or "omegaconf".
         detections: how its files are told.
         shares_keys: whether scripts that train by something else read files of the same keys.
+        own_keys: keys of which one is enough to know that it is a file of this trainer all the same.
         telling: keys of which each of its files has one at least.
         known: keys that the command line may set as well.
         fp8_keys: keys that have to do with FP8, and in which of its releases they are read.
@@ -97,6 +98,7 @@ class Training:
     loader = "pyyaml"
     detections: tuple[Detection, ...] = ()
     shares_keys = False
+    own_keys: frozenset[str] = frozenset()
     telling: frozenset[str] = frozenset()
     known: frozenset[str] = frozenset()
     fp8_keys = _NO_KEYS
@@ -144,8 +146,7 @@ class Training:
         Raises:
             Undecided: it is not.
         """
-        written = any(one is not None and one.origin.default is None for one in settings)
-        if self.guessed and not written:
+        if self.guessed and not any(one is not None and one.origin.is_users for one in settings):
             file = self.path or "the training file"
             raise Undecided(
                 f"who reads {file}: its keys fit {self.title}, and scripts that make an Accelerator of their own",
