@@ -12,6 +12,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,13 +35,16 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument(
         "--kept", type=Path, help="a folder for the result of each checkout; those in it are not redone"
     )
+    parser.add_argument(
+        "--without-scripts", action="store_true", help="pass over Python files, which take the most time"
+    )
     options = parser.parse_args(words)
     roots = [root for root in checkouts(options.folder.resolve()) if not options.names or root.name in options.names]
     began = time.perf_counter()
     if options.kept is not None:
         options.kept.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(options.workers) as pool:
-        surveyed = [*pool.map(_surveyed, roots, [options.kept] * len(roots))]
+        surveyed = [*pool.map(_surveyed, roots, repeat(options.kept), repeat(not options.without_scripts))]
     said = [one for each in surveyed for one in each.said]
     _print_repositories(surveyed)
     _print_rules(said)
@@ -58,12 +62,12 @@ def main(words: Sequence[str]) -> int:
     return 1 if crashes else 0
 
 
-def _surveyed(root: Path, kept: Path | None) -> Surveyed:
+def _surveyed(root: Path, kept: Path | None, scripts: bool) -> Surveyed:
     file = None if kept is None else kept / f"{root.name}.json"
     if file is not None and file.exists():
         return _read(file)
     parsed.keep()
-    surveyed = survey(root)
+    surveyed = survey(root, scripts=scripts)
     if file is not None:
         write(str(file), json.dumps(surveyed, ensure_ascii=False).encode())
     return surveyed

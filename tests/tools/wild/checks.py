@@ -52,12 +52,16 @@ class Surveyed(NamedTuple):
     said: tuple[Said, ...]
 
 
-def survey(root: Path) -> Surveyed:
-    """Every file, every pair and the hook, over one checkout. The working directory is that of the checkout then."""
+def survey(root: Path, *, scripts: bool = True) -> Surveyed:
+    """Every file, every pair and the hook, over one checkout. The working directory is that of the checkout then.
+
+    Args:
+        scripts: whether Python files are looked at, each as the script of a run of its own.
+    """
     home = os.getcwd()
     os.chdir(root)
     try:
-        names = [*files(root, CHECKED)]
+        names = [name for name in files(root, CHECKED) if scripts or not name.endswith(".py")]
         pairs = pairs_of(root)
         said = [*_files(root.name, names), *_pairs(root.name, pairs), *_hook(root)]
     finally:
