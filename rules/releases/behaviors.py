@@ -177,6 +177,12 @@ class TransformerEngine:
     REFUSES_COMPILED_DELAYED_SCALING = Behavior(
         "transformer_engine", (2, 15), _STILL, "pytorch/quantization.py check_recipe_support"
     )
+    # What stands below `_extra_state`: a file object in 1.x; from 2.4 an empty tensor where FP8 was off; a pickle else.
+    STATE_IS_A_FILE = Behavior("transformer_engine", _ALWAYS, (2, 0), "pytorch/module/base.py get_extra_state")
+    EMPTY_STATE_WITHOUT_FP8 = Behavior("transformer_engine", (2, 4), _STILL, "pytorch/module/base.py get_extra_state")
+    # 2.16.1 and 2.17.1 got it after 2.16.0 and 2.17.0 were out: neither of these has the file.
+    REFUSES_PICKLED_STATE = Behavior("transformer_engine", (2, 17, 1), _STILL, "pytorch/_extra_state.py")
+    REFUSED_PICKLED_STATE = Behavior("transformer_engine", (2, 16, 1), (2, 17), "pytorch/_extra_state.py")
     CHECKS_LEADING_DIMENSION = Behavior(
         "transformer_engine", (2, 9), _STILL, "common/gemm/cublaslt_gemm.cu CanonicalizeGemmInput"
     )

@@ -44,7 +44,8 @@ _OTHER_HANDLERS = frozenset(
 # Without one of these no module matters: what it makes, sets, or takes of the command line.
 _CALLED = ("Accelerator", "_mixed_precision", *ARGUMENTS, *PARSERS, "environ", "putenv")
 _WORDS = (*_CALLED, "Trainer", "Parser", "add_argument", "dataclass", "axolotl", "llamafactory", "llmtuner")
-_WATCHED = frozenset((*READERS, *PARSERS, *HANDLERS, "prepare", "train", "from_pretrained"))
+_SAVES = ("save_state", "load_state", "save_model", "save_pretrained", "eval")
+_WATCHED = frozenset((*READERS, *PARSERS, *HANDLERS, *_SAVES, "prepare", "train", "from_pretrained"))
 
 
 def parse(source: Source, *, module: bool = False) -> ScriptSource | None:

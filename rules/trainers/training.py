@@ -153,6 +153,11 @@ class Training:
                 "--launch with the command that starts the run, or --trainer",
             )
 
+    @property
+    def generates(self) -> bool:
+        """Whether it trains on what the model generates while it trains: GRPO and its kin."""
+        return False
+
     # The settings of the file.
 
     def get(self, name: str) -> Setting | None:

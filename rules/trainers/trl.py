@@ -140,10 +140,15 @@ class Trl(HuggingFace):
             return older.over(self.get("max_length"))
         return super().setting_for(what)
 
+    @property
+    def generates(self) -> bool:
+        """Told by keys that only GRPOConfig, RLOOConfig and OnlineDPOConfig have."""
+        return any(name in self.top for name in _GENERATING)
+
     def size(self, what: Size) -> Setting | None:
         """`max_length: null` sets no limit; GRPO and its kin have none: they generate what they train on."""
         written = self.setting_for(what)
-        if what == "sequence" and written is None and any(name in self.top for name in _GENERATING):
+        if what == "sequence" and written is None and self.generates:
             return None
         if what == "sequence" and written is not None and not written.is_later and written.value is None:
             return None

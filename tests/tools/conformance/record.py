@@ -41,6 +41,8 @@ class Server:
         self._home = tempfile.TemporaryDirectory(prefix="fp8check-home-", ignore_cleanup_errors=True)
         environment = stacks.environment(self._stack, self._root)
         environment |= {"HF_HOME": self._home.name, "CONFORMANCE_LIMIT": str(CASE_LIMIT_SECONDS)}
+        # A case that is killed while DeepSpeed builds leaves a lock, for which all others wait for ever.
+        environment |= {"TORCH_EXTENSIONS_DIR": f"{self._home.name}/extensions"}
         environment |= {name: value for name, value in os.environ.items() if name.startswith("CONFORMANCE_")}
         self._log = tempfile.TemporaryFile("w+", encoding="utf-8")
         self._process = subprocess.Popen(

@@ -64,6 +64,7 @@ def handle(case: Case, folder: Path, home: Path, limit: float) -> dict[str, Any]
     _kill_group(process)
     if not ended:
         os.waitpid(process, 0)
+        _unlock(Path(os.environ.get("TORCH_EXTENSIONS_DIR", home)))
     result = folder / RESULT
     if case.get("beyond"):
         from tests.tools.conformance.beyond import program
@@ -74,6 +75,12 @@ def handle(case: Case, folder: Path, home: Path, limit: float) -> dict[str, Any]
     log = (folder / "log").read_text(encoding="utf-8", errors="replace")[-LOG_TAIL:]
     kind = "Crashed" if ended else "TimedOut"
     return {"started": None, "error": {"stage": "harness", "type": kind, "message": log}}
+
+
+def _unlock(built: Path) -> None:
+    """Take away the locks of what a killed process was building."""
+    for lock in built.glob("**/lock"):
+        lock.unlink(missing_ok=True)
 
 
 def _without_places(text: str, folder: Path) -> str:

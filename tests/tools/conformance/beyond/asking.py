@@ -41,11 +41,18 @@ class Answers:
         try:
             seen = look() or {}
             self.given[question] = {"ok": True, **seen}
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the packages raise is the answer
+        except BaseException as error:  # noqa: BLE001 - torch's CheckpointException is no Exception
             traceback.print_exc()
-            self.given[question] = {"ok": False, "error": type(error).__name__, "message": _short(str(error))}
+            first = _first(error)
+            self.given[question] = {"ok": False, "error": type(error).__name__, "message": _short(str(first))}
         self.path.write_text(json.dumps(self.given, default=str), encoding="utf-8")
         return bool(self.given[question]["ok"])
+
+
+def _first(error: BaseException) -> BaseException:
+    """What one rank raised, of an error that gathers those of all."""
+    failures = getattr(error, "failures", None)
+    return next(iter(failures.values()))[0] if failures else error
 
 
 def _short(message: str) -> str:

@@ -70,7 +70,8 @@ def case(trainer: str, backend: str, strategy: str, variant: str = "", **more: A
         **more.get("accelerate", {}),
     }
     if "fp8" in more:
-        config["fp8_config"] = {**config["fp8_config"], **more["fp8"]}
+        recipe = {**config["fp8_config"], **more["fp8"]}
+        config["fp8_config"] = {name: value for name, value in recipe.items() if value is not None}
     identity = "-".join(word for word in (trainer, backend, strategy, variant) if word).replace(" ", "-").lower()
     spec = {"trainer": trainer, "backend": backend, "strategy": strategy, "variant": variant, **more.get("spec", {})}
     stack = {**STACK, **more.get("stack", {})}
@@ -80,6 +81,7 @@ def case(trainer: str, backend: str, strategy: str, variant: str = "", **more: A
         accelerate_config=config,
         processes=processes,
         variables=more.get("variables"),
+        compute_capability=more.get("compute_capability", "9.0"),
     )
     return {**made, "beyond": spec}
 
@@ -133,6 +135,18 @@ def with_trl() -> list[dict[str, Any]]:
     ]
 
 
+PLAIN = ("script", "trainer")
+BLOCKS = {"use_mxfp8_block_scaling": True, "amax_history_len": None}
+TE_1 = {
+    "accelerate": "1.9.0",
+    "transformers": "4.57.1",
+    "transformer_engine": "1.11.0",
+    "torchao": "",
+    "peft": "",
+    "deepspeed": "",
+}
+
+
 def variants() -> list[dict[str, Any]]:
     """Runs in which one thing is otherwise: the recipe, the model, the release."""
     during = {"fp8": {"use_autocast_during_eval": True}}
@@ -146,6 +160,9 @@ def variants() -> list[dict[str, Any]]:
         case("trainer", "TE", "single", "lora", spec={"model": {"lora": 16}}),
         case("trainer", "torchao", "single", "lora", spec={"model": {"lora": 16}}),
         case("trainer", "TE", "single", "tied", spec={"model": {"tied": True}}),
+        *(case(trainer, "TE", "single", "blocks", fp8=BLOCKS, compute_capability="10.0") for trainer in PLAIN),
+        *(case(trainer, "TE", "single", "te-1", stack=TE_1) for trainer in PLAIN),
+        *(case(trainer, "TE", "single", "te-2.9", stack={"transformer_engine": "2.9.0"}) for trainer in PLAIN),
     ]
 
 
@@ -160,4 +177,5 @@ def on_gpus() -> list[dict[str, Any]]:
         case(trainer, "torchao", name) for name in ("single", "FSDP1", "FSDP2") for trainer in ("script", "trainer")
     ]
     rollouts = [case("grpo", "TE", name, stack=TRL) for name in ("single", "DDP")]
+    rollouts += [case("grpo", "TE", name, "16", stack=TRL, spec={"rows": 16}) for name in ("single", "DDP")]
     return [*first, *variants(), *rollouts, *control, *gather, *plain]

@@ -62,10 +62,11 @@ def run(spec: dict[str, Any], folder: Path, answers: Answers) -> None:
     """All questions of a program."""
     watched = Watched()
     start = {"llamafactory": _factory, "axolotl": _axolotl}[spec["trainer"]](folder)
+    usual = "bf16" if spec["backend"] == "BF16" else "fp8"
     watched.install()
     base = list(build({}).state_dict())
 
-    def train(name: str, precision: str = "fp8", **changes: Any) -> dict[str, Any]:
+    def train(name: str, precision: str = usual, **changes: Any) -> dict[str, Any]:
         asking.fresh()
         watched.seen = {}
         with asking.Precision(precision):
@@ -135,10 +136,13 @@ def _axolotl(folder: Path) -> Any:
 
     tiny = factory.shared(Path(os.environ["HF_HOME"]) / f"rank{asking.rank()}")
     from axolotl.cli import train
+    from axolotl.utils import distributed
 
     module: Any = train
+    state: Any = distributed
 
     def start(precision: str, changes: dict[str, Any]) -> None:
+        state.distributed_state = None  # what it remembers of the Accelerator before
         given = dict(changes)
         evaluate = given.pop("evaluate", False)
         if given.pop("save_strategy", None) is None:

@@ -84,7 +84,7 @@ def run(spec: dict[str, Any], folder: Path, answers: Answers) -> None:
     _saved(one, folder, answers)
     _evaluated(one, answers)
     if spec["strategy"] == "FSDP1" and not torch.cuda.is_available():
-        # Its full state dict kills a rank on a CPU, whatever the precision is.
+        # Its full state dict ends a process on a CPU, whatever the precision is.
         _saved_late(one, folder, answers)
         _resumed(one, spec, folder, answers)
         return
@@ -179,15 +179,20 @@ def _saved_late(one: Run, folder: Path, answers: Answers) -> None:
 def _resumed(one: Run, spec: dict[str, Any], folder: Path, answers: Answers) -> None:
     one.accelerator.free_memory()
 
-    def resume(state: str, precision: str = "fp8", then: str | None = None) -> dict[str, Any]:
+    def resume(state: str, precision: str = "fp8", **options: Any) -> dict[str, Any]:
         with asking.Precision(precision):
             again = Run(spec, seed=1)
-            again.accelerator.load_state(str(folder / state))
+            again.accelerator.load_state(str(folder / state), **options)
             seen: dict[str, Any] = {"history": asking.history(again.model), **again.evaluate()}
             seen["next"] = again.step()
-            if then:
-                again.accelerator.save_state(str(folder / then))
             return seen
+
+    def loosely(question: str, state: str, precision: str = "fp8") -> None:
+        if (
+            not answers.ask(question, lambda: resume(state, precision))
+            and "key(s)" in answers.given[question]["message"]
+        ):
+            answers.ask(f"{question}_not_strict", lambda: resume(state, precision, strict=False))
 
     refused = not answers.ask("resume", lambda: resume("state"))
     message = answers.given["resume"].get("message", "")
@@ -195,8 +200,8 @@ def _resumed(one: Run, spec: dict[str, Any], folder: Path, answers: Answers) -> 
         os.environ[ALLOW] = "1"
         answers.ask("resume_allowed", lambda: resume("state"))
         del os.environ[ALLOW]
-    answers.ask("resume_from_late", lambda: resume("late"))
-    answers.ask("fp8_to_bf16", lambda: resume("state", "bf16"))
+    loosely("resume_from_late", "late")
+    loosely("fp8_to_bf16", "state", "bf16")
 
     def bf16() -> None:
         with asking.Precision("bf16"):
@@ -205,7 +210,7 @@ def _resumed(one: Run, spec: dict[str, Any], folder: Path, answers: Answers) -> 
             again.accelerator.save_state(str(folder / "bf16"))
 
     if answers.ask("bf16", bf16):
-        answers.ask("bf16_to_fp8", lambda: resume("bf16"))
+        loosely("bf16_to_fp8", "bf16")
     if (folder / "state" / "pytorch_model_fsdp_0").is_dir():
         answers.ask("merge_weights", lambda: _merged(folder, one))
 

@@ -48,7 +48,7 @@ def _grpo(model: Any, given: dict[str, Any]) -> Any:
     from datasets import Dataset
     from trl import GRPOConfig, GRPOTrainer
 
-    prompts = Dataset.from_dict({"prompt": ["w1 w2 w3", "w4 w5 w6 w7 w8"] * 4})
+    prompts = Dataset.from_dict({"prompt": ["w1 w2 w3", "w4 w5 w6 w7 w8"] * 16})
     own = {"num_generations": 4, "max_completion_length": 8, "gradient_checkpointing": False, "temperature": 1.0}
     arguments: Any = GRPOConfig(**{**own, **given})
 
@@ -60,7 +60,7 @@ def _grpo(model: Any, given: dict[str, Any]) -> Any:
         reward_funcs=reward,
         args=arguments,
         train_dataset=prompts,
-        eval_dataset=prompts.select(range(3)),
+        eval_dataset=prompts.select(range(4)),
         processing_class=tokenizer(),
     )
 
@@ -77,7 +77,7 @@ class Run:
         asking.fresh()
         given: dict[str, Any] = {
             "output_dir": str(folder),
-            "per_device_train_batch_size": 4,
+            "per_device_train_batch_size": int(spec.get("rows", 4)),
             "per_device_eval_batch_size": 4,
             "max_steps": 2,
             "learning_rate": 1e-3,
@@ -87,6 +87,8 @@ class Run:
             "disable_tqdm": True,
             "logging_steps": 1,
             "max_grad_norm": 1.0,
+            # The Trainer wants of DeepSpeed's file what it has itself.
+            **({"bf16": True} if spec["strategy"].startswith("ZeRO") else {}),
             **changes,
         }
         self.seen: dict[str, Any] = {"begin": None, "losses": [], "norms": []}
@@ -95,7 +97,7 @@ class Run:
         class Watch(TrainerCallback):  # type: ignore[misc]
             def on_step_begin(self, *_given: Any, model: Any, **_others: Any) -> None:
                 if seen["begin"] is None:
-                    seen["begin"] = asking.history(model) or 0.0
+                    seen["begin"] = asking.history(model) or "none"
 
             def on_log(self, *_given: Any, logs: Any, **_others: Any) -> None:
                 if "loss" in logs:
