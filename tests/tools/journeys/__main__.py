@@ -6,10 +6,11 @@ import argparse
 import sys
 from collections import Counter
 from contextlib import ExitStack
+from itertools import chain
 from statistics import median
 from typing import TYPE_CHECKING
 
-from tests.tools.journeys import catalog
+from tests.tools.journeys import catalog, generated
 from tests.tools.journeys.journey import travel
 
 if TYPE_CHECKING:
@@ -19,22 +20,36 @@ if TYPE_CHECKING:
 
 
 def of_catalog(only: str) -> Iterator[Journey]:
+    """The journeys from the cases of the catalog."""
     for name, case in catalog.starts():
         if name.startswith(only):
             with ExitStack() as stack:
                 yield travel(name, catalog.request_of(case, stack))
 
 
+def of_seed(seed: int, count: int, only: str) -> Iterator[Journey]:
+    """The journeys from starts that are made by seed."""
+    for start in generated.starts(seed, count):
+        if only in start.name:
+            yield travel(start.name, start.request)
+
+
 def main() -> int:
+    """Follow them all, and print the numbers."""
     parser = argparse.ArgumentParser(prog="python -m tests.tools.journeys")
     parser.add_argument("--only", default="", help="a beginning of the names of the catalog's cases")
     parser.add_argument("--verbose", action="store_true")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--count", type=int, default=2000, help="starts that are made by seed")
+    parser.add_argument("--from", dest="of", choices=("catalog", "seed", "both"), default="both")
     options = parser.parse_args()
     ends: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     times = []
     faults = 0
-    for one in of_catalog(options.only):
+    catalogs = of_catalog(options.only) if options.of != "seed" else ()
+    made = of_seed(options.seed, options.count, options.only) if options.of != "catalog" else ()
+    for one in chain(catalogs, made):
         ends[one.end] += 1
         times.append(one.seconds)
         for fault in one.faults:
