@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from fp8check.cli.config import Config
     from fp8check.cli.options import Options
-    from fp8check.rules.checking.request import Probe, Request
+    from fp8check.rules.checking.request import Checked, Probe, Request
+    from fp8check.rules.report.schema import Plans
 
 
 def parser() -> Parser:
@@ -42,6 +43,7 @@ def parser() -> Parser:
             groups.verbose,
             groups.color,
             groups.hook,
+            groups.plan,
             groups.version,
         ),
     )
@@ -53,6 +55,8 @@ def check(argv: list[str]) -> int:
     config = load(options)
     formats = formats_of(options.format)
     if options.server is not None:
+        if options.plan:
+            raise UsageError("--plan is not for a service: fp8check plan here, or POST /plan")
         from fp8check.cli.remote import check_there
 
         return check_there(options, config, formats)
@@ -79,10 +83,25 @@ def _check(request: Request, formats: Sequence[tuple[str, str | None]], options:
         from fp8check.cli.baseline import write_baseline
 
         return write_baseline(options.write_baseline, checked.reports)
-    write_reports(formats, checked.reports, options, config)
+    write_reports(formats, checked.reports, options, config, _plans(request, checked, formats, options))
     print_crashes(crash for report in checked.reports for crash in report.crashes)
     fail_on = options.fail_on or config.fail_on or "error"
     return checked.exit_code(fail_on, require_evidence=options.require_evidence)
+
+
+def _plans(
+    request: Request, checked: Checked, formats: Sequence[tuple[str, str | None]], options: Options
+) -> Plans | None:
+    """What to do about one failing run that people read of, or where it is asked for; None for a clean one."""
+    failing = any(one.verdict == "fail" for one in checked.reports)
+    if not failing or len(request.runs) != 1:
+        return None
+    for_people = all(name == "text" for name, _ in formats) and len(checked.reports) == 1
+    if not options.plan and (not for_people or options.quiet or options.hook or options.probe is not None):
+        return None
+    from fp8check.cli.plan import DUE, SECONDS, plans_for
+
+    return plans_for(request, checked, SECONDS if options.plan else DUE, asked=options.plan)
 
 
 def _probe(options: Options, config: Config) -> Probe | None:

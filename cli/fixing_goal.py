@@ -12,7 +12,8 @@ from fp8check.rules.checking.planning import plan_request
 from fp8check.rules.credentials import masked_shapes
 from fp8check.rules.plain_text import shown
 from fp8check.rules.report.masking import hidden
-from fp8check.rules.report.plan import as_text, secrets, step_lines
+from fp8check.rules.report.plan import as_text, secrets_of_runs, step_of
+from fp8check.rules.report.plan_text import step_lines
 from fp8check.rules.report.terminal import Style
 
 TYPE_CHECKING = False
@@ -93,12 +94,13 @@ def _tell(chosen: Plan, planned: Planned, options: Options) -> None:
     lines: list[str] = []
     if not options.quiet:
         done = "would change" if options.diff else "changed"
-        lines += [line for step in files for line in _told(done, step_lines(step, 0))]
+        lines += [line for step in files for line in _told(done, step_lines(step_of(step), 0))]
         lines += [] if chosen.steps else ["nothing to do"]
-    lines += [f"to do:{line.removeprefix('  0.')}" for step in others for line in step_lines(step, 0)]
+    lines += [f"to do:{line.removeprefix('  0.')}" for step in others for line in step_lines(step_of(step), 0)]
     if chosen.launch is not None and not any(one.kind == "launch" for one in others):
         lines.append(f"start with: {shown(chosen.launch)}")
-    complain("".join(f"{masked_shapes(hidden(line, secrets(planned)))}\n" for line in lines))
+    secrets = secrets_of_runs(planned)
+    complain("".join(f"{masked_shapes(hidden(line, secrets))}\n" for line in lines))
 
 
 def _told(done: str, lines: Iterable[str]) -> list[str]:

@@ -249,6 +249,13 @@ def probe(parser: Parser) -> None:
     group.add_argument("--no-probe", action="store_const", const=None, dest="probe", help="do not (the default)")
 
 
+def plan(parser: Parser) -> None:
+    """What to do, in the report."""
+    parser.add_argument(
+        "--plan", action="store_true", help="say in each format what to do about a failing run (fp8check plan)"
+    )
+
+
 def goal(parser: Parser) -> None:
     """What a plan is to reach."""
     parser.add_argument(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fp8check.rules.reading import Document
     from fp8check.rules.report.formats import Format, Sources
     from fp8check.rules.report.quoting import Quotable
-    from fp8check.rules.report.schema import Report
+    from fp8check.rules.report.schema import Plans, Report
     from fp8check.rules.suppression.examined import Examined
 
 TEXT = "text"
@@ -94,14 +94,24 @@ def quotable(options: Options, config: Config) -> Quotable:
 
 
 def write_reports(
-    formats: Sequence[tuple[str, str | None]], examined: Sequence[Examined], options: Options, config: Config
+    formats: Sequence[tuple[str, str | None]],
+    examined: Sequence[Examined],
+    options: Options,
+    config: Config,
+    plans: Plans | None = None,
 ) -> None:
-    """Write reports of these runs, in each format to where it goes."""
+    """Write reports of these runs, in each format to where it goes.
+
+    Args:
+        plans: what to do about the runs; it stands in the report of the first.
+    """
     from fp8check.rules.report import build
 
     chosen = [(one, target) for name, target in formats if (one := find(name)) is not None]
     make = build.brief if all(one.brief for one, _ in chosen) else build.whole
     reports = [make(one) for one in examined]
+    if plans is not None:
+        reports[0] = reports[0]._replace(plan=plans)
     sources = sources_of(examined, options, config)
     for one, target in chosen:
         write_text(rendered(one, target, reports, sources, options), target, one.syntax)

@@ -13,12 +13,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fp8check.rules.checking.request import Request
+    from fp8check.rules.checking.request import Checked, Request
+    from fp8check.rules.report.schema import Plans
 
 ABOUT = """\
 What to do, as a whole: the changes of files, command, variables and packages after which the run starts and trains
 as the goal says, each plan done to a copy first. Changes nothing."""
 SECONDS = 5.0  # of CPU, after which what was found by then is given
+PLANS = 3
+DUE = 0.05  # the same at the end of a check that fails
 
 
 def parser() -> Parser:
@@ -49,7 +52,7 @@ def plan(argv: list[str]) -> int:
         style = style_of(options, target)
         as_json = name == "json"
         text = report.as_json(planned) if as_json else report.as_text(planned, style)
-        write_text(report.in_syntax(text, style, json=as_json), target, "json" if as_json else "text")
+        write_text(text, target, "json" if as_json else "text")
     return ExitCode.OK if planned.reached else ExitCode.FINDINGS
 
 
@@ -70,3 +73,12 @@ def after(seconds: float) -> Callable[[], bool]:
 
     end = process_time() + seconds
     return lambda: process_time() > end
+
+
+def plans_for(request: Request, checked: Checked, seconds: float, *, asked: bool) -> Plans | None:
+    """What to do about runs that were checked; None where nothing was found in time, and nobody asked."""
+    from fp8check.rules.checking.planning import plan_request
+    from fp8check.rules.report.plan import plans_of
+
+    planned = plan_request(request, None, given=checked.reports, plans=PLANS if asked else 1, spent=after(seconds))
+    return plans_of(planned) if asked or planned.plans or planned.is_whole else None

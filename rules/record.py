@@ -26,6 +26,7 @@ class Record:
     fields: ClassVar[tuple[str, ...]] = ()
     template: ClassVar[dict[str, object]] = {}  # every field in order, with its default
     needed: ClassVar[tuple[str, ...]] = ()  # the fields without one
+    kept: ClassVar[tuple[str, ...]] = ()  # fields that data of a report has, whatever they are (rules/report/schema.py)
     size: ClassVar[int] = 0  # how many fields there are
     least: ClassVar[int] = 0  # how many are needed
 

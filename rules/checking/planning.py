@@ -7,6 +7,7 @@ import os
 from fp8check.rules.checking.examining import examine_all
 from fp8check.rules.checking.request import assembled
 from fp8check.rules.checking.runs import WrongFiles
+from fp8check.rules.engine.definition import ERROR
 from fp8check.rules.repair.goal import goal_of
 from fp8check.rules.repair.plan import PLANS, STATES, plan
 from fp8check.rules.repair.state import start_of
@@ -32,6 +33,7 @@ def plan_request(
     request: Request,
     goal: Goal | None = None,
     *,
+    given: Sequence[Examined] = (),
     states: int = STATES,
     plans: int = PLANS,
     spent: Callable[[], bool] = lambda: False,
@@ -40,6 +42,7 @@ def plan_request(
 
     Args:
         goal: None for what the runs ask for.
+        given: the reports of the runs as they are, where these were made before.
         states, plans, spent: see `plan`.
 
     Raises:
@@ -47,25 +50,27 @@ def plan_request(
     """
     (part,) = request.runs
 
-    def judge(documents: Sequence[Document], state: State | None) -> list[Examined]:
+    errors = tuple(one for one in request.rules if one.severity == ERROR and not one.is_late)
+
+    def judge(documents: Sequence[Document], state: State | None, *, whole: bool = False) -> list[Examined]:
         changed = part._replace(documents=_in_place(part.documents, documents))
         if state is not None:
             changed = changed._replace(launch=state.launch, facts=_facts(part.facts, state))
         runs = [*assembled(changed)]
         return examine_all(
             [(one.run, one.documents) for one in runs],
-            request.rules,
+            request.rules if whole else errors,
             configured=request.suppressions,
             crashes=request.crashes,
         )
 
-    given = judge(part.documents, None)
+    given = given or judge(part.documents, None, whole=True)
     if not given:
         raise WrongFiles("there is no run in these files")
     read = {document.path: document for one in given for document in one.documents}
     documents = [read.get(one.path, one) for one in part.documents]
     start = start_of(documents, part.launch, _new_name(part.documents))
-    return plan(start, goal or goal_of(given), judge, states=states, plans=plans, spent=spent)
+    return plan(start, goal or goal_of([*given]), judge, given, states=states, plans=plans, spent=spent)
 
 
 def _in_place(given: Sequence[Document], changed: Sequence[Document]) -> tuple[Document, ...]:

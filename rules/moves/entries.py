@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.edits.action import ABSENT, Assign
+from fp8check.rules.moves.site import known
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,12 +24,19 @@ def refused_gone(site: Site) -> Iterator[Action]:
     for file, top in files:
         if file is None or top is None:
             continue
-        names = [name for name, setting in top.settings() if setting.origin.span in refused]
+        names = [name for name, one in top.settings() if one.origin.span in refused or name == error.flag]
         yield from site.act(Assign(file, (name,), ABSENT) for name in names)
 
 
 def processes(site: Site) -> Iterator[Action]:
-    """How many processes there are, where nobody says it: one a GPU of this machine."""
-    visible = site.run.visible_gpus()
-    if visible:
-        yield from site.act(site.in_accelerate((("num_processes",), len(visible)), (("num_machines",), 1)))
+    """How many processes there are, where nobody says it, or the command said otherwise: else one a GPU."""
+    number = site.wanted or len(site.run.visible_gpus() or ())
+    config = site.run.accelerate
+    if not number or config is None:
+        return
+    kind = known(lambda: config.distributed_type)
+    alone = kind is None or kind.is_later or kind.value in ("NO", False)
+    spread: list[tuple[tuple[str, ...], object]] = (
+        [(("distributed_type",), "MULTI_GPU")] if alone and number > 1 else []
+    )
+    yield from site.act(site.in_accelerate((("num_processes",), number), (("num_machines",), 1), *spread))

@@ -49,7 +49,7 @@ _BY_CODE: Mapping[str, Moves] = {
     "no FP8": (*_PRECISION, *_LAUNCH, *_BACKEND, *_STACK),
     "frozen": (backends.gather_off, *_BACKEND, strategies.other_strategy),
     "backward": (*_STEP, *_BACKEND),
-    "processes": (*_LAUNCH, strategies.other_strategy),
+    "processes": (entries.processes, *_LAUNCH, strategies.other_strategy),
     "no BF16": _LEFT,
     "left": _LEFT,
     "checkpointing-not-reentrant": (*_STEP, *_BACKEND),
@@ -58,6 +58,13 @@ _BY_CODE: Mapping[str, Moves] = {
     "unknown-config-key": (entries.refused_gone, *_STACK),
     "unknown-training-key": (entries.refused_gone, *_STACK),
     "processes-not-given": (entries.processes, strategies.other_strategy),
+    "torchao-breaks": (stacks.fitting_torchao, *_BACKEND),
+    "FP608": (stacks.fitting_torchao, *_BACKEND),
+    "launcher-without-deepspeed": (stacks.deepspeed, strategies.other_strategy),
+    "trainer-without-deepspeed": (stacks.deepspeed, strategies.other_strategy),
+    "unknown-launcher-flag": (entries.refused_gone, launching.flags_off),
+    "command-refuses-flag": (entries.refused_gone, launching.flags_off),
+    "FP318": (entries.refused_gone, launching.flags_off),
     "fsdp-not-distributed": (entries.refused_gone, strategies.other_strategy),
     "FP302": (entries.refused_gone, *_STACK),
     "FP214": (entries.refused_gone, *_STACK),
@@ -75,10 +82,14 @@ _BY_CODE: Mapping[str, Moves] = {
     "memory": (steps.fewer_tokens, *_BACKEND, strategies.other_strategy, steps.checkpointing_on),
     "out-of-memory": (*_SMALLER, *_STEP),
     "FP414": (steps.fewer_tokens, *_BACKEND, strategies.other_strategy, steps.checkpointing_on),
+    "FP403": _BACKEND,
+    "FP205": (*_PRECISION, *_LAUNCH, *_BACKEND, strategies.other_strategy),
     "FP501": (*_STEP, *_BACKEND),
     "FP518": (backends.gather_off, *_BACKEND, *_SHARDED),
     "FP520": (steps.compiled, *_BACKEND, strategies.other_strategy),
 }
+# What nothing in this folder answers: the machine or the model would have to be another one.
+FORBIDDING = frozenset(("FP408", "FP411", "FP412", "FP620", "FP701", "FP704", "FP706"))
 # What may pay more in a run that is good already.
 CHOICES: Moves = (backends.other_backend, steps.compiled, strategies.other_strategy)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fp8check.rules.edits.action import ABSENT, Action, Assign
 from fp8check.rules.record import Record
-from fp8check.rules.releases.versions import NEWEST
 from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False
@@ -30,6 +29,7 @@ class Site(Record):
         training, accelerate: the paths of its files; None where there is none, or none that was given.
         new_file: the name that a new Accelerate file gets.
         command: the launch command as it was given; None where none was, or a file has it.
+        wanted: how many processes the run had as it was given; None where that is not known.
     """
 
     why: str
@@ -40,6 +40,7 @@ class Site(Record):
     accelerate: str | None
     new_file: str
     command: str | None
+    wanted: int | None = None
 
     @property
     def trainer(self) -> Training:
@@ -54,7 +55,7 @@ class Site(Record):
     @property
     def processes(self) -> int | None:
         """Training processes on all machines together; None where that is not known."""
-        return known_number(lambda: self.outcome.effective.all_processes)
+        return self.wanted or known_number(lambda: self.outcome.effective.all_processes)
 
     def act(self, *parts: Iterable[Assign], launch: str | None = None, backend: str = "") -> Iterator[Action]:
         """One action of these entries, where there are any.
@@ -69,7 +70,8 @@ class Site(Record):
     def lacking(self, backend: str) -> dict[str, str]:
         """The package of a backend, where it is known to be absent, in its newest release that was looked at."""
         name = {"TE": "transformer_engine", "AO": "torchao"}.get(backend)
-        return {} if name is None or self.stack.has(name) is not False else {name: NEWEST[name]}
+        newest = None if name is None else self.stack.newest(name)
+        return {} if name is None or newest is None or self.stack.has(name) is not False else {name: newest}
 
     def in_training(self, *entries: tuple[str, object]) -> list[Assign]:
         """Entries of the training file; none where there is no such file."""

@@ -16,7 +16,7 @@ _BACKENDS = ("transformer_engine", "torchao")
 
 
 def upgrades(site: Site) -> Iterator[Action]:
-    """One package in its newest release that was looked at; a backend where there is none."""
+    """A backend where there is none; and the packages in the newest releases that were looked at, all together."""
     packages = site.run.facts.packages
     if packages is None:
         return
@@ -30,9 +30,21 @@ def upgrades(site: Site) -> Iterator[Action]:
                 yield Action(site.why, packages={name: newest})
         elif _is_older(there, newest):
             older[name] = newest
-            yield Action(site.why, packages={name: newest})
-    if len(older) > 1:
-        yield Action(site.why, packages=older)  # what it does not need is taken back
+    if older:
+        yield Action(site.why, packages=older)  # those that it does not need are taken back
+
+
+def fitting_torchao(site: Site) -> Iterator[Action]:
+    """The newest torchao that can be imported under the torch that is there."""
+    newest = site.stack.newest("torchao")
+    if newest is not None and site.stack.torchao_breaks():
+        yield Action(site.why, packages={"torchao": newest})
+
+
+def deepspeed(site: Site) -> Iterator[Action]:
+    """DeepSpeed, where it is asked for and is not there."""
+    if site.stack.has("deepspeed") is False:
+        yield Action(site.why, packages={"deepspeed": NEWEST["deepspeed"]})
 
 
 def _is_older(there: str, newest: str) -> bool:
@@ -42,7 +54,7 @@ def _is_older(there: str, newest: str) -> bool:
 
 def _newest(site: Site, name: str) -> str | None:
     """The newest release that the trainer takes; None where it says nothing of that package's newest one."""
-    newest = NEWEST.get(name)
+    newest = site.stack.newest(name)
     limit = site.trainer.newest_taken(site.stack, name)
     if newest is None or limit is None:
         return newest
@@ -51,9 +63,11 @@ def _newest(site: Site, name: str) -> str | None:
 
 
 def downgrades(site: Site) -> Iterator[Action]:
-    """The newest release that the trainer takes, of a package that is newer than that."""
-    packages = site.run.facts.packages or {}
-    for name, there in packages.items():
+    """The newest releases that the trainer takes, of all packages that are newer than that."""
+    newer: dict[str, str] = {}
+    for name, there in (site.run.facts.packages or {}).items():
         now, limit = parsed(there), site.trainer.newest_taken(site.stack, name)
         if now is not None and limit is not None and now != limit and at_least(now, *limit):
-            yield Action(site.why, packages={name: ".".join(map(str, limit))})
+            newer[name] = ".".join(map(str, limit))
+    if newer:
+        yield Action(site.why, packages=newer)

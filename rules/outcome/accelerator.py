@@ -201,7 +201,7 @@ def _capable(run: Run, stack: Stack, requested: Setting) -> Setting:
                 (requested,),
             )
         return requested
-    if _can_fp8(gpus[0]):
+    if can_fp8(gpus[0]):
         return requested
     why = Origin(code=f"{stack.name('accelerate')}, as compute capability {gpus[0].compute_capability} is below 8.9")
     return Setting("fp16", why).over(requested)
@@ -221,13 +221,14 @@ def _any_of(gpus: Sequence[Gpu] | None) -> Sequence[Gpu] | None:
     """
     if not gpus:
         return None
-    if len({_can_fp8(gpu) for gpu in gpus}) > 1:
+    if len({can_fp8(gpu) for gpu in gpus}) > 1:
         what = "some of the GPUs are below compute capability 8.9, and which of them the process gets is not known"
         raise Undecided(what, "CUDA_DEVICE_ORDER=PCI_BUS_ID, by which CUDA counts them as nvidia-smi does")
     return gpus
 
 
-def _can_fp8(gpu: Gpu) -> bool:
+def can_fp8(gpu: Gpu) -> bool:
+    """Whether a GPU computes in FP8."""
     return tuple(int(part) for part in gpu.compute_capability.split(".")) >= SMALLEST_CAPABILITY
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # `accelerate` treats an older torchao as absent (utils/imports.py is_torchao_available).
 OLDEST_TORCHAO = (0, 6, 1)
+# The first torch that torchao 0.18 can be imported under, and the last torchao for those before.
+TORCH_OF_TORCHAO, TORCHAO_BEFORE = (2, 10), "0.17.0"
 
 
 class Stack:
@@ -182,3 +184,10 @@ class Stack:
                 "packages",
             )
         return first
+
+    def newest(self, package: str) -> str | None:
+        """The newest release of a package that was looked at and fits the torch of this stack; None where none was."""
+        torch = parsed(self.known("torch"))
+        if package == "torchao" and torch is not None and not at_least(torch, *TORCH_OF_TORCHAO):
+            return TORCHAO_BEFORE
+        return NEWEST.get(package)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from fp8check.rules.engine.inputs import requested
+from fp8check.rules.moves.remedies import FORBIDDING
 from fp8check.rules.moves.site import known, known_number
+from fp8check.rules.outcome.accelerator import can_fp8
 from fp8check.rules.outcome.memory import predict_memory
 from fp8check.rules.record import Record
-from fp8check.rules.settings.values import Undecided
+from fp8check.rules.settings.values import Setting, Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fp8check.rules.engine.running import Finding
+    from fp8check.rules.facts import Gpu
     from fp8check.rules.moves.site import Goal
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.suppression.examined import Examined
@@ -54,8 +59,9 @@ def chosen(examined: Examined) -> Chosen:
     backend = wanted.backend
     recipe = {name: one.shown for name, one in wanted.recipe.items()}
     effective = outcome.effective
+    unread = run.launch.tool == "python" and run.accelerate is not None  # nobody meant the one process of python
     return Chosen(
-        known_number(lambda: effective.all_processes),
+        None if unread else known_number(lambda: effective.all_processes),
         _strategy(run),
         None if backend is None else str(backend.shown).upper(),
         recipe,
@@ -74,6 +80,21 @@ def _strategy(run: Run) -> object:
         None if version is None else str(version.shown),
         deepspeed is not None,
     )
+
+
+def forbidden(examined: Examined, goal: Goal) -> list[Problem]:
+    """What no change of a run answers: the machine or the model would have to be another one."""
+    found = [
+        Problem(one.rule, one.message, one)
+        for one in examined.findings
+        if one.severity == "error" and one.rule in (FORBIDDING if goal == "fp8" else ())
+    ]
+    gpus = known(lambda: Setting(examined.inputs.run.visible_gpus()))
+    seen: Sequence[Gpu] = gpus.value if gpus is not None and isinstance(gpus.value, list) else ()
+    if goal == "fp8" and seen and not found and not any(can_fp8(one) for one in seen):
+        text = f"{seen[0].name} cannot compute in FP8: compute capability {seen[0].compute_capability}, 8.9 is needed"
+        found.append(Problem("GPU", text))
+    return found
 
 
 def problems(examined: Examined, goal: Goal, before: Chosen) -> list[Problem]:
@@ -137,7 +158,8 @@ def _not_bf16(outcome: Outcome) -> list[Problem]:
 ENTRY = 1
 VARIABLE, LAUNCH, FILE = 2, 3, 4
 CHECKPOINTING = 2
-PACKAGE, TOKENS, RECIPE, BACKEND, STRATEGY = 12, 20, 25, 40, 80
+ANOTHER_PACKAGE = 3  # beside the first
+PACKAGE, TOKENS, RECIPE, BACKEND, STRATEGY = 9, 20, 25, 40, 80
 
 
 def cost_of(examined: Examined, goal: Goal, before: Chosen) -> int:

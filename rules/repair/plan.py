@@ -6,6 +6,7 @@ from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.input_error import InputError
 from fp8check.rules.outcome.speed import predict_speed
 from fp8check.rules.record import Record
+from fp8check.rules.repair.goal import forbidden
 from fp8check.rules.repair.render import steps_of, written
 from fp8check.rules.repair.search import Search
 from fp8check.rules.settings.values import Undecided
@@ -54,12 +55,14 @@ class Planned(Record):
         why_not: where none was found, what stands against it.
         plans: the first changes least.
         given: the reports of the runs as they are.
+        is_whole: whether all was tried that there is.
     """
 
     goal: Goal
     why_not: tuple[str, ...]
     plans: tuple[Plan, ...]
     given: tuple[Examined, ...]
+    is_whole: bool = True
 
     @property
     def reached(self) -> bool:
@@ -71,6 +74,7 @@ def plan(
     start: Start,
     goal: Goal,
     judge: Judge,
+    reports: Sequence[Examined],
     *,
     states: int = STATES,
     plans: int = PLANS,
@@ -79,12 +83,16 @@ def plan(
     """The plans for these runs, the nearest first.
 
     Args:
+        reports: of the runs as they are.
         states: how many are judged at most.
         plans: how many are looked for.
         spent: whether the time is over; what was found by then is given.
     """
     search = Search(start, goal, judge, states, spent)
-    given = search.given()
+    given = search.begin(reports)
+    facts = [one for report in given.reports for one in forbidden(report, goal)]
+    if facts:
+        return Planned(goal, tuple(map(_text, facts))[:REASONS], (), given.reports)
     found: list[Plan] = []
     reasons: list[str] = []
     for one in search.good(given):
@@ -100,7 +108,8 @@ def plan(
         search.limit(OTHERS)
     if found:
         return Planned(goal, (), tuple(found), given.reports)
-    return Planned(goal, tuple(dict.fromkeys([*reasons, *_why_not(search, given)]))[:REASONS], (), given.reports)
+    whole = not search.is_exhausted
+    return Planned(goal, tuple(dict.fromkeys([*reasons, *_why_not(search, given)]))[:REASONS], (), given.reports, whole)
 
 
 def _pays_more(judged: Judged, found: Sequence[Plan]) -> bool:
@@ -127,7 +136,7 @@ def _plan(start: Start, judged: Judged, judge: Judge, search: Search) -> Plan:
     """
     documents = written(start, judged.state)
     try:
-        reports = tuple(judge(documents, judged.state))
+        reports = tuple(judge(documents, judged.state, whole=True))
     except InputError as problem:
         raise Unfixable(str(problem)) from None
     left = [problem for lacking in search.lacking(reports) for problem in lacking]

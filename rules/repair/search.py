@@ -22,6 +22,7 @@ from fp8check.rules.settings.values import Undecided
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from typing import Protocol
 
     from fp8check.rules.moves.site import Goal
     from fp8check.rules.reading import Document
@@ -29,8 +30,12 @@ if TYPE_CHECKING:
     from fp8check.rules.repair.state import Start, State
     from fp8check.rules.suppression.examined import Examined
 
-    # Judges runs of these files, with the launch, variables and packages of the state.
-    Judge = Callable[[Sequence[Document], State], Sequence[Examined]]
+    class Judge(Protocol):
+        """Judges runs of these files, with the launch, variables and packages of the state."""
+
+        def __call__(self, documents: Sequence[Document], state: State, *, whole: bool = False) -> Sequence[Examined]:
+            """The reports; `whole`: of all rules, and not of those alone that find errors."""
+
 
 LARGE = 20_000  # characters of the files above which fewer states are tried
 
@@ -47,6 +52,16 @@ class Judged(Record):
     reports: tuple[Examined, ...]
     problems: tuple[tuple[Problem, ...], ...]
     cost: int
+
+    @property
+    def warnings(self) -> int:
+        """How many warnings there are."""
+        return sum(one.severity == "warning" for report in self.reports for one in report.findings)
+
+    @property
+    def signature(self) -> object:
+        """What the runs lack, to be compared."""
+        return frozenset((at, one.code, one.text) for at, lacking in enumerate(self.problems) for one in lacking)
 
     @property
     def is_good(self) -> bool:
@@ -77,13 +92,17 @@ class Search:
         self.refused: list[str] = []  # why a state could not be made
         self.seen: list[Judged] = []
         self.is_exhausted = False
+        self._over = False
 
-    def given(self) -> Judged:
-        """The runs as they are."""
-        judged = self.judged(self._start.state)
-        if judged is None:
-            raise InputError("the runs cannot be judged")
-        return judged
+    def begin(self, reports: Sequence[Examined]) -> Judged:
+        """The runs as they are, with their reports."""
+        self._before = tuple(chosen(one) for one in reports)
+        state = self._start.state
+        cost = max(cost_of(one, self._goal, before) for one, before in zip(reports, self._before, strict=True))
+        given = Judged(state, tuple(reports), self.lacking(reports), cost)
+        self._judged[state.key, False] = given
+        self.seen.append(given)
+        return given
 
     def documents(self, state: State) -> tuple[Document, ...]:
         """The files of a state, made of values."""
@@ -93,17 +112,21 @@ class Search:
             if one.path != self._start.new_file or state.files[one.path]
         )
 
-    def judged(self, state: State) -> Judged | None:
-        """A state, judged; None where its files make no run, or no more may be tried."""
-        key = state.key
+    def judged(self, state: State, *, whole: bool = False) -> Judged | None:
+        """A state, judged; None where its files make no run, or no more may be tried.
+
+        Args:
+            whole: by all rules, and not by those alone that find errors.
+        """
+        key = state.key, whole
         if key in self._judged:
             return self._judged[key]
-        if self._left <= 0 or self._spent():
+        if self._left <= 0 or self._is_over():
             self.is_exhausted = True
             return None
         self._left -= 1
         try:
-            reports = tuple(self._judge(self.documents(state), state))
+            reports = tuple(self._judge(self.documents(state), state, whole=whole))
         except InputError as problem:
             self.refused.append(str(problem))
             reports = ()
@@ -113,9 +136,13 @@ class Search:
             self.seen.append(made)
         return made
 
+    def _is_over(self) -> bool:
+        """Whether the time is over; to ask takes longer than to judge a state on some machines."""
+        if not self._over and self._left % 4 == 0:
+            self._over = self._spent()
+        return self._over
+
     def _made(self, state: State, reports: tuple[Examined, ...]) -> Judged | None:
-        if not self._before:
-            self._before = tuple(chosen(one) for one in reports)
         if len(reports) != len(self._before):
             return None
         pairs = zip(reports, self._before, strict=True)
@@ -133,27 +160,28 @@ class Search:
 
     def good(self, first: Judged) -> Iterator[Judged]:
         """Good states, the cheapest first, as far as the search comes; behind them what else may be chosen."""
-        heap: list[tuple[int, int, State, bool]] = [(0, 0, first.state, False)]
+        heap: list[tuple[int, int, State, object]] = [(0, 0, first.state, None)]
         queued = {first.state.key}
         number = 0
         while heap:
-            cost, _, state, is_known = heappop(heap)
+            cost, _, state, before = heappop(heap)
             judged = self.judged(state)
-            if judged is None:
-                continue
-            if not is_known and judged.cost > cost:
+            if judged is None or judged.signature == before:
+                continue  # what was done changed nothing of what the runs lack
+            if judged.cost > cost:
                 number += 1
-                heappush(heap, (judged.cost, number, state, True))
+                heappush(heap, (judged.cost, number, state, before))
                 continue
             if judged.is_good:
                 yield self._least(judged)
+            signature = None if judged.is_good else judged.signature
             for action in self._choices(judged) if judged.is_good else self.actions(judged):
                 after = state.after(action)
                 if after.key in queued:
                     continue
                 queued.add(after.key)
                 number += 1
-                heappush(heap, (max(cost, self._start.cost(after)), number, after, False))
+                heappush(heap, (max(cost, self._start.cost(after)), number, after, signature))
 
     def actions(self, judged: Judged) -> Iterator[Action]:
         """What the first problem of a state proposes: its rule's own fix, then the moves that may answer it."""
@@ -191,15 +219,17 @@ class Search:
         files = state.files
         training = run.training.path if run.training.path in files else None
         accelerate = run.accelerate.path if run.accelerate is not None and run.accelerate.path in files else None
-        return Site(why, self._goal, run, report.outcome, training, accelerate, self._start.new_file, state.launch)
+        wanted = max((one.processes or 0 for one in self._before), default=0) or None
+        new = self._start.new_file
+        return Site(why, self._goal, run, report.outcome, training, accelerate, new, state.launch, wanted)
 
     def _least(self, judged: Judged) -> Judged:
-        """The state without the changes that it does not need."""
-        best = judged
+        """The state without the changes that it does not need: without them it is good, and warns of nothing more."""
+        best = self.judged(judged.state, whole=True) or judged
         for state in _smaller(self._start, judged.state):
             merged = self._without(best.state, state)
-            one = self.judged(merged) if merged is not None else None
-            if one is not None and one.is_good and one.cost < best.cost:
+            one = self.judged(merged, whole=True) if merged is not None else None
+            if one is not None and one.is_good and one.cost < best.cost and one.warnings <= best.warnings:
                 best = one
         return best
 

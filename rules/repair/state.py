@@ -5,7 +5,7 @@ from __future__ import annotations
 from fp8check.rules.edits.action import ABSENT
 from fp8check.rules.reading.overlay import same
 from fp8check.rules.record import Record
-from fp8check.rules.repair.goal import ENTRY, FILE, LAUNCH, PACKAGE, VARIABLE
+from fp8check.rules.repair.goal import ANOTHER_PACKAGE, ENTRY, FILE, LAUNCH, PACKAGE, VARIABLE
 from fp8check.rules.repair.values import assigned, data_of, empty, frozen
 
 TYPE_CHECKING = False
@@ -70,7 +70,8 @@ class Start(Record):
 
     def cost(self, state: State) -> int:
         """What the changes cost by their number."""
-        cost = VARIABLE * len(state.variables) + PACKAGE * len(state.packages)
+        cost = VARIABLE * len(state.variables) + ANOTHER_PACKAGE * len(state.packages)
+        cost += PACKAGE if state.packages else 0
         cost += LAUNCH * (state.launch != self.state.launch)
         for path, data in state.files.items():
             before = self.state.files[path]

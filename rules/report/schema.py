@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fp8check.rules.seen import Seen
 
 SCHEMA: Literal["fp8check/report/1"] = "fp8check/report/1"
+PLAN: Literal["fp8check/plan/1"] = "fp8check/plan/1"
 DOCS = "https://fp8check.readthedocs.io/rules/"
 
 
@@ -392,6 +393,62 @@ class LaunchLine(Record):
     undecided: str | None = None
 
 
+class Step(Record):
+    """One step of a plan.
+
+    Attributes:
+        kind: an edit of an entry, a new file, the command, a variable, or a package.
+        before: the entry as it is, the command as it was given; null where there is none.
+        after: the entry as it is to be (null where it goes), the text of a new file, the whole command, "NAME=value" or
+            "NAME" to unset it, "name==version".
+        why: the rule, the predicted error or the part of the goal that asks for it.
+    """
+
+    kind: Literal["edit", "file", "launch", "variable", "package"]
+    file: str | None
+    line: int | None
+    before: str | None
+    after: str | None
+    why: str
+
+
+class Plan(Record):
+    """One way to the goal.
+
+    Attributes:
+        steps: in the order in which they are to be made; empty where the run is good as it is.
+        launch: the whole command that starts the run then; null where nobody said how it is started.
+        outcome: as in the report, what happens then; of several runs that of the first.
+        remaining: the findings that are left, of all runs.
+        evidence: what the prediction rests on.
+        summary: what happens then, in a few lines, as in the report.
+    """
+
+    steps: tuple[Step, ...]
+    launch: str | None
+    outcome: Outcome
+    speedup: Speedup | None
+    memory: Memory | None
+    remaining: tuple[Finding, ...]
+    evidence: str
+    summary: Summary
+
+
+class Plans(Record):
+    """What to do, as a whole: schema fp8check/plan/1.
+
+    Attributes:
+        why_not: what stands against the goal; empty where it is reached.
+        plans: the first changes least.
+    """
+
+    schema: Literal["fp8check/plan/1"]
+    goal: Literal["fp8", "bf16"]
+    reached: bool
+    why_not: tuple[str, ...]
+    plans: tuple[Plan, ...]
+
+
 class Report(Record):
     """What is said of one run.
 
@@ -403,7 +460,10 @@ class Report(Record):
         facts: the machine, as facts.json has it (schema fp8check/facts/1).
         versions: the release of fp8check.
         launch: the line of a shell script that starts the run; absent where no script does.
+        plan: what to do, as a whole; null where nobody asked for it.
     """
+
+    kept = ("plan",)
 
     schema: Literal["fp8check/report/1"]
     verdict: Literal["fail", "warn", "pass", "undecided"]
@@ -420,6 +480,7 @@ class Report(Record):
     facts: Mapping[str, object]
     versions: Mapping[str, str]
     launch: LaunchLine | None = None
+    plan: Plans | None = None
 
     @property
     def new_findings(self) -> tuple[Finding, ...]:
@@ -460,7 +521,7 @@ def as_data(record: Record) -> dict[str, object]:
     fields = record.__dict__
     if record.least == record.size:  # most of them: nothing is left out
         return {name: value if type(value) in _LEAVES else _plain(value) for name, value in fields.items()}
-    needed = record.needed
+    needed = (*record.needed, *record.kept)
     return {
         name.rstrip("_"): value if type(value) in _LEAVES else _plain(value)
         for name, value in fields.items()

@@ -40,6 +40,10 @@ def _run(report: Report, sources: Sources, look: Look) -> str:
     else:
         lines.extend(_summary(report, style))
         lines.append(_totals(report, style))
+        if report.plan is not None:
+            from fp8check.rules.report import plan_text  # where a plan is due
+
+            lines.extend(("", *plan_text.lines(report.plan, style)))
         if look.verbose:
             lines.extend(_undecided(report))
     return "\n".join(lines) + ("\n" if lines else "")

@@ -30,8 +30,13 @@ STACKS: dict[str, dict[str, str]] = {
     "newest": {**TODAY, "transformers": "5.23.0", "torchao": "0.18.0", "torch": "2.13.0", "deepspeed": "0.19.8"},
     "earlier": {
         **TODAY,
-        **{"torch": "2.8.0", "accelerate": "1.11.0", "transformers": "4.57.1", "transformer_engine": "2.8.0"},
-        **{"torchao": "0.14.1", "peft": "0.18.1", "trl": "0.21.0"},
+        "torch": "2.8.0",
+        "accelerate": "1.11.0",
+        "transformers": "4.57.1",
+        "transformer_engine": "2.8.0",
+        "torchao": "0.14.1",
+        "peft": "0.18.1",
+        "trl": "0.21.0",
     },
     "without TE": {name: version for name, version in TODAY.items() if name != "transformer_engine"},
     "without torchao": {name: version for name, version in TODAY.items() if name != "torchao"},
@@ -327,7 +332,9 @@ FAULTS: dict[str, Callable[[_Draft], None]] = {
     "deepspeed file": _deepspeed_file,
 }
 
-SCRIPT = b"from accelerate import Accelerator\n\naccelerator = Accelerator()\nmodel, optimizer = accelerator.prepare(m, o)\n"
+SCRIPT = (
+    b"from accelerate import Accelerator\n\naccelerator = Accelerator()\nmodel, optimizer = accelerator.prepare(m, o)\n"
+)
 
 
 def starts(seed: int, count: int) -> Iterator[Start]:

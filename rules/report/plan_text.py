@@ -1,0 +1,77 @@
+"""What to do, in the lines of a text: the end of a report, and what `fp8check plan` prints."""
+
+from __future__ import annotations
+
+from fp8check.rules.plain_text import shown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fp8check.rules.report.schema import Plan, Plans, Step
+    from fp8check.rules.report.terminal import Style
+
+WIDTH = 18  # of the column before what is to be done
+_NAMES = {"fp8": "FP8", "bf16": "BF16"}
+
+
+def lines(plans: Plans, style: Style) -> Iterator[str]:
+    """All plans; where there is none, what stands against the goal."""
+    if not plans.plans:
+        yield style.strong(f"no way to {_NAMES[plans.goal]} was found")
+        for reason in plans.why_not:
+            yield f"  {shown(reason)}"
+        if plans.goal == "fp8":
+            yield "  for a run in BF16: fp8check plan --goal bf16"
+        return
+    for number, one in enumerate(plans.plans, 1):
+        if number > 1:
+            yield ""
+        yield from _plan(one, number, plans, style)
+
+
+def _plan(found: Plan, number: int, plans: Plans, style: Style) -> Iterator[str]:
+    option = f" --plan {number}" if number > 1 else ""
+    command = f"fp8check fix --goal {plans.goal}{option}"
+    if not found.steps:
+        yield style.strong("nothing to do")
+    else:
+        yield style.strong("what to do" if number == 1 else "or") + f" ({command})"
+    last = 0
+    for last, step in enumerate(found.steps, 1):
+        yield from step_lines(step, last)
+    if found.launch is not None and not any(one.kind == "launch" for one in found.steps):
+        yield f"  {last + 1}. {'start with':<{WIDTH - 3}}{shown(found.launch)}"
+    yield f"  {'then':<{WIDTH}}{shown(found.summary.actual)}"
+    if plans.goal == "fp8":
+        for name, text in (("speed", found.summary.speed), ("memory", found.summary.memory)):
+            if text is not None:
+                yield f"  {name:<{WIDTH}}{shown(text)}"
+    left = [one.rule for one in found.remaining if one.severity == "warning"]
+    if left:
+        yield f"  {'warnings':<{WIDTH}}{shown(', '.join(dict.fromkeys(left)))}"
+
+
+def step_lines(step: Step, number: int) -> Iterator[str]:
+    """One step; the text of a new file follows it."""
+    where, what = _words(step)
+    yield f"  {number}. {shown(where):<{WIDTH - 3}}{' ' if len(where) >= WIDTH - 3 else ''}{what}"
+    if step.kind == "file":
+        yield from (f"  {'':<{WIDTH}}{shown(line)}" for line in (step.after or "").splitlines())
+
+
+def _words(step: Step) -> tuple[str, str]:
+    """Where a step is made, and what it is."""
+    before, after = shown(step.before or ""), shown(step.after or "")
+    if step.kind == "edit":
+        where = str(step.file) if step.line is None else f"{step.file}:{step.line}"
+        if step.before is None:
+            return where, f"add {after}"
+        return where, f"delete {before}" if step.after is None else f"{before} -> {after}"
+    if step.kind == "file":
+        return str(step.file), "new file:"
+    if step.kind == "launch":
+        return "start with", after
+    if step.kind == "variable":
+        return "in the shell", f"export {after}" if "=" in after else f"unset {after}"
+    return "install", f"pip install {after}"
