@@ -47,10 +47,14 @@ def secrets_of_runs(planned: Planned) -> tuple[str, ...]:
 
 def as_json(planned: Planned) -> str:
     """The plans as JSON, safe to show."""
-    return plain(masked_shapes(dumps(schema.as_data(plans_of(planned))) + "\n"), "json")
+    return in_syntax(masked_shapes(dumps(schema.as_data(plans_of(planned))) + "\n"), json=True)
 
 
 def as_text(planned: Planned, style: Style) -> str:
     """The plans for people, safe to show."""
-    text = "\n".join(lines(plans_of(planned), style)) + "\n"
-    return plain(masked_shapes(text), "text", painted=style.on)
+    return in_syntax(masked_shapes("\n".join(lines(plans_of(planned), style)) + "\n"), style)
+
+
+def in_syntax(text: str, style: Style | None = None, *, json: bool = False) -> str:
+    """The last step of an output (rules/plain_text.py)."""
+    return plain(text, "json" if json else "text", painted=style is not None and style.on)

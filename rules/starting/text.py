@@ -6,7 +6,8 @@ from fp8check.rules.credentials import masked_shapes
 from fp8check.rules.plain_text import shown
 from fp8check.rules.report import build, words
 from fp8check.rules.report.masking import hidden
-from fp8check.rules.report.plan import WIDTH, secrets, step_lines
+from fp8check.rules.report.plan import secrets_of_runs, step_of
+from fp8check.rules.report.plan_text import WIDTH, step_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def as_text(choice: Choice, written: Sequence[str], style: Style, *, explain: bo
     if choice.best is not None:
         lines += _why(choice, choice.best, explain=explain)
     planned = choice.planned
-    return masked_shapes(hidden("\n".join(lines) + "\n", secrets(planned)))
+    return masked_shapes(hidden("\n".join(lines) + "\n", secrets_of_runs(planned)))
 
 
 def _taken(best: Tried, written: Sequence[str], style: Style) -> Iterator[str]:
@@ -47,7 +48,7 @@ def _taken(best: Tried, written: Sequence[str], style: Style) -> Iterator[str]:
         yield style.strong(f"{'wrote':<{WIDTH + 2}}{shown(path)}")
     number = 0
     for number, step in enumerate((one for one in plan.steps if one.kind != "file"), 1):
-        yield from step_lines(step, number)
+        yield from step_lines(step_of(step), number)
     if plan.launch is not None:
         yield f"  {'start with':<{WIDTH}}{shown(plan.launch)}"
     summary = words.summary(best.report, build.speed_of(best.report.outcome))
