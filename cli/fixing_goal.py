@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
+
 from fp8check.cli.options import UsageError
 from fp8check.cli.plan import SECONDS, after, one_request
-from fp8check.cli.putting import put
+from fp8check.cli.putting import put, put_new
 from fp8check.cli.streams import complain, say
-from fp8check.rules import writing
 from fp8check.rules.checking.exit_codes import ExitCode
 from fp8check.rules.checking.planning import plan_request
 from fp8check.rules.credentials import masked_shapes
@@ -33,18 +35,17 @@ def fix_goal(request: Request, options: Options) -> int:
         UsageError: there is no plan of that number.
         Unwritable: a file cannot be written; none was.
     """
-    (part,) = one_request(request).runs
     wanted = 1 if options.plan is None else options.plan
     if wanted < 1:
         raise UsageError("--plan takes a number from 1 on")
-    planned = plan_request(request, options.goal, plans=wanted, spent=after(SECONDS))
+    planned = plan_request(one_request(request), options.goal, plans=wanted, spent=after(SECONDS))
     if not planned.plans:
         complain(as_text(planned, Style(on=False)))
         return ExitCode.FINDINGS
     if wanted > len(planned.plans):
         raise UsageError(f"there is no plan {wanted}; fp8check plan shows {len(planned.plans)}")
     chosen = planned.plans[wanted - 1]
-    _write(part.documents, chosen, diff=options.diff)
+    _write(planned.before, chosen, diff=options.diff)
     _tell(chosen, planned, options)
     return ExitCode.OK
 
@@ -62,24 +63,14 @@ def _write(before: Sequence[Document], chosen: Plan, *, diff: bool) -> None:
         put(before, same, diff=True)
         say("".join(f"--- /dev/null\n+++ {shown(one.path)}\n{_added(one)}" for one in new))
         return
-    made: list[str] = []
+    put_new(new)
     try:
-        for one in new:
-            writing.write(one.path, one.text.encode())
-            made.append(one.path)
         put(before, same, diff=False)
     except BaseException:
-        _take_away(made)
+        for one in new:
+            with suppress(OSError):
+                os.unlink(one.path)
         raise
-
-
-def _take_away(paths: Sequence[str]) -> None:
-    import os
-    from contextlib import suppress
-
-    for path in paths:
-        with suppress(OSError):
-            os.unlink(path)
 
 
 def _added(document: Document) -> str:

@@ -8,6 +8,7 @@ from fp8check.rules.checking.examining import examine_all
 from fp8check.rules.checking.request import assembled
 from fp8check.rules.checking.runs import WrongFiles
 from fp8check.rules.engine.definition import ERROR
+from fp8check.rules.input_error import InputError
 from fp8check.rules.repair.goal import goal_of
 from fp8check.rules.repair.plan import PLANS, STATES, plan
 from fp8check.rules.repair.state import start_of
@@ -49,7 +50,6 @@ def plan_request(
         WrongFiles, Unreadable: see `runs_of`.
     """
     (part,) = request.runs
-
     errors = tuple(one for one in request.rules if one.severity == ERROR and not one.is_late)
 
     def judge(documents: Sequence[Document], state: State | None, *, whole: bool = False) -> list[Examined]:
@@ -67,10 +67,40 @@ def plan_request(
     given = given or judge(part.documents, None, whole=True)
     if not given:
         raise WrongFiles("there is no run in these files")
+    named = _named(part, given)
+    if named and _are_the_same(given, part._replace(documents=(*part.documents, *named))):
+        part = part._replace(documents=(*part.documents, *named))
     read = {document.path: document for one in given for document in one.documents}
     documents = [read.get(one.path, one) for one in part.documents]
     start = start_of(documents, part.launch, _new_name(part.documents))
-    return plan(start, goal or goal_of([*given]), judge, given, states=states, plans=plans, spent=spent)
+    found = plan(start, goal or goal_of([*given]), judge, given, states=states, plans=plans, spent=spent)
+    return found._replace(before=part.documents)
+
+
+_WRITABLE = ("training", "accelerate", "deepspeed")
+
+
+def _named(part: RunRequest, given: Sequence[Examined]) -> tuple[Document, ...]:
+    """The files that the runs name and that were read, as if they had been given: a plan may change them, too."""
+    known = {one.path for one in part.documents}
+    found: dict[str, Document] = {}
+    for report in given:
+        run = report.inputs.run
+        default = run.accelerate.path if run.accelerate is not None and run.accelerate_is_default else None
+        for one in report.documents:
+            if one.kind in _WRITABLE and one.path not in known and one.path != default:
+                found.setdefault(one.path, one)
+    return tuple(found.values()) if part.follow else ()
+
+
+def _are_the_same(given: Sequence[Examined], part: RunRequest) -> bool:
+    """Whether these files make the same runs."""
+    try:
+        runs = [*assembled(part)]
+    except InputError:
+        return False
+    files = [sorted(one.path for one in report.documents) for report in given]
+    return files == [sorted(document.path for document in one.documents) for one in runs]
 
 
 def _in_place(given: Sequence[Document], changed: Sequence[Document]) -> tuple[Document, ...]:

@@ -19,6 +19,9 @@ def upgrades(site: Site) -> Iterator[Action]:
     """A backend where there is none; and the packages in the newest releases that were looked at, all together."""
     packages = site.run.facts.packages
     if packages is None:
+        assumed = {name: NEWEST[name] for name in site.stack.assumed if name in _UPGRADED and name in NEWEST}
+        if assumed:
+            yield Action(site.why, packages=assumed)
         return
     older: dict[str, str] = {}
     for name in _UPGRADED:

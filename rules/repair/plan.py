@@ -56,6 +56,7 @@ class Planned(Record):
         plans: the first changes least.
         given: the reports of the runs as they are.
         is_whole: whether all was tried that there is.
+        before: the files as they are, those included that the runs name.
     """
 
     goal: Goal
@@ -63,6 +64,7 @@ class Planned(Record):
     plans: tuple[Plan, ...]
     given: tuple[Examined, ...]
     is_whole: bool = True
+    before: tuple[Document, ...] = ()
 
     @property
     def reached(self) -> bool:
@@ -173,6 +175,8 @@ def _why_not(search: Search, given: Judged) -> list[str]:
     nearest = min(search.seen, key=lambda one: (sum(map(len, one.problems)), one.cost), default=given)
     left = always or [one for lacking in nearest.problems for one in lacking]
     texts = [_text(one) for one in left]
+    lines = [one.inputs.run.launch.line for one in given.reports]
+    texts += [f"{one.span}: the command stands here, and is left as it is" for one in lines if one is not None][:1]
     if search.is_exhausted:
         texts.append("not all was tried: there were too many ways, or too little time")
     return texts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -246,3 +247,42 @@ def test_credentials_stay() -> None:
     part = request_of(files, "python train.py train.yaml --hub_token s3cr3t-and-long")
     for text in (as_json(planned(part)), as_text(planned(part), Style(on=False))):
         assert "s3cr3t" not in text
+
+
+LAUNCHED = "accelerate launch --config_file conf/accel.yaml -m llamafactory.launcher conf/train.yaml"
+
+
+@pytest.fixture
+def launched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with files that a launch names."""
+    (tmp_path / "conf").mkdir()
+    text = "model_name_or_path: a/b\nfinetuning_type: full\nbf16: true\ndisable_gradient_checkpointing: true\n"
+    (tmp_path / "conf" / "train.yaml").write_text(text)
+    (tmp_path / "conf" / "accel.yaml").write_text(SINGLE)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_files_that_the_command_names_are_changed_too(launched: Path) -> None:
+    found = planned(RunRequest((), facts_of({"stack": FACTORY}), LAUNCHED))
+    assert steps(found) == ["edit conf/train.yaml:3 bf16: true -> bf16: false"]
+    assert sorted(one.path for one in found.before) == ["conf/accel.yaml", "conf/train.yaml"]
+    assert launched.is_dir()
+
+
+def test_files_that_a_line_of_a_script_names_are_changed_too(launched: Path) -> None:
+    job = read("job.sh", f"{LAUNCHED}\n".encode())
+    found = planned(RunRequest((job,), facts_of({"stack": FACTORY})))
+    assert steps(found) == ["edit conf/train.yaml:3 bf16: true -> bf16: false"]
+    other = read("job.sh", b"python train.py --bf16 true\n")
+    (launched / "train.py").write_text("")
+    found = planned(RunRequest((other, read("conf/accel.yaml")), facts_of({"stack": FACTORY})), "fp8")
+    assert not found.plans
+    assert found.why_not[-1].startswith("job.sh:1:1: the command stands here")
+
+
+def test_a_release_that_is_not_known_is_named(launched: Path) -> None:
+    text = "distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config: {backend: AO, enable_fsdp_float8_all_gather: false}\n"
+    found = planned(request_of({"train.yaml": "output_dir: o\nbf16: false\n", "accel.yaml": text}, facts=Facts()))
+    assert [one.kind for one in found.plans[0].steps] in ([], ["package"])
+    assert launched.is_dir()
