@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.facts import UNKNOWN
 from fp8check.rules.releases.behaviors import Accelerate
-from fp8check.rules.releases.versions import EXECUTED, NEWEST, between, parse, parsed
+from fp8check.rules.releases.versions import EXECUTED, NEWEST, at_least, between, parse, parsed
 from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False

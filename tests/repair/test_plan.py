@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fp8check.rules.moves.site import Goal
     from fp8check.rules.repair.plan import Planned
 
-FACTORY = {**TODAY, "transformers": "5.6.0", "peft": "0.20.0", "llamafactory": "0.9.5"}
+FACTORY = {**TODAY, "transformers": "5.6.0", "peft": "0.20.0", "trl": "0.24.0", "llamafactory": "0.9.5"}
 SINGLE = "distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config:\n  backend: TE\n"
 
 
@@ -274,11 +274,11 @@ def test_files_that_a_line_of_a_script_names_are_changed_too(launched: Path) -> 
     job = read("job.sh", f"{LAUNCHED}\n".encode())
     found = planned(RunRequest((job,), facts_of({"stack": FACTORY})))
     assert steps(found) == ["edit conf/train.yaml:3 bf16: true -> bf16: false"]
-    other = read("job.sh", b"python train.py --bf16 true\n")
-    (launched / "train.py").write_text("")
-    found = planned(RunRequest((other, read("conf/accel.yaml")), facts_of({"stack": FACTORY})), "fp8")
+    other = read("job.sh", f"{LAUNCHED.replace(' -m', ' --cpu -m')}\n".encode())
+    found = planned(RunRequest((other,), facts_of({"stack": FACTORY})), "fp8")
     assert not found.plans
-    assert found.why_not[-1].startswith("job.sh:1:1: the command stands here")
+    assert "job.sh:1:1: the command stands here, and is left as it is" in found.why_not
+    assert launched.is_dir()
 
 
 def test_a_release_that_is_not_known_is_named(launched: Path) -> None:
