@@ -208,6 +208,9 @@ def driver_too_old(requested: Requested, facts: Facts) -> Iterator[Found]:
         raise Undecided("the CUDA that the driver supports", "gpus")
     if require_version(driver, "the driver's CUDA", "gpus")[0] >= require_version(torch, "torch's CUDA", "packages")[0]:
         return
+    if "driver" not in cuda:
+        what = f"whether the driver {facts.driver}, of CUDA {driver}, runs CUDA {torch} by a compatibility package"
+        raise Undecided(what, "gpus")
     yield Found(
         f"the driver supports CUDA {driver}, torch was built for CUDA {torch}",
         place=requested.anywhere[0],

@@ -6,6 +6,7 @@ from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, rule
 from fp8check.rules.engine.requirements import require_gpus
 from fp8check.rules.outcome.limits import MIB, WEIGHTS_ALONE, Held, held
 from fp8check.rules.outcome.memory import predict_memory
+from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -118,6 +119,8 @@ def may_not_fit(
     """
     memory = predict_memory(run, outcome) if requested.fp8 else None
     if memory is None:
+        if requested.fp8 and training.memory_is_counted and outcome.starts and outcome.effective.sequence is None:
+            raise Undecided("how long the longest sequence is: nothing limits it", "a limit in the training file")
         return
     require_gpus(facts)
     if memory.limit_gib is None or memory.limit_gib >= min(memory.bf16_gib, memory.peak_gib):

@@ -27,7 +27,7 @@ _CLASSES = {
 }
 _SIZES = ("dp_replicate_size", "dp_shard_size", "tp_size", "cp_size", "sp_size")
 _SEVERAL: tuple[DistributedType, ...] = ("MULTI_GPU", "FSDP")
-_BESIDE_LOADERS = ("model", "optim", "sched")
+_BESIDE_LOADERS = ("model", "opt", "sched")
 
 
 def distribute(run: Run, stack: Stack, started: Started) -> Started:

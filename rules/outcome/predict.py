@@ -220,6 +220,8 @@ def _stages(outcome: Outcome) -> Iterator[Outcome]:
         run.require("deepspeed", "arguments" if training.deepspeed is not None else "accelerator")
     training.check_deepspeed(stack, started.kind, started.environment, run.deepspeed)
     plugins.check_deepspeed(run, started.kind, before)
+    if state.mixed_precision.value == "fp8":
+        processes.check_data_parallel(run, started.kind)
     for prepared in prepare.prepare(run, stack, state, handed.arguments):
         yield (outcome := outcome._replace(prepared=prepared))
     processes.check_gpus(

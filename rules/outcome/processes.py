@@ -87,6 +87,28 @@ def check_gpus(run: Run, stage: Stage) -> None:
         raise PredictedError("duplicate-gpu", stage, "DistBackendError", text, because)
 
 
+def check_data_parallel(run: Run, kind: DistributedType) -> None:
+    """One process that sees several GPUs: Trainer makes nn.DataParallel of the model, and hands it to no prepare().
+
+    Read in transformers 4.57.1 and 5.23.0 (training_args.py _setup_devices "device_count()"; trainer.py _wrap_model
+    "nn.DataParallel(model)" and "If the model is wrapped, don't use `accelerator.prepare`"), and not executed.
+
+    Raises:
+        Undecided: that is so, as far as it is known.
+    """
+    if kind != "NO" or not run.training.is_huggingface:
+        return
+    visible = run.visible_gpus()
+    told = run.gpu_ids is not None or "CUDA_VISIBLE_DEVICES" in (run.facts.variables or {})
+    if visible is None or len(visible) < 2 or not (told or run.facts.count_gpus):
+        return
+    what = (
+        f"one process sees {len(visible)} GPUs: Trainer wraps the model in nn.DataParallel and leaves it out of "
+        "prepare(), where layers are converted to FP8; what comes of that was read, and not executed"
+    )
+    raise Undecided(what, f"CUDA_VISIBLE_DEVICES=0, or a process on each: torchrun --nproc_per_node {len(visible)}")
+
+
 def _several_by_itself(run: Run) -> bool | None:
     """Without a file, several GPUs make several processes (_validate_launch_command); None where that is not known."""
     processes = run.launch.number("num_processes")

@@ -356,7 +356,7 @@ def _of_list(follower: Follower, owner: list[object], name: str, positional: Seq
     elif name == "extend" and len(positional) == 1 and (more := follower.items(positional[0])) is not None:
         follower.change(owner, lambda: owner.extend(more))
     elif name == "copy":
-        return UNKNOWN if follower.held(owner) is UNKNOWN else list(owner)
+        return list(owner)
     else:
         follower.spoil(owner)
         return UNKNOWN
@@ -371,8 +371,6 @@ def _of_dict(
     keywords: Mapping[str, object],
 ) -> object:
     first = positional[0] if positional else UNKNOWN
-    if name in ("get", "items", "keys", "values", "copy") and follower.held(owner) is UNKNOWN:
-        return UNKNOWN
     if name == "get" and isinstance(first, PLAIN):
         return owner[first] if first in owner else _or_default(None, positional, keywords)
     if name == "items":

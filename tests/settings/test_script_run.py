@@ -194,6 +194,14 @@ VALUES: dict[str, tuple[str, str, object]] = {
         "f()",
         2,
     ),
+    "keyword that has to be given": ("def f(*, x):\n    return x", "f(x=1)", 1),
+    "return at the top": ("return 1", "1", None),
+    "nonlocal of two": (
+        "def f():\n    x = 1\n    def g():\n        y = 1\n        def h():\n            nonlocal x\n            x = 3\n"
+        "        h()\n    g()\n    return x",
+        "f()",
+        3,
+    ),
     "global at the top": ("global x\nx = 1", "x", 1),
     "wrapped": ("@record\ndef f():\n    return 1", "f()", 1),
     "wrapped by something": ("@other\ndef f():\n    return 1", "f()", "?"),

@@ -26,6 +26,10 @@ UNDECIDED = {
     "no-such-profile": "neither a file that is there nor a profile of TRL: it may be a file where the run is started",
     "accelerate-in-accelerate": "a launcher that is started by another launcher's module",
     "wrapped-xargs": "what xargs makes of its input",
+    **dict.fromkeys(
+        ("machine-both-second-old", "mixed-009", "mixed-038", "single_gpu-1-fp8"),
+        "two GPUs in one process: Trainer makes nn.DataParallel of them, which the harness does not show",
+    ),
     "fire-class": "which words are fire's for the class, and which for its method",
     "env-getenv": "what the shell has in PRECISION",
     "objects-deepspeed-mpi": "without a launcher DeepSpeed asks MPI: whether mpi4py is there",
