@@ -141,10 +141,20 @@ def _finding(one: Rule, found: Found, line: Line | None) -> Finding:
         found.label,
         related,
         found.notes,
-        found.help,
+        _help(found),
         found.fix,
         one.may_end,
     )
+
+
+def _help(found: Found) -> str:
+    """What to write, in the form that the user has: see wording.py."""
+    origin = getattr(found.place, "origin", None)
+    if origin is None or (origin.flag is None and (origin.span is None or not origin.span.file.endswith(".py"))):
+        return found.help  # an entry of a file, as rules have it
+    from fp8check.rules.engine.wording import as_written
+
+    return as_written(found.help, found.place)
 
 
 # Rules about the files and the command of a run; all others are about the machine, or what was seen there.

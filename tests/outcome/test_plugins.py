@@ -98,8 +98,10 @@ UNDECIDED = {
         "tp_size that is not known",
     ),
     "HSDP": (
-        f"fsdp_plugin={FSDP}(fsdp_version=2), "
-        "parallelism_config=ParallelismConfig(dp_replicate_size=2, dp_shard_size=2), kwargs_handlers=[TERecipeKwargs()]",
+        (
+            f"fsdp_plugin={FSDP}(fsdp_version=2), "
+            "parallelism_config=ParallelismConfig(dp_replicate_size=2, dp_shard_size=2), kwargs_handlers=[TERecipeKwargs()]"
+        ),
         "torchrun --nproc_per_node 4 train.py",
         {},
         "dp_replicate_size=2, dp_shard_size=2: that is not modeled",

@@ -197,8 +197,10 @@ VALUES: dict[str, tuple[str, str, object]] = {
     "keyword that has to be given": ("def f(*, x):\n    return x", "f(x=1)", 1),
     "return at the top": ("return 1", "1", None),
     "nonlocal of two": (
-        "def f():\n    x = 1\n    def g():\n        y = 1\n        def h():\n            nonlocal x\n            x = 3\n"
-        "        h()\n    g()\n    return x",
+        (
+            "def f():\n    x = 1\n    def g():\n        y = 1\n        def h():\n            nonlocal x\n            x = 3\n"
+            "        h()\n    g()\n    return x"
+        ),
         "f()",
         3,
     ),
