@@ -28,6 +28,10 @@ _TRAINS_NOT = (
     *("export", "test", "bench", "plot", "serve", "vllm", "tokeniz", "upload", "setup", "install", "demo", "data"),
     *("submit", "job", "visualiz", "extract", "filter", "analy", "cleanup", "parse"),
 )
+_BEGINS_NOT = (
+    *("eval", "infer", "generate", "predict", "download", "convert", "prepare", "preprocess", "merge", "export"),
+    *("plot", "serve", "tokenize", "upload", "submit", "visualize", "extract", "filter", "analy", "cleanup", "parse"),
+)
 _FOLDERS_NOT = frozenset(
     (
         *("eval", "evals", "evaluate", "evaluation", "inference", "infer", "benchmark", "benchmarks", "bench"),
@@ -71,7 +75,7 @@ def is_training(run: Run, known: dict[str, Told], *, follow: bool) -> bool:
         return True
     says = _says(launch)
     if says is None and _is_entry(launch) and launch.arguments:  # main.py eval, cli.py train
-        says = _said_by(launch.arguments[0].lower()) if launch.arguments[0][:1].isalpha() else None
+        says = _said_by(launch.arguments[0].lower()) if launch.arguments[0].isalpha() else None
     if launch.tool != "python":
         is_other = says is False or (says is None and _is_in_other_folder(launch))
         return not is_other and (told != "nothing" or says is True or launch.tool == "accelerate")
@@ -98,7 +102,7 @@ def _told(source: ScriptSource | None, *, follow: bool) -> Told:
         return "unread"
     if trains(source.text):
         return "trains"
-    if source.trainers or source.named("Accelerator") or any(one.sure for one in source.own):
+    if source.trainers or source.named("Accelerator") or any(one.sure and "training" in one.what for one in source.own):
         return "may train"
     if not follow:
         return "hidden"
@@ -123,6 +127,8 @@ def _says(launch: Launch) -> bool | None:
 
 
 def _said_by(name: str) -> bool | None:
+    if name.startswith(_BEGINS_NOT):  # what it does stands first: merge_lora, submit_dpo_job
+        return False
     train, other = any(part in name for part in _TRAINS), any(part in name for part in _TRAINS_NOT)
     return None if train == other else train
 

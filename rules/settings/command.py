@@ -189,9 +189,21 @@ def _python(words: Sequence[str]) -> Launch:
         raise Unclear(f"what {script} stands for is not known: options of python, or the script")
     if script is not None and as_module:
         return _module(script, words[1:])
+    _starts_itself(script, words)
+    return Launch("python", {}, script, tuple(words[1:]))
+
+
+def _starts_itself(script: str | None, words: Sequence[str]) -> None:
+    """Go on only with a script that is no launcher of its own.
+
+    Raises:
+        Unclear: it starts another command.
+        Foreign: it is one of a tool that is known.
+    """
     if "--" in words and _is_launch(words[words.index("--") + 1 :]):  # mason.py of open-instruct: on a cluster
         raise Unclear(f"{script} starts what stands behind --, and nobody knows where")
-    return Launch("python", {}, script, tuple(words[1:]))
+    if script is not None and script.endswith("main.py") and any(word.startswith("recipes=") for word in words[1:]):
+        raise Foreign(f"this is SageMaker HyperPod's launcher, which is not checked: {script}")
 
 
 def _is_launch(words: Sequence[str]) -> bool:

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -38,6 +40,21 @@ def test_scripts_are_read_as_bash_reads_them() -> None:
 def test_what_is_known(text: str, known: int) -> None:
     result = verdict(Case(text, {}))
     assert (result.wrong, result.started, result.known) == ([], 1, known)
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+def test_a_script_without_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.tools.bash_cases._SECONDS", 0.5)
+    case = Case("python 1\n(while :; do :; done) &\nwhile :; do :; done\n", {})
+    assert verdict(case)[1:] == (1, 1)
+    left = [one for one in Path("/proc").glob("[0-9]*/cmdline") if "run.sh" in _text(one)]
+    assert not [one for one in left if "deleted" in str(one.parent.joinpath("cwd").resolve())]
+
+
+def _text(path: Path) -> str:
+    with contextlib.suppress(OSError):
+        return path.read_bytes().decode(errors="replace")
+    return ""
 
 
 def test_a_difference_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import contextlib
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 PROGRAMS = ("accelerate", "torchrun", "deepspeed", "python")
 _FOLDERS = (".", "sub", "sub/deep")  # those that are there: a `cd` elsewhere fails
 WATCHED = ("V0", "V1", "V2", "V3", "OUT")
+_SECONDS = 10
 _NOTHING = "\1none"
 _WRITES = """#!/bin/sh
 printf '%s\\0' "$PWD" "${V0-NONE}" "${V1-NONE}" "${V2-NONE}" "${V3-NONE}" "${OUT-NONE}" "$#" "${0##*/}" "$@" >> "$LOG"
@@ -339,10 +341,25 @@ def started(case: Case, folder: Path) -> list[Started]:
     root = _laid_out(case, folder)
     log = folder / "log"
     environment = {"PATH": f"{folder / 'bin'}:/usr/bin:/bin", "LOG": str(log), "HOME": str(folder / "home")}
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        subprocess.run(["bash", "run.sh"], cwd=root, env=environment, capture_output=True, timeout=10, check=False)
+    _run(root, environment)
     text = log.read_text(errors="replace") if log.exists() else ""
     return list(_records(text.split("\0")[:-1], str(root)))
+
+
+def _run(root: Path, environment: dict[str, str]) -> None:
+    """Run the script in a session of its own: whatever it has started ends with it, and nothing runs for long."""
+    command = ["bash", "-c", "ulimit -t 2 -u 500 -f 10000; exec bash run.sh"]
+    nothing = subprocess.DEVNULL
+    with subprocess.Popen(
+        command, cwd=root, env=environment, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True
+    ) as started_one:
+        try:
+            started_one.wait(timeout=_SECONDS)
+        except subprocess.TimeoutExpired:
+            pass
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(started_one.pid, signal.SIGKILL)
 
 
 def _laid_out(case: Case, folder: Path) -> Path:
