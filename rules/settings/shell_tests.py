@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
-from fp8check.rules.settings.shell_scope import text_of, why_of
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from fp8check.rules.reading.shell import Command, Word
-    from fp8check.rules.settings.shell_scope import Value
 
     # What a word comes to; None where that is not known.
     Known = Callable[[Word], str | None]
@@ -97,8 +94,3 @@ def matches(text: str, pattern: Word, known: Known) -> bool | None:
     if any(piece.quoted or piece.kind != "text" for piece in pattern.pieces) or "[^" in written or "[!" in written:
         return None
     return fnmatchcase(text, written)
-
-
-def known_text(value: Value | None) -> str | None:
-    """The text of a value; None where it is not known."""
-    return None if value is None or why_of(value) else text_of(value)
