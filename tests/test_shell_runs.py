@@ -298,6 +298,18 @@ def test_in_a_folder_that_nobody_knows_no_file_is_read(
     assert len(report["files"]) == 1
 
 
+def test_files_that_are_read_as_a_part_of_the_script(check: Callable[..., list[dict[str, Any]]], folder: Path) -> None:
+    (folder / "jobs/env.sh").write_text("P=fp8\n")
+    (folder / "jobs/binary.sh").write_bytes(b"a\0b")
+    launch = "accelerate launch --config_file conf/accel.yaml --mixed_precision ${P:-bf16} train.py\n"
+    for path in ("env.sh", "./env.sh", str(folder / "jobs/env.sh")):
+        (report,) = check(f"source {path}\n{launch}")
+        assert report["outcome"]["mixed_precision"] == "fp8"
+    for path in ("gone.sh", "/gone.sh", "jobs", "binary.sh"):
+        (report,) = check(f"source {path}\n{launch}")
+        assert f"{path} (read in line 1) may set it" in report["outcome"]["undecided"]
+
+
 @pytest.mark.parametrize(
     "before",
     [
@@ -311,18 +323,6 @@ def test_in_a_folder_that_nobody_knows_no_file_is_read(
         "cd $SLURM_SUBMIT_DIR; pushd $X; popd",
     ],
 )
-def test_files_that_are_read_as_a_part_of_the_script(check: Callable[..., list[dict[str, Any]]], folder: Path) -> None:
-    (folder / "jobs/env.sh").write_text("P=fp8\n")
-    (folder / "jobs/binary.sh").write_bytes(b"a\0b")
-    launch = "accelerate launch --config_file conf/accel.yaml --mixed_precision ${P:-bf16} train.py\n"
-    for path in ("env.sh", "./env.sh", str(folder / "jobs/env.sh")):
-        (report,) = check(f"source {path}\n{launch}")
-        assert report["outcome"]["mixed_precision"] == "fp8"
-    for path in ("gone.sh", "/gone.sh", "jobs", "binary.sh"):
-        (report,) = check(f"source {path}\n{launch}")
-        assert f"{path} (read in line 1) may set it" in report["outcome"]["undecided"]
-
-
 def test_folders_that_are_left_again(check: Callable[..., list[dict[str, Any]]], before: str) -> None:
     (report,) = check(f"{before}\naccelerate launch --config_file conf/accel.yaml train.py\n")
     assert report["files"][1]["path"].endswith("conf/accel.yaml")
