@@ -206,11 +206,13 @@ class _Outer(Record):
         span: where it stands.
         before: its words before the shell.
         depth: how many such commands there are around it.
+        place: the place of a stretch of its text, where that stands in the outermost script line by line.
     """
 
     span: Span
     before: tuple[Place, ...]
     depth: int
+    place: Callable[[ShellScript, int, int], Span] | None = None
 
 
 class _Shared:
@@ -285,7 +287,8 @@ class _Walk:
         for name, (command, text) in list(shared.written.items()):
             if name not in shared.started:
                 shared.started.add(name)
-                yield from self._inner(command, [], (), text_of(text), keeps=False, known=not why_of(text))
+                known = not why_of(text)
+                yield from self._inner(command, [], (), text_of(text), keeps=False, known=known, writer=command)
 
     def part(self) -> Iterator[Line]:
         """Its commands in their order."""
@@ -422,7 +425,7 @@ class _Walk:
             if not command.in_pipe or name in _FILLING:
                 self._builtin(name, command, fields, certain=certain)
         elif (inner := self._read_by(command, fields, printed)) is not None:
-            yield from self._within(command, fields, *inner)
+            yield from self._within(command, fields, inner)
         elif self._asked.is_in([field.text for field in fields]):
             yield from self._candidate(command, fields)
         if ends and certain and fields and not command.in_pipe:
@@ -636,8 +639,10 @@ class _Walk:
 
     def _read_by(
         self, command: Command, fields: Sequence[Field], printed: Value | None
-    ) -> tuple[int, Value, Sequence[Field]] | None:
+    ) -> tuple[int, Value, Sequence[Field], Command] | None:
         """The script that a shell is handed: where the shell stands among the words, the text, and its arguments.
+
+        Last the command that has the text.
 
         By a here-document, a pipe, or as a file that this script has written.
         """
@@ -648,8 +653,8 @@ class _Walk:
                 self._shared.started.add(path)
                 starts = at - 1 if at and fields[at - 1].text.rpartition("/")[2] in _SHELLS else at
                 starts = 0 if fields[0].text in _SUBMITTING else starts
-                text = self._shared.written[path][1]
-                return (starts, text, fields[at + 1 :]) if self._expander.spends(text_of(text)) else None
+                writer, text = self._shared.written[path]
+                return (starts, text, fields[at + 1 :], writer) if self._expander.spends(text_of(text)) else None
             if name in (*_SHELLS, *_SUBMITTING, "ssh") and name != "zsh":
                 if name not in ("ssh", *_SUBMITTING) and any(not one.text.startswith("-") for one in fields[at + 1 :]):
                     continue
@@ -659,16 +664,21 @@ class _Walk:
                 elif command.fed is not None:
                     fed = self._expander.value(command.fed)
                 if fed is not None:
-                    return (len(fields) if name == "ssh" else at), fed, ()
+                    return (len(fields) if name == "ssh" else at), fed, (), command
         return None
 
     def _within(
-        self, command: Command, fields: Sequence[Field], at: int, text: Value, arguments: Sequence[Field]
+        self,
+        command: Command,
+        fields: Sequence[Field],
+        handed: tuple[int, Value, Sequence[Field], Command],
     ) -> Iterator[Line]:
+        """The lines of a script that a shell is handed, as `_read_by` tells."""
+        at, text, arguments, writer = handed
         before = tuple(self._place(one, command) for one in fields[:at])
         known = not why_of(text)
         old = self._expander.take([value_of(field) for field in arguments] if known else None)
-        yield from self._inner(command, fields, before, text_of(text), keeps=False, known=known)
+        yield from self._inner(command, fields, before, text_of(text), keeps=False, known=known, writer=writer)
         self._expander.give_back(old)
 
     def _write(self, command: Command, fields: Sequence[Field]) -> None:
@@ -723,12 +733,14 @@ class _Walk:
         keeps: bool,
         whole: bool = False,
         known: bool = True,
+        writer: Command | None = None,
     ) -> Iterator[Line]:
         """The lines of a script that stands in a word, or in a file. `eval` and `source` keep what it sets.
 
         Args:
             whole: whether it matters where no program is named in it.
             known: whether all of its text is.
+            writer: the command that has its text, where that is another one.
         """
         from fp8check.rules.reading import Unreadable
         from fp8check.rules.reading.shell_syntax import read
@@ -748,7 +760,8 @@ class _Walk:
                 yield self._line(command, fields)
             return
         mark = self._scope.mark()
-        outer = _Outer(self._span(command.start, command.end), (*self._before, *before), depth + 1)
+        place = self._placed(command if writer is None else writer, text)
+        outer = _Outer(self._span(command.start, command.end), (*self._before, *before), depth + 1, place)
         expander = self._expander.of(script, known=known)
         if keeps:
             yield from _Walk(script, self._asked, expander, outer, self._shared).part()
@@ -757,6 +770,22 @@ class _Walk:
             self._scope.hide("" if known else "it is another shell's")
             yield from _Walk(script, self._asked, expander, outer, _Shared(self._shared)).whole()
             self._scope.roll_back(mark)
+
+    def _placed(self, command: Command, text: str) -> Callable[[ShellScript, int, int], Span] | None:
+        """Tells the places of a text that is the here-document of a command; None where its lines are other ones."""
+        source, heredoc = self._script.source, command.heredoc
+        if heredoc is None or self._outer is not None:
+            return None
+        if source.text[heredoc.start : heredoc.end].rstrip("\n").count("\n") != text.rstrip("\n").count("\n"):
+            return None
+        above = source.place(heredoc.start)[0] - 1
+
+        def place(script: ShellScript, start: int, end: int) -> Span:
+            first, last = script.source.place(start), script.source.place(max(start, end - 1))
+            begin = source.start_of(above + first[0])
+            return source.span(begin, max(begin, source.start_of(above + last[0] + 1) - 1))
+
+        return place
 
     @property
     def _before(self) -> tuple[Place, ...]:
@@ -795,7 +824,9 @@ class _Walk:
         return Place(text_of(value), span, why_of(value))
 
     def _span(self, start: int, end: int) -> Span:
-        return self._script.source.span(start, end) if self._outer is None else self._outer.span
+        if self._outer is None:
+            return self._script.source.span(start, end)
+        return self._outer.span if self._outer.place is None else self._outer.place(self._script, start, end)
 
     # Slurm
 

@@ -439,6 +439,21 @@ def test_what_sbatch_exports() -> None:
     assert line.words[1].text == "1"
 
 
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("bash <<EOF\nls\nrun \\\\\n  a\nrun b\nEOF\n", ["3-4", "5-5"]),
+        ("cat > j <<EOF\nrun a\n\nrun b\nEOF\nbash j\n", ["2-2", "4-4"]),
+        ("cat > j <<EOF\nrun a\nEOF\n", ["2-2"]),
+        ("A='x\ny'\nbash <<EOF\nls $A\nrun a\nEOF\n", ["3-3"]),
+        ("bash -c 'bash <<EOF\nrun a\nEOF\n'", ["1-4"]),
+        ("cat <<EOF | bash\nrun a\nEOF\n", ["1-1"]),
+    ],
+)
+def test_lines_of_here_documents_have_their_places(text: str, places: list[str]) -> None:
+    assert [f"{line.span.line}-{line.span.end_line}" for line in found(text)] == places
+
+
 def test_words_have_their_places() -> None:
     text = (
         "ARGS=\"--a 1 \\\n  --b=2\"\nL=(--c\n  'x y')\nexport V=7\n"
