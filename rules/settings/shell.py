@@ -761,7 +761,7 @@ class _Walk:
             return
         mark = self._scope.mark()
         place = self._placed(command if writer is None else writer, text)
-        outer = _Outer(self._span(command.start, command.end), (*self._before, *before), depth + 1, place)
+        outer = _Outer(self._span_of(command), (*self._before, *before), depth + 1, place)
         expander = self._expander.of(script, known=known)
         if keeps:
             yield from _Walk(script, self._asked, expander, outer, self._shared).part()
@@ -776,14 +776,17 @@ class _Walk:
         source, heredoc = self._script.source, command.heredoc
         if heredoc is None or self._outer is not None:
             return None
-        if source.text[heredoc.start : heredoc.end].rstrip("\n").count("\n") != text.rstrip("\n").count("\n"):
+        rows = source.text[heredoc.start : heredoc.end].rstrip("\n").split("\n")
+        begins = [0, *(at for at, row in enumerate(rows[:-1], 1) if heredoc.is_literal or not _goes_on(row))]
+        if len(begins) != text.rstrip("\n").count("\n") + 1:
             return None
-        above = source.place(heredoc.start)[0] - 1
+        above = source.place(heredoc.start)[0]
+        begins.append(len(rows))
 
         def place(script: ShellScript, start: int, end: int) -> Span:
-            first, last = script.source.place(start), script.source.place(max(start, end - 1))
-            begin = source.start_of(above + first[0])
-            return source.span(begin, max(begin, source.start_of(above + last[0] + 1) - 1))
+            first, last = script.source.place(start)[0], script.source.place(max(start, end - 1))[0]
+            begin = source.start_of(above + begins[first - 1])
+            return source.span(begin, max(begin, source.start_of(above + begins[last]) - 1))
 
         return place
 
@@ -792,7 +795,7 @@ class _Walk:
         return self._outer.before if self._outer is not None else ()
 
     def _line(self, command: Command, fields: Sequence[Field]) -> Line:
-        span = self._span(command.start, command.end)
+        span = self._span_of(command)
         variables: dict[str, Place] = {}
         unset: list[str] = []
         for name, value in self._scope.exported():
@@ -815,18 +818,23 @@ class _Walk:
         return Line(words, variables, tuple(unset), folder, span, _where(words), lost)
 
     def _place(self, field: Field, command: Command) -> Place:
-        span = self._span(field.start, field.end) if field.start >= 0 else self._span(command.start, command.end)
+        is_here = field.start >= 0 and self._outer is None
+        span = self._span(field.start, field.end) if is_here else self._span_of(command)
         return Place(field.text, span, field.why, field.may_be_many)
 
     def _variable(self, value: Value, span: Span) -> Place:
-        there = stretch(value)
+        there = stretch(value) if self._outer is None else None
         span = self._span(*there) if there is not None else span
         return Place(text_of(value), span, why_of(value))
 
     def _span(self, start: int, end: int) -> Span:
-        if self._outer is None:
-            return self._script.source.span(start, end)
-        return self._outer.span if self._outer.place is None else self._outer.place(self._script, start, end)
+        return self._script.source.span(start, end) if self._outer is None else self._outer.span
+
+    def _span_of(self, command: Command) -> Span:
+        """The place of a command; of one in a here-document its own line."""
+        if self._outer is None or self._outer.place is None:
+            return self._span(command.start, command.end)
+        return self._outer.place(self._script, command.start, command.end)
 
     # Slurm
 
@@ -842,6 +850,11 @@ class _Walk:
             self._set(name, (Part(value),), exported=True)
         if given.get("chdir"):
             self._scope.put(FOLDER, (Part(given["chdir"]),))
+
+
+def _goes_on(row: str) -> bool:
+    """Whether a line goes on in the next one: it ends with a backslash that means that."""
+    return (len(row) - len(row.rstrip("\\"))) % 2 == 1
 
 
 def _stripped(value: Value) -> Value:

@@ -443,6 +443,8 @@ def test_what_sbatch_exports() -> None:
     ("text", "places"),
     [
         ("bash <<EOF\nls\nrun \\\\\n  a\nrun b\nEOF\n", ["3-4", "5-5"]),
+        ("bash <<EOF\nls\nrun \\\n  a \\\n b\nrun b\nEOF\n", ["3-5", "6-6"]),
+        ("bash <<'EOF'\nls\nrun \\\n  a\nrun b\nEOF\n", ["3-4", "5-5"]),
         ("cat > j <<EOF\nrun a\n\nrun b\nEOF\nbash j\n", ["2-2", "4-4"]),
         ("cat > j <<EOF\nrun a\nEOF\n", ["2-2"]),
         ("A='x\ny'\nbash <<EOF\nls $A\nrun a\nEOF\n", ["3-3"]),
