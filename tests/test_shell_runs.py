@@ -220,6 +220,8 @@ def test_a_script_that_starts_nothing(
         ("python accelerator.py", True),
         ("python training/run.py", True),
         ("python submit_dpo_job.py", False),
+        ("python submit_dpo_job.py conf/accel.yaml", False),
+        ("python benchmarks/x.py --lr 1", False),
         ("python broken.py --lr 1", True),
         ("llamafactory-cli train x.yaml", True),
     ],

@@ -62,7 +62,7 @@ def is_training(run: Run, known: dict[str, Told], *, follow: bool) -> bool:
     launch = run.launch
     if launch.tool == "python" and launch.script in (None, "-c", "-"):
         return False
-    if launch.unknown or launch.script is None or launch.through is not None or run.training.path is not None:
+    if launch.unknown or launch.script is None or launch.through is not None:
         return True
     if registry.of_program(launch.script) is not None or _asks_for_fp8(run):
         return True
@@ -71,14 +71,15 @@ def is_training(run: Run, known: dict[str, Told], *, follow: bool) -> bool:
     if path not in known:
         known[path] = _told(source, follow=follow)
     told = known[path]
-    if told == "trains":
-        return True
     says = _says(launch)
+    if told == "trains" or (run.training.path is not None and not (launch.tool == "python" and says is False)):
+        return True
     if says is None and _is_entry(launch) and launch.arguments:  # main.py eval, cli.py train
         says = _said_by(launch.arguments[0].lower()) if launch.arguments[0].isalpha() else None
+    if says is None and _is_in_other_folder(launch):
+        says = False
     if launch.tool != "python":
-        is_other = says is False or (says is None and _is_in_other_folder(launch))
-        return not is_other and (told != "nothing" or says is True or launch.tool == "accelerate")
+        return says is not False and (told != "nothing" or says is True or launch.tool == "accelerate")
     if told == "unread":
         return _has_flags(launch) if says is None else says
     if told == "module" and says is None:  # a library has one, and many use it for something else
