@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-.PHONY: agreement attacks wild audit sbom fuzz fuzz-guided fuzz-sample smoke \
+.PHONY: agreement attacks beyond wild audit sbom fuzz fuzz-guided fuzz-sample smoke \
 	docs help demo test lint types layers coverage bench wheel corpus corpus-review score conformance \
 	journeys conformance-commands conformance-newest conformance-sample drift evidence executed rule mutation mutation-catalog \
 	mutation-sample hook-test format clean serve service-bench \
@@ -145,6 +145,11 @@ conformance-sample: $(VENV)/.installed ## the fixed sample of it that CI runs
 	@$(BIN)/python -m tests.tools.conformance.record --sample --out .conformance/sample.jsonl
 	@$(BIN)/python -m tests.tools.conformance.compare .conformance/sample.jsonl --quiet --at-least 1
 
+BEYOND ?=
+beyond: $(VENV)/.installed ## save, resume, evaluate, generate and export in FP8 with the real packages (an hour); BEYOND='--only script-te'
+	@$(BIN)/python -m tests.tools.conformance.beyond.record --out docs/evidence/beyond-cpu.jsonl $(BEYOND)
+	@$(BIN)/python -m tests.tools.conformance.beyond.page > docs/beyond.new && mv docs/beyond.new docs/beyond-the-first-step.md
+
 agreement: $(VENV)/.installed ## rules and outcome against each other, over every case that there is (2 minutes)
 	@$(BIN)/python -m tests.tools.agreement
 
@@ -223,6 +228,7 @@ test-gpu: ## the GPU suite, in the training environment: make test-gpu GPU_PYTHO
 docs: $(VENV)/.installed ## write the generated pages anew
 	@$(BIN)/fp8check matrix --all > docs/compatibility.md
 	@$(BIN)/python -m tests.tools.catalog.pages docs
+	@$(BIN)/python -m tests.tools.conformance.beyond.page > docs/beyond.new && mv docs/beyond.new docs/beyond-the-first-step.md
 	@$(BIN)/python -m tests.tools.start_page > docs/start.new && mv docs/start.new docs/start.md
 	@$(BIN)/python -m tests.tools.service.docs > docs/service.settings.md && mv docs/service.settings.md docs/service.md
 

@@ -96,6 +96,8 @@ def everything() -> list[dict[str, Any]]:
         for trainer in ("script", "trainer")
         for strategy in STRATEGIES
         for backend in BACKENDS
+        # On a GPU prepare() refuses it (FP508); on a CPU it gets further.
+        if (backend, strategy) != ("torchao gather", "FSDP1")
     ]
     return [*plain, *with_trl(), *with_programs(), *variants()]
 

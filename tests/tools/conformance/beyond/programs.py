@@ -79,6 +79,8 @@ def run(spec: dict[str, Any], folder: Path, answers: Answers) -> None:
         answers.ask("export", lambda: asking.files(first, base))
         if asking.rank() == 0:
             answers.ask("load_plain", lambda: asking.without_fp8_libraries("model", first, spec))
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        return  # LLaMA-Factory takes the process group away at the end of each run
     state = {"max_steps": 3, "resume_from_checkpoint": str(first / "checkpoint-2")}
     ask_allowed(answers, "resume", lambda: train("resumed", **state))
     evaluated = {"eval_steps": 1, "evaluate": True, **STEPS}

@@ -65,6 +65,7 @@ def _grpo(model: Any, given: dict[str, Any]) -> Any:
     )
 
 
+_TRL = ("sft", "grpo")
 MAKERS = {"trainer": _trainer, "sft": _sft, "grpo": _grpo}
 
 
@@ -89,6 +90,8 @@ class Run:
             "max_grad_norm": 1.0,
             # The Trainer wants of DeepSpeed's file what it has itself.
             **({"bf16": True} if spec["strategy"].startswith("ZeRO") else {}),
+            # TRL turns an unset bf16 on, which would cancel FP8.
+            **({"bf16": os.environ.get("ACCELERATE_MIXED_PRECISION") == "bf16"} if spec["trainer"] in _TRL else {}),
             **changes,
         }
         self.seen: dict[str, Any] = {"begin": None, "losses": [], "norms": []}
