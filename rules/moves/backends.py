@@ -47,9 +47,7 @@ def _is_of(name: str, backend: str) -> bool:
 
 
 def gather_off(site: Site) -> Iterator[Action]:
-    """torchao's all-gather off, without which it trains outside of FSDP2; and FSDP2's loading, with which it ends."""
+    """torchao's all-gather off, without which it trains outside of FSDP2."""
     config = site.run.accelerate
     if config is not None and site.outcome.backend_name == "AO":
         yield from site.act(site.in_accelerate((("fp8_config", GATHER), False)))
-        if "fsdp_config" in config.top:
-            yield from site.act(site.in_accelerate((("fsdp_config", LOADING), False)))

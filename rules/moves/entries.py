@@ -16,15 +16,14 @@ if TYPE_CHECKING:
 def refused_gone(site: Site) -> Iterator[Action]:
     """Keys that a loader does not know, all of them gone."""
     error = site.outcome.error
-    if error is None:
-        return
-    refused = {one.origin.span for one in error.because if one.origin.span is not None}
+    because, flag = (error.because, error.flag) if error is not None else ((), "")
+    refused = {one.origin.span for one in because if one.origin.span is not None}
     config = site.run.accelerate
     files = ((site.training, site.trainer.top), (site.accelerate, config.top if config is not None else None))
     for file, top in files:
         if file is None or top is None:
             continue
-        names = [name for name, one in top.settings() if one.origin.span in refused or name == error.flag]
+        names = [name for name, one in top.settings() if one.origin.span in refused or name == flag]
         yield from site.act(Assign(file, (name,), ABSENT) for name in names)
 
 
