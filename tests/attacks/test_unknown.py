@@ -363,7 +363,10 @@ def test_the_hook_tells_of_what_nobody_can_parse(folder: Path) -> None:
         pytest.param("vocab.json", json.dumps({f"t{n}": n for n in range(13_000)} | {"fp16": {}}), 2, True, id="ours"),
         pytest.param("data.json", json.dumps({f"t{n}": n for n in range(130_000)}), 0, False, id="over 1 MiB"),
         pytest.param(
-            "data.json", json.dumps({f"t{n}": n for n in range(130_000)} | {"bf16": 1}), 2, True, id="ours, over"
+            "data.json", json.dumps({f"t{n}": n for n in range(130_000)} | {"bf16": {}}), 2, True, id="ours, over"
+        ),
+        pytest.param(
+            "vocab.json", json.dumps({f"t{n}": n for n in range(130_000)} | {"bf16": 1}), 0, False, id="tokens, over"
         ),
         pytest.param(
             "ds.json",
