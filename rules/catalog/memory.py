@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, rule
 from fp8check.rules.engine.requirements import require_gpus
-from fp8check.rules.outcome.limits import MIB, WEIGHTS_ALONE, Held, held
-from fp8check.rules.outcome.memory import predict_memory
 from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False
@@ -16,12 +14,14 @@ if TYPE_CHECKING:
     from fp8check.rules.facts import Facts
     from fp8check.rules.models import ModelShape
     from fp8check.rules.outcome import Outcome
-    from fp8check.rules.outcome.memory import Memory
+    from fp8check.rules.outcome.memory import Least, Memory
     from fp8check.rules.trainers.run import Run
     from fp8check.rules.trainers.training import Training
 
-# What Transformer Engine's FP8 weights and their transposes add: 1.6 bytes were measured at 7B, two are held.
+GIB = 2**30
+# What Transformer Engine's FP8 weights and their transposes add, in bytes a parameter (outcome/peak.py).
 FP8_COPIES = 2
+_SHARD = "shard it with FSDP2 or DeepSpeed ZeRO over several GPUs"
 WORTH_SAYING = 0.05  # of the peak in BF16
 MEASURED = (
     "measured NVIDIA H100 [docs/evidence/h100-trainers.jsonl 7B te 25.17]: 26.2 GiB in BF16, 25.2 in FP8 with "
@@ -50,7 +50,7 @@ def fp8_takes_memory(run: Run, training: Training, model: ModelShape, outcome: O
     """
     if outcome.trains_in_fp8 is not True:
         return
-    memory = predict_memory(run, outcome)
+    memory = _predicted(run, outcome)
     if memory is None or memory.fp8_gib is None:
         return
     more = memory.fp8_gib - memory.bf16_gib
@@ -78,27 +78,29 @@ def does_not_fit(
 ) -> Iterator[Found]:
     """Weights, gradients and AdamW's states alone need more memory than the GPU has; FP8 does not change that.
 
-    Why it hurts: FP8 training saves no memory for these. The weights stay in BF16, and Transformer Engine keeps FP8
-    copies beside them. Eight bytes for each parameter are the least that full fine-tuning with AdamW takes on one GPU.
+    Why it hurts: FP8 training saves no memory for these. The weights stay as they are loaded, and Transformer Engine
+    keeps FP8 copies beside them. Full fine-tuning with AdamW takes eight bytes for each parameter on one GPU at the
+    least, and 16 where the weights are in float32, as LLaMA-Factory keeps them; FSDP and ZeRO spread them.
 
-    Example: full fine-tuning of a 14B model (110 GiB) on one 80 GB H100.
+    Example: full fine-tuning of a 7B model in LLaMA-Factory (113 GiB) on one 80 GB H100.
 
     Write instead: FSDP2 or DeepSpeed ZeRO over several GPUs, or LoRA.
     """
     needed = _needed(requested, facts, outcome)
-    if needed is None or outcome.error_of("out-of-memory") is None:
+    if needed is None or needed.gpu is None or outcome.error_of("out-of-memory") is None:
         return
-    memory, name = max((gpu.memory_mib or 0, gpu.name) for gpu in require_gpus(facts))
+    spread = f", {needed.spread}" if needed.spread else f", {needed.each} bytes each"
+    help_ = f"shard it over more GPUs than {needed.spread.split()[2]}" if needed.spread else _SHARD
     yield Found(
-        f"the run does not fit: it needs {needed.mib / 1024:,.0f} GiB before the first activation",
+        f"the run does not fit: it needs {needed.gib:,.0f} GiB{' of each GPU' * bool(needed.spread)} "
+        "before the first activation",
         place=training.setting_for("model"),
-        label=f"{name} has {memory / 1024:,.0f} GiB",
+        label=f"{needed.gpu.name} has {needed.gpu_gib:,.0f} GiB",
         notes=(
-            f"{model.parameters / 1e9:.1f}B parameters, {needed.each} bytes each: {needed.what}",
+            f"{model.parameters / 1e9:.1f}B parameters{spread}: {needed.what}",
             "FP8 training saves nothing of these",
         ),
-        help="shard it with FSDP2 or DeepSpeed ZeRO over several GPUs"
-        + (", or train LoRA" if needed.each > WEIGHTS_ALONE else ""),
+        help=help_ + (", or train LoRA" if needed.trains else ""),
     )
 
 
@@ -117,7 +119,7 @@ def may_not_fit(
     Write instead: a smaller micro-batch, or a shorter longest sequence. Where weights, gradients and optimizer states
     are too much by themselves, no micro-batch helps: shard the run over more GPUs, or train LoRA.
     """
-    memory = predict_memory(run, outcome) if requested.fp8 else None
+    memory = _predicted(run, outcome) if requested.fp8 else None
     if memory is None:
         if requested.fp8 and training.memory_is_counted and outcome.starts and outcome.effective.sequence is None:
             raise Undecided("how long the longest sequence is: nothing limits it", "a limit in the training file")
@@ -138,6 +140,12 @@ def may_not_fit(
         if helps
         else "no micro-batch is small enough: shard the run over more GPUs, or train LoRA",
     )
+
+
+def _predicted(run: Run, outcome: Outcome) -> Memory | None:
+    from fp8check.rules.outcome.memory import predict_memory  # few runs are in FP8 with a model that is known
+
+    return predict_memory(run, outcome)
 
 
 def _there(run: Run, memory: Memory) -> str:
@@ -167,7 +175,7 @@ def fp8_copies_do_not_fit(
 
     Write instead: backend AO with torch.compile, which keeps no copies; or shard the run.
     """
-    counted = predict_memory(run, outcome) if requested.fp8 else None
+    counted = _predicted(run, outcome) if requested.fp8 else None
     if counted is not None:
         require_gpus(facts)
         if counted.limit_gib is None or counted.fp8_gib is None:
@@ -176,15 +184,11 @@ def fp8_copies_do_not_fit(
             yield _copies(training, counted.bf16_gib, counted.fp8_gib, counted.limit_gib)
         return
     needed = _needed(requested, facts, outcome)
-    if needed is None or needed.each <= WEIGHTS_ALONE or not outcome.runs_te:
+    if needed is None or not needed.trains or needed.spread or needed.gpu is None or not outcome.runs_te:
         return
-    memory, copies = (
-        max((gpu.memory_mib or 0 for gpu in require_gpus(facts)), default=0),
-        FP8_COPIES * model.linear_parameters / MIB,
-    )
-    if memory < needed.mib or memory >= needed.mib + copies:
-        return
-    yield _copies(training, needed.mib / 1024, (needed.mib + copies) / 1024, memory / 1024)
+    copies = FP8_COPIES * model.linear_parameters / GIB
+    if not needed.exceeds and needed._replace(gib=needed.gib + copies).exceeds:
+        yield _copies(training, needed.gib, needed.gib + copies, needed.gpu_gib or 0.0)
 
 
 def _copies(training: Training, bf16: float, fp8: float, there: float) -> Found:
@@ -198,15 +202,14 @@ def _copies(training: Training, bf16: float, fp8: float, there: float) -> Found:
     )
 
 
-def _needed(requested: Requested, facts: Facts, outcome: Outcome) -> Held | None:
+def _needed(requested: Requested, facts: Facts, outcome: Outcome) -> Least | None:
     """What each GPU holds before the first activation, at the least; None where it may be less."""
-    if not requested.fp8 or outcome.accelerator is None:
+    state = outcome.accelerator
+    if not requested.fp8 or state is None:
         return None
-    needed = held(outcome.run, outcome.accelerator, outcome.effective)
-    if needed is None:
-        if not outcome.accelerator.one_process:
-            require_gpus(facts)  # one of them: then it is decided
-        return None
-    if outcome.distributed_type == "NO" and len(require_gpus(facts)) > 1:
-        return None  # device_map may spread it over the GPUs
-    return needed
+    from fp8check.rules.outcome.memory import least_memory  # as above
+
+    least = least_memory(outcome.run, outcome.stack, state, outcome.effective)
+    if least is not None or not state.one_process:
+        require_gpus(facts)  # where how it is started is not known, one of them decides it
+    return least

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fp8check.rules.outcome import processes
 from fp8check.rules.outcome.prepare import refusal
-from fp8check.rules.record import Record
 from fp8check.rules.releases.behaviors import TransformerEngine
 from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.releases.recipes import scaling_called, scaling_of
@@ -17,16 +16,14 @@ if TYPE_CHECKING:
     from fp8check.rules.outcome.accelerator import Accelerator
     from fp8check.rules.outcome.effective import Effective
     from fp8check.rules.outcome.prepare import Prepared
-    from fp8check.rules.releases.accelerate_enums import Backend, DistributedType
+    from fp8check.rules.releases.accelerate_enums import Backend
     from fp8check.rules.releases.recipes import BlockScaling
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.trainers.run import Run
 
 MIB = 1024**2
-# As much as a parameter takes at most where it is not trained: its weight in float32.
-WEIGHTS_ALONE = 4
-# Where every process has the whole model on its GPU.
-_EACH_HOLDS_ALL: tuple[DistributedType, ...] = ("NO", "MULTI_GPU")
+# More bytes than a parameter takes however it is trained: float32 weights, gradients, buckets and states.
+MOST = 32
 # The first CUDA whose torch has kernels for compute capability 10.0 and newer.
 _CUDA_OF_BLACKWELL = (12, 8)
 # The first cuBLASLt, and CUDA, with FP8 on compute capability 8.9 (Transformer Engine, check_fp8_support).
@@ -212,53 +209,18 @@ def check_gather(run: Run, stack: Stack, state: Accelerator, prepared: Prepared)
         raise PredictedError("gather-of-uneven-shards", "step", "RuntimeError", text, (gather, shared, state.backend))
 
 
-class Held(Record):
-    """What each GPU holds of a run before the first activation, at the least.
-
-    Attributes:
-        mib: that, in MiB.
-        each: bytes of it for each parameter.
-        what: what these bytes are.
-    """
-
-    mib: float
-    each: int
-    what: str
-
-
-def held(run: Run, state: Accelerator, effective: Effective) -> Held | None:
-    """The least that a GPU holds; None where it may be less, as the run is sharded, quantized or offloaded."""
-    model, training = run.model, run.training
-    if model is None or model.quantization is not None or training.quantized is not None:
-        return None
-    if state.distributed_type not in _EACH_HOLDS_ALL or (state.distributed_type == "NO" and not state.one_process):
-        return None
-    each, what = _bytes(training.trains_all, effective)
-    return Held(each * model.parameters / MIB, each, what)
-
-
-def _bytes(trains_all: bool, effective: Effective) -> tuple[int, str]:
-    try:
-        weights = effective.weights
-    except Undecided:  # BF16 is the least
-        weights = None
-    wide = weights is not None and weights.value == "float32"
-    kept = "float32" if wide else "BF16"
-    if not trains_all:
-        return (4 if wide else 2), f"the weights alone, in {kept}"
-    return (16 if wide else 8), f"{kept} weight and gradient, two states of AdamW"
-
-
-def check_memory(run: Run, state: Accelerator, effective: Effective) -> None:
+def check_memory(run: Run, stack: Stack, state: Accelerator, effective: Effective) -> None:
     """A run that does not fit into its GPUs, of whatever it computes in.
 
     Raises:
-        PredictedError: it holds more than the largest of them has.
+        PredictedError: each of them holds more than the smallest has.
     """
-    needed, gpus = held(run, state, effective), run.visible_gpus()
-    if needed is None or not gpus or (state.distributed_type == "NO" and len(gpus) > 1):
-        return  # device_map may spread it over several
-    memory = max(gpu.memory_mib or 0 for gpu in gpus)
-    if memory and needed.mib > memory:
-        text = f"CUDA out of memory: {needed.mib / 1024:,.0f} GiB are needed of {memory / 1024:,.0f} GiB"
+    gpus, model = run.visible_gpus(), run.model
+    if not gpus or model is None or min(gpu.memory_mib or 0 for gpu in gpus) * MIB > MOST * model.parameters:
+        return
+    from fp8check.rules.outcome.memory import least_memory  # most models are far smaller than their GPUs
+
+    least = least_memory(run, stack, state, effective)
+    if least is not None and least.exceeds:
+        text = f"CUDA out of memory: {least.gib:,.0f} GiB are needed of {least.gpu_gib or 0:,.0f} GiB"
         raise PredictedError("out-of-memory", "step", "OutOfMemoryError", text, (run.training.setting_for("model"),))

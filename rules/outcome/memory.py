@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from fp8check.rules.outcome.effective import number
 from fp8check.rules.outcome.peak import peak_bytes
-from fp8check.rules.outcome.peak_inputs import GIB, OPTIMIZERS, Step, Zero
+from fp8check.rules.outcome.peak_inputs import GIB, OPTIMIZERS, WHOLE, Step, Zero, sizes_of
+from fp8check.rules.outcome.spread import weights_bytes
 from fp8check.rules.record import Record
+from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from fp8check.rules.facts import Gpu
     from fp8check.rules.models import ModelShape
+    from fp8check.rules.outcome.accelerator import Accelerator
+    from fp8check.rules.outcome.effective import Effective
     from fp8check.rules.outcome.peak_inputs import Engine, Offload, Strategy
     from fp8check.rules.outcome.predict import Outcome
+    from fp8check.rules.releases.accelerate_enums import DistributedType
+    from fp8check.rules.releases.stack import Stack
     from fp8check.rules.settings.deepspeed import DeepSpeedConfig
     from fp8check.rules.settings.values import Setting
     from fp8check.rules.trainers.run import Run
@@ -19,6 +26,8 @@ if TYPE_CHECKING:
 # What a process takes of a GPU beside its tensors: the CUDA context with the kernels of torch, cuBLAS, Transformer
 # Engine and NCCL, and the share of the rest that the allocator holds in pieces that are too small.
 CONTEXT_GIB, HELD = 1.0, 0.03
+# Architectures whose well-known models are published in BF16 (Llama 2 in FP16).
+_IN_BF16 = ("llama", "qwen2", "qwen3", "qwen2_moe", "qwen3_moe", "mistral", "mixtral", "phi3")
 _BACKENDS: tuple[Engine, ...] = ("TE", "AO")
 
 
@@ -93,6 +102,82 @@ def _predict(run: Run, outcome: Outcome) -> Memory | None:
     return Memory(bf16, fp8, there, peak_bytes(model, least) / GIB)
 
 
+class Least(Record):
+    """What a GPU holds of a run before the first activation, at the least.
+
+    Attributes:
+        gib: that; gpu: the smallest that the run sees, None where that is not known.
+        what: which bytes these are, and of what type.
+        each: bytes for each parameter where every GPU has all of them; else 0.
+        trains: whether gradients and the optimizer's states are in it.
+        spread: how it is spread over the GPUs; "" where each has all.
+    """
+
+    gib: float
+    gpu: Gpu | None
+    what: str
+    each: int
+    trains: bool
+    spread: str = ""
+
+    @property
+    def gpu_gib(self) -> float | None:
+        """What the GPU has; None where that is not known."""
+        return None if self.gpu is None else (self.gpu.memory_mib or 0) / 1024
+
+    @property
+    def exceeds(self) -> bool:
+        """Whether it is known to be more than there is beside the context of the process."""
+        return self.gpu_gib is not None and self.gib > self.gpu_gib - CONTEXT_GIB
+
+
+_SPREADS = {
+    "fsdp1": "FSDP1",
+    "fsdp2": "FSDP2",
+    "zero1": "ZeRO-1",
+    "zero2": "ZeRO-2",
+    "zero3": "ZeRO-3",
+}
+
+
+def least_memory(run: Run, stack: Stack, state: Accelerator, effective: Effective) -> Least | None:
+    """The least that a GPU holds of a run; None where that is not known, or may lie elsewhere."""
+    model, training = run.model, run.training
+    if model is None or model.quantization is not None or training.quantized is not None or not model.parameters:
+        return None
+    gpus = run.visible_gpus() or ()
+    if state.distributed_type == "NO" and (len(gpus) > 1 or not state.one_process):
+        return None  # device_map may spread it over several
+    try:
+        step = _spread(run, state.distributed_type, effective)
+    except Undecided:
+        return None
+    if step is None:
+        return None
+    step = step._replace(weights="float32" if _loaded(effective) == "float32" else "bfloat16")
+    trains = training.trains_all
+    if trains:
+        step = step._replace(optimizer=training.optimizer(stack) or step.optimizer, accumulates=training.accumulates)
+    sizes = sizes_of(model)
+    needed = peak_bytes(model, step) if trains else weights_bytes(sizes, step)
+    whole = step.strategy in WHOLE
+    kept = "float32" if step.weights == "float32" else "BF16"
+    what = f"{kept} weight and gradient, two states of AdamW" if trains else f"the weights alone, in {kept}"
+    each = int(step.width * (4 if trains else 1)) if whole else 0
+    gpu = min(gpus, key=lambda one: one.memory_mib or 0, default=None)
+    there = gpu if gpu is not None and gpu.memory_mib else None
+    spread = "" if whole else f"{_SPREADS[step.strategy]} over {step.processes} GPUs"
+    return Least(needed / GIB, there, what, each, trains, spread)
+
+
+def _loaded(effective: Effective) -> str | None:
+    """The type of the weights; None where it is not known."""
+    try:
+        return _text(effective.weights)
+    except Undecided:
+        return None
+
+
 def _smallest_gpu(run: Run) -> float | None:
     """GiB of the smallest GPU that the run sees."""
     sizes = [gpu.memory_mib or 0 for gpu in run.visible_gpus() or ()]
@@ -105,11 +190,13 @@ def _step(run: Run, outcome: Outcome) -> Step | None:
     if accelerator is None or outcome.error is not None or not training.memory_is_counted:
         return None
     tokens = effective.tokens
-    weights = "bfloat16" if training.uses_lora and effective.weights is None else _text(effective.weights)
+    weights = _text(effective.weights)
+    if weights is None and (training.uses_lora or _published_in_bf16(run.model)):
+        weights = "bfloat16"
     optimizer = training.optimizer(outcome.stack)
     if tokens is None or weights not in ("float32", "bfloat16") or optimizer not in OPTIMIZERS:
         return None
-    spread, loss = _spread(run, outcome), training.loss(outcome.stack)
+    spread, loss = _spread(run, outcome.distributed_type, effective), training.loss(outcome.stack)
     if spread is None or loss is None:
         return None
     rank = (training.lora_rank or 0) if training.uses_lora else 0
@@ -129,6 +216,11 @@ def _step(run: Run, outcome: Outcome) -> Step | None:
     )
 
 
+def _published_in_bf16(model: ModelShape | None) -> bool:
+    """Whether the weights on the hub take two bytes each, where only the model's name is known."""
+    return model is not None and model.source == "table" and model.model_type in _IN_BF16
+
+
 def _text(setting: Setting | None) -> str | None:
     return None if setting is None else str(setting.value)
 
@@ -137,12 +229,12 @@ def _adapts_all(run: Run, model: ModelShape | None) -> bool:
     return model is not None and all(run.training.adapts(one.name) for one in model.block)
 
 
-def _spread(run: Run, outcome: Outcome) -> Step | None:
+def _spread(run: Run, kind: DistributedType | None, effective: Effective) -> Step | None:
     """A step that is spread like the run; None where that is not known or not modeled."""
-    kind, step = outcome.distributed_type, Step("BF16", 0)
+    step = Step("BF16", 0)
     if kind == "NO":
         return step
-    processes = number(outcome.effective.all_processes)
+    processes = number(effective.all_processes)
     if kind is None or processes is None or processes < 1:
         return None
     step = step._replace(processes=processes)

@@ -53,7 +53,8 @@ def moments(model: ModelShape, step: Step) -> dict[str, float]:
     stored = tokens * residual * sizes.hidden
     if step.checkpointing:
         forward = layers * stored + end + copies_of_head
-        casting = layers * copies  # autocast keeps its copies until the forward pass ends
+        # Autocast keeps its copies until the forward pass ends; Transformer Engine's are gone with each layer.
+        casting = 0.0 if step.engine == "TE" else layers * copies
         again = kept + copies
     else:
         forward = layers * (kept + copies) + end + copies_of_head

@@ -180,9 +180,10 @@ def sizes_of(model: ModelShape) -> Sizes:
     kv = model.kv_heads * model.head_dim
     head = float(model.vocab * model.hidden)
     layer = float(sum(one.parameters for one in model.block))
+    if model.parameters:  # whatever else a layer has, and layers that are unlike the others
+        layer = (model.parameters - (1.0 if model.tied else 2.0) * head) / model.layers
     wide, routed = model.intermediate if mlp else 0, 0.0
     if model.routed is not None:
-        layer += model.routed.parameters
         wide += model.routed.per_token * model.routed.intermediate
         routed = 4.0 * model.routed.per_token * model.hidden
     return Sizes(
@@ -197,7 +198,7 @@ def sizes_of(model: ModelShape) -> Sizes:
         layer,
         head,
         0.0 if model.tied else head,
-        float(max(one.parameters for one in model.block)),
+        float(max((one.parameters for one in model.block), default=0)),
         model.vocab,
         model.layers,
         model.tied,

@@ -237,7 +237,7 @@ def _stages(outcome: Outcome) -> Iterator[Outcome]:
     limits.check_kernels(run, state)
     step.step(run, stack, state, outcome.prepared, outcome.checkpointing)
     if state.mixed_precision.value == "fp8" or outcome.prepared.coverage.converted != 0:
-        limits.check_memory(run, state, outcome.effective)
+        limits.check_memory(run, stack, state, outcome.effective)
     limits.check_own_recipes(run, stack)
     if run.script.own:
         raise Undecided(run.script.own[0].describe(), "only a step of the script itself shows it; no probe runs that")

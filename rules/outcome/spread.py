@@ -46,6 +46,14 @@ def spread(sizes: Sizes, step: Step) -> Spread:
     return _zero3(sizes, step) if step.strategy == "zero3" else _zero(sizes, step)
 
 
+def weights_bytes(sizes: Sizes, step: Step) -> float:
+    """Bytes of the weights alone on one GPU, at the least: those that are frozen stay as they were loaded."""
+    if step.offload == "all":
+        return 0.0
+    width = 2.0 if step.strategy.startswith("zero") else step.width
+    return width * sizes.all / (step.processes if step.strategy in ("fsdp1", "fsdp2", "zero3") else 1)
+
+
 def _but_the_first(sizes: Sizes) -> float:
     """The parameters of all decoder layers but the first."""
     return sizes.layer * (sizes.layers - 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fp8check.rules.outcome.memory import predict_memory
 from fp8check.rules.outcome.speed import in_words
 from fp8check.rules.plain_text import shown
 from fp8check.rules.report.schema import Summary
@@ -122,6 +121,8 @@ def _speed(speed: Speed, examined: Examined) -> str:
 
 def _memory(outcome: Outcome) -> str | None:
     """What a full micro-batch takes of a GPU, and what it would take in BF16."""
+    from fp8check.rules.outcome.memory import predict_memory  # only where the outcome is shown
+
     try:
         found = predict_memory(outcome.run, outcome)
     except Undecided:  # what it hangs on is filled in later
