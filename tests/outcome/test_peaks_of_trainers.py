@@ -54,7 +54,7 @@ def test_what_is_predicted_now() -> None:
 @pytest.mark.parametrize("case", HELD_OUT, ids=[one["name"] for one in HELD_OUT])
 def test_what_is_held_out_stays_as_it_was_predicted(case: Case) -> None:
     """Until it has run: then it is measured, and this comparison goes."""
-    assert predicted_gib(case) == pytest.approx(PREDICTED["held_out"][case["name"]], rel=0.001)
+    assert predicted_gib(case) == pytest.approx(PREDICTED["held_out"][case["name"]], rel=0.01)
 
 
 def test_what_ran_is_what_was_asked_for() -> None:
