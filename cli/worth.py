@@ -89,6 +89,10 @@ def _write(options: Options, model: ModelShape, setup: Setup, points: list[Point
 def _json(model: ModelShape, setup: Setup, points: list[Point]) -> str:
     import json
 
+    rows = []
+    for point in points:
+        bf16, fp8 = _gib(model, point, setup)
+        rows.append({**point.as_dict(), "bf16_gib": bf16, "fp8_gib": fp8})
     data = {
         "schema": "fp8check/worth/1",
         "model": model.name,
@@ -97,11 +101,17 @@ def _json(model: ModelShape, setup: Setup, points: list[Point]) -> str:
         "compiled": setup.compiled,
         "scope": setup.scope,
         "points": [
-            {name: round(value, 3) if isinstance(value, float) else value for name, value in point.as_dict().items()}
-            for point in points
+            {name: round(value, 3) if isinstance(value, float) else value for name, value in row.items()}
+            for row in rows
         ],
     }
     return json.dumps(data, indent=2) + "\n"
+
+
+def _gib(model: ModelShape, point: Point, setup: Setup) -> tuple[float, float | None]:
+    """Peak memory in BF16 and in FP8; None where the GPU has no FP8."""
+    bf16, fp8 = speed.memory_of(model, point.tokens, setup)
+    return bf16, None if point.fp8_ms is None else fp8
 
 
 def _text(model: ModelShape, setup: Setup, points: list[Point]) -> str:
@@ -110,13 +120,12 @@ def _text(model: ModelShape, setup: Setup, points: list[Point]) -> str:
         f"{'tokens':>8} {'BF16 ms':>9} {'FP8 ms':>9} {'speed-up':>9}  {'range':<12} {'GiB BF16 -> FP8':<17} waits for",
     ]
     for point in points:
+        bf16, fp8 = _gib(model, point, setup)
         if point.fp8_ms is None or point.speedup is None:
-            lines.append(
-                f"{point.tokens:>8,} {point.bf16_ms:>9.1f} {'-':>9} {'-':>9}  {'no FP8':<12} {point.bf16_gib:<17.1f}"
-            )
+            lines.append(f"{point.tokens:>8,} {point.bf16_ms:>9.1f} {'-':>9} {'-':>9}  {'no FP8':<12} {bf16:<17.1f}")
             continue
         spread = f"{point.low:.2f} to {point.high:.2f}"
-        memory = f"{point.bf16_gib:.1f} -> {point.fp8_gib:.1f}"
+        memory = f"{bf16:.1f} -> {fp8:.1f}"
         times = f"{point.tokens:>8,} {point.bf16_ms:>9.1f} {point.fp8_ms:>9.1f} {point.speedup:>8.2f}x"
         bar = "#" * round(min(point.speedup, 2.5) * 12)
         lines.append(f"{times}  {spread:<12} {memory:<17} {point.bound:<7} {bar}")

@@ -39,9 +39,25 @@ def peak_bytes(model: ModelShape, step: Step) -> float:
     return max(moments(model, step).values())
 
 
+def layers_bytes(model: ModelShape, step: Step) -> float:
+    """The same of the decoder layers alone, without embedding, head, loss and optimizer."""
+    alone = sizes_of(model)._replace(head=0.0, embedding=0.0, vocab=0)
+    return max(_moments(alone, step._replace(optimizer="sgd")).values())
+
+
+def bytes_a_token(model: ModelShape, step: Step) -> float:
+    """What each token more takes as the backward pass begins, in bytes."""
+    many = step.tokens or 4096
+    of, without = (moments(model, step._replace(tokens=tokens))["backward"] for tokens in (many, 0))
+    return (of - without) / many
+
+
 def moments(model: ModelShape, step: Step) -> dict[str, float]:
     """Bytes that are allocated at each moment that may have the peak."""
-    sizes = sizes_of(model)
+    return _moments(sizes_of(model), step)
+
+
+def _moments(sizes: Sizes, step: Step) -> dict[str, float]:
     tokens, layers = step.tokens, sizes.layers
     there = spread(sizes, step)
     fixed = there.always + REST

@@ -71,8 +71,6 @@ LARGEST_TOKENS = 2**17
 
 OPTIMIZER_PASSES = 24  # reads and writes of a BF16 parameter's size in AdamW's step (foreach)
 LOGIT_BYTES = 30  # read and written per logit: BF16 and FP32 copies, softmax, gradient
-GIB = 2**30
-FP8_COPY_BYTES, FP8_REST_BYTES = 1.6, 0.5  # per parameter on top, at the peak of activations and at that of gradients
 
 
 class Speed(Record):
@@ -102,7 +100,6 @@ class Point(Record):
         tokens: tokens in the micro-batch.
         bf16_ms, fp8_ms: milliseconds a step; fp8_ms and all that follows from it is None where the GPU has no FP8.
         speedup: their ratio on a usual host; from `low` on a slow one to `high` on a fast one.
-        bf16_gib, fp8_gib: peak memory in GiB.
         bound: what the FP8 step waits for: "gemm", "memory" or "launch".
     """
 
@@ -112,8 +109,6 @@ class Point(Record):
     speedup: float | None
     low: float | None
     high: float | None
-    bf16_gib: float
-    fp8_gib: float | None
     bound: str | None
 
 
@@ -195,7 +190,7 @@ def _either(launch: float, gpu: float, sharpness: float) -> float:
 
 @lru_cache(maxsize=1024)
 def predict_point(model: ModelShape, tokens: int, setup: Setup) -> Point:
-    """Step time and memory at one size of micro-batch.
+    """Step time at one size of micro-batch.
 
     Args:
         model: its layers' shapes; a mixture of experts is not modeled.
@@ -207,10 +202,9 @@ def predict_point(model: ModelShape, tokens: int, setup: Setup) -> Point:
     launch = model.layers * LAUNCH["BF16", setup.compiled]
     needed = model.layers * _bf16_seconds(layer, setup) + rest[0]
     bf16, *others = (_either(share * launch, needed, BF16_SHARPNESS) for share in (1.0, FAST_HOST[1], SLOW_HOST[1]))
-    bf16_gib, fp8_gib = _memory(model, tokens, setup.scope)
     rate = setup.gpu.fp8_tflops
     if rate is None:
-        return Point(tokens, 1e3 * bf16, None, None, None, None, bf16_gib, None, None)
+        return Point(tokens, 1e3 * bf16, None, None, None, None, None)
     gemms, memory = (model.layers * part for part in _fp8_seconds(layer, setup, rate * 1e12))
     launch = model.layers * LAUNCH[setup.backend, setup.compiled] + _steps(model, setup) * STEP_LAUNCH[setup.backend]
     needed = gemms + memory + rest[1]
@@ -224,8 +218,6 @@ def predict_point(model: ModelShape, tokens: int, setup: Setup) -> Point:
         bf16 / fp8,
         others[1] / slow * (1 - ERROR_GPU),
         others[0] / fast * (1 + ERROR_GPU),
-        bf16_gib,
-        fp8_gib,
         bound,
     )
 
@@ -248,22 +240,14 @@ def _rest_seconds(model: ModelShape, tokens: int, setup: Setup) -> tuple[float, 
     return bf16 + optimizer, fp8 + optimizer
 
 
-def _memory(model: ModelShape, tokens: int, scope: str) -> tuple[float, float]:
-    """Peak memory in GiB with BF16 weights and gradients; `model` adds embedding, head, logits and AdamW's moments.
+def memory_of(model: ModelShape, tokens: int, setup: Setup) -> tuple[float, float]:
+    """Peak memory in GiB of one GPU with weights in BF16, in BF16 and in FP8; `model` trains all with AdamW."""
+    from fp8check.rules.outcome.peak import layers_bytes, peak_bytes  # most checks ask for the times alone
+    from fp8check.rules.outcome.peak_inputs import GIB, Step
 
-    The peak is at the end of the forward pass (activations) or of the backward pass (gradients). FP8 takes nothing
-    away: its copies come on top.
-    """
-    parameters = model.layers * sum(linear.in_features * linear.out_features for linear in model.block)
-    activations = 2.0 * model.layers * tokens * (9 * model.hidden + 4 * model.intermediate)
-    fixed = 2.0 * parameters
-    if scope == "model":
-        outside = model.vocab * model.hidden * (1 if model.tied else 2)
-        fixed += 2.0 * outside + 2.0 * outside + 4.0 * (parameters + outside)
-        activations += 10.0 * tokens * model.vocab
-    bf16 = fixed + max(2.0 * parameters, activations)
-    fp8 = fixed + max((2.0 + FP8_REST_BYTES) * parameters, activations + FP8_COPY_BYTES * parameters)
-    return bf16 / GIB, fp8 / GIB
+    of = peak_bytes if setup.scope == "model" else layers_bytes
+    step = Step("BF16", tokens, "bfloat16", compiled=setup.compiled)
+    return of(model, step) / GIB, of(model, step._replace(engine=setup.backend)) / GIB
 
 
 def speed_up(model: ModelShape, tokens: int) -> float:
@@ -367,5 +351,8 @@ def _changes(setup: Setup) -> tuple[tuple[str, Setup], ...]:
 
 def _largest_that_fits(model: ModelShape, setup: Setup) -> int:
     """Tokens whose activations and logits fill four fifths of the memory, weights sharded away: an upper limit."""
-    per_token = 2.0 * (9 * model.hidden + 4 * model.intermediate) * model.layers + 10.0 * model.vocab
-    return int(0.8e9 * setup.gpu.memory_gb / per_token)
+    from fp8check.rules.outcome.peak import bytes_a_token  # only where a larger micro-batch is spoken of
+    from fp8check.rules.outcome.peak_inputs import Step
+
+    step = Step(setup.backend, 0, "bfloat16", compiled=setup.compiled)
+    return int(0.8e9 * setup.gpu.memory_gb / bytes_a_token(model, step))
