@@ -234,6 +234,9 @@ def _spread(run: Run, kind: DistributedType | None, effective: Effective) -> Ste
     step = Step("BF16", 0)
     if kind == "NO":
         return step
+    config = run.config_read
+    if config is not None and config.splits_processes:
+        return None  # tensor parallelism, shards within groups
     processes = number(effective.all_processes)
     if kind is None or processes is None or processes < 1:
         return None

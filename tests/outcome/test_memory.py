@@ -214,6 +214,7 @@ STACK = {"accelerate": "1.15.0", "transformers": "5.17.0", "torch": "2.11.0", "d
         (FSDP2 + "  fsdp_offload_params: true\n", 9.4),
         (FSDP2 + "  fsdp_activation_checkpointing: true\n", 16.7),
         (FSDP2 + "  fsdp_auto_wrap_policy: SIZE_BASED_WRAP\n", None),
+        (FSDP2 + "parallelism_config:\n  parallelism_config_dp_replicate_size: 2\n", None),
         (FSDP1, 19.9),
         (FSDP1 + "  fsdp_sharding_strategy: SHARD_GRAD_OP\n", 20.7),
         (FSDP1 + "  fsdp_sharding_strategy: HYBRID_SHARD\n", None),
