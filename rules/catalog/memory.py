@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from fp8check.rules.facts import Facts
     from fp8check.rules.models import ModelShape
     from fp8check.rules.outcome import Outcome
-    from fp8check.rules.outcome.memory import Least, Memory
+    from fp8check.rules.outcome.least import Least
+    from fp8check.rules.outcome.memory import Memory
     from fp8check.rules.trainers.run import Run
     from fp8check.rules.trainers.training import Training
 
@@ -207,7 +208,7 @@ def _needed(requested: Requested, facts: Facts, outcome: Outcome) -> Least | Non
     state = outcome.accelerator
     if not requested.fp8 or state is None:
         return None
-    from fp8check.rules.outcome.memory import least_memory  # as above
+    from fp8check.rules.outcome.least import least_memory  # as above
 
     least = least_memory(outcome.run, outcome.stack, state, outcome.effective)
     if least is not None or not state.one_process:

@@ -218,7 +218,7 @@ def check_memory(run: Run, stack: Stack, state: Accelerator, effective: Effectiv
     gpus, model = run.visible_gpus(), run.model
     if not gpus or model is None or min(gpu.memory_mib or 0 for gpu in gpus) * MIB > MOST * model.parameters:
         return
-    from fp8check.rules.outcome.memory import least_memory  # most models are far smaller than their GPUs
+    from fp8check.rules.outcome.least import least_memory  # most models are far smaller than their GPUs
 
     least = least_memory(run, stack, state, effective)
     if least is not None and least.exceeds:
