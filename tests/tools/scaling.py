@@ -258,10 +258,7 @@ def main() -> int:
     options.add_argument("--verbose", action="store_true", help="every command of a family, not the worst one alone")
     options.add_argument("--workers", type=int, default=1, help="families at a time; fewer than there are cores")
     given = options.parse_args()
-    from tests.tools.bodies import REQUESTS
-    from tests.tools.families import FAMILIES
-
-    every = (*FAMILIES, *REQUESTS)
+    every = _every()
     chosen = [one for one in every if given.family in one.name and (not given.sample or one.name in SAMPLE)]
     only = given.command or ("check" if given.sample else "")
     bad = measurements = 0
@@ -283,12 +280,17 @@ def main() -> int:
     return 1 if bad else 0
 
 
-def _rows(asked: tuple[int, str]) -> list[Row]:
+def _every() -> tuple[Family, ...]:
+    """All families, those of the service's requests included; the number of one says which it is in a worker, too."""
     from tests.tools.bodies import REQUESTS
     from tests.tools.families import FAMILIES
 
+    return (*FAMILIES, *REQUESTS)
+
+
+def _rows(asked: tuple[int, str]) -> list[Row]:
     number, only = asked
-    return of_family((*FAMILIES, *REQUESTS)[number], only)
+    return of_family(_every()[number], only)
 
 
 if __name__ == "__main__":
