@@ -12,7 +12,8 @@ from fp8check.rules.facts import Facts
 from fp8check.rules.models.shape import Linear, ModelShape
 from fp8check.rules.outcome.memory import predict_memory
 from fp8check.rules.outcome.peak import moments, peak_bytes
-from fp8check.rules.outcome.peak_inputs import GIB, Step
+from fp8check.rules.outcome.peak_inputs import GIB, Step, sizes_of
+from fp8check.rules.outcome.spread import weights_bytes
 from fp8check.rules.settings.values import Undecided
 from fp8check.rules.trainers.training import Training
 from tests.support.outcomes import DDP, ONE, TE, outcome_of
@@ -130,6 +131,16 @@ FULL = Step("BF16", 2048, "bfloat16", processes=2)
 )
 def test_what_takes_more(step: Step, more: dict[str, object]) -> None:
     assert peak_bytes(SMALL, step._replace(**more)) > peak_bytes(SMALL, step)
+
+
+def test_weights_alone_by_how_they_are_spread() -> None:
+    sizes, step = sizes_of(SMALL), FULL._replace(weights="float32")
+    whole = weights_bytes(sizes, step)
+    assert whole == 4 * sizes.all
+    assert weights_bytes(sizes, step._replace(strategy="fsdp2")) == whole / 2
+    assert weights_bytes(sizes, step._replace(strategy="zero2")) == whole / 2  # whole, in BF16
+    assert weights_bytes(sizes, step._replace(strategy="zero3")) == whole / 4
+    assert weights_bytes(sizes, step._replace(strategy="zero3", offload="all")) == 0
 
 
 def test_a_tied_embedding_has_its_states_in_float32_with_eight_bits() -> None:
