@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from fp8check.rules.settings.shell_scope import Value
     from fp8check.rules.settings.values import Origin
 
+    # Tells the place of a stretch of a script within another.
+    _Places = Callable[[ShellScript, int, int], Span]
+
 # Commands of one script in which a program is named; and those of its functions, each time that one is called.
 MAX_LINES = 5_000
 MAX_CALLED = 5_000
@@ -212,7 +215,19 @@ class _Outer(Record):
     span: Span
     before: tuple[Place, ...]
     depth: int
-    place: Callable[[ShellScript, int, int], Span] | None = None
+    place: _Places | None = None
+
+
+class _Written:
+    """A script that is written: its text, the command that writes it, and what reads that."""
+
+    __slots__ = ("command", "place", "text", "walk")
+
+    def __init__(self, walk: _Walk, command: Command, text: Value, place: _Places | None) -> None:
+        self.walk = walk
+        self.command = command
+        self.text = text
+        self.place = place
 
 
 class _Shared:
@@ -220,7 +235,7 @@ class _Shared:
 
     Attributes:
         functions: where they begin and end, and in which script.
-        written: the scripts that it writes, by their names: their text, with the command that writes it.
+        written: the scripts that it writes, by their names.
     """
 
     __slots__ = (
@@ -244,7 +259,7 @@ class _Shared:
         self.count = 0
         self.ended = False
         self.aliases: dict[str, str] = {}
-        self.written: dict[str, tuple[Command, Value]] = {} if outer is None else outer.written
+        self.written: dict[str, _Written] = {} if outer is None else outer.written
         self.started: set[str] = set() if outer is None else outer.started
         self.read = 0
 
@@ -284,11 +299,11 @@ class _Walk:
         for name, (walk, begin, end) in list(shared.functions.items()):
             if name not in shared.called:
                 yield from walk._walk(begin, end)
-        for name, (command, text) in list(shared.written.items()):
+        for name, one in list(shared.written.items()) if self._outer is None else ():
             if name not in shared.started:
                 shared.started.add(name)
-                known = not why_of(text)
-                yield from self._inner(command, [], (), text_of(text), keeps=False, known=known, writer=command)
+                text, known = text_of(one.text), not why_of(one.text)
+                yield from one.walk._inner(one.command, [], (), text, keeps=False, known=known, place=one.place)
 
     def part(self) -> Iterator[Line]:
         """Its commands in their order."""
@@ -542,7 +557,7 @@ class _Walk:
         text: str | None = None
         if os.path.normpath(path) in shared.written:
             shared.started.add(os.path.normpath(path))
-            text = text_of(shared.written[os.path.normpath(path)][1])
+            text = text_of(shared.written[os.path.normpath(path)].text)
         elif not fields[1].why and folder is not None and self._asked.load is not None and shared.read < _MOST_READ:
             text = self._asked.load(path, folder)
         if text is None or not self._expander.spends(text):
@@ -639,10 +654,10 @@ class _Walk:
 
     def _read_by(
         self, command: Command, fields: Sequence[Field], printed: Value | None
-    ) -> tuple[int, Value, Sequence[Field], Command] | None:
+    ) -> tuple[int, Value, Sequence[Field], _Places | None] | None:
         """The script that a shell is handed: where the shell stands among the words, the text, and its arguments.
 
-        Last the command that has the text.
+        Last what tells the places in the text.
 
         By a here-document, a pipe, or as a file that this script has written.
         """
@@ -653,8 +668,9 @@ class _Walk:
                 self._shared.started.add(path)
                 starts = at - 1 if at and fields[at - 1].text.rpartition("/")[2] in _SHELLS else at
                 starts = 0 if fields[0].text in _SUBMITTING else starts
-                writer, text = self._shared.written[path]
-                return (starts, text, fields[at + 1 :], writer) if self._expander.spends(text_of(text)) else None
+                one = self._shared.written[path]
+                spent = self._expander.spends(text_of(one.text))
+                return (starts, one.text, fields[at + 1 :], one.place) if spent else None
             if name in (*_SHELLS, *_SUBMITTING, "ssh") and name != "zsh":
                 if name not in ("ssh", *_SUBMITTING) and any(not one.text.startswith("-") for one in fields[at + 1 :]):
                     continue
@@ -664,21 +680,21 @@ class _Walk:
                 elif command.fed is not None:
                     fed = self._expander.value(command.fed)
                 if fed is not None:
-                    return (len(fields) if name == "ssh" else at), fed, (), command
+                    return (len(fields) if name == "ssh" else at), fed, (), self._placed(command, text_of(fed))
         return None
 
     def _within(
         self,
         command: Command,
         fields: Sequence[Field],
-        handed: tuple[int, Value, Sequence[Field], Command],
+        handed: tuple[int, Value, Sequence[Field], _Places | None],
     ) -> Iterator[Line]:
         """The lines of a script that a shell is handed, as `_read_by` tells."""
-        at, text, arguments, writer = handed
+        at, text, arguments, place = handed
         before = tuple(self._place(one, command) for one in fields[:at])
         known = not why_of(text)
         old = self._expander.take([value_of(field) for field in arguments] if known else None)
-        yield from self._inner(command, fields, before, text_of(text), keeps=False, known=known, writer=writer)
+        yield from self._inner(command, fields, before, text_of(text), keeps=False, known=known, place=place)
         self._expander.give_back(old)
 
     def _write(self, command: Command, fields: Sequence[Field]) -> None:
@@ -686,7 +702,8 @@ class _Walk:
         printed = self._prints(command, fields)
         target = () if command.written is None else self._expander.value(command.written)
         if printed is not None and self._asked.is_in([text_of(printed)]):
-            self._shared.written[os.path.normpath(text_of(target))] = (command, printed)
+            one = _Written(self, command, printed, self._placed(command, text_of(printed)))
+            self._shared.written[os.path.normpath(text_of(target))] = one
 
     def _printf(self, texts: Sequence[str]) -> None:
         """printf -v NAME FORMAT."""
@@ -733,14 +750,14 @@ class _Walk:
         keeps: bool,
         whole: bool = False,
         known: bool = True,
-        writer: Command | None = None,
+        place: _Places | None = None,
     ) -> Iterator[Line]:
         """The lines of a script that stands in a word, or in a file. `eval` and `source` keep what it sets.
 
         Args:
             whole: whether it matters where no program is named in it.
             known: whether all of its text is.
-            writer: the command that has its text, where that is another one.
+            place: tells the places in its text, where they are known.
         """
         from fp8check.rules.reading import Unreadable
         from fp8check.rules.reading.shell_syntax import read
@@ -760,7 +777,6 @@ class _Walk:
                 yield self._line(command, fields)
             return
         mark = self._scope.mark()
-        place = self._placed(command if writer is None else writer, text)
         outer = _Outer(self._span_of(command), (*self._before, *before), depth + 1, place)
         expander = self._expander.of(script, known=known)
         if keeps:
@@ -771,7 +787,7 @@ class _Walk:
             yield from _Walk(script, self._asked, expander, outer, _Shared(self._shared)).whole()
             self._scope.roll_back(mark)
 
-    def _placed(self, command: Command, text: str) -> Callable[[ShellScript, int, int], Span] | None:
+    def _placed(self, command: Command, text: str) -> _Places | None:
         """Tells the places of a text that is the here-document of a command; None where its lines are other ones."""
         source, heredoc = self._script.source, command.heredoc
         if heredoc is None or self._outer is not None:

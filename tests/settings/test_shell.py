@@ -447,6 +447,8 @@ def test_what_sbatch_exports() -> None:
         ("bash <<'EOF'\nls\nrun \\\n  a\nrun b\nEOF\n", ["3-4", "5-5"]),
         ("cat > j <<EOF\nrun a\n\nrun b\nEOF\nbash j\n", ["2-2", "4-4"]),
         ("cat > j <<EOF\nrun a\nEOF\n", ["2-2"]),
+        ("ls\nls\nls\ncat > j <<EOF\nrun a\nEOF\nbash <<EOF\nrun b\nEOF\n", ["8-8", "5-5"]),
+        ("bash <<'A'\nls\ncat > j <<EOF\nrun a\nEOF\nA\nbash -c 'bash j; run b'\n", ["7-7", "7-7"]),
         ("A='x\ny'\nbash <<EOF\nls $A\nrun a\nEOF\n", ["3-3"]),
         ("bash -c 'bash <<EOF\nrun a\nEOF\n'", ["1-4"]),
         ("cat <<EOF | bash\nrun a\nEOF\n", ["1-1"]),
