@@ -37,10 +37,7 @@ def command_with_file(site: Site, path: str) -> str | None:
 
     is_plain = launch.tool == "accelerate" and launch.through is None and not (launch.outer or launch.inner)
     if launch.given and is_plain and launch.script not in PROGRAMS and site.command is not None:
-        try:
-            return join(_with_config(split(site.command), path))
-        except ValueError:  # it is no words of a shell
-            return None
+        return join(_with_config(split(site.command), path))  # which was split before: it is a launch
     if launch.script in LAUNCHERS:
         return None
     words = site.trainer.command(path, site.training, launch)

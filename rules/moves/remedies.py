@@ -82,6 +82,8 @@ _BY_CODE: Mapping[str, Moves] = {
     "memory": (steps.fewer_tokens, *_BACKEND, strategies.other_strategy, steps.checkpointing_on),
     "out-of-memory": (*_SMALLER, *_STEP),
     "FP414": (steps.fewer_tokens, *_BACKEND, strategies.other_strategy, steps.checkpointing_on),
+    "axolotl-refuses-gpu": (precision.trainer_fp8_off, precision.accelerate_fp8),
+    "FP712": (precision.trainer_fp8_off, precision.accelerate_fp8),
     "FP403": _BACKEND,
     "FP205": (*_PRECISION, *_LAUNCH, *_BACKEND, strategies.other_strategy),
     "FP501": (*_STEP, *_BACKEND),

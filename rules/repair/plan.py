@@ -172,7 +172,7 @@ def _why_not(search: Search, given: Judged) -> list[str]:
     """What no state that was judged is without; where there is no such thing, what the runs lack as they are."""
     every = [{one.code: one for lacking in judged.problems for one in lacking} for judged in search.seen]
     always = [one for code, one in every[0].items() if all(code in others for others in every)] if every else []
-    nearest = min(search.seen, key=lambda one: (sum(map(len, one.problems)), one.cost), default=given)
+    nearest = min(search.seen, key=_farthest, default=given)
     left = always or [one for lacking in nearest.problems for one in lacking]
     texts = [_text(one) for one in left]
     lines = [one.inputs.run.launch.line for one in given.reports]
@@ -180,6 +180,11 @@ def _why_not(search: Search, given: Judged) -> list[str]:
     if search.is_exhausted:
         texts.append("not all was tried: there were too many ways, or too little time")
     return texts
+
+
+def _farthest(judged: Judged) -> tuple[int, int]:
+    """The state that lacks least; of those that lack as much the one for which most was done: errors hide others."""
+    return sum(map(len, judged.problems)), -judged.cost
 
 
 def _text(problem: Problem) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 
 from fp8check.rules.edits.action import ABSENT
@@ -10,7 +12,10 @@ from fp8check.rules.reading.overlay import Overlay, same
 from fp8check.rules.repair.values import Places, assigned, data_of, edits_of
 from fp8check.rules.trainers.detect import read
 from tests.repair.test_plan import FACTORY, SINGLE, planned, request_of, steps
+from tests.support.cases import CASES
 from tests.support.runs import TODAY
+from tests.tools.journeys import catalog
+from tests.tools.journeys.journey import travel
 
 HF = "output_dir: o\nbf16: false\n"
 SHARDED = "distributed_type: FSDP\nnum_processes: 2\nmixed_precision: fp8\nfp8_config:\n  backend: AO\nfsdp_config:\n  fsdp_version: 2\n"
@@ -57,7 +62,7 @@ FULL = "model_name_or_path: a/b\nfinetuning_type: full\n"
     ],
 )
 def test_a_move_answers(training: str, accelerate: str, case: dict[str, object], expected: str) -> None:
-    found = planned(request_of({"train.yaml": training, "accel.yaml": accelerate}, **case), "fp8")
+    found = planned(request_of({"train.yaml": training, "accel.yaml": accelerate}, **case), "fp8")  # type: ignore[arg-type]
     assert found.plans, found.why_not
     assert expected in "\n".join(steps(found))
 
@@ -66,7 +71,7 @@ def test_journeys_that_failed_take_one_round() -> None:
     """../shared/facts/journeys.md: what the help lines led in circles."""
     factory = "model_name_or_path: {}\nfinetuning_type: {}\nbf16: true\nfp8: true\nfp8_backend: {}\n"
     zero = "distributed_type: DEEPSPEED\nnum_processes: 8\nmixed_precision: fp8\nfp8_config:\n  backend: TE\n"
-    starts = [
+    starts: list[tuple[dict[str, str], dict[str, object]]] = [
         ({"train.yaml": factory.format("meta-llama/Llama-3.1-8B", "lora", "torchao")}, {"stack": FACTORY}),
         ({"train.yaml": factory.format("a/b", "full", "torchao"), "accel.yaml": EIGHT}, {"stack": FACTORY, "gpus": 8}),
         (
@@ -82,7 +87,7 @@ def test_journeys_that_failed_take_one_round() -> None:
         ),
     ]
     for files, case in starts:
-        found = planned(request_of(files, **case))
+        found = planned(request_of(files, **case))  # type: ignore[arg-type]
         assert found.plans, (files, found.why_not)
         report = found.plans[0].reports[0]
         assert report.outcome.trains_in_fp8
@@ -126,3 +131,27 @@ def test_a_fix_in_values() -> None:
     assert (
         places.assigns(Fix((Edit("replace", document.root.entries["l"].key_span, "map", value=1),), safe=True)) is None
     )
+
+
+@pytest.mark.parametrize(
+    ("rule", "name"),
+    [
+        ("FP322", "TRL's zero1"),
+        ("FP328", "nobody says how many"),
+        ("FP301", "torchrun reads no Accelerate file"),
+        ("FP318", None),
+        ("FP406", None),
+        ("FP407", None),
+        ("FP408", None),
+        ("FP414", None),
+        ("FP417", None),
+        ("FP501", None),
+        ("FP608", None),
+        ("FP703", None),
+    ],
+)
+def test_cases_of_rules_have_an_end(rule: str, name: str | None) -> None:
+    for case in CASES[rule]["found"]:
+        if name in (None, case["name"]) and "seen" not in case:
+            with ExitStack() as stack:
+                assert travel(str(case["name"]), catalog.request_of(case, stack)).faults == ()

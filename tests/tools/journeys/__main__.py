@@ -11,6 +11,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from tests.tools.journeys import catalog, generated
+from tests.tools.journeys.exhaustive import good_ways
 from tests.tools.journeys.journey import travel
 
 if TYPE_CHECKING:
@@ -41,12 +42,13 @@ def main() -> int:
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=2000, help="starts that are made by seed")
+    parser.add_argument("--confirm", type=int, default=0, help="so many starts without a plan are tried exhaustively")
     parser.add_argument("--from", dest="of", choices=("catalog", "seed", "both"), default="both")
     options = parser.parse_args()
     ends: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     times = []
-    faults = 0
+    faults = asked = missed = 0
     catalogs = of_catalog(options.only) if options.of != "seed" else ()
     made = of_seed(options.seed, options.count, options.only) if options.of != "catalog" else ()
     for one in chain(catalogs, made):
@@ -55,6 +57,12 @@ def main() -> int:
         for fault in one.faults:
             faults += 1
             print(f"FAULT {one.name}: {fault}")
+        if one.end == "no plan" and options.confirm and asked < options.confirm:
+            asked += 1
+            ways = good_ways(one.request, one.planned.goal)
+            if ways:
+                missed += 1
+                print(f"MISSED {one.name}: {ways[0]}")
         if one.end == "no plan":
             reasons[one.planned.why_not[0].partition(":")[0] if one.planned.why_not else ""] += 1
         if options.verbose:
@@ -65,10 +73,12 @@ def main() -> int:
                 )
             for reason in one.planned.why_not:
                 print("           !", reason)
+    if asked:
+        print(f"of {asked} starts without a plan, {missed} have one when every move is tried to the third")
     print(dict(ends), "faults", faults, f"median {median(times) * 1000:.0f} ms, most {max(times) * 1000:.0f} ms")
     for reason, number in reasons.most_common(60):
         print(f"{number:5} {reason}")
-    return 1 if faults else 0
+    return 1 if faults or missed else 0
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ class Journey(Record):
     """
 
     name: str
+    request: RunRequest
     end: str
     planned: Planned
     faults: tuple[str, ...]
@@ -40,12 +41,12 @@ def travel(name: str, part: RunRequest, goal: Goal | None = None) -> Journey:
     seconds = time.process_time() - began
     if not planned.plans:
         faults = () if planned.why_not else ("no plan, and no reason",)
-        return Journey(name, "no plan", planned, faults, seconds)
+        return Journey(name, part, "no plan", planned, faults, seconds)
     first = planned.plans[0]
     if not first.steps:
-        return Journey(name, "good", planned, (), seconds)
+        return Journey(name, part, "good", planned, (), seconds)
     after = applied(part, first)
-    return Journey(name, "planned", planned, tuple(_faults(part, after, planned)), seconds)
+    return Journey(name, part, "planned", planned, tuple(_faults(part, after, planned)), seconds)
 
 
 def _faults(before: RunRequest, after: RunRequest, planned: Planned) -> Iterator[str]:
@@ -58,11 +59,11 @@ def _faults(before: RunRequest, after: RunRequest, planned: Planned) -> Iterator
     again = plan_request(Request((after,)), planned.goal, plans=1)
     if not again.plans or again.plans[0].steps:
         yield f"a second plan: {[one.steps for one in again.plans[:1]] or again.why_not}"
-    now = {one.path: one for one in after.documents}
-    for one in before.documents:
-        lost = _comments(one) - _comments(now[one.path])
+    now = {document.path: document for document in after.documents}
+    for document in before.documents:
+        lost = _comments(document) - _comments(now[document.path])
         if lost:
-            yield f"comments of {one.path} are gone: {sorted(lost)}"
+            yield f"comments of {document.path} are gone: {sorted(lost)}"
 
 
 def _comments(document: Document) -> set[str]:
