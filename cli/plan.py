@@ -21,7 +21,7 @@ What to do, as a whole: the changes of files, command, variables and packages af
 as the goal says, each plan done to a copy first. Changes nothing."""
 SECONDS = 5.0  # of CPU, after which what was found by then is given
 PLANS = 3
-DUE = 0.05  # the same at the end of a check that fails
+DUE = 0.04  # the same at the end of a check that fails, imports included
 
 
 def parser() -> Parser:
@@ -77,8 +77,9 @@ def after(seconds: float) -> Callable[[], bool]:
 
 def plans_for(request: Request, checked: Checked, seconds: float, *, asked: bool) -> Plans | None:
     """What to do about runs that were checked; None where nothing was found in time, and nobody asked."""
+    spent = after(seconds)
     from fp8check.rules.checking.planning import plan_request
     from fp8check.rules.report.plan import plans_of
 
-    planned = plan_request(request, None, given=checked.reports, plans=PLANS if asked else 1, spent=after(seconds))
+    planned = plan_request(request, None, given=checked.reports, plans=PLANS if asked else 1, spent=spent)
     return plans_of(planned) if asked or planned.plans or planned.is_whole else None
