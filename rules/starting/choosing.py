@@ -237,8 +237,9 @@ def _all(given: Sequence[Document], planned: Sequence[Document]) -> tuple[Docume
 
 def _keeps(wish: Wish, one: Examined, other: Examined) -> bool:
     """Whether a run is spread like another, and has its backend where that was asked for."""
-    now, before = chosen(one), chosen(other)
-    return now.strategy == before.strategy and (wish.backend == "auto" or now.backend == before.backend)
+    backend = one.outcome.backend
+    is_kept = wish.backend == "auto" or (backend is not None and str(backend.value).upper() == wish.backend)
+    return is_kept and chosen(one).strategy == chosen(other).strategy
 
 
 def choose_from(wish: Wish, training: Document, folder: str, spent: Callable[[], bool] = lambda: False) -> Choice:
@@ -309,7 +310,8 @@ def _ways(wish: Wish, strategy: str, folder: str) -> Iterator[Way]:
     """All setups of a strategy, judged."""
     draft = DRAFTS[wish.trainer]
     for backend in _backends(wish):
-        for own in (True, False) if draft.has_own and backend == "AO" else (False,):
+        # The trainer's own switch is torchao's, and stands in no Accelerate file, which has the strategy.
+        for own in (True, False) if draft.has_own and backend == "AO" and not WAYS[strategy].section else (False,):
             for bf16 in (False, True) if WAYS[strategy].kind == "DEEPSPEED" else (False,):
                 for checkpointing in (False, True):
                     for compiled in (False, True) if backend == "AO" else (False,):

@@ -201,7 +201,7 @@ def _nothing(stage: str, kind: str, message: str) -> dict[str, Any]:
 def record(chosen: Iterable[Case], root: Path, out: Path, workers: int) -> int:
     """Execute the cases, and keep those of the file that are not executed again."""
     todo = list(chosen)
-    names = {case["id"] for case in make.everything()}
+    names = {case["id"] for case in (*make.everything(), *todo)}
     kept = {case["id"]: case for case in recorded.read(out) if case["id"] in names} if out.exists() else {}
     groups: dict[str, list[Case]] = {}
     for case in todo:
@@ -241,8 +241,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", default="", help="cases whose id or class contains this text")
     parser.add_argument("--missing", action="store_true", help="only those that the file lacks, or has otherwise")
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--cases", type=Path, help="these cases (advised.py) instead of those of make.py")
     options = parser.parse_args(arguments)
-    chosen = [case for case in make.everything() if options.only in f"{case['class']}/{case['id']}"]
+    every = make.everything() if options.cases is None else recorded.read(options.cases)
+    chosen = [case for case in every if options.only in f"{case['class']}/{case['id']}"]
     if options.missing and options.out.exists():
         have = {case["id"]: {**case, "observed": None} for case in recorded.read(options.out)}
         chosen = [case for case in chosen if have.get(case["id"]) != {**case, "observed": None}]
