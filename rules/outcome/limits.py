@@ -172,7 +172,7 @@ def uneven(run: Run, stack: Stack, state: Accelerator, prepared: Prepared) -> tu
     if state.backend_name != "AO" or not state.is_fsdp2 or gather is None or not gather.value:
         return nothing
     shared = _sharing(run)
-    if shared is None or not isinstance(shared.value, int):
+    if shared is None or not isinstance(shared.value, int) or shared.value < 1:  # none, where no GPU is there
         return nothing
     if run.model is None:
         return [], None, shared

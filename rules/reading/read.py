@@ -137,11 +137,13 @@ def _parse(source: Source, loader: str | None, identify: Identify) -> tuple[Synt
         error.kind = _known(found)
         if (loader or found.loader) != "omegaconf" or error.line is None or error.column is None:
             raise
-        return _second_opinion(source, error)
+        return _second_opinion(source, error, loader, identify)
     return reader, []
 
 
-def _second_opinion(source: Source, first: Unreadable) -> tuple[SyntaxReader, list[Problem]]:
+def _second_opinion(
+    source: Source, first: Unreadable, loader: str | None, identify: Identify
+) -> tuple[SyntaxReader, list[Problem]]:
     """OmegaConf 2.4 parses with libyaml, older releases with PyYAML's own parser; libyaml takes some more files."""
     from fp8check.rules.reading.syntax import SyntaxReader
 
@@ -150,6 +152,8 @@ def _second_opinion(source: Source, first: Unreadable) -> tuple[SyntaxReader, li
         reader.read()
     except Unreadable:
         raise first from None
+    if (loader or identify_syntax(reader.root, identify).loader) != "omegaconf":
+        raise first  # what stands behind says that it is no file of OmegaConf's
     message = f"OmegaConf before 2.4 stops here: {first.message}"
     span = source.span(first.offset, first.offset)
     return reader, [Problem("parsers-differ", message, span, detail=first.message, fatal=False)]

@@ -99,6 +99,11 @@ def test_the_parsers_of_two_omegaconf_releases_differ() -> None:
     assert "before 2.4" in problem.message
 
 
+def test_what_stands_behind_a_fault_decides_who_reads_the_file() -> None:
+    with pytest.raises(Unreadable, match="cannot start any token"):
+        problems("finetuning_type:\nrun_name:\t\nbase_model:")
+
+
 @pytest.mark.parametrize(
     ("line", "code", "column"),
     [

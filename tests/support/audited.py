@@ -72,10 +72,12 @@ def may_be_written(path):
     path = os.fsdecode(path)
     if path == os.devnull or path.startswith("/proc/self/fd/"):
         return True
-    if os.path.dirname(path) not in ("", ".", WATCH.folder):
+    folder, name = os.path.split(path)
+    if folder not in ("", ".", WATCH.folder, *WATCH.named):
         return False
-    name = os.path.basename(path)
-    return name in WATCH.named or (bool(WATCH.named) and (name in ("", ".") or BESIDE.fullmatch(name) is not None))
+    # What is put in its place in a new folder is named from there, as a file of this one would be: `content` tells them.
+    named = {os.path.basename(one) for one in WATCH.named}
+    return name in named or (bool(named) and (name in ("", ".") or BESIDE.fullmatch(name) is not None))
 
 
 def note(event, what):

@@ -85,6 +85,7 @@ def commands(case: Case) -> dict[str, list[str] | Request]:
         if [*case.options] == [*UNSEEN]:  # the hook takes no other options
             known["hook"] = ["--hook", *case.files_given]
         known["outcome"] = ["outcome", *words]
+        known["plan"] = ["plan", *words]
         first, *rest = case.files_given
         known["explain"] = ["explain", f"{first}:{case.line}", *rest, *case.options]
     return known
