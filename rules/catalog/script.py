@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.releases.errors import ErrorCode
     from fp8check.rules.settings.script import Call, ScriptSource
+    from fp8check.rules.trainers.run import Run
 
 
 @rule(
@@ -285,7 +286,7 @@ _INSTEAD: Mapping[ErrorCode, str] = {
     "ran accelerate 1.15.0 [command script-ways-same-handler-twice]: You can only pass one ... in `kwargs_handlers`",
     claims=("ends",),
 )
-def object_refused(script: ScriptSource, outcome: Outcome) -> Iterator[Found]:
+def object_refused(run: Run, outcome: Outcome) -> Iterator[Found]:
     """An object that the script gives to Accelerator, and that Accelerator refuses.
 
     Why it hurts: the script ends when it makes its Accelerator, or at prepare(): on the node, after the queue.
@@ -298,7 +299,7 @@ def object_refused(script: ScriptSource, outcome: Outcome) -> Iterator[Found]:
     if error is None:
         return
     yield Found(
-        f"Accelerator refuses what {script.path} gives it",
+        f"Accelerator refuses what {run.launch.script or 'the script'} gives it",
         place=error.because[0],
         label=f"{error.type}: {error.message}",
         help=_INSTEAD[error.code],
@@ -314,7 +315,7 @@ def object_refused(script: ScriptSource, outcome: Outcome) -> Iterator[Found]:
     "ran tyro 1.0.17 [command script-mains-tyro-3]: it ends as well",
     claims=("ends",),
 )
-def word_refused(script: ScriptSource, outcome: Outcome) -> Iterator[Found]:
+def word_refused(run: Run, outcome: Outcome) -> Iterator[Found]:
     """A word of the command that no option of the script's parser takes.
 
     Why it hurts: the script ends before it does anything.
@@ -328,7 +329,7 @@ def word_refused(script: ScriptSource, outcome: Outcome) -> Iterator[Found]:
         return
     word = error.because[0].value
     yield Found(
-        f"{script.path} takes no {word}",
+        f"{run.launch.script or 'the script'} takes no {word}",
         place=error.because[0],
         label=f"{error.type}: {error.message}",
         help=f"drop {word} from the command",

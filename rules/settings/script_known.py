@@ -167,6 +167,7 @@ class _Refining:
         if any(one.made.keywords.keys() != first.keywords.keys() for one in seen[1:]) or not first.whole:
             return call
         keywords = {name: self._keyword(call, name, seen) for name in first.keywords}
+        keywords = {**{name: one for name, one in call.keywords.items() if name != "**"}, **keywords}
         positional = call.positional if call.positional is not None else tuple(map(str, first.positional))
         return call._replace(keywords=keywords, positional=positional)
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     # How a block ends: at its end, or by one of these statements; "return?": perhaps.
     End = Literal["", "return", "return?", "break", "continue", "exit"]
 
+_PRECISION_AT = 2  # Accelerator(device_placement, split_batches, mixed_precision, ...)
 _MOST_STEPS = 20_000
 _DEEPEST = 12  # functions in functions
 _MOST_ROUNDS = 64  # of a loop
@@ -331,6 +332,7 @@ class Follower:
         value = self.value(called, scope)
         last = value.last if isinstance(value, Named) else _last(called)
         if not isinstance(made, Function):
+            self.value(decorator, scope)
             return UNKNOWN
         if last in _COMMANDS:
             made = made._replace(command=True, opaque=made.opaque or last == "main")  # hydra.main hands over a file
@@ -342,7 +344,10 @@ class Follower:
             return Method(made, "property")
         if last in script_calls.WITHOUT_GRAD:
             return made._replace(without_grad=True)
-        return made if last in _HARMLESS else made._replace(opaque=True)
+        if last in _HARMLESS:
+            return made
+        self.value(decorator, scope)  # what it is given may tell
+        return made._replace(opaque=True)
 
     def _class(self, node: ast.ClassDef, scope: Scope) -> End:
         inner = Scope(scope)
@@ -352,6 +357,8 @@ class Follower:
         known = len(own) == len([base for base in bases if not (isinstance(base, Named) and base.dotted == "object")])
         known = known and all(base.known for base in own) and not node.keywords
         decorators = {_last(one) for one in node.decorator_list}
+        for given in (*node.decorator_list, *(keyword.value for keyword in node.keywords)):
+            self.value(given, scope)
         fields: list[str] | None = None
         if "dataclass" in decorators:
             written = [one.target for one in node.body if isinstance(one, ast.AnnAssign)]
@@ -475,8 +482,10 @@ class Follower:
             owner.attributes[name] = UNKNOWN if self._maybe else value
         elif isinstance(owner, Class):
             owner.names[name] = UNKNOWN if self._maybe else value
-        elif isinstance(owner, Made):
-            self.spoil(owner)
+        else:
+            self._tell(name, value)
+            if isinstance(owner, Made):
+                self.spoil(owner)
 
     def _set_item(self, owner: object, key: object, value: object, node: ast.AST) -> None:
         if owner is self.environment:
@@ -485,6 +494,12 @@ class Follower:
             self.change(owner, lambda: owner.__setitem__(key, value))
         elif isinstance(owner, (dict, list)):
             self.spoil(owner)
+        else:
+            self._tell(str(key), value)
+
+    def _tell(self, name: str, value: object) -> None:
+        """A name and a value are handed to something of which nothing is known."""
+        self.told = self.told or _tells(value) or (is_word(name) and truth(value) is not False)
 
     def set_variable(self, name: object, value: object, node: ast.AST) -> None:
         if isinstance(name, str):
@@ -533,7 +548,10 @@ class Follower:
         self._step()
         self.lines.add(node.lineno)
         find = self._expressions.get(type(node))
-        return UNKNOWN if find is None else bounded(find(self, node, scope))
+        if find is None:  # nothing in it is followed
+            self.told = self.told or _has_words(node)
+            return UNKNOWN
+        return bounded(find(self, node, scope))
 
     def _constant(self, node: ast.Constant, _scope: Scope) -> object:
         return node.value if isinstance(node.value, PLAIN) else UNKNOWN
@@ -598,10 +616,14 @@ class Follower:
     def _and_or(self, node: ast.BoolOp, scope: Scope) -> object:
         wanted = isinstance(node.op, ast.Or)
         value: object = UNKNOWN
-        for part in node.values:
+        for number, part in enumerate(node.values):
             value = self.value(part, scope)
             test = truth(self.held(value))
             if test is None:
+                self._maybe += 1
+                for rest in node.values[number + 1 :]:
+                    self.value(rest, scope)
+                self._maybe -= 1
                 return UNKNOWN
             if test is wanted:
                 break
@@ -718,6 +740,8 @@ class Follower:
     def _made(
         self, name: str, node: ast.Call, keywords: dict[str, object], positional: list[object], whole: bool
     ) -> Made:
+        if name == "Accelerator" and whole and len(positional) > _PRECISION_AT:
+            keywords.setdefault("mixed_precision", positional[_PRECISION_AT])
         held = {key: self.held(value) for key, value in keywords.items()}
         place = node.func.lineno, node.func.col_offset
         made = Made(name, held, tuple(map(self.held, positional)), whole, *place)
@@ -741,7 +765,8 @@ class Follower:
 
     def _not_known(self, given: Collection[object], keywords: Mapping[str, object] = EMPTY) -> object:
         """A call of which nothing is known may change what it is given."""
-        self.told = self.told or any(is_word(name) and truth(value) is not False for name, value in keywords.items())
+        for name, value in keywords.items():
+            self._tell(name, value)
         for one in given:
             self.told = self.told or _tells(one)
             if isinstance(one, (list, dict)):
@@ -847,9 +872,25 @@ def _tells(value: object, depth: int = 4) -> bool:
         return is_word(value)
     if isinstance(value, Made):
         return value.name in HANDLERS
+    if isinstance(value, Function):
+        return isinstance(value.node, ast.Lambda) and _has_words(value.node)
+    if isinstance(value, (Object, Class)):
+        own = value.attributes if isinstance(value, Object) else value.names
+        of = value.of if isinstance(value, Object) else value
+        return of is not None and depth > 0 and _tells(dict(own), depth - 1)
     if isinstance(value, dict) and depth:
-        return any(is_word(str(name)) or _tells(one, depth - 1) for name, one in value.items())
+        pairs = value.items()
+        return any((is_word(str(n)) and truth(one) is not False) or _tells(one, depth - 1) for n, one in pairs)
     return isinstance(value, (list, tuple)) and depth > 0 and any(_tells(one, depth - 1) for one in value)
+
+
+def _has_words(node: ast.AST) -> bool:
+    """Whether there is a word as "fp8" in an expression, or a keyword as fp8=."""
+    return any(
+        (isinstance(part, ast.Constant) and isinstance(part.value, str) and is_word(part.value))
+        or (isinstance(part, ast.keyword) and part.arg is not None and is_word(part.arg))
+        for part in islice(ast.walk(node), _MOST_STEPS)
+    )
 
 
 def _joined(several: Sequence[Mapping[str, object]]) -> dict[str, object]:

@@ -208,18 +208,14 @@ def test_an_error_for_certain_stays_one(tmp_path: Path) -> None:
 AO = "from accelerate import Accelerator\nfrom accelerate.utils import AORecipeKwargs\n"
 HANDLERS = {
     "conditional": "k = []\nif x:\n    k = [AORecipeKwargs()]\na = Accelerator(kwargs_handlers=k)\n",
-    "appended": "k = []\nk.append(AORecipeKwargs())\na = Accelerator(kwargs_handlers=k)\n",
     "appended-elsewhere": "k = []\nfill(k)\na = Accelerator(kwargs_handlers=k)\n",
-    "added": "k = []\nk += [AORecipeKwargs()]\na = Accelerator(kwargs_handlers=k)\n",
     "a-choice": "a = Accelerator(kwargs_handlers=[AORecipeKwargs()] if x else None)\n",
     "a-function": "a = Accelerator(kwargs_handlers=handlers())\n",
     "starred": "a = Accelerator(kwargs_handlers=[*more])\n",
     "an-item": "a = Accelerator(kwargs_handlers=[handler])\n",
     "an-attribute": "a = Accelerator(kwargs_handlers=self.handlers)\n",
     "a-parameter": "def main(k=None):\n    return Accelerator(kwargs_handlers=k)\n",
-    "spread-dict": "options = {}\noptions['kwargs_handlers'] = [AORecipeKwargs()]\na = Accelerator(**options)\n",
     "two-branches": "if x:\n    k = [AORecipeKwargs()]\nelse:\n    k = None\na = Accelerator(kwargs_handlers=k)\n",
-    "renamed": "j = k = []\nj.append(AORecipeKwargs())\na = Accelerator(kwargs_handlers=k)\n",
     "a-partial": "import functools\nmake = functools.partial(Accelerator, kwargs_handlers=[AORecipeKwargs()])\na = make()\n",
     "a-subclass": "class Mine(Accelerator):\n    pass\na = Mine(kwargs_handlers=[AORecipeKwargs()])\n",
     "a-variable": "import os\nif x:\n    os.environ['ACCELERATE_MIXED_PRECISION'] = 'fp8'\na = Accelerator()\n",
@@ -239,6 +235,20 @@ def test_handlers_that_are_not_written_out_are_no_pass(tmp_path: Path, name: str
     said = check(tmp_path, AO + HANDLERS[name] + "model, optimizer = a.prepare(model, optimizer)\n", HOPPER)
     is_undecided(said)
     assert said["outcome"]["undecided"].startswith("train.py")
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "k = []\nk.append(AORecipeKwargs())\na = Accelerator(kwargs_handlers=k)\n",
+        "k = []\nk += [AORecipeKwargs()]\na = Accelerator(kwargs_handlers=k)\n",
+        "j = k = []\nj.append(AORecipeKwargs())\na = Accelerator(kwargs_handlers=k)\n",
+        "options = {}\noptions['kwargs_handlers'] = [AORecipeKwargs()]\na = Accelerator(**options)\n",
+    ],
+)
+def test_handlers_that_are_followed_end_a_bf16_run(tmp_path: Path, made: str) -> None:
+    said = check(tmp_path, AO + made + "model, optimizer = a.prepare(model, optimizer)\n", HOPPER)
+    assert (said.code, "FP114" in said.rules) == (1, True), said.text
 
 
 @attack("U7")

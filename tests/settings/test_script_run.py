@@ -499,6 +499,23 @@ def test_branches_that_are_never_taken() -> None:
 
 
 TOLD = {
+    "an attribute of something": ("config.use_fp8 = True", True),
+    "a value of something": ("config.precision = 'fp8'", True),
+    "an item of something": ("config['fp8'] = True", True),
+    "an attribute that is off": ("config.use_fp8 = False", False),
+    "in a comprehension": ("x = [f('fp8') for y in z]", True),
+    "a keyword in a comprehension": ("x = [f(fp8=y) for y in z]", True),
+    "no word in a comprehension": ("x = [f(a=y) for y in z]", False),
+    "in a lambda": ("f(lambda: g('fp8'))", True),
+    "a function": ("def h():\n    g('fp8')\nf(h)", False),
+    "behind a question": ("x = y or f('fp8')", True),
+    "in a decorator": ("@other(fp8=True)\ndef f():\n    pass", True),
+    "in a decorator of a decorated one": ("@other('fp8')\n@property\ndef f():\n    pass", True),
+    "in a decorator of a class": ("@other('fp8')\nclass C:\n    pass", True),
+    "in a keyword of a class": ("class C(B, x=f('fp8')):\n    pass", True),
+    "an object": ("class C:\n    def __init__(self):\n        self.fp8 = True\nf(C())", True),
+    "a class": ("class C:\n    precision = 'fp8'\nf(C)", True),
+    "options": ("args = p.parse_args()\nf(args)", False),
     "a word": ("f('fp8')", True),
     "in a mapping": ("f({'a': ['fp8']})", True),
     "as a key": ("f({'fp8': 1})", True),
