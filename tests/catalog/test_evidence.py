@@ -30,9 +30,6 @@ EXECUTED = executed.recorded()
 ELSEWHERE = {
     ("FP319", "release-format-e5m2-1.8"): "the other side of the bound: E5M2 is taken",
     ("FP324", "script-model-only-te-1.15"): "the rule reads the script's text, which a case has not",
-    ("FP338", "script-mains-argparse-4"): "the script is followed, not given: FP303 speaks in its place",
-    ("FP338", "script-mains-typer-4"): "the script is followed, not given: FP303 speaks in its place",
-    ("FP338", "script-mains-tyro-3"): "the script is followed, not given: FP303 speaks in its place",
     ("FP403", "model-tied-te-1.15"): "the toy model has no config.json, which the rule reads",
     ("FP404", "model-one-odd-projection-te-1.15"): "the toy model has no config.json, which the rule reads",
 }
