@@ -153,3 +153,83 @@ def axolotl_fp8_attention(axolotl: Axolotl, outcome: Outcome) -> Iterator[Found]
         help="write attn_implementation: flash_attention_2",
         fix=unsafe(replace(written, "flash_attention_2")),
     )
+
+
+_KERNELS = ("lora_mlp_kernel", "lora_qkv_kernel", "lora_o_kernel")
+
+
+@rule(
+    "FP534",
+    "axolotl-lora-kernels-pass-fp8-by",
+    WARNING,
+    'axolotl 0.17.0..0.19.0 utils/schemas/config.py "Auto-enabling LoRA kernel": where nothing is said',
+    'axolotl 0.17.0..0.19.0 kernels/lora.py "W = base_layer.weight": the weight is taken out and multiplied',
+    "ran axolotl 0.19.0, torchao 0.17.0, peft 0.20.0 [executed axolotl-lora-kernels]: PEFT calls float8 layers, the "
+    "kernel does not",
+    claims=("FP8",),
+)
+def axolotl_lora_kernels_pass_fp8_by(axolotl: Axolotl, outcome: Outcome) -> Iterator[Found]:
+    """Axolotl's LoRA kernels multiply with the weights themselves, so that the layers in FP8 are never called.
+
+    Why it hurts: for LoRA without dropout of its own choice axolotl switches these kernels on by itself. They take the
+    weight out of the layer and multiply in BF16: `fp8: true` converts the layers, and no GEMM of attention and
+    feed-forward is in FP8.
+
+    Example: `fp8: true` with `adapter: lora`, and no lora_*_kernel keys.
+
+    Write instead: `lora_mlp_kernel: false`, `lora_qkv_kernel: false` and `lora_o_kernel: false`; or BF16.
+    """
+    if not axolotl.on("fp8") or not axolotl.uses_lora:
+        return
+    require_prediction(outcome)
+    if outcome.trains_in_fp8 is not True:
+        return
+    written = [one for name in _KERNELS if (one := axolotl.get(name)) is not None and one.value is not None]
+    on = next((one for one in written if one.value), None)
+    if on is None and (written or not _kernels_by_default(axolotl)):
+        return
+    yield Found(
+        "axolotl's LoRA kernels pass the FP8 layers by",
+        place=on or axolotl.get("adapter"),
+        label="they multiply with the weights themselves, in BF16",
+        notes=() if on is not None else ("where no lora_*_kernel is written, axolotl switches them on by itself",),
+        help="write lora_mlp_kernel, lora_qkv_kernel and lora_o_kernel: false, or train in BF16",
+    )
+
+
+def _kernels_by_default(axolotl: Axolotl) -> bool:
+    """Whether axolotl switches its LoRA kernels on (check_auto_enable_lora_kernels); FSDP1 on several GPUs has none."""
+    if any(axolotl.on(name) for name in ("rl", "trust_remote_code", "load_in_8bit", "nvfp4_merge_aware")):
+        return False
+    return not axolotl.asks_for_fsdp or str(axolotl.value("fsdp_version")) == "2"
+
+
+@rule(
+    "FP536",
+    "axolotl-without-nvfp4-plugin",
+    WARNING,
+    'axolotl 0.17.0..0.19.0 integrations/base.py "Failed to load plugin": it says so, and goes on without',
+    "ran axolotl 0.19.0 [executed axolotl-nvfp4-plugin]: ModuleNotFoundError of axolotl.integrations.nvfp4",
+    "https://github.com/axolotl-ai-cloud/axolotl/pull/3767",
+    claims=("nothing",),
+)
+def axolotl_without_nvfp4_plugin(axolotl: Axolotl) -> Iterator[Found]:
+    """Axolotl's plug-in for NVFP4, which no release has.
+
+    Why it hurts: it is a proposal, and not in 0.19. A plug-in that cannot be imported is an error in the log, and the
+    run goes on without it: in BF16.
+
+    Example: `plugins: [axolotl.integrations.nvfp4.NVFP4Plugin]` and `nvfp4_training: {enabled: true}`.
+
+    Write instead: `fp8: true`; or install axolotl from the branch that has the plug-in.
+    """
+    named, block = axolotl.get("plugins"), axolotl.get("nvfp4_training")
+    listed = named.value if named is not None and isinstance(named.value, list) else ()
+    if block is None and not any("integrations.nvfp4" in str(one) for one in listed):
+        return
+    yield Found(
+        "axolotl has no plug-in for NVFP4: this trains in BF16",
+        place=block or named,
+        label="up to 0.19.0 there is no axolotl.integrations.nvfp4; the log says Failed to load plugin",
+        help="take it out and write fp8: true, or install axolotl from the branch that has it",
+    )

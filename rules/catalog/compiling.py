@@ -6,13 +6,14 @@ from fp8check.rules.catalog.shared_fixes import torchao_instead, write
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import WARNING, Found, rule
 from fp8check.rules.engine.requirements import require_decided
+from fp8check.rules.outcome.compiled import asked_by, switched_off
 from fp8check.rules.releases.behaviors import Torch, TransformerEngine
 from fp8check.rules.settings.edits import replace
 from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from fp8check.rules.engine.inputs import Requested
     from fp8check.rules.models import ModelShape
@@ -187,4 +188,35 @@ def torchao_compiled_experts(training: Training, model: ModelShape, outcome: Out
         place=compiles if outcome.run.launch.places(compiles) else training.setting_for("model"),
         label=f"{model.routed.number} experts a layer, each of Linear layers with dynamic shapes",
         help="train it in BF16, or use transformers 5, which leaves experts out of FP8",
+    )
+
+
+@rule(
+    "FP535",
+    "compiling-switched-off",
+    WARNING,
+    'torch 2.9.1..2.15.0 _dynamo/config.py "TORCH_COMPILE_DISABLE"',
+    'torch 2.9.1..2.15.0 _dynamo/eval_frame.py "TORCHDYNAMO_DISABLE"',
+    "ran torch 2.13.0 [executed compiling-switched-off]: with either, torch.compile calls the function as it is",
+    claims=("ignored",),
+)
+def compiling_switched_off(run: Run, variables: Mapping[str, str], outcome: Outcome) -> Iterator[Found]:
+    """A variable of the shell switches torch.compile off, which the run asks for.
+
+    Why it hurts: torch.compile returns the model as it is, and nothing is logged. torchao in FP8 is then slower than
+    BF16, at every size that was measured.
+
+    Example: `export TORCHDYNAMO_DISABLE=1`, left over from the search for an error, with `torch_compile: true`.
+
+    Write instead: `unset TORCHDYNAMO_DISABLE`.
+    """
+    off, asked = switched_off(run), asked_by(run)
+    if off is None or asked is None or outcome.trains_in_fp8 is not True:
+        return
+    name = off.origin.variable
+    yield Found(
+        f"{name}={variables[str(name)]} switches torch.compile off, without a word",
+        place=asked,
+        label="this asks for it, and nothing is compiled",
+        help=f"unset {name}",
     )

@@ -10,7 +10,7 @@ from fp8check.rules.outcome.speed import LIKELY_SLOWER, advise, pays_from, predi
 from fp8check.rules.releases.behaviors import Transformers
 from fp8check.rules.releases.recipes import scaling_of
 from fp8check.rules.settings.values import Undecided
-from fp8check.rules.trainers.huggingface import FP8_METHODS
+from fp8check.rules.trainers.huggingface import FP8_METHODS, PASSED_OVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -395,3 +395,32 @@ def mxfp8_needs_32(training: Training, outcome: Outcome) -> Iterator[Found]:
             label=f"{sizes}: Accelerate converts it, as 16 divides both, and the first step fails",
             help=f"delete {scaling.switch}: delayed scaling needs 16 only",
         )
+
+
+@rule(
+    "FP418",
+    "scales-passed-over",
+    ERROR,
+    'transformers 4.57.1..5.23.0 quantizers/auto.py "Unknown quantization type" !"modelopt": a warning',
+    "ran transformers 4.57.1 and 5.23.0, quant_method modelopt [executed modelopt-scales]: weights of at most 0.09 are "
+    "448 in the model",
+    claims=("nothing",),
+)
+def scales_passed_over(training: Training, model: ModelShape) -> Iterator[Found]:
+    """A checkpoint in FP8 of NVIDIA's ModelOpt, whose scales transformers passes over.
+
+    Why it hurts: transformers does not know quant_method modelopt. It says so in one warning, loads the FP8 numbers as
+    if they were the weights, and leaves their scales out: the model is noise, and training starts from that.
+
+    Example: `model_name_or_path: nvidia/Llama-3.1-8B-Instruct-FP8`.
+
+    Write instead: the BF16 checkpoint of the same model.
+    """
+    if model.quantization != PASSED_OVER:
+        return
+    yield Found(
+        f"{model.name} is stored in FP8 with scales that transformers passes over: the weights will be noise",
+        place=training.setting_for("model"),
+        label=f"its config.json says quant_method: {PASSED_OVER}; the log says: Unknown quantization type",
+        help="use the BF16 checkpoint of this model",
+    )

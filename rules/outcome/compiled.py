@@ -8,9 +8,23 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.trainers.run import Run
 
+OFF = ("TORCHDYNAMO_DISABLE", "TORCH_COMPILE_DISABLE")
+
 
 def compiled_by(run: Run) -> Setting | None:
-    """What makes the trainer or Accelerator compile the model; None where neither does. A script may do so itself.
+    """What makes the trainer or Accelerator compile the model; None where neither does. A script may do so itself."""
+    return asked_by(run) if switched_off(run) is None else None
+
+
+def switched_off(run: Run) -> Setting | None:
+    """The variable that makes torch.compile do nothing; None where there is none (torch _dynamo/; run with 2.13)."""
+    variables = run.facts.variables or {}
+    name = next((name for name in OFF if variables.get(name) == "1"), None)
+    return Setting(variables[name], Origin(variable=name)) if name is not None else None
+
+
+def asked_by(run: Run) -> Setting | None:
+    """What asks the trainer or Accelerator to compile the model; None where nothing does.
 
     Accelerator compiles where ACCELERATE_DYNAMO_BACKEND is not NO, which `accelerate launch` always sets
     (utils/launch.py).

@@ -56,6 +56,8 @@ _ADAMW = ("adamw_torch", "adamw_torch_fused")
 
 # Names of quantization methods in a config.json whose weights are FP8 already.
 FP8_METHODS = ("fp8", "fbgemm_fp8")
+# One that no release of transformers knows: from_pretrained() passes over quantization_config and takes the numbers.
+PASSED_OVER = "modelopt"
 
 
 class HuggingFace(Training):
@@ -302,6 +304,8 @@ class HuggingFace(Training):
         transformers 5.22, where they are taken to be absent if the file does not name them.
         """
         method, written = (model.quantization if model is not None else None), self.quantized
+        if method == PASSED_OVER:
+            return
         if (method is None and written is None) or (method is not None and self.dequantizes(method, stack)):
             return
         because = (written if written is not None else self.setting_for("model"),)

@@ -28,6 +28,7 @@ ERRORS_OF_NOTHING = {
     "FP306",  # that a launcher starts another: how many processes there are in the end
     "FP315",  # what DeepSpeed holds its weights in
     "FP403",  # that the head is a weight of its own, and not trained
+    "FP418",  # that the weights are not those of the checkpoint
     "FP907",  # that a text counts as true, whatever comes of it
     "FP999",  # that a rule crashed
 }

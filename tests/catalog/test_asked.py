@@ -26,7 +26,9 @@ ABOUT_A_WORD = {
     "FP302": "a key of FP8, and where it belongs",
     "FP303": "it repeats what a package says",
     "FP411": "a checkpoint that is stored in FP8",
+    "FP418": "a checkpoint that is stored in FP8",
     "FP533": "a kind of attention that is called so",
+    "FP536": "what to write in its place, for who asked for FP4",
     "FP319": "the words that a flag takes",
     "FP323": "an argument of a recipe handler of FP8",
 }
