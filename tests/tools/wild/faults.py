@@ -489,6 +489,38 @@ def deepspeed_fp16_against_bf16(copy: Copy) -> Place | None:
     return _first_key(copy, '"fp16": {"enabled": true},')
 
 
+@in_any
+def distribution_that_nobody_offers(copy: Copy) -> Place | None:
+    return copy.write(OTHER, "distributed_type", "FSDP2") if copy.kind == "accelerate" else None
+
+
+@in_any
+def precision_that_nobody_offers(copy: Copy) -> Place | None:
+    return copy.write(OTHER, "mixed_precision", "float8") if copy.kind == "accelerate" else None
+
+
+@in_any
+def bf16_off_under_deepspeed(copy: Copy) -> Place | None:
+    if copy.dialect not in _TRAINERS or not _starts_deepspeed(copy) or "deepspeed_config_file" in copy.texts[OTHER]:
+        return None
+    copy.drop(TRAINING, "fp16")
+    copy.write(OTHER, "mixed_precision", "bf16")
+    return copy.write(TRAINING, "bf16", "false")
+
+
+@in_any
+def precision_beside_deepspeed_file(copy: Copy) -> Place | None:
+    if not _starts_deepspeed(copy):
+        return None
+    copy.write(OTHER, "mixed_precision", "bf16")
+    named = copy.under("deepspeed_config", "deepspeed_config_file", "ds.json")
+    return None if named is None else copy.line_of(OTHER, "mixed_precision:")
+
+
+def _starts_deepspeed(copy: Copy) -> bool:
+    return "distributed_type: DEEPSPEED" in copy.texts[OTHER]
+
+
 def _first_key(copy: Copy, text: str) -> Place | None:
     first, brace, rest = copy.texts[OTHER].partition("{")
     copy.texts[OTHER] = f"{first}{brace}\n{text}\n{rest}"
