@@ -543,6 +543,10 @@ OF_RULES = (
     Accelerate.FSDP2_LEAVES_WEIGHTS,
     Axolotl.LEAVES_ROUTERS,
     Axolotl.HAS_FP8_ATTENTION,
+    TransformerEngine.STATE_IS_A_FILE,
+    TransformerEngine.EMPTY_STATE_WITHOUT_FP8,
+    TransformerEngine.REFUSES_PICKLED_STATE,
+    TransformerEngine.REFUSED_PICKLED_STATE,
 )
 
 
