@@ -1,0 +1,86 @@
+"""Single moves, at a site that is made for them."""
+
+from __future__ import annotations
+
+import pytest
+
+from fp8check.rules.checking.request import RunRequest
+from fp8check.rules.edits.unfixable import Unfixable
+from fp8check.rules.moves import precision, stacks, steps
+from fp8check.rules.moves.site import Site
+from fp8check.rules.repair.render import Step, written
+from fp8check.rules.repair.state import changed, start_of
+from fp8check.rules.report.plan import step_of
+from fp8check.rules.report.plan_text import step_lines
+from tests.repair.test_plan import FACTORY, SINGLE, planned, request_of
+
+
+def site_of(part: RunRequest) -> Site:
+    """The site of a run as it was given."""
+    (report,) = planned(part, states=0).given
+    run = report.inputs.run
+    accelerate = None if run.accelerate is None else run.accelerate.path
+    return Site("x", "fp8", run, report.outcome, "train.yaml", accelerate, "new.yaml", part.launch)
+
+
+def assigned(site: Site, move: object) -> list[list[tuple[str, object]]]:
+    """What each action of a move assigns."""
+    return [[(one.path[-1], one.value) for one in action.assigns] for action in move(site)]  # type: ignore[operator]
+
+
+def test_tokens_that_kernels_take() -> None:
+    text = "model_name_or_path: a/b\nper_device_train_batch_size: 3\nmax_length: 1001\npacking: true\n"
+    site = site_of(request_of({"train.yaml": text, "accel.yaml": SINGLE}, trainer="trl"))
+    assert assigned(site, steps.tokens) == [
+        [("pad_to_multiple_of", 16)],
+        [("dataloader_drop_last", True)],
+        [("per_device_train_batch_size", 4)],
+    ]
+    text = text.replace("size: 3", "size: 4").replace("packing: true", "gradient_accumulation_steps: 2")
+    site = site_of(request_of({"train.yaml": text, "accel.yaml": SINGLE}, trainer="trl"))
+    smaller = [[("per_device_train_batch_size", 2), ("gradient_accumulation_steps", 4)]]
+    assert assigned(site, steps.fewer_tokens) == smaller
+
+
+def test_checkpointing_by_a_flag_of_the_command() -> None:
+    files = {"train.yaml": "output_dir: o\nlearning_rate: 1.0e-5\n", "accel.yaml": SINGLE}
+    command = "accelerate launch --config_file accel.yaml train.py train.yaml"
+    part = request_of(files, f"{command} --gradient_checkpointing true")
+    (action,) = steps.checkpointing_off(site_of(part))
+    assert action.launch == command
+    site = site_of(part)._replace(
+        command=f"{command} twice --gradient_checkpointing true --gradient_checkpointing true"
+    )
+    assert [*steps.checkpointing_off(site)] == []
+
+
+def test_the_trainers_own_fp8() -> None:
+    text = "model_name_or_path: a/b\nfinetuning_type: full\n"
+    site = site_of(request_of({"train.yaml": text, "accel.yaml": SINGLE}, stack=FACTORY))
+    own = [[("fp8", True)], [("fp8", True), ("fp8_backend", "torchao")]]
+    assert assigned(site, precision.trainer_fp8_on) == own
+    none = site_of(request_of({"train.yaml": "output_dir: o\nbf16: false\n", "accel.yaml": SINGLE}))
+    assert assigned(none, precision.trainer_fp8_on) == []
+    bare = site_of(request_of({"train.yaml": text}, stack=FACTORY))
+    assert [*precision.accelerate_bf16(bare)] == []
+    assert next(iter(stacks.deepspeed(site))).packages == {"deepspeed": "0.19.8"}
+
+
+def test_a_new_file_holds_a_map() -> None:
+    start = start_of((), None, "new.yaml")
+    with pytest.raises(Unfixable, match="holds a map"):
+        written(start, start.state._replace(files={"new.yaml": "text"}))
+    assert [*changed("text", {})] == []
+
+
+@pytest.mark.parametrize(
+    ("step", "line"),
+    [
+        (Step("file", "a.yaml", None, None, "a: 1\n", ""), "  1. a.yaml         new file:"),
+        (Step("package", None, None, None, "a==1", ""), "  1. install        pip install a==1"),
+        (Step("variable", None, None, None, "A=1", ""), "  1. in the shell   export A=1"),
+        (Step("edit", "a.yaml", None, "a: 1", None, ""), "  1. a.yaml         delete a: 1"),
+    ],
+)
+def test_the_line_of_a_step(step: Step, line: str) -> None:
+    assert next(iter(step_lines(step_of(step), 1))) == line
