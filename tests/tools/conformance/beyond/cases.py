@@ -128,13 +128,14 @@ def with_programs() -> list[dict[str, Any]]:
 
 
 def with_trl() -> list[dict[str, Any]]:
-    """TRL's trainers for supervised fine-tuning and for GRPO."""
-    return [
+    """TRL's trainers for supervised fine-tuning and for GRPO, that with 4 sequences, and with 16."""
+    usual = [
         case(trainer, backend, strategy, stack=TRL)
         for trainer in ("sft", "grpo")
         for strategy in ("single", "DDP", "FSDP2")
         for backend in BACKENDS
     ]
+    return [*usual, *(case("grpo", "TE", name, "16", stack=TRL, spec={"rows": 16}) for name in ("single", "DDP"))]
 
 
 PLAIN = ("script", "trainer")
