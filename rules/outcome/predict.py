@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fp8check.rules.outcome import accelerator, launcher, limits, plugins, prepare, processes, recipe, step
+from fp8check.rules.outcome import accelerator, launcher, limits, prepare, processes, recipe, step
 from fp8check.rules.outcome.effective import Effective
 from fp8check.rules.outcome.prepare import Prepared
 from fp8check.rules.record import Record
@@ -205,7 +205,10 @@ def _stages(outcome: Outcome) -> Iterator[Outcome]:
         yield (outcome := outcome._replace(environment=handed.environment))
     before = started
     started = training.distribute(stack, started._replace(environment=handed.environment))
-    started = plugins.distribute(run, stack, started)
+    if run.script.plugins:
+        from fp8check.rules.outcome import plugins  # most runs have none
+
+        started = plugins.distribute(run, stack, started)
     yield (outcome := outcome._replace(environment=started.environment, accelerator_arguments=handed.arguments))
     if training.meets_early:
         processes.check_gpus(run, "trainer")
@@ -219,7 +222,8 @@ def _stages(outcome: Outcome) -> Iterator[Outcome]:
     if started.kind == "DEEPSPEED":
         run.require("deepspeed", "arguments" if training.deepspeed is not None else "accelerator")
     training.check_deepspeed(stack, started.kind, started.environment, run.deepspeed)
-    plugins.check_deepspeed(run, started.kind, before)
+    if run.script.plugins:
+        plugins.check_deepspeed(run, started.kind, before)
     if state.mixed_precision.value == "fp8":
         processes.check_data_parallel(run, started.kind)
     for prepared in prepare.prepare(run, stack, state, handed.arguments):
