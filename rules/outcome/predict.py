@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fp8check.rules.releases.accelerate_enums import Backend, DistributedType
     from fp8check.rules.releases.errors import ErrorCode
     from fp8check.rules.settings.values import Setting
-    from fp8check.rules.trainers.data import AcceleratorArguments
+    from fp8check.rules.trainers.data import AcceleratorArguments, Started
     from fp8check.rules.trainers.run import Run
 
 
@@ -205,10 +205,7 @@ def _stages(outcome: Outcome) -> Iterator[Outcome]:
         yield (outcome := outcome._replace(environment=handed.environment))
     before = started
     started = training.distribute(stack, started._replace(environment=handed.environment))
-    if run.script.plugins:
-        from fp8check.rules.outcome import plugins  # most runs have none
-
-        started = plugins.distribute(run, stack, started)
+    started = _by_objects(run, stack, started)
     yield (outcome := outcome._replace(environment=started.environment, accelerator_arguments=handed.arguments))
     if training.meets_early:
         processes.check_gpus(run, "trainer")
@@ -222,8 +219,7 @@ def _stages(outcome: Outcome) -> Iterator[Outcome]:
     if started.kind == "DEEPSPEED":
         run.require("deepspeed", "arguments" if training.deepspeed is not None else "accelerator")
     training.check_deepspeed(stack, started.kind, started.environment, run.deepspeed)
-    if run.script.plugins:
-        plugins.check_deepspeed(run, started.kind, before)
+    _check_objects(run, started, before)
     if state.mixed_precision.value == "fp8":
         processes.check_data_parallel(run, started.kind)
     for prepared in prepare.prepare(run, stack, state, handed.arguments):
@@ -253,3 +249,19 @@ def _check_words(run: Run) -> None:
     if refused is not None:
         text = f"unrecognized arguments: {refused.value}"
         raise PredictedError("script-refuses-words", "arguments", "SystemExit", text, (refused,))
+
+
+def _by_objects(run: Run, stack: Stack, started: Started) -> Started:
+    """The training process as the objects that a script gives to Accelerator distribute it."""
+    if not run.script.plugins:
+        return started
+    from fp8check.rules.outcome import plugins  # most runs have none
+
+    return plugins.distribute(run, stack, started)
+
+
+def _check_objects(run: Run, started: Started, before: Started) -> None:
+    if run.script.plugins:
+        from fp8check.rules.outcome import plugins
+
+        plugins.check_deepspeed(run, started.kind, before)
