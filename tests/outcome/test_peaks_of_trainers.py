@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import json
 from statistics import median
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.paths import ROOT
 from tests.support.peaks import predicted_gib
 from tests.tools.gpu.trainer_cases import CASES, HELD_OUT
-
-if TYPE_CHECKING:
-    from tests.tools.gpu.trainer_cases import Case
 
 PREDICTED = json.loads((ROOT / "docs/evidence/peaks-of-trainers-predicted.json").read_text())
 ROWS = [json.loads(line) for line in (ROOT / "docs/evidence/peaks-of-trainers.jsonl").read_text().splitlines()]
@@ -51,10 +47,14 @@ def test_what_is_predicted_now() -> None:
     assert median(map(abs, found.values())) < 0.007
 
 
-@pytest.mark.parametrize("case", HELD_OUT, ids=[one["name"] for one in HELD_OUT])
-def test_what_is_held_out_stays_as_it_was_predicted(case: Case) -> None:
-    """Until it has run: then it is measured, and this comparison goes."""
-    assert predicted_gib(case) == pytest.approx(PREDICTED["held_out"][case["name"]], rel=0.01)
+def test_what_was_held_out() -> None:
+    """Predicted and committed before it ran, and nothing was changed in the count since."""
+    found = errors("held_out")
+    assert len(found) == len(HELD_OUT)
+    assert median(map(abs, found.values())) < 0.016
+    assert max(map(abs, found.values())) < 0.082
+    for case in HELD_OUT:
+        assert predicted_gib(case) == pytest.approx(PREDICTED["held_out"][case["name"]], rel=0.01), case["name"]
 
 
 def test_what_ran_is_what_was_asked_for() -> None:
