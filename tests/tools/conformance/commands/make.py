@@ -25,7 +25,6 @@ UNDECIDED = {
     "no-such-file": "the file that the command names is not there: it may be where the run is started",
     "no-such-profile": "neither a file that is there nor a profile of TRL: it may be a file where the run is started",
     "accelerate-in-accelerate": "a launcher that is started by another launcher's module",
-    "wrapped-xargs": "what xargs makes of its input",
     **dict.fromkeys(
         ("machine-both-second-old", "mixed-009", "mixed-038", "single_gpu-1-fp8"),
         "two GPUs in one process: Trainer makes nn.DataParallel of them, which the harness does not show",
