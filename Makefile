@@ -82,7 +82,8 @@ audit: $(AUDIT_ENV)/.installed ## pip-audit over the dependencies where its data
 	@$(AUDIT_ENV)/bin/python -m tests.tools.dependencies.audit dist/*.whl docs/evidence/dependencies.md
 
 bench: $(VENV)/.installed ## CPU time: the command against yamllint, the check in one process against PyYAML
-	@$(BIN)/python -m tests.tools.bench $(EXAMPLE)/train.yaml $(EXAMPLE)/accelerate.yaml $(EXAMPLE)/facts.json
+	@$(BIN)/python -m tests.tools.bench $(EXAMPLE)/train.yaml $(EXAMPLE)/accelerate.yaml $(EXAMPLE)/facts.json \
+		--clean examples/trainer-qwen2.5-7b/train.yaml examples/trainer-qwen2.5-7b/accelerate.yaml
 
 corpus: $(VENV)/.installed ## findings per rule over the real files of ../shared/corpus
 	@$(BIN)/python -m tests.tools.corpus $(SHARED)/corpus

@@ -99,9 +99,9 @@ def _plans(
     for_people = all(name == "text" for name, _ in formats) and len(checked.reports) == 1
     if not options.plan and (not for_people or options.quiet or options.hook or options.probe is not None):
         return None
-    from fp8check.cli.plan import DUE, SECONDS, plans_for
+    from fp8check.cli.plan import plans_for
 
-    return plans_for(request, checked, SECONDS if options.plan else DUE, asked=options.plan)
+    return plans_for(request, checked, asked=options.plan)
 
 
 def _probe(options: Options, config: Config) -> Probe | None:

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 ABOUT = """\
 What to do, as a whole: the changes of files, command, variables and packages after which the run starts and trains
 as the goal says, each plan done to a copy first. Changes nothing."""
-SECONDS = 5.0  # of CPU, after which what was found by then is given
+SECONDS = 1.0  # of CPU, after which what was found by then is given
 PLANS = 3
-DUE = 0.04  # the same at the end of a check that fails, imports included
+DUE = 12  # states that are judged at the end of a check that fails: some 40 ms, and everywhere the same answer
 
 
 def parser() -> Parser:
@@ -75,11 +75,13 @@ def after(seconds: float) -> Callable[[], bool]:
     return lambda: process_time() > end
 
 
-def plans_for(request: Request, checked: Checked, seconds: float, *, asked: bool) -> Plans | None:
-    """What to do about runs that were checked; None where nothing was found in time, and nobody asked."""
-    spent = after(seconds)
+def plans_for(request: Request, checked: Checked, *, asked: bool) -> Plans | None:
+    """What to do about runs that were checked; None where nothing was found so soon, and nobody asked."""
+    spent = after(SECONDS)
     from fp8check.rules.checking.planning import plan_request
+    from fp8check.rules.repair.plan import STATES
     from fp8check.rules.report.plan import plans_of
 
-    planned = plan_request(request, None, given=checked.reports, plans=PLANS if asked else 1, spent=spent)
+    states, plans = (STATES, PLANS) if asked else (DUE, 1)
+    planned = plan_request(request, None, given=checked.reports, states=states, plans=plans, spent=spent)
     return plans_of(planned) if asked or planned.plans or planned.is_whole else None

@@ -286,7 +286,7 @@ def predict_speed(run: Run, outcome: Outcome) -> Speed | None:
         return None
     point = predict_point(model, tokens, setup)
     needed = pays_from(model, setup)
-    if needed is not None and needed > _largest_that_fits(model, setup):
+    if needed is not None and needed > tokens and needed > _largest_that_fits(model, setup):
         needed = None
     # The GPU of a setup has FP8: there is a ratio.
     ratio, low, high = point.speedup or 0.0, point.low or 0.0, point.high or 0.0

@@ -7,6 +7,7 @@ the first of a run, so that every order of the same actions is tried once.
 from __future__ import annotations
 
 from heapq import heappop, heappush
+from itertools import islice
 
 from fp8check.rules.edits.action import Action, Assign
 from fp8check.rules.input_error import InputError
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
             """The reports; `whole`: of all rules, and not of those alone that find errors."""
 
 
+MOST_ACTIONS = 100  # that are tried from one state: a command may have thousands of variables
 LARGE = 20_000  # characters of the files above which fewer states are tried
 
 
@@ -84,7 +86,7 @@ class Search:
         self._goal = goal
         self._judge = judge
         size = sum(len(one.text) for one in start.documents)
-        self._left = most if size <= LARGE else max(8, most * LARGE // size)
+        self._left = most if size <= LARGE else max(1, most * LARGE // size)
         self._spent = spent
         self._judged: dict[object, Judged | None] = {}
         self._overlays = {one.path: Overlay(one, start.state.files[one.path]) for one in start.documents}
@@ -175,7 +177,7 @@ class Search:
             if judged.is_good:
                 yield self._least(judged)
             signature = None if judged.is_good else judged.signature
-            for action in self._choices(judged) if judged.is_good else self.actions(judged):
+            for action in islice(self._choices(judged) if judged.is_good else self.actions(judged), MOST_ACTIONS):
                 after = state.after(action)
                 if after.key in queued:
                     continue

@@ -34,9 +34,9 @@ class State(Record):
         """The state after an action."""
         files = dict(self.files)
         why = dict(self.why)
-        for one in action.assigns:
-            files[one.file] = assigned(files[one.file], one.path, one.value)
-            why[one.file, one.path] = action.why
+        for file in dict.fromkeys(one.file for one in action.assigns):
+            files[file] = assigned(files[file], ((one.path, one.value) for one in action.assigns if one.file == file))
+        why.update({(one.file, one.path): action.why for one in action.assigns})
         why.update({("variable", (name,)): action.why for name in action.variables})
         why.update({("package", (name,)): action.why for name in action.packages})
         if action.launch is not None:

@@ -14,7 +14,7 @@ from fp8check.rules.reading.overlay import same
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from fp8check.rules.edits.fix import Fix
 
@@ -26,19 +26,44 @@ def data_of(document: Document) -> object:
     return {} if document.root is None else document.root.data()
 
 
-def assigned(data: object, path: Path, value: object) -> object:
-    """The data with that entry changed; what is not on the way to it stays the same objects."""
-    if not isinstance(data, dict):
-        data = {}
-    key = next((one for one in data if str(one) == path[0]), path[0])
-    if len(path) > 1:
-        inner = data.get(key)
-        if value is ABSENT and not isinstance(inner, dict):
-            return data
-        return {**data, key: assigned(inner, path[1:], value)}
-    if value is ABSENT:
-        return {one: inner for one, inner in data.items() if one != key}
-    return {**data, key: value}
+def assigned(data: object, assigns: Iterable[tuple[Path, object]]) -> object:
+    """The data with these entries changed; what is not on the way to one stays the same objects.
+
+    Each map is copied once, however many of its entries change.
+    """
+    copies: dict[Path, dict[object, object]] = {(): dict(data) if isinstance(data, dict) else {}}
+    for path, value in assigns:
+        inner = _opened(copies, path[:-1], is_made=value is not ABSENT)
+        if inner is None:
+            continue  # there is no such section, and so no entry that could go
+        key = _key(inner, path[-1])
+        if len(copies) > 1:  # a section that is replaced is not the one that was copied
+            copies = {one: copy for one, copy in copies.items() if one[: len(path)] != path}
+        if value is ABSENT:
+            inner.pop(key, None)
+        else:
+            inner[key] = value
+    return copies[()]
+
+
+def _opened(copies: dict[Path, dict[object, object]], path: Path, *, is_made: bool) -> dict[object, object] | None:
+    """The copy of the map at a path; made where none is there, or None where none is to be made."""
+    inner = copies[()]
+    for depth in range(1, len(path) + 1):
+        here = path[:depth]
+        if here not in copies:
+            key = _key(inner, here[-1])
+            below = inner.get(key)
+            if not is_made and not isinstance(below, dict):
+                return None
+            inner[key] = copies[here] = dict(below) if isinstance(below, dict) else {}
+        inner = copies[here]
+    return inner
+
+
+def _key(data: dict[object, object], name: str) -> object:
+    """The key of that text: true and 1 are keys as well."""
+    return name if name in data else next((one for one in data if str(one) == name), name)
 
 
 def frozen(data: object) -> object:

@@ -219,7 +219,7 @@ class _Refining:
         if not met or not met[0][1][0].sure:
             return None
         place, seen = met[0]
-        written = dict(seen[0].environment)
+        written = seen[0].environment.written()
         if any(call.name in ARGUMENTS for call in calls if call.span.start == place):
             for name, (value, node) in self._followed.environment.items():
                 if name not in written or written[name][0] is not value:

@@ -23,6 +23,7 @@ from fp8check.rules.settings.script_values import (
     Function,
     Method,
     Model,
+    Moment,
     Named,
     Object,
     Output,
@@ -64,7 +65,7 @@ class Seen(Record):
 
     made: Made
     sure: bool
-    environment: Mapping[str, tuple[object, ast.AST]]
+    environment: Moment
 
 
 class Step(Record):
@@ -505,10 +506,10 @@ class Follower:
         if isinstance(name, str):
             same_as_before = same(self.environment.get(name), value)
             kept = value if value is None or isinstance(value, str) else UNKNOWN
-            self.environment.written[name] = (UNKNOWN if self._maybe and not same_as_before else kept, node)
+            self.environment.write(name, UNKNOWN if self._maybe and not same_as_before else kept, node)
         else:
             for one in script_calls.DECIDING_VARIABLES:
-                self.environment.written[one] = (UNKNOWN, node)
+                self.environment.write(one, UNKNOWN, node)
 
     def update_environment(self, added: object, node: ast.AST) -> None:
         held = self.held(added)
@@ -747,7 +748,7 @@ class Follower:
         made = Made(name, held, tuple(map(self.held, positional)), whole, *place)
         met = self.seen.setdefault(place, [])
         if len(met) < _MOST_KEPT:
-            met.append(Seen(made, not self._maybe, dict(self.environment.written)))
+            met.append(Seen(made, not self._maybe, self.environment.now()))
         return made
 
     def call(

@@ -132,6 +132,22 @@ class Method(Record):
     name: str
 
 
+class Moment(Record):
+    """What a script had set at some call: the first of all that it sets. Copies would grow with the square.
+
+    Attributes:
+        every: all that it sets, in order, with the place that does it; more are added later.
+        count: how many of them it had set.
+    """
+
+    every: Sequence[tuple[str, tuple[object, ast.AST]]]
+    count: int
+
+    def written(self) -> dict[str, tuple[object, ast.AST]]:
+        """The variables by name, as they were."""
+        return dict(self.every[: self.count])
+
+
 class Environment:
     """os.environ as the script leaves it.
 
@@ -139,7 +155,7 @@ class Environment:
         written: what the script sets, or may set (UNKNOWN), each with the place that does it.
     """
 
-    __slots__ = ("_before", "_mixed", "_prefixes", "written")
+    __slots__ = ("_before", "_every", "_mixed", "_prefixes", "written")
 
     def __init__(self, before: Mapping[str, str] | None, prefixes: tuple[str, ...], *, launched: bool) -> None:
         """`before`: the variables of the shell; None where they are not known. Those with these prefixes are all."""
@@ -147,6 +163,16 @@ class Environment:
         self._prefixes = () if launched or before is None else prefixes
         self._mixed = launched
         self.written: dict[str, tuple[object, ast.AST]] = {}
+        self._every: list[tuple[str, tuple[object, ast.AST]]] = []
+
+    def write(self, name: str, value: object, node: ast.AST) -> None:
+        """The script sets a variable, or may set it (UNKNOWN)."""
+        self.written[name] = (value, node)
+        self._every.append((name, self.written[name]))
+
+    def now(self) -> Moment:
+        """What it has set so far."""
+        return Moment(self._every, len(self._every))
 
     def get(self, name: str) -> object:
         """The text of a variable, None where there is none, and UNKNOWN."""

@@ -104,11 +104,15 @@ def test_values_are_compared_as_loaders_do() -> None:
 def test_data_is_changed_without_its_text() -> None:
     document = read("a.yaml", b"a: 1\nb: {c: 2}\n")
     base = data_of(document)
-    data = assigned(assigned(assigned(base, ("b", "c"), [1, {"x": 2}]), ("n", "m"), 3), ("a",), ABSENT)
+    data = assigned(base, [(("b", "c"), [1, {"x": 2}]), (("n", "m"), 3), (("a",), ABSENT)])
     assert data == {"b": {"c": [1, {"x": 2}]}, "n": {"m": 3}}
     assert base == {"a": 1, "b": {"c": 2}}
-    assert assigned(base, ("z", "y"), ABSENT) == base
-    assert assigned("no map", ("a",), 1) == {"a": 1}
+    assert assigned(base, [(("z", "y"), ABSENT)]) == base
+    assert assigned("no map", [(("a",), 1)]) == {"a": 1}
+    assert assigned({1: 2}, [(("1",), 3)]) == {1: 3}
+    again = assigned({"s": {"x": 1}}, [(("s", "y"), 2), (("s",), ABSENT), (("s", "z"), 3), (("s",), 4), (("t",), 5)])
+    assert again == {"s": 4, "t": 5}
+    assert base == data_of(document), "what was there stays as it was"
     overlay = Overlay(document, base)
     made = overlay.with_data(data)
     assert made.root is not None
