@@ -60,6 +60,7 @@ CLAIMS: Mapping[Claim, str] = {
 
 # Inputs without which there is nothing to look at: the rule does not apply.
 SUBJECTS = ("accelerate", "training", "deepspeed", "documents", "script")
+_SUBJECTS = frozenset(SUBJECTS)
 # Inputs that may be unknown, and what would tell them.
 KNOWLEDGE = {
     "packages": "fp8check --python /path/to/train-env/bin/python, or --facts with the node's facts.json",
@@ -191,7 +192,7 @@ def rule(
         subjects = frozenset(needs).difference(GIVEN, KNOWLEDGE, LATE)
         knowledge = frozenset(needs).intersection(KNOWLEDGE)
         files = frozenset((*needs, *reads)).intersection(FILES)
-        if not subjects <= frozenset(SUBJECTS):  # a trainer's name stands for its training file
+        if not subjects <= _SUBJECTS:  # a trainer's name stands for its training file
             files |= {"training"}
         check.rule = Rule(  # type: ignore[attr-defined]
             id_,
