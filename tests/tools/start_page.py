@@ -13,12 +13,9 @@ import shlex
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fp8check.cli.main import main as fp8check
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tests.tools.conformance.commands.compare import inside
 
 GPUS = [
     {"index": number, "name": "NVIDIA H200", "compute_capability": "9.0", "memory_mib": 143771, "mig": False}
@@ -71,22 +68,12 @@ def page() -> str:
     return HEAD + "".join(_section(trainer) for trainer in NAMES)
 
 
-@contextlib.contextmanager
-def _within(folder: str) -> Iterator[None]:  # as contextlib.chdir, which Python 3.10 has not
-    before = os.getcwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
-
-
 def _section(trainer: str) -> str:
     words = ["init", "--trainer", trainer, "--model", "Qwen/Qwen2.5-7B", "--finetuning", "lora", "--out", "run"]
     words += ["--facts", "facts.json", "--explain"]
     packages = {**PACKAGES, **OWN[trainer]}
     facts = {"schema": "fp8check/facts/1", "packages": packages, "variables": {}, "gpus": GPUS}
-    with tempfile.TemporaryDirectory() as folder, _within(folder):
+    with tempfile.TemporaryDirectory() as folder, inside(Path(folder)):
         Path("facts.json").write_text(json.dumps(facts), "utf-8")
         said = io.StringIO()
         with contextlib.redirect_stdout(said):

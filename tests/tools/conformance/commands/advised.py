@@ -10,7 +10,6 @@ happened against what was promised: a plan is a prediction.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import tempfile
@@ -81,7 +80,7 @@ def _begun(trainer: str, stack: str, strategy: str, backend: str, *, lora: bool)
     case = make.new(name, "init", stack, "", gpus=gpus)
     with tempfile.TemporaryDirectory() as folder:
         given.lay_out(case, Path(folder) / "case", None)
-        with _inside(Path(folder) / "case"):
+        with compare.inside(Path(folder) / "case"):
             facts = compare.facts_of(case, folder)
             wish = choosing.Wish(trainer, "model", facts, len(gpus), strategy, backend, lora, 32)
             best = choosing.choose(wish, ".").best
@@ -103,7 +102,7 @@ def _advised(case: Case) -> Case | None:
         folder, home = Path(name) / "case", Path(name) / "home"
         given.lay_out(case, folder, None)
         given.default_file(case, home)
-        with _inside(folder):
+        with compare.inside(folder):
             named = [one for one in case["files"] if one.endswith(KINDS) and one in case["command"]]
             documents = tuple(read(one) for one in named)
             request = RunRequest(documents, compare.facts_of(case, str(home)), case["command"])
@@ -128,16 +127,6 @@ def _advised(case: Case) -> Case | None:
         "files": files,
         "variables": {**case["variables"], **dict(one.split("=", 1) for one in variables)},
     }
-
-
-@contextlib.contextmanager
-def _inside(folder: Path) -> Iterator[None]:
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
 
 
 def main() -> None:

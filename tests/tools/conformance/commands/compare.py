@@ -94,7 +94,7 @@ def runs(case: Case, *, as_script: bool | None = None) -> Iterator[Assembled]:
         folder, home = Path(name) / "case", Path(name) / "home"
         given.lay_out(case, folder, None)
         given.default_file(case, home)
-        with _inside(folder):
+        with inside(folder):
             facts = facts_of(case, str(home))
             if as_script:
                 text = f"#!/bin/bash\n{case['command']}\n"
@@ -105,7 +105,8 @@ def runs(case: Case, *, as_script: bool | None = None) -> Iterator[Assembled]:
 
 
 @contextlib.contextmanager
-def _inside(folder: Path) -> Iterator[None]:
+def inside(folder: Path) -> Iterator[None]:
+    """In that folder, as contextlib.chdir, which Python 3.10 has not."""
     before = Path.cwd()
     os.chdir(folder)
     try:
