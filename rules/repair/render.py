@@ -108,6 +108,9 @@ def _entry(document: Document, node: Node | None) -> str | None:
 
 def _why(state: State, file: str, path: tuple[str, ...]) -> str:
     """What asked for an entry, or for one within it or around it."""
+    for length in range(len(path), 0, -1):
+        if (file, path[:length]) in state.why:
+            return state.why[file, path[:length]]
     for (where, entry), why in reversed([*state.why.items()]):
         short = min(len(entry), len(path))
         if where == file and entry[:short] == path[:short]:
