@@ -801,7 +801,9 @@ class _Walk:
 
         def place(script: ShellScript, start: int, end: int) -> Span:
             first, last = script.source.place(start)[0], script.source.place(max(start, end - 1))[0]
-            begin = source.start_of(above + begins[first - 1])
+            # A carriage return by itself ends a line of a file, and none of a here-document.
+            first, last = min(first, len(begins)) - 1, min(last, len(begins) - 1)
+            begin = source.start_of(above + begins[first])
             return source.span(begin, max(begin, source.start_of(above + begins[last]) - 1))
 
         return place

@@ -452,6 +452,7 @@ def test_what_sbatch_exports() -> None:
         ("A='x\ny'\nbash <<EOF\nls $A\nrun a\nEOF\n", ["3-3"]),
         ("bash -c 'bash <<EOF\nrun a\nEOF\n'", ["1-4"]),
         ("cat <<EOF | bash\nrun a\nEOF\n", ["1-1"]),
+        ("sh<<\n\rrun a", ["3-3"]),
     ],
 )
 def test_lines_of_here_documents_have_their_places(text: str, places: list[str]) -> None:
