@@ -28,6 +28,7 @@ SECONDS = 20.0  # of CPU, after which nothing more is tried
 
 def parser() -> Parser:
     """The options of the command."""
+    from fp8check.rules.starting.choosing import BACKENDS, SPREADS
     from fp8check.rules.starting.drafts import DRAFTS
 
     made = Parser("fp8check init", ABOUT, groups=(groups.machine, groups.text_or_json, groups.color))
@@ -36,8 +37,8 @@ def parser() -> Parser:
     made.add_argument("--from", dest="source", metavar="FILE", help="a training file that is there: it is kept")
     made.add_argument("--out", metavar="DIR", required=True, help="the folder of the new files; none is replaced")
     made.add_argument("--processes", metavar="N", type=int, help="one on each GPU (as many GPUs as are known)")
-    made.add_argument("--strategy", choices=("auto", "single", "ddp", "fsdp2", "zero2", "zero3"), default="auto")
-    made.add_argument("--backend", choices=("auto", "TE", "AO"), default="auto")
+    made.add_argument("--strategy", choices=("auto", *SPREADS), default="auto")
+    made.add_argument("--backend", choices=("auto", *BACKENDS), default="auto")
     made.add_argument("--finetuning", choices=("full", "lora"), default="full")
     made.add_argument("--tokens", metavar="N", type=int, help="in a micro-batch (as many as fit)")
     made.add_argument("--explain", action="store_true", help="tell what else was possible, and what was not")
@@ -50,14 +51,14 @@ def init(argv: list[str]) -> int:
     formats = formats_of(options.format, ("text", "json"))
     choice = _choice(options)
     written = _write(choice, options) if choice.best is not None else []
-    from fp8check.rules.report import plan
+    from fp8check.rules.report.plan import as_json
     from fp8check.rules.starting.text import as_text
 
     for name, target in formats:
         style = style_of(options, target)
-        as_json = name == "json"
-        text = plan.as_json(choice.planned) if as_json else as_text(choice, written, style, explain=options.explain)
-        write_text(plan.in_syntax(text, style, json=as_json), target, "json" if as_json else "text")
+        is_json = name == "json"
+        text = as_json(choice.planned) if is_json else as_text(choice, written, style, explain=options.explain)
+        write_text(text, target, "json" if is_json else "text")
     return ExitCode.OK if choice.best is not None else ExitCode.FINDINGS
 
 

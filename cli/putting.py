@@ -49,7 +49,7 @@ def put_new(documents: Sequence[Document]) -> None:
     made: list[str] = []
     try:
         for one in documents:
-            write(one.path, one.text.encode())
+            write(one.path, _bytes(one))
             made.append(one.path)
     except BaseException:
         for path in made:

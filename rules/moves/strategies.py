@@ -53,6 +53,9 @@ STRATEGIES = (
 )
 
 
+ZERO3 = Strategy("DEEPSPEED", "deepspeed_config", {**_ZERO2, "zero_stage": 3, "zero3_init_flag": False})
+
+
 def other_strategy(site: Site) -> Iterator[Action]:
     """Another way to spread the run over the same number of GPUs."""
     config, processes = site.run.accelerate, site.processes
@@ -104,16 +107,19 @@ def loading_off(site: Site) -> Iterator[Action]:
 def new_file(site: Site, backend: str) -> Iterator[Assign]:
     """The entries of an Accelerate file that starts the run as it is started now, in FP8."""
     processes = site.processes or 1
-    fp8: dict[str, object] = {"backend": backend}
-    if backend == "AO":
-        fp8["enable_fsdp_float8_all_gather"] = False
-    entries: dict[str, object] = {
+    for key, value in entries(STRATEGIES[0 if processes == 1 else 1], processes, backend).items():
+        yield Assign(site.new_file, (key,), value)
+
+
+def entries(strategy: Strategy, processes: int, backend: str, recipe: Mapping[str, object] = {}) -> dict[str, object]:
+    """The entries of a first Accelerate file, for one machine, with torchao's all-gather off."""
+    gather = {"enable_fsdp_float8_all_gather": False} if backend == "AO" else {}
+    made: dict[str, object] = {
         "compute_environment": "LOCAL_MACHINE",
-        "distributed_type": "NO" if processes == 1 else "MULTI_GPU",
+        "distributed_type": strategy.kind,
         "mixed_precision": "fp8",
-        "fp8_config": fp8,
+        "fp8_config": {"backend": backend, **gather, **recipe},
         "num_machines": 1,
         "num_processes": processes,
     }
-    for key, value in entries.items():
-        yield Assign(site.new_file, (key,), value)
+    return {**made, strategy.section: dict(strategy.settings)} if strategy.section else made

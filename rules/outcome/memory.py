@@ -48,10 +48,13 @@ class Memory(Record):
 
 
 class _Answered:
-    """The last outcome that was asked about, and the answer: three rules and the report ask for the same one."""
+    """The answers for the last outcomes that were asked about.
+
+    Three rules and the report ask for the same two: with the newest releases, and with earlier ones.
+    """
 
     def __init__(self) -> None:
-        self._last: tuple[Outcome, Memory | None] | None = None
+        self._last: list[tuple[Outcome, Memory | None]] = []
 
     def __call__(self, run: Run, outcome: Outcome) -> Memory | None:
         """The peak memory of a run; None where something that decides it is not modeled.
@@ -59,10 +62,12 @@ class _Answered:
         Raises:
             Undecided: something that decides it is not known, or filled in later.
         """
-        last = self._last
-        if last is None or last[0] is not outcome:
-            self._last = last = (outcome, _predict(run, outcome))
-        return last[1]
+        for asked, answer in self._last:
+            if asked is outcome:
+                return answer
+        answer = _predict(run, outcome)
+        self._last = [*self._last[-1:], (outcome, answer)]
+        return answer
 
 
 predict_memory = _Answered()
@@ -78,7 +83,7 @@ def _predict(run: Run, outcome: Outcome) -> Memory | None:
     there = _smallest_gpu(run)
     bf16 = peak_bytes(model, step) / GIB
     batches = run.training.tokens
-    least = step if batches is not None and batches.exact is not None else step._replace(tokens=0)
+    is_exact = batches is not None and batches.exact is not None
     engine = next((one for one in _BACKENDS if one == outcome.backend_name), None)
     fp8 = None
     if engine is not None and outcome.trains_in_fp8:
@@ -88,9 +93,10 @@ def _predict(run: Run, outcome: Outcome) -> Memory | None:
             return None  # what the experts, or Liger's kernels, make of its layers is not counted
         if step.checkpointing and outcome.reentrant is False and engine == "TE":
             return None  # the run ends
-        fp8 = peak_bytes(model, step._replace(engine=engine)) / GIB
-        least = least._replace(engine=engine)
-    return Memory(bf16, fp8, there, peak_bytes(model, least) / GIB)
+        step = step._replace(engine=engine)
+        fp8 = peak_bytes(model, step) / GIB
+    peak = bf16 if fp8 is None else fp8
+    return Memory(bf16, fp8, there, peak if is_exact else peak_bytes(model, step._replace(tokens=0)) / GIB)
 
 
 def _smallest_gpu(run: Run) -> float | None:

@@ -22,6 +22,7 @@ from functools import lru_cache
 from fp8check.rules.outcome.effective import number
 from fp8check.rules.outcome.gpus import Datasheet, find, gpus
 from fp8check.rules.record import Record
+from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -293,6 +294,14 @@ def predict_speed(run: Run, outcome: Outcome) -> Speed | None:
     if ratio >= LIKELY_SLOWER and setup.backend == "TE" and outcome.reentrant:
         return None  # the backward pass runs without FP8: a loss stays one, a gain is not modeled
     return Speed(ratio, low, high, tokens, needed, point.bound, _why(run, model, tokens, setup))
+
+
+def speed_of(outcome: Outcome) -> Speed | None:
+    """The predicted speed-up of a run that trains in FP8; None where none is known: values may be filled in later."""
+    try:
+        return predict_speed(outcome.run, outcome) if outcome.trains_in_fp8 else None
+    except Undecided:
+        return None
 
 
 def in_words(speed: Speed, *, measured: bool) -> str:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.input_error import InputError
-from fp8check.rules.outcome.speed import predict_speed
+from fp8check.rules.outcome.speed import speed_of
 from fp8check.rules.record import Record
 from fp8check.rules.repair.goal import forbidden
 from fp8check.rules.repair.render import steps_of, written
 from fp8check.rules.repair.search import Search
-from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -122,11 +121,7 @@ def _pays_more(judged: Judged, found: Sequence[Plan]) -> bool:
 
 def _speed(reports: Sequence[Examined]) -> float | None:
     """The predicted speed against BF16 of the first run; None where it is not known."""
-    outcome = reports[0].outcome
-    try:
-        speed = predict_speed(outcome.run, outcome) if outcome.trains_in_fp8 else None
-    except Undecided:
-        return None
+    speed = speed_of(reports[0].outcome)
     return None if speed is None else speed.predicted
 
 

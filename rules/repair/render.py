@@ -14,7 +14,7 @@ from fp8check.rules.repair.values import edits_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import Literal
 
     from fp8check.rules.reading import Document, Node
@@ -66,8 +66,12 @@ def _new(path: str, data: object) -> Document:
     """The text of a new file, and what is read of it."""
     if not isinstance(data, dict):
         raise Unfixable("a new file holds a map")
-    text = "\n".join(rendering.block(str(key), value, "pyyaml", "", "\n") for key, value in data.items())
-    return read(path, f"{text}\n".encode(), loader="pyyaml").as_kind(Kind("accelerate"))
+    return read(path, text_of(data.items()).encode(), loader="pyyaml").as_kind(Kind("accelerate"))
+
+
+def text_of(entries: Iterable[tuple[object, object]]) -> str:
+    """The text of a new file with these entries."""
+    return "".join(rendering.block(str(key), value, "pyyaml", "", "\n") + "\n" for key, value in entries)
 
 
 def steps_of(start: Start, state: State, documents: tuple[Document, ...]) -> Iterator[Step]:

@@ -6,7 +6,7 @@ from math import isfinite
 
 from fp8check.rules.credentials import names_one
 from fp8check.rules.engine.definition import span_of
-from fp8check.rules.outcome.speed import predict_speed
+from fp8check.rules.outcome.speed import speed_of
 from fp8check.rules.plain_text import shown
 from fp8check.rules.report import schema
 from fp8check.rules.report.words import summary
@@ -118,13 +118,6 @@ def launch_line(launch: Launch) -> schema.LaunchLine | None:
         launch.through or launch.tool or None,
         shown(launch.unknown) or None,
     )
-
-
-def speed_of(outcome: Outcome) -> Speed | None:
-    try:
-        return predict_speed(outcome.run, outcome) if outcome.trains_in_fp8 else None
-    except Undecided:  # what it hangs on is filled in later
-        return None
 
 
 def _requested(wanted: Requested) -> schema.Requested:

@@ -8,10 +8,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fp8check.rules.report.schema import Plan, Plans, Step
+    from fp8check.rules.report.schema import Plan, Plans, Step, Summary
     from fp8check.rules.report.terminal import Style
 
 WIDTH = 18  # of the column before what is to be done
+UNKNOWN_MEMORY = "not known, and so not whether it fits"
 _NAMES = {"fp8": "FP8", "bf16": "BF16"}
 
 
@@ -42,14 +43,20 @@ def _plan(found: Plan, number: int, plans: Plans, style: Style) -> Iterator[str]
         yield from step_lines(step, last)
     if found.launch is not None and not any(one.kind == "launch" for one in found.steps):
         yield f"  {last + 1}. {'start with':<{WIDTH - 3}}{shown(found.launch)}"
-    yield f"  {'then':<{WIDTH}}{shown(found.summary.actual)}"
-    if plans.goal == "fp8":
-        for name, text in (("speed", found.summary.speed), ("memory", found.summary.memory)):
-            if text is not None:
-                yield f"  {name:<{WIDTH}}{shown(text)}"
+    yield from promised(found.summary, plans.goal)
     left = [one.rule for one in found.remaining if one.severity == "warning"]
     if left:
         yield f"  {'warnings':<{WIDTH}}{shown(', '.join(dict.fromkeys(left)))}"
+
+
+def promised(summary: Summary, goal: str) -> Iterator[str]:
+    """What happens then; that nobody knows whether a run in FP8 fits is said as well, or it would pass for a yes."""
+    lines = {"then": summary.actual, "": summary.assumed}
+    if goal == "fp8":
+        lines |= {"speed": summary.speed, "memory": summary.memory or UNKNOWN_MEMORY}
+    for name, text in lines.items():
+        if text is not None:
+            yield f"  {name:<{WIDTH}}{shown(text)}"
 
 
 def step_lines(step: Step, number: int) -> Iterator[str]:

@@ -12,15 +12,13 @@ from shlex import join
 from fp8check.rules.checking.examining import examine_all
 from fp8check.rules.checking.planning import plan_request
 from fp8check.rules.checking.request import Request, RunRequest, assembled
-from fp8check.rules.edits import rendering
 from fp8check.rules.input_error import InputError
-from fp8check.rules.moves.strategies import STRATEGIES, Strategy
-from fp8check.rules.outcome.speed import predict_speed
+from fp8check.rules.moves.strategies import STRATEGIES, ZERO3, Strategy, entries
+from fp8check.rules.outcome.speed import speed_of
 from fp8check.rules.record import Record
 from fp8check.rules.repair.goal import chosen, problems
 from fp8check.rules.repair.plan import PLANS, Planned
-from fp8check.rules.repair.render import Step
-from fp8check.rules.settings.values import Undecided
+from fp8check.rules.repair.render import Step, text_of
 from fp8check.rules.starting.drafts import DRAFTS, SEQUENCE, Setup
 from fp8check.rules.trainers import detect
 from fp8check.rules.trainers.registry import BY_NAME
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from fp8check.rules.facts import Facts
-    from fp8check.rules.outcome import Outcome
     from fp8check.rules.reading import Document
     from fp8check.rules.repair.goal import Problem
     from fp8check.rules.repair.plan import Plan
@@ -41,19 +38,31 @@ TOKENS = (16_384, 8_192, 4_096, 2_048)  # of a micro-batch, where nobody says: F
 # How much of a step's time is left to gain from where each block runs forward twice: three parts of work become four.
 _TWICE = 0.75
 STATES = 60  # judged in the search for what has to change beside the files
-_PLAIN = {one.kind: one for one in STRATEGIES}
-WAYS: Mapping[str, Strategy] = {
-    "single": _PLAIN["NO"],
-    "ddp": _PLAIN["MULTI_GPU"],
-    "fsdp2": _PLAIN["FSDP"],
-    "zero2": _PLAIN["DEEPSPEED"],
-    "zero3": Strategy(
-        "DEEPSPEED", "deepspeed_config", {**_PLAIN["DEEPSPEED"].settings, "zero_stage": 3, "zero3_init_flag": False}
-    ),
+_BY_KIND = {one.kind: one for one in STRATEGIES}
+
+
+class Spread(Record):
+    """One way to spread a run.
+
+    Attributes:
+        about: what it means for a GPU, for people.
+    """
+
+    strategy: Strategy
+    about: str
+
+
+SPREADS: Mapping[str, Spread] = {
+    "single": Spread(_BY_KIND["NO"], "one process on one GPU"),
+    "ddp": Spread(_BY_KIND["MULTI_GPU"], "each GPU holds the whole model"),
+    "fsdp2": Spread(_BY_KIND["FSDP"], "each GPU holds a part of the weights"),
+    "zero2": Spread(_BY_KIND["DEEPSPEED"], "each GPU holds all weights, and a part of the optimizer"),
+    "zero3": Spread(ZERO3, "each GPU holds a part of the weights, by DeepSpeed"),
 }
+BACKENDS = ("TE", "AO")
 _RECIPES: Mapping[str, Mapping[str, object]] = {
     "TE": {"fp8_format": "HYBRID", "amax_history_len": 1024, "amax_compute_algo": "max"},
-    "AO": {"enable_fsdp_float8_all_gather": False},
+    "AO": {},
 }
 
 
@@ -115,7 +124,6 @@ class Tried(Record):
         report: of the run as it would be.
         plan: what comes to it; None where nothing does.
         score: see Way.
-        way: the report of the draft of which the plan is.
     """
 
     strategy: str
@@ -124,7 +132,6 @@ class Tried(Record):
     report: Examined
     plan: Plan | None = None
     score: float | None = None
-    way: Examined | None = None
 
 
 class Choice(Record):
@@ -156,25 +163,28 @@ def choose(wish: Wish, folder: str, spent: Callable[[], bool] = lambda: False) -
         InputError: the wish contradicts itself.
     """
     _check(wish)
-    found = _choose(wish, folder, spent)
-    if found.best is not None:
-        return found
-    other = _with_changes(wish, found, folder, spent)
-    return found if other is None else other
+    found, ways = _as_drafted(wish, folder, spent)
+    return found or _with_changes(wish, ways, folder, spent) or Choice(None, tuple(map(_tried, ways)))
 
 
-def _choose(wish: Wish, folder: str, spent: Callable[[], bool]) -> Choice:
-    """The best with the packages that are there."""
-    tried: list[Tried] = []
+def _as_drafted(wish: Wish, folder: str, spent: Callable[[], bool]) -> tuple[Choice | None, list[Way]]:
+    """The best of the drafts as they are, None where none is good; and the nearest ways that were looked at."""
+    ways: list[Way] = []
     for strategy in _strategies(wish):
         nearest = _nearest([*_ways(wish, strategy, folder)])
+        ways += nearest
         good = [one for one in nearest if one.is_good]
         if good:
-            best = _planned(wish, max(good, key=_merit), spent)
-            others = [_tried(one) for one in nearest if one.report is not best.way]
-            return Choice(None if best.plan is None else best, (*tried, best, *others))
-        tried += [_tried(one) for one in nearest]
-    return Choice(None, tuple(tried))
+            best = max(good, key=_merit)
+            return _taken(best, _planned(wish, best, spent), ways), ways
+    return None, ways
+
+
+def _taken(way: Way, planned: Tried, ways: Sequence[Way]) -> Choice | None:
+    """A way with its plan as what is best, and the others as what was tried; None where it has no plan."""
+    if planned.plan is None:
+        return None
+    return Choice(planned, (planned, *(_tried(one) for one in ways if one is not way)))
 
 
 def _merit(way: Way) -> tuple[int, float]:
@@ -183,22 +193,20 @@ def _merit(way: Way) -> tuple[int, float]:
     return -warnings, way.score or 0.0
 
 
-def _with_changes(wish: Wish, found: Choice, folder: str, spent: Callable[[], bool]) -> Choice | None:
+def _with_changes(wish: Wish, ways: Sequence[Way], folder: str, spent: Callable[[], bool]) -> Choice | None:
     """The best where a draft has to be changed, or other releases of packages are wanted; None where nothing helps."""
-    for strategy in _strategies(wish):
-        for one in _nearest([*_ways(wish, strategy, folder)]):
-            planned = _planned(wish, one, spent)
-            if planned.plan is None:
-                continue
-            plan = planned.plan
-            packages = tuple(step for step in plan.steps if step.kind == "package")
-            if not packages:
-                return Choice(planned, (planned, *(other for other in found.tried if other.way is not one.report)))
-            changed = _choose(wish._replace(facts=plan.reports[0].inputs.run.facts), folder, spent)
-            if changed.best is not None and changed.best.plan is not None:
-                best = changed.best.plan
-                whole = changed.best._replace(plan=best._replace(steps=(*packages, *best.steps)))
-                return Choice(whole, tuple(whole if one is changed.best else one for one in changed.tried))
+    for one in ways:
+        planned = _planned(wish, one, spent)
+        if planned.plan is None:
+            continue
+        packages = tuple(step for step in planned.plan.steps if step.kind == "package")
+        if not packages:
+            return _taken(one, planned, ways)
+        changed, _ = _as_drafted(wish._replace(facts=planned.report.inputs.run.facts), folder, spent)
+        best = None if changed is None else changed.best
+        if changed is not None and best is not None and best.plan is not None:
+            whole = best._replace(plan=best.plan._replace(steps=(*packages, *best.plan.steps)))
+            return Choice(whole, (whole, *(other for other in changed.tried if other is not best)))
     return None
 
 
@@ -212,7 +220,7 @@ def _nearest(ways: Sequence[Way]) -> list[Way]:
 
 def _tried(way: Way) -> Tried:
     why_not = way.problems[0].text if way.problems else ""
-    return Tried(way.strategy, way.backend, why_not, way.report, None, way.score, way.report)
+    return Tried(way.strategy, way.backend, why_not, way.report, None, way.score)
 
 
 def _planned(wish: Wish, way: Way, spent: Callable[[], bool]) -> Tried:
@@ -227,7 +235,7 @@ def _planned(wish: Wish, way: Way, spent: Callable[[], bool]) -> Tried:
     steps = (*(one for one in plan.steps if one.kind not in ("edit", "file")), *files)
     report = plan.reports[0]
     plan = plan._replace(steps=steps, documents=documents)
-    return Tried(way.strategy, way.backend, "", report, plan, _score(report, way.setup), way.report)
+    return Tried(way.strategy, way.backend, "", report, plan, _score(report, way.setup))
 
 
 def _all(given: Sequence[Document], planned: Sequence[Document]) -> tuple[Document, ...]:
@@ -286,15 +294,16 @@ def _around(
     steps.append(Step("file", new.path, None, None, new.text, "init"))
     report = plan.reports[0]
     plan = plan._replace(steps=tuple(steps), documents=_all((training,), plan.documents))
-    return Tried(strategy, backend, "", report, plan, _speed(report.outcome))
+    speed = speed_of(report.outcome)
+    return Tried(strategy, backend, "", report, plan, None if speed is None else speed.predicted)
 
 
 def _check(wish: Wish) -> None:
     count = wish.count
     if count < 1:
         raise InputError("--processes takes a number from 1 on")
-    if wish.strategy != "auto" and WAYS[wish.strategy].alone != (count == 1):
-        several = "one process alone" if WAYS[wish.strategy].alone else "several processes"
+    if wish.strategy != "auto" and SPREADS[wish.strategy].strategy.alone != (count == 1):
+        several = "one process alone" if SPREADS[wish.strategy].strategy.alone else "several processes"
         raise InputError(f"--strategy {wish.strategy} is for {several}, and there are {count}: give --processes")
     if wish.tokens is not None and wish.tokens < 1:
         raise InputError("--tokens takes a number from 1 on")
@@ -303,16 +312,16 @@ def _check(wish: Wish) -> None:
 def _strategies(wish: Wish) -> Sequence[str]:
     if wish.strategy != "auto":
         return (wish.strategy,)
-    return ("single",) if wish.count == 1 else tuple(name for name, one in WAYS.items() if not one.alone)
+    return ("single",) if wish.count == 1 else tuple(name for name, one in SPREADS.items() if not one.strategy.alone)
 
 
 def _ways(wish: Wish, strategy: str, folder: str) -> Iterator[Way]:
     """All setups of a strategy, judged."""
-    draft = DRAFTS[wish.trainer]
+    draft, spread = DRAFTS[wish.trainer], SPREADS[strategy].strategy
     for backend in _backends(wish):
         # The trainer's own switch is torchao's, and stands in no Accelerate file, which has the strategy.
-        for own in (True, False) if draft.has_own and backend == "AO" and not WAYS[strategy].section else (False,):
-            for bf16 in (False, True) if WAYS[strategy].kind == "DEEPSPEED" else (False,):
+        for own in (True, False) if draft.has_own and backend == "AO" and not spread.section else (False,):
+            for bf16 in (False, True) if spread.kind == "DEEPSPEED" else (False,):
                 for checkpointing in (False, True):
                     for compiled in (False, True) if backend == "AO" else (False,):
                         for size in _sizes(wish.tokens):
@@ -321,7 +330,7 @@ def _ways(wish: Wish, strategy: str, folder: str) -> Iterator[Way]:
 
 
 def _backends(wish: Wish) -> Sequence[str]:
-    return ("TE", "AO") if wish.backend == "auto" else (wish.backend,)
+    return BACKENDS if wish.backend == "auto" else (wish.backend,)
 
 
 def _sizes(tokens: int | None) -> Iterator[tuple[int, int]]:
@@ -356,30 +365,9 @@ def _request(wish: Wish, documents: tuple[Document, ...]) -> RunRequest:
 
 def _accelerate(processes: int, strategy: str, backend: str) -> str:
     """The text of the Accelerate file."""
-    way = WAYS[strategy]
-    entries: dict[str, object] = {
-        "compute_environment": "LOCAL_MACHINE",
-        "distributed_type": way.kind,
-        "mixed_precision": "fp8",
-        "fp8_config": {"backend": backend, **_RECIPES[backend]},
-        "num_machines": 1,
-        "num_processes": processes,
-    }
-    if way.section:
-        entries[way.section] = dict(way.settings)
-    blocks = [rendering.block(key, value, "pyyaml", "", "\n") for key, value in entries.items()]
-    return "\n".join(blocks) + "\n"
+    return text_of(entries(SPREADS[strategy].strategy, processes, backend, _RECIPES[backend]).items())
 
 
 def _score(report: Examined, setup: Setup) -> float | None:
-    speed = _speed(report.outcome)
-    return None if speed is None else speed * (_TWICE if setup.checkpointing else 1.0)
-
-
-def _speed(outcome: Outcome) -> float | None:
-    """The predicted speed against BF16; None where it is not known."""
-    try:
-        speed = predict_speed(outcome.run, outcome)
-    except Undecided:
-        return None
-    return None if speed is None else speed.predicted
+    speed = speed_of(report.outcome)
+    return None if speed is None else speed.predicted * (_TWICE if setup.checkpointing else 1.0)

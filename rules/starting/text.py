@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from fp8check.rules.credentials import masked_shapes
+from fp8check.rules.outcome.speed import speed_of
 from fp8check.rules.plain_text import shown
-from fp8check.rules.report import build, words
+from fp8check.rules.report import words
 from fp8check.rules.report.masking import hidden
-from fp8check.rules.report.plan import secrets_of_runs, step_of
-from fp8check.rules.report.plan_text import WIDTH, step_lines
+from fp8check.rules.report.plan import in_syntax, secrets_of_runs, step_of
+from fp8check.rules.report.plan_text import WIDTH, promised, step_lines
+from fp8check.rules.starting.choosing import SPREADS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,18 +18,9 @@ if TYPE_CHECKING:
     from fp8check.rules.report.terminal import Style
     from fp8check.rules.starting.choosing import Choice, Tried
 
-# What each way to spread a run means for a GPU.
-STRATEGIES = {
-    "single": "one process on one GPU",
-    "ddp": "each GPU holds the whole model",
-    "fsdp2": "each GPU holds a part of the weights",
-    "zero2": "each GPU holds all weights, and a part of the optimizer",
-    "zero3": "each GPU holds a part of the weights, by DeepSpeed",
-}
-
 
 def as_text(choice: Choice, written: Sequence[str], style: Style, *, explain: bool) -> str:
-    """What was written and what is to be done, without credentials.
+    """What was written and what is to be done, safe to show.
 
     Args:
         written: the files that were.
@@ -36,8 +29,8 @@ def as_text(choice: Choice, written: Sequence[str], style: Style, *, explain: bo
     lines = [*(_taken(choice.best, written, style) if choice.best is not None else _nothing(choice, style))]
     if choice.best is not None:
         lines += _why(choice, choice.best, explain=explain)
-    planned = choice.planned
-    return masked_shapes(hidden("\n".join(lines) + "\n", secrets_of_runs(planned)))
+    text = hidden("\n".join(lines) + "\n", secrets_of_runs(choice.planned))
+    return in_syntax(masked_shapes(text), style)
 
 
 def _taken(best: Tried, written: Sequence[str], style: Style) -> Iterator[str]:
@@ -51,11 +44,8 @@ def _taken(best: Tried, written: Sequence[str], style: Style) -> Iterator[str]:
         yield from step_lines(step_of(step), number)
     if plan.launch is not None:
         yield f"  {'start with':<{WIDTH}}{shown(plan.launch)}"
-    summary = words.summary(best.report, build.speed_of(best.report.outcome))
-    parts = {"then": summary.actual, "": summary.assumed, "speed": summary.speed, "memory": summary.memory}
-    for name, text in parts.items():
-        if text is not None:
-            yield f"  {name:<{WIDTH}}{shown(text)}"
+    summary = words.summary(best.report, speed_of(best.report.outcome))
+    yield from promised(summary, "fp8")
     if best.report.inputs.run.facts.gpus is None:
         yield f"  {'not known':<{WIDTH}}the GPUs, and so speed and memory: name the node's facts with --facts"
     left = [one for one in best.report.findings if one.severity == "warning"]
@@ -64,7 +54,7 @@ def _taken(best: Tried, written: Sequence[str], style: Style) -> Iterator[str]:
 
 
 def _why(choice: Choice, best: Tried, *, explain: bool) -> Iterator[str]:
-    yield f"  {'why':<{WIDTH}}{best.strategy}: {STRATEGIES[best.strategy]}; {best.backend}{_gain(best)}"
+    yield f"  {'why':<{WIDTH}}{best.strategy}: {SPREADS[best.strategy].about}; {best.backend}{_gain(best)}"
     others = [one for one in choice.tried if one is not best]
     if explain:
         for one in others:

@@ -171,3 +171,30 @@ def test_the_tokens_that_are_asked_for(facts: str, tmp_path: Path) -> None:
     text = (out / "train.yaml").read_text("utf-8")
     assert "max_length: 1536\n" in text
     assert "per_device_train_batch_size: 2\n" in text
+
+
+def test_a_byte_order_mark_is_kept(facts: str, tmp_path: Path) -> None:
+    out, source = tmp_path / "new", tmp_path / "own.yaml"
+    text = (
+        f"model_name_or_path: {MODEL}\noutput_dir: out\nper_device_train_batch_size: 8\nmax_length: 2048\nbf16: true\n"
+    )
+    source.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    words = ["--from", str(source), "--trainer", "trl", "--facts", facts, "--processes", "1", "--out", str(out)]
+    assert main(["init", *words]) == 0
+    assert (out / "own.yaml").read_bytes().startswith(b"\xef\xbb\xbfmodel_name_or_path")
+
+
+def test_the_way_that_is_taken_is_not_among_the_others(
+    facts: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--trainer", "llamafactory", "--model", "Qwen/Qwen2.5-7B", "--strategy", "zero2", "--backend", "TE"]
+    assert main(["init", *words, "--facts", facts, "--out", str(tmp_path / "new"), "--explain"]) == 0
+    said = capsys.readouterr().out
+    assert "zero2: each GPU holds all weights" in said
+    assert "zero2, TE" not in said
+
+
+def test_that_the_memory_is_not_known_is_said(facts: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--trainer", "script", "--model", MODEL, "--facts", facts, "--processes", "1"]
+    assert main(["init", *words, "--out", str(tmp_path / "new")]) == 0
+    assert "memory            not known, and so not whether it fits" in capsys.readouterr().out

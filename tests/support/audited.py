@@ -58,8 +58,8 @@ def hook(event, arguments):
     elif event in STARTS or (event.startswith(REACHES) and event != "socket.gethostname"):
         note(event, arguments)
     elif event.startswith(CHANGES):
-        for path in arguments[: 2 if event in ("os.rename", "os.link") else 1]:
-            if isinstance(path, (str, bytes)) and not may_be_written(path):
+        for path in changed(event, arguments):
+            if not may_be_written(path):
                 note(event, path)
 
 
@@ -67,17 +67,26 @@ def is_inside(path):
     return not path.startswith("<") and os.path.abspath(path).startswith(WATCH.folder)
 
 
+def changed(event, arguments):
+    """The names that an event changes, each in the folder in which it is meant."""
+    of_two = event in ("os.rename", "os.link")
+    folders = arguments[2:] if of_two else arguments[-1:] if event in ("os.remove", "os.mkdir", "os.rmdir") else [-1]
+    for path, folder in zip(arguments[: 2 if of_two else 1], folders, strict=True):
+        if isinstance(path, (str, bytes)):
+            name = os.fsdecode(path)
+            yield os.path.join(os.readlink(f"/proc/self/fd/{folder}"), name) if folder >= 0 else name
+
+
 def may_be_written(path):
     """Names that the command line has, what is being written beside them, and the null device."""
     path = os.fsdecode(path)
     if path == os.devnull or path.startswith("/proc/self/fd/"):
         return True
+    path = os.path.relpath(path, WATCH.folder)
     folder, name = os.path.split(path)
-    if folder not in ("", ".", WATCH.folder, *WATCH.named):
-        return False
-    # What is put in its place in a new folder is named from there, as a file of this one would be: `content` tells them.
-    named = {os.path.basename(one) for one in WATCH.named}
-    return name in named or (bool(named) and (name in ("", ".") or BESIDE.fullmatch(name) is not None))
+    if path in WATCH.named:
+        return True
+    return folder in ("", *WATCH.named) and bool(WATCH.named) and (name == "." or BESIDE.fullmatch(name) is not None)
 
 
 def note(event, what):

@@ -22,6 +22,7 @@ from typing import Any
 import torch
 
 from tests.tools.gpu.llamas import SHAPES
+from tests.tools.gpu.plain_trainer import Rows
 
 Case = dict[str, Any]
 
@@ -83,20 +84,6 @@ def two() -> list[Case]:
     ]
     cases += [case("7B", 4, 2, 2048, "bf16", strategy="ddp", lora=16, weights="bfloat16")]
     return cases
-
-
-class Rows(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
-    """Random tokens, every row of the same length."""
-
-    def __init__(self, count: int, length: int, vocabulary: int) -> None:
-        self._ids = torch.randint(0, vocabulary, (count, length), generator=torch.Generator().manual_seed(1))
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        ids = self._ids[index]
-        return {"input_ids": ids, "labels": ids.clone(), "attention_mask": torch.ones_like(ids)}
 
 
 def model_of(one: Case) -> torch.nn.Module:

@@ -65,8 +65,8 @@ def begun() -> Iterator[Case]:
     """What init writes for each trainer, on one GPU and on two, by each backend and strategy that it takes."""
     for trainer, names in STACKS.items():
         for stack in names:
-            for strategy in choosing.WAYS:
-                for backend in ("TE", "AO"):
+            for strategy in choosing.SPREADS:
+                for backend in choosing.BACKENDS:
                     for lora in (False, True):
                         case = _begun(trainer, stack, strategy, backend, lora=lora)
                         if case is not None:
