@@ -92,7 +92,13 @@ SHAPES: tuple[tuple[str, tuple[str, ...], str], ...] = (
         ("AGE-SECRET-KEY-1", "AKCp", "LTAI"),
         rf"{_LEFT}(?:AGE-SECRET-KEY-1|AKCp|LTAI){_W}{{12,}}",
     ),
-    ("JSON web tokens", ("eyJ",), rf"{_LEFT}eyJ[\w-]{{8,}}(?:\.[\w-]{{4,}}){{1,4}}"),
+    # A header is JSON in base64url, which has few "-" and "_": so many that "eyJ-eyJ-eyJ-" is not read from each "eyJ" to
+    # its end.
+    (
+        "JSON web tokens",
+        ("eyJ",),
+        rf"{_LEFT}eyJ(?=[\w-]{{8}}){_W}*(?:[_-]{_W}*){{0,4}}(?:\.[\w-]{{4,}}){{1,4}}",
+    ),
     (
         "private keys",
         ("PRIVATE KEY",),

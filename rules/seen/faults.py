@@ -46,7 +46,7 @@ _FAULTS: tuple[tuple[str, str, str], ...] = (
     ),
     (r"undefined symbol:? ?(\S*)", "two libraries do not fit each other (undefined symbol {1})", REBUILD),
     (
-        r"(lib[\w.+-]+\.so[\d.]*): cannot open shared object file",
+        r"(?<![\w.+-])(lib[\w.+-]+\.so[\d.]*): cannot open shared object file",
         "the library {1} is not there, or not on LD_LIBRARY_PATH",
         "reinstall the package that brings it (pip list | grep nvidia), or put its folder on LD_LIBRARY_PATH",
     ),
@@ -66,7 +66,7 @@ _FAULTS: tuple[tuple[str, str, str], ...] = (
         TOGETHER,
     ),
     (
-        r"(GLIBC\w*_[\d.]+|CXXABI_[\d.]+)'? not found",
+        r"\b(GLIBC\w*_[\d.]+|CXXABI_[\d.]+)'? not found",
         "the system is older than the one it was built on ({1} is missing)",
         "use a newer container image, or build the package on this system",
     ),
