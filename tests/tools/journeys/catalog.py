@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fp8check.rules.checking.request import RunRequest
@@ -14,7 +15,8 @@ from tests.support.cases import CASES
 from tests.support.runs import beside, facts_of, file_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from fp8check.rules.reading import Document
 
@@ -28,6 +30,18 @@ def starts() -> Iterator[tuple[str, Mapping[str, object]]]:
         for case in file["found"]:
             if not any(name in case for name in _MORE):
                 yield f"{rule} {case['name']}", case
+
+
+def opened() -> Iterator[tuple[str, Callable[[], AbstractContextManager[RunRequest]]]]:
+    """The same, each with how it is opened."""
+    for name, case in starts():
+        yield name, partial(_opened, case)
+
+
+@contextmanager
+def _opened(case: Mapping[str, object]) -> Iterator[RunRequest]:
+    with ExitStack() as stack:
+        yield request_of(case, stack)
 
 
 def request_of(case: Mapping[str, object], stack: ExitStack) -> RunRequest:

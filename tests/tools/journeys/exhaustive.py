@@ -8,6 +8,7 @@ from unittest.mock import patch
 from fp8check.rules.checking.planning import plan_request
 from fp8check.rules.checking.request import Request, RunRequest
 from fp8check.rules.moves import remedies
+from fp8check.rules.record import Record
 from fp8check.rules.repair import search as searching
 from fp8check.rules.settings.values import Undecided
 
@@ -41,11 +42,18 @@ class Everything(searching.Search):
                     continue
 
 
-def good_ways(part: RunRequest, goal: Goal) -> list[str]:
-    """The steps of the ways that are found so; none where nothing that a move does answers the run."""
+class Tried(Record):
+    """What came of it: the steps of the ways that were found, and how many states were judged."""
+
+    ways: tuple[str, ...]
+    states: int
+
+
+def good_ways(part: RunRequest, goal: Goal) -> Tried:
+    """The ways that are found so; none where nothing that a move does answers the run."""
     with (
         patch("fp8check.rules.repair.plan.Search", Everything),
         patch("fp8check.rules.repair.plan.forbidden", lambda *_: []),
     ):
         planned = plan_request(Request((part,)), goal, states=STATES, plans=1)
-    return [str([step.after for step in one.steps]) for one in planned.plans]
+    return Tried(tuple(str([step.after for step in one.steps]) for one in planned.plans), 0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ from tests.support.runs import TODAY, facts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
 TRAINERS = ("llamafactory", "transformers", "trl", "axolotl", "script")
 STRATEGIES = ("single", "ddp", "fsdp1", "fsdp2", "zero2", "zero3")
@@ -347,6 +350,12 @@ def starts(seed: int, count: int) -> Iterator[Start]:
             if repr(vars(draft)) != before:
                 draft.faults.append(name.strip())
         yield Start(f"{number:04} {draft.name}", _request(draft))
+
+
+def opened(seed: int, count: int) -> Iterator[tuple[str, Callable[[], AbstractContextManager[RunRequest]]]]:
+    """The same, each with how it is opened."""
+    for start in starts(seed, count):
+        yield start.name, partial(nullcontext, start.request)
 
 
 def _request(draft: _Draft) -> RunRequest:
