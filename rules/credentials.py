@@ -92,8 +92,8 @@ SHAPES: tuple[tuple[str, tuple[str, ...], str], ...] = (
         ("AGE-SECRET-KEY-1", "AKCp", "LTAI"),
         rf"{_LEFT}(?:AGE-SECRET-KEY-1|AKCp|LTAI){_W}{{12,}}",
     ),
-    # A header is JSON in base64url, which has few "-" and "_": so many that "eyJ-eyJ-eyJ-" is not read from each "eyJ" to
-    # its end.
+    # A header is JSON in base64url, which has few "-" and "_": so many that "eyJ-eyJ-eyJ-" is not read from each "eyJ"
+    # to its end.
     (
         "JSON web tokens",
         ("eyJ",),
