@@ -14,12 +14,14 @@ from fp8check.rules.plain_text import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from fp8check.cli.config import Config
     from fp8check.cli.options import Options
     from fp8check.rules.checking.request import Checked, Probe, Request
     from fp8check.rules.report.schema import Plans
+
+FOR_PEOPLE = ("text", "html")  # formats that end with what to do about one failing run, unasked
 
 
 def parser() -> Parser:
@@ -55,8 +57,6 @@ def check(argv: list[str]) -> int:
     config = load(options)
     formats = formats_of(options.format)
     if options.server is not None:
-        if options.plan:
-            raise UsageError("--plan is not for a service: fp8check plan here, or POST /plan")
         from fp8check.cli.remote import check_there
 
         return check_there(options, config, formats)
@@ -64,6 +64,8 @@ def check(argv: list[str]) -> int:
         raise UsageError("--facts says what another machine is: the probe runs on this one, without --facts")
     request = request_of(options, config, probe=_probe(options, config), keep=False)
     if sum(len(part.documents) for part in request.runs) > FEW:
+        if options.plan:
+            raise UsageError(f"--plan is for {FEW} files at most: name those of one run")
         from fp8check.cli.many import check_many
 
         code = check_many(request, formats, options, config)
@@ -91,15 +93,15 @@ def _check(request: Request, formats: Sequence[tuple[str, str | None]], options:
 
 def _plans(
     request: Request, checked: Checked, formats: Sequence[tuple[str, str | None]], options: Options
-) -> Plans | None:
-    """What to do about one failing run that people read of, or where it is asked for; None for a clean one."""
-    failing = any(one.verdict == "fail" for one in checked.reports)
-    if not failing or len(request.runs) != 1:
-        return None
-    for_people = all(name == "text" for name, _ in formats) and len(checked.reports) == 1
+) -> Mapping[int, Plans]:
+    """What to do about one failing run that people read of, or where it is asked for, by the report; none for a clean
+    one."""
+    if not any(one.verdict == "fail" for one in checked.reports):
+        return {}
+    for_people = all(name in FOR_PEOPLE for name, _ in formats) and len(checked.reports) == 1
     if not options.plan and (not for_people or options.quiet or options.hook or options.probe is not None):
-        return None
-    from fp8check.cli.plan import plans_for
+        return {}
+    from fp8check.rules.checking.planning import plans_for
 
     return plans_for(request, checked, asked=options.plan)
 

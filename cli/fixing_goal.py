@@ -6,11 +6,11 @@ import os
 from contextlib import suppress
 
 from fp8check.cli.options import UsageError
-from fp8check.cli.plan import SECONDS, after, one_request
+from fp8check.cli.plan import one_request
 from fp8check.cli.putting import put, put_new
 from fp8check.cli.streams import complain, say
 from fp8check.rules.checking.exit_codes import ExitCode
-from fp8check.rules.checking.planning import plan_request
+from fp8check.rules.checking.planning import SECONDS, after, plan_request
 from fp8check.rules.credentials import masked_shapes
 from fp8check.rules.plain_text import shown
 from fp8check.rules.report.masking import hidden

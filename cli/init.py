@@ -7,7 +7,6 @@ import os
 from fp8check.cli import options as groups
 from fp8check.cli.options import Parser, UsageError
 from fp8check.cli.output import formats_of, style_of, write_text
-from fp8check.cli.plan import after
 from fp8check.cli.requests import RunOptions, facts_of
 from fp8check.rules.checking.exit_codes import ExitCode
 
@@ -64,6 +63,7 @@ def init(argv: list[str]) -> int:
 
 def _choice(options: Options) -> Choice:
     facts = _facts(options)
+    from fp8check.rules.checking.planning import after
     from fp8check.rules.starting.choosing import Wish, choose, choose_from
 
     chosen = {

@@ -13,7 +13,7 @@ from fp8check.rules.report.terminal import Style, wants_color
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from fp8check.cli.config import Config
     from fp8check.cli.options import Options
@@ -98,20 +98,20 @@ def write_reports(
     examined: Sequence[Examined],
     options: Options,
     config: Config,
-    plans: Plans | None = None,
+    plans: Mapping[int, Plans] | None = None,
 ) -> None:
     """Write reports of these runs, in each format to where it goes.
 
     Args:
-        plans: what to do about the runs; it stands in the report of the first.
+        plans: what to do about the runs, by the report that has it.
     """
     from fp8check.rules.report import build
 
     chosen = [(one, target) for name, target in formats if (one := find(name)) is not None]
     make = build.brief if all(one.brief for one, _ in chosen) else build.whole
     reports = [make(one) for one in examined]
-    if plans is not None:
-        reports[0] = reports[0]._replace(plan=plans)
+    for number, found in (plans or {}).items():
+        reports[number] = reports[number]._replace(plan=found)
     sources = sources_of(examined, options, config)
     for one, target in chosen:
         write_text(rendered(one, target, reports, sources, options), target, one.syntax)

@@ -11,17 +11,11 @@ from fp8check.rules.checking.exit_codes import ExitCode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from fp8check.rules.checking.request import Checked, Request
-    from fp8check.rules.report.schema import Plans
+    from fp8check.rules.checking.request import Request
 
 ABOUT = """\
 What to do, as a whole: the changes of files, command, variables and packages after which the run starts and trains
 as the goal says, each plan done to a copy first. Changes nothing."""
-SECONDS = 1.0  # of CPU, after which what was found by then is given
-PLANS = 3
-DUE = 12  # states that are judged at the end of a check that fails: some 40 ms, and everywhere the same answer
 
 
 def parser() -> Parser:
@@ -44,7 +38,7 @@ def plan(argv: list[str]) -> int:
     options = parser().parse_args(argv)
     formats = formats_of(options.format, ("text", "json"))
     request = one_request(request_of(options, load(options)))
-    from fp8check.rules.checking.planning import plan_request
+    from fp8check.rules.checking.planning import SECONDS, after, plan_request
     from fp8check.rules.report import plan as report
 
     planned = plan_request(request, options.goal, spent=after(SECONDS))
@@ -65,23 +59,3 @@ def one_request(request: Request) -> Request:
     if len(request.runs) != 1:
         raise UsageError("the configuration has several runs: name the files of one")
     return request
-
-
-def after(seconds: float) -> Callable[[], bool]:
-    """Whether so much CPU time was spent since now."""
-    from time import process_time
-
-    end = process_time() + seconds
-    return lambda: process_time() > end
-
-
-def plans_for(request: Request, checked: Checked, *, asked: bool) -> Plans | None:
-    """What to do about runs that were checked; None where nothing was found so soon, and nobody asked."""
-    spent = after(SECONDS)
-    from fp8check.rules.checking.planning import plan_request
-    from fp8check.rules.repair.plan import STATES
-    from fp8check.rules.report.plan import plans_of
-
-    states, plans = (STATES, PLANS) if asked else (DUE, 1)
-    planned = plan_request(request, None, given=checked.reports, states=states, plans=plans, spent=spent)
-    return plans_of(planned) if asked or planned.plans or planned.is_whole else None

@@ -154,6 +154,7 @@ def _body(group: Sequence[Assembled], part: RunOptions, options: Options, config
         "fail_on": options.fail_on or config.fail_on or "error",
         "require_evidence": options.require_evidence,
         "probe": options.probe is not None,
+        "plan": options.plan,
         **({"variables": variables} if variables and not known else {}),
     }
     return _Body(documents, chosen, machine.dump(facts) if known else None)

@@ -25,8 +25,8 @@ from fp8check.service.check_service import CheckService
 from fp8check.service.middleware import RequestMiddleware
 from fp8check.service.models import CheckBody
 from fp8check.service.problems import Problem, of_status
-from fp8check.service.reportmodel import Report
-from fp8check.service.routes import check, checks, health, jobs, pages, rules
+from fp8check.service.reportmodel import Plans, Report
+from fp8check.service.routes import check, checks, health, jobs, pages, plan, rules
 from fp8check.service.routes.common import ProblemBody
 from fp8check.service.settings import Settings
 from fp8check.service.store import Unavailable
@@ -61,7 +61,7 @@ class Application(FastAPI):
         if self.openapi_schema is None:
             made = get_openapi(title=self.title, version=self.version, description=self.description, routes=self.routes)
             schemas: dict[str, object] = made.setdefault("components", {}).setdefault("schemas", {})
-            for model in (CheckBody, Report, ProblemBody):
+            for model in (CheckBody, Report, Plans, ProblemBody):
                 schema = model.model_json_schema(ref_template="#/components/schemas/{model}", by_alias=True)
                 schemas.update(schema.pop("$defs", {}))
                 schemas[model.__name__] = schema
@@ -108,7 +108,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(RequestMiddleware, settings=settings, metrics=service.metrics, open_=service.gate.is_open)
     app.add_exception_handler(HTTPException, _of_framework)
     app.add_exception_handler(RequestValidationError, _of_validation)
-    for part in (check, checks, jobs, rules, health, pages):
+    for part in (check, plan, checks, jobs, rules, health, pages):
         app.include_router(part.router)
     return app
 

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from fp8check.service.checking import Answer
-    from fp8check.service.messages import CheckTask, Outcome, ParseTask, RenderTask
+    from fp8check.service.checking import Answer, PlanAnswer
+    from fp8check.service.messages import CheckTask, Outcome, ParseTask, PlanTask, RenderTask
     from fp8check.service.settings import Settings
     from fp8check.service.store import Stored
     from fp8check.service.tokens import Caller
@@ -166,13 +166,33 @@ class CheckService:
         return _body(await self.pool.do(_render_task(stored, format_), size, asker))
 
     async def _answer(self, check_request: CheckRequest, asker: Asker, format_: str) -> Answer:
-        size = check_request.size
-        if check_request.is_small(self.settings.inline_limit):
+        size, searches = check_request.size, check_request.options.plan
+        if not searches and check_request.is_small(self.settings.inline_limit):
             async with self._lane.turn(asker) as helper:
                 if helper is None:
                     return checking.answer(check_request, lambda: self.machine.facts, format_)
                 return _answer(await helper.do(self._check_task(check_request, format_), size))
-        return _answer(await self.pool.do(self._check_task(check_request, format_), size, asker))
+        return _answer(await self.pool.do(self._check_task(check_request, format_), size, asker, searches=searches))
+
+    async def plan(self, check_request: CheckRequest, asker: Asker, format_: str) -> PlanAnswer:
+        """What to do about the runs of a request; nothing is stored.
+
+        Args:
+            format_: "json" or "text".
+
+        Raises:
+            Problem: the request cannot be answered.
+        """
+        task: PlanTask = {
+            "task": "plan",
+            "check_request": check_request.dumped().decode(),
+            "own": self.machine.dumped,
+            "format": format_,
+        }
+        outcome = await self.pool.do(task, check_request.size, asker, searches=True)
+        if outcome["event"] != "planned":
+            raise _astray(outcome)
+        return checking.PlanAnswer(base64.b64decode(outcome["body"]), outcome["reached"])
 
     def _check_task(self, check_request: CheckRequest, format_: str) -> CheckTask:
         return {

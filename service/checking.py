@@ -9,6 +9,7 @@ from os.path import basename
 from typing import TYPE_CHECKING, NamedTuple
 
 from fp8check.rules import facts as machine
+from fp8check.rules.checking.planning import SECONDS, after, plan_request, plans_for
 from fp8check.rules.checking.request import Request, RunRequest
 from fp8check.rules.checking.request import check_request as run_check
 from fp8check.rules.checking.runs import WrongFiles, parse_launch
@@ -21,15 +22,17 @@ from fp8check.rules.report import html
 from fp8check.rules.report.build import whole
 from fp8check.rules.report.formats import Look, find
 from fp8check.rules.report.json_ import data_of
+from fp8check.rules.report.plan import as_json, as_text
 from fp8check.rules.report.stored import all_from_data
+from fp8check.rules.report.terminal import Style
 from fp8check.rules.trainers.detect import read
 from fp8check.service.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from fp8check.rules.facts import Facts
-    from fp8check.rules.report.schema import Report
+    from fp8check.rules.report.schema import Plans, Report
     from fp8check.rules.suppression.examined import Examined
     from fp8check.service.check_request import CheckRequest
     from fp8check.service.store import Stored
@@ -45,6 +48,30 @@ class Answer(NamedTuple):
     check_request: bytes
 
 
+class PlanAnswer(NamedTuple):
+    """What to do, in the format asked. `reached`: whether there is a plan."""
+
+    body: bytes
+    reached: bool
+
+
+def plan(check_request: CheckRequest, own: Callable[[], Facts], format_: str) -> PlanAnswer:
+    """What to do about the runs of a request: what `fp8check plan` prints.
+
+    Args:
+        own: see `answer`.
+        format_: "json" or "text".
+
+    Raises:
+        Problem: the files, the facts or an option cannot be understood.
+    """
+    options = check_request.options
+    with understood():
+        planned = plan_request(request_of(check_request, own), options.goal, spent=after(SECONDS))
+    text = as_json(planned) if format_ == "json" else as_text(planned, Style(options.color))
+    return PlanAnswer(text.encode(), planned.reached)
+
+
 def answer(check_request: CheckRequest, own: Callable[[], Facts], format_: str) -> Answer:
     """Check what was asked, and answer in a format.
 
@@ -56,13 +83,21 @@ def answer(check_request: CheckRequest, own: Callable[[], Facts], format_: str) 
         Problem: the files, the facts or an option cannot be understood.
     """
     with understood():
-        runs = run_check(request_of(check_request, own)).reports
-    return answer_of(check_request, runs, format_)
+        request = request_of(check_request, own)
+        checked = run_check(request)
+        plans = plans_for(request, checked, asked=True) if check_request.options.plan else {}
+    return answer_of(check_request, checked.reports, format_, plans)
 
 
-def answer_of(check_request: CheckRequest, runs: Sequence[Examined], format_: str) -> Answer:
-    """The answer to a request whose runs are examined."""
-    reports = [whole(run) for run in runs]
+def answer_of(
+    check_request: CheckRequest, runs: Sequence[Examined], format_: str, plans: Mapping[int, Plans] | None = None
+) -> Answer:
+    """The answer to a request whose runs are examined.
+
+    Args:
+        plans: what to do about them, by the report that has it.
+    """
+    reports = [whole(run)._replace(plan=(plans or {}).get(number)) for number, run in enumerate(runs)]
     report = dumped(reports)
     body = report if format_ == "json" else rendered(check_request, reports, format_)
     return Answer(report, body, counted(runs), discreet(check_request).dumped())

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from fp8check.rules.report.formats import FORMATS, Format, find
+from typing import TYPE_CHECKING
+
+from fp8check.rules.report.formats import FORMATS, Format
 from fp8check.service.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # What a check can be had as, the usual one first: JSON, for programs.
 OFFERS: tuple[Format, ...] = tuple(sorted(FORMATS, key=lambda one: one.name != "json"))
@@ -14,31 +19,40 @@ CONTENT: dict[str, object] = {one.media_type: {"schema": {"type": one.holds}} fo
 }
 
 
-def choose(wanted: str | None, accept: str | None) -> Format:
+# What a plan can be had as.
+PLANS: tuple[Format, ...] = tuple(one for one in OFFERS if one.name in ("json", "text"))
+PLAN_CONTENT: dict[str, object] = {
+    "application/json": {"schema": {"$ref": "#/components/schemas/Plans"}},
+    "text/plain": {"schema": {"type": "string"}},
+}
+
+
+def choose(wanted: str | None, accept: str | None, offers: Sequence[Format] = OFFERS) -> Format:
     """The format to answer in.
 
     Args:
         wanted: the parameter ?format=, which goes before.
         accept: the header Accept; None or empty: the first offer.
+        offers: the formats that there are, the usual one first.
 
     Raises:
         Problem: there is no such format.
     """
     if wanted is not None:
-        found = find(wanted)
+        found = next((one for one in offers if one.name == wanted), None)
         if found is None:
-            raise _none(f"there is no format of the name {wanted[:40]!r}")
+            raise _none(f"there is no format of the name {wanted[:40]!r}", offers)
         return found
     if not accept or accept == "*/*" or accept.startswith("application/json"):
-        return OFFERS[0]
+        return offers[0]
     ranges = _ranges(accept)
     best, quality = None, 0.0
-    for offer in OFFERS:
+    for offer in offers:
         value = _quality(ranges, offer.media_type)
         if value > quality:
             best, quality = offer, value
     if best is None:
-        raise _none("Accept names none of the formats that there are")
+        raise _none("Accept names none of the formats that there are", offers)
     return best
 
 
@@ -78,6 +92,6 @@ def _quality(ranges: list[tuple[str, float]], media_type: str) -> float:
     return 0.0
 
 
-def _none(what: str) -> Problem:
-    formats = [{"format": offer.name, "media_type": offer.media_type} for offer in OFFERS]
+def _none(what: str, offers: Sequence[Format]) -> Problem:
+    formats = [{"format": offer.name, "media_type": offer.media_type} for offer in offers]
     return Problem("no-such-format", what, formats=formats)

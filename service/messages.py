@@ -17,6 +17,15 @@ class CheckTask(TypedDict):
     format: str
 
 
+class PlanTask(TypedDict):
+    """What to do about the runs of a request: as a CheckTask."""
+
+    task: Literal["plan"]
+    check_request: str
+    own: str
+    format: str
+
+
 class ParseTask(TypedDict):
     """A body to be read: its Content-Type, its bytes in base64, and the most that one may have."""
 
@@ -103,7 +112,15 @@ class Rendered(TypedDict):
     body: str
 
 
-PoolTask = ParseTask | CheckTask | RenderTask
+class Planned(TypedDict):
+    """checking.PlanAnswer, its text in base64."""
+
+    event: Literal["planned"]
+    body: str
+    reached: bool
+
+
+PoolTask = ParseTask | CheckTask | PlanTask | RenderTask
 Task = PoolTask | ProbeTask
-Outcome = Parsed | Result | Rendered
+Outcome = Parsed | Result | Planned | Rendered
 Event = Progress | Failure | Outcome

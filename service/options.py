@@ -9,7 +9,7 @@ An option that is added here is used in checking.py, and sent by `fp8check --ser
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import Field, dataclass, field, fields
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from annotated_types import Len
@@ -23,6 +23,10 @@ else:  # a Literal of what the registry has: mypy wants to read its words here
 
 RuleName = Annotated[str, Len(1, 64)]
 VariableName = Annotated[str, Len(1, 255)]
+
+# What POST /check and POST /plan leave to the other, as a command does that refuses what it does not honor.
+OF_PLAN = frozenset(("goal",))
+OF_CHECK = frozenset(("probe", "plan", "fail_on", "require_evidence", "quiet", "verbose"))
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,14 @@ class Options:
     trainer: Trainer | None = field(
         default=None,
         metadata={"description": "Who reads the training file; told by its content where it is not given."},
+    )
+    plan: bool = field(
+        default=False,
+        metadata={"description": "POST /check: look for what to do where a run fails; the report has it as `plan`."},
+    )
+    goal: Literal["fp8", "bf16"] | None = field(
+        default=None,
+        metadata={"description": "POST /plan: what the run is to be; what it asks for where this is not given."},
     )
     environment: bool = field(
         default=True, metadata={"description": "false: without facts, do not look at the service's own machine."}
@@ -68,3 +80,10 @@ class Options:
         default=False, metadata={"description": "Whether text/plain names the rules that stay undecided."}
     )
     color: bool = field(default=False, metadata={"description": "Whether text/plain is painted for a terminal."})
+
+    def given(self, names: frozenset[str]) -> str | None:
+        """The first of these options that says something else than it does where it is not sent; None for none."""
+        return next((one.name for one in fields(self) if one.name in names and not self._is_default(one)), None)
+
+    def _is_default(self, one: Field[object]) -> bool:
+        return bool(getattr(self, one.name) == one.default)

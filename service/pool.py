@@ -106,17 +106,18 @@ class Pool:
         most_large = max(1, len(self._workers) - 1)
         self._of_large = Turns([None] * most_large, most_waiting=settings.check_queue, what="large checks")
 
-    async def do(self, task: PoolTask, size: int, asker: Asker) -> Outcome:
+    async def do(self, task: PoolTask, size: int, asker: Asker, *, searches: bool = False) -> Outcome:
         """Do a task.
 
         Args:
             size: bytes of what it is about.
+            searches: whether it looks for a plan, which may take a second whatever the size: it counts as a large one.
 
         Raises:
             Problem: what it came to; too many wait, or it took too long.
         """
         async with contextlib.AsyncExitStack() as stack:
-            if size >= LARGE:
+            if searches or size >= LARGE:
                 await stack.enter_async_context(self._of_large.turn(asker))
             worker = await stack.enter_async_context(self._places.turn(asker))
             return await worker.do(task, size)

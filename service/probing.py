@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from fp8check.rules.checking.planning import plans_for
 from fp8check.rules.checking.request import checked, runs_of
 from fp8check.rules.seen import Seen
 from fp8check.service import checking
@@ -59,4 +60,6 @@ def probed(check_request: CheckRequest, own: Facts, runner: Runner, *, python: s
         request = checking.request_of(check_request, lambda: own)
         runs = runs_of(request)
     seen = [runner(one, own, python=python, say=say) for one in runs]
-    return checking.answer_of(check_request, checked(request, runs, seen).reports, "json")
+    done = checked(request, runs, seen)
+    plans = plans_for(request, done, asked=True) if check_request.options.plan else {}
+    return checking.answer_of(check_request, done.reports, "json", plans)

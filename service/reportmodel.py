@@ -80,3 +80,4 @@ def _words(record: type[Record]) -> tuple[str, dict[str, str]]:
 
 
 Report = model_of(schema.Report)
+Plans = model_of(schema.Plans)

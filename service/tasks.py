@@ -23,6 +23,8 @@ if TYPE_CHECKING:
         Outcome,
         Parsed,
         ParseTask,
+        Planned,
+        PlanTask,
         PoolTask,
         ProbeTask,
         Rendered,
@@ -52,6 +54,8 @@ def _outcome(task: PoolTask) -> Outcome | Failure:
     try:
         if task["task"] == "parse":
             return _parse(task)
+        if task["task"] == "plan":
+            return _plan(task)
         return packed(_check(task)) if task["task"] == "check" else _render(task)
     except (Problem, MemoryError):
         raise
@@ -74,6 +78,12 @@ def _parse(task: ParseTask) -> Parsed:
 
 def _check(task: CheckTask) -> Answer:
     return checking.answer(loads(task["check_request"].encode()), lambda: machine.loads(task["own"]), task["format"])
+
+
+def _plan(task: PlanTask) -> Planned:
+    check_request = loads(task["check_request"].encode())
+    found = checking.plan(check_request, lambda: machine.loads(task["own"]), task["format"])
+    return {"event": "planned", "body": base64.b64encode(found.body).decode(), "reached": found.reached}
 
 
 def _render(task: RenderTask) -> Rendered:

@@ -1,6 +1,6 @@
 """The use case: request -> runs -> judged -> report -> verdict -> exit code.
 
-`check` and `predict` are the Python API.
+`check`, `plan` and `predict` are the Python API.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from fp8check.rules.input_error import InputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from fp8check.rules.checking.api import check, predict
+    from fp8check.rules.checking.api import check, plan, predict
     from fp8check.rules.checking.request import Checked
 
-__all__ = ["Checked", "InputError", "check", "predict"]
+__all__ = ["Checked", "InputError", "check", "plan", "predict"]
 
 
 def __getattr__(name: str) -> object:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from fp8check.rules.checking.request import Probe
     from fp8check.rules.facts import Facts
+    from fp8check.rules.moves.site import Goal
     from fp8check.rules.outcome import Outcome
+    from fp8check.rules.repair.plan import Planned
 
 
 def check(
@@ -71,6 +73,39 @@ def predict(
     """
     run = _run_request(files, facts, launch, trainer, variables)
     return tuple(predict_run(one.run) for one in runs_of(Request((run,))))
+
+
+def plan(
+    *files: str | os.PathLike[str],
+    goal: Goal | None = None,
+    facts: Facts | str | os.PathLike[str] | None = None,
+    launch: str | None = None,
+    trainer: str | None = None,
+    variables: Mapping[str, str] | None = None,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    plugins: Sequence[str] = (),
+) -> Planned:
+    """What to do, as a whole, so that these runs start and train as the goal says: `fp8check plan FILE...`.
+
+    Nothing is changed. Each plan was done to a copy, read again and judged as any file is; the first changes least.
+
+    Args:
+        goal: "fp8" or "bf16"; None for what the runs ask for.
+        files, facts, launch, trainer, variables, select, ignore, plugins: as `check`.
+
+    Returns:
+        The plans, each with its steps, the files as they are then and their reports; or why there is none.
+        `fp8check.rules.report.plan.as_json` and `as_text` print them as the command does.
+
+    Raises:
+        InputError: as `check`.
+    """
+    from fp8check.rules.checking.planning import SECONDS, after, plan_request
+
+    selection = selected(select, ignore, plugins=plugins)
+    run = _run_request(files, facts, launch, trainer, variables)
+    return plan_request(Request((run,), selection.rules, selection.crashes), goal, spent=after(SECONDS))
 
 
 def _run_request(

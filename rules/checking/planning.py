@@ -17,17 +17,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from fp8check.rules.checking.request import Request, RunRequest
+    from fp8check.rules.checking.request import Checked, Request, RunRequest
     from fp8check.rules.facts import Facts
     from fp8check.rules.moves.site import Goal
     from fp8check.rules.reading import Document
     from fp8check.rules.repair.plan import Plan, Planned
     from fp8check.rules.repair.state import State
+    from fp8check.rules.report.schema import Plans
     from fp8check.rules.suppression.examined import Examined
 
 NEW_FILES = ("accel.yaml", "accelerate.yaml", "accelerate_fp8.yaml")
 # A command that carries its own release: what pip installs under another name.
 _WITH = {"transformer_engine": ("transformer_engine", "transformer_engine_torch")}
+SECONDS = 1.0  # of CPU, after which what was found by then is given
+OF_ALL = 5.0  # seconds of CPU for all groups of files of a request
+DUE = 12  # states that are judged at the end of a check that fails: some 40 ms, and everywhere the same answer
 
 
 def plan_request(
@@ -72,7 +76,7 @@ def plan_request(
         part = part._replace(documents=(*part.documents, *named))
     read = {document.path: document for one in given for document in one.documents}
     documents = [read.get(one.path, one) for one in part.documents]
-    start = start_of(documents, part.launch, _new_name(part.documents))
+    start = start_of(documents, part.launch, _new_name(part))
     found = plan(start, goal or goal_of([*given]), judge, given, states=states, plans=plans, spent=spent)
     return found._replace(before=part.documents)
 
@@ -109,12 +113,16 @@ def _in_place(given: Sequence[Document], changed: Sequence[Document]) -> tuple[D
     return (*(now.pop(one.path, one) for one in given), *now.values())
 
 
-def _new_name(documents: Sequence[Document]) -> str:
-    """A name for a new Accelerate file beside the training file, which no file here has."""
-    folder = next((os.path.dirname(one.path) for one in documents if one.kind == "training"), "")
-    taken = {one.path for one in documents}
+def _new_name(part: RunRequest) -> str:
+    """A name for a new Accelerate file beside the training file, which no file here has.
+
+    Where files come from strangers, nothing is looked for on this machine: what is there is not for them.
+    """
+    folder = next((os.path.dirname(one.path) for one in part.documents if one.kind == "training"), "")
+    taken = {one.path for one in part.documents}
     names = [os.path.join(folder, name) for name in NEW_FILES]
-    return next((name for name in names if name not in taken and not os.path.lexists(name)), names[-1])
+    free = [name for name in names if name not in taken and not (part.follow and os.path.lexists(name))]
+    return free[0] if free else names[-1]
 
 
 def _facts(facts: Facts, state: State) -> Facts:
@@ -137,3 +145,40 @@ def applied(part: RunRequest, found: Plan) -> RunRequest:
     """The request as a plan leaves it: its files, its command, its variables and its packages."""
     documents = _in_place(part.documents, found.documents)
     return part._replace(documents=documents, launch=found.state.launch, facts=_facts(part.facts, found.state))
+
+
+def after(seconds: float) -> Callable[[], bool]:
+    """Whether so much CPU time was spent since now."""
+    from time import process_time
+
+    end = process_time() + seconds
+    return lambda: process_time() > end
+
+
+def plans_for(request: Request, checked: Checked, *, asked: bool) -> dict[int, Plans]:
+    """What to do about the runs that fail, by the report in which it stands: the first of each group of files.
+
+    Args:
+        asked: whether somebody asked for it; else it is looked for where there is one run, and as long as nobody waits.
+    """
+    if not any(one.verdict == "fail" for one in checked.reports):
+        return {}
+    from fp8check.rules.report.plan import plans_of
+
+    states, plans = (STATES, PLANS) if asked else (DUE, 1)
+    is_over, found, at = after(OF_ALL), {}, 0
+    for part in request.runs:
+        count = len(checked.reports) if len(request.runs) == 1 else sum(1 for _ in assembled(part))
+        given, first, at = checked.reports[at : at + count], at, at + count
+        if not any(one.verdict == "fail" for one in given):
+            continue
+        spent = _either(after(SECONDS), is_over)
+        one = request._replace(runs=(part,))
+        planned = plan_request(one, None, given=given, states=states, plans=plans, spent=spent)
+        if asked or planned.plans or planned.is_whole:
+            found[first] = plans_of(planned)
+    return found
+
+
+def _either(*conditions: Callable[[], bool]) -> Callable[[], bool]:
+    return lambda: any(condition() for condition in conditions)

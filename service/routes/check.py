@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request
@@ -14,8 +13,9 @@ from fp8check.rules.checking.verdict import exit_code
 from fp8check.service import checking
 from fp8check.service.formats import CONTENT, OFFERS, choose
 from fp8check.service.forms import schema
+from fp8check.service.options import OF_PLAN
 from fp8check.service.problems import Problem
-from fp8check.service.routes.common import ALWAYS, SECURED, caller_of, problems, service_of
+from fp8check.service.routes.common import ALWAYS, SECURED, asked, caller_of, format_parameter, problems, service_of
 from fp8check.service.routes.jobs import JobBody, body_of
 from fp8check.service.store import Unavailable
 
@@ -96,12 +96,7 @@ _HEADERS = {
             },
         },
         "parameters": [
-            {
-                "name": "format",
-                "in": "query",
-                "description": "Goes before Accept.",
-                "schema": {"type": "string", "enum": [offer.name for offer in OFFERS]},
-            },
+            format_parameter(OFFERS),
             {
                 "name": "Idempotency-Key",
                 "in": "header",
@@ -125,12 +120,7 @@ async def check(request: Request) -> Response:
     offer = choose(request.query_params.get("format"), request.headers.get("accept"))
     if _KEY.fullmatch(request.headers.get("idempotency-key", "-")) is None:
         raise Problem("malformed", "Idempotency-Key is 1 to 255 visible ASCII characters")
-    content = await request.body()
-    asker = service.asker(caller, request.state.waited_s)
-    check_request = await service.parsed(request.headers.get("content-type", ""), content, asker)
-    if "read" not in caller.scopes:
-        # What this machine is, is not for this caller.
-        check_request = check_request._replace(options=replace(check_request.options, environment=False))
+    check_request, asker = await asked(request, caller, OF_PLAN, "POST /plan")
     if check_request.options.probe:
         return await _probe(service, request, caller, asker, check_request, offer)
     stored = await service.check(check_request, asker, offer.name)

@@ -16,7 +16,16 @@ from fp8check.service.check_service import digest_of
 from fp8check.service.formats import CONTENT, OFFERS, choose, wants_page
 from fp8check.service.pages import made, page
 from fp8check.service.problems import Problem
-from fp8check.service.routes.common import ALWAYS, SECURED, TheCaller, TheService, caller_of, problems, service_of
+from fp8check.service.routes.common import (
+    ALWAYS,
+    SECURED,
+    TheCaller,
+    TheService,
+    caller_of,
+    format_parameter,
+    problems,
+    service_of,
+)
 from fp8check.service.routes.jobs import when
 from fp8check.service.store import Unavailable
 from fp8check.service.tokens import Caller
@@ -115,16 +124,7 @@ async def stored_check(service: CheckService, id_: str) -> Stored:
         200: {"description": "The report.", "content": CONTENT},
         **problems(*ALWAYS, "scope", "not-found", "no-such-format", "invalid", "storage", "busy", "too-costly"),
     },
-    openapi_extra={
-        "parameters": [
-            {
-                "name": "format",
-                "in": "query",
-                "description": "Goes before Accept.",
-                "schema": {"type": "string", "enum": [offer.name for offer in OFFERS]},
-            }
-        ]
-    },
+    openapi_extra={"parameters": [format_parameter(OFFERS)]},
 )
 async def stored(
     request: Request,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBasic, HTTPBearer
@@ -10,8 +11,15 @@ from pydantic import BaseModel, JsonValue
 from starlette.requests import HTTPConnection
 
 from fp8check.service.check_service import CheckService
-from fp8check.service.problems import KINDS, MEDIA_TYPE
+from fp8check.service.problems import KINDS, MEDIA_TYPE, Problem
 from fp8check.service.tokens import Caller
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fp8check.rules.report.formats import Format
+    from fp8check.service.check_request import CheckRequest
+    from fp8check.service.turns import Asker
 
 
 # Only for OpenAPI: tokens.py reads the header, so that a wrong one is answered with a problem.
@@ -60,6 +68,40 @@ def caller_of(request: Request) -> Caller:
 TheService = Annotated[CheckService, Depends(service_of)]
 TheCaller = Annotated[Caller, Depends(caller_of)]
 SECURED = [Security(_BEARER), Security(_BASIC)]
+
+
+async def asked(request: Request, caller: Caller, leaves: frozenset[str], to: str) -> tuple[CheckRequest, Asker]:
+    """What a body asks for, and who asks, from the moment on that all of it is there.
+
+    Args:
+        leaves: the options that are another route's.
+        to: that route.
+
+    Raises:
+        Problem: the body cannot be read, or does not fit.
+    """
+    service = service_of(request)
+    content = await request.body()
+    asker = service.asker(caller, request.state.waited_s)
+    check_request = await service.parsed(request.headers.get("content-type", ""), content, asker)
+    other = check_request.options.given(leaves)
+    if other is not None:
+        message = f"{other} is for {to}"
+        raise Problem("invalid", message, errors=[{"field": f"/options/{other}", "message": message}])
+    if "read" not in caller.scopes:
+        # What this machine is, is not for this caller.
+        check_request = check_request._replace(options=replace(check_request.options, environment=False))
+    return check_request, asker
+
+
+def format_parameter(offers: Sequence[Format]) -> dict[str, object]:
+    """What OpenAPI says of ?format=."""
+    return {
+        "name": "format",
+        "in": "query",
+        "description": "Goes before Accept.",
+        "schema": {"type": "string", "enum": [offer.name for offer in offers]},
+    }
 
 
 def problems(*slugs: str) -> dict[int | str, dict[str, object]]:

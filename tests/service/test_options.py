@@ -17,6 +17,8 @@ FILE = "mixed_precision: fp8\n"
 # Each option as JSON has it, and as the fields of a form.
 EXAMPLES: dict[str, tuple[object, list[tuple[str, str]]]] = {
     "probe": (True, [("probe", "on")]),
+    "plan": (True, [("plan", "true")]),
+    "goal": ("bf16", [("goal", "bf16")]),
     "launch": ("torchrun train.py", [("launch", "torchrun train.py")]),
     "trainer": ("trl", [("trainer", ""), ("trainer", "trl")]),
     "environment": (False, [("environment", "false")]),
