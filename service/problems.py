@@ -40,8 +40,8 @@ KINDS: dict[str, Kind] = {
     "scope": Kind(
         403,
         "This token may not do that",
-        "Each token has scopes: check (POST /check and POST /plan), probe (probes on the GPUs), read (stored checks, this machine's "
-        "environment, metrics). Ask whoever runs the service for one with the scope that is named.",
+        "Each token has scopes: check (POST /check and POST /plan), probe (probes on the GPUs), read (stored checks, "
+        "this machine's environment, metrics). Ask whoever runs the service for one with the scope that is named.",
     ),
     "origin": Kind(
         403,
