@@ -79,6 +79,7 @@ def te_with_checkpointing(training: Training, requested: Requested, outcome: Out
     ERROR,
     "ran accelerate 1.15.0 [conformance layout-fsdp2-TE-script-1.15]: layers converted, no FP8 autocast entered",
     "ran accelerate 1.7.0 [conformance handler-fsdp2-TERecipeKwargs-1.7]: KeyError in prepare()",
+    "ran accelerate 1.15.0 [executed te-state-under-fsdp2-loading]: AttributeError at the layers' own `_extra_state`",
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl fsdp2-te]: 14 TE layers, fp8_enabled True, 0 FP8 GEMMs",
     "https://github.com/huggingface/accelerate/issues/3710",
     claims=("no FP8", "ends"),
@@ -88,7 +89,8 @@ def te_under_fsdp2(requested: Requested, outcome: Outcome, run: Run) -> Iterator
 
     Why it hurts: the layers are converted, fp8_enabled says True, and the FP8 autocast is never entered: every GEMM
     runs in BF16, with Transformer Engine's overhead on top. accelerate 1.6 and 1.7 end in prepare(), where a script
-    passes the recipe handler itself.
+    passes the recipe handler itself; later ones do where fsdp_cpu_ram_efficient_loading is on, which is the launcher's
+    default: they take the scales that a layer saves for a shard of its weights.
 
     Example: `fsdp_version: 2` with backend TE.
 
@@ -100,19 +102,23 @@ def te_under_fsdp2(requested: Requested, outcome: Outcome, run: Run) -> Iterator
     message = "Transformer Engine under FSDP2 runs no GEMM in FP8"
     label = "layers are converted, but FP8 autocast is never entered"
     if outcome.error is not None:
-        if outcome.error.code != "fsdp2-empties-optimizer":
+        if outcome.error_of("fsdp2-empties-optimizer", "fsdp2-loads-te-state") is None:
             return
         message = f"Transformer Engine under FSDP2 does not start with {outcome.stack.name('accelerate')}"
-        label = f"prepare() raises KeyError: {outcome.error.message}"
+        label = f"prepare() raises {outcome.error.type}: {outcome.error.message}"
+    notes: tuple[str, ...] = ()
+    if outcome.error_of("fsdp2-loads-te-state") is not None:
+        notes = ("with fsdp_cpu_ram_efficient_loading: false it would start, and run no GEMM in FP8",)
     version = run.accelerate.fsdp.get("fsdp_version") if run.accelerate is not None else None
+    places = [one for one in (requested.backend, *requested.fp8, version) if one is not None]
     passed = run.script.handler
     instead = f"pass AORecipeKwargs in the place of {passed}, with" if passed else "use backend: AO with"
     yield Found(
         message,
-        place=requested.backend or next(iter(requested.fp8), version),
+        place=next((one for one in places if one.origin.span is not None), next(iter(places), None)),
         label=label,
         related=(Related(version, "FSDP2 is chosen here"),) if version is not None else (),
-        notes=() if version is not None else ("FSDP2 comes from the training arguments",),
+        notes=(*notes, *(() if version is not None else ("FSDP2 comes from the training arguments",))),
         help=f"{instead} fsdp_cpu_ram_efficient_loading: false",
         fix=use_torchao(run.accelerate, under_fsdp2=True) if version is not None and not passed else None,
     )

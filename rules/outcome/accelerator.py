@@ -41,6 +41,7 @@ class Accelerator(Record):
         handler: the class name of the recipe handler in use, and `recipe` what it holds.
         counted: has_fp8_handler.
         one_process: whether distributed_type NO is known, which it is not where nobody knows how many GPUs there are.
+        ram_efficient: what switches cpu_ram_efficient_loading of FSDP on; None where it is off, and without FSDP.
     """
 
     requested: Setting
@@ -54,6 +55,7 @@ class Accelerator(Record):
     recipe: Recipe | None = None
     counted: bool = False
     one_process: bool = True
+    ram_efficient: Setting | None = None
 
     @property
     def backend_name(self) -> Backend | None:
@@ -87,7 +89,14 @@ def construct(run: Run, stack: Stack, started: Started, arguments: AcceleratorAr
     precision = _capable(run, stack, requested)
     if kind == "DEEPSPEED":
         precision = _deepspeed_precision(run, stack, precision)
-    state = Accelerator(requested, precision, kind, started.fsdp_version, one_process=started.unknown is None)
+    state = Accelerator(
+        requested,
+        precision,
+        kind,
+        started.fsdp_version,
+        one_process=started.unknown is None,
+        ram_efficient=_ram_efficient(environment) if kind == "FSDP" else None,
+    )
     if passed is not None:
         backend = _backend_of(arguments.handler, passed)
         state = state._replace(handler=arguments.handler, recipe=passed or None, counted=True, backend=backend)
@@ -98,8 +107,15 @@ def construct(run: Run, stack: Stack, started: Started, arguments: AcceleratorAr
     elif not stack.does(Accelerate.ONE_RECIPE_CLASS):
         wants = argument is not None and argument.value == "fp8"
     state = _choose(stack, environment, state, wants)
-    _refuse(run, stack, environment, state, argument, wants)
+    _refuse(run, stack, state, argument, wants)
     return state
+
+
+def _ram_efficient(environment: Environment) -> Setting | None:
+    """The variable that the plugin reads where none is given to it, which plugins.py sets where one is."""
+    given = environment.get("FSDP_CPU_RAM_EFFICIENT_LOADING")
+    on = given is not None and str(given.value).lower() in ("y", "yes", "t", "true", "on", "1")
+    return given if on else None
 
 
 def _check_keywords(run: Run) -> None:
@@ -304,9 +320,7 @@ def _build(stack: Stack, environment: Environment, backend: Setting) -> tuple[st
     return "MSAMPRecipeKwargs", recipe.msamp_handler(environment, stack, {})
 
 
-def _refuse(
-    run: Run, stack: Stack, environment: Environment, state: Accelerator, argument: Setting | None, wants: bool
-) -> None:
+def _refuse(run: Run, stack: Stack, state: Accelerator, argument: Setting | None, wants: bool) -> None:
     """What the constructor refuses once backend and handler are known."""
     plain = state.distributed_type not in _SHARDED
     if stack.does(Accelerate.HANDLER_NEEDS_ARGUMENT):
@@ -320,7 +334,7 @@ def _refuse(
             "handler-without-precision", "accelerator", "ValueError", text, (argument or state.requested,)
         )
     if state.backend_name == "AO":
-        _refuse_torchao(stack, environment, state)
+        _refuse_torchao(stack, state)
     if state.backend_name == "MSAMP" and state.distributed_type == "FSDP" and state.mixed_precision.value == "fp8":
         text = "`accelerate` + `MS-AMP` + `FSDP` is not supported at this time."
         raise PredictedError("msamp-with-fsdp", "accelerator", "NotImplementedError", text, (state.backend,))
@@ -328,13 +342,12 @@ def _refuse(
         raise Undecided("accelerate is not installed", "packages")
 
 
-def _refuse_torchao(stack: Stack, environment: Environment, state: Accelerator) -> None:
+def _refuse_torchao(stack: Stack, state: Accelerator) -> None:
     if stack.does(Accelerate.TORCHAO_NEEDS_FSDP) and state.distributed_type != "FSDP":
         text = "`AcceleratorState` object has no attribute `fsdp_plugin`."
         raise PredictedError("torchao-without-fsdp", "accelerator", "AttributeError", text, (state.backend,))
-    efficient = environment.get("FSDP_CPU_RAM_EFFICIENT_LOADING", Setting("false"))
-    on = str(efficient.value).lower() in ("y", "yes", "t", "true", "on", "1")
-    if state.distributed_type == "FSDP" and on and stack.does(Accelerate.TORCHAO_REFUSES_RAM_EFFICIENT_LOADING):
+    efficient = state.ram_efficient
+    if efficient is not None and stack.does(Accelerate.TORCHAO_REFUSES_RAM_EFFICIENT_LOADING):
         text = (
             "torchao with FSDP2 and cpu_ram_efficient_loading is not supported, setting `cpu_ram_efficient_loading` to "
             "False will fix the issue and work as intended."

@@ -104,11 +104,28 @@ def _transformer_engine(
     prepared = Prepared(layers.te_coverage(run, stack.version("transformers")[0]))
     yield prepared
     if state.is_fsdp2:  # accelerator.py _prepare_fsdp2 of every release has no apply_fp8_autowrap
+        _load_te_state(run, stack, state, prepared.coverage)
         return
     handler = state.recipe
     if state.distributed_type == "DEEPSPEED":  # accelerator.py _prepare_deepspeed knows the oldest handler only
         handler = state.recipe if state.handler == "FP8RecipeKwargs" else None
     yield prepared._replace(recipe=_wrap(run, stack, state, arguments, handler), autocast=_is_entered(run, handler))
+
+
+def _load_te_state(run: Run, stack: Stack, state: Accelerator, coverage: Coverage) -> None:
+    """fsdp2_load_full_state_dict (utils/fsdp_utils.py): it takes each entry of the state dict for a shard.
+
+    A layer of Transformer Engine has one below `_extra_state`, too, which is a plain tensor, or a file object in 1.x.
+    Executed with the package's own get_extra_state (te-state-under-fsdp2-loading); the same line fails for buffers
+    (https://github.com/huggingface/accelerate/issues/3898).
+    """
+    if state.ram_efficient is None or coverage.word == "none" or run.tensor_parallel is not None:
+        return  # under tensor parallelism the conversion itself fails (limits.py)
+    kind = "_io.BytesIO" if stack.does(TransformerEngine.STATE_IS_A_FILE) else "Tensor"
+    text = f"{kind!r} object has no attribute 'device_mesh'"
+    raise PredictedError(
+        "fsdp2-loads-te-state", "prepare", "AttributeError", text, (state.backend, state.ram_efficient)
+    )
 
 
 def _is_entered(run: Run, handler: Recipe | None) -> bool:

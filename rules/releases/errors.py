@@ -114,6 +114,7 @@ if TYPE_CHECKING:
         "deepspeed-without-batch-size",
         "te-several-models",
         "fsdp2-empties-optimizer",
+        "fsdp2-loads-te-state",
         "te-import-fails",
         "te-variable-no-number",
         "te-empty-metapackage",

@@ -90,7 +90,8 @@ def test_an_end_that_no_finding_tells_is_seen() -> None:
 
 
 def test_a_run_without_the_fp8_that_it_asks_for_needs_an_error() -> None:
-    fsdp2 = "distributed_type: FSDP\nnum_processes: 2\nmixed_precision: fp8\nfsdp_config: {fsdp_version: 2}\n"
+    fsdp2 = "distributed_type: FSDP\nnum_processes: 2\nmixed_precision: fp8\n"
+    fsdp2 += "fsdp_config: {fsdp_version: 2, fsdp_cpu_ram_efficient_loading: false}\n"
     report = report_of({"accelerate": f"{fsdp2}fp8_config: {{backend: TE}}\n", "gpus": 2})
     assert report.outcome.trains_in_fp8 is False
     assert _agreement(report) == []

@@ -162,7 +162,7 @@ ROWS = [
     row(
         Accelerate.FSDP2_EMPTIES_OPTIMIZER_BEFORE_TE,
         {
-            "accelerate": FSDP + "fsdp_config: {fsdp_version: 2}\n",
+            "accelerate": FSDP + "fsdp_config: {fsdp_version: 2, fsdp_cpu_ram_efficient_loading: false}\n",
             "script": script("fp8", "TERecipeKwargs()"),
         },
         v1_5_2="fp8 TE all E4M3 1024 max",

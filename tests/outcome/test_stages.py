@@ -37,7 +37,11 @@ DEFAULT = "fp8 TE all HYBRID 1024 max"
         ({"launch": f"{FLAGS} --multi_gpu --num_processes 1 t.py"}, "ValueError (launch)"),
         ({"launch": f"{FLAGS} --num_processes 1 t.py", "gpus": 2}, DEFAULT),
         ({"launch": f"{FLAGS} --use_deepspeed t.py"}, "ImportError (launch)"),
-        ({"launch": f"{FLAGS} --use_fsdp --fsdp_version 2 t.py"}, "fp8 TE none"),
+        ({"launch": f"{FLAGS} --use_fsdp --fsdp_version 2 t.py"}, "AttributeError (prepare)"),
+        (
+            {"launch": f"{FLAGS} --use_fsdp --fsdp_version 2 --fsdp_cpu_ram_efficient_loading false t.py"},
+            "fp8 TE none",
+        ),
         ({"launch": f"{FLAGS} --cpu t.py"}, DEFAULT),
         ({"launch": "accelerate launch --config_file other.yaml t.py"}, "undecided: other.yaml: no such file"),
         ({"accelerate": "mixed_precision: fp8\n"}, "ValueError (launch)"),
@@ -396,6 +400,28 @@ def test_axolotl_passes_torchao_itself(text: str, expected: str) -> None:
 )
 def test_a_script_of_ones_own(case: dict[str, object], expected: str) -> None:
     assert seen(outcome_of({**PYTHON, "stack": NEWEST, **case})).startswith(expected)
+
+
+LOADING = "  fsdp_cpu_ram_efficient_loading: true\n"
+
+
+@pytest.mark.parametrize(
+    ("stack", "more", "expected"),
+    [
+        ({}, LOADING, "AttributeError: 'Tensor' object has no attribute 'device_mesh'"),
+        ({}, "", "AttributeError: 'Tensor' object has no attribute 'device_mesh'"),  # the launcher's default is true
+        ({}, LOADING.replace("true", "false"), ""),
+        ({"accelerate": "1.9.0", "transformers": "4.57.1"}, LOADING, "AttributeError: 'Tensor' object has no"),
+        ({"transformer_engine": "1.11.0"}, LOADING, "AttributeError: '_io.BytesIO' object has no attribute"),
+        # Its conversion fails before.
+        ({}, f"{LOADING}parallelism_config: {{parallelism_config_tp_size: 2}}\n", "RuntimeError: got mixed"),
+    ],
+)
+def test_fsdp2_takes_te_s_own_state_for_a_shard(stack: dict[str, str], more: str, expected: str) -> None:
+    accelerate = f"{FSDP}{TE}fsdp_config:\n  fsdp_version: 2\n{more}"
+    error = outcome_of({"stack": {**NEWEST, **stack}, "accelerate": accelerate}).error
+    assert (f"{error.type}: {error.message}" if error is not None else "").startswith(expected)
+    assert (error is None) is (expected == "")
 
 
 @pytest.mark.parametrize(

@@ -30,15 +30,22 @@ if TYPE_CHECKING:
     from tests.tools.conformance.cases import Case
 
 KINDS = (".yaml", ".yml", ".json")
+# What makes a run another run.
+RUN = ("stack", "command", "files", "default_file", "variables", "gpus")
 
 
 def cases(every: list[Case]) -> Iterator[Case]:
-    """The recorded commands that are not good, as their first plan leaves them."""
+    """The recorded commands that are not good, as their first plan leaves them; none is the same run as another."""
+    known = set()
     for case in every:
         if case["undecided"] or case["default_file"] or any(mark in case["command"] for mark in compare.SHELL):
             continue
         advised = _advised(case)
-        if advised is not None:
+        if advised is None:
+            continue
+        run = json.dumps({name: advised[name] for name in RUN}, sort_keys=True)
+        if run not in known:
+            known.add(run)
             yield advised
 
 
@@ -49,6 +56,8 @@ STACKS = {
     "transformers": (make.NEW, make.OLD),
     "script": (make.NEW, make.OLD),
 }
+# A row of a micro-batch; axolotl puts each into alpaca's words, and drops what is longer than that.
+TOKENS = {"axolotl": 64}
 # What is for people to fill in, and one short step: nothing else of what init writes is changed.
 FILLED = {
     "dataset: identity\n": "dataset: sft\ndataset_dir: data\n",
@@ -82,7 +91,8 @@ def _begun(trainer: str, stack: str, strategy: str, backend: str, *, lora: bool)
         given.lay_out(case, Path(folder) / "case", None)
         with compare.inside(Path(folder) / "case"):
             facts = compare.facts_of(case, folder)
-            wish = choosing.Wish(trainer, "model", facts, len(gpus), strategy, backend, lora, 32)
+            tokens = TOKENS.get(trainer, 32)
+            wish = choosing.Wish(trainer, "model", facts, len(gpus), strategy, backend, lora, tokens)
             best = choosing.choose(wish, ".").best
     if best is None or best.plan is None or any(one.kind not in ("file", "launch") for one in best.plan.steps):
         return None

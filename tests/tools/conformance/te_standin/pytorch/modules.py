@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from math import prod
 from typing import Any
 
@@ -124,13 +123,3 @@ class LayerNorm(torch.nn.LayerNorm):
 
 class TransformerLayer(torch.nn.Module):
     """Only a name to compare types with; nothing here builds one."""
-
-
-# What becomes of a run behind its first step is asked with the extra state in the layers' state_dict. The first step is
-# executed without it, as it always was: under FSDP2 with cpu_ram_efficient_loading Accelerate ends at such an entry
-# (AttributeError, device_mesh), which is not predicted yet, and is to be seen on a GPU first.
-if os.environ.get("CONFORMANCE_EXTRA_STATE") != "1":
-    for _layer in (Linear, LayerNorm):
-        for _name in ("get_extra_state", "set_extra_state"):
-            if _name in vars(_layer):
-                delattr(_layer, _name)
