@@ -10,7 +10,9 @@ from fp8check.rules.catalog import RULES
 from fp8check.rules.checking.examining import examine
 from fp8check.rules.checking.runs import assemble
 from fp8check.rules.facts import Facts
+from fp8check.rules.outcome import predict
 from fp8check.rules.reading.kind import Kind
+from fp8check.rules.settings.values import Undecided
 from fp8check.rules.trainers.commands import parse
 from fp8check.rules.trainers.detect import read
 
@@ -122,3 +124,66 @@ def test_the_accelerate_file_that_trl_s_file_names(folder: Path) -> None:
     (one,) = assemble([training], Facts(), launch=parse("trl sft --config train.yaml"), trainer="trl")
     assert one.run.accelerate is not None
     assert one.run.accelerate.path == "accel.yaml"
+
+
+OWN = """from accelerate import Accelerator
+model = AutoModelForCausalLM.from_pretrained("Qwen/Qwen2.5-0.5B", torch_dtype=torch.bfloat16)
+model.train()
+data = DataLoader(texts.map(lambda one: tokenizer(one, truncation=True, max_length=2048)), batch_size=4)
+accelerator = Accelerator()
+model, optimizer, data = accelerator.prepare(model, optimizer, data)
+"""
+SFT = """from trl import SFTConfig, SFTTrainer
+arguments = SFTConfig("out", bf16=False, per_device_train_batch_size=4, max_length=1024, packing=True)
+SFTTrainer(model="Qwen/Qwen2.5-0.5B", args=arguments).train()
+"""
+
+
+def test_what_a_script_says_of_its_model_and_its_batches_counts(folder: Path) -> None:
+    (folder / "train.py").write_text(OWN)
+    one = run("accelerate launch --config_file accel.yaml train.py")
+    assert one.run.model is not None
+    assert one.run.model.name == "Qwen/Qwen2.5-0.5B"
+    outcome = predict(one.run)
+    assert outcome.effective.tokens == 8192
+    assert outcome.effective.compiled is None
+    report = examine(one.run, one.documents, [rule for rule in RULES if rule.id in ("FP401", "FP403")])
+    assert {(found.rule, str(found.span)) for found in report.findings} == {
+        ("FP401", "train.py:4:92"),
+        ("FP403", "train.py:2:46"),
+    }
+    (folder / "train.py").write_text(f"{OWN}model = torch.compile(model)\n")
+    with pytest.raises(Undecided, match="may compile its model"):
+        predict(run("accelerate launch --config_file accel.yaml train.py").run).effective.compiled  # noqa: B018
+    # What a file says of it is nobody's word: the script may read it, or not.
+    (folder / "train.py").write_text("from accelerate import Accelerator\nAccelerator()\n")
+    (folder / "cfg.yaml").write_text("model_name_or_path: Qwen/Qwen2.5-0.5B\nbf16: true\noutput_dir: x\n")
+    assert run("accelerate launch --config_file accel.yaml train.py cfg.yaml").run.model is None
+
+
+def test_what_a_script_says_to_a_trainer_of_its_model_counts(folder: Path) -> None:
+    (folder / "train.py").write_text(SFT)
+    outcome = predict(run("accelerate launch --config_file accel.yaml train.py").run)
+    assert outcome.run.model is not None
+    assert outcome.effective.tokens == 4096
+
+
+@pytest.mark.parametrize(
+    ("trl", "transformers", "by_trainer", "by_script"),
+    [
+        ("0.24.0", "4.57.1", "float32", "float32"),
+        ("0.26.2", "4.57.1", "bfloat16", "float32"),
+        ("0.27.0", "4.57.1", "float32", "float32"),
+        ("1.16.0", "5.23.0", "float32", "bfloat16"),
+    ],
+)
+def test_whose_code_loads_the_model_decides_its_type(
+    folder: Path, trl: str, transformers: str, by_trainer: str, by_script: str
+) -> None:
+    facts = Facts(packages={"trl": trl, "transformers": transformers})
+    load = 'AutoModelForCausalLM.from_pretrained("Qwen/Qwen2.5-0.5B")'
+    for text, expected in ((SFT, by_trainer), (SFT.replace('"Qwen/Qwen2.5-0.5B"', load), by_script)):
+        (folder / "train.py").write_text(text)
+        (one,) = assemble([], facts, launch=parse("accelerate launch train.py"))
+        weights = predict(one.run).effective.weights
+        assert weights is None if expected == "bfloat16" else weights is not None and weights.value == expected

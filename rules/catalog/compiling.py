@@ -210,8 +210,9 @@ def compiling_switched_off(run: Run, variables: Mapping[str, str], outcome: Outc
 
     Write instead: `unset TORCHDYNAMO_DISABLE`.
     """
-    off, asked = switched_off(run), asked_by(run)
-    if off is None or asked is None or outcome.trains_in_fp8 is not True:
+    off = switched_off(run)
+    asked = asked_by(run) if off is not None and outcome.trains_in_fp8 is True else None
+    if off is None or asked is None:
         return
     name = off.origin.variable
     yield Found(

@@ -482,10 +482,10 @@ def nan_from_compiled_float8(run: Run, outcome: Outcome) -> Iterator[Found]:
 
     Write instead: torchao 0.18 or newer.
     """
-    compiles = compiled_by(run)
-    if compiles is None or outcome.trains_in_fp8 is not True:
+    if outcome.trains_in_fp8 is not True or outcome.backend_name != "AO":
         return
-    if outcome.backend_name != "AO":
+    compiles = compiled_by(run)
+    if compiles is None:
         return
     packages = require_packages(run.facts)
     torch, torchao = parsed(packages.get("torch")), parsed(packages.get("torchao"))

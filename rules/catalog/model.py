@@ -35,9 +35,7 @@ if TYPE_CHECKING:
     "https://github.com/NVIDIA/TransformerEngine/issues/671",
     claims=("FP8",),
 )
-def too_small_to_pay(
-    run: Run, training: Training, model: ModelShape, outcome: Outcome, probed: bool
-) -> Iterator[Found]:
+def too_small_to_pay(run: Run, trains: Training, model: ModelShape, outcome: Outcome, probed: bool) -> Iterator[Found]:
     """FP8 will be slower than BF16: the layers times the tokens of a step are too small.
 
     Why it hurts: casting to FP8 and launching it cost the same whether the GEMM behind it is large or small. What
@@ -58,7 +56,7 @@ def too_small_to_pay(
     word = "will" if speed.high < 1 else "will probably"
     yield Found(
         f"FP8 {word} make this run slower: about {speed.predicted:.1f}x the speed of BF16",
-        place=training.setting_for("micro_batch") or training.setting_for("model"),
+        place=trains.setting_for("micro_batch") or trains.setting_for("model"),
         label=f"at most {speed.tokens:,} tokens in a micro-batch, on layers of {model.hidden} x {model.intermediate}",
         notes=(
             f"{speed.why}; predicted {speed.low:.1f}x to {speed.high:.1f}x",
@@ -93,7 +91,7 @@ def _require_tokens(run: Run, outcome: Outcome) -> None:
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl tied-te]: untied, the head not in the optimizer",
     claims=("nothing",),
 )
-def tied_head_untied(run: Run, training: Training, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
+def tied_head_untied(run: Run, trains: Training, model: ModelShape, outcome: Outcome) -> Iterator[Found]:
     """Transformer Engine unties the tied output head, and the head is never trained.
 
     Why it hurts: the converted lm_head is a new weight. The optimizer knows the tied one only, so the head stays at
@@ -101,12 +99,12 @@ def tied_head_untied(run: Run, training: Training, model: ModelShape, outcome: O
 
     Example: Qwen2.5-0.5B (tie_word_embeddings, vocabulary divisible by 16) with backend TE.
 
-    Write instead: backend AO, which keeps the tie; or untie the embeddings before training.
+    Write instead: backend AO, which keeps the tie; or untie the embeddings before trains.
     """
     head = model.head
     if outcome.backend_name != "TE" or outcome.error is not None:
         return
-    if training.uses_lora:
+    if trains.uses_lora:
         return  # the head is frozen: there is nothing that it would miss
     if not model.tied or head is None or head.in_features % 16 or head.out_features % 16:
         return
@@ -114,7 +112,7 @@ def tied_head_untied(run: Run, training: Training, model: ModelShape, outcome: O
         return
     yield Found(
         "the tied lm_head will be untied and never trained",
-        place=training.setting_for("model"),
+        place=trains.setting_for("model"),
         label=f"{model.name} ties its output head to the embedding (vocabulary {model.vocab:,})",
         notes=("Transformer Engine's lm_head is a new weight that the optimizer does not have",),
         help="use backend: AO with enable_fsdp_float8_all_gather: false, or a model whose head is not tied",
@@ -132,7 +130,7 @@ def tied_head_untied(run: Run, training: Training, model: ModelShape, outcome: O
     requires=("model",),
     claims=("FP8",),
 )
-def layers_left_behind(training: Training, outcome: Outcome) -> Iterator[Found]:
+def layers_left_behind(trains: Training, outcome: Outcome) -> Iterator[Found]:
     """Linear layers stay in BF16 because a dimension is not divisible by 16.
 
     Why it hurts: FP8 GEMMs need it. With Transformer Engine one such layer also stops the conversion of the layers
@@ -153,7 +151,7 @@ def layers_left_behind(training: Training, outcome: Outcome) -> Iterator[Found]:
     names = ", ".join(coverage.left[:4]) + (", ..." if len(coverage.left) > 4 else "")
     yield Found(
         f"only {coverage.converted} of {coverage.total} Linear layers will run in FP8",
-        place=training.setting_for("model"),
+        place=trains.setting_for("model"),
         label=f"left in BF16: {names}",
         notes=("one unaligned layer ends the conversion of its later siblings",) if better else (),
         help=f"{torchao_instead(outcome)}: it skips only the unaligned layer itself" if better else "",
@@ -170,7 +168,7 @@ def layers_left_behind(training: Training, outcome: Outcome) -> Iterator[Found]:
     "ran transformers 5.23.0 [executed gpt2-has-one-linear]: lm_head is GPT-2's only Linear layer",
     claims=("no FP8",),
 )
-def layers_are_conv1d(training: Training, requested: Requested, model: ModelShape) -> Iterator[Found]:
+def layers_are_conv1d(trains: Training, requested: Requested, model: ModelShape) -> Iterator[Found]:
     """The model's decoder layers have no Linear layer: GPT-2 builds them of Conv1D.
 
     Why it hurts: both backends convert nn.Linear and nothing else. The run says that FP8 is on, and every layer
@@ -184,7 +182,7 @@ def layers_are_conv1d(training: Training, requested: Requested, model: ModelShap
         return
     yield Found(
         f"{model.name} has no Linear layer that FP8 could convert",
-        place=training.setting_for("model"),
+        place=trains.setting_for("model"),
         label=f"the {model.layers} layers of {model.model_type} are made of Conv1D",
         help="train it in BF16, or take a model whose projections are nn.Linear",
     )
@@ -201,7 +199,7 @@ def layers_are_conv1d(training: Training, requested: Requested, model: ModelShap
     claims=("FP8",),
 )
 def experts_stay_in_bf16(
-    training: Training, requested: Requested, model: ModelShape, outcome: Outcome
+    trains: Training, requested: Requested, model: ModelShape, outcome: Outcome
 ) -> Iterator[Found]:
     """The experts of a mixture-of-experts model are no Linear layers, so FP8 passes them by.
 
@@ -221,7 +219,7 @@ def experts_stay_in_bf16(
     share = routed.parameters * (model.layers - model.dense_layers) / model.parameters
     yield Found(
         f"the experts stay in BF16: {share:.0%} of the parameters are in them",
-        place=training.setting_for("model"),
+        place=trains.setting_for("model"),
         label=f"{routed.number} experts a layer, each a slice of a parameter, none an nn.Linear",
         notes=("only attention and shared layers are converted",),
         help="train it in BF16: FP8 of the rest pays little",
@@ -362,7 +360,7 @@ def checkpoint_is_quantized(
     requires=("model",),
     claims=("ends",),
 )
-def mxfp8_needs_32(training: Training, outcome: Outcome) -> Iterator[Found]:
+def mxfp8_needs_32(trains: Training, outcome: Outcome) -> Iterator[Found]:
     """MXFP8 on layers that 16 divides and 32 does not.
 
     Why it hurts: MXFP8 scales blocks of 32. Accelerate converts whatever 16 divides, and the first step ends in
@@ -379,7 +377,7 @@ def mxfp8_needs_32(training: Training, outcome: Outcome) -> Iterator[Found]:
     if outcome.error_of("dimensions-not-by-block") is None:
         return  # it is raised where one of both is there
     if rank is not None:
-        place = training.get("lora_rank") or training.get("lora_r") or training.setting_for("model")
+        place = trains.get("lora_rank") or trains.get("lora_r") or trains.setting_for("model")
         text = f"adapters of rank {rank} cannot run in {scaling.called}: {scaling.block} does not divide it"
         yield Found(
             text,
@@ -391,7 +389,7 @@ def mxfp8_needs_32(training: Training, outcome: Outcome) -> Iterator[Found]:
         sizes = f"{odd[0].name} is {odd[0].in_features} x {odd[0].out_features}"
         yield Found(
             f"{len(odd)} layers cannot run in {scaling.called}: {scaling.block} does not divide their sizes",
-            place=training.setting_for("model"),
+            place=trains.setting_for("model"),
             label=f"{sizes}: Accelerate converts it, as 16 divides both, and the first step fails",
             help=f"delete {scaling.switch}: delayed scaling needs 16 only",
         )

@@ -344,6 +344,13 @@ class _Started(Record):
 
         return written(source, self.modules, start_of(launch, facts), file=file)
 
+    def said(self) -> dict[str, Setting]:
+        """What a script that makes its own Accelerator says of its model and its batches."""
+        from fp8check.rules.settings.script_model import said
+
+        source = self.script.source if self.script is not None else None
+        return {} if source is None else said([source, *self.modules])
+
 
 def _started(
     launch: Launch | None, given: tuple[str, bytes] | None, trainer: str | None, facts: Facts, *, follow: bool
@@ -456,6 +463,8 @@ def _training_section(
         over = adapter.over_the_file(written.words)
     if written is not None:
         section, over = written.over(section, over or {})
+    if adapter is OwnScript and started.script is not None and started.script.source is not None:
+        over = {**(over or {}), **started.said()}
     if over:
         section = Section(section.node, over=over)
     if adapter.fsdp_key is None or (training is None and not over):

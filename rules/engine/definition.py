@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     Requirement = Literal[
         "accelerate",
         "training",
+        "trains",
         "deepspeed",
         "documents",
         "script",
@@ -59,7 +60,7 @@ CLAIMS: Mapping[Claim, str] = {
 }
 
 # Inputs without which there is nothing to look at: the rule does not apply.
-SUBJECTS = ("accelerate", "training", "deepspeed", "documents", "script")
+SUBJECTS = ("accelerate", "training", "trains", "deepspeed", "documents", "script")
 _SUBJECTS = frozenset(SUBJECTS)
 # Inputs that may be unknown, and what would tell them.
 KNOWLEDGE = {
@@ -191,7 +192,8 @@ def rule(
         # A file, or a trainer by its name, also one that a plug-in brings later.
         subjects = frozenset(needs).difference(GIVEN, KNOWLEDGE, LATE)
         knowledge = frozenset(needs).intersection(KNOWLEDGE)
-        files = frozenset((*needs, *reads)).intersection(FILES)
+        trained = ("training",) if "trains" in needs else ()
+        files = frozenset((*needs, *reads, *trained)).intersection(FILES)
         if not subjects <= _SUBJECTS:  # a trainer's name stands for its training file
             files |= {"training"}
         check.rule = Rule(  # type: ignore[attr-defined]

@@ -141,6 +141,10 @@ _INPUTS: dict[str, Callable[[Inputs], object]] = {
     "today": _today,
     "accelerate": lambda inputs: inputs.run.accelerate,
     "training": lambda inputs: inputs.run.training if inputs.run.training.is_huggingface else None,
+    # The same, and a script with an Accelerator of its own of whose model something is known.
+    "trains": lambda inputs: (
+        inputs.run.training if inputs.run.training.is_huggingface or inputs.run.model is not None else None
+    ),
     "deepspeed": lambda inputs: inputs.run.deepspeed,
     "documents": lambda inputs: inputs.documents or None,
     "script": lambda inputs: inputs.run.script.source,

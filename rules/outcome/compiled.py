@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fp8check.rules.settings.values import Origin, Setting
+from fp8check.rules.settings.values import Origin, Setting, SettingLater
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,9 +28,15 @@ def asked_by(run: Run) -> Setting | None:
 
     Accelerator compiles where ACCELERATE_DYNAMO_BACKEND is not NO, which `accelerate launch` always sets
     (utils/launch.py).
+
+    Raises:
+        Undecided: a script may do so itself.
     """
-    if run.training.compiled is not None:
-        return run.training.compiled
+    compiled = run.training.compiled
+    if isinstance(compiled, SettingLater):
+        raise compiled.undecided
+    if compiled is not None:
+        return compiled
     backend = _dynamo_backend(run)
     return backend if backend is not None and str(backend.value).upper() != "NO" else None
 

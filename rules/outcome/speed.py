@@ -335,11 +335,14 @@ def advise(run: Run, outcome: Outcome) -> str:
     effective = outcome.effective
     tokens = (number(effective.micro_batch) or 1) * (number(effective.sequence) or SEQUENCE)
     fits = _largest_that_fits(model, setup)
-    for words, other in _changes(setup):
+    # A script that makes its own Accelerator has no torch_compile.
+    compiling = "torch_compile: true" if run.training.is_huggingface else "dynamo_backend: INDUCTOR under dynamo_config"
+    changes = _changes(setup, compiling)
+    for words, other in changes:
         point = predict_point(model, tokens, other)
         if point.speedup is not None and point.speedup >= LIKELY_FASTER:
             return f"{words}: about {point.speedup:.1f}x; or train in BF16"
-    for words, other in (("", setup), *_changes(setup)):
+    for words, other in (("", setup), *changes):
         needed = pays_from(model, other)
         if needed is not None and tokens < needed <= fits:
             first = f"{words}, and put" if words else "put"
@@ -347,14 +350,14 @@ def advise(run: Run, outcome: Outcome) -> str:
     return "train in BF16: no micro-batch that fits makes FP8 pay for layers of this size"
 
 
-def _changes(setup: Setup) -> tuple[tuple[str, Setup], ...]:
+def _changes(setup: Setup, compiling: str) -> tuple[tuple[str, Setup], ...]:
     """Changes of one setting, the smaller first."""
     compiled = Setup(setup.gpu, "AO", True, setup.scope, setup.sequence)
     te = Setup(setup.gpu, "TE", False, setup.scope, setup.sequence)
     if setup.backend == "AO" and not setup.compiled:
-        return ("set torch_compile: true", compiled), ("use backend: TE", te)
+        return (f"set {compiling}", compiled), ("use backend: TE", te)
     if setup.backend == "TE":
-        return (("use backend: AO with torch_compile: true", compiled),)
+        return ((f"use backend: AO with {compiling}", compiled),)
     return (("use backend: TE without torch_compile", te),)
 
 

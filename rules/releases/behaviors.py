@@ -194,6 +194,7 @@ class Trl:
     # compared in the wheels of 0.18.2 to 0.29.0, 1.0.0 and 1.16.0
     CHECKPOINTS_BY_DEFAULT = Behavior("trl", (0, 22), _STILL, "trainer/sft_config.py, trainer/base_config.py")
     CHECKPOINTING_NOT_REENTRANT = Behavior("trl", (0, 28), _STILL, "trainer/sft_trainer.py: use_reentrant False")
+    LOADS_AUTO = Behavior("trl", (0, 26), (0, 27), "trainer/utils.py create_model_from_path")
     LOADS_FLOAT32 = Behavior("trl", (0, 27), _STILL, "trainer/model_config.py dtype")
     # cli.py to 0.28, cli/commands/ from 0.29 on: 0.12.2 to 0.18.2, 0.21.0 to 0.29.0, 1.0.0 to 1.9.0 and 1.16.0 compared
     TAKES_LAUNCHER_FLAGS = Behavior("trl", (0, 18), _STILL, "cli.py main: return_remaining_strings; before parse_args")

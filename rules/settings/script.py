@@ -28,6 +28,11 @@ _OFF = (None, False, "", "no", "none", "bf16", "fp16", "fp32", "float32", "bfloa
 _MOST_SAID = 4  # Accelerators of one script that a message names
 # What would tell what a script does.
 WRITTEN_OUT = "fp8check cannot run the script: write what it passes as a literal"
+# Under this name, which no file has, whose code loads the model of a script: "trl", where its Trainer does, or
+# "transformers". What the weights are kept in without a dtype differs.
+LOADER = "loaded by"
+# And that a script may compile its model.
+COMPILES = "compiles"
 # Arguments of recipe handlers on which nothing hangs that is predicted here.
 _WITHOUT_EFFECT = ("interval", "module_filter_func")
 # The arguments of a Trainer, and what makes them of the command line: their bf16 and fp16 decide, not the Accelerate

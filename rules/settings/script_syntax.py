@@ -20,6 +20,7 @@ from fp8check.rules.settings.script import (
     Unevaluated,
 )
 from fp8check.rules.settings.script_forms import Forms
+from fp8check.rules.settings.script_model import ADAPTERS, BATCHES, CUTS, FIRST, LOADERS, LOADING_TRAINERS
 from fp8check.rules.settings.script_names import Names
 from fp8check.rules.settings.values import Origin, Setting
 
@@ -41,11 +42,20 @@ _OTHER_HANDLERS = frozenset(
         *("ProfileKwargs", "DDPCommunicationHookType"),
     )
 )
+# Arguments of AutoConfig.from_pretrained that leave the model's shape as it is.
+_OF_LOADING = frozenset(
+    ["use_cache", "trust_remote_code", "cache_dir", "token", "revision", "attn_implementation", "local_files_only"]
+)
 # Without one of these no module matters: what it makes, sets, or takes of the command line.
 _CALLED = ("Accelerator", "_mixed_precision", *ARGUMENTS, *PARSERS, "environ", "putenv")
 _WORDS = (*_CALLED, "Trainer", "Parser", "add_argument", "dataclass", "axolotl", "llamafactory", "llmtuner")
 _SAVES = ("save_state", "load_state", "save_model", "save_pretrained", "eval")
-_WATCHED = frozenset((*READERS, *PARSERS, *HANDLERS, *_SAVES, "prepare", "train", "from_pretrained"))
+_WATCHED = frozenset(
+    (
+        *(*READERS, *PARSERS, *HANDLERS, *_SAVES, *LOADERS, *LOADING_TRAINERS),
+        *("prepare", "train", BATCHES, ADAPTERS),
+    )
+)
 
 
 def parse(source: Source, *, module: bool = False) -> ScriptSource | None:
@@ -182,7 +192,7 @@ class _Reader:
     def _look(self, node: ast.AST, block: tuple[int, ...]) -> None:
         if isinstance(node, ast.Call):
             self._look_at_environment(node, block)
-            name = self._watched(node.func)
+            name = self._watched(node.func) or (CUTS if _cuts(node) else "")
             if name and not (name == "Accelerator" and id(node) in self._peeked):
                 call = self._call(name, node, block)
                 self._calls.append(call)
@@ -243,7 +253,35 @@ class _Reader:
         positional = None if starred else tuple(ast.unparse(argument) for argument in node.args)
         if name == "Accelerator" and positional is not None and len(node.args) > _PRECISION_AT:
             keywords.setdefault("mixed_precision", self._setting(node.args[_PRECISION_AT]))
+        if name in (*LOADERS, BATCHES) and positional is not None:
+            self._complete(name, node, keywords)
         return Call(name, keywords, positional, self._span(node.func), block, id(node) in self._fallbacks)
+
+    def _complete(self, name: str, node: ast.Call, keywords: dict[str, Setting]) -> None:
+        """What a call that loads a model, or makes batches, is given by its place, or by the name of a type."""
+        if name == BATCHES:
+            if len(node.args) > 1:
+                keywords.setdefault("batch_size", self._setting(node.args[1]))
+            return
+        first = FIRST[name]
+        value = node.args[0] if node.args else next((one.value for one in node.keywords if one.arg == first), None)
+        if value is not None:
+            keywords[first] = self._setting(value if name == "from_pretrained" else self._configured(value))
+        for keyword in node.keywords:
+            meant = self._meant(keyword.value)
+            if keyword.arg in ("torch_dtype", "dtype") and isinstance(meant, ast.Attribute):
+                keywords[keyword.arg] = keywords[keyword.arg]._replace(value=meant.attr)
+            made = self._names.dotted(meant.func) if isinstance(meant, ast.Call) else ()
+            if keyword.arg == "quantization_config" and any(one.endswith("BitsAndBytesConfig") for one in made):
+                keywords[keyword.arg] = keywords[keyword.arg]._replace(value=True)
+
+    def _configured(self, value: ast.expr) -> ast.expr:
+        """The model whose configuration this is, where nothing of it is changed: AutoConfig.from_pretrained(name)."""
+        meant = self._meant(value)
+        if not isinstance(meant, ast.Call) or not isinstance(meant.func, ast.Attribute) or len(meant.args) != 1:
+            return value
+        plain = meant.func.attr == "from_pretrained" and {keyword.arg for keyword in meant.keywords} <= _OF_LOADING
+        return meant.args[0] if plain else value
 
     def _setting(self, value: ast.expr, keyword: ast.keyword | None = None) -> Setting:
         meant = self._meant(value)
@@ -401,6 +439,13 @@ class _Reader:
         if length is not None:
             return self._source.span(start, start + length)
         return self._source.span(start, self._source.offset_of(node.end_lineno or 0, node.end_col_offset or 0))
+
+
+def _cuts(node: ast.Call) -> bool:
+    """Whether a call cuts texts to a length: tokenizer(text, truncation=True, max_length=2048)."""
+    given = {keyword.arg: keyword.value for keyword in node.keywords}
+    cut = given.get("truncation")
+    return "max_length" in given and cut is not None and not (isinstance(cut, ast.Constant) and cut.value is False)
 
 
 def _made_for_none(node: ast.If) -> Iterator[ast.expr]:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from fp8check.rules.settings.script import WRITTEN_OUT
+from fp8check.rules.settings.script import COMPILES, WRITTEN_OUT, in_script
 from fp8check.rules.settings.values import Undecided
 from fp8check.rules.trainers.data import AcceleratorArguments, HandedOver
 from fp8check.rules.trainers.training import Training
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.settings.script import Script
     from fp8check.rules.settings.values import Setting
     from fp8check.rules.trainers.data import Environment
+    from fp8check.rules.trainers.training import Thing
+
+# By which names the settings that a script itself says are kept (rules/settings/script_model.py).
+SAID: Mapping[Thing, str] = {"model": "model_name_or_path", "micro_batch": "batch_size", "sequence": "max_length"}
 
 
 class OwnScript(Training):
@@ -24,6 +28,16 @@ class OwnScript(Training):
 
     name = "script"
     title = "the script"
+
+    def setting_for(self, what: Thing) -> Setting | None:
+        """What the script itself says in literals, or its command line; of a file nobody knows what it takes."""
+        written = self.get(SAID[what])
+        return written if written is not None and (in_script(written) or written.origin.flag is not None) else None
+
+    @property
+    def compiled(self) -> Setting | None:
+        """That the script may compile its model itself, where a word of it says so."""
+        return self.get(COMPILES)
 
     @property
     def deepspeed(self) -> Setting | None:

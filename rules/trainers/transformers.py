@@ -59,8 +59,11 @@ class Transformers(HuggingFace):
     def weights(self, stack: Stack, model: ModelShape | None) -> Setting | None:
         """transformers 5 loads what config.json names, where 4 loads float32 (modeling_utils.py from_pretrained).
 
-        A script that loads its model itself may do otherwise.
+        A script that loads its model itself may do otherwise: what it says is a setting, too.
         """
+        written = self.get("dtype") or self.get("torch_dtype")
+        if written is not None and written.value == "auto":
+            return dtype_of_checkpoint(model)
         return self.written_dtype() or loaded_dtype(stack, model)
 
 

@@ -7,6 +7,7 @@ from fp8check.rules.releases import behaviors
 from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.releases.versions import parsed
 from fp8check.rules.settings.launch import LAUNCHER_FLAGS, SWITCHES, Launch
+from fp8check.rules.settings.script import LOADER
 from fp8check.rules.settings.values import Origin, Section, Setting, Undecided
 from fp8check.rules.trainers.data import Detection, HandedOver, Tokens, count, exact, names, varying
 from fp8check.rules.trainers.huggingface import ARGUMENTS, HuggingFace
@@ -183,11 +184,16 @@ class Trl(HuggingFace):
         return Setting(True, Origin(default=stack.name("trl"))).over(written)
 
     def weights(self, stack: Stack, model: ModelShape | None) -> Setting | None:
-        """ModelConfig.dtype of its scripts: float32 from 0.27 on; before, and with null, transformers decides."""
-        written = self.get("dtype") or self.get("torch_dtype")
-        if written is not None and written.value == "auto":
+        """ModelConfig.dtype of its scripts: float32 from 0.27 on; before, and with null, transformers decides.
+
+        Its trainers load a model of that name in the checkpoint's type in 0.26 (trainer/utils.py
+        create_model_from_path of 0.24.0 to 1.16.0); a model that the script loads is transformers'.
+        """
+        written, loader = self.get("dtype") or self.get("torch_dtype"), self.value(LOADER)
+        by_trainer = written is None and loader == "trl" and stack.does(behaviors.Trl.LOADS_AUTO)
+        if by_trainer or (written is not None and written.value == "auto"):
             return dtype_of_checkpoint(model)
-        if written is None and stack.does(behaviors.Trl.LOADS_FLOAT32):
+        if written is None and loader != "transformers" and stack.does(behaviors.Trl.LOADS_FLOAT32):
             return Setting("float32", Origin(default=stack.name("trl")))
         return self.written_dtype() or loaded_dtype(stack, model)
 

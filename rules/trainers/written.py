@@ -5,6 +5,7 @@ from __future__ import annotations
 from fp8check.rules.record import Record
 from fp8check.rules.settings.script import ARGUMENTS, PARSERS, WRITTEN_OUT, Unevaluated, options_of
 from fp8check.rules.settings.script_known import known
+from fp8check.rules.settings.script_model import adapters_of, batches_of, model_of
 from fp8check.rules.settings.values import Later, Origin, Section, Setting, SettingLater
 
 TYPE_CHECKING = False
@@ -58,10 +59,13 @@ def written(script: ScriptSource, modules: Sequence[ScriptSource], start: Start,
     classes = {*ARGUMENTS, *(name for source in every for name in source.derived)}
     given = {name for source in every for name in source.parsers}
     parsed = bool(given & classes) or (not calls and bool(given))
-    adapters = _adapters(every, options)
+    adapters = {**_adapters(every, options), **adapters_of(every)}
+    loaded = _loaded(every)
     line = script.command_line
     if parsed and line is not None and line.mapped is not None:
-        return Written({name: Setting(one, Origin(code=script.path)) for name, one in line.mapped.items()}, adapters)
+        return Written(
+            {name: Setting(one, Origin(code=script.path)) for name, one in line.mapped.items()}, {**loaded, **adapters}
+        )
     if parsed or not 0 < len(calls) <= _MOST:
         preset = {} if line is None else {name: _known(name, one) for name, one in line.preset.items()}
         fields = {**fields, **preset}
@@ -69,15 +73,22 @@ def written(script: ScriptSource, modules: Sequence[ScriptSource], start: Start,
         unknown = {} if parsed or file else _unknown(script, how)
         refused = _refused(script, words) if parsed and script.parsers and not modules else {}
         fixed = line.fixed if line is not None and parsed else None
-        return Written(refused, {**adapters, **unknown, **fields}, parsed or file, fixed)
+        return Written({**loaded, **refused}, {**adapters, **unknown, **fields}, parsed or file, fixed)
     spread = any("**" in call.keywords for call in calls)
     names = dict.fromkeys(name for call in calls for name in call.keywords if name != "**")
     settings = {name: _one(name, [call.keywords.get(name) for call in calls], calls) for name in names}
+    settings = {**loaded, **settings}
     if not spread:
         return Written(settings, {**adapters, **fields})
     text = next(str(_text(call.keywords["**"])) for call in calls if "**" in call.keywords)
     unknown = {} if file else _unknown(script, f"{script.path}:{calls[0].span.line} passes **{text}")
     return Written(settings, {**adapters, **fields, **unknown}, file)
+
+
+def _loaded(sources: Sequence[ScriptSource]) -> dict[str, Setting]:
+    """The model that the script itself loads, and the length to which it cuts its texts, for a Trainer."""
+    lengths = batches_of(sources).get("max_length")
+    return {**model_of(sources), **({"max_seq_length": lengths} if lengths is not None else {})}
 
 
 def _refused(script: ScriptSource, words: Sequence[str]) -> dict[str, Setting]:

@@ -535,6 +535,7 @@ ROWS = [
 ]
 # What no prediction asks for: a rule words its finding by it (tests/catalog/cases/FP108.yaml, FP411.yaml).
 OF_RULES = (
+    Trl.LOADS_AUTO,  # tests/test_script_files.py: it counts where a script names the model to a Trainer
     Torch.DDP_CUTS_TORCHAO,
     Transformers.TRAINER_PASSES_MIXED_PRECISION,
     Transformers.ADAPTERS_ON_FP8_CHECKPOINTS,

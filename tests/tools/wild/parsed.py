@@ -37,6 +37,8 @@ def _read_once(path: str) -> object:
 
 
 def keep() -> None:
-    """From now on, in this process."""
+    """From now on, in this process; what was kept of another checkout before is dropped."""
+    _kept.clear()
+    _kept_modules.clear()
     script_syntax.parse = _once  # type: ignore[assignment]
     modules._read = _read_once  # type: ignore[assignment]

@@ -1,0 +1,155 @@
+"""What a script says of the model that it trains, of its batches and of its adapters; else nothing is said.
+
+Looked for is what everybody writes: AutoModelForCausalLM.from_pretrained("org/name"), SFTTrainer(model="org/name"),
+DataLoader(dataset, batch_size=4), tokenizer(text, truncation=True, max_length=2048), LoraConfig(r=16). Where two places
+say different things of the same, neither counts.
+"""
+
+from __future__ import annotations
+
+from fp8check.rules.settings.script import COMPILES, LOADER, WRITTEN_OUT, Unevaluated
+from fp8check.rules.settings.values import Later, Origin, Setting, SettingLater
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from fp8check.rules.settings.script import Call, ScriptSource
+
+# Trainers that load a model which they are given by its name (trl trainer/*.py).
+LOADING_TRAINERS = (
+    *("SFTTrainer", "DPOTrainer", "GRPOTrainer", "KTOTrainer", "RewardTrainer", "RLOOTrainer", "ORPOTrainer"),
+    "CPOTrainer",
+)
+LOADERS = ("from_pretrained", "from_config")
+# The keyword for the first argument of what is called.
+FIRST = {"from_pretrained": "pretrained_model_name_or_path", "from_config": "config"}
+BATCHES = "DataLoader"
+CUTS = "tokenize"  # a call with truncation and max_length, whatever it calls
+ADAPTERS = "LoraConfig"
+# Attributes of a model's configuration: a script that names one may train another shape than the one it names.
+_SHAPES = (
+    *("num_hidden_layers", "hidden_size", "intermediate_size", "num_attention_heads", "n_layer", "n_embd"),
+    "resize_token_embeddings",
+)
+# What changes the type of all weights after they are loaded.
+_DTYPES = ("bfloat16", "float16", "float32", "auto")
+_TO = (".half()", ".bfloat16()", ".float()", ".to(torch.", ".to(dtype")
+_CASTS = (*(f"{of}{cast}" for of in ("model", ")") for cast in _TO), "prepare_model_for_kbit_training")
+_COMPILES = ("torch.compile", ".compile(", "dynamo")
+_QUANTIZED = ("quantization_config", "load_in_4bit", "load_in_8bit")
+# LoraConfig without them (peft 0.7 to 0.19 tuners/lora/config.py).
+_RANK, _DROPOUT = 8, 0.0
+
+
+def is_causal_model(called: str) -> bool:
+    """Whether this loads a language model with its head: AutoModelForCausalLM.from_pretrained."""
+    owner = called.rpartition(".")[0].rpartition(".")[2]
+    return owner.endswith(("ForCausalLM", "LMHeadModel")) and not owner.startswith("AutoPeft")
+
+
+def model_of(sources: Sequence[ScriptSource]) -> dict[str, Setting]:
+    """By what TRL calls them: the model that is loaded, the type of its weights, and whether it is quantized."""
+    loads = [call for one in sources for call in one.named(*LOADERS) if is_causal_model(_called(one, call))]
+    given = [call.keywords.get("model") for one in sources for call in one.named(*LOADING_TRAINERS)]
+    names = [call.keywords.get(FIRST[call.name]) for call in loads]
+    names += [one for one in given if one is not None and isinstance(one.value, str)]
+    name = _one(names)
+    if name is None or not isinstance(name.value, str) or any(word in one.text for one in sources for word in _SHAPES):
+        return {}
+    if not loads:
+        return {"model_name_or_path": name, LOADER: name._replace(value="trl")}
+    loaded = {"model_name_or_path": name, LOADER: name._replace(value="transformers")}
+    return {**loaded, **_as_loaded(loads, sources)}
+
+
+def said(sources: Sequence[ScriptSource]) -> dict[str, Setting]:
+    """All that a script with an Accelerator of its own says: also whether it trains adapters, and compiles its model.
+
+    Whether adapters train all the time, and what compile() compiles, is not followed: with adapters the head is frozen,
+    and with a word of compiling nobody knows whether the model is.
+    """
+    settings = {**model_of(sources), **batches_of(sources)}
+    for one in sources:
+        if "peft" in one.imports or any(name.startswith("peft.") for name in one.imports):
+            settings.setdefault("use_peft", Setting(True, Origin(code=one.path)))
+        word = next((word for word in _COMPILES if word in one.text), None)
+        if word is not None:
+            why = f"{one.path} may compile its model: it has {word}"
+            settings.setdefault(COMPILES, SettingLater(Later(word, why, WRITTEN_OUT), Origin(code=one.path)))
+    return settings
+
+
+def _called(source: ScriptSource, call: Call) -> str:
+    return source.text[call.span.start : call.span.end]
+
+
+def _as_loaded(loads: Sequence[Call], sources: Sequence[ScriptSource]) -> dict[str, Setting]:
+    """What a script says of how its model is loaded: the type of the weights, attention, and quantization."""
+    settings: dict[str, Setting] = {}
+    written = [call.keywords.get("torch_dtype") or call.keywords.get("dtype") for call in loads]
+    cast = next((word for one in sources for word in _CASTS if word in one.text), None)
+    dtype = _one(written)
+    if cast is not None:
+        settings["dtype"] = _later(loads[0], "dtype", f"has {cast}: what the weights are kept in then")
+    elif any(one is not None for one in written):
+        unknown = _later(loads[0], "dtype", "passes a dtype that is not known here")
+        settings["dtype"] = dtype if dtype is not None and dtype.value in _DTYPES else unknown
+    for name in ("attn_implementation", *_QUANTIZED):
+        written = [call.keywords.get(name) for call in loads]
+        if not any(one is not None and one.value not in (None, False) for one in written):
+            continue
+        same, key = _one(written), "load_in_4bit" if name == "quantization_config" else name
+        is_known = same is not None and not isinstance(same.value, Unevaluated)
+        settings[key] = same if is_known and same is not None else _later(loads[0], key, f"passes {name}")
+    return settings
+
+
+def batches_of(sources: Sequence[ScriptSource]) -> dict[str, Setting]:
+    """`batch_size` of the loader that shuffles, or of all, and `max_length` to which texts are cut."""
+    loaders = [call for one in sources for call in one.named(BATCHES)]
+    shuffling = [call for call in loaders if "shuffle" in call.keywords and call.keywords["shuffle"].value is True]
+    sizes = _one([call.keywords.get("batch_size") for call in shuffling or loaders])
+    lengths = _one([call.keywords.get("max_length") for one in sources for call in one.named(CUTS)])
+    found = {"batch_size": sizes, "max_length": lengths}
+    return {name: one for name, one in found.items() if one is not None and type(one.value) is int}
+
+
+def adapters_of(sources: Iterable[ScriptSource]) -> dict[str, Setting]:
+    """What LoraConfig says of the adapters, by TRL's names; nothing where the script makes none, or several."""
+    made = [call for one in sources for call in one.named(ADAPTERS)]
+    if not made:
+        return {}
+    call = made[0]
+    if len(made) > 1 or call.positional or call.positional is None or "**" in call.keywords:
+        why = "makes its adapters in a way that is not known here"
+        return {"lora_r": _later(call, "lora_r", why)}
+    place = Setting(None, Origin(span=call.span))
+    found = {
+        "lora_r": call.keywords.get("r", place._replace(value=_RANK)),
+        "lora_dropout": call.keywords.get("lora_dropout", place._replace(value=_DROPOUT)),
+        # Without it PEFT takes two or three layers, by the kind of model (utils/constants.py).
+        "lora_target_modules": call.keywords.get("target_modules"),
+    }
+    return {name: _plain(call, name, one) for name, one in found.items()}
+
+
+def _plain(call: Call, name: str, setting: Setting | None) -> Setting:
+    if setting is None:
+        return _later(call, name, "leaves target_modules to PEFT")
+    if isinstance(setting.value, Unevaluated):
+        return _later(call, name, f"passes {name}={setting.value.text}")
+    return setting
+
+
+def _later(call: Call, name: str, what: str) -> Setting:
+    where = f"{call.span.file}:{call.span.line}"
+    return SettingLater(Later(name, f"{where} {what}", WRITTEN_OUT), Origin(span=call.span))
+
+
+def _one(given: Sequence[Setting | None]) -> Setting | None:
+    """What all of them say; None where they differ, or none says anything."""
+    if not given or any(one is None or one.is_later for one in given):
+        return None
+    first = given[0]
+    return first if all(one is not None and first is not None and one.value == first.value for one in given) else None
