@@ -71,6 +71,8 @@ KNOWLEDGE = {
     "model": "fp8check where the model's config.json is (its folder, or the hub cache)",
     "seen": "fp8check --probe on the GPU node",
 }
+# What would decide what a rule cannot: the same, and what is not an input that may be lacking.
+DECIDES = {**KNOWLEDGE, "launch": "fp8check -- COMMAND, with the command that starts the training"}
 # What an input is called where people are told that it is missing, if not by its own name.
 CALLED = {"seen": "probe"}
 # Inputs that are always there.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fp8check.rules.engine.definition import CALLED, GIVEN, KNOWLEDGE, LATE, SUBJECTS, Related, placed
+from fp8check.rules.engine.definition import CALLED, DECIDES, GIVEN, KNOWLEDGE, LATE, SUBJECTS, Related, placed
 from fp8check.rules.plain_text import shown
 from fp8check.rules.record import Record
 from fp8check.rules.settings.values import Undecided
@@ -98,7 +98,10 @@ def run_rules(inputs: Inputs, rules: Iterable[Rule]) -> Result:
             for found in one.check(*arguments):
                 findings.append(_finding(one, found, line))  # noqa: PERF401  a generator more would cost more than it says
         except Undecided as reason:
-            command = KNOWLEDGE.get(reason.needs, reason.needs)
+            command = reason.needs if " " in reason.needs else DECIDES.get(reason.needs)
+            if command is None:  # a word that no kind of facts has tells nobody what to do
+                crashes.append(crash(one.id, KeyError(f"no facts are called {reason.needs!r}")))
+                continue
             undecided.append(UndecidedRule(one.id, shown(reason.what), shown(command)))
         except Exception as error:  # noqa: BLE001  a rule's fault is reported as such, and the other rules go on
             crashes.append(crash(one.id, error))

@@ -74,7 +74,7 @@ class Undecided(Exception):
 
     Attributes:
         what: the thing that is missing, for people.
-        needs: the kind of facts that would decide it (packages, gpus, ...), or what would, in free text.
+        needs: the kind of facts that would decide it (packages, gpus, ...), or what would, in words.
     """
 
     def __init__(self, what: str, needs: str) -> None:

@@ -16,6 +16,7 @@ from fp8check.rules.checking.examining import examine
 from fp8check.rules.engine import plugins, rule
 from fp8check.rules.engine.definition import WARNING, Found
 from fp8check.rules.engine.running import is_input
+from fp8check.rules.settings.values import Undecided
 from tests.support.runs import assembled_of
 
 if TYPE_CHECKING:
@@ -159,7 +160,15 @@ def yields_nonsense(outcome: Outcome) -> Iterator[Found]:
     yield "nonsense"  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("function", [crashing, yields_nonsense])
+@rule("ACME503", "acme-no-such-facts", WARNING, "https://example.com")
+def lacks_nonsense(outcome: Outcome) -> Iterator[Found]:
+    """Names facts that nothing gets: nobody could be told what to do."""
+    del outcome
+    raise Undecided("how many", "pakages")
+    yield
+
+
+@pytest.mark.parametrize("function", [crashing, yields_nonsense, lacks_nonsense])
 def test_a_rule_that_fails_is_an_error_and_never_a_pass(function: Any) -> None:
     one = assembled_of(CASE)
     report = examine(one.run, one.documents, (*RULES, function.rule))
