@@ -100,9 +100,9 @@ def run_rules(inputs: Inputs, rules: Iterable[Rule]) -> Result:
         except Undecided as reason:
             command = reason.needs if " " in reason.needs else DECIDES.get(reason.needs)
             if command is None:  # a word that no kind of facts has tells nobody what to do
-                crashes.append(crash(one.id, KeyError(f"no facts are called {reason.needs!r}")))
-                continue
-            undecided.append(UndecidedRule(one.id, shown(reason.what), shown(command)))
+                crashes.append(crash(one.id, reason))
+            else:
+                undecided.append(UndecidedRule(one.id, shown(reason.what), shown(command)))
         except Exception as error:  # noqa: BLE001  a rule's fault is reported as such, and the other rules go on
             crashes.append(crash(one.id, error))
     return Result(ordered(findings), tuple(undecided), tuple(crashes))
