@@ -231,6 +231,7 @@ docs: $(VENV)/.installed ## write the generated pages anew
 	@$(BIN)/python -m tests.tools.catalog.pages docs
 	@$(BIN)/python -m tests.tools.conformance.beyond.page > docs/beyond.new && mv docs/beyond.new docs/beyond-the-first-step.md
 	@$(BIN)/python -m tests.tools.start_page > docs/start.new && mv docs/start.new docs/start.md
+	@$(BIN)/python -m tests.tools.gates_page > docs/gates.new && mv docs/gates.new docs/gates.md
 	@$(BIN)/python -m tests.tools.service.docs > docs/service.settings.md && mv docs/service.settings.md docs/service.md
 
 format: $(VENV)/.installed ## format the code

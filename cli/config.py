@@ -1,6 +1,7 @@
 """The configuration: fp8check.toml, or [tool.fp8check] of pyproject.toml, in the current folder.
 
 fail-on = "warning"                       # as --fail-on
+require = ["speedup>=1.1"]                # as --require
 select = ["FP1"]                          # as --select, and ignore
 plugins = ["acme"]                        # entry points of the group fp8check.rules to load
 baseline = "fp8check-baseline.json"       # as --baseline
@@ -40,7 +41,7 @@ MARK = b"tool.fp8check"
 PARTS = 100  # of a key: a.b.c has three
 LARGEST_FILE = 1024 * 1024
 
-KEYS = ("fail-on", "select", "ignore", "plugins", "baseline", "run", "suppress")
+KEYS = ("fail-on", "select", "ignore", "plugins", "baseline", "require", "run", "suppress")
 RUN_KEYS = ("files", "launch", "trainer", "facts", "python")
 SUPPRESS_KEYS = ("rules", "files", "reason", "until")
 
@@ -61,6 +62,7 @@ class Config(Record):
     baseline: str | None = None
     runs: tuple[Mapping[str, object], ...] = ()
     suppressions: tuple[Suppression, ...] = ()
+    require: tuple[str, ...] = ()
 
 
 def load(options: Options) -> Config:
@@ -153,7 +155,25 @@ def _config(table: Mapping[str, object], path: str) -> Config:
         os.path.join(base, baseline) if baseline is not None else None,
         tuple(_run(one, path, base) for one in _tables(table, "run", path)),
         tuple(_suppression(one, path) for one in _tables(table, "suppress", path)),
+        _required(table, path),
     )
+
+
+def _required(table: Mapping[str, object], path: str) -> tuple[str, ...]:
+    """What is required of the outcome, as it is written.
+
+    Raises:
+        UsageError: one of the requirements is not understood.
+    """
+    texts = _texts(table, "require", path)
+    if texts:
+        from fp8check.rules.engine.gate import BadRequirement, parsed
+
+        try:
+            parsed(texts)
+        except BadRequirement as problem:
+            raise UsageError(f"{path}: {problem}") from None
+    return texts
 
 
 def _run(table: Mapping[str, object], path: str, base: str) -> Mapping[str, object]:

@@ -290,6 +290,17 @@ def failing(parser: Parser) -> None:
     )
 
 
+def requirements(parser: Parser) -> None:
+    """What the outcome has to be."""
+    parser.add_argument(
+        "--require",
+        metavar="REQUIREMENT",
+        action="append",
+        default=[],
+        help="fail where the outcome is not so, or not known to be: speedup>=1.1, fp8_layers==all; may be repeated",
+    )
+
+
 def evidence(parser: Parser) -> None:
     """Whether the undecided fails too."""
     parser.add_argument("--require-evidence", action="store_true", help="exit with 3 where something stays undecided")

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from fp8check.cli.options import UsageError, names
 from fp8check.cli.output import discreet, quotable, rendered, write_text
-from fp8check.cli.requests import run_options, run_request
+from fp8check.cli.requests import required, run_options, run_request
 from fp8check.cli.streams import complain
 from fp8check.rules import facts as machine
 from fp8check.rules import models
@@ -153,6 +153,7 @@ def _body(group: Sequence[Assembled], part: RunOptions, options: Options, config
         "ignore": [*names(options.ignore), *names(config.ignore)],
         "fail_on": options.fail_on or config.fail_on or "error",
         "require_evidence": options.require_evidence,
+        "require": [one.text for one in required(options, config)],
         "probe": options.probe is not None,
         "plan": options.plan,
         **({"variables": variables} if variables and not known else {}),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from fp8check.cli.options import Options
     from fp8check.rules.checking.request import Probe
+    from fp8check.rules.engine.gate import Requirement
     from fp8check.rules.facts import Facts
     from fp8check.rules.reading import Document
 
@@ -73,7 +74,24 @@ def request_of(
     else:
         parts = _run_requests(described)
     baseline = None if given.get("write_baseline") else given.get("baseline") or config.baseline
-    return Request(parts, selection.rules, selection.crashes, config.suppressions, _known(options, baseline), probe)
+    known = _known(options, baseline)
+    requirements = required(options, config)
+    return Request(parts, selection.rules, selection.crashes, config.suppressions, known, probe, requirements)
+
+
+def required(options: Options, config: Config) -> tuple[Requirement, ...]:
+    """What is required of the outcome, here and in the configuration; a baseline is written without.
+
+    Raises:
+        BadRequirement: one is not understood.
+    """
+    given = vars(options)
+    texts = (*config.require, *given["require"]) if "require" in given and not given["write_baseline"] else ()
+    if not texts:
+        return ()
+    from fp8check.rules.engine.gate import parsed
+
+    return parsed(texts)
 
 
 def _known(options: Options, path: str | None) -> Sequence[Mapping[str, str]] | None:

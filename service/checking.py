@@ -16,6 +16,7 @@ from fp8check.rules.checking.runs import WrongFiles, parse_launch
 from fp8check.rules.checking.selection import UnknownRule, select
 from fp8check.rules.checking.verdict import WORST, Counts, counted
 from fp8check.rules.credentials import MASK, is_secret, masked, masked_shapes, of_the_same_width
+from fp8check.rules.engine.gate import BadRequirement, parsed
 from fp8check.rules.plain_text import plain
 from fp8check.rules.reading import Unreadable
 from fp8check.rules.report import html
@@ -121,7 +122,7 @@ def request_of(check_request: CheckRequest, own: Callable[[], Facts]) -> Request
         script=None if script is None else (script.name, script.content()),
         scripts=tuple((file.name, file.content()) for file in scripts),
     )
-    return Request((run,), selection.rules, selection.crashes)
+    return Request((run,), selection.rules, selection.crashes, requirements=parsed(options.require))
 
 
 def _started(launch: str | None, trainer: str | None) -> str | None:
@@ -156,6 +157,8 @@ def understood() -> Iterator[None]:
         raise Problem("no-run", str(error), errors=[{"message": str(error)}]) from None
     except machine.BadFacts as error:
         raise _bad_facts(error) from None
+    except BadRequirement as error:
+        raise Problem("invalid", str(error)) from None
     except UnknownRule as error:
         raise Problem("invalid", str(error).replace("fp8check rules lists", "GET /rules lists")) from None
 

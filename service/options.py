@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from annotated_types import Len
 
+from fp8check.rules.engine.gate import LONGEST, MOST
 from fp8check.rules.trainers.registry import NAMES
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ else:  # a Literal of what the registry has: mypy wants to read its words here
     Trainer = Literal[NAMES]
 
 RuleName = Annotated[str, Len(1, 64)]
+Requirement = Annotated[str, Len(1, LONGEST)]
 VariableName = Annotated[str, Len(1, 255)]
 
 # What POST /check and POST /plan leave to the other, as a command does that refuses what it does not honor.
@@ -74,6 +76,13 @@ class Options:
     )
     require_evidence: bool = field(
         default=False, metadata={"description": "For FP8check-Exit-Code: 3 where something stays undecided."}
+    )
+    require: tuple[Requirement, ...] = field(
+        default=(),
+        metadata={
+            "description": "What the outcome has to be, as speedup>=1.1: what is not, or not known to be, is an error.",
+            "max_length": MOST,
+        },
     )
     quiet: bool = field(default=False, metadata={"description": "Whether text/plain has the findings only."})
     verbose: bool = field(

@@ -10,6 +10,7 @@ from fp8check.rules.catalog import (
     deepspeed,
     distribution,
     files,
+    gate,
     hardware,
     installation,
     keys,
@@ -246,6 +247,8 @@ _FUNCTIONS = (
     suppressions.suppression_of_unknown_rule,
     suppressions.suppression_unused,
     suppressions.suppression_expired,
+    gate.requirement_not_met,
+    gate.requirement_undecided,
     suppressions.internal_error,
 )
 

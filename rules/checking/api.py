@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fp8check.rules.checking.request import Probe
+    from fp8check.rules.engine.gate import Requirement
     from fp8check.rules.facts import Facts
     from fp8check.rules.moves.site import Goal
     from fp8check.rules.outcome import Outcome
@@ -32,6 +33,7 @@ def check(
     plugins: Sequence[str] = (),
     baseline: str | None = None,
     probe: Probe | None = None,
+    require: Sequence[str] = (),
 ) -> Checked:
     """Check the run, or the runs, that these files make up: the same reports as `fp8check FILE...` gives.
 
@@ -46,6 +48,8 @@ def check(
         plugins: names of rule plug-ins that installed packages bring.
         baseline: a file that --write-baseline wrote: what it has is not new.
         probe: makes a real step of each run: `fp8check.probe.probe_run`, on the GPU node.
+        require: what the outcome has to be: "speedup>=1.1", "fp8_layers==all"; what is not, or not known to be, is an
+            error.
 
     Returns:
         The reports, one a run, with `exit_code()`.
@@ -57,7 +61,11 @@ def check(
     selection = selected(select, ignore, plugins=plugins)
     run = _run_request(files, facts, launch, trainer, variables)
     known = _baseline(baseline)
-    return check_request(Request((run,), selection.rules, selection.crashes, baseline=known, probe=probe))
+    return check_request(
+        Request(
+            (run,), selection.rules, selection.crashes, baseline=known, probe=probe, requirements=_required(require)
+        )
+    )
 
 
 def predict(
@@ -126,6 +134,14 @@ def _facts(facts: Facts | str | os.PathLike[str] | None) -> Facts:
     if facts is None:
         return facts_.Facts()
     return facts if isinstance(facts, facts_.Facts) else facts_.load(str(facts))
+
+
+def _required(texts: Sequence[str]) -> tuple[Requirement, ...]:
+    if not texts:
+        return ()
+    from fp8check.rules.engine.gate import parsed
+
+    return parsed(texts)
 
 
 def _baseline(path: str | None) -> Sequence[Mapping[str, str]] | None:

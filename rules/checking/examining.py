@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from fp8check.rules.engine.definition import Rule
+    from fp8check.rules.engine.gate import Required, Requirement
     from fp8check.rules.engine.judge import Judged
     from fp8check.rules.engine.running import Crash, Finding
     from fp8check.rules.reading import Document, Span
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from fp8check.rules.trainers.run import Run
 
 UNUSED = "FP993"
+REQUIREMENTS = ("FP995", "FP996")
 
 
 def examine(
@@ -34,6 +36,7 @@ def examine(
     configured: Iterable[Suppression] = (),
     crashes: tuple[Crash, ...] = (),
     today: str | None = None,
+    requirements: Sequence[Requirement] = (),
 ) -> Examined:
     """Judge a run, take away what is suppressed, and come to a verdict.
 
@@ -42,15 +45,18 @@ def examine(
         configured: suppressions that stand in the configuration; those in the files are read here.
         crashes: what went wrong before any rule ran: plug-ins that could not be loaded.
         today: the day that suppressions and facts are held against, YYYY-MM-DD; None for this machine's day (UTC).
+        requirements: what is required of the outcome.
     """
     early, late_rules = _parted(rules)
     judged = judge(run, documents, early, seen, today or "")
     every = [*_written(documents), *configured]
     suppressions = apply(every, judged.findings, _decided(early, judged) if every else (), today)
+    met = _required(requirements, judged) if requirements else ()
     later = {
         "suppressions": suppressions,
         "known_rules": _names((*RULES, *rules)) if every else {},  # only suppressions name rules
         "crashes": crashes + judged.crashes,
+        "required": met,
     }
     late = run_rules(judged.inputs._replace(later=later), late_rules)
     findings = ordered((*suppressions.left, *late.findings))
@@ -62,7 +68,14 @@ def examine(
         judged.undecided,
         crashes + judged.crashes + late.crashes,
         suppressions.suppressed,
+        required=met,
     )
+
+
+def _required(requirements: Sequence[Requirement], judged: Judged) -> tuple[Required, ...]:
+    from fp8check.rules.engine.gate import required  # few checks have any
+
+    return required(requirements, judged.inputs.outcome, judged.earlier)
 
 
 def _written(documents: tuple[Document, ...]) -> Iterable[Suppression]:
@@ -92,6 +105,7 @@ def examine_all(
     *,
     configured: Sequence[Suppression] = (),
     crashes: tuple[Crash, ...] = (),
+    requirements: Sequence[Requirement] = (),
 ) -> list[Examined]:
     """Reports of several runs that share files: a suppression that one of them uses is used.
 
@@ -101,7 +115,7 @@ def examine_all(
     pairs = [*runs]
     probed = seen or [None] * len(pairs)
     reports = [
-        examine(run, documents, rules, one, configured=configured, crashes=crashes)
+        examine(run, documents, rules, one, configured=configured, crashes=crashes, requirements=requirements)
         for (run, documents), one in zip(pairs, probed, strict=True)
     ]
     told = Told()
@@ -179,4 +193,9 @@ def compared(report: Examined, baseline: Sequence[Mapping[str, str]]) -> Examine
     from fp8check.rules.suppression.baseline import compare
     from fp8check.rules.suppression.fingerprint import fingerprints
 
-    return report._replace(compared=compare(fingerprints(report.findings, report.documents), baseline))
+    marks = fingerprints(report.findings, report.documents)
+    if report.required:  # what is required is never known of old
+        pairs = zip(report.findings, marks, strict=True)
+        required = {mark for one, mark in pairs if one.rule in REQUIREMENTS}
+        baseline = [entry for entry in baseline if entry["fingerprint"] not in required]
+    return report._replace(compared=compare(marks, baseline))

@@ -44,6 +44,7 @@ def _examined(request: Request, *, probed: bool = False) -> Iterator[Examined]:
                 seen,
                 configured=request.suppressions,
                 crashes=request.crashes,
+                requirements=request.requirements,
             )
 
 

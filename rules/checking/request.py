@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from fp8check.rules.checking.runs import Assembled
     from fp8check.rules.engine.definition import Rule
+    from fp8check.rules.engine.gate import Requirement
     from fp8check.rules.engine.running import Crash
     from fp8check.rules.facts import Facts
     from fp8check.rules.reading import Document, Unreadable
@@ -60,6 +61,7 @@ class Request(Record):
         suppressions: those of the configuration; those in comments are read from the files.
         baseline: findings that are known (rules/suppression/baseline.py); None where there is no baseline.
         probe: makes a real step of a run and tells what it saw; None where none is wanted.
+        requirements: what is required of the outcome of each run.
     """
 
     runs: tuple[RunRequest, ...]
@@ -68,6 +70,7 @@ class Request(Record):
     suppressions: tuple[Suppression, ...] = ()
     baseline: Sequence[Mapping[str, str]] | None = None
     probe: Probe | None = None
+    requirements: tuple[Requirement, ...] = ()
 
 
 class Checked(Record):
@@ -166,6 +169,7 @@ def checked(request: Request, runs: Sequence[Assembled], seen: Sequence[Seen] = 
         seen,
         configured=request.suppressions,
         crashes=request.crashes,
+        requirements=request.requirements,
     )
     if request.baseline is not None:
         reports = [compared(report, request.baseline) for report in reports]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.catalog import RULES
+from fp8check.rules.checking.examining import REQUIREMENTS
 from fp8check.rules.input_error import InputError
 from fp8check.rules.record import Record
 
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
     from fp8check.rules.engine.definition import Rule
     from fp8check.rules.engine.running import Crash
 
-INTERNAL_ERROR = "FP999"  # that a rule failed is said whatever was chosen
+# Said whatever was chosen: what is required of the outcome, and that a rule failed.
+ALWAYS = (*REQUIREMENTS, "FP999")
 
 
 class UnknownRule(InputError):
@@ -51,7 +53,7 @@ def select(
         one
         for one in known.rules
         if one.id.startswith(only)
-        and (one.id == INTERNAL_ERROR or ((not keep or one.id.startswith(keep)) and not one.id.startswith(drop or "-")))
+        and (one.id in ALWAYS or ((not keep or one.id.startswith(keep)) and not one.id.startswith(drop or "-")))
     )
     return Selection(rules, known.crashes)
 

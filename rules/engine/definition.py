@@ -78,7 +78,7 @@ CALLED = {"seen": "probe"}
 # Inputs that are always there.
 GIVEN = ("run", "outcome", "launch", "requested", "facts", "probed", "today")
 # Inputs that exist once all other rules have run: what asks for one of them runs after them.
-LATE = ("suppressions", "known_rules", "crashes")
+LATE = ("suppressions", "known_rules", "crashes", "required")
 # Inputs that are files which the run names, or the command: one that could not be read leaves the rule undecided.
 FILES = ("accelerate", "deepspeed", "script", "model", "training", "launch")
 _NO_SUBJECTS = frozenset((*GIVEN, *KNOWLEDGE, *LATE))

@@ -160,8 +160,9 @@ def _help(found: Found) -> str:
     return as_written(found.help, found.place)
 
 
-# Rules about the files and the command of a run; all others are about the machine, or what was seen there.
-_OF_THE_RUN = ("FP1", "FP2", "FP3", "FP4", "FP5")
+# Rules about the files and the command of a run, and what is required of it; all others are about the machine, or what
+# was seen there.
+_OF_THE_RUN = ("FP1", "FP2", "FP3", "FP4", "FP5", "FP995", "FP996")
 
 
 def _span(one: Rule, found: Found, line: Line | None) -> Span | None:

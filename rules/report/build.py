@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from fp8check.rules.edits.fix import Fix
     from fp8check.rules.edits.text_edits import Editor
+    from fp8check.rules.engine.gate import Required
     from fp8check.rules.engine.inputs import Requested
     from fp8check.rules.engine.running import Finding
     from fp8check.rules.outcome import Outcome
@@ -96,7 +97,13 @@ def _report(
         facts={},
         versions={},
         launch=launch_line(examined.inputs.run.launch),
+        requirements=tuple(map(_requirement, examined.required)),
     )
+
+
+def _requirement(one: Required) -> schema.Requirement:
+    why = f"{one.why}: {one.both}" if one.why and one.both else one.why or one.both
+    return schema.Requirement(shown(one.requirement), one.met, one.value, shown(why), shown(one.command) or None)
 
 
 def launch_line(launch: Launch) -> schema.LaunchLine | None:

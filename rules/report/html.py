@@ -118,6 +118,7 @@ def _summary(report: Report) -> str:
         ("launch", summary.launch),
         ("speed", summary.speed),
         ("memory", summary.memory),
+        ("required", summary.required),
     )
     lines = [f"<div><dt>{title}</dt><dd>{markup(words)}</dd></div>" for title, words in rows if words]
     return f'<dl class="summary">\n{"".join(lines)}\n</dl>'

@@ -78,10 +78,13 @@ def _cases(report: Report) -> Iterator[_Case]:
         yield _Case("run")
     if report.verdict == "undecided":
         yield _Case("run", "skipped", {"message": "not everything could be decided"})
+    for one in report.requirements:
+        if one.met:  # the others are findings
+            yield _Case(f"requires {one.requirement}", "system-out", {}, one.why)
     for finding in report.findings:
         yield _finding(finding)
-    for one in report.undecided:
-        yield _Case(one.rule, "skipped", {"message": f"needs {one.needs}: {one.command}"})
+    for undecided in report.undecided:
+        yield _Case(undecided.rule, "skipped", {"message": f"needs {undecided.needs}: {undecided.command}"})
     for crash in report.internal_errors:
         yield _Case(crash.rule, "error", {"type": "internal error", "message": crash.error})
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from fp8check.rules.catalog import find
 from fp8check.rules.plain_text import bytes_of
 from fp8check.rules.report.pretty import dumps
-from fp8check.rules.report.schema import DOCS, Place, place_of, sentences
+from fp8check.rules.report.schema import DOCS, Place, as_data, place_of, sentences
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,8 +48,13 @@ def _run(report: Report) -> Data:
         "artifacts": [{"location": _artifact(file.path)} for file in report.files],
         "invocations": [_invocation(report)],
         "results": results,
-        "properties": {"verdict": report.verdict, "actual": report.summary.actual},
+        "properties": {"verdict": report.verdict, "actual": report.summary.actual, **_required(report)},
     }
+
+
+def _required(report: Report) -> Data:
+    """What is required of the outcome; what is not met is among the results, too."""
+    return {"requirements": [as_data(one) for one in report.requirements]} if report.requirements else {}
 
 
 def _rule(rule: str, said: Finding | None) -> Data:

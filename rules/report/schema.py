@@ -68,6 +68,7 @@ class Summary(Record):
         speed: whether FP8 pays.
         memory: what a step takes of a GPU, and what is there.
         probe: what a probe saw.
+        required: what is required of the outcome, and what it is.
     """
 
     requested: str
@@ -80,6 +81,7 @@ class Summary(Record):
     speed: str | None = None
     memory: str | None = None
     probe: str | None = None
+    required: str | None = None
 
 
 class Origin(Record):
@@ -366,6 +368,24 @@ class Baseline(Record):
     resolved: tuple[Resolved, ...]
 
 
+class Requirement(Record):
+    """What is required of the outcome, and what became of it.
+
+    Attributes:
+        requirement: as it was asked for.
+        met: null where it is not known: then it fails as well.
+        value: of the outcome; null where there is none, where it is not known, and where it depends on releases.
+        why: what the value holds for; why there is none, or why it is not known.
+        command: what would tell it; absent where it is known.
+    """
+
+    requirement: str
+    met: bool | None
+    value: object
+    why: str
+    command: str | None = None
+
+
 class InternalError(Record):
     """A rule that failed: it said nothing, which is no pass."""
 
@@ -461,6 +481,7 @@ class Report(Record):
         versions: the release of fp8check.
         launch: the line of a shell script that starts the run; absent where no script does.
         plan: what to do, as a whole; null where nobody asked for it.
+        requirements: what is required of the outcome; absent where nothing is.
     """
 
     kept = ("plan",)
@@ -481,6 +502,7 @@ class Report(Record):
     versions: Mapping[str, str]
     launch: LaunchLine | None = None
     plan: Plans | None = None
+    requirements: tuple[Requirement, ...] = ()
 
     @property
     def new_findings(self) -> tuple[Finding, ...]:

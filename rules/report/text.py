@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fp8check.rules.report.schema import Finding, LaunchLine, Report
 
 WIDTH = 96
-_TITLES = ("requested", "actual", "or", "launch", "speed", "memory", "probe")
+_TITLES = ("requested", "actual", "or", "launch", "speed", "memory", "probe", "required")
 
 
 def render(reports: Sequence[Report], sources: Sources, look: Look) -> str:

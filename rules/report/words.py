@@ -35,7 +35,14 @@ def summary(examined: Examined, speed: Speed | None) -> Summary:
         speed=_speed(speed, examined) if speed is not None and not ending else None,
         memory=_memory(outcome) if outcome.trains_in_fp8 and not ending else None,
         probe=_probe(examined),
+        required=_required(examined) if examined.required else None,
     )
+
+
+def _required(examined: Examined) -> str:
+    """What is required, and what it is."""
+    said = {True: "", False: ", not met", None: ", undecided"}
+    return shown(" · ".join(f"{one.requirement} ({one.said}{said[one.met]})" for one in examined.required))
 
 
 def _launch(examined: Examined) -> str | None:

@@ -8,6 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
 
+    from fp8check.rules.engine.gate import Required
     from fp8check.rules.engine.inputs import Inputs
     from fp8check.rules.engine.running import Crash, Finding, UndecidedRule
     from fp8check.rules.outcome import Outcome
@@ -26,6 +27,7 @@ class Examined(Record):
         earlier: the outcome with earlier releases, where versions had to be assumed; None where all are known.
         suppressed: findings that a comment or the configuration takes away.
         compared: the findings against a baseline; None where there is none.
+        required: what is required of the outcome, and what became of it.
     """
 
     verdict: Verdict
@@ -36,6 +38,7 @@ class Examined(Record):
     crashes: tuple[Crash, ...]
     suppressed: tuple[Suppressed, ...] = ()
     compared: Compared | None = None
+    required: tuple[Required, ...] = ()
 
     @property
     def outcome(self) -> Outcome:

@@ -30,6 +30,8 @@ ERRORS_OF_NOTHING = {
     "FP403",  # that the head is a weight of its own, and not trained
     "FP418",  # that the weights are not those of the checkpoint
     "FP907",  # that a text counts as true, whatever comes of it
+    "FP995",  # what somebody requires of the outcome
+    "FP996",
     "FP999",  # that a rule crashed
 }
 

@@ -10,7 +10,7 @@ A case has a name and what its run is made of:
 is absent; `unknown` for nothing known), `variables`, `gpu` (a compute capability, a list of them or of maps with the
 fields of Gpu, `none` or `unknown`), `gpus` (how many of it), `cuda`, `libraries`, `driver`, `duplicates`,
 `transformer_engine`, `model` (a config.json), `script` (a training script's text), `today`, `crashing` (a rule that
-fails), `evidence` (what a probe saw, rules/seen/data.py; `like` takes it from probed.yaml). It may pin where it is found (`at`), how often (`times`), the exact `message`, `label` or `help`, a part of a `note`, all `messages` and `places` of more than one finding, all `notes`, the places `related` to it (as a list:
+fails), `require` (what is required of the outcome), `evidence` (what a probe saw, rules/seen/data.py; `like` takes it from probed.yaml). It may pin where it is found (`at`), how often (`times`), the exact `message`, `label` or `help`, a part of a `note`, all `messages` and `places` of more than one finding, all `notes`, the places `related` to it (as a list:
 with what is said of them), whether its `fix` is safe, unsafe or none (as a list: with its edits), and which failures of
 the catalog it proves to be caught (`proves`). An undecided case may pin what is missing (`needs`, all of the text).
 """

@@ -95,6 +95,10 @@ HONORED = {
         ["--fail-on", "never", "--require-evidence"],
         lambda code, _out: code == 3,
     ),
+    ("check", "--require"): (
+        ["--require", "mixed_precision==fp8", "--select", "FP995"],
+        lambda code, out: code == 1 and "FP995" in out,
+    ),
     ("check", "--quiet"): (["--quiet"], lambda _code, out: "undecided" not in out),
     ("check", "--verbose"): (["--verbose"], lambda _code, out: "for want of" in out),
     ("check", "--color"): (["--color", "always"], lambda _code, out: "\033[" in out),

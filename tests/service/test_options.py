@@ -27,6 +27,7 @@ EXAMPLES: dict[str, tuple[object, list[tuple[str, str]]]] = {
     "ignore": (["FP101", "FP2"], [("ignore", "FP101"), ("ignore", "FP2")]),
     "fail_on": ("warning", [("fail_on", "warning")]),
     "require_evidence": (True, [("require_evidence", "1")]),
+    "require": (["speedup>=1", "starts==true"], [("require", "speedup>=1, starts==true")]),
     "quiet": (True, [("quiet", "true")]),
     "verbose": (True, [("verbose", "TRUE")]),
     "color": (True, [("color", "true")]),

@@ -39,6 +39,7 @@ def run(*words: str, cwd: Path = EXAMPLE, **variables: str) -> subprocess.Comple
         [*FILES, "-q", "--color", "always"],
         [*FILES, "--fail-on", "never", "--format", "json"],
         [*FILES, "--select", "FP2", "--format", "sarif"],
+        [*FILES, "--require", "speedup>=1.1", "--require", "starts==true", "--format", "json"],
         [*FILES, "--format", "junit", "--launch", "python train.py"],
         ["train.yaml", "accelerate.yaml"],
         ["accelerate.yaml", "--no-environment", "--require-evidence", "--set-variable", "A=B", "--format", "json"],

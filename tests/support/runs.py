@@ -15,6 +15,7 @@ from fp8check.rules import models
 from fp8check.rules.catalog import RULES
 from fp8check.rules.checking.examining import examine
 from fp8check.rules.checking.runs import Assembled, assemble, parse_launch, start_of
+from fp8check.rules.engine.gate import parsed
 from fp8check.rules.engine.running import crash
 from fp8check.rules.facts import Facts, Gpu
 from fp8check.rules.reading import Document
@@ -215,9 +216,12 @@ def examined(
     failed = case.get("crashing")
     crashes = () if failed is None else (crash(str(failed), KeyError("weather")),)
     day = None if today is None else str(today)
+    required = parsed(case.get("require", ()))  # type: ignore[arg-type]
     seen = case.get("seen")
     probed = from_data(_probed(seen)) if isinstance(seen, dict) else None
-    return examine(one.run, one.documents, rules, probed, configured=configured, crashes=crashes, today=day)
+    return examine(
+        one.run, one.documents, rules, probed, configured=configured, crashes=crashes, today=day, requirements=required
+    )
 
 
 def _probed(seen: Mapping[str, object]) -> dict[str, object]:

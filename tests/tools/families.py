@@ -823,6 +823,23 @@ FAMILIES: tuple[Family, ...] = (
         lambda n: run(options=(*UNSEEN, "--select", words(n, "FPX{}", ",")))._replace(checks_only=True),
     ),
     Family(
+        "requirements",
+        20,
+        lambda n: run(
+            options=(*UNSEEN, *(word for number in range(n) for word in ("--require", f"memory<={number}")))
+        )._replace(checks_only=True, only="check"),
+    ),
+    Family(
+        "a requirement of a long name",
+        3_000,
+        lambda n: run(options=(*UNSEEN, "--require", f"{n * 'x'}==1"))._replace(checks_only=True, only="check"),
+    ),
+    Family(
+        "requirements of the configuration",
+        20,
+        toml(lambda n: f"require = [{words(n, chr(34) + 'speedup>={}' + chr(34))}]\n"),
+    ),
+    Family(
         "formats",
         30,
         lambda n: run(options=(*UNSEEN, *(n * ("--format", "html"))))._replace(checks_only=True, only="check"),

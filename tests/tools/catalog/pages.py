@@ -102,6 +102,7 @@ def _command(case: Mapping[str, Any]) -> str:
         words.append(f'--launch "{case["launch"]}"')
     if "trainer" in case:
         words.append(f"--trainer {case['trainer']}")
+    words += [f'--require "{one}"' for one in case.get("require", ())]
     return " ".join(words)
 
 

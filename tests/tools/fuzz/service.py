@@ -75,6 +75,7 @@ def body_cases() -> Iterable[Case]:
             options["variables"] = dict(line.partition("=")[::2] for line in case["variables"].splitlines())
         if number % 3 == 0:
             options |= {"select": ["FP1", "FP2"], "color": number % 2 == 0, "verbose": True, "require_evidence": True}
+            options["require"] = ["speedup>=1.1", "fp8_layers==all", "backend!=AO"]
         found.append({"body": json.dumps({**body, "options": options})})
     return found
 

@@ -21,6 +21,8 @@ from fp8check.rules import facts as machine
 from fp8check.rules import repair, writing
 from fp8check.rules.checking.request import Checked, Request, RunRequest, check_request
 from fp8check.rules.checking.selection import select
+from fp8check.rules.engine.gate import NAMES as NAMES_REQUIRED
+from fp8check.rules.engine.gate import parsed
 from fp8check.rules.input_error import InputError
 from fp8check.rules.plain_text import plain, shown
 from fp8check.rules.reading import Unreadable
@@ -182,7 +184,7 @@ def request_of(case: Case) -> Request:
         script=script,
     )
     chosen = select(tuple(case["select"].split(",")) if case.get("select") else ())
-    return Request((run,), chosen.rules, chosen.crashes)
+    return Request((run,), chosen.rules, chosen.crashes, requirements=parsed(case.get("require", "").split()))
 
 
 def sources_of(examined: Sequence[Examined]) -> dict[str, str]:
@@ -238,6 +240,10 @@ def _seen(case: Case) -> Seen | None:
 
 def _judged(checked: Checked) -> Iterable[str]:
     crashes(one for examined in checked.reports for one in examined.crashes)
+    for examined in checked.reports:
+        said_of = sum(one.rule in ("FP995", "FP996") for one in examined.findings)
+        if said_of != sum(one.met is not True for one in examined.required):
+            raise Broken("a requirement that is not known to be met, and no finding says so", str(examined.required))
     for fail_on in ("error", "warning", "never"):
         for require in (False, True):
             exit_code(checked.exit_code(fail_on, require_evidence=require), (0, 1, 3))
@@ -655,6 +661,8 @@ def commands() -> Iterable[Case]:
         ["-", "accel.yaml", "--no-environment", "--format", "github"],
         [*files, "--no-environment", "--launch", "accelerate launch --config_file accel.yaml train.py train.yaml"],
         [*files, "--no-environment", "--trainer", "trl", "--select", "FP1,FP2", "--ignore", "FP101"],
+        [*files, "--facts", "facts.json", "--require", "speedup>=1.1", "--require", "fp8_layers==all"],
+        [*files, "--no-environment", "--require=memory<=70", "--require", "recipe==HYBRID", "--format", "junit"],
         ["explain", "train.yaml:2", "accel.yaml", "--no-environment"],
         ["outcome", *files, "--facts", "facts.json", "--format", "json"],
         ["outcome", *files, "--no-environment", "--color", "always"],
@@ -698,6 +706,13 @@ RUN = {
     "look": ("", "", "color", "quiet", "verbose", "color verbose"),
     "follow": ("", "yes"),
     "select": ("", "", "FP1", "FP2,FP3", "FP9", "FP101", "nothing"),
+    "require": (
+        *("", "", "starts==true", "speedup>=1.1 memory<=70", "fp8_layers>=some recipe!=tensorwise backend==TE"),
+        *(
+            " ".join(f"{name}{sign}{(*one.words, 1)[0]}" for name, one in NAMES_REQUIRED.items())
+            for sign in ("==", "!=")
+        ),
+    ),
 }
 
 

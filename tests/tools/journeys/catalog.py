@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fp8check.rules.reading import Document
 
 # Cases that are more than a run: what a probe saw, a rule that fails, suppressions.
-_MORE = ("seen", "crashing", "today")
+_MORE = ("seen", "crashing", "today", "require")
 
 
 def starts() -> Iterator[tuple[str, Mapping[str, object]]]:
