@@ -8,7 +8,6 @@ from fp8check.cli.options import DESCRIPTION, Parser, UsageError
 from fp8check.cli.output import formats_of, print_crashes, write_reports
 from fp8check.cli.requests import FEW, request_of
 from fp8check.cli.streams import complain
-from fp8check.rules.checking.examining import REQUIREMENTS
 from fp8check.rules.checking.exit_codes import ExitCode
 from fp8check.rules.checking.request import check_request
 from fp8check.rules.plain_text import shown
@@ -98,9 +97,7 @@ def _plans(
 ) -> Mapping[int, Plans]:
     """What to do about one failing run that people read of, or where it is asked for, by the report; none for a clean
     one."""
-    # That a requirement is not met is no fault of the run, for which there would be something to do.
-    errors = (one for report in checked.reports for one in report.findings if one.severity == "error")
-    if all(one.rule in REQUIREMENTS for one in errors):
+    if not any(one.verdict == "fail" for one in checked.reports):
         return {}
     for_people = all(name in FOR_PEOPLE for name, _ in formats) and len(checked.reports) == 1
     if not options.plan and (not for_people or options.quiet or options.hook or options.probe is not None):

@@ -28,7 +28,7 @@ VariableName = Annotated[str, Len(1, 255)]
 
 # What POST /check and POST /plan leave to the other, as a command does that refuses what it does not honor.
 OF_PLAN = frozenset(("goal",))
-OF_CHECK = frozenset(("probe", "plan", "fail_on", "require_evidence", "quiet", "verbose"))
+OF_CHECK = frozenset(("probe", "plan", "fail_on", "require", "require_evidence", "quiet", "verbose"))
 
 
 @dataclass(frozen=True)

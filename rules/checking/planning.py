@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from fp8check.rules.checking.examining import examine_all
+from fp8check.rules.checking.examining import REQUIREMENTS, examine_all
 from fp8check.rules.checking.request import assembled
 from fp8check.rules.checking.runs import WrongFiles
 from fp8check.rules.engine.definition import ERROR
@@ -161,7 +161,7 @@ def plans_for(request: Request, checked: Checked, *, asked: bool) -> dict[int, P
     Args:
         asked: whether somebody asked for it; else it is looked for where there is one run, and as long as nobody waits.
     """
-    if not any(one.verdict == "fail" for one in checked.reports):
+    if not any(map(_is_at_fault, checked.reports)):
         return {}
     from fp8check.rules.report.plan import plans_of
 
@@ -170,7 +170,7 @@ def plans_for(request: Request, checked: Checked, *, asked: bool) -> dict[int, P
     for part in request.runs:
         count = len(checked.reports) if len(request.runs) == 1 else sum(1 for _ in assembled(part))
         given, first, at = checked.reports[at : at + count], at, at + count
-        if not any(one.verdict == "fail" for one in given):
+        if not any(map(_is_at_fault, given)):
             continue
         spent = _either(after(SECONDS), is_over)
         one = request._replace(runs=(part,))
@@ -178,6 +178,11 @@ def plans_for(request: Request, checked: Checked, *, asked: bool) -> dict[int, P
         if asked or planned.plans or planned.is_whole:
             found[first] = plans_of(planned)
     return found
+
+
+def _is_at_fault(report: Examined) -> bool:
+    """Whether something is wrong with a run, and not only with what somebody requires of it."""
+    return any(one.severity == ERROR and one.rule not in REQUIREMENTS for one in report.findings)
 
 
 def _either(*conditions: Callable[[], bool]) -> Callable[[], bool]:
