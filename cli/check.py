@@ -104,7 +104,8 @@ def _plans(
         return {}
     from fp8check.rules.checking.planning import plans_for
 
-    return plans_for(request, checked, asked=options.plan)
+    whole = any(name != "text" for name, _ in formats)
+    return plans_for(request, checked, asked=options.plan, whole=whole)
 
 
 def _probe(options: Options, config: Config) -> Probe | None:

@@ -183,7 +183,7 @@ def stored_as(stored: Stored, check_request: CheckRequest, format_: str | None) 
 
 def page_part(check_request: CheckRequest, reports: Sequence[Report]) -> bytes:
     """The part of the service's page that shows reports, as HTML."""
-    return html.body(reports, sources(check_request)).encode("utf-8", "replace")
+    return html.body(reports, sources(check_request), todo_first=True).encode("utf-8", "replace")
 
 
 def sources(check_request: CheckRequest) -> dict[str, str]:

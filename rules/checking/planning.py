@@ -155,11 +155,12 @@ def after(seconds: float) -> Callable[[], bool]:
     return lambda: process_time() > end
 
 
-def plans_for(request: Request, checked: Checked, *, asked: bool) -> dict[int, Plans]:
+def plans_for(request: Request, checked: Checked, *, asked: bool, whole: bool = True) -> dict[int, Plans]:
     """What to do about the runs that fail, by the report in which it stands: the first of each group of files.
 
     Args:
         asked: whether somebody asked for it; else it is looked for where there is one run, and as long as nobody waits.
+        whole: see `plans_of`.
     """
     if not any(map(_is_at_fault, checked.reports)):
         return {}
@@ -176,7 +177,7 @@ def plans_for(request: Request, checked: Checked, *, asked: bool) -> dict[int, P
         one = request._replace(runs=(part,))
         planned = plan_request(one, None, given=given, states=states, plans=plans, spent=spent)
         if asked or planned.plans or planned.is_whole:
-            found[first] = plans_of(planned)
+            found[first] = plans_of(planned, whole=whole)
     return found
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fp8check.rules.report.formats import Look, Sources
-    from fp8check.rules.report.schema import Finding, InternalError, Report
+    from fp8check.rules.report.schema import Finding, InternalError, Plans, Report
 
 _COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}
 
@@ -22,11 +22,21 @@ def render(reports: Sequence[Report], _sources: Sources, _look: Look) -> str:
     """The commands, one a line; what a run comes to is printed as it is."""
     lines: dict[str, None] = {}
     for report in reports:
+        if report.plan is not None:
+            lines[_todo(report.plan)] = None
         lines.update((_command(finding), None) for finding in report.findings)
         lines.update((_crash(one), None) for one in report.internal_errors)
         # A line of the log, not a command: it must not begin with "::".
         lines[f"fp8check: {report.verdict}: {_value(report.summary.actual)}"] = None
     return "".join(f"{line}\n" for line in lines)
+
+
+def _todo(plans: Plans) -> str:
+    """What to do, as a whole; before the findings, for a step shows ten notices and no more."""
+    from fp8check.rules.report.plan_text import short  # where a plan was asked for
+
+    title, *rest = short(plans)
+    return f"::notice title={_property(f'fp8check: {title}')}::{_value(chr(10).join(rest))}"
 
 
 def _command(finding: Finding) -> str:

@@ -20,16 +20,28 @@ def render(reports: Sequence[Report], _sources: Sources, _look: Look) -> str:
     issues: dict[str, dict[str, object]] = {}
     for report in reports:
         first = report.files[0].path if report.files else "."
+        todo = _todo(report)
         for finding in report.findings:
-            issues.setdefault(finding.fingerprint, _issue(finding, first))
+            issues.setdefault(finding.fingerprint, _issue(finding, first, todo))
+            todo = "" if finding.severity == "error" else todo
     return dumps(list(issues.values())) + "\n"
 
 
-def _issue(finding: Finding, first: str) -> dict[str, object]:
+def _todo(report: Report) -> str:
+    """What to do, as a whole; it stands in the first error."""
+    if report.plan is None:
+        return ""
+    from fp8check.rules.report.plan_text import sentence, short  # where a plan was asked for
+
+    return f". {sentence(report.plan, 1)}" if report.plan.plans else f". {'; '.join(short(report.plan))}"
+
+
+def _issue(finding: Finding, first: str, todo: str) -> dict[str, object]:
     """The issue of a finding. GitLab needs a line: one that no line holds stands at the top of the first file."""
     place = place_of(finding)
+    advice = f". Write instead: {finding.help}" if finding.help else ""
     return {
-        "description": finding.message + (f". Write instead: {finding.help}" if finding.help else ""),
+        "description": finding.message + (todo if todo and finding.severity == "error" else advice),
         "check_name": finding.rule,
         "fingerprint": finding.fingerprint,
         "severity": _SEVERITIES[finding.severity],

@@ -60,27 +60,42 @@ def style() -> str:
 MOST = 1_000  # findings on a page, and settings in its chain
 
 
-def body(reports: Sequence[Report], sources: Sources) -> str:
-    """The runs, one after another."""
-    return "".join(section(report, sources, number) for number, report in enumerate(reports))
+def body(reports: Sequence[Report], sources: Sources, *, todo_first: bool = False) -> str:
+    """The runs, one after another.
+
+    Args:
+        todo_first: whether what to do stands before all that was found, and not behind it.
+    """
+    return "".join(section(report, sources, number, todo_first=todo_first) for number, report in enumerate(reports))
 
 
-def section(report: Report, sources: Sources, number: int) -> str:
+def section(report: Report, sources: Sources, number: int, *, todo_first: bool = False) -> str:
     """One run; the number is for the ids of the page."""
-    seen = _cut(report)
+    seen, todo = _cut(report), _todo(report, sources, number)
     parts = [
         f'<section class="run" aria-labelledby="run-{number}">',
         _headline(report, number),
+        todo if todo_first else "",
         _summary(report),
         _left_out(report),
         _nowhere(seen, sources, number),
         _files(seen, sources, number),
-        _instead(seen, number),
+        "" if todo else _instead(seen, number),
         _chain(seen),
         _undecided(report),
+        "" if todo_first else todo,
         "</section>",
     ]
     return "\n".join(part for part in parts if part) + "\n"
+
+
+def _todo(report: Report, sources: Sources, number: int) -> str:
+    """What to do, as a whole, where a plan was asked for or is due."""
+    if report.plan is None:
+        return ""
+    from fp8check.rules.report.htmlplan import todo
+
+    return todo(report.plan, sources, number)
 
 
 def _cut(report: Report) -> Report:

@@ -81,10 +81,10 @@ def _rows(
     wanted = _wanted(len(lines), said, _MOST_OF_SCRIPT if starts else _MOST_LINES)
     before = 0
     for at, here in _on_lines(marks, wanted):
-        yield _gap(before + 1, at - 1)
+        yield gap(before + 1, at - 1)
         yield _line(lines[at - 1], at, here, below.get(at, ()), id_)
         before = at
-    yield _gap(before + 1, len(lines))
+    yield gap(before + 1, len(lines))
 
 
 def _wanted(count: int, said: Iterable[int], most: int) -> Iterable[int]:
@@ -97,7 +97,8 @@ def _wanted(count: int, said: Iterable[int], most: int) -> Iterable[int]:
     return sorted(around)
 
 
-def _gap(first: int, last: int) -> str:
+def gap(first: int, last: int) -> str:
+    """That these lines are not shown; nothing where there is none."""
     count = last - first + 1
     if count <= 0:
         return ""

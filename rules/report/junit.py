@@ -57,10 +57,19 @@ def _suite(builder: ET.TreeBuilder, report: Report) -> None:
     builder.data("\n")
     for case in cases:
         _case(builder, case)
-    _whole(builder, "system-out", {}, report.summary.actual)
+    _whole(builder, "system-out", {}, "\n".join((report.summary.actual, *_todo(report))))
     builder.data("\n")
     builder.end("testsuite")
     builder.data("\n")
+
+
+def _todo(report: Report) -> list[str]:
+    """What to do, as a whole, where a plan was asked for."""
+    if report.plan is None:
+        return []
+    from fp8check.rules.report.plan_text import short
+
+    return short(report.plan)
 
 
 def _case(builder: ET.TreeBuilder, case: _Case) -> None:

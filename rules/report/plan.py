@@ -11,6 +11,9 @@ from fp8check.rules.report.pretty import dumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fp8check.rules.reading import Document
     from fp8check.rules.repair.plan import Plan, Planned
     from fp8check.rules.repair.render import Step
     from fp8check.rules.report.terminal import Style
@@ -18,21 +21,48 @@ if TYPE_CHECKING:
 PREDICTED = "predicted"
 
 
-def plans_of(planned: Planned) -> schema.Plans:
-    """The plans in the schema's words, without the credentials that the runs name."""
+def plans_of(planned: Planned, *, whole: bool = True) -> schema.Plans:
+    """The plans in the schema's words, without the credentials that the runs name.
+
+    Args:
+        whole: with the edits as text, which the text of a report does not show.
+    """
     reasons = tuple(shown(reason) for reason in planned.why_not)
-    made = schema.Plans(schema.PLAN, planned.goal, planned.reached, reasons, tuple(_plan(one) for one in planned.plans))
+    plans = tuple(_plan(one, planned.before if whole else ()) for one in planned.plans)
+    made = schema.Plans(schema.PLAN, planned.goal, planned.reached, reasons, plans)
     secrets = secrets_of_runs(planned)
     return without(made, secrets) if secrets else made
 
 
-def _plan(found: Plan) -> schema.Plan:
+def _plan(found: Plan, before: Sequence[Document]) -> schema.Plan:
     reports = [build.whole(one) for one in found.reports]
     outcome = reports[0].outcome
     remaining = tuple(finding for report in reports for finding in report.findings)
     speedup, memory = outcome.speedup, outcome.memory
     steps = tuple(map(step_of, found.steps))
-    return schema.Plan(steps, found.launch, outcome, speedup, memory, remaining, PREDICTED, reports[0].summary)
+    fix = _fix(found, before)
+    return schema.Plan(steps, found.launch, outcome, speedup, memory, remaining, PREDICTED, reports[0].summary, fix)
+
+
+def _fix(found: Plan, before: Sequence[Document]) -> schema.Fix | None:
+    """The edits of the files that are there, as text; None where there is none, or one has a credential."""
+    if not before:
+        return None
+    from fp8check.rules.edits.differing import differing
+    from fp8check.rules.reading.source import Source
+
+    texts = {one.path: one.text for one in before}
+    edits: list[schema.Edit] = []
+    for one in found.documents:
+        old = texts.get(one.path)
+        if old is None or old == one.text:
+            continue
+        source = Source(one.path, old)
+        for start, end, text in differing(old, one.text):
+            span = source.span(start, end)
+            edits.append(schema.Edit(one.path, span.line, span.column, span.end_line, span.end_column, text))
+    has_credential = any(masked_shapes(one.text) != one.text for one in edits)
+    return schema.Fix(False, tuple(edits)) if edits and not has_credential else None
 
 
 def step_of(step: Step) -> schema.Step:
@@ -52,7 +82,7 @@ def as_json(planned: Planned) -> str:
 
 def as_text(planned: Planned, style: Style) -> str:
     """The plans for people, safe to show."""
-    return in_syntax(masked_shapes("\n".join(lines(plans_of(planned), style)) + "\n"), style)
+    return in_syntax(masked_shapes("\n".join(lines(plans_of(planned, whole=False), style)) + "\n"), style)
 
 
 def in_syntax(text: str, style: Style | None = None, *, json: bool = False) -> str:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from fp8check.rules.plain_text import shown
+from fp8check.rules.report.terminal import Style
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fp8check.rules.report.schema import Plan, Plans, Step, Summary
-    from fp8check.rules.report.terminal import Style
 
+MOST = 40  # lines of what stands where there is little room
 WIDTH = 18  # of the column before what is to be done
 UNKNOWN_MEMORY = "not known, and so not whether it fits"
-_NAMES = {"fp8": "FP8", "bf16": "BF16"}
+_STEPS = 8  # that a sentence has
+_LONGEST = 300  # characters of one of them
+GOALS = {"fp8": "FP8", "bf16": "BF16"}
 
 
 def lines(plans: Plans, style: Style) -> Iterator[str]:
     """All plans; where there is none, what stands against the goal."""
     if not plans.plans:
-        yield style.strong(f"no way to {_NAMES[plans.goal]} was found")
+        yield style.strong(f"no way to {GOALS[plans.goal]} was found")
         for reason in plans.why_not:
             yield f"  {shown(reason)}"
         if plans.goal == "fp8":
@@ -31,9 +34,51 @@ def lines(plans: Plans, style: Style) -> Iterator[str]:
         yield from _plan(one, number, plans, style)
 
 
+def short(plans: Plans) -> list[str]:
+    """What to do, where there is little room: the first plan as far as it goes, and what the others lead to."""
+    plain = Style(on=False)
+    said = [*lines(plans._replace(plans=plans.plans[:1]), plain)]
+    if len(said) > MOST:
+        said[MOST:] = [
+            f"  and {len(said) - MOST} lines more: {command_of(plans, 1)} makes them, fp8check plan shows them"
+        ]
+    for number, one in enumerate(plans.plans[1:], 2):
+        said.append(f"or ({command_of(plans, number)}): {figures(one)}")
+    return said
+
+
+def sentence(plans: Plans, number: int) -> str:
+    """A plan in one sentence: what is done, as a whole, and what it leads to.
+
+    Args:
+        number: which plan, from 1.
+    """
+    found = plans.plans[number - 1]
+    steps = [" ".join(words_of(one)) for one in found.steps if one.kind != "file"]
+    steps += [f"{one.file} (new)" for one in found.steps if one.kind == "file"]
+    more = f"; and {len(steps) - _STEPS} steps more" if len(steps) > _STEPS else ""
+    return (
+        f"The whole plan ({command_of(plans, number)}): {shown('; '.join(_cut(one) for one in steps[:_STEPS]))}{more}. "
+        f"Then {figures(found)}"
+    )
+
+
+def figures(found: Plan) -> str:
+    """What a plan leads to, in one line."""
+    return shown("; ".join(text for text in (found.summary.actual, found.summary.speed) if text))
+
+
+def command_of(plans: Plans, number: int) -> str:
+    """The command that makes a plan."""
+    return f"fp8check fix --goal {plans.goal}" + (f" --plan {number}" if number > 1 else "")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
 def _plan(found: Plan, number: int, plans: Plans, style: Style) -> Iterator[str]:
-    option = f" --plan {number}" if number > 1 else ""
-    command = f"fp8check fix --goal {plans.goal}{option}"
+    command = command_of(plans, number)
     if not found.steps:
         yield style.strong("nothing to do")
     else:
@@ -50,25 +95,32 @@ def _plan(found: Plan, number: int, plans: Plans, style: Style) -> Iterator[str]
 
 
 def promised(summary: Summary, goal: str) -> Iterator[str]:
-    """What happens then; that nobody knows whether a run in FP8 fits is said as well, or it would pass for a yes."""
+    """What happens then, in lines."""
+    for name, text in happens(summary, goal):
+        yield f"  {name:<{WIDTH}}{shown(text)}"
+
+
+def happens(summary: Summary, goal: str) -> Iterator[tuple[str, str]]:
+    """What happens then, by what it is about; that nobody knows whether a run in FP8 fits is said as well, or it would
+    pass for a yes."""
     lines = {"then": summary.actual, "": summary.assumed}
     if goal == "fp8":
         lines |= {"speed": summary.speed, "memory": summary.memory or UNKNOWN_MEMORY}
     for name, text in lines.items():
         if text is not None:
-            yield f"  {name:<{WIDTH}}{shown(text)}"
+            yield name, text
 
 
 def step_lines(step: Step, number: int) -> Iterator[str]:
     """One step; the text of a new file follows it."""
-    where, what = _words(step)
+    where, what = words_of(step)
     yield f"  {number}. {shown(where):<{WIDTH - 3}}{' ' if len(where) >= WIDTH - 3 else ''}{what}"
     if step.kind == "file":
         yield from (f"  {'':<{WIDTH}}{shown(line)}" for line in (step.after or "").splitlines())
 
 
-def _words(step: Step) -> tuple[str, str]:
-    """Where a step is made, and what it is."""
+def words_of(step: Step) -> tuple[str, str]:
+    """Where a step is made, and what it is, both safe in a line."""
     before, after = shown(step.before or ""), shown(step.after or "")
     if step.kind == "edit":
         where = str(step.file) if step.line is None else f"{step.file}:{step.line}"

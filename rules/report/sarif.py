@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fp8check.rules.report.formats import Look, Sources
-    from fp8check.rules.report.schema import Edit, Finding, Fix, Report, Suppressed
+    from fp8check.rules.report.schema import Edit, Finding, Fix, Plan, Plans, Report, Suppressed
 
     Data = dict[str, object]
 
 _LEVELS = {"error": "error", "warning": "warning", "info": "note"}
+_MOST_WITH_PLAN = 10  # errors of a run that have it: a run may have thousands, and a plan as many steps
+_AT_THE_TOP: Data = {"deletedRegion": {"startLine": 1, "startColumn": 1, "endLine": 1, "endColumn": 1}}
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
@@ -33,6 +35,8 @@ def _run(report: Report) -> Data:
     index = {rule: number for number, rule in enumerate(named)}
     said = {one.rule: one for one in reversed(report.findings)}  # the first of each rule
     results = [_found(one, index) for one in report.findings]
+    if report.plan is not None:
+        _plan_into(results, report, report.plan)
     results += [_suppressed(one, index) for one in report.suppressed]
     return {
         "tool": {
@@ -94,6 +98,33 @@ def _found(finding: Finding, index: Mapping[str, int]) -> Data:
     return result
 
 
+def _plan_into(results: Sequence[Data], report: Report, plans: Plans) -> None:
+    """The plans as the fixes of the errors that they are for: what one finding says alone may lead to the next."""
+    from fp8check.rules.report.plan_text import sentence  # where a plan was asked for
+
+    fixes = [
+        {"description": {"text": sentence(plans, number)}, "artifactChanges": changes}
+        for number, one in enumerate(plans.plans, 1)
+        if (changes := _changes(one))
+    ]
+    errors = [number for number, one in enumerate(report.findings) if one.severity == "error"]
+    for number in errors[: _MOST_WITH_PLAN if fixes else 0]:
+        results[number]["fixes"] = fixes
+
+
+def _changes(found: Plan) -> list[Data]:
+    """The changes of a plan, by file; a new file is put where nothing is."""
+    new = [
+        {
+            "artifactLocation": _artifact(one.file),
+            "replacements": [{**_AT_THE_TOP, "insertedContent": {"text": one.after}}],
+        }
+        for one in found.steps
+        if one.kind == "file" and one.file is not None and one.after is not None
+    ]
+    return [*(_by_file(found.fix) if found.fix is not None else ()), *new]
+
+
 def _suppressed(one: Suppressed, index: Mapping[str, int]) -> Data:
     kind = "inSource" if one.file and one.file in one.by else "external"
     suppression = {"kind": kind, "status": "accepted", **({"justification": one.reason} if one.reason else {})}
@@ -111,17 +142,16 @@ def _locations(one: Finding | Suppressed) -> Data:
 
 
 def _fix(fix: Fix, help_: str) -> Data:
+    return {"description": {"text": help_ or "the fix"}, "artifactChanges": _by_file(fix)}
+
+
+def _by_file(fix: Fix) -> list[Data]:
     """The edits of a fix, by file; the text that takes the place of each region."""
     changes: dict[str, list[Data]] = {}
     for edit in fix.edits:
         replacement: Data = {"deletedRegion": _region(edit), "insertedContent": {"text": edit.text}}
         changes.setdefault(edit.file, []).append(replacement)
-    return {
-        "description": {"text": help_ or "the fix"},
-        "artifactChanges": [
-            {"artifactLocation": _artifact(path), "replacements": edits} for path, edits in changes.items()
-        ],
-    }
+    return [{"artifactLocation": _artifact(path), "replacements": edits} for path, edits in changes.items()]
 
 
 def _message(finding: Finding) -> str:
@@ -154,6 +184,10 @@ def _invocation(report: Report) -> Data:
     notes += [
         _notification(one.rule, "note", f"undecided: needs {one.needs}: {one.command}") for one in report.undecided
     ]
+    if report.plan is not None:
+        from fp8check.rules.report.plan_text import short
+
+        notes.append({"level": "note", "message": {"text": "\n".join(short(report.plan))}})
     return {"executionSuccessful": not report.internal_errors, "toolExecutionNotifications": notes}
 
 

@@ -442,6 +442,8 @@ class Plan(Record):
         remaining: the findings that are left, of all runs.
         evidence: what the prediction rests on.
         summary: what happens then, in a few lines, as in the report.
+        fix: the steps of kind edit as text, in whole lines, all files together; null where there is none, or where a
+            credential would be written.
     """
 
     steps: tuple[Step, ...]
@@ -452,6 +454,7 @@ class Plan(Record):
     remaining: tuple[Finding, ...]
     evidence: str
     summary: Summary
+    fix: Fix | None = None
 
 
 class Plans(Record):

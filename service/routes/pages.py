@@ -15,6 +15,9 @@ from fp8check.service.routes.common import caller_of, service_of
 
 if TYPE_CHECKING:
     from fp8check.service.check_request import CheckRequest
+    from fp8check.service.check_service import CheckService, StoredAnswer
+    from fp8check.service.tokens import Caller
+    from fp8check.service.turns import Asker
 
 router = APIRouter(include_in_schema=False)
 
@@ -42,8 +45,8 @@ async def sent(request: Request) -> Response:
         check_request = await service.parsed(request.headers.get("content-type", ""), content, asker)
         values = _values(check_request)
         environment = check_request.options.environment and "read" in caller.scopes
-        options = replace(check_request.options, environment=environment, probe=False)
-        stored = await service.check(check_request._replace(options=options), asker, "json")
+        options = replace(check_request.options, environment=environment, probe=False, plan=True, goal=None)
+        stored = await _checked(service, check_request._replace(options=options), asker, caller)
     except Problem as problem:
         shown = page(request, "form.html", problem.status, problem=problem, kind=KINDS[problem.slug], values=values)
         shown.headers.update(problem.headers)
@@ -51,6 +54,17 @@ async def sent(request: Request) -> Response:
     root = request.scope.get("root_path", "")
     secret = f"?share={stored.share}" if service.settings.share_links else ""
     return RedirectResponse(f"{root}/checks/{stored.id}{secret}", 303)
+
+
+async def _checked(service: CheckService, check_request: CheckRequest, asker: Asker, caller: Caller) -> StoredAnswer:
+    """The check, with what to do; without, where that takes too long, or too many ask for it."""
+    try:
+        return await service.check(check_request, asker, "json")
+    except Problem as problem:
+        if problem.slug not in ("too-costly", "busy"):
+            raise
+    options = replace(check_request.options, plan=False)
+    return await service.check(check_request._replace(options=options), service.asker(caller), "json")
 
 
 def _values(check_request: CheckRequest) -> dict[str, str]:

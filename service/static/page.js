@@ -1,4 +1,4 @@
-// What makes the pages comfortable: dropping files, Ctrl+Enter, copying the link. Without it they work all the same.
+// What makes the pages comfortable: dropping files, Ctrl+Enter, copying what is to be done and the link. Without it they work all the same.
 "use strict";
 
 function say(text) {
@@ -42,6 +42,53 @@ if (form) {
   });
   const problem = document.getElementById("problem");
   if (problem) problem.focus();
+}
+
+// What is to be done can be copied, and a file saved; what the page does not have as it is, has no button.
+async function copy(text, element) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return "Copied.";
+  } catch {
+    const range = document.createRange();
+    range.selectNodeContents(element);
+    const selection = getSelection();
+    selection.removeAllRanges();
+    selection.addRange(range);
+    return "Press Ctrl+C to copy.";
+  }
+}
+
+function save(text, name) {
+  const address = URL.createObjectURL(new Blob([text], { type: "text/plain;charset=utf-8" }));
+  const anchor = document.createElement("a");
+  anchor.href = address;
+  anchor.download = name;
+  anchor.click();
+  setTimeout(() => URL.revokeObjectURL(address), 60000);
+  return `Saved as ${name}.`;
+}
+
+function button(label, what, act) {
+  const made = document.createElement("button");
+  made.type = "button";
+  made.textContent = label;
+  made.setAttribute("aria-label", `${label} ${what}`);
+  made.addEventListener("click", act);
+  return made;
+}
+
+for (const block of document.querySelectorAll("pre.text:not(.seen)")) {
+  const name = block.dataset.name;
+  const what = name || "the command";
+  const said = document.createElement("span");
+  said.setAttribute("role", "status");
+  const row = document.createElement("p");
+  row.className = "copy";
+  row.append(button("Copy", what, async () => (said.textContent = await copy(block.textContent, block))), " ");
+  if (name) row.append(button("Download", what, () => (said.textContent = save(block.textContent, name))), " ");
+  row.append(said);
+  block.before(row);
 }
 
 const link = document.querySelector("[data-link]");

@@ -69,6 +69,9 @@ TAGS = frozenset(
         "em",
         "strong",
         "small",
+        "h4",
+        "del",
+        "ins",
     ]
 )
 ATTRIBUTES = frozenset(
@@ -87,6 +90,7 @@ ATTRIBUTES = frozenset(
         "aria-label",
         "aria-labelledby",
         "open",
+        "data-name",
     ]
 )
 EXIT_CODES = (0, 1, 2, 3)
