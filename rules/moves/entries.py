@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from fp8check.rules.edits.action import ABSENT, Assign
+from fp8check.rules.edits.action import ABSENT, Action, Assign
+from fp8check.rules.moves import launching
 from fp8check.rules.moves.site import known
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fp8check.rules.edits.action import Action
     from fp8check.rules.moves.site import Site
 
 
@@ -31,11 +31,30 @@ def processes(site: Site) -> Iterator[Action]:
     """How many processes there are, where nobody says it, or the command said otherwise: else one a GPU."""
     number = site.wanted or len(site.run.visible_gpus() or ())
     config = site.run.accelerate
-    if not number or config is None:
+    if not number:
+        return
+    command = launching.with_processes(site, number)
+    if command is not None:
+        yield Action(site.why, launch=command)
+    if config is None:
         return
     kind = known(lambda: config.distributed_type)
     alone = kind is None or kind.is_later or kind.value in ("NO", False)
     spread: list[tuple[tuple[str, ...], object]] = (
         [(("distributed_type",), "MULTI_GPU")] if alone and number > 1 else []
     )
-    yield from site.act(site.in_accelerate((("num_processes",), number), (("num_machines",), 1), *spread))
+    machines = [] if "num_machines" in config.top else [(("num_machines",), 1)]
+    yield from site.act(site.in_accelerate((("num_processes",), number), *machines, *spread))
+
+
+def on_gpu(site: Site) -> Iterator[Action]:
+    """The GPU, where the file or the command says that the CPU trains."""
+    config = site.run.accelerate
+    command = launching.without_flag(site.command, "--cpu")
+    entries: list[tuple[tuple[str, ...], object]] = []
+    if config is not None and config.top.value("use_cpu"):
+        entries.append((("use_cpu",), False))
+    kind = known(lambda: config.distributed_type if config is not None else None)
+    if kind is not None and kind.value == "MULTI_CPU":
+        entries.append((("distributed_type",), "NO" if site.processes == 1 else "MULTI_GPU"))
+    yield from site.act(site.in_accelerate(*entries), launch=command)

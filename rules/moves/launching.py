@@ -98,3 +98,68 @@ def variables_unset(site: Site) -> Iterator[Action]:
                     yield Action(site.why, launch=site.command.replace(text, ""))
             else:
                 yield Action(site.why, variables={name: None})
+
+
+# By the launcher, the option that says how many processes a machine has; `accelerate launch` counts over all machines.
+_PROCESSES = {"torchrun": "nproc_per_node", "accelerate": "num_processes"}
+
+
+def with_processes(site: Site, number: int) -> str | None:
+    """The command with that many processes, where it says how many; None where it does not, or cannot be written."""
+    launch = site.run.launch
+    name = _PROCESSES.get(launch.tool, "")
+    if launch.through is not None and site.run.accelerate is None and launch.tool == "accelerate":
+        return None if site.command is None else _with_option(site.command, name, str(number), append=True)
+    return None if site.command is None or name not in launch.flags else _with_option(site.command, name, str(number))
+
+
+def _with_option(command: str, name: str, value: str, *, append: bool = False) -> str | None:
+    """The command with another value of an option of its launcher.
+
+    Args:
+        append: whether it is to be at the end where it is not there.
+
+    Returns:
+        None where it is there more than once, or not at all.
+    """
+    spelled = {f"--{name}", f"--{name.replace('_', '-')}"}
+    words = command.split(" ")
+    at = [here for here, word in enumerate(words) if word.partition("=")[0] in spelled]
+    if not at:
+        return f"{command} --{name} {value}" if append else None
+    if len(at) > 1:
+        return None
+    here = at[0]
+    if "=" in words[here]:
+        words[here] = f"{words[here].partition('=')[0]}={value}"
+    elif here + 1 < len(words):
+        words[here + 1] = value
+    return " ".join(words)
+
+
+def precision_told(site: Site) -> Iterator[Action]:
+    """The goal's precision by the launcher's option or by its variable, where no Accelerate file says it."""
+    if site.run.accelerate is not None:
+        return
+    launch, variable = site.run.launch, "ACCELERATE_MIXED_PRECISION"
+    if launch.tool == "accelerate":
+        plain = site.command is not None and launch.through is None and " launch " in site.command
+        if plain and site.goal == "bf16" and site.command is not None:
+            changed = _with_option(site.command, "mixed_precision", "bf16")
+            yield Action(
+                site.why, launch=changed or site.command.replace(" launch ", " launch --mixed_precision bf16 ", 1)
+            )
+        return
+    if launch.tool not in ("python", "torchrun"):
+        return
+    if variable in launch.variables:
+        text = f"{variable}={launch.variables[variable]} "
+        if site.command is not None and site.command.count(text) == 1:
+            yield Action(site.why, launch=site.command.replace(text, f"{variable}={site.goal} "))
+    elif site.goal == "bf16":
+        yield Action(site.why, variables={variable: "bf16"})
+    elif not site.trainer.is_huggingface:
+        for backend in ("TE", "AO"):
+            told = {variable: "fp8", "ACCELERATE_FP8_BACKEND": backend}
+            gather = {} if backend == "TE" else {"ACCELERATE_FP8_ENABLE_FSDP_FLOAT8_ALL_GATHER": "false"}
+            yield Action(site.why, variables={**told, **gather}, packages=site.lacking(backend))

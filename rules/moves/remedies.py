@@ -42,11 +42,16 @@ _BY_SUBJECT: Mapping[str, Moves] = {
     "FP8": (),
     "FP9": (),
 }
-_LEFT: Moves = (precision.everything_bf16, *_LAUNCH)
+_LEFT: Moves = (precision.everything_bf16, *_LAUNCH, launching.precision_told)
+_GPUS: Moves = (entries.processes, *_LAUNCH, precision.accelerate_fp8)
 # By a predicted error, a part of the goal (rules/repair/goal.py), or a rule of which more is known than its subject.
 _BY_CODE: Mapping[str, Moves] = {
     "undecided": (),
-    "no FP8": (*_PRECISION, *_LAUNCH, *_BACKEND, *_STACK),
+    "no FP8": (*_PRECISION, *_LAUNCH, *_BACKEND, *_STACK, launching.precision_told),
+    "data-parallel": _GPUS,
+    "duplicate-gpu": _GPUS,
+    "FP309": _GPUS,
+    "FP310": (entries.on_gpu,),
     "frozen": (backends.gather_off, *_BACKEND, strategies.other_strategy),
     "backward": (*_STEP, *_BACKEND),
     "processes": (entries.processes, *_LAUNCH, strategies.other_strategy),
@@ -93,6 +98,8 @@ _BY_CODE: Mapping[str, Moves] = {
 }
 # What nothing in this folder answers: the machine or the model would have to be another one.
 FORBIDDING = frozenset(("FP408", "FP411", "FP412", "FP620", "FP701", "FP704", "FP706"))
+# What a warning says of the recipe that was asked for: it is not the one that runs. Its fix belongs to a good run.
+NOT_AS_ASKED = frozenset(("FP202", "FP203", "FP211"))
 # What may pay more in a run that is good already.
 CHOICES: Moves = (backends.other_backend, steps.compiled, strategies.other_strategy)
 

@@ -26,6 +26,8 @@ _KINDS_BY_FLAG: tuple[tuple[str, DistributedType], ...] = (
 )
 _ON_GPUS: tuple[DistributedType, ...] = ("MULTI_GPU", "FSDP", "DEEPSPEED", "MEGATRON_LM")
 _NOT_MODELED: tuple[DistributedType, ...] = ("XLA", "TP")
+# What decides, where one process sees several GPUs.
+ONE_A_GPU = "CUDA_VISIBLE_DEVICES=0, or a process on each:"
 # How torchrun says "one process a GPU" (torch/distributed/run.py determine_local_world_size).
 _EACH_GPU = ("gpu", "auto")
 
@@ -106,7 +108,7 @@ def check_data_parallel(run: Run, kind: DistributedType) -> None:
         f"one process sees {len(visible)} GPUs: Trainer wraps the model in nn.DataParallel and leaves it out of "
         "prepare(), where layers are converted to FP8; what comes of that was read, and not executed"
     )
-    raise Undecided(what, f"CUDA_VISIBLE_DEVICES=0, or a process on each: torchrun --nproc_per_node {len(visible)}")
+    raise Undecided(what, f"{ONE_A_GPU} torchrun --nproc_per_node {len(visible)}")
 
 
 def _several_by_itself(run: Run) -> bool | None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from fp8check.rules.engine.inputs import requested
 from fp8check.rules.moves.remedies import FORBIDDING
 from fp8check.rules.moves.site import known, known_number
+from fp8check.rules.outcome import step
 from fp8check.rules.outcome.accelerator import can_fp8
 from fp8check.rules.outcome.memory import predict_memory
+from fp8check.rules.outcome.processes import ONE_A_GPU
 from fp8check.rules.record import Record
 from fp8check.rules.settings.values import Setting, Undecided
 
@@ -49,7 +51,18 @@ class Chosen(Record):
 
 def goal_of(runs: list[Examined]) -> Goal:
     """What the runs ask for."""
-    return "fp8" if any(one.inputs.concerns_fp8 for one in runs) else "bf16"
+    return "fp8" if any(one.inputs.concerns_fp8 or _means_fp8(one) for one in runs) else "bf16"
+
+
+def _means_fp8(examined: Examined) -> bool:
+    """Whether a file has options of FP8 and no precision, or a precision that is no word of Accelerate's but FP8's."""
+    config = examined.inputs.run.config_read
+    if config is None:
+        return False
+    precision = known(lambda: config.mixed_precision)
+    if precision is None:
+        return bool(config.fp8)
+    return not precision.is_later and "8" in str(precision.value)
 
 
 def chosen(examined: Examined) -> Chosen:
@@ -59,15 +72,29 @@ def chosen(examined: Examined) -> Chosen:
     backend = wanted.backend
     recipe = {name: one.shown for name, one in wanted.recipe.items()}
     effective = outcome.effective
-    unread = run.launch.tool == "python" and run.accelerate is not None  # nobody meant the one process of python
     return Chosen(
-        None if unread else known_number(lambda: effective.all_processes),
+        _processes(examined),
         _strategy(run),
         None if backend is None else str(backend.shown).upper(),
         recipe,
         (known_number(lambda: effective.micro_batch), known_number(lambda: effective.sequence)),
         known(lambda: effective.checkpointing) is not None,
     )
+
+
+def _processes(examined: Examined) -> int | None:
+    """How many processes somebody chose; one for each GPU where the run as it is would not start so many of them."""
+    run, outcome = examined.inputs.run, examined.outcome
+    error, unknown = outcome.error, outcome.undecided
+    ended = error is not None and error.code == "duplicate-gpu"
+    alone = unknown is not None and unknown.needs.startswith(ONE_A_GPU)
+    if ended or alone or any(one.rule == "FP309" for one in examined.findings):
+        every, here = (known_number(lambda: outcome.effective.all_processes), outcome.effective.processes)
+        machines = every // here.value if every and here is not None and isinstance(here.value, int) else 1
+        return machines * len(run.visible_gpus() or ()) or None
+    if run.launch.tool == "python" and run.accelerate is not None:
+        return None  # nobody meant the one process of python
+    return known_number(lambda: outcome.effective.all_processes)
 
 
 def _strategy(run: Run) -> object:
@@ -110,7 +137,9 @@ def _unmet(outcome: Outcome, goal: Goal, before: Chosen) -> list[Problem]:
     if outcome.error is not None:
         return [Problem(outcome.error.code, f"it would end with {outcome.error.type}: {outcome.error.first_line}")]
     if outcome.undecided is not None:
-        return [Problem("undecided", f"not known: {outcome.undecided.what} ({outcome.undecided.needs})")]
+        what, needs = outcome.undecided.what, outcome.undecided.needs
+        code = "data-parallel" if needs.startswith(ONE_A_GPU) else "undecided"
+        return [Problem(code, f"not known: {what} ({needs})")]
     found = []
     processes = known_number(lambda: outcome.effective.all_processes)
     if before.processes is not None and processes is not None and processes != before.processes:
@@ -134,7 +163,9 @@ def _not_fp8(outcome: Outcome) -> list[Problem]:
     found = []
     if outcome.trains_in_fp8 is not True:
         found.append(Problem("no FP8", "no layer would run in FP8"))
-    if outcome.frozen is not None:
+    state = outcome.accelerator
+    held = state is not None and step.frozen_by_torchao(state, outcome.prepared) is not None
+    if outcome.frozen is not None or held:  # a script that prepares its model alone may go either way
         found.append(Problem("frozen", "the weights that are converted would not be trained"))
     if outcome.runs_te and outcome.reentrant:
         found.append(Problem("backward", "the backward pass would not be in FP8"))

@@ -11,7 +11,7 @@ from itertools import islice
 
 from fp8check.rules.edits.action import Action, Assign
 from fp8check.rules.input_error import InputError
-from fp8check.rules.moves.remedies import CHOICES, moves_for
+from fp8check.rules.moves.remedies import CHOICES, NOT_AS_ASKED, moves_for
 from fp8check.rules.moves.site import Site
 from fp8check.rules.reading.overlay import Overlay
 from fp8check.rules.record import Record
@@ -233,6 +233,21 @@ class Search:
             one = self.judged(merged, whole=True) if merged is not None else None
             if one is not None and one.is_good and one.cost < best.cost and one.warnings <= best.warnings:
                 best = one
+        return self._as_asked(best)
+
+    def _as_asked(self, best: Judged) -> Judged:
+        """The state with the recipe that was asked for, as far as the fix of a warning writes what was meant."""
+        for report in best.reports:
+            places = Places(report.documents)
+            for finding in report.findings:
+                if finding.rule not in NOT_AS_ASKED or finding.fix is None:
+                    continue
+                assigns = places.assigns(finding.fix)
+                if not assigns or any(one.file not in best.state.files for one in assigns):
+                    continue
+                one = self.judged(best.state.after(Action(finding.rule, assigns)), whole=True)
+                if one is not None and one.is_good and one.warnings < best.warnings:
+                    return self._as_asked(one)
         return best
 
     def _without(self, state: State, part: Action) -> State | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fp8check.rules.checking.planning import applied, plan_request
 from fp8check.rules.checking.request import Request, RunRequest, check_request
 from fp8check.rules.record import Record
+from tests.tools.journeys.measured import against
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,10 +44,11 @@ def travel(name: str, part: RunRequest, goal: Goal | None = None) -> Journey:
         faults = () if planned.why_not else ("no plan, and no reason",)
         return Journey(name, part, "no plan", planned, faults, seconds)
     first = planned.plans[0]
-    if not first.steps:
-        return Journey(name, part, "good", planned, (), seconds)
     after = applied(part, first)
-    return Journey(name, part, "planned", planned, tuple(_faults(part, after, planned)), seconds)
+    faults = [*_faults(part, after, planned)] if first.steps else []
+    if planned.goal == "fp8" and len(first.reports) == 1:
+        faults += [f"measured otherwise: {one}" for one in against(after, first.reports[0].inputs.run.training.name)]
+    return Journey(name, part, "planned" if first.steps else "good", planned, tuple(faults), seconds)
 
 
 def _faults(before: RunRequest, after: RunRequest, planned: Planned) -> Iterator[str]:
