@@ -49,7 +49,7 @@ _ANNOTATION = ("::error ", "::warning ", "::notice ")
 
 def shown(text: str) -> str:
     r"""A text as it stands in a line: what is not seen is written out (\x1b, \u202e, \n), a tab is a space."""
-    if text.isascii() and text.isprintable() and "##" not in text:
+    if text.isprintable() and "##" not in text and (text.isascii() or max(text) < "\u0100"):
         return text
     return _without_hashes(text.translate(_table("line")), r"#\#")
 

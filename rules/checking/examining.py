@@ -6,8 +6,7 @@ from fp8check.rules.catalog import RULES
 from fp8check.rules.checking.verdict import verdict
 from fp8check.rules.engine.judge import judge
 from fp8check.rules.engine.running import ordered, run_rules
-from fp8check.rules.suppression.examined import Examined
-from fp8check.rules.suppression.suppressions import MARK, apply
+from fp8check.rules.suppression.examined import MARK, Examined
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from fp8check.rules.engine.running import Crash, Finding
     from fp8check.rules.reading import Document, Span
     from fp8check.rules.seen import Seen
-    from fp8check.rules.suppression.suppressions import Suppression
+    from fp8check.rules.suppression.suppressions import Suppressed, Suppression
     from fp8check.rules.trainers.run import Run
 
 UNUSED = "FP993"
@@ -50,24 +49,33 @@ def examine(
     early, late_rules = _parted(rules)
     judged = judge(run, documents, early, seen, today or "")
     every = [*_written(documents), *configured]
-    suppressions = apply(every, judged.findings, _decided(early, judged) if every else (), today)
     met = _required(requirements, judged) if requirements else ()
-    later = {
-        "suppressions": suppressions,
-        "known_rules": _names((*RULES, *rules)) if every else {},  # only suppressions name rules
-        "crashes": crashes + judged.crashes,
-        "required": met,
-    }
-    late = run_rules(judged.inputs._replace(later=later), late_rules)
-    findings = ordered((*suppressions.left, *late.findings))
+    crashes += judged.crashes
+    findings = judged.findings
+    suppressed: tuple[Suppressed, ...] = ()
+    # Else nothing is suppressed, or required, and those rules have nothing to say.
+    if every or crashes or met or late_rules is not _LATE:
+        from fp8check.rules.suppression.suppressions import apply
+
+        suppressions = apply(every, findings, _decided(early, judged) if every else (), today)
+        later = {
+            "suppressions": suppressions,
+            "known_rules": _names((*RULES, *rules)) if every else {},  # only suppressions name rules
+            "crashes": crashes,
+            "required": met,
+        }
+        late = run_rules(judged.inputs._replace(later=later), late_rules)
+        findings = ordered((*suppressions.left, *late.findings))
+        crashes += late.crashes
+        suppressed = suppressions.suppressed
     return Examined(
         verdict(findings, judged.undecided, judged.inputs),
         judged.inputs,
         judged.earlier,
         findings,
         judged.undecided,
-        crashes + judged.crashes + late.crashes,
-        suppressions.suppressed,
+        crashes,
+        suppressed,
         required=met,
     )
 

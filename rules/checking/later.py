@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.input_error import InputError
 from fp8check.rules.reading import Document
-from fp8check.rules.suppression.suppressions import MARK
+from fp8check.rules.suppression.examined import MARK
 from fp8check.rules.trainers.detect import read
 
 

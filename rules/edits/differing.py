@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from fp8check.rules.reading.source import LINE_BREAK
+from fp8check.rules.reading.source import line_starts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ MOST = 250_000  # pairs of lines that are compared; of more, all from the first 
 
 def lines_of(text: str) -> list[str]:
     """The lines of a text, each with its line break."""
-    starts = [0, *(found.end() for found in LINE_BREAK.finditer(text))]
+    starts = line_starts(text)
     lines = [text[one:other] for one, other in pairwise([*starts, len(text)])]
     return lines if lines[-1] else lines[:-1]
 

@@ -6,6 +6,7 @@ engine reports the rule as undecided, with the command that would decide it. A r
 
 from __future__ import annotations
 
+from fp8check.rules.reading.nodes import Span
 from fp8check.rules.record import Record
 from fp8check.rules.settings.values import Setting
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from fp8check.rules.edits.fix import Fix
-    from fp8check.rules.reading import Node, Span
+    from fp8check.rules.reading import Node
     from fp8check.rules.settings.shell import Line
     from fp8check.rules.trainers.run import FileInput
 
@@ -82,6 +83,8 @@ LATE = ("suppressions", "known_rules", "crashes", "required")
 # Inputs that are files which the run names, or the command: one that could not be read leaves the rule undecided.
 FILES = ("accelerate", "deepspeed", "script", "model", "training", "launch")
 _NO_SUBJECTS = frozenset((*GIVEN, *KNOWLEDGE, *LATE))
+_KNOWLEDGE = frozenset(KNOWLEDGE)
+_FILES = frozenset(FILES)
 
 
 class Related(Record):
@@ -137,6 +140,7 @@ class Rule(Record):
         last_resort: it speaks only where no other error was found: it says that something is wrong, others say what.
         subjects, knowledge: those of its needs without which it does not apply, and without which it is undecided.
         reads: the files that decide it: where one is named and could not be read, the rule is undecided.
+        is_late: whether it runs after the others, and looks at what they said.
     """
 
     id: str
@@ -151,11 +155,7 @@ class Rule(Record):
     knowledge: frozenset[str] = frozenset()
     reads: frozenset[str] = frozenset()
     claims: tuple[Claim, ...] = ("nothing",)
-
-    @property
-    def is_late(self) -> bool:
-        """Whether it runs after the others, and looks at what they said."""
-        return any(name in LATE for name in self.needs)
+    is_late: bool = False
 
     @property
     def may_end(self) -> bool:
@@ -192,11 +192,11 @@ def rule(
         parameters = code.co_varnames[: code.co_argcount]
         needs = parameters + requires
         # A file, or a trainer by its name, also one that a plug-in brings later.
-        subjects = frozenset(needs).difference(GIVEN, KNOWLEDGE, LATE)
-        knowledge = frozenset(needs).intersection(KNOWLEDGE)
-        trained = ("training",) if "trains" in needs else ()
-        files = frozenset((*needs, *reads, *trained)).intersection(FILES)
-        if not subjects <= _SUBJECTS:  # a trainer's name stands for its training file
+        wanted = frozenset(needs)
+        subjects, knowledge, files = wanted - _NO_SUBJECTS, wanted & _KNOWLEDGE, wanted & _FILES
+        if reads:
+            files |= _FILES.intersection(reads)
+        if not subjects <= _SUBJECTS or "trains" in wanted:  # a trainer's name stands for its training file
             files |= {"training"}
         check.rule = Rule(  # type: ignore[attr-defined]
             id_,
@@ -211,6 +211,7 @@ def rule(
             knowledge,
             files,
             claims,
+            not wanted.isdisjoint(LATE),
         )
         return check
 
@@ -219,8 +220,6 @@ def rule(
 
 def span_of(place: Place) -> Span | None:
     """The span of a place: of the whole `key: value` where the place is a setting or a node with a key."""
-    from fp8check.rules.reading import Span
-
     if isinstance(place, Setting):
         return _joined(place.origin.key_span, place.origin.span)
     if place is None or isinstance(place, Span):
@@ -235,8 +234,6 @@ def placed(place: Place, line: Line | None) -> Span | None:
 
 
 def _joined(key: Span | None, value: Span | None) -> Span | None:
-    from fp8check.rules.reading import Span
-
     if key is None or value is None or value.start < key.start:
         return value or key
     if value.line > key.line:

@@ -56,7 +56,7 @@ def judge(
     earlier = None
     if outcome.stack.assumed:
         earlier = predict_plain(run, EARLIER)
-        result = _common(result, run_rules(inputs._replace(outcome=earlier), rules), outcome, rules)
+        result = _common(result, run_rules(inputs._replace(outcome=earlier), rules), outcome)
     findings = _without_last_resort(result.findings, rules)
     if run.unread:
         inputs = inputs._replace(outcome=as_known(outcome))
@@ -64,15 +64,14 @@ def judge(
     return Judged(inputs, earlier, findings, result.undecided, result.crashes)
 
 
-def _common(newest: Result, earlier: Result, outcome: Outcome, rules: Sequence[Rule]) -> Result:
+def _common(newest: Result, earlier: Result, outcome: Outcome) -> Result:
     """What holds with both sets of releases; what one of them says alone becomes undecided."""
     places = {(one.rule, one.span) for one in newest.findings} & {(one.rule, one.span) for one in earlier.findings}
     findings = tuple(one for one in newest.findings if (one.rule, one.span) in places)
     open_ = {one.rule: one for one in (*newest.undecided, *earlier.undecided)}
     packages = ", ".join(sorted(outcome.stack.assumed)).replace("_", " ")
-    last = _last_resorts(rules)
     for one in (*newest.findings, *earlier.findings):
-        if (one.rule, one.span) not in places and one.rule not in last:
+        if (one.rule, one.span) not in places and not one.last_resort:
             open_.setdefault(one.rule, UndecidedRule(one.rule, f"the versions of {packages}", KNOWLEDGE["packages"]))
     crashes = {one.rule: one for one in (*newest.crashes, *earlier.crashes)}
     return Result(findings, tuple(open_[rule] for rule in sorted(open_)), tuple(crashes.values()))
@@ -80,13 +79,8 @@ def _common(newest: Result, earlier: Result, outcome: Outcome, rules: Sequence[R
 
 def _without_last_resort(findings: tuple[Finding, ...], rules: Sequence[Rule]) -> tuple[Finding, ...]:
     """Leave out "something is wrong" where another error says what: that the run ends, only where one says that."""
-    last = _last_resorts(rules)
-    if not any(one.rule in last for one in findings):
+    if not any(one.last_resort for one in findings):
         return findings
     ending = {one.id for one in rules if "ends" in one.claims}
-    said = {one.rule for one in findings if one.severity == "error" and one.rule not in last}
-    return tuple(one for one in findings if one.rule not in last or not (said & ending if one.rule in ending else said))
-
-
-def _last_resorts(rules: Sequence[Rule]) -> frozenset[str]:
-    return frozenset(one.id for one in rules if one.last_resort)
+    said = {one.rule for one in findings if one.severity == "error" and not one.last_resort}
+    return tuple(one for one in findings if not one.last_resort or not (said & ending if one.rule in ending else said))

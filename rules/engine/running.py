@@ -25,6 +25,7 @@ class Finding(Record):
 
     Attributes:
         may_end: whether what was found may end the run, and the outcome need not know of that.
+        last_resort: whether it only says that something is wrong, where others say what.
     """
 
     rule: str
@@ -38,6 +39,7 @@ class Finding(Record):
     help: str
     fix: Fix | None = None
     may_end: bool = False
+    last_resort: bool = False
 
 
 class UndecidedRule(Record):
@@ -75,27 +77,25 @@ def run_rules(inputs: Inputs, rules: Iterable[Rule]) -> Result:
     undecided: list[UndecidedRule] = []
     crashes: list[Crash] = []
     values = inputs.values()
-    there = values.keys()
+    there = frozenset(values)
     concerns_fp8 = inputs.concerns_fp8
     line = inputs.run.launch.line
     unread: dict[str, Unread] = {one.input: one for one in inputs.run.unread}
-    lacks = _Lacks(there)
     for one in rules:
         if unread and (lacking := _lacking(one, unread, there)) is not None:
             undecided.append(UndecidedRule(one.id, lacking.needs, lacking.command))
             continue
-        if lacks[one.subjects]:
+        if not one.subjects <= there:
             continue
-        if lacks[one.knowledge]:
+        if not one.knowledge <= there:
             if concerns_fp8:
                 missing = [name for name in one.needs if name in one.knowledge and name not in there]
                 undecided.append(
                     UndecidedRule(one.id, ", ".join(CALLED.get(name, name) for name in missing), KNOWLEDGE[missing[0]])
                 )
             continue
-        arguments = [values[name] for name in one.parameters]
         try:
-            for found in one.check(*arguments):
+            for found in one.check(*map(values.__getitem__, one.parameters)):
                 findings.append(_finding(one, found, line))  # noqa: PERF401  a generator more would cost more than it says
         except Undecided as reason:
             command = reason.needs if " " in reason.needs else DECIDES.get(reason.needs)
@@ -106,17 +106,6 @@ def run_rules(inputs: Inputs, rules: Iterable[Rule]) -> Result:
         except Exception as error:  # noqa: BLE001  a rule's fault is reported as such, and the other rules go on
             crashes.append(crash(one.id, error))
     return Result(ordered(findings), tuple(undecided), tuple(crashes))
-
-
-class _Lacks(dict["frozenset[str]", bool]):
-    """Whether a run lacks one of some inputs: two hundred rules have two dozen sets of needs among them."""
-
-    def __init__(self, there: Collection[str]) -> None:
-        self._there = there
-
-    def __missing__(self, names: frozenset[str]) -> bool:
-        self[names] = lacks = not names.issubset(self._there)
-        return lacks
 
 
 def _lacking(one: Rule, unread: Mapping[str, Unread], there: Collection[str]) -> Unread | None:
@@ -147,6 +136,7 @@ def _finding(one: Rule, found: Found, line: Line | None) -> Finding:
         _help(found),
         found.fix,
         one.may_end,
+        one.last_resort,
     )
 
 

@@ -60,7 +60,8 @@ class Accelerator(Record):
     @property
     def backend_name(self) -> Backend | None:
         """The name of accelerator.fp8_backend, without where it comes from."""
-        return next((name for name in BACKENDS if name == self.backend.value), None)
+        name = self.backend.value
+        return BACKENDS[BACKENDS.index(name)] if name in BACKENDS else None
 
     @property
     def is_fsdp2(self) -> bool:

@@ -13,13 +13,30 @@ from fp8check.rules.settings.values import Later, Setting, SettingLater, Undecid
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import TypeVar
 
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.trainers.run import Run
 
+    Asked = TypeVar("Asked")
+    Answer = TypeVar("Answer")
 
 # What only repeats other values of the trace.
 _FOR_CODE = ("precision flag", "processes of all machines")
+
+# How each value is worked out, by its name for people.
+_WAYS: dict[str, Callable[[Run, Stack], Setting | None]] = {
+    "bf16": lambda run, stack: run.training.bf16(stack),
+    "fp16": lambda run, stack: run.training.fp16(stack),
+    "precision flag": lambda run, stack: run.training.precision_flag(stack),
+    "gradient checkpointing": lambda run, stack: run.training.checkpointing(stack),
+    "torch.compile": lambda run, _stack: compiled_by(run),
+    "sequence length": lambda run, _stack: run.training.size("sequence"),
+    "micro-batch": lambda run, _stack: run.training.size("micro_batch"),
+    "processes": lambda run, _stack: processes.here(run),
+    "processes of all machines": lambda run, _stack: processes.everywhere(run),
+    "weights": lambda run, stack: run.training.weights(stack, run.model),
+}
 
 
 class Effective:
@@ -94,42 +111,45 @@ class Effective:
 
     def settings(self) -> Iterator[tuple[str, Setting]]:
         """Every effective value that there is, by its name for people; one that is not known says what is missing."""
-        for name, make in self._ways().items():
+        for name in _WAYS:
             if name in _FOR_CODE:
                 continue
-            setting = self._find(name, make)
+            setting = self._find(name)
             if setting is not None:
                 yield name, setting
 
-    def _ways(self) -> dict[str, Callable[[], Setting | None]]:
-        run, stack, training = self._run, self._stack, self._run.training
-        return {
-            "bf16": lambda: training.bf16(stack),
-            "fp16": lambda: training.fp16(stack),
-            "precision flag": lambda: training.precision_flag(stack),
-            "gradient checkpointing": lambda: training.checkpointing(stack),
-            "torch.compile": lambda: compiled_by(run),
-            "sequence length": lambda: training.size("sequence"),
-            "micro-batch": lambda: training.size("micro_batch"),
-            "processes": lambda: processes.here(run),
-            "processes of all machines": lambda: processes.everywhere(run),
-            "weights": lambda: training.weights(stack, run.model),
-        }
-
     def _known(self, name: str) -> Setting | None:
-        # A rule or a stage asks again and again: the ways are made where there is no answer yet.
-        setting = self._made[name] if name in self._made else self._find(name, self._ways()[name])
+        setting = self._find(name)
         if isinstance(setting, SettingLater):
             raise setting.undecided
         return setting
 
-    def _find(self, name: str, make: Callable[[], Setting | None]) -> Setting | None:
-        if name not in self._made:
+    def _find(self, name: str) -> Setting | None:
+        if name not in self._made:  # a rule or a stage asks again and again
             try:
-                self._made[name] = make()
+                self._made[name] = _WAYS[name](self._run, self._stack)
             except Undecided as reason:
                 self._made[name] = SettingLater(Later("not known", reason.what, reason.needs))
         return self._made[name]
+
+
+def remembered(ask: Callable[[Run, Asked], Answer]) -> Callable[[Run, Asked], Answer]:
+    """The same question, with the answers for the last two outcomes that it was asked about.
+
+    Several rules and the report ask for these: with the newest releases, and with earlier ones.
+    """
+    last: list[tuple[Asked, Answer]] = []
+
+    def answer(run: Run, outcome: Asked) -> Answer:
+        nonlocal last
+        for asked, known in last:
+            if asked is outcome:
+                return known
+        found = ask(run, outcome)
+        last = [*last[-1:], (outcome, found)]
+        return found
+
+    return answer
 
 
 def number(setting: Setting | None) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fp8check.rules.outcome.effective import remembered
 from fp8check.rules.outcome.least import CONTEXT_GIB, spread_of
 from fp8check.rules.outcome.peak import peak_bytes
 from fp8check.rules.outcome.peak_inputs import GIB, OPTIMIZERS, Step
@@ -47,33 +48,13 @@ class Memory(Record):
         return self.bf16_gib if self.fp8_gib is None else self.fp8_gib
 
 
-class _Answered:
-    """The answers for the last outcomes that were asked about.
+@remembered
+def predict_memory(run: Run, outcome: Outcome) -> Memory | None:
+    """The peak memory of a run; None where something that decides it is not modeled.
 
-    Three rules and the report ask for the same two: with the newest releases, and with earlier ones.
+    Raises:
+        Undecided: something that decides it is not known, or filled in later.
     """
-
-    def __init__(self) -> None:
-        self._last: list[tuple[Outcome, Memory | None]] = []
-
-    def __call__(self, run: Run, outcome: Outcome) -> Memory | None:
-        """The peak memory of a run; None where something that decides it is not modeled.
-
-        Raises:
-            Undecided: something that decides it is not known, or filled in later.
-        """
-        for asked, answer in self._last:
-            if asked is outcome:
-                return answer
-        answer = _predict(run, outcome)
-        self._last = [*self._last[-1:], (outcome, answer)]
-        return answer
-
-
-predict_memory = _Answered()
-
-
-def _predict(run: Run, outcome: Outcome) -> Memory | None:
     model = run.model
     if model is None or not model.block or model.quantization is not None or not model.complete:
         return None

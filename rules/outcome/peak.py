@@ -14,6 +14,8 @@ first one, at the embedding, and in the optimizer.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from fp8check.rules.outcome.peak_inputs import GIB, sizes_of
 from fp8check.rules.outcome.spread import spread
 
@@ -34,6 +36,7 @@ AT_LOSS_KEPT = 12.0
 TILE = (4096, 32768)
 
 
+@lru_cache(maxsize=1024)  # three rules ask for the same step, and a plan tries many runs with it
 def peak_bytes(model: ModelShape, step: Step) -> float:
     """The most that a step allocates on one GPU, in bytes."""
     return max(moments(model, step).values())

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from fp8check.rules.outcome.effective import number
+from fp8check.rules.outcome.effective import number, remembered
 from fp8check.rules.outcome.gpus import Datasheet, find, gpus
 from fp8check.rules.record import Record
 from fp8check.rules.settings.values import Undecided
@@ -277,6 +277,7 @@ def setup_of(run: Run, outcome: Outcome) -> Setup | None:
     return Setup(gpu, backend, compiled, "layers", number(outcome.effective.sequence) or SEQUENCE)
 
 
+@remembered
 def predict_speed(run: Run, outcome: Outcome) -> Speed | None:
     """The predicted speed-up of the run; None where shapes or tokens are not known, or the GPU is not modeled."""
     model = run.model
@@ -361,6 +362,7 @@ def _changes(setup: Setup, compiling: str) -> tuple[tuple[str, Setup], ...]:
     return (("use backend: TE without torch_compile", te),)
 
 
+@lru_cache(maxsize=256)
 def _largest_that_fits(model: ModelShape, setup: Setup) -> int:
     """Tokens whose activations and logits fill four fifths of the memory, weights sharded away: an upper limit."""
     from fp8check.rules.outcome.peak import bytes_a_token  # only where a larger micro-batch is spoken of

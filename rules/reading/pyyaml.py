@@ -1,38 +1,42 @@
-"""PyYAML, without the dearest part of its import: a pattern of its own parser, which is hardly ever asked.
+"""PyYAML, without the dearest part of its import: the patterns of its parser, its resolver and its constructor.
 
-`yaml/reader.py` compiles at import a pattern over all of Unicode: a twelfth of the CPU time of a whole check. The
-check parses with libyaml, and PyYAML's own parser only decides where the two disagree (syntax.py); so the pattern is
-compiled when that asks for it. A PyYAML that writes the pattern otherwise is imported as it is.
+PyYAML compiles ten patterns when it is imported; one of them is over all of Unicode. Together that is a tenth of the
+CPU time of a whole check, and most files need one or two of them: so each is compiled when it is first asked for.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# yaml/reader.py of 5.1 to 6.0.4, Reader.NON_PRINTABLE.
-_POSTPONED = "[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 _compile = re.compile
 
 
 class _Later:
     """A pattern that is compiled when it is first asked for anything."""
 
-    def __init__(self, pattern: str) -> None:
+    def __init__(self, pattern: Any, flags: int) -> None:
         self._pattern = pattern
+        self._flags = flags
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(_compile(self._pattern), name)
+        if name.startswith("__"):  # copy and pickle ask for these, before there is a pattern
+            raise AttributeError(name)
+        value = getattr(_compile(self._pattern, self._flags), name)
+        self.__dict__[name] = value
+        return value
 
 
 def _compile_or_later(pattern: Any, flags: int = 0) -> Any:
-    return _Later(pattern) if pattern == _POSTPONED else _compile(pattern, flags)
+    by = sys._getframe(1).f_globals.get("__name__", "")
+    return _Later(pattern, flags) if by.startswith("yaml.") else _compile(pattern, flags)
 
 
-# For the time of this import, and for this one pattern: whatever else compiles meanwhile gets what it asks for.
+# For the time of this import, and for PyYAML alone: whatever else compiles meanwhile gets what it asks for.
 setattr(re, "compile", _compile_or_later)  # noqa: B010
 try:
     import yaml

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 
 from fp8check.rules.reading import files
@@ -14,7 +13,7 @@ from fp8check.rules.reading.nodes import Span, Unreadable
 UNPRINTABLE = "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]|\ufffe|\uffff"
 # The line breaks of editors and of compilers. YAML 1.1 also breaks at NEL, LS and PS; no line number that a person
 # can use counts those.
-LINE_BREAK = re.compile("\r\n|\r|\n")
+_LINE_BREAK = "\r\n|\r|\n"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ class Source:
         self.path = path
         self.text = text
         self.bom = bom
-        self._starts = [0, *(found.end() for found in LINE_BREAK.finditer(text))]
+        self._starts = line_starts(text)
 
     def place(self, offset: int) -> tuple[int, int]:
         """Line and column, from 1, of a character offset."""
@@ -66,6 +65,21 @@ class Source:
         offset = min(offset, len(self.text))
         line, column = self.place(offset)
         return Unreadable(self.path, message, line, column, offset=offset, hint=hint, reason=reason)
+
+
+def line_starts(text: str) -> list[int]:
+    """The offset at which each line begins."""
+    if "\r" in text:
+        import re  # few files have it
+
+        return [0, *(found.end() for found in re.finditer(_LINE_BREAK, text))]
+    starts = [0]
+    at = -1
+    for line in text.split("\n"):
+        at += len(line) + 1
+        starts.append(at + 1)
+    starts.pop()  # behind the last line no other begins
+    return starts
 
 
 def load(path: str, data: bytes | None) -> Source:
@@ -103,6 +117,8 @@ def check_printable(source: Source) -> None:
     # Nearly every file: nothing has to be compiled.
     if source.text.replace("\n", "").replace("\t", "").replace("\r", "").isprintable():
         return
+    import re
+
     bad = re.compile(UNPRINTABLE).search(source.text)
     if bad is not None:
         hint = "this is a binary file" if bad.group() == "\0" else "remove the character"

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 
 TAG = "tag:yaml.org,2002:"
 STR = TAG + "str"
+BOOL = TAG + "bool"
+INT = TAG + "int"
 MERGE = TAG + "merge"
 VALUE = TAG + "value"
-NUMBERS = (TAG + "int", TAG + "float")
+NUMBERS = (INT, TAG + "float")
 COLLECTIONS = {
     "map": (TAG + "map", {TAG + "map", TAG + "set"}),
     "list": (TAG + "seq", {TAG + "seq", TAG + "omap", TAG + "pairs"}),
@@ -34,6 +36,12 @@ OMEGACONF_FLOAT = r"""(?x:
 
 
 _BEGIN_NUMBERS = frozenset("+-.0123456789")
+# What PyYAML's patterns take of the texts that begin with a letter: nearly every scalar is told without a pattern.
+_WORDS = {
+    **dict.fromkeys(("yes", "Yes", "YES", "no", "No", "NO", "true", "True", "TRUE", "false", "False", "FALSE"), BOOL),
+    **dict.fromkeys(("on", "On", "ON", "off", "Off", "OFF"), BOOL),
+    **dict.fromkeys(("null", "Null", "NULL"), TAG + "null"),
+}
 
 
 class RefusedError(Exception):
@@ -52,6 +60,10 @@ def resolve(parsed: SyntaxNode, loader: str) -> str:
     if not parsed.plain:
         return STR
     text = parsed.text
+    if text[:1].isalpha():
+        return _WORDS.get(text, STR)
+    if _is_count(text):
+        return INT
     candidates = yaml.SafeLoader.yaml_implicit_resolvers.get(text[:1], ())
     for tag, pattern in candidates:
         if pattern.match(text) and not (loader == "omegaconf" and tag == TAG + "timestamp"):
@@ -61,10 +73,17 @@ def resolve(parsed: SyntaxNode, loader: str) -> str:
     return STR
 
 
+def _is_count(text: str) -> bool:
+    """Whether a text is a number of decimal digits alone, as nearly every number is; a 0 before others means octal."""
+    return text.isdecimal() and text.isascii() and (text[0] != "0" or text == "0")
+
+
 def construct(tag: str, text: str) -> object:
     """The value that the loader makes of a scalar with this tag. Raises RefusedError where it makes none."""
     if tag == STR:
         return text
+    if tag == INT and len(text) <= MAX_NUMBER and _is_count(text):
+        return int(text)
     maker = yaml.SafeLoader.yaml_constructors.get(tag)
     if len(text) > MAX_NUMBER and tag in NUMBERS:
         raise RefusedError(f"a number of {len(text):,} characters; {MAX_NUMBER:,} are read", "write it in quotes")

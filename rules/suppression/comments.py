@@ -7,7 +7,8 @@ from itertools import pairwise
 
 from fp8check.rules.reading.shell import Command, ShellScript
 from fp8check.rules.reading.source import Source
-from fp8check.rules.suppression.suppressions import MARK, Suppression, parsed
+from fp8check.rules.suppression.examined import MARK
+from fp8check.rules.suppression.suppressions import Suppression, parsed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

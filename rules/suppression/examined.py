@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     Verdict = Literal["fail", "warn", "pass", "undecided"]
 
+# What a comment begins with that is a suppression (suppressions.py): a file without it has none.
+MARK = "fp8check:"
+
 
 class Examined(Record):
     """One run, examined. A report is made of it (rules/report/build.py).

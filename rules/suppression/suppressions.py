@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from fp8check.rules.engine.running import Finding
     from fp8check.rules.reading import Span
 
-MARK = "fp8check:"
 _MOST_LINES = 500  # of one command
 FORM = "# fp8check: ignore[FP101] the reason"
 

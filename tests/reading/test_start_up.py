@@ -41,7 +41,7 @@ def _in_a_new_process(code: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_the_pattern_of_pyyaml_is_compiled_when_it_is_asked_for() -> None:
+def test_the_largest_pattern_of_pyyaml_is_compiled_when_it_is_asked_for() -> None:
     code = (
         "import re; own = re.compile\n"
         "from fp8check.rules.reading import read\n"
@@ -57,6 +57,25 @@ def test_the_pattern_of_pyyaml_is_compiled_when_it_is_asked_for() -> None:
         "True _Later",
         "{'a': '\u00e9'} True True",
         "special characters are not allowed",
+    ]
+
+
+def test_the_patterns_of_its_resolver_are_compiled_one_by_one() -> None:
+    code = (
+        "from fp8check.rules.reading import read\n"
+        "root = read('f.yaml', b'a: no\\nb: 16\\nc: name\\nd: 1.0e-5').root\n"
+        "import copy, yaml\n"
+        "every = {id(one): (tag, one) for them in yaml.SafeLoader.yaml_implicit_resolvers.values() for tag, one in them}\n"
+        "print(sorted(tag.rpartition(':')[2] for tag, one in every.values() if 'match' in vars(one)))\n"
+        "print([root.get(key).value for key in 'abcd'])\n"
+        "print(copy.copy(every[max(every)][1]).flags == every[max(every)][1].flags)\n"
+        "print(yaml.safe_load('[yes, 0x1F, 1.5, 2001-01-01, ~]'))\n"
+    )
+    assert _in_a_new_process(code) == [
+        "['float']",
+        "[False, 16, 'name', 1e-05]",
+        "True",
+        "[True, 31, 1.5, datetime.date(2001, 1, 1), None]",
     ]
 
 
