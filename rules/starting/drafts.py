@@ -226,7 +226,9 @@ for batch in batches:
         optimizer.step()
         optimizer.zero_grad()
 accelerator.wait_for_everyone()
-accelerator.unwrap_model(model).save_pretrained("saves/fp8")
+weights = accelerator.get_state_dict(model)  # whole, also where each GPU holds a part of them
+main = accelerator.is_main_process
+accelerator.unwrap_model(model).save_pretrained("saves/fp8", is_main_process=main, state_dict=weights)
 '''
 
 
