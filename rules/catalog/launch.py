@@ -473,3 +473,44 @@ def trl_config_is_bf16(launch: Launch, requested: Requested) -> Iterator[Found]:
         label="this does not reach the run",
         help="name your own file: --accelerate_config accel.yaml",
     )
+
+
+# What to write in the place of each.
+_NAMED_ONCE = {
+    "accelerate-config-twice": "name the Accelerate file once: in this file, or on the command line",
+    "accelerate-config-by-equals": "write it with a blank: --accelerate_config FILE",
+    "accelerate-config-null": "take the entry out, or name a file",
+}
+
+
+@rule(
+    "FP340",
+    "trl-config-not-taken",
+    ERROR,
+    'trl 1.16.0 cli/accelerate_config.py "if "--accelerate_config" not in launch_args": a word of its own',
+    "ran trl 1.16.0 [command trl-file-config-twice-1.16]: SystemExit",
+    "ran trl 1.16.0 [command trl-sft-config-by-equals-1.16]: SystemExit",
+    "ran trl 1.16.0 [command trl-file-config-null-1.16]: ValueError",
+    claims=("ends",),
+)
+def trl_config_not_taken(outcome: Outcome) -> Iterator[Found]:
+    """An Accelerate file that is named to TRL's command in a way that it does not take.
+
+    Why it hurts: TRL makes --config_file of the first --accelerate_config, the file's own key before the command's
+    flag, and hands what is left on to accelerate launch, which has no such flag and ends. With an equals sign TRL does
+    not see it. Null in the file is taken for the name None.
+
+    Example: `trl sft --config cfg.yaml --accelerate_config accel.yaml`, where cfg.yaml has `accelerate_config: fsdp2`.
+
+    Write instead: one of them, the flag with a blank before its value.
+    """
+    error = outcome.error_of("accelerate-config-twice", "accelerate-config-by-equals", "accelerate-config-null")
+    if error is None:
+        return
+    (named,) = error.because
+    yield Found(
+        "TRL's command does not take the Accelerate file as it is named",
+        place=named,
+        label=f"{error.type}: {error.message}",
+        help=_NAMED_ONCE[error.code],
+    )

@@ -123,6 +123,7 @@ _FUNCTIONS = (
     distribution.one_gpu_id_for_many,
     distribution.processes_not_named,
     distribution.number_for_gpu_ids,
+    launch.trl_config_not_taken,
     model.too_small_to_pay,
     memory.fp8_takes_memory,
     model.tied_head_untied,

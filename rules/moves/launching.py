@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fp8check.rules.edits.action import Assign
     from fp8check.rules.moves.site import Site
 
 _FLAGS_OF_PRECISION = ("mixed_precision", "fp8_backend", "cpu", "gpu_ids")
@@ -20,9 +21,22 @@ def with_the_file(site: Site) -> Iterator[Action]:
     path = site.accelerate
     if path is None or not site.run.launch.given:
         return
+    if entry := in_trainers_file(site, path):
+        yield from site.act(entry)
+        return
     command = command_with_file(site, path)
     if command is not None and command != site.command:
         yield Action(site.why, launch=command)
+
+
+def in_trainers_file(site: Site, path: str) -> list[Assign]:
+    """The entry of the training file that names the Accelerate file to the trainer's command; none where it has none.
+
+    The command's own flag beside it would be one too many (FP340).
+    """
+    key = site.trainer.config_key
+    by_command = site.run.launch.through == site.trainer.name
+    return site.in_training((key, path)) if key is not None and by_command and key in site.trainer.top else []
 
 
 def command_with_file(site: Site, path: str) -> str | None:

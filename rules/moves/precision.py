@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.edits.action import ABSENT, Action
-from fp8check.rules.moves.launching import command_with_file, without_flag
+from fp8check.rules.moves.launching import command_with_file, in_trainers_file, without_flag
 from fp8check.rules.moves.site import known
 from fp8check.rules.moves.strategies import new_file
 
@@ -75,13 +75,14 @@ def _backend(site: Site) -> str:
 
 def _new_accelerate_file(site: Site) -> Iterator[Action]:
     """The first Accelerate file, and the command that reads it; the trainer's flags and own FP8 step aside."""
-    command = command_with_file(site, site.new_file) if site.run.launch.given else None
-    if site.run.accelerate is not None or (site.run.launch.given and command is None):
+    entry = in_trainers_file(site, site.new_file)
+    command = command_with_file(site, site.new_file) if site.run.launch.given and not entry else None
+    if site.run.accelerate is not None or (site.run.launch.given and command is None and not entry):
         return
     flags = site.in_training(*((name, False) for name in _FLAGS if site.trainer.on(name)))
     own = site.without(*site.trainer.fp8_keys)
     for backend in ("TE", "AO"):
-        yield from site.act(new_file(site, backend), flags, own, launch=command, backend=backend)
+        yield from site.act(new_file(site, backend), entry, flags, own, launch=command, backend=backend)
 
 
 def accelerate_bf16(site: Site) -> Iterator[Action]:

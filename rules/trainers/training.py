@@ -76,6 +76,7 @@ class Training:
         launching_modules: modules of it that start a launcher by themselves.
         launched_alone: what to write where a launcher starts one that starts a launcher, in the imperative.
         config_flag: the flag by which its command takes an Accelerate file.
+        config_key: the key of its file that its command takes for that flag; None where it has none.
         shipped_configs: names of Accelerate files that its command has within itself.
         pads_to: the multiple of tokens to which it pads every batch; None where that is not known.
         padding_key: the key that sets that multiple; None where there is none.
@@ -120,6 +121,7 @@ class Training:
     launching_modules: tuple[str, ...] = ()
     launched_alone = "let one of them launch"
     config_flag = "--config_file"
+    config_key: str | None = None
     shipped_configs: frozenset[str] = frozenset()
     pads_to: int | None = None
     padding_key: str | None = None

@@ -95,6 +95,7 @@ class Trl(HuggingFace):
     meets_early = True
     launching_modules = ("trl.cli", "trl.cli.main")
     config_flag = "--accelerate_config"
+    config_key = "accelerate_config"
     shipped_configs = frozenset(["single_gpu", "multi_gpu", "zero1", "zero2", "zero3", "fsdp1", "fsdp2"])
     padding_key = "pad_to_multiple_of"
     written_in_scripts = True
@@ -253,8 +254,12 @@ class Trl(HuggingFace):
         """
         known = facts.package("trl")
         release = parsed(known) if isinstance(known, str) else None
-        hands_on = release is None or release >= (0, 29) or launch.arguments[:1] in ((), ("sft",))
+        hands_on = release is None or cls._hands_flags_on(launch, release)
         return launch if hands_on else launch._replace(flags={})
+
+    @staticmethod
+    def _hands_flags_on(launch: Launch, release: tuple[int, ...]) -> bool:
+        return release >= (0, 29) or launch.arguments[:1] in ((), ("sft",))
 
     def check_command(self, launch: Launch, stack: Stack) -> None:
         """Its bf16 is true, false or null, and such a flag wants its value (HfArgumentParser; executed with 0.24.0).
@@ -269,6 +274,7 @@ class Trl(HuggingFace):
         if others and not stack.does(behaviors.Trl.TAKES_LAUNCHER_FLAGS):
             text = f"trl: error: unrecognized arguments: --{', --'.join(others)}"
             raise PredictedError("command-refuses-flag", "launch", "SystemExit", text)
+        self._check_config(launch, stack)
         command = launch.arguments[0]
         is_there = _HAS.get(command) if launch.through == self.name else None
         if is_there is not None and not is_there(stack):
@@ -277,6 +283,27 @@ class Trl(HuggingFace):
         if bf16 is not None and bf16.origin.flag == "--bf16" and stack.does(behaviors.Trl.BF16_BY_DEFAULT):
             text = "argument --bf16: expected one argument"
             raise PredictedError("flag-without-value", "launch", "SystemExit", text, (bf16,))
+
+    def _check_config(self, launch: Launch, stack: Stack) -> None:
+        """Of the file's key and the command's flags the first becomes --config_file; the launcher refuses all others.
+
+        cli/accelerate_config.py of 1.16.0, cli.py of 0.24.0: the flag is looked for as a word of its own.
+        """
+        written = self.get("accelerate_config")
+        if written is not None and not written.is_later and written.value is None:
+            text = "Accelerate config None is neither a file nor a valid config in the `trl` package."
+            raise PredictedError("accelerate-config-null", "launch", "ValueError", text, (written,))
+        if not self._hands_flags_on(launch, stack.version("trl")):
+            return
+        glued = next((word for word in launch.arguments if word.startswith(f"{self.config_flag}=")), None)
+        if glued is not None:
+            because = (Setting(glued, Origin(flag=glued)),)
+            text = f"unrecognized arguments: {glued}"
+            raise PredictedError("accelerate-config-by-equals", "launch", "SystemExit", text, because)
+        if launch.arguments.count(self.config_flag) + (written is not None) > 1:
+            named = written or Setting(self.config_flag, Origin(flag=self.config_flag))
+            text = f"unrecognized arguments: {self.config_flag}"
+            raise PredictedError("accelerate-config-twice", "launch", "SystemExit", text, (named,))
 
     @classmethod
     def hands_on(cls, name: str) -> bool:
@@ -298,9 +325,10 @@ class Trl(HuggingFace):
         if launch.given and launch.script not in (None, *self.programs):
             return super().command(config, file, launch)
         words = list(launch.arguments) or ["sft", *(["--config", file] if file else [])]
-        at = next((at for at, word in enumerate(words) if word == self.config_flag), None)
-        if at is not None:
+        while self.config_flag in words:
+            at = words.index(self.config_flag)
             del words[at : at + 2]
+        words = [word for word in words if not word.startswith(f"{self.config_flag}=")]
         return [self.programs[0], *words, self.config_flag, config]
 
     @classmethod

@@ -104,6 +104,37 @@ def test_commands(command: str, then: str | None) -> None:
     assert bool(found.why_not) == (then is None)
 
 
+TRL = "model_name_or_path: a/b\ndataset_name: c/d\nbf16: false\ngradient_checkpointing: false\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "then", "command"),
+    [
+        (f"{TRL}accelerate_config: single_gpu\n", "", f"{TRL}accelerate_config: accel.yaml\n", None),
+        (f"{TRL}accelerate_config: fsdp2\n", " --accelerate_config accel.yaml", TRL, None),
+        (TRL, " --accelerate_config=accel.yaml", TRL, " --accelerate_config accel.yaml"),
+        (TRL, " --accelerate_config x.yaml --accelerate_config accel.yaml", TRL, " --accelerate_config accel.yaml"),
+    ],
+)
+def test_trl_s_command_is_given_one_accelerate_file(text: str, more: str, then: str, command: str | None) -> None:
+    start = "trl sft --config train.yaml"
+    part = request_of({"train.yaml": text, "accel.yaml": SINGLE}, f"{start}{more}", trainer="trl")
+    first = planned(part, "fp8").plans[0]
+    assert next(one.text for one in first.documents if one.path == "train.yaml") == then
+    assert first.launch == f"{start}{more if command is None else command}"
+
+
+def test_trl_s_first_accelerate_file_stands_where_its_file_names_one() -> None:
+    part = request_of(
+        {"train.yaml": f"{TRL}accelerate_config: single_gpu\n"}, "trl sft --config train.yaml", trainer="trl"
+    )
+    first = planned(part, "fp8").plans[0]
+    texts = {one.path: one.text for one in first.documents}
+    assert texts["train.yaml"] == f"{TRL}accelerate_config: accel.yaml\n"
+    assert "mixed_precision: fp8" in texts["accel.yaml"]
+    assert first.launch == "trl sft --config train.yaml"
+
+
 def test_a_flag_of_the_command_goes() -> None:
     files = {"train.yaml": "output_dir: out\nlearning_rate: 1.0e-5\n", "accel.yaml": SINGLE}
     command = "accelerate launch --config_file accel.yaml --mixed_precision bf16 train.py train.yaml"

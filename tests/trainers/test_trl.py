@@ -132,6 +132,39 @@ def test_releases_before_0_18_refuse_flags_of_the_launcher() -> None:
     assert predict(made(FILE, "trl sft --config train.yaml", BEFORE).run).starts
 
 
+@pytest.mark.parametrize(
+    ("more", "words", "code", "because"),
+    [
+        ("accelerate_config: single_gpu\n", "--accelerate_config fsdp2", "accelerate-config-twice", "train.yaml:4"),
+        (
+            "",
+            "--accelerate_config fsdp2 --accelerate_config fsdp2",
+            "accelerate-config-twice",
+            "command line --accelerate_config",
+        ),
+        ("", "--accelerate_config=fsdp2", "accelerate-config-by-equals", "command line --accelerate_config=fsdp2"),
+        ("accelerate_config:\n", "", "accelerate-config-null", "train.yaml:4"),
+    ],
+)
+def test_an_accelerate_file_is_named_once_and_by_a_word_of_its_own(
+    more: str, words: str, code: str, because: str
+) -> None:
+    error = outcome(f"{FILE}{more}", f"trl sft --config train.yaml {words}").error
+    assert error is not None
+    assert error.code == code
+    (named,) = error.because
+    assert named is not None
+    assert named.origin.describe() == because
+
+
+def test_its_earlier_commands_hand_no_flag_on_that_could_be_refused() -> None:
+    text = f"{FILE}accelerate_config: single_gpu\n"
+    command = "trl reward --config train.yaml --accelerate_config single_gpu"
+    earlier = {**PACKAGES, "accelerate": "1.10.1", "transformers": "4.57.1", "trl": "0.24.0"}
+    assert predict(made(text, command, earlier).run).starts
+    assert predict(made(text, command).run).error_of("accelerate-config-twice") is not None
+
+
 ENV = FILE + "env:\n  ACCELERATE_MIXED_PRECISION: fp8\n  ACCELERATE_FP8_BACKEND: TE\n  MY_NOTE: x\n"
 
 

@@ -173,6 +173,8 @@ _PRECISIONS: dict[str, str] = {
     "te-file-flag": "--config_file te.yaml --bf16 false",
     "te-file-recipe-flag": "--accelerate_config te.yaml --bf16 false --fp8_format HYBRID",
     "no-such-profile": "--accelerate_config fsdp3",
+    "config-by-equals": "--accelerate_config=te.yaml --bf16 false",
+    "config-flag-twice": "--accelerate_config te.yaml --accelerate_config ao.yaml --bf16 false",
     "unknown-flag": "--fp8 true",
     "precision-typo": "--mixed_precision fp4",
 }
@@ -196,6 +198,9 @@ _FILES: dict[str, tuple[dict[str, Any], str]] = {
     "config-key-profile": ({"accelerate_config": "single_gpu", "bf16": False}, "--num_processes 1"),
     "config-key-and-precision": ({"accelerate_config": "single_gpu", "bf16": False, "mixed_precision": "fp8"}, ""),
     "fp16": ({"fp16": True}, ""),
+    "config-twice": ({"accelerate_config": "te.yaml", "bf16": False}, "--accelerate_config ao.yaml"),
+    "config-null": ({"accelerate_config": None, "bf16": False}, "--accelerate_config ao.yaml"),
+    "config-and-config-file": ({"accelerate_config": "te.yaml", "bf16": False}, "--config_file ao.yaml"),
     "unknown-key": ({"fp8": True}, ""),
     "checkpointing-off": ({"gradient_checkpointing": False, "bf16": True}, ""),
     "lora": ({"use_peft": True, "lora_r": 16}, "--mixed_precision fp8"),
