@@ -39,6 +39,7 @@ PROGRAMS = {
     "accelerator.py": "from accelerate import Accelerator\nmodel = Accelerator().prepare(model)\n",
     "submit_dpo_job.py": "import unknown_package\nunknown_package.main()\n",
     "broken.py": "def (:\n",
+    "bench_step.py": LOOP,
 }
 
 
@@ -224,6 +225,13 @@ def test_a_script_that_starts_nothing(
         ("python benchmarks/x.py --lr 1", False),
         ("python broken.py --lr 1", True),
         ("llamafactory-cli train x.yaml", True),
+        ("python bench_step.py", False),
+        ("torchrun bench_step.py", True),
+        ("accelerate launch run_pseudo_labelling.py", False),
+        ("python train_web.py", False),
+        ("torchrun loop.py --eval_only True", False),
+        ("torchrun loop.py --lr 1 --eval-only", False),
+        ("torchrun loop.py --eval-only=false", True),
     ],
 )
 def test_which_programs_are_trainings(
@@ -233,6 +241,26 @@ def test_which_programs_are_trainings(
         (folder / name).write_text(text)
     reports = check(f"accelerate launch train.py\n{line}\n")
     assert len(reports) == (2 if is_run else 1)
+
+
+@pytest.mark.parametrize(
+    ("line", "is_sure"),
+    [
+        ("accelerate launch main.py --tasks mbpp", False),
+        ("torchrun anything.py", False),
+        ("torchrun anything.py --learning_rate 1", True),
+        ("torchrun gone/finetune.py", True),
+        ("torchrun loop.py", True),
+        ("accelerate launch --mixed_precision fp8 main.py", True),
+        ("trl sft --model_name_or_path a/b --output_dir x", True),
+    ],
+)
+def test_whether_a_script_that_is_not_here_trains_is_not_known(
+    check: Callable[..., list[dict[str, Any]]], folder: Path, line: str, is_sure: bool
+) -> None:
+    (folder / "loop.py").write_text(LOOP)
+    (report,) = check(f"{line}\n")
+    assert ("whether it trains is not known" in str(report["outcome"])) is not is_sure
 
 
 def test_of_a_script_that_was_sent_the_modules_are_not_read() -> None:

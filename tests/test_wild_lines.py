@@ -94,12 +94,14 @@ FP8 = "distributed_type: 'NO'\nnum_processes: 1\nmixed_precision: fp8\nfp8_confi
         pytest.param("trl", OF_TRL, FP8, NODE, "FP101", id="bf16 by default"),
         pytest.param("trl", f"{OF_TRL}bf16: false\n", FP8, NODE, "FP501", id="checkpointing by default"),
         pytest.param("transformers", PLAIN, FP8, {**NODE, "accelerate": "1.0.1"}, "FP619", id="an old accelerate"),
+        pytest.param("trl", f"{OF_TRL}deepspeed: d.json\n", None, NODE, "FP313", id="fp16 of DeepSpeed"),
     ],
 )
 def test_an_error_by_a_default_is_one_where_it_is_known_who_reads_the_file(
-    examined: object, trainer: str, training: str, accelerate: str, stack: object, rule: str
+    examined: object, trainer: str, training: str, accelerate: str | None, stack: object, rule: str
 ) -> None:
-    files = {"t.yaml": training, "a.yaml": accelerate}
+    other = {"a.yaml": accelerate} if accelerate is not None else {"d.json": '{"fp16": {"enabled": true}}'}
+    files = {"t.yaml": training, **other}
     known = examined(files, stack, trainer=trainer)  # type: ignore[operator]
     assert rules(known)[rule] == "error"
     guessed = examined(files, stack)  # type: ignore[operator]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import reached, require_prediction
+from fp8check.rules.settings.launch import LAUNCHER_FLAGS
 from fp8check.rules.settings.script import READERS, Unevaluated, model_prepared_alone, models_in, wrong_keywords
 
 TYPE_CHECKING = False
@@ -313,26 +314,34 @@ def object_refused(run: Run, outcome: Outcome) -> Iterator[Found]:
     "ran python 3.11.7 [command script-mains-argparse-4]: error: unrecognized arguments: True",
     "ran typer 0.29.2 [command script-mains-typer-4]: it ends as well",
     "ran tyro 1.0.17 [command script-mains-tyro-3]: it ends as well",
+    "ran transformers 5.23.0 [command flags-no-flag-te]: ValueError: Some specified arguments are not used",
     claims=("ends",),
 )
 def word_refused(run: Run, outcome: Outcome) -> Iterator[Found]:
     """A word of the command that no option of the script's parser takes.
 
-    Why it hurts: the script ends before it does anything.
+    Why it hurts: the script ends before it does anything. A flag of the launcher that stands behind the script is the
+    script's, which has none of that name.
 
-    Example: `python train.py --bf16 True`, where the script has `add_argument("--bf16", action="store_true")`.
+    Example: `python train.py --bf16 True`, where the script has `add_argument("--bf16", action="store_true")`; or
+    `accelerate launch train.py --mixed_precision fp8`, where it parses TrainingArguments.
 
-    Write instead: `--bf16`.
+    Write instead: `--bf16`; `accelerate launch --mixed_precision fp8 train.py`.
     """
-    error = outcome.error_of("script-refuses-words")
-    if error is None:
+    error = outcome.error_of("script-refuses-words") or outcome.error_of("unknown-training-key")
+    flag = error.because[0].origin.flag if error is not None else None
+    if error is None or flag is None or run.script.source is None:
         return
-    word = error.because[0].value
+    script = run.launch.script or "the script"
+    name = flag.split()[0].partition("=")[0].lstrip("-").replace("-", "_")
+    misplaced = name in LAUNCHER_FLAGS and run.launch.tool in ("accelerate", "python")
     yield Found(
-        f"{run.launch.script or 'the script'} takes no {word}",
+        f"{script} takes no {flag}",
         place=error.because[0],
         label=f"{error.type}: {error.message}",
-        help=f"drop {word} from the command",
+        help=f"put it in front of the script: accelerate launch {flag} {script} ..."
+        if misplaced
+        else f"drop {flag} from the command",
     )
 
 

@@ -11,6 +11,7 @@ from fp8check.rules.releases.similar import nearest, suggested
 from fp8check.rules.settings.edits import delete, insert, rename, replace
 from fp8check.rules.settings.values import Section, Undecided
 from fp8check.rules.trainers.axolotl import RECIPES
+from fp8check.rules.trainers.data import is_no_argument
 from fp8check.rules.trainers.registry import TRAINERS
 
 TYPE_CHECKING = False
@@ -60,6 +61,8 @@ def key_of_another_file(run: Run, training: Training, launch: Launch, outcome: O
     yield from _of_a_later_release(training, outcome.stack)
     foreign = [name for name in training.top if name not in training.fp8_keys and _sounds_like_fp8(name)]
     for name, setting in training.top.settings(foreign):
+        if setting.origin.flag is not None and is_no_argument(name):
+            continue  # the script's parser ends the run at it: FP338 speaks
         if training.hands_on(name):
             if training.is_started_through(launch):
                 continue  # its command hands on what its script does not know

@@ -6,7 +6,7 @@ import os
 from itertools import pairwise
 
 from fp8check.rules.checking.runs import Assembled, WrongFiles, assemble_each
-from fp8check.rules.checking.training import is_training
+from fp8check.rules.checking.training import is_sure, is_training
 from fp8check.rules.facts.variables import matters
 from fp8check.rules.reading import Span, Unreadable, files
 from fp8check.rules.reading.shell import ShellScript
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 # Lines of one script that start a training, and that may; public ones have up to 60.
 MAX_LAUNCHES = 200
 MAX_PROGRAMS = 1_000
+UNSURE = "whether it trains is not known"
 _FILES = (".yaml", ".yml", ".json", ".py")
 
 
@@ -109,11 +110,21 @@ def _of_script(script: ShellScript, others: Sequence[Document], given: Given) ->
                 if count > MAX_LAUNCHES and launch.line is not None:
                     where = launch.line.span.start
                     raise script.source.error(where, f"more than {MAX_LAUNCHES} lines start a training")
-                yield one._replace(documents=(script, *one.documents))
+                yield one._replace(run=_told(one.run), documents=(script, *one.documents))
     if script.stopped is not None:
         why = f"{script.stopped}: what stands behind it was not read"
         at = script.stopped.offset
         yield _not_a_run(script, given.facts, why, script.source.span(at, at + 1))
+
+
+def _told(run: Run) -> Run:
+    """The run, with what is not known of it: whether it is one, where its script cannot be read and nothing tells."""
+    if is_sure(run):
+        return run
+    unsure = [
+        one._replace(why=f"{one.why}: {UNSURE}", decides=True) if one.input == "script" else one for one in run.unread
+    ]
+    return run._replace(unread=tuple(unsure))
 
 
 def _launches(script: ShellScript, given: Given) -> Iterator[Launch]:

@@ -5,6 +5,8 @@ What the script calls decides, where it can be read; else its name, and the flag
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from fp8check.rules.settings.script_training import has_training, trains
 from fp8check.rules.trainers import registry
 from fp8check.rules.trainers.deciding import may_train
@@ -26,7 +28,8 @@ _TRAINS = ("train", "tune", "tuning", "sft", "dpo", "grpo", "ppo", "kto", "orpo"
 _TRAINS_NOT = (
     *("eval", "infer", "generat", "predict", "download", "convert", "prepar", "preprocess", "process", "merge"),
     *("export", "test", "bench", "plot", "serve", "vllm", "tokeniz", "upload", "setup", "install", "demo", "data"),
-    *("submit", "job", "visualiz", "extract", "filter", "analy", "cleanup", "parse"),
+    *("submit", "job", "visualiz", "extract", "filter", "analy", "cleanup", "parse", "labelling", "labeling"),
+    *("web", "gradio", "sklearn"),
 )
 _BEGINS_NOT = (
     *("eval", "infer", "generate", "predict", "download", "convert", "prepare", "preprocess", "merge", "export"),
@@ -50,6 +53,8 @@ _FLAGS = frozenset(
         *("train_batch_size", "gradient_checkpointing", "lora_rank", "lora_r", "warmup_ratio", "weight_decay"),
     )
 )
+# Flags of programs that train, too, and with which they do not.
+_ONLY = frozenset(("eval_only", "only_eval", "evaluate_only", "evaluation_only", "test_only", "inference_only"))
 
 
 def is_training(run: Run, known: dict[str, Told], *, follow: bool) -> bool:
@@ -60,7 +65,7 @@ def is_training(run: Run, known: dict[str, Told], *, follow: bool) -> bool:
         follow: whether the modules that a script imports are read.
     """
     launch = run.launch
-    if launch.tool == "python" and launch.script in (None, "-c", "-"):
+    if (launch.tool == "python" and launch.script in (None, "-c", "-")) or _only_evaluates(launch):
         return False
     if launch.unknown or launch.script is None or launch.through is not None:
         return True
@@ -72,6 +77,8 @@ def is_training(run: Run, known: dict[str, Told], *, follow: bool) -> bool:
         known[path] = _told(source, follow=follow)
     told = known[path]
     says = _says(launch)
+    if launch.tool == "python" and says is False and "bench" in launch.script.rpartition("/")[2]:
+        return False  # it measures a step, forward and backward
     if told == "trains" or (run.training.path is not None and not (launch.tool == "python" and says is False)):
         return True
     if says is None and _is_entry(launch) and launch.arguments:  # main.py eval, cli.py train
@@ -87,6 +94,26 @@ def is_training(run: Run, known: dict[str, Told], *, follow: bool) -> bool:
     if told in ("hidden", "module"):
         return says is True
     return told == "may train" and says is not False
+
+
+def is_sure(run: Run) -> bool:
+    """Whether anything tells that a line's program trains: what it calls, its name, or its flags."""
+    launch = run.launch
+    unread = any(one.input == "script" for one in run.unread) and run.script.source is None
+    if not unread or launch.script is None or launch.through is not None or run.training.path is not None:
+        return True
+    program = registry.of_program(launch.script) is not None or _asks_for_fp8(run)
+    return program or _says(launch) is True or _has_flags(launch)
+
+
+def _only_evaluates(launch: Launch) -> bool:
+    """Whether a flag says that nothing is trained this time: --eval_only True."""
+    for word, following in pairwise((*launch.arguments, "")):
+        name, equals, value = word.lstrip("-").partition("=")
+        said = value if equals else following
+        if word[:1] == "-" and name.replace("-", "_") in _ONLY and said.lower() not in ("false", "no", "0"):
+            return True
+    return False
 
 
 def _asks_for_fp8(run: Run) -> bool:

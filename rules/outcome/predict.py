@@ -175,10 +175,24 @@ def predict_plain(run: Run, assumed_versions: Mapping[str, str] = NEWEST) -> Out
         for reached in _stages(start):  # noqa: B007  the last one that is reached stays
             pass
     except PredictedError as error:
-        return reached._replace(error=error)
+        guess = _guess_behind(run, error)
+        return reached._replace(error=error) if guess is None else reached._replace(undecided=guess)
     except Undecided as undecided:
         return reached._replace(undecided=undecided)
     return reached
+
+
+def _guess_behind(run: Run, error: PredictedError) -> Undecided | None:
+    """That an error comes of a default of a trainer which is but guessed; None where it does not."""
+    training = run.training
+    packages = (training.name, "transformers")
+    for one in error.because if training.guessed else ():
+        if one.origin.default is not None and one.origin.default.partition(" ")[0] in packages:
+            try:
+                training.rest_on(one)
+            except Undecided as guess:
+                return guess
+    return None
 
 
 def _stages(outcome: Outcome) -> Iterator[Outcome]:

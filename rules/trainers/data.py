@@ -115,6 +115,19 @@ class HandedOver(Record):
     arguments: AcceleratorArguments = AcceleratorArguments()
 
 
+# Flags of `accelerate launch`, which it takes before the script alone.
+_OF_LAUNCHER = frozenset(
+    [
+        *("mixed_precision", "config_file", "use_fsdp", "use_deepspeed", "multi_gpu", "num_processes"),
+        *("num_machines", "machine_rank", "main_process_port", "dynamo_backend", "zero_stage"),
+    ]
+)
+
+
 def is_no_argument(name: str) -> bool:
-    """Whether it is a flag about precision that no release of TrainingArguments has, nor a configuration of TRL."""
-    return name.startswith("fp8") or name in ("no_bf16", "no_fp16")
+    """Whether it is a flag about precision, or one of Accelerate's launcher, that TrainingArguments never has.
+
+    Looked up in transformers 4.45.2 to 5.24.0, and in the configurations of TRL 0.16.1 to 1.16.0 but DDPO's and
+    AlignProp's.
+    """
+    return name.startswith("fp8") or name in ("no_bf16", "no_fp16") or name in _OF_LAUNCHER

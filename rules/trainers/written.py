@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # What decides over FP8 and over the memory: where a script may set any of it, none is known.
 _DECIDING = ("bf16", "fp16", "gradient_checkpointing", "deepspeed", "fsdp", "per_device_train_batch_size")
 _MOST = 16  # places where a script makes its arguments
+_OF_TRL = ("ScriptArguments", "ModelConfig", "DatasetMixtureConfig")  # what its scripts parse beside the arguments
 _LORA = ("use_lora", "use_peft", "lora", "peft", "use_qlora", "lora_enable", "lora_rank", "lora_r")
 
 
@@ -92,7 +93,7 @@ def _loaded(sources: Sequence[ScriptSource]) -> dict[str, Setting]:
 
 
 def _refused(script: ScriptSource, words: Sequence[str]) -> dict[str, Setting]:
-    """The flags about precision that no class of the script's parser can have; none where some may not be seen here."""
+    """The flags that no class of the script's parser can have; none where some classes may not be seen here."""
     from fp8check.rules.trainers.arguments import options, settings
     from fp8check.rules.trainers.data import is_no_argument
     from fp8check.rules.trainers.deciding import may_train
@@ -100,6 +101,9 @@ def _refused(script: ScriptSource, words: Sequence[str]) -> dict[str, Setting]:
     if not script.named(*PARSERS) or "return_remaining_strings" in script.text:
         return {}
     if any(may_train(name, frozenset()) for name in script.imports):
+        return {}
+    classes = {*ARGUMENTS, *script.derived, *_OF_TRL}
+    if any(name not in classes and f"class {name}" not in script.text for name in script.parsers):
         return {}
     own = script.command_line.options if script.command_line is not None else {}
     given = [one for one in options(words) if is_no_argument(one[0]) and one[0] not in own]

@@ -169,17 +169,25 @@ class _Runs:
 
     def __init__(self, script: ShellScript) -> None:
         self._script = script
-        self._lines: set[int] | None = None
+        self._lines: dict[int, str] | None = None
 
     def has(self, line: int) -> bool:
         """Whether a run begins on this line."""
+        return line in self._looked_up()
+
+    def unsure(self, line: int) -> str:
+        """Why it is not known whether the program of a line trains; "" where it is."""
+        return self._looked_up().get(line, "")
+
+    def _looked_up(self) -> dict[int, str]:
         if self._lines is None:
-            self._lines = set()
+            self._lines = {}
             with contextlib.suppress(WrongFiles):
                 for one in shell.assembled([self._script], shell.Given(Facts())):
                     if one.run.launch.line is not None:
-                        self._lines.add(one.run.launch.line.span.line)
-        return line in self._lines
+                        why = (part.why for part in one.run.unread if shell.UNSURE in part.why)
+                        self._lines[one.run.launch.line.span.line] = next(why, "")
+        return self._lines
 
 
 def _state(line: ShellLine, words: Sequence[str], runs: _Runs) -> tuple[str, str]:
@@ -196,7 +204,8 @@ def _state(line: ShellLine, words: Sequence[str], runs: _Runs) -> tuple[str, str
         return TOOL if _NAMED in launch.unknown else UNDECIDED, launch.unknown
     if not runs.has(line.span.line):
         return NOTHING, f"{launch.script} does not train, or does not sound like it"
-    return RUN, _described(launch)
+    unsure = runs.unsure(line.span.line)
+    return (UNDECIDED, unsure) if unsure else (RUN, _described(launch))
 
 
 def _described(launch: Launch) -> str:

@@ -29,14 +29,16 @@ def main(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.tools.wild.launches")
     parser.add_argument("folder", type=Path)
     parser.add_argument("names", nargs="*", help="only these checkouts")
-    parser.add_argument("--sample", type=int, default=0, help="print so many of them, drawn with a fixed seed")
+    parser.add_argument("--sample", type=int, default=0, help="print so many of them, drawn with --seed")
+    parser.add_argument("--seed", type=int, default=13)
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, help="all of them, as lines of JSON")
     options = parser.parse_args(words)
     roots = [root for root in checkouts(options.folder.resolve()) if not options.names or root.name in options.names]
-    with ProcessPoolExecutor(2) as pool:
+    with ProcessPoolExecutor(options.workers) as pool:
         lines = [(root.name, line) for root, some in zip(roots, pool.map(_all_of, roots), strict=True) for line in some]
     if options.sample:
-        for number, (repository, line) in enumerate(random.Random(13).sample(lines, options.sample), 1):  # noqa: S311
+        for number, (repository, line) in enumerate(random.Random(options.seed).sample(lines, options.sample), 1):  # noqa: S311
             print(
                 f"{number} {repository}/{line.path}:{line.line}\n    {line.text[:400]}\n    {line.state}: {line.becomes}"
             )
