@@ -6,8 +6,8 @@ from fp8check.cli.config import Config
 from fp8check.cli.options import UsageError, names
 from fp8check.cli.streams import complain, take
 from fp8check.rules import facts as facts_
+from fp8check.rules.catalog import RULES
 from fp8check.rules.checking.request import Request, RunRequest
-from fp8check.rules.checking.selection import select
 from fp8check.rules.plain_text import shown
 from fp8check.rules.reading import Unreadable, files
 from fp8check.rules.reading.limits import MAX_BYTES
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from fp8check.cli.options import Options
     from fp8check.rules.checking.request import Probe
+    from fp8check.rules.engine.definition import Rule
     from fp8check.rules.engine.gate import Requirement
+    from fp8check.rules.engine.running import Crash
     from fp8check.rules.facts import Facts
     from fp8check.rules.reading import Document
 
@@ -62,12 +64,16 @@ def request_of(
         InputError: it cannot be understood.
     """
     given = vars(options)
-    selection = select(
-        names(given.get("select", ())) or names(config.select),
-        (*names(given.get("ignore", ())), *names(config.ignore)),
-        plugins=(*config.plugins, *given.get("plugin", ())),
-        only=only,
-    )
+    wanted = names(given.get("select", ())) or names(config.select)
+    unwanted = (*names(given.get("ignore", ())), *names(config.ignore))
+    plugins = (*config.plugins, *given.get("plugin", ()))
+    rules: Sequence[Rule] = RULES
+    crashes: tuple[Crash, ...] = ()
+    if wanted or unwanted or plugins or only:
+        from fp8check.rules.checking.selection import select  # most checks take all rules
+
+        selection = select(wanted, unwanted, plugins=plugins, only=only)
+        rules, crashes = selection.rules, selection.crashes
     described = run_options(options, config)
     if keep or sum(len(one.files) for one in described) <= FEW:
         parts = tuple(run_request(one) for one in described)
@@ -76,7 +82,7 @@ def request_of(
     baseline = None if given.get("write_baseline") else given.get("baseline") or config.baseline
     known = _known(options, baseline)
     requirements = required(options, config)
-    return Request(parts, selection.rules, selection.crashes, config.suppressions, known, probe, requirements)
+    return Request(parts, rules, crashes, config.suppressions, known, probe, requirements)
 
 
 def required(options: Options, config: Config) -> tuple[Requirement, ...]:

@@ -12,13 +12,15 @@ import errno
 import io
 import json
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from fp8check.rules.checking import named
-from fp8check.rules.facts import engine, interpreter, libraries, packages
+from fp8check.rules.facts import engine, libraries, packages
+from fp8check.rules.facts.data import Interpreter
 from tests.attacks.test_unknown import FACTS
 from tests.support.trees import install, write
 from tests.tools.golden import Said
@@ -289,7 +291,7 @@ def test_a_fault_on_the_environment_makes_nothing_absent(tmp_path: Path, monkeyp
     write(site / "transformer_engine" / "libtransformer_engine.so")
     write(site / "transformer_engine" / "wheel_lib" / "transformer_engine_torch.so")
     path = (str(site), str(more))
-    monkeypatch.setattr(interpreter, "this_one", lambda: interpreter.Interpreter("3.12.3", path))
+    monkeypatch.setattr(sys.modules["fp8check.rules.facts.collect"], "this_one", lambda: Interpreter("3.12.3", path))
 
     def looked(fault: Fault | None = None) -> tuple[dict[str, object], Watch]:
         watch = Watch(tmp_path, fault)

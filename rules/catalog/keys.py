@@ -10,7 +10,6 @@ from fp8check.rules.releases.accelerate_keys import FP8_KEYS, OPTIONS, WIZARD_KE
 from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.readers import backend_meant
 from fp8check.rules.releases.recipes import requested_scalings
-from fp8check.rules.releases.similar import nearest, suggested
 from fp8check.rules.releases.versions import at_least
 from fp8check.rules.settings.edits import delete, rename, replace
 
@@ -150,6 +149,8 @@ def unread_fp8_key(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[F
 
 def _instead(accelerate: AccelerateConfig, name: str, setting: Setting) -> tuple[str, Fix | None]:
     """What to do about a key that nothing reads; the fix does what is said, and nothing more."""
+    from fp8check.rules.releases.similar import nearest, suggested  # few names are misspelt
+
     meant = nearest(name, FP8_KEYS)
     if meant is not None:
         return _named(accelerate, setting, meant, f"did you mean {meant}?", unsafe)
@@ -495,6 +496,8 @@ def option_is_no_choice(outcome: Outcome, run: Run) -> Iterator[Found]:
         setting = _refused(run, outcome, code, key)
         if setting is None:
             continue
+        from fp8check.rules.releases.similar import nearest  # as above
+
         meant = nearest(str(setting.value).upper() if key != "amax_compute_algo" else str(setting.value), offered)
         yield Found(
             f"{setting.value} is no {key}",

@@ -11,7 +11,6 @@ from fp8check.rules.engine.requirements import not_known, reached
 from fp8check.rules.outcome.processes import doubled
 from fp8check.rules.releases.accelerate_keys import CLUSTER_KEYS, is_section, known_keys, unknown_keys
 from fp8check.rules.releases.behaviors import Accelerate
-from fp8check.rules.releases.similar import nearest, suggested
 from fp8check.rules.settings.edits import move, rename, replace
 from fp8check.rules.settings.launch import INTEGERS, LAUNCHER_FLAGS, LAUNCHERS, REALS
 from fp8check.rules.trainers.huggingface import ARGUMENTS, TELLING
@@ -84,6 +83,8 @@ def unknown_top_level_key(run: Run, accelerate: AccelerateConfig, outcome: Outco
     unknown = unknown_keys(accelerate, version)
     if not unknown or run.config_read is None:  # as nearly always: what is known costs more to list
         return
+    from fp8check.rules.releases.similar import nearest  # few names are misspelt
+
     known = known_keys(accelerate, version)
     meant = {name: nearest(name, known) for name in unknown if name not in CLUSTER_KEYS}
     times = Counter(meant.values())
@@ -123,6 +124,8 @@ def _elsewhere(run: Run, accelerate: AccelerateConfig, name: str, setting: Setti
         if name in run.training.top:
             return _twice(setting, run.training.get(name), f"the training file has {name}")
         return "move it into the training file", moved(setting, run.training.top, name)
+    from fp8check.rules.releases.similar import suggested  # as above
+
     near = suggested(name, CLUSTER_KEYS)
     return (f"did you mean {near}?", None) if near is not None else ("delete it", without(setting))
 
@@ -373,6 +376,8 @@ def unknown_flag(outcome: Outcome) -> Iterator[Found]:
     error = outcome.error_of("unknown-launcher-flag")
     if error is None:
         return
+    from fp8check.rules.releases.similar import suggested  # as above
+
     near = suggested(error.flag, LAUNCHER_FLAGS)
     yield Found(
         f"accelerate launch has no flag --{error.flag}",

@@ -7,7 +7,6 @@ from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import reached
 from fp8check.rules.releases.readers import OF_ACCELERATE, reads, releases_of
-from fp8check.rules.releases.similar import nearest, suggested
 from fp8check.rules.settings.edits import delete, insert, rename, replace
 from fp8check.rules.settings.values import Section, Undecided
 from fp8check.rules.trainers.axolotl import RECIPES
@@ -105,6 +104,8 @@ def _belongs(run: Run, training: Training, name: str, setting: Setting) -> tuple
     if owners:
         whose = f"it is a key of {' and '.join(owners)}"
         return f"delete it: {whose}; here write mixed_precision: fp8 into the Accelerate file", without(setting)
+    from fp8check.rules.releases.similar import nearest, suggested  # few names are misspelt
+
     own = [key for key in training.fp8_keys if key not in training.top]
     near = nearest(name, own)
     if near is not None and not isinstance(setting.value, (dict, list)):

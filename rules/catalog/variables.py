@@ -13,7 +13,6 @@ from fp8check.rules.releases.readers import (
     releases_of,
 )
 from fp8check.rules.releases.recipes import DELAYED_SCALING, scaling_of
-from fp8check.rules.releases.similar import suggested
 from fp8check.rules.settings.values import TRUE_WORDS, Setting
 
 TYPE_CHECKING = False
@@ -177,6 +176,8 @@ def unread_variable(variables: Mapping[str, str], outcome: Outcome) -> Iterator[
     for name in variables:
         if not concerns_fp8(name) or reads(VARIABLES, name, version):
             continue
+        from fp8check.rules.releases.similar import suggested  # few names are misspelt
+
         instead = MEANT_BY_VARIABLE.get(name) or suggested(name, VARIABLES)
         # A name that is near to none may be a script's own: nobody but its user knows.
         own = ", unless a script of yours reads it" if not instead else ""
@@ -321,6 +322,7 @@ def te_variable_not_read(variables: Mapping[str, str], outcome: Outcome) -> Iter
     names = _of_te(variables, outcome)
     if not names:
         return
+    from fp8check.rules.releases.similar import suggested  # as above
     from fp8check.rules.releases.te_variables import BUILDING, VARIABLES  # few shells have any
 
     stack = outcome.stack

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from fp8check.rules.facts.collect import collect, collect_for_run, stamped
 from fp8check.rules.facts.data import UNKNOWN, Facts, Gpu, Unknown
-from fp8check.rules.facts.errors import BadFacts, BadInterpreter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.facts.engine import Imported, Misfit, import_check, misfits
+    from fp8check.rules.facts.errors import BadFacts, BadInterpreter
     from fp8check.rules.facts.saved import SCHEMA, dump, load, loads
 
 # What a check of this machine does not need is imported at its first use: start-up time counts.
 _LATER = {
+    "BadFacts": "errors",
+    "BadInterpreter": "errors",
     "Imported": "engine",
     "Misfit": "engine",
     "import_check": "engine",

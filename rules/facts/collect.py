@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 
-from fp8check.rules.facts.data import Facts
+from fp8check.rules.facts.data import Facts, Interpreter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from fp8check.rules.facts.interpreter import Interpreter
 
 
 def stamped(facts: Facts, today: str | None = None) -> Facts:
@@ -45,9 +44,14 @@ def collect(python: str | None = None, environ: Mapping[str, str] | None = None)
 def _machine(python: str | None, environ: Mapping[str, str]) -> tuple[Facts, Interpreter, str | None]:
     """Packages, variables and GPUs; with them the interpreter, and the CUDA version that the driver supports."""
     # Not at the top: with saved facts none of it is needed, and start-up time counts.
-    from fp8check.rules.facts import gpus, interpreter, packages, variables
+    from fp8check.rules.facts import gpus, packages, variables
 
-    asked = interpreter.this_one() if python is None else interpreter.ask(python, environ)
+    if python is None:
+        asked = this_one()
+    else:
+        from fp8check.rules.facts.interpreter import ask
+
+        asked = ask(python, environ)
     scan = packages.scan(asked.path)
     driver = gpus.ask(environ)
     facts = Facts(
@@ -76,6 +80,12 @@ def _with_libraries(facts: Facts, asked: Interpreter, driver_cuda: str | None, e
         libraries=libraries.versions(versions, cuda.get("torch"), environ, asked.path),
         transformer_engine=engine.parts(versions, asked.path),
     )
+
+
+def this_one() -> Interpreter:
+    """The interpreter that fp8check runs in."""
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    return Interpreter(version, tuple(folder for folder in sys.path if folder))
 
 
 def collect_for_run(python: str | None = None) -> Facts:

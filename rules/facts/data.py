@@ -29,6 +29,13 @@ class Unknown(Enum):
 UNKNOWN: Final = Unknown.UNKNOWN
 
 
+class Interpreter(Record):
+    """An interpreter's version and its sys.path."""
+
+    python: str
+    path: tuple[str, ...]
+
+
 class Gpu(Record):
     """One NVIDIA GPU.
 

@@ -50,12 +50,16 @@ class DriverReport(Record):
 
 def ask(environ: Mapping[str, str]) -> DriverReport:
     """The GPUs, through NVML where nvidia-ml-py is installed beside fp8check, else through nvidia-smi."""
+    path = environ.get("PATH", "")
+    has_driver = any(files.is_there(sign) for sign in DRIVER_SIGNS)
+    if not has_driver and not _is_on(path):
+        return DriverReport([])  # as on a laptop: nothing more has to be imported
     from fp8check.rules.child.environment import find
 
-    smi = find("nvidia-smi", environ.get("PATH", ""))
+    smi = find("nvidia-smi", path)
     if smi is None:
-        if not any(files.is_there(sign) for sign in DRIVER_SIGNS):
-            return DriverReport(None, notes=(_NOT_RUN,)) if _in_the_current_folder(environ) else DriverReport([])
+        if not has_driver:
+            return DriverReport(None, notes=(_NOT_RUN,))
         smi = find("nvidia-smi", os.pathsep.join(SMI_FOLDERS))
     ways: tuple[Callable[[], DriverReport], ...] = (
         lambda: through_nvml(environ),
@@ -70,11 +74,10 @@ def ask(environ: Mapping[str, str]) -> DriverReport:
     return DriverReport(None, notes=(f"an NVIDIA driver is there, but did not answer: {'; '.join(reasons)}",))
 
 
-def _in_the_current_folder(environ: Mapping[str, str]) -> bool:
-    """Whether PATH finds an nvidia-smi by a folder that does not count (child/environment.py)."""
-    return any(
-        os.path.isfile(os.path.join(folder, "nvidia-smi")) for folder in environ.get("PATH", "").split(os.pathsep)
-    )
+def _is_on(path: str) -> bool:
+    """Whether PATH has an nvidia-smi, also by a folder that does not count (child/environment.py)."""
+    name = "nvidia-smi.exe" if os.name == "nt" else "nvidia-smi"
+    return any(os.path.isfile(os.path.join(folder, name)) for folder in path.split(os.pathsep))
 
 
 def through_nvml(environ: Mapping[str, str]) -> DriverReport:

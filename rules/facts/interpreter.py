@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 
+from fp8check.rules.facts.data import Interpreter
 from fp8check.rules.facts.errors import BadInterpreter
-from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,19 +20,6 @@ _QUESTION = f"""
 import json, sys
 print("\\n{_MARK}" + json.dumps({{"python": "%d.%d.%d" % sys.version_info[:3], "path": sys.path}}))
 """
-
-
-class Interpreter(Record):
-    """An interpreter's version and its sys.path."""
-
-    python: str
-    path: tuple[str, ...]
-
-
-def this_one() -> Interpreter:
-    """The interpreter that fp8check runs in."""
-    version = ".".join(str(part) for part in sys.version_info[:3])
-    return Interpreter(version, tuple(folder for folder in sys.path if folder))
 
 
 def ask(python: str, environ: Mapping[str, str] | None = None, timeout_s: float = TIME_LIMIT_S) -> Interpreter:

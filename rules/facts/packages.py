@@ -100,7 +100,7 @@ def scan(folders: Iterable[str]) -> Scan:
     for folder in dict.fromkeys(folders):
         try:
             for entry in _entries(folder):
-                if entry.lower().endswith((".dist-info", ".egg-info")):
+                if entry[-5:].lower() == "-info" and entry.lower().endswith((".dist-info", ".egg-info")):
                     _take(folder, entry, found, notes)
                 else:
                     importable.add(entry.partition(".")[0])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fp8check.rules.models.architectures import ARCHITECTURES, TEXT_PARTS
 from fp8check.rules.models.defaults import DEFAULTS, UNLIKE_LLAMA
-from fp8check.rules.models.experts import Routed, routed_experts
 from fp8check.rules.models.parts import Sizes
 from fp8check.rules.models.shape import Linear, ModelShape
 from fp8check.rules.models.values import LARGEST_COUNT, BadConfig, Config
@@ -14,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fp8check.rules.models.experts import Routed
     from fp8check.rules.models.parts import Architecture
 
 # Keys that tell of experts, in an architecture that is not known here.
@@ -45,7 +45,7 @@ def read_config(config: Mapping[str, object], name: str, source: str) -> ModelSh
     known = _architecture(text.values)
     read = Config(text.values, known.defaults, known.model_type)
     sizes = _sizes(read)
-    routed = routed_experts(read, sizes, known.architecture)
+    routed = _routed(read, sizes, known.architecture)
     head = Linear("lm_head", sizes.hidden, sizes.vocab, known.architecture.head_bias)
     tied = _tied(config, read)
     block, dense_block = _blocks(read, sizes, known.architecture, routed)
@@ -182,6 +182,14 @@ def _blocks(
     if routed is None:
         return dense, ()
     return attention + routed.shared, dense if routed.dense_layers else ()
+
+
+def _routed(config: Config, sizes: Sizes, architecture: Architecture) -> Routed | None:
+    if architecture.moe is None:
+        return None
+    from fp8check.rules.models.experts import routed_experts  # most models have none
+
+    return routed_experts(config, sizes, architecture, architecture.moe)
 
 
 def _body_parameters(config: Config, sizes: Sizes, architecture: Architecture, routed: Routed | None) -> int:

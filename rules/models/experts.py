@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from fp8check.rules.models.parts import MoE, gated_at
+from fp8check.rules.models.parts import gated_at
 from fp8check.rules.models.shape import Experts, Linear
 from fp8check.rules.models.values import LARGEST_COUNT, BadConfig
 from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from fp8check.rules.models.parts import Architecture, Sizes
+    from fp8check.rules.models.parts import Architecture, MoE, Sizes
     from fp8check.rules.models.values import Config
 
 
@@ -21,15 +21,12 @@ class Routed(Record):
     dense_layers: int
 
 
-def routed_experts(config: Config, sizes: Sizes, architecture: Architecture) -> Routed | None:
-    """The experts that this config gives each layer; None for an architecture without any.
+def routed_experts(config: Config, sizes: Sizes, architecture: Architecture, moe: MoE) -> Routed:
+    """The experts that this config gives each layer of an architecture that has some.
 
     Raises:
         BadConfig: its layers take turns, some with experts and some without.
     """
-    moe = architecture.moe
-    if moe is None:
-        return None
     _refuse_turns(config)
     number = config.size(*moe.number, largest=LARGEST_COUNT)
     width = config.size(moe.width)

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from fp8check.rules.facts import BadFacts, BadInterpreter, interpreter
+from fp8check.rules.facts.collect import this_one
 from tests.support.trees import script, write
 
 
 def test_this_interpreter_answers_as_it_does_when_asked() -> None:
     asked = interpreter.ask(sys.executable)
-    here = interpreter.this_one()
+    here = this_one()
     assert asked.python == here.python == ".".join(str(part) for part in sys.version_info[:3])
     assert set(asked.path) <= set(here.path)  # pytest adds to its own
 
