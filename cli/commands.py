@@ -20,6 +20,7 @@ COMMANDS = {
     "rule": "rules",
     "rules": "rules",
     "serve": "serve",
+    "upgrade": "upgrade",
     "worth": "worth",
 }
 

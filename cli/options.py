@@ -32,6 +32,7 @@ Tells before the GPU hours are spent whether a training run will really train in
   fp8check plan cfg.yaml accel.yaml    what to do, as a whole, so that it trains in FP8; changes nothing
   fp8check fix cfg.yaml accel.yaml     fix what can be fixed safely; --diff shows it only
   fp8check init --trainer trl --model MODEL --out DIR   the first files of a run in FP8, and the command
+  fp8check upgrade cfg.yaml accel.yaml --to "accelerate==1.16.0"   what other releases would change
   fp8check env                         what is known of this machine; --json for facts.json
   fp8check serve                       the HTTP service; fp8check --server URL asks one
   fp8check rules                       all rules

@@ -7,6 +7,7 @@ import os
 from fp8check.rules.checking.examining import REQUIREMENTS, examine_all
 from fp8check.rules.checking.request import assembled
 from fp8check.rules.checking.runs import WrongFiles
+from fp8check.rules.checking.stacks import installed
 from fp8check.rules.engine.definition import ERROR
 from fp8check.rules.input_error import InputError
 from fp8check.rules.repair.goal import goal_of
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from fp8check.rules.suppression.examined import Examined
 
 NEW_FILES = ("accel.yaml", "accelerate.yaml", "accelerate_fp8.yaml")
-# A command that carries its own release: what pip installs under another name.
-_WITH = {"transformer_engine": ("transformer_engine", "transformer_engine_torch")}
 SECONDS = 1.0  # of CPU, after which what was found by then is given
 OF_ALL = 5.0  # seconds of CPU for all groups of files of a request
 DUE = 12  # states that are judged at the end of a check that fails: some 40 ms, and everywhere the same answer
@@ -132,12 +131,7 @@ def _facts(facts: Facts, state: State) -> Facts:
         new = {name: value for name, value in state.variables.items() if value is not None}
         facts = facts._replace(variables={**kept, **new})
     if state.packages:
-        packages = dict(facts.packages or {})
-        for name, version in state.packages.items():
-            packages.update(dict.fromkeys(_WITH.get(name, (name,)), version))
-        facts = facts._replace(packages=packages)
-        if "transformer_engine" in state.packages:  # how its parts fit is known once it is installed
-            facts = facts._replace(transformer_engine=None)
+        facts = installed(facts, state.packages)
     return facts
 
 

@@ -30,6 +30,7 @@ ARGUMENTS = {
     "plan": ("train.yaml", "accel.yaml", "--no-environment"),
     "probe": ("train.yaml", "accel.yaml"),
     "rule": ("FP101",),
+    "upgrade": ("train.yaml", "accel.yaml", "--no-environment", "--to=accelerate==1.11.0"),
     "worth": ("Qwen/Qwen2.5-7B",),
 }
 
@@ -110,6 +111,18 @@ HONORED = {
     ("plan", "--goal"): (["--goal", "bf16"], lambda _code, out: "mixed_precision: bf16" in out),
     ("plan", "--format"): (["--format", "json"], lambda _code, out: '"fp8check/plan/1"' in out),
     ("plan", "--color"): (["--color", "always"], lambda _code, out: "\033[" in out),
+    ("upgrade", "--to"): (["--to", "accelerate==1.9.0"], lambda _code, out: "then      accelerate 1.9.0" in out),
+    ("upgrade", "--stack"): (
+        ["--stack", "accelerate==1.10.0"],
+        lambda _code, out: "today     accelerate 1.10.0" in out,
+    ),
+    ("upgrade", "--fail-on"): (["--fail-on", "never"], lambda code, _out: code == 0),
+    ("upgrade", "--require-evidence"): (
+        ["--fail-on", "never", "--require-evidence"],
+        lambda code, _out: code == 3,
+    ),
+    ("upgrade", "--format"): (["--format", "json"], lambda _code, out: '"fp8check/upgrade/1"' in out),
+    ("upgrade", "--select"): (["--select", "FP4"], lambda code, out: code == 0 and "FP612" not in out),
     ("probe", "--json"): (["--json"], lambda _code, out: '"fp8check/probe/1"' in out),
     ("probe", "--format"): (["--format", "json"], lambda _code, out: '"fp8check/probe/1"' in out),
     ("probe", "--fail-on"): (["--fail-on", "never"], lambda code, _out: code == 3),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import run
+from tests.support.inside import run
 
 FACTS = {
     "schema": "fp8check/facts/1",

@@ -823,6 +823,21 @@ FAMILIES: tuple[Family, ...] = (
         lambda n: run(options=(*UNSEEN, "--select", words(n, "FPX{}", ",")))._replace(checks_only=True),
     ),
     Family(
+        "packages of another stack",
+        40,
+        lambda n: run(options=(*UNSEEN, "--to", words(n, "p{}==1.{}", " ")))._replace(only="upgrade"),
+    ),
+    Family(
+        "a release of another stack",
+        3_000,
+        lambda n: run(options=(*UNSEEN, "--to", f"accelerate=={n * '1.'}0"))._replace(only="upgrade"),
+    ),
+    Family(
+        "runs with another stack",
+        10,
+        lambda n: many(n)._replace(options=(*UNSEEN, "--to", "accelerate==1.9.0"), only="upgrade"),
+    ),
+    Family(
         "requirements",
         20,
         lambda n: run(

@@ -668,6 +668,8 @@ def commands() -> Iterable[Case]:
         ["outcome", *files, "--no-environment", "--color", "always"],
         ["fix", *files, "--diff", "--no-environment", "--unsafe"],
         ["fix", "-", "--diff", "--no-environment"],
+        ["upgrade", *files, "--facts", "facts.json", "--to", "accelerate==1.9.0 transformers==4.57.1"],
+        ["upgrade", *files, "--no-environment", "--to", "accelerate==1.99,torchao==0.9", "--format", "json"],
         ["worth", "config.json", "--gpu", "H100", "--tokens", "512,2048"],
         ["worth", "Qwen/Qwen2.5-7B", "--backend", "AO", "--compile", "--format", "json", "--scope", "model"],
         ["rule", "FP101"],

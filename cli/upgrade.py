@@ -1,0 +1,57 @@
+"""`fp8check upgrade FILE... --to "accelerate==1.16.0 ..."`: what another stack would change."""
+
+from __future__ import annotations
+
+from fp8check.cli import options as groups
+from fp8check.cli.config import load
+from fp8check.cli.options import Parser, UsageError
+from fp8check.cli.output import formats_of, print_crashes, style_of, write_text
+from fp8check.cli.requests import request_of
+
+ABOUT = """\
+What another stack would change: each run is judged with today's releases and with those of --to. What gets better or
+worse, which findings come and go, and what would have to be changed in the files then. Changes nothing."""
+
+
+def parser() -> Parser:
+    """The options of the command."""
+    parts = (
+        groups.files,
+        groups.run,
+        groups.machine,
+        groups.text_or_json,
+        groups.failing,
+        groups.evidence,
+        groups.rules,
+        groups.config,
+        groups.color,
+    )
+    made = Parser("fp8check upgrade", ABOUT, groups=parts)
+    made.add_argument(
+        "--to", metavar="STACK", help='releases of the other stack: "accelerate==1.16.0 torch==2.13.0"; others stay'
+    )
+    made.add_argument("--stack", metavar="STACK", help="releases of today's stack, over those that are found")
+    return made
+
+
+def upgrade(argv: list[str]) -> int:
+    """Print what another stack would change; the exit code is that of a check with it."""
+    options = parser().parse_args(argv)
+    if options.to is None:
+        raise UsageError('upgrade needs --to "accelerate==1.16.0 ...": the releases to compare with')
+    formats = formats_of(options.format, ("text", "json"))
+    config = load(options)
+    from fp8check.rules.checking.stacks import releases
+    from fp8check.rules.checking.upgrading import upgraded
+    from fp8check.rules.report import upgrade as report
+
+    to, stack = releases(options.to), None if options.stack is None else releases(options.stack)
+    found, then = upgraded(request_of(options, config), to, stack)
+    for name, target in formats:
+        style = style_of(options, target)
+        as_json = name == "json"
+        text = report.as_json(found) if as_json else report.as_text(found, style)
+        write_text(text, target, "json" if as_json else "text")
+    print_crashes(crash for one in then.reports for crash in one.crashes)
+    fail_on = options.fail_on or config.fail_on or "error"
+    return then.exit_code(fail_on, require_evidence=options.require_evidence)
