@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fp8check.rules.facts.packages import WATCHED
 from fp8check.rules.input_error import InputError
 from fp8check.rules.releases.versions import NEWEST, parsed
 
@@ -67,6 +66,8 @@ def _one(word: str) -> tuple[str, str]:
 
 def matters(package: str) -> bool:
     """Whether anything that is predicted, or any rule, looks at that package."""
+    from fp8check.rules.facts.packages import WATCHED
+
     return package in NEWEST or package in WATCHED or package.startswith(("transformer_engine", "nvidia_"))
 
 
