@@ -80,8 +80,8 @@ def _added(document: Document) -> str:
 
 def _tell(chosen: Plan, planned: Planned, options: Options) -> None:
     """What was done, and what is for people to do, on standard error: standard output may be a file."""
-    files = [one for one in chosen.steps if one.kind in ("edit", "file")]
-    others = [one for one in chosen.steps if one.kind not in ("edit", "file")]
+    files = [one for one in chosen.steps if one.kind in ("edit", "file") and not one.by_hand]
+    others = [one for one in chosen.steps if one not in files]
     lines: list[str] = []
     if not options.quiet:
         done = "would change" if options.diff else "changed"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fp8check.rules.repair.plan import Plan, Planned
     from fp8check.rules.repair.state import State
     from fp8check.rules.report.schema import Plans
+    from fp8check.rules.settings.shell_edits import Lines
     from fp8check.rules.suppression.examined import Examined
 
 NEW_FILES = ("accel.yaml", "accelerate.yaml", "accelerate_fp8.yaml")
@@ -75,9 +76,19 @@ def plan_request(
         part = part._replace(documents=(*part.documents, *named))
     read = {document.path: document for one in given for document in one.documents}
     documents = [read.get(one.path, one) for one in part.documents]
-    start = start_of(documents, part.launch, _new_name(part))
+    start = start_of(documents, part.launch, _new_name(part), _lines(part))
     found = plan(start, goal or goal_of([*given]), judge, given, states=states, plans=plans, spent=spent)
     return found._replace(before=part.documents)
+
+
+def _lines(part: RunRequest) -> Lines | None:
+    """How the lines of shell scripts are read, where there are any."""
+    if not any(one.kind == "shell" for one in part.documents):
+        return None
+    from fp8check.rules.checking import shell
+
+    given = shell.Given(part.facts, part.trainer, part.follow, part.scripts, in_hook=part.apart)
+    return lambda script: shell.programs_of(script, given)
 
 
 _WRITABLE = ("training", "accelerate", "deepspeed")
@@ -90,8 +101,10 @@ def _named(part: RunRequest, given: Sequence[Examined]) -> tuple[Document, ...]:
     for report in given:
         run = report.inputs.run
         default = run.accelerate.path if run.accelerate is not None and run.accelerate_is_default else None
+        script = next((one.path for one in report.documents if one.kind == "script"), None)
         for one in report.documents:
-            if one.kind in _WRITABLE and one.path not in known and one.path != default:
+            writable = one.kind in _WRITABLE or one.path == script
+            if writable and one.path not in known and one.path != default:
                 found.setdefault(one.path, one)
     return tuple(found.values()) if part.follow else ()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from fp8check.rules.checking.runs import Assembled, WrongFiles, assemble_each
 from fp8check.rules.checking.training import is_sure, is_training
@@ -125,6 +125,13 @@ def _told(run: Run) -> Run:
         one._replace(why=f"{one.why}: {UNSURE}", decides=True) if one.input == "script" else one for one in run.unread
     ]
     return run._replace(unread=tuple(unsure))
+
+
+def programs_of(script: ShellScript, given: Given) -> tuple[Line, ...]:
+    """The lines of a script that start a program that may train."""
+    programs = LAUNCHERS | registry.PROGRAMS | FOREIGN.keys() | {"accelerate-launch"}
+    load = _Files(os.path.dirname(script.path)).text if given.follow and script.path != "-" else None
+    return tuple(islice(lines(script, programs, _reaches, given.facts.variables or {}, load), MAX_PROGRAMS))
 
 
 def _launches(script: ShellScript, given: Given) -> Iterator[Launch]:

@@ -20,7 +20,17 @@ class Absent:
     __slots__ = ()
 
 
+class Gone:
+    """The type of GONE: what goes from a script, of which a state holds nothing but the changes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "GONE"
+
+
 ABSENT: Final = Absent()
+GONE: Final = Gone()
 
 
 class Assign(Record):
@@ -28,8 +38,9 @@ class Assign(Record):
 
     Attributes:
         file: its path.
-        path: the keys that lead to it from the top; sections that are not there are made.
-        value: as plain data; ABSENT where the entry is to go.
+        path: the keys that lead to it from the top; sections that are not there are made. Of a script or a shell script
+            the one name of what is changed (rules/edits/python_file.py, rules/settings/shell_edits.py).
+        value: as plain data; ABSENT where the entry is to go. Of a script GONE, and ABSENT where it stays as it is.
     """
 
     file: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fp8check.rules.edits.action import Action
+from fp8check.rules.edits.action import ABSENT, Action
 from fp8check.rules.settings.launch import HERE, LAUNCHERS
 from fp8check.rules.trainers.registry import PROGRAMS
 
@@ -42,10 +42,10 @@ def in_trainers_file(site: Site, path: str) -> list[Assign]:
 def command_with_file(site: Site, path: str) -> str | None:
     """The command that starts this run by `accelerate launch` with that file; None where it cannot be written.
 
-    A command with wrappers or a line of a script stays as it is: more than its launcher is in it.
+    A command with wrappers stays as it is: more than its launcher is in it.
     """
     launch = site.run.launch
-    if launch.line is not None or launch.unknown or launch.surroundings != HERE:
+    if (launch.line is not None and site.command is None) or launch.unknown or launch.surroundings != HERE:
         return None
     from shlex import join, split
 
@@ -55,7 +55,8 @@ def command_with_file(site: Site, path: str) -> str | None:
     if launch.script in LAUNCHERS:
         return None
     words = site.trainer.command(path, site.training, launch)
-    variables = [f"{name}={value}" for name, value in launch.variables.items()]
+    # Those of a script are set there.
+    variables = [f"{name}={value}" for name, value in launch.variables.items()] if launch.line is None else []
     return None if words is None else join([*variables, *words])
 
 
@@ -99,15 +100,29 @@ def flags_off(site: Site) -> Iterator[Action]:
             yield Action(site.why, launch=command)
 
 
+def flags_right(site: Site) -> Iterator[Action]:
+    """The launcher's own precision as the goal says it."""
+    value = site.run.launch.flags.get("mixed_precision")
+    if isinstance(value, str) and value != site.goal and site.command is not None:
+        for text in (f"--mixed_precision {value}", f"--mixed_precision={value}"):
+            if site.command.count(text) == 1:
+                yield Action(site.why, launch=site.command.replace(text, text.replace(value, site.goal)))
+
+
 def variables_unset(site: Site) -> Iterator[Action]:
-    """A variable of the shell that decides something is unset; one in front of the command goes there."""
+    """A variable that decides something, unset where it is set: in the shell, before the command, in a script."""
+    launch = site.run.launch
     for setting in site.outcome.environment.values():
         for one in (setting, *setting.overrode):
             name = one.origin.variable
-            if name is None or name not in (site.run.facts.variables or {}):
+            if name is None:
+                yield from site.act(site.write(one, ABSENT))
+            elif launch.line is not None and name in launch.line.variables and site.scripts is not None:
+                yield from site.act(site.scripts.exported(launch.line, name, ABSENT))
+            elif name not in (site.run.facts.variables or {}):
                 continue
-            if name in site.run.launch.variables:
-                text = f"{name}={site.run.launch.variables[name]} "
+            elif name in launch.variables:
+                text = f"{name}={launch.variables[name]} "
                 if site.command is not None and site.command.count(text) == 1:
                     yield Action(site.why, launch=site.command.replace(text, ""))
             else:

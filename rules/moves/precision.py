@@ -35,12 +35,19 @@ def _with_flags(site: Site, wanted: dict[str, bool]) -> Iterator[Action]:
     for name, setting in (("bf16", known(lambda: effective.bf16)), ("fp16", known(lambda: effective.fp16))):
         if setting is None or setting.is_later or setting.value is wanted[name]:
             continue
-        if setting.origin.flag is not None:
+        if setting.origin.flag is not None and site.training is not None:
             command = without_flag(command, setting.origin.flag)
             if command is None:
                 return
         assigns += site.in_training((name, wanted[name]))
     yield from site.act(assigns, launch=None if command == site.command else command)
+
+
+def flags_said(site: Site) -> Iterator[Action]:
+    """Flags of which nobody knows yet what they are, in the words of a script: what the goal needs."""
+    wanted = {"bf16": site.goal == "bf16", "fp16": False}
+    unknown = [(name, one) for name in wanted if (one := site.trainer.top.get(name)) is not None and one.is_later]
+    yield from site.act(*(site.write(setting, wanted[name]) for name, setting in unknown))
 
 
 def trainer_fp8_off(site: Site) -> Iterator[Action]:

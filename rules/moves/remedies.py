@@ -6,7 +6,7 @@ more. What a rule's own fix does comes before these.
 
 from __future__ import annotations
 
-from fp8check.rules.moves import backends, entries, launching, precision, stacks, steps, strategies
+from fp8check.rules.moves import accelerators, backends, entries, launching, precision, stacks, steps, strategies
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,9 +22,15 @@ _PRECISION: Moves = (
     precision.accelerate_fp8,
     precision.flags_bf16,
     precision.trainer_fp8_on,
+    accelerators.precision,
 )
-_LAUNCH: Moves = (launching.with_the_file, launching.flags_off, launching.variables_unset)
-_BACKEND: Moves = (backends.other_backend, backends.gather_off)
+_LAUNCH: Moves = (
+    launching.with_the_file,
+    launching.flags_off,
+    launching.flags_right,
+    launching.variables_unset,
+)
+_BACKEND: Moves = (backends.other_backend, backends.gather_off, accelerators.backend, accelerators.refused_gone)
 _STEP: Moves = (steps.checkpointing_off, strategies.fsdp_in_file)
 _STACK: Moves = (stacks.upgrades, stacks.downgrades)
 _SHARDED: Moves = (strategies.loading_off, strategies.other_strategy)
@@ -42,11 +48,17 @@ _BY_SUBJECT: Mapping[str, Moves] = {
     "FP8": (),
     "FP9": (),
 }
-_LEFT: Moves = (precision.everything_bf16, *_LAUNCH, launching.precision_told)
+_LEFT: Moves = (
+    precision.everything_bf16,
+    *_LAUNCH,
+    launching.precision_told,
+    accelerators.precision,
+    accelerators.recipe_off,
+)
 _GPUS: Moves = (entries.processes, *_LAUNCH, precision.accelerate_fp8)
 # By a predicted error, a part of the goal (rules/repair/goal.py), or a rule of which more is known than its subject.
 _BY_CODE: Mapping[str, Moves] = {
-    "undecided": (),
+    "undecided": (precision.flags_said, accelerators.precision),
     "no FP8": (*_PRECISION, *_LAUNCH, *_BACKEND, *_STACK, launching.precision_told),
     "data-parallel": _GPUS,
     "duplicate-gpu": _GPUS,

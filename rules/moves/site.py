@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from fp8check.rules.edits.action import ABSENT, Action, Assign
+from fp8check.rules.moves.options import option_of, with_option
 from fp8check.rules.record import Record
+from fp8check.rules.settings.script import in_script
 from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Literal
 
+    from fp8check.rules.moves.sources import Scripts
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.settings.values import Setting
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
     Move = Callable[["Site"], Iterator[Action]]
 
 
+COMMAND = ""  # the file of what is to stand in the command, as an option of the trainer
+
+
 class Site(Record):
     """One run, and what of it can be written.
 
@@ -28,8 +34,9 @@ class Site(Record):
         why: the rule, the predicted error or the part of the goal that is to be answered.
         training, accelerate: the paths of its files; None where there is none, or none that was given.
         new_file: the name that a new Accelerate file gets.
-        command: the launch command as it was given; None where none was, or a file has it.
+        command: the launch command as it was given, or as a shell script has it that can be written; else None.
         wanted: how many processes the run had as it was given; None where that is not known.
+        scripts: what is written by scripts, and can be changed there; None where none is.
     """
 
     why: str
@@ -41,6 +48,7 @@ class Site(Record):
     new_file: str
     command: str | None
     wanted: int | None = None
+    scripts: Scripts | None = None
 
     @property
     def trainer(self) -> Training:
@@ -74,8 +82,53 @@ class Site(Record):
         return {} if name is None or newest is None or self.stack.has(name) is not False else {name: newest}
 
     def in_training(self, *entries: tuple[str, object]) -> list[Assign]:
-        """Entries of the training file; none where there is no such file."""
-        return [] if self.training is None else [Assign(self.training, (key,), value) for key, value in entries]
+        """Entries of the training configuration, each where it stands: in a script, in the file, or in the command.
+
+        None where there is neither a file nor anything else that sets some of it.
+        """
+        return [one for key, value in entries for one in self._in_training(key, value)]
+
+    def _in_training(self, key: str, value: object) -> list[Assign]:
+        setting = self.trainer.top.get(key)
+        if setting is not None and in_script(setting):
+            return self.write(setting, value)
+        if self.training is not None:
+            return [Assign(self.training, (key,), value)]
+        others = [one for _, one in self.trainer.top.settings()]
+        if setting is None and self.scripts is not None:
+            beside = next((one for one in others if in_script(one) and one.origin.key_span is not None), None)
+            if beside is not None:
+                return self.scripts.beside(beside, key, value)
+        if self.command is not None and any((one.origin.flag or "").startswith("--") for one in others):
+            return [Assign(COMMAND, (key,), value)]
+        return []
+
+    def write(self, setting: Setting | None, value: object) -> list[Assign]:
+        """What sets a setting of a script with another value: an entry of it, or an option of the command."""
+        flag = None if setting is None else setting.origin.flag
+        if flag is not None:
+            name = option_of(flag)
+            return [Assign(COMMAND, (name,), value)] if name and self.command is not None else []
+        return [] if self.scripts is None else self.scripts.write(setting, value)
+
+    def placed(self, action: Action) -> Action:
+        """The action with what it does to the command where the command stands: in a shell script, or in none.
+
+        Raises:
+            Unfixable: it cannot be written there.
+        """
+        options = [one for one in action.assigns if one.file == COMMAND]
+        launch = action.launch
+        for one in options:
+            launch = with_option(self.command if launch is None else launch, one.path[0], one.value)
+        assigns = tuple(one for one in action.assigns if one.file != COMMAND)
+        line = self.run.launch.line
+        if launch is not None and line is not None and self.scripts is not None:
+            from shlex import split
+
+            assigns += tuple(self.scripts.relaunched(line, split(launch)))
+            launch = None
+        return action._replace(assigns=assigns, launch=launch)
 
     def in_accelerate(self, *entries: tuple[tuple[str, ...], object]) -> list[Assign]:
         """Entries of the Accelerate file; none where there is no such file."""

@@ -22,7 +22,7 @@ def checkpointing_off(site: Site) -> Iterator[Action]:
     if setting is None or setting.is_later:
         return
     launch = None
-    if setting.origin.flag is not None:
+    if setting.origin.flag is not None and site.training is not None:
         launch = without_flag(site.command, setting.origin.flag)
         if launch is None:
             return

@@ -189,6 +189,7 @@ def _not_bf16(outcome: Outcome) -> list[Problem]:
 ENTRY = 1
 VARIABLE, LAUNCH, FILE = 2, 3, 4
 CHECKPOINTING = 2
+BY_HAND = 15  # what people have to do themselves
 ANOTHER_PACKAGE = 3  # beside the first
 PACKAGE, TOKENS, RECIPE, BACKEND, STRATEGY = 9, 20, 25, 40, 80
 

@@ -35,8 +35,9 @@ class Plan(Record):
     Attributes:
         steps: in the order in which they are to be made; none where the runs are good as they are.
         launch: the whole command that starts the run then; None where nobody said how it is started.
-        documents: the files as they are then, in the order in which they were given; a new one is the last.
-        reports: those of the runs as they are then.
+        documents: the files as they are then, in the order in which they were given; a new one is the last. What people
+            have to change themselves is as it was.
+        reports: those of the runs as they are then, with that changed, too.
         state: the values that are changed.
     """
 
@@ -140,6 +141,7 @@ def _plan(start: Start, judged: Judged, judge: Judge, search: Search) -> Plan:
     if left:
         raise Unfixable(f"as it would be written, {left[0].text}")
     steps = tuple(steps_of(start, judged.state, documents))
+    documents = written(start, judged.state, by_hand=False) if any(one.by_hand for one in steps) else documents
     return Plan(steps, judged.state.launch or _usual(reports), documents, reports, judged.state)
 
 
@@ -171,7 +173,9 @@ def _why_not(search: Search, given: Judged) -> list[str]:
     left = always or [one for lacking in nearest.problems for one in lacking]
     texts = [_text(one) for one in left]
     lines = [one.inputs.run.launch.line for one in given.reports]
-    texts += [f"{one.span}: the command stands here, and is left as it is" for one in lines if one is not None][:1]
+    left_alone = (one for one in lines if one is not None and one.span.file not in search.sources)
+    texts += [f"{one.span}: the command stands here, and is left as it is" for one in left_alone][:1]
+    texts += dict.fromkeys(search.blocked)
     if search.is_exhausted:
         texts.append("not all was tried: there were too many ways, or too little time")
     return texts

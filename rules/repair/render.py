@@ -31,6 +31,7 @@ class Step(Record):
         after: the entry as it is to be (None where it goes), the text of a new file, the whole command,
             "NAME=value" or "NAME" to unset it, "name==version".
         why: the rule, the predicted error or the part of the goal that asks for it.
+        by_hand: of an edit that people have to make, why: "bf16 is computed"; "" where it is made for them.
     """
 
     kind: StepKind
@@ -39,10 +40,14 @@ class Step(Record):
     before: str | None
     after: str | None
     why: str
+    by_hand: str = ""
 
 
-def written(start: Start, state: State) -> tuple[Document, ...]:
+def written(start: Start, state: State, *, by_hand: bool = True) -> tuple[Document, ...]:
     """The files of a state, in the order in which they were given; a new one is the last.
+
+    Args:
+        by_hand: whether with what people have to change themselves.
 
     Raises:
         Unfixable: an entry cannot be written: it is shared, or twice there, or something else would change as well.
@@ -55,6 +60,9 @@ def written(start: Start, state: State) -> tuple[Document, ...]:
             continue
         if data is start.state.files[one.path]:
             made.append(one)
+            continue
+        if one.path in start.sources:
+            made.append(start.sources[one.path].written(start.changes(state, one.path), by_hand=by_hand))
             continue
         edits = tuple(edits_of(one, start.state.files[one.path], data))
         (document,) = edited((one,), Fix(edits, safe=False)) if edits else (one,)
@@ -83,7 +91,9 @@ def steps_of(start: Start, state: State, documents: tuple[Document, ...]) -> Ite
         document = after.get(one.path)
         if document is None or document is one:
             continue
-        if one.path == start.new_file:
+        if one.path in start.sources:
+            yield from _of_source(start, state, one.path)
+        elif one.path == start.new_file:
             yield Step("file", one.path, None, None, document.text, _why(state, one.path, ()))
         else:
             yield from sorted(_edits(start, state, one, document), key=lambda step: step.line or 0)
@@ -92,6 +102,14 @@ def steps_of(start: Start, state: State, documents: tuple[Document, ...]) -> Ite
         yield Step("variable", None, None, None, text, _why(state, "variable", (name,)))
     if state.launch is not None and state.launch != start.state.launch:
         yield Step("launch", None, None, start.state.launch, state.launch, _why(state, "launch", ()))
+
+
+def _of_source(start: Start, state: State, path: str) -> Iterator[Step]:
+    """The steps in a script."""
+    changes = start.sources[path].changes(start.changes(state, path))
+    for one in sorted(changes, key=lambda change: change.line):
+        why = _why(state, path, (one.name,))
+        yield Step("edit", path, one.line, one.before, one.after, why, one.by_hand)
 
 
 def _edits(start: Start, state: State, before: Document, after: Document) -> Iterator[Step]:

@@ -10,6 +10,7 @@ from heapq import heappop, heappush
 from itertools import islice
 
 from fp8check.rules.edits.action import Action, Assign
+from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.input_error import InputError
 from fp8check.rules.moves.remedies import CHOICES, NOT_AS_ASKED, moves_for
 from fp8check.rules.moves.site import Site
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Protocol
 
-    from fp8check.rules.moves.site import Goal
+    from fp8check.rules.moves.site import Goal, Move
+    from fp8check.rules.moves.sources import Scripts
     from fp8check.rules.reading import Document
     from fp8check.rules.repair.goal import Chosen, Problem
     from fp8check.rules.repair.state import Start, State
@@ -90,8 +92,10 @@ class Search:
         self._spent = spent
         self._judged: dict[object, Judged | None] = {}
         self._overlays = {one.path: Overlay(one, start.state.files[one.path]) for one in start.documents}
+        self.sources = start.sources
         self._before: tuple[Chosen, ...] = ()
         self.refused: list[str] = []  # why a state could not be made
+        self.blocked: list[str] = []  # why something could not be changed where it stands
         self.seen: list[Judged] = []
         self.is_exhausted = False
         self._over = False
@@ -109,7 +113,9 @@ class Search:
     def documents(self, state: State) -> tuple[Document, ...]:
         """The files of a state, made of values."""
         return tuple(
-            self._overlays[one.path].with_data(state.files[one.path])
+            self.sources[one.path].with_data(self._start.changes(state, one.path))
+            if one.path in self.sources
+            else self._overlays[one.path].with_data(state.files[one.path])
             for one in self._start.documents
             if one.path != self._start.new_file or state.files[one.path]
         )
@@ -131,6 +137,9 @@ class Search:
             reports = tuple(self._judge(self.documents(state), state, whole=whole))
         except InputError as problem:
             self.refused.append(str(problem))
+            reports = ()
+        except Unfixable as reason:
+            self.blocked.append(str(reason))
             reports = ()
         made = self._made(state, reports) if reports else None
         self._judged[key] = made
@@ -197,13 +206,16 @@ class Search:
         for report in judged.reports:
             site = self._site("choice", judged.state, report)
             for move in CHOICES:
-                yield from move(site)
+                yield from self._placed(site, move)
 
     def _proposed(self, state: State, report: Examined, lacking: Sequence[Problem]) -> Iterator[Action]:
         places = Places(report.documents)
         for problem in lacking:
             fix = problem.finding.fix if problem.finding is not None else None
             assigns = places.assigns(fix) if fix is not None else None
+            if fix is not None and assigns is None and self.sources:
+                scripts = self._scripts(state, report)
+                assigns = None if scripts is None else scripts.of_fix(fix)
             if assigns and all(one.file in state.files for one in assigns):
                 yield Action(problem.code, assigns)
         first = _first(lacking, report)
@@ -211,10 +223,20 @@ class Search:
         found = next((one.code for one in lacking if one.finding is not None), first.code)
         codes = [first.code, found, *(one.code for one in lacking if one.finding is None)]
         for move in dict.fromkeys(move for code in dict.fromkeys(codes) for move in moves_for(code)):
-            try:
-                yield from move(site)
-            except Undecided:
-                continue  # what the move would change is filled in later: it stays
+            yield from self._placed(site, move)
+
+    def _placed(self, site: Site, move: Move) -> Iterator[Action]:
+        """The actions of a move, each where it stands."""
+        try:
+            for action in move(site):
+                placed = site.placed(action)
+                if placed.launch is None and action.launch is not None and not placed.assigns:
+                    continue
+                yield placed
+        except Undecided:
+            return  # what the move would change is filled in later: it stays
+        except Unfixable as reason:
+            self.blocked.append(str(reason))
 
     def _site(self, why: str, state: State, report: Examined) -> Site:
         run = report.inputs.run
@@ -223,7 +245,21 @@ class Search:
         accelerate = run.accelerate.path if run.accelerate is not None and run.accelerate.path in files else None
         wanted = max((one.processes or 0 for one in self._before), default=0) or None
         new = self._start.new_file
-        return Site(why, self._goal, run, report.outcome, training, accelerate, new, state.launch, wanted)
+        scripts = self._scripts(state, report)
+        command, line = state.launch, run.launch.line
+        if line is not None and scripts is not None and line.span.file in self.sources:
+            from shlex import join
+
+            command = join([word.text for word in line.words])
+        return Site(why, self._goal, run, report.outcome, training, accelerate, new, command, wanted, scripts)
+
+    def _scripts(self, state: State, report: Examined) -> Scripts | None:
+        """The scripts of a run that can be edited; None where there is none."""
+        if not self.sources:
+            return None
+        from fp8check.rules.moves.sources import Scripts
+
+        return Scripts(self.sources, state.files, report.documents)
 
     def _least(self, judged: Judged) -> Judged:
         """The state without the changes that it does not need: without them it is good, and warns of nothing more."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from fp8check.rules.edits.action import ABSENT
+from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.reading.overlay import same
 from fp8check.rules.record import Record
-from fp8check.rules.repair.goal import ANOTHER_PACKAGE, ENTRY, FILE, LAUNCH, PACKAGE, VARIABLE
+from fp8check.rules.repair.goal import ANOTHER_PACKAGE, BY_HAND, ENTRY, FILE, LAUNCH, PACKAGE, VARIABLE
 from fp8check.rules.repair.values import assigned, data_of, empty, frozen
 
 TYPE_CHECKING = False
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from fp8check.rules.edits.action import Action
+    from fp8check.rules.moves.sources import PythonSource, ShellSource
     from fp8check.rules.reading import Document
+    from fp8check.rules.settings.shell_edits import Changes, Lines
 
 
 class State(Record):
@@ -62,11 +65,13 @@ class Start(Record):
     Attributes:
         documents: the files that can be written; that of a new Accelerate file is empty.
         new_file: the name that a new Accelerate file gets.
+        sources: the scripts and shell scripts among the documents, by path: their data are their changes.
     """
 
     documents: tuple[Document, ...]
     state: State
     new_file: str
+    sources: Mapping[str, PythonSource | ShellSource] = {}
 
     def cost(self, state: State) -> int:
         """What the changes cost by their number."""
@@ -77,14 +82,54 @@ class Start(Record):
             before = self.state.files[path]
             if before is data:
                 continue
+            if path in self.sources:
+                cost += self._of_source(self.sources[path], self.changes(state, path))
+                continue
             cost += FILE if path == self.new_file else ENTRY * sum(1 for _ in changed(before, data))
         return cost
 
+    @staticmethod
+    def changes(state: State, path: str) -> Changes:
+        """What a state changes of a script."""
+        data = state.files[path]
+        return {str(name): value for name, value in data.items()} if isinstance(data, dict) else {}
 
-def start_of(documents: Sequence[Document], launch: str | None, new_file: str) -> Start:
-    """The runs of these files as they are."""
-    every = (*(one for one in documents if one.kind not in ("script", "shell")), empty(new_file))
-    return Start(every, State({one.path: data_of(one) for one in every}, launch), new_file)
+    @staticmethod
+    def _of_source(source: PythonSource | ShellSource, changes: Changes) -> int:
+        if source.is_shell:
+            return sum(LAUNCH if name.isdigit() else VARIABLE for name in changes)
+        return sum(BY_HAND if source.why_not(name, value) else ENTRY for name, value in changes.items())
+
+
+def start_of(documents: Sequence[Document], launch: str | None, new_file: str, lines: Lines | None = None) -> Start:
+    """The runs of these files as they are.
+
+    Args:
+        lines: the lines of a shell script that start a program; None where none is to be edited.
+    """
+    scripts = [one for one in documents if one.kind in ("script", "shell")]
+    sources = _sources(scripts, lines) if scripts else {}
+    ours = (one for one in documents if one.path in sources or one.kind not in ("script", "shell"))
+    every = (*ours, empty(new_file))
+    return Start(every, State({one.path: data_of(one) for one in every}, launch), new_file, sources)
+
+
+def _sources(scripts: Sequence[Document], lines: Lines | None) -> dict[str, PythonSource | ShellSource]:
+    """The scripts that can be edited; the others stay as they are."""
+    from fp8check.rules.moves.sources import PythonSource, ShellSource
+    from fp8check.rules.reading.shell import ShellScript
+
+    found: dict[str, PythonSource | ShellSource] = {}
+    for one in scripts:
+        script = one.loaded()
+        try:
+            if one.kind == "script":
+                found[one.path] = PythonSource(script)
+            elif isinstance(script, ShellScript) and lines is not None:
+                found[one.path] = ShellSource(script, lines)
+        except Unfixable:
+            continue
+    return found
 
 
 def changed(before: object, after: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:

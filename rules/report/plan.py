@@ -67,7 +67,7 @@ def _fix(found: Plan, before: Sequence[Document]) -> schema.Fix | None:
 
 def step_of(step: Step) -> schema.Step:
     """A step in the schema's words."""
-    return schema.Step(step.kind, step.file, step.line, step.before, step.after, step.why)
+    return schema.Step(step.kind, step.file, step.line, step.before, step.after, step.why, step.by_hand or None)
 
 
 def secrets_of_runs(planned: Planned) -> tuple[str, ...]:

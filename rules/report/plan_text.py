@@ -124,6 +124,8 @@ def words_of(step: Step) -> tuple[str, str]:
     before, after = shown(step.before or ""), shown(step.after or "")
     if step.kind == "edit":
         where = str(step.file) if step.line is None else f"{step.file}:{step.line}"
+        if step.by_hand is not None:
+            return where, f"{shown(step.by_hand)}: {f'write {after}' if after else f'take {before} out'} yourself"
         if step.before is None:
             return where, f"add {after}"
         return where, f"delete {before}" if step.after is None else f"{before} -> {after}"

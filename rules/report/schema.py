@@ -422,6 +422,7 @@ class Step(Record):
         after: the entry as it is to be (null where it goes), the text of a new file, the whole command, "NAME=value" or
             "NAME" to unset it, "name==version".
         why: the rule, the predicted error or the part of the goal that asks for it.
+        by_hand: of an edit that people have to make themselves, why: "bf16 is computed"; absent of all others.
     """
 
     kind: Literal["edit", "file", "launch", "variable", "package"]
@@ -430,6 +431,7 @@ class Step(Record):
     before: str | None
     after: str | None
     why: str
+    by_hand: str | None = None
 
 
 class Plan(Record):

@@ -576,7 +576,7 @@ class Training:
             file: the training file.
             launch: how it is started now: its script and what stands behind it are kept.
         """
-        script = launch.script if launch.given and launch.script not in (None, *self.programs) else None
+        script = launch.script if launch.script not in (None, *self.programs) else None
         if launch.tool not in ("", "accelerate", "python", "torchrun", "deepspeed"):
             return None
         module = ["-m"] if launch.is_module else []

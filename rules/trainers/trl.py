@@ -322,7 +322,7 @@ class Trl(HuggingFace):
 
     def command(self, config: str, file: str | None, launch: Launch) -> list[str] | None:
         """`trl sft` is accelerate launch; a script of somebody's own is started by that itself."""
-        if launch.given and launch.script not in (None, *self.programs):
+        if launch.script not in (None, *self.programs):
             return super().command(config, file, launch)
         words = list(launch.arguments) or ["sft", *(["--config", file] if file else [])]
         while self.config_flag in words:

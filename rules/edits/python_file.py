@@ -1,0 +1,461 @@
+"""The literals of a Python script by where they stand, and its text when some of them are other ones.
+
+An entry is an argument of a call, one of a mapping that is written out, or what a statement assigns. Whatever is
+changed, the syntax tree afterwards is compared with the one before: they differ in these entries and in nothing else.
+"""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from itertools import pairwise
+
+from fp8check.rules.edits.action import GONE
+from fp8check.rules.edits.python_text import entry_end, literal, own_lines, skipped
+from fp8check.rules.edits.text_edits import TextEdit
+from fp8check.rules.edits.unfixable import Unfixable
+from fp8check.rules.reading.source import Source
+from fp8check.rules.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from fp8check.rules.reading import Document, Span
+
+    Groups = ast.Call | ast.Dict | ast.Assign | ast.AnnAssign
+    Changes = Mapping[str, object]
+
+VALUE = "="
+_LONGEST = 200  # characters of a literal that is changed
+MOST_CHARACTERS = 256 * 1024  # of a script that is looked at; the largest of diffusers has 100,000
+MOST_GROUPS = 20_000
+
+
+class Computed(Record):
+    """An expression that is no literal, as it is written."""
+
+    text: str
+
+
+class _Entry(Record):
+    """One entry: what it is called from outside, where it begins and ends, and its value in it."""
+
+    path: str
+    name: str
+    start: int
+    end: int
+    node: ast.expr
+    keyword: ast.keyword | None = None
+
+
+class _Group:
+    """A call, a mapping or a statement.
+
+    Attributes:
+        every: all that stands in it, in the order of the text.
+        entries: what of it can be named, by its name.
+    """
+
+    __slots__ = ("entries", "every", "node", "start")
+
+    def __init__(self, node: Groups, start: int, every: Sequence[_Entry]) -> None:
+        self.node = node
+        self.start = start
+        self.every = every
+        twice = {one.name for one, other in pairwise(sorted(every, key=_name)) if one.name == other.name}
+        self.entries = {one.name: one for one in every if one.name and one.name not in twice}
+
+
+class PythonFile:
+    """One script, while it is edited."""
+
+    def __init__(self, document: Document) -> None:
+        """Raises Unfixable where it is no Python, or too large."""
+        self.path = document.path
+        self.text = document.text
+        self.bom = document.bom
+        if len(self.text) > MOST_CHARACTERS:
+            raise Unfixable("the script is too large")
+        self._source = Source(document.path, document.text)
+        self._tree = _parsed(self.text)
+        self._groups = dict(_groups(self._tree, self._source))
+        self._places: dict[int, _Entry] = {}
+        for one in self._groups.values():
+            for entry in one.entries.values():
+                self._places.setdefault(entry.start, entry)
+                self._places[self._start(entry.node)] = entry
+        self._names: dict[str, tuple[list[int], int]] | None = None
+
+    def at(self, span: Span) -> str | None:
+        """The entry whose name or value begins there; of a name that stands for one literal, what assigns that."""
+        found = self._places.get(span.start)
+        if found is None or not isinstance(found.node, ast.Name):
+            return None if found is None else found.path
+        stores, loads = self._uses(found.node.id)
+        held = self._places.get(stores[0]) if len(stores) == 1 else None
+        if held is None or held.name != VALUE or loads != 1 or isinstance(self._value(held), Computed):
+            return found.path
+        return held.path
+
+    def argument(self, span: Span, name: str) -> str | None:
+        """The argument of that name of the call of the function that stands there; None where there is no such call."""
+        group = _call(span.start, span.end)
+        return f"{group} {name}" if group in self._groups else None
+
+    def is_new(self, path: str) -> bool:
+        """Whether there is no such entry yet."""
+        return self._entry(path) is None
+
+    def value(self, path: str) -> object:
+        """The value of an entry, or Computed; None where there is no such entry."""
+        entry = self._entry(path)
+        return None if entry is None else self._value(entry)
+
+    def why_not(self, path: str) -> str:
+        """Why an entry is not to be written by a program; "" where it may."""
+        entry = self._entry(path)
+        if entry is None or not isinstance(self._value(entry), Computed):
+            return ""
+        if isinstance(entry.node, ast.Name) and self._uses(entry.node.id)[0]:
+            return f"comes from {entry.node.id}, which is used elsewhere, too"
+        return "is computed"
+
+    def is_plain(self, path: str) -> bool:
+        """Whether an entry does nothing but make an object, so that it may go."""
+        entry = self._entry(path)
+        return entry is not None and _makes_only(entry.node)
+
+    def line(self, path: str) -> int:
+        """The line of an entry; of one that is not there yet, that of its group."""
+        entry = self._entry(path)
+        return self._source.place(self._groups[path.split(" ", maxsplit=1)[0]].start if entry is None else entry.start)[
+            0
+        ]
+
+    def name(self, path: str) -> str:
+        """What an entry is called: an argument, a key, or the variable that is assigned."""
+        entry = self._entry(path)
+        if entry is None or entry.name != VALUE:
+            return path.partition(" ")[2]
+        return self.text[entry.start : self._start(entry.node)].rstrip(" =(").partition(":")[0]
+
+    def shown(self, path: str) -> str | None:
+        """The text of an entry; None where there is none."""
+        entry = self._entry(path)
+        return None if entry is None else self.text[entry.start : entry.end]
+
+    def written(self, path: str, value: object) -> str | None:
+        """The text of an entry with another value; None where it goes."""
+        entry = self._entry(path)
+        if value is GONE:
+            return None
+        if entry is None:
+            return f"{self.name(path)}={literal(value, '')}"
+        start, end = self._start(entry.node), self._end(entry.node)
+        text = literal(value, self.text[start:end])
+        return f"{self.text[entry.start : start]}{text}{self.text[end : entry.end]}"
+
+    def text_edits(self, changes: Changes) -> tuple[TextEdit, ...]:
+        """What makes these values of the script, in the order of the text.
+
+        Raises:
+            Unfixable: an entry cannot be written, or two of them overlap.
+        """
+        edits = [edit for name, one in _by_group(changes).items() for edit in self._of_group(self._group(name), one)]
+        edits.sort(key=lambda one: (one.start, one.end))
+        if any(one.end > other.start for one, other in pairwise(edits)):
+            raise Unfixable("its edits overlap")
+        return tuple(edits)
+
+    def check(self, changes: Changes, text: str) -> None:
+        """Whether a text is the script with these values, and nothing else of its syntax tree is another.
+
+        Raises:
+            Unfixable: it is not.
+        """
+        wanted = _parsed(self.text)
+        groups = dict(_groups(wanted, self._source))
+        for name, values in _by_group(changes).items():
+            _change(wanted, groups[name], values)
+        if not _same(wanted, _parsed(text)):
+            raise Unfixable("the edit would change something else as well")
+
+    def _group(self, name: str) -> _Group:
+        if name not in self._groups:
+            raise Unfixable("what is to be changed is not there any more")
+        return self._groups[name]
+
+    def _entry(self, path: str) -> _Entry | None:
+        group, _, name = path.partition(" ")
+        found = self._groups.get(group)
+        return None if found is None else found.entries.get(name)
+
+    def _value(self, entry: _Entry) -> object:
+        start, end = self._start(entry.node), self._end(entry.node)
+        if end - start > _LONGEST:
+            return Computed(self.text[start : start + _LONGEST])
+        try:
+            value: object = ast.literal_eval(entry.node)
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+            return Computed(self.text[start:end])
+        return value
+
+    def _start(self, node: ast.expr) -> int:
+        return self._source.offset_of(node.lineno, node.col_offset)
+
+    def _end(self, node: ast.expr) -> int:
+        return self._source.offset_of(node.end_lineno or 0, node.end_col_offset or 0)
+
+    def _uses(self, name: str) -> tuple[list[int], int]:
+        """Where a name is assigned, and how often it is read."""
+        if self._names is None:
+            made: dict[str, tuple[list[int], int]] = {}
+            for node in ast.walk(self._tree):
+                if isinstance(node, ast.Name):
+                    stores, loads = made.get(node.id, ([], 0))
+                    if isinstance(node.ctx, ast.Load):
+                        loads += 1
+                    else:
+                        stores.append(self._start(node))
+                    made[node.id] = stores, loads
+                elif isinstance(node, (ast.Global, ast.Nonlocal)):
+                    for one in node.names:
+                        made[one] = made.get(one, ([], 0))[0], made.get(one, ([], 0))[1] + 1
+                elif isinstance(node, ast.arg):
+                    made.setdefault(node.arg, ([], 0))[0].append(-1)
+                elif isinstance(node, ast.alias):
+                    made.setdefault((node.asname or node.name).partition(".")[0], ([], 0))[0].append(-1)
+            self._names = made
+        return self._names.get(name, ([], 0))
+
+    def _of_group(self, one: _Group, changes: Mapping[str, object]) -> Iterator[TextEdit]:
+        gone = [entry for name, entry in one.entries.items() if changes.get(name) is GONE]
+        for name, entry in one.entries.items():
+            if name in changes and changes[name] is not GONE:
+                start, end = self._start(entry.node), self._end(entry.node)
+                yield TextEdit(self.path, start, end, literal(changes[name], self.text[start:end]))
+        if gone and isinstance(one.node, (ast.Assign, ast.AnnAssign)):
+            yield self._statement_gone(one.node)
+        elif len(gone) > 1:
+            yield from self._several_gone(one, gone)
+        elif gone:
+            yield self._gone(one, gone[0])
+        new = {name: value for name, value in changes.items() if name not in one.entries and value is not GONE}
+        if new:
+            yield from self._new(one, new, gone)
+
+    def _several_gone(self, one: _Group, gone: Sequence[_Entry]) -> Iterator[TextEdit]:
+        for entry in gone:
+            if own_lines(self.text, entry.start, entry.end) is None:
+                raise Unfixable("several arguments of one line would go")
+            yield self._gone(one, entry)
+
+    def _gone(self, one: _Group, entry: _Entry) -> TextEdit:
+        """An entry away, with its comma; with its lines where it has lines of its own."""
+        if entry.keyword is None and isinstance(one.node, ast.Call):
+            raise Unfixable("an argument without a name cannot go")
+        lines = own_lines(self.text, entry.start, entry.end)
+        if lines is not None:
+            return TextEdit(self.path, *lines, "")
+        at = one.every.index(entry)
+        comma = skipped(self.text, entry.end)
+        has_comma = self.text[comma : comma + 1] == ","
+        if at + 1 < len(one.every):
+            following = one.every[at + 1].start
+            if "\n" not in self.text[entry.end : following] and "\r" not in self.text[entry.end : following]:
+                return TextEdit(self.path, entry.start, following, "")
+            return TextEdit(self.path, entry.start, comma + 1, "")
+        if at == 0:
+            return TextEdit(self.path, entry.start, comma + 1 if has_comma else entry.end, "")
+        return TextEdit(self.path, skipped(self.text, one.every[at - 1].end), entry.end, "")
+
+    def _statement_gone(self, node: ast.Assign | ast.AnnAssign) -> TextEdit:
+        start = self._source.offset_of(node.lineno, node.col_offset)
+        end = self._source.offset_of(node.end_lineno or 0, node.end_col_offset or 0)
+        lines = own_lines(self.text, start, end, comma=False)
+        if lines is None or _body_of(self._tree, node) is None:
+            raise Unfixable("the statement shares its line, or is the only one of its block")
+        return TextEdit(self.path, *lines, "")
+
+    def _new(self, one: _Group, new: Mapping[str, object], gone: Sequence[_Entry]) -> Iterator[TextEdit]:
+        """More arguments of a call, behind the last one."""
+        if not isinstance(one.node, ast.Call):
+            raise Unfixable("only a call gets more arguments")
+        if any(keyword.arg is None for keyword in one.node.keywords) or any(
+            isinstance(argument, ast.Starred) for argument in one.node.args
+        ):
+            raise Unfixable("its arguments are spread: it may have this one already")
+        texts = [f"{name}={literal(value, '')}" for name, value in new.items()]
+        close = self._end(one.node) - 1
+        left = [entry for entry in one.every if entry not in gone]
+        if not left:
+            if gone:
+                raise Unfixable("all of its arguments would go")
+            yield TextEdit(self.path, close, close, ", ".join(texts))
+            return
+        last = left[-1]
+        comma = skipped(self.text, last.end)
+        has_comma = self.text[comma : comma + 1] == ","
+        lines = own_lines(self.text, last.start, last.end)
+        if lines is None or lines[1] > close:
+            if has_comma:
+                yield TextEdit(self.path, comma + 1, comma + 1, "".join(f" {text}," for text in texts))
+            else:
+                yield TextEdit(self.path, last.end, last.end, "".join(f", {text}" for text in texts))
+            return
+        if not has_comma:
+            yield TextEdit(self.path, last.end, last.end, ",")
+        line = self._source.start_of(self._source.place(last.start)[0])
+        indent = self.text[line : last.start]
+        newline = "\r\n" if self.text[: lines[1]].endswith("\r\n") else self.text[lines[1] - 1]
+        yield TextEdit(self.path, lines[1], lines[1], "".join(f"{indent}{text},{newline}" for text in texts))
+
+
+def _parsed(text: str) -> ast.Module:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # those of the script: nobody asked for them
+            return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as problem:
+        raise Unfixable("it is no Python that can be read") from problem
+
+
+def _groups(tree: ast.Module, source: Source) -> Iterator[tuple[str, _Group]]:
+    """The groups by where they begin; a statement's is that of its target."""
+
+    def start(node: ast.expr | ast.stmt | ast.keyword) -> int:
+        return source.offset_of(node.lineno, node.col_offset)
+
+    def end(node: ast.expr | ast.stmt | ast.keyword) -> int:
+        return source.offset_of(node.end_lineno or 0, node.end_col_offset or 0)
+
+    count = 0
+    for node in ast.walk(tree):
+        every: list[_Entry] = []
+        if isinstance(node, ast.Call):
+            group, close = _call(start(node.func), end(node.func)), end(node) - 1
+            every = [_entry(group, one.arg or "", start(one), end(one), one.value, one) for one in node.keywords]
+            for at, one in enumerate(node.args):
+                every.append(_entry(group, f"#{at}", start(one), entry_end(source.text, end(one), close), one))
+        elif isinstance(node, ast.Dict):
+            group, close = f"{start(node)}{{", end(node) - 1
+            for key, one in zip(node.keys, node.values, strict=True):
+                stop = entry_end(source.text, end(one), close)
+                every.append(_entry(group, _key(key), start(one if key is None else key), stop, one))
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+            target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+            group = f"{start(target)}="
+            every = [_entry(group, VALUE, start(target), end(node), node.value)]
+        else:
+            continue
+        count += 1
+        if count > MOST_GROUPS:
+            raise Unfixable("the script has more calls than anybody writes")
+        yield group, _Group(node, start(node), sorted(every, key=lambda one: one.start))
+
+
+def _entry(group: str, name: str, start: int, end: int, node: ast.expr, keyword: ast.keyword | None = None) -> _Entry:
+    return _Entry(f"{group} {name}", name, start, end, node, keyword)
+
+
+def _by_group(changes: Changes) -> dict[str, dict[str, object]]:
+    found: dict[str, dict[str, object]] = {}
+    for path, value in changes.items():
+        group, _, name = path.partition(" ")
+        found.setdefault(group, {})[name] = value
+    return found
+
+
+def _call(start: int, end: int) -> str:
+    return f"{start}-{end}"
+
+
+def _name(entry: _Entry) -> str:
+    return entry.name
+
+
+def _key(key: ast.expr | None) -> str:
+    """The name of an entry of a mapping; "" where it is no text."""
+    return key.value if isinstance(key, ast.Constant) and isinstance(key.value, str) else ""
+
+
+def _makes_only(node: ast.expr) -> bool:
+    """Whether an expression makes objects of classes, by their names, of literals, and does nothing else."""
+    pending: list[ast.expr] = [node]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, (ast.List, ast.Tuple)):
+            pending.extend(one.elts)
+        elif isinstance(one, ast.Call):
+            name = one.func.id if isinstance(one.func, ast.Name) else getattr(one.func, "attr", "")
+            if not name[:1].isupper():
+                return False
+            pending.extend((*one.args, *(keyword.value for keyword in one.keywords)))
+        elif not isinstance(one, ast.Constant):
+            return False
+    return True
+
+
+def _change(tree: ast.Module, one: _Group, changes: Mapping[str, object]) -> None:
+    """Make these values of a group of the syntax tree."""
+    node = one.node
+    for name, value in changes.items():
+        entry = one.entries.get(name)
+        if entry is None:
+            if isinstance(node, ast.Call) and value is not GONE:
+                node.keywords.append(ast.keyword(name, _parsed_value(value)))
+        elif value is not GONE:
+            _put(node, entry, _parsed_value(value))
+        elif isinstance(node, ast.Call):
+            node.keywords = [keyword for keyword in node.keywords if keyword is not entry.keyword]
+        elif isinstance(node, ast.Dict):
+            kept = [at for at, held in enumerate(node.values) if held is not entry.node]
+            node.keys, node.values = [node.keys[at] for at in kept], [node.values[at] for at in kept]
+        else:
+            body = _body_of(tree, node)
+            if body is not None:
+                body.remove(node)
+
+
+def _put(node: Groups, entry: _Entry, value: ast.expr) -> None:
+    if entry.keyword is not None:
+        entry.keyword.value = value
+    elif isinstance(node, ast.Call):
+        node.args = [value if one is entry.node else one for one in node.args]
+    elif isinstance(node, ast.Dict):
+        node.values = [value if one is entry.node else one for one in node.values]
+    else:
+        node.value = value
+
+
+def _parsed_value(value: object) -> ast.expr:
+    return ast.parse(repr(value), mode="eval").body
+
+
+def _body_of(tree: ast.Module, statement: ast.stmt) -> list[ast.stmt] | None:
+    """The statements among which one stands; None where it is the only one."""
+    for node in ast.walk(tree):
+        for name in ("body", "orelse", "finalbody"):
+            body = getattr(node, name, None)
+            if isinstance(body, list) and any(one is statement for one in body):
+                return body if len(body) > 1 else None
+    return None
+
+
+def _same(one: ast.AST, other: ast.AST) -> bool:
+    """Whether two syntax trees are equal, their places aside."""
+    pending: list[tuple[object, object]] = [(one, other)]
+    while pending:
+        left, right = pending.pop()
+        if type(left) is not type(right):
+            return False
+        if isinstance(left, list) and isinstance(right, list):
+            if len(left) != len(right):
+                return False
+            pending.extend(zip(left, right, strict=True))
+        elif isinstance(left, ast.AST):
+            pending.extend((getattr(left, name, None), getattr(right, name, None)) for name in left._fields)
+        elif repr(left) != repr(right):
+            return False
+    return True

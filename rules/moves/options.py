@@ -1,0 +1,38 @@
+"""Options of a trainer in the words of a command."""
+
+from __future__ import annotations
+
+from fp8check.rules.edits.action import ABSENT
+
+
+def with_option(command: str | None, name: str, value: object) -> str | None:
+    """The command with that option, in the form in which it stands there last; at its end where it is new."""
+    if command is None:
+        return None
+    from shlex import join, split
+
+    words = split(command)
+    for at in range(len(words) - 1, -1, -1):
+        word = words[at]
+        flag, equals, _ = word.partition("=")
+        if flag.lstrip("-").replace("-", "_") != name or (not equals and not flag.startswith("--")):
+            continue
+        takes = not equals and at + 1 < len(words) and not words[at + 1].startswith("--")
+        behind = words[at + 2 if takes else at + 1 :]
+        if value is ABSENT:
+            return join([*words[:at], *behind])
+        text = _text(value, words[at + 1] if takes else word.partition("=")[2])
+        return join([*words[:at], *([f"{flag}={text}"] if equals else [flag, text]), *behind])
+    return command if value is ABSENT else join([*words, f"--{name}", _text(value, "")])
+
+
+def option_of(flag: str) -> str:
+    """The name of an option, by how it is set: "--mixed_precision bf16", "bf16=true"."""
+    return flag.split(maxsplit=1)[0].partition("=")[0].lstrip("-").replace("-", "_") if flag.strip() else ""
+
+
+def _text(value: object, before: str) -> str:
+    """A value as the command has it: true or True as what it replaces."""
+    if isinstance(value, bool):
+        return str(value).lower() if before[:1].islower() else str(value)
+    return str(value)
