@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
     Groups = ast.Call | ast.Dict | ast.Assign | ast.AnnAssign
     Changes = Mapping[str, object]
+    _Instead = dict[tuple[ast.AST, str], object]
 
 VALUE = "="
+_BLOCKS = ("body", "orelse", "finalbody")
 _LONGEST = 200  # characters of a literal that is changed
 MOST_CHARACTERS = 256 * 1024  # of a script that is looked at; the largest of diffusers has 100,000
 MOST_GROUPS = 20_000
@@ -174,11 +176,11 @@ class PythonFile:
         Raises:
             Unfixable: it is not.
         """
-        wanted = _parsed(self.text)
-        groups = dict(_groups(wanted, self._source))
+        instead: _Instead = {}
         for name, values in _by_group(changes).items():
-            _change(wanted, groups[name], values)
-        if not _same(wanted, _parsed(text)):
+            instead.update(_wanted(self._group(name), values))
+        instead.update(_without(self._tree, [node for (node, _), value in instead.items() if value is GONE]))
+        if not _same(self._tree, _parsed(text), {(id(node), field): value for (node, field), value in instead.items()}):
             raise Unfixable("the edit would change something else as well")
 
     def _group(self, name: str) -> _Group:
@@ -397,36 +399,43 @@ def _makes_only(node: ast.expr) -> bool:
     return True
 
 
-def _change(tree: ast.Module, one: _Group, changes: Mapping[str, object]) -> None:
-    """Make these values of a group of the syntax tree."""
+def _wanted(one: _Group, changes: Mapping[str, object]) -> _Instead:
+    """What stands in the fields of a group's node once it has these values; GONE of a statement that goes."""
     node = one.node
-    for name, value in changes.items():
-        entry = one.entries.get(name)
-        if entry is None:
-            if isinstance(node, ast.Call) and value is not GONE:
-                node.keywords.append(ast.keyword(name, _parsed_value(value)))
-        elif value is not GONE:
-            _put(node, entry, _parsed_value(value))
-        elif isinstance(node, ast.Call):
-            node.keywords = [keyword for keyword in node.keywords if keyword is not entry.keyword]
-        elif isinstance(node, ast.Dict):
-            kept = [at for at, held in enumerate(node.values) if held is not entry.node]
-            node.keys, node.values = [node.keys[at] for at in kept], [node.values[at] for at in kept]
-        else:
-            body = _body_of(tree, node)
-            if body is not None:
-                body.remove(node)
+    entries = {id(entry.node): entry for entry in one.entries.values()}
+
+    def value_of(value: ast.expr) -> ast.expr | None:
+        entry = entries.get(id(value))
+        if entry is None or entry.name not in changes:
+            return value
+        changed = changes[entry.name]
+        return None if changed is GONE else _parsed_value(changed)
+
+    if isinstance(node, ast.Call):
+        keywords = [(keyword.arg, value_of(keyword.value)) for keyword in node.keywords]
+        keywords += [(name, _parsed_value(value)) for name, value in changes.items() if name not in one.entries]
+        return {
+            (node, "keywords"): [ast.keyword(name, value) for name, value in keywords if value is not None],
+            (node, "args"): [value_of(argument) for argument in node.args],
+        }
+    if isinstance(node, ast.Dict):
+        pairs = [(key, value_of(value)) for key, value in zip(node.keys, node.values, strict=True)]
+        left = [(key, value) for key, value in pairs if value is not None]
+        return {(node, "keys"): [key for key, _ in left], (node, "values"): [value for _, value in left]}
+    value = node.value if node.value is None else value_of(node.value)
+    return {(node, "value"): GONE if value is None else value}
 
 
-def _put(node: Groups, entry: _Entry, value: ast.expr) -> None:
-    if entry.keyword is not None:
-        entry.keyword.value = value
-    elif isinstance(node, ast.Call):
-        node.args = [value if one is entry.node else one for one in node.args]
-    elif isinstance(node, ast.Dict):
-        node.values = [value if one is entry.node else one for one in node.values]
-    else:
-        node.value = value
+def _without(tree: ast.Module, gone: Sequence[ast.AST]) -> _Instead:
+    """The blocks of statements without these."""
+    ids = {id(one) for one in gone}
+    found: _Instead = {}
+    for node in ast.walk(tree) if ids else ():
+        for name in _BLOCKS:
+            body = getattr(node, name, None)
+            if isinstance(body, list) and any(id(one) in ids for one in body):
+                found[node, name] = [one for one in body if id(one) not in ids]
+    return found
 
 
 def _parsed_value(value: object) -> ast.expr:
@@ -436,15 +445,19 @@ def _parsed_value(value: object) -> ast.expr:
 def _body_of(tree: ast.Module, statement: ast.stmt) -> list[ast.stmt] | None:
     """The statements among which one stands; None where it is the only one."""
     for node in ast.walk(tree):
-        for name in ("body", "orelse", "finalbody"):
+        for name in _BLOCKS:
             body = getattr(node, name, None)
             if isinstance(body, list) and any(one is statement for one in body):
                 return body if len(body) > 1 else None
     return None
 
 
-def _same(one: ast.AST, other: ast.AST) -> bool:
-    """Whether two syntax trees are equal, their places aside."""
+def _same(one: ast.AST, other: ast.AST, instead: Mapping[tuple[int, str], object]) -> bool:
+    """Whether two syntax trees are equal, their places aside.
+
+    Args:
+        instead: what stands in a field of a node of the first one, where that is to be another.
+    """
     pending: list[tuple[object, object]] = [(one, other)]
     while pending:
         left, right = pending.pop()
@@ -455,7 +468,9 @@ def _same(one: ast.AST, other: ast.AST) -> bool:
                 return False
             pending.extend(zip(left, right, strict=True))
         elif isinstance(left, ast.AST):
-            pending.extend((getattr(left, name, None), getattr(right, name, None)) for name in left._fields)
+            for name in left._fields:
+                field = instead.get((id(left), name), getattr(left, name, None))
+                pending.append((field, getattr(right, name, None)))
         elif repr(left) != repr(right):
             return False
     return True
