@@ -161,6 +161,30 @@ def test_what_a_script_says_of_its_model_and_its_batches_counts(folder: Path) ->
     assert run("accelerate launch --config_file accel.yaml train.py cfg.yaml").run.model is None
 
 
+def test_the_length_of_a_script_like_alpaca_s_counts(folder: Path) -> None:
+    (folder / "train.py").write_text(
+        "from transformers import HfArgumentParser, Trainer, TrainingArguments\n@dataclass\n"
+        "class Own(TrainingArguments):\n    model_max_length: int = field(default=512)\n"
+        "(args,) = HfArgumentParser(Own).parse_args_into_dataclasses()\nTrainer(args=args).train()\n"
+    )
+    for words, tokens in (("", 4096), (" --model_max_length 2048", 16384)):
+        one = run(f"accelerate launch --config_file accel.yaml train.py --output_dir out{words}")
+        assert predict(one.run).effective.tokens == tokens
+
+
+def test_a_file_that_the_parser_of_a_script_reads_and_that_is_not_here(folder: Path) -> None:
+    parsed = "from trl import SFTConfig, SFTTrainer, TrlParser\nargs = TrlParser(SFTConfig).parse_args_and_config()\n"
+    (folder / "train.py").write_text(parsed)
+    outcome = predict(run("accelerate launch --config_file accel.yaml train.py --config gone.yaml").run)
+    assert outcome.undecided is not None
+    assert outcome.undecided.what == "gone.yaml: no such file"
+    (folder / "train.py").write_text(
+        parsed.replace("TrlParser", "HfArgumentParser").replace("and_config", "into_dataclasses")
+    )
+    outcome = predict(run("accelerate launch --config_file accel.yaml train.py --config gone.yaml").run)
+    assert outcome.undecided is None
+
+
 def test_what_a_script_says_to_a_trainer_of_its_model_counts(folder: Path) -> None:
     (folder / "train.py").write_text(SFT)
     outcome = predict(run("accelerate launch --config_file accel.yaml train.py").run)

@@ -65,13 +65,14 @@ def precision_flag_cancels_fp8(
     if loser is None:
         return
     place = _place(flag, training, launch)
+    remedy = _remedy(flag, place, by_default=flag.value == "bf16" and training.bf16_by_default(outcome.stack))
     yield Found(
         _canceled(flag),
         place=place,
         label=f'{outcome.stack.name("transformers")} passes mixed_precision="{flag.value}" to Accelerator',
         related=(_overridden(loser),),
         notes=tuple(_what_is_left(outcome)),
-        help=NEEDED_BY_DEEPSPEED if outcome.distributed_type == "DEEPSPEED" else _remedy(flag, place),
+        help=NEEDED_BY_DEEPSPEED if outcome.distributed_type == "DEEPSPEED" else remedy,
         fix=None if outcome.distributed_type == "DEEPSPEED" else _without(flag, training),
     )
 
@@ -102,10 +103,13 @@ NEEDED_BY_DEEPSPEED = (
 )
 
 
-def _remedy(flag: Setting, place: Setting | None) -> str:
+def _remedy(flag: Setting, place: Setting | None, *, by_default: bool) -> str:
+    """What to write; `by_default`: whether the flag is on without anybody's word, too."""
     scripted = in_script(place)
     if flag.origin.default is not None:
         return f"{'pass bf16=False' if scripted else 'set bf16: false'}; FP8 keeps BF16 for the rest by itself"
+    if flag.origin.flag is not None and by_default:
+        return f"write --{flag.value} False in its place: it is on by default; FP8 keeps BF16 for the rest by itself"
     if flag.origin.flag is not None:
         return f"leave {flag.origin.flag} out of the command; FP8 keeps BF16 for the rest by itself"
     written = f"{flag.value}=False" if scripted else f"{flag.value}: false"

@@ -321,7 +321,8 @@ def word_refused(run: Run, outcome: Outcome) -> Iterator[Found]:
     """A word of the command that no option of the script's parser takes.
 
     Why it hurts: the script ends before it does anything. A flag of the launcher that stands behind the script is the
-    script's, which has none of that name.
+    script's, which may have none of that name, or take other values: the examples of diffusers take no, fp16 and bf16
+    for --mixed_precision.
 
     Example: `python train.py --bf16 True`, where the script has `add_argument("--bf16", action="store_true")`; or
     `accelerate launch train.py --mixed_precision fp8`, where it parses TrainingArguments.
@@ -334,7 +335,7 @@ def word_refused(run: Run, outcome: Outcome) -> Iterator[Found]:
         return
     script = run.launch.script or "the script"
     name = flag.split()[0].partition("=")[0].lstrip("-").replace("-", "_")
-    misplaced = name in LAUNCHER_FLAGS and run.launch.tool in ("accelerate", "python")
+    misplaced = name in LAUNCHER_FLAGS and run.launch.tool in ("accelerate", "python") and not run.launch.flag(name)
     yield Found(
         f"{script} takes no {flag}",
         place=error.because[0],

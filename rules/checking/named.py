@@ -310,9 +310,15 @@ def script_file(launch: Launch, given: tuple[str, bytes] | None, *, follow: bool
     return Named(None, _absent("script", name, place, "no such module" if module else ABSENT)), None
 
 
-def training_file(launch: Launch, *, follow: bool) -> Unread | None:
-    """The training file that a trainer's own command or module reads, and that was neither given nor found."""
-    if registry.by_command(launch) is None:
+# What reads a file that the command names, in scripts: TrlParser's --config, and the files of HfArgumentParser.
+_READS = ("TrlParser", "parse_yaml_file", "parse_json_file")
+
+
+def training_file(launch: Launch, script: Script | None, *, follow: bool) -> Unread | None:
+    """The training file that a trainer's command, or a script by a trainer's parser, reads, neither given nor found."""
+    source = None if script is None else script.source
+    parses = source is not None and source.parsers and any(word in source.text for word in _READS)
+    if registry.by_command(launch) is None and not parses:
         return None
     name = next(iter(trainings_named(launch)), None)
     if name is None:

@@ -293,7 +293,7 @@ def _one(
     if settings.is_huggingface and script is not None and script.source is not None:
         script = Script.beside_trainer(script, script.source)
     model, model_unread = model_of(settings, by_kind.model, facts, follow=follow)
-    named_only = None if training is not None else training_file(launch, follow=follow)
+    named_only = None if training is not None else training_file(launch, started.script, follow=follow)
     others = other_files(settings, config, launch, by_kind.other, follow=follow)
     unread = (accelerate.unread, deepspeed.unread, model_unread, fsdp.unread, named_only, *others, *started.unread)
     if launch.given:

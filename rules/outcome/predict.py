@@ -261,7 +261,8 @@ def _check_words(run: Run) -> None:
     """The script's own parser ends it at a word that none of its options takes (argparse, typer, click, tyro)."""
     refused = run.script.refused
     if refused is not None:
-        text = f"unrecognized arguments: {refused.value}"
+        is_word = refused.value == refused.origin.flag
+        text = f"unrecognized arguments: {refused.value}" if is_word else str(refused.value)
         raise PredictedError("script-refuses-words", "arguments", "SystemExit", text, (refused,))
 
 

@@ -62,9 +62,10 @@ def known(source: ScriptSource, modules: Sequence[ScriptSource], start: Start) -
     """The script as it is started like that."""
     plain = source.with_options(options_of([source, *modules], start.words or ()))
     line = source.command_line
-    refused = "" if line is None or not start.words else line.refused(start.words)
-    if refused:
-        plain = plain._replace(refused=Setting(refused, Origin(flag=refused)))
+    if line is not None and start.words:
+        word = line.refused(start.words)
+        refused = line.wrong_choice(start.words) or (Setting(word, Origin(flag=word)) if word else None)
+        plain = plain if refused is None else plain._replace(refused=refused)
     if not _is_open(plain):
         return plain
     followed = _follow(plain, modules, start)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from bisect import bisect_left
+from itertools import pairwise
 
 from fp8check.rules.record import Record
 from fp8check.rules.settings.script_mains import Mains, Parameter, by_fire, find
@@ -49,6 +50,7 @@ class Option(Record):
         text: the default as it is written, where it is no literal.
         span: where it is defined.
         yes: the words, in lower case, that count as true, and no other does; None where it is not read like that.
+        choices: the only texts that it takes; empty where it takes others.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Option(Record):
     text: str
     span: Span
     yes: frozenset[str] | None = None
+    choices: tuple[str, ...] = ()
 
 
 class CommandLine(Record):
@@ -125,6 +128,24 @@ class CommandLine(Record):
             elif option.takes not in ("on", "off") and "=" not in word:
                 next(rest, "")
         return ""
+
+    def wrong_choice(self, words: Sequence[str]) -> Setting | None:
+        """The first flag with a text that is none of its choices, with what argparse says; None where there is none."""
+        if self.fixed is not None or not self.results or not any(one.choices for one in self.options.values()):
+            return None
+        by_flag = {flag: option for option in self.options.values() for flag in option.flags}
+        ordered = sorted(by_flag)
+        for word, following in pairwise((*words, "")):
+            flag, equals, text = word.partition("=")
+            option = _meant(flag, by_flag, ordered)[0] if flag.startswith("-") else None
+            text = text if equals else following
+            if option is None or not option.choices or not text or text.startswith("-") or is_filled_in(text):
+                continue
+            if text not in option.choices:
+                given = ", ".join(map(repr, option.choices))
+                said = f"argument {'/'.join(option.flags)}: invalid choice: {text!r} (choose from {given})"
+                return Setting(said, Origin(flag=word if equals else f"{word} {text}"))
+        return None
 
 
 NOTHING = CommandLine()
@@ -309,6 +330,8 @@ class Reader:
         if any(other.default != first.default or other.takes != first.takes for other in others):
             same = all(_value(other.default) == _value(first.default) for other in others)
             first = first._replace(default=first.default if same else None, takes="unknown", text="several values")
+        if any(other.choices != first.choices for other in others):
+            first = first._replace(choices=())
         if name in self._defaults:
             first = first._replace(default=self._defaults[name])
         return first._replace(default=None, text="what set_defaults() is given") if "**" in self._defaults else first
@@ -384,13 +407,19 @@ class Reader:
         elif action == "store" and self._names.text(given["nargs"]) == "?" and "const" in given:
             const = given["const"]
             takes = "yes" if isinstance(const, ast.Constant) and const.value is True else "unknown"
+        choices = self._choices(given["choices"]) if takes == "text" and "choices" in given else ()
         keyword = next((one for one in node.keywords if one.arg == "default"), None)
         default: Setting | None = Setting(
             takes == "off" if takes in ("on", "off") else None, Origin(span=self._span(node))
         )
         if keyword is not None:
             default = self._literal(keyword.value, keyword)
-        self._add(name, flags, default, takes, keyword.value if keyword is not None else None, node, yes)
+        self._add(name, flags, default, takes, keyword.value if keyword is not None else None, node, yes, choices)
+
+    def _choices(self, value: ast.expr) -> tuple[str, ...]:
+        """The texts that an option takes; none where they are not written out."""
+        texts = [self._names.text(one) for one in value.elts] if isinstance(value, (ast.List, ast.Tuple)) else []
+        return tuple(text for text in texts if text is not None) if None not in texts else ()
 
     def _parameter(self, one: Parameter) -> None:
         """A parameter of a function that fire, typer, click or tyro fills."""
@@ -457,9 +486,10 @@ class Reader:
         written: ast.expr | None,
         node: ast.expr | ast.stmt | ast.arg,
         yes: frozenset[str] | None = None,
+        choices: tuple[str, ...] = (),
     ) -> None:
         text = "" if written is None else ast.unparse(written)[:80]
-        made = Option(name, tuple(flags), default, takes, text, self._span(node), yes)
+        made = Option(name, tuple(flags), default, takes, text, self._span(node), yes, choices)
         self._options.setdefault(name, []).append(made)
 
 

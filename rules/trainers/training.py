@@ -291,6 +291,10 @@ class Training:
         """
         return None
 
+    def bf16_by_default(self, stack: Stack) -> bool:
+        """Whether it computes in BF16 where nobody says anything."""
+        return False
+
     def fp16(self, stack: Stack) -> Setting | None:
         """Whether the trainer computes in FP16; see bf16."""
         return None

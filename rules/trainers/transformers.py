@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fp8check.rules.trainers.training import Thing
 
 
-_SEQUENCE = names("max_seq_length block_size")
+_SEQUENCE = names("max_seq_length block_size model_max_length")
 
 
 def _tells(shape: Shape) -> bool:
@@ -50,10 +50,10 @@ class Transformers(HuggingFace):
         return self.value("attn_implementation") in (None, "sdpa", "flash_attention_2") and super().memory_is_counted
 
     def setting_for(self, what: Thing) -> Setting | None:
-        """run_clm.py of transformers' examples calls the length block_size."""
+        """run_clm.py of transformers' examples calls the length block_size, the scripts of Alpaca model_max_length."""
         if what != "sequence":
             return super().setting_for(what)
-        lengths = (self.get(name) for name in ("max_seq_length", "block_size"))
+        lengths = (self.get(name) for name in ("max_seq_length", "block_size", "model_max_length"))
         return next((one for one in lengths if one is not None and (one.is_later or one.value is not None)), None)
 
     def weights(self, stack: Stack, model: ModelShape | None) -> Setting | None:

@@ -172,9 +172,13 @@ class Trl(HuggingFace):
         padded = f"padded to the longest of the batch, and to {multiple}" if multiple > 1 else "padded to the longest"
         return varying(batch, multiple, padded, self.setting_for("micro_batch"))
 
+    def bf16_by_default(self, stack: Stack) -> bool:
+        """See Training."""
+        return stack.does(behaviors.Trl.BF16_BY_DEFAULT)
+
     def bf16(self, stack: Stack) -> Setting:
         """TRL turns an unset bf16 on: self.bf16 = not self.fp16 if self.bf16 is None else self.bf16."""
-        if not stack.does(behaviors.Trl.BF16_BY_DEFAULT):
+        if not self.bf16_by_default(stack):
             return super().bf16(stack)
         written = self.get("bf16")
         if written is not None and (written.is_later or written.value is not None):

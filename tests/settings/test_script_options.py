@@ -39,6 +39,40 @@ UNKNOWN = "a.mp"
 
 
 @pytest.mark.parametrize(
+    ("argument", "words", "flag"),
+    [
+        ("'--mp', choices=['no', 'bf16']", "--mp fp8", "--mp fp8"),
+        ("'--mp', choices=('no', 'bf16')", "--x --mp=fp8", "--mp=fp8"),
+        ("'-m', '--mp', choices=['no']", "-m fp8", "-m fp8"),
+        ("'--mp', choices=['no', 'fp8']", "--mp fp8", None),
+        ("'--mp', choices=['no']", "--mp '$MP'", None),
+        ("'--mp', choices=['no']", "--mp --x", None),
+        ("'--mp', choices=['no']", "--mp", None),
+        ("'--mp', choices=['no']", "--other fp8", None),
+        ("'--mp', choices=['no']", "fp8", None),
+        ("'--mp', choices=['no', *more]", "--mp fp8", None),
+        ("'--mp', choices=NAMES", "--mp fp8", None),
+        ("'--mp', choices=[1, 2], type=int", "--mp 3", None),
+        ("'--mp'", "--mp fp8", None),
+    ],
+)
+def test_a_text_that_is_none_of_the_choices(argument: str, words: str, flag: str | None) -> None:
+    line = source(argued(argument)).command_line
+    assert line is not None
+    wrong = line.wrong_choice(shlex.split(words))
+    assert (None if wrong is None else wrong.origin.flag) == flag
+    assert wrong is None or "invalid choice: 'fp8' (choose from 'no'" in str(wrong.value)
+
+
+def test_choices_of_which_nothing_is_known() -> None:
+    both = argued("'--mp', choices=['no']", before="p.add_argument('--mp', choices=['fp8'])")
+    for text in (both, argued("'--mp', choices=['no']").replace("p.parse_args()", "p.parse_args(['--mp', 'no'])")):
+        line = source(text).command_line
+        assert line is not None
+        assert line.wrong_choice(["--mp", "fp8"]) is None
+
+
+@pytest.mark.parametrize(
     ("argument", "words", "value"),
     [
         ("'--mp', default='bf16'", "", "bf16"),
