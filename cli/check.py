@@ -8,6 +8,7 @@ from fp8check.cli.options import DESCRIPTION, Parser, UsageError
 from fp8check.cli.output import formats_of, print_crashes, write_reports
 from fp8check.cli.requests import FEW, request_of
 from fp8check.cli.streams import complain
+from fp8check.rules.checking.examining import has_cures
 from fp8check.rules.checking.exit_codes import ExitCode
 from fp8check.rules.checking.request import check_request
 from fp8check.rules.plain_text import shown
@@ -86,7 +87,12 @@ def _check(request: Request, formats: Sequence[tuple[str, str | None]], options:
         from fp8check.cli.baseline import write_baseline
 
         return write_baseline(options.write_baseline, checked.reports)
-    write_reports(formats, checked.reports, options, config, _plans(request, checked, formats, options))
+    reports = checked.reports
+    if has_cures(reports):
+        from fp8check.rules.checking.advising import advised  # a clean check does without
+
+        reports = advised(request, checked).reports
+    write_reports(formats, reports, options, config, _plans(request, checked, formats, options))
     print_crashes(crash for report in checked.reports for crash in report.crashes)
     fail_on = options.fail_on or config.fail_on or "error"
     return checked.exit_code(fail_on, require_evidence=options.require_evidence)

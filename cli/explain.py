@@ -7,6 +7,7 @@ from fp8check.cli.config import load
 from fp8check.cli.options import Parser, UsageError
 from fp8check.cli.requests import request_of
 from fp8check.cli.streams import say
+from fp8check.rules.checking.advising import advised
 from fp8check.rules.checking.exit_codes import ExitCode
 from fp8check.rules.checking.request import check_request
 from fp8check.rules.plain_text import shown
@@ -34,7 +35,8 @@ def explain(argv: list[str]) -> int:
     path, line = _place(options.files)
     options = options.replaced(files=[path, *options.files[1:]])
     told, found = False, False
-    for examined in check_request(request_of(options, load(options))).reports:
+    request = request_of(options, load(options))
+    for examined in advised(request, check_request(request)).reports:
         document = _document(examined.documents, path)
         if document is None:
             continue

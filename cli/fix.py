@@ -50,7 +50,8 @@ def fix(argv: list[str]) -> int:
     (part,) = request.runs
 
     def examine(current: Sequence[Document]) -> tuple[Examined, ...]:
-        return check_request(request._replace(runs=(part._replace(documents=tuple(current)),))).reports
+        changed = part._replace(documents=tuple(current))
+        return check_request(request._replace(runs=(changed,))).reports
 
     from fp8check.rules import repair
 

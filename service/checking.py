@@ -9,6 +9,7 @@ from os.path import basename
 from typing import TYPE_CHECKING, NamedTuple
 
 from fp8check.rules import facts as machine
+from fp8check.rules.checking.advising import advised
 from fp8check.rules.checking.planning import SECONDS, after, plan_request, plans_for
 from fp8check.rules.checking.request import Request, RunRequest
 from fp8check.rules.checking.request import check_request as run_check
@@ -87,7 +88,8 @@ def answer(check_request: CheckRequest, own: Callable[[], Facts], format_: str) 
         request = request_of(check_request, own)
         checked = run_check(request)
         plans = plans_for(request, checked, asked=True) if check_request.options.plan else {}
-    return answer_of(check_request, checked.reports, format_, plans)
+        reports = advised(request, checked).reports
+    return answer_of(check_request, reports, format_, plans)
 
 
 def answer_of(

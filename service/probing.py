@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from fp8check.rules.checking.advising import advised
 from fp8check.rules.checking.planning import plans_for
 from fp8check.rules.checking.request import checked, runs_of
 from fp8check.rules.seen import Seen
@@ -62,4 +63,4 @@ def probed(check_request: CheckRequest, own: Facts, runner: Runner, *, python: s
     seen = [runner(one, own, python=python, say=say) for one in runs]
     done = checked(request, runs, seen)
     plans = plans_for(request, done, asked=True) if check_request.options.plan else {}
-    return checking.answer_of(check_request, done.reports, "json", plans)
+    return checking.answer_of(check_request, advised(request, done).reports, "json", plans)

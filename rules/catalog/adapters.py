@@ -76,7 +76,7 @@ def unsloth_passes_fp8_by(llamafactory: LlamaFactory, outcome: Outcome) -> Itera
         "Unsloth's kernels pass the FP8 layers by",
         place=unsloth,
         label="its fused forward pass multiplies with the weights itself, in BF16",
-        help="write use_unsloth: false, or train in BF16",
+        fact="Unsloth's kernels are for BF16",
         fix=unsafe(replace(unsloth, False)),
     )
 

@@ -48,7 +48,6 @@ def axolotl_ram_efficient_loading(axolotl: Axolotl, outcome: Outcome) -> Iterato
         place=loading,
         label=f"Accelerator() raises {error.type}: torchao with FSDP2 and cpu_ram_efficient_loading is not supported",
         notes=("with false, issue 3077 of Axolotl reports NaN from the start: watch the first steps",),
-        help="write cpu_ram_efficient_loading: false",
         fix=unsafe(replace(loading, False)),
     )
 
@@ -79,7 +78,6 @@ def axolotl_fsdp_checkpointing(axolotl: Axolotl) -> Iterator[Found]:
         "FP8 under FSDP with activation checkpointing may be slower than BF16",
         place=written,
         label="the casts to FP8 are computed again in the backward pass",
-        help="write activation_checkpointing: false, if memory allows",
         fix=unsafe(replace(written, False)),
     )
 
@@ -114,7 +112,6 @@ def axolotl_rowwise_under_tensor_parallelism(axolotl: Axolotl) -> Iterator[Found
         place=recipe,
         label=f"the weights are cut over {size} GPUs",
         related=(Related(axolotl.get("tensor_parallel_size"), "tensor parallelism is chosen here"),),
-        help="write recipe: tensorwise",
         fix=unsafe(replace(recipe, "tensorwise")),
     )
 
@@ -150,7 +147,6 @@ def axolotl_fp8_attention(axolotl: Axolotl, outcome: Outcome) -> Iterator[Found]
         place=written,
         label=f"{outcome.stack.name('axolotl')} drops the model that torchao returns, and trains the one without it",
         notes=("torchao's FP8 attention is for inference: it has no backward pass",),
-        help="write attn_implementation: flash_attention_2",
         fix=unsafe(replace(written, "flash_attention_2")),
     )
 
@@ -193,7 +189,7 @@ def axolotl_lora_kernels_pass_fp8_by(axolotl: Axolotl, outcome: Outcome) -> Iter
         place=on or axolotl.get("adapter"),
         label="they multiply with the weights themselves, in BF16",
         notes=() if on is not None else ("where no lora_*_kernel is written, axolotl switches them on by itself",),
-        help="write lora_mlp_kernel, lora_qkv_kernel and lora_o_kernel: false, or train in BF16",
+        fact="with all three of lora_*_kernel at false, PEFT's own layers compute the adapters",
     )
 
 
@@ -231,5 +227,5 @@ def axolotl_without_nvfp4_plugin(axolotl: Axolotl) -> Iterator[Found]:
         "axolotl has no plug-in for NVFP4: this trains in BF16",
         place=block or named,
         label="up to 0.19.0 there is no axolotl.integrations.nvfp4; the log says Failed to load plugin",
-        help="take it out and write fp8: true, or install axolotl from the branch that has it",
+        fact="fp8: true is what a release reads; the branch of axolotl that has it is in none",
     )

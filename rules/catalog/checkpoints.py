@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fp8check.rules.catalog.shared_fixes import upgraded
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, rule
 from fp8check.rules.outcome.effective import number
@@ -61,7 +62,7 @@ def scales_are_refused(run: Run, requested: Requested, outcome: Outcome) -> Iter
         f"{where} will refuse the scales of its own checkpoint",
         place=place,
         label="RuntimeError: Refusing to load pickled Transformer Engine extra state for Linear",
-        help=f"set {_ALLOW}=1 for checkpoints of your own",
+        fact=f"{_ALLOW}=1 lets it load checkpoints that are trusted",
     )
 
 
@@ -218,7 +219,7 @@ def checkpoint_without_scales(script: ScriptSource, requested: Requested, outcom
         f"load_state() cannot load what save_state() writes {when}",
         place=call.span,
         label='RuntimeError: Missing key(s) in state_dict: "..._extra_state", which is saved for one layer only',
-        help="call load_state(folder, strict=False)",
+        fact="load_state(folder, strict=False) passes over what is missing",
     )
 
 
@@ -250,7 +251,8 @@ def te_1_cannot_save(run: Run, requested: Requested, outcome: Outcome) -> Iterat
         f"{what} ends the run: {outcome.stack.name('transformer_engine')} cannot be saved as safetensors",
         place=place,
         label="AttributeError: '_io.BytesIO' object has no attribute 'device'",
-        help="install Transformer Engine 2",
+        action=upgraded(outcome, "transformer_engine"),
+        fact="Transformer Engine 2 loads them",
     )
 
 
@@ -302,7 +304,7 @@ def ragged_evaluation_in_fp8(training: Training, requested: Requested, outcome: 
         "evaluation runs in FP8, and 8 need not divide the tokens of its batches",
         place=switch if written else strategy,
         label="ValueError: FP8 execution requires the product of all dimensions except the last to be divisible by 8",
-        help="write use_autocast_during_eval: false",
+        fact="with use_autocast_during_eval: false evaluation leaves no scales",
         fix=unsafe(replace(switch, False)) if written and switch.value is True else None,
     )
 
@@ -337,7 +339,7 @@ def rollouts_in_fp8(training: Training, requested: Requested, outcome: Outcome) 
         f"{rows} sequences of any length: {ALIGNMENT} need not divide the tokens of a batch",
         place=training.setting_for("micro_batch") or training.setting_for("model"),
         label="ValueError: FP8 execution requires the product of all dimensions except the last to be divisible by 8",
-        help=f"use a micro-batch that {ALIGNMENT} divides, or backend: AO, which pads",
+        fact=f"micro-batches that {ALIGNMENT} divides are not affected, nor is backend: AO, which pads",
     )
 
 
@@ -371,7 +373,7 @@ def adapters_hold_scales(training: Training, requested: Requested, outcome: Outc
         "the saved adapters will hold keys that not every loader takes",
         place=training.get(training.rank_key) or training.setting_for("model"),
         label="lora_A and lora_B are converted, and each saves an `_extra_state` beside its weight",
-        help="take the keys that end with _extra_state out of adapter_model.safetensors before you serve it with vLLM",
+        fact="vLLM takes adapter_model.safetensors without the keys that end with _extra_state",
     )
 
 
@@ -401,5 +403,5 @@ def scales_under_fsdp1(run: Run, requested: Requested, outcome: Outcome) -> Iter
         "the checkpoint of this run cannot be loaded again",
         place=call.span,
         label="load_state(): CheckpointException: Size mismatch between saved torch.Size([...]) and torch.Size([0])",
-        help="run the model once in evaluation mode before save_state(), so that no layer has scales to save",
+        fact="a model that ran in evaluation mode before save_state() has no layer with scales to save",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fp8check.rules.catalog.shared_fixes import torchao_instead, write
+from fp8check.rules.catalog.shared_fixes import unset, write
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import WARNING, Found, rule
 from fp8check.rules.engine.requirements import require_decided
@@ -59,17 +59,17 @@ def torchao_not_compiled(run: Run, requested: Requested, outcome: Outcome, probe
         "torchao without torch.compile is slower than BF16",
         place=off or requested.backend or next(iter(requested.fp8), None),
         label="nothing compiles the model: each cast to FP8 is a kernel of its own",
-        help=against or "write torch_compile: true in the training file",
+        fact=against,
         fix=unsafe(write(run.training.top, "torch_compile", True)) if not against else None,
     )
 
 
 def _against_compiling(run: Run, outcome: Outcome) -> str:
-    """What to do where torchao compiled fails as well; "" where it does not."""
+    """Why torchao compiled fails as well; "" where it does not."""
     if _is_ddp(outcome) and outcome.stack.does(Torch.DDP_CUTS_TORCHAO):
-        return "use FSDP2, or torch 2.11 or newer, with torch_compile: true; else the compiled step may fail (FP520)"
+        return "compiled, it needs FSDP2 or torch 2.11 here: with DDP the compiled step may fail (FP520)"
     if run.model is not None and _has_linear_experts(run.model, outcome):
-        return "train it in BF16: its experts cannot be compiled with torchao (FP521)"
+        return "its experts cannot be compiled with torchao (FP521); BF16 trains them"
     return ""
 
 
@@ -116,7 +116,7 @@ def te_compiled(run: Run, outcome: Outcome) -> Iterator[Found]:
         label="the graph breaks at FP8 autocast; with fullgraph: DelayedScaling is not supported under torch.compile"
         if raises
         else "the graph breaks at every Transformer Engine layer",
-        help=f"do not compile with backend: TE, or {torchao_instead(outcome)}",
+        fact="torchao is what compiling is for",
         fix=unsafe(replace(compiles, False)) if flag else None,
     )
 
@@ -156,7 +156,7 @@ def torchao_compiled_under_ddp(run: Run, outcome: Outcome) -> Iterator[Found]:
         "torchao and torch.compile under DDP may fail on Hugging Face models",
         place=compiles,
         label="reported of torch before 2.11: the compiled step ends with RuntimeError: val",
-        help="use torch 2.11 or newer, or FSDP2 (fsdp_version: 2 with fsdp_cpu_ram_efficient_loading: false)",
+        fact="torch 2.11 and newer run it, and so does FSDP2 with fsdp_cpu_ram_efficient_loading: false",
     )
 
 
@@ -187,7 +187,7 @@ def torchao_compiled_experts(training: Training, model: ModelShape, outcome: Out
         "torch.compile breaks the graph at experts, whose number of tokens changes in every step",
         place=compiles if outcome.run.launch.places(compiles) else training.setting_for("model"),
         label=f"{model.routed.number} experts a layer, each of Linear layers with dynamic shapes",
-        help="train it in BF16, or use transformers 5, which leaves experts out of FP8",
+        fact="transformers 5 leaves experts out of FP8",
     )
 
 
@@ -219,5 +219,5 @@ def compiling_switched_off(run: Run, variables: Mapping[str, str], outcome: Outc
         f"{name}={variables[str(name)]} switches torch.compile off, without a word",
         place=asked,
         label="this asks for it, and nothing is compiled",
-        help=f"unset {name}",
+        action=unset(str(name)),
     )

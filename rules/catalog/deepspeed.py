@@ -46,6 +46,6 @@ def deepspeed_optimizer_with_te(deepspeed: DeepSpeedConfig, requested: Requested
         related=(Related(requested.backend, "Transformer Engine is chosen here"),)
         if requested.backend is not None
         else (),
-        help="delete the optimizer and scheduler blocks: the trainer makes its own",
+        fact="the trainer makes its own",
         fix=unsafe(*(delete(part) for part in (block, deepspeed.scheduler) if part is not None)),
     )

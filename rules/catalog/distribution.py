@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fp8check.rules.catalog.shared_fixes import dropped, upgraded
 from fp8check.rules.edits.fix import safe, unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.outcome.effective import number
@@ -65,7 +66,7 @@ def more_processes_than_gpus(run: Run, gpus: Sequence[Gpu], outcome: Outcome) ->
         else ()
         if run.facts.count_gpus
         else ("the facts name no machine: one that has more GPUs runs it",),
-        help=f"start at most {len(visible)} a machine",
+        fact=f"{len(visible)} a machine is what its GPUs allow",
     )
 
 
@@ -105,7 +106,8 @@ def fp8_on_the_cpu(run: Run, launch: Launch, requested: Requested) -> Iterator[F
         if requested.anywhere[0].origin.span is not None
         else (),
         notes=() if place is not None else ("the command line says --cpu",),
-        help="drop --cpu" if place is None else "write use_cpu: false" if place is written else "write another type",
+        action=dropped("--cpu") if place is None else None,
+        fact="" if place is None or place is written else "another distributed_type uses GPUs",
         fix=unsafe(replace(place, False)) if place is not None and place is written else None,
     )
 
@@ -139,7 +141,8 @@ def release_cannot_launch_fp8(outcome: Outcome, requested: Requested) -> Iterato
         place=requested.fp8[0] if requested.fp8 else None,
         label=f"accelerate launch raises {error.type}: {error.message}",
         notes=("it is the release: your settings are not the cause",),
-        help="upgrade accelerate to 1.13 or newer",
+        action=upgraded(outcome, "accelerate"),
+        fact="accelerate 1.13 and newer start",
     )
 
 
@@ -172,9 +175,9 @@ def precision_beside_deepspeed_file(
         place=accelerate.mixed_precision,
         label=f"Accelerator() raises {error.type}: {error.message}",
         related=(Related(accelerate.deepspeed_file, "because of this"),),
-        help="delete this line, and start with accelerate launch --mixed_precision fp8"
+        fact="FP8 beside DeepSpeed's own file is asked for by accelerate launch --mixed_precision fp8"
         if requested.concerns_fp8
-        else "delete this line: the precision stands in DeepSpeed's file, or in --mixed_precision",
+        else "the precision stands in DeepSpeed's file, or in --mixed_precision",
     )
 
 
@@ -208,7 +211,6 @@ def deepspeed_fp16_against_fp8(outcome: Outcome) -> Iterator[Found]:
         notes=()
         if precision.origin.span is not None
         else (f"{precision.value} comes from {precision.origin.describe()}",),
-        help="write false here",
         fix=unsafe(replace(written, False)),
     )
 
@@ -243,9 +245,9 @@ def deepspeed_wants_bf16(training: Training, requested: Requested, outcome: Outc
         place=place or training.setting_for("model"),
         label="the Trainer raises ValueError: ds bf16.enabled=True vs hf bf16=False",
         related=(Related(switch, "this switches DeepSpeed's bf16 on"),) if place != switch else (),
-        help="write bf16: true (FP8 then runs with the default recipe, see FP205), or use FSDP2 with backend: AO"
+        fact="with bf16: true FP8 runs, with the default recipe (FP205); FSDP2 with backend: AO does without the flag"
         if requested.concerns_fp8
-        else "write bf16: true",
+        else "bf16: true says the same",
     )
 
 
@@ -280,7 +282,7 @@ def deepspeed_auto_is_float32(
         place=written,
         label="the Trainer fills it with its own bf16, which is off",
         related=(Related(requested.fp8[0], "FP8 is asked for here"),),
-        help="write bf16: true in the training file (FP8 then runs with the default recipe, see FP205), or use FSDP",
+        fact="with bf16: true in the training file FP8 runs, in the default recipe (FP205); FSDP needs no flag",
     )
 
 
@@ -313,7 +315,7 @@ def two_deepspeed_files(training: Training, accelerate: AccelerateConfig) -> Ite
         place=other,
         label="the Trainer takes the one that the training file names",
         related=(Related(own, "this one counts"),),
-        help="delete one of the two",
+        fact="one of the two is enough",
     )
 
 
@@ -346,7 +348,7 @@ def two_distributions(outcome: Outcome) -> Iterator[Found]:
         label=f"{error.type}: {error.message}",
         related=tuple(Related(place, "and this one") for place in places[1:]),
         notes=() if places else (words,),
-        help="keep one of them",
+        fact="one of them is enough",
     )
 
 
@@ -379,7 +381,7 @@ def gpu_ids_overwrite_visible_devices(run: Run, launch: Launch, variables: Mappi
         f"gpu_ids overwrites CUDA_VISIBLE_DEVICES={visible}",
         place=written if flag is None else None,
         label=f"the training process gets CUDA_VISIBLE_DEVICES={ids}",
-        help="write gpu_ids: all" if flag is None else "drop --gpu_ids",
+        action=dropped(f"--gpu_ids {flag}") if flag is not None else None,
         fix=unsafe(replace(written, "all")) if flag is None and written is not None else None,
     )
 
@@ -410,7 +412,6 @@ def one_gpu_id_for_many(outcome: Outcome) -> Iterator[Found]:
         place=ids,
         label="accelerate launch raises ValueError: less than two GPU ids were configured",
         related=(Related(kind, "this wants two"),),
-        help="write gpu_ids: all",
         fix=unsafe(replace(ids, "all")),
     )
 
@@ -442,7 +443,7 @@ def processes_not_named(accelerate: AccelerateConfig, outcome: Outcome) -> Itera
         f"distributed_type {kind.value}, and nobody says how many processes",
         place=kind,
         label=f"accelerate launch raises {error.type}: {error.message}",
-        help="write num_processes: N, the number of all GPUs of the run",
+        fact="num_processes is the number of all GPUs of the run",
     )
 
 
@@ -472,6 +473,6 @@ def number_for_gpu_ids(outcome: Outcome) -> Iterator[Found]:
         "gpu_ids is a number, not text" if number else "gpu_ids is a list, not text",
         place=ids,
         label=f"accelerate launch raises AttributeError: {error.message}",
-        help=f"write gpu_ids: '{ids.value}'" if number else "write gpu_ids: 0,1",
+        fact="" if number else "gpu_ids is a text, as 0,1",
         fix=safe(replace(ids, str(ids.value))) if number else None,
     )

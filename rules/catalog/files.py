@@ -59,7 +59,6 @@ def unquoted_no(accelerate: AccelerateConfig, launch: Launch, run: Run, outcome:
             f"{name}: {word} without quotes is the boolean false",
             place=setting,
             label=f"{error.type}: {error.message}" if fails and error is not None else "accelerate launch stops here",
-            help=f'write {name}: "{word}"',
             fix=safe(replace(setting, word)),
         )
 
@@ -92,7 +91,6 @@ def duplicate_key(documents: Sequence[Document]) -> Iterator[Found]:
                 place=problem.span,
                 label="this one counts",
                 related=related,
-                help="delete one of the two",
                 fix=fix,
             )
 
@@ -120,7 +118,7 @@ def second_document(documents: Sequence[Document], outcome: Outcome) -> Iterator
             "a second document begins here",
             place=problem.span,
             label=reached(outcome, "every tool refuses a file with two", "file-refused"),
-            help="delete the line, or make two files of it",
+            fact="each of its documents can be a file of its own",
         )
 
 
@@ -156,16 +154,16 @@ def omegaconf_refuses(documents: Sequence[Document], outcome: Outcome) -> Iterat
             place=problem.span,
             label=reached(outcome, "LLaMA-Factory stops here", "file-refused"),
             related=related,
-            help=_REFUSED[problem.code],
+            fact=_REFUSED[problem.code],
         )
 
 
 _REFUSED: Mapping[ProblemCode, str] = {
-    "duplicate-key": "delete one of the two",
-    "key-type": "write the key in quotes",
-    "key-conflict": "delete one of the two",
-    "value-type": "write the value in quotes",
-    "interpolation": "close the reference, or write \\${ where it is meant as it stands",
+    "duplicate-key": "one of the two is enough",
+    "key-type": "in quotes it is a key",
+    "key-conflict": "one of the two is enough",
+    "value-type": "in quotes it is a value",
+    "interpolation": "a reference has an end; \\${ stands for what is no reference",
 }
 
 
@@ -192,7 +190,7 @@ def merge_order(documents: Sequence[Document]) -> Iterator[Found]:
             place=problem.span,
             label="PyYAML 6.0.4 takes the last of the list, every release before it the first",
             related=(Related(problem.related, "the key is here too"),) if problem.related is not None else (),
-            help="write the key itself into this map: what is written wins over what is merged",
+            fact="what is written in this map itself wins over what is merged",
         )
 
 
@@ -218,7 +216,7 @@ def parsers_differ(documents: Sequence[Document]) -> Iterator[Found]:
             "OmegaConf before 2.4 does not read this file",
             place=problem.span,
             label=problem.detail,
-            help="write spaces for tabs, and put what is unusual in quotes",
+            fact="spaces in the place of tabs, and quotes around what is unusual, read the same everywhere",
         )
 
 
@@ -269,7 +267,6 @@ def false_in_quotes(training: Training) -> Iterator[Found]:
             f'{name}: "{setting.value}" is text, and counts as true',
             place=setting,
             label="nothing converts it: every text but an empty one is true",
-            help=f"write {name}: false",
             fix=safe(replace(setting, False)),
         )
 
@@ -324,7 +321,6 @@ def number_as_text(training: Training) -> Iterator[Found]:
             notes=("a script that reads the file by a parser of its own may make a number of it",)
             if training.guessed
             else (),
-            help=f"write {name}: {text.lower().replace('e', '.0e') if dotless else text}",
             fix=safe(replace(setting, number)),
         )
 
@@ -374,7 +370,7 @@ def variable_not_expanded(documents: Sequence[Document]) -> Iterator[Found]:
                     f"nobody expands ${name} in a configuration file",
                     place=node,
                     label="taken as it stands, unless something fills it in before the run",
-                    help="write the value, or pass it on the command line",
+                    fact="the command line can have the variable: the shell expands it there",
                 )
     if template is not None:
         raise Undecided(f"what {template} holds once it is filled in", "fp8check on the file that the run reads")
@@ -439,7 +435,7 @@ def number_in_quotes(outcome: Outcome) -> Iterator[Found]:
         f"{setting.value!r} is {'text' if is_text else f'a {type(setting.value).__name__}'}, not a number",
         place=setting,
         label=f"accelerate launch raises TypeError: {error.message}",
-        help=f"write {setting.value} without quotes" if number is not None else "write a number",
+        fact="" if number is not None else "a number is wanted here",
         fix=safe(replace(setting, number)) if number is not None else None,
     )
 
@@ -468,7 +464,7 @@ def named_file_not_read(run: Run, outcome: Outcome) -> Iterator[Found]:
                 f"{one.path} is no JSON",
                 place=one.place,
                 label=reached(outcome, f"the run ends here: {one.why}", "file-is-no-json"),
-                help="write JSON, without comments and without a comma behind the last entry",
+                fact="JSON has no comments, and no comma behind the last entry",
             )
     unknown = [one for one in run.unread if not one.broken]
     if unknown:

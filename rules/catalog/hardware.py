@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.catalog.installation import wants_te
-from fp8check.rules.catalog.shared_fixes import write_bf16
+from fp8check.rules.catalog.shared_fixes import unset, write_bf16
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, rule
 from fp8check.rules.engine.requirements import (
@@ -77,9 +77,9 @@ def gpu_without_fp8(requested: Requested, gpus: Sequence[Gpu], run: Run, outcome
         notes=("each process asks the GPU that it runs on, so that some train in FP8 and some do not",)
         if mixed
         else (),
-        help="write mixed_precision: bf16 for this machine"
+        fact="mixed_precision: bf16 trains on this machine"
         if requested.fp8
-        else "leave FP8 out of the script on this machine",
+        else "without FP8 the script trains on this machine",
         fix=write_bf16(requested.fp8[0]) if requested.fp8 else None,
     )
 
@@ -121,7 +121,7 @@ def mxfp8_off_blackwell(run: Run, outcome: Outcome) -> Iterator[Found]:
                 f"(compute capability {seen[0].compute_capability})",
                 place=one.recipe,
                 label=message,
-                help="make a DelayedScaling recipe in its place: it runs here",
+                fact="a DelayedScaling recipe runs here",
             )
             return
     accelerate = run.accelerate
@@ -138,7 +138,7 @@ def mxfp8_off_blackwell(run: Run, outcome: Outcome) -> Iterator[Found]:
                 f"(compute capability {seen[0].compute_capability})",
                 place=requested,
                 label=reached(outcome, message, "block-scaling-not-supported"),
-                help=f"delete {scaling.switch}: delayed scaling runs here",
+                fact="delayed scaling runs here",
                 fix=unsafe(delete(requested)),
             )
 
@@ -174,7 +174,8 @@ def no_gpu(requested: Requested, facts: Facts, gpus: Sequence[Gpu]) -> Iterator[
         place=requested.anywhere[0],
         label="FP8 needs a GPU of compute capability 8.9 or higher",
         notes=(note,),
-        help="unset CUDA_VISIBLE_DEVICES" if gpus else "run this on the GPU node, or pass its --facts facts.json",
+        action=unset("CUDA_VISIBLE_DEVICES") if gpus else None,
+        fact="" if gpus else "the facts of the GPU node can be given with --facts facts.json",
     )
 
 
@@ -215,7 +216,7 @@ def driver_too_old(requested: Requested, facts: Facts) -> Iterator[Found]:
         f"the driver supports CUDA {driver}, torch was built for CUDA {torch}",
         place=requested.anywhere[0],
         label="torch cannot use this driver",
-        help=f"upgrade the driver, or install a torch for CUDA {driver}",
+        fact=f"a torch for CUDA {driver} runs with this driver",
     )
 
 
@@ -271,7 +272,7 @@ def ada_needs_newer_cublas(requested: Requested, facts: Facts, outcome: Outcome)
         label=reached(
             outcome, "Transformer Engine refuses the first step on compute capability 8.9", "cublas-without-fp8"
         ),
-        help="install a torch for CUDA 12.4 or newer",
+        fact="a torch for CUDA 12.4 or newer can",
     )
 
 
@@ -315,7 +316,7 @@ def torch_too_old_for_gpu(requested: Requested, facts: Facts, run: Run, outcome:
             "the first kernel fails: no kernel image is available for execution on the device",
             "no-kernel-image",
         ),
-        help="install a torch for CUDA 12.8 or newer",
+        fact="a torch for CUDA 12.8 or newer can",
     )
 
 
@@ -351,7 +352,7 @@ def gpus_differ(requested: Requested, facts: Facts, outcome: Outcome) -> Iterato
         f"the processes run on GPUs of different kinds: {listed}",
         place=requested.anywhere[0],
         label="each step takes as long as on the slowest of them",
-        help="set CUDA_VISIBLE_DEVICES to the GPUs of one kind",
+        fact="CUDA_VISIBLE_DEVICES can leave GPUs of one kind",
     )
 
 
@@ -388,7 +389,7 @@ def visible_devices_cut_short(
         f"CUDA_VISIBLE_DEVICES={value}: there is no GPU {wrong}",
         place=requested.anywhere[0],
         label=f"{hidden} of the {len(entries)} named are hidden, and nothing says so",
-        help="name GPUs that nvidia-smi -L lists",
+        fact="nvidia-smi -L lists the GPUs that there are",
     )
 
 
@@ -422,7 +423,7 @@ def mig_instance(requested: Requested, gpus: Sequence[Gpu], outcome: Outcome) ->
         label="CUDA shows each process one instance, the first that is named"
         if several
         else "the run gets a part of the GPU and of its memory",
-        help="use a whole GPU" if several else "use a whole GPU, or try in a short run whether FP8 pays here",
+        fact="a whole GPU has no such limit" if several else "whether FP8 pays here, a short run shows",
     )
 
 
@@ -460,7 +461,6 @@ def rowwise_off_hopper(axolotl: Axolotl, facts: Facts) -> Iterator[Found]:
         place=recipe,
         label="its kernels were written for Hopper (9.0)",
         notes=(_ROWWISE_FAILED[other.compute_capability],),
-        help="write recipe: tensorwise, or try one step first",
         fix=unsafe(replace(recipe, "tensorwise")),
     )
 
@@ -505,9 +505,9 @@ def axolotl_refuses_gpu(axolotl: Axolotl, run: Run, outcome: Outcome) -> Iterato
         f"Axolotl refuses FP8 {on}",
         place=fp8,
         label=f"it raises {error.type}: {error.message}",
-        help="write fp8: false and bf16: true for this machine"
+        fact="bf16: true without fp8 trains on this machine"
         if seen
-        else "run this on the GPU node, or pass its --facts facts.json",
+        else "the facts of the GPU node can be given with --facts facts.json",
     )
 
 
@@ -541,7 +541,7 @@ def te_on_rtx_50(requested: Requested, facts: Facts, outcome: Outcome) -> Iterat
         f"Transformer Engine's FP8 has failed on {rtx.name} in the backward pass",
         place=requested.backend or requested.fp8[0],
         label=f"compute capability {rtx.compute_capability} has other FP8 kernels than 10.0",
-        help="run fp8check --probe there: it takes a step forward and backward",
+        fact="fp8check --probe takes a step forward and backward there",
     )
 
 
@@ -576,7 +576,7 @@ def h20_with_old_cublas(requested: Requested, run: Run, facts: Facts, gpus: Sequ
         f"an H20 with cuBLAS {'.'.join(map(str, version))}: runs of others have ended with signal 8 in its GEMMs",
         place=requested.anywhere[0],
         label="Floating point exception: integer divide by zero",
-        help="install a torch for CUDA 12.6 or newer",
+        fact="a torch for CUDA 12.6 or newer can",
     )
 
 
@@ -612,5 +612,5 @@ def cuda_13_2_on_blackwell(requested: Requested, run: Run, facts: Facts, outcome
         f"torch {facts.package('torch')} for CUDA 13.2 may turn casts to FP8 into NaN on this GPU",
         place=requested.fp8[0],
         label="without torch.compile, torchao casts with torch's own kernel",
-        help="upgrade torch to 2.12 or newer",
+        fact="torch 2.12 and newer can",
     )

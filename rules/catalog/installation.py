@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fp8check.rules.catalog.shared_fixes import upgraded
+from fp8check.rules.edits.action import Action
 from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, rule
 from fp8check.rules.engine.requirements import reached, require_decided, require_packages, require_version
 from fp8check.rules.outcome.compiled import compiled_by
@@ -69,7 +71,8 @@ def transformer_engine_missing(requested: Requested, facts: Facts, outcome: Outc
         place=_place(requested),
         label=f"not found in {(facts.python and 'Python ' + facts.python) or 'this environment'}",
         notes=(note,) if note else (),
-        help="pip install --no-build-isolation transformer_engine[pytorch]",
+        action=upgraded(outcome, "transformer_engine"),
+        fact="it is built for the torch that is there: transformer_engine[pytorch], with --no-build-isolation",
     )
 
 
@@ -106,7 +109,7 @@ def transformer_engine_incomplete(
             "Transformer Engine cannot be imported",
             place=_place(requested),
             label=reached(outcome, said, "te-import-fails"),
-            help="pip install --no-build-isolation --force-reinstall transformer_engine[pytorch], under this torch",
+            fact="transformer_engine[pytorch], built anew with --no-build-isolation under this torch, fits",
         )
         return
     if transformer_engine.get("imports") is True:
@@ -122,7 +125,7 @@ def transformer_engine_incomplete(
                     "te-empty-metapackage",
                     "te-library-missing",
                 ),
-                help=f"pip install --no-build-isolation transformer_engine[pytorch]=={version}",
+                fact=f"transformer_engine[pytorch]=={version}, built with --no-build-isolation, is all of it",
             )
 
 
@@ -168,7 +171,7 @@ def transformer_engine_does_not_fit(
                 f"the parts of Transformer Engine do not fit: {misfit.message}",
                 place=_place(requested),
                 label=reached(outcome, "the import in prepare() fails", "te-versions-differ", "te-for-another-cuda"),
-                help="pip install --no-build-isolation --force-reinstall transformer_engine[pytorch], under this torch",
+                fact="transformer_engine[pytorch], built anew with --no-build-isolation under this torch, fits",
             )
 
 
@@ -195,7 +198,7 @@ def newer_than_known(outcome: Outcome) -> Iterator[Found]:
         yield Found(
             f"{package} {version} is newer than the newest release known here, {NEWEST[package]}",
             notes=(f"it is predicted as {NEWEST[package]}",),
-            help="upgrade fp8check, and check the outcome with --probe",
+            fact="--probe shows what it really does; a newer fp8check may know it",
         )
 
 
@@ -235,7 +238,7 @@ def cuda_or_cudnn_too_old(requested: Requested, outcome: Outcome, facts: Facts) 
             text,
             place=_place(requested),
             label="the CUDA that torch was built for",
-            help="install a torch for a newer CUDA",
+            fact="a torch for a newer CUDA can",
         )
     wanted = _oldest_cudnn(outcome.stack)
     if cudnn and not at_least(require_version(cudnn, "cuDNN", "packages"), *wanted):
@@ -244,7 +247,7 @@ def cuda_or_cudnn_too_old(requested: Requested, outcome: Outcome, facts: Facts) 
             text,
             place=_place(requested),
             label="the cuDNN beside torch",
-            help="install a newer cuDNN, or a newer torch",
+            fact="a newer cuDNN can, as newer releases of torch bring it",
         )
 
 
@@ -278,7 +281,7 @@ def no_training_environment(facts: Facts, outcome: Outcome, requested: Requested
     yield Found(
         "the versions of the training environment are not known",
         notes=(f"assumed: {words}",),
-        help="name its interpreter with --python, or its facts with --facts",
+        fact="--python names the interpreter that trains, --facts what is known of it",
     )
 
 
@@ -313,7 +316,8 @@ def torchao_missing(requested: Requested, facts: Facts, outcome: Outcome) -> Ite
         else "torchao is asked for and not installed",
         place=requested.backend,
         label="Accelerate takes it for absent" if version else "no such package in this environment",
-        help="pip install --upgrade torchao, in a release for this torch",
+        fact="pip installs torchao in a release for this torch",
+        action=upgraded(outcome, "torchao"),
     )
 
 
@@ -351,7 +355,8 @@ def torchao_does_not_fit_torch(requested: Requested, facts: Facts, outcome: Outc
         place=_place(requested),
         label=f"{error.type}: {error.message}",
         notes=() if requested.backend is not None else ("no backend is named, and Accelerate takes torchao first",),
-        help=pair.cure,
+        action=upgraded(outcome, "torchao"),
+        fact=pair.cure,
     )
 
 
@@ -384,7 +389,8 @@ def no_fp8_library(requested: Requested, packages: Mapping[str, str | None], out
         place=_place(requested),
         label=f"{outcome.stack.name('accelerate')} finds none, and stops",
         notes=("torchao is installed; it counts from accelerate 1.4 on",) if only_torchao else (),
-        help="upgrade accelerate to 1.13 or newer" if only_torchao else "pip install torchao, or Transformer Engine",
+        action=upgraded(outcome, "accelerate") if only_torchao else None,
+        fact="" if only_torchao else "torchao is such a package, and Transformer Engine",
     )
 
 
@@ -422,7 +428,8 @@ def accelerate_does_not_fit_te(requested: Requested, facts: Facts, outcome: Outc
         f"{stack.name('accelerate')} does not go with {stack.name('transformer_engine')}",
         place=_place(requested),
         label=f"prepare() raises {error.type}: {error.message}",
-        help="upgrade to accelerate 1.13 or newer, with Transformer Engine 2.1 or newer",
+        action=upgraded(outcome, "accelerate", "transformer_engine"),
+        fact="accelerate 1.13 and newer go with Transformer Engine 2.1 and newer",
     )
 
 
@@ -460,7 +467,8 @@ def peft_does_not_fit_torchao(training: HuggingFace, outcome: Outcome) -> Iterat
         f"{peft} does not go with {stack.name('torchao')}",
         place=error.because[0],
         label=f"{error.type}: {error.message}",
-        help=pair.cure,
+        action=upgraded(outcome, "peft", "torchao"),
+        fact=pair.cure,
     )
 
 
@@ -495,7 +503,8 @@ def nan_from_compiled_float8(run: Run, outcome: Outcome) -> Iterator[Found]:
         f"torch {packages['torch']} compiles float8 of torchao {packages['torchao']} to code that yields NaN",
         place=compiles,
         label="the backward pass may be NaN or infinite, without a fault of the model",
-        help="upgrade torchao to 0.18 or newer",
+        action=upgraded(outcome, "torchao"),
+        fact="torchao 0.18 and newer do",
     )
 
 
@@ -543,7 +552,7 @@ def two_cudnns(requested: Requested, outcome: Outcome, facts: Facts) -> Iterator
             f"two versions of cuDNN: {own} beside torch, {other} in {where}",
             place=_place(requested),
             label="Transformer Engine may load parts of both, and its import then fails",
-            help="put site-packages/nvidia/cudnn/lib first in LD_LIBRARY_PATH",
+            fact="site-packages/nvidia/cudnn/lib, first in LD_LIBRARY_PATH, is the one of torch",
         )
         return
     for other, where in unread:
@@ -580,7 +589,7 @@ def package_installed_twice(requested: Requested, facts: Facts) -> Iterator[Foun
             f"{name} is installed twice: {' and '.join(versions)}",
             place=_place(requested),
             label=f"metadata of {versions[0]} is found first; the code may be that of either",
-            help=f"pip uninstall {name} until none is left, then install one",
+            fact="with one of them alone it is known which is imported",
         )
 
 
@@ -618,7 +627,7 @@ def llamafactory_refuses_version(
             f"stage ppo of {outcome.stack.name('llamafactory')} refuses trl {facts.package('trl')}",
             place=llamafactory.get("stage"),
             label="it raises ImportError: trl 0.8.6 to 0.9.6 is wanted",
-            help="install trl 0.9.6 and set DISABLE_VERSION_CHECK=1, as the rest of LLaMA-Factory wants a newer one",
+            fact="trl 0.9.6 with DISABLE_VERSION_CHECK=1 starts: all the rest of LLaMA-Factory wants a newer one",
         )
     refused = [*llamafactory.refused_packages(outcome.stack)]
     if not refused or llamafactory.checks_switched_off(outcome.stack, outcome.environment):
@@ -634,7 +643,8 @@ def llamafactory_refuses_version(
             label=reached(
                 outcome, "it compares versions when it starts, and raises ImportError", "llamafactory-refuses-version"
             ),
-            help=f"install {one.package} {low} to {high}, or set DISABLE_VERSION_CHECK=1",
+            action=Action("", packages={one.package: high}),
+            fact="DISABLE_VERSION_CHECK=1 switches the check off",
         )
 
 
@@ -663,7 +673,7 @@ def accelerate_too_old_for_trainer(requested: Requested, outcome: Outcome) -> It
         f"{outcome.stack.name('transformers')} refuses {outcome.stack.name('accelerate')}",
         place=next(iter(requested.fp8), None),
         label=f"TrainingArguments raise {error.type}: accelerate 1.1.0 is the oldest",
-        help="upgrade to accelerate 1.13 or newer",
+        action=upgraded(outcome, "accelerate"),
     )
 
 
@@ -697,7 +707,7 @@ def torch_without_cuda(requested: Requested, packages: Mapping[str, str | None],
         f"torch {torch} is built without CUDA",
         place=requested.anywhere[0],
         label="no GPU is used: FP8 needs CUDA kernels",
-        help="install a torch for CUDA: https://pytorch.org/get-started/locally/",
+        fact="a torch for CUDA is at https://pytorch.org/get-started/locally/",
     )
 
 
@@ -727,7 +737,7 @@ def torch_for_amd(requested: Requested, packages: Mapping[str, str | None]) -> I
         f"torch {torch} is for AMD GPUs, which are not modeled here",
         place=requested.anywhere[0],
         label="what follows is said of NVIDIA GPUs",
-        help="compare a short run in FP8 with one in BF16 before you rely on it",
+        fact="a short run in FP8 and one in BF16 show whether it is safe here",
     )
 
 
@@ -759,5 +769,6 @@ def accelerate_older_than_known(requested: Requested, packages: Mapping[str, str
         f"accelerate {packages['accelerate']} is older than {OLDEST_ACCELERATE}, the first that is known here",
         place=requested.fp8[0],
         label="FP8 by file and launcher is new in 0.34: what follows may not hold",
-        help="upgrade to accelerate 1.13 or newer",
+        action=Action("", packages={"accelerate": NEWEST["accelerate"]}),
+        fact="accelerate 1.13 and newer do",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fp8check.rules.catalog.shared_fixes import upgraded
 from fp8check.rules.edits.fix import safe, unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import reached, require_prediction
@@ -59,7 +60,6 @@ def backend_spelling(accelerate: AccelerateConfig, launch: Launch, outcome: Outc
     meant = backend_meant(name)
     if meant == backend.value or outcome.starts:  # nobody asks for it: another setting counts
         return
-    instead = meant or "TE (Transformer Engine) or AO (torchao)"
     yield Found(
         f"backend: {name} is {'read as the boolean false' if unquoted else 'not a backend'}",
         place=backend,
@@ -69,7 +69,7 @@ def backend_spelling(accelerate: AccelerateConfig, launch: Launch, outcome: Outc
             "unknown-backend-variable",
         ),
         notes=("upper and lower case count; the names are TE, AO, MSAMP and NO",),
-        help=f'write backend: "{instead}"' if unquoted else f"write backend: {instead}",
+        fact="" if meant is not None else "TE is Transformer Engine, AO is torchao",
         fix=safe(replace(backend, meant)) if meant is not None else None,
     )
 
@@ -99,13 +99,13 @@ def dead_wizard_key(accelerate: AccelerateConfig) -> Iterator[Found]:
         setting = accelerate.fp8.get(key)
         if setting is None:
             continue
-        help_, fix = _named(accelerate, setting, read, f"rename it to {read}", safe)
+        fact, fix = _named(accelerate, setting, read, "", safe)
         yield Found(
             f"{key} is read by nothing",
             place=setting,
             label=f"exported as ACCELERATE_FP8_{key.upper()}, which no release reads",
             notes=("`accelerate config` writes this key; its runtime reads another name",),
-            help=help_,
+            fact=fact,
             fix=fix,
         )
 
@@ -139,39 +139,44 @@ def unread_fp8_key(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[F
         if since is not None:
             release = ".".join(str(part) for part in since)
             label = f"{outcome.stack.name('accelerate')} does not read it; {release} is the first that does"
-            help_ = f"use accelerate {release} or newer, or delete the key"
-            yield Found(f"{key} is read by nothing", place=setting, label=label, help=help_)
+            yield Found(
+                f"{key} is read by nothing",
+                place=setting,
+                label=label,
+                fact=f"accelerate {release} and newer read it",
+                action=upgraded(outcome, "accelerate"),
+            )
             continue
         label = f"exported as ACCELERATE_FP8_{name.upper()}, which nothing reads"
-        help_, fix = _instead(accelerate, name, setting)
-        yield Found(f"{key} is read by nothing", place=setting, label=label, help=help_, fix=fix)
+        fact, fix = _instead(accelerate, name, setting)
+        yield Found(f"{key} is read by nothing", place=setting, label=label, fact=fact, fix=fix)
 
 
 def _instead(accelerate: AccelerateConfig, name: str, setting: Setting) -> tuple[str, Fix | None]:
-    """What to do about a key that nothing reads; the fix does what is said, and nothing more."""
+    """What is true of a key that nothing reads, and its fix."""
     from fp8check.rules.releases.similar import nearest, suggested  # few names are misspelt
 
     meant = nearest(name, FP8_KEYS)
     if meant is not None:
-        return _named(accelerate, setting, meant, f"did you mean {meant}?", unsafe)
+        return _named(accelerate, setting, meant, f"it is nearly {meant}", unsafe)
     perhaps = suggested(name, FP8_KEYS)
     if perhaps is not None:
         return f"did you mean {perhaps}?", None
     fix = None if isinstance(setting.value, (dict, list)) and setting.value else safe(delete(setting))
-    return f"delete it; what is read: {', '.join(FP8_KEYS)}", fix
+    return f"what is read: {', '.join(FP8_KEYS)}", fix
 
 
 def _named(
-    accelerate: AccelerateConfig, setting: Setting, meant: str, help_: str, how: Callable[[Edit], Fix]
+    accelerate: AccelerateConfig, setting: Setting, meant: str, fact: str, how: Callable[[Edit], Fix]
 ) -> tuple[str, Fix | None]:
     """The value under the name that is meant, if nobody has that name; a second one can go if it says the same."""
     bare = meant.removeprefix("fp8_")
     there = accelerate.fp8.get(bare) or accelerate.fp8.get(f"fp8_{bare}")
     if there is None:
-        return help_, how(rename(setting, meant))
+        return fact, how(rename(setting, meant))
     if there.value == setting.value:
-        return f"delete it: {meant} is there", safe(delete(setting))
-    return f"delete it: {meant} is there, with another value", unsafe(delete(setting))
+        return f"{meant} is there", safe(delete(setting))
+    return f"{meant} is there, with another value", unsafe(delete(setting))
 
 
 @rule(
@@ -214,7 +219,7 @@ def override_is_no_list(accelerate: AccelerateConfig, outcome: Outcome) -> Itera
         f"override_linear_precision is {what}, not three booleans",
         place=setting,
         label=happens,
-        help="write [false, false, false], or delete the line: Transformer Engine 2 ignores it anyway",
+        fact="Transformer Engine 2 ignores it anyway",
         fix=safe(replace(setting, meant)) if (meant := _three(value)) is not None else unsafe(delete(setting)),
     )
 
@@ -257,7 +262,7 @@ def most_recent_unreachable(requested: Requested, outcome: Outcome) -> Iterator[
         "most_recent cannot be reached: the recipe will use max",
         place=written,
         label="Accelerate hands over only what differs from its own default, which this is",
-        help="write amax_compute_algo: max, which is what runs",
+        fact="max is what runs",
         fix=safe(replace(written, "max")),
     )
 
@@ -292,7 +297,7 @@ def e5m2_is_refused(requested: Requested, outcome: Outcome) -> Iterator[Found]:
         "E5M2 alone cannot train",
         place=written,
         label="Transformer Engine: Pure E5M2 training is not supported.",
-        help="write fp8_format: HYBRID (E4M3 forward, E5M2 for gradients)",
+        fact="HYBRID is E4M3 forward and E5M2 for gradients",
         fix=unsafe(replace(written, "HYBRID")),
     )
 
@@ -333,7 +338,7 @@ def mxfp8_with_amax(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[
                     "block-scaling-with-amax",
                 ),
                 related=(Related(requested, "asked for here"),),
-                help=f"delete {key}: {scaling.called} {'keeps no amax history' if 'amax' in key else 'has none'}",
+                fact=f"{scaling.called} {('keeps no amax history' if 'amax' in key else 'has none')}",
                 fix=unsafe(delete(written)),
             )
 
@@ -372,7 +377,6 @@ def option_dropped_by_te(accelerate: AccelerateConfig, outcome: Outcome) -> Iter
             "interval has no effect",
             place=interval,
             label="Transformer Engine dropped it in 2.2",
-            help="delete the line",
             fix=safe(delete(interval)),
         )
     if override is not None and isinstance(override.value, list) and any(override.value) and at_least(version, 2, 0):
@@ -380,7 +384,6 @@ def option_dropped_by_te(accelerate: AccelerateConfig, outcome: Outcome) -> Iter
             "override_linear_precision has no effect: all three GEMMs run in FP8",
             place=override,
             label="Transformer Engine dropped it in 2.0",
-            help="delete the line",
             fix=safe(delete(override)),
         )
 
@@ -414,7 +417,6 @@ def option_of_other_backend(accelerate: AccelerateConfig, requested: Requested, 
             place=setting,
             label=f"{_NAMES[str(backend)]} does not read it",
             related=(Related(requested.backend, "chosen here"),),
-            help=f"delete {key}",
             fix=safe(delete(setting)),
         )
 
@@ -449,7 +451,7 @@ def option_is_no_number(outcome: Outcome, run: Run) -> Iterator[Found]:
         place=setting,
         label="Accelerator() raises ValueError: invalid literal for int()",
         notes=() if setting.origin.span is not None else (f"it comes from {setting.origin.describe()}",),
-        help="write a whole number" if meant is None else f"write {meant}",
+        fact="a whole number is wanted here" if meant is None else f"{meant} is the same number",
         fix=safe(replace(setting, meant)) if meant is not None and setting.origin.span is not None else None,
     )
 
@@ -504,7 +506,7 @@ def option_is_no_choice(outcome: Outcome, run: Run) -> Iterator[Found]:
             place=setting,
             label=f"Accelerator() raises ValueError: `{key}` must be one of {' or '.join(offered)}",
             notes=() if setting.origin.span is not None else (f"it comes from {setting.origin.describe()}",),
-            help=f"write {' or '.join(offered)}",
+            fact=f"{' or '.join(offered)} is what it takes",
             fix=unsafe(replace(setting, meant)) if meant is not None and setting.origin.span is not None else None,
         )
 
@@ -542,7 +544,7 @@ def option_is_no_truth_value(run: Run, outcome: Outcome) -> Iterator[Found]:
         place=setting,
         label=f"Accelerator() raises ValueError: invalid truth value {setting.value}",
         notes=() if setting.origin.span is not None else (f"it comes from {setting.origin.describe()}",),
-        help="write true or false",
+        fact="true or false is what it takes",
     )
 
 
@@ -582,6 +584,5 @@ def key_in_two_spellings(accelerate: AccelerateConfig, outcome: Outcome) -> Iter
             place=winner,
             label="this one counts",
             related=(Related(loser, "this one is dropped"),),
-            help="delete one of the two",
             fix=safe(delete(loser)),
         )

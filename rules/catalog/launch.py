@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from fp8check.rules.catalog.shared_fixes import moved, without
+from fp8check.rules.catalog.shared_fixes import dropped, moved, without
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import not_known, reached
@@ -58,7 +58,7 @@ def config_not_read(accelerate: AccelerateConfig, launch: Launch) -> Iterator[Fo
         f"nobody reads this file: the run is started by {how}",
         place=accelerate.mixed_precision,
         label="only accelerate launch reads it",
-        help=f"start with: accelerate launch --config_file {name} ...",
+        fact=f"accelerate launch --config_file {name} reads it",
     )
 
 
@@ -91,50 +91,50 @@ def unknown_top_level_key(run: Run, accelerate: AccelerateConfig, outcome: Outco
     for name, setting in accelerate.top.settings(unknown):
         near = meant.get(name)
         if near is not None:
-            help_, fix = _misspelt(accelerate, setting, near, single=times[near] == 1)
+            fact, fix = _misspelt(accelerate, setting, near, single=times[near] == 1)
         else:
-            help_, fix = _elsewhere(run, accelerate, name, setting)
+            fact, fix = _elsewhere(run, accelerate, name, setting)
         yield Found(
             f"{name} is not a key of an Accelerate file",
             place=setting,
             label=f"{outcome.stack.name('accelerate')} launch raises ValueError: unknown keys",
-            help=help_,
+            fact=fact,
             fix=fix,
         )
 
 
 def _misspelt(accelerate: AccelerateConfig, setting: Setting, near: str, *, single: bool) -> tuple[str, Fix | None]:
-    """What to do about a key that is nearly another one: rename it, where nothing is lost by that."""
+    """A key that is nearly another one: it is renamed, where nothing is lost by that."""
     if near in accelerate.top:
-        return f"did you mean {near}? It is here already: keep one of the two", None
+        return f"did you mean {near}? It is here already: one of the two is enough", None
     fits = setting.value is None or isinstance(setting.value, dict) == is_section(near)
-    return f"did you mean {near}?", unsafe(rename(setting, near)) if fits and single else None
+    return f"it is nearly {near}", unsafe(rename(setting, near)) if fits and single else None
 
 
 def _elsewhere(run: Run, accelerate: AccelerateConfig, name: str, setting: Setting) -> tuple[str, Fix | None]:
-    """What to do about a key that belongs somewhere else, or nowhere; the fix does what is said, and nothing more."""
+    """What is true of a key that belongs somewhere else, or nowhere, and its fix."""
     if name in CLUSTER_KEYS:
-        return "delete it: other releases of accelerate know it", without(setting)
+        return "other releases of accelerate know it", without(setting)
     key = name.removeprefix("fp8_")
     if name.startswith("fp8_") or name == "backend":
         if key in accelerate.fp8:
             return _twice(setting, accelerate.fp8.get(key), f"fp8_config has {key}")
-        return f"move it under fp8_config as {key}", _into_fp8_config(accelerate, setting, key)
+        return f"under fp8_config it is {key}", _into_fp8_config(accelerate, setting, key)
     if name in ARGUMENTS | TELLING:
         if name in run.training.top:
             return _twice(setting, run.training.get(name), f"the training file has {name}")
-        return "move it into the training file", moved(setting, run.training.top, name)
+        return "it is a key of the training file", moved(setting, run.training.top, name)
     from fp8check.rules.releases.similar import suggested  # as above
 
     near = suggested(name, CLUSTER_KEYS)
-    return (f"did you mean {near}?", None) if near is not None else ("delete it", without(setting))
+    return (f"did you mean {near}?", None) if near is not None else ("", without(setting))
 
 
 def _twice(setting: Setting, there: Setting | None, where: str) -> tuple[str, Fix | None]:
     """A key stands already where it belongs: with that value, this one can go; with another, somebody has to choose."""
     if there is not None and there.value == setting.value:
-        return f"delete it: {where} already", without(setting)
-    return f"delete it, or that one: {where} already, with another value", None
+        return f"{where} already", without(setting)
+    return f"{where} already, with another value", None
 
 
 def _into_fp8_config(accelerate: AccelerateConfig, setting: Setting, key: str) -> Fix | None:
@@ -187,7 +187,7 @@ def does_not_start(outcome: Outcome, requested: Requested, launch: Launch) -> It
         label=error.first_line,
         related=tuple(Related(place, "together with this") for place in places[1:]),
         notes=tuple(f"{setting.value} comes from {setting.origin.describe()}" for setting in hidden),
-        help="run `fp8check outcome` with the same files to see who decided what",
+        fact="`fp8check outcome` with the same files shows who decided what",
     )
 
 
@@ -225,7 +225,7 @@ def lower_case_flag(launch: Launch, outcome: Outcome, requested: Requested) -> I
                 "unknown-backend-variable",
             ),
         ),
-        help=f"drop the flag and write backend: {str(flag).upper()} under fp8_config of the configuration file",
+        fact=f"backend: {str(flag).upper()} under fp8_config of the configuration file works",
     )
 
 
@@ -256,7 +256,7 @@ def command_is_no_script(launch: Launch) -> Iterator[Found]:
     yield Found(
         f"{name} is a command, not a Python file",
         label=f"{start} runs `python {name}`: can't open file",
-        help=trainer.instead_of_launching(start) if trainer is not None else f"drop {start}: {name} launches by itself",
+        fact=trainer.instead_of_launching(start) if trainer is not None else f"{name} launches by itself",
     )
 
 
@@ -290,7 +290,7 @@ def launcher_in_launcher(launch: Launch, run: Run) -> Iterator[Found]:
     yield Found(
         f"{first} starts {second}, which is a launcher itself",
         label="every process of the one starts all processes of the other",
-        help=f"drop {first}" if own is None else own.launched_alone,
+        fact="one of them is enough" if own is None else own.launched_alone,
     )
 
 
@@ -321,7 +321,7 @@ def flag_beats_file(accelerate: AccelerateConfig, launch: Launch) -> Iterator[Fo
         f"--mixed_precision {flag} on the command line overrides this {written.value}",
         place=written,
         label=f"the run is started in {flag}",
-        help="drop the flag, or write the same word here",
+        fact="the flag counts",
         fix=unsafe(replace(written, flag)),
     )
 
@@ -352,7 +352,7 @@ def other_config_file(accelerate: AccelerateConfig, launch: Launch, run: Run) ->
         f"the launch reads {read}, not this file" if read is not None else f"the launch names no {flag}",
         place=accelerate.mixed_precision,
         label="this does not reach the run" if read is not None else "the machine's default file is read, or none",
-        help=f"start with {flag} {accelerate.path}",
+        fact=f"{flag} {accelerate.path} names this one",
     )
 
 
@@ -383,7 +383,7 @@ def unknown_flag(outcome: Outcome) -> Iterator[Found]:
         f"accelerate launch has no flag --{error.flag}",
         place=error.because[0],
         label=f"{error.type}: {error.message}",
-        help=f"did you mean --{near}?" if near else "flags of the script stand behind the script",
+        fact=f"did you mean --{near}?" if near else "flags of the script stand behind the script",
     )
 
 
@@ -416,7 +416,7 @@ def flag_is_no_choice(outcome: Outcome) -> Iterator[Found]:
         f"--{error.flag} does not take {value}",
         place=error.because[0],
         label=f"{error.type}: {error.message}",
-        help=f"write --{error.flag} {meant}" if meant is not None else f"what it takes: {offered}",
+        fact=f"--{error.flag} {meant} is what it takes" if meant is not None else f"what it takes: {offered}",
     )
 
 
@@ -446,7 +446,8 @@ def fp8_flags_without_fp8(launch: Launch, outcome: Outcome) -> Iterator[Found]:
         f"--{flags[0]} has no effect: the precision is {precision.value}",
         place=launch.setting(flags[0]),
         label=f"{precision.value} comes from {precision.origin.describe()}",
-        help="start with --mixed_precision fp8, or drop the flag",
+        action=dropped(f"--{flags[0]} {launch.flags[flags[0]]}"),
+        fact="--mixed_precision fp8 is what asks for FP8",
     )
 
 
@@ -476,15 +477,15 @@ def trl_config_is_bf16(launch: Launch, requested: Requested) -> Iterator[Found]:
         f"--accelerate_config {launch.config_file} is TRL's own file, and says bf16",
         place=requested.fp8[0],
         label="this does not reach the run",
-        help="name your own file: --accelerate_config accel.yaml",
+        fact="--accelerate_config takes a file of your own, too: accel.yaml",
     )
 
 
-# What to write in the place of each.
+# What is true of each.
 _NAMED_ONCE = {
-    "accelerate-config-twice": "name the Accelerate file once: in this file, or on the command line",
-    "accelerate-config-by-equals": "write it with a blank: --accelerate_config FILE",
-    "accelerate-config-null": "take the entry out, or name a file",
+    "accelerate-config-twice": "the Accelerate file is named once: in this file, or on the command line",
+    "accelerate-config-by-equals": "with a blank it is taken: --accelerate_config FILE",
+    "accelerate-config-null": "without the entry no file is named",
 }
 
 
@@ -517,5 +518,5 @@ def trl_config_not_taken(outcome: Outcome) -> Iterator[Found]:
         "TRL's command does not take the Accelerate file as it is named",
         place=named,
         label=f"{error.type}: {error.message}",
-        help=_NAMED_ONCE[error.code],
+        fact=_NAMED_ONCE[error.code],
     )

@@ -46,7 +46,7 @@ def facts_are_old(facts: Facts, requested: Requested, outcome: Outcome, today: s
         f"the facts are {days} days old" if days > 0 else "the facts are of a day that is to come",
         label="nothing is known of what was installed since",
         notes=(f"{facts.path or 'the facts'}: collected {facts.collected}{where}",),
-        help="collect them anew on the node: fp8check env --json > facts.json",
+        fact="`fp8check env --json > facts.json` on the node collects them anew",
     )
 
 
@@ -85,7 +85,7 @@ def facts_of_another_node(facts: Facts, requested: Requested, outcome: Outcome) 
         message,
         label="the run will be on another machine",
         notes=(note,),
-        help="collect them in a step of the job: srun --overlap fp8check env --json > facts.json",
+        fact="`srun --overlap fp8check env --json > facts.json` collects them in a step of the job",
     )
 
 

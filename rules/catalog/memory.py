@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 GIB = 2**30
 # What Transformer Engine's FP8 weights and their transposes add, in bytes a parameter (outcome/peak.py).
 FP8_COPIES = 2
-_SHARD = "shard it with FSDP2 or DeepSpeed ZeRO over several GPUs"
+_SHARD = "FSDP2 or DeepSpeed ZeRO over several GPUs share it"
 WORTH_SAYING = 0.05  # of the peak in BF16
 MEASURED = (
     "measured NVIDIA H100 [docs/evidence/h100-trainers.jsonl 7B te 25.17]: 26.2 GiB in BF16, 25.2 in FP8 with "
@@ -91,7 +91,7 @@ def does_not_fit(
     if needed is None or needed.gpu is None or outcome.error_of("out-of-memory") is None:
         return
     spread = f", {needed.spread}" if needed.spread else f", {needed.each} bytes each"
-    help_ = f"shard it over more GPUs than {needed.spread.split()[2]}" if needed.spread else _SHARD
+    fact = f"more GPUs than {needed.spread.split()[2]} can share it" if needed.spread else _SHARD
     yield Found(
         f"the run does not fit: it needs {needed.gib:,.0f} GiB{' of each GPU' * bool(needed.spread)} "
         "before the first activation",
@@ -101,7 +101,7 @@ def does_not_fit(
             f"{model.parameters / 1e9:.1f}B parameters{spread}: {needed.what}",
             "FP8 training saves nothing of these",
         ),
-        help=help_ + (", or train LoRA" if needed.trains else ""),
+        fact=fact + ("; LoRA needs less" if needed.trains else ""),
     )
 
 
@@ -137,9 +137,9 @@ def may_not_fit(
         notes=(f"{model.name} takes {memory.least_gib:,.0f} GiB before the first token",)
         if memory.least_gib < memory.peak_gib
         else (),
-        help="make micro-batches smaller, or shorten the longest sequence"
+        fact="smaller micro-batches take less, and so does a shorter longest sequence"
         if helps
-        else "no micro-batch is small enough: shard the run over more GPUs, or train LoRA",
+        else "no micro-batch is small enough: more GPUs that share it, or LoRA, take less",
     )
 
 
@@ -199,7 +199,7 @@ def _copies(training: Training, bf16: float, fp8: float, there: float) -> Found:
         place=training.setting_for("model"),
         label=f"{bf16:,.0f} GiB in BF16, {fp8:,.0f} GiB with the FP8 copies, {there:,.0f} GiB on the GPU",
         notes=("activations come on top in either case",),
-        help="use backend: AO with torch_compile: true, which keeps no copies, or shard the run over several GPUs",
+        fact="backend: AO with torch_compile: true keeps no copies; several GPUs can share the run",
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fp8check.rules.catalog.shared_fixes import torchao_instead, use_torchao
+from fp8check.rules.catalog.shared_fixes import use_torchao
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, rule
 from fp8check.rules.engine.requirements import reached
 from fp8check.rules.outcome.limits import odd_for_blocks
@@ -62,7 +62,7 @@ def too_small_to_pay(run: Run, trains: Training, model: ModelShape, outcome: Out
             f"{speed.why}; predicted {speed.low:.1f}x to {speed.high:.1f}x",
             "gradient accumulation does not help: each micro-batch is its own GEMM",
         ),
-        help=advise(run, outcome),
+        fact=advise(run, outcome),
     )
 
 
@@ -115,7 +115,7 @@ def tied_head_untied(run: Run, trains: Training, model: ModelShape, outcome: Out
         place=trains.setting_for("model"),
         label=f"{model.name} ties its output head to the embedding (vocabulary {model.vocab:,})",
         notes=("Transformer Engine's lm_head is a new weight that the optimizer does not have",),
-        help="use backend: AO with enable_fsdp_float8_all_gather: false, or a model whose head is not tied",
+        fact="torchao keeps the tie; so does a head that is not tied",
         fix=use_torchao(run.accelerate),
     )
 
@@ -154,7 +154,7 @@ def layers_left_behind(trains: Training, outcome: Outcome) -> Iterator[Found]:
         place=trains.setting_for("model"),
         label=f"left in BF16: {names}",
         notes=("one unaligned layer ends the conversion of its later siblings",) if better else (),
-        help=f"{torchao_instead(outcome)}: it skips only the unaligned layer itself" if better else "",
+        fact="torchao skips only the unaligned layer itself" if better else "",
     )
 
 
@@ -184,7 +184,7 @@ def layers_are_conv1d(trains: Training, requested: Requested, model: ModelShape)
         f"{model.name} has no Linear layer that FP8 could convert",
         place=trains.setting_for("model"),
         label=f"the {model.layers} layers of {model.model_type} are made of Conv1D",
-        help="train it in BF16, or take a model whose projections are nn.Linear",
+        fact="it trains in BF16; FP8 needs projections that are nn.Linear",
     )
 
 
@@ -222,7 +222,7 @@ def experts_stay_in_bf16(
         place=trains.setting_for("model"),
         label=f"{routed.number} experts a layer, each a slice of a parameter, none an nn.Linear",
         notes=("only attention and shared layers are converted",),
-        help="train it in BF16: FP8 of the rest pays little",
+        fact="it trains in BF16; FP8 of the rest pays little",
     )
 
 
@@ -261,7 +261,7 @@ def router_in_fp8(training: Training, requested: Requested, model: ModelShape, o
         f"the router of the {model.experts} experts runs in FP8",
         place=training.setting_for("model"),
         label=f"{router.name} is {router.in_features} x {router.out_features}: it is converted like any other",
-        help="leave the router out: AORecipeKwargs(module_filter_func=...) in a script, or Axolotl 0.18, which does so",
+        fact="AORecipeKwargs(module_filter_func=...) in a script can leave the router out, and Axolotl 0.18 does",
     )
 
 
@@ -310,7 +310,7 @@ def checkpoint_is_fp8(training: Training, requested: Requested, model: ModelShap
             "quantization-not-trainable",
         ),
         notes=("FP8 training starts from BF16 weights and casts them itself",),
-        help="use the BF16 checkpoint of this model, or dequantize it first",
+        fact="the BF16 checkpoint of this model trains, or this one once it is dequantized",
     )
 
 
@@ -345,7 +345,7 @@ def checkpoint_is_quantized(
         f"FP8 training does not go with a checkpoint that is quantized ({method})",
         place=training.setting_for("model"),
         label=f"the config.json of {model.name} says quant_method: {method}",
-        help="use the unquantized checkpoint, or train adapters in BF16",
+        fact="the unquantized checkpoint trains in FP8; adapters on this one train in BF16",
     )
 
 
@@ -383,7 +383,7 @@ def mxfp8_needs_32(trains: Training, outcome: Outcome) -> Iterator[Found]:
             text,
             place=place,
             label="Accelerate converts them, as 16 divides it: the first step fails",
-            help=f"use a rank that {scaling.block} divides",
+            fact=f"a rank that {scaling.block} divides fits",
         )
     else:
         sizes = f"{odd[0].name} is {odd[0].in_features} x {odd[0].out_features}"
@@ -391,7 +391,7 @@ def mxfp8_needs_32(trains: Training, outcome: Outcome) -> Iterator[Found]:
             f"{len(odd)} layers cannot run in {scaling.called}: {scaling.block} does not divide their sizes",
             place=trains.setting_for("model"),
             label=f"{sizes}: Accelerate converts it, as 16 divides both, and the first step fails",
-            help=f"delete {scaling.switch}: delayed scaling needs 16 only",
+            fact=f"delayed scaling, without {scaling.switch}, needs 16 only",
         )
 
 
@@ -420,5 +420,5 @@ def scales_passed_over(training: Training, model: ModelShape) -> Iterator[Found]
         f"{model.name} is stored in FP8 with scales that transformers passes over: the weights will be noise",
         place=training.setting_for("model"),
         label=f"its config.json says quant_method: {PASSED_OVER}; the log says: Unknown quantization type",
-        help="use the BF16 checkpoint of this model",
+        fact="the BF16 checkpoint of this model trains",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fp8check.rules.catalog.shared_fixes import gather_off, torchao_instead, use_torchao, write, write_bf16
+from fp8check.rules.catalog.shared_fixes import gather_off, upgraded, use_torchao, write, write_bf16
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import LATER, reached, require_decided, require_packages
@@ -69,8 +69,8 @@ def te_with_checkpointing(training: Training, requested: Requested, outcome: Out
         notes = (f"{checkpointing.origin.default} switches gradient checkpointing on by default",)
     key, value = training.checkpointing_off
     fix = unsafe(write(training.top, key, value))
-    help_ = f"write {key}: {str(value).lower()}, or {torchao_instead(outcome)}"
-    yield Found(message, place=place, label=label, related=(), notes=notes, help=help_, fix=fix)
+    fact = "torchao goes with checkpointing"
+    yield Found(message, place=place, label=label, related=(), notes=notes, fact=fact, fix=fix)
 
 
 @rule(
@@ -112,14 +112,15 @@ def te_under_fsdp2(requested: Requested, outcome: Outcome, run: Run) -> Iterator
     version = run.accelerate.fsdp.get("fsdp_version") if run.accelerate is not None else None
     places = [one for one in (requested.backend, *requested.fp8, version) if one is not None]
     passed = run.script.handler
-    instead = f"pass AORecipeKwargs in the place of {passed}, with" if passed else "use backend: AO with"
     yield Found(
         message,
         place=next((one for one in places if one.origin.span is not None), next(iter(places), None)),
         label=label,
         related=(Related(version, "FSDP2 is chosen here"),) if version is not None else (),
         notes=(*notes, *(() if version is not None else ("FSDP2 comes from the training arguments",))),
-        help=f"{instead} fsdp_cpu_ram_efficient_loading: false",
+        fact=f"AORecipeKwargs in the place of {passed} computes in FP8 under FSDP2"
+        if passed
+        else "torchao computes in FP8 under FSDP2",
         fix=use_torchao(run.accelerate, under_fsdp2=True) if version is not None and not passed else None,
     )
 
@@ -154,7 +155,7 @@ def te_thaws_lora_base(training: Training, requested: Requested, outcome: Outcom
         place=place or requested.backend,
         label="the converted base weights have requires_grad again",
         notes=("gradients of the whole base are computed, stored and clipped, and then not used", *adapters),
-        help="train LoRA in BF16: FP8 gains little on a frozen base",
+        fact="LoRA in BF16 keeps the base frozen: FP8 gains little there",
     )
 
 
@@ -187,7 +188,7 @@ def fp8_on_quantized_base(training: Training, requested: Requested, outcome: Out
         place=quantized,
         label=training.refuses_quantized(outcome.stack) or "packed weights are not what the FP8 layers expect",
         related=(Related(requested.fp8[0], "FP8 is asked for here"),),
-        help="drop the quantization, or drop FP8",
+        fact="either goes without the other",
     )
 
 
@@ -219,7 +220,7 @@ def torchao_with_ram_efficient_loading(
         "torchao cannot be used with cpu_ram_efficient_loading",
         place=written or accelerate.top.get("fsdp_config") or accelerate.fp8.get("backend"),
         label="Accelerator() raises ValueError" + ("" if written else "; the launcher's default is true"),
-        help="write fsdp_cpu_ram_efficient_loading: false under fsdp_config",
+        fact="fsdp_cpu_ram_efficient_loading: false under fsdp_config loads each rank by itself",
         fix=_loading_off(accelerate, written),
     )
 
@@ -257,7 +258,7 @@ def te_under_fsdp1_in_trainer(requested: Requested, outcome: Outcome) -> Iterato
         "Transformer Engine under FSDP1 does not start in Hugging Face Trainer",
         place=requested.backend or next(iter(requested.fp8), None),
         label=f"{outcome.stack.name('transformers')} prepares the model alone: {error.type}",
-        help="use FSDP2 with backend: AO, or transformers 4.47 to 5.2",
+        fact="FSDP2 with backend: AO starts, and so do transformers 4.47 to 5.2",
     )
 
 
@@ -294,7 +295,7 @@ def megatron_without_fp8(
         label="Accelerate hands nothing of it to Megatron-LM, neither fp8 nor bf16",
         related=(Related(chosen, "Megatron-LM is chosen here"),),
         notes=("no layer is converted either",) if skips else (),
-        help="write mixed_precision: bf16, and set fp8 in Megatron-LM's own arguments",
+        fact="Megatron-LM has an fp8 of its own among its arguments",
         fix=write_bf16(requested.fp8[0]),
     )
 
@@ -330,7 +331,7 @@ def torchao_gather_without_fsdp2(run: Run, requested: Requested, outcome: Outcom
         place=gather if gather.origin.span is not None else requested.backend or next(iter(requested.fp8), None),
         label=f"prepare() raises {error.type}: {error.message}",
         notes=() if gather.origin.span is not None else ("the all-gather is on by default",),
-        help="write enable_fsdp_float8_all_gather: false under fp8_config",
+        fact="enable_fsdp_float8_all_gather: false under fp8_config leaves plain weights",
         fix=gather_off(run.accelerate),
     )
 
@@ -362,7 +363,8 @@ def torchao_fsdp2_without_config(requested: Requested, outcome: Outcome) -> Iter
         f"torchao under FSDP2 does not start with {outcome.stack.name('accelerate')}",
         place=requested.backend or next(iter(requested.fp8), None),
         label=f"prepare() raises {error.type}: {error.message}",
-        help="upgrade to accelerate 1.13 or newer",
+        action=upgraded(outcome, "accelerate"),
+        fact="accelerate 1.13 and newer start",
     )
 
 
@@ -393,7 +395,6 @@ def te_with_fsdp_checkpointing(accelerate: AccelerateConfig, outcome: Outcome) -
         f"FSDP's activation checkpointing ends the first step with {error.type}",
         place=written,
         label="the recomputation runs outside FP8 autocast and saves other tensors",
-        help="write fsdp_activation_checkpointing: false",
         fix=unsafe(replace(written, False)),
     )
 
@@ -428,7 +429,7 @@ def te_under_tensor_parallelism(run: Run, outcome: Outcome) -> Iterator[Found]:
             f"the weights are DTensors over {size.value} GPUs, those of Transformer Engine's layers are not",
             "te-under-tensor-parallelism",
         ),
-        help=f"{torchao_instead(outcome)}, or no tensor parallelism",
+        fact="torchao knows DTensors",
         fix=use_torchao(run.accelerate, under_fsdp2=outcome.distributed_type == "FSDP"),
     )
 
@@ -463,7 +464,7 @@ def shards_not_divisible(run: Run, training: Training, model: ModelShape, outcom
             f"tensor parallelism over {size.value} GPUs leaves {linear.name} a shard of {cut / size.value:g}",
             place=size if size.origin.span is not None else training.setting_for("model"),
             label=f"{linear.name} is {linear.in_features} x {linear.out_features}; 16 has to divide its shard",
-            help="use fewer GPUs for tensor parallelism",
+            fact="over fewer GPUs the shards are larger",
         )
         return
 
@@ -505,7 +506,7 @@ def checkpointing_twice(training: Training, outcome: Outcome) -> Iterator[Found]
         label=f"the Trainer raises {error.type}: both can't be set to True simultaneously",
         related=() if by_itself or place is layers else (Related(layers, "the trainer's own is switched on here"),),
         notes=(f"{layers.origin.describe()} switches gradient checkpointing on",) if by_itself else (),
-        help="write gradient_checkpointing: false in the training file, and keep FSDP's own",
+        fact="FSDP's own stays",
         fix=fix,
     )
 
@@ -546,7 +547,7 @@ def gather_of_uneven_shards(run: Run, outcome: Outcome) -> Iterator[Found]:
         place=gather if gather.origin.span is not None else shared,
         label=f"{rows}; the first all-gather ends one process and leaves the others waiting",
         notes=() if gather.origin.span is not None else ("the float8 all-gather is on by default",),
-        help="write enable_fsdp_float8_all_gather: false under fp8_config, or take a number of GPUs that divides them",
+        fact="a number of GPUs that divides the rows goes with it",
         fix=gather_off(run.accelerate),
     )
 
@@ -587,5 +588,6 @@ def weights_stay_in_half_precision(training: Training, outcome: Outcome, facts: 
         f"{outcome.stack.name('accelerate')} leaves the weights in {weights.value} under FSDP2",
         place=weights if weights.origin.span is not None else training.setting_for("model"),
         label="its log says that they were upcast to float32; the optimizer gets what was loaded",
-        help="upgrade to accelerate 1.14 or newer",
+        action=upgraded(outcome, "accelerate"),
+        fact="accelerate 1.14 and newer cast them",
     )

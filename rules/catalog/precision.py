@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fp8check.rules.catalog.shared_fixes import dropped, upgraded
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import not_known
@@ -65,15 +66,17 @@ def precision_flag_cancels_fp8(
     if loser is None:
         return
     place = _place(flag, training, launch)
-    remedy = _remedy(flag, place, by_default=flag.value == "bf16" and training.bf16_by_default(outcome.stack))
+    by_default = flag.value == "bf16" and training.bf16_by_default(outcome.stack)
+    remedy = _remedy(flag, place, outcome, by_default=by_default)
     yield Found(
         _canceled(flag),
         place=place,
         label=f'{outcome.stack.name("transformers")} passes mixed_precision="{flag.value}" to Accelerator',
         related=(_overridden(loser),),
         notes=tuple(_what_is_left(outcome)),
-        help=NEEDED_BY_DEEPSPEED if outcome.distributed_type == "DEEPSPEED" else remedy,
+        fact=remedy,
         fix=None if outcome.distributed_type == "DEEPSPEED" else _without(flag, training),
+        action=dropped(flag.origin.flag) if flag.origin.flag is not None else None,
     )
 
 
@@ -98,22 +101,23 @@ def _place(flag: Setting, training: Training, launch: Launch) -> Setting | None:
     return here if here is not None and here.origin.span is not None else next(written, here)
 
 
-NEEDED_BY_DEEPSPEED = (
-    "under DeepSpeed it has to stay (FP314): leave the recipe at its default, or use FSDP2 with backend: AO"
-)
+NEEDED_BY_DEEPSPEED = "DeepSpeed needs it (FP314): the recipe stays the default there; FSDP2 with backend: AO does not"
+# The way that works with the releases of today: LLaMA-Factory's own keys came too late, or with old releases only.
+WITH_A_FILE = "FP8 of an Accelerate file that accelerate launch reads does not depend on it, where bf16 is false here"
 
 
-def _remedy(flag: Setting, place: Setting | None, *, by_default: bool) -> str:
-    """What to write; `by_default`: whether the flag is on without anybody's word, too."""
-    scripted = in_script(place)
-    if flag.origin.default is not None:
-        return f"{'pass bf16=False' if scripted else 'set bf16: false'}; FP8 keeps BF16 for the rest by itself"
+def _remedy(flag: Setting, place: Setting | None, outcome: Outcome, *, by_default: bool) -> str:
+    """What is true where it is off; `by_default`: whether the flag is on without anybody's word, too."""
+    if outcome.distributed_type == "DEEPSPEED":
+        return NEEDED_BY_DEEPSPEED
     if flag.origin.flag is not None and by_default:
-        return f"write --{flag.value} False in its place: it is on by default; FP8 keeps BF16 for the rest by itself"
+        return f"it is on by default, and off by --{flag.value} False; FP8 keeps BF16 for the rest by itself"
     if flag.origin.flag is not None:
-        return f"leave {flag.origin.flag} out of the command; FP8 keeps BF16 for the rest by itself"
-    written = f"{flag.value}=False" if scripted else f"{flag.value}: false"
-    return f"write {written}; FP8 keeps BF16 for the rest by itself"
+        return f"without {flag.origin.flag} FP8 keeps BF16 for the rest by itself"
+    name = flag.value if flag.origin.default is None else "bf16"
+    if in_script(place):
+        return f"with {name}=False FP8 keeps BF16 for the rest by itself"
+    return "FP8 keeps BF16 for the rest by itself"
 
 
 def _without(flag: Setting, training: Training) -> Fix | None:
@@ -169,7 +173,6 @@ def fp8_config_without_precision(accelerate: AccelerateConfig, launch: Launch) -
         notes=(
             "without a mixed_precision the launcher takes `no`: the run is float32 unless its trainer says otherwise",
         ),
-        help="write mixed_precision: fp8 into this file",
         fix=unsafe(
             replace(written, "fp8") if written is not None else insert(accelerate.top, "mixed_precision", "fp8")
         ),
@@ -202,7 +205,6 @@ def fp8_config_unused(accelerate: AccelerateConfig) -> Iterator[Found]:
         place=accelerate.top.get("fp8_config"),
         label="the launcher hands this on only for mixed_precision: fp8",
         related=(Related(precision, "this decides"),),
-        help="write mixed_precision: fp8, or delete fp8_config",
         fix=unsafe(replace(precision, "fp8")),
     )
 
@@ -247,7 +249,7 @@ def llamafactory_fp8_inert(llamafactory: LlamaFactory, outcome: Outcome) -> Iter
             f"fp8: true has no effect in {outcome.stack.name('llamafactory')}",
             place=fp8,
             label="the key is accepted, and its workflows never hand it to the trainer",
-            help="upgrade to llamafactory 0.9.5, with transformers 4.57 and accelerate 1.9 to 1.11",
+            fact=WITH_A_FILE,
         )
         return
     if not outcome.stack.does(behaviors.Transformers.TRAINER_PASSES_MIXED_PRECISION):
@@ -262,7 +264,7 @@ def llamafactory_fp8_inert(llamafactory: LlamaFactory, outcome: Outcome) -> Iter
         label=f'Accelerator is built with mixed_precision="{precision.value}"',
         related=(Related(llamafactory.get("fp8_backend"), "its patch steps aside"),) if _patched(llamafactory) else (),
         notes=(left, "the log still says that FP8 training is enabled"),
-        help="use transformers 4.57 with accelerate 1.9 to 1.11, or fp8_backend: te with transformers 5.0 to 5.2",
+        fact=WITH_A_FILE,
     )
 
 
@@ -304,7 +306,7 @@ def llamafactory_stage_without_fp8(llamafactory: LlamaFactory, outcome: Outcome)
         place=fp8,
         label="no code of this stage reads it",
         related=(Related(stage, "only pt and sft are wired for FP8"),),
-        help="start with accelerate launch and mixed_precision: fp8 in its file, without bf16 here",
+        fact="FP8 of an Accelerate file that says mixed_precision: fp8 works in every stage, without bf16 here",
     )
 
 
@@ -338,7 +340,7 @@ def asked_fp8_but_not_fp8(requested: Requested, outcome: Outcome) -> Iterator[Fo
         place=requested.fp8[0],
         label=f"the run starts in {state.mixed_precision.value} and says nothing",
         notes=(_reason(outcome, state),),
-        help="run `fp8check outcome` with the same files to see who decided what",
+        fact="`fp8check outcome` with the same files shows who decided what",
     )
 
 
@@ -387,7 +389,8 @@ def release_converts_nothing(requested: Requested, outcome: Outcome) -> Iterator
         f"{outcome.stack.name('accelerate')} converts no layer to FP8 by itself",
         place=requested.fp8[0],
         label='the precision will say "fp8", and every GEMM runs in BF16',
-        help="upgrade accelerate to 1.13 or newer",
+        action=upgraded(outcome, "accelerate"),
+        fact="accelerate 1.9 and newer convert",
     )
 
 
@@ -425,7 +428,10 @@ def handler_without_precision(requested: Requested, outcome: Outcome) -> Iterato
         else "an FP8 recipe without fp8 precision",
         place=decided if decided.origin.span is not None else requested.fp8[0] if requested.fp8 else None,
         label=f"Accelerator() raises ValueError: {error.message}",
-        help="upgrade accelerate to 1.13 or newer" if from_outside else 'pass mixed_precision="fp8" to Accelerator()',
+        action=upgraded(outcome, "accelerate") if from_outside else None,
+        fact="accelerate 1.9 and newer take it"
+        if from_outside
+        else 'Accelerator(mixed_precision="fp8", ...) counts as fp8',
     )
 
 
@@ -455,9 +461,7 @@ def two_precision_flags(training: Training, requested: Requested, outcome: Outco
         place=fp16 if outcome.run.launch.places(fp16) else training.setting_for("model"),
         label=f"TrainingArguments raises ValueError: {error.message}",
         related=(Related(bf16, "and this one"),),
-        help="delete fp16, and bf16 too where the run is to be in FP8"
-        if requested.concerns_fp8
-        else "delete one of them",
+        fact="for FP8 neither of them is wanted" if requested.concerns_fp8 else "one of them is enough",
         fix=unsafe(delete(fp16)) if fp16.origin.span is not None else None,
     )
 
@@ -493,7 +497,8 @@ def deepspeed_loses_fp8(requested: Requested, outcome: Outcome) -> Iterator[Foun
         f"{outcome.stack.name('accelerate')} turns fp8 into bf16 under DeepSpeed",
         place=requested.fp8[0],
         label=f"accelerator.mixed_precision will say bf16; {left}",
-        help="upgrade accelerate to 1.11 or newer",
+        action=upgraded(outcome, "accelerate"),
+        fact="accelerate 1.11 and newer keep it",
     )
 
 
@@ -526,7 +531,6 @@ def llamafactory_gather_without_fp8(llamafactory: LlamaFactory, outcome: Outcome
         place=gather,
         label='it logs "Setting fp8=True", and the trainer still reads false',
         related=(Related(written, "this is what counts"),) if written is not None else (),
-        help="write fp8: true, or delete this line",
         fix=unsafe(replace(written, True) if written is not None else insert(llamafactory.top, "fp8", True)),
     )
 
@@ -564,6 +568,6 @@ def script_overrides_precision(
         label="the argument of Accelerator() wins over the launcher",
         related=(_overridden(elsewhere),),
         notes=tuple(_what_is_left(outcome)),
-        help=f"{f'leave {flag} out, or ' if flag is not None else ''}call Accelerator() without mixed_precision "
-        f"in {script.path}",
+        action=dropped(flag) if flag is not None else None,
+        fact=f"Accelerator() without mixed_precision in {script.path} takes it from the launcher",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fp8check.rules.catalog.shared_fixes import upgraded
 from fp8check.rules.edits.fix import safe, unsafe
 from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import require_prediction
@@ -65,7 +66,7 @@ def recipe_not_as_written(requested: Requested, outcome: Outcome, run: Run) -> I
             place=written,
             label=f"the recipe that runs has {real.value}",
             notes=(_why(outcome),),
-            help=_how(outcome),
+            fact=_how(outcome),
         )
 
 
@@ -93,10 +94,10 @@ def _why(outcome: Outcome) -> str:
 def _how(outcome: Outcome) -> str:
     state = outcome.accelerator
     if state is not None and state.distributed_type == "DEEPSPEED":
-        return "pass kwargs_handlers=[FP8RecipeKwargs(backend='TE', ...)] in code, or run without DeepSpeed"
+        return "a script that passes kwargs_handlers=[FP8RecipeKwargs(...)] has its recipe under DeepSpeed, too"
     if state is not None and state.mixed_precision.value != "fp8":
-        return "make the precision fp8 (remove bf16/fp16 from the training file)"
-    return "use accelerate 1.13 or newer, and unset what overrides this line"
+        return "the recipe is built where the precision is fp8: with neither bf16 nor fp16 in the training file"
+    return "accelerate 1.4 and newer read this line, where nothing overrides it"
 
 
 def _fixed(run: Run, outcome: Outcome) -> bool:
@@ -142,7 +143,7 @@ def llamafactory_fixed_recipe(run: Run, training: Training, requested: Requested
         label="its code fixes HYBRID, amax history 16, max",
         related=(Related(first, "this is lost"),),
         notes=(words,),
-        help="leave fp8, fp8_backend and bf16 out of the training file: then this recipe is used",
+        fact="without them this recipe is used",
         fix=unsafe(*(delete(line) for line in map(training.get, ("fp8", "fp8_backend", "bf16")) if line is not None)),
     )
 
@@ -193,11 +194,7 @@ def torchao_trains_nothing(requested: Requested, outcome: Outcome) -> Iterator[F
             + " and this run is not FSDP2",
             *(("with LoRA of a rank divisible by 16, nothing at all is trained",) if lora else ()),
         ),
-        help=(
-            "write fp8_enable_fsdp_float8_all_gather: false"
-            if own is not None
-            else "write enable_fsdp_float8_all_gather: false under fp8_config of the Accelerate file"
-        ),
+        fact="enable_fsdp_float8_all_gather: false under fp8_config keeps the weights that the optimizer knows",
         fix=_gather_off(written, outcome.run),
     )
 
@@ -252,7 +249,7 @@ def backend_not_named(requested: Requested, outcome: Outcome, accelerate: Accele
         place=accelerate.top.get("fp8_config") or accelerate.mixed_precision,
         label="the first of torchao, Transformer Engine and MS-AMP that is installed",
         notes=lost,
-        help=f"add backend: {'TE' if keys else state.backend_name} under fp8_config",
+        fact="a backend that is named stays the same",
         fix=_name_backend(accelerate, "TE" if keys else str(state.backend_name)),
     )
 
@@ -301,7 +298,7 @@ def llamafactory_backend_ignored(llamafactory: LlamaFactory, outcome: Outcome) -
         place=backend,
         label="written to the variable FP8_BACKEND, which nothing reads",
         notes=(f"the backend comes from {state.backend.origin.describe()}", *tensorwise),
-        help="name the backend in the Accelerate file and start with accelerate launch",
+        fact="what decides is the backend of an Accelerate file that accelerate launch reads",
     )
 
 
@@ -333,7 +330,7 @@ def msamp_unmaintained(outcome: Outcome, requested: Requested) -> Iterator[Found
         "MS-AMP is no longer maintained",
         place=requested.backend or (requested.fp8[0] if requested.fp8 else None),
         label="Accelerate has announced that it will drop it",
-        help="write backend: TE, or backend: AO",
+        fact="TE is Transformer Engine, AO is torchao",
         fix=unsafe(replace(requested.backend, "TE")) if requested.backend is not None else None,
     )
 
@@ -362,7 +359,7 @@ def msamp_missing(outcome: Outcome, requested: Requested, packages: Mapping[str,
         "MS-AMP is asked for and not installed",
         place=requested.backend or (requested.fp8[0] if requested.fp8 else None),
         label="Accelerator() passes; prepare() raises ImportError, after the model is loaded",
-        help="write backend: TE, or backend: AO; MS-AMP is not on PyPI",
+        fact="MS-AMP is not on PyPI",
         fix=unsafe(replace(requested.backend, "TE")) if requested.backend is not None else None,
     )
 
@@ -394,7 +391,7 @@ def no_amax_history(outcome: Outcome, requested: Requested) -> Iterator[Found]:
         f"an amax history of length {length.value} cannot be kept",
         place=length,
         label="the first step fails: Transformer Engine takes row 0 of it",
-        help="write amax_history_len: 1 or more",
+        fact="one step is the least that it can look back",
         fix=unsafe(replace(length, 1)) if length.origin.span is not None else None,
     )
 
@@ -431,7 +428,7 @@ def e4m3_for_gradients(outcome: Outcome, requested: Requested) -> Iterator[Found
         place=form if in_file else None,
         label="72 % of the gradients were exactly zero in the first step on an H200, with HYBRID none",
         notes=() if in_file else (f"E4M3 comes from {form.origin.describe()}",),
-        help="write fp8_format: HYBRID",
+        fact="HYBRID has E5M2 for gradients",
         fix=unsafe(replace(form, "HYBRID")) if in_file else None,
     )
 
@@ -463,12 +460,12 @@ def e4m3_by_default(outcome: Outcome, requested: Requested) -> Iterator[Found]:
     if recipe["class"].value != "DelayedScaling":
         return
     copied = outcome.stack.does(Accelerate.LAUNCHER_COPIES_FP8_CONFIG)
-    where = "write fp8_format: HYBRID under fp8_config" if copied else "start with --fp8_format HYBRID"
     yield Found(
         f"{outcome.stack.name('accelerate')} takes E4M3 for gradients, too, as nobody says otherwise",
         place=requested.fp8[0] if requested.fp8 else None,
         label="its launcher's default is E4M3; that of the recipe is HYBRID",
-        help=f"{where}, or upgrade accelerate to 1.13 or newer",
+        action=upgraded(outcome, "accelerate"),
+        fact="fp8_format: HYBRID under fp8_config says otherwise" if copied else "--fp8_format HYBRID says otherwise",
     )
 
 
@@ -499,7 +496,8 @@ def fp8_config_not_read(accelerate: AccelerateConfig, outcome: Outcome, run: Run
         f"{outcome.stack.name('accelerate')} does not read fp8_config",
         place=accelerate.top.get("fp8_config"),
         label="the flags and their defaults decide instead",
-        help="upgrade accelerate to 1.13 or newer",
+        action=upgraded(outcome, "accelerate"),
+        fact="accelerate 1.4 and newer read it",
     )
 
 
@@ -533,6 +531,5 @@ def format_of_block_scaling(requested: Requested, outcome: Outcome) -> Iterator[
         f"{scaling.called} computes in {real.value}, not in {written.value}",
         place=written,
         label="it is Accelerate's own default, which is not handed over",
-        help="delete the line",
         fix=safe(delete(written)),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fp8check.rules.catalog.shared_fixes import dropped
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import reached, require_prediction
 from fp8check.rules.settings.launch import LAUNCHER_FLAGS
@@ -45,7 +46,7 @@ def filter_filters_nothing(script: ScriptSource) -> Iterator[Found]:
             "filter_first_and_last_linear_layers excludes no layer",
             place=passed,
             label="torchao calls it with one layer at a time: first layer and head are converted, too",
-            help="leave module_filter_func out: Accelerate then excludes both by itself",
+            fact="without module_filter_func Accelerate excludes both by itself",
         )
 
 
@@ -78,7 +79,7 @@ def two_models_prepared(script: ScriptSource, outcome: Outcome) -> Iterator[Foun
         f"{' and '.join(models_in(call))} are prepared together",
         place=call.span,
         label=f"{error.type}: {error.message}",
-        help="prepare only the model that trains, with its optimizer; or use backend: AO",
+        fact="the model that trains goes into prepare() with its optimizer; backend: AO takes several",
     )
 
 
@@ -107,7 +108,7 @@ def wrong_keyword(script: ScriptSource, outcome: Outcome) -> Iterator[Found]:
             f"{call.name} has no {wrong}",
             place=call.keywords[wrong],
             label=reached(outcome, f"TypeError: unexpected keyword argument {wrong!r}", "wrong-keyword"),
-            help=f"write {right}",
+            fact=f"its name is {right}",
         )
 
 
@@ -144,7 +145,7 @@ def model_prepared_without_optimizer(script: ScriptSource, outcome: Outcome) -> 
         place=call.span,
         label=f"{error.type}: {error.message}",
         related=tuple(Related(one.span, "the optimizer is prepared here") for one in others),
-        help="prepare both in one call: accelerator.prepare(model, optimizer, ...)",
+        fact="accelerator.prepare(model, optimizer, ...) prepares both in one call",
     )
 
 
@@ -181,7 +182,7 @@ def environment_set_too_late(script: ScriptSource) -> Iterator[Found]:
             place=one.span,
             label="nothing reads it after this line",
             related=(Related(readers[0].span, "the environment was read here"),),
-            help="move it above, or pass mixed_precision to Accelerator()",
+            fact="above the Accelerator it would count, and so does mixed_precision=... of Accelerator()",
         )
 
 
@@ -227,7 +228,7 @@ def never_in_training_mode(script: ScriptSource, outcome: Outcome) -> Iterator[F
         "nothing here puts the model into training mode: then no GEMM runs in FP8",
         place=models[0].span,
         label="from_pretrained leaves it in evaluation mode, unless what this script imports calls model.train()",
-        help="call model.train() before the loop",
+        fact="model.train() before the loop is what puts it into training mode",
     )
 
 
@@ -260,20 +261,20 @@ def trained_in_evaluation_mode(script: ScriptSource, outcome: Outcome) -> Iterat
         "the model is trained in evaluation mode: no GEMM runs in FP8",
         place=script.evaluates,
         label="no model.train() comes before this step",
-        help="call model.train() before the loop",
+        fact="model.train() before the loop is what puts it into training mode",
     )
 
 
 _INSTEAD: Mapping[ErrorCode, str] = {
-    "deepspeed-plugin-twice": "pass one of deepspeed_plugin and deepspeed_plugins",
-    "plugin-is-no-object": "make the plugin by its class, with these values as its arguments",
-    "script-without-deepspeed": "install deepspeed, or drop the plugin",
-    "deepspeed-without-batch-size": "give the data loader to prepare(), or write train_micro_batch_size_per_gpu",
-    "context-parallel-without-fsdp": "pass an fsdp_plugin with fsdp_version=2 as well",
-    "mesh-without-launcher": "start the script by torchrun or accelerate launch",
-    "mesh-too-large": "start as many processes as the product of the sizes",
-    "mesh-not-whole": "start as many processes as the product of the sizes",
-    "handler-twice": "pass one handler of each class",
+    "deepspeed-plugin-twice": "one of deepspeed_plugin and deepspeed_plugins is enough",
+    "plugin-is-no-object": "the plugin is an object of its class, with these values as its arguments",
+    "script-without-deepspeed": "the plugin needs deepspeed",
+    "deepspeed-without-batch-size": "a data loader that prepare() gets says it, or train_micro_batch_size_per_gpu",
+    "context-parallel-without-fsdp": "it goes with an fsdp_plugin of fsdp_version=2",
+    "mesh-without-launcher": "torchrun and accelerate launch start the processes that it needs",
+    "mesh-too-large": "the product of the sizes is the number of processes",
+    "mesh-not-whole": "the product of the sizes is the number of processes",
+    "handler-twice": "one handler of each class is taken",
 }
 
 
@@ -303,7 +304,7 @@ def object_refused(run: Run, outcome: Outcome) -> Iterator[Found]:
         f"Accelerator refuses what {run.launch.script or 'the script'} gives it",
         place=error.because[0],
         label=f"{error.type}: {error.message}",
-        help=_INSTEAD[error.code],
+        fact=_INSTEAD[error.code],
     )
 
 
@@ -340,9 +341,8 @@ def word_refused(run: Run, outcome: Outcome) -> Iterator[Found]:
         f"{script} takes no {flag}",
         place=error.because[0],
         label=f"{error.type}: {error.message}",
-        help=f"put it in front of the script: accelerate launch {flag} {script} ..."
-        if misplaced
-        else f"drop {flag} from the command",
+        fact=f"accelerate launch {flag} {script} ... is its place" if misplaced else "",
+        action=dropped(str(flag)) if not misplaced else None,
     )
 
 
@@ -369,5 +369,5 @@ def backward_without_gradients(outcome: Outcome) -> Iterator[Found]:
         "what goes back here was computed without gradients",
         place=error.because[0],
         label=f"{error.type}: {error.message}",
-        help="compute the loss outside of torch.no_grad() and torch.inference_mode()",
+        fact="outside of torch.no_grad() and torch.inference_mode() the loss has gradients",
     )

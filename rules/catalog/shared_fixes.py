@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from fp8check.rules.edits.action import Action
 from fp8check.rules.edits.fix import Fix, unsafe
-from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.settings.edits import delete, insert, move, replace
 
 TYPE_CHECKING = False
@@ -12,6 +12,28 @@ if TYPE_CHECKING:
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.settings.values import Section, Setting
+
+
+def unset(name: str) -> Action:
+    """A variable out of the shell."""
+    return Action("", variables={name: None})
+
+
+def exported(name: str, value: str) -> Action:
+    """A variable of the shell with that value."""
+    return Action("", variables={name: value})
+
+
+def dropped(flag: str) -> Action:
+    """A flag out of the command, as it stands there."""
+    return Action("", without=(flag,))
+
+
+def upgraded(outcome: Outcome, *packages: str) -> Action | None:
+    """These packages in the newest releases that the trainer takes; None where one is not known."""
+    newest = {name: outcome.run.training.newest(outcome.stack, name) for name in packages}
+    known = {name: release for name, release in newest.items() if release is not None}
+    return Action("", packages=known) if len(known) == len(packages) else None
 
 
 def write(section: Section, key: str, value: object) -> Edit:
@@ -44,18 +66,6 @@ def use_torchao(accelerate: AccelerateConfig | None, *, under_fsdp2: bool = Fals
     else:
         rest = write(accelerate.fp8, "enable_fsdp_float8_all_gather", False)
     return unsafe(replace(backend, "AO"), rest)
-
-
-def torchao_instead(outcome: Outcome) -> str:
-    """ "use backend: AO", as this run has to write it so that it trains."""
-    run, state = outcome.run, outcome.accelerator
-    in_file = run.accelerate is not None and "backend" in run.accelerate.fp8
-    if run.training.torchao_by and not in_file:
-        return f"use {run.training.torchao_by}"  # its own handler leaves the all-gather off
-    sharded = state is not None and state.is_fsdp2
-    if sharded or not outcome.stack.does(Accelerate.TORCHAO_RECIPE_HAS_CONFIG):
-        return "use backend: AO"
-    return "use backend: AO with enable_fsdp_float8_all_gather: false"
 
 
 def gather_off(accelerate: AccelerateConfig | None) -> Fix | None:

@@ -32,7 +32,7 @@ def suppression_malformed(suppressions: Suppressions) -> Iterator[Found]:
                 place=one.span,
                 label=one.problem,
                 notes=_configured(one),
-                help="write # fp8check: ignore[FP101] the reason",
+                fact="# fp8check: ignore[FP101] the reason is how one is written",
             )
 
 
@@ -53,9 +53,9 @@ def suppression_without_reason(suppressions: Suppressions) -> Iterator[Found]:
                 place=one.span,
                 label="say why the finding may stay",
                 notes=_configured(one),
-                help=f"write the reason behind it: ignore[{', '.join(one.rules)}] ..."
+                fact=f"the reason stands behind it: ignore[{', '.join(one.rules)}] ..."
                 if one.span is not None
-                else 'write reason = "..." into its [[suppress]]',
+                else 'the reason is reason = "..." of its [[suppress]]',
             )
 
 
@@ -79,7 +79,7 @@ def suppression_of_unknown_rule(suppressions: Suppressions, known_rules: Mapping
                     place=one.span,
                     label="this suppresses nothing",
                     notes=_configured(one),
-                    help=_did_you_mean(name, known_rules) if compared <= COMPARED else LISTED,
+                    fact=_did_you_mean(name, known_rules) if compared <= COMPARED else LISTED,
                 )
 
 
@@ -112,7 +112,6 @@ def suppression_unused(suppressions: Suppressions) -> Iterator[Found]:
             place=one.span,
             label=f"{', '.join(one.rules)} is not found {'here' if one.line is not None else 'in this run'}",
             notes=_configured(one),
-            help="delete it",
             fix=unsafe(cut(one.span)) if one.span is not None else None,
         )
 
@@ -134,7 +133,7 @@ def suppression_expired(suppressions: Suppressions) -> Iterator[Found]:
                 place=one.span,
                 label="what it suppressed is reported again",
                 notes=_configured(one),
-                help="fix what it is about, or give it a later day",
+                fact="until= takes a later day; what it is about is still there",
             )
 
 
@@ -162,7 +161,7 @@ def internal_error(crashes: Sequence[Crash]) -> Iterator[Found]:
         yield Found(
             f"the rule {crash.rule} failed: {crash.error}",
             notes=("this is a fault of the rule, not of your files; what it looks for was not checked",),
-            help=f"report it, or leave it out with --ignore {crash.rule}"
+            fact=f"it is a fault of fp8check, and worth a report; --ignore {crash.rule} leaves it out"
             if " " not in crash.rule
-            else "report it to the plug-in's author, or leave the plug-in out",
+            else "it is a fault of the plug-in, which its author can be told of",
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fp8check.rules.catalog.shared_fixes import write
+from fp8check.rules.catalog.shared_fixes import upgraded, write
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, rule
 from fp8check.rules.outcome.effective import number
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fp8check.rules.trainers.run import Run
     from fp8check.rules.trainers.training import Training
 
-_HELP = "make micro-batch x sequence length divisible by 16"
+_HELP = "a product of micro-batch and sequence length that 16 divides goes through"
 
 
 @rule(
@@ -62,7 +62,7 @@ def tokens_not_divisible(run: Run, training: Training, outcome: Outcome) -> Iter
         f"{tokens.exact:,} tokens in a batch: {by} does not divide them",
         place=tokens.place or training.setting_for("micro_batch") or training.setting_for("model"),
         label=f"{tokens.why}: the first {'forward' if by == HALF else 'backward'} GEMM in FP8 fails",
-        help=_HELP,
+        fact=_HELP,
     )
 
 
@@ -101,7 +101,7 @@ def tokens_vary(run: Run, training: Training, outcome: Outcome, probed: bool) ->
         f"the tokens of a batch vary, and {by} need not divide them",
         place=tokens.place or training.setting_for("model"),
         label=f"{tokens.why}: {tokens.divisor} always divides their number, no more",
-        help=f"write {key}: {by}" if key is not None else f"use a micro-batch that {by // HALF} divides",
+        fact=f"a micro-batch that {by // HALF} divides does it" if key is None else "",
         fix=unsafe(write(training.top, key, by)) if key is not None else None,
     )
 
@@ -138,7 +138,6 @@ def ragged_last_batch(run: Run, training: Training, outcome: Outcome) -> Iterato
         or training.setting_for("micro_batch")
         or training.setting_for("model"),
         label=f"a batch of one sequence: {tokens.last:,} always divides its tokens, {by} need not",
-        help="write dataloader_drop_last: true",
         fix=unsafe(write(training.top, "dataloader_drop_last", True)),
     )
 
@@ -198,6 +197,7 @@ def torchao_pads_nothing(training: Training, requested: Requested, outcome: Outc
         place=pad if written else requested.backend or next(iter(requested.fp8), None),
         label=f"{tokens.why}: {tokens.divisor:,} always divides their number, no more",
         notes=("the backward pass fails: Expected trailing dimension of mat1 to be divisible by 16",),
-        help="write pad_inner_dim: true" if written else "upgrade to accelerate 1.13 or newer, which pads by default",
+        action=upgraded(outcome, "accelerate") if not written else None,
+        fact="" if written else "accelerate 1.13 and newer pad by default",
         fix=unsafe(replace(pad, True)) if written else None,
     )

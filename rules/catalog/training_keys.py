@@ -68,12 +68,12 @@ def key_of_another_file(run: Run, training: Training, launch: Launch, outcome: O
             if launch.script is None:
                 what = f"whether `{training.name}` reads {name}, or a script does"
                 raise Undecided(what, "fp8check --launch with the command")
-        help_, fix = _belongs(run, training, name, setting)
+        fact, fix = _belongs(run, training, name, setting)
         yield Found(
             f"nothing reads {name} in a training file of {training.name}",
             place=setting,
             label=training.unread_key,
-            help=help_,
+            fact=fact,
             fix=fix,
         )
 
@@ -88,37 +88,37 @@ def _of_a_later_release(training: Training, stack: Stack) -> Iterator[Found]:
                 f"{stack.name(training.name)} does not read {name}",
                 place=setting,
                 label=training.unread_key,
-                help=f"delete it, or use {training.name} {releases_of(training.fp8_keys, name)}, which reads it",
+                fact=f"{training.name} {releases_of(training.fp8_keys, name)} reads it",
                 fix=without(setting),
             )
 
 
 def _belongs(run: Run, training: Training, name: str, setting: Setting) -> tuple[str, Fix | None]:
-    """What to do about a key, and the fix that does just that: a value that belongs elsewhere goes there, or stays."""
+    """What is true of a key, and its fix: a value that belongs elsewhere goes there, or stays."""
     top, recipe = (run.accelerate.top, run.accelerate.fp8) if run.accelerate is not None else (Section(), Section())
     if name == "mixed_precision":
-        return _into(top, name, setting, "write it into the Accelerate file, and start with accelerate launch")
+        return _into(top, name, setting, "it is a key of the Accelerate file, which accelerate launch reads")
     if name in OF_ACCELERATE and name != "fp8_config":
-        return _into(recipe, name, setting, "write it under fp8_config of the Accelerate file")
+        return _into(recipe, name, setting, "it is a key of fp8_config in the Accelerate file")
     owners = [trainer.name for trainer in TRAINERS if name in trainer.fp8_keys]
     if owners:
         whose = f"it is a key of {' and '.join(owners)}"
-        return f"delete it: {whose}; here write mixed_precision: fp8 into the Accelerate file", without(setting)
+        return f"{whose}; here FP8 is mixed_precision: fp8 of the Accelerate file", without(setting)
     from fp8check.rules.releases.similar import nearest, suggested  # few names are misspelt
 
     own = [key for key in training.fp8_keys if key not in training.top]
     near = nearest(name, own)
     if near is not None and not isinstance(setting.value, (dict, list)):
-        return f"did you mean {near}?", unsafe(rename(setting, near))
+        return f"it is nearly {near}", unsafe(rename(setting, near))
     perhaps = suggested(name, (*OF_ACCELERATE, *training.fp8_keys))
-    return (f"did you mean {perhaps}?", None) if perhaps is not None else ("delete it", without(setting))
+    return (f"did you mean {perhaps}?", None) if perhaps is not None else ("", without(setting))
 
 
-def _into(section: Section, name: str, setting: Setting, help_: str) -> tuple[str, Fix | None]:
+def _into(section: Section, name: str, setting: Setting, fact: str) -> tuple[str, Fix | None]:
     there = section.get(name)
     if there is not None and there.value == setting.value:
-        return "delete it: the Accelerate file says it already", without(setting)
-    return help_, moved(setting, section, name)
+        return "the Accelerate file says it already", without(setting)
+    return fact, moved(setting, section, name)
 
 
 @rule(
@@ -145,9 +145,9 @@ def deepspeed_knows_no_fp8(deepspeed: DeepSpeedConfig, requested: Requested) -> 
             f"DeepSpeed does not read {name}",
             place=setting,
             label="accepted without a word, and without effect",
-            help="delete it; FP8 under DeepSpeed is Accelerate's: mixed_precision: fp8"
+            fact="FP8 under DeepSpeed is Accelerate's: mixed_precision: fp8"
             if requested.concerns_fp8 or name != "mixed_precision" or setting.shown == "fp8"
-            else "delete it; the precision stands in its bf16 and fp16 sections",
+            else "the precision stands in its bf16 and fp16 sections",
             fix=unsafe(delete(setting)),
         )
 
@@ -179,7 +179,6 @@ def axolotl_recipe_without_fp8(axolotl: Axolotl, outcome: Outcome) -> Iterator[F
         label=_refused(
             outcome, "axolotl raises ValidationError: `fp8_config` requires `fp8: true`", "fp8-config-without-fp8"
         ),
-        help="write fp8: true, or delete fp8_config",
         fix=unsafe(replace(written, True) if written is not None else insert(axolotl.top, "fp8", True)),
     )
 
@@ -226,7 +225,6 @@ def gather_needs_tensorwise(axolotl: Axolotl, outcome: Outcome) -> Iterator[Foun
             outcome, "axolotl raises ValidationError: it only supports the tensorwise recipe", *_GATHER_REFUSED
         ),
         related=(Related(recipe, "chosen here"),),
-        help="write recipe: tensorwise, or delete fp8_enable_fsdp_float8_all_gather",
         fix=unsafe(replace(recipe, "tensorwise")),
     )
 
@@ -263,7 +261,6 @@ def gather_needs_fsdp2(axolotl: Axolotl, outcome: Outcome) -> Iterator[Found]:
         place=gather,
         label=reached(outcome, "axolotl raises ValidationError: it requires FSDP2", *_GATHER_REFUSED),
         related=related,
-        help="write fsdp_version: 2 at the top level, or delete this line",
         fix=unsafe(replace(version, 2) if version is not None else insert(axolotl.top, "fsdp_version", 2)),
     )
 
@@ -298,7 +295,7 @@ def axolotl_recipe_refused(axolotl: Axolotl, outcome: Outcome) -> Iterator[Found
                 outcome, "axolotl refuses the file with a ValidationError", "axolotl-recipe-refused", *_GATHER_REFUSED
             ),
             notes=("it is a key of Accelerate's fp8_config; axolotl always takes torchao",) if accelerate else (),
-            help=f"write recipe: {', '.join(RECIPES[:2])} or {RECIPES[2]}",
+            fact=f"{', '.join(RECIPES[:2])} and {RECIPES[2]} are its recipes",
         )
 
 
@@ -328,6 +325,6 @@ def axolotl_takes_torchao(axolotl: Axolotl, requested: Requested, outcome: Outco
         place=requested.backend,
         label="axolotl hands Accelerator its own recipe",
         related=(Related(axolotl.get("fp8"), "this asks axolotl"),),
-        help="write backend: AO, and the recipe under fp8_config of the axolotl file",
+        fact="the recipe stands under fp8_config of the axolotl file",
         fix=unsafe(replace(requested.backend, "AO")),
     )

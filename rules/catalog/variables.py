@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fp8check.rules.catalog.shared_fixes import exported, unset
 from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, rule
 from fp8check.rules.releases.behaviors import TransformerEngine
 from fp8check.rules.releases.readers import (
@@ -66,7 +67,7 @@ def leftover_backend_variable(variables: Mapping[str, str], outcome: Outcome) ->
         place=precision if precision.origin.span is not None else None,
         label=f"this says {word}; the variable converts the model all the same",
         notes=(happens, "accelerator.fp8_enabled says False and nothing is logged"),
-        help="unset ACCELERATE_FP8_BACKEND before you start",
+        action=unset("ACCELERATE_FP8_BACKEND"),
     )
 
 
@@ -104,7 +105,8 @@ def variable_overwritten(variables: Mapping[str, str], outcome: Outcome) -> Iter
             place=setting,
             label="this is what the training process gets",
             notes=(f"set by {setting.origin.describe()}",) if setting.origin.span is None else (),
-            help=f"write the value that you want into the configuration file, and unset {name}",
+            action=unset(name),
+            fact="the value that counts stands in the configuration file",
         )
 
 
@@ -149,7 +151,7 @@ def variable_decides(run: Run, variables: Mapping[str, str], outcome: Outcome) -
             f"the {what} is {setting.value} only because the shell has {variable}={variables[variable]}",
             place=run.accelerate.top.get("fp8_config") if run.accelerate is not None else None,
             label="no file of this run says so",
-            help=f"write it into the Accelerate file and start with accelerate launch; then unset {variable}",
+            fact="an Accelerate file that accelerate launch reads says it for everybody",
         )
 
 
@@ -181,13 +183,15 @@ def unread_variable(variables: Mapping[str, str], outcome: Outcome) -> Iterator[
         instead = MEANT_BY_VARIABLE.get(name) or suggested(name, VARIABLES)
         # A name that is near to none may be a script's own: nobody but its user knows.
         own = ", unless a script of yours reads it" if not instead else ""
-        help_ = f"what is read is {instead}; better, write it into the Accelerate file" if instead else f"unset {name}"
+        fact = f"what is read is {instead}, or the Accelerate file" if instead else ""
+        action = None if instead else unset(name)
         if name in VARIABLES:
-            help_ = f"{outcome.stack.name('accelerate')} does not read it: what does is {releases_of(VARIABLES, name)}"
+            fact = f"{outcome.stack.name('accelerate')} does not read it: what does is {releases_of(VARIABLES, name)}"
         yield Found(
             f"nothing reads the variable {name}",
             notes=(f"{name}={variables[name]} has no effect on this run{own}",),
-            help=help_,
+            fact=fact,
+            action=action,
         )
 
 
@@ -219,7 +223,7 @@ def precision_in_capitals(variables: Mapping[str, str], launch: Launch, outcome:
         f"ACCELERATE_MIXED_PRECISION={value} is not fp8",
         label=happens,
         notes=("upper and lower case count where no launcher reads the word",),
-        help="export ACCELERATE_MIXED_PRECISION=fp8",
+        action=exported("ACCELERATE_MIXED_PRECISION", "fp8"),
     )
 
 
@@ -252,7 +256,7 @@ def backend_variable_spelling(variables: Mapping[str, str], outcome: Outcome) ->
         f"{variable}={value} is not a backend",
         label=f"Accelerator() raises ValueError: {error.message}",
         notes=("upper and lower case count; the names are TE, AO, MSAMP and NO",),
-        help=f"export {variable}={meant}" if meant else f"unset {variable}",
+        action=exported(variable, meant) if meant else unset(variable),
     )
 
 
@@ -284,7 +288,7 @@ def backward_override(variables: Mapping[str, str], outcome: Outcome) -> Iterato
         message, label = "takes the backward pass out of FP8", "dgrad and wgrad run in high precision"
     else:
         return
-    yield Found(f"NVTE_BACKWARD_OVERRIDE={value} {message}", label=label, help="unset NVTE_BACKWARD_OVERRIDE")
+    yield Found(f"NVTE_BACKWARD_OVERRIDE={value} {message}", label=label, action=unset("NVTE_BACKWARD_OVERRIDE"))
 
 
 def _overrides(outcome: Outcome) -> bool:
@@ -331,13 +335,14 @@ def te_variable_not_read(variables: Mapping[str, str], outcome: Outcome) -> Iter
         if name in BUILDING or (known is not None and known.holds(stack.version("transformer_engine"))):
             continue
         instead = suggested(name, VARIABLES) if known is None else ""
-        help_ = f"what is read is {instead}" if instead else f"unset {name}"
+        fact = f"what is read is {instead}" if instead else ""
         if known is not None:
-            help_ = f"unset {name}: what reads it is Transformer Engine {known.releases}"
+            fact = f"what reads it is Transformer Engine {known.releases}"
         yield Found(
             f"{stack.name('transformer_engine')} does not read {name}",
             notes=(f"{name}={variables[name]} has no effect on this run",),
-            help=help_,
+            fact=fact,
+            action=unset(name),
         )
 
 
@@ -376,7 +381,7 @@ def te_variable_of_other_parts(variables: Mapping[str, str], outcome: Outcome) -
         yield Found(
             f"{name} has no effect here: it is for Transformer Engine's own {known.by}",
             notes=("Accelerate puts in Linear and LayerNorm, with delayed scaling or MXFP8, and nothing else",),
-            help=f"unset {name}, unless the model's own code uses that part of Transformer Engine",
+            action=unset(name),
         )
 
 
@@ -408,7 +413,7 @@ def te_variable_is_no_number(variables: Mapping[str, str], outcome: Outcome) -> 
     yield Found(
         f"{name}={value} is no number, and ends the run",
         label=f"{error.type}: {error.message}",
-        help=f"export {name}={'1' if value.lower() in TRUE_WORDS else '0'}",
+        action=exported(name, "1" if value.lower() in TRUE_WORDS else "0"),
     )
 
 
@@ -441,5 +446,5 @@ def unfused_fp8_update(variables: Mapping[str, str], outcome: Outcome) -> Iterat
     yield Found(
         "NVTE_UNFUSED_FP8_UPDATE makes each step launch small kernels for every layer's scales",
         label="the fused update of amax and scale is passed by; the scales that come of it are not quite the same",
-        help="unset NVTE_UNFUSED_FP8_UPDATE",
+        action=unset("NVTE_UNFUSED_FP8_UPDATE"),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules import facts as facts_
+from fp8check.rules.checking.advising import advised
 from fp8check.rules.checking.request import Checked, Request, RunRequest, check_request, runs_of
 from fp8check.rules.checking.runs import WrongFiles
 from fp8check.rules.checking.selection import select as selected
@@ -61,11 +62,10 @@ def check(
     selection = selected(select, ignore, plugins=plugins)
     run = _run_request(files, facts, launch, trainer, variables)
     known = _baseline(baseline)
-    return check_request(
-        Request(
-            (run,), selection.rules, selection.crashes, baseline=known, probe=probe, requirements=_required(require)
-        )
+    request = Request(
+        (run,), selection.rules, selection.crashes, baseline=known, probe=probe, requirements=_required(require)
     )
+    return advised(request, check_request(request))
 
 
 def predict(

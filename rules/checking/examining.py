@@ -196,6 +196,11 @@ def _decided(rules: Sequence[Rule], judged: Judged) -> Collection[str]:
     return _names(one for one in rules if one.id not in open_)
 
 
+def has_cures(reports: Sequence[Examined]) -> bool:
+    """Whether any finding has a cure that could be proved."""
+    return any(one.fix is not None or one.action is not None for report in reports for one in report.findings)
+
+
 def compared(report: Examined, baseline: Sequence[Mapping[str, str]]) -> Examined:
     """The report with its findings held against a baseline."""
     from fp8check.rules.suppression.baseline import compare

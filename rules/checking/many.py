@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from fp8check.rules.checking.advising import Advisor
 from fp8check.rules.checking.examining import Told, Unused, compared, examine
 from fp8check.rules.checking.later import is_marked
 from fp8check.rules.checking.request import assembled
@@ -12,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fp8check.rules.checking.request import Request
+    from fp8check.rules.checking.request import Request, RunRequest
     from fp8check.rules.suppression.examined import Examined
 
 
@@ -25,19 +26,21 @@ def check_each(request: Request) -> Iterator[Examined]:
     unused = None
     if _is_suppressed_together(request):
         unused = Unused()
-        for report in _examined(request):
+        for _, report in _examined(request):
             unused.add(report)
     told = Told()
-    for report in _examined(request, probed=True):
+    advisor = Advisor(request)
+    for part, report in _examined(request, probed=True):
         left = told.without_told(report if unused is None else unused.without_used(report))
+        left = advisor.alone(part, left)
         yield left if request.baseline is None else compared(left, request.baseline)
 
 
-def _examined(request: Request, *, probed: bool = False) -> Iterator[Examined]:
+def _examined(request: Request, *, probed: bool = False) -> Iterator[tuple[RunRequest, Examined]]:
     for part in request.runs:
         for one in assembled(part):
             seen = request.probe(one.run) if probed and request.probe is not None else None
-            yield examine(
+            report = examine(
                 one.run,
                 one.documents,
                 request.rules,
@@ -46,6 +49,7 @@ def _examined(request: Request, *, probed: bool = False) -> Iterator[Examined]:
                 crashes=request.crashes,
                 requirements=request.requirements,
             )
+            yield part, report
 
 
 def _is_suppressed_together(request: Request) -> bool:

@@ -7,7 +7,7 @@ import os
 from fp8check.rules.checking.examining import REQUIREMENTS, examine_all
 from fp8check.rules.checking.request import assembled
 from fp8check.rules.checking.runs import WrongFiles
-from fp8check.rules.checking.stacks import installed
+from fp8check.rules.checking.stacks import changed_facts
 from fp8check.rules.engine.definition import ERROR
 from fp8check.rules.input_error import InputError
 from fp8check.rules.repair.goal import goal_of
@@ -16,10 +16,9 @@ from fp8check.rules.repair.state import start_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from fp8check.rules.checking.request import Checked, Request, RunRequest
-    from fp8check.rules.facts import Facts
     from fp8check.rules.moves.site import Goal
     from fp8check.rules.reading import Document
     from fp8check.rules.repair.plan import Plan, Planned
@@ -59,7 +58,9 @@ def plan_request(
     def judge(documents: Sequence[Document], state: State | None, *, whole: bool = False) -> list[Examined]:
         changed = part._replace(documents=_in_place(part.documents, documents))
         if state is not None:
-            changed = changed._replace(launch=state.launch, facts=_facts(part.facts, state))
+            changed = changed._replace(
+                launch=state.launch, facts=changed_facts(part.facts, state.variables, state.packages)
+            )
         runs = [*assembled(changed)]
         return examine_all(
             [(one.run, one.documents) for one in runs],
@@ -137,21 +138,11 @@ def _new_name(part: RunRequest) -> str:
     return free[0] if free else names[-1]
 
 
-def _facts(facts: Facts, state: State) -> Facts:
-    if state.variables:
-        variables: Mapping[str, str] = facts.variables or {}
-        kept = {name: value for name, value in variables.items() if name not in state.variables}
-        new = {name: value for name, value in state.variables.items() if value is not None}
-        facts = facts._replace(variables={**kept, **new})
-    if state.packages:
-        facts = installed(facts, state.packages)
-    return facts
-
-
 def applied(part: RunRequest, found: Plan) -> RunRequest:
     """The request as a plan leaves it: its files, its command, its variables and its packages."""
     documents = _in_place(part.documents, found.documents)
-    return part._replace(documents=documents, launch=found.state.launch, facts=_facts(part.facts, found.state))
+    facts = changed_facts(part.facts, found.state.variables, found.state.packages)
+    return part._replace(documents=documents, launch=found.state.launch, facts=facts)
 
 
 def after(seconds: float) -> Callable[[], bool]:

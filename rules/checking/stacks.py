@@ -86,3 +86,12 @@ def installed(facts: Facts, packages: Mapping[str, str | None]) -> Facts:
     if "transformer_engine" in packages:  # how its parts fit is known once it is installed
         facts = facts._replace(transformer_engine=None)
     return facts
+
+
+def changed_facts(facts: Facts, variables: Mapping[str, str | None], packages: Mapping[str, str]) -> Facts:
+    """The machine with these variables (None: unset) and these packages."""
+    if variables:
+        kept = {name: value for name, value in (facts.variables or {}).items() if name not in variables}
+        new = {name: value for name, value in variables.items() if value is not None}
+        facts = facts._replace(variables={**kept, **new})
+    return installed(facts, packages) if packages else facts

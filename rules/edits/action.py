@@ -56,6 +56,7 @@ class Action(Record):
         launch: the whole command, where it is to be another one.
         variables: environment variables by name; None where one is to be unset.
         packages: releases to be installed, by normalized name.
+        without: flags that go out of the command, as they stand there.
     """
 
     why: str
@@ -63,3 +64,4 @@ class Action(Record):
     launch: str | None = None
     variables: Mapping[str, str | None] = {}
     packages: Mapping[str, str] = {}
+    without: tuple[str, ...] = ()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import Literal
 
+    from fp8check.rules.edits.action import Action
     from fp8check.rules.edits.fix import Fix
     from fp8check.rules.reading import Node
     from fp8check.rules.settings.shell import Line
@@ -103,8 +104,11 @@ class Found(Record):
         label: what really happens there, shown under the source.
         related: other places, usually the line that lost or won.
         notes: further facts, one line each.
-        help: what to write instead, in the imperative.
-        fix: the edits that do what `help` says, where a machine can do it.
+        fix: the edits that cure it, where there are any.
+        action: what else cures it: a variable, a package, a flag out of the command.
+        fact: what is true of its cure, where neither says it, and never what to do: nothing proves a free text.
+        help: a free text that says what to do. Of what a probe saw alone, which no edit takes back, and of the few
+            rules that tests/catalog/test_helps.py lists.
     """
 
     message: str
@@ -114,6 +118,7 @@ class Found(Record):
     notes: tuple[str, ...]
     help: str
     fix: Fix | None
+    action: Action | None
 
     def __init__(
         self,
@@ -124,9 +129,11 @@ class Found(Record):
         related: tuple[Related, ...] = (),
         notes: tuple[str, ...] = (),
         help: str = "",  # noqa: A002  as the report calls it
+        fact: str = "",
         fix: Fix | None = None,
+        action: Action | None = None,
     ) -> None:
-        super().__init__(message, place, label, related, notes, help, fix)
+        super().__init__(message, place, label, related, notes, help or fact, fix, action)
 
 
 class Rule(Record):

@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
+    from fp8check.rules.edits.action import Action
     from fp8check.rules.edits.fix import Fix
     from fp8check.rules.engine.definition import Found, Rule, Severity
     from fp8check.rules.engine.inputs import Inputs
@@ -24,6 +25,8 @@ class Finding(Record):
     """One finding, ready to be reported.
 
     Attributes:
+        help: what is true of its cure. What to do is said only once it was done to a copy: rules/checking/advising.py.
+        fix, action: what the rule takes for its cure.
         may_end: whether what was found may end the run, and the outcome need not know of that.
         last_resort: whether it only says that something is wrong, where others say what.
     """
@@ -40,6 +43,7 @@ class Finding(Record):
     fix: Fix | None = None
     may_end: bool = False
     last_resort: bool = False
+    action: Action | None = None
 
 
 class UndecidedRule(Record):
@@ -133,21 +137,12 @@ def _finding(one: Rule, found: Found, line: Line | None) -> Finding:
         found.label,
         related,
         found.notes,
-        _help(found),
+        found.help,
         found.fix,
         one.may_end,
         one.last_resort,
+        found.action,
     )
-
-
-def _help(found: Found) -> str:
-    """What to write, in the form that the user has: see wording.py."""
-    origin = getattr(found.place, "origin", None)
-    if origin is None or (origin.flag is None and (origin.span is None or not origin.span.file.endswith(".py"))):
-        return found.help  # an entry of a file, as rules have it
-    from fp8check.rules.engine.wording import as_written
-
-    return as_written(found.help, found.place)
 
 
 # Rules about the files and the command of a run, and what is required of it; all others are about the machine, or what

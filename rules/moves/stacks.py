@@ -25,7 +25,7 @@ def upgrades(site: Site) -> Iterator[Action]:
         return
     older: dict[str, str] = {}
     for name in _UPGRADED:
-        there, newest = packages.get(name), _newest(site, name)
+        there, newest = packages.get(name), site.trainer.newest(site.stack, name)
         if newest is None or name not in packages:
             continue
         if there is None:
@@ -53,16 +53,6 @@ def deepspeed(site: Site) -> Iterator[Action]:
 def _is_older(there: str, newest: str) -> bool:
     now, wanted = parsed(there), parsed(newest)
     return now is not None and wanted is not None and not at_least(now, *wanted)
-
-
-def _newest(site: Site, name: str) -> str | None:
-    """The newest release that the trainer takes; None where it says nothing of that package's newest one."""
-    newest = site.stack.newest(name)
-    limit = site.trainer.newest_taken(site.stack, name)
-    if newest is None or limit is None:
-        return newest
-    version = parsed(newest)
-    return newest if version is not None and at_least(limit, *version) else ".".join(map(str, limit))
 
 
 def downgrades(site: Site) -> Iterator[Action]:

@@ -329,10 +329,10 @@ def _why(run: Run, model: ModelShape, tokens: int, setup: Setup) -> str:
 
 
 def advise(run: Run, outcome: Outcome) -> str:
-    """The smallest change that makes FP8 pay, in the imperative: tokens, compile, backend; or BF16."""
+    """The smallest change that makes FP8 pay, as a fact: tokens, compile, backend; or BF16."""
     model, setup = run.model, setup_of(run, outcome)
     if model is None or not model.block or model.experts or setup is None:
-        return "train in BF16, or put more tokens into a micro-batch"
+        return "FP8 pays with more tokens in a micro-batch, or not at all"
     effective = outcome.effective
     tokens = (number(effective.micro_batch) or 1) * (number(effective.sequence) or SEQUENCE)
     fits = _largest_that_fits(model, setup)
@@ -342,13 +342,13 @@ def advise(run: Run, outcome: Outcome) -> str:
     for words, other in changes:
         point = predict_point(model, tokens, other)
         if point.speedup is not None and point.speedup >= LIKELY_FASTER:
-            return f"{words}: about {point.speedup:.1f}x; or train in BF16"
+            return f"{words} would make it about {point.speedup:.1f}x"
     for words, other in (("", setup), *changes):
         needed = pays_from(model, other)
         if needed is not None and tokens < needed <= fits:
-            first = f"{words}, and put" if words else "put"
-            return f"{first} at least {needed:,} tokens into a micro-batch; or train in BF16"
-    return "train in BF16: no micro-batch that fits makes FP8 pay for layers of this size"
+            how = f" with {words}" if words else ""
+            return f"it pays{how} from {needed:,} tokens in a micro-batch"
+    return "BF16 is faster: no micro-batch that fits makes FP8 pay for layers of this size"
 
 
 def _changes(setup: Setup, compiling: str) -> tuple[tuple[str, Setup], ...]:
@@ -356,10 +356,10 @@ def _changes(setup: Setup, compiling: str) -> tuple[tuple[str, Setup], ...]:
     compiled = Setup(setup.gpu, "AO", True, setup.scope, setup.sequence)
     te = Setup(setup.gpu, "TE", False, setup.scope, setup.sequence)
     if setup.backend == "AO" and not setup.compiled:
-        return (f"set {compiling}", compiled), ("use backend: TE", te)
+        return (compiling, compiled), ("backend: TE", te)
     if setup.backend == "TE":
-        return ((f"use backend: AO with {compiling}", compiled),)
-    return (("use backend: TE without torch_compile", te),)
+        return ((f"backend: AO with {compiling}", compiled),)
+    return (("backend: TE without torch_compile", te),)
 
 
 @lru_cache(maxsize=256)

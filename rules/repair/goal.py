@@ -145,10 +145,11 @@ def _unmet(outcome: Outcome, goal: Goal, before: Chosen) -> list[Problem]:
     if before.processes is not None and processes is not None and processes != before.processes:
         found.append(Problem("processes", f"it would have {processes} processes, and not {before.processes}"))
     found += _not_fp8(outcome) if goal == "fp8" else _not_bf16(outcome)
-    return found or _too_large(outcome)
+    return found or too_large(outcome)
 
 
-def _too_large(outcome: Outcome) -> list[Problem]:
+def too_large(outcome: Outcome) -> list[Problem]:
+    """That a run needs more memory than a GPU has; empty where it fits, or where that is not known."""
     try:
         memory = predict_memory(outcome.run, outcome)
     except Undecided:

@@ -39,7 +39,7 @@ def _todo(report: Report) -> str:
 def _issue(finding: Finding, first: str, todo: str) -> dict[str, object]:
     """The issue of a finding. GitLab needs a line: one that no line holds stands at the top of the first file."""
     place = place_of(finding)
-    advice = f". Write instead: {finding.help}" if finding.help else ""
+    advice = f". Help: {finding.help}" if finding.help else ""
     return {
         "description": finding.message + (todo if todo and finding.severity == "error" else advice),
         "check_name": finding.rule,

@@ -165,7 +165,7 @@ def note(finding: Finding, id_: str, *, elsewhere: bool = False) -> str:
     parts += [f"<p>{markup(line)}</p>" for line in finding.notes]
     parts += [f"<p>{markup(one.message)}</p>" for one in finding.related if one.file is None]
     if finding.help:
-        parts.append(f'<p class="help"><b>Write instead:</b> {markup(finding.help)}</p>')
+        parts.append(f'<p class="help"><b>Help:</b> {markup(finding.help)}</p>')
     return f'<div class="note {finding.severity}" id="{id_}">{"".join(parts)}</div>'
 
 

@@ -104,7 +104,7 @@ def _finding(finding: Finding) -> _Case:
     if place is not None:
         lines.insert(0, f"{place.file}:{place.line}:{place.column}")
     if finding.help:
-        lines.append(f"write instead: {finding.help}")
+        lines.append(f"help: {finding.help}")
     note = finding.severity == "info"
     return _Case(
         f"{finding.rule} {finding.name}",

@@ -303,7 +303,7 @@ class Finding(Record):
         pointer: the JSON pointer of the entry; null where it is none.
         label: what really happens at that place.
         notes: further facts.
-        help: what to write instead.
+        help: what to do, done to a copy first; or what is true of it, where nothing that was done was better.
         fix: null where no machine can do it.
         url: the page of the rule.
         fingerprint: the same as long as it is the same finding, whatever lines move.
@@ -531,7 +531,7 @@ def sentences(finding: Finding) -> list[str]:
     """All that is said of a finding, for formats that have one text for it."""
     parts = [finding.message, finding.label, *finding.notes]
     if finding.help:
-        parts.append(f"Write instead: {finding.help}")
+        parts.append(f"Help: {finding.help}")
     return [part for part in parts if part]
 
 

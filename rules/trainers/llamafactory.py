@@ -145,7 +145,7 @@ class LlamaFactory(HuggingFace):
     programs = ("llamafactory-cli", "lmf")
     meets_early = True
     launching_modules = ("llamafactory.cli",)
-    launched_alone = "start -m llamafactory.launcher instead, which trains by itself"
+    launched_alone = "-m llamafactory.launcher trains by itself, without a launcher of its own"
     pads_to = PADS_TO
     keeps_text = True
     brings_recipe = True
@@ -439,7 +439,7 @@ class LlamaFactory(HuggingFace):
     @classmethod
     def instead_of_launching(cls, start: str) -> str:
         """See Training."""
-        return f"start with: {start} ... -m llamafactory.launcher cfg.yaml"
+        return f"it is started by {start} ... -m llamafactory.launcher cfg.yaml"
 
     @classmethod
     def sample(cls, *, bf16: bool, checkpointing: bool, lora: bool) -> dict[str, object] | None:

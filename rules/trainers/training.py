@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.releases import behaviors
+from fp8check.rules.releases.versions import at_least, parsed
 from fp8check.rules.settings.values import Origin, Section, Setting, Undecided, whole_number
 
 TYPE_CHECKING = False
@@ -74,7 +75,7 @@ class Training:
         targets_key: its key for the layers that get adapters.
         programs: the commands that pip installs for it.
         launching_modules: modules of it that start a launcher by themselves.
-        launched_alone: what to write where a launcher starts one that starts a launcher, in the imperative.
+        launched_alone: what trains where a launcher starts one that starts a launcher.
         config_flag: the flag by which its command takes an Accelerate file.
         config_key: the key of its file that its command takes for that flag; None where it has none.
         shipped_configs: names of Accelerate files that its command has within itself.
@@ -119,7 +120,7 @@ class Training:
     targets_key = "lora_target_modules"
     programs: tuple[str, ...] = ()
     launching_modules: tuple[str, ...] = ()
-    launched_alone = "let one of them launch"
+    launched_alone = "one of them is enough"
     config_flag = "--config_file"
     config_key: str | None = None
     shipped_configs: frozenset[str] = frozenset()
@@ -572,6 +573,14 @@ class Training:
         """The newest release of another package that the trainer takes; None where it says nothing of it."""
         return None
 
+    def newest(self, stack: Stack, package: str) -> str | None:
+        """The newest release of a package that was looked at and that the trainer takes; None where none is known."""
+        newest, limit = stack.newest(package), self.newest_taken(stack, package)
+        version = None if newest is None else parsed(newest)
+        if newest is None or limit is None or (version is not None and at_least(limit, *version)):
+            return newest
+        return ".".join(map(str, limit))
+
     def command(self, config: str, file: str | None, launch: Launch) -> list[str] | None:
         """The words of a command that starts this run by `accelerate launch` with that file; None where none does.
 
@@ -589,8 +598,8 @@ class Training:
 
     @classmethod
     def instead_of_launching(cls, start: str) -> str:
-        """What to write where a launcher was told to start the trainer's command, in the imperative."""
-        return f"start with: {start} ... and a Python file or module of {cls.name}"
+        """What starts where a launcher was told to start the trainer's command."""
+        return f"what {start} starts is a Python file or module of {cls.name}"
 
     # The table of what trains.
 

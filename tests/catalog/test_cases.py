@@ -53,7 +53,7 @@ def test_found(rule: str, case: dict[str, object]) -> None:
     report = report_of(case, only=rule)
     found = [one for one in report.findings if one.rule == rule]
     assert found, f"not found; the outcome is {report.outcome.error or report.outcome.fp8_layers}"
-    assert said(case, found) == pinned(case)
+    assert said(case, found, report.documents) == pinned(case)
     assert found[0].message
     assert not found[0].message.endswith(".")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fp8check.rules.edits.instruction import Words
 from fp8check.rules.engine.definition import span_of
 
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
     from fp8check.rules.edits.fix import Fix
     from fp8check.rules.engine.running import Finding
+    from fp8check.rules.reading import Document
 
 PINS = ("at", "times", "message", "messages", "places", "label", "help", "note", "notes", "related", "fix")
 
@@ -20,13 +22,21 @@ def pinned(case: Mapping[str, Any]) -> dict[str, object]:
     return {name: case[name] for name in PINS if name in case}
 
 
-def said(case: Mapping[str, Any], found: Sequence[Finding]) -> dict[str, object]:
+def said(case: Mapping[str, Any], found: Sequence[Finding], documents: Sequence[Document]) -> dict[str, object]:
     """What the findings say of everything that the case pins, in the same form."""
-    return {name: _said(name, case[name], found) for name in pinned(case)}
+    return {name: _said(name, case[name], found, documents) for name in pinned(case)}
 
 
-def _said(name: str, wanted: Any, found: Sequence[Finding]) -> object:
+def help_of(finding: Finding, documents: Sequence[Document]) -> str:
+    """The help of a finding once its cure is proved (rules/checking/advising.py)."""
+    what = Words(documents).of(finding.fix, finding.action, finding.span)
+    return "; ".join(part for part in (what, finding.help) if part)
+
+
+def _said(name: str, wanted: Any, found: Sequence[Finding], documents: Sequence[Document]) -> object:
     first = found[0]
+    if name == "help":
+        return help_of(first, documents)
     if name == "times":
         return len(found)
     if name == "at":

@@ -21,7 +21,7 @@ from fp8check.rules.engine import judge
 from fp8check.rules.outcome import predict
 from tests.support import runs
 from tests.support.cases import CASES
-from tests.support.pins import said
+from tests.support.pins import help_of, said
 from tests.support.reports import text_of
 from tests.support.runs import examined
 from tests.tools.catalog.mutants import Mutant, mutants
@@ -67,10 +67,10 @@ def seen(key: tuple[str, str, int], case: dict[str, Any]) -> Any:
         open_ = [(one.rule, one.needs if pinned else "", bool(one.command)) for one in report.undecided]
         return (open_, number == 0 and report.undecided and report.undecided[0].command)
     if number == 0:  # an example of the page: all of its text, and its fix
-        return (text_of(report), [_fix(one.fix) for one in found])
+        return (text_of(report), [(_fix(one.fix), help_of(one, report.documents)) for one in found])
     if kind == "not found":
         return [one.message for one in found] or [one.rule for one in (*report.undecided, *report.crashes)]
-    return (bool(found), bool(report.crashes), said(case, found) if found else None)
+    return (bool(found), bool(report.crashes), said(case, found, report.documents) if found else None)
 
 
 def _fix(fix: Any) -> object:

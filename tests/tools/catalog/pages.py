@@ -9,6 +9,7 @@ import difflib
 import inspect
 import re
 import sys
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,12 +17,16 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from fp8check.rules.catalog import RULES
+from fp8check.rules.checking.advising import advised
+from fp8check.rules.checking.examining import has_cures
+from fp8check.rules.checking.request import Request, check_request
 from fp8check.rules.engine.definition import Rule
 from fp8check.rules.repair import fix_all
 from tests.support import paths
 from tests.support.cases import CASES
 from tests.support.reports import text_of
 from tests.support.runs import TODAY, assembled_of, examined, report_of
+from tests.tools.journeys.catalog import request_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -89,11 +94,22 @@ def _example(case: Mapping[str, Any], one: Rule) -> Iterator[str]:
         yield from _fenced("", text, path)
     yield f"{_machine(case)}:"
     yield ""
-    yield from _fenced("", f"$ fp8check {_command(case)} --select {one.id}\n{_output(report_of(case, only=one.id))}")
+    yield from _fenced("", f"$ fp8check {_command(case)} --select {one.id}\n{text_of(_advised(case, one))}")
 
 
-def _output(report: Examined) -> str:
-    return text_of(report)
+def _advised(case: Mapping[str, Any], one: Rule) -> Examined:
+    """The report of a case with the helps that the command gives."""
+    report = report_of(case, only=one.id)
+    if not has_cures((report,)):
+        return report
+    with ExitStack() as stack:
+        request = Request((request_of(case, stack),), (one,))
+        found = advised(request, check_request(request)).reports[0].findings
+    helps = {(finding.rule, finding.message): finding.help for finding in found}
+    findings = [
+        finding._replace(help=helps.get((finding.rule, finding.message), finding.help)) for finding in report.findings
+    ]
+    return report._replace(findings=tuple(findings))
 
 
 def _command(case: Mapping[str, Any]) -> str:

@@ -1,0 +1,185 @@
+"""The helps of findings: what a rule takes for a cure is done to a copy, and said where the run is better for it.
+
+Nothing else tells people what to do about a finding. Where the cure brings another error, or cannot be made, the help
+says what is true of it, or that a plan looks at the whole.
+"""
+
+from __future__ import annotations
+
+from fp8check.rules.catalog import RULES
+from fp8check.rules.checking.examining import has_cures
+from fp8check.rules.checking.request import assembled, check_request
+from fp8check.rules.checking.stacks import changed_facts
+from fp8check.rules.edits.instruction import Words
+from fp8check.rules.edits.unfixable import Unfixable
+from fp8check.rules.input_error import InputError
+from fp8check.rules.repair.apply import edited
+from fp8check.rules.repair.better import Worse, check_better
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from fp8check.rules.checking.request import Checked, Request, RunRequest
+    from fp8check.rules.edits.action import Action
+    from fp8check.rules.edits.fix import Fix
+    from fp8check.rules.engine.running import Finding
+    from fp8check.rules.reading import Document
+    from fp8check.rules.suppression.examined import Examined
+
+JUDGED = 40  # runs that are judged at most for the helps of one check: some 50 ms
+OF_MANY = 400  # of one of more files than are kept in memory
+LARGE = 20_000  # characters of the files that count as one run more
+WRITABLE = ("training", "accelerate", "deepspeed")
+PLAN = "`fp8check plan` looks for what to do as a whole"
+
+
+def advised(request: Request, checked: Checked) -> Checked:
+    """The reports of a check with the helps of their findings, each proved."""
+    if not has_cures(checked.reports):
+        return checked
+    advisor = Advisor(request, JUDGED)
+    if len(checked.reports) == 1:
+        return checked._replace(reports=(advisor.told(request.runs[0], checked.reports[0]),))
+    if len(request.runs) == 1:
+        owners = [request.runs[0]] * len(checked.reports)
+    else:
+        owners = [part for part in request.runs for _ in assembled(part)]
+    pairs = zip(owners, checked.reports, strict=True)
+    return checked._replace(reports=tuple(advisor.alone(part, report) for part, report in pairs))
+
+
+class Advisor:
+    """Proves helps for the runs of one request, as long as it may judge runs.
+
+    Args:
+        most: how many it judges.
+    """
+
+    def __init__(self, request: Request, most: int = OF_MANY) -> None:
+        given = {one.id for one in request.rules}
+        others = tuple(one for one in RULES if one.id not in given)
+        self.is_selected = bool(others)
+        # What is not selected is not shown, and may be wrong all the same.
+        self._request = request._replace(rules=(*request.rules, *others), probe=None, baseline=None)
+        self._left = most
+
+    def alone(self, part: RunRequest, report: Examined) -> Examined:
+        """The report of one of several runs, looked at by itself, with its helps."""
+        return self.told(part._replace(documents=report.documents), report)
+
+    def told(self, part: RunRequest, report: Examined) -> Examined:
+        """The report of the one run of a part, with its helps."""
+        if not has_cures((report,)):
+            return report
+        proofs, words = _Proofs(self, part, report), Words(report.documents)
+        return report._replace(findings=tuple(_with_help(one, proofs, words) for one in report.findings))
+
+    def judged(self, part: RunRequest) -> Examined:
+        """The report of the one run of these files.
+
+        Raises:
+            Unfixable: too many were judged already, or it would be another number of runs.
+            InputError: the files make up no run.
+        """
+        cost = 1 + sum(len(one.text) for one in part.documents) // LARGE
+        if cost > self._left:
+            raise Unfixable("it takes too long to find out")
+        self._left -= cost
+        reports = check_request(self._request._replace(runs=(part,))).reports
+        if len(reports) != 1:
+            raise Unfixable("they would be other runs")
+        return reports[0]
+
+
+def _with_help(finding: Finding, proofs: _Proofs, words: Words) -> Finding:
+    if finding.fix is None and finding.action is None:
+        return finding
+    reason = proofs.reason(finding)
+    if reason is not None:
+        return finding._replace(help=_joined(finding.help, reason), fix=None, action=None)
+    what = words.of(finding.fix, finding.action, finding.span)
+    return finding._replace(help=_joined(what, finding.help))
+
+
+def _joined(*parts: str) -> str:
+    return "; ".join(part for part in parts if part)
+
+
+class _Proofs:
+    """What was proved of the cures of a run's findings: each cure is tried once."""
+
+    def __init__(self, advisor: Advisor, part: RunRequest, report: Examined) -> None:
+        self._advisor = advisor
+        self._part = part
+        self._documents = report.documents
+        self._before: Examined | None = None if advisor.is_selected else report
+        self._reasons: dict[object, str | None] = {}
+
+    def reason(self, finding: Finding) -> str | None:
+        """Why the cure of a finding is not proved; None where it is."""
+        key = finding.rule, finding.message, _of_fix(finding.fix), _of_action(finding.action)
+        if key not in self._reasons:
+            self._reasons[key] = self._tried(finding)
+        return self._reasons[key]
+
+    def _tried(self, finding: Finding) -> str | None:
+        try:
+            if self._before is None:
+                self._before = self._advisor.judged(self._part)
+            check_better(finding.rule, self._before, self._advisor.judged(self._done(finding)))
+        except Worse as worse:
+            return f"{worse}: {PLAN}"
+        except (Unfixable, InputError):
+            return PLAN
+        return None
+
+    def _done(self, finding: Finding) -> RunRequest:
+        """The part once the cure of a finding is made.
+
+        Raises:
+            Unfixable: it cannot be made.
+        """
+        part, fix, action = self._part, finding.fix, finding.action
+        if fix is not None:
+            part = part._replace(documents=edited(self._edited(fix), fix))
+        return part if action is None else _acted(part, action)
+
+    def _edited(self, fix: Fix) -> tuple[Document, ...]:
+        """The documents of the part; with those that its run names, where the fix edits one of these.
+
+        Raises:
+            Unfixable: what is to be edited is in none of them.
+        """
+        given = self._part.documents
+        wanted = {edit.file for edit in fix.edits} - {one.path for one in given}
+        if not wanted:
+            return given
+        named = {one.path: one for one in self._documents if one.path in wanted}
+        if not wanted <= named.keys() or any(one.kind not in WRITABLE for one in named.values()):
+            raise Unfixable("what decides this stands in no file of this run")
+        return (*given, *named.values())
+
+
+def _acted(part: RunRequest, action: Action) -> RunRequest:
+    """The part with other variables, packages, or another command.
+
+    Raises:
+        Unfixable: that is not possible.
+    """
+    if action.packages and part.facts.packages is None:
+        raise Unfixable("it is not known what is installed")
+    launch = part.launch if action.launch is None else action.launch
+    for flag in action.without:
+        from fp8check.rules.moves.launching import without_flag
+
+        launch = without_flag(launch, flag)
+        if launch is None:
+            raise Unfixable(f"{flag} does not stand in the command once")
+    return part._replace(facts=changed_facts(part.facts, action.variables, action.packages), launch=launch)
+
+
+def _of_fix(fix: Fix | None) -> object:
+    return None if fix is None else tuple((one.action, one.place, one.key, repr(one.value)) for one in fix.edits)
+
+
+def _of_action(action: Action | None) -> object:
+    return None if action is None else (*action.packages.items(), *action.variables.items(), *action.without)

@@ -1,0 +1,62 @@
+"""Whether runs are better once something was done: the finding is gone, and nothing new is wrong."""
+
+from __future__ import annotations
+
+from fp8check.rules.edits.unfixable import Unfixable
+from fp8check.rules.repair.goal import too_large
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fp8check.rules.suppression.examined import Examined
+
+
+class Worse(Exception):
+    """The finding would be gone, and something else would be wrong; `str()` says what."""
+
+
+def check_better(rule: str, before: Examined, after: Examined) -> None:
+    """Whether what was done to a run takes a finding of that rule away, and brings nothing that is wrong.
+
+    Raises:
+        Unfixable: the finding would still be there, or it could not be decided.
+        Worse: something else would be wrong.
+    """
+    if _times(rule, after) >= _times(rule, before):
+        raise Unfixable("the finding would still be there")
+    if _is_undecided(rule, after) > _is_undecided(rule, before):
+        raise Unfixable("whether the finding would be gone then cannot be decided")
+    if (after.outcome.undecided is not None) > (before.outcome.undecided is not None):
+        raise Unfixable("what would happen then cannot be decided")
+    for worse in _worse(before, after):
+        raise Worse(worse)
+
+
+def _worse(old: Examined, new: Examined) -> Iterator[str]:
+    """What would be wrong then, and is not now."""
+    known = _errors(old)
+    for one in _errors(new):
+        if one in known:
+            known.remove(one)
+        else:
+            yield f"changed alone, it would bring {one}"
+    error, end = old.outcome.error, new.outcome.error
+    if end is not None and (error is None or error.code != end.code):
+        yield f"changed alone, it would end the run with {end.type}"
+    if too_large(new.outcome) and not too_large(old.outcome):
+        yield "changed alone, it may not fit into the memory of a GPU"
+    if old.outcome.trains_in_fp8 is True and new.outcome.trains_in_fp8 is not True:
+        yield "changed alone, it would take the run out of FP8"
+
+
+def _times(rule: str, report: Examined) -> int:
+    return sum(one.rule == rule for one in report.findings)
+
+
+def _is_undecided(rule: str, report: Examined) -> bool:
+    return any(one.rule == rule for one in report.undecided)
+
+
+def _errors(report: Examined) -> list[str]:
+    return [one.rule for one in report.findings if one.severity == "error"]
