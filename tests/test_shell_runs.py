@@ -40,6 +40,7 @@ PROGRAMS = {
     "submit_dpo_job.py": "import unknown_package\nunknown_package.main()\n",
     "broken.py": "def (:\n",
     "bench_step.py": LOOP,
+    "test_loop.py": LOOP,
 }
 
 
@@ -232,6 +233,16 @@ def test_a_script_that_starts_nothing(
         ("torchrun loop.py --eval_only True", False),
         ("torchrun loop.py --lr 1 --eval-only", False),
         ("torchrun loop.py --eval-only=false", True),
+        ("torchrun loop.py --help", False),
+        ("torchrun test_loop.py", False),
+        ("python -m coverage run -m pytest tests", False),
+        ("torchrun -m coverage run -m pytest tests", False),
+        ("accelerate launch main.py --tasks x --do_sample True --temperature 0.2", False),
+        ("accelerate launch main.py --do_sample True --learning_rate 1", True),
+        ("deepspeed run_model.py --model x --gen-len 32", False),
+        ("srun --container-mount-home --container-mounts /a:/b python train.py", True),
+        ("python mason.py --gpus 8 -- source env.sh && uv run python train.py", True),
+        ("python mason.py --gpus 8 -- which python", False),
     ],
 )
 def test_which_programs_are_trainings(

@@ -34,6 +34,7 @@ _TRAINS_NOT = (
 _BEGINS_NOT = (
     *("eval", "infer", "generate", "predict", "download", "convert", "prepare", "preprocess", "merge", "export"),
     *("plot", "serve", "tokenize", "upload", "submit", "visualize", "extract", "filter", "analy", "cleanup", "parse"),
+    *("coverage", "pytest"),
 )
 _FOLDERS_NOT = frozenset(
     (
@@ -51,6 +52,13 @@ _FLAGS = frozenset(
         *("per_device_train_batch_size", "learning_rate", "lr", "num_train_epochs", "epochs", "bf16", "fp16"),
         *("mixed_precision", "deepspeed", "deepspeed_config", "gradient_accumulation_steps", "max_train_steps"),
         *("train_batch_size", "gradient_checkpointing", "lora_rank", "lora_r", "warmup_ratio", "weight_decay"),
+    )
+)
+# Flags of programs that generate, or evaluate what is generated.
+_GENERATES = frozenset(
+    (
+        *("do_sample", "max_new_tokens", "generation_only", "allow_code_execution", "n_samples", "num_fewshot"),
+        *("save_generations", "load_generations_path", "metric_output_path", "gen_len"),
     )
 )
 # Flags of programs that train, too, and with which they do not.
@@ -77,13 +85,13 @@ def is_training(run: Run, known: dict[str, Told], *, follow: bool) -> bool:
         known[path] = _told(source, follow=follow)
     told = known[path]
     says = _says(launch)
-    if launch.tool == "python" and says is False and "bench" in launch.script.rpartition("/")[2]:
-        return False  # it measures a step, forward and backward
+    if says is False and _only_measures(launch):
+        return False
     if told == "trains" or (run.training.path is not None and not (launch.tool == "python" and says is False)):
         return True
     if says is None and _is_entry(launch) and launch.arguments:  # main.py eval, cli.py train
         says = _said_by(launch.arguments[0].lower()) if launch.arguments[0].isalpha() else None
-    if says is None and _is_in_other_folder(launch):
+    if says is None and (_is_in_other_folder(launch) or _only_generates(launch)):
         says = False
     if launch.tool != "python":
         return says is not False and (told != "nothing" or says is True or launch.tool == "accelerate")
@@ -106,9 +114,23 @@ def is_sure(run: Run) -> bool:
     return program or _says(launch) is True or _has_flags(launch)
 
 
+def _only_measures(launch: Launch) -> bool:
+    """Whether a program is called as those are that measure a step, or test one, forward and backward."""
+    name = (launch.script or "").lower().replace("\\", "/").rpartition("/")[2].removesuffix(".py")
+    is_test = name.startswith("test_") or name.endswith("_test")
+    return is_test or (launch.tool == "python" and "bench" in name)
+
+
+def _only_generates(launch: Launch) -> bool:
+    """Whether the flags are those of a program that generates, and none is one of a training."""
+    return bool(_flags(launch) & _GENERATES) and not _has_flags(launch)
+
+
 def _only_evaluates(launch: Launch) -> bool:
-    """Whether a flag says that nothing is trained this time: --eval_only True."""
+    """Whether a flag says that nothing is trained this time: --eval_only True, --help."""
     for word, following in pairwise((*launch.arguments, "")):
+        if word in ("--help", "-h"):
+            return True
         name, equals, value = word.lstrip("-").partition("=")
         said = value if equals else following
         if word[:1] == "-" and name.replace("-", "_") in _ONLY and said.lower() not in ("false", "no", "0"):
@@ -173,7 +195,12 @@ def _is_entry(launch: Launch) -> bool:
     return name.rpartition(".")[2] in _ENTRIES
 
 
+def _flags(launch: Launch) -> set[str]:
+    return {word.partition("=")[0].lstrip("-").replace("-", "_") for word in launch.arguments if word[:1] == "-"}
+
+
 def _has_flags(launch: Launch) -> bool:
-    flags = {word.partition("=")[0].lstrip("-").replace("-", "_") for word in launch.arguments if word[:1] == "-"}
     keys = [word.partition("=")[0] for word in launch.arguments if "=" in word]  # of Hydra: trainer.nnodes=2
-    return bool(flags & _FLAGS) or any(key.startswith("trainer.") or key.endswith("train_files") for key in keys)
+    return bool(_flags(launch) & _FLAGS) or any(
+        key.startswith("trainer.") or key.endswith("train_files") for key in keys
+    )

@@ -193,6 +193,9 @@ def _python(words: Sequence[str]) -> Launch:
     return Launch("python", {}, script, tuple(words[1:]))
 
 
+_MOST_LOOKED_AT = 64  # words behind --
+
+
 def _starts_itself(script: str | None, words: Sequence[str]) -> None:
     """Go on only with a script that is no launcher of its own.
 
@@ -200,7 +203,9 @@ def _starts_itself(script: str | None, words: Sequence[str]) -> None:
         Unclear: it starts another command.
         Foreign: it is one of a tool that is known.
     """
-    if "--" in words and _is_launch(words[words.index("--") + 1 :]):  # mason.py of open-instruct: on a cluster
+    behind = words[words.index("--") + 1 :] if "--" in words else []
+    # mason.py of open-instruct: on a cluster; `-- source env.sh && uv run python train.py`, too.
+    if any(_is_launch([word]) for word in behind[:-1][:_MOST_LOOKED_AT]):
         raise Unclear(f"{script} starts what stands behind --, and nobody knows where")
     if script is not None and script.endswith("main.py") and any(word.startswith("recipes=") for word in words[1:]):
         raise Foreign(f"this is SageMaker HyperPod's launcher, which is not checked: {script}")

@@ -579,9 +579,8 @@ _DOCKERS = ("docker", "podman", "nerdctl")
 _SLURM_VALUES = """
     -A --account --acctg-freq -b --begin --bcast --bell --cluster-constraint -M --clusters --comment -C --constraint
     --container --container-id --container-image --container-mounts --container-workdir --container-name
-    --container-save --container-env --container-mount-home --container-remap-root --container-entrypoint
-    --container-writable --core-spec -S --cores-per-socket --cpu-bind --cpu-freq -c --cpus-per-task --cpus-per-gpu
-    --deadline --delay-boot -d --dependency -m --distribution --epilog -e --error -x --exclude --export
+    --container-save --container-env --core-spec -S --cores-per-socket --cpu-bind --cpu-freq -c --cpus-per-task
+    --cpus-per-gpu --deadline --delay-boot -d --dependency -m --distribution --epilog -e --error -x --exclude --export
     --extra-node-info -B --extra --gpu-bind --gpu-freq -G --gpus --gpus-per-node --gpus-per-socket --gpus-per-task
     --gres --gres-flags --het-group --hint -i --input -J --job-name --jobid -K --kill-on-bad-exit -L --licenses
     --mail-type --mail-user --mcs-label --mem --mem-bind --mem-per-cpu --mem-per-gpu --mincpus --mpi --multi-prog
