@@ -565,7 +565,7 @@ def h20_with_old_cublas(requested: Requested, run: Run, facts: Facts, gpus: Sequ
     Write instead: torch for CUDA 12.6 or newer.
     """
     visible = run.visible_gpus()
-    if not requested.anywhere or not any("H20" in gpu.name.replace("H200", "").split() for gpu in visible or gpus):
+    if not requested.anywhere or not any("H20" in gpu.name.split() for gpu in visible or gpus):
         return
     version = parsed((facts.libraries or {}).get("cublas")) or parsed((facts.cuda or {}).get("torch"))
     if version is None:
