@@ -105,23 +105,16 @@ def _joined(*parts: str) -> str:
 
 
 class _Proofs:
-    """What was proved of the cures of a run's findings: each cure is tried once."""
+    """What is proved of the cures of a run's findings."""
 
     def __init__(self, advisor: Advisor, part: RunRequest, report: Examined) -> None:
         self._advisor = advisor
         self._part = part
         self._documents = report.documents
         self._before: Examined | None = None if advisor.is_selected else report
-        self._reasons: dict[object, str | None] = {}
 
     def reason(self, finding: Finding) -> str | None:
         """Why the cure of a finding is not proved; None where it is."""
-        key = finding.rule, finding.message, _of_fix(finding.fix), _of_action(finding.action)
-        if key not in self._reasons:
-            self._reasons[key] = self._tried(finding)
-        return self._reasons[key]
-
-    def _tried(self, finding: Finding) -> str | None:
         try:
             if self._before is None:
                 self._before = self._advisor.judged(self._part)
@@ -175,11 +168,3 @@ def _acted(part: RunRequest, action: Action) -> RunRequest:
         if launch is None:
             raise Unfixable(f"{flag} does not stand in the command once")
     return part._replace(facts=changed_facts(part.facts, action.variables, action.packages), launch=launch)
-
-
-def _of_fix(fix: Fix | None) -> object:
-    return None if fix is None else tuple((one.action, one.place, one.key, repr(one.value)) for one in fix.edits)
-
-
-def _of_action(action: Action | None) -> object:
-    return None if action is None else (*action.packages.items(), *action.variables.items(), *action.without)
