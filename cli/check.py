@@ -5,7 +5,7 @@ from __future__ import annotations
 from fp8check.cli import options as groups
 from fp8check.cli.config import load
 from fp8check.cli.options import DESCRIPTION, Parser, UsageError
-from fp8check.cli.output import formats_of, print_crashes, write_reports
+from fp8check.cli.output import formats_of, print_crashes, quotable, write_reports
 from fp8check.cli.requests import FEW, request_of
 from fp8check.cli.streams import complain
 from fp8check.rules.checking.examining import has_cures
@@ -92,14 +92,14 @@ def _check(request: Request, formats: Sequence[tuple[str, str | None]], options:
         from fp8check.rules.checking.advising import advised  # a clean check does without
 
         reports = advised(request, checked).reports
-    write_reports(formats, reports, options, config, _plans(request, checked, formats, options))
+    write_reports(formats, reports, options, config, _plans(request, checked, formats, options, config))
     print_crashes(crash for report in checked.reports for crash in report.crashes)
     fail_on = options.fail_on or config.fail_on or "error"
     return checked.exit_code(fail_on, require_evidence=options.require_evidence)
 
 
 def _plans(
-    request: Request, checked: Checked, formats: Sequence[tuple[str, str | None]], options: Options
+    request: Request, checked: Checked, formats: Sequence[tuple[str, str | None]], options: Options, config: Config
 ) -> Mapping[int, Plans]:
     """What to do about one failing run that people read of, or where it is asked for, by the report; none for a clean
     one."""
@@ -111,7 +111,8 @@ def _plans(
     from fp8check.rules.checking.planning import plans_for
 
     whole = any(name != "text" for name, _ in formats)
-    return plans_for(request, checked, asked=options.plan, whole=whole)
+    may = quotable(options, config).may
+    return plans_for(request, checked, asked=options.plan, whole=whole, may=may)
 
 
 def _probe(options: Options, config: Config) -> Probe | None:

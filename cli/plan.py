@@ -5,7 +5,7 @@ from __future__ import annotations
 from fp8check.cli import options as groups
 from fp8check.cli.config import load
 from fp8check.cli.options import Parser, UsageError
-from fp8check.cli.output import formats_of, style_of, write_text
+from fp8check.cli.output import formats_of, quotable, style_of, write_text
 from fp8check.cli.requests import request_of
 from fp8check.rules.checking.exit_codes import ExitCode
 
@@ -37,15 +37,17 @@ def plan(argv: list[str]) -> int:
     """Print the plans for the run, the nearest first."""
     options = parser().parse_args(argv)
     formats = formats_of(options.format, ("text", "json"))
-    request = one_request(request_of(options, load(options)))
+    config = load(options)
+    request = one_request(request_of(options, config))
     from fp8check.rules.checking.planning import SECONDS, after, plan_request
     from fp8check.rules.report import plan as report
 
     planned = plan_request(request, options.goal, spent=after(SECONDS))
+    may = quotable(options, config).may
     for name, target in formats:
         style = style_of(options, target)
         as_json = name == "json"
-        text = report.as_json(planned) if as_json else report.as_text(planned, style)
+        text = report.as_json(planned, may) if as_json else report.as_text(planned, style, may)
         write_text(text, target, "json" if as_json else "text")
     return ExitCode.OK if planned.reached else ExitCode.FINDINGS
 

@@ -79,7 +79,8 @@ def plan_request(
     documents = [read.get(one.path, one) for one in part.documents]
     start = start_of(documents, part.launch, _new_name(part), _lines(part))
     found = plan(start, goal or goal_of([*given]), judge, given, states=states, plans=plans, spent=spent)
-    return found._replace(before=part.documents)
+    paths = {one.path for one in named}
+    return found._replace(before=part.documents, named=tuple(path for path in read if path in paths))
 
 
 def _lines(part: RunRequest) -> Lines | None:
@@ -153,12 +154,19 @@ def after(seconds: float) -> Callable[[], bool]:
     return lambda: process_time() > end
 
 
-def plans_for(request: Request, checked: Checked, *, asked: bool, whole: bool = True) -> dict[int, Plans]:
+def plans_for(
+    request: Request,
+    checked: Checked,
+    *,
+    asked: bool,
+    whole: bool = True,
+    may: Callable[[str], bool] | None = None,
+) -> dict[int, Plans]:
     """What to do about the runs that fail, by the report in which it stands: the first of each group of files.
 
     Args:
         asked: whether somebody asked for it; else it is looked for where there is one run, and as long as nobody waits.
-        whole: see `plans_of`.
+        whole, may: see `plans_of`.
     """
     if not any(map(_is_at_fault, checked.reports)):
         return {}
@@ -175,7 +183,7 @@ def plans_for(request: Request, checked: Checked, *, asked: bool, whole: bool = 
         one = request._replace(runs=(part,))
         planned = plan_request(one, None, given=given, states=states, plans=plans, spent=spent)
         if asked or planned.plans or planned.is_whole:
-            found[first] = plans_of(planned, whole=whole)
+            found[first] = plans_of(planned, may, whole=whole)
     return found
 
 

@@ -57,6 +57,7 @@ class Planned(Record):
         given: the reports of the runs as they are.
         is_whole: whether all was tried that there is.
         before: the files as they are, those included that the runs name.
+        named: the paths of those that nobody gave.
     """
 
     goal: Goal
@@ -65,6 +66,7 @@ class Planned(Record):
     given: tuple[Examined, ...]
     is_whole: bool = True
     before: tuple[Document, ...] = ()
+    named: tuple[str, ...] = ()
 
     @property
     def reached(self) -> bool:

@@ -108,7 +108,8 @@ def _files(found: Plan, sources: Sources, id_: str) -> Iterator[str]:
     for edit in found.fix.edits if found.fix is not None else ():
         edits.setdefault(edit.file, []).append(edit)
     if found.fix is None and any(one.kind == "edit" for one in found.steps):
-        yield f'<p class="kept">A changed line has a credential, so that the files are not shown: {_ELSE}.</p>\n'
+        why = "A changed line has a credential, or its file is outside of the run's folder"
+        yield f'<p class="kept">{why}: {_ELSE}.</p>\n'
     new = {one.file: one.after for one in found.steps if one.kind == "file" and one.file and one.after}
     for number, path in enumerate([*edits, *new][:_MOST_FILES]):
         title = f"then-{id_}-{number}"

@@ -5,47 +5,69 @@ from __future__ import annotations
 from fp8check.rules.credentials import masked_shapes
 from fp8check.rules.plain_text import plain, shown
 from fp8check.rules.report import build, schema
+from fp8check.rules.report.frames import NOT_QUOTED
 from fp8check.rules.report.masking import secrets_of, without
 from fp8check.rules.report.plan_text import lines
 from fp8check.rules.report.pretty import dumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from fp8check.rules.reading import Document
     from fp8check.rules.repair.plan import Plan, Planned
     from fp8check.rules.repair.render import Step
     from fp8check.rules.report.terminal import Style
 
+    May = Callable[[str], bool]
+
 PREDICTED = "predicted"
 
 
-def plans_of(planned: Planned, *, whole: bool = True) -> schema.Plans:
+def plans_of(planned: Planned, may: May | None = None, *, whole: bool = True) -> schema.Plans:
     """The plans in the schema's words, without the credentials that the runs name.
 
     Args:
+        may: whether a file may be quoted (quoting.py); None where those may that somebody gave, and what is in their
+            folders.
         whole: with the edits as text, which the text of a report does not show.
     """
     reasons = tuple(shown(reason) for reason in planned.why_not)
-    plans = tuple(_plan(one, planned.before if whole else ()) for one in planned.plans)
+    may = may or _usual(planned)
+    plans = tuple(_plan(one, planned.before if whole else (), may) for one in planned.plans)
     made = schema.Plans(schema.PLAN, planned.goal, planned.reached, reasons, plans)
     secrets = secrets_of_runs(planned)
     return without(made, secrets) if secrets else made
 
 
-def _plan(found: Plan, before: Sequence[Document]) -> schema.Plan:
+def _usual(planned: Planned) -> May:
+    """Which files may be quoted, by what was given; where nothing else is named, no path is looked at."""
+    if not planned.named:
+        return lambda _: True
+    from fp8check.rules.report import quoting
+
+    return quoting.of_files(one.path for one in planned.before if one.path not in planned.named).may
+
+
+def _plan(found: Plan, before: Sequence[Document], may: May) -> schema.Plan:
     reports = [build.whole(one) for one in found.reports]
     outcome = reports[0].outcome
     remaining = tuple(finding for report in reports for finding in report.findings)
     speedup, memory = outcome.speedup, outcome.memory
-    steps = tuple(map(step_of, found.steps))
-    fix = _fix(found, before)
+    steps = tuple(_step(one, may) for one in found.steps)
+    fix = _fix(found, before, may)
     return schema.Plan(steps, found.launch, outcome, speedup, memory, remaining, PREDICTED, reports[0].summary, fix)
 
 
-def _fix(found: Plan, before: Sequence[Document]) -> schema.Fix | None:
-    """The edits of the files that are there, as text; None where there is none, or one has a credential."""
+def _step(step: Step, may: May) -> schema.Step:
+    made = step_of(step)
+    if made.kind != "edit" or made.before is None or made.file is None or may(made.file):
+        return made
+    return made._replace(before=NOT_QUOTED)
+
+
+def _fix(found: Plan, before: Sequence[Document], may: May) -> schema.Fix | None:
+    """The edits of the files that are there, as text; None where there is none, or one may not be shown."""
     if not before:
         return None
     from fp8check.rules.edits.differing import differing
@@ -57,6 +79,8 @@ def _fix(found: Plan, before: Sequence[Document]) -> schema.Fix | None:
         old = texts.get(one.path)
         if old is None or old == one.text:
             continue
+        if not may(one.path):
+            return None
         source = Source(one.path, old)
         for start, end, text in differing(old, one.text):
             span = source.span(start, end)
@@ -75,14 +99,14 @@ def secrets_of_runs(planned: Planned) -> tuple[str, ...]:
     return tuple(secret for one in planned.given for secret in secrets_of(one.inputs.run, one.documents))
 
 
-def as_json(planned: Planned) -> str:
-    """The plans as JSON, safe to show."""
-    return in_syntax(masked_shapes(dumps(schema.as_data(plans_of(planned))) + "\n"), json=True)
+def as_json(planned: Planned, may: May | None = None) -> str:
+    """The plans as JSON, safe to show; `may`: see `plans_of`."""
+    return in_syntax(masked_shapes(dumps(schema.as_data(plans_of(planned, may))) + "\n"), json=True)
 
 
-def as_text(planned: Planned, style: Style) -> str:
-    """The plans for people, safe to show."""
-    return in_syntax(masked_shapes("\n".join(lines(plans_of(planned, whole=False), style)) + "\n"), style)
+def as_text(planned: Planned, style: Style, may: May | None = None) -> str:
+    """The plans for people, safe to show; `may`: see `plans_of`."""
+    return in_syntax(masked_shapes("\n".join(lines(plans_of(planned, may, whole=False), style)) + "\n"), style)
 
 
 def in_syntax(text: str, style: Style | None = None, *, json: bool = False) -> str:

@@ -445,7 +445,7 @@ class Plan(Record):
         evidence: what the prediction rests on.
         summary: what happens then, in a few lines, as in the report.
         fix: the steps of kind edit as text, in whole lines, all files together; null where there is none, or where a
-            credential would be written.
+            line has a credential or stands in a file that may not be quoted.
     """
 
     steps: tuple[Step, ...]

@@ -42,6 +42,11 @@ def asked(case: Case) -> Request | None:
     return Request(json.dumps({**body, "options": options}).encode(), (JSON, ("accept", "text/html")))
 
 
+def planned(request: Request) -> Request:
+    """What to do about the same, as text."""
+    return request._replace(headers=(JSON, ("accept", "text/plain")), target="/plan")
+
+
 def _file(name: str, data: bytes) -> dict[str, str]:
     return {"name": name, "text": data.decode("utf-8", "surrogateescape")}
 

@@ -66,7 +66,7 @@ class Cost(NamedTuple):
 
 def commands(case: Case) -> dict[str, list[str] | Request]:
     """The commands and the requests that take these files, by what they are called here."""
-    from tests.tools.bodies import asked
+    from tests.tools.bodies import asked, planned
     from tests.tools.families import UNSEEN
 
     if case.request is not None:
@@ -79,6 +79,7 @@ def commands(case: Case) -> dict[str, list[str] | Request]:
     request = asked(case)
     if request is not None:
         known["http"] = request
+        known["http plan"] = planned(request)
     if not case.checks_only:
         known["fix"] = ["fix", "--diff", *words]
         known["fix --unsafe"] = ["fix", "--diff", "--unsafe", *words]
@@ -86,6 +87,7 @@ def commands(case: Case) -> dict[str, list[str] | Request]:
             known["hook"] = ["--hook", *case.files_given]
         known["outcome"] = ["outcome", *words]
         known["plan"] = ["plan", *words]
+        known["plan formats"] = [*(f"--format={name}=/dev/null" for name in FORMATS), "--plan", *words]
         first, *rest = case.files_given
         known["explain"] = ["explain", f"{first}:{case.line}", *rest, *case.options]
     return known
@@ -168,7 +170,7 @@ class Row(NamedTuple):
     @property
     def time_ratio(self) -> float:
         """The worse of the two doublings; 0 where all of it is noise."""
-        return _ratio([one.seconds for one in self.costs], PROCESS if self.command == "http" else NOISE)
+        return _ratio([one.seconds for one in self.costs], PROCESS if self.command.startswith("http") else NOISE)
 
     @property
     def memory_ratio(self) -> float:
@@ -184,7 +186,7 @@ class Row(NamedTuple):
         if self.memory_ratio > DOUBLING:
             found.append(f"memory x{self.memory_ratio:.2f} a doubling")
         slowest = max(one.seconds for one in self.costs)
-        if slowest > (OF_FORMATS if self.command == "formats" else SECONDS):
+        if slowest > (OF_FORMATS if self.command.endswith("formats") else SECONDS):
             found.append(f"{slowest:.1f} s")
         codes = {one.code for one in self.costs} - {0, 1, 2, 3}
         if codes:

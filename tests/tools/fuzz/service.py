@@ -20,7 +20,7 @@ from fp8check.service.problems import Problem
 from fp8check.service.settings import Settings
 from tests.tools.fuzz import cases
 from tests.tools.fuzz.cases import Case, encoded
-from tests.tools.fuzz.invariants import Broken, clean, page, report
+from tests.tools.fuzz.invariants import Broken, clean, no_secret, page, report
 from tests.tools.fuzz.targets import NAMES, Target
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from starlette.types import ASGIApp, Message
+
+    from fp8check.service.check_request import CheckRequest
 
 BOUNDARY = "----fp8check"
 _REFUSALS = (400, 401, 403, 404, 405, 406, 408, 409, 411, 413, 415, 421, 422, 429, 431, 501, 503)
@@ -51,7 +53,21 @@ def bodies(case: Case, _folder: Path) -> Iterable[str]:
     text = answer.body.decode("utf-8")
     report(name, text, painted=request.options.color)
     report("json", answer.report.decode("utf-8"))
+    if case.get("plan") == "yes":
+        return (*_planned(request), f"verdict:{answer.counts.verdict}")
     return (f"format:{name}", f"verdict:{answer.counts.verdict}")
+
+
+def _planned(request: CheckRequest) -> Iterable[str]:
+    """What POST /plan answers."""
+    labels = []
+    for name in ("json", "text"):
+        found = checking.plan(request, Facts, name)
+        text = found.body.decode("utf-8")
+        clean(text, f"a plan as {name}", painted=request.options.color and name == "text")
+        no_secret(text, f"a plan as {name}")
+        labels.append(f"plan:{found.reached}")
+    return labels
 
 
 def body_cases() -> Iterable[Case]:
@@ -232,6 +248,10 @@ def requests() -> Iterable[Case]:
             )
         else:
             found.append(_form(cases.runs()[number], FORMATS[number % len(FORMATS)].media_type))
+        if number % 6 == 0:
+            found.append(
+                {"path": "/plan?format=text", "headers": "content-type: application/json", "body": case["body"]}
+            )
     others = (
         *(
             "/",
@@ -270,7 +290,7 @@ def _form(case: Case, accept: str) -> Case:
 
 METHODS = ("POST", "POST", "POST", "GET", "HEAD", "PUT", "DELETE", "OPTIONS", "post", "\u00e9")
 TARGETS = (
-    Target("bodies", {"body": "json", "format": NAMES}, bodies, body_cases, 1.5),
+    Target("bodies", {"body": "json", "format": NAMES, "plan": ("", "", "", "yes")}, bodies, body_cases, 1.5),
     Target(
         "requests", {"body": "body", "headers": "headers", "path": "path", "method": METHODS}, asking, requests, 2.0
     ),

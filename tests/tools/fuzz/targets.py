@@ -19,19 +19,22 @@ from fp8check.cli.config import load as load_config
 from fp8check.cli.options import Options
 from fp8check.rules import facts as machine
 from fp8check.rules import repair, writing
+from fp8check.rules.checking.planning import plan_request
 from fp8check.rules.checking.request import Checked, Request, RunRequest, check_request
 from fp8check.rules.checking.selection import select
+from fp8check.rules.credentials import masked, masked_shapes, of_the_same_width
 from fp8check.rules.engine.gate import NAMES as NAMES_REQUIRED
 from fp8check.rules.engine.gate import parsed
 from fp8check.rules.input_error import InputError
 from fp8check.rules.plain_text import plain, shown
 from fp8check.rules.reading import Unreadable
 from fp8check.rules.reading.shell import Command, Enter, Leave, ShellScript
-from fp8check.rules.reading.source import decode
-from fp8check.rules.report import build
+from fp8check.rules.reading.source import Source, decode
+from fp8check.rules.report import build, html, plan
 from fp8check.rules.report import seen as seen_page
 from fp8check.rules.report.formats import FORMATS, Look, find
 from fp8check.rules.report.stored import BadReport, all_from_data
+from fp8check.rules.report.terminal import Style
 from fp8check.rules.seen import from_data as seen_from_data
 from fp8check.rules.suppression.baseline import load_baseline
 from fp8check.rules.trainers.detect import read
@@ -39,21 +42,23 @@ from tests.support.loaded import attempt, merges_differently, same
 from tests.support.paths import TESTS
 from tests.tools.fuzz import cases, vocabulary
 from tests.tools.fuzz.cases import FILES, Case, encoded
-from tests.tools.fuzz.invariants import Broken, clean, crashes, exit_code, no_command, place_in, report
+from tests.tools.fuzz.invariants import Broken, clean, crashes, exit_code, no_command, no_secret, page, place_in, report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from fp8check.rules.facts import Facts
+    from fp8check.rules.moves.site import Goal
     from fp8check.rules.reading import Document
-    from fp8check.rules.report.schema import Report
+    from fp8check.rules.report.schema import Edit, Report
     from fp8check.rules.seen import Seen
     from fp8check.rules.settings.shell import Line
     from fp8check.rules.suppression.examined import Examined
 
 NAMES = tuple(one.name for one in FORMATS)
 FORMAT_PAIRS = tuple(f"{one} {other}" for one in NAMES for other in NAMES)
+FEW_STATES = 40  # that are judged: an execution is to take a moment
 ORACLE = 4_000  # characters: PyYAML is slow
 
 
@@ -376,6 +381,49 @@ def fixing(case: Case, _folder: Path) -> Iterable[str]:
         if twice.applied:
             raise Broken(f"no fixpoint: {_rules(fixed.applied)}; again {_rules(twice.applied)}")
     return [*labels, *_judged(Checked((), fixed.left))]
+
+
+def planning(case: Case, _folder: Path) -> Iterable[str]:
+    """Plans: safe to show in every format, and what they lead to is what was found when they were made."""
+    try:
+        request = request_of(case)
+        checked = check_request(request)
+    except InputError as problem:
+        return (said(problem, "plan"),)
+    goal: Goal | None = "bf16" if case.get("goal") == "bf16" else None
+    planned = plan_request(request, goal, given=checked.reports, states=FEW_STATES, plans=2)
+    for name, text in (("json", plan.as_json(planned)), ("text", plan.as_text(planned, Style(on=False)))):
+        clean(text, f"a plan as {name}")
+        no_secret(text, f"a plan as {name}")
+        no_command(text, f"a plan as {name}")
+    plans = plan.plans_of(planned)
+    for found in planned.plans:
+        if any(one.severity == "error" for examined in found.reports for one in examined.findings):
+            raise Broken("a plan that leaves an error", str(found.steps))
+    for one, found in zip(plans.plans, planned.plans, strict=True):
+        _edited(one.fix.edits if one.fix is not None else (), planned.before, found.documents)
+    reports = [build.whole(one) for one in checked.reports]
+    reports[:1] = [one._replace(plan=plans) for one in reports[:1]]
+    sources = {path: masked(text, of_the_same_width) for path, text in sources_of(checked.reports).items()}
+    for part in (html.body(reports, sources, todo_first=True),):
+        page(plain(masked_shapes(part), "markup"))
+    labels = render(reports, sources, _formats(case), _look(case))
+    return ["planned" if plans.reached else "no plan", *labels]
+
+
+def _edited(edits: Sequence[Edit], before: Sequence[Document], after: Sequence[Document]) -> None:
+    """The edits as text make what the plan has."""
+    wanted = {one.path: one.text for one in after}
+    for one in before:
+        source, text = Source(one.path, one.text), one.text
+        for edit in reversed([edit for edit in edits if edit.file == one.path]):
+            start, end = (
+                source.start_of(line) + column - 1
+                for line, column in ((edit.line, edit.column), (edit.end_line, edit.end_column))
+            )
+            text = text[:start] + edit.text + text[end:]
+        if edits and text != wanted.get(one.path, text):
+            raise Broken("edits that do not make the file of the plan", text)
 
 
 def _rules(findings: Iterable[object]) -> str:
@@ -744,6 +792,15 @@ TARGETS: tuple[Target, ...] = (
         {**_only("training", "accelerate", "deepspeed", "facts", "launch", "trainer"), "unsafe": ("", "yes")},
         fixing,
         share=1.5,
+    ),
+    Target(
+        "plan",
+        {
+            **_only("training", "accelerate", "deepspeed", "facts", "launch", "trainer", "script", "variables"),
+            "goal": ("", "", "bf16"),
+        },
+        planning,
+        share=2.0,
     ),
     Target("suppressions", _only("training", "accelerate", baseline="json"), suppressing, baselines, 1.5),
     Target("facts", _only("facts"), knowing, share=1.4),
