@@ -10,7 +10,6 @@ from fp8check.rules.catalog import (
     deepspeed,
     distribution,
     files,
-    gate,
     hardware,
     installation,
     keys,
@@ -248,8 +247,8 @@ _FUNCTIONS = (
     suppressions.suppression_of_unknown_rule,
     suppressions.suppression_unused,
     suppressions.suppression_expired,
-    gate.requirement_not_met,
-    gate.requirement_undecided,
+    suppressions.requirement_not_met,
+    suppressions.requirement_undecided,
     suppressions.internal_error,
 )
 
