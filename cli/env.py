@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from fp8check.cli.options import Parser
-from fp8check.cli.streams import say
+from fp8check.cli.streams import complain, say
 from fp8check.rules import facts as facts_
 from fp8check.rules.checking.exit_codes import ExitCode
 from fp8check.rules.plain_text import shown
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fp8check.rules.facts import Facts
+
+NO_TRAINING = (
+    "neither torch nor accelerate is installed here: nothing trains with these facts. Take them on the node that "
+    "trains, in its environment, or name its interpreter with --python"
+)
 
 
 def parser() -> Parser:
@@ -35,6 +40,8 @@ def env(argv: list[str]) -> int:
     if options.import_check:
         seen = facts_.import_check(options.python or sys.executable)
         facts = facts.with_import_check(seen.imports, seen.error)
+    if options.json and facts.is_training_environment is False:
+        complain(f"fp8check: {NO_TRAINING}\n")
     say(facts_.dump(facts) if options.json else _text(facts), "json" if options.json else "text")
     return ExitCode.OK
 

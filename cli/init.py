@@ -78,7 +78,7 @@ def _choice(options: Options) -> Choice:
             raise UsageError("init needs --trainer and --model, or --from with a training file")
         return choose(Wish(options.trainer, options.model, facts, **chosen), options.out, after(SECONDS))
     training = _source(options)
-    trainer = options.trainer or training.dialect
+    trainer = options.trainer or training.dialect or ("script" if training.kind == "script" else None)
     if trainer is None:
         raise UsageError(f"{options.source}: it is not known who reads it: name it with --trainer")
     return choose_from(Wish(trainer, "", facts, **chosen), training, options.out, after(SECONDS))

@@ -122,7 +122,7 @@ def run_options(options: Options, config: Config | None = None) -> list[RunOptio
             return [RunOptions(**given)]
         raise UsageError(
             "name a training file, an Accelerate file or both, or --launch with the whole command; "
-            "fp8check --help says more"
+            "fp8check init makes the first files, and fp8check --help says more"
         )
     return [_of_configuration(options, config, given, run) for run in config.runs]
 

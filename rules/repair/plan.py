@@ -154,7 +154,10 @@ def _usual(reports: Sequence[Examined]) -> str | None:
     run = reports[0].inputs.run
     if run.launch.line is not None or run.launch.given or run.accelerate is None or run.accelerate.path is None:
         return None
-    words = run.training.command(run.accelerate.path, run.training.path, run.launch)
+    launch = run.launch
+    if launch.script is not None and any(one.kind == "script" for one in reports[0].documents):
+        launch = launch._replace(given=True)  # the script was, and the command starts it
+    words = run.training.command(run.accelerate.path, run.training.path, launch)
     if words is None:
         return None
     from shlex import join

@@ -82,6 +82,8 @@ def _actual(outcome: Outcome) -> str:
         error = outcome.error
         return f"does not start: {error.type} ({error.stage}): {error.first_line}"
     precision = outcome.mixed_precision.shown if outcome.mixed_precision is not None else "?"
+    if precision == "no":
+        precision = "no mixed precision"
     backend = outcome.backend_name
     if backend == "MSAMP":
         return f"{precision} with MS-AMP; whether its layers run in FP8 is not modeled"

@@ -13,9 +13,12 @@ from fp8check.rules.checking.examining import examine_all
 from fp8check.rules.checking.planning import plan_request
 from fp8check.rules.checking.request import Request, RunRequest, assembled
 from fp8check.rules.input_error import InputError
+from fp8check.rules.moves.backends import GATHER
 from fp8check.rules.moves.strategies import STRATEGIES, ZERO3, Strategy, entries
 from fp8check.rules.outcome.speed import speed_of
 from fp8check.rules.record import Record
+from fp8check.rules.releases.behaviors import Accelerate
+from fp8check.rules.releases.stack import Stack
 from fp8check.rules.repair.goal import chosen, problems
 from fp8check.rules.repair.plan import PLANS, Planned
 from fp8check.rules.repair.render import Step, text_of
@@ -239,8 +242,10 @@ def _planned(wish: Wish, way: Way, spent: Callable[[], bool]) -> Tried:
 
 
 def _all(given: Sequence[Document], planned: Sequence[Document]) -> tuple[Document, ...]:
-    """The files of a plan, and the scripts, which it leaves as they are."""
-    return (*(one for one in given if one.kind == "script"), *(one for one in planned if one.kind != "script"))
+    """The files of a plan, its scripts first: as it edits them, or as they are."""
+    after = {one.path: one for one in planned}
+    scripts = (after.get(one.path, one) for one in given if one.kind == "script")
+    return (*scripts, *(one for one in planned if one.kind != "script"))
 
 
 def _keeps(wish: Wish, one: Examined, other: Examined) -> bool:
@@ -281,12 +286,13 @@ def _around(
     wish: Wish, training: Document, strategy: str, backend: str, folder: str, spent: Callable[[], bool]
 ) -> Tried:
     """A way to train with a file that is there: its own entries are edited, the Accelerate file is new."""
-    text = _accelerate(wish.count, strategy, backend)
+    text = _accelerate(wish, strategy, backend)
     accelerate = detect.read(os.path.join(folder, ACCELERATE), text.encode())
     part = _request(wish, (training, accelerate))
     planned = plan_request(Request((part,)), "fp8", states=STATES, plans=PLANS, spent=spent)
     given = planned.given[0]
-    plan = next((one for one in planned.plans if _keeps(wish, one.reports[0], given)), None)
+    tried = wish._replace(backend=backend)  # with another backend, the file would keep what this one was drafted with
+    plan = next((one for one in planned.plans if _keeps(tried, one.reports[0], given)), None)
     if plan is None:
         return Tried(strategy, backend, "; ".join(planned.why_not) or "only another way was found", given)
     new = next(one for one in plan.documents if one.path == accelerate.path)
@@ -343,7 +349,7 @@ def _sizes(tokens: int | None) -> Iterator[tuple[int, int]]:
 def _way(wish: Wish, strategy: str, backend: str, setup: Setup, folder: str) -> Way:
     draft = DRAFTS[wish.trainer]
     training = detect.read(os.path.join(folder, draft.file), draft.text(setup).encode(), trainer=wish.trainer)
-    accelerate = detect.read(os.path.join(folder, ACCELERATE), _accelerate(wish.count, strategy, backend).encode())
+    accelerate = detect.read(os.path.join(folder, ACCELERATE), _drafted(wish, strategy, backend).encode())
     documents = (training,) if setup.own else (training, accelerate)
     (one,) = assembled(_request(wish, documents))
     (report,) = examine_all([(one.run, one.documents)])
@@ -363,9 +369,18 @@ def _request(wish: Wish, documents: tuple[Document, ...]) -> RunRequest:
     return RunRequest(documents, wish.facts, launch=join(words), trainer=wish.trainer, follow=False)
 
 
-def _accelerate(processes: int, strategy: str, backend: str) -> str:
+def _accelerate(wish: Wish, strategy: str, backend: str) -> str:
     """The text of the Accelerate file."""
-    return text_of(entries(SPREADS[strategy].strategy, processes, backend, _RECIPES[backend]).items())
+    return text_of(entries(SPREADS[strategy].strategy, wish.count, backend, _RECIPES[backend]).items())
+
+
+def _drafted(wish: Wish, strategy: str, backend: str) -> str:
+    """The same, without torchao's all-gather where the release of Accelerate that is there reads no such key."""
+    made = entries(SPREADS[strategy].strategy, wish.count, backend, _RECIPES[backend])
+    config = made["fp8_config"]
+    if isinstance(config, dict) and not Stack(wish.facts).does(Accelerate.TORCHAO_RECIPE_HAS_CONFIG):
+        made["fp8_config"] = {name: value for name, value in config.items() if name != GATHER}
+    return text_of(made.items())
 
 
 def _score(report: Examined, setup: Setup) -> float | None:

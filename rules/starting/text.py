@@ -8,7 +8,7 @@ from fp8check.rules.plain_text import shown
 from fp8check.rules.report import words
 from fp8check.rules.report.masking import hidden
 from fp8check.rules.report.plan import in_syntax, secrets_of_runs, step_of
-from fp8check.rules.report.plan_text import WIDTH, promised, step_lines
+from fp8check.rules.report.plan_text import WIDTH, promised, step_lines, words_of
 from fp8check.rules.starting.choosing import SPREADS
 
 TYPE_CHECKING = False
@@ -39,15 +39,19 @@ def _taken(best: Tried, written: Sequence[str], style: Style) -> Iterator[str]:
         return
     for path in written:
         yield style.strong(f"{'wrote':<{WIDTH + 2}}{shown(path)}")
-    number = 0
-    for number, step in enumerate((one for one in plan.steps if one.kind != "file"), 1):
+    made = [one for one in plan.steps if one.kind == "edit" and not one.by_hand]  # in a file that was kept
+    for step in made:
+        where, what = words_of(step_of(step))
+        yield f"  {'changed':<{WIDTH}}{shown(where)}  {what}"
+    for number, step in enumerate((one for one in plan.steps if one.kind != "file" and one not in made), 1):
         yield from step_lines(step_of(step), number)
     if plan.launch is not None:
         yield f"  {'start with':<{WIDTH}}{shown(plan.launch)}"
     summary = words.summary(best.report, speed_of(best.report.outcome))
     yield from promised(summary, "fp8")
     if best.report.inputs.run.facts.gpus is None:
-        yield f"  {'not known':<{WIDTH}}the GPUs, and so speed and memory: name the node's facts with --facts"
+        yield f"  {'not known':<{WIDTH}}the GPUs, and so speed and memory: on the node that trains, in its environment,"
+        yield f"  {'':<{WIDTH}}fp8check env --json > facts.json; then here --facts facts.json, into another folder"
     left = [one for one in best.report.findings if one.severity == "warning"]
     for one in left:
         yield f"  {'warning':<{WIDTH}}{one.rule} {shown(one.message)}"
@@ -77,3 +81,7 @@ def _nothing(choice: Choice, style: Style) -> Iterator[str]:
     yield style.strong("no way to FP8 was found, and nothing was written")
     for one in choice.tried:
         yield f"  {f'{one.strategy}, {one.backend}':<{WIDTH}}{shown(one.why_not)}"
+    if any(one.report.inputs.run.facts.is_training_environment is False for one in choice.tried):
+        said = "say that neither torch nor accelerate is installed: take them where the run trains,"
+        yield f"  {'the facts':<{WIDTH}}{said}"
+        yield f"  {'':<{WIDTH}}in its environment: fp8check env --json > facts.json"

@@ -218,6 +218,8 @@ def test_env_prints_facts_that_can_be_loaded(tmp_path: Path) -> None:
     done = run("env", "--json", HF_TOKEN="hf_canarycanarycanarycanary", ACCELERATE_FP8_BACKEND="TE")
     assert "canary" not in done.stdout
     facts = json.loads(done.stdout)
+    trains = any(facts["packages"].get(name) for name in ("torch", "accelerate"))
+    assert ("neither torch nor accelerate is installed here: nothing trains with these facts" in done.stderr) != trains
     assert facts["schema"] == "fp8check/facts/1"
     assert facts["variables"]["ACCELERATE_FP8_BACKEND"] == "TE"
     (tmp_path / "facts.json").write_text(done.stdout)

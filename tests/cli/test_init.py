@@ -198,3 +198,73 @@ def test_that_the_memory_is_not_known_is_said(facts: str, tmp_path: Path, capsys
     words = ["--trainer", "script", "--model", MODEL, "--facts", facts, "--processes", "1"]
     assert main(["init", *words, "--out", str(tmp_path / "new")]) == 0
     assert "memory            not known, and so not whether it fits" in capsys.readouterr().out
+
+
+def test_facts_of_a_machine_that_does_not_train_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "facts.json"
+    packages = dict.fromkeys(("torch", "accelerate", "transformer_engine", "torchao", "trl"))
+    path.write_text(json.dumps({"schema": "fp8check/facts/1", "packages": packages, "gpus": [], "variables": {}}))
+    words = ["--trainer", "trl", "--model", MODEL, "--facts", str(path), "--out", str(tmp_path / "new")]
+    assert main(["init", *words]) == 1
+    said = capsys.readouterr().out
+    assert (
+        "  the facts         say that neither torch nor accelerate is installed: take them where the run trains,"
+        in said
+    )
+    assert "in its environment: fp8check env --json > facts.json" in said
+
+
+OLD = {
+    **dict.fromkeys(("msamp", "deepspeed"), None),
+    "torch": "2.8.0",
+    "accelerate": "1.11.0",
+    "transformers": "5.6.0",
+    "trl": "1.16.0",
+    "torchao": "0.14.1",
+    "transformer_engine": None,
+}
+
+
+def test_an_old_accelerate_gets_no_key_that_it_does_not_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "facts.json"
+    path.write_text(json.dumps({"schema": "fp8check/facts/1", "packages": OLD, "gpus": [H200], "variables": {}}))
+    words = ["--trainer", "trl", "--model", "Qwen/Qwen2.5-7B", "--facts", str(path), "--out", str(tmp_path / "new")]
+    assert main(["init", *words]) == 0
+    assert "FP203" not in capsys.readouterr().out
+    assert "all_gather" not in (tmp_path / "new" / "accelerate.yaml").read_text("utf-8")
+
+
+SCRIPT = (
+    "from trl import SFTTrainer, SFTConfig\nargs = SFTConfig(output_dir='out', bf16=True, max_length=2048)\n"
+    "SFTTrainer(model='Qwen/Qwen2.5-7B', args=args).train()\n"
+)
+
+
+def test_a_script_that_is_kept_needs_no_trainer(facts: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, out = tmp_path / "sft.py", tmp_path / "new"
+    source.write_text(SCRIPT)
+    assert main(["init", "--from", str(source), "--facts", facts, "--processes", "1", "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert f"accelerate launch --config_file {out}/accelerate.yaml {out}/sft.py" in said
+    assert f"  changed           {out}/sft.py:2  bf16=True -> bf16=False" in said
+    assert "bf16=False" in (out / "sft.py").read_text("utf-8")
+
+
+def test_a_file_that_is_kept_has_the_backend_that_is_told(
+    facts: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = tmp_path / "own.yaml", tmp_path / "new"
+    source.write_text(
+        "model_name_or_path: Qwen/Qwen2.5-7B\nstage: sft\ndo_train: true\ntemplate: qwen\ndataset: mine\n"
+        "finetuning_type: full\ncutoff_len: 4096\nper_device_train_batch_size: 1\nbf16: true\noutput_dir: out\n"
+    )
+    assert main(["init", "--from", str(source), "--facts", facts, "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    (why,) = [line for line in said.splitlines() if line.startswith("  why")]
+    told = "AO" if "; AO" in why else "TE"
+    text = (out / "accelerate.yaml").read_text("utf-8")
+    assert f"backend: {told}" in text
+    assert ("fp8_format" in text) == (told == "TE")
+    assert "FP218" not in said

@@ -132,3 +132,15 @@ def test_several_runs_of_the_configuration(folder: Path) -> None:
     done = run("plan", "--no-environment")
     assert done.returncode == 2
     assert "name the files of one" in done.stderr
+
+
+def test_the_command_of_a_script_that_was_given_starts_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "new").mkdir()
+    text = (
+        "from transformers import Trainer, TrainingArguments\nTrainer(args=TrainingArguments('o', bf16=True)).train()\n"
+    )
+    (tmp_path / "new" / "mine.py").write_text(text)
+    (tmp_path / "new" / "accel.yaml").write_text(ACCEL.replace("te", "TE"))
+    done = run("plan", "new/mine.py", "new/accel.yaml", *OPTIONS)
+    assert "start with     accelerate launch --config_file new/accel.yaml new/mine.py" in done.stdout

@@ -50,14 +50,27 @@ NAMES = {
 HEAD = """\
 # FP8 in five minutes
 
-Made by `make docs` from what `fp8check init` wrote and said on a node with two H200. On the node that trains, in its
-environment, the facts are taken with
+Made by `make docs` from what `fp8check init` wrote and said on a node with two H200. fp8check needs Python 3.10 and
+PyYAML, no GPU and no torch; from a clone of its repository:
+
+```
+pip install .
+```
+
+The facts are those of the machine and the environment that train: install it there as well, and take them with
 
 ```
 fp8check env --json > facts.json
 ```
 
-and everything else works on any machine. `--from train.yaml` instead of `--trainer` and `--model` keeps a training file
+Everything else works on any machine with that file. After a change of the files, of the command or of the packages
+(then with new facts), a check says whether it still is the run that was promised:
+
+```
+fp8check run/train.yaml run/accelerate.yaml --facts facts.json
+```
+
+`--from train.yaml` instead of `--trainer` and `--model` keeps a training file
 that is there. `--processes`, `--strategy`, `--backend`, `--finetuning lora` and `--tokens` choose what is chosen here;
 `--explain` tells what else was possible, and what was not, and why.
 """
