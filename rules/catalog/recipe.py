@@ -52,15 +52,9 @@ def recipe_not_as_written(requested: Requested, outcome: Outcome, run: Run) -> I
     """
     if requested.recipe:
         require_prediction(outcome)
-    recipe = outcome.prepared.recipe
-    if recipe is None or outcome.backend_name != "TE" or _fixed(run, outcome):
+    if _fixed(run, outcome):
         return
-    for name, written in requested.recipe.items():
-        real = recipe.get(name)
-        if real is None or _same(written.value, real.value) or _unreachable(written):
-            continue
-        if name == "fp8_format" and scaling_of(recipe) is not None and _same(written.value, "HYBRID"):
-            continue  # with block scaling E4M3 is right for gradients, too
+    for name, written, real in differing(requested, outcome):
         yield Found(
             f"{name} will be {real.value}, not {written.value}",
             place=written,
@@ -68,6 +62,20 @@ def recipe_not_as_written(requested: Requested, outcome: Outcome, run: Run) -> I
             notes=(_why(outcome),),
             fact=_how(outcome),
         )
+
+
+def differing(requested: Requested, outcome: Outcome) -> Iterator[tuple[str, Setting, Setting]]:
+    """The options of Transformer Engine's recipe that were asked for and are others: name, as written, as it runs."""
+    recipe = outcome.prepared.recipe
+    if recipe is None or outcome.backend_name != "TE":
+        return
+    for name, written in requested.recipe.items():
+        real = recipe.get(name)
+        if real is None or _same(written.value, real.value) or _unreachable(written):
+            continue
+        if name == "fp8_format" and scaling_of(recipe) is not None and _same(written.value, "HYBRID"):
+            continue  # with block scaling E4M3 is right for gradients, too
+        yield name, written, real
 
 
 def _same(written: object, real: object) -> bool:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 NEW_FILES = ("accel.yaml", "accelerate.yaml", "accelerate_fp8.yaml")
 SECONDS = 1.0  # of CPU, after which what was found by then is given
 OF_ALL = 5.0  # seconds of CPU for all groups of files of a request
+IN_BF16 = 40  # states that are judged for a run in BF16, where none in FP8 was found
 DUE = 12  # states that are judged at the end of a check that fails: some 40 ms, and everywhere the same answer
 
 
@@ -79,6 +80,9 @@ def plan_request(
     documents = [read.get(one.path, one) for one in part.documents]
     start = start_of(documents, part.launch, _new_name(part), _lines(part))
     found = plan(start, goal or goal_of([*given]), judge, given, states=states, plans=plans, spent=spent)
+    if not found.plans and found.goal == "fp8" and states > DUE:
+        others = plan(start, "bf16", judge, given, states=IN_BF16, plans=1, spent=spent)
+        found = found._replace(in_bf16=next(iter(others.plans), None))
     paths = {one.path for one in named}
     return found._replace(before=part.documents, named=tuple(path for path in read if path in paths))
 

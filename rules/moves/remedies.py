@@ -34,7 +34,7 @@ _BACKEND: Moves = (backends.other_backend, backends.gather_off, accelerators.bac
 _STEP: Moves = (steps.checkpointing_off, strategies.fsdp_in_file)
 _STACK: Moves = (stacks.upgrades, stacks.downgrades)
 _SHARDED: Moves = (strategies.loading_off, strategies.other_strategy)
-_SMALLER: Moves = (steps.fewer_tokens, strategies.other_strategy)
+_SMALLER: Moves = (steps.fewer_tokens, strategies.other_strategy, strategies.sharded_most)
 
 # By the subject of a rule, its first digit, where nothing says more.
 _BY_SUBJECT: Mapping[str, Moves] = {
@@ -100,9 +100,9 @@ _BY_CODE: Mapping[str, Moves] = {
     "deepspeed-swapped-weights": (*_BACKEND, strategies.other_strategy),
     "tokens-not-by-8": (steps.tokens, *_BACKEND),
     "tokens-not-by-16": (steps.tokens, *_BACKEND),
-    "memory": (steps.fewer_tokens, *_BACKEND, strategies.other_strategy, steps.checkpointing_on),
+    "memory": (*_SMALLER, *_BACKEND, steps.checkpointing_on),
     "out-of-memory": (*_SMALLER, *_STEP),
-    "FP414": (steps.fewer_tokens, *_BACKEND, strategies.other_strategy, steps.checkpointing_on),
+    "FP414": (*_SMALLER, *_BACKEND, steps.checkpointing_on),
     "axolotl-refuses-gpu": (precision.trainer_fp8_off, precision.accelerate_fp8),
     "FP712": (precision.trainer_fp8_off, precision.accelerate_fp8),
     "FP403": _BACKEND,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.edits.action import ABSENT, Assign
-from fp8check.rules.moves.site import known
+from fp8check.rules.moves.site import known, known_number
 from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from fp8check.rules.edits.action import Action
     from fp8check.rules.moves.site import Site
+    from fp8check.rules.settings.accelerate import AccelerateConfig
 
 # What cpu_ram_efficient_loading has to be for torchao, and may be for the other one.
 _FSDP2: Mapping[str, object] = {
@@ -61,8 +62,20 @@ def other_strategy(site: Site) -> Iterator[Action]:
     config, processes = site.run.accelerate, site.processes
     if config is None or site.accelerate is None or processes is None:
         return
-    for one in STRATEGIES:
-        if one.alone != (processes == 1) or not _is_installed(site, one) or _is_there(site, one):
+    yield from _spread(site, config, processes, STRATEGIES)
+
+
+def sharded_most(site: Site) -> Iterator[Action]:
+    """Weights, gradients and optimizer over all GPUs by ZeRO-3, which takes least memory of each."""
+    config, processes = site.run.accelerate, site.processes
+    if config is None or processes is None or known_number(lambda: config.zero_stage) == 3:
+        return
+    yield from _spread(site, config, processes, (ZERO3,))
+
+
+def _spread(site: Site, config: AccelerateConfig, processes: int, ways: tuple[Strategy, ...]) -> Iterator[Action]:
+    for one in ways:
+        if one.alone != (processes == 1) or not _is_installed(site, one) or (one is not ZERO3 and _is_there(site, one)):
             continue
         gone: list[tuple[tuple[str, ...], object]] = [
             ((name,), ABSENT) for name in _SECTIONS if name in config.top and name != one.section

@@ -58,6 +58,7 @@ class Planned(Record):
         is_whole: whether all was tried that there is.
         before: the files as they are, those included that the runs name.
         named: the paths of those that nobody gave.
+        in_bf16: what a run in BF16 would take, where none in FP8 was found and that was looked for.
     """
 
     goal: Goal
@@ -67,6 +68,7 @@ class Planned(Record):
     is_whole: bool = True
     before: tuple[Document, ...] = ()
     named: tuple[str, ...] = ()
+    in_bf16: Plan | None = None
 
     @property
     def reached(self) -> bool:

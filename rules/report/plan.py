@@ -33,9 +33,10 @@ def plans_of(planned: Planned, may: May | None = None, *, whole: bool = True) ->
         whole: with the edits as text, which the text of a report does not show.
     """
     reasons = tuple(shown(reason) for reason in planned.why_not)
-    may = may or _usual(planned)
-    plans = tuple(_plan(one, planned.before if whole else (), may) for one in planned.plans)
-    made = schema.Plans(schema.PLAN, planned.goal, planned.reached, reasons, plans)
+    may, before = may or _usual(planned), planned.before if whole else ()
+    plans = tuple(_plan(one, before, may) for one in planned.plans)
+    in_bf16 = None if planned.in_bf16 is None else _plan(planned.in_bf16, before, may)
+    made = schema.Plans(schema.PLAN, planned.goal, planned.reached, reasons, plans, in_bf16)
     secrets = secrets_of_runs(planned)
     return without(made, secrets) if secrets else made
 

@@ -26,12 +26,23 @@ def lines(plans: Plans, style: Style) -> Iterator[str]:
         for reason in plans.why_not:
             yield f"  {shown(reason)}"
         if plans.goal == "fp8":
-            yield "  for a run in BF16: fp8check plan --goal bf16"
+            yield from _in_bf16(plans.in_bf16, style)
         return
     for number, one in enumerate(plans.plans, 1):
         if number > 1:
             yield ""
         yield from _plan(one, number, plans, style)
+
+
+def _in_bf16(found: Plan | None, style: Style) -> Iterator[str]:
+    """What a run in BF16 would take; where to ask for it, where nobody looked."""
+    if found is None:
+        yield "  for a run in BF16: fp8check plan --goal bf16"
+        return
+    yield style.strong("in BF16") + (" (fp8check fix --goal bf16)" if found.steps else " nothing would have to be done")
+    for number, step in enumerate(found.steps, 1):
+        yield from step_lines(step, number)
+    yield from promised(found.summary, "bf16")
 
 
 def short(plans: Plans) -> list[str]:

@@ -465,6 +465,7 @@ class Plans(Record):
     Attributes:
         why_not: what stands against the goal; empty where it is reached.
         plans: the first changes least.
+        in_bf16: what a run in BF16 would take, where there is no way to FP8 and a plan was asked for.
     """
 
     schema: Literal["fp8check/plan/1"]
@@ -472,6 +473,7 @@ class Plans(Record):
     reached: bool
     why_not: tuple[str, ...]
     plans: tuple[Plan, ...]
+    in_bf16: Plan | None = None
 
 
 class Report(Record):
