@@ -5,6 +5,7 @@ from __future__ import annotations
 from fp8check.rules.edits.action import ABSENT, Action, Assign
 from fp8check.rules.moves import launching
 from fp8check.rules.moves.site import known
+from fp8check.rules.releases.accelerate_keys import WIZARD_KEYS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,6 +46,13 @@ def processes(site: Site) -> Iterator[Action]:
     )
     machines = [] if "num_machines" in config.top else [(("num_machines",), 1)]
     yield from site.act(site.in_accelerate((("num_processes",), number), *machines, *spread))
+
+
+def unread_gone(site: Site) -> Iterator[Action]:
+    """Options of FP8 that nobody reads gone from the Accelerate file: what runs then is what it says."""
+    config = site.run.accelerate
+    names = [name for name in config.fp8 if name in WIZARD_KEYS] if config is not None else []
+    yield from site.act(site.in_accelerate(*((("fp8_config", name), ABSENT) for name in names)))
 
 
 def on_gpu(site: Site) -> Iterator[Action]:

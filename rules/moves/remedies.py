@@ -113,8 +113,10 @@ _BY_CODE: Mapping[str, Moves] = {
 }
 # What nothing in this folder answers: the machine or the model would have to be another one.
 FORBIDDING = frozenset(("FP408", "FP411", "FP412", "FP620", "FP701", "FP704", "FP706"))
-# What a warning says of the recipe that was asked for: it is not the one that runs. Its fix belongs to a good run.
-NOT_AS_ASKED = frozenset(("FP202", "FP203", "FP211"))
+# Warnings that a good run has not: the recipe that was asked for is not the one that runs. Their own fix comes first.
+NOT_AS_ASKED: Mapping[str, Moves] = {"FP202": (entries.unread_gone,), "FP203": (), "FP211": ()}
+# Warnings that a plan takes along, where it changes something anyway.
+TAKEN_ALONG: Mapping[str, Moves] = {"FP406": (steps.tokens,)}
 # What may pay more in a run that is good already.
 CHOICES: Moves = (backends.other_backend, steps.compiled, strategies.other_strategy)
 

@@ -129,11 +129,12 @@ def problems(examined: Examined, goal: Goal, before: Chosen) -> list[Problem]:
     found = [Problem(one.rule, one.message, one) for one in examined.findings if one.severity == "error"]
     for outcome in (examined.outcome, examined.earlier):
         if outcome is not None:
-            found += [one for one in _unmet(outcome, goal, before) if one.code not in {two.code for two in found}]
+            found += [one for one in unmet(outcome, goal, before) if one.code not in {two.code for two in found}]
     return found
 
 
-def _unmet(outcome: Outcome, goal: Goal, before: Chosen) -> list[Problem]:
+def unmet(outcome: Outcome, goal: Goal, before: Chosen) -> list[Problem]:
+    """What a prediction lacks of a good run, whatever the rules find."""
     if outcome.error is not None:
         return [Problem(outcome.error.code, f"it would end with {outcome.error.type}: {outcome.error.first_line}")]
     if outcome.undecided is not None:
@@ -180,10 +181,15 @@ def _not_bf16(outcome: Outcome) -> list[Problem]:
     if precision is None or precision.value != "bf16":
         found.append(Problem("no BF16", "it would not compute in BF16"))
     config = run.config_read
-    own = [name for name in run.training.fp8_keys if name in run.training.top]
+    own = [name for name in run.training.fp8_keys if _is_said(run.training.top.get(name))]
     if outcome.trains_in_fp8 is not False or requested(run).anywhere or own or (config is not None and config.fp8):
         found.append(Problem("left", "something of FP8 would be left"))
     return found
+
+
+def _is_said(setting: Setting | None) -> bool:
+    """Whether an entry of FP8 is there; an option of the command that switches it off is none that is left over."""
+    return setting is not None and not (setting.origin.flag is not None and setting.value is False)
 
 
 # What it costs to change something of a run. What the user chose is kept: the order of these is that of the plans.

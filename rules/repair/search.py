@@ -12,7 +12,7 @@ from itertools import islice
 from fp8check.rules.edits.action import Action, Assign
 from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.input_error import InputError
-from fp8check.rules.moves.remedies import CHOICES, NOT_AS_ASKED, moves_for
+from fp8check.rules.moves.remedies import CHOICES, NOT_AS_ASKED, TAKEN_ALONG, moves_for
 from fp8check.rules.moves.site import Site
 from fp8check.rules.reading.overlay import Overlay
 from fp8check.rules.record import Record
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Protocol
 
+    from fp8check.rules.engine.running import Finding
     from fp8check.rules.moves.site import Goal, Move
     from fp8check.rules.moves.sources import Scripts
     from fp8check.rules.reading import Document
@@ -272,19 +273,29 @@ class Search:
         return self._as_asked(best)
 
     def _as_asked(self, best: Judged) -> Judged:
-        """The state with the recipe that was asked for, as far as the fix of a warning writes what was meant."""
+        """The state with the recipe that was asked for, and with what a plan takes along: fewer warnings, and good."""
+        is_given = best.state.key == self._start.state.key
         for report in best.reports:
             places = Places(report.documents)
             for finding in report.findings:
-                if finding.rule not in NOT_AS_ASKED or finding.fix is None:
-                    continue
-                assigns = places.assigns(finding.fix)
-                if not assigns or any(one.file not in best.state.files for one in assigns):
-                    continue
-                one = self.judged(best.state.after(Action(finding.rule, assigns)), whole=True)
-                if one is not None and one.is_good and one.warnings < best.warnings:
-                    return self._as_asked(one)
+                moves = NOT_AS_ASKED.get(finding.rule)
+                if moves is None:
+                    moves = None if is_given else TAKEN_ALONG.get(finding.rule)
+                for action in () if moves is None else self._answers(finding, places, best, report, moves):
+                    one = self.judged(best.state.after(action), whole=True)
+                    if one is not None and one.is_good and one.warnings < best.warnings:
+                        return self._as_asked(one)
         return best
+
+    def _answers(
+        self, finding: Finding, places: Places, best: Judged, report: Examined, moves: Sequence[Move]
+    ) -> Iterator[Action]:
+        assigns = places.assigns(finding.fix) if finding.fix is not None else None
+        if assigns and all(one.file in best.state.files for one in assigns):
+            yield Action(finding.rule, assigns)
+        site = self._site(finding.rule, best.state, report)
+        for move in moves:
+            yield from self._placed(site, move)
 
     def _without(self, state: State, part: Action) -> State | None:
         after = state.after(part._replace(variables={}, packages={}))

@@ -57,7 +57,9 @@ class Final:
         """NO, MULTI_GPU, FSDP1, FSDP2, DEEPSPEED; "" where that is not plain."""
         kind = (self.accelerate or {}).get("distributed_type")
         section = (self.accelerate or {}).get("fsdp_config") or {}
-        if self.training.get("deepspeed") or self.training.get("fsdp"):
+        if self.training.get("deepspeed"):
+            return "DEEPSPEED"
+        if self.training.get("fsdp"):
             return ""
         if kind == "FSDP":
             return f"FSDP{section.get('fsdp_version', 1)}"
@@ -151,7 +153,7 @@ def deepspeed_ao(final: Final) -> Iterator[str]:
 
     Off, ZeRO-2 and ZeRO-3 were executed on a CPU with accelerate 1.15.0, DeepSpeed 0.19.8 and torchao 0.18.0: 11 layers.
     """
-    gathers = final.recipe.get("enable_fsdp_float8_all_gather") is not False
+    gathers = final.recipe.get("enable_fsdp_float8_all_gather") is not False and final.at_least("accelerate", 1, 13)
     if final.backend == "AO" and final.spread == "DEEPSPEED" and gathers:
         yield "torchao under DeepSpeed: it does not start"
 
@@ -236,7 +238,8 @@ def rows(final: Final) -> Iterator[str]:
     length = next((final.training[name] for name in ("max_length", "cutoff_len") if name in final.training), None)
     batch = final.training.get("per_device_train_batch_size")
     whole = isinstance(length, int) and isinstance(batch, int) and length * batch % 8
-    if final.backend == "TE" and final.training.get("packing") is True and whole:
+    packed = final.training.get("packing") is True and not final.training.get("pad_to_multiple_of")
+    if final.backend == "TE" and packed and whole:
         yield f"{batch} x {length} tokens with Transformer Engine"
 
 
