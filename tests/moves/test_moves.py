@@ -48,7 +48,7 @@ FULL = "model_name_or_path: a/b\nfinetuning_type: full\n"
                 "mixed", "num_processes: 1\ndeepspeed_config: {zero_stage: 2}\nmixed"
             ),
             {},
-            "distributed_type",
+            "bf16: false -> bf16: true",
         ),
         ("output_dir: o\ngradient_checkpointing: true\n", SINGLE, {}, "gradient_checkpointing: false"),
         (FULL + "cutoff_len: 1001\npacking: true\nstage: pt\n", SINGLE, {"stack": FACTORY}, ""),

@@ -74,7 +74,7 @@ def test_a_new_file_has_a_name_that_is_free(tmp_path: object, monkeypatch: pytes
     with open("accel.yaml", "w") as file:
         file.write("of somebody else\n")
     text = "model_name_or_path: a/b\nfinetuning_type: full\nfp8: true\nbf16: true\n"
-    found = planned(request_of({"train.yaml": text}, stack=FACTORY))
+    found = planned(request_of({"train.yaml": text}, stack=FACTORY)._replace(follow=True))
     assert [one.file for one in found.plans[0].steps if one.kind == "file"] == ["accelerate.yaml"]
 
 
@@ -105,6 +105,7 @@ def test_commands(command: str, then: str | None) -> None:
 
 
 TRL = "model_name_or_path: a/b\ndataset_name: c/d\nbf16: false\ngradient_checkpointing: false\n"
+TRL += "pad_to_multiple_of: 16\n"
 
 
 @pytest.mark.parametrize(
@@ -185,6 +186,33 @@ def test_what_cannot_be_edited_is_said(text: str, reason: str) -> None:
     assert reason in " ".join(found.why_not)
 
 
+def test_a_plan_pads_the_tokens_of_a_run_that_it_changes() -> None:
+    text = TRL.replace("pad_to_multiple_of: 16\n", "").replace("bf16: false", "bf16: true")
+    found = planned(request_of({"train.yaml": text, "accel.yaml": SINGLE}, trainer="trl"), "fp8")
+    assert steps(found) == [
+        "edit train.yaml:3 bf16: true -> bf16: false",
+        "edit train.yaml:5 None -> pad_to_multiple_of: 16",
+    ]
+
+
+def test_a_recipe_that_nobody_reads_is_written_as_it_was_meant() -> None:
+    files = {"train.yaml": "output_dir: o\nbf16: false\n", "accel.yaml": SINGLE + "  amax_history_length: 16\n"}
+    assert steps(planned(request_of(files), "fp8")) == [
+        "edit accel.yaml:5 amax_history_length: 16 -> None",
+        "edit accel.yaml:5 None -> amax_history_len: 16",
+    ]
+
+
+def test_under_deepspeed_it_goes_since_no_recipe_arrives() -> None:
+    accelerate = SINGLE.replace("'NO'", "DEEPSPEED") + "  amax_history_length: 16\nnum_processes: 1\n"
+    files = {
+        "train.yaml": "output_dir: o\nbf16: true\n",
+        "accel.yaml": accelerate + "deepspeed_config: {zero_stage: 2}\n",
+    }
+    found = planned(request_of(files, stack={**TODAY, "deepspeed": "0.19.8"}), "fp8")
+    assert steps(found) == ["edit accel.yaml:5 amax_history_length: 16 -> None"]
+
+
 def test_without_a_way_what_stands_against_it_is_said() -> None:
     found = planned(request_of({"train.yaml": "output_dir: o\nbf16: true\n", "accel.yaml": SINGLE}, gpu="8.0"))
     assert not found.reached
@@ -194,7 +222,10 @@ def test_without_a_way_what_stands_against_it_is_said() -> None:
     assert text.splitlines() == [
         "no way to FP8 was found",
         f"  {reason}",
-        "  for a run in BF16: fp8check plan --goal bf16",
+        "in BF16 (fp8check fix --goal bf16)",
+        "  1. accel.yaml:2   mixed_precision: fp8 -> mixed_precision: bf16",
+        "  2. accel.yaml:3   delete fp8_config:\\n  backend: TE",
+        "  then              bf16, no layer in FP8",
     ]
 
 
