@@ -292,7 +292,7 @@ def test_the_json_is_that_of_the_schema() -> None:
     assert [*data] == ["schema", "goal", "reached", "why_not", "plans"]
     assert (data["schema"], data["goal"], data["reached"], data["why_not"]) == ("fp8check/plan/1", "fp8", True, [])
     first = data["plans"][0]
-    assert [*first] == ["steps", "launch", "outcome", "speedup", "memory", "remaining", "evidence", "summary"]
+    assert [*first] == ["steps", "launch", "outcome", "speedup", "memory", "remaining", "evidence", "summary", "fix"]
     assert first["steps"][0] == {
         "kind": "edit",
         "file": "train.yaml",
