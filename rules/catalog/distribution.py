@@ -70,6 +70,12 @@ def more_processes_than_gpus(run: Run, gpus: Sequence[Gpu], outcome: Outcome) ->
     )
 
 
+_ON_THE_CPU = {
+    "AO": "torchao emulates it there, many times slower than float32",
+    "TE": "Transformer Engine wants CUDA, and fails",
+}
+
+
 @rule(
     "FP310",
     "fp8-on-the-cpu",
@@ -78,7 +84,7 @@ def more_processes_than_gpus(run: Run, gpus: Sequence[Gpu], outcome: Outcome) ->
     "ran accelerate 1.15.0, torchao 0.18.0 [executed fp8-on-the-cpu]: device cpu, layers converted, FP8 is emulated",
     claims=("perhaps",),
 )
-def fp8_on_the_cpu(run: Run, launch: Launch, requested: Requested) -> Iterator[Found]:
+def fp8_on_the_cpu(run: Run, launch: Launch, requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """FP8 is asked for, and the run is told to stay on the CPU.
 
     Why it hurts: no CPU has FP8 units. Transformer Engine wants CUDA and fails; torchao emulates, many times slower
@@ -98,8 +104,9 @@ def fp8_on_the_cpu(run: Run, launch: Launch, requested: Requested) -> Iterator[F
         place = kind
     if place is None and not launch.flag("cpu"):
         return
+    there = _ON_THE_CPU.get(outcome.backend_name or "", "there it is emulated, or fails")
     yield Found(
-        "FP8 on the CPU: there it is emulated, or fails",
+        f"FP8 on the CPU: {there}",
         place=place,
         label="no GPU is used",
         related=(Related(requested.anywhere[0], "FP8 is asked for here"),)
