@@ -234,6 +234,7 @@ def test_a_script_that_starts_nothing(
         ("torchrun loop.py --lr 1 --eval-only", False),
         ("torchrun loop.py --eval-only=false", True),
         ("torchrun loop.py --help", False),
+        ("torchrun --no_python fast-llm prepare gpt", False),
         ("torchrun test_loop.py", False),
         ("python -m coverage run -m pytest tests", False),
         ("torchrun -m coverage run -m pytest tests", False),
@@ -264,6 +265,8 @@ def test_which_programs_are_trainings(
         ("torchrun loop.py", True),
         ("accelerate launch --mixed_precision fp8 main.py", True),
         ("trl sft --model_name_or_path a/b --output_dir x", True),
+        ("torchrun --no_python fast-llm train gpt", True),
+        ("torchrun --no_python fast-llm gpt", False),
     ],
 )
 def test_whether_a_script_that_is_not_here_trains_is_not_known(

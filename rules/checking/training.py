@@ -89,8 +89,8 @@ def is_training(run: Run, known: dict[str, Told], *, follow: bool) -> bool:
         return False
     if told == "trains" or (run.training.path is not None and not (launch.tool == "python" and says is False)):
         return True
-    if says is None and _is_entry(launch) and launch.arguments:  # main.py eval, cli.py train
-        says = _said_by(launch.arguments[0].lower()) if launch.arguments[0].isalpha() else None
+    if says is None:
+        says = _said_by_command(launch)
     if says is None and (_is_in_other_folder(launch) or _only_generates(launch)):
         says = False
     if launch.tool != "python":
@@ -111,7 +111,7 @@ def is_sure(run: Run) -> bool:
     if not unread or launch.script is None or launch.through is not None or run.training.path is not None:
         return True
     program = registry.of_program(launch.script) is not None or _asks_for_fp8(run)
-    return program or _says(launch) is True or _has_flags(launch)
+    return program or _says(launch) is True or _said_by_command(launch) is True or _has_flags(launch)
 
 
 def _only_measures(launch: Launch) -> bool:
@@ -181,6 +181,13 @@ def _said_by(name: str) -> bool | None:
         return False
     train, other = any(part in name for part in _TRAINS), any(part in name for part in _TRAINS_NOT)
     return None if train == other else train
+
+
+def _said_by_command(launch: Launch) -> bool | None:
+    """What the word behind a program says that does all that a project does: main.py eval, cli.py train, tool train."""
+    is_entry = _is_entry(launch) or not (launch.is_module or str(launch.script).endswith(".py"))
+    first = launch.arguments[0] if is_entry and launch.arguments else ""
+    return _said_by(first.lower()) if first.isalpha() else None
 
 
 def _is_in_other_folder(launch: Launch) -> bool:

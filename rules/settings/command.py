@@ -204,8 +204,10 @@ def _starts_itself(script: str | None, words: Sequence[str]) -> None:
         Foreign: it is one of a tool that is known.
     """
     behind = words[words.index("--") + 1 :] if "--" in words else []
-    # mason.py of open-instruct: on a cluster; `-- source env.sh && uv run python train.py`, too.
+    # `-- source env.sh && uv run python train.py`, too.
     if any(_is_launch([word]) for word in behind[:-1][:_MOST_LOOKED_AT]):
+        if script is not None and script.rpartition("/")[2] == "mason.py":
+            raise Foreign(f"this is open-instruct's launcher for Beaker, which is not checked: {script}")
         raise Unclear(f"{script} starts what stands behind --, and nobody knows where")
     if script is not None and script.endswith("main.py") and any(word.startswith("recipes=") for word in words[1:]):
         raise Foreign(f"this is SageMaker HyperPod's launcher, which is not checked: {script}")

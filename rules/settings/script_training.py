@@ -39,6 +39,8 @@ _THINGS = frozenset(
 )
 # What `.train()` makes of these is no model.
 _NO_MODELS = ("token", "bpe", "sentencepiece", "kmeans", "index", "faiss", "quantizer", "vectorizer", "spm", "scaler")
+# All that deepspeed.initialize() is given where nothing trains.
+_TO_GENERATE = frozenset(("model", "config_params", "config"))
 # A module of whose text one of these is a part has a training in it.
 _IN_MODULES = (".backward(", "trainer.train(", ".train_batch(", "deepspeed.initialize(", "optimizer.step(")
 
@@ -83,7 +85,8 @@ def _is_training(call: ast.Call) -> bool:
     if name == "step":
         return "opt" in holder
     if name == "initialize":
-        return holder in ("deepspeed", "ds")
+        given = {keyword.arg for keyword in call.keywords}  # a model alone is only spread, to generate
+        return holder in ("deepspeed", "ds") and (bool(call.args) or not given <= _TO_GENERATE)
     if any(word in holder for word in _NO_MODELS):
         return False
     if name == "train":  # model.train(False), .train(mode=was_training) only say how it is used

@@ -150,7 +150,10 @@ def test_words_that_a_shell_made() -> None:
 
 @pytest.mark.parametrize("behind", ["accelerate launch x.py", "/opt/bin/torchrun x.py", "python3 x.py"])
 def test_a_script_that_starts_what_stands_behind_two_dashes(behind: str) -> None:
-    launch = parse(f"python mason.py --cluster a --gpus 8 -- {behind} --bf16")
-    assert launch.unknown.startswith("mason.py starts what stands behind --")
+    launch = parse(f"python submit.py --cluster a --gpus 8 -- {behind} --bf16")
+    assert launch.unknown.startswith("submit.py starts what stands behind --")
+    words = ["python", "mason.py", "--gpus", "8", "--", "source", "env.sh", "&&", "uv", "run", *behind.split()]
+    launch = of_words(words, {})
+    assert launch.unknown == "this is open-instruct's launcher for Beaker, which is not checked: mason.py"
     assert parse("python train.py --a -- b.yaml").script == "train.py"
     assert parse("python train.py --").script == "train.py"

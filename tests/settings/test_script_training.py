@@ -57,6 +57,7 @@ def test_what_trains(text: str) -> None:
         "scheduler.step()",
         "pipeline.fit(x)",
         "app.initialize()",
+        "engine = deepspeed.initialize(model=model, config_params=config)[0]",
         "AutoModel.from_pretrained('x')",
         "run_eval()",
         "is_train()",
