@@ -105,6 +105,11 @@ class PythonFile:
         group = _call(span.start, span.end)
         return f"{group} {name}" if group in self._groups else None
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The entries, in the order in which they were found."""
+        return tuple(entry.path for one in self._groups.values() for entry in one.entries.values())
+
     def is_new(self, path: str) -> bool:
         """Whether there is no such entry yet."""
         return self._entry(path) is None

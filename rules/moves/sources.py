@@ -85,6 +85,11 @@ class PythonSource:
         why = self.file.why_not(name)
         return f"{self.file.name(name)} {why}" if why else ""
 
+    @staticmethod
+    def together(data: Changes) -> list[list[str]]:
+        """The names of changes that cannot be taken back but together."""
+        return [[name] for name in data]
+
     def changes(self, data: Changes) -> Iterator[Change]:
         """What is changed, for people."""
         for name, value in data.items():
@@ -138,6 +143,10 @@ class ShellSource:
     def why_not(self, name: str, value: object) -> str:  # noqa: ARG002
         """See PythonSource."""
         return ""
+
+    def together(self, data: Changes) -> list[list[str]]:
+        """See PythonSource."""
+        return self.file.together(data)
 
     def changes(self, data: Changes) -> Iterator[Change]:
         """See PythonSource."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from itertools import islice
 
-from fp8check.rules.edits.action import Action, Assign
+from fp8check.rules.edits.action import ABSENT, Action, Assign
 from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.input_error import InputError
 from fp8check.rules.moves.remedies import CHOICES, NOT_AS_ASKED, TAKEN_ALONG, moves_for
@@ -321,6 +321,10 @@ def _smaller(start: Start, state: State) -> Iterator[Action]:
     for path, data in state.files.items():
         before = start.state.files[path]
         if before is data or path == start.new_file:
+            continue
+        if path in start.sources:
+            for names in start.sources[path].together(start.changes(state, path)):
+                yield Action("", tuple(Assign(path, (name,), ABSENT) for name in names))
             continue
         for entry, value in changed(data, before):
             yield Action("", (Assign(path, entry, value),))

@@ -80,6 +80,7 @@ class ShellFile:
         if len(self.lines) > MOST_LINES:
             raise Unfixable(f"the script has more than {MOST_LINES} lines that start a program")
         self._commands: tuple[Command, ...] | None = None
+        self._last: tuple[ShellScript, tuple[Line, ...]] = script, self.lines  # each of its runs asks for its line
 
     def words(self, changes: Changes, number: int) -> list[str]:
         """The words of a line as they are then."""
@@ -132,7 +133,7 @@ class ShellFile:
         Raises:
             Unfixable: it has not.
         """
-        now = tuple(self._read(script))
+        now = self._lines_of(script)
         wanted = [_Wanted.of(one) for one in self.lines]
         for key, value in changes.items():
             number, _, name = key.partition(" ")
@@ -141,8 +142,8 @@ class ShellFile:
             raise Unfixable("the edit would change something else as well")
 
     def steps(self, changes: Changes) -> Iterator[tuple[str, int, str | None, str | None]]:
-        """What is changed for people: the entry, its line, its text, and its text then."""
-        for key, value in changes.items():
+        """What is changed for people: the entry, its line, its text, and its text then; each place once."""
+        for key, value in [(names[0], changes[names[0]]) for names in self.together(changes)]:
             number, _, name = key.partition(" ")
             line = self.lines[int(number)]
             if name:
@@ -156,11 +157,23 @@ class ShellFile:
                 before, after = " ".join((*flag, *texts[one.first : one.last])), " ".join((*flag, *one.words))
                 yield key, near.span.line, before or None, after or None
 
+    def together(self, changes: Changes) -> list[list[str]]:
+        """The changes that are one in the text: lines may share where a word stands."""
+        found: dict[tuple[TextEdit, ...], list[str]] = {}
+        for key, value in changes.items():
+            found.setdefault(tuple(self._of(key, value)), []).append(key)
+        return [*found.values()]
+
     def number_of(self, script: ShellScript, line: Line) -> int | None:
         """Which line of the script one is, that was read of the script as it is now."""
-        lines = self.lines if script is self._script else tuple(self._read(script))
+        lines = self._lines_of(script)
         same = [at for at, one in enumerate(lines) if one.span == line.span and len(one.words) == len(line.words)]
         return same[0] if same and len(lines) == len(self.lines) else None
+
+    def _lines_of(self, script: ShellScript) -> tuple[Line, ...]:
+        if self._last[0] is not script:
+            self._last = script, tuple(self._read(script))
+        return self._last[1]
 
     # Words
 

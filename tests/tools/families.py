@@ -710,6 +710,33 @@ FAMILIES: tuple[Family, ...] = (
     Family("a docstring", 100_000, script(lambda n: f"'''{n * 'y '}'''\nAccelerator()\n")),
     # Shell scripts
     Family("launch lines", 40, shell(lambda n: (n - 1) * STARTED)),
+    Family(
+        "launch lines that share a flag",
+        20,
+        shell(lambda n: "A='--mixed_precision bf16'\n" + (n - 1) * STARTED.replace("train.py", "$A train.py")),
+    ),
+    Family(
+        "words of a launch line that changes",
+        100,
+        shell(
+            lambda n: (
+                "accelerate launch --config_file accel.yaml --mixed_precision bf16 \\\n"
+                + lines(n, "  w{} \\\n")
+                + "  train.py\n"
+            ),
+            "",
+        ),
+    ),
+    Family(
+        "arguments of which one changes",
+        700,
+        script(lambda n: f"from transformers import Trainer\nTrainingArguments(bf16=True, {words(n, 'a{}=1')})\n"),
+    ),
+    Family(
+        "calls within calls of which one changes",
+        40,
+        script(lambda n: f"Accelerator(mixed_precision='bf16', x={n * 'f(a=1, b='}1{n * ')'})\n"),
+    ),
     Family("launch lines of other programs", 40, shell(lambda n: lines(n, "torchrun train{}.py --bf16 True\n"))),
     Family("lines of a shell script", 4_000, shell(lambda n: lines(n, "echo {}\n"))),
     Family("commands on one line", 4_000, shell(lambda n: lines(n, "echo {}; "))),

@@ -23,16 +23,20 @@ from fp8check.rules.checking.planning import plan_request
 from fp8check.rules.checking.request import Checked, Request, RunRequest, check_request
 from fp8check.rules.checking.selection import select
 from fp8check.rules.credentials import masked, masked_shapes, of_the_same_width
+from fp8check.rules.edits.action import GONE
+from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.engine.gate import NAMES as NAMES_REQUIRED
 from fp8check.rules.engine.gate import parsed
 from fp8check.rules.input_error import InputError
+from fp8check.rules.moves.sources import PythonSource
 from fp8check.rules.plain_text import plain, shown
-from fp8check.rules.reading import Unreadable
+from fp8check.rules.reading import Unreadable, read_script
 from fp8check.rules.reading.shell import Command, Enter, Leave, ShellScript
 from fp8check.rules.reading.source import Source, decode
 from fp8check.rules.report import build, html, plan
 from fp8check.rules.report import seen as seen_page
 from fp8check.rules.report.formats import FORMATS, Look, find
+from fp8check.rules.report.plan import as_text
 from fp8check.rules.report.stored import BadReport, all_from_data
 from fp8check.rules.report.terminal import Style
 from fp8check.rules.seen import from_data as seen_from_data
@@ -343,6 +347,83 @@ def started() -> Iterable[Case]:
     texts_ = [whole, *(f"#!/bin/bash\nA=1\n{command} $A\n" for command in commands_)]
     texts_ += [f"accelerate launch train.py\n{line}\naccelerate launch train.py $A\n" for line in vocabulary.SHELL]
     return [{"shell": text} for text in texts_]
+
+
+def changing(case: Case, _folder: Path) -> Iterable[str]:
+    """Plans for scripts and launch lines, and each entry of a script changed by itself: all else stays, or it says why."""
+    labels = [*_entries(case.get("script", ""))]
+    documents = [read("accel.yaml", b"mixed_precision: fp8\nfp8_config:\n  backend: TE\n")]
+    try:
+        documents += [read(name, encoded(case[part])) for part, name in CHANGED.items() if case.get(part)]
+        launch = (
+            None if case.get("shell") else case.get("launch") or "accelerate launch --config_file accel.yaml train.py"
+        )
+        run = RunRequest(tuple(documents), facts_of(case), launch, follow=False)
+        goal: Goal = "bf16" if case.get("goal") == "bf16" else "fp8"
+        planned = plan_request(Request((run,)), goal, states=8, plans=1)
+    except InputError as problem:
+        return (*labels, said(problem, "changed"))
+    texts = {one.path: one.text for one in documents}
+    for found in planned.plans:
+        for one in found.documents:
+            if one.kind == "script" and _parses(texts[one.path]) and not _parses(one.text):
+                raise Broken("a plan after which a script cannot be parsed", one.text)
+        if any(one.kind == "edit" and one.before == one.after for one in found.steps):
+            raise Broken("a step that changes nothing")
+    clean(as_text(planned, Style(on=False)), "text")
+    return (
+        *labels,
+        f"reached:{planned.reached}",
+        *(f"step:{one.kind}" for found in planned.plans for one in found.steps),
+    )
+
+
+CHANGED = {"script": "train.py", "shell": "run.sh"}
+
+
+def _entries(text: str) -> Iterable[str]:
+    """Each of the first entries of a script gone, and with another value."""
+    try:
+        source = PythonSource(read_script("train.py", encoded(text)))
+    except (Unreadable, Unfixable) as problem:
+        yield said(problem, "script")
+        return
+    for name in source.file.names[:8]:
+        for value in (GONE, False, "fp8", 1.5):
+            try:
+                made = source.written({name: value}, by_hand=True)
+            except Unfixable as problem:
+                yield said(problem, "script")
+                continue
+            (edit,) = source.file.text_edits({name: value})
+            if made.text != f"{text_of(source)[: edit.start]}{edit.text}{text_of(source)[edit.end :]}":
+                raise Broken("an edit that changes more than its entry", text)
+            yield "edited"
+
+
+def text_of(source: PythonSource) -> str:
+    """The text of a script as it was read."""
+    return source.document.text
+
+
+def changed_ones() -> Iterable[Case]:
+    """The scripts of the cases and of the vocabulary, and shell scripts."""
+    yield from ({"script": case["script"]} for case in cases.runs() if "script" in case)
+    yield from ({**one, "script": "TrainingArguments('o', bf16=True)\n"} for one in started())
+    for arguments in (
+        "",
+        "'o', bf16=True",
+        "\n    'o',\n    bf16=BF16,  # fast\n",
+        "**a, bf16=f()",
+        "bf16=(True),fp16=1",
+    ):
+        for made in (
+            f"TrainingArguments({arguments})",
+            f"Accelerator({arguments.replace('bf16=', 'mixed_precision=')})",
+        ):
+            yield {
+                "script": f"BF16 = True\nos.environ['ACCELERATE_MIXED_PRECISION'] = 'no'\nx = {made}\nTrainer(args=x)\n"
+            }
 
 
 def launching(case: Case, _folder: Path) -> Iterable[str]:
@@ -806,6 +887,9 @@ TARGETS: tuple[Target, ...] = (
     Target("facts", _only("facts"), knowing, share=1.4),
     Target(
         "shell", {"shell": "shell", "hook": ("", "yes"), **_only("script", "variables")}, shell_scripts, started, 1.9
+    ),
+    Target(
+        "changes", {**_only("script", "launch"), "shell": "shell", "goal": ("", "bf16")}, changing, changed_ones, 1.9
     ),
     Target("launch", _only("launch", "variables", "trainer"), launching, launch_lines, 1.9),
     Target("text", {"text": "pieces", "name": "pieces"}, leaving, texts, 0.5, writes=True),
