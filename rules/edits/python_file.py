@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from fp8check.rules.edits.action import GONE
 from fp8check.rules.edits.python_text import entry_end, literal, own_lines, skipped
-from fp8check.rules.edits.text_edits import TextEdit
+from fp8check.rules.edits.text_edit import TextEdit
 from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.reading.source import Source
 from fp8check.rules.record import Record
@@ -21,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from fp8check.rules.edits.fix import Edit
     from fp8check.rules.reading import Document, Span
 
     Groups = ast.Call | ast.Dict | ast.Assign | ast.AnnAssign
@@ -109,6 +110,13 @@ class PythonFile:
     def names(self) -> tuple[str, ...]:
         """The entries, in the order in which they were found."""
         return tuple(entry.path for one in self._groups.values() for entry in one.entries.values())
+
+    def called(self, path: str) -> str:
+        """What is called with an argument: the last of its names; "" of what is no argument."""
+        node = self._groups[path.split(" ", maxsplit=1)[0]].node
+        if not isinstance(node, ast.Call):
+            return ""
+        return node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
 
     def is_new(self, path: str) -> bool:
         """Whether there is no such entry yet."""
@@ -317,6 +325,24 @@ class PythonFile:
         indent = self.text[line : last.start]
         newline = "\r\n" if self.text[: lines[1]].endswith("\r\n") else self.text[lines[1] - 1]
         yield TextEdit(self.path, lines[1], lines[1], "".join(f"{indent}{text},{newline}" for text in texts))
+
+
+def changes_of(script: PythonFile, edits: Sequence[Edit]) -> dict[str, object]:
+    """What edits of settings are in the names of a script's entries.
+
+    Raises:
+        Unfixable: one is of no literal.
+    """
+    found: dict[str, object] = {}
+    for edit in edits:
+        name = None if edit.place is None or edit.action not in ("replace", "delete") else script.at(edit.place)
+        if name is None:
+            raise Unfixable("it is no literal of the script")
+        why = script.why_not(name)
+        if why and not (edit.action == "delete" and script.is_plain(name)):
+            raise Unfixable(f"{script.name(name)} {why}: this is for you to change")
+        found[name] = GONE if edit.action == "delete" else edit.value
+    return found
 
 
 def _parsed(text: str) -> ast.Module:

@@ -7,6 +7,7 @@ keys, which no loader keeps.
 from __future__ import annotations
 
 from fp8check.rules.edits import rendering
+from fp8check.rules.edits.text_edit import TextEdit
 from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.reading.source import Source
 from fp8check.rules.reading.tree import tree_of
@@ -17,20 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from fp8check.rules.edits.fix import Edit, Fix
+    from fp8check.rules.edits.python_file import PythonFile
     from fp8check.rules.reading import Document, Span
     from fp8check.rules.reading.syntax import SyntaxNode
 
 
 NOWHERE = "what decides this stands in no file of this run"
-
-
-class TextEdit(Record):
-    """A stretch of one file's text, by character offsets (the end is exclusive), and what takes its place."""
-
-    file: str
-    start: int
-    end: int
-    text: str
 
 
 def text_edits(fix: Fix, documents: tuple[Document, ...]) -> tuple[TextEdit, ...]:
@@ -48,6 +41,7 @@ class Editor:
     def __init__(self, documents: Iterable[Document]) -> None:
         self._documents = {document.path: document for document in documents}
         self._trees: dict[str, FileTree | str] = {}  # a text is why there is no tree
+        self._scripts: dict[str, PythonFile] = {}
 
     def tree(self, path: str) -> FileTree:
         """The tree of the document of that path.
@@ -90,7 +84,14 @@ class Editor:
             raise Unfixable(NOWHERE)
         return self.tree(edit.place.file), edit.place
 
+    def is_in_script(self, edit: Edit) -> bool:
+        """Whether it edits a literal of a Python script."""
+        document = self._documents.get(edit.file or "")
+        return document is not None and document.kind == "script" and edit.action in ("replace", "delete")
+
     def _one(self, edit: Edit) -> TextEdit:
+        if self.is_in_script(edit):
+            return self._in_script(edit)
         file, span = self._where(edit)
         if edit.action == "cut":
             return file.cut(span)
@@ -102,6 +103,16 @@ class Editor:
         if edit.action == "delete":
             return file.delete(file.at(span))
         return file.replace(file.at(span), edit.value)
+
+    def _in_script(self, edit: Edit) -> TextEdit:
+        from fp8check.rules.edits.python_file import PythonFile, changes_of
+
+        path = str(edit.file)
+        if path not in self._scripts:
+            self._scripts[path] = PythonFile(self._documents[path])
+        script = self._scripts[path]
+        (made,) = script.text_edits(changes_of(script, (edit,)))
+        return made
 
 
 class _Place(Record):

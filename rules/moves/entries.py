@@ -19,6 +19,8 @@ def refused_gone(site: Site) -> Iterator[Action]:
     error = site.outcome.error
     because, flag = (error.because, error.flag) if error is not None else ((), "")
     refused = {one.origin.span for one in because if one.origin.span is not None}
+    elsewhere = [one for one in because if one.origin.span is None or one.origin.span.file not in _paths(site)]
+    yield from site.act(*(site.write(one, ABSENT) for one in elsewhere))
     config = site.run.accelerate
     files = ((site.training, site.trainer.top), (site.accelerate, config.top if config is not None else None))
     for file, top in files:
@@ -26,6 +28,10 @@ def refused_gone(site: Site) -> Iterator[Action]:
             continue
         names = [name for name, one in top.settings() if one.origin.span in refused or name == flag]
         yield from site.act(Assign(file, (name,), ABSENT) for name in names)
+
+
+def _paths(site: Site) -> tuple[str | None, str | None]:
+    return site.training, site.accelerate
 
 
 def processes(site: Site) -> Iterator[Action]:

@@ -96,9 +96,9 @@ class Site(Record):
             return [Assign(self.training, (key,), value)]
         others = [one for _, one in self.trainer.top.settings()]
         if setting is None and self.scripts is not None:
-            beside = next((one for one in others if in_script(one) and one.origin.key_span is not None), None)
-            if beside is not None:
-                return self.scripts.beside(beside, key, value)
+            beside = self.scripts.beside((one for one in others if in_script(one)), key, value)
+            if beside:
+                return beside
         if self.command is not None and any((one.origin.flag or "").startswith("--") for one in others):
             return [Assign(COMMAND, (key,), value)]
         return []

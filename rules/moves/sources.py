@@ -15,15 +15,19 @@ from fp8check.rules.settings.shell_edits import ShellFile, hunks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from fp8check.rules.edits.fix import Fix
-    from fp8check.rules.edits.text_edits import TextEdit
+    from fp8check.rules.edits.text_edit import TextEdit
     from fp8check.rules.reading import Document, Span
     from fp8check.rules.settings.script import Call
     from fp8check.rules.settings.shell import Line
     from fp8check.rules.settings.shell_edits import Changes, Lines
     from fp8check.rules.settings.values import Setting
+
+
+# How the classes of a Trainer's arguments end, those of TRL and of people included.
+_ARGUMENTS = ("Arguments", "Config", "Args")
 
 
 class Change(Record):
@@ -205,13 +209,15 @@ class Scripts(Record):
         there = source.file.argument(source.base(self._data(call.span.file), call.span), name)
         return [] if there is None else [self._assign(source, there, value)]
 
-    def beside(self, setting: Setting, name: str, value: object) -> list[Assign]:
-        """An argument beside the one in which a setting stands."""
-        return [
-            one._replace(path=(f"{one.path[0].partition(' ')[0]} {name}",), value=GONE if value is ABSENT else value)
-            for one in self.write(setting, value)
-            if "-" in one.path[0]
-        ]
+    def beside(self, settings: Iterable[Setting], name: str, value: object) -> list[Assign]:
+        """An argument beside the first of these settings that is one of a Trainer's arguments; none where none is."""
+        for setting in settings:
+            for one in self.write(setting, value):
+                source = self.sources[one.file]
+                if isinstance(source, PythonSource) and source.file.called(one.path[0]).endswith(_ARGUMENTS):
+                    there = f"{one.path[0].partition(' ')[0]} {name}"
+                    return [self._assign(source, there, value)]
+        return []
 
     def relaunched(self, line: Line, words: Sequence[str]) -> list[Assign]:
         """The line of a shell script with these words; none where it stands in none that can be written.

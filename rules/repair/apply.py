@@ -7,7 +7,7 @@ from itertools import pairwise
 from fp8check.rules.edits.expected import Tree, expected
 from fp8check.rules.edits.text_edits import Editor, text_edits
 from fp8check.rules.edits.unfixable import Unfixable
-from fp8check.rules.reading import Unreadable
+from fp8check.rules.reading import Unreadable, read_script
 from fp8check.rules.reading.kind import Kind
 from fp8check.rules.record import Record
 from fp8check.rules.repair.together import Planned, apart
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from fp8check.rules.edits.fix import Edit, Fix
-    from fp8check.rules.edits.text_edits import TextEdit
+    from fp8check.rules.edits.text_edit import TextEdit
     from fp8check.rules.engine.running import Finding
     from fp8check.rules.reading import Document, Span
     from fp8check.rules.suppression.examined import Examined
@@ -294,6 +294,8 @@ def _edited_file(document: Document, edits: Sequence[Edit], text_edits: Sequence
     if any(one.end > other.start for one, other in pairwise(ordered)):
         raise Unfixable("its edits overlap")
     mark = "\N{BYTE ORDER MARK}" if document.bom else ""
+    if document.kind == "script":
+        return _edited_script(document, edits, ordered)
     try:
         text = f"{mark}{_replaced(document.text, ordered)}"
         made = read(document.path, text.encode(), loader=document.loader)
@@ -306,6 +308,16 @@ def _edited_file(document: Document, edits: Sequence[Edit], text_edits: Sequence
     if Tree(made).data != expected(document, edits):
         raise Unfixable("the edit would change something else as well")
     return made
+
+
+def _edited_script(document: Document, edits: Sequence[Edit], ordered: Sequence[TextEdit]) -> Document:
+    """The script with these edits, its syntax tree compared with the one before."""
+    from fp8check.rules.edits.python_file import PythonFile, changes_of
+
+    script, text = PythonFile(document), _replaced(document.text, ordered)
+    script.check(changes_of(script, edits), text)
+    mark = "\N{BYTE ORDER MARK}" if document.bom else ""
+    return read_script(document.path, f"{mark}{text}".encode())
 
 
 def _replaced(text: str, ordered: Sequence[TextEdit]) -> str:

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fp8check.rules.edits.fix import Fix
-    from fp8check.rules.edits.text_edits import Editor, TextEdit
+    from fp8check.rules.edits.text_edit import TextEdit
+    from fp8check.rules.edits.text_edits import Editor
     from fp8check.rules.engine.running import Finding
 
 
@@ -49,6 +50,8 @@ class _Taken:
         keys: set[tuple[int, str]] = set()
         gone: dict[int, int] = {}
         for edit in one.fix.edits:
+            if self._editor.is_in_script(edit):
+                continue
             if edit.action in ("rename", "insert"):
                 keys.add((id(self._editor.map_of(edit)), edit.key))
             elif edit.action == "delete":

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from fp8check.rules.edits.action import GONE
 from fp8check.rules.edits.python_text import behind_break, line_end, line_start
-from fp8check.rules.edits.text_edits import TextEdit
+from fp8check.rules.edits.text_edit import TextEdit
 from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.reading.shell import Command
 from fp8check.rules.record import Record

@@ -20,7 +20,7 @@ from tests.support.loaded import merges_differently
 from tests.support.yaml_texts import documents
 
 if TYPE_CHECKING:
-    from fp8check.rules.edits.text_edits import TextEdit
+    from fp8check.rules.edits.text_edit import TextEdit
     from fp8check.rules.reading import Document, Node
 
 FILTERED = [HealthCheck.filter_too_much]  # many places cannot be edited by themselves, and are refused

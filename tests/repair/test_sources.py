@@ -7,17 +7,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fp8check.rules.checking.planning import applied, plan_request
-from fp8check.rules.checking.request import Request, RunRequest
+from fp8check.rules.checking.request import Request, RunRequest, check_request
+from fp8check.rules.repair import fix_all
 from fp8check.rules.report.plan import as_json, as_text
 from fp8check.rules.report.terminal import Style
 from fp8check.rules.trainers.detect import read
 from tests.support.runs import TODAY, facts_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from fp8check.rules.moves.site import Goal
+    from fp8check.rules.reading import Document
     from fp8check.rules.repair.plan import Planned
+    from fp8check.rules.suppression.examined import Examined
 
 SINGLE = "distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config:\n  backend: TE\n"
 TRAINER = """\
@@ -206,3 +210,41 @@ def test_what_is_in_the_way_is_said() -> None:
     found = planned({"job.sh": job, "train.py": TRAINER, "accel.yaml": SINGLE})
     assert not found.reached
     assert any("job.sh:1 --mixed_precision does not stand there as one word" in one for one in found.why_not)
+
+
+def test_arguments_that_say_nothing_of_it_get_one_more() -> None:
+    text = 'from trl import SFTConfig, SFTTrainer\n\nargs = SFTConfig("out", max_length=64)\nSFTTrainer(model="a/b", args=args).train()\n'
+    found = planned({"sft.py": text, "accel.yaml": SINGLE}, stack={**TODAY, "trl": "1.16.0"})
+    assert "bf16=False" in texts(found)["sft.py"].splitlines()[2]
+
+
+FLAGS = """\
+from transformers import AutoModelForCausalLM, HfArgumentParser, Trainer, TrainingArguments
+
+(args,) = HfArgumentParser(TrainingArguments).parse_args_into_dataclasses()
+Trainer(model=AutoModelForCausalLM.from_pretrained("a/b"), args=args).train()
+"""
+
+
+@pytest.mark.parametrize("flag", ["--no_bf16", "--fp8 True"])
+def test_a_flag_that_the_parser_of_a_script_refuses_goes(flag: str) -> None:
+    launch = f"accelerate launch --config_file accel.yaml train.py --output_dir o {flag}"
+    found = planned({"train.py": FLAGS, "accel.yaml": SINGLE}, launch)
+    assert found.plans[0].launch == launch.removesuffix(f" {flag}")
+
+
+def test_fixes_of_rules_change_scripts_too() -> None:
+    fixed = edited_by_fix({"train.py": TRAINER, "accel.yaml": SINGLE})
+    assert fixed["train.py"] == TRAINER.replace("bf16=True", "bf16=False")
+    computed = TRAINER.replace("bf16=True", "bf16=bool(1)")
+    assert edited_by_fix({"train.py": computed, "accel.yaml": SINGLE})["train.py"] == computed
+
+
+def edited_by_fix(files: dict[str, str]) -> dict[str, str]:
+    """The files after `fix --unsafe`."""
+    part = request_of(files)
+
+    def examine(documents: Sequence[Document]) -> tuple[Examined, ...]:
+        return check_request(Request((part._replace(documents=tuple(documents)),))).reports
+
+    return {one.path: one.text for one in fix_all(part.documents, examine, unsafe=True).documents}
