@@ -75,6 +75,7 @@ _BY_CODE: Mapping[str, Moves] = {
     "unknown-config-key": (entries.refused_gone, *_STACK),
     "unknown-training-key": (entries.refused_gone, *_STACK),
     "processes-not-given": (entries.processes, strategies.other_strategy),
+    "te-without-fp8-module": (*_STACK, stacks.fitting_te, *_BACKEND),
     "torchao-breaks": (stacks.fitting_torchao, *_BACKEND),
     "FP608": (stacks.fitting_torchao, *_BACKEND),
     "launcher-without-deepspeed": (stacks.deepspeed, strategies.other_strategy),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _UPGRADED = ("accelerate", "transformers", "peft", "torchao", "transformer_engine", "trl", "axolotl", "llamafactory")
 _BACKENDS = ("transformer_engine", "torchao")
+LAST_WITH_FP8_MODULE = "2.8.0"  # transformer_engine.pytorch.fp8 is in 2.8.0 and is not in 2.9.0 (executed with both)
 
 
 def upgrades(site: Site) -> Iterator[Action]:
@@ -42,6 +43,12 @@ def fitting_torchao(site: Site) -> Iterator[Action]:
     newest = site.stack.newest("torchao")
     if newest is not None and site.stack.torchao_breaks():
         yield Action(site.why, packages={"torchao": newest})
+
+
+def fitting_te(site: Site) -> Iterator[Action]:
+    """The newest Transformer Engine with the modules that accelerate 1.11 and 1.12 look for; 2.9 moved them."""
+    if site.stack.has("transformer_engine"):
+        yield Action(site.why, packages={"transformer_engine": LAST_WITH_FP8_MODULE})
 
 
 def deepspeed(site: Site) -> Iterator[Action]:

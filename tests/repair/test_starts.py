@@ -1,0 +1,105 @@
+"""Plans for runs that start too many processes, too few, on the CPU, or without an Accelerate file."""
+
+from __future__ import annotations
+
+import pytest
+
+from fp8check.rules.checking.planning import plan_request
+from fp8check.rules.checking.request import Request, RunRequest
+from fp8check.rules.trainers.detect import read
+from tests.support.runs import TODAY, facts_of
+
+HF = "output_dir: o\nbf16: false\n"
+SINGLE = "distributed_type: 'NO'\nmixed_precision: fp8\nnum_processes: 1\nfp8_config:\n  backend: TE\n"
+TWO = SINGLE.replace("'NO'", "MULTI_GPU").replace("num_processes: 1", "num_processes: 2")
+SCRIPT = b"from accelerate import Accelerator\n\naccelerator = Accelerator()\n"
+OWN = SCRIPT + b"model, optimizer = accelerator.prepare(model, optimizer)\n"
+
+
+def steps(
+    files: dict[str, str],
+    launch: str | None = None,
+    goal: str | None = "fp8",
+    script: bytes = b"",
+    **case: object,
+) -> str:
+    documents = tuple(read(name, text.encode()) for name, text in files.items())
+    trainer = None if script else "transformers"
+    given = ("train.py", script) if launch else None
+    part = RunRequest(documents, facts_of(case), launch, trainer, follow=False, script=given)
+    found = plan_request(Request((part,)), goal)  # type: ignore[arg-type]
+    assert found.plans, found.why_not
+    return "\n".join(f"{one.before} -> {one.after}" for one in found.plans[0].steps)
+
+
+@pytest.mark.parametrize(
+    ("accelerate", "launch", "case", "expected"),
+    [
+        (TWO, None, {"gpus": 1}, "num_processes: 2 -> num_processes: 1"),
+        (SINGLE, None, {"gpus": 2, "host": "node"}, "num_processes: 1 -> num_processes: 2"),
+        (SINGLE + "use_cpu: true\n", None, {}, "use_cpu: true -> use_cpu: false"),
+        (SINGLE.replace("'NO'", "MULTI_CPU"), None, {}, "distributed_type: MULTI_CPU -> distributed_type: "),
+        (
+            SINGLE,
+            "accelerate launch --cpu --config_file accel.yaml train.py train.yaml",
+            {},
+            "-> accelerate launch --config_file accel.yaml train.py train.yaml",
+        ),
+        (
+            TWO,
+            "accelerate launch --config_file accel.yaml --num_processes 2 train.py train.yaml",
+            {"gpus": 1},
+            "--num_processes 1 train.py",
+        ),
+        (
+            TWO,
+            "accelerate launch --config_file accel.yaml --num_processes=2 train.py train.yaml",
+            {"gpus": 1},
+            "--num_processes=1 train.py",
+        ),
+    ],
+)
+def test_processes_and_gpus(accelerate: str, launch: str | None, case: dict[str, object], expected: str) -> None:
+    assert expected in steps({"train.yaml": HF, "accel.yaml": accelerate}, launch, **case)
+
+
+@pytest.mark.parametrize(
+    ("launch", "goal", "expected"),
+    [
+        ("python train.py", "bf16", "None -> ACCELERATE_MIXED_PRECISION=bf16"),
+        ("torchrun --nproc_per_node 1 train.py", "bf16", "None -> ACCELERATE_MIXED_PRECISION=bf16"),
+        (
+            "ACCELERATE_MIXED_PRECISION=fp16 python train.py",
+            "bf16",
+            "-> ACCELERATE_MIXED_PRECISION=bf16 python train.py",
+        ),
+        ("accelerate launch train.py", "bf16", "-> accelerate launch --mixed_precision bf16 train.py"),
+        (
+            "accelerate launch --mixed_precision fp16 train.py",
+            "bf16",
+            "-> accelerate launch --mixed_precision bf16 train.py",
+        ),
+        ("torchrun --nproc_per_node 2 train.py", "bf16", "-> torchrun --nproc_per_node 1 train.py"),
+    ],
+)
+def test_without_an_accelerate_file(launch: str, goal: str, expected: str) -> None:
+    assert expected in steps({}, launch, goal, OWN)
+
+
+def test_options_of_fp8_without_a_precision_mean_fp8() -> None:
+    assert "mixed_precision: fp8" in steps(
+        {"train.yaml": HF, "accel.yaml": SINGLE.replace(": fp8\n", ": null\n")}, goal=None
+    )
+    text = SINGLE.replace("mixed_precision: fp8", "mixed_precision: float8")
+    assert "mixed_precision: fp8" in steps({"train.yaml": HF, "accel.yaml": text}, goal=None)
+
+
+def test_transformer_engine_of_before_fits_to_accelerate() -> None:
+    stack = {**TODAY, "accelerate": "1.11.0", "transformers": "5.6.0", "llamafactory": "0.9.5", "trl": "0.24.0"}
+    stack |= {"transformer_engine": "2.9.0", "peft": "0.18.1", "torchao": "0.14.1", "torch": "2.8.0"}
+    text = "model_name_or_path: a/b\nstage: sft\nfinetuning_type: full\nbf16: false\ndisable_gradient_checkpointing: true\n"
+    documents = (read("train.yaml", text.encode()), read("accel.yaml", SINGLE.encode()))
+    launch = "accelerate launch --config_file accel.yaml -m llamafactory.launcher train.yaml"
+    part = RunRequest(documents, facts_of({"stack": stack}), launch, "llamafactory", follow=False)
+    found = plan_request(Request((part,)), "fp8")
+    assert [one.after for one in found.plans[0].steps] == ["transformer_engine==2.8.0"]
