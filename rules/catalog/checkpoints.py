@@ -252,7 +252,7 @@ def te_1_cannot_save(run: Run, requested: Requested, outcome: Outcome) -> Iterat
         place=place,
         label="AttributeError: '_io.BytesIO' object has no attribute 'device'",
         action=upgraded(outcome, "transformer_engine"),
-        fact="Transformer Engine 2 loads them",
+        fact="Transformer Engine 2 can load these checkpoints",
     )
 
 

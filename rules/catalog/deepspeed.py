@@ -46,6 +46,6 @@ def deepspeed_optimizer_with_te(deepspeed: DeepSpeedConfig, requested: Requested
         related=(Related(requested.backend, "Transformer Engine is chosen here"),)
         if requested.backend is not None
         else (),
-        fact="the trainer makes its own",
+        fact="without these blocks the trainer makes its own optimizer and scheduler, which FP8 needs",
         fix=unsafe(*(delete(part) for part in (block, deepspeed.scheduler) if part is not None)),
     )

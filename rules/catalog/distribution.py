@@ -66,7 +66,7 @@ def more_processes_than_gpus(run: Run, gpus: Sequence[Gpu], outcome: Outcome) ->
         else ()
         if run.facts.count_gpus
         else ("the facts name no machine: one that has more GPUs runs it",),
-        fact=f"{len(visible)} a machine is what its GPUs allow",
+        fact=f"{len(visible)} processes a machine are as many as it has GPUs to see",
     )
 
 
@@ -149,7 +149,7 @@ def release_cannot_launch_fp8(outcome: Outcome, requested: Requested) -> Iterato
         label=f"accelerate launch raises {error.type}: {error.message}",
         notes=("it is the release: your settings are not the cause",),
         action=upgraded(outcome, "accelerate"),
-        fact="accelerate 1.13 and newer start",
+        fact="accelerate 1.13 and newer start this run",
     )
 
 
@@ -252,9 +252,9 @@ def deepspeed_wants_bf16(training: Training, requested: Requested, outcome: Outc
         place=place or training.setting_for("model"),
         label="the Trainer raises ValueError: ds bf16.enabled=True vs hf bf16=False",
         related=(Related(switch, "this switches DeepSpeed's bf16 on"),) if place != switch else (),
-        fact="with bf16: true FP8 runs, with the default recipe (FP205); FSDP2 with backend: AO does without the flag"
+        fact="with bf16: true FP8 runs, with the default recipe (FP205); FSDP2 with backend: AO needs no bf16: true"
         if requested.concerns_fp8
-        else "bf16: true says the same",
+        else "bf16: true in the training file says what DeepSpeed is set to",
     )
 
 
@@ -322,7 +322,7 @@ def two_deepspeed_files(training: Training, accelerate: AccelerateConfig) -> Ite
         place=other,
         label="the Trainer takes the one that the training file names",
         related=(Related(own, "this one counts"),),
-        fact="one of the two is enough",
+        fact="with one of the two DeepSpeed files left it is clear which counts",
     )
 
 
@@ -355,7 +355,7 @@ def two_distributions(outcome: Outcome) -> Iterator[Found]:
         label=f"{error.type}: {error.message}",
         related=tuple(Related(place, "and this one") for place in places[1:]),
         notes=() if places else (words,),
-        fact="one of them is enough",
+        fact="with one of them left it is clear how the run is spread",
     )
 
 

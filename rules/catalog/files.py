@@ -159,11 +159,11 @@ def omegaconf_refuses(documents: Sequence[Document], outcome: Outcome) -> Iterat
 
 
 _REFUSED: Mapping[ProblemCode, str] = {
-    "duplicate-key": "one of the two is enough",
-    "key-type": "in quotes it is a key",
-    "key-conflict": "one of the two is enough",
-    "value-type": "in quotes it is a value",
-    "interpolation": "a reference has an end; \\${ stands for what is no reference",
+    "duplicate-key": "OmegaConf reads the file once the key stands there once",
+    "key-type": "OmegaConf takes the key in quotes",
+    "key-conflict": "OmegaConf reads the file once one of the two keys is gone",
+    "value-type": "OmegaConf takes the value in quotes",
+    "interpolation": "a reference ends with }; \\${ stands for what is no reference",
 }
 
 
@@ -435,7 +435,7 @@ def number_in_quotes(outcome: Outcome) -> Iterator[Found]:
         f"{setting.value!r} is {'text' if is_text else f'a {type(setting.value).__name__}'}, not a number",
         place=setting,
         label=f"accelerate launch raises TypeError: {error.message}",
-        fact="" if number is not None else "a number is wanted here",
+        fact="" if number is not None else "Accelerate takes a number without quotes here, as num_processes: 8",
         fix=safe(replace(setting, number)) if number is not None else None,
     )
 

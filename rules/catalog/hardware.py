@@ -121,7 +121,7 @@ def mxfp8_off_blackwell(run: Run, outcome: Outcome) -> Iterator[Found]:
                 f"(compute capability {seen[0].compute_capability})",
                 place=one.recipe,
                 label=message,
-                fact="a DelayedScaling recipe runs here",
+                fact="a DelayedScaling recipe runs on this GPU",
             )
             return
     accelerate = run.accelerate
@@ -138,7 +138,7 @@ def mxfp8_off_blackwell(run: Run, outcome: Outcome) -> Iterator[Found]:
                 f"(compute capability {seen[0].compute_capability})",
                 place=requested,
                 label=reached(outcome, message, "block-scaling-not-supported"),
-                fact="delayed scaling runs here",
+                fact="delayed scaling, the default, runs on this GPU",
                 fix=unsafe(delete(requested)),
             )
 
@@ -216,7 +216,7 @@ def driver_too_old(requested: Requested, facts: Facts) -> Iterator[Found]:
         f"the driver supports CUDA {driver}, torch was built for CUDA {torch}",
         place=requested.anywhere[0],
         label="torch cannot use this driver",
-        fact=f"a torch for CUDA {driver} runs with this driver",
+        fact=f"a torch for CUDA {driver} runs with the driver that is installed",
     )
 
 
@@ -272,7 +272,7 @@ def ada_needs_newer_cublas(requested: Requested, facts: Facts, outcome: Outcome)
         label=reached(
             outcome, "Transformer Engine refuses the first step on compute capability 8.9", "cublas-without-fp8"
         ),
-        fact="a torch for CUDA 12.4 or newer can",
+        fact="a torch built for CUDA 12.4 or newer computes in FP8 on this GPU",
     )
 
 
@@ -316,7 +316,7 @@ def torch_too_old_for_gpu(requested: Requested, facts: Facts, run: Run, outcome:
             "the first kernel fails: no kernel image is available for execution on the device",
             "no-kernel-image",
         ),
-        fact="a torch for CUDA 12.8 or newer can",
+        fact="a torch built for CUDA 12.8 or newer has kernels for this GPU",
     )
 
 
@@ -352,7 +352,7 @@ def gpus_differ(requested: Requested, facts: Facts, outcome: Outcome) -> Iterato
         f"the processes run on GPUs of different kinds: {listed}",
         place=requested.anywhere[0],
         label="each step takes as long as on the slowest of them",
-        fact="CUDA_VISIBLE_DEVICES can leave GPUs of one kind",
+        fact="CUDA_VISIBLE_DEVICES with the numbers of one kind of GPU hides the others",
     )
 
 
@@ -423,7 +423,9 @@ def mig_instance(requested: Requested, gpus: Sequence[Gpu], outcome: Outcome) ->
         label="CUDA shows each process one instance, the first that is named"
         if several
         else "the run gets a part of the GPU and of its memory",
-        fact="a whole GPU has no such limit" if several else "whether FP8 pays here, a short run shows",
+        fact="a run on whole GPUs, without MIG, has no such limit"
+        if several
+        else "a short run shows whether FP8 pays on a part of a GPU",
     )
 
 
@@ -576,7 +578,7 @@ def h20_with_old_cublas(requested: Requested, run: Run, facts: Facts, gpus: Sequ
         f"an H20 with cuBLAS {'.'.join(map(str, version))}: runs of others have ended with signal 8 in its GEMMs",
         place=requested.anywhere[0],
         label="Floating point exception: integer divide by zero",
-        fact="a torch for CUDA 12.6 or newer can",
+        fact="a torch built for CUDA 12.6 or newer has a cuBLAS without this fault",
     )
 
 
@@ -612,5 +614,5 @@ def cuda_13_2_on_blackwell(requested: Requested, run: Run, facts: Facts, outcome
         f"torch {facts.package('torch')} for CUDA 13.2 may turn casts to FP8 into NaN on this GPU",
         place=requested.fp8[0],
         label="without torch.compile, torchao casts with torch's own kernel",
-        fact="torch 2.12 and newer can",
+        fact="torch 2.12 and newer cast to FP8 in a way that yields no NaN",
     )

@@ -125,7 +125,7 @@ def transformer_engine_incomplete(
                     "te-empty-metapackage",
                     "te-library-missing",
                 ),
-                fact=f"transformer_engine[pytorch]=={version}, built with --no-build-isolation, is all of it",
+                fact=f"transformer_engine[pytorch]=={version}, built with --no-build-isolation, has all its parts",
             )
 
 
@@ -238,7 +238,7 @@ def cuda_or_cudnn_too_old(requested: Requested, outcome: Outcome, facts: Facts) 
             text,
             place=_place(requested),
             label="the CUDA that torch was built for",
-            fact="a torch for a newer CUDA can",
+            fact="Transformer Engine runs with a torch that was built for a newer CUDA",
         )
     wanted = _oldest_cudnn(outcome.stack)
     if cudnn and not at_least(require_version(cudnn, "cuDNN", "packages"), *wanted):
@@ -247,7 +247,7 @@ def cuda_or_cudnn_too_old(requested: Requested, outcome: Outcome, facts: Facts) 
             text,
             place=_place(requested),
             label="the cuDNN beside torch",
-            fact="a newer cuDNN can, as newer releases of torch bring it",
+            fact="Transformer Engine runs with a newer cuDNN, as newer releases of torch bring it",
         )
 
 
@@ -316,7 +316,7 @@ def torchao_missing(requested: Requested, facts: Facts, outcome: Outcome) -> Ite
         else "torchao is asked for and not installed",
         place=requested.backend,
         label="Accelerate takes it for absent" if version else "no such package in this environment",
-        fact="pip installs torchao in a release for this torch",
+        fact="once a torchao that fits this torch is installed, Accelerate finds it",
         action=upgraded(outcome, "torchao"),
     )
 
@@ -390,7 +390,7 @@ def no_fp8_library(requested: Requested, packages: Mapping[str, str | None], out
         label=f"{outcome.stack.name('accelerate')} finds none, and stops",
         notes=("torchao is installed; it counts from accelerate 1.4 on",) if only_torchao else (),
         action=upgraded(outcome, "accelerate") if only_torchao else None,
-        fact="" if only_torchao else "torchao is such a package, and Transformer Engine",
+        fact="" if only_torchao else "torchao or Transformer Engine, once it is installed, computes in FP8",
     )
 
 
@@ -504,7 +504,7 @@ def nan_from_compiled_float8(run: Run, outcome: Outcome) -> Iterator[Found]:
         place=compiles,
         label="the backward pass may be NaN or infinite, without a fault of the model",
         action=upgraded(outcome, "torchao"),
-        fact="torchao 0.18 and newer do",
+        fact="torchao 0.18 and newer work around this fault of the compiler",
     )
 
 
@@ -552,7 +552,7 @@ def two_cudnns(requested: Requested, outcome: Outcome, facts: Facts) -> Iterator
             f"two versions of cuDNN: {own} beside torch, {other} in {where}",
             place=_place(requested),
             label="Transformer Engine may load parts of both, and its import then fails",
-            fact="site-packages/nvidia/cudnn/lib, first in LD_LIBRARY_PATH, is the one of torch",
+            fact="site-packages/nvidia/cudnn/lib, first in LD_LIBRARY_PATH, has the cuDNN that torch was built for",
         )
         return
     for other, where in unread:
@@ -589,7 +589,7 @@ def package_installed_twice(requested: Requested, facts: Facts) -> Iterator[Foun
             f"{name} is installed twice: {' and '.join(versions)}",
             place=_place(requested),
             label=f"metadata of {versions[0]} is found first; the code may be that of either",
-            fact="with one of them alone it is known which is imported",
+            fact="where only one of these packages is installed it is clear which release is imported",
         )
 
 
@@ -770,5 +770,5 @@ def accelerate_older_than_known(requested: Requested, packages: Mapping[str, str
         place=requested.fp8[0],
         label="FP8 by file and launcher is new in 0.34: what follows may not hold",
         action=Action("", packages={"accelerate": NEWEST["accelerate"]}),
-        fact="accelerate 1.13 and newer do",
+        fact="accelerate 1.13 and newer know FP8 by file and launcher",
     )

@@ -143,7 +143,7 @@ def unread_fp8_key(accelerate: AccelerateConfig, outcome: Outcome) -> Iterator[F
                 f"{key} is read by nothing",
                 place=setting,
                 label=label,
-                fact=f"accelerate {release} and newer read it",
+                fact=f"accelerate {release} and newer read this key",
                 action=upgraded(outcome, "accelerate"),
             )
             continue
@@ -219,7 +219,7 @@ def override_is_no_list(accelerate: AccelerateConfig, outcome: Outcome) -> Itera
         f"override_linear_precision is {what}, not three booleans",
         place=setting,
         label=happens,
-        fact="Transformer Engine 2 ignores it anyway",
+        fact="Transformer Engine 2 ignores override_linear_precision in any case",
         fix=safe(replace(setting, meant)) if (meant := _three(value)) is not None else unsafe(delete(setting)),
     )
 
@@ -262,7 +262,7 @@ def most_recent_unreachable(requested: Requested, outcome: Outcome) -> Iterator[
         "most_recent cannot be reached: the recipe will use max",
         place=written,
         label="Accelerate hands over only what differs from its own default, which this is",
-        fact="max is what runs",
+        fact="Transformer Engine runs with amax_compute_algo: max in any case",
         fix=safe(replace(written, "max")),
     )
 
@@ -451,7 +451,9 @@ def option_is_no_number(outcome: Outcome, run: Run) -> Iterator[Found]:
         place=setting,
         label="Accelerator() raises ValueError: invalid literal for int()",
         notes=() if setting.origin.span is not None else (f"it comes from {setting.origin.describe()}",),
-        fact="a whole number is wanted here" if meant is None else f"{meant} is the same number",
+        fact="Accelerate takes a whole number here, as amax_history_len: 16"
+        if meant is None
+        else f"{meant} is the same number",
         fix=safe(replace(setting, meant)) if meant is not None and setting.origin.span is not None else None,
     )
 
@@ -506,7 +508,7 @@ def option_is_no_choice(outcome: Outcome, run: Run) -> Iterator[Found]:
             place=setting,
             label=f"Accelerator() raises ValueError: `{key}` must be one of {' or '.join(offered)}",
             notes=() if setting.origin.span is not None else (f"it comes from {setting.origin.describe()}",),
-            fact=f"{' or '.join(offered)} is what it takes",
+            fact=f"{' or '.join(offered)} are the values that Accelerate takes for {key}",
             fix=unsafe(replace(setting, meant)) if meant is not None and setting.origin.span is not None else None,
         )
 
@@ -544,7 +546,7 @@ def option_is_no_truth_value(run: Run, outcome: Outcome) -> Iterator[Found]:
         place=setting,
         label=f"Accelerator() raises ValueError: invalid truth value {setting.value}",
         notes=() if setting.origin.span is not None else (f"it comes from {setting.origin.describe()}",),
-        fact="true or false is what it takes",
+        fact="Accelerate takes true or false here",
     )
 
 

@@ -58,7 +58,7 @@ def config_not_read(accelerate: AccelerateConfig, launch: Launch) -> Iterator[Fo
         f"nobody reads this file: the run is started by {how}",
         place=accelerate.mixed_precision,
         label="only accelerate launch reads it",
-        fact=f"accelerate launch --config_file {name} reads it",
+        fact=f"accelerate launch --config_file {name} makes the run read this file",
     )
 
 
@@ -290,7 +290,7 @@ def launcher_in_launcher(launch: Launch, run: Run) -> Iterator[Found]:
     yield Found(
         f"{first} starts {second}, which is a launcher itself",
         label="every process of the one starts all processes of the other",
-        fact="one of them is enough" if own is None else own.launched_alone,
+        fact="one launcher alone starts all processes that the run needs" if own is None else own.launched_alone,
     )
 
 
@@ -321,7 +321,7 @@ def flag_beats_file(accelerate: AccelerateConfig, launch: Launch) -> Iterator[Fo
         f"--mixed_precision {flag} on the command line overrides this {written.value}",
         place=written,
         label=f"the run is started in {flag}",
-        fact="the flag counts",
+        fact="the flag on the command line counts, whatever the file says",
         fix=unsafe(replace(written, flag)),
     )
 
@@ -352,7 +352,7 @@ def other_config_file(accelerate: AccelerateConfig, launch: Launch, run: Run) ->
         f"the launch reads {read}, not this file" if read is not None else f"the launch names no {flag}",
         place=accelerate.mixed_precision,
         label="this does not reach the run" if read is not None else "the machine's default file is read, or none",
-        fact=f"{flag} {accelerate.path} names this one",
+        fact=f"{flag} {accelerate.path} on the command line makes the launch read this file",
     )
 
 
@@ -416,7 +416,9 @@ def flag_is_no_choice(outcome: Outcome) -> Iterator[Found]:
         f"--{error.flag} does not take {value}",
         place=error.because[0],
         label=f"{error.type}: {error.message}",
-        fact=f"--{error.flag} {meant} is what it takes" if meant is not None else f"what it takes: {offered}",
+        fact=f"--{error.flag} {meant} is the spelling that accelerate launch takes"
+        if meant is not None
+        else f"what it takes: {offered}",
     )
 
 

@@ -383,7 +383,7 @@ def mxfp8_needs_32(trains: Training, outcome: Outcome) -> Iterator[Found]:
             text,
             place=place,
             label="Accelerate converts them, as 16 divides it: the first step fails",
-            fact=f"a rank that {scaling.block} divides fits",
+            fact=f"a rank that {scaling.block} divides runs in this recipe",
         )
     else:
         sizes = f"{odd[0].name} is {odd[0].in_features} x {odd[0].out_features}"
@@ -391,7 +391,7 @@ def mxfp8_needs_32(trains: Training, outcome: Outcome) -> Iterator[Found]:
             f"{len(odd)} layers cannot run in {scaling.called}: {scaling.block} does not divide their sizes",
             place=trains.setting_for("model"),
             label=f"{sizes}: Accelerate converts it, as 16 divides both, and the first step fails",
-            fact=f"delayed scaling, without {scaling.switch}, needs 16 only",
+            fact=f"delayed scaling, without {scaling.switch}, only needs sizes that 16 divides",
         )
 
 

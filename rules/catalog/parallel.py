@@ -69,7 +69,7 @@ def te_with_checkpointing(training: Training, requested: Requested, outcome: Out
         notes = (f"{checkpointing.origin.default} switches gradient checkpointing on by default",)
     key, value = training.checkpointing_off
     fix = unsafe(write(training.top, key, value))
-    fact = "torchao goes with checkpointing"
+    fact = "torchao stays in FP8 where activations are checkpointed"
     yield Found(message, place=place, label=label, related=(), notes=notes, fact=fact, fix=fix)
 
 
@@ -188,7 +188,7 @@ def fp8_on_quantized_base(training: Training, requested: Requested, outcome: Out
         place=quantized,
         label=training.refuses_quantized(outcome.stack) or "packed weights are not what the FP8 layers expect",
         related=(Related(requested.fp8[0], "FP8 is asked for here"),),
-        fact="either goes without the other",
+        fact="a quantized base trains without FP8, and FP8 with a base that is not quantized",
     )
 
 
@@ -364,7 +364,7 @@ def torchao_fsdp2_without_config(requested: Requested, outcome: Outcome) -> Iter
         place=requested.backend or next(iter(requested.fp8), None),
         label=f"prepare() raises {error.type}: {error.message}",
         action=upgraded(outcome, "accelerate"),
-        fact="accelerate 1.13 and newer start",
+        fact="accelerate 1.13 and newer start torchao under FSDP2",
     )
 
 
@@ -429,7 +429,7 @@ def te_under_tensor_parallelism(run: Run, outcome: Outcome) -> Iterator[Found]:
             f"the weights are DTensors over {size.value} GPUs, those of Transformer Engine's layers are not",
             "te-under-tensor-parallelism",
         ),
-        fact="torchao knows DTensors",
+        fact="torchao computes with the DTensors of tensor parallelism",
         fix=use_torchao(run.accelerate, under_fsdp2=outcome.distributed_type == "FSDP"),
     )
 
@@ -506,7 +506,7 @@ def checkpointing_twice(training: Training, outcome: Outcome) -> Iterator[Found]
         label=f"the Trainer raises {error.type}: both can't be set to True simultaneously",
         related=() if by_itself or place is layers else (Related(layers, "the trainer's own is switched on here"),),
         notes=(f"{layers.origin.describe()} switches gradient checkpointing on",) if by_itself else (),
-        fact="FSDP's own stays",
+        fact="FSDP's own activation checkpointing stays on",
         fix=fix,
     )
 
@@ -547,7 +547,7 @@ def gather_of_uneven_shards(run: Run, outcome: Outcome) -> Iterator[Found]:
         place=gather if gather.origin.span is not None else shared,
         label=f"{rows}; the first all-gather ends one process and leaves the others waiting",
         notes=() if gather.origin.span is not None else ("the float8 all-gather is on by default",),
-        fact="a number of GPUs that divides the rows goes with it",
+        fact="a number of GPUs that divides the rows goes with the all-gather",
         fix=gather_off(run.accelerate),
     )
 
@@ -589,5 +589,5 @@ def weights_stay_in_half_precision(training: Training, outcome: Outcome, facts: 
         place=weights if weights.origin.span is not None else training.setting_for("model"),
         label="its log says that they were upcast to float32; the optimizer gets what was loaded",
         action=upgraded(outcome, "accelerate"),
-        fact="accelerate 1.14 and newer cast them",
+        fact="accelerate 1.14 and newer cast the weights that train to float32",
     )

@@ -400,7 +400,7 @@ def release_converts_nothing(requested: Requested, outcome: Outcome) -> Iterator
         place=requested.fp8[0],
         label='the precision will say "fp8", and every GEMM runs in BF16',
         action=upgraded(outcome, "accelerate"),
-        fact="accelerate 1.9 and newer convert",
+        fact="accelerate 1.9 and newer convert the layers",
     )
 
 
@@ -439,7 +439,7 @@ def handler_without_precision(requested: Requested, outcome: Outcome) -> Iterato
         place=decided if decided.origin.span is not None else requested.fp8[0] if requested.fp8 else None,
         label=f"Accelerator() raises ValueError: {error.message}",
         action=upgraded(outcome, "accelerate") if from_outside else None,
-        fact="accelerate 1.9 and newer take it"
+        fact="accelerate 1.9 and newer take fp8 from the launcher"
         if from_outside
         else 'Accelerator(mixed_precision="fp8", ...) counts as fp8',
     )
@@ -471,7 +471,9 @@ def two_precision_flags(training: Training, requested: Requested, outcome: Outco
         place=fp16 if outcome.run.launch.places(fp16) else training.setting_for("model"),
         label=f"TrainingArguments raises ValueError: {error.message}",
         related=(Related(bf16, "and this one"),),
-        fact="for FP8 neither of them is wanted" if requested.concerns_fp8 else "one of them is enough",
+        fact="for FP8 neither fp16 nor bf16 is needed in the training file"
+        if requested.concerns_fp8
+        else "one of fp16 and bf16 is enough",
         fix=unsafe(delete(fp16)) if fp16.origin.span is not None else None,
     )
 
@@ -508,7 +510,7 @@ def deepspeed_loses_fp8(requested: Requested, outcome: Outcome) -> Iterator[Foun
         place=requested.fp8[0],
         label=f"accelerator.mixed_precision will say bf16; {left}",
         action=upgraded(outcome, "accelerate"),
-        fact="accelerate 1.11 and newer keep it",
+        fact="accelerate 1.11 and newer keep fp8 under DeepSpeed",
     )
 
 

@@ -151,7 +151,7 @@ def llamafactory_fixed_recipe(run: Run, training: Training, requested: Requested
         label="its code fixes HYBRID, amax history 16, max",
         related=(Related(first, "this is lost"),),
         notes=(words,),
-        fact="without them this recipe is used",
+        fact="without these keys the recipe of the Accelerate file is used",
         fix=unsafe(*(delete(line) for line in map(training.get, ("fp8", "fp8_backend", "bf16")) if line is not None)),
     )
 
@@ -257,7 +257,7 @@ def backend_not_named(requested: Requested, outcome: Outcome, accelerate: Accele
         place=accelerate.top.get("fp8_config") or accelerate.mixed_precision,
         label="the first of torchao, Transformer Engine and MS-AMP that is installed",
         notes=lost,
-        fact="a backend that is named stays the same",
+        fact="with a backend that is named the run does not depend on what else is installed",
         fix=_name_backend(accelerate, "TE" if keys else str(state.backend_name)),
     )
 
@@ -399,7 +399,7 @@ def no_amax_history(outcome: Outcome, requested: Requested) -> Iterator[Found]:
         f"an amax history of length {length.value} cannot be kept",
         place=length,
         label="the first step fails: Transformer Engine takes row 0 of it",
-        fact="one step is the least that it can look back",
+        fact="amax_history_len: 1 looks back one step, which is the least",
         fix=unsafe(replace(length, 1)) if length.origin.span is not None else None,
     )
 
@@ -473,7 +473,9 @@ def e4m3_by_default(outcome: Outcome, requested: Requested) -> Iterator[Found]:
         place=requested.fp8[0] if requested.fp8 else None,
         label="its launcher's default is E4M3; that of the recipe is HYBRID",
         action=upgraded(outcome, "accelerate"),
-        fact="fp8_format: HYBRID under fp8_config says otherwise" if copied else "--fp8_format HYBRID says otherwise",
+        fact="with fp8_format: HYBRID under fp8_config gradients get E5M2"
+        if copied
+        else "with --fp8_format HYBRID gradients get E5M2",
     )
 
 
@@ -505,7 +507,7 @@ def fp8_config_not_read(accelerate: AccelerateConfig, outcome: Outcome, run: Run
         place=accelerate.top.get("fp8_config"),
         label="the flags and their defaults decide instead",
         action=upgraded(outcome, "accelerate"),
-        fact="accelerate 1.4 and newer read it",
+        fact="accelerate 1.4 and newer read fp8_config",
     )
 
 

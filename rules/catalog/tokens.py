@@ -101,7 +101,7 @@ def tokens_vary(run: Run, training: Training, outcome: Outcome, probed: bool) ->
         f"the tokens of a batch vary, and {by} need not divide them",
         place=tokens.place or training.setting_for("model"),
         label=f"{tokens.why}: {tokens.divisor} always divides their number, no more",
-        fact=f"a micro-batch that {by // HALF} divides does it" if key is None else "",
+        fact=f"a micro-batch that {by // HALF} divides always gives such a number" if key is None else "",
         fix=unsafe(write(training.top, key, by)) if key is not None else None,
     )
 
@@ -198,6 +198,6 @@ def torchao_pads_nothing(training: Training, requested: Requested, outcome: Outc
         label=f"{tokens.why}: {tokens.divisor:,} always divides their number, no more",
         notes=("the backward pass fails: Expected trailing dimension of mat1 to be divisible by 16",),
         action=upgraded(outcome, "accelerate") if not written else None,
-        fact="" if written else "accelerate 1.13 and newer pad by default",
+        fact="" if written else "accelerate 1.13 and newer have torchao pad by default",
         fix=unsafe(replace(pad, True)) if written else None,
     )

@@ -88,7 +88,7 @@ def _of_a_later_release(training: Training, stack: Stack) -> Iterator[Found]:
                 f"{stack.name(training.name)} does not read {name}",
                 place=setting,
                 label=training.unread_key,
-                fact=f"{training.name} {releases_of(training.fp8_keys, name)} reads it",
+                fact=f"{training.name} {releases_of(training.fp8_keys, name)} reads this key",
                 fix=without(setting),
             )
 

@@ -57,7 +57,7 @@ PAIRS = (
         (2, 10),
         "ImportError",
         "cannot import name 'ScalingType' from 'torch.nn.functional'",
-        "torch 2.10 and newer have it, and torchao 0.17 does without",
+        "torchao 0.18 runs with torch 2.10 and newer, torchao 0.17 with older ones",
         "torchao 0.18.0 executed on torch 2.8; the name is absent from the wheel of torch 2.9.1, and in that of 2.10.0",
     ),
     Pair(
@@ -70,7 +70,7 @@ PAIRS = (
         _STILL,
         "ModuleNotFoundError",
         "No module named 'torch._inductor.kernel.flex_attention'",
-        "torchao 0.17 and newer do without",
+        "torchao 0.17 and newer run with this torch",
         "torchao 0.12.0 executed on torch 2.13.0; the wheel of torch 2.9.1 has the module elsewhere, too",
     ),
     Pair(
@@ -83,7 +83,7 @@ PAIRS = (
         _STILL,
         "ImportError",
         "cannot import name 'LinearActivationQuantizedTensor' from 'torchao.quantization'",
-        "peft 0.19 and newer go with it, and torchao 0.17 with this one",
+        "peft 0.19 and newer go with torchao 0.18, and older ones with torchao 0.17",
         "peft 0.15.2 and 0.18.1 executed beside torchao 0.17.0 and 0.18.0",
     ),
     Pair(
@@ -97,7 +97,7 @@ PAIRS = (
         "ImportError",
         "Found an incompatible version of torchao. Found version {version}, "
         "but only versions above 0.16.0 are supported",
-        "torchao 0.16 and newer go with it, and so does none",
+        "peft 0.19 goes with torchao 0.16 and newer, and where torchao is not installed",
         "peft 0.19.0, 0.19.1, 0.20.0 and 0.21.2 executed beside torchao 0.13.0 to 0.16.0",
     ),
 )

@@ -351,7 +351,7 @@ class Axolotl(HuggingFace):
     @classmethod
     def instead_of_launching(cls, start: str) -> str:
         """See Training."""
-        return "start with: axolotl train cfg.yaml -- --config_file accel.yaml, which is accelerate launch"
+        return "axolotl train cfg.yaml -- --config_file accel.yaml starts accelerate launch by itself"
 
     @classmethod
     def sample(cls, *, bf16: bool, checkpointing: bool, lora: bool) -> dict[str, object] | None:

@@ -120,7 +120,7 @@ class Training:
     targets_key = "lora_target_modules"
     programs: tuple[str, ...] = ()
     launching_modules: tuple[str, ...] = ()
-    launched_alone = "one of them is enough"
+    launched_alone = "one launcher alone starts all processes that the run needs"
     config_flag = "--config_file"
     config_key: str | None = None
     shipped_configs: frozenset[str] = frozenset()

@@ -338,4 +338,4 @@ class Trl(HuggingFace):
     @classmethod
     def instead_of_launching(cls, start: str) -> str:
         """See Training."""
-        return "start with: trl sft ... --accelerate_config accel.yaml, which is accelerate launch"
+        return "trl sft ... --accelerate_config accel.yaml starts accelerate launch by itself"
