@@ -74,8 +74,10 @@ def plan_request(
     if not given:
         raise WrongFiles("there is no run in these files")
     named = _named(part, given)
-    if named and _are_the_same(given, part._replace(documents=(*part.documents, *named))):
-        part = part._replace(documents=(*part.documents, *named))
+    if named:
+        # A script that was sent along is among the files then: as one of them it can be changed.
+        whole = part._replace(documents=(*part.documents, *named), script=part.script if part.follow else None)
+        part = whole if _are_the_same(given, whole) else part
     read = {document.path: document for one in given for document in one.documents}
     documents = [read.get(one.path, one) for one in part.documents]
     start = start_of(documents, part.launch, _new_name(part), _lines(part))
@@ -83,7 +85,7 @@ def plan_request(
     if not found.plans and found.goal == "fp8" and states > DUE:
         others = plan(start, "bf16", judge, given, states=IN_BF16, plans=1, spent=spent)
         found = found._replace(in_bf16=next(iter(others.plans), None))
-    paths = {one.path for one in named}
+    paths = {one.path for one in named if part.follow}
     return found._replace(before=part.documents, named=tuple(path for path in read if path in paths))
 
 
@@ -112,7 +114,10 @@ def _named(part: RunRequest, given: Sequence[Examined]) -> tuple[Document, ...]:
             writable = one.kind in _WRITABLE or one.path == script
             if writable and one.path not in known and one.path != default:
                 found.setdefault(one.path, one)
-    return tuple(found.values()) if part.follow else ()
+    if part.follow:
+        return tuple(found.values())
+    sent = None if part.script is None or any(one.kind == "shell" for one in part.documents) else part.script[0]
+    return tuple(one for path, one in found.items() if path == sent)
 
 
 def _are_the_same(given: Sequence[Examined], part: RunRequest) -> bool:

@@ -81,11 +81,13 @@ def _then(plans: Plans, found: Plan) -> str:
 
 def _step(step: Step) -> str:
     where = f'<span class="where">{markup(words_of(step)[0])}</span> '
-    if step.kind == "edit":
+    if step.kind == "edit" and step.by_hand is None:
         parts = [f"<{tag}>{markup(text)}</{tag}>" for tag, text in (("del", step.before), ("ins", step.after)) if text]
         return where + " ".join(parts)
     if step.kind == "file":
         return f"{where}is new"
+    if step.kind == "edit":
+        return where + markup(words_of(step)[1])
     return where + _text(words_of(step)[1])
 
 

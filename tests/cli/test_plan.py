@@ -144,3 +144,39 @@ def test_the_command_of_a_script_that_was_given_starts_that(tmp_path: Path, monk
     (tmp_path / "new" / "accel.yaml").write_text(ACCEL.replace("te", "TE"))
     done = run("plan", "new/mine.py", "new/accel.yaml", *OPTIONS)
     assert "start with     accelerate launch --config_file new/accel.yaml new/mine.py" in done.stdout
+
+
+def test_each_failing_run_of_a_configuration_has_its_plan(folder: Path) -> None:
+    """The one that is good has none; what is asked for nowhere else is not looked for."""
+    (folder / "good.yaml").write_text(TRAIN.replace("true", "false"))
+    (folder / "fine.yaml").write_text(ACCEL.replace(": te", ": TE"))
+    pairs = (("train.yaml", "accel.yaml"), ("good.yaml", "fine.yaml"), ("train.yaml", "fine.yaml"))
+    (folder / "fp8check.toml").write_text("".join(f'[[run]]\nfiles = ["{one}", "{other}"]\n' for one, other in pairs))
+    (folder / "facts.json").write_text(json.dumps(FACTS))
+    reports = json.loads(run("--facts", "facts.json", "--plan", "--format", "json").stdout)
+    steps = [
+        None if one["plan"] is None else [step["before"] for step in one["plan"]["plans"][0]["steps"]]
+        for one in reports
+    ]
+    assert steps == [["bf16: true", "backend: te"], None, ["bf16: true"]]
+    unasked = json.loads(run("--facts", "facts.json", "--format", "json").stdout)
+    assert [one["plan"] for one in unasked] == [None, None, None]
+    text = run("--facts", "facts.json", "--plan").stdout
+    assert text.count("what to do (fp8check fix --goal fp8)") == 2
+
+
+def test_a_plan_for_very_many_files_is_refused(folder: Path) -> None:
+    names = [f"train{number}.yaml" for number in range(60)]
+    for name in names:
+        (folder / name).write_text(TRAIN)
+    done = run(*names, "accel.yaml", "--plan", *OPTIONS)
+    assert done.returncode == 2
+    assert "--plan is for 50 files at most" in done.stderr
+
+
+def test_a_page_has_it_unasked_and_json_does_not(folder: Path) -> None:
+    assert 'class="todo"' in run("train.yaml", "accel.yaml", "--format", "html", *OPTIONS).stdout
+    words = ("train.yaml", "accel.yaml", "--format", "json", *OPTIONS)
+    assert json.loads(run(*words).stdout)["plan"] is None
+    assert 'class="todo"' not in run("train.yaml", "accel.yaml", "--format", "html", "-q", *OPTIONS).stdout
+    assert folder.is_dir()

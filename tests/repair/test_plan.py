@@ -74,8 +74,10 @@ def test_a_new_file_has_a_name_that_is_free(tmp_path: object, monkeypatch: pytes
     with open("accel.yaml", "w") as file:
         file.write("of somebody else\n")
     text = "model_name_or_path: a/b\nfinetuning_type: full\nfp8: true\nbf16: true\n"
-    found = planned(request_of({"train.yaml": text}, stack=FACTORY)._replace(follow=True))
-    assert [one.file for one in found.plans[0].steps if one.kind == "file"] == ["accelerate.yaml"]
+    part = request_of({"train.yaml": text}, stack=FACTORY)
+    for follow, name in ((True, "accelerate.yaml"), (False, "accel.yaml")):  # a stranger is not told what is here
+        found = planned(part._replace(follow=follow))
+        assert [one.file for one in found.plans[0].steps if one.kind == "file"] == [name]
 
 
 def test_the_command_is_told_to_read_the_file() -> None:

@@ -259,3 +259,50 @@ def test_a_plan_that_takes_too_long_is_ended(tmp_path: Path) -> None:
         answer = one.post("/plan", json={**SLOW, "options": UNSEEN})
         assert (answer.status_code, answer.json()["type"]) == (422, "/problems/too-costly")
         assert one.get("/healthz").status_code == 200
+
+
+SCRIPT = """\
+import torch
+from accelerate import Accelerator
+
+accelerator = Accelerator(mixed_precision="bf16")
+model = torch.nn.Linear(64, 64)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+model, optimizer = accelerator.prepare(model, optimizer)
+accelerator.backward(model(torch.zeros(16, 64)).sum())
+optimizer.step()
+"""
+SHELL = "#!/bin/bash\naccelerate launch --config_file accel.yaml --mixed_precision bf16 train.py\n"
+
+
+@pytest.mark.parametrize(
+    ("names", "launch", "changed"),
+    [
+        (["train.py", "accel.yaml"], None, "train.py"),
+        (["train.py", "accel.yaml"], "accelerate launch --config_file accel.yaml train.py", "train.py"),
+        (["run.sh", "accel.yaml", "train.py"], None, "run.sh"),
+    ],
+    ids=["a script", "a script that a command starts", "a shell script"],
+)
+def test_scripts(
+    names: list[str],
+    launch: str | None,
+    changed: str,
+    client: TestClient,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A script that is sent along is changed as one that the command reads is."""
+    monkeypatch.chdir(tmp_path)
+    is_shell = "run.sh" in names
+    (tmp_path / "run.sh").write_text(SHELL)
+    (tmp_path / "train.py").write_text(SCRIPT.replace('mixed_precision="bf16"', "") if is_shell else SCRIPT)
+    (tmp_path / "accel.yaml").write_text(FILES["accelerate"].replace(": te", ": TE"))
+    one = Input(names, facts=False, **({} if launch is None else {"launch": launch}))
+    code, said = by_service(one, client, tmp_path)
+    assert code == 0
+    first = json.loads(said)["plans"][0]
+    assert {step["file"] for step in first["steps"] if step["kind"] == "edit"} == {changed}
+    assert {edit["file"] for edit in first["fix"]["edits"]} == {changed}
+    one.names = [name for name in names if not is_shell or name != "train.py"]  # the command finds it by itself
+    assert by_command(one) == (code, said)

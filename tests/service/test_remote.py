@@ -95,3 +95,12 @@ def test_what_stays_here_is_refused(service: Served) -> None:
         done = run(*FILES, *words, "--server", service.url)
         assert done.returncode == 2
         assert "--server does not go with" in done.stderr
+
+
+@pytest.mark.parametrize("format_", ["text", "json", "sarif"])
+def test_what_to_do_is_that_of_the_local_command(service: Served, format_: str) -> None:
+    words = [*FILES, "--plan", "--format", format_]
+    here, there = run(*words), run(*words, "--server", service.url)
+    assert there.stdout == here.stdout
+    assert "fp8check fix --goal fp8" in there.stdout or format_ == "json"
+    assert (there.returncode, there.stderr) == (here.returncode, here.stderr)
