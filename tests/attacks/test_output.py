@@ -71,12 +71,13 @@ def test_a_value_stays_in_its_line(value: str, tmp_path: Path) -> None:
     assert re.search(r"requested .*HYBRID\\", text)  # what it really holds is seen
 
 
-@pytest.mark.parametrize("command", ["outcome", "explain", "fix", "plan"])
+@pytest.mark.parametrize("command", ["outcome", "explain", "fix", "plan", "upgrade"])
 @pytest.mark.parametrize("value", [f"x{LINE}", "\x1b[2J", RIGHT_TO_LEFT, "\u200b", "\U000e0041", "##[group]"])
 def test_other_commands_show_it_as_well(command: str, value: str, tmp_path: Path) -> None:
     (tmp_path / "accel.yaml").write_text(accelerate(quoted(value)))
     words = {"outcome": ("outcome", "accel.yaml"), "explain": ("explain", "accel.yaml:6"), "fix": ("fix", "accel.yaml")}
     words["plan"] = ("plan", "accel.yaml")
+    words["upgrade"] = ("upgrade", "accel.yaml", "--to", "accelerate==1.9.0")
     done = run(*words[command], *(() if command == "fix" else ("--no-environment",)), cwd=tmp_path)
     assert done.returncode in (0, 1), done.stderr
     for text in (done.stdout, done.stderr):

@@ -46,6 +46,20 @@ def test_files_in_any_order_and_with_names(client: TestClient) -> None:
     ]
 
 
+def test_what_is_required_fails_the_exit_code(client: TestClient) -> None:
+    options = {"require": ["starts==true", "fp8_layers==none", "memory<=1"], "select": ["FP995"]}
+    answer = client.post("/check", json={**BODY, "options": options})
+    assert answer.headers["fp8check-exit-code"] == "1"
+    report = answer.json()
+    assert [one["met"] for one in report["requirements"]] == [True, False, False]
+    assert [one["rule"] for one in report["findings"]] == ["FP995", "FP995"]
+    met = client.post("/check", json={**BODY, "options": {**options, "require": ["starts==true"]}})
+    assert met.headers["fp8check-exit-code"] == "0"
+    wrong = client.post("/check", json={**BODY, "options": {"require": ["speedupp>=1"]}})
+    assert (wrong.status_code, wrong.json()["type"]) == (422, "/problems/invalid")
+    assert "the outcome has no 'speedupp'" in wrong.json()["detail"]
+
+
 def test_several_training_files_are_several_runs(client: TestClient) -> None:
     files = [{"name": "one.yaml", "text": TRAINING}, {"name": "two.yaml", "text": TRAINING}]
     reports = client.post("/check", json={"files": files, "accelerate": ACCELERATE, "facts": FACTS}).json()

@@ -231,11 +231,12 @@ class _Maker:
             ([*pair, "--launch", launch, "--no-environment"], []),
             (["fix", "--diff", *pair], []),
             (["plan", *pair], []),
+            (["upgrade", *pair, "--to", "accelerate==1.9.0"], []),
             (["init", "--from", "train.yaml", "--out", "new"], ["new", "new/train.yaml", "new/accelerate.yaml"]),
             (["fix", *self.random.choice(([], ["--unsafe"])), *pair], pair),
             ([*pair, "--write-baseline", "base.out"], ["base.out"]),
         ]
-        some = [*chosen[:4], *self.random.sample(chosen[4:10], 2), *chosen[10:]]
+        some = [*chosen[:4], *self.random.sample(chosen[4:11], 2), *chosen[11:]]
         # A configuration that is refused must not hide what comes behind it.
         return [([*words, *self.random.choice(([], ["--no-config"]))] if words else [], named) for words, named in some]
 
