@@ -207,7 +207,7 @@ def _zero(stage: int) -> dict[str, Any]:
 def _checkpointing_off(values: Values) -> None:
     values.training["gradient_checkpointing"] = False
     if values.trainer == "llamafactory":
-        values.training.pop("gradient_checkpointing")
+        values.training.pop("gradient_checkpointing", None)
         values.training["disable_gradient_checkpointing"] = True
     values.training.pop("gradient_checkpointing_kwargs", None)
     section = values.files.get("accelerate", {}).get("fsdp_config")
