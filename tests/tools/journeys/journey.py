@@ -22,7 +22,7 @@ class Journey(Record):
     """What became of a start.
 
     Attributes:
-        end: "good" (nothing to do), "planned", "no plan".
+        end: "good" (nothing to do), "planned", "by hand" (a step of the plan is for people), "no plan".
         faults: what must not be: a second plan with steps, an error after the plan, a comment that is gone.
         seconds: CPU time of the first search.
     """
@@ -44,6 +44,8 @@ def travel(name: str, part: RunRequest, goal: Goal | None = None) -> Journey:
         faults = () if planned.why_not else ("no plan, and no reason",)
         return Journey(name, part, "no plan", planned, faults, seconds)
     first = planned.plans[0]
+    if any(one.by_hand for one in first.steps):  # what people have to write themselves is not applied
+        return Journey(name, part, "by hand", planned, (), seconds)
     after = applied(part, first)
     faults = [*_faults(part, after, planned)] if first.steps else []
     if planned.goal == "fp8" and len(first.reports) == 1:
