@@ -268,3 +268,31 @@ def test_whatever_is_edited_everything_else_stays(text: str, data: st.DataObject
         at = made.text.index(stays, at) + len(stays)
     again = PythonFile(made)
     assert again.text == made.text
+
+
+def test_entries_have_names_and_what_is_called_with_them() -> None:
+    source = source_of("a.Args(b=1)\nc = 2\n")
+    assigned, argument = source.file.names
+    assert (source.file.called(argument), source.file.called(assigned)) == ("Args", "")
+    assert source_of("f(1)(b=1)\n").file.called(source_of("f(1)(b=1)\n").file.names[0]) == ""
+
+
+def test_only_a_call_gets_more_and_keeps_one() -> None:
+    source = source_of("d = {'a': 1}\nf(a=1)\n")
+    entry = next(one for one in source.file.names if one.endswith("{ a"))
+    with pytest.raises(Unfixable, match="only a call"):
+        source.with_data({f"{entry}b": 1})
+    argument = next(one for one in source.file.names if "-" in one)
+    with pytest.raises(Unfixable, match="all of its arguments"):
+        source.with_data({argument: GONE, f"{argument}b": 1})
+
+
+def test_comments_between_an_argument_and_its_comma() -> None:
+    assert edited("f(a=1 # one\n  , b=2)\n", b=GONE) == "f(a=1 # one\n  )\n"
+    assert edited("f(a=1\n  )", a=GONE) == "f(\n  )"
+
+
+def test_more_calls_than_anybody_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fp8check.rules.edits.python_file.MOST_GROUPS", 2)
+    with pytest.raises(Unfixable, match="than anybody writes"):
+        source_of("f()\nf()\nf()\n")

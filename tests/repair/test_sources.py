@@ -248,3 +248,18 @@ def edited_by_fix(files: dict[str, str]) -> dict[str, str]:
         return check_request(Request((part._replace(documents=tuple(documents)),))).reports
 
     return {one.path: one.text for one in fix_all(part.documents, examine, unsafe=True).documents}
+
+
+def test_scripts_that_cannot_be_edited_stay() -> None:
+    broken = f"{TRAINER}(\n"
+    found = planned({"train.py": broken, "accel.yaml": SINGLE}, "accelerate launch --config_file accel.yaml train.py")
+    assert all(one.file != "train.py" for made in found.plans for one in made.steps)
+
+
+@pytest.mark.parametrize("handler", ['FP8RecipeKwargs(backend="MSAMP", opt_level="O2")', "TERecipeKwargs(margin=0)"])
+def test_the_recipe_of_a_script(handler: str) -> None:
+    text = OWN.replace('FP8RecipeKwargs(backend="MSAMP")', handler).replace("'bf16'", "'fp8'")
+    text = text.replace("import FP8RecipeKwargs", f"import {handler.partition('(')[0]}")
+    found = planned({"own.py": text})
+    assert found.reached
+    assert "MSAMP" not in texts(found).get("own.py", "")
