@@ -58,6 +58,10 @@ class UndecidedRule(Record):
     needs: str
     command: str
 
+    def __init__(self, rule: str, needs: str, command: str) -> None:
+        own = self.__dict__  # by hand, as Setting: without facts half of all rules are undecided
+        own["rule"], own["needs"], own["command"] = rule, needs, command
+
 
 class Crash(Record):
     """A rule that raised: an internal error, never a pass."""

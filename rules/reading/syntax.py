@@ -137,8 +137,7 @@ class SyntaxReader:
 
     def _read_events(self) -> None:
         documents = 0
-        while self._parser.check_event():
-            event = self._parser.get_event()
+        for event in iter(self._parser.get_event, None):
             if isinstance(event, yaml.ScalarEvent):
                 self._scalar(event)
             elif isinstance(event, yaml.NodeEvent):

@@ -68,7 +68,7 @@ class Stack:
 
     def name(self, package: str) -> str:
         """The package and its release, for people: "accelerate 1.15.0"."""
-        return f"{package.replace('_', ' ')} {'.'.join(str(part) for part in self.version(package))}"
+        return f"{package.replace('_', ' ')} {'.'.join(map(str, self.version(package)))}"
 
     def has(self, package: str) -> bool | None:
         """Whether a package is installed; None where it is not known."""

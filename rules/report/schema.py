@@ -528,6 +528,11 @@ class Place(Record):
     end_line: int
     end_column: int
 
+    def __init__(self, file: str, line: int, column: int, end_line: int, end_column: int) -> None:
+        own = self.__dict__  # by hand, as Setting: each format asks for each place again
+        own["file"], own["line"], own["column"] = file, line, column
+        own["end_line"], own["end_column"] = end_line, end_column
+
 
 def sentences(finding: Finding) -> list[str]:
     """All that is said of a finding, for formats that have one text for it."""
