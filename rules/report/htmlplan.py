@@ -46,7 +46,7 @@ def todo(plans: Plans, sources: Sources, run: int) -> str:
     title = f"todo-{run}"
     if not plans.plans:
         reasons = "".join(f"<li>{markup(reason)}</li>" for reason in plans.why_not)
-        bf16 = "<p>For a run in BF16: <code>fp8check plan --goal bf16</code></p>" if plans.goal == "fp8" else ""
+        bf16 = _in_bf16(plans, sources, run)
         inside = f'<h3 id="{title}">No way to {GOALS[plans.goal]} was found</h3><ul>{reasons}</ul>{bf16}'
         return f'<section class="todo" aria-labelledby="{title}">{inside}</section>'
     first, *others = [_plan(plans, number, sources, f"{run}-{number}") for number in range(1, len(plans.plans) + 1)]
@@ -56,6 +56,16 @@ def todo(plans: Plans, sources: Sources, run: int) -> str:
         for one, text in zip(plans.plans[1:], others, strict=True)
     )
     return f'<section class="todo" aria-labelledby="{title}">\n<h3 id="{title}">{name}</h3>\n{first}{rest}</section>'
+
+
+def _in_bf16(plans: Plans, sources: Sources, run: int) -> str:
+    """What a run in BF16 would take, where there is no way to FP8."""
+    if plans.in_bf16 is None:
+        command = "<p>For a run in BF16: <code>fp8check plan --goal bf16</code></p>"
+        return command if plans.goal == "fp8" else ""
+    instead = plans._replace(goal="bf16", plans=(plans.in_bf16,), in_bf16=None)
+    text = _plan(instead, 1, sources, f"{run}-bf16")
+    return f'<details class="other"><summary>In BF16: {markup(figures(plans.in_bf16))}</summary>{text}</details>'
 
 
 def _plan(plans: Plans, number: int, sources: Sources, id_: str) -> str:

@@ -231,6 +231,9 @@ def test_no_way_is_said_with_its_reasons() -> None:
         text = rendered(form.name, report, sources)
         invariants(form.name, text)
         assert ("no GPU here has FP8" in text) == (form.name != "concise")
+    instead = todo(none._replace(in_bf16=plans_in(planned()[0]).plans[0]), sources, 0)
+    assert "<summary>In BF16: " in instead
+    assert texts_of(instead).files["train.yaml"] == FILES["train.yaml"].replace("true", "false")
     bf16 = todo(none._replace(goal="bf16"), {}, 0)
     assert "No way to BF16 was found" in bf16
     assert "--goal bf16" not in bf16
