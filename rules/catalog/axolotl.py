@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fp8check.rules.catalog.shared_fixes import write
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import require_prediction
@@ -12,7 +13,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fp8check.rules.edits.fix import Fix
     from fp8check.rules.outcome import Outcome
+    from fp8check.rules.settings.values import Setting
     from fp8check.rules.trainers.axolotl import Axolotl
 
 
@@ -157,7 +160,7 @@ _KERNELS = ("lora_mlp_kernel", "lora_qkv_kernel", "lora_o_kernel")
 @rule(
     "FP534",
     "axolotl-lora-kernels-pass-fp8-by",
-    WARNING,
+    ERROR,
     'axolotl 0.17.0..0.19.0 utils/schemas/config.py "Auto-enabling LoRA kernel": where nothing is said',
     'axolotl 0.17.0..0.19.0 kernels/lora.py "W = base_layer.weight": the weight is taken out and multiplied',
     "ran axolotl 0.19.0, torchao 0.17.0, peft 0.20.0 [executed axolotl-lora-kernels]: PEFT calls float8 layers, the "
@@ -168,14 +171,14 @@ def axolotl_lora_kernels_pass_fp8_by(axolotl: Axolotl, outcome: Outcome) -> Iter
     """Axolotl's LoRA kernels multiply with the weights themselves, so that the layers in FP8 are never called.
 
     Why it hurts: for LoRA without dropout of its own choice axolotl switches these kernels on by itself. They take the
-    weight out of the layer and multiply in BF16: `fp8: true` converts the layers, and no GEMM of attention and
-    feed-forward is in FP8.
+    weight out of the layer and multiply in BF16: the layers are converted, by `fp8: true` or by the Accelerate file,
+    and no GEMM of attention and feed-forward is in FP8.
 
     Example: `fp8: true` with `adapter: lora`, and no lora_*_kernel keys.
 
     Write instead: `lora_mlp_kernel: false`, `lora_qkv_kernel: false` and `lora_o_kernel: false`; or BF16.
     """
-    if not axolotl.on("fp8") or not axolotl.uses_lora:
+    if not axolotl.uses_lora:
         return
     require_prediction(outcome)
     if outcome.trains_in_fp8 is not True:
@@ -190,7 +193,15 @@ def axolotl_lora_kernels_pass_fp8_by(axolotl: Axolotl, outcome: Outcome) -> Iter
         label="they multiply with the weights themselves, in BF16",
         notes=() if on is not None else ("where no lora_*_kernel is written, axolotl switches them on by itself",),
         fact="with all three of lora_*_kernel at false, PEFT's own layers compute the adapters",
+        fix=_kernels_off(axolotl, on),
     )
+
+
+def _kernels_off(axolotl: Axolotl, on: Setting | None) -> Fix | None:
+    """Those that are on switched off, or all of them where none is written; None where no file can have it."""
+    if axolotl.top.node is None or (on is not None and on.origin.span is None):
+        return None
+    return unsafe(*(write(axolotl.top, name, False) for name in _KERNELS if on is None or axolotl.on(name)))
 
 
 def _kernels_by_default(axolotl: Axolotl) -> bool:

@@ -117,15 +117,17 @@ def _load_te_state(run: Run, stack: Stack, state: Accelerator, coverage: Coverag
 
     A layer of Transformer Engine has one below `_extra_state`, too, which is a plain tensor, or a file object in 1.x.
     Executed with the package's own get_extra_state (te-state-under-fsdp2-loading); the same line fails for buffers
-    (https://github.com/huggingface/accelerate/issues/3898).
+    (https://github.com/huggingface/accelerate/issues/3898). axolotl's own function makes an nn.Parameter of each entry.
     """
     if state.ram_efficient is None or coverage.word == "none" or run.tensor_parallel is not None:
         return  # under tensor parallelism the conversion itself fails (limits.py)
+    because = (state.backend, state.ram_efficient)
+    if run.training.loads_shards_itself:
+        text = "Only Tensors of floating point and complex dtype can require gradients"
+        raise PredictedError("fsdp2-loads-te-state", "prepare", "RuntimeError", text, because)
     kind = "_io.BytesIO" if stack.does(TransformerEngine.STATE_IS_A_FILE) else "Tensor"
     text = f"{kind!r} object has no attribute 'device_mesh'"
-    raise PredictedError(
-        "fsdp2-loads-te-state", "prepare", "AttributeError", text, (state.backend, state.ram_efficient)
-    )
+    raise PredictedError("fsdp2-loads-te-state", "prepare", "AttributeError", text, because)
 
 
 def _is_entered(run: Run, handler: Recipe | None) -> bool:

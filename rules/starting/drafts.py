@@ -123,8 +123,20 @@ bf16: {_yes(setup.bf16)}
 """
 
 
+_AXOLOTL_ADAPTERS = """\
+adapter: lora
+lora_r: 16
+lora_alpha: 32
+lora_target_linear: true
+# Axolotl's own kernels, which are on by default, take the weights out of the layers and multiply in BF16.
+lora_mlp_kernel: false
+lora_qkv_kernel: false
+lora_o_kernel: false
+"""
+
+
 def _axolotl(setup: Setup) -> str:
-    adapters = "adapter: lora\nlora_r: 16\nlora_alpha: 32\nlora_target_linear: true\n" if setup.lora else ""
+    adapters = _AXOLOTL_ADAPTERS if setup.lora else ""
     own = "fp8: true\nfp8_enable_fsdp_float8_all_gather: false\n" if setup.own else ""
     return f"""\
 base_model: {_text(setup.model)}

@@ -272,6 +272,11 @@ class Axolotl(HuggingFace):
         """See HuggingFace."""
         return self.on("fsdp") or self.on("fsdp_config")
 
+    @property
+    def loads_shards_itself(self) -> bool:
+        """See Training: monkeypatch/accelerate/fsdp2.py of 0.16.1 to 0.19.0, where its own file asks for FSDP."""
+        return self.asks_for_fsdp
+
     def fsdp_arguments(self, stack: Stack) -> tuple[int, Environment]:
         """axolotl writes the variables of FSDP itself (utils/trainer.py setup_fsdp_envs, 0.19.0)."""
         config = self.top.section("fsdp_config")

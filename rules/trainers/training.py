@@ -552,6 +552,11 @@ class Training:
         """The launch as the trainer's command makes it in the release that the run has."""
         return launch
 
+    @property
+    def loads_shards_itself(self) -> bool:
+        """Whether it loads a model under FSDP2 by a function of its own, and not by Accelerate's."""
+        return False
+
     def check_command(self, launch: Launch, stack: Stack) -> None:
         """What the trainer's own command refuses before it starts the launcher.
 

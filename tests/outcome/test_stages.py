@@ -424,6 +424,23 @@ def test_fsdp2_takes_te_s_own_state_for_a_shard(stack: dict[str, str], more: str
     assert (error is None) is (expected == "")
 
 
+def test_axolotl_makes_parameters_of_te_s_own_state() -> None:
+    accelerate = f"{FSDP}{TE}fsdp_config:\n  fsdp_version: 2\n"
+    own = "fsdp_version: 2\nfsdp_config: {cpu_ram_efficient_loading: true}\n"
+    stack = {"accelerate": "1.13.0", "transformers": "5.16.1", "transformer_engine": "2.9.0", "axolotl": "0.19.0"}
+    launch = "axolotl train train.yaml -- --config_file accel.yaml"
+    for more, type_ in ((own, "RuntimeError"), ("", "AttributeError")):
+        case = {
+            "training": f"base_model: a/b\n{more}",
+            "accelerate": accelerate,
+            "launch": launch,
+            "trainer": "axolotl",
+        }
+        error = outcome_of({**case, "stack": stack, "gpus": 2}).error_of("fsdp2-loads-te-state")
+        assert error is not None
+        assert error.type == type_
+
+
 @pytest.mark.parametrize(
     ("case", "expected"),
     [
