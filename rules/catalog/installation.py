@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.settings.values import Setting
-    from fp8check.rules.trainers.huggingface import HuggingFace
     from fp8check.rules.trainers.llamafactory import LlamaFactory
     from fp8check.rules.trainers.run import Run
 
@@ -447,7 +446,7 @@ def accelerate_does_not_fit_te(requested: Requested, facts: Facts, outcome: Outc
     "ran peft 0.15.2 to 0.21.2 beside torchao 0.13.0 to 0.18.0 [executed peft-beside-torchao]: ImportErrors",
     claims=("ends",),
 )
-def peft_does_not_fit_torchao(training: HuggingFace, outcome: Outcome) -> Iterator[Found]:
+def peft_does_not_fit_torchao(run: Run, outcome: Outcome) -> Iterator[Found]:
     """PEFT and torchao of releases that do not go together: LoRA cannot start, whatever the backend is.
 
     Why it hurts: as soon as PEFT wraps a layer it looks whether the layer is torchao's. Before 0.19 it imports a class
@@ -459,7 +458,7 @@ def peft_does_not_fit_torchao(training: HuggingFace, outcome: Outcome) -> Iterat
     Write instead: PEFT 0.19 or newer with torchao 0.16 or newer; or PEFT 0.18 with torchao 0.17.
     """
     error, stack = outcome.error_of("peft-against-torchao"), outcome.stack
-    pair = stack.adapters_break(pins_old_peft=training.pins_old_peft) if error is not None else None
+    pair = stack.adapters_break(pins_old_peft=run.training.pins_old_peft) if error is not None else None
     if error is None or pair is None:
         return
     peft = stack.name("peft") if stack.has("peft") else "PEFT older than 0.19"

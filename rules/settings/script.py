@@ -33,6 +33,8 @@ WRITTEN_OUT = "fp8check cannot run the script: write what it passes as a literal
 LOADER = "loaded by"
 # And that a script may compile its model.
 COMPILES = "compiles"
+# That it wraps its model for adapters; later where that stands in a block or a function.
+WRAPS = "wraps for adapters"
 # Arguments of recipe handlers on which nothing hangs that is predicted here.
 _WITHOUT_EFFECT = ("interval", "module_filter_func")
 # The arguments of a Trainer, and what makes them of the command line: their bf16 and fp16 decide, not the Accelerate

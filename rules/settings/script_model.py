@@ -7,7 +7,7 @@ say different things of the same, neither counts.
 
 from __future__ import annotations
 
-from fp8check.rules.settings.script import COMPILES, LOADER, WRITTEN_OUT, Unevaluated
+from fp8check.rules.settings.script import COMPILES, LOADER, WRAPS, WRITTEN_OUT, Unevaluated
 from fp8check.rules.settings.values import Later, Origin, Setting, SettingLater
 
 TYPE_CHECKING = False
@@ -73,11 +73,26 @@ def said(sources: Sequence[ScriptSource]) -> dict[str, Setting]:
     for one in sources:
         if "peft" in one.imports or any(name.startswith("peft.") for name in one.imports):
             settings.setdefault("use_peft", Setting(True, Origin(code=one.path)))
+            settings.update(_wraps(one))
         word = next((word for word in _COMPILES if word in one.text), None)
         if word is not None:
             why = f"{one.path} may compile its model: it has {word}"
             settings.setdefault(COMPILES, SettingLater(Later(word, why, WRITTEN_OUT), Origin(code=one.path)))
     return settings
+
+
+def _wraps(source: ScriptSource) -> dict[str, Setting]:
+    """That get_peft_model() is called; whether, where its line is indented: what stands around it is not followed."""
+    lines = [
+        line for line in source.text.splitlines() if "get_peft_model(" in line and not line.lstrip().startswith("#")
+    ]
+    if not lines:
+        return {}
+    origin = Origin(code=source.path)
+    if any(not line[0].isspace() for line in lines):
+        return {WRAPS: Setting(True, origin)}
+    why = f"{source.path} calls get_peft_model() in a block of its own"
+    return {WRAPS: SettingLater(Later("get_peft_model", why, WRITTEN_OUT), origin)}
 
 
 def _called(source: ScriptSource, call: Call) -> str:

@@ -67,7 +67,6 @@ class HuggingFace(Training):
         savers: keys that make less of the weights, of the optimizer's states, or of what of them lies on one GPU; empty
             where a script decides that.
         optimizer_key: its key for the optimizer.
-        pins_old_peft: whether its releases want a peft before 0.19.
     """
 
     __slots__ = ()
@@ -83,7 +82,6 @@ class HuggingFace(Training):
     default_micro_batch = 8
     savers: tuple[str, ...] = ()
     optimizer_key = "optim"
-    pins_old_peft = False
 
     @property
     def trains_all(self) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fp8check.rules.settings.script import COMPILES, WRITTEN_OUT, in_script
+from fp8check.rules.releases.errors import PredictedError
+from fp8check.rules.settings.script import COMPILES, WRAPS, WRITTEN_OUT, in_script
 from fp8check.rules.settings.values import Undecided
 from fp8check.rules.trainers.data import AcceleratorArguments, HandedOver
 from fp8check.rules.trainers.training import Training
@@ -11,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from fp8check.rules.models import ModelShape
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.settings.script import Script
     from fp8check.rules.settings.values import Setting
@@ -58,6 +60,20 @@ class OwnScript(Training):
             "together" if script.prepares_together else "model first",
         )
         yield HandedOver(script.over(environment), arguments)
+
+    def check_model(self, stack: Stack, model: ModelShape | None) -> None:
+        """See Training: PEFT looks whether a layer is torchao's as soon as the script has it wrap its model."""
+        wraps = self.get(WRAPS)
+        pair = None if wraps is None else stack.adapters_break(pins_old_peft=False)
+        if wraps is None or pair is None:
+            return
+        if wraps.is_later:
+            raise Undecided(
+                f"whether {wraps.origin.describe()} wraps its model, which these releases of PEFT and torchao end with",
+                WRITTEN_OUT,
+            )
+        text = pair.message.format(version=stack.known("torchao"))
+        raise PredictedError("peft-against-torchao", "arguments", pair.type, text, (wraps,))
 
     @classmethod
     def sample(cls, *, bf16: bool, checkpointing: bool, lora: bool) -> dict[str, object] | None:

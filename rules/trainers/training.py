@@ -78,6 +78,7 @@ class Training:
         launched_alone: what trains where a launcher starts one that starts a launcher.
         config_flag: the flag by which its command takes an Accelerate file.
         config_key: the key of its file that its command takes for that flag; None where it has none.
+        pins_old_peft: whether its releases want a peft before 0.19.
         shipped_configs: names of Accelerate files that its command has within itself.
         pads_to: the multiple of tokens to which it pads every batch; None where that is not known.
         padding_key: the key that sets that multiple; None where there is none.
@@ -123,6 +124,7 @@ class Training:
     launched_alone = "one launcher alone starts all processes that the run needs"
     config_flag = "--config_file"
     config_key: str | None = None
+    pins_old_peft = False
     shipped_configs: frozenset[str] = frozenset()
     pads_to: int | None = None
     padding_key: str | None = None

@@ -9,6 +9,7 @@ import pytest
 from tests.support.paths import ROOT
 from tests.tools.conformance.beyond import page
 from tests.tools.conformance.beyond.cases import BACKENDS, STRATEGIES, everything, on_gpus
+from tests.tools.conformance.beyond.said import SAID
 
 FILES = (page.GPU, page.CPU)
 RUNS = [(path.name, json.loads(line)) for path in FILES for line in path.read_text(encoding="utf-8").splitlines()]
@@ -42,6 +43,12 @@ def test_gpus_and_cpu_say_the_same_where_both_were_asked() -> None:
         and (answer["ok"], answer.get("fp8")) != (other["ok"], other.get("fp8"))
     ]
     assert differ == []
+
+
+def test_of_what_was_not_executed_the_page_says_what_the_source_does() -> None:
+    assert "nothing is known" not in page.document()
+    assert {one for said in SAID for one in (*said.backends, *said.strategies)} <= {*BACKENDS, *STRATEGIES}
+    assert {one for said in SAID for one in said.trainers} <= {*page.TRAINERS}
 
 
 def test_both_sides_were_compared() -> None:

@@ -424,6 +424,17 @@ def test_fsdp2_takes_te_s_own_state_for_a_shard(stack: dict[str, str], more: str
     assert (error is None) is (expected == "")
 
 
+def test_whether_a_script_wraps_its_model_is_not_followed_into_blocks() -> None:
+    text = "from accelerate import Accelerator\nfrom peft import get_peft_model\naccelerator = Accelerator()\n"
+    text += "if LORA:\n    model = get_peft_model(make(), config)\nmodel, o = accelerator.prepare(model, o)\n"
+    old = {"accelerate": "1.10.1", "transformers": "4.57.1", "transformer_engine": "2.8.0", "torchao": "0.18.0"}
+    case = {"accelerate": ONE + TE, "script": text, "launch": "accelerate launch --config_file accel.yaml train.py"}
+    undecided = outcome_of({**case, "stack": {**old, "peft": "0.17.1"}}).undecided
+    assert undecided is not None
+    assert undecided.what.startswith("whether train.py wraps its model")
+    assert outcome_of({**case, "stack": {**old, "peft": "0.20.0"}}).undecided is None
+
+
 def test_axolotl_makes_parameters_of_te_s_own_state() -> None:
     accelerate = f"{FSDP}{TE}fsdp_config:\n  fsdp_version: 2\n"
     own = "fsdp_version: 2\nfsdp_config: {cpu_ram_efficient_loading: true}\n"
