@@ -135,8 +135,13 @@ lora_o_kernel: false
 """
 
 
+# utils/trainer.py prepare_optim_env of 0.19.0: without either flag it sets the precision to "no".
+_AXOLOTL_WITHOUT_BF16 = "true would make the precision bf16; without it what is no matrix product is in float32."
+
+
 def _axolotl(setup: Setup) -> str:
     adapters = _AXOLOTL_ADAPTERS if setup.lora else ""
+    precision = setup.precision if setup.own or setup.bf16 else _AXOLOTL_WITHOUT_BF16
     own = "fp8: true\nfp8_enable_fsdp_float8_all_gather: false\n" if setup.own else ""
     return f"""\
 base_model: {_text(setup.model)}
@@ -159,7 +164,7 @@ optimizer: adamw_torch_fused
 lr_scheduler: cosine
 gradient_checkpointing: {_yes(setup.checkpointing)}
 {_compiled(setup)}
-# {setup.precision}
+# {precision}
 bf16: {_yes(setup.own or setup.bf16)}
 {own}"""
 

@@ -233,6 +233,12 @@ def record(chosen: Iterable[Case], root: Path, out: Path, workers: int, limit: i
     return len(todo)
 
 
+def sample(every: list[Case]) -> list[Case]:
+    """One of twenty on the newest stack, whose server is started once; what compiles its model is left out."""
+    newest = stacks.known()[make.NEW]
+    return [one for one in every if one["stack"] == newest and "torch_compile" not in json.dumps(one["files"])][::20]
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Record what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -241,11 +247,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", default="", help="cases whose id or class contains this text")
     parser.add_argument("--missing", action="store_true", help="only those that the file lacks, or has otherwise")
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--sample", action="store_true", help="of the cases those that CI executes")
     parser.add_argument("--limit", type=int, default=CASE_LIMIT_SECONDS, help="seconds a case may take")
     parser.add_argument("--cases", type=Path, help="these cases (advised.py) instead of those of make.py")
     options = parser.parse_args(arguments)
     every = make.everything() if options.cases is None else recorded.read(options.cases)
     chosen = [case for case in every if options.only in f"{case['class']}/{case['id']}"]
+    if options.sample:
+        chosen = sample(chosen)
     if options.missing and options.out.exists():
         have = {case["id"]: {**case, "observed": None} for case in recorded.read(options.out)}
         chosen = [case for case in chosen if have.get(case["id"]) != {**case, "observed": None}]
