@@ -192,7 +192,7 @@ def axolotl_lora_kernels_pass_fp8_by(axolotl: Axolotl, outcome: Outcome) -> Iter
         place=on or axolotl.get("adapter"),
         label="they multiply with the weights themselves, in BF16",
         notes=() if on is not None else ("where no lora_*_kernel is written, axolotl switches them on by itself",),
-        fact="with all three of lora_*_kernel at false, PEFT's own layers compute the adapters",
+        fact="without them PEFT's own layers compute the adapters",
         fix=_kernels_off(axolotl, on),
     )
 
