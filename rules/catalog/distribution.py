@@ -483,3 +483,33 @@ def number_for_gpu_ids(outcome: Outcome) -> Iterator[Found]:
         fact="" if number else "gpu_ids is a text, as 0,1",
         fix=safe(replace(ids, str(ids.value))) if number else None,
     )
+
+
+@rule(
+    "FP341",
+    "accumulation-no-number",
+    ERROR,
+    'accelerate 0.34.0..1.15.0 accelerator.py "ACCELERATE_GRADIENT_ACCUMULATION_STEPS": int() of it',
+    'accelerate 0.34.0..1.15.0 utils/launch.py "str(args.gradient_accumulation_steps)": as the file has it',
+    claims=("ends",),
+)
+def accumulation_no_number(outcome: Outcome) -> Iterator[Found]:
+    """`gradient_accumulation_steps: auto` under deepspeed_config, and an Accelerator of the script's own.
+
+    Why it hurts: the launcher sets a variable of it, and Accelerator() makes a number of that: ValueError. Trainers
+    hand their steps over in another way, and DeepSpeed's file gets the number from them.
+
+    Example: `deepspeed_config: {zero_stage: 2, gradient_accumulation_steps: auto}` for a script with `Accelerator()`.
+
+    Write instead: the number, which goes before the one that the script says.
+    """
+    error = outcome.error_of("accumulation-no-number")
+    if error is None:
+        return
+    (steps,) = error.because
+    yield Found(
+        "gradient_accumulation_steps is no number, and the script makes its Accelerator itself",
+        place=steps,
+        label=f"Accelerator() raises {error.type}: {error.message}",
+        fact="a number there goes before the one that the script says",
+    )

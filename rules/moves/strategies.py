@@ -82,10 +82,20 @@ def _spread(site: Site, config: AccelerateConfig, processes: int, ways: tuple[St
         ]
         own: list[tuple[tuple[str, ...], object]] = [(("distributed_type",), one.kind)]
         if one.section:
-            own.append(((one.section,), dict(one.settings)))
+            own.append(((one.section,), {**one.settings, **_accumulation(site, one)}))
         trainer = site.trainer
         elsewhere = site.without(trainer.deepspeed_key, "fsdp", trainer.fsdp_key, "fsdp_version")
         yield from site.act(site.in_accelerate(*own, *gone), elsewhere)
+
+
+def _accumulation(site: Site, one: Strategy) -> dict[str, object]:
+    """The steps in the place of "auto", of which only a Trainer makes a number: those of the script's Accelerator."""
+    source = site.run.script.source
+    maker = None if source is None else source.accelerator
+    if one.kind != "DEEPSPEED" or site.trainer.is_huggingface or maker is None:
+        return {}
+    steps = maker.keywords.get("gradient_accumulation_steps")
+    return {"gradient_accumulation_steps": steps.value if steps is not None and isinstance(steps.value, int) else 1}
 
 
 def _is_installed(site: Site, one: Strategy) -> bool:

@@ -82,6 +82,7 @@ def construct(run: Run, stack: Stack, started: Started, arguments: AcceleratorAr
         text = f"Unknown mixed_precision mode: {argument.value}. Choose between {list(PRECISIONS)}"
         raise PredictedError("unknown-precision", "accelerator", "ValueError", text, (argument,))
     _check_deepspeed(run, environment, kind)
+    _check_accumulation(run, kind)
     _check_twice(run)
     passed = _passed_handler(stack, environment, arguments)
     no = Setting("no", Origin(default=stack.name("accelerate")))
@@ -124,6 +125,22 @@ def _check_keywords(run: Run) -> None:
     for call, wrong, _ in wrong_keywords(run.script.source) if run.script.source is not None else ():
         text = f"{call.name}.__init__() got an unexpected keyword argument {wrong!r}"
         raise PredictedError("wrong-keyword", "accelerator", "TypeError", text, (call.keywords[wrong],))
+
+
+def _check_accumulation(run: Run, kind: DistributedType) -> None:
+    """The launcher hands DeepSpeed's steps on as a variable; Accelerator makes a number of it, unless it gets a plugin.
+
+    accelerator.py __init__: int(parse_choice_from_env("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", ...)). Trainers give it
+    a plugin. Executed with accelerate 1.15.0.
+    """
+    config, maker = run.config_read, None if run.script.source is None else run.script.source.accelerator
+    if kind != "DEEPSPEED" or config is None or maker is None or run.training.is_huggingface:
+        return
+    steps = config.deepspeed.get("gradient_accumulation_steps")
+    if steps is None or steps.value != "auto" or "gradient_accumulation_plugin" in maker.keywords:
+        return
+    text = "invalid literal for int() with base 10: 'auto'"
+    raise PredictedError("accumulation-no-number", "accelerator", "ValueError", text, (steps,))
 
 
 def _check_twice(run: Run) -> None:

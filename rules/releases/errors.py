@@ -70,6 +70,7 @@ if TYPE_CHECKING:
         # accelerator
         "wrong-keyword",
         "handler-twice",
+        "accumulation-no-number",
         "script-refuses-words",
         "mesh-not-whole",
         "mesh-too-large",

@@ -22,7 +22,7 @@ from fp8check.rules.releases.stack import Stack
 from fp8check.rules.repair.goal import chosen, problems
 from fp8check.rules.repair.plan import PLANS, Planned
 from fp8check.rules.repair.render import Step, text_of
-from fp8check.rules.starting.drafts import DRAFTS, SEQUENCE, Setup
+from fp8check.rules.starting.drafts import ACCUMULATION, DRAFTS, SEQUENCE, Setup
 from fp8check.rules.trainers import detect
 from fp8check.rules.trainers.registry import BY_NAME
 
@@ -371,12 +371,21 @@ def _request(wish: Wish, documents: tuple[Document, ...]) -> RunRequest:
 
 def _accelerate(wish: Wish, strategy: str, backend: str) -> str:
     """The text of the Accelerate file."""
-    return text_of(entries(SPREADS[strategy].strategy, wish.count, backend, _RECIPES[backend]).items())
+    return text_of(_entries(wish, strategy, backend).items())
+
+
+def _entries(wish: Wish, strategy: str, backend: str) -> dict[str, object]:
+    """What stands in it. The Accelerator of a script makes no number of DeepSpeed's "auto"."""
+    made = entries(SPREADS[strategy].strategy, wish.count, backend, _RECIPES[backend])
+    section = made.get("deepspeed_config")
+    if wish.trainer == "script" and isinstance(section, dict):
+        return {**made, "deepspeed_config": {**section, "gradient_accumulation_steps": ACCUMULATION}}
+    return made
 
 
 def _drafted(wish: Wish, strategy: str, backend: str) -> str:
     """The same, without torchao's all-gather where the release of Accelerate that is there reads no such key."""
-    made = entries(SPREADS[strategy].strategy, wish.count, backend, _RECIPES[backend])
+    made = _entries(wish, strategy, backend)
     config = made["fp8_config"]
     if isinstance(config, dict) and not Stack(wish.facts).does(Accelerate.TORCHAO_RECIPE_HAS_CONFIG):
         made["fp8_config"] = {name: value for name, value in config.items() if name != GATHER}

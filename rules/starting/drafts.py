@@ -209,8 +209,12 @@ Trainer(model=model, args=arguments, train_dataset=rows, data_collator=collate).
 '''
 
 
+ACCUMULATION = 8  # steps of a script, which its Accelerate file says, too
+
+
 def _script(setup: Setup) -> str:
     peft, adapters = (_PEFT, _ADAPTERS) if setup.lora else ("", "")
+    steps = ACCUMULATION
     checkpointing = "\nmodel.gradient_checkpointing_enable()" if setup.checkpointing else ""
     compiled = "\nmodel = torch.compile(model)" if setup.compiled else ""
     return f'''\
@@ -225,7 +229,7 @@ MODEL = {_quoted(setup.model)}
 SEQUENCE = {setup.sequence}  # tokens; each sequence is as long, so every micro-batch is full
 MICRO_BATCH = {setup.micro_batch}
 
-accelerator = Accelerator(gradient_accumulation_steps=8)  # precision, backend and recipe: see the Accelerate file
+accelerator = Accelerator(gradient_accumulation_steps={steps})  # precision, backend and recipe: see the Accelerate file
 tokenizer = AutoTokenizer.from_pretrained(MODEL)
 model = AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32){adapters}{checkpointing}
 texts = load_dataset("tatsu-lab/alpaca", split="train")["text"]  # yours

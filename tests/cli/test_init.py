@@ -71,6 +71,14 @@ def test_a_strategy_that_is_asked_for(
     assert {str(one): one.read_text("utf-8") for one in out.iterdir()} == new
 
 
+def test_deepspeed_is_told_the_steps_of_the_loop(facts: str, tmp_path: Path) -> None:
+    out = tmp_path / "new"
+    words = ["--trainer", "script", "--model", MODEL, "--strategy", "zero2", "--facts", facts, "--out", str(out)]
+    assert main(["init", *words]) == 0
+    assert "gradient_accumulation_steps: 8" in (out / "accelerate.yaml").read_text("utf-8")
+    assert "Accelerator(gradient_accumulation_steps=8)" in (out / "train.py").read_text("utf-8")
+
+
 def test_what_cannot_work_is_refused_with_the_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "new"
     words = ["--trainer", "trl", "--model", MODEL, "--facts", facts_of(tmp_path, [A100]), "--out", str(out)]

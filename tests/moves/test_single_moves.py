@@ -6,13 +6,14 @@ import pytest
 
 from fp8check.rules.checking.request import RunRequest
 from fp8check.rules.edits.unfixable import Unfixable
-from fp8check.rules.moves import precision, stacks, steps
+from fp8check.rules.moves import precision, stacks, steps, strategies
 from fp8check.rules.moves.site import Site
 from fp8check.rules.repair.render import Step, written
 from fp8check.rules.repair.state import changed, start_of
 from fp8check.rules.report.plan import step_of
 from fp8check.rules.report.plan_text import step_lines
 from tests.repair.test_plan import FACTORY, SINGLE, planned, request_of
+from tests.support.runs import TODAY
 
 
 def site_of(part: RunRequest) -> Site:
@@ -64,6 +65,24 @@ def test_the_trainers_own_fp8() -> None:
     bare = site_of(request_of({"train.yaml": text}, stack=FACTORY))
     assert [*precision.accelerate_bf16(bare)] == []
     assert next(iter(stacks.deepspeed(site))).packages == {"deepspeed": "0.19.8"}
+
+
+@pytest.mark.parametrize(
+    ("words", "steps_of_file"), [("gradient_accumulation_steps=4", 4), ("", 1), ("gradient_accumulation_steps=n()", 1)]
+)
+def test_deepspeed_is_told_the_steps_of_a_script(words: str, steps_of_file: int) -> None:
+    accelerate = "distributed_type: MULTI_GPU\nnum_processes: 2\nmixed_precision: fp8\nfp8_config: {backend: TE}\n"
+    two = {"gpus": 2, "stack": {**TODAY, "deepspeed": "0.19.8"}}
+    part = request_of({"accel.yaml": accelerate}, "accelerate launch --config_file accel.yaml train.py", **two)
+    text = f"from accelerate import Accelerator\na = Accelerator({words})\nmodel, o = a.prepare(model, o)\n"
+    site = site_of(part._replace(script=("train.py", text.encode())))
+    made = [value for action in assigned(site, strategies.other_strategy) for key, value in action if "deepsp" in key]
+    assert [one["gradient_accumulation_steps"] for one in made] == [steps_of_file]  # type: ignore[index]
+    trainer = site_of(request_of({"train.yaml": "output_dir: o\nbf16: false\n", "accel.yaml": accelerate}, **two))
+    made = [
+        value for action in assigned(trainer, strategies.other_strategy) for key, value in action if "deepsp" in key
+    ]
+    assert [one["gradient_accumulation_steps"] for one in made] == ["auto"]  # type: ignore[index]
 
 
 def test_a_new_file_holds_a_map() -> None:
