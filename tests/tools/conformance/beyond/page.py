@@ -60,6 +60,7 @@ ERRORS = (
     ("DDP expects same model", "rank 0 has stopped at the save before"),
     ("valid checkpoint", "nothing was saved"),
     ("No such file", "nothing was saved"),
+    ("Unrecognized model in", "with SHARDED_STATE_DICT nothing whole is saved at the end of the training"),
     ("object has no attribute 'config'", "AttributeError: bf16, which the Trainer wants there, drops the recipe"),
 )
 
