@@ -54,7 +54,9 @@ STRATEGIES = (
 )
 
 
-ZERO3 = Strategy("DEEPSPEED", "deepspeed_config", {**_ZERO2, "zero_stage": 3, "zero3_init_flag": False})
+# Whole weights can be saved: else a script's get_state_dict() raises ValueError.
+_ZERO3 = {**_ZERO2, "zero_stage": 3, "zero3_init_flag": False, "zero3_save_16bit_model": True}
+ZERO3 = Strategy("DEEPSPEED", "deepspeed_config", _ZERO3)
 
 
 def other_strategy(site: Site) -> Iterator[Action]:

@@ -229,9 +229,10 @@ MODEL = {_quoted(setup.model)}
 SEQUENCE = {setup.sequence}  # tokens; each sequence is as long, so every micro-batch is full
 MICRO_BATCH = {setup.micro_batch}
 
-accelerator = Accelerator(gradient_accumulation_steps={steps})  # precision, backend and recipe: see the Accelerate file
 tokenizer = AutoTokenizer.from_pretrained(MODEL)
 model = AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32){adapters}{checkpointing}
+# Behind the model: under ZeRO-3 transformers loads it in parts once there is an Accelerator, which TE cannot convert.
+accelerator = Accelerator(gradient_accumulation_steps={steps})  # precision, backend and recipe: see the Accelerate file
 texts = load_dataset("tatsu-lab/alpaca", split="train")["text"]  # yours
 tokens = [one for text in texts for one in (*tokenizer(text)["input_ids"], tokenizer.eos_token_id)]
 rows = torch.tensor(tokens[: len(tokens) // SEQUENCE * SEQUENCE]).view(-1, SEQUENCE)
