@@ -136,7 +136,7 @@ def _check_accumulation(run: Run, kind: DistributedType) -> None:
     config, maker = run.config_read, None if run.script.source is None else run.script.source.accelerator
     if kind != "DEEPSPEED" or config is None or maker is None or run.training.is_huggingface:
         return
-    steps = config.deepspeed.get("gradient_accumulation_steps")
+    steps = config.accumulation
     if steps is None or steps.value != "auto" or "gradient_accumulation_plugin" in maker.keywords:
         return
     text = "invalid literal for int() with base 10: 'auto'"

@@ -157,6 +157,11 @@ class AccelerateConfig(Record):
         return self.top.section("deepspeed_config")
 
     @property
+    def accumulation(self) -> Setting | None:
+        """Steps whose gradients are summed, as DeepSpeed's section has them."""
+        return self.deepspeed.get("gradient_accumulation_steps")
+
+    @property
     def zero_stage(self) -> Setting | None:
         """DeepSpeed's ZeRO stage."""
         return self.deepspeed.get("zero_stage")
