@@ -64,7 +64,7 @@ def precision_flag_cancels_fp8(
         return
     own = training.late_fp8(outcome.stack)  # FP108 speaks of that
     loser = next((asker for asker in requested.fp8 if asker != own and asker.origin != flag.origin), None)
-    if loser is None or _is_as_asked(requested, outcome):
+    if loser is None or (flag.value == "bf16" and _is_as_asked(requested, outcome)):
         return
     place = _place(flag, training, launch)
     by_default = flag.value == "bf16" and training.bf16_by_default(outcome.stack)
