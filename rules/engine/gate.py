@@ -325,6 +325,8 @@ def _speedup(which: str) -> Callable[[Outcome], Read]:
     def read(outcome: Outcome) -> Read:
         if not _trains(outcome):
             return _not_in_fp8(outcome)
+        if not (outcome.run.visible_gpus() or outcome.run.facts.gpus):  # the prediction is then for an H200
+            raise Undecided("the GPU that the speed-up is for", "gpus")
         speed = predict_speed(outcome.run, outcome)
         if speed is None:
             raise _unmodeled(outcome, "the speed-up")

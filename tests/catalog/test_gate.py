@@ -260,6 +260,13 @@ def test_a_speed_that_is_not_modeled() -> None:
     assert "--probe" in one.command
 
 
+@pytest.mark.parametrize("gpu", ["unknown", "none"])
+def test_the_speed_on_a_gpu_that_is_not_known_is_not_known(gpu: str) -> None:
+    (one,) = asked({**LARGE, "gpu": gpu}, "speedup>0.1")
+    assert one.met is None
+    assert "facts.json" in one.command
+
+
 def test_old_accelerate_has_no_fp8_enabled() -> None:
     case = {
         "accelerate": FP8,
