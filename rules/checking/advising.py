@@ -6,9 +6,11 @@ says what is true of it, or that a plan looks at the whole.
 
 from __future__ import annotations
 
+from itertools import islice
+
 from fp8check.rules.catalog import RULES
 from fp8check.rules.checking.examining import has_cures
-from fp8check.rules.checking.request import assembled, check_request
+from fp8check.rules.checking.request import assembled, checked
 from fp8check.rules.checking.stacks import changed_facts
 from fp8check.rules.edits.instruction import Words
 from fp8check.rules.edits.unfixable import Unfixable
@@ -32,19 +34,19 @@ WRITABLE = ("training", "accelerate", "deepspeed")
 PLAN = "`fp8check plan` looks for what to do as a whole"
 
 
-def advised(request: Request, checked: Checked) -> Checked:
+def advised(request: Request, found: Checked) -> Checked:
     """The reports of a check with the helps of their findings, each proved."""
-    if not has_cures(checked.reports):
-        return checked
+    if not has_cures(found.reports):
+        return found
     advisor = Advisor(request, JUDGED)
-    if len(checked.reports) == 1:
-        return checked._replace(reports=(advisor.told(request.runs[0], checked.reports[0]),))
+    if len(found.reports) == 1:
+        return found._replace(reports=(advisor.told(request.runs[0], found.reports[0]),))
     if len(request.runs) == 1:
-        owners = [request.runs[0]] * len(checked.reports)
+        owners = [request.runs[0]] * len(found.reports)
     else:
         owners = [part for part in request.runs for _ in assembled(part)]
-    pairs = zip(owners, checked.reports, strict=True)
-    return checked._replace(reports=tuple(advisor.alone(part, report) for part, report in pairs))
+    pairs = zip(owners, found.reports, strict=True)
+    return found._replace(reports=tuple(advisor.alone(part, report) for part, report in pairs))
 
 
 class Advisor:
@@ -61,6 +63,7 @@ class Advisor:
         # What is not selected is not shown, and may be wrong all the same.
         self._request = request._replace(rules=(*request.rules, *others), probe=None, baseline=None)
         self._left = most
+        self._of_several: set[tuple[str, ...]] = set()  # shell scripts that start more than one run
 
     def alone(self, part: RunRequest, report: Examined) -> Examined:
         """The report of one of several runs, looked at by itself, with its helps."""
@@ -84,10 +87,14 @@ class Advisor:
         if cost > self._left:
             raise Unfixable("it takes too long to find out")
         self._left -= cost
-        reports = check_request(self._request._replace(runs=(part,))).reports
-        if len(reports) != 1:
+        scripts = tuple(one.path for one in part.documents if one.kind == "shell")
+        if scripts and scripts in self._of_several:
+            raise Unfixable("they start several runs")
+        runs = tuple(islice(assembled(part), 2))  # a shell script may start very many: none of them is judged then
+        if len(runs) != 1:
+            self._of_several.add(scripts)
             raise Unfixable("they would be other runs")
-        return reports[0]
+        return checked(self._request._replace(runs=(part,)), runs).reports[0]
 
 
 def _with_help(finding: Finding, proofs: _Proofs, words: Words) -> Finding:
