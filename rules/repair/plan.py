@@ -6,7 +6,7 @@ from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.input_error import InputError
 from fp8check.rules.outcome.speed import speed_of
 from fp8check.rules.record import Record
-from fp8check.rules.repair.goal import forbidden
+from fp8check.rules.repair.goal import NO_FP8, forbidden
 from fp8check.rules.repair.render import steps_of, written
 from fp8check.rules.repair.search import Search
 
@@ -188,9 +188,13 @@ def _why_not(search: Search, given: Judged) -> list[str]:
     return texts
 
 
-def _farthest(judged: Judged) -> tuple[int, int]:
-    """The state that lacks least; of those that lack as much the one for which most was done: errors hide others."""
-    return sum(map(len, judged.problems)), -judged.cost
+def _farthest(judged: Judged) -> tuple[bool, int, int]:
+    """The state that lacks least; of those that lack as much the one for which most was done: errors hide others.
+
+    One that has given FP8 up comes last: that it lacks nothing but the goal tells nobody what stands against it.
+    """
+    given_up = any(one.code == NO_FP8 for lacking in judged.problems for one in lacking)
+    return given_up, sum(map(len, judged.problems)), -judged.cost
 
 
 def _text(problem: Problem) -> str:
