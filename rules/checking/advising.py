@@ -20,6 +20,8 @@ from fp8check.rules.repair.better import Worse, check_better
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fp8check.rules.checking.request import Checked, Request, RunRequest
     from fp8check.rules.edits.action import Action
     from fp8check.rules.edits.fix import Fix
@@ -28,8 +30,8 @@ if TYPE_CHECKING:
     from fp8check.rules.suppression.examined import Examined
 
 JUDGED = 40  # runs that are judged at most for the helps of one check: some 50 ms
-OF_MANY = 400  # of one of more files than are kept in memory
-LARGE = 20_000  # characters of the files that count as one run more
+OF_MANY = 100  # of one of more files than are kept in memory
+LARGE = 1_000  # characters of the files that count as one run more: to edit and to judge them takes as long
 WRITABLE = ("training", "accelerate", "deepspeed")
 PLAN = "`fp8check plan` looks for what to do as a whole"
 
@@ -76,17 +78,24 @@ class Advisor:
         proofs, words = _Proofs(self, part, report), Words(report.documents)
         return report._replace(findings=tuple(_with_help(one, proofs, words) for one in report.findings))
 
+    def spend(self, documents: Sequence[Document]) -> None:
+        """Take what it costs to edit and to judge a run of these files; before either, since many findings ask for it.
+
+        Raises:
+            Unfixable: too many were judged already.
+        """
+        cost = 1 + sum(len(one.text) for one in documents) // LARGE
+        if cost > self._left:
+            raise Unfixable("it takes too long to find out")
+        self._left -= cost
+
     def judged(self, part: RunRequest) -> Examined:
         """The report of the one run of these files.
 
         Raises:
-            Unfixable: too many were judged already, or it would be another number of runs.
+            Unfixable: it would be another number of runs.
             InputError: the files make up no run.
         """
-        cost = 1 + sum(len(one.text) for one in part.documents) // LARGE
-        if cost > self._left:
-            raise Unfixable("it takes too long to find out")
-        self._left -= cost
         scripts = tuple(one.path for one in part.documents if one.kind == "shell")
         if scripts and scripts in self._of_several:
             raise Unfixable("they start several runs")
@@ -123,6 +132,7 @@ class _Proofs:
     def reason(self, finding: Finding) -> str | None:
         """Why the cure of a finding is not proved; None where it is."""
         try:
+            self._advisor.spend(self._documents)
             if self._before is None:
                 self._before = self._advisor.judged(self._part)
             check_better(finding.rule, self._before, self._advisor.judged(self._done(finding)))

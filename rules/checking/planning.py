@@ -31,6 +31,7 @@ NEW_FILES = ("accel.yaml", "accelerate.yaml", "accelerate_fp8.yaml")
 SECONDS = 1.0  # of CPU, after which what was found by then is given
 OF_ALL = 5.0  # seconds of CPU for all groups of files of a request
 IN_BF16 = 40  # states that are judged for a run in BF16, where none in FP8 was found
+LARGE = 20_000  # characters of a run's files above which nothing is looked for that nobody asked for
 DUE = 12  # states that are judged at the end of a check that fails: some 40 ms, and everywhere the same answer
 
 
@@ -187,6 +188,8 @@ def plans_for(
         count = len(checked.reports) if len(request.runs) == 1 else sum(1 for _ in assembled(part))
         given, first, at = checked.reports[at : at + count], at, at + count
         if not any(map(_is_at_fault, given)):
+            continue
+        if not asked and sum(len(one.text) for one in part.documents) > LARGE:
             continue
         spent = _either(after(SECONDS), is_over)
         one = request._replace(runs=(part,))

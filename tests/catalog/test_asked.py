@@ -30,6 +30,8 @@ ABOUT_A_WORD = {
     "FP533": "a kind of attention that is called so",
     "FP536": "what to write in its place, for who asked for FP4",
     "FP319": "the words that a flag takes",
+    "FP995": "what the command requires",
+    "FP996": "likewise",
     "FP323": "an argument of a recipe handler of FP8",
 }
 FLAG = re.compile(r"--fp8_\w+[ =]\S+")

@@ -50,7 +50,7 @@ EXPECTED: dict[str, Expected] = {
     "te-bf16": Expected("done", frozenset(), _f("FP806", "FP813"), gemms=ALL_THREE),
     "no-backend-bf16": Expected("done", _f("FP806"), _f("FP813"), gemms=frozenset(), says="none of 15 Linear layers"),
     "ao-bf16": Expected("error", _f("FP805"), says="as predicted: AttributeError"),
-    "te-512": Expected("done", _f("FP814"), _f("FP806", "FP813"), gemms=ALL_THREE, says="tokens into a micro-batch"),
+    "te-512": Expected("done", _f("FP814"), _f("FP806", "FP813"), gemms=ALL_THREE, says="tokens in a micro-batch"),
     "te-reentrant": Expected("done", _f("FP807"), _f("FP806", "FP813"), says="dgrad and wgrad did not run in FP8"),
     "te-checkpointing": Expected("error", _f("FP805"), says="as predicted: CheckpointError"),
     "te-ddp": Expected("done", frozenset(), NO_FAULT, gemms=ALL_THREE),
