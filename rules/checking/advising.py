@@ -15,6 +15,7 @@ from fp8check.rules.checking.stacks import changed_facts
 from fp8check.rules.edits.instruction import Words
 from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.input_error import InputError
+from fp8check.rules.reading.kind import CONFIGURATION
 from fp8check.rules.repair.apply import edited
 from fp8check.rules.repair.better import Worse, check_better
 
@@ -31,8 +32,7 @@ if TYPE_CHECKING:
 
 JUDGED = 40  # runs that are judged at most for the helps of one check: some 50 ms
 OF_MANY = 100  # of one of more files than are kept in memory
-LARGE = 1_000  # characters of the files that count as one run more: to edit and to judge them takes as long
-WRITABLE = ("training", "accelerate", "deepspeed")
+A_RUN_MORE = 1_000  # characters of the files that count as one run more: to edit and to judge them takes as long
 PLAN = "`fp8check plan` looks for what to do as a whole"
 
 
@@ -84,7 +84,7 @@ class Advisor:
         Raises:
             Unfixable: too many were judged already.
         """
-        cost = 1 + sum(len(one.text) for one in documents) // LARGE
+        cost = 1 + sum(len(one.text) for one in documents) // A_RUN_MORE
         if cost > self._left:
             raise Unfixable("it takes too long to find out")
         self._left -= cost
@@ -164,7 +164,7 @@ class _Proofs:
         if not wanted:
             return given
         named = {one.path: one for one in self._documents if one.path in wanted}
-        if not wanted <= named.keys() or any(one.kind not in WRITABLE for one in named.values()):
+        if not wanted <= named.keys() or any(one.kind not in CONFIGURATION for one in named.values()):
             raise Unfixable("what decides this stands in no file of this run")
         return (*given, *named.values())
 

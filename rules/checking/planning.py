@@ -10,6 +10,7 @@ from fp8check.rules.checking.runs import WrongFiles
 from fp8check.rules.checking.stacks import changed_facts
 from fp8check.rules.engine.definition import ERROR
 from fp8check.rules.input_error import InputError
+from fp8check.rules.reading.kind import CONFIGURATION
 from fp8check.rules.repair.goal import goal_of
 from fp8check.rules.repair.plan import PLANS, STATES, plan
 from fp8check.rules.repair.state import start_of
@@ -31,7 +32,7 @@ NEW_FILES = ("accel.yaml", "accelerate.yaml", "accelerate_fp8.yaml")
 SECONDS = 1.0  # of CPU, after which what was found by then is given
 OF_ALL = 5.0  # seconds of CPU for all groups of files of a request
 IN_BF16 = 40  # states that are judged for a run in BF16, where none in FP8 was found
-LARGE = 20_000  # characters of a run's files above which nothing is looked for that nobody asked for
+UNASKED = 20_000  # characters of a run's files above which nothing is looked for that nobody asked for
 DUE = 12  # states that are judged at the end of a check that fails: some 40 ms, and everywhere the same answer
 
 
@@ -100,9 +101,6 @@ def _lines(part: RunRequest) -> Lines | None:
     return lambda script: shell.programs_of(script, given)
 
 
-_WRITABLE = ("training", "accelerate", "deepspeed")
-
-
 def _named(part: RunRequest, given: Sequence[Examined]) -> tuple[Document, ...]:
     """The files that the runs name and that were read, as if they had been given: a plan may change them, too."""
     known = {one.path for one in part.documents}
@@ -112,7 +110,7 @@ def _named(part: RunRequest, given: Sequence[Examined]) -> tuple[Document, ...]:
         default = run.accelerate.path if run.accelerate is not None and run.accelerate_is_default else None
         script = next((one.path for one in report.documents if one.kind == "script"), None)
         for one in report.documents:
-            writable = one.kind in _WRITABLE or one.path == script
+            writable = one.kind in CONFIGURATION or one.path == script
             if writable and one.path not in known and one.path != default:
                 found.setdefault(one.path, one)
     if part.follow:
@@ -189,7 +187,7 @@ def plans_for(
         given, first, at = checked.reports[at : at + count], at, at + count
         if not any(map(_is_at_fault, given)):
             continue
-        if not asked and sum(len(one.text) for one in part.documents) > LARGE:
+        if not asked and sum(len(one.text) for one in part.documents) > UNASKED:
             continue
         spent = _either(after(SECONDS), is_over)
         one = request._replace(runs=(part,))

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     Shape = Mapping[str, str]
     Identify = Callable[[Shape], "Kind"]
 
+# Files of keys and values that a run names itself, and that a cure or a plan may change.
+CONFIGURATION = ("training", "accelerate", "deepspeed")
+
 
 class Kind(Record):
     """What a file is.

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 MOST_ACTIONS = 100  # that are tried from one state: a command may have thousands of variables
-LARGE = 8_000  # characters of the files above which fewer states are tried
+LARGE = 20_000  # characters of the files above which fewer states are tried
 
 
 class Judged(Record):
