@@ -278,6 +278,8 @@ def main() -> int:
             for line, holds in pool.imap(of_runs, FORMATS):
                 bad += not holds
                 print(line, "" if holds else "TOO MUCH", flush=True)
+    if not measurements:
+        options.error("no family and command of that name: nothing was measured")
     said = f"{bad} do not hold" if bad else "all hold"
     print(f"{len(chosen)} families, {measurements} measurements: {said}")
     return 1 if bad else 0

@@ -134,8 +134,11 @@ def main() -> int:
             one = _travel(name, opened, options.goal, numbers, source, confirm)
             if options.verbose and one is not None:
                 print("\n".join(_story(one)), flush=True)
+    seconds = [second for times in numbers.seconds.values() for second in times]
+    if not seconds:
+        parser.error("no start of that name: nothing was followed")
     numbers.show()
-    late = median([second for times in numbers.seconds.values() for second in times]) > MEDIAN
+    late = median(seconds) > MEDIAN or max(seconds) > MOST
     return 1 if numbers.faults or numbers.missed or late else 0
 
 
