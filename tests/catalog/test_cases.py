@@ -66,6 +66,11 @@ def test_not_found(rule: str, case: dict[str, object]) -> None:
     assert report.crashes == ()
 
 
+@pytest.mark.parametrize("rule", CASES)
+def test_the_good_example_of_a_page_ends_in_no_other_error(rule: str) -> None:
+    assert report_of(CASES[rule]["not found"][0], only=rule).outcome.error is None
+
+
 @pytest.mark.parametrize(("rule", "case"), _cases("undecided"))
 def test_undecided(rule: str, case: dict[str, object]) -> None:
     report = report_of(case, only=rule)
