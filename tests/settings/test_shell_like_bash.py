@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -47,8 +48,16 @@ def test_a_script_without_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.tools.bash_cases._SECONDS", 0.5)
     case = Case("python 1\n(while :; do :; done) &\nwhile :; do :; done\n", {})
     assert verdict(case)[1:] == (1, 1)
-    left = [one for one in Path("/proc").glob("[0-9]*/cmdline") if "run.sh" in _text(one)]
-    assert not [one for one in left if "deleted" in str(one.parent.joinpath("cwd").resolve())]
+    end = time.monotonic() + 5  # what was killed is gone once the kernel has taken it away
+    while _left() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not _left()
+
+
+def _left() -> list[Path]:
+    """Processes of scripts whose folder was deleted."""
+    scripts = [one for one in Path("/proc").glob("[0-9]*/cmdline") if "run.sh" in _text(one)]
+    return [one for one in scripts if "deleted" in str(one.parent.joinpath("cwd").resolve())]
 
 
 def _text(path: Path) -> str:
