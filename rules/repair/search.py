@@ -274,6 +274,14 @@ class Search:
 
     def _as_asked(self, best: Judged) -> Judged:
         """The state with the recipe that was asked for, and with what a plan takes along: fewer warnings, and good."""
+        for action in islice(self._taken_along(best), MOST_ACTIONS):
+            one = self.judged(best.state.after(action), whole=True)
+            if one is not None and one.is_good and one.warnings < best.warnings:
+                return self._as_asked(one)
+        return best
+
+    def _taken_along(self, best: Judged) -> Iterator[Action]:
+        """What answers the warnings of a good state; of one that is as it was given what was not asked for stays."""
         is_given = best.state.key == self._start.state.key
         for report in best.reports:
             places = Places(report.documents)
@@ -281,11 +289,8 @@ class Search:
                 moves = NOT_AS_ASKED.get(finding.rule)
                 if moves is None:
                     moves = None if is_given else TAKEN_ALONG.get(finding.rule)
-                for action in () if moves is None else self._answers(finding, places, best, report, moves):
-                    one = self.judged(best.state.after(action), whole=True)
-                    if one is not None and one.is_good and one.warnings < best.warnings:
-                        return self._as_asked(one)
-        return best
+                if moves is not None:
+                    yield from self._answers(finding, places, best, report, moves)
 
     def _answers(
         self, finding: Finding, places: Places, best: Judged, report: Examined, moves: Sequence[Move]
