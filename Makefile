@@ -139,7 +139,7 @@ conformance-commands: $(VENV)/.installed ## run whole commands as people type th
 	@$(BIN)/python -m tests.tools.conformance.commands.compare --at-least 1
 
 journeys: $(VENV)/.installed ## plans followed to their end, from cases of the catalog and of conformance and by seed; all without a plan tried exhaustively (half an hour)
-	@$(BIN)/python -m tests.tools.journeys --confirm 100000
+	@$(BIN)/python -m tests.tools.journeys --confirm
 
 helps: $(VENV)/.installed ## every help with a cure, done over every found case: the finding goes, and no error comes
 	@$(BIN)/python -m tests.tools.helps

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# make fuzz and make scaling on a machine without network, where nothing is installed but Python:
+# make fuzz, make scaling and make journeys on a machine without network, where nothing is installed but Python:
 #   bash tests/tools/elsewhere.sh FOLDER_OF_WHEELS fuzz --workers 16 --seconds 540 --seed 1 --out "$OUT"
 #   bash tests/tools/elsewhere.sh FOLDER_OF_WHEELS scaling --workers 8
+#   bash tests/tools/elsewhere.sh FOLDER_OF_WHEELS journeys --confirm --workers 24 --seconds 570 --out "$OUT/journeys.txt"
 # The wheels are those of fp8check[service] and what they need, for that machine's Python.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
