@@ -39,7 +39,8 @@ def parser() -> Parser:
 def fix(argv: list[str]) -> int:
     """Fix the files in place; with --diff print what would change; standard input goes to standard output."""
     options = parser().parse_args(argv)
-    if not options.files:
+    # A launch command names its files as well; [[run]] of a configuration does not: nobody has typed those.
+    if not options.files and not options.launch:
         raise UsageError("name the files to fix: fp8check fix train.yaml accel.yaml")
     config = load(options)
     request = request_of(options, config)

@@ -86,6 +86,22 @@ def test_the_first_plan_is_made(folder: Path) -> None:
     assert run("plan", "train.yaml", "accel.yaml", *OPTIONS).stdout.startswith("nothing to do\n")
 
 
+def test_a_plan_of_a_command_is_made(folder: Path) -> None:
+    """As `plan -- COMMAND` says it: the command names its files."""
+    (folder / "train.py").write_text(
+        "import sys\nfrom transformers import HfArgumentParser, Trainer, TrainingArguments\n"
+        "(arguments,) = HfArgumentParser(TrainingArguments).parse_yaml_file(sys.argv[1])\n"
+        "Trainer(model, arguments).train()\n"
+    )
+    command = ("accelerate", "launch", "--config_file", "accel.yaml", "train.py", "train.yaml")
+    shown = run("plan", *OPTIONS, "--", *command)
+    assert shown.stdout.startswith("what to do (fp8check fix --goal fp8)\n")
+    done = run("fix", "--goal", "fp8", *OPTIONS, "--", *command)
+    assert done.returncode == 0
+    assert done.stderr.splitlines()[-1] == f"start with: {' '.join(command)}"
+    assert (folder / "train.yaml").read_text() == TRAIN.replace("true", "false")
+
+
 def test_a_new_file_is_written(factory: Path) -> None:
     shown = run("fix", "--goal", "fp8", "--diff", "train.yaml", "--facts", "facts.json", "--no-config")
     assert "+mixed_precision: fp8\n" in shown.stdout
