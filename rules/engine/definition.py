@@ -174,6 +174,13 @@ class Rule(Record):
         """The first line of the rule's text."""
         return (self.check.__doc__ or "").strip().partition("\n")[0]
 
+    @property
+    def explanation(self) -> str:
+        """The rule's text, its lines as far in as they are meant; empty under `python -OO`."""
+        from inspect import cleandoc  # for who asks what a rule is
+
+        return cleandoc(self.check.__doc__ or "")
+
 
 def rule(
     id_: str,

@@ -113,33 +113,36 @@ class _Json(Page):
         return self._first or "\n]\n"
 
 
-class _Between(Page):
-    """Parts in the middle of a text that is the same for all."""
-
-    empty = ""  # what stands in the middle where there is no part
-    opening = ""
-    closing = ""
-    comma = ""
+class _Sarif(Page):
+    """One SARIF run with the results of all reports."""
 
     def __init__(self, format_: Format, look: Look) -> None:
         super().__init__(format_, look)
-        before, _, after = self._empty().rpartition(self.empty)
-        self._before, self._after = before + self.opening, self.closing + after
+        from fp8check.rules.report.sarif import Log
+
+        self._log = Log()
+
+    def _next(self, report: Report, _sources: Sources) -> str:
+        return self._format.made_safe(self._log.add(report))
+
+    def _last(self) -> str:
+        return self._format.made_safe(self._log.end())
+
+
+class _Junit(Page):
+    """Suites in the middle of a text that is the same for all."""
+
+    def __init__(self, format_: Format, look: Look) -> None:
+        super().__init__(format_, look)
+        before, self._after, _ = self._empty().partition("</testsuites>\n")
+        self._before = before
 
     def _next(self, report: Report, sources: Sources) -> str:
         part = self._rendered(report, sources)[len(self._before) : -len(self._after)]
-        return (self.comma if self._count else self._before) + part
+        return part if self._count else self._before + part
 
     def _last(self) -> str:
         return self._after
-
-
-class _Sarif(_Between):
-    empty, opening, closing, comma = "[]", "[\n", "\n  ]", ",\n"
-
-
-class _Junit(_Between):
-    empty = closing = "</testsuites>"
 
 
 class _Html(Page):

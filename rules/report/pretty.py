@@ -11,9 +11,13 @@ from json.encoder import encode_basestring as _text
 _WORDS = {None: "null", True: "true", False: "false"}
 
 
-def dumps(data: object) -> str:
-    """The text of plain data: maps whose keys are texts, lists, texts, numbers, and the three words of JSON."""
-    return _value(data, "\n")
+def dumps(data: object, line: str = "\n") -> str:
+    """The text of plain data: maps whose keys are texts, lists, texts, numbers, and the three words of JSON.
+
+    Args:
+        line: what each line of it begins with: a line break, and how far in it stands.
+    """
+    return _value(data, line)
 
 
 def _value(value: object, line: str) -> str:

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from fp8check.rules.catalog import find
 from fp8check.rules.plain_text import bytes_of
+from fp8check.rules.report.lacking import lacking
 from fp8check.rules.report.pretty import dumps
 from fp8check.rules.report.schema import DOCS, Place, as_data, place_of, sentences
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fp8check.rules.report.formats import Look, Sources
+    from fp8check.rules.report.lacking import Lacking
     from fp8check.rules.report.schema import Edit, Finding, Fix, Plan, Plans, Report, Suppressed
 
     Data = dict[str, object]
@@ -22,53 +24,116 @@ _LEVELS = {"error": "error", "warning": "warning", "info": "note"}
 _MOST_WITH_PLAN = 10  # errors of a run that have it: a run may have thousands, and a plan as many steps
 _AT_THE_TOP: Data = {"deletedRegion": {"startLine": 1, "startColumn": 1, "endLine": 1, "endColumn": 1}}
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+# Code scanning refuses a run of more results, and shows no longer descriptions
+# (docs.github.com/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning).
+_MOST_RESULTS = 25_000
+_LONGEST_DESCRIPTION = 1024
+_RESULT = "\n        "  # where a result begins: a line, as far in as results stand
+_HERE = "results"
+_WORST = ("fail", "warn", "undecided", "pass")
+
+
+class Log:
+    """A SARIF log in pieces: results as reports are added, and behind them what all of them share.
+
+    It has one SARIF run, however many runs were checked: code scanning refuses a file in which two have one category
+    (github/codeql-action, src/upload-lib.ts, validateUniqueCategory), and one of more than 20. Each run that was
+    checked is an invocation of it; a finding of several runs is one result.
+    """
+
+    def __init__(self) -> None:
+        self._index: dict[str, int] = {}
+        self._rules: list[Data] = []
+        self._artifacts: dict[str, Data] = {}
+        self._invocations: list[Data] = []
+        self._verdicts: list[str] = []
+        self._version = ""
+        self._said: set[object] = set()
+        self._count = self._left_out = 0
+
+    def add(self, report: Report) -> str:
+        """The results of one report more."""
+        begins = not self._invocations
+        results = self._results(report)
+        self._artifacts.update((file.path, {"location": _artifact(file.path)}) for file in report.files)
+        self._invocations.append(_invocation(report))
+        self._verdicts.append(report.verdict)
+        self._version = report.versions.get("fp8check", self._version)
+        room = _MOST_RESULTS - self._count
+        self._left_out += max(len(results) - room, 0)
+        pieces = []
+        for one in results[:room]:
+            pieces.append(f"{',' if self._count else ''}{_RESULT}{dumps(one, _RESULT)}")
+            self._count += 1
+        return (self._ends()[0] if begins else "") + "".join(pieces)
+
+    def end(self) -> str:
+        """What stands behind the results; the whole where no report was added."""
+        before, after = self._ends()
+        return (after if self._invocations else before + after) + "\n"
+
+    def _ends(self) -> tuple[str, str]:
+        """The text before the results, which is the same for all logs, and the one behind them."""
+        run = {
+            "columnKind": "unicodeCodePoints",
+            "originalUriBaseIds": {"ROOT": {"description": {"text": "The folder that fp8check was run in."}}},
+            "results": [_HERE],
+            "tool": {
+                "driver": {
+                    "name": "fp8check",
+                    "informationUri": "https://github.com/fp8check/fp8check",
+                    **({"semanticVersion": self._version} if self._version else {}),
+                    "rules": self._rules,
+                }
+            },
+            "artifacts": list(self._artifacts.values()),
+            "invocations": self._invocations,
+            "properties": {
+                "verdict": min(self._verdicts, key=_WORST.index, default="pass"),
+                **({"leftOut": self._left_out} if self._left_out else {}),
+            },
+        }
+        text = dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]})
+        before, _, after = text.partition(f'{_RESULT}"{_HERE}"')
+        return before, after if self._count else after.lstrip()
+
+    def _results(self, report: Report) -> list[Data]:
+        """The results of a report that are not there yet."""
+        said = {one.rule: one for one in reversed(report.findings)}  # the first of each rule
+        for rule in dict.fromkeys([*said, *(one.rule for one in report.suppressed)]):
+            if rule not in self._index:
+                self._index[rule] = len(self._index)
+                self._rules.append(_rule(rule, said.get(rule)))
+        results = [_found(one, self._index, report) for one in report.findings]
+        if report.plan is not None:
+            _plan_into(results, report, report.plan)
+        results += [_suppressed(one, self._index, report) for one in report.suppressed]
+        marks = [one.fingerprint or None for one in report.findings] + [
+            (one.rule, one.file, one.line, one.column, one.message) for one in report.suppressed
+        ]
+        new = [one for one, mark in zip(results, marks, strict=True) if mark is None or mark not in self._said]
+        self._said.update(marks)
+        return new
 
 
 def render(reports: Sequence[Report], _sources: Sources, _look: Look) -> str:
-    """One SARIF run for each run that was checked."""
-    log = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [_run(report) for report in reports]}
-    return dumps(log) + "\n"
-
-
-def _run(report: Report) -> Data:
-    named = dict.fromkeys([*(one.rule for one in report.findings), *(one.rule for one in report.suppressed)])
-    index = {rule: number for number, rule in enumerate(named)}
-    said = {one.rule: one for one in reversed(report.findings)}  # the first of each rule
-    results = [_found(one, index) for one in report.findings]
-    if report.plan is not None:
-        _plan_into(results, report, report.plan)
-    results += [_suppressed(one, index) for one in report.suppressed]
-    return {
-        "tool": {
-            "driver": {
-                "name": "fp8check",
-                "informationUri": "https://github.com/fp8check/fp8check",
-                "semanticVersion": report.versions.get("fp8check", ""),
-                "rules": [_rule(rule, said.get(rule)) for rule in named],
-            }
-        },
-        "columnKind": "unicodeCodePoints",
-        "originalUriBaseIds": {"ROOT": {"description": {"text": "The folder that fp8check was run in."}}},
-        "artifacts": [{"location": _artifact(file.path)} for file in report.files],
-        "invocations": [_invocation(report)],
-        "results": results,
-        "properties": {"verdict": report.verdict, "actual": report.summary.actual, **_required(report)},
-    }
-
-
-def _required(report: Report) -> Data:
-    """What is required of the outcome; what is not met is among the results, too."""
-    return {"requirements": [as_data(one) for one in report.requirements]} if report.requirements else {}
+    """The log of all of them."""
+    log = Log()
+    return "".join([*(log.add(report) for report in reports), log.end()])
 
 
 def _rule(rule: str, said: Finding | None) -> Data:
     """What is known of a rule: from the catalog, or, where a plug-in has it, from its finding."""
     known = find(rule)
     name = known.name if known is not None else said.name if said is not None else rule
+    summary = (known.summary if known is not None else "") or name
+    explained = known.explanation if known is not None else ""
     return {
         "id": rule,
         "name": name,
-        "shortDescription": {"text": known.summary if known is not None else name},
+        "shortDescription": {"text": summary},
+        "fullDescription": {"text": (" ".join(explained.split()) or summary)[:_LONGEST_DESCRIPTION]},
+        "help": {"text": explained or f"See {DOCS}{rule}"},
         "helpUri": f"{DOCS}{rule}",
         "defaultConfiguration": {"level": _LEVELS[said.severity] if said is not None else _level(rule)},
     }
@@ -80,7 +145,7 @@ def _level(rule: str) -> str:
     return _LEVELS[known.severity if known is not None else "warning"]
 
 
-def _found(finding: Finding, index: Mapping[str, int]) -> Data:
+def _found(finding: Finding, index: Mapping[str, int], report: Report) -> Data:
     result = _result(finding, index, _LEVELS[finding.severity], _message(finding))
     if finding.fingerprint:
         result["partialFingerprints"] = {"fp8check/v1": finding.fingerprint}
@@ -89,7 +154,7 @@ def _found(finding: Finding, index: Mapping[str, int]) -> Data:
     if finding.fix is not None:
         result["fixes"] = [_fix(finding.fix, finding.help)]
     related = [(place, one.message) for one in finding.related if (place := place_of(one)) is not None]
-    result |= _locations(finding)
+    result |= _locations(finding, report)
     if related:
         result["relatedLocations"] = [
             {**_location(place), "id": number, "message": {"text": message}}
@@ -125,20 +190,26 @@ def _changes(found: Plan) -> list[Data]:
     return [*(_by_file(found.fix) if found.fix is not None else ()), *new]
 
 
-def _suppressed(one: Suppressed, index: Mapping[str, int]) -> Data:
+def _suppressed(one: Suppressed, index: Mapping[str, int], report: Report) -> Data:
     kind = "inSource" if one.file and one.file in one.by else "external"
     suppression = {"kind": kind, "status": "accepted", **({"justification": one.reason} if one.reason else {})}
     result = _result(one, index, _level(one.rule), one.message)
-    return {**result, **_locations(one), "suppressions": [suppression]}
+    return {**result, **_locations(one, report), "suppressions": [suppression]}
 
 
 def _result(one: Finding | Suppressed, index: Mapping[str, int], level: str, message: str) -> Data:
     return {"ruleId": one.rule, "ruleIndex": index[one.rule], "level": level, "message": {"text": message}}
 
 
-def _locations(one: Finding | Suppressed) -> Data:
+def _locations(one: Finding | Suppressed, report: Report) -> Data:
+    """Where it stands. Code scanning shows no result without a place: what no file holds is at the top of the first."""
     place = place_of(one)
-    return {} if place is None else {"locations": [_location(place)]}
+    if place is not None:
+        return {"locations": [_location(place)]}
+    if not report.files:
+        return {}
+    top = _location(Place(report.files[0].path, 1, 1, 1, 1))
+    return {"locations": [{**top, "message": {"text": "No file holds it: this is the first of the run."}}]}
 
 
 def _fix(fix: Fix, help_: str) -> Data:
@@ -179,16 +250,35 @@ def _artifact(path: str) -> dict[str, str]:
 
 
 def _invocation(report: Report) -> Data:
-    """What could not be decided, and what failed: a log without results must not be taken for a pass."""
+    """A run that was checked: what it comes to, what could not be decided, and what failed: a log without results must
+    not be taken for a pass."""
     notes = [_notification(one.rule, "error", one.error) for one in report.internal_errors]
-    notes += [
-        _notification(one.rule, "note", f"undecided: needs {one.needs}: {one.command}") for one in report.undecided
-    ]
+    notes += [_undecided(one) for one in lacking(report.undecided)]
     if report.plan is not None:
         from fp8check.rules.report.plan_text import short
 
         notes.append({"level": "note", "message": {"text": "\n".join(short(report.plan))}})
-    return {"executionSuccessful": not report.internal_errors, "toolExecutionNotifications": notes}
+    return {
+        "executionSuccessful": not report.internal_errors,
+        "toolExecutionNotifications": notes,
+        "properties": {
+            "files": [file.path for file in report.files],
+            "verdict": report.verdict,
+            "actual": report.summary.actual,
+            **_required(report),
+        },
+    }
+
+
+def _required(report: Report) -> Data:
+    """What is required of the outcome; what is not met is among the results, too."""
+    return {"requirements": [as_data(one) for one in report.requirements]} if report.requirements else {}
+
+
+def _undecided(one: Lacking) -> Data:
+    """Rules that are undecided, by what would decide them."""
+    text = f"undecided, {one.number}: {one.command}; for want of {'; '.join(one.needs)}"
+    return {"level": "note", "message": {"text": text}, "properties": {"rules": list(one.rules)}}
 
 
 def _notification(rule: str, level: str, message: str) -> Data:

@@ -123,7 +123,7 @@ def test_formats() -> None:
     assert [(one["ruleId"], one["level"]) for one in sarif["results"] if one["level"] == "error"] == [
         ("FP995", "error")
     ]
-    assert [one["met"] for one in sarif["properties"]["requirements"]] == [True, False]
+    assert [one["met"] for one in sarif["invocations"][0]["properties"]["requirements"]] == [True, False]
     cases = {case.get("name"): case for case in ET.fromstring(out["junit"]).iter("testcase")}  # noqa: S314
     assert cases["requires starts==true"].find("failure") is None
     assert cases["FP995 requirement-not-met"].find("failure") is not None

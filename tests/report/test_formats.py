@@ -9,6 +9,7 @@ import sys
 from html.parser import HTMLParser
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import jsonschema
@@ -17,13 +18,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fp8check.rules.engine.running import UndecidedRule
+from fp8check.rules.report import sarif
 from fp8check.rules.report.build import brief, whole
 from fp8check.rules.report.formats import FORMATS, Format, find
+from fp8check.rules.report.lacking import lacking
 from fp8check.rules.report.schema import File, InternalError, Related, Report, Suppressed, as_data
 from fp8check.rules.report.stored import from_data
 from tests.support.cases import CASES
 from tests.support.reports import sources_of
 from tests.support.runs import report_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 COMMAND = str(Path(sys.executable).with_name("fp8check"))
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "llamafactory-qwen2.5-7b"
@@ -84,18 +90,88 @@ def test_every_format_takes_a_hostile_report(form: Format) -> None:
     assert all(finding.rule.split()[0] in text for finding in report.findings if finding.severity != "info")
 
 
-def test_sarif_follows_the_official_schema(reported: tuple[Report, dict[str, str]]) -> None:
-    report, sources = reported
-    log = json.loads(_render("sarif", [report], sources))
+def _every() -> Iterator[tuple[str, Report]]:
+    """Every case of the catalog."""
+    for rule, told in CASES.items():
+        for kind in ("found", "not found", "undecided"):
+            cases = told.get(kind)
+            for number, case in enumerate(cases if isinstance(cases, list) else ()):
+                yield f"{rule} {kind} {number}", whole(report_of(case))
+
+
+def test_sarif_of_every_case_follows_the_official_schema_and_what_code_scanning_asks_for() -> None:
+    """The schema of OASIS; and docs.github.com/code-security/code-scanning/integrating-with-code-scanning/
+    sarif-support-for-code-scanning: what is required there may not be empty."""
+    seen = 0
+    for name, report in _every():
+        log = json.loads(_render("sarif", [report], {}))
+        assert SARIF.is_valid(log), (name, [error.message for error in SARIF.iter_errors(log)])
+        (run,) = log["runs"]
+        assert len(run["results"]) == len(report.findings) + len(report.suppressed), name
+        assert len(run["invocations"]) == 1, name
+        rules = run["tool"]["driver"]["rules"]
+        for rule in rules:
+            assert 0 < len(rule["shortDescription"]["text"]) <= 1024, name
+            assert 0 < len(rule["fullDescription"]["text"]) <= 1024, name
+            assert rule["help"]["text"], name
+        for result in run["results"]:
+            assert rules[result["ruleIndex"]]["id"] == result["ruleId"], name
+            assert result["message"]["text"], name
+            if report.files:
+                (location,) = result["locations"]
+                assert location["physicalLocation"]["artifactLocation"]["uri"], name
+                assert len(location["physicalLocation"]["region"]) == 4, name
+        seen += 1
+    assert seen > 1000
+
+
+def test_sarif_has_one_run_of_the_tool_and_each_finding_once() -> None:
+    """Code scanning refuses a file in which two runs have one category, and one of more than 20."""
+    fp101, fp202 = _reported(_case("FP101"))[0], _reported(_case("FP202"))[0]
+    log = json.loads(_render("sarif", [fp101, fp202, fp101] * 10, {}))
     SARIF.validate(log)
-    assert len(log["runs"][0]["results"]) == len(report.findings)
+    (run,) = log["runs"]
+    marks = [one["partialFingerprints"]["fp8check/v1"] for one in run["results"]]
+    assert sorted(marks) == sorted({one.fingerprint for one in (*fp101.findings, *fp202.findings)})
+    assert len(run["invocations"]) == 30
+    assert run["invocations"][1]["properties"]["files"] == [file.path for file in fp202.files]
+    assert run["properties"] == {"verdict": "fail"}
+    for result in run["results"]:
+        assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
+
+
+def test_sarif_has_no_more_results_than_code_scanning_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sarif._MOST_RESULTS == 25_000
+    monkeypatch.setattr(sarif, "_MOST_RESULTS", 5)
+    first = FP101.findings[0]
+    few = FP101._replace(findings=tuple(first._replace(fingerprint=str(number)) for number in range(3)))
+    more = FP101._replace(
+        findings=tuple(first._replace(fingerprint=str(number)) for number in range(3, 9)), versions={}
+    )
+    (run,) = json.loads(_render("sarif", [few, more, more], {}))["runs"]
+    assert len(run["results"]) == 5
+    assert run["properties"] == {"verdict": "fail", "leftOut": 4}
+    assert run["tool"]["driver"]["semanticVersion"]
+    assert "semanticVersion" not in json.loads(_render("sarif", [more], {}))["runs"][0]["tool"]["driver"]
+
+
+def test_sarif_of_what_has_no_file_has_no_place() -> None:
+    bare = FP101.findings[0]._replace(
+        **dict.fromkeys(("file", "line", "column", "end_line", "end_column")), rule="ACME1"
+    )
+    log = json.loads(_render("sarif", [FP101._replace(files=(), findings=(bare,))], {}))
+    SARIF.validate(log)
+    assert "locations" not in log["runs"][0]["results"][0]
+    (rule,) = log["runs"][0]["tool"]["driver"]["rules"]
+    assert rule["fullDescription"]["text"] == bare.name
+    assert rule["help"]["text"].startswith("See https://")
 
 
 def test_sarif_of_a_hostile_report_follows_it_too() -> None:
     report, sources = _hostile()
     log = json.loads(_render("sarif", [report, report], sources))
     SARIF.validate(log)
-    assert log["runs"][0]["invocations"][0]["executionSuccessful"] is False
+    assert [one["executionSuccessful"] for one in log["runs"][0]["invocations"]] == [False, False]
 
 
 def test_sarif_says_what_is_undecided_and_which_lines_belong_together() -> None:
@@ -107,7 +183,10 @@ def test_sarif_says_what_is_undecided_and_which_lines_belong_together() -> None:
     assert result["partialFingerprints"]["fp8check/v1"]
     assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == "FP101"
     notes = run["invocations"][0]["toolExecutionNotifications"]
-    assert len(notes) == len(report.undecided)
+    assert sorted(rule for one in notes for rule in one["properties"]["rules"]) == sorted(
+        one.rule for one in report.undecided
+    )
+    assert len(notes) == len(lacking(report.undecided)) < len(report.undecided)
 
 
 @pytest.mark.parametrize("make", [lambda: _reported(_case("FP101")), _hostile], ids=["a report", "a hostile one"])
@@ -311,7 +390,10 @@ def test_what_a_finding_lacks_is_left_out() -> None:
     results = json.loads(_render("sarif", [report], {}))["runs"][0]["results"]
     assert [one.get("baselineState") for one in results][-2:] == ["unchanged", "new"]
     assert "partialFingerprints" not in results[-2]
-    assert not results[-2].get("locations")
+    (top,) = results[-2]["locations"]
+    assert top["physicalLocation"]["artifactLocation"]["uri"] == "accel.yaml"
+    assert top["physicalLocation"]["region"]["startLine"] == 1
+    assert top["message"]["text"] == "No file holds it: this is the first of the run."
     assert "amax_history_length is read by nothing" in _render("html", [report], {"accel.yaml": "a: 1\n"})
     assert "accel.yaml:3" in _render("html", [report._replace(files=())], {}), "of a file that is not shown"
     note = report._replace(findings=(report.findings[0]._replace(severity="info"),))
