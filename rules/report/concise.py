@@ -17,13 +17,14 @@ def render(reports: Sequence[Report], _sources: Sources, _look: Look) -> str:
     """The findings of all runs, each once, and what each run comes to."""
     lines: dict[str, None] = {}
     for report in reports:
-        lines.update((_line(finding), None) for finding in report.findings)
+        lines.update((line_of(finding), None) for finding in report.findings)
         lines.update((f"fp8check: internal error in {one.rule}", None) for one in report.internal_errors)
         lines[f"{report.verdict}: {report.summary.actual}"] = None
     return "".join(f"{shown(line)}\n" for line in lines)
 
 
-def _line(finding: Finding) -> str:
+def line_of(finding: Finding) -> str:
+    """A finding in one line, which has still to be made safe."""
     place = place_of(finding)
     where = f"{place.file}:{place.line}:{place.column}: " if place is not None else ""
     return f"{where}{finding.severity}: {finding.message} [{finding.rule}]"

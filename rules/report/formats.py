@@ -100,6 +100,7 @@ FORMATS: tuple[Format, ...] = (
     Format(
         "gitlab", "application/vnd.gitlab.codequality+json", "GitLab Code Quality", "gitlab", "array", syntax="json"
     ),
+    Format("markdown", "text/markdown", "for summaries of CI and comments on pull requests", "markdown"),
 )
 
 

@@ -1,38 +1,92 @@
-"""Workflow commands of GitHub Actions: each finding becomes an annotation on its line.
+"""Workflow commands of GitHub Actions: findings become annotations on their lines.
 
 docs.github.com/actions/reference/workflows-and-actions/workflow-commands
+
+A step has ten annotations of each kind, a job fifty; the runner passes over the others, and cuts a message at 4,096
+characters (actions/toolkit, docs/problem-matchers.md; actions/runner, src/Runner.Worker/ExecutionContext.cs). No more
+are written: what to do first, then rules that failed, then the findings as they come; the others are lines of the log.
 """
 
 from __future__ import annotations
 
 from fp8check.rules.plain_text import shown
+from fp8check.rules.report.concise import line_of
 from fp8check.rules.report.schema import place_of, sentences
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from fp8check.rules.report.formats import Look, Sources
     from fp8check.rules.report.schema import Finding, InternalError, Plans, Report
 
+MOST = 10  # annotations of a kind
+_LONGEST = 4096  # characters of a message, as the runner counts them: decoded
 _COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}
+
+
+class Annotations:
+    """The lines of a log, as reports are added: each once, and as many annotations of a kind as GitHub shows."""
+
+    def __init__(self) -> None:
+        self._said: set[int] = set()  # hashes of 64 bits: a check of thousands of files has a million lines
+        self._room = dict.fromkeys(_COMMANDS.values(), MOST)
+        self._left = 0
+
+    def add(self, report: Report) -> str:
+        """The lines of one report more."""
+        return "".join(f"{line}\n" for line in self._lines(report))
+
+    def end(self) -> str:
+        """That there are findings without an annotation; nothing where there are none."""
+        if not self._left:
+            return ""
+        findings = "1 finding has" if self._left == 1 else f"{self._left} findings have"
+        return (
+            f"fp8check: {findings} no annotation, for GitHub shows {MOST} of a kind: they are lines of this log, and in"
+            " the summary of the step\n"
+        )
+
+    def _lines(self, report: Report) -> Iterator[str]:
+        if report.plan is not None:
+            yield from self._annotated("notice", _todo(report.plan), "")
+        for crash in report.internal_errors:
+            yield from self._annotated("error", _crash(crash), f"fp8check: internal error in {shown(crash.rule)}")
+        for finding in report.new_findings:
+            yield from self._annotated(_COMMANDS[finding.severity], _command(finding), shown(line_of(finding)))
+        # A line of the log, not a command: it must not begin with "::".
+        yield from self._new(f"fp8check: {report.verdict}: {shown(report.summary.actual)}")
+
+    def _annotated(self, kind: str, command: str, instead: str) -> Iterator[str]:
+        """A command, while there is room for it; a line of the log `instead`."""
+        for line in self._new(command):
+            if self._room[kind]:
+                self._room[kind] -= 1
+                yield line
+            elif instead:
+                self._left += 1
+                yield instead
+
+    def _new(self, line: str) -> Iterator[str]:
+        mark = hash(line)
+        if mark not in self._said:
+            self._said.add(mark)
+            yield line
 
 
 def render(reports: Sequence[Report], _sources: Sources, _look: Look) -> str:
     """The commands, one a line; what a run comes to is printed as it is."""
-    lines: dict[str, None] = {}
-    for report in reports:
-        if report.plan is not None:
-            lines[_todo(report.plan)] = None
-        lines.update((_command(finding), None) for finding in report.findings)
-        lines.update((_crash(one), None) for one in report.internal_errors)
-        # A line of the log, not a command: it must not begin with "::".
-        lines[f"fp8check: {report.verdict}: {_value(report.summary.actual)}"] = None
-    return "".join(f"{line}\n" for line in lines)
+    annotations = Annotations()
+    return "".join([*(annotations.add(report) for report in reports), annotations.end()])
+
+
+def alert(title: str, text: str) -> str:
+    """An error that is no finding: as what is wrong with the command line."""
+    return f"::error title={_property(title)}::{_value(text)}\n"
 
 
 def _todo(plans: Plans) -> str:
-    """What to do, as a whole; before the findings, for a step shows ten notices and no more."""
+    """What to do, as a whole; before the findings."""
     from fp8check.rules.report.plan_text import short  # where a plan was asked for
 
     title, *rest = short(plans)
@@ -56,7 +110,9 @@ def _crash(one: InternalError) -> str:
 
 def _value(text: str) -> str:
     """As the runner decodes it (actions/toolkit, packages/core/src/command.ts escapeData)."""
-    return shown(text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A"))
+    text = "\n".join(map(shown, text.split("\n")))
+    text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+    return text.replace("%", "%25").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:

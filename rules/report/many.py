@@ -92,6 +92,39 @@ class _Lines(Page):
                 yield line
 
 
+class _Annotations(Page):
+    """Lines, each once, of which so many are annotations as GitHub shows."""
+
+    def __init__(self, format_: Format, look: Look) -> None:
+        super().__init__(format_, look)
+        from fp8check.rules.report.github import Annotations
+
+        self._lines = Annotations()
+
+    def _next(self, report: Report, _sources: Sources) -> str:
+        return self._format.made_safe(self._lines.add(report))
+
+    def _last(self) -> str:
+        return self._format.made_safe(self._lines.end())
+
+
+class _Markdown(Page):
+    """As many lines as there is room for, those of the worst runs first."""
+
+    def __init__(self, format_: Format, look: Look) -> None:
+        super().__init__(format_, look)
+        from fp8check.rules.report import markdown
+
+        self._page = markdown.Page()
+
+    def _next(self, report: Report, _sources: Sources) -> str:
+        self._page.add(report)
+        return ""
+
+    def _last(self) -> str:
+        return self._format.made_safe(self._page.text())
+
+
 class _Json(Page):
     """An object; a list where there are more. So the first waits for the second."""
 
@@ -191,8 +224,9 @@ _PAGES: dict[str, type[Page]] = {
     "junit": _Junit,
     "html": _Html,
     "concise": _Lines,
-    "github": _Lines,
+    "github": _Annotations,
     "gitlab": _Gitlab,
+    "markdown": _Markdown,
 }
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.support.service import Served
 
-FORMATS = ("text", "json", "sarif", "junit", "html", "concise", "github", "gitlab")
+FORMATS = ("text", "json", "sarif", "junit", "html", "concise", "github", "gitlab", "markdown")
 CASES = ("Cc", "Cf", "Cs", "Zl", "Zp")
 RIGHT_TO_LEFT = "\u202e"
 LINE = "\n::stop-commands::x"

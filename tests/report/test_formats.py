@@ -18,11 +18,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fp8check.rules.engine.running import UndecidedRule
-from fp8check.rules.report import sarif
+from fp8check.rules.report import github, sarif
 from fp8check.rules.report.build import brief, whole
 from fp8check.rules.report.formats import FORMATS, Format, find
 from fp8check.rules.report.lacking import lacking
-from fp8check.rules.report.schema import File, InternalError, Related, Report, Suppressed, as_data
+from fp8check.rules.report.schema import Baseline, File, InternalError, Related, Report, Suppressed, as_data
 from fp8check.rules.report.stored import from_data
 from tests.support.cases import CASES
 from tests.support.reports import sources_of
@@ -71,6 +71,9 @@ def _hostile() -> tuple[Report, dict[str, str]]:
         internal_errors=(InternalError(HOSTILE, HOSTILE),),
     )
     return changed, {HOSTILE: HOSTILE, "accel.yaml": HOSTILE}
+
+
+FP101, _ = _reported(_case("FP101"))
 
 
 @pytest.mark.parametrize("form", [one for one in FORMATS if one.brief], ids=lambda one: one.name)
@@ -232,6 +235,65 @@ def test_github_commands_stay_on_their_lines() -> None:
     assert lines[-1].startswith("fp8check: fail: ")
 
 
+def _many(report: Report, **numbers: int) -> Report:
+    """A report with so many findings of each severity, and so many rules that failed."""
+    first = report.findings[0]
+    severities = [name for name, number in numbers.items() if name != "failed" for _ in range(number)]
+    return report._replace(
+        findings=tuple(
+            first._replace(severity=severity, message=f"m{number}", fingerprint=str(number))
+            for number, severity in enumerate(severities)
+        ),
+        internal_errors=tuple(InternalError(f"FP{number}", "x") for number in range(numbers.get("failed", 0))),
+    )
+
+
+def test_github_has_no_more_annotations_than_a_step_shows() -> None:
+    """actions/toolkit, docs/problem-matchers.md: ten of a kind a step; the runner passes over the others."""
+    report = _many(FP101, info=12, warning=13, error=14, failed=2)
+    text = _render("github", [report, report], {})
+    lines = text.splitlines()
+    kinds = {kind: [one for one in lines if one.startswith(f"::{kind} ")] for kind in ("error", "warning", "notice")}
+    assert {kind: len(found) for kind, found in kinds.items()} == {"error": 10, "warning": 10, "notice": 10}
+    assert all("internal error" in one for one in kinds["error"][:2])
+    assert "::m25" in kinds["error"][2]
+    # All of them are told, each once.
+    assert sorted(re.findall(r"\bm\d+\b", text)) == sorted(f"m{number}" for number in range(39))
+    assert "train.yaml:2:1: error: m38 [FP101]" in lines
+    assert lines[-1] == (
+        "fp8check: 11 findings have no annotation, for GitHub shows 10 of a kind: they are lines of this log, and in the"
+        " summary of the step"
+    )
+    one = _render("github", [_many(FP101, warning=11)], {}).splitlines()
+    assert one[-1].startswith("fp8check: 1 finding has no annotation")
+    crashed = _render("github", [_many(FP101, failed=11)], {}).splitlines()
+    assert "fp8check: internal error in FP10" in crashed
+
+
+def test_github_cuts_a_message_where_the_runner_would() -> None:
+    report = _many(FP101, error=1)
+    long = report._replace(findings=(report.findings[0]._replace(message="%" * 5000, label="", notes=(), help=""),))
+    message = _render("github", [long], {}).splitlines()[0].rpartition("::")[2]
+    assert message == "%25" * 4093 + "..."
+    evil = report._replace(
+        findings=(report.findings[0]._replace(message="a\r\n::error::b", label="", notes=(), help=""),)
+    )
+    assert _render("github", [evil], {}).splitlines()[0].endswith("::a\\r%0A::error::b")
+
+
+def test_github_does_not_tell_known_findings_again() -> None:
+    known = FP101._replace(
+        findings=tuple(one._replace(state="unchanged") for one in FP101.findings),
+        baseline=Baseline(0, len(FP101.findings), ()),
+        internal_errors=(),
+    )
+    assert _render("github", [known], {}) == f"fp8check: {known.verdict}: {known.summary.actual}\n"
+
+
+def test_an_alert_is_one_annotation() -> None:
+    assert github.alert("fp8check: a, b", "c\nd") == "::error title=fp8check%3A a%2C b::c%0Ad\n"
+
+
 def test_gitlab_has_what_gitlab_asks_for(reported: tuple[Report, dict[str, str]]) -> None:
     issues = json.loads(_render("gitlab", [reported[0], reported[0]], reported[1]))
     for issue in issues:
@@ -248,9 +310,6 @@ def test_concise_is_a_line_a_finding() -> None:
     assert "train.yaml:2:1: error: bf16: true cancels FP8 [FP101]" in lines
     hostile, sources = _hostile()
     assert all(line.isprintable() for line in _render("concise", [hostile], sources).splitlines())
-
-
-FP101, _ = _reported(_case("FP101"))
 
 
 class _Page(HTMLParser):

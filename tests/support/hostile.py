@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-FORMATS = ("text", "json", "sarif", "junit", "html", "concise", "github", "gitlab")
+FORMATS = ("text", "json", "sarif", "junit", "html", "concise", "github", "gitlab", "markdown")
 # Modules of the standard library and of packages that some part of fp8check imports, early or late.
 SHADOWED = (
     *("json", "os", "re", "sys", "io", "stat", "types", "enum", "typing", "argparse", "difflib", "hashlib", "platform"),

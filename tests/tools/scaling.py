@@ -41,7 +41,7 @@ TRIES = 6  # of a measurement that does not hold: this machine may be busy
 RUNS = 10_000
 SECONDS_A_RUN = 0.004
 MIB_OF_RUNS = 250.0
-FORMATS = ("text", "json", "sarif", "junit", "html", "concise", "github", "gitlab")
+FORMATS = ("text", "json", "sarif", "junit", "html", "concise", "github", "gitlab", "markdown")
 
 
 # What was worse than linear once.
