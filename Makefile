@@ -16,7 +16,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
 .PHONY: agreement attacks beyond wild audit sbom fuzz fuzz-guided fuzz-sample smoke \
-	docs help helps demo test lint types layers coverage bench wheel corpus corpus-review score conformance \
+	docs help helps pairs demo test lint types layers coverage bench wheel corpus corpus-review score conformance \
 	journeys conformance-commands conformance-newest conformance-sample drift evidence executed rule mutation mutation-catalog \
 	mutation-sample hook-test format clean serve service-bench \
 	service-kill service-load service-postgres openapi-test page-test docker-lint docker-steps \
@@ -140,6 +140,9 @@ conformance-commands: $(VENV)/.installed ## run whole commands as people type th
 
 journeys: $(VENV)/.installed ## plans followed to their end, from cases of the catalog and of conformance and by seed; all without a plan tried exhaustively (half an hour)
 	@$(BIN)/python -m tests.tools.journeys --confirm
+
+pairs: $(VENV)/.installed ## two faults in one run, from pairs of single-fault cases: how many reports tell of both
+	@$(BIN)/python -m tests.tools.pairs
 
 helps: $(VENV)/.installed ## every help with a cure, done over every found case: the finding goes, and no error comes
 	@$(BIN)/python -m tests.tools.helps

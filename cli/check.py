@@ -8,7 +8,7 @@ from fp8check.cli.options import DESCRIPTION, Parser, UsageError
 from fp8check.cli.output import formats_of, print_crashes, quotable, write_reports
 from fp8check.cli.requests import FEW, request_of
 from fp8check.cli.streams import complain
-from fp8check.rules.checking.examining import has_cures
+from fp8check.rules.checking.examining import is_to_be_advised
 from fp8check.rules.checking.exit_codes import ExitCode
 from fp8check.rules.checking.request import check_request
 from fp8check.rules.plain_text import shown
@@ -88,7 +88,7 @@ def _check(request: Request, formats: Sequence[tuple[str, str | None]], options:
 
         return write_baseline(options.write_baseline, checked.reports)
     reports = checked.reports
-    if has_cures(reports):
+    if is_to_be_advised(reports):
         from fp8check.rules.checking.advising import advised  # a clean check does without
 
         reports = advised(request, checked).reports

@@ -9,14 +9,13 @@ from __future__ import annotations
 from itertools import islice
 
 from fp8check.rules.catalog import RULES
-from fp8check.rules.checking.examining import has_cures
+from fp8check.rules.checking.behind import behind
+from fp8check.rules.checking.curing import cured
+from fp8check.rules.checking.examining import is_to_be_advised
 from fp8check.rules.checking.request import assembled, checked
-from fp8check.rules.checking.stacks import changed_facts
 from fp8check.rules.edits.instruction import Words
 from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.input_error import InputError
-from fp8check.rules.reading.kind import CONFIGURATION
-from fp8check.rules.repair.apply import edited
 from fp8check.rules.repair.better import Worse, check_better
 
 TYPE_CHECKING = False
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fp8check.rules.checking.request import Checked, Request, RunRequest
-    from fp8check.rules.edits.action import Action
-    from fp8check.rules.edits.fix import Fix
     from fp8check.rules.engine.running import Finding
     from fp8check.rules.reading import Document
     from fp8check.rules.suppression.examined import Examined
@@ -38,7 +35,7 @@ PLAN = "`fp8check plan` looks for what to do as a whole"
 
 def advised(request: Request, found: Checked) -> Checked:
     """The reports of a check with the helps of their findings, each proved."""
-    if not has_cures(found.reports):
+    if not is_to_be_advised(found.reports):
         return found
     advisor = Advisor(request, JUDGED)
     if len(found.reports) == 1:
@@ -62,6 +59,7 @@ class Advisor:
         given = {one.id for one in request.rules}
         others = tuple(one for one in RULES if one.id not in given)
         self.is_selected = bool(others)
+        self._selected = given
         # What is not selected is not shown, and may be wrong all the same.
         self._request = request._replace(rules=(*request.rules, *others), probe=None, baseline=None)
         self._left = most
@@ -73,10 +71,17 @@ class Advisor:
 
     def told(self, part: RunRequest, report: Examined) -> Examined:
         """The report of the one run of a part, with its helps."""
-        if not has_cures((report,)):
+        if not is_to_be_advised((report,)):
             return report
         proofs, words = _Proofs(self, part, report), Words(report.documents)
-        return report._replace(findings=tuple(_with_help(one, proofs, words) for one in report.findings))
+        told = tuple(_with_help(one, proofs, words) for one in report.findings)
+        later, hiding = behind(part, report, self._afresh)
+        later = tuple(one for one in later if one.rule in self._selected)
+        return report._replace(findings=told, later=later, hiding=hiding)
+
+    def _afresh(self, part: RunRequest) -> Examined:
+        self.spend(part.documents)
+        return self.judged(part)
 
     def spend(self, documents: Sequence[Document]) -> None:
         """Take what it costs to edit and to judge a run of these files; before either, since many findings ask for it.
@@ -135,53 +140,10 @@ class _Proofs:
             self._advisor.spend(self._documents)
             if self._before is None:
                 self._before = self._advisor.judged(self._part)
-            check_better(finding.rule, self._before, self._advisor.judged(self._done(finding)))
+            part = cured(self._part, self._documents, finding.fix, finding.action)
+            check_better(finding.rule, self._before, self._advisor.judged(part))
         except Worse as worse:
             return f"{worse}: {PLAN}"
         except (Unfixable, InputError):
             return PLAN
         return None
-
-    def _done(self, finding: Finding) -> RunRequest:
-        """The part once the cure of a finding is made.
-
-        Raises:
-            Unfixable: it cannot be made.
-        """
-        part, fix, action = self._part, finding.fix, finding.action
-        if fix is not None:
-            part = part._replace(documents=edited(self._edited(fix), fix))
-        return part if action is None else _acted(part, action)
-
-    def _edited(self, fix: Fix) -> tuple[Document, ...]:
-        """The documents of the part; with those that its run names, where the fix edits one of these.
-
-        Raises:
-            Unfixable: what is to be edited is in none of them.
-        """
-        given = self._part.documents
-        wanted = {edit.file for edit in fix.edits} - {one.path for one in given}
-        if not wanted:
-            return given
-        named = {one.path: one for one in self._documents if one.path in wanted}
-        if not wanted <= named.keys() or any(one.kind not in CONFIGURATION for one in named.values()):
-            raise Unfixable("what decides this stands in no file of this run")
-        return (*given, *named.values())
-
-
-def _acted(part: RunRequest, action: Action) -> RunRequest:
-    """The part with other variables, packages, or another command.
-
-    Raises:
-        Unfixable: that is not possible.
-    """
-    if action.packages and part.facts.packages is None:
-        raise Unfixable("it is not known what is installed")
-    launch = part.launch if action.launch is None else action.launch
-    for flag in action.without:
-        from fp8check.rules.moves.launching import without_flag
-
-        launch = without_flag(launch, flag)
-        if launch is None:
-            raise Unfixable(f"{flag} does not stand in the command once")
-    return part._replace(facts=changed_facts(part.facts, action.variables, action.packages), launch=launch)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.catalog import RULES
 from fp8check.rules.checking.verdict import verdict
+from fp8check.rules.engine.definition import ERROR
 from fp8check.rules.engine.judge import judge
 from fp8check.rules.engine.running import ordered, run_rules
 from fp8check.rules.suppression.examined import MARK, Examined
@@ -196,9 +197,10 @@ def _decided(rules: Sequence[Rule], judged: Judged) -> Collection[str]:
     return _names(one for one in rules if one.id not in open_)
 
 
-def has_cures(reports: Sequence[Examined]) -> bool:
-    """Whether any finding has a cure that could be proved."""
-    return any(one.fix is not None or one.action is not None for report in reports for one in report.findings)
+def is_to_be_advised(reports: Sequence[Examined]) -> bool:
+    """Whether there is an error, or any finding that has a cure to be proved."""
+    found = [one for report in reports for one in report.findings]
+    return any(one.severity == ERROR or one.fix is not None or one.action is not None for one in found)
 
 
 def compared(report: Examined, baseline: Sequence[Mapping[str, str]]) -> Examined:

@@ -29,6 +29,7 @@ class Finding(Record):
         fix, action: what the rule takes for its cure.
         may_end: whether what was found may end the run, and the outcome need not know of that.
         last_resort: whether it only says that something is wrong, where others say what.
+        after: the rules whose errors have to be fixed before it comes up; empty where it is there now.
     """
 
     rule: str
@@ -44,6 +45,7 @@ class Finding(Record):
     may_end: bool = False
     last_resort: bool = False
     action: Action | None = None
+    after: tuple[str, ...] = ()
 
 
 class UndecidedRule(Record):

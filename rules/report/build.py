@@ -14,7 +14,7 @@ from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from fp8check.rules.edits.fix import Fix
     from fp8check.rules.edits.text_edits import Editor
@@ -98,6 +98,7 @@ def _report(
         versions={},
         launch=launch_line(examined.inputs.run.launch),
         requirements=tuple(map(_requirement, examined.required)),
+        hiding=examined.hiding,
     )
 
 
@@ -272,7 +273,20 @@ def _briefly(examined: Examined) -> tuple[schema.Finding, ...]:
     compared = examined.compared
     marks = compared.marks if compared is not None else [""] * len(examined.findings)
     pairs = zip(examined.findings, marks, strict=True)
-    return tuple(_finding(one, mark, compared, None, None) for one, mark in pairs)
+    there = tuple([_finding(one, mark, compared, None, None) for one, mark in pairs])
+    return (*there, *_later(examined)) if examined.later else there
+
+
+def _later(examined: Examined, pointers: Pointers | None = None) -> Iterator[schema.Finding]:
+    """What comes up once the errors are fixed; nothing where all of these were known before, as then it was, too."""
+    if not any(one.severity == "error" for one in examined.new_findings):
+        return
+    from fp8check.rules.suppression.fingerprint import fingerprints
+
+    marks = fingerprints(examined.later, examined.documents, pointers)
+    for one, mark in zip(examined.later, marks, strict=True):
+        pointer = None if pointers is None else _pointer(one, examined, pointers)
+        yield _finding(one, mark, examined.compared, pointer, None)
 
 
 def _wholly(examined: Examined) -> tuple[schema.Finding, ...]:
@@ -282,10 +296,11 @@ def _wholly(examined: Examined) -> tuple[schema.Finding, ...]:
     compared, documents = examined.compared, examined.documents
     editor = _editor(documents) if any(one.fix is not None for one in examined.findings) else None
     marks = compared.marks if compared is not None else fingerprints(examined.findings, documents, pointers)
-    return tuple(
+    there = tuple(
         _finding(one, mark, compared, _pointer(one, examined, pointers), _fix(one.fix, editor))
         for one, mark in zip(examined.findings, marks, strict=True)
     )
+    return (*there, *_later(examined, pointers)) if examined.later else there
 
 
 def _finding(
@@ -307,6 +322,7 @@ def _finding(
         f"{schema.DOCS}{finding.rule}",
         mark,
         None if compared is None else "unchanged" if mark in compared.unchanged else "new",
+        finding.after,
     )
 
 

@@ -109,7 +109,9 @@ def _totals(report: Report, style: Style) -> str:
 
 
 def _others(report: Report) -> Iterator[str]:
-    """What is not among the findings: undecided, suppressed, known of old."""
+    """What is not among the findings: hidden by an error, undecided, suppressed, known of old."""
+    if report.hiding:
+        yield f"; {shown(' and '.join(report.hiding))} may hide more"
     if report.undecided:
         from fp8check.rules.report.lacking import lacking, things
 

@@ -31,6 +31,8 @@ class Examined(Record):
         suppressed: findings that a comment or the configuration takes away.
         compared: the findings against a baseline; None where there is none.
         required: what is required of the outcome, and what became of it.
+        later: what is found once the errors among the findings are fixed (rules/checking/behind.py).
+        hiding: the rules whose errors may hide others still: nobody could look behind them.
     """
 
     verdict: Verdict
@@ -42,6 +44,8 @@ class Examined(Record):
     suppressed: tuple[Suppressed, ...] = ()
     compared: Compared | None = None
     required: tuple[Required, ...] = ()
+    later: tuple[Finding, ...] = ()
+    hiding: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> Outcome:

@@ -18,7 +18,7 @@ import yaml
 
 from fp8check.rules.catalog import RULES
 from fp8check.rules.checking.advising import advised
-from fp8check.rules.checking.examining import has_cures
+from fp8check.rules.checking.examining import is_to_be_advised
 from fp8check.rules.checking.request import Request, check_request
 from fp8check.rules.engine.definition import Rule
 from fp8check.rules.repair import fix_all
@@ -100,7 +100,7 @@ def _example(case: Mapping[str, Any], one: Rule) -> Iterator[str]:
 def _advised(case: Mapping[str, Any], one: Rule) -> Examined:
     """The report of a case with the helps that the command gives."""
     report = report_of(case, only=one.id)
-    if not has_cures((report,)):
+    if not is_to_be_advised((report,)):
         return report
     with ExitStack() as stack:
         request = Request((request_of(case, stack),), (one,))

@@ -1,0 +1,65 @@
+"""A run with the cure of a finding done to it: its files, its command, its variables, its packages."""
+
+from __future__ import annotations
+
+from fp8check.rules.checking.stacks import changed_facts
+from fp8check.rules.edits.unfixable import Unfixable
+from fp8check.rules.reading.kind import CONFIGURATION
+from fp8check.rules.repair.apply import edited
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fp8check.rules.checking.request import RunRequest
+    from fp8check.rules.edits.action import Action
+    from fp8check.rules.edits.fix import Fix
+    from fp8check.rules.reading import Document
+
+
+def cured(part: RunRequest, known: Sequence[Document], fix: Fix | None, action: Action | None) -> RunRequest:
+    """The part once a cure is made.
+
+    Args:
+        known: the files of its run, with those that it names: a fix may edit them, too.
+
+    Raises:
+        Unfixable: it cannot be made.
+    """
+    if fix is not None:
+        part = part._replace(documents=edited(_with_named(part, known, fix), fix))
+    return part if action is None else _acted(part, action)
+
+
+def _with_named(part: RunRequest, known: Sequence[Document], fix: Fix) -> tuple[Document, ...]:
+    """The documents of the part; with those that its run names, where the fix edits one of these.
+
+    Raises:
+        Unfixable: what is to be edited is in none of them.
+    """
+    given = part.documents
+    wanted = {edit.file for edit in fix.edits} - {one.path for one in given}
+    if not wanted:
+        return given
+    named = {one.path: one for one in known if one.path in wanted}
+    if not wanted <= named.keys() or any(one.kind not in CONFIGURATION for one in named.values()):
+        raise Unfixable("what decides this stands in no file of this run")
+    return (*given, *named.values())
+
+
+def _acted(part: RunRequest, action: Action) -> RunRequest:
+    """The part with other variables, packages, or another command.
+
+    Raises:
+        Unfixable: that is not possible.
+    """
+    if action.packages and part.facts.packages is None:
+        raise Unfixable("it is not known what is installed")
+    launch = part.launch if action.launch is None else action.launch
+    for flag in action.without:
+        from fp8check.rules.moves.launching import without_flag
+
+        launch = without_flag(launch, flag)
+        if launch is None:
+            raise Unfixable(f"{flag} does not stand in the command once")
+    return part._replace(facts=changed_facts(part.facts, action.variables, action.packages), launch=launch)

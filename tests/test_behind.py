@@ -1,0 +1,172 @@
+"""What one error hides is told in the same report: where it stands, after what, and where nobody could look."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fp8check.rules.checking.advising import Advisor, advised
+from fp8check.rules.checking.behind import behind
+from fp8check.rules.checking.many import check_each
+from fp8check.rules.checking.request import Request, RunRequest, check_request
+from fp8check.rules.checking.selection import select
+from fp8check.rules.edits.unfixable import Unfixable
+from fp8check.rules.report import build
+from fp8check.rules.report.formats import Look
+from fp8check.rules.report.schema import as_data
+from fp8check.rules.report.text import render
+from fp8check.rules.suppression.fingerprint import fingerprints
+from fp8check.rules.trainers.detect import read
+from tests.support.runs import facts_of
+from tests.tools import pairs
+
+if TYPE_CHECKING:
+    from fp8check.rules.suppression.examined import Examined
+
+TRAIN = "output_dir: out\nbf16: true\n"
+PLAIN = "output_dir: out\nbf16: false\n"
+ACCEL = 'distributed_type: "NO"\nmixed_precision: fp8\nfp8_config:\n  backend: AO\n'
+GATHER = "after {} fixed: the weights that torchao converts will not be trained"
+
+
+def part(train: str | None = TRAIN, accel: str | None = ACCEL, launch: str | None = None, **case: object) -> RunRequest:
+    files = {"train.yaml": train, "accel.yaml": accel}
+    documents = tuple(read(path, text.encode()) for path, text in files.items() if text is not None)
+    script = ("train.py", b"") if launch is not None and "train.py" in launch else None
+    trainer = case.pop("trainer", "transformers" if train is not None else None)
+    return RunRequest(documents, facts_of(case), launch, trainer, script=script, follow=False)  # type: ignore[arg-type]
+
+
+def report(given: RunRequest, **request: object) -> Examined:
+    made = Request((given,), **request)  # type: ignore[arg-type]
+    return advised(made, check_request(made)).reports[0]
+
+
+def later(given: RunRequest) -> dict[str, tuple[str, str]]:
+    return {one.rule: (one.message, str(one.span)) for one in report(given).later}
+
+
+def test_what_a_crash_hides_is_found_and_says_after_what() -> None:
+    found = report(part())
+    assert [one.rule for one in found.findings] == ["FP101"]
+    assert [(one.rule, one.severity, one.after) for one in found.later] == [
+        ("FP210", "error", ("FP101",)),
+        ("FP518", "warning", ("FP101",)),
+    ]
+    assert later(part())["FP210"] == (GATHER.format("FP101 is"), "accel.yaml:4:3")
+    assert found.hiding == ()
+    assert all(one.fix is None and one.action is None for one in found.later)
+
+
+def test_a_missing_package_hides_no_recipe() -> None:
+    accel = ACCEL.replace("AO", "TE") + "  amax_history_len: 0\n"
+    found = report(part(PLAIN, accel, stack={"accelerate": "1.15.0", "transformers": "5.17.0"}))
+    assert [one.rule for one in found.findings] == ["FP601", "FP609"]
+    (one,) = found.later
+    assert one.message == "after FP601 and FP609 are fixed: an amax history of length 0 cannot be kept"
+
+
+def test_places_and_lines_are_those_of_the_files_as_they_are() -> None:
+    found = later(part(PLAIN, f"nonsense: 1\n{ACCEL}"))
+    assert found["FP210"] == (GATHER.format("FP302 is"), "accel.yaml:5:3")
+    (one,) = [one for one in report(part(TRAIN, f"nonsense: 1\n{ACCEL}")).later if one.rule == "FP101"]
+    assert [str(other.place) for other in one.related] == ["accel.yaml:3:1"]
+
+
+def test_three_errors_and_more_are_the_ones_above() -> None:
+    accel = f"nonsense: 1\nnumber: 2\n{ACCEL}fp16: true\n"
+    given = part(f"{TRAIN}fp16: true\n", accel, variables={"ACCELERATE_FP8_BACKEND": "nonsense"})
+    assert any(one.message.startswith("after the errors above are fixed: ") for one in report(given).later)
+
+
+@pytest.mark.parametrize(
+    ("launch", "variables", "hidden"),
+    [
+        ("accelerate launch --config_file accel.yaml --mixed_precision fp4 train.py", {}, "FP319 is"),
+        ("python train.py", {"ACCELERATE_FP8_BACKEND": "nonsense"}, "FP112 and FP301 are"),
+    ],
+)
+def test_behind_a_flag_a_variable_and_another_launcher(launch: str, variables: dict[str, str], hidden: str) -> None:
+    assert later(part(None, launch=launch, variables=variables))["FP210"][0] == GATHER.format(hidden)
+
+
+def test_behind_a_command_that_starts_nothing() -> None:
+    given = part("base_model: a/b\nfp8: true\n", None, "accelerate launch trl sft --config cfg.yaml", trainer="axolotl")
+    assert [one.after for one in report(given).later] == [("FP305",)]
+
+
+def test_nothing_is_told_of_another_machine_than_the_users() -> None:
+    stack = {"accelerate": "1.15.0", "transformers": "5.17.0"}
+    found = later(part(PLAIN, ACCEL, stack=stack, gpu="8.0"))
+    assert "FP210" in found
+    assert not [rule for rule in found if rule.startswith(("FP6", "FP7"))]
+
+
+def test_giving_up_fp8_is_no_cure() -> None:
+    accel = ACCEL.replace('"NO"', "MEGATRON_LM")
+    assert not {"FP102", "FP103"} & {*later(part(PLAIN, accel))}
+
+
+def test_where_nobody_can_look_the_report_says_so() -> None:
+    given = part("output_dir: saves/${model\nfp8: true\nstage: sft\n", None, trainer="llamafactory")
+    found = report(given)
+    assert found.hiding == ("FP904",)
+    text = render([build.brief(found)], {}, Look(color=False))
+    assert "1 error; FP904 may hide more" in text
+    assert as_data(build.whole(found))["hiding"] == ["FP904"]
+
+
+def test_a_report_has_both_and_its_data_says_which_comes_later() -> None:
+    whole = build.whole(report(part()))
+    assert [one.after for one in whole.findings] == [(), ("FP101",), ("FP101",)]
+    assert whole.findings[1].pointer == "/fp8_config/backend"
+    assert as_data(whole)["findings"][1]["after"] == ["FP101"]
+    assert [one.rule for one in build.brief(report(part())).findings] == ["FP101", "FP210", "FP518"]
+
+
+def test_behind_an_error_that_was_known_before_nothing_is_new() -> None:
+    found = report(part())
+    marks = fingerprints(found.findings, found.documents)
+    known = [{"fingerprint": marks[0], "rule": "FP101", "file": "train.yaml", "message": "x"}]
+    assert [one.rule for one in build.brief(report(part(), baseline=known)).findings] == ["FP101"]
+    assert [one.state for one in build.brief(report(part(), baseline=[])).findings] == ["new", "new", "new"]
+
+
+def test_only_rules_that_were_asked_for_are_told() -> None:
+    rules = select(["FP101"], []).rules
+    assert report(part(), rules=rules).later == ()
+
+
+def test_many_runs_are_told_the_same() -> None:
+    (one,) = check_each(Request((part(),)))
+    assert [other.rule for other in one.later] == ["FP210", "FP518"]
+
+
+def test_a_budget_ends_the_search() -> None:
+    request = Request((part(),))
+    (found,) = check_request(request).reports
+    told = Advisor(request, 0).told(request.runs[0], found)
+    assert told.later == ()
+    assert told.hiding == ("FP101",)
+
+
+def test_a_cure_that_makes_no_run_is_passed_over() -> None:
+    request = Request((part(),))
+    (found,) = check_request(request).reports
+
+    def judge(given: RunRequest) -> Examined:
+        return check_request(Request((given._replace(documents=()),))).reports[0]
+
+    assert behind(request.runs[0], found, judge) == ((), ("FP101",))
+
+    def tired(given: RunRequest) -> Examined:
+        raise Unfixable(given.launch or "enough")
+
+    assert behind(request.runs[0], found, tired) == ((), ("FP101",))
+
+
+def test_pairs_of_faults_are_told_in_one_report() -> None:
+    every = [pairs.told(*pair) for pair in pairs.pairs(200, 7)]
+    assert len(every) == 200
+    assert sum(one.how == "both" for one in every) >= pairs.LEAST * len(every)
