@@ -308,7 +308,7 @@ class Finding(Record):
         url: the page of the rule.
         fingerprint: the same as long as it is the same finding, whatever lines move.
         state: against the baseline; null where there is none.
-        after: the rules whose errors have to be fixed before it comes up, which its message says, too.
+        after: the rules whose errors have to be fixed before it comes up, which its message says; absent where it is there now.
     """
 
     rule: str
@@ -491,7 +491,7 @@ class Report(Record):
         launch: the line of a shell script that starts the run; absent where no script does.
         plan: what to do, as a whole; null where nobody asked for it.
         requirements: what is required of the outcome; absent where nothing is.
-        hiding: rules whose errors may hide others: what would be found once they are fixed could not be looked at.
+        hiding: rules whose errors may hide others, which could not be looked at; absent where there are none.
     """
 
     kept = ("plan",)
