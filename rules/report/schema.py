@@ -308,7 +308,7 @@ class Finding(Record):
         url: the page of the rule.
         fingerprint: the same as long as it is the same finding, whatever lines move.
         state: against the baseline; null where there is none.
-        after: the rules whose errors have to be fixed before it comes up, which its message says; absent where it is there now.
+        after: the rules whose errors have to be fixed before it comes up, as its message says; absent where none have.
     """
 
     rule: str
