@@ -42,7 +42,10 @@ def env(argv: list[str]) -> int:
         facts = facts.with_import_check(seen.imports, seen.error)
     if options.json and facts.is_training_environment is False:
         complain(f"fp8check: {NO_TRAINING}\n")
-    say(facts_.dump(facts) if options.json else _text(facts), "json" if options.json else "text")
+    if options.json:
+        say(facts_.dump(facts), "json")
+    else:
+        say(_text(facts), fold=True)
     return ExitCode.OK
 
 

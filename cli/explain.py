@@ -46,9 +46,9 @@ def explain(argv: list[str]) -> int:
         report = build.whole(examined)
         if concerns(report, document, line):
             told = True
-            say("\n".join(explain_line(report, document, line)) + "\n")
+            say("\n".join(explain_line(report, document, line)) + "\n", fold=True)
     if found and not told:
-        say(f"{shown(path)}:{line}  no command that starts a training stands on this line\n")
+        say(f"{shown(path)}:{line}  no command that starts a training stands on this line\n", fold=True)
     return ExitCode.OK
 
 

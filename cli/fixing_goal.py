@@ -6,6 +6,7 @@ import os
 from contextlib import suppress
 
 from fp8check.cli.options import UsageError
+from fp8check.cli.output import style_of_complaints
 from fp8check.cli.plan import one_request
 from fp8check.cli.putting import put, put_new
 from fp8check.cli.streams import complain, say
@@ -16,7 +17,6 @@ from fp8check.rules.plain_text import shown
 from fp8check.rules.report.masking import hidden
 from fp8check.rules.report.plan import as_text, secrets_of_runs, step_of
 from fp8check.rules.report.plan_text import step_lines
-from fp8check.rules.report.terminal import Style
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def fix_goal(request: Request, options: Options) -> int:
         raise UsageError("--plan takes a number from 1 on")
     planned = plan_request(one_request(request), options.goal, plans=wanted, spent=after(SECONDS))
     if not planned.plans:
-        complain(as_text(planned, Style(on=False)))
+        complain(as_text(planned, style_of_complaints()))
         return ExitCode.FINDINGS
     if wanted > len(planned.plans):
         raise UsageError(f"there is no plan {wanted}; fp8check plan shows {len(planned.plans)}")
@@ -83,13 +83,14 @@ def _tell(chosen: Plan, planned: Planned, options: Options) -> None:
     files = [one for one in chosen.steps if one.kind in ("edit", "file") and not one.by_hand]
     others = [one for one in chosen.steps if one not in files]
     lines: list[str] = []
+    style = style_of_complaints()
     if not options.quiet:
         done = "would change" if options.diff else "changed"
-        lines += [line for step in files for line in _told(done, step_lines(step_of(step), 0))]
+        lines += [line for step in files for line in _told(done, step_lines(step_of(step), 0, style))]
         lines += [] if chosen.steps else ["nothing to do"]
-    lines += [f"to do:{line.removeprefix('  0.')}" for step in others for line in step_lines(step_of(step), 0)]
+    lines += [f"to do:{line.removeprefix('  0.')}" for step in others for line in step_lines(step_of(step), 0, style)]
     if chosen.launch is not None and not any(one.kind == "launch" for one in others):
-        lines.append(f"start with: {shown(chosen.launch)}")
+        lines.append(f"start with: {style.hang}{style.command}{shown(chosen.launch)}")
     secrets = secrets_of_runs(planned)
     complain("".join(f"{masked_shapes(hidden(line, secrets))}\n" for line in lines))
 

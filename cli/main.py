@@ -83,6 +83,7 @@ def _crash(error: Exception, argv: list[str]) -> int:
         "fp8check: internal error. This is a fault of fp8check, not of your files. Nothing was decided.\n"
         "Please report it with the lines below.\n\n"
         f"fp8check {VERSION}, Python {platform.python_version()}, {platform.platform()}\n"
-        f"arguments: {len(argv)}\n{''.join(lines)}"
+        f"arguments: {len(argv)}\n{''.join(lines)}",
+        fold=False,
     )
     return ExitCode.INTERNAL_ERROR

@@ -13,6 +13,7 @@ from fp8check.rules.credentials import masked_shapes
 from fp8check.rules.outcome import predict
 from fp8check.rules.plain_text import plain
 from fp8check.rules.report import build, trace, words
+from fp8check.rules.report.laying import laid_out
 from fp8check.rules.report.masking import hidden, secrets_of
 from fp8check.rules.report.schema import as_data
 from fp8check.rules.report.text import headline
@@ -20,7 +21,6 @@ from fp8check.rules.report.text import headline
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.outcome import Outcome
-    from fp8check.rules.plain_text import Syntax
     from fp8check.rules.report.terminal import Style
 
 ABOUT = "Who decided what: every value of the run with the place that set it, in the order of the chain."
@@ -41,9 +41,12 @@ def outcome(argv: list[str]) -> int:
     secrets = tuple(secret for one in runs for secret in secrets_of(one.run, one.documents))
     for name, target in formats:
         style = style_of(options, target)
-        text = "".join(_json(one) if name == "json" else _text(one, style) for one in outcomes)
-        syntax: Syntax = "json" if name == "json" else "text"
-        write_text(plain(masked_shapes(hidden(text, secrets)), syntax, painted=style.on), target, syntax)
+        if name == "json":
+            text = "".join(map(_json, outcomes))
+            write_text(plain(masked_shapes(hidden(text, secrets)), "json"), target, "json")
+        else:
+            text = "".join(_text(one, style) for one in outcomes)
+            write_text(laid_out(hidden(text, secrets), style), target, "text")
     return ExitCode.OK
 
 

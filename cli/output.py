@@ -9,7 +9,7 @@ from fp8check.cli.streams import complain, say_exactly
 from fp8check.rules.credentials import is_clean
 from fp8check.rules.plain_text import shown
 from fp8check.rules.report.formats import FORMATS, Look, find
-from fp8check.rules.report.terminal import Style, wants_color
+from fp8check.rules.report.terminal import Style, wants_color, wants_links, width_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,9 +63,16 @@ def write_text(text: str, target: str | None, syntax: Syntax) -> None:
 
 
 def style_of(options: Options, target: str | None) -> Style:
-    """Painted for a terminal, plain in a file."""
-    choice = "never" if target is not None and options.color == "auto" else options.color
-    return Style(wants_color(sys.stdout, choice))
+    """Painted, folded and with links for a terminal; plain in a file."""
+    if target is not None:
+        return Style(options.color == "always")
+    stream, choice = sys.stdout, options.color
+    return Style(wants_color(stream, choice), width_of(stream), links=wants_links(stream, choice))
+
+
+def style_of_complaints() -> Style:
+    """As text looks on standard error: folded for a terminal, and never painted."""
+    return Style(on=False, width=width_of(sys.stderr))
 
 
 def sources_of(examined: Sequence[Examined], options: Options, config: Config) -> Sources:
@@ -124,10 +131,13 @@ def rendered(format_: Format, target: str | None, reports: Sequence[Report], sou
 
 def look_of(options: Options, target: str | None) -> Look:
     """How the options want reports to look, where they go."""
-    return Look(style_of(options, target).on, options.quiet or options.hook, options.verbose)
+    style = style_of(options, target)
+    return Look(style.on, options.quiet or options.hook, options.verbose, style.width, style.links)
 
 
 def print_crashes(crashes: Iterable[Crash]) -> None:
     """What a plug-in's or rule's author needs, on standard error; each once."""
     for crash in {crash.rule: crash for crash in crashes}.values():
-        complain(f"fp8check: {shown(crash.rule)} failed; please report it with these lines:\n{crash.traceback}")
+        complain(
+            f"fp8check: {shown(crash.rule)} failed; please report it with these lines:\n{crash.traceback}", fold=False
+        )

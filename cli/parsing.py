@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from fp8check.cli.streams import say
+from fp8check.rules.report.terminal import HANG, USUAL, width_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,12 +31,12 @@ class ArgumentParser(argparse.ArgumentParser):
 
     def format_help(self) -> str:
         """The help, as wide as the terminal."""
-        self.formatter_class = argparse.RawDescriptionHelpFormatter
+        self.formatter_class = _Written
         return super().format_help()
 
     def format_usage(self) -> str:
         """How the command is used, as wide as the terminal."""
-        self.formatter_class = argparse.RawDescriptionHelpFormatter
+        self.formatter_class = _Written
         return super().format_usage()
 
     def error(self, message: str) -> NoReturn:
@@ -44,7 +46,30 @@ class ArgumentParser(argparse.ArgumentParser):
     def _print_message(self, message: str, file: object = None) -> None:
         """Print help or the release: to standard output, all that argparse prints itself here."""
         del file
-        say(message)
+        say(message, fold=True)
+
+
+class _Written(argparse.RawDescriptionHelpFormatter):
+    """Help as wide as the terminal, and with marks where a description has two columns."""
+
+    def __init__(self, prog: str) -> None:
+        width = width_of(sys.stdout)
+        super().__init__(prog, width=(width or USUAL) - 2)
+        self._marks = width is not None
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        filled = super()._fill_text(text, width, indent)
+        return "\n".join(map(_with_mark, filled.split("\n"))) if self._marks else filled
+
+
+def _with_mark(line: str) -> str:
+    """A line of two columns, such as a command and what it does, with a mark before the second."""
+    first = line.lstrip(" ")
+    if first == line:  # a sentence: its lines begin where it does
+        return f"{HANG}{line}"
+    before, gap, behind = first.partition("  ")
+    spaces = len(behind) - len(behind.lstrip(" "))
+    return f"{line[: -len(first)]}{before}{gap}{' ' * spaces}{HANG}{behind[spaces:]}" if gap else line
 
 
 class _Unwritten(argparse.RawDescriptionHelpFormatter):

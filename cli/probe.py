@@ -13,6 +13,7 @@ from fp8check.rules.credentials import masked_shapes
 from fp8check.rules.plain_text import plain, shown
 from fp8check.rules.report import build, text
 from fp8check.rules.report.formats import Look
+from fp8check.rules.report.laying import laid_out
 from fp8check.rules.report.schema import as_data
 from fp8check.rules.report.seen import page
 
@@ -20,9 +21,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fp8check.rules.plain_text import Syntax
     from fp8check.rules.report.formats import Sources
     from fp8check.rules.report.schema import Report
+    from fp8check.rules.report.terminal import Style
 
 ABOUT = "One real FP8 step on this machine's GPU, the way the run would make it, and all that was seen of it."
 
@@ -54,11 +55,11 @@ def probe(argv: list[str]) -> int:
     reports = [build.whole(one) for one in checked.reports]
     sources = sources_of(checked.reports, options, config)
     for name, target in formats:
-        look = Look(style_of(options, target).on, quiet=True)
-        as_json = name == "json"
-        text_ = _json(reports) if as_json else _text(reports, sources, look)
-        syntax: Syntax = "json" if as_json else "text"
-        write_text(plain(masked_shapes(text_), syntax, painted=look.color), target, syntax)
+        if name == "json":
+            write_text(plain(masked_shapes(_json(reports)), "json"), target, "json")
+        else:
+            style = style_of(options, target)
+            write_text(laid_out(_text(reports, sources, style), style), target, "text")
     print_crashes(crash for report in checked.reports for crash in report.crashes)
     return checked.exit_code(options.fail_on or config.fail_on or "error", require_evidence=True)
 
@@ -71,7 +72,8 @@ def _json(reports: Sequence[Report]) -> str:
     return json.dumps(data[0] if len(data) == 1 else data, indent=2, ensure_ascii=False) + "\n"
 
 
-def _text(reports: Sequence[Report], sources: Sources, look: Look) -> str:
+def _text(reports: Sequence[Report], sources: Sources, style: Style) -> str:
+    look = Look(style.on, quiet=True, width=style.width, links=style.links)
     parts: list[str] = []
     for report in reports:
         parts.append(text.render([report], sources, look))

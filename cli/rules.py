@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 
 from fp8check.cli.options import Parser, plugin
 from fp8check.cli.output import print_crashes
@@ -11,6 +12,7 @@ from fp8check.rules.catalog import find
 from fp8check.rules.checking.exit_codes import ExitCode
 from fp8check.rules.checking.selection import UnknownRule, with_plugins
 from fp8check.rules.report.schema import DOCS
+from fp8check.rules.report.terminal import Style, wants_links, width_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,8 +44,12 @@ def rules(argv: list[str]) -> int:
     if options.format == "json":
         say(_json([_data(one) for one in known.rules]), "json")
     else:
-        lines = (f"{one.id}  {one.severity:<7}  {one.name:<36}  {one.summary}\n" for one in known.rules)
-        say("".join(lines))
+        style = Style(on=False, width=width_of(sys.stdout), links=wants_links(sys.stdout, "auto"))
+        text = "".join(
+            f"{style.rule(one.id)}  {one.severity:<7}  {one.name:<36}  {style.hang}{one.summary}\n"
+            for one in known.rules
+        )
+        say(text, painted=style.links, fold=True)
     return _exit_code(known.crashes)
 
 
@@ -56,8 +62,10 @@ def rule(argv: list[str]) -> int:
     found = find(options.rule, tuple(known.rules))
     if found is None:
         raise UnknownRule(f"no rule is called {options.rule}; fp8check rules lists them")
-    as_json = options.format == "json"
-    say(_json(_data(found)) if as_json else explain(found), "json" if as_json else "text")
+    if options.format == "json":
+        say(_json(_data(found)), "json")
+    else:
+        say(explain(found), fold=True)
     return ExitCode.OK
 
 

@@ -13,9 +13,12 @@ import sys
 from fp8check.rules.credentials import masked, masked_shapes
 from fp8check.rules.input_error import InputError
 from fp8check.rules.plain_text import plain
+from fp8check.rules.report.terminal import width_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import TextIO
+
     from fp8check.rules.plain_text import Syntax
 
 
@@ -52,9 +55,16 @@ def take(size: int) -> bytes:
         raise Unreadable("-", (problem.strerror or "standard input cannot be read").lower()) from None
 
 
-def say(text: str, syntax: Syntax = "text", *, painted: bool = False) -> None:
-    """Write to standard output what no terminal and no CI system takes for a command (rules/plain_text.py)."""
-    say_exactly(plain(masked_shapes(text), syntax, painted=painted), syntax)
+def say(text: str, syntax: Syntax = "text", *, painted: bool = False, fold: bool = False) -> None:
+    """Write to standard output what no terminal and no CI system takes for a command (rules/plain_text.py).
+
+    Args:
+        fold: whether no line is wider than a terminal: as it is for texts, and not for tables or files.
+    """
+    text = masked_shapes(text)
+    if fold:
+        text = _folded(text, sys.stdout)
+    say_exactly(plain(text, syntax, painted=painted), syntax)
 
 
 def say_exactly(text: str, syntax: Syntax = "text") -> None:
@@ -81,13 +91,29 @@ def say_bytes(data: bytes) -> None:
         _lose(problem)
 
 
-def complain(text: str) -> None:
-    """Write to standard error, as `say` does. Where that fails there is nobody to be told; the exit code stays."""
+def complain(text: str, *, fold: bool = True) -> None:
+    """Write to standard error, as `say` does. Where that fails there is nobody to be told; the exit code stays.
+
+    Args:
+        fold: whether no line is wider than a terminal: as it is for texts, and not for what is to be pasted.
+    """
+    text = masked(text)
+    if fold:
+        text = _folded(text, sys.stderr)
     try:
-        sys.stderr.write(plain(masked(text)))
+        sys.stderr.write(plain(text))
         sys.stderr.flush()
     except OSError:
         _lead_nowhere(sys.stderr.fileno())
+
+
+def _folded(text: str, stream: TextIO) -> str:
+    width = width_of(stream)
+    if width is None:
+        return text
+    from fp8check.rules.report.folding import folded  # on a terminal
+
+    return folded(text, width)
 
 
 def finish() -> None:

@@ -40,8 +40,9 @@ _ASCII = bytes(range(128))
 _KEPT = 5000  # characters of which it is kept how they are written: a text in Chinese has fewer
 _WIDE_SPACE = "\N{IDEOGRAPHIC SPACE}"  # the space of Chinese and Japanese text: it is seen
 _NAMED = {"\n": r"\n", "\r": r"\r"}
-# What paints text for a terminal (rules/report/terminal.py).
-_PAINT = r"\x1b\[(?:0|2|1|32|1;31|1;33)m"
+PAGES = "https://fp8check.readthedocs.io/rules/"  # where the page of a rule is, by its id
+# What paints text for a terminal, and what makes a rule's id a link to its page (rules/report/terminal.py).
+OWN = r"\x1b\[(?:0|2|1|32|1;31|1;33)m|\x1b\]8;;(?:https://fp8check\.readthedocs\.io/rules/[A-Z]{1,9}[0-9]{1,9})?\x1b\\"
 _ESCAPE = "\x1b"
 # Annotations, which are what the format `github` is made of.
 _ANNOTATION = ("::error ", "::warning ", "::notice ")
@@ -60,7 +61,7 @@ def plain(text: str, syntax: Syntax = "text", *, painted: bool = False, annotati
     Args:
         syntax: how what may not leave is written: "json" in JSON, where nothing is lost but surrogates, which UTF-8 has
             not; "markup" in HTML and XML; "text" as `shown` does. Line breaks and tabs stay.
-        painted: whether fp8check's own colors stay.
+        painted: whether fp8check's own colors and links stay.
         annotations: whether lines stay that make an annotation of GitHub Actions.
     """
     if "##" not in text and "::" not in text and _only_lines(text):
@@ -68,7 +69,7 @@ def plain(text: str, syntax: Syntax = "text", *, painted: bool = False, annotati
     if painted:
         import re
 
-        parts = re.split(f"({_PAINT})", text)
+        parts = re.split(f"({OWN})", text)
         parts[::2] = [part.translate(_table(syntax)) for part in parts[::2]]
         text = "".join(parts)
     else:
@@ -108,7 +109,7 @@ def _without_hashes(text: str, written: str) -> str:
         return text
     import re
 
-    return re.sub(rf"#((?:{_PAINT})*)#(?=(?:\w|{_PAINT})*\[)", lambda found: f"#{found[1]}{written[1:]}", text)
+    return re.sub(rf"#((?:{OWN})*)#(?=(?:\w|{OWN})*\[)", lambda found: f"#{found[1]}{written[1:]}", text)
 
 
 def _without_commands(text: str, written: str, annotations: bool) -> str:
@@ -122,7 +123,7 @@ def _without_commands(text: str, written: str, annotations: bool) -> str:
             return found.group()
         return f"{found[1]}{written[:-1]}{found[2]}:"
 
-    return re.sub(rf"^((?:[^\S\n]|{_PAINT})*):((?:{_PAINT})*):", kept_or_not, text, flags=re.MULTILINE)
+    return re.sub(rf"^((?:[^\S\n]|{OWN})*):((?:{OWN})*):", kept_or_not, text, flags=re.MULTILINE)
 
 
 class _Table(dict[int, str]):

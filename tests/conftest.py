@@ -14,3 +14,5 @@ settings.register_profile(
     derandomize=bool(os.environ.get("CI")),
 )
 settings.load_profile("fp8check")
+# pytest-xdist says to its workers how wide a terminal they have none of, and texts would be folded to it.
+os.environ.pop("COLUMNS", None)

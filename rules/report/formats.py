@@ -36,11 +36,15 @@ class Look(Record):
         color: whether it is painted for a terminal.
         quiet: whether it has the findings only.
         verbose: whether it names the rules that stay undecided.
+        width: the columns of the terminal, which no line is wider than; None where lines are as long as they are.
+        links: whether ids of rules lead to their pages, on a terminal that shows links.
     """
 
     color: bool = False
     quiet: bool = False
     verbose: bool = False
+    width: int | None = None
+    links: bool = False
 
 
 PLAIN = Look()
@@ -79,7 +83,12 @@ class Format(Record):
 
     def made_safe(self, text: str, look: Look = PLAIN) -> str:
         """The last step of every text in this format, whole or in pieces."""
-        return plain(masked_shapes(text), self.syntax, painted=look.color, annotations=self.annotations)
+        text = masked_shapes(text)
+        if look.width is not None and self.name == "text":
+            from fp8check.rules.report.folding import folded  # on a terminal
+
+            text = folded(text, look.width)
+        return plain(text, self.syntax, painted=look.color or look.links, annotations=self.annotations)
 
 
 FORMATS: tuple[Format, ...] = (

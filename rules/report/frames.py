@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.plain_text import shown
+from fp8check.rules.report.cells import CUT, cells
 from fp8check.rules.report.schema import place_of
 
 TYPE_CHECKING = False
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from fp8check.rules.report.terminal import Style
 
 WIDEST = 160  # columns of a source line that are shown
+LEAST = 16  # the same, however narrow the terminal is
 NOT_QUOTED = "(a file outside of the run's folder is not quoted)"
 
 
@@ -45,51 +47,84 @@ def frame(finding: Finding, lines: Lines, style: Style) -> Iterator[str]:
     places = [place for place in (at, *(place for place, _ in related)) if place is not None]
     width = max((len(str(place.line)) for place in places), default=1)
     gutter = " " * width + style.faint(" |")
+    note = " " * width + style.faint(" = ") + style.hang
     if at is not None:
         yield gutter
         yield from _source(at, finding.label, "^", lines, width, style)
     here = at.file if at is not None else None
     for place, message in related:
         if place is None:
-            yield " " * width + style.faint(" = ") + shown(message)
+            yield note + shown(message)
             continue
         yield gutter
         if place.file != here:
-            yield " " * width + style.faint(f" {shown(place.file)}:{place.line}")
+            yield " " * width + style.faint(f" {style.name(shown(place.file))}:{place.line}")
             here = place.file
         yield from _source(place, message, "-", lines, width, style)
     if places and (finding.notes or finding.help):
         yield gutter
-    for note in finding.notes:
-        yield " " * width + style.faint(" = ") + shown(note)
+    for one in finding.notes:
+        yield note + shown(one)
     if at is None and finding.label:
-        yield " " * width + style.faint(" = ") + shown(finding.label)
+        yield note + shown(finding.label)
     if finding.help:
-        yield " " * width + style.faint(" = ") + style.good("help: ") + shown(finding.help)
+        yield note + style.good("help: ") + shown(finding.help)
 
 
 def _source(place: Place, label: str, mark: str, lines: Lines, width: int, style: Style) -> Iterator[str]:
+    gutter = f"{' ' * width}{style.faint(' |')}{style.kept}"
     if not lines.has(place.file):
-        yield f"{place.line:>{width}}{style.faint(' |')} {style.faint(NOT_QUOTED)}"
-        yield f"{' ' * width}{style.faint(' |')} {shown(label)}".rstrip()
+        yield f"{place.line:>{width}}{style.faint(' |')}{style.kept} {style.faint(NOT_QUOTED)}"
+        yield f"{gutter} {shown(label)}".rstrip()
         return
     line = lines.line(place.file, place.line)
     start, end = place.column - 1, place.end_column - 1 if place.end_line == place.line else len(line)
-    # Of a long line a window is shown: a file may be a single line, with thousands of findings.
-    first = 0 if start < WIDEST else start - WIDEST // 2
-    last = min(end, first + WIDEST)
-    lead = "... " if first else ""
-    yield f"{place.line:>{width}}{style.faint(' |')} {lead}{shown(line[first : first + WIDEST])}".rstrip()
-    before = start - first + _growth(line[first:start])
-    length = max(1, last - start + _growth(line[start:last]))
+    room = WIDEST if style.width is None else max(min(WIDEST, style.width - width - 3), LEAST)
+    quoted, before, length = _window(line, start, end, room)
+    yield f"{place.line:>{width}}{style.faint(' |')} {quoted}".rstrip()
     paint = style.bad if mark == "^" else style.faint
-    under = paint(f"{mark * length} {shown(label)}".rstrip())
-    yield f"{' ' * width}{style.faint(' |')} {' ' * (len(lead) + before)}{under}"
+    yield f"{gutter} {' ' * before}{paint(f'{mark * length} {style.hang}{shown(label)}'.rstrip())}"
 
 
-def _growth(text: str) -> int:
-    """How much more room a text takes where some of it is written out."""
-    return len(shown(text)) - len(text)
+def _window(line: str, start: int, end: int, room: int) -> tuple[str, int, int]:
+    """What is shown of a line, which may be a whole file: its text, where the marks below begin, and how many they are.
+
+    Of a line that has not the room, both ends of what is shown are marked where something is left out. What it costs
+    grows with the room, not with the line.
+
+    Args:
+        start, end: what the marks are below, in characters.
+        room: the columns that there are.
+    """
+    first, last = 0, len(line)
+    if len(line) > room or cells(shown(line)) > room:
+        inner = room - 2 * len(CUT) - 2
+        if start > inner or cells(shown(line[: min(end, inner + 1)])) > inner:
+            wanted = min(cells(shown(line[start : min(end, start + inner)])), inner)
+            first = _back(line, start, max(inner // 4, inner - wanted) if wanted < inner // 2 else inner // 4)
+        last = _on(line, first, inner)
+    lead, tail = f"{CUT} " if first else "", f" {CUT}" if last < len(line) else ""
+    before = len(lead) + cells(shown(line[first:start]))
+    length = max(1, cells(shown(line[start : min(end, last)])))
+    return f"{lead}{shown(line[first:last])}{tail}", before, length
+
+
+def _back(line: str, at: int, room: int) -> int:
+    """How far back from there that many columns go, or twice as many characters, some of which take none."""
+    taken, first = 0, at
+    while first and at - first < 2 * room and (taken := taken + cells(shown(line[first - 1]))) <= room:
+        first -= 1
+    return first
+
+
+def _on(line: str, at: int, room: int) -> int:
+    """How far on from there that many columns go, or four times as many characters, some of which take none."""
+    taken, last = 0, at
+    while last < len(line) and last - at < 4 * room and (taken := taken + cells(shown(line[last]))) <= room:
+        last += 1
+    while last > at and cells(shown(line[at:last])) > room:  # "##[" together takes more than apart
+        last -= 1
+    return last
 
 
 def lines_of(text: str) -> list[str]:

@@ -6,6 +6,7 @@ from fp8check.rules.credentials import masked_shapes
 from fp8check.rules.plain_text import plain, shown
 from fp8check.rules.report import build, schema
 from fp8check.rules.report.frames import NOT_QUOTED
+from fp8check.rules.report.laying import laid_out
 from fp8check.rules.report.masking import secrets_of, without
 from fp8check.rules.report.plan_text import lines
 from fp8check.rules.report.pretty import dumps
@@ -102,14 +103,9 @@ def secrets_of_runs(planned: Planned) -> tuple[str, ...]:
 
 def as_json(planned: Planned, may: May | None = None) -> str:
     """The plans as JSON, safe to show; `may`: see `plans_of`."""
-    return in_syntax(masked_shapes(dumps(schema.as_data(plans_of(planned, may))) + "\n"), json=True)
+    return plain(masked_shapes(dumps(schema.as_data(plans_of(planned, may))) + "\n"), "json")
 
 
 def as_text(planned: Planned, style: Style, may: May | None = None) -> str:
     """The plans for people, safe to show; `may`: see `plans_of`."""
-    return in_syntax(masked_shapes("\n".join(lines(plans_of(planned, may, whole=False), style)) + "\n"), style)
-
-
-def in_syntax(text: str, style: Style | None = None, *, json: bool = False) -> str:
-    """The last step of an output (rules/plain_text.py)."""
-    return plain(text, "json" if json else "text", painted=style is not None and style.on)
+    return laid_out("\n".join(lines(plans_of(planned, may, whole=False), style)) + "\n", style)

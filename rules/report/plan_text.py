@@ -16,6 +16,7 @@ WIDTH = 18  # of the column before what is to be done
 UNKNOWN_MEMORY = "not known, and so not whether it fits"
 _STEPS = 8  # that a sentence has
 _LONGEST = 300  # characters of one of them
+_WIDE = 80  # columns of a terminal that has room for the column before the text of a file
 GOALS = {"fp8": "FP8", "bf16": "BF16"}
 
 
@@ -41,8 +42,8 @@ def _in_bf16(found: Plan | None, style: Style) -> Iterator[str]:
         return
     yield style.strong("in BF16") + (" (fp8check fix --goal bf16)" if found.steps else " nothing would have to be done")
     for number, step in enumerate(found.steps, 1):
-        yield from step_lines(step, number)
-    yield from promised(found.summary, "bf16")
+        yield from step_lines(step, number, style)
+    yield from promised(found.summary, "bf16", style)
 
 
 def short(plans: Plans) -> list[str]:
@@ -96,19 +97,19 @@ def _plan(found: Plan, number: int, plans: Plans, style: Style) -> Iterator[str]
         yield style.strong("what to do" if number == 1 else "or") + f" ({command})"
     last = 0
     for last, step in enumerate(found.steps, 1):
-        yield from step_lines(step, last)
+        yield from step_lines(step, last, style)
     if found.launch is not None and not any(one.kind == "launch" for one in found.steps):
-        yield f"  {last + 1}. {'start with':<{WIDTH - 3}}{shown(found.launch)}"
-    yield from promised(found.summary, plans.goal)
+        yield f"  {last + 1}. {'start with':<{WIDTH - 3}}{style.hang}{style.command}{shown(found.launch)}"
+    yield from promised(found.summary, plans.goal, style)
     left = [one.rule for one in found.remaining if one.severity == "warning"]
     if left:
-        yield f"  {'warnings':<{WIDTH}}{shown(', '.join(dict.fromkeys(left)))}"
+        yield f"  {'warnings':<{WIDTH}}{style.hang}{shown(', '.join(dict.fromkeys(left)))}"
 
 
-def promised(summary: Summary, goal: str) -> Iterator[str]:
+def promised(summary: Summary, goal: str, style: Style) -> Iterator[str]:
     """What happens then, in lines."""
     for name, text in happens(summary, goal):
-        yield f"  {name:<{WIDTH}}{shown(text)}"
+        yield f"  {name:<{WIDTH}}{style.hang}{shown(text)}"
 
 
 def happens(summary: Summary, goal: str) -> Iterator[tuple[str, str]]:
@@ -122,12 +123,16 @@ def happens(summary: Summary, goal: str) -> Iterator[tuple[str, str]]:
             yield name, text
 
 
-def step_lines(step: Step, number: int) -> Iterator[str]:
+def step_lines(step: Step, number: int, style: Style) -> Iterator[str]:
     """One step; the text of a new file follows it."""
     where, what = words_of(step)
-    yield f"  {number}. {shown(where):<{WIDTH - 3}}{' ' if len(where) >= WIDTH - 3 else ''}{what}"
+    gap = " " if len(where) >= WIDTH - 3 else ""
+    command = style.command if step.kind in ("launch", "variable", "package") else ""
+    yield f"  {number}. {style.name(shown(where)):<{WIDTH - 3}}{gap}{style.hang}{command}{what}"
     if step.kind == "file":
-        yield from (f"  {'':<{WIDTH}}{shown(line)}" for line in (step.after or "").splitlines())
+        # On a narrow terminal the text is what has to have room.
+        indent = WIDTH + 2 if style.width is None or style.width >= _WIDE else 4
+        yield from (f"{'':<{indent}}{shown(line)}" for line in (step.after or "").splitlines())
 
 
 def words_of(step: Step) -> tuple[str, str]:

@@ -9,6 +9,7 @@ where the field says so.
 
 from __future__ import annotations
 
+from fp8check.rules.plain_text import PAGES
 from fp8check.rules.record import Record
 from fp8check.rules.settings.values import outside_of_files
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 SCHEMA: Literal["fp8check/report/1"] = "fp8check/report/1"
 PLAN: Literal["fp8check/plan/1"] = "fp8check/plan/1"
-DOCS = "https://fp8check.readthedocs.io/rules/"
+DOCS = PAGES
 
 
 class File(Record):

@@ -24,7 +24,7 @@ def render(reports: Sequence[Report], sources: Sources, look: Look) -> str:
 
 
 def _run(report: Report, sources: Sources, look: Look) -> str:
-    style = Style(look.color)
+    style = Style(look.color, look.width, links=look.links)
     lines: list[str] = []
     found = report.new_findings
     if report.launch is not None and (found or not look.quiet):
@@ -51,22 +51,29 @@ def _run(report: Report, sources: Sources, look: Look) -> str:
 
 def headline(launch: LaunchLine, style: Style) -> str:
     """Which line of a script the run is, and what it starts."""
-    where = f"{shown(launch.file)}:{launch.line}:{launch.column}"
+    from fp8check.rules.report.cells import cells, cut  # a clean run of files has no use for them
+
+    where = style.name(f"{shown(launch.file)}:{launch.line}:{launch.column}")
     command = shown(launch.command)
-    room = max(WIDTH - len(where) - 2, 20)
-    return f"{style.strong(where)}  {command if len(command) <= room else command[: room - 3] + '...'}".rstrip()
+    whole = min(WIDTH, style.width or WIDTH)
+    room = whole - cells(where) - 2
+    if style.width is not None and room < whole // 2:  # on a line of its own
+        return f"{style.strong(where)}\n  {cut(command, whole - 2)}".rstrip()
+    return f"{style.strong(where)}  {cut(command, max(room, 20))}".rstrip()
 
 
 def _headline(finding: Finding, style: Style) -> str:
     message = shown(finding.message)
-    mark = f"{finding.rule} {finding.severity:<7}"
-    painted = f"{style.severity(finding.severity, mark)} {style.strong(message)}"
+    mark = f"{style.rule(finding.rule)} {finding.severity:<7}"
+    painted = f"{style.severity(finding.severity, mark)} {style.hang}{style.strong(message)}"
     place = place_of(finding)
     if place is None:
         return painted
-    where = f"{shown(place.file)}:{place.line}:{place.column}"
-    gap = max(2, WIDTH - len(f"{mark} {message}") - len(where))
-    return painted + " " * gap + style.faint(where)
+    from fp8check.rules.report.cells import cells
+
+    where = style.name(f"{shown(place.file)}:{place.line}:{place.column}")
+    taken = len(finding.rule) + 9 + cells(message) + cells(where)
+    return painted + " " * max(2, min(WIDTH, style.width or WIDTH) - taken) + style.faint(where)
 
 
 def _summary(report: Report, style: Style) -> Iterator[str]:
@@ -76,7 +83,7 @@ def _summary(report: Report, style: Style) -> Iterator[str]:
     for field, words in report.summary.as_dict().items():
         if isinstance(words, str):
             name = field.rstrip("_")
-            yield f"{style.strong(f'{name:<9}') if name in _TITLES else ' ' * 9} {shown(words)}"
+            yield f"{style.strong(f'{name:<9}') if name in _TITLES else ' ' * 9} {style.hang}{shown(words)}"
     yield ""
 
 

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 def render(actual: str, outcome: Outcome, style: Style) -> str:
     """The trace of an outcome, for people; `actual` says in one line what it comes to."""
-    lines = [f"{style.strong('actual')}    {shown(actual)}", ""]
+    lines = [f"{style.strong('actual')}    {style.hang}{shown(actual)}", ""]
     if outcome.assumed:
         words = ", ".join(f"{name.replace('_', ' ')} {version}" for name, version in sorted(outcome.assumed.items()))
-        lines += [f"assumed   {words}", ""]
+        lines += [f"assumed   {style.hang}{words}", ""]
     for new in outcome.extrapolated:
         name = new.package.replace("_", " ")
         lines += [f"{name} {shown(new.release)}: extrapolated from {new.executed}: {new.predictions}", ""]
@@ -25,7 +25,7 @@ def render(actual: str, outcome: Outcome, style: Style) -> str:
     for one in outcome.trace:
         value = f"{shown(str(one.value)):<12}"
         setting = style.strong(f"{shown(one.setting):<{width}}")
-        lines.append(f"{setting}  {value}  {shown(one.origin.describe())}")
+        lines.append(f"{setting}  {style.hang}{value}  {shown(one.origin.describe())}")
         lines.extend(_beaten(one, width, style))
     if outcome.error is not None:
         lines += ["", style.bad(f"{outcome.error.stage}: {outcome.error.type}: {shown(outcome.error.message)}")]
@@ -34,5 +34,7 @@ def render(actual: str, outcome: Outcome, style: Style) -> str:
 
 def _beaten(one: TraceEntry | Overridden, width: int, style: Style) -> Iterator[str]:
     for other in one.overrode:
-        yield style.faint(f"{'':<{width}}  over {shown(str(other.value))}  {shown(other.origin.describe())}")
+        yield style.faint(
+            f"{'':<{width}}  {style.hang}over {shown(str(other.value))}  {shown(other.origin.describe())}"
+        )
         yield from _beaten(other, width, style)

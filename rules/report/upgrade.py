@@ -8,6 +8,7 @@ from __future__ import annotations
 from fp8check.rules.credentials import masked_shapes
 from fp8check.rules.plain_text import plain, shown
 from fp8check.rules.record import Record
+from fp8check.rules.report.laying import laid_out
 from fp8check.rules.report.plan_text import promised, step_lines
 from fp8check.rules.report.pretty import dumps
 from fp8check.rules.report.schema import as_data, place_of
@@ -110,8 +111,7 @@ def as_json(found: Upgrade) -> str:
 
 def as_text(found: Upgrade, style: Style) -> str:
     """All of it for people, safe to show."""
-    text = "\n".join(line.rstrip() for line in _lines(found, style)) + "\n"
-    return plain(masked_shapes(text), "text", painted=style.on)
+    return laid_out("\n".join(line.rstrip() for line in _lines(found, style)) + "\n", style)
 
 
 def _lines(found: Upgrade, style: Style) -> Iterator[str]:
@@ -146,7 +146,7 @@ def _named(packages: Mapping[str, str], changed: Mapping[str, str] | None = None
 
 
 def _line(title: str, text: str, style: Style) -> str:
-    return f"{style.strong(f'{title:<{_WIDTH - 1}}')} {text}"
+    return f"{style.strong(f'{title:<{_WIDTH - 1}}')} {style.hang}{text}"
 
 
 def _run(one: Run, style: Style) -> Iterator[str]:
@@ -162,8 +162,8 @@ def _run(one: Run, style: Style) -> Iterator[str]:
     shown_above = ("error", "undecided")  # the line of what happens says them
     others = [_words(each) for each in one.changes if each.better is None and each.name not in shown_above]
     yield from _told("other", others, style)
-    yield from _told("new", [_finding(finding) for finding in one.new], style)
-    yield from _told("gone", [_finding(finding) for finding in one.gone], style)
+    yield from _told("new", [_finding(finding, style) for finding in one.new], style)
+    yield from _told("gone", [_finding(finding, style) for finding in one.gone], style)
     if one.undecided:
         yield _line("open", f"undecided then: {' '.join(one.undecided)}", style)
     if not (one.changes or one.new or one.gone or one.undecided):
@@ -197,10 +197,10 @@ def _value(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else shown(str(value))
 
 
-def _finding(one: Finding) -> str:
+def _finding(one: Finding, style: Style) -> str:
     place = place_of(one)
-    where = "" if place is None else f"  {shown(place.file)}:{place.line}"
-    return f"{one.rule} {one.severity} {shown(one.message)}{where}"
+    where = "" if place is None else f"  {style.name(shown(place.file))}:{place.line}"
+    return f"{style.rule(one.rule)} {one.severity} {shown(one.message)}{where}"
 
 
 def _plan(one: Run, style: Style) -> Iterator[str]:
@@ -214,8 +214,8 @@ def _plan(one: Run, style: Style) -> Iterator[str]:
     first, *others = one.plan.plans
     yield style.strong("what to change then")
     for number, step in enumerate(first.steps, 1):
-        yield from step_lines(step, number)
-    yield from promised(first.summary, one.plan.goal)
+        yield from step_lines(step, number, style)
+    yield from promised(first.summary, one.plan.goal, style)
     if others:
         more = f"{len(others)} other way{'s' if len(others) > 1 else ''}"
         yield f"  and {more}: --format json"

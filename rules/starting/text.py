@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from fp8check.rules.credentials import masked_shapes
 from fp8check.rules.outcome.speed import speed_of
 from fp8check.rules.plain_text import shown
 from fp8check.rules.report import words
+from fp8check.rules.report.laying import laid_out
 from fp8check.rules.report.masking import hidden
-from fp8check.rules.report.plan import in_syntax, secrets_of_runs, step_of
+from fp8check.rules.report.plan import secrets_of_runs, step_of
 from fp8check.rules.report.plan_text import WIDTH, promised, step_lines, words_of
 from fp8check.rules.starting.choosing import SPREADS
 
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
     from fp8check.rules.report.terminal import Style
     from fp8check.rules.starting.choosing import Choice, Tried
+
+_UNKNOWN = (
+    ("not known", "the GPUs, and so speed and memory: on the node that trains, in its environment,"),
+    ("", "fp8check env --json > facts.json; then here --facts facts.json, into another folder"),
+)
 
 
 def as_text(choice: Choice, written: Sequence[str], style: Style, *, explain: bool) -> str:
@@ -28,9 +33,9 @@ def as_text(choice: Choice, written: Sequence[str], style: Style, *, explain: bo
     """
     lines = [*(_taken(choice.best, written, style) if choice.best is not None else _nothing(choice, style))]
     if choice.best is not None:
-        lines += _why(choice, choice.best, explain=explain)
+        lines += _why(choice, choice.best, style, explain=explain)
     text = hidden("\n".join(lines) + "\n", secrets_of_runs(choice.planned))
-    return in_syntax(masked_shapes(text), style)
+    return laid_out(text, style)
 
 
 def _taken(best: Tried, written: Sequence[str], style: Style) -> Iterator[str]:
@@ -38,34 +43,34 @@ def _taken(best: Tried, written: Sequence[str], style: Style) -> Iterator[str]:
     if plan is None:
         return
     for path in written:
-        yield style.strong(f"{'wrote':<{WIDTH + 2}}{shown(path)}")
+        yield style.strong(f"{'wrote':<{WIDTH + 2}}{style.hang}{style.name(shown(path))}")
     made = [one for one in plan.steps if one.kind == "edit" and not one.by_hand]  # in a file that was kept
     for step in made:
         where, what = words_of(step_of(step))
-        yield f"  {'changed':<{WIDTH}}{shown(where)}  {what}"
+        yield f"  {'changed':<{WIDTH}}{style.hang}{style.name(shown(where))}  {what}"
     for number, step in enumerate((one for one in plan.steps if one.kind != "file" and one not in made), 1):
-        yield from step_lines(step_of(step), number)
+        yield from step_lines(step_of(step), number, style)
     if plan.launch is not None:
-        yield f"  {'start with':<{WIDTH}}{shown(plan.launch)}"
+        yield f"  {'start with':<{WIDTH}}{style.hang}{style.command}{shown(plan.launch)}"
     summary = words.summary(best.report, speed_of(best.report.outcome))
-    yield from promised(summary, "fp8")
+    yield from promised(summary, "fp8", style)
     if best.report.inputs.run.facts.gpus is None:
-        yield f"  {'not known':<{WIDTH}}the GPUs, and so speed and memory: on the node that trains, in its environment,"
-        yield f"  {'':<{WIDTH}}fp8check env --json > facts.json; then here --facts facts.json, into another folder"
+        for title, text in _UNKNOWN:
+            yield f"  {title:<{WIDTH}}{style.hang}{text}"
     left = [one for one in best.report.findings if one.severity == "warning"]
     for one in left:
-        yield f"  {'warning':<{WIDTH}}{one.rule} {shown(one.message)}"
+        yield f"  {'warning':<{WIDTH}}{style.hang}{style.rule(one.rule)} {shown(one.message)}"
 
 
-def _why(choice: Choice, best: Tried, *, explain: bool) -> Iterator[str]:
-    yield f"  {'why':<{WIDTH}}{best.strategy}: {SPREADS[best.strategy].about}; {best.backend}{_gain(best)}"
+def _why(choice: Choice, best: Tried, style: Style, *, explain: bool) -> Iterator[str]:
+    yield f"  {'why':<{WIDTH}}{style.hang}{best.strategy}: {SPREADS[best.strategy].about}; {best.backend}{_gain(best)}"
     others = [one for one in choice.tried if one is not best]
     if explain:
         for one in others:
             reason = shown(one.why_not) if one.why_not else f"possible{_gain(one)}{_warnings(one)}"
-            yield f"  {f'{one.strategy}, {one.backend}':<{WIDTH}}{reason}"
+            yield f"  {f'{one.strategy}, {one.backend}':<{WIDTH}}{style.hang}{reason}"
     elif others:
-        yield f"  {'':<{WIDTH}}--explain tells of {len(others)} other way{'s' if len(others) > 1 else ''}"
+        yield f"  {'':<{WIDTH}}{style.hang}--explain tells of {len(others)} other way{'s' if len(others) > 1 else ''}"
 
 
 def _warnings(one: Tried) -> str:
@@ -80,8 +85,8 @@ def _gain(one: Tried) -> str:
 def _nothing(choice: Choice, style: Style) -> Iterator[str]:
     yield style.strong("no way to FP8 was found, and nothing was written")
     for one in choice.tried:
-        yield f"  {f'{one.strategy}, {one.backend}':<{WIDTH}}{shown(one.why_not)}"
+        yield f"  {f'{one.strategy}, {one.backend}':<{WIDTH}}{style.hang}{shown(one.why_not)}"
     if any(one.report.inputs.run.facts.is_training_environment is False for one in choice.tried):
         said = "say that neither torch nor accelerate is installed: take them where the run trains,"
-        yield f"  {'the facts':<{WIDTH}}{said}"
-        yield f"  {'':<{WIDTH}}in its environment: fp8check env --json > facts.json"
+        yield f"  {'the facts':<{WIDTH}}{style.hang}{said}"
+        yield f"  {'':<{WIDTH}}{style.hang}in its environment: fp8check env --json > facts.json"

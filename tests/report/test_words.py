@@ -15,7 +15,7 @@ from fp8check.rules.report import build
 from fp8check.rules.report.formats import find
 from fp8check.rules.report.frames import Lines, frame
 from fp8check.rules.report.schema import as_data
-from fp8check.rules.report.terminal import Style, wants_color
+from fp8check.rules.report.terminal import USUAL, Style, wants_color, wants_links, width_of
 from fp8check.rules.report.words import actual
 from fp8check.rules.settings.edits import replace
 from fp8check.rules.settings.values import Origin, Setting
@@ -170,18 +170,94 @@ class Terminal(io.StringIO):
         ("auto", {}, True),
         ("auto", {"NO_COLOR": "1"}, False),
         ("auto", {"TERM": "dumb"}, False),
+        ("never", {"FORCE_COLOR": "1"}, False),
+        ("auto", {"FORCE_COLOR": "1", "NO_COLOR": "1"}, True),  # force-color.org asks for it last
+        ("auto", {"FORCE_COLOR": ""}, True),
+        ("auto", {"NO_COLOR": ""}, True),
+        ("auto", {"NO_COLOR": "1", "CLICOLOR_FORCE": "1"}, False),  # bixense.com/clicolors
+        ("auto", {"CLICOLOR": "0"}, False),
+        ("auto", {"CLICOLOR": "1"}, True),
+        ("auto", {"CLICOLOR_FORCE": "1", "TERM": "dumb"}, True),
     ],
 )
-def test_color(choice: str, variables: dict[str, str], painted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("NO_COLOR", "TERM"):
-        monkeypatch.delenv(name, raising=False)
+def test_color(choice: str, variables: dict[str, str], painted: bool, alone: pytest.MonkeyPatch) -> None:
     for name, value in variables.items():
-        monkeypatch.setenv(name, value)
+        alone.setenv(name, value)
     assert wants_color(Terminal(), choice) is painted
 
 
-def test_no_terminal_is_not_painted() -> None:
-    assert not wants_color(io.StringIO(), "auto")
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """No variable that says anything of a terminal."""
+    for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TERM", "COLUMNS", "FORCE_HYPERLINK", "CI"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("TERM_PROGRAM", "VTE_VERSION", "WT_SESSION", "KITTY_WINDOW_ID", "KONSOLE_VERSION", "DOMTERM"):
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+@pytest.mark.parametrize(
+    ("variables", "painted"),
+    [({}, False), ({"FORCE_COLOR": "1"}, True), ({"CLICOLOR_FORCE": "1"}, True), ({"CLICOLOR_FORCE": "0"}, False)],
+)
+def test_what_is_no_terminal_is_painted_where_that_is_forced(
+    variables: dict[str, str], painted: bool, alone: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        alone.setenv(name, value)
+    assert wants_color(io.StringIO(), "auto") is painted
+
+
+@pytest.mark.parametrize(
+    ("variables", "linked"),
+    [
+        ({}, False),
+        ({"TERM": "xterm-256color"}, False),
+        ({"TERM": "xterm-kitty"}, True),
+        ({"TERM_PROGRAM": "WezTerm"}, True),
+        ({"TERM_PROGRAM": "Apple_Terminal"}, False),
+        ({"VTE_VERSION": "6800"}, True),
+        ({"VTE_VERSION": "4999"}, False),
+        ({"VTE_VERSION": "what", "WT_SESSION": "x"}, True),
+        ({"TERM": "xterm-kitty", "CI": "true"}, False),
+        ({"TERM": "dumb", "WT_SESSION": "x"}, False),
+        ({"TERM": "dumb", "FORCE_HYPERLINK": "1"}, True),
+        ({"TERM": "dumb", "NO_COLOR": "1", "FORCE_HYPERLINK": "1"}, False),
+        ({"TERM": "xterm-kitty", "FORCE_HYPERLINK": "0"}, False),
+    ],
+)
+def test_links(variables: dict[str, str], linked: bool, alone: pytest.MonkeyPatch) -> None:
+    for name, value in variables.items():
+        alone.setenv(name, value)
+    assert wants_links(Terminal(), "auto") is linked
+    assert not wants_links(Terminal(), "never")
+    assert wants_links(io.StringIO(), "auto") is (linked and "FORCE_HYPERLINK" in variables)
+
+
+@pytest.mark.parametrize(("said", "width"), [("100", 100), ("0", USUAL), ("wide", USUAL), ("9" * 20, USUAL)])
+def test_width(said: str, width: int, alone: pytest.MonkeyPatch) -> None:
+    assert width_of(io.StringIO()) is None
+    assert width_of(Terminal()) == USUAL
+    alone.setenv("COLUMNS", said)
+    assert width_of(Terminal()) == width
+    assert width_of(io.StringIO()) == (width if said == "100" else None)
+
+
+def test_a_real_terminal_says_how_wide_it_is(alone: pytest.MonkeyPatch) -> None:
+    import fcntl
+    import os
+    import pty
+    import struct
+    import termios
+
+    leader, follower = pty.openpty()
+    with os.fdopen(follower, "w") as stream:
+        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 57, 0, 0))
+        assert width_of(stream) == 57
+        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 0, 0, 0, 0))
+        assert width_of(stream) == USUAL
+    os.close(leader)
+    assert alone
 
 
 def test_a_file_that_may_not_be_quoted_is_told_by_its_line() -> None:
