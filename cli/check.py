@@ -64,6 +64,10 @@ def check(argv: list[str]) -> int:
         return check_there(options, config, formats)
     if options.probe and options.facts is not None:
         raise UsageError("--facts says what another machine is: the probe runs on this one, without --facts")
+    if options.hook:
+        from fp8check.cli.hooked import check_hook
+
+        return check_hook(options, formats)
     request = request_of(options, config, probe=_probe(options, config), keep=False)
     if sum(len(part.documents) for part in request.runs) > FEW:
         if options.plan:
@@ -106,7 +110,7 @@ def _plans(
     if not any(one.verdict == "fail" for one in checked.reports):
         return {}
     for_people = all(name in FOR_PEOPLE for name, _ in formats) and len(checked.reports) == 1
-    if not options.plan and (not for_people or options.quiet or options.hook or options.probe is not None):
+    if not options.plan and (not for_people or options.quiet or options.probe is not None):
         return {}
     from fp8check.rules.checking.planning import plans_for
 

@@ -27,8 +27,8 @@ each file before it writes it."""
 
 def parser() -> Parser:
     """The options of the command."""
-    parts = (groups.files, groups.run, groups.machine, groups.rules, groups.config, groups.failing, groups.quiet)
-    parser = Parser("fp8check fix", ABOUT, groups=parts)
+    parts = (groups.files, groups.run, groups.machine, groups.rules, groups.config, groups.failing)
+    parser = Parser("fp8check fix", ABOUT, groups=(*parts, groups.quiet, groups.hook))
     parser.add_argument("--diff", action="store_true", help="print what would change, and change nothing")
     parser.add_argument("--unsafe", action="store_true", help="make fixes too that change what the run does")
     groups.goal(parser)
@@ -39,6 +39,10 @@ def parser() -> Parser:
 def fix(argv: list[str]) -> int:
     """Fix the files in place; with --diff print what would change; standard input goes to standard output."""
     options = parser().parse_args(argv)
+    if options.hook:
+        from fp8check.cli.hook_fix import fix_hook
+
+        return fix_hook(options)
     # A launch command names its files as well; [[run]] of a configuration does not: nobody has typed those.
     if not options.files and not options.launch:
         raise UsageError("name the files to fix: fp8check fix train.yaml accel.yaml")

@@ -41,7 +41,7 @@ def check_many(request: Request, formats: Sequence[tuple[str, str | None]], opti
     crashes: dict[str, Crash] = {}
     total = Counts("pass")
     with ExitStack() as stack:
-        pages = [_Page(one, target, options, stack) for one, target in chosen]
+        pages = [Page(one, target, options, stack) for one, target in chosen]
         for examined in reports:
             report = make(examined)
             sources = {one.path: discreet(one) for one in examined.documents if quoted.may(one.path)}
@@ -56,7 +56,7 @@ def check_many(request: Request, formats: Sequence[tuple[str, str | None]], opti
     return exit_code(total, fail_on, require_evidence=options.require_evidence)
 
 
-class _Page:
+class Page:
     """Reports in one format, where they go."""
 
     def __init__(self, format_: Format, target: str | None, options: Options, stack: ExitStack) -> None:

@@ -364,7 +364,7 @@ def hook(parser: Parser) -> None:
     """For pre-commit."""
     parser.takes_hook = True
     parser.add_argument(
-        "--hook", action="store_true", help="pre-commit: pass over files that are no training or Accelerate file"
+        "--hook", action="store_true", help="pre-commit: the runs that these changed files belong to; silent if clean"
     )
 
 

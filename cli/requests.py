@@ -63,6 +63,22 @@ def request_of(
     Raises:
         InputError: it cannot be understood.
     """
+    described = run_options(options, config)
+    if keep or sum(len(one.files) for one in described) <= FEW:
+        parts = tuple(run_request(one) for one in described)
+    else:
+        parts = _run_requests(described)
+    return request_for(parts, options, config, probe=probe, only=only)
+
+
+def request_for(
+    parts: tuple[RunRequest, ...], options: Options, config: Config, *, probe: Probe | None = None, only: str = ""
+) -> Request:
+    """What is to be checked of these runs: the rules, and what is known, suppressed and required, here and there.
+
+    Raises:
+        InputError: it cannot be understood.
+    """
     given = vars(options)
     wanted = names(given.get("select", ())) or names(config.select)
     unwanted = (*names(given.get("ignore", ())), *names(config.ignore))
@@ -74,11 +90,6 @@ def request_of(
 
         selection = select(wanted, unwanted, plugins=plugins, only=only)
         rules, crashes = selection.rules, selection.crashes
-    described = run_options(options, config)
-    if keep or sum(len(one.files) for one in described) <= FEW:
-        parts = tuple(run_request(one) for one in described)
-    else:
-        parts = _run_requests(described)
     baseline = None if given.get("write_baseline") else given.get("baseline") or config.baseline
     known = _known(options, baseline)
     requirements = required(options, config)
@@ -148,8 +159,8 @@ def run_request(options: RunOptions) -> RunRequest:
         UsageError, Unreadable, BadFacts: they cannot be had.
     """
     passed_over: list[Unreadable] = []
-    documents = tuple(_documents(options, passed_over))
-    return _request(options, documents, passed_over, facts_of(options))
+    documents = tuple(documents_of(options, passed_over))
+    return request_of_documents(options, documents, passed_over, facts_of(options))
 
 
 def _run_requests(described: Sequence[RunOptions]) -> tuple[RunRequest, ...]:
@@ -160,18 +171,19 @@ def _run_requests(described: Sequence[RunOptions]) -> tuple[RunRequest, ...]:
     parts = []
     for one in described:
         passed_over: list[Unreadable] = []
-        every = _documents(one, passed_over)
+        every = documents_of(one, passed_over)
         documents = tuple([each if each.path == "-" else Later(each, one.trainer) for each in every])
         machine = (one.facts, one.python, one.no_environment, one.hook, *one.set_variable)
         if machine not in machines:  # several runs may have it
             machines[machine] = facts_of(one)
-        parts.append(_request(one, documents, passed_over, machines[machine]))
+        parts.append(request_of_documents(one, documents, passed_over, machines[machine]))
     return tuple(parts)
 
 
-def _request(
+def request_of_documents(
     options: RunOptions, documents: tuple[Document, ...], passed_over: Sequence[Unreadable], facts: Facts
 ) -> RunRequest:
+    """What is to be checked of files that were read before."""
     return RunRequest(
         documents,
         facts,
@@ -182,7 +194,7 @@ def _request(
     )
 
 
-def _documents(options: RunOptions, passed_over: list[Unreadable]) -> Iterator[Document]:
+def documents_of(options: RunOptions, passed_over: list[Unreadable]) -> Iterator[Document]:
     """The files, each once; those that a commit changed and that are none of ours are passed over.
 
     Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PRE_COMMIT = Path(sys.executable).with_name("pre-commit")
+PRE_COMMIT = Path(shutil.which("pre-commit") or sys.executable + "-pre-commit")
 WRONG = 'distributed_type: "NO"\nmixed_precision: fp8\nfp8_config:\n  backend: te\n'
 RIGHT = 'distributed_type: "NO"\nmixed_precision: fp8\nfp8_config:\n  backend: TE\n  fp8_format: HYBRID\n'
 # The hook as .pre-commit-hooks.yaml declares it, with the installed command instead of an environment of its own.
@@ -26,7 +28,7 @@ repos:
         name: fp8check
         entry: {command} --hook
         language: system
-        types_or: [yaml, json, shell]
+        always_run: true
         require_serial: true
 """
 
@@ -105,7 +107,18 @@ def test_checks_the_lines_of_a_shell_script_and_passes_over_others(
     assert "FP2" in refused.stderr + refused.stdout
 
 
-def test_the_declared_hook_is_the_tested_one() -> None:
-    declared = (Path(__file__).parent.parent / ".pre-commit-hooks.yaml").read_text()
-    assert "entry: fp8check --hook" in declared
-    assert "types_or: [yaml, json, shell]" in declared
+def test_the_declared_hooks_are_the_tested_ones() -> None:
+    check, fix = yaml.safe_load((Path(__file__).parent.parent / ".pre-commit-hooks.yaml").read_text())
+    assert (check["id"], check["entry"]) == ("fp8check", "fp8check --hook")
+    assert (fix["id"], fix["entry"]) == ("fp8check-fix", "fp8check fix --hook")
+    for hook in (check, fix):
+        assert hook["always_run"] is True, "a commit that only deletes files hands a hook none"
+        assert "pass_filenames" not in hook, "pre-commit run --all-files says what to check by the names alone"
+        passed = [name for name in NAMES if re.search(hook["files"], name)]
+        assert passed == [name for name in NAMES if not name.endswith((".md", ".png", ".lock", ".gitignore"))]
+
+
+NAMES = (
+    *("a.yaml", "b/c.yml", "ds.json", "train.py", "run.sh", "job.sbatch", "job.slurm", "fp8check.toml", "hostfile"),
+    *("a.d/launch", "-q.yaml", "--fail-on=never", "a\n.yaml", "README.md", "a/b.png", "poetry.lock", ".gitignore"),
+)

@@ -28,6 +28,33 @@ _KINDS = (
 )
 
 
+_asking: list[Asked] = []  # whoever wants to know, now; nearly always nobody
+
+
+class Asked:
+    """The names of the files that are asked for in a `with` block, also of those that are not there.
+
+    Attributes:
+        read: of the files that were to be read, in order.
+        sought: of those of which only was asked whether they are there.
+    """
+
+    __slots__ = ("read", "sought")
+
+    def __init__(self) -> None:
+        self.read: list[str] = []
+        self.sought: list[str] = []
+
+    def __enter__(self) -> Asked:
+        """The names, which come while the block runs."""
+        _asking.append(self)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """No more names come."""
+        _asking.remove(self)
+
+
 def read(path: str, limit: int) -> bytes:
     """The bytes of a regular file of at most `limit` bytes.
 
@@ -56,6 +83,8 @@ def read_if_there(path: str, limit: int) -> bytes | None:
 
 def is_there(path: str) -> bool:
     """Whether something has that name, or may have it: only where the system says that nothing does, it is False."""
+    for one in _asking:
+        one.sought.append(path)
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError, UnicodeEncodeError):
@@ -81,6 +110,8 @@ def too_large(path: str, limit: int) -> Unreadable:
 
 
 def _read(path: str, size: int) -> bytes:
+    for one in _asking:
+        one.read.append(path)
     if "\0" in path:
         raise Unreadable(path.replace("\0", "\\0"), "no path contains a NUL character", reason="failed")
     try:

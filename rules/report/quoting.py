@@ -51,6 +51,11 @@ def of_configuration(path: str) -> Quotable:
     return Quotable(frozenset(), (os.path.realpath(os.path.dirname(path)),))
 
 
+def of_folder() -> Quotable:
+    """What may be quoted where nobody names files: what is in the current folder."""
+    return of_configuration("")
+
+
 def _is_below(path: str, folder: str) -> bool:
     """Whether a file is in a folder or below; all is below the root, which is nobody's folder of a run."""
     return folder != os.path.dirname(folder) and path.startswith(os.path.join(folder, ""))

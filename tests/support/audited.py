@@ -41,6 +41,8 @@ class Watch:
 
 
 WATCH = Watch()
+ASKED = []
+GIT = re.compile(r"/usr(/local)?/bin/git")
 CODES = {}
 
 
@@ -55,12 +57,25 @@ def hook(event, arguments):
         first = arguments[1] if event == "import" else getattr(arguments[0], "co_filename", arguments[0])
         if isinstance(first, str) and ("/" in first or event == "exec") and is_inside(first):
             note(event, first)
+    elif event == "subprocess.Popen" and asks_git(arguments[1]):
+        ASKED.append(arguments[1])
     elif event in STARTS or (event.startswith(REACHES) and event != "socket.gethostname"):
         note(event, arguments)
     elif event.startswith(CHANGES):
         for path in changed(event, arguments):
             if not may_be_written(path):
                 note(event, path)
+
+
+def asks_git(words):
+    """Whether the hook asks git what a commit changes: the system's own, by full path, and without its extensions."""
+    words = [os.fsdecode(word) for word in words]
+    at = words.index("-C") if "-C" in words else 0
+    if "--hook" not in WATCH.words or at == 0 or not GIT.fullmatch(words[at - 1]) or is_inside(words[at - 1]):
+        return False
+    return "core.fsmonitor=false" in words and (
+        "ls-files" in words or {"diff", "--no-ext-diff", "--no-textconv"} <= {*words}
+    )
 
 
 def is_inside(path):

@@ -42,6 +42,33 @@ ACCELERATE = (
     "mixed_precision: FP8\nfp8_confg: {backend: te}\n",
 )
 
+# What a repository may have git start. `evil.sh` leaves a mark.
+REPOSITORY = """\
+[core]
+\trepositoryformatversion = 0
+\tbare = false
+\tfsmonitor = .git/hooks/fsmonitor
+\thooksPath = .git/hooks
+\tpager = ./evil.sh
+\tsshCommand = ./evil.sh
+[diff]
+\texternal = ./evil.sh
+[diff "evil"]
+\tcommand = ./evil.sh
+\ttextconv = ./evil.sh
+[filter "evil"]
+\tclean = ./evil.sh
+\tsmudge = ./evil.sh
+\tprocess = ./evil.sh
+\trequired = true
+[alias]
+\tls-files = !./evil.sh
+\tdiff = !./evil.sh
+[pager]
+\tls-files = ./evil.sh
+\tdiff = ./evil.sh
+"""
+
 
 class Checkout(NamedTuple):
     """A folder, the commands that run in it, and for each the files that its words name to be written."""
@@ -193,7 +220,12 @@ class _Maker:
     def repository(self) -> None:
         for name in ("pre-commit", "post-checkout", "fsmonitor"):
             self.program(f".git/hooks/{name}")
-        self.write(".git/config", "[core]\nfsmonitor = .git/hooks/fsmonitor\npager = ./evil.sh\n")
+        # What git itself takes for a repository: the hook asks it.
+        self.write(".git/HEAD", "ref: refs/heads/main\n")
+        self.write(".git/objects/info/alternates", "")
+        self.write(".git/refs/heads/.keep", "")
+        self.write(".git/config", REPOSITORY)
+        self.write(".gitattributes", "* diff=evil filter=evil\n")
         self.write(".envrc", "./evil.sh\n")
         self.write("Makefile", "$(shell ./evil.sh)\nall: ; ./evil.sh\n")
         self.write(

@@ -1,0 +1,127 @@
+"""The runs that changed files belong to: those that somebody wrote down, and what nearest files make up.
+
+A run is checked whole wherever one of its files changed, whichever: what it reads when it is put together tells. So a
+changed model, DeepSpeed file, module or facts.json counts as its training file does, and so does one that is gone.
+
+1. [[run]] of each fp8check.toml or pyproject.toml of the repository, seen from the folder of that file, as `fp8check`
+   sees it there.
+2. Lines of shell scripts that start a training.
+3. What is left of the changed files, with what stands nearest (cli/nearest.py).
+"""
+
+from __future__ import annotations
+
+import os
+
+from fp8check.cli.commit import identities
+from fp8check.cli.mentions import CONFIGURATION, Texts
+from fp8check.cli.nearest import Nearest
+from fp8check.cli.requests import run_options, run_request
+from fp8check.cli.units import Part, Unit, as_declared, as_given, each_of, put_together
+from fp8check.rules.input_error import InputError
+from fp8check.rules.reading import Unreadable, files
+from fp8check.rules.reading.read import SUFFIXES as SHELL
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fp8check.cli.options import Options
+    from fp8check.cli.projects import Project
+    from fp8check.rules.checking.runs import Assembled
+
+
+def declared(project: Project, options: Options) -> Unit | None:
+    """The runs that a configuration names; None where no changed file is one of theirs.
+
+    Where one has a changed file the others are among them, and not wanted: a suppression may be theirs.
+    """
+    config, change = project.config, project.change
+    path = config.path or ""
+    anew = bool(change.touches([path], every=True))
+    parts: list[Part] = []
+    problems: list[InputError] = []
+    missing: list[str] = []
+    for number, described in enumerate(run_options(options.replaced(files=[]), config), 1):
+        one = put_together(as_declared(described))
+        if anew or change.touches([*one.names, *described.files], every=True):
+            where = f"{path}, [[run]] {number}"
+            if one.problem is not None:
+                problem = InputError(f"{where}: {one.problem}")
+                problem.hint = one.problem.hint
+                problems.append(problem)
+            missing += [f"{where} names {name}" for name in change.missing(one.runs)]
+            parts.append(Part(one.request, one.runs, one.names, wanted=True))
+        else:
+            parts.append(Part(one.request, one.runs, one.names, wanted=False))
+    if not any(part.wanted for part in parts):
+        return None
+    return Unit(project, tuple(part for part in parts if part.runs), tuple(problems), tuple(missing), declared=True)
+
+
+def guessed(project: Project, options: Options, covered: set[str]) -> Iterator[Unit]:
+    """The runs that shell scripts start, and those that nearest files make up, as far as no configuration has them.
+
+    Args:
+        covered: the absolute names of the files of runs that were found before; it grows.
+    """
+    change = project.change
+    if not change.names:
+        return
+    texts = Texts(change.tracked)
+    mentioned = [*texts.naming(change.names)]
+    for name in dict.fromkeys([*filter(_is_script, change.given), *(one for one in mentioned if one.endswith(SHELL))]):
+        unit = _of_script(name, project, options)
+        if unit is not None:
+            cover(covered, unit)
+            yield unit
+    left = [name for name in mentioned if name.endswith(CONFIGURATION)]
+    yield from Nearest(project, options, texts, covered).units(left)
+
+
+def cover(covered: set[str], unit: Unit) -> None:
+    """Note the files of runs that have a changed one: nothing else is said of these."""
+    for part in unit.parts:
+        if part.wanted:
+            names = (*part.names, *(one.path for run in part.runs for one in run.documents))
+            covered.update(one for name in names for one in identities(name))
+
+
+def _is_script(name: str) -> bool:
+    """Whether a file is a shell script by its name, or may be one by its first characters."""
+    if name.endswith(SHELL):
+        return True
+    try:
+        return "." not in os.path.basename(name) and files.start(name, 2) == b"#!"
+    except Unreadable:
+        return False
+
+
+def _of_script(script: str, project: Project, options: Options) -> Unit | None:
+    """The lines of a shell script that have a changed file; None where no line has one."""
+    change = project.change
+    is_changed = bool(change.touches([script]))
+    try:
+        request = run_request(as_given(options, [script]))
+        lines = [*each_of(request)]
+    except InputError as problem:
+        return Unit(project, problems=(problem,)) if is_changed else None
+    # Any line may call what a script reads as a part of itself, and what a program imports.
+    read = change.touches(name for _, names in lines for name in names)
+    every = is_changed or any(not name.endswith(CONFIGURATION) for name in read)
+    chosen = [
+        (run, names) for run, names in lines if every or change.touches([*names, *(one.path for one in run.documents)])
+    ]
+    missing = [f"{where_of(run)} names {name}" for run, _ in chosen for name in change.missing([run])]
+    passed_over = request.passed_over if is_changed else ()
+    if not chosen and not passed_over:
+        return None
+    names = tuple(name for _, names in chosen for name in names)
+    part = Part(request._replace(apart=False), tuple(run for run, _ in chosen), names, wanted=True)
+    return Unit(project, (part,), missing=tuple(missing), passed_over=passed_over)
+
+
+def where_of(run: Assembled) -> str:
+    """The line of a script that starts a run."""
+    line = run.run.launch.line
+    return "the script" if line is None else f"{line.span.file}:{line.span.line}"
