@@ -77,7 +77,8 @@ class Linear(torch.nn.Module):
         if bias:
             self.bias = torch.nn.Parameter(torch.zeros(out_features, dtype=params_dtype))
         else:
-            self.register_parameter("bias", None)
+            # As the real one (module/linear.py of 1.11.0 to 2.20.2): an empty tensor, where torch.nn.Linear has None.
+            self.bias = torch.empty(0, dtype=params_dtype)
 
     def get_extra_state(self) -> Any:
         """Scales and history, as a tensor of bytes; 1.x gave a file object."""
@@ -100,7 +101,7 @@ class Linear(torch.nn.Module):
             product: torch.Tensor = _Product.apply(x.to(dtype), self.weight.to(dtype), fp8)
             if "scaling_fwd" in self.fp8_meta and fp8:
                 self.fp8_meta["scaling_fwd"].see(x, self.weight, product)
-            return product if self.bias is None else product + self.bias.to(dtype)
+            return product + self.bias.to(dtype) if self.bias.numel() else product
 
 
 class LayerNorm(torch.nn.LayerNorm):
