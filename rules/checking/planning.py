@@ -148,10 +148,22 @@ def _new_name(part: RunRequest) -> str:
 
 
 def applied(part: RunRequest, found: Plan) -> RunRequest:
-    """The request as a plan leaves it: its files, its command, its variables and its packages."""
+    """The request as a plan leaves it: its files, its command, its variables and its packages.
+
+    A script that was sent along is sent along as the plan leaves it.
+    """
     documents = _in_place(part.documents, found.documents)
     facts = changed_facts(part.facts, found.state.variables, found.state.packages)
-    return part._replace(documents=documents, launch=found.state.launch, facts=facts)
+    changed = part._replace(documents=documents, launch=found.state.launch, facts=facts)
+    if part.script is None:
+        return changed
+    name = part.script[0]
+    script = next((one for one in documents if one.path == name and one.kind == "script"), None)
+    if script is None:
+        return changed
+    given = any(one.path == name for one in part.documents)
+    others = documents if given else tuple(one for one in documents if one is not script)
+    return changed._replace(documents=others, script=(name, script.text.encode()))
 
 
 def after(seconds: float) -> Callable[[], bool]:

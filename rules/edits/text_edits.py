@@ -210,6 +210,8 @@ class FileTree:
             raise Unfixable("the value comes from somewhere else through an alias")
         if id(parsed) in self.aliased or parsed.origin != parsed.start:
             raise Unfixable("the value has an anchor or a tag")
+        if parsed.kind == "map" and parsed.style == "block" and isinstance(value, dict):
+            return self._replace_block(key, value)
         if parsed.style in ("literal", "folded") or (parsed.kind != "scalar" and parsed.style == "block"):
             raise Unfixable("the value stands on lines of its own")
         flow = key.in_flow
@@ -224,6 +226,19 @@ class FileTree:
                 raise Unfixable("the key has no colon")
             return self._edit(colon + 1, colon + 1, f" {text}")
         return self._edit(parsed.start, parsed.end, text)
+
+    def _replace_block(self, key: _Place, value: dict[str, object]) -> TextEdit:
+        """Another map in the place of one that stands on lines of its own, with no comment between these."""
+        start = key.parsed.end
+        end = _last(key.value, key.parsed) if _is_key(key) else start
+        indent = self.text[self._line_start(key.parsed.start) : key.parsed.start]
+        if start == end or "#" in self.text[start : self._line_end(end)] or indent.strip():
+            raise Unfixable("the value stands on lines of its own")
+        for parsed in _below(key.value):
+            if id(parsed) in self.aliased:
+                raise Unfixable(f"others use the anchor &{parsed.anchor} in it")
+        text = rendering.block("k", value, self.document.loader, indent, self.newline)
+        return self._edit(start, end, text[len(indent) + 1 :])
 
     def rename(self, key: _Place, name: str) -> TextEdit:
         """Another key."""

@@ -167,6 +167,38 @@ def test_cut_a_comment(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "value", "expected"),
+    [
+        ("a:\n  b: 1\n  c: 2\n# end\n", {}, "a: {}\n# end\n"),
+        ("a:\n  b: 1\n  c: 2\nd: 3\n", {"e": {"f": True}}, "a:\n  e:\n    f: true\nd: 3\n"),
+        ("true:\n  b: 1", {"e": 1}, "true:\n  e: 1"),
+        ("x:\n  a:\n    b: 1\n  c: 2\n", {"e": 1}, "x:\n  a:\n    e: 1\n  c: 2\n"),
+    ],
+)
+def test_a_map_on_lines_of_its_own_is_replaced(text: str, value: object, expected: str) -> None:
+    one = document(text)
+    path = {"x": ("x", "a"), "t": ("True",)}.get(text[0], ("a",))
+    assert after(one, replace(entry(one, *path), value)) == expected
+
+
+@pytest.mark.parametrize("text", ["a:\n  b: 1 # why\n", "a:\n  # why\n  b: 1\n", "- a:\n    b: 1\n"])
+def test_a_map_with_comments_or_behind_a_dash_is_left(text: str) -> None:
+    one = document(text)
+    place = one.root.entries["a"] if one.root is not None and one.root.kind == "map" else None
+    if place is None:
+        assert one.root is not None
+        place = one.root.items[0].entries["a"]
+    with pytest.raises(Unfixable, match="lines of its own"):
+        after(one, replace(Setting(1, Origin(place.key_span)), {}))
+
+
+def test_a_map_of_which_others_use_a_part_is_left() -> None:
+    one = document("a:\n  b: &x 1\nc: *x\n")
+    with pytest.raises(Unfixable, match="others use the anchor &x"):
+        after(one, replace(entry(one, "a"), {}))
+
+
+@pytest.mark.parametrize(
     ("text", "path", "edit", "reason"),
     [
         ("b: &b {a: 1}\nc: *b\n", ("b", "a"), "replace", "shared through the anchor &b"),

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from fp8check.rules.checking.request import RunRequest
 
@@ -34,6 +35,8 @@ class Final:
         self.packages = request.facts.packages or {}
         self.gpus = request.facts.gpus or []
         self.accelerate = _data(request, "accelerate") if self._reads_file(request.launch) else None
+        self.hands_recipe = _hands_recipe(request)  # which decides, whatever the files say
+        self.has_default_file = _has_default_file(self.variables)
 
     def _reads_file(self, launch: str | None) -> bool:
         return launch is None or "--config_file" in launch or "--accelerate_config" in launch
@@ -49,7 +52,7 @@ class Final:
         """TE or AO, where the Accelerate file asks for FP8 and names it; an own FP8 of the trainer is left aside."""
         asks = str((self.accelerate or {}).get("mixed_precision")).lower() == "fp8" and not _flag(self, "fp8")
         named = str(self.recipe.get("backend", "")).upper()
-        overridden = "--mixed_precision" in self.words or "--fp8_backend" in self.words
+        overridden = self.hands_recipe or "--mixed_precision" in self.words or "--fp8_backend" in self.words
         return named if asks and named in ("TE", "AO") and not overridden else None
 
     @property
@@ -81,6 +84,19 @@ def _data(request: RunRequest, kind: str) -> dict[str, Any]:
     except (yaml.YAMLError, ValueError):
         return {}
     return data if isinstance(data, dict) else {}
+
+
+def _hands_recipe(request: RunRequest) -> bool:
+    """Whether a script hands a recipe over itself."""
+    texts = [one.text for one in request.documents if one.kind == "script"]
+    texts += [] if request.script is None else [request.script[1].decode("utf-8", "replace")]
+    return any("RecipeKwargs" in text for text in texts)
+
+
+def _has_default_file(variables: Mapping[str, str]) -> bool:
+    """Whether there is an Accelerate file in its usual place, which a launch without another one reads."""
+    folder = Path(variables.get("HF_HOME") or Path.home() / ".cache" / "huggingface") / "accelerate"
+    return any((folder / f"default_config.{ending}").exists() for ending in ("yaml", "yml", "json"))
 
 
 def _words(command: str | None) -> list[str]:
@@ -135,8 +151,11 @@ def fsdp2_te(final: Final) -> Iterator[str]:
 
 
 def fsdp1_te(final: Final) -> Iterator[str]:
-    """h100.md, h200.md (transformers 5.17.0): FSDP1 + TE in Trainer is a ValueError."""
-    trainers = final.trainer in HUGGING_FACE and final.at_least("transformers", 5)
+    """h100.md, h200.md (transformers 5.17.0): FSDP1 + TE in Trainer is a ValueError.
+
+    With 4.57.1 it trained (observed.md D11, case B), and with 5.2.0 (executed, layout-fsdp1-TE-transformers-1.12).
+    """
+    trainers = final.trainer in HUGGING_FACE and final.at_least("transformers", 5, 3)
     if final.backend == "TE" and final.spread == "FSDP1" and trainers:
         yield "Transformer Engine under FSDP1 in Trainer: ValueError"
 
@@ -166,13 +185,25 @@ def loading(final: Final) -> Iterator[str]:
         yield "torchao under FSDP2 with cpu_ram_efficient_loading: ValueError"
 
 
+# Transformer Engine's options, with what it takes where nothing is said: to lose these is to lose nothing.
+RECIPE = {
+    "fp8_format": "HYBRID",
+    "amax_history_len": 1024,
+    "amax_compute_algo": "max",
+    "margin": 0,
+    "interval": 1,
+    "use_mxfp8_block_scaling": False,
+    "override_linear_precision": [False, False, False],
+}
+
+
 def bf16_flag(final: Final) -> Iterator[str]:
     """observed.md B2, B3, D15: the trainer's bf16 costs the recipe of the file, and ends torchao; DeepSpeed needs it."""
     if final.trainer not in ("transformers", "llamafactory"):
         return
     if final.backend == "AO" and _flag(final, "bf16"):
         yield "torchao with the trainer's bf16: true: AttributeError"
-    own = {name for name in final.recipe if name not in ("backend",)}
+    own = any(name in RECIPE and value != RECIPE[name] for name, value in final.recipe.items())
     if final.backend == "TE" and _flag(final, "bf16") and (final.spread != "DEEPSPEED" or own):
         yield "the trainer's bf16: true: the recipe of the Accelerate file is lost"
     spread = final.backend == "TE" and final.spread == "DEEPSPEED" and "bf16" not in " ".join(final.words)
@@ -182,7 +213,8 @@ def bf16_flag(final: Final) -> Iterator[str]:
 
 def own_fp8(final: Final) -> Iterator[str]:
     """h100.md, observed.md A2, A3: LLaMA-Factory's own fp8 does nothing with transformers 5.3 and later."""
-    alone = final.trainer == "llamafactory" and final.accelerate is None and final.training.get("fp8") is True
+    no_file = final.accelerate is None and not final.has_default_file
+    alone = final.trainer == "llamafactory" and no_file and final.training.get("fp8") is True
     if alone and final.at_least("transformers", 5, 3):
         yield "LLaMA-Factory's fp8: true with transformers 5: a run in BF16"
 
@@ -199,7 +231,8 @@ def gpu(final: Final) -> Iterator[str]:
     known = [float(one.compute_capability) for one in final.gpus if one.compute_capability]
     if final.backend and known and max(known) < 8.9:
         yield "FP8 on a GPU that has none"
-    if final.backend == "TE" and final.recipe.get("use_mxfp8_block_scaling") is True and known and max(known) < 10:
+    asked = final.recipe.get("use_mxfp8_block_scaling") is True and final.at_least("accelerate", 1, 11)  # compat.md
+    if final.backend == "TE" and asked and known and max(known) < 10:
         yield "MXFP8 on a GPU that has none"
 
 
