@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fp8check.rules.edits.action import ABSENT
+from fp8check.rules.edits.action import ABSENT, Action
 from fp8check.rules.moves.site import known
 from fp8check.rules.releases.accelerate_keys import OPTIONS
 
@@ -10,7 +10,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fp8check.rules.edits.action import Action
     from fp8check.rules.moves.site import Site
 
 GATHER = "enable_fsdp_float8_all_gather"
@@ -44,6 +43,23 @@ def _is_of(name: str, backend: str) -> bool:
     """Whether an option of fp8_config is that backend's, as far as that is known."""
     option = OPTIONS.get(_OTHER_NAMES.get(name, name))
     return option is not None and option.backend == backend
+
+
+def told_backend(site: Site) -> Iterator[Action]:
+    """The other backend by the variable that names one, where no Accelerate file is read."""
+    named = site.outcome.environment.get(_VARIABLE)
+    if site.run.accelerate is not None or named is None or named.origin.variable != _VARIABLE:
+        return
+    if _VARIABLE in site.run.launch.variables:
+        return  # before the command: that is changed as a command
+    for backend in ("TE", "AO"):
+        if backend != str(named.value).upper():
+            gather = {} if backend == "TE" else {_GATHERS: "false"}
+            yield Action(site.why, variables={_VARIABLE: backend, **gather}, packages=site.lacking(backend))
+
+
+_VARIABLE = "ACCELERATE_FP8_BACKEND"
+_GATHERS = "ACCELERATE_FP8_ENABLE_FSDP_FLOAT8_ALL_GATHER"
 
 
 def gather_off(site: Site) -> Iterator[Action]:

@@ -8,7 +8,7 @@ from fp8check.rules.trainers.registry import PROGRAMS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from fp8check.rules.edits.action import Assign
     from fp8check.rules.moves.site import Site
@@ -67,8 +67,8 @@ def _with_config(words: list[str], path: str) -> list[str]:
             return [*words[: at + 1], path, *words[at + 2 :]]
         if word.startswith("--config_file="):
             return [*words[:at], f"--config_file={path}", *words[at + 1 :]]
-    at = next((at for at, word in enumerate(words) if word == "launch"), -1)
-    if at < 0:  # accelerate-launch, or the tool's bare name
+    at = next((at for at, word in enumerate(words) if word in ("launch", "accelerate-launch")), -1)
+    if at < 0:  # the tool's bare name
         return [*words, "launch", "--config_file", path] if words[-1:] == ["accelerate"] else words
     return [*words[: at + 1], "--config_file", path, *words[at + 1 :]]
 
@@ -96,8 +96,67 @@ def flags_off(site: Site) -> Iterator[Action]:
             continue
         text = f"--{name}" if value is True else f"--{name} {value}"
         command = without_flag(site.command, text)
+        if command is None and name in refused:
+            command = _without_words(site.command, name)
         if command is not None:
             yield Action(site.why, launch=command)
+
+
+def _without_words(command: str | None, name: str) -> str | None:
+    """The command without an option and all that may be meant as its value: as far as the next option or the program."""
+    from shlex import join, split
+
+    words = split(command or "")
+    at = [here for here, word in enumerate(words) if word.lstrip("-").replace("-", "_") == name and word[:2] == "--"]
+    if len(at) != 1:
+        return None
+    end = at[0] + 1
+    while end < len(words) and not words[end].startswith("-") and not words[end].endswith(".py"):
+        end += 1
+    return join([*words[: at[0]], *words[end:]])
+
+
+# What says how the run is spread, in the launcher's words.
+_SPREADING = ("multi_gpu", "use_fsdp", "use_deepspeed", "use_megatron_lm", "tpu", "cpu")
+
+
+def words_gone(site: Site) -> Iterator[Action]:
+    """A word that the script's own parser refuses out of the command: the value behind a switch."""
+    refused = site.run.script.refused
+    command = without_word(site.command, str(refused.value)) if refused is not None else None
+    if command is not None:
+        yield Action(site.why, launch=command)
+
+
+def without_word(command: str | None, word: str) -> str | None:
+    """The command without a word; None where it does not stand there once."""
+    if command is None or f" {command} ".count(f" {word} ") != 1:
+        return None
+    return f" {command} ".replace(f" {word} ", " ").strip()
+
+
+def spreading_off(site: Site) -> Iterator[Action]:
+    """Flags of the launcher for the kind of run: each of them out of the command, and all of them."""
+    if site.command is None:
+        return
+    there = [name for name in _SPREADING if site.run.launch.flags.get(name) is True]
+    single = len(site.run.visible_gpus() or ()) == 1
+    for names in ([one] for one in there):
+        command = _without_all(site.command, names)
+        if command is not None:
+            yield Action(site.why, launch=command)
+    if single and there:
+        command = _without_all(site.command, there)
+        if command is not None:
+            yield Action(site.why, launch=_with_option(command, "num_processes", "1") or command)
+
+
+def _without_all(command: str, names: Iterable[str]) -> str | None:
+    """The command without these switches; None where one does not stand there once."""
+    left: str | None = command
+    for name in names:
+        left = without_flag(left, f"--{name}")
+    return left
 
 
 def flags_right(site: Site) -> Iterator[Action]:

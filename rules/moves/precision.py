@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.edits.action import ABSENT, Action
 from fp8check.rules.moves.launching import command_with_file, in_trainers_file, without_flag
-from fp8check.rules.moves.site import known
+from fp8check.rules.moves.site import COMMAND, known
 from fp8check.rules.moves.strategies import new_file
 
 TYPE_CHECKING = False
@@ -41,6 +41,9 @@ def _with_flags(site: Site, wanted: dict[str, bool]) -> Iterator[Action]:
                 return
         assigns += site.in_training((name, wanted[name]))
     yield from site.act(assigns, launch=None if command == site.command else command)
+    switches = [one for one in assigns if one.file == COMMAND and one.value is False]
+    if switches:  # not every script has a word that switches one off: without it, it is off as well
+        yield Action(site.why, tuple(one._replace(value=ABSENT) if one in switches else one for one in assigns))
 
 
 def flags_said(site: Site) -> Iterator[Action]:
@@ -69,7 +72,7 @@ def accelerate_fp8(site: Site) -> Iterator[Action]:
     """FP8 by the Accelerate file, with a backend; a new file where there is none."""
     config = site.run.accelerate
     if site.accelerate is None or config is None:
-        yield from _new_accelerate_file(site)
+        yield from new_accelerate_file(site)
         return
     named = [(("fp8_config", "backend"), _backend(site))] if known(lambda: config.backend) is None else []
     yield from site.act(site.in_accelerate((("mixed_precision",), "fp8"), *named))
@@ -80,8 +83,8 @@ def _backend(site: Site) -> str:
     return "AO" if site.stack.has("transformer_engine") is False and site.stack.has("torchao") else "TE"
 
 
-def _new_accelerate_file(site: Site) -> Iterator[Action]:
-    """The first Accelerate file, and the command that reads it; the trainer's flags and own FP8 step aside."""
+def new_accelerate_file(site: Site) -> Iterator[Action]:
+    """The first Accelerate file, where there is none, and the command that reads it; the trainer's flags and own FP8 step aside."""
     entry = in_trainers_file(site, site.new_file)
     command = command_with_file(site, site.new_file) if site.run.launch.given and not entry else None
     if site.run.accelerate is not None or (site.run.launch.given and command is None and not entry):

@@ -30,7 +30,14 @@ _LAUNCH: Moves = (
     launching.flags_right,
     launching.variables_unset,
 )
-_BACKEND: Moves = (backends.other_backend, backends.gather_off, accelerators.backend, accelerators.refused_gone)
+_BACKEND: Moves = (
+    backends.other_backend,
+    backends.gather_off,
+    backends.told_backend,
+    accelerators.backend,
+    accelerators.refused_gone,
+    precision.new_accelerate_file,
+)
 _STEP: Moves = (steps.checkpointing_off, strategies.fsdp_in_file)
 _STACK: Moves = (stacks.upgrades, stacks.downgrades)
 _SHARDED: Moves = (strategies.loading_off, strategies.other_strategy)
@@ -40,7 +47,7 @@ _SMALLER: Moves = (steps.fewer_tokens, strategies.other_strategy, strategies.sha
 _BY_SUBJECT: Mapping[str, Moves] = {
     "FP1": (*_PRECISION, *_LAUNCH, *_STACK, strategies.other_strategy),
     "FP2": (*_BACKEND, *_PRECISION, *_LAUNCH, *_STACK),
-    "FP3": (*_LAUNCH, *_PRECISION, strategies.other_strategy, *_STACK),
+    "FP3": (*_LAUNCH, launching.spreading_off, *_PRECISION, strategies.other_strategy, *_STACK),
     "FP4": (*_BACKEND, steps.tokens, *_SMALLER, *_STEP),
     "FP5": (*_STEP, *_BACKEND, *_SHARDED, precision.flags_bf16, *_LAUNCH, *_STACK),
     "FP6": (*_STACK, *_BACKEND, launching.variables_unset),
@@ -55,10 +62,10 @@ _LEFT: Moves = (
     accelerators.precision,
     accelerators.recipe_off,
 )
-_GPUS: Moves = (entries.processes, *_LAUNCH, precision.accelerate_fp8)
+_GPUS: Moves = (entries.processes, launching.spreading_off, *_LAUNCH, precision.accelerate_fp8)
 # By a predicted error, a part of the goal (rules/repair/goal.py), or a rule of which more is known than its subject.
 _BY_CODE: Mapping[str, Moves] = {
-    "undecided": (precision.flags_said, accelerators.precision),
+    "undecided": (precision.flags_said, accelerators.precision, stacks.absent, launching.with_the_file),
     "no FP8": (*_PRECISION, *_LAUNCH, *_BACKEND, *_STACK, launching.precision_told),
     "data-parallel": _GPUS,
     "duplicate-gpu": _GPUS,
@@ -85,6 +92,7 @@ _BY_CODE: Mapping[str, Moves] = {
     "accelerate-config-twice": (entries.refused_gone, launching.with_the_file),
     "accelerate-config-by-equals": (launching.with_the_file,),
     "accelerate-config-null": (entries.refused_gone, launching.with_the_file),
+    "script-refuses-words": (launching.words_gone, launching.flags_off),
     "FP318": (entries.refused_gone, launching.flags_off),
     "fsdp-not-distributed": (entries.refused_gone, strategies.other_strategy),
     "FP302": (entries.refused_gone, *_STACK),
@@ -120,6 +128,10 @@ NOT_AS_ASKED: Mapping[str, Moves] = {"FP202": (entries.unread_gone,), "FP203": (
 TAKEN_ALONG: Mapping[str, Moves] = {"FP406": (steps.tokens,)}
 # What may pay more in a run that is good already.
 CHOICES: Moves = (backends.other_backend, steps.compiled, strategies.other_strategy)
+
+
+# All that may be done where answering one problem after the other leads nowhere.
+EVERY: Moves = (*_PRECISION, *_LAUNCH, *_BACKEND, *_STEP, *_STACK, launching.precision_told, strategies.other_strategy)
 
 
 def moves_for(code: str) -> Moves:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from fp8check.rules.edits.action import Action
+from fp8check.rules.releases.stack import Stack
 from fp8check.rules.releases.versions import NEWEST, at_least, parsed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from fp8check.rules.moves.site import Site
 
@@ -24,18 +25,40 @@ def upgrades(site: Site) -> Iterator[Action]:
         if assumed:
             yield Action(site.why, packages=assumed)
         return
-    older: dict[str, str] = {}
-    for name in _UPGRADED:
-        there, newest = packages.get(name), site.trainer.newest(site.stack, name)
-        if newest is None or name not in packages:
-            continue
-        if there is None:
-            if name in _BACKENDS:
-                yield Action(site.why, packages={name: newest})
-        elif _is_older(there, newest):
-            older[name] = newest
+    newest = {name: site.trainer.newest(site.stack, name) for name in _UPGRADED if name in packages}
+    for name in _BACKENDS:
+        release = newest.get(name)
+        if release is not None and packages.get(name, "") is None:
+            yield Action(site.why, packages={name: release})
+    older = _older(packages, newest)
     if older:
         yield Action(site.why, packages=older)  # those that it does not need are taken back
+    own = site.trainer.name
+    if own is not None and own in older:  # what the newest release of the trainer takes beside it
+        upgraded = Stack(site.run.facts._replace(packages={**packages, own: older[own]}))
+        beside = {name: site.trainer.newest(upgraded, name) for name in newest}
+        together = _older(packages, beside)
+        if together != older:
+            yield Action(site.why, packages=together)
+
+
+def _older(packages: Mapping[str, str | None], newest: Mapping[str, str | None]) -> dict[str, str]:
+    """The packages that are there in an older release, with the newest."""
+    return {
+        name: release
+        for name, release in newest.items()
+        if release is not None and (there := packages.get(name)) is not None and _is_older(there, release)
+    }
+
+
+def absent(site: Site) -> Iterator[Action]:
+    """What every run needs, where it is known to be absent: in the newest releases that the trainer takes."""
+    packages = site.run.facts.packages or {}
+    needed = ("torch", "accelerate", *(("transformers",) if site.trainer.is_huggingface else ()))
+    newest = {name: site.trainer.newest(site.stack, name) for name in needed if packages.get(name, "") is None}
+    missing = {name: release for name, release in newest.items() if release is not None}
+    if missing:
+        yield Action(site.why, packages=missing)
 
 
 def fitting_torchao(site: Site) -> Iterator[Action]:

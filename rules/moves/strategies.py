@@ -5,6 +5,7 @@ from __future__ import annotations
 from fp8check.rules.edits.action import ABSENT, Assign
 from fp8check.rules.moves.site import known, known_number
 from fp8check.rules.record import Record
+from fp8check.rules.releases.versions import NEWEST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def sharded_most(site: Site) -> Iterator[Action]:
 
 def _spread(site: Site, config: AccelerateConfig, processes: int, ways: tuple[Strategy, ...]) -> Iterator[Action]:
     for one in ways:
-        if one.alone != (processes == 1) or not _is_installed(site, one) or (one is not ZERO3 and _is_there(site, one)):
+        if one.alone != (processes == 1) or (one is not ZERO3 and _is_there(site, one)):
             continue
         gone: list[tuple[tuple[str, ...], object]] = [
             ((name,), ABSENT) for name in _SECTIONS if name in config.top and name != one.section
@@ -87,7 +88,8 @@ def _spread(site: Site, config: AccelerateConfig, processes: int, ways: tuple[St
             own.append(((one.section,), {**one.settings, **_accumulation(site, one)}))
         trainer = site.trainer
         elsewhere = site.without(trainer.deepspeed_key, "fsdp", trainer.fsdp_key, "fsdp_version")
-        yield from site.act(site.in_accelerate(*own, *gone), elsewhere)
+        for action in site.act(site.in_accelerate(*own, *gone), elsewhere):
+            yield action._replace(packages=_lacking(site, one))
 
 
 def _accumulation(site: Site, one: Strategy) -> dict[str, object]:
@@ -100,8 +102,10 @@ def _accumulation(site: Site, one: Strategy) -> dict[str, object]:
     return {"gradient_accumulation_steps": steps.value if steps is not None and isinstance(steps.value, int) else 1}
 
 
-def _is_installed(site: Site, one: Strategy) -> bool:
-    return one.kind != "DEEPSPEED" or site.stack.has("deepspeed") is not False
+def _lacking(site: Site, one: Strategy) -> dict[str, str]:
+    """DeepSpeed in its newest release, where the run is to be spread by it and it is known to be absent."""
+    absent = one.kind == "DEEPSPEED" and site.stack.has("deepspeed") is False
+    return {"deepspeed": NEWEST["deepspeed"]} if absent else {}
 
 
 def _is_there(site: Site, one: Strategy) -> bool:

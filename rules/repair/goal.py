@@ -188,8 +188,8 @@ def _not_bf16(outcome: Outcome) -> list[Problem]:
 
 
 def _is_said(setting: Setting | None) -> bool:
-    """Whether an entry of FP8 is there; an option of the command that switches it off is none that is left over."""
-    return setting is not None and not (setting.origin.flag is not None and setting.value is False)
+    """Whether an entry of FP8 is there; one that says that there is none is not left over."""
+    return setting is not None and setting.value is not False
 
 
 # What it costs to change something of a run. What the user chose is kept: the order of these is that of the plans.

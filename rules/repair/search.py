@@ -12,11 +12,11 @@ from itertools import islice
 from fp8check.rules.edits.action import ABSENT, Action, Assign
 from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.input_error import InputError
-from fp8check.rules.moves.remedies import CHOICES, NOT_AS_ASKED, TAKEN_ALONG, moves_for
+from fp8check.rules.moves.remedies import CHOICES, EVERY, NOT_AS_ASKED, TAKEN_ALONG, moves_for
 from fp8check.rules.moves.site import Site
 from fp8check.rules.reading.overlay import Overlay
 from fp8check.rules.record import Record
-from fp8check.rules.repair.goal import chosen, cost_of, problems
+from fp8check.rules.repair.goal import NO_FP8, chosen, cost_of, problems
 from fp8check.rules.repair.state import changed
 from fp8check.rules.repair.values import Places
 from fp8check.rules.settings.values import Undecided
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 
 MOST_ACTIONS = 100  # that are tried from one state: a command may have thousands of variables
+WIDE = 60  # states of a search from which on it keeps a third of them for all that may be done
+LACKS = 25  # what a problem that is left counts as beside the cost, where all that may be done is tried
 LARGE = 20_000  # characters of the files above which fewer states are tried
 
 
@@ -100,6 +102,8 @@ class Search:
         self.seen: list[Judged] = []
         self.is_exhausted = False
         self._over = False
+        self._kept = self._left // 3 if self._left >= WIDE else 0  # of the states, for all that may be done
+        self._is_wide = False  # whether what answers any problem of a run is tried, and not of the first alone
 
     def begin(self, reports: Sequence[Examined]) -> Judged:
         """The runs as they are, with their reports."""
@@ -171,18 +175,31 @@ class Search:
         self._left = min(self._left, states)
 
     def good(self, first: Judged) -> Iterator[Judged]:
-        """Good states, the cheapest first, as far as the search comes; behind them what else may be chosen."""
+        """Good states, the cheapest first, as far as the search comes; behind them what else may be chosen.
+
+        Where answering one problem after the other leads to none, all that may be done is tried in any order.
+        """
+        found = False
+        for one in self._good(first):
+            found, self._kept = True, 0
+            yield one
+        if not found and not self.is_exhausted:
+            self._is_wide = True
+            yield from self._good(first)
+
+    def _good(self, first: Judged) -> Iterator[Judged]:
         heap: list[tuple[int, int, State, object]] = [(0, 0, first.state, None)]
         queued = {first.state.key}
         number = 0
-        while heap:
+        while heap and (self._is_wide or self._left >= self._kept):
             cost, _, state, before = heappop(heap)
             judged = self.judged(state)
-            if judged is None or judged.signature == before:
+            if judged is None or (judged.signature == before and not self._is_wide):
                 continue  # what was done changed nothing of what the runs lack
-            if judged.cost > cost:
+            lacks = _lacks(judged) if self._is_wide else 0
+            if judged.cost + lacks > cost:
                 number += 1
-                heappush(heap, (judged.cost, number, state, before))
+                heappush(heap, (judged.cost + lacks, number, state, before))
                 continue
             if judged.is_good:
                 yield self._least(judged)
@@ -193,7 +210,7 @@ class Search:
                     continue
                 queued.add(after.key)
                 number += 1
-                heappush(heap, (max(cost, self._start.cost(after)), number, after, signature))
+                heappush(heap, (max(cost, self._start.cost(after) + lacks), number, after, signature))
 
     def actions(self, judged: Judged) -> Iterator[Action]:
         """What the first problem of a state proposes: its rule's own fix, then the moves that may answer it."""
@@ -222,8 +239,9 @@ class Search:
         first = _first(lacking, report)
         site = self._site(first.code, state, report)
         found = next((one.code for one in lacking if one.finding is not None), first.code)
-        codes = [first.code, found, *(one.code for one in lacking if one.finding is None)]
-        for move in dict.fromkeys(move for code in dict.fromkeys(codes) for move in moves_for(code)):
+        codes = [first.code, found, *(one.code for one in lacking if one.finding is None or self._is_wide)]
+        moves = [move for code in dict.fromkeys(codes) for move in moves_for(code)]
+        for move in dict.fromkeys((*moves, *EVERY) if self._is_wide else moves):
             yield from self._placed(site, move)
 
     def _placed(self, site: Site, move: Move) -> Iterator[Action]:
@@ -333,6 +351,11 @@ def _smaller(start: Start, state: State) -> Iterator[Action]:
             continue
         for entry, value in changed(data, before):
             yield Action("", (Assign(path, entry, value),))
+
+
+def _lacks(judged: Judged) -> int:
+    """How far a state is from a good one; one that has given the goal up lacks most."""
+    return sum(LACKS * (4 if one.code == NO_FP8 else 1) for lacking in judged.problems for one in lacking)
 
 
 def _first(lacking: Sequence[Problem], report: Examined) -> Problem:

@@ -251,9 +251,12 @@ class HuggingFace(Training):
         fsdp = self.switched_on("fsdp")
         if fsdp is None:
             return
-        if self.deepspeed is not None:
+        by_launcher = config.distributed_type if config is not None and kind == "DEEPSPEED" else None
+        if self.deepspeed is not None or kind == "DEEPSPEED":  # is_deepspeed_enabled: by either way
             text = "Using --fsdp xxx together with --deepspeed is not possible, deactivate one of those flags."
-            raise PredictedError("fsdp-with-deepspeed", "trainer", "ValueError", text, (fsdp, self.deepspeed))
+            raise PredictedError(
+                "fsdp-with-deepspeed", "trainer", "ValueError", text, (fsdp, self.deepspeed or by_launcher)
+            )
         if kind == "NO" and launch.tool == "accelerate" and config is not None:
             text = "Using fsdp only works in distributed training."
             because = (fsdp, config.distributed_type)

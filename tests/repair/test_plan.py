@@ -95,7 +95,7 @@ def test_the_command_is_told_to_read_the_file() -> None:
         ("accelerate launch --config_file b.yaml t.py", "accelerate launch --config_file accel.yaml t.py"),
         ("accelerate launch --config_file=b.yaml t.py", "accelerate launch --config_file=accel.yaml t.py"),
         ("A=1 torchrun --nproc_per_node 1 t.py --x", "A=1 accelerate launch --config_file accel.yaml t.py --x"),
-        ("accelerate-launch t.py", None),
+        ("accelerate-launch t.py", "accelerate-launch --config_file accel.yaml t.py"),
         ("srun python t.py", None),
     ],
 )

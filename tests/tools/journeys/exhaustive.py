@@ -3,7 +3,8 @@
 What a person could change is cut down to dimensions with two to six values each: the trainer's precision flags, its own
 FP8, who computes in FP8, how the run is spread, checkpointing, tokens, the command, the packages, the variables; in each
 the value that is there is one of them. All combinations are predicted, and those that the model takes for good are judged
-by the rules as any run is. Files of other kinds, the text of scripts and the model stay as they are.
+by the rules as any run is. Files of other kinds, the text of scripts and the model stay as they are, and so do files
+that a loader refuses, and what names a DeepSpeed file that nobody can read: these are for people to see to.
 """
 
 from __future__ import annotations
@@ -65,6 +66,12 @@ class Values:
         self.variables = dict(part.facts.variables or {})
         self.packages = None if part.facts.packages is None else dict(part.facts.packages)
         self.gpus = len(part.facts.gpus or ())
+        self.names_unread = _names_unread(self.files, part)
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Options of the command that say the precision, in its trainer's words; others are a script's own."""
+        return (*_FLAGS, "fp8") if self.trainer in ("llamafactory", "axolotl") else _FLAGS
 
     @property
     def training(self) -> dict[str, Any]:
@@ -77,6 +84,19 @@ class Values:
         return self.files.setdefault("accelerate", {})
 
 
+_FLAGS = ("bf16", "fp16", "no_bf16")
+
+
+def _names_unread(files: dict[str, Any], part: RunRequest) -> bool:
+    """Whether a DeepSpeed file is named that is not there, or is no JSON."""
+    section = files.get("accelerate", {}).get("deepspeed_config")
+    named = section.get("deepspeed_config_file") if isinstance(section, dict) else None
+    if not isinstance(named or files.get("training", {}).get("deepspeed"), str):
+        return False
+    (report,) = check_request(Request((part,))).reports
+    return not any(one.kind == "deepspeed" and not one.problems for one in report.documents)
+
+
 def nothing(_: Values) -> None:
     """As it is."""
 
@@ -87,7 +107,7 @@ def _flags(bf16: bool) -> Change:
             values.training.pop(name, None)
         values.training["bf16"] = bf16
         values.training["fp16"] = False
-        _without_options(values, ("bf16", "fp16", "no_bf16", "fp8"))
+        _without_options(values, values.flags)
 
     return change
 
@@ -230,18 +250,27 @@ def _fitting(values: Values) -> None:
     values.training["dataloader_drop_last"] = True
 
 
+# What starts a trainer that has a command of its own, and what `accelerate launch` starts instead.
+_PROGRAMS = {
+    "llamafactory": (("llamafactory-cli", "lmf", "llamafactory.launcher", "llamafactory.cli"), "llamafactory.launcher"),
+    "axolotl": (("axolotl", "axolotl.cli.train"), "axolotl.cli.train"),
+}
+
+
 def _with_file(values: Values) -> None:
+    """A launch that reads the Accelerate file; what the command says to the trainer stays."""
     words = _split(values.command)
     path = values.kinds.get("accelerate", "accelerate_new.yaml")
     script = next((word for word in words if word.endswith(".py")), None)
-    training = values.kinds.get("training")
-    programs = {"llamafactory": ["-m", "llamafactory.launcher"], "axolotl": ["-m", "axolotl.cli.train"]}
     start = ["accelerate", "launch", "--config_file", path]
+    names, module = _PROGRAMS.get(values.trainer, ((), ""))
+    program = next((at for at, word in enumerate(words) if word in names), None)
     if values.trainer == "trl" and "trl" in words:
-        values.command = shlex.join(["trl", words[words.index("trl") + 1], "--config", str(training)])
-        values.command += f" --accelerate_config {path}"
-    elif values.trainer in programs:
-        values.command = shlex.join([*start, *programs[values.trainer], *([training] if training else [])])
+        own = words[words.index("trl") :]
+        values.command = shlex.join([*own, "--accelerate_config", path])
+    elif program is not None:
+        own = [word for word in words[program + 1 :] if word != "train"]
+        values.command = shlex.join([*start, "-m", module, *own])
     elif script is not None:
         values.command = shlex.join([*start, script, *words[words.index(script) + 1 :]])
 
@@ -256,6 +285,8 @@ def _newest(values: Values) -> None:
     taken = {**NEWEST, **TAKEN.get(values.trainer, {})}
     packages = values.packages if values.packages is not None else {}
     for name, release in taken.items():
+        if name == "torch" and "+cpu" in str(packages.get(name)):
+            continue  # another build is another machine's
         if packages.get(name) is not None or name in ("accelerate", "transformer_engine", "torchao", "deepspeed"):
             packages[name] = release
     packages["transformer_engine_torch"] = packages["transformer_engine"]
@@ -265,6 +296,7 @@ def _newest(values: Values) -> None:
 def dimensions(values: Values, goal: Goal) -> list[dict[str, Change]]:
     """What is varied of a run, each with the names of its values."""
     several = values.gpus > 1
+    later = any("$" in str(value) for value in values.files.get("accelerate", {}).values())
     precision = {"flags as they are": nothing, "bf16 off": _flags(False), "bf16 on": _flags(True)}
     own: dict[str, Change] = {"own as it is": nothing, "own off": _own_off}
     if values.trainer in ("llamafactory", "axolotl") and goal == "fp8":
@@ -272,7 +304,9 @@ def dimensions(values: Values, goal: Goal) -> list[dict[str, Change]]:
     backends: dict[str, Change] = {"file as it is": nothing}
     backends |= {"TE": _by("TE"), "AO": _by("AO")} if goal == "fp8" else {"BF16": _bf16_file}
     spread: dict[str, Change] = {"spread as it is": nothing}
-    if several:
+    if values.names_unread or later:  # a value that is filled in later blocks an edit
+        pass
+    elif several:
         spread |= {"DDP": _spread("MULTI_GPU"), "FSDP2": _spread("FSDP", "fsdp_config", _FSDP2)}
         spread |= {f"ZeRO-{stage}": _spread("DEEPSPEED", "deepspeed_config", _zero(stage)) for stage in (2, 3)}
     else:
@@ -335,7 +369,7 @@ def _request(part: RunRequest, values: Values, read_before: dict[str, Any]) -> R
     documents = []
     paths = {path: kind for kind, path in values.kinds.items()}
     for one in part.documents:
-        kind = paths.get(one.path)
+        kind = None if one.problems else paths.get(one.path)
         documents.append(one if kind is None else _document(one.path, values.files[kind], one, read_before))
     if "accelerate" in values.files and "accelerate" not in values.kinds and values.accelerate:
         documents.append(_document("accelerate_new.yaml", values.accelerate, None, read_before))

@@ -222,7 +222,7 @@ def own_fp8(final: Final) -> Iterator[str]:
 def launcher(final: Final) -> Iterator[str]:
     """observed.md A6: python, torchrun and llamafactory-cli read no Accelerate file."""
     plain = final.words and final.words[0] in ("python", "torchrun", "llamafactory-cli")
-    if plain and final.backend is not None and not any("accelerate" in word for word in final.words[:4]):
+    if plain and final.backend is not None and not any(word.startswith("accelerate") for word in final.words):
         yield f"{final.words[0]} reads no Accelerate file"
 
 
