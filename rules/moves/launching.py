@@ -103,7 +103,7 @@ def flags_off(site: Site) -> Iterator[Action]:
 
 
 def _without_words(command: str | None, name: str) -> str | None:
-    """The command without an option and all that may be meant as its value: as far as the next option or the program."""
+    """The command without an option and what may be meant as its value: as far as the next one or the program."""
     from shlex import join, split
 
     words = split(command or "")

@@ -84,7 +84,10 @@ def _backend(site: Site) -> str:
 
 
 def new_accelerate_file(site: Site) -> Iterator[Action]:
-    """The first Accelerate file, where there is none, and the command that reads it; the trainer's flags and own FP8 step aside."""
+    """The first Accelerate file, where there is none, and the command that reads it.
+
+    The trainer's flags and own FP8 step aside.
+    """
     entry = in_trainers_file(site, site.new_file)
     command = command_with_file(site, site.new_file) if site.run.launch.given and not entry else None
     if site.run.accelerate is not None or (site.run.launch.given and command is None and not entry):
