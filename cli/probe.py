@@ -10,7 +10,7 @@ from fp8check.cli.probing import prober
 from fp8check.cli.requests import request_of
 from fp8check.rules.checking.request import check_request
 from fp8check.rules.credentials import masked_shapes
-from fp8check.rules.plain_text import plain, shown
+from fp8check.rules.plain_text import plain
 from fp8check.rules.report import build, text
 from fp8check.rules.report.formats import Look
 from fp8check.rules.report.laying import laid_out
@@ -77,7 +77,7 @@ def _text(reports: Sequence[Report], sources: Sources, style: Style) -> str:
     parts: list[str] = []
     for report in reports:
         parts.append(text.render([report], sources, look))
-        parts.extend(f"{one.rule} undecided: {shown(one.needs)}\n" for one in report.undecided)
+        parts.extend(f"{line}\n" for line in text.undecided(report, style, verbose=True))
         if report.probe is not None:
             parts.append(page(report.probe))
     return "\n".join(part for part in parts if part)

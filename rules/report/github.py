@@ -54,8 +54,13 @@ class Annotations:
             yield from self._annotated("error", _crash(crash), f"fp8check: internal error in {shown(crash.rule)}")
         for finding in report.new_findings:
             yield from self._annotated(_COMMANDS[finding.severity], _command(finding), shown(line_of(finding)))
-        # A line of the log, not a command: it must not begin with "::".
+        # Lines of the log, not commands: they must not begin with "::".
         yield from self._new(f"fp8check: {report.verdict}: {shown(report.summary.actual)}")
+        if report.undecided:
+            from fp8check.rules.report.lacking import lacking  # with facts few reports have any
+
+            for one in lacking(report.undecided):
+                yield from self._new(f"fp8check: not decided: {one.sentence(one.ids())}")
 
     def _annotated(self, kind: str, command: str, instead: str) -> Iterator[str]:
         """A command, while there is room for it; a line of the log `instead`."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fp8check.rules.report.formats import Look, Sources
+    from fp8check.rules.report.lacking import Lacking
     from fp8check.rules.report.schema import File, Finding, Report, TraceEntry
 
 VERDICTS = {
@@ -224,14 +225,19 @@ def _link(entry: TraceEntry) -> str:
     return f"<tr{' class=beaten' if beaten else ''}><th scope=row>{setting}</th>{cells}</tr>"
 
 
+def _code(text: str) -> str:
+    return f"<code>{markup(text)}</code>"
+
+
+def _missing(one: Lacking) -> str:
+    all_of_it = markup(f"{' '.join(one.rules)}, for want of {'; '.join(one.needs)}")
+    return f"<li>{one.sentence(one.ids(written=markup), markup, _code)}<br><small>{all_of_it}</small></li>"
+
+
 def _undecided(report: Report) -> str:
     from fp8check.rules.report.lacking import lacking  # most runs of a page have none
 
-    rows = [
-        f"<li><b>{one.number}</b>: <code>{markup(one.command)}</code><br>for want of {markup('; '.join(one.needs))}"
-        f"<br><small>{markup(' '.join(one.rules))}</small></li>"
-        for one in lacking(report.undecided)
-    ]
+    rows = [_missing(one) for one in lacking(report.undecided)]
     if report.probe is not None and report.probe.ended != "done":
         rows.insert(0, f"<li><b>probe</b> {markup(report.probe.ended)}: {markup(report.probe.why)}</li>")
     if not rows:

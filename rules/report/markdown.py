@@ -95,7 +95,7 @@ class Page:
         return "; ".join(
             [
                 words or "nothing found",
-                *([f"{_number(len(self._undecided), 'rule')} undecided"] if self._undecided else ()),
+                *([f"{_number(len(self._undecided), 'rule')} not decided"] if self._undecided else ()),
                 *([f"{_number(len(self._failed), 'rule')} failed"] if self._failed else ()),
             ]
         ) + (f", in {self._runs} runs" if self._runs > 1 else "")
@@ -124,8 +124,7 @@ class Page:
         if again:
             yield _Block(f"- {_number(again, 'finding')} of another run, told there, too\n")
         for lack in lacking(report.undecided):
-            wants = inline("; ".join(lack.needs))
-            yield _Block(f"- undecided, {lack.number}: {code(lack.command)} for want of {wants}\n")
+            yield _Block(f"- not decided: {lack.sentence(lack.ids(written=inline), inline, code)}\n")
 
 
 def render(reports: Sequence[Report], _sources: Sources, _look: Look) -> str:
@@ -223,8 +222,9 @@ def _rule(finding: Finding) -> str:
 
 
 def _undecided_in_short(report: Report) -> Iterator[str]:
-    """What is undecided, in a line."""
+    """What is undecided, a line for each thing that is missing."""
     if report.undecided:
-        yield f"; {_number(len(report.undecided), 'rule')} undecided ({code(lacking(report.undecided)[0].command)})"
+        yield f"; {_number(len(report.undecided), 'rule')} not decided"
+        yield from (f"\n  - {one.sentence(one.ids(written=inline), inline, code)}" for one in lacking(report.undecided))
     elif report.verdict == "undecided":
         yield f"; {inline(report.summary.actual)}"

@@ -277,7 +277,7 @@ def _required(report: Report) -> Data:
 
 def _undecided(one: Lacking) -> Data:
     """Rules that are undecided, by what would decide them."""
-    text = f"undecided, {one.number}: {one.command}; for want of {'; '.join(one.needs)}"
+    text = f"not decided: {one.sentence(one.ids(len(one.rules)))} (for want of {'; '.join(one.needs)})"
     return {"level": "note", "message": {"text": text}, "properties": {"rules": list(one.rules)}}
 
 

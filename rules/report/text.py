@@ -39,13 +39,11 @@ def _run(report: Report, sources: Sources, look: Look) -> str:
         del lines[-1:]  # the empty line behind the last finding
     else:
         lines.extend(_summary(report, style))
-        lines.append(_totals(report, style))
+        lines.extend((_totals(report, style), *undecided(report, style, verbose=look.verbose)))
         if report.plan is not None:
             from fp8check.rules.report import plan_text  # where a plan is due
 
             lines.extend(("", *plan_text.lines(report.plan, style)))
-        if look.verbose:
-            lines.extend(_undecided(report))
     return "\n".join(lines) + ("\n" if lines else "")
 
 
@@ -87,18 +85,18 @@ def _summary(report: Report, style: Style) -> Iterator[str]:
     yield ""
 
 
-def _undecided(report: Report) -> Iterator[str]:
-    """The undecided rules, by what would decide them."""
-    from textwrap import wrap  # only with --verbose
-
-    from fp8check.rules.report.lacking import lacking
+def undecided(report: Report, style: Style, *, verbose: bool = False) -> Iterator[str]:
+    """What is not decided, a line for each thing that is missing; with `verbose` all of the rules, and all that they
+    lack."""
+    if not report.undecided:
+        return
+    from fp8check.rules.report.lacking import SOME, lacking
 
     for one in lacking(report.undecided):
-        yield ""
-        yield f"undecided, {one.number}: {shown(one.command)}"
-        wants = wrap(f"for want of {shown('; '.join(one.needs))}", WIDTH)
-        yield from (f"  {line}" for line in wants)
-        yield from (f"  {' '.join(one.rules[at : at + 12])}" for at in range(0, len(one.rules), 12))
+        ids = one.ids(len(one.rules) if verbose else SOME, lambda rule: style.rule(shown(rule)))
+        yield f"not decided: {one.sentence(ids)}"
+        if verbose:
+            yield f"  for want of {shown('; '.join(one.needs))}"
 
 
 def _totals(report: Report, style: Style) -> str:
@@ -120,12 +118,8 @@ def _others(report: Report) -> Iterator[str]:
     if report.hiding:
         yield f"; {shown(' and '.join(report.hiding))} may hide more"
     if report.undecided:
-        from fp8check.rules.report.lacking import lacking, things
-
-        number, needs = len(report.undecided), things(report.undecided)
-        about = f" without {shown(', '.join(needs))}" if needs else ""
-        command = lacking(report.undecided)[0].command
-        yield f"; {number} rule{'s' if number != 1 else ''} undecided{about} ({shown(command)})"
+        number = len(report.undecided)
+        yield f"; {number} rule{'s' if number != 1 else ''} not decided"
     if report.suppressed:
         yield f"; {len(report.suppressed)} suppressed"
     if report.baseline is not None:

@@ -41,8 +41,8 @@ def test_options_may_stand_between_the_files(example: list[str]) -> None:
 
 
 def test_verbose_names_undecided_rules(example: list[str]) -> None:
-    assert "\nundecided, 17 rules: fp8check --probe" in run(*example, "-v").stdout
-    assert "\nundecided, " not in run(*example).stdout
+    assert "\nnot decided: 17 rules want a real step (FP801, FP802, FP803, FP804, " in run(*example, "-v").stdout
+    assert "\nnot decided: 17 rules want a real step (FP801, FP802, FP803, ...): run fp8check" in run(*example).stdout
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_undecided_has_its_own_exit_code(tmp_path: Path) -> None:
     assert run("accel.yaml", "--no-environment", cwd=tmp_path).returncode == 0
     done = run("accel.yaml", "--no-environment", "--require-evidence", cwd=tmp_path)
     assert done.returncode == 3
-    assert "undecided" in done.stdout
+    assert "not decided" in done.stdout
 
 
 def test_standard_input() -> None:

@@ -68,7 +68,9 @@ def test_command_of_its_own(files: list[str], capsys: pytest.CaptureFixture[str]
     assert probe(files) == 1
     text = capsys.readouterr().out
     assert "FP804 error" in text
-    assert "FP806 undecided: the probe did not see which layers were converted" in text
+    assert "\nnot decided: " in text
+    assert "(FP806, FP807, " in text
+    assert "the probe did not see which layers were converted" in text
     assert probe([*files, "--json"]) == 1
     said = json.loads(capsys.readouterr().out)
     assert said["schema"] == "fp8check/probe/1"

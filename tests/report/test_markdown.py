@@ -174,13 +174,14 @@ def test_unknown_is_no_pass() -> None:
         verdict="undecided", findings=(), undecided=(UndecidedRule("FP1", "gpus", "fp8check env"),)
     )
     assert rendered(report) == (
-        "### fp8check: nothing found; 1 rule undecided\n\n"
-        "- `train.yaml`, `accel.yaml`: nothing found; 1 rule undecided (`fp8check env`)\n"
+        "### fp8check: nothing found; 1 rule not decided\n\n"
+        "- `train.yaml`, `accel.yaml`: nothing found; 1 rule not decided\n"
+        "  - 1 rule (FP1): the GPUs. To decide it: fp8check env\n"
     )
     early = report._replace(undecided=(), summary=report.summary._replace(actual="not decided: who trains"))
     assert "nothing found; not decided: who trains\n" in rendered(early)
     failed = report._replace(internal_errors=(InternalError("FP1", "KeyError: 'x'"),))
-    assert rendered(failed).startswith("### fp8check: nothing found; 1 rule undecided; 1 rule failed\n")
+    assert rendered(failed).startswith("### fp8check: nothing found; 1 rule not decided; 1 rule failed\n")
     assert "- **internal error** in `FP1`: KeyError: 'x'\n" in rendered(failed)
 
 

@@ -104,7 +104,7 @@ def test_what_is_suppressed_is_counted() -> None:
     accelerate = f"{ONE}{TE}  amax_history_length: 16  # fp8check: ignore[FP202] the wizard wrote it\n"
     shown = text_of(report_of({"accelerate": accelerate}))
     assert "FP202" not in shown
-    assert shown.endswith("; 1 suppressed\n") or "; 1 suppressed;" in shown
+    assert "; 1 suppressed\n" in shown or "; 1 suppressed;" in shown
 
 
 def test_a_finding_of_no_file() -> None:
