@@ -16,7 +16,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
 .PHONY: agreement attacks beyond wild audit sbom fuzz fuzz-guided fuzz-sample smoke \
-	docs help helps pairs demo test lint types layers coverage bench wheel corpus corpus-review score conformance \
+	docs help flips helps pairs demo test lint types layers coverage bench wheel corpus corpus-review score conformance \
 	journeys conformance-commands conformance-newest conformance-sample drift evidence executed rule mutation mutation-catalog \
 	mutation-sample hook-test format clean serve service-bench \
 	service-kill service-load service-postgres openapi-test page-test docker-lint docker-steps \
@@ -143,6 +143,9 @@ journeys: $(VENV)/.installed ## plans followed to their end, from cases of the c
 
 pairs: $(VENV)/.installed ## two faults in one run, from pairs of single-fault cases: how many reports tell of both
 	@$(BIN)/python -m tests.tools.pairs
+
+flips: $(VENV)/.installed ## each line that explain calls without effect, flipped over every case: the verdict stays (20 minutes)
+	@$(BIN)/python -m tests.tools.flips
 
 helps: $(VENV)/.installed ## every help with a cure, done over every found case: the finding goes, and no error comes
 	@$(BIN)/python -m tests.tools.helps

@@ -10,9 +10,10 @@ from fp8check.cli.streams import say
 from fp8check.rules.checking.advising import advised
 from fp8check.rules.checking.exit_codes import ExitCode
 from fp8check.rules.checking.request import check_request
+from fp8check.rules.checking.trying import sets, tried
 from fp8check.rules.plain_text import shown
 from fp8check.rules.report import build
-from fp8check.rules.report.line import concerns, explain_line
+from fp8check.rules.report.line import concerns, explain_line, is_to_be_tried
 from fp8check.rules.settings.values import whole_number
 
 TYPE_CHECKING = False
@@ -36,7 +37,8 @@ def explain(argv: list[str]) -> int:
     options = options.replaced(files=[path, *options.files[1:]])
     told, found = False, False
     request = request_of(options, load(options))
-    for examined in advised(request, check_request(request)).reports:
+    reports = advised(request, check_request(request)).reports
+    for at, examined in enumerate(reports):
         document = _document(examined.documents, path)
         if document is None:
             continue
@@ -44,10 +46,15 @@ def explain(argv: list[str]) -> int:
         if not 1 <= line <= document.text.count("\n") + 1:
             raise UsageError(f"{path} has no line {line}")
         report = build.whole(examined)
-        if concerns(report, document, line):
+        if concerns(report, document, line) or sets(examined, document, line):
             told = True
-            say("\n".join(explain_line(report, document, line)) + "\n", fold=True)
-    if found and not told:
+            tries = None
+            if is_to_be_tried(report, document, line) and len(request.runs) == 1:
+                tries = tried(request, reports, at, document, line)
+            say("\n".join(explain_line(report, document, line, tries)) + "\n", fold=True)
+    if not found:
+        say(f"{shown(path)}:{line}  no run that can be read here has this file\n", fold=True)
+    elif not told:
         say(f"{shown(path)}:{line}  no command that starts a training stands on this line\n", fold=True)
     return ExitCode.OK
 

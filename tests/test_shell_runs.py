@@ -484,8 +484,8 @@ def test_explain_a_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> Non
         said.append(capsys.readouterr().out)
     assert "decides ACCELERATE_MIXED_PRECISION: bf16" in said[0]
     assert said[1] == "run.sh:2  no command that starts a training stands on this line\n"
-    assert "nothing that decides about FP8 stands on this line" in said[2]
-    assert "nothing that decides about FP8 stands on this line" in said[3]
+    assert "matters: --mixed_precision no -> actual: no mixed precision, no layer in FP8" in said[2]
+    assert "no setting stands on this line" in said[3]
 
 
 def test_outcome_of_each_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.plain_text import shown
+from fp8check.rules.record import Record
 from fp8check.rules.report.frames import lines_of
 from fp8check.rules.report.masking import masked_text
 
@@ -10,8 +11,41 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fp8check.rules.reading import Document, Node
+    from fp8check.rules.reading import Document
     from fp8check.rules.report.schema import Origin, Outcome, Overridden, Report, TraceEntry
+
+SHOWN = 3  # values that change something
+_DECIDES, _ENDS = "  decides ", "  ends the run: "
+_DECIDING = (_DECIDES, _ENDS)
+
+
+class Effect(Record):
+    """One other value of a line.
+
+    Attributes:
+        tried: what was written instead.
+        changes: what is another thing then; "" where nothing is.
+    """
+
+    tried: str
+    changes: str
+
+
+class Tries(Record):
+    """What was tried of a line (rules/checking/trying.py).
+
+    Attributes:
+        effects: each value, in the order in which they were tried.
+        why_not: why nothing was; "" where something was, and where nothing stands there.
+    """
+
+    effects: tuple[Effect, ...]
+    why_not: str = ""
+
+    @property
+    def changes(self) -> tuple[Effect, ...]:
+        """The values that change something."""
+        return tuple(one for one in self.effects if one.changes)
 
 
 def concerns(report: Report, document: Document, line: int) -> bool:
@@ -21,46 +55,53 @@ def concerns(report: Report, document: Document, line: int) -> bool:
     return bool([*_fate(report.outcome, document.path, line), *_said(report, document.path, line)])
 
 
-def explain_line(report: Report, document: Document, line: int) -> Iterator[str]:
-    """The line, what it decides, what overrides it, and what the rules say of it."""
-    yield from map(shown, _explained(report, document, line))
+def explain_line(report: Report, document: Document, line: int, tries: Tries | None = None) -> Iterator[str]:
+    """The line, what it decides, what overrides it, what the rules say of it, and what other values would change.
+
+    Args:
+        tries: what was tried of the line; None where nothing was, and then nothing is called without effect.
+    """
+    yield from map(shown, _explained(report, document, line, tries))
 
 
-def _explained(report: Report, document: Document, line: int) -> Iterator[str]:
+def is_to_be_tried(report: Report, document: Document, line: int) -> bool:
+    """Whether only other values can tell what a line is good for: nothing that decides comes from there."""
+    return not any(text.startswith(_DECIDING) for text in _fate(report.outcome, document.path, line))
+
+
+def _explained(report: Report, document: Document, line: int, tries: Tries | None) -> Iterator[str]:
     yield f"{document.path}:{line}  {lines_of(masked_text(document))[line - 1].strip()}"
-    node = _node_at(document, line)
-    if document.format == "shell":
-        told = [*_fate(report.outcome, document.path, line), *_said(report, document.path, line)]
-        yield from told or ["  nothing that decides about FP8 stands on this line"]
-        return
-    if node is None:
-        yield "  no setting begins on this line"
-        return
     told = [*_fate(report.outcome, document.path, line), *_said(report, document.path, line)]
     yield from told
-    if not told:
-        yield f"  nothing that decides about FP8 reads {node.pointer.lstrip('/').replace('/', '.') or 'this'}"
+    if tries is not None and tries.effects:
+        yield from _tried(tries, is_told=bool(told))
+    elif not told:
+        unknown = "" if tries is None else tries.why_not
+        yield f"  not known: {unknown}" if unknown else "  no setting stands on this line"
 
 
-def _node_at(document: Document, line: int) -> Node | None:
-    if document.root is None:
-        return None
-    return next(
-        (node for node in document.root.walk() if node.key_span is not None and node.key_span.line == line), None
-    )
+def _tried(tries: Tries, *, is_told: bool) -> Iterator[str]:
+    """What was changed by other values; that nothing was, where nothing else is known of the line."""
+    for one in tries.changes[:SHOWN]:
+        yield f"  matters: {one.tried} -> {one.changes}"
+    if len(tries.changes) > SHOWN:
+        yield f"    and {len(tries.changes) - SHOWN} more of {len(tries.effects)} values that were tried"
+    if not tries.changes and not is_told:
+        values = [one.tried for one in tries.effects]
+        yield f"  changes nothing here; tried: {', '.join(values)}"
 
 
 def _fate(outcome: Outcome, path: str, line: int) -> Iterator[str]:
     for one in outcome.trace:
         if _is_at(one.origin, path, line):
-            yield f"  decides {one.setting}: {one.value!s}"
+            yield f"{_DECIDES}{one.setting}: {one.value!s}"
             lost = (f"    over {other.value!s} from {other.origin.describe()}" for other in one.overrode)
             yield from dict.fromkeys(lost)
         elif _among(one, path, line):
             yield f"  is overridden: {one.setting} is {one.value!s}, from {one.origin.describe()}"
     error = outcome.error
     if error is not None and any(_is_at(origin, path, line) for origin in error.because):
-        yield f"  ends the run: {error.type} ({error.stage}): {error.first_line}"
+        yield f"{_ENDS}{error.type} ({error.stage}): {error.first_line}"
 
 
 def _is_at(origin: Origin, path: str, line: int) -> bool:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from fp8check.rules.engine.running import Finding
 from fp8check.rules.reading import Document
 from fp8check.rules.report.build import whole
-from fp8check.rules.report.line import explain_line
+from fp8check.rules.report.line import Effect, Tries, explain_line, is_to_be_tried
 from tests.support.runs import report_of
 
 ACCELERATE = "distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config:\n  backend: te\n\n  amax_history_length: 4\n"
@@ -37,7 +35,7 @@ def test_a_line_that_wins_and_the_one_that_loses() -> None:
 def test_a_value_below_its_key_is_of_the_line_of_the_key() -> None:
     accelerate = ACCELERATE.replace("backend: te", "backend:\n    TE")
     assert "  decides ACCELERATE_FP8_BACKEND: TE" in told(4, accelerate=accelerate)
-    assert told(5, accelerate=accelerate)[1:] == ["  no setting begins on this line"]
+    assert told(5, accelerate=accelerate)[1:] == ["  no setting stands on this line"]
 
 
 def test_what_the_rules_say_of_a_line() -> None:
@@ -55,18 +53,32 @@ def test_a_finding_that_needs_no_help_is_said_without() -> None:
     assert list(explain_line(whole(report), report.documents[0], 1))[1:] == ["  FP000 info: just so"]
 
 
-@pytest.mark.parametrize(
-    ("line", "kind", "expected"),
-    [
-        (5, "accelerate", "  no setting begins on this line"),
-        (1, "training", "  nothing that decides about FP8 reads output_dir"),
-    ],
-)
-def test_a_line_of_no_account(line: int, kind: str, expected: str) -> None:
-    assert told(line, kind)[1:] == [expected]
-
-
-def test_a_file_without_settings() -> None:
+def test_a_line_without_a_setting() -> None:
+    assert told(5)[1:] == ["  no setting stands on this line"]
     report = report_of({"accelerate": ACCELERATE})
     script = Document("t.py", "import torch\n", "python", None, loader="python")
-    assert list(explain_line(whole(report), script, 1)) == ["t.py:1  import torch", "  no setting begins on this line"]
+    assert list(explain_line(whole(report), script, 1)) == ["t.py:1  import torch", "  no setting stands on this line"]
+
+
+def tried(line: int, *effects: Effect, why_not: str = "") -> list[str]:
+    report = report_of({"training": TRAINING, "accelerate": ACCELERATE.replace("backend: te", "backend: TE")})
+    document = report.documents[0]
+    return list(explain_line(whole(report), document, line, Tries(effects, why_not)))[1:]
+
+
+def test_what_was_tried_is_said() -> None:
+    effects = [Effect("a", ""), Effect("b", "FP101 goes"), Effect("c", "x"), Effect("d", "y"), Effect("e", "z")]
+    assert tried(1, *effects[:1]) == ["  changes nothing here; tried: a"]
+    assert tried(1, *effects[:2]) == ["  matters: b -> FP101 goes"]
+    assert tried(1, *effects)[-1] == "    and 1 more of 5 values that were tried"
+    assert tried(1, why_not="it is shared") == ["  not known: it is shared"]
+    assert not any("changes nothing" in one for one in tried(2, *effects[:1]))  # what it decides is said already
+
+
+def test_what_decides_is_not_tried() -> None:
+    report = whole(report_of({"training": TRAINING, "accelerate": ACCELERATE.replace("backend: te", "backend: TE")}))
+    training, accelerate = report_of({"training": TRAINING, "accelerate": ACCELERATE}).documents
+    assert not is_to_be_tried(report, training, 2)
+    assert is_to_be_tried(report, training, 1)
+    assert not is_to_be_tried(report, accelerate, 2)
+    assert is_to_be_tried(report, accelerate, 1)

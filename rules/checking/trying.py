@@ -1,0 +1,292 @@
+"""What another value of a line would change: each is written into a copy, and the run is judged as it is then.
+
+That nothing reads a line cannot be seen from the lines that decide: a value may be what keeps a run from ending. So
+nothing is called without effect that was not tried.
+"""
+
+from __future__ import annotations
+
+from fp8check.rules.checking.advising import advised
+from fp8check.rules.checking.request import check_request
+from fp8check.rules.edits.fix import Edit, Fix
+from fp8check.rules.edits.text_edits import text_edits
+from fp8check.rules.edits.unfixable import Unfixable
+from fp8check.rules.input_error import InputError
+from fp8check.rules.reading.kind import Kind
+from fp8check.rules.reading.read import read_script
+from fp8check.rules.record import Record
+from fp8check.rules.releases.accelerate_enums import BACKENDS
+from fp8check.rules.report import build
+from fp8check.rules.report.line import Effect, Tries
+from fp8check.rules.trainers.detect import read
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from fp8check.rules.checking.request import Request
+    from fp8check.rules.edits.fix import Part
+    from fp8check.rules.edits.text_edit import TextEdit
+    from fp8check.rules.reading import Document, Node
+    from fp8check.rules.settings.shell import Line
+    from fp8check.rules.suppression.examined import Examined
+
+MOST = 40  # values of a line that are tried
+MOST_RUNS = 20  # of a script that starts many, each value would cost all of them
+_DIGITS = 10  # of a number that is written as text
+LONGEST = 100_000  # characters of the files of a run in which anything is tried
+# Words of which each stands where the others may. Besides, any text is tried as one that nobody knows.
+_WORDS = (
+    ("true", "false"),
+    ("yes", "no"),
+    ("on", "off"),
+    ("no", "fp16", "bf16", "fp8"),
+    ("TE", "AO", "MSAMP", "AUTO"),
+    ("te", "torchao", "auto"),
+    ("NO", "MULTI_GPU", "FSDP", "DEEPSPEED"),
+    ("HYBRID", "E4M3", "E5M2"),
+    ("max", "most_recent"),
+    ("tensorwise", "rowwise", "rowwise_with_gw_hp"),
+    ("full", "lora", "freeze"),
+    ("pt", "sft", "rm", "ppo", "dpo", "kto"),
+    ("bfloat16", "float16", "float32", "auto"),
+    ("eager", "sdpa", "flash_attention_2", "flash_attention_3"),
+    ("adamw_torch", "adamw_torch_fused", "adamw_8bit", "sgd"),
+    ("FULL_SHARD", "SHARD_GRAD_OP", "NO_SHARD", "HYBRID_SHARD"),
+    ("auto", "true", "false", "1e-5"),
+    ("bnb", "gptq", "awq"),
+    ("inductor", "eager", "aot_eager"),
+    ("LOCAL_MACHINE", "AMAZON_SAGEMAKER"),
+    ("FULL_STATE_DICT", "SHARDED_STATE_DICT", "LOCAL_STATE_DICT"),
+    ("TRANSFORMER_BASED_WRAP", "SIZE_BASED_WRAP", "NO_WRAP"),
+    ("BACKWARD_PRE", "BACKWARD_POST", "NO_PREFETCH"),
+)
+_OTHER = "other"
+# In the place of a model: one without Linear layers, a small one, one of experts, one that fits on few GPUs.
+_MODELS = ("openai-community/gpt2", "Qwen/Qwen2.5-0.5B", "Qwen/Qwen3-30B-A3B", "meta-llama/Llama-3.1-70B")
+
+
+class _Value(Record):
+    """A line with another value: the file as it is then."""
+
+    tried: str
+    document: Document
+
+
+def sets(report: Examined, document: Document, line: int) -> bool:
+    """Whether a variable of a run's command is set on that line of a shell script."""
+    command = report.inputs.run.launch.line
+    places = () if command is None else command.variables.values()
+    return any((one.span.file, one.span.line) == (document.path, line) for one in places)
+
+
+def tried(request: Request, reports: Sequence[Examined], at: int, document: Document, line: int) -> Tries:
+    """What other values of a line would change about one of the runs of a request.
+
+    Args:
+        reports: those of all runs, with what their errors hide.
+        at: which of them.
+    """
+    (part,) = request.runs
+    if len(reports) > MOST_RUNS or sum(len(one.text) for one in part.documents) > LONGEST:
+        return Tries((), "the run is too large to try it")
+    request = request._replace(probe=None, baseline=None)
+    before, effects = reports[at], []
+    for value in _values(document, before, line, part.trainer):
+        files = tuple(value.document if one.path == document.path else one for one in part.documents)
+        changed = request._replace(runs=(part._replace(documents=files),))
+        try:
+            after = advised(changed, check_request(changed)).reports
+        except InputError as error:
+            effects.append(Effect(value.tried, f"the files make no run any more: {error}"))
+            continue
+        same = len(after) == len(reports)
+        effects.append(Effect(value.tried, _changes(before, after[at]) if same else "the files make other runs"))
+        if len(effects) >= MOST:
+            break
+    return Tries(tuple(effects), "it cannot be changed by itself" if not effects and nodes_on(document, line) else "")
+
+
+def _changes(before: Examined, after: Examined) -> str:
+    """What is another thing than before, in a few words."""
+    old, new = _told(before), _told(after)
+    for one in (*after.findings, *after.later):
+        if one.severity != "info" and (count := new[one.rule]) > old.get(one.rule, 0):
+            return f"{one.rule} {one.severity}: {one.message}" + ("" if count == 1 else f" ({count} times)")
+    gone = [rule for rule in old if old[rule] > new.get(rule, 0)]
+    if gone:
+        return f"{gone[0]} is not found any more"
+    was, now = build.brief(before).summary, build.brief(after).summary
+    for name in ("actual", "or_", "speed", "memory"):
+        value = getattr(now, name)
+        if value != getattr(was, name):
+            return f"{name.rstrip('_')}: {value or 'not known'}"
+    kinds = before.outcome.distributed_type, after.outcome.distributed_type
+    if kinds[0] != kinds[1]:
+        return f"distributed as {kinds[1] or 'not known'}, not {kinds[0] or 'known'}"
+    return "" if before.verdict == after.verdict else f"the verdict is {after.verdict}"
+
+
+def _told(report: Examined) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for one in (*report.findings, *report.later):
+        if one.severity != "info":
+            found[one.rule] = found.get(one.rule, 0) + 1
+    return found
+
+
+def _values(document: Document, report: Examined, line: int, trainer: str | None) -> Iterator[_Value]:
+    if document.format == "python":
+        yield from _of_script(document, line)
+    elif document.format == "shell":
+        if report.inputs.run.launch.line is not None:
+            yield from _of_shell(document, report.inputs.run.launch.line, line)
+    else:
+        for node in nodes_on(document, line):
+            yield from _of_node(document, node, report.inputs.run.training.model, trainer)
+
+
+def nodes_on(document: Document, line: int) -> list[Node]:
+    """The entries that begin on a line; where none does, the innermost one that the line belongs to."""
+    if document.root is None:
+        return []
+    begin = [one for one in document.root.walk() if one.alias is None and _first_line(one) == line]
+    if begin:
+        return begin
+    around = [one for one in document.root.walk() if one.alias is None and _first_line(one) < line <= one.span.end_line]
+    inner = [one for one in around if one.kind == "scalar" or one.style == "flow"]
+    return inner[-1:]
+
+
+def _first_line(node: Node) -> int:
+    if node.key_span is not None:
+        return node.key_span.line
+    return node.span.line if node.pointer else 0
+
+
+def _of_node(document: Document, node: Node, model: str | None, trainer: str | None) -> Iterator[_Value]:
+    place = node.key_span or node.span
+    part: Part = "item" if node.key_span is None else "entry"
+    name = "" if node.key_span is None else f"{node.key}: "
+    is_model = node.value == model and isinstance(node.value, str)
+    values = _MODELS if is_model else _others(node.value) if node.kind == "scalar" else ()
+    edits = [(f"{name}{_shown(one)}", Edit("replace", place, part, value=one)) for one in values]
+    for text, edit in (*edits, (f"without {node.key if name else 'it'}", Edit("delete", place, part))):
+        try:
+            yield _Value(text, _edited(document, edit, trainer))
+        except (Unfixable, InputError):
+            continue
+
+
+def _edited(document: Document, edit: Edit, trainer: str | None) -> Document:
+    """The file with an edit made, for what it was, whatever is left of it.
+
+    Raises:
+        Unfixable, Unreadable: the edit cannot be made, or nothing reads the file then.
+    """
+    text = _replaced(document.text, text_edits(Fix((edit,), safe=False), (document,)))
+    made = read(document.path, text.encode(), trainer=trainer)
+    if made.kind == document.kind:
+        return made  # what is left of it may be another trainer's
+    made = read(document.path, text.encode(), loader=document.loader)
+    return made.as_kind(Kind(document.kind, document.dialect, document.loader))
+
+
+def _others(value: object) -> Iterator[object]:
+    """Other values of the kind of a value."""
+    if isinstance(value, bool):
+        yield not value
+    elif isinstance(value, int):
+        yield from dict.fromkeys(one for one in (value * 2, value + 1, value // 2, 1, 0) if one != value)
+    elif isinstance(value, float):
+        yield from (value * 2, value / 2)
+    elif isinstance(value, str):
+        yield from _other_texts(value)
+    elif value is None:
+        yield from (True, 1, _OTHER)
+
+
+def _other_texts(text: str) -> Iterator[str]:
+    found = dict.fromkeys(one for words in _WORDS if text in words for one in words)
+    if not found and text.upper() in BACKENDS:
+        found = dict.fromkeys(BACKENDS)
+    elif text.isdecimal() and len(text) < _DIGITS:
+        found = dict.fromkeys((str(int(text) * 2), str(int(text) + 1)))
+    yield from (one for one in (*found, _OTHER) if one != text)
+
+
+def _shown(new: object) -> str:
+    """A value in the words of the file; of a text that is not known what it may be, nothing is repeated."""
+    if new == _OTHER:
+        return "another text"
+    return str(new).lower() if isinstance(new, bool) else str(new)
+
+
+def _of_script(document: Document, line: int) -> Iterator[_Value]:
+    from fp8check.rules.edits.action import GONE
+    from fp8check.rules.edits.python_file import Computed, PythonFile
+
+    try:
+        script = PythonFile(document)
+    except Unfixable:
+        return
+    for path in script.names:
+        if script.line(path) != line:
+            continue
+        old, name = script.value(path), script.name(path)
+        values = [] if isinstance(old, Computed) else [*_others(old)]
+        for value in (*values, GONE):
+            try:
+                edits = script.text_edits({path: value})
+                made = read_script(document.path, _replaced(document.text, edits).encode())
+            except (Unfixable, InputError):
+                continue
+            yield _Value(f"without {name}" if value is GONE else f"{name}={_shown_literal(value)}", made)
+
+
+def _shown_literal(new: object) -> str:
+    return _shown(new) if new == _OTHER else repr(new)
+
+
+def _replaced(text: str, edits: Iterable[TextEdit]) -> str:
+    for one in sorted(edits, key=lambda edit: edit.start, reverse=True):
+        text = text[: one.start] + one.text + text[one.end :]
+    return text
+
+
+def _of_shell(document: Document, command: Line, line: int) -> Iterator[_Value]:
+    for tried_, start, end, text in _in_shell(document, command, line):
+        try:
+            made = read(document.path, f"{document.text[:start]}{text}{document.text[end:]}".encode())
+        except InputError:
+            continue
+        yield _Value(tried_, made)
+
+
+def _in_shell(document: Document, command: Line, line: int) -> Iterator[tuple[str, int, int, str]]:
+    """Words of a command and variables that stand on a line as they are: what takes their place, and where."""
+    words = command.words
+    for at, word in enumerate(words):
+        span = word.span
+        if span.line != line or document.text[span.start : span.end] != word.text or not word.text.startswith("--"):
+            continue
+        name, equals, value = word.text.partition("=")
+        if equals:
+            first = span.start + len(name) + 1
+            yield from ((f"{name}={_shown(one)}", first, span.end, one) for one in _other_texts(value))
+        following = words[at + 1] if at + 1 < len(words) and not equals else None
+        end = span.end
+        if following is not None and not following.text.startswith("-"):
+            place = following.span
+            if document.text[place.start : place.end] == following.text:
+                end = place.end
+                for one in _other_texts(following.text):
+                    yield f"{name} {_shown(one)}", place.start, place.end, one
+        yield f"without {name}", span.start, end, ""
+    for name, word in command.variables.items():
+        span = word.span
+        written = document.text[span.start : span.end]
+        if span.line != line or not written.endswith(word.text) or not word.text:
+            continue
+        first = span.end - len(word.text)
+        yield from ((f"{name}={_shown(one)}", first, span.end, one) for one in _other_texts(word.text))
