@@ -17,7 +17,7 @@ from fp8check.cli.commit import identities
 from fp8check.cli.mentions import CONFIGURATION, Texts
 from fp8check.cli.nearest import Nearest
 from fp8check.cli.requests import run_options, run_request
-from fp8check.cli.units import Part, Unit, as_declared, as_given, each_of, put_together
+from fp8check.cli.units import Names, Part, Unit, as_declared, as_given, each_of, put_together
 from fp8check.rules.input_error import InputError
 from fp8check.rules.reading import Unreadable, files
 from fp8check.rules.reading.read import SUFFIXES as SHELL
@@ -44,13 +44,14 @@ def declared(project: Project, options: Options) -> Unit | None:
     missing: list[str] = []
     for number, described in enumerate(run_options(options.replaced(files=[]), config), 1):
         one = put_together(as_declared(described))
-        if anew or change.touches([*one.names, *described.files], every=True):
+        if anew or change.touches(one.names.every, every=True):
             where = f"{path}, [[run]] {number}"
             if one.problem is not None:
                 problem = InputError(f"{where}: {one.problem}")
                 problem.hint = one.problem.hint
                 problems.append(problem)
-            missing += [f"{where} names {name}" for name in change.missing(one.runs)]
+            else:
+                missing += [f"{where} names {name}" for name in change.missing(one.names.relied_on)]
             parts.append(Part(one.request, one.runs, one.names, wanted=True))
         else:
             parts.append(Part(one.request, one.runs, one.names, wanted=False))
@@ -83,7 +84,7 @@ def cover(covered: set[str], unit: Unit) -> None:
     """Note the files of runs that have a changed one: nothing else is said of these."""
     for part in unit.parts:
         if part.wanted:
-            names = (*part.names, *(one.path for run in part.runs for one in run.documents))
+            names = (*part.names.every, *(one.path for run in part.runs for one in run.documents))
             covered.update(one for name in names for one in identities(name))
 
 
@@ -107,16 +108,18 @@ def _of_script(script: str, project: Project, options: Options) -> Unit | None:
     except InputError as problem:
         return Unit(project, problems=(problem,)) if is_changed else None
     # Any line may call what a script reads as a part of itself, and what a program imports.
-    read = change.touches(name for _, names in lines for name in names)
+    read = change.touches(name for _, names in lines for name in names.every)
     every = is_changed or any(not name.endswith(CONFIGURATION) for name in read)
     chosen = [
-        (run, names) for run, names in lines if every or change.touches([*names, *(one.path for one in run.documents)])
+        (run, names)
+        for run, names in lines
+        if every or change.touches([*names.every, *(one.path for one in run.documents)])
     ]
-    missing = [f"{where_of(run)} names {name}" for run, _ in chosen for name in change.missing([run])]
+    missing = [f"{where_of(run)} names {name}" for run, names in chosen for name in change.missing(names.relied_on)]
     passed_over = request.passed_over if is_changed else ()
     if not chosen and not passed_over:
         return None
-    names = tuple(name for _, names in chosen for name in names)
+    names = Names(*(tuple(name for _, one in chosen for name in getattr(one, kind)) for kind in Names.fields))
     part = Part(request._replace(apart=False), tuple(run for run, _ in chosen), names, wanted=True)
     return Unit(project, (part,), missing=tuple(missing), passed_over=passed_over)
 

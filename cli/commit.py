@@ -18,8 +18,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from fp8check.rules.checking.runs import Assembled
-
 _LIMIT_S = 30.0
 _LONGEST = 64 << 20  # bytes of names: a million of them
 _SAFE = (
@@ -62,21 +60,30 @@ class Change(Record):
         changed = self.every if every else self.offered
         return frozenset(one for name in names for one in identities(name) if one in changed)
 
-    def missing(self, runs: Iterable[Assembled]) -> list[str]:
-        """The files that these runs name, and that the commit takes away."""
-        gone = {os.path.basename(name) for name in self.gone}
-        unread = [one.path for each in runs for one in each.run.unread if one.absent]
-        names = [name for name in unread if os.path.basename(name) in gone]
-        # A file that git no longer has may still lie there.
-        read = [one.path for each in runs for one in each.documents]
-        return list(dict.fromkeys([*names, *(name for name in read if not self.gone.isdisjoint(identities(name)))]))
+    def missing(self, read: Iterable[str]) -> list[str]:
+        """Those of these files that the commit takes away, and that are found nowhere else.
+
+        Args:
+            read: the files that a run reads, in the order of the places where it looks for them.
+        """
+        names = list(dict.fromkeys(os.path.normpath(name) for name in read if "\0" not in name))
+        there = {os.path.basename(name) for name in names if self.gone.isdisjoint(identities(name)) and _is_there(name)}
+        gone = (name for name in names if not self.gone.isdisjoint(identities(name)))
+        return [name for name in gone if _is_there(name) or os.path.basename(name) not in there]
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return os.path.lexists(name)
+    except UnicodeEncodeError:  # no file has such a name
+        return False
 
 
 def identities(name: str) -> tuple[str, ...]:
     """The absolute names of a file: its own, and that of what it leads to."""
     try:
         return os.path.abspath(name), os.path.realpath(name)
-    except ValueError:  # a NUL, which no file has in its name
+    except ValueError:  # a NUL, or what this system has in no name
         return ()
 
 

@@ -179,7 +179,7 @@ class Nearest:
         parts = [
             Part(_alone(request, run), (run,), asked, wanted=True)
             for run, asked in runs
-            if change.touches([*asked, *(one.path for one in run.documents)])
+            if change.touches([*asked.every, *(one.path for one in run.documents)])
         ]
         if parts:
             yield Unit(self._project, tuple(parts))

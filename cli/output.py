@@ -132,7 +132,8 @@ def rendered(format_: Format, target: str | None, reports: Sequence[Report], sou
 def look_of(options: Options, target: str | None) -> Look:
     """How the options want reports to look, where they go."""
     style = style_of(options, target)
-    return Look(style.on, options.quiet or options.hook, options.verbose, style.width, style.links)
+    quiet = options.quiet or (options.hook and not vars(options).get("plan"))
+    return Look(style.on, quiet, options.verbose, style.width, style.links)
 
 
 def print_crashes(crashes: Iterable[Crash]) -> None:

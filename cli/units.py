@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fp8check.cli.mentions import PYTHON
 from fp8check.cli.requests import RunOptions, run_request
 from fp8check.rules.checking.request import RunRequest, assembled
 from fp8check.rules.facts import Facts
@@ -19,17 +20,42 @@ if TYPE_CHECKING:
     from fp8check.rules.reading import Unreadable
 
 
+# Of what is only sought for a line of a script: the words of all lines are, with the first.
+_SOUGHT = (PYTHON, "config.json")
+
+
+class Names(Record):
+    """The files that are asked for to put runs together, also those that are not there.
+
+    Attributes:
+        read: those that were to be read.
+        sought: those of which was only asked whether they are there: modules, and models.
+    """
+
+    read: tuple[str, ...]
+    sought: tuple[str, ...]
+
+    @property
+    def every(self) -> tuple[str, ...]:
+        """Both."""
+        return (*self.read, *self.sought)
+
+    @property
+    def relied_on(self) -> tuple[str, ...]:
+        """Those without which the run is another one; in the place of a module there may be a package."""
+        return (*self.read, *(name for name in self.sought if not name.endswith(PYTHON)))
+
+
 class Part(Record):
     """Files that make up runs.
 
     Attributes:
-        names: of the files that were asked for to put them together, also those that are not there.
         wanted: whether a changed file is one of theirs.
     """
 
     request: RunRequest
     runs: tuple[Assembled, ...]
-    names: tuple[str, ...]
+    names: Names
     wanted: bool
 
 
@@ -56,7 +82,7 @@ class PutTogether(Record):
 
     request: RunRequest
     runs: tuple[Assembled, ...]
-    names: tuple[str, ...]
+    names: Names
     problem: InputError | None = None
 
 
@@ -71,10 +97,10 @@ def put_together(described: RunOptions) -> PutTogether:
             runs = tuple(assembled(request))
         except InputError as found:
             problem = found
-    return PutTogether(request, runs, (*asked.read, *asked.sought), problem)
+    return PutTogether(request, runs, Names((*described.files, *asked.read), tuple(asked.sought)), problem)
 
 
-def each_of(request: RunRequest) -> Iterator[tuple[Assembled, tuple[str, ...]]]:
+def each_of(request: RunRequest) -> Iterator[tuple[Assembled, Names]]:
     """The runs of these files, each with the names of the files that it asks for.
 
     Raises:
@@ -87,7 +113,7 @@ def each_of(request: RunRequest) -> Iterator[tuple[Assembled, tuple[str, ...]]]:
         if run is None:
             return
         # Where the other files of a line are is looked up for all lines at once.
-        yield run, (*asked.read, *(name for name in asked.sought if name.endswith(".py")))
+        yield run, Names(tuple(asked.read), tuple(name for name in asked.sought if name.endswith(_SOUGHT)))
 
 
 def as_declared(described: RunOptions) -> RunOptions:
