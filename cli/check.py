@@ -55,7 +55,15 @@ def parser() -> Parser:
 
 def check(argv: list[str]) -> int:
     """Check the runs that the files describe."""
-    options = parser().parse_args(argv)
+    return check_options(parser().parse_args(argv))
+
+
+def check_options(options: Options) -> int:
+    """Check what the options name; with `plan` "few", what to do is said where there are few files.
+
+    Raises:
+        InputError: it cannot be understood.
+    """
     config = load(options)
     formats = formats_of(options.format)
     if options.server is not None:
@@ -70,7 +78,7 @@ def check(argv: list[str]) -> int:
         return check_hook(options, formats)
     request = request_of(options, config, probe=_probe(options, config), keep=False)
     if sum(len(part.documents) for part in request.runs) > FEW:
-        if options.plan:
+        if options.plan and options.plan != "few":
             raise UsageError(f"--plan is for {FEW} files at most: name those of one run")
         from fp8check.cli.many import check_many
 
@@ -116,7 +124,7 @@ def _plans(
 
     whole = any(name != "text" for name, _ in formats)
     may = quotable(options, config).may
-    return plans_for(request, checked, asked=options.plan, whole=whole, may=may)
+    return plans_for(request, checked, asked=bool(options.plan), whole=whole, may=may)
 
 
 def _probe(options: Options, config: Config) -> Probe | None:

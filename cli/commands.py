@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 # By module, for the few that share one.
 COMMANDS = {
     "check": "check",
+    "ci": "ci",
+    "comment": "comment",
     "outcome": "outcome",
     "env": "env",
     "explain": "explain",

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from fp8check.cli.options import UsageError, names
 from fp8check.cli.output import discreet, quotable, rendered, write_text
 from fp8check.cli.requests import required, run_options, run_request
+from fp8check.cli.stay import Stay
 from fp8check.cli.streams import complain
 from fp8check.rules import facts as machine
 from fp8check.rules import models
@@ -177,13 +178,6 @@ def _is_model(path: str, content: bytes) -> bool:
         return False
 
 
-class _Stay(request.HTTPRedirectHandler):
-    """Follows no redirection: it would carry the token, and the files, to another place."""
-
-    def redirect_request(self, *_arguments: object, **_named: object) -> None:
-        """Refuse."""
-
-
 class _Service:
     """The service at a URL."""
 
@@ -195,7 +189,7 @@ class _Service:
             raise UsageError(f"the token would travel unencrypted: use https for {parts.hostname}, or unset {TOKEN}")
         self._url = url.rstrip("/")
         self._token = token
-        self._opener = request.build_opener(_Stay())
+        self._opener = request.build_opener(Stay())
 
     def check(self, body: _Body) -> _Checked:
         """The reports of some runs, and the exit code.

@@ -38,6 +38,7 @@ class RunOptions(Record):
     Attributes:
         python: the interpreter that trains, which may be started.
         not_trusted: the one that only a configuration names, and that is not started.
+        elsewhere: whether another machine trains: of this one nothing counts but an interpreter that is named.
     """
 
     files: Sequence[str]
@@ -49,6 +50,7 @@ class RunOptions(Record):
     no_environment: bool = False
     set_variable: Sequence[str] = ()
     hook: bool = False
+    elsewhere: bool = False
 
 
 def request_of(
@@ -255,7 +257,7 @@ def facts_of(options: RunOptions) -> Facts:
         if options.python is not None or options.no_environment:
             raise UsageError("--facts says what the machine is: --python and --no-environment do not go with it")
         facts = facts_.load(options.facts)
-    elif options.no_environment or options.hook:
+    elif options.no_environment or options.hook or (options.elsewhere and options.python is None):
         facts = facts_.Facts()
     else:
         facts = facts_.collect_for_run(options.python)

@@ -85,9 +85,9 @@ def render(reports: Sequence[Report], _sources: Sources, _look: Look) -> str:
     return "".join([*(annotations.add(report) for report in reports), annotations.end()])
 
 
-def alert(title: str, text: str) -> str:
-    """An error that is no finding: as what is wrong with the command line."""
-    return f"::error title={_property(title)}::{_value(text)}\n"
+def alert(title: str, text: str, kind: str = "error") -> str:
+    """What is no finding, as that a command line is wrong; `kind`: error, warning or notice."""
+    return f"::{kind} title={_property(title)}::{_value(text)}\n"
 
 
 def _todo(plans: Plans) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fp8check.rules.plain_text import bytes_of
 from fp8check.rules.report.pretty import dumps
 from fp8check.rules.report.schema import place_of
 
@@ -16,15 +17,22 @@ _SEVERITIES = {"error": "critical", "warning": "major", "info": "info"}
 
 
 def render(reports: Sequence[Report], _sources: Sources, _look: Look) -> str:
-    """The findings of all runs, each once: GitLab tells them apart by fingerprint."""
+    """The findings of all runs, each once."""
     issues: dict[str, dict[str, object]] = {}
     for report in reports:
         first = report.files[0].path if report.files else "."
         todo = _todo(report)
         for finding in report.findings:
-            issues.setdefault(finding.fingerprint, _issue(finding, first, todo))
+            issues.setdefault(mark_of(finding), _issue(finding, first, todo))
             todo = "" if finding.severity == "error" else todo
     return dumps(list(issues.values())) + "\n"
+
+
+def mark_of(finding: Finding) -> str:
+    """What GitLab tells it from others by. Its fingerprint is the same in files of another name."""
+    from hashlib import sha256
+
+    return sha256(bytes_of(f"{finding.file or ''}\0{finding.fingerprint}")).hexdigest()[:40]
 
 
 def _todo(report: Report) -> str:
@@ -43,7 +51,7 @@ def _issue(finding: Finding, first: str, todo: str) -> dict[str, object]:
     return {
         "description": finding.message + (todo if todo and finding.severity == "error" else advice),
         "check_name": finding.rule,
-        "fingerprint": finding.fingerprint,
+        "fingerprint": mark_of(finding),
         "severity": _SEVERITIES[finding.severity],
         "location": {
             "path": place.file if place is not None else first,

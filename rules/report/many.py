@@ -194,17 +194,22 @@ class _Html(Page):
 
 
 class _Gitlab(Page):
-    """A list of issues, each once: GitLab tells them apart by fingerprint."""
+    """A list of issues, each once."""
 
     def __init__(self, format_: Format, look: Look) -> None:
         super().__init__(format_, look)
+        from fp8check.rules.report.gitlab import mark_of
+
+        self._mark_of = mark_of
         self._said: set[str] = set()
 
     def _next(self, report: Report, sources: Sources) -> str:
-        new = {one.fingerprint: one for one in reversed(report.findings) if one.fingerprint not in self._said}
+        marks = [(self._mark_of(one), one) for one in reversed(report.findings)]
+        new = {mark: one for mark, one in marks if mark not in self._said}
         first = not self._said
         self._said.update(new)
-        left = tuple(one for one in report.findings if new.get(one.fingerprint) is one)
+        chosen = {id(one) for one in new.values()}
+        left = tuple(one for one in report.findings if id(one) in chosen)
         text = self._rendered(report._replace(findings=left), sources)[len("[\n") : -len("\n]\n")]
         return f"{'[' if first else ','}\n{text}" if left else ""
 

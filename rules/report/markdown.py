@@ -51,7 +51,8 @@ class Page:
         self._blocks: dict[str, list[_Block]] = {verdict: [] for verdict in _WORST}
         self._room = dict.fromkeys(_WORST, MOST)
         self._numbers = dict.fromkeys(_SEVERITIES, 0)
-        self._said: set[str] = set()  # fingerprints: a finding of several runs is told once, and counts once
+        # By file and fingerprint: a finding of several runs is told once, and counts once.
+        self._said: set[tuple[str | None, str]] = set()
         self._undecided: set[str] = set()
         self._failed: set[str] = set()
         self._runs = self._left_out = 0
@@ -115,10 +116,11 @@ class Page:
             yield _Block(f"- **internal error** in {code(crash.rule)}: {inline(crash.error)}\n", 1)
         again = 0
         for finding in sorted(report.new_findings, key=lambda one: _SEVERITIES.index(one.severity)):
-            if finding.fingerprint and finding.fingerprint in self._said:
+            mark = (finding.file, finding.fingerprint)
+            if finding.fingerprint and mark in self._said:
                 again += 1
                 continue
-            self._said.add(finding.fingerprint)
+            self._said.add(mark)
             self._numbers[finding.severity] += 1
             yield _Block(_finding(finding), 1)
         if again:

@@ -108,7 +108,7 @@ class Log:
         if report.plan is not None:
             _plan_into(results, report, report.plan)
         results += [_suppressed(one, self._index, report) for one in report.suppressed]
-        marks = [one.fingerprint or None for one in report.findings] + [
+        marks = [(one.file, one.fingerprint) if one.fingerprint else None for one in report.findings] + [
             (one.rule, one.file, one.line, one.column, one.message) for one in report.suppressed
         ]
         new = [one for one, mark in zip(results, marks, strict=True) if mark is None or mark not in self._said]
