@@ -123,6 +123,8 @@ class Page:
             self._said.add(mark)
             self._numbers[finding.severity] += 1
             yield _Block(_finding(finding), 1)
+        if report.hiding:
+            yield _Block(f"- {inline(' and '.join(report.hiding))} may hide more\n")
         if again:
             yield _Block(f"- {_number(again, 'finding')} of another run, told there, too\n")
         for lack in lacking(report.undecided):

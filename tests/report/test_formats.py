@@ -297,6 +297,14 @@ def test_an_alert_is_one_annotation() -> None:
     assert github.alert("fp8check: a, b", "c\nd") == "::error title=fp8check%3A a%2C b::c%0Ad\n"
 
 
+@pytest.mark.parametrize("name", ["sarif", "gitlab", "markdown"])
+def test_equal_findings_of_two_files_are_two(name: str) -> None:
+    """A fingerprint says nothing of the name of the file."""
+    moved = tuple(one._replace(file="other.yaml" if one.file else None) for one in FP101.findings)
+    text = _render(name, [FP101, FP101._replace(findings=moved)], {})
+    assert text.count("bf16: true cancels FP8") == 2
+
+
 def test_gitlab_has_what_gitlab_asks_for(reported: tuple[Report, dict[str, str]]) -> None:
     issues = json.loads(_render("gitlab", [reported[0], reported[0]], reported[1]))
     for issue in issues:

@@ -185,6 +185,11 @@ def test_unknown_is_no_pass() -> None:
     assert "- **internal error** in `FP1`: KeyError: 'x'\n" in rendered(failed)
 
 
+def test_what_errors_may_hide_is_said() -> None:
+    report = of_case("FP101")._replace(hiding=("FP204", "FP301"))
+    assert "\n- FP204 and FP301 may hide more\n" in rendered(report)
+
+
 def test_no_more_is_written_than_there_is_room_for() -> None:
     report = of_case("FP101")
     first = report.findings[0]
