@@ -30,6 +30,7 @@ from fp8check.rules.checking.verdict import FAIL_ON
 from fp8check.rules.credentials import masked
 from fp8check.rules.input_error import InputError
 from fp8check.rules.plain_text import plain
+from fp8check.rules.reading import files
 from fp8check.rules.report.github import alert
 from fp8check.rules.report.markdown import fenced
 
@@ -53,6 +54,7 @@ FORMATS = {
         f"markdown={SUMMARY}",
     ),
 }
+_LARGEST_SARIF = 1 << 30  # of our own, with 25,000 results at most
 _LEVELS = {"error": "errors", "warning": "warnings", "note": "notes"}
 
 
@@ -120,8 +122,7 @@ def _words(text: str) -> list[str]:
 
 def _outputs(out: str, code: int, *, upload: bool) -> Iterator[tuple[str, object]]:
     """What the other steps of the job may ask for; the numbers are those of the SARIF log, each finding once."""
-    with open(os.path.join(out, SARIF), encoding="utf-8") as file:
-        (run,) = json.load(file)["runs"]
+    (run,) = json.loads(files.read(os.path.join(out, SARIF), _LARGEST_SARIF))["runs"]
     verdict = run["properties"]["verdict"]
     found = [
         one["level"] for one in run["results"] if "suppressions" not in one and one.get("baselineState") != "unchanged"

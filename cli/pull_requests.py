@@ -10,7 +10,6 @@ docs.github.com/rest/issues/comments, docs.gitlab.com/api/notes
 from __future__ import annotations
 
 import json
-import os
 import re
 from http.client import HTTPException
 from typing import NamedTuple
@@ -33,6 +32,7 @@ _LARGEST_ANSWER = 32 << 20
 _LARGEST_EVENT = 32 << 20
 _A_PAGE = 100
 _MOST_PAGES = 100
+_MAY_NOT = (401, 403, 404)  # as GitHub and GitLab answer whoever lacks a permission
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
@@ -129,7 +129,7 @@ class Api:
                 return json.loads(answer.read(_LARGEST_ANSWER))
         except error.HTTPError as refused:
             with refused:
-                may_not = refused.code in (401, 403, 404)
+                may_not = refused.code in _MAY_NOT
                 why = "the token may not" if may_not else "the site refused"
                 raise NoComment(f"{why} ({method} comments: HTTP {refused.code})", expected=may_not) from None
         except (OSError, HTTPException, ValueError) as failed:
@@ -218,10 +218,8 @@ def _full_name(side: object) -> object:
 def _pull_request(variables: Variables) -> Mapping[str, object]:
     """The pull request of the event that started the job; empty where there is none."""
     path = variables.get("GITHUB_EVENT_PATH")
-    if not path or not os.path.exists(path):
-        return {}
     try:
-        event = json.loads(files.read(path, _LARGEST_EVENT))
+        event = json.loads(files.read_if_there(path, _LARGEST_EVENT) or b"{}") if path else {}
     except (Unreadable, ValueError, RecursionError):
         return {}
     found = event.get("pull_request") if isinstance(event, dict) else None

@@ -23,6 +23,8 @@ FILES = {
 # What a command needs so that only the option decides.
 ARGUMENTS = {
     "check": ("train.yaml", "accel.yaml", "--no-environment"),
+    "ci": ("github", "--out=reports"),
+    "comment": ("github", "reports"),
     "outcome": ("train.yaml", "accel.yaml", "--no-environment"),
     "explain": ("train.yaml:3", "accel.yaml", "--no-environment"),
     "fix": ("train.yaml", "accel.yaml", "--no-environment", "--diff"),
