@@ -101,8 +101,8 @@ wild: $(VENV)/.installed ## checkouts of public repositories: false alarms, laun
 score: $(VENV)/.installed ## predictions against the executed cases of ../shared/observed
 	@$(BIN)/python -m tests.tools.score $(SHARED)/observed/cases.jsonl
 
-hook-test: $(VENV)/.installed ## run the real pre-commit on a real repository
-	@$(BIN)/python -m pytest -q tests/test_hook.py
+hook-test: $(VENV)/.installed ## the real pre-commit with the hooks of the last commit, in repositories of five layouts (a minute)
+	@TEST_REAL_RUNNER=1 $(BIN)/python -m pytest -q tests/test_hook.py tests/hook
 
 AGAINST ?=
 attacks: $(VENV)/.installed ## what broke the first release, tried again; AGAINST=/path/to/bin/fp8check tries another

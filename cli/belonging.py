@@ -76,7 +76,8 @@ def guessed(project: Project, options: Options, covered: set[str]) -> Iterator[U
         if unit is not None:
             cover(covered, unit)
             yield unit
-    left = [name for name in mentioned if name.endswith(CONFIGURATION)]
+    # A training or Accelerate file names no other such file: what has a changed one says so itself.
+    left = [name for name in mentioned if name.endswith(CONFIGURATION) and name in texts.direct]
     yield from Nearest(project, options, texts, covered).units(left)
 
 

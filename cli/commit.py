@@ -79,12 +79,19 @@ def _is_there(name: str) -> bool:
         return False
 
 
+_REAL: dict[str, str] = {}  # what names lead to, for a hook asks of thousands of files again and again
+
+
 def identities(name: str) -> tuple[str, ...]:
     """The absolute names of a file: its own, and that of what it leads to."""
-    try:
-        return os.path.abspath(name), os.path.realpath(name)
-    except ValueError:  # a NUL, or what this system has in no name
-        return ()
+    own = os.path.abspath(name)
+    real = _REAL.get(own)
+    if real is None:
+        try:
+            real = _REAL[own] = os.path.realpath(own)
+        except ValueError:  # a NUL, or what this system has in no name
+            return ()
+    return own, real
 
 
 def change_of(given: Sequence[str]) -> Change:

@@ -26,9 +26,15 @@ _BY_FOLDER = ("config.json", "__init__.py", "__main__.py")
 
 
 class Texts:
-    """What stands in the files of a repository that may name others; each is read once."""
+    """What stands in the files of a repository that may name others; each is read once.
+
+    Attributes:
+        names: of these files.
+        direct: of those found by `naming` that name a changed file themselves.
+    """
 
     def __init__(self, tracked: Iterable[str]) -> None:
+        self.direct: set[str] = set()
         self.names = [name for name in tracked if name.endswith((*CONFIGURATION, PYTHON, *SHELL))]
         self._read: dict[str, bytes] = {}
 
@@ -43,12 +49,16 @@ class Texts:
         """The shell scripts and configuration files that may name a changed file, also by way of others."""
         new = {*changed}
         left = self.names
+        is_first = True
         while new and left:
             if len(self.names) > _MOST_FILES or len(new) > _MOST_NAMES:
+                self.direct.update(left if is_first else ())
                 yield from (name for name in left if not name.endswith(PYTHON))
                 return
             words, whole = _words(new), _whole(new)
             new = {name for name in left if _names(name, self.of(name), words, whole)}
+            self.direct.update(new if is_first else ())
+            is_first = False
             yield from sorted(name for name in new if not name.endswith(PYTHON))
             left = [name for name in left if name not in new]
 

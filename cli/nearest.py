@@ -82,7 +82,9 @@ class Nearest:
         yield from self._of_scripts([name for name, kind in kinds.items() if kind == "script"])
 
     def _is_left(self, name: str) -> bool:
-        return not name.endswith(_NO_CONFIGURATION) and self._covered.isdisjoint(identities(name))
+        if name.endswith(_NO_CONFIGURATION):
+            return False
+        return not self._covered or self._covered.isdisjoint(identities(name))
 
     # What the files are
 
@@ -136,7 +138,7 @@ class Nearest:
             found = [
                 name
                 for name in group
-                if self._is_left(name) and self._is_kind(name, "training") and self._nearest(name) == accelerate
+                if self._is_kind(name, "training") and self._is_left(name) and self._nearest(name) == accelerate
             ]
             if found:
                 return found

@@ -18,10 +18,17 @@ if TYPE_CHECKING:
 CANCELS = TRAIN.replace("bf16: false", "bf16: true")
 NO_BACKEND = ACCELERATE.replace("backend: TE", "backend: tee")
 SCRIPT = '#!/bin/sh\ncd "$(dirname "$0")"\naccelerate launch --config_file accel.yaml train.py --lr 1e-5\n'
-PROGRAM = (
-    "from accelerate import Accelerator\nfrom parts import model\n\naccelerator = Accelerator()\n"
-    "model, optimizer = accelerator.prepare(model(), None)\naccelerator.backward(model(1))\n"
-)
+PROGRAM = """\
+import torch
+from accelerate import Accelerator
+from parts import model
+
+accelerator = Accelerator()
+net = model()
+optimizer = torch.optim.AdamW(net.parameters())
+net, optimizer = accelerator.prepare(net, optimizer)
+accelerator.backward(net(1))
+"""
 PARTS = "from transformers import AutoModelForCausalLM\n\n\ndef model():\n    return AutoModelForCausalLM.from_pretrained('x')\n"
 
 
