@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         finish()
     except Lost as problem:
-        return _refuse(problem)
+        return _refuse(problem, argv)
     return code
 
 
@@ -33,13 +33,13 @@ def _answer(argv: list[str]) -> int:
     try:
         return _run(argv)
     except InputError as problem:
-        return _refuse(problem)
+        return _refuse(problem, argv)
     except OSError as problem:
         if problem.filename is None:
             if problem.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
                 return _crash(problem, argv)
             problem.filename = "the output cannot be written"
-        return _refuse(problem)
+        return _refuse(problem, argv)
     except KeyboardInterrupt:
         return 130
     except Exception as error:  # noqa: BLE001  the last line of defense: a report to paste instead of a traceback
@@ -58,15 +58,19 @@ def _run(argv: list[str]) -> int:
         return int(leave.code or 0)
 
 
-def _refuse(problem: Exception) -> int:
+def _refuse(problem: Exception, argv: list[str]) -> int:
     """Say what is wrong with the command line, a file, or where output should go. All commands end here."""
-    text = str(problem)
+    text, hint = str(problem), ""
+    if isinstance(problem, InputError):
+        from fp8check.cli import advice  # where something is refused
+
+        text, hint = advice.of(problem, argv)
     if isinstance(problem, OSError) and problem.strerror is not None:
         text = f"{problem.filename}: {problem.strerror.lower()}" if problem.filename else problem.strerror.lower()
     complain(f"fp8check: {shown(text)}\n")
     if isinstance(problem, InputError):
-        if problem.hint:
-            complain(f"  {shown(problem.hint)}\n")
+        if hint:
+            complain(f"  {shown(hint)}\n")
         if problem.usage:
             complain(f"{problem.usage}\n")
     return ExitCode.USAGE

@@ -41,7 +41,13 @@ class ArgumentParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise it, with how the command is used."""
-        raise self._raises(message, usage=self.format_usage().rstrip())
+        problem = self._raises(message, usage=self.format_usage().rstrip())
+        _, found, word = message.partition("unrecognized arguments: ")
+        if found:
+            from fp8check.cli.advice import near_option
+
+            problem.hint = near_option(word.partition(" ")[0], self._option_string_actions)
+        raise problem
 
     def _print_message(self, message: str, file: object = None) -> None:
         """Print help or the release: to standard output, all that argparse prints itself here."""
