@@ -49,13 +49,19 @@ def parser() -> Parser:
             groups.hook,
             groups.plan,
             groups.version,
+            groups.completion,
         ),
     )
 
 
 def check(argv: list[str]) -> int:
     """Check the runs that the files describe."""
-    return check_options(parser().parse_args(argv))
+    options = parser().parse_args(argv)
+    if options.print_completion is not None:
+        from fp8check.cli.completion import print_completion
+
+        return print_completion(options.print_completion)
+    return check_options(options)
 
 
 def check_options(options: Options) -> int:
@@ -65,7 +71,7 @@ def check_options(options: Options) -> int:
         InputError: it cannot be understood.
     """
     config = load(options)
-    formats = formats_of(options.format)
+    formats = formats_of(options)
     if options.server is not None:
         from fp8check.cli.remote import check_there
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import sys
 
 from fp8check.cli.options import Parser
+from fp8check.cli.output import write_text
 from fp8check.cli.streams import complain, say
 from fp8check.rules import facts as facts_
 from fp8check.rules.checking.exit_codes import ExitCode
-from fp8check.rules.plain_text import shown
+from fp8check.rules.credentials import masked_shapes
+from fp8check.rules.plain_text import plain, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fp8check.rules.facts import Facts
+    from fp8check.rules.plain_text import Syntax
 
 NO_TRAINING = (
     "neither torch nor accelerate is installed here: nothing trains with these facts. Take them on the node that "
@@ -26,6 +29,7 @@ def parser() -> Parser:
     """The options of the command."""
     parser = Parser("fp8check env", "What is known of the machine that trains.")
     parser.add_argument("--json", action="store_true", help="as facts.json, to check elsewhere with --facts")
+    parser.add_argument("-o", "--output-file", metavar="FILE", help="where to write: facts.json, for example")
     parser.add_argument("--python", metavar="PATH", help="the interpreter that will train")
     parser.add_argument(
         "--import-check", action="store_true", help="really import Transformer Engine, in a process of its own"
@@ -42,7 +46,11 @@ def env(argv: list[str]) -> int:
         facts = facts.with_import_check(seen.imports, seen.error)
     if options.json and facts.is_training_environment is False:
         complain(f"fp8check: {NO_TRAINING}\n")
-    if options.json:
+    if options.output_file is not None:
+        syntax: Syntax = "json" if options.json else "text"
+        text = facts_.dump(facts) if options.json else _text(facts)
+        write_text(plain(masked_shapes(text), syntax), options.output_file, syntax)
+    elif options.json:
         say(facts_.dump(facts), "json")
     else:
         say(_text(facts), fold=True)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from fp8check.cli.options import UsageError
 from fp8check.cli.output import style_of_complaints
 from fp8check.cli.plan import one_request
+from fp8check.cli.progress import LOOKING, Progress
 from fp8check.cli.putting import put, put_new
 from fp8check.cli.streams import complain, say
 from fp8check.rules.checking.exit_codes import ExitCode
@@ -38,7 +39,10 @@ def fix_goal(request: Request, options: Options) -> int:
     wanted = 1 if options.plan is None else options.plan
     if wanted < 1:
         raise UsageError("--plan takes a number from 1 on")
-    planned = plan_request(one_request(request), options.goal, plans=wanted, spent=after(SECONDS))
+    progress = Progress(options)
+    spent = progress.watching(after(SECONDS), LOOKING)
+    planned = plan_request(one_request(request), options.goal, plans=wanted, spent=spent)
+    progress.end()
     if not planned.plans:
         complain(as_text(planned, style_of_complaints()))
         return ExitCode.FINDINGS

@@ -7,7 +7,9 @@ import os
 from fp8check.cli import options as groups
 from fp8check.cli.options import Parser, UsageError
 from fp8check.cli.output import formats_of, style_of, write_text
+from fp8check.cli.progress import LOOKING, Progress
 from fp8check.cli.requests import RunOptions, facts_of
+from fp8check.cli.streams import pass_by
 from fp8check.rules.checking.exit_codes import ExitCode
 
 TYPE_CHECKING = False
@@ -34,7 +36,7 @@ def parser() -> Parser:
     made.add_argument("--trainer", choices=(*DRAFTS,), help="who trains; with --from it is found from the content")
     made.add_argument("--model", metavar="NAME", help="a name on the hub, or a folder")
     made.add_argument("--from", dest="source", metavar="FILE", help="a training file that is there: it is kept")
-    made.add_argument("--out", metavar="DIR", required=True, help="the folder of the new files; none is replaced")
+    made.add_argument("-o", "--out", metavar="DIR", required=True, help="the folder of the new files; none is replaced")
     made.add_argument("--processes", metavar="N", type=int, help="one on each GPU (as many GPUs as are known)")
     made.add_argument("--strategy", choices=("auto", *SPREADS), default="auto")
     made.add_argument("--backend", choices=("auto", *BACKENDS), default="auto")
@@ -47,8 +49,9 @@ def parser() -> Parser:
 def init(argv: list[str]) -> int:
     """Write the first files of a run, and say what starts it and what happens then."""
     options = parser().parse_args(argv)
-    formats = formats_of(options.format, ("text", "json"))
+    formats = formats_of(options, ("text", "json"))
     choice = _choice(options)
+    pass_by("")
     written = _write(choice, options) if choice.best is not None else []
     from fp8check.rules.report.plan import as_json
     from fp8check.rules.starting.text import as_text
@@ -73,15 +76,16 @@ def _choice(options: Options) -> Choice:
         "lora": options.finetuning == "lora",
         "tokens": options.tokens,
     }
+    spent = Progress(options).watching(after(SECONDS), LOOKING)
     if options.source is None:
         if options.trainer is None or options.model is None:
             raise UsageError("init needs --trainer and --model, or --from with a training file")
-        return choose(Wish(options.trainer, options.model, facts, **chosen), options.out, after(SECONDS))
+        return choose(Wish(options.trainer, options.model, facts, **chosen), options.out, spent)
     training = _source(options)
     trainer = options.trainer or training.dialect or ("script" if training.kind == "script" else None)
     if trainer is None:
         raise UsageError(f"{options.source}: it is not known who reads it: name it with --trainer")
-    return choose_from(Wish(trainer, "", facts, **chosen), training, options.out, after(SECONDS))
+    return choose_from(Wish(trainer, "", facts, **chosen), training, options.out, spent)
 
 
 def _facts(options: Options) -> Facts:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 from fp8check.cli.baseline import write_baseline
 from fp8check.cli.output import discreet, look_of, print_crashes, quotable
+from fp8check.cli.progress import Progress
 from fp8check.cli.streams import say_exactly
 from fp8check.rules.checking.many import check_each
 from fp8check.rules.checking.verdict import Counts, counted, exit_code, summed
@@ -40,15 +41,18 @@ def check_many(request: Request, formats: Sequence[tuple[str, str | None]], opti
     quoted = quotable(options, config)
     crashes: dict[str, Crash] = {}
     total = Counts("pass")
+    progress, files = Progress(options), sum(len(part.documents) for part in request.runs)
     with ExitStack() as stack:
         pages = [Page(one, target, options, stack) for one, target in chosen]
-        for examined in reports:
+        for number, examined in enumerate(reports):
+            progress.tell(f"checked {number:,} of {files:,} files")
             report = make(examined)
             sources = {one.path: discreet(one) for one in examined.documents if quoted.may(one.path)}
             for page in pages:
                 page.add(report, sources)
             crashes.update((crash.rule, crash) for crash in examined.crashes)
             total = summed(total, counted([examined]))
+        progress.end()
         for page in pages:
             page.end()
     print_crashes(crashes.values())

@@ -42,6 +42,8 @@ Tells before the GPU hours are spent whether a training run will really train in
 
 # On one command line. argparse takes a time that grows with the square of their number.
 MOST_OPTIONS = 1_000
+# Of which there is a script that completes command lines (completion.py).
+SHELLS = ("bash", "zsh", "tcsh", "fish")
 
 
 class UsageError(InputError):
@@ -268,17 +270,38 @@ def formats(parser: Parser) -> None:
     """The formats of a report, and where it goes."""
     parser.add_argument(
         "--format",
+        "--output-format",
         metavar="FORMAT[=FILE]",
         action="append",
         default=[],
         help=f"{', '.join(one.name for one in FORMATS)}; may be repeated",
     )
+    output_file(parser)
 
 
 def text_or_json(parser: Parser) -> None:
-    """Text or JSON, and where it goes."""
+    """Text or JSON."""
     parser.add_argument(
-        "--format", metavar="FORMAT[=FILE]", action="append", default=[], help="text or json; may be repeated"
+        "--format",
+        "--output-format",
+        metavar="FORMAT[=FILE]",
+        action="append",
+        default=[],
+        help="text or json; may be repeated",
+    )
+
+
+def output_file(parser: Parser) -> None:
+    """Where the output goes."""
+    parser.add_argument(
+        "-o", "--output-file", metavar="FILE", help="where to write the last --format that names no file itself"
+    )
+
+
+def completion(parser: Parser) -> None:
+    """Completion of the command line by a shell."""
+    parser.add_argument(
+        "--print-completion", choices=SHELLS, metavar="SHELL", help=f"the script for {', '.join(SHELLS)}; needs shtab"
     )
 
 

@@ -28,14 +28,22 @@ ABOUT = "Who decided what: every value of the run with the place that set it, in
 
 def parser() -> Parser:
     """The options of the command."""
-    parts = (groups.files, groups.run, groups.machine, groups.config, groups.text_or_json, groups.color)
+    parts = (
+        groups.files,
+        groups.run,
+        groups.machine,
+        groups.config,
+        groups.text_or_json,
+        groups.output_file,
+        groups.color,
+    )
     return Parser("fp8check outcome", ABOUT, groups=parts)
 
 
 def outcome(argv: list[str]) -> int:
     """Print the chain of decisions of each run."""
     options = parser().parse_args(argv)
-    formats = formats_of(options.format, ("text", "json"))
+    formats = formats_of(options, ("text", "json"))
     runs = runs_of(Request(tuple(run_request(one) for one in run_options(options, load(options)))))
     outcomes = [predict(one.run) for one in runs]
     secrets = tuple(secret for one in runs for secret in secrets_of(one.run, one.documents))

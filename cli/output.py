@@ -29,23 +29,33 @@ TEXT = "text"
 NAMES = tuple(one.name for one in FORMATS)  # what --format takes
 
 
-def formats_of(values: Sequence[str], known: Sequence[str] | None = None) -> list[tuple[str, str | None]]:
+def formats_of(options: Options, known: Sequence[str] | None = None) -> list[tuple[str, str | None]]:
     """The formats that --format names, each with the file that it goes to; None is standard output.
 
     Args:
         known: what may be named; None for every format of a report.
 
     Raises:
-        UsageError: one is named that does not exist.
+        UsageError: one is named that does not exist, or --output-file has none to write.
     """
     formats: list[tuple[str, str | None]] = []
-    for value in values or [TEXT]:
+    for value in options.format or [TEXT]:
         name, equals, target = value.partition("=")
         there = NAMES if known is None else known
         if name not in there:
             raise UsageError(f"no such format: {name}; there are {', '.join(there)}")
         formats.append((name, target if equals else None))
-    return formats
+    file = vars(options).get("output_file")
+    return formats if file is None else _written(formats, file)
+
+
+def _written(formats: list[tuple[str, str | None]], file: str) -> list[tuple[str, str | None]]:
+    """The same, the last that goes to standard output with a file."""
+    open_ = [number for number, (_, target) in enumerate(formats) if target is None]
+    if not open_:
+        raise UsageError(f"-o {file}: each --format names a file already; leave one of the two out")
+    name, _ = formats[open_[-1]]
+    return [*formats[: open_[-1]], (name, file), *formats[open_[-1] + 1 :]]
 
 
 def write_text(text: str, target: str | None, syntax: Syntax) -> None:

@@ -6,6 +6,7 @@ from fp8check.cli import options as groups
 from fp8check.cli.config import load
 from fp8check.cli.options import Parser, UsageError
 from fp8check.cli.output import formats_of, quotable, style_of, write_text
+from fp8check.cli.progress import LOOKING, Progress
 from fp8check.cli.requests import request_of
 from fp8check.rules.checking.exit_codes import ExitCode
 
@@ -26,6 +27,7 @@ def parser() -> Parser:
         groups.machine,
         groups.goal,
         groups.text_or_json,
+        groups.output_file,
         groups.rules,
         groups.config,
         groups.color,
@@ -36,13 +38,15 @@ def parser() -> Parser:
 def plan(argv: list[str]) -> int:
     """Print the plans for the run, the nearest first."""
     options = parser().parse_args(argv)
-    formats = formats_of(options.format, ("text", "json"))
+    formats = formats_of(options, ("text", "json"))
     config = load(options)
     request = one_request(request_of(options, config))
     from fp8check.rules.checking.planning import SECONDS, after, plan_request
     from fp8check.rules.report import plan as report
 
-    planned = plan_request(request, options.goal, spent=after(SECONDS))
+    progress = Progress(options)
+    planned = plan_request(request, options.goal, spent=progress.watching(after(SECONDS), LOOKING))
+    progress.end()
     may = quotable(options, config).may
     for name, target in formats:
         style = style_of(options, target)

@@ -38,6 +38,7 @@ def parser() -> Parser:
         groups.rules,
         groups.config,
         groups.text_or_json,
+        groups.output_file,
     )
     parser = Parser("fp8check probe", ABOUT, groups=(*parts, groups.failing, groups.color))
     parser.add_argument("--json", action="store_true", help="what was seen, as JSON: --format json")
@@ -49,7 +50,9 @@ def probe(argv: list[str]) -> int:
     """Probe the runs that the files describe, and print what was seen with what the FP8xx rules make of it."""
     options = parser().parse_args(argv)
     options = options.replaced(probe=options.probe or "gpu")
-    formats = formats_of(["json"] if options.json else options.format, ("text", "json"))
+    if options.json:
+        options = options.replaced(format=["json"])
+    formats = formats_of(options, ("text", "json"))
     config = load(options)
     checked = check_request(request_of(options, config, probe=prober(options, config), only="FP8"))
     reports = [build.whole(one) for one in checked.reports]

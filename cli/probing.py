@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 from fp8check.cli.options import UsageError
+from fp8check.cli.progress import Progress
 from fp8check.cli.requests import run_options
-from fp8check.cli.streams import complain
 from fp8check.cli.trust import trusts
 from fp8check.rules.seen.data import STAGES
 
@@ -42,14 +40,15 @@ def prober(options: Options, config: Config) -> Probe:
     named = frozenset(pair.partition("=")[0] for pair in options.set_variable)
     consent = Consent(is_own or trusts(options, config.path), named)
 
+    progress = Progress(options, at_once=True)
+
+    def tell(stage: ProbeStage) -> None:
+        progress.tell(f"{STAGES[stage]} ...")
+
     def probe(run: Run) -> Seen:
-        return probe_run(run, python=python, emulate=options.probe == "emulate", consent=consent, tell=_tell)
+        try:
+            return probe_run(run, python=python, emulate=options.probe == "emulate", consent=consent, tell=tell)
+        finally:
+            progress.end()
 
     return probe
-
-
-def _tell(stage: ProbeStage) -> None:
-    """One line on standard error, where a person may be watching; a report goes to standard output."""
-    if sys.stderr.isatty():
-        complain(f"fp8check: {STAGES[stage]} ...\n")
-        sys.stderr.flush()

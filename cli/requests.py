@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from fp8check.cli.options import Options
+    from fp8check.cli.progress import Progress
     from fp8check.rules.checking.request import Probe
     from fp8check.rules.engine.definition import Rule
     from fp8check.rules.engine.gate import Requirement
@@ -69,7 +70,9 @@ def request_of(
     if keep or sum(len(one.files) for one in described) <= FEW:
         parts = tuple(run_request(one) for one in described)
     else:
-        parts = _run_requests(described)
+        from fp8check.cli.progress import Progress
+
+        parts = _run_requests(described, Progress(options))
     return request_for(parts, options, config, probe=probe, only=only)
 
 
@@ -165,7 +168,7 @@ def run_request(options: RunOptions) -> RunRequest:
     return request_of_documents(options, documents, passed_over, facts_of(options))
 
 
-def _run_requests(described: Sequence[RunOptions]) -> tuple[RunRequest, ...]:
+def _run_requests(described: Sequence[RunOptions], progress: Progress) -> tuple[RunRequest, ...]:
     """As `run_request`, for many files: each is read, to know what it is, and read again when its run comes."""
     from fp8check.rules.checking.later import Later
 
@@ -174,11 +177,15 @@ def _run_requests(described: Sequence[RunOptions]) -> tuple[RunRequest, ...]:
     for one in described:
         passed_over: list[Unreadable] = []
         every = documents_of(one, passed_over)
-        documents = tuple([each if each.path == "-" else Later(each, one.trainer) for each in every])
+        documents: list[Document] = []
+        for each in every:
+            documents.append(each if each.path == "-" else Later(each, one.trainer))
+            progress.tell(f"read {len(documents):,} of {len(one.files):,} files")
         machine = (one.facts, one.python, one.no_environment, one.hook, *one.set_variable)
         if machine not in machines:  # several runs may have it
             machines[machine] = facts_of(one)
-        parts.append(request_of_documents(one, documents, passed_over, machines[machine]))
+        parts.append(request_of_documents(one, tuple(documents), passed_over, machines[machine]))
+    progress.end()
     return tuple(parts)
 
 

@@ -33,7 +33,7 @@ def rule_parser() -> Parser:
 
 
 def _with_format(parser: Parser) -> Parser:
-    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.add_argument("--format", "--output-format", choices=("text", "json"), default="text")
     return parser
 
 

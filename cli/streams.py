@@ -12,8 +12,8 @@ import sys
 
 from fp8check.rules.credentials import masked, masked_shapes
 from fp8check.rules.input_error import InputError
-from fp8check.rules.plain_text import plain
-from fp8check.rules.report.terminal import width_of
+from fp8check.rules.plain_text import passing, plain
+from fp8check.rules.report.terminal import USUAL, width_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ class Lost(InputError):
     """Standard output took no more; `str()` says why."""
 
 
+_passing: list[str] = []  # the line on the terminal that the next one takes the place of; nearly always none
 _failures: list[OSError] = []  # the first failure of standard output; it leads nowhere since then
 
 
@@ -76,6 +77,8 @@ def say_exactly(text: str, syntax: Syntax = "text") -> None:
     encoding = sys.stdout.encoding
     if encoding != "utf-8" and not text.isascii():
         text = _escaped(text, encoding or "utf-8", syntax)
+    if _passing:
+        pass_by("")
     try:
         sys.stdout.write(text)
     except OSError as problem:
@@ -97,11 +100,31 @@ def complain(text: str, *, fold: bool = True) -> None:
     Args:
         fold: whether no line is wider than a terminal: as it is for texts, and not for what is to be pasted.
     """
+    if _passing:
+        pass_by("")
     text = masked(text)
     if fold:
         text = _folded(text, sys.stderr)
     try:
         sys.stderr.write(plain(text))
+        sys.stderr.flush()
+    except OSError:
+        _lead_nowhere(sys.stderr.fileno())
+
+
+def pass_by(text: str) -> None:
+    """Tell on the terminal behind standard error what is going on, in the place of what was told before.
+
+    Args:
+        text: less than a line; "" takes away what is there.
+    """
+    if not text and not _passing:
+        return
+    _passing[:] = [text] if text else []
+    from fp8check.rules.report.cells import cut
+
+    try:
+        sys.stderr.write(passing(cut(masked(text), (width_of(sys.stderr) or USUAL) - 1)))
         sys.stderr.flush()
     except OSError:
         _lead_nowhere(sys.stderr.fileno())
@@ -122,6 +145,7 @@ def finish() -> None:
     Raises:
         Lost: output is lost, for another reason than that its reader has gone (`| head`).
     """
+    pass_by("")
     try:
         sys.stdout.flush()
     except OSError as problem:

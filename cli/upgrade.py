@@ -20,6 +20,7 @@ def parser() -> Parser:
         groups.run,
         groups.machine,
         groups.text_or_json,
+        groups.output_file,
         groups.failing,
         groups.evidence,
         groups.rules,
@@ -39,7 +40,7 @@ def upgrade(argv: list[str]) -> int:
     options = parser().parse_args(argv)
     if options.to is None:
         raise UsageError('upgrade needs --to "accelerate==1.16.0 ...": the releases to compare with')
-    formats = formats_of(options.format, ("text", "json"))
+    formats = formats_of(options, ("text", "json"))
     config = load(options)
     from fp8check.rules.checking.stacks import releases
     from fp8check.rules.checking.upgrading import upgraded

@@ -40,8 +40,8 @@ def parser() -> Parser:
     parser.add_argument("--tokens", default=TOKENS, metavar="N,N,...", help="tokens in a micro-batch")
     parser.add_argument("--scope", choices=("model", "layers"), default="layers", help="model: with head and optimizer")
     parser.add_argument("--compile", action="store_true", help="under torch.compile (backend AO)")
-    parser.add_argument("--format", choices=("text", "json", "png"), default="text")
-    parser.add_argument("--out", metavar="FILE", help="where to write; needed for png")
+    parser.add_argument("--format", "--output-format", choices=("text", "json", "png"), default="text")
+    parser.add_argument("-o", "--out", metavar="FILE", help="where to write; needed for png")
     return parser
 
 

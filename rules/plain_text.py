@@ -55,6 +55,11 @@ def shown(text: str) -> str:
     return _without_hashes(text.translate(_table("line")), r"#\#")
 
 
+def passing(text: str) -> str:
+    """A line that takes the place of the one before it, on a terminal; "" leaves none."""
+    return f"\r{shown(text)}\x1b[K"
+
+
 def plain(text: str, syntax: Syntax = "text", *, painted: bool = False, annotations: bool = False) -> str:
     r"""A whole output, of which no character steers a terminal, and no line a CI system.
 
