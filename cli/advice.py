@@ -174,4 +174,5 @@ def _init(argv: Sequence[str]) -> str:
     named = [word for word in argv[1:] if not word.startswith("-") and _is_file(word)]
     if named:
         return f"to keep that training file: fp8check init --from {named[0]} --out DIR"
-    return "as in: fp8check init --trainer trl --model MODEL --out DIR" if "--out" not in argv and "-o" not in argv else ""
+    without = not {"--out", "-o"} & {*argv}
+    return "as in: fp8check init --trainer trl --model MODEL --out DIR" if without else ""

@@ -60,7 +60,11 @@ def folder(tmp_path: Path) -> Path:
         ("version", "version: no such file, and no command", "fp8check --version"),
         ("--formt json train.yaml", "unrecognized arguments: --formt", "did you mean --format?"),
         ("init", "the following arguments are required: -o/--out", "as in: fp8check init --trainer trl"),
-        ("init train.yaml", "the following arguments are required: -o/--out", "fp8check init --from train.yaml --out DIR"),
+        (
+            "init train.yaml",
+            "the following arguments are required: -o/--out",
+            "fp8check init --from train.yaml --out DIR",
+        ),
     ],
 )
 def test_what_it_is_and_one_thing_to_do(words: str, message: str, hint: str, folder: Path) -> None:
