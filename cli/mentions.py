@@ -13,16 +13,21 @@ from fp8check.rules.reading.read import SUFFIXES as SHELL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
 CONFIGURATION = (".yaml", ".yml", ".json")
 PYTHON = ".py"
-# What is looked through: larger ones are data. Of more files, or more names, each file is taken for one that may.
+# What is looked through: larger ones are data.
 _LARGEST = 256 * 1024
+# Of more files, or after more steps from one to the next, each file is taken for one that may.
 _MOST_FILES = 30_000
-_MOST_NAMES = 300
+_MOST_STEPS = 12
+_FEW = 8  # names that are looked for one by one
 # Files that are named by their folder: a model's, and a package's.
 _BY_FOLDER = ("config.json", "__init__.py", "__main__.py")
+# What a word of a program is made of, and what the name of a file is not made of where a configuration names it.
+_WORD = rb"\w+"
+_NAME = rb"[^\s\"'/\\,:=;#\[\]{}()]+"
 
 
 class Texts:
@@ -48,19 +53,40 @@ class Texts:
     def naming(self, changed: Iterable[str]) -> Iterator[str]:
         """The shell scripts and configuration files that may name a changed file, also by way of others."""
         new = {*changed}
-        left = self.names
-        is_first = True
-        while new and left:
-            if len(self.names) > _MOST_FILES or len(new) > _MOST_NAMES:
-                self.direct.update(left if is_first else ())
-                yield from (name for name in left if not name.endswith(PYTHON))
+        left = [name for name in self.names if name not in new]
+        for step in range(_MOST_STEPS + 1):
+            if not new or not left:
                 return
-            words, whole = _words(new), _whole(new)
-            new = {name for name in left if _names(name, self.of(name), words, whole)}
-            self.direct.update(new if is_first else ())
-            is_first = False
-            yield from sorted(name for name in new if not name.endswith(PYTHON))
+            if len(left) > _MOST_FILES or step == _MOST_STEPS:
+                found = left
+            else:
+                words, whole = _Sought(_words(new), _WORD), _Sought(_whole(new), _NAME)
+                sought = {True: whole, False: words}
+                found = [name for name in left if sought[name.endswith(CONFIGURATION)].are_in(self.of(name))]
+            if step == 0:
+                self.direct.update(found)
+            yield from (name for name in found if not name.endswith(PYTHON))
+            new = {*found}
             left = [name for name in left if name not in new]
+
+
+class _Sought:
+    """Words of which one is to stand in a text, with no letter, digit or underscore beside it."""
+
+    def __init__(self, words: Iterable[bytes], shape: bytes) -> None:
+        import re
+
+        self._shape = re.compile(shape)
+        every = list(dict.fromkeys(words))
+        # A text is taken apart only for many words; then those that are none of its parts are looked for as well.
+        self._parts = frozenset(one for one in every if len(every) > _FEW and self._shape.fullmatch(one) is not None)
+        self._others = [one for one in every if one not in self._parts]
+
+    def are_in(self, text: bytes) -> bool:
+        """Whether one of them is there."""
+        if self._parts and not self._parts.isdisjoint(self._shape.findall(text)):
+            return True
+        return any(_has_word(text, one) for one in self._others)
 
 
 def _start(name: str) -> bytes:
@@ -71,24 +97,14 @@ def _start(name: str) -> bytes:
     return data if len(data) <= _LARGEST else b""
 
 
-def _names(name: str, text: bytes, words: Sequence[bytes], whole: Sequence[bytes]) -> bool:
-    """Whether a file may name one of these.
-
-    Shell scripts and programs put names together from parts, so that the word suffices; a configuration has it whole.
-    """
-    if name.endswith(CONFIGURATION):
-        return any(one in text for one in whole)
-    return any(_has_word(text, one) for one in words)
-
-
-def _whole(names: Iterable[str]) -> list[bytes]:
+def _whole(names: Iterable[str]) -> Iterator[bytes]:
     """How a configuration names these files."""
-    return list(dict.fromkeys(os.fsencode(_known_by(name)) for name in names))
+    return (os.fsencode(_known_by(name)) for name in names)
 
 
-def _words(names: Iterable[str]) -> list[bytes]:
-    """The words without which nothing can name these files."""
-    return list(dict.fromkeys(os.fsencode(os.path.splitext(_known_by(name))[0]) for name in names))
+def _words(names: Iterable[str]) -> Iterator[bytes]:
+    """The words without which no script or program can name these files: it may put names together from parts."""
+    return (os.fsencode(os.path.splitext(_known_by(name))[0]) for name in names)
 
 
 def _known_by(name: str) -> str:

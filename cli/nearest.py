@@ -7,7 +7,7 @@ Accelerate file has it for all of its training files.
 
 from __future__ import annotations
 
-from itertools import groupby
+import os
 
 from fp8check.cli.commit import identities
 from fp8check.cli.mentions import CONFIGURATION, PYTHON
@@ -21,7 +21,7 @@ from fp8check.rules.trainers.detect import ACCELERATE_ALONE, may_be_ours, read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from fp8check.cli.mentions import Texts
     from fp8check.cli.options import Options
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _ACCELERATE = tuple(sorted(word.encode() for word in ACCELERATE_ALONE))
 _TRAINS = (b"Accelerator", b"Trainer")  # without one of these a script does not train by itself
 _NO_CONFIGURATION = (".toml", *SHELL)
+_DEEPEST = 16  # folders within each other in which is looked
 _MOST_KEPT = 500  # files that are in memory together; of more, each is read again when its run comes
 _AT_ONCE = 50  # runs that are checked together
 
@@ -53,7 +54,7 @@ class Nearest:
         self._covered = covered
         self._machine = facts_of(as_given(options, ()))
         self._read: dict[str, Document | None] = {}
-        self._accelerate: list[str] | None = None
+        self._index: _Near | None = None
         self._problems: list[InputError] = []
         self._passed_over: list[Unreadable] = []
 
@@ -119,27 +120,18 @@ class Nearest:
 
     def _nearest(self, training: str) -> str | None:
         """The Accelerate file that goes with a training file; None where none does, or two may."""
-        if self._accelerate is None:
-            names = {*self._texts.names, *self._read}
-            self._accelerate = sorted(name for name in names if self._is_kind(name, "accelerate"))
-        near: list[str] = []
-        best = (-1, False)
-        for name in self._accelerate:
-            how = _closeness(name, training)
-            if how >= best:
-                near = [*near, name] if how == best else [name]
-                best = how
-        return near[0] if len(near) == 1 else None
+        return self._near().nearest(training)
+
+    def _near(self) -> _Near:
+        if self._index is None:
+            names = dict.fromkeys((*self._texts.names, *self._read))
+            self._index = _Near(names, [name for name in names if self._is_kind(name, "accelerate")])
+        return self._index
 
     def _partners(self, accelerate: str) -> list[str]:
         """The training files nearest to an Accelerate file, of which it is the nearest, too."""
-        names = sorted(self._texts.names, key=lambda name: _closeness(name, accelerate), reverse=True)
-        for _, group in groupby(names, key=lambda name: _closeness(name, accelerate)):
-            found = [
-                name
-                for name in group
-                if self._is_kind(name, "training") and self._is_left(name) and self._nearest(name) == accelerate
-            ]
+        for names in self._near().around(accelerate):
+            found = [name for name in names if self._is_kind(name, "training") and self._is_left(name)]
             if found:
                 return found
         return []
@@ -193,8 +185,47 @@ def _alone(request: RunRequest, run: Assembled) -> RunRequest:
     return request._replace(documents=tuple(one for one in request.documents if one.path in own))
 
 
-def _closeness(one: str, other: str) -> tuple[int, bool]:
-    """How many folders two files have in common, from the root on, and whether they stand in the same one."""
-    folders, others = one.split("/")[:-1], other.split("/")[:-1]
-    shared = next((number for number, (a, b) in enumerate(zip(folders, others, strict=False)) if a != b), None)
-    return min(len(folders), len(others)) if shared is None else shared, folders == others
+class _Near:
+    """Which files stand nearest to each other: in one folder, else below the same one."""
+
+    def __init__(self, names: Iterable[str], accelerate: Iterable[str]) -> None:
+        self._in: dict[str, list[str]] = {}
+        self._below: dict[str, list[str]] = {}
+        self._accelerate_in: dict[str, list[str]] = {}
+        self._accelerate_below: dict[str, list[str]] = {}
+        for every, own, below in (
+            (names, self._in, self._below),
+            (accelerate, self._accelerate_in, self._accelerate_below),
+        ):
+            for name in every:
+                for number, folder in enumerate(_folders(name)):
+                    below.setdefault(folder, []).append(name)
+                    if number == 0:
+                        own.setdefault(folder, []).append(name)
+
+    def nearest(self, name: str) -> str | None:
+        """The Accelerate file nearest to a file; None where there is none, or where two are."""
+        for number, folder in enumerate(_folders(name)):
+            near = (self._accelerate_in.get(folder) if number == 0 else None) or self._accelerate_below.get(folder)
+            if near:
+                return near[0] if len(near) == 1 else None
+        return None
+
+    def around(self, accelerate: str) -> Iterator[list[str]]:
+        """The files of which an Accelerate file is the nearest, a step further away at a time."""
+        for number, folder in enumerate(_folders(accelerate)):
+            if number == 0 and len(self._accelerate_in.get(folder, ())) == 1:
+                yield self._in.get(folder, [])
+            if len(self._accelerate_below.get(folder, ())) != 1:
+                return
+            yield self._below.get(folder, [])
+
+
+def _folders(name: str) -> Iterator[str]:
+    """The folders that a file is in, the innermost first; none where they are very many."""
+    if name.count("/") > _DEEPEST:
+        return
+    folder, inner = os.path.dirname(name), name
+    while folder != inner:
+        yield folder
+        folder, inner = os.path.dirname(folder), folder

@@ -94,8 +94,8 @@ def _parted(names: Iterable[str], folders: Iterable[str]) -> dict[str, list[str]
     known = {*folders}
     parts: dict[str, list[str]] = {}
     for name in names:
-        folder = os.path.dirname(name)
-        while folder not in known:
-            folder = os.path.dirname(folder) if folder != os.path.dirname(folder) else HERE
+        folder, inner = os.path.dirname(name), name
+        while folder not in known:  # one that begins at the root, or above the current folder, is in none below
+            folder, inner = (os.path.dirname(folder), folder) if folder != inner else (HERE, folder)
         parts.setdefault(folder, []).append(os.path.relpath(name, folder) if folder else name)
     return parts
