@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 
 from fp8check.cli.main import main
+from tests.hook.conftest import Said
 from tests.support.command import COMMAND
 from tests.support.repository import ACCELERATE, CONFIGURATION, FACTS, LAUNCH, RUN, TRAIN, Repository
 
@@ -30,34 +31,6 @@ net, optimizer = accelerator.prepare(net, optimizer)
 accelerator.backward(net(1))
 """
 PARTS = "from transformers import AutoModelForCausalLM\n\n\ndef model():\n    return AutoModelForCausalLM.from_pretrained('x')\n"
-
-
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
-    made = Repository(tmp_path / "repository")
-    monkeypatch.chdir(made.folder)
-    for name in [*os.environ]:
-        if name.startswith(("GIT_", "PRE_COMMIT")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
-    return made
-
-
-@pytest.fixture
-def hook(repository: Repository, capfd: pytest.CaptureFixture[str]) -> Callable[..., Said]:
-    """What the hook says of what is staged."""
-
-    def said(*options: str, names: list[str] | None = None, command: tuple[str, ...] = ()) -> Said:
-        code = main([*command, "--hook", *options, *(repository.handed() if names is None else names)])
-        return Said(code, *capfd.readouterr())
-
-    return said
 
 
 def plain(capfd: pytest.CaptureFixture[str], *words: str) -> Said:
