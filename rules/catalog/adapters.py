@@ -1,17 +1,22 @@
-"""FP5xx: adapters, and patches that pass Linear layers by."""
+"""FP5xx: adapters, and what passes Linear layers by."""
 
 from __future__ import annotations
 
+from fp8check.rules.catalog.shared_fixes import use_torchao, write
 from fp8check.rules.edits.fix import unsafe
-from fp8check.rules.engine.definition import INFO, WARNING, Found, rule
+from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, rule
+from fp8check.rules.engine.requirements import require_decided
+from fp8check.rules.releases.behaviors import Trl
 from fp8check.rules.settings.edits import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fp8check.rules.engine.inputs import Requested
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.trainers.llamafactory import LlamaFactory
+    from fp8check.rules.trainers.run import Run
     from fp8check.rules.trainers.training import Training
 
 _RANKS = ("lora_rank", "lora_r")
@@ -109,4 +114,42 @@ def liger_takes_the_head_out(training: Training, outcome: Outcome) -> Iterator[F
         place=liger,
         label="the loss multiplies with lm_head.weight itself, in BF16",
         notes=("the layers between are not concerned",),
+    )
+
+
+@rule(
+    "FP548",
+    "te-under-fused-loss",
+    ERROR,
+    "measured NVIDIA H200 [docs/evidence/advised.jsonl trl-default]: RuntimeError in the first step of TRL 1.16.0",
+    'trl 1.15.0..1.16.0 trainer/utils.py "weight, bias = lm_head.weight, lm_head.bias"',
+    'trl 1.9.0 trainer/sft_trainer.py "lm_head_bias = lm_head.bias"',
+    'transformer_engine 2.20.2 pytorch/module/linear.py "bias = torch.Tensor().to(dtype=params_dtype, device=device)"',
+    claims=("ends",),
+)
+def te_under_fused_loss(run: Run, requested: Requested, outcome: Outcome) -> Iterator[Found]:
+    """TRL's own loss with a head that Transformer Engine has converted.
+
+    Why it hurts: TRL multiplies with the head's weight itself and adds its bias where that is not None. A layer of
+    Transformer Engine without a bias has an empty tensor there: the first step ends with RuntimeError. From TRL 1.15 on
+    SFT, DPO, GRPO, KTO and RLOO do so, before it SFT with `loss_type: chunked_nll`, its default from 1.7 on.
+
+    Example: `trl sft` of TRL 1.16 with backend TE.
+
+    Write instead: backend AO, which leaves the head alone; or, to TRL 1.14, `loss_type: nll`.
+    """
+    if run.training.calling_head is not None:
+        require_decided(requested, outcome)
+    error = outcome.error_of("bias-of-head")
+    if error is None:
+        return
+    loss, training = error.because[0], run.training
+    calls = None if outcome.stack.does(Trl.FUSES_HEAD) else training.calling_head
+    other = use_torchao(run.accelerate)
+    yield Found(
+        f"TRL's loss ends the first step with Transformer Engine: {error.type}",
+        place=next((one for one in (loss, requested.backend) if one is not None and one.origin.span is not None), None),
+        label="it adds the bias of the head, and a head of Transformer Engine without a bias has an empty one",
+        fact="torchao leaves the head alone" if calls is None else "",
+        fix=other if calls is None else unsafe(write(training.top, *calls)),
     )

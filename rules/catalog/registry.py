@@ -164,6 +164,7 @@ _FUNCTIONS = (
     axolotl.axolotl_ram_efficient_loading,
     axolotl.axolotl_fsdp_checkpointing,
     adapters.liger_takes_the_head_out,
+    adapters.te_under_fused_loss,
     axolotl.axolotl_rowwise_under_tensor_parallelism,
     parallel.checkpointing_twice,
     parallel.gather_of_uneven_shards,

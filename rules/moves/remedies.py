@@ -79,6 +79,7 @@ _BY_CODE: Mapping[str, Moves] = {
     "checkpointing-not-reentrant": (*_STEP, *_BACKEND),
     "checkpointing-plain-function": (*_STEP, *_STACK),
     "fsdp-checkpointing": _STEP,
+    "bias-of-head": (steps.head_called, *_BACKEND, *_STACK),
     "unknown-config-key": (entries.refused_gone, *_STACK),
     "unknown-training-key": (entries.refused_gone, *_STACK),
     "processes-not-given": (entries.processes, strategies.other_strategy),

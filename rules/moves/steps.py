@@ -29,6 +29,12 @@ def checkpointing_off(site: Site) -> Iterator[Action]:
     yield from site.act(site.in_training(site.trainer.checkpointing_off), launch=launch)
 
 
+def head_called(site: Site) -> Iterator[Action]:
+    """A loss that calls the head as any other layer, instead of taking its weight."""
+    if site.trainer.calling_head is not None:
+        yield from site.act(site.in_training(site.trainer.calling_head))
+
+
 def checkpointing_on(site: Site) -> Iterator[Action]:
     """Gradient checkpointing on, which takes less memory, in the words of the trainer."""
     if known(lambda: site.outcome.effective.checkpointing) is not None:

@@ -51,6 +51,7 @@ def step(run: Run, stack: Stack, state: Accelerator, prepared: Prepared, checkpo
     limits.check_blocks(run, stack, state, prepared)
     _check_history(state, prepared)
     _check_tokens(run, stack, state)
+    _check_head(run, stack, state, prepared)
     if (prepared.recipe or {})["class"].value == DELAYED_SCALING:
         check_number(run, "step", "NVTE_UNFUSED_FP8_UPDATE")  # pytorch/quantization.py, as FP8 autocast is left
     if run.training.reentrant(stack) is False:
@@ -97,6 +98,21 @@ def _check_capability(run: Run, stack: Stack, state: Accelerator) -> None:
         raise PredictedError(
             "capability-too-low", "step", "RuntimeError" if later else "AssertionError", text, (state.backend,)
         )
+
+
+def _check_head(run: Run, stack: Stack, state: Accelerator, prepared: Prepared) -> None:
+    """A loss that adds the head's bias where there is one: Transformer Engine's layers always have one.
+
+    Where a layer has none, te.Linear keeps an empty tensor as its bias, not None (module/linear.py, 1.11.0 to 2.20.2).
+    Seen on an H200 with Transformer Engine 2.20.2 and TRL 1.16.0: docs/evidence/advised.jsonl, trl-default.
+    """
+    fused = run.training.adds_bias_of_head(stack, run.launch, run.script)
+    model = run.model
+    if fused is None or (model is not None and (model.head.bias or model.head.name in prepared.coverage.left)):
+        return
+    rows = "the vocabulary" if model is None else f"{min(model.head.out_features, 32_768)}"  # so much at a time
+    text = f"The size of tensor a ({rows}) must match the size of tensor b (0) at non-singleton dimension 1"
+    raise PredictedError("bias-of-head", "step", "RuntimeError", text, (fused, state.backend))
 
 
 def _used(run: Run, state: Accelerator) -> Sequence[Gpu]:

@@ -202,6 +202,10 @@ class Trl:
     HAS_RLOO = Behavior("trl", (0, 22), _STILL, "cli.py main")
     HAS_REWARD = Behavior("trl", (0, 24), _STILL, "cli.py main")
     HAS_DISTILLATION = Behavior("trl", (1, 16), _STILL, "cli/commands/__init__.py get_commands")
+    # compared in the wheels of 1.1.0 to 1.16.0
+    HAS_CHUNKED_LOSS = Behavior("trl", (1, 4), (1, 15), 'trainer/sft_config.py "chunked_nll"')
+    CHUNKS_BY_DEFAULT = Behavior("trl", (1, 7), (1, 15), "trainer/sft_config.py __post_init__: loss_type")
+    FUSES_HEAD = Behavior("trl", (1, 15), _STILL, "trainer/utils.py add_fused_lm_head, of SFT, DPO, GRPO, KTO and RLOO")
     BF16_BY_DEFAULT = Behavior("trl", (0, 19), _STILL, "trainer/sft_config.py, trainer/base_config.py __post_init__")
 
 

@@ -151,6 +151,7 @@ if TYPE_CHECKING:
         "cublas-without-fp8",
         "te-under-tensor-parallelism",
         "fsdp-checkpointing",
+        "bias-of-head",
         "dimensions-not-by-block",
         "gather-of-uneven-shards",
         "out-of-memory",

@@ -91,6 +91,7 @@ class Training:
             the data (main_process_first, zero_first).
         checkpoints_by_itself: whether it switches gradient checkpointing on whatever the file says.
         checkpointing_off: the entry that switches gradient checkpointing off.
+        calling_head: the entry that has the loss call the head, in the releases that can; None where it always does.
     """
 
     __slots__ = ("guessed", "path", "top")
@@ -136,6 +137,7 @@ class Training:
     meets_early = False
     checkpoints_by_itself = False
     checkpointing_off: tuple[str, object] = ("gradient_checkpointing", False)
+    calling_head: tuple[str, object] | None = None
 
     def __init__(self, top: Section | None = None, path: str | None = None, *, guessed: bool = False) -> None:
         self.top = top if top is not None else Section()
@@ -495,6 +497,10 @@ class Training:
         Raises:
             PredictedError: it refuses.
         """
+
+    def adds_bias_of_head(self, stack: Stack, launch: Launch, script: Script) -> Setting | None:
+        """What makes the loss multiply with the weight of the head itself and add its bias; None where nothing does."""
+        return None
 
     def check_step(self, stack: Stack) -> None:
         """What of the trainer's own fails in the first step.

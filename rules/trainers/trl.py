@@ -39,6 +39,8 @@ KEYS = names(
 )
 # Its commands that train, over the releases 0.9 to 1.16 (trl/cli.py, trl/cli/commands/__init__.py).
 COMMANDS = ("sft", "dpo", "grpo", "kto", "reward", "rloo", "distillation")
+# Those that multiply with the head's weight themselves (trainer/*_trainer.py of 1.15.0 and 1.16.0).
+_WITH_FUSED_HEAD = ("sft", "dpo", "grpo", "kto", "rloo")
 _HAS: Mapping[str, Callable[[Stack], bool]] = {
     "grpo": lambda stack: stack.does(behaviors.Trl.HAS_GRPO),
     "rloo": lambda stack: stack.does(behaviors.Trl.HAS_RLOO),
@@ -98,6 +100,7 @@ class Trl(HuggingFace):
     config_key = "accelerate_config"
     shipped_configs = frozenset(["single_gpu", "multi_gpu", "zero1", "zero2", "zero3", "fsdp1", "fsdp2"])
     padding_key = "pad_to_multiple_of"
+    calling_head = ("loss_type", "nll")
     written_in_scripts = True
     savers = ("use_peft", "load_in_4bit", "load_in_8bit")
 
@@ -128,12 +131,39 @@ class Trl(HuggingFace):
 
     def loss(self, stack: Stack) -> Loss | None:
         """SFTTrainer keeps the logits for its metrics to 1.0, and makes none in 1.9 and 1.16; between, not known."""
+        if stack.does(behaviors.Trl.FUSES_HEAD):
+            return "chunked"
         if self.uses_liger:
             return "fused"
         version = stack.version("trl")
         if self.value("loss_type") == "nll" and version >= (1, 9):
-            return "kept" if version < (1, 16) else "chunked"
+            return "kept"
         return "chunked" if version >= (1, 9) else "kept" if version < (1, 1) else None
+
+    def adds_bias_of_head(self, stack: Stack, launch: Launch, script: Script) -> Setting | None:
+        """See Training: SFT with the loss chunked_nll of 1.4 to 1.14, and nearly all trainers from 1.15 on."""
+        trainer = self._trainer_of(launch, script)
+        if trainer not in _WITH_FUSED_HEAD:
+            return None
+        if stack.does(behaviors.Trl.FUSES_HEAD):
+            return Setting("fused", Origin(default=stack.name("trl")))
+        if trainer != "sft" or self.uses_liger:
+            return None
+        written = self.get("loss_type")
+        if written is not None and (written.is_later or written.value is not None):
+            is_chunked = written.value == "chunked_nll" and stack.does(behaviors.Trl.HAS_CHUNKED_LOSS)
+            return written if is_chunked else None
+        by_default = stack.does(behaviors.Trl.CHUNKS_BY_DEFAULT)
+        return Setting("chunked_nll", Origin(default=stack.name("trl"))) if by_default else None
+
+    def _trainer_of(self, launch: Launch, script: Script) -> str | None:
+        """Its command, as "sft": that of the launch, or the class that the script makes; None for one of no command."""
+        source = script.source
+        if launch.through == self.name and launch.arguments:
+            return launch.arguments[0]
+        if source is not None:
+            return next((name for name in COMMANDS if source.named(f"{name.upper()}Trainer")), None)
+        return "grpo" if self.generates else "sft"
 
     def setting_for(self, what: Thing) -> Setting | None:
         """SFTConfig puts max_seq_length over max_length (to 0.19; later ones refuse it)."""

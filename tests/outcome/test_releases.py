@@ -68,6 +68,7 @@ def row(behavior: Behavior, run: Mapping[str, object], shows: str = "", /, **hap
     return Row(behavior, run, {name.removeprefix("v").replace("_", "."): text for name, text in happens.items()}, shows)
 
 
+_WHOLE = "output_dir: out\nbf16: false\ngradient_checkpointing: false\npacking: true\n"
 ROWS = [
     row(
         LlamaFactory.DEQUANTIZES,
@@ -501,6 +502,26 @@ ROWS = [
         Trl.TAKES_LAUNCHER_FLAGS,
         {**TRL, "launch": "trl sft --mixed_precision fp8", "training": "output_dir: out\nbf16: false\n"},
         {"0.17.0": "SystemExit (launch)", "0.18.0": f"fp8 TE all {DEFAULT}"},
+    ),
+    Row(
+        Trl.HAS_CHUNKED_LOSS,
+        {**TRL, "training": f"{_WHOLE}loss_type: chunked_nll\n"},
+        {
+            "1.3.0": f"fp8 TE all {DEFAULT}",
+            "1.4.0": "RuntimeError (step)",
+            "1.14.0": "RuntimeError (step)",
+            "1.15.0": "RuntimeError (step)",
+        },
+    ),
+    Row(
+        Trl.CHUNKS_BY_DEFAULT,
+        {**TRL, "training": _WHOLE},
+        {"1.6.0": f"fp8 TE all {DEFAULT}", "1.7.0": "RuntimeError (step)", "1.15.0": "RuntimeError (step)"},
+    ),
+    Row(
+        Trl.FUSES_HEAD,
+        {**TRL, "training": f"{_WHOLE}loss_type: nll\n"},
+        {"1.14.0": f"fp8 TE all {DEFAULT}", "1.15.0": "RuntimeError (step)", "1.16.0": "RuntimeError (step)"},
     ),
     Row(
         Trl.HAS_GRPO,

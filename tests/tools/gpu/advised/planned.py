@@ -19,7 +19,7 @@ from typing import Any
 from tests.tools.gpu.advised.starts import AS_WRITTEN, HOME, INITS, STARTS, facts
 from tests.tools.gpu.llamas import config_of
 
-MODELS = ("7B3", "7B4", "8B2")
+MODELS = ("7B3", "7B4", "8B2", "1B8", "3B8")
 FP8CHECK = [str(Path(sys.executable).with_name("fp8check"))]
 # What is the user's in a file that init writes.
 FILLED: dict[str, list[tuple[str, str]]] = {

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.tools.gpu.advised.planned import MODELS
 from tests.tools.gpu.advised.starts import HOME
 from tests.tools.gpu.trainers import CONTEXT, Room, make_data, make_model, stop
 
@@ -61,7 +63,7 @@ def start(one: Final, gpus: list[int], port: int, overlays: dict[str, str]) -> s
         "PATH": f"{HOME}/bin{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": os.pathsep.join(filter(None, path)),
         "FP8_SEEN": str(folder / "seen.json"),
-        "FP8_TOKENS": "8192",
+        "FP8_TOKENS": str(tokens(one)),
         "CUDA_VISIBLE_DEVICES": ",".join(map(str, gpus)),
         "MASTER_PORT": str(port),
         "HF_HUB_OFFLINE": "1",
@@ -81,6 +83,18 @@ def start(one: Final, gpus: list[int], port: int, overlays: dict[str, str]) -> s
     return subprocess.Popen(
         words, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
     )
+
+
+def tokens(one: Final) -> int:
+    """In a micro-batch, as the training file or script has it: rows times their length."""
+    text = "\n".join(one["files"].values())
+    rows = re.search(r"(?:per_device_train_batch_size|micro_batch_size)\s*[:=]\s*(\d+)", text)
+    length = re.search(
+        r"(?:cutoff_len|max_length|sequence_len|SEQUENCE)\s*[:=]\s*(\d+)|randint\(4, 1004, \((\d+),", text
+    )
+    if rows is None or length is None:
+        raise SystemExit(f"{one['name']}: how many tokens has a micro-batch?")
+    return int(rows[1]) * int(length[1] or length[2])
 
 
 def read(one: Final, code: int | None) -> Final:
@@ -107,13 +121,15 @@ def read(one: Final, code: int | None) -> Final:
 
 
 def is_free(one: Final, running: dict[str, Any]) -> bool:
-    """`trl` takes no port: one such run on several GPUs at a time."""
-    words = shlex.split(one["command"])
-    if words[0] == "accelerate" or one["gpus"] == 1:
+    """`trl` and `axolotl` take no port: the launcher takes another one where its own is taken, which is soon seen."""
+    if one["command"].startswith("accelerate") or one["gpus"] == 1:
         return True
-    return not any(
-        other["gpus"] > 1 and not other["command"].startswith("accelerate") for other, *_ in running.values()
-    )
+    others = [
+        began
+        for other, *_, began in running.values()
+        if not other["command"].startswith("accelerate") and other["gpus"] > 1
+    ]
+    return all(time.time() - began > 30 for began in others)
 
 
 def run(finals: list[Final], given: argparse.Namespace) -> None:
@@ -178,9 +194,7 @@ def main() -> int:
     began = time.time()
     programs(Path(HOME) / "bin")
     make_data(Path(HOME) / "data")
-    for name in sorted(
-        {model for one in finals for model in ("7B3", "7B4", "8B2") if f"/{model}" in json.dumps(one["files"])}
-    ):
+    for name in sorted({model for one in finals for model in MODELS if f"/{model}" in json.dumps(one["files"])}):
         make_model(name, Path(HOME) / "models" / name, "cuda")
     print(f"models and data in {time.time() - began:.0f} s", flush=True)
     given.seconds -= time.time() - began

@@ -35,8 +35,8 @@ STACKS: dict[str, dict[str, str | None]] = {
     "transformers": {},
     "trl": {},
     "llamafactory": {"llamafactory": "0.9.5", "peft": "0.18.1", "trl": "0.24.0", "datasets": "4.0.0"},
-    # newer than what axolotl 0.19.0 pins
-    "axolotl": {"axolotl": "0.19.0"},
+    # beside accelerate and transformers newer than axolotl 0.19.0 pins
+    "axolotl": {"axolotl": "0.19.0", "trl": "1.9.0"},
 }
 
 
@@ -245,6 +245,7 @@ _AX = "axolotl train train.yaml -- --config_file accelerate.yaml"
 _LORA_LF = {"finetuning_type": "lora", "lora_rank": 16, "lora_target": "all"}
 _LORA = {"use_peft": True, "lora_r": 16, "lora_target_modules": "all-linear"}
 _TE, _AO = {"fp8_config": {"backend": "TE"}}, {"fp8_config": {"backend": "AO"}}
+_NO_GATHER = {"fp8_config": {"backend": "AO", "enable_fsdp_float8_all_gather": False}}
 
 STARTS: list[Start] = [
     # LLaMA-Factory
@@ -386,7 +387,8 @@ INITS: list[tuple[str, str, int, tuple[str, ...]]] = [
     ("init-trainer", "transformers", 2, ("--tokens", "8192")),
 ]
 
-# No plan: runs whose prediction is to be seen, a crash and its counterpart.
+# No plan: runs whose prediction is to be seen. A crash and its counterpart; adapters under FSDP2; and, of shapes and ways
+# that nothing was fitted to, how much memory they take.
 AS_WRITTEN: list[Start] = [
     _start(
         f"te-fsdp2-loading-{on}".lower(),
@@ -400,4 +402,94 @@ AS_WRITTEN: list[Start] = [
         train=_script("7B3", 4, 2048, dtype="torch.float32"),
     )
     for on in (True, False)
+]
+AS_WRITTEN += [
+    _start(
+        "lora-fsdp2-float32",
+        "transformers",
+        2,
+        _PY,
+        _accelerate("fsdp2", **_AO),
+        train=_script("7B4", 4, 2048, dtype="torch.float32", adapter=True),
+    ),
+    _start(
+        "lora-fsdp2-trl",
+        "trl",
+        2,
+        _SFT,
+        _accelerate("fsdp2", **_AO),
+        train={**_trl("7B4", 4, 2048), **_LORA, "dtype": "bfloat16", "bf16": False},
+    ),
+    _start(
+        "lora-fsdp2-trl-float32",
+        "trl",
+        2,
+        _SFT,
+        _accelerate("fsdp2", **_AO),
+        train={**_trl("7B4", 4, 2048), **_LORA, "bf16": False},
+    ),
+    _start(
+        "lora-fsdp2-lf",
+        "llamafactory",
+        2,
+        _LF,
+        _accelerate("fsdp2", **_AO),
+        train={**_llamafactory("7B4", 4, 2048), **_LORA_LF, "bf16": False},
+    ),
+    _start(
+        "lora-fsdp2-gather-off",
+        "transformers",
+        2,
+        _PY,
+        _accelerate("fsdp2", fp8_config={"backend": "AO", "enable_fsdp_float8_all_gather": False}),
+        train=_script("7B4", 4, 2048, adapter=True),
+    ),
+    _start(
+        "held-lf-lora",
+        "llamafactory",
+        1,
+        _LF,
+        _accelerate(**_NO_GATHER),
+        train={**_llamafactory("8B2", 2, 2048), **_LORA_LF, "bf16": False},
+    ),
+    _start(
+        "held-lf-lora-off",
+        "llamafactory",
+        1,
+        _LF,
+        _accelerate(**_NO_GATHER),
+        train={**_llamafactory("3B8", 2, 2048), **_LORA_LF, "bf16": False, "disable_gradient_checkpointing": True},
+    ),
+    _start(
+        "held-lf-full-compiled",
+        "llamafactory",
+        1,
+        _LF,
+        _accelerate(**_NO_GATHER),
+        train={**_llamafactory("1B8", 4, 2048), "bf16": False, "torch_compile": True},
+    ),
+    _start(
+        "held-lf-full-ddp",
+        "llamafactory",
+        2,
+        _LF,
+        _accelerate("ddp", **_NO_GATHER),
+        train={**_llamafactory("3B8", 4, 1024), "bf16": False},
+    ),
+    _start(
+        "held-trl-full",
+        "trl",
+        1,
+        _SFT,
+        _accelerate(**_NO_GATHER),
+        train={**_trl("8B2", 4, 1024), "bf16": False},
+    ),
+    _start(
+        "held-trl-lora-compiled",
+        "trl",
+        1,
+        _SFT,
+        _accelerate(**_NO_GATHER),
+        train={**_trl("3B8", 4, 2048), **_LORA, "dtype": "bfloat16", "bf16": False, "torch_compile": True},
+    ),
 ]

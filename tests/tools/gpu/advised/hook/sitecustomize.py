@@ -217,7 +217,27 @@ def wrap_products(module: Any) -> None:
     module.tex.generic_gemm = watched
 
 
+def wrap_group(module: Any) -> None:
+    """What FSDP2 refuses of a group's types is told by name."""
+    check = module.FSDPParamGroup._init_mp_dtypes
+
+    def told(self: Any) -> None:
+        try:
+            check(self)
+        except AssertionError as error:
+            kinds: dict[str, list[str]] = {}
+            for one in self.fsdp_params:
+                if one.sharded_param.requires_grad:
+                    kinds.setdefault(str(one.orig_dtype), []).append(str(one._param_fqn))
+            raise AssertionError(
+                f"{error} { ({kind: (len(names), names[:3]) for kind, names in kinds.items()}) }"
+            ) from None
+
+    module.FSDPParamGroup._init_mp_dtypes = told
+
+
 WRAPPED = {
+    "torch.distributed.fsdp._fully_shard._fsdp_param_group": wrap_group,
     "accelerate.accelerator": wrap_accelerator,
     "transformer_engine.pytorch.cpp_extensions.gemm": wrap_products,
 }
