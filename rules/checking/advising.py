@@ -10,11 +10,13 @@ from itertools import islice
 
 from fp8check.rules.catalog import RULES
 from fp8check.rules.checking.behind import behind
-from fp8check.rules.checking.curing import cured
+from fp8check.rules.checking.curing import cured_as_values
 from fp8check.rules.checking.examining import is_to_be_advised
 from fp8check.rules.checking.request import assembled, checked
 from fp8check.rules.edits.instruction import Words
+from fp8check.rules.edits.text_edits import Editor
 from fp8check.rules.edits.unfixable import Unfixable
+from fp8check.rules.engine.definition import ERROR
 from fp8check.rules.input_error import InputError
 from fp8check.rules.repair.better import Worse, check_better
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fp8check.rules.checking.request import Checked, Request, RunRequest
+    from fp8check.rules.engine.definition import Rule
     from fp8check.rules.engine.running import Finding
     from fp8check.rules.reading import Document
     from fp8check.rules.suppression.examined import Examined
@@ -63,6 +66,7 @@ class Advisor:
         # What is not selected is not shown, and may be wrong all the same.
         self._request = request._replace(rules=(*request.rules, *others), probe=None, baseline=None)
         self._left = most
+        self._errors: tuple[Rule, ...] | None = None
         self._of_several: set[tuple[str, ...]] = set()  # shell scripts that start more than one run
 
     def alone(self, part: RunRequest, report: Examined) -> Examined:
@@ -94,8 +98,11 @@ class Advisor:
             raise Unfixable("it takes too long to find out")
         self._left -= cost
 
-    def judged(self, part: RunRequest) -> Examined:
+    def judged(self, part: RunRequest, rule: str = "") -> Examined:
         """The report of the one run of these files.
+
+        Args:
+            rule: where given, of that rule and those alone that find errors.
 
         Raises:
             Unfixable: it would be another number of runs.
@@ -108,7 +115,17 @@ class Advisor:
         if len(runs) != 1:
             self._of_several.add(scripts)
             raise Unfixable("they would be other runs")
-        return checked(self._request._replace(runs=(part,)), runs).reports[0]
+        request = self._request._replace(runs=(part,))
+        if rule:
+            request = request._replace(rules=self._that_count(rule))
+        return checked(request, runs).reports[0]
+
+    def _that_count(self, rule: str) -> tuple[Rule, ...]:
+        """The rules that say whether a cure of a finding of that rule is one."""
+        if self._errors is None:
+            self._errors = tuple(one for one in self._request.rules if one.severity == ERROR and not one.is_late)
+        own = tuple(one for one in self._request.rules if one.id == rule and one not in self._errors)
+        return tuple(self._request.rules) if any(one.is_late for one in own) else (*self._errors, *own)
 
 
 def _with_help(finding: Finding, proofs: _Proofs, words: Words) -> Finding:
@@ -132,6 +149,7 @@ class _Proofs:
         self._advisor = advisor
         self._part = part
         self._documents = report.documents
+        self._editor = Editor(report.documents)
         self._before: Examined | None = None if advisor.is_selected else report
 
     def reason(self, finding: Finding) -> str | None:
@@ -140,8 +158,8 @@ class _Proofs:
             self._advisor.spend(self._documents)
             if self._before is None:
                 self._before = self._advisor.judged(self._part)
-            part = cured(self._part, self._documents, finding.fix, finding.action)
-            check_better(finding.rule, self._before, self._advisor.judged(part))
+            part = cured_as_values(self._part, self._documents, self._editor, finding.fix, finding.action)
+            check_better(finding.rule, self._before, self._advisor.judged(part, finding.rule))
         except Worse as worse:
             return f"{worse}: {PLAN}"
         except (Unfixable, InputError):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from fp8check.rules.checking.stacks import changed_facts
 from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.reading.kind import CONFIGURATION
-from fp8check.rules.repair.apply import edited
+from fp8check.rules.reading.overlay import Overlay
+from fp8check.rules.repair.apply import check_kind, edited
+from fp8check.rules.repair.values import Places, assigned, data_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from fp8check.rules.checking.request import RunRequest
     from fp8check.rules.edits.action import Action
     from fp8check.rules.edits.fix import Fix
+    from fp8check.rules.edits.text_edits import Editor
     from fp8check.rules.reading import Document
 
 
@@ -29,6 +32,48 @@ def cured(part: RunRequest, known: Sequence[Document], fix: Fix | None, action: 
     if fix is not None:
         part = part._replace(documents=edited(_with_named(part, known, fix), fix))
     return part if action is None else _acted(part, action)
+
+
+def cured_as_values(
+    part: RunRequest, known: Sequence[Document], editor: Editor, fix: Fix | None, action: Action | None
+) -> RunRequest:
+    """As `cured`, and no file is written and read again where its entries alone change: what follows is the same.
+
+    Args:
+        editor: of the files of the run: whether the text can be changed is asked of it.
+    """
+    if fix is None:
+        return cured(part, known, fix, action)
+    documents = _with_named(part, known, fix)
+    editor.edits(fix)
+    changed = _overlaid(documents, fix)
+    if changed is None:
+        return cured(part, known, fix, action)
+    part = part._replace(documents=changed)
+    return part if action is None else _acted(part, action)
+
+
+def _overlaid(documents: Sequence[Document], fix: Fix) -> tuple[Document, ...] | None:
+    """The files with what a fix comes to; None where that is more than their entries.
+
+    Raises:
+        Unfixable: a file would not be known for what it is any more.
+    """
+    files = {edit.file for edit in fix.edits}
+    assigns = Places([one for one in documents if one.path in files]).assigns(fix)
+    if assigns is None:
+        return None
+    made = []
+    for one in documents:
+        here = [(each.path, each.value) for each in assigns if each.file == one.path]
+        if here:
+            base = data_of(one)
+            changed = Overlay(one, base).with_data(assigned(base, here))
+            check_kind(one, changed)
+            made.append(changed)
+        else:
+            made.append(one)
+    return tuple(made)
 
 
 def _with_named(part: RunRequest, known: Sequence[Document], fix: Fix) -> tuple[Document, ...]:

@@ -301,13 +301,22 @@ def _edited_file(document: Document, edits: Sequence[Edit], text_edits: Sequence
         made = read(document.path, text.encode(), loader=document.loader)
     except Unreadable as problem:
         raise Unfixable(f"the file could not be read any more: {problem.message}") from problem
-    known = told(document).name
-    if known == document.kind != told(made).name and known != "other":  # else whoever runs it says what the file is
-        raise Unfixable(f"the file would not be known for a {document.kind} file any more")
+    check_kind(document, made)
     made = made.as_kind(Kind(document.kind, document.dialect, document.loader))
     if Tree(made).data != expected(document, edits):
         raise Unfixable("the edit would change something else as well")
     return made
+
+
+def check_kind(before: Document, after: Document) -> None:
+    """Whether a file that was known by its content still is.
+
+    Raises:
+        Unfixable: it would not be.
+    """
+    known = told(before).name
+    if known == before.kind != told(after).name and known != "other":  # else whoever runs it says what the file is
+        raise Unfixable(f"the file would not be known for a {before.kind} file any more")
 
 
 def _edited_script(document: Document, edits: Sequence[Edit], ordered: Sequence[TextEdit]) -> Document:

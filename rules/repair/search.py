@@ -188,18 +188,21 @@ class Search:
             yield from self._good(first)
 
     def _good(self, first: Judged) -> Iterator[Judged]:
-        heap: list[tuple[int, int, State, object]] = [(0, 0, first.state, None)]
+        heap: list[tuple[int, int, State, object, int]] = [(0, 0, first.state, None, 0)]
         queued = {first.state.key}
         number = 0
         while heap and (self._is_wide or self._left >= self._kept):
-            cost, _, state, before = heappop(heap)
+            cost, _, state, before, idle = heappop(heap)
             judged = self.judged(state)
-            if judged is None or (judged.signature == before and not self._is_wide):
-                continue  # what was done changed nothing of what the runs lack
+            if judged is None:
+                continue
+            now = idle + 1 if judged.signature == before else 0
+            if now > self._is_wide:
+                continue  # what was done changed nothing of what the runs lack; it may take a second step
             lacks = _lacks(judged) if self._is_wide else 0
             if judged.cost + lacks > cost:
                 number += 1
-                heappush(heap, (judged.cost + lacks, number, state, before))
+                heappush(heap, (judged.cost + lacks, number, state, before, idle))
                 continue
             if judged.is_good:
                 yield self._least(judged)
@@ -210,7 +213,7 @@ class Search:
                     continue
                 queued.add(after.key)
                 number += 1
-                heappush(heap, (max(cost, self._start.cost(after) + lacks), number, after, signature))
+                heappush(heap, (max(cost, self._start.cost(after) + lacks), number, after, signature, now))
 
     def actions(self, judged: Judged) -> Iterator[Action]:
         """What the first problem of a state proposes: its rule's own fix, then the moves that may answer it."""
