@@ -3,9 +3,9 @@
 python -m tests.tools.bench TRAINING ACCELERATE FACTS --clean TRAINING ACCELERATE
 
 The first figures are a process's whole CPU time, start-up and all: of a pair without errors, and of one with errors, at
-whose end stands what to do. The next is that of one warm process that reads both
-files, checks them and renders the text, against `yaml.load` of both texts; the facts are read before. Rounds of both
-sides take turns, so that a busy machine slows both, and the limits hold for the ratio of the medians. The third is a
+whose end stands what to do. The next are those of one warm process that reads both
+files of each pair, checks them and renders the text, against `yaml.load` of both texts; the facts are read before. Rounds of both
+sides take turns, so that a busy machine slows both, and the limits hold for the ratio of the medians. The last is a
 shell script with 50 launch lines, whose limit is in seconds.
 """
 
@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING
 import yaml
 
 from fp8check.rules.checking.api import check
-from fp8check.rules.facts import load
+from fp8check.rules.facts import Facts, load
+from fp8check.rules.releases.versions import NEWEST
 from tests.support.reports import text_of
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ CALLS = 20  # of the check in a round
 # The limits, as shares of the other side's CPU time.
 OF_YAMLLINT = 0.70
 FAILING = 1.4  # of a pair with errors
-OF_PYYAML = 10.0
+OF_PYYAML = 20.0
+FAILING_OF_PYYAML = 60.0  # each help is done to a copy and judged, and so is what stands behind the errors
 LINES = 50  # of a shell script that start a training each
 SECONDS = 0.5  # for all of them, start-up and all
 
@@ -84,12 +86,11 @@ def command(files: list[str]) -> float:
     return compared({"fp8check": lambda: process_seconds(ours), "yamllint": lambda: process_seconds(other)})
 
 
-def in_process(files: list[str], facts: str) -> float:
+def in_process(files: list[str], facts: Facts) -> float:
     """The check in this process beside PyYAML's C loader, on the same files."""
-    known = load(facts)
 
     def ours() -> object:
-        return [text_of(report) for report in check(*files, facts=known).reports]
+        return [text_of(report) for report in check(*files, facts=facts).reports]
 
     texts = [Path(name).read_text("utf-8") for name in files]
 
@@ -124,12 +125,16 @@ def main() -> int:
     options.add_argument("--clean", nargs=2, required=True, help="a pair without errors")
     given = options.parse_args()
     kept = True
+    known = load(given.facts)
+    today = known._replace(packages={**(known.packages or {}), "accelerate": NEWEST["accelerate"]})
     pairs = ((command(given.clean), OF_YAMLLINT), (command(given.files), FAILING))
-    for ratio, limit in (*pairs, (in_process(given.files, given.facts), OF_PYYAML)):
+    inside = ((in_process(given.clean, today), OF_PYYAML), (in_process(given.files, known), FAILING_OF_PYYAML))
+    for ratio, limit in (*pairs, *inside):
         kept = kept and ratio <= limit
     kept = shell_script(given.files[1]) <= SECONDS and kept
     print(
-        f"at most {OF_YAMLLINT} of yamllint ({FAILING} where a pair fails) and {OF_PYYAML} of PyYAML: {'kept' if kept else 'not kept'}"
+        f"at most {OF_YAMLLINT} of yamllint ({FAILING} where a pair fails) and {OF_PYYAML} of PyYAML "
+        f"({FAILING_OF_PYYAML}): {'kept' if kept else 'not kept'}"
     )
     return 0 if kept else 1
 
