@@ -152,6 +152,11 @@ class Search:
             self.seen.append(made)
         return made
 
+    @property
+    def _is_spent(self) -> bool:
+        """Whether no more may be judged: to make a state of a large file takes long enough."""
+        return self._left <= 0 or self._over
+
     def _is_over(self) -> bool:
         """Whether the time is over; to ask takes longer than to judge a state on some machines."""
         if not self._over and self._left % 4 == 0:
@@ -287,6 +292,8 @@ class Search:
         """The state without the changes that it does not need: without them it is good, and warns of nothing more."""
         best = self.judged(judged.state, whole=True) or judged
         for state in _smaller(self._start, judged.state):
+            if self._is_spent:
+                break
             merged = self._without(best.state, state)
             one = self.judged(merged, whole=True) if merged is not None else None
             if one is not None and one.is_good and one.cost < best.cost and one.warnings <= best.warnings:
@@ -296,6 +303,8 @@ class Search:
     def _as_asked(self, best: Judged) -> Judged:
         """The state with the recipe that was asked for, and with what a plan takes along: fewer warnings, and good."""
         for action in islice(self._taken_along(best), MOST_ACTIONS):
+            if self._is_spent:
+                break
             one = self.judged(best.state.after(action), whole=True)
             if one is not None and one.is_good and one.warnings < best.warnings:
                 return self._as_asked(one)
@@ -306,12 +315,24 @@ class Search:
         is_given = best.state.key == self._start.state.key
         for report in best.reports:
             places = Places(report.documents)
+            together = self._unread(report, places, best)
+            if together:
+                yield Action(together[0], tuple(together[1]))
             for finding in report.findings:
                 moves = NOT_AS_ASKED.get(finding.rule)
                 if moves is None:
                     moves = None if is_given else TAKEN_ALONG.get(finding.rule)
                 if moves is not None:
                     yield from self._answers(finding, places, best, report, moves)
+
+    def _unread(self, report: Examined, places: Places, best: Judged) -> tuple[str, list[Assign]] | None:
+        """All at once what answers that entries are not as they were asked, and whose; None where that is one, or none."""
+        found = [one for one in report.findings if one.rule in NOT_AS_ASKED and one.fix is not None]
+        if len(found) < 2:
+            return None
+        fixes = [places.assigns(one.fix) for one in found if one.fix is not None]
+        assigns = [one for each in fixes for one in each or () if one.file in best.state.files]
+        return (found[0].rule, assigns) if assigns else None
 
     def _answers(
         self, finding: Finding, places: Places, best: Judged, report: Examined, moves: Sequence[Move]

@@ -55,8 +55,24 @@ class State(Record):
     @property
     def key(self) -> object:
         """The same for states with the same effective values."""
-        files = tuple((path, frozen(data)) for path, data in sorted(self.files.items()))
+        files = tuple((path, _frozen(data)) for path, data in sorted(self.files.items()))
         return files, self.launch, tuple(sorted(self.variables.items(), key=str)), tuple(sorted(self.packages.items()))
+
+
+_KEPT = 32
+_known: dict[int, tuple[object, object]] = {}  # by identity, with the data, so that no other takes its place
+
+
+def _frozen(data: object) -> object:
+    """As `frozen`; what was asked last is kept, since most states of a search share most of their files."""
+    known = _known.get(id(data))
+    if known is not None and known[0] is data:
+        return known[1]
+    if len(_known) >= _KEPT:
+        _known.clear()
+    made = frozen(data)
+    _known[id(data)] = data, made
+    return made
 
 
 class Start(Record):

@@ -69,10 +69,26 @@ def _key(data: dict[object, object], name: str) -> object:
 def frozen(data: object) -> object:
     """The same for data that is the same to a loader, and hashable."""
     if isinstance(data, dict):
-        return ("map", frozenset((type(key).__name__, str(key), frozen(value)) for key, value in data.items()))
+        # Most values are scalars, of which a large file has thousands: these take no call.
+        return (
+            "map",
+            frozenset(
+                [
+                    (
+                        type(key).__name__,
+                        str(key),
+                        frozen(value) if isinstance(value, _COLLECTIONS) else (type(value).__name__, repr(value)),
+                    )
+                    for key, value in data.items()
+                ]
+            ),
+        )
     if isinstance(data, (list, tuple)):
-        return ("list", tuple(frozen(value) for value in data))
+        return ("list", tuple([frozen(value) for value in data]))
     return type(data).__name__, repr(data)
+
+
+_COLLECTIONS = (dict, list, tuple)
 
 
 def empty(path: str) -> Document:

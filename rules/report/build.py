@@ -49,8 +49,8 @@ def brief(examined: Examined) -> schema.Report:
     return _discreet(_report(examined, speed, outcome, _briefly(examined)), examined)
 
 
-def whole(examined: Examined) -> schema.Report:
-    """The report, with all that there is to say."""
+def whole(examined: Examined, *, fixes: bool = True) -> schema.Report:
+    """The report, with all that there is to say; `fixes`: with those as text, which not every format shows."""
     from fp8check.rules.facts.saved import as_data
     from fp8check.rules.version import VERSION
 
@@ -58,7 +58,7 @@ def whole(examined: Examined) -> schema.Report:
     outcome = _outcome(examined.outcome, speed)
     if examined.earlier is not None:
         outcome = _common(outcome, _outcome(examined.earlier, speed_of(examined.earlier), traced=False))
-    report = _report(examined, speed, outcome, _wholly(examined))
+    report = _report(examined, speed, outcome, _wholly(examined, fixes=fixes))
     report = report._replace(facts=as_data(examined.inputs.run.facts), versions={"fp8check": VERSION})
     return _discreet(report, examined)
 
@@ -289,12 +289,12 @@ def _later(examined: Examined, pointers: Pointers | None = None) -> Iterator[sch
         yield _finding(one, mark, examined.compared, pointer, None)
 
 
-def _wholly(examined: Examined) -> tuple[schema.Finding, ...]:
+def _wholly(examined: Examined, *, fixes: bool) -> tuple[schema.Finding, ...]:
     from fp8check.rules.suppression.fingerprint import Pointers, fingerprints
 
     pointers = Pointers()
     compared, documents = examined.compared, examined.documents
-    editor = _editor(documents) if any(one.fix is not None for one in examined.findings) else None
+    editor = _editor(documents) if fixes and any(one.fix is not None for one in examined.findings) else None
     marks = compared.marks if compared is not None else fingerprints(examined.findings, documents, pointers)
     there = tuple(
         _finding(one, mark, compared, _pointer(one, examined, pointers), _fix(one.fix, editor))

@@ -52,7 +52,7 @@ def _usual(planned: Planned) -> May:
 
 
 def _plan(found: Plan, before: Sequence[Document], may: May) -> schema.Plan:
-    reports = [build.whole(one) for one in found.reports]
+    reports = [build.whole(one, fixes=bool(before)) for one in found.reports]
     outcome = reports[0].outcome
     remaining = tuple(finding for report in reports for finding in report.findings)
     speedup, memory = outcome.speedup, outcome.memory
