@@ -103,6 +103,7 @@ class Search:
         self.is_exhausted = False
         self._over = False
         self._kept = self._left // 3 if self._left >= WIDE else 0  # of the states, for all that may be done
+        self._finish = self._left // 6 if self._left >= WIDE else 0  # more, for what a good state does not need
         self._is_wide = False  # whether what answers any problem of a run is tried, and not of the first alone
 
     def begin(self, reports: Sequence[Examined]) -> Judged:
@@ -290,6 +291,8 @@ class Search:
 
     def _least(self, judged: Judged) -> Judged:
         """The state without the changes that it does not need: without them it is good, and warns of nothing more."""
+        if self._left < self._finish and not self._over:
+            self._left, self._finish = self._finish, 0
         best = self.judged(judged.state, whole=True) or judged
         for state in _smaller(self._start, judged.state):
             if self._is_spent:
@@ -326,7 +329,7 @@ class Search:
                     yield from self._answers(finding, places, best, report, moves)
 
     def _unread(self, report: Examined, places: Places, best: Judged) -> tuple[str, list[Assign]] | None:
-        """All at once what answers that entries are not as they were asked, and whose; None where that is one, or none."""
+        """All at once what answers that entries are not as they were asked, and whose; None with fewer than two."""
         found = [one for one in report.findings if one.rule in NOT_AS_ASKED and one.fix is not None]
         if len(found) < 2:
             return None
