@@ -14,7 +14,7 @@ import re
 from http.client import HTTPException
 from typing import NamedTuple
 from urllib import error, request
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from fp8check.cli.stay import Stay
 from fp8check.rules.reading import Unreadable, files
@@ -33,6 +33,7 @@ _LARGEST_EVENT = 32 << 20
 _A_PAGE = 100
 _MOST_PAGES = 100
 _MAY_NOT = (401, 403, 404)  # as GitHub and GitLab answer whoever lacks a permission
+_BOT = re.compile(r"(?:project|group)_[0-9]+_bot")
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
@@ -158,14 +159,13 @@ def of_github(variables: Variables) -> Comments:
     }
     api = Api(variables.get("GITHUB_API_URL") or "https://api.github.com", headers)
     issues = f"/repos/{repository}/issues"
-    login = _login(api)
+    own = _who(api).get("login")
 
     def mine(comment: Comment) -> bool:
         user = comment.get("user")
-        if not isinstance(user, dict):
-            return False
-        # The token of a job belongs to an app, which the API does not tell by name.
-        return user.get("type") == "Bot" if login is None else user.get("login") == login
+        login = user.get("login") if isinstance(user, dict) else None
+        # The token of a job belongs to an app, which the API does not tell by name; nobody else's has brackets.
+        return login == own if own else login is None or str(login).endswith("[bot]")
 
     return Comments(api, f"{issues}/{number}/comments", lambda id_: f"{issues}/comments/{id_}", "PATCH", mine)
 
@@ -180,18 +180,20 @@ def of_gitlab(variables: Variables) -> Comments:
     project = variables.get("CI_MERGE_REQUEST_PROJECT_ID") or variables.get("CI_PROJECT_ID", "")
     if not number.isdecimal():
         raise NoComment("this is no pipeline of a merge request")
-    if not project.isdecimal():
+    if not project:
         raise NoComment("CI_PROJECT_ID names no project", expected=False)
     headers = {"PRIVATE-TOKEN": _token(variables)}
     api = Api(variables.get("CI_API_V4_URL", ""), headers, "&order_by=created_at&sort=asc")
-    own = api.ask("GET", "/user")
-    me = own.get("id") if isinstance(own, dict) else None
+    own = _who(api).get("id")
 
     def mine(comment: Comment) -> bool:
         author = comment.get("author")
-        return me is not None and isinstance(author, dict) and author.get("id") == me
+        if not isinstance(author, dict):
+            return own is None
+        # docs.gitlab.com/user/project/settings/project_access_tokens, "Bot users for projects"
+        return author.get("id") == own if own else bool(_BOT.match(str(author.get("username"))))
 
-    notes = f"/projects/{project}/merge_requests/{number}/notes"
+    notes = f"/projects/{quote(project, safe='')}/merge_requests/{number}/notes"
     return Comments(api, notes, lambda id_: f"{notes}/{id_}", "PUT", mine)
 
 
@@ -206,13 +208,17 @@ def is_from_a_fork(variables: Variables) -> bool:
     if variables.get("GITHUB_EVENT_NAME") == "pull_request_target":
         return False
     pull = _pull_request(variables)
-    return bool(pull) and _full_name(pull.get("head")) != _full_name(pull.get("base"))
+    head, base = _repository(pull.get("head")), _repository(pull.get("base"))
+    if head is None:  # it is gone
+        return base is not None
+    name, other = head.get("full_name"), None if base is None else base.get("full_name")
+    return bool(head.get("fork")) if name is None or other is None else name != other
 
 
-def _full_name(side: object) -> object:
-    """The repository of a side of a pull request; None where it is gone."""
-    repository = side.get("repo") if isinstance(side, dict) else None
-    return repository.get("full_name") if isinstance(repository, dict) else None
+def _repository(side: object) -> Mapping[str, object] | None:
+    """The repository of a side of a pull request; None where it is not told, or gone."""
+    found = side.get("repo") if isinstance(side, dict) else None
+    return found if isinstance(found, dict) else None
 
 
 def _pull_request(variables: Variables) -> Mapping[str, object]:
@@ -233,13 +239,10 @@ def _token(variables: Variables) -> str:
     return token
 
 
-def _login(api: Api) -> str | None:
-    """Whose token it is; None for that of an app, as a job's own."""
+def _who(api: Api) -> Mapping[str, object]:
+    """Whose token it is; nothing for that of an app, as a job's own, which the API refuses to tell."""
     try:
         user = api.ask("GET", "/user")
-    except NoComment as problem:
-        if not problem.expected:
-            raise
-        return None
-    login = user.get("login") if isinstance(user, dict) else None
-    return login if isinstance(login, str) else None
+    except NoComment:
+        return {}
+    return user if isinstance(user, dict) else {}

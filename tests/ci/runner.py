@@ -151,7 +151,7 @@ def _outputs(text: str) -> dict[str, str]:
     for line in text.splitlines():
         name, equals, value = line.partition("=")
         assert equals, f"the runner refuses {line!r}"
-        assert re.fullmatch(r"[a-z-]+", name)
+        assert re.fullmatch(r"[a-z0-9-]+", name)
         found[name] = value
     return found
 

@@ -124,7 +124,7 @@ def test_what_is_undecided_is_no_pass(job: Callable[..., Ran], github: Site) -> 
     assert (done.code, done.outputs["verdict"]) == (0, "undecided")
     assert int(done.outputs["undecided"]) > 0
     assert github.comments == {}
-    assert "undecided" in done.summary
+    assert "not decided" in done.summary
     done = job(declared(RIGHT), options="--require-evidence")
     assert (done.code, done.outputs["exit-code"]) == (3, "3")
     assert len(github.comments) == 1
@@ -229,6 +229,9 @@ def test_a_fork_writes_nothing_and_does_not_fail_for_it(job: Callable[..., Ran],
     assert done.used == {}
     assert "no comment was written: the pull request comes from a fork, whose token may not" in done.log
     assert done.annotations("warning")
+    unnamed = {"pull_request": {"number": 5, "head": {"repo": {"fork": True}}, "base": {}}}
+    assert job({}, event=unnamed).code == 0
+    assert github.asked == []
     gone = {"pull_request": {"number": 5, "head": {"repo": None}, "base": OWN}}
     assert job({}, event=gone).code == 0
     assert github.asked == []
@@ -305,6 +308,20 @@ def test_a_personal_token_finds_its_own_comment(job: Callable[..., Ran], github:
     job({"accel.yaml": WARNS})
     assert github.writes() == ["POST", "PATCH"]
     assert github.comments[1]["body"] == f"{MARK}of the bot"
+
+
+def test_an_event_that_says_little_is_enough(job: Callable[..., Ran], github: Site) -> None:
+    job(declared(WRONG), event={"pull_request": {"number": 5}})
+    for one in github.comments.values():
+        one["user"] = None
+    job({"accel.yaml": WARNS}, event={"pull_request": {"number": 5}})
+    assert github.writes() == ["POST", "PATCH"]
+
+
+@pytest.mark.parametrize("event", [[], {"pull_request": []}, {"pull_request": {"number": "5"}}], ids=str)
+def test_an_event_of_another_kind_has_no_comment(job: Callable[..., Ran], github: Site, event: object) -> None:
+    assert job(declared(WARNS), event=event).code == 0
+    assert github.asked == []
 
 
 def test_two_checks_have_two_comments(job: Callable[..., Ran], github: Site) -> None:

@@ -103,7 +103,8 @@ def test_a_clean_run_has_no_note(job: Callable[..., Ran], gitlab: Site, reports:
         ({"token": ""}, "there is no token"),
         ({"token": "another"}, "the token may not"),
         ({"variables": {}}, "this is no pipeline of a merge request"),
-        ({"variables": {"CI_MERGE_REQUEST_IID": "5", "CI_PROJECT_ID": "x"}}, "CI_PROJECT_ID names no project"),
+        ({"variables": {"CI_MERGE_REQUEST_IID": "5", "CI_PROJECT_ID": ""}}, "CI_PROJECT_ID names no project"),
+        ({"variables": {"CI_MERGE_REQUEST_IID": "5", "CI_PROJECT_ID": "no/such"}}, "the token may not (GET"),
         ({"variables": {**MERGE, "CI_API_V4_URL": "http://gitlab.example/api/v4"}}, "no https"),
         ({"variables": {**MERGE, "CI_API_V4_URL": "http://127.0.0.1:9/api/v4"}}, "the site did not answer"),
     ],
@@ -143,6 +144,15 @@ def test_what_files_say_is_never_obeyed(job: Callable[..., Ran], gitlab: Site, t
     (body,) = gitlab.bodies()
     check_harmless(body.removeprefix(MARK))
     assert [one.name for one in tmp_path.rglob("pwned")] == []
+
+
+def test_a_token_that_does_not_tell_whose_it_is_finds_its_note(job: Callable[..., Ran], gitlab: Site) -> None:
+    gitlab.app, gitlab.user = True, {"id": 99, "username": "project_7_bot_0f3a"}
+    gitlab.add(f"{MARK}mine", id=3, username="stranger")
+    job(declared(WRONG))
+    job({"accel.yaml": WARNS})
+    assert gitlab.writes() == ["POST", "PUT"]
+    assert gitlab.comments[1]["body"] == f"{MARK}mine"
 
 
 @pytest.mark.slow
