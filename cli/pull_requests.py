@@ -133,7 +133,7 @@ class Api:
                 may_not = refused.code in _MAY_NOT
                 why = "the token may not" if may_not else "the site refused"
                 raise NoComment(f"{why} ({method} comments: HTTP {refused.code})", expected=may_not) from None
-        except (OSError, HTTPException, ValueError) as failed:
+        except (OSError, HTTPException, ValueError, RecursionError) as failed:
             reason = getattr(failed, "reason", failed)
             raise NoComment(f"the site did not answer: {reason}", expected=False) from None
 

@@ -38,22 +38,23 @@ class Annotations:
         return "".join(f"{line}\n" for line in self._lines(report))
 
     def end(self) -> str:
-        """That there are findings without an annotation; nothing where there are none."""
+        """That there is more than has an annotation; nothing where there is not."""
         if not self._left:
             return ""
-        findings = "1 finding has" if self._left == 1 else f"{self._left} findings have"
         return (
-            f"fp8check: {findings} no annotation, for GitHub shows {MOST} of a kind: they are lines of this log, and in"
+            f"fp8check: {self._left} more without an annotation, for GitHub shows {MOST} of a kind: in this log, and in"
             " the summary of the step\n"
         )
 
     def _lines(self, report: Report) -> Iterator[str]:
         if report.plan is not None:
-            yield from self._annotated("notice", _todo(report.plan), "")
+            yield from self._annotated("notice", _todo(report.plan), _todo_in_the_log(report.plan))
         for crash in report.internal_errors:
             yield from self._annotated("error", _crash(crash), f"fp8check: internal error in {shown(crash.rule)}")
         for finding in report.new_findings:
-            yield from self._annotated(_COMMANDS[finding.severity], _command(finding), shown(line_of(finding)))
+            yield from self._annotated(
+                _COMMANDS[finding.severity], _command(finding), f"fp8check: {shown(line_of(finding))}"
+            )
         # Lines of the log, not commands: they must not begin with "::".
         yield from self._new(f"fp8check: {report.verdict}: {shown(report.summary.actual)}")
         if report.undecided:
@@ -68,7 +69,7 @@ class Annotations:
             if self._room[kind]:
                 self._room[kind] -= 1
                 yield line
-            elif instead:
+            else:
                 self._left += 1
                 yield instead
 
@@ -96,6 +97,12 @@ def _todo(plans: Plans) -> str:
 
     title, *rest = short(plans)
     return f"::notice title={_property(f'fp8check: {title}')}::{_value(chr(10).join(rest))}"
+
+
+def _todo_in_the_log(plans: Plans) -> str:
+    from fp8check.rules.report.plan_text import short
+
+    return "\n".join(f"fp8check: {line}" for line in short(plans))
 
 
 def _command(finding: Finding) -> str:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.ci.runner import TOKEN, Job, Ran, Site, site
-from tests.report.test_markdown import check_harmless
 from tests.support.command import COMMAND
+from tests.support.markdown import check_harmless
 from tests.support.texts import commands_in
 
 if TYPE_CHECKING:
@@ -367,7 +367,7 @@ def test_more_findings_than_annotations(job: Callable[..., Ran], github: Site) -
     done = job(declared(WRONG + keys))
     for kind in ("error", "warning", "notice"):
         assert len(done.annotations(kind)) <= 10
-    assert "have no annotation, for GitHub shows 10 of a kind" in done.log
+    assert "more without an annotation, for GitHub shows 10 of a kind" in done.log
     total = sum(int(done.outputs[name]) for name in ("errors", "warnings", "notes"))
     assert total > 30
     listed = re.findall(r"^- \*\*(?:error|warning|note)\*\*", done.summary, re.MULTILINE)

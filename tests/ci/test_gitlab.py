@@ -11,8 +11,8 @@ import pytest
 
 from tests.ci.runner import TOKEN, Ran, Site, gitlab_job, run_gitlab, site
 from tests.ci.test_action import CLEAN, EVIL, MARK, RIGHT, TRAIN, WARNS, WRONG, declared
-from tests.report.test_markdown import check_harmless
 from tests.support.command import COMMAND
+from tests.support.markdown import check_harmless
 from tests.support.texts import commands_in
 
 if TYPE_CHECKING:

@@ -260,13 +260,13 @@ def test_github_has_no_more_annotations_than_a_step_shows() -> None:
     assert "::m25" in kinds["error"][2]
     # All of them are told, each once.
     assert sorted(re.findall(r"\bm\d+\b", text)) == sorted(f"m{number}" for number in range(39))
-    assert "train.yaml:2:1: error: m38 [FP101]" in lines
+    assert "fp8check: train.yaml:2:1: error: m38 [FP101]" in lines
     assert lines[-1] == (
-        "fp8check: 11 findings have no annotation, for GitHub shows 10 of a kind: they are lines of this log, and in the"
-        " summary of the step"
+        "fp8check: 11 more without an annotation, for GitHub shows 10 of a kind: in this log, and in the summary of the"
+        " step"
     )
     one = _render("github", [_many(FP101, warning=11)], {}).splitlines()
-    assert one[-1].startswith("fp8check: 1 finding has no annotation")
+    assert one[-1].startswith("fp8check: 1 more without an annotation")
     crashed = _render("github", [_many(FP101, failed=11)], {}).splitlines()
     assert "fp8check: internal error in FP10" in crashed
 

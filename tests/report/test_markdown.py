@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from markdown_it import MarkdownIt
 
 from fp8check.rules.engine.running import UndecidedRule
 from fp8check.rules.report import markdown
@@ -18,14 +16,9 @@ from fp8check.rules.report.markdown import MOST, code, fenced, inline
 from fp8check.rules.report.schema import Baseline, InternalError, LaunchLine, Report
 from tests.report.test_plans import planned
 from tests.support.cases import CASES
+from tests.support.markdown import GFM, check_harmless
 from tests.support.runs import report_of
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from markdown_it.token import Token
-
-GFM = MarkdownIt("gfm-like", {"linkify": False})
 # What somebody would be called by, what becomes a link, a picture, markup or a command of the site.
 ODD = (
     *("@all", "@octocat", "#1", "GH-1", "(www.evil.example", "https://evil.example", "[x](http://y)", "![x](//y)"),
@@ -48,27 +41,6 @@ def rendered(*reports: Report) -> str:
 
 def of_case(rule: str) -> Report:
     return whole(report_of(CASES[rule]["found"][0]))
-
-
-def outside_code(text: str) -> Iterator[Token]:
-    """What a site looks at: the leaves of the page that are no code."""
-    for token in GFM.parse(text):
-        if token.type not in ("fence", "code_block"):
-            yield from token.children or [token]
-
-
-def check_harmless(text: str, links: tuple[str, ...] = ("https://fp8check.readthedocs.io/rules/",)) -> None:
-    """Raises AssertionError where a site would make something of it that fp8check does not mean."""
-    for token in outside_code(text):
-        assert token.type not in ("html_inline", "html_block", "image", "table_open", "code_block"), token
-        if token.type == "link_open":
-            assert str(token.attrs["href"]).startswith(links), token
-        if token.type == "text":
-            assert not re.search(r"[@<>\[\]\\~$|&!]|#|://|(?i:www\.|\bgh-\d)|:\w+:|\b[0-9a-f]{7,}\b", token.content), (
-                token
-            )
-    assert not re.search(r"^\s*/\w", re.sub(r"(?ms)^(`{3,})text\n.*?^\1$", "", text), re.MULTILINE)
-    assert not re.search(r"^/", text, re.MULTILINE)
 
 
 @given(TEXTS)

@@ -168,6 +168,27 @@ def test_sarif_of_a_plan_without_files_says_it_once() -> None:
     )
 
 
+def test_github_has_ten_plans_as_notices_and_the_others_in_the_log() -> None:
+    report, sources = planned()
+    plans = plans_in(report)
+    (first, *_) = plans.plans
+    many = [
+        report._replace(
+            plan=plans._replace(plans=(first._replace(launch=f"accelerate launch n{number}.py"),)), findings=()
+        )
+        for number in range(12)
+    ]
+    format_ = find("github")
+    assert format_ is not None
+    lines = format_.render(many, sources).splitlines()
+    assert sum(one.startswith("::notice ") for one in lines) == 10
+    assert [one for one in lines if one.endswith(("n10.py", "n11.py"))] == [
+        "fp8check:   2. start with     accelerate launch n10.py",
+        "fp8check:   2. start with     accelerate launch n11.py",
+    ]
+    assert lines[-1].startswith("fp8check: 2 more without an annotation")
+
+
 def test_github_has_one_notice_before_the_findings() -> None:
     report, sources = planned()
     lines = rendered("github", report, sources).splitlines()

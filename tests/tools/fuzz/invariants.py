@@ -9,8 +9,11 @@ import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
+from fp8check.rules.report.github import MOST as MOST_ANNOTATIONS
+from fp8check.rules.report.markdown import MOST as MOST_OF_MARKDOWN
 from fp8check.rules.report.stored import BadReport, all_from_data
 from fp8check.service.reportmodel import Report as ReportModel
+from tests.support.markdown import check_harmless
 from tests.tools.fuzz.vocabulary import SECRETS
 
 if TYPE_CHECKING:
@@ -267,6 +270,19 @@ def _github(text: str) -> None:
             raise Broken("a line of GitHub output that is no annotation", line)
         if "##[" in line or "##vso[" in line:
             raise Broken("workflow command in format github", line)
+    for kind in ("error", "warning", "notice"):
+        if text.count(f"\n::{kind} ") + text.startswith(f"::{kind} ") > MOST_ANNOTATIONS:
+            raise Broken(f"more annotations of kind {kind} than GitHub shows", text[:500])
+
+
+def _markdown(text: str) -> None:
+    _lines(text)
+    if len(text.encode()) > MOST_OF_MARKDOWN:
+        raise Broken("Markdown that is no comment any more", str(len(text)))
+    try:
+        check_harmless(text)
+    except AssertionError as problem:
+        raise Broken("Markdown of which a site makes something", str(problem)) from None
 
 
 _FORMATS = {
@@ -277,6 +293,7 @@ _FORMATS = {
     "html": _html,
     "concise": _lines,
     "github": _github,
+    "markdown": _markdown,
 }
 
 
