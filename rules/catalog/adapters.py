@@ -78,7 +78,7 @@ def unsloth_passes_fp8_by(llamafactory: LlamaFactory, outcome: Outcome) -> Itera
     if outcome.trains_in_fp8 is not True:
         return
     yield Found(
-        "Unsloth's kernels pass the FP8 layers by",
+        "Unsloth's kernels bypass the FP8 layers",
         place=unsloth,
         label="its fused forward pass multiplies with the weights itself, in BF16",
         fact="Unsloth's kernels are for BF16",

@@ -188,7 +188,7 @@ def axolotl_lora_kernels_pass_fp8_by(axolotl: Axolotl, outcome: Outcome) -> Iter
     if on is None and (written or not _kernels_by_default(axolotl)):
         return
     yield Found(
-        "axolotl's LoRA kernels pass the FP8 layers by",
+        "axolotl's LoRA kernels bypass the FP8 layers",
         place=on or axolotl.get("adapter"),
         label="they multiply with the weights themselves, in BF16",
         notes=() if on is not None else ("where no lora_*_kernel is written, axolotl switches them on by itself",),

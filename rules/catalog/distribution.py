@@ -57,7 +57,7 @@ def more_processes_than_gpus(run: Run, gpus: Sequence[Gpu], outcome: Outcome) ->
     hidden, ids = len(gpus) - len(visible), run.gpu_ids
     told = ids is not None and run.launch.places(ids)
     yield Found(
-        f"{wanted} processes a machine, and they see {len(visible)} GPU{'' if len(visible) == 1 else 's'}",
+        f"{wanted} processes on a machine, and {_gpus(len(visible))} for them",
         place=setting if run.launch.places(setting) else ids if told else None,
         label=f"process {len(visible)} gets the GPU of process 0: Duplicate GPU detected",
         related=(Related(ids, "the processes see these alone"),) if ids is not None and told else (),
@@ -66,8 +66,12 @@ def more_processes_than_gpus(run: Run, gpus: Sequence[Gpu], outcome: Outcome) ->
         else ()
         if run.facts.count_gpus
         else ("the facts name no machine: one that has more GPUs runs it",),
-        fact=f"{len(visible)} processes a machine are as many as it has GPUs to see",
+        fact=f"{_gpus(len(visible))} can take {'1 process' if len(visible) == 1 else f'{len(visible)} processes'}",
     )
+
+
+def _gpus(number: int) -> str:
+    return f"{number} GPU{'' if number == 1 else 's'}"
 
 
 _ON_THE_CPU = {

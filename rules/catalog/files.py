@@ -367,10 +367,10 @@ def variable_not_expanded(documents: Sequence[Document]) -> Iterator[Found]:
         for node, name in variables.items():
             if node.key in _PATHS:
                 yield Found(
-                    f"nobody expands ${name} in a configuration file",
+                    f"${name} is not filled in: a configuration file has no variables",
                     place=node,
-                    label="taken as it stands, unless something fills it in before the run",
-                    fact="the command line can have the variable: the shell expands it there",
+                    label="taken as it stands, unless a program fills it in before the run",
+                    fact="on the command line the shell fills it in",
                 )
     if template is not None:
         raise Undecided(f"what {template} holds once it is filled in", "fp8check on the file that the run reads")

@@ -388,7 +388,7 @@ def visible_devices_cut_short(
     yield Found(
         f"CUDA_VISIBLE_DEVICES={value}: there is no GPU {wrong}",
         place=requested.anywhere[0],
-        label=f"{hidden} of the {len(entries)} named are hidden, and nothing says so",
+        label=f"{hidden} of {len(entries)} named GPU{'' if len(entries) == 1 else 's'} left out, without a message",
         fact="nvidia-smi -L lists the GPUs that there are",
     )
 

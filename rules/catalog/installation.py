@@ -7,6 +7,7 @@ from fp8check.rules.edits.action import Action
 from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, rule
 from fp8check.rules.engine.requirements import reached, require_decided, require_packages, require_version
 from fp8check.rules.outcome.compiled import compiled_by
+from fp8check.rules.outcome.effective import number
 from fp8check.rules.releases.behaviors import TransformerEngine
 from fp8check.rules.releases.versions import NEWEST, OLDEST_ACCELERATE, at_least, parse, parsed
 from fp8check.rules.settings.values import Undecided
@@ -276,11 +277,14 @@ def no_training_environment(facts: Facts, outcome: Outcome, requested: Requested
     """
     if facts.is_training_environment is True or not requested.fp8 or not outcome.stack.assumed:
         return
-    words = ", ".join(f"{name.replace('_', ' ')} {version}" for name, version in sorted(outcome.stack.assumed.items()))
+    words = [f"{name.replace('_', ' ')} {version}" for name, version in sorted(outcome.stack.assumed.items())]
+    told = outcome.effective.all_processes
+    processes = number(told)
+    if told is not None and processes is not None and not told.origin.is_users:
+        words.append(f"{processes} process{'' if processes == 1 else 'es'}")
     yield Found(
-        "the versions of the training environment are not known",
-        notes=(f"assumed: {words}",),
-        fact="--python names the interpreter that trains, --facts what is known of it",
+        f"assumed: {', '.join(words)}{'; no GPU is known' if facts.gpus is None else ''}",
+        fact="`fp8check env --json` on the GPU node writes what is known of it, for --facts",
     )
 
 
@@ -389,7 +393,7 @@ def no_fp8_library(requested: Requested, packages: Mapping[str, str | None], out
         label=f"{outcome.stack.name('accelerate')} finds none, and stops",
         notes=("torchao is installed; it counts from accelerate 1.4 on",) if only_torchao else (),
         action=upgraded(outcome, "accelerate") if only_torchao else None,
-        fact="" if only_torchao else "torchao or Transformer Engine, once it is installed, computes in FP8",
+        fact="" if only_torchao else "FP8 needs Transformer Engine or torchao",
     )
 
 

@@ -68,7 +68,7 @@ def backend_spelling(accelerate: AccelerateConfig, launch: Launch, outcome: Outc
             f"Accelerator() raises ValueError: {str(backend.value)!r} is not a valid FP8BackendType",
             "unknown-backend-variable",
         ),
-        notes=("upper and lower case count; the names are TE, AO, MSAMP and NO",),
+        notes=("case matters; the names are TE, AO, MSAMP and NO",),
         fact="" if meant is not None else "TE is Transformer Engine, AO is torchao",
         fix=safe(replace(backend, meant)) if meant is not None else None,
     )
@@ -209,7 +209,7 @@ def override_is_no_list(accelerate: AccelerateConfig, outcome: Outcome) -> Itera
     value = setting.value
     if isinstance(value, list) and len(value) > 2 and all(str(part).lower() in BOOLEANS for part in value[:3]):
         return
-    what = "a string" if isinstance(value, str) else f"a {type(value).__name__}"
+    what = {"str": "a string", "bool": "one boolean", "dict": "a map"}.get(type(value).__name__, "a number")
     if isinstance(value, list):
         what = f"a list of {len(value)}"
     happens = "this is what the launcher takes apart, character by character" if isinstance(value, str) else ""

@@ -94,7 +94,7 @@ def does_not_fit(
     fact = f"more GPUs than {needed.spread.split()[2]} can share it" if needed.spread else _SHARD
     yield Found(
         f"the run does not fit: it needs {needed.gib:,.0f} GiB{' of each GPU' * bool(needed.spread)} "
-        "before the first activation",
+        "before the first batch",
         place=training.setting_for("model"),
         label=f"{needed.gpu.name} has {needed.gpu_gib:,.0f} GiB",
         notes=(
@@ -195,7 +195,7 @@ def fp8_copies_do_not_fit(
 def _copies(training: Training, bf16: float, fp8: float, there: float) -> Found:
     """GiB in BF16, in FP8, and of the GPU."""
     return Found(
-        f"FP8 needs {fp8 - bf16:,.0f} GiB more than BF16, and they are not there",
+        f"FP8 needs {fp8 - bf16:,.0f} GiB more than BF16: the GPU has less",
         place=training.setting_for("model"),
         label=f"{bf16:,.0f} GiB in BF16, {fp8:,.0f} GiB with the FP8 copies, {there:,.0f} GiB on the GPU",
         notes=("activations come on top in either case",),

@@ -69,7 +69,7 @@ def te_with_checkpointing(training: Training, requested: Requested, outcome: Out
         notes = (f"{checkpointing.origin.default} switches gradient checkpointing on by default",)
     key, value = training.checkpointing_off
     fix = unsafe(write(training.top, key, value))
-    fact = "torchao stays in FP8 where activations are checkpointed"
+    fact = "with backend AO (torchao) checkpointing keeps FP8"
     yield Found(message, place=place, label=label, related=(), notes=notes, fact=fact, fix=fix)
 
 
@@ -151,7 +151,7 @@ def te_thaws_lora_base(training: Training, requested: Requested, outcome: Outcom
     adapters = () if aligned else (f"adapters of rank {rank} are not converted: {rank} is no multiple of 16",)
     place = training.get("finetuning_type") or training.get("adapter") or training.get("use_peft")
     yield Found(
-        "Transformer Engine thaws the frozen base of this LoRA run",
+        "Transformer Engine unfreezes the base model of this LoRA run",
         place=place or requested.backend,
         label="the converted base weights have requires_grad again",
         notes=("gradients of the whole base are computed, stored and clipped, and then not used", *adapters),

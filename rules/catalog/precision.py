@@ -113,7 +113,7 @@ def _place(flag: Setting, training: Training, launch: Launch) -> Setting | None:
 
 NEEDED_BY_DEEPSPEED = "DeepSpeed needs it (FP314): the recipe stays the default there; FSDP2 with backend: AO does not"
 # The way that works with the releases of today: LLaMA-Factory's own keys came too late, or with old releases only.
-WITH_A_FILE = "the Accelerate file's FP8 needs no such key: with bf16: false here, `accelerate launch` brings it"
+WITH_A_FILE = "FP8 comes from an Accelerate file with mixed_precision: fp8, where bf16: false stands here"
 
 
 def _remedy(flag: Setting, place: Setting | None, outcome: Outcome, *, by_default: bool) -> str:

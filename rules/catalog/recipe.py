@@ -202,7 +202,7 @@ def torchao_trains_nothing(requested: Requested, outcome: Outcome) -> Iterator[F
             + " and this run is not FSDP2",
             *(("with LoRA of a rank divisible by 16, nothing at all is trained",) if lora else ()),
         ),
-        fact="enable_fsdp_float8_all_gather: false under fp8_config keeps the weights that the optimizer knows",
+        fact="without float8 all-gather the optimizer has the weights that run",
         fix=_gather_off(written, outcome.run),
     )
 
@@ -257,7 +257,7 @@ def backend_not_named(requested: Requested, outcome: Outcome, accelerate: Accele
         place=accelerate.top.get("fp8_config") or accelerate.mixed_precision,
         label="the first of torchao, Transformer Engine and MS-AMP that is installed",
         notes=lost,
-        fact="with a backend that is named the run does not depend on what else is installed",
+        fact="with a name the run does not depend on what else is installed",
         fix=_name_backend(accelerate, "TE" if keys else str(state.backend_name)),
     )
 
@@ -469,9 +469,9 @@ def e4m3_by_default(outcome: Outcome, requested: Requested) -> Iterator[Found]:
         return
     copied = outcome.stack.does(Accelerate.LAUNCHER_COPIES_FP8_CONFIG)
     yield Found(
-        f"{outcome.stack.name('accelerate')} takes E4M3 for gradients, too, as nobody says otherwise",
+        f"{outcome.stack.name('accelerate')} uses E4M3 for gradients, too: no file names a format",
         place=requested.fp8[0] if requested.fp8 else None,
-        label="its launcher's default is E4M3; that of the recipe is HYBRID",
+        label="E4M3 is the default of its launcher; HYBRID would give gradients more range",
         action=upgraded(outcome, "accelerate"),
         fact="with fp8_format: HYBRID under fp8_config gradients get E5M2"
         if copied

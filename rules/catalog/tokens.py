@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fp8check.rules.trainers.run import Run
     from fp8check.rules.trainers.training import Training
 
-_HELP = "a product of micro-batch and sequence length that 16 divides goes through"
+_HELP = "it runs where micro-batch times sequence length is a multiple of 16"
 
 
 @rule(
@@ -98,9 +98,9 @@ def tokens_vary(run: Run, training: Training, outcome: Outcome, probed: bool) ->
         return
     key = training.padding_key
     yield Found(
-        f"the tokens of a batch vary, and {by} need not divide them",
+        f"the tokens of a batch may be no multiple of {by}",
         place=tokens.place or training.setting_for("model"),
-        label=f"{tokens.why}: {tokens.divisor} always divides their number, no more",
+        label=f"{tokens.why}: only a multiple of {tokens.divisor} is sure",
         fact=f"a micro-batch that {by // HALF} divides always gives such a number" if key is None else "",
         fix=unsafe(write(training.top, key, by)) if key is not None else None,
     )
@@ -137,7 +137,7 @@ def ragged_last_batch(run: Run, training: Training, outcome: Outcome) -> Iterato
         place=training.get("dataloader_drop_last")
         or training.setting_for("micro_batch")
         or training.setting_for("model"),
-        label=f"a batch of one sequence: {tokens.last:,} always divides its tokens, {by} need not",
+        label=f"it may have one sequence: a multiple of {tokens.last:,} is sure, one of {by} is needed",
         fix=unsafe(write(training.top, "dataloader_drop_last", True)),
     )
 
@@ -193,9 +193,9 @@ def torchao_pads_nothing(training: Training, requested: Requested, outcome: Outc
         return
     written = pad.origin.span is not None
     yield Found(
-        "torchao pads nothing, and 16 need not divide the tokens of a batch",
+        "torchao pads nothing here, and the tokens of a batch may be no multiple of 16",
         place=pad if written else requested.backend or next(iter(requested.fp8), None),
-        label=f"{tokens.why}: {tokens.divisor:,} always divides their number, no more",
+        label=f"{tokens.why}: only a multiple of {tokens.divisor:,} is sure",
         notes=("the backward pass fails: Expected trailing dimension of mat1 to be divisible by 16",),
         action=upgraded(outcome, "accelerate") if not written else None,
         fact="" if written else "accelerate 1.13 and newer have torchao pad by default",

@@ -63,9 +63,9 @@ def leftover_backend_variable(variables: Mapping[str, str], outcome: Outcome) ->
     elif outcome.trains_in_fp8 is False:
         happens = "the layers are converted, and none of them runs in FP8"
     yield Found(
-        f"ACCELERATE_FP8_BACKEND={value} in the shell turns this {word} run into something else",
+        f"ACCELERATE_FP8_BACKEND={value} in the shell converts the layers of this {word} run",
         place=precision if precision.origin.span is not None else None,
-        label=f"this says {word}; the variable converts the model all the same",
+        label=f"{word} is what this asks for",
         notes=(happens, "accelerator.fp8_enabled says False and nothing is logged"),
         action=unset("ACCELERATE_FP8_BACKEND"),
     )
@@ -151,7 +151,7 @@ def variable_decides(run: Run, variables: Mapping[str, str], outcome: Outcome) -
             f"the {what} is {setting.value} only because the shell has {variable}={variables[variable]}",
             place=run.accelerate.top.get("fp8_config") if run.accelerate is not None else None,
             label="no file of this run says so",
-            fact="an Accelerate file that accelerate launch reads says it for everybody",
+            fact="in an Accelerate file it holds for everybody who starts this run",
         )
 
 
@@ -222,7 +222,7 @@ def precision_in_capitals(variables: Mapping[str, str], launch: Launch, outcome:
     yield Found(
         f"ACCELERATE_MIXED_PRECISION={value} is not fp8",
         label=happens,
-        notes=("upper and lower case count where no launcher reads the word",),
+        notes=("case matters where no launcher reads the word",),
         action=exported("ACCELERATE_MIXED_PRECISION", "fp8"),
     )
 
@@ -255,7 +255,7 @@ def backend_variable_spelling(variables: Mapping[str, str], outcome: Outcome) ->
     yield Found(
         f"{variable}={value} is not a backend",
         label=f"Accelerator() raises ValueError: {error.message}",
-        notes=("upper and lower case count; the names are TE, AO, MSAMP and NO",),
+        notes=("case matters; the names are TE, AO, MSAMP and NO",),
         action=exported(variable, meant) if meant else unset(variable),
     )
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 JUDGED = 40  # runs that are judged at most for the helps of one check: some 50 ms
 OF_MANY = 100  # of one of more files than are kept in memory
 A_RUN_MORE = 1_000  # characters of the files that count as one run more: to edit and to judge them takes as long
-PLAN = "`fp8check plan` looks for what to do as a whole"
+PLAN = "`fp8check plan` looks for all steps"
 
 
 def advised(request: Request, found: Checked) -> Checked:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from fp8check.rules.edits.fix import Edit, Fix
     from fp8check.rules.reading import Document, Span
 
+_ORDERS = ("write", "delete", "unset", "export")
+
 
 class Words:
     """Says what is to be done to these documents; each is walked once, and only where an entry is to come in."""
@@ -30,6 +32,12 @@ class Words:
         parts = [] if fix is None else [*self._edits(fix, home)]
         parts += [] if action is None else _elsewhere(action)
         parts = [*dict.fromkeys(parts)]
+        orders = [one.partition(" ")[0] for one in parts]
+        # "write a: 1, b: 2 and delete c": an order is given once for what follows it.
+        parts = [
+            one.partition(" ")[2] if at and order == orders[at - 1] and order in _ORDERS else one
+            for at, (order, one) in enumerate(zip(orders, parts, strict=True))
+        ]
         return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
     def _edits(self, fix: Fix, home: Span | None) -> Iterator[str]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fp8check.rules.trainers.run import Run
 
 # What comes only after something else has been cured begins with this.
-LATER = "once it comes to that: "
+LATER = "if it gets that far: "
 
 
 def require_decided(requested: Requested, outcome: Outcome) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fp8check.rules.report.schema import Finding, LaunchLine, Report
 
 WIDTH = 96
+ASSUMED = "FP606"  # says which versions are taken for granted
 _TITLES = ("requested", "actual", "or", "launch", "speed", "memory", "probe", "required")
 
 
@@ -33,7 +34,7 @@ def _run(report: Report, sources: Sources, look: Look) -> str:
         from fp8check.rules.report.frames import Lines, frame  # a clean run has no use for them
 
         split = Lines(sources)
-        for finding in found:
+        for finding in _assumed_first(found):
             lines.extend((_headline(finding, style), *frame(finding, split, style), ""))
     if look.quiet:
         del lines[-1:]  # the empty line behind the last finding
@@ -45,6 +46,11 @@ def _run(report: Report, sources: Sources, look: Look) -> str:
 
             lines.extend(("", *plan_text.lines(report.plan, style)))
     return "\n".join(lines) + ("\n" if lines else "")
+
+
+def _assumed_first(found: Sequence[Finding]) -> Sequence[Finding]:
+    """The findings, before all others what is assumed of a machine that is not known: the rest hangs on it."""
+    return sorted(found, key=lambda one: one.rule != ASSUMED)
 
 
 def headline(launch: LaunchLine, style: Style) -> str:
@@ -78,8 +84,9 @@ def _summary(report: Report, style: Style) -> Iterator[str]:
     concerns_fp8 = report.requested.fp8 or report.outcome.trains_in_fp8 is not False or report.probe is not None
     if not concerns_fp8 and not report.findings:
         return
+    is_told = any(one.rule == ASSUMED for one in report.new_findings)
     for field, words in report.summary.as_dict().items():
-        if isinstance(words, str):
+        if isinstance(words, str) and not (is_told and field == "assumed"):
             name = field.rstrip("_")
             yield f"{style.strong(f'{name:<9}') if name in _TITLES else ' ' * 9} {style.hang}{shown(words)}"
     yield ""
