@@ -83,12 +83,12 @@ class Format(Record):
 
     def made_safe(self, text: str, look: Look = PLAIN) -> str:
         """The last step of every text in this format, whole or in pieces."""
-        text = masked_shapes(text)
-        if look.width is not None and self.name == "text":
-            from fp8check.rules.report.folding import folded  # on a terminal
+        if self.name == "text" and (look.color or look.links or look.width is not None):
+            from fp8check.rules.report.laying import laid_out  # on a terminal
+            from fp8check.rules.report.terminal import Style
 
-            text = folded(text, look.width)
-        return plain(text, self.syntax, painted=look.color or look.links, annotations=self.annotations)
+            return laid_out(text, Style(look.color, look.width, links=look.links))
+        return plain(masked_shapes(text), self.syntax, annotations=self.annotations)
 
 
 FORMATS: tuple[Format, ...] = (

@@ -63,6 +63,7 @@ LINES = {
     "S6": "secrets in --launch are unmasked in JSON; ya29., AIza, npm_, pypi-, glsa_ are not known",
     "S7": "the SQLite file is 0644 and holds share secrets in plain text",
     "S8": "an empty tokens file serves openly without a warning",
+    "S10": "with --color a credential that begins what is painted is not masked: the paint is taken for a part of it",
     "S9": "SIGTERM of the command during a probe orphans its grandchildren",
 }
 

@@ -56,6 +56,9 @@ SAMPLE = (
 )
 
 
+NARROW = "COLUMNS=40"  # before a command: what is in its environment
+
+
 class Cost(NamedTuple):
     """What one call of the command took, beyond the same process without it."""
 
@@ -87,6 +90,9 @@ def commands(case: Case) -> dict[str, list[str] | Request]:
             known["hook"] = ["--hook", *case.files_given]
         known["outcome"] = ["outcome", *words]
         known["plan"] = ["plan", *words]
+        # On a narrow terminal nearly every line is folded, and every quoted one cut.
+        known["narrow"] = [NARROW, "-v", *words]
+        known["narrow plan"] = [NARROW, "plan", *words]
         known["plan formats"] = [*(f"--format={name}=/dev/null" for name in FORMATS), "--plan", *words]
         first, *rest = case.files_given
         known["explain"] = ["explain", f"{first}:{case.line}", *rest, *case.options]
@@ -157,6 +163,9 @@ class Bench:
 
     def _run(self, words: Sequence[str]) -> int:
         os.chdir(self._folder)
+        if words[0] == NARROW:
+            os.environ.update([NARROW.split("=")])  # of this process, which is forked for it
+            words = words[1:]
         return self._main(list(words))
 
 

@@ -14,6 +14,7 @@ from fp8check.rules.report.markdown import MOST as MOST_OF_MARKDOWN
 from fp8check.rules.report.stored import BadReport, all_from_data
 from fp8check.service.reportmodel import Report as ReportModel
 from tests.support.markdown import check_harmless
+from tests.support.widths import MARKS, too_wide
 from tests.tools.fuzz.vocabulary import SECRETS
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ _UNCLEAN = re.compile(
 # What a runner of GitHub or Azure takes for a command: `::` behind any space, `##[` and `##vso[` anywhere.
 _COMMAND = re.compile(r"(?m)^\s*::|##\[|##vso\[")
 _ANNOTATION = re.compile(r"^::(error|warning|notice) title=[^\n]*?::")
-_PAINT = re.compile("\x1b\\[(?:0|1|2|1;31|1;33|32)m")
+_PAINT = re.compile(
+    "\x1b\\[(?:0|1|2|1;31|1;33|32)m|\x1b\\]8;;(?:https://fp8check\\.readthedocs\\.io/rules/FP[0-9]+)?\x1b\\\\"
+)
 _SECRET = re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(map(re.escape, SECRETS))})(?![\w-])")
 TAGS = frozenset(
     [
@@ -118,6 +121,16 @@ def clean(text: str, where: str, *, painted: bool = False) -> None:
     found = _UNCLEAN.search(_PAINT.sub("", text) if painted else text)
     if found is not None:
         raise Broken(f"unclean character in {where}", _around(text, found.start()))
+
+
+def folded(text: str, width: int) -> None:
+    """No line is wider than a terminal but the name of a file, and nothing is left of what says where to fold."""
+    wide = too_wide(text, width)
+    if wide:
+        raise Broken(f"a line of more than {width} columns", wide[0])
+    if {*text} & {*MARKS}:
+        raise Broken("a mark of where to fold")
+    no_secret(re.sub(r"\s*\n\s*", "", text), "a folded text")
 
 
 def no_secret(text: str, where: str) -> None:

@@ -44,9 +44,21 @@ from fp8check.rules.suppression.baseline import load_baseline
 from fp8check.rules.trainers.detect import read
 from tests.support.loaded import attempt, merges_differently, same
 from tests.support.paths import TESTS
+from tests.support.widths import WIDTHS
 from tests.tools.fuzz import cases, vocabulary
 from tests.tools.fuzz.cases import FILES, Case, encoded
-from tests.tools.fuzz.invariants import Broken, clean, crashes, exit_code, no_command, no_secret, page, place_in, report
+from tests.tools.fuzz.invariants import (
+    Broken,
+    clean,
+    crashes,
+    exit_code,
+    folded,
+    no_command,
+    no_secret,
+    page,
+    place_in,
+    report,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -207,7 +219,10 @@ def render(reports: Sequence[Report], sources: Mapping[str, str], formats: Itera
     for name in formats:
         found = find(name)
         assert found is not None
-        report(name, found.render(reports, sources, look), painted=look.color)
+        text = found.render(reports, sources, look)
+        report(name, text, painted=look.color or look.links)
+        if name == "text" and look.width is not None:
+            folded(text, look.width)
         labels.append(f"format:{name}")
     return labels
 
@@ -219,7 +234,8 @@ def _formats(case: Case) -> list[str]:
 
 def _look(case: Case) -> Look:
     words = case.get("look", "")
-    return Look("color" in words, "quiet" in words, "verbose" in words)
+    width = next((one for one in WIDTHS if str(one) in words), None)
+    return Look("color" in words, "quiet" in words, "verbose" in words, width, "links" in words)
 
 
 def checking(case: Case, _folder: Path) -> Iterable[str]:
@@ -473,7 +489,10 @@ def planning(case: Case, _folder: Path) -> Iterable[str]:
         return (said(problem, "plan"),)
     goal: Goal | None = "bf16" if case.get("goal") == "bf16" else None
     planned = plan_request(request, goal, given=checked.reports, states=FEW_STATES, plans=2)
-    for name, text in (("json", plan.as_json(planned)), ("text", plan.as_text(planned, Style(on=False)))):
+    narrow = plan.as_text(planned, Style(on=False, width=40))
+    folded(narrow, 40)
+    whole = plan.as_text(planned, Style(on=False))
+    for name, text in (("json", plan.as_json(planned)), ("text", whole), ("narrow text", narrow)):
         clean(text, f"a plan as {name}")
         no_secret(text, f"a plan as {name}")
         no_command(text, f"a plan as {name}")
@@ -834,7 +853,7 @@ RUN = {
     "trainer": vocabulary.TRAINER_NAMES,
     "seen": "json",
     "formats": FORMAT_PAIRS,
-    "look": ("", "", "color", "quiet", "verbose", "color verbose"),
+    "look": ("", "", "color", "quiet", "verbose", "color verbose", "color links 40", "verbose 60", "links 80", "120"),
     "follow": ("", "yes"),
     "select": ("", "", "FP1", "FP2,FP3", "FP9", "FP101", "nothing"),
     "require": (
