@@ -55,7 +55,7 @@ def test_a_cure_that_is_proved_is_said_with_what_is_true_of_it() -> None:
 
 def test_one_that_brings_an_error_is_not() -> None:
     accel = ACCEL.replace("TE", "AO")
-    brings = "this alone leads to FP210"
+    brings = "fixing this alone leads to FP210"
     assert helps(part(accel=accel))["FP101"] == f"FP8 keeps BF16 for the rest by itself; {brings}: {PLAN}"
 
 
@@ -163,7 +163,7 @@ def test_the_example_of_the_readme() -> None:
     documents = tuple(read(str(EXAMPLE / name)) for name in ("train.yaml", "accelerate.yaml"))
     said = helps(RunRequest(documents, load(str(EXAMPLE / "facts.json"))))
     assert said["FP101"] == "write bf16: false; FP8 keeps BF16 for the rest by itself"
-    assert said["FP501"].endswith(f"; this alone may need more memory than a GPU has: {PLAN}")
+    assert said["FP501"].endswith(f"; fixing this alone may need more memory than a GPU has: {PLAN}")
 
 
 def test_a_file_that_the_run_names_is_edited_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

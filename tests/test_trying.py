@@ -63,7 +63,7 @@ def test_what_changes_nothing_says_what_was_tried(explain: Explain) -> None:
     assert "changes nothing here; tried: without lr_scheduler_kwargs" in explain(6)
     assert "tried: a: 0.002, a: 0.0005, without a" in explain(7)
     assert "dataloader_num_workers: 8, dataloader_num_workers: 5" in explain(8)
-    assert "logging_dir: true, logging_dir: 1, logging_dir: another text" in explain(10)
+    assert "logging_dir: true, logging_dir: false, logging_dir: 1, logging_dir: another text" in explain(10)
 
 
 def test_a_number_that_is_text_and_a_secret(explain: Explain) -> None:

@@ -50,7 +50,7 @@ _WORDS = (
     ("full", "lora", "freeze"),
     ("pt", "sft", "rm", "ppo", "dpo", "kto"),
     ("bfloat16", "float16", "float32", "auto"),
-    ("eager", "sdpa", "flash_attention_2", "flash_attention_3"),
+    ("eager", "sdpa", "flash_attention_2", "flash_attention_3", "fp8"),
     ("adamw_torch", "adamw_torch_fused", "adamw_8bit", "sgd"),
     ("FULL_SHARD", "SHARD_GRAD_OP", "NO_SHARD", "HYBRID_SHARD"),
     ("auto", "true", "false", "1e-5"),
@@ -62,6 +62,8 @@ _WORDS = (
     ("BACKWARD_PRE", "BACKWARD_POST", "NO_PREFETCH"),
 )
 _OTHER = "other"
+# What of an outcome its words in a report need not show, where the run ends before.
+_DECIDED = ("starts", "distributed_type", "mixed_precision", "backend", "recipe", "fp8_layers")
 # In the place of a model: one without Linear layers, a small one, one of experts, one that fits on few GPUs.
 _MODELS = ("openai-community/gpt2", "Qwen/Qwen2.5-0.5B", "Qwen/Qwen3-30B-A3B", "meta-llama/Llama-3.1-70B")
 
@@ -121,9 +123,11 @@ def _changes(before: Examined, after: Examined) -> str:
         value = getattr(now, name)
         if value != getattr(was, name):
             return f"{name.rstrip('_')}: {value or 'not known'}"
-    kinds = before.outcome.distributed_type, after.outcome.distributed_type
-    if kinds[0] != kinds[1]:
-        return f"distributed as {kinds[1] or 'not known'}, not {kinds[0] or 'known'}"
+    outcomes = build.outcome_of(before.outcome), build.outcome_of(after.outcome)
+    for name in _DECIDED:
+        was_, is_ = (getattr(one, name) for one in outcomes)
+        if was_ != is_:
+            return f"{name.replace('_', ' ')}: {is_}, not {was_}"
     return "" if before.verdict == after.verdict else f"the verdict is {after.verdict}"
 
 
@@ -170,6 +174,8 @@ def _of_node(document: Document, node: Node, model: str | None, trainer: str | N
     name = "" if node.key_span is None else f"{node.key}: "
     is_model = node.value == model and isinstance(node.value, str)
     values = _MODELS if is_model else _others(node.value) if node.kind == "scalar" else ()
+    if isinstance(node.value, str) and str(node.key).startswith("num_"):  # a count, which may be text
+        values = (*values, "2")
     edits = [(f"{name}{_shown(one)}", Edit("replace", place, part, value=one)) for one in values]
     for text, edit in (*edits, (f"without {node.key if name else 'it'}", Edit("delete", place, part))):
         try:
@@ -203,7 +209,7 @@ def _others(value: object) -> Iterator[object]:
     elif isinstance(value, str):
         yield from _other_texts(value)
     elif value is None:
-        yield from (True, 1, _OTHER)
+        yield from (True, False, 1, _OTHER)
 
 
 def _other_texts(text: str) -> Iterator[str]:

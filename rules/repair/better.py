@@ -40,14 +40,14 @@ def _worse(old: Examined, new: Examined) -> Iterator[str]:
         if one in known:
             known.remove(one)
         else:
-            yield f"this alone leads to {one}"
+            yield f"fixing this alone leads to {one}"
     error, end = old.outcome.error, new.outcome.error
     if end is not None and (error is None or error.code != end.code):
-        yield f"this alone ends the run with {end.type}"
+        yield f"fixing this alone ends the run with {end.type}"
     if too_large(new.outcome) and not too_large(old.outcome):
-        yield "this alone may need more memory than a GPU has"
+        yield "fixing this alone may need more memory than a GPU has"
     if old.outcome.trains_in_fp8 is True and new.outcome.trains_in_fp8 is not True:
-        yield "this alone takes the run out of FP8"
+        yield "fixing this alone takes the run out of FP8"
 
 
 def _times(rule: str, report: Examined) -> int:

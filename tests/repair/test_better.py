@@ -49,5 +49,5 @@ WORSE = {
 @pytest.mark.parametrize("reason", WORSE)
 def test_what_brings_something_else_is_worse(reason: str) -> None:
     before, after = WORSE[reason]
-    with pytest.raises(Worse, match=f"this alone {reason}"):
+    with pytest.raises(Worse, match=f"fixing this alone {reason}"):
         check_better("FP101", before, after)
