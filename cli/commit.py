@@ -96,6 +96,7 @@ def identities(name: str) -> tuple[str, ...]:
 
 def change_of(given: Sequence[str]) -> Change:
     """What the commit changes of which a hook was given these files."""
+    _REAL.clear()
     names = tuple(dict.fromkeys(map(_named, given)))
     offered = frozenset(one for name in names for one in identities(name))
     alone = Change(names, names, names, offered, offered, frozenset())

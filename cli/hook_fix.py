@@ -49,7 +49,7 @@ def fix_hook(options: Options) -> int:
     for unit in units(options, change):
         codes.append(tell(unit, options))
         with inside(unit.project.folder):
-            codes += [_fix(part, unit, options) for part in unit.parts if part.wanted]
+            codes += [_fix(part, unit, options) for part in unit.parts if part.wanted and part.runs]
     return worst(codes)
 
 

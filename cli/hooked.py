@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from fp8check.cli.belonging import cover, declared, guessed
+from fp8check.cli.belonging import Known, declared, guessed
 from fp8check.cli.commit import change_of
 from fp8check.cli.many import Page
 from fp8check.cli.moved import moved, name_from
@@ -114,17 +114,15 @@ def units(options: Options, change: Change) -> Iterator[Unit]:
         UsageError: a configuration cannot be understood.
     """
     found = projects(options, change)
-    covered: set[str] = set()
+    known = Known()
     for project in found:
         if project.config.runs:
             with inside(project.folder):
-                unit = declared(project, options)
-                if unit is not None:
-                    cover(covered, unit)
+                unit = declared(project, options, known)
             if unit is not None:
                 yield unit
     for project in found:
-        guesses = guessed(project, options, covered)
+        guesses = guessed(project, options, known)
         while True:
             with inside(project.folder):  # and not while the unit is looked at, which is the caller's
                 unit = next(guesses, None)

@@ -136,7 +136,8 @@ def test_unreadable_files_of_a_declared_run_are_told(repository: Repository, hoo
         repository.write({"train.yaml": text})
         said = hook()
         assert said.code == 2, text[:20]
-        assert "fp8check.toml, [[run]] 1: train.yaml" in said.err
+        assert said.err.startswith("fp8check: fp8check.toml, [[run]] 1: train.yaml")
+        assert said.err.count("fp8check: ") == 1, "it is told once"
         assert said.out == ""
     (repository.folder / "train.yaml").unlink()
     (repository.folder / "train.yaml").symlink_to("nowhere")
@@ -260,6 +261,29 @@ def test_a_repository_without_runs(repository: Repository, hook: Callable[..., S
         {"package.json": "{}\n", "setup.py": "print(1)\n", "LICENSE": "MIT\n", "Makefile": "all:\n\techo\n"}
     )
     assert hook() == (0, "", "")
+
+
+def test_a_line_that_starts_a_declared_run_is_that_run(repository: Repository, hook: Callable[..., Said]) -> None:
+    """Nothing is said twice, and what its facts say holds for the line, too."""
+    old = ACCELERATE.replace("backend: TE", "backend: AO").replace("  fp8_format: HYBRID\n", "")
+    facts = FACTS.replace('"accelerate": "1.11.0"', '"accelerate": "1.6.0"')
+    repository.commit({**RUN, "run.sh": f"{LAUNCH}\n"})
+    repository.write({"train.yaml": CANCELS})
+    said = hook()
+    assert (said.code, said.out.count("FP101 error")) == (1, 1)
+    assert "run.sh" not in said.out
+    repository.git("reset", "-q", "--hard")
+    repository.write({"run.sh": f"{LAUNCH} bf16=true\n"})
+    with_flag = hook()
+    assert with_flag.code == 1
+    assert "run.sh:1" in with_flag.out
+    assert "transformers 5.6.0" in with_flag.out
+    repository.git("reset", "-q", "--hard")
+    repository.write({"accel.yaml": old, "facts.json": facts})
+    first = hook().out
+    repository.git("commit", "-qm", "x")
+    repository.write({"run.sh": f"{LAUNCH}  # new\n"})
+    assert found(Said(0, first, "")) == found(hook())
 
 
 # Projects within a repository
