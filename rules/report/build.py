@@ -349,9 +349,9 @@ def _fix(fix: Fix | None, editor: Editor | None) -> schema.Fix | None:
 
     try:
         edits = editor.edits(fix)
+        spans = [(editor.tree(edit.file).source.span(edit.start, edit.end), edit.text) for edit in edits]
     except Unfixable:
         return None
-    spans = ((editor.tree(edit.file).source.span(edit.start, edit.end), edit.text) for edit in edits)
     return schema.Fix(
         fix.safe,
         tuple(

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fp8check.rules.checking.request import check_request
 from fp8check.rules.engine.running import UndecidedRule
 from fp8check.rules.report import github, sarif
 from fp8check.rules.report.build import brief, whole
@@ -27,6 +28,7 @@ from fp8check.rules.report.stored import from_data
 from tests.support.cases import CASES
 from tests.support.reports import sources_of
 from tests.support.runs import report_of
+from tests.tools.fuzz.targets import request_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -477,3 +479,16 @@ def test_a_suppression_of_the_file_and_one_of_the_configuration() -> None:
     kinds = [one["suppressions"][0] for one in results if one.get("suppressions")]
     assert [one["kind"] for one in kinds] == ["inSource", "external"]
     assert [one.get("justification") for one in kinds] == ["an experiment", None]
+
+
+def test_a_fix_of_a_script_that_nobody_can_make_is_none() -> None:
+    """Found by fuzzing: its edit is in a file of which nothing is edited."""
+    files = {
+        "training": "output_dir: 'out'\ntorch_compile: true\n",
+        "accelerate": "distributed_type: 'NO'\nmixed_precision: fp8",
+        "script": "@dataclass\nclass A(TrainingArguments):bf16:o=fd(default=True)",
+    }
+    (examined,) = check_request(request_of(files)).reports
+    report = whole(examined)
+    assert any(one.fix is not None for one in examined.findings)
+    assert [one.fix for one in report.findings if one.file == "train.py"] == [None]
