@@ -16,6 +16,7 @@ from fp8check.rules.edits.instruction import Words
 from fp8check.rules.engine.running import Finding
 from fp8check.rules.facts import load
 from fp8check.rules.reading import Span
+from fp8check.rules.report.build import whole
 from fp8check.rules.trainers.detect import read
 from tests.support.paths import EXAMPLE
 from tests.support.runs import facts_of
@@ -181,3 +182,24 @@ def test_other_runs_are_no_proof() -> None:
     given = part()
     found = finding(fix=unsafe(Edit("replace", given.documents[0].root.entries["bf16"].key_span, value=False)))  # type: ignore[union-attr]
     assert told(found, given._replace(documents=(*given.documents, second))).help == PLAN
+
+
+def test_a_cure_of_a_script_is_said_in_its_own_words() -> None:
+    text = "from transformers import Trainer, TrainingArguments\nargs = TrainingArguments(output_dir='out', bf16=True)\nTrainer(model, args).train()\n"
+    documents = (read("train.py", text.encode()), read("accel.yaml", ACCEL.encode()))
+    given = RunRequest(documents, facts_of({}), "accelerate launch --config_file accel.yaml train.py", follow=False)
+    request = Request((given,))
+    (report,) = advised(request, check_request(request)).reports
+    assert [one.help for one in report.findings if one.rule == "FP101"] == [
+        "write bf16=False; with bf16=False FP8 keeps BF16 for the rest by itself"
+    ]
+    (fix,) = [one.fix for one in whole(report).findings if one.fix is not None]
+    assert [(one.line, one.column, one.text) for one in fix.edits] == [(2, 49, "False")]
+
+
+def test_words_of_edits_of_a_script() -> None:
+    script = read("train.py", b"f(a=1, b=x)\n")
+    key, value = Span("train.py", 1, 3, 1, 4, 2, 3), Span("train.py", 1, 5, 1, 6, 4, 5)
+    edits = [Edit("replace", key, value=2), Edit("replace", value, value="x"), Edit("replace", key, value=float("inf"))]
+    said = [Words((script,)).of(unsafe(one), None, None) for one in edits]
+    assert said == ["write a=2 in train.py", 'write "x" in the place of 1 in train.py', "write a=inf in train.py"]

@@ -12,16 +12,22 @@ from fp8check.rules.checking.many import check_each
 from fp8check.rules.checking.request import Request, RunRequest, check_request
 from fp8check.rules.checking.selection import select
 from fp8check.rules.edits.unfixable import Unfixable
+from fp8check.rules.engine.running import Finding
+from fp8check.rules.input_error import InputError
+from fp8check.rules.reading import Span
+from fp8check.rules.releases.errors import PredictedError
 from fp8check.rules.report import build
 from fp8check.rules.report.formats import Look
 from fp8check.rules.report.schema import as_data
 from fp8check.rules.report.text import render
+from fp8check.rules.settings.values import Origin, Setting
 from fp8check.rules.suppression.fingerprint import fingerprints
 from fp8check.rules.trainers.detect import read
 from tests.support.runs import facts_of
 from tests.tools import pairs
 
 if TYPE_CHECKING:
+    from fp8check.rules.edits.fix import Fix
     from fp8check.rules.suppression.examined import Examined
 
 TRAIN = "output_dir: out\nbf16: true\n"
@@ -164,6 +170,68 @@ def test_a_cure_that_makes_no_run_is_passed_over() -> None:
         raise Unfixable(given.launch or "enough")
 
     assert behind(request.runs[0], found, tired) == ((), ("FP101",))
+
+
+def made_up(rule: str, span: Span | None, message: str = "m", *, fix: Fix | None = None) -> Finding:
+    return Finding(rule, "x", "error", message, span, "at accel.yaml:2", (), (), "", fix)
+
+
+def test_what_the_cure_made_or_another_machine_has_is_not_told() -> None:
+    given = part(PLAIN, f"nonsense: 1\n{ACCEL}")
+    (found,) = check_request(Request((given,))).reports
+    judged: list[RunRequest] = []
+
+    def judge(changed: RunRequest) -> Examined:
+        judged.append(changed)
+        report = check_request(Request((changed,))).reports[0]
+        accel = next(one for one in report.documents if one.path == "accel.yaml")
+        where = accel.get("mixed_precision")
+        assert where is not None
+        gap = Span("accel.yaml", 1, 1, 1, 2, 0, 1)
+        words = f"see accel.yaml:2, accel.yaml:99999999999 and accel.yaml:x, not {where.span.line}"
+        every = [
+            made_up("FP220", where.span, words),
+            made_up("FP221", None),
+            made_up("FP222", gap),
+            made_up("FP601", None),
+        ]
+        return report._replace(findings=(*every, made_up("FP995", None)))
+
+    later, hiding = behind(given, found, judge)
+    assert [(one.rule, str(one.span)) for one in later][:2] == [("FP220", "accel.yaml:3:18"), ("FP221", "None")]
+    assert later[0].message.startswith(
+        "after FP302 is fixed: see accel.yaml:3, accel.yaml:99999999999 and accel.yaml:x,"
+    )
+    assert later[0].label == "at accel.yaml:3"
+    assert "FP222" not in [one.rule for one in later]
+    assert hiding
+    assert len(judged) > 1
+
+
+def test_settings_of_the_shell_and_a_run_that_nothing_starts_otherwise() -> None:
+    given = part(None, launch="python train.py")
+    (found,) = check_request(Request((given,))).reports
+    because = (Setting("x", Origin(variable="A")), Setting("x", Origin(default="accelerate 1.15.0")))
+    error = PredictedError("unknown-precision", "accelerator", "ValueError", "m", because)
+    inputs = found.inputs._replace(outcome=found.outcome._replace(error=error))
+    found = found._replace(inputs=inputs, findings=(made_up("FP220", None),))
+    judged: list[RunRequest] = []
+
+    def judge(changed: RunRequest) -> Examined:
+        judged.append(changed)
+        if len(judged) == 1:
+            raise InputError("no run")
+        if changed.facts.packages != given.facts.packages:
+            return found._replace(findings=(made_up("FP601", None),))
+        return found
+
+    assert behind(given._replace(facts=given.facts.with_variables({"A": "1"})), found, judge)[0] == ()
+    assert judged[0].facts.variables == {}
+    same = part(None, launch="accelerate launch --config_file accel.yaml train.py")
+    (as_it_is,) = check_request(Request((same,))).reports
+    assert behind(same, as_it_is._replace(findings=(made_up("FP220", None),)), lambda _: found)[1] == ("FP220",)
+    other = given._replace(documents=(), launch="accelerate launch train.py")
+    assert behind(other, found, lambda _: found) == ((), ("FP220",))
 
 
 def test_pairs_of_faults_are_told_in_one_report() -> None:

@@ -8,8 +8,12 @@ import pytest
 
 from fp8check.cli.main import main
 from fp8check.rules.checking import trying
-from fp8check.rules.facts import load
-from tests.support.paths import EXAMPLE
+from fp8check.rules.checking.request import Request, RunRequest, check_request
+from fp8check.rules.input_error import InputError
+from fp8check.rules.reading import Document
+from fp8check.rules.report.line import Tries
+from fp8check.rules.trainers.detect import read
+from tests.support.runs import facts_of
 from tests.tools import flips
 
 if TYPE_CHECKING:
@@ -35,7 +39,6 @@ ACCEL = "distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config:\n  backend: T
 @pytest.fixture
 def explain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Explain:
     monkeypatch.chdir(tmp_path)
-    assert load(str(EXAMPLE / "facts.json"))
 
     def run(line: int, *, train: str = TRAIN, accel: str = ACCEL, path: str = "train.yaml") -> str:
         (tmp_path / "train.yaml").write_text(train)
@@ -107,12 +110,13 @@ def test_a_shell_script(explain: Explain, tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("from accelerate import Accelerator\nAccelerator()\n")
     (tmp_path / "run.sh").write_text(
         "export NVTE_DEBUG=1\nX=2\naccelerate launch --mixed_precision fp8 \\\n"
-        "  --num_machines=1 \\\n  --machine_rank $X \\\n  --quiet \\\n  train.py\n"
+        "  --num_machines=1 \\\n  --machine_rank $X \\\n  --quiet \\\n  --main_process_port '29500' \\\n  train.py\n"
     )
     assert "NVTE_DEBUG=2" in explain(1, path="run.sh")
     assert "--num_machines=another text -> FP319" in explain(4, path="run.sh")
     assert "without --machine_rank" in explain(5, path="run.sh")
     assert "without --quiet" in explain(6, path="run.sh")
+    assert "without --main_process_port" in explain(7, path="run.sh")
 
 
 def test_a_run_that_is_too_large_is_not_tried(explain: Explain, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,6 +127,45 @@ def test_a_run_that_is_too_large_is_not_tried(explain: Explain, monkeypatch: pyt
 def test_so_many_values_and_no_more(explain: Explain, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trying, "MOST", 1)
     assert explain(4).endswith("tried: output_dir: another text\n")
+
+
+def test_what_is_gone_what_no_run_is_left_of_and_odd_values(explain: Explain, monkeypatch: pytest.MonkeyPatch) -> None:
+    train = (
+        TRAIN.replace("output_dir: out", "output_dir: $SCRATCH/out") + "day: 2024-01-01\nother: Msamp\nnum_beams: two\n"
+    )
+    assert "FP909 is not found any more" in explain(4, train=train)
+    assert "tried: without day" in explain(11, train=train)
+    assert "other: TE, other: MSAMP" in explain(12, train=train)
+    assert "num_beams: another text, num_beams: 2" in explain(13, train=train)
+
+    def refuse(_request: object) -> object:
+        raise InputError("nothing is left")
+
+    monkeypatch.setattr(trying, "check_request", refuse)
+    assert "matters: output_dir: another text -> the files make no run any more: nothing is left" in explain(4)
+
+
+def test_what_a_run_that_ends_would_have_been_is_compared_too() -> None:
+    cases = dict(flips.cases())
+    every = [
+        *flips.flipped("x", cases["FP317 fsdp and deepspeed"]),
+        *flips.flipped("x", cases["FP309 text for a number"]),
+    ]
+    assert not [one for one in every if one.claim == "nothing" and one.changing]
+
+
+def test_a_script_that_cannot_be_edited() -> None:
+    request = Request((RunRequest((read("train.yaml", TRAIN.encode()),), facts_of({}), None, "transformers"),))
+    reports = check_request(request).reports
+    broken = Document("t.py", "a = (\n", "python", None, loader="python")
+    assert trying.tried(request, reports, 0, broken, 1) == Tries(())
+    shared = Document("t.py", "a = 1; b = int(x=1)\n", "python", None, loader="python")
+    tries = [one.tried for one in trying.tried(request, reports, 0, shared, 1).effects]
+    assert "a=2" in tries
+    assert "without a" not in tries
+    shell = Document("run.sh", "x\n", "shell", None, loader="shell")
+    assert trying.tried(request, reports, 0, shell, 1) == Tries(())
+    assert not trying.sets(reports[0], shell, 1)
 
 
 def test_lines_without_effect_have_none() -> None:

@@ -262,11 +262,7 @@ def _replaced(text: str, edits: Iterable[TextEdit]) -> str:
 
 def _of_shell(document: Document, command: Line, line: int) -> Iterator[_Value]:
     for tried_, start, end, text in _in_shell(document, command, line):
-        try:
-            made = read(document.path, f"{document.text[:start]}{text}{document.text[end:]}".encode())
-        except InputError:
-            continue
-        yield _Value(tried_, made)
+        yield _Value(tried_, read(document.path, f"{document.text[:start]}{text}{document.text[end:]}".encode()))
 
 
 def _in_shell(document: Document, command: Line, line: int) -> Iterator[tuple[str, int, int, str]]:

@@ -61,6 +61,8 @@ class Words:
             return f"delete {written}{f' (line {line})' if elsewhere else ''}"
         if edit.action == "rename":
             return f"write {edit.key} in the place of {written}"
+        if loader == "python":
+            return _in_script(edit, written)
         value = _value(edit.value, loader)
         if edit.action == "insert":
             section = self._section(document, edit)
@@ -82,6 +84,19 @@ class Words:
                     found.setdefault((node.span.start, node.span.end), str(node.key))
                 pending.extend(node.entries.values())
         return self._sections[document.path].get((edit.place.start, edit.place.end), "")
+
+
+def _in_script(edit: Edit, written: str) -> str:
+    """What to write in a script: an argument by its name, or a literal in the place of another."""
+    from fp8check.rules.edits.python_text import literal
+
+    try:
+        value = literal(edit.value, written)
+    except Unfixable:  # then the edit cannot be made either
+        value = str(edit.value)
+    if written.isidentifier() and edit.part == "entry":
+        return f"write {written}={value}"
+    return f"write {value} in the place of {written}"
 
 
 def _value(value: object, loader: str) -> str:

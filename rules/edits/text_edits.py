@@ -62,6 +62,12 @@ class Editor:
             raise Unfixable(tree)
         return tree
 
+    def span(self, edit: TextEdit) -> Span:
+        """Where a text edit of one of the documents stands: of a script, too, which has no tree."""
+        document = self._documents[edit.file]
+        source = Source(edit.file, document.text) if document.kind == "script" else self.tree(edit.file).source
+        return source.span(edit.start, edit.end)
+
     def edits(self, fix: Fix) -> tuple[TextEdit, ...]:
         """The text edits of a fix.
 

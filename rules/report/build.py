@@ -349,7 +349,7 @@ def _fix(fix: Fix | None, editor: Editor | None) -> schema.Fix | None:
 
     try:
         edits = editor.edits(fix)
-        spans = [(editor.tree(edit.file).source.span(edit.start, edit.end), edit.text) for edit in edits]
+        spans = [(editor.span(edit), edit.text) for edit in edits]
     except Unfixable:
         return None
     return schema.Fix(
