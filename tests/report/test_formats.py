@@ -481,8 +481,8 @@ def test_a_suppression_of_the_file_and_one_of_the_configuration() -> None:
     assert [one.get("justification") for one in kinds] == ["an experiment", None]
 
 
-def test_a_fix_of_a_script_that_nobody_can_make_is_none() -> None:
-    """Found by fuzzing: its edit is in a file of which nothing is edited."""
+def test_a_fix_of_a_script_stands_at_its_literal() -> None:
+    """Found by fuzzing: its edit is in a file that has no tree."""
     files = {
         "training": "output_dir: 'out'\ntorch_compile: true\n",
         "accelerate": "distributed_type: 'NO'\nmixed_precision: fp8",
@@ -491,4 +491,5 @@ def test_a_fix_of_a_script_that_nobody_can_make_is_none() -> None:
     (examined,) = check_request(request_of(files)).reports
     report = whole(examined)
     assert any(one.fix is not None for one in examined.findings)
-    assert [one.fix for one in report.findings if one.file == "train.py"] == [None]
+    fixes = [one.fix for one in report.findings if one.file == "train.py" and one.fix is not None]
+    assert [(edit.line, edit.column, edit.text) for one in fixes for edit in one.edits] == [(2, 46, "False")]
