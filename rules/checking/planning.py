@@ -185,7 +185,8 @@ def plans_for(
     """What to do about the runs that fail, by the report in which it stands: the first of each group of files.
 
     Args:
-        asked: whether somebody asked for it; else it is looked for where there is one run, and as long as nobody waits.
+        asked: whether somebody asked for it; else it is looked for where there is one run, and as long as nobody waits:
+            where that was too short, a report for people alone has a plan without plans and reasons, and says so.
         whole, may: see `plans_of`.
     """
     if not any(map(_is_at_fault, checked.reports)):
@@ -206,6 +207,8 @@ def plans_for(
         planned = plan_request(one, None, given=given, states=states, plans=plans, spent=spent)
         if asked or planned.plans or planned.is_whole:
             found[first] = plans_of(planned, may, whole=whole)
+        elif not whole:
+            found[first] = plans_of(planned._replace(why_not=()), may, whole=False)
     return found
 
 

@@ -129,7 +129,10 @@ FORBIDDING = frozenset(("FP408", "FP411", "FP412", "FP620", "FP701", "FP704", "F
 # Warnings that a good run has not: the recipe that was asked for is not the one that runs. Their own fix comes first.
 NOT_AS_ASKED: Mapping[str, Moves] = {"FP202": (entries.unread_gone,), "FP203": (), "FP211": ()}
 # Warnings that a plan takes along, where it changes something anyway.
-TAKEN_ALONG: Mapping[str, Moves] = {"FP406": (steps.tokens,)}
+TAKEN_ALONG: Mapping[str, Moves] = {
+    "FP406": (steps.tokens,),
+    "FP416": (steps.tokens,),
+}
 # What may pay more in a run that is good already.
 CHOICES: Moves = (backends.other_backend, steps.compiled, strategies.other_strategy)
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 # Tokens of a batch that Transformer Engine's GEMMs divide by on every GPU.
 _TOKENS = 16
+_SUMMED = "gradient_accumulation_steps"
 
 
 def checkpointing_off(site: Site) -> Iterator[Action]:
@@ -59,7 +60,12 @@ def tokens(site: Site) -> Iterator[Action]:
     batch = known_number(lambda: trainer.size("micro_batch"))
     if trainer.micro_batch_key is not None and batch is not None and 0 < batch < _TOKENS:
         larger = next(number for number in (2, 4, 8, _TOKENS) if number > batch)
-        yield from site.act(site.in_training((trainer.micro_batch_key, larger)))
+        summed = trainer.top.value(_SUMMED)
+        times, rest = divmod(larger, batch)
+        # A batch stays what it is, where the steps that are added up can be fewer.
+        fewer = not rest and isinstance(summed, int) and summed > 1 and summed % times == 0
+        less = [(_SUMMED, summed // times)] if fewer and isinstance(summed, int) else []
+        yield from site.act(site.in_training((trainer.micro_batch_key, larger), *less))
 
 
 def fewer_tokens(site: Site) -> Iterator[Action]:
@@ -68,6 +74,6 @@ def fewer_tokens(site: Site) -> Iterator[Action]:
     batch = known_number(lambda: trainer.size("micro_batch"))
     if trainer.micro_batch_key is None or batch is None or batch < 2 or batch % 2:
         return
-    summed = trainer.top.value("gradient_accumulation_steps", 1)
-    twice = [("gradient_accumulation_steps", 2 * summed)] if isinstance(summed, int) else []
+    summed = trainer.top.value(_SUMMED, 1)
+    twice = [(_SUMMED, 2 * summed)] if isinstance(summed, int) else []
     yield from site.act(site.in_training((trainer.micro_batch_key, batch // 2), *twice))

@@ -26,6 +26,7 @@ STATES = 240  # judged in one search: the nearest plan of real runs is found wit
 PLANS = 3  # that are given at most
 REASONS = 4
 OTHERS = 60  # states that are judged at most once there is a plan, for one that pays more
+LITTLE = 10  # how much more a plan may cost that is not slower than BF16, to come before the one that is
 PAYS = 1.02  # how much faster that has to be
 
 
@@ -100,6 +101,7 @@ def plan(
     if facts:
         return Planned(goal, tuple(map(_text, facts))[:REASONS], (), given.reports)
     found: list[Plan] = []
+    costs: list[int] = []
     reasons: list[str] = []
     for one in search.good(given):
         if found and not _pays_more(one, found):
@@ -109,11 +111,14 @@ def plan(
         except Unfixable as reason:
             reasons.append(f"{_names(start, one)} would have to be changed, and cannot be: {reason}")
             continue
-        if len(found) == plans or goal == "bf16" or _speed(found[0].reports) is None:
+        costs.append(one.cost)
+        # Of one that is slower than BF16 another one is looked for, too, and may come before it.
+        wanted = plans if plans > 1 or _pays(found[0].reports) else 2
+        if len(found) == wanted or goal == "bf16" or _speed(found[0].reports) is None:
             break
         search.limit(OTHERS)
     if found:
-        return Planned(goal, (), tuple(found), given.reports)
+        return Planned(goal, (), tuple(_ordered(found, costs)[:plans]), given.reports)
     whole = not search.is_exhausted
     return Planned(goal, tuple(dict.fromkeys([*reasons, *_why_not(search, given)]))[:REASONS], (), given.reports, whole)
 
@@ -122,6 +127,21 @@ def _pays_more(judged: Judged, found: Sequence[Plan]) -> bool:
     """Whether a way is faster than all that were found, so that somebody may want it."""
     speed = _speed(judged.reports)
     return speed is not None and all(speed > PAYS * (_speed(one.reports) or speed) for one in found)
+
+
+def _ordered(found: list[Plan], costs: Sequence[int]) -> list[Plan]:
+    """The plans, that which changes least first: unless it is slower than BF16, and little more makes one that pays."""
+    if not found[0].steps or _pays(found[0].reports):
+        return found
+    near = (at for at, cost in enumerate(costs) if cost <= costs[0] + LITTLE and _pays(found[at].reports))
+    best = next(near, 0)
+    return [found[best], *found[:best], *found[best + 1 :]]
+
+
+def _pays(reports: Sequence[Examined]) -> bool:
+    """Whether a plan is not known to be slower than BF16."""
+    speed = _speed(reports)
+    return speed is None or speed >= 1
 
 
 def _speed(reports: Sequence[Examined]) -> float | None:

@@ -20,8 +20,14 @@ _WIDE = 80  # columns of a terminal that has room for the column before the text
 GOALS = {"fp8": "FP8", "bf16": "BF16"}
 
 
+LATER = "fp8check plan, on the same files, tries more than a check has time for"
+
+
 def lines(plans: Plans, style: Style) -> Iterator[str]:
     """All plans; where there is none, what stands against the goal."""
+    if not plans.plans and not plans.why_not:
+        yield style.strong("what to do") + f"  {style.command}{LATER}"
+        return
     if not plans.plans:
         yield style.strong(f"no way to {GOALS[plans.goal]} was found")
         for reason in plans.why_not:

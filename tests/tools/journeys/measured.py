@@ -214,7 +214,8 @@ def bf16_flag(final: Final) -> Iterator[str]:
 def own_fp8(final: Final) -> Iterator[str]:
     """h100.md, observed.md A2, A3: LLaMA-Factory's own fp8 does nothing with transformers 5.3 and later."""
     no_file = final.accelerate is None and not final.has_default_file
-    no_file = no_file and "ACCELERATE_MIXED_PRECISION" not in final.variables
+    told = "ACCELERATE_MIXED_PRECISION" in final.variables or "--mixed_precision" in final.words
+    no_file = no_file and not told
     alone = final.trainer == "llamafactory" and no_file and final.training.get("fp8") is True
     if alone and final.at_least("transformers", 5, 3):
         yield "LLaMA-Factory's fp8: true with transformers 5: a run in BF16"
