@@ -12,6 +12,7 @@ from fp8check.rules.repair.render import Step, written
 from fp8check.rules.repair.state import changed, start_of
 from fp8check.rules.report.plan import step_of
 from fp8check.rules.report.plan_text import step_lines
+from fp8check.rules.report.terminal import Style
 from tests.repair.test_plan import FACTORY, SINGLE, planned, request_of
 from tests.support.runs import TODAY
 
@@ -102,4 +103,4 @@ def test_a_new_file_holds_a_map() -> None:
     ],
 )
 def test_the_line_of_a_step(step: Step, line: str) -> None:
-    assert next(iter(step_lines(step_of(step), 1))) == line
+    assert next(iter(step_lines(step_of(step), 1, Style(on=False)))) == line

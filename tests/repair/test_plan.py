@@ -190,10 +190,12 @@ def test_what_cannot_be_edited_is_said(text: str, reason: str) -> None:
 
 def test_a_plan_pads_the_tokens_of_a_run_that_it_changes() -> None:
     text = TRL.replace("pad_to_multiple_of: 16\n", "").replace("bf16: false", "bf16: true")
-    found = planned(request_of({"train.yaml": text, "accel.yaml": SINGLE}, trainer="trl"), "fp8")
+    text += "loss_type: nll\n"
+    stack = {"accelerate": "1.15.0", "transformers": "5.17.0", "transformer_engine": "2.20.2", "trl": "1.14.0"}
+    found = planned(request_of({"train.yaml": text, "accel.yaml": SINGLE}, trainer="trl", stack=stack), "fp8")
     assert steps(found) == [
         "edit train.yaml:3 bf16: true -> bf16: false",
-        "edit train.yaml:5 None -> pad_to_multiple_of: 16",
+        "edit train.yaml:6 None -> pad_to_multiple_of: 16",
     ]
 
 
