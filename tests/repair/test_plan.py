@@ -266,7 +266,8 @@ def test_alternatives_are_of_another_kind() -> None:
     found = planned(request_of({"train.yaml": text, "accel.yaml": accelerate}, gpus=8))
     data = json.loads(as_json(found))["plans"]
     speeds = [one["speedup"]["predicted"] for one in data]
-    assert speeds == [1.39, 0.49, 1.44]  # that which changes least is slower than BF16: one entry more makes one that pays
+    # That which changes least is slower than BF16: with one entry more there is one that pays.
+    assert speeds == [1.39, 0.49, 1.44]
     assert [one["outcome"]["backend"] for one in data][-1] == "TE"
     assert "or (fp8check fix --goal fp8 --plan 2)" in as_text(found, Style(on=False))
 
