@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import select
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -79,13 +83,53 @@ def test_there_is_a_script_for_each_shell(shell: str, tmp_path: Path) -> None:
     assert subprocess.run([program, "-n", str(tmp_path / "script")], check=False).returncode == 0
 
 
-def test_zsh_completes(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("typed", "becomes"),
+    [
+        ("upg", "upgrade"),
+        ("trai", "train.yaml"),
+        ("plan trai", "plan train.yaml"),
+        ("train.yaml acc", "train.yaml accel.yaml"),
+        ("--output-format sar", "--output-format sarif"),
+        ("init --strategy zero3 --trai", "init --strategy zero3 --trainer"),
+    ],
+)
+def test_zsh(typed: str, becomes: str, folder: Path) -> None:
     zsh = shutil.which("zsh")
     if zsh is None:
         pytest.skip("zsh is not installed")
-    (folder / "_fp8check").write_text(script_of("zsh"))
-    program = "autoload -U compinit; compinit -u; source ./_fp8check; (( $+functions[_shtab_fp8check] ))"
-    assert subprocess.run([zsh, "-fc", program], cwd=folder, check=False).returncode == 0
+    # ZSH_SETUP: where a zsh that is not installed, but unpacked somewhere, has its modules and functions.
+    (folder / ".zshrc").write_text(
+        f"{os.environ.get('ZSH_SETUP', '')}\nPS1='> '; autoload -Uz compinit; compinit -u -D; eval \"$(<fp8check.zsh)\"\n"
+    )
+    (folder / "fp8check.zsh").write_text(script_of("zsh"))
+    leader, follower = pty.openpty()
+    environment = {**os.environ, "ZDOTDIR": str(folder), "TERM": "dumb"}
+    with subprocess.Popen(
+        [zsh, "-i"],
+        cwd=folder,
+        env=environment,
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        start_new_session=True,
+    ) as process:
+        os.close(follower)
+        _until(leader, "> ")
+        os.write(leader, f"fp8check {typed}\t".encode())
+        shown = _until(leader, f"fp8check {becomes}")
+        process.kill()
+    os.close(leader)
+    assert f"fp8check {becomes}" in shown
+
+
+def _until(leader: int, text: str) -> str:
+    """What comes on a terminal until a text has come, or for some seconds."""
+    shown, end = "", time.monotonic() + 20
+    while text not in shown and time.monotonic() < end:
+        if select.select([leader], [], [], 0.2)[0]:
+            shown += os.read(leader, 4096).decode(errors="replace").replace("\x08", "")
+    return shown
 
 
 def test_without_shtab_it_says_how_to_get_it(tmp_path: Path) -> None:
