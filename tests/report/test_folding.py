@@ -15,7 +15,7 @@ from fp8check.rules.report.cells import CUT, cells, cut
 from fp8check.rules.report.folding import NARROWEST, folded, is_path
 from fp8check.rules.report.laying import laid_out
 from fp8check.rules.report.terminal import COMMAND, HANG, JOINED, KEPT, Style
-from tests.support.widths import PAINT, too_wide, unpainted
+from tests.support.widths import too_wide, unpainted
 
 WORDS = "one two three four five six seven eight nine ten eleven twelve"
 
@@ -170,12 +170,14 @@ def test_any_text(text: str, width: int) -> None:
     assert "".join(made.split()) == "".join(safe.split())
 
 
-@pytest.mark.parametrize(
-    "text", ["x" * 10**6, "x " * 500_000, "字" * 500_000, "e\u0301" * 500_000, " " * 10**6, "a," * 500_000]
-)
+@pytest.mark.parametrize("text", ["x", "x ", "字", "e\u0301", " ", "a,", "'a b' ", "a/b "])
 @pytest.mark.parametrize("before", ["", HANG, f"  |{KEPT}", f"{HANG}{COMMAND}"])
 def test_what_it_costs_grows_with_the_text(text: str, before: str) -> None:
+    small, large = (min(seconds(before + text * number) for _ in range(2)) for number in (25_000, 100_000))
+    assert large < 8 * small + 0.2
+
+
+def seconds(text: str) -> float:
     start = time.process_time()
-    folded(before + text, 40)
-    assert time.process_time() - start < 5
-    assert PAINT.search(text) is None
+    folded(text, 40)
+    return time.process_time() - start
