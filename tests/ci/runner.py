@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 import yaml
 
 from tests.support.paths import TESTS
@@ -280,6 +281,12 @@ class Site:
                 """Nothing is logged."""
 
         return Handler
+
+
+def skip_without_an_index(done: Ran) -> None:
+    """Skips the test where pip reaches no package index."""
+    if "No matching distribution found" in done.log or "Could not find a version" in done.log:
+        pytest.skip("pip reaches no package index")
 
 
 def site(kind: str, **more: Any) -> Iterator[Site]:

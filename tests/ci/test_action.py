@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.ci.runner import TOKEN, Job, Ran, Site, site
+from tests.ci.runner import TOKEN, Job, Ran, Site, site, skip_without_an_index
 from tests.support.command import COMMAND
 from tests.support.markdown import check_harmless
 from tests.support.texts import commands_in
@@ -141,7 +141,18 @@ def test_requirements_files_and_facts(job: Callable[..., Ran]) -> None:
     assert done.code == 1
     assert "title=FP995 requirement-not-met" in done.log
     assert "file=my accel.yaml" in done.log
-    assert "packages" not in done.summary.partition("undecided")[0]
+
+
+def test_the_runner_is_no_machine_that_trains_unless_that_is_said(job: Callable[..., Ran]) -> None:
+    files = declared(RIGHT)
+    elsewhere, here = job(files), job(files, environment="true")
+    assert "environment variables" in elsewhere.summary
+    assert "environment variables" not in here.summary
+    assert int(here.outputs["undecided"]) < int(elsewhere.outputs["undecided"])
+    facts = '{"schema": "fp8check/facts/1", "packages": {"accelerate": "1.15.0", "torch": "2.11.0"}}'
+    toml = f'{DECLARED}facts = "facts.json"\n[[run]]\nfiles = ["train.yaml", "other.yaml"]\n'
+    done = job({**files, "fp8check.toml": toml, "facts.json": facts, "other.yaml": RIGHT})
+    assert done.outputs["verdict"] != "error", "facts of one run say nothing of another"
 
 
 @pytest.mark.parametrize(
@@ -401,6 +412,7 @@ def test_the_step_that_installs_does_so(job: Callable[..., Ran], tmp_path: Path)
         f"{name}.py": evil for name in ("venv", "pip", "json", "ensurepip", "sitecustomize", "yaml", "fp8check")
     }
     done = job(declared(WRONG, **shadowed), command=None)
+    skip_without_an_index(done)
     assert done.code == 1, done.log
     assert done.outputs["verdict"] == "fail"
     assert not (tmp_path / "pwned").exists()
