@@ -6,16 +6,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fp8check.cli.main import main
 from fp8check.rules.checking.advising import JUDGED, PLAN, Advisor, advised
+from fp8check.rules.checking.curing import cured_as_values
 from fp8check.rules.checking.many import check_each
 from fp8check.rules.checking.request import Request, RunRequest, check_request
 from fp8check.rules.checking.selection import select
 from fp8check.rules.edits.action import Action
 from fp8check.rules.edits.fix import Edit, Fix, cut, unsafe
 from fp8check.rules.edits.instruction import Words
+from fp8check.rules.edits.text_edits import Editor
 from fp8check.rules.engine.running import Finding
 from fp8check.rules.facts import load
 from fp8check.rules.reading import Span
+from fp8check.rules.reading.source import Source
 from fp8check.rules.report.build import whole
 from fp8check.rules.trainers.detect import read
 from tests.support.paths import EXAMPLE
@@ -203,3 +207,28 @@ def test_words_of_edits_of_a_script() -> None:
     edits = [Edit("replace", key, value=2), Edit("replace", value, value="x"), Edit("replace", key, value=float("inf"))]
     said = [Words((script,)).of(unsafe(one), None, None) for one in edits]
     assert said == ["write a=2 in train.py", 'write "x" in the place of 1 in train.py', "write a=inf in train.py"]
+
+
+def test_a_cure_that_is_more_than_entries_is_made_of_the_text() -> None:
+    text = "output_dir: o\nbf16: true # why\n"
+    document = read("train.yaml", text.encode())
+    part = RunRequest((document,), facts_of({}), None, "transformers")
+    editor = Editor((document,))
+    start = text.index("#")
+    comment = Fix((cut(Source("train.yaml", text).span(start, len(text) - 1)),), safe=False)
+    made = cured_as_values(part, (document,), editor, comment, None)
+    assert made.documents[0].text == "output_dir: o\nbf16: true\n"
+    assert document.root is not None
+    value = Fix((Edit("replace", document.root.entries["bf16"].key_span, value=False),), safe=False)
+    made = cured_as_values(part, (document,), editor, value, Action("", variables={"A": "1"}))
+    assert made.documents[0].text == text
+    assert made.documents[0].root.data() == {"output_dir": "o", "bf16": False}  # type: ignore[union-attr]
+    assert (made.facts.variables or {})["A"] == "1"
+
+
+def test_a_check_that_has_no_time_for_a_plan_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    files = [str(EXAMPLE / name) for name in ("train.yaml", "accelerate.yaml")]
+    assert main([*files, "--facts", str(EXAMPLE / "facts.json")]) == 1
+    assert capsys.readouterr().out.endswith(
+        "\n\nwhat to do  fp8check plan, on the same files, tries more than a check has time for\n"
+    )

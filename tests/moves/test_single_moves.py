@@ -6,7 +6,7 @@ import pytest
 
 from fp8check.rules.checking.request import RunRequest
 from fp8check.rules.edits.unfixable import Unfixable
-from fp8check.rules.moves import precision, stacks, steps, strategies
+from fp8check.rules.moves import backends, launching, precision, stacks, steps, strategies
 from fp8check.rules.moves.site import Site
 from fp8check.rules.repair.render import Step, written
 from fp8check.rules.repair.state import changed, start_of
@@ -104,3 +104,94 @@ def test_a_new_file_holds_a_map() -> None:
 )
 def test_the_line_of_a_step(step: Step, line: str) -> None:
     assert next(iter(step_lines(step_of(step), 1, Style(on=False)))) == line
+
+
+def of_command(command: str, script: str = "", **case: object) -> Site:
+    """The site of a script that a command starts, without files."""
+    return site_of(request_of({}, command, **case)._replace(script=("train.py", script.encode())))
+
+
+def launches(site: Site, move: object) -> list[str | None]:
+    """The command of each action of a move."""
+    return [action.launch for action in move(site)]  # type: ignore[operator]
+
+
+ACCELERATOR = "from accelerate import Accelerator\na = Accelerator()\nm, o = a.prepare(m, o)\n"
+
+
+def test_flags_for_the_kind_of_run() -> None:
+    site = of_command("accelerate launch --multi_gpu --use_fsdp --num_processes 2 train.py", ACCELERATOR)
+    assert launches(site, launching.spreading_off) == [
+        "accelerate launch --use_fsdp --num_processes 2 train.py",
+        "accelerate launch --multi_gpu --num_processes 2 train.py",
+        "accelerate launch --num_processes 1 train.py",
+    ]
+    assert launches(site._replace(command=None), launching.spreading_off) == []
+    twice = site._replace(command=f"{site.command} --multi_gpu --use_fsdp")
+    assert launches(twice, launching.spreading_off) == []
+    several = of_command("accelerate launch --multi_gpu train.py", ACCELERATOR, gpus=2)
+    assert launches(several, launching.spreading_off) == ["accelerate launch train.py"]
+
+
+def test_a_value_that_the_launcher_refuses() -> None:
+    name = "--fp8_override_linear_precision"
+    site = of_command(f"accelerate launch --mixed_precision fp8 {name} (false,false,true) train.py", ACCELERATOR)
+    assert "accelerate launch --mixed_precision fp8 train.py" in launches(site, launching.flags_off)
+    twice = site._replace(command=f"accelerate launch {name} x {name} y train.py")
+    assert not [one for one in launches(twice, launching.flags_off) if one and name not in one]
+
+
+def test_a_word_that_a_script_refuses() -> None:
+    parser = "import argparse\np = argparse.ArgumentParser()\np.add_argument('--fp8', action='store_true')\n"
+    site = of_command("python train.py --fp8 True", f"{parser}p.parse_args()\n{ACCELERATOR}")
+    assert launches(site, launching.words_gone) == ["python train.py --fp8"]
+    assert launches(site._replace(command="python True train.py --fp8 True"), launching.words_gone) == []
+    assert launches(of_command("python train.py", ACCELERATOR), launching.words_gone) == []
+
+
+def test_a_backend_that_a_variable_names() -> None:
+    told = {"ACCELERATE_MIXED_PRECISION": "fp8", "ACCELERATE_FP8_BACKEND": "TE"}
+    site = of_command("python train.py", ACCELERATOR, variables=told)
+    (other,) = backends.told_backend(site)
+    assert other.variables == {
+        "ACCELERATE_FP8_BACKEND": "AO",
+        "ACCELERATE_FP8_ENABLE_FSDP_FLOAT8_ALL_GATHER": "false",
+    }
+    (back,) = backends.told_backend(
+        of_command("python train.py", ACCELERATOR, variables={**told, "ACCELERATE_FP8_BACKEND": "AO"})
+    )
+    assert back.variables == {"ACCELERATE_FP8_BACKEND": "TE"}
+    before = "ACCELERATE_MIXED_PRECISION=fp8 ACCELERATE_FP8_BACKEND=TE python train.py"
+    assert [*backends.told_backend(of_command(before, ACCELERATOR))] == []
+    assert [*backends.told_backend(of_command("python train.py", ACCELERATOR))] == []
+
+
+def test_packages_that_are_absent() -> None:
+    files = {"train.yaml": "output_dir: o\nbf16: false\n", "accel.yaml": SINGLE}
+    (action,) = stacks.absent(site_of(request_of(files, stack={"torch": "2.11.0"})))
+    assert action.packages == {"accelerate": "1.15.0", "transformers": "5.24.0"}
+    assert [*stacks.absent(site_of(request_of(files)))] == []
+
+
+def test_the_newest_trainer_takes_other_packages() -> None:
+    text = "model_name_or_path: a/b\nfinetuning_type: full\n"
+    stack = {**FACTORY, "llamafactory": "0.9.3", "transformers": "4.52.4", "accelerate": "1.7.0"}
+    found = [
+        action.packages
+        for action in stacks.upgrades(site_of(request_of({"train.yaml": text, "accel.yaml": SINGLE}, stack=stack)))
+    ]
+    assert found[-1]["transformers"] == "5.6.0"
+    assert "transformers" not in found[-2]
+
+
+def test_a_switch_that_a_script_may_not_be_able_to_switch_off() -> None:
+    script = (
+        "from transformers import HfArgumentParser, Trainer, TrainingArguments\n"
+        "(args,) = HfArgumentParser(TrainingArguments).parse_args_into_dataclasses()\nTrainer(args=args).train()\n"
+    )
+    site = of_command("accelerate launch --mixed_precision fp8 train.py --output_dir o --bf16 True", script)
+    found = [site.placed(action).launch for action in precision.flags_off(site._replace(training=None))]
+    assert found == [
+        "accelerate launch --mixed_precision fp8 train.py --output_dir o --bf16 False",
+        "accelerate launch --mixed_precision fp8 train.py --output_dir o",
+    ]
