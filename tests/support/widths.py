@@ -62,7 +62,8 @@ def pointed(text: str) -> Iterator[tuple[str, bool]]:
 def _between(text: str, first: int, last: int) -> str:
     column, found = 0, []
     for char in text:
-        if first <= column < last or (not cells(char) and found and column <= last):
+        size = cells(char)
+        if (size and first <= column < last) or (not size and found and column <= last):
             found.append(char)
-        column += cells(char)
+        column += size
     return "".join(found)
