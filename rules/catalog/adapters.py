@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from fp8check.rules.catalog.shared_fixes import use_torchao, write
+from fp8check.rules.catalog.shared_fixes import gather_off, use_torchao, write
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, rule
 from fp8check.rules.engine.requirements import require_decided
+from fp8check.rules.outcome.limits import thawed
 from fp8check.rules.releases.behaviors import Trl
 from fp8check.rules.settings.edits import replace
 
@@ -152,4 +153,77 @@ def te_under_fused_loss(run: Run, requested: Requested, outcome: Outcome) -> Ite
         label="it adds the bias of the head, and a head of Transformer Engine without a bias has an empty one",
         fact="torchao leaves the head alone" if calls is None else "",
         fix=other if calls is None else unsafe(write(training.top, *calls)),
+    )
+
+
+@rule(
+    "FP549",
+    "fsdp2-thaws-half-precision-base",
+    ERROR,
+    "measured NVIDIA H200 [docs/evidence/advised.jsonl trainer-lora-fsdp2]: AssertionError in the first step",
+    "measured NVIDIA H200 [docs/evidence/advised.jsonl lora-fsdp2-gather-off]: without the all-gather it trains",
+    'torchao 0.17.0..0.18.0 float8/float8_linear.py "WeightWithDynamicFloat8CastTensor("',
+    claims=("ends",),
+)
+def fsdp2_thaws_half_precision_base(run: Run, requested: Requested, outcome: Outcome) -> Iterator[Found]:
+    """LoRA under FSDP2 with torchao's float8 all-gather, and the base in BF16.
+
+    Why it hurts: FSDP2 moves the model to the GPU, and makes every weight that torchao has wrapped for its all-gather
+    trainable on the way. The base in BF16 then stands beside adapters in float32 in one group, which FSDP2 refuses: the
+    first step ends with AssertionError.
+
+    Example: a PEFT model with HF Trainer or TRL, `fsdp_version: 2` and backend AO.
+
+    Write instead: `enable_fsdp_float8_all_gather: false`.
+    """
+    if run.training.uses_lora and run.training.shards_from_cpu:
+        require_decided(requested, outcome)
+    error = outcome.error_of("fsdp2-thaws-base")
+    if error is None:
+        return
+    gather = error.because[0]
+    kind = "BF16" if "bfloat16" in error.message else "FP16"
+    yield Found(
+        f"FSDP2 ends the first step: it thaws the base, which is in {kind}",
+        place=gather if gather.origin.span is not None else requested.backend,
+        label=f"{error.type}: {error.message}",
+        notes=() if gather.origin.span is not None else ("the float8 all-gather is on by default",),
+        fact="without the float8 all-gather the base stays frozen",
+        fix=gather_off(run.accelerate),
+    )
+
+
+@rule(
+    "FP550",
+    "fsdp2-thaws-base",
+    WARNING,
+    "measured NVIDIA H200 [docs/evidence/advised.jsonl lora-fsdp2-float32]: 27 weights of the base want gradients",
+    'torchao 0.17.0..0.18.0 float8/float8_linear.py "WeightWithDynamicFloat8CastTensor("',
+    claims=("FP8",),
+)
+def fsdp2_thaws_base(run: Run, requested: Requested, outcome: Outcome) -> Iterator[Found]:
+    """LoRA under FSDP2 with torchao's float8 all-gather: the frozen base wants gradients again.
+
+    Why it hurts: FSDP2 moves the model to the GPU, and makes every weight that torchao has wrapped for its all-gather
+    trainable on the way. Gradients of the whole base are computed, reduced over the GPUs and counted in gradient
+    clipping, and nothing uses them.
+
+    Example: a PEFT model in float32 with HF Trainer or TRL, `fsdp_version: 2` and backend AO.
+
+    Write instead: `enable_fsdp_float8_all_gather: false`.
+    """
+    if not run.training.uses_lora or not run.training.shards_from_cpu:
+        return
+    require_decided(requested, outcome)
+    state = outcome.accelerator
+    gather = thawed(run, state, outcome.prepared) if state is not None and outcome.error is None else None
+    if gather is None:
+        return
+    yield Found(
+        "FSDP2 makes the frozen base trainable again",
+        place=gather if gather.origin.span is not None else requested.backend,
+        label="its weights get gradients, which are reduced and clipped, and never used",
+        notes=() if gather.origin.span is not None else ("the float8 all-gather is on by default",),
+        fact="without the float8 all-gather the base stays frozen",
+        fix=gather_off(run.accelerate),
     )

@@ -165,6 +165,8 @@ _FUNCTIONS = (
     axolotl.axolotl_fsdp_checkpointing,
     adapters.liger_takes_the_head_out,
     adapters.te_under_fused_loss,
+    adapters.fsdp2_thaws_half_precision_base,
+    adapters.fsdp2_thaws_base,
     axolotl.axolotl_rowwise_under_tensor_parallelism,
     parallel.checkpointing_twice,
     parallel.gather_of_uneven_shards,

@@ -79,6 +79,7 @@ _BY_CODE: Mapping[str, Moves] = {
     "checkpointing-not-reentrant": (*_STEP, *_BACKEND),
     "checkpointing-plain-function": (*_STEP, *_STACK),
     "fsdp-checkpointing": _STEP,
+    "fsdp2-thaws-base": (backends.gather_off, strategies.other_strategy, *_BACKEND),
     "bias-of-head": (steps.head_called, *_BACKEND, *_STACK),
     "unknown-config-key": (entries.refused_gone, *_STACK),
     "unknown-training-key": (entries.refused_gone, *_STACK),
@@ -122,6 +123,7 @@ _BY_CODE: Mapping[str, Moves] = {
     "FP205": (*_PRECISION, *_LAUNCH, *_BACKEND, strategies.other_strategy),
     "FP501": (*_STEP, *_BACKEND),
     "FP518": (backends.gather_off, *_BACKEND, *_SHARDED),
+    "FP550": (backends.gather_off,),
     "FP520": (steps.compiled, *_BACKEND, strategies.other_strategy),
 }
 # What nothing in this folder answers: the machine or the model would have to be another one.
@@ -132,6 +134,7 @@ NOT_AS_ASKED: Mapping[str, Moves] = {"FP202": (entries.unread_gone,), "FP203": (
 TAKEN_ALONG: Mapping[str, Moves] = {
     "FP406": (steps.tokens,),
     "FP416": (steps.tokens,),
+    "FP550": (backends.gather_off,),
 }
 # What may pay more in a run that is good already.
 CHOICES: Moves = (backends.other_backend, steps.compiled, strategies.other_strategy)

@@ -209,6 +209,32 @@ def check_gather(run: Run, stack: Stack, state: Accelerator, prepared: Prepared)
         raise PredictedError("gather-of-uneven-shards", "step", "RuntimeError", text, (gather, shared, state.backend))
 
 
+def thawed(run: Run, state: Accelerator, prepared: Prepared) -> Setting | None:
+    """The option by which FSDP2 makes the frozen base of adapters trainable again; None where it stays frozen.
+
+    With the float8 all-gather a weight is a tensor subclass of torchao. FSDP2 moves such a one from the CPU by making a
+    new Parameter of it, which wants gradients (torch/distributed/fsdp/_fully_shard/_fsdp_init.py
+    _move_states_to_device). Seen on H200s with torch 2.11.0: docs/evidence/advised.jsonl, lora-fsdp2-float32; with a
+    model that LLaMA-Factory had on the GPU already it did not happen.
+    """
+    gather = (prepared.recipe or {}).get("enable_fsdp_float8_all_gather")
+    sharded = state.backend_name == "AO" and state.is_fsdp2 and gather is not None and bool(gather.value)
+    return gather if sharded and run.training.uses_lora and run.training.shards_from_cpu else None
+
+
+def check_thawed(run: Run, state: Accelerator, prepared: Prepared, effective: Effective) -> None:
+    """A thawed base in half precision beside adapters in float32: FSDP2 wants one type in each of its groups.
+
+    Raises:
+        PredictedError: it refuses.
+    """
+    gather = thawed(run, state, prepared)
+    kept = effective.weights if gather is not None else None
+    if kept is not None and kept.value in ("bfloat16", "float16"):
+        text = f"FSDP expects uniform original parameter dtype but got {{torch.float32, torch.{kept.value}}}"
+        raise PredictedError("fsdp2-thaws-base", "step", "AssertionError", text, (gather, kept, state.backend))
+
+
 def check_memory(run: Run, stack: Stack, state: Accelerator, effective: Effective) -> None:
     """A run that does not fit into its GPUs, of whatever it computes in.
 

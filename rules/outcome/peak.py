@@ -61,17 +61,17 @@ def moments(model: ModelShape, step: Step) -> dict[str, float]:
 
 
 def _moments(sizes: Sizes, step: Step) -> dict[str, float]:
-    if step.compiled and step.checkpointing:
-        # What is checkpointed is computed again as it is written: the compiler has no say in what it keeps there.
-        # Three runs with torchao on H200s, one and two GPUs: within 8 % (docs/evidence/advised.jsonl).
-        step = step._replace(compiled=False, engine="BF16")
     tokens, layers = step.tokens, sizes.layers
     there = spread(sizes, step)
     fixed = there.always + REST
     at_loss, at_backward = _of_the_loss(sizes, step)
     residual = 2.0 if step.computes_in_bf16 else 4.0
-    kept = tokens * _kept_by_layer(sizes, step)
-    copies, copies_of_head = _copies(sizes, step)
+    # What is checkpointed is computed again as it is written: the compiler has no say in what is kept there. Six runs
+    # with torchao on H200s, one and two GPUs (docs/evidence/advised.jsonl).
+    again_as_written = step.compiled and step.checkpointing
+    inside = step._replace(compiled=False, engine="BF16") if again_as_written else step
+    kept = tokens * _kept_by_layer(sizes, inside)
+    copies, copies_of_head = _copies(sizes, inside)
     end = tokens * _kept_by_the_end(sizes, step)
     stored = tokens * residual * sizes.hidden
     if step.checkpointing:
@@ -82,7 +82,7 @@ def _moments(sizes: Sizes, step: Step) -> dict[str, float]:
     else:
         forward = layers * (kept + copies) + end + copies_of_head
         casting = again = 0.0
-    working = tokens * _working(sizes, step)
+    working = tokens * _working(sizes, inside)
     one = stored if step.checkpointing else kept + copies
     return {
         "loss": fixed + there.loss + forward + casting + at_loss,

@@ -249,6 +249,7 @@ def _stages(outcome: Outcome) -> Iterator[Outcome]:
     )
     yield outcome
     limits.check_kernels(run, state)
+    limits.check_thawed(run, state, outcome.prepared, outcome.effective)
     step.step(run, stack, state, outcome.prepared, outcome.checkpointing)
     if state.mixed_precision.value == "fp8" or outcome.prepared.coverage.converted != 0:
         limits.check_memory(run, stack, state, outcome.effective)

@@ -152,6 +152,7 @@ if TYPE_CHECKING:
         "te-under-tensor-parallelism",
         "fsdp-checkpointing",
         "bias-of-head",
+        "fsdp2-thaws-base",
         "dimensions-not-by-block",
         "gather-of-uneven-shards",
         "out-of-memory",

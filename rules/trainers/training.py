@@ -91,6 +91,7 @@ class Training:
             the data (main_process_first, zero_first).
         checkpoints_by_itself: whether it switches gradient checkpointing on whatever the file says.
         checkpointing_off: the entry that switches gradient checkpointing off.
+        shards_from_cpu: whether FSDP gets the model on the CPU and moves it; None where that is not known.
         calling_head: the entry that has the loss call the head, in the releases that can; None where it always does.
     """
 
@@ -138,6 +139,7 @@ class Training:
     checkpoints_by_itself = False
     checkpointing_off: tuple[str, object] = ("gradient_checkpointing", False)
     calling_head: tuple[str, object] | None = None
+    shards_from_cpu: bool | None = None
 
     def __init__(self, top: Section | None = None, path: str | None = None, *, guessed: bool = False) -> None:
         self.top = top if top is not None else Section()

@@ -34,6 +34,7 @@ class Transformers(HuggingFace):
     __slots__ = ()
 
     name = "transformers"
+    shards_from_cpu = True
     title = "the Hugging Face Trainer"
     detections = (Detection(80, _tells, Kind("training", "transformers")),)
     shares_keys = True

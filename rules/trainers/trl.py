@@ -101,6 +101,7 @@ class Trl(HuggingFace):
     shipped_configs = frozenset(["single_gpu", "multi_gpu", "zero1", "zero2", "zero3", "fsdp1", "fsdp2"])
     padding_key = "pad_to_multiple_of"
     calling_head = ("loss_type", "nll")
+    shards_from_cpu = True
     written_in_scripts = True
     savers = ("use_peft", "load_in_4bit", "load_in_8bit")
 
