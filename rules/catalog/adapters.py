@@ -181,8 +181,8 @@ def fsdp2_thaws_half_precision_base(run: Run, requested: Requested, outcome: Out
     error = outcome.error_of("fsdp2-thaws-base")
     if error is None:
         return
-    gather = error.because[0]
-    kind = "BF16" if "bfloat16" in error.message else "FP16"
+    gather, kept = error.because[:2]
+    kind = "BF16" if kept.value == "bfloat16" else "FP16"
     yield Found(
         f"FSDP2 ends the first step: it thaws the base, which is in {kind}",
         place=gather if gather.origin.span is not None else requested.backend,
