@@ -352,3 +352,10 @@ def test_a_release_that_is_not_known_is_named(launched: Path) -> None:
     found = planned(request_of({"train.yaml": "output_dir: o\nbf16: false\n", "accel.yaml": text}, facts=Facts()))
     assert [one.kind for one in found.plans[0].steps] in ([], ["package"])
     assert launched.is_dir()
+
+
+def test_a_run_in_bf16_keeps_no_flag_of_another_precision() -> None:
+    files = {"train.yaml": "output_dir: o\nbf16: true\nlearning_rate: 1.0e-5\n", "accel.yaml": SINGLE}
+    command = "accelerate launch --config_file accel.yaml"
+    found = planned(request_of(files, f"{command} --mixed_precision fp16 train.py train.yaml"), "bf16")
+    assert found.plans[0].launch == f"{command} train.py train.yaml"
