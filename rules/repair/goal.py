@@ -184,7 +184,7 @@ def _not_bf16(outcome: Outcome) -> list[Problem]:
     own = [name for name in run.training.fp8_keys if _is_said(run.training.top.get(name))]
     if outcome.trains_in_fp8 is not False or requested(run).anywhere or own or (config is not None and config.fp8):
         found.append(Problem("left", "something of FP8 would be left"))
-    elif run.launch.flags.get("mixed_precision") in ("fp8", "fp16"):  # it decides nothing, and says something else
+    elif run.launch.precision in ("fp8", "fp16"):  # it decides nothing, and says something else
         found.append(Problem("left", "the command would still say another precision"))
     return found
 

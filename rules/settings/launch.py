@@ -317,6 +317,11 @@ class Launch(Record):
         )
 
     @property
+    def precision(self) -> object:
+        """The precision that a flag of the launcher says; None where none does."""
+        return self.flags.get("mixed_precision")
+
+    @property
     def config_file(self) -> str | None:
         """What --config_file names."""
         value = self.flags.get("config_file")
