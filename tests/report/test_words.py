@@ -83,7 +83,7 @@ def test_two_worlds_are_both_told() -> None:
     lines = text_of(report_of(case)).splitlines()
     at = next(position for position, line in enumerate(lines) if line.startswith("actual    "))
     assert "never trained" in lines[at]
-    assert any(line.startswith("  = assumed: accelerate 1.15.0, ") for line in lines[:at])
+    assert any(line.startswith("FP606 info    assumed: accelerate 1.15.0, ") for line in lines[:at])
     assert lines[at + 1].startswith("or        fp8 · AO")
     assert "never trained" not in lines[at + 1]
     assert lines[at + 2].startswith("          with accelerate 1.11.0, ")
@@ -92,7 +92,7 @@ def test_two_worlds_are_both_told() -> None:
 def test_two_worlds_that_agree_are_told_once() -> None:
     lines = text_of(report_of({"accelerate": ONE + TE.replace("TE", "te"), "stack": "unknown"})).splitlines()
     assert not any(line.startswith("or ") for line in lines)
-    assert any(line.startswith("  = assumed: accelerate 1.15.0") for line in lines)
+    assert any(line.startswith("FP606 info    assumed: accelerate 1.15.0") for line in lines)
 
 
 def test_quiet_says_what_was_found_and_no_more() -> None:
