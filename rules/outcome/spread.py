@@ -98,7 +98,8 @@ def _fsdp2(sizes: Sizes, step: Step) -> Spread:
     every = each * sizes.all
     if step.only_adapters:
         known = 4.0 * trained(sizes, step) / step.shards
-        busy = 2.0 * one if step.reshards else all_layers
+        # torchao's all-gather moves a byte for each weight.
+        busy = (1.0 if step.engine == "AO" else 2.0) * one if step.reshards else all_layers
         held = tail if sizes.tied else 0.0
         return Spread(always, 2 * tail + all_layers, tail + all_layers, busy + held, busy + held, known, known)
     if step.accumulates:

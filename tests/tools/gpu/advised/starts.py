@@ -493,3 +493,62 @@ AS_WRITTEN += [
         train={**_trl("3B8", 4, 2048), **_LORA, "dtype": "bfloat16", "bf16": False, "torch_compile": True},
     ),
 ]
+# Predicted once the count was settled after those above.
+AS_WRITTEN += [
+    _start(
+        "third-lf-full-compiled",
+        "llamafactory",
+        1,
+        _LF,
+        _accelerate(**_NO_GATHER),
+        train={**_llamafactory("7B3", 2, 2048), "bf16": False, "torch_compile": True},
+    ),
+    _start(
+        "third-lf-lora-compiled",
+        "llamafactory",
+        1,
+        _LF,
+        _accelerate(**_NO_GATHER),
+        train={**_llamafactory("8B2", 4, 2048), **_LORA_LF, "bf16": False, "torch_compile": True},
+    ),
+    _start(
+        "third-trl-full-compiled",
+        "trl",
+        1,
+        _SFT,
+        _accelerate(**_NO_GATHER),
+        train={**_trl("8B2", 2, 2048), "bf16": False, "torch_compile": True},
+    ),
+    _start(
+        "third-trl-lora",
+        "trl",
+        1,
+        _SFT,
+        _accelerate(**_NO_GATHER),
+        train={**_trl("1B8", 4, 2048), **_LORA, "dtype": "bfloat16", "bf16": False},
+    ),
+    _start(
+        "third-lf-lora-fsdp2",
+        "llamafactory",
+        2,
+        _LF,
+        _accelerate("fsdp2", **_AO),
+        train={**_llamafactory("8B2", 2, 2048), **_LORA_LF, "bf16": False},
+    ),
+    _start(
+        "third-lf-full-fsdp2",
+        "llamafactory",
+        2,
+        _LF,
+        _accelerate("fsdp2", **_AO),
+        train={**_llamafactory("3B8", 2, 2048), "bf16": False},
+    ),
+    _start(
+        "third-lf-lora-te",
+        "llamafactory",
+        1,
+        _LF,
+        _accelerate(**_TE),
+        train={**_llamafactory("7B4", 2, 2048), **_LORA_LF, "bf16": False, "disable_gradient_checkpointing": True},
+    ),
+]
