@@ -30,6 +30,8 @@ REST = 0.1 * GIB
 # float32 and one in BF16 as the backward pass begins. Under torch.compile the loss is part of the compiled model.
 AT_LOSS, AT_BACKWARD = 10.0, 12.0
 AT_LOSS_COMPILED, AT_BACKWARD_COMPILED = 8.0, 9.0
+# Where the layers are checkpointed, the loss is compiled apart from them: two runs with a vocabulary of 128,256.
+AT_LOSS_APART, AT_BACKWARD_APART = 5.0, 6.0
 # The same, its log-softmax and what is cut off for the metrics (trl 0.24 SFTTrainer.compute_loss).
 AT_LOSS_KEPT = 12.0
 # Tokens and rows of the head whose logits TRL makes at a time.
@@ -109,6 +111,8 @@ def _of_the_loss(sizes: Sizes, step: Step) -> tuple[float, float]:
         # trl 1.16 kernels/chunked_logprob.py: gradients of head and input in float32.
         tile = 2.0 * min(step.tokens, TILE[0]) * min(sizes.vocab, TILE[1])
         return tile, tile + 4.0 * step.tokens * sizes.hidden + (0.0 if step.lora_rank else 4.0 * sizes.head)
+    if step.compiled and step.checkpointing:
+        return AT_LOSS_APART * logits, AT_BACKWARD_APART * logits
     if step.compiled:
         return AT_LOSS_COMPILED * logits, AT_BACKWARD_COMPILED * logits
     return (AT_LOSS_KEPT if step.loss == "kept" else AT_LOSS) * logits, AT_BACKWARD * logits
