@@ -203,7 +203,11 @@ def bf16_flag(final: Final) -> Iterator[str]:
         return
     if final.backend == "AO" and _flag(final, "bf16"):
         yield "torchao with the trainer's bf16: true: AttributeError"
-    own = any(name in RECIPE and value != RECIPE[name] for name, value in final.recipe.items())
+    # most_recent never arrives, whatever is lost: Accelerate hands over what differs from its own default (FP207).
+    arriving = {
+        name: value for name, value in final.recipe.items() if (name, value) != ("amax_compute_algo", "most_recent")
+    }
+    own = any(name in RECIPE and value != RECIPE[name] for name, value in arriving.items())
     if final.backend == "TE" and _flag(final, "bf16") and (final.spread != "DEEPSPEED" or own):
         yield "the trainer's bf16: true: the recipe of the Accelerate file is lost"
     spread = final.backend == "TE" and final.spread == "DEEPSPEED" and "bf16" not in " ".join(final.words)
