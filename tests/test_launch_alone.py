@@ -350,7 +350,6 @@ def test_facts_that_were_saved_for_the_run_hold_inside_wrappers() -> None:
         (["--launch", "A=1"], 2, "the launch command is empty"),
         (["--launch", ""], 2, "--launch with the whole command"),
         ([], 2, "--launch with the whole command"),
-        (["fix", "--launch", "accelerate launch --mixed_precision fp8 train.py"], 2, "name the files to fix"),
     ],
 )
 def test_the_command_line(capsys: pytest.CaptureFixture[str], words: list[str], code: int, said: str) -> None:

@@ -32,7 +32,7 @@ _WORST = ("fail", "warn", "undecided", "pass")
 _SEVERITIES = ("error", "warning", "info")
 _TITLES = ("requested", "actual", "or", "launch", "speed", "memory", "probe", "required")
 # A word that no Markdown and no site makes anything of; with punctuation as sentences have it.
-_PLAIN = re.compile(r"[(\"']*[A-Za-z0-9]+(?:[-'.,/][A-Za-z0-9]+)*[)\"']*[.,;:%?]?[)\"']*|[-=·+]", re.ASCII)
+_PLAIN = re.compile(r"[(\"']*[A-Za-z0-9]+(?:[-'.,/][A-Za-z0-9]+)*[)\"']*(?:[.,;:%?][)\"']*)?|[-=·+]", re.ASCII)
 # Of these, what becomes a link all the same: www.x, GH-1, a commit.
 _LINKED = re.compile(r"(?i)\W*(?:www\.|[A-Z]+-[0-9]|[0-9a-f]{7,}\W*$)", re.ASCII)
 

@@ -143,10 +143,12 @@ class Choice(Record):
     Attributes:
         best: the way that was taken; None where none that was tried is good.
         tried: all that were, in the order in which they were.
+        elsewhere: whether the facts are of a machine on which nobody trains, as a laptop's are.
     """
 
     best: Tried | None
     tried: tuple[Tried, ...]
+    elsewhere: bool = False
 
     @property
     def planned(self) -> Planned:
@@ -167,7 +169,8 @@ def choose(wish: Wish, folder: str, spent: Callable[[], bool] = lambda: False) -
     """
     _check(wish)
     found, ways = _as_drafted(wish, folder, spent)
-    return found or _with_changes(wish, ways, folder, spent) or Choice(None, tuple(map(_tried, ways)))
+    choice = found or _with_changes(wish, ways, folder, spent) or Choice(None, tuple(map(_tried, ways)))
+    return choice._replace(elsewhere=wish.facts.is_training_environment is False)
 
 
 def _as_drafted(wish: Wish, folder: str, spent: Callable[[], bool]) -> tuple[Choice | None, list[Way]]:
@@ -272,8 +275,8 @@ def choose_from(wish: Wish, training: Document, folder: str, spent: Callable[[],
         tried += ways
         if good:
             best = min(good, key=_changes)
-            return Choice(best, tuple(tried))
-    return Choice(None, tuple(tried))
+            return Choice(best, tuple(tried), wish.facts.is_training_environment is False)
+    return Choice(None, tuple(tried), wish.facts.is_training_environment is False)
 
 
 def _changes(one: Tried) -> tuple[int, float]:

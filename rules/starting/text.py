@@ -34,6 +34,7 @@ def as_text(choice: Choice, written: Sequence[str], style: Style, *, explain: bo
     lines = [*(_taken(choice.best, written, style) if choice.best is not None else _nothing(choice, style))]
     if choice.best is not None:
         lines += _why(choice, choice.best, style, explain=explain)
+        lines += _of_another_machine(choice, style)
     text = hidden("\n".join(lines) + "\n", secrets_of_runs(choice.planned))
     return laid_out(text, style)
 
@@ -86,7 +87,11 @@ def _nothing(choice: Choice, style: Style) -> Iterator[str]:
     yield style.strong("no way to FP8 was found, and nothing was written")
     for one in choice.tried:
         yield f"  {f'{one.strategy}, {one.backend}':<{WIDTH}}{style.hang}{shown(one.why_not)}"
-    if any(one.report.inputs.run.facts.is_training_environment is False for one in choice.tried):
+    yield from _of_another_machine(choice, style)
+
+
+def _of_another_machine(choice: Choice, style: Style) -> Iterator[str]:
+    if choice.elsewhere:
         said = "say that neither torch nor accelerate is installed: take them where the run trains,"
         yield f"  {'the facts':<{WIDTH}}{style.hang}{said}"
         yield f"  {'':<{WIDTH}}{style.hang}in its environment: fp8check env --json > facts.json"

@@ -201,9 +201,13 @@ def test_a_plug_in_that_fails_ends_the_command_with_4(
 
 
 @pytest.mark.parametrize("words", [["a.yaml"], ["rules"], ["rule", "FP101"]])
-def test_a_plug_in_that_is_not_there_is_a_usage_error(words: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_plug_in_that_is_not_there_is_a_usage_error(
+    words: list[str], capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from fp8check.cli.main import main
 
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.yaml").write_text("mixed_precision: bf16\n")
     assert main([*words, "--plugin", "no-such-plug-in"]) == 2
     assert "no installed package has the plug-in no-such-plug-in" in capfd.readouterr().err
 

@@ -67,7 +67,7 @@ def test_files_are_counted_and_the_line_goes_away(many: list[str], tmp_path: Pat
 def test_nobody_is_told_who_does_not_watch(
     words: list[str], variables: dict[str, str], many: list[str], tmp_path: Path
 ) -> None:
-    _, _, shown = on_a_terminal(*words, *many[:400], "--no-environment", cwd=tmp_path, **variables)
+    _, _, shown = on_a_terminal(*words, "--no-environment", *many[:400], cwd=tmp_path, **variables)
     assert b" of " not in shown
     assert b"\x1b" not in shown
 

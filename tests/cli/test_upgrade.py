@@ -70,7 +70,7 @@ def test_as_text() -> None:
     assert done.returncode == 1
     lines = done.stdout.splitlines()
     assert lines[0] == (
-        "today     accelerate 1.15.0, transformers 5.17.0, transformer engine 2.20.2, torch 2.11.0, trl 1.16.0, "
+        "today     accelerate 1.15.0, transformers 5.17.0, transformer engine 2.20.2, torch 2.11.0, trl 0.24.0, "
         "transformer engine torch 2.20.2"
     )
     assert lines[1].startswith("then      accelerate 1.11.0, transformers 5.17.0, transformer engine 2.9.0")

@@ -73,7 +73,7 @@ IN_SCRIPT = 'None -> mixed_precision="bf16"'  # of Accelerator(), which counts w
         ("torchrun --nproc_per_node 1 train.py", "bf16", IN_SCRIPT),
         ("ACCELERATE_MIXED_PRECISION=fp16 python train.py", "bf16", IN_SCRIPT),
         ("accelerate launch train.py", "bf16", IN_SCRIPT),
-        ("accelerate launch --mixed_precision fp16 train.py", "bf16", IN_SCRIPT),
+        ("accelerate launch --mixed_precision fp16 train.py", "bf16", "--mixed_precision bf16 train.py"),
         ("torchrun --nproc_per_node 2 train.py", "bf16", "-> torchrun --nproc_per_node 1 train.py"),
     ],
 )

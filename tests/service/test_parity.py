@@ -60,7 +60,12 @@ class Input:
 def by_command(one: Input) -> Answer:
     """Exit code, and the reports; what is wrong, where the files cannot be understood."""
     said = run(one.words())
-    return said.code, said.err if said.code == USAGE else json.loads(said.out)
+    return said.code, _place(said.err) if said.code == USAGE else json.loads(said.out)
+
+
+def _place(problem: str) -> str:
+    """The file and place of what is wrong. The command knows more of why somebody gives such a file, and says it."""
+    return problem.split(": ")[1]
 
 
 def by_api(one: Input) -> Answer:
@@ -70,7 +75,7 @@ def by_api(one: Input) -> Answer:
     try:
         checked = check(*one.names, facts="facts.json" if one.facts else None, **options, **lists)  # type: ignore[arg-type]
     except InputError as problem:
-        return USAGE, f"fp8check: {problem}\n" + (f"  {problem.hint}\n" if problem.hint else "")
+        return USAGE, _place(f"fp8check: {problem}")
     reports = [as_data(whole(one)) for one in checked.reports]
     return checked.exit_code(), json.loads(json.dumps(reports[0] if len(reports) == 1 else reports))
 
@@ -86,7 +91,7 @@ def by_service(one: Input, client: TestClient, folder: Path) -> Answer:
         body["facts"] = (folder / "facts.json").read_text(encoding="utf-8")
     answer = client.post("/check", json=body)
     if answer.status_code == 422:
-        return USAGE, answer.json()["detail"]
+        return USAGE, _place(f"fp8check: {answer.json()['detail']}")
     assert answer.status_code == 200, answer.text
     return int(answer.headers["fp8check-exit-code"]), answer.json()
 

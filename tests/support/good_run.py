@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-PACKAGES = {"torch": "2.11.0", "accelerate": "1.15.0", "transformers": "5.17.0", "trl": "1.16.0"} | {
+PACKAGES = {"torch": "2.11.0", "accelerate": "1.15.0", "transformers": "5.17.0", "trl": "0.24.0"} | {
     "transformer_engine": "2.20.2",
     "transformer_engine_torch": "2.20.2",
     "torchao": None,

@@ -24,4 +24,4 @@ def text_of(examined: Examined, **look: bool) -> str:
 
 def without_plan(text: str) -> str:
     """A text without what to do, which is at the end of one failing run that the command itself checks."""
-    return re.sub(r"\n(?:what to do \(|nothing to do|no way to )[^\n]*\n(?:  [^\n]*\n)*", "", text)
+    return re.sub(r"\n(?:what to do  ?\(?|nothing to do|no way to )[^\n]*\n(?:  [^\n]*\n)*", "", text)
