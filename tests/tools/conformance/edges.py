@@ -358,7 +358,8 @@ def _releases() -> list[Case]:
             for key, flags in {"plain": {}, "bf16": {"bf16": True}, "off": {"bf16": False}}.items()
             for case in runs(
                 f"trl-{key}",
-                ("newest-trl", "1.15-trl", "1.8-trl"),
+                # HF Trainer stands in for SFTTrainer here, and no loss of newer releases runs: tests/tools/conformance/commands does.
+                ("1.8-trl",),
                 trainer="trl",
                 training={"gradient_checkpointing": False, **flags},
                 launch="python",
