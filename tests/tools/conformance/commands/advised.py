@@ -128,7 +128,9 @@ def _advised(case: Case) -> Case | None:
             variables = {one.after or "": one.kind for one in plan.steps if one.kind == "variable"}
             if any("=" not in one for one in variables):
                 return None  # one that is to be unset, which a case has not
-            files = {**case["files"], **{one.path: one.text for one in plan.documents if one.kind != "script"}}
+            # A script of a package's own, as trl's, is among the documents as well, and is nobody's to change.
+            own = [one for one in plan.documents if one.kind != "script" or one.path in case["files"]]
+            files = {**case["files"], **{one.path: one.text for one in own}}
     return {
         **{name: value for name, value in case.items() if name != "observed"},
         "id": f"advised-{case['id']}",
