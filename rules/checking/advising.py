@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import islice
 
 from fp8check.rules.catalog import RULES
-from fp8check.rules.checking.behind import behind
+from fp8check.rules.checking.behind import behind, unseen
 from fp8check.rules.checking.curing import cured_as_values
 from fp8check.rules.checking.examining import is_to_be_advised
 from fp8check.rules.checking.request import assembled, checked
@@ -66,6 +66,7 @@ class Advisor:
         # What is not selected is not shown, and may be wrong all the same.
         self._request = request._replace(rules=(*request.rules, *others), probe=None, baseline=None)
         self._left = most
+        self._is_spent = False
         self._errors: tuple[Rule, ...] | None = None
         self._of_several: set[tuple[str, ...]] = set()  # shell scripts that start more than one run
 
@@ -79,7 +80,7 @@ class Advisor:
             return report
         proofs, words = _Proofs(self, part, report), Words(report.documents)
         told = tuple(_with_help(one, proofs, words) for one in report.findings)
-        later, hiding = behind(part, report, self._afresh)
+        later, hiding = ((), unseen(report)) if self._is_spent else behind(part, report, self._afresh)
         later = tuple(one for one in later if one.rule in self._selected)
         return report._replace(findings=told, later=later, hiding=hiding)
 
@@ -95,6 +96,7 @@ class Advisor:
         """
         cost = 1 + sum(len(one.text) for one in documents) // A_RUN_MORE
         if cost > self._left:
+            self._is_spent = True
             raise Unfixable("it takes too long to find out")
         self._left -= cost
 

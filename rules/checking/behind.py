@@ -7,6 +7,8 @@ what the user wrote, is told with the rest, and says what has to be fixed before
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 from fp8check.rules.checking.curing import cured
 from fp8check.rules.checking.examining import REQUIREMENTS
 from fp8check.rules.edits.action import Action
@@ -83,6 +85,11 @@ def behind(part: RunRequest, report: Examined, judge: Judge) -> tuple[tuple[Find
     return tuple(found), _hiding(_errors(last.report), (*report.findings, *found))
 
 
+def unseen(report: Examined) -> tuple[str, ...]:
+    """The rules whose errors may hide others, where nobody has the time to look behind any."""
+    return _hiding(_errors(report), report.findings)
+
+
 def _hiding(left: Sequence[Finding], told: Sequence[Finding]) -> tuple[str, ...]:
     """The rules that people were told of, whose errors are left; all errors told, where a cure brought those."""
     names = {one.rule for one in left}
@@ -97,9 +104,14 @@ class Tries:
         self._judge = judge
         self._left = TRIED
 
+    @property
+    def are_over(self) -> bool:
+        """Whether nothing more is judged, so that nothing has to be edited for it either."""
+        return self._left <= 0
+
     def report(self, part: RunRequest) -> Examined | None:
         """The report of the one run of a part; None where it is none, or enough were judged."""
-        if self._left <= 0:
+        if self.are_over:
             return None
         self._left -= 1
         try:
@@ -113,7 +125,8 @@ class Tries:
 
 def _next(state: _State, tries: Tries, told: Collection[str]) -> _State | None:
     """The run with some of its errors cured; None where no cure takes any away."""
-    return next((after for cure in _cures(state) if (after := _after(state, cure, tries, told)) is not None), None)
+    cures = takewhile(lambda _: not tries.are_over, _cures(state))
+    return next((after for cure in cures if (after := _after(state, cure, tries, told)) is not None), None)
 
 
 def _errors(report: Examined) -> list[Finding]:
