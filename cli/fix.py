@@ -43,12 +43,13 @@ def fix(argv: list[str]) -> int:
         from fp8check.cli.hook_fix import fix_hook
 
         return fix_hook(options)
-    # A launch command names its files as well; [[run]] of a configuration does not: nobody has typed those.
-    if not options.files and not options.launch:
+    # A plan is made of the files that a launch command names; what nobody has named by itself is fixed in none.
+    asks_for_a_plan = options.goal is not None or options.plan is not None
+    if not options.files and not (options.launch and asks_for_a_plan):
         raise UsageError("name the files to fix: fp8check fix train.yaml accel.yaml")
     config = load(options)
     request = request_of(options, config)
-    if options.goal is not None or options.plan is not None:
+    if asks_for_a_plan:
         from fp8check.cli.fixing_goal import fix_goal
 
         return fix_goal(request, options)

@@ -346,6 +346,7 @@ def test_facts_that_were_saved_for_the_run_hold_inside_wrappers() -> None:
         (["--launch", "make train", "--require-evidence"], 3, "nothing is known of 'make'"),
         (["--launch", "trl train.py"], 0, "trl train.py starts no training that is known here"),
         (["--launch", "nohup uv run accelerate launch own.py > log 2>&1 &"], 0, "nothing found"),
+        (["fix", "--launch", "accelerate launch --mixed_precision fp8 train.py"], 2, "name the files to fix"),
         (["--launch", "accelerate launch 'x"], 2, "cannot be read"),
         (["--launch", "A=1"], 2, "the launch command is empty"),
         (["--launch", ""], 2, "--launch with the whole command"),

@@ -7,8 +7,9 @@ from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, rule
 from fp8check.rules.engine.requirements import require_decided
 from fp8check.rules.outcome.limits import thawed
-from fp8check.rules.releases.behaviors import Trl
 from fp8check.rules.settings.edits import replace
+from fp8check.rules.settings.values import Undecided
+from fp8check.rules.trainers.trl import CHUNKED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from fp8check.rules.engine.inputs import Requested
     from fp8check.rules.outcome import Outcome
+    from fp8check.rules.settings.values import Setting
     from fp8check.rules.trainers.llamafactory import LlamaFactory
     from fp8check.rules.trainers.run import Run
     from fp8check.rules.trainers.training import Training
@@ -145,14 +147,13 @@ def te_under_fused_loss(run: Run, requested: Requested, outcome: Outcome) -> Ite
     if error is None:
         return
     loss, training = error.because[0], run.training
-    calls = None if outcome.stack.does(Trl.FUSES_HEAD) else training.calling_head
-    other = use_torchao(run.accelerate)
+    calls = training.calling_head if loss.value == CHUNKED else None  # a loss that is fused calls it by no key
     yield Found(
         f"TRL's loss ends the first step with Transformer Engine: {error.type}",
         place=next((one for one in (loss, requested.backend) if one is not None and one.origin.span is not None), None),
         label="it adds the bias of the head, and a head of Transformer Engine without a bias has an empty one",
         fact="torchao leaves the head alone" if calls is None else "",
-        fix=other if calls is None else unsafe(write(training.top, *calls)),
+        fix=use_torchao(run.accelerate) if calls is None else unsafe(write(training.top, *calls)),
     )
 
 
@@ -183,14 +184,8 @@ def fsdp2_thaws_half_precision_base(run: Run, requested: Requested, outcome: Out
         return
     gather, kept = error.because[:2]
     kind = "BF16" if kept.value == "bfloat16" else "FP16"
-    yield Found(
-        f"FSDP2 ends the first step: it thaws the base, which is in {kind}",
-        place=gather if gather.origin.span is not None else requested.backend,
-        label=f"{error.type}: {error.message}",
-        notes=() if gather.origin.span is not None else ("the float8 all-gather is on by default",),
-        fact="without the float8 all-gather the base stays frozen",
-        fix=gather_off(run.accelerate),
-    )
+    message = f"FSDP2 ends the first step: it unfreezes the base model, which is in {kind}"
+    yield _of_gather(message, f"{error.type}: {error.message}", gather, requested, run)
 
 
 @rule(
@@ -212,18 +207,32 @@ def fsdp2_thaws_base(run: Run, requested: Requested, outcome: Outcome) -> Iterat
 
     Write instead: `enable_fsdp_float8_all_gather: false`.
     """
-    if not run.training.uses_lora or not run.training.shards_from_cpu:
+    if not run.training.uses_lora or run.training.shards_from_cpu is False:
         return
     require_decided(requested, outcome)
     state = outcome.accelerator
     gather = thawed(run, state, outcome.prepared) if state is not None and outcome.error is None else None
     if gather is None:
         return
-    yield Found(
-        "FSDP2 makes the frozen base trainable again",
-        place=gather if gather.origin.span is not None else requested.backend,
-        label="its weights get gradients, which are reduced and clipped, and never used",
-        notes=() if gather.origin.span is not None else ("the float8 all-gather is on by default",),
+    if run.training.shards_from_cpu is None:
+        raise Undecided(
+            "whether FSDP2 gets this model on the CPU: if so, it unfreezes the base model",
+            "which parameters have requires_grad after prepare()",
+        )
+    message = "FSDP2 unfreezes the base model of this LoRA run"
+    yield _of_gather(
+        message, "its weights get gradients, which are reduced and clipped, and never used", gather, requested, run
+    )
+
+
+def _of_gather(message: str, label: str, gather: Setting, requested: Requested, run: Run) -> Found:
+    """What torchao's all-gather brings, at the entry that switches it on, or at the backend."""
+    is_written = gather.origin.span is not None
+    return Found(
+        message,
+        place=gather if is_written else requested.backend,
+        label=label,
+        notes=() if is_written else ("the float8 all-gather is on by default",),
         fact="without the float8 all-gather the base stays frozen",
         fix=gather_off(run.accelerate),
     )

@@ -212,6 +212,8 @@ def check_gather(run: Run, stack: Stack, state: Accelerator, prepared: Prepared)
 def thawed(run: Run, state: Accelerator, prepared: Prepared) -> Setting | None:
     """The option by which FSDP2 makes the frozen base of adapters trainable again; None where it stays frozen.
 
+    Where Training.shards_from_cpu is None, it does so if it gets the model on the CPU.
+
     With the float8 all-gather a weight is a tensor subclass of torchao. FSDP2 moves such a one from the CPU by making a
     new Parameter of it, which wants gradients (torch/distributed/fsdp/_fully_shard/_fsdp_init.py
     _move_states_to_device). Seen on H200s with torch 2.11.0: docs/evidence/advised.jsonl, lora-fsdp2-float32; with a
@@ -219,7 +221,7 @@ def thawed(run: Run, state: Accelerator, prepared: Prepared) -> Setting | None:
     """
     gather = (prepared.recipe or {}).get("enable_fsdp_float8_all_gather")
     sharded = state.backend_name == "AO" and state.is_fsdp2 and gather is not None and bool(gather.value)
-    return gather if sharded and run.training.uses_lora and run.training.shards_from_cpu else None
+    return gather if sharded and run.training.uses_lora and run.training.shards_from_cpu is not False else None
 
 
 def check_thawed(run: Run, state: Accelerator, prepared: Prepared, effective: Effective) -> None:
@@ -228,7 +230,7 @@ def check_thawed(run: Run, state: Accelerator, prepared: Prepared, effective: Ef
     Raises:
         PredictedError: it refuses.
     """
-    gather = thawed(run, state, prepared)
+    gather = thawed(run, state, prepared) if run.training.shards_from_cpu else None
     kept = effective.weights if gather is not None else None
     if kept is not None and kept.value in ("bfloat16", "float16"):
         text = f"FSDP expects uniform original parameter dtype but got {{torch.float32, torch.{kept.value}}}"

@@ -152,6 +152,7 @@ class LlamaFactory(HuggingFace):
     torchao_by = "fp8_backend: torchao"
     checkpoints_by_itself = True
     checkpointing_off = ("disable_gradient_checkpointing", True)
+    shards_from_cpu = False  # seen on two H200s with 0.9.5: docs/evidence/advised.jsonl, lora-fsdp2-lf
     pins_old_peft = True  # 0.9.5 pins peft to 0.18
     version_ranges = VERSION_RANGES
     savers = ("use_galore", "use_badam", "use_apollo", "use_adam_mini", "use_muon", "use_kt", "quantization_bit")

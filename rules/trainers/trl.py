@@ -39,6 +39,7 @@ KEYS = names(
 )
 # Its commands that train, over the releases 0.9 to 1.16 (trl/cli.py, trl/cli/commands/__init__.py).
 COMMANDS = ("sft", "dpo", "grpo", "kto", "reward", "rloo", "distillation")
+CHUNKED = "chunked_nll"  # SFT's loss that takes the weight of the head, a piece of the vocabulary at a time
 # Those that multiply with the head's weight themselves (trainer/*_trainer.py of 1.15.0 and 1.16.0).
 _WITH_FUSED_HEAD = ("sft", "dpo", "grpo", "kto", "rloo")
 _HAS: Mapping[str, Callable[[Stack], bool]] = {
@@ -152,10 +153,10 @@ class Trl(HuggingFace):
             return None
         written = self.get("loss_type")
         if written is not None and (written.is_later or written.value is not None):
-            is_chunked = written.value == "chunked_nll" and stack.does(behaviors.Trl.HAS_CHUNKED_LOSS)
+            is_chunked = written.value == CHUNKED and stack.does(behaviors.Trl.HAS_CHUNKED_LOSS)
             return written if is_chunked else None
         by_default = stack.does(behaviors.Trl.CHUNKS_BY_DEFAULT)
-        return Setting("chunked_nll", Origin(default=stack.name("trl"))) if by_default else None
+        return Setting(CHUNKED, Origin(default=stack.name("trl"))) if by_default else None
 
     def _trainer_of(self, launch: Launch, script: Script) -> str | None:
         """Its command, as "sft": that of the launch, or the class that the script makes; None for one of no command."""
