@@ -19,15 +19,21 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 
 from tests.tools.gpu.llamas import config_of
 from tests.tools.gpu.trainer_cases import CASES, HELD_OUT, Case
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 HERE = Path(__file__).parent
+
 # Of what a process takes beside its tensors, and of a case of which nothing is known; GiB.
 CONTEXT, UNKNOWN = 2.5, 24.0
+FIRST_PORT = 29600
 PROGRAMS = {
     "trainer": str(HERE / "plain_trainer.py"),
     "llamafactory": "llamafactory.launcher",
@@ -167,31 +173,64 @@ class Room:
 def run(cases: list[Case], home: Path, given: argparse.Namespace, guesses: dict[str, float]) -> None:
     """All that there is time for, as many at a time as there is room for."""
     overlays = dict(one.split("=", 1) for one in given.overlay)
-    room, waiting, running = Room(given.gpus, given.size), list(cases), {}
-    ends, port = time.time() + given.seconds, 29600
     with open(given.out, "a", encoding="utf-8") as out:
-        while (waiting or running) and time.time() < ends:
-            for one in list(waiting):
-                gib = 1.15 * guesses.get(one["name"], UNKNOWN) + CONTEXT
-                gpus = room.take(one, gib) if len(running) < given.jobs else None
-                if gpus is not None:
-                    waiting.remove(one)
-                    port += 7
-                    running[one["name"]] = (one, start(one, home, gpus, port, overlays), gpus, gib, time.time())
-            time.sleep(0.3)
-            for name, (one, process, gpus, gib, began) in list(running.items()):
-                if process.poll() is None and time.time() - began < given.limit:
-                    continue
-                stop(process)
-                del running[name]
-                room.give(gpus, gib)
-                line = {**read(one, home, process.poll()), "wall": round(time.time() - began, 1)}
-                print(json.dumps(line), file=out, flush=True)
-                peak = line["seen"].get("peak", 0) / 2**30
-                print(name, f"{peak:.2f} GiB", line["wall"], line["seen"].get("error", "")[:300], flush=True)
-        for name, (_, process, *_) in running.items():
-            print(name, "was still running", flush=True)
+
+        def end(one: Case, code: int | None, wall: float) -> None:
+            line = {**read(one, home, code), "wall": wall}
+            print(json.dumps(line), file=out, flush=True)
+            peak = line["seen"].get("peak", 0) / 2**30
+            print(one["name"], f"{peak:.2f} GiB", wall, line["seen"].get("error", "")[:300], flush=True)
+
+        side_by_side(
+            cases,
+            given,
+            lambda one: guesses.get(one["name"], UNKNOWN),
+            lambda one, gpus, port: start(one, home, gpus, port, overlays),
+            end,
+        )
+
+
+Running = dict[str, tuple[Case, "subprocess.Popen[bytes]", list[int], float, float]]
+
+
+def side_by_side(
+    cases: list[Case],
+    given: argparse.Namespace,
+    gib_of: Callable[[Case], float],
+    begin: Callable[[Case, list[int], int], subprocess.Popen[bytes]],
+    end: Callable[[Case, int | None, float], None],
+    may: Callable[[Case, Running], bool] = lambda _one, _running: True,
+) -> None:
+    """Run cases, as many at a time as there is room for, until the time is over; what is left then is ended and told.
+
+    Args:
+        given: gpus, size (GiB of each), jobs at a time, seconds for all, and limit: seconds for each.
+        gib_of: what a case may take of each of its GPUs.
+        begin: starts a case on these GPUs, with a port of its own.
+        end: takes what came of a case, by its exit code, after so many seconds.
+        may: whether a case may begin beside those that run.
+    """
+    room, waiting, running = Room(given.gpus, given.size), list(cases), {}
+    ends, port = time.time() + given.seconds, FIRST_PORT
+    while (waiting or running) and time.time() < ends:
+        for one in list(waiting):
+            gib = 1.15 * gib_of(one) + CONTEXT
+            gpus = room.take(one, gib) if len(running) < given.jobs and may(one, running) else None
+            if gpus is not None:
+                waiting.remove(one)
+                port += 7
+                running[one["name"]] = (one, begin(one, gpus, port), gpus, gib, time.time())
+        time.sleep(0.3)
+        for name, (one, process, gpus, gib, began) in list(running.items()):
+            if process.poll() is None and time.time() - began < given.limit:
+                continue
             stop(process)
+            del running[name]
+            room.give(gpus, gib)
+            end(one, process.poll(), round(time.time() - began, 1))
+    for name, (_, process, *_) in running.items():
+        print(name, "was still running", flush=True)
+        stop(process)
     print("not started:", *(one["name"] for one in waiting), flush=True)
 
 

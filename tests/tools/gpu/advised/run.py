@@ -22,10 +22,9 @@ from typing import Any
 
 from tests.tools.gpu.advised.planned import MODELS
 from tests.tools.gpu.advised.starts import HOME
-from tests.tools.gpu.trainers import CONTEXT, Room, make_data, make_model, stop
+from tests.tools.gpu.trainers import UNKNOWN, Running, make_data, make_model, side_by_side
 
 HERE = Path(__file__).resolve().parent
-UNKNOWN = 24.0  # GiB, of a run whose memory is not predicted
 PROGRAMS = {
     "accelerate": "accelerate.commands.accelerate_cli:main",
     "llamafactory-cli": "llamafactory.cli:main",
@@ -120,60 +119,41 @@ def read(one: Final, code: int | None) -> Final:
     return found
 
 
-def is_free(one: Final, running: dict[str, Any]) -> bool:
+def is_free(one: Final, running: Running) -> bool:
     """`trl` and `axolotl` take no port: the launcher takes another one where its own is taken, which is soon seen."""
-    if one["command"].startswith("accelerate") or one["gpus"] == 1:
+    if _takes_a_port(one) or one["gpus"] == 1:
         return True
-    others = [
-        began
-        for other, *_, began in running.values()
-        if not other["command"].startswith("accelerate") and other["gpus"] > 1
-    ]
+    others = (began for other, *_, began in running.values() if not _takes_a_port(other) and other["gpus"] > 1)
     return all(time.time() - began > 30 for began in others)
+
+
+def _takes_a_port(one: Final) -> bool:
+    return str(one["command"]).startswith("accelerate")
 
 
 def run(finals: list[Final], given: argparse.Namespace) -> None:
     """All that there is time for, as many at a time as there is room for."""
     overlays = dict(one.split("=", 1) for one in given.overlay)
-    room, waiting, running = Room(given.gpus, given.size), list(finals), {}
-    ends, port = time.time() + given.seconds, 29700
     with open(given.out, "a", encoding="utf-8") as out:
-        while (waiting or running) and time.time() < ends:
-            for one in list(waiting):
-                gib = 1.15 * ((one["predicted"]["memory"] or {}).get("fp8_gib") or UNKNOWN) + CONTEXT
-                gpus = room.take(one, gib) if len(running) < given.jobs and is_free(one, running) else None
-                if gpus is not None:
-                    waiting.remove(one)
-                    port += 7
-                    running[one["name"]] = (one, start(one, gpus, port, overlays), gpus, gib, time.time())
-            time.sleep(0.3)
-            for name, (one, process, gpus, gib, began) in list(running.items()):
-                if process.poll() is None and time.time() - began < given.limit:
-                    continue
-                stop(process)
-                del running[name]
-                room.give(gpus, gib)
-                line = {**read(one, process.poll()), "wall": round(time.time() - began, 1)}
-                print(json.dumps(line), file=out, flush=True)
-                seen = line["seen"] or {}
-                print(
-                    name,
-                    line["exit"],
-                    line["wall"],
-                    seen.get("peak_gib"),
-                    seen.get("gemms"),
-                    seen.get("kernels"),
-                    (seen.get("moved") or {}).get("still", [])[:3],
-                    (seen.get("loss") or [])[::7],
-                    line.get("error", ""),
-                    flush=True,
-                )
-                for heavy in ("out", "saves", "hf", "inductor", "triton", "prepared"):
-                    shutil.rmtree(Path(HOME) / "runs" / name / heavy, ignore_errors=True)
-        for name, (_, process, *_) in running.items():
-            print(name, "was still running", flush=True)
-            stop(process)
-    print("not started:", *(one["name"] for one in waiting), flush=True)
+
+        def end(one: Final, code: int | None, wall: float) -> None:
+            line = {**read(one, code), "wall": wall}
+            print(json.dumps(line), file=out, flush=True)
+            seen = line["seen"] or {}
+            told = [seen.get(name) for name in ("peak_gib", "gemms", "kernels")]
+            still, loss = (seen.get("moved") or {}).get("still", [])[:3], (seen.get("loss") or [])[::7]
+            print(one["name"], code, wall, *told, still, loss, line.get("error", ""), flush=True)
+            for heavy in ("out", "saves", "hf", "inductor", "triton", "prepared"):
+                shutil.rmtree(Path(HOME) / "runs" / one["name"] / heavy, ignore_errors=True)
+
+        side_by_side(
+            finals,
+            given,
+            lambda one: (one["predicted"]["memory"] or {}).get("fp8_gib") or UNKNOWN,
+            lambda one, gpus, port: start(one, gpus, port, overlays),
+            end,
+            is_free,
+        )
 
 
 def main() -> int:
