@@ -60,8 +60,8 @@ def projects(options: Options, change: Change) -> list[Project]:
 
 
 @contextmanager
-def inside(folder: str) -> Iterator[None]:
-    """The current folder is that one for the time of the block."""
+def inside(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """The current folder is that one for the time of the block; contextlib.chdir is not in Python 3.10."""
     if folder == HERE:
         yield
         return

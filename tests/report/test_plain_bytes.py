@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shlex
-import sys
 import tempfile
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
@@ -19,12 +18,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from fp8check.cli.main import main
+from fp8check.cli.projects import inside
 from fp8check.rules import plain_text
 from fp8check.rules.report.formats import FORMATS
 from tests.support.texts import NAMES, TEXTS, check_output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 
 class Written(NamedTuple):
@@ -114,7 +114,7 @@ def run(way: str, written: Written) -> tuple[bytes, bytes]:
     """What leaves by standard output and standard error."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        contextlib.chdir(folder) if sys.version_info >= (3, 11) else _in(folder),
+        inside(folder),
     ):
         files = prepared(written, Path(folder))
         words: list[str] = []
@@ -138,16 +138,6 @@ def run(way: str, written: Written) -> tuple[bytes, bytes]:
             code = main(words)
         assert code != 4, err.buffer.getvalue()  # type: ignore[attr-defined]
         return out.buffer.getvalue(), err.buffer.getvalue()  # type: ignore[attr-defined]
-
-
-@contextlib.contextmanager
-def _in(folder: str) -> Iterator[None]:
-    home = Path.cwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(home)
 
 
 def check(way: str, written: Written) -> None:

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from fp8check.cli.main import main as fp8check
-from tests.tools.conformance.commands.compare import inside
+from fp8check.cli.projects import inside
 
 GPUS = [
     {"index": number, "name": "NVIDIA H200", "compute_capability": "9.0", "memory_mib": 143771, "mig": False}

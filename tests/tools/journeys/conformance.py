@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from fp8check.cli.projects import inside
 from fp8check.rules.checking.request import RunRequest
 from fp8check.rules.facts import Facts, Gpu
 from fp8check.rules.reading.kind import Kind
@@ -65,12 +66,12 @@ def request_of(case: Case) -> Iterator[RunRequest]:
         if "command" in case:
             given.lay_out(case, folder, None)
             given.default_file(case, home)
-            with compare.inside(folder):
+            with inside(folder):
                 yield _of_command(case, str(home))
         else:
             folder.mkdir()
             config = files.lay_out(case, folder, home)
-            with compare.inside(folder):
+            with inside(folder):
                 yield _of_parts(case, str(home), config is not None)
 
 

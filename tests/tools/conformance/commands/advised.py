@@ -17,6 +17,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from fp8check.cli.projects import inside
 from fp8check.rules.checking.planning import plan_request
 from fp8check.rules.checking.request import Request, RunRequest
 from fp8check.rules.input_error import InputError
@@ -89,7 +90,7 @@ def _begun(trainer: str, stack: str, strategy: str, backend: str, *, lora: bool)
     case = make.new(name, "init", stack, "", gpus=gpus)
     with tempfile.TemporaryDirectory() as folder:
         given.lay_out(case, Path(folder) / "case", None)
-        with compare.inside(Path(folder) / "case"):
+        with inside(Path(folder) / "case"):
             facts = compare.facts_of(case, folder)
             tokens = TOKENS.get(trainer, 32)
             wish = choosing.Wish(trainer, "model", facts, len(gpus), strategy, backend, lora, tokens)
@@ -112,7 +113,7 @@ def _advised(case: Case) -> Case | None:
         folder, home = Path(name) / "case", Path(name) / "home"
         given.lay_out(case, folder, None)
         given.default_file(case, home)
-        with compare.inside(folder):
+        with inside(folder):
             named = [one for one in case["files"] if one.endswith(KINDS) and one in case["command"]]
             documents = tuple(read(one) for one in named)
             request = RunRequest(documents, compare.facts_of(case, str(home)), case["command"])

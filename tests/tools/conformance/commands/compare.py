@@ -12,7 +12,6 @@ could tell, the case says so (make.UNDECIDED), and they have to be left undecide
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from fp8check.cli.projects import inside
 from fp8check.rules.checking.request import Request, RunRequest, runs_of
 from fp8check.rules.facts import Facts, Gpu
 from fp8check.rules.input_error import InputError
@@ -102,17 +102,6 @@ def runs(case: Case, *, as_script: bool | None = None) -> Iterator[Assembled]:
             else:
                 request = RunRequest((), facts, case["command"])
             yield from runs_of(Request((request,)))
-
-
-@contextlib.contextmanager
-def inside(folder: Path) -> Iterator[None]:
-    """In that folder, as contextlib.chdir, which Python 3.10 has not."""
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
 
 
 def answer(case: Case, *, as_script: bool | None = None) -> Answer:
