@@ -99,11 +99,12 @@ def scan(folders: Iterable[str]) -> Scan:
     all_read = True
     for folder in dict.fromkeys(folders):
         try:
-            for entry in _entries(folder):
-                if entry[-5:].lower() == "-info" and entry.lower().endswith((".dist-info", ".egg-info")):
+            entries = _entries(folder)
+            # Thousands of names, of which a few count: no call for each.
+            importable.update([entry.partition(".")[0] for entry in entries])
+            for entry in [one for one in entries if one[-5:].lower() == "-info"]:
+                if entry.lower().endswith((".dist-info", ".egg-info")):
                     _take(folder, entry, found, notes)
-                else:
-                    importable.add(entry.partition(".")[0])
         except FileNotFoundError:
             continue  # sys.path names folders that need not exist
         except OSError as error:
@@ -125,16 +126,13 @@ def _beside_first(found: list[_Metadata]) -> Iterator[str]:
     return (one.version for one in found if os.path.dirname(one.path) == first)
 
 
-def _entries(folder: str) -> Iterator[str]:
+def _entries(folder: str) -> list[str]:
     """Names in a folder of sys.path; an egg, packed or not, counts as metadata of its own name."""
     name = os.path.basename(folder)
     egg = re.fullmatch(_EGG, name) if name.lower().endswith(".egg") else None
-    if egg is not None:
-        yield f"{egg['name']}-{egg['version']}.egg-info"
-        yield egg["name"]
-    if os.path.isfile(folder):
-        return  # the packed standard library, or an egg
-    yield from os.listdir(folder)
+    own = [] if egg is None else [f"{egg['name']}-{egg['version']}.egg-info", egg["name"]]
+    # a file: the packed standard library, or an egg
+    return own if os.path.isfile(folder) else [*own, *os.listdir(folder)]
 
 
 def _take(folder: str, entry: str, found: dict[str, list[_Metadata]], notes: list[str]) -> None:

@@ -1,7 +1,8 @@
-"""PyYAML, without the dearest part of its import: the patterns of its parser, its resolver and its constructor.
+"""PyYAML, without the dearest parts of its import: the patterns of its parser, and the modules for what is binary.
 
 PyYAML compiles ten patterns when it is imported; one of them is over all of Unicode. Together that is a tenth of the
-CPU time of a whole check, and most files need one or two of them: so each is compiled when it is first asked for.
+CPU time of a whole check, and most files need one or two of them: so each is compiled when it is first asked for. So
+are base64 and binascii, with two libraries behind them, for the !!binary that no configuration has.
 """
 
 from __future__ import annotations
@@ -31,16 +32,35 @@ class _Later:
         return value
 
 
+class _ModuleLater:
+    """A module that is imported when it is first asked for anything."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # the import statement asks for these
+            raise AttributeError(name)
+        from importlib import import_module
+
+        return getattr(import_module(self._name), name)
+
+
 def _compile_or_later(pattern: Any, flags: int = 0) -> Any:
     by = sys._getframe(1).f_globals.get("__name__", "")
     return _Later(pattern, flags) if by.startswith("yaml.") else _compile(pattern, flags)
 
 
+_absent = [name for name in ("base64", "binascii") if name not in sys.modules]
 # For the time of this import, and for PyYAML alone: whatever else compiles meanwhile gets what it asks for.
 setattr(re, "compile", _compile_or_later)  # noqa: B010
+for _name in _absent:
+    sys.modules[_name] = _ModuleLater(_name)  # type: ignore[assignment]
 try:
     import yaml
 finally:
     setattr(re, "compile", _compile)  # noqa: B010
+    for _name in _absent:
+        del sys.modules[_name]
 
 __all__ = ["yaml"]

@@ -85,3 +85,22 @@ def test_a_pyyaml_that_is_there_already_keeps_its_own() -> None:
         "print(type(yaml.reader.Reader.NON_PRINTABLE).__name__)\n"
     )
     assert _in_a_new_process(code) == ["Pattern"]
+
+
+def test_what_is_binary_is_imported_when_it_is_asked_for() -> None:
+    code = (
+        "import sys\nfrom fp8check.rules.reading import read\nread('f.yaml', b'a: 1')\n"
+        "print('base64' in sys.modules, 'binascii' in sys.modules)\n"
+        "import base64, binascii, yaml\n"
+        "print(base64.b64encode(b'a'), binascii.Error.__name__)\n"
+        "print(yaml.safe_load('!!binary YQ=='), yaml.safe_dump({'a': b'a'}), end='')\n"
+        "try: yaml.safe_load('!!binary a')\n"
+        "except yaml.constructor.ConstructorError as error: print(error.problem.partition(':')[0])\n"
+    )
+    assert _in_a_new_process(code) == [
+        "False False",
+        "b'YQ==' Error",
+        "b'a' a: !!binary |",
+        "  YQ==",
+        "failed to decode base64 data",
+    ]

@@ -183,8 +183,14 @@ class Row(NamedTuple):
 
     @property
     def memory_ratio(self) -> float:
-        """As `time_ratio`."""
-        return _ratio([one.mib for one in self.costs], MIB)
+        """As `time_ratio`, or what the second doubling adds beside what the first added, where that is less.
+
+        A largest size says nothing of what stays below it: what the process took earlier hides the first MiB of each
+        measurement, and of 0, 49 and 112 MiB the first hides as much as the others. What is added hides nothing.
+        """
+        mib = [one.mib for one in self.costs]
+        added = [after - before for before, after in pairwise(mib)]
+        return min(_ratio(mib, MIB), _ratio(added, MIB))
 
     @property
     def faults(self) -> list[str]:
