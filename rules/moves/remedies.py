@@ -135,6 +135,8 @@ TAKEN_ALONG: Mapping[str, Moves] = {
     "FP416": (steps.tokens,),
     "FP550": (backends.gather_off,),
 }
+# What answers whatever is wrong with earlier releases alone, where nobody said which are there.
+RELEASED_SINCE: Moves = (stacks.upgrades,)
 # What may pay more in a run that is good already.
 CHOICES: Moves = (backends.other_backend, steps.compiled, strategies.other_strategy)
 

@@ -31,11 +31,13 @@ class Problem(Record):
         code: the rule's id, the code of a predicted error, or a part of the goal: what moves are asked for by.
         text: for people.
         finding: what says it, where a rule does.
+        is_of_earlier: whether it is so with earlier releases alone, and the releases of the run are not known.
     """
 
     code: str
     text: str
     finding: Finding | None = None
+    is_of_earlier: bool = False
 
 
 class Chosen(Record):
@@ -129,7 +131,8 @@ def problems(examined: Examined, goal: Goal, before: Chosen) -> list[Problem]:
     found = [Problem(one.rule, one.message, one) for one in examined.findings if one.severity == "error"]
     for outcome in (examined.outcome, examined.earlier):
         if outcome is not None:
-            found += [one for one in unmet(outcome, goal, before) if one.code not in {two.code for two in found}]
+            more = [one for one in unmet(outcome, goal, before) if one.code not in {two.code for two in found}]
+            found += [one._replace(is_of_earlier=outcome is examined.earlier) for one in more]
     return found
 
 

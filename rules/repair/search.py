@@ -12,7 +12,7 @@ from itertools import islice
 from fp8check.rules.edits.action import ABSENT, Action, Assign
 from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.input_error import InputError
-from fp8check.rules.moves.remedies import CHOICES, EVERY, NOT_AS_ASKED, TAKEN_ALONG, moves_for
+from fp8check.rules.moves.remedies import CHOICES, EVERY, NOT_AS_ASKED, RELEASED_SINCE, TAKEN_ALONG, moves_for
 from fp8check.rules.moves.site import Site
 from fp8check.rules.reading.overlay import Overlay
 from fp8check.rules.record import Record
@@ -250,6 +250,8 @@ class Search:
         found = next((one.code for one in lacking if one.finding is not None), first.code)
         codes = [first.code, found, *(one.code for one in lacking if one.finding is None or self._is_wide)]
         moves = [move for code in dict.fromkeys(codes) for move in moves_for(code)]
+        if first.is_of_earlier:
+            moves = [*RELEASED_SINCE, *moves]
         for move in dict.fromkeys((*moves, *EVERY) if self._is_wide else moves):
             yield from self._placed(site, move)
 

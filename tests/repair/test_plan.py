@@ -260,6 +260,20 @@ def test_what_nobody_knows_of_the_machine_is_planned_for_both_releases() -> None
     assert found.plans[0].reports[0].earlier is not None
 
 
+def test_what_earlier_releases_alone_cannot_do_is_answered_by_newer_ones() -> None:
+    accelerate = (
+        "distributed_type: FSDP\nnum_processes: 8\nfsdp_config:\n  fsdp_version: 2\n"
+        "  fsdp_auto_wrap_policy: TRANSFORMER_BASED_WRAP\nmixed_precision: fp8\nfp8_config:\n  backend: AO\n"
+    )
+    files = {"train.yaml": "output_dir: o\nbf16: false\ntorch_compile: true\n", "accel.yaml": accelerate}
+    found = planned(request_of(files, facts=Facts()))
+    # torchao under FSDP2 starts with accelerate 1.13: no other strategy is taken for it.
+    assert [one.kind for one in found.plans[0].steps] == ["package", "edit"]
+    assert steps(found)[0] == "package None -> accelerate==1.15.0"
+    assert "fsdp_cpu_ram_efficient_loading: false" in steps(found)[1]
+    assert not any("MULTI_GPU" in one for number in range(len(found.plans)) for one in steps(found, number))
+
+
 def test_alternatives_are_of_another_kind() -> None:
     text = "model_name_or_path: Qwen/Qwen2.5-7B\nper_device_train_batch_size: 4\nmax_seq_length: 2048\nbf16: true\n"
     accelerate = SINGLE.replace("'NO'", "MULTI_GPU\nnum_processes: 8").replace("TE", "AO")
