@@ -50,7 +50,7 @@ def explain(argv: list[str]) -> int:
             told = True
             tries = None
             if is_to_be_tried(report, document, line) and len(request.runs) == 1:
-                tries = tried(request, reports, at, document, line)
+                tries = tried(request, at, document, line)
             say("\n".join(explain_line(report, document, line, tries)) + "\n", fold=True)
     if not found:
         say(f"{shown(path)}:{line}  no run that can be read here has this file\n", fold=True)

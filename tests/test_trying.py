@@ -8,7 +8,7 @@ import pytest
 
 from fp8check.cli.main import main
 from fp8check.rules.checking import trying
-from fp8check.rules.checking.request import Request, RunRequest, check_request
+from fp8check.rules.checking.request import Checked, Request, RunRequest, check_request
 from fp8check.rules.input_error import InputError
 from fp8check.rules.reading import Document
 from fp8check.rules.report.line import Tries
@@ -124,9 +124,20 @@ def test_a_run_that_is_too_large_is_not_tried(explain: Explain, monkeypatch: pyt
     assert "not known: the run is too large to try it" in explain(4)
 
 
-def test_so_many_values_and_no_more(explain: Explain, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_not_tried_to_the_end_is_not_called_without_effect(
+    explain: Explain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    why = "not known: 1 other values of it change nothing, and more were not tried"
     monkeypatch.setattr(trying, "MOST", 1)
-    assert explain(4).endswith("tried: output_dir: another text\n")
+    assert explain(4).endswith(f"{why}\n")
+    monkeypatch.setattr(trying, "MOST", 40)
+    monkeypatch.setattr(trying, "MOST_COST", 1)
+    assert explain(4).endswith(f"{why}\n")
+
+
+def test_a_list_of_many_on_one_line_is_not_called_without_effect(explain: Explain) -> None:
+    told = explain(11, train=f"{TRAIN}x: [{', '.join(map(str, range(30)))}]\n")
+    assert "other values of it change nothing, and more were not tried" in told
 
 
 def test_what_is_gone_what_no_run_is_left_of_and_odd_values(explain: Explain, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,8 +149,13 @@ def test_what_is_gone_what_no_run_is_left_of_and_odd_values(explain: Explain, mo
     assert "other: TE, other: MSAMP" in explain(12, train=train)
     assert "num_beams: another text, num_beams: 2" in explain(13, train=train)
 
-    def refuse(_request: object) -> object:
-        raise InputError("nothing is left")
+    asked = []
+
+    def refuse(request: Request) -> Checked:
+        asked.append(request)
+        if len(asked) > 1:
+            raise InputError("nothing is left")
+        return check_request(request)
 
     monkeypatch.setattr(trying, "check_request", refuse)
     assert "matters: output_dir: another text -> the files make no run any more: nothing is left" in explain(4)
@@ -158,13 +174,13 @@ def test_a_script_that_cannot_be_edited() -> None:
     request = Request((RunRequest((read("train.yaml", TRAIN.encode()),), facts_of({}), None, "transformers"),))
     reports = check_request(request).reports
     broken = Document("t.py", "a = (\n", "python", None, loader="python")
-    assert trying.tried(request, reports, 0, broken, 1) == Tries(())
+    assert trying.tried(request, 0, broken, 1) == Tries(())
     shared = Document("t.py", "a = 1; b = int(x=1)\n", "python", None, loader="python")
-    tries = [one.tried for one in trying.tried(request, reports, 0, shared, 1).effects]
+    tries = [one.tried for one in trying.tried(request, 0, shared, 1).effects]
     assert "a=2" in tries
     assert "without a" not in tries
     shell = Document("run.sh", "x\n", "shell", None, loader="shell")
-    assert trying.tried(request, reports, 0, shell, 1) == Tries(())
+    assert trying.tried(request, 0, shell, 1) == Tries(())
     assert not trying.sets(reports[0], shell, 1)
 
 

@@ -22,7 +22,7 @@ from fp8check.rules.repair.better import Worse, check_better
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from fp8check.rules.checking.request import Checked, Request, RunRequest
     from fp8check.rules.engine.definition import Rule
@@ -37,18 +37,35 @@ PLAN = "`fp8check plan` looks for all steps"
 
 
 def advised(request: Request, found: Checked) -> Checked:
-    """The reports of a check with the helps of their findings, each proved."""
+    """The reports of a check with the helps of their findings, each proved, and with what their errors hide."""
+    return _each(request, found, Advisor(request, JUDGED).told) if is_to_be_advised(found.reports) else found
+
+
+def looked_behind(request: Request, found: Checked) -> tuple[Checked, int]:
+    """The reports of a check with what their errors hide, and how many runs were judged to find out.
+
+    Helps are as the rules left them: nobody reads them.
+    """
     if not is_to_be_advised(found.reports):
-        return found
+        return found, 0
     advisor = Advisor(request, JUDGED)
+    return _each(request, found, advisor.looked_behind), advisor.runs
+
+
+def _each(request: Request, found: Checked, told: Callable[[RunRequest, Examined], Examined]) -> Checked:
     if len(found.reports) == 1:
-        return found._replace(reports=(advisor.told(request.runs[0], found.reports[0]),))
+        return found._replace(reports=(told(request.runs[0], found.reports[0]),))
     if len(request.runs) == 1:
         owners = [request.runs[0]] * len(found.reports)
     else:
         owners = [part for part in request.runs for _ in assembled(part)]
     pairs = zip(owners, found.reports, strict=True)
-    return found._replace(reports=tuple(advisor.alone(part, report) for part, report in pairs))
+    return found._replace(reports=tuple(told(alone(part, report), report) for part, report in pairs))
+
+
+def alone(part: RunRequest, report: Examined) -> RunRequest:
+    """The one run of a part that has several, looked at by itself."""
+    return part._replace(documents=report.documents)
 
 
 class Advisor:
@@ -56,6 +73,9 @@ class Advisor:
 
     Args:
         most: how many it judges.
+
+    Attributes:
+        runs: how many were.
     """
 
     def __init__(self, request: Request, most: int = OF_MANY) -> None:
@@ -66,13 +86,14 @@ class Advisor:
         # What is not selected is not shown, and may be wrong all the same.
         self._request = request._replace(rules=(*request.rules, *others), probe=None, baseline=None)
         self._left = most
+        self.runs = 0
         self._is_spent = False
         self._errors: tuple[Rule, ...] | None = None
         self._of_several: set[tuple[str, ...]] = set()  # shell scripts that start more than one run
 
     def alone(self, part: RunRequest, report: Examined) -> Examined:
         """The report of one of several runs, looked at by itself, with its helps."""
-        return self.told(part._replace(documents=report.documents), report)
+        return self.told(alone(part, report), report)
 
     def told(self, part: RunRequest, report: Examined) -> Examined:
         """The report of the one run of a part, with its helps."""
@@ -80,9 +101,15 @@ class Advisor:
             return report
         proofs, words = _Proofs(self, part, report), Words(report.documents)
         told = tuple(_with_help(one, proofs, words) for one in report.findings)
+        return self.looked_behind(part, report)._replace(findings=told)
+
+    def looked_behind(self, part: RunRequest, report: Examined) -> Examined:
+        """The report of the one run of a part, with what its errors hide."""
+        if not is_to_be_advised((report,)):
+            return report
         later, hiding = ((), unseen(report)) if self._is_spent else behind(part, report, self._afresh)
         later = tuple(one for one in later if one.rule in self._selected)
-        return report._replace(findings=told, later=later, hiding=hiding)
+        return report._replace(later=later, hiding=hiding)
 
     def _afresh(self, part: RunRequest) -> Examined:
         self.spend(part.documents)
@@ -99,6 +126,7 @@ class Advisor:
             self._is_spent = True
             raise Unfixable("it takes too long to find out")
         self._left -= cost
+        self.runs += 1
 
     def judged(self, part: RunRequest, rule: str = "") -> Examined:
         """The report of the one run of these files.

@@ -6,10 +6,10 @@ nothing is called without effect that was not tried.
 
 from __future__ import annotations
 
-from fp8check.rules.checking.advising import advised
+from fp8check.rules.checking.advising import looked_behind
 from fp8check.rules.checking.request import check_request
 from fp8check.rules.edits.fix import Edit, Fix
-from fp8check.rules.edits.text_edits import text_edits
+from fp8check.rules.edits.text_edits import Editor
 from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.input_error import InputError
 from fp8check.rules.reading.kind import Kind
@@ -22,7 +22,7 @@ from fp8check.rules.trainers.detect import read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from fp8check.rules.checking.request import Request
     from fp8check.rules.edits.fix import Part
@@ -33,8 +33,13 @@ if TYPE_CHECKING:
 
 MOST = 40  # values of a line that are tried
 MOST_RUNS = 20  # of a script that starts many, each value would cost all of them
+MOST_COST = 700_000  # of all runs that are judged for a line, in characters (_cost): some 2 s
+_AN_ENTRY = 30  # characters of YAML or JSON that take as long to read and to judge as an entry does besides
+_OF_SOURCE = 3  # as many of YAML as one of a script
+_A_RUN = 1_500  # as many as a run takes whatever its files
 _DIGITS = 10  # of a number that is written as text
 LONGEST = 100_000  # characters of the files of a run in which anything is tried
+_TOO_LARGE = "the run is too large to try it"
 # Words of which each stands where the others may. Besides, any text is tried as one that nobody knows.
 _WORDS = (
     ("true", "false"),
@@ -69,10 +74,14 @@ _MODELS = ("openai-community/gpt2", "Qwen/Qwen2.5-0.5B", "Qwen/Qwen3-30B-A3B", "
 
 
 class _Value(Record):
-    """A line with another value: the file as it is then."""
+    """A line with another value.
+
+    Attributes:
+        document: the file as it is then; None where it cannot be made, or nothing reads it.
+    """
 
     tried: str
-    document: Document
+    document: Document | None
 
 
 def sets(report: Examined, document: Document, line: int) -> bool:
@@ -82,31 +91,47 @@ def sets(report: Examined, document: Document, line: int) -> bool:
     return any((one.span.file, one.span.line) == (document.path, line) for one in places)
 
 
-def tried(request: Request, reports: Sequence[Examined], at: int, document: Document, line: int) -> Tries:
+def tried(request: Request, at: int, document: Document, line: int) -> Tries:
     """What other values of a line would change about one of the runs of a request.
 
     Args:
-        reports: those of all runs, with what their errors hide.
         at: which of them.
     """
     (part,) = request.runs
-    if len(reports) > MOST_RUNS or sum(len(one.text) for one in part.documents) > LONGEST:
-        return Tries((), "the run is too large to try it")
+    if sum(len(one.text) for one in part.documents) > LONGEST:
+        return Tries((), _TOO_LARGE)
     request = request._replace(probe=None, baseline=None)
-    before, effects = reports[at], []
-    for value in _values(document, before, line, part.trainer):
+    reports = looked_behind(request, check_request(request))[0].reports
+    if len(reports) > MOST_RUNS:
+        return Tries((), _TOO_LARGE)
+    before, number = reports[at], 0
+    effects: list[Effect] = []
+    left = MOST_COST // sum(map(_cost, part.documents), _A_RUN * len(reports))
+    for number, value in enumerate(_values(document, before, line, part.trainer), 1):
+        if number > MOST or (left <= 0 and number > 1):
+            return Tries(tuple(effects), f"{len(effects)} other values of it change nothing, and more were not tried")
+        left -= 1
+        if value.document is None:
+            continue
         files = tuple(value.document if one.path == document.path else one for one in part.documents)
         changed = request._replace(runs=(part._replace(documents=files),))
         try:
-            after = advised(changed, check_request(changed)).reports
+            found, runs = looked_behind(changed, check_request(changed))
         except InputError as error:
             effects.append(Effect(value.tried, f"the files make no run any more: {error}"))
             continue
+        left -= runs
+        after = found.reports
         same = len(after) == len(reports)
         effects.append(Effect(value.tried, _changes(before, after[at]) if same else "the files make other runs"))
-        if len(effects) >= MOST:
-            break
-    return Tries(tuple(effects), "it cannot be changed by itself" if not effects and nodes_on(document, line) else "")
+    return Tries(tuple(effects), "it cannot be changed by itself" if number and not effects else "")
+
+
+def _cost(document: Document) -> int:
+    """What it takes to read a file and to judge a run that has it."""
+    if document.root is None:
+        return _OF_SOURCE * len(document.text)
+    return len(document.text) + _AN_ENTRY * sum(1 for _ in document.root.walk())
 
 
 def _changes(before: Examined, after: Examined) -> str:
@@ -146,8 +171,9 @@ def _values(document: Document, report: Examined, line: int, trainer: str | None
         if report.inputs.run.launch.line is not None:
             yield from _of_shell(document, report.inputs.run.launch.line, line)
     else:
+        editor = Editor((document,))
         for node in nodes_on(document, line):
-            yield from _of_node(document, node, report.inputs.run.training.model, trainer)
+            yield from _of_node(document, editor, node, report.inputs.run.training.model, trainer)
 
 
 def nodes_on(document: Document, line: int) -> list[Node]:
@@ -168,7 +194,9 @@ def _first_line(node: Node) -> int:
     return node.span.line if node.pointer else 0
 
 
-def _of_node(document: Document, node: Node, model: str | None, trainer: str | None) -> Iterator[_Value]:
+def _of_node(
+    document: Document, editor: Editor, node: Node, model: str | None, trainer: str | None
+) -> Iterator[_Value]:
     place = node.key_span or node.span
     part: Part = "item" if node.key_span is None else "entry"
     name = "" if node.key_span is None else f"{node.key}: "
@@ -179,18 +207,19 @@ def _of_node(document: Document, node: Node, model: str | None, trainer: str | N
     edits = [(f"{name}{_shown(one)}", Edit("replace", place, part, value=one)) for one in values]
     for text, edit in (*edits, (f"without {node.key if name else 'it'}", Edit("delete", place, part))):
         try:
-            yield _Value(text, _edited(document, edit, trainer))
+            made = _edited(document, editor, edit, trainer)
         except (Unfixable, InputError):
-            continue
+            made = None
+        yield _Value(text, made)
 
 
-def _edited(document: Document, edit: Edit, trainer: str | None) -> Document:
+def _edited(document: Document, editor: Editor, edit: Edit, trainer: str | None) -> Document:
     """The file with an edit made, for what it was, whatever is left of it.
 
     Raises:
         Unfixable, Unreadable: the edit cannot be made, or nothing reads the file then.
     """
-    text = _replaced(document.text, text_edits(Fix((edit,), safe=False), (document,)))
+    text = _replaced(document.text, editor.edits(Fix((edit,), safe=False)))
     made = read(document.path, text.encode(), trainer=trainer)
     if made.kind == document.kind:
         return made  # what is left of it may be another trainer's
@@ -246,7 +275,7 @@ def _of_script(document: Document, line: int) -> Iterator[_Value]:
                 edits = script.text_edits({path: value})
                 made = read_script(document.path, _replaced(document.text, edits).encode())
             except (Unfixable, InputError):
-                continue
+                made = None
             yield _Value(f"without {name}" if value is GONE else f"{name}={_shown_literal(value)}", made)
 
 
@@ -262,7 +291,11 @@ def _replaced(text: str, edits: Iterable[TextEdit]) -> str:
 
 def _of_shell(document: Document, command: Line, line: int) -> Iterator[_Value]:
     for tried_, start, end, text in _in_shell(document, command, line):
-        yield _Value(tried_, read(document.path, f"{document.text[:start]}{text}{document.text[end:]}".encode()))
+        try:
+            made = read(document.path, f"{document.text[:start]}{text}{document.text[end:]}".encode())
+        except InputError:
+            made = None
+        yield _Value(tried_, made)
 
 
 def _in_shell(document: Document, command: Line, line: int) -> Iterator[tuple[str, int, int, str]]:

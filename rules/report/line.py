@@ -36,7 +36,7 @@ class Tries(Record):
 
     Attributes:
         effects: each value, in the order in which they were tried.
-        why_not: why nothing was; "" where something was, and where nothing stands there.
+        why_not: why nothing was, or not everything; "" where all was, and where nothing stands there.
     """
 
     effects: tuple[Effect, ...]
@@ -73,7 +73,7 @@ def _explained(report: Report, document: Document, line: int, tries: Tries | Non
     yield f"{document.path}:{line}  {lines_of(masked_text(document))[line - 1].strip()}"
     told = [*_fate(report.outcome, document.path, line), *_said(report, document.path, line)]
     yield from told
-    if tries is not None and tries.effects:
+    if tries is not None and tries.effects and (tries.changes or not tries.why_not):
         yield from _tried(tries, is_told=bool(told))
     elif not told:
         unknown = "" if tries is None else tries.why_not

@@ -203,7 +203,7 @@ def _claim(case: Mapping[str, Any], path: str, line: int) -> str | None:
     if document is None:
         return None
     report = build.whole(reports[0])
-    tries = tried(request, reports, 0, document, line) if is_to_be_tried(report, document, line) else None
+    tries = tried(request, 0, document, line) if is_to_be_tried(report, document, line) else None
     told = list(explain_line(report, document, line, tries))[1:]
     words = {one.split()[0] for one in told if one.startswith("  ") and one[2] != " "}
     if words & {"decides", "matters:", "ends"}:

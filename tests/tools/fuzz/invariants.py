@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 import xml.etree.ElementTree as ET
@@ -342,6 +343,7 @@ class Guard:
 
     Args:
         folder: where it may write.
+        here: whether the current folder counts as it, which it is then.
     """
 
     _FORBIDDEN = frozenset(
@@ -383,8 +385,9 @@ class Guard:
         ]
     )
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, *, here: bool = False) -> None:
         self._folder = folder
+        self._here = here
         self._armed = False
         self.seen: list[str] = []
         sys.addaudithook(self._hook)
@@ -407,9 +410,18 @@ class Guard:
         if event == "open":
             path, mode, flags = arguments
             writes = (isinstance(mode, str) and set(mode) & set("wax+")) or (isinstance(flags, int) and flags & 0o1103)
-            if writes and not isinstance(path, int) and not str(path).startswith((self._folder, "/dev/null")):
+            if writes and not isinstance(path, int) and not self._may_write(path):
                 self.seen.append(f"open-for-writing {path!r}")
-        elif event in self._FORBIDDEN and not any(str(one).startswith(self._folder) for one in arguments):
+        elif event in self._FORBIDDEN and not any(self._may_write(one) for one in arguments):
+            if self._here and event == "os.chmod" and isinstance(arguments[0], int):
+                return  # of a file that is open for writing
             if "fp8check.service.worker" in str(arguments):
                 return  # the process of its own that the service has for large bodies
             self.seen.append(f"{event} {arguments!r}")
+
+    def _may_write(self, path: object) -> bool:
+        """Whether a name is in the folder: of what is about to be written there, too, which has no name yet."""
+        name = str(path)
+        if self._here and isinstance(path, str) and ".." not in name:
+            name = os.path.abspath(name)
+        return name.startswith((self._folder, "/dev/null", *(("/proc/self/fd/",) if self._here else ())))

@@ -88,6 +88,7 @@ class Target(NamedTuple):
         seeds: the first cases.
         share: of the time, in relation to others.
         writes: whether writing is what it is about: then nobody looks at where it writes.
+        here: whether it may write names without a folder, which stand in its own then.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Target(NamedTuple):
     seeds: Callable[[], Iterable[Case]] = cases.runs
     share: float = 1.0
     writes: bool = False
+    here: bool = False
 
 
 def said(problem: Exception, where: str) -> str:

@@ -132,7 +132,7 @@ class Execution:
     def __init__(self, target: Target, folder: Path) -> None:
         self._target = target
         self._folder = folder
-        self._guard = Guard(str(folder))
+        self._guard = Guard(str(folder), here=target.here)
         self.cpu_s = 0.0
 
     def __call__(self, case: Case) -> tuple[Finding | None, tuple[str, ...]]:
