@@ -41,6 +41,18 @@ PROGRAMS = {
     "broken.py": "def (:\n",
     "bench_step.py": LOOP,
     "test_loop.py": LOOP,
+    "echo.py": "from trl import GRPOTrainer\nGRPOTrainer('a/b', reward_funcs=[]).train()\n",
+    "transcribe.py": (
+        "from transformers import HfArgumentParser, TrainingArguments\n"
+        "HfArgumentParser(TrainingArguments).parse_args_into_dataclasses()\n"
+    ),
+    "gradients.py": "import torch\nout = layer(torch.ones(2))\nout.backward(out)\n",
+    "train_words.py": "import fasttext\nfasttext.train_supervised(input='x')\n",
+    "train_trees.py": "import logging\nfrom trees import workflow\nworkflow().fit()\n",
+    "trees.py": "import dask\nimport xgboost\ndef workflow():\n    return xgboost.XGBClassifier()\n",
+    "glue.py": f"{LOOP}if training_args.do_train:\n    trainer.train()\n",
+    "qlora.py": f"do_train: bool = field(default=True)\n{LOOP}if args.do_train:\n    trainer.train()\n",
+    "tool/cli.py": "from beside_them import go\ngo()\n",
 }
 
 
@@ -245,11 +257,31 @@ def test_a_script_that_starts_nothing(
         ("srun --container-mount-home --container-mounts /a:/b python train.py", True),
         ("python mason.py --gpus 8 -- source env.sh && uv run python train.py", True),
         ("python mason.py --gpus 8 -- which python", False),
+        ("python echo.py", True),
+        ("python transcribe.py --model_name_or_path a/b", False),
+        ("torchrun gradients.py", False),
+        ("python train_words.py", False),
+        ("python train_trees.py", False),
+        ("torchrun glue.py --do_train False", False),
+        ("torchrun glue.py --do_train=True --do_predict", True),
+        ("torchrun glue.py --do_predict", False),
+        ("torchrun glue.py --do_eval=no", True),
+        ("torchrun qlora.py --do_eval", True),
+        ("deepspeed chatbot.py --model_name_or_path a/b", False),
+        ("python -m train.sample out.json", False),
+        ("python slurm_launcher.py --learning_rate 1", False),
+        ("./in_env.sh python train.py", True),
+        ("./in_env.sh python prepare.py", False),
+        ("./in_env.sh ptython train.py", False),
+        ("mpirun -n 2 -env A=1 -env B=2 python train.py", True),
+        ("torchrun torchtitan/train.py --lr 1", True),
+        ("python -m pretrain --account me --partition gpu", True),
     ],
 )
 def test_which_programs_are_trainings(
     check: Callable[..., list[dict[str, Any]]], folder: Path, line: str, is_run: bool
 ) -> None:
+    (folder / "tool").mkdir()
     for name, text in PROGRAMS.items():
         (folder / name).write_text(text)
     reports = check(f"accelerate launch train.py\n{line}\n")
@@ -268,11 +300,19 @@ def test_which_programs_are_trainings(
         ("trl sft --model_name_or_path a/b --output_dir x", True),
         ("torchrun --no_python fast-llm train gpt", True),
         ("torchrun --no_python fast-llm gpt", False),
+        ("torchrun mxfp8_layer.py", False),
+        ("accelerate launch train_fp8.py", True),
+        ("python -m tool.cli --config x.yaml", False),
+        ("python -m tool.cli train --config x.yaml", True),
+        ("python -m tool.cli --lr 1", True),
     ],
 )
 def test_whether_a_script_that_is_not_here_trains_is_not_known(
     check: Callable[..., list[dict[str, Any]]], folder: Path, line: str, is_sure: bool
 ) -> None:
+    (folder / "tool").mkdir()
+    (folder / "tool/cli.py").write_text("from tool.steps import go\ngo()\n")
+    (folder / "tool/steps.py").write_text(f"def go():\n    {LOOP.splitlines()[2].strip()}\n")
     (folder / "loop.py").write_text(LOOP)
     (report,) = check(f"{line}\n")
     assert ("whether it trains is not known" in str(report["outcome"])) is not is_sure

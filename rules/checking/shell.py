@@ -6,7 +6,7 @@ import os
 from itertools import islice, pairwise
 
 from fp8check.rules.checking.runs import Assembled, WrongFiles, assemble_each
-from fp8check.rules.checking.training import is_sure, is_training
+from fp8check.rules.checking.training import is_sure, is_training, sounds_like_training
 from fp8check.rules.facts.variables import matters
 from fp8check.rules.reading import Span, Unreadable, files
 from fp8check.rules.reading.shell import ShellScript
@@ -105,7 +105,7 @@ def _of_script(script: ShellScript, others: Sequence[Document], given: Given) ->
         if given.follow and not any(one.kind == "accelerate" for one in documents):
             documents += _read_once(launch, known)
         for one in _runs(launch, documents, given):
-            if is_training(one.run, told, follow=given.follow):
+            if is_training(one, told, follow=given.follow):
                 count += 1
                 if count > MAX_LAUNCHES and launch.line is not None:
                     where = launch.line.span.start
@@ -124,6 +124,11 @@ def _told(run: Run) -> Run:
     unsure = [
         one._replace(why=f"{one.why}: {UNSURE}", decides=True) if one.input == "script" else one for one in run.unread
     ]
+    if not any(one.decides for one in unsure):  # a script that was read, and does many things
+        name = str(run.launch.script)
+        why = f"what {name} is told to do is not known: {UNSURE}"
+        place = Setting(name, Origin(flag=name))
+        unsure.append(Unread("script", name, why, place, "the file that tells it", decides=True))
     return run._replace(unread=tuple(unsure))
 
 
@@ -190,7 +195,8 @@ def _hidden(words: Sequence[str]) -> str:
         starts = following.startswith("-") or following.endswith(".py")
         if (name, following) == ("accelerate", "launch") or (starts and name in ("torchrun", "deepspeed")):
             return f"{name} {following}"
-        if name in registry.PROGRAMS and following == "train":
+        is_python = name.startswith("python") and following.endswith(".py")
+        if (name in registry.PROGRAMS and following == "train") or (is_python and sounds_like_training(following)):
             return f"{name} {following}"
     return ""
 

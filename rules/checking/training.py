@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from fp8check.rules.settings.script_training import has_training, trains
+from fp8check.rules.settings.launch import Launch
+from fp8check.rules.settings.script_training import has_training, only_goes_back, trains
 from fp8check.rules.trainers import registry
-from fp8check.rules.trainers.deciding import may_train
+from fp8check.rules.trainers.deciding import fits_without_torch, may_train
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
 
-    from fp8check.rules.settings.launch import Launch
+    from fp8check.rules.checking.runs import Assembled
     from fp8check.rules.settings.script import ScriptSource
     from fp8check.rules.trainers.run import Run
 
@@ -29,7 +30,7 @@ _TRAINS_NOT = (
     *("eval", "infer", "generat", "predict", "download", "convert", "prepar", "preprocess", "process", "merge"),
     *("export", "test", "bench", "plot", "serve", "vllm", "tokeniz", "upload", "setup", "install", "demo", "data"),
     *("submit", "job", "visualiz", "extract", "filter", "analy", "cleanup", "parse", "labelling", "labeling"),
-    *("web", "gradio", "sklearn"),
+    *("web", "gradio", "sklearn", "slurm", "chatbot", "sampl", "label", "caption"),
 )
 _BEGINS_NOT = (
     *("eval", "infer", "generate", "predict", "download", "convert", "prepare", "preprocess", "merge", "export"),
@@ -54,6 +55,8 @@ _FLAGS = frozenset(
         *("train_batch_size", "gradient_checkpointing", "lora_rank", "lora_r", "warmup_ratio", "weight_decay"),
     )
 )
+# Classes of arguments: programs that evaluate are handed those of a Trainer, too.
+_ARGUMENTS = ("Arguments", "Config")
 # Flags of programs that generate, or evaluate what is generated.
 _GENERATES = frozenset(
     (
@@ -65,25 +68,27 @@ _GENERATES = frozenset(
 _ONLY = frozenset(("eval_only", "only_eval", "evaluate_only", "evaluation_only", "test_only", "inference_only"))
 
 
-def is_training(run: Run, known: dict[str, Told], *, follow: bool) -> bool:
+def is_training(one: Assembled, known: dict[str, Told], *, follow: bool) -> bool:
     """Whether a line is a run: `python prepare.py` and `torchrun evaluate.py` start none.
 
     Args:
         known: what is told of scripts that other lines start as well, by their paths; it grows.
         follow: whether the modules that a script imports are read.
     """
-    launch = run.launch
+    run, launch = one.run, one.run.launch
     if (launch.tool == "python" and launch.script in (None, "-c", "-")) or _only_evaluates(launch):
         return False
     if launch.unknown or launch.script is None or launch.through is not None:
         return True
     if registry.of_program(launch.script) is not None or _asks_for_fp8(run):
         return True
-    source = run.script.source
+    source = _source(one)
     path = "" if source is None else source.path
     if path not in known:
         known[path] = _told(source, follow=follow)
     told = known[path]
+    if _is_told_not_to_train(one, "" if source is None else source.text):
+        return False
     says = _says(launch)
     if says is False and _only_measures(launch):
         return False
@@ -108,10 +113,25 @@ def is_sure(run: Run) -> bool:
     """Whether anything tells that a line's program trains: what it calls, its name, or its flags."""
     launch = run.launch
     unread = any(one.input == "script" for one in run.unread) and run.script.source is None
-    if not unread or launch.script is None or launch.through is not None or run.training.path is not None:
+    if launch.script is None or launch.through is not None or run.training.path is not None:
         return True
-    program = registry.of_program(launch.script) is not None or _asks_for_fp8(run)
-    return program or _says(launch) is True or _said_by_command(launch) is True or _has_flags(launch)
+    if registry.of_program(launch.script) is not None or _asks_for_fp8(run):
+        return True
+    if not unread and not _does_many_things(launch):
+        return True
+    # That a program is about FP8 does not say that it trains.
+    says = _says(launch._replace(script=launch.script.replace("fp8", "")))
+    return says is True or _said_by_command(launch) is True or _has_flags(launch)
+
+
+def _does_many_things(launch: Launch) -> bool:
+    """Whether a program is the one command of a package, which a file may tell to prepare data, too."""
+    return launch.is_module and str(launch.script).rpartition(".")[2] in ("cli", "__main__")
+
+
+def sounds_like_training(script: str) -> bool:
+    """Whether the name of a Python file says that it trains."""
+    return _says(Launch("python", {}, script)) is True
 
 
 def _only_measures(launch: Launch) -> bool:
@@ -133,9 +153,30 @@ def _only_evaluates(launch: Launch) -> bool:
             return True
         name, equals, value = word.lstrip("-").partition("=")
         said = value if equals else following
-        if word[:1] == "-" and name.replace("-", "_") in _ONLY and said.lower() not in ("false", "no", "0"):
+        if word[:1] == "-" and name.replace("-", "_") in _ONLY and said.lower() not in _OFF:
             return True
     return False
+
+
+_OFF = ("false", "no", "0")
+
+
+def _is_told_not_to_train(one: Assembled, text: str) -> bool:
+    """Whether a script is told not to train this time: --do_train False; --do_predict, where it asks for do_train.
+
+    Args:
+        text: that of the script.
+    """
+    words = one.run.launch.arguments
+    given: dict[str, bool] = {}
+    for word, following in pairwise((*words, "")):
+        name, equals, value = word.lstrip("-").partition("=")
+        if word[:2] == "--":
+            given[name] = (value if equals else following).lower() not in _OFF
+    if "do_train" in given:
+        return not given["do_train"]
+    asks = "args.do_train" in text and "do_train: bool = field(default=True" not in text
+    return asks and one.run.training.path is None and (given.get("do_eval", False) or given.get("do_predict", False))
 
 
 def _asks_for_fp8(run: Run) -> bool:
@@ -147,18 +188,36 @@ def _asks_for_fp8(run: Run) -> bool:
     return setting is not None and not setting.is_later and str(setting.value).lower() == "fp8"
 
 
+def _source(one: Assembled) -> ScriptSource | None:
+    """The script of a run; of one whose Trainer makes the Accelerator it stands among the files alone."""
+    if one.run.script.source is not None:
+        return one.run.script.source
+    document = next((document for document in one.documents if document.kind == "script"), None)
+    if document is None:
+        return None
+    from fp8check.rules.reading.source import Source
+    from fp8check.rules.settings.script_syntax import parse
+
+    return parse(Source(document.path, document.text))
+
+
 def _told(source: ScriptSource | None, *, follow: bool) -> Told:
     if source is None:
         return "unread"
+    if fits_without_torch((source,)) or only_goes_back(source.text):
+        return "nothing"
     if trains(source.text):
         return "trains"
-    if source.trainers or source.named("Accelerator") or any(one.sure and "training" in one.what for one in source.own):
+    own = any(one.sure and "training" in one.what for one in source.own)
+    if own or source.named("Accelerator") or any(not one.what.endswith(_ARGUMENTS) for one in source.trainers):
         return "may train"
     if not follow:
         return "hidden"
     from fp8check.rules.checking.modules import with_modules
 
     modules = with_modules(source).sources
+    if fits_without_torch((source, *modules)):
+        return "nothing"
     if any(has_training(one.text) or one.trainers for one in modules):
         return "module"
     read = {part for one in modules for part in one.path.removesuffix(".py").replace("\\", "/").split("/")}

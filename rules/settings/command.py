@@ -190,6 +190,7 @@ def _python(words: Sequence[str]) -> Launch:
     if script is not None and as_module:
         return _module(script, words[1:])
     _starts_itself(script, words)
+    _submits(script, words)
     return Launch("python", {}, script, tuple(words[1:]))
 
 
@@ -211,6 +212,16 @@ def _starts_itself(script: str | None, words: Sequence[str]) -> None:
         raise Unclear(f"{script} starts what stands behind --, and nobody knows where")
     if script is not None and script.endswith("main.py") and any(word.startswith("recipes=") for word in words[1:]):
         raise Foreign(f"this is SageMaker HyperPod's launcher, which is not checked: {script}")
+
+
+def _submits(program: str | None, words: Sequence[str]) -> None:
+    """Go on only with a program that is not handed what a job of Slurm needs.
+
+    Raises:
+        Unclear: it is: what runs on the cluster is another program, or this one with other options.
+    """
+    if {"account", "partition"} <= {word[2:].partition("=")[0] for word in words if word[:2] == "--"}:
+        raise Unclear(f"{program} gets an account and a partition of Slurm: the job that it submits is not known")
 
 
 def _is_launch(words: Sequence[str]) -> bool:
@@ -243,6 +254,7 @@ def _module(module: str, words: Sequence[str]) -> Launch:
         raise NotARun(f"python -m {module} starts no training")
     if module in RUNNERS:
         return _python(_behind_options(words, RUNNERS[module]))
+    _submits(module, words)
     return Launch("python", {}, module, tuple(words), as_module=True)
 
 

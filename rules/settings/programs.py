@@ -94,3 +94,12 @@ FOREIGN_PACKAGES = {
     "oumi": "Oumi",
     "composer": "Composer",
 }
+# Files of these packages' repositories that are started by their paths.
+FOREIGN_FILES = {
+    "swift/cli/": "ms-swift",
+    "torchtitan/train.py": "torchtitan",
+    "nemo_automodel/recipes/": "NeMo AutoModel",
+    "simpletuner/train.py": "SimpleTuner",
+    "verl/trainer/": "verl",
+    "openrlhf/cli/": "OpenRLHF",
+}

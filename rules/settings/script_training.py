@@ -43,6 +43,21 @@ _NO_MODELS = ("token", "bpe", "sentencepiece", "kmeans", "index", "faiss", "quan
 _TO_GENERATE = frozenset(("model", "config_params", "config"))
 # A module of whose text one of these is a part has a training in it.
 _IN_MODULES = (".backward(", "trainer.train(", ".train_batch(", "deepspeed.initialize(", "optimizer.step(")
+# What a script with gradients and a step has in it: an optimizer, or what brings one.
+_AFTER_BACK = (
+    "optim",
+    "Optim",
+    ".step(",
+    "deepspeed",
+    "Accelerator",
+    "rainer",
+    "train(",
+    "adam",
+    "Adam",
+    "sgd",
+    "SGD",
+    "fit(",
+)
 
 
 def trains(text: str) -> bool:
@@ -56,6 +71,14 @@ def trains(text: str) -> bool:
 def has_training(text: str) -> bool:
     """Whether a module that is imported has a training in it, whoever calls that."""
     return any(part in text for part in _IN_MODULES)
+
+
+def only_goes_back(text: str) -> bool:
+    """Whether a script computes gradients, and nothing in it makes a step with them: a test, or a measurement.
+
+    An engine or an Accelerator may make the step where the script does not name an optimizer.
+    """
+    return ".backward(" in text and not any(part in text for part in _AFTER_BACK)
 
 
 @lru_cache(maxsize=_KEPT)

@@ -175,6 +175,8 @@ def _options(
             at += 1
             continue
         taken, values = _option(name, wrapper, word)
+        if values == _PAIR and word in _JOINED and "=" in "".join(words[at + 1 : at + 2]):
+            values = 1  # MVAPICH's mpirun takes NAME=VALUE behind -env, too
         behind = words[at + 1 : at + 1 + values]
         if len(behind) < values:
             raise Unclear(f"{name} {taken[-1][0]} has no value")
@@ -193,6 +195,8 @@ def _is_of_a_plugin(wrapper: Wrapper, words: tuple[str, ...], at: int) -> bool:
     return wrapper.extends and is_own and _starts(words[at + 1 :])
 
 
+_PAIR = 2
+_JOINED = ("-env", "-genv")
 # The name under which options that are filled in later stand among those of a wrapper.
 _LATER = "options that are filled in later"
 

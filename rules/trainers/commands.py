@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fp8check.rules.trainers.training import Training
+# What pages write in the place of a program.
+_LEFT_OUT = ("...", "\u2026", "[...]", "<...>")
 
 
 def parse(command: str, trainer: type[Training] | None = None) -> Launch:
@@ -87,6 +89,9 @@ def of_words(words: Sequence[str], variables: Mapping[str, str], trainer: type[T
         if not isinstance(reason, Foreign) and not _names_a_launch(words):
             raise NotARun(str(reason)) from None
         return Launch("", variables=dict(variables), unknown=str(reason))
+    if launch.script in _LEFT_OUT and launch.tool != "python":
+        why = f"what {launch.script} stands for is not known: a page leaves out what is started"
+        return Launch("", variables=inside.variables, unknown=why)
     return launch._replace(variables=inside.variables, surroundings=inside.surroundings)
 
 
@@ -130,9 +135,24 @@ def _command_of(launch: Launch) -> Sequence[str] | None:
     if launch.is_module:
         return _command_of_module(script, launch)
     name = script.rpartition("/")[2]
+    if name != script and name.endswith(".py"):
+        _stop_at_foreign(script)
     if name != script and (name in LAUNCHERS or name in PROGRAMS):  # python /opt/env/bin/torchrun: a Python file
         return (script, *launch.arguments)
     return None
+
+
+def _stop_at_foreign(script: str) -> None:
+    """Go on only with a file that is none of a tool's own programs: torchrun torchtitan/train.py.
+
+    Raises:
+        Foreign: it is one.
+    """
+    from fp8check.rules.settings.programs import FOREIGN_FILES
+
+    for path, whose in FOREIGN_FILES.items():
+        if f"/{path}" in f"/{script}":
+            raise Foreign(f"this is {whose}, which is not checked: {script}")
 
 
 def _command_of_module(module: str, launch: Launch) -> Sequence[str] | None:

@@ -26,6 +26,14 @@ TOOLS = names(
     trl typing_extensions wandb xformers yaml
     """
 )
+# Packages that fit what has no Linear layer of torch, and what is imported beside them to read and to count.
+_CLASSIC = names("catboost cuml dask_ml fasttext joblib lightgbm sklearn statsmodels xgboost")
+_BESIDE = names(
+    """
+    boto3 cudf cupy dask dask_cuda datasets distributed flask jsonlines matplotlib nltk numpy pandas psutil pyarrow
+    requests rich rmm scipy seaborn tqdm yaml
+    """
+)
 
 
 class Decided(Record):
@@ -85,6 +93,14 @@ def may_train(imported: str, read: Collection[str]) -> bool:
     """Whether what is imported is a module that was not read, and may hold all that matters."""
     package = imported.lstrip(".").partition(".")[0]
     return package not in read and package not in TOOLS and package not in sys.stdlib_module_names
+
+
+def fits_without_torch(sources: Sequence[ScriptSource]) -> bool:
+    """Whether all that a script and its modules can train by is a package without torch: fasttext, sklearn, cuml."""
+    own = {part for one in sources for part in one.path.removesuffix(".py").replace("\\", "/").split("/")}
+    imported = {name.lstrip(".").partition(".")[0] for one in sources for name in one.imports}
+    packages = imported - sys.stdlib_module_names - own
+    return bool(packages & _CLASSIC) and packages <= (_CLASSIC | _BESIDE)
 
 
 def _first(source: ScriptSource) -> type[Training] | None:

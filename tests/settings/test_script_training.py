@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fp8check.rules.settings.script_training import has_training, trains
+from fp8check.rules.settings.script_training import has_training, only_goes_back, trains
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,17 @@ def test_what_does_not(text: str) -> None:
 def test_a_module_has_a_training_in_it_by_its_words() -> None:
     assert has_training("class A:\n    def step(self):\n        self.loss.backward()\n")
     assert not has_training("def evaluate(model):\n    model.eval()\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "only"),
+    [
+        ("out = layer(x)\nout.backward(out)\n", True),
+        ("print('x')\n", False),
+        ("loss.backward()\noptimizer.step()\n", False),
+        ("engine = deepspeed.initialize(model)\nengine.backward(loss)\n", False),
+        ("accelerator = Accelerator()\naccelerator.backward(loss)\n", False),
+    ],
+)
+def test_gradients_without_a_step_are_no_training(text: str, only: bool) -> None:
+    assert only_goes_back(text) is only

@@ -157,9 +157,9 @@ def _lines_of_block(path: str, first: int, text: str) -> Iterator[Line]:
         if new and launcher is not None:
             state, becomes = _state(line, words, runs)
             yield Line(path, first + number - 1, launcher, _wrapper(words), tuple(words), state, becomes)
-    for number, words in _commands(text, 1):
+    for number, last, words in _commands(text, 1):
         launcher = _launcher(words)
-        if launcher is not None and launcher != "python" and number not in seen:
+        if launcher is not None and launcher != "python" and seen.isdisjoint(range(number, last + 1)):
             reason = str(script.stopped) if script.stopped is not None else ""
             yield Line(path, first + number - 1, launcher, _wrapper(words), tuple(words), MISSED, reason)
 
@@ -296,9 +296,9 @@ def _rst_blocks(lines: Sequence[str]) -> Iterator[tuple[int, str, Sequence[str]]
         yield options + 1, (block[1] or "").lower(), lines[options:number]
 
 
-def _commands(text: str, first: int) -> Iterator[tuple[int, list[str]]]:
-    """The simple commands of a shell text, each with the line on which it begins."""
-    for line, whole in _joined(text.split("\n"), first):
+def _commands(text: str, first: int) -> Iterator[tuple[int, int, list[str]]]:
+    """The simple commands of a shell text, each with the first and the last line of what is written as one."""
+    for line, last, whole in _joined(text.split("\n"), first):
         reader = shlex.shlex(whole, posix=True, punctuation_chars=True)
         reader.whitespace_split = True
         try:
@@ -310,11 +310,11 @@ def _commands(text: str, first: int) -> Iterator[tuple[int, list[str]]]:
             if token not in _SEPARATORS:
                 words.append(token)
             elif words:
-                yield line, words
+                yield line, last, words
                 words = []
 
 
-def _joined(lines: Sequence[str], first: int) -> Iterator[tuple[int, str]]:
+def _joined(lines: Sequence[str], first: int) -> Iterator[tuple[int, int, str]]:
     parts: list[str] = []
     for number, line in enumerate([*lines, ""], first):
         text = line.rstrip()
@@ -324,7 +324,7 @@ def _joined(lines: Sequence[str], first: int) -> Iterator[tuple[int, str]]:
         parts.append(text)
         whole = " ".join(parts).strip()
         if whole and not whole.startswith("#"):
-            yield number - len(parts) + 1, whole
+            yield number - len(parts) + 1, number, whole
         parts = []
 
 

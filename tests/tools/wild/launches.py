@@ -1,4 +1,4 @@
-"""python -m tests.tools.wild.launches FOLDER: every launch line of the checkouts, and what fp8check makes of it."""
+"""python -m tests.tools.wild.launches FOLDER...: every launch line of the checkouts, and what fp8check makes of it."""
 
 from __future__ import annotations
 
@@ -27,18 +27,19 @@ _STATES = (RUN, TOOL, NOTHING, UNDECIDED, MISSED)
 def main(words: Sequence[str]) -> int:
     """Print, by launcher and by wrapper, what becomes of the lines, and why some are undecided."""
     parser = argparse.ArgumentParser(prog="python -m tests.tools.wild.launches")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("names", nargs="*", help="only these checkouts")
+    parser.add_argument("folders", type=Path, nargs="+")
+    parser.add_argument("--only", nargs="*", default=[], help="only these checkouts")
     parser.add_argument("--sample", type=int, default=0, help="print so many of them, drawn with --seed")
     parser.add_argument("--seed", type=int, default=13)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, help="all of them, as lines of JSON")
     options = parser.parse_args(words)
-    roots = [root for root in checkouts(options.folder.resolve()) if not options.names or root.name in options.names]
+    found = [root for folder in options.folders for root in checkouts(folder.resolve())]
+    roots = [root for root in found if not options.only or root.name in options.only]
     with ProcessPoolExecutor(options.workers) as pool:
         lines = [(root.name, line) for root, some in zip(roots, pool.map(_all_of, roots), strict=True) for line in some]
     if options.sample:
-        for number, (repository, line) in enumerate(random.Random(options.seed).sample(lines, options.sample), 1):  # noqa: S311
+        for number, (repository, line) in enumerate(_spread(lines, options.sample, random.Random(options.seed)), 1):  # noqa: S311
             print(
                 f"{number} {repository}/{line.path}:{line.line}\n    {line.text[:400]}\n    {line.state}: {line.becomes}"
             )
@@ -53,6 +54,32 @@ def main(words: Sequence[str]) -> int:
     for reason, number in reasons.most_common(40):
         print(f"{number:6} {reason}")
     return 0
+
+
+# Of a hundred lines of a sample: what is said of them. Most lines start nothing, and errors hide among runs.
+_SHARES = {RUN: 43, NOTHING: 35, UNDECIDED: 10, TOOL: 10, MISSED: 2}
+
+
+def _spread(lines: Sequence[tuple[str, Line]], number: int, chance: random.Random) -> list[tuple[str, Line]]:
+    """So many lines, drawn by what is said of them; rare launchers more often, and the repositories in turn."""
+    drawn: list[tuple[str, Line]] = []
+    for state, share in _SHARES.items():
+        groups: defaultdict[str, defaultdict[str, list[tuple[str, Line]]]] = defaultdict(lambda: defaultdict(list))
+        for one in lines:
+            if one[1].state == state:
+                groups[one[1].launcher][one[0]].append(one)
+        weights = {name: sum(map(len, some.values())) ** 0.5 for name, some in groups.items()}
+        turns = {name: chance.sample([*some.values()], len(some)) for name, some in groups.items()}
+        for _ in range(number * share // 100):
+            left = [name for name, some in turns.items() if some]
+            if not left:
+                break
+            turn = turns[chance.choices(left, [weights[name] for name in left])[0]]
+            group = turn.pop(0)
+            drawn.append(group.pop(chance.randrange(len(group))))
+            turn.extend([group] if group else [])
+    rest = [one for one in lines if one not in drawn]
+    return drawn + chance.sample(rest, max(0, min(number - len(drawn), len(rest))))
 
 
 def _all_of(root: Path) -> list[Line]:
