@@ -94,6 +94,11 @@ def is_training(one: Assembled, known: dict[str, Told], *, follow: bool) -> bool
         return False
     if told == "trains" or (run.training.path is not None and not (launch.tool == "python" and says is False)):
         return True
+    return _is_told(launch, told, says)
+
+
+def _is_told(launch: Launch, told: Told, says: bool | None) -> bool:
+    """Whether a line is a run of whose script no call of a training is seen."""
     if says is None:
         says = _said_by_command(launch)
     if says is None and (_is_in_other_folder(launch) or _only_generates(launch)):
