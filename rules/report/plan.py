@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.credentials import masked_shapes
+from fp8check.rules.moves.site import known_number
 from fp8check.rules.plain_text import plain, shown
 from fp8check.rules.report import build, schema
 from fp8check.rules.report.frames import NOT_QUOTED
@@ -35,8 +36,9 @@ def plans_of(planned: Planned, may: May | None = None, *, whole: bool = True) ->
     """
     reasons = tuple(shown(reason) for reason in planned.why_not)
     may, before = may or _usual(planned), planned.before if whole else ()
-    plans = tuple(_plan(one, before, may) for one in planned.plans)
-    in_bf16 = None if planned.in_bf16 is None else _plan(planned.in_bf16, before, may)
+    are_known = known_number(lambda: planned.given[0].outcome.effective.all_processes) is not None
+    plans = tuple(_plan(one, before, may, are_known) for one in planned.plans)
+    in_bf16 = None if planned.in_bf16 is None else _plan(planned.in_bf16, before, may, are_known)
     made = schema.Plans(schema.PLAN, planned.goal, planned.reached, reasons, plans, in_bf16)
     secrets = secrets_of_runs(planned)
     return without(made, secrets) if secrets else made
@@ -51,14 +53,28 @@ def _usual(planned: Planned) -> May:
     return quoting.of_files(one.path for one in planned.before if one.path not in planned.named).may
 
 
-def _plan(found: Plan, before: Sequence[Document], may: May) -> schema.Plan:
+def _plan(found: Plan, before: Sequence[Document], may: May, are_known: bool) -> schema.Plan:
+    """`are_known`: whether it was known how many processes the run has; a plan that says how many assumes it else."""
     reports = [build.whole(one, fixes=bool(before)) for one in found.reports]
     outcome = reports[0].outcome
     remaining = tuple(finding for report in reports for finding in report.findings)
     speedup, memory = outcome.speedup, outcome.memory
     steps = tuple(_step(one, may) for one in found.steps)
     fix = _fix(found, before, may)
-    return schema.Plan(steps, found.launch, outcome, speedup, memory, remaining, PREDICTED, reports[0].summary, fix)
+    summary = reports[0].summary
+    if not are_known:
+        summary = summary._replace(assumed=_with_gpus(found, summary.assumed))
+    return schema.Plan(steps, found.launch, outcome, speedup, memory, remaining, PREDICTED, summary, fix)
+
+
+def _with_gpus(found: Plan, assumed: str | None) -> str | None:
+    """What is assumed, with the number of GPUs that the plan writes down, and nobody said."""
+    number = known_number(lambda: found.reports[0].outcome.effective.all_processes)
+    if number is None:
+        return assumed
+    gpus = f"{number:,} GPU{'s' if number > 1 else ''}"
+    beside = "" if assumed is None else f"; {assumed}"
+    return f"for {gpus}, as nobody says how many there are (--facts does){beside}"
 
 
 def _step(step: Step, may: May) -> schema.Step:

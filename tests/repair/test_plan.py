@@ -260,6 +260,18 @@ def test_what_nobody_knows_of_the_machine_is_planned_for_both_releases() -> None
     assert found.plans[0].reports[0].earlier is not None
 
 
+def test_how_many_gpus_a_plan_assumes_is_said() -> None:
+    text = "model_name_or_path: Qwen/Qwen2.5-14B\nstage: sft\nfinetuning_type: full\ntemplate: qwen\nbf16: true\nfp8: true\n"
+    text += "cutoff_len: 4096\nper_device_train_batch_size: 1\n"
+    found = planned(request_of({"train.yaml": text}, facts=Facts()))
+    said = as_text(found, Style(on=False))
+    assert "num_processes: 1" in said
+    assert "for 1 GPU, as nobody says how many there are (--facts does); with accelerate" in said
+    assert "; an H200 has 140" in said  # what no GPU has room for is no memory without a limit
+    known = planned(request_of({"train.yaml": text}, stack=FACTORY))
+    assert "nobody says" not in as_text(known, Style(on=False))
+
+
 def test_what_earlier_releases_alone_cannot_do_is_answered_by_newer_ones() -> None:
     accelerate = (
         "distributed_type: FSDP\nnum_processes: 8\nfsdp_config:\n  fsdp_version: 2\n"
