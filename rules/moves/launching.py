@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.edits.action import ABSENT, Action
 from fp8check.rules.settings.launch import HERE, LAUNCHERS
+from fp8check.rules.settings.script import in_script
 from fp8check.rules.trainers.registry import PROGRAMS
 
 TYPE_CHECKING = False
@@ -116,6 +117,17 @@ def _without_words(command: str | None, name: str) -> str | None:
     return join([*words[: at[0]], *words[end:]])
 
 
+def own_words_off(site: Site) -> Iterator[Action]:
+    """Words of a script's own command line that say a precision, which the script makes of them: out of the command."""
+    for name in ("bf16", "fp16") if site.command is not None else ():
+        setting = site.trainer.top.get(name)
+        if setting is None or not in_script(setting):
+            continue
+        command = _without_words(site.command, name)
+        if command is not None:
+            yield Action(site.why, launch=command)
+
+
 # What says how the run is spread, in the launcher's words.
 _SPREADING = ("multi_gpu", "use_fsdp", "use_deepspeed", "use_megatron_lm", "tpu", "cpu")
 
@@ -168,10 +180,16 @@ def flags_right(site: Site) -> Iterator[Action]:
                 yield Action(site.why, launch=site.command.replace(text, text.replace(value, site.goal)))
 
 
+# Variables that say where things are: of a run they decide no more than where a default Accelerate file is looked for.
+_WHERE = frozenset(("HF_HOME", "XDG_CACHE_HOME", "CUDA_HOME"))
+
+
 def variables_unset(site: Site) -> Iterator[Action]:
     """A variable that decides something, unset where it is set: in the shell, before the command, in a script."""
     launch = site.run.launch
-    for setting in site.outcome.environment.values():
+    for variable, setting in site.outcome.environment.items():
+        if variable in _WHERE and not site.run.accelerate_is_default:
+            continue
         for one in (setting, *setting.overrode):
             name = one.origin.variable
             if name is None:

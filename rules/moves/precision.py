@@ -63,9 +63,10 @@ def trainer_fp8_on(site: Site) -> Iterator[Action]:
     if "fp8" not in site.trainer.fp8_keys:
         return
     yield from site.act(site.in_training(("fp8", True)))
-    key, _, value = site.trainer.torchao_by.partition(": ")
-    if key:
-        yield from site.act(site.in_training(("fp8", True), (key, value)))
+    for chosen in (site.trainer.te_by, site.trainer.torchao_by):
+        key, _, value = chosen.partition(": ")
+        if key and site.trainer.top.value(key) != value:
+            yield from site.act(site.in_training(("fp8", True), (key, value)))
 
 
 def accelerate_fp8(site: Site) -> Iterator[Action]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _PRECISION: Moves = (
     precision.flags_off,
+    launching.own_words_off,
     precision.trainer_fp8_off,
     precision.accelerate_fp8,
     precision.flags_bf16,

@@ -214,6 +214,8 @@ class Search:
                 yield self._least(judged)
             signature = None if judged.is_good else judged.signature
             for action in islice(self._choices(judged) if judged.is_good else self.actions(judged), MOST_ACTIONS):
+                if not self._is_wide and self._start.takes_back(state, action):
+                    continue  # there and back again: what is reached so is reached without it, or by the second try
                 after = state.after(action)
                 if after.key in queued:
                     continue

@@ -7,7 +7,7 @@ from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.reading.overlay import same
 from fp8check.rules.record import Record
 from fp8check.rules.repair.goal import ANOTHER_PACKAGE, BY_HAND, ENTRY, FILE, LAUNCH, PACKAGE, VARIABLE
-from fp8check.rules.repair.values import assigned, data_of, empty, frozen
+from fp8check.rules.repair.values import assigned, data_of, empty, frozen, value_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,6 +103,14 @@ class Start(Record):
                 continue
             cost += FILE if path == self.new_file else ENTRY * sum(1 for _ in changed(before, data))
         return cost
+
+    def takes_back(self, state: State, action: Action) -> bool:
+        """Whether an action makes something again what it was, which was changed on the way to that state."""
+        for one in action.assigns:
+            given = value_at(self.state.files[one.file], one.path)
+            if same(given, one.value) and not same(given, value_at(state.files[one.file], one.path)):
+                return True
+        return action.launch == self.state.launch != state.launch
 
     @staticmethod
     def changes(state: State, path: str) -> Changes:

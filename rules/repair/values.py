@@ -46,6 +46,15 @@ def assigned(data: object, assigns: Iterable[tuple[Path, object]]) -> object:
     return copies[()]
 
 
+def value_at(data: object, path: Path) -> object:
+    """The value of an entry; ABSENT where there is none."""
+    for name in path:
+        if not isinstance(data, dict):
+            return ABSENT
+        data = data.get(_key(data, name), ABSENT)
+    return data
+
+
 def _opened(copies: dict[Path, dict[object, object]], path: Path, *, is_made: bool) -> dict[object, object] | None:
     """The copy of the map at a path; made where none is there, or None where none is to be made."""
     inner = copies[()]

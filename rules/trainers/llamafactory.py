@@ -149,6 +149,7 @@ class LlamaFactory(HuggingFace):
     pads_to = PADS_TO
     keeps_text = True
     brings_recipe = True
+    te_by = "fp8_backend: te"
     torchao_by = "fp8_backend: torchao"
     checkpoints_by_itself = True
     checkpointing_off = ("disable_gradient_checkpointing", True)

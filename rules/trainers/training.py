@@ -86,6 +86,7 @@ class Training:
         keeps_text: whether a value that is text stays text, so that "false" counts as true.
         written_in_scripts: whether scripts write its configuration themselves: TrainingArguments(...), SFTConfig(...).
         brings_recipe: whether the handler that it passes carries a recipe of its own that no file changes.
+        te_by: the entry of its file that chooses Transformer Engine; "" where it has none.
         torchao_by: the entry of its file that chooses torchao with its all-gather off; "" where it has none.
         meets_early: whether its processes wait for each other before it has an Accelerator, one after the other reading
             the data (main_process_first, zero_first).
@@ -134,6 +135,7 @@ class Training:
     keeps_text = False
     written_in_scripts = False
     brings_recipe = False
+    te_by = ""
     torchao_by = ""
     meets_early = False
     checkpoints_by_itself = False
