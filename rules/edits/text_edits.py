@@ -6,6 +6,8 @@ keys, which no loader keeps.
 
 from __future__ import annotations
 
+from bisect import bisect
+
 from fp8check.rules.edits import rendering
 from fp8check.rules.edits.text_edit import TextEdit
 from fp8check.rules.edits.unfixable import Unfixable
@@ -323,9 +325,10 @@ class FileTree:
         start = self._line_start(key.parsed.origin)
         end = self._line_end(_last(key.value, key.parsed))
         if not self.text[start : key.parsed.origin].strip():
-            if end == len(self.text) and self.text[end - 1 : end] not in ("\n", "\r") and start > 0:
+            comments = self._comments_in(key, start, end)
+            if not comments and end == len(self.text) and self.text[end - 1 : end] not in ("\n", "\r") and start > 0:
                 start -= len(self.newline)  # the last line of a file that ends without a line break
-            return self._edit(start, end, "")
+            return self._edit(start, end, comments)
         if key.index + 2 == len(parent.items):
             raise Unfixable("the entry shares its line with what is before it")
         return self._edit(key.parsed.origin, parent.items[key.index + 2].origin, "")  # the first entry behind a `- `
@@ -343,7 +346,22 @@ class FileTree:
         if rest.strip():  # a comment after the colon, or lines of comments before the entry
             raise Unfixable("it is the only entry of its map")
         last = self.text[self._last_offset(key) : end]
-        return self._edit(colon, end, f" {{}}{last}")
+        return self._edit(colon, end, f" {{}}{last}{self._comments_in(key, colon, end)}")
+
+    def _comments_in(self, key: _Place, start: int, end: int) -> str:
+        """The lines within an entry that are comments alone, to stand in its place: they stay when it goes."""
+        if "#" not in self.text[start:end] or key.value.kind == "scalar":
+            return ""
+        texts = sorted((one.start, one.end) for one in _below(key.value) if one.kind == "scalar")
+        indent = " " * (key.parsed.origin - self._line_start(key.parsed.origin))
+        kept = []
+        here = key.parsed.end
+        while (here := self._line_end(here + 1)) < end:
+            line = self.text[here : self._line_end(here + 1)].strip()
+            before = bisect(texts, (here, 0)) - 1
+            if line.startswith("#") and (before < 0 or texts[before][1] <= here):  # and not in a text of several lines
+                kept.append(f"{indent}{line}{self.newline}")
+        return "".join(kept)
 
     def _last_offset(self, key: _Place) -> int:
         return _last(key.value, key.parsed)

@@ -90,7 +90,7 @@ def torchao_coverage(run: Run, transformers_major: int) -> Coverage:
     blocks = [(_with_adapters(run, block), layers) for block, layers in _blocks(model, transformers_major)]
     left = [name for layer, _ in blocks for name, aligned in layer if not aligned]
     total = sum(len(layer) * layers for layer, layers in blocks)
-    converted = sum(aligned for layer, layers in blocks for _ in range(layers) for _, aligned in layer)
+    converted = sum(layers * sum(aligned for _, aligned in layer) for layer, layers in blocks)
     first, aligned = blocks[0][0][0]
     if aligned:
         converted -= 1

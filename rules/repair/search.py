@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 MOST_ACTIONS = 100  # that are tried from one state: a command may have thousands of variables
-WIDE = 60  # states of a search from which on it keeps a third of them for all that may be done
+WIDE = 60  # states of a search from which on it keeps a quarter of them for all that may be done
 LACKS = 25  # what a problem that is left counts as beside the cost, where all that may be done is tried
 LARGE = 20_000  # characters of the files above which fewer states are tried
 
@@ -92,6 +92,7 @@ class Search:
         self._judge = judge
         size = sum(len(one.text) for one in start.documents)
         self._left = most if size <= LARGE else max(1, most * LARGE // size)
+        self._asks = 4 if size <= LARGE else 1  # after so many states it is asked whether the time is over
         self._spent = spent
         self._judged: dict[object, Judged | None] = {}
         self._overlays = {one.path: Overlay(one, start.state.files[one.path]) for one in start.documents}
@@ -102,7 +103,7 @@ class Search:
         self.seen: list[Judged] = []
         self.is_exhausted = False
         self._over = False
-        self._kept = self._left // 3 if self._left >= WIDE else 0  # of the states, for all that may be done
+        self._kept = self._left // 4 if self._left >= WIDE else 0  # of the states, for all that may be done
         self._finish = self._left // 6 if self._left >= WIDE else 0  # more, for what a good state does not need
         self._is_wide = False  # whether what answers any problem of a run is tried, and not of the first alone
 
@@ -160,7 +161,7 @@ class Search:
 
     def _is_over(self) -> bool:
         """Whether the time is over; to ask takes longer than to judge a state on some machines."""
-        if not self._over and self._left % 4 == 0:
+        if not self._over and self._left % self._asks == 0:
             self._over = self._spent()
         return self._over
 
@@ -189,16 +190,32 @@ class Search:
         for one in self._good(first):
             found, self._kept = True, 0
             yield one
-        if not found and not self.is_exhausted:
+        if found:
+            return
+        waiting = self._waiting()
+        if waiting is None and not self.is_exhausted:
             self._is_wide = True
-            yield from self._good(first)
+            for one in self._good(first):
+                found = True
+                yield one
+            waiting = None if found else self._waiting()
+        if waiting is not None:
+            yield waiting
+
+    def _waiting(self) -> Judged | None:
+        """The cheapest good state that was judged and whose turn did not come: it costs more than others do."""
+        good = [one for one in self.seen if one.is_good]
+        return self._least(min(good, key=lambda one: one.cost)) if good else None
 
     def _good(self, first: Judged) -> Iterator[Judged]:
-        heap: list[tuple[int, int, State, object, int]] = [(0, 0, first.state, None, 0)]
+        heap: list[tuple[int, int, State, object, int, bool]] = [(0, 0, first.state, None, 0, True)]
         queued = {first.state.key}
         number = 0
         while heap and (self._is_wide or self._left >= self._kept):
-            cost, _, state, before, idle = heappop(heap)
+            cost, _, state, before, idle, is_judged = heappop(heap)
+            if self._is_spent and not is_judged:
+                self.is_exhausted = True
+                continue
             judged = self.judged(state)
             if judged is None:
                 continue
@@ -208,7 +225,7 @@ class Search:
             lacks = _lacks(judged) if self._is_wide else 0
             if judged.cost + lacks > cost:
                 number += 1
-                heappush(heap, (judged.cost + lacks, number, state, before, idle))
+                heappush(heap, (judged.cost + lacks, number, state, before, idle, True))
                 continue
             if judged.is_good:
                 yield self._least(judged)
@@ -221,7 +238,7 @@ class Search:
                     continue
                 queued.add(after.key)
                 number += 1
-                heappush(heap, (max(cost, self._start.cost(after) + lacks), number, after, signature, now))
+                heappush(heap, (max(cost, self._start.cost(after) + lacks), number, after, signature, now, False))
 
     def actions(self, judged: Judged) -> Iterator[Action]:
         """What the first problem of a state proposes: its rule's own fix, then the moves that may answer it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from fp8check.rules.checking.planning import applied, plan_request
+from fp8check.rules.checking.planning import SECONDS, after, applied, plan_request
 from fp8check.rules.checking.request import Request, RunRequest, check_request
 from fp8check.rules.record import Record
 from tests.tools.journeys.measured import against
@@ -36,9 +36,9 @@ class Journey(Record):
 
 
 def travel(name: str, part: RunRequest, goal: Goal | None = None) -> Journey:
-    """Plan a run, do what the plan says, and plan again."""
+    """Plan a run, in the time that `fp8check plan` takes at most, do what the plan says, and plan again."""
     began = time.process_time()
-    planned = plan_request(Request((part,)), goal)
+    planned = plan_request(Request((part,)), goal, spent=after(SECONDS))
     seconds = time.process_time() - began
     if not planned.plans:
         faults = () if planned.why_not else ("no plan, and no reason",)
@@ -46,10 +46,10 @@ def travel(name: str, part: RunRequest, goal: Goal | None = None) -> Journey:
     first = planned.plans[0]
     if any(one.by_hand for one in first.steps):  # what people have to write themselves is not applied
         return Journey(name, part, "by hand", planned, (), seconds)
-    after = applied(part, first)
-    faults = [*_faults(part, after, planned)] if first.steps else []
+    then = applied(part, first)
+    faults = [*_faults(part, then, planned)] if first.steps else []
     if planned.goal == "fp8" and len(first.reports) == 1:
-        faults += [f"measured otherwise: {one}" for one in against(after, first.reports[0].inputs.run.training.name)]
+        faults += [f"measured otherwise: {one}" for one in against(then, first.reports[0].inputs.run.training.name)]
     return Journey(name, part, "planned" if first.steps else "good", planned, tuple(faults), seconds)
 
 
