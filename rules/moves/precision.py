@@ -54,8 +54,10 @@ def flags_said(site: Site) -> Iterator[Action]:
 
 
 def trainer_fp8_off(site: Site) -> Iterator[Action]:
-    """The trainer's own FP8 keys gone: FP8 then is Accelerate's."""
+    """The trainer's own FP8 keys gone: FP8 then is Accelerate's. Or its options alone, and not what switches it on."""
     yield from site.act(site.without(*site.trainer.fp8_keys))
+    if site.trainer.on("fp8"):
+        yield from site.act(site.without(*(key for key in site.trainer.fp8_keys if key != "fp8")))
 
 
 def trainer_fp8_on(site: Site) -> Iterator[Action]:
