@@ -59,7 +59,11 @@ def test_checkpointing_by_a_flag_of_the_command() -> None:
 def test_the_trainers_own_fp8() -> None:
     text = "model_name_or_path: a/b\nfinetuning_type: full\n"
     site = site_of(request_of({"train.yaml": text, "accel.yaml": SINGLE}, stack=FACTORY))
-    own = [[("fp8", True)], [("fp8", True), ("fp8_backend", "torchao")]]
+    own = [
+        [("fp8", True)],
+        [("fp8", True), ("fp8_backend", "te")],
+        [("fp8", True), ("fp8_backend", "torchao")],
+    ]
     assert assigned(site, precision.trainer_fp8_on) == own
     none = site_of(request_of({"train.yaml": "output_dir: o\nbf16: false\n", "accel.yaml": SINGLE}))
     assert assigned(none, precision.trainer_fp8_on) == []

@@ -306,6 +306,36 @@ def test_the_search_is_bounded() -> None:
     assert "not all was tried" in found.why_not[-1]
 
 
+def test_a_plan_that_was_found_is_not_lost_because_its_turn_did_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A good state that costs more than those before it waits for its turn, which a short search does not reach."""
+    monkeypatch.setattr("fp8check.rules.repair.search.WIDE", 1)
+    text = "model_name_or_path: Qwen/Qwen2.5-7B\noutput_dir: o\nbf16: true\ngradient_checkpointing: true\n"
+    accelerate = SINGLE.replace("'NO'", "DEEPSPEED\nnum_processes: 2")
+    part = request_of({"train.yaml": text, "accel.yaml": accelerate}, gpus=2)
+    assert planned(part, states=6).plans
+
+
+def test_a_release_that_does_not_know_the_trainers_fp8_is_upgraded_with_all_that_it_takes() -> None:
+    """Only an exhaustive search found it: the other way round went through states that were left already."""
+    old = {"accelerate": "1.7.0", "transformers": "4.52.4", "peft": "0.15.2", "trl": "0.9.6", "llamafactory": "0.9.3"}
+    text = "model_name_or_path: a/b\nstage: sft\nfinetuning_type: full\nfp8: true\nbf16: true\n"
+    stack = {**FACTORY, **old, "torchao": None}
+    found = planned(request_of({"train.yaml": text}, "llamafactory-cli train train.yaml", stack=stack, gpus=2), states=80)
+    names = [one.after.partition("==")[0] for one in found.plans[0].steps if one.kind == "package" and one.after]
+    assert {"llamafactory", "transformers", "accelerate"} <= {*names}
+
+
+def test_the_words_of_a_scripts_own_command_line_go() -> None:
+    script = (
+        "import argparse\nfrom transformers import Trainer, TrainingArguments\n"
+        "parser = argparse.ArgumentParser()\nparser.add_argument('--bf16', action='store_true')\n"
+        "given = parser.parse_args()\nTrainer(args=TrainingArguments('out', **vars(given))).train()\n"
+    )
+    part = request_of({"accel.yaml": SINGLE}, "accelerate launch --config_file accel.yaml train.py --bf16")
+    found = planned(part._replace(script=("train.py", script.encode())))
+    assert [one.after for one in found.plans[0].steps] == ["accelerate launch --config_file accel.yaml train.py"]
+
+
 def test_large_files_are_tried_less_often() -> None:
     files = {"train.yaml": "output_dir: o\nbf16: true\n" + "# a comment\n" * 40_000, "accel.yaml": SINGLE}
     assert steps(planned(request_of(files))) == ["edit train.yaml:2 bf16: true -> bf16: false"]
