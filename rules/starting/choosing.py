@@ -289,7 +289,7 @@ def _around(
     wish: Wish, training: Document, strategy: str, backend: str, folder: str, spent: Callable[[], bool]
 ) -> Tried:
     """A way to train with a file that is there: its own entries are edited, the Accelerate file is new."""
-    text = _accelerate(wish, strategy, backend)
+    text = _drafted(wish, strategy, backend)
     accelerate = detect.read(os.path.join(folder, ACCELERATE), text.encode())
     part = _request(wish, (training, accelerate))
     planned = plan_request(Request((part,)), "fp8", states=STATES, plans=PLANS, spent=spent)
@@ -372,11 +372,6 @@ def _request(wish: Wish, documents: tuple[Document, ...]) -> RunRequest:
     return RunRequest(documents, wish.facts, launch=join(words), trainer=wish.trainer, follow=False)
 
 
-def _accelerate(wish: Wish, strategy: str, backend: str) -> str:
-    """The text of the Accelerate file."""
-    return text_of(_entries(wish, strategy, backend).items())
-
-
 def _entries(wish: Wish, strategy: str, backend: str) -> dict[str, object]:
     """What stands in it. The Accelerator of a script makes no number of DeepSpeed's "auto"."""
     made = entries(SPREADS[strategy].strategy, wish.count, backend, _RECIPES[backend])
@@ -387,7 +382,7 @@ def _entries(wish: Wish, strategy: str, backend: str) -> dict[str, object]:
 
 
 def _drafted(wish: Wish, strategy: str, backend: str) -> str:
-    """The same, without torchao's all-gather where the release of Accelerate that is there reads no such key."""
+    """The text of the Accelerate file, without torchao's all-gather where the release of Accelerate that is there reads no such key."""
     made = _entries(wish, strategy, backend)
     config = made["fp8_config"]
     if isinstance(config, dict) and not Stack(wish.facts).does(Accelerate.TORCHAO_RECIPE_HAS_CONFIG):

@@ -81,7 +81,10 @@ def test_rename(text: str, expected: str) -> None:
         ("b: 2\na:\n  x: 1\n\n  y: 2\nc: 3\n", "b: 2\nc: 3\n"),
         ("b: 2\na: |\n  x\n  y\nc: 3\n", "b: 2\nc: 3\n"),
         ("b: 2\na:\nc: 3\n", "b: 2\nc: 3\n"),
-        ("b: 2\na:  # with it\n  # one\n  x: |\n    # text\n    y\n  # two\n  z: 1\nc: 3\n", "b: 2\n# one\n# two\nc: 3\n"),
+        (
+            "b: 2\na:  # with it\n  # one\n  x: |\n    # text\n    y\n  # two\n  z: 1\nc: 3\n",
+            "b: 2\n# one\n# two\nc: 3\n",
+        ),
         ("b: 2\na:\n  # one\n  - 1", "b: 2\n# one\n"),
         ("b: 2\na: \n  # one\n  []\nc: 3\n", "b: 2\n# one\nc: 3\n"),
         ("{a: 1, b: 2}\n", "{b: 2}\n"),

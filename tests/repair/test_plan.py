@@ -320,7 +320,9 @@ def test_a_release_that_does_not_know_the_trainers_fp8_is_upgraded_with_all_that
     old = {"accelerate": "1.7.0", "transformers": "4.52.4", "peft": "0.15.2", "trl": "0.9.6", "llamafactory": "0.9.3"}
     text = "model_name_or_path: a/b\nstage: sft\nfinetuning_type: full\nfp8: true\nbf16: true\n"
     stack = {**FACTORY, **old, "torchao": None}
-    found = planned(request_of({"train.yaml": text}, "llamafactory-cli train train.yaml", stack=stack, gpus=2), states=80)
+    found = planned(
+        request_of({"train.yaml": text}, "llamafactory-cli train train.yaml", stack=stack, gpus=2), states=80
+    )
     names = [one.after.partition("==")[0] for one in found.plans[0].steps if one.kind == "package" and one.after]
     assert {"llamafactory", "transformers", "accelerate"} <= {*names}
 
