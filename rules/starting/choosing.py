@@ -382,7 +382,7 @@ def _entries(wish: Wish, strategy: str, backend: str) -> dict[str, object]:
 
 
 def _drafted(wish: Wish, strategy: str, backend: str) -> str:
-    """The text of the Accelerate file, without torchao's all-gather where the release that is there reads no such key."""
+    """The text of the Accelerate file, without torchao's all-gather where the release there does not read it."""
     made = _entries(wish, strategy, backend)
     config = made["fp8_config"]
     if isinstance(config, dict) and not Stack(wish.facts).does(Accelerate.TORCHAO_RECIPE_HAS_CONFIG):
