@@ -37,6 +37,8 @@ _BEGINS_NOT = (
     *("plot", "serve", "tokenize", "upload", "submit", "visualize", "extract", "filter", "analy", "cleanup", "parse"),
     *("coverage", "pytest"),
 )
+# Programs that begin with these train nothing, although they may make the engine or the optimizer that one has.
+_NEVER = ("convert", "merge", "export", "download", "upload", "plot", "serve", "tokenize", "submit", "visualize")
 _FOLDERS_NOT = frozenset(
     (
         *("eval", "evals", "evaluate", "evaluation", "inference", "infer", "benchmark", "benchmarks", "bench"),
@@ -65,7 +67,8 @@ _GENERATES = frozenset(
     )
 )
 # Flags of programs that train, too, and with which they do not.
-_ONLY = frozenset(("eval_only", "only_eval", "evaluate_only", "evaluation_only", "test_only", "inference_only"))
+_ONLY = frozenset(("only_eval", "test_only", "dry_run"))
+_ONLY_WHAT = ("eval", "infer", "process", "prepar", "tokeniz", "generat", "predict")  # --do_dataprocessing_only
 
 
 def is_training(one: Assembled, known: dict[str, Told], *, follow: bool) -> bool:
@@ -140,9 +143,9 @@ def sounds_like_training(script: str) -> bool:
 
 
 def _only_measures(launch: Launch) -> bool:
-    """Whether a program is called as those are that measure a step, or test one, forward and backward."""
+    """Whether a program is called as those are that measure a step, or test one, or make what a training has."""
     name = (launch.script or "").lower().replace("\\", "/").rpartition("/")[2].removesuffix(".py")
-    is_test = name.startswith("test_") or name.endswith("_test")
+    is_test = name.startswith(("test_", *_NEVER)) or name.endswith("_test")
     return is_test or (launch.tool == "python" and "bench" in name)
 
 
@@ -158,9 +161,16 @@ def _only_evaluates(launch: Launch) -> bool:
             return True
         name, equals, value = word.lstrip("-").partition("=")
         said = value if equals else following
-        if word[:1] == "-" and name.replace("-", "_") in _ONLY and said.lower() not in _OFF:
+        if word[:1] == "-" and _says_only(name.replace("-", "_")) and said.lower() not in _OFF:
             return True
     return False
+
+
+def _says_only(name: str) -> bool:
+    """Whether a flag says that something else than a training is all that is done."""
+    if name in _ONLY:
+        return True
+    return name.endswith("_only") and "train" not in name and any(part in name for part in _ONLY_WHAT)
 
 
 _OFF = ("false", "no", "0")

@@ -148,10 +148,12 @@ def _lines_of_block(path: str, first: int, text: str) -> Iterator[Line]:
         return
     runs = _Runs(script)
     seen: set[int] = set()
+    told: set[tuple[int | str, ...]] = set()
     for line in lines:
         words = [word.text for word in line.words]
         number = line.span.line
-        new = number not in seen
+        new = (number, *words) not in told  # a text that a shell is given has several on one line
+        told.add((number, *words))
         seen.update(range(number, line.span.end_line + 1))
         launcher = _launcher(words)
         if new and launcher is not None:
@@ -169,25 +171,30 @@ class _Runs:
 
     def __init__(self, script: ShellScript) -> None:
         self._script = script
-        self._lines: dict[int, str] | None = None
+        self._lines: dict[tuple[int, str], str] | None = None
 
-    def has(self, line: int) -> bool:
-        """Whether a run begins on this line."""
-        return line in self._looked_up()
+    def has(self, line: int, launch: Launch | None = None) -> bool:
+        """Whether a run of this program begins on this line."""
+        return (line, _name(launch)) in self._looked_up()
 
-    def unsure(self, line: int) -> str:
+    def unsure(self, line: int, launch: Launch) -> str:
         """Why it is not known whether the program of a line trains; "" where it is."""
-        return self._looked_up().get(line, "")
+        return self._looked_up().get((line, _name(launch)), "")
 
-    def _looked_up(self) -> dict[int, str]:
+    def _looked_up(self) -> dict[tuple[int, str], str]:
         if self._lines is None:
             self._lines = {}
             with contextlib.suppress(WrongFiles):
                 for one in shell.assembled([self._script], shell.Given(Facts())):
                     if one.run.launch.line is not None:
                         why = (part.why for part in one.run.unread if shell.UNSURE in part.why)
-                        self._lines[one.run.launch.line.span.line] = next(why, "")
+                        self._lines[one.run.launch.line.span.line, _name(one.run.launch)] = next(why, "")
         return self._lines
+
+
+def _name(launch: Launch | None) -> str:
+    """What tells the programs of one line apart; "" where none is known."""
+    return "" if launch is None else os.path.basename(launch.script or "")
 
 
 def _state(line: ShellLine, words: Sequence[str], runs: _Runs) -> tuple[str, str]:
@@ -202,9 +209,9 @@ def _state(line: ShellLine, words: Sequence[str], runs: _Runs) -> tuple[str, str
         return UNDECIDED, str(reason)
     if launch.unknown:
         return TOOL if _NAMED in launch.unknown else UNDECIDED, launch.unknown
-    if not runs.has(line.span.line):
+    if not runs.has(line.span.line, launch):
         return NOTHING, f"{launch.script} does not train, or does not sound like it"
-    unsure = runs.unsure(line.span.line)
+    unsure = runs.unsure(line.span.line, launch)
     return (UNDECIDED, unsure) if unsure else (RUN, _described(launch))
 
 
@@ -333,7 +340,9 @@ def _launcher(words: Sequence[str]) -> str | None:
     before = ""
     for number, word in enumerate(words):
         name = word.rpartition("/")[2]
-        is_value = before.startswith("--") and name not in ("torchrun", "llamafactory-cli")  # --backend deepspeed
+        is_value = (
+            before[:2] == "--" and "=" not in before and name not in ("torchrun", "llamafactory-cli")
+        )  # --backend deepspeed
         if name in STARTERS and not is_value and _is_launch(name, words[number + 1 :]):
             return name
         if _PYTHON.match(name):
