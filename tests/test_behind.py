@@ -13,6 +13,7 @@ from fp8check.rules.checking.request import Request, RunRequest, check_request
 from fp8check.rules.checking.selection import select
 from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.engine.running import Finding
+from fp8check.rules.facts import Facts, Gpu
 from fp8check.rules.input_error import InputError
 from fp8check.rules.reading import Span
 from fp8check.rules.releases.errors import PredictedError
@@ -27,6 +28,8 @@ from tests.support.runs import facts_of
 from tests.tools import pairs
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fp8check.rules.edits.fix import Fix
     from fp8check.rules.suppression.examined import Examined
 
@@ -238,3 +241,25 @@ def test_pairs_of_faults_are_told_in_one_report() -> None:
     every = [pairs.told(*pair) for pair in pairs.pairs(200, 7)]
     assert len(every) == 200
     assert sum(one.how == "both" for one in every) >= pairs.LEAST * len(every)
+
+
+@pytest.mark.parametrize("gpus", [None, []])
+def test_gpus_that_nobody_has_seen_are_not_counted(
+    gpus: list[Gpu] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = (
+        b"import torch\nfrom accelerate import Accelerator\nfrom accelerate.utils import TERecipeKwargs\n"
+        b"from transformers import AutoModelForCausalLM\n"
+        b'accelerator = Accelerator(mixed_precision="fp8", kwargs_handlers=[TERecipeKwargs()])\n'
+        b'model = AutoModelForCausalLM.from_pretrained("Qwen/Qwen2.5-1.5B")\n'
+        b"optimizer = torch.optim.AdamW(model.parameters())\nmodel, optimizer = accelerator.prepare(model, optimizer)\n"
+        b"model.train()\nfor batch in batches:\n    accelerator.backward(model(**batch).loss)\n    optimizer.step()\n"
+    )
+    (tmp_path / "train.py").write_bytes(source)
+    monkeypatch.chdir(tmp_path)
+    found = report(
+        RunRequest((), Facts(gpus=gpus, variables={}, source="machine"), "torchrun --nproc_per_node 8 train.py")
+    )
+    assert "FP403" in [one.rule for one in found.findings]
+    # The H100 that is taken to be there to look behind FP403 is one, and no machine of anybody's.
+    assert not [one for one in found.later if one.rule in ("FP309", "FP414")]

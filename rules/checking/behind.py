@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 _DIGITS = 8  # of the number of a line
 TRIED = 8  # cures at most, of which each is a run that is judged
 _NAMED = 2  # errors that are named before what stands behind them; of more it is "the errors above"
+_OF_GPUS = ("FP7", "FP309", "FP414", "FP415", "FP417")  # rules about how many GPUs there are, and what they have
 _NEW_GPU = Gpu(0, "NVIDIA H100 80GB HBM3", "9.0", 81559, mig=False)
 
 
@@ -203,9 +204,10 @@ def _machines(facts: Facts) -> Iterator[Facts]:
     absent = {name: NEWEST[name] for name, release in (facts.packages or {}).items() if not release and name in NEWEST}
     if absent:
         yield installed(facts, absent)
-    number = max(1, len(facts.gpus or ()))
-    facts = facts._replace(gpus=[_NEW_GPU._replace(index=at) for at in range(number)], driver=None, cuda=None)
-    yield facts
+    if facts.gpus is not None:  # of GPUs that nobody knows no rule says anything that others would cure
+        number = max(1, len(facts.gpus))
+        facts = facts._replace(gpus=[_NEW_GPU._replace(index=at) for at in range(number)], driver=None, cuda=None)
+        yield facts
     if facts.packages is not None:
         for releases in (NEWEST, EARLIER):
             yield installed(facts, {**releases, "torch": facts.packages.get("torch") or releases["torch"]})
@@ -240,7 +242,7 @@ def _new(state: _State, facts: Facts, shown: _Places) -> Iterator[Finding]:
     """What is found in a state, as it stands in the files of the user; nothing of another machine than the user's."""
     there = {one.path: one for one in state.report.documents}
     now = state.part.facts
-    others = ("FP6",) * (now.packages != facts.packages) + ("FP7",) * (now.gpus != facts.gpus)
+    others = ("FP6",) * (now.packages != facts.packages) + _OF_GPUS * (now.gpus != facts.gpus)
     for one in state.report.findings:
         if one.severity == INFO or one.rule in REQUIREMENTS:
             continue
