@@ -41,7 +41,11 @@ class Problem(Record):
 
 
 class Chosen(Record):
-    """What the user chose, by the run as it was given; None where that is not known or not said."""
+    """What the user chose, by the run as it was given; None where that is not known or not said.
+
+    Attributes:
+        shards: whether the training file has the model sharded: over several processes, however many they are.
+    """
 
     processes: int | None
     strategy: object
@@ -49,6 +53,7 @@ class Chosen(Record):
     recipe: dict[str, object]
     tokens: tuple[int | None, int | None]
     checkpointing: bool
+    shards: bool
 
 
 def goal_of(runs: list[Examined]) -> Goal:
@@ -81,7 +86,16 @@ def chosen(examined: Examined) -> Chosen:
         recipe,
         (known_number(lambda: effective.micro_batch), known_number(lambda: effective.sequence)),
         known(lambda: effective.checkpointing) is not None,
+        _shards(run),
     )
+
+
+def _shards(run: Run) -> bool:
+    """Whether the training file asks for FSDP or DeepSpeed; what is filled in later does not count."""
+    try:
+        return run.training.deepspeed is not None or run.training.asks_for_fsdp
+    except Undecided:
+        return False
 
 
 def _processes(examined: Examined) -> int | None:
@@ -148,6 +162,9 @@ def unmet(outcome: Outcome, goal: Goal, before: Chosen) -> list[Problem]:
     processes = known_number(lambda: outcome.effective.all_processes)
     if before.processes is not None and processes is not None and processes != before.processes:
         found.append(Problem("processes", f"it would have {processes} processes, and not {before.processes}"))
+    elif before.processes is None and before.shards and processes == 1:
+        text = "it would have one process, and shards its model over several; how many GPUs there are is not known"
+        found.append(Problem("processes", f"{text}: --facts, with the node's facts.json"))
     found += _not_fp8(outcome) if goal == "fp8" else _not_bf16(outcome)
     return found or too_large(outcome)
 

@@ -272,6 +272,16 @@ def test_how_many_gpus_a_plan_assumes_is_said() -> None:
     assert "nobody says" not in as_text(known, Style(on=False))
 
 
+def test_a_run_that_shards_its_model_gets_no_plan_of_one_process() -> None:
+    text = (
+        "base_model: meta-llama/Llama-3.1-8B\nfp8: true\ntorch_compile: true\nmicro_batch_size: 1\nsequence_len: 8192\n"
+        "fsdp_version: 2\nfsdp_config:\n  auto_wrap_policy: TRANSFORMER_BASED_WRAP\n"
+    )
+    found = planned(request_of({"axolotl.yaml": text}, facts=Facts()))
+    assert not found.plans
+    assert "how many GPUs there are is not known: --facts" in found.why_not[0]
+
+
 def test_what_earlier_releases_alone_cannot_do_is_answered_by_newer_ones() -> None:
     accelerate = (
         "distributed_type: FSDP\nnum_processes: 8\nfsdp_config:\n  fsdp_version: 2\n"
