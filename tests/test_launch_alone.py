@@ -220,6 +220,13 @@ def test_what_a_run_is_spread_over(launch: str, kind: str) -> None:
     assert outcome(launch).distributed_type == kind
 
 
+@pytest.mark.parametrize("rank", ["", "--machine_rank $SLURM_PROCID ", "--main_process_port ${PORT} "])
+def test_a_launcher_on_each_node_of_slurm_is_one_run(rank: str) -> None:
+    launch = f"srun -n 4 accelerate launch --num_machines 4 --num_processes 32 {rank}--mixed_precision fp8 own.py"
+    facts = facts_of({})._replace(gpus=None)
+    assert (why(launch, facts), precision(launch, facts)) == ("", "fp8")
+
+
 @pytest.mark.parametrize(
     ("launch", "number"),
     [

@@ -66,7 +66,9 @@ def start(run: Run, stack: Stack) -> Started:
     if started.kind == "NO" and processes.gets_ranks(run):
         started = started._replace(kind="MULTI_GPU")
     around = launch.surroundings
-    if around.copies != 1 and started.kind == "NO":
+    # Told to start several, the launcher starts one where there is no GPU at all: FP8 has none there either.
+    tells = launch.tool == "accelerate" and started.unknown is not None and (launch.number("num_processes") or 0) > 1
+    if around.copies != 1 and started.kind == "NO" and not tells:
         number = "several" if around.copies is None else around.copies
         what = f"{around.copies_by} starts {number} of it, and the script decides what they are to each other"
         raise Undecided(what, "a launcher that says how many processes there are: torchrun or accelerate launch")
@@ -184,9 +186,18 @@ def _check_flags(run: Run, stack: Stack) -> None:
         )
 
 
+_OF_THE_NODE = frozenset(("machine_rank", "main_process_port", "max_restarts", "num_cpu_threads_per_process"))
+
+
 def _check_numbers_of_flags(run: Run) -> None:
-    """argparse reads them by int() and float()."""
+    """argparse reads them by int() and float().
+
+    Which node it is and what it listens on is filled in on each node, and is a number there, or nothing starts at all.
+    """
     for name in run.launch.flags:
+        setting = run.launch.setting(name) if name in _OF_THE_NODE else None
+        if setting is not None and setting.is_later:
+            continue
         kind = "int" if name in INTEGERS else "float" if name in REALS else ""
         value = run.launch.flag(name) if kind else None
         if isinstance(value, str) and not _is_number(value, kind):
