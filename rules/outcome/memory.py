@@ -5,8 +5,9 @@ from __future__ import annotations
 from fp8check.rules.outcome.effective import remembered
 from fp8check.rules.outcome.least import CONTEXT_GIB, spread_of
 from fp8check.rules.outcome.peak import peak_bytes
-from fp8check.rules.outcome.peak_inputs import GIB, OPTIMIZERS, Step
+from fp8check.rules.outcome.peak_inputs import GIB, OPTIMIZERS, WHOLE, Step
 from fp8check.rules.record import Record
+from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,36 +49,63 @@ class Memory(Record):
         return self.bf16_gib if self.fp8_gib is None else self.fp8_gib
 
 
-@remembered
 def predict_memory(run: Run, outcome: Outcome) -> Memory | None:
-    """The peak memory of a run; None where something that decides it is not modeled.
+    """The peak memory of a run; None where something that decides it is not known or not modeled.
 
     Raises:
-        Undecided: something that decides it is not known, or filled in later.
+        Undecided: something that decides it is filled in later.
     """
+    found = _counted(run, outcome)
+    return found if isinstance(found, Memory) else None
+
+
+def what_memory_lacks(run: Run, outcome: Outcome) -> str | None:
+    """What of a run that starts would have to be known for its memory, for people; None where it is predicted."""
+    if not outcome.starts:
+        return None
+    try:
+        found = _counted(run, outcome)
+    except Undecided as reason:
+        return reason.what
+    return found if isinstance(found, str) else None
+
+
+@remembered
+def _counted(run: Run, outcome: Outcome) -> Memory | str:
+    """The peak memory of a run, or what is not known of it."""
     model = run.model
-    if model is None or not model.block or model.quantization is not None or not model.complete:
-        return None
+    if model is None:
+        return "the model, or the sizes of its layers"
+    if not model.block or not model.complete:
+        return f"the layers of {model.name}"
+    if model.quantization is not None:
+        return f"what weights keep that are stored quantized ({model.quantization})"
     step = _step(run, outcome)
-    if step is None:
-        return None
+    if isinstance(step, str):
+        return step
     there = _smallest_gpu(run)
-    bf16 = peak_bytes(model, step) / GIB
+    bf16 = peak_bytes(model, step._replace(autocast=True)) / GIB
     batches = run.training.tokens
     is_exact = batches is not None and batches.exact is not None
     engine = next((one for one in _BACKENDS if one == outcome.backend_name), None)
     fp8 = None
     if engine is not None and outcome.trains_in_fp8:
-        if outcome.fp8_layers != "all" and engine == "TE":
-            return None  # which of the layers keep what is not counted
-        if model.experts or step.liger:
-            return None  # what the experts, or Liger's kernels, make of its layers is not counted
-        if step.checkpointing and outcome.reentrant is False and engine == "TE":
-            return None  # the run ends
+        lacks = _lacks_in_fp8(model, step, engine, outcome)
+        if lacks:
+            return lacks
         step = step._replace(engine=engine)
         fp8 = peak_bytes(model, step) / GIB
     peak = bf16 if fp8 is None else fp8
     return Memory(bf16, fp8, there, peak if is_exact else peak_bytes(model, step._replace(tokens=0)) / GIB)
+
+
+def _lacks_in_fp8(model: ModelShape, step: Step, engine: Engine, outcome: Outcome) -> str:
+    """What of a step in FP8 is not counted; "" where all is."""
+    if outcome.fp8_layers != "all" and engine == "TE":
+        return "what those layers keep that Transformer Engine leaves out"
+    if model.experts:
+        return "what experts in FP8 keep"
+    return "what FP8 keeps beside Liger's kernels" if step.liger else ""
 
 
 def _smallest_gpu(run: Run) -> float | None:
@@ -86,27 +114,30 @@ def _smallest_gpu(run: Run) -> float | None:
     return min(sizes) / 1024 if sizes and min(sizes) > 0 else None
 
 
-def _step(run: Run, outcome: Outcome) -> Step | None:
-    """What decides the memory of this run; None where something is not modeled."""
+def _step(run: Run, outcome: Outcome) -> Step | str:
+    """What decides the memory of this run, or what of it is not known."""
     training, effective, accelerator = run.training, outcome.effective, outcome.accelerator
-    if accelerator is None or outcome.error is not None or not training.memory_is_counted:
-        return None
-    tokens = effective.tokens
+    if accelerator is None or outcome.error is not None:
+        return "the first step: the run does not reach it"
+    if not training.memory_is_counted:
+        return training.uncounted
     weights = _text(effective.weights)
     if weights is None and (training.uses_lora or _published_in_bf16(run.model)):
         weights = "bfloat16"
     optimizer = training.optimizer(outcome.stack)
-    if tokens is None or weights not in ("float32", "bfloat16") or optimizer not in OPTIMIZERS:
-        return None
     spread, loss = spread_of(run, outcome.distributed_type, effective), training.loss(outcome.stack)
-    if spread is None or loss is None:
-        return None
     rank = (training.lora_rank or 0) if training.uses_lora else 0
-    if training.uses_lora and not (rank and _adapts_all(run, run.model)):
-        return None
+    lacks = _lacks(run, outcome, weights, optimizer, rank)
+    if lacks:
+        return lacks
+    if spread is None or loss is None:
+        return f"how {run.training.title} makes its loss" if loss is None else "how the run is spread over its GPUs"
+    plain = outcome.mixed_precision is not None and outcome.mixed_precision.value == "no"
     return spread._replace(
-        tokens=tokens,
+        tokens=effective.tokens,
         weights=weights,
+        wide_ends=training.wide_ends and weights == "bfloat16" and spread.strategy in WHOLE,
+        autocast=not plain,
         optimizer=optimizer,
         checkpointing=outcome.checkpointing is not None or spread.checkpointing,
         compiled=effective.compiled is not None,
@@ -116,6 +147,22 @@ def _step(run: Run, outcome: Outcome) -> Step | None:
         loss=loss,
         liger=training.uses_liger,
     )
+
+
+def _lacks(run: Run, outcome: Outcome, weights: str | None, optimizer: str | None, rank: int) -> str:
+    """What of the files' values is missing, or not counted; "" where nothing is."""
+    effective, training = outcome.effective, run.training
+    if effective.micro_batch is None:
+        return "how many sequences a micro-batch has"
+    if effective.sequence is None:
+        return "how long the longest sequence is"
+    if weights not in ("float32", "bfloat16"):
+        return "the type of the weights" if weights is None else f"what weights in {weights} keep"
+    if optimizer not in OPTIMIZERS:
+        return "the optimizer" if optimizer is None else f"what the optimizer {optimizer} keeps"
+    if training.uses_lora and not (rank and _adapts_all(run, run.model)):
+        return "adapters on some of the layers alone" if rank else "the rank of the adapters"
+    return ""
 
 
 def _published_in_bf16(model: ModelShape | None) -> bool:

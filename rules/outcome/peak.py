@@ -30,6 +30,7 @@ REST = 0.1 * GIB
 # float32 and one in BF16 as the backward pass begins. Under torch.compile the loss is part of the compiled model.
 AT_LOSS, AT_BACKWARD = 10.0, 12.0
 AT_LOSS_COMPILED, AT_BACKWARD_COMPILED = 8.0, 9.0
+AT_LOSS_FLOAT32 = 8.0  # without autocast there is no copy in BF16
 # Where the layers are checkpointed, the loss is compiled apart from them: two runs with a vocabulary of 128,256.
 AT_LOSS_APART, AT_BACKWARD_APART = 5.0, 6.0
 # The same, its log-softmax and what is cut off for the metrics (trl 0.24 SFTTrainer.compute_loss).
@@ -115,6 +116,8 @@ def _of_the_loss(sizes: Sizes, step: Step) -> tuple[float, float]:
         return AT_LOSS_APART * logits, AT_BACKWARD_APART * logits
     if step.compiled:
         return AT_LOSS_COMPILED * logits, AT_BACKWARD_COMPILED * logits
+    if step.in_float32:
+        return AT_LOSS_FLOAT32 * logits, AT_BACKWARD * logits
     return (AT_LOSS_KEPT if step.loss == "kept" else AT_LOSS) * logits, AT_BACKWARD * logits
 
 
@@ -130,14 +133,15 @@ def _piece(sizes: Sizes, tokens: int) -> float:
 def _kept_by_layer(sizes: Sizes, step: Step) -> float:
     """Bytes for each token that a decoder layer keeps for its backward pass."""
     hidden, q, kv, wide = sizes.hidden, sizes.q, sizes.kv, sizes.intermediate
-    attention = 4.0 * q + 4.0 * kv  # q, k, v and the output, in BF16
+    times = 2.0 if step.in_float32 else 1.0
+    attention = times * (4.0 * q + 4.0 * kv)  # q, k, v and the output, in BF16
     readers = sum(sizes.fan_in)
     if step.compiled:
         # Inductor keeps neither the SiLU nor what it can compute from its inputs, and with FP8 not the product either.
         return attention + (0.5 if step.engine == "AO" else 0.75) * sizes.mlp + 11.0 * hidden + sizes.routed
     # Liger's norm keeps its input as it is, and its SwiGLU makes the SiLU again.
     of_norm = (2.0 if step.computes_in_bf16 else 4.0) if step.liger else 4.0
-    mlp = sizes.mlp - (2.0 * wide if step.liger and sizes.gated else 0.0)
+    mlp = times * sizes.mlp - (2.0 * wide if step.liger and sizes.gated else 0.0)
     norms = 2 * of_norm * hidden
     if step.lora_rank:
         bytes_ = norms + attention + mlp + _kept_by_adapters(sizes, step)
@@ -150,10 +154,10 @@ def _kept_by_layer(sizes: Sizes, step: Step) -> float:
         inputs = 0.0
     else:
         norms += 2 * product * hidden
-        inputs = 2.0 * readers * hidden  # autocast casts the input anew for each of them
+        inputs = 0.0 if step.in_float32 else 2.0 * readers * hidden  # autocast casts the input anew for each of them
     if step.engine == "TE":  # each layer keeps its input in FP8: one byte
         shared = 2 * 2.0 * hidden if step.computes_in_bf16 else inputs
-        inputs += readers * hidden + q - wide - shared
+        inputs += readers * hidden + q - (2.0 * times - 1.0) * wide - shared
     return norms + inputs + attention + mlp + sizes.routed
 
 
@@ -187,6 +191,8 @@ def _working(sizes: Sizes, step: Step) -> float:
         # torchao 0.17 float8/float8_training_tensor.py: a cast to FP8 makes a float32 copy, and its product with the
         # scale; without adapters half of it is made when other gradients are gone.
         wide += 8.0 if step.lora_rank else 4.0
+    if step.in_float32:
+        wide *= 2.0
     return wide * sizes.intermediate + residual * sizes.hidden
 
 
@@ -207,4 +213,5 @@ def _copies(sizes: Sizes, step: Step) -> tuple[float, float]:
     if step.engine == "TE":
         return 2.0 * sizes.layer, 2.0 * sizes.head
     of_head = 0.0 if step.computes_in_bf16 or step.loss == "chunked" else 2.0 * sizes.head
-    return (0.0 if step.computes_in_bf16 or step.engine == "AO" else 2.0 * sizes.layer), of_head
+    are_in_bf16 = step.computes_in_bf16 or step.weights != "float32"
+    return (0.0 if are_in_bf16 or step.engine == "AO" else 2.0 * sizes.layer), of_head

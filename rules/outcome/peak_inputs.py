@@ -93,6 +93,8 @@ class Step(Record):
         reshards: whether FSDP gives the gathered weights of a layer back after the forward pass.
         offload: what lies in the memory of the CPU.
         zero: DeepSpeed's buffers.
+        wide_ends: whether embedding, head and norms are float32 beside layers in BF16, as axolotl casts them.
+        autocast: whether what is no product in FP8 is computed in BF16; else it is in the type of the weights.
     """
 
     engine: Engine
@@ -111,16 +113,28 @@ class Step(Record):
     reshards: bool = True
     offload: Offload = "none"
     zero: Zero = Zero()
+    wide_ends: bool = False
+    autocast: bool = True
 
     @property
     def computes_in_bf16(self) -> bool:
         """Whether the layers see weights in BF16, and the residual stream is in BF16, without autocast's copies."""
-        return self.weights != "float32" or self.strategy not in WHOLE
+        return (self.weights != "float32" and not self.wide_ends) or self.strategy not in WHOLE
+
+    @property
+    def in_float32(self) -> bool:
+        """Whether activations are in float32: weights in float32, and nothing casts."""
+        return not self.autocast and self.weights == "float32" and self.strategy in WHOLE
 
     @property
     def width(self) -> float:
-        """Bytes of a weight as it is loaded."""
+        """Bytes of a weight of a decoder layer as it is loaded."""
         return 4.0 if self.weights == "float32" else 2.0
+
+    @property
+    def width_of_ends(self) -> float:
+        """The same of the embedding and of the head."""
+        return 4.0 if self.wide_ends else self.width
 
     @property
     def shards(self) -> int:
@@ -219,7 +233,9 @@ def trained(sizes: Sizes, step: Step) -> float:
 def trained_bytes(sizes: Sizes, step: Step) -> float:
     """Bytes on one GPU of the weights that the optimizer knows, in the type that it keeps them in."""
     narrow = not step.lora_rank and step.weights != "float32" and step.strategy in WHOLE
-    return (2.0 if narrow else 4.0) * trained(sizes, step) / step.shards
+    if narrow:
+        return 2.0 * trained(sizes, step) + (step.width_of_ends - 2.0) * (sizes.head + sizes.embedding)
+    return 4.0 * trained(sizes, step) / step.shards
 
 
 def states_bytes(sizes: Sizes, step: Step) -> float:
@@ -236,6 +252,6 @@ def made_bytes(sizes: Sizes, step: Step) -> float:
     """Bytes that the optimizer's step makes."""
     kept = OPTIMIZERS[step.optimizer]
     float32, bf16 = kept.largest
-    wide = step.weights == "float32" or step.strategy not in WHOLE
+    wide = step.weights == "float32" or step.wide_ends or step.strategy not in WHOLE
     largest = sizes.linear if step.lora_rank else max(sizes.head, sizes.linear)
     return kept.step * trained_bytes(sizes, step) + (float32 if wide else bf16) * largest / step.shards

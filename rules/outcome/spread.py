@@ -61,16 +61,17 @@ def _but_the_first(sizes: Sizes) -> float:
 
 def _whole(sizes: Sizes, step: Step) -> Spread:
     """One GPU, or DDP, which keeps the gradients once more in the buckets in which it reduces them."""
-    known, width = trained_bytes(sizes, step), step.width
+    known, width, ends = trained_bytes(sizes, step), step.width, step.width_of_ends
     # A tied head that Transformer Engine converts is a weight of its own, which the optimizer does not know.
-    untied = width * sizes.head if step.engine == "TE" and sizes.tied else 0.0
-    always = width * sizes.all + untied + states_bytes(sizes, step) + (known if step.lora_rank else 0.0)
+    untied = ends * sizes.head if step.engine == "TE" and sizes.tied else 0.0
+    weights = width * sizes.layers * sizes.layer + ends * (sizes.head + sizes.embedding)
+    always = weights + untied + states_bytes(sizes, step) + (known if step.lora_rank else 0.0)
     if step.only_adapters:
         head = layers = first = 0.0
         all_ = known
     else:
-        head, layers, first = width * sizes.head, width * sizes.layers * sizes.layer, width * _but_the_first(sizes)
-        all_ = head + layers + width * sizes.embedding + untied + (known if step.lora_rank else 0.0)
+        head, layers, first = ends * sizes.head, width * sizes.layers * sizes.layer, width * _but_the_first(sizes)
+        all_ = head + layers + ends * sizes.embedding + untied + (known if step.lora_rank else 0.0)
     if step.strategy == "ddp":
         always += all_
     if step.accumulates:  # they are there from the micro-batches before

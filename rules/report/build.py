@@ -9,7 +9,7 @@ from fp8check.rules.engine.definition import span_of
 from fp8check.rules.outcome.speed import speed_of
 from fp8check.rules.plain_text import shown
 from fp8check.rules.report import schema
-from fp8check.rules.report.words import summary
+from fp8check.rules.report.words import memory_lacks, summary
 from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False
@@ -160,6 +160,7 @@ def _outcome(outcome: Outcome, speed: Speed | None, *, traced: bool = True) -> s
         assumed=dict(outcome.stack.assumed),
         trace=trace,
         extrapolated=_extrapolated(outcome) if outcome.stack.is_beyond else (),
+        memory_lacks=memory_lacks(outcome) if traced else None,
     )
 
 

@@ -123,10 +123,15 @@ def happens(summary: Summary, goal: str) -> Iterator[tuple[str, str]]:
     pass for a yes."""
     lines = {"then": summary.actual, "": summary.assumed}
     if goal == "fp8":
-        lines |= {"speed": summary.speed, "memory": summary.memory or UNKNOWN_MEMORY}
+        lines |= {"speed": summary.speed, "memory": summary.memory or _unknown_memory(summary)}
     for name, text in lines.items():
         if text is not None:
             yield name, text
+
+
+def _unknown_memory(summary: Summary) -> str:
+    lacks = summary.memory_lacks
+    return UNKNOWN_MEMORY if lacks is None else f"{UNKNOWN_MEMORY}: open is {lacks}"
 
 
 def step_lines(step: Step, number: int, style: Style) -> Iterator[str]:

@@ -70,6 +70,7 @@ class Summary(Record):
         memory: what a step takes of a GPU, and what is there.
         probe: what a probe saw.
         required: what is required of the outcome, and what it is.
+        memory_lacks: what would have to be known for the memory; null where that is said.
     """
 
     requested: str
@@ -83,6 +84,7 @@ class Summary(Record):
     memory: str | None = None
     probe: str | None = None
     required: str | None = None
+    memory_lacks: str | None = None
 
 
 class Origin(Record):
@@ -232,6 +234,7 @@ class Outcome(Record):
         trains_converted_weights: whether the optimizer moves the weights of converted layers.
         speedup: null where it is not predicted.
         memory: null where it is not predicted.
+        memory_lacks: what would have to be known for it; null where it is predicted, or the run does not start.
         undecided: why the prediction ends early; null where it is whole.
         assumed: the releases that were assumed, by package.
         trace: every decided value, in the order of the chain.
@@ -254,6 +257,7 @@ class Outcome(Record):
     assumed: Mapping[str, str]
     trace: tuple[TraceEntry, ...]
     extrapolated: tuple[Extrapolated, ...] = ()
+    memory_lacks: str | None = None
 
     @property
     def trains_in_fp8(self) -> bool | None:

@@ -27,6 +27,7 @@ def summary(examined: Examined, speed: Speed | None) -> Summary:
     actual_words = actual(outcome)
     ending = sorted({one.rule for one in examined.findings if one.may_end}) if outcome.error is None else []
     changed = earlier is not None and actual(earlier) != actual_words
+    memory = _memory(outcome) if outcome.trains_in_fp8 and not ending else None
     return Summary(
         requested=requested(examined.inputs.requested),
         actual=f"may not run ({', '.join(ending)}); once that is fixed: {actual_words}" if ending else actual_words,
@@ -36,9 +37,10 @@ def summary(examined: Examined, speed: Speed | None) -> Summary:
         extrapolated=_extrapolated(outcome),
         launch=_launch(examined),
         speed=_speed(speed, examined) if speed is not None and not ending else None,
-        memory=_memory(outcome) if outcome.trains_in_fp8 and not ending else None,
+        memory=memory,
         probe=_probe(examined),
         required=_required(examined) if examined.required else None,
+        memory_lacks=memory_lacks(outcome) if memory is None and outcome.trains_in_fp8 else None,
     )
 
 
@@ -144,6 +146,14 @@ def _memory(outcome: Outcome) -> str | None:
     there = "" if found.gpu_gib is None else f" of {found.gpu_gib:,.0f}"
     beyond = "; an H200 has 140" if found.gpu_gib is None and found.fp8_gib > OF_H200 else ""
     return f"at most {found.fp8_gib:,.0f}{there} GiB a GPU; {found.bf16_gib:,.0f} in BF16{beyond}"
+
+
+def memory_lacks(outcome: Outcome) -> str | None:
+    """What of a run that starts would have to be known for its memory."""
+    from fp8check.rules.outcome.memory import what_memory_lacks  # as above
+
+    lacks = what_memory_lacks(outcome.run, outcome)
+    return None if lacks is None else shown(lacks)
 
 
 def _probe(examined: Examined) -> str | None:

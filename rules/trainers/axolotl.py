@@ -48,6 +48,18 @@ _ELSEWHERE = {
     "cloud": "starts the training on machines of a cloud",
     "use_ray": "starts the training through Ray, which is not modeled",
 }
+# Keys with which a step keeps something else than what is counted, where they are set.
+_NOT_COUNTED = names(
+    """
+    plugins adapter rl reward_model process_reward_model qat quantization unfrozen_parameters relora lisa_n_layers
+    activation_offloading layer_offloading selective_checkpointing cut_cross_entropy chunked_cross_entropy fp32_norms
+    tiled_mlp use_kernels xformers_attention flex_attention sage_attention eager_attention s2_attention
+    flash_attn_cross_entropy flash_attn_rms_norm flash_attn_fuse_mlp flash_attn_fuse_qkv context_parallel_size
+    sequence_parallel_degree tensor_parallel_size dp_shard_size dp_replicate_size expert_parallel_size
+    model_quantization_config load_in_8bit load_in_4bit embedding_lr embedding_lr_scale loraplus_lr_ratio
+    torch_compile_mode
+    """
+)
 _TELLING = names("sequence_len sample_packing eval_sample_packing lora_target_linear val_set_size")
 
 
@@ -133,9 +145,26 @@ class Axolotl(HuggingFace):
         return own
 
     @property
-    def memory_is_counted(self) -> bool:
-        """See Training: its plug-ins exchange the loss."""
-        return False
+    def uncounted(self) -> str:
+        """See Training: full fine-tuning by its own loss; plug-ins exchange that, and adapters bring kernels."""
+        written = next((name for name in sorted(_NOT_COUNTED.intersection(self.top)) if self.value(name)), None)
+        if written is not None:
+            return f"what {written} makes of a step"
+        return (
+            self._counts("attn_implementation", None, "sdpa", "flash_attention_2")
+            or self._counts("gradient_checkpointing", False, None, True)
+            or super().uncounted
+        )
+
+    @property
+    def wide_ends(self) -> bool:
+        """See Training: loaders/model.py _configure_embedding_dtypes of 0.13.1 to 0.19.0."""
+        flashes = self.on("flash_attention") or self.value("attn_implementation") not in (None, "sdpa")
+        return not (flashes or self.uses_lora or self.asks_for_fsdp)
+
+    def optimizer(self, stack: Stack) -> str | None:
+        """See Training: its own default is the fused one (utils/schemas/training.py, 0.13.1 to 0.19.0)."""
+        return "adamw_torch_fused" if self.value("optimizer") is None else super().optimizer(stack)
 
     def weights(self, stack: Stack, model: ModelShape | None) -> Setting | None:
         """It sets torch_dtype by bf16 and fp16, whatever the file says of it (utils/config/__init__.py resolve_dtype).

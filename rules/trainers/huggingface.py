@@ -91,10 +91,17 @@ class HuggingFace(Training):
         return self.value(self.optimizer_key, "adamw_torch") in _ADAMW
 
     @property
-    def memory_is_counted(self) -> bool:
+    def uncounted(self) -> str:
         """See Training. DoRA, modules_to_save and such train what is not counted."""
-        written = _NOT_COUNTED.intersection(self.top)
-        return not any(self.value(name) for name in written) and "liger_kernel_config" not in self.top
+        written = next((name for name in sorted(_NOT_COUNTED.intersection(self.top)) if self.value(name)), None)
+        if written is None and "liger_kernel_config" in self.top:
+            written = "liger_kernel_config"
+        return f"what {written} makes of a step" if written is not None else ""
+
+    def _counts(self, name: str, *values: object) -> str:
+        """What is not counted of a key that has another value than these; see uncounted."""
+        value = self.value(name, values[0])
+        return "" if value in values else f"what a step keeps with {name}: {value}"
 
     def optimizer(self, stack: Stack) -> str | None:
         """See Training: the fused one where nobody says (training_args.py default_optim).

@@ -169,11 +169,14 @@ class LlamaFactory(HuggingFace):
         return self.get("finetuning_type")
 
     @property
-    def memory_is_counted(self) -> bool:
+    def uncounted(self) -> str:
         """See Training: its stages beside pre-training and SFT have other losses, and models beside the one."""
-        kind = self.value("finetuning_type", "lora")
-        known = self.value("stage", "sft") in ("pt", "sft") and kind in ("full", "lora")
-        return known and self.value("flash_attn", "auto") in ("auto", "sdpa", "fa2") and super().memory_is_counted
+        return (
+            self._counts("stage", "sft", "pt")
+            or self._counts("finetuning_type", "lora", "full")
+            or self._counts("flash_attn", "auto", "sdpa", "fa2")
+            or super().uncounted
+        )
 
     @property
     def trains_all(self) -> bool:

@@ -392,6 +392,16 @@ class Training:
     @property
     def memory_is_counted(self) -> bool:
         """Whether rules/outcome/peak.py has counted what a step of it keeps."""
+        return not self.uncounted
+
+    @property
+    def uncounted(self) -> str:
+        """What of a step rules/outcome/peak.py has not counted, for people; "" where it has counted all."""
+        return f"what a step of {self.title} keeps"
+
+    @property
+    def wide_ends(self) -> bool:
+        """Whether it casts embedding, head and norms to float32 beside decoder layers in BF16."""
         return False
 
     def loss(self, stack: Stack) -> Loss | None:

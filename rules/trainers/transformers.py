@@ -46,9 +46,9 @@ class Transformers(HuggingFace):
     keeps_text = True
 
     @property
-    def memory_is_counted(self) -> bool:
+    def uncounted(self) -> str:
         """See Training."""
-        return self.value("attn_implementation") in (None, "sdpa", "flash_attention_2") and super().memory_is_counted
+        return self._counts("attn_implementation", None, "sdpa", "flash_attention_2") or super().uncounted
 
     def setting_for(self, what: Thing) -> Setting | None:
         """run_clm.py of transformers' examples calls the length block_size, the scripts of Alpaca model_max_length."""

@@ -126,10 +126,15 @@ class Trl(HuggingFace):
         return super().hand_over(stack, {**environment, **own}, script)
 
     @property
-    def memory_is_counted(self) -> bool:
+    def uncounted(self) -> str:
         """See Training: its trainers beside SFT have other losses, and models beside the one."""
-        known = any(name in self.top for name in _OF_SFT) and self.value("loss_type") in (None, "nll", "chunked_nll")
-        return known and self.value("attn_implementation") in (None, "sdpa") and super().memory_is_counted
+        if not any(name in self.top for name in _OF_SFT):
+            return "which of TRL's trainers this is: SFTTrainer alone is counted, and no key tells it"
+        return (
+            self._counts("loss_type", None, "nll", "chunked_nll")
+            or self._counts("attn_implementation", None, "sdpa")
+            or super().uncounted
+        )
 
     def loss(self, stack: Stack) -> Loss | None:
         """SFTTrainer keeps the logits for its metrics to 1.0, and makes none in 1.9 and 1.16; between, not known."""

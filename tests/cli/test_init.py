@@ -205,7 +205,7 @@ def test_the_way_that_is_taken_is_not_among_the_others(
 def test_that_the_memory_is_not_known_is_said(facts: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--trainer", "script", "--model", MODEL, "--facts", facts, "--processes", "1"]
     assert main(["init", *words, "--out", str(tmp_path / "new")]) == 0
-    assert "memory            not known, and so not whether it fits" in capsys.readouterr().out
+    assert "memory            not known, and so not whether it fits: open is " in capsys.readouterr().out
 
 
 def test_facts_of_a_machine_that_does_not_train_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

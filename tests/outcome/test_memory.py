@@ -10,7 +10,7 @@ import pytest
 
 from fp8check.rules.facts import Facts
 from fp8check.rules.models.shape import Linear, ModelShape
-from fp8check.rules.outcome.memory import predict_memory
+from fp8check.rules.outcome.memory import predict_memory, what_memory_lacks
 from fp8check.rules.outcome.peak import moments, peak_bytes
 from fp8check.rules.outcome.peak_inputs import GIB, Step, sizes_of
 from fp8check.rules.outcome.spread import weights_bytes
@@ -18,7 +18,7 @@ from fp8check.rules.settings.values import Undecided
 from fp8check.rules.trainers.training import Training
 from tests.support.outcomes import DDP, ONE, TE, outcome_of
 from tests.support.paths import ROOT
-from tests.tools.gpu.llamas import SHAPES
+from tests.tools.gpu.llamas import MIXTURE, SHAPES
 
 if TYPE_CHECKING:
     from fp8check.rules.outcome.peak_inputs import Engine, Strategy
@@ -306,3 +306,88 @@ def test_a_trainer_of_which_nothing_is_counted() -> None:
     assert trainer.deepspeed is None
     assert trainer.optimizer(stack) is None
     assert trainer.shipped("fsdp2", Facts()) is None
+
+
+AXOLOTL = "base_model: m\nsequence_len: 2048\nmicro_batch_size: 4\ndatasets:\n- path: a\n  type: alpaca\n"
+OF_AXOLOTL = {**STACK, "axolotl": "0.19.0", "transformer_engine": "2.20.2", "torchao": "0.17.0"}
+
+
+def of_axolotl(more: str, accelerate: str = "") -> tuple[float, float | None] | None:
+    """Of a run of axolotl, in GiB."""
+    return memory(AXOLOTL + more, accelerate or ONE.replace("fp8\n", "'no'\n"), trainer="axolotl", stack=OF_AXOLOTL)
+
+
+def test_axolotl_keeps_the_ends_in_float32_unless_flash_attention_casts_them_back() -> None:
+    narrow, wide = of_axolotl("bf16: true\nflash_attention: true\n"), of_axolotl("bf16: true\n")
+    assert narrow is not None
+    assert wide is not None
+    # Weight, gradient and two states of embedding and head are twice as wide, and so is the residual stream.
+    assert wide[0] > narrow[0] + 4 * 2 * 2 * 32000 * 3584 / GIB
+
+
+def test_axolotl_without_bf16_computes_in_float32_what_is_no_product_in_fp8() -> None:
+    found = of_axolotl("bf16: false\n", ONE + TE)
+    assert found is not None
+    assert found[1] is not None
+    assert found[1] > found[0]
+
+
+@pytest.mark.parametrize(
+    ("more", "lacks"),
+    [
+        ("bf16: true\n", None),
+        ("bf16: true\noptimizer: adamw_torch\n", None),
+        ("bf16: true\nadapter: lora\nlora_r: 8\n", "what adapter makes of a step"),
+        ("bf16: true\nplugins:\n- axolotl.integrations.liger.LigerPlugin\n", "what plugins makes of a step"),
+        ("bf16: true\nattn_implementation: fp8\n", "what a step keeps with attn_implementation: fp8"),
+        ("bf16: true\ngradient_checkpointing: offload\n", "what a step keeps with gradient_checkpointing: offload"),
+        ("bf16: true\noptimizer: muon\n", "what the optimizer muon keeps"),
+        ("bf16: true\nuse_dora: true\n", "what use_dora makes of a step"),
+        ("bf16: true\nliger_kernel_config:\n  rope: true\n", "what liger_kernel_config makes of a step"),
+        ("bf16: true\nsequence_len: ${LENGTH}\n", "sequence_len"),
+    ],
+)
+def test_what_the_memory_of_axolotl_lacks(more: str, lacks: str | None) -> None:
+    training = AXOLOTL.replace("sequence_len: 2048\n", "") if "sequence_len" in more else AXOLOTL
+    given = {"training": training + more, "accelerate": ONE.replace("fp8\n", "'no'\n"), "model": LLAMA, "gpu": H100}
+    outcome = outcome_of({**given, "trainer": "axolotl", "stack": OF_AXOLOTL})
+    found = what_memory_lacks(outcome.run, outcome)
+    assert found == lacks or (lacks is not None and found is not None and lacks in found)
+
+
+AO = "fp8_config:\n  backend: AO\n  enable_fsdp_float8_all_gather: false\n"
+MIXTURE_OF_TWO = {**MIXTURE, "num_hidden_layers": 2}
+WITH_TE = {**STACK, "transformer_engine": "2.20.2", "torchao": "0.17.0"}
+PLAIN = {"training": TRAIN, "accelerate": ONE.replace("fp8\n", "bf16\n"), "model": LLAMA, "gpu": H100}
+
+
+@pytest.mark.parametrize(
+    ("changed", "lacks"),
+    [
+        ({}, None),
+        ({"model": None}, "the model, or the sizes of its layers"),
+        ({"model": None, "training": TRAIN.replace("tiny", "meta-llama/Llama-3.2-1B")}, None),
+        ({"model": {**LLAMA, "quantization_config": {"quant_method": "modelopt"}}}, "quantized (modelopt)"),
+        ({"model": {"model_type": "llava", "text_config": LLAMA, "vision_config": {}}}, "the layers of "),
+        ({"model": {"model_type": "something"}}, "the model, or the sizes of its layers"),
+        ({"training": TRAIN.replace("max_seq_length: 2048\n", "")}, "how long the longest sequence is"),
+        ({"training": TRAIN + "torch_dtype: float16\n"}, "what weights in float16 keep"),
+        ({"accelerate": ONE + TE, "training": TRAIN + "use_liger_kernel: true\n"}, "what FP8 keeps beside Liger's"),
+        ({"accelerate": ONE + TE, "model": {**LLAMA, "vocab_size": 128255}}, "that Transformer Engine leaves out"),
+        ({"accelerate": FSDP2 + "  fsdp_auto_wrap_policy: SIZE_BASED_WRAP\n"}, "how the run is spread over its GPUs"),
+        ({"accelerate": ONE + TE + "  fp8_format: E5M2\n"}, None),  # the run ends
+        ({"accelerate": ONE + AO, "model": MIXTURE_OF_TWO}, "what experts in FP8 keep"),
+        ({"training": TRAIN.replace("per_device_train_batch_size: 2", "per_device_train_batch_size: ''")}, "how many"),
+    ],
+)
+def test_what_the_memory_of_a_run_lacks(changed: dict[str, object], lacks: str | None) -> None:
+    outcome = outcome_of({**{k: v for k, v in {**PLAIN, **changed}.items() if v is not None}, "stack": WITH_TE})
+    found = what_memory_lacks(outcome.run, outcome)
+    assert found == lacks or (lacks is not None and found is not None and lacks in found)
+
+
+def test_a_run_that_ends_takes_no_memory() -> None:
+    given = {**PLAIN, "accelerate": ONE + TE + "  fp8_format: E5M2\n", "stack": WITH_TE}
+    outcome = outcome_of(given)
+    assert outcome.error is not None
+    assert predict_memory(outcome.run, outcome) is None

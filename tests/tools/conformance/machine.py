@@ -73,7 +73,7 @@ def pretend(gpus: Sequence[str]) -> None:
     _pretend_fp16()
     _sync_no_module_states()
     _count_for_llamafactory()
-    _place_for_axolotl()
+    place_for_axolotl()
     _half_for_deepspeed()
 
 
@@ -170,7 +170,8 @@ def _half_for_deepspeed() -> None:
         module.CPU_Accelerator.is_fp16_supported = lambda _self: True
 
 
-def _place_for_axolotl() -> None:
+def place_for_axolotl() -> None:
+    """Put each model on the CPU, once axolotl's loader is imported."""
     module: Any = sys.modules.get("axolotl.loaders.model")
     if module is None:
         return

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.tools.conformance import cases
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 STACK = {
     "python": "3.11.7",
@@ -91,15 +94,16 @@ TRL = {"trl": "1.16.0"}
 
 def everything() -> list[dict[str, Any]]:
     """All runs that are executed on a CPU."""
-    plain = [
-        case(trainer, backend, strategy)
-        for trainer in ("script", "trainer")
-        for strategy in STRATEGIES
-        for backend in BACKENDS
-        # On a GPU prepare() refuses it (FP508); on a CPU it gets further.
-        if (backend, strategy) != ("torchao gather", "FSDP1")
-    ]
+    plain = [case(trainer, *spread) for trainer in ("script", "trainer") for spread in _spread()]
     return [*plain, *with_trl(), *with_programs(), *variants()]
+
+
+def _spread() -> Iterator[tuple[str, str]]:
+    """Backends by strategies, but for what only a GPU shows: there prepare() refuses it (FP508), here it gets further."""
+    for strategy in STRATEGIES:
+        for backend in BACKENDS:
+            if (backend, strategy) != ("torchao gather", "FSDP1"):
+                yield backend, strategy
 
 
 FACTORY = {"llamafactory": "0.9.5", "peft": ""}
@@ -116,25 +120,19 @@ AXOLOTL = {
 
 
 def with_programs() -> list[dict[str, Any]]:
-    """LLaMA-Factory with an Accelerate file, and axolotl, whose FP8 is torchao's."""
-    factory = [
-        case("llamafactory", backend, strategy, stack=FACTORY)
-        for strategy in ("single", "DDP", "FSDP2", "ZeRO-2")
-        for backend in BACKENDS
-        if backend != "torchao gather" or strategy == "FSDP2"
-    ]
-    axolotl = [case("axolotl", backend, "single", stack=AXOLOTL) for backend in ("BF16", "torchao")]
+    """LLaMA-Factory with an Accelerate file, and axolotl, whose own FP8 is torchao's; TE comes from Accelerate's file."""
+    factory = [case("llamafactory", *spread, stack=FACTORY) for spread in _spread()]
+    axolotl = []
+    for backend, strategy in _spread():
+        stack = {**AXOLOTL, **({"transformer_engine": "2.20.2"} if backend == "TE" else {})}
+        stack |= {"deepspeed": "0.19.8"} if strategy.startswith("ZeRO") else {}
+        axolotl.append(case("axolotl", backend, strategy, stack=stack))
     return [*factory, *axolotl]
 
 
 def with_trl() -> list[dict[str, Any]]:
     """TRL's trainers for supervised fine-tuning and for GRPO, that with 4 sequences, and with 16."""
-    usual = [
-        case(trainer, backend, strategy, stack=TRL)
-        for trainer in ("sft", "grpo")
-        for strategy in ("single", "DDP", "FSDP2")
-        for backend in BACKENDS
-    ]
+    usual = [case(trainer, *spread, stack=TRL) for trainer in ("sft", "grpo") for spread in _spread()]
     return [*usual, *(case("grpo", "TE", name, "16", stack=TRL, spec={"rows": 16}) for name in ("single", "DDP"))]
 
 

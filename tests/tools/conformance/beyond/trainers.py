@@ -88,10 +88,10 @@ class Run:
             "disable_tqdm": True,
             "logging_steps": 1,
             "max_grad_norm": 1.0,
-            # The Trainer wants of DeepSpeed's file what it has itself.
-            **({"bf16": True} if spec["strategy"].startswith("ZeRO") else {}),
             # TRL turns an unset bf16 on, which would cancel FP8.
             **({"bf16": os.environ.get("ACCELERATE_MIXED_PRECISION") == "bf16"} if spec["trainer"] in _TRL else {}),
+            # The Trainer wants of DeepSpeed's file what it has itself.
+            **({"bf16": True} if spec["strategy"].startswith("ZeRO") else {}),
             **changes,
         }
         self.seen: dict[str, Any] = {"begin": None, "losses": [], "norms": []}
@@ -165,7 +165,7 @@ def run(spec: dict[str, Any], folder: Path, answers: Answers) -> None:
     if not answers.ask("train", train):
         return
     answers.ask("evaluate_ragged", first[0].evaluate)
-    _generated(first[0], answers)
+    generated(first[0].trainer, answers)
     if (spec.get("model") or {}).get("lora"):
         adapters.exported(first[0].trainer.model, spec, folder, answers)
     elif not (spec["strategy"] == "FSDP1" and not torch.cuda.is_available()):
@@ -181,11 +181,13 @@ def run(spec: dict[str, Any], folder: Path, answers: Answers) -> None:
     _best(spec, folder, answers)
 
 
-def _generated(one: Run, answers: Answers) -> None:
+def generated(trainer: Any, answers: Answers) -> None:
+    """Generate with the bare model that a Trainer leaves behind."""
+
     def generate(rows: int, *, training: bool) -> dict[str, Any]:
-        model = one.trainer.accelerator.unwrap_model(one.trainer.model_wrapped)
+        model = trainer.accelerator.unwrap_model(trainer.model_wrapped)
         model.train(training)
-        ids = batch({}, rows, 5).to(one.trainer.args.device)
+        ids = batch({}, rows, 5).to(trainer.args.device)
         options = {"max_new_tokens": 3, "min_new_tokens": 3, "do_sample": False, "pad_token_id": 0}
         with torch.no_grad():
             return asking.ran_in_fp8(model, lambda: model.generate(input_ids=ids, **options))
