@@ -126,6 +126,7 @@ def liger_takes_the_head_out(training: Training, outcome: Outcome) -> Iterator[F
     ERROR,
     "measured NVIDIA H200 [docs/evidence/advised.jsonl trl-default]: RuntimeError in the first step of TRL 1.16.0",
     'trl 1.15.0..1.16.0 trainer/utils.py "weight, bias = lm_head.weight, lm_head.bias"',
+    'trl 1.9.0..1.16.0 trainer/utils.py "p.ds_status != ZeroParamStatus.AVAILABLE": of each, under ZeRO-3',
     'trl 1.9.0 trainer/sft_trainer.py "lm_head_bias = lm_head.bias"',
     'transformer_engine 2.20.2 pytorch/module/linear.py "bias = torch.Tensor().to(dtype=params_dtype, device=device)"',
     claims=("ends",),

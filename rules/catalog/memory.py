@@ -122,7 +122,8 @@ def may_not_fit(
     """
     memory = _predicted(run, outcome) if requested.fp8 else None
     if memory is None:
-        if requested.fp8 and training.memory_is_counted and outcome.starts and outcome.effective.sequence is None:
+        counted = requested.fp8 and outcome.starts and not training.uncounted(run.launch, run.script)
+        if counted and outcome.effective.sequence is None:
             raise Undecided("how long the longest sequence is: nothing limits it", "a limit in the training file")
         return
     require_gpus(facts)

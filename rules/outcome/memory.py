@@ -119,8 +119,9 @@ def _step(run: Run, outcome: Outcome) -> Step | str:
     training, effective, accelerator = run.training, outcome.effective, outcome.accelerator
     if accelerator is None or outcome.error is not None:
         return "the first step: the run does not reach it"
-    if not training.memory_is_counted:
-        return training.uncounted
+    uncounted = training.uncounted(run.launch, run.script)
+    if uncounted:
+        return uncounted
     weights = _text(effective.weights)
     if weights is None and (training.uses_lora or _published_in_bf16(run.model)):
         weights = "bfloat16"

@@ -42,6 +42,8 @@ def step(run: Run, stack: Stack, state: Accelerator, prepared: Prepared, checkpo
     limits.check_gather(run, stack, state, prepared)
     if state.backend_name == "TE" and prepared.coverage.converted != 0:
         limits.check_tensor_parallel(run, state)
+        if not prepared.autocast:  # FSDP2: the layers are there all the same
+            _check_head(run, stack, state, prepared)
     if state.backend_name != "TE" or not prepared.autocast:
         return
     _check_capability(run, stack, state)  # autocast itself asks, before it meets a layer
@@ -104,15 +106,26 @@ def _check_head(run: Run, stack: Stack, state: Accelerator, prepared: Prepared) 
     """A loss that adds the head's bias where there is one: Transformer Engine's layers always have one.
 
     Where a layer has none, te.Linear keeps an empty tensor as its bias, not None (module/linear.py, 1.11.0 to 2.20.2).
-    Seen on an H200 with Transformer Engine 2.20.2 and TRL 1.16.0: docs/evidence/advised.jsonl, trl-default.
+    Seen on an H200 with Transformer Engine 2.20.2 and TRL 1.16.0: docs/evidence/advised.jsonl, trl-default; under FSDP2
+    and DeepSpeed executed on a CPU: docs/evidence/beyond-cpu.jsonl, sft-te-fsdp2, sft-te-zero-2, sft-te-zero-3.
     """
     fused = run.training.adds_bias_of_head(stack, run.launch, run.script)
     model = run.model
     if fused is None or (model is not None and (model.head.bias or model.head.name in prepared.coverage.left)):
         return
+    if _is_zero3(run, state):  # trl trainer/utils.py maybe_gather_lm_head_ctx asks each parameter for its status
+        text = "'Tensor' object has no attribute 'ds_status'"
+        raise PredictedError("bias-of-head", "step", "AttributeError", text, (fused, state.backend))
     rows = "the vocabulary" if model is None else f"{min(model.head.out_features, 32_768)}"  # so much at a time
     text = f"The size of tensor a ({rows}) must match the size of tensor b (0) at non-singleton dimension 1"
     raise PredictedError("bias-of-head", "step", "RuntimeError", text, (fused, state.backend))
+
+
+def _is_zero3(run: Run, state: Accelerator) -> bool:
+    config = run.deepspeed if run.deepspeed is not None else run.config_read
+    if state.distributed_type != "DEEPSPEED" or config is None:
+        return False
+    return config.zero_stage is not None and config.zero_stage.value == 3
 
 
 def _used(run: Run, state: Accelerator) -> Sequence[Gpu]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from fp8check.rules.releases.accelerate_enums import DistributedType
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.settings.accelerate import AccelerateConfig
+    from fp8check.rules.settings.script import Script
     from fp8check.rules.settings.values import Section
     from fp8check.rules.trainers.data import Environment
 
@@ -144,8 +145,7 @@ class Axolotl(HuggingFace):
             return Setting(False, Origin(code=f"{stack.name('axolotl')}, as bf16 is on")).over(own)
         return own
 
-    @property
-    def uncounted(self) -> str:
+    def uncounted(self, launch: Launch, script: Script) -> str:
         """See Training: full fine-tuning by its own loss; plug-ins exchange that, and adapters bring kernels."""
         written = next((name for name in sorted(_NOT_COUNTED.intersection(self.top)) if self.value(name)), None)
         if written is not None:
@@ -153,7 +153,7 @@ class Axolotl(HuggingFace):
         return (
             self._counts("attn_implementation", None, "sdpa", "flash_attention_2")
             or self._counts("gradient_checkpointing", False, None, True)
-            or super().uncounted
+            or super().uncounted(launch, script)
         )
 
     @property

@@ -90,8 +90,7 @@ class HuggingFace(Training):
             return False
         return self.value(self.optimizer_key, "adamw_torch") in _ADAMW
 
-    @property
-    def uncounted(self) -> str:
+    def uncounted(self, launch: Launch, script: Script) -> str:
         """See Training. DoRA, modules_to_save and such train what is not counted."""
         written = next((name for name in sorted(_NOT_COUNTED.intersection(self.top)) if self.value(name)), None)
         if written is None and "liger_kernel_config" in self.top:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fp8check.rules.reading.kind import Shape
     from fp8check.rules.releases.stack import Stack
     from fp8check.rules.releases.versions import Version
+    from fp8check.rules.settings.script import Script
     from fp8check.rules.trainers.data import Environment
     from fp8check.rules.trainers.training import Size
 
@@ -168,14 +169,13 @@ class LlamaFactory(HuggingFace):
         """See HuggingFace."""
         return self.get("finetuning_type")
 
-    @property
-    def uncounted(self) -> str:
+    def uncounted(self, launch: Launch, script: Script) -> str:
         """See Training: its stages beside pre-training and SFT have other losses, and models beside the one."""
         return (
             self._counts("stage", "sft", "pt")
             or self._counts("finetuning_type", "lora", "full")
             or self._counts("flash_attn", "auto", "sdpa", "fa2")
-            or super().uncounted
+            or super().uncounted(launch, script)
         )
 
     @property

@@ -389,13 +389,7 @@ class Training:
         """Whether the training file itself asks for FSDP."""
         return False
 
-    @property
-    def memory_is_counted(self) -> bool:
-        """Whether rules/outcome/peak.py has counted what a step of it keeps."""
-        return not self.uncounted
-
-    @property
-    def uncounted(self) -> str:
+    def uncounted(self, launch: Launch, script: Script) -> str:
         """What of a step rules/outcome/peak.py has not counted, for people; "" where it has counted all."""
         return f"what a step of {self.title} keeps"
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from fp8check.rules.models import ModelShape
     from fp8check.rules.reading.kind import Shape
     from fp8check.rules.releases.stack import Stack
+    from fp8check.rules.settings.launch import Launch
+    from fp8check.rules.settings.script import Script
     from fp8check.rules.trainers.training import Thing
 
 
@@ -45,10 +47,10 @@ class Transformers(HuggingFace):
     written_in_scripts = True
     keeps_text = True
 
-    @property
-    def uncounted(self) -> str:
+    def uncounted(self, launch: Launch, script: Script) -> str:
         """See Training."""
-        return self._counts("attn_implementation", None, "sdpa", "flash_attention_2") or super().uncounted
+        own = self._counts("attn_implementation", None, "sdpa", "flash_attention_2")
+        return own or super().uncounted(launch, script)
 
     def setting_for(self, what: Thing) -> Setting | None:
         """run_clm.py of transformers' examples calls the length block_size, the scripts of Alpaca model_max_length."""

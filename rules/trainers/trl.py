@@ -125,16 +125,24 @@ class Trl(HuggingFace):
         own = {name: setting.over(environment.get(name)) for name, setting in self.variables.items()}
         return super().hand_over(stack, {**environment, **own}, script)
 
-    @property
-    def uncounted(self) -> str:
+    def uncounted(self, launch: Launch, script: Script) -> str:
         """See Training: its trainers beside SFT have other losses, and models beside the one."""
-        if not any(name in self.top for name in _OF_SFT):
-            return "which of TRL's trainers this is: SFTTrainer alone is counted, and no key tells it"
+        if not self._is_sft(launch, script):
+            return "what a step keeps of one of TRL's trainers that is not SFT, or not known to be"
         return (
             self._counts("loss_type", None, "nll", "chunked_nll")
             or self._counts("attn_implementation", None, "sdpa")
-            or super().uncounted
+            or super().uncounted(launch, script)
         )
+
+    def _is_sft(self, launch: Launch, script: Script) -> bool:
+        """Whether its command, the script's class or a key says that it is SFTTrainer."""
+        if launch.is_module and str(launch.script).startswith("trl.scripts."):
+            return launch.script == "trl.scripts.sft"
+        by_command = launch.through == self.name and bool(launch.arguments)
+        if by_command or (script.source is not None and self._trainer_of(launch, script) is not None):
+            return self._trainer_of(launch, script) == "sft"
+        return any(name in self.top for name in _OF_SFT)
 
     def loss(self, stack: Stack) -> Loss | None:
         """SFTTrainer keeps the logits for its metrics to 1.0, and makes none in 1.9 and 1.16; between, not known."""

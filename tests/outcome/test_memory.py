@@ -300,8 +300,9 @@ def test_where_some_layers_stay_behind_nothing_is_said_of_fp8() -> None:
 
 
 def test_a_trainer_of_which_nothing_is_counted() -> None:
-    trainer, stack = Training(), outcome_of({"accelerate": ONE}).stack
-    assert not trainer.memory_is_counted
+    outcome = outcome_of({"accelerate": ONE})
+    trainer, stack = Training(), outcome.stack
+    assert trainer.uncounted(outcome.run.launch, outcome.run.script)
     assert not trainer.asks_for_fsdp
     assert trainer.deepspeed is None
     assert trainer.optimizer(stack) is None
@@ -391,3 +392,22 @@ def test_a_run_that_ends_takes_no_memory() -> None:
     outcome = outcome_of(given)
     assert outcome.error is not None
     assert predict_memory(outcome.run, outcome) is None
+
+
+OF_TRL = {**WITH_TE, "trl": "1.16.0"}
+
+
+@pytest.mark.parametrize(
+    ("launch", "is_known"),
+    [
+        ("accelerate launch --module trl.scripts.sft --model_name_or_path m --max_length 4096 --bf16 true", True),
+        ("accelerate launch --module trl.scripts.dpo --model_name_or_path m --max_length 4096 --bf16 true", False),
+        ("trl sft --model_name_or_path m --max_length 4096 --bf16 true", True),
+        ("trl dpo --model_name_or_path m --max_length 4096 --bf16 true", False),
+    ],
+)
+def test_the_command_of_trl_says_which_trainer_it_is(launch: str, is_known: bool) -> None:
+    given = {"launch": launch, "model": LLAMA, "gpu": H100, "stack": OF_TRL, "trainer": "trl"}
+    outcome = outcome_of({**given, "training": "model_name_or_path: m\nmax_length: 4096\n"})
+    assert (predict_memory(outcome.run, outcome) is not None) is is_known
+    assert (what_memory_lacks(outcome.run, outcome) is None) is is_known
