@@ -171,6 +171,8 @@ def _launch(line: Line, trainer: str | None) -> Launch | None:
         launch = Launch("", variables=variables, unknown=f"it names {hidden}; {reason}")
     except LaunchError as reason:
         launch = Launch("", variables=variables, unknown=str(reason))
+    if launch.script is None and launch.tool != "python" and not (launch.unknown or launch.through):
+        launch = launch._replace(unknown=f"{launch.tool} is given no program to start")
     because = next((why for word in line.words if word.text in launch.unknown and (why := line.why(word.text))), "")
     unknown = f"{launch.unknown}{because}" if launch.unknown else ""
     return _without_passed_on(launch)._replace(line=line, unknown=unknown)

@@ -57,6 +57,9 @@ _FLAGS = frozenset(
         *("train_batch_size", "gradient_checkpointing", "lora_rank", "lora_r", "warmup_ratio", "weight_decay"),
     )
 )
+# What the text of a program that generates has in it, and what that of one that trains has, whatever it hides.
+_COMPUTING = ("pipeline", "generate", "infer", "predict", "decode")
+_LEARNING = ("train", "tune", "optim", "loss", "learn", "epoch", ".fit(", "sft", "dpo", "ppo", "reward")
 # Classes of arguments: programs that evaluate are handed those of a Trainer, too.
 _ARGUMENTS = ("Arguments", "Config")
 # Flags of programs that generate, or evaluate what is generated.
@@ -236,7 +239,13 @@ def _told(source: ScriptSource | None, *, follow: bool) -> Told:
     if any(has_training(one.text) or one.trainers for one in modules):
         return "module"
     read = {part for one in modules for part in one.path.removesuffix(".py").replace("\\", "/").split("/")}
-    return "hidden" if any(may_train(name, read) for name in source.imports) else "nothing"
+    hides = any(may_train(name, read) for name in source.imports) and not _only_computes(source.text.lower())
+    return "hidden" if hides else "nothing"
+
+
+def _only_computes(text: str) -> bool:
+    """Whether a script has words of programs that generate, and none of those that train."""
+    return any(word in text for word in _COMPUTING) and not any(word in text for word in _LEARNING)
 
 
 def _says(launch: Launch) -> bool | None:
@@ -251,6 +260,7 @@ def _says(launch: Launch) -> bool | None:
 
 
 def _said_by(name: str) -> bool | None:
+    name = name.replace("pretrained", "")  # a model that is
     if name.startswith(_BEGINS_NOT):  # what it does stands first: merge_lora, submit_dpo_job
         return False
     train, other = any(part in name for part in _TRAINS), any(part in name for part in _TRAINS_NOT)

@@ -210,6 +210,8 @@ def _starts_itself(script: str | None, words: Sequence[str]) -> None:
         if script is not None and script.rpartition("/")[2] == "mason.py":
             raise Foreign(f"this is open-instruct's launcher for Beaker, which is not checked: {script}")
         raise Unclear(f"{script} starts what stands behind --, and nobody knows where")
+    if script is not None and script.rpartition("/")[2] == "deepy.py":
+        raise Foreign(f"this is GPT-NeoX, which is not checked: {script}")
     if script is not None and script.endswith("main.py") and any(word.startswith("recipes=") for word in words[1:]):
         raise Foreign(f"this is SageMaker HyperPod's launcher, which is not checked: {script}")
 

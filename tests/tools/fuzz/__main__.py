@@ -13,7 +13,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.tools.fuzz import gates, service, targets, work
+from tests.tools.fuzz import following, gates, service, targets, work
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.tools.fuzz.targets import Target
 
-TARGETS: tuple[Target, ...] = (*targets.TARGETS, *gates.TARGETS, *service.TARGETS)
+TARGETS: tuple[Target, ...] = (*targets.TARGETS, *following.TARGETS, *gates.TARGETS, *service.TARGETS)
 _LEAST_S = 0.5  # of a restarted job
 
 
