@@ -30,7 +30,7 @@ _TRAINS_NOT = (
     *("eval", "infer", "generat", "predict", "download", "convert", "prepar", "preprocess", "process", "merge"),
     *("export", "test", "bench", "plot", "serve", "vllm", "tokeniz", "upload", "setup", "install", "demo", "data"),
     *("submit", "job", "visualiz", "extract", "filter", "analy", "cleanup", "parse", "labelling", "labeling"),
-    *("web", "gradio", "sklearn", "slurm", "chatbot", "sampl", "label", "caption"),
+    *("web", "gradio", "sklearn", "slurm", "chatbot", "sampl", "label", "caption", "annotat", "mining"),
 )
 _BEGINS_NOT = (
     *("eval", "infer", "generate", "predict", "download", "convert", "prepare", "preprocess", "merge", "export"),
@@ -128,11 +128,19 @@ def is_sure(run: Run) -> bool:
         return True
     if registry.of_program(launch.script) is not None or _asks_for_fp8(run):
         return True
+    if _may_only_evaluate(launch):
+        return False
     if not unread and not _does_many_things(launch):
         return True
-    # That a program is about FP8 does not say that it trains.
-    says = _says(launch._replace(script=launch.script.replace("fp8", "")))
+    # Neither that a program is about FP8 says that it trains, nor the folder that it stands in.
+    says = _says(launch) if _is_entry(launch) else _said_by(_name(launch).replace("fp8", ""))
     return says is True or _said_by_command(launch) is True or _has_flags(launch)
+
+
+def _may_only_evaluate(launch: Launch) -> bool:
+    """Whether a switch says that the program evaluates, which many then do alone: main.py --eval."""
+    pairs = pairwise((*launch.arguments, "--"))
+    return any(word in ("--eval", "--evaluate", "--inference") and following[:1] == "-" for word, following in pairs)
 
 
 def _does_many_things(launch: Launch) -> bool:
@@ -250,13 +258,22 @@ def _only_computes(text: str) -> bool:
 
 def _says(launch: Launch) -> bool | None:
     """Whether the name of a program says that it trains, or that it does something else; None: neither, or both."""
-    name = (launch.script or "").lower().replace("\\", "/")
-    parts = name.split(".") if launch.is_module else name.removesuffix(".py").split("/")
+    parts = _parts(launch)
     says = _said_by(parts[-1])
     folder = parts[-2] if says is None and len(parts) > 1 else ""
     if folder in _FOLDERS or folder in _FOLDERS_NOT:
         return folder in _FOLDERS
     return says
+
+
+def _parts(launch: Launch) -> list[str]:
+    """The name of a program with the folders or packages that it stands in."""
+    name = (launch.script or "").lower().replace("\\", "/")
+    return name.split(".") if launch.is_module else name.removesuffix(".py").split("/")
+
+
+def _name(launch: Launch) -> str:
+    return _parts(launch)[-1]
 
 
 def _said_by(name: str) -> bool | None:

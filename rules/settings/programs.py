@@ -102,4 +102,5 @@ FOREIGN_FILES = {
     "simpletuner/train.py": "SimpleTuner",
     "verl/trainer/": "verl",
     "openrlhf/cli/": "OpenRLHF",
+    "xtuner/v1/train/cli/": "XTuner",
 }
