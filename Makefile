@@ -144,8 +144,8 @@ journeys: $(VENV)/.installed ## plans followed to their end, from cases of the c
 pairs: $(VENV)/.installed ## two faults in one run, from pairs of single-fault cases: how many reports tell of both
 	@$(BIN)/python -m tests.tools.pairs
 
-flips: $(VENV)/.installed ## each line that explain calls without effect, flipped over every case: the verdict stays (20 minutes)
-	@$(BIN)/python -m tests.tools.flips
+flips: $(VENV)/.installed ## each line that explain speaks of, flipped over every case: what it says holds (half an hour)
+	@$(BIN)/python -m tests.tools.flips --workers 2
 
 helps: $(VENV)/.installed ## every help with a cure, done over every found case: the finding goes, and no error comes
 	@$(BIN)/python -m tests.tools.helps

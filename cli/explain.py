@@ -10,7 +10,7 @@ from fp8check.cli.streams import say
 from fp8check.rules.checking.advising import advised
 from fp8check.rules.checking.exit_codes import ExitCode
 from fp8check.rules.checking.request import check_request
-from fp8check.rules.checking.trying import sets, tried
+from fp8check.rules.checking.trying import Trials, sets
 from fp8check.rules.plain_text import shown
 from fp8check.rules.report import build
 from fp8check.rules.report.line import concerns, explain_line, is_to_be_tried
@@ -38,6 +38,7 @@ def explain(argv: list[str]) -> int:
     told, found = False, False
     request = request_of(options, load(options))
     reports = advised(request, check_request(request)).reports
+    trials = Trials(request) if len(request.runs) == 1 else None
     for at, examined in enumerate(reports):
         document = _document(examined.documents, path)
         if document is None:
@@ -49,8 +50,8 @@ def explain(argv: list[str]) -> int:
         if concerns(report, document, line) or sets(examined, document, line):
             told = True
             tries = None
-            if is_to_be_tried(report, document, line) and len(request.runs) == 1:
-                tries = tried(request, at, document, line)
+            if trials is not None and is_to_be_tried(report, document, line):
+                tries = trials.of(at, document, line)
             say("\n".join(explain_line(report, document, line, tries)) + "\n", fold=True)
     if not found:
         say(f"{shown(path)}:{line}  no run that can be read here has this file\n", fold=True)

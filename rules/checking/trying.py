@@ -22,7 +22,7 @@ from fp8check.rules.trainers.detect import read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from fp8check.rules.checking.request import Request
     from fp8check.rules.edits.fix import Part
@@ -40,6 +40,8 @@ _A_RUN = 1_500  # as many as a run takes whatever its files
 _DIGITS = 10  # of a number that is written as text
 LONGEST = 100_000  # characters of the files of a run in which anything is tried
 _TOO_LARGE = "the run is too large to try it"
+_AUTO = "auto"  # stands where true, false or a number may
+_TYPED = {"true": True, "false": False, "1e-5": 1e-5}
 # Words of which each stands where the others may. Besides, any text is tried as one that nobody knows.
 _WORDS = (
     ("true", "false"),
@@ -58,7 +60,7 @@ _WORDS = (
     ("eager", "sdpa", "flash_attention_2", "flash_attention_3", "fp8"),
     ("adamw_torch", "adamw_torch_fused", "adamw_8bit", "sgd"),
     ("FULL_SHARD", "SHARD_GRAD_OP", "NO_SHARD", "HYBRID_SHARD"),
-    ("auto", "true", "false", "1e-5"),
+    (_AUTO, "true", "false", "1e-5"),
     ("bnb", "gptq", "awq"),
     ("inductor", "eager", "aot_eager"),
     ("LOCAL_MACHINE", "AMAZON_SAGEMAKER"),
@@ -91,40 +93,76 @@ def sets(report: Examined, document: Document, line: int) -> bool:
     return any((one.span.file, one.span.line) == (document.path, line) for one in places)
 
 
-def tried(request: Request, at: int, document: Document, line: int) -> Tries:
-    """What other values of a line would change about one of the runs of a request.
+class Trials:
+    """Judges the runs of a request with other values of a line. What was judged for one of its runs is known for all.
 
     Args:
-        at: which of them.
+        request: of one part.
     """
-    (part,) = request.runs
-    if sum(len(one.text) for one in part.documents) > LONGEST:
-        return Tries((), _TOO_LARGE)
-    request = request._replace(probe=None, baseline=None)
-    reports = looked_behind(request, check_request(request))[0].reports
-    if len(reports) > MOST_RUNS:
-        return Tries((), _TOO_LARGE)
-    before, number = reports[at], 0
-    effects: list[Effect] = []
-    left = MOST_COST // sum(map(_cost, part.documents), _A_RUN * len(reports))
-    for number, value in enumerate(_values(document, before, line, part.trainer), 1):
-        if number > MOST or (left <= 0 and number > 1):
-            return Tries(tuple(effects), f"{len(effects)} other values of it change nothing, and more were not tried")
-        left -= 1
-        if value.document is None:
-            continue
-        files = tuple(value.document if one.path == document.path else one for one in part.documents)
-        changed = request._replace(runs=(part._replace(documents=files),))
+
+    def __init__(self, request: Request) -> None:
+        self._request = request._replace(probe=None, baseline=None)
+        (self._part,) = request.runs
+        self._reports: tuple[Examined, ...] | None = None
+        self._scripts: dict[str, Document | None] = {}
+        self._judged: dict[str, tuple[tuple[Examined, ...] | str, int]] = {}
+
+    def of(self, at: int, document: Document, line: int) -> Tries:
+        """What other values of a line would change about one of the runs.
+
+        Args:
+            at: which of them.
+        """
+        if sum(len(one.text) for one in self._part.documents) > LONGEST:
+            return Tries((), _TOO_LARGE)
+        if self._reports is None:
+            self._reports = looked_behind(self._request, check_request(self._request))[0].reports
+        if len(self._reports) > MOST_RUNS:
+            return Tries((), _TOO_LARGE)
+        before, number = self._reports[at], 0
+        effects: list[Effect] = []
+        left = MOST_COST // sum(map(_cost, self._part.documents), _A_RUN * len(self._reports))
+        for number, value in enumerate(_values(document, before, line, self._part.trainer, self._script), 1):
+            if number > MOST or (left <= 0 and number > 1):
+                why = f"{len(effects)} other values of it change nothing, and more were not tried"
+                return Tries(tuple(effects), why)
+            left -= 1
+            if value.document is not None:
+                after, runs = self._after(document, value.document)
+                left -= runs
+                effects.append(Effect(value.tried, self._change(before, after, at)))
+        why = "it cannot be changed by itself" if number and not effects else ""
+        return Tries(tuple(effects), why, before.hiding)
+
+    def _after(self, document: Document, changed: Document) -> tuple[tuple[Examined, ...] | str, int]:
+        """The reports with another text of a file, or why there are none; and how many runs more were judged."""
+        known = self._judged.get(changed.text)
+        if known is not None:
+            return known
+        files = tuple(changed if one.path == document.path else one for one in self._part.documents)
+        request = self._request._replace(runs=(self._part._replace(documents=files),))
         try:
-            found, runs = looked_behind(changed, check_request(changed))
+            found, runs = looked_behind(request, check_request(request))
+            made: tuple[tuple[Examined, ...] | str, int] = (found.reports, runs)
         except InputError as error:
-            effects.append(Effect(value.tried, f"the files make no run any more: {error}"))
-            continue
-        left -= runs
-        after = found.reports
-        same = len(after) == len(reports)
-        effects.append(Effect(value.tried, _changes(before, after[at]) if same else "the files make other runs"))
-    return Tries(tuple(effects), "it cannot be changed by itself" if number and not effects else "")
+            made = (str(error), 0)
+        if len(self._reports or ()) > 1:  # of a run alone, no text comes again
+            self._judged[changed.text] = made
+        return made
+
+    def _change(self, before: Examined, after: tuple[Examined, ...] | str, at: int) -> str:
+        if isinstance(after, str):
+            return f"the files make no run any more: {after}"
+        return _changes(before, after[at]) if len(after) == len(self._reports or ()) else "the files make other runs"
+
+    def _script(self, path: str, text: str) -> Document | None:
+        """A shell script with that text, read once; None where it cannot be."""
+        if text not in self._scripts:
+            try:
+                self._scripts[text] = read(path, text.encode())
+            except InputError:
+                self._scripts[text] = None
+        return self._scripts[text]
 
 
 def _cost(document: Document) -> int:
@@ -153,7 +191,10 @@ def _changes(before: Examined, after: Examined) -> str:
         was_, is_ = (getattr(one, name) for one in outcomes)
         if was_ != is_:
             return f"{name.replace('_', ' ')}: {is_}, not {was_}"
-    return "" if before.verdict == after.verdict else f"the verdict is {after.verdict}"
+    if before.verdict != after.verdict:
+        return f"the verdict is {after.verdict}"
+    hiding, hid = (", ".join(one.hiding) for one in (after, before))
+    return "" if hiding == hid else f"{hiding} may hide more then" if hiding else f"{hid} hides nothing more then"
 
 
 def _told(report: Examined) -> dict[str, int]:
@@ -164,12 +205,15 @@ def _told(report: Examined) -> dict[str, int]:
     return found
 
 
-def _values(document: Document, report: Examined, line: int, trainer: str | None) -> Iterator[_Value]:
+def _values(
+    document: Document, report: Examined, line: int, trainer: str | None, script: Callable[[str, str], Document | None]
+) -> Iterator[_Value]:
     if document.format == "python":
         yield from _of_script(document, line)
     elif document.format == "shell":
         if report.inputs.run.launch.line is not None:
-            yield from _of_shell(document, report.inputs.run.launch.line, line)
+            for said, start, end, text in _in_shell(document, report.inputs.run.launch.line, line):
+                yield _Value(said, script(document.path, f"{document.text[:start]}{text}{document.text[end:]}"))
     else:
         editor = Editor((document,))
         for node in nodes_on(document, line):
@@ -236,7 +280,7 @@ def _others(value: object) -> Iterator[object]:
     elif isinstance(value, float):
         yield from (value * 2, value / 2)
     elif isinstance(value, str):
-        yield from _other_texts(value)
+        yield from (_TYPED.get(one, one) if value == _AUTO else one for one in _other_texts(value))
     elif value is None:
         yield from (True, False, 1, _OTHER)
 
@@ -287,15 +331,6 @@ def _replaced(text: str, edits: Iterable[TextEdit]) -> str:
     for one in sorted(edits, key=lambda edit: edit.start, reverse=True):
         text = text[: one.start] + one.text + text[one.end :]
     return text
-
-
-def _of_shell(document: Document, command: Line, line: int) -> Iterator[_Value]:
-    for tried_, start, end, text in _in_shell(document, command, line):
-        try:
-            made = read(document.path, f"{document.text[:start]}{text}{document.text[end:]}".encode())
-        except InputError:
-            made = None
-        yield _Value(tried_, made)
 
 
 def _in_shell(document: Document, command: Line, line: int) -> Iterator[tuple[str, int, int, str]]:

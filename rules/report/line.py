@@ -37,10 +37,12 @@ class Tries(Record):
     Attributes:
         effects: each value, in the order in which they were tried.
         why_not: why nothing was, or not everything; "" where all was, and where nothing stands there.
+        hiding: rules whose errors may hide what a value changes.
     """
 
     effects: tuple[Effect, ...]
     why_not: str = ""
+    hiding: tuple[str, ...] = ()
 
     @property
     def changes(self) -> tuple[Effect, ...]:
@@ -89,6 +91,8 @@ def _tried(tries: Tries, *, is_told: bool) -> Iterator[str]:
     if not tries.changes and not is_told:
         values = [one.tried for one in tries.effects]
         yield f"  changes nothing here; tried: {', '.join(values)}"
+        if tries.hiding:
+            yield f"    as far as can be seen: {', '.join(tries.hiding)} may hide more"
 
 
 def _fate(outcome: Outcome, path: str, line: int) -> Iterator[str]:

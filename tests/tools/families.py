@@ -53,6 +53,9 @@ class Case(NamedTuple):
         only: the one command that is measured.
         checks_only: whether only `check` takes these options.
         request: what the service is asked instead of the command.
+        variables: what is in the environment of the command.
+        gone: files of a repository that were committed, and that this commit takes away; with `tracked`.
+        tracked: whether the files are staged in a repository, in which the command runs.
     """
 
     files: Mapping[str, bytes]
@@ -62,6 +65,9 @@ class Case(NamedTuple):
     only: str = ""
     checks_only: bool = False
     request: Request | None = None
+    variables: Mapping[str, str] = {}
+    gone: Sequence[str] = ()
+    tracked: bool = False
 
     @property
     def files_given(self) -> Sequence[str]:
@@ -273,6 +279,109 @@ def indented(count: int, depth: int) -> str:
     """Chains of block maps."""
     chain = "".join(f"{level * ' '}y{level}:\n" for level in range(1, depth))
     return lines(count, "x{}:\n" + chain + depth * " " + "z: 1\n")
+
+
+def explained(make: Callable[[int], Case], line: int = 1) -> Callable[[int], Case]:
+    """One line of the first file, explained."""
+
+    def made(n: int) -> Case:
+        case = make(n)
+        first, *rest = case.files_given
+        return case._replace(given=(f"{first}:{line}", *rest), only="explain")
+
+    return made
+
+
+def flow(entries: str) -> Case:
+    """An Accelerate file whose recipe stands on one line, the sixth, and a training file."""
+    case = run(accelerate=ACCELERATE.partition("fp8_config")[0] + f"fp8_config: {{backend: TE, {entries}}}\n")
+    return case._replace(given=("accel.yaml", "train.yaml"))
+
+
+def hidden(make: Callable[[int], str], accelerate: str = ACCELERATE) -> Callable[[int], Case]:
+    """Errors, of which each may hide others."""
+    return lambda n: run(accelerate=accelerate + make(n))._replace(only="check")
+
+
+def markdown(make: Callable[[int], Case]) -> Callable[[int], Case]:
+    """The same as a comment."""
+
+    def made(n: int) -> Case:
+        case = make(n)
+        return case._replace(options=(*case.options, "--format", "markdown"), only="check")
+
+    return made
+
+
+def staged(make: Callable[[int], Mapping[str, str]], *handed: str, only: str = "--hook") -> Callable[[int], Case]:
+    """Files of a commit, of which the hook is handed these, or all."""
+
+    def made(n: int) -> Case:
+        files = {name: text.encode() for name, text in make(n).items()}
+        return Case(files, handed or None, (), only=only, tracked=True)
+
+    return made
+
+
+def configs(n: int) -> Mapping[str, str]:
+    """Training files, and the Accelerate file nearest to them."""
+    return {**{f"configs/train{number}.yaml": TRAINING for number in range(n)}, "accel.yaml": ACCELERATE}
+
+
+def tables(n: int) -> str:
+    """[[run]], each with a training file of its own."""
+    return lines(n, '[[run]]\nfiles = ["configs/train{}.yaml", "accel.yaml"]\n')
+
+
+def naming(n: int) -> Mapping[str, str]:
+    """Accelerate files that name one DeepSpeed file, each with a training file beside it."""
+    accelerate = (
+        "distributed_type: DEEPSPEED\nmixed_precision: fp8\ndeepspeed_config: {deepspeed_config_file: ds.json}\n"
+    )
+    files = {"ds.json": '{"zero_optimization": {"stage": 2}}\n'}
+    for number in range(n):
+        files.update({f"c{number}/train.yaml": TRAINING, f"c{number}/accel.yaml": accelerate})
+    return files
+
+
+def modules(n: int) -> Mapping[str, str]:
+    """Modules of which each imports the next, and a script that imports the first."""
+    files = {f"m{number}.py": f"import m{number + 1}\n" for number in range(n)}
+    return {**files, "train.py": SCRIPT + "import m0\nAccelerator()\n", "run.sh": STARTED, "accel.yaml": ACCELERATE}
+
+
+def projects(n: int) -> Mapping[str, str]:
+    """Folders with a configuration of their own."""
+    files = {}
+    for number in range(n):
+        run_ = {"train.yaml": TRAINING, "accel.yaml": ACCELERATE, "fp8check.toml": DECLARED}
+        files.update({f"p{number}/{name}": text for name, text in run_.items()})
+    return files
+
+
+DECLARED = '[[run]]\nfiles = ["train.yaml", "accel.yaml"]\n'
+
+
+def in_ci(site: str, make: Callable[[int], Case]) -> Callable[[int], Case]:
+    """The check of a job."""
+
+    def made(n: int) -> Case:
+        case = make(n)
+        variables = {"FP8CHECK_CI_FILES": " ".join(case.files_given), **case.variables}
+        return case._replace(given=(), options=(), only=f"ci {site} --out reports", variables=variables)
+
+    return made
+
+
+def event(make: Callable[[int], str]) -> Callable[[int], Case]:
+    """The event that started a job of GitHub."""
+    case = run()
+    variables = {"GITHUB_EVENT_PATH": "event.json"}
+    files = ("train.yaml", "accel.yaml")
+    return in_ci(
+        "github",
+        lambda n: case._replace(files={**case.files, "event.json": make(n).encode()}, given=files, variables=variables),
+    )
 
 
 FAMILIES: tuple[Family, ...] = (
@@ -905,4 +1014,142 @@ FAMILIES: tuple[Family, ...] = (
         ),
     ),
     Family("a model of many layers", 250_000_000, model(lambda n: {"num_hidden_layers": n, "num_experts": n})),
+    # explain
+    Family(
+        "explained: a variable of many launch lines", 5, explained(shell(lambda n: "export NVTE_X=1\n" + n * STARTED))
+    ),
+    Family(
+        "explained: a flag that launch lines share",
+        5,
+        explained(shell(lambda n: "A='--mixed_precision bf16'\n" + n * STARTED.replace("train.py", "$A train.py"))),
+    ),
+    Family(
+        "explained: words of a launch line",
+        1_000,
+        explained(shell(lambda n: STARTED[:-1] + words(n, " --flag{} no", "") + "\n", ""), 1),
+    ),
+    Family("explained: entries on one line", 300, explained(lambda n: flow(words(n, "k{}: 1")), 5)),
+    Family("explained: a list on one line", 700, explained(text(lambda n: f"x: [{words(n, 'true')}]\n"), 9)),
+    Family(
+        "explained: JSON on one line", 700, explained(whole_json(lambda n: {f"k{number}": "no" for number in range(n)}))
+    ),
+    Family(
+        "explained: arguments on one line",
+        300,
+        explained(
+            lambda n: Case(
+                {
+                    "train.py": (SCRIPT + f"Accelerator(mixed_precision='fp8', {words(n, 'a{}=1')})\n").encode(),
+                    "accel.yaml": ACCELERATE.encode(),
+                }
+            ),
+            2,
+        ),
+    ),
+    Family("explained: a long text", 100_000, explained(text(lambda n: f"x: {n * 'y'}\n"), 9)),
+    Family(
+        "explained: a run with many errors",
+        300,
+        explained(lambda n: run(accelerate=ACCELERATE + lines(n, "  k{}: 1\n")), 6),
+    ),
+    # What stands behind errors
+    Family("errors of a recipe", 300, hidden(lambda n: lines(n, "  k{}: 1\n"))),
+    Family("errors of an Accelerate file", 300, hidden(lambda n: lines(n, "k{}: 1\n"))),
+    Family(
+        "errors of two files",
+        300,
+        lambda n: run(TRAINING + lines(n, "fp8_k{}: 1\n"), ACCELERATE + lines(n, "  k{}: 1\n"))._replace(only="check"),
+    ),
+    Family(
+        "errors of a script",
+        300,
+        script(lambda n: f"Accelerator(mixed_precision='fp8', {words(n, 'a{}=1')})\n"),
+    ),
+    Family(
+        "errors of a launch line",
+        300,
+        launch(lambda n: "accelerate launch --config_file accel.yaml " + words(n, "--nothing{} 1", " ") + " train.py"),
+    ),
+    Family(
+        "errors of many runs",
+        60,
+        lambda n: many(n, TRAINING + "fp8_format: E5M2\nper_device_train_batch_size: 0\n")._replace(only="check"),
+    ),
+    # Markdown
+    Family("markdown: findings", 700, markdown(recipe("k{}: 1\n"))),
+    Family("markdown: runs", 60, markdown(many)),
+    Family("markdown: backticks", 20_000, markdown(lambda n: run(accelerate=f"{ACCELERATE}  k: '{n * '`'}'\n"))),
+    Family("markdown: long names", 200, markdown(recipe("'" + 100 * "@all #1 " + "{}': 1\n"))),
+    Family(
+        "markdown: plans",
+        10,
+        lambda n: many(n)._replace(options=(*UNSEEN, "--plan", "--format", "markdown"), only="check"),
+    ),
+    # The hook
+    Family("hook: training files", 40, staged(configs)),
+    Family("hook: the Accelerate file of many", 40, staged(configs, "accel.yaml")),
+    Family(
+        "hook: runs of a configuration", 60, staged(lambda n: {**configs(n), "fp8check.toml": tables(n)}, "accel.yaml")
+    ),
+    Family("hook: files that name one", 40, staged(naming, "ds.json")),
+    Family(
+        "hook: lines of a script",
+        40,
+        staged(
+            lambda n: {"run.sh": n * STARTED, "accel.yaml": ACCELERATE, "train.py": SCRIPT + "Accelerator()\n"},
+            "accel.yaml",
+        ),
+    ),
+    Family(
+        "hook: scripts",
+        60,
+        staged(
+            lambda n: {
+                **{f"run{number}.sh": STARTED for number in range(n)},
+                "accel.yaml": ACCELERATE,
+                "train.py": SCRIPT + "Accelerator()\n",
+            },
+            "accel.yaml",
+        ),
+    ),
+    Family("hook: modules in a row", 60, staged(modules, "m3.py")),
+    Family("hook: configurations", 30, staged(projects)),
+    Family(
+        "hook: other files",
+        2_000,
+        staged(lambda n: {**configs(1), **{f"d{number}/x.json": '{"train": 1}' for number in range(n)}}, "accel.yaml"),
+    ),
+    Family(
+        "hook: names of one file",
+        20_000,
+        staged(lambda n: {**configs(1), "notes.yaml": n * "accel.yaml_ "}, "accel.yaml"),
+    ),
+    Family(
+        "hook: folders in folders", 100, staged(lambda n: {**configs(1), f"{words(n, 'd', '/')}/train.yaml": TRAINING})
+    ),
+    Family(
+        "hook: files that are gone",
+        60,
+        lambda n: staged(lambda _: {**configs(2), "fp8check.toml": tables(n)})(n)._replace(
+            gone=tuple(f"configs/train{number}.yaml" for number in range(2, n))
+        ),
+    ),
+    Family("hook fix: training files", 40, staged(configs, only="fix --hook")),
+    # The job of CI
+    Family("ci: runs of github", 40, in_ci("github", many)),
+    Family("ci: runs of gitlab", 40, in_ci("gitlab", many)),
+    Family("ci: findings", 350, in_ci("github", recipe("k{}: 1\n"))),
+    Family("ci: a refusal", 100_000, in_ci("github", lambda n: run(accelerate=f"x: '{n * '`@'}'\n  y: 1\n"))),
+    Family("ci: an event", 20_000, event(lambda n: json.dumps({"pull_request": {"number": 1, "x": list(range(n))}}))),
+    Family("ci: an event, nested", 20_000, event(lambda n: n * "[" + n * "]")),
+    Family(
+        "ci: words",
+        3_000,
+        lambda n: in_ci("github", lambda _: run())(n)._replace(
+            variables={
+                "FP8CHECK_CI_FILES": "train.yaml accel.yaml",
+                "FP8CHECK_CI_REQUIRE": words(n, "'memory<='\"{}\"", " "),
+            }
+        ),
+    ),
 )

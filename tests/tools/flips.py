@@ -1,45 +1,59 @@
-"""`fp8check explain` held against what other values do: each line of each case of the catalog, flipped.
+"""`fp8check explain` held against what other values do: each line of many runs, flipped.
 
-python -m tests.tools.flips [--every N]
+python -m tests.tools.flips [--of catalog|conformance] [--every N] [--only WORDS] [--workers N]
 
-Of a line that explain calls without effect ("changes nothing here", or "is overridden" and nothing else), every entry
-is given other values, and taken out, by code that shares nothing with explain's own: the values are true and false,
-numbers, and whatever the cases of the catalog write for that key. The verdict, the outcome and the errors have to stay.
-Of a line that explain says decides, the same values are tried, and the share that changes something is printed.
+The runs are the cases of the catalog, and those that were given to the real packages (tests/conformance/). Of a line that
+explain calls without effect ("changes nothing here", or "is overridden" and nothing else), every entry is given other
+values, and taken out, by code that shares nothing with explain's own: the values are true and false, numbers, texts
+that nobody knows, and whatever the cases of the catalog write for that key. The verdict, the outcome and the errors have
+to stay. Of a line that explain says decides or matters, the same values are tried, and one of them has to change
+something of the report: the outcome, a finding, or what is decided.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import json
+import multiprocessing
+import re
 import sys
 from collections import Counter
 from contextlib import ExitStack
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from fp8check.rules.checking.advising import advised
-from fp8check.rules.checking.request import Request, check_request
-from fp8check.rules.checking.trying import tried
+from fp8check.rules.checking.advising import looked_behind
+from fp8check.rules.checking.request import Request, RunRequest, check_request
+from fp8check.rules.checking.trying import Trials
 from fp8check.rules.input_error import InputError
+from fp8check.rules.reading.kind import Kind
 from fp8check.rules.record import Record
 from fp8check.rules.report import build
 from fp8check.rules.report.line import explain_line, is_to_be_tried
+from fp8check.rules.suppression.examined import MARK
 from fp8check.rules.trainers.detect import read
 from tests.support.cases import CASES
-from tests.tools.journeys import catalog
+from tests.support.paths import TESTS
+from tests.tools.conformance import cases as conformance_cases
+from tests.tools.journeys import catalog, conformance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
+    from fp8check.rules.reading import Document
     from fp8check.rules.suppression.examined import Examined
 
-FILES = {"training": "train.yaml", "accelerate": "accel.yaml", "deepspeed": "ds.json"}
+    Start = tuple[str, Callable[[], AbstractContextManager[RunRequest]]]
+
+KINDS = ("training", "accelerate", "deepspeed")
 MORE = ("seen", "crashing", "today", "require", "named")
-NUMBERS = (0, 1, 2, 3, 7, 1000)
-MOST = 12  # values of one entry
+NUMBERS = (0, 1, 2, 3, 4, 7, 16, 1000)
+TEXTS = ("nobody-knows-this", "2")
+MOST = 24  # values of one entry
 
 
 class Flipped(Record):
@@ -48,7 +62,8 @@ class Flipped(Record):
     Attributes:
         claim: "nothing" where explain calls it without effect, "decides" where it says that it decides or matters.
         flips: values that were tried.
-        changing: those that change something, with what.
+        changing: those that change the verdict, the outcome or an error, with what.
+        telling: how many change something of the report.
     """
 
     case: str
@@ -56,10 +71,16 @@ class Flipped(Record):
     claim: str
     flips: int
     changing: tuple[str, ...]
+    telling: int
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether what explain says does not hold."""
+        return bool(self.changing) if self.claim == "nothing" else not self.telling
 
 
 def cases() -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Every case that is a run of files and facts."""
+    """Every case of the catalog that is a run of files and facts."""
     for rule, file in CASES.items():
         for kind in ("found", "not found", "undecided"):
             if isinstance(file.get(kind), list):
@@ -68,12 +89,27 @@ def cases() -> Iterator[tuple[str, Mapping[str, Any]]]:
                 )
 
 
+def starts(of: str) -> Iterator[Start]:
+    """The runs, by name, each with how it is opened."""
+    if of == "catalog":
+        yield from ((name, partial(_opened, case)) for name, case in cases())
+        return
+    newest = conformance_cases.read(TESTS / "conformance" / "newest.jsonl")
+    yield from ((one["id"], partial(conformance.request_of, one)) for one in (*newest, *conformance.of_commands()))
+
+
+@contextlib.contextmanager
+def _opened(case: Mapping[str, Any]) -> Iterator[RunRequest]:
+    with ExitStack() as stack:
+        yield catalog.request_of(case, stack)
+
+
 @cache
 def vocabulary() -> Mapping[str, tuple[object, ...]]:
     """What the catalog writes for each key."""
     found: dict[str, dict[str, object]] = {}
     for _, case in cases():
-        for kind in FILES:
+        for kind in KINDS:
             with contextlib.suppress(yaml.YAMLError):
                 for key, value in _entries(yaml.safe_load(str(case.get(kind, "")))):
                     if "$" not in str(value):  # what is filled in later, or is to be and is not, is no value
@@ -89,44 +125,72 @@ def _entries(data: object) -> Iterator[tuple[str, object]]:
             yield str(key), value
 
 
-def flipped(name: str, case: Mapping[str, Any]) -> Iterator[Flipped]:
-    """The lines of a case's files."""
-    for kind in FILES:
-        text = case.get(kind)
-        if text is not None and "#" not in str(text):
-            yield from _of_file(name, case, kind, str(text))
+def flipped(start: Start) -> Iterator[Flipped]:
+    """The lines of the files of a run."""
+    name, opened = start
+    with opened() as part:
+        report = _report(part)
+        if report is not None:
+            for document in part.documents:
+                if document.kind in KINDS and document.root is not None and MARK not in document.text:
+                    yield from _of_file(name, part, report, document)
 
 
-def _of_file(name: str, case: Mapping[str, Any], kind: str, text: str) -> Iterator[Flipped]:
+def _of_file(name: str, part: RunRequest, report: Examined, document: Document) -> Iterator[Flipped]:
+    before, told = _signature(report), _told(report)
     try:
-        data = yaml.safe_load(text)
-        plain = yaml.safe_dump(data, sort_keys=False)
-        before = _signature(case)
-        if not isinstance(data, dict) or before is None or _signature({**case, kind: plain}) != before:
-            return  # what is written here is not what its data says: a key twice, an unquoted word
-    except yaml.YAMLError:
+        data = _loaded(document)
+        plain = _written(document, data)
+        same = _report(_with_text(part, document, plain)) if isinstance(data, dict) else None
+    except (yaml.YAMLError, ValueError):
         return
-    for number, keys in _lines(text, data).items():
-        claim = _claim(case, str(case.get(f"{kind} path", FILES[kind])), number)
-        if claim is None:
+    if same is None or _signature(same) != before or _told(same) != told:
+        return  # what is written here is not what its data says: a key twice, an unquoted word
+    # A config.json that is given is that of whatever name stands there.
+    model = report.inputs.run.training.model
+    names_model = model is not None and any(one.kind == "model" for one in report.documents)
+    for number, keys in _lines(document.text, data).items():
+        claim = _claim(part, report, document.path, number)
+        if claim is None or (names_model and model in [_at(data, one) for one in keys]):
             continue
-        flips, changing = 0, []
+        flips, changing, telling = 0, [], 0
         for keyed in keys:
             for said, changed in _flips(data, keyed):
-                if _is_another(plain, yaml.safe_dump(changed, sort_keys=False), kind):
+                text = _written(document, changed)
+                if _is_another(part, document.path, plain, text):
                     continue
                 flips += 1
-                after = _signature({**case, kind: yaml.safe_dump(changed, sort_keys=False)})
-                if after != before:
-                    changing.append(f"{said}: {before} -> {after}")
-        line = f"{kind}:{number} {text.splitlines()[number - 1].strip()}"
-        yield Flipped(name, line, claim, flips, tuple(changing))
+                after = _report(_with_text(part, document, text))
+                now = None if after is None else _signature(after)
+                if now != before:
+                    changing.append(f"{said}: {before} -> {now}")
+                telling += after is None or now != before or _told(after) != told
+        line = f"{document.kind}:{number} {document.text.splitlines()[number - 1].strip()}"
+        if flips:
+            yield Flipped(name, line, claim, flips, tuple(changing), telling)
 
 
-def _is_another(before: str, after: str, kind: str) -> bool:
+def _loaded(document: Document) -> Any:
+    return json.loads(document.text) if document.path.endswith(".json") else yaml.safe_load(document.text)
+
+
+def _written(document: Document, data: object) -> str:
+    if document.path.endswith(".json"):
+        return json.dumps(data, indent=1)
+    return yaml.safe_dump(data, sort_keys=False)
+
+
+def _with_text(part: RunRequest, document: Document, text: str) -> RunRequest:
+    """The run with another text of a file, which is read for what it was."""
+    made = read(document.path, text.encode(), loader=document.loader)
+    made = made.as_kind(Kind(document.kind, document.dialect, document.loader))
+    return part._replace(documents=tuple(made if one.path == document.path else one for one in part.documents))
+
+
+def _is_another(part: RunRequest, path: str, before: str, after: str) -> bool:
     """Whether what is left of a file is taken for one of another trainer: a case says whose it is, and by whom read."""
-    read_ = [read(FILES[kind], text.encode()) for text in (before, after)]
-    return (read_[0].dialect, read_[0].loader) != (read_[1].dialect, read_[1].loader)
+    was, is_ = (read(path, text.encode(), trainer=part.trainer) for text in (before, after))
+    return is_.kind != "other" and (was.dialect, was.loader) != (is_.dialect, is_.loader)
 
 
 def _lines(text: str, data: dict[Any, Any]) -> dict[int, list[tuple[Any, ...]]]:
@@ -155,7 +219,9 @@ def _flips(data: dict[Any, Any], keys: tuple[Any, ...]) -> Iterator[tuple[str, d
         others = [*vocabulary().get(str(last), ())]
         if value is not None:
             others = [one for one in others if type(one) is type(value)]
-    for other in [one for one in others if one != value][:MOST]:
+        if isinstance(value, str):
+            others += TEXTS if value != "auto" else (*TEXTS, True, False)
+    for other in [one for one in dict.fromkeys(others) if one != value][:MOST]:
         yield f"{last}: {other}", _with(data, above, last, other, gone=False)
     yield f"without {last}", _with(data, above, last, None, gone=True)
 
@@ -172,21 +238,18 @@ def _with(data: dict[Any, Any], above: list[Any], last: Any, value: object, *, g
     return {key: (value if key == last else one) for key, one in data.items() if not (gone and key == last)}
 
 
-def _reports(case: Mapping[str, Any]) -> tuple[Request, tuple[Examined, ...]]:
-    with ExitStack() as stack:
-        request = Request((catalog.request_of(case, stack),))
-        return request, advised(request, check_request(request)).reports
-
-
-def _signature(case: Mapping[str, Any]) -> object:
-    """The verdict, the outcome and the errors; None where the case makes no single run."""
+def _report(part: RunRequest) -> Examined | None:
+    """The report of the one run of a request, with what its errors hide; None where it is no single run."""
+    request = Request((part,))
     try:
-        _, reports = _reports(case)
+        reports = looked_behind(request, check_request(request))[0].reports
     except InputError:
         return None
-    if len(reports) != 1:
-        return None
-    report = reports[0]
+    return reports[0] if len(reports) == 1 else None
+
+
+def _signature(report: Examined) -> object:
+    """The verdict, the outcome and the errors."""
     outcome = build.outcome_of(report.outcome)
     errors = Counter(one.rule for one in (*report.findings, *report.later) if one.severity == "error")
     recipe = None if outcome.recipe is None else dict(outcome.recipe)
@@ -197,38 +260,93 @@ def _signature(case: Mapping[str, Any]) -> object:
     )
 
 
-def _claim(case: Mapping[str, Any], path: str, line: int) -> str | None:
-    request, reports = _reports(case)
-    document = next((one for one in reports[0].documents if one.path == path), None)
+def _told(report: Examined) -> object:
+    """What a report says, without where."""
+    whole = build.whole(report)
+    findings = Counter((one.rule, one.severity, _PLACE.sub("", one.message)) for one in whole.findings)
+    later = Counter((one.rule, _PLACE.sub("", one.message)) for one in report.later)
+    trace = [(one.setting, str(one.value), bool(one.overrode)) for one in whole.outcome.trace]
+    error = whole.outcome.error
+    undecided = sorted({str(one.rule) for one in whole.undecided})
+    summary = {name: text for name, text in whole.summary.as_dict().items() if isinstance(text, str)}
+    ends = None if error is None else _PLACE.sub("", error.message)
+    return findings, later, report.hiding, trace, ends, undecided, summary
+
+
+_PLACE = re.compile(r":[0-9]+|line [0-9]+")
+
+
+def _claim(part: RunRequest, report: Examined, path: str, line: int) -> str | None:
+    document = next((one for one in report.documents if one.path == path), None)
     if document is None:
         return None
-    report = build.whole(reports[0])
-    tries = tried(request, 0, document, line) if is_to_be_tried(report, document, line) else None
-    told = list(explain_line(report, document, line, tries))[1:]
+    whole = build.whole(report)
+    tries = Trials(Request((part,))).of(0, document, line) if is_to_be_tried(whole, document, line) else None
+    told = list(explain_line(whole, document, line, tries))[1:]
     words = {one.split()[0] for one in told if one.startswith("  ") and one[2] != " "}
     if words & {"decides", "matters:", "ends"}:
         return "decides"
     return "nothing" if words and words <= {"changes", "is"} else None
 
 
-def main(words: list[str]) -> int:
-    """Print the numbers; 1 where a line without effect has one."""
-    parser = argparse.ArgumentParser(description="explain, held against what other values do")
-    parser.add_argument("--every", type=int, default=1, help="one case of so many")
-    options = parser.parse_args(words)
-    every = [line for name, case in [*cases()][:: options.every] for line in flipped(name, case)]
-    nothing = [one for one in every if one.claim == "nothing"]
-    decides = [one for one in every if one.claim == "decides"]
-    wrong = [one for one in nothing if one.changing]
-    for one in wrong:
-        print(f"{one.case}: {one.line}: {one.changing[0]}")
-    flips = sum(one.flips for one in nothing)
-    print(f"{len(nothing)} lines that explain calls without effect, flipped {flips} times; {len(wrong)} have one")
-    moved = sum(bool(one.changing) for one in decides)
+def _of_number(asked: tuple[str, int]) -> list[Flipped]:
+    of, number = asked
+    return [*flipped(_starts(of)[number])]
+
+
+@cache
+def _starts(of: str) -> list[Start]:
+    return [*starts(of)]
+
+
+def every(of: str, one_of: int = 1, workers: int = 1, only: str = "") -> Iterator[Flipped]:
+    """The lines of all runs, or of one of so many, or of those with that in their names."""
+    numbers = [(of, number) for number in range(0, len(_starts(of)), one_of) if only in _starts(of)[number][0]]
+    if workers == 1:
+        for number in numbers:
+            yield from _of_number(number)
+        return
+    vocabulary()
+    with multiprocessing.get_context("fork").Pool(workers) as pool:
+        for found in pool.imap(_of_number, numbers, chunksize=8):
+            yield from found
+
+
+def tell(lines: Iterable[Flipped]) -> int:
+    """Print what does not hold, as it is found, and the numbers; how many lines are wrong."""
+    counts: Counter[str] = Counter()
+    for one in lines:
+        counts.update({one.claim: 1, f"{one.claim} flips": one.flips, f"{one.claim} wrong": int(one.is_wrong)})
+        if one.is_wrong:
+            why = one.changing[0] if one.changing else f"none of {one.flips} values changes anything"
+            print(f"{one.case}: {one.line}: called {one.claim}: {why}", flush=True)
+        counts["moved"] += one.claim == "decides" and bool(one.changing)
     print(
-        f"{len(decides)} lines that it says decide or matter; {moved} of them change the verdict, the outcome or an error"
+        f"{counts['nothing']} lines that explain calls without effect, flipped {counts['nothing flips']} times; "
+        f"{counts['nothing wrong']} have one"
     )
-    return 1 if wrong or not nothing else 0
+    print(
+        f"{counts['decides']} lines that it says decide or matter, flipped {counts['decides flips']} times; "
+        f"{counts['moved']} change the verdict, the outcome or an error; {counts['decides wrong']} change nothing"
+    )
+    if not counts["nothing"]:
+        print("no line was tried")
+    return counts["nothing wrong"] + counts["decides wrong"] + (not counts["nothing"])
+
+
+def main(words: list[str]) -> int:
+    """Print the numbers; 1 where a line without effect has one, or one that decides has none."""
+    parser = argparse.ArgumentParser(description="explain, held against what other values do")
+    parser.add_argument("--of", choices=("catalog", "conformance"), help="only these runs")
+    parser.add_argument("--every", type=int, default=1, help="one run of so many")
+    parser.add_argument("--workers", type=int, default=1, help="processes at a time")
+    parser.add_argument("--only", default="", help="runs with this in their name")
+    options = parser.parse_args(words)
+    wrong = 0
+    for of in (options.of,) if options.of else ("catalog", "conformance"):
+        print(f"{of}:")
+        wrong += tell(every(of, options.every, options.workers, options.only))
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

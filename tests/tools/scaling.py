@@ -20,11 +20,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from tests.support.repository import Repository
 from tests.tools.families import Request
 from tests.tools.fuzz.service import running_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tests.tools.families import Case, Family
     from tests.tools.fuzz.service import Running
@@ -56,7 +57,7 @@ SAMPLE = (
 )
 
 
-NARROW = "COLUMNS=40"  # before a command: what is in its environment
+NARROW = "narrow"  # before a command: on a terminal of 40 columns, with colors and links
 
 
 class Cost(NamedTuple):
@@ -142,13 +143,28 @@ class Bench:
 
     def cost(self, case: Case, asked: Sequence[str] | Request, patience: int = PATIENCE) -> Cost:
         """What the command takes for the files of a case, or the service for a request."""
-        for name, data in case.files.items():
-            path = self._folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
+        folder = self._put(case)
         if isinstance(asked, Request):
             return measured(lambda: self._ask(asked), self._serve)
-        return measured(lambda: self._run(asked), patience=patience)
+        return measured(lambda: self._run(asked, folder, case.variables), patience=patience)
+
+    def _put(self, case: Case) -> Path:
+        """The folder in which the files are: one that a repository has for itself, and that is made once."""
+        if not case.tracked:
+            _write(self._folder, case.files)
+            return self._folder
+        files = {**case.files, **dict.fromkeys(case.gone, b"bf16: true\n")}
+        folder = self._folder / f"{len(files)}-{sum(map(len, files.values()))}-{max(map(len, files))}"
+        if not folder.exists():
+            repository = Repository(folder)
+            _write(folder, files)
+            if case.gone:
+                repository.commit({})
+                repository.git("rm", "-q", "-r", *case.gone)
+            repository.git("add", "-A")
+        elif case.only.startswith("fix"):
+            _write(folder, case.files)
+        return folder
 
     def _serve(self) -> Running:
         return running_in(self._folder / "service")
@@ -161,12 +177,20 @@ class Bench:
         service.end()  # what its processes took counts once they have ended
         return 0 if answer.status < 500 else 4
 
-    def _run(self, words: Sequence[str]) -> int:
-        os.chdir(self._folder)
+    def _run(self, words: Sequence[str], folder: Path, variables: Mapping[str, str]) -> int:
+        os.chdir(folder)
+        os.environ.update(variables)  # of this process, which is forked for it
         if words[0] == NARROW:
-            os.environ.update([NARROW.split("=")])  # of this process, which is forked for it
+            os.environ.update({"COLUMNS": "40", "FORCE_COLOR": "1", "FORCE_HYPERLINK": "1"})
             words = words[1:]
         return self._main(list(words))
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    for name, data in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
 
 
 class Row(NamedTuple):

@@ -15,7 +15,7 @@ from fp8check.rules.checking import trying
 from fp8check.rules.checking.advising import advised
 from fp8check.rules.checking.planning import plan_request
 from fp8check.rules.checking.request import check_request
-from fp8check.rules.checking.trying import sets, tried
+from fp8check.rules.checking.trying import Trials, sets
 from fp8check.rules.input_error import InputError
 from fp8check.rules.report import build, plan
 from fp8check.rules.report.formats import Look, find
@@ -48,13 +48,14 @@ def explaining(case: Case, _folder: Path) -> Iterable[str]:
         try:
             request = _with_shell(case)
             reports = advised(request, check_request(request)).reports
+            trials = Trials(request)
             for at, examined in enumerate(reports[:2]):
                 whole = build.whole(examined)
                 for document in examined.documents:
                     line = min(int(case.get("line") or 1), document.text.count("\n") + 1)
                     if not (concerns(whole, document, line) or sets(examined, document, line)):
                         continue
-                    tries = tried(request, at, document, line) if is_to_be_tried(whole, document, line) else None
+                    tries = trials.of(at, document, line) if is_to_be_tried(whole, document, line) else None
                     labels.append(_explained([*explain_line(whole, document, line, tries)], tries))
         except InputError as problem:
             return (said(problem, "explain"),)
