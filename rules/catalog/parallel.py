@@ -10,6 +10,7 @@ from fp8check.rules.outcome.layers import ALIGNMENT
 from fp8check.rules.outcome.limits import uneven
 from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.settings.edits import insert, replace
+from fp8check.rules.settings.script import in_script
 from fp8check.rules.settings.values import Setting, Undecided
 
 TYPE_CHECKING = False
@@ -34,22 +35,26 @@ if TYPE_CHECKING:
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl checkpoint-reentrant-te]: 2 backward FP8 GEMMs instead of 30",
     'llamafactory 0.9.5 model/model_utils/checkpointing.py "if not model_args.disable_gradient_checkpointing:"',
     "https://github.com/NVIDIA/TransformerEngine/issues/776",
+    reads=("training", "script"),
     claims=("ends", "FP8"),
 )
-def te_with_checkpointing(training: Training, requested: Requested, outcome: Outcome) -> Iterator[Found]:
+def te_with_checkpointing(run: Run, requested: Requested, outcome: Outcome) -> Iterator[Found]:
     """Transformer Engine together with gradient checkpointing.
 
     Why it hurts: the checkpointed layers are computed again in the backward pass, outside FP8 autocast. Without
     reentrant checkpointing the step ends with CheckpointError; with it (LLaMA-Factory's way) the recomputation and
     both backward GEMMs run without FP8. LLaMA-Factory and TRL (0.22 and newer) switch checkpointing on by themselves.
 
-    Example: `gradient_checkpointing: true`, or any LLaMA-Factory run, with backend TE.
+    Example: `gradient_checkpointing: true`, any LLaMA-Factory run, or `model.gradient_checkpointing_enable()` in a script,
+    with backend TE.
 
     Write instead: `disable_gradient_checkpointing: true` in LLaMA-Factory, `gradient_checkpointing: false` elsewhere;
     or backend AO.
     """
-    checkpointing = outcome.checkpointing
-    if checkpointing is None or not outcome.runs_te:
+    if outcome.backend_name != "TE":
+        return
+    checkpointing, training = outcome.effective.checkpointing, run.training
+    if checkpointing is None or outcome.checkpointing is None or not outcome.runs_te:
         return
     training.rest_on(checkpointing)
     place = checkpointing if checkpointing.origin.span is not None else training.get("gradient_checkpointing")
@@ -68,7 +73,7 @@ def te_with_checkpointing(training: Training, requested: Requested, outcome: Out
     if checkpointing.origin.default is not None:
         notes = (f"{checkpointing.origin.default} switches gradient checkpointing on by default",)
     key, value = training.checkpointing_off
-    fix = unsafe(write(training.top, key, value))
+    fix = None if in_script(checkpointing) else unsafe(write(training.top, key, value))
     fact = "with backend AO (torchao) checkpointing keeps FP8"
     yield Found(message, place=place, label=label, related=(), notes=notes, fact=fact, fix=fix)
 

@@ -140,7 +140,7 @@ def _step(run: Run, outcome: Outcome) -> Step | str:
         wide_ends=training.wide_ends and weights == "bfloat16" and spread.strategy in WHOLE,
         autocast=not plain,
         optimizer=optimizer,
-        checkpointing=outcome.checkpointing is not None or spread.checkpointing,
+        checkpointing=effective.checkpointing is not None or spread.checkpointing,
         compiled=effective.compiled is not None,
         lora_rank=rank,
         lora_dropout=rank > 0 and training.lora_drops,

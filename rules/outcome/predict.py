@@ -243,8 +243,8 @@ def _stages(outcome: Outcome) -> Iterator[Outcome]:
     )  # the first collective comes when the model is wrapped: what converts it fails before
     together = handed.arguments.prepares == "together"  # else it may make its optimizer of the new weights
     outcome = outcome._replace(
-        checkpointing=outcome.effective.checkpointing,
-        reentrant=training.reentrant(stack),
+        checkpointing=_checkpointing(outcome, state),
+        reentrant=training.reentrant(stack) if _checkpointing(outcome, state) is not None else None,
         frozen=step.frozen_by_torchao(state, outcome.prepared) if together else None,
     )
     yield outcome
@@ -256,6 +256,19 @@ def _stages(outcome: Outcome) -> Iterator[Outcome]:
     limits.check_own_recipes(run, stack)
     if run.script.own:
         raise Undecided(run.script.own[0].describe(), "only a step of the script itself shows it; no probe runs that")
+
+
+def _checkpointing(outcome: Outcome, state: Accelerator) -> Setting | None:
+    """What switches gradient checkpointing on; that it is not known keeps a run with Transformer Engine undecided.
+
+    What else is predicted does not hang on it, and what does, as memory, asks by itself.
+    """
+    try:
+        return outcome.effective.checkpointing
+    except Undecided:
+        if state.backend_name == "TE" and outcome.prepared.coverage.converted != 0:
+            raise
+        return None
 
 
 def _check_words(run: Run) -> None:

@@ -33,6 +33,8 @@ WRITTEN_OUT = "fp8check cannot run the script: write what it passes as a literal
 LOADER = "loaded by"
 # And that a script may compile its model.
 COMPILES = "compiles"
+# Whether its gradient checkpointing is reentrant, where it says so.
+REENTRANT = "checkpoints reentrant"
 # That it wraps its model for adapters; later where that stands in a block or a function.
 WRAPS = "wraps for adapters"
 # Arguments of recipe handlers on which nothing hangs that is predicted here.

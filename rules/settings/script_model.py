@@ -7,7 +7,7 @@ say different things of the same, neither counts.
 
 from __future__ import annotations
 
-from fp8check.rules.settings.script import COMPILES, LOADER, WRAPS, WRITTEN_OUT, Unevaluated
+from fp8check.rules.settings.script import COMPILES, LOADER, REENTRANT, WRAPS, WRITTEN_OUT, Unevaluated
 from fp8check.rules.settings.values import Later, Origin, Setting, SettingLater
 
 TYPE_CHECKING = False
@@ -37,6 +37,12 @@ _DTYPES = ("bfloat16", "float16", "float32", "auto")
 _TO = (".half()", ".bfloat16()", ".float()", ".to(torch.", ".to(dtype")
 _CASTS = (*(f"{of}{cast}" for of in ("model", ")") for cast in _TO), "prepare_model_for_kbit_training")
 _COMPILES = ("torch.compile", ".compile(", "dynamo")
+CHECKPOINTS = "gradient_checkpointing_enable"
+# What else computes layers again in the backward pass: a script with one of these words may do so.
+_MAY_CHECKPOINT = (
+    *("torch.utils.checkpoint", "enable_gradient_checkpointing", "apply_activation_checkpointing"),
+    *("checkpoint_wrapper", "gradient_checkpointing_disable"),
+)
 _QUANTIZED = ("quantization_config", "load_in_4bit", "load_in_8bit")
 # LoraConfig without them (peft 0.7 to 0.19 tuners/lora/config.py).
 _RANK, _DROPOUT = 8, 0.0
@@ -69,7 +75,7 @@ def said(sources: Sequence[ScriptSource]) -> dict[str, Setting]:
     Whether adapters train all the time, and what compile() compiles, is not followed: with adapters the head is frozen,
     and with a word of compiling nobody knows whether the model is.
     """
-    settings = {**model_of(sources), **batches_of(sources)}
+    settings = {**model_of(sources), **batches_of(sources), **checkpointing_of(sources)}
     for one in sources:
         if "peft" in one.imports or any(name.startswith("peft.") for name in one.imports):
             settings.setdefault("use_peft", Setting(True, Origin(code=one.path)))
@@ -128,6 +134,36 @@ def batches_of(sources: Sequence[ScriptSource]) -> dict[str, Setting]:
     lengths = _one([call.keywords.get("max_length") for one in sources for call in one.named(CUTS)])
     found = {"batch_size": sizes, "max_length": lengths}
     return {name: one for name, one in found.items() if one is not None and type(one.value) is int}
+
+
+def checkpointing_of(sources: Sequence[ScriptSource]) -> dict[str, Setting]:
+    """Whether the layers are computed again in the backward pass, and whether the reentrant way, by TRL's names."""
+    word = next(((word, one.path) for one in sources for word in _MAY_CHECKPOINT if word in one.text), None)
+    if word is not None:
+        why = f"{word[1]} may compute its layers again in the backward pass: it has {word[0]}"
+        return {"gradient_checkpointing": SettingLater(Later(word[0], why, WRITTEN_OUT), Origin(code=word[1]))}
+    calls = [(one, call) for one in sources for call in one.named(CHECKPOINTS)]
+    if not calls:
+        return {}
+    first = calls[0][1]
+    if not any(_runs(one, call) for one, call in calls):
+        why = f"calls {CHECKPOINTS}() in a block of its own: whether it does"
+        return {"gradient_checkpointing": _later(first, CHECKPOINTS, why)}
+    settings = {"gradient_checkpointing": Setting(True, Origin(span=first.span))}
+    if any(call.positional or call.positional is None or call.keywords for _, call in calls):
+        written = _one([call.keywords.get("gradient_checkpointing_kwargs") for _, call in calls])
+        said = written.value if written is not None else None
+        way = said.get("use_reentrant") if isinstance(said, dict) else None
+        known = written is not None and isinstance(way, bool)
+        later = _later(first, CHECKPOINTS, "passes arguments that are not known here: whether the reentrant way")
+        settings[REENTRANT] = written._replace(value=way) if written is not None and known else later
+    return settings
+
+
+def _runs(source: ScriptSource, call: Call) -> bool:
+    """Whether a call stands among the statements that make the model or prepare it, or around these."""
+    beside = source.named("prepare", "Accelerator", *LOADERS)
+    return any(one.block[: len(call.block)] == call.block for one in beside)
 
 
 def adapters_of(sources: Iterable[ScriptSource]) -> dict[str, Setting]:

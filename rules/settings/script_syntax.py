@@ -20,7 +20,7 @@ from fp8check.rules.settings.script import (
     Unevaluated,
 )
 from fp8check.rules.settings.script_forms import Forms
-from fp8check.rules.settings.script_model import ADAPTERS, BATCHES, CUTS, FIRST, LOADERS, LOADING_TRAINERS
+from fp8check.rules.settings.script_model import ADAPTERS, BATCHES, CHECKPOINTS, CUTS, FIRST, LOADERS, LOADING_TRAINERS
 from fp8check.rules.settings.script_names import Names
 from fp8check.rules.settings.values import Origin, Setting
 
@@ -53,7 +53,7 @@ _SAVES = ("save_state", "load_state", "save_model", "save_pretrained", "eval")
 _WATCHED = frozenset(
     (
         *(*READERS, *PARSERS, *HANDLERS, *_SAVES, *LOADERS, *LOADING_TRAINERS),
-        *("prepare", "train", BATCHES, ADAPTERS),
+        *("prepare", "train", BATCHES, ADAPTERS, CHECKPOINTS),
     )
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.releases.errors import PredictedError
-from fp8check.rules.settings.script import COMPILES, WRAPS, WRITTEN_OUT, in_script
+from fp8check.rules.settings.script import COMPILES, REENTRANT, WRAPS, WRITTEN_OUT, in_script
 from fp8check.rules.settings.values import Undecided
 from fp8check.rules.trainers.data import AcceleratorArguments, HandedOver
 from fp8check.rules.trainers.training import Training
@@ -40,6 +40,13 @@ class OwnScript(Training):
     def compiled(self) -> Setting | None:
         """That the script may compile its model itself, where a word of it says so."""
         return self.get(COMPILES)
+
+    def reentrant(self, stack: Stack) -> bool | None:
+        """See Training; in a script gradient_checkpointing_enable() itself is told."""
+        if not in_script(self.get("gradient_checkpointing")):
+            return super().reentrant(stack)
+        written = self.get(REENTRANT)
+        return self._reentrant_by_default(stack) if written is None else bool(written.value)
 
     @property
     def deepspeed(self) -> Setting | None:

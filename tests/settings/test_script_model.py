@@ -7,8 +7,8 @@ import shlex
 import pytest
 
 from fp8check.rules.reading.source import load
-from fp8check.rules.settings.script import COMPILES, LOADER, ScriptSource, options_of
-from fp8check.rules.settings.script_model import adapters_of, batches_of, model_of, said
+from fp8check.rules.settings.script import COMPILES, LOADER, REENTRANT, ScriptSource, options_of
+from fp8check.rules.settings.script_model import adapters_of, batches_of, checkpointing_of, model_of, said
 from fp8check.rules.settings.script_syntax import parse
 from fp8check.rules.settings.values import Setting
 
@@ -155,3 +155,35 @@ def test_all_that_a_script_of_its_own_says() -> None:
     assert plain(said(sources(text))) == {NAME: "org/a", "batch_size": 4, "use_peft": True, COMPILES: "..."}
     assert plain(said(sources("from peft import LoraConfig", "import peft"))) == {"use_peft": True}
     assert plain(said(sources("from transformers import pipeline"))) == {}
+
+
+_MODEL = f"m = {LOAD}('org/a')\n"
+_ENABLE = "gradient_checkpointing_enable"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (_MODEL, {}),
+        (f"{_MODEL}m.{_ENABLE}()", {"gradient_checkpointing": True}),
+        (f"def f():\n    {_MODEL}    m.{_ENABLE}()", {"gradient_checkpointing": True}),
+        (f"def f():\n    if C:\n        {_MODEL}    m.{_ENABLE}()", {"gradient_checkpointing": True}),
+        (f"{_MODEL}if C:\n    m.{_ENABLE}()", {"gradient_checkpointing": "..."}),
+        (f"{_MODEL}def f():\n    m.{_ENABLE}()", {"gradient_checkpointing": "..."}),
+        (
+            f"{_MODEL}m.{_ENABLE}(gradient_checkpointing_kwargs={{'use_reentrant': True}})",
+            {"gradient_checkpointing": True, REENTRANT: True},
+        ),
+        (
+            f"{_MODEL}m.{_ENABLE}(gradient_checkpointing_kwargs=dict(use_reentrant=U))",
+            {"gradient_checkpointing": True, REENTRANT: "..."},
+        ),
+        (f"{_MODEL}m.{_ENABLE}({{'use_reentrant': False}})", {"gradient_checkpointing": True, REENTRANT: "..."}),
+        (f"{_MODEL}m.{_ENABLE}()\nm.gradient_checkpointing_disable()", {"gradient_checkpointing": "..."}),
+        (f"{_MODEL}m.enable_gradient_checkpointing()", {"gradient_checkpointing": "..."}),
+        (f"from torch.utils.checkpoint import checkpoint\n{_MODEL}", {"gradient_checkpointing": "..."}),
+    ],
+)
+def test_whether_layers_are_computed_again(text: str, expected: dict[str, object]) -> None:
+    found = plain(checkpointing_of(sources(text)))
+    assert found == expected
