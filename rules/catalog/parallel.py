@@ -45,8 +45,8 @@ def te_with_checkpointing(run: Run, requested: Requested, outcome: Outcome) -> I
     reentrant checkpointing the step ends with CheckpointError; with it (LLaMA-Factory's way) the recomputation and
     both backward GEMMs run without FP8. LLaMA-Factory and TRL (0.22 and newer) switch checkpointing on by themselves.
 
-    Example: `gradient_checkpointing: true`, any LLaMA-Factory run, or `model.gradient_checkpointing_enable()` in a script,
-    with backend TE.
+    Example: with backend TE `gradient_checkpointing: true`, any LLaMA-Factory run, or
+    `model.gradient_checkpointing_enable()` in a script.
 
     Write instead: `disable_gradient_checkpointing: true` in LLaMA-Factory, `gradient_checkpointing: false` elsewhere;
     or backend AO.
