@@ -253,7 +253,7 @@ class _Reader:
         positional = None if starred else tuple(ast.unparse(argument) for argument in node.args)
         if name == "Accelerator" and positional is not None and len(node.args) > _PRECISION_AT:
             keywords.setdefault("mixed_precision", self._setting(node.args[_PRECISION_AT]))
-        if name in (*LOADERS, BATCHES) and positional is not None:
+        if name in (*LOADERS, *LOADING_TRAINERS, BATCHES) and positional is not None:
             self._complete(name, node, keywords)
         return Call(name, keywords, positional, self._span(node.func), block, id(node) in self._fallbacks)
 
@@ -262,6 +262,10 @@ class _Reader:
         if name == BATCHES:
             if len(node.args) > 1:
                 keywords.setdefault("batch_size", self._setting(node.args[1]))
+            return
+        if name in LOADING_TRAINERS:  # their first argument, in all of them
+            if node.args:
+                keywords.setdefault("model", self._setting(node.args[0]))
             return
         first = FIRST[name]
         value = node.args[0] if node.args else next((one.value for one in node.keywords if one.arg == first), None)

@@ -36,6 +36,8 @@ def plain(settings: dict[str, Setting]) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        ("SFTTrainer('org/a', args=c)", {NAME: "org/a"}),
+        ("SFTTrainer(m, args=c)", {}),
         (f"m = {LOAD}('org/a')", {NAME: "org/a"}),
         (f"N = 'org/a'\nm = {LOAD}(N, trust_remote_code=True)", {NAME: "org/a"}),
         (f"m = {LOAD}(pretrained_model_name_or_path='org/a')", {NAME: "org/a"}),
