@@ -279,6 +279,7 @@ def test_a_script_that_starts_nothing(
         ("torchrun hidden_loop.py", True),
         ("accelerate launch --num_processes=4", True),
         ("python deepy.py train.py -d configs small.yml", True),
+        ("python assert_finite_train_metrics.py --log x", False),
         ("deepspeed chatbot.py --model_name_or_path a/b", False),
         ("python -m train.sample out.json", False),
         ("python slurm_launcher.py --learning_rate 1", False),

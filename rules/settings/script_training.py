@@ -78,6 +78,7 @@ def only_goes_back(text: str) -> bool:
 
     An engine or an Accelerator may make the step where the script does not name an optimizer.
     """
+    text = text.replace("prof.step(", "").replace("profiler.step(", "")
     return ".backward(" in text and not any(part in text for part in _AFTER_BACK)
 
 

@@ -85,6 +85,7 @@ def test_a_module_has_a_training_in_it_by_its_words() -> None:
     [
         ("out = layer(x)\nout.backward(out)\n", True),
         ("print('x')\n", False),
+        ("out.backward(out)\nprofiler.step()\nprof.step()\n", True),
         ("loss.backward()\noptimizer.step()\n", False),
         ("engine = deepspeed.initialize(model)\nengine.backward(loss)\n", False),
         ("accelerator = Accelerator()\naccelerator.backward(loss)\n", False),

@@ -188,7 +188,8 @@ class _Runs:
                 for one in shell.assembled([self._script], shell.Given(Facts())):
                     if one.run.launch.line is not None:
                         why = (part.why for part in one.run.unread if shell.UNSURE in part.why)
-                        self._lines[one.run.launch.line.span.line, _name(one.run.launch)] = next(why, "")
+                        why_not = one.run.launch.unknown or next(why, "")
+                        self._lines[one.run.launch.line.span.line, _name(one.run.launch)] = why_not
         return self._lines
 
 
