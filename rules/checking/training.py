@@ -38,7 +38,7 @@ _BEGINS_NOT = (
     *("coverage", "pytest", "assert", "check_", "verify", "compare", "monitor", "collect"),
 )
 # Programs that begin with these train nothing, although they may make the engine or the optimizer that one has.
-_NEVER = ("convert", "merge", "export", "download", "upload", "plot", "serve", "tokenize", "submit", "visualize")
+_NEVER = ("convert", "merge", "export", "download", "upload", "plot", "tokenize", "submit", "visualize")
 _FOLDERS_NOT = frozenset(
     (
         *("eval", "evals", "evaluate", "evaluation", "inference", "infer", "benchmark", "benchmarks", "bench"),
