@@ -42,6 +42,10 @@ ACCELERATE = (
     "mixed_precision: FP8\nfp8_confg: {backend: te}\n",
 )
 
+FIXED = ("ci", "comment")  # commands that take no option of a check
+REPORTS = ("fp8check.sarif", "summary.md", "outputs", "gl-code-quality-report.json", "junit.xml")
+MADE = ["made", *(f"made/{name}" for name in REPORTS)]
+
 # What a repository may have git start. `evil.sh` leaves a mark.
 REPOSITORY = """\
 [core]
@@ -260,6 +264,10 @@ class _Maker:
             (["--no-config", "--hook", *every], []),
             (["outcome", *pair], []),
             (["explain", "train.yaml:1", "accel.yaml"], []),
+            (["explain", self.random.choice(("accel.yaml:2", "job.sh:3", "train.py:3"))], []),
+            (["fix", "--hook", "--diff", "--no-config", *every], []),
+            (["ci", self.random.choice(("github", "gitlab")), "--out", "made"], MADE),
+            (["comment", "github", "made"], []),
             ([*pair, "--launch", launch, "--no-environment"], []),
             (["fix", "--diff", *pair], []),
             (["plan", *pair], []),
@@ -268,9 +276,12 @@ class _Maker:
             (["fix", *self.random.choice(([], ["--unsafe"])), *pair], pair),
             ([*pair, "--write-baseline", "base.out"], ["base.out"]),
         ]
-        some = [*chosen[:4], *self.random.sample(chosen[4:11], 2), *chosen[11:]]
+        some = [*chosen[:4], *self.random.sample(chosen[4:15], 3), *chosen[15:]]
         # A configuration that is refused must not hide what comes behind it.
-        return [([*words, *self.random.choice(([], ["--no-config"]))] if words else [], named) for words, named in some]
+        more = [
+            self.random.choice(([], ["--no-config"])) if words and words[0] not in FIXED else [] for words, _ in some
+        ]
+        return [([*words, *added], named) for (words, named), added in zip(some, more, strict=True)]
 
 
 def make(number: int, root: Path, mark: Path) -> Checkout:

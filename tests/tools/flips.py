@@ -148,7 +148,7 @@ def _of_file(name: str, part: RunRequest, report: Examined, document: Document) 
         return  # what is written here is not what its data says: a key twice, an unquoted word
     # A config.json that is given is that of whatever name stands there.
     model = report.inputs.run.training.model
-    names_model = model is not None and any(one.kind == "model" for one in report.documents)
+    names_model = model is not None and any(one.kind == "model" for one in part.documents)
     for number, keys in _lines(document.text, data).items():
         claim = _claim(part, report, document.path, number)
         if claim is None or (names_model and model in [_at(data, one) for one in keys]):
