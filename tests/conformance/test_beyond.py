@@ -9,7 +9,7 @@ import pytest
 from tests.support.paths import ROOT
 from tests.tools.conformance.beyond import page
 from tests.tools.conformance.beyond.cases import BACKENDS, STRATEGIES, everything, on_gpus
-from tests.tools.conformance.beyond.said import SAID
+from tests.tools.conformance.beyond.said import INHERITED, SAID, cited
 
 FILES = (page.GPU, page.CPU)
 RUNS = [(path.name, json.loads(line)) for path in FILES for line in path.read_text(encoding="utf-8").splitlines()]
@@ -55,3 +55,28 @@ def test_both_sides_were_compared() -> None:
     gpu = {run["id"] for name, run in RUNS if name == page.GPU.name}
     cpu = {run["id"] for name, run in RUNS if name == page.CPU.name}
     assert len(gpu & cpu) >= 10
+
+
+CITING = [*(said.text for said in SAID), INHERITED]
+
+
+@pytest.mark.parametrize("text", CITING)
+def test_what_was_read_cites_file_line_and_text_or_a_measurement(text: str) -> None:
+    found = list(cited(text))
+    assert found or "measured" in text
+    assert all(all(one) for one in found), text
+
+
+@pytest.mark.parametrize("text", CITING)
+def test_the_released_files_say_so_in_that_line(text: str) -> None:
+    root = ROOT / ".conformance"
+    if not root.exists():
+        pytest.skip("make conformance installs the releases")
+    for one in cited(text):
+        (folder,) = (
+            root.glob("base/lib/python*/site-packages/torch")
+            if one.package == "torch"
+            else [root / "packages" / f"{one.package}-{one.release}" / one.package]
+        )
+        lines = (folder / one.file).read_text(encoding="utf-8").splitlines()
+        assert one.text in lines[one.line - 1], one

@@ -127,7 +127,9 @@ def with_programs() -> list[dict[str, Any]]:
         stack = {**AXOLOTL, **({"transformer_engine": "2.20.2"} if backend == "TE" else {})}
         stack |= {"deepspeed": "0.19.8"} if strategy.startswith("ZeRO") else {}
         axolotl.append(case("axolotl", backend, strategy, stack=stack))
-    return [*factory, *axolotl]
+    # Where the Trainer's arguments come first, a model is loaded in shards under ZeRO-3 whatever the flag says.
+    init = {"deepspeed_config": {**_zero(3), "zero3_init_flag": True}}
+    return [*factory, case("llamafactory", "TE", "ZeRO-3", "init", stack=FACTORY, accelerate=init), *axolotl]
 
 
 def with_trl() -> list[dict[str, Any]]:

@@ -116,6 +116,7 @@ def _factory(folder: Path, spec: dict[str, Any]) -> Any:
     from llamafactory.train import tuner
 
     tiny = factory.shared(Path(os.environ["HF_HOME"]) / f"rank{asking.rank()}")
+    is_zero = str(spec["strategy"]).startswith("ZeRO")
     module: Any = tuner
 
     def start(precision: str, changes: dict[str, Any]) -> None:
@@ -139,13 +140,14 @@ def _factory(folder: Path, spec: dict[str, Any]) -> Any:
             "disable_gradient_checkpointing": True,
             "logging_steps": 1,
             "learning_rate": 1e-3,
-            "bf16": precision == "bf16",
+            # The Trainer wants of DeepSpeed's file what it has itself.
+            "bf16": precision == "bf16" or is_zero,
         }
         if evaluate:
             given |= {"val_size": 0.4, "eval_strategy": "steps"}
         module.run_exp({**fixed, **given})
 
-    del folder, spec
+    del folder
     _keep_the_group()
     return start
 
