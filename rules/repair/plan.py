@@ -113,7 +113,7 @@ def plan(
             continue
         costs.append(one.cost)
         # Of one that is slower than BF16 another one is looked for, too, and may come before it.
-        wanted = plans if plans > 1 or _pays(found[0].reports) else 2
+        wanted = plans if plans > 1 or pays(found[0].reports) else 2
         if len(found) == wanted or goal == "bf16" or _speed(found[0].reports) is None:
             break
         search.limit(OTHERS)
@@ -131,14 +131,14 @@ def _pays_more(judged: Judged, found: Sequence[Plan]) -> bool:
 
 def _ordered(found: list[Plan], costs: Sequence[int]) -> list[Plan]:
     """The plans, that which changes least first: unless it is slower than BF16, and little more makes one that pays."""
-    if not found[0].steps or _pays(found[0].reports):
+    if not found[0].steps or pays(found[0].reports):
         return found
-    near = (at for at, cost in enumerate(costs) if cost <= costs[0] + LITTLE and _pays(found[at].reports))
+    near = (at for at, cost in enumerate(costs) if cost <= costs[0] + LITTLE and pays(found[at].reports))
     best = next(near, 0)
     return [found[best], *found[:best], *found[best + 1 :]]
 
 
-def _pays(reports: Sequence[Examined]) -> bool:
+def pays(reports: Sequence[Examined]) -> bool:
     """Whether a plan is not known to be slower than BF16."""
     speed = _speed(reports)
     return speed is None or speed >= 1

@@ -16,7 +16,7 @@ from fp8check.rules.moves.remedies import CHOICES, EVERY, NOT_AS_ASKED, RELEASED
 from fp8check.rules.moves.site import Site
 from fp8check.rules.reading.overlay import Overlay
 from fp8check.rules.record import Record
-from fp8check.rules.repair.goal import NO_FP8, chosen, cost_of, problems
+from fp8check.rules.repair.goal import chosen, cost_of, problems
 from fp8check.rules.repair.state import changed
 from fp8check.rules.repair.values import Places
 from fp8check.rules.settings.values import Undecided
@@ -66,7 +66,7 @@ class Judged(Record):
         return sum(one.severity == "warning" for report in self.reports for one in report.findings)
 
     @property
-    def signature(self) -> object:
+    def signature(self) -> frozenset[tuple[int, str, str]]:
         """What the runs lack, to be compared."""
         return frozenset((at, one.code, one.text) for at, lacking in enumerate(self.problems) for one in lacking)
 
@@ -208,7 +208,8 @@ class Search:
         return self._least(min(good, key=lambda one: one.cost)) if good else None
 
     def _good(self, first: Judged) -> Iterator[Judged]:
-        heap: list[tuple[int, int, State, object, int, bool]] = [(0, 0, first.state, None, 0, True)]
+        heap: list[tuple[int, int, State, frozenset[tuple[int, str, str]] | None, int, bool]]
+        heap = [(0, 0, first.state, None, 0, True)]
         queued = {first.state.key}
         number = 0
         while heap and (self._is_wide or self._left >= self._kept):
@@ -219,9 +220,9 @@ class Search:
             judged = self.judged(state)
             if judged is None:
                 continue
-            now = idle + 1 if judged.signature == before else 0
+            now = idle + 1 if before is not None and judged.signature >= before else 0
             if now > self._is_wide:
-                continue  # what was done changed nothing of what the runs lack; it may take a second step
+                continue  # what was done answers nothing of what the runs lack; it may take a second step
             lacks = _lacks(judged) if self._is_wide else 0
             if judged.cost + lacks > cost:
                 number += 1
@@ -402,8 +403,18 @@ def _smaller(start: Start, state: State) -> Iterator[Action]:
 
 
 def _lacks(judged: Judged) -> int:
-    """How far a state is from a good one; one that has given the goal up lacks most."""
-    return sum(LACKS * (4 if one.code == NO_FP8 else 1) for lacking in judged.problems for one in lacking)
+    """How far a state is from a good one; one that has given the goal up lacks most, and so does one that ends.
+
+    What ends a run hides what comes after it: to answer that is no step back, whatever is seen then.
+    """
+    return sum(
+        LACKS * (4 if one.finding is None and one.code not in _NEAR else 1)
+        for lacking in judged.problems
+        for one in lacking
+    )
+
+
+_NEAR = frozenset(("backward", "frozen", "memory", "processes", "data-parallel", "left"))  # of the goal, nearly reached
 
 
 def _first(lacking: Sequence[Problem], report: Examined) -> Problem:

@@ -14,13 +14,14 @@ from fp8check.rules.checking.planning import plan_request
 from fp8check.rules.checking.request import Request, RunRequest, assembled
 from fp8check.rules.input_error import InputError
 from fp8check.rules.moves.backends import GATHER
+from fp8check.rules.moves.site import known
 from fp8check.rules.moves.strategies import STRATEGIES, ZERO3, Strategy, entries
 from fp8check.rules.outcome.speed import speed_of
 from fp8check.rules.record import Record
 from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.stack import Stack
 from fp8check.rules.repair.goal import chosen, problems
-from fp8check.rules.repair.plan import PLANS, Planned
+from fp8check.rules.repair.plan import PLANS, Planned, pays
 from fp8check.rules.repair.render import Step, text_of
 from fp8check.rules.starting.drafts import ACCUMULATION, DRAFTS, SEQUENCE, Setup
 from fp8check.rules.trainers import detect
@@ -279,10 +280,14 @@ def choose_from(wish: Wish, training: Document, folder: str, spent: Callable[[],
     return Choice(None, tuple(tried), wish.facts.is_training_environment is False)
 
 
-def _changes(one: Tried) -> tuple[int, float]:
-    """How much a way changes, and how much it has to gain."""
+def _changes(one: Tried) -> tuple[bool, int, float]:
+    """Whether a way is slower than BF16, how much it changes, and how much it has to gain."""
     steps = () if one.plan is None else one.plan.steps
-    return sum(step.kind != "file" for step in steps), -(one.score or 0.0)
+    outcome = one.report.outcome
+    # Whatever the model: without torch.compile torchao has 0.2 to 0.5 times the speed of BF16.
+    eager = outcome.backend_name == "AO" and known(lambda: outcome.effective.compiled) is None
+    slower = eager if one.score is None else one.score < 1
+    return slower, sum(step.kind != "file" for step in steps), -(one.score or 0.0)
 
 
 def _around(
@@ -295,7 +300,8 @@ def _around(
     planned = plan_request(Request((part,)), "fp8", states=STATES, plans=PLANS, spent=spent)
     given = planned.given[0]
     tried = wish._replace(backend=backend)  # with another backend, the file would keep what this one was drafted with
-    plan = next((one for one in planned.plans if _keeps(tried, one.reports[0], given)), None)
+    kept = [one for one in planned.plans if _keeps(tried, one.reports[0], given)]
+    plan = next((one for one in kept if pays(one.reports)), kept[0] if kept else None)
     if plan is None:
         return Tried(strategy, backend, "; ".join(planned.why_not) or "only another way was found", given)
     new = next(one for one in plan.documents if one.path == accelerate.path)

@@ -133,6 +133,18 @@ def test_a_training_file_is_kept(facts: str, tmp_path: Path, capsys: pytest.Capt
     assert json.loads(capsys.readouterr().out)["outcome"]["fp8_enabled"] is True
 
 
+def test_what_is_slower_than_bf16_is_not_chosen_for_its_fewer_changes(
+    facts: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Under checkpointing torchao takes one change and Transformer Engine two; without torch.compile it is slower."""
+    out, source = tmp_path / "new", tmp_path / "own.yaml"
+    source.write_text("output_dir: out\nlearning_rate: 1.0e-5\nbf16: true\ngradient_checkpointing: true\n", "utf-8")
+    words = ["--from", str(source), "--trainer", "transformers", "--facts", facts, "--processes", "1"]
+    assert main(["init", *words, "--out", str(out)]) == 0
+    assert "backend: TE\n" in (out / "accelerate.yaml").read_text("utf-8")
+    assert "gradient_checkpointing: false\n" in (out / "own.yaml").read_text("utf-8")
+
+
 def test_what_else_was_possible(facts: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["init", "--trainer", "transformers", "--model", MODEL, "--facts", facts, "--processes", "1"]
     assert main([*words, "--out", str(tmp_path / "one")]) == 0

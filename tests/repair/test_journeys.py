@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.tools.journeys import catalog
+from tests.tools.journeys import catalog, generated
 from tests.tools.journeys.journey import travel
 
 if TYPE_CHECKING:
@@ -25,3 +25,12 @@ def test_a_plan_ends_in_a_good_run_or_says_why_not(name: str, case: Mapping[str,
 
 def test_most_starts_have_an_end() -> None:
     assert len(STARTS) > 600
+
+
+@pytest.mark.parametrize("number", [606, 1267, 1452])
+def test_problems_that_have_nothing_to_do_with_each_other_are_answered_one_by_one(number: int) -> None:
+    """Starts of which only an exhaustive search found a way, as long as what answers nothing counted as a step."""
+    start = [*generated.starts(89, number + 1)][number]
+    journey = travel(start.name, start.request)
+    assert journey.planned.plans
+    assert journey.faults == ()
