@@ -136,7 +136,7 @@ def test_a_training_file_is_kept(facts: str, tmp_path: Path, capsys: pytest.Capt
 def test_what_is_slower_than_bf16_is_not_chosen_for_its_fewer_changes(
     facts: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Under checkpointing torchao takes one change and Transformer Engine two; without torch.compile it is slower."""
+    """Under checkpointing torchao takes one change, and Transformer Engine two: torchao in eager code is slower."""
     out, source = tmp_path / "new", tmp_path / "own.yaml"
     source.write_text("output_dir: out\nlearning_rate: 1.0e-5\nbf16: true\ngradient_checkpointing: true\n", "utf-8")
     words = ["--from", str(source), "--trainer", "transformers", "--facts", facts, "--processes", "1"]
