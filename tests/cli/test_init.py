@@ -133,9 +133,7 @@ def test_a_training_file_is_kept(facts: str, tmp_path: Path, capsys: pytest.Capt
     assert json.loads(capsys.readouterr().out)["outcome"]["fp8_enabled"] is True
 
 
-def test_what_is_slower_than_bf16_is_not_chosen_for_its_fewer_changes(
-    facts: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_slower_than_bf16_is_not_chosen_for_its_fewer_changes(facts: str, tmp_path: Path) -> None:
     """Under checkpointing torchao takes one change, and Transformer Engine two: torchao in eager code is slower."""
     out, source = tmp_path / "new", tmp_path / "own.yaml"
     source.write_text("output_dir: out\nlearning_rate: 1.0e-5\nbf16: true\ngradient_checkpointing: true\n", "utf-8")
