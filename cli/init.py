@@ -80,12 +80,26 @@ def _choice(options: Options) -> Choice:
     if options.source is None:
         if options.trainer is None or options.model is None:
             raise UsageError("init needs --trainer and --model, or --from with a training file")
-        return choose(Wish(options.trainer, options.model, facts, **chosen), options.out, spent)
+        wish = Wish(options.trainer, options.model, facts, config=_config(options.model), **chosen)
+        return choose(wish, options.out, spent)
     training = _source(options)
     trainer = options.trainer or training.dialect or ("script" if training.kind == "script" else None)
     if trainer is None:
         raise UsageError(f"{options.source}: it is not known who reads it: name it with --trainer")
     return choose_from(Wish(trainer, "", facts, **chosen), training, options.out, spent)
+
+
+def _config(model: str) -> Document | None:
+    """The config.json of a model's folder that the command line names; None where there is no such folder."""
+    path = os.path.join(model, "config.json")
+    if not os.path.isfile(path):
+        return None
+    from fp8check.rules.reading.files import read as bytes_of
+    from fp8check.rules.reading.kind import Kind
+    from fp8check.rules.reading.limits import MAX_BYTES
+    from fp8check.rules.trainers import detect
+
+    return detect.read(path, bytes_of(path, MAX_BYTES)).as_kind(Kind("model"))
 
 
 def _facts(options: Options) -> Facts:

@@ -113,6 +113,6 @@ def accelerate_bf16(site: Site) -> Iterator[Action]:
 def everything_bf16(site: Site) -> Iterator[Action]:
     """All that asks for FP8 gone, in one step."""
     for flags in ([*_with_flags(site, {"bf16": True, "fp16": False})] or [Action(site.why)])[:1]:
-        rest = [*site.without(*site.trainer.fp8_keys)]
+        rest = [*site.without(*dict.fromkeys((*site.trainer.fp8_keys, "fp8")))]  # where a trainer has no such key, too
         rest += [one for action in accelerate_bf16(site) for one in action.assigns]
         yield from site.act(flags.assigns, rest, launch=flags.launch)

@@ -220,7 +220,7 @@ class Search:
             judged = self.judged(state)
             if judged is None:
                 continue
-            now = idle + 1 if before is not None and judged.signature >= before else 0
+            now = idle + 1 if self._answers_nothing(judged, before) else 0
             if now > self._is_wide:
                 continue  # what was done answers nothing of what the runs lack; it may take a second step
             lacks = _lacks(judged) if self._is_wide else 0
@@ -240,6 +240,12 @@ class Search:
                 queued.add(after.key)
                 number += 1
                 heappush(heap, (max(cost, self._start.cost(after) + lacks), number, after, signature, now, False))
+
+    def _answers_nothing(self, judged: Judged, before: frozenset[tuple[int, str, str]] | None) -> bool:
+        """Whether all that was lacking is lacking still; on the way to BF16 what is left of FP8 lacks to the end."""
+        if before is None:
+            return False
+        return judged.signature >= before if self._goal == "fp8" else judged.signature == before
 
     def actions(self, judged: Judged) -> Iterator[Action]:
         """What the first problem of a state proposes: its rule's own fix, then the moves that may answer it."""

@@ -77,6 +77,7 @@ class Wish(Record):
         processes: training processes, one a GPU; None for as many GPUs as are known, or one.
         strategy, backend: "auto" where it is open.
         tokens: of a micro-batch; None where that is open.
+        config: the config.json of the model, where it is a folder of this machine; it is read, and never written.
     """
 
     trainer: str
@@ -87,6 +88,7 @@ class Wish(Record):
     backend: str = "auto"
     lora: bool = False
     tokens: int | None = None
+    config: Document | None = None
 
     @property
     def count(self) -> int:
@@ -249,7 +251,7 @@ def _all(given: Sequence[Document], planned: Sequence[Document]) -> tuple[Docume
     """The files of a plan, its scripts first: as it edits them, or as they are."""
     after = {one.path: one for one in planned}
     scripts = (after.get(one.path, one) for one in given if one.kind == "script")
-    return (*scripts, *(one for one in planned if one.kind != "script"))
+    return (*scripts, *(one for one in planned if one.kind not in ("script", "model")))
 
 
 def _keeps(wish: Wish, one: Examined, other: Examined) -> bool:
@@ -369,6 +371,7 @@ def _way(wish: Wish, strategy: str, backend: str, setup: Setup, folder: str) -> 
 def _request(wish: Wish, documents: tuple[Document, ...]) -> RunRequest:
     """The run of these files. A script says itself who trains, and how it is started belongs to it."""
     training, *accelerate = (one.path for one in documents)
+    documents = documents if wish.config is None else (*documents, wish.config)
     if training.endswith(".py"):
         words = ["accelerate", "launch", *(word for path in accelerate for word in ("--config_file", path)), training]
         return RunRequest(documents, wish.facts, launch=join(words), follow=False)

@@ -143,6 +143,19 @@ def test_what_is_slower_than_bf16_is_not_chosen_for_its_fewer_changes(facts: str
     assert "gradient_checkpointing: false\n" in (out / "own.yaml").read_text("utf-8")
 
 
+def test_a_model_of_this_machine_is_read(facts: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model, out = tmp_path / "model", tmp_path / "new"
+    model.mkdir()
+    config = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 4096, "vocab_size": 32000}
+    config |= {"intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32}
+    (model / "config.json").write_text(json.dumps(config), "utf-8")
+    words = ["--trainer", "trl", "--model", str(model), "--facts", facts, "--processes", "1", "--out", str(out)]
+    assert main(["init", *words]) == 0
+    assert "6.7B shape" in capsys.readouterr().out
+    assert sorted(one.name for one in out.iterdir()) == ["accelerate.yaml", "train.yaml"]
+    assert [one.name for one in model.iterdir()] == ["config.json"]
+
+
 def test_what_else_was_possible(facts: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["init", "--trainer", "transformers", "--model", MODEL, "--facts", facts, "--processes", "1"]
     assert main([*words, "--out", str(tmp_path / "one")]) == 0
