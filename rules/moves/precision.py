@@ -111,7 +111,9 @@ def accelerate_bf16(site: Site) -> Iterator[Action]:
 
 
 def everything_bf16(site: Site) -> Iterator[Action]:
-    """All that asks for FP8 gone, in one step."""
+    """All that asks for FP8 gone, in one step; only where BF16 is the goal."""
+    if site.goal != "bf16":
+        return
     for flags in ([*_with_flags(site, {"bf16": True, "fp16": False})] or [Action(site.why)])[:1]:
         rest = [*site.without(*dict.fromkeys((*site.trainer.fp8_keys, "fp8")))]  # where a trainer has no such key, too
         rest += [one for action in accelerate_bf16(site) for one in action.assigns]

@@ -143,7 +143,16 @@ CHOICES: Moves = (backends.other_backend, steps.compiled, strategies.other_strat
 
 
 # All that may be done where answering one problem after the other leads nowhere.
-EVERY: Moves = (*_PRECISION, *_LAUNCH, *_BACKEND, *_STEP, *_STACK, launching.precision_told, strategies.other_strategy)
+EVERY: Moves = (
+    precision.everything_bf16,
+    *_PRECISION,
+    *_LAUNCH,
+    *_BACKEND,
+    *_STEP,
+    *_STACK,
+    launching.precision_told,
+    strategies.other_strategy,
+)
 
 
 def moves_for(code: str) -> Moves:
