@@ -91,15 +91,14 @@ def _choice(options: Options) -> Choice:
 
 def _config(model: str) -> Document | None:
     """The config.json of a model's folder that the command line names; None where there is no such folder."""
-    path = os.path.join(model, "config.json")
-    if not os.path.isfile(path):
-        return None
-    from fp8check.rules.reading.files import read as bytes_of
+    from fp8check.rules.reading.files import read_if_there
     from fp8check.rules.reading.kind import Kind
     from fp8check.rules.reading.limits import MAX_BYTES
     from fp8check.rules.trainers import detect
 
-    return detect.read(path, bytes_of(path, MAX_BYTES)).as_kind(Kind("model"))
+    path = os.path.join(model, "config.json")
+    data = read_if_there(path, MAX_BYTES)
+    return None if data is None else detect.read(path, data).as_kind(Kind("model"))
 
 
 def _facts(options: Options) -> Facts:
