@@ -109,6 +109,7 @@ _BY_CODE: Mapping[str, Moves] = {
     "torchao-without-fsdp": (*_BACKEND, *_SHARDED),
     "fsdp1-swapped-weights": (strategies.other_strategy, *_BACKEND),
     "fsdp2-empties-optimizer": (*_BACKEND, strategies.other_strategy, *_STACK),
+    "zero3-gathers-nothing": (strategies.gathered, *_BACKEND, strategies.other_strategy),
     "fsdp2-loads-te-state": (*_BACKEND, strategies.other_strategy),
     "fsdp2-model-alone": (*_STACK, strategies.other_strategy),
     "te-model-alone": (*_BACKEND, strategies.other_strategy, *_STACK),

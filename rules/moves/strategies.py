@@ -55,7 +55,8 @@ STRATEGIES = (
 )
 
 
-# Whole weights can be saved: else a script's get_state_dict() raises ValueError.
+# Whole weights can be saved: else a script's get_state_dict() raises ValueError. zero3_init_flag is for who loads a
+# model in shards.
 _ZERO3 = {**_ZERO2, "zero_stage": 3, "zero3_init_flag": False, "zero3_save_16bit_model": True}
 ZERO3 = Strategy("DEEPSPEED", "deepspeed_config", _ZERO3)
 
@@ -85,7 +86,8 @@ def _spread(site: Site, config: AccelerateConfig, processes: int, ways: tuple[St
         ]
         own: list[tuple[tuple[str, ...], object]] = [(("distributed_type",), one.kind)]
         if one.section:
-            own.append(((one.section,), {**one.settings, **_accumulation(site, one)}))
+            gathers = {"zero3_init_flag": True} if one is ZERO3 and site.trainer.loads_in_shards else {}
+            own.append(((one.section,), {**one.settings, **gathers, **_accumulation(site, one)}))
         trainer = site.trainer
         elsewhere = site.without(trainer.deepspeed_key, "fsdp", trainer.fsdp_key, "fsdp_version")
         for action in site.act(site.in_accelerate(*own, *gone), elsewhere):
@@ -124,6 +126,13 @@ def fsdp_in_file(site: Site) -> Iterator[Action]:
     written = known(lambda: config.fsdp_checkpointing if config is not None else None)
     if written is not None and not written.is_later and written.value:
         yield from site.act(site.in_accelerate((("fsdp_config", "fsdp_activation_checkpointing"), False)))
+
+
+def gathered(site: Site) -> Iterator[Action]:
+    """ZeRO-3 with zero3_init_flag, by which Accelerate gathers a weight before it copies it."""
+    config = site.run.accelerate
+    if config is not None and "zero3_init_flag" in config.deepspeed:
+        yield from site.act(site.in_accelerate((("deepspeed_config", "zero3_init_flag"), True)))
 
 
 def loading_off(site: Site) -> Iterator[Action]:

@@ -101,6 +101,7 @@ def _transformer_engine(
             "a parameter of the optimizer, emptied for FSDP2",
             (state.backend,),
         )
+    _check_gathered(run, state)
     prepared = Prepared(layers.te_coverage(run, stack.version("transformers")[0]))
     yield prepared
     if state.is_fsdp2:  # accelerator.py _prepare_fsdp2 of every release has no apply_fp8_autowrap
@@ -110,6 +111,26 @@ def _transformer_engine(
     if state.distributed_type == "DEEPSPEED":  # accelerator.py _prepare_deepspeed knows the oldest handler only
         handler = state.recipe if state.handler == "FP8RecipeKwargs" else None
     yield prepared._replace(recipe=_wrap(run, stack, state, arguments, handler), autocast=_is_entered(run, handler))
+
+
+def _check_gathered(run: Run, state: Accelerator) -> None:
+    """ZeRO-3 without zero3_init_flag: Accelerate gathers no weight to copy it, and a part of one has another shape.
+
+    accelerate 1.15.0 utils/operations.py GatheredParameters. Executed with LLaMA-Factory 0.9.5, which trains with the
+    flag: docs/evidence/beyond-cpu.jsonl, llamafactory-te-zero-3 and llamafactory-te-zero-3-init.
+    """
+    config = run.config_read
+    if state.distributed_type != "DEEPSPEED" or not run.training.loads_in_shards:
+        return
+    stage = run.deepspeed.zero_stage if run.deepspeed is not None else None if config is None else config.zero_stage
+    written = run.launch.setting("zero3_init_flag")
+    if written is None and config is not None:
+        written = config.deepspeed.get("zero3_init_flag")
+    if stage is None or stage.value != 3 or written is None or str(written.value).lower() != "false":
+        return
+    columns = "the width" if run.model is None or not run.model.block else f"{run.model.block[0].in_features}"
+    text = f"The size of tensor a ({columns}) must match the size of tensor b (0) at non-singleton dimension 1"
+    raise PredictedError("zero3-gathers-nothing", "prepare", "RuntimeError", text, (written, state.backend))
 
 
 def _load_te_state(run: Run, stack: Stack, state: Accelerator, coverage: Coverage) -> None:

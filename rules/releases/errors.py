@@ -119,6 +119,7 @@ if TYPE_CHECKING:
         "te-several-models",
         "fsdp2-empties-optimizer",
         "fsdp2-loads-te-state",
+        "zero3-gathers-nothing",
         "te-import-fails",
         "te-variable-no-number",
         "te-empty-metapackage",

@@ -387,6 +387,8 @@ def _entries(wish: Wish, strategy: str, backend: str) -> dict[str, object]:
     section = made.get("deepspeed_config")
     if wish.trainer == "script" and isinstance(section, dict):
         return {**made, "deepspeed_config": {**section, "gradient_accumulation_steps": ACCUMULATION}}
+    if BY_NAME[wish.trainer].loads_in_shards and isinstance(section, dict) and "zero3_init_flag" in section:
+        return {**made, "deepspeed_config": {**section, "zero3_init_flag": True}}
     return made
 
 

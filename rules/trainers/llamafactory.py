@@ -133,6 +133,7 @@ class LlamaFactory(HuggingFace):
         Detection(40, _tells_v1, Kind("training", "llamafactory-v1", loader)),
         Detection(60, _tells, Kind("training", "llamafactory", loader)),
     )
+    loads_in_shards = True  # hparams/parser.py before model/loader.py; executed: docs/evidence/beyond-cpu.jsonl
     shares_keys = True
     own_keys = _TELLING
     telling = _TELLING | _KEYS_OF_V1 | {"model_name_or_path", "fp8"}

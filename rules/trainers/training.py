@@ -58,6 +58,8 @@ class Training:
         is_huggingface: whether transformers' TrainingArguments and Trainer are underneath.
         loader: whose rules make the values of its files: "pyyaml" or "omegaconf".
         detections: how its files are told.
+        loads_in_shards: whether it is known to load its model once its arguments are there: under ZeRO-3 each process
+            gets a part of a weight then.
         shares_keys: whether scripts that train by something else read files of the same keys.
         own_keys: keys of which one is enough to know that it is a file of this trainer all the same.
         telling: keys of which each of its files has one at least.
@@ -103,6 +105,7 @@ class Training:
     is_huggingface = False
     loader = "pyyaml"
     detections: tuple[Detection, ...] = ()
+    loads_in_shards = False
     shares_keys = False
     own_keys: frozenset[str] = frozenset()
     telling: frozenset[str] = frozenset()

@@ -282,6 +282,26 @@ def test_a_run_that_shards_its_model_gets_no_plan_of_one_process() -> None:
     assert "how many GPUs there are is not known: --facts" in found.why_not[0]
 
 
+def test_llamafactory_under_zero3_gathers_weights_to_convert_them() -> None:
+    accelerate = (
+        "distributed_type: DEEPSPEED\nnum_processes: 2\nmixed_precision: fp8\nfp8_config:\n  backend: TE\n"
+        "deepspeed_config:\n  zero_stage: 3\n  zero3_init_flag: false\n  gradient_accumulation_steps: auto\n"
+    )
+    text = "model_name_or_path: Qwen/Qwen2.5-7B\nstage: sft\nfinetuning_type: full\ntemplate: qwen\nbf16: true\n"
+    text += "disable_gradient_checkpointing: true\ncutoff_len: 4096\nper_device_train_batch_size: 2\n"
+    part = request_of({"train.yaml": text, "accel.yaml": accelerate}, stack={**FACTORY, "deepspeed": "0.19.8"}, gpus=2)
+    found = planned(part)
+    error = found.given[0].outcome.error
+    assert error is not None
+    assert (error.code, error.stage, error.type) == ("zero3-gathers-nothing", "prepare", "RuntimeError")
+    assert "tensor a (3584) must match the size of tensor b (0)" in error.first_line
+    assert steps(found) == ["edit accel.yaml:8 zero3_init_flag: false -> zero3_init_flag: true"]
+    # Absent, Accelerate sets it for stage 3; of ZeRO-2 each process has whole weights.
+    for other in (accelerate.replace("  zero3_init_flag: false\n", ""), accelerate.replace("stage: 3", "stage: 2")):
+        ready = planned(request_of({"train.yaml": text, "accel.yaml": other}, stack=FACTORY, gpus=2))
+        assert ready.given[0].outcome.error is None or ready.given[0].outcome.error.code != "zero3-gathers-nothing"
+
+
 def test_what_earlier_releases_alone_cannot_do_is_answered_by_newer_ones() -> None:
     accelerate = (
         "distributed_type: FSDP\nnum_processes: 8\nfsdp_config:\n  fsdp_version: 2\n"
