@@ -17,6 +17,7 @@ from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.engine.definition import ERROR, INFO, Related, span_of
 from fp8check.rules.facts import Gpu
 from fp8check.rules.input_error import InputError
+from fp8check.rules.outcome.accelerator import can_fp8
 from fp8check.rules.record import Record
 from fp8check.rules.releases.accelerate_enums import BACKENDS
 from fp8check.rules.releases.versions import EARLIER, NEWEST
@@ -206,8 +207,10 @@ def _machines(facts: Facts) -> Iterator[Facts]:
         yield installed(facts, absent)
     if facts.gpus is not None:  # of GPUs that nobody knows no rule says anything that others would cure
         number = max(1, len(facts.gpus))
-        facts = facts._replace(gpus=[_NEW_GPU._replace(index=at) for at in range(number)], driver=None, cuda=None)
-        yield facts
+        new = facts._replace(gpus=[_NEW_GPU._replace(index=at) for at in range(number)], driver=None, cuda=None)
+        yield new
+        if not facts.gpus or not all(map(can_fp8, facts.gpus)):  # else today's releases on the GPUs that are there
+            facts = new
     if facts.packages is not None:
         for releases in (NEWEST, EARLIER):
             yield installed(facts, {**releases, "torch": facts.packages.get("torch") or releases["torch"]})
