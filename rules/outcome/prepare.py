@@ -123,9 +123,7 @@ def _check_gathered(run: Run, state: Accelerator) -> None:
     if state.distributed_type != "DEEPSPEED" or not run.training.loads_in_shards:
         return
     stage = run.deepspeed.zero_stage if run.deepspeed is not None else None if config is None else config.zero_stage
-    written = run.launch.setting("zero3_init_flag")
-    if written is None and config is not None:
-        written = config.deepspeed.get("zero3_init_flag")
+    written = run.zero3_init
     if stage is None or stage.value != 3 or written is None or str(written.value).lower() != "false":
         return
     columns = "the width" if run.model is None or not run.model.block else f"{run.model.block[0].in_features}"

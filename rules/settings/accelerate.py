@@ -167,6 +167,11 @@ class AccelerateConfig(Record):
         return self.deepspeed.get("zero_stage")
 
     @property
+    def zero3_init(self) -> Setting | None:
+        """Whether Accelerate takes the weights for sharded when they are loaded, and gathers them to look at them."""
+        return self.deepspeed.get("zero3_init_flag")
+
+    @property
     def deepspeed_file(self) -> Setting | None:
         """The DeepSpeed file that deepspeed_config names."""
         return self.deepspeed.get("deepspeed_config_file")

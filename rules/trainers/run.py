@@ -142,6 +142,14 @@ class Run(Record):
         return written if written is not None and str(written.value).lower() in TRUE_WORDS else None
 
     @property
+    def zero3_init(self) -> Setting | None:
+        """What `accelerate launch` says of zero3_init_flag; None where it says nothing, and stage 3 sets it."""
+        if self.launch.tool != "accelerate":
+            return None
+        written, config = self.launch.setting("zero3_init_flag"), self.config_read
+        return config.zero3_init if written is None and config is not None else written
+
+    @property
     def tensor_parallel(self) -> Setting | None:
         """The degree of tensor parallelism as Accelerate gets it, where it is above one."""
         config = self.config_read
