@@ -42,6 +42,7 @@ LONGEST = 100_000  # characters of the files of a run in which anything is tried
 _TOO_LARGE = "the run is too large to try it"
 _AUTO = "auto"  # stands where true, false or a number may
 _TYPED = {"true": True, "false": False, "1e-5": 1e-5}
+_COUNTS = (1, 8, "8")  # or a count, which may be text
 # Words of which each stands where the others may. Besides, any text is tried as one that nobody knows.
 _WORDS = (
     ("true", "false"),
@@ -281,6 +282,8 @@ def _others(value: object) -> Iterator[object]:
         yield from (value * 2, value / 2)
     elif isinstance(value, str):
         yield from (_TYPED.get(one, one) if value == _AUTO else one for one in _other_texts(value))
+        if value == _AUTO:
+            yield from _COUNTS
     elif value is None:
         yield from (True, False, 1, _OTHER)
 
