@@ -607,7 +607,7 @@ def stored(case: Case, _folder: Path) -> Iterable[str]:
         found = find(name)
         assert found is not None
         text = found.render(reports, sources, look)
-        clean(text, f"format {name}", painted=look.color)
+        clean(text, f"format {name}", painted=look.color or look.links)
         labels.append(f"format:{name}")
     for one in reports:
         if one.probe is not None:
