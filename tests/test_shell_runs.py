@@ -613,3 +613,14 @@ def test_more_launch_lines_than_anybody_writes(folder: Path, capsys: pytest.Capt
     (folder / "run.sh").write_text("python prepare.py\n" * (MAX_PROGRAMS + 1))
     assert main(["run.sh", "--no-environment"]) == 2
     assert f"more than {MAX_PROGRAMS:,} lines start a program" in capsys.readouterr().err
+
+
+def test_a_precision_that_is_filled_in_later_is_undecided(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run.sh").write_text("accelerate launch --config_file accel.yaml elsewhere.py\n")
+    (tmp_path / "accel.yaml").write_text("mixed_precision: $A\n")
+    code = main(["run.sh", "--no-environment", "--require-evidence", "--format", "json"])
+    assert code in (1, 3)
+    assert json.loads(capsys.readouterr().out)["verdict"] != "pass"

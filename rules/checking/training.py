@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from fp8check.rules.settings.launch import Launch
 from fp8check.rules.settings.script_training import has_training, only_goes_back, trains
+from fp8check.rules.settings.values import Undecided
 from fp8check.rules.trainers import registry
 from fp8check.rules.trainers.deciding import fits_without_torch, may_train
 
@@ -210,7 +211,10 @@ def _asks_for_fp8(run: Run) -> bool:
     if run.launch.tool != "accelerate":
         return False
     flag = run.launch.setting("mixed_precision")
-    setting = flag if flag is not None or run.accelerate is None else run.accelerate.mixed_precision
+    try:
+        setting = flag if flag is not None or run.accelerate is None else run.accelerate.mixed_precision
+    except Undecided:  # it is filled in later, and may be FP8
+        return True
     return setting is not None and not setting.is_later and str(setting.value).lower() == "fp8"
 
 

@@ -34,7 +34,8 @@ _TITLES = ("requested", "actual", "or", "launch", "speed", "memory", "probe", "r
 # A word that no Markdown and no site makes anything of; with punctuation as sentences have it.
 _PLAIN = re.compile(r"[(\"']*[A-Za-z0-9]+(?:[-'.,/][A-Za-z0-9]+)*[)\"']*(?:[.,;:%?][)\"']*)?|[-=·+]", re.ASCII)
 # Of these, what becomes a link all the same: www.x, GH-1, a commit.
-_LINKED = re.compile(r"(?i)\W*(?:www\.|[A-Z]+-[0-9]|[0-9a-f]{7,}\W*$)", re.ASCII)
+_LINKED = re.compile(r"(?i)\W*(?:www\.|[A-Z]+-[0-9])", re.ASCII)
+_COMMIT = re.compile(r"(?i)(?<![0-9a-z])[0-9a-f]{7,}(?![0-9a-z])", re.ASCII)  # wherever it stands in a word
 
 
 class _Block(Record):
@@ -153,7 +154,7 @@ def _words(text: str) -> str:
     parts: list[str] = []
     odd: list[str] = []
     for word in text.split(" "):
-        if word and (not _PLAIN.fullmatch(word) or _LINKED.match(word)):
+        if word and (not _PLAIN.fullmatch(word) or _LINKED.match(word) or _COMMIT.search(word)):
             odd.append(word)
             continue
         parts += [_odd(odd), word] if odd else [word]

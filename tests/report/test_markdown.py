@@ -48,6 +48,7 @@ def of_case(rule: str) -> Report:
 @example("a`b``c`d*`@all`")
 @example("@a`@b`@c `` @d")
 @example("(www.evil.example")
+@example("8-12345673")
 def test_a_text_in_a_line_is_no_markup(text: str) -> None:
     check_harmless(f"- x {inline(text)} y\n")
     check_harmless(f"- x {code(text)} y\n")

@@ -144,8 +144,8 @@ def hooking(case: Case, folder: Path) -> Iterable[str]:
     handed = [one for one in case.get("names", "").split("\x1f") if one and not one.startswith(_NEVER)]
     if case.get("there") != "no":  # as pre-commit hands them
         handed = [one for one in handed if "\0" not in one and os.path.lexists(os.path.join(folder, one))]
-    words = ["--hook", *_OPTIONS[case.get("options") or ""], *handed]
-    words = ["fix", *words, "--diff"] if case.get("fix") == "yes" else words
+    words = ["--hook", *_OPTIONS[case.get("options") or ""]]
+    words = ["fix", *words, "--diff", *handed] if case.get("fix") == "yes" else [*words, *handed]  # then all are files
     git = _Answers(case.get("git", ""))
     with (
         _inside(folder, {"PRE_COMMIT_FROM_REF": "", "PRE_COMMIT_TO_REF": ""}),
