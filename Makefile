@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-.PHONY: action-lint action-test agreement attacks beyond wild audit sbom fuzz fuzz-guided fuzz-sample smoke \
+.PHONY: action-lint action-test agreement attacks beyond wild audit sbom fuzz fuzz-guided fuzz-sample scaling scaling-sample smoke \
 	docs help flips helps pairs demo test lint types layers coverage bench wheel corpus corpus-review score conformance \
 	journeys conformance-commands conformance-newest conformance-sample drift evidence executed rule mutation mutation-catalog \
 	mutation-sample hook-test format clean serve service-bench \
@@ -128,6 +128,9 @@ fuzz-sample: $(VENV)/.installed ## a minute of it, as CI does
 
 scaling: $(VENV)/.installed ## what inputs cost as they grow: time and memory by family and command (half an hour)
 	@$(BIN)/python -m tests.tools.scaling
+
+scaling-sample: $(VENV)/.installed ## the fixed sample of it that CI measures, with nothing beside it
+	@$(BIN)/python -m tests.tools.scaling --sample
 
 conformance: $(VENV)/.installed ## run the real packages over generated cases and compare (long)
 	@$(BIN)/python -m tests.tools.conformance.stacks --root .conformance

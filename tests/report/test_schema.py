@@ -69,9 +69,9 @@ def test_what_a_probe_saw_is_stored_too() -> None:
 
 def test_what_is_left_out_where_there_is_none() -> None:
     data = as_data(build.whole(report_of({**CASE, "stack": "unknown"})))
-    assert list(data["summary"]) == ["requested", "actual", "assumed"]  # type: ignore[call-overload]
+    assert list(data["summary"]) == ["requested", "actual", "assumed", "memory_lacks"]  # type: ignore[call-overload]
     data = as_data(build.whole(report_of(CASE)))
-    assert list(data["summary"]) == ["requested", "actual"]  # type: ignore[call-overload]
+    assert list(data["summary"]) == ["requested", "actual", "memory_lacks"]  # type: ignore[call-overload]
 
 
 def test_a_key_of_a_later_release_is_passed_over() -> None:
