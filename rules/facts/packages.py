@@ -59,6 +59,7 @@ _FAMILIES = (
 _OTHER_NAMES = {"ms_amp": "msamp", "llama_factory": "llamafactory"}
 
 _SEPARATORS = r"[-_.]+"
+_INFOS = (".dist-info", ".egg-info")
 _METADATA = r"(?i)(?P<name>.+?)(?:-(?P<version>[^-]+)(?:-py[\d.]+.*)?)?\.(?:dist-info|egg-info)"
 _EGG = r"(?i)(?P<name>[^-]+)-(?P<version>[^-]+)(?:-.*)?\.egg"
 _EDITABLE = r'"editable"\s*:\s*true'
@@ -101,10 +102,11 @@ def scan(folders: Iterable[str]) -> Scan:
         try:
             entries = _entries(folder)
             # Thousands of names, of which a few count: no call for each.
-            importable.update([entry.partition(".")[0] for entry in entries])
-            for entry in [one for one in entries if one[-5:].lower() == "-info"]:
-                if entry.lower().endswith((".dist-info", ".egg-info")):
-                    _take(folder, entry, found, notes)
+            metadata = [one for one in entries if one[-5:].lower() == "-info" and one.lower().endswith(_INFOS)]
+            for entry in metadata:
+                _take(folder, entry, found, notes)
+            others = {*entries}.difference(metadata)  # that a package has metadata makes nothing to import of it
+            importable.update([one.partition(".")[0] for one in others])
         except FileNotFoundError:
             continue  # sys.path names folders that need not exist
         except OSError as error:

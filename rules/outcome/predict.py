@@ -242,9 +242,10 @@ def _stages(outcome: Outcome) -> Iterator[Outcome]:
         run, "prepare"
     )  # the first collective comes when the model is wrapped: what converts it fails before
     together = handed.arguments.prepares == "together"  # else it may make its optimizer of the new weights
+    checkpointing = _checkpointing(outcome, state)
     outcome = outcome._replace(
-        checkpointing=_checkpointing(outcome, state),
-        reentrant=training.reentrant(stack) if _checkpointing(outcome, state) is not None else None,
+        checkpointing=checkpointing,
+        reentrant=None if checkpointing is None else training.reentrant(stack),
         frozen=step.frozen_by_torchao(state, outcome.prepared) if together else None,
     )
     yield outcome

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fp8check.rules.outcome import layers, recipe
+from fp8check.rules.outcome import layers, processes, recipe
 from fp8check.rules.record import Record
 from fp8check.rules.releases.behaviors import Accelerate, TransformerEngine, Transformers
 from fp8check.rules.releases.errors import PredictedError
@@ -119,12 +119,10 @@ def _check_gathered(run: Run, state: Accelerator) -> None:
     accelerate 1.15.0 utils/operations.py GatheredParameters. Executed with LLaMA-Factory 0.9.5, which trains with the
     flag: docs/evidence/beyond-cpu.jsonl, llamafactory-te-zero-3 and llamafactory-te-zero-3-init.
     """
-    config = run.config_read
-    if state.distributed_type != "DEEPSPEED" or not run.training.loads_in_shards:
-        return
-    stage = run.deepspeed.zero_stage if run.deepspeed is not None else None if config is None else config.zero_stage
-    written = run.zero3_init
-    if stage is None or stage.value != 3 or written is None or str(written.value).lower() != "false":
+    written = (
+        run.zero3_init if run.training.loads_in_shards and processes.is_zero3(run, state.distributed_type) else None
+    )
+    if written is None or str(written.value).lower() != "false":
         return
     columns = "the width" if run.model is None or not run.model.block else f"{run.model.block[0].in_features}"
     text = f"The size of tensor a ({columns}) must match the size of tensor b (0) at non-singleton dimension 1"

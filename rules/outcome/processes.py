@@ -63,6 +63,14 @@ def on_gpus(run: Run) -> bool:
     return run.launch.tool != "accelerate" or kind_of(run, run.config_read)[0] in _ON_GPUS
 
 
+def is_zero3(run: Run, kind: DistributedType | None) -> bool:
+    """Whether DeepSpeed holds the weights in shards, by its own file or the Accelerate file."""
+    config = run.deepspeed if run.deepspeed is not None else run.config_read
+    if kind != "DEEPSPEED" or config is None:
+        return False
+    return config.zero_stage is not None and config.zero_stage.value == 3
+
+
 def check_gpus(run: Run, stage: Stage) -> None:
     """A GPU for each process: Accelerate's state takes rank % device_count, and NCCL refuses two on one GPU.
 

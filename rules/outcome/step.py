@@ -113,19 +113,14 @@ def _check_head(run: Run, stack: Stack, state: Accelerator, prepared: Prepared) 
     model = run.model
     if fused is None or (model is not None and (model.head.bias or model.head.name in prepared.coverage.left)):
         return
-    if _is_zero3(run, state):  # trl trainer/utils.py maybe_gather_lm_head_ctx asks each parameter for its status
+    if processes.is_zero3(
+        run, state.distributed_type
+    ):  # trl trainer/utils.py maybe_gather_lm_head_ctx asks each parameter for its status
         text = "'Tensor' object has no attribute 'ds_status'"
         raise PredictedError("bias-of-head", "step", "AttributeError", text, (fused, state.backend))
     rows = "the vocabulary" if model is None else f"{min(model.head.out_features, 32_768)}"  # so much at a time
     text = f"The size of tensor a ({rows}) must match the size of tensor b (0) at non-singleton dimension 1"
     raise PredictedError("bias-of-head", "step", "RuntimeError", text, (fused, state.backend))
-
-
-def _is_zero3(run: Run, state: Accelerator) -> bool:
-    config = run.deepspeed if run.deepspeed is not None else run.config_read
-    if state.distributed_type != "DEEPSPEED" or config is None:
-        return False
-    return config.zero_stage is not None and config.zero_stage.value == 3
 
 
 def _used(run: Run, state: Accelerator) -> Sequence[Gpu]:

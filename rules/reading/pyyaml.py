@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
+from types import ModuleType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,18 +33,17 @@ class _Later:
         return value
 
 
-class _ModuleLater:
+class _ModuleLater(ModuleType):
     """A module that is imported when it is first asked for anything."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # the import statement asks for these
             raise AttributeError(name)
         from importlib import import_module
 
-        return getattr(import_module(self._name), name)
+        if sys.modules.get(self.__name__) is self:  # asked while PyYAML is imported, as a release to come may do
+            del sys.modules[self.__name__]
+        return getattr(import_module(self.__name__), name)
 
 
 def _compile_or_later(pattern: Any, flags: int = 0) -> Any:
@@ -51,16 +51,16 @@ def _compile_or_later(pattern: Any, flags: int = 0) -> Any:
     return _Later(pattern, flags) if by.startswith("yaml.") else _compile(pattern, flags)
 
 
-_absent = [name for name in ("base64", "binascii") if name not in sys.modules]
+_standing_in = {name: _ModuleLater(name) for name in ("base64", "binascii") if name not in sys.modules}
 # For the time of this import, and for PyYAML alone: whatever else compiles meanwhile gets what it asks for.
 setattr(re, "compile", _compile_or_later)  # noqa: B010
-for _name in _absent:
-    sys.modules[_name] = _ModuleLater(_name)  # type: ignore[assignment]
+sys.modules.update(_standing_in)
 try:
     import yaml
 finally:
     setattr(re, "compile", _compile)  # noqa: B010
-    for _name in _absent:
-        del sys.modules[_name]
+    for _name, _module in _standing_in.items():
+        if sys.modules.get(_name) is _module:
+            del sys.modules[_name]
 
 __all__ = ["yaml"]

@@ -110,7 +110,7 @@ class Start(Record):
             given = value_at(self.state.files[one.file], one.path)
             if same(given, one.value) and not same(given, value_at(state.files[one.file], one.path)):
                 return True
-        return action.launch == self.state.launch != state.launch
+        return action.launch is not None and action.launch == self.state.launch != state.launch
 
     @staticmethod
     def changes(state: State, path: str) -> Changes:

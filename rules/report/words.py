@@ -7,9 +7,6 @@ from fp8check.rules.plain_text import shown
 from fp8check.rules.report.schema import Summary
 from fp8check.rules.settings.values import Undecided
 
-# GiB of an H200, of which speed is told where no GPU is known: 143,771 MiB (nvidia-smi).
-OF_H200 = 140
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +16,9 @@ if TYPE_CHECKING:
     from fp8check.rules.outcome.speed import Speed
     from fp8check.rules.settings.values import Setting
     from fp8check.rules.suppression.examined import Examined
+
+# GiB of an H200, of which speed is told where no GPU is known: 143,771 MiB (nvidia-smi).
+_OF_H200 = 140
 
 
 def summary(examined: Examined, speed: Speed | None) -> Summary:
@@ -144,7 +144,7 @@ def _memory(outcome: Outcome) -> str | None:
     if found is None or found.fp8_gib is None:
         return None
     there = "" if found.gpu_gib is None else f" of {found.gpu_gib:,.0f}"
-    beyond = "; an H200 has 140" if found.gpu_gib is None and found.fp8_gib > OF_H200 else ""
+    beyond = f"; an H200 has {_OF_H200}" if found.gpu_gib is None and found.fp8_gib > _OF_H200 else ""
     return f"at most {found.fp8_gib:,.0f}{there} GiB a GPU; {found.bf16_gib:,.0f} in BF16{beyond}"
 
 

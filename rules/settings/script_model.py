@@ -138,10 +138,11 @@ def batches_of(sources: Sequence[ScriptSource]) -> dict[str, Setting]:
 
 def checkpointing_of(sources: Sequence[ScriptSource]) -> dict[str, Setting]:
     """Whether the layers are computed again in the backward pass, and whether the reentrant way, by TRL's names."""
-    word = next(((word, one.path) for one in sources for word in _MAY_CHECKPOINT if word in one.text), None)
-    if word is not None:
-        why = f"{word[1]} may compute its layers again in the backward pass: it has {word[0]}"
-        return {"gradient_checkpointing": SettingLater(Later(word[0], why, WRITTEN_OUT), Origin(code=word[1]))}
+    for one in sources:
+        word = next((word for word in _MAY_CHECKPOINT if word in one.text or word in one.imports), None)
+        if word is not None:
+            why = f"{one.path} may compute its layers again in the backward pass: it has {word}"
+            return {"gradient_checkpointing": SettingLater(Later(word, why, WRITTEN_OUT), Origin(code=one.path))}
     calls = [(one, call) for one in sources for call in one.named(CHECKPOINTS)]
     if not calls:
         return {}

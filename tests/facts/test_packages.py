@@ -178,3 +178,14 @@ def test_the_short_way_parts_a_name_as_the_pattern_does(entry: str) -> None:
 @given(st.text("aB1-._", min_size=1, max_size=8))
 def test_a_name_without_separators_is_only_put_in_lower_case(name: str) -> None:
     assert packages.normalized(name) == re.sub(packages._SEPARATORS, "_", name).lower()
+
+
+def test_metadata_alone_is_nothing_to_import(tmp_path: Path) -> None:
+    info = tmp_path / "peft.egg-info"
+    info.mkdir()
+    (info / "PKG-INFO").write_text("Name: peft\nVersion: 0.19.0\n")
+    found = packages.scan([str(tmp_path)])
+    assert found.versions["peft"] is None
+    assert "peft 0.19.0 has metadata, but there is no package to import" in found.notes
+    (tmp_path / "peft").mkdir()
+    assert packages.scan([str(tmp_path)]).versions["peft"] == "0.19.0"

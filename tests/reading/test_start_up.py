@@ -5,8 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from typing import TYPE_CHECKING
 
 from fp8check.rules.trainers.detect import read
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SLOW = {"dataclasses", "inspect", "importlib.metadata", "pathlib", "subprocess", "urllib", "ctypes", "decimal"}
 ACCELERATE = "".join(f"fsdp_{index}: true  # why\n" for index in range(30)) + "mixed_precision: fp8\nnum_processes: 8\n"
@@ -104,3 +108,14 @@ def test_what_is_binary_is_imported_when_it_is_asked_for() -> None:
         "  YQ==",
         "failed to decode base64 data",
     ]
+
+
+def test_a_library_that_is_asked_while_pyyaml_is_imported_is_there(tmp_path: Path) -> None:
+    package = tmp_path / "yaml"
+    package.mkdir()
+    (package / "__init__.py").write_text("import base64\nwritten = base64.b64encode(b'a')\n")
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "from fp8check.rules.reading.pyyaml import yaml\nimport base64\nprint(yaml.written, base64.__name__)\n"
+    )
+    assert _in_a_new_process(code) == ["b'YQ==' base64"]

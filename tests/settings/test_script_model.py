@@ -184,6 +184,7 @@ _ENABLE = "gradient_checkpointing_enable"
         (f"{_MODEL}m.{_ENABLE}()\nm.gradient_checkpointing_disable()", {"gradient_checkpointing": "..."}),
         (f"{_MODEL}m.enable_gradient_checkpointing()", {"gradient_checkpointing": "..."}),
         (f"from torch.utils.checkpoint import checkpoint\n{_MODEL}", {"gradient_checkpointing": "..."}),
+        (f"from torch.utils import checkpoint\n{_MODEL}", {"gradient_checkpointing": "..."}),
     ],
 )
 def test_whether_layers_are_computed_again(text: str, expected: dict[str, object]) -> None:
