@@ -1054,7 +1054,8 @@ FAMILIES: tuple[Family, ...] = (
     ),
     # What stands behind errors
     Family("errors of a recipe", 300, hidden(lambda n: lines(n, "  k{}: 1\n"))),
-    Family("errors of an Accelerate file", 300, hidden(lambda n: lines(n, "k{}: 1\n"))),
+    # below a section: a file of which most keys at the top are of nobody is no Accelerate file
+    Family("errors of an Accelerate file", 300, hidden(lambda n: f"fsdp_config:\n{lines(n, '  k{}: 1' + chr(10))}")),
     Family(
         "errors of two files",
         300,
