@@ -30,7 +30,6 @@ _LONGEST = 1_000  # characters of a text in a line
 _FOR_THE_END = 300  # bytes of what is said of what is left out
 _WORST = ("fail", "warn", "undecided", "pass")
 _SEVERITIES = ("error", "warning", "info")
-_TITLES = ("requested", "actual", "or", "launch", "speed", "memory", "probe", "required")
 # A word that no Markdown and no site makes anything of; with punctuation as sentences have it.
 _PLAIN = re.compile(r"[(\"']*[A-Za-z0-9]+(?:[-'.,/][A-Za-z0-9]+)*[)\"']*(?:[.,;:%?][)\"']*)?|[-=·+]", re.ASCII)
 # Of these, what becomes a link all the same: www.x, GH-1, a commit.
@@ -198,10 +197,8 @@ def _number(number: int, name: str) -> str:
 
 
 def _summary(summary: Summary) -> Iterator[str]:
-    for field, words in summary.as_dict().items():
-        if isinstance(words, str):
-            name = field.rstrip("_")
-            yield f"{name if name in _TITLES else '':<9} {words}"
+    for title, words in summary.lines:
+        yield f"{title:<9} {words}"
 
 
 def _todo(plans: Plans) -> str:

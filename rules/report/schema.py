@@ -15,7 +15,7 @@ from fp8check.rules.settings.values import outside_of_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Literal
 
     from fp8check.rules.engine.running import UndecidedRule
@@ -55,6 +55,22 @@ class Requested(Record):
     perhaps: str | None = None
 
 
+# memory_lacks has none: of a check it says nothing of what happens.
+_TITLES = {
+    "requested": "requested",
+    "actual": "actual",
+    "assumed": "",
+    "or_": "or",
+    "assumed_or": "",
+    "extrapolated": "",
+    "launch": "launch",
+    "speed": "speed",
+    "memory": "memory",
+    "probe": "probe",
+    "required": "required",
+}
+
+
 class Summary(Record):
     """The report in a few lines, for people.
 
@@ -85,6 +101,14 @@ class Summary(Record):
     probe: str | None = None
     required: str | None = None
     memory_lacks: str | None = None
+
+    @property
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """Its lines for people, each with its title; "" for one that says what the line above holds for."""
+        for name, title in _TITLES.items():
+            words = getattr(self, name)
+            if words is not None:
+                yield title, words
 
 
 class Origin(Record):

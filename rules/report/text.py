@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 WIDTH = 96
 ASSUMED = "FP606"  # says which versions are taken for granted
-_TITLES = ("requested", "actual", "or", "launch", "speed", "memory", "probe", "required")
 
 
 def render(reports: Sequence[Report], sources: Sources, look: Look) -> str:
@@ -85,10 +84,10 @@ def _summary(report: Report, style: Style) -> Iterator[str]:
     if not concerns_fp8 and not report.findings:
         return
     is_told = any(one.rule == ASSUMED for one in report.new_findings)
-    for field, words in report.summary.as_dict().items():
-        if isinstance(words, str) and not (is_told and field == "assumed"):
-            name = field.rstrip("_")
-            yield f"{style.strong(f'{name:<9}') if name in _TITLES else ' ' * 9} {style.hang}{shown(words)}"
+    assumed = report.summary.assumed if is_told else None
+    for title, words in report.summary.lines:
+        if title or words != assumed:
+            yield f"{style.strong(f'{title:<9}') if title else ' ' * 9} {style.hang}{shown(words)}"
     yield ""
 
 

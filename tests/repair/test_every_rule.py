@@ -38,7 +38,8 @@ def fixable(rule: str) -> Iterator[tuple[dict[str, Any], bool]]:
 
 def fixed(rule: str, case: dict[str, Any], documents: Sequence[Document], *, unsafe: bool) -> Fixed:
     def examine(current: Sequence[Document]) -> list[Examined]:
-        return [examined(case, current, only=rule)]
+        scripts = [one.text for one in current if one.kind == "script"]
+        return [examined({**case, "script": scripts[0]} if scripts else case, current, only=rule)]
 
     return fix_all(documents, examine, unsafe=unsafe)
 

@@ -107,3 +107,15 @@ def test_fingerprints_survive_moved_lines_and_comments() -> None:
     assert [one.rule for one in first.findings] == [one.rule for one in second.findings]
     assert fingerprints(first.findings, first.documents) == fingerprints(second.findings, second.documents)
     assert len(set(fingerprints(first.findings, first.documents))) == len(first.findings)
+
+
+def test_no_line_of_the_summary_stands_without_its_title() -> None:
+    found = report_of(
+        {
+            "training": "output_dir: out\n",
+            "accelerate": "distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config:\n  backend: TE\n",
+        }
+    )
+    report = build.whole(found)
+    assert report.summary.memory_lacks is not None
+    assert report.summary.memory_lacks not in text_of(found)
