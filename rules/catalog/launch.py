@@ -8,6 +8,7 @@ from fp8check.rules.catalog.shared_fixes import dropped, moved, without
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import not_known, reached
+from fp8check.rules.outcome.launcher import is_configuration
 from fp8check.rules.outcome.processes import doubled
 from fp8check.rules.releases.accelerate_keys import CLUSTER_KEYS, is_section, known_keys, unknown_keys
 from fp8check.rules.releases.behaviors import Accelerate
@@ -240,18 +241,26 @@ def lower_case_flag(launch: Launch, outcome: Outcome, requested: Requested) -> I
 def command_is_no_script(launch: Launch) -> Iterator[Found]:
     """`accelerate launch llamafactory-cli train ...`: the launcher runs a command as if it were a Python file.
 
-    Why it hurts: python looks for a file of that name here, and does not find it.
+    Why it hurts: python looks for a file of that name here, and does not find it. Where a configuration stands in the
+    script's place, python takes its first line for a statement.
 
-    Example: `accelerate launch --config_file accel.yaml llamafactory-cli train cfg.yaml`.
+    Example: `accelerate launch --config_file accel.yaml llamafactory-cli train cfg.yaml`, or the same without a script.
 
     Write instead: `accelerate launch --config_file accel.yaml -m llamafactory.launcher cfg.yaml`.
     """
     name, trainer = launch.script, of_program(launch.script)
-    if (trainer is None and name not in LAUNCHERS) or launch.tool == "python" or launch.through is not None:
-        return
-    if launch.flag("no_python"):
-        return  # FP306
+    if launch.tool == "python" or launch.through is not None or launch.flag("no_python"):
+        return  # with --no_python FP306 speaks
     start = f"{launch.tool} launch" if launch.tool == "accelerate" else launch.tool
+    if is_configuration(launch):
+        yield Found(
+            f"{name} is a configuration, not a Python file",
+            label=f"{start} runs `python {name}`, which fails at its first line",
+            fact="the script that reads it stands before it",
+        )
+        return
+    if trainer is None and name not in LAUNCHERS:
+        return
     yield Found(
         f"{name} is a command, not a Python file",
         label=f"{start} runs `python {name}`: can't open file",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.edits.action import ABSENT
+from fp8check.rules.settings.launch import SWITCHES
 
 
 def with_option(command: str | None, name: str, value: object) -> str | None:
@@ -17,13 +18,18 @@ def with_option(command: str | None, name: str, value: object) -> str | None:
         flag, equals, _ = word.partition("=")
         if flag.lstrip("-").replace("-", "_") != name or (not equals and not flag.startswith("--")):
             continue
-        takes = not equals and at + 1 < len(words) and not words[at + 1].startswith("--")
+        takes = not equals and at + 1 < len(words) and _is_value(name, words[at + 1])
         behind = words[at + 2 if takes else at + 1 :]
         if value is ABSENT:
             return join([*words[:at], *behind])
         text = _text(value, words[at + 1] if takes else word.partition("=")[2])
         return join([*words[:at], *([f"{flag}={text}"] if equals else [flag, text]), *behind])
     return command if value is ABSENT else join([*words, f"--{name}", _text(value, "")])
+
+
+def _is_value(name: str, following: str) -> bool:
+    """Whether a word is the value of the option before it: behind a switch of the launcher stands the program."""
+    return following.lower() in ("true", "false") if name in SWITCHES else not following.startswith("--")
 
 
 def option_of(flag: str) -> str:

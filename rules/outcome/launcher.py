@@ -20,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.rules.releases.accelerate_enums import DistributedType
     from fp8check.rules.releases.stack import Stack
+    from fp8check.rules.settings.launch import Launch
     from fp8check.rules.trainers.run import Run
 
     Environment = dict[str, Setting]
@@ -82,13 +83,26 @@ def _shell(run: Run) -> Environment:
     return {**shell, **run.training.variables} if run.training.is_started_through(run.launch) else shell
 
 
+def is_configuration(launch: Launch) -> bool:
+    """Whether a configuration stands where the program is looked for: `accelerate launch train.yaml`."""
+    return str(launch.script).lower().endswith((".yaml", ".yml")) and not launch.is_module
+
+
 def _check_script(run: Run) -> None:
-    """The launchers run `python WORD` unless --no_python is given: a command of the shell is no Python file."""
+    """The launchers run `python WORD` unless --no_python is given: a command of the shell is no Python file.
+
+    Nor is a configuration: where the script was left out, python takes its first line for a statement and fails.
+    """
     launch = run.launch
-    if launch.through is None and launch.script in LAUNCHERS | PROGRAMS and not launch.flag("no_python"):
+    if launch.through is not None or launch.flag("no_python"):
+        return
+    if launch.script in LAUNCHERS | PROGRAMS:
         raise PredictedError(
             "command-is-no-script", "launch", "CalledProcessError", f"python: can't open file {launch.script!r}"
         )
+    if is_configuration(launch):
+        text = f"python {launch.script} returned non-zero exit status 1"
+        raise PredictedError("command-is-no-script", "launch", "CalledProcessError", text)
 
 
 def _accelerate_launch(run: Run, stack: Stack, environment: Environment) -> Started:

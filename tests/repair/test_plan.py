@@ -11,7 +11,9 @@ import pytest
 from fp8check.rules.checking.planning import applied, plan_request
 from fp8check.rules.checking.request import Request, RunRequest
 from fp8check.rules.checking.runs import WrongFiles
+from fp8check.rules.edits.action import ABSENT
 from fp8check.rules.facts import Facts
+from fp8check.rules.moves.options import with_option
 from fp8check.rules.report.plan import as_json, as_text
 from fp8check.rules.report.terminal import Style
 from fp8check.rules.trainers.detect import read
@@ -447,3 +449,12 @@ def test_a_run_in_bf16_keeps_no_flag_of_another_precision() -> None:
     command = "accelerate launch --config_file accel.yaml"
     found = planned(request_of(files, f"{command} --mixed_precision fp16 train.py train.yaml"), "bf16")
     assert found.plans[0].launch == f"{command} train.py train.yaml"
+
+
+def test_behind_a_switch_of_the_launcher_stands_the_program() -> None:
+    command = "accelerate launch --multi_gpu --fp8_use_autocast_during_eval train.py train.yaml"
+    assert with_option(command, "fp8_use_autocast_during_eval", ABSENT) == (
+        "accelerate launch --multi_gpu train.py train.yaml"
+    )
+    assert with_option(f"{command} --debug true", "debug", ABSENT) == command
+    assert with_option("python train.py --bf16 True", "bf16", ABSENT) == "python train.py"
