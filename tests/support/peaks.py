@@ -23,8 +23,16 @@ OF_TRAINER = {
     "llamafactory": {"llamafactory": "0.9.5", "trl": "0.24.0", "peft": "0.18.1"},
     "trl": {"trl": "1.16.0"},
     "trl-0.24": {"trl": "0.24.0", "peft": "0.18.1"},
+    # beside accelerate and transformers newer than it pins
+    "axolotl": {"axolotl": "0.19.0", "trl": "1.9.0"},
 }
-NAMES = {"trainer": "transformers", "llamafactory": "llamafactory", "trl": "trl", "trl-0.24": "trl"}
+NAMES = {
+    "trainer": "transformers",
+    "llamafactory": "llamafactory",
+    "trl": "trl",
+    "trl-0.24": "trl",
+    "axolotl": "axolotl",
+}
 H100 = {"compute_capability": "9.0", "name": "NVIDIA H100 80GB HBM3", "memory_mib": 81559}
 
 
@@ -46,7 +54,9 @@ def outcome_of_case(case: Case) -> Outcome:
 
 
 def predicted_gib(case: Case) -> float | None:
-    """The peak in GiB of the run as it is; None where it is not said."""
+    """The peak in GiB of the run as it is; None where it is not said, as of a loop of one's own."""
+    if case["trainer"] == "own":
+        return None
     outcome = outcome_of_case(case)
     found = predict_memory(outcome.run, outcome)
     return None if found is None else found.peak_gib

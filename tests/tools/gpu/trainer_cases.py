@@ -1,7 +1,7 @@
 """Runs of real trainers whose peak memory is measured: what they are given is what fp8check is given to predict them.
 
 A case has the training file, the Accelerate file and DeepSpeed's, in the words of their users. Each trains four steps
-of full rows on one GPU or on two, random weights.
+of full rows on one GPU, on two or on four, random weights.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 Case = dict[str, Any]
 
-TRAINERS = ("trainer", "llamafactory", "trl", "trl-0.24")
+TRAINERS = ("trainer", "llamafactory", "trl", "trl-0.24", "axolotl", "own")
 _MANY = {"max_steps": 4, "learning_rate": 1.0e-5, "save_strategy": "no", "report_to": "none", "logging_steps": 1}
 _MIXED = {"te": "fp8", "ao": "fp8"}
 
@@ -22,7 +22,8 @@ def case(
 
     Args:
         rows: sequences in a micro-batch and their length, "4x2048".
-        spread: "single", or how it runs on two GPUs: "ddp", "fsdp1", "fsdp2", "zero1", "zero2", "zero3".
+        spread: "single", or how it runs on two GPUs: "ddp", "fsdp1", "fsdp2", "zero1", "zero2", "zero3"; on four with
+            a 4 before it.
         precision: "bf16", or the backend that runs it in FP8: "te", "ao".
         more: keys of the training file; `accelerate_` before those of the Accelerate file's section for the strategy;
             `deepspeed` is DeepSpeed's own file.
@@ -30,6 +31,8 @@ def case(
     batch, length = map(int, rows.split("x"))
     section = {key.removeprefix("accelerate_"): more.pop(key) for key in list(more) if key.startswith("accelerate_")}
     deepspeed = more.pop("deepspeed", None)
+    gpus = 1 if spread == "single" else 4 if spread.startswith("4") else 2
+    spread = spread.removeprefix("4")
     training = {**_TRAINING[trainer](batch, length), "bf16": precision == "bf16", **more}
     if deepspeed is not None:
         training["deepspeed"] = "ds.json"
@@ -37,9 +40,9 @@ def case(
         "name": name,
         "trainer": trainer,
         "model": model,
-        "gpus": 1 if spread == "single" else 2,
+        "gpus": gpus,
         "training": training,
-        "accelerate": _accelerate(spread, precision, section, deepspeed is not None),
+        "accelerate": _accelerate(spread, gpus, precision, section, deepspeed is not None),
         "deepspeed": deepspeed,
     }
 
@@ -84,10 +87,75 @@ def _trl(batch: int, length: int) -> Case:
     }
 
 
-_TRAINING = {"trainer": _plain, "llamafactory": _llamafactory, "trl": _trl, "trl-0.24": _trl}
+def _axolotl(batch: int, length: int) -> Case:
+    return {
+        "base_model": "MODEL",
+        "datasets": [{"path": "DATA", "ds_type": "json", "type": "alpaca"}],
+        "dataset_prepared_path": "prepared",
+        "sequence_len": length,
+        "sample_packing": False,
+        "pad_to_sequence_len": True,
+        "micro_batch_size": batch,
+        "gradient_accumulation_steps": 1,
+        "num_epochs": 1,
+        "max_steps": 4,
+        "learning_rate": 1.0e-5,
+        "lr_scheduler": "constant",
+        "optimizer": "adamw_torch",
+        "output_dir": "out",
+        "save_strategy": "no",
+        "val_set_size": 0,
+        "logging_steps": 1,
+        "attn_implementation": "sdpa",
+        "special_tokens": {"pad_token": "<pad>"},
+    }
 
 
-def _accelerate(spread: str, precision: str, section: Case, own_file: bool) -> Case:
+OWN_LOOP = '''"""A loop of one's own: Accelerate, rows of one length."""
+
+import torch
+from accelerate import Accelerator
+from transformers import AutoModelForCausalLM
+
+
+def main():
+    accelerator = Accelerator()
+    model = AutoModelForCausalLM.from_pretrained("{model}", dtype=torch.float32)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5)
+    rows = torch.randint(0, 32000, (64, {length}), generator=torch.Generator().manual_seed(1))
+    loader = torch.utils.data.DataLoader(rows, batch_size={batch})
+    model, optimizer, loader = accelerator.prepare(model, optimizer, loader)
+    model.train()
+    for step, ids in enumerate(loader):
+        loss = model(input_ids=ids, labels=ids).loss
+        accelerator.backward(loss)
+        optimizer.step()
+        optimizer.zero_grad()
+        if step == 3:
+            break
+
+
+if __name__ == "__main__":
+    main()
+'''
+
+
+def _own(batch: int, length: int) -> Case:
+    """What its script has as literals; it reads no file."""
+    return {"model_name_or_path": "MODEL", "batch": batch, "length": length}
+
+
+_TRAINING = {
+    "trainer": _plain,
+    "llamafactory": _llamafactory,
+    "trl": _trl,
+    "trl-0.24": _trl,
+    "axolotl": _axolotl,
+    "own": _own,
+}
+
+
+def _accelerate(spread: str, gpus: int, precision: str, section: Case, own_file: bool) -> Case:
     found: Case = {
         "compute_environment": "LOCAL_MACHINE",
         "distributed_type": "NO",
@@ -100,7 +168,7 @@ def _accelerate(spread: str, precision: str, section: Case, own_file: bool) -> C
             found["fp8_config"]["enable_fsdp_float8_all_gather"] = False
     if spread == "single":
         return found
-    found |= {"num_processes": 2, "num_machines": 1, "machine_rank": 0}
+    found |= {"num_processes": gpus, "num_machines": 1, "machine_rank": 0}
     if spread == "ddp" or own_file:
         return found | {"distributed_type": "MULTI_GPU"}
     if spread.startswith("zero"):
@@ -256,4 +324,63 @@ HELD_OUT: list[Case] = [
     ),
     case("h21", "trainer", "8B2", "2x2048", optim="sgd", **_F32, **_ON),
     case("h22", "trainer", "7B4", "2x2048", "ddp", "te", **_B16, **_LORA),
+]
+
+# Predicted before any of them ran, on H100s: other shapes, tokens, optimizers and combinations than all of the above, four
+# GPUs, and axolotl. Nothing is fitted to them.
+_LORA_AX: Case = {"adapter": "lora", "lora_r": 16, "lora_alpha": 32, "lora_target_linear": True}
+SECOND: list[Case] = [
+    # the Hugging Face Trainer, one GPU
+    case("a1", "trainer", "3B12", "2x4096", **_B16, **_ON),
+    case("a2", "trainer", "14B2", "1x4096", **_F32),
+    case("a3", "trainer", "8B3", "4x1024", precision="te", **_F32),
+    case("a4", "trainer", "3B8", "4x2048", precision="te", **_B16, **_AGAIN),
+    case("a5", "trainer", "1B16", "2x2048", precision="ao", torch_compile=True, **_F32),
+    case("a6", "trainer", "32B2", "1x2048", optim="adafactor", **_B16),
+    case("a7", "trainer", "7B6", "2x2048", **_B16, **_LORA, **_ON),
+    case("a8", "trainer", "8B3", "2x2048", precision="ao", **_B16, **_LORA),
+    case("a9", "trainer", "7B4", "4x1024", torch_compile=True, **_B16, **_ON),
+    case("a10", "trainer", "14B2", "2x1024", precision="te", **_B16, **_LORA),
+    # two GPUs and four
+    case("b1", "trainer", "14B2", "2x1024", "ddp", "te", **_F32),
+    case("b2", "trainer", "8B2", "1x2048", "ddp", "ao", torch_compile=True, **_B16),
+    case("b3", "trainer", "14B2", "2x2048", "ddp", **_B16, **_LORA, **_ON),
+    case("b4", "trainer", "1B16", "2x2048", "4ddp", **_B16, **_ON),
+    case("b5", "trainer", "8B2", "2x1024", "4ddp", optim="sgd", **_F32),
+    case("c1", "trainer", "14B4", "1x2048", "4fsdp2", **_F32, **_ON),
+    case("c2", "trainer", "3B12", "2x1024", "fsdp2", "ao", **_F32),
+    case("c3", "trainer", "8B4", "2x2048", "fsdp2", torch_compile=True, **_B16),
+    case("c4", "trainer", "7B6", "4x1024", "4fsdp2", **_B16, **_LORA, **_ON),
+    case("e1", "trainer", "8B2", "1x4096", "zero2", "te", bf16=True, **_B16),
+    case("e2", "trainer", "14B3", "1x2048", "4zero2", deepspeed=ZERO2, **_B16),
+    case("e3", "trainer", "3B12", "4x1024", "zero2", deepspeed=ZERO2, **_B16, **_LORA, **_ON),
+    case("g1", "trainer", "8B4", "2x1024", "4zero3", deepspeed=ZERO3, **_B16),
+    case("g2", "trainer", "14B3", "2x2048", "zero3", deepspeed=ZERO3, **_B16, **_LORA),
+    # LLaMA-Factory
+    case("k1", "llamafactory", "8B3", "2x4096", optim="adafactor"),
+    case("k2", "llamafactory", "3B8", "4x1024", precision="te", **_OFF),
+    case("k3", "llamafactory", "14B3", "2x2048", **_LORA_LF, **_OFF),
+    case("k4", "llamafactory", "8B2", "2x2048", "ddp", "te", **_OFF),
+    case("k5", "llamafactory", "3B12", "4x1024", "fsdp2", **_LORA_LF),
+    case("k6", "llamafactory", "8B4", "2x2048", "zero2", deepspeed=ZERO2, **_LORA_LF),
+    case("k7", "llamafactory", "14B3", "2x1024", "4zero3", deepspeed=ZERO3),
+    case("k8", "llamafactory", "3B8", "2x2048", torch_compile=True, **_OFF),
+    case("k9", "llamafactory", "7B4", "1x4096", precision="ao", **_OFF),
+    case("k10", "llamafactory", "32B2", "1x2048", pure_bf16=True),
+    case("k11", "llamafactory", "14B3", "2x2048", "4ddp", **_LORA_LF),
+    case("k12", "llamafactory", "1B16", "2x2048", "fsdp2", "ao"),
+    case("k13", "llamafactory", "8B2", "2x2048", "zero2", "te", bf16=True, **_OFF),
+    # TRL
+    case("m1", "trl", "8B3", "2x1024", "zero2", dtype="bfloat16"),
+    case("m2", "trl", "3B12", "2x2048", "fsdp2", "ao", dtype="float32"),
+    case("m3", "trl", "8B4", "4x1024", dtype="bfloat16", **_LORA),
+    # axolotl
+    case("x1", "axolotl", "7B3", "4x1024"),
+    case("x2", "axolotl", "8B3", "2x2048", **_LORA_AX),
+    case("x3", "axolotl", "3B8", "2x2048", "ddp", gradient_checkpointing=True),
+    case("x4", "axolotl", "1B8", "4x2048", precision="ao", bf16=True, fp8=True),
+    # loops of one's own
+    case("o1", "own", "7B3", "2x2048"),
+    case("o2", "own", "8B2", "2x1024", precision="te"),
+    case("o3", "own", "3B8", "1x2048", "ddp"),
 ]

@@ -5,7 +5,7 @@
 
 GUESSES.json says what each case will about take, so that those that run side by side fit into the GPUs. A peak is that
 of one process and does not depend on what runs beside it. An overlay goes on PYTHONPATH: of a trainer, of runs with
-DeepSpeed ("zero") or with FP8 ("fp8"), or of all. A line is written as soon as its case has ended.
+DeepSpeed ("zero"), with FP8 ("fp8") or with Liger's kernels ("liger"), or of all. A line is written as soon as its case has ended.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from tests.tools.gpu.llamas import config_of
-from tests.tools.gpu.trainer_cases import CASES, HELD_OUT, Case
+from tests.tools.gpu.trainer_cases import CASES, HELD_OUT, OWN_LOOP, SECOND, Case
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +39,8 @@ PROGRAMS = {
     "llamafactory": "llamafactory.launcher",
     "trl": "trl.scripts.sft",
     "trl-0.24": "trl.scripts.sft",
+    "axolotl": "axolotl.cli.train",
+    "own": "train.py",
 }
 
 
@@ -89,25 +91,39 @@ def make_data(folder: Path) -> None:
     (folder / "trl" / "train.jsonl").write_text(text, encoding="utf-8")
 
 
-def start(one: Case, home: Path, gpus: list[int], port: int, overlays: dict[str, str]) -> subprocess.Popen[bytes]:
-    """Start the run of a case on these GPUs."""
-    folder = home / one["name"]
-    folder.mkdir(parents=True)
-    training = dict(one["training"], model_name_or_path=str(home / "models" / one["model"]))
+def training_files(one: Case, home: Path) -> dict[str, str]:
+    """The training file, or the script whose loop is its own, with this machine's model and data."""
+    training, model = dict(one["training"]), str(home / "models" / one["model"])
+    if one["trainer"] == "own":
+        return {"train.py": OWN_LOOP.format(model=model, batch=training["batch"], length=training["length"])}
+    training["base_model" if one["trainer"] == "axolotl" else "model_name_or_path"] = model
     data = "lf" if one["trainer"] == "llamafactory" else "trl"
     for key in ("dataset_dir", "dataset_name"):
         if key in training:
             training[key] = str(home / "data" / data)
-    (folder / "train.yaml").write_text(yaml.safe_dump(training), encoding="utf-8")
+    if one["trainer"] == "axolotl":
+        training["datasets"] = [{**training["datasets"][0], "path": str(home / "data" / "lf" / "random.json")}]
+    return {"train.yaml": yaml.safe_dump(training)}
+
+
+def start(one: Case, home: Path, gpus: list[int], port: int, overlays: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Start the run of a case on these GPUs."""
+    folder = home / one["name"]
+    folder.mkdir(parents=True)
+    for name, text in training_files(one, home).items():
+        (folder / name).write_text(text, encoding="utf-8")
     (folder / "accelerate.yaml").write_text(yaml.safe_dump(one["accelerate"]), encoding="utf-8")
     if one["deepspeed"] is not None:
         (folder / "ds.json").write_text(json.dumps(one["deepspeed"]), encoding="utf-8")
     words = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", "accelerate.yaml"]
     words += ["--main_process_port", str(port), str(HERE / "watched.py"), "seen.json", PROGRAMS[one["trainer"]]]
-    words += ["--config"] * one["trainer"].startswith("trl") + ["train.yaml"]
+    words += ["--config"] * one["trainer"].startswith("trl") + ["train.yaml"] * (one["trainer"] != "own")
     zero = one["deepspeed"] is not None or one["accelerate"]["distributed_type"] == "DEEPSPEED"
-    names = [one["trainer"]] + ["zero"] * zero + ["fp8"] * ("fp8_config" in one["accelerate"]) + ["all"]
+    liger = any("liger" in key for key in one["training"])
+    fp8 = "fp8_config" in one["accelerate"]
+    names = [one["trainer"]] + ["zero"] * zero + ["fp8"] * fp8 + ["liger"] * liger + ["all"]
     path = [*(overlays.get(name, "") for name in names), os.environ.get("PYTHONPATH", "")]
+    log = (folder / "log").open("wb")
     environment = {
         **os.environ,
         "CUDA_VISIBLE_DEVICES": ",".join(map(str, gpus)),
@@ -117,9 +133,10 @@ def start(one: Case, home: Path, gpus: list[int], port: int, overlays: dict[str,
         "DISABLE_VERSION_CHECK": "1",
         "OMP_NUM_THREADS": "4",
         "WANDB_DISABLED": "true",
+        "AXOLOTL_DO_NOT_TRACK": "1",
         "TRITON_CACHE_DIR": str(folder / "triton"),
+        "TORCHINDUCTOR_CACHE_DIR": str(folder / "inductor"),
     }
-    log = (folder / "log").open("wb")
     return subprocess.Popen(
         words, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
     )
@@ -142,11 +159,17 @@ def read(one: Case, home: Path, code: int | None) -> Case:
 
 def tiny(one: Case) -> Case:
     """The same on a CPU, small."""
-    length = {key: 64 for key in ("cutoff_len", "max_length", "max_seq_length") if key in one["training"]}
+    length = {
+        key: 64
+        for key in ("cutoff_len", "max_length", "max_seq_length", "sequence_len", "length")
+        if key in one["training"]
+    }
     accelerate = {**one["accelerate"], "use_cpu": True}
     if accelerate["distributed_type"] == "MULTI_GPU":
         accelerate["distributed_type"] = "MULTI_CPU"
-    training = {**one["training"], **length, "per_device_train_batch_size": 1, "use_cpu": True}
+    batch = {key: 1 for key in ("per_device_train_batch_size", "micro_batch_size", "batch") if key in one["training"]}
+    cpu = {} if one["trainer"] == "axolotl" else {"use_cpu": True}
+    training = {**one["training"], **length, **batch, **cpu}
     return {**one, "model": "0.001B2", "training": training, "accelerate": accelerate}
 
 
@@ -258,7 +281,7 @@ def main() -> int:
     options.add_argument("--tiny", action="store_true", help="a tiny model on the CPU, to try the tools")
     given = options.parse_args()
     home = Path(given.home)
-    cases = [one for one in CASES + HELD_OUT if not given.only or one["name"] in given.only]
+    cases = [one for one in CASES + HELD_OUT + SECOND if not given.only or one["name"] in given.only]
     cases.sort(key=lambda one: (not one["training"].get("torch_compile"), -one["gpus"]))  # the longest first
     if given.tiny:
         cases, given.device = [tiny(one) for one in cases], "cpu"

@@ -2,14 +2,17 @@
 
     accelerate launch --config_file FILE tests/tools/gpu/watched.py OUT.json PROGRAM [ARGUMENTS ...]
 
-PROGRAM is a Python file or the name of a module. The process ends when Trainer.train() returns, before anything is
-saved. What is written (of rank 0, and of the others in OUT.json.rank1 ...) is fp8check/seen/1 as far as it goes, with
-torch.cuda.max_memory_allocated of the whole process in bytes, the same by phases of the last step (`forward` to the loss, `backward` to the clipped gradient, `optimizer`; DeepSpeed's own step lies in
-`backward`), what is allocated between steps, and which Linear layers trained.
+PROGRAM is a Python file or the name of a module; train.py has a loop of its own. The process ends when Trainer.train()
+returns, before anything is saved; a loop of its own runs to its end, and its phases are not told apart. What is written
+(of rank 0, and of the others in OUT.json.rank1 ...) is fp8check/seen/1 as far as it goes, with
+torch.cuda.max_memory_allocated of the whole process in bytes, the same by phases of the last step (`forward` to the
+loss, `backward` to the clipped gradient, `optimizer`; DeepSpeed's own step lies in `backward`), what is allocated
+between steps, and which Linear layers trained.
 """
 
 from __future__ import annotations
 
+import atexit
 import importlib.metadata
 import json
 import os
@@ -82,10 +85,8 @@ def watch(out: str) -> None:
         self.add_callback(Watch())
         train(self, *arguments, **named)
         marks.mark("after")
-        rank = int(os.environ.get("RANK", "0"))
-        written = Path(f"{out}.{rank}")
-        written.write_text(json.dumps(_seen(self, marks)) + "\n", encoding="utf-8")
-        written.rename(out if rank == 0 else f"{out}.rank{rank}")
+        losses = [round(row["loss"], 4) for row in self.state.log_history if "loss" in row]
+        write(out, _seen(self.accelerator, self.model_wrapped, self.optimizer, losses, marks))
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
@@ -93,29 +94,56 @@ def watch(out: str) -> None:
     Trainer.compute_loss, Trainer.train = computed, trained
 
 
-def _seen(trainer: Any, marks: Marks) -> dict[str, Any]:
+def watch_loop(out: str) -> None:
+    """Write what a loop of its own took when its process ends."""
+    from accelerate import Accelerator
+
+    marks, losses, backward = Marks(), [], Accelerator.backward
+
+    def walked(self: Accelerator, loss: Any, **named: Any) -> None:
+        backward(self, loss, **named)
+        if not losses:
+            atexit.register(lambda: end(self))
+        losses.append(round(float(loss.detach()), 4))
+
+    def end(accelerator: Any) -> None:
+        marks.mark("after")
+        model, optimizer = accelerator._models[0], accelerator._optimizers[0]
+        write(out, _seen(accelerator, model, optimizer, losses, marks))
+
+    Accelerator.backward = walked
+
+
+def write(out: str, seen: dict[str, Any]) -> None:
+    """Of rank 0 under that name."""
+    rank = int(os.environ.get("RANK", "0"))
+    written = Path(f"{out}.{rank}")
+    written.write_text(json.dumps(seen) + "\n", encoding="utf-8")
+    written.rename(out if rank == 0 else f"{out}.rank{rank}")
+
+
+def _seen(accelerator: Any, model: Any, optimizer: Any, losses: list[float], marks: Marks) -> dict[str, Any]:
     import torch
 
     kinds: dict[str, int] = {}
-    for module in trainer.model_wrapped.modules():
+    for module in model.modules():
         name = f"{type(module).__module__.split('.')[0]}.{type(module).__name__}"
         if name.endswith("Linear"):
             kinds[name] = kinds.get(name, 0) + 1
     plain = kinds.get("torch.Linear", 0)
-    parameters = list(trainer.model_wrapped.parameters())
     cuda = torch.cuda.is_available()
     return {
         "schema": "fp8check/seen/1",
         "source": "run",
         "gpu": torch.cuda.get_device_name() if cuda else "",
         "versions": versions(),
-        "ranks": trainer.accelerator.num_processes,
-        "steps": [1, trainer.state.global_step],
+        "ranks": accelerator.num_processes,
+        "steps": [1, len(losses)],
         "layers": {"converted": sum(kinds.values()) - plain, "total": sum(kinds.values()), "kinds": kinds},
-        "loss": [round(row["loss"], 4) for row in trainer.state.log_history if "loss" in row],
-        "accelerator": [trainer.accelerator.mixed_precision, str(trainer.accelerator.distributed_type)],
-        "optimizer": type(getattr(trainer.optimizer, "optimizer", trainer.optimizer)).__name__,
-        "dtypes": sorted({str(one.dtype) for one in parameters}),
+        "loss": losses,
+        "accelerator": [accelerator.mixed_precision, str(accelerator.distributed_type)],
+        "optimizer": type(getattr(optimizer, "optimizer", optimizer)).__name__,
+        "dtypes": sorted({str(one.dtype) for one in model.parameters()}),
         "static": marks.static,
         "phases": {name: peak for name, peak in marks.phases.items() if name in ("forward", "backward", "optimizer")},
         "peak": marks.whole,
@@ -128,7 +156,10 @@ def _seen(trainer: Any, marks: Marks) -> dict[str, Any]:
 def main() -> None:
     """Run the program."""
     out, program, *arguments = sys.argv[1:]
-    watch(out)
+    if program == "train.py":
+        watch_loop(out)
+    else:
+        watch(out)
     sys.argv = [program, *arguments]
     if program.endswith(".py"):
         runpy.run_path(program, run_name="__main__")

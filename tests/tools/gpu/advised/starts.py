@@ -377,6 +377,68 @@ STARTS: list[Start] = [
         train={**_axolotl("7B3", 4, 2048), "bf16": True},
     ),
 ]
+# For H100s: adapters, ZeRO-2 and four GPUs, with other mistakes.
+_FOUR = {"num_processes": 4}
+STARTS += [
+    _start(
+        "lf-full-zero2",
+        "llamafactory",
+        2,
+        _LF,
+        _accelerate("zero2", **_AO),
+        train={**_llamafactory("3B8", 2, 2048), "bf16": True},
+    ),
+    _start(
+        "lf-fsdp2-four",
+        "llamafactory",
+        4,
+        _LF,
+        _accelerate("fsdp2", **_TE, **_FOUR),
+        train={**_llamafactory("8B2", 2, 2048), "bf16": True},
+    ),
+    _start(
+        "trainer-four",
+        "transformers",
+        4,
+        _PY,
+        _accelerate("ddp", **_FOUR, fp8_config={"backend": "TE", "fp8_format": "E4M3"}),
+        train=_script("8B2", 2, 2048, "gradient_checkpointing=True", "bf16=True"),
+    ),
+    _start(
+        "trainer-lora-zero2",
+        "transformers",
+        2,
+        _PY,
+        _accelerate("zero2", **_TE),
+        train=_script("7B4", 4, 2048, "gradient_checkpointing=True", "bf16=True", adapter=True),
+    ),
+    _start("trl-lora", "trl", 1, _SFT, _accelerate(**_TE), train={**_trl("8B2", 4, 2048), **_LORA, "bf16": True}),
+    _start("trl-ddp", "trl", 2, _SFT, _accelerate("ddp", **_AO), train={**_trl("3B8", 4, 2048), "bf16": True}),
+    _start(
+        "axolotl-lora",
+        "axolotl",
+        1,
+        _AX,
+        _accelerate(**_TE),
+        train={
+            **_axolotl("7B4", 4, 2048),
+            "adapter": "lora",
+            "lora_r": 16,
+            "lora_alpha": 32,
+            "lora_target_linear": True,
+            "bf16": True,
+            "gradient_checkpointing": True,
+        },
+    ),
+    _start(
+        "axolotl-fsdp2",
+        "axolotl",
+        2,
+        _AX,
+        _accelerate("fsdp2", **_AO),
+        train={**_axolotl("7B4", 4, 2048), "bf16": True},
+    ),
+]
 
 # What `fp8check init` is asked for, without a file before: trainer, GPUs, options.
 INITS: list[tuple[str, str, int, tuple[str, ...]]] = [
@@ -385,6 +447,8 @@ INITS: list[tuple[str, str, int, tuple[str, ...]]] = [
     ("init-trl", "trl", 2, ("--tokens", "8192")),
     ("init-axolotl", "axolotl", 1, ("--tokens", "8192")),
     ("init-trainer", "transformers", 2, ("--tokens", "8192")),
+    ("init-trainer-four", "transformers", 4, ("--tokens", "8192")),
+    ("init-axolotl-two", "axolotl", 2, ("--tokens", "8192")),
 ]
 
 # No plan: runs whose prediction is to be seen. A crash and its counterpart; adapters under FSDP2; and, of shapes and ways
