@@ -115,6 +115,9 @@ def everything_bf16(site: Site) -> Iterator[Action]:
     if site.goal != "bf16":
         return
     for flags in ([*_with_flags(site, {"bf16": True, "fp16": False})] or [Action(site.why)])[:1]:
-        rest = [*site.without(*dict.fromkeys((*site.trainer.fp8_keys, "fp8")))]  # where a trainer has no such key, too
-        rest += [one for action in accelerate_bf16(site) for one in action.assigns]
-        yield from site.act(flags.assigns, rest, launch=flags.launch)
+        keys = dict.fromkeys((*site.trainer.fp8_keys, "fp8"))  # where a trainer has no such key, too
+        rest = [one for action in accelerate_bf16(site) for one in action.assigns]
+        yield from site.act(flags.assigns, site.without(*keys), rest, launch=flags.launch)
+        if site.trainer.on("fp8"):  # a file may be known by that key alone for what it is
+            others = site.without(*(key for key in keys if key != "fp8"))
+            yield from site.act(flags.assigns, site.in_training(("fp8", False)), others, rest, launch=flags.launch)
