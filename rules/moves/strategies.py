@@ -54,6 +54,8 @@ STRATEGIES = (
     Strategy("DEEPSPEED", "deepspeed_config", _ZERO2),
 )
 
+SHARDING = frozenset(one.kind for one in STRATEGIES if one.section)
+
 
 # Whole weights can be saved: else a script's get_state_dict() raises ValueError. zero3_init_flag is for who loads a
 # model in shards.

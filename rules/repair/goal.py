@@ -5,6 +5,7 @@ from __future__ import annotations
 from fp8check.rules.engine.inputs import requested
 from fp8check.rules.moves.remedies import FORBIDDING
 from fp8check.rules.moves.site import known, known_number
+from fp8check.rules.moves.strategies import SHARDING
 from fp8check.rules.outcome import step
 from fp8check.rules.outcome.accelerator import can_fp8
 from fp8check.rules.outcome.memory import predict_memory
@@ -48,7 +49,7 @@ class Chosen(Record):
     """
 
     processes: int | None
-    strategy: object
+    strategy: tuple[str | None, str | None, bool]
     backend: object
     recipe: dict[str, object]
     tokens: tuple[int | None, int | None]
@@ -113,7 +114,7 @@ def _processes(examined: Examined) -> int | None:
     return known_number(lambda: outcome.effective.all_processes)
 
 
-def _strategy(run: Run) -> object:
+def _strategy(run: Run) -> tuple[str | None, str | None, bool]:
     config = run.config_read if run.config_read is not None else run.accelerate
     kind = known(lambda: config.distributed_type if config is not None else None)
     version = known(lambda: config.fsdp_version if config is not None else None)
@@ -218,6 +219,7 @@ def _is_said(setting: Setting | None) -> bool:
 ENTRY = 1
 VARIABLE, LAUNCH, FILE = 2, 3, 4
 CHECKPOINTING = 2
+UNSHARDED = 5  # where the strategy is another one: who shards a model may have no room for all of it
 NO_FP8 = "no FP8"  # the goal itself is not reached
 BY_HAND = 15  # what people have to do themselves
 ANOTHER_PACKAGE = 3  # beside the first
@@ -228,11 +230,17 @@ def cost_of(examined: Examined, goal: Goal, before: Chosen) -> int:
     """What it costs that the run differs from what was chosen, beside the entries that are changed."""
     now = chosen(examined)
     cost = STRATEGY * (_other(before.strategy, now.strategy))
+    cost += UNSHARDED * (_is_sharded(before) and not _is_sharded(now))
     cost += TOKENS * (before.tokens != now.tokens) + CHECKPOINTING * (before.checkpointing != now.checkpointing)
     if goal == "fp8":
         cost += BACKEND * (before.backend is not None and before.backend != now.backend)
         cost += RECIPE * sum(now.recipe.get(name) != value for name, value in before.recipe.items())
     return cost
+
+
+def _is_sharded(one: Chosen) -> bool:
+    kind, _, by_trainer = one.strategy
+    return by_trainer or one.shards or kind in SHARDING
 
 
 def _other(before: object, now: object) -> bool:

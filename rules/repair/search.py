@@ -103,6 +103,7 @@ class Search:
         self.seen: list[Judged] = []
         self.is_exhausted = False
         self._over = False
+        self._lacked: dict[frozenset[tuple[int, str, str]], list[frozenset[object]]] = {}
         self._kept = self._left // 4 if self._left >= WIDE else 0  # of the states, for all that may be done
         self._finish = self._left // 6 if self._left >= WIDE else 0  # more, for what a good state does not need
         self._is_wide = False  # whether what answers any problem of a run is tried, and not of the first alone
@@ -230,6 +231,8 @@ class Search:
                 continue
             if judged.is_good:
                 yield self._least(judged)
+            elif not self._is_wide and self._adds_nothing(judged):
+                continue
             signature = None if judged.is_good else judged.signature
             for action in islice(self._choices(judged) if judged.is_good else self.actions(judged), MOST_ACTIONS):
                 if not self._is_wide and self._start.takes_back(state, action):
@@ -240,6 +243,15 @@ class Search:
                 queued.add(after.key)
                 number += 1
                 heappush(heap, (max(cost, self._start.cost(after) + lacks), number, after, signature, now, False))
+
+    def _adds_nothing(self, judged: Judged) -> bool:
+        """Whether another state lacks the same with fewer changes: what this one has beside them answers nothing."""
+        changes = frozenset(judged.state.why)
+        others = self._lacked.setdefault(judged.signature, [])
+        if any(one < changes for one in others):
+            return True
+        others.append(changes)
+        return False
 
     def _answers_nothing(self, judged: Judged, before: frozenset[tuple[int, str, str]] | None) -> bool:
         """Whether all that was lacking is lacking still; on the way to BF16 what is left of FP8 lacks to the end."""

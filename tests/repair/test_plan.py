@@ -13,10 +13,12 @@ from fp8check.rules.checking.request import Request, RunRequest
 from fp8check.rules.checking.runs import WrongFiles
 from fp8check.rules.edits.action import ABSENT
 from fp8check.rules.facts import Facts
+from fp8check.rules.facts.saved import load
 from fp8check.rules.moves.options import with_option
 from fp8check.rules.report.plan import as_json, as_text
 from fp8check.rules.report.terminal import Style
 from fp8check.rules.trainers.detect import read
+from tests.support.paths import EXAMPLE
 from tests.support.runs import TODAY, facts_of
 
 if TYPE_CHECKING:
@@ -233,6 +235,21 @@ def test_without_a_way_what_stands_against_it_is_said() -> None:
         "  2. accel.yaml:3   delete fp8_config:\\n  backend: TE",
         "  then              bf16, no layer in FP8",
     ]
+
+
+def test_a_file_that_its_key_fp8_alone_makes_known_keeps_it() -> None:
+    text = "base_model: a/b\nfp8: true\nfp8_config:\n  recipe: rowwise\n"
+    found = planned(request_of({"train.yaml": text}, stack={**TODAY, "axolotl": "0.19.0"}), "bf16")
+    assert steps(found) == [
+        "edit train.yaml:2 fp8: true -> fp8: false",
+        "edit train.yaml:3 fp8_config:\n  recipe: rowwise -> None",
+    ]
+
+
+def test_what_a_state_has_beside_another_that_lacks_the_same_is_not_gone_on_with() -> None:
+    files = {name: (EXAMPLE / name).read_text() for name in ("train.yaml", "accelerate.yaml")}
+    found = planned(request_of(files, facts=load(str(EXAMPLE / "facts.json"))), states=40, plans=1)
+    assert "edit accelerate.yaml:5 backend: TE -> backend: AO" in steps(found)  # it took 130 of them
 
 
 def test_a_run_in_bf16_keeps_nothing_of_fp8() -> None:
