@@ -13,6 +13,8 @@ import argparse
 import json
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,16 +67,20 @@ def tasks_of(given: argparse.Namespace) -> list[Task]:
 
 
 def models(given: argparse.Namespace, tasks: list[Task]) -> None:
-    """Models and data of both, where they are not there yet."""
-    for name in sorted({task["one"]["model"] for task in tasks if not task["final"]}):
-        folder = Path(given.home) / "models" / name
-        if not (folder / "tokenizer.json").exists():
-            trainers.make_model(name, folder, given.device)
-    texts = [json.dumps(task["one"]["files"]) for task in tasks if task["final"]]
-    for name in MODELS:
-        folder = Path(HOME) / "models" / name
-        if any(f"/{name}" in text for text in texts) and not (folder / "tokenizer.json").exists():
-            trainers.make_model(name, folder, given.device)
+    """The models of both, where they are not there yet, each in a process of its own."""
+    folder = Path(given.home) / "models"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (Path(HOME) / "models").exists():
+        (Path(HOME) / "models").symlink_to(folder)
+    texts = " ".join(json.dumps(task["one"]["files"]) for task in tasks if task["final"])
+    names = {task["one"]["model"] for task in tasks if not task["final"]}
+    names |= {name for name in MODELS if f"/{name}" in texts}
+    missing = sorted(name for name in names if not (folder / name / "tokenizer.json").exists())
+    devices = [f"{given.device}:{number % given.gpus}" for number in range(len(missing))]
+    if given.device == "cpu":
+        devices = ["cpu"] * len(missing)
+    with ProcessPoolExecutor(given.makers, get_context("spawn")) as pool:
+        list(pool.map(trainers.make_model, missing, [folder / name for name in missing], devices))
 
 
 def run(given: argparse.Namespace, tasks: list[Task]) -> None:
@@ -129,6 +135,7 @@ def main() -> int:
     options.add_argument("--size", type=float, default=76.0)
     options.add_argument("--home", default="/dev/shm/peaks")
     options.add_argument("--device", default="cuda")
+    options.add_argument("--makers", type=int, default=10, help="processes that make models")
     options.add_argument("--ready", default="")
     options.add_argument("--peak-overlay", nargs="*", default=[])
     options.add_argument("--final-overlay", nargs="*", default=[])

@@ -122,7 +122,7 @@ def main():
     accelerator = Accelerator()
     model = AutoModelForCausalLM.from_pretrained("{model}", dtype=torch.float32)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5)
-    rows = torch.randint(0, 32000, (64, {length}), generator=torch.Generator().manual_seed(1))
+    rows = torch.randint(0, 1000, (64, {length}), generator=torch.Generator().manual_seed(1))
     loader = torch.utils.data.DataLoader(rows, batch_size={batch})
     model, optimizer, loader = accelerator.prepare(model, optimizer, loader)
     model.train()
