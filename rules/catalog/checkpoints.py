@@ -300,12 +300,14 @@ def ragged_evaluation_in_fp8(training: Training, requested: Requested, outcome: 
     if tokens is not None and tokens.last % ALIGNMENT == 0:
         return
     written = switch.origin.span is not None
+    fix = unsafe(replace(switch, False)) if written and switch.value is True else None
+    off = "" if fix is not None else "with use_autocast_during_eval: false "
     yield Found(
         "evaluation runs in FP8, and 8 need not divide the tokens of its batches",
         place=switch if written else strategy,
         label="ValueError: FP8 execution requires the product of all dimensions except the last to be divisible by 8",
-        fact="with use_autocast_during_eval: false evaluation leaves no scales",
-        fix=unsafe(replace(switch, False)) if written and switch.value is True else None,
+        fact=f"{off}evaluation is not in FP8, and takes any number of tokens",
+        fix=fix,
     )
 
 

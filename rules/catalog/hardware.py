@@ -77,9 +77,7 @@ def gpu_without_fp8(requested: Requested, gpus: Sequence[Gpu], run: Run, outcome
         notes=("each process asks the GPU that it runs on, so that some train in FP8 and some do not",)
         if mixed
         else (),
-        fact="mixed_precision: bf16 trains on this machine"
-        if requested.fp8
-        else "without FP8 the script trains on this machine",
+        fact="BF16 trains on this machine" if requested.fp8 else "without FP8 the script trains on this machine",
         fix=write_bf16(requested.fp8[0]) if requested.fp8 else None,
     )
 

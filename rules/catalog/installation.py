@@ -238,7 +238,7 @@ def cuda_or_cudnn_too_old(requested: Requested, outcome: Outcome, facts: Facts) 
             text,
             place=_place(requested),
             label="the CUDA that torch was built for",
-            fact="Transformer Engine runs with a torch that was built for a newer CUDA",
+            fact=f"a torch that was built for CUDA {needed[0]}.{needed[1]} or newer has what it needs",
         )
     wanted = _oldest_cudnn(outcome.stack)
     if cudnn and not at_least(require_version(cudnn, "cuDNN", "packages"), *wanted):
@@ -247,7 +247,7 @@ def cuda_or_cudnn_too_old(requested: Requested, outcome: Outcome, facts: Facts) 
             text,
             place=_place(requested),
             label="the cuDNN beside torch",
-            fact="Transformer Engine runs with a newer cuDNN, as newer releases of torch bring it",
+            fact=f"a release of torch that brings cuDNN {wanted[0]}.{wanted[1]} or newer has what it needs",
         )
 
 
@@ -709,8 +709,9 @@ def torch_without_cuda(requested: Requested, packages: Mapping[str, str | None],
     yield Found(
         f"torch {torch} is built without CUDA",
         place=requested.anywhere[0],
-        label="no GPU is used: FP8 needs CUDA kernels",
-        fact="a torch for CUDA is at https://pytorch.org/get-started/locally/",
+        label="it uses no GPU, and FP8 needs one",
+        fact="a torch for CUDA is at https://pytorch.org/get-started/locally/; where another machine trains, "
+        "--facts says what it has",
     )
 
 

@@ -262,7 +262,7 @@ def most_recent_unreachable(requested: Requested, outcome: Outcome) -> Iterator[
         "most_recent cannot be reached: the recipe will use max",
         place=written,
         label="Accelerate hands over only what differs from its own default, which this is",
-        fact="Transformer Engine runs with amax_compute_algo: max in any case",
+        fact="Transformer Engine takes the maximum in any case",
         fix=safe(replace(written, "max")),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from fp8check.rules.catalog.shared_fixes import dropped, moved, without
+from fp8check.rules.catalog.shared_fixes import WHAT_TO_CHANGE, dropped, moved, without
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import not_known, reached
@@ -187,7 +187,7 @@ def does_not_start(outcome: Outcome, requested: Requested, launch: Launch) -> It
         label=error.first_line,
         related=tuple(Related(place, "together with this") for place in places[1:]),
         notes=tuple(f"{setting.value} comes from {setting.origin.describe()}" for setting in hidden),
-        fact="`fp8check outcome` with the same files shows who decided what",
+        fact=WHAT_TO_CHANGE,
     )
 
 

@@ -91,7 +91,7 @@ def does_not_fit(
     if needed is None or needed.gpu is None or outcome.error_of("out-of-memory") is None:
         return
     spread = f", {needed.spread}" if needed.spread else f", {needed.each} bytes each"
-    fact = f"more GPUs than {needed.spread.split()[2]} can share it" if needed.spread else _SHARD
+    fact = "more GPUs can share it" if needed.spread else _SHARD
     yield Found(
         f"the run does not fit: it needs {needed.gib:,.0f} GiB{' of each GPU' * bool(needed.spread)} "
         "before the first batch",

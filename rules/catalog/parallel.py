@@ -221,12 +221,14 @@ def torchao_with_ram_efficient_loading(
     if outcome.error_of("torchao-ram-efficient-loading") is None:
         return
     written = accelerate.fsdp.get("fsdp_cpu_ram_efficient_loading")
+    fix = _loading_off(accelerate, written)
+    off = "" if fix is not None else "with fsdp_cpu_ram_efficient_loading: false under fsdp_config "
     yield Found(
         "torchao cannot be used with cpu_ram_efficient_loading",
         place=written or accelerate.top.get("fsdp_config") or accelerate.fp8.get("backend"),
         label="Accelerator() raises ValueError" + ("" if written else "; the launcher's default is true"),
-        fact="fsdp_cpu_ram_efficient_loading: false under fsdp_config loads each rank by itself",
-        fix=_loading_off(accelerate, written),
+        fact=f"{off}each process loads the model by itself",
+        fix=fix,
     )
 
 
@@ -331,13 +333,15 @@ def torchao_gather_without_fsdp2(run: Run, requested: Requested, outcome: Outcom
         return
     gather = error.because[0]
     what = "DeepSpeed" if error.code == "deepspeed-swapped-weights" else "FSDP1"
+    fix = gather_off(run.accelerate)
+    off = "" if fix is not None else "with enable_fsdp_float8_all_gather: false under fp8_config "
     yield Found(
         f"torchao's float8 all-gather does not work under {what}",
         place=gather if gather.origin.span is not None else requested.backend or next(iter(requested.fp8), None),
         label=f"prepare() raises {error.type}: {error.message}",
         notes=() if gather.origin.span is not None else ("the all-gather is on by default",),
-        fact="enable_fsdp_float8_all_gather: false under fp8_config leaves plain weights",
-        fix=gather_off(run.accelerate),
+        fact=f"{off}the weights stay plain tensors",
+        fix=fix,
     )
 
 

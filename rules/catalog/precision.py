@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.catalog.recipe import differing
-from fp8check.rules.catalog.shared_fixes import dropped, upgraded
+from fp8check.rules.catalog.shared_fixes import WHAT_TO_CHANGE, dropped, upgraded
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import not_known
@@ -116,18 +116,18 @@ NEEDED_BY_DEEPSPEED = "DeepSpeed needs it (FP314): the recipe stays the default 
 WITH_A_FILE = "FP8 comes from an Accelerate file with mixed_precision: fp8, where bf16: false stands here"
 
 
+_KEEPS_BF16 = "FP8 keeps BF16 for the rest by itself"
+
+
 def _remedy(flag: Setting, place: Setting | None, outcome: Outcome, *, by_default: bool) -> str:
     """What is true where it is off; `by_default`: whether the flag is on without anybody's word, too."""
     if outcome.distributed_type == "DEEPSPEED":
         return NEEDED_BY_DEEPSPEED
     if flag.origin.flag is not None and by_default:
-        return f"it is on by default, and off by --{flag.value} False; FP8 keeps BF16 for the rest by itself"
-    if flag.origin.flag is not None:
-        return f"without {flag.origin.flag} FP8 keeps BF16 for the rest by itself"
-    name = flag.value if flag.origin.default is None else "bf16"
-    if in_script(place):
-        return f"with {name}=False FP8 keeps BF16 for the rest by itself"
-    return "FP8 keeps BF16 for the rest by itself"
+        return f"it is on by default, and off by --{flag.value} False; {_KEEPS_BF16}"
+    if in_script(place) and flag.origin.default is not None:
+        return f"with bf16=False {_KEEPS_BF16}"  # where to write it is not known
+    return _KEEPS_BF16
 
 
 def _without(flag: Setting, training: Training) -> Fix | None:
@@ -348,10 +348,14 @@ def asked_fp8_but_not_fp8(requested: Requested, outcome: Outcome) -> Iterator[Fo
     yield Found(
         "FP8 is asked for, and no layer will run in FP8",
         place=requested.fp8[0],
-        label=f"the run starts in {state.mixed_precision.value} and says nothing",
+        label=f"the run starts {_in_words(state.mixed_precision)}, and says nothing",
         notes=(_reason(outcome, state),),
-        fact="`fp8check outcome` with the same files shows who decided what",
+        fact=WHAT_TO_CHANGE,
     )
+
+
+def _in_words(precision: Setting) -> str:
+    return "without mixed precision" if precision.value == "no" else f"in {precision.shown}"
 
 
 def _reason(outcome: Outcome, state: Accelerator) -> str:

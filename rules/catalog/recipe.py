@@ -399,7 +399,7 @@ def no_amax_history(outcome: Outcome, requested: Requested) -> Iterator[Found]:
         f"an amax history of length {length.value} cannot be kept",
         place=length,
         label="the first step fails: Transformer Engine takes row 0 of it",
-        fact="amax_history_len: 1 looks back one step, which is the least",
+        fact="a history of 1, which looks back one step, is the least",
         fix=unsafe(replace(length, 1)) if length.origin.span is not None else None,
     )
 

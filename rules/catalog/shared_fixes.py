@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from fp8check.rules.settings.values import Section, Setting
 
 
+# What stands in the place of a cure where a rule says that something is wrong, and others say what.
+WHAT_TO_CHANGE = "`fp8check plan` looks for what to change"
+
+
 def unset(name: str) -> Action:
     """A variable out of the shell."""
     return Action("", variables={name: None})

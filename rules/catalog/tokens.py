@@ -100,7 +100,7 @@ def tokens_vary(run: Run, training: Training, outcome: Outcome, probed: bool) ->
     yield Found(
         f"the tokens of a batch may be no multiple of {by}",
         place=tokens.place or training.setting_for("model"),
-        label=f"{tokens.why}: only a multiple of {tokens.divisor} is sure",
+        label=f"{tokens.why}: {_sure(tokens.divisor)}",
         fact=f"a micro-batch that {by // HALF} divides always gives such a number" if key is None else "",
         fix=unsafe(write(training.top, key, by)) if key is not None else None,
     )
@@ -151,6 +151,11 @@ def _wanted(run: Run, outcome: Outcome) -> int:
     return HALF if seen and all(gpu.compute_capability.startswith("10.") for gpu in seen) else ALIGNMENT
 
 
+def _sure(divisor: int) -> str:
+    """What is sure of the number of tokens, by what always divides it."""
+    return "any number may come" if divisor == 1 else f"only a multiple of {divisor:,} is sure"
+
+
 def _one_process(outcome: Outcome) -> bool:
     """Whether one process alone makes the batches.
 
@@ -195,7 +200,7 @@ def torchao_pads_nothing(training: Training, requested: Requested, outcome: Outc
     yield Found(
         "torchao pads nothing here, and the tokens of a batch may be no multiple of 16",
         place=pad if written else requested.backend or next(iter(requested.fp8), None),
-        label=f"{tokens.why}: only a multiple of {tokens.divisor:,} is sure",
+        label=f"{tokens.why}: {_sure(tokens.divisor)}",
         notes=("the backward pass fails: Expected trailing dimension of mat1 to be divisible by 16",),
         action=upgraded(outcome, "accelerate") if not written else None,
         fact="" if written else "accelerate 1.13 and newer have torchao pad by default",

@@ -106,7 +106,7 @@ def variable_overwritten(variables: Mapping[str, str], outcome: Outcome) -> Iter
             label="this is what the training process gets",
             notes=(f"set by {setting.origin.describe()}",) if setting.origin.span is None else (),
             action=unset(name),
-            fact="the value that counts stands in the configuration file",
+            fact="accelerate launch sets it anew, whatever the shell has",
         )
 
 
@@ -186,7 +186,8 @@ def unread_variable(variables: Mapping[str, str], outcome: Outcome) -> Iterator[
         fact = f"what is read is {instead}, or the Accelerate file" if instead else ""
         action = None if instead else unset(name)
         if name in VARIABLES:
-            fact = f"{outcome.stack.name('accelerate')} does not read it: what does is {releases_of(VARIABLES, name)}"
+            here = outcome.stack.name("accelerate")
+            fact = f"it is read by accelerate {releases_of(VARIABLES, name)}; here is {here}"
         yield Found(
             f"nothing reads the variable {name}",
             notes=(f"{name}={variables[name]} has no effect on this run{own}",),
@@ -337,7 +338,7 @@ def te_variable_not_read(variables: Mapping[str, str], outcome: Outcome) -> Iter
         instead = suggested(name, VARIABLES) if known is None else ""
         fact = f"what is read is {instead}" if instead else ""
         if known is not None:
-            fact = f"what reads it is Transformer Engine {known.releases}"
+            fact = f"it is read by Transformer Engine {known.releases}"
         yield Found(
             f"{stack.name('transformer_engine')} does not read {name}",
             notes=(f"{name}={variables[name]} has no effect on this run",),

@@ -189,7 +189,8 @@ class _Proofs:
             if self._before is None:
                 self._before = self._advisor.judged(self._part)
             part = cured_as_values(self._part, self._documents, self._editor, finding.fix, finding.action)
-            check_better(finding.rule, self._before, self._advisor.judged(part, finding.rule))
+            is_meant = finding.fix is not None and finding.fix.safe
+            check_better(finding.rule, self._before, self._advisor.judged(part, finding.rule), is_meant=is_meant)
         except Worse as worse:
             return f"{worse}: {PLAN}"
         except (Unfixable, InputError):

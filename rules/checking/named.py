@@ -362,7 +362,7 @@ def _parsed(name: str, data: bytes, place: Setting | None = None) -> tuple[Named
         return Named(None, _unread("script", name, error, place)), None
     if source is None:
         why = "it is no Python that can be parsed here"
-        return Named(None, Unread("script", name, why, place, f"a {name} that Python can parse")), None
+        return Named(None, Unread("script", name, why, place, "a script that Python can parse")), None
     # A report shows its lines.
     document = Document(name, source.text, "python", None, loader="python", kind=Kind("script"))
     return Named(document), Script.of(source)

@@ -28,8 +28,13 @@ def with_option(command: str | None, name: str, value: object) -> str | None:
 
 
 def _is_value(name: str, following: str) -> bool:
-    """Whether a word is the value of the option before it: behind a switch of the launcher stands the program."""
-    return following.lower() in ("true", "false") if name in SWITCHES else not following.startswith("--")
+    """Whether a word is the value of the option before it: behind a switch of the launcher stands the program.
+
+    So it does behind an option that the launcher does not have.
+    """
+    if name in SWITCHES:
+        return following.lower() in ("true", "false")
+    return not following.startswith("--") and not following.endswith(".py")
 
 
 def option_of(flag: str) -> str:

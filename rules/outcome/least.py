@@ -89,7 +89,7 @@ def least_memory(run: Run, stack: Stack, state: Accelerator, effective: Effectiv
     each = int(step.width * (4 if trains else 1)) if whole else 0
     gpu = min(gpus, key=lambda one: one.memory_mib or 0, default=None)
     there = gpu if gpu is not None and gpu.memory_mib else None
-    spread = "" if whole else f"{_SPREADS[step.strategy]} over {step.processes} GPUs"
+    spread = "" if whole else f"{_SPREADS[step.strategy]} over {step.processes} GPU{'s' * (step.processes > 1)}"
     return Least(needed / GIB, there, what, each, trains, spread)
 
 

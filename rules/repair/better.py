@@ -16,8 +16,11 @@ class Worse(Exception):
     """The finding would be gone, and something else would be wrong; `str()` says what."""
 
 
-def check_better(rule: str, before: Examined, after: Examined) -> None:
+def check_better(rule: str, before: Examined, after: Examined, *, is_meant: bool = False) -> None:
     """Whether what was done to a run takes a finding of that rule away, and brings nothing that is wrong.
+
+    Args:
+        is_meant: whether what was done is evidently what was meant: then it is right, whatever is open behind it.
 
     Raises:
         Unfixable: the finding would still be there, or it could not be decided.
@@ -27,7 +30,7 @@ def check_better(rule: str, before: Examined, after: Examined) -> None:
         raise Unfixable("the finding would still be there")
     if _is_undecided(rule, after) > _is_undecided(rule, before):
         raise Unfixable("whether the finding would be gone then cannot be decided")
-    if (after.outcome.undecided is not None) > (before.outcome.undecided is not None):
+    if not is_meant and (after.outcome.undecided is not None) > (before.outcome.undecided is not None):
         raise Unfixable("what would happen then cannot be decided")
     for worse in _worse(before, after):
         raise Worse(worse)
@@ -46,7 +49,8 @@ def _worse(old: Examined, new: Examined) -> Iterator[str]:
         yield f"fixing this alone ends the run with {end.type}"
     if too_large(new.outcome) and not too_large(old.outcome):
         yield "fixing this alone may need more memory than a GPU has"
-    if old.outcome.trains_in_fp8 is True and new.outcome.trains_in_fp8 is not True:
+    # Of a run that asks for no FP8 that is the cure.
+    if old.inputs.requested.fp8 and old.outcome.trains_in_fp8 is True and new.outcome.trains_in_fp8 is not True:
         yield "fixing this alone takes the run out of FP8"
 
 

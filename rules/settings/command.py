@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.settings.launch import (
+    LAUNCHER_FLAGS,
     LAUNCHERS,
     SWITCHES,
     Foreign,
@@ -130,6 +131,10 @@ def is_python(tool: str) -> bool:
     return tool[:6] == "python" and not tool[6:].strip("0123456789.")
 
 
+# The commands of accelerate that start no training (commands/accelerate_cli.py of 0.34.0 to 1.15.0).
+_OTHERS_OF_ACCELERATE = ("config", "env", "estimate-memory", "merge-weights", "test", "to-fsdp2", "tpu-config")
+
+
 def _accelerate(tool: str, words: Sequence[str]) -> Launch:
     if tool == "accelerate":
         if not words:
@@ -138,7 +143,9 @@ def _accelerate(tool: str, words: Sequence[str]) -> Launch:
         if is_filled_in(command):
             raise Unclear(f"what {command} stands for is not known")
         if command != "launch":
-            raise NotARun(f"accelerate {command} starts no training")
+            if command in _OTHERS_OF_ACCELERATE or command.startswith("-"):
+                raise NotARun(f"accelerate {command} starts no training")
+            raise NotARun(f"accelerate has no command {command}: accelerate launch starts a training")
     return _launcher("accelerate", words)
 
 
@@ -288,7 +295,7 @@ def with_flags(
         known: the names of all its flags, of which the beginning is enough; None: any flag may be one.
 
     Raises:
-        LaunchError: the last flag has no value.
+        LaunchError: a flag has no value.
         Unclear: a flag is not among the known ones, or a variable stands where one may be.
     """
     flags: dict[str, object] = {}
@@ -308,12 +315,12 @@ def with_flags(
             name = _whole(tool, name, words[position], known)
         if equals:
             flags[name] = value
-        elif name in switches:
+        elif name in switches or (tool == "accelerate" and _stands_alone(name, words[position + 1 :])):
             flags[name] = True
-        elif position + 1 < len(words):
+        elif position + 1 < len(words) and not words[position + 1].startswith("--"):
             position += 1
             flags[name] = words[position]
-        else:
+        else:  # for argparse a word that looks like an option is no value
             raise LaunchError(f"--{name} in the launch command has no value")
         position += 1
     script = words[position] if position < len(words) else None
@@ -323,6 +330,14 @@ def with_flags(
         for name in _COUNTS[tool]:  # which may be among them
             flags.setdefault(name, later)
     return Launch(tool, flags, script, tuple(words[position + 1 :]))
+
+
+def _stands_alone(name: str, behind: Sequence[str]) -> bool:
+    """Whether a flag that accelerate launch does not have is followed by another one, or by the program.
+
+    The launcher ends there (FP318): what follows is read as it was meant.
+    """
+    return name not in LAUNCHER_FLAGS and bool(behind) and (_is_flag(behind[0]) or behind[0].endswith(".py"))
 
 
 # The flags of launchers that say how many processes there are.

@@ -475,3 +475,5 @@ def test_behind_a_switch_of_the_launcher_stands_the_program() -> None:
     )
     assert with_option(f"{command} --debug true", "debug", ABSENT) == command
     assert with_option("python train.py --bf16 True", "bf16", ABSENT) == "python train.py"
+    unknown = "accelerate launch --fp8_amax train.py"
+    assert with_option(unknown, "fp8_amax", ABSENT) == "accelerate launch train.py", "the program is no value"

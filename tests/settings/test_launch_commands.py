@@ -117,3 +117,10 @@ def test_any_words_of_a_shell_are_a_launch_or_none(words: list[str]) -> None:
 def test_what_no_shell_reads_is_refused(command: str) -> None:
     with pytest.raises(LaunchError, match="cannot be read"):
         parse(command)
+
+
+@pytest.mark.parametrize("tool", ["accelerate launch", "torchrun", "deepspeed"])
+def test_an_option_is_no_value_of_the_option_before_it(tool: str) -> None:
+    name = "--num_gpus" if tool == "deepspeed" else "--num_processes" if "accelerate" in tool else "--nproc_per_node"
+    with pytest.raises(LaunchError, match=f"{name} in the launch command has no value"):
+        of_words(*reversed(split(f"{tool} {name} --master_port 1 train.py")))
