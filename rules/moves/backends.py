@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.edits.action import ABSENT, Action
 from fp8check.rules.moves.site import known
+from fp8check.rules.moves.strategies import reads_gather
 from fp8check.rules.releases.accelerate_keys import OPTIONS
 
 TYPE_CHECKING = False
@@ -31,7 +32,7 @@ def other_backend(site: Site) -> Iterator[Action]:
         others = [name for name in config.fp8 if name != "backend" and not _is_of(name, backend)]
         gone = [(("fp8_config", name), ABSENT) for name in others]
         own: list[tuple[tuple[str, ...], object]] = []
-        if backend == "AO" and not sharded:
+        if backend == "AO" and not sharded and reads_gather(site.stack):
             own.append((("fp8_config", GATHER), False))
         if backend == "AO" and sharded:
             own.append((("fsdp_config", LOADING), False))

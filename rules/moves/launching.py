@@ -30,6 +30,18 @@ def with_the_file(site: Site) -> Iterator[Action]:
         yield Action(site.why, launch=command)
 
 
+def usual(site: Site) -> Iterator[Action]:
+    """The trainer's own command, where nobody said how the run is started: it says who reads the file."""
+    launch = site.run.launch
+    if launch.given or launch.line is not None or site.accelerate is None or site.training is None:
+        return
+    words = site.trainer.command(site.accelerate, site.training, launch)
+    if words is not None:
+        from shlex import join
+
+        yield Action(site.why, launch=join(words))
+
+
 def in_trainers_file(site: Site, path: str) -> list[Assign]:
     """The entry of the training file that names the Accelerate file to the trainer's command; none where it has none.
 

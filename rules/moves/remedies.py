@@ -66,7 +66,9 @@ _LEFT: Moves = (
 _GPUS: Moves = (entries.processes, launching.spreading_off, *_LAUNCH, precision.accelerate_fp8)
 # By a predicted error, a part of the goal (rules/repair/goal.py), or a rule of which more is known than its subject.
 _BY_CODE: Mapping[str, Moves] = {
-    "undecided": (precision.flags_said, accelerators.precision, stacks.absent, launching.with_the_file),
+    "undecided": (
+        *(launching.usual, precision.flags_said, accelerators.precision, stacks.absent, launching.with_the_file),
+    ),
     "no FP8": (*_PRECISION, *_LAUNCH, *_BACKEND, *_STACK, launching.precision_told),
     "data-parallel": _GPUS,
     "duplicate-gpu": _GPUS,
@@ -135,6 +137,7 @@ NOT_AS_ASKED: Mapping[str, Moves] = {"FP202": (entries.unread_gone,), "FP203": (
 TAKEN_ALONG: Mapping[str, Moves] = {
     "FP406": (steps.tokens,),
     "FP416": (steps.tokens,),
+    "FP518": (),
     "FP550": (backends.gather_off,),
 }
 # What answers whatever is wrong with earlier releases alone, where nobody said which are there.

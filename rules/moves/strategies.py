@@ -5,6 +5,7 @@ from __future__ import annotations
 from fp8check.rules.edits.action import ABSENT, Assign
 from fp8check.rules.moves.site import known, known_number
 from fp8check.rules.record import Record
+from fp8check.rules.releases.behaviors import Accelerate
 from fp8check.rules.releases.versions import NEWEST
 
 TYPE_CHECKING = False
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from fp8check.rules.edits.action import Action
     from fp8check.rules.moves.site import Site
+    from fp8check.rules.releases.stack import Stack
     from fp8check.rules.settings.accelerate import AccelerateConfig
 
 # What cpu_ram_efficient_loading has to be for torchao, and may be for the other one.
@@ -29,7 +31,7 @@ _ZERO2: Mapping[str, object] = {
     "offload_param_device": "none",
     "gradient_accumulation_steps": "auto",
 }
-_SECTIONS = ("fsdp_config", "deepspeed_config", "megatron_lm_config", "parallelism_config")
+SECTIONS = ("fsdp_config", "deepspeed_config", "megatron_lm_config", "parallelism_config")
 
 
 class Strategy(Record):
@@ -84,7 +86,7 @@ def _spread(site: Site, config: AccelerateConfig, processes: int, ways: tuple[St
         if one.alone != (processes == 1) or (one is not ZERO3 and _is_there(site, one)):
             continue
         gone: list[tuple[tuple[str, ...], object]] = [
-            ((name,), ABSENT) for name in _SECTIONS if name in config.top and name != one.section
+            ((name,), ABSENT) for name in SECTIONS if name in config.top and name != one.section
         ]
         own: list[tuple[tuple[str, ...], object]] = [(("distributed_type",), one.kind)]
         if one.section:
@@ -148,7 +150,13 @@ def new_file(site: Site, backend: str) -> Iterator[Assign]:
     """The entries of an Accelerate file that starts the run as it is started now, in FP8."""
     processes = site.processes or 1
     for key, value in entries(STRATEGIES[0 if processes == 1 else 1], processes, backend).items():
-        yield Assign(site.new_file, (key,), value)
+        is_unread = key == "fp8_config" and not reads_gather(site.stack)
+        yield Assign(site.new_file, (key,), {"backend": backend} if is_unread else value)
+
+
+def reads_gather(stack: Stack) -> bool:
+    """Whether the accelerate that is there reads whether torchao gathers weights in FP8; before, it is off."""
+    return stack.does(Accelerate.TORCHAO_RECIPE_HAS_CONFIG)
 
 
 def entries(strategy: Strategy, processes: int, backend: str, recipe: Mapping[str, object] = {}) -> dict[str, object]:

@@ -145,9 +145,9 @@ def pays(reports: Sequence[Examined]) -> bool:
 
 
 def _speed(reports: Sequence[Examined]) -> float | None:
-    """The predicted speed against BF16 of the first run; None where it is not known."""
-    speed = speed_of(reports[0].outcome)
-    return None if speed is None else speed.predicted
+    """The predicted speed against BF16 of the slowest run; None where it is not known of one."""
+    speeds = [speed_of(one.outcome) for one in reports]
+    return min((one.predicted for one in speeds if one is not None), default=None) if None not in speeds else None
 
 
 def _plan(start: Start, judged: Judged, judge: Judge, search: Search) -> Plan:

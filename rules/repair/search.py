@@ -7,13 +7,14 @@ the first of a run, so that every order of the same actions is tried once.
 from __future__ import annotations
 
 from heapq import heappop, heappush
-from itertools import islice
+from itertools import islice, zip_longest
 
 from fp8check.rules.edits.action import ABSENT, Action, Assign
 from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.input_error import InputError
 from fp8check.rules.moves.remedies import CHOICES, EVERY, NOT_AS_ASKED, RELEASED_SINCE, TAKEN_ALONG, moves_for
 from fp8check.rules.moves.site import Site
+from fp8check.rules.moves.strategies import SECTIONS
 from fp8check.rules.reading.overlay import Overlay
 from fp8check.rules.record import Record
 from fp8check.rules.repair.goal import chosen, cost_of, problems
@@ -260,18 +261,23 @@ class Search:
         return judged.signature >= before if self._goal == "fp8" else judged.signature == before
 
     def actions(self, judged: Judged) -> Iterator[Action]:
-        """What the first problem of a state proposes: its rule's own fix, then the moves that may answer it."""
-        for report, lacking in zip(judged.reports, judged.problems, strict=True):
-            if lacking:
-                yield from self._proposed(judged.state, report, lacking)
-                return
+        """What the first problem of a state proposes: its rule's own fix, then the moves that may answer it.
+
+        Of several runs that have it, each of them does the same.
+        """
+        lacking = [(report, found) for report, found in zip(judged.reports, judged.problems, strict=True) if found]
+        report, found = lacking[0]
+        code = _first(found, report).code
+        alike = [one for one in lacking if _first(one[1], one[0]).code == code]
+        yield from _together([self._proposed(judged.state, *one) for one in alike])
+        if len(alike) > 1 and self._is_wide:
+            yield from self._proposed(judged.state, report, found)
 
     def _choices(self, judged: Judged) -> Iterator[Action]:
         """What else may be chosen in a state that is good."""
-        for report in judged.reports:
-            site = self._site("choice", judged.state, report)
-            for move in CHOICES:
-                yield from self._placed(site, move)
+        sites = [self._site("choice", judged.state, report) for report in judged.reports]
+        for move in CHOICES:
+            yield from _together([self._placed(site, move) for site in sites])
 
     def _proposed(self, state: State, report: Examined, lacking: Sequence[Problem]) -> Iterator[Action]:
         places = Places(report.documents)
@@ -397,6 +403,23 @@ class Search:
         return after
 
 
+def _together(proposed: Sequence[Iterator[Action]]) -> Iterator[Action]:
+    """What each of several runs may do, as one action: the first of all of them, the second, and so on."""
+    if len(proposed) == 1:
+        yield from proposed[0]
+        return
+    for parts in zip_longest(*proposed):
+        same_way = [one for one in parts if one is not None]
+        first = same_way[0]
+        if any(one.launch != first.launch for one in same_way):
+            continue  # they are started each by itself, and one command starts them all
+        yield first._replace(
+            assigns=tuple({(each.file, each.path): each for one in same_way for each in one.assigns}.values()),
+            variables={name: value for one in same_way for name, value in one.variables.items()},
+            packages={name: value for one in same_way for name, value in one.packages.items()},
+        )
+
+
 _AS_GIVEN = "\0"  # no command
 
 
@@ -417,7 +440,8 @@ def _smaller(start: Start, state: State) -> Iterator[Action]:
                 yield Action("", tuple(Assign(path, (name,), ABSENT) for name in names))
             continue
         for entry, value in changed(data, before):
-            yield Action("", (Assign(path, entry, value),))
+            if entry[0] not in SECTIONS or len(entry) > 1:  # a section comes and goes with the kind that reads it
+                yield Action("", (Assign(path, entry, value),))
 
 
 def _lacks(judged: Judged) -> int:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from fp8check.rules.repair.plan import Planned
 
 FACTORY = {**TODAY, "transformers": "5.6.0", "peft": "0.20.0", "trl": "0.24.0", "llamafactory": "0.9.5"}
+TRL_1_9 = {**TODAY, "trl": "1.9.0"}
 SINGLE = "distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config:\n  backend: TE\n"
 
 
@@ -127,7 +128,8 @@ def test_trl_s_command_is_given_one_accelerate_file(text: str, more: str, then: 
     start = "trl sft --config train.yaml"
     part = request_of({"train.yaml": text, "accel.yaml": SINGLE}, f"{start}{more}", trainer="trl")
     first = planned(part, "fp8").plans[0]
-    assert next(one.text for one in first.documents if one.path == "train.yaml") == then
+    made = f"{then}torch_compile: true\n"  # of torchao alone nobody has anything
+    assert next(one.text for one in first.documents if one.path == "train.yaml") == made
     assert first.launch == f"{start}{more if command is None else command}"
 
 
@@ -137,7 +139,7 @@ def test_trl_s_first_accelerate_file_stands_where_its_file_names_one() -> None:
     )
     first = planned(part, "fp8").plans[0]
     texts = {one.path: one.text for one in first.documents}
-    assert texts["train.yaml"] == f"{TRL}accelerate_config: accel.yaml\n"
+    assert texts["train.yaml"] == f"{TRL}accelerate_config: accel.yaml\ntorch_compile: true\n"
     assert "mixed_precision: fp8" in texts["accel.yaml"]
     assert first.launch == "trl sft --config train.yaml"
 
@@ -252,6 +254,48 @@ def test_what_a_state_has_beside_another_that_lacks_the_same_is_not_gone_on_with
     assert "edit accelerate.yaml:5 backend: TE -> backend: AO" in steps(found)  # it took 130 of them
 
 
+def test_of_several_runs_each_does_the_same_and_the_slowest_counts() -> None:
+    text = "model_name_or_path: Qwen/Qwen2.5-7B\nper_device_train_batch_size: 4\nmax_seq_length: 2048\nbf16: true\n"
+    accelerate = SINGLE.replace("'NO'", "MULTI_GPU\nnum_processes: 8").replace("TE", "AO")
+    files = {"a.yaml": text, "b.yaml": text, "accel.yaml": accelerate}
+    found = planned(request_of(files, gpus=8), states=24)
+    assert steps(found) == [
+        "edit a.yaml:4 bf16: true -> bf16: false",
+        "edit a.yaml:5 None -> torch_compile: true",
+        "edit b.yaml:4 bf16: true -> bf16: false",
+        "edit b.yaml:5 None -> torch_compile: true",
+        "edit accel.yaml:6 None -> enable_fsdp_float8_all_gather: false",
+    ]
+
+
+def test_a_strategy_comes_and_goes_with_its_section() -> None:
+    text = "model_name_or_path: Qwen/Qwen2.5-7B\nper_device_train_batch_size: 4\nmax_seq_length: 2048\n"
+    there = "zero_stage: 3\n  gradient_accumulation_steps: 1\n"
+    accelerate = SINGLE.replace("'NO'", f"DEEPSPEED\nnum_processes: 8\ndeepspeed_config:\n  {there}").replace("TE", "AO")
+    found = planned(request_of({"train.yaml": text, "accel.yaml": accelerate}, gpus=8))
+    spread = [one for one in steps(found) if "_config" in one and "fp8" not in one]
+    assert [one.split("\n")[0] for one in spread] == [
+        "edit accel.yaml:3 deepspeed_config:",
+        "edit accel.yaml:7 None -> fsdp_config:",
+    ]
+
+
+def test_who_reads_a_file_is_told_by_the_command() -> None:
+    found = planned(request_of({"train.yaml": f"{TRL}learning_rate: 1.0e-5\n", "accel.yaml": SINGLE}, stack=TRL_1_9))
+    # By the command it is decided what lacks; and with that done it is decided without the command.
+    assert steps(found) == ["edit train.yaml:7 None -> loss_type: nll"]
+    assert found.plans[0].launch == "trl sft --config train.yaml --accelerate_config accel.yaml"
+    assert found.plans[0].reports[0].outcome.backend_name == "TE"
+
+
+def test_a_key_that_the_release_does_not_read_is_not_written() -> None:
+    text = "model_name_or_path: a/b\nfinetuning_type: lora\nfp8: true\nfp8_backend: torchao\nbf16: true\n"
+    for release, is_read in (("1.11.0", False), ("1.15.0", True)):
+        found = planned(request_of({"train.yaml": text}, stack={**FACTORY, "accelerate": release}))
+        (made,) = (one.after for one in found.plans[0].steps if one.kind == "file")
+        assert ("all_gather" in made) is is_read
+
+
 def test_a_run_in_bf16_keeps_nothing_of_fp8() -> None:
     files = {"train.yaml": "output_dir: o\nbf16: false\n", "accel.yaml": SINGLE}
     found = planned(request_of(files, gpu="8.0"), "bf16")
@@ -341,8 +385,8 @@ def test_alternatives_are_of_another_kind() -> None:
     found = planned(request_of({"train.yaml": text, "accel.yaml": accelerate}, gpus=8))
     data = json.loads(as_json(found))["plans"]
     speeds = [one["speedup"]["predicted"] for one in data]
-    # That which changes least is slower than BF16: with one entry more there is one that pays.
-    assert speeds == [1.39, 0.49, 1.44]
+    # That which changes least is slower than BF16: with one entry more it pays.
+    assert speeds == [1.39, 1.44]
     assert [one["outcome"]["backend"] for one in data][-1] == "TE"
     assert "or (fp8check fix --goal fp8 --plan 2)" in as_text(found, Style(on=False))
 
