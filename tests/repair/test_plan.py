@@ -271,7 +271,9 @@ def test_of_several_runs_each_does_the_same_and_the_slowest_counts() -> None:
 def test_a_strategy_comes_and_goes_with_its_section() -> None:
     text = "model_name_or_path: Qwen/Qwen2.5-7B\nper_device_train_batch_size: 4\nmax_seq_length: 2048\n"
     there = "zero_stage: 3\n  gradient_accumulation_steps: 1\n"
-    accelerate = SINGLE.replace("'NO'", f"DEEPSPEED\nnum_processes: 8\ndeepspeed_config:\n  {there}").replace("TE", "AO")
+    accelerate = SINGLE.replace("'NO'", f"DEEPSPEED\nnum_processes: 8\ndeepspeed_config:\n  {there}").replace(
+        "TE", "AO"
+    )
     found = planned(request_of({"train.yaml": text, "accel.yaml": accelerate}, gpus=8))
     spread = [one for one in steps(found) if "_config" in one and "fp8" not in one]
     assert [one.split("\n")[0] for one in spread] == [
