@@ -34,7 +34,9 @@ FAILED = {
 }
 # Not asked to train in FP8: Transformer Engine under FSDP2.
 WITHOUT = {"te-fsdp2-loading-false"}
-ADVISED = [one for one in RUNS if one["id"] not in FAILED | WITHOUT]
+# Trained, and ended while the model was saved.
+SAVED_NOTHING = {"r4-axolotl-fsdp2"}
+ADVISED = [one for one in RUNS if one["id"] not in FAILED | WITHOUT | SAVED_NOTHING]
 
 
 @pytest.mark.parametrize("one", ADVISED, ids=lambda one: str(one["id"]))
@@ -45,7 +47,7 @@ def test_it_trained_in_fp8(one: dict[str, Any]) -> None:
     assert min(kernels.values()) > 0
     # Of a frozen base no wgrad is needed, and a compiler leaves it out.
     assert gemms["dgrad"] + gemms["wgrad"] >= (1.3 if _has_adapters(one) else 2) * gemms["fprop"]
-    assert loss[-1] < 0.92 * loss[0]
+    assert loss[-1] < (0.97 if _has_adapters(one) else 0.92) * loss[0]
     still = set.intersection(*(set(rank["still"]) for rank in one["moved_by_rank"]))
     assert [name for name in still if not _may_stay(one, name)] == []
 
@@ -77,6 +79,17 @@ def test_every_trainer_way_and_backend_is_among_them() -> None:
     assert len(planned) >= 24
 
 
+def test_the_planner_of_a_later_day_was_run_again() -> None:
+    """Round 4: at least 16 finals, each trainer and way among them."""
+    found = [one for one in ADVISED if one["round"] == 4]
+    assert len(found) >= 30
+    assert all(one["steps"] or one["id"].startswith(("r4-init-", "r4-axolotl-fp8-alone")) for one in found)
+    assert {one["seen"]["gpu"] for one in found} == {"NVIDIA H200"}
+    assert {one["gpus"] for one in found} == {1, 2, 4}
+    lora = {one["trainer"] for one in found if _has_adapters(one)}
+    assert {one["trainer"] for one in found} == lora == {"llamafactory", "transformers", "trl", "axolotl"}
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("home")
@@ -86,8 +99,18 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+TOLD: dict[str, dict[str, Any]] = {}
+
+
 def outcome(one: dict[str, Any], home: Path) -> dict[str, Any]:
-    """What the command says of it today."""
+    """What the command says of it today; asked once."""
+    if one["id"] not in TOLD:
+        TOLD[one["id"]] = report(one, home)["outcome"]
+    return TOLD[one["id"]]
+
+
+def report(one: dict[str, Any], home: Path) -> dict[str, Any]:
+    """The report of a check of its files and command."""
     folder = home / one["id"]
     folder.mkdir(exist_ok=True)
     for name, text in one["files"].items():
@@ -96,7 +119,7 @@ def outcome(one: dict[str, Any], home: Path) -> dict[str, Any]:
     done = run(
         "--facts", "facts.json", "--no-config", "--format", "json", "--", *shlex.split(one["command"]), cwd=folder
     )
-    found = json.loads(done.stdout)["outcome"]
+    found = json.loads(done.stdout)
     assert isinstance(found, dict)
     return found
 
@@ -104,8 +127,9 @@ def outcome(one: dict[str, Any], home: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("one", RUNS, ids=lambda one: str(one["id"]))
 def test_it_is_predicted_as_it_was(one: dict[str, Any], home: Path) -> None:
     told = outcome(one, home)
-    assert told["starts"] is (one["exit"] == 0)
-    if one["exit"]:
+    saved_nothing = one["id"] in SAVED_NOTHING
+    assert told["starts"] is (one["exit"] == 0 or saved_nothing)
+    if one["exit"] and not saved_nothing:
         assert told["error"]["type"] in one["error"]
         return
     seen = one["seen"]
