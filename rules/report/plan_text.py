@@ -135,15 +135,27 @@ def _unknown_memory(summary: Summary) -> str:
 
 
 def step_lines(step: Step, number: int, style: Style) -> Iterator[str]:
-    """One step; the text of a new file follows it."""
+    """One step; the text of a new file follows it, and so do the lines of an entry that has several."""
     where, what = words_of(step)
     gap = " " if len(where) >= WIDTH - 3 else ""
     command = style.command if step.kind in ("launch", "variable", "package") else ""
     yield f"  {number}. {style.name(shown(where)):<{WIDTH - 3}}{gap}{style.hang}{command}{what}"
-    if step.kind == "file":
-        # On a narrow terminal the text is what has to have room.
-        indent = WIDTH + 2 if style.width is None or style.width >= _WIDE else 4
-        yield from (f"{'':<{indent}}{shown(line)}" for line in (step.after or "").splitlines())
+    # On a narrow terminal the text is what has to have room.
+    indent = WIDTH + 2 if style.width is None or style.width >= _WIDE else 4
+    yield from (f"{'':<{indent}}{shown(line)}" for line in _block(step))
+
+
+def _block(step: Step) -> list[str]:
+    """The lines that are to stand in a file, where they are more than one."""
+    lines = (step.after or "").splitlines()
+    is_written = step.kind == "file" or (step.kind == "edit" and step.by_hand is None and len(lines) > 1)
+    return lines if is_written else []
+
+
+def _entry(text: str | None) -> str:
+    """An entry in a line: the first of its lines, and how many there are."""
+    first, *more = (text or "").splitlines() or [""]
+    return shown(first) if not more else f"{shown(first)} ... ({len(more) + 1} lines)"
 
 
 def words_of(step: Step) -> tuple[str, str]:
@@ -154,8 +166,10 @@ def words_of(step: Step) -> tuple[str, str]:
         if step.by_hand is not None:
             return where, f"{shown(step.by_hand)}: {f'write {after}' if after else f'take {before} out'} yourself"
         if step.before is None:
-            return where, f"add {after}"
-        return where, f"delete {before}" if step.after is None else f"{before} -> {after}"
+            return where, f"add {_entry(step.after)}"
+        if step.after is None:
+            return where, f"delete {_entry(step.before)}"
+        return where, f"{_entry(step.before)} -> {_entry(step.after)}"
     if step.kind == "file":
         return str(step.file), "new file:"
     if step.kind == "launch":

@@ -16,6 +16,8 @@ from fp8check.rules.facts import Facts
 from fp8check.rules.facts.saved import load
 from fp8check.rules.moves.options import with_option
 from fp8check.rules.report.plan import as_json, as_text
+from fp8check.rules.report.plan_text import step_lines
+from fp8check.rules.report.schema import Step
 from fp8check.rules.report.terminal import Style
 from fp8check.rules.trainers.detect import read
 from tests.support.paths import EXAMPLE
@@ -234,9 +236,22 @@ def test_without_a_way_what_stands_against_it_is_said() -> None:
         f"  {reason}",
         "in BF16 (fp8check fix --goal bf16)",
         "  1. accel.yaml:2   mixed_precision: fp8 -> mixed_precision: bf16",
-        "  2. accel.yaml:3   delete fp8_config:\\n  backend: TE",
+        "  2. accel.yaml:3   delete fp8_config: ... (2 lines)",
         "  then              bf16, no layer in FP8",
     ]
+
+
+def test_an_entry_of_several_lines_is_shown_as_it_will_stand_in_the_file() -> None:
+    text = "fsdp_config:\n  fsdp_version: 2"
+    step = Step(kind="edit", file="accel.yaml", line=4, before=None, after=text, why="FP521")
+    assert [*step_lines(step, 1, Style(on=False))] == [
+        "  1. accel.yaml:4   add fsdp_config: ... (2 lines)",
+        "                    fsdp_config:",
+        "                      fsdp_version: 2",
+    ]
+    replaced = step._replace(before="fsdp_config: {}")
+    assert [*step_lines(replaced, 1, Style(on=False))][0].endswith("fsdp_config: {} -> fsdp_config: ... (2 lines)")
+    assert len([*step_lines(step._replace(by_hand="it is an alias"), 1, Style(on=False))]) == 1
 
 
 def test_a_file_that_its_key_fp8_alone_makes_known_keeps_it() -> None:
