@@ -250,7 +250,8 @@ def test_an_entry_of_several_lines_is_shown_as_it_will_stand_in_the_file() -> No
         "                      fsdp_version: 2",
     ]
     replaced = step._replace(before="fsdp_config: {}")
-    assert [*step_lines(replaced, 1, Style(on=False))][0].endswith("fsdp_config: {} -> fsdp_config: ... (2 lines)")
+    first, *_ = step_lines(replaced, 1, Style(on=False))
+    assert first.endswith("fsdp_config: {} -> fsdp_config: ... (2 lines)")
     assert len([*step_lines(step._replace(by_hand="it is an alias"), 1, Style(on=False))]) == 1
 
 
