@@ -9,7 +9,10 @@ import os
 from itertools import islice
 
 from fp8check.cli.commands import COMMANDS
+from fp8check.rules.facts.errors import BadFacts
+from fp8check.rules.facts.saved import SCHEMA
 from fp8check.rules.reading import Unreadable, files
+from fp8check.rules.trainers.registry import NAMES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +40,7 @@ def of(problem: InputError, argv: Sequence[str]) -> tuple[str, str]:
     text, hint = str(problem), problem.hint
     if "--hook" in argv:  # whose files nobody typed
         return text, hint
-    file = _file(problem, text, argv)
+    file = None if isinstance(problem, BadFacts) else _file(problem, text, argv)
     if file is not None:
         found = _absent(file, argv) if _is_absent(problem) else _there(file, problem)
         if found is not None:
@@ -125,7 +128,7 @@ def _there(file: str, problem: InputError) -> tuple[str, str] | None:
         data = files.start(file, _LOOKED_AT)
     except Unreadable:
         return None
-    return _by_name(file) or _by_content(data, problem)
+    return _by_name(file) or _by_content(file, data, problem)
 
 
 def _of_folder(folder: str) -> str:
@@ -148,7 +151,7 @@ def _by_name(file: str) -> tuple[str, str] | None:
     return None
 
 
-def _by_content(data: bytes, problem: InputError) -> tuple[str, str] | None:
+def _by_content(file: str, data: bytes, problem: InputError) -> tuple[str, str] | None:
     if b"\0" in data:
         return "a binary file", "name the files of the run: training file, Accelerate file, or its script"
     if not data.strip():
@@ -163,7 +166,9 @@ def _by_content(data: bytes, problem: InputError) -> tuple[str, str] | None:
         return None
     if data.startswith(b"#!") or os.path.splitext(str(problem).partition(":")[0])[1] in (".sh", ".sbatch"):
         return "", "fp8check -- COMMAND checks the command that starts the training"
-    return "", "say who reads it, if it is a training file: fp8check --help lists what --trainer takes"
+    if SCHEMA.encode() in data:
+        return "these are facts of a machine, and no file of a run", f"give them as such: --facts {file}"
+    return "", f"say who reads it, if it is a training file: --trainer with {', '.join(NAMES)}"
 
 
 def _is_file(name: str) -> bool:

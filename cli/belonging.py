@@ -17,7 +17,7 @@ from fp8check.cli.commit import identities
 from fp8check.cli.mentions import CONFIGURATION, Texts
 from fp8check.cli.nearest import Nearest
 from fp8check.cli.requests import run_options, run_request
-from fp8check.cli.units import Names, Part, Unit, as_declared, as_given, each_of, put_together
+from fp8check.cli.units import TAKEN_AWAY, Names, Part, Unit, as_declared, as_given, each_of, put_together
 from fp8check.rules.checking.request import assembled
 from fp8check.rules.input_error import InputError
 from fp8check.rules.reading import Unreadable, files
@@ -82,12 +82,15 @@ def declared(project: Project, options: Options, known: Known) -> Unit | None:
         one = put_together(as_declared(described))
         if anew or change.touches(one.names.every, every=True):
             where = f"{path}, [[run]] {number}"
-            if one.problem is not None:
+            gone = [f"{where} names {name}" for name in change.missing(one.names.relied_on)]
+            if one.problem is None:
+                missing += gone
+            elif gone:
+                problems += [InputError(f"{what}, {TAKEN_AWAY}") for what in gone]
+            else:
                 problem = InputError(f"{where}: {one.problem}")
                 problem.hint = one.problem.hint
                 problems.append(problem)
-            else:
-                missing += [f"{where} names {name}" for name in change.missing(one.names.relied_on)]
             parts.append(Part(one.request, one.runs, one.names, wanted=True))
         else:
             parts.append(Part(one.request, one.runs, one.names, wanted=False))

@@ -16,6 +16,7 @@ from fp8check.cli.output import discreet, print_crashes
 from fp8check.cli.projects import inside, projects
 from fp8check.cli.requests import request_for
 from fp8check.cli.streams import complain
+from fp8check.cli.units import TAKEN_AWAY
 from fp8check.rules.checking.examining import UNUSED, Told
 from fp8check.rules.checking.exit_codes import ExitCode, worst
 from fp8check.rules.checking.request import Checked, checked
@@ -80,15 +81,19 @@ class Pages:
         """Whether a format shows all that there is to say."""
         return not self._is_brief
 
-    def add(self, examined: Examined, folder: str, plans: Plans | None) -> None:
-        """The report of one run; the current folder is that from which its files are seen."""
+    def add(self, examined: Examined, folder: str, plans: Plans | None, run: str | None = None) -> None:
+        """The report of one run; the current folder is that from which its files are seen.
+
+        Args:
+            run: which run the files are.
+        """
         is_worth = _is_worth_a_line(examined)
         pages = [page for one, page in self._pages if is_worth or one.name not in _FOR_PEOPLE]
         if not pages:
             return
         may = quoting.of_folder().may
         left = self._told.without_told(examined)
-        report = (build.brief if self._is_brief else build.whole)(left)._replace(plan=plans)
+        report = (build.brief if self._is_brief else build.whole)(left)._replace(plan=plans, run=run)
         sources = {name_from(folder, one.path): discreet(one) for one in examined.documents if may(one.path)}
         for page in pages:
             page.add(moved(report, folder), sources)
@@ -140,7 +145,7 @@ def tell(unit: Unit, options: Options) -> int:
         if problem.hint:
             complain(f"  {shown(problem.hint)}\n")
     for what in unit.missing:
-        complain(f"fp8check: {shown(what)}, which this commit deletes or renames{there}\n")
+        complain(f"fp8check: {shown(what)}, {TAKEN_AWAY}{there}\n")
     for one in unit.passed_over:
         complain(f"fp8check: not checked, and not known to be no training configuration: {shown(str(one))}{there}\n")
     if unit.problems:
@@ -164,10 +169,23 @@ def _check(unit: Unit, options: Options, pages: Pages) -> int:
     for part, found in _examined(unit, request):
         plans = _plans(request, part, found, options, whole=pages.is_whole)
         for number, examined in enumerate(found):
-            pages.add(examined, unit.project.folder, plans.get(number))
+            pages.add(examined, unit.project.folder, plans.get(number), _named(unit, part, examined))
         reports += found
     print_crashes(crash for report in reports for crash in report.crashes)
     return exit_code(counted(reports), fail_on_of(unit, options), require_evidence=options.require_evidence)
+
+
+def _named(unit: Unit, part: Part, report: Examined) -> str | None:
+    """Which run the files are: people did not name them to the hook, and may not know that they belong together."""
+    folder = unit.project.folder
+    if unit.declared:
+        number = next(at for at, one in enumerate(unit.parts, 1) if one is part)
+        return f"{name_from(folder, unit.project.config.path or '')}, [[run]] {number}"
+    files = {one.kind: name_from(folder, one.path) for one in report.documents}
+    if report.inputs.run.launch.line is not None or not {"training", "accelerate"} <= files.keys():
+        return None
+    nearest = "the Accelerate file nearest to it: [[run]] of fp8check.toml can name another"
+    return f"{files['training']} with {files['accelerate']}, {nearest}"
 
 
 def _is_worth_a_line(report: Examined) -> bool:

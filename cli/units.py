@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from fp8check.rules.reading import Unreadable
 
 
+# What is said of a file that a run names and a commit takes away.
+TAKEN_AWAY = "which this commit deletes or renames: change it there, too"
 # Of what is only sought for a line of a script: the words of all lines are, with the first.
 _SOUGHT = (PYTHON, "config.json")
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from fp8check.rules.reading import Document
 
 
+_GIVEN = (*CONFIGURATION, "script")  # files that may be given beside a command or a shell script that names them
+
+
 def cured(part: RunRequest, known: Sequence[Document], fix: Fix | None, action: Action | None) -> RunRequest:
     """The part once a cure is made.
 
@@ -87,7 +90,7 @@ def _with_named(part: RunRequest, known: Sequence[Document], fix: Fix) -> tuple[
     if not wanted:
         return given
     named = {one.path: one for one in known if one.path in wanted}
-    if not wanted <= named.keys() or any(one.kind not in CONFIGURATION for one in named.values()):
+    if not wanted <= named.keys() or any(one.kind not in _GIVEN for one in named.values()):
         raise Unfixable("what decides this stands in no file of this run")
     return (*given, *named.values())
 

@@ -342,7 +342,15 @@ def _found_word(word: Place, folders: Sequence[str]) -> Place:
     flag, equals, name = word.text.rpartition("=")
     paths = [os.path.join(folder, name) for folder in folders]
     path = next((one for one in paths if files.is_there(one)), paths[0])
-    return word._replace(text=f"{flag}{equals}{path}")
+    return word._replace(text=f"{flag}{equals}{_plain(path)}")
+
+
+def _plain(path: str) -> str:
+    """A name without the ways back in it, where that is the same file: for all that is said of it, and for git."""
+    if os.pardir not in path:
+        return path
+    plain = os.path.normpath(path)
+    return plain if os.path.realpath(plain) == os.path.realpath(path) else path
 
 
 def _elsewhere(word: Place, folder: Place) -> Place:

@@ -18,6 +18,7 @@ SCHEMA = "fp8check/facts/1"
 # More than any real facts.json by far; a hostile file must not fill the memory.
 LARGEST_FILE = 4 * 1024 * 1024
 _LONGEST_TEXT = 10_000
+_WRITES_ONE = "this is no facts.json: `fp8check env --json > facts.json` on the GPU node writes one"
 _LARGEST_NUMBER = 2**53
 _MOST_DIGITS = 3  # of a number in a compute capability
 
@@ -52,7 +53,9 @@ def loads(text: str, path: str = "facts.json") -> Facts:
     content = reader.parse(text)
     schema = content.get("schema")
     if schema != SCHEMA:
-        raise BadFacts(path, f"the schema must be {SCHEMA!r}, not {_shown(schema)}", "/schema")
+        wrong = BadFacts(path, f"the schema must be {SCHEMA!r}, not {_shown(schema)}", "/schema")
+        wrong.hint = _WRITES_ONE if schema is None else ""
+        raise wrong
     notes = reader.texts(content.get("notes", []), "/notes")
     unread = sorted(set(content) - {*_KEYS, "schema"})
     notes += [f"{path}: the key {_shown(key)} is not known and was not read" for key in unread[:10]]
@@ -111,7 +114,9 @@ class _Reader:
             content = json.loads(text, object_pairs_hook=self._no_duplicates)
         except json.JSONDecodeError as error:
             message = f"not JSON: {error.msg}"
-            raise BadFacts(self._path, message, line=error.lineno, column=error.colno) from error
+            wrong = BadFacts(self._path, message, line=error.lineno, column=error.colno)
+            wrong.hint = _WRITES_ONE
+            raise wrong from error
         except RecursionError as error:
             raise BadFacts(self._path, "nested too deeply") from error
         except BadFacts:

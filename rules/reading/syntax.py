@@ -53,6 +53,7 @@ HINTS = (
     ("sequence entries are not allowed", "put the '-' on a line of its own, below the key"),
     ("expected ',' or '", "a bracket is not closed, or a value with brackets in it, such as ${name}, is not in quotes"),
     ("found unexpected end of stream", "a quote is not closed"),
+    ("expected node content", "a bracket is not closed, or a value is missing"),
 )
 
 

@@ -521,6 +521,8 @@ class Report(Record):
         plan: what to do, as a whole; null where nobody asked for it.
         requirements: what is required of the outcome; absent where nothing is.
         hiding: rules whose errors may hide others, which could not be looked at; absent where there are none.
+        run: which run the files are to a hook, which found them by what changed: the [[run]] that names them, or the
+            file that stands nearest; absent elsewhere.
     """
 
     kept = ("plan",)
@@ -543,6 +545,7 @@ class Report(Record):
     plan: Plans | None = None
     requirements: tuple[Requirement, ...] = ()
     hiding: tuple[str, ...] = ()
+    run: str | None = None
 
     @property
     def new_findings(self) -> tuple[Finding, ...]:

@@ -29,6 +29,8 @@ def _run(report: Report, sources: Sources, look: Look) -> str:
     found = report.new_findings
     if report.launch is not None and (found or not look.quiet):
         lines.extend((headline(report.launch, style), ""))
+    elif report.run is not None and found:
+        lines.extend((style.strong(shown(report.run)), ""))
     if found:
         from fp8check.rules.report.frames import Lines, frame  # a clean run has no use for them
 

@@ -29,6 +29,8 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "book.ipynb").write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
     (tmp_path / "hello.sh").write_text("#!/bin/bash\necho hello\n")
     (tmp_path / "other.yaml").write_text("a: 1\n")
+    (tmp_path / "ds.json").write_text('{"zero_optimization": {"stage": 2}}\n')
+    (tmp_path / "node.json").write_text('{"schema": "fp8check/facts/1", "packages": {}}\n')
     return tmp_path
 
 
@@ -46,7 +48,10 @@ def folder(tmp_path: Path) -> Path:
         ("filled.yaml", "filled.yaml:2:8: ", "this is filled in by something before: check the file that comes out"),
         ("book.ipynb", "book.ipynb:1:1: a notebook", "jupyter nbconvert --to script book.ipynb; fp8check book.py"),
         ("hello.sh", "hello.sh:1:1: no line of this script starts a training", "fp8check -- COMMAND checks"),
-        ("other.yaml", "other.yaml:1:1: this is neither", "say who reads it, if it is a training file: "),
+        ("other.yaml", "other.yaml:1:1: this is neither", "say who reads it, if it is a training file: --trainer"),
+        ("train.yaml node.json", "node.json:1:1: these are facts of a machine", "as such: --facts node.json"),
+        ("train.yaml --facts ds.json", "ds.json: /schema: ", "this is no facts.json: `fp8check env --json > facts"),
+        ("train.yaml --facts accel.yaml", "accel.yaml:1:1: not JSON", "this is no facts.json: `fp8check env --json"),
         ("accel.yaml init", "init: no such file, but a command, which stands first", "fp8check init accel.yaml"),
         ("outcom", "outcom: no such file, and no command", "did you mean fp8check outcome?"),
         ("trian.yaml", "trian.yaml: no such file", "did you mean train.yaml?"),

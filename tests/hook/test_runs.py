@@ -96,7 +96,7 @@ def test_a_file_of_a_run_goes(name: str, how: str, repository: Repository, hook:
         assert said == (
             1,
             "",
-            f"fp8check: fp8check.toml, [[run]] 1 names {name}, which this commit deletes or renames\n",
+            f"fp8check: fp8check.toml, [[run]] 1 names {name}, which this commit deletes or renames: change it there, too\n",
         )
     else:
         assert said.code in (1, 2)
@@ -232,6 +232,7 @@ def test_training_files_go_with_the_nearest_accelerate_file(repository: Reposito
         repository.write({name: (repository.folder / name).read_text() + "# new\n"})
         said = hook()
         assert (said.code, found(said)[0]) == (1, "a/train.yaml:13:1"), name
+        assert said.out.startswith("a/train.yaml with a/accel.yaml, the Accelerate file nearest to it: [[run]] of")
         repository.git("reset", "-q", "--hard")
     repository.write({"b/train.yaml": CANCELS + "# new\n"})
     assert hook().code == 0, "which of two goes with it is not known"
@@ -296,10 +297,12 @@ def test_a_configuration_in_a_folder_below(repository: Repository, hook: Callabl
     assert said.code == 1
     assert "models/seven/train.yaml:13:1" in said.out
     assert "models/seven/accel.yaml:3" in said.out
+    assert said.out.startswith("models/seven/fp8check.toml, [[run]] 1\n\nFP")
     repository.write({"models/seven/train.yaml": None})
     said = hook()
     assert said.code == 2
-    assert said.err.startswith("fp8check: fp8check.toml, [[run]] 1: train.yaml: no such file (in models/seven)\n")
+    gone = "names train.yaml, which this commit deletes or renames: change it there, too (in models/seven)\n"
+    assert said.err == f"fp8check: fp8check.toml, [[run]] 1 {gone}"
 
 
 def test_a_configuration_counts_for_its_folder(repository: Repository, hook: Callable[..., Said]) -> None:
@@ -408,7 +411,7 @@ def test_the_commits_between_two(
     monkeypatch.setenv("PRE_COMMIT_TO_REF", "HEAD")
     said = hook(names=[])
     assert said.code == 2
-    assert "accel.yaml: no such file" in said.err
+    assert "names accel.yaml, which this commit deletes or renames" in said.err
 
 
 def test_all_files(repository: Repository, hook: Callable[..., Said]) -> None:
@@ -448,7 +451,7 @@ def test_a_worktree_and_a_commit_of_some_files(repository: Repository) -> None:
     (hooks / "pre-commit").chmod(0o755)
     commit = ["-C", str(other), "-c", f"core.hooksPath={hooks}", "commit", "-qm", "x", "accel.yaml"]
     assert repository.git(*commit, check=False).returncode == 1
-    assert "accel.yaml: no such file" in (other / "said").read_text()
+    assert "names accel.yaml, which this commit deletes or renames" in (other / "said").read_text()
 
 
 # Options
