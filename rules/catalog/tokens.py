@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import gcd
+
 from fp8check.rules.catalog.shared_fixes import upgraded, write
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, rule
@@ -96,12 +98,15 @@ def tokens_vary(run: Run, training: Training, outcome: Outcome, probed: bool) ->
         return
     if tokens.divisor % by == 0:
         return
-    key = training.padding_key
+    key = training.padding_key(outcome.stack, run.launch, run.script)
+    place = training.setting_for("micro_batch")
+    of_rows = training.pads_to is not None or (place is not None and tokens.place == place)
+    rows = by // gcd(by, training.pads_to or 1)
     yield Found(
         f"the tokens of a batch may be no multiple of {by}",
         place=tokens.place or training.setting_for("model"),
         label=f"{tokens.why}: {_sure(tokens.divisor)}",
-        fact=f"a micro-batch that {by // HALF} divides always gives such a number" if key is None else "",
+        fact=f"a micro-batch that {rows} divides always gives such a number" if key is None and of_rows else "",
         fix=unsafe(write(training.top, key, by)) if key is not None else None,
     )
 

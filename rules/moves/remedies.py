@@ -137,7 +137,7 @@ NOT_AS_ASKED: Mapping[str, Moves] = {"FP202": (entries.unread_gone,), "FP203": (
 TAKEN_ALONG: Mapping[str, Moves] = {
     "FP406": (steps.tokens,),
     "FP416": (steps.tokens,),
-    "FP518": (),
+    "FP518": (steps.compiled,),
     "FP550": (backends.gather_off,),
 }
 # What answers whatever is wrong with earlier releases alone, where nobody said which are there.

@@ -53,8 +53,9 @@ def compiled(site: Site) -> Iterator[Action]:
 def tokens(site: Site) -> Iterator[Action]:
     """A number of tokens in a batch that FP8 kernels take: padding, whole batches only, or another micro-batch."""
     trainer = site.trainer
-    if trainer.padding_key is not None:
-        yield from site.act(site.in_training((trainer.padding_key, _TOKENS)))
+    padding = trainer.padding_key(site.stack, site.run.launch, site.run.script)
+    if padding is not None:
+        yield from site.act(site.in_training((padding, _TOKENS)))
     if trainer.is_huggingface:
         yield from site.act(site.in_training(("dataloader_drop_last", True)))
     batch = known_number(lambda: trainer.size("micro_batch"))

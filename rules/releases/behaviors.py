@@ -202,6 +202,12 @@ class Trl:
     HAS_RLOO = Behavior("trl", (0, 22), _STILL, "cli.py main")
     HAS_REWARD = Behavior("trl", (0, 24), _STILL, "cli.py main")
     HAS_DISTILLATION = Behavior("trl", (1, 16), _STILL, "cli/commands/__init__.py get_commands")
+    # trainer/*_config.py: 0.15.2 to 0.18.0, 0.24.0 to 0.29.0, 1.0.0, 1.4.0, 1.9.0 and 1.16.0 compared
+    SFT_PADS = Behavior("trl", (0, 18), _STILL, 'trainer/sft_config.py "pad_to_multiple_of"')
+    REWARD_PADS = Behavior("trl", (0, 24), _STILL, 'trainer/reward_config.py "pad_to_multiple_of"')
+    DPO_PADS = Behavior("trl", (0, 29), _STILL, 'trainer/dpo_config.py "pad_to_multiple_of"; DPO 0.24.0 refuses it')
+    GRPO_PADS = Behavior("trl", (1, 0), _STILL, 'trainer/grpo_config.py, rloo_config.py "pad_to_multiple_of"')
+    KTO_PADS = Behavior("trl", (1, 9), _STILL, 'trainer/kto_config.py "pad_to_multiple_of"')
     # compared in the wheels of 1.1.0 to 1.16.0
     HAS_CHUNKED_LOSS = Behavior("trl", (1, 4), (1, 15), 'trainer/sft_config.py "chunked_nll"')
     CHUNKS_BY_DEFAULT = Behavior("trl", (1, 7), (1, 15), "trainer/sft_config.py __post_init__: loss_type")

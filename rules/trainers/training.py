@@ -83,7 +83,6 @@ class Training:
         pins_old_peft: whether its releases want a peft before 0.19.
         shipped_configs: names of Accelerate files that its command has within itself.
         pads_to: the multiple of tokens to which it pads every batch; None where that is not known.
-        padding_key: the key that sets that multiple; None where there is none.
         batches_by_script: whether a script that is not known makes its batches.
         keeps_text: whether a value that is text stays text, so that "false" counts as true.
         written_in_scripts: whether scripts write its configuration themselves: TrainingArguments(...), SFTConfig(...).
@@ -133,7 +132,6 @@ class Training:
     pins_old_peft = False
     shipped_configs: frozenset[str] = frozenset()
     pads_to: int | None = None
-    padding_key: str | None = None
     batches_by_script = False
     keeps_text = False
     written_in_scripts = False
@@ -363,6 +361,10 @@ class Training:
         """The setting that loads the base model quantized, if one does."""
         settings = map(self.switched_on, ("quantization_bit", "load_in_4bit", "load_in_8bit"))
         return next((setting for setting in settings if setting is not None), None)
+
+    def padding_key(self, stack: Stack, launch: Launch, script: Script) -> str | None:
+        """The key that sets the multiple of tokens to which batches are padded; None where there is none."""
+        return None
 
     def refuses_quantized(self, stack: Stack) -> str:
         """What the trainer says to FP8 on a quantized base, for people; "" where it does not look."""

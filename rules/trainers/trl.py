@@ -76,6 +76,15 @@ def _as_section(values: Mapping[str, object], origin: Origin) -> Section:
 
 # Keys of GRPOConfig, RLOOConfig and OnlineDPOConfig.
 _OF_SFT = ("packing", "packing_strategy", "eval_packing", "assistant_only_loss", "completion_only_loss")
+_PADDING = {
+    "sft": behaviors.Trl.SFT_PADS,
+    "reward": behaviors.Trl.REWARD_PADS,
+    "dpo": behaviors.Trl.DPO_PADS,
+    "grpo": behaviors.Trl.GRPO_PADS,
+    "rloo": behaviors.Trl.GRPO_PADS,
+    "kto": behaviors.Trl.KTO_PADS,
+    "distillation": behaviors.Trl.HAS_DISTILLATION,
+}
 _GENERATING = ("num_generations", "max_completion_length", "reward_funcs")
 
 
@@ -100,7 +109,6 @@ class Trl(HuggingFace):
     config_flag = "--accelerate_config"
     config_key = "accelerate_config"
     shipped_configs = frozenset(["single_gpu", "multi_gpu", "zero1", "zero2", "zero3", "fsdp1", "fsdp2"])
-    padding_key = "pad_to_multiple_of"
     calling_head = ("loss_type", "nll")
     shards_from_cpu = True
     written_in_scripts = True
@@ -179,6 +187,11 @@ class Trl(HuggingFace):
         if source is not None:
             return next((name for name in COMMANDS if source.named(f"{name.upper()}Trainer")), None)
         return "grpo" if self.generates else "sft"
+
+    def padding_key(self, stack: Stack, launch: Launch, script: Script) -> str | None:
+        """See Training: not every class of its arguments has it from the first on."""
+        pads = _PADDING.get(self._trainer_of(launch, script) or "")
+        return "pad_to_multiple_of" if pads is not None and stack.does(pads) else None
 
     def setting_for(self, what: Thing) -> Setting | None:
         """SFTConfig puts max_seq_length over max_length (to 0.19; later ones refuse it)."""

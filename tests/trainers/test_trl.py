@@ -13,6 +13,7 @@ from fp8check.rules.checking.runs import assemble, parse_launch
 from fp8check.rules.facts import Facts, Gpu
 from fp8check.rules.outcome import predict
 from fp8check.rules.reading.kind import Kind
+from fp8check.rules.releases.stack import Stack
 from fp8check.rules.releases.trl_profiles import PROFILES
 from fp8check.rules.settings.launch import Launch
 from fp8check.rules.trainers.detect import read
@@ -253,3 +254,35 @@ def test_what_its_command_refuses(command: str, release: str, code: str | None) 
 def test_a_key_of_its_file_that_nobody_reads_is_the_launcher_s() -> None:
     seen = outcome(f"{FILE}fp8: true\n", "trl sft --config train.yaml")
     assert seen.error_of("unknown-launcher-flag") is not None
+
+
+@pytest.mark.parametrize(
+    ("command", "since"),
+    [
+        ("sft", "0.18.0"),
+        ("reward", "0.24.0"),
+        ("dpo", "0.29.0"),
+        ("grpo", "1.0.0"),
+        ("rloo", "1.0.0"),
+        ("kto", "1.9.0"),
+    ],
+)
+def test_not_every_class_of_arguments_pads_from_the_first_on(command: str, since: str) -> None:
+    releases = ["0.17.0", "0.18.0", "0.24.0", "0.28.0", "0.29.0", "1.0.0", "1.4.0", "1.9.0", "1.16.0"]
+    for release in releases:
+        run = made(FILE, f"trl {command}", {**PACKAGES, "trl": release}).run
+        key = run.training.padding_key(Stack(run.facts), run.launch, run.script)
+        assert (key is not None) is (releases.index(release) >= releases.index(since)), release
+
+
+def test_help_where_kto_has_no_such_key() -> None:
+    packages = {**PACKAGES, "trl": "1.4.0"}
+    text = f"{FILE}gradient_checkpointing: false\nper_device_train_batch_size: 4\n"
+    (accelerate,) = [read("accel.yaml", b"mixed_precision: fp8\ndistributed_type: 'NO'\nfp8_config: {backend: TE}\n")]
+    training = read("train.yaml", text.encode()).as_kind(Kind("training", "trl"))
+    facts = Facts(packages=packages, variables={}, gpus=[Gpu(0, "NVIDIA H200", "9.0", 143771, mig=False)])
+    launch = parse_launch("trl kto --accelerate_config accel.yaml")
+    (one,) = assemble([training, accelerate], facts, launch=launch, trainer="trl", follow=False)
+    (found,) = [one for one in examine(one.run, one.documents, RULES).findings if one.rule == "FP406"]
+    assert found.fix is None
+    assert found.help == "a micro-batch that 16 divides always gives such a number"

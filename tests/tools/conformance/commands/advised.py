@@ -3,7 +3,7 @@
     python -m tests.tools.conformance.commands.advised --out FILE.jsonl [--init] [--most N] [--seed N]
 
 Each line is a case as make.py makes them, with the files of the plan, its command and its variables. A plan that
-installs packages is left out where no stack has them. `run --cases FILE.jsonl` executes them, and compare.py holds what
+installs packages is left out, and one with a step that is left to people. `run --cases FILE.jsonl` executes them, and compare.py holds what
 happened against what was promised: a plan is a prediction.
 """
 
@@ -124,7 +124,7 @@ def _advised(case: Case) -> Case | None:
             if not planned.plans or not planned.plans[0].steps:
                 return None
             (plan,) = planned.plans
-            if any(one.kind == "package" for one in plan.steps):
+            if any(one.kind == "package" or one.by_hand for one in plan.steps):
                 return None
             variables = {one.after or "": one.kind for one in plan.steps if one.kind == "variable"}
             if any("=" not in one for one in variables):
