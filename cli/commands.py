@@ -21,6 +21,7 @@ COMMANDS = {
     "probe": "probe",
     "rule": "rules",
     "rules": "rules",
+    "run": "run",
     "serve": "serve",
     "upgrade": "upgrade",
     "worth": "worth",

@@ -22,6 +22,7 @@ Tells before the GPU hours are spent whether a training run will really train in
   fp8check a.yaml b.yaml accel.yaml    several training files against one Accelerate file
   fp8check cfg.yaml accel.yaml --probe ... and run one real FP8 step here
   fp8check probe cfg.yaml accel.yaml   only that step, and what was seen of it
+  fp8check run -- accelerate launch ...  start it, watch its first steps from inside, say what really ran
   fp8check worth MODEL --gpu H200 --tokens 2048,4096   step time in BF16 and FP8, by size of micro-batch
   fp8check outcome cfg.yaml accel.yaml who decided what, in order
   fp8check explain cfg.yaml:31 accel.yaml   what becomes of one line

@@ -232,11 +232,12 @@ ALLOWED = {
     (STREAMING, files_written),
     (Path("rules/child/run.py"), started_programs),
     (Path("rules/child/supervisor.py"), started_programs),
+    (Path("rules/child/foreground.py"), started_programs),  # the user's own command, as a shell would start it
     (Path("service/child.py"), started_programs),  # with asyncio, under the same supervisor
     (STREAMING, files_opened),
     *((path.relative_to(ROOT), files_opened) for path in (ROOT / "rules" / "writing").glob("*.py")),
     (Path("rules/reading/files.py"), files_opened),
-    *((Path(f"rules/child/{name}.py"), files_opened) for name in ("environment", "supervisor")),  # programs, and /proc
+    *((Path(f"rules/child/{name}.py"), files_opened) for name in ("environment", "supervisor", "foreground")),  # /proc
     *((Path(f"rules/facts/{name}.py"), files_opened) for name in ("gpus", "packages")),  # nothing is opened there
 }
 

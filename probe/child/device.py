@@ -27,19 +27,22 @@ def note(spec: dict[str, Any], channel: Channel) -> None:
         return
     if not torch.cuda.is_available():
         raise NoGpu("CUDA shows no GPU to this process")
-    properties = torch.cuda.get_device_properties(0)
+    channel.saw(device=of_this_process())
+
+
+def of_this_process() -> dict[str, Any]:
+    """The GPU that this process computes on, in torch's words."""
+    current = torch.cuda.current_device()
     free, total = torch.cuda.mem_get_info()
-    channel.saw(
-        device={
-            "name": torch.cuda.get_device_name(0),
-            "compute_capability": ".".join(str(part) for part in torch.cuda.get_device_capability(0)),
-            "multiprocessors": properties.multi_processor_count,
-            "memory_mib": total // MIB,
-            "free_mib": free // MIB,
-            "cuda": torch.version.cuda,
-            "cudnn": torch.backends.cudnn.version(),
-        }
-    )
+    return {
+        "name": torch.cuda.get_device_name(current),
+        "compute_capability": ".".join(str(part) for part in torch.cuda.get_device_capability(current)),
+        "multiprocessors": torch.cuda.get_device_properties(current).multi_processor_count,
+        "memory_mib": total // MIB,
+        "free_mib": free // MIB,
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),
+    }
 
 
 def kind(spec: dict[str, Any]) -> str:

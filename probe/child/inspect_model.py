@@ -9,6 +9,8 @@ from typing import Any
 import torch
 
 LISTED = 8  # names that are told in full
+AT_A_TIME = 2**22  # values that are widened at a time: 32 MiB, which a run that nearly fills its GPU has left
+TE_LAYERS = ("Linear", "LayerNormLinear", "LayerNormMLP", "GroupedLinear")
 
 
 def accelerator(one: Any) -> dict[str, Any]:
@@ -31,7 +33,7 @@ def kind(module: Any) -> str | None:
     classes = {f"{base.__module__}.{base.__name__}" for base in type(module).__mro__}
     if any(name.endswith(".Float8Linear") and name.startswith("torchao.") for name in classes):
         return "torchao"
-    if any(name.startswith("transformer_engine.") and name.endswith(".Linear") for name in classes):
+    if any(name.startswith("transformer_engine.") and name.rpartition(".")[2] in TE_LAYERS for name in classes):
         return "te"
     if any(name.startswith("msamp.") and name.endswith("Linear") for name in classes):
         return "msamp"
@@ -72,7 +74,7 @@ def optimizer(model: Any, one: Any) -> dict[str, Any]:
 
 def local(parameter: Any) -> torch.Tensor:
     """The values of a parameter: of this process's shard, and without torchao's wrapper."""
-    value = parameter.detach()
+    value = getattr(parameter, "ds_tensor", parameter).detach()  # ZeRO-3 keeps its shard there
     value = value.to_local() if hasattr(value, "to_local") else value
     value = getattr(value, "_tensor", value)
     return value.to_local() if hasattr(value, "to_local") else value
@@ -80,10 +82,24 @@ def local(parameter: Any) -> torch.Tensor:
 
 def mark(parameter: Any) -> tuple[float, float]:
     """Two numbers of a parameter; one of them changes when its values do."""
-    value = local(parameter).detach().flatten()
-    # Widened within the reduction: a copy in double would be four times the largest weight.
-    alternating = value[::2].sum(dtype=torch.float64) - value[1::2].sum(dtype=torch.float64)
-    return float(torch.linalg.vector_norm(value, dtype=torch.float64)), float(alternating)
+    squares, alternating = sums(parameter).tolist()
+    return squares, alternating
+
+
+def sums(parameter: Any) -> torch.Tensor:
+    """mark() as a tensor, where the parameter is: the program does not wait for it."""
+    value = local(parameter).detach().reshape(-1)
+    total = torch.zeros(2, dtype=torch.float64, device=value.device)
+    for part in value.split(AT_A_TIME):
+        wide = part.double()
+        total[0] += wide.square().sum()
+        total[1] += wide[::2].sum() - wide[1::2].sum()
+    return total
+
+
+def has_moved(before: tuple[float, float], after: tuple[float, float] | None) -> bool:
+    """Whether the values are others, by their marks; those that are gone, or NaN now, have not moved."""
+    return after is not None and after != before and all(value == value for value in after)  # noqa: PLR0124  NaN
 
 
 def marks(model: Any) -> dict[str, tuple[float, float]]:

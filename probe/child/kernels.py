@@ -13,16 +13,25 @@ import torch
 
 MOST_NAMES = 60
 # Nodes of autograd that hold a Linear's two GEMMs: te.Linear, torchao, nn.Linear with and without bias.
-NODES = ("_Linear", "matmul_with_hp_or_float8_args", "AddmmBackward", "MmBackward", "LinearBackward")
+NODES = (
+    "_Linear",
+    "_LayerNormLinear",
+    "_LayerNormMLP",
+    "_GroupedLinear",
+    "matmul_with_hp_or_float8_args",
+    "AddmmBackward",
+    "MmBackward",
+    "LinearBackward",
+)
 GEMMS = ("gemm", "nvjet", "cutlass", "xmma", "cublas", "scaled_mm", "_mm_")
 
 
-def profiler() -> Any:
-    """A profiler of GPU kernels and of the operators that start them."""
+def profiler(*, shapes: bool = False) -> Any:
+    """A profiler of GPU kernels and of the operators that start them, with the shapes of these where wanted."""
     activities = [torch.profiler.ProfilerActivity.CPU]
     if torch.cuda.is_available():
         activities.append(torch.profiler.ProfilerActivity.CUDA)
-    return torch.profiler.profile(activities=activities)
+    return torch.profiler.profile(activities=activities, record_shapes=shapes)
 
 
 def told(forward: Any, backward: Any) -> dict[str, Any]:

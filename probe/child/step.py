@@ -77,17 +77,13 @@ def changes(
     before: dict[str, tuple[float, float]], after: dict[str, tuple[float, float]], steps: int
 ) -> dict[str, Any]:
     """Which trainable parameters have moved after so many steps; one that is gone, or is NaN now, has not."""
-    stayed = [name for name, mark in before.items() if not _moved(mark, after.get(name))]
+    stayed = [name for name, mark in before.items() if not inspect_model.has_moved(mark, after.get(name))]
     return {
         "trainable": len(before),
         "moved": len(before) - len(stayed),
         "stayed": stayed[: inspect_model.LISTED],
         "steps": steps,
     }
-
-
-def _moved(before: tuple[float, float], after: tuple[float, float] | None) -> bool:
-    return after is not None and after != before and all(value == value for value in after)  # noqa: PLR0124  NaN
 
 
 def gradients(prepared: Prepared) -> dict[str, Any]:

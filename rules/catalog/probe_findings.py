@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fp8check.rules.catalog.probe_requirements import known, place, ran
+from fp8check.rules.catalog.probe_requirements import asking, known, place, ran
 from fp8check.rules.engine.definition import ERROR, WARNING, Found, rule
 from fp8check.rules.settings.values import Undecided
 
@@ -54,7 +54,7 @@ def not_in_fp8(requested: Requested, seen: Seen) -> Iterator[Found]:
 
     Write instead: what the rules about precision and backend say; they name the line.
     """
-    if not requested.fp8:
+    if not asking(requested, seen):
         return
     ran(seen)
     converted = known(seen.converted, "which layers were converted", seen)
@@ -77,6 +77,8 @@ def _layers_in_fp8(seen: Seen) -> int | None:
 
 def _no_fp8(requested: Requested, seen: Seen, why: str) -> Found:
     state = seen.accelerator
+    if state is None and seen.watched is not None:
+        return Found(f"the step did not run in FP8: {why}", place=place(requested), label="no Accelerator is there")
     backend = state.backend if state is not None else None
     says = f"{_precision_said(seen)}, backend {backend}"
     return Found(f"the step did not run in FP8: {why}", place=place(requested), label=says)
@@ -107,7 +109,7 @@ def gemm_not_in_fp8(requested: Requested, seen: Seen) -> Iterator[Found]:
 
     Write instead: gradient checkpointing off, or backend AO.
     """
-    if not requested.fp8:
+    if not asking(requested, seen):
         return
     ran(seen)
     if known(seen.converted, "which layers were converted", seen) == 0:
@@ -148,7 +150,7 @@ def fp8_unasked(requested: Requested, seen: Seen) -> Iterator[Found]:
 
     Write instead: unset ACCELERATE_FP8_BACKEND.
     """
-    if requested.fp8:
+    if asking(requested, seen):
         return
     ran(seen)
     converted = known(seen.converted, "which layers were converted", seen)
@@ -182,6 +184,8 @@ def weights_stay(requested: Requested, seen: Seen) -> Iterator[Found]:
     """
     ran(seen)
     moved = known(seen.moved, "whether the weights move", seen)
+    if moved.unclear:
+        raise Undecided(f"whether {moved.unclear} weights move: {moved.why}", "seen")
     stay = moved.trainable - moved.moved
     if stay == 0:
         return
@@ -217,6 +221,9 @@ def parameters_changed(requested: Requested, seen: Seen) -> Iterator[Found]:
     Write instead: backend AO with enable_fsdp_float8_all_gather: false, which keeps all three.
     """
     ran(seen)
+    if seen.watched is not None:
+        yield from _not_held(requested, seen)
+        return
     parameters = known(seen.parameters, "the parameters before and after prepare()", seen)
     optimizer = known(seen.optimizer, "what the optimizer holds", seen)
     before, after = parameters.before, parameters.after
@@ -243,6 +250,17 @@ def parameters_changed(requested: Requested, seen: Seen) -> Iterator[Found]:
     )
 
 
+def _not_held(requested: Requested, seen: Seen) -> Iterator[Found]:
+    """What a watched run shows of it: it begins after prepare(), and its optimizers hold what they hold."""
+    optimizer = known(seen.optimizer, "what the optimizer holds", seen)
+    if optimizer.missing:
+        yield Found(
+            f"no optimizer holds {optimizer.missing} of the parameters that require gradients",
+            place=place(requested),
+            label=f"among them {', '.join(optimizer.names[:3])}",
+        )
+
+
 def _untied(parameters: Parameters) -> bool:
     return parameters.before.tied is True and parameters.after.tied is False
 
@@ -264,6 +282,8 @@ def prediction_differs(requested: Requested, seen: Seen, outcome: Outcome, run: 
     Write instead: nothing; please report it, with the output of fp8check probe --json.
     """
     ran(seen)
+    if seen.watched is not None and seen.accelerator is None and outcome.accelerator is None:
+        return  # a script that has none: nothing was predicted of one
     state = known(seen.accelerator, "Accelerator's state", seen)
     for name, predicted, observed in _differences(seen, state, outcome, run):
         yield Found(
@@ -304,7 +324,7 @@ def _layer_differences(seen: Seen, outcome: Outcome, run: Run) -> Iterator[tuple
     if expected is not None and seen.converted is not None and expected != seen.converted:
         yield "converted Linear layers", expected, seen.converted
     moved = seen.moved if _same_parameters(seen) else None
-    if moved is not None and (outcome.frozen is not None) != (moved.moved < moved.trainable):
+    if moved is not None and not moved.unclear and (outcome.frozen is not None) != (moved.moved < moved.trainable):
         observed = f"{moved.moved} of {moved.trainable} trainable parameters move"
         yield "training", "converted weights stay" if outcome.frozen is not None else "every weight moves", observed
 
@@ -319,6 +339,8 @@ def _same_parameters(seen: Seen) -> bool:
 
 def expected_layers(seen: Seen, outcome: Outcome, run: Run) -> int | None:
     """How many Linear layers the backend should convert of what was built; None where that is not known."""
+    if seen.watched is not None:
+        return outcome.prepared.coverage.converted  # of the whole model
     from fp8check.rules.outcome.layers import te_coverage, torchao_coverage
     from fp8check.rules.trainers.run import Run as OneRun
 
@@ -380,3 +402,39 @@ def device_lies(seen: Seen, run: Run) -> Iterator[Found]:
             f"the facts say {gpus[0].name} ({gpus[0].compute_capability}), the probe ran on {name} ({capability})",
             help="take the facts anew on the node that trains: fp8check env --json",
         )
+
+
+@rule(
+    "FP818",
+    "other-recipe-ran",
+    ERROR,
+    "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl hf-te-bf16]: HYBRID and 1024 instead of E4M3 and 16",
+    "own tests/run/test_watched.py: a recipe that is asked for, and another one that ran",
+    claims=("seen",),
+)
+def other_recipe_ran(requested: Requested, seen: Seen) -> Iterator[Found]:
+    """The recipe that ran is not the one that was written.
+
+    Why it hurts: FP8 runs, with another format or amax history than the file says, and nothing reports it.
+
+    Example: `fp8_format: E4M3` in the Accelerate file, and `bf16: true` in the training file.
+
+    Write instead: what the rules about the recipe say; they name what replaced it.
+    """
+    if not requested.recipe:
+        return
+    ran(seen)
+    if known(seen.converted, "which layers were converted", seen) == 0:
+        return  # FP806
+    held = known(seen.recipe, "the recipe that the layers held", seen).named
+    for name, written in requested.recipe.items():
+        if name in held and not written.is_later and not _alike(written.value, held[name]):
+            yield Found(
+                f"{name} is {held[name]} in the run, not {written.value}",
+                place=written,
+                label=f"the layers hold {held[name]}",
+            )
+
+
+def _alike(written: object, held: object) -> bool:
+    return str(written).lower() == str(held).lower()

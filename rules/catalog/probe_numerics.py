@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fp8check.rules.catalog.probe_requirements import known, place, ran
+from fp8check.rules.catalog.probe_requirements import known, made_to_measure, place, ran
 from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, rule
 from fp8check.rules.settings.values import Undecided
 
@@ -37,6 +37,8 @@ def numbers_are_wrong(requested: Requested, seen: Seen) -> Iterator[Found]:
     Write instead: fp8_format: HYBRID; or other releases of torch and the backend.
     """
     ran(seen)
+    if not made_to_measure(seen):
+        return
     if known(seen.converted, "which layers were converted", seen) == 0:
         return
     from fp8check.rules.seen import bounds  # only where a probe has run
@@ -118,6 +120,8 @@ def measured_slower(requested: Requested, seen: Seen, outcome: Outcome, run: Run
     from fp8check.rules.outcome.speed import advise
 
     ran(seen)
+    if not made_to_measure(seen):
+        return
     if known(seen.converted, "which layers were converted", seen) == 0:
         return
     if seen.emulated:
@@ -170,6 +174,8 @@ def ragged_batch_fails(requested: Requested, seen: Seen) -> Iterator[Found]:
     Write instead: `pad_to_multiple_of: 16` in the data collator, or packing.
     """
     ran(seen)
+    if not made_to_measure(seen):
+        return
     if seen.ragged is None and (seen.ended != "done" or "ragged" in seen.left_out):
         known(None, "a ragged batch", seen)
     if seen.ragged is None or seen.ragged.error is None:
@@ -205,6 +211,8 @@ def first_step_is_lost(requested: Requested, seen: Seen) -> Iterator[Found]:
     if not requested.fp8:
         return
     ran(seen)
+    if not made_to_measure(seen):
+        return
     if known(seen.converted, "which layers were converted", seen) == 0:
         return
     gradients = known(seen.gradients, "the gradients of the first step", seen)

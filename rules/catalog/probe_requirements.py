@@ -29,7 +29,8 @@ def known(value: T | None, what: str, seen: Seen) -> T:
     if value is None:
         left = f"the time did not suffice for {', '.join(seen.left_out)}" if seen.left_out else ""
         why = f": {seen.why or left}" if seen.why or left else ""
-        raise Undecided(f"the probe did not see {what}{why}", "seen")
+        who = "the probe did not see" if seen.watched is None else "the watched steps did not show"
+        raise Undecided(f"{who} {what}{why}", "seen")
     return value
 
 
@@ -41,3 +42,13 @@ def ran(seen: Seen) -> None:
     """
     if seen.ended == "not run":
         raise Undecided(f"the probe did not run: {seen.why}", "seen")
+
+
+def made_to_measure(seen: Seen) -> bool:
+    """Whether a probe saw it, which makes a step to measure it; a watched run makes its own, and measures no other."""
+    return seen.watched is None
+
+
+def asking(requested: Requested, seen: Seen) -> bool:
+    """Whether FP8 is asked for; of a watched run a script may do that by other means than Accelerate's."""
+    return bool(requested.fp8) or (seen.watched is not None and bool(requested.by_script))

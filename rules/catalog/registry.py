@@ -235,6 +235,7 @@ _FUNCTIONS = (
     probe_findings.device_lies,
     probe_numerics.ragged_batch_fails,
     probe_numerics.first_step_is_lost,
+    probe_findings.other_recipe_ran,
     files.unquoted_no,
     files.duplicate_key,
     files.second_document,

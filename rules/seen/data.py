@@ -229,11 +229,17 @@ class Kernels(Part):
     Attributes:
         forward, backward: of this pass.
         nodes: the GEMM kernels of each layer's node in autograd, in their order and joined by "|".
+        products: by pass, the FP8 products by their shapes, "rows x summed x columns"; empty where nobody noted them.
     """
 
     forward: Mapping[str, int]
     backward: Mapping[str, int]
     nodes: Mapping[str, int]
+    products: Mapping[str, Mapping[str, int]] = {}
+
+    def as_data(self) -> dict[str, object]:
+        """As JSON has it: products where somebody noted them."""
+        return {name: value for name, value in self.as_dict().items() if value or name != "products"}
 
 
 class Gradients(Part):
@@ -258,12 +264,20 @@ class Moved(Part):
         trainable: parameters that trained before prepare().
         moved: those of them that had moved after so many `steps`.
         stayed: some names of the others.
+        unclear: how many of the others may be stepped all the same, and `why` that cannot be seen.
     """
 
     trainable: int
     moved: int
     stayed: tuple[str, ...] = ()
     steps: int | None = None
+    unclear: int = 0
+    why: str = ""
+
+    def as_data(self) -> dict[str, object]:
+        """As JSON has it: what is unclear where something is."""
+        every = {name: plain(value) for name, value in self.as_dict().items()}
+        return {name: value for name, value in every.items() if value or name not in ("unclear", "why")}
 
 
 class OutputErrors(Part):
@@ -350,10 +364,38 @@ class Seconds(Part):
         return {"imports": self.imports, "total": self.total, **dict(self.stages.items())}
 
 
+class Watched(Part):
+    """What only a watched run has.
+
+    Attributes:
+        ranks: processes that train; `told`: how many of them told what they saw.
+        first, last: the steps that were watched.
+        step_ms: the time of a step, from one optimizer's step to the next.
+        tokens: of a step, over all ranks and padding included; None where nothing was looked up.
+        undecided: what could not be seen, in words.
+    """
+
+    ranks: int
+    told: int
+    first: int
+    last: int
+    step_ms: Time | None = None
+    tokens: int | None = None
+    undecided: tuple[str, ...] = ()
+
+    @property
+    def tokens_per_s(self) -> float | None:
+        """Tokens a second, over all ranks."""
+        if self.tokens is None or self.step_ms is None:
+            return None
+        return self.tokens / self.step_ms.ms * 1000
+
+
 class Seen(Record):
     """What one probe, or one watched run, saw.
 
     Attributes:
+        watched: what only a watched run has; None of a probe.
         ended: how it ended.
         stage: the last stage that began.
         why: one sentence about an end that is not "done".
@@ -374,6 +416,7 @@ class Seen(Record):
     stage: ProbeStage | None = None
     why: str = ""
     emulated: bool = False
+    watched: Watched | None = None
     error: RaisedError | None = None
     importing: str | None = None
     device: Device | None = None
@@ -425,6 +468,8 @@ class Seen(Record):
         data = {name: plain(value) for name, value in self.as_dict().items()}
         data["speedup"] = None if self.speed_up is None else round(self.speed_up, 3)
         data["converted"] = self.converted
+        if self.watched is None:
+            del data["watched"]
         return data
 
 

@@ -44,8 +44,8 @@ def gemms(seen: Seen) -> dict[GemmKind, Gemms] | None:
     """The GEMMs by kind; None where the profiler recorded no GEMM at all, or nobody profiled.
 
     A layer's backward runs dgrad, then wgrad. A node with one GEMM is wgrad where all weights train, and dgrad where
-    the base is frozen. Where kernels have no nodes (compiled code), twice as many FP8 GEMMs backward as forward are
-    both.
+    the base is frozen. Where FP8 kernels have no nodes (compiled code), the shapes of the products tell; where these
+    are square, or not known, twice as many FP8 GEMMs backward as forward are both.
     """
     kernels = seen.kernels
     if kernels is None:
@@ -53,15 +53,41 @@ def gemms(seen: Seen) -> dict[GemmKind, Gemms] | None:
     forward, backward = _gemms_only(kernels.forward), _gemms_only(kernels.backward)
     if not forward and not backward:
         return None
-    if kernels.nodes:
-        dgrad, wgrad = _of_nodes(kernels.nodes, frozen=_is_frozen(seen))
-        return {"fprop": _counted(forward), "dgrad": _counted(dgrad), "wgrad": _counted(wgrad)}
     ahead, back = _counted(forward), _counted(backward)
+    if kernels.nodes:
+        dgrad, wgrad = (_counted(names) for names in _of_nodes(kernels.nodes, frozen=_is_frozen(seen)))
+        if dgrad.fp8 + wgrad.fp8 or not back.fp8:
+            return {"fprop": ahead, "dgrad": dgrad, "wgrad": wgrad}
+    by_shape = _of_products(kernels.products, back)
+    if by_shape is not None:
+        return {"fprop": ahead, "dgrad": by_shape[0], "wgrad": by_shape[1]}
     if back.fp8 == 2 * ahead.fp8 and not back.unknown:
         half = Gemms(ahead.fp8, back.other // 2, 0, back.names)
         return {"fprop": ahead, "dgrad": half, "wgrad": half}
     open_ = Gemms(0, 0, back.seen, back.names)
     return {"fprop": ahead, "dgrad": open_, "wgrad": open_}
+
+
+def _of_products(products: Mapping[str, Mapping[str, int]], back: Gemms) -> tuple[Gemms, Gemms] | None:
+    """dgrad and wgrad by what they sum over: wgrad over the tokens, which are the rows of the forward pass.
+
+    None where a shape fits both, or where none was noted.
+    """
+    tokens = {_shape(name)[0] for name in products.get("forward", ())}
+    dgrad = wgrad = 0
+    for name, count in products.get("backward", {}).items():
+        rows, summed, _ = _shape(name)
+        if (rows in tokens) == (summed in tokens):
+            return None
+        dgrad, wgrad = (dgrad + count, wgrad) if rows in tokens else (dgrad, wgrad + count)
+    if not tokens or not dgrad + wgrad:
+        return None
+    return Gemms(dgrad, back.other // 2, 0, back.names), Gemms(wgrad, back.other // 2, 0, back.names)
+
+
+def _shape(name: str) -> tuple[int, int, int]:
+    rows, summed, columns = (int(size) for size in name.split("x"))
+    return rows, summed, columns
 
 
 def _of_nodes(nodes: Mapping[str, int], *, frozen: bool) -> tuple[dict[str, int], dict[str, int]]:
@@ -72,7 +98,8 @@ def _of_nodes(nodes: Mapping[str, int], *, frozen: bool) -> tuple[dict[str, int]
         order = [name for name in names.split("|") if _is_gemm(name)]
         if len(order) == 1:
             (dgrad if frozen else wgrad)[order[0]] = (dgrad if frozen else wgrad).get(order[0], 0) + count
-        for name, kind in zip(order[:2], (dgrad, wgrad), strict=False) if len(order) > 1 else ():
+        # The last two: a checkpoint runs the forward pass again where its tensors are unpacked, which is before them.
+        for name, kind in zip(order[-2:], (dgrad, wgrad), strict=False) if len(order) > 1 else ():
             kind[name] = kind.get(name, 0) + count
     return dgrad, wgrad
 

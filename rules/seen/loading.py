@@ -27,6 +27,7 @@ def from_data(data: Mapping[str, object]) -> types.Seen:
         stage=top.stage_or_none("stage"),
         why=top.text_or_none("why") or "",
         emulated=top.switch_or_none("emulated") or False,
+        watched=top.part("watched", _watched),
         error=top.part("error", _error),
         importing=top.text_or_none("importing"),
         device=top.part("device", _device),
@@ -130,6 +131,8 @@ def _kernels(part: _Object) -> types.Kernels:
         forward=part.needed("forward", _counts),
         backward=part.needed("backward", _counts),
         nodes=part.needed("nodes", _counts),
+        products=part.part("products", lambda passes: {name: passes.needed(name, _counts) for name in passes.names})
+        or {},
     )
 
 
@@ -152,6 +155,8 @@ def _moved(part: _Object) -> types.Moved:
         moved=part.count("moved"),
         stayed=part.some("stayed"),
         steps=part.count_or_none("steps"),
+        unclear=part.count_or_none("unclear") or 0,
+        why=part.text_or_none("why") or "",
     )
 
 
@@ -187,6 +192,18 @@ def _time(part: _Object) -> types.Time:
         low=part.above_zero("low"),
         high=part.above_zero("high"),
         repeats=part.count_or_none("repeats"),
+    )
+
+
+def _watched(part: _Object) -> types.Watched:
+    return types.Watched(
+        ranks=part.count("ranks"),
+        told=part.count("told"),
+        first=part.count("first"),
+        last=part.count("last"),
+        step_ms=part.part("step_ms", _time),
+        tokens=part.count_or_none("tokens"),
+        undecided=part.some("undecided"),
     )
 
 

@@ -86,6 +86,7 @@ MALFORMED: dict[str, object] = {
     "/kernels/forward/gemm": {"forward": {"gemm": 1.5}, "backward": {}, "nodes": {}},
     "/gradients/zeros": {"zeros": "none"},
     "/moved/moved": {"trainable": 5},
+    "/watched/ranks": {"ranks": -1},
     "/losses/1": [1.0, float("nan")],
     "/losses": 6.2,
     "/numerics/output": {"gradients": {"fp8": {}, "bf16": {}}},

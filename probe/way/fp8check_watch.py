@@ -1,0 +1,74 @@
+"""The way into a process that imports torch: `fp8check run` puts this file's copy on PYTHONPATH, and nothing else.
+
+torch 2.5 and newer calls `enter` at the end of its own import, by the entry point of this folder's metadata. It needs
+the standard library alone, and whatever goes wrong in it, the program does not learn of it.
+"""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
+
+VARIABLE = "FP8CHECK_WATCH"  # names the folder of the watched run
+PACKAGE = "fp8check_probe"
+
+
+def enter() -> None:
+    """Install the watcher in this process, once torch is there."""
+    try:
+        folder = os.environ.get(VARIABLE)
+        if folder and PACKAGE not in sys.modules:
+            _install(folder)
+    except Exception:  # noqa: BLE001  the program is not to learn of it: what is not seen is undecided
+        return
+
+
+def _install(folder: str) -> None:
+    with open(os.path.join(folder, "settings.json"), encoding="utf-8") as file:
+        settings = json.load(file)
+    told = {"pid": os.getpid(), "program": os.path.basename(sys.argv[0]) if getattr(sys, "argv", None) else ""}
+    with open(os.path.join(folder, "entered", str(os.getpid())), "w", encoding="utf-8") as file:
+        json.dump(told, file)
+    place = settings["lookers"]
+    spec = importlib.util.spec_from_file_location(
+        PACKAGE, os.path.join(place, "__init__.py"), submodule_search_locations=[place]
+    )
+    if spec is None or spec.loader is None:
+        return
+    package = importlib.util.module_from_spec(spec)
+    sys.modules[PACKAGE] = package
+    spec.loader.exec_module(package)
+    importlib.import_module(f"{PACKAGE}.watching").install(folder, settings)
+
+
+class AfterTorch(importlib.abc.MetaPathFinder):
+    """For a torch older than 2.5, which calls nobody: enters when its import has ended (sitecustomize.py)."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """torch as others find it, with a loader that enters afterward."""
+        if name != "torch":
+            return None
+        sys.meta_path.remove(self)
+        found = importlib.machinery.PathFinder.find_spec(name, path, target)
+        if found is None or found.loader is None:
+            return None
+        loader: Any = found.loader
+        execute = loader.exec_module
+
+        def executed(module: ModuleType) -> None:
+            execute(module)
+            enter()
+
+        loader.exec_module = executed
+        return found

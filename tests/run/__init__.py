@@ -1,0 +1,1 @@
+"""`fp8check run`: real programs, watched."""
