@@ -20,9 +20,11 @@ from fp8check.rules.settings.launch import INTEGERS, LAUNCHER_FLAGS, REALS, Laun
 from fp8check.rules.settings.values import Section, Setting, SettingLater, Undecided, is_filled_in, taken, whole_number
 from fp8check.rules.trainers.detect import ACCELERATE, read
 from fp8check.rules.trainers.registry import TRAINERS, find
+from tests.support.command import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from fp8check.rules.suppression.examined import Examined
 
@@ -314,3 +316,15 @@ def test_what_is_asked_for_may_be_filled_in_later() -> None:
     assert report.inputs.requested.perhaps.endswith("$MP is filled in later")
     backend = judged(None, ACCELERATE_FILE.replace("TE", "${B}"))
     assert build.whole(backend).requested.backend == "${B}"
+
+
+@pytest.mark.parametrize(
+    "line", ["fp8_config: ${X}", "fp8_config:\n  backend: ${X}", "fp8_config:\n  fp8_format: ${X}"]
+)
+@pytest.mark.parametrize("rest", ["", "mixed_precision: fp8\n", "mixed_precision: fp6\n", "downcast_bf16: 'no'\n"])
+def test_what_is_filled_in_later_is_no_fault_of_ours(line: str, rest: str, tmp_path: Path) -> None:
+    (tmp_path / "accel.yaml").write_text(f"{rest}{line}\nunknown_key: 1\n")
+    (tmp_path / "train.yaml").write_text("bf16: true\nmodel_name_or_path: a/b\nstage: sft\ntemplate: qwen\n")
+    for words in ([], ["plan"], ["plan", "--goal", "bf16"], ["fix", "--diff"], ["fix", "--goal", "fp8", "--diff"]):
+        done = run(*words, str(tmp_path / "train.yaml"), str(tmp_path / "accel.yaml"))
+        assert done.returncode in (0, 1), done.stderr

@@ -237,8 +237,8 @@ def _asks_the_same(before: Examined, after: Examined) -> bool:
     old, new = before.inputs.requested, after.inputs.requested
     if old.fp8 and not new.fp8:
         return False
-    backend = "" if old.backend is None else str(old.backend.value).upper()
-    return backend not in BACKENDS or (new.backend is not None and str(new.backend.value).upper() == backend)
+    backend = "" if old.backend is None else str(old.backend.shown).upper()
+    return backend not in BACKENDS or (new.backend is not None and str(new.backend.shown).upper() == backend)
 
 
 def _new(state: _State, facts: Facts, shown: _Places) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.edits.action import ABSENT, Action
+from fp8check.rules.moves.wording import rewritten
 from fp8check.rules.settings.launch import HERE, LAUNCHERS
 from fp8check.rules.settings.script import in_script
 from fp8check.rules.trainers.registry import PROGRAMS
@@ -60,14 +61,14 @@ def command_with_file(site: Site, path: str) -> str | None:
     launch = site.run.launch
     if (launch.line is not None and site.command is None) or launch.unknown or launch.surroundings != HERE:
         return None
-    from shlex import join, split
-
     is_plain = launch.tool == "accelerate" and launch.through is None and not (launch.outer or launch.inner)
     if launch.given and is_plain and launch.script not in PROGRAMS and site.command is not None:
-        return join(_with_config(split(site.command), path))  # which was split before: it is a launch
+        return rewritten(site.command, lambda words: _with_config(words, path))
     if launch.script in LAUNCHERS:
         return None
     words = site.trainer.command(path, site.training, launch)
+    from shlex import join
+
     # Those of a script are set there.
     variables = [f"{name}={value}" for name, value in launch.variables.items()] if launch.line is None else []
     return None if words is None else join([*variables, *words])
@@ -117,16 +118,18 @@ def flags_off(site: Site) -> Iterator[Action]:
 
 def _without_words(command: str | None, name: str) -> str | None:
     """The command without an option and what may be meant as its value: as far as the next one or the program."""
-    from shlex import join, split
 
-    words = split(command or "")
-    at = [here for here, word in enumerate(words) if word.lstrip("-").replace("-", "_") == name and word[:2] == "--"]
-    if len(at) != 1:
-        return None
-    end = at[0] + 1
-    while end < len(words) and not words[end].startswith("-") and not words[end].endswith(".py"):
-        end += 1
-    return join([*words[: at[0]], *words[end:]])
+    def without(words: list[str]) -> list[str] | None:
+        options = [word[:2] == "--" and word.lstrip("-").replace("-", "_") == name for word in words]
+        at = [here for here, is_it in enumerate(options) if is_it]
+        if len(at) != 1:
+            return None
+        end = at[0] + 1
+        while end < len(words) and not words[end].startswith("-") and not words[end].endswith(".py"):
+            end += 1
+        return [*words[: at[0]], *words[end:]]
+
+    return rewritten(command or "", without)
 
 
 def own_words_off(site: Site) -> Iterator[Action]:
@@ -241,18 +244,19 @@ def _with_option(command: str, name: str, value: str, *, append: bool = False) -
         None where it is there more than once, or not at all.
     """
     spelled = {f"--{name}", f"--{name.replace('_', '-')}"}
-    words = command.split(" ")
-    at = [here for here, word in enumerate(words) if word.partition("=")[0] in spelled]
-    if not at:
-        return f"{command} --{name} {value}" if append else None
-    if len(at) > 1:
-        return None
-    here = at[0]
-    if "=" in words[here]:
-        words[here] = f"{words[here].partition('=')[0]}={value}"
-    elif here + 1 < len(words):
-        words[here + 1] = value
-    return " ".join(words)
+
+    def with_value(words: list[str]) -> list[str] | None:
+        at = [here for here, word in enumerate(words) if word.partition("=")[0] in spelled]
+        if not at:
+            return [*words, f"--{name}", value] if append else None
+        if len(at) > 1:
+            return None
+        here = at[0]
+        if "=" in words[here]:
+            return [*words[:here], f"{words[here].partition('=')[0]}={value}", *words[here + 1 :]]
+        return [*words[: here + 1], *([value] if here + 1 < len(words) else []), *words[here + 2 :]]
+
+    return rewritten(command, with_value)
 
 
 def precision_told(site: Site) -> Iterator[Action]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from fp8check.rules.edits.action import ABSENT
+from fp8check.rules.moves.wording import rewritten
 from fp8check.rules.settings.launch import SWITCHES
 
 
 def with_option(command: str | None, name: str, value: object) -> str | None:
     """The command with that option, in the form in which it stands there last; at its end where it is new."""
-    if command is None:
-        return None
-    from shlex import join, split
+    return None if command is None else rewritten(command, lambda words: _with_option(words, name, value))
 
-    words = split(command)
+
+def _with_option(words: list[str], name: str, value: object) -> list[str]:
     for at in range(len(words) - 1, -1, -1):
         word = words[at]
         flag, equals, _ = word.partition("=")
@@ -21,10 +21,10 @@ def with_option(command: str | None, name: str, value: object) -> str | None:
         takes = not equals and at + 1 < len(words) and _is_value(name, words[at + 1])
         behind = words[at + 2 if takes else at + 1 :]
         if value is ABSENT:
-            return join([*words[:at], *behind])
+            return [*words[:at], *behind]
         text = _text(value, words[at + 1] if takes else word.partition("=")[2])
-        return join([*words[:at], *([f"{flag}={text}"] if equals else [flag, text]), *behind])
-    return command if value is ABSENT else join([*words, f"--{name}", _text(value, "")])
+        return [*words[:at], *([f"{flag}={text}"] if equals else [flag, text]), *behind]
+    return words if value is ABSENT else [*words, f"--{name}", _text(value, "")]
 
 
 def _is_value(name: str, following: str) -> bool:

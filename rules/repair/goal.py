@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fp8check.rules.facts import Gpu
     from fp8check.rules.moves.site import Goal
     from fp8check.rules.outcome import Outcome
+    from fp8check.rules.settings.accelerate import AccelerateConfig
     from fp8check.rules.suppression.examined import Examined
     from fp8check.rules.trainers.run import Run
 
@@ -69,8 +70,16 @@ def _means_fp8(examined: Examined) -> bool:
         return False
     precision = known(lambda: config.mixed_precision)
     if precision is None:
-        return bool(config.fp8)
+        return _has_options(config)
     return not precision.is_later and "8" in str(precision.value)
+
+
+def _has_options(config: AccelerateConfig | None) -> bool:
+    """Whether a file has options of FP8; it has where all of them together are filled in later."""
+    try:
+        return config is not None and bool(config.fp8)
+    except Undecided:
+        return True
 
 
 def chosen(examined: Examined) -> Chosen:
@@ -203,7 +212,7 @@ def _not_bf16(outcome: Outcome) -> list[Problem]:
         found.append(Problem("no BF16", "it would not compute in BF16"))
     config = run.config_read
     own = [name for name in run.training.fp8_keys if _is_said(run.training.top.get(name))]
-    if outcome.trains_in_fp8 is not False or requested(run).anywhere or own or (config is not None and config.fp8):
+    if outcome.trains_in_fp8 is not False or requested(run).anywhere or own or _has_options(config):
         found.append(Problem("left", "something of FP8 would be left"))
     elif run.launch.precision in ("fp8", "fp16"):  # it decides nothing, and says something else
         found.append(Problem("left", "the command would still say another precision"))
@@ -212,7 +221,7 @@ def _not_bf16(outcome: Outcome) -> list[Problem]:
 
 def _is_said(setting: Setting | None) -> bool:
     """Whether an entry of FP8 is there; one that says that there is none is not left over."""
-    return setting is not None and setting.value is not False
+    return setting is not None and (setting.is_later or setting.value is not False)
 
 
 # What it costs to change something of a run. What the user chose is kept: the order of these is that of the plans.

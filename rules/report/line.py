@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fp8check.rules.credentials import masked_shapes
 from fp8check.rules.plain_text import shown
 from fp8check.rules.record import Record
 from fp8check.rules.report.frames import lines_of
@@ -63,7 +64,8 @@ def explain_line(report: Report, document: Document, line: int, tries: Tries | N
     Args:
         tries: what was tried of the line; None where nothing was, and then nothing is called without effect.
     """
-    yield from map(shown, _explained(report, document, line, tries))
+    # A message has the start of a long value alone, which is not what was masked as a whole.
+    yield from (shown(masked_shapes(one)) for one in _explained(report, document, line, tries))
 
 
 def is_to_be_tried(report: Report, document: Document, line: int) -> bool:

@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from fp8check.rules.reading.shell import Word
+    from fp8check.rules.reading.shell import Command, Word
 
 # Options of the interpreter whose value is the next word.
 _PYTHON_VALUES = ("-W", "-X", "--check-hash-based-pycs")
@@ -48,6 +48,19 @@ def split(command: str) -> tuple[dict[str, str], list[str]]:
         LaunchError: a quote that is not closed, or more characters than anybody writes.
         Unclear: more than one command.
     """
+    text, one = parsed(command)
+    if one is None:
+        return {}, []
+    variables = {set_.name: _word([set_.value] if set_.value is not None else [], text) for set_ in one.assignments}
+    return variables, [_word([word], text) for word in one.words]
+
+
+def parsed(command: str) -> tuple[str, Command | None]:
+    """A command on one line, and what a shell makes of it, by offsets in that line; None where it is empty.
+
+    Raises:
+        LaunchError, Unclear: as of `split`.
+    """
     from fp8check.rules.reading import Unreadable
     from fp8check.rules.reading.shell import Command
     from fp8check.rules.reading.shell_syntax import read
@@ -69,18 +82,20 @@ def split(command: str) -> tuple[dict[str, str], list[str]]:
         commands.pop()
     if len(commands) > 1 or not is_plain:
         raise Unclear(SEVERAL)
-    if not commands:
-        return {}, []
-    (one,) = commands
-    variables = {set_.name: _word([set_.value] if set_.value is not None else [], text) for set_ in one.assignments}
-    return variables, [_word([word], text) for word in one.words]
+    return text, commands[0] if commands else None
 
 
 def one_line(command: str) -> str:
-    """A command on one line, with placeholders of documentation between quotes."""
+    """A command on one line, with placeholders of documentation between quotes.
+
+    A backslash at its end, behind which the next line was not copied, goes.
+    """
     import re
 
-    return re.sub(_PLACEHOLDER, r"'<\1>'", command.strip().replace("\\\n", " ").replace("\n", " "))
+    text = command.strip()
+    if (len(text) - len(text.rstrip("\\"))) % 2:
+        text = text[:-1].rstrip()
+    return re.sub(_PLACEHOLDER, r"'<\1>'", text.replace("\\\n", " ").replace("\n", " "))
 
 
 def _word(words: Sequence[Word], text: str) -> str:

@@ -139,7 +139,7 @@ def test_flags_for_the_kind_of_run() -> None:
 
 def test_a_value_that_the_launcher_refuses() -> None:
     name = "--fp8_override_linear_precision"
-    site = of_command(f"accelerate launch --mixed_precision fp8 {name} (false,false,true) train.py", ACCELERATOR)
+    site = of_command(f"accelerate launch --mixed_precision fp8 {name} '(false,false,true)' train.py", ACCELERATOR)
     assert "accelerate launch --mixed_precision fp8 train.py" in launches(site, launching.flags_off)
     twice = site._replace(command=f"accelerate launch {name} x {name} y train.py")
     assert not [one for one in launches(twice, launching.flags_off) if one and name not in one]

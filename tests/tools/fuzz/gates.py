@@ -122,8 +122,13 @@ class _Answers:
 
     def __init__(self, told: str) -> None:
         first, _, second = told.partition("\x1d")
-        self._listed = tuple(one for one in first.split("\x1f") if one)
-        self._changed = tuple(one for one in second.split("\x1f") if one)
+        self._listed = self._names(first)
+        self._changed = self._names(second)
+
+    @staticmethod
+    def _names(told: str) -> tuple[str, ...]:
+        """Names as they come out of bytes: half of a surrogate pair is none that can be encoded."""
+        return tuple(os.fsdecode(encoded(one)) for one in told.split("\x1f") if one)
 
     def asked(self, words: Sequence[str]) -> tuple[str, ...]:
         if "fatal" in self._listed[:1]:

@@ -1,0 +1,56 @@
+"""The words of a command, changed where they stand.
+
+Quotes, variables, redirections and pipes stay as they are written: a command that is taken apart and joined again has
+`'>'` for a redirection, and `'$N'` for what a variable holds.
+"""
+
+from __future__ import annotations
+
+from fp8check.rules.settings.command import parsed
+from fp8check.rules.settings.launch import LaunchError, Unclear
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+class Written(str):
+    """A word as a shell takes it, with how it is written."""
+
+    __slots__ = ("text",)
+
+    text: str
+
+
+def rewritten(command: str, change: Callable[[list[str]], Sequence[str] | None]) -> str | None:
+    """The command with other words.
+
+    Args:
+        command: as it is typed, or stands in a script: `accelerate launch train.py > train.log 2>&1`.
+        change: the new words for those that are there; None where there are none.
+
+    Returns:
+        None where there are no new words, or something other than words stands between those that are there.
+    """
+    try:
+        text, one = parsed(command)
+    except (LaunchError, Unclear):
+        return None
+    if one is None or not one.words:
+        return None
+    words: list[str] = []
+    behind = one.words[0].start
+    for word in one.words:
+        if text[behind : word.start].strip(" \t"):
+            return None  # a redirection among the words
+        behind = word.end
+        said = Written("".join(piece.text if piece.kind == "text" else "$" for piece in word.pieces))
+        said.text = text[word.start : word.end]
+        words.append(said)
+    now = change(words)
+    if now is None:
+        return None
+    from shlex import quote
+
+    between = " ".join(word.text if isinstance(word, Written) else quote(word) for word in now)
+    return text[: one.words[0].start] + between + text[behind:]

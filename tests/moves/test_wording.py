@@ -1,0 +1,47 @@
+"""Words of a command are changed where they stand: nothing else of it becomes anything else."""
+
+from __future__ import annotations
+
+import pytest
+
+from fp8check.rules.moves.launching import _without_words
+from fp8check.rules.moves.options import with_option
+from fp8check.rules.moves.wording import rewritten
+
+TAILS = ("", " > train.log 2>&1", " 2>&1 | tee train.log", " > log &", " | tee -a log")
+
+
+@pytest.mark.parametrize("tail", TAILS)
+@pytest.mark.parametrize("front", ["", "OMP_NUM_THREADS=4 ", "A='b c' B=$C "])
+def test_what_stands_around_the_words_stays(front: str, tail: str) -> None:
+    written = "accelerate launch --config_file \"$HOME/a b.yaml\" train.py --bf16 True --name 'it is' --out ~/o"
+    assert with_option(f"{front}{written}{tail}", "bf16", False) == (f"{front}{written.replace('True', 'False')}{tail}")
+    assert with_option(f"{front}{written}{tail}", "fp16", False) == f"{front}{written} --fp16 False{tail}"
+    assert _without_words(f"{front}{written}{tail}", "bf16") == f"{front}{written.replace(' --bf16 True', '')}{tail}"
+
+
+def test_a_word_that_comes_is_quoted() -> None:
+    assert (
+        with_option("accelerate launch train.py > log", "name", "a b")
+        == "accelerate launch train.py --name 'a b' > log"
+    )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "",
+        "accelerate launch > log train.py",
+        "accelerate launch 'train.py",
+        "a; b",
+        "accelerate launch x && y",
+        "x" * 40_000,
+    ],
+)
+def test_what_is_not_one_row_of_words_is_left_alone(command: str) -> None:
+    assert rewritten(command, lambda words: words) is None
+
+
+def test_a_backslash_at_the_end_goes() -> None:
+    assert rewritten("accelerate launch \\", lambda words: [*words, "x"]) == "accelerate launch x"
+    assert rewritten("a \\\n b\\\\ \\\n", lambda words: words) == "a b\\\\"
