@@ -180,6 +180,7 @@ class ScriptSource(Record):
         evaluates: the call that trains a model in evaluation mode; None where none does, or it is not known.
         detached: the call that goes back from what was computed without gradients; None as well.
         refused: the word of the command at which its parser ends it; None where there is none.
+        uses: what it uses of packages that train, as "trl.DPOTrainer"; of one whose Trainer makes the Accelerator.
     """
 
     path: str
@@ -321,6 +322,7 @@ class Script(Record):
     several: tuple[Call, ...] = ()
     plugins: Mapping[str, Setting] = {}
     refused: Setting | None = None
+    uses: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, source: ScriptSource) -> Script:
@@ -417,7 +419,8 @@ class Script(Record):
     def beside_trainer(cls, script: Script, source: ScriptSource) -> Script:
         """What counts of a script whose Trainer makes the Accelerator: the FP8 that it turns on by other means."""
         environment = {**script.environment, **_environment(source, None)}
-        return cls(own=script.own, environment=environment, refused=script.refused)
+        uses = tuple(one.what for one in source.trainers)
+        return cls(own=script.own, environment=environment, refused=script.refused, uses=uses)
 
 
 def _environment(source: ScriptSource, maker: Call | None) -> dict[str, Setting]:

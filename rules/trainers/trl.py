@@ -88,6 +88,11 @@ _PADDING = {
 _GENERATING = ("num_generations", "max_completion_length", "reward_funcs")
 
 
+def _used(script: Script) -> frozenset[str]:
+    """The classes of TRL's Trainers and of their arguments that a script uses, in small letters."""
+    return frozenset(one.rpartition(".")[2].lower() for one in script.uses if one.startswith("trl."))
+
+
 class Trl(HuggingFace):
     """A configuration for TRL."""
 
@@ -148,7 +153,7 @@ class Trl(HuggingFace):
         if launch.is_module and str(launch.script).startswith("trl.scripts."):
             return launch.script == "trl.scripts.sft"
         by_command = launch.through == self.name and bool(launch.arguments)
-        if by_command or (script.source is not None and self._trainer_of(launch, script) is not None):
+        if by_command or _used(script):
             return self._trainer_of(launch, script) == "sft"
         return any(name in self.top for name in _OF_SFT)
 
@@ -181,11 +186,11 @@ class Trl(HuggingFace):
 
     def _trainer_of(self, launch: Launch, script: Script) -> str | None:
         """Its command, as "sft": that of the launch, or the class that the script makes; None for one of no command."""
-        source = script.source
         if launch.through == self.name and launch.arguments:
             return launch.arguments[0]
-        if source is not None:
-            return next((name for name in COMMANDS if source.named(f"{name.upper()}Trainer")), None)
+        used = _used(script)
+        if used:
+            return next((name for name in COMMANDS if f"{name}trainer" in used or f"{name}config" in used), None)
         return "grpo" if self.generates else "sft"
 
     def padding_key(self, stack: Stack, launch: Launch, script: Script) -> str | None:

@@ -15,6 +15,7 @@ from fp8check.rules.edits.action import ABSENT
 from fp8check.rules.facts import Facts
 from fp8check.rules.facts.saved import load
 from fp8check.rules.moves.options import with_option
+from fp8check.rules.releases.stack import Stack
 from fp8check.rules.report.plan import as_json, as_text
 from fp8check.rules.report.plan_text import step_lines
 from fp8check.rules.report.schema import Step
@@ -539,3 +540,16 @@ def test_behind_a_switch_of_the_launcher_stands_the_program() -> None:
     assert with_option("python train.py --bf16 True", "bf16", ABSENT) == "python train.py"
     unknown = "accelerate launch --fp8_amax train.py"
     assert with_option(unknown, "fp8_amax", ABSENT) == "accelerate launch train.py", "the program is no value"
+
+
+@pytest.mark.parametrize(
+    ("release", "class_", "key"),
+    [("0.24.0", "DPO", None), ("0.29.0", "DPO", "pad_to_multiple_of"), ("0.24.0", "SFT", "pad_to_multiple_of")],
+)
+def test_a_script_of_trl_gets_what_its_class_has(release: str, class_: str, key: str | None) -> None:
+    text = f'from trl import {class_}Config, {class_}Trainer\nargs = {class_}Config(output_dir="o", bf16=True)\n'
+    script = f'{text}{class_}Trainer(model="a/b", args=args).train()\n'
+    stack = {**TODAY, "trl": release, "transformers": "4.57.1", "peft": "0.18.1"}
+    part = request_of({"accel.yaml": SINGLE}, "accelerate launch --config_file accel.yaml train.py", stack=stack)
+    (run,) = (one.inputs.run for one in planned(part._replace(script=("train.py", script.encode()))).given)
+    assert run.training.padding_key(Stack(run.facts), run.launch, run.script) == key
