@@ -195,7 +195,7 @@ def test_a_cure_of_a_script_is_said_in_its_own_words() -> None:
     request = Request((given,))
     (report,) = advised(request, check_request(request)).reports
     assert [one.help for one in report.findings if one.rule == "FP101"] == [
-        "write bf16=False; with bf16=False FP8 keeps BF16 for the rest by itself"
+        "write bf16=False; FP8 keeps BF16 for the rest by itself"
     ]
     (fix,) = [one.fix for one in whole(report).findings if one.fix is not None]
     assert [(one.line, one.column, one.text) for one in fix.edits] == [(2, 49, "False")]

@@ -263,3 +263,15 @@ def test_gpus_that_nobody_has_seen_are_not_counted(
     assert "FP403" in [one.rule for one in found.findings]
     # The H100 that is taken to be there to look behind FP403 is one, and no machine of anybody's.
     assert not [one for one in found.later if one.rule in ("FP309", "FP414")]
+
+
+def test_behind_processes_that_nobody_named_no_error_is_made_up() -> None:
+    accel = (
+        "distributed_type: FSDP\nmixed_precision: fp8\nfsdp_config:\n  fsdp_version: 2\n"
+        "  fsdp_cpu_ram_efficient_loading: true\nfp8_config:\n  backend: AO\n"
+    )
+    command = "accelerate launch --config_file accel.yaml train.py train.yaml"
+    found = later(part(TRAIN, accel, command, gpus=8))
+    # It was looked behind FP328 by taking distributed_type out: the run then ended for the lack of it (FP303).
+    assert "FP303" not in found
+    assert found["FP505"][0].startswith("after FP328 is fixed: torchao cannot be used with cpu_ram_efficient_loading")

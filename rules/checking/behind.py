@@ -21,6 +21,7 @@ from fp8check.rules.outcome.accelerator import can_fp8
 from fp8check.rules.record import Record
 from fp8check.rules.releases.accelerate_enums import BACKENDS
 from fp8check.rules.releases.versions import EARLIER, NEWEST
+from fp8check.rules.settings.edits import insert
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,11 +56,16 @@ class _State(Record):
 
 
 class _Cure(Record):
-    """What is done to a run: the cure of a finding, or the whole run as it is then."""
+    """What is done to a run: the cure of a finding, or the whole run as it is then.
+
+    Attributes:
+        is_deletion: whether something goes that nobody would advise to take out: the run may end for the lack of it.
+    """
 
     fix: Fix | None = None
     action: Action | None = None
     part: RunRequest | None = None
+    is_deletion: bool = False
 
 
 def behind(part: RunRequest, report: Examined, judge: Judge) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
@@ -142,13 +148,14 @@ def _cures(state: _State) -> Iterator[_Cure]:
     if len(cures) > 1:
         yield _together(cures)
     yield from cures
+    yield from _processes(state)
     error = state.report.outcome.error
     for setting in () if error is None else error.because:
         yield from _without(setting.origin)
     ours = {one.path for one in state.part.documents}
     places = [one.span for one in errors if one.fix is None and one.span is not None and one.span.file in ours]
     for span in dict.fromkeys(places):
-        yield _Cure(Fix((Edit("delete", span),), safe=False))
+        yield _Cure(Fix((Edit("delete", span),), safe=False), is_deletion=True)
     yield from _launches(state)
     for facts in _machines(state.part.facts):
         yield _Cure(part=state.part._replace(facts=facts))
@@ -169,10 +176,19 @@ def _together(cures: Sequence[_Cure]) -> _Cure:
     return _Cure(Fix(edits, safe=False) if edits else None, action if actions else None)
 
 
+def _processes(state: _State) -> Iterator[_Cure]:
+    """One process for each GPU, where the Accelerate file has to say how many and does not."""
+    run, error = state.report.inputs.run, state.report.outcome.error
+    if error is None or error.code != "processes-not-given" or run.accelerate is None:
+        return
+    number = max(2, len(run.visible_gpus() or ()))
+    yield _Cure(Fix((insert(run.accelerate.top, "num_processes", number),), safe=False))
+
+
 def _without(origin: Origin) -> Iterator[_Cure]:
     """The run without a setting."""
     if origin.span is not None:
-        yield _Cure(Fix((Edit("delete", origin.key_span or origin.span),), safe=False))
+        yield _Cure(Fix((Edit("delete", origin.key_span or origin.span),), safe=False), is_deletion=True)
     elif origin.flag is not None:
         yield _Cure(action=Action("", without=(origin.flag,)))
     elif origin.variable is not None:
@@ -229,7 +245,15 @@ def _after(state: _State, cure: _Cure, tries: Tries, told: Collection[str]) -> _
     gone = [one.rule for one in _errors(state.report) if one.rule not in now]
     if not gone or not _asks_the_same(state.report, report):
         return None
+    error = report.outcome.error
+    if cure.is_deletion and error is not None and not error.because and error.code not in _codes(state.report):
+        return None  # the run ends for what was taken out
     return _State(part, report, tuple(dict.fromkeys((*state.gone, *(one for one in gone if one in told)))))
+
+
+def _codes(report: Examined) -> tuple[str, ...]:
+    error = report.outcome.error
+    return () if error is None else (error.code,)
 
 
 def _asks_the_same(before: Examined, after: Examined) -> bool:

@@ -11,6 +11,7 @@ from fp8check.rules.report.laying import laid_out
 from fp8check.rules.report.masking import secrets_of, without
 from fp8check.rules.report.plan_text import lines
 from fp8check.rules.report.pretty import dumps
+from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from fp8check.rules.repair.plan import Plan, Planned
     from fp8check.rules.repair.render import Step
     from fp8check.rules.report.terminal import Style
+    from fp8check.rules.suppression.examined import Examined
 
     May = Callable[[str], bool]
 
@@ -36,7 +38,8 @@ def plans_of(planned: Planned, may: May | None = None, *, whole: bool = True) ->
     """
     reasons = tuple(shown(reason) for reason in planned.why_not)
     may, before = may or _usual(planned), planned.before if whole else ()
-    are_known = known_number(lambda: planned.given[0].outcome.effective.all_processes) is not None
+    first = planned.given[0]
+    are_known = known_number(lambda: first.outcome.effective.all_processes) is not None or _are_seen(first)
     plans = tuple(_plan(one, before, may, are_known) for one in planned.plans)
     in_bf16 = None if planned.in_bf16 is None else _plan(planned.in_bf16, before, may, are_known)
     made = schema.Plans(schema.PLAN, planned.goal, planned.reached, reasons, plans, in_bf16)
@@ -65,6 +68,14 @@ def _plan(found: Plan, before: Sequence[Document], may: May, are_known: bool) ->
     if not are_known:
         summary = summary._replace(assumed=_with_gpus(found, summary.assumed))
     return schema.Plan(steps, found.launch, outcome, speedup, memory, remaining, PREDICTED, summary, fix)
+
+
+def _are_seen(examined: Examined) -> bool:
+    """Whether the facts have the GPUs of the run."""
+    try:
+        return bool(examined.inputs.run.visible_gpus())
+    except Undecided:
+        return False
 
 
 def _with_gpus(found: Plan, assumed: str | None) -> str | None:
