@@ -1,0 +1,461 @@
+"""`fp8check run` on GPUs: each case unwatched twice and watched once, and what it says held against a recorder.
+
+    python -m tests.tools.gpu.run_cases OUT.jsonl [--seconds N] [--only NAME ...] [--gpus N] [--jobs N]
+        [--overlay NAME=FOLDER:FOLDER ...] [--tiny]
+
+A line is written as soon as a case has ended: whether what was seen is what the recorder (tests/run/recorder) saw, the
+losses of the three runs, the time of a step once the watcher had stepped aside, the verdict and what it had to be.
+An overlay goes on PYTHONPATH: of a trainer ("llamafactory", "trl"), of runs with DeepSpeed ("zero"), or of all ("all").
+--tiny is the same on a CPU, emulated, to try the tool.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Condition, Lock
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+PROGRAMS, RECORDER = ROOT / "tests" / "run" / "programs", ROOT / "tests" / "run" / "recorder"
+TAIL = 20  # steps at the end, over which a step is timed
+Case = dict[str, Any]
+
+TE = {"backend": "TE"}
+TE_WRITTEN = {"backend": "TE", "fp8_format": "E4M3", "amax_history_len": 16, "amax_compute_algo": "max"}
+AO = {"backend": "AO", "enable_fsdp_float8_all_gather": False}
+FSDP2 = {
+    "fsdp_version": 2,
+    "fsdp_auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
+    "fsdp_transformer_layer_cls_to_wrap": "LlamaDecoderLayer",
+    "fsdp_reshard_after_forward": True,
+    "fsdp_state_dict_type": "SHARDED_STATE_DICT",
+    "fsdp_cpu_ram_efficient_loading": False,
+}
+TRAINING = [
+    *("--output_dir", "out", "--max_steps", "STEPS", "--per_device_train_batch_size", "ROWS", "--report_to", "none"),
+    *("--save_strategy", "no", "--learning_rate", "1e-3", "--logging_steps", "1", "--dataloader_num_workers", "1"),
+]
+
+
+def case(
+    name: str,
+    program: str,
+    fp8: dict[str, Any] | None = None,
+    *,
+    gpus: int = 1,
+    right: bool = True,
+    rule: str = "",
+    precision: str = "fp8",
+    spread: str = "",
+    arguments: tuple[str, ...] = (),
+    launcher: str = "accelerate",
+    needs: tuple[str, ...] = (),
+    **variables: str,
+) -> Case:
+    """One run.
+
+    Args:
+        program: of tests/run/programs; or a trainer's own.
+        fp8: fp8_config of the Accelerate file.
+        right: whether it is what it asks for; `rule` says that it is not.
+        spread: "ddp", "fsdp2", "zero2", "zero3".
+        needs: overlays without which it is not run.
+    """
+    file: dict[str, Any] = {"compute_environment": "LOCAL_MACHINE", "mixed_precision": precision, "num_processes": gpus}
+    file["distributed_type"] = {"": "NO", "ddp": "MULTI_GPU", "fsdp2": "FSDP"}.get(spread, "DEEPSPEED")
+    file |= {"fp8_config": fp8} if fp8 is not None else {}
+    file |= {"fsdp_config": FSDP2} if spread == "fsdp2" else {}
+    if spread.startswith("zero"):
+        file["deepspeed_config"] = {"zero_stage": int(spread[-1]), "gradient_accumulation_steps": 1}
+        needs = (*needs, "zero")
+    dynamo = {"dynamo_backend": "INDUCTOR", "dynamo_mode": "default", "dynamo_use_dynamic": False}
+    if variables.pop("compiled", None):
+        file["dynamo_config"] = {f"dynamo_{key.partition('_')[2]}": value for key, value in dynamo.items()}
+    return {
+        "name": name,
+        "program": program,
+        "accelerate": file if launcher == "accelerate" else None,
+        "launcher": launcher,
+        "arguments": list(arguments),
+        "gpus": gpus,
+        "right": right,
+        "rule": rule,
+        "needs": needs,
+        "variables": variables,
+    }
+
+
+BF16 = (*TRAINING, "--bf16")
+CASES = [
+    case("own-te", "own.py", TE_WRITTEN),
+    case("own-te-ddp", "own.py", TE_WRITTEN, spread="ddp", gpus=2),
+    case("own-ao", "own.py", AO),
+    case("own-ao-compiled", "own.py", AO, compiled="yes"),
+    case("own-ao-frozen", "own.py", {"backend": "AO"}, right=False, rule="FP811"),
+    case("own-ao-fsdp2", "own.py", AO, spread="fsdp2", gpus=2),
+    case("own-te-fsdp2", "own.py", TE, spread="fsdp2", gpus=2, right=False, rule="FP806"),
+    case("own-ao-checkpointed", "own.py", AO, CHECKPOINT="plain"),
+    case("own-te-checkpointed", "own.py", TE, right=False, rule="FP807", CHECKPOINT="reentrant"),
+    case("zero2-te", "zero.py", TE, spread="zero2", gpus=2),
+    case("zero3-te", "zero.py", TE, spread="zero3", gpus=2),
+    case("zero2-te-recipe", "zero.py", TE_WRITTEN, spread="zero2", gpus=2, right=False, rule="FP818"),
+    case("trainer-te", "trainer.py", TE_WRITTEN, arguments=tuple(TRAINING)),
+    case("trainer-te-ddp", "trainer.py", TE_WRITTEN, arguments=tuple(TRAINING), spread="ddp", gpus=2),
+    case("trainer-te-bf16", "trainer.py", TE_WRITTEN, arguments=BF16, right=False, rule="FP818"),
+    case("trainer-none-bf16", "trainer.py", {}, arguments=BF16, right=False, rule="FP806"),
+    case("leftover", "own.py", precision="bf16", right=False, rule="FP808", ACCELERATE_FP8_BACKEND="TE"),
+    case("bf16", "own.py", precision="bf16"),
+    case("te-autocast", "te_autocast.py", launcher="python"),
+    case("torchao-alone", "torchao_alone.py", launcher="python"),
+    case("te-autocast-torchrun", "te_autocast.py", launcher="torchrun"),
+    case("lf-te-full", "llamafactory", TE_WRITTEN, needs=("llamafactory",)),
+    case("lf-ao-lora", "llamafactory", AO, needs=("llamafactory",), LORA="16"),
+    case("trl-ao", "trl", AO, needs=("trl",)),
+]
+
+
+class Runner:
+    """Runs cases on so many GPUs side by side."""
+
+    def __init__(self, given: argparse.Namespace) -> None:
+        self.given = given
+        self.home = Path(given.home)
+        self.overlays = dict(one.split("=", 1) for one in given.overlay)
+        self.free = list(range(given.gpus))
+        self.changed = Condition(Lock())
+        self.ends = time.monotonic() + given.seconds
+        self.port = 29700
+        library = self.home / "lib" / "fp8check"  # nothing is installed there: the rooms of this checkout, by links
+        library.mkdir(parents=True, exist_ok=True)
+        for room in ("rules", "probe", "cli"):
+            (library / room).unlink(missing_ok=True)
+            (library / room).symlink_to(ROOT / room, target_is_directory=True)
+
+    def take(self, number: int) -> tuple[list[int], int]:
+        """GPUs of this run's own, and a port."""
+        with self.changed:
+            self.changed.wait_for(lambda: len(self.free) >= number)
+            taken, self.free = self.free[:number], self.free[number:]
+            self.port += 3
+            return taken, self.port
+
+    def give(self, gpus: list[int]) -> None:
+        """They are free again."""
+        with self.changed:
+            self.free = sorted((*self.free, *gpus))
+            self.changed.notify_all()
+
+    def run(self, one: Case) -> Case | None:
+        """The three runs of a case, and what they come to; None where the time is over, or an overlay is missing."""
+        if any(name not in self.overlays for name in one["needs"]) and not self.given.tiny:
+            return {"name": one["name"], "left_out": f"no overlay {', '.join(one['needs'])}"}
+        gpus, port = self.take(one["gpus"])
+        try:
+            if time.monotonic() > self.ends:
+                return None
+            began = time.monotonic()
+            recorded = self.start(one, gpus, port, "recorded", everything=True)
+            plain = self.start(one, gpus, port + 1, "plain")
+            watched = self.start(one, gpus, port + 2, "watched", watch=True)
+            told = compared(one, recorded, plain, watched)
+            return {**told, "gpus": one["gpus"], "seconds": round(time.monotonic() - began, 1)}
+        except Exception as error:  # noqa: BLE001  the other cases go on
+            return {"name": one["name"], "agrees": False, "wrong": [f"{type(error).__name__}: {error}"[:500]]}
+        finally:
+            self.give(gpus)
+
+    def start(
+        self, one: Case, gpus: list[int], port: int, kind: str, *, everything: bool = False, watch: bool = False
+    ) -> Case:
+        """One of the three, to its end."""
+        folder = self.home / one["name"] / kind
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for path in PROGRAMS.glob("*.py"):
+            shutil.copy(path, folder)
+        words = self.words(one, folder, port)
+        if watch:
+            mine = ["run", "--force", "--no-config", "--evidence", "evidence.json"]
+            code = "from fp8check.cli import run; run()"
+            words = [sys.executable, "-c", code, *mine, "--", *words]
+        log = folder / "log"
+        environ = self.environ(one, gpus, folder, everything=everything)
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                words, cwd=folder, env=environ, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+            )
+            try:
+                code_ = process.wait(timeout=self.given.limit)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGTERM)
+                time.sleep(5)
+                with_group = process.poll() is None
+                if with_group:
+                    os.killpg(process.pid, signal.SIGKILL)
+                code_ = process.wait()
+        text = log.read_bytes().decode(errors="replace")
+        found: Case = {"code": code_, "log": text[-2500:], "verdict": _verdict(text)}
+        for name in ("record.json", "evidence.json"):
+            path = folder / name
+            found[name.partition(".")[0]] = json.loads(path.read_text()) if path.exists() else None
+        shutil.rmtree(folder / "out", ignore_errors=True)
+        return found
+
+    def words(self, one: Case, folder: Path, port: int) -> list[str]:
+        """The command, as people write it."""
+        tiny = self.given.tiny
+        sizes = {"STEPS": str(self.given.steps), "ROWS": "2" if tiny else "4"}
+        arguments = [sizes.get(word, word) for word in one["arguments"]]
+        if one["launcher"] == "python":
+            return [sys.executable, one["program"]]
+        torchrun = [sys.executable, "-m", "torch.distributed.run", "--master_port", str(port), "--nproc_per_node"]
+        if one["launcher"] == "torchrun":
+            return [*torchrun, str(one["gpus"]), one["program"]]
+        file = dict(one["accelerate"])
+        if tiny:
+            file |= {"use_cpu": True}
+            file["distributed_type"] = {"MULTI_GPU": "MULTI_CPU"}.get(
+                file["distributed_type"], file["distributed_type"]
+            )
+            arguments += ["--use_cpu"] if one["program"] == "trainer.py" else []
+        (folder / "accel.yaml").write_text(yaml.safe_dump(file), encoding="utf-8")
+        program = [one["program"], *arguments]
+        if one["program"] in ("llamafactory", "trl"):
+            program = self.trainer(one, folder, sizes)
+        launch = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", "accel.yaml"]
+        return [*launch, "--main_process_port", str(port), *program]
+
+    def trainer(self, one: Case, folder: Path, sizes: dict[str, str]) -> list[str]:
+        """A trainer's own program, with its file."""
+        shared = {
+            "model_name_or_path": str(self.home / "model"),
+            "output_dir": "out",
+            "max_steps": int(sizes["STEPS"]),
+            "per_device_train_batch_size": int(sizes["ROWS"]),
+            "learning_rate": 1e-3,
+            "save_strategy": "no",
+            "report_to": "none",
+            "logging_steps": 1,
+            "bf16": False,
+            "gradient_checkpointing": False,
+        }
+        length = 64 if self.given.tiny else 2048
+        if one["program"] == "trl":
+            rows = {"dataset_name": str(self.home / "data" / "trl"), "max_length": length, "packing": True}
+            file = {**shared, **rows, "packing_strategy": "wrapped", "loss_type": "nll"}
+            (folder / "train.yaml").write_text(yaml.safe_dump(file), encoding="utf-8")
+            return ["-m", "trl.scripts.sft", "--config", "train.yaml"]
+        del shared["gradient_checkpointing"]
+        lora = one["variables"].get("LORA")
+        file = {
+            **shared,
+            "stage": "sft",
+            "do_train": True,
+            "finetuning_type": "lora" if lora else "full",
+            **({"lora_rank": int(lora), "lora_target": "all"} if lora else {}),
+            "dataset": "random",
+            "dataset_dir": str(self.home / "data" / "lf"),
+            "template": "alpaca",
+            "cutoff_len": length,
+            "packing": True,
+            "disable_gradient_checkpointing": True,
+        }
+        (folder / "train.yaml").write_text(yaml.safe_dump(file), encoding="utf-8")
+        return ["-m", "llamafactory.launcher", "train.yaml"]
+
+    def environ(self, one: Case, gpus: list[int], folder: Path, *, everything: bool) -> dict[str, str]:
+        """The shell of a run."""
+        names = [one["program"], *(["zero"] if "zero" in one["needs"] else []), "all"]
+        path = [
+            str(RECORDER),
+            *(self.overlays.get(name, "") for name in names),
+            str(self.home / "lib"),
+            os.environ.get("PYTHONPATH", ""),
+        ]
+        tiny = self.given.tiny
+        return {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("ACCELERATE_", "FP8"))},
+            "PYTHONPATH": os.pathsep.join(filter(None, path)),
+            "RECORD": str(folder / "record.json"),
+            "RECORD_ALL": "1" if everything else "0",
+            "CUDA_VISIBLE_DEVICES": ",".join(map(str, gpus)),
+            "HF_HUB_OFFLINE": "1",
+            "HF_HOME": str(folder / "hf"),
+            "OMP_NUM_THREADS": "1" if tiny else "4",
+            "WANDB_DISABLED": "true",
+            "DISABLE_VERSION_CHECK": "1",
+            "TRITON_CACHE_DIR": str(self.home / one["name"] / "triton"),
+            "TORCHINDUCTOR_CACHE_DIR": str(self.home / one["name"] / "inductor"),
+            "SIZE": "tiny" if tiny else "7b",
+            "LAYERS": "2",
+            "TOKENS": "2x64" if tiny else "4x2048",
+            "STEPS": str(self.given.steps),
+            **({"EMULATE": "1", "ACCELERATE_USE_CPU": "true", "ACCELERATE_BYPASS_DEVICE_MAP": "true"} if tiny else {}),
+            **one["variables"],
+        }
+
+
+def _verdict(text: str) -> str:
+    marks = [line for line in text.splitlines() if line.startswith("fp8check: ")]
+    return marks[-1] if marks else ""
+
+
+def compared(one: Case, recorded: Case, plain: Case, watched: Case) -> Case:
+    """What the three come to: what is wrong with what was said, in words."""
+    wrong: list[str] = []
+    for kind, run in (("recorded", recorded), ("plain", plain), ("watched", watched)):
+        allowed = (0, 1) if kind == "watched" else (0,)
+        if run["code"] not in allowed or run["record"] is None:
+            return {
+                "name": one["name"],
+                "agrees": False,
+                "wrong": [f"{kind} ended with {run['code']}"],
+                "log": run["log"],
+            }
+    seen = watched["evidence"]
+    if seen is None:
+        return {"name": one["name"], "agrees": False, "wrong": ["no evidence"], "log": watched["log"]}
+    real, tail = recorded["record"], _tail(plain["record"])
+    wrong += _facts(seen, real)
+    spread = _apart(recorded["record"]["losses"], plain["record"]["losses"])
+    apart = _apart(watched["record"]["losses"], plain["record"]["losses"])
+    if apart > max(2 * spread, 1e-6):
+        wrong.append(f"losses are {apart:.2e} from an unwatched run, two of which are {spread:.2e} apart")
+    told = _apart(seen["loss"] or [], watched["record"]["losses"][: len(seen["loss"] or [])])
+    if not seen["loss"] or told > 1e-5:
+        wrong.append(f"losses told are {told:.2e} from those of the run")
+    # A CPU shows no kernels: nothing is as requested there for certain, nor wrong by its kernels alone.
+    on_cpu = seen["device"]["name"] == "CPU"
+    right = "undecided" if on_cpu else "as requested"
+    wanted = right if one["right"] or (on_cpu and one["rule"] == "FP807") else "not as requested"
+    if not seen["verdict"].startswith(wanted):
+        wrong.append(f"the verdict is {seen['verdict']}, and had to be {wanted}")
+    rules = [difference["rule"] for difference in seen["differences"]]
+    if one["rule"] and one["rule"] not in rules and wanted != right:
+        wrong.append(f"{one['rule']} is not among {rules}")
+    if (watched["code"] == 0) != (wanted == right):
+        wrong.append(f"exit code {watched['code']}")
+    ratio = _tail(watched["record"]) / tail
+    return {
+        "name": one["name"],
+        "agrees": not wrong,
+        "wrong": wrong,
+        "verdict": seen["verdict"],
+        "rules": rules,
+        "undecided": seen["undecided"],
+        "seen": {
+            key: seen[key] for key in ("layers", "in_fp8", "recipe", "gemms", "moved", "ms", "peak_gib", "tokens_per_s")
+        },
+        "real": {
+            **{key: real[key] for key in ("layers", "kernels")},
+            "still": len((real["moved"] or {"still": ()})["still"]),
+        },
+        "losses": {"apart": apart, "two unwatched": spread, "first": seen["loss"][:1], "last": real["losses"][-1:]},
+        "ms": {"unwatched": round(tail * 1000, 2), "recorded": round(_tail(real) * 1000, 2), "after": round(ratio, 4)},
+        "log": watched["log"] if wrong else "",
+    }
+
+
+def _facts(seen: Case, real: Case) -> list[str]:
+    """What was seen, against what the recorder saw."""
+    wrong = []
+    kinds = real["layers"]
+    for name, key in (("transformer_engine", "te"), ("torchao", "torchao")):
+        number = sum(
+            count for kind, count in kinds.items() if kind.startswith(name) or (key == "torchao" and "Float8" in kind)
+        )
+        if kinds and seen["layers"] and seen["layers"][key] != number:
+            wrong.append(f"{key} layers: seen {seen['layers'][key]}, recorded {number}")
+    kernels, gemms = real["kernels"], seen["gemms"]
+    if kernels and gemms is None:
+        wrong.append("no product was seen")
+    elif kernels and None not in gemms.values():
+        back = gemms["dgrad"] + gemms["wgrad"]
+        if (gemms["fprop"], back) != (kernels["forward"], kernels["backward"]):
+            wrong.append(
+                f"FP8 products: seen {gemms['fprop']} + {back}, recorded {kernels['forward']} + {kernels['backward']}"
+            )
+    if real["moved"] is not None and seen["moved"] is not None:
+        still, told = set(real["moved"]["still"]), seen["moved"]["expected"] - seen["moved"]["moved"]
+        if bool(still) != bool(told) and told:
+            wrong.append(f"{told} weights do not move, and the recorder saw {len(still)}")
+    return wrong
+
+
+def _apart(one: list[float | None], other: list[float | None]) -> float:
+    """The largest distance of two rows of losses, relative."""
+    if len(one) != len(other):
+        return float("inf")
+    pairs = [(a, b) for a, b in zip(one, other, strict=True) if a is not None and b is not None]
+    return max((abs(a - b) / max(abs(b), 1e-9) for a, b in pairs), default=float("inf"))
+
+
+def _tail(record: Case) -> float:
+    """Seconds of a step at the end."""
+    times = record["times"][-TAIL - 1 :]
+    return statistics.median(b - a for a, b in itertools.pairwise(times)) or 1e-9
+
+
+def prepare(runner: Runner) -> None:
+    """A model and data for the trainers that load them."""
+    from tests.tools.gpu.trainers import make_data, make_tokenizer
+
+    sys.path.insert(0, str(PROGRAMS))
+    os.environ.update({"SIZE": "tiny" if runner.given.tiny else "7b", "LAYERS": "2"})
+    from llama import build  # type: ignore[import-not-found]
+
+    if not (runner.home / "model" / "config.json").exists():
+        build().cpu().bfloat16().save_pretrained(runner.home / "model")
+        make_tokenizer(runner.home / "model")
+        make_data(runner.home / "data")
+
+
+def main() -> int:
+    """Run the cases."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("out")
+    options.add_argument("--seconds", type=float, default=1e9, help="after which no case begins")
+    options.add_argument("--limit", type=float, default=240, help="seconds of one run")
+    options.add_argument("--only", nargs="*", default=[])
+    options.add_argument("--gpus", type=int, default=4)
+    options.add_argument("--steps", type=int, default=40)
+    options.add_argument("--home", default="/dev/shm/fp8check-run")
+    options.add_argument("--overlay", nargs="*", default=[])
+    options.add_argument("--tiny", action="store_true")
+    given = options.parse_args()
+    runner = Runner(given)
+    cases = [one for one in CASES if not given.only or one["name"] in given.only]
+    if any(one["program"] in ("llamafactory", "trl") and set(one["needs"]) <= set(runner.overlays) for one in cases):
+        prepare(runner)
+    cases.sort(key=lambda one: -one["gpus"])
+    with open(given.out, "a", encoding="utf-8") as out, ThreadPoolExecutor(given.gpus) as pool:
+        for told in pool.map(runner.run, cases):
+            if told is None:
+                continue
+            print(json.dumps(told), file=out, flush=True)
+            print(
+                told["name"],
+                told.get("agrees", told.get("left_out")),
+                told.get("verdict"),
+                told.get("wrong"),
+                told.get("ms"),
+                flush=True,
+            )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
