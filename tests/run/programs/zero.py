@@ -16,3 +16,4 @@ for step in range(STEPS):
     accelerator.backward(loss)
     optimizer.step()
     optimizer.zero_grad()
+accelerator.end_training()
