@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fp8check.rules.engine.definition import KNOWLEDGE
+from fp8check.rules.engine.definition import ERROR, KNOWLEDGE
 from fp8check.rules.engine.inputs import Inputs, requested
 from fp8check.rules.engine.running import Result, UndecidedRule, run_rules
 from fp8check.rules.outcome import as_known, predict_plain
@@ -56,7 +56,7 @@ def judge(
     earlier = None
     if outcome.stack.assumed:
         earlier = predict_plain(run, EARLIER)
-        result = _common(result, run_rules(inputs._replace(outcome=earlier), rules), outcome)
+        result = _common(result, run_rules(inputs._replace(outcome=earlier), rules), outcome, earlier)
     findings = _without_last_resort(result.findings, rules)
     if run.unread:
         inputs = inputs._replace(outcome=as_known(outcome))
@@ -64,17 +64,38 @@ def judge(
     return Judged(inputs, earlier, findings, result.undecided, result.crashes)
 
 
-def _common(newest: Result, earlier: Result, outcome: Outcome) -> Result:
-    """What holds with both sets of releases; what one of them says alone becomes undecided."""
+def _common(newest: Result, earlier: Result, outcome: Outcome, before: Outcome) -> Result:
+    """What holds with both sets of releases; what one of them says alone becomes undecided.
+
+    Args:
+        before: the outcome with the earlier ones.
+    """
     places = {(one.rule, one.span) for one in newest.findings} & {(one.rule, one.span) for one in earlier.findings}
     findings = tuple(one for one in newest.findings if (one.rule, one.span) in places)
     open_ = {one.rule: one for one in (*newest.undecided, *earlier.undecided)}
     packages = ", ".join(sorted(outcome.stack.assumed)).replace("_", " ")
-    for one in (*newest.findings, *earlier.findings):
-        if (one.rule, one.span) not in places and not one.last_resort:
-            open_.setdefault(one.rule, UndecidedRule(one.rule, f"the versions of {packages}", KNOWLEDGE["packages"]))
+    for found, there, other in ((newest, outcome, before), (earlier, before, outcome)):
+        for one in found.findings:
+            if (one.rule, one.span) in places or one.last_resort:
+                continue
+            lacking = open_.get(one.rule) or UndecidedRule(
+                one.rule, f"the versions of {packages}", KNOWLEDGE["packages"]
+            )
+            if not lacking.depends and one.severity == ERROR:
+                lacking = lacking._replace(depends=_depends(one, there, other))
+            open_[one.rule] = lacking
     crashes = {one.rule: one for one in (*newest.crashes, *earlier.crashes)}
     return Result(findings, tuple(open_[rule] for rule in sorted(open_)), tuple(crashes.values()))
+
+
+def _depends(found: Finding, outcome: Outcome, other: Outcome) -> str:
+    """What is found with the assumed releases of one outcome, and with which of them: those that it names, or all."""
+    assumed, others = outcome.stack.assumed, other.stack.assumed
+    unlike = {name: release for name, release in assumed.items() if others.get(name) != release}
+    words = [f"{name.replace('_', ' ')} {release}" for name, release in sorted((unlike or assumed).items())]
+    named = [one for one in words if one in found.message or one in found.label]
+    where = "" if found.span is None else f" ({found.span.file}:{found.span.line})"
+    return f"with {', '.join(named or words)}: {found.message}{where}"
 
 
 def _without_last_resort(findings: tuple[Finding, ...], rules: Sequence[Rule]) -> tuple[Finding, ...]:

@@ -54,15 +54,17 @@ class UndecidedRule(Record):
     Attributes:
         needs: what it lacks.
         command: what gets it.
+        depends: what it finds with some releases and not with others, which nobody knows; absent where nothing is.
     """
 
     rule: str
     needs: str
     command: str
+    depends: str | None = None
 
-    def __init__(self, rule: str, needs: str, command: str) -> None:
+    def __init__(self, rule: str, needs: str, command: str, depends: str | None = None) -> None:
         own = self.__dict__  # by hand, as Setting: without facts half of all rules are undecided
-        own["rule"], own["needs"], own["command"] = rule, needs, command
+        own["rule"], own["needs"], own["command"], own["depends"] = rule, needs, command, depends
 
 
 class Crash(Record):

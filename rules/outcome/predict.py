@@ -169,7 +169,7 @@ def predict_plain(run: Run, assumed_versions: Mapping[str, str] = NEWEST) -> Out
     A script then makes its Accelerator without arguments. What such a file itself would decide stays undecided here,
     too: the Accelerate file at the launch, DeepSpeed's once there is an Accelerator.
     """
-    stack = Stack(run.facts, assumed_versions)
+    stack = Stack(run.facts, assumed_versions, run.training.newest_taken)
     reached = start = Outcome(run, stack, Effective(run, stack))
     try:
         for reached in _stages(start):  # noqa: B007  the last one that is reached stays

@@ -9,13 +9,15 @@ from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from fp8check.rules.facts import Facts
     from fp8check.rules.releases.accelerate_enums import Backend
     from fp8check.rules.releases.behaviors import Behavior
     from fp8check.rules.releases.pairs import Pair
     from fp8check.rules.releases.versions import Version
+
+    Limit = Callable[["Stack", str], Version | None]
 
 # `accelerate` treats an older torchao as absent (utils/imports.py is_torchao_available).
 OLDEST_TORCHAO = (0, 6, 1)
@@ -29,12 +31,16 @@ class Stack:
     Attributes:
         assumed: packages whose version was not known, and the one that was taken instead.
         newer: packages that are newer than the newest modeled, treated as that one.
+
+    Args:
+        limit: the newest release of a package that the run's trainer takes; None of one that it says nothing of.
     """
 
-    __slots__ = ("_answers", "_assumed_versions", "_facts", "_versions", "assumed", "newer")
+    __slots__ = ("_answers", "_assumed_versions", "_facts", "_limit", "_versions", "assumed", "newer")
 
-    def __init__(self, facts: Facts, assumed_versions: Mapping[str, str] = NEWEST) -> None:
+    def __init__(self, facts: Facts, assumed_versions: Mapping[str, str] = NEWEST, limit: Limit | None = None) -> None:
         self._facts = facts
+        self._limit = limit
         self._assumed_versions = assumed_versions
         self._versions: dict[str, Version] = {}
         self._answers: dict[int, bool] = {}  # by the identity of a behavior, which is a constant
@@ -58,6 +64,9 @@ class Stack:
             assumed = self._assumed_versions.get(package)
             if assumed is None:  # a package that only an installed trainer knows: there is no release to assume
                 raise Undecided(f"the release of {package.replace('_', ' ')}", "packages")
+            limit = None if self._limit is None else self._limit(self, package)
+            if limit is not None and not at_least(limit, *parse(assumed)):
+                assumed = ".".join(map(str, limit))
             self.assumed[package] = assumed
             return parse(assumed)
         newest = NEWEST.get(package)

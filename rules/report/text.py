@@ -100,6 +100,9 @@ def undecided(report: Report, style: Style, *, verbose: bool = False) -> Iterato
         return
     from fp8check.rules.report.lacking import SOME, lacking
 
+    for rule in report.undecided:
+        if rule.depends:
+            yield f"depends on releases: {style.rule(shown(rule.rule))} {style.hang}{shown(rule.depends)}"
     for one in lacking(report.undecided):
         ids = one.ids(len(one.rules) if verbose else SOME, lambda rule: style.rule(shown(rule)))
         yield f"not decided: {one.sentence(ids)}"
@@ -118,7 +121,8 @@ def _totals(report: Report, style: Style) -> str:
     ]
     if numbers["info"]:
         parts.append(f"{numbers['info']} note{'s' if numbers['info'] != 1 else ''}")
-    return (", ".join(parts) or "nothing found") + "".join(_others(report))
+    nothing = "nothing found" + " for sure" * any(one.depends for one in report.undecided)
+    return (", ".join(parts) or nothing) + "".join(_others(report))
 
 
 def _others(report: Report) -> Iterator[str]:

@@ -432,6 +432,8 @@ class LlamaFactory(HuggingFace):
 
     def newest_taken(self, stack: Stack, package: str) -> Version | None:
         """See Training (extras/misc.py check_dependencies)."""
+        if package == self.name:
+            return None
         ranges = self.version_ranges.get(str(stack.known(self.name) or stack.name(self.name).rpartition(" ")[2]), {})
         return ranges[package][1] if package in ranges else None
 
