@@ -7,7 +7,7 @@ from fp8check.cli.config import load
 from fp8check.cli.options import Parser, UsageError
 from fp8check.cli.output import print_crashes
 from fp8check.cli.putting import put
-from fp8check.cli.requests import request_of
+from fp8check.cli.requests import beside, request_of
 from fp8check.cli.streams import complain
 from fp8check.rules.checking.request import Checked, check_request
 from fp8check.rules.plain_text import shown
@@ -52,7 +52,7 @@ def fix(argv: list[str]) -> int:
     if asks_for_a_plan:
         from fp8check.cli.fixing_goal import fix_goal
 
-        return fix_goal(request, options)
+        return fix_goal(request, options, beside(options, config, request))
     (part,) = request.runs
 
     def examine(current: Sequence[Document]) -> tuple[Examined, ...]:

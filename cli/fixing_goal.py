@@ -24,13 +24,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from fp8check.cli.options import Options
-    from fp8check.rules.checking.request import Request
+    from fp8check.rules.checking.request import Request, RunRequest
     from fp8check.rules.reading import Document
     from fp8check.rules.repair.plan import Plan, Planned
 
 
-def fix_goal(request: Request, options: Options) -> int:
+def fix_goal(request: Request, options: Options, others: Sequence[RunRequest]) -> int:
     """Write the files of a plan, all or none, and print what is left to do: packages, variables, the command.
+
+    Args:
+        others: the other runs of the configuration, which stay as they are.
 
     Raises:
         UsageError: there is no plan of that number.
@@ -41,7 +44,7 @@ def fix_goal(request: Request, options: Options) -> int:
         raise UsageError("--plan takes a number from 1 on")
     progress = Progress(options)
     spent = progress.watching(after(SECONDS), LOOKING)
-    planned = plan_request(one_request(request), options.goal, plans=wanted, spent=spent)
+    planned = plan_request(one_request(request), options.goal, plans=wanted, spent=spent, beside=others)
     progress.end()
     if not planned.plans:
         complain(as_text(planned, style_of_complaints()))

@@ -7,7 +7,7 @@ from fp8check.cli.config import load
 from fp8check.cli.options import Parser, UsageError
 from fp8check.cli.output import formats_of, quotable, style_of, write_text
 from fp8check.cli.progress import LOOKING, Progress
-from fp8check.cli.requests import request_of
+from fp8check.cli.requests import beside, request_of
 from fp8check.rules.checking.exit_codes import ExitCode
 
 TYPE_CHECKING = False
@@ -45,7 +45,8 @@ def plan(argv: list[str]) -> int:
     from fp8check.rules.report import plan as report
 
     progress = Progress(options)
-    planned = plan_request(request, options.goal, spent=progress.watching(after(SECONDS), LOOKING))
+    others = beside(options, config, request)
+    planned = plan_request(request, options.goal, spent=progress.watching(after(SECONDS), LOOKING), beside=others)
     progress.end()
     may = quotable(options, config).may
     for name, target in formats:

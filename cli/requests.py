@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 from fp8check.cli.config import Config
 from fp8check.cli.options import UsageError, names
 from fp8check.cli.streams import complain, take
 from fp8check.rules import facts as facts_
 from fp8check.rules.catalog import RULES
 from fp8check.rules.checking.request import Request, RunRequest
+from fp8check.rules.input_error import InputError
 from fp8check.rules.plain_text import shown
 from fp8check.rules.reading import Unreadable, files
 from fp8check.rules.reading.limits import MAX_BYTES
@@ -131,16 +134,33 @@ def run_options(options: Options, config: Config | None = None) -> list[RunOptio
         UsageError: no file is named anywhere.
     """
     given = {name: value for name, value in vars(options).items() if name in RunOptions.fields}
-    if options.files:
+    if options.files or given.get("launch"):  # a command names its own files
         return [RunOptions(**given)]
     if config is None or not config.runs:
-        if given.get("launch"):
-            return [RunOptions(**given)]
         raise UsageError(
             "name a training file, an Accelerate file or both, or --launch with the whole command; "
             "fp8check init makes the first files, and fp8check --help says more"
         )
     return [_of_configuration(options, config, given, run) for run in config.runs]
+
+
+def beside(options: Options, config: Config, request: Request) -> list[RunRequest]:
+    """The runs of the configuration that have a file in common with those of the command line, and are not the same."""
+    words = (options.launch or "").split() if options.files or options.launch else []
+    paths = [one.path for part in request.runs for one in part.documents]
+    given = {os.path.normpath(one) for one in (*paths, *words)}
+    machine = {name: value for name, value in vars(options).items() if name in RunOptions.fields}
+    machine.update(files=[], launch=None, trainer=None)
+    found = []
+    for run in config.runs if options.files or options.launch else ():
+        one = _of_configuration(options, config, machine, run)
+        names = {os.path.normpath(name) for name in one.files}
+        if names & given and not names <= given:
+            try:
+                found.append(run_request(one))
+            except InputError:
+                continue  # who checks it is told
+    return found
 
 
 def _of_configuration(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import zip_longest
 
 from fp8check.rules.checking.examining import REQUIREMENTS, examine_all
 from fp8check.rules.checking.request import assembled
@@ -44,6 +45,7 @@ def plan_request(
     states: int = STATES,
     plans: int = PLANS,
     spent: Callable[[], bool] = lambda: False,
+    beside: Sequence[RunRequest] = (),
 ) -> Planned:
     """The plans for the runs of a request's files.
 
@@ -51,6 +53,7 @@ def plan_request(
         goal: None for what the runs ask for.
         given: the reports of the runs as they are, where these were made before.
         states, plans, spent: see `plan`.
+        beside: other runs, of which some may have files in common with these: what is right of them stays so.
 
     Raises:
         WrongFiles, Unreadable: see `runs_of`.
@@ -83,12 +86,69 @@ def plan_request(
     read = {document.path: document for one in given for document in one.documents}
     documents = [read.get(one.path, one) for one in part.documents]
     start = start_of(documents, part.launch, _new_name(part), _lines(part))
-    found = plan(start, goal or goal_of([*given]), judge, given, states=states, plans=plans, spent=spent)
+    harm = _Beside(request._replace(rules=errors), beside, documents).harm
+    found = plan(start, goal or goal_of([*given]), judge, given, states=states, plans=plans, spent=spent, harm=harm)
     if not found.plans and found.goal == "fp8" and states > DUE:
-        others = plan(start, "bf16", judge, given, states=IN_BF16, plans=1, spent=spent)
+        others = plan(start, "bf16", judge, given, states=IN_BF16, plans=1, spent=spent, harm=harm)
         found = found._replace(in_bf16=next(iter(others.plans), None))
     paths = {one.path for one in named if part.follow}
     return found._replace(before=part.documents, named=tuple(path for path in read if path in paths))
+
+
+class _Beside:
+    """Other runs, which may have files in common with those that are planned."""
+
+    def __init__(self, request: Request, parts: Sequence[RunRequest], documents: Sequence[Document]) -> None:
+        self._request = request
+        self._parts = parts
+        self._given = {os.path.normpath(one.path): one for one in documents}
+
+    def harm(self, documents: Sequence[Document], state: State) -> str:
+        """What becomes of the first run that is without an error now, and is another with these files and packages."""
+        made = {os.path.normpath(one.path): one for one in documents}
+        changed = {path: one for path, one in made.items() if one is not self._given.get(path)}
+        for part in self._parts:
+            ours = [os.path.normpath(one.path) for one in part.documents]
+            if not any(path in changed for path in ours):
+                continue
+            now = self._reports(part)
+            if not now or any(map(_is_wrong, now)):
+                continue
+            documents = tuple(changed.get(path, one) for path, one in zip(ours, part.documents, strict=True))
+            facts = changed_facts(part.facts, {}, state.packages)
+            then = self._reports(part._replace(documents=documents, facts=facts))
+            what = next((told for pair in zip_longest(now, then) if (told := _harmed(*pair))), "")
+            if what:
+                shared = next(path for path in ours if path in changed)
+                alone = next((path for path in ours if path not in made), "another run")
+                return f"{alone} is run with {shared}, too, and would {what} then"
+        return ""
+
+    def _reports(self, part: RunRequest) -> list[Examined]:
+        """Of the runs of a part; empty where its files make none."""
+        try:
+            runs = [(one.run, one.documents) for one in assembled(part)]
+        except InputError:
+            return []
+        return examine_all(runs, self._request.rules, configured=self._request.suppressions)
+
+
+def _is_wrong(report: Examined) -> bool:
+    return any(one.severity == ERROR for one in report.findings)
+
+
+def _harmed(now: Examined | None, then: Examined | None) -> str:
+    """What becomes of a run that is without an error now; "" where it stays what it is."""
+    if now is None or then is None:
+        return "be no run"
+    wrong = next((one for one in then.findings if one.severity == ERROR), None)
+    if wrong is not None:
+        return f"have {wrong.rule}"
+    if now.outcome.trains_in_fp8 is not True:
+        return ""
+    if then.outcome.trains_in_fp8 is not True:
+        return "not train in FP8"
+    return "have another backend" if now.outcome.backend_name != then.outcome.backend_name else ""
 
 
 def _lines(part: RunRequest) -> Lines | None:
@@ -204,7 +264,8 @@ def plans_for(
             continue
         spent = _either(after(SECONDS), is_over)
         one = request._replace(runs=(part,))
-        planned = plan_request(one, None, given=given, states=states, plans=plans, spent=spent)
+        beside = [other for other in request.runs if other is not part]
+        planned = plan_request(one, None, given=given, states=states, plans=plans, spent=spent, beside=beside)
         if asked or planned.plans or planned.is_whole:
             found[first] = plans_of(planned, may, whole=whole)
         elif not whole:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from fp8check.rules.repair.state import Start, State
     from fp8check.rules.suppression.examined import Examined
 
+    # What a plan does to other runs, by its files as they are then, and its state; "" for nothing.
+    Harm = Callable[[Sequence[Document], State], str]
+
 STATES = 220  # judged in one search: the nearest plan of 99 in 100 real runs is found within 65
 PLANS = 3  # that are given at most
 REASONS = 4
@@ -77,6 +80,10 @@ class Planned(Record):
         return bool(self.plans)
 
 
+def _harmless(_documents: Sequence[Document], _state: State) -> str:
+    return ""
+
+
 def plan(
     start: Start,
     goal: Goal,
@@ -86,6 +93,7 @@ def plan(
     states: int = STATES,
     plans: int = PLANS,
     spent: Callable[[], bool] = lambda: False,
+    harm: Harm = _harmless,
 ) -> Planned:
     """The plans for these runs, the nearest first.
 
@@ -94,6 +102,7 @@ def plan(
         states: how many are judged at most.
         plans: how many are looked for.
         spent: whether the time is over; what was found by then is given.
+        harm: what a plan does to other runs.
     """
     search = Search(start, goal, judge, states, spent)
     given = search.begin(reports)
@@ -107,7 +116,7 @@ def plan(
         if found and not _pays_more(one, found):
             continue
         try:
-            found.append(_plan(start, one, judge, search))
+            found.append(_plan(start, one, judge, search, harm))
         except Unfixable as reason:
             reasons.append(f"{_names(start, one)} would have to be changed, and cannot be: {reason}")
             continue
@@ -150,11 +159,11 @@ def _speed(reports: Sequence[Examined]) -> float | None:
     return min((one.predicted for one in speeds if one is not None), default=None) if None not in speeds else None
 
 
-def _plan(start: Start, judged: Judged, judge: Judge, search: Search) -> Plan:
+def _plan(start: Start, judged: Judged, judge: Judge, search: Search, harm: Harm) -> Plan:
     """The plan of a good state: written, read again, and judged as any file is.
 
     Raises:
-        Unfixable: it cannot be written, or would not be good then.
+        Unfixable: it cannot be written, or would not be good then, or not for other runs.
     """
     documents = written(start, judged.state)
     try:
@@ -164,6 +173,9 @@ def _plan(start: Start, judged: Judged, judge: Judge, search: Search) -> Plan:
     left = [problem for lacking in search.lacking(reports) for problem in lacking]
     if left:
         raise Unfixable(f"as it would be written, {left[0].text}")
+    harmed = harm(documents, judged.state)
+    if harmed:
+        raise Unfixable(harmed)
     steps = tuple(steps_of(start, judged.state, documents))
     documents = written(start, judged.state, by_hand=False) if any(one.by_hand for one in steps) else documents
     return Plan(steps, judged.state.launch or _usual(reports), documents, reports, judged.state)

@@ -196,3 +196,46 @@ def test_a_page_has_it_unasked_and_json_does_not(folder: Path) -> None:
     assert json.loads(run(*words).stdout)["plan"] is None
     assert 'class="todo"' not in run("train.yaml", "accel.yaml", "--format", "html", "-q", *OPTIONS).stdout
     assert folder.is_dir()
+
+
+SHARED = 'distributed_type: "NO"\nmixed_precision: fp8\nfp8_config:\n  backend: TE\n'
+OF_THE_PROJECT = """
+[[run]]
+files = ["train.yaml", "accel.yaml"]
+[[run]]
+files = ["other.yaml", "accel.yaml"]
+"""
+
+
+def test_no_plan_breaks_another_run_of_the_configuration(folder: Path) -> None:
+    (folder / "accel.yaml").write_text(SHARED)
+    (folder / "other.yaml").write_text("output_dir: other\nlearning_rate: 1.0e-5\nbf16: false\n")
+    (folder / "fp8check.toml").write_text(OF_THE_PROJECT)
+    asked = ("train.yaml", "accel.yaml", "--no-environment", "--goal", "bf16")
+    for command in ("plan", "fix"):
+        done = run(command, *asked)
+        assert done.returncode == 1
+        why = "cannot be: other.yaml is run with accel.yaml, too, and would not train in FP8 then"
+        assert why in done.stdout + done.stderr
+        assert run(command, *asked, "--no-config", *(("--diff",) if command == "fix" else ())).returncode == 0
+    # What the other run does not notice is planned.
+    assert run("plan", "train.yaml", "accel.yaml", "--no-environment").returncode == 0
+    # One that is at fault by itself stands in nobody's way, and neither does one that cannot be read.
+    for text in ("output_dir: other\nlearning_rate: 1.0e-5\nbf16: true\n", "a: [\n"):
+        (folder / "other.yaml").write_text(text)
+        assert run("plan", *asked).returncode == 0
+
+
+def test_a_command_is_a_run_of_its_own_beside_those_of_the_configuration(folder: Path) -> None:
+    (folder / "accel.yaml").write_text(SHARED)
+    (folder / "train.py").write_text(
+        "from transformers import Trainer, TrainingArguments\n"
+        "Trainer(model=1, args=TrainingArguments(output_dir='o', bf16=True)).train()\n"
+    )
+    (folder / "other.yaml").write_text("output_dir: other\nlearning_rate: 1.0e-5\nbf16: false\n")
+    (folder / "fp8check.toml").write_text(OF_THE_PROJECT)
+    command = ("--no-environment", "--launch", "accelerate launch --config_file accel.yaml train.py")
+    told = run("plan", *command, "--goal", "bf16")
+    assert "other.yaml is run with accel.yaml, too" in told.stdout
+    checked = run("--no-environment", "--format", "json", *command[1:])
+    assert {one["path"] for one in json.loads(checked.stdout)["files"]} == {"train.py", "accel.yaml"}
