@@ -50,3 +50,21 @@ def test_what_no_release_finds_is_not_told(tmp_path: Path, monkeypatch: pytest.M
     said = run("train.yaml", "--no-environment").stdout
     assert "depends on" not in said
     assert "for sure" not in said
+
+
+@pytest.mark.parametrize(
+    ("absent", "words"),
+    [(("torch",), "torch is"), (("transformers",), "transformers is"), (("torch", "transformers"), "torch and transf")],
+)
+def test_what_is_not_there_is_not_assumed(absent: tuple[str, ...], words: str) -> None:
+    """A run whose environment has no torch was predicted to train: with the newest torch, which was assumed."""
+    packages = {"accelerate": "1.15.0", "torch": "2.13.0", "transformers": "5.24.0", "transformer_engine": "2.20.2"}
+    facts = Facts(packages={**packages, **dict.fromkeys(absent)}, variables={}, gpus=[])
+    training = "model_name_or_path: Qwen/Qwen2.5-7B\noutput_dir: out\nper_device_train_batch_size: 4\nbf16: false\n"
+    accelerate = "distributed_type: 'NO'\nmixed_precision: fp8\nfp8_config: {backend: TE}\n"
+    files = (read("train.yaml", training.encode()), read("accel.yaml", accelerate.encode()))
+    (made,) = assemble(files, facts)
+    undecided = predict(made.run).undecided
+    assert undecided is not None
+    assert undecided.what.startswith(f"the environment that trains: {words}")
+    assert undecided.needs == "packages"

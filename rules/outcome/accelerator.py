@@ -356,8 +356,12 @@ def _refuse(run: Run, stack: Stack, state: Accelerator, argument: Setting | None
     if state.backend_name == "MSAMP" and state.distributed_type == "FSDP" and state.mixed_precision.value == "fp8":
         text = "`accelerate` + `MS-AMP` + `FSDP` is not supported at this time."
         raise PredictedError("msamp-with-fsdp", "accelerator", "NotImplementedError", text, (state.backend,))
-    if run.facts.package("accelerate") is None:
-        raise Undecided("accelerate is not installed", "packages")
+    needed = ("accelerate", "torch", *(("transformers",) if run.training.is_huggingface else ()))
+    absent = [name for name in needed if run.facts.package(name) is None]
+    if absent:
+        verb = "is" if len(absent) == 1 else "are"
+        what = f"the environment that trains: {' and '.join(absent)} {verb} not installed in this one"
+        raise Undecided(what, "packages")
 
 
 def _refuse_torchao(stack: Stack, state: Accelerator) -> None:

@@ -27,7 +27,7 @@ DECIDING = ("ACCELERATE_", "FSDP_")
 _OFF = (None, False, "", "no", "none", "bf16", "fp16", "fp32", "float32", "bfloat16")
 _MOST_SAID = 4  # Accelerators of one script that a message names
 # What would tell what a script does.
-WRITTEN_OUT = "fp8check cannot run the script: write what it passes as a literal"
+WRITTEN_OUT = "a literal in its place (fp8check reads scripts, and runs none)"
 # Under this name, which no file has, whose code loads the model of a script: "trl", where its Trainer does, or
 # "transformers". What the weights are kept in without a dtype differs.
 LOADER = "loaded by"

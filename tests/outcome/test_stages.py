@@ -21,6 +21,7 @@ from tests.support.runs import assembled_of
 FLAGS = "accelerate launch --mixed_precision fp8"
 PYTHON = {"launch": "python train.py", "variables": SHELL}
 NEWEST = {"torch": "2.13.0", "accelerate": "1.15.0", "transformers": "5.23.0", "transformer_engine": "2.9.0"}
+ABSENT = "the environment that trains: accelerate is not installed in this one"
 BOTH = {**NEWEST, "torchao": "0.18.0"}
 BEFORE = {"accelerate": "1.3.0", "transformers": "4.49.0", "transformer_engine": "2.1.0"}
 WITH_DEEPSPEED = {**BOTH, "deepspeed": "0.19.8"}
@@ -456,7 +457,7 @@ def test_axolotl_makes_parameters_of_te_s_own_state() -> None:
     ("case", "expected"),
     [
         ({**PYTHON, "stack": {"accelerate": "1.15.0"}}, "ValueError (accelerator)"),
-        ({**PYTHON, "stack": {"transformer_engine": "2.9.0"}}, "undecided: accelerate is not installed"),
+        ({**PYTHON, "stack": {"transformer_engine": "2.9.0"}}, f"undecided: {ABSENT}"),
         ({**PYTHON, "variables": {**SHELL, "ACCELERATE_FP8_BACKEND": "te"}}, "ValueError (accelerator)"),
         ({**PYTHON, "variables": {**SHELL, "ACCELERATE_FP8_AMAX_COMPUTE_ALGO": "mean"}}, "ValueError (accelerator)"),
         ({**PYTHON, "variables": {**SHELL, "ACCELERATE_FP8_AMAX_HISTORY_LEN": "16.0"}}, "ValueError (accelerator)"),
