@@ -1,4 +1,4 @@
-"""FP5xx: FP8 in Axolotl, which is torchao's, under FSDP."""
+"""FP5xx: FP8 in Axolotl, which is torchao's, and FSDP."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.settings.values import Setting
     from fp8check.rules.trainers.axolotl import Axolotl
+    from fp8check.rules.trainers.run import Run
 
 
 @rule(
@@ -239,4 +240,36 @@ def axolotl_without_nvfp4_plugin(axolotl: Axolotl) -> Iterator[Found]:
         place=block or named,
         label="up to 0.19.0 there is no axolotl.integrations.nvfp4; the log says Failed to load plugin",
         fact="fp8: true is what a release reads; the branch of axolotl that has it is in none",
+    )
+
+
+@rule(
+    "FP551",
+    "axolotl-saves-nothing",
+    ERROR,
+    "measured NVIDIA H200 [docs/evidence/advised.jsonl r4-axolotl-fsdp2]: UnboundLocalError behind its last step",
+    'axolotl 0.17.0..0.19.0 train.py "if cfg.fsdp_config or cfg.fsdp:": what it sets is read whether or not it holds',
+    claims=("perhaps",),
+)
+def axolotl_saves_nothing(axolotl: Axolotl, run: Run, outcome: Outcome) -> Iterator[Found]:
+    """FSDP that Axolotl's own file does not know of.
+
+    Why it hurts: the launcher's FSDP trains. When training is done Axolotl asks its own `fsdp_config` how the model is
+    to be saved, finds none, and ends with UnboundLocalError; of a sharded state dict nothing was written by then.
+
+    Example: `distributed_type: FSDP` in the Accelerate file, and no `fsdp_config` in Axolotl's.
+
+    Write instead: `fsdp_config: {fsdp_version: 2, state_dict_type: FULL_STATE_DICT}` in Axolotl's file as well.
+    """
+    if axolotl.asks_for_fsdp or axolotl.on("relora"):
+        return
+    require_prediction(outcome)
+    if outcome.distributed_type != "FSDP":
+        return
+    kind = None if run.accelerate is None else run.accelerate.top.get("distributed_type")
+    yield Found(
+        "Axolotl cannot save what FSDP trains here",
+        place=kind,
+        label="UnboundLocalError when training is done: Axolotl's own file has no fsdp_config",
+        fact="Axolotl's own fsdp_config counts beside the launcher's; with FULL_STATE_DICT the model is saved whole",
     )

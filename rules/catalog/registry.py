@@ -175,6 +175,7 @@ _FUNCTIONS = (
     axolotl.axolotl_lora_kernels_pass_fp8_by,
     compiling.compiling_switched_off,
     axolotl.axolotl_without_nvfp4_plugin,
+    axolotl.axolotl_saves_nothing,
     checkpoints.scales_are_refused,
     checkpoints.scales_start_anew,
     checkpoints.checkpoint_without_scales,

@@ -127,6 +127,7 @@ _BY_CODE: Mapping[str, Moves] = {
     "FP205": (*_PRECISION, *_LAUNCH, *_BACKEND, strategies.other_strategy),
     "FP501": (*_STEP, *_BACKEND),
     "FP518": (backends.gather_off, *_BACKEND, *_SHARDED),
+    "FP551": (strategies.fsdp_said_twice, strategies.other_strategy),
     "FP520": (steps.compiled, *_BACKEND, strategies.other_strategy),
 }
 # What nothing in this folder answers: the machine or the model would have to be another one.

@@ -132,6 +132,14 @@ def fsdp_in_file(site: Site) -> Iterator[Action]:
         yield from site.act(site.in_accelerate((("fsdp_config", "fsdp_activation_checkpointing"), False)))
 
 
+def fsdp_said_twice(site: Site) -> Iterator[Action]:
+    """FSDP in axolotl's own file as well, which it asks how to save the model; without a version it means the first."""
+    state = site.outcome.accelerator
+    if state is not None and site.training is not None:
+        version = {"fsdp_version": 2} if state.is_fsdp2 else {}
+        yield from site.act(site.in_training(("fsdp_config", {**version, "state_dict_type": "FULL_STATE_DICT"})))
+
+
 def gathered(site: Site) -> Iterator[Action]:
     """ZeRO-3 with zero3_init_flag, by which Accelerate gathers a weight before it copies it."""
     config = site.run.accelerate

@@ -147,6 +147,13 @@ def _is_fp8(name: str) -> bool:
     return "Float8Linear" in name or name.startswith("transformer_engine.")
 
 
+@pytest.mark.parametrize("one", [one for one in RUNS if one["id"] in SAVED_NOTHING], ids=lambda one: str(one["id"]))
+def test_what_was_not_saved_is_found(one: dict[str, Any], home: Path) -> None:
+    assert "UnboundLocalError" in one["error"]
+    found = {finding["rule"]: finding for finding in report(one, home)["findings"]}
+    assert "UnboundLocalError" in found["FP551"]["label"]
+
+
 def test_memory_was_predicted_before(home: Path) -> None:
     """Of what was said before they ran: the median. Today's figures are within 22 % of each."""
     then, now = [], []

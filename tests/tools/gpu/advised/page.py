@@ -35,7 +35,7 @@ base in BF16 under FSDP2 with torchao's all-gather (FP549). Both are predicted s
 
 Round 4, `r4-`, was planned anew by a later planner, on four H200s (runs beside each other for 541 s and 185 s): 33 of 35
 ended in time. `r4-axolotl-fsdp2` trained its eight steps and ended while axolotl saved the model: FSDP stood in the
-Accelerate file alone. Of the two that are not here, one had trained and was stopped while it saved, the other
+Accelerate file alone (FP551). Of the two that are not here, one had trained and was stopped while it saved, the other
 was stopped in its first step. Runs that changed two files and compiled took 60 to 150 s, others 28 to 65 s.
 
 Of memory {memory} predictions were made before their runs, in four rounds; half were off by {median:.1%} at most. Off by
