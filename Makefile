@@ -20,7 +20,7 @@ SHELL := bash
 	journeys conformance-commands conformance-newest conformance-sample drift evidence executed rule mutation mutation-catalog \
 	mutation-sample hook-test format clean serve service-bench \
 	service-kill service-load service-postgres openapi-test page-test docker-lint docker-steps \
-	probe-env probe-test test-gpu always
+	probe-env probe-test run-test test-gpu always
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 24
@@ -249,6 +249,9 @@ probe-env: $(PROBE_ENV)/.installed ## an environment with torch for the CPU, in 
 
 probe-test: $(VENV)/.installed $(PROBE_ENV)/.installed ## the probe on the CPU: the real path emulated, and injected faults
 	@$(BIN)/python -m pytest -q tests/probe
+
+run-test: $(VENV)/.installed $(PROBE_ENV)/.installed ## fp8check run on a CPU: every fault, and the real trainers of .conformance
+	@TEST_RUN=all $(BIN)/python -m pytest -q tests/run $(PARALLEL)
 
 test-gpu: ## the GPU suite, in the training environment: make test-gpu GPU_PYTHON=/path/to/train-env/bin/python
 	@$(GPU_PYTHON) -m pytest -q -s -m gpu tests/gpu

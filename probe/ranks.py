@@ -161,7 +161,7 @@ def _moved(ranks: Sequence[Told], *, whole: bool) -> dict[str, Any] | None:
     if faults and not whole:
         unclear, why, faults = len(faults), "not every rank told what it has of them", []
     elif not moved and not faults:
-        unclear, why = len(reasons), "; ".join(sorted(set(reasons.values()))) or "no weight is here"
+        unclear, why = max(1, len(reasons)), "; ".join(sorted(set(reasons.values()))) or "none of them has values here"
     return {
         "trainable": len(moved) + len(faults) + unclear,
         "moved": len(moved),

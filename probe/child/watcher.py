@@ -51,6 +51,7 @@ class Watcher:
         self.finished = False
         self._look = 0
         self._step = 1  # that is going on
+        self._passes = self._groups = self._groups_before = 0  # of this step; and of the last one
         self._theirs = False  # whether the program's own profiler is on
         self._begin_look()
 
@@ -62,7 +63,6 @@ class Watcher:
         self._compared: dict[str, Any] = {}
         self._after: dict[str, Any] | None = None
         self._stepped = training.Stepped()
-        self._passes = self._groups = self._groups_before = 0  # of this step; and of the last one
         self._all_passes = self._all_groups = 0
         self._inside: bool | None = None  # whether optimizers step within the backward pass
         self._alone = False  # weights move, and no optimizer was seen to step
@@ -73,6 +73,8 @@ class Watcher:
         self._disturbed: set[int] = set()
         self._told: dict[str, Any] = {}
         self._undecided: dict[str, None] = {}
+        self._gave_way = self._theirs
+        self._unread = False  # whether a loss could not be taken
 
     # What happens in the program.
 
@@ -144,13 +146,15 @@ class Watcher:
             return
         self._drop_profile()
         steps = self._step if self._groups or self._alone else self._step - 1
-        self._undecided[f"the program ended after {steps} of {self._settings['steps']} steps"] = None
+        if steps < self._last:
+            wanted = self._last - self._first + 1
+            self._undecided[f"the program ended after {steps - self._first + 1} of {wanted} steps"] = None
         self._finish(steps, early=True)
 
     def their_profiler_begins(self) -> None:
         """The program starts a profiler: ours makes room for it."""
         self._drop_profile()
-        self._theirs = True
+        self._theirs = self._gave_way = True
         self._disturbed.add(self._step)
 
     def their_profiler_ends(self) -> None:
@@ -215,6 +219,9 @@ class Watcher:
         found = self._found
         if found is None:
             return
+        if not found.roots:
+            self._undecided["no module that trains is among what Python's garbage collector knows of"] = None
+            return
         training.chosen(found, self._stepped.held)
         self._parameters = found.parameters()
         with _aside():
@@ -264,9 +271,12 @@ class Watcher:
             return
         while len(self._losses) <= self._step - self._first:
             self._losses.append([])
+        if torch._C._len_torch_dispatch_stack():
+            self._unread = True  # whatever is done with it would be counted
+            return
         with _aside():
             loss = every[0].data
-            if not self._blocked():
+            if not self._theirs:
                 # A program may write into it again, as a replayed graph does.
                 loss = inspect_model.local(loss).clone()
             self._losses[self._step - self._first].append(loss)
@@ -344,14 +354,14 @@ class Watcher:
 
     def _finish(self, last: int, *, early: bool = False) -> None:
         """The look has ended, after step `last`."""
-        if not early and "kernels" not in self._told and self._theirs_in_the_way():
+        if not early and self._is_postponed():
             self._last += 1
             return
         if self._before is not None and self._found is not None and last >= self._first_marked and not self._blocked():
             with _aside():
                 after = training.marks(self._parameters)
             self._told["weights"] = training.told(self._found, self._parameters, self._before, after, self._stepped)
-        if "kernels" not in self._told and self._theirs_in_the_way():
+        if "kernels" not in self._told and self._gave_way:
             self._undecided["the program's own profiler was on, and there is one a process"] = None
         self._told["last"] = last
         self._write(final=True)
@@ -364,8 +374,9 @@ class Watcher:
         self._first = max(self._step + 1, (last // every + 1) * every)
         self._last = self._first + self._settings["steps"] - 1
 
-    def _theirs_in_the_way(self) -> bool:
-        busy: bool = self._theirs or torch.autograd.profiler._is_profiler_enabled
+    def _is_postponed(self) -> bool:
+        """Whether the program looks at itself right now: it may have done with that in some steps."""
+        busy: bool = self._blocked() or torch.autograd.profiler._is_profiler_enabled
         return busy and self._last - self._first < LONGEST * self._settings["steps"]
 
     def _write(self, *, final: bool = False) -> None:
@@ -380,7 +391,7 @@ class Watcher:
             "final": final,
             "steps": [self._first, last],
             **self._told,
-            "losses": [_added(passes) for passes in self._losses] if final else [],
+            "losses": [_added(passes) for passes in self._losses] if final and not self._unread else [],
             "ms": self._intervals(),
             "passes": max((len(passes) for passes in self._losses), default=0),
             "peak_gib": device.peak_gib() if torch.cuda.is_available() and torch.cuda.is_initialized() else None,

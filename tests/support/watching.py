@@ -9,13 +9,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 PROGRAMS = ROOT / "tests" / "run" / "programs"
-FP8CHECK = (sys.executable, "-m", "fp8check.cli")
+FP8CHECK = (sys.executable, "-c", "from fp8check.cli import run; run()")
 
 
 class Ran:
@@ -71,3 +73,14 @@ def watched(
     evidence.unlink(missing_ok=True)
     mine = ("run", "--force", "--no-config", "--evidence", str(evidence), *options, "--")
     return Ran(start([*FP8CHECK, *mine, *words], folder, environ, limit_s), evidence)
+
+
+def torch_python() -> str:
+    """An interpreter with torch: that of the probe's tests, or the base of the conformance stacks."""
+    named = os.environ.get("FP8CHECK_PROBE_PYTHON")
+    places = [Path(named)] if named else []
+    places += [ROOT / ".probe-env" / "bin" / "python", ROOT / ".conformance" / "base" / "bin" / "python"]
+    for place in places:
+        if place.exists():
+            return str(place)
+    pytest.skip("no interpreter with torch: make probe-env, or FP8CHECK_PROBE_PYTHON")

@@ -1,0 +1,160 @@
+"""Trains a few layers on a CPU, the way that its first word says; each loss is a line of standard output."""
+
+import contextlib
+import gc
+import os
+import signal
+import sys
+import time
+
+import torch
+
+HOW = sys.argv[1] if len(sys.argv) > 1 else "plain"
+STEPS = 12
+RANK = int(os.environ.get("RANK", "0"))
+
+
+def build():
+    """The layers."""
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Embedding(64, 32), torch.nn.Linear(32, 32), torch.nn.Linear(32, 64))
+
+
+def train(model, step_with, zero, around):
+    """Twelve steps."""
+    with around:
+        for step in range(STEPS):
+            happen(step)
+            ids = torch.randint(0, 64, (2, 16))
+            loss = torch.nn.functional.cross_entropy(model(ids).flatten(0, 1), ids.flatten())
+            loss.backward()
+            step_with()
+            zero()
+            print(step, repr(loss.item()), flush=True)
+
+
+def happen(step):
+    """What goes wrong in that step."""
+    if HOW == "crash-first":
+        raise RuntimeError("nothing was trained")
+    if HOW == "killed-in-3" and step == 3 and RANK == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if HOW == "exit-in-3" and step == 3:
+        sys.exit(7)
+    if HOW == "hung-in-3" and step == 3 and RANK == 1:
+        time.sleep(600)
+    if HOW == "hooks-cleared" and step == 0:
+        from torch.optim import optimizer
+
+        optimizer._global_optimizer_pre_hooks.clear()
+        optimizer._global_optimizer_post_hooks.clear()
+
+
+class Counts(torch.utils._python_dispatch.TorchDispatchMode):
+    """Counts operators, as tools that count their cost do."""
+
+    number = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        """One more."""
+        Counts.number += 1
+        return func(*args, **(kwargs or {}))
+
+
+class Replaced(contextlib.AbstractContextManager):
+    """Says of weights that they are on the meta device, as those are whose values are elsewhere."""
+
+    def __init__(self, model):
+        for one in model.parameters():
+            one.__class__ = type("Elsewhere", (torch.nn.Parameter,), {"is_meta": True})
+
+    def __exit__(self, *_):
+        return None
+
+
+def in_backward(model):
+    """An optimizer for each parameter, which steps as soon as there is a gradient."""
+    held = {one: torch.optim.AdamW([one], lr=1e-3) for one in model.parameters()}
+
+    def hook(parameter):
+        held[parameter].step()
+        held[parameter].zero_grad()
+
+    for one in model.parameters():
+        one.register_post_accumulate_grad_hook(hook)
+
+
+def by_hand(model):
+    """A step that is none of torch's optimizers."""
+
+    def step():
+        with torch.no_grad():
+            for one in model.parameters():
+                one.sub_(0.01 * one.grad)
+
+    return step
+
+
+def main():
+    """Train that way."""
+    model = build()
+    if HOW == "fork":
+        import multiprocessing
+
+        child = multiprocessing.get_context("fork").Process(target=ordinary, args=(model,))
+        child.start()
+        child.join()
+        sys.exit(child.exitcode)
+    ordinary(model)
+
+
+def ordinary(model):  # noqa: PLR0912
+    """Train in this process."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.0 if HOW == "rate-0" else 1e-3)
+    step, zero, run, around = optimizer.step, optimizer.zero_grad, model, contextlib.nullcontext()
+    if HOW == "no-optimizer-holds-one":
+        optimizer.param_groups[0]["params"] = optimizer.param_groups[0]["params"][1:]
+    if HOW == "compiled-optimizer":
+        step = torch.compile(optimizer.step, backend="eager")
+    if HOW == "compiled-model":
+        run = torch.compile(model, backend="eager")
+    if HOW == "in-backward":
+        in_backward(model)
+        step, zero = (lambda: None), (lambda: None)
+    if HOW == "by-hand":
+        step, zero = by_hand(model), model.zero_grad
+    if HOW == "profiled":
+        around = torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU])
+    if HOW == "counted":
+        around = Counts()
+    if HOW == "frozen-heap":
+        gc.freeze()
+    if HOW == "captured":
+        torch.cuda.is_available = torch.cuda.is_initialized = torch.cuda.is_current_stream_capturing = lambda: True
+    if HOW == "profiler-empty":
+        torch.profiler.profile.events = lambda _: []
+    if HOW == "profiler-fails":
+        torch.profiler.profile.start = lambda _: 1 / 0
+    if HOW == "loader":
+        loader = torch.utils.data.DataLoader(torch.arange(8), num_workers=2, multiprocessing_context="spawn")
+        assert len(list(loader)) == 8
+    if HOW == "distributed" or "WORLD_SIZE" in os.environ:
+        torch.distributed.init_process_group("gloo")
+        run = torch.nn.parallel.DistributedDataParallel(model)
+    if HOW == "meta":
+        around = Replaced(model)
+    train(run, step, zero, around)
+    if HOW == "profiled":
+        print(sorted((one.key, one.count) for one in around.key_averages()))
+    if HOW == "counted":
+        print(Counts.number)
+    if HOW.startswith("compiled"):
+        from torch._dynamo.utils import counters
+
+        print(sorted(counters["stats"].items()), sorted(counters["graph_break"].items()))
+    if "WORLD_SIZE" in os.environ:
+        torch.distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()
