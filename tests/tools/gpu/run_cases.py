@@ -438,7 +438,10 @@ def main() -> int:
     given = options.parse_args()
     runner = Runner(given)
     cases = [one for one in CASES if not given.only or one["name"] in given.only]
-    if any(one["program"] in ("llamafactory", "trl") and (given.tiny or set(one["needs"]) <= set(runner.overlays)) for one in cases):
+    if any(
+        one["program"] in ("llamafactory", "trl") and (given.tiny or set(one["needs"]) <= set(runner.overlays))
+        for one in cases
+    ):
         prepare(runner)
     cases.sort(key=lambda one: -one["gpus"])
     with open(given.out, "a", encoding="utf-8") as out, ThreadPoolExecutor(given.gpus) as pool:
