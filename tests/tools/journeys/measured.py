@@ -208,7 +208,10 @@ def bf16_flag(final: Final) -> Iterator[str]:
         name: value for name, value in final.recipe.items() if (name, value) != ("amax_compute_algo", "most_recent")
     }
     own = any(name in RECIPE and value != RECIPE[name] for name, value in arriving.items())
-    if final.backend == "TE" and _flag(final, "bf16") and (final.spread != "DEEPSPEED" or own):
+    # h100.md, LLaMA-Factory on transformers 4.57.1: its own fp8 brings its recipe, and only one in the file is lost.
+    by_factory = final.trainer == "llamafactory" and final.training.get("fp8") is True
+    kept = final.spread == "DEEPSPEED" or (by_factory and not final.at_least("transformers", 5, 3))
+    if final.backend == "TE" and _flag(final, "bf16") and (own or not kept):
         yield "the trainer's bf16: true: the recipe of the Accelerate file is lost"
     spread = final.backend == "TE" and final.spread == "DEEPSPEED" and "bf16" not in " ".join(final.words)
     if spread and not _flag(final, "bf16"):
