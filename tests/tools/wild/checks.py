@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 from io import BytesIO, TextIOWrapper
 from typing import TYPE_CHECKING, NamedTuple
@@ -128,6 +129,7 @@ def _run(words: Sequence[str]) -> tuple[int, str, str]:
     out, err = (TextIOWrapper(BytesIO(), encoding="utf-8", errors="replace", write_through=True) for _ in range(2))
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = command([*words])
+    gc.enable()  # the command ends its process, and does without
     out.seek(0)
     err.seek(0)
     return code, out.read(), err.read()
