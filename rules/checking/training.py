@@ -36,7 +36,7 @@ _TRAINS_NOT = (
 _BEGINS_NOT = (
     *("eval", "infer", "generate", "predict", "download", "convert", "prepare", "preprocess", "merge", "export"),
     *("plot", "serve", "tokenize", "upload", "submit", "visualize", "extract", "filter", "analy", "cleanup", "parse"),
-    *("coverage", "pytest", "assert", "check_", "verify", "compare", "monitor", "collect"),
+    *("coverage", "pytest", "assert", "check_", "verify", "compare", "monitor", "collect", "encode_"),
 )
 # Programs that begin with these train nothing, although they may make the engine or the optimizer that one has.
 _NEVER = ("convert", "merge", "export", "download", "upload", "plot", "tokenize", "submit", "visualize")
