@@ -5,7 +5,7 @@ from __future__ import annotations
 from fp8check.rules.edits.action import ABSENT, Action
 from fp8check.rules.moves.launching import command_with_file, in_trainers_file, without_flag
 from fp8check.rules.moves.site import COMMAND, known
-from fp8check.rules.moves.strategies import new_file
+from fp8check.rules.moves.strategies import new_file, new_files_in_bf16
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,6 +99,19 @@ def new_accelerate_file(site: Site) -> Iterator[Action]:
     own = site.without(*site.trainer.fp8_keys)
     for backend in ("TE", "AO"):
         yield from site.act(new_file(site, backend), entry, flags, own, launch=command, backend=backend)
+
+
+def new_sharded_file(site: Site) -> Iterator[Action]:
+    """The first Accelerate file of a run in BF16 that is too large for each GPU: by FSDP2, or by ZeRO-2."""
+    processes = site.processes or 1
+    if site.goal != "bf16" or site.run.accelerate is not None or processes < 2:
+        return
+    entry = in_trainers_file(site, site.new_file)
+    command = command_with_file(site, site.new_file) if site.run.launch.given and not entry else None
+    if site.run.launch.given and command is None and not entry:
+        return
+    for assigns in new_files_in_bf16(site, processes):
+        yield from site.act(assigns, entry, launch=command)
 
 
 def accelerate_bf16(site: Site) -> Iterator[Action]:

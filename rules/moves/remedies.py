@@ -118,7 +118,7 @@ _BY_CODE: Mapping[str, Moves] = {
     "deepspeed-swapped-weights": (*_BACKEND, strategies.other_strategy),
     "tokens-not-by-8": (steps.tokens, *_BACKEND),
     "tokens-not-by-16": (steps.tokens, *_BACKEND),
-    "memory": (*_SMALLER, *_BACKEND, steps.checkpointing_on),
+    "memory": (*_SMALLER, *_BACKEND, steps.checkpointing_on, precision.new_sharded_file),
     "out-of-memory": (*_SMALLER, *_STEP),
     "FP414": (*_SMALLER, *_BACKEND, steps.checkpointing_on),
     "axolotl-refuses-gpu": (precision.trainer_fp8_off, precision.accelerate_fp8),

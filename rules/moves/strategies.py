@@ -162,6 +162,15 @@ def new_file(site: Site, backend: str) -> Iterator[Assign]:
         yield Assign(site.new_file, (key,), {"backend": backend} if is_unread else value)
 
 
+def new_files_in_bf16(site: Site, processes: int) -> Iterator[list[Assign]]:
+    """The entries of an Accelerate file that shards a run in BF16, one way after the other; none for what is absent."""
+    for one in STRATEGIES:
+        if one.section and not _lacking(site, one):
+            made = {**entries(one, processes, ""), "mixed_precision": "bf16"}
+            del made["fp8_config"]
+            yield [Assign(site.new_file, (key,), value) for key, value in made.items()]
+
+
 def reads_gather(stack: Stack) -> bool:
     """Whether the accelerate that is there reads whether torchao gathers weights in FP8; before, it is off."""
     return stack.does(Accelerate.TORCHAO_RECIPE_HAS_CONFIG)

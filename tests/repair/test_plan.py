@@ -553,3 +553,24 @@ def test_a_script_of_trl_gets_what_its_class_has(release: str, class_: str, key:
     part = request_of({"accel.yaml": SINGLE}, "accelerate launch --config_file accel.yaml train.py", stack=stack)
     (run,) = (one.inputs.run for one in planned(part._replace(script=("train.py", script.encode()))).given)
     assert run.training.padding_key(Stack(run.facts), run.launch, run.script) == key
+
+
+def test_a_run_in_bf16_that_is_too_large_gets_a_file_that_shards_it() -> None:
+    text = (
+        "model_name_or_path: meta-llama/Llama-3.1-8B\nfinetuning_type: full\nfp8: true\nbf16: true\ncutoff_len: 2048\n"
+    )
+    found = planned(
+        request_of(
+            {"train.yaml": text},
+            "torchrun --nproc_per_node 8 -m llamafactory.launcher train.yaml",
+            stack=FACTORY,
+            gpus=8,
+            gpu="8.0",
+        ),
+        "bf16",
+    )
+    (made,) = (one.after for one in found.plans[0].steps if one.kind == "file")
+    assert made is not None
+    assert made.startswith("compute_environment: LOCAL_MACHINE\ndistributed_type: FSDP\nmixed_precision: bf16\n")
+    assert "fp8" not in made
+    assert found.plans[0].launch == "accelerate launch --config_file accel.yaml -m llamafactory.launcher train.yaml"
