@@ -59,7 +59,6 @@ class AfterTorch(importlib.abc.MetaPathFinder):
         """torch as others find it, with a loader that enters afterward."""
         if name != "torch":
             return None
-        sys.meta_path.remove(self)
         found = importlib.machinery.PathFinder.find_spec(name, path, target)
         if found is None or found.loader is None:
             return None
@@ -68,6 +67,8 @@ class AfterTorch(importlib.abc.MetaPathFinder):
 
         def executed(module: ModuleType) -> None:
             execute(module)
+            if self in sys.meta_path:  # not before: many ask only whether there is a torch
+                sys.meta_path.remove(self)
             enter()
 
         loader.exec_module = executed

@@ -9,7 +9,7 @@ SIZES = {"tiny": (64, 128, 4, 2), "7b": (3584, 18944, 28, 4), "1b": (2048, 5632,
 HIDDEN, INNER, HEADS, KEYS = SIZES[os.environ.get("SIZE", "tiny")]
 ROWS, LENGTH = (int(one) for one in os.environ.get("TOKENS", "2x64").split("x"))
 STEPS = int(os.environ.get("STEPS", "12"))
-WORDS = 512 if HIDDEN == 64 else 8192
+WORDS = 1024 if HIDDEN == 64 else 8192
 
 
 def build():

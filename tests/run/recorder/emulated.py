@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.abc
 import importlib.machinery
 import sys
+from types import ModuleType
 from typing import Any
 
 
@@ -52,4 +53,12 @@ class Finder(importlib.abc.MetaPathFinder):
         return found
 
 
+def _without_audio() -> None:
+    """An empty torchaudio: LLaMA-Factory imports it for audio files, and its wheels want CUDA's libraries."""
+    audio = ModuleType("torchaudio")
+    audio.__spec__ = importlib.machinery.ModuleSpec("torchaudio", None)
+    sys.modules.setdefault("torchaudio", audio)
+
+
+_without_audio()
 sys.meta_path.insert(0, Finder())

@@ -163,7 +163,6 @@ class Finder(importlib.abc.MetaPathFinder):
         """torch as others find it, with a loader that installs."""
         if name != "torch":
             return None
-        sys.meta_path.remove(self)
         found = importlib.machinery.PathFinder.find_spec(name, path, target)
         if found is None or found.loader is None:
             return None
@@ -172,6 +171,7 @@ class Finder(importlib.abc.MetaPathFinder):
 
         def executed(module: Any) -> None:
             execute(module)
+            sys.meta_path.remove(self)  # not before: many ask only whether there is a torch
             RECORDER.install(module)
 
         loader.exec_module = executed

@@ -122,6 +122,7 @@ CASES = [
     case("torchao-alone", "torchao_alone.py", launcher="python"),
     case("te-autocast-torchrun", "te_autocast.py", launcher="torchrun"),
     case("lf-te-full", "llamafactory", TE_WRITTEN, needs=("llamafactory",)),
+    case("lf-ao-full", "llamafactory", AO, needs=("llamafactory",)),
     case("lf-ao-lora", "llamafactory", AO, needs=("llamafactory",), LORA="16"),
     case("trl-ao", "trl", AO, needs=("trl",)),
 ]
@@ -251,6 +252,7 @@ class Runner:
             "logging_steps": 1,
             "bf16": False,
             "gradient_checkpointing": False,
+            **({"use_cpu": True} if self.given.tiny else {}),
         }
         length = 64 if self.given.tiny else 2048
         if one["program"] == "trl":

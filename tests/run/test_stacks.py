@@ -1,0 +1,50 @@
+"""`fp8check run` on real trainers and launchers of the conformance stacks: what it says is what a recorder saw.
+
+Each case runs three times (tests/tools/gpu/run_cases.py). TEST_RUN=all (make run-test) runs them where .conformance is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.paths import ROOT
+from tests.tools.conformance import stacks
+
+CONFORMANCE = ROOT / ".conformance"
+KNOWN = stacks.known()
+STACKS = {**KNOWN, "newest-trl": {**KNOWN["newest-trl"], "torchao": "0.18.0"}}
+CASES = [
+    ("newest", ("own-ao", "own-ao-frozen", "torchao-alone", "bf16")),
+    ("newest", ("own-ao-fsdp2",)),
+    ("newest-te", ("own-te", "trainer-te", "trainer-te-bf16", "leftover", "te-autocast", "te-autocast-torchrun")),
+    ("newest-lf", ("lf-ao-full",)),
+    ("newest-trl", ("trl-ao",)),
+]
+
+
+@pytest.mark.skipif(os.environ.get("TEST_RUN") != "all", reason="make run-test")
+@pytest.mark.parametrize(("stack", "cases"), CASES, ids=lambda one: one if isinstance(one, str) else one[0])
+def test_what_was_seen_is_what_was_recorded(stack: str, cases: tuple[str, ...], tmp_path: Path) -> None:
+    folders = stacks.folders(STACKS[stack], CONFORMANCE.resolve())
+    if not all(folder.exists() for folder in folders):
+        pytest.skip("make conformance installs this stack")
+    root = CONFORMANCE.resolve()
+    tool = [str(stacks.python(root)), "-m", "tests.tools.gpu.run_cases", str(tmp_path / "out.jsonl"), "--tiny"]
+    sizes = ["--gpus", "2", "--steps", "26", "--home", str(tmp_path / "home")]
+    done = subprocess.run(
+        [*tool, *sizes, "--only", *cases],
+        cwd=ROOT,
+        env=stacks.environment(STACKS[stack], root),
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    told = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert {one["name"]: one["wrong"] for one in told} == dict.fromkeys(cases, []), done.stdout
+    assert all(one["losses"]["apart"] == 0.0 for one in told)
