@@ -196,7 +196,7 @@ class Watcher:
         return self._theirs or torch._C._len_torch_dispatch_stack() > 0
 
     def _captured(self) -> bool:
-        if not (torch.cuda.is_available() and torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()):
+        if not (torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()):
             return False
         self._undecided["steps are captured into a CUDA graph, whose replays nobody sees from Python"] = None
         return True

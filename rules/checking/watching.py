@@ -119,7 +119,8 @@ def judged(reports: Sequence[Examined], seen: Seen) -> Verdict:
     ours = [one for one in report.findings if one.rule.startswith(OF_WHAT_WAS_SEEN)]
     differences = tuple(one for one in ours if one.severity != "info")
     undecided = [*_not_seen(seen)]
-    undecided += [one.needs for one in report.undecided if one.rule.startswith(OF_WHAT_WAS_SEEN)]
+    if seen.ended == "done":  # else every rule says that nothing was seen
+        undecided += [one.needs for one in report.undecided if one.rule.startswith(OF_WHAT_WAS_SEEN)]
     undecided += [f"{crash.rule} failed" for crash in report.crashes]
     requested = report.inputs.requested
     if requested.perhaps and not requested.anywhere:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -205,6 +206,36 @@ def test_signals_are_handed_on(tmp_path: Path) -> None:
         assert process.stdout.readline() == "usr1\n"
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 9
+
+
+TERMINAL = """
+import os, pty, sys, time
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+said = b""
+for wanted, answer in ((b"front True", b"hello\\n"), (b"read hello", b"\\x03"), (b"interrupted", b"")):
+    while wanted not in said:
+        said += os.read(terminal, 4096)
+    os.write(terminal, answer)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+AT_A_TERMINAL = """
+import os, sys, time
+try:
+    print("front", os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp(), flush=True)
+    print("read", input(), flush=True)
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+    sys.exit(3)
+"""
+
+
+def test_the_terminal_is_the_commands(tmp_path: Path) -> None:
+    mine = [*FP8CHECK, "run", "--force", "--no-config", "--", sys.executable, "-c", AT_A_TERMINAL]
+    done = start([sys.executable, "-c", TERMINAL, *mine], tmp_path, limit_s=60)
+    assert done.stdout == "3\n", done.stderr
 
 
 def test_errors_of_the_check_stop_the_start(tmp_path: Path) -> None:
