@@ -410,7 +410,7 @@ def device_lies(seen: Seen, run: Run) -> Iterator[Found]:
     "other-recipe-ran",
     ERROR,
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl hf-te-bf16]: HYBRID and 1024 instead of E4M3 and 16",
-    "own tests/run/test_watched.py: a recipe that is asked for, and another one that ran",
+    "own tests/run/test_stacks.py: trainer-te-bf16 asks for E4M3 and 16, and HYBRID and 1024 ran",
     claims=("seen",),
 )
 def other_recipe_ran(requested: Requested, seen: Seen) -> Iterator[Found]:

@@ -21,7 +21,7 @@ import statistics
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from threading import Condition, Lock
 from typing import Any
@@ -447,18 +447,12 @@ def main() -> int:
         prepare(runner)
     cases.sort(key=lambda one: -one["gpus"])
     with open(given.out, "a", encoding="utf-8") as out, ThreadPoolExecutor(given.gpus) as pool:
-        for told in pool.map(runner.run, cases):
-            if told is None:
-                continue
-            print(json.dumps(told), file=out, flush=True)
-            print(
-                told["name"],
-                told.get("agrees", told.get("left_out")),
-                told.get("verdict"),
-                told.get("wrong"),
-                told.get("ms"),
-                flush=True,
-            )
+        for ended in as_completed([pool.submit(runner.run, one) for one in cases]):
+            told = ended.result()
+            if told is not None:
+                print(json.dumps(told), file=out, flush=True)
+                words = (told.get(key) for key in ("agrees", "left_out", "verdict", "wrong", "ms", "seconds"))
+                print(told["name"], *words, flush=True)
     return 0
 
 
