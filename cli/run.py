@@ -143,12 +143,9 @@ def _check(options: Options, config: Config, words: Sequence[str]) -> _Checked:
     from fp8check.rules.checking.request import checked, runs_of
 
     python = options.python or _interpreter(words)
-    described = run_options(
-        options.replaced(
-            python=python, launch=None if _is_script(words) else options.launch, files=[*options.files, *_script(words)]
-        ),
-        config,
-    )
+    script = _script(words)
+    named = options.replaced(python=python, launch=None if script else options.launch, files=[*options.files, *script])
+    described = run_options(named)  # the command is what is checked, and no run of the configuration
     try:
         facts = facts_of(described[0])
     except InputError as problem:
@@ -183,10 +180,6 @@ def _complain(reports: Sequence[Any], options: Options, config: Config) -> None:
     look = Look(False, width=style_of_complaints().width)
     told = text.render([build.brief(one) for one in reports], sources_of(reports, options, config), look)
     complain(told, fold=False)
-
-
-def _is_script(words: Sequence[str]) -> bool:
-    return bool(_script(words))
 
 
 def _script(words: Sequence[str]) -> list[str]:
