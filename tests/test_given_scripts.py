@@ -128,3 +128,19 @@ def test_scripts_of_one_request() -> None:
     assert one.run.script.mixed_precision is None
     (one,) = assembled(RunRequest(files[:1], Facts(), "torchrun"))
     assert one.run.script.mixed_precision is not None
+
+
+@pytest.mark.parametrize("files", [("train.py",), ("train.py", "accel.yaml")])
+def test_a_switch_for_fp8_that_the_command_may_have(files: tuple[str, ...], folder: Path) -> None:
+    (folder / "train.py").write_text(
+        "import argparse\nimport torch\nfrom accelerate import Accelerator\np = argparse.ArgumentParser()\n"
+        'p.add_argument("--fp8", action="store_true")\nargs = p.parse_args()\nmixed_precision = "no"\n'
+        'if args.fp8:\n    mixed_precision = "fp8"\naccelerator = Accelerator(mixed_precision=mixed_precision)\n'
+        "model = torch.nn.Linear(16, 16)\noptimizer = torch.optim.AdamW(model.parameters())\n"
+        "model, optimizer = accelerator.prepare(model, optimizer)\naccelerator.backward(model(x))\n"
+    )
+    said = run(*files, "--no-environment", cwd=folder)
+    assert "FP118" not in said.stdout.partition("not decided:")[0]
+    assert "not decided: train.py passes mixed_precision=mixed_precision to Accelerator" in said.stdout
+    decided = run("--no-environment", "--", "python", "train.py", "--fp8", cwd=folder).stdout
+    assert "requested fp8   train.py:10" in decided

@@ -27,7 +27,7 @@ DECIDING = ("ACCELERATE_", "FSDP_")
 _OFF = (None, False, "", "no", "none", "bf16", "fp16", "fp32", "float32", "bfloat16")
 _MOST_SAID = 4  # Accelerators of one script that a message names
 # What would tell what a script does.
-WRITTEN_OUT = "a literal in its place (fp8check reads scripts, and runs none)"
+WRITTEN_OUT = "fp8check -- COMMAND, where a flag of the command decides it; else a literal in its place"
 # Under this name, which no file has, whose code loads the model of a script: "trl", where its Trainer does, or
 # "transformers". What the weights are kept in without a dtype differs.
 LOADER = "loaded by"
@@ -261,8 +261,12 @@ class ScriptSource(Record):
         return None if any(number < 0 for number in call.block[depth:]) else False
 
 
-def options_of(sources: Sequence[ScriptSource], words: Sequence[str]) -> dict[str, Setting]:
-    """The options of a script and its modules, started with these words: of equal names those of the first count."""
+def options_of(sources: Sequence[ScriptSource], words: Sequence[str] | None) -> dict[str, Setting]:
+    """The options of a script and its modules, started with these words: of equal names those of the first count.
+
+    Args:
+        words: None where nobody said how it is started.
+    """
     options: dict[str, Setting] = {}
     for one in reversed(sources):
         if one.command_line is not None:

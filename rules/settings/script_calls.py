@@ -126,7 +126,7 @@ class Known:
         variables: Mapping[str, str] | None,
         gpus: Sequence[str] | None,
         words: Sequence[str] | None,
-        options_of: Callable[[Sequence[str]], Mapping[str, object]],
+        options_of: Callable[[Sequence[str] | None], Mapping[str, object]],
         *,
         launched: bool = False,
         counted: bool = True,
@@ -135,7 +135,7 @@ class Known:
         self.variables, self.gpus, self.words, self.launched = variables, gpus, words, launched
         self.counted, self.dotenv = counted, dotenv
         self.options_of = options_of
-        self.options = options_of(words or ())
+        self.options = options_of(words)
         self.commands: dict[tuple[int, int], list[Function]] = {}
         self.arguments: object = UNKNOWN if words is None else ["train.py", *words]
 

@@ -60,7 +60,7 @@ class Start(Record):
 
 def known(source: ScriptSource, modules: Sequence[ScriptSource], start: Start) -> ScriptSource:
     """The script as it is started like that."""
-    plain = source.with_options(options_of([source, *modules], start.words or ()))
+    plain = source.with_options(options_of([source, *modules], start.words))
     line = source.command_line
     if line is not None and start.words:
         word = line.refused(start.words)
@@ -92,7 +92,7 @@ def _follow(source: ScriptSource, modules: Sequence[ScriptSource], start: Start)
     from fp8check.rules.settings.script_calls import Known
     from fp8check.rules.settings.script_run import follow
 
-    def options(words: Sequence[str]) -> dict[str, object]:
+    def options(words: Sequence[str] | None) -> dict[str, object]:
         made = options_of([source, *modules], words)
         return {name: UNKNOWN if one.is_later else one.value for name, one in made.items()}
 

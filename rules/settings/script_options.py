@@ -90,9 +90,13 @@ class CommandLine(Record):
     fixed: tuple[str, ...] | None = None
     mapped: Mapping[str, object] | None = None
 
-    def values(self, words: Sequence[str]) -> dict[str, Setting]:
-        """What the options are with these words behind the script."""
-        words = words if self.fixed is None else self.fixed
+    def values(self, words: Sequence[str] | None) -> dict[str, Setting]:
+        """What the options are with these words behind the script; None: nobody said how it is started.
+
+        Then the defaults count, but for a switch that turns FP8 on: who asks about FP8 may well give it.
+        """
+        is_open = words is None and self.fixed is None
+        words = self.fixed if self.fixed is not None else words or ()
         fire = bool(self.places or self.functions)
         given = by_fire(words, self.places, self.functions) if fire else _given(self.options, words)
         values: dict[str, Setting] = {}
@@ -107,6 +111,10 @@ class CommandLine(Record):
             why = f"{loose} of the command may set it"
             for name in values.keys() - given.keys():
                 values[name] = SettingLater(Later(loose, why), values[name].origin)
+        for name, option in self.options.items() if is_open else ():
+            if option.takes == "on" and "fp8" in name.lower() and option.flags:
+                flag = option.flags[0]
+                values[name] = SettingLater(Later(flag, f"whether the command says {flag}"), values[name].origin)
         return values
 
     def refused(self, words: Sequence[str]) -> str:

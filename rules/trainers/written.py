@@ -53,7 +53,7 @@ def written(script: ScriptSource, modules: Sequence[ScriptSource], start: Start,
         file: whether a training file is at hand.
     """
     words = start.words or ()
-    options = options_of([script, *modules], words)
+    options = options_of([script, *modules], start.words)
     every = [known(script, modules, start), *(one.with_options(options) for one in modules)]
     fields = {name: one for source in every if source.command_line for name, one in source.command_line.derived.items()}
     calls = next((made for source in every if (made := source.named(*ARGUMENTS))), ())

@@ -282,3 +282,21 @@ def test_the_recipe_hangs_on_the_command_line_too() -> None:
         "Accelerator(kwargs_handlers=[TERecipeKwargs(amax_history_len=a.history)])\n"
     )
     assert Script.of(started(text, ["--history", "32"])).handler_arguments == {"amax_history_len": 32}
+
+
+@pytest.mark.parametrize(
+    ("argument", "is_open"),
+    [
+        ('"--fp8", action="store_true"', True),
+        ('"--use-fp8", action="store_true"', True),
+        ('"--fp8", action="store_false"', False),
+        ('"--compile", action="store_true"', False),
+        ('"--mixed_precision", default="bf16", choices=["bf16", "fp8"]', False),
+    ],
+)
+def test_a_switch_for_fp8_is_open_where_nobody_said_how_it_is_started(argument: str, is_open: bool) -> None:
+    """A pass of a script that trains in FP8 by --fp8, and an FP118 of one: both took the switch for off."""
+    made = source(argued(argument))
+    (name,) = made.command_line.options if made.command_line is not None else ()
+    assert options_of([made], None)[name].is_later is is_open
+    assert options_of([made], [])[name].is_later is False

@@ -29,7 +29,7 @@ def followed(
         {"SHELL": "bash"} if variables is None else variables,
         gpus,
         words,
-        lambda given: {**options, "words": len(given)},
+        lambda given: {**options, "words": len(given or ())},
         launched=launched,
         counted=counted,
         dotenv=dotenv,
