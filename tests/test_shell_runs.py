@@ -359,7 +359,7 @@ def test_files_are_found_from_here_and_from_the_script(
         (report,) = check(line.format(name).replace(" ~/x.yaml /abs.yaml", ""))
         assert there in [one["path"] for one in report["files"]]
     (report,) = check("cd jobs/deep\naccelerate launch --config_file=deeper.yaml ../../train.py --x ~/x.yaml /a.yaml\n")
-    assert [one["path"] for one in report["files"]][1:] == ["jobs/deep/deeper.yaml", "jobs/deep/../../train.py"]
+    assert [one["path"] for one in report["files"]][1:] == ["jobs/deep/deeper.yaml", "train.py"]
     (report,) = check("cd deep\naccelerate launch --config_file deeper.yaml train.py\n")
     assert report["files"][1]["path"] == "jobs/deep/deeper.yaml"
     (report,) = check("cd nowhere\naccelerate launch --config_file own.yaml train.py\n")
