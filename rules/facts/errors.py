@@ -14,13 +14,21 @@ class BadFacts(InputError):
         pointer: JSON pointer to the value at fault, "" where it is the whole file.
         line: the line at fault, from 1, where it is known.
         column: the column at fault, from 1, where it is known.
+        hint: what to do about it; "" where there is nothing to say.
     """
 
     def __init__(
-        self, path: str, message: str, pointer: str = "", line: int | None = None, column: int | None = None
+        self,
+        path: str,
+        message: str,
+        pointer: str = "",
+        line: int | None = None,
+        column: int | None = None,
+        hint: str = "",
     ) -> None:
         place = f"{path}:{line}:{column}" if line is not None else path
         super().__init__(f"{place}: {pointer}: {message}" if pointer else f"{place}: {message}")
+        self.hint = hint
         self.path = path
         self.message = message
         self.pointer = pointer

@@ -53,9 +53,8 @@ def loads(text: str, path: str = "facts.json") -> Facts:
     content = reader.parse(text)
     schema = content.get("schema")
     if schema != SCHEMA:
-        wrong = BadFacts(path, f"the schema must be {SCHEMA!r}, not {_shown(schema)}", "/schema")
-        wrong.hint = _WRITES_ONE if schema is None else ""
-        raise wrong
+        hint = _WRITES_ONE if schema is None else ""
+        raise BadFacts(path, f"the schema must be {SCHEMA!r}, not {_shown(schema)}", "/schema", hint=hint)
     notes = reader.texts(content.get("notes", []), "/notes")
     unread = sorted(set(content) - {*_KEYS, "schema"})
     notes += [f"{path}: the key {_shown(key)} is not known and was not read" for key in unread[:10]]
@@ -114,9 +113,7 @@ class _Reader:
             content = json.loads(text, object_pairs_hook=self._no_duplicates)
         except json.JSONDecodeError as error:
             message = f"not JSON: {error.msg}"
-            wrong = BadFacts(self._path, message, line=error.lineno, column=error.colno)
-            wrong.hint = _WRITES_ONE
-            raise wrong from error
+            raise BadFacts(self._path, message, line=error.lineno, column=error.colno, hint=_WRITES_ONE) from error
         except RecursionError as error:
             raise BadFacts(self._path, "nested too deeply") from error
         except BadFacts:

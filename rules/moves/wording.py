@@ -13,13 +13,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from typing_extensions import Self
+
 
 class Written(str):
     """A word as a shell takes it, with how it is written."""
 
     __slots__ = ("text",)
 
-    text: str
+    def __new__(cls, said: str, text: str) -> Self:  # noqa: ARG004  __init__ keeps it
+        return super().__new__(cls, said)
+
+    def __init__(self, said: str, text: str) -> None:  # noqa: ARG002  it is the word itself
+        self.text = text
 
 
 def rewritten(command: str, change: Callable[[list[str]], Sequence[str] | None]) -> str | None:
@@ -44,9 +50,8 @@ def rewritten(command: str, change: Callable[[list[str]], Sequence[str] | None])
         if text[behind : word.start].strip(" \t"):
             return None  # a redirection among the words
         behind = word.end
-        said = Written("".join(piece.text if piece.kind == "text" else "$" for piece in word.pieces))
-        said.text = text[word.start : word.end]
-        words.append(said)
+        said = "".join(piece.text if piece.kind == "text" else "$" for piece in word.pieces)
+        words.append(Written(said, text[word.start : word.end]))
     now = change(words)
     if now is None:
         return None

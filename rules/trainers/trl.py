@@ -76,15 +76,6 @@ def _as_section(values: Mapping[str, object], origin: Origin) -> Section:
 
 # Keys of GRPOConfig, RLOOConfig and OnlineDPOConfig.
 _OF_SFT = ("packing", "packing_strategy", "eval_packing", "assistant_only_loss", "completion_only_loss")
-_PADDING = {
-    "sft": behaviors.Trl.SFT_PADS,
-    "reward": behaviors.Trl.REWARD_PADS,
-    "dpo": behaviors.Trl.DPO_PADS,
-    "grpo": behaviors.Trl.GRPO_PADS,
-    "rloo": behaviors.Trl.GRPO_PADS,
-    "kto": behaviors.Trl.KTO_PADS,
-    "distillation": behaviors.Trl.HAS_DISTILLATION,
-}
 _GENERATING = ("num_generations", "max_completion_length", "reward_funcs")
 
 
@@ -195,8 +186,16 @@ class Trl(HuggingFace):
 
     def padding_key(self, stack: Stack, launch: Launch, script: Script) -> str | None:
         """See Training: not every class of its arguments has it from the first on."""
-        pads = _PADDING.get(self._trainer_of(launch, script) or "")
-        return "pad_to_multiple_of" if pads is not None and stack.does(pads) else None
+        trainer = self._trainer_of(launch, script)
+        pads = (
+            (trainer == "sft" and stack.does(behaviors.Trl.SFT_PADS))
+            or (trainer == "reward" and stack.does(behaviors.Trl.REWARD_PADS))
+            or (trainer == "dpo" and stack.does(behaviors.Trl.DPO_PADS))
+            or (trainer in ("grpo", "rloo") and stack.does(behaviors.Trl.GRPO_PADS))
+            or (trainer == "kto" and stack.does(behaviors.Trl.KTO_PADS))
+            or (trainer == "distillation" and stack.does(behaviors.Trl.HAS_DISTILLATION))
+        )
+        return "pad_to_multiple_of" if pads else None
 
     def setting_for(self, what: Thing) -> Setting | None:
         """SFTConfig puts max_seq_length over max_length (to 0.19; later ones refuse it)."""
