@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from fp8check.rules.seen import Seen
 
-    Told = Mapping[str, Any]
+    Told = Mapping[str, Any]  # JSON that a rank wrote
 
 NAMED = 8
 # Why a weight that has not moved may be stepped all the same (probe/child/training.py); anything else is a fault.
@@ -109,7 +109,7 @@ def _why_nothing(entered: int, ended: str) -> str:
     return f"no process let the watcher in ({blind}){how}"
 
 
-def _watched(ranks: Sequence[Told], world: int, undecided: list[str]) -> dict[str, Any]:
+def _watched(ranks: Sequence[Told], world: int, undecided: list[str]) -> dict[str, object]:
     times = [ms for one in ranks for ms in one["ms"] if ms > 0]
     tokens = [one["tokens"] for one in ranks if one.get("tokens") is not None]
     passes = max(one["passes"] for one in ranks)
@@ -125,7 +125,7 @@ def _watched(ranks: Sequence[Told], world: int, undecided: list[str]) -> dict[st
     }
 
 
-def _time(times: Sequence[float]) -> dict[str, Any] | None:
+def _time(times: Sequence[float]) -> dict[str, object] | None:
     if not times:
         return None
     return {"ms": round(statistics.median(times), 3), "low": min(times), "high": max(times), "repeats": len(times)}
@@ -140,7 +140,7 @@ def _losses(ranks: Sequence[Told]) -> list[float | None] | None:
     return [None if step in broken else loss for step, loss in enumerate(first)]
 
 
-def _optimizer(ranks: Sequence[Told]) -> dict[str, Any] | None:
+def _optimizer(ranks: Sequence[Told]) -> dict[str, object] | None:
     weights = [one["weights"] for one in ranks if "weights" in one]
     if not weights or any(not one["optimizers"] for one in weights):
         return None
@@ -148,7 +148,7 @@ def _optimizer(ranks: Sequence[Told]) -> dict[str, Any] | None:
     return {"missing": len(missing), "names": sorted(missing)[:NAMED]}
 
 
-def _moved(ranks: Sequence[Told], *, whole: bool) -> dict[str, Any] | None:
+def _moved(ranks: Sequence[Told], *, whole: bool) -> dict[str, object] | None:
     """Which weights train: of a sharded one each rank sees its part, and one that moved moved for all."""
     weights = [one["weights"] for one in ranks if "weights" in one]
     if not weights or len(weights) < len(ranks):

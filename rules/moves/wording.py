@@ -6,7 +6,7 @@ Quotes, variables, redirections and pipes stay as they are written: a command th
 
 from __future__ import annotations
 
-from fp8check.rules.settings.command import parsed
+from fp8check.rules.settings.command import MAX_COMMAND, parsed
 from fp8check.rules.settings.launch import LaunchError, Unclear
 
 TYPE_CHECKING = False
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from typing_extensions import Self
+
+
+# What makes of words more than one row of them, or something else than they say.
+_OPERATORS = frozenset("|<>&;$`\\\n")
 
 
 class Written(str):
@@ -38,10 +42,18 @@ def rewritten(command: str, change: Callable[[list[str]], Sequence[str] | None])
     Returns:
         None where there are no new words, or something other than words stands between those that are there.
     """
+    from shlex import join, quote, split
+
     try:
         text, one = parsed(command)
     except (LaunchError, Unclear):
-        return None
+        if len(command) > MAX_COMMAND or _OPERATORS.intersection(command):
+            return None
+        try:  # no shell would take it, as of an unquoted "(false,false,true)"; joined anew it does
+            now = change(split(command))
+        except ValueError:
+            return None
+        return None if now is None else join(now)
     if one is None or not one.words:
         return None
     words: list[str] = []
@@ -55,7 +67,5 @@ def rewritten(command: str, change: Callable[[list[str]], Sequence[str] | None])
     now = change(words)
     if now is None:
         return None
-    from shlex import quote
-
     between = " ".join(word.text if isinstance(word, Written) else quote(word) for word in now)
     return text[: one.words[0].start] + between + text[behind:]

@@ -94,8 +94,8 @@ def _of_nodes(nodes: Mapping[str, int], *, frozen: bool) -> tuple[dict[str, int]
     dgrad: dict[str, int] = {}
     wgrad: dict[str, int] = {}
     for names, count in nodes.items():
-        # Whatever the profiler took for a GEMM of the node may hold a cast, too.
-        order = [name for name in names.split("|") if _is_gemm(name)]
+        # Whatever the profiler took for a GEMM of the node may hold a cast, too, or cuBLAS's epilogue of one.
+        order = [name for name in names.split("|") if _is_gemm(name) and "epilogue" not in name]
         if len(order) == 1:
             (dgrad if frozen else wgrad)[order[0]] = (dgrad if frozen else wgrad).get(order[0], 0) + count
         # The last two: a checkpoint runs the forward pass again where its tensors are unpacked, which is before them.

@@ -45,3 +45,10 @@ def test_what_is_not_one_row_of_words_is_left_alone(command: str) -> None:
 def test_a_backslash_at_the_end_goes() -> None:
     assert rewritten("accelerate launch \\", lambda words: [*words, "x"]) == "accelerate launch x"
     assert rewritten("a \\\n b\\\\ \\\n", lambda words: words) == "a b\\\\"
+
+
+def test_what_no_shell_takes_is_quoted() -> None:
+    command = "accelerate launch --fp8_override_linear_precision (false,false,true) train.py"
+    assert with_option(command, "bf16", False) == (
+        "accelerate launch --fp8_override_linear_precision '(false,false,true)' train.py --bf16 False"
+    )
