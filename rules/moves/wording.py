@@ -42,30 +42,37 @@ def rewritten(command: str, change: Callable[[list[str]], Sequence[str] | None])
     Returns:
         None where there are no new words, or something other than words stands between those that are there.
     """
-    from shlex import join, quote, split
-
     try:
         text, one = parsed(command)
     except (LaunchError, Unclear):
-        if len(command) > MAX_COMMAND or _OPERATORS.intersection(command):
-            return None
-        try:  # no shell would take it, as of an unquoted "(false,false,true)"; joined anew it does
-            now = change(split(command))
-        except ValueError:
-            return None
-        return None if now is None else join(now)
+        return _joined_anew(command, change)
     if one is None or not one.words:
         return None
     words: list[str] = []
     behind = one.words[0].start
     for word in one.words:
         if text[behind : word.start].strip(" \t"):
-            return None  # a redirection among the words
+            return _joined_anew(command, change)  # a redirection among the words, or a bracket
         behind = word.end
         said = "".join(piece.text if piece.kind == "text" else "$" for piece in word.pieces)
         words.append(Written(said, text[word.start : word.end]))
     now = change(words)
     if now is None:
         return None
+    from shlex import quote
+
     between = " ".join(word.text if isinstance(word, Written) else quote(word) for word in now)
     return text[: one.words[0].start] + between + text[behind:]
+
+
+def _joined_anew(command: str, change: Callable[[list[str]], Sequence[str] | None]) -> str | None:
+    """A command that no shell takes as it is written, as for an unquoted "(false,false,true)"; None where it may."""
+    if len(command) > MAX_COMMAND or _OPERATORS.intersection(command):
+        return None
+    from shlex import join, split
+
+    try:
+        now = change(split(command))
+    except ValueError:
+        return None
+    return None if now is None else join(now)
