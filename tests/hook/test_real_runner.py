@@ -112,9 +112,9 @@ def test_a_repository_with_declared_runs(repository: Guarded) -> None:
         ({"facts.json": FACTS.replace('"transformer_engine": "2.8.0"', '"transformer_engine": "2.9.0"')}, "FP612"),
         ({"fp8check.toml": 'require = ["speedup>=9"]\n' + CONFIGURATION}, "speedup>=9 is required"),
         ({"fp8check.toml": CONFIGURATION.replace('"facts.json"', '"other.json"')}, "other.json: no such file"),
-        ({"train.yaml": None}, "[[run]] 1: train.yaml: no such file"),
-        ({"accel.yaml": None, "new.yaml": ACCELERATE}, "[[run]] 1: accel.yaml: no such file"),
-        ({"facts.json": None}, "[[run]] 1: facts.json: no such file"),
+        ({"train.yaml": None}, "[[run]] 1 names train.yaml, which this commit deletes or renames"),
+        ({"accel.yaml": None, "new.yaml": ACCELERATE}, "[[run]] 1 names accel.yaml, which this commit deletes or renames"),
+        ({"facts.json": None}, "[[run]] 1 names facts.json, which this commit deletes or renames"),
         ({"train.yaml": "bf16: [\n"}, "[[run]] 1: train.yaml"),
     ]
     for files, told in changes:
@@ -191,7 +191,7 @@ def test_a_repository_of_several_projects(repository: Guarded) -> None:
     done = repository.tried({"teams/one/train.yaml": CANCELS})
     assert "teams/one/train.yaml:13:1" in done.said["fp8check"]
     done = repository.tried({"teams/one/train.yaml": None})
-    assert "train.yaml: no such file (in teams/one)" in done.said["fp8check"]
+    assert "names train.yaml, which this commit deletes or renames: change it there, too (in teams/one)" in done.said["fp8check"]
 
 
 def test_names_that_somebody_chose(repository: Guarded) -> None:
@@ -216,7 +216,7 @@ def test_all_files_and_the_commits_between_two(repository: Guarded) -> None:
     assert "jobs/run.sh:3:1" in done.said["fp8check"]
     repository.commit({"accel.yaml": None})
     done = repository.outcome(repository.run("run", "--from-ref", "HEAD~1", "--to-ref", "HEAD", check=False))
-    assert "accel.yaml: no such file" in done.said["fp8check"]
+    assert "names accel.yaml, which this commit deletes or renames" in done.said["fp8check"]
 
 
 def test_the_hook_that_fixes(repository: Guarded) -> None:
