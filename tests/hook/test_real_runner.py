@@ -113,7 +113,10 @@ def test_a_repository_with_declared_runs(repository: Guarded) -> None:
         ({"fp8check.toml": 'require = ["speedup>=9"]\n' + CONFIGURATION}, "speedup>=9 is required"),
         ({"fp8check.toml": CONFIGURATION.replace('"facts.json"', '"other.json"')}, "other.json: no such file"),
         ({"train.yaml": None}, "[[run]] 1 names train.yaml, which this commit deletes or renames"),
-        ({"accel.yaml": None, "new.yaml": ACCELERATE}, "[[run]] 1 names accel.yaml, which this commit deletes or renames"),
+        (
+            {"accel.yaml": None, "new.yaml": ACCELERATE},
+            "[[run]] 1 names accel.yaml, which this commit deletes or renames",
+        ),
         ({"facts.json": None}, "[[run]] 1 names facts.json, which this commit deletes or renames"),
         ({"train.yaml": "bf16: [\n"}, "[[run]] 1: train.yaml"),
     ]
@@ -191,7 +194,10 @@ def test_a_repository_of_several_projects(repository: Guarded) -> None:
     done = repository.tried({"teams/one/train.yaml": CANCELS})
     assert "teams/one/train.yaml:13:1" in done.said["fp8check"]
     done = repository.tried({"teams/one/train.yaml": None})
-    assert "names train.yaml, which this commit deletes or renames: change it there, too (in teams/one)" in done.said["fp8check"]
+    assert (
+        "names train.yaml, which this commit deletes or renames: change it there, too (in teams/one)"
+        in done.said["fp8check"]
+    )
 
 
 def test_names_that_somebody_chose(repository: Guarded) -> None:
