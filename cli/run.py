@@ -11,7 +11,7 @@ from fp8check.cli import options as groups
 from fp8check.cli.config import load
 from fp8check.cli.options import Parser, UsageError
 from fp8check.cli.output import sources_of, style_of_complaints
-from fp8check.cli.requests import facts_of, request_for, request_of_documents, run_options
+from fp8check.cli.requests import documents_of, facts_of, request_for, request_of_documents, run_options
 from fp8check.cli.streams import complain, finish
 from fp8check.rules.checking.exit_codes import ExitCode
 from fp8check.rules.input_error import InputError
@@ -156,8 +156,6 @@ def _check(options: Options, config: Config, words: Sequence[str]) -> _Checked:
         facts = facts_of(described[0])
     old = _is_old((facts.packages or {}).get("torch"))
     try:
-        from fp8check.cli.requests import documents_of
-
         documents = tuple(documents_of(described[0], []))
         request = request_for((request_of_documents(described[0], documents, (), facts),), options, config)
         runs = runs_of(request)

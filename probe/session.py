@@ -30,7 +30,7 @@ class Session:
         Args:
             steps: of the optimizer that are watched.
             every: after so many steps it is looked again; None for never.
-            old_torch: whether torch is older than 2.5, or may be: then it calls no entry point.
+            old_torch: whether torch is known to be older than 2.5: then it calls no entry point.
         """
         self.steps = steps
         self.folder = tempfile.mkdtemp(prefix="fp8check-run-")

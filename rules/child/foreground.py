@@ -117,8 +117,7 @@ class Foreground:
         if pid and os.WIFSTOPPED(status):
             self._stop_too()
         elif pid:
-            code = os.waitstatus_to_exitcode(status)
-            self.status = code if code >= 0 else 128 - code
+            self.status = _exit_code(status)
         return self.status
 
     def _stop_too(self) -> None:
@@ -148,8 +147,7 @@ class Foreground:
                 os.kill(one, signal.SIGKILL)
         if self.status is None:
             _, status = os.waitpid(self.pid, 0)
-            code = os.waitstatus_to_exitcode(status)
-            self.status = code if code >= 0 else 128 - code
+            self.status = _exit_code(status)
 
     def _started(self) -> list[int]:
         """All that the command started and that still runs, by the variable that it inherited; Linux alone tells."""
@@ -173,6 +171,12 @@ class Foreground:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
         self._handlers.clear()
+
+
+def _exit_code(status: int) -> int:
+    """As a shell says it: 128 + n after signal n."""
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
 
 
 def _has_terminal() -> bool:

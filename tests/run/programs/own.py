@@ -4,9 +4,11 @@ import os
 
 import torch
 from accelerate import Accelerator
-from llama import STEPS, build, tokens
+from llama import ROWS, STEPS, build, tokens
 
 accelerator = Accelerator()
+if accelerator.state.deepspeed_plugin is not None:  # which wants to know the size of a batch
+    accelerator.state.deepspeed_plugin.deepspeed_config["train_micro_batch_size_per_gpu"] = ROWS
 model = build()
 if os.environ.get("CHECKPOINT"):
     model.gradient_checkpointing_enable({"use_reentrant": os.environ["CHECKPOINT"] == "reentrant"})

@@ -5,11 +5,12 @@ sitecustomize.py imports it where EMULATE is set.
 
 from __future__ import annotations
 
-import importlib.abc
 import importlib.machinery
 import sys
 from types import ModuleType
 from typing import Any
+
+from after_import import AfterImport
 
 
 def _state(module: Any) -> None:
@@ -32,27 +33,6 @@ def _float8(module: Any) -> None:
 CHANGED = {"accelerate.state": _state, "torchao.float8": _float8}
 
 
-class Finder(importlib.abc.MetaPathFinder):
-    """Changes these modules as soon as they have been imported."""
-
-    def find_spec(self, name: str, path: Any, target: Any = None) -> importlib.machinery.ModuleSpec | None:
-        """The module as others find it."""
-        if name not in CHANGED:
-            return None
-        found = importlib.machinery.PathFinder.find_spec(name, path, target)
-        if found is None or found.loader is None:
-            return None
-        loader: Any = found.loader
-        execute = loader.exec_module
-
-        def executed(module: Any) -> None:
-            execute(module)
-            CHANGED[name](module)
-
-        loader.exec_module = executed
-        return found
-
-
 def _without_audio() -> None:
     """An empty torchaudio: LLaMA-Factory imports it for audio files, and its wheels want CUDA's libraries."""
     audio = ModuleType("torchaudio")
@@ -61,4 +41,4 @@ def _without_audio() -> None:
 
 
 _without_audio()
-sys.meta_path.insert(0, Finder())
+sys.meta_path.insert(0, AfterImport(CHANGED))

@@ -12,13 +12,13 @@ RECORD_ALL=1 also
 from __future__ import annotations
 
 import atexit
-import importlib.abc
-import importlib.machinery
 import json
 import os
 import sys
 import time
 from typing import Any
+
+from after_import import AfterImport
 
 PROFILED, LAST = 4, 8
 ELEMENTS = 65_536
@@ -156,30 +156,8 @@ def plain(name: str) -> str:
     return name
 
 
-class Finder(importlib.abc.MetaPathFinder):
-    """Installs the recorder as soon as torch has been imported."""
-
-    def find_spec(self, name: str, path: Any, target: Any = None) -> importlib.machinery.ModuleSpec | None:
-        """torch as others find it, with a loader that installs."""
-        if name != "torch":
-            return None
-        found = importlib.machinery.PathFinder.find_spec(name, path, target)
-        if found is None or found.loader is None:
-            return None
-        loader: Any = found.loader
-        execute = loader.exec_module
-
-        def executed(module: Any) -> None:
-            execute(module)
-            sys.meta_path.remove(self)  # not before: many ask only whether there is a torch
-            RECORDER.install(module)
-
-        loader.exec_module = executed
-        return found
-
-
 if os.environ.get("EMULATE"):
     __import__("emulated")
 RECORDER = Recorder(os.environ.get("RECORD", ""), everything=os.environ.get("RECORD_ALL") == "1")
 if RECORDER.out:
-    sys.meta_path.insert(0, Finder())
+    sys.meta_path.insert(0, AfterImport({"torch": RECORDER.install}))
