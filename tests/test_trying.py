@@ -196,11 +196,10 @@ def test_a_script_that_cannot_be_edited() -> None:
     assert not trying.sets(reports[0], shell, 1)
 
 
-@pytest.mark.parametrize(("of", "one_of"), [("catalog", 33), ("conformance", 400)])
+@pytest.mark.parametrize(("of", "one_of"), [("catalog", 33), ("conformance", 250)])
 def test_lines_without_effect_have_none_and_those_that_decide_have_one(of: str, one_of: int) -> None:
     every = [*flips.every(of, one_of)]
     assert [one for one in every if one.is_wrong] == []
     assert sum(one.flips for one in every if one.claim == "nothing") > 40
     decides = [one for one in every if one.claim == "decides"]
-    # What decides, and changes nothing by any value that is tried, is a line beside which another one decides the same.
-    assert sum(bool(one.changing) for one in decides) > 0.6 * len(decides)
+    assert sum(bool(one.changing) for one in decides) > 0.7 * len(decides)
