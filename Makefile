@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-.PHONY: action-lint action-test agreement attacks beyond wild audit sbom fuzz fuzz-guided fuzz-sample scaling scaling-sample smoke \
+.PHONY: action-lint action-test agreement attacks beyond wild audit sbom fuzz fuzz-guided fuzz-sample nodes-scale scaling scaling-sample smoke \
 	docs help flips helps pairs demo test lint types layers coverage bench wheel corpus corpus-review score conformance \
 	journeys conformance-commands conformance-newest conformance-sample drift evidence executed rule mutation mutation-catalog \
 	mutation-sample hook-test format clean serve service-bench \
@@ -131,6 +131,9 @@ scaling: $(VENV)/.installed ## what inputs cost as they grow: time and memory by
 
 scaling-sample: $(VENV)/.installed ## the fixed sample of it that CI measures, with nothing beside it
 	@$(BIN)/python -m tests.tools.scaling --sample
+
+nodes-scale: $(VENV)/.installed ## merging 64, 1,000 and 10,000 simulated nodes: seconds of one core, and memory
+	@$(BIN)/python -m tests.tools.nodes_scale
 
 conformance: $(VENV)/.installed ## run the real packages over generated cases and compare (long)
 	@$(BIN)/python -m tests.tools.conformance.stacks --root .conformance

@@ -17,6 +17,8 @@ COMMANDS = {
     "fix": "fix",
     "init": "init",
     "matrix": "matrix",
+    "node": "node",
+    "nodes": "nodes",
     "plan": "plan",
     "probe": "probe",
     "rule": "rules",

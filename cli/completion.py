@@ -9,6 +9,7 @@ import argparse
 from importlib import import_module
 
 from fp8check.cli.commands import COMMANDS
+from fp8check.cli.nodes import FORMATS as NODES
 from fp8check.cli.options import Parser, UsageError
 from fp8check.cli.output import NAMES
 from fp8check.cli.streams import say_exactly
@@ -85,6 +86,6 @@ def _complete(action: argparse.Action, made: Parser, shtab: ModuleType) -> None:
     elif action.metavar in _FILES:
         action.complete = shtab.FILE  # type: ignore[attr-defined]
     elif action.metavar == "FORMAT[=FILE]":
-        action.choices = NAMES if made.prog == "fp8check" else ("text", "json")
+        action.choices = {"fp8check": NAMES, "fp8check nodes": NODES}.get(made.prog, ("text", "json"))
     elif action.metavar in ("RULES", "ID"):
         action.choices = tuple(one.id for one in RULES)

@@ -35,6 +35,8 @@ Tells before the GPU hours are spent whether a training run will really train in
   fp8check init --trainer trl --model MODEL --out DIR   the first files of a run in FP8, and the command
   fp8check upgrade cfg.yaml accel.yaml --to "accelerate==1.16.0"   what other releases would change
   fp8check env                         what is known of this machine; --json for facts.json
+  fp8check node --out DIR FILE...      one node of a cluster: can it run this; --probe makes a step on every GPU
+  fp8check nodes DIR --expect 64       all of them together: who differs, who is slow, who did not report
   fp8check serve                       the HTTP service; fp8check --server URL asks one
   fp8check rules                       all rules
   fp8check rule FP101                  one rule: what it finds, why it hurts, what to write instead

@@ -69,10 +69,11 @@ def probe_run(
     python: str | None = None,
     emulate: bool = False,
     consent: Consent = NONE,
+    gpu: Mapping[str, str] | None = None,
     tell: Callable[[ProbeStage], None] = lambda _stage: None,
 ) -> Seen:
     """Predict one run, and probe it on this machine: `probe` says what the arguments are."""
-    return probe(run, predict(run), python=python, emulate=emulate, consent=consent, tell=tell)
+    return probe(run, predict(run), python=python, emulate=emulate, consent=consent, gpu=gpu, tell=tell)
 
 
 def probe(
@@ -84,6 +85,7 @@ def probe(
     consent: Consent = NONE,
     limits: process.Limits | None = None,
     environ: Mapping[str, str] | None = None,
+    gpu: Mapping[str, str] | None = None,
     tell: Callable[[ProbeStage], None] = lambda _stage: None,
 ) -> Seen:
     """Probe one run on this machine; whatever happens, the answer is what was seen, and no exception.
@@ -95,6 +97,7 @@ def probe(
         consent: which variables of the run may come into the child: none that only a file or a request names.
         limits: when the child is killed; None for the usual ones.
         environ: the environment to take PATH and the like from; None for this process's.
+        gpu: the variables by which the child sees one GPU, over all others; None for the first that it finds.
         tell: called with each stage as it begins.
     """
     shell = os.environ if environ is None else environ
@@ -106,7 +109,7 @@ def probe(
     except Undecided as reason:
         return Seen("not run", why=f"a value is not known: {reason.what}", emulated=emulate)
     limits = limits or _limits(spec)
-    given = child_environment(shell, variables, spec)
+    given = {**child_environment(shell, variables, spec), **(gpu or {})}
     ended = process.run(python or sys.executable, spec, given, limits, tell)
     return seen_of(ended, emulated=emulate, assumed=(*assumed, *told), shell=shell)
 

@@ -49,8 +49,16 @@ def loads(text: str, path: str = "facts.json") -> Facts:
     Raises:
         BadFacts: it is not a facts.json of this schema.
     """
+    return from_data(_Reader(path).parse(text), path)
+
+
+def from_data(content: Mapping[str, object], path: str = "facts.json") -> Facts:
+    """Saved facts from parsed JSON; `path` is for the messages.
+
+    Raises:
+        BadFacts: it is not that of a facts.json of this schema.
+    """
     reader = _Reader(path)
-    content = reader.parse(text)
     schema = content.get("schema")
     if schema != SCHEMA:
         hint = _WRITES_ONE if schema is None else ""

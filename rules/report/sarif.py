@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 _LEVELS = {"error": "error", "warning": "warning", "info": "note"}
 _MOST_WITH_PLAN = 10  # errors of a run that have it: a run may have thousands, and a plan as many steps
 _AT_THE_TOP: Data = {"deletedRegion": {"startLine": 1, "startColumn": 1, "endLine": 1, "endColumn": 1}}
-_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 # Code scanning refuses a run of more results, and shows no longer descriptions
 # (docs.github.com/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning).
-_MOST_RESULTS = 25_000
+MOST_RESULTS = 25_000
 _LONGEST_DESCRIPTION = 1024
 _RESULT = "\n        "  # where a result begins: a line, as far in as results stand
 _HERE = "results"
@@ -55,11 +55,11 @@ class Log:
         """The results of one report more."""
         begins = not self._invocations
         results = self._results(report)
-        self._artifacts.update((file.path, {"location": _artifact(file.path)}) for file in report.files)
+        self._artifacts.update((file.path, {"location": artifact(file.path)}) for file in report.files)
         self._invocations.append(_invocation(report))
         self._verdicts.append(report.verdict)
         self._version = report.versions.get("fp8check", self._version)
-        room = _MOST_RESULTS - self._count
+        room = MOST_RESULTS - self._count
         self._left_out += max(len(results) - room, 0)
         pieces = []
         for one in results[:room]:
@@ -93,7 +93,7 @@ class Log:
                 **({"leftOut": self._left_out} if self._left_out else {}),
             },
         }
-        text = dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]})
+        text = dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]})
         before, _, after = text.partition(f'{_RESULT}"{_HERE}"')
         return before, after if self._count else after.lstrip()
 
@@ -181,7 +181,7 @@ def _changes(found: Plan) -> list[Data]:
     """The changes of a plan, by file; a new file is put where nothing is."""
     new = [
         {
-            "artifactLocation": _artifact(one.file),
+            "artifactLocation": artifact(one.file),
             "replacements": [{**_AT_THE_TOP, "insertedContent": {"text": one.after}}],
         }
         for one in found.steps
@@ -222,7 +222,7 @@ def _by_file(fix: Fix) -> list[Data]:
     for edit in fix.edits:
         replacement: Data = {"deletedRegion": _region(edit), "insertedContent": {"text": edit.text}}
         changes.setdefault(edit.file, []).append(replacement)
-    return [{"artifactLocation": _artifact(path), "replacements": edits} for path, edits in changes.items()]
+    return [{"artifactLocation": artifact(path), "replacements": edits} for path, edits in changes.items()]
 
 
 def _message(finding: Finding) -> str:
@@ -231,7 +231,7 @@ def _message(finding: Finding) -> str:
 
 
 def _location(place: Place) -> Data:
-    return {"physicalLocation": {"artifactLocation": _artifact(place.file), "region": _region(place)}}
+    return {"physicalLocation": {"artifactLocation": artifact(place.file), "region": _region(place)}}
 
 
 def _region(place: Place | Edit) -> Data:
@@ -243,7 +243,7 @@ def _region(place: Place | Edit) -> Data:
     }
 
 
-def _artifact(path: str) -> dict[str, str]:
+def artifact(path: str) -> dict[str, str]:
     """A file as a URI: relative ones from the folder that fp8check was run in."""
     uri = quote(bytes_of(path.replace("\\", "/")), safe="/~")
     return {"uri": f"file://{uri}"} if uri.startswith("/") else {"uri": uri, "uriBaseId": "ROOT"}

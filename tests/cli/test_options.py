@@ -29,6 +29,8 @@ ARGUMENTS = {
     "explain": ("train.yaml:3", "accel.yaml", "--no-environment"),
     "fix": ("train.yaml", "accel.yaml", "--no-environment", "--diff"),
     "init": ("--trainer=trl", "--model=m", "--out=new", "--no-environment"),
+    "node": ("train.yaml", "accel.yaml", "--out=told"),
+    "nodes": (".",),
     "plan": ("train.yaml", "accel.yaml", "--no-environment"),
     "probe": ("train.yaml", "accel.yaml"),
     "rule": ("FP101",),

@@ -146,8 +146,8 @@ def test_sarif_has_one_run_of_the_tool_and_each_finding_once() -> None:
 
 
 def test_sarif_has_no_more_results_than_code_scanning_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert sarif._MOST_RESULTS == 25_000
-    monkeypatch.setattr(sarif, "_MOST_RESULTS", 5)
+    assert sarif.MOST_RESULTS == 25_000
+    monkeypatch.setattr(sarif, "MOST_RESULTS", 5)
     first = FP101.findings[0]
     few = FP101._replace(findings=tuple(first._replace(fingerprint=str(number)) for number in range(3)))
     more = FP101._replace(

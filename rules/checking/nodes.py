@@ -1,0 +1,198 @@
+"""The nodes of a cluster: this one checked and probed, and the reports of all of them read and merged."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from fp8check.rules.checking.request import checked, runs_of
+from fp8check.rules.credentials import masked_shapes
+from fp8check.rules.engine.definition import INFO
+from fp8check.rules.nodes.digest import digest
+from fp8check.rules.nodes.document import LARGEST, BadNode, Node, from_data, parsed, worst
+from fp8check.rules.nodes.drift import slow_in_words, wrong_in_words
+from fp8check.rules.nodes.merged import LARGEST as LARGEST_MERGED
+from fp8check.rules.nodes.merged import SCHEMA as MERGED
+from fp8check.rules.nodes.merged import Merged
+from fp8check.rules.nodes.merged import from_data as merged_from_data
+from fp8check.rules.nodes.outliers import OFF, SLOWER, usual
+from fp8check.rules.plain_text import plain, shown
+from fp8check.rules.reading import Unreadable, files
+from fp8check.rules.report import build
+from fp8check.rules.report.schema import as_data
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from fp8check.rules.checking.request import Request
+    from fp8check.rules.checking.runs import Assembled
+    from fp8check.rules.facts import Facts
+    from fp8check.rules.seen import Seen
+    from fp8check.rules.suppression.examined import Examined, Verdict
+    from fp8check.rules.trainers.run import Run
+
+    ProbeGpus = Callable[[Run], Mapping[str, Seen]]
+
+MOST_FILES = 200_000  # of one folder
+_LONGEST_NAME = 255
+_BEGINNING = 200  # bytes
+
+
+class SeveralRuns(ValueError):
+    """A probe takes one run."""
+
+
+def node_of(host: str, facts: Facts, request: Request | None, probe: ProbeGpus | None = None) -> Node:
+    """What this node tells of itself.
+
+    Args:
+        request: the check of the run here; None where no run is named.
+        probe: makes a step of it on every GPU; None where none is wanted.
+
+    Raises:
+        SeveralRuns: more than one run is to be probed.
+        InputError: see `runs_of`.
+    """
+    if request is None:
+        verdict, why = _of_facts(facts)
+        return Node(host, facts, None, None, verdict, why)
+    runs = runs_of(request)
+    if probe is not None and len(runs) != 1:
+        raise SeveralRuns
+    seen = None if probe is None else _judged(request, runs, probe(runs[0].run))
+    reports = checked(request, runs).reports
+    data = [as_data(build.whole(one)) for one in reports]
+    verdicts = [one.verdict for one in reports] + [verdict for _, verdict in seen or ()]
+    gpus = None if seen is None else [one for one, _ in seen]
+    return Node(host, facts, data[0] if len(data) == 1 else data, gpus, worst(verdicts))
+
+
+def _of_facts(facts: Facts) -> tuple[Verdict, tuple[str, ...]]:
+    """Of a node for which no run is named: whether anything could train there in FP8."""
+    if facts.gpus == []:
+        return "fail", ("it has no GPU",)
+    if facts.gpus is None:
+        return "undecided", ("nobody knows of its GPUs",)
+    if facts.is_training_environment is not True:
+        return "undecided", ("nobody knows what trains there: neither torch nor accelerate was found",)
+    return "pass", ()
+
+
+def _judged(
+    request: Request, runs: Sequence[Assembled], seen: Mapping[str, Seen]
+) -> list[tuple[dict[str, object], Verdict]]:
+    """What was seen on each GPU with what is to be said of it: by the rules, and beside the other GPUs of the node."""
+    of_probes = request._replace(rules=[one for one in request.rules if one.id.startswith("FP8")], baseline=None)
+    beside = _beside(seen)
+    found = []
+    for gpu, one in seen.items():
+        (report,) = checked(of_probes, runs, [one]).reports
+        why = [*_said(report, one), *beside.get(gpu, ())]
+        verdict: Verdict = "fail" if gpu in beside else report.verdict
+        data: dict[str, object] = {"gpu": gpu, "verdict": verdict, "why": why, "seen": one.as_data()}
+        found.append((data, verdict))
+    return found
+
+
+def _said(report: Examined, seen: Seen) -> Iterator[str]:
+    if seen.ended != "done":
+        yield f"the probe: {seen.why or seen.ended}"
+    for one in report.findings:
+        if one.severity != INFO:
+            yield f"{one.rule} {one.message}"
+
+
+def _beside(seen: Mapping[str, Seen]) -> dict[str, list[str]]:
+    """What is said of GPUs that are slow, or come to something else, beside the others of the same kind."""
+    found: dict[str, list[str]] = {}
+    for kind in dict.fromkeys(_kind(one) for one in seen.values()):
+        those = {gpu: one for gpu, one in seen.items() if _kind(one) == kind}
+        times = {gpu: one.fp8_ms.ms for gpu, one in those.items() if one.fp8_ms is not None}
+        speed = usual(times.values(), SLOWER)
+        for gpu, ms in times.items():
+            if speed is not None and speed.is_above(ms):
+                found.setdefault(gpu, []).append(slow_in_words(gpu, ms, speed.median))
+        losses = {gpu: one.losses[0] for gpu, one in those.items() if one.losses}
+        result = usual((one for one in losses.values() if one is not None), OFF)
+        for gpu, loss in losses.items():
+            if result is not None and (loss is None or result.is_off(loss)):
+                found.setdefault(gpu, []).append(f"{wrong_in_words(gpu, loss)}, the others to {result.median:.4g}")
+    return found
+
+
+def _kind(seen: Seen) -> str:
+    return "" if seen.device is None else seen.device.name
+
+
+def bytes_of(node: Node) -> bytes:
+    """HOST.json of a node."""
+    return plain(masked_shapes(json.dumps(node.as_data(), indent=1, ensure_ascii=False)), "json").encode() + b"\n"
+
+
+class Folder:
+    """The reports in a folder, as they come: what was read once is read again only where it changed."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._read: dict[str, tuple[object, Merged]] = {}
+
+    def merged(self) -> Merged:
+        """All that is there now. Files of other names than *.json, and hidden ones, are passed over.
+
+        Raises:
+            Unreadable: the folder cannot be read, or has too many files.
+        """
+        for name in self._names():
+            path = os.path.join(self._path, name)
+            try:
+                found = os.stat(path)
+                state: object = (found.st_mtime_ns, found.st_size, found.st_ino)
+            except OSError:
+                state = None
+            if name not in self._read or self._read[name][0] != state:
+                self._read[name] = (state, _read(path, name))
+        whole = Merged()
+        for _, one in self._read.values():
+            whole.merge(one)
+        return whole
+
+    def _names(self) -> list[str]:
+        names = []
+        try:
+            with os.scandir(self._path) as there:
+                for one in there:
+                    if one.name.endswith(".json") and not one.name.startswith("."):
+                        names.append(one.name)
+                    if len(names) > MOST_FILES:
+                        raise Unreadable(self._path, f"it has more than {MOST_FILES:,} reports")
+        except OSError as problem:
+            raise Unreadable(self._path, (problem.strerror or "it cannot be read").lower()) from problem
+        return sorted(names)
+
+
+def _read(path: str, name: str) -> Merged:
+    """What one file tells; a file that is no report is told of, and never passed over."""
+    one = Merged()
+    try:
+        data = parsed(_bytes(path))
+        if data.get("schema") == MERGED:
+            return merged_from_data(data)
+        one.add(digest(from_data(data)))
+    except (BadNode, Unreadable) as problem:
+        why = problem.message if isinstance(problem, Unreadable) else str(problem)
+        one.unread[shown(name)[:_LONGEST_NAME]] = shown(why)[:300]
+    return one
+
+
+def _bytes(path: str) -> bytes:
+    """A report: of one node, or a larger one of many, which says so at its beginning.
+
+    Raises:
+        Unreadable, BadNode: it cannot be had.
+    """
+    data = files.start(path, LARGEST_MERGED + 1)
+    limit = LARGEST_MERGED if MERGED.encode() in data[:_BEGINNING] else LARGEST
+    if len(data) > limit:
+        raise BadNode(f"larger than {limit >> 20} MiB")
+    return data

@@ -1,0 +1,155 @@
+"""Where nodes differ: by subject, what most of them have, and who has something else."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+from fp8check.rules.nodes.digest import VARIABLE, VARIABLES
+from fp8check.rules.nodes.outliers import OFF, SLOWER, usual
+from fp8check.rules.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Literal
+
+    from fp8check.rules.nodes.digest import Digest, GpuDigest, Values
+
+    # error: what has to be one and the same in all processes of a job, or slows all of them; warning: what may differ
+    # in a job that runs well; undecided: nobody knows whether it differs.
+    Weight = Literal["error", "warning", "undecided"]
+
+SPEED = "speed"
+_WEIGHED: Mapping[str, Weight] = {
+    "driver": "warning",
+    "CUDA of driver": "warning",
+    f"{VARIABLE}CUDA_HOME": "warning",
+    f"{VARIABLE}HF_HOME": "warning",
+    f"{VARIABLE}LD_LIBRARY_PATH": "warning",
+    f"{VARIABLE}SLURM_JOB_ID": "warning",
+    f"{VARIABLE}XDG_CACHE_HOME": "warning",
+}
+
+
+class Other(Record):
+    """What some nodes have that most have not."""
+
+    value: str
+    hosts: tuple[str, ...]
+
+
+class Drift(Record):
+    """A subject in which nodes differ.
+
+    Attributes:
+        usual: what most nodes have; None where no more than half of them have the same.
+        count: how many have it.
+        others: what else there is. Where there is nothing usual, all that there is.
+    """
+
+    subject: str
+    weight: Weight
+    usual: str | None
+    count: int
+    others: tuple[Other, ...]
+
+    @property
+    def sentence(self) -> str:
+        """In what they differ."""
+        if self.usual is None:
+            return f"{self.subject}: no value is that of more than half of the nodes"
+        return f"{self.subject}: {self.usual} on {self.count:,}"
+
+
+def drift(nodes: Sequence[Digest]) -> list[Drift]:
+    """Where these nodes differ, in the order of the subjects; one digest a node."""
+    kinds: dict[Values, list[str]] = defaultdict(list)
+    for one in nodes:
+        if one.values:
+            kinds[one.values].append(one.host)
+    found = [*_of_values(kinds), *_of_speed(nodes), *_of_numbers(nodes)]
+    return sorted(found, key=lambda one: one.subject)
+
+
+def _of_values(kinds: Mapping[Values, Sequence[str]]) -> Iterator[Drift]:
+    by_kind = [(dict(values), hosts) for values, hosts in kinds.items()]
+    subjects = dict.fromkeys(name for values, _ in by_kind for name in values if name != VARIABLES)
+    for subject in subjects:
+        having: dict[str, list[str]] = defaultdict(list)
+        unknown: list[str] = []
+        for values, hosts in by_kind:
+            if subject in values:
+                having[_shown(subject, values[subject])].extend(hosts)
+            elif subject.startswith(VARIABLE) and VARIABLES in values:
+                having[_shown(subject, None)].extend(hosts)
+            else:
+                unknown.extend(hosts)
+        if len(having) > 1:
+            yield _split(subject, having)
+        if unknown:
+            most = max(sorted(having), key=lambda value: len(having[value]))
+            other = Other("not known", tuple(sorted(unknown)))
+            yield Drift(subject, "undecided", most, len(having[most]), (other,))
+
+
+def _shown(subject: str, value: str | None) -> str:
+    if value is not None:
+        return value or '""'
+    return "not set" if subject.startswith(VARIABLE) else "not installed"
+
+
+def _split(subject: str, having: Mapping[str, Sequence[str]]) -> Drift:
+    counts = Counter({value: len(hosts) for value, hosts in having.items()})
+    most, count = max(counts.items(), key=lambda pair: (pair[1], pair[0]))
+    is_usual = 2 * count > sum(counts.values())
+    others = [
+        Other(value, tuple(sorted(hosts))) for value, hosts in sorted(having.items()) if not is_usual or value != most
+    ]
+    weight = _WEIGHED.get(subject, "error")
+    return Drift(subject, weight, most if is_usual else None, count if is_usual else 0, tuple(others))
+
+
+def _of_speed(nodes: Sequence[Digest]) -> Iterator[Drift]:
+    """GPUs that take longer for a step than others of their kind do."""
+    for kind, every in _by_kind(nodes).items():
+        timed = [(host, gpu.gpu, gpu.ms) for host, gpu in every if gpu.ms is not None]
+        found = usual((ms for _, _, ms in timed), SLOWER)
+        slow = [] if found is None else [one for one in timed if found.is_above(one[2])]
+        if found is not None and slow:
+            others = [Other(slow_in_words(gpu, ms, found.median), (host,)) for host, gpu, ms in sorted(slow)]
+            yield Drift(f"{SPEED} of {kind}", "error", f"{found.median:.3g} ms", len(timed) - len(slow), tuple(others))
+
+
+def slow_in_words(gpu: str, ms: float, median: float) -> str:
+    """What is said of a slow GPU."""
+    return f"GPU {gpu} takes {ms:.3g} ms for a step, {ms / median:.2f} times as long as usual"
+
+
+def _of_numbers(nodes: Sequence[Digest]) -> Iterator[Drift]:
+    """GPUs whose results are not those of the others of their kind."""
+    for kind, every in _by_kind(nodes).items():
+        names = dict.fromkeys(name for _, gpu in every for name, _ in gpu.numbers)
+        for name in names:
+            told = [(host, gpu.gpu, dict(gpu.numbers).get(name)) for host, gpu in every if gpu.numbers]
+            numbers = [value for _, _, value in told if value is not None]
+            found = usual(numbers, OFF)
+            if found is None:
+                continue
+            wrong = [one for one in told if one[2] is None or found.is_off(one[2])]
+            if wrong:
+                others = [Other(wrong_in_words(gpu, value), (host,)) for host, gpu, value in sorted(wrong, key=str)]
+                usual_value = f"{found.median:.4g}"
+                yield Drift(f"{name} on {kind}", "error", usual_value, len(told) - len(wrong), tuple(others))
+
+
+def wrong_in_words(gpu: str, value: float | None) -> str:
+    """What is said of a GPU with another result."""
+    return f"GPU {gpu} comes to {'no number' if value is None else f'{value:.4g}'}"
+
+
+def _by_kind(nodes: Iterable[Digest]) -> dict[str, list[tuple[str, GpuDigest]]]:
+    found: dict[str, list[tuple[str, GpuDigest]]] = defaultdict(list)
+    for one in nodes:
+        for gpu in one.gpus:
+            found[gpu.kind].append((one.host, gpu))
+    return found

@@ -1,0 +1,35 @@
+"""Names of nodes: they become names of files and lines of lists, so only what a host may be called is one."""
+
+from __future__ import annotations
+
+import re
+
+LONGEST = 253  # a name in the DNS (RFC 1035, section 2.3.4)
+# Letters, digits, hyphens and dots, as RFC 1123 has it; the underscore is in use. Never a path, nor an option.
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,251}[A-Za-z0-9]|[A-Za-z0-9]")
+
+
+def is_host(name: object) -> bool:
+    """Whether this is what a host may be called."""
+    return isinstance(name, str) and len(name) <= LONGEST and _NAME.fullmatch(name) is not None
+
+
+def file_of(host: str) -> str:
+    """The name of the file of that node."""
+    return f"{host}.json"
+
+
+def listed(text: str) -> tuple[frozenset[str], str | None]:
+    """The hosts of a file for --hosts, one a line, and the first line that is none; # begins a comment.
+
+    What follows a host, as `slots=8` in a host file of MPI, says nothing here.
+    """
+    hosts = set()
+    for line in text.splitlines():
+        words = line.partition("#")[0].split()
+        if not words:
+            continue
+        if not is_host(words[0]):
+            return frozenset(), line
+        hosts.add(words[0])
+    return frozenset(hosts), None
