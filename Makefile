@@ -261,6 +261,7 @@ test-gpu: ## the GPU suite, in the training environment: make test-gpu GPU_PYTHO
 
 docs: $(VENV)/.installed ## write the generated pages anew
 	@$(BIN)/fp8check matrix --all > docs/compatibility.md
+	@$(BIN)/python -m tests.tools.schemas docs/schemas
 	@$(BIN)/python -m tests.tools.catalog.pages docs
 	@$(BIN)/python -m tests.tools.conformance.beyond.page > docs/beyond.new && mv docs/beyond.new docs/beyond-the-first-step.md
 	@$(BIN)/python -m tests.tools.start_page > docs/start.new && mv docs/start.new docs/start.md

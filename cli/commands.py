@@ -24,6 +24,7 @@ COMMANDS = {
     "rule": "rules",
     "rules": "rules",
     "run": "run",
+    "schema": "schema",
     "serve": "serve",
     "upgrade": "upgrade",
     "worth": "worth",

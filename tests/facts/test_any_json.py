@@ -49,13 +49,18 @@ PLACES = (
 )
 
 
+def with_value(place: tuple[str | int, ...], value: object) -> object:
+    """The facts of the example with this value in that place."""
+    content = json.loads(json.dumps({"duplicates": {}, "transformer_engine": {}, "libraries": {}, **FACTS}))
+    within = content
+    for step in place[:-1]:
+        within = within[step]
+    within[place[-1]] = value
+    return content
+
+
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: "/".join(map(str, place)))
 def test_any_json_in_any_place(place: tuple[str | int, ...]) -> None:
     for value in VALUES:
-        content = json.loads(json.dumps({"duplicates": {}, "transformer_engine": {}, "libraries": {}, **FACTS}))
-        within = content
-        for step in place[:-1]:
-            within = within[step]
-        within[place[-1]] = value
-        report = checked(json.dumps(content))
+        report = checked(json.dumps(with_value(place, value)))
         assert report is None or report.crashes == (), (value, report.crashes)

@@ -1,0 +1,1 @@
+"""JSON Schemas of the files that fp8check writes and reads, made from the code that does."""

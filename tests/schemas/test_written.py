@@ -1,0 +1,123 @@
+"""The schemas of what fp8check writes: every key that it writes is in them, and what is none of it does not fit."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fp8check.cli.main import main
+from fp8check.cli.schema import SCHEMAS, made
+from fp8check.rules import facts
+from fp8check.rules.checking import plan
+from fp8check.rules.checking.watching import Verdict
+from fp8check.rules.report import build, schema
+from fp8check.rules.report.plan import plans_of
+from fp8check.rules.seen import from_data
+from tests.facts.test_any_json import PLACES, VALUES, with_value
+from tests.support.cases import CASES
+from tests.support.paths import DOCS, EVIDENCE, EXAMPLE
+from tests.support.runs import PROBED, report_of
+from tests.support.schemas import closed, misfits, validator
+
+if TYPE_CHECKING:
+    from jsonschema import Draft7Validator
+
+FILES = [str(EXAMPLE / name) for name in ("train.yaml", "accelerate.yaml")]
+FACTS = str(EXAMPLE / "facts.json")
+
+
+@cache
+def exactly(name: str) -> Draft7Validator:
+    return validator(closed(made(name)))
+
+
+def sent(data: object) -> Any:
+    return json.loads(json.dumps(data))
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_the_page_of_a_schema_is_what_the_code_makes(name: str) -> None:
+    assert json.loads((DOCS / "schemas" / f"{name}.json").read_text(encoding="utf-8")) == made(name), "make docs"
+
+
+@pytest.mark.parametrize("rule", CASES)
+def test_reports(rule: str) -> None:
+    for case in (CASES[rule]["found"][0], CASES[rule]["not found"][-1]):
+        data = sent(schema.as_data(build.whole(report_of(case))))
+        assert misfits(exactly("report"), data) == {}
+    assert misfits(exactly("report"), [data, data]) == {}
+
+
+@pytest.mark.parametrize("name", PROBED)
+def test_what_a_probe_saw(name: str) -> None:
+    examined = report_of({**CASES["FP101"]["found"][0], "seen": PROBED[name]})
+    assert misfits(exactly("report"), sent(schema.as_data(build.whole(examined)))) == {}
+    verdict = Verdict(from_data(PROBED[name]), None, None, (), ("something",))
+    assert misfits(exactly("seen"), sent(verdict.as_data())) == {}
+
+
+def test_what_a_gpu_showed_of_watched_runs() -> None:
+    lines = [json.loads(line) for line in (EVIDENCE / "h200-run.jsonl").read_text(encoding="utf-8").splitlines()]
+    whole = made("seen")
+    parts = validator(closed({**whole, "required": []}))
+    assert lines
+    assert {name: misfits(parts, line["seen"]) for line in lines for name in [line["name"]]} == {
+        line["name"]: {} for line in lines
+    }
+
+
+def test_plans() -> None:
+    planned = plan(*FILES, facts=FACTS)
+    data = sent(schema.as_data(plans_of(planned)))
+    assert data["plans"]
+    assert misfits(exactly("plan"), data) == {}
+
+
+def test_the_command_prints_what_fits(capsys: pytest.CaptureFixture[str]) -> None:
+    main([*FILES, "--facts", FACTS, "--format", "json"])
+    assert misfits(exactly("report"), json.loads(capsys.readouterr().out)) == {}
+    main(["plan", *FILES, "--facts", FACTS, "--format", "json"])
+    assert misfits(exactly("plan"), json.loads(capsys.readouterr().out)) == {}
+    main(["probe", *FILES, "--json"])
+    assert misfits(exactly("probe"), json.loads(capsys.readouterr().out)) == {}
+    main(["env", "--json"])
+    assert misfits(exactly("facts"), json.loads(capsys.readouterr().out)) == {}
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: "/".join(map(str, place)))
+def test_facts_fit_where_they_are_read(place: tuple[str | int, ...]) -> None:
+    for value in VALUES:
+        data = with_value(place, value)
+        try:
+            facts.loads(json.dumps(data))
+            read = True
+        except facts.BadFacts:
+            read = False
+        assert (misfits(validator(made("facts")), data) == {}) == read, value
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "value"),
+    [
+        ("report", ("verdict",), "fine"),
+        ("report", ("findings", 0, "line"), "3"),
+        ("report", ("outcome", "starts"), "yes"),
+        ("report", ("summary",), None),
+        ("plan", ("goal",), "int8"),
+        ("plan", ("plans", 0, "steps", 0, "kind"), "hope"),
+    ],
+)
+def test_what_is_none_does_not_fit(name: str, place: tuple[Any, ...], value: object) -> None:
+    data = (
+        sent(schema.as_data(build.whole(report_of(CASES["FP101"]["found"][0]))))
+        if name == "report"
+        else sent(schema.as_data(plans_of(plan(*FILES, facts=FACTS))))
+    )
+    inner = data
+    for part in place[:-1]:
+        inner = inner[part]
+    inner[place[-1]] = value
+    assert misfits(validator(made(name)), data) != {}
