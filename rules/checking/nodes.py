@@ -16,7 +16,7 @@ from fp8check.rules.nodes.merged import SCHEMA as MERGED
 from fp8check.rules.nodes.merged import Merged
 from fp8check.rules.nodes.merged import from_data as merged_from_data
 from fp8check.rules.nodes.outliers import OFF, SLOWER, usual
-from fp8check.rules.plain_text import plain, shown
+from fp8check.rules.plain_text import plain
 from fp8check.rules.reading import Unreadable, files
 from fp8check.rules.report import build
 from fp8check.rules.report.schema import as_data
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     ProbeGpus = Callable[[Run], Mapping[str, Seen]]
 
 MOST_FILES = 200_000  # of one folder
-_LONGEST_NAME = 255
 _BEGINNING = 200  # bytes
 
 
@@ -173,26 +172,27 @@ class Folder:
 
 def _read(path: str, name: str) -> Merged:
     """What one file tells; a file that is no report is told of, and never passed over."""
-    one = Merged()
     try:
-        data = parsed(_bytes(path))
-        if data.get("schema") == MERGED:
-            return merged_from_data(data)
-        one.add(digest(from_data(data)))
+        return told(files.start(path, LARGEST_MERGED + 1))
     except (BadNode, Unreadable) as problem:
         why = problem.message if isinstance(problem, Unreadable) else str(problem)
-        one.unread[shown(name)[:_LONGEST_NAME]] = shown(why)[:300]
-    return one
+        one = Merged()
+        one.add_unread(name, why)
+        return one
 
 
-def _bytes(path: str) -> bytes:
-    """A report: of one node, or a larger one of many, which says so at its beginning.
+def told(data: bytes) -> Merged:
+    """What a report tells: of one node, or a larger one of many, which says so at its beginning.
 
     Raises:
-        Unreadable, BadNode: it cannot be had.
+        BadNode: it is none.
     """
-    data = files.start(path, LARGEST_MERGED + 1)
     limit = LARGEST_MERGED if MERGED.encode() in data[:_BEGINNING] else LARGEST
     if len(data) > limit:
         raise BadNode(f"larger than {limit >> 20} MiB")
-    return data
+    found = parsed(data)
+    if found.get("schema") == MERGED:
+        return merged_from_data(found)
+    one = Merged()
+    one.add(digest(from_data(found)))
+    return one

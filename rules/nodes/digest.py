@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from sys import intern
 
 from fp8check.rules.nodes.document import worst
+from fp8check.rules.nodes.texts import LONGEST_REASON, kept
 from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 
 MOST_VALUES = 1_000
 MOST_REASONS = 20
-_LONGEST = 200  # characters of a value; a longer one is compared by its sum
-_LONGEST_REASON = 300
 # Variables that say which node or process this is.
 _OWN = frozenset(
     {
@@ -77,17 +74,17 @@ def digest(node: Node) -> Digest:
     gpus = node.seen or ()
     verdict = worst([node.verdict, *_verdicts([*node.reports, *gpus])])
     reasons = dict.fromkeys((*node.why, *_errors(node.reports), *_of_gpus(gpus)))
-    why = tuple(intern(_cut(one, _LONGEST_REASON)) for one in list(reasons)[:MOST_REASONS])
+    why = tuple(dict.fromkeys(kept(one, LONGEST_REASON) for one in list(reasons)[:MOST_REASONS]))
     values = dict(_values(node.facts))
     results = sorted({_result(one) for one in gpus})
     if results:
-        values["FP8 result"] = " / ".join(results)
+        values["FP8 result"] = kept(" / ".join(results))
     few = sorted(values.items())[:MOST_VALUES]
     return Digest(
         node.host,
         verdict,
         why,
-        tuple((intern(name), None if value is None else intern(value)) for name, value in few),
+        tuple(few),
         tuple(_gpu(place, one) for place, one in enumerate(gpus)),
     )
 
@@ -125,10 +122,10 @@ def _values(facts: Facts) -> Iterator[tuple[str, str | None]]:
     """What nodes are compared by, of their facts."""
     for name, text in (("python", facts.python), ("driver", facts.driver)):
         if text is not None:
-            yield name, _cut(text)
+            yield name, kept(text)
     for kind, versions in (("", facts.packages), ("CUDA of ", facts.cuda), ("", facts.libraries)):
         for name, version in (versions or {}).items():
-            yield _cut(f"{kind}{name}"), None if version is None else _cut(version)
+            yield kept(f"{kind}{name}"), None if version is None else kept(version)
     engine = facts.transformer_engine or {}
     if "imports" in engine and engine["imports"] is not None:
         yield "Transformer Engine", "can be imported" if engine["imports"] else "cannot be imported"
@@ -137,11 +134,11 @@ def _values(facts: Facts) -> Iterator[tuple[str, str | None]]:
         yield VARIABLES, "known"
         for name, value in facts.variables.items():
             if name not in _OWN:
-                yield _cut(f"{VARIABLE}{name}"), _cut(value)
+                yield kept(f"{VARIABLE}{name}"), kept(value)
     gpus = facts.visible_gpus() or facts.gpus
     if gpus is not None:
         names = Counter(f"{gpu.name}, {gpu.memory_mib or '?'} MiB" for gpu in gpus)
-        yield "GPUs", _cut(", ".join(f"{number} x {name}" for name, number in sorted(names.items())) or "none")
+        yield "GPUs", kept(", ".join(f"{number} x {name}" for name, number in sorted(names.items())) or "none")
         cut = {gpu.mig for gpu in gpus}
         if None not in cut and cut:
             yield "MIG", "on" if cut == {True} else "off" if cut == {False} else "on some"
@@ -160,7 +157,7 @@ def _result(gpu: Data) -> str:
     if ended != "done":
         error = seen.get("error")
         kind = _text(error.get("type")) if isinstance(error, dict) else ""
-        return _cut(f"ended with {kind or _text(ended)}")
+        return kept(f"ended with {kind or _text(ended)}")
     layers, accelerator, recipe = (seen.get(name) for name in ("layers", "accelerator", "recipe"))
     parts = []
     if isinstance(layers, dict):
@@ -174,17 +171,17 @@ def _result(gpu: Data) -> str:
         parts.append(", ".join(f"{name}={value}" for name, value in sorted(recipe.items())))
     if seen.get("emulated") is True:
         parts.append("emulated")
-    return _cut("; ".join(parts) or "done")
+    return kept("; ".join(parts) or "done")
 
 
 def _gpu(place: int, gpu: Data) -> GpuDigest:
     seen = gpu.get("seen")
     name = gpu.get("gpu")
-    label = _cut(name, 60) if isinstance(name, str) else str(place)
+    label = kept(name, 60) if isinstance(name, str) else str(place)
     if not isinstance(seen, dict) or seen.get("ended") != "done":
         return GpuDigest(label, "?")
     device, time, losses, numerics = (seen.get(name) for name in ("device", "fp8_ms", "losses", "numerics"))
-    kind = _cut(_text(device.get("name"))) if isinstance(device, dict) else "?"
+    kind = kept(_text(device.get("name"))) if isinstance(device, dict) else "?"
     numbers: dict[str, float | None] = {}
     if isinstance(losses, list) and losses:
         numbers["first loss"] = _number(losses[0])
@@ -192,18 +189,10 @@ def _gpu(place: int, gpu: Data) -> GpuDigest:
     if isinstance(output, dict):
         numbers["error of the output"] = _number(output.get("fp8"))
     ms = _number(time.get("ms")) if isinstance(time, dict) else None
-    return GpuDigest(label, intern(kind), ms if ms is not None and ms > 0 else None, tuple(numbers.items()))
+    return GpuDigest(label, kind, ms if ms is not None and ms > 0 else None, tuple(numbers.items()))
 
 
 def _number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) > 1e300:
         return None
     return float(value)
-
-
-def _cut(text: str, longest: int = _LONGEST) -> str:
-    """A text that is short, and differs where the whole differs."""
-    if len(text) <= longest:
-        return text
-    total = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-    return f"{text[: longest - 30]}... (sha256 {total})"

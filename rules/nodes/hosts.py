@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from fp8check.rules.credentials import masked_shapes
+
 LONGEST = 253  # a name in the DNS (RFC 1035, section 2.3.4)
 # Letters, digits, hyphens and dots, as RFC 1123 has it; the underscore is in use. Never a path, nor an option.
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,251}[A-Za-z0-9]|[A-Za-z0-9]")
@@ -11,7 +13,9 @@ _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,251}[A-Za-z0-9]|[A-
 
 def is_host(name: object) -> bool:
     """Whether this is what a host may be called."""
-    return isinstance(name, str) and len(name) <= LONGEST and _NAME.fullmatch(name) is not None
+    if not isinstance(name, str) or len(name) > LONGEST or _NAME.fullmatch(name) is None:
+        return False
+    return masked_shapes(name) == name  # what looks like a credential is shown nowhere
 
 
 def file_of(host: str) -> str:

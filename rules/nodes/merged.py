@@ -6,11 +6,11 @@ merged. Nodes that have the same values share them, in memory and in JSON: most 
 
 from __future__ import annotations
 
-from sys import intern
-
 from fp8check.rules.nodes.digest import MOST_REASONS, MOST_VALUES, Digest, GpuDigest
 from fp8check.rules.nodes.document import MOST_GPUS, BadNode, texts_of, verdict_of
 from fp8check.rules.nodes.hosts import is_host
+from fp8check.rules.nodes.texts import LONGEST_NAME, LONGEST_REASON, kept
+from fp8check.rules.plain_text import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,13 +53,18 @@ class Merged:
         if one not in there:
             self.nodes[one.host] = (*there, one)
 
+    def add_unread(self, name: str, why: str) -> None:
+        """A file that is no document of a node, and why not."""
+        name, why = kept(shown(name), LONGEST_NAME), kept(shown(why), LONGEST_REASON)
+        self.unread[name] = min(why, self.unread.get(name, why))
+
     def merge(self, other: Merged) -> None:
         """All that the other one knows."""
         for told in other.nodes.values():
             for one in told:
                 self.add(one)
         for name, why in other.unread.items():
-            self.unread[name] = min(why, self.unread.get(name, why))
+            self.add_unread(name, why)
         self.expected |= other.expected
         self.absent += other.absent
 
@@ -129,7 +134,8 @@ def from_data(data: Data) -> Merged:
     unread = data.get("unread", {})
     if not isinstance(unread, dict) or not all(isinstance(why, str) for why in unread.values()):
         raise BadNode("unread is no object of texts")
-    found.unread = {_short(name): _short(why) for name, why in unread.items()}
+    for name, why in unread.items():
+        found.add_unread(name, why)
     expected = texts_of(data, "expected")
     if not all(map(is_host, expected)):
         raise BadNode("expected has what is no name of a host")
@@ -152,7 +158,7 @@ def _values(data: Data) -> Values:
     for name, value in data.items():
         if value is not None and not isinstance(value, str):
             raise BadNode(f"the value of {_short(name)[:60]} is no text")
-        pairs.append((intern(_short(name)), None if value is None else intern(_short(value))))
+        pairs.append((_short(name), None if value is None else _short(value)))
     return tuple(sorted(pairs, key=lambda pair: pair[0]))
 
 
@@ -165,7 +171,7 @@ def _digest(data: Data, kinds: list[Values]) -> Digest:
     gpus = _objects(data, "gpus") if "gpus" in data else []
     if len(gpus) > MOST_GPUS:
         raise BadNode(f"{host} has more than {MOST_GPUS} GPUs")
-    why = tuple(intern(_short(one)) for one in texts_of(data, "why")[:MOST_REASONS])
+    why = tuple(_short(one) for one in texts_of(data, "why")[:MOST_REASONS])
     return Digest(host, verdict_of(data), why, kinds[kind], tuple(map(_gpu, gpus)))
 
 
@@ -177,9 +183,7 @@ def _gpu(data: Data) -> GpuDigest:
     if ms is not None and ms <= 0:
         raise BadNode("the time of a GPU is not above 0")
     few = list(numbers)[:10]
-    return GpuDigest(
-        _short(gpu), intern(_short(kind)), ms, tuple((_short(name), _number(numbers, name)) for name in few)
-    )
+    return GpuDigest(_short(gpu), _short(kind), ms, tuple((_short(name), _number(numbers, name)) for name in few))
 
 
 def _number(data: Mapping[str, object], name: str) -> float | None:
@@ -201,4 +205,4 @@ def _count(data: Data, name: str) -> int:
 def _short(text: str) -> str:
     if len(text) > _LONGEST:
         raise BadNode(f"a text has more than {_LONGEST:,} characters")
-    return text
+    return kept(text, _LONGEST)

@@ -54,6 +54,11 @@ LINES = {
     "L6": "standard input loses its byte order mark",
     "L7": "a concurrent edit is lost",
     "L8": "kill -9 leaves temporary files",
+    # From other nodes
+    "H1": "HOST.json names a host that is a path or an option: files elsewhere, words of srun --exclude",
+    "H2": "HOST.json has escapes, commands of CI and credentials in its values: they reach reports and terminals",
+    "H3": "HOST.json is huge, deep, a FIFO or a device: no end, or all memory",
+    "H4": "HOST.json says pass, and nobody can read the rest of it: the node passes",
     # Says too much
     "S1": "the text report prints values raw: ::stop-commands:: begins a line, ESC reaches the terminal",
     "S2": "ESC and bidirectional characters reach GitHub and HTML output",

@@ -19,6 +19,7 @@ from fp8check.cli.config import load as load_config
 from fp8check.cli.options import Options
 from fp8check.rules import facts as machine
 from fp8check.rules import repair, writing
+from fp8check.rules.checking.nodes import told
 from fp8check.rules.checking.planning import plan_request
 from fp8check.rules.checking.request import Checked, Request, RunRequest, check_request
 from fp8check.rules.checking.selection import select
@@ -29,19 +30,25 @@ from fp8check.rules.engine.gate import NAMES as NAMES_REQUIRED
 from fp8check.rules.engine.gate import parsed
 from fp8check.rules.input_error import InputError
 from fp8check.rules.moves.sources import PythonSource
+from fp8check.rules.nodes.document import BadNode
+from fp8check.rules.nodes.fleet import fleet
+from fp8check.rules.nodes.hosts import is_host
+from fp8check.rules.nodes.merged import Merged
 from fp8check.rules.plain_text import plain, shown
 from fp8check.rules.reading import Unreadable, read_script
 from fp8check.rules.reading.shell import Command, Enter, Leave, ShellScript
 from fp8check.rules.reading.source import Source, decode
-from fp8check.rules.report import build, html, plan
+from fp8check.rules.report import build, html, nodes, nodes_for_ci, plan
 from fp8check.rules.report import seen as seen_page
 from fp8check.rules.report.formats import FORMATS, Look, find
+from fp8check.rules.report.laying import laid_out
 from fp8check.rules.report.plan import as_text
 from fp8check.rules.report.stored import BadReport, all_from_data
 from fp8check.rules.report.terminal import Style
 from fp8check.rules.seen import from_data as seen_from_data
 from fp8check.rules.suppression.baseline import load_baseline
 from fp8check.rules.trainers.detect import read
+from tests.support import nodes as simulated
 from tests.support.loaded import attempt, merges_differently, same
 from tests.support.paths import TESTS
 from tests.support.widths import WIDTHS
@@ -585,6 +592,45 @@ def knowing(case: Case, _folder: Path) -> Iterable[str]:
     return [*_judged(checked), *_reported(checked, case)]
 
 
+def nodes_telling(case: Case, _folder: Path) -> Iterable[str]:
+    """HOST.json of three nodes, or merged ones: refused, or understood; merged again they are the same."""
+    labels = []
+    whole = Merged()
+    for name in ("node", "other", "merged"):
+        try:
+            whole.merge(told(encoded(case.get(name, ""))))
+            labels.append(f"{name} read")
+        except BadNode as problem:
+            labels.append(said(problem, "node"))
+            whole.add_unread(case.get("name", name), str(problem))
+    whole.expect(len(case.get("name", "")) % 5, ())
+    answer = fleet(whole)
+    again = told(plain(masked_shapes(nodes.as_json(answer, whole)), "json").encode())
+    if nodes.as_data(fleet(again), again) != nodes.as_data(answer, whole):
+        raise Broken("nodes that are merged otherwise than they were written")
+    if whole.unread and answer.verdict in ("pass", "warn"):
+        raise Broken("a pass though a report cannot be read")
+    for listed in nodes.lists(answer).values():
+        if not all(map(is_host, listed.splitlines())):
+            raise Broken("a list of nodes with what is no name of one", listed)
+    report("nodes, text", laid_out(nodes.as_text(answer, Style(on=False)), Style(on=False)))
+    report("nodes, JSON", plain(masked_shapes(nodes.as_json(answer, whole)), "json"))
+    report("sarif", plain(masked_shapes(nodes_for_ci.as_sarif(answer, "told")), "json"))
+    report("junit", plain(masked_shapes(nodes_for_ci.as_junit(answer)), "markup"))
+    return [*labels, f"verdict:{answer.verdict}"]
+
+
+def told_nodes() -> list[Case]:
+    """Nodes that are alike, and odd ones, and what was merged of them."""
+    odd = [{}, {"driver": "570.1"}, {"variables": {"NVTE_DEBUG": "1"}}, {"gpus": None}]
+    whole = Merged()
+    texts = [json.dumps(simulated.node(f"n{place}", facts=one)) for place, one in enumerate(odd)]
+    for text in texts:
+        whole.merge(told(text.encode()))
+    merged_ = nodes.as_json(fleet(whole), whole)
+    return [{"node": text, "other": texts[0], "merged": merged_, "name": "n9.json"} for text in texts]
+
+
 def as_json(reports: Sequence[Report]) -> str:
     """Reports as they are stored."""
     found = find("json")
@@ -916,5 +962,8 @@ TARGETS: tuple[Target, ...] = (
     Target("text", {"text": "pieces", "name": "pieces"}, leaving, texts, 0.5, writes=True),
     Target("config", _only(toml="toml", shared=("", "yes")), configuring, configurations),
     Target("stored", _only(report="json"), stored, stored_reports, 1.2),
+    Target(
+        "nodes", {"node": "json", "other": "json", "merged": "json", "name": "pieces"}, nodes_telling, told_nodes, 1.2
+    ),
     Target("command", {**RUN, "words": "words", "toml": "toml", "baseline": "json"}, commanding, commands, 1.8),
 )
