@@ -17,30 +17,35 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 WAY = HERE / "way"
-MODULE = "fp8check_watch"
+MODULE, TRIAL = "fp8check_watch", "fp8check_trial"
 VARIABLE = "FP8CHECK_WATCH"
 
 
 class Session:
     """What is put in front of a command, and what its processes have told until now."""
 
-    def __init__(self, steps: int, every: int | None, *, old_torch: bool = False) -> None:
+    def __init__(self, steps: int, every: int | None, *, old_torch: bool = False, trial: bool = False) -> None:
         """Make the folder.
 
         Args:
             steps: of the optimizer that are watched.
             every: after so many steps it is looked again; None for never.
             old_torch: whether torch is known to be older than 2.5: then it calls no entry point.
+            trial: whether it leaves nothing behind, and each of its processes waits for its end after these steps.
         """
+        self._trial = trial
         self.steps = steps
         self.folder = tempfile.mkdtemp(prefix="fp8check-run-")
         for name in ("ranks", "beats", "entered", "way"):
             os.mkdir(os.path.join(self.folder, name))
-        self._write("settings.json", json.dumps({"steps": steps, "every": every, "lookers": str(HERE / "child")}))
+        settings = {"steps": steps, "every": every, "lookers": str(HERE / "child")}
+        self._write("settings.json", json.dumps({**settings, "trial": trial}))
         self._write(f"way/{MODULE}.py", (WAY / f"{MODULE}.py").read_text(encoding="utf-8"))
-        if old_torch:
+        if trial:
+            self._write(f"way/{TRIAL}.py", (WAY / f"{TRIAL}.py").read_text(encoding="utf-8"))
+        if old_torch or trial:
             self._write("way/sitecustomize.py", (WAY / "chained.py").read_text(encoding="utf-8"))
-        else:
+        if not old_torch:
             info = f"way/{MODULE}-{VERSION}.dist-info"
             os.mkdir(os.path.join(self.folder, info))
             self._write(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {MODULE}\nVersion: {VERSION}\n")
@@ -56,7 +61,11 @@ class Session:
         return f"{VARIABLE}={self.folder}"
 
     def environ(self, shell: Mapping[str, str]) -> dict[str, str]:
-        """The environment of the command: that of the shell, and two variables more."""
+        """The environment of the command: that of the shell, and two variables more; of a trial those of trackers."""
+        if self._trial:
+            from fp8check.probe.way.fp8check_trial import ENVIRONMENT
+
+            shell = {**shell, **ENVIRONMENT}
         way = os.path.join(self.folder, "way")
         before = shell.get("PYTHONPATH")
         return {

@@ -19,6 +19,7 @@ import contextlib
 import json
 import os
 import re
+import sys
 import time
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ PROFILED_AFTER = 2  # the optimizer's step behind which the profiler begins
 LONGEST = 8  # times as many steps as wanted, where the program's own profiler is in the way
 COMPARED = 32  # weights that are looked at to learn whether anything is stepped
 LINE = re.compile(rb"(USDT|STAGE|INFO|WARNING|ERROR):\s*\d{4}-\d\d-\d\d ")  # of Kineto, the profiler's library
+MOST_PASSES = 1024  # of a trial without a step of an optimizer
 LOOKED_AT = (2, 4, 8, 16, 32, 64, 128)  # backward passes without a step of an optimizer
 
 
@@ -87,6 +89,8 @@ class Watcher:
             self._next_step()
         self._passes += 1
         self._all_passes += 1
+        if self._settings["trial"]:
+            self._is_tried()
         if self._waits():
             return
         self._note_loss(tensors)
@@ -100,6 +104,14 @@ class Watcher:
             self._between()
         elif not self._all_groups and self._all_passes in LOOKED_AT:
             self._look_for_movement()
+
+    def _is_tried(self) -> None:
+        """Raise where a trial may leave something behind, or would not come to an end."""
+        on = sys.modules["fp8check_trial"].left_on() if self._all_passes == 1 else []
+        if on:
+            raise RuntimeError(f"{', '.join(on)}: what they save is not switched off")
+        if self._all_passes > MOST_PASSES and not (self._all_groups or self._alone):
+            raise RuntimeError(f"no optimizer's step in {MOST_PASSES} backward passes")
 
     def backward_ends(self, went: bool) -> None:
         """It has ended; `went` where it raised nothing."""

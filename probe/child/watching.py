@@ -12,6 +12,7 @@ from __future__ import annotations
 import atexit
 import functools
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -38,7 +39,7 @@ class Watching:
         self.settings = settings
         self.depth = 0
         self.aside = False
-        self._busy = False
+        self._busy = self._ends = False
         self._undo: list[Callable[[], None]] = []
         self.watcher = watcher.Watcher(folder, settings)
 
@@ -57,6 +58,8 @@ class Watching:
         finally:
             _eval_frame.set_eval_frame(callback)
             self._busy = False
+        if self.aside and self.settings["trial"] and not self._ends:
+            _wait_for_the_end()
 
     def _fail(self, error: Exception) -> None:
         try:
@@ -147,6 +150,7 @@ class Watching:
         self._undo.clear()
 
     def _end(self) -> None:
+        self._ends = True
         self.quietly(self.watcher.program_ends)
 
     def _forked(self) -> None:
@@ -154,6 +158,12 @@ class Watching:
         if not self.aside:
             self.depth, self._busy = 0, False
             self.watcher.begin_anew()
+
+
+def _wait_for_the_end() -> None:
+    """A trial has shown what it had to: it is ended from outside, and goes no step further."""
+    while True:
+        time.sleep(0.2)
 
 
 def _skip(function: Any) -> None:

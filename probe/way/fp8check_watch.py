@@ -6,6 +6,7 @@ the standard library alone, and whatever goes wrong in it, the program does not 
 
 from __future__ import annotations
 
+import contextlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -15,14 +16,14 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import ModuleType
 
 VARIABLE = "FP8CHECK_WATCH"  # names the folder of the watched run
 PACKAGE = "fp8check_probe"
 
 
-def enter() -> None:
+def enter(_torch: ModuleType | None = None) -> None:
     """Install the watcher in this process, once torch is there."""
     try:
         folder = os.environ.get(VARIABLE)
@@ -50,16 +51,29 @@ def _install(folder: str) -> None:
     importlib.import_module(f"{PACKAGE}.watching").install(folder, settings)
 
 
-class AfterTorch(importlib.abc.MetaPathFinder):
-    """For a torch older than 2.5, which calls nobody: enters when its import has ended (sitecustomize.py)."""
+class AfterImport(importlib.abc.MetaPathFinder):
+    """Does something with modules as soon as each has been imported (sitecustomize.py).
+
+    A torch older than 2.5 calls nobody, and what a trial switches off has to be off before it is used.
+    """
+
+    def __init__(self, todo: Mapping[str, Callable[[ModuleType], None]]) -> None:
+        self._todo = dict(todo)
+        self._asks = False
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        """torch as others find it, with a loader that enters afterward."""
-        if name != "torch":
+        """The module as others find it, with a loader that does it afterward."""
+        if self._asks or name not in self._todo:
             return None
-        found = importlib.machinery.PathFinder.find_spec(name, path, target)
+        self._asks = True
+        try:
+            found = next(
+                filter(None, (_asked(one, name, path, target) for one in sys.meta_path if one is not self)), None
+            )
+        finally:
+            self._asks = False
         if found is None or found.loader is None:
             return None
         loader: Any = found.loader
@@ -67,9 +81,17 @@ class AfterTorch(importlib.abc.MetaPathFinder):
 
         def executed(module: ModuleType) -> None:
             execute(module)
-            if self in sys.meta_path:  # not before: many ask only whether there is a torch
-                sys.meta_path.remove(self)
-            enter()
+            do = self._todo.pop(name, None)  # not before: many ask only whether there is a torch
+            if do is not None:
+                with contextlib.suppress(Exception):  # as in enter()
+                    do(module)
 
         loader.exec_module = executed
         return found
+
+
+def _asked(
+    finder: Any, name: str, path: Sequence[str] | None, target: ModuleType | None
+) -> importlib.machinery.ModuleSpec | None:
+    found: importlib.machinery.ModuleSpec | None = finder.find_spec(name, path, target)
+    return found

@@ -33,13 +33,14 @@ class Foreground:
         status: its exit code, 128 + n after signal n; None while it runs.
     """
 
-    def __init__(self, words: Sequence[str], environ: Mapping[str, str], mark: str) -> None:
+    def __init__(self, words: Sequence[str], environ: Mapping[str, str], mark: str, folder: str | None = None) -> None:
         """Start it.
 
         Args:
             words: the command and its arguments.
             environ: its whole environment.
             mark: "NAME=value", a variable of this environment by which all that the command started is known.
+            folder: where it is started; None for here.
 
         Raises:
             NotStarted: it cannot be started.
@@ -52,7 +53,7 @@ class Foreground:
         self.pid = os.fork()
         if self.pid == 0:
             os.close(telling)
-            self._become(words, environ, told)
+            self._become(words, environ, told, folder)
         os.close(told)
         with contextlib.suppress(OSError):
             os.setpgid(self.pid, self.pid)
@@ -64,9 +65,11 @@ class Foreground:
             self.close()
             raise NotStarted(f"{words[0]}: {os.strerror(int(failed)).lower()}")
 
-    def _become(self, words: Sequence[str], environ: Mapping[str, str], told: int) -> None:
+    def _become(self, words: Sequence[str], environ: Mapping[str, str], told: int, folder: str | None) -> None:
         """The new process: it becomes the command, or ends with 127."""
         try:
+            if folder is not None:
+                os.chdir(folder)
             os.setpgid(0, 0)
             if self._terminal:
                 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTTOU])
