@@ -9,7 +9,6 @@ import shlex
 from fp8check.rules.checking.planning import SECONDS, after, applied, plan_request
 from fp8check.rules.checking.request import runs_of
 from fp8check.rules.record import Record
-from fp8check.rules.trainers.script import OwnScript
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,7 +112,7 @@ def _refuse(assembled: Assembled) -> None:
     if str(machines) not in ("1", "1:1"):
         raise Refused("other machines take part, where nothing can be switched off")
     scripts = [one for one in assembled.documents if one.kind == "script"]
-    if not scripts and not (run.starts_trainer and not isinstance(run.training, OwnScript)):
+    if not scripts and not (run.starts_trainer and run.training.is_huggingface):
         raise Refused(f"{launch.script or 'the program'} was not read: what it saves and sends is not known")
     for one in scripts:
         found = IMPORTED.search(one.text)
