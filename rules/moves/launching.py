@@ -200,8 +200,12 @@ _WHERE = frozenset(("HF_HOME", "XDG_CACHE_HOME", "CUDA_HOME"))
 
 
 def variables_unset(site: Site) -> Iterator[Action]:
-    """A variable that decides something, unset where it is set: in the shell, before the command, in a script."""
+    """A variable that decides something, unset where it is set: in the shell, before the command, in a script.
+
+    Those of the shell one by one, and all of them together.
+    """
     launch = site.run.launch
+    ours: dict[str, None] = {}
     for variable, setting in site.outcome.environment.items():
         if variable in _WHERE and not site.run.accelerate_is_default:
             continue
@@ -217,8 +221,11 @@ def variables_unset(site: Site) -> Iterator[Action]:
                 text = f"{name}={launch.variables[name]} "
                 if site.command is not None and site.command.count(text) == 1:
                     yield Action(site.why, launch=site.command.replace(text, ""))
-            else:
+            elif name not in ours:
+                ours[name] = None
                 yield Action(site.why, variables={name: None})
+    if len(ours) > 1:
+        yield Action(site.why, variables=ours)
 
 
 # By the launcher, the option that says how many processes a machine has; `accelerate launch` counts over all machines.

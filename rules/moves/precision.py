@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fp8check.rules.edits.action import ABSENT, Action
-from fp8check.rules.moves.launching import command_with_file, in_trainers_file, without_flag
-from fp8check.rules.moves.site import COMMAND, known
+from fp8check.rules.moves.launching import command_with_file, in_trainers_file
+from fp8check.rules.moves.site import known, without_words
 from fp8check.rules.moves.strategies import new_file, new_files_in_bf16
 
 TYPE_CHECKING = False
@@ -28,22 +28,13 @@ def flags_bf16(site: Site) -> Iterator[Action]:
 
 
 def _with_flags(site: Site, wanted: dict[str, bool]) -> Iterator[Action]:
-    """The flags as wanted; one that stands on the command line is taken out of it."""
+    """The flags as wanted."""
     effective = site.outcome.effective
-    command = site.command
     assigns: list[Assign] = []
     for name, setting in (("bf16", known(lambda: effective.bf16)), ("fp16", known(lambda: effective.fp16))):
-        if setting is None or setting.is_later or setting.value is wanted[name]:
-            continue
-        if setting.origin.flag is not None and site.training is not None:
-            command = without_flag(command, setting.origin.flag)
-            if command is None:
-                return
-        assigns += site.in_training((name, wanted[name]))
-    yield from site.act(assigns, launch=None if command == site.command else command)
-    switches = [one for one in assigns if one.file == COMMAND and one.value is False]
-    if switches:  # not every script has a word that switches one off: without it, it is off as well
-        yield Action(site.why, tuple(one._replace(value=ABSENT) if one in switches else one for one in assigns))
+        if setting is not None and not setting.is_later and setting.value is not wanted[name]:
+            assigns += site.in_training((name, wanted[name]))
+    yield from site.switched(assigns)
 
 
 def flags_said(site: Site) -> Iterator[Action]:
@@ -57,6 +48,8 @@ def trainer_fp8_off(site: Site) -> Iterator[Action]:
     """The trainer's own FP8 keys gone: FP8 then is Accelerate's. Or its options alone, and not what switches it on."""
     yield from site.act(site.without(*site.trainer.fp8_keys))
     if site.trainer.on("fp8"):
+        if site.goal == "bf16":  # a file may be known by that key alone for what it is
+            yield from site.act(site.in_training(("fp8", False)))
         yield from site.act(site.without(*(key for key in site.trainer.fp8_keys if key != "fp8")))
 
 
@@ -95,7 +88,7 @@ def new_accelerate_file(site: Site) -> Iterator[Action]:
     command = command_with_file(site, site.new_file) if site.run.launch.given and not entry else None
     if site.run.accelerate is not None or (site.run.launch.given and command is None and not entry):
         return
-    flags = site.in_training(*((name, False) for name in _FLAGS if site.trainer.on(name)))
+    flags = without_words(site.in_training(*((name, False) for name in _FLAGS if site.trainer.on(name))))
     own = site.without(*site.trainer.fp8_keys)
     for backend in ("TE", "AO"):
         yield from site.act(new_file(site, backend), entry, flags, own, launch=command, backend=backend)
@@ -123,6 +116,16 @@ def accelerate_bf16(site: Site) -> Iterator[Action]:
     yield from site.act(site.in_accelerate((("mixed_precision",), "bf16"), *gone))
 
 
+def everything_fp8(site: Site) -> Iterator[Action]:
+    """FP8 by the Accelerate file and by nothing else, in one step: the trainer's flags and own FP8 step aside."""
+    config = site.run.accelerate
+    if site.goal != "fp8" or config is None:
+        return
+    for flags in ([*_with_flags(site, {"bf16": False, "fp16": False})] or [Action(site.why)])[:1]:
+        for file in accelerate_fp8(site):
+            yield from site.act(flags.assigns, site.without(*site.trainer.fp8_keys), file.assigns, launch=flags.launch)
+
+
 def everything_bf16(site: Site) -> Iterator[Action]:
     """All that asks for FP8 gone, in one step; only where BF16 is the goal."""
     if site.goal != "bf16":
@@ -131,6 +134,8 @@ def everything_bf16(site: Site) -> Iterator[Action]:
         keys = dict.fromkeys((*site.trainer.fp8_keys, "fp8"))  # where a trainer has no such key, too
         rest = [one for action in accelerate_bf16(site) for one in action.assigns]
         yield from site.act(flags.assigns, site.without(*keys), rest, launch=flags.launch)
+        if flags.assigns:  # where no flag can be set, the file's precision counts
+            yield from site.act(site.without(*keys), rest)
         if site.trainer.on("fp8"):  # a file may be known by that key alone for what it is
             others = site.without(*(key for key in keys if key != "fp8"))
             yield from site.act(flags.assigns, site.in_training(("fp8", False)), others, rest, launch=flags.launch)

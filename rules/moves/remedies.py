@@ -69,7 +69,7 @@ _BY_CODE: Mapping[str, Moves] = {
     "undecided": (
         *(launching.usual, precision.flags_said, accelerators.precision, stacks.absent, launching.with_the_file),
     ),
-    "no FP8": (*_PRECISION, *_LAUNCH, *_BACKEND, *_STACK, launching.precision_told),
+    "no FP8": (*_PRECISION, precision.everything_fp8, *_LAUNCH, *_BACKEND, *_STACK, launching.precision_told),
     "data-parallel": _GPUS,
     "duplicate-gpu": _GPUS,
     "FP309": _GPUS,
@@ -121,8 +121,8 @@ _BY_CODE: Mapping[str, Moves] = {
     "memory": (*_SMALLER, *_BACKEND, steps.checkpointing_on, precision.new_sharded_file),
     "out-of-memory": (*_SMALLER, *_STEP),
     "FP414": (*_SMALLER, *_BACKEND, steps.checkpointing_on),
-    "axolotl-refuses-gpu": (precision.trainer_fp8_off, precision.accelerate_fp8),
-    "FP712": (precision.trainer_fp8_off, precision.accelerate_fp8),
+    "axolotl-refuses-gpu": (precision.trainer_fp8_off, precision.everything_fp8),
+    "FP712": (precision.trainer_fp8_off, precision.everything_fp8),
     "FP403": _BACKEND,
     "FP205": (*_PRECISION, *_LAUNCH, *_BACKEND, strategies.other_strategy),
     "FP501": (*_STEP, *_BACKEND),
@@ -143,6 +143,8 @@ TAKEN_ALONG: Mapping[str, Moves] = {
 }
 # What answers whatever is wrong with earlier releases alone, where nobody said which are there.
 RELEASED_SINCE: Moves = (stacks.upgrades,)
+# What answers whatever is wrong on the way to BF16: what is of FP8 is in the way there.
+AT_ONCE: Moves = (precision.everything_bf16,)
 # What may pay more in a run that is good already.
 CHOICES: Moves = (backends.other_backend, steps.compiled, strategies.other_strategy)
 
@@ -150,6 +152,7 @@ CHOICES: Moves = (backends.other_backend, steps.compiled, strategies.other_strat
 # All that may be done where answering one problem after the other leads nowhere.
 EVERY: Moves = (
     precision.everything_bf16,
+    precision.everything_fp8,
     *_PRECISION,
     *_LAUNCH,
     *_BACKEND,

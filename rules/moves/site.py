@@ -75,6 +75,16 @@ class Site(Record):
         if assigns or launch is not None:
             yield Action(self.why, assigns, launch, packages=self.lacking(backend))
 
+    def switched(self, assigns: list[Assign]) -> Iterator[Action]:
+        """One action of entries that are switches, of which what is off by a word of the command goes first.
+
+        Most are off without a word, and not every script has one that says so.
+        """
+        without = without_words(assigns)
+        if without != assigns:
+            yield from self.act(without)
+        yield from self.act(assigns)
+
     def lacking(self, backend: str) -> dict[str, str]:
         """The package of a backend, where it is known to be absent, in its newest release that was looked at."""
         name = {"TE": "transformer_engine", "AO": "torchao"}.get(backend)
@@ -90,7 +100,8 @@ class Site(Record):
 
     def _in_training(self, key: str, value: object) -> list[Assign]:
         setting = self.trainer.top.get(key)
-        if setting is not None and in_script(setting):
+        on_command = setting is not None and setting.origin.flag is not None and self.command is not None
+        if setting is not None and (in_script(setting) or on_command):
             return self.write(setting, value)
         if self.training is not None:
             return [Assign(self.training, (key,), value)]
@@ -138,6 +149,11 @@ class Site(Record):
         """These keys gone from the training file, as far as it has them."""
         top = self.trainer.top
         return self.in_training(*((key, ABSENT) for key in keys if key is not None and key in top))
+
+
+def without_words(assigns: list[Assign]) -> list[Assign]:
+    """The same, with what a word of the command would switch off gone from it."""
+    return [one._replace(value=ABSENT) if one.file == COMMAND and one.value is False else one for one in assigns]
 
 
 def known(read: Callable[[], Setting | None]) -> Setting | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fp8check.rules.moves.launching import without_flag
 from fp8check.rules.moves.site import known, known_number
 
 TYPE_CHECKING = False
@@ -22,12 +21,7 @@ def checkpointing_off(site: Site) -> Iterator[Action]:
     setting = known(lambda: site.outcome.effective.checkpointing)
     if setting is None or setting.is_later:
         return
-    launch = None
-    if setting.origin.flag is not None and site.training is not None:
-        launch = without_flag(site.command, setting.origin.flag)
-        if launch is None:
-            return
-    yield from site.act(site.in_training(site.trainer.checkpointing_off), launch=launch)
+    yield from site.switched(site.in_training(site.trainer.checkpointing_off))
 
 
 def head_called(site: Site) -> Iterator[Action]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     # What a plan does to other runs, by its files as they are then, and its state; "" for nothing.
     Harm = Callable[[Sequence[Document], State], str]
 
-STATES = 220  # judged in one search: the nearest plan of 99 in 100 real runs is found within 65
+STATES = 400  # judged in one search: the nearest plan of 99 in 100 real runs is found within 65
 PLANS = 3  # that are given at most
 REASONS = 4
 OTHERS = 60  # states that are judged at most once there is a plan, for one that pays more
@@ -118,6 +118,7 @@ def plan(
         try:
             found.append(_plan(start, one, judge, search, harm))
         except Unfixable as reason:
+            search.refuse(one)
             reasons.append(f"{_names(start, one)} would have to be changed, and cannot be: {reason}")
             continue
         costs.append(one.cost)

@@ -12,7 +12,7 @@ from itertools import islice, zip_longest
 from fp8check.rules.edits.action import ABSENT, Action, Assign
 from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.input_error import InputError
-from fp8check.rules.moves.remedies import CHOICES, EVERY, NOT_AS_ASKED, RELEASED_SINCE, TAKEN_ALONG, moves_for
+from fp8check.rules.moves.remedies import AT_ONCE, CHOICES, EVERY, NOT_AS_ASKED, RELEASED_SINCE, TAKEN_ALONG, moves_for
 from fp8check.rules.moves.site import Site
 from fp8check.rules.moves.strategies import SECTIONS
 from fp8check.rules.reading.overlay import Overlay
@@ -24,7 +24,7 @@ from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Protocol
 
     from fp8check.rules.engine.running import Finding
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from fp8check.rules.repair.goal import Chosen, Problem
     from fp8check.rules.repair.state import Start, State
     from fp8check.rules.suppression.examined import Examined
+
+    Entry = tuple[str, tuple[str, ...]]  # of a file, by its path
 
     class Judge(Protocol):
         """Judges runs of these files, with the launch, variables and packages of the state."""
@@ -104,6 +106,8 @@ class Search:
         self.seen: list[Judged] = []
         self.is_exhausted = False
         self._over = False
+        self._unwritable: set[object] = set()  # states that are good, and cannot be written
+        self._renamed: dict[Entry, frozenset[Entry]] = {}  # with what else is one change: a name goes, another comes
         self._lacked: dict[frozenset[tuple[int, str, str]], list[frozenset[object]]] = {}
         self._kept = self._left // 4 if self._left >= WIDE else 0  # of the states, for all that may be done
         self._finish = self._left // 6 if self._left >= WIDE else 0  # more, for what a good state does not need
@@ -178,6 +182,10 @@ class Search:
         """What each of the runs lacks, held against the runs as they were given."""
         pairs = zip(reports, self._before, strict=False)
         return tuple(tuple(problems(one, self._goal, before)) for one, before in pairs)
+
+    def refuse(self, judged: Judged) -> None:
+        """Come to no such state again: it cannot be written."""
+        self._unwritable.add(judged.state.key)
 
     def limit(self, states: int) -> None:
         """Judge no more than so many states from now on."""
@@ -281,6 +289,7 @@ class Search:
 
     def _proposed(self, state: State, report: Examined, lacking: Sequence[Problem]) -> Iterator[Action]:
         places = Places(report.documents)
+        whole: list[frozenset[Entry]] = []
         for problem in lacking:
             fix = problem.finding.fix if problem.finding is not None else None
             assigns = places.assigns(fix) if fix is not None else None
@@ -288,16 +297,22 @@ class Search:
                 scripts = self._scripts(state, report)
                 assigns = None if scripts is None else scripts.of_fix(fix)
             if assigns and all(one.file in state.files for one in assigns):
+                whole.append(frozenset((one.file, one.path) for one in assigns))
+                if len({one.value is ABSENT for one in assigns}) > 1:
+                    self._renamed.update(dict.fromkeys(whole[-1], whole[-1]))
                 yield Action(problem.code, assigns)
         first = _first(lacking, report)
         site = self._site(first.code, state, report)
         found = next((one.code for one in lacking if one.finding is not None), first.code)
         codes = [first.code, found, *(one.code for one in lacking if one.finding is None or self._is_wide)]
         moves = [move for code in dict.fromkeys(codes) for move in moves_for(code)]
+        moves += AT_ONCE
         if first.is_of_earlier:
             moves = [*RELEASED_SINCE, *moves]
         for move in dict.fromkeys((*moves, *EVERY) if self._is_wide else moves):
-            yield from self._placed(site, move)
+            for action in self._placed(site, move):
+                if self._is_wide or not _is_half(action, whole):
+                    yield action
 
     def _placed(self, site: Site, move: Move) -> Iterator[Action]:
         """The actions of a move, each where it stands."""
@@ -340,12 +355,14 @@ class Search:
         if self._left < self._finish and not self._over:
             self._left, self._finish = self._finish, 0
         best = self.judged(judged.state, whole=True) or judged
-        for state in _smaller(self._start, judged.state):
+        for state in _smaller(self._start, judged.state, self._renamed):
             if self._is_spent:
                 break
             merged = self._without(best.state, state)
             one = self.judged(merged, whole=True) if merged is not None else None
-            if one is not None and one.is_good and one.cost < best.cost and one.warnings <= best.warnings:
+            if one is None or one.state.key in self._unwritable:
+                continue
+            if one.is_good and one.cost < best.cost and one.warnings <= best.warnings:
                 best = one
         return self._as_asked(best)
 
@@ -403,6 +420,14 @@ class Search:
         return after
 
 
+def _is_half(action: Action, whole: Sequence[frozenset[Entry]]) -> bool:
+    """Whether an action only takes away what a rule's own fix writes in another way: a name that is misspelled."""
+    if action.launch is not None or action.variables or action.packages:
+        return False
+    gone = {(one.file, one.path) for one in action.assigns if one.value is ABSENT}
+    return len(gone) == len(action.assigns) and any(gone < one for one in whole)
+
+
 def _together(proposed: Sequence[Iterator[Action]]) -> Iterator[Action]:
     """What each of several runs may do, as one action: the first of all of them, the second, and so on."""
     if len(proposed) == 1:
@@ -423,7 +448,7 @@ def _together(proposed: Sequence[Iterator[Action]]) -> Iterator[Action]:
 _AS_GIVEN = "\0"  # no command
 
 
-def _smaller(start: Start, state: State) -> Iterator[Action]:
+def _smaller(start: Start, state: State, renamed: Mapping[Entry, frozenset[Entry]]) -> Iterator[Action]:
     """Each single change of a state, taken back."""
     for name in state.packages:
         yield Action("", packages={name: ""})
@@ -439,8 +464,12 @@ def _smaller(start: Start, state: State) -> Iterator[Action]:
             for names in start.sources[path].together(start.changes(state, path)):
                 yield Action("", tuple(Assign(path, (name,), ABSENT) for name in names))
             continue
-        for entry, value in changed(data, before):
-            if entry[0] not in SECTIONS or len(entry) > 1:  # a section comes and goes with the kind that reads it
+        back = dict(changed(data, before))
+        for entry, value in back.items():
+            together = renamed.get((path, entry))
+            if together is not None and all(each == path and name in back for each, name in together):
+                yield Action("", tuple(Assign(path, name, back[name]) for _, name in together))
+            elif entry[0] not in SECTIONS or len(entry) > 1:  # a section comes and goes with the kind that reads it
                 yield Action("", (Assign(path, entry, value),))
 
 

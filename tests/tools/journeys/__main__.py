@@ -1,7 +1,7 @@
 """`make journeys`: plans followed to their end; numbers, and each journey that does not end as it must.
 
 python -m tests.tools.journeys [--from catalog seed parts commands] [--goal bf16] [--seed N] [--count N]
-    [--only TEXT] [--confirm] [--every N [--offset K]] [--workers N] [--seconds N] [--out FILE] [--verbose]
+    [--only TEXT ...] [--confirm] [--every N [--offset K]] [--workers N] [--seconds N] [--out FILE] [--verbose]
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ def _show(lines: Iterable[str], out: TextIO | None) -> None:
 
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="", help="a part of the names of the starts")
+    parser.add_argument("--only", nargs="+", default=[""], help="parts of the names of the starts, any of them")
     parser.add_argument("--verbose", action="store_true", help="the steps of each")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=2000, help="starts that are made by seed")
@@ -206,7 +206,7 @@ def main() -> int:
         (source, *one)
         for source in options.of
         for one in [*starts(source, options.seed, options.count)][options.offset :: options.every]
-        if options.only in one[0]
+        if any(part in one[0] for part in options.only)
     ]
     if not named:
         parser.error("no start of that name: nothing was followed")

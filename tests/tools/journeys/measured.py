@@ -201,16 +201,18 @@ def bf16_flag(final: Final) -> Iterator[str]:
     """observed.md B2, B3, D15: the trainer's bf16 costs the recipe of the file, and ends torchao; DeepSpeed needs it."""
     if final.trainer not in ("transformers", "llamafactory"):
         return
-    if final.backend == "AO" and _flag(final, "bf16"):
+    # LLaMA-Factory's own fp8 is Accelerate's precision there, whatever bf16 says (h100.md; cases lfr-auto-bf16-py-B and
+    # fz-307: 13 and 11 layers of torchao): it brings its recipe, and only one in the file is lost.
+    by_factory = final.trainer == "llamafactory" and final.training.get("fp8") is True
+    by_factory = by_factory and not final.at_least("transformers", 5, 3)
+    if final.backend == "AO" and _flag(final, "bf16") and not by_factory:
         yield "torchao with the trainer's bf16: true: AttributeError"
     # most_recent never arrives, whatever is lost: Accelerate hands over what differs from its own default (FP207).
     arriving = {
         name: value for name, value in final.recipe.items() if (name, value) != ("amax_compute_algo", "most_recent")
     }
     own = any(name in RECIPE and value != RECIPE[name] for name, value in arriving.items())
-    # h100.md, LLaMA-Factory on transformers 4.57.1: its own fp8 brings its recipe, and only one in the file is lost.
-    by_factory = final.trainer == "llamafactory" and final.training.get("fp8") is True
-    kept = final.spread == "DEEPSPEED" or (by_factory and not final.at_least("transformers", 5, 3))
+    kept = final.spread == "DEEPSPEED" or by_factory
     if final.backend == "TE" and _flag(final, "bf16") and (own or not kept):
         yield "the trainer's bf16: true: the recipe of the Accelerate file is lost"
     spread = final.backend == "TE" and final.spread == "DEEPSPEED" and "bf16" not in " ".join(final.words)
