@@ -16,7 +16,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
 .PHONY: action-lint action-test agreement attacks beyond wild audit sbom fuzz fuzz-guided fuzz-sample nodes-scale scaling scaling-sample smoke \
-	docs help flips helps pairs demo test lint types layers coverage bench wheel corpus corpus-review score conformance \
+	docs docs-site docs-serve help flips helps pairs demo test lint types layers coverage bench wheel corpus corpus-review score conformance \
 	journeys conformance-commands conformance-newest conformance-sample drift evidence executed rule mutation mutation-catalog \
 	mutation-sample hook-test format clean serve service-bench \
 	service-kill service-load service-postgres openapi-test page-test docker-lint docker-steps \
@@ -266,7 +266,16 @@ docs: $(VENV)/.installed ## write the generated pages anew
 	@$(BIN)/python -m tests.tools.conformance.beyond.page > docs/beyond.new && mv docs/beyond.new docs/beyond-the-first-step.md
 	@$(BIN)/python -m tests.tools.start_page > docs/start.new && mv docs/start.new docs/start.md
 	@$(BIN)/python -m tests.tools.gates_page > docs/gates.new && mv docs/gates.new docs/gates.md
+	@$(BIN)/python -m tests.tools.python_page > docs/python.new && mv docs/python.new docs/python.md
+	@$(BIN)/python -m tests.tools.picture docs/images/example.svg
 	@$(BIN)/python -m tests.tools.service.docs > docs/service.settings.md && mv docs/service.settings.md docs/service.md
+
+docs-site: $(VENV)/.installed ## build the docs site into build/site: warnings are errors, and every link leads somewhere
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@$(BIN)/python -m tests.tools.site.links build/site
+
+docs-serve: $(VENV)/.installed ## the docs site on http://127.0.0.1:8001, anew after each change
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --dev-addr 127.0.0.1:8001
 
 format: $(VENV)/.installed ## format the code
 	@$(BIN)/ruff check --fix --quiet .

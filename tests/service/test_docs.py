@@ -1,4 +1,4 @@
-"""docs/service.md and the README say what the code does."""
+"""docs/service.md says what the code does."""
 
 from __future__ import annotations
 
@@ -12,15 +12,13 @@ from tests.support.example import EXAMPLE
 from tests.support.service import served
 from tests.tools.service.docs import PAGE, page
 
-README = Path(__file__).parent.parent.parent / "README.md"
-
 
 def test_the_generated_parts_are_those_of_the_code() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(), "make docs"
 
 
-def test_the_curl_line_of_the_readme_works_as_printed(tmp_path: Path) -> None:
-    (line,) = re.findall(r"^curl .*/check$", README.read_text(encoding="utf-8"), re.MULTILINE)
+def test_the_curl_line_works_as_printed(tmp_path: Path) -> None:
+    (line,) = re.findall(r"^curl .*/check$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     for file, name in (("train.yaml", "cfg.yaml"), ("accelerate.yaml", "accel.yaml"), ("facts.json", "facts.json")):
         (tmp_path / name).write_bytes((EXAMPLE / file).read_bytes())
     words = line.split()

@@ -53,20 +53,20 @@ HEAD = """\
 Made by `make docs` from what `fp8check init` wrote and said on a node with two H200. fp8check needs Python 3.10 and
 PyYAML, no GPU and no torch; from a clone of its repository:
 
-```
+```sh network
 pip install .
 ```
 
 The facts are those of the machine and the environment that train: install it there as well, and take them with
 
-```
+```sh
 fp8check env --json > facts.json
 ```
 
 Everything else works on any machine with that file. After a change of the files, of the command or of the packages
 (then with new facts), a check says whether it still is the run that was promised:
 
-```
+```sh
 fp8check run/train.yaml run/accelerate.yaml --facts facts.json
 ```
 
@@ -94,7 +94,7 @@ def _section(trainer: str) -> str:
         files = {name: Path("run", name).read_text("utf-8") for name in sorted(os.listdir("run"))} if code == 0 else {}
     if code != 0:
         raise SystemExit(f"{trainer}: {said.getvalue()}")
-    parts = [f"\n## {NAMES[trainer]}\n", _code(f"$ fp8check {shlex.join(words)}\n{said.getvalue()}", "")]
+    parts = [f"\n## {NAMES[trainer]}\n", _code(f"$ fp8check {shlex.join(words)}\n{said.getvalue()}", "console")]
     parts += [
         f"run/{name}:\n\n{_code(text, 'python' if name.endswith('.py') else 'yaml')}" for name, text in files.items()
     ]
