@@ -19,7 +19,7 @@ SHELL := bash
 	docs docs-site docs-serve help flips helps pairs demo test lint types layers coverage bench wheel corpus corpus-review score conformance \
 	journeys conformance-commands conformance-newest conformance-sample drift evidence executed rule mutation mutation-catalog \
 	mutation-sample hook-test format clean serve service-bench \
-	service-kill service-load service-postgres openapi-test page-test docker-lint docker-steps \
+	service-kill service-load service-postgres openapi-test page-test docker-lint image soak release-build reproducible \
 	probe-env probe-test run-test test-gpu always
 
 help: ## list the targets
@@ -71,6 +71,12 @@ wheel: $(VENV)/.files ## build the wheel over what a deleted module left behind,
 smoke: $(VENV)/.files ## the wheel in Python 3.10 and 3.13: locale C, closed streams, narrow terminals, no HOME, low limits
 	@test -n "$$(ls dist/*.whl 2>/dev/null)" || $(MAKE) wheel
 	@$(BIN)/python -m tests.tools.smoke dist/*.whl
+
+release-build: $(VENV)/.installed ## the sdist and the wheel as they are released, into dist
+	@$(BIN)/python -m tests.tools.release.build dist
+
+reproducible: $(VENV)/.installed ## both built twice, in other folders, at other times, with another umask: the same bytes
+	@$(BIN)/python -m tests.tools.release.build --twice
 
 AUDIT_ENV := .audit-env
 
@@ -229,8 +235,12 @@ action-lint: $(VENV)/.installed ## action.yml, the component and the examples: s
 action-test: $(VENV)/.installed ## the steps of the action and the script of the component, installation included
 	@$(BIN)/python -m pytest -q tests/ci
 
-docker-steps: ## the install steps of the images, run in a fresh Debian tree; no Docker engine is needed
-	@docker/try-steps.py
+image: $(VENV)/.installed ## build both images with buildah (no daemon; as root), start them as an engine would, and try them (6 minutes)
+	@$(BIN)/python -m tests.tools.image $(IMAGES)
+
+SOAK ?= --minutes 30
+soak: $(VENV)/.installed ## the built image at half of what it bears: memory flat, no error; SOAK='--minutes 5'
+	@$(BIN)/python -m tests.tools.image.soak $(SOAK)
 
 mutation: $(VENV)/.installed ## which version bounds no recorded case needs (after make conformance)
 	@$(BIN)/python -m tests.tools.version_bounds .conformance/recorded.jsonl

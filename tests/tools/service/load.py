@@ -70,7 +70,7 @@ class Figures(NamedTuple):
 class Bodies:
     """Requests of which no two are the same; `large`: with more text than is checked between other requests."""
 
-    def __init__(self, port: int, *, large: bool) -> None:
+    def __init__(self, port: int, *, large: bool, token: str = "") -> None:
         training = TRAINING.replace("saves/qwen2.5-7b-fp8", "saves/run-NUMBER")
         if large:
             training += "".join(
@@ -78,8 +78,9 @@ class Bodies:
             )
         body = json.dumps({"training": training, "accelerate": ACCELERATE})
         self._before, self._after = (part.encode() for part in body.split("NUMBER"))
+        who = f"Authorization: Bearer {token}\r\n" if token else ""
         self._head = (
-            f"POST /check HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\nContent-Length: "
+            f"POST /check HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{who}Content-Type: application/json\r\nContent-Length: "
         ).encode()
         self._next = time.time_ns() // 1_000_000 * 1000
 
@@ -92,13 +93,17 @@ class Bodies:
 
 
 class Client(asyncio.Protocol):
-    """One connection that asks, and asks again. It costs little: it has the machine in common with the service."""
+    """One connection that asks, and asks again. It costs little: it has the machine in common with the service.
 
-    def __init__(self, bodies: Bodies, figures: Figures, until: float, *, patient: bool) -> None:
+    every: so many seconds lie between two requests, if the answer to the first is there by then.
+    """
+
+    def __init__(self, bodies: Bodies, figures: Figures, until: float, *, patient: bool, every: float = 0) -> None:
         self._bodies = bodies
         self._figures = figures
         self._until = until
         self._patient = patient
+        self._every = every
         self._data = b""
         self._sent = 0.0
         self._transport: asyncio.Transport | None = None
@@ -145,21 +150,33 @@ class Client(asyncio.Protocol):
             self._figures.errors[f"{status.decode()}: {body[:80].decode()}"] += 1
         if status == b"503" and self._patient:
             asyncio.get_running_loop().call_later(int(after or b"1"), self._ask)
+        elif took < self._every:
+            asyncio.get_running_loop().call_later(self._every - took, self._ask)
         else:
             self._ask()
 
 
 async def round_of(
-    port: int, pid: int, clients: int, seconds: float, *, patient: bool = False, large: bool = False
+    port: int,
+    pid: int,
+    clients: int,
+    seconds: float,
+    *,
+    patient: bool = False,
+    large: bool = False,
+    token: str = "",
+    every: float = 0,
 ) -> Figures:
     """Let so many clients ask for so long."""
     loop = asyncio.get_running_loop()
     figures = Figures(seconds, [], 0, Counter(), [])
-    bodies = Bodies(port, large=large)
+    bodies = Bodies(port, large=large, token=token)
     until = time.perf_counter() + seconds
     protocols = []
     for _ in range(clients):
-        made = await loop.create_connection(lambda: Client(bodies, figures, until, patient=patient), "127.0.0.1", port)
+        made = await loop.create_connection(
+            lambda: Client(bodies, figures, until, patient=patient, every=every), "127.0.0.1", port
+        )
         protocols.append(made[1])
     while (left := until - time.perf_counter()) > 0:
         figures.resident.append(resident_mib(pid))

@@ -38,26 +38,35 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def postgres() -> Iterator[tuple[str, str]]:
-    """Start a server with a new database, and yield its URL and its process; it is stopped and removed afterward."""
+def postgres(port: int = 0, password: str = "", database: str = "postgres") -> Iterator[tuple[str, str]]:
+    """Start a server with a new database, and yield its URL and its process; it is stopped and removed afterward.
+
+    port: 0 takes a free one. password: of its user; without one, who connects is believed.
+    """
     where = binaries()
     folder = Path(tempfile.mkdtemp(prefix="fp8check-pg-"))
     as_user = ["runuser", "-u", USER, "--"] if os.geteuid() == 0 else []
-    port = free_port()
+    port = port or free_port()
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
     try:
         if as_user:
             shutil.chown(folder, USER)
         data = str(folder / "data")
-        subprocess.run(
-            [*as_user, where / "initdb", "-D", data, "-A", "trust", "-U", "fp8check"], check=True, cwd=folder, **quiet
-        )  # type: ignore[call-overload]
+        secret = folder / "password"
+        secret.write_text(password or "none")
+        secret.chmod(0o644)  # in a folder that is the user's alone
+        who = ["-A", "scram-sha-256" if password else "trust", "-U", "fp8check", "--pwfile", secret]
+        subprocess.run([*as_user, where / "initdb", "-D", data, *who], check=True, cwd=folder, **quiet)  # type: ignore[call-overload]
         control = [*as_user, where / "pg_ctl", "-D", data, "-w", "-l", str(folder / "log")]
         listen = f"-h 127.0.0.1 -p {port} -k {folder}"
         subprocess.run([*control, "-o", listen, "start"], check=True, cwd=folder, **quiet)  # type: ignore[call-overload]
         try:
+            if database != "postgres":
+                create = [str(where / "createdb"), "-h", "127.0.0.1", "-p", str(port), "-U", "fp8check", database]
+                named = {**os.environ, "PGPASSWORD": password}
+                subprocess.run(create, check=True, cwd=folder, env=named)
             yield (
-                f"postgresql+psycopg://fp8check@127.0.0.1:{port}/postgres",
+                f"postgresql+psycopg://fp8check@127.0.0.1:{port}/{database}",
                 (folder / "data/postmaster.pid").read_text().split()[0],
             )
         finally:

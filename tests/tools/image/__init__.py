@@ -1,0 +1,1 @@
+"""`make image` and `make soak`: the images, built and tried without a daemon."""
