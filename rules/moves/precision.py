@@ -37,6 +37,12 @@ def _with_flags(site: Site, wanted: dict[str, bool]) -> Iterator[Action]:
     yield from site.switched(assigns)
 
 
+def flag_named(site: Site) -> Iterator[Action]:
+    """The trainer's flag for BF16 as the goal has it, where nobody says it: by it a file is known for what it is."""
+    if "bf16" not in site.trainer.top:
+        yield from site.act(site.in_training(("bf16", site.goal == "bf16")))
+
+
 def flags_said(site: Site) -> Iterator[Action]:
     """Flags of which nobody knows yet what they are, in the words of a script: what the goal needs."""
     wanted = {"bf16": site.goal == "bf16", "fp16": False}

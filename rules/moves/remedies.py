@@ -149,6 +149,10 @@ AT_ONCE: Moves = (precision.everything_bf16,)
 CHOICES: Moves = (backends.other_backend, steps.compiled, strategies.other_strategy)
 
 
+# What may be done with a good run whose files cannot be written as they would be: none is known by what is left of it.
+KNOWN_BY: Moves = (precision.flag_named,)
+
+
 # All that may be done where answering one problem after the other leads nowhere.
 EVERY: Moves = (
     precision.everything_bf16,

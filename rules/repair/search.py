@@ -12,7 +12,16 @@ from itertools import islice, zip_longest
 from fp8check.rules.edits.action import ABSENT, Action, Assign
 from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.input_error import InputError
-from fp8check.rules.moves.remedies import AT_ONCE, CHOICES, EVERY, NOT_AS_ASKED, RELEASED_SINCE, TAKEN_ALONG, moves_for
+from fp8check.rules.moves.remedies import (
+    AT_ONCE,
+    CHOICES,
+    EVERY,
+    KNOWN_BY,
+    NOT_AS_ASKED,
+    RELEASED_SINCE,
+    TAKEN_ALONG,
+    moves_for,
+)
 from fp8check.rules.moves.site import Site
 from fp8check.rules.moves.strategies import SECTIONS
 from fp8check.rules.reading.overlay import Overlay
@@ -284,7 +293,7 @@ class Search:
     def _choices(self, judged: Judged) -> Iterator[Action]:
         """What else may be chosen in a state that is good."""
         sites = [self._site("choice", judged.state, report) for report in judged.reports]
-        for move in CHOICES:
+        for move in (*KNOWN_BY, *CHOICES) if judged.state.key in self._unwritable else CHOICES:
             yield from _together([self._placed(site, move) for site in sites])
 
     def _proposed(self, state: State, report: Examined, lacking: Sequence[Problem]) -> Iterator[Action]:

@@ -94,3 +94,12 @@ def test_variables_of_the_shell_are_unset_one_by_one_and_together() -> None:
     assert sorted(made[-1]) == sorted(variables)
     alone = request_of(files, variables={"ACCELERATE_FP8_BACKEND": "AO"})
     assert [[*one.variables] for one in launching.variables_unset(site_of(alone))] == [["ACCELERATE_FP8_BACKEND"]]
+
+
+def test_a_file_of_which_too_little_would_be_left_says_what_it_does_not_use() -> None:
+    text = "stage: sft\nfp8_enable_fsdp_float8_all_gather: 'none'\n"
+    made = reached(request_of({"train.yaml": text}, trainer="llamafactory", stack=FACTORY), "fp8")
+    assert "edit train.yaml:3 None -> bf16: false" in made
+    files = {"train.yaml": "output_dir: out\nfsdp: full_shard\n", "accel.yaml": SINGLE}
+    made = reached(request_of(files, trainer="transformers"), "fp8")
+    assert "edit train.yaml:2 None -> bf16: false" in made

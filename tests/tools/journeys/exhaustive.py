@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from fp8check.rules.checking.request import Request, RunRequest, assembled, check_request
+from fp8check.rules.edits.unfixable import Unfixable
 from fp8check.rules.input_error import InputError
 from fp8check.rules.outcome import predict
 from fp8check.rules.reading.kind import Kind
 from fp8check.rules.record import Record
 from fp8check.rules.releases.versions import NEWEST
+from fp8check.rules.repair.apply import check_kind
 from fp8check.rules.repair.goal import chosen, problems, unmet
 from fp8check.rules.trainers.detect import read
 from tests.tools.journeys.stacks import TAKEN
@@ -362,6 +364,11 @@ def _is_good(part: RunRequest, values: Values, goal: Goal, before: object, read_
         (report,) = check_request(Request((request,))).reports
     except (InputError, ValueError):
         return False
+    for one in part.documents:  # no way leads to a file that nobody could tell what it is
+        try:
+            check_kind(one, next(two for two in request.documents if two.path == one.path))
+        except Unfixable:
+            return False
     return not problems(report, goal, before)  # type: ignore[arg-type]
 
 
