@@ -68,6 +68,12 @@ def test_what_a_crash_hides_is_found_and_says_after_what() -> None:
     assert all(one.fix is None and one.action is None for one in found.later)
 
 
+def test_behind_a_precision_that_is_misspelled_is_the_one_that_is_meant() -> None:
+    accel = ACCEL.replace("fp8\n", "fp 8\n", 1)
+    assert [one.rule for one in report(part(None, accel)).findings if one.severity == "error"] == ["FP303"]
+    assert sorted(later(part(None, accel))) == ["FP210"]
+
+
 def test_a_missing_package_hides_no_recipe() -> None:
     accel = ACCEL.replace("AO", "TE") + "  amax_history_len: 0\n"
     found = report(part(PLAIN, accel, stack={"accelerate": "1.15.0", "transformers": "5.17.0"}))

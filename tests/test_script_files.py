@@ -211,3 +211,25 @@ def test_whose_code_loads_the_model_decides_its_type(
         (one,) = assemble([], facts, launch=parse("accelerate launch train.py"))
         weights = predict(one.run).effective.weights
         assert weights is None if expected == "bfloat16" else weights is not None and weights.value == expected
+
+
+@pytest.mark.parametrize(
+    ("made", "is_known"),
+    [
+        ("arguments_of(OmegaConf.load(sys.argv[1]))", False),
+        ("arguments_of(yaml.safe_load(open(sys.argv[1])))", False),
+        ("arguments_of(json.load(open(sys.argv[1])))", False),
+        ("TrainingArguments(**OmegaConf.load(sys.argv[1]).training)", False),
+        ("TrainingArguments(**config['training'], note=yaml.safe_load('1'))", False),
+        ("TrainingArguments(**config, note=yaml.safe_load('1'))", True),
+        ("arguments_of(sys.argv[1])", True),
+    ],
+)
+def test_what_a_script_makes_of_a_file_that_it_loads_itself_the_keys_do_not_tell(made: str, is_known: bool) -> None:
+    script = ("train.py", f"from transformers import Trainer\nTrainer(args={made}).train()\n".encode())
+    documents = [read("train.yaml", b"bf16: true\noutput_dir: out\n"), read("accel.yaml", ACCELERATE)]
+    launch = parse("accelerate launch --config_file accel.yaml train.py train.yaml")
+    (one,) = assemble(documents, Facts(), launch=launch, script=script)
+    bf16 = one.run.training.top.get("bf16")
+    assert bf16 is not None
+    assert bf16.is_later is not is_known

@@ -8,7 +8,7 @@ from fp8check.rules.catalog.shared_fixes import WHAT_TO_CHANGE, dropped, moved, 
 from fp8check.rules.edits.fix import unsafe
 from fp8check.rules.engine.definition import ERROR, INFO, WARNING, Found, Related, rule
 from fp8check.rules.engine.requirements import not_known, reached
-from fp8check.rules.outcome.launcher import is_configuration
+from fp8check.rules.outcome.launcher import is_configuration, meant
 from fp8check.rules.outcome.processes import doubled
 from fp8check.rules.releases.accelerate_keys import CLUSTER_KEYS, is_section, known_keys, unknown_keys
 from fp8check.rules.releases.behaviors import Accelerate
@@ -181,13 +181,16 @@ def does_not_start(outcome: Outcome, requested: Requested, launch: Launch) -> It
         "prepare": "in accelerator.prepare(), after the model is loaded",
         "step": "in the first training step",
     }
+    place = places[0] if places else None
+    word = meant(place.value) if error.code == "unknown-launcher-precision" and place is not None else None
     yield Found(
         f"the run ends {stages[error.stage]} with {error.type}",
-        place=places[0] if places else None,
+        place=place,
         label=error.first_line,
         related=tuple(Related(place, "together with this") for place in places[1:]),
         notes=tuple(f"{setting.value} comes from {setting.origin.describe()}" for setting in hidden),
-        fact=WHAT_TO_CHANGE,
+        fact="" if word else WHAT_TO_CHANGE,
+        fix=unsafe(replace(place, word)) if word and place is not None else None,
     )
 
 

@@ -319,6 +319,13 @@ def _check_processes(run: Run, config: AccelerateConfig | None) -> None:
         raise PredictedError("processes-not-given", "launch", "ValueError", text, (distributed,))
 
 
+def meant(word: object) -> str | None:
+    """The precision that a word means which is none but for how it is spelled: "fp 8", "FP-8", "float8"."""
+    letters = "".join(letter for letter in str(word).lower() if letter.isalnum())
+    spelled = letters.replace("bfloat", "bf").replace("float", "fp")
+    return spelled if spelled in PRECISIONS else None
+
+
 def _precision(run: Run, config: AccelerateConfig | None, stack: Stack) -> Setting:
     flag = run.launch.flag("mixed_precision")
     written = config.mixed_precision if config is not None else None

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _DECIDING = ("bf16", "fp16", "gradient_checkpointing", "deepspeed", "fsdp", "per_device_train_batch_size")
 _MOST = 16  # places where a script makes its arguments
 _OF_TRL = ("ScriptArguments", "ModelConfig", "DatasetMixtureConfig")  # what its scripts parse beside the arguments
+# By which a script reads a file in its own way: what of it becomes an argument, the keys of the file do not tell.
+_READS_ITSELF = ("yaml.safe_load", "yaml.load", "yaml.full_load", "OmegaConf", "hydra", "tomllib", "json.load")
 _LORA = ("use_lora", "use_peft", "lora", "peft", "use_qlora", "lora_enable", "lora_rank", "lora_r")
 
 
@@ -60,6 +62,7 @@ def written(script: ScriptSource, modules: Sequence[ScriptSource], start: Start,
     classes = {*ARGUMENTS, *(name for source in every for name in source.derived)}
     given = {name for source in every for name in source.parsers}
     parsed = bool(given & classes) or (not calls and bool(given))
+    itself = any(word in source.text for source in every for word in _READS_ITSELF)
     adapters = {**_adapters(every, options), **adapters_of(every)}
     loaded = _loaded(every)
     line = script.command_line
@@ -71,6 +74,7 @@ def written(script: ScriptSource, modules: Sequence[ScriptSource], start: Start,
         preset = {} if line is None else {name: _known(name, one) for name, one in line.preset.items()}
         fields = {**fields, **preset}
         how = f"{script.path} makes its arguments in a way that is not known here"
+        file = file and not itself
         unknown = {} if parsed or file else _unknown(script, how)
         refused = _refused(script, words) if parsed and script.parsers and not modules else {}
         fixed = line.fixed if line is not None and parsed else None
@@ -82,6 +86,7 @@ def written(script: ScriptSource, modules: Sequence[ScriptSource], start: Start,
     if not spread:
         return Written(settings, {**adapters, **fields})
     text = next(str(_text(call.keywords["**"])) for call in calls if "**" in call.keywords)
+    file = file and (text.isidentifier() or not itself)  # a whole file may be, and no section of one is
     unknown = {} if file else _unknown(script, f"{script.path}:{calls[0].span.line} passes **{text}")
     return Written(settings, {**adapters, **fields, **unknown}, file)
 
