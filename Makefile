@@ -269,7 +269,7 @@ probe-test: $(VENV)/.installed $(PROBE_ENV)/.installed ## the probe on the CPU: 
 	@$(BIN)/python -m pytest -q tests/probe
 
 run-test: $(VENV)/.installed $(PROBE_ENV)/.installed ## fp8check run on a CPU: every fault, and the real trainers of .conformance
-	@TEST_RUN=all $(BIN)/python -m pytest -q tests/run $(PARALLEL)
+	@TEST_RUN=all $(BIN)/python -m pytest -q tests/run tests/nodes $(PARALLEL)
 
 test-gpu: ## the GPU suite, in the training environment: make test-gpu GPU_PYTHON=/path/to/train-env/bin/python
 	@$(GPU_PYTHON) -m pytest -q -s -m gpu tests/gpu

@@ -9,8 +9,7 @@ from fp8check.cli import options as groups
 from fp8check.cli.options import Parser, UsageError
 from fp8check.cli.output import formats_of, style_of, write_text
 from fp8check.rules import writing
-from fp8check.rules.checking.exit_codes import ExitCode
-from fp8check.rules.checking.nodes import Folder
+from fp8check.rules.checking.nodes import Folder, code_of
 from fp8check.rules.credentials import masked_shapes
 from fp8check.rules.nodes.fleet import fleet
 from fp8check.rules.nodes.hosts import listed
@@ -84,7 +83,7 @@ def answered(known: Merged, options: Options, formats: list[tuple[str, str | Non
     for name, target in formats:
         text, syntax = _rendered(name, answer, known, options, target)
         write_text(text, target, syntax)
-    return {"fail": ExitCode.FINDINGS, "undecided": ExitCode.UNDECIDED}.get(answer.verdict, ExitCode.OK)
+    return code_of(answer)
 
 
 def _rendered(name: str, answer: Fleet, known: Merged, options: Options, target: str | None) -> tuple[str, Syntax]:

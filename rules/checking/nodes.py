@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 
+from fp8check.rules.checking.exit_codes import ExitCode
 from fp8check.rules.checking.request import checked, runs_of
 from fp8check.rules.credentials import masked_shapes
 from fp8check.rules.engine.definition import INFO
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from fp8check.rules.checking.request import Request
     from fp8check.rules.checking.runs import Assembled
     from fp8check.rules.facts import Facts
+    from fp8check.rules.nodes.fleet import Fleet
     from fp8check.rules.seen import Seen
     from fp8check.rules.suppression.examined import Examined, Verdict
     from fp8check.rules.trainers.run import Run
@@ -127,6 +129,11 @@ def _kind(seen: Seen) -> str:
 def bytes_of(node: Node) -> bytes:
     """HOST.json of a node."""
     return plain(masked_shapes(json.dumps(node.as_data(), indent=1, ensure_ascii=False)), "json").encode() + b"\n"
+
+
+def code_of(answer: Fleet) -> int:
+    """What a command exits with: who is not known never passes."""
+    return {"fail": ExitCode.FINDINGS, "undecided": ExitCode.UNDECIDED}.get(answer.verdict, ExitCode.OK)
 
 
 class Folder:
