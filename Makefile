@@ -137,8 +137,8 @@ fuzz-guided: $(FUZZ_ENV)/.installed ## the same targets guided by coverage (athe
 fuzz-sample: $(VENV)/.installed ## a minute of it, as CI does
 	@$(BIN)/python -m tests.tools.fuzz --workers 2 --seconds 60 --seed 1
 
-scaling: $(VENV)/.installed ## what inputs cost as they grow: time and memory by family and command (half an hour)
-	@$(BIN)/python -m tests.tools.scaling
+scaling: $(VENV)/.installed ## what inputs cost as they grow: time and memory by family and command (over an hour; SCALING='--workers 8 --seconds 600 --part 1/4')
+	@$(BIN)/python -m tests.tools.scaling $(SCALING)
 
 scaling-sample: $(VENV)/.installed ## the fixed sample of it that CI measures, with nothing beside it
 	@$(BIN)/python -m tests.tools.scaling --sample

@@ -244,6 +244,7 @@ def _loading_off(accelerate: AccelerateConfig, written: Setting | None) -> Fix |
     ERROR,
     "measured NVIDIA H200 [docs/evidence/h200-cases.jsonl hf-fsdp1-te]: ValueError, model and optimizer together",
     "ran accelerate 1.15.0 [conformance layout-fsdp1-TE-transformers-1.15]: the same on a CPU",
+    "ran transformers 4.53.3 [conformance layout-fsdp1-TE-transformers-1.8-te]: the same, for that release alone",
     "https://github.com/huggingface/transformers/issues/34024",
     claims=("ends",),
 )
@@ -251,11 +252,12 @@ def te_under_fsdp1_in_trainer(requested: Requested, outcome: Outcome) -> Iterato
     """Transformer Engine under FSDP1 with Hugging Face Trainer, which prepares the model before it has an optimizer.
 
     Why it hurts: to swap layers, Accelerate needs model and optimizer in one call of prepare(). Trainer makes the
-    optimizer after FSDP1 has wrapped the model. transformers 4.47 to 5.2 made an exception for FP8; 5.3 dropped it.
+    optimizer after FSDP1 has wrapped the model. transformers 4.47 to 5.2 made an exception for FP8, which 4.53 lost
+    for that one release; 5.3 dropped it.
 
     Example: `distributed_type: FSDP` with backend TE and transformers 5.3 or newer.
 
-    Write instead: FSDP2 with backend AO; or transformers 4.47 to 5.2.
+    Write instead: FSDP2 with backend AO; or transformers 4.54 to 5.2.
     """
     require_decided(requested, outcome)
     error = outcome.error_of("te-model-alone")
@@ -265,7 +267,7 @@ def te_under_fsdp1_in_trainer(requested: Requested, outcome: Outcome) -> Iterato
         "Transformer Engine under FSDP1 does not start in Hugging Face Trainer",
         place=requested.backend or next(iter(requested.fp8), None),
         label=f"{outcome.stack.name('transformers')} prepares the model alone: {error.type}",
-        fact="FSDP2 with backend: AO starts, and so do transformers 4.47 to 5.2",
+        fact="FSDP2 with backend: AO starts, and so do transformers 4.54 to 5.2",
     )
 
 

@@ -107,7 +107,7 @@ class Advisor:
         """The report of the one run of a part, with what its errors hide."""
         if not is_to_be_advised((report,)):
             return report
-        later, hiding = ((), unseen(report)) if self._is_spent else behind(part, report, self._afresh)
+        later, hiding = ((), unseen(report)) if self._is_spent else behind(part, report, self._afresh, self._affords)
         later = tuple(one for one in later if one.rule in self._selected)
         return report._replace(later=later, hiding=hiding)
 
@@ -121,12 +121,16 @@ class Advisor:
         Raises:
             Unfixable: too many were judged already.
         """
-        cost = 1 + sum(len(one.text) for one in documents) // A_RUN_MORE
-        if cost > self._left:
-            self._is_spent = True
+        if not self._affords(documents):
             raise Unfixable("it takes too long to find out")
-        self._left -= cost
+        self._left -= _cost(documents)
         self.runs += 1
+
+    def _affords(self, documents: Sequence[Document]) -> bool:
+        """Whether these files may be edited and judged once more; once some may not, no error is looked behind."""
+        affords = _cost(documents) <= self._left
+        self._is_spent = self._is_spent or not affords
+        return affords
 
     def judged(self, part: RunRequest, rule: str = "") -> Examined:
         """The report of the one run of these files.
@@ -156,6 +160,11 @@ class Advisor:
             self._errors = tuple(one for one in self._request.rules if one.severity == ERROR and not one.is_late)
         own = tuple(one for one in self._request.rules if one.id == rule and one not in self._errors)
         return tuple(self._request.rules) if any(one.is_late for one in own) else (*self._errors, *own)
+
+
+def _cost(documents: Sequence[Document]) -> int:
+    """Runs of a usual size that take as long to edit and to judge as these files."""
+    return 1 + sum(len(one.text) for one in documents) // A_RUN_MORE
 
 
 def _with_help(finding: Finding, proofs: _Proofs, words: Words) -> Finding:

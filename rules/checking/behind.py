@@ -35,9 +35,11 @@ if TYPE_CHECKING:
     from fp8check.rules.suppression.examined import Examined
 
     Judge = Callable[[RunRequest], Examined]
+    Affords = Callable[[Sequence[Document]], bool]
 
 _DIGITS = 8  # of the number of a line
 TRIED = 8  # cures at most, of which each is a run that is judged
+EDITED = 100_000  # characters of the files that are edited at most: one with a thousand errors is read anew for each
 _NAMED = 2  # errors that are named before what stands behind them; of more it is "the errors above"
 _OF_GPUS = ("FP7", "FP309", "FP414", "FP415", "FP417")  # rules about how many GPUs there are, and what they have
 _NEW_GPU = Gpu(0, "NVIDIA H100 80GB HBM3", "9.0", 81559, mig=False)
@@ -68,11 +70,14 @@ class _Cure(Record):
     is_deletion: bool = False
 
 
-def behind(part: RunRequest, report: Examined, judge: Judge) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+def behind(
+    part: RunRequest, report: Examined, judge: Judge, affords: Affords
+) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
     """What is found only once the errors of a run are cured, and the rules of those that nobody could look behind.
 
     Args:
         judge: judges the one run of a part with all rules; it raises Unfixable once that takes too long.
+        affords: whether it would for a run of these files, which are not edited then either.
 
     Returns:
         Errors and warnings in the order in which they come up; then rules whose errors may hide others still.
@@ -81,7 +86,7 @@ def behind(part: RunRequest, report: Examined, judge: Judge) -> tuple[tuple[Find
     last, shown = _State(part, report), _Places(report.documents)
     known = {(one.rule, one.span) for one in report.findings}
     found: list[Finding] = []
-    tries = Tries(judge)
+    tries = Tries(judge, affords)
     while state is not None and _errors(state.report):
         told = {one.rule for one in (*report.findings, *found)}
         state = _next(state, tries, told)
@@ -108,14 +113,29 @@ def _hiding(left: Sequence[Finding], told: Sequence[Finding]) -> tuple[str, ...]
 class Tries:
     """Judges runs, as long as it may."""
 
-    def __init__(self, judge: Judge) -> None:
+    def __init__(self, judge: Judge, affords: Affords) -> None:
         self._judge = judge
+        self._affords = affords
         self._left = TRIED
+        self._characters = EDITED
 
     @property
     def are_over(self) -> bool:
         """Whether nothing more is judged, so that nothing has to be edited for it either."""
-        return self._left <= 0
+        return self._left <= 0 or self._characters <= 0
+
+    def cured(self, state: _State, cure: _Cure) -> RunRequest | None:
+        """The part once a cure is made; None where it cannot be made."""
+        if cure.part is not None:
+            return cure.part
+        if not self._affords(state.part.documents):
+            self._left = 0
+            return None
+        self._characters -= sum(len(one.text) for one in state.part.documents)
+        try:
+            return cured(state.part, state.report.documents, cure.fix, cure.action)
+        except (Unfixable, InputError):
+            return None
 
     def report(self, part: RunRequest) -> Examined | None:
         """The report of the one run of a part; None where it is none, or enough were judged."""
@@ -234,9 +254,8 @@ def _machines(facts: Facts) -> Iterator[Facts]:
 
 def _after(state: _State, cure: _Cure, tries: Tries, told: Collection[str]) -> _State | None:
     """The run with the cure made; None where it cannot be made, the errors are as they were, or FP8 is given up."""
-    try:
-        part = cure.part or cured(state.part, state.report.documents, cure.fix, cure.action)
-    except (Unfixable, InputError):
+    part = tries.cured(state, cure)
+    if part is None:
         return None
     report = tries.report(part)
     if report is None:

@@ -75,7 +75,9 @@ def prepares_together(run: Run, stack: Stack, state: Accelerator, arguments: Acc
         return arguments.prepares == "together"
     if state.distributed_type != "FSDP" or state.is_fsdp2:
         return True
-    special = stack.does(Transformers.FSDP_PREPARES_FP8_TOGETHER)
+    special = stack.does(Transformers.FSDP_PREPARES_FP8_TOGETHER) and not stack.does(
+        Transformers.FSDP_PREPARES_ONE_ALONE
+    )
     return special and state.mixed_precision.value == "fp8"
 
 

@@ -107,6 +107,9 @@ class Transformers:
     FSDP_PREPARES_FP8_TOGETHER = Behavior(
         "transformers", (4, 47), (5, 3), "trainer.py: accelerator.mixed_precision != 'fp8'"
     )
+    FSDP_PREPARES_ONE_ALONE = Behavior(
+        "transformers", (4, 53), (4, 54), "trainer.py: if delay_optimizer_creation, prepare() of one of the two"
+    )
     LOADS_CHECKPOINT_DTYPE = Behavior(
         "transformers", (5,), _STILL, "modeling_utils.py from_pretrained: dtype is None -> auto"
     )

@@ -1,6 +1,6 @@
 """What an input costs as it grows: each family at n, 2n and 4n, through every command that takes it.
 
-python -m tests.tools.scaling [--family WORD] [--command WORD] [--sample] [--verbose] [--workers N]
+python -m tests.tools.scaling [--family WORD] [--command WORD] [--sample] [--verbose] [--workers N] [--seconds N] [--part K/N]
 
 The command is called in a process that is forked for it: its start-up is not measured, its CPU time and its largest
 memory are, by the kernel. A family holds where a doubling takes at most DOUBLING times the time and the memory, and where
@@ -16,6 +16,7 @@ import os
 import resource
 import sys
 import tempfile
+import time
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,7 +26,7 @@ from tests.tools.families import Request
 from tests.tools.fuzz.service import running_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from tests.tools.families import Case, Family
     from tests.tools.fuzz.service import Running
@@ -40,6 +41,7 @@ PATIENCE = 12  # seconds of CPU time after which a command is ended
 BYTES = 2 << 30  # of memory that it may take at most
 TRIES = 15  # of a measurement that does not hold: this machine may be busy, as it is beside other tests
 RUNS = 10_000
+WORST = 12  # rows that are told of whether they hold or not
 SECONDS_A_RUN = 0.004
 MIB_OF_RUNS = 250.0
 FORMATS = ("text", "json", "sarif", "junit", "html", "concise", "github", "gitlab", "markdown")
@@ -54,6 +56,7 @@ SAMPLE = (
     "switches of python",
     "training files",
     "variables of a script, and Accelerators",
+    "keys, twice",
 )
 
 
@@ -217,6 +220,11 @@ class Row(NamedTuple):
         return min(_ratio(mib, MIB), _ratio(added, MIB))
 
     @property
+    def slowest(self) -> float:
+        """Seconds of the slowest of the sizes."""
+        return max(one.seconds for one in self.costs)
+
+    @property
     def faults(self) -> list[str]:
         """What does not hold."""
         found = []
@@ -224,9 +232,8 @@ class Row(NamedTuple):
             found.append(f"time x{self.time_ratio:.2f} a doubling")
         if self.memory_ratio > DOUBLING:
             found.append(f"memory x{self.memory_ratio:.2f} a doubling")
-        slowest = max(one.seconds for one in self.costs)
-        if slowest > (OF_FORMATS if self.command.endswith("formats") else SECONDS):
-            found.append(f"{slowest:.1f} s")
+        if self.slowest > (OF_FORMATS if self.command.endswith("formats") else SECONDS):
+            found.append(f"{self.slowest:.1f} s")
         codes = {one.code for one in self.costs} - {0, 1, 2, 3}
         if codes:
             found.append(f"exit code {sorted(codes)}")
@@ -244,25 +251,21 @@ def _ratio(values: Sequence[float], noise: float) -> float:
     return max((after / max(before, noise) for before, after in pairwise(values) if after > noise), default=0.0)
 
 
-def rows(families: Iterable[Family], bench: Bench, only: str = "") -> Iterable[Row]:
-    """Measure the families with each command; what does not hold is measured again, and the least counts."""
-    for family in families:
-        smallest = family.make(1)
-        cases = [family.make(family.size * factor) for factor in (1, 2, 4)]
-        for name in commands(cases[0]):
-            if only and only not in name:
-                continue
-            best: list[Cost] = []
-            for _ in range(TRIES):
-                # The smallest is measured as often as the others: taken once and too slow, it made a doubling of x2.0
-                # one of x2.4, for what is taken away counts most where there is least.
-                now = [bench.cost(case, commands(case)[name]) for case in (smallest, *cases)]
-                best = now if not best else [_least(*pair) for pair in zip(best, now, strict=True)]
-                nothing, *costs = best
-                row = Row(family.name, name, tuple(_beyond(one, nothing) for one in costs))
-                if not row.faults:
-                    break
-            yield row
+def row_of(family: Family, name: str, bench: Bench) -> Row:
+    """Measure a family with one command; what does not hold is measured again, and the least counts."""
+    smallest = family.make(1)
+    cases = [family.make(family.size * factor) for factor in (1, 2, 4)]
+    best: list[Cost] = []
+    for _ in range(TRIES):
+        # The smallest is measured as often as the others: taken once and too slow, it made a doubling of x2.0
+        # one of x2.4, for what is taken away counts most where there is least.
+        now = [bench.cost(case, commands(case)[name]) for case in (smallest, *cases)]
+        best = now if not best else [_least(*pair) for pair in zip(best, now, strict=True)]
+        nothing, *costs = best
+        row = Row(family.name, name, tuple(_beyond(one, nothing) for one in costs))
+        if not row.faults:
+            break
+    return row
 
 
 def _beyond(one: Cost, nothing: Cost) -> Cost:
@@ -273,10 +276,11 @@ def _least(one: Cost, other: Cost) -> Cost:
     return Cost(max(one.code, other.code), min(one.seconds, other.seconds), min(one.mib, other.mib))
 
 
-def of_family(family: Family, only: str = "") -> list[Row]:
-    """The rows of one family, in a folder of its own."""
+def of_row(asked: tuple[int, str]) -> Row:
+    """The row of the family of a number with a command, in a folder of its own."""
+    number, name = asked
     with tempfile.TemporaryDirectory() as folder:
-        return [*rows([family], Bench(Path(folder)), only)]
+        return row_of(_every()[number], name, Bench(Path(folder)))
 
 
 def of_runs(name: str) -> tuple[str, bool]:
@@ -300,30 +304,58 @@ def main() -> int:
     options.add_argument("--command", default="", help="only commands with this in their name")
     options.add_argument("--sample", action="store_true", help="the few families and commands that CI measures")
     options.add_argument("--verbose", action="store_true", help="every command of a family, not the worst one alone")
-    options.add_argument("--workers", type=int, default=1, help="families at a time; fewer than there are cores")
+    options.add_argument("--workers", type=int, default=1, help="measurements at a time; fewer than there are cores")
+    options.add_argument("--seconds", type=float, default=0, help="begin nothing after these; what is left is counted")
+    options.add_argument("--part", default="1/1", help="the K-th of N parts, to measure the whole in several sittings")
     given = options.parse_args()
+    part, parts = map(int, given.part.split("/"))
     every = _every()
-    chosen = [one for one in every if given.family in one.name and (not given.sample or one.name in SAMPLE)]
     only = given.command or ("check" if given.sample else "")
-    bad = measurements = 0
-    with multiprocessing.Pool(given.workers) as pool:
-        # by their numbers: what makes their inputs cannot be sent
-        for found in pool.imap(_rows, [(every.index(one), only) for one in chosen]):
-            worst = max(found, key=lambda row: row.time_ratio, default=None)
-            measurements += len(found)
-            bad += sum(bool(row.faults) for row in found)
-            for row in found:
-                if given.verbose or row.faults or row is worst:
-                    print(row, flush=True)
-        if not (given.family or given.command or given.sample):
-            for line, holds in pool.imap(of_runs, FORMATS):
-                bad += not holds
-                print(line, "" if holds else "TOO MUCH", flush=True)
-    if not measurements:
+    # By their numbers: what makes their inputs cannot be sent.
+    asked = [
+        (number, name)
+        for number, family in enumerate(every)
+        if given.family in family.name and (not given.sample or family.name in SAMPLE)
+        for name in commands(family.make(family.size))
+        if only in name
+    ][part - 1 :: parts]
+    if not asked:
         options.error("no family and command of that name: nothing was measured")
+    measured_rows: list[Row] = []
+    bad = 0
+    with multiprocessing.Pool(given.workers) as pool:
+        for row in _until(given.seconds, pool.imap_unordered(of_row, asked)):
+            measured_rows.append(row)
+            if given.verbose or row.faults:
+                print(row, flush=True)
+        pool.terminate()
+    if not given.verbose:
+        print("the steepest:")
+        for row in sorted(measured_rows, key=lambda row: row.time_ratio)[-WORST:]:
+            print(row)
+        print("the slowest:")
+        for row in sorted(measured_rows, key=lambda row: row.slowest)[-WORST:]:
+            print(row)
+    if not (given.family or given.command or given.sample or part > 1):
+        for name in FORMATS:  # one at a time: memory is judged
+            line, holds = of_runs(name)
+            bad += not holds
+            print(line, "" if holds else "TOO MUCH", flush=True)
+    bad += sum(bool(row.faults) for row in measured_rows)
+    left = len(asked) - len(measured_rows)
+    families = len({row.family for row in measured_rows})
     said = f"{bad} do not hold" if bad else "all hold"
-    print(f"{len(chosen)} families, {measurements} measurements: {said}")
-    return 1 if bad else 0
+    print(f"{families} families, {len(measured_rows)} of {len(asked)} measurements: {said}")
+    return 1 if bad or left else 0
+
+
+def _until(seconds: float, found: Iterable[Row]) -> Iterator[Row]:
+    """What comes within these seconds; all of it where they are 0."""
+    end = time.monotonic() + seconds
+    for one in found:
+        yield one
+        if seconds and time.monotonic() > end:
+            return
 
 
 def _every() -> tuple[Family, ...]:
@@ -332,11 +364,6 @@ def _every() -> tuple[Family, ...]:
     from tests.tools.families import FAMILIES
 
     return (*FAMILIES, *REQUESTS)
-
-
-def _rows(asked: tuple[int, str]) -> list[Row]:
-    number, only = asked
-    return of_family(_every()[number], only)
 
 
 if __name__ == "__main__":

@@ -148,7 +148,7 @@ LAYOUTS: dict[str, dict[str, Any]] = {
     "fsdp2-efficient": {"distributed_type": "FSDP", "fsdp_config": FSDP2},
     "cpu": {"distributed_type": "MULTI_CPU", "num_processes": 2, "use_cpu": True},
 }
-LAYOUT_STACKS = ("newest", "1.15", "1.13", "1.12", "1.11", "1.10", "1.9", "1.8", "1.7", "1.3", "1.0")
+LAYOUT_STACKS = ("newest", "1.15", "1.13", "1.12", "1.11", "1.10", "1.9", "1.8", "1.8-te", "1.7", "1.3", "1.0")
 DEEPSPEED_STACKS = ("newest-deepspeed", "1.15-deepspeed", "1.10-deepspeed")
 
 COMMAND_LINES: dict[str, tuple[str, ...]] = {
