@@ -33,6 +33,11 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+            connection.execute(text("SET LOCAL statement_timeout = 0"))  # a table of years takes longer than an answer
+        elif engine.dialect.name == "sqlite":
+            # sqlite3 begins a transaction before rows are changed, not before tables are: what is made of tables before
+            # would stay there when the rest fails, and in the way of the next try.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
         made = config()
         made.attributes["connection"] = connection
         command.upgrade(made, revision)

@@ -84,7 +84,8 @@ def main() -> int:
             ).stdout.strip()
         )
         environment = {**os.environ, "TEST_DATABASE": url, "TEST_DATABASE_PIDS": pid}
-        tests = [sys.executable, "-m", "pytest", "-q", "tests/service/test_store.py", "tests/service/test_faults.py"]
+        tests = [sys.executable, "-m", "pytest", "-q", "tests/service/test_store.py", "tests/service/test_upgrade.py"]
+        tests.append("tests/service/test_faults.py")
         code = subprocess.run(tests, env=environment, check=False).returncode
         killed = [sys.executable, "-m", "tests.tools.service.kill", "--database", url, *sys.argv[1:]]
         return code or subprocess.run(killed, check=False).returncode

@@ -18,6 +18,8 @@ _CHECKS = sa.table("checks", sa.column("id", sa.String), sa.column("share", sa.S
 
 def upgrade() -> None:
     """Hash the secrets that stand there in plain text: links that were passed on still open."""
+    # On SQLite, an upgrade that was ended in its midst left this behind before migrations were one transaction.
+    op.execute("DROP TABLE IF EXISTS _alembic_tmp_checks")
     with op.batch_alter_table("checks") as checks:
         checks.alter_column("share", existing_type=sa.String(32), type_=sa.String(64), existing_nullable=False)
     connection = op.get_bind()
