@@ -16,6 +16,7 @@ COMMANDS = {
     "explain": "explain",
     "fix": "fix",
     "init": "init",
+    "lsp": "lsp",
     "matrix": "matrix",
     "node": "node",
     "nodes": "nodes",

@@ -38,6 +38,7 @@ Tells before the GPU hours are spent whether a training run will really train in
   fp8check node --out DIR FILE...      one node of a cluster: can it run this; --probe makes a step on every GPU
   fp8check nodes DIR --expect 64       all of them together: who differs, who is slow, who did not report
   fp8check serve                       the HTTP service; fp8check --server URL asks one
+  fp8check lsp                         a language server, for editors
   fp8check schema accelerate           a JSON Schema, for editors; without a name, which there are
   fp8check rules                       all rules
   fp8check rule FP101                  one rule: what it finds, why it hurts, what to write instead

@@ -68,6 +68,13 @@ def explain_line(report: Report, document: Document, line: int, tries: Tries | N
     yield from (shown(masked_shapes(one)) for one in _explained(report, document, line, tries))
 
 
+def known_of_line(report: Report, document: Document, line: int) -> list[str]:
+    """As `explain_line`, as far as it is known without trying; nothing where that is nothing."""
+    if not any((*_fate(report.outcome, document.path, line), *_said(report, document.path, line))):
+        return []
+    return [*explain_line(report, document, line)]
+
+
 def is_to_be_tried(report: Report, document: Document, line: int) -> bool:
     """Whether only other values can tell what a line is good for: nothing that decides comes from there."""
     return not any(text.startswith(_DECIDING) for text in _fate(report.outcome, document.path, line))

@@ -1,0 +1,143 @@
+"""The runs of the configuration while somebody edits their files: what is open counts in the place of what is saved."""
+
+from __future__ import annotations
+
+import os
+
+from fp8check.cli.config import OWN_FILE, SHARED_FILE, load
+from fp8check.cli.requests import facts_of, request_for, request_of_documents, run_options
+from fp8check.rules.checking.advising import advised
+from fp8check.rules.checking.planning import plans_for
+from fp8check.rules.checking.request import check_request
+from fp8check.rules.input_error import InputError
+from fp8check.rules.reading import Unreadable
+from fp8check.rules.record import Record
+from fp8check.rules.report import build
+from fp8check.rules.report.line import concerns, known_of_line
+from fp8check.rules.trainers.detect import read
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from fp8check.cli.options import Options
+    from fp8check.cli.requests import RunOptions
+    from fp8check.rules.checking.request import RunRequest
+    from fp8check.rules.facts import Facts
+    from fp8check.rules.reading import Document
+    from fp8check.rules.report.schema import Finding, Plans, Report
+
+
+class Look(Record):
+    """What is said of the runs as they stand in the editor.
+
+    Attributes:
+        files: of all runs and the configuration, by their full names: what was said of them before is over.
+        problems: why a run, or all of them, cannot be checked.
+    """
+
+    reports: tuple[Report, ...]
+    documents: tuple[tuple[Document, ...], ...]
+    files: frozenset[str]
+    problems: tuple[InputError, ...]
+
+    def findings(self) -> Iterator[tuple[str, Finding]]:
+        """Every finding with the full name of its file; one that no file holds stands in the first of its run."""
+        told = set()
+        for report, documents in zip(self.reports, self.documents, strict=True):
+            for one in report.new_findings:
+                path = os.path.abspath(one.file if one.file is not None else documents[0].path)
+                key = (path, one.rule, one.line, one.column, one.message)
+                if key not in told:  # runs may have a file in common
+                    told.add(key)
+                    yield path, one
+
+    def fails(self, path: str) -> bool:
+        """Whether a run that has this file fails."""
+        pairs = zip(self.reports, self.documents, strict=True)
+        return any(report.verdict == "fail" and _document(documents, path) is not None for report, documents in pairs)
+
+    def line(self, path: str, line: int) -> str:
+        """What becomes of a line of a file, in each run that has it; "" where nothing does."""
+        said = []
+        for report, documents in zip(self.reports, self.documents, strict=True):
+            document = _document(documents, path)
+            if document is not None and line <= document.text.count("\n") + 1 and concerns(report, document, line):
+                said.append("\n".join(known_of_line(report, document, line)))
+        return "\n\n".join(one for one in dict.fromkeys(said) if one)
+
+
+def _document(documents: Sequence[Document], path: str) -> Document | None:
+    return next((one for one in documents if os.path.abspath(one.path) == path), None)
+
+
+class Edited:
+    """The declared runs of the current folder, and the texts that are open."""
+
+    def __init__(self, options: Options) -> None:
+        self.open: dict[str, str] = {}  # by full name
+        self._options = options
+        self._machines: dict[object, Facts] = {}
+
+    def look(self) -> Look:
+        """Check all runs as they stand now."""
+        known = {os.path.abspath(name) for name in (OWN_FILE, SHARED_FILE)}
+        try:
+            config = load(self._options)
+            described = run_options(self._options, config) if config.runs else []
+        except InputError as problem:
+            return Look((), (), frozenset(known), (problem,))
+        parts, problems = self._parts(described)
+        for one in described:
+            known |= {os.path.abspath(path) for path in one.files}
+        try:
+            request = request_for(tuple(parts), self._options, config)
+            checked = advised(request, check_request(request)) if parts else None
+        except InputError as problem:
+            return Look((), (), frozenset(known), (*problems, problem))
+        examined = checked.reports if checked is not None else ()
+        documents = tuple(one.documents for one in examined)
+        known |= {os.path.abspath(each.path) for one in documents for each in one}
+        return Look(tuple(build.whole(one) for one in examined), documents, frozenset(known), tuple(problems))
+
+    def plan(self, path: str) -> Plans | None:
+        """What to do about the first failing run that has this file; None where there is none, or nothing to say."""
+        config = load(self._options)
+        described = [one for one in run_options(self._options, config) if path in map(os.path.abspath, one.files)]
+        for one in described:
+            parts, _ = self._parts([one])
+            request = request_for(tuple(parts), self._options, config)
+            for plans in plans_for(request, check_request(request), asked=True).values():
+                return plans
+        return None
+
+    def _parts(self, described: Sequence[RunOptions]) -> tuple[list[RunRequest], list[InputError]]:
+        parts: list[RunRequest] = []
+        problems: list[InputError] = []
+        for one in described:
+            try:
+                documents = tuple(self._read(path, one) for path in dict.fromkeys(one.files))
+                parts.append(request_of_documents(one, documents, (), self._machine(one)))
+            except InputError as problem:
+                problems.append(problem)
+        return parts, problems
+
+    def _read(self, path: str, described: RunOptions) -> Document:
+        text = self.open.get(os.path.abspath(path))
+        return read(path, None if text is None else text.encode(), trainer=described.trainer)
+
+    def _machine(self, described: RunOptions) -> Facts:
+        """The facts of the run: those of this machine and of an interpreter are looked up once."""
+        if described.facts is not None:
+            return facts_of(described)
+        key = (described.python, *described.set_variable)
+        if key not in self._machines:
+            self._machines[key] = facts_of(described)
+        return self._machines[key]
+
+
+def place_of_problem(problem: InputError) -> tuple[str, int, int]:
+    """The file of which an error speaks, with line and column from 1."""
+    if isinstance(problem, Unreadable):
+        return os.path.abspath(problem.file), problem.line or 1, problem.column or 1
+    return os.path.abspath(OWN_FILE), 1, 1

@@ -1,0 +1,255 @@
+"""`fp8check lsp`: a language server on standard input and output, for editors (pygls; the extra `lsp`).
+
+It checks the runs of fp8check.toml with what is open in the editor: findings at the lines of both files, on hover what
+becomes of a line and who decided it, fixes and the whole plan as code actions.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+
+from fp8check.cli import options as groups
+from fp8check.cli.options import Options, Parser, UsageError
+from fp8check.rules.checking.exit_codes import ExitCode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lsprotocol import types
+    from pygls.lsp.server import LanguageServer
+
+    from fp8check.cli.edited import Edited, Look
+    from fp8check.rules.report.schema import Edit, Finding, Fix
+
+ABOUT = "A language server on standard input and output: the runs of fp8check.toml while their files are edited."
+SOURCE = "fp8check"
+PLAN = "fp8check: do the whole plan (all files)"
+
+
+def parser() -> Parser:
+    """The options of the command."""
+    made = Parser("fp8check lsp", ABOUT, groups=(groups.config,))
+    made.add_argument("--stdio", action="store_true", help="as editors say it; there is no other way")
+    return made
+
+
+def lsp(argv: list[str]) -> int:
+    """Serve until the editor says that it ends."""
+    options = parser().parse_args(argv)
+    try:
+        import pygls.lsp.server  # noqa: F401
+    except ImportError:
+        raise UsageError("the language server needs pygls: pip install 'fp8check[lsp]'") from None
+    gc.enable()  # unlike other commands it goes on
+    server_of(options).start_io()
+    return ExitCode.OK
+
+
+def server_of(options: Options) -> LanguageServer:
+    """The server, which looks at the runs of the folder that the editor opens."""
+    from lsprotocol import types
+    from pygls import uris
+    from pygls.lsp.server import LanguageServer
+
+    from fp8check.cli.edited import Edited
+    from fp8check.rules.version import VERSION
+
+    every = {**vars(options), "files": [], "launch": None, "baseline": None}
+    edited = Edited(Options(**every))
+    server = LanguageServer("fp8check", VERSION)
+    told = _Told(server, edited)
+
+    @server.feature(types.INITIALIZED)
+    def initialized(_: types.InitializedParams) -> None:
+        root = server.workspace.root_path
+        if root:
+            os.chdir(root)  # as the command has it: the configuration is that of the current folder
+        told.again()
+
+    def changed(uri: str) -> None:
+        path = uris.to_fs_path(uri)
+        if path is not None:
+            edited.open[path] = server.workspace.get_text_document(uri).source
+            told.again()
+
+    @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
+    def opened(params: types.DidOpenTextDocumentParams) -> None:
+        changed(params.text_document.uri)
+
+    @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
+    def edit(params: types.DidChangeTextDocumentParams) -> None:
+        changed(params.text_document.uri)
+
+    @server.feature(types.TEXT_DOCUMENT_DID_SAVE)
+    def saved(_: types.DidSaveTextDocumentParams) -> None:
+        told.again()
+
+    @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
+    def closed(params: types.DidCloseTextDocumentParams) -> None:
+        edited.open.pop(uris.to_fs_path(params.text_document.uri) or "", None)
+        told.again()
+
+    @server.feature(types.TEXT_DOCUMENT_HOVER)
+    def hover(params: types.HoverParams) -> types.Hover | None:
+        path = uris.to_fs_path(params.text_document.uri) or ""
+        text = told.look.line(path, params.position.line + 1)
+        if not text:
+            return None
+        return types.Hover(types.MarkupContent(types.MarkupKind.Markdown, f"```text\n{text}\n```"))
+
+    @server.feature(
+        types.TEXT_DOCUMENT_CODE_ACTION,
+        types.CodeActionOptions(code_action_kinds=[types.CodeActionKind.QuickFix], resolve_provider=True),
+    )
+    def actions(params: types.CodeActionParams) -> list[types.CodeAction]:
+        return [*told.actions(params)]
+
+    @server.feature(types.CODE_ACTION_RESOLVE)
+    def resolve(action: types.CodeAction) -> types.CodeAction:
+        plans = edited.plan(str(action.data))
+        fix = plans.plans[0].fix if plans is not None and plans.plans else None
+        if fix is not None:
+            action.edit = told.edit(fix)
+        said = told.rest(plans)
+        if said:
+            server.window_show_message(types.ShowMessageParams(types.MessageType.Info, said))
+        return action
+
+    return server
+
+
+class _Told:
+    """What the editor was told last."""
+
+    def __init__(self, server: LanguageServer, edited: Edited) -> None:
+        from fp8check.cli.edited import Look
+
+        self._server = server
+        self._edited = edited
+        self._files: frozenset[str] = frozenset()
+        self.look: Look = Look((), (), frozenset(), ())
+
+    def again(self) -> None:
+        """Check, and publish what is found in every file of the runs; what is gone is told, too."""
+        from lsprotocol import types
+        from pygls import uris
+
+        self.look = look = self._edited.look()
+        by_file: dict[str, list[types.Diagnostic]] = {path: [] for path in sorted(look.files | self._files)}
+        for path, finding in look.findings():
+            by_file.setdefault(path, []).append(self._diagnostic(path, finding))
+        for path, diagnostic in self._problems(look):
+            by_file.setdefault(path, []).append(diagnostic)
+        self._files = look.files
+        for path, found in by_file.items():
+            uri = uris.from_fs_path(path)
+            if uri is not None:
+                self._server.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, found))
+
+    def _problems(self, look: Look) -> Iterable[tuple[str, types.Diagnostic]]:
+        from lsprotocol import types
+
+        from fp8check.cli.edited import place_of_problem
+
+        for problem in look.problems:
+            path, line, column = place_of_problem(problem)
+            here = types.Position(line - 1, column - 1)
+            message = getattr(problem, "message", str(problem))
+            severity = types.DiagnosticSeverity.Error
+            yield path, types.Diagnostic(types.Range(here, here), message, severity, source=SOURCE)
+
+    def _diagnostic(self, path: str, finding: Finding) -> types.Diagnostic:
+        from lsprotocol import types
+
+        from fp8check.rules.report.schema import sentences
+
+        severities = {
+            "error": types.DiagnosticSeverity.Error,
+            "warning": types.DiagnosticSeverity.Warning,
+            "info": types.DiagnosticSeverity.Information,
+        }
+        related = [
+            types.DiagnosticRelatedInformation(
+                types.Location(_uri(one.file), self._range(os.path.abspath(one.file), one)), one.message
+            )
+            for one in finding.related
+            if one.file is not None
+        ]
+        return types.Diagnostic(
+            range=self._range(path, finding),
+            message="\n".join(sentences(finding)),
+            severity=severities[finding.severity],
+            code=finding.rule,
+            code_description=types.CodeDescription(finding.url),
+            source=SOURCE,
+            related_information=related or None,
+        )
+
+    def _range(self, path: str, place: object) -> types.Range:
+        """Lines and columns from 1, in characters, as the editor counts them."""
+        from lsprotocol import types
+
+        names = ("line", "column", "end_line", "end_column")
+        line, column, end_line, end_column = (getattr(place, name) or 1 for name in names)
+        document = self._server.workspace.get_text_document(_uri(path))
+        try:
+            lines = document.lines
+        except OSError:
+            lines = []
+        codec = document.position_codec
+        whole = types.Range(types.Position(line - 1, column - 1), types.Position(end_line - 1, end_column - 1))
+        return codec.range_to_client_units(lines, whole)
+
+    def edit(self, fix: Fix) -> types.WorkspaceEdit:
+        """Its edits, of all files together."""
+        from lsprotocol import types
+
+        changes: dict[str, list[types.TextEdit]] = {}
+        for one in fix.edits:
+            changes.setdefault(_uri(one.file), []).append(self._text_edit(one))
+        return types.WorkspaceEdit(changes=changes)
+
+    def _text_edit(self, one: Edit) -> types.TextEdit:
+        from lsprotocol import types
+
+        return types.TextEdit(self._range(os.path.abspath(one.file), one), one.text)
+
+    def actions(self, params: types.CodeActionParams) -> Iterable[types.CodeAction]:
+        """The fixes of what is found on these lines, and the plan where a run with this file fails."""
+        from lsprotocol import types
+        from pygls import uris
+
+        path = uris.to_fs_path(params.text_document.uri) or ""
+        first, last = params.range.start.line + 1, params.range.end.line + 1
+        for place, one in self.look.findings():
+            on_these = one.line is not None and one.end_line is not None and one.line <= last and one.end_line >= first
+            if place == path and on_these and one.fix is not None:
+                yield types.CodeAction(
+                    title=f"{one.rule}: {one.help or one.message}",
+                    kind=types.CodeActionKind.QuickFix,
+                    diagnostics=[self._diagnostic(path, one)],
+                    is_preferred=one.fix.safe,
+                    edit=self.edit(one.fix),
+                )
+        if self.look.fails(path):
+            yield types.CodeAction(title=PLAN, kind=types.CodeActionKind.QuickFix, data=path)
+
+    def rest(self, plans: object) -> str:
+        """What of a plan no editor does, or why there is none."""
+        from fp8check.rules.report.schema import Plans
+
+        if not isinstance(plans, Plans):
+            return "fp8check: no run that fails has this file"
+        if not plans.plans:
+            return f"fp8check: no way to the goal: {'; '.join(plans.why_not)}"
+        steps = [one for one in plans.plans[0].steps if one.kind not in ("edit", "file")]
+        said = [f"pip install {one.after}" if one.kind == "package" else f"{one.kind}: {one.after}" for one in steps]
+        return f"fp8check, beside the files: {'; '.join(said)}" if said else ""
+
+
+def _uri(path: str | None) -> str:
+    from pygls import uris
+
+    return uris.from_fs_path(os.path.abspath(path or "")) or ""
