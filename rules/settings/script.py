@@ -27,7 +27,10 @@ DECIDING = ("ACCELERATE_", "FSDP_")
 _OFF = (None, False, "", "no", "none", "bf16", "fp16", "fp32", "float32", "bfloat16")
 _MOST_SAID = 4  # Accelerators of one script that a message names
 # What would tell what a script does.
-WRITTEN_OUT = "fp8check -- COMMAND, where a flag of the command decides it; else a literal in its place"
+WRITTEN_OUT = (
+    "fp8check -- COMMAND, where a flag of the command or a variable in front of it (NAME=value) decides it; "
+    "else a literal in its place"
+)
 # Under this name, which no file has, whose code loads the model of a script: "trl", where its Trainer does, or
 # "transformers". What the weights are kept in without a dtype differs.
 LOADER = "loaded by"
