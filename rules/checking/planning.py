@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from fp8check.rules.suppression.examined import Examined
 
 NEW_FILES = ("accel.yaml", "accelerate.yaml", "accelerate_fp8.yaml")
-SECONDS = 0.8  # of CPU, after which what was found by then is given: with what is read and written a plan takes one
+SECONDS = 0.65  # of CPU, after which what was found by then is given: with what is read and written a plan takes one
 OF_ALL = 5.0  # seconds of CPU for all groups of files of a request
 IN_BF16 = 40  # states that are judged for a run in BF16, where none in FP8 was found
 UNASKED = 20_000  # characters of a run's files above which nothing is looked for that nobody asked for

@@ -34,6 +34,7 @@ WATCHED = {
     "deepspeed": "deepspeed",
     "peft": "peft",
     "bitsandbytes": "bitsandbytes",
+    "mpi4py": "mpi4py",
     "megatron_core": "megatron",
     "flash_attn": "flash_attn",
     "intel_transformer_engine": "intel_transformer_engine",

@@ -78,12 +78,13 @@ def _by_deepspeed(run: Run, stack: Stack, started: Started, plugins: Mapping[str
     return started._replace(kind="DEEPSPEED", fsdp_version=None, unknown=None)
 
 
-def check_deepspeed(run: Run, kind: DistributedType, started: Started) -> None:
+def check_deepspeed(run: Run, kind: DistributedType, stack: Stack, started: Started) -> None:
     """What DeepSpeed wants of a script that gives it a plugin, when prepare() begins.
 
     Raises:
-        PredictedError: nothing tells it how large a batch is.
-        Undecided: no launcher told the process its rank: DeepSpeed asks MPI then.
+        PredictedError: nothing tells it how large a batch is; no launcher told the process its rank, and mpi4py, by
+            which DeepSpeed asks MPI for it then, is absent (executed: script-objects-deepspeed-mpi).
+        Undecided: MPI is asked.
     """
     setting = run.script.plugins.get("deepspeed_plugin") or run.script.plugins.get("deepspeed_plugins")
     if kind != "DEEPSPEED" or setting is None or run.deepspeed is None:
@@ -99,9 +100,11 @@ def check_deepspeed(run: Run, kind: DistributedType, started: Started) -> None:
         )
         raise PredictedError("deepspeed-without-batch-size", "prepare", "ValueError", text, (setting,))
     if started.kind == "NO":
-        what = (
-            "DeepSpeed is started without a launcher, and asks MPI for its rank: whether mpi4py is there is not known"
-        )
+        if stack.has("mpi4py") is False:
+            raise PredictedError(
+                "deepspeed-without-launcher", "prepare", "ModuleNotFoundError", "No module named 'mpi4py'", (setting,)
+            )
+        what = "DeepSpeed is started without a launcher, and asks MPI for its rank"
         raise Undecided(what, "the command behind torchrun, deepspeed or accelerate launch --use_deepspeed")
 
 

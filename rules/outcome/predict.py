@@ -233,7 +233,7 @@ def _stages(outcome: Outcome) -> Iterator[Outcome]:
     if started.kind == "DEEPSPEED":
         run.require("deepspeed", "arguments" if training.deepspeed is not None else "accelerator")
     training.check_deepspeed(stack, started.kind, started.environment, run.deepspeed)
-    _check_objects(run, started, before)
+    _check_objects(run, stack, started, before)
     if state.mixed_precision.value == "fp8":
         processes.check_data_parallel(run, started.kind)
     for prepared in prepare.prepare(run, stack, state, handed.arguments):
@@ -290,8 +290,8 @@ def _by_objects(run: Run, stack: Stack, started: Started) -> Started:
     return plugins.distribute(run, stack, started)
 
 
-def _check_objects(run: Run, started: Started, before: Started) -> None:
+def _check_objects(run: Run, stack: Stack, started: Started, before: Started) -> None:
     if run.script.plugins:
         from fp8check.rules.outcome import plugins
 
-        plugins.check_deepspeed(run, started.kind, before)
+        plugins.check_deepspeed(run, started.kind, stack, before)

@@ -116,6 +116,7 @@ if TYPE_CHECKING:
         "te-not-found",
         "te-model-alone",
         "deepspeed-without-batch-size",
+        "deepspeed-without-launcher",
         "te-several-models",
         "fsdp2-empties-optimizer",
         "fsdp2-loads-te-state",

@@ -51,6 +51,12 @@ ERRORS = {
         {"stack": DEEPSPEED},
         "deepspeed-without-batch-size",
     ),
+    "no launcher, and no MPI": (
+        f"deepspeed_plugin=DeepSpeedPlugin({ZERO})",
+        "python train.py",
+        {"stack": DEEPSPEED},
+        "deepspeed-without-launcher",
+    ),
     "no launcher": ("parallelism_config=ParallelismConfig(tp_size=2)", "python train.py", {}, "mesh-without-launcher"),
     "old plugin": (
         "torch_tp_plugin=TorchTensorParallelPlugin(tp_size=2)",
@@ -127,7 +133,7 @@ UNDECIDED = {
     "DeepSpeed of several": (
         f"deepspeed_plugins={{'a': DeepSpeedPlugin({ZERO})}}",
         "python train.py",
-        {"stack": DEEPSPEED},
+        {"stack": {**DEEPSPEED, "mpi4py": "4.1.0"}},
         "asks MPI for its rank",
     ),
     "FSDP, GPUs not known": (

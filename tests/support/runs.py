@@ -64,6 +64,7 @@ KNOWN = [
     "deepspeed",
     "peft",
     "bitsandbytes",
+    "mpi4py",
 ]
 
 

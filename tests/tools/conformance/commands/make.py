@@ -31,7 +31,6 @@ UNDECIDED = {
     ),
     "fire-class": "which words are fire's for the class, and which for its method",
     "env-getenv": "what the shell has in PRECISION",
-    "objects-deepspeed-mpi": "without a launcher DeepSpeed asks MPI: whether mpi4py is there",
 }
 
 
