@@ -270,7 +270,7 @@ _INSTEAD: Mapping[ErrorCode, str] = {
     "plugin-is-no-object": "the plugin is an object of its class, with these values as its arguments",
     "script-without-deepspeed": "the plugin needs deepspeed",
     "deepspeed-without-batch-size": "a data loader that prepare() gets says it, or train_micro_batch_size_per_gpu",
-    "deepspeed-without-launcher": "torchrun, deepspeed and accelerate launch tell a process its rank; else MPI is asked",
+    "deepspeed-without-launcher": "torchrun, deepspeed and accelerate launch tell a process its rank; or MPI does",
     "context-parallel-without-fsdp": "it goes with an fsdp_plugin of fsdp_version=2",
     "mesh-without-launcher": "torchrun and accelerate launch start the processes that it needs",
     "mesh-too-large": "the product of the sizes is the number of processes",
@@ -287,7 +287,7 @@ _INSTEAD: Mapping[ErrorCode, str] = {
     'accelerate 1.15.0 accelerator.py "in `kwargs_handlers`.": ValueError for two handlers of one class',
     "ran accelerate 1.15.0 [command script-objects-parallel-too-many]: RuntimeError: Mesh should not be bigger",
     "ran accelerate 1.15.0 [command script-ways-same-handler-twice]: You can only pass one ... in `kwargs_handlers`",
-    "ran deepspeed 0.19.8 [command script-objects-deepspeed-mpi]: No module named 'mpi4py', which MPI would be asked by",
+    "ran deepspeed 0.19.8 [command script-objects-deepspeed-mpi]: No module named 'mpi4py', which asks MPI",
     claims=("ends",),
 )
 def object_refused(run: Run, outcome: Outcome) -> Iterator[Found]:
