@@ -32,21 +32,28 @@ class Look(Record):
     """What is said of the runs as they stand in the editor.
 
     Attributes:
+        root: the folder that is open, as the editor names it: there may be links in it, which a path from the system
+            does not have.
         files: of all runs and the configuration, by their full names: what was said of them before is over.
         problems: why a run, or all of them, cannot be checked.
     """
 
+    root: str
     reports: tuple[Report, ...]
     documents: tuple[tuple[Document, ...], ...]
     files: frozenset[str]
     problems: tuple[InputError, ...]
+
+    def full(self, path: str) -> str:
+        """The name of a file as the editor has it."""
+        return full(self.root, path)
 
     def findings(self) -> Iterator[tuple[str, Finding]]:
         """Every finding with the full name of its file; one that no file holds stands in the first of its run."""
         told = set()
         for report, documents in zip(self.reports, self.documents, strict=True):
             for one in report.new_findings:
-                path = os.path.abspath(one.file if one.file is not None else documents[0].path)
+                path = self.full(one.file if one.file is not None else documents[0].path)
                 key = (path, one.rule, one.line, one.column, one.message)
                 if key not in told:  # runs may have a file in common
                     told.add(key)
@@ -55,20 +62,32 @@ class Look(Record):
     def fails(self, path: str) -> bool:
         """Whether a run that has this file fails."""
         pairs = zip(self.reports, self.documents, strict=True)
-        return any(report.verdict == "fail" and _document(documents, path) is not None for report, documents in pairs)
+        return any(
+            report.verdict == "fail" and self._document(documents, path) is not None for report, documents in pairs
+        )
 
     def line(self, path: str, line: int) -> str:
         """What becomes of a line of a file, in each run that has it; "" where nothing does."""
         said = []
         for report, documents in zip(self.reports, self.documents, strict=True):
-            document = _document(documents, path)
+            document = self._document(documents, path)
             if document is not None and line <= document.text.count("\n") + 1 and concerns(report, document, line):
                 said.append("\n".join(known_of_line(report, document, line)))
         return "\n\n".join(one for one in dict.fromkeys(said) if one)
 
+    def _document(self, documents: Sequence[Document], path: str) -> Document | None:
+        return next((one for one in documents if self.full(one.path) == path), None)
 
-def _document(documents: Sequence[Document], path: str) -> Document | None:
-    return next((one for one in documents if os.path.abspath(one.path) == path), None)
+    def place_of(self, problem: InputError) -> tuple[str, int, int]:
+        """The file of which an error speaks, with line and column from 1."""
+        if isinstance(problem, Unreadable):
+            return self.full(problem.file), problem.line or 1, problem.column or 1
+        return self.full(OWN_FILE), 1, 1
+
+
+def full(root: str, path: str) -> str:
+    """The name of a file that is named as seen from the root."""
+    return os.path.normpath(os.path.join(root, path))
 
 
 class Edited:
@@ -76,34 +95,39 @@ class Edited:
 
     def __init__(self, options: Options) -> None:
         self.open: dict[str, str] = {}  # by full name
+        self.root = os.getcwd()
         self._options = options
         self._machines: dict[object, Facts] = {}
 
     def look(self) -> Look:
         """Check all runs as they stand now."""
-        known = {os.path.abspath(name) for name in (OWN_FILE, SHARED_FILE)}
+        known = {full(self.root, name) for name in (OWN_FILE, SHARED_FILE)}
         try:
             config = load(self._options)
             described = run_options(self._options, config) if config.runs else []
         except InputError as problem:
-            return Look((), (), frozenset(known), (problem,))
+            return Look(self.root, (), (), frozenset(known), (problem,))
         parts, problems = self._parts(described)
         for one in described:
-            known |= {os.path.abspath(path) for path in one.files}
+            known |= {full(self.root, path) for path in one.files}
         try:
             request = request_for(tuple(parts), self._options, config)
             checked = advised(request, check_request(request)) if parts else None
         except InputError as problem:
-            return Look((), (), frozenset(known), (*problems, problem))
+            return Look(self.root, (), (), frozenset(known), (*problems, problem))
         examined = checked.reports if checked is not None else ()
         documents = tuple(one.documents for one in examined)
-        known |= {os.path.abspath(each.path) for one in documents for each in one}
-        return Look(tuple(build.whole(one) for one in examined), documents, frozenset(known), tuple(problems))
+        known |= {full(self.root, each.path) for one in documents for each in one}
+        return Look(
+            self.root, tuple(build.whole(one) for one in examined), documents, frozenset(known), tuple(problems)
+        )
 
     def plan(self, path: str) -> Plans | None:
         """What to do about the first failing run that has this file; None where there is none, or nothing to say."""
         config = load(self._options)
-        described = [one for one in run_options(self._options, config) if path in map(os.path.abspath, one.files)]
+        described = [
+            one for one in run_options(self._options, config) if path in [full(self.root, name) for name in one.files]
+        ]
         for one in described:
             parts, _ = self._parts([one])
             request = request_for(tuple(parts), self._options, config)
@@ -123,7 +147,7 @@ class Edited:
         return parts, problems
 
     def _read(self, path: str, described: RunOptions) -> Document:
-        text = self.open.get(os.path.abspath(path))
+        text = self.open.get(full(self.root, path))
         return read(path, None if text is None else text.encode(), trainer=described.trainer)
 
     def _machine(self, described: RunOptions) -> Facts:
@@ -134,10 +158,3 @@ class Edited:
         if key not in self._machines:
             self._machines[key] = facts_of(described)
         return self._machines[key]
-
-
-def place_of_problem(problem: InputError) -> tuple[str, int, int]:
-    """The file of which an error speaks, with line and column from 1."""
-    if isinstance(problem, Unreadable):
-        return os.path.abspath(problem.file), problem.line or 1, problem.column or 1
-    return os.path.abspath(OWN_FILE), 1, 1

@@ -66,6 +66,7 @@ def server_of(options: Options) -> LanguageServer:
         root = server.workspace.root_path
         if root:
             os.chdir(root)  # as the command has it: the configuration is that of the current folder
+            edited.root = root
         told.again()
 
     def changed(uri: str) -> None:
@@ -129,7 +130,7 @@ class _Told:
         self._server = server
         self._edited = edited
         self._files: frozenset[str] = frozenset()
-        self.look: Look = Look((), (), frozenset(), ())
+        self.look: Look = Look(edited.root, (), (), frozenset(), ())
 
     def again(self) -> None:
         """Check, and publish what is found in every file of the runs; what is gone is told, too."""
@@ -151,10 +152,8 @@ class _Told:
     def _problems(self, look: Look) -> Iterable[tuple[str, types.Diagnostic]]:
         from lsprotocol import types
 
-        from fp8check.cli.edited import place_of_problem
-
         for problem in look.problems:
-            path, line, column = place_of_problem(problem)
+            path, line, column = look.place_of(problem)
             here = types.Position(line - 1, column - 1)
             message = getattr(problem, "message", str(problem))
             severity = types.DiagnosticSeverity.Error
@@ -172,7 +171,7 @@ class _Told:
         }
         related = [
             types.DiagnosticRelatedInformation(
-                types.Location(_uri(one.file), self._range(os.path.abspath(one.file), one)), one.message
+                types.Location(self._uri(one.file), self._range(one.file, one)), one.message
             )
             for one in finding.related
             if one.file is not None
@@ -193,10 +192,10 @@ class _Told:
 
         names = ("line", "column", "end_line", "end_column")
         line, column, end_line, end_column = (getattr(place, name) or 1 for name in names)
-        document = self._server.workspace.get_text_document(_uri(path))
+        document = self._server.workspace.get_text_document(self._uri(path))
         try:
             lines = document.lines
-        except OSError:
+        except (OSError, ValueError):
             lines = []
         codec = document.position_codec
         whole = types.Range(types.Position(line - 1, column - 1), types.Position(end_line - 1, end_column - 1))
@@ -208,13 +207,13 @@ class _Told:
 
         changes: dict[str, list[types.TextEdit]] = {}
         for one in fix.edits:
-            changes.setdefault(_uri(one.file), []).append(self._text_edit(one))
+            changes.setdefault(self._uri(one.file), []).append(self._text_edit(one))
         return types.WorkspaceEdit(changes=changes)
 
     def _text_edit(self, one: Edit) -> types.TextEdit:
         from lsprotocol import types
 
-        return types.TextEdit(self._range(os.path.abspath(one.file), one), one.text)
+        return types.TextEdit(self._range(one.file, one), one.text)
 
     def actions(self, params: types.CodeActionParams) -> Iterable[types.CodeAction]:
         """The fixes of what is found on these lines, and the plan where a run with this file fails."""
@@ -248,8 +247,7 @@ class _Told:
         said = [f"pip install {one.after}" if one.kind == "package" else f"{one.kind}: {one.after}" for one in steps]
         return f"fp8check, beside the files: {'; '.join(said)}" if said else ""
 
+    def _uri(self, path: str) -> str:
+        from pygls import uris
 
-def _uri(path: str | None) -> str:
-    from pygls import uris
-
-    return uris.from_fs_path(os.path.abspath(path or "")) or ""
+        return uris.from_fs_path(self.look.full(path)) or ""

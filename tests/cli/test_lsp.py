@@ -220,6 +220,20 @@ def test_columns_are_those_of_the_editor(folder: Path) -> None:
     session(folder, talk)
 
 
+def test_a_folder_behind_a_link_keeps_the_name_that_the_editor_has(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "linked").symlink_to(folder, target_is_directory=True)
+
+    async def talk(editor: Editor) -> None:
+        assert "FP101" in editor.rules("train.yaml")
+        await editor.open("train.yaml")
+        bf16 = line_of(folder, "train.yaml", "bf16")
+        await editor.type("train.yaml", bf16, 6, 10, "false")
+        assert "FP101" not in editor.rules("train.yaml")
+        assert all("/linked/" in uri for uri in editor.found)
+
+    session(tmp_path / "linked", talk)
+
+
 def test_a_configuration_that_is_wrong_is_told_there(folder: Path) -> None:
     (folder / "fp8check.toml").write_text(CONFIG + "colour = 1\n")
 
