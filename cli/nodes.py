@@ -9,12 +9,14 @@ from fp8check.cli import options as groups
 from fp8check.cli.options import Parser, UsageError
 from fp8check.cli.output import formats_of, style_of, write_text
 from fp8check.rules import writing
-from fp8check.rules.checking.nodes import Folder, code_of
+from fp8check.rules.checking.nodes import Folder, code_of, told
 from fp8check.rules.credentials import masked_shapes
 from fp8check.rules.nodes.fleet import fleet
-from fp8check.rules.nodes.hosts import listed
+from fp8check.rules.nodes.hosts import file_of, listed
+from fp8check.rules.nodes.merged import Merged
 from fp8check.rules.plain_text import plain
 from fp8check.rules.reading import Unreadable, files
+from fp8check.rules.reading.limits import MAX_BYTES
 from fp8check.rules.report.laying import laid_out
 from fp8check.rules.report.nodes import as_json, as_text, lists
 
@@ -22,7 +24,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fp8check.cli.options import Options
     from fp8check.rules.nodes.fleet import Fleet
-    from fp8check.rules.nodes.merged import Merged
     from fp8check.rules.plain_text import Syntax
 
 ABOUT = """\
@@ -31,6 +32,7 @@ most others, and which did not report: these never pass. DIR has HOST.json of ea
 --format json` wrote of some of them."""
 FORMATS = ("text", "json", "junit", "sarif")
 MERGED = "nodes.json"
+SECONDS = 180
 _EVERY_S = 0.5
 _LARGEST_LIST = 64 << 20
 
@@ -38,7 +40,9 @@ _LARGEST_LIST = 64 << 20
 def parser() -> Parser:
     """The options of the command."""
     made = Parser("fp8check nodes", ABOUT, groups=(groups.output_file, groups.color))
-    made.add_argument("folder", metavar="DIR", help="the folder that the nodes wrote to")
+    made.add_argument(
+        "words", metavar="DIR", nargs="*", help="the folder that the nodes wrote to; with --ray the files of the run"
+    )
     made.add_argument(
         "--format",
         "--output-format",
@@ -55,6 +59,17 @@ def parser() -> Parser:
     made.add_argument(
         "--out", metavar="DIR", help=f"write {MERGED}, and passing_nodes.txt, failing_nodes.txt, unknown_nodes.txt"
     )
+    asking = made.add_argument_group("asking the nodes of Ray")
+    asking.add_argument("--ray", action="store_true", help="ask each node of this Ray cluster, by a task; no folder")
+    asking.add_argument("--launch", metavar="COMMAND", help="how the run is started, as fp8check takes it")
+    asking.add_argument("--trainer", metavar="NAME", help="who reads the training file, as fp8check takes it")
+    asking.add_argument(
+        "--probe",
+        choices=("gpu", "emulate"),
+        metavar="WHERE",
+        help="--probe also makes one step on every GPU of the nodes; --probe=emulate emulates it on their CPUs",
+    )
+    asking.add_argument("--seconds", metavar="N", help=f"so long is waited for all of them (default: {SECONDS})")
     return made
 
 
@@ -67,10 +82,41 @@ def nodes(argv: list[str]) -> int:
     watch = 0 if options.watch is None else _number(options.watch, "--watch", 0)
     if watch and expect is None and not hosts:
         raise UsageError("--watch waits for nodes that are missing: --expect or --hosts says who that is")
-    if options.out is not None and os.path.realpath(options.out) == os.path.realpath(options.folder):
+    if options.ray:
+        known = _of_ray(options)
+        known.expect(expect, hosts)
+        return answered(known, options, formats)
+    for name in ("launch", "trainer", "probe", "seconds"):
+        if getattr(options, name) is not None:
+            raise UsageError(f"--{name} goes with --ray: the nodes of a folder have told already")
+    if len(options.words) != 1:
+        raise UsageError("nodes takes one folder, that all nodes wrote to")
+    (folder,) = options.words
+    if options.out is not None and os.path.realpath(options.out) == os.path.realpath(folder):
         raise UsageError("--out needs another folder than the one that the nodes write to")
-    known = _told(options.folder, expect, hosts, watch)
-    return answered(known, options, formats)
+    return answered(_told(folder, expect, hosts, watch), options, formats)
+
+
+def _of_ray(options: Options) -> Merged:
+    """What the nodes of a Ray cluster tell.
+
+    Raises:
+        InputError: there is none, or the files cannot be read.
+    """
+    from fp8check.probe.here import Asked
+    from fp8check.probe.on_ray import ask_all
+
+    seconds = SECONDS if options.seconds is None else _number(options.seconds, "--seconds", 1)
+    read = tuple((path, files.read(path, MAX_BYTES)) for path in options.words)
+    known = Merged()
+    for name, one in ask_all(Asked(read, options.launch, options.trainer, options.probe), seconds).items():
+        if one is None:
+            known.expect(None, [name])
+        elif isinstance(one, str):
+            known.add_unread(file_of(name), one)
+        else:
+            known.merge(told(one))
+    return known
 
 
 def answered(known: Merged, options: Options, formats: list[tuple[str, str | None]]) -> int:
@@ -96,7 +142,7 @@ def _rendered(name: str, answer: Fleet, known: Merged, options: Options, target:
 
     if name == "junit":
         return _safe(as_junit(answer), "markup"), "markup"
-    return _safe(as_sarif(answer, options.folder), "json"), "json"
+    return _safe(as_sarif(answer, "." if options.ray else options.words[0]), "json"), "json"
 
 
 def _safe(text: str, syntax: Syntax) -> str:

@@ -22,13 +22,12 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from fp8check.probe.here import Asked, node_here
 from fp8check.probe.meeting import Meeting, Place, own_name
 from fp8check.probe.run import Consent, probe_run
-from fp8check.rules import facts as facts_
 from fp8check.rules import writing
 from fp8check.rules.checking.exit_codes import ExitCode
-from fp8check.rules.checking.nodes import SeveralRuns, bytes_of, code_of, node_of, told
-from fp8check.rules.checking.request import Request, RunRequest
+from fp8check.rules.checking.nodes import bytes_of, code_of, told
 from fp8check.rules.input_error import InputError
 from fp8check.rules.nodes.digest import digest
 from fp8check.rules.nodes.document import worst
@@ -38,7 +37,6 @@ from fp8check.rules.nodes.merged import Merged
 from fp8check.rules.report.laying import laid_out
 from fp8check.rules.report.nodes import as_json, as_text, lists
 from fp8check.rules.report.terminal import Style
-from fp8check.rules.trainers.detect import read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -130,13 +128,7 @@ class _Ending:
 
 def _told(options: argparse.Namespace, place: Place, host: str) -> dict[str, object]:
     """What this rank tells: what is compared of it."""
-    facts = facts_.stamped(facts_.collect_for_run())._replace(host=host)
-    request = None
-    if options.files or options.launch:
-        documents = tuple(read(path, trainer=options.trainer) for path in dict.fromkeys(options.files))
-        request = Request((RunRequest(documents, facts, options.launch, options.trainer),))
-    elif options.probe:
-        raise InputError("--probe makes a step of a run: name its files")
+    asked = Asked(tuple((path, None) for path in options.files), options.launch, options.trainer, options.probe)
 
     def probe(run: Run) -> Mapping[str, Seen]:
         emulate = options.probe == "emulate"
@@ -144,10 +136,7 @@ def _told(options: argparse.Namespace, place: Place, host: str) -> dict[str, obj
         variables = None if emulate else {"CUDA_VISIBLE_DEVICES": gpu}
         return {gpu: probe_run(run, emulate=emulate, consent=Consent(launch=True), gpu=variables)}
 
-    try:
-        node = node_of(place.name(host, place.rank), facts, request, probe if options.probe else None)
-    except SeveralRuns:
-        raise InputError("a rank is probed with one run: name its files alone") from None
+    node = node_here(place.name(host, place.rank), asked, probe if options.probe else None)
     if options.out is not None:
         os.makedirs(options.out, exist_ok=True)
         writing.write(os.path.join(options.out, file_of(node.host)), bytes_of(node))

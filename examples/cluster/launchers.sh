@@ -11,3 +11,5 @@ torchrun --nnodes "${NNODES:-1}" --node-rank "${NODE_RANK:-0}" --nproc-per-node 
 # accelerate, with the options of the training:
 accelerate launch --config_file accelerate.yaml -m fp8check.probe.rank train.yaml accelerate.yaml --probe
 
+# Ray, on any node of the cluster (pip install "fp8check[ray]"): one task a node.
+fp8check nodes --ray train.yaml accelerate.yaml --probe

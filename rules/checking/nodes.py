@@ -113,12 +113,12 @@ def _beside(seen: Mapping[str, Seen]) -> dict[str, list[str]]:
         speed = usual(times.values(), SLOWER)
         for gpu, ms in times.items():
             if speed is not None and speed.is_above(ms):
-                found.setdefault(gpu, []).append(slow_in_words(gpu, ms, speed.median))
+                found.setdefault(gpu, []).append(slow_in_words(ms, speed.median))
         losses = {gpu: one.losses[0] for gpu, one in those.items() if one.losses}
         result = usual((one for one in losses.values() if one is not None), OFF)
         for gpu, loss in losses.items():
             if result is not None and (loss is None or result.is_off(loss)):
-                found.setdefault(gpu, []).append(f"{wrong_in_words(gpu, loss)}, the others to {result.median:.4g}")
+                found.setdefault(gpu, []).append(f"{wrong_in_words(loss)}, the others to {result.median:.4g}")
     return found
 
 

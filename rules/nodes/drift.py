@@ -116,13 +116,13 @@ def _of_speed(nodes: Sequence[Digest]) -> Iterator[Drift]:
         found = usual((ms for _, _, ms in timed), SLOWER)
         slow = [] if found is None else [one for one in timed if found.is_above(one[2])]
         if found is not None and slow:
-            others = [Other(slow_in_words(gpu, ms, found.median), (host,)) for host, gpu, ms in sorted(slow)]
+            others = [Other(f"GPU {gpu} {slow_in_words(ms, found.median)}", (host,)) for host, gpu, ms in sorted(slow)]
             yield Drift(f"{SPEED} of {kind}", "error", f"{found.median:.3g} ms", len(timed) - len(slow), tuple(others))
 
 
-def slow_in_words(gpu: str, ms: float, median: float) -> str:
+def slow_in_words(ms: float, median: float) -> str:
     """What is said of a slow GPU."""
-    return f"GPU {gpu} takes {ms:.3g} ms for a step, {ms / median:.2f} times as long as usual"
+    return f"takes {ms:.3g} ms for a step, {ms / median:.2f} times as long as usual"
 
 
 def _of_numbers(nodes: Sequence[Digest]) -> Iterator[Drift]:
@@ -137,14 +137,16 @@ def _of_numbers(nodes: Sequence[Digest]) -> Iterator[Drift]:
                 continue
             wrong = [one for one in told if one[2] is None or found.is_off(one[2])]
             if wrong:
-                others = [Other(wrong_in_words(gpu, value), (host,)) for host, gpu, value in sorted(wrong, key=str)]
+                others = [
+                    Other(f"GPU {gpu} {wrong_in_words(value)}", (host,)) for host, gpu, value in sorted(wrong, key=str)
+                ]
                 usual_value = f"{found.median:.4g}"
                 yield Drift(f"{name} on {kind}", "error", usual_value, len(told) - len(wrong), tuple(others))
 
 
-def wrong_in_words(gpu: str, value: float | None) -> str:
+def wrong_in_words(value: float | None) -> str:
     """What is said of a GPU with another result."""
-    return f"GPU {gpu} comes to {'no number' if value is None else f'{value:.4g}'}"
+    return f"comes to {'no number' if value is None else f'{value:.4g}'}"
 
 
 def _by_kind(nodes: Iterable[Digest]) -> dict[str, list[tuple[str, GpuDigest]]]:
