@@ -24,7 +24,7 @@ from tests.support.service import served
 
 # What a block may need that is not here, and how many of them there are on all pages together.
 NEEDS = {
-    "gpu": 3,
+    "gpu": 4,
     "network": 6,
     "matplotlib": 1,
     "ci": 1,  # .ci/run does it by itself
