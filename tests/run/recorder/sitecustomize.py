@@ -5,8 +5,13 @@ ends (of rank 0; of the others RECORD.rank1 ...). Tensor.backward is wrapped: lo
 RECORD_ALL=1 also
 
 - the Linear layers of the module that is called first, by class;
-- the kernels of step PROFILED that compute in FP8 by their names, of the forward and of the backward pass;
+- the products of step PROFILED in FP8, by the names of their kernels, of the forward and of the backward pass; and how
+  many of the latter belong to a forward pass that a checkpoint made again;
 - of each trainable parameter whether LAST - 1 steps changed it (at most 65,536 of its elements are compared).
+
+DETERMINISTIC=1 lets torch choose only what gives the same sums each time. TURN names a folder by which runs that share a
+GPU take turns (tests/tools/gpu/turns.py): all but the first step waits for it. With RECORD_END=N the process ends as
+backward pass N begins; of the time between SETTLED and N it tells the seconds of a step, and of all of it the peak.
 """
 
 from __future__ import annotations
@@ -20,10 +25,11 @@ from typing import Any
 
 from after_import import AfterImport
 
-PROFILED, LAST = 4, 8
+PROFILED, LAST, SETTLED = 4, 8, 10
 ELEMENTS = 65_536
 KERNELS = ("nvjet_sm90_qq", "nvjet_sm90_qr", "nvjet_sm90_rq", "e4m3", "e5m2")
-NO_GEMM = ("cast", "quantize", "triton", "transpose", "amax")
+# torch's own kernels, of at::native, copy and convert: no product is among them, whatever type is in their names.
+NO_GEMM = ("at::native", "cast", "quantize", "triton", "transpose", "amax")
 WRAPPERS = ("module.", "_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
 
 
@@ -40,6 +46,12 @@ class Recorder:
         self.moved: dict[str, Any] | None = None
         self.profile: Any = None
         self.depth = 0
+        self.again = 0
+        self.hook: Any = None
+        self.names: dict[str, int] = {}
+        self.end = int(os.environ.get("RECORD_END", "0"))
+        self.peak = 0
+        self.gpu = ""
 
     def install(self, torch: Any) -> None:
         """Wrap what leads to a backward pass."""
@@ -67,13 +79,25 @@ class Recorder:
                 return call(module, *given, **named)
 
             torch.nn.Module.__call__ = called
-        atexit.register(self.write)
+        if os.environ.get("DETERMINISTIC") == "1":
+            torch.use_deterministic_algorithms(True, warn_only=True)
+            torch.utils.deterministic.fill_uninitialized_memory = False
+        atexit.register(self.write, torch)
 
     def begins(self, torch: Any, loss: Any) -> None:
         """The forward pass has ended."""
+        step = len(self.losses) + 1
+        if step == 2 and os.environ.get("TURN"):
+            wait(torch, os.environ["TURN"])
+        # Where a step is timed, what goes before it has ended; between the two ends of RECORD_END nobody waits.
+        if torch.cuda.is_available() and (step in (SETTLED, self.end) if self.end else step > LAST):
+            torch.cuda.synchronize()
         self.times.append(time.perf_counter())
         self.losses.append(loss.detach().clone())
-        step = len(self.losses)
+        if step == self.end:
+            self.write(torch)
+            time.sleep(0.5)  # other ranks may still read what is here
+            os._exit(0)
         if not self.everything or self.model is None:
             return
         if step == 1:
@@ -90,6 +114,8 @@ class Recorder:
             self.start(torch)
         elif self.everything and len(self.losses) == PROFILED:
             self.read(torch, "backward")
+        if str(len(self.losses)) == os.environ.get("STEPS") and os.environ.get("TURN"):
+            over(torch, os.environ["TURN"])
 
     def start(self, torch: Any) -> None:
         """Profile kernels."""
@@ -97,16 +123,31 @@ class Recorder:
             self.profile = torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA])
             torch.cuda.synchronize()
             self.profile.start()
+        if os.environ.get("CHECKPOINT"):
+            self.hook = torch.nn.modules.module.register_module_forward_hook(self.called_again)
+
+    def called_again(self, module: Any, *_: Any) -> None:
+        """A layer's forward pass, within a backward pass: its product is in FP8 where the layer computes in it."""
+        kind = type(module)
+        if self.depth and kind.__name__.endswith("Linear") and kind.__module__.startswith(("transformer_", "torchao")):
+            self.again += bool(getattr(module, "fp8", True))
 
     def read(self, torch: Any, phase: str) -> None:
         """The pass has ended: count."""
+        if self.hook is not None:
+            self.hook.remove()
+            self.hook = None
         if self.profile is None:
             return
         torch.cuda.synchronize()
         self.profile.stop()
         names = [event.name.lower() for event in self.profile.events()]
         fp8 = [name for name in names if any(mark in name for mark in KERNELS)]
-        self.kernels[phase] = sum(not any(mark in name.partition("<")[0] for mark in NO_GEMM) for name in fp8)
+        products = [name for name in fp8 if not any(mark in name.partition("<")[0] for mark in NO_GEMM)]
+        self.kernels[phase] = len(products)
+        for name in fp8:
+            key = f"{phase} {'product' if name in products else 'none'}: {name[:70]}"
+            self.names[key] = self.names.get(key, 0) + 1
         self.profile = None
 
     def samples(self) -> dict[str, Any]:
@@ -128,10 +169,12 @@ class Recorder:
         still = [name for name, value in self.before.items() if name not in now or torch.equal(now[name], value)]
         self.moved = {"expected": len(self.before), "still": sorted(still)}
 
-    def write(self) -> None:
+    def write(self, torch: Any) -> None:
         """Tell all of it."""
         if not self.losses:
             return
+        if torch.cuda.is_available():
+            self.peak, self.gpu = torch.cuda.max_memory_allocated(), torch.cuda.get_device_name()
         kinds: dict[str, int] = {}
         for module in self.model.modules() if self.model is not None else ():
             name = f"{type(module).__module__.partition('.')[0]}.{type(module).__name__}"
@@ -141,12 +184,34 @@ class Recorder:
             "losses": [float(one) for one in self.losses],
             "times": [round(one - self.times[0], 5) for one in self.times],
             "kernels": self.kernels,
+            "again": self.again,
+            "names": self.names,
+            "peak": self.peak,
+            "gpu": self.gpu,
             "layers": kinds,
             "moved": self.moved,
         }
         rank = int(os.environ.get("RANK", "0"))
         with open(self.out if rank == 0 else f"{self.out}.rank{rank}", "w", encoding="utf-8") as file:
             json.dump(told, file)
+
+
+def wait(torch: Any, folder: str) -> None:
+    """Until this run's turn has come."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    with open(os.path.join(folder, f"ready.{os.environ.get('RANK', '0')}"), "w", encoding="ascii"):
+        pass
+    while not os.path.exists(os.path.join(folder, "go")):
+        time.sleep(0.02)
+
+
+def over(torch: Any, folder: str) -> None:
+    """This run's turn has ended."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    with open(os.path.join(folder, f"over.{os.environ.get('RANK', '0')}"), "w", encoding="ascii"):
+        pass
 
 
 def plain(name: str) -> str:

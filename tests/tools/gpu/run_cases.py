@@ -12,25 +12,34 @@ An overlay goes on PYTHONPATH: of a trainer ("llamafactory", "trl"), of runs wit
 from __future__ import annotations
 
 import argparse
+import functools
 import itertools
 import json
 import os
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
-from threading import Condition, Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from tests.tools.gpu import worth_points
+from tests.tools.gpu.turns import Job, Turns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 ROOT = Path(__file__).resolve().parents[3]
 PROGRAMS, RECORDER = ROOT / "tests" / "run" / "programs", ROOT / "tests" / "run" / "recorder"
-TAIL = 20  # steps at the end, over which a step is timed
+TAIL = 40  # steps at the end, over which a step is timed
+GIB = 14.0  # what a run may take of a GPU, about
+LOADING = ("llamafactory", "trl")  # what loads a model from a folder
+KINDS = ("recorded", "plain", "watched")
 Case = dict[str, Any]
 
 TE = {"backend": "TE"}
@@ -81,6 +90,7 @@ def case(
     if spread.startswith("zero"):
         file["deepspeed_config"] = {"zero_stage": int(spread[-1]), "gradient_accumulation_steps": 1}
         needs = (*needs, "zero")
+    slow = "compiled" in variables
     dynamo = {"dynamo_backend": "INDUCTOR", "dynamo_mode": "default", "dynamo_use_dynamic": False}
     if variables.pop("compiled", None):
         file["dynamo_config"] = {f"dynamo_{key.partition('_')[2]}": value for key, value in dynamo.items()}
@@ -94,6 +104,7 @@ def case(
         "right": right,
         "rule": rule,
         "needs": needs,
+        "slow": slow or program in LOADING,
         "variables": variables,
     }
 
@@ -124,91 +135,78 @@ CASES = [
     case("lf-te-full", "llamafactory", TE_WRITTEN, needs=("llamafactory",)),
     case("lf-ao-full", "llamafactory", AO, needs=("llamafactory",)),
     case("lf-ao-lora", "llamafactory", AO, needs=("llamafactory",), LORA="16"),
+    case("lf-te-ddp", "llamafactory", TE_WRITTEN, spread="ddp", gpus=2, needs=("llamafactory",)),
     case("trl-ao", "trl", AO, needs=("trl",)),
+    case("trl-ao-fsdp2", "trl", AO, spread="fsdp2", gpus=2, needs=("trl",)),
 ]
 
 
 class Runner:
-    """Runs cases on so many GPUs side by side."""
+    """What the runs of the cases are, and what came of them."""
 
     def __init__(self, given: argparse.Namespace) -> None:
         self.given = given
         self.home = Path(given.home)
         self.overlays = dict(one.split("=", 1) for one in given.overlay)
-        self.free = list(range(given.gpus))
-        self.changed = Condition(Lock())
-        self.ends = time.monotonic() + given.seconds
-        self.port = 29700
+        self.found: dict[str, Case] = {}
         library = self.home / "lib" / "fp8check"  # nothing is installed there: the rooms of this checkout, by links
         library.mkdir(parents=True, exist_ok=True)
         for room in ("rules", "probe", "cli"):
             (library / room).unlink(missing_ok=True)
             (library / room).symlink_to(ROOT / room, target_is_directory=True)
 
-    def take(self, number: int) -> tuple[list[int], int]:
-        """GPUs of this run's own, and a port."""
-        with self.changed:
-            self.changed.wait_for(lambda: len(self.free) >= number)
-            taken, self.free = self.free[:number], self.free[number:]
-            self.port += 3
-            return taken, self.port
+    def lacks(self, one: Case) -> str:
+        """Why it cannot run here."""
+        missing = [name for name in one["needs"] if name not in self.overlays and not self.given.tiny]
+        return f"no overlay {', '.join(missing)}" if missing else ""
 
-    def give(self, gpus: list[int]) -> None:
-        """They are free again."""
-        with self.changed:
-            self.free = sorted((*self.free, *gpus))
-            self.changed.notify_all()
+    def jobs(self, one: Case, end: Callable[[Case], None]) -> list[Job]:
+        """The three runs of a case; what they come to is handed on as soon as the last of them has ended."""
+        began = time.monotonic()
 
-    def run(self, one: Case) -> Case | None:
-        """The three runs of a case, and what they come to; None where the time is over, or an overlay is missing."""
-        if any(name not in self.overlays for name in one["needs"]) and not self.given.tiny:
-            return {"name": one["name"], "left_out": f"no overlay {', '.join(one['needs'])}"}
-        gpus, port = self.take(one["gpus"])
-        try:
-            if time.monotonic() > self.ends:
-                return None
-            began = time.monotonic()
-            recorded = self.start(one, gpus, port, "recorded", everything=True)
-            plain = self.start(one, gpus, port + 1, "plain")
-            watched = self.start(one, gpus, port + 2, "watched", watch=True)
-            told = compared(one, recorded, plain, watched)
-            return {**told, "gpus": one["gpus"], "seconds": round(time.monotonic() - began, 1)}
-        except Exception as error:  # noqa: BLE001  the other cases go on
-            return {"name": one["name"], "agrees": False, "wrong": [f"{type(error).__name__}: {error}"[:500]]}
-        finally:
-            self.give(gpus)
+        def ended(kind: str, code: int | None) -> None:
+            runs = self.found.setdefault(one["name"], {})
+            runs[kind] = self.came_of(one, kind, code)
+            if len(runs) == len(KINDS):
+                told = compared(one, *(runs[kind] for kind in KINDS))
+                end({**told, "gpus": one["gpus"], "seconds": round(time.monotonic() - began, 1)})
 
-    def start(
-        self, one: Case, gpus: list[int], port: int, kind: str, *, everything: bool = False, watch: bool = False
-    ) -> Case:
-        """One of the three, to its end."""
+        return [
+            Job(
+                f"{one['name']} {kind}",
+                one["name"],
+                one["gpus"],
+                0.0 if self.given.tiny else GIB,
+                functools.partial(self.begin, one, kind),
+                lambda code, _seconds, kind=kind: ended(kind, code),  # type: ignore[misc]
+                self.home / "made" if one["program"] in LOADING else Path("/"),
+            )
+            for kind in KINDS
+        ]
+
+    def begin(self, one: Case, kind: str, gpus: list[int], port: int, turn: Path) -> subprocess.Popen[bytes]:
+        """Start one of the three."""
         folder = self.home / one["name"] / kind
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         for path in PROGRAMS.glob("*.py"):
             shutil.copy(path, folder)
         words = self.words(one, folder, port)
-        if watch:
+        if kind == "watched":
             mine = ["run", "--force", "--no-config", "--evidence", "evidence.json"]
             code = "from fp8check.cli import run; run()"
             words = [sys.executable, "-c", code, *mine, "--", *words]
-        log = folder / "log"
-        environ = self.environ(one, gpus, folder, everything=everything)
-        with log.open("wb") as out:
-            process = subprocess.Popen(
+        environ = {**self.environ(one, gpus, folder, everything=kind == "recorded"), "TURN": str(turn)}
+        with (folder / "log").open("wb") as out:
+            return subprocess.Popen(
                 words, cwd=folder, env=environ, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
             )
-            try:
-                code_ = process.wait(timeout=self.given.limit)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGTERM)
-                time.sleep(5)
-                with_group = process.poll() is None
-                if with_group:
-                    os.killpg(process.pid, signal.SIGKILL)
-                code_ = process.wait()
-        text = log.read_bytes().decode(errors="replace")
-        found: Case = {"code": code_, "log": text[-2500:], "verdict": _verdict(text)}
+
+    def came_of(self, one: Case, kind: str, code: int | None) -> Case:
+        """What one of the three left."""
+        folder = self.home / one["name"] / kind
+        text = (folder / "log").read_bytes().decode(errors="replace")
+        found: Case = {"code": code, "log": text[-2500:], "verdict": _verdict(text)}
         for name in ("record.json", "evidence.json"):
             path = folder / name
             found[name.partition(".")[0]] = json.loads(path.read_text()) if path.exists() else None
@@ -234,7 +232,7 @@ class Runner:
             arguments += ["--use_cpu"] if one["program"] == "trainer.py" else []
         (folder / "accel.yaml").write_text(yaml.safe_dump(file), encoding="utf-8")
         program = [one["program"], *arguments]
-        if one["program"] in ("llamafactory", "trl"):
+        if one["program"] in LOADING:
             program = self.trainer(one, folder, sizes)
         launch = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", "accel.yaml"]
         return [*launch, "--main_process_port", str(port), *program]
@@ -301,6 +299,8 @@ class Runner:
             "DISABLE_VERSION_CHECK": "1",
             "TRITON_CACHE_DIR": str(self.home / one["name"] / "triton"),
             "TORCHINDUCTOR_CACHE_DIR": str(self.home / one["name"] / "inductor"),
+            "DETERMINISTIC": "1",
+            "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
             "SIZE": "tiny" if tiny else "7b",
             "LAYERS": "2",
             "TOKENS": "2x64" if tiny else "4x2048",
@@ -350,7 +350,8 @@ def compared(one: Case, recorded: Case, plain: Case, watched: Case) -> Case:
         wrong.append(f"{one['rule']} is not among {rules}")
     if (watched["code"] == 0) != (wanted == right):
         wrong.append(f"exit code {watched['code']}")
-    ratio = _tail(watched["record"]) / tail
+    unwatched = (tail, _tail(real))
+    ratio = 2 * _tail(watched["record"]) / sum(unwatched)
     return {
         "name": one["name"],
         "agrees": not wrong,
@@ -362,11 +363,15 @@ def compared(one: Case, recorded: Case, plain: Case, watched: Case) -> Case:
             key: seen[key] for key in ("layers", "in_fp8", "recipe", "gemms", "moved", "ms", "peak_gib", "tokens_per_s")
         },
         "real": {
-            **{key: real[key] for key in ("layers", "kernels")},
+            **{key: real[key] for key in ("layers", "kernels", "again", "names")},
             "still": len((real["moved"] or {"still": ()})["still"]),
         },
         "losses": {"apart": apart, "two unwatched": spread, "first": seen["loss"][:1], "last": real["losses"][-1:]},
-        "ms": {"unwatched": round(tail * 1000, 2), "recorded": round(_tail(real) * 1000, 2), "after": round(ratio, 4)},
+        "ms": {
+            "unwatched": [round(1000 * one, 2) for one in unwatched],
+            "apart": round(unwatched[0] / unwatched[1], 4),
+            "after": round(ratio, 4),
+        },
         "log": watched["log"] if wrong else "",
     }
 
@@ -386,10 +391,10 @@ def _facts(seen: Case, real: Case) -> list[str]:
         wrong.append("no product was seen")
     elif kernels and None not in gemms.values():
         back = gemms["dgrad"] + gemms["wgrad"]
-        if (gemms["fprop"], back) != (kernels["forward"], kernels["backward"]):
-            wrong.append(
-                f"FP8 products: seen {gemms['fprop']} + {back}, recorded {kernels['forward']} + {kernels['backward']}"
-            )
+        # Of a backward pass fp8check counts dgrad and wgrad, and no product of a forward pass that is made again.
+        recorded = kernels["backward"] - real["again"]
+        if (gemms["fprop"], back) != (kernels["forward"], recorded):
+            wrong.append(f"FP8 products: seen {gemms['fprop']} + {back}, recorded {kernels['forward']} + {recorded}")
     if real["moved"] is not None and seen["moved"] is not None:
         still, told = set(real["moved"]["still"]), seen["moved"]["expected"] - seen["moved"]["moved"]
         if bool(still) != bool(told) and told:
@@ -411,18 +416,18 @@ def _tail(record: Case) -> float:
     return statistics.median(b - a for a, b in itertools.pairwise(times)) or 1e-9
 
 
-def prepare(runner: Runner) -> None:
+def prepare(home: Path, tiny: bool) -> None:
     """A model and data for the trainers that load them."""
     from tests.tools.gpu.trainers import make_data, make_tokenizer
 
     sys.path.insert(0, str(PROGRAMS))
-    os.environ.update({"SIZE": "tiny" if runner.given.tiny else "7b", "LAYERS": "2"})
+    os.environ.update({"SIZE": "tiny" if tiny else "7b", "LAYERS": "2"})
     from llama import build  # type: ignore[import-not-found]
 
-    if not (runner.home / "model" / "config.json").exists():
-        build().cpu().bfloat16().save_pretrained(runner.home / "model")
-        make_tokenizer(runner.home / "model")
-        make_data(runner.home / "data")
+    build().cpu().bfloat16().save_pretrained(home / "model")
+    make_tokenizer(home / "model")
+    make_data(home / "data")
+    (home / "made").touch()
 
 
 def main() -> int:
@@ -433,26 +438,41 @@ def main() -> int:
     options.add_argument("--limit", type=float, default=240, help="seconds of one run")
     options.add_argument("--only", nargs="*", default=[])
     options.add_argument("--gpus", type=int, default=4)
-    options.add_argument("--steps", type=int, default=40)
+    options.add_argument("--steps", type=int, default=60)
     options.add_argument("--home", default="/dev/shm/fp8check-run")
     options.add_argument("--overlay", nargs="*", default=[])
     options.add_argument("--tiny", action="store_true")
+    options.add_argument("--size", type=float, default=78.0, help="GiB of a GPU")
+    options.add_argument("--beside", type=int, default=4, help="runs on a GPU, of which one trains")
+    options.add_argument("--points", default="", help="the runs of worth_cases.py, too, into this file")
+    options.add_argument("--predicted", default="docs/evidence/worth-predicted.json")
+    options.add_argument("--device", default="cuda")
     given = options.parse_args()
+    began = time.monotonic()
     runner = Runner(given)
     cases = [one for one in CASES if not given.only or one["name"] in given.only]
-    if any(
-        one["program"] in ("llamafactory", "trl") and (given.tiny or set(one["needs"]) <= set(runner.overlays))
-        for one in cases
-    ):
-        prepare(runner)
-    cases.sort(key=lambda one: -one["gpus"])
-    with open(given.out, "a", encoding="utf-8") as out, ThreadPoolExecutor(given.gpus) as pool:
-        for ended in as_completed([pool.submit(runner.run, one) for one in cases]):
-            told = ended.result()
-            if told is not None:
-                print(json.dumps(told), file=out, flush=True)
-                words = (told.get(key) for key in ("agrees", "left_out", "verdict", "wrong", "ms", "seconds"))
-                print(told["name"], *words, flush=True)
+    cases.sort(key=lambda one: (not one["slow"], -one["gpus"]))
+    turns = Turns(runner.home / "turns", given.gpus, given.size, given.beside)
+    with open(given.out, "a", encoding="utf-8") as out, ProcessPoolExecutor(7, get_context("spawn")) as pool:
+
+        def end(told: Case) -> None:
+            print(json.dumps(told), file=out, flush=True)
+            words = (told.get(key) for key in ("agrees", "left_out", "verdict", "wrong", "ms", "seconds"))
+            print(told["name"], *words, flush=True)
+
+        if any(one["program"] in LOADING for one in cases) and not (runner.home / "made").exists():
+            pool.submit(prepare, runner.home, given.tiny)
+        jobs: list[Job] = []
+        for one in cases:
+            if runner.lacks(one):
+                end({"name": one["name"], "left_out": runner.lacks(one)})
+            else:
+                jobs += runner.jobs(one, end)
+        if given.points:
+            worth = argparse.Namespace(**{**vars(given), "only": [], "home": str(runner.home / "worth")})
+            jobs += worth_points.jobs(worth, Path(given.points), runner.overlays, pool)
+        left = turns.run(jobs, began + given.seconds, given.limit)
+    print("not started:", *left, flush=True)
     return 0
 
 
