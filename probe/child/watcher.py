@@ -354,8 +354,20 @@ class Watcher:
         with _quiet():
             self._told["kernels"] = {**kernels.told(forward, backward), **products.told(forward, backward)}
             self._told["tokens"] = products.tokens(forward)
+        self._let_go()
         self._told["profiled"] = self._step
         self._write()
+
+    def _let_go(self) -> None:
+        """The profiler's library leaves as well; where the program has profiled, it was there before."""
+        if self._gave_way or self._blocked():
+            return
+        self.profiling = True
+        try:
+            with _quiet(), _aside():
+                kernels.let_go()
+        finally:
+            self.profiling = False
 
     def _drop_profile(self) -> None:
         profile, self._profile, self._forward = self._profile, None, None

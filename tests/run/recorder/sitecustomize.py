@@ -28,8 +28,8 @@ from after_import import AfterImport
 PROFILED, LAST, SETTLED = 4, 8, 10
 ELEMENTS = 65_536
 KERNELS = ("nvjet_sm90_qq", "nvjet_sm90_qr", "nvjet_sm90_rq", "e4m3", "e5m2")
-# torch's own kernels, of at::native, copy and convert: no product is among them, whatever type is in their names.
-NO_GEMM = ("at::native", "cast", "quantize", "triton", "transpose", "amax")
+# Of whom a product is. What copies, casts or transposes has an FP8 type in its name as well.
+PRODUCTS = ("nvjet", "gemm", "cutlass", "xmma")
 WRAPPERS = ("module.", "_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
 
 
@@ -47,7 +47,7 @@ class Recorder:
         self.profile: Any = None
         self.depth = 0
         self.again = 0
-        self.hook: Any = None
+        self.hooks: list[Any] = []
         self.names: dict[str, int] = {}
         self.end = int(os.environ.get("RECORD_END", "0"))
         self.peak = 0
@@ -80,7 +80,7 @@ class Recorder:
 
             torch.nn.Module.__call__ = called
         if os.environ.get("DETERMINISTIC") == "1":
-            torch.use_deterministic_algorithms(True, warn_only=True)
+            torch.use_deterministic_algorithms(True)  # with warn_only attention stays as it was
             torch.utils.deterministic.fill_uninitialized_memory = False
         atexit.register(self.write, torch)
 
@@ -124,26 +124,33 @@ class Recorder:
             torch.cuda.synchronize()
             self.profile.start()
         if os.environ.get("CHECKPOINT"):
-            self.hook = torch.nn.modules.module.register_module_forward_hook(self.called_again)
+            hooks = torch.nn.modules.module
+            self.hooks = [
+                hooks.register_module_forward_pre_hook(lambda module, *_: self.called_again(module, "torchao")),
+                hooks.register_module_forward_hook(lambda module, *_: self.called_again(module, "transformer_engine")),
+            ]
 
-    def called_again(self, module: Any, *_: Any) -> None:
-        """A layer's forward pass, within a backward pass: its product is in FP8 where the layer computes in it."""
+    def called_again(self, module: Any, package: str) -> None:
+        """A forward pass within a backward pass; torch ends one that has made all that is needed, and no hook follows.
+
+        Transformer Engine's layer knows behind its pass whether that was in FP8, torchao's always is.
+        """
         kind = type(module)
-        if self.depth and kind.__name__.endswith("Linear") and kind.__module__.startswith(("transformer_", "torchao")):
+        if self.depth and kind.__name__.endswith("Linear") and kind.__module__.startswith(package):
             self.again += bool(getattr(module, "fp8", True))
 
     def read(self, torch: Any, phase: str) -> None:
         """The pass has ended: count."""
-        if self.hook is not None:
-            self.hook.remove()
-            self.hook = None
+        for hook in self.hooks:
+            hook.remove()
+        self.hooks = []
         if self.profile is None:
             return
         torch.cuda.synchronize()
         self.profile.stop()
         names = [event.name.lower() for event in self.profile.events()]
         fp8 = [name for name in names if any(mark in name for mark in KERNELS)]
-        products = [name for name in fp8 if not any(mark in name.partition("<")[0] for mark in NO_GEMM)]
+        products = [name for name in fp8 if any(mark in name.partition("<")[0] for mark in PRODUCTS)]
         self.kernels[phase] = len(products)
         for name in fp8:
             key = f"{phase} {'product' if name in products else 'none'}: {name[:70]}"
@@ -177,7 +184,10 @@ class Recorder:
             self.peak, self.gpu = torch.cuda.max_memory_allocated(), torch.cuda.get_device_name()
         kinds: dict[str, int] = {}
         for module in self.model.modules() if self.model is not None else ():
-            name = f"{type(module).__module__.partition('.')[0]}.{type(module).__name__}"
+            kind = next(
+                one for one in type(module).__mro__ if not one.__name__.startswith("FSDP")
+            )  # which it puts before
+            name = f"{kind.__module__.partition('.')[0]}.{kind.__name__}"
             if name.endswith("Linear"):
                 kinds[name] = kinds.get(name, 0) + 1
         told = {

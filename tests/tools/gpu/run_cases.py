@@ -445,6 +445,8 @@ def main() -> int:
     options.add_argument("--size", type=float, default=78.0, help="GiB of a GPU")
     options.add_argument("--beside", type=int, default=4, help="runs on a GPU, of which one trains")
     options.add_argument("--points", default="", help="the runs of worth_cases.py, too, into this file")
+    options.add_argument("--only-points", nargs="*", default=[])
+    options.add_argument("--compared", default="", help="those of worth_points.COMPARED, into this file")
     options.add_argument("--predicted", default="docs/evidence/worth-predicted.json")
     options.add_argument("--device", default="cuda")
     given = options.parse_args()
@@ -469,8 +471,10 @@ def main() -> int:
             else:
                 jobs += runner.jobs(one, end)
         if given.points:
-            worth = argparse.Namespace(**{**vars(given), "only": [], "home": str(runner.home / "worth")})
-            jobs += worth_points.jobs(worth, Path(given.points), runner.overlays, pool)
+            worth = argparse.Namespace(**{**vars(given), "only": given.only_points, "home": str(runner.home / "worth")})
+            points = worth_points.jobs(worth, Path(given.points), runner.overlays, pool)
+            tried = [one for one in points if one.name.startswith("compared-")]
+            jobs = [*tried, *jobs, *(one for one in points if one not in tried)]
         left = turns.run(jobs, began + given.seconds, given.limit)
     print("not started:", *left, flush=True)
     return 0

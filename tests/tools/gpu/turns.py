@@ -6,6 +6,7 @@ it is over, or ends. Those that wait have their memory already. Whoever became r
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 GRACE = 60.0  # seconds that what runs has when no more begins
+FIRST = -15  # the niceness of whoever trains
 CONTEXT = 1.5  # GiB of a process beside its tensors
 
 
@@ -117,6 +119,7 @@ class Turns:
             if one.ready and not one.granted:
                 if not taken & set(one.gpus):
                     one.granted = time.monotonic()
+                    _first(one.process.pid)
                     (one.turn / "go").touch()
                 taken |= set(one.gpus)  # or those that came first would never get two
 
@@ -137,6 +140,14 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         except ProcessLookupError:
             continue
     process.wait()
+
+
+def _first(pid: int) -> None:
+    """Whoever trains goes before those that only import and compile, where that is allowed."""
+    for one in [pid, *_below(pid)]:
+        for task in Path(f"/proc/{one}/task").glob("*"):
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, int(task.name), FIRST)
 
 
 def _below(pid: int) -> list[int]:

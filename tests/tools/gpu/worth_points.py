@@ -36,16 +36,26 @@ if TYPE_CHECKING:
 
     from tests.tools.gpu.trainer_cases import Case
 
-RECORDER = Path(__file__).resolve().parents[2] / "run" / "recorder"
+ROOT = Path(__file__).resolve().parents[3]
+RECORDER = ROOT / "tests" / "run" / "recorder"
+# Held against `fp8check run --compare bf16` of the same.
+COMPARED = ("t-2-te", "t-3-ao", "lf-1-te", "lf-4-ao", "t-ddp-te")
 MADE = "made"
 SETTLED, END = 10, 24  # as the recorder has the first
 
 
 def begin(
-    one: Case, home: Path, overlays: dict[str, str], gpus: list[int], port: int, turn: Path
+    one: Case,
+    home: Path,
+    overlays: dict[str, str],
+    gpus: list[int],
+    port: int,
+    turn: Path,
+    *,
+    compare: bool = False,
 ) -> subprocess.Popen[bytes]:
-    """Start a run: its trainer's own program, as it is."""
-    folder = home / one["name"]
+    """Start a run: its trainer's own program, as it is, or tried in both precisions by `fp8check run --compare bf16`."""
+    folder = home / (f"compared-{one['name']}" if compare else one["name"])
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name, text in trainers.training_files(one, home).items():
@@ -58,15 +68,22 @@ def begin(
     words = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", "accelerate.yaml"]
     words += ["--main_process_port", str(port), *(["-m"] * (not program.endswith(".py"))), program]
     words += ["--config"] * one["trainer"].startswith("trl") + ["train.yaml"] * (one["trainer"] != "own")
+    if compare:
+        mine = ["run", "--force", "--no-config", "--compare", "bf16", "--evidence", "evidence.json", "--"]
+        words = [sys.executable, "-c", "from fp8check.cli import run; run()", *mine, *words]
     zero = one["deepspeed"] is not None or one["accelerate"]["distributed_type"] == "DEEPSPEED"
     names = [one["trainer"], *(["zero"] * zero), *(["fp8"] * ("fp8_config" in one["accelerate"])), "all"]
-    path = [str(RECORDER), *(overlays.get(name, "") for name in names), os.environ.get("PYTHONPATH", "")]
+    path = [
+        str(RECORDER),
+        *(overlays.get(name, "") for name in names),
+        str(home / "lib"),
+        os.environ.get("PYTHONPATH", ""),
+    ]
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("ACCELERATE_", "FP8"))},
         "PYTHONPATH": os.pathsep.join(filter(None, path)),
         "RECORD": str(folder / "record.json"),
-        "RECORD_ALL": "1",
-        "RECORD_END": str(END),
+        **({} if compare else {"RECORD_ALL": "1", "RECORD_END": str(END)}),
         "TURN": str(turn),
         "CUDA_VISIBLE_DEVICES": ",".join(map(str, gpus)),
         "HF_HUB_OFFLINE": "1",
@@ -132,7 +149,35 @@ def jobs(given: argparse.Namespace, raw: Path, overlays: dict[str, str], pool: E
         start = functools.partial(begin, one, home, overlays)
         return Job(one["name"], group, one["gpus"], gib, start, end, home / "models" / one["model"] / MADE)
 
-    return [job(group, one) for group, one in every]
+    def compared(group: str, one: Case) -> Job:
+        def end(code: int | None, seconds: float) -> None:
+            folder = home / f"compared-{one['name']}"
+            path = folder / "evidence.json"
+            told = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+            row = {"compared": one["name"], "exit": code, "wall": seconds, "evidence": told}
+            if not told:
+                row["log"] = (folder / "log").read_bytes().decode(errors="replace")[-2500:]
+            with Path(given.compared).open("a", encoding="utf-8") as out:
+                print(json.dumps(row), file=out)
+            print("compared", one["name"], code, seconds, json.dumps(told.get("compared"))[:600], flush=True)
+
+        start = functools.partial(begin, one, home, overlays, compare=True)
+        return Job(
+            f"compared-{one['name']}", group, one["gpus"], 30.0, start, end, home / "models" / one["model"] / MADE
+        )
+
+    link(home)
+    more = [compared(group, one) for group, one in runs() if given.compared and one["name"] in COMPARED]
+    return [*more, *(job(group, one) for group, one in every)]
+
+
+def link(home: Path) -> None:
+    """fp8check as it is in this checkout, without an installation."""
+    library = home / "lib" / "fp8check"
+    library.mkdir(parents=True, exist_ok=True)
+    for room in ("rules", "probe", "cli"):
+        if not (library / room).exists():
+            (library / room).symlink_to(ROOT / room, target_is_directory=True)
 
 
 def models(home: Path, names: set[str], device: str, pool: Executor) -> None:
@@ -179,9 +224,9 @@ def pairs(raw: list[Case]) -> list[Case]:
                 "tokens": rows * length,
                 "compiled": bool(training.get("torch_compile")),
                 "lora": bool(training.get("use_peft")) or training.get("finetuning_type") == "lora",
-                "ms": {"fp8": fp8["ms"], "bf16": bf16["ms"]},
-                "median": {"fp8": fp8["median"], "bf16": bf16["median"]},
-                "speedup": round(bf16["ms"] / fp8["ms"], 4),
+                "ms": {"fp8": fp8["median"], "bf16": bf16["median"]},
+                "mean": {"fp8": fp8["ms"], "bf16": bf16["ms"]},
+                "speedup": round(bf16["median"] / fp8["median"], 4),
                 "peak_gib": {"fp8": fp8["peak_gib"], "bf16": bf16["peak_gib"]},
                 "kernels": {"fp8": fp8["kernels"], "bf16": bf16["kernels"]},
                 "loss": {"fp8": fp8["loss"], "bf16": bf16["loss"]},
@@ -210,6 +255,9 @@ def add_options(options: argparse.ArgumentParser) -> None:
     options.add_argument("--beside", type=int, default=5)
     options.add_argument("--home", default="/dev/shm/worth")
     options.add_argument("--device", default="cuda")
+    options.add_argument(
+        "--compared", default="", help="the runs of COMPARED by fp8check run --compare, into this file"
+    )
     options.add_argument("--overlay", nargs="*", default=[])
 
 
