@@ -90,6 +90,17 @@ def test_the_planner_of_a_later_day_was_run_again() -> None:
     assert {one["trainer"] for one in found} == lora == {"llamafactory", "transformers", "trl", "axolotl"}
 
 
+def test_finals_ran_on_an_h100() -> None:
+    """Round 5: 14 finals on one of them, of each trainer, full and with adapters, by both backends."""
+    found = [one for one in ADVISED if one["round"] == 5]
+    assert len(found) >= 14
+    assert {one["seen"]["gpu"] for one in found} == {"NVIDIA H100 80GB HBM3"}
+    assert {one["trainer"] for one in found} == {"llamafactory", "transformers", "trl", "axolotl"}
+    assert {(one["predicted"]["backend"], _has_adapters(one)) for one in found} == {
+        (backend, adapters) for backend in ("TE", "AO") for adapters in (False, True)
+    }
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("home")
