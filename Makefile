@@ -19,7 +19,7 @@ SHELL := bash
 	docs docs-site docs-serve help flips helps pairs demo test lint types layers coverage bench wheel corpus corpus-review score conformance \
 	journeys conformance-commands conformance-newest conformance-sample drift evidence executed rule mutation mutation-catalog \
 	mutation-sample hook-test format clean serve service-bench \
-	service-kill service-load service-postgres openapi-test page-test docker-lint image soak release-build reproducible \
+	service-kill service-load service-postgres openapi-test page-test docker-lint image soak release-build reproducible installers version \
 	probe-env probe-test run-test test-gpu always
 
 help: ## list the targets
@@ -77,6 +77,13 @@ release-build: $(VENV)/.installed ## the sdist and the wheel as they are release
 
 reproducible: $(VENV)/.installed ## both built twice, in other folders, at other times, with another umask: the same bytes
 	@$(BIN)/python -m tests.tools.release.build --twice
+
+installers: $(VENV)/.installed ## the built wheel by uvx, pipx run and pip, on Python 3.10 and 3.13: a check, and the service (5 minutes)
+	@test -n "$$(ls dist/*.whl 2>/dev/null)" || $(MAKE) wheel
+	@$(BIN)/python -m tests.tools.release.installers dist/*.whl
+
+version: $(VENV)/.installed ## whether every text names this release; make version TO=0.2.0 makes 0.2.0 of it, everywhere
+	@$(BIN)/python -m tests.tools.release.version $(if $(TO),--write $(TO))
 
 AUDIT_ENV := .audit-env
 

@@ -35,7 +35,8 @@ OF_CHECK = frozenset(("probe", "plan", "fail_on", "require", "require_evidence",
 class Options:
     """How the files are checked; the same as the options of the command."""
 
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
+    # With its type: Python 3.10 evaluates no bare ClassVar.
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     probe: bool = field(
         default=False, metadata={"description": "Run a real FP8 step here. The answer is 202 with the job's address."}

@@ -27,6 +27,9 @@ NEEDS = {
     "gpu": 4,
     "network": 6,
     "matplotlib": 1,
+    "cluster": 1,  # tests/shipping validate the manifests
+    "root": 1,
+    "database": 2,  # tests/service/test_upgrade.py does the same
     "ci": 1,  # .ci/run does it by itself
     "server": 1,  # it goes on until somebody ends it; tests/service start it
 }
