@@ -19,7 +19,7 @@ SHELL := bash
 	docs docs-site docs-serve help flips helps pairs demo test lint types layers coverage bench wheel corpus corpus-review score conformance \
 	journeys conformance-commands conformance-newest conformance-sample drift evidence executed rule mutation mutation-catalog \
 	mutation-sample hook-test format clean serve service-bench \
-	service-kill service-load service-postgres openapi-test page-test docker-lint image soak release-build reproducible installers version \
+	service-kill service-load service-postgres openapi-test page-test docker-lint image soak release-build reproducible installers installers-sample version \
 	probe-env probe-test run-test test-gpu always
 
 help: ## list the targets
@@ -81,6 +81,9 @@ reproducible: $(VENV)/.installed ## both built twice, in other folders, at other
 installers: $(VENV)/.installed ## the built wheel by uvx, pipx run and pip, on Python 3.10 and 3.13: a check, and the service (5 minutes)
 	@test -n "$$(ls dist/*.whl 2>/dev/null)" || $(MAKE) wheel
 	@$(BIN)/python -m tests.tools.release.installers dist/*.whl
+
+installers-sample: $(VENV)/.installed ## uvx on Python 3.10, as CI does: the oldest Python, the service included
+	@$(BIN)/python -m tests.tools.release.installers dist/*.whl --ways uvx --pythons 3.10
 
 version: $(VENV)/.installed ## whether every text names this release; make version TO=0.2.0 makes 0.2.0 of it, everywhere
 	@$(BIN)/python -m tests.tools.release.version $(if $(TO),--write $(TO))

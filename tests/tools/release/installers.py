@@ -1,6 +1,6 @@
 """The wheel, got as people get a program: `uvx fp8check`, `pipx run fp8check`, and pip; on Python 3.10 and 3.13.
 
-    python -m tests.tools.release.installers dist/fp8check-*.whl [3.10 3.13]
+    python -m tests.tools.release.installers dist/fp8check-*.whl [--ways uvx pipx pip] [--pythons 3.10 3.13]
 
 Each time in a fresh environment with empty caches: the version, a check with its exit code, and the service, which has to
 answer a check. The lines are the published ones, word for word; the wheel lies where the index would have it.
@@ -8,6 +8,7 @@ answer a check. The lines are the published ones, word for word; the wheel lies 
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import os
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 START_S = 180
 CHECK = [str(EXAMPLE / "train.yaml"), str(EXAMPLE / "accelerate.yaml"), "--facts", str(EXAMPLE / "facts.json")]
+WAYS = ("uvx", "pipx", "pip")
 FAILS = 1  # the example run does not train in FP8
 
 
@@ -129,7 +131,12 @@ def tried(way: Way, variables: Mapping[str, str], folder: Path, version: str) ->
 
 def main(words: list[str]) -> int:
     """Exit code 1 where a way does not hold."""
-    wheel = Path(words[0]).resolve()
+    made = argparse.ArgumentParser()
+    made.add_argument("wheel", type=Path)
+    made.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
+    made.add_argument("--pythons", nargs="+", default=WANTED)
+    options = made.parse_args(words)
+    wheel = options.wheel.resolve()
     version = wheel.name.split("-")[1]
     failed = False
     with tempfile.TemporaryDirectory(prefix="fp8check-installers-") as place:
@@ -137,11 +144,11 @@ def main(words: list[str]) -> int:
         wheels = Path(place) / "wheels"
         wheels.mkdir()
         (wheels / wheel.name).write_bytes(wheel.read_bytes())
-        for release, python in interpreters(tuple(words[1:]) or WANTED).items():
+        for release, python in interpreters(tuple(options.pythons)).items():
             if python is None:
                 print(f"Python {release}: is not on this machine")
                 continue
-            for name in ("uvx", "pipx", "pip"):
+            for name in options.ways:
                 folder = Path(place) / f"{name}-{release}"
                 folder.mkdir()
                 begin = time.monotonic()
