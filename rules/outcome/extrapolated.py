@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fp8check.rules.record import Record
 from fp8check.rules.releases.versions import EXECUTED, parse, parsed
+from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,12 +62,20 @@ def _concerned(outcome: Outcome) -> set[str]:
     packages = {"accelerate", "torch", training.name}
     if training.is_huggingface:
         packages.add("transformers")
-    if training.uses_lora:
+    if _perhaps_with_adapters(outcome):
         packages.add("peft")
     if outcome.distributed_type == "DEEPSPEED":
         packages.add("deepspeed")
     backend = {"TE": "transformer_engine", "AO": "torchao"}.get(outcome.backend_name or "")
     return packages if backend is None else packages | {backend}
+
+
+def _perhaps_with_adapters(outcome: Outcome) -> bool:
+    """Whether adapters train, or may: the word that says it is filled in later."""
+    try:
+        return outcome.run.training.uses_lora
+    except Undecided:
+        return True
 
 
 def in_words(found: tuple[Extrapolated, ...]) -> str:

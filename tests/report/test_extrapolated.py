@@ -49,6 +49,19 @@ def test_releases_that_are_not_known_are_assumed_and_not_extrapolated() -> None:
     assert names(examined("unknown")) == []
 
 
+@pytest.mark.parametrize(
+    ("training", "trainer"),
+    [
+        ("stage: sft\nfinetuning_type: ${oc.env:HOW}\n", "llamafactory"),
+        ("model_name_or_path: model\nuse_peft: ${HOW}\n", "trl"),
+    ],
+)
+def test_adapters_that_are_filled_in_later_may_be_there(training: str, trainer: str) -> None:
+    """The report is made all the same: what rests on peft is said where it may."""
+    report = examined({**TODAY, trainer: EXECUTED[trainer], "peft": NEWER["peft"]}, training=training, trainer=trainer)
+    assert names(report) == ["peft"]
+
+
 @pytest.mark.parametrize("release", ["2.13.1", "2.15.0+cu130", "3.0"])
 def test_a_newer_torch_is_said_once(release: str) -> None:
     report = examined({**TODAY, "torch": release})
