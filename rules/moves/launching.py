@@ -56,15 +56,17 @@ def in_trainers_file(site: Site, path: str) -> list[Assign]:
 def command_with_file(site: Site, path: str) -> str | None:
     """The command that starts this run by `accelerate launch` with that file; None where it cannot be written.
 
-    A command with wrappers stays as it is: more than its launcher is in it.
+    A command with wrappers gets no other launcher: more than that is in it. Of a container or another machine nobody
+    knows which files it sees.
     """
     launch = site.run.launch
-    if (launch.line is not None and site.command is None) or launch.unknown or launch.surroundings != HERE:
+    around = launch.surroundings
+    if (launch.line is not None and site.command is None) or launch.unknown or around.hides or around.machine:
         return None
     is_plain = launch.tool == "accelerate" and launch.through is None and not (launch.outer or launch.inner)
     if launch.given and is_plain and launch.script not in PROGRAMS and site.command is not None:
         return rewritten(site.command, lambda words: _with_config(words, path))
-    if launch.script in LAUNCHERS:
+    if launch.script in LAUNCHERS or around != HERE:
         return None
     words = site.trainer.command(path, site.training, launch)
     from shlex import join

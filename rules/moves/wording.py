@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _OPERATORS = frozenset("|<>&;$`\\\n")
 
 
+_SHELLS = ("bash", "sh", "dash", "zsh", "ksh")
+
+
 class Written(str):
     """A word as a shell takes it, with how it is written."""
 
@@ -56,13 +59,28 @@ def rewritten(command: str, change: Callable[[list[str]], Sequence[str] | None])
         behind = word.end
         said = "".join(piece.text if piece.kind == "text" else "$" for piece in word.pieces)
         words.append(Written(said, text[word.start : word.end]))
-    now = change(words)
-    if now is None:
-        return None
     from shlex import quote
 
+    at = _handed_to_shell(words)
+    if at is None:
+        now = change(words)
+    else:
+        whole = all(piece.kind == "text" for piece in one.words[at].pieces)  # else the outer shell fills it in
+        inside = rewritten(words[at], change) if whole else None
+        now = None if inside is None else [*words[:at], inside, *words[at + 1 :]]
+    if now is None:
+        return None
     between = " ".join(word.text if isinstance(word, Written) else quote(word) for word in now)
     return text[: one.words[0].start] + between + text[behind:]
+
+
+def _handed_to_shell(words: Sequence[str]) -> int | None:
+    """Which word is a command itself, that a shell is handed: `bash -lc "accelerate launch train.py"`."""
+    for at, word in enumerate(words[:-2]):
+        option = words[at + 1]
+        if word.rpartition("/")[2] in _SHELLS and option[:1] == "-" and option[1:2] != "-" and option[-1:] == "c":
+            return at + 2
+    return None
 
 
 def _joined_anew(command: str, change: Callable[[list[str]], Sequence[str] | None]) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shlex import split
+
 import pytest
 
 from fp8check.rules.moves.launching import _without_words
@@ -52,3 +54,27 @@ def test_what_no_shell_takes_is_quoted() -> None:
     assert with_option(command, "bf16", False) == (
         "accelerate launch --fp8_override_linear_precision '(false,false,true)' train.py --bf16 False"
     )
+
+
+@pytest.mark.parametrize(
+    ("front", "quote"), [("bash -c", "'"), ("nohup bash -lc", "'"), ("A=1 /bin/sh -ec", "'"), ("bash -c", '"')]
+)
+def test_a_command_that_a_shell_is_handed_is_changed_inside(front: str, quote: str) -> None:
+    inside = "accelerate launch --config_file 'a b.yaml' train.py" if quote == '"' else "accelerate launch train.py > o"
+    changed = with_option(f"{front} {quote}{inside}{quote} &", "bf16", False)
+    assert changed is not None
+    assert changed.startswith(f"{front} '")
+    assert changed.endswith("' &")
+    assert split(changed)[-2] == with_option(inside, "bf16", False)
+
+
+@pytest.mark.parametrize(
+    "command", ['bash -c "accelerate launch $SCRIPT"', "bash -c 'cd x && accelerate launch train.py'"]
+)
+def test_a_command_that_a_shell_fills_in_before_is_left_alone(command: str) -> None:
+    assert with_option(command, "bf16", False) is None
+
+
+@pytest.mark.parametrize("command", ["bash train.sh accelerate", "bash --norc x y", "bash -x train.sh c"])
+def test_a_script_of_a_shell_is_no_command_that_it_is_handed(command: str) -> None:
+    assert with_option(command, "bf16", False) == f"{command} --bf16 False"

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fp8check.rules.checking.planning import applied
+from fp8check.rules.checking.request import RunRequest
+from fp8check.rules.checking.runs import parse_launch
 from fp8check.rules.moves import launching, precision
 from tests.moves.test_single_moves import site_of
 from tests.repair.test_plan import FACTORY, SINGLE, planned, request_of, steps
-from tests.support.runs import TODAY
+from tests.support.runs import TODAY, facts_of
 
 if TYPE_CHECKING:
-    from fp8check.rules.checking.request import RunRequest
     from fp8check.rules.moves.site import Goal
 
 AXOLOTL = "base_model: org/model\ndatasets: [{path: a, type: alpaca}]\nbf16: auto\nfp8: true\n"
@@ -103,3 +104,17 @@ def test_a_file_of_which_too_little_would_be_left_says_what_it_does_not_use() ->
     files = {"train.yaml": "output_dir: out\nfsdp: full_shard\n", "accel.yaml": SINGLE}
     made = reached(request_of(files, trainer="transformers"), "fp8")
     assert "edit train.yaml:2 None -> bf16: false" in made
+
+
+@pytest.mark.parametrize("front", ["env -u NCCL_DEBUG ", "conda run -n x "])
+def test_a_command_with_wrappers_reads_the_new_file_within_them(front: str) -> None:
+    script = b"from accelerate import Accelerator\na = Accelerator()\nm, o = a.prepare(m, o)\n"
+    command = "accelerate launch --mixed_precision bf16 train.py"
+    part = RunRequest((), facts_of({}), f"{front}{command}", script=("train.py", script), follow=False)
+    site = site_of(part)
+    assert launching.command_with_file(site, "new.yaml") == front + command.replace(
+        "launch", "launch --config_file new.yaml"
+    )
+    inside = parse_launch(f"docker run image {command}")
+    assert inside is not None
+    assert launching.command_with_file(site._replace(run=site.run._replace(launch=inside)), "new.yaml") is None
