@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from fp8check.rules.record import Record
-from fp8check.rules.settings.script import ARGUMENTS, PARSERS, WRITTEN_OUT, Unevaluated, options_of
+from fp8check.rules.settings.script import ARGUMENTS, PARSERS, REENTRANT, WRITTEN_OUT, Unevaluated, options_of
 from fp8check.rules.settings.script_known import known
-from fp8check.rules.settings.script_model import adapters_of, batches_of, model_of
+from fp8check.rules.settings.script_model import CHECKPOINTS, adapters_of, batches_of, checkpointing_of, model_of
 from fp8check.rules.settings.values import Later, Origin, Section, Setting, SettingLater
 
 TYPE_CHECKING = False
@@ -64,7 +64,7 @@ def written(script: ScriptSource, modules: Sequence[ScriptSource], start: Start,
     parsed = bool(given & classes) or (not calls and bool(given))
     itself = any(word in source.text for source in every for word in _READS_ITSELF)
     adapters = {**_adapters(every, options), **adapters_of(every)}
-    loaded = _loaded(every)
+    loaded = {**_loaded(every), **_checkpointing(every)}
     line = script.command_line
     if parsed and line is not None and line.mapped is not None:
         return Written(
@@ -82,13 +82,27 @@ def written(script: ScriptSource, modules: Sequence[ScriptSource], start: Start,
     spread = any("**" in call.keywords for call in calls)
     names = dict.fromkeys(name for call in calls for name in call.keywords if name != "**")
     settings = {name: _one(name, [call.keywords.get(name) for call in calls], calls) for name in names}
+    asked = settings.get("gradient_checkpointing")
     settings = {**loaded, **settings}
+    if asked is None or asked.is_later or asked.value is not True:  # to leave it off switches nothing off
+        settings |= _checkpointing(every)
     if not spread:
         return Written(settings, {**adapters, **fields})
     text = next(str(_text(call.keywords["**"])) for call in calls if "**" in call.keywords)
     file = file and (text.isidentifier() or not itself)  # a whole file may be, and no section of one is
     unknown = {} if file else _unknown(script, f"{script.path}:{calls[0].span.line} passes **{text}")
     return Written(settings, {**adapters, **fields, **unknown}, file)
+
+
+def _checkpointing(sources: Sequence[ScriptSource]) -> dict[str, Setting]:
+    """That a script checkpoints its model by itself: a Trainer switches that on as well, and never off."""
+    if not any(one.named(CHECKPOINTS) for one in sources):
+        return {}
+    made = checkpointing_of(sources)
+    way = made.pop(REENTRANT, None)
+    if way is not None and not way.is_later:
+        made["gradient_checkpointing_kwargs"] = way._replace(value={"use_reentrant": way.value})
+    return made
 
 
 def _loaded(sources: Sequence[ScriptSource]) -> dict[str, Setting]:

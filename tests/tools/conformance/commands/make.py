@@ -37,7 +37,7 @@ UNDECIDED = {
 def everything() -> list[Case]:
     """All of them, each with an id of its own."""
     made = [*_trl(), *_scripts(), *_factory(), *_nested(), *_wrapped(), *_flags(), *_axolotl(), *_machines(), *_mixed()]
-    made += _scripted()
+    made += [*_scripted(), *_checkpointed()]
 
     assert len({case["id"] for case in made}) == len(made)
     return made
@@ -881,6 +881,50 @@ def _mixed() -> Iterator[Case]:
         yield new(
             f"mixed-{number:03}", "by chance", stack, command, files={**used, **files}, gpus=chance.choice(_CARDS)
         )
+
+
+CHECKPOINTED = """import torch
+from transformers import AutoModelForCausalLM, Trainer, TrainingArguments
+
+
+class Rows(torch.utils.data.Dataset):
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, index):
+        ids = torch.arange(4, 20)
+        return {{"input_ids": ids, "labels": ids}}
+
+
+model = AutoModelForCausalLM.from_pretrained("model")
+model.gradient_checkpointing_enable({way})
+args = TrainingArguments(
+    output_dir="out", max_steps=1, per_device_train_batch_size=4, report_to="none", save_strategy="no"{more}
+)
+Trainer(model=model, args=args, train_dataset=Rows()).train()
+"""
+
+
+def _checkpointed() -> Iterator[Case]:
+    """A script that checkpoints its model by itself, and has a Trainer."""
+    ways = {
+        "default": ("", ""),
+        "not": ('gradient_checkpointing_kwargs={"use_reentrant": False}', ""),
+        "off": ("", ", gradient_checkpointing=False"),
+        "reentrant": ('gradient_checkpointing_kwargs={"use_reentrant": True}', ""),
+    }
+    for age, stack, backends in (("new", NEW, ("TE", "AO")), ("old", OLD, ("TE",))):
+        for name, (way, more) in ways.items():
+            for backend in backends:
+                gather = {"enable_fsdp_float8_all_gather": False} if backend == "AO" else {}
+                config = _config(mixed_precision="fp8", fp8_config={"backend": backend, **gather})
+                yield new(
+                    f"script-own-checkpointing-{name}-{backend}-{age}",
+                    "scripts: ways",
+                    stack,
+                    "accelerate launch --config_file accel.yaml train.py",
+                    files={"train.py": CHECKPOINTED.format(way=way, more=more), "accel.yaml": config},
+                )
 
 
 def _scripted() -> Iterator[Case]:
