@@ -53,12 +53,12 @@ def looks(told: Sequence[Told]) -> list[Look]:
     return [Look([one for one in told if one["look"] == number]) for number in numbers]
 
 
-def seen(look: Look | None, entered: int, ended: str) -> Seen:
+def seen(look: Look | None, entered: int | None, ended: str) -> Seen:
     """What was seen of one look.
 
     Args:
         look: what the ranks told; None where none of them made a step.
-        entered: processes that the watcher was let into.
+        entered: processes that the watcher was let into; None where the folder is gone in which they tell.
         ended: how the run ended, in words; "" while it runs.
     """
     if look is None or not look.ranks:
@@ -101,8 +101,10 @@ def seen(look: Look | None, entered: int, ended: str) -> Seen:
     return from_data(data)
 
 
-def _why_nothing(entered: int, ended: str) -> str:
+def _why_nothing(entered: int | None, ended: str) -> str:
     how = f"; {ended}" if ended else ""
+    if entered is None:
+        return f"the temporary folder is gone in which the ranks tell what they see{how}"
     if entered:
         return f"no optimizer's step was seen in {entered} processes that import torch{how}"
     blind = "python -I and -E, TORCH_DEVICE_BACKEND_AUTOLOAD=0, env -i, a PYTHONPATH of its own, a container, no torch"

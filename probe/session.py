@@ -34,6 +34,7 @@ class Session:
             trial: whether it leaves nothing behind, and each of its processes waits for its end after these steps.
         """
         self._trial = trial
+        self._began = time.time()
         self.steps = steps
         self.folder = tempfile.mkdtemp(prefix="fp8check-run-")
         for name in ("ranks", "beats", "entered", "way"):
@@ -74,8 +75,10 @@ class Session:
             "PYTHONPATH": way if not before else f"{way}{os.pathsep}{before}",
         }
 
-    def entered(self) -> int:
-        """How many processes the watcher was let into, those of launchers and workers among them."""
+    def entered(self) -> int | None:
+        """How many processes the watcher was let into, launchers and workers among them; None: nobody knows."""
+        if not all(os.path.isdir(os.path.join(self.folder, name)) for name in ("ranks", "beats", "entered")):
+            return None
         return len(os.listdir(os.path.join(self.folder, "entered")))
 
     def told(self) -> list[dict[str, object]]:
@@ -92,15 +95,14 @@ class Session:
 
     def quiet_s(self) -> float:
         """The seconds since any process of the run gave a sign."""
-        newest = os.stat(self.folder).st_mtime
-        for name in ("ranks", "beats", "entered"):
-            folder = os.path.join(self.folder, name)
-            newest = max(newest, os.stat(folder).st_mtime)
-            for entry in os.scandir(folder):
-                try:
-                    newest = max(newest, entry.stat().st_mtime)
-                except OSError:
-                    continue
+        newest = self._began
+        for name in ("", "ranks", "beats", "entered"):
+            folder = Path(self.folder, name)
+            try:
+                signs = [folder, *folder.iterdir()]
+                newest = max(newest, *(one.stat().st_mtime for one in signs))
+            except OSError:
+                continue
         return time.time() - newest
 
     def close(self) -> None:

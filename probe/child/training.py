@@ -87,7 +87,27 @@ def chosen(found: Found, held: set[int]) -> None:
         for root in found.roots
         if any(id(one) in grouped or one.grad is not None for one in root.parameters() if one.requires_grad)
     ]
-    found.roots = stepped or found.roots
+    found.roots = _apart(stepped or found.roots)
+
+
+def _apart(roots: list[Any]) -> list[Any]:
+    """Without those whose weights are all in another one: what a conversion took its weights from."""
+    weights = {id(root): {id(one) for one in root.parameters()} for root in roots}
+    return [
+        root
+        for root in roots
+        if not any(
+            weights[id(root)] < weights[id(other)] or (weights[id(root)] == weights[id(other)] and _newer(other, root))
+            for other in roots
+            if other is not root
+        )
+    ]
+
+
+def _newer(one: Any, other: Any) -> bool:
+    """Of two with the same weights, whether this is the one that has layers in FP8."""
+    kinds = [{inspect_model.kind(module) for module in root.modules()} - {None, "plain"} for root in (one, other)]
+    return bool(kinds[0]) and not kinds[1]
 
 
 def in_groups(found: Found) -> set[int] | None:
@@ -167,7 +187,9 @@ def told(
         old = before.get(name)
         if old is None:
             empty.append(name)
-        elif inspect_model.has_moved(old, after.get(name)):
+        elif after.get(name) is None:
+            stayed[name] = "its values are not here any more"
+        elif inspect_model.has_moved(old, after[name]):
             moved.append(name)
         else:
             stayed[name] = _why(parameter, holder, stepped, reached=grouped is None)

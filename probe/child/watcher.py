@@ -110,7 +110,7 @@ class Watcher:
         on = sys.modules["fp8check_trial"].left_on() if self._all_passes == 1 else []
         if on:
             raise RuntimeError(f"{', '.join(on)}: what they save is not switched off")
-        if self._all_passes > MOST_PASSES and not (self._all_groups or self._alone):
+        if self._passes > MOST_PASSES:
             raise RuntimeError(f"no optimizer's step in {MOST_PASSES} backward passes")
 
     def backward_ends(self, went: bool) -> None:
@@ -160,7 +160,7 @@ class Watcher:
         steps = self._step if self._groups or self._alone else self._step - 1
         if steps < self._last:
             wanted = self._last - self._first + 1
-            self._undecided[f"the program ended after {steps - self._first + 1} of {wanted} steps"] = None
+            self._undecided[f"the program ended when {steps - self._first + 1} of {wanted} steps had been seen"] = None
         self._finish(steps, early=True)
 
     def their_profiler_begins(self) -> None:
@@ -176,8 +176,12 @@ class Watcher:
     def failed(self, error: Exception) -> None:
         """Something here went wrong: the program goes on without."""
         self.finished = True
+        is_ours = self._profile is not None
         with contextlib.suppress(Exception):
             self._drop_profile()
+        # Whatever its stop() came to: an interpreter that ends while a profiler records may crash.
+        if is_ours and torch._C._autograd._profiler_enabled():
+            torch._C._autograd._disable_profiler()
         self._undecided[f"the watcher failed: {type(error).__name__}: {error}"[:300]] = None
         self._write(final=True)
 

@@ -10,6 +10,7 @@ No module gets a hook. What is done here is not traced by torch.compile, and an 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import os
 import time
@@ -62,10 +63,9 @@ class Watching:
             _wait_for_the_end()
 
     def _fail(self, error: Exception) -> None:
-        try:
+        with contextlib.suppress(Exception):  # the folder of the run may be gone, or full
             self.watcher.failed(error)
-        finally:
-            self.step_aside()
+        self.step_aside()
 
     def install(self) -> None:
         """Wrap, and hook."""

@@ -120,6 +120,8 @@ def gemm_not_in_fp8(requested: Requested, seen: Seen) -> Iterator[Found]:
     for name, kind in kinds.items():
         if kind.unknown and not kind.fp8:
             raise Undecided(f"whether {name} ran in FP8: the profiler could not tell", "seen")
+    if not kinds["fprop"].seen or not kinds["dgrad"].seen + kinds["wgrad"].seen:
+        raise Undecided("what both passes multiplied: the profiler recorded one of them alone", "seen")
     most = max(kind.fp8 for kind in kinds.values())
     short = {name: kind for name, kind in kinds.items() if kind.fp8 * 2 < most and not kind.unknown}
     if not short:

@@ -101,7 +101,7 @@ def _gemms(seen: Seen) -> dict[str, object] | None:
     if kinds is None:
         return None
     told: dict[str, object] = {
-        name: None if kind.unknown and not kind.fp8 else kind.fp8 for name, kind in kinds.items()
+        name: None if not kind.fp8 and (kind.unknown or not kind.seen) else kind.fp8 for name, kind in kinds.items()
     }
     return {**told, "other": sum(kind.other for kind in kinds.values())}
 

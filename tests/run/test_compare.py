@@ -88,7 +88,7 @@ def test_a_copy_that_fails_decides_nothing(tmp_path: Path) -> None:
     ran = compared(here, environ, launched("fails"), "--require-evidence")
     assert ran.code == 3
     both = ran.seen["compared"]
-    assert "in BF16: the program ended after 2 of 6 steps" in both["undecided"], both
+    assert "in BF16: the program ended when 2 of 6 steps had been seen" in both["undecided"], both
     assert left_behind(tmp_path) == ["here/accel.yaml", "here/saving.py"]
 
 

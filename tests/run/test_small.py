@@ -36,7 +36,7 @@ UNDECIDED = {
     "meta": "whether 1 weights move: none of them has values here",
     "captured": "no optimizer's step was seen",
     "profiler-fails": "the watcher failed: ZeroDivisionError",
-    "exit-in-3": "the program ended after 3 of 8 steps",
+    "exit-in-3": "the program ended when 3 of 8 steps had been seen",
     "killed-in-3": "did not come to the end of the look: the command was ended by signal 9",
     "crash-first": "no optimizer's step was seen in 1 processes that import torch; the command ended with exit code 1",
 }
