@@ -11,13 +11,26 @@ import os
 import socket
 import time
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _EVERY_S = 0.1
 _PREFIX = "fp8check"
+
+
+class Store(Protocol):
+    """What is used of a store of torch.distributed."""
+
+    def set(self, key: str, value: str) -> None:
+        """Keep a text."""
+
+    def get(self, key: str) -> bytes:
+        """A text that is there."""
+
+    def check(self, keys: list[str]) -> bool:
+        """Whether all of them are there."""
 
 
 class Place:
@@ -52,7 +65,7 @@ class Meeting:
 
         self.place = place
         if place.world == 1 and "MASTER_ADDR" not in os.environ:
-            self.store: Any = dist.HashStore()
+            self.store: Store = dist.HashStore()
         else:
             self.store, _, _ = next(dist.rendezvous("env://", timeout=timedelta(seconds=seconds)))
 
@@ -60,12 +73,12 @@ class Meeting:
         """Tell all others something, once."""
         self.store.set(self._key(what, self.place.rank), json.dumps(data))
 
-    def heard(self, what: str, rank: int) -> Any:
+    def heard(self, what: str, rank: int) -> object:
         """What a rank told; None where it has not."""
         key = self._key(what, rank)
         return json.loads(self.store.get(key)) if self.store.check([key]) else None
 
-    def wait(self, what: str, rank: int, until: float) -> Any:
+    def wait(self, what: str, rank: int, until: float) -> object:
         """The same, at that moment at the latest (time.monotonic)."""
         while True:
             told = self.heard(what, rank)
@@ -73,9 +86,9 @@ class Meeting:
                 return told
             time.sleep(_EVERY_S)
 
-    def gather(self, what: str, until: float) -> dict[int, Any]:
+    def gather(self, what: str, until: float) -> dict[int, object]:
         """What the ranks told until that moment, by rank: those that did not are not in it."""
-        told: dict[int, Any] = {}
+        told: dict[int, object] = {}
         while True:
             for rank in range(self.place.world):
                 if rank not in told:

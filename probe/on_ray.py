@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from fp8check.probe.here import node_here
 from fp8check.probe.run import Consent
@@ -17,13 +17,20 @@ from fp8check.rules.input_error import InputError
 from fp8check.rules.nodes.hosts import is_host
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from fp8check.probe.here import Asked
     from fp8check.rules.seen import Seen
     from fp8check.rules.trainers.run import Run
 
-SECONDS = 180
+
+class RayNode(TypedDict):
+    """What is read of a node, as Ray tells it."""
+
+    Alive: bool
+    NodeManagerHostname: str
+    NodeID: str
+    Resources: dict[str, float]
 
 
 class NoRay(InputError):
@@ -46,22 +53,22 @@ def ask_all(asked: Asked, seconds: float, address: str = "auto") -> dict[str, by
     except (ConnectionError, ValueError) as problem:
         raise NoRay(f"no cluster of Ray can be reached: {problem}") from None
     try:
-        task: Any = ray.remote(_task)
+        task = ray.remote(_task)
         started = {}
         for name, node in _named(ray.nodes()).items():
             gpus = node["Resources"].get("GPU", 0) if asked.probe == "gpu" else 0
             only = Only(node["NodeID"], soft=False)
             where = task.options(num_cpus=0, num_gpus=gpus, scheduling_strategy=only, max_retries=0)
-            started[name] = where.remote(name, asked.as_dict())
+            started[name] = where.remote(name, asked)
         ready, late = ray.wait(list(started.values()), num_returns=len(started), timeout=seconds)
         for one in late:
             ray.cancel(one, force=True)
-        return {name: _answer(ray, one) if one in ready else None for name, one in started.items()}
+        return {name: _answer(ray.get, one) if one in ready else None for name, one in started.items()}
     finally:
         ray.shutdown()
 
 
-def _named(nodes: list[Any]) -> dict[str, Any]:
+def _named(nodes: Sequence[RayNode]) -> dict[str, RayNode]:
     """The nodes that live by their names; of several with one name each has a part of its number."""
     alive = [one for one in nodes if one["Alive"]]
     count = Counter(one["NodeManagerHostname"] for one in alive)
@@ -73,20 +80,16 @@ def _named(nodes: list[Any]) -> dict[str, Any]:
     return found
 
 
-def _answer(ray: Any, one: Any) -> bytes | str:
+def _answer(get: Callable[[object], bytes], one: object) -> bytes | str:
     try:
-        told: bytes = ray.get(one)
+        return get(one)
     except Exception as problem:  # noqa: BLE001  of a task all comes as some class of Ray's
         lines = str(problem).strip().splitlines()
         return f"its task failed: {type(problem).__name__}: {lines[-1] if lines else ''}"
-    return told
 
 
-def _task(name: str, values: Mapping[str, Any]) -> bytes:
+def _task(name: str, asked: Asked) -> bytes:
     """What runs on a node."""
-    from fp8check.probe.here import Asked
-
-    asked = Asked(**values)
     if os.environ.get("CUDA_VISIBLE_DEVICES") == "":
         del os.environ["CUDA_VISIBLE_DEVICES"]  # Ray hides the GPUs from a task that takes none
 

@@ -20,7 +20,7 @@ import signal
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fp8check.probe.here import Asked, node_here
 from fp8check.probe.meeting import Meeting, Place, own_name
@@ -158,21 +158,22 @@ def _follow(meeting: Meeting, until: float) -> int:
         until = time.monotonic() + _COLLECTIVE_S
         meeting.tell("collective", _within(_COLLECTIVE_S, meeting.place))
     code = None if go is None else meeting.wait("code", 0, until + _GRACE_S)
-    if code is None:
+    if not isinstance(code, int):
         sys.stderr.write("fp8check: rank 0 said nothing in time: nothing was decided\n")
         return ExitCode.UNDECIDED
-    return int(code)
+    return code
 
 
 def _lead(meeting: Meeting, options: argparse.Namespace, until: float) -> int:
     """What the first rank does."""
     heard = meeting.gather("told", until)
     results: dict[int, str] = {}
-    whole = len(heard) == meeting.place.world and all("merged" in one for one in heard.values())
+    whole = len(heard) == meeting.place.world and all("merged" in (_texts(one) or ()) for one in heard.values())
     if whole and options.probe and meeting.place.world > 1:
         meeting.tell("go", "collective")
         meeting.tell("collective", _within(_COLLECTIVE_S, meeting.place))
-        results = meeting.gather("collective", time.monotonic() + _COLLECTIVE_S / 2)
+        ended = meeting.gather("collective", time.monotonic() + _COLLECTIVE_S / 2)
+        results = {rank: str(one) for rank, one in ended.items()}
         for rank in range(meeting.place.world):
             results.setdefault(rank, "it did not come to the end of a collective")
     else:
@@ -204,7 +205,7 @@ def _answer(meeting: Meeting, options: argparse.Namespace, results: Mapping[int,
     return code
 
 
-def _ranks(meeting: Meeting) -> list[tuple[int, str, Any]]:
+def _ranks(meeting: Meeting) -> list[tuple[int, str, dict[str, str] | None]]:
     """Each rank with its name and what it told; None where it told nothing."""
     place = meeting.place
     hosts = {rank: meeting.heard("here", rank) for rank in range(place.world)}
@@ -213,9 +214,16 @@ def _ranks(meeting: Meeting) -> list[tuple[int, str, Any]]:
         # The launchers give the ranks of a node numbers in a row: of one that never came its neighbor tells the node.
         first = rank - rank % place.local_world
         beside = [hosts.get(other) for other in (rank, *range(first, first + place.local_world))]
-        host = next((one for one in beside if is_host(one)), None)
-        found.append((rank, f"rank{rank}" if host is None else place.name(host, rank), meeting.heard("told", rank)))
+        host = next((one for one in beside if isinstance(one, str) and is_host(one)), None)
+        found.append(
+            (rank, f"rank{rank}" if host is None else place.name(host, rank), _texts(meeting.heard("told", rank)))
+        )
     return found
+
+
+def _texts(told: object) -> dict[str, str] | None:
+    """What a rank told; None where it told nothing."""
+    return {str(name): str(text) for name, text in told.items()} if isinstance(told, dict) else None
 
 
 def _of_nodes(answer: Fleet) -> Fleet:
@@ -268,7 +276,7 @@ def _collective(seconds: float, place: Place) -> str:
     dist.init_process_group("nccl" if on_gpu else "gloo", timeout=timedelta(seconds=seconds))
     try:
         # What every rank can work out for all others: bytes of small numbers in E4M3, and a largest value.
-        def bytes_of_rank(rank: int) -> Any:
+        def bytes_of_rank(rank: int) -> object:
             values = torch.arange(_BYTES, device=device, dtype=torch.float32) % 16 + rank % 16
             return values.to(torch.float8_e4m3fn).view(torch.uint8)
 
