@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -74,3 +75,17 @@ def test_points_are_of_fp8_and_of_bf16() -> None:
         assert min(one["kernels"]["fp8"].values()) > 0
         assert max(one["kernels"]["bf16"].values()) == 0
         assert one["speedup"] == pytest.approx(one["ms"]["bf16"] / one["ms"]["fp8"], abs=1e-3)
+
+
+def test_how_far_off_the_predictions_were() -> None:
+    """docs/worth.md and the list of evidence have these figures."""
+    predicted = json.loads((EVIDENCE / "worth-predicted.json").read_text(encoding="utf-8"))
+    known = [(predicted[one["name"]], one["speedup"]) for one in POINTS if predicted[one["name"]].get("speedup")]
+    off = [abs(said["speedup"] / real - 1) for said, real in known]
+    inside = [said["range"][0] <= real <= said["range"][1] for said, real in known]
+    signs = [(said["speedup"] > 1) == (real > 1) for said, real in known if not 0.95 <= real <= 1.05]
+    assert (round(median(off), 2), round(max(off), 2)) == (0.30, 1.91)
+    assert (len(known), sum(inside), sum(signs), len(signs)) == (45, 18, 36, 42)
+    text = (EVIDENCE.parent / "worth.md").read_text(encoding="utf-8")
+    assert "off by 30 % in the median and by 191 % at worst" in text
+    assert "right about faster or slower in 36 of 42" in text
