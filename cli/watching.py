@@ -6,6 +6,7 @@ import json
 import time
 
 from fp8check.cli.streams import complain
+from fp8check.rules.input_error import InputError
 from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
@@ -121,7 +122,10 @@ class Watch:
         # On a line of its own, also where the program has left a bar of progress on the last one.
         complain("\n" + text(seen, verdict.words, verdict.differences, verdict.undecided))
         if self._options.evidence is not None:
-            self._write(self._options.evidence)
+            try:
+                self._write(self._options.evidence)
+            except InputError as problem:  # the run goes on, and so does its watch
+                complain(f"fp8check: no evidence was written: {problem}\n")
 
     def _write(self, path: str) -> None:
         from fp8check.rules import writing
