@@ -225,9 +225,15 @@ service-kill: $(VENV)/.installed ## kill -9 during writes and probes, 20 times, 
 service-postgres: $(VENV)/.installed ## the same on a PostgreSQL that this installs and starts
 	@$(BIN)/python -m tests.tools.service.postgres
 
-page-test: $(VENV)/.installed ## the page in a headless Chromium (Debian's), and screenshots for docs
+AXE := .axe/node_modules/axe-core/axe.min.js
+
+$(AXE):
+	@mkdir -p .axe && echo '{"private": true}' > .axe/package.json
+	@npm install --prefix .axe --silent --no-audit --no-fund --ignore-scripts axe-core@4.14.1
+
+page-test: $(VENV)/.installed $(AXE) ## the page in a headless Chromium (Debian's), with axe-core, and screenshots for docs
 	@command -v chromium >/dev/null || apt-get install -qq -y --no-install-recommends chromium chromium-driver fonts-dejavu >/dev/null
-	@TEST_IMAGES=docs/images $(BIN)/python -m pytest -q tests/service/test_page.py
+	@TEST_IMAGES=docs/images TEST_AXE=$(AXE) $(BIN)/python -m pytest -q tests/service/test_page.py tests/service/test_page_axe.py
 
 docker-lint: $(VENV)/.installed ## hadolint over docker/
 	@$(BIN)/hadolint docker/*.Dockerfile
