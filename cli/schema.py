@@ -19,6 +19,8 @@ SCHEMAS = {
     "probe": "fp8check probe --json",
     "seen": "fp8check run --evidence",
     "facts": "facts.json: fp8check env --json",
+    "node": "HOST.json: fp8check node --out DIR",
+    "nodes": "fp8check nodes --format json",
     "config": "fp8check.toml",
     "accelerate": "an Accelerate file, with the keys of fp8_config that are really read",
 }
@@ -65,7 +67,7 @@ def made(name: str, release: str | None = None) -> Schema:
         from fp8check.cli import config_schema
 
         return config_schema.schema()
-    from fp8check.rules.schemas import reports
+    from fp8check.rules.schemas import nodes, reports
 
     makers: dict[str, Callable[[], Schema]] = {
         "report": reports.report,
@@ -73,5 +75,7 @@ def made(name: str, release: str | None = None) -> Schema:
         "probe": reports.probe,
         "seen": reports.seen,
         "facts": reports.facts,
+        "node": nodes.node,
+        "nodes": nodes.nodes,
     }
     return makers[name]()

@@ -7,23 +7,28 @@ from fp8check.rules.facts.data import Facts, Gpu
 from fp8check.rules.report import schema
 from fp8check.rules.schemas.docstrings import words
 from fp8check.rules.schemas.records import described, of_record, whole
+from fp8check.rules.schemas.shapes import (
+    COUNT,
+    COUNT_OR_NULL,
+    NUMBER_OR_NULL,
+    SWITCH_OR_NULL,
+    TEXT,
+    TEXT_OR_NULL,
+    TEXTS,
+    VERSIONS,
+    or_null,
+    record,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from fp8check.rules.schemas.records import Schema
 
 _PROBED = ("verdict", "findings", "undecided", "internal_errors", "probe")
+_BESIDE = ("ms", "tokens_per_s", "peak_gib", "loss")
 _DAY = r"^\d{4}-\d{2}-\d{2}$"
-_TEXT: Schema = {"type": "string"}
-_TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
-_SWITCH_OR_NULL: Schema = {"type": ["boolean", "null"]}
-_COUNT: Schema = {"type": "integer", "minimum": 0}
-_COUNT_OR_NULL: Schema = {"type": ["integer", "null"], "minimum": 0}
-_NUMBER_OR_NULL: Schema = {"type": ["number", "null"]}
-_TEXTS: Schema = {"type": "array", "items": _TEXT}
-_VERSIONS: Schema = {"type": ["object", "null"], "additionalProperties": _TEXT_OR_NULL}
 
 
 def report() -> Schema:
@@ -81,61 +86,72 @@ def _referred(schema: object) -> Iterator[str]:
 
 def seen() -> Schema:
     """Of `fp8check run --evidence`."""
-    time = _object({"median": {"type": "number"}, "low": {"type": "number"}, "high": {"type": "number"}})
-    layers = _object(
+    time = record({"median": {"type": "number"}, "low": {"type": "number"}, "high": {"type": "number"}})
+    layers = record(
         {
-            "converted": described(_COUNT, "how many Linear layers a backend converted"),
-            "total": _COUNT,
-            "left": described(_TEXTS, "some names of those that stayed as they were"),
-            "te": _COUNT,
-            "torchao": _COUNT,
-            "msamp": _COUNT,
+            "converted": described(COUNT, "how many Linear layers a backend converted"),
+            "total": COUNT,
+            "left": described(TEXTS, "some names of those that stayed as they were"),
+            "te": COUNT,
+            "torchao": COUNT,
+            "msamp": COUNT,
         }
     )
-    gemms = _object({"fprop": _COUNT_OR_NULL, "dgrad": _COUNT_OR_NULL, "wgrad": _COUNT_OR_NULL, "other": _COUNT})
-    moved = _object({"expected": _COUNT, "moved": _COUNT, "still": _TEXTS, "why": _TEXT})
-    difference = _object({"rule": _TEXT, "message": _TEXT})
+    gemms = record({"fprop": COUNT_OR_NULL, "dgrad": COUNT_OR_NULL, "wgrad": COUNT_OR_NULL, "other": COUNT})
+    moved = record({"expected": COUNT, "moved": COUNT, "still": TEXTS, "why": TEXT})
+    difference = record({"rule": TEXT, "message": TEXT})
     parts: dict[str, tuple[Schema, str]] = {
         "schema": ({"const": "fp8check/seen/1"}, ""),
         "source": ({"enum": ["probe", "run"]}, "who saw it"),
-        "verdict": (_TEXT, "in a few words"),
-        "agrees": (_SWITCH_OR_NULL, "whether the run is what was asked for; null where that is not decided"),
-        "predicted": (_SWITCH_OR_NULL, "whether it is what was predicted; null likewise"),
-        "ranks": (_COUNT_OR_NULL, "processes that train"),
-        "steps": (_or_null({"type": "array", "items": _COUNT}), "the first and the last step that were watched"),
+        "verdict": (TEXT, "in a few words"),
+        "agrees": (SWITCH_OR_NULL, "whether the run is what was asked for; null where that is not decided"),
+        "predicted": (SWITCH_OR_NULL, "whether it is what was predicted; null likewise"),
+        "ranks": (COUNT_OR_NULL, "processes that train"),
+        "steps": (or_null({"type": "array", "items": COUNT}), "the first and the last step that were watched"),
         "loss": (
-            _or_null({"type": "array", "items": _NUMBER_OR_NULL}),
+            or_null({"type": "array", "items": NUMBER_OR_NULL}),
             "of the steps; null for one that is not finite",
         ),
-        "ms": (_or_null(time), "of a step, from one optimizer's step to the next"),
-        "peak_gib": (_NUMBER_OR_NULL, "peak memory of a GPU"),
-        "tokens_per_s": (_NUMBER_OR_NULL, "over all ranks, padding included"),
+        "ms": (or_null(time), "of a step, from one optimizer's step to the next"),
+        "peak_gib": (NUMBER_OR_NULL, "peak memory of a GPU"),
+        "tokens_per_s": (NUMBER_OR_NULL, "over all ranks, padding included"),
         "accelerator": ({"type": ["object", "null"]}, "what the Accelerator says of itself, in its own words"),
         "device": ({"type": ["object", "null"]}, "the GPU as torch sees it"),
-        "packages": (_VERSIONS, "releases by name, as the training process imports them"),
-        "layers": (_or_null(layers), "the Linear layers, by who computes them"),
-        "in_fp8": (_COUNT_OR_NULL, "converted layers that ran with FP8 autocast on"),
+        "packages": (VERSIONS, "releases by name, as the training process imports them"),
+        "layers": (or_null(layers), "the Linear layers, by who computes them"),
+        "in_fp8": (COUNT_OR_NULL, "converted layers that ran with FP8 autocast on"),
         "recipe": ({"type": ["object", "null"]}, "the recipe that the layers held, with its class"),
-        "gemms": (_or_null(gemms), "products in FP8, by what they are for; null of a kind that was not told apart"),
-        "moved": (_or_null(moved), "the weights that should train, and how many of them moved"),
-        "not_held": (_COUNT_OR_NULL, "trainable parameters that the optimizer does not hold"),
+        "gemms": (or_null(gemms), "products in FP8, by what they are for; null of a kind that was not told apart"),
+        "moved": (or_null(moved), "the weights that should train, and how many of them moved"),
+        "not_held": (COUNT_OR_NULL, "trainable parameters that the optimizer does not hold"),
         "differences": ({"type": "array", "items": difference}, "what is not as asked"),
-        "undecided": (_TEXTS, "what could not be seen, or is not known"),
+        "undecided": (TEXTS, "what could not be seen, or is not known"),
     }
     body: Schema = {
         "type": "object",
         "required": [*parts],
-        "properties": {name: described(part, text or None) for name, (part, text) in parts.items()},
+        "properties": {
+            **{name: described(part, text or None) for name, (part, text) in parts.items()},
+            "compared": described(_compared(parts), "beside the same run in BF16; with --compare bf16"),
+        },
     }
     return whole("fp8check seen", "What was seen of a run from inside, and whether it is what was asked for.", body, {})
 
 
-def _object(properties: dict[str, Schema]) -> Schema:
-    return {"type": "object", "required": [*properties], "properties": properties}
-
-
-def _or_null(one: Schema) -> Schema:
-    return {**one, "type": [one["type"], "null"]}
+def _compared(of_a_run: Mapping[str, tuple[Schema, str]]) -> Schema:
+    """What `--compare bf16` adds."""
+    gap = record({"mean": {"type": "number"}, "last": {"type": "number"}, "steps": COUNT})
+    parts: dict[str, tuple[Schema, str]] = {
+        "precision": ({"const": "bf16"}, "of the other run"),
+        "changed": (TEXTS, "what was changed for it, each as before -> after"),
+        "speedup": (NUMBER_OR_NULL, "time of a step in BF16 over that in FP8"),
+        "memory": (NUMBER_OR_NULL, "peak memory in FP8 over that in BF16"),
+        "loss_gap": (or_null(gap), "how much higher the loss is in FP8, relative, over the steps of both"),
+        **{name: (record(dict.fromkeys(("fp8", "bf16"), of_a_run[name][0])), "of both") for name in _BESIDE},
+        "bf16": ({"$ref": "#"}, "what was seen of the other run"),
+        "undecided": (TEXTS, "what is not said of the two, and why"),
+    }
+    return record({name: described(part, text) for name, (part, text) in parts.items()})
 
 
 def facts() -> Schema:
@@ -143,35 +159,35 @@ def facts() -> Schema:
     about, named = words(Facts)
     _, of_gpu = words(Gpu)
     of_a_gpu: dict[str, Schema] = {
-        "index": _COUNT,
-        "name": _TEXT,
+        "index": COUNT,
+        "name": TEXT,
         "compute_capability": {"type": "string", "pattern": r"^\d{1,3}\.\d{1,3}$"},
-        "memory_mib": _COUNT_OR_NULL,
-        "mig": _SWITCH_OR_NULL,
+        "memory_mib": COUNT_OR_NULL,
+        "mig": SWITCH_OR_NULL,
     }
     gpu: Schema = {
         "type": "object",
         "required": ["index", "name", "compute_capability"],
         "properties": {name: described(part, of_gpu.get(name)) for name, part in of_a_gpu.items()},
     }
-    engine = {"imports": _SWITCH_OR_NULL, "core": _VERSIONS}
+    engine = {"imports": SWITCH_OR_NULL, "core": VERSIONS}
     parts: dict[str, Schema] = {
-        "python": _TEXT_OR_NULL,
-        "packages": _VERSIONS,
-        "variables": {"type": ["object", "null"], "additionalProperties": _TEXT},
+        "python": TEXT_OR_NULL,
+        "packages": VERSIONS,
+        "variables": {"type": ["object", "null"], "additionalProperties": TEXT},
         "gpus": {"type": ["array", "null"], "items": gpu},
-        "driver": _TEXT_OR_NULL,
-        "cuda": _VERSIONS,
-        "libraries": _VERSIONS,
+        "driver": TEXT_OR_NULL,
+        "cuda": VERSIONS,
+        "libraries": VERSIONS,
         "transformer_engine": {
             "type": ["object", "null"],
             "properties": engine,
-            "additionalProperties": _TEXT_OR_NULL,
+            "additionalProperties": TEXT_OR_NULL,
         },
-        "duplicates": {"type": ["object", "null"], "additionalProperties": _TEXTS},
-        "host": _TEXT_OR_NULL,
+        "duplicates": {"type": ["object", "null"], "additionalProperties": TEXTS},
+        "host": TEXT_OR_NULL,
         "collected": {"type": ["string", "null"], "pattern": _DAY},
-        "notes": _TEXTS,
+        "notes": TEXTS,
     }
     body: Schema = {
         "type": "object",

@@ -12,17 +12,22 @@ from fp8check.cli.main import main
 from fp8check.cli.schema import SCHEMAS, made
 from fp8check.rules import facts
 from fp8check.rules.checking import plan
+from fp8check.rules.checking.comparing import compared
 from fp8check.rules.checking.watching import Verdict
+from fp8check.rules.repair.render import Step
 from fp8check.rules.report import build, schema
 from fp8check.rules.report.plan import plans_of
 from fp8check.rules.seen import from_data
 from tests.facts.test_any_json import PLACES, VALUES, with_value
 from tests.support.cases import CASES
+from tests.support.nodes import merged, node, write
 from tests.support.paths import DOCS, EVIDENCE, EXAMPLE
 from tests.support.runs import PROBED, report_of
 from tests.support.schemas import closed, misfits, validator
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from jsonschema import Draft7Validator
 
 FILES = [str(EXAMPLE / name) for name in ("train.yaml", "accelerate.yaml")]
@@ -67,6 +72,32 @@ def test_what_a_gpu_showed_of_watched_runs() -> None:
     assert {name: misfits(parts, line["seen"]) for line in lines for name in [line["name"]]} == {
         line["name"]: {} for line in lines
     }
+
+
+def test_a_run_beside_bf16() -> None:
+    one = Verdict(from_data(next(iter(PROBED.values()))), None, None, (), ("something",))
+    changed = (Step("edit", "/run/accel.yaml", 3, "mixed_precision: fp8", "mixed_precision: bf16", "asked"),)
+    data = sent({**one.as_data(), "compared": compared(one, one, changed).as_data()})
+    assert misfits(exactly("seen"), data) == {}
+    data["compared"]["bf16"]["steps"] = "all"
+    assert [*misfits(exactly("seen"), data)] == ["/compared/bf16/steps"]
+
+
+def test_a_node_and_nodes(tmp_path: Path) -> None:
+    words = ["node", "--out", str(tmp_path), "--host", "n1", *FILES]
+    assert main(words) == 1
+    written = json.loads((tmp_path / "n1.json").read_text(encoding="utf-8"))
+    assert misfits(exactly("node"), written) == {}
+    seen = sent(from_data(next(iter(PROBED.values()))).as_data())
+    probed = {**written, "seen": [{"gpu": "0", "verdict": "pass", "why": [], "seen": seen}]}
+    assert misfits(exactly("node"), probed) == {}
+    assert "/seen/0/verdict" in misfits(exactly("node"), {**probed, "seen": [{**probed["seen"][0], "verdict": "fine"}]})
+    write(tmp_path, [node("a"), node("b", facts={"driver": "1"}), node("c", verdict="fail", why=["wrong"])])
+    (tmp_path / "d.json").write_text("{", encoding="utf-8")
+    data = merged(tmp_path)
+    assert data["drift"]
+    assert misfits(exactly("nodes"), sent(data)) == {}
+    assert [*misfits(exactly("nodes"), {**data, "absent": -1})] == ["/absent"]
 
 
 def test_plans() -> None:
