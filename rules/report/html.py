@@ -219,10 +219,15 @@ def _chain(report: Report) -> str:
 
 
 def _link(entry: TraceEntry) -> str:
-    beaten = "<br>".join(f"<s>{markup(str(one.value))}</s> {markup(one.origin.describe())}" for one in entry.overrode)
+    """A row of the chain. Whoever said the same has lost nothing: only another value is struck out."""
+    differ = [str(one.value) != str(entry.value) for one in entry.overrode]
+    others = "<br>".join(
+        f"{f'<s>{markup(str(one.value))}</s>' if differs else 'the same:'} {markup(one.origin.describe())}"
+        for one, differs in zip(entry.overrode, differ, strict=True)
+    )
     setting, value = markup(entry.setting), markup(str(entry.value))
-    cells = f"<td>{value}</td><td>{markup(entry.origin.describe())}</td><td>{beaten}</td>"
-    return f"<tr{' class=beaten' if beaten else ''}><th scope=row>{setting}</th>{cells}</tr>"
+    cells = f"<td>{value}</td><td>{markup(entry.origin.describe())}</td><td>{others}</td>"
+    return f"<tr{' class=beaten' if any(differ) else ''}><th scope=row>{setting}</th>{cells}</tr>"
 
 
 def _code(text: str) -> str:
@@ -230,18 +235,22 @@ def _code(text: str) -> str:
 
 
 def _missing(one: Lacking) -> str:
-    all_of_it = markup(f"{' '.join(one.rules)}, for want of {'; '.join(one.needs)}")
-    return f"<li>{one.sentence(one.ids(written=markup), markup, _code)}<br><small>{all_of_it}</small></li>"
+    """What is missing and how to get it, and folded below it the rules that wait for it."""
+    rules = markup(" ".join(one.rules))
+    return (
+        f"<details><summary>{one.sentence(one.ids(written=markup), markup, _code)}</summary>"
+        f"<p>{rules}, for want of {markup('; '.join(one.needs))}</p></details>"
+    )
 
 
 def _undecided(report: Report) -> str:
     from fp8check.rules.report.lacking import lacking  # most runs of a page have none
 
-    rows = [_missing(one) for one in lacking(report.undecided)]
+    missing = [_missing(one) for one in lacking(report.undecided)]
+    number = len(report.undecided)
     if report.probe is not None and report.probe.ended != "done":
-        rows.insert(0, f"<li><b>probe</b> {markup(report.probe.ended)}: {markup(report.probe.why)}</li>")
-    if not rows:
+        missing.insert(0, f"<p><b>probe</b> {markup(report.probe.ended)}: {markup(report.probe.why)}</p>")
+        number += 1
+    if not missing:
         return ""
-    number = len(report.undecided) + (len(rows) > len(lacking(report.undecided)))
-    title = f"Undecided: {number}. What is not known is not a pass."
-    return f'<details class="undecided" open><summary>{title}</summary><ul>{"".join(rows)}</ul></details>'
+    return f'<h3>Undecided: {number}. What is not known is not a pass.</h3>\n<div class="missing">{"".join(missing)}</div>'

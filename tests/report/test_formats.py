@@ -401,6 +401,20 @@ def test_html_shows_the_chain_as_far_as_it_went() -> None:
     assert title not in _render("html", [undecided], {})
 
 
+def test_html_strikes_out_only_what_was_another_value() -> None:
+    entry = next(one for one in FP101.outcome.trace if one.overrode)
+    lost = entry.overrode[0]._replace(value=f"not {entry.value}")
+    for overrode, struck, same in (
+        ((lost._replace(value=entry.value),), 0, 1),
+        ((lost,), 1, 0),
+        ((lost, lost._replace(value=entry.value)), 1, 1),
+    ):
+        outcome = FP101.outcome._replace(trace=(entry._replace(overrode=overrode),))
+        text = _render("html", [FP101._replace(outcome=outcome)], {})
+        assert (text.count("<s>"), text.count("the same: ")) == (struck, same)
+        assert ("<tr class=beaten>" in text) == bool(struck)
+
+
 def test_html_of_a_hostile_report_is_text_and_no_markup() -> None:
     page = _page(*_hostile())
     assert "b" in page.tags

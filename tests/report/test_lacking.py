@@ -40,8 +40,8 @@ def test_text_and_page_have_a_line_for_each_answer_and_name_every_rule() -> None
     page = html.render([build.whole(report)], {}, Look())
     assert text.count("\nnot decided: ") == len(lacking(report.undecided))
     assert f"Undecided: {len(report.undecided)}." in page
-    details = unescape(page[page.index('<details class="undecided"') :].partition("</details>")[0])
-    assert details.count("<li>") == len(lacking(report.undecided))
+    details = unescape(page[page.index('<div class="missing"') :].partition("</div>")[0])
+    assert details.count("<details><summary>") == len(lacking(report.undecided))
     for one in report.undecided:
         assert one.rule in text
         assert one.rule in details
