@@ -11,11 +11,13 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from fp8check.service.check_request import CheckRequest, File
-from fp8check.service.forms import ENOUGH, NAMES, fault, options_of
+from fp8check.service.forms import ENOUGH, MACHINE, NAMES, fault, options_of
 from fp8check.service.models import MOST_FILES, CheckBody
 from fp8check.service.problems import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pydantic import JsonValue
     from starlette.datastructures import FormData
     from starlette.types import Message, Receive, Scope
@@ -49,6 +51,21 @@ async def _from_form(request: Request, body_limit: int) -> CheckRequest:
             return await from_form(form)
     except MultiPartException as error:
         raise Problem("malformed", error.message) from None
+
+
+_MOST_TYPED = 256 * 1024
+
+
+async def typed(content_type: str, content: bytes) -> dict[str, str]:
+    """The texts that stood in a form which was refused, by field, to stand there again; files are not among them."""
+    if len(content) > _MOST_TYPED:
+        return {}
+    try:
+        async with Request(_scope(content_type), _receiving(content)).form(max_fields=64) as form:
+            pairs = [(name, value) for name, value in form.multi_items() if isinstance(value, str) and value.strip()]
+    except (MultiPartException, UnicodeDecodeError):
+        return {}
+    return dict(pairs)
 
 
 def _scope(content_type: str) -> Scope:
@@ -97,6 +114,7 @@ async def from_form(form: FormData) -> CheckRequest:
     files: list[File] = []
     facts: File | None = None
     options: list[tuple[str, str]] = []
+    machine: dict[str, list[str]] = {}
     enough = False
     for name, value in form.multi_items():
         if name in NAMES or name in ("files", "facts"):
@@ -106,17 +124,31 @@ async def from_form(form: FormData) -> CheckRequest:
             elif file is not None:
                 files.append(file)
                 enough = enough or name in ENOUGH
-        elif isinstance(value, str):
-            options.append((name, value))
-        else:
+        elif not isinstance(value, str):
             raise fault(name, "this field takes no file")
+        elif name in MACHINE:
+            machine.setdefault(name, []).append(value.strip())
+        else:
+            options.append((name, value))
     try:
         chosen = options_of(options)
         if not enough and not chosen.launch:
             raise Problem("no-run", _NOTHING)
-        return _check_request(files, facts, chosen)
+        return _check_request(files, _described(machine, facts), chosen)
     except ValidationError as error:
         raise _invalid(error) from None
+
+
+def _described(machine: Mapping[str, list[str]], facts: File | None) -> File | None:
+    """The facts: those that were sent, or what the words of a form come to; None where it has neither."""
+    from fp8check.service.machine_words import Words, facts_of  # most requests have none
+
+    words = Words(**{name: "\n".join(filter(None, values)) for name, values in machine.items()})
+    if words.is_empty:
+        return facts
+    if facts is not None:
+        raise fault("facts", "facts.json says which GPUs and releases there are: send it, or gpu and stack, not both")
+    return facts_of(words)
 
 
 async def _file(name: str, value: UploadFile | str) -> File | None:

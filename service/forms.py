@@ -25,6 +25,12 @@ NAMES = {
     "model_config": "config.json",
     "script": "train.py",
 }
+# The fields that say in words which machine trains (machine_words.py), where there is no facts.json.
+MACHINE = {
+    "gpu": "The GPU that trains, as H200, where no facts are sent.",
+    "gpus": "How many of it; 1 where this is not sent.",
+    "stack": "Releases, as `pip freeze` prints them, where no facts are sent.",
+}
 # A DeepSpeed file or a model alone make up no run.
 ENOUGH = ("training", "accelerate", "script", "files")
 
@@ -71,6 +77,7 @@ def schema() -> dict[str, object]:
     file = {"type": "string", "contentMediaType": "application/octet-stream"}
     fields: dict[str, object] = dict.fromkeys((*NAMES, "facts"), file)
     fields["files"] = {"type": "array", "items": file, "maxItems": MOST_FILES}
+    fields |= {name: {"type": "string", "description": about} for name, about in MACHINE.items()}
     fields |= {name: field.schema for name, field in FIELDS.items()}
     return {"type": "object", "properties": fields, "anyOf": [{"required": [name]} for name in ENOUGH]}
 

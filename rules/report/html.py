@@ -253,4 +253,5 @@ def _undecided(report: Report) -> str:
         number += 1
     if not missing:
         return ""
-    return f'<h3>Undecided: {number}. What is not known is not a pass.</h3>\n<div class="missing">{"".join(missing)}</div>'
+    title = f"Undecided: {number}. What is not known is not a pass."
+    return f'<h3>{title}</h3>\n<div class="missing">{"".join(missing)}</div>'

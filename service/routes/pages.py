@@ -9,11 +9,16 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from fp8check.rules.report import html
+from fp8check.service.bodies import typed
+from fp8check.service.example import EXAMPLE
+from fp8check.service.machine_words import gpus, preset_of, stacks, words_of
 from fp8check.service.pages import STATIC, page
 from fp8check.service.problems import KINDS, Problem
 from fp8check.service.routes.common import caller_of, service_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fp8check.service.check_request import CheckRequest
     from fp8check.service.check_service import CheckService, StoredAnswer
     from fp8check.service.tokens import Caller
@@ -22,14 +27,34 @@ if TYPE_CHECKING:
 router = APIRouter(include_in_schema=False)
 
 _LASTS = {"Cache-Control": "public, max-age=300"}
-EMPTY = {"training": "", "accelerate": "", "launch": "", "facts": ""}
+EMPTY = {"training": "", "accelerate": "", "launch": "", "facts": "", "gpu": "", "gpus": "", "stack": ""}
+# What starts a run, as --launch takes it without a command.
+_LAUNCHERS = ("accelerate", "torchrun", "python")
 
 
 @router.get("/")
-async def form(request: Request) -> Response:
-    """The form."""
+async def form(request: Request, example: bool = False) -> Response:
+    """The form: empty, or with an example in it."""
     caller_of(request).need("check")
-    return page(request, "form.html", problem=None, values=EMPTY)
+    return _form(request, EXAMPLE if example else {})
+
+
+def _form(request: Request, values: Mapping[str, str], status: int = 200, **more: object) -> Response:
+    """The form with these values, and what it offers to be picked."""
+    known = {name: values.get(name, "") for name in EMPTY}
+    preset = preset_of(known["stack"])
+    return page(
+        request,
+        "form.html",
+        status,
+        **{"problem": None, **more},
+        values=known,
+        gpus=gpus(),
+        stacks=stacks(),
+        preset=preset,
+        launchers=_LAUNCHERS,
+        is_open=any(known[name] for name in ("launch", "facts", "gpu", "stack")),
+    )
 
 
 @router.post("/")
@@ -38,17 +63,19 @@ async def sent(request: Request) -> Response:
     service = service_of(request)
     caller = caller_of(request)
     caller.need("check")
-    values = dict(EMPTY)
-    content = await request.body()
+    values: Mapping[str, str] | None = None
+    content_type, content = request.headers.get("content-type", ""), await request.body()
     asker = service.asker(caller, request.state.waited_s)
     try:
-        check_request = await service.parsed(request.headers.get("content-type", ""), content, asker)
+        check_request = await service.parsed(content_type, content, asker)
         values = _values(check_request)
         environment = check_request.options.environment and "read" in caller.scopes
         options = replace(check_request.options, environment=environment, probe=False, plan=True, goal=None)
         stored = await _checked(service, check_request._replace(options=options), asker, caller)
     except Problem as problem:
-        shown = page(request, "form.html", problem.status, problem=problem, kind=KINDS[problem.slug], values=values)
+        if values is None:
+            values = await typed(content_type, content)
+        shown = _form(request, values, problem.status, problem=problem, kind=KINDS[problem.slug])
         shown.headers.update(problem.headers)
         return shown
     root = request.scope.get("root_path", "")
@@ -74,7 +101,8 @@ def _values(check_request: CheckRequest) -> dict[str, str]:
         if file.name in ("train.yaml", "accelerate.yaml"):
             values["training" if file.name == "train.yaml" else "accelerate"] = file.text
     if check_request.facts is not None:
-        values["facts"] = check_request.facts.text
+        words = words_of(check_request.facts)
+        values.update({"facts": check_request.facts.text} if words is None else words._asdict())
     return values
 
 

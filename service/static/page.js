@@ -88,7 +88,7 @@ for (const block of document.querySelectorAll("pre.text:not(.seen)")) {
   row.append(button("Copy", what, async () => (said.textContent = await copy(block.textContent, block))), " ");
   if (name) row.append(button("Download", what, () => (said.textContent = save(block.textContent, name))), " ");
   row.append(said);
-  block.before(row);
+  (block.closest("figure details") || block).before(row); // what is folded can be taken along without being unfolded
 }
 
 const link = document.querySelector("[data-link]");
