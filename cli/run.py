@@ -33,7 +33,7 @@ seen is undecided.
   fp8check run --stop --evidence seen.json -- torchrun --nproc_per_node 8 train.py"""
 
 STEPS, FEWEST_STEPS = 8, 3
-STEPS_COMPARED = 24  # of each run: the first are slow, and those in which something is looked at do not count
+STEPS_COMPARED = 32  # of each run: the first are slow, and those in which something is looked at do not count
 PATIENCE_S = 900
 _OLD_TORCH = (2, 5)
 
@@ -78,8 +78,10 @@ def run(argv: list[str]) -> int:
         raise UsageError("run needs the command that it starts: fp8check run -- COMMAND")
     usual = STEPS if options.compare is None else STEPS_COMPARED
     steps = usual if options.steps is None else _number(options.steps, "--steps", FEWEST_STEPS)
-    every = None if options.every is None else _number(options.every, "--every", steps)
+    why = ", as many as each look takes (--steps)"
+    every = None if options.every is None else _number(options.every, "--every", steps, why)
     patience = _number(options.patience, "--patience", 1)
+    _can_be_written(options.evidence)
     config = load(options)
     checked = _check(options, config, words)
     if checked.code != ExitCode.OK and not options.force:
@@ -108,13 +110,25 @@ def run(argv: list[str]) -> int:
     finally:
         started.close()
         session.close()
+    watch.sum_up()
     return _exit_code(watch, status, options)
 
 
-def _number(text: str, name: str, least: int) -> int:
+def _number(text: str, name: str, least: int, why: str = "") -> int:
     if not text.isdecimal() or int(text) < least:
-        raise UsageError(f"{name} takes a number of at least {least}, not {text}")
+        raise UsageError(f"{name} takes a number of at least {least}{why}, not {text}")
     return int(text)
+
+
+def _can_be_written(evidence: str | None) -> None:
+    """Raise where it is plain that it cannot: nobody wants to learn that at the end of a run."""
+    if evidence is None:
+        return
+    folder = os.path.dirname(evidence) or "."
+    if not os.path.isdir(folder):
+        raise UsageError(f"--evidence {evidence}: there is no folder {folder}")
+    if os.path.isdir(evidence):
+        raise UsageError(f"--evidence {evidence}: is a directory")
 
 
 def _exit_code(watch: Watch, status: int, options: Options) -> int:

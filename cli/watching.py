@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 
 from fp8check.cli.streams import complain
@@ -100,11 +101,25 @@ class Watch:
 
         found = looks(self._session.told())
         for look in found[len(self.verdicts) :]:
-            self._judge(look, _ended(started))
+            self._judge(look, _ended(started), is_cut=bool(self.verdicts) and not look.whole and not started.status)
         if not self.verdicts:
             self._judge(None, _ended(started))
 
-    def _judge(self, look: Look | None, ended: str) -> None:
+    def sum_up(self) -> None:
+        """Say why the run was ended from here: launchers tell much of their end, and the verdict is far above it."""
+        if self.ended_it and self.verdicts:
+            why = "--stop" if self._options.stop else "--abort"
+            complain(f"fp8check: the run was ended here ({why}): {self.verdicts[-1].words}\n")
+
+    def _judge(self, look: Look | None, ended: str, *, is_cut: bool = False) -> None:
+        """Judge a look, and say it.
+
+        Args:
+            look: what the ranks told; None where they told nothing.
+            ended: how the run ended, in words; "" while it goes on.
+            is_cut: whether it is a later one, and the run came to its regular end within it: then it takes nothing from
+                those before, unless what it saw is a fault.
+        """
         from fp8check.probe.ranks import seen as seen_of
         from fp8check.rules.checking.request import checked
         from fp8check.rules.checking.selection import select
@@ -118,6 +133,10 @@ class Watch:
             ours = request._replace(rules=select(only=OF_WHAT_WAS_SEEN).rules)
             reports = checked(ours, runs, [seen]).reports
         verdict = judged(reports if reports else [None] * len(runs), seen)  # type: ignore[list-item]
+        if is_cut and verdict.agrees is not False:
+            first = "" if seen.watched is None else f", from step {seen.watched.first} on"
+            complain(f"\nfp8check: the run ended within a later look{first}: nothing is said of that one\n")
+            return
         self.verdicts.append(verdict)
         # On a line of its own, also where the program has left a bar of progress on the last one.
         complain("\n" + text(seen, verdict.words, verdict.differences, verdict.undecided))
@@ -139,5 +158,12 @@ class Watch:
 def _ended(started: Foreground) -> str:
     status = started.status or 0
     if status > 128:
-        return f"the command was ended by signal {status - 128}"
+        return f"the command was ended by signal {status - 128}{_name(status - 128)}"
     return f"the command ended with exit code {status}"
+
+
+def _name(number: int) -> str:
+    try:
+        return f" ({signal.Signals(number).name})"
+    except ValueError:  # one that this system does not name
+        return ""

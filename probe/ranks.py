@@ -83,7 +83,7 @@ def seen(look: Look | None, entered: int | None, ended: str) -> Seen:
         undecided.append("the layers have different recipes: one of them is told")
     data = {
         "ended": "done",
-        "why": ended,
+        "why": "" if open_ else ended,  # it is said of the ranks
         "emulated": bool(first["device"].get("emulated")),
         "watched": _watched(ranks, look.world, undecided),
         "device": first["device"],

@@ -16,6 +16,7 @@ A step that a CUDA graph captures is not touched, nor one that the program profi
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROFILED_AFTER = 2  # the optimizer's step behind which the profiler begins
+SETTLED = 10  # steps after which the time of a step is that of the others
 LONGEST = 8  # times as many steps as wanted, where the program's own profiler is in the way
 COMPARED = 32  # weights that are looked at to learn whether anything is stepped
 LINE = re.compile(rb"(USDT|STAGE|INFO|WARNING|ERROR):\s*\d{4}-\d\d-\d\d ")  # of Kineto, the profiler's library
@@ -158,6 +160,9 @@ class Watcher:
             return
         self._drop_profile()
         steps = self._step if self._groups or self._alone else self._step - 1
+        if self._look and steps < self._last:  # the looks before it were whole, and of this one there is too little
+            self.finished = True
+            return
         if steps < self._last:
             wanted = self._last - self._first + 1
             self._undecided[f"the program ended when {steps - self._first + 1} of {wanted} steps had been seen"] = None
@@ -438,8 +443,13 @@ class Watcher:
         return {"name": "CPU", "emulated": True}
 
     def _intervals(self) -> list[float]:
-        """Milliseconds from one step's optimizer to the next one's, where nothing was done here between them."""
-        pairs = zip(self._times, self._times[1:], strict=False)
+        """Milliseconds from one step's optimizer to the next one's, where nothing was done here between them.
+
+        Where many steps are watched, the first of them do not count: kernels are compiled and tuned, memory is found.
+        """
+        settled = SETTLED if self._settings["steps"] >= 2 * SETTLED else 0
+        times = [one for one in self._times if one[0] >= self._first + settled]
+        pairs = itertools.pairwise(times)
         return [
             round((end - begin) * 1000, 3)
             for (before, begin), (after, end) in pairs

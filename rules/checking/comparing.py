@@ -174,6 +174,8 @@ def compared(first: Verdict, second: Verdict, steps: tuple[Step, ...]) -> Compar
         undecided.append("what FP8 costs or brings: the first run is not what was asked for")
     if second.seen.watched is not None and (second.seen.converted or 0) > 0:
         undecided.append("the second run has layers in FP8 as well")
+    if _overlap(first.seen, second.seen):
+        undecided.append("which of the two is faster: the usual step of one takes as long as some steps of the other")
     if first.seen.emulated or second.seen.emulated:
         undecided.append("how fast it is on a GPU: this was a CPU, where FP8 is emulated")
     made = Compared(first, second, steps, ())
@@ -184,6 +186,15 @@ def compared(first: Verdict, second: Verdict, steps: tuple[Step, ...]) -> Compar
 
 def _ms(seen: Seen) -> float | None:
     return None if seen.watched is None or seen.watched.step_ms is None else seen.watched.step_ms.ms
+
+
+def _overlap(first: Seen, second: Seen) -> bool:
+    """Whether the median of one lies among the times of the other: steps that wait for the host vary more than that."""
+    times = [None if one.watched is None else one.watched.step_ms for one in (first, second)]
+    one, other = times
+    if one is None or other is None:
+        return False
+    return one.low <= other.ms <= one.high or other.low <= one.ms <= other.high
 
 
 def _ratio(one: float | None, other: float | None) -> float | None:

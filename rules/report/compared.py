@@ -34,7 +34,8 @@ def _rows(fp8: Seen, bf16: Seen, gaps: Sequence[float]) -> Iterator[tuple[str, s
         if times[0] is not None and times[1] is not None:
             ratio = times[1].ms / times[0].ms
             told = f"{ratio:.2f} times as fast in FP8"
-            yield "step", f"{times[0].ms:.1f} ms in FP8, {times[1].ms:.1f} ms in BF16: {told}"
+            fp8_ms, bf16_ms = (f"{one.ms:.1f} ms ({one.low:.1f} to {one.high:.1f})" for one in times if one is not None)
+            yield "step", f"{fp8_ms} in FP8, {bf16_ms} in BF16: {told}"
         rates = (ours.tokens_per_s, theirs.tokens_per_s)
         if rates[0] is not None and rates[1] is not None:
             yield "tokens/s", f"{rates[0]:,.0f} in FP8, {rates[1]:,.0f} in BF16"

@@ -93,6 +93,7 @@ def test_where_nobody_lets_the_watcher_in_all_is_undecided(why: str, tmp_path: P
     assert ran.code == 0
     assert ran.seen["agrees"] is None
     assert "no process let the watcher in" in ran.undecided
+    assert ran.errors.count("the command ended with exit code 0") == 1
     strict = watched([torch_python(), *flags, SMALL], tmp_path, "--require-evidence", environ=environ)
     assert strict.code == 3
 
@@ -133,6 +134,28 @@ def test_two_ranks(tmp_path: Path) -> None:
     ran = watched([*torchrun, "distributed"], tmp_path)
     assert ran.code == 0, ran.errors
     assert (ran.seen["ranks"], ran.seen["steps"], ran.seen["moved"]["moved"]) == (2, [1, 8], 5)
+
+
+def test_ranks_without_a_row_of_some_weights(tmp_path: Path) -> None:
+    """FSDP leaves ranks with an empty part of a small weight: it has not moved there, and moves all the same."""
+    torchrun = [torch_python(), "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", SMALL]
+    without = start([*torchrun, "empty-shard"], tmp_path)
+    ran = watched([*torchrun, "empty-shard"], tmp_path)
+    assert (ran.code, ran.seen["ranks"]) == (0, 2), ran.errors
+    assert sorted(ran.output.splitlines()) == sorted(without.stdout.splitlines())
+    assert ran.seen["moved"] == {"expected": 5, "moved": 5, "still": [], "why": ""}
+
+
+def test_the_environment_that_trains_has_no_fp8check(tmp_path: Path) -> None:
+    """It is that of all the tests here; nothing of ours is imported there but the lookers."""
+    assert start([torch_python(), "-c", "import fp8check"], tmp_path).returncode == 1
+    names = "print(*sorted(one for one in __import__('sys').modules if 'fp8check' in one))"
+    program = tmp_path / "names.py"
+    program.write_text(Path(SMALL).read_text() + names + "\n")
+    ran = watched([torch_python(), str(program)], tmp_path)
+    (*_, last) = ran.output.splitlines()
+    assert {one.partition(".")[0] for one in last.split()} == {"fp8check_probe", "fp8check_watch"}
+    assert ran.seen["moved"]["moved"] == 5
 
 
 def test_a_rank_that_is_killed(tmp_path: Path) -> None:
@@ -177,14 +200,22 @@ def test_stop_ends_the_run_once_the_verdict_is_there(tmp_path: Path) -> None:
     ran = watched([torch_python(), str(program)], tmp_path, "--stop")
     assert ran.code == 0
     assert ran.seen["steps"] == [1, 8]
+    assert ran.errors.splitlines()[-1] == "fp8check: the run was ended here (--stop): undecided"
     aborted = watched([torch_python(), str(program), "no-optimizer-holds-one"], tmp_path, "--abort")
     assert aborted.code == 1
+    assert aborted.errors.splitlines()[-1].startswith("fp8check: the run was ended here (--abort): not as requested")
 
 
 def test_it_looks_again(tmp_path: Path) -> None:
     ran = watched([torch_python(), SMALL], tmp_path, "--steps", "3", "--every", "4")
     assert ran.seen["steps"] == [1, 3]
     assert [one["steps"] for one in ran.seen["later"]] == [[5, 7], [9, 11]]
+
+
+def test_a_run_that_ends_within_a_later_look_is_judged_by_those_before(tmp_path: Path) -> None:
+    ran = watched([torch_python(), SMALL], tmp_path, "--steps", "3", "--every", "11")
+    assert (ran.seen["steps"], ran.seen.get("later")) == ([1, 3], None)
+    assert "the run ended within a later look, from step 11 on: nothing is said of that one" in ran.errors
 
 
 def test_signals_are_handed_on(tmp_path: Path) -> None:
@@ -254,7 +285,9 @@ def test_errors_of_the_check_stop_the_start(tmp_path: Path) -> None:
     [
         (["run"], "run needs the command that it starts"),
         (["run", "--steps", "2", "--", "true"], "--steps takes a number of at least 3"),
-        (["run", "--every", "7", "--", "true"], "--every takes a number of at least 8"),
+        (["run", "--every", "7", "--", "true"], "at least 8, as many as each look takes (--steps), not 7"),
+        (["run", "--evidence", "nowhere/seen.json", "--", "true"], "there is no folder nowhere"),
+        (["run", "--evidence", ".", "--", "true"], "--evidence .: is a directory"),
         (["run", "--no-config", "--", "/nowhere/program"], "no such file or directory"),
     ],
 )

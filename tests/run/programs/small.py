@@ -17,7 +17,8 @@ RANK = int(os.environ.get("RANK", "0"))
 def build():
     """The layers."""
     torch.manual_seed(0)
-    return torch.nn.Sequential(torch.nn.Embedding(64, 32), torch.nn.Linear(32, 32), torch.nn.Linear(32, 64))
+    width = 1 if HOW == "empty-shard" else 32
+    return torch.nn.Sequential(torch.nn.Embedding(64, 32), torch.nn.Linear(32, width), torch.nn.Linear(width, 64))
 
 
 def train(model, step_with, zero, around):
@@ -110,6 +111,11 @@ def main():
 
 def ordinary(model):  # noqa: PLR0912
     """Train in this process."""
+    if HOW == "empty-shard":  # of a weight with one row, all ranks but the first have nothing
+        from torch.distributed.fsdp import fully_shard
+
+        torch.distributed.init_process_group("gloo")
+        fully_shard(model)
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.0 if HOW == "rate-0" else 1e-3)
     step, zero, run, around = optimizer.step, optimizer.zero_grad, model, contextlib.nullcontext()
     if HOW == "no-optimizer-holds-one":
@@ -138,7 +144,7 @@ def ordinary(model):  # noqa: PLR0912
     if HOW == "loader":
         loader = torch.utils.data.DataLoader(torch.arange(8), num_workers=2, multiprocessing_context="spawn")
         assert len(list(loader)) == 8
-    if HOW == "distributed" or "WORLD_SIZE" in os.environ:
+    if HOW != "empty-shard" and (HOW == "distributed" or "WORLD_SIZE" in os.environ):
         torch.distributed.init_process_group("gloo")
         run = torch.nn.parallel.DistributedDataParallel(model)
     if HOW == "meta":
