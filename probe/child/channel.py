@@ -22,7 +22,7 @@ class Channel:
         self._out = os.fdopen(descriptor, "w", encoding="utf-8")
         self._began = time.monotonic()
         self.stage = "start"
-        self.budget = {"total": 60.0, "after_imports": 15.0}
+        self.budget = {"total": 60.0, "after_imports": 35.0}
         self._imported: float | None = None
 
     def enter(self, stage: str) -> None:

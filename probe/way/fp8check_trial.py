@@ -8,6 +8,7 @@ process ends: a trial that leaves something behind is none.
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -18,13 +19,15 @@ if TYPE_CHECKING:
 
 FAILED = 86  # the exit code where a switch cannot be set
 OUTPUT = "output"  # the folder within that of the run
-# Trackers that read how much they are to do from the environment.
+# Trackers that read how much they are to do from the environment, and where the packages read it. mlflow and trackio
+# have no such variable. A script that imports one of them itself, wandb apart, is not tried (checking/comparing.py).
 ENVIRONMENT = {
-    "WANDB_MODE": "disabled",
-    "COMET_MODE": "disabled",
-    "NEPTUNE_MODE": "debug",
-    "SWANLAB_MODE": "disabled",
-    "CLEARML_OFFLINE_MODE": "1",
+    "WANDB_MODE": "disabled",  # wandb 0.31.0, wandb/sdk/wandb_settings.py: mode, _noop; an argument of init() beats it
+    "COMET_MODE": "disabled",  # transformers 4.45.2 to 5.6.0, integrations/integration_utils.py; comet_ml has no such
+    "COMET_START_ONLINE": "false",  # comet_ml 3.58.8, comet_start/init_parameters.py: into a file, which is not sent
+    "NEPTUNE_MODE": "debug",  # neptune 1.14.0, metadata_containers/run.py: nothing is stored
+    "SWANLAB_MODE": "disabled",  # swanlab 0.10.3, sdk/internal/settings/__init__.py: env_prefix, mode
+    "CLEARML_OFFLINE_MODE": "1",  # clearml 2.1.12, backend_api/session/defs.py: into a folder, which is not sent
 }
 SAVING = {  # functions and methods that write a model, by module: they do nothing
     "safetensors.torch": ("save_file", "save_model"),
@@ -55,12 +58,13 @@ def switches(folder: str, enter: Callable[[ModuleType], None]) -> dict[str, Call
     made["transformers.training_args"] = functools.partial(_arguments, os.path.join(folder, OUTPUT))
     made["accelerate.accelerator"] = _accelerator
     made["huggingface_hub.hf_api"] = _hub
+    made["wandb"] = _wandb
     return {name: functools.partial(_surely, do) for name, do in made.items()}
 
 
 def left_on() -> list[str]:
     """The modules that were imported, and in which something is not switched off."""
-    names = ("torch", *SAVING, "transformers.training_args", "huggingface_hub.hf_api")
+    names = ("torch", *SAVING, "transformers.training_args", "huggingface_hub.hf_api", "wandb")
     return [name for name in names if name in sys.modules and name not in _off]
 
 
@@ -130,6 +134,20 @@ def _accelerator(module: Any) -> None:
         self.trackers = []
 
     module.Accelerator.init_trackers = functools.wraps(module.Accelerator.init_trackers)(init_trackers)
+
+
+def _wandb(module: Any) -> None:
+    """What a script says itself of the mode, in an argument or in settings, comes before the variable."""
+    original = module.init
+    signature = inspect.signature(original)
+
+    @functools.wraps(original)
+    def init(*given: Any, **named: Any) -> Any:
+        bound = signature.bind_partial(*given, **named)
+        bound.arguments["mode"] = "disabled"
+        return original(*bound.args, **bound.kwargs)
+
+    module.init = init
 
 
 def _hub(module: Any) -> None:
