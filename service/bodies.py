@@ -157,7 +157,8 @@ async def _file(name: str, value: UploadFile | str) -> File | None:
     if isinstance(value, str):
         if name == "files":
             raise fault(name, "takes files: curl -F files=@cfg.yaml")
-        return File(default, value) if value.strip() else None
+        # A browser sends each line break of what was typed as two characters, whatever it was (HTML's rule for forms).
+        return File(default, value.replace("\r\n", "\n")) if value.strip() else None
     content = await value.read()
     if not content and not value.filename:
         return None

@@ -76,7 +76,9 @@ def test_pasted_files_show_their_findings_in_the_right_lines(service: Served, br
     assert "bf16, with TE layers in FP8" in browser.evaluate("document.querySelector('.run > .summary').innerText")
     assert browser.evaluate("document.querySelectorAll('.chain tbody tr').length") > 10
     browser.send("Emulation.setDeviceMetricsOverride", width=1400, height=900, deviceScaleFactor=1, mobile=False)
-    tops = browser.evaluate("[...document.querySelectorAll('figure.file')].map(e => e.getBoundingClientRect().top)")
+    tops = browser.evaluate(
+        "[...document.querySelectorAll('.files figure.file')].map(e => e.getBoundingClientRect().top)"
+    )
     assert tops[0] == tops[1], "the files are side by side"
     picture(browser, "report-light", width=1400, height=1250)
     picture(browser, "report-dark", width=1400, height=1250, scheme="dark")

@@ -110,3 +110,12 @@ def test_what_was_typed_stays_where_it_is_refused(fault: dict[str, str], client:
     assert ("<option selected>A100</option>" in answer.text) == ("gpu" not in fault)
     assert data["stack"] in answer.text
     assert "<script>" not in answer.text
+
+
+def test_line_breaks_as_a_browser_sends_them_are_no_characters_of_the_file(client: TestClient) -> None:
+    """Else no file of a pasted run could be copied or saved: a page keeps no carriage return."""
+    sent = {name: value.replace("\n", "\r\n") for name, value in EXAMPLE.items()}
+    asked = client.post("/", data=sent, follow_redirects=False)
+    shown = client.get(asked.headers["location"], headers={"Accept": "text/html"}).text
+    assert 'data-name="train.yaml"' in shown
+    assert "\r" not in shown
