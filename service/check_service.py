@@ -12,6 +12,7 @@ import anyio.to_thread
 import structlog
 
 from fp8check.rules import facts as machine
+from fp8check.rules.plain_text import shown
 from fp8check.service import checking
 from fp8check.service.bodies import parsed
 from fp8check.service.cache import AnswerCache, Entry, entry_of
@@ -44,6 +45,7 @@ _LARGEST_PARSED_INLINE = 16 * 1024
 _LARGEST_RENDERED_INLINE = 32 * 1024  # of the report and the request that are stored
 _RETRY = {"Retry-After": "2"}
 _MOST_SHARES = 100
+_MOST_NAMES = 255  # characters, as tables.py has it
 _log = structlog.get_logger()
 
 
@@ -129,7 +131,8 @@ class CheckService:
         Raises:
             Problem: the request cannot be answered, or the answer cannot be stored.
         """
-        return await self._store_answer(await self.answer(check_request, asker, format_), asker.caller)
+        entry = await self.answer(check_request, asker, format_)
+        return await self._store_answer(entry, check_request, asker.caller)
 
     async def answer(self, check_request: CheckRequest, asker: Asker, format_: str) -> Entry:
         """Check a request, and store nothing.
@@ -202,7 +205,7 @@ class CheckService:
             "format": format_,
         }
 
-    async def _store_answer(self, entry: Entry, caller: str) -> StoredAnswer:
+    async def _store_answer(self, entry: Entry, check_request: CheckRequest, caller: str) -> StoredAnswer:
         id_, share = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
         counts = entry.answer.counts
         check = NewCheck(
@@ -215,6 +218,7 @@ class CheckService:
             report=entry.answer.report,
             verdict=counts.verdict,
             findings=checking.numbers(counts),
+            names=_names(check_request),
         )
         try:
             await self.store.add(check)
@@ -224,7 +228,7 @@ class CheckService:
         return StoredAnswer(id_, share, entry.answer)
 
     async def _store_probe(self, caller: str, answer: Answer) -> str:
-        stored = await self._store_answer(entry_of(answer), caller)
+        stored = await self._store_answer(entry_of(answer), loads(answer.check_request), caller)
         self._shares[stored.id] = stored.share
         if len(self._shares) > _MOST_SHARES:
             self._shares.pop(next(iter(self._shares)))
@@ -257,6 +261,17 @@ def _gate(path: Path | None) -> Gate:
 def digest_of(share: str) -> str:
     """What is stored of the secret of a share link. It is 128 random bits: its hash cannot be guessed back."""
     return hashlib.sha256(share.encode("utf-8", "replace")).hexdigest()
+
+
+def _names(check_request: CheckRequest) -> str:
+    """The names of the files, for a list of checks: a line each, and as many as fit."""
+    kept: list[str] = []
+    for file in check_request.files:
+        name = shown(file.name)
+        if sum(map(len, kept)) + len(kept) + len(name) > _MOST_NAMES:
+            break
+        kept.append(name)
+    return "\n".join(kept)
 
 
 def _render_task(stored: Stored, format_: str | None) -> RenderTask:

@@ -34,6 +34,11 @@ def _kept(text: str) -> Markup:
     return Markup(safe)  # noqa: S704
 
 
+def _lines(text: str) -> Markup:
+    """A text of several lines to be read: its line breaks stay."""
+    return Markup("\n").join(shown(line) for line in text.split("\n"))
+
+
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
@@ -44,6 +49,7 @@ _TEMPLATES = Environment(
 )
 _TEMPLATES.globals.update(version=VERSION)
 _TEMPLATES.filters["kept"] = _kept
+_TEMPLATES.filters["lines"] = _lines
 
 
 def page(request: Request, name: str, status: int = 200, **values: object) -> HTMLResponse:

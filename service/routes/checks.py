@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from typing import TYPE_CHECKING, Annotated
 
+import anyio.to_thread
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
@@ -13,6 +14,7 @@ from fp8check.rules.checking.verdict import exit_code
 from fp8check.service import checking
 from fp8check.service.check_request import loads
 from fp8check.service.check_service import digest_of
+from fp8check.service.comparing import compared
 from fp8check.service.formats import CONTENT, OFFERS, choose, wants_page
 from fp8check.service.pages import made, page
 from fp8check.service.problems import Problem
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 
 router = APIRouter(tags=["check"])
 
+_LONGEST_ID = 32
+_MOST_COMPARED = 2 * 1024 * 1024  # bytes of both, with what was asked
 CheckId = Annotated[str, Path(alias="id", pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 
 
@@ -45,6 +49,7 @@ class StoredCheck(BaseModel):
     id: str
     created: str
     caller: str
+    names: list[str]
     verdict: str
     errors: int
     warnings: int
@@ -65,6 +70,7 @@ def short(stored: Stored, root: str) -> StoredCheck:
         id=stored.id,
         created=when(stored.created_ms),
         caller=stored.caller,
+        names=stored.names.splitlines(),
         verdict=stored.verdict,
         errors=counts.error,
         warnings=counts.warning,
@@ -114,6 +120,26 @@ async def stored_check(service: CheckService, id_: str) -> Stored:
     if stored is None:
         raise Problem("not-found", "no check has this id, or it was deleted after the time that checks are kept")
     return stored
+
+
+@router.get("/compare", include_in_schema=False)
+async def compare(
+    request: Request,
+    service: TheService,
+    caller: TheCaller,
+    ids: Annotated[list[str] | None, Query(alias="id", max_length=200)] = None,
+) -> Response:
+    """Two stored checks side by side, for people."""
+    caller.need("read")
+    if ids is None or len(ids) != 2:
+        raise Problem("invalid", "two checks are compared: tick two of the list")
+    first, second = [await stored_check(service, one[:_LONGEST_ID]) for one in ids]
+    size = sum(len(one.report) + len(one.check_request) for one in (first, second))
+    if size > _MOST_COMPARED:
+        raise Problem("too-costly", "these checks are too large to be compared on a page; their JSON has all of them")
+    found = await anyio.to_thread.run_sync(compared, first, second)
+    root = request.scope.get("root_path", "")
+    return page(request, "compared.html", compared=found, checks=[short(one, root) for one in (first, second)])
 
 
 @router.get(

@@ -57,6 +57,7 @@ class Stored(NamedTuple):
     share: str
     verdict: str
     findings: str
+    names: str = ""
     check_request: bytes = b""
     report: bytes = b""
 
@@ -177,7 +178,7 @@ class Store:
     async def check(self, id_: str) -> Stored | None:
         """A stored check; None where there is none of that id."""
         columns = (CHECKS.c.id, CHECKS.c.created_ms, CHECKS.c.caller, CHECKS.c.share)
-        rest = (ANSWERS.c.verdict, ANSWERS.c.findings, ANSWERS.c.check_request, ANSWERS.c.report)
+        rest = (ANSWERS.c.verdict, ANSWERS.c.findings, ANSWERS.c.names, ANSWERS.c.check_request, ANSWERS.c.report)
         query = select(*columns, *rest).join(ANSWERS).where(CHECKS.c.id == id_)
         row = await self.read(lambda connection: connection.execute(query).first())
         return None if row is None else Stored(*row)
@@ -185,7 +186,7 @@ class Store:
     async def checks(self, limit: int, before: str | None) -> list[Stored]:
         """The newest checks, without their contents; `before` is the cursor where a page before ended."""
         columns = (CHECKS.c.id, CHECKS.c.created_ms, CHECKS.c.caller, CHECKS.c.share)
-        query = select(*columns, ANSWERS.c.verdict, ANSWERS.c.findings).join(ANSWERS)
+        query = select(*columns, ANSWERS.c.verdict, ANSWERS.c.findings, ANSWERS.c.names).join(ANSWERS)
         if before is not None:
             moment, _, id_ = before.partition(".")
             at = int(moment)

@@ -33,6 +33,7 @@ ANSWERS = Table(
     Column("report", LargeBinary, nullable=False),
     Column("verdict", String(16), nullable=False),
     Column("findings", String(64), nullable=False),
+    Column("names", String(255), nullable=False, server_default=""),  # of the files, a line each; as many as fit
 )
 
 # One row for each check that was answered. Times are milliseconds since 1970, UTC.

@@ -63,6 +63,7 @@ class NewCheck(NamedTuple):
     report: bytes
     verdict: str
     findings: str
+    names: str = ""
 
 
 class _Check(NamedTuple):
@@ -250,8 +251,8 @@ class Writer:
         def insert_all(connection: Connection) -> None:
             new.update({check.digest: check for check in checks if check.digest not in self._known})
             if new:
-                columns = ("digest", "check_request", "report", "verdict", "findings")
-                rows = [{name: getattr(check, name) for name in columns} for check in new.values()]
+                parts = ("digest", "check_request", "report", "verdict", "findings", "names")
+                rows = [{name: getattr(check, name) for name in parts} for check in new.values()]
                 connection.execute(self._insert_answer, rows)
             columns = ("id", "created_ms", "caller", "share", "digest")
             connection.execute(

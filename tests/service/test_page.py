@@ -57,6 +57,8 @@ def marked(browser: Chromium) -> dict[str, str]:
 def test_pasted_files_show_their_findings_in_the_right_lines(service: Served, browser: Chromium) -> None:
     browser.open(service.url)
     picture(browser, "form-light", height=1000)
+    browser.evaluate("document.querySelector('details').open = true")
+    picture(browser, "form-phone", width=420, height=2150)
     paste(browser, "training", TRAINING)
     paste(browser, "accelerate", ACCELERATE)
     browser.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
@@ -184,6 +186,30 @@ def test_names_roles_and_contrast(service: Served, browser: Chromium) -> None:
             browser.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
             faint = browser.evaluate(CONTRAST)
             assert faint == [], (path, scheme)
+
+
+def test_checks_are_listed_and_compared(service: Served, browser: Chromium) -> None:
+    import httpx2 as httpx
+
+    for training in (TRAINING, TRAINING.replace("bf16: true", "bf16: false")):
+        body = {"training": training, "accelerate": ACCELERATE, "facts": FACTS}
+        httpx.post(f"{service.url}check", json=body, timeout=60).raise_for_status()
+    browser.open(f"{service.url}checks")
+    picture(browser, "checks-phone", width=420, height=600)
+    for _ in range(40):  # by keyboard: the first two of the list
+        browser.tab()
+        if browser.evaluate("document.activeElement.type === 'checkbox' && !document.activeElement.checked"):
+            browser.key(" ", text=" ", code=32)
+        if browser.evaluate("document.querySelectorAll(':checked').length") == 2:
+            break
+    while browser.tab() != "Compare":
+        assert browser.evaluate("document.activeElement !== document.body")
+    browser.enter()
+    browser.wait("location.pathname === '/compare' && document.readyState === 'complete'")
+    text = browser.evaluate("document.querySelector('main').innerText")
+    assert "bf16: true cancels FP8" in text
+    assert browser.evaluate("document.querySelector('.change del').innerText") != ""
+    picture(browser, "compared-dark", width=1100, height=1250, scheme="dark")
 
 
 CONTRAST = """

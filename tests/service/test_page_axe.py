@@ -73,7 +73,8 @@ def shown_on(browser: Chromium, device: str, scheme: str) -> None:
 @pytest.mark.parametrize("device", list(DEVICES))
 def test_axe_finds_nothing(service: Served, browser: Chromium, checks: list[str], device: str, scheme: str) -> None:
     shown_on(browser, device, scheme)
-    for path in ("", "?example=true", *checks, "checks", "problems/token"):
+    ids = [one.partition("?")[0].removeprefix("checks/") for one in checks]
+    for path in ("", "?example=true", *checks, "checks", f"compare?id={ids[0]}&id={ids[1]}", "problems/token"):
         browser.open(service.url + path)
         browser.evaluate(OPENED)
         assert faults(browser) == [], path
