@@ -13,6 +13,8 @@ tests/gpu/test_speed.py holds the errors. Launch cost is the host's, and varies 
 of a 32B shape at 1,024 tokens took from 8.3 to 24.4 ms on four machines. So what is predicted is a usual host, and the
 range, which is chosen on all six, goes from a fast one to a slow one. Other GPUs get the shares of the H200 and the
 figures of their datasheet: modeled, not measured.
+
+A run of a trainer is predicted by its whole step, of which whole_step.py has what is no layer.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from fp8check.rules.models import ModelShape
+    from fp8check.rules.outcome.peak_inputs import Step
     from fp8check.rules.outcome.predict import Outcome
+    from fp8check.rules.outcome.whole_step import Rest
     from fp8check.rules.trainers.run import Run
 
     MeasuredBackend = Literal["TE", "AO"]
@@ -61,6 +65,8 @@ STEP_LAUNCH: Mapping[MeasuredBackend, float] = {"TE": 1.6e-3, "AO": 0.0}
 # How abruptly launch cost gives way to GPU time; over a whole step launching has more room to run ahead.
 BF16_SHARPNESS = 6.0
 FP8_SHARPNESS = {"layers": 3.1, "model": 6.0}
+ERROR_STEP = 0.12  # of the stated range of a whole step
+ALIGNED = 16  # an adapter of a rank that is no multiple stays as it is
 ERROR_GPU = 0.08  # of the stated range, on top of what hosts differ in
 # Launch cost of a fast and of a slow host, as shares of the usual one's, of the FP8 step and of the BF16 step: chosen
 # so that 99 % of the measurements of six machines lie between them.
@@ -122,6 +128,7 @@ class Setup(Record):
         compiled: under torch.compile.
         scope: "layers": forward and backward of the decoder layers; "model": embedding, head and optimizer, too.
         sequence: tokens in one sequence, at most.
+        rest: what a trainer's step has beside; None of layers alone, and of a bare model.
     """
 
     gpu: Datasheet
@@ -129,6 +136,7 @@ class Setup(Record):
     compiled: bool = False
     scope: str = "layers"
     sequence: int = SEQUENCE
+    rest: Rest | None = None
 
 
 class _Work(Record):
@@ -197,6 +205,8 @@ def predict_point(model: ModelShape, tokens: int, setup: Setup) -> Point:
         model: its layers' shapes; a mixture of experts is not modeled.
         tokens: tokens in the micro-batch.
     """
+    if setup.rest is not None:
+        return _predict_step(model, tokens, setup, setup.rest)
     layer = _layer(model, tokens, setup.sequence)
     rest = _rest_seconds(model, tokens, setup) if setup.scope == "model" else (0.0, 0.0)
     # Launching runs ahead of the GPU over the whole step, so that work outside the layers hides some of it.
@@ -219,6 +229,66 @@ def predict_point(model: ModelShape, tokens: int, setup: Setup) -> Point:
         bf16 / fp8,
         others[1] / slow * (1 - ERROR_GPU),
         others[0] / fast * (1 + ERROR_GPU),
+        bound,
+    )
+
+
+def _predict_step(model: ModelShape, tokens: int, setup: Setup, rest: Rest) -> Point:
+    """The same of a whole step of a trainer; the optimizer's part of it in a micro-batch, which is what is timed."""
+    from fp8check.rules.outcome import whole_step
+
+    before, engine = rest.step._replace(engine="BF16"), rest.step._replace(engine=setup.backend)
+    layer, head = _layer(model, tokens, setup.sequence), _head(model, tokens)
+    if before.computes_in_bf16 is False:  # the residual stream is in float32
+        layer = layer._replace(bytes=layer.bytes + 2.0 * tokens * 14 * model.hidden)
+    bandwidth = setup.gpu.bandwidth_tb_s * 1e12
+    adapters = whole_step.adapter_bytes(model, tokens, before) / (MEMORY_SHARE[setup.compiled] * bandwidth)
+    adapters += 0.0 if setup.compiled else whole_step.layer_seconds(model, tokens, setup.gpu)
+    adapted = before.lora_rank > 0
+
+    def scaled(work: _Work, step: Step, recomputed: bool = True) -> _Work:
+        products, others = whole_step.passes_of(step if recomputed else step._replace(checkpointing=False))
+        casts = work.casts * products
+        if adapted and recomputed and before.lora_rank % ALIGNED == 0:
+            casts += tokens * whole_step.widths_of(model)  # what goes into lora_A and comes out of lora_B
+        return _Work(work.flops * products, work.attention * others, work.bytes * others, casts, work.parameters)
+
+    again = whole_step.passes_of(before)[1]
+    launches = whole_step.LAUNCH_IN_TRAINER * model.layers * again
+    many = whole_step.ADAPTER_LAUNCH if adapted else 1.0
+    hooks = whole_step.hooks_seconds(model, before)
+    launch = launches * many * LAUNCH["BF16", setup.compiled] + hooks
+    needed = model.layers * (_bf16_seconds(scaled(layer, before), setup) + again * adapters)
+    needed += _bf16_seconds(scaled(head, before, recomputed=False), setup)
+    fixed = whole_step.fixed_seconds(model, before, setup.gpu, rest.micro_batches)
+    bf16, *others = (
+        _either(share * launch, needed, BF16_SHARPNESS) + fixed for share in (1.0, FAST_HOST[1], SLOW_HOST[1])
+    )
+    rate = setup.gpu.fp8_tflops
+    if rate is None:
+        return Point(tokens, 1e3 * bf16, None, None, None, None, None)
+    gemms, memory = (model.layers * part for part in _fp8_seconds(scaled(layer, engine), setup, rate * 1e12))
+    memory += model.layers * again * adapters
+    if setup.backend == "TE":
+        for_head = _fp8_seconds(scaled(head, engine, recomputed=False), setup, rate * 1e12)
+        gemms, memory = gemms + for_head[0], memory + for_head[1]
+    else:
+        gemms += _bf16_seconds(scaled(head, engine, recomputed=False), setup)
+    many = whole_step.ADAPTED_MODULES if adapted else 1.0
+    launch = launches * many * LAUNCH[setup.backend, setup.compiled] + STEP_LAUNCH[setup.backend] + hooks
+    fixed = whole_step.fixed_seconds(model, engine, setup.gpu, rest.micro_batches)
+    needed = gemms + memory
+    fp8, fast, slow = (
+        _either(share * launch, needed, FP8_SHARPNESS["layers"]) + fixed for share in (1.0, FAST_HOST[0], SLOW_HOST[0])
+    )
+    bound = "launch" if launch > needed else "gemm" if gemms >= memory else "memory"
+    return Point(
+        tokens,
+        1e3 * bf16,
+        1e3 * fp8,
+        bf16 / fp8,
+        others[1] / slow * (1 - ERROR_STEP),
+        others[0] / fast * (1 + ERROR_STEP),
         bound,
     )
 
@@ -274,7 +344,10 @@ def setup_of(run: Run, outcome: Outcome) -> Setup | None:
     if gpu is None or gpu.fp8_tflops is None:
         return None
     compiled = backend == "AO" and outcome.effective.compiled is not None
-    return Setup(gpu, backend, compiled, "layers", number(outcome.effective.sequence) or SEQUENCE)
+    from fp8check.rules.outcome.whole_step import rest_of  # only runs in FP8 ask for it
+
+    sequence = number(outcome.effective.sequence) or SEQUENCE
+    return Setup(gpu, backend, compiled, "model", sequence, rest_of(run, outcome))
 
 
 @remembered
@@ -353,8 +426,7 @@ def advise(run: Run, outcome: Outcome) -> str:
 
 def _changes(setup: Setup, compiling: str) -> tuple[tuple[str, Setup], ...]:
     """Changes of one setting, the smaller first."""
-    compiled = Setup(setup.gpu, "AO", True, setup.scope, setup.sequence)
-    te = Setup(setup.gpu, "TE", False, setup.scope, setup.sequence)
+    compiled, te = setup._replace(backend="AO", compiled=True), setup._replace(backend="TE", compiled=False)
     if setup.backend == "AO" and not setup.compiled:
         return (compiling, compiled), ("backend: TE", te)
     if setup.backend == "TE":

@@ -91,7 +91,7 @@ def test_it_pays_from_where_it_is_likely_faster() -> None:
 
 def test_the_smallest_change_is_named() -> None:
     text = advise(*run())  # type: ignore[arg-type]
-    assert "it pays from 4,096 tokens" in text
+    assert "it pays from 8,192 tokens" in text
     assert advise(*run(accelerate=AO)).startswith("it pays with torch_compile: true from 4,096 tokens")  # type: ignore[arg-type]
 
 

@@ -33,11 +33,12 @@ NAMES = {
     "trl-0.24": "trl",
     "axolotl": "axolotl",
 }
-H100 = {"compute_capability": "9.0", "name": "NVIDIA H100 80GB HBM3", "memory_mib": 81559}
+H100: dict[str, object] = {"compute_capability": "9.0", "name": "NVIDIA H100 80GB HBM3", "memory_mib": 81559}
+H200: dict[str, object] = {"compute_capability": "9.0", "name": "NVIDIA H200", "memory_mib": 143771}
 
 
-def outcome_of_case(case: Case) -> Outcome:
-    """The predicted outcome of a run on H100s."""
+def outcome_of_case(case: Case, gpu: dict[str, object] = H100) -> Outcome:
+    """The predicted outcome of a run on GPUs of one kind."""
     trainer = case["trainer"]
     given: dict[str, object] = {
         "training": yaml.safe_dump(case["training"]),
@@ -46,7 +47,7 @@ def outcome_of_case(case: Case) -> Outcome:
         "trainer": NAMES[trainer],
         "stack": {**STACK, **OF_TRAINER[trainer]},
         "variables": {"DISABLE_VERSION_CHECK": "1"},
-        "gpu": case["gpus"] * [H100],
+        "gpu": case["gpus"] * [gpu],
     }
     if case["deepspeed"] is not None:
         given["deepspeed"] = json.dumps(case["deepspeed"])
