@@ -73,7 +73,7 @@ def copy_of(request: Request | None, runs: Sequence[Assembled], words: Sequence[
     _refuse(runs[0])
     planned = plan_request(request, "bf16", plans=1, spent=after(10 * SECONDS))
     if not planned.plans:
-        raise Refused(f"no way to the same run in BF16 was found: {'; '.join(planned.why_not)}")
+        raise Refused(_by_itself(runs[0]) or f"no way to the same run in BF16 was found: {'; '.join(planned.why_not)}")
     (found, *_) = planned.plans
     if not found.steps:
         raise Refused("it asks for no FP8")
@@ -118,6 +118,16 @@ def _refuse(assembled: Assembled) -> None:
         found = IMPORTED.search(one.text)
         if found is not None:
             raise Refused(f"{one.path} imports {found[1]}, which cannot be switched off from outside")
+
+
+def _by_itself(assembled: Assembled) -> str:
+    """Where the program enters FP8 by itself, and what to do then; "" where it does not."""
+    for one in assembled.run.script.own:
+        if one.sure:
+            where = f"{one.span.file}:{one.span.line} calls {one.what}, and no file, flag or variable turns that off"
+            todo = "give the script a switch for it, and run each of the two with `fp8check run --stop --evidence FILE`"
+            return f"{where}: {todo}: times, memory and losses stand there"
+    return ""
 
 
 class Compared(Record):

@@ -124,7 +124,7 @@ REFUSED = {
     "FP8 of its own": (
         {"own.py": (PROGRAMS / "te_autocast.py").read_text()},
         ["python", "own.py"],
-        "no way to the same run in BF16 was found",
+        "fp8_autocast, and no file, flag or variable turns that off: give the script a switch for it",
     ),
     "a container": ({}, ["docker", "run", "image", "accelerate", "launch", "saving.py"], "docker run"),
     "another machine": ({}, ["srun", "accelerate", "launch", "--config_file", "accel.yaml", "saving.py"], "srun"),
