@@ -8,7 +8,7 @@ from fp8check.cli import options as groups
 from fp8check.cli.config import load
 from fp8check.cli.options import Parser, UsageError
 from fp8check.cli.requests import request_of
-from fp8check.cli.streams import say
+from fp8check.cli.streams import complain, say
 from fp8check.rules import facts as facts_
 from fp8check.rules import writing
 from fp8check.rules.checking.exit_codes import ExitCode
@@ -34,6 +34,8 @@ def parser() -> Parser:
     parts = (groups.files, groups.run, groups.this_machine, groups.probe, groups.config)
     made = Parser("fp8check node", ABOUT, groups=parts)
     made.add_argument("--out", metavar="DIR", help="the folder that all nodes write to")
+    groups.server(made, "report to this service, too; its token is the variable FP8CHECK_TOKEN")
+    made.add_argument("--job", metavar="NAME", help="with --server: a name that all nodes of the job say")
     made.add_argument("--host", metavar="NAME", help="what this node is called (FP8CHECK_HOST, or its host name)")
     groups.evidence(made)
     return made
@@ -42,13 +44,30 @@ def parser() -> Parser:
 def node(argv: list[str]) -> int:
     """Write what this node tells of itself; the exit code says whether it can run this."""
     options = parser().parse_args(argv)
-    if options.out is None:
-        raise UsageError("node needs --out DIR: the folder that all nodes write to")
+    if options.out is None and options.server is None:
+        raise UsageError("node needs --out DIR, the folder that all nodes write to; or --server URL")
+    if (options.server is None) != (options.job is None):
+        raise UsageError("--server and --job go together: the service answers for all nodes of a job")
+    service = None
+    if options.server is not None:
+        from fp8check.cli.remote import TOKEN, Service
+
+        service = Service(options.server, os.environ.get(TOKEN))
     told = told_by(options)
-    os.makedirs(options.out, exist_ok=True)
-    path = os.path.join(options.out, file_of(told.host))
-    writing.write(path, bytes_of(told))
-    lines = [f"{told.verdict}  {told.host}  {path}", *(f"  {one}" for one in reasons(told))]
+    places = []
+    if options.out is not None:
+        os.makedirs(options.out, exist_ok=True)
+        places.append(os.path.join(options.out, file_of(told.host)))
+        writing.write(places[0], bytes_of(told))
+    if service is not None:
+        from fp8check.cli.remote import NotAnsweredError
+
+        try:
+            places.append(service.tell(options.job, bytes_of(told)))
+        except NotAnsweredError as problem:
+            complain(f"fp8check: {shown(str(problem))}\n")
+            return ExitCode.USAGE if problem.usage else ExitCode.INTERNAL_ERROR
+    lines = [f"{told.verdict}  {told.host}  {' '.join(places)}", *(f"  {one}" for one in reasons(told))]
     say("".join(f"{shown(one)}\n" for one in lines), fold=True)
     if told.verdict == "fail":
         return ExitCode.FINDINGS

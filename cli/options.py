@@ -238,11 +238,11 @@ def _this_machine(group: _Group) -> None:
     )
 
 
-def server(parser: Parser) -> None:
+def server(
+    parser: Parser, about: str = "let a service check the files; its token is the variable FP8CHECK_TOKEN"
+) -> None:
     """A service that does the work."""
-    parser.add_argument(
-        "--server", metavar="URL", help="let a service check the files; its token is the variable FP8CHECK_TOKEN"
-    )
+    parser.add_argument("--server", metavar="URL", help=about)
 
 
 def probe(parser: Parser) -> None:

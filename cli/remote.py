@@ -14,7 +14,7 @@ from http import HTTPStatus
 from http.client import HTTPException
 from typing import NamedTuple
 from urllib import error, request
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from fp8check.cli.options import UsageError, names
 from fp8check.cli.output import discreet, quotable, rendered, write_text
@@ -66,7 +66,7 @@ def check_there(options: Options, config: Config, formats: Sequence[tuple[str, s
         UsageError, WrongFiles, Unreadable, BadFacts: the command line does not describe any run.
     """
     _refuse_what_stays_here(options, config)
-    service = _Service(options.server, os.environ.get(TOKEN))
+    service = Service(options.server, os.environ.get(TOKEN))
     bodies = [
         body
         for part in run_options(options, config)
@@ -178,7 +178,7 @@ def _is_model(path: str, content: bytes) -> bool:
         return False
 
 
-class _Service:
+class Service:
     """The service at a URL."""
 
     def __init__(self, url: str, token: str | None) -> None:
@@ -207,6 +207,16 @@ class _Service:
         except (BadReport, ValueError, TypeError) as problem:
             words = f"what {self._url} answered cannot be read: {problem}. Nothing was decided"
             raise NotAnsweredError(words, usage=False) from None
+
+    def tell(self, job: str, content: bytes) -> str:
+        """Report what a node tells; returns where all nodes of the job are.
+
+        Raises:
+            NotAnsweredError: the service refused, failed or was not reached.
+        """
+        path = f"/nodes/{quote(job, safe='')}"
+        self._ask(path, content)
+        return f"{self._url}{path}"
 
     def _wait(self, accepted: _Answer) -> str:
         """Wait until a probe has ended; returns where its report is."""

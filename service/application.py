@@ -26,7 +26,7 @@ from fp8check.service.middleware import RequestMiddleware
 from fp8check.service.models import CheckBody
 from fp8check.service.problems import Problem, of_status
 from fp8check.service.reportmodel import Plans, Report
-from fp8check.service.routes import check, checks, health, jobs, pages, plan, rules
+from fp8check.service.routes import check, checks, health, jobs, nodes, pages, plan, rules
 from fp8check.service.routes.common import ProblemBody
 from fp8check.service.settings import Settings
 from fp8check.service.store import Unavailable
@@ -108,7 +108,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(RequestMiddleware, settings=settings, metrics=service.metrics, open_=service.gate.is_open)
     app.add_exception_handler(HTTPException, _of_framework)
     app.add_exception_handler(RequestValidationError, _of_validation)
-    for part in (check, plan, checks, jobs, rules, health, pages):
+    for part in (check, plan, checks, jobs, nodes, rules, health, pages):
         app.include_router(part.router)
     return app
 

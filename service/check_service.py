@@ -13,7 +13,7 @@ import structlog
 
 from fp8check.rules import facts as machine
 from fp8check.rules.plain_text import shown
-from fp8check.service import checking
+from fp8check.service import checking, fleets
 from fp8check.service.bodies import parsed
 from fp8check.service.cache import AnswerCache, Entry, entry_of
 from fp8check.service.check_request import CheckRequest, File, loads
@@ -24,7 +24,7 @@ from fp8check.service.machine import OwnMachine
 from fp8check.service.metrics import Metrics
 from fp8check.service.pool import Lane, Pool
 from fp8check.service.problems import Problem
-from fp8check.service.store import NewCheck, Store, Unavailable
+from fp8check.service.store import NewCheck, Store, Unavailable, nodes
 from fp8check.service.store.store import now_ms
 from fp8check.service.tasks import unpacked
 from fp8check.service.tokens import Gate, exposure, load
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fp8check.service.checking import Answer, PlanAnswer
-    from fp8check.service.messages import CheckTask, Outcome, ParseTask, PlanTask, RenderTask
+    from fp8check.service.fleets import FleetAnswer, Told
+    from fp8check.service.messages import CheckTask, NodesTask, Outcome, ParseTask, PlanTask, RenderTask
     from fp8check.service.settings import Settings
     from fp8check.service.store import Stored
     from fp8check.service.tokens import Caller
@@ -196,6 +197,59 @@ class CheckService:
         if outcome["event"] != "planned":
             raise _astray(outcome)
         return checking.PlanAnswer(base64.b64decode(outcome["body"]), outcome["reached"])
+
+    async def tell(self, job: str, content: bytes, asker: Asker) -> Told:
+        """Store what a node tells; returns when it is on disk.
+
+        Raises:
+            Problem: it is no report of a node, there is no room for it, or it cannot be stored.
+        """
+        if len(content) <= _LARGEST_PARSED_INLINE:
+            told = fleets.told_by(content)
+        else:
+            body = base64.b64encode(content).decode()
+            outcome = await self.pool.do({"task": "node", "body": body}, len(content), asker)
+            if outcome["event"] != "told":
+                raise _astray(outcome)
+            told = fleets.Told(outcome["host"], outcome["verdict"], outcome["told"])
+        node = nodes.NewNode(job, told.host, asker.caller, now_ms(), told.told.encode())
+        try:
+            await self.store.write(lambda connection: nodes.put(connection, node))
+        except nodes.TooMany:
+            detail = "the job has as many reports as are kept together: use another name for another cluster"
+            raise Problem("too-large", detail) from None
+        except Unavailable as error:
+            raise Problem("storage", f"the database refused it ({error})", headers=_RETRY) from error
+        return told
+
+    async def nodes(
+        self, job: str, caller: str | None, expect: int | None, format_: str | None, asker: Asker
+    ) -> FleetAnswer | None:
+        """What is said of the nodes of a job; None where none reported.
+
+        Args:
+            caller: only what that one sent; None: all.
+            format_: see `fleets.answered`.
+
+        Raises:
+            Problem: the database does not answer, too much is asked for, or it took too long.
+        """
+        try:
+            told = await self.store.read(lambda connection: nodes.told(connection, job, caller))
+        except Unavailable as error:
+            raise Problem("storage", f"the database does not answer ({error})", headers=_RETRY) from error
+        if not told:
+            return None
+        task: NodesTask = {
+            "task": "nodes",
+            "told": [one.decode() for one in told],
+            "expect": expect,
+            "format": format_,
+        }
+        outcome = await self.pool.do(task, sum(map(len, told)), asker)
+        if outcome["event"] != "merged":
+            raise _astray(outcome)
+        return fleets.FleetAnswer(base64.b64decode(outcome["body"]), outcome["verdict"], outcome["code"])
 
     def _check_task(self, check_request: CheckRequest, format_: str) -> CheckTask:
         return {

@@ -54,6 +54,22 @@ class ProbeTask(TypedDict):
     python: str | None
 
 
+class NodeTask(TypedDict):
+    """What a node of a cluster tells, in base64."""
+
+    task: Literal["node"]
+    body: str
+
+
+class NodesTask(TypedDict):
+    """What the nodes of a job told, as it is stored; `format`: None for the page's."""
+
+    task: Literal["nodes"]
+    told: list[str]
+    expect: int | None
+    format: str | None
+
+
 class Ready(TypedDict):
     """That the child waits for its first task."""
 
@@ -120,7 +136,25 @@ class Planned(TypedDict):
     reached: bool
 
 
-PoolTask = ParseTask | CheckTask | PlanTask | RenderTask
+class ToldNode(TypedDict):
+    """fleets.Told."""
+
+    event: Literal["told"]
+    host: str
+    verdict: Verdict
+    told: str
+
+
+class MergedNodes(TypedDict):
+    """fleets.FleetAnswer, its text in base64."""
+
+    event: Literal["merged"]
+    body: str
+    verdict: Verdict
+    code: int
+
+
+PoolTask = ParseTask | CheckTask | PlanTask | RenderTask | NodeTask | NodesTask
 Task = PoolTask | ProbeTask
-Outcome = Parsed | Result | Planned | Rendered
+Outcome = Parsed | Result | Planned | Rendered | ToldNode | MergedNodes
 Event = Progress | Failure | Outcome

@@ -40,8 +40,9 @@ KINDS: dict[str, Kind] = {
     "scope": Kind(
         403,
         "This token may not do that",
-        "Each token has scopes: check (POST /check and POST /plan), probe (probes on the GPUs), read (stored checks, "
-        "this machine's environment, metrics). Ask whoever runs the service for one with the scope that is named.",
+        "Each token has scopes: check (POST /check, /plan and /nodes), probe (probes on the GPUs), read (stored "
+        "checks, nodes, this machine's environment, metrics). Ask whoever runs the service for one with the scope that "
+        "is named.",
     ),
     "origin": Kind(
         403,
@@ -66,7 +67,8 @@ KINDS: dict[str, Kind] = {
     "too-large": Kind(
         413,
         "The body is too large",
-        "Training and Accelerate files have a few kilobytes. Something else was sent, or far too many files.",
+        "Training and Accelerate files have a few kilobytes. Something else was sent, or far too many files; or a job "
+        "has as many reports of nodes as are kept together.",
     ),
     "media-type": Kind(
         415,

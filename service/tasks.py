@@ -20,6 +20,9 @@ if TYPE_CHECKING:
         CheckTask,
         Event,
         Failure,
+        MergedNodes,
+        NodesTask,
+        NodeTask,
         Outcome,
         Parsed,
         ParseTask,
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
         RenderTask,
         Result,
         Task,
+        ToldNode,
     )
     from fp8check.service.probing import Runner
 
@@ -56,6 +60,10 @@ def _outcome(task: PoolTask) -> Outcome | Failure:
             return _parse(task)
         if task["task"] == "plan":
             return _plan(task)
+        if task["task"] == "node":
+            return _node(task)
+        if task["task"] == "nodes":
+            return _nodes(task)
         return packed(_check(task)) if task["task"] == "check" else _render(task)
     except (Problem, MemoryError):
         raise
@@ -84,6 +92,21 @@ def _plan(task: PlanTask) -> Planned:
     check_request = loads(task["check_request"].encode())
     found = checking.plan(check_request, lambda: machine.loads(task["own"]), task["format"])
     return {"event": "planned", "body": base64.b64encode(found.body).decode(), "reached": found.reached}
+
+
+def _node(task: NodeTask) -> ToldNode:
+    from fp8check.service.fleets import told_by
+
+    found = told_by(base64.b64decode(task["body"]))
+    return {"event": "told", "host": found.host, "verdict": found.verdict, "told": found.told}
+
+
+def _nodes(task: NodesTask) -> MergedNodes:
+    from fp8check.service.fleets import answered
+
+    found = answered(task["told"], task["expect"], task["format"])
+    body = base64.b64encode(found.body).decode()
+    return {"event": "merged", "body": body, "verdict": found.verdict, "code": found.code}
 
 
 def _render(task: RenderTask) -> Rendered:

@@ -11,6 +11,7 @@ import anyio.to_thread
 from sqlalchemy import create_engine, delete, event, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from fp8check.service.store import nodes
 from fp8check.service.store.migrate import upgrade
 from fp8check.service.store.reasons import reason
 from fp8check.service.store.sqlite_file import Lost, file_of
@@ -233,6 +234,7 @@ class Store:
             gone += number
             if number < _DELETED_AT_ONCE:
                 await self.write(self._tidy_answers)
+                await self.write(self._tidy_nodes)
                 return gone
 
     def _tidy_some(self, connection: Connection) -> int:
@@ -247,6 +249,9 @@ class Store:
             connection.execute(delete(CHECKS).where(CHECKS.c.id.in_(ids)))
         connection.execute(delete(JOBS).where(JOBS.c.updated_ms < oldest, JOBS.c.state.not_in(("queued", "running"))))
         return len(ids)
+
+    def _tidy_nodes(self, connection: Connection) -> None:
+        nodes.tidy(connection, now_ms() - self._settings.keep_days * MS_A_DAY, self._settings.keep_checks)
 
     def _tidy_answers(self, connection: Connection) -> None:
         self.writer.forget()

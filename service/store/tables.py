@@ -7,6 +7,7 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     String,
@@ -54,6 +55,18 @@ TRIALS = Table(
     Column("node", String(255), primary_key=True),
     Column("at_ms", BigInteger, nullable=False),
     Column("filler", LargeBinary, nullable=False),
+)
+
+# What is compared of a node of a cluster, one row for each that reported for a job, and for each caller.
+NODES = Table(
+    "node_reports",
+    METADATA,
+    Column("job", String(64), primary_key=True),
+    Column("host", String(255), primary_key=True),
+    Column("caller", String(64), primary_key=True),
+    Column("updated_ms", BigInteger, nullable=False, index=True),
+    Column("size", Integer, nullable=False),  # of `told`, in bytes
+    Column("told", LargeBinary, nullable=False),
 )
 
 # One row for each probe that was asked for. `state`: queued, running, done, failed, cancelled or interrupted.

@@ -20,6 +20,7 @@ from fp8check.service.check_request import CheckRequest, File
 from fp8check.service.problems import Problem
 from fp8check.service.tokens import load, make, today
 from tests.support.example import ACCELERATE, BODY, FACTS, TRAINING
+from tests.support.nodes import node
 from tests.support.service import Served, served
 
 if TYPE_CHECKING:
@@ -352,13 +353,17 @@ def test_a_scope_gives_what_it_says_and_no_more(service: Any, tmp_path: Path, to
         place = stored.headers["content-location"]
         probe = {**BODY, "options": {"probe": True}}
         job = client.post("/check", json=probe, headers=bearer(tokens["all"])).json()
+        for job, token in (("own", "check"), ("other", "all")):
+            assert client.post(f"/nodes/{job}", json=node("n1"), headers=bearer(tokens[token])).status_code == 200
         allowed = {
-            "check": {("POST", "/check")},
+            "check": {("POST", "/check"), ("GET", "/nodes/own")},
             "read": {
                 ("GET", "/checks"),
                 ("GET", place),
                 ("GET", "/environment"),
                 ("GET", "/metrics"),
+                ("GET", "/nodes/own"),
+                ("GET", "/nodes/other"),
                 ("GET", f"/jobs/{job['id']}"),
             },
             "probe": set(),
@@ -370,6 +375,8 @@ def test_a_scope_gives_what_it_says_and_no_more(service: Any, tmp_path: Path, to
                 )
                 assert (answer.status_code == 200) == ((method, path) in what), (scope, path, answer.status_code)
             assert client.post("/check", json=probe, headers=bearer(tokens[scope])).status_code == 403
+            may = 200 if scope == "check" else 403
+            assert client.post("/nodes/third", json=node("n1"), headers=bearer(tokens[scope])).status_code == may
             assert client.post(job["cancel"], headers=bearer(tokens[scope])).status_code in (403, 404)
 
 

@@ -104,3 +104,28 @@ def test_what_to_do_is_that_of_the_local_command(service: Served, format_: str) 
     assert there.stdout == here.stdout
     assert "fp8check fix --goal fp8" in there.stdout or format_ == "json"
     assert (there.returncode, there.stderr) == (here.returncode, here.stderr)
+
+
+def test_nodes_report_to_the_service(service: Served, tmp_path: Path) -> None:
+    files = [str(EXAMPLE / name) for name in ("train.yaml", "accelerate.yaml")]
+    for host in ("n1", "n2"):
+        done = run("node", "--server", service.url, "--job", "run-7", "--host", host, *files, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (1, "")
+        assert done.stdout.splitlines()[0] == f"fail  {host}  {service.url}nodes/run-7"
+    assert [*tmp_path.iterdir()] == []
+    both = run("node", "--server", service.url, "--job", "run-7", "--host", "n3", "--out", "told", *files, cwd=tmp_path)
+    assert both.returncode == 1
+    assert [path.name for path in (tmp_path / "told").iterdir()] == ["n3.json"]
+    answer = service.get("/nodes/run-7?expect=4").json()
+    assert [one["host"] for one in answer["nodes"]] == ["n1", "n2", "n3"]
+    assert answer["counts"] == {"passing": 0, "failing": 3, "unknown": 0, "absent": 1}
+
+
+def test_a_node_that_is_not_heard_does_not_pass(service: Served, tmp_path: Path) -> None:
+    words = ["node", "--host", "n1", "--no-config"]
+    refused = run(*words, "--server", service.url, "--job", "../x", cwd=tmp_path)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    nowhere = run(*words, "--server", "http://127.0.0.1:9", "--job", "x", cwd=tmp_path)
+    assert (nowhere.returncode, nowhere.stdout) == (4, "")
+    assert "did not answer" in nowhere.stderr
+    assert run(*words, "--server", service.url, cwd=tmp_path).returncode == 2

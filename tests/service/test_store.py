@@ -39,7 +39,7 @@ def url(tmp_path: Path) -> Iterator[str]:
 def _empty(url: str) -> None:
     engine = make_engine(url)
     with engine.begin() as connection:
-        for table in ("trials", "jobs", "checks", "answers", "alembic_version"):
+        for table in ("node_reports", "trials", "jobs", "checks", "answers", "alembic_version"):
             connection.execute(text(f"DROP TABLE IF EXISTS {table}"))
     engine.dispose()
 

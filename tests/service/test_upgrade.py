@@ -148,14 +148,28 @@ def test_nothing_is_lost_on_the_way_from_the_first_schema(url: str) -> None:
     }
 
 
-def test_an_upgrade_that_fails_changes_nothing(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_lost_on_the_way_from_the_schema_before(url: str) -> None:
+    fill(url)
+    engine = make_engine(url)
+    upgrade(engine, "003")
+    before = rows(url)
+    upgrade(engine)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM node_reports")).scalar() == 0
+    engine.dispose()
+    assert [len(before[name]) for name in TABLES] == [ANSWERS, CHECKS, JOBS]
+    assert rows(url) == before
+
+
+@pytest.mark.parametrize("step", ["create_table", "create_index"])  # of the second migration, of the fourth
+def test_an_upgrade_that_fails_changes_nothing(step: str, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(url)
     before = rows(url)
 
     def fails(*_: object, **__: object) -> None:
         raise RuntimeError("the machine stops here")
 
-    monkeypatch.setattr("alembic.op.create_table", fails)  # the last step of the second migration
+    monkeypatch.setattr(f"alembic.op.{step}", fails)
     with pytest.raises(RuntimeError, match="stops here"):
         upgraded(url)
     monkeypatch.undo()

@@ -1,0 +1,88 @@
+"""The part of a page that shows the nodes of a cluster: the answer, a grid of them, why some do not pass, the drift."""
+
+from __future__ import annotations
+
+from html import escape
+
+from fp8check.rules.plain_text import shown
+from fp8check.rules.report.nodes import LISTS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from fp8check.rules.nodes.fleet import Fleet
+
+_MOST_TILES = 5_000
+_MOST_ROWS = 200
+_NAMED = 20  # nodes of a row
+
+
+def body(answer: Fleet) -> str:
+    """The part, as HTML."""
+    return "\n".join([*_head(answer), *_grid(answer), *_reasons(answer), *_drift(answer)]) + "\n"
+
+
+def _head(answer: Fleet) -> Iterator[str]:
+    counts = [f"{len(getattr(answer, name)):,} {name}" for name in LISTS]
+    if answer.absent:
+        counts.append(f"{answer.absent:,} more did not report")
+    yield f'<p class="verdict {answer.verdict}"><span class="badge">{answer.verdict}</span> {", ".join(counts)}</p>'
+
+
+def _grid(answer: Fleet) -> Iterator[str]:
+    """A tile a node, those that do not pass first. The verdict is written out: color alone tells not everybody."""
+    order = {"fail": 0, "undecided": 1, "warn": 2, "pass": 3}
+    nodes = sorted(answer.nodes, key=lambda one: (order[one.verdict], one.host))
+    yield '<h2 id="nodes">Nodes</h2>\n<ul class="fleet" aria-labelledby="nodes">'
+    for one in nodes[:_MOST_TILES]:
+        yield f'<li class="{one.verdict}">{_text(one.host)} <span class="badge">{one.verdict}</span></li>'
+    yield "</ul>"
+    yield from _left_out(len(nodes) - _MOST_TILES, "nodes")
+
+
+def _reasons(answer: Fleet) -> Iterator[str]:
+    reasons = answer.reasons
+    if reasons:
+        rows = [(verdict, _text(why), _names(hosts)) for verdict, why, hosts in reasons[:_MOST_ROWS]]
+        yield from _table("Why", ("verdict", "what speaks against them", "nodes"), rows)
+        yield from _left_out(len(reasons) - _MOST_ROWS, "reasons")
+
+
+def _drift(answer: Fleet) -> Iterator[str]:
+    rows = []
+    for one in answer.drift:
+        usual = "none" if one.usual is None else f"{_text(one.usual)} ({one.count:,})"
+        rows += [(one.weight, f"{_text(one.subject)}; usual: {usual}", f"{_text(each.value)}: {_names(each.hosts)}")
+                 for each in one.others]  # fmt: skip
+    if rows:
+        yield from _table("Where they differ", ("severity", "subject", "others"), rows[:_MOST_ROWS])
+        yield from _left_out(len(rows) - _MOST_ROWS, "values")
+
+
+_CLASSES = {"error": "fail", "warning": "warn"}
+
+
+def _table(title: str, heads: Sequence[str], rows: Sequence[tuple[str, str, str]]) -> Iterator[str]:
+    """A table whose first column is a verdict or a severity; its cells are escaped already."""
+    yield f'<h2>{title}</h2>\n<div class="scroll" tabindex="0" role="region" aria-label="{title}">'
+    columns = "".join(f'<th scope="col">{head}</th>' for head in heads)
+    yield f'<table class="chain">\n<thead><tr>{columns}</tr></thead>\n<tbody>'
+    for first, second, third in rows:
+        badge = f'<td class="{_CLASSES.get(first, first)}"><span class="badge">{first}</span></td>'
+        yield f'<tr>{badge}<th scope="row">{second}</th><td>{third}</td></tr>'
+    yield "</tbody>\n</table>\n</div>"
+
+
+def _left_out(count: int, what: str) -> Iterator[str]:
+    if count > 0:
+        yield f"<p>And {count:,} more {what}: as JSON, all of them.</p>"
+
+
+def _names(hosts: Sequence[str]) -> str:
+    more = f" and {len(hosts) - _NAMED:,} more" if len(hosts) > _NAMED else ""
+    return f"{_text(', '.join(hosts[:_NAMED]))}{more}"
+
+
+def _text(text: str) -> str:
+    return escape(shown(text))
