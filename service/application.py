@@ -6,6 +6,7 @@ import contextlib
 import gc
 import json
 import sys
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -15,6 +16,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.routing import Match
 
 from fp8check.rules.credentials import masked_shapes
 from fp8check.rules.facts import BadFacts
@@ -43,6 +45,8 @@ Will this training run really train in FP8, with the recipe you wrote, and will 
 Accelerate file; the answer is the report of the command `fp8check`, field by field. Every answer of 400 and above is
 `application/problem+json`, and its `type` opens a page that says what to do.
 """
+
+_PARTS = (check, plan, checks, jobs, nodes, rules, health, pages)
 
 
 class PlainJSONResponse(JSONResponse):
@@ -108,7 +112,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(RequestMiddleware, settings=settings, metrics=service.metrics, open_=service.gate.is_open)
     app.add_exception_handler(HTTPException, _of_framework)
     app.add_exception_handler(RequestValidationError, _of_validation)
-    for part in (check, plan, checks, jobs, nodes, rules, health, pages):
+    for part in _PARTS:
         app.include_router(part.router)
     return app
 
@@ -137,7 +141,17 @@ def _settle() -> None:
 async def _of_framework(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
-    return _answer(request, of_status(error.status_code, str(error.detail), error.headers))
+    headers = error.headers
+    methods = _methods(request) if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED else []
+    if methods:
+        headers = {**(headers or {}), "Allow": ", ".join(methods)}
+    return _answer(request, of_status(error.status_code, str(error.detail), headers))
+
+
+def _methods(request: Request) -> list[str]:
+    """What may be done at this address: the framework names what the first of its routes takes."""
+    there = [one for part in _PARTS for one in part.router.routes if one.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for one in there for method in getattr(one, "methods", None) or ()})
 
 
 async def _of_validation(request: Request, error: Exception) -> Response:

@@ -13,7 +13,7 @@ from fp8check.rules.nodes.fleet import fleet
 from fp8check.rules.nodes.merged import SCHEMA, Merged
 from fp8check.rules.nodes.merged import from_data as merged_from_data
 from fp8check.rules.plain_text import plain
-from fp8check.rules.report.nodes import as_json, as_text
+from fp8check.rules.report.nodes import as_data, as_text
 from fp8check.rules.report.nodes_page import body
 from fp8check.rules.report.terminal import Style
 from fp8check.service.problems import Problem
@@ -74,7 +74,7 @@ def answered(told: Iterable[str], expect: int | None, format_: str | None) -> Fl
     if format_ is None:
         shown = _plain(body(answer), "markup")
     elif format_ == "json":
-        shown = _plain(as_json(answer, known), "json")
+        shown = _plain(json.dumps(as_data(answer, known), ensure_ascii=False), "json")
     else:
         shown = _plain(as_text(answer, Style(on=False)), "text")
     return FleetAnswer(shown, answer.verdict, code_of(answer))

@@ -24,7 +24,7 @@ from tests.support.service import served
 
 # What a block may need that is not here, and how many of them there are on all pages together.
 NEEDS = {
-    "gpu": 4,
+    "gpu": 5,
     "network": 7,
     "matplotlib": 1,
     "cluster": 1,  # tests/shipping validate the manifests

@@ -353,8 +353,8 @@ def test_a_scope_gives_what_it_says_and_no_more(service: Any, tmp_path: Path, to
         place = stored.headers["content-location"]
         probe = {**BODY, "options": {"probe": True}}
         job = client.post("/check", json=probe, headers=bearer(tokens["all"])).json()
-        for job, token in (("own", "check"), ("other", "all")):
-            assert client.post(f"/nodes/{job}", json=node("n1"), headers=bearer(tokens[token])).status_code == 200
+        for name, token in (("own", "check"), ("other", "all")):
+            assert client.post(f"/nodes/{name}", json=node("n1"), headers=bearer(tokens[token])).status_code == 200
         allowed = {
             "check": {("POST", "/check"), ("GET", "/nodes/own")},
             "read": {

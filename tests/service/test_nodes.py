@@ -108,6 +108,9 @@ def test_what_is_no_report_is_a_problem(content: bytes, status: int, why: str, c
 
 def test_wrong_addresses_and_kinds(client: TestClient) -> None:
     assert client.post("/nodes/j", content=b"x", headers={"Content-Type": "text/plain"}).status_code == 415
+    for address in ("/nodes/j", "/"):
+        refused = client.delete(address)
+        assert (refused.status_code, refused.headers["allow"]) == (405, "GET, POST")
     for job in ("-j", ".j", "a b", "j" * 65, "%0a"):
         assert client.post(f"/nodes/{job}", json=node("a")).status_code == 422
     assert client.post("/nodes/../j", json=node("a")).status_code == 404
