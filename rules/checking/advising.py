@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 JUDGED = 40  # runs that are judged at most for the helps of one check: some 50 ms
 OF_MANY = 100  # of one of more files than are kept in memory
-A_RUN_MORE = 1_000  # characters of the files that count as one run more: to edit and to judge them takes as long
+A_RUN_MORE = (
+    1_000  # characters of files and command that count as one run more: to edit and to judge them takes as long
+)
 PLAN = "`fp8check plan` looks for all steps"
 
 
@@ -112,23 +114,23 @@ class Advisor:
         return report._replace(later=later, hiding=hiding)
 
     def _afresh(self, part: RunRequest) -> Examined:
-        self.spend(part.documents)
+        self.spend(part.documents, part.launch)
         return self.judged(part)
 
-    def spend(self, documents: Sequence[Document]) -> None:
-        """Take what it costs to edit and to judge a run of these files; before either, since many findings ask for it.
+    def spend(self, documents: Sequence[Document], launch: str | None) -> None:
+        """Take what it costs to edit and to judge such a run; before either, since many findings ask for it.
 
         Raises:
             Unfixable: too many were judged already.
         """
-        if not self._affords(documents):
+        if not self._affords(documents, launch):
             raise Unfixable("it takes too long to find out")
-        self._left -= _cost(documents)
+        self._left -= _cost(documents, launch)
         self.runs += 1
 
-    def _affords(self, documents: Sequence[Document]) -> bool:
-        """Whether these files may be edited and judged once more; once some may not, no error is looked behind."""
-        affords = _cost(documents) <= self._left
+    def _affords(self, documents: Sequence[Document], launch: str | None) -> bool:
+        """Whether such a run may be edited and judged once more; once one may not, no error is looked behind."""
+        affords = _cost(documents, launch) <= self._left
         self._is_spent = self._is_spent or not affords
         return affords
 
@@ -162,9 +164,9 @@ class Advisor:
         return tuple(self._request.rules) if any(one.is_late for one in own) else (*self._errors, *own)
 
 
-def _cost(documents: Sequence[Document]) -> int:
-    """Runs of a usual size that take as long to edit and to judge as these files."""
-    return 1 + sum(len(one.text) for one in documents) // A_RUN_MORE
+def _cost(documents: Sequence[Document], launch: str | None) -> int:
+    """Runs of a usual size that take as long to edit and to judge as these files and this command."""
+    return 1 + (sum(len(one.text) for one in documents) + len(launch or "")) // A_RUN_MORE
 
 
 def _with_help(finding: Finding, proofs: _Proofs, words: Words) -> Finding:
@@ -194,7 +196,7 @@ class _Proofs:
     def reason(self, finding: Finding) -> str | None:
         """Why the cure of a finding is not proved; None where it is."""
         try:
-            self._advisor.spend(self._documents)
+            self._advisor.spend(self._documents, self._part.launch)
             if self._before is None:
                 self._before = self._advisor.judged(self._part)
             part = cured_as_values(self._part, self._documents, self._editor, finding.fix, finding.action)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from fp8check.rules.suppression.examined import Examined
 
     Judge = Callable[[RunRequest], Examined]
-    Affords = Callable[[Sequence[Document]], bool]
+    Affords = Callable[[Sequence[Document], str | None], bool]
 
 _DIGITS = 8  # of the number of a line
 TRIED = 8  # cures at most, of which each is a run that is judged
@@ -77,7 +77,7 @@ def behind(
 
     Args:
         judge: judges the one run of a part with all rules; it raises Unfixable once that takes too long.
-        affords: whether it would for a run of these files, which are not edited then either.
+        affords: whether it would for a run of these files and that command, which are not edited then either.
 
     Returns:
         Errors and warnings in the order in which they come up; then rules whose errors may hide others still.
@@ -128,7 +128,7 @@ class Tries:
         """The part once a cure is made; None where it cannot be made."""
         if cure.part is not None:
             return cure.part
-        if not self._affords(state.part.documents):
+        if not self._affords(state.part.documents, state.part.launch):
             self._left = 0
             return None
         self._characters -= sum(len(one.text) for one in state.part.documents)

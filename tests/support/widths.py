@@ -25,8 +25,11 @@ def unpainted(text: str) -> str:
 
 
 def too_wide(text: str, width: int) -> list[str]:
-    """The lines that are wider than that, less those that are the name of a file and nothing else."""
-    lines = unpainted(text).split("\n")
+    """The lines that are wider than that, less those that are the name of a file and nothing else.
+
+    What keeps a line from being a command of a CI log is written once it is folded, and takes a column more.
+    """
+    lines = [re.sub(r"^(\s*)\\::", r"\1::", line) for line in unpainted(text).split("\n")]
     return [line for line in lines if cells(line) > width and not _is_name(line)]
 
 

@@ -808,7 +808,7 @@ def commanding(case: Case, folder: Path) -> Iterable[str]:
     return (f"exit:{code}",)
 
 
-_RUNS = ("probe", "serve", "env")
+_RUNS = ("probe", "serve", "env", "run", "node", "lsp")
 _NEVER = ("--python", "--probe", "--server", "--write-baseline", "--out", "--import-check", "--plugin")
 
 
@@ -820,7 +820,8 @@ def _harmless(words: Sequence[str]) -> bool:
         and not any("=" in word and word.startswith(NAMES) for word in words)
         and not any(word.startswith("--format=") and "=" in word[9:] for word in words)
         and ("--no-environment" in own or "--facts" in own or own[:1] in (["worth"], ["rule"], ["rules"], ["matrix"]))
-        and not ("fix" in words and "--diff" not in words)
+        # What stands behind --hook is a file, whatever it looks like.
+        and not ("fix" in words and "--diff" not in (words[: words.index("--hook")] if "--hook" in words else words))
     )
 
 
