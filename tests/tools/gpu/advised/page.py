@@ -20,7 +20,7 @@ row; layers as wide as those of the models that they are named after, two to eig
 
 `python -m tests.tools.gpu.advised.planned FINALS.json` makes and predicts them; `python -m
 tests.tools.gpu.advised.run FINALS.json OUT.jsonl --overlay ...` runs them, as many at a time as fit. Predictions were
-committed before the runs. [advised.jsonl](advised.jsonl) has files, steps, predictions and what was seen.
+made before the runs, and committed before them but for round 5. [advised.jsonl](advised.jsonl) has files, steps, predictions and what was seen.
 
 - *fprop, dgrad, wgrad*: products in FP8 in step 4. Under checkpointing dgrad has those that are computed again; what a
   compiler has fused away, or one side of a square product, is not told apart. *kernels*: FP8 GEMM kernels of the
