@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from fp8check.rules.suppression.examined import Examined
 
 # GiB of an H200, of which speed is told where no GPU is known: 143,771 MiB (nvidia-smi).
-_OF_H200 = 140
 
 
 def summary(examined: Examined, speed: Speed | None) -> Summary:
@@ -135,7 +134,7 @@ def _speed(speed: Speed, examined: Examined) -> str:
 
 def _memory(outcome: Outcome) -> str | None:
     """What a full micro-batch takes of a GPU, and what it would take in BF16."""
-    from fp8check.rules.outcome.memory import predict_memory  # only where the outcome is shown
+    from fp8check.rules.outcome.memory import OF_H200, predict_memory  # only where the outcome is shown
 
     try:
         found = predict_memory(outcome.run, outcome)
@@ -144,7 +143,7 @@ def _memory(outcome: Outcome) -> str | None:
     if found is None or found.fp8_gib is None:
         return None
     there = "" if found.gpu_gib is None else f" of {found.gpu_gib:,.0f}"
-    beyond = f"; an H200 has {_OF_H200}" if found.gpu_gib is None and found.fp8_gib > _OF_H200 else ""
+    beyond = f"; an H200 has {OF_H200:.0f}" if found.gpu_gib is None and found.fp8_gib > OF_H200 else ""
     return f"at most {found.fp8_gib:,.0f}{there} GiB a GPU; {found.bf16_gib:,.0f} in BF16{beyond}"
 
 

@@ -16,6 +16,7 @@ from fp8check.rules.input_error import InputError
 from fp8check.rules.moves.backends import GATHER
 from fp8check.rules.moves.site import known
 from fp8check.rules.moves.strategies import STRATEGIES, ZERO3, Strategy, entries
+from fp8check.rules.outcome.memory import OF_H200, predict_memory
 from fp8check.rules.outcome.speed import speed_of
 from fp8check.rules.record import Record
 from fp8check.rules.releases.behaviors import Accelerate
@@ -23,6 +24,7 @@ from fp8check.rules.releases.stack import Stack
 from fp8check.rules.repair.goal import chosen, problems
 from fp8check.rules.repair.plan import PLANS, Planned, pays
 from fp8check.rules.repair.render import Step, text_of
+from fp8check.rules.settings.values import Undecided
 from fp8check.rules.starting.drafts import ACCUMULATION, DRAFTS, SEQUENCE, Setup
 from fp8check.rules.trainers import detect
 from fp8check.rules.trainers.registry import BY_NAME
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from fp8check.rules.facts import Facts
+    from fp8check.rules.outcome import Outcome
     from fp8check.rules.reading import Document
     from fp8check.rules.repair.goal import Problem
     from fp8check.rules.repair.plan import Plan
@@ -41,6 +44,7 @@ ACCELERATE = "accelerate.yaml"
 TOKENS = (16_384, 8_192, 4_096, 2_048)  # of a micro-batch, where nobody says: FP8 gains with their number
 # How much of a step's time is left to gain from where each block runs forward twice: three parts of work become four.
 _TWICE = 0.75
+TOO_LARGE = "FP414"  # the rule that says so
 STATES = 60  # judged in the search for what has to change beside the files
 _BY_KIND = {one.kind: one for one in STRATEGIES}
 
@@ -172,7 +176,7 @@ def choose(wish: Wish, folder: str, spent: Callable[[], bool] = lambda: False) -
     """
     _check(wish)
     found, ways = _as_drafted(wish, folder, spent)
-    choice = found or _with_changes(wish, ways, folder, spent) or Choice(None, tuple(map(_tried, ways)))
+    choice = found or _with_changes(wish, ways, folder, spent)
     return choice._replace(elsewhere=wish.facts.is_training_environment is False)
 
 
@@ -196,27 +200,38 @@ def _taken(way: Way, planned: Tried, ways: Sequence[Way]) -> Choice | None:
     return Choice(planned, (planned, *(_tried(one) for one in ways if one is not way)))
 
 
-def _merit(way: Way) -> tuple[int, float]:
-    """What of good ways is the best: of what there is no warning, and what has most to gain."""
+def _merit(way: Way) -> tuple[bool, int, float]:
+    """What of good ways is the best: what fits a GPU, of what there is no warning, and what has most to gain."""
     warnings = sum(one.severity == "warning" for one in way.report.findings)
-    return -warnings, way.score or 0.0
+    return _fits(way.report.outcome), -warnings, way.score or 0.0
 
 
-def _with_changes(wish: Wish, ways: Sequence[Way], folder: str, spent: Callable[[], bool]) -> Choice | None:
-    """The best where a draft has to be changed, or other releases of packages are wanted; None where nothing helps."""
+def _fits(outcome: Outcome) -> bool:
+    """Whether a run fits an H200, the largest that is known, where no GPU is: else memory is one of the problems."""
+    try:
+        found = None if outcome.error is not None else predict_memory(outcome.run, outcome)
+    except Undecided:
+        return True
+    return found is None or found.gpu_gib is not None or (found.fp8_gib or 0.0) <= OF_H200
+
+
+def _with_changes(wish: Wish, ways: Sequence[Way], folder: str, spent: Callable[[], bool]) -> Choice:
+    """The best where a draft has to be changed, or other releases are wanted; without one where nothing helps."""
+    tried: list[Tried] = []
     for one in ways:
         planned = _planned(wish, one, spent)
+        tried.append(planned)
         if planned.plan is None:
             continue
         packages = tuple(step for step in planned.plan.steps if step.kind == "package")
         if not packages:
-            return _taken(one, planned, ways)
+            return Choice(planned, (planned, *(_tried(other) for other in ways if other is not one)))
         changed, _ = _as_drafted(wish._replace(facts=planned.report.inputs.run.facts), folder, spent)
         best = None if changed is None else changed.best
         if changed is not None and best is not None and best.plan is not None:
             whole = best._replace(plan=best.plan._replace(steps=(*packages, *best.plan.steps)))
             return Choice(whole, (whole, *(other for other in changed.tried if other is not best)))
-    return None
+    return Choice(None, tuple(tried))
 
 
 def _nearest(ways: Sequence[Way]) -> list[Way]:
@@ -238,7 +253,9 @@ def _planned(wish: Wish, way: Way, spent: Callable[[], bool]) -> Tried:
     planned = plan_request(request, "fp8", states=STATES, plans=1, spent=spent)
     plan = next((one for one in planned.plans if _keeps(wish, one.reports[0], way.report)), None)
     if plan is None:
-        return _tried(way)
+        # Whatever else the draft lacks: where nothing that was found fits, that is what stands against it.
+        too_large = next((one for one in planned.why_not if one.startswith(f"{TOO_LARGE}:")), "")
+        return _tried(way)._replace(why_not=too_large) if too_large else _tried(way)
     documents = _all(way.documents, plan.documents)
     files = (Step("file", one.path, None, None, one.text, "init") for one in documents)
     steps = (*(one for one in plan.steps if one.kind not in ("edit", "file")), *files)

@@ -300,3 +300,31 @@ def test_a_file_that_is_kept_has_the_backend_that_is_told(
     assert f"backend: {told}" in text
     assert ("fp8_format" in text) == (told == "TE")
     assert "FP218" not in said
+
+
+LARGE = ("--trainer", "trl", "--model", "Qwen/Qwen2.5-7B", "--processes", "1")
+
+
+def test_a_model_that_fits_no_gpu_is_refused_for_that(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    h100 = {**H200, "name": "NVIDIA H100 80GB HBM3", "memory_mib": 81559}
+    packages = {**OLD, "torchao": None}  # what else is missing is not the reason: it could be installed
+    path = tmp_path / "facts.json"
+    path.write_text(json.dumps({"schema": "fp8check/facts/1", "packages": packages, "gpus": [h100], "variables": {}}))
+    words = ["init", *LARGE, "--facts", str(path), "--out", str(tmp_path / "new")]
+    assert main(words) == 1
+    said = capsys.readouterr().out
+    assert "FP414: the run does not fit: it needs 127 GiB before the first batch" in said
+    assert "what helps        adapters (--finetuning lora), more GPUs (--processes 8), or a smaller model" in said
+    assert main([*words, "--finetuning", "lora"]) == 0
+
+
+def test_where_no_gpu_is_known_what_fits_the_largest_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    packages = {**OLD, "accelerate": "1.15.0", "transformers": "5.23.0", "torchao": "0.18.0", "torch": "2.13.0"}
+    path = tmp_path / "facts.json"
+    path.write_text(json.dumps({"schema": "fp8check/facts/1", "packages": packages}))
+    assert main(["init", *LARGE, "--facts", str(path), "--out", str(tmp_path / "new")]) == 0
+    said = capsys.readouterr().out
+    assert "  memory            at most 130 GiB a GPU; " in said
+    assert "an H200 has 140" not in said
