@@ -196,7 +196,7 @@ def test_a_script_that_cannot_be_edited() -> None:
     assert not trying.sets(reports[0], shell, 1)
 
 
-@pytest.mark.parametrize(("of", "one_of"), [("catalog", 33), ("conformance", 250)])
+@pytest.mark.parametrize(("of", "one_of"), [("catalog", 33), ("conformance", 150)])
 def test_lines_without_effect_have_none_and_those_that_decide_have_one(of: str, one_of: int) -> None:
     every = [*flips.every(of, one_of)]
     assert [one for one in every if one.is_wrong] == []

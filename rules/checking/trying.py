@@ -122,8 +122,8 @@ class Trials:
             return Tries((), _TOO_LARGE)
         before, number = self._reports[at], 0
         effects: list[Effect] = []
-        command = len(self._part.launch or "")
-        left = MOST_COST // sum(map(_cost, self._part.documents), command + _A_RUN * len(self._reports))
+        longer = max(0, len(self._part.launch or "") - _A_RUN)  # than a command of usual length
+        left = MOST_COST // sum(map(_cost, self._part.documents), longer + _A_RUN * len(self._reports))
         for number, value in enumerate(_values(document, before, line, self._part.trainer, self._script), 1):
             if number > MOST or (left <= 0 and number > 1):
                 why = f"{len(effects)} other values of it change nothing, and more were not tried"
