@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.chromium import Chromium, found
 from tests.support.example import ACCELERATE, FACTS, TRAINING
+from tests.support.nodes import node
 from tests.support.service import Served, served
 
 if TYPE_CHECKING:
@@ -74,7 +75,11 @@ def shown_on(browser: Chromium, device: str, scheme: str) -> None:
 def test_axe_finds_nothing(service: Served, browser: Chromium, checks: list[str], device: str, scheme: str) -> None:
     shown_on(browser, device, scheme)
     ids = [one.partition("?")[0].removeprefix("checks/") for one in checks]
-    for path in ("", "?example=true", *checks, "checks", f"compare?id={ids[0]}&id={ids[1]}", "problems/token"):
+    odd = [node("n1"), node("n2"), node("n3", facts={"driver": "1"}), node("n4", verdict="fail", why=["it broke"])]
+    for one in odd:
+        assert service.post("/nodes/run-7", json=one).status_code == 200
+    compared = f"compare?id={ids[0]}&id={ids[1]}"
+    for path in ("", "?example=true", *checks, "checks", compared, "nodes/run-7?expect=5", "problems/token"):
         browser.open(service.url + path)
         browser.evaluate(OPENED)
         assert faults(browser) == [], path
