@@ -94,6 +94,7 @@ class Watch:
         self._judge(found[0] if found else None, why)
         if not self._options.stop:
             self.verdicts.clear()
+            complain("fp8check: the run goes on, and is watched; a verdict may still come\n")
 
     def end(self, started: Foreground) -> None:
         """The run has ended: what was not told until now will not be."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fp8check.rules.checking.watching import Verdict
     from fp8check.rules.repair.render import Step
     from fp8check.rules.seen import Seen
+    from fp8check.rules.seen.data import Time
 
 # What a script imports to send something away, or to keep a record of it, and no variable or argument switches off.
 SENDING: tuple[str, ...] = ("mlflow", "tensorboard", "tensorboardX", "torch.utils.tensorboard", "comet_ml", "neptune")
@@ -184,7 +185,8 @@ def compared(first: Verdict, second: Verdict, steps: tuple[Step, ...]) -> Compar
         undecided.append("what FP8 costs or brings: the first run is not what was asked for")
     if second.seen.watched is not None and (second.seen.converted or 0) > 0:
         undecided.append("the second run has layers in FP8 as well")
-    if _overlap(first.seen, second.seen):
+    times = [one.seen.watched.step_ms for one in (first, second) if one.seen.watched is not None]
+    if len(times) == 2 and times[0] is not None and times[1] is not None and overlap(times[0], times[1]):
         undecided.append("which of the two is faster: the usual step of one takes as long as some steps of the other")
     if first.seen.emulated or second.seen.emulated:
         undecided.append("how fast it is on a GPU: this was a CPU, where FP8 is emulated")
@@ -198,12 +200,8 @@ def _ms(seen: Seen) -> float | None:
     return None if seen.watched is None or seen.watched.step_ms is None else seen.watched.step_ms.ms
 
 
-def _overlap(first: Seen, second: Seen) -> bool:
+def overlap(one: Time, other: Time) -> bool:
     """Whether the median of one lies among the times of the other: steps that wait for the host vary more than that."""
-    times = [None if one.watched is None else one.watched.step_ms for one in (first, second)]
-    one, other = times
-    if one is None or other is None:
-        return False
     return one.low <= other.ms <= one.high or other.low <= one.ms <= other.high
 
 

@@ -32,3 +32,15 @@ def test_the_variables_of_trackers_are_those_of_the_command() -> None:
         session.close()
     assert {name: environ[name] for name in trial.ENVIRONMENT} == trial.ENVIRONMENT
     assert environ["WANDB_MODE"] == "disabled"
+
+
+def test_times_among_each_other_do_not_say_which_is_faster() -> None:
+    from fp8check.rules.checking.comparing import overlap
+    from fp8check.rules.seen.data import Time
+
+    narrow, wide = Time(ms=72.8, low=70.9, high=76.9, repeats=9), Time(ms=69.7, low=65.0, high=85.0, repeats=9)
+    far = Time(ms=93.2, low=90.9, high=96.3, repeats=9)
+    assert overlap(narrow, wide)
+    assert overlap(wide, narrow)
+    assert not overlap(narrow, far)
+    assert not overlap(far, wide)
