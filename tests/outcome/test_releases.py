@@ -356,6 +356,14 @@ ROWS = [
         v5_3_0="ValueError (prepare)",
     ),
     row(
+        Transformers.FSDP_PREPARES_ONE_ALONE,
+        {"accelerate": f"{FSDP}{TE}fsdp_config: {{fsdp_version: 1}}\n", **HEADER},
+        v4_52_4=f"fp8 TE all {DEFAULT}",
+        v4_53_0="ValueError (prepare)",
+        v4_53_3="ValueError (prepare)",
+        v4_54_0=f"fp8 TE all {DEFAULT}",
+    ),
+    row(
         Transformers.FSDP2_BY_DEFAULT,
         {"accelerate": f"{DDP}{TE}", "training": "output_dir: out\nfsdp: full_shard\n"},
         v5_9_0="ValueError (prepare)",
