@@ -106,12 +106,20 @@ def answer_of(
     return Answer(report, body, counted(runs), discreet(check_request).dumped())
 
 
+_CONFIGURATIONS = (".yaml", ".yml", ".json")
+
+
 def request_of(check_request: CheckRequest, own: Callable[[], Facts]) -> Request:
     """What is to be checked, for rules/checking. Nothing is read but what was sent: no name in it is followed."""
     options = check_request.options
     selection = select(*(tuple(name.upper() for name in names) for names in (options.select, options.ignore)))
     started = _started(options.launch, options.trainer)
-    scripts = [file for file in check_request.files if file.is_script or basename(file.name) == started]
+    # What is named as a configuration is one, whatever a launcher is told to start: FP305 says that.
+    scripts = [
+        file
+        for file in check_request.files
+        if file.is_script or (basename(file.name) == started and not file.name.endswith(_CONFIGURATIONS))
+    ]
     documents = tuple(read(file.name, file.content()) for file in check_request.files if file not in scripts)
     # The one that the launch names; where none of them is, the first says what it is not.
     script = next((file for file in scripts if basename(file.name) == started), scripts[0] if scripts else None)

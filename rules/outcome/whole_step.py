@@ -86,7 +86,7 @@ def rest_of(run: Run, outcome: Outcome) -> Rest:
     weights = known(lambda: effective.weights)
     optimizer = known(lambda: training.optimizer(outcome.stack))
     rank = known(lambda: training.lora_rank) if training.uses_lora else 0
-    batches = known(lambda: training.value("gradient_accumulation_steps", 1))
+    batches = known(lambda: training.micro_batches)
     step = spread._replace(
         weights="float32" if weights is not None and weights.value == "float32" else "bfloat16",
         optimizer=optimizer if optimizer in OPTIMIZERS else "adamw_torch_fused",

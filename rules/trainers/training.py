@@ -417,9 +417,14 @@ class Training:
         return None
 
     @property
+    def micro_batches(self) -> object:
+        """How many micro-batches share a step of the optimizer, as it is written."""
+        return self.value("gradient_accumulation_steps", 1)
+
+    @property
     def accumulates(self) -> bool:
         """Whether gradients are kept over several micro-batches."""
-        return self.value("gradient_accumulation_steps", 1) != 1
+        return self.micro_batches != 1
 
     @property
     def torch_compile(self) -> bool:
