@@ -222,13 +222,18 @@ def predict_point(model: ModelShape, tokens: int, setup: Setup) -> Point:
     sharpness = FP8_SHARPNESS[setup.scope]
     fp8, fast, slow = (_either(share * launch, needed, sharpness) for share in (1.0, FAST_HOST[0], SLOW_HOST[0]))
     bound = "launch" if launch > needed else "gemm" if gemms >= memory else "memory"
+    return _point(tokens, (bf16, *others), (fp8, fast, slow), ERROR_GPU, bound)
+
+
+def _point(tokens: int, bf16: tuple[float, ...], fp8: tuple[float, ...], error: float, bound: str) -> Point:
+    """What seconds come to, each on a usual host, a fast and a slow one; the range is wider by an error."""
     return Point(
         tokens,
-        1e3 * bf16,
-        1e3 * fp8,
-        bf16 / fp8,
-        others[1] / slow * (1 - ERROR_GPU),
-        others[0] / fast * (1 + ERROR_GPU),
+        1e3 * bf16[0],
+        1e3 * fp8[0],
+        bf16[0] / fp8[0],
+        bf16[2] / fp8[2] * (1 - error),
+        bf16[1] / fp8[1] * (1 + error),
         bound,
     )
 
@@ -282,15 +287,7 @@ def _predict_step(model: ModelShape, tokens: int, setup: Setup, rest: Rest) -> P
         _either(share * launch, needed, FP8_SHARPNESS["layers"]) + fixed for share in (1.0, FAST_HOST[0], SLOW_HOST[0])
     )
     bound = "launch" if launch > needed else "gemm" if gemms >= memory else "memory"
-    return Point(
-        tokens,
-        1e3 * bf16,
-        1e3 * fp8,
-        bf16 / fp8,
-        others[1] / slow * (1 - ERROR_STEP),
-        others[0] / fast * (1 + ERROR_STEP),
-        bound,
-    )
+    return _point(tokens, (bf16, *others), (fp8, fast, slow), ERROR_STEP, bound)
 
 
 def _steps(model: ModelShape, setup: Setup) -> float:
