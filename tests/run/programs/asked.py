@@ -104,7 +104,7 @@ def train(model):
         by_gradients(model, loss) if HOW == "no-backward-pass" else loss.backward()
         step_with()
         optimizer.zero_grad()
-        print(step, repr(loss.item()), flush=True)
+        print(f"{step} {loss.item()!r}\n", end="", flush=True)  # in one piece: ranks share the output
 
 
 def main():

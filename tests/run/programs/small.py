@@ -31,7 +31,7 @@ def train(model, step_with, zero, around):
             loss.backward()
             step_with()
             zero()
-            print(step, repr(loss.item()), flush=True)
+            print(f"{step} {loss.item()!r}\n", end="", flush=True)  # in one piece: ranks share the output
 
 
 def happen(step):
