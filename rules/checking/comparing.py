@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 
+from fp8check.rules.checking.modules import with_modules
 from fp8check.rules.checking.planning import SECONDS, after, applied, plan_request
 from fp8check.rules.checking.request import runs_of
+from fp8check.rules.reading.source import Source
 from fp8check.rules.record import Record
+from fp8check.rules.settings.script_syntax import parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,26 +19,19 @@ if TYPE_CHECKING:
     from fp8check.rules.checking.request import Request
     from fp8check.rules.checking.runs import Assembled
     from fp8check.rules.checking.watching import Verdict
+    from fp8check.rules.reading import Document
     from fp8check.rules.repair.render import Step
     from fp8check.rules.seen import Seen
     from fp8check.rules.seen.data import Time
 
 # What a script imports to send something away, or to keep a record of it, and no variable or argument switches off.
-SENDING: tuple[str, ...] = ("mlflow", "tensorboard", "tensorboardX", "torch.utils.tensorboard", "comet_ml", "neptune")
-SENDING += (
-    "clearml",
-    "aim",
-    "dvclive",
-    "swanlab",
-    "trackio",
-    "boto3",
-    "s3fs",
-    "gcsfs",
-    "google.cloud",
-    "azure.storage",
+TRACKERS = (
+    *("mlflow", "tensorboard", "tensorboardX", "torch.utils.tensorboard", "comet_ml", "neptune", "clearml", "aim"),
+    *("dvclive", "swanlab", "trackio"),
 )
-SENDING += ("lightning", "pytorch_lightning", "composer")  # these save and track in ways of their own
-IMPORTED = re.compile(rf"^\s*(?:import|from)\s+({'|'.join(map(re.escape, SENDING))})\b", re.MULTILINE)
+STORES = ("boto3", "s3fs", "gcsfs", "google.cloud", "azure.storage")
+TRAINERS = ("lightning", "pytorch_lightning", "composer")  # these save and track in ways of their own
+SENDING = (*TRACKERS, *STORES, *TRAINERS)
 AS_ONE = 0.05  # relative: losses of a first step that are further apart are not of the same weights and rows
 
 
@@ -115,10 +110,23 @@ def _refuse(assembled: Assembled) -> None:
     scripts = [one for one in assembled.documents if one.kind == "script"]
     if not scripts and not (run.starts_trainer and run.training.is_huggingface):
         raise Refused(f"{launch.script or 'the program'} was not read: what it saves and sends is not known")
+    _refuse_sending(scripts)
+
+
+def _refuse_sending(scripts: Sequence[Document]) -> None:
+    """Raise where one of these or a module beside it imports what sends something away, or that is not known."""
     for one in scripts:
-        found = IMPORTED.search(one.text)
-        if found is not None:
-            raise Refused(f"{one.path} imports {found[1]}, which cannot be switched off from outside")
+        source = parse(Source(one.path, one.text))
+        if source is None:
+            raise Refused(f"{one.path} cannot be read: what it saves and sends is not known")
+        imported = with_modules(source)
+        if imported.unread:
+            raise Refused(f"{imported.unread[0].path} cannot be read: what it saves and sends is not known")
+        for each in (source, *imported.sources):
+            for name in each.imports:
+                sends = next((sender for sender in SENDING if f"{name}.".startswith(f"{sender}.")), None)
+                if sends is not None:
+                    raise Refused(f"{each.path} imports {sends}, which cannot be switched off from outside")
 
 
 def _by_itself(assembled: Assembled) -> str:

@@ -103,6 +103,19 @@ REFUSED = {
         ["accelerate", "launch", "--config_file", "accel.yaml", "tracked.py"],
         "tracked.py imports mlflow",
     ),
+    "a tracker behind another module": (
+        {"tracked.py": "import os, mlflow.pytorch as flow\nfrom accelerate import Accelerator\nAccelerator()\n"},
+        ["accelerate", "launch", "--config_file", "accel.yaml", "tracked.py"],
+        "tracked.py imports mlflow",
+    ),
+    "a tracker in a module of the script": (
+        {
+            "tracked.py": "import helper\nfrom accelerate import Accelerator\nAccelerator()\n",
+            "helper.py": "def log():\n    from neptune import init_run\n",
+        },
+        ["accelerate", "launch", "--config_file", "accel.yaml", "tracked.py"],
+        "helper.py imports neptune",
+    ),
     "other machines": (
         {},
         ["torchrun", "--nnodes", "2", "--node_rank", "0", "saving.py"],
