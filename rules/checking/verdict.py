@@ -38,13 +38,16 @@ class Counts(Record):
 
 
 def verdict(findings: Iterable[Finding], undecided: Sequence[UndecidedRule], inputs: Inputs) -> Verdict:
-    """fail, warn, undecided or pass. A probe that was wanted and could not run is no pass."""
+    """fail, warn, undecided or pass. A probe that was wanted and did not come to its end is no pass.
+
+    Rules say what ended it; where these are not selected, it has shown nothing all the same.
+    """
     severities = {one.severity for one in findings}
     if "error" in severities:
         return "fail"
     if "warning" in severities:
         return "warn"
-    unseen = inputs.seen is not None and inputs.seen.ended == "not run"
+    unseen = inputs.seen is not None and inputs.seen.ended != "done"
     return "undecided" if undecided or unseen or inputs.outcome.undecided is not None else "pass"
 
 
