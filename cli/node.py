@@ -13,7 +13,7 @@ from fp8check.rules import facts as facts_
 from fp8check.rules import writing
 from fp8check.rules.checking.exit_codes import ExitCode
 from fp8check.rules.checking.nodes import SeveralRuns, bytes_of, node_of
-from fp8check.rules.nodes.hosts import file_of, is_host
+from fp8check.rules.nodes.hosts import file_of, is_host, own_name
 from fp8check.rules.plain_text import shown
 
 TYPE_CHECKING = False
@@ -25,8 +25,6 @@ ABOUT = """\
 What one node of a cluster has, and whether it can run this in FP8: its facts, the check of the run there, and with
 --probe one FP8 step on every GPU of it, side by side. HOST.json in the folder says it all; `fp8check nodes` merges
 these. Start it once a node: srun --ntasks-per-node=1 fp8check node --out DIR train.yaml accel.yaml --probe"""
-# Of a node of Slurm, whose containers may have a host name of their own.
-_NAMES = ("FP8CHECK_HOST", "SLURMD_NODENAME")
 
 
 def parser() -> Parser:
@@ -98,9 +96,7 @@ def told_by(options: Options) -> Node:
 
 
 def _host(options: Options) -> str:
-    import platform
-
-    given = options.host or next((os.environ[name] for name in _NAMES if os.environ.get(name)), platform.node())
+    given = options.host or own_name(os.environ)
     if not is_host(given):
         raise UsageError(f"{given!r} is no name of a host: letters, digits, hyphens and dots; see --host")
     return str(given)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
@@ -102,8 +101,3 @@ class Meeting:
     @staticmethod
     def _key(what: str, rank: int) -> str:
         return f"{_PREFIX}/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}/{what}/{rank}"
-
-
-def own_name(environ: Mapping[str, str]) -> str:
-    """What this node is called: FP8CHECK_HOST, or as Slurm or the system has it."""
-    return environ.get("FP8CHECK_HOST") or environ.get("SLURMD_NODENAME") or socket.gethostname()

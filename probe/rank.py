@@ -23,7 +23,7 @@ import time
 from typing import TYPE_CHECKING
 
 from fp8check.probe.here import Asked, node_here
-from fp8check.probe.meeting import Meeting, Place, own_name
+from fp8check.probe.meeting import Meeting, Place
 from fp8check.probe.run import Consent, probe_run
 from fp8check.rules import writing
 from fp8check.rules.checking.exit_codes import ExitCode
@@ -32,7 +32,7 @@ from fp8check.rules.input_error import InputError
 from fp8check.rules.nodes.digest import digest
 from fp8check.rules.nodes.document import worst
 from fp8check.rules.nodes.fleet import Standing, fleet
-from fp8check.rules.nodes.hosts import file_of, is_host
+from fp8check.rules.nodes.hosts import file_of, is_host, own_name
 from fp8check.rules.nodes.merged import Merged
 from fp8check.rules.report.laying import laid_out
 from fp8check.rules.report.nodes import as_json, as_text, lists
