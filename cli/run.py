@@ -15,6 +15,7 @@ from fp8check.cli.watching import Checked, Watch
 from fp8check.rules.checking.exit_codes import ExitCode
 from fp8check.rules.input_error import InputError
 from fp8check.rules.reading import files
+from fp8check.rules.reading.kind import SHELLS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ def _complain(reports: Sequence[Any], options: Options, config: Config) -> None:
 def _script(words: Sequence[str]) -> list[str]:
     """The shell script that the command is, which is checked as a file: each of its launch lines is a run."""
     name = os.path.basename(words[0])
-    script = words[1] if name in ("bash", "sh", "dash", "zsh") and len(words) > 1 else words[0]
+    script = words[1] if name in SHELLS and len(words) > 1 else words[0]
     return [script] if script.endswith((".sh", ".sbatch", ".slurm")) and files.is_there(script) else []
 
 

@@ -6,6 +6,7 @@ Quotes, variables, redirections and pipes stay as they are written: a command th
 
 from __future__ import annotations
 
+from fp8check.rules.reading.kind import SHELLS
 from fp8check.rules.settings.command import MAX_COMMAND, parsed
 from fp8check.rules.settings.launch import LaunchError, Unclear
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
 # What makes of words more than one row of them, or something else than they say.
 _OPERATORS = frozenset("|<>&;$`\\\n")
-
-
-_SHELLS = ("bash", "sh", "dash", "zsh", "ksh")
 
 
 class Written(str):
@@ -78,7 +76,7 @@ def _handed_to_shell(words: Sequence[str]) -> int | None:
     """Which word is a command itself, that a shell is handed: `bash -lc "accelerate launch train.py"`."""
     for at, word in enumerate(words[:-2]):
         option = words[at + 1]
-        if word.rpartition("/")[2] in _SHELLS and option[:1] == "-" and option[1:2] != "-" and option[-1:] == "c":
+        if word.rpartition("/")[2] in SHELLS and option[:1] == "-" and option[1:2] != "-" and option[-1:] == "c":
             return at + 2
     return None
 

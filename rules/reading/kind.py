@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # Files of keys and values that a run names itself, and that a cure or a plan may change.
 CONFIGURATION = ("training", "accelerate", "deepspeed")
+# The shells that a script is written for, or that a command is handed to.
+SHELLS = ("sh", "bash", "dash", "ksh", "zsh")
 
 
 class Kind(Record):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fp8check.rules.reading import source as sources
-from fp8check.rules.reading.kind import OTHER, Kind, unidentified
+from fp8check.rules.reading.kind import OTHER, SHELLS, Kind, unidentified
 from fp8check.rules.reading.nodes import Document, Problem, Unreadable
 
 TYPE_CHECKING = False
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 LOADERS = frozenset({"pyyaml", "omegaconf", "json"})
 # How the scripts of shells and of schedulers are called, and what their first line names.
 SUFFIXES = (".sh", ".bash", ".sbatch", ".slurm", ".pbs", ".ksh", ".zsh")
-_SHELLS = frozenset(("sh", "bash", "dash", "ash", "ksh", "zsh"))
+_FIRST_LINES = (*SHELLS, "ash")
 
 
 def read(
@@ -58,7 +58,7 @@ def is_shell(path: str, text: str) -> bool:
     programs = [word.rpartition("/")[2] for word in words[:3] if not word.startswith("-")]
     if not programs:
         return path.endswith(SUFFIXES)
-    return programs[0] in _SHELLS or (programs[0] == "env" and programs[-1] in _SHELLS)
+    return programs[0] in _FIRST_LINES or (programs[0] == "env" and programs[-1] in _FIRST_LINES)
 
 
 def read_script(path: str, data: bytes | None = None) -> Document:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from fp8check.rules.reading.kind import SHELLS
 from fp8check.rules.reading.shell import Arithmetic, Branch, Command, Enter, Leave
 from fp8check.rules.record import Record
 from fp8check.rules.settings.shell_blocks import Block, hangs_on, tested
@@ -58,7 +59,6 @@ _BUILTINS = frozenset(
         *("unset", "set", "cd", "pushd", "popd", "source", ".", "shift", "exit", "alias", "let", "echo", "printf"),
     )
 )
-_SHELLS = frozenset(("sh", "bash", "zsh", "dash", "ksh"))
 # Files that people read into a script to have an environment, and no settings.
 _ENVIRONMENTS = ("activate", ".bashrc", ".bash_profile", ".profile", ".zshrc", "profile", "conda.sh", "bashrc")
 # What people evaluate to have an environment: eval "$(conda shell.bash hook)".
@@ -666,12 +666,12 @@ class _Walk:
             path = os.path.normpath(field.text)
             if path in self._shared.written and (at == 0 or fields[0].text not in _TOUCHING):
                 self._shared.started.add(path)
-                starts = at - 1 if at and fields[at - 1].text.rpartition("/")[2] in _SHELLS else at
+                starts = at - 1 if at and fields[at - 1].text.rpartition("/")[2] in SHELLS else at
                 starts = 0 if fields[0].text in _SUBMITTING else starts
                 one = self._shared.written[path]
                 spent = self._expander.spends(text_of(one.text))
                 return (starts, one.text, fields[at + 1 :], one.place) if spent else None
-            if name in (*_SHELLS, *_SUBMITTING, "ssh") and name != "zsh":
+            if name in (*SHELLS, *_SUBMITTING, "ssh") and name != "zsh":
                 if name not in ("ssh", *_SUBMITTING) and any(not one.text.startswith("-") for one in fields[at + 1 :]):
                     continue
                 fed = printed
@@ -719,7 +719,7 @@ class _Walk:
     def _candidate(self, command: Command, fields: Sequence[Field]) -> Iterator[Line]:
         """A line; of `bash -c TEXT` those of the text."""
         for at, field in enumerate(fields):
-            text = _text_of_shell(fields[at:]) if field.text.rpartition("/")[2] in _SHELLS else None
+            text = _text_of_shell(fields[at:]) if field.text.rpartition("/")[2] in SHELLS else None
             if text is not None:
                 before = tuple([self._place(one, command) for one in fields[:at]])
                 unknown = any(one.why for one in fields[at:])

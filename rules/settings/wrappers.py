@@ -7,6 +7,7 @@ option that stands in no table makes the command unclear: nobody knows whether i
 
 from __future__ import annotations
 
+from fp8check.rules.reading.kind import SHELLS
 from fp8check.rules.record import Record
 from fp8check.rules.settings.command import is_python, split
 from fp8check.rules.settings.launch import HERE, LAUNCHERS, NotARun, Unclear, is_several
@@ -807,7 +808,7 @@ WRAPPERS: Mapping[str, Entry] = {
     "builtin": _wrapper(),
     "eval": _wrapper(effect=_eval),
     **dict.fromkeys(
-        ("bash", "sh", "zsh", "dash", "ksh"),
+        SHELLS,
         _wrapper(
             "-o -O +o --rcfile --init-file",
             "-c -l -i -e -u -x -v -f -r -s --login --norc --noprofile --posix",
