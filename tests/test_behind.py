@@ -39,6 +39,11 @@ ACCEL = 'distributed_type: "NO"\nmixed_precision: fp8\nfp8_config:\n  backend: A
 GATHER = "after {} fixed: the weights that torchao converts will not be trained"
 
 
+def always(_documents: object, _launch: object) -> bool:
+    """Nobody counts what it costs to edit and to judge a run."""
+    return True
+
+
 def part(train: str | None = TRAIN, accel: str | None = ACCEL, launch: str | None = None, **case: object) -> RunRequest:
     files = {"train.yaml": train, "accel.yaml": accel}
     documents = tuple(read(path, text.encode()) for path, text in files.items() if text is not None)
@@ -173,12 +178,12 @@ def test_a_cure_that_makes_no_run_is_passed_over() -> None:
     def judge(given: RunRequest) -> Examined:
         return check_request(Request((given._replace(documents=()),))).reports[0]
 
-    assert behind(request.runs[0], found, judge) == ((), ("FP101",))
+    assert behind(request.runs[0], found, judge, always) == ((), ("FP101",))
 
     def tired(given: RunRequest) -> Examined:
         raise Unfixable(given.launch or "enough")
 
-    assert behind(request.runs[0], found, tired) == ((), ("FP101",))
+    assert behind(request.runs[0], found, tired, always) == ((), ("FP101",))
 
 
 def made_up(rule: str, span: Span | None, message: str = "m", *, fix: Fix | None = None) -> Finding:
@@ -206,7 +211,7 @@ def test_what_the_cure_made_or_another_machine_has_is_not_told() -> None:
         ]
         return report._replace(findings=(*every, made_up("FP995", None)))
 
-    later, hiding = behind(given, found, judge)
+    later, hiding = behind(given, found, judge, always)
     assert [(one.rule, str(one.span)) for one in later][:2] == [("FP220", "accel.yaml:3:18"), ("FP221", "None")]
     assert later[0].message.startswith(
         "after FP302 is fixed: see accel.yaml:3, accel.yaml:99999999999 and accel.yaml:x,"
@@ -234,13 +239,13 @@ def test_settings_of_the_shell_and_a_run_that_nothing_starts_otherwise() -> None
             return found._replace(findings=(made_up("FP601", None),))
         return found
 
-    assert behind(given._replace(facts=given.facts.with_variables({"A": "1"})), found, judge)[0] == ()
+    assert behind(given._replace(facts=given.facts.with_variables({"A": "1"})), found, judge, always)[0] == ()
     assert judged[0].facts.variables == {}
     same = part(None, launch="accelerate launch --config_file accel.yaml train.py")
     (as_it_is,) = check_request(Request((same,))).reports
-    assert behind(same, as_it_is._replace(findings=(made_up("FP220", None),)), lambda _: found)[1] == ("FP220",)
+    assert behind(same, as_it_is._replace(findings=(made_up("FP220", None),)), lambda _: found, always)[1] == ("FP220",)
     other = given._replace(documents=(), launch="accelerate launch train.py")
-    assert behind(other, found, lambda _: found) == ((), ("FP220",))
+    assert behind(other, found, lambda _: found, always) == ((), ("FP220",))
 
 
 def test_pairs_of_faults_are_told_in_one_report() -> None:

@@ -32,9 +32,7 @@ if TYPE_CHECKING:
 
 JUDGED = 40  # runs that are judged at most for the helps of one check: some 50 ms
 OF_MANY = 100  # of one of more files than are kept in memory
-A_RUN_MORE = (
-    1_000  # characters of files and command that count as one run more: to edit and to judge them takes as long
-)
+A_RUN_MORE = 1_000  # characters of files and command that count as one run more: to edit and judge them takes as long
 PLAN = "`fp8check plan` looks for all steps"
 
 

@@ -71,7 +71,7 @@ class _Cure(Record):
 
 
 def behind(
-    part: RunRequest, report: Examined, judge: Judge, affords: Affords = lambda _documents, _launch: True
+    part: RunRequest, report: Examined, judge: Judge, affords: Affords
 ) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
     """What is found only once the errors of a run are cured, and the rules of those that nobody could look behind.
 

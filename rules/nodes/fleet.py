@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from fp8check.rules.nodes.document import worst
+from fp8check.rules.nodes.document import WORST, worst
 from fp8check.rules.nodes.drift import drift
 from fp8check.rules.record import Record
 
@@ -78,8 +78,7 @@ class Fleet(Record):
             (worst([one.verdict for one in those]), why, tuple(one.host for one in those))
             for why, those in by_reason.items()
         ]
-        order: Sequence[Verdict] = ("fail", "undecided", "warn", "pass")
-        return sorted(found, key=lambda each: (order.index(each[0]), -len(each[2]), each[1]))
+        return sorted(found, key=lambda each: (WORST.index(each[0]), -len(each[2]), each[1]))
 
 
 def fleet(known: Merged) -> Fleet:

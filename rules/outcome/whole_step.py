@@ -9,7 +9,7 @@ Bytes are counted from what torch, peft and transformers read and write. Shares 
 whole steps of LLaMA-Factory and of the Trainer on H100s (docs/evidence/h100-steps.jsonl): four layers of a 7B shape.
 worth-points.jsonl beside it tells how far off this is. The runs at even places of its list were looked at while terms
 were looked for, and decided two choices that the H100s leave open (LAUNCH_IN_TRAINER, and how launch cost gives way to
-GPU time); nothing was chosen by those at odd places.
+GPU time). Those at odd places were predicted once, at the end; a first estimate of launch cost had looked at them, too.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def lists(answer: Fleet) -> dict[str, str]:
 
 def as_text(answer: Fleet, style: Style) -> str:
     """The answer for people."""
-    lines = [*_drift(answer, style), *_reasons(answer, style), _counts(answer, style)]
+    lines = [*_drift(answer, style), *_reasons(answer, style), f"{painted(answer.verdict, style)}  {counted(answer)}"]
     return "\n".join(lines) + "\n"
 
 
@@ -97,12 +97,12 @@ def names(hosts: Sequence[str]) -> str:
     return f"{', '.join(hosts[:_NAMED])}{more}"
 
 
-def _counts(answer: Fleet, style: Style) -> str:
-    """The last line: the verdict, and how many nodes stand where."""
+def counted(answer: Fleet) -> str:
+    """How many nodes stand where."""
     parts = [f"{len(getattr(answer, name)):,} {name}" for name in LISTS]
     if answer.absent:
         parts.append(f"{answer.absent:,} more did not report")
-    return f"{painted(answer.verdict, style)}  {', '.join(parts)}"
+    return ", ".join(parts)
 
 
 def painted(verdict: Verdict, style: Style) -> str:

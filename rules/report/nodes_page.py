@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from html import escape
 
+from fp8check.rules.nodes.document import WORST
 from fp8check.rules.plain_text import shown
-from fp8check.rules.report.nodes import LISTS
+from fp8check.rules.report.nodes import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,16 +25,12 @@ def body(answer: Fleet) -> str:
 
 
 def _head(answer: Fleet) -> Iterator[str]:
-    counts = [f"{len(getattr(answer, name)):,} {name}" for name in LISTS]
-    if answer.absent:
-        counts.append(f"{answer.absent:,} more did not report")
-    yield f'<p class="verdict {answer.verdict}"><span class="badge">{answer.verdict}</span> {", ".join(counts)}</p>'
+    yield f'<p class="verdict {answer.verdict}"><span class="badge">{answer.verdict}</span> {counted(answer)}</p>'
 
 
 def _grid(answer: Fleet) -> Iterator[str]:
     """A tile a node, those that do not pass first. The verdict is written out: color alone tells not everybody."""
-    order = {"fail": 0, "undecided": 1, "warn": 2, "pass": 3}
-    nodes = sorted(answer.nodes, key=lambda one: (order[one.verdict], one.host))
+    nodes = sorted(answer.nodes, key=lambda one: (WORST.index(one.verdict), one.host))
     yield '<h2 id="nodes">Nodes</h2>\n<ul class="fleet" aria-labelledby="nodes">'
     for one in nodes[:_MOST_TILES]:
         yield f'<li class="{one.verdict}">{_text(one.host)} <span class="badge">{one.verdict}</span></li>'

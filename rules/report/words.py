@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from fp8check.rules.settings.values import Setting
     from fp8check.rules.suppression.examined import Examined
 
-# GiB of an H200, of which speed is told where no GPU is known: 143,771 MiB (nvidia-smi).
-
 
 def summary(examined: Examined, speed: Speed | None) -> Summary:
     """The summary of a report; `speed` is what is predicted where the run trains in FP8."""

@@ -44,7 +44,7 @@ ACCELERATE = "accelerate.yaml"
 TOKENS = (16_384, 8_192, 4_096, 2_048)  # of a micro-batch, where nobody says: FP8 gains with their number
 # How much of a step's time is left to gain from where each block runs forward twice: three parts of work become four.
 _TWICE = 0.75
-TOO_LARGE = "FP414"  # the rule that says so
+TOO_LARGE = "FP414"  # the rule that says that a run fits no GPU that is there
 STATES = 60  # judged in the search for what has to change beside the files
 _BY_KIND = {one.kind: one for one in STRATEGIES}
 
@@ -207,7 +207,7 @@ def _merit(way: Way) -> tuple[bool, int, float]:
 
 
 def _fits(outcome: Outcome) -> bool:
-    """Whether a run fits an H200, the largest that is known, where no GPU is: else memory is one of the problems."""
+    """Whether a run fits an H200 where no GPU is known, as speed is told of one: else memory is among the problems."""
     try:
         found = None if outcome.error is not None else predict_memory(outcome.run, outcome)
     except Undecided:
