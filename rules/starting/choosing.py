@@ -44,6 +44,7 @@ ACCELERATE = "accelerate.yaml"
 TOKENS = (16_384, 8_192, 4_096, 2_048)  # of a micro-batch, where nobody says: FP8 gains with their number
 # How much of a step's time is left to gain from where each block runs forward twice: three parts of work become four.
 _TWICE = 0.75
+_MORE_GPUS = (2, 4, 8)
 TOO_LARGE = "FP414"  # the rule that says that a run fits no GPU that is there
 STATES = 60  # judged in the search for what has to change beside the files
 _BY_KIND = {one.kind: one for one in STRATEGIES}
@@ -151,11 +152,13 @@ class Choice(Record):
         best: the way that was taken; None where none that was tried is good.
         tried: all that were, in the order in which they were.
         elsewhere: whether the facts are of a machine on which nobody trains, as a laptop's are.
+        helps: where the run fits no GPU, other wishes for which a way was found.
     """
 
     best: Tried | None
     tried: tuple[Tried, ...]
     elsewhere: bool = False
+    helps: tuple[str, ...] = ()
 
     @property
     def planned(self) -> Planned:
@@ -175,9 +178,29 @@ def choose(wish: Wish, folder: str, spent: Callable[[], bool] = lambda: False) -
         InputError: the wish contradicts itself.
     """
     _check(wish)
+    choice = _chosen(wish, folder, spent)
+    helps = () if choice.best is not None else tuple(_helps(wish, choice, folder, spent))
+    return choice._replace(elsewhere=wish.facts.is_training_environment is False, helps=helps)
+
+
+def _chosen(wish: Wish, folder: str, spent: Callable[[], bool]) -> Choice:
     found, ways = _as_drafted(wish, folder, spent)
-    choice = found or _with_changes(wish, ways, folder, spent)
-    return choice._replace(elsewhere=wish.facts.is_training_environment is False)
+    return found or _with_changes(wish, ways, folder, spent)
+
+
+def _helps(wish: Wish, choice: Choice, folder: str, spent: Callable[[], bool]) -> Iterator[str]:
+    """Other wishes by which a run fits that fits no GPU as it is: each was chosen for, and has a way."""
+    if not any(one.why_not.startswith(TOO_LARGE) for one in choice.tried):
+        return
+    if not wish.lora and _chosen(wish._replace(lora=True), folder, spent).best is not None:
+        yield "adapters (--finetuning lora)"
+    there = wish.facts.gpus or []
+    for number in _MORE_GPUS if there else ():
+        gpus = [there[0]._replace(index=at) for at in range(number)]
+        more = wish._replace(facts=wish.facts._replace(gpus=gpus), processes=number, strategy="auto")
+        if number > wish.count and _chosen(more, folder, spent).best is not None:
+            yield f"a node with {number} such GPUs (its own --facts, --processes {number})"
+            return
 
 
 def _as_drafted(wish: Wish, folder: str, spent: Callable[[], bool]) -> tuple[Choice | None, list[Way]]:

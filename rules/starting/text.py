@@ -9,7 +9,7 @@ from fp8check.rules.report.laying import laid_out
 from fp8check.rules.report.masking import hidden
 from fp8check.rules.report.plan import secrets_of_runs, step_of
 from fp8check.rules.report.plan_text import WIDTH, promised, step_lines, words_of
-from fp8check.rules.starting.choosing import SPREADS, TOO_LARGE
+from fp8check.rules.starting.choosing import SPREADS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,9 +87,8 @@ def _nothing(choice: Choice, style: Style) -> Iterator[str]:
     yield style.strong("no way to FP8 was found, and nothing was written")
     for one in choice.tried:
         yield f"  {f'{one.strategy}, {one.backend}':<{WIDTH}}{style.hang}{shown(one.why_not)}"
-    if any(one.why_not.startswith(TOO_LARGE) for one in choice.tried):
-        ways = "adapters (--finetuning lora), more GPUs (--processes 8), or a smaller model"
-        yield f"  {'what helps':<{WIDTH}}{style.hang}{ways}"
+    if choice.helps:
+        yield f"  {'what helps':<{WIDTH}}{style.hang}{'; or '.join(choice.helps)}"
     yield from _of_another_machine(choice, style)
 
 

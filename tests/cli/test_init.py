@@ -314,8 +314,25 @@ def test_a_model_that_fits_no_gpu_is_refused_for_that(tmp_path: Path, capsys: py
     assert main(words) == 1
     said = capsys.readouterr().out
     assert "FP414: the run does not fit: it needs 127 GiB before the first batch" in said
-    assert "what helps        adapters (--finetuning lora), more GPUs (--processes 8), or a smaller model" in said
+    assert "what helps        adapters (--finetuning lora); or a node with 2 such GPUs" in said
+    assert "(its own --facts, --processes 2)" in said
     assert main([*words, "--finetuning", "lora"]) == 0
+    for number, code in ((1, 1), (2, 0)):  # what is told was tried
+        gpus = [{**h100, "index": at} for at in range(number)]
+        path.write_text(json.dumps({"schema": "fp8check/facts/1", "packages": packages, "gpus": gpus, "variables": {}}))
+        more = [*words[:5], "--processes", str(number), "--facts", str(path), "--out", str(tmp_path / str(number))]
+        assert main(more) == code
+
+
+def test_where_nothing_helps_nothing_is_told_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small = {**H200, "name": "NVIDIA GeForce RTX 4090", "compute_capability": "8.9", "memory_mib": 24564}
+    path = tmp_path / "facts.json"
+    path.write_text(json.dumps({"schema": "fp8check/facts/1", "packages": OLD, "gpus": [small], "variables": {}}))
+    words = ["--trainer", "trl", "--model", "meta-llama/Llama-3.1-70B", "--facts", str(path)]
+    assert main(["init", *words, "--out", str(tmp_path / "new")]) == 1
+    said = capsys.readouterr().out
+    assert "FP414" in said
+    assert "what helps" not in said
 
 
 def test_where_no_gpu_is_known_what_fits_the_largest_is_written(
