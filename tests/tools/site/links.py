@@ -53,12 +53,12 @@ def broken(site: Path, base: str) -> tuple[list[str], int]:
 
 
 def main() -> int:
-    """Print what leads nowhere; 1 where there is any."""
+    """Print what leads nowhere; 1 where there is any, or where no link was found to look at."""
     site = Path(sys.argv[1]).resolve()
     wrong, number = broken(site, "https://fp8check.readthedocs.io/")
     print(*sorted(set(wrong)), sep="\n", end="\n" if wrong else "")
     print(f"{number} links, {len(wrong)} lead nowhere")
-    return int(bool(wrong))
+    return int(bool(wrong) or not number)
 
 
 if __name__ == "__main__":
