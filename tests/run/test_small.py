@@ -209,7 +209,9 @@ def test_stop_ends_the_run_once_the_verdict_is_there(tmp_path: Path) -> None:
 def test_the_first_of_many_steps_are_not_timed(tmp_path: Path) -> None:
     program = tmp_path / "slow_at_first.py"
     text = Path(SMALL).read_text().replace("STEPS = 12", "STEPS = 24")
-    program.write_text(text.replace("print(step", "time.sleep(0.3 * (step < 9)), print(step"))
+    slow = text.replace("            step_with()", "            time.sleep(0.3 * (step < 9)); step_with()")
+    assert slow != text
+    program.write_text(slow)
     assert watched([torch_python(), str(program)], tmp_path, "--steps", "22").seen["ms"]["high"] < 300
     ran = watched([torch_python(), str(program)], tmp_path)
     assert ran.seen["ms"]["median"] > 300, "of a few steps all count"
