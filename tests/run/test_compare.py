@@ -95,6 +95,7 @@ def test_a_copy_that_fails_decides_nothing(tmp_path: Path) -> None:
     assert left_behind(tmp_path) == ["here/accel.yaml", "here/saving.py"]
 
 
+PYTHON = "an interpreter with torch"  # stands for one that not every machine has
 # What is in the folder, the command, and why it is not tried.
 REFUSED = {
     "a shell script": ({"run.sh": "accelerate launch saving.py\n"}, ["bash", "run.sh"], "a shell script does more"),
@@ -124,17 +125,17 @@ REFUSED = {
     "no script": ({}, ["python", "nowhere.py"], "nowhere.py was not read"),
     "no way in": (
         {},
-        [torch_python(), "-I", "-m", "accelerate.commands.launch", "--config_file", "accel.yaml", "saving.py"],
+        [PYTHON, "-I", "-m", "accelerate.commands.launch", "--config_file", "accel.yaml", "saving.py"],
         "does not let the watcher in",
     ),
     "PYTHONPATH": (
         {},
-        ["env", "PYTHONPATH=/nowhere", torch_python(), "-m", "accelerate.commands.launch", "saving.py"],
+        ["env", "PYTHONPATH=/nowhere", PYTHON, "-m", "accelerate.commands.launch", "saving.py"],
         "sets PYTHONPATH",
     ),
     "already in BF16": (
         {"accel.yaml": 'mixed_precision: bf16\nnum_processes: 1\ndistributed_type: "NO"\nuse_cpu: true\n'},
-        launched(),
+        [PYTHON, "-m", "accelerate.commands.launch", "--config_file", "accel.yaml", "saving.py"],
         "it asks for no FP8",
     ),
     "FP8 of its own": (
@@ -153,7 +154,7 @@ def test_what_cannot_be_tried_is_not_started(why: str, tmp_path: Path) -> None:
     here, environ = prepared(tmp_path)
     for name, text in files.items():
         (here / name).write_text(text)
-    ran = compared(here, environ, words)
+    ran = compared(here, environ, [torch_python() if word == PYTHON else word for word in words])
     assert "fp8check: not started: it cannot be compared with BF16: " in ran.errors, ran.errors
     assert says in ran.errors.rpartition("compared with BF16")[2]
     assert (ran.code, ran.output, ran.seen) == (1, "", {})
