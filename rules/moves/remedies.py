@@ -42,7 +42,8 @@ _BACKEND: Moves = (
 _STEP: Moves = (steps.checkpointing_off, strategies.fsdp_in_file)
 _STACK: Moves = (stacks.upgrades, stacks.downgrades)
 _SHARDED: Moves = (strategies.loading_off, strategies.other_strategy)
-_SMALLER: Moves = (steps.fewer_tokens, strategies.other_strategy, strategies.sharded_most)
+# A file that the command passes by may be the one that shards the run.
+_SMALLER: Moves = (steps.fewer_tokens, launching.with_the_file, strategies.other_strategy, strategies.sharded_most)
 
 # By the subject of a rule, its first digit, where nothing says more.
 _BY_SUBJECT: Mapping[str, Moves] = {

@@ -9,6 +9,7 @@ import pytest
 from fp8check.rules.checking.planning import applied
 from fp8check.rules.checking.request import RunRequest
 from fp8check.rules.checking.runs import parse_launch
+from fp8check.rules.facts import Gpu
 from fp8check.rules.moves import launching, precision
 from tests.moves.test_single_moves import site_of
 from tests.repair.test_plan import FACTORY, SINGLE, planned, request_of, steps
@@ -118,3 +119,19 @@ def test_a_command_with_wrappers_reads_the_new_file_within_them(front: str) -> N
     inside = parse_launch(f"docker run image {command}")
     assert inside is not None
     assert launching.command_with_file(site._replace(run=site.run._replace(launch=inside)), "new.yaml") is None
+
+
+def test_a_file_that_the_command_passes_by_may_be_the_one_that_shards_the_run() -> None:
+    """All that may be done was tried for it, 330 states, which a slow machine has no time for."""
+    axolotl = AXOLOTL.replace("org/model", "Qwen/Qwen3-30B-A3B").replace("auto", "true")
+    files = {
+        "train.yaml": f"{axolotl}sequence_len: 1024\nmicro_batch_size: 2\n",
+        "accel.yaml": f"{SHARDED.replace('loading: false', 'loading: true')}num_processes: 8\n",
+    }
+    part = request_of(files, "axolotl train train.yaml", **{**ADA, "gpu": "9.0", "gpus": 8})
+    gpus = [Gpu(at, "NVIDIA H200", "9.0", 143_771, False) for at in range(8)]
+    found = planned(part._replace(facts=part.facts._replace(gpus=gpus)), states=30)
+    error = found.given[0].outcome.error
+    assert error is not None
+    assert error.code == "out-of-memory"
+    assert "None -> fsdp_config:" in "\n".join(steps(found))

@@ -12,6 +12,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from pathlib import Path
+from random import Random
 from statistics import median
 from typing import TYPE_CHECKING, TextIO
 
@@ -210,13 +211,15 @@ def main() -> int:
     ]
     if not named:
         parser.error("no start of that name: nothing was followed")
+    # What a limit of time leaves is spread over all of them, evenly.
+    Random(options.seed).shuffle(named)  # noqa: S311
     until = None if options.seconds is None else time.monotonic() + options.seconds
     _chosen[:] = [Chosen(named, options.goal, options.confirm, until)]
     numbers = Numbers()
     out = None if options.out is None else options.out.open("w", encoding="utf-8")
     # Forked, so that workers have the starts: what opens them cannot be sent.
     with multiprocessing.get_context("fork").Pool(options.workers) as pool:
-        for one in pool.imap(follow, range(len(named))):
+        for one in pool.imap_unordered(follow, range(len(named))):
             numbers.add(one)
             _show((*one.faults, *(one.story if options.verbose else ())), out)
     _show(numbers.told(), out)
