@@ -6,11 +6,12 @@ python plain_trainer.py TRAIN.yaml
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
-from transformers import AutoModelForCausalLM, Trainer, TrainingArguments
+from transformers import AutoConfig, AutoModelForCausalLM, Trainer, TrainingArguments
 
 
 class Rows(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
@@ -37,7 +38,11 @@ def main() -> None:
     attention = {key: given.pop(key) for key in ("attn_implementation",) if key in given}
     arguments = TrainingArguments(**given)  # first: with ZeRO-3 the model is then made in shards
     kinds = {} if dtype is None else {"dtype": getattr(torch, dtype)}
-    model = AutoModelForCausalLM.from_pretrained(name, **kinds, **attention)
+    if list(Path(name).glob("*.safetensors")):
+        model = AutoModelForCausalLM.from_pretrained(name, **kinds, **attention)
+    else:  # of a model that is large to keep, only its configuration is there
+        with torch.device("cuda"):
+            model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(name), **kinds, **attention)
     if lora:
         from peft import LoraConfig, get_peft_model
 

@@ -203,37 +203,40 @@ def pairs(raw: list[Case]) -> list[Case]:
         mine, other = found.get(one["name"]), found.get(f"{group}-bf16")
         if precision == "bf16" or mine is None or other is None:
             continue
-        training = one["training"]
-        rows = next(
-            training[key] for key in ("per_device_train_batch_size", "micro_batch_size", "batch") if key in training
-        )
-        length = next(
-            training[key]
-            for key in ("cutoff_len", "max_length", "max_seq_length", "sequence_len", "length")
-            if key in training
-        )
-        fp8, bf16 = mine["seen"], other["seen"]
-        made.append(
-            {
-                "name": one["name"],
-                "trainer": one["trainer"],
-                "backend": precision.upper(),
-                "strategy": _strategy(one),
-                "gpus": one["gpus"],
-                "gpu": fp8["gpu"],
-                "model": one["model"],
-                "tokens": rows * length,
-                "compiled": bool(training.get("torch_compile")),
-                "lora": bool(training.get("use_peft")) or training.get("finetuning_type") == "lora",
-                "ms": {"fp8": fp8["median"], "bf16": bf16["median"]},
-                "mean": {"fp8": fp8["ms"], "bf16": bf16["ms"]},
-                "speedup": round(bf16["median"] / fp8["median"], 4),
-                "peak_gib": {"fp8": fp8["peak_gib"], "bf16": bf16["peak_gib"]},
-                "kernels": {"fp8": fp8["kernels"], "bf16": bf16["kernels"]},
-                "loss": {"fp8": fp8["loss"], "bf16": bf16["loss"]},
-            }
-        )
+        made.append(point(one, mine["seen"], other["seen"]))
     return made
+
+
+def point(one: Case, fp8: Case, bf16: Case) -> Case:
+    """What was seen of a run in FP8 beside that in BF16."""
+    training = one["training"]
+    rows = next(
+        training[key] for key in ("per_device_train_batch_size", "micro_batch_size", "batch") if key in training
+    )
+    length = next(
+        training[key]
+        for key in ("cutoff_len", "max_length", "max_seq_length", "sequence_len", "length")
+        if key in training
+    )
+    return {
+        "name": one["name"],
+        "trainer": one["trainer"],
+        "backend": one["name"].rpartition("-")[2].upper(),
+        "strategy": _strategy(one),
+        "gpus": one["gpus"],
+        "gpu": fp8["gpu"],
+        "model": one["model"],
+        "tokens": rows * length,
+        "compiled": bool(training.get("torch_compile")),
+        "lora": bool(training.get("use_peft") or training.get("adapter")) or training.get("finetuning_type") == "lora",
+        "ms": {"fp8": fp8["median"], "bf16": bf16["median"]},
+        "mean": {"fp8": fp8["ms"], "bf16": bf16["ms"]},
+        "speedup": round(bf16["median"] / fp8["median"], 4),
+        "peak_gib": {"fp8": fp8["peak_gib"], "bf16": bf16["peak_gib"]},
+        "kernels": {"fp8": fp8["kernels"], "bf16": bf16["kernels"]},
+        "loss": {"fp8": fp8["loss"], "bf16": bf16["loss"]},
+        **({"host": {"fp8": fp8["host"], "bf16": bf16["host"]}} if "host" in fp8 else {}),
+    }
 
 
 def _strategy(one: Case) -> str:
@@ -242,7 +245,9 @@ def _strategy(one: Case) -> str:
         return f"ZeRO-{one['deepspeed']['zero_optimization']['stage']}"
     if kind["distributed_type"] == "DEEPSPEED":
         return f"ZeRO-{kind['deepspeed_config']['zero_stage']}"
-    return {"NO": "single", "MULTI_GPU": "DDP", "FSDP": "FSDP2"}[kind["distributed_type"]]
+    if kind["distributed_type"] == "FSDP":
+        return f"FSDP{kind['fsdp_config']['fsdp_version']}"
+    return {"NO": "single", "MULTI_GPU": "DDP"}[kind["distributed_type"]]
 
 
 def add_options(options: argparse.ArgumentParser) -> None:

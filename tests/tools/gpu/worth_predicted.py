@@ -1,6 +1,7 @@
-"""What is predicted of the runs of worth_cases.py, before they run.
+"""What is predicted of the runs of worth_cases.py, or of series_cases.py, before they run.
 
 python -m tests.tools.gpu.worth_predicted > docs/evidence/worth-predicted.json
+python -m tests.tools.gpu.worth_predicted series > docs/evidence/series-predicted.json
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ from typing import Any
 
 from fp8check.rules.outcome.speed import speed_of
 from tests.support.peaks import outcome_of_case, predicted_gib
+from tests.tools.gpu.series_cases import groups
 from tests.tools.gpu.worth_cases import runs
 
 
 def main() -> int:
     """Predict."""
     told: dict[str, dict[str, Any]] = {}
-    for _, one in runs():
+    series = [one for _, cases in groups() for one in cases]
+    for one in series if sys.argv[1:] == ["series"] else [one for _, one in runs()]:
         if one["trainer"] == "own":  # what its script says is not read there
             told[one["name"]] = {"gib": None}
             continue
