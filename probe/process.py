@@ -29,6 +29,7 @@ CHILD = str(Path(__file__).parent / "child")
 LIMIT_S = 60.0  # from the start of the process
 AFTER_IMPORTS_S = 35.0  # the first use of kernels on a cold machine takes some ten of them (tests/probe/test_budget.py)
 COMPILED_S = 60.0  # torch.compile alone takes half a minute: a compiled run gets this much more, both times
+TOGETHER_S = 25.0  # to meet the other GPUs of the node, and for the exchange with them
 EMULATED_S = 45.0  # on a few CPU cores
 LARGEST_ANSWER = 4 * 2**20
 KEPT_OUTPUT = 8 * 2**10
@@ -48,10 +49,11 @@ main(int(sys.argv[2]))
 
 
 class Limits(Record):
-    """Seconds that the child gets: from its start, and from the end of its imports."""
+    """Seconds that the child gets: from its start, from the end of its imports, and besides for others beside it."""
 
     total: float = LIMIT_S
     after_imports: float = AFTER_IMPORTS_S
+    together: float = 0.0
 
 
 class Ended(Record):
@@ -153,11 +155,13 @@ class _Listener:
 
     def _time_left(self) -> tuple[float, str]:
         now = time.monotonic() - self.began
-        left = self.limits.total - now
-        why = f"it did not end within {self.limits.total:g} s"
-        if self.imported is not None and self.imported + self.limits.after_imports - now < left:
-            left = self.imported + self.limits.after_imports - now
-            why = f"it did not end within {self.limits.after_imports:g} s after its imports"
+        more = self.limits.together if "collective" in self.stages else 0.0
+        total, after_imports = self.limits.total + more, self.limits.after_imports + more
+        left = total - now
+        why = f"it did not end within {total:g} s"
+        if self.imported is not None and self.imported + after_imports - now < left:
+            left = self.imported + after_imports - now
+            why = f"it did not end within {after_imports:g} s after its imports"
         return left, why
 
     def _print(self, data: bytes) -> str:

@@ -14,12 +14,11 @@ Exit codes are those of `fp8check nodes`, of every rank: 0, 1 where one fails, 3
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import signal
 import sys
-import threading
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from fp8check.probe.here import Asked, node_here
@@ -49,7 +48,6 @@ if TYPE_CHECKING:
 SECONDS = 180
 _COLLECTIVE_S = 60.0
 _GRACE_S = 10.0  # that the others wait for rank 0 longer than it waits for them
-_BYTES = 1 << 16  # of a tensor that is gathered
 
 
 class Terminated(BaseException):
@@ -69,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         signal.signal(signal.SIGTERM, ending.take)
     try:
         meeting = Meeting(place, options.seconds)
-    except (OSError, RuntimeError) as problem:
+    except (OSError, RuntimeError, ValueError) as problem:
         return _refuse(f"the other ranks cannot be reached: {problem}")
     meeting.tell("here", host)
     until = began + options.seconds
@@ -247,52 +245,20 @@ def _with(part: Merged, why: str) -> Merged:
 
 
 def _within(seconds: float, place: Place) -> str:
-    """What a collective comes to, "" where all is well; a process that hangs in one cannot be told to stop."""
-    result = [f"it did not end within {seconds:g} s"]
-
-    def run() -> None:
-        try:
-            result[0] = _collective(seconds, place)
-        except Exception as problem:  # noqa: BLE001  whatever it raises is what is to be told
-            result[0] = f"{type(problem).__name__}: {problem}"[:500]
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    return result[0]
-
-
-def _collective(seconds: float, place: Place) -> str:
-    """Gather tensors in FP8 by their bytes, and reduce their largest values, as sharded training does."""
-    from datetime import timedelta
-
+    """What a collective of all ranks comes to, "" where all is well."""
     import torch
     import torch.distributed as dist
 
-    on_gpu = torch.cuda.is_available()
-    device = torch.device("cuda", place.local) if on_gpu else torch.device("cpu")
-    if on_gpu:
-        torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if on_gpu else "gloo", timeout=timedelta(seconds=seconds))
-    try:
-        # What every rank can work out for all others: bytes of small numbers in E4M3, and a largest value.
-        def bytes_of_rank(rank: int) -> object:
-            values = torch.arange(_BYTES, device=device, dtype=torch.float32) % 16 + rank % 16
-            return values.to(torch.float8_e4m3fn).view(torch.uint8)
+    from fp8check.probe.child import collective
 
-        gathered = [torch.empty(_BYTES, dtype=torch.uint8, device=device) for _ in range(place.world)]
-        dist.all_gather(gathered, bytes_of_rank(place.rank))
-        amax = torch.tensor([float(place.rank + 1)], device=device)
-        dist.all_reduce(amax, op=dist.ReduceOp.MAX)
-        wrong = [rank for rank, one in enumerate(gathered) if not torch.equal(one, bytes_of_rank(rank))]
-        if wrong:
-            return f"the bytes of rank {', '.join(map(str, wrong[:8]))} came otherwise than they were sent"
-        if amax.item() != place.world:
-            return f"the largest value is {amax.item():g}, not {place.world}"
-        return ""
-    finally:
-        with contextlib.suppress(RuntimeError):
-            dist.destroy_process_group()
+    def work() -> str:
+        on_gpu = torch.cuda.is_available()
+        if on_gpu:
+            torch.cuda.set_device(place.local)
+        dist.init_process_group("nccl" if on_gpu else "gloo", timeout=timedelta(seconds=seconds))
+        return collective.exchanged(place.rank, place.world)
+
+    return collective.within(seconds, work)[0]
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from fp8check.rules.settings.values import Undecided
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from fp8check.probe.spec import Spec
+    from fp8check.probe.spec import Spec, Together
     from fp8check.rules.outcome import Outcome
     from fp8check.rules.seen.data import End, ProbeStage
     from fp8check.rules.trainers.run import Run
@@ -70,10 +70,13 @@ def probe_run(
     emulate: bool = False,
     consent: Consent = NONE,
     gpu: Mapping[str, str] | None = None,
+    together: Together | None = None,
     tell: Callable[[ProbeStage], None] = lambda _stage: None,
 ) -> Seen:
     """Predict one run, and probe it on this machine: `probe` says what the arguments are."""
-    return probe(run, predict(run), python=python, emulate=emulate, consent=consent, gpu=gpu, tell=tell)
+    return probe(
+        run, predict(run), python=python, emulate=emulate, consent=consent, gpu=gpu, together=together, tell=tell
+    )
 
 
 def probe(
@@ -86,6 +89,7 @@ def probe(
     limits: process.Limits | None = None,
     environ: Mapping[str, str] | None = None,
     gpu: Mapping[str, str] | None = None,
+    together: Together | None = None,
     tell: Callable[[ProbeStage], None] = lambda _stage: None,
 ) -> Seen:
     """Probe one run on this machine; whatever happens, the answer is what was seen, and no exception.
@@ -98,6 +102,7 @@ def probe(
         limits: when the child is killed; None for the usual ones.
         environ: the environment to take PATH and the like from; None for this process's.
         gpu: the variables by which the child sees one GPU, over all others; None for the first that it finds.
+        together: others that probe beside it; a run of several processes exchanges with them what such a run does.
         tell: called with each stage as it begins.
     """
     shell = os.environ if environ is None else environ
@@ -109,6 +114,9 @@ def probe(
     except Undecided as reason:
         return Seen("not run", why=f"a value is not known: {reason.what}", emulated=emulate)
     limits = limits or _limits(spec)
+    if together is not None and spec["distributed"] != "NO":
+        spec["together"] = together
+        limits = limits._replace(together=process.TOGETHER_S)
     given = {**child_environment(shell, variables, spec), **(gpu or {})}
     ended = process.run(python or sys.executable, spec, given, limits, tell)
     return seen_of(ended, emulated=emulate, assumed=(*assumed, *told), shell=shell)

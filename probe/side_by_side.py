@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fp8check.probe.run import Consent
+    from fp8check.probe.spec import Together
     from fp8check.rules.seen import Seen
     from fp8check.rules.trainers.run import Run
 
@@ -41,16 +44,19 @@ def probe_each(
 ) -> dict[str, Seen]:
     """Probe a run on each of these GPUs at once; what was seen, by GPU. The arguments are those of probe/run.py."""
 
-    def one(gpu: str) -> Seen:
-        return probe_run(run, python=python, emulate=emulate, consent=consent, gpu=_seeing(gpu, run))
+    with tempfile.TemporaryDirectory(prefix="fp8check-") as folder:
+        store = os.path.join(folder, "store")
 
-    with ThreadPoolExecutor(max_workers=max(len(gpus), 1)) as at_once:
-        return dict(zip(gpus, at_once.map(one, gpus), strict=True))
+        def one(rank: int) -> Seen:
+            together: Together | None = {"rank": rank, "world": len(gpus), "store": store} if len(gpus) > 1 else None
+            variables = None if emulate else _seeing(gpus[rank], run)
+            return probe_run(run, python=python, emulate=emulate, consent=consent, gpu=variables, together=together)
+
+        with ThreadPoolExecutor(max_workers=max(len(gpus), 1)) as at_once:
+            return dict(zip(gpus, at_once.map(one, range(len(gpus))), strict=True))
 
 
-def _seeing(gpu: str, run: Run) -> Mapping[str, str] | None:
-    if gpu == CPU:
-        return None
+def _seeing(gpu: str, run: Run) -> Mapping[str, str]:
     if "CUDA_VISIBLE_DEVICES" in (run.facts.variables or {}):
         return {"CUDA_VISIBLE_DEVICES": gpu}
     # The number is the driver's, which counts by the bus; by default CUDA counts the fastest first.

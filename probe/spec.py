@@ -62,6 +62,14 @@ class Lora(TypedDict):
 Handler = TypedDict("Handler", {"class": str, "arguments": dict[str, object]})
 
 
+class Together(TypedDict):
+    """The place of a process among those that probe at the same time, and the file by which they meet."""
+
+    rank: int
+    world: int
+    store: str
+
+
 class Spec(TypedDict):
     """What the child process is told.
 
@@ -75,6 +83,7 @@ class Spec(TypedDict):
         checkpointing: None without; else whether it is the reentrant kind.
         ragged: None where the run packs its sequences.
         emulated_memory: bytes that emulation may use.
+        together: the other processes that probe beside it, with which it exchanges at the end; None where it is alone.
     """
 
     emulate: bool
@@ -91,6 +100,7 @@ class Spec(TypedDict):
     checkpointing: bool | None
     compile: bool
     emulated_memory: int
+    together: Together | None
 
 
 class NotProbed(Exception):
@@ -131,6 +141,7 @@ def specify(run: Run, outcome: Outcome, *, emulate: bool = False) -> tuple[Spec,
         "checkpointing": run.training.reentrant(outcome.stack),
         "compile": run.training.torch_compile and not emulate,
         "emulated_memory": EMULATED_MEMORY,
+        "together": None,
     }
     if emulate:
         assumed.append("widths are scaled down for the CPU; each leaves the same remainder by 16")

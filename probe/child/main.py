@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -15,14 +16,16 @@ def main(descriptor: int) -> None:
     try:
         spec = json.loads(sys.stdin.read())
         channel.budget = spec["budget"]
-        probe(spec, channel)
+        ended = probe(spec, channel)
         channel.done()
+        if not ended:
+            os._exit(0)  # a thread hangs in a collective, which nothing else ends
     except BaseException as error:  # noqa: BLE001  whatever ends the probe is its result; SystemExit too
         channel.failed(error)
 
 
-def probe(spec: dict[str, Any], channel: Channel) -> None:
-    """All stages in order. What a stage saw is told before the next one begins."""
+def probe(spec: dict[str, Any], channel: Channel) -> bool:
+    """All stages in order, and whether nothing of them is left. What one saw is told before the next one begins."""
     channel.enter("import")
     from .installed import import_all, load_kernels
 
@@ -47,3 +50,10 @@ def probe(spec: dict[str, Any], channel: Channel) -> None:
     prepared.release()
     if channel.may_enter("bf16"):
         baseline.measure(spec, prepared.built, channel)
+    together = spec["together"]
+    if together is None:
+        return True
+    channel.enter("collective")  # it has a time of its own: the others wait for it
+    from . import collective
+
+    return collective.run(together, channel)

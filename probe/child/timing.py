@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from . import device
+from . import clocks, device
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,9 @@ LONGEST_S = 2.0  # of repeats: a large model needs fewer of them
 def measure(prepared: Prepared, channel: Channel) -> None:
     """Tell the time of a micro-step in FP8, and the peak of memory in it; the optimizer's moments are there by now."""
     device.begin_peak()
-    channel.saw(fp8_ms=timed(lambda: _step(prepared)), fp8_gib=device.peak_gib())
+    asked: list[dict[str, Any] | None] = []
+    found = timed(lambda: _step(prepared), lambda: asked.append(clocks.under_load()))
+    channel.saw(fp8_ms=found, fp8_gib=device.peak_gib(), clocks=asked[0])
 
 
 def _step(prepared: Prepared) -> None:
@@ -32,10 +34,11 @@ def _step(prepared: Prepared) -> None:
     prepared.plain.zero_grad(set_to_none=True)
 
 
-def timed(step: Callable[[], None]) -> dict[str, Any]:
-    """Median, lowest and highest of the repeats of a step, after a warm-up."""
+def timed(step: Callable[[], None], at_work: Callable[[], None] = lambda: None) -> dict[str, Any]:
+    """Median, lowest and highest of the repeats of a step, after a warm-up; `at_work` is called while the GPU works."""
     for _ in range(WARM_UP):
         step()
+    at_work()
     device.wait()
     times: list[float] = []
     began = time.monotonic()

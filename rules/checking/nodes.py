@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import defaultdict
 
 from fp8check.rules.checking.exit_codes import ExitCode
 from fp8check.rules.checking.request import checked, runs_of
@@ -16,11 +17,12 @@ from fp8check.rules.nodes.merged import LARGEST as LARGEST_MERGED
 from fp8check.rules.nodes.merged import SCHEMA as MERGED
 from fp8check.rules.nodes.merged import Merged
 from fp8check.rules.nodes.merged import from_data as merged_from_data
-from fp8check.rules.nodes.outliers import OFF, SLOWER, usual
+from fp8check.rules.nodes.outliers import ERROR, LOSS, SLOWER, off, usual
 from fp8check.rules.plain_text import plain
 from fp8check.rules.reading import Unreadable, files
 from fp8check.rules.report import build
 from fp8check.rules.report.schema import as_data
+from fp8check.rules.report.seen import clocks_in_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,12 +87,13 @@ def _judged(
 ) -> list[tuple[dict[str, object], Verdict]]:
     """What was seen on each GPU with what is to be said of it: by the rules, and beside the other GPUs of the node."""
     of_probes = request._replace(rules=[one for one in request.rules if one.id.startswith("FP8")], baseline=None)
-    beside = _beside(seen)
+    beside, alone = _beside(seen), _alone(seen)
     found = []
     for gpu, one in seen.items():
         (report,) = checked(of_probes, runs, [one]).reports
-        why = [*_said(report, one), *beside.get(gpu, ())]
-        verdict: Verdict = "fail" if gpu in beside else report.verdict
+        why = [*_said(report, one), *beside.get(gpu, ()), *([alone[gpu]] if gpu in alone else [])]
+        verdict: Verdict = worst([report.verdict, "undecided"]) if gpu in alone else report.verdict
+        verdict = "fail" if gpu in beside else verdict
         data: dict[str, object] = {"gpu": gpu, "verdict": verdict, "why": why, "seen": one.as_data()}
         found.append((data, verdict))
     return found
@@ -106,19 +109,45 @@ def _said(report: Examined, seen: Seen) -> Iterator[str]:
 
 def _beside(seen: Mapping[str, Seen]) -> dict[str, list[str]]:
     """What is said of GPUs that are slow, or come to something else, beside the others of the same kind."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[str]] = defaultdict(list)
     for kind in dict.fromkeys(_kind(one) for one in seen.values()):
         those = {gpu: one for gpu, one in seen.items() if _kind(one) == kind}
         times = {gpu: one.fp8_ms.ms for gpu, one in those.items() if one.fp8_ms is not None}
         speed = usual(times.values(), SLOWER)
         for gpu, ms in times.items():
             if speed is not None and speed.is_above(ms):
-                found.setdefault(gpu, []).append(slow_in_words(ms, speed.median))
-        losses = {gpu: one.losses[0] for gpu, one in those.items() if one.losses}
-        result = usual((one for one in losses.values() if one is not None), OFF)
-        for gpu, loss in losses.items():
-            if result is not None and (loss is None or result.is_off(loss)):
-                found.setdefault(gpu, []).append(f"{wrong_in_words(loss)}, the others to {result.median:.4g}")
+                clocks = those[gpu].clocks
+                at = "" if clocks is None else f", at {clocks_in_words(clocks)}"
+                found[gpu].append(f"{slow_in_words(ms, speed.median)}{at}")
+        results = {gpu: numbers for gpu, one in those.items() if (numbers := _results(one))}
+        for each in off(list(results.values())):
+            usual_value = "none of them is usual" if each.median is None else f"the others to {each.median:.4g}"
+            for gpu in (list(results)[place] for place in each.wrong):
+                found[gpu].append(f"{each.name} {wrong_in_words(results[gpu][each.name])}, {usual_value}")
+    for gpu, one in seen.items():
+        if one.collective is not None and one.collective.why:
+            found[gpu].append(f"FP8 tensors over {one.collective.ranks} GPUs: {one.collective.why}")
+    return found
+
+
+def _results(seen: Seen) -> dict[str, float | None]:
+    """What has to be the same on all GPUs of a kind."""
+    numbers: dict[str, float | None] = {}
+    if seen.losses:
+        numbers[LOSS] = seen.losses[0]
+    if seen.numerics is not None:
+        numbers[ERROR] = seen.numerics.output.fp8
+    return numbers
+
+
+def _alone(seen: Mapping[str, Seen]) -> dict[str, str]:
+    """Of GPUs with which others exchanged nothing: whether they can is not known."""
+    gpus = list(seen)
+    found = {}
+    for gpu, one in seen.items():
+        if one.collective is not None and one.collective.missing:
+            names = ", ".join(gpus[place] if place < len(gpus) else "?" for place in one.collective.missing)
+            found[gpu] = f"nothing was exchanged with the other GPUs: GPU {names} did not come to it"
     return found
 
 

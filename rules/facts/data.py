@@ -45,6 +45,8 @@ class Gpu(Record):
         compute_capability: "9.0" for Hopper.
         memory_mib: total memory in MiB, None where it is not known.
         mig: whether it is cut into MIG instances, None where it is not known.
+        sm_mhz, memory_mhz: the highest clocks that it may have, None where they are not known.
+        power_w: the power that it may take, as it is set now, in watts; None where it is not known.
     """
 
     index: int
@@ -52,6 +54,9 @@ class Gpu(Record):
     compute_capability: str
     memory_mib: int | None = None
     mig: bool | None = None
+    sm_mhz: int | None = None
+    memory_mhz: int | None = None
+    power_w: int | None = None
 
 
 class Facts(Record):

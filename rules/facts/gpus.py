@@ -22,7 +22,9 @@ DRIVER_SIGNS = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg")
 SMI_FOLDERS = ("/usr/bin", "/usr/lib/wsl/lib", "/usr/local/nvidia/bin")
 
 _QUERY = "index,name,compute_cap,memory.total,mig.mode.current,driver_version"
+_CLOCKS = "clocks.max.sm,clocks.max.memory,power.limit"
 
+_CAPABILITY = r"[0-9]{1,3}\.[0-9]{1,2}"
 _NOT_RUN = (
     "PATH finds nvidia-smi in the current folder only, from where nothing is run: whether there is a GPU is unknown"
 )
@@ -109,7 +111,14 @@ def _gpu_of_nvml(one: Mapping[str, object]) -> Gpu:
     index, memory, mig = one["index"], one["memory_mib"], one["mig"]
     if not isinstance(index, int) or not isinstance(memory, int | None) or not isinstance(mig, bool | None):
         raise TypeError(one)
-    return Gpu(index, str(one["name"]), str(one["compute_capability"]), memory, mig)
+    sm, memory_mhz, power = (_whole(one[name]) for name in ("sm_mhz", "memory_mhz", "power_w"))
+    return Gpu(index, str(one["name"]), str(one["compute_capability"]), memory, mig, sm, memory_mhz, power)
+
+
+def _whole(value: object) -> int | None:
+    if not isinstance(value, int | None):
+        raise TypeError(value)
+    return value
 
 
 def _printed(words: Sequence[str], environ: Mapping[str, str], name: str) -> str:
@@ -146,31 +155,53 @@ def through_nvidia_smi(command: str | None, environ: Mapping[str, str]) -> Drive
     """
     if command is None:
         raise Unavailable("nvidia-smi is not on PATH")
-    output = _printed([command, f"--query-gpu={_QUERY}", "--format=csv,noheader,nounits"], environ, "nvidia-smi")
+    output = _printed(
+        [command, f"--query-gpu={_QUERY},{_CLOCKS}", "--format=csv,noheader,nounits"], environ, "nvidia-smi"
+    )
     if output == NO_DEVICES:
         return DriverReport([])
     rows = [[field.strip() for field in line.split(",")] for line in output.splitlines() if line.strip()]
     if not rows:
         raise Unavailable("nvidia-smi printed nothing")  # where there is no GPU, it says so
-    gpus = [_gpu(row) for row in rows]
+    gpus, drivers = zip(*map(_gpu, rows), strict=True)
     if len({gpu.index for gpu in gpus}) < len(gpus):
         raise Unavailable("nvidia-smi named the same GPU twice")
-    return DriverReport(gpus, driver=rows[0][-1])
+    return DriverReport(list(gpus), driver=drivers[0])
 
 
-def _gpu(row: list[str]) -> Gpu:
-    """One line of nvidia-smi; a name may hold commas, what cannot be had reads "[N/A]"."""
+def _gpu(row: list[str]) -> tuple[Gpu, str]:
+    """A GPU and the driver, of one line of nvidia-smi; a name may hold commas, what cannot be had reads "[N/A]"."""
+    told = _told(row)
+    if told is None:
+        raise Unavailable(f"nvidia-smi printed {', '.join(row)[:120]!r}")
+    first, clocks = told
+    sm, memory_mhz, power = map(_rounded, clocks)
+    found = Gpu(
+        index=int(first[0]),
+        name=", ".join(first[1:-4]),
+        compute_capability=first[-4],
+        memory_mib=_rounded(first[-3]),
+        mig={"Enabled": True, "Disabled": False, "[N/A]": False}.get(first[-2]),
+        sm_mhz=sm,
+        memory_mhz=memory_mhz,
+        power_w=power,
+    )
+    return found, first[-1]
+
+
+def _told(row: list[str]) -> tuple[list[str], list[str]] | None:
+    """What a line says to _QUERY, and to _CLOCKS, which a program in the place of nvidia-smi may know nothing of."""
+    for first, clocks in ((row[:-3], row[-3:]), (row, ["", "", ""])):
+        if len(first) >= 6 and first[1] and _is(r"[0-9]{1,4}", first[0]) and _is(_CAPABILITY, first[-4]):
+            return (first, clocks) if _is(r"[0-9]+(\.[0-9]+)*", first[-1]) else None
+    return None
+
+
+def _is(pattern: str, text: str) -> bool:
     import re
 
-    numbers = len(row) >= 6 and re.fullmatch(r"[0-9]{1,4}", row[0]) and re.fullmatch(r"[0-9]{1,3}\.[0-9]{1,2}", row[-4])
-    driver = len(row) >= 6 and re.fullmatch(r"[0-9]+(\.[0-9]+)*", row[-1])
-    if not numbers or not driver or not row[1]:
-        raise Unavailable(f"nvidia-smi printed {', '.join(row)[:120]!r}")
-    memory, mig = row[-3], row[-2]
-    return Gpu(
-        index=int(row[0]),
-        name=", ".join(row[1:-4]),
-        compute_capability=row[-4],
-        memory_mib=int(memory) if re.fullmatch(r"[0-9]{1,9}", memory) else None,
-        mig={"Enabled": True, "Disabled": False, "[N/A]": False}.get(mig),
-    )
+    return re.fullmatch(pattern, text) is not None
+
+
+def _rounded(text: str) -> int | None:
+    return round(float(text)) if _is(r"[0-9]{1,9}(\.[0-9]{1,3})?", text) else None

@@ -1,6 +1,7 @@
 """What NVML says of the GPUs, through nvidia-ml-py. It runs in a process of its own (gpus.py), and prints JSON.
 
-{"gpus": [{"index", "name", "compute_capability", "memory_mib", "mig"}], "driver", "cuda"}, or {"error": why not}.
+{"gpus": [{"index", "name", "compute_capability", "memory_mib", "mig", "sm_mhz", "memory_mhz", "power_w"}], "driver",
+"cuda"}, or {"error": why not}.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
 MARK = "fp8check-nvml:"  # a package may print something of its own
 _MIB = 1024 * 1024
+_SM, _MEMORY = 1, 2  # nvmlClockType_t
 
 
 def answer() -> str:
@@ -61,13 +63,28 @@ def _gpu(pynvml: ModuleType, index: int) -> dict[str, object]:
         memory: int | None = int(pynvml.nvmlDeviceGetMemoryInfo(handle).total) // _MIB
     except pynvml.NVMLError:
         memory = None
+    milliwatts = _number(pynvml, "nvmlDeviceGetPowerManagementLimit", handle)
     return {
         "index": index,
         "name": _text(pynvml.nvmlDeviceGetName(handle)),
         "compute_capability": f"{int(major)}.{int(minor)}",
         "memory_mib": memory,
         "mig": mig,
+        "sm_mhz": _number(pynvml, "nvmlDeviceGetMaxClockInfo", handle, _SM),
+        "memory_mhz": _number(pynvml, "nvmlDeviceGetMaxClockInfo", handle, _MEMORY),
+        "power_w": None if milliwatts is None else round(milliwatts / 1000),
     }
+
+
+def _number(pynvml: ModuleType, name: str, *arguments: object) -> int | None:
+    """What a function says that not every release has, nor every GPU answers; None where it does not."""
+    function = getattr(pynvml, name, None)
+    if function is None:
+        return None
+    try:
+        return int(function(*arguments))
+    except pynvml.NVMLError:
+        return None
 
 
 def _text(value: str | bytes) -> str:

@@ -177,6 +177,9 @@ class _Reader:
             raise self._fail("a whole number from 0", value, pointer)
         return value
 
+    def _number_or_none(self, value: object, pointer: str) -> int | None:
+        return None if value is None else self._number(value, pointer)
+
     def _bool_or_none(self, value: object, pointer: str) -> bool | None:
         if value is None or isinstance(value, bool):
             return value
@@ -210,13 +213,15 @@ class _Reader:
         capability = self._text(parts.get("compute_capability"), f"{pointer}/compute_capability")
         if [part.isdecimal() and len(part) <= _MOST_DIGITS for part in capability.split(".")] != [True, True]:
             raise self._fail('a compute capability like "9.0"', capability, f"{pointer}/compute_capability")
-        memory = parts.get("memory_mib")
         return Gpu(
             index=self._number(parts.get("index"), f"{pointer}/index"),
             name=self._text(parts.get("name"), f"{pointer}/name"),
             compute_capability=capability,
-            memory_mib=None if memory is None else self._number(memory, f"{pointer}/memory_mib"),
+            memory_mib=self._number_or_none(parts.get("memory_mib"), f"{pointer}/memory_mib"),
             mig=self._bool_or_none(parts.get("mig"), f"{pointer}/mig"),
+            sm_mhz=self._number_or_none(parts.get("sm_mhz"), f"{pointer}/sm_mhz"),
+            memory_mhz=self._number_or_none(parts.get("memory_mhz"), f"{pointer}/memory_mhz"),
+            power_w=self._number_or_none(parts.get("power_w"), f"{pointer}/power_w"),
         )
 
     def engine(self, value: object) -> dict[str, object] | None:

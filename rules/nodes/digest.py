@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from fp8check.rules.nodes.document import worst
+from fp8check.rules.nodes.outliers import ERROR, LOSS
 from fp8check.rules.nodes.texts import LONGEST_REASON, kept
 from fp8check.rules.record import Record
 
@@ -12,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from fp8check.rules.facts import Facts
+    from fp8check.rules.facts import Facts, Gpu
     from fp8check.rules.nodes.document import Data, Node
     from fp8check.rules.suppression.examined import Verdict
 
@@ -44,6 +45,7 @@ class GpuDigest(Record):
         gpu: as CUDA_VISIBLE_DEVICES has it.
         kind: its name: times of other ones are not compared with it.
         ms: the time of a step in FP8.
+        mhz: its clock in the midst of one.
         numbers: what has to be the same on all GPUs, but for the order of sums: the first loss, and the error of the
             output against FP32; None in the place of one that is no number.
     """
@@ -52,6 +54,7 @@ class GpuDigest(Record):
     kind: str
     ms: float | None = None
     numbers: tuple[tuple[str, float | None], ...] = ()
+    mhz: float | None = None
 
 
 class Digest(Record):
@@ -142,6 +145,19 @@ def _values(facts: Facts) -> Iterator[tuple[str, str | None]]:
         cut = {gpu.mig for gpu in gpus}
         if None not in cut and cut:
             yield "MIG", "on" if cut == {True} else "off" if cut == {False} else "on some"
+        clocks = sorted({_clocks(gpu) for gpu in gpus})
+        if any(clocks):
+            yield CLOCKS, kept(" / ".join(one or "not known" for one in clocks))
+
+
+def _clocks(gpu: Gpu) -> str:
+    """How fast a GPU may run."""
+    parts = ((gpu.sm_mhz, "MHz"), (gpu.memory_mhz, "MHz of memory"), (gpu.power_w, "W"))
+    return ", ".join(f"{value} {unit}" for value, unit in parts if value is not None)
+
+
+# May differ: whether it makes a GPU slow, its speed says.
+CLOCKS = "clocks"
 
 
 VARIABLE = "variable "
@@ -184,12 +200,18 @@ def _gpu(place: int, gpu: Data) -> GpuDigest:
     kind = kept(_text(device.get("name"))) if isinstance(device, dict) else "?"
     numbers: dict[str, float | None] = {}
     if isinstance(losses, list) and losses:
-        numbers["first loss"] = _number(losses[0])
+        numbers[LOSS] = _number(losses[0])
     output = numerics.get("output") if isinstance(numerics, dict) else None
     if isinstance(output, dict):
-        numbers["error of the output"] = _number(output.get("fp8"))
+        numbers[ERROR] = _number(output.get("fp8"))
     ms = _number(time.get("ms")) if isinstance(time, dict) else None
-    return GpuDigest(label, kind, ms if ms is not None and ms > 0 else None, tuple(numbers.items()))
+    clocks = seen.get("clocks")
+    mhz = _number(clocks.get("sm_mhz")) if isinstance(clocks, dict) else None
+    return GpuDigest(label, kind, _above_zero(ms), tuple(numbers.items()), _above_zero(mhz))
+
+
+def _above_zero(value: float | None) -> float | None:
+    return value if value is not None and value > 0 else None
 
 
 def _number(value: object) -> float | None:

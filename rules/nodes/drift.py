@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
-from fp8check.rules.nodes.digest import VARIABLE, VARIABLES
-from fp8check.rules.nodes.outliers import OFF, SLOWER, usual
+from fp8check.rules.nodes.digest import CLOCKS, VARIABLE, VARIABLES
+from fp8check.rules.nodes.outliers import SLOWER, off, usual
 from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
@@ -23,6 +23,7 @@ SPEED = "speed"
 _WEIGHED: Mapping[str, Weight] = {
     "driver": "warning",
     "CUDA of driver": "warning",
+    CLOCKS: "warning",
     f"{VARIABLE}CUDA_HOME": "warning",
     f"{VARIABLE}HF_HOME": "warning",
     f"{VARIABLE}LD_LIBRARY_PATH": "warning",
@@ -67,7 +68,7 @@ def drift(nodes: Sequence[Digest]) -> list[Drift]:
     for one in nodes:
         if one.values:
             kinds[one.values].append(one.host)
-    found = [*_of_values(kinds), *_of_speed(nodes), *_of_numbers(nodes)]
+    found = [*_of_values(kinds), *_of_speed(nodes), *_of_clocks(nodes), *_of_numbers(nodes)]
     return sorted(found, key=lambda one: one.subject)
 
 
@@ -120,6 +121,18 @@ def _of_speed(nodes: Sequence[Digest]) -> Iterator[Drift]:
             yield Drift(f"{SPEED} of {kind}", "error", f"{found.median:.3g} ms", len(timed) - len(slow), tuple(others))
 
 
+def _of_clocks(nodes: Sequence[Digest]) -> Iterator[Drift]:
+    """GPUs that run at a lower clock than others of their kind do, whether or not that makes this step slow."""
+    for kind, every in _by_kind(nodes).items():
+        timed = [(host, gpu.gpu, gpu.mhz) for host, gpu in every if gpu.mhz is not None]
+        found = usual((-mhz for _, _, mhz in timed), SLOWER)  # of two the faster one is the measure, as of times
+        slow = [] if found is None else [one for one in timed if found.is_above(-one[2])]
+        if found is not None and slow:
+            others = [Other(f"GPU {gpu} runs at {mhz:g} MHz", (host,)) for host, gpu, mhz in sorted(slow)]
+            count = len(timed) - len(slow)
+            yield Drift(f"clock of {kind} at work", "warning", f"{-found.median:g} MHz", count, tuple(others))
+
+
 def slow_in_words(ms: float, median: float) -> str:
     """What is said of a slow GPU."""
     return f"takes {ms:.3g} ms for a step, {ms / median:.2f} times as long as usual"
@@ -128,20 +141,13 @@ def slow_in_words(ms: float, median: float) -> str:
 def _of_numbers(nodes: Sequence[Digest]) -> Iterator[Drift]:
     """GPUs whose results are not those of the others of their kind."""
     for kind, every in _by_kind(nodes).items():
-        names = dict.fromkeys(name for _, gpu in every for name, _ in gpu.numbers)
-        for name in names:
-            told = [(host, gpu.gpu, dict(gpu.numbers).get(name)) for host, gpu in every if gpu.numbers]
-            numbers = [value for _, _, value in told if value is not None]
-            found = usual(numbers, OFF)
-            if found is None:
-                continue
-            wrong = [one for one in told if one[2] is None or found.is_off(one[2])]
-            if wrong:
-                others = [
-                    Other(f"GPU {gpu} {wrong_in_words(value)}", (host,)) for host, gpu, value in sorted(wrong, key=str)
-                ]
-                usual_value = f"{found.median:.4g}"
-                yield Drift(f"{name} on {kind}", "error", usual_value, len(told) - len(wrong), tuple(others))
+        told = [(host, gpu.gpu, dict(gpu.numbers)) for host, gpu in every if gpu.numbers]
+        for one in off([results for _, _, results in told]):
+            those = sorted((told[place] for place in one.wrong), key=lambda each: each[:2])
+            others = [Other(f"GPU {gpu} {wrong_in_words(results[one.name])}", (host,)) for host, gpu, results in those]
+            usual_value = None if one.median is None else f"{one.median:.4g}"
+            alike = sum(one.name in results for _, _, results in told) - len(those)
+            yield Drift(f"{one.name} on {kind}", "error", usual_value, alike, tuple(others))
 
 
 def wrong_in_words(value: float | None) -> str:

@@ -105,10 +105,13 @@ def _node_data(one: Digest, kind: int) -> dict[str, object]:
     if one.why:
         data["why"] = list(one.why)
     if one.gpus:
-        data["gpus"] = [
-            {"gpu": gpu.gpu, "kind": gpu.kind, "ms": gpu.ms, "numbers": dict(gpu.numbers)} for gpu in one.gpus
-        ]
+        data["gpus"] = [_gpu_data(gpu) for gpu in one.gpus]
     return data
+
+
+def _gpu_data(gpu: GpuDigest) -> dict[str, object]:
+    data: dict[str, object] = {"gpu": gpu.gpu, "kind": gpu.kind, "ms": gpu.ms, "numbers": dict(gpu.numbers)}
+    return data if gpu.mhz is None else {**data, "mhz": gpu.mhz}
 
 
 def merged(parts: Iterable[Merged]) -> Merged:
@@ -179,11 +182,11 @@ def _gpu(data: Data) -> GpuDigest:
     gpu, kind, numbers = data.get("gpu"), data.get("kind"), data.get("numbers")
     if not isinstance(gpu, str) or not isinstance(kind, str) or not isinstance(numbers, dict):
         raise BadNode("a GPU has no number, no name or no results")
-    ms = _number(data, "ms")
-    if ms is not None and ms <= 0:
-        raise BadNode("the time of a GPU is not above 0")
-    few = list(numbers)[:10]
-    return GpuDigest(_short(gpu), _short(kind), ms, tuple((_short(name), _number(numbers, name)) for name in few))
+    ms, mhz = _number(data, "ms"), _number(data, "mhz")
+    if (ms is not None and ms <= 0) or (mhz is not None and mhz <= 0):
+        raise BadNode("the time or the clock of a GPU is not above 0")
+    few = tuple((_short(name), _number(numbers, name)) for name in list(numbers)[:10])
+    return GpuDigest(_short(gpu), _short(kind), ms, few, mhz)
 
 
 def _number(data: Mapping[str, object], name: str) -> float | None:

@@ -12,7 +12,7 @@ from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 # 1.4826 times the median distance is the standard deviation of a normal distribution; beyond 3.5 of them are 0.05 %.
 _SPREAD = 3.5 * 1.4826
@@ -20,6 +20,8 @@ _SPREAD = 3.5 * 1.4826
 SLOWER = 0.15
 # Sums in another order change a result by much less than this.
 OFF = 0.05
+# What is compared of results (digest.py), by name.
+LOSS, ERROR = "first loss", "error of the output"
 
 
 class Usual(Record):
@@ -49,3 +51,39 @@ def usual(values: Iterable[float], least: float) -> Usual | None:
     middle = median_low(every)
     spread = median_low(abs(one - middle) for one in every)
     return Usual(middle, max(_SPREAD * spread, least * abs(middle)))
+
+
+class Off(Record):
+    """A result in which GPUs of one kind differ.
+
+    Attributes:
+        median: what is usual; None where no more than half of them agree, so that nobody knows who is right.
+        wrong: the places of those that came to something else; of all where nobody knows.
+    """
+
+    name: str
+    median: float | None
+    wrong: tuple[int, ...]
+
+
+def off(results: Sequence[Mapping[str, float | None]]) -> list[Off]:
+    """Where results of GPUs of one kind differ; None among them is what is no number, and always wrong.
+
+    Who is further from FP32 than the others is wrong, also of two; in its loss it is no measure for the others.
+    """
+    found: list[Off] = []
+    bad: set[int] = set()
+    for name in sorted(dict.fromkeys(name for one in results for name in one), key=lambda name: (name != ERROR, name)):
+        told = {place: one[name] for place, one in enumerate(results) if name in one}
+        numbers = [value for place, value in told.items() if value is not None and place not in bad]
+        middle = usual(numbers, OFF)
+        wrong = [
+            place for place, value in told.items() if value is None or (middle is not None and middle.is_off(value))
+        ]
+        agree = middle is not None and 2 * sum(not middle.is_off(value) for value in numbers) > len(numbers)
+        if not agree and name != ERROR and len(numbers) > 1:
+            found.append(Off(name, None, tuple(told)))
+        elif wrong and middle is not None:
+            found.append(Off(name, middle.median, tuple(wrong)))
+            bad.update(wrong)
+    return found

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fp8check.rules.seen import Seen
+    from fp8check.rules.seen.data import Clocks
 
 
 def summary(seen: Seen) -> str:
@@ -79,10 +80,25 @@ def _rows(seen: Seen) -> Iterator[tuple[str, str]]:
         error = seen.ragged.error
         how = "goes through" if error is None else f"ends with {error.type}: {error.message[:120]}"
         yield "ragged", f"a batch of {seen.ragged.rows} x {seen.ragged.columns} tokens {how}"
+    if seen.clocks is not None:
+        yield "clocks", clocks_in_words(seen.clocks)
+    if seen.collective is not None:
+        met = seen.collective
+        said = met.why or (f"{len(met.missing)} did not come" if met.missing else "all came as it was sent")
+        yield "collective", f"FP8 tensors and their largest values over {met.ranks} GPUs: {said}"
     if seen.left_out:
         yield "left out", f"{', '.join(seen.left_out)}: the time did not suffice"
     if seen.seconds is not None:
         yield "seconds", f"{seen.seconds.imports} to the end of the imports, {seen.seconds.total} in all"
+
+
+def clocks_in_words(clocks: Clocks) -> str:
+    """How fast a GPU ran while it worked."""
+    parts = ((clocks.sm_mhz, "MHz"), (clocks.memory_mhz, "MHz of memory"), (clocks.power_w, "W"), (clocks.celsius, "C"))
+    known = [f"{value} {unit}" for value, unit in parts if value is not None]
+    if clocks.held_by:
+        known.append(f"held by {' and '.join(clocks.held_by)}")
+    return ", ".join(known) or "not known"
 
 
 def _state(seen: Seen) -> Iterator[tuple[str, str]]:

@@ -70,6 +70,7 @@ def nodes() -> Schema:
             "gpu": TEXT,
             "kind": described(TEXT, "its name"),
             "ms": described(NUMBER_OR_NULL, "of a step in FP8"),
+            "mhz": described(NUMBER_OR_NULL, "its clock in the midst of one"),
             "numbers": {"type": "object", "additionalProperties": NUMBER_OR_NULL},
         }
     )

@@ -164,6 +164,9 @@ def facts() -> Schema:
         "compute_capability": {"type": "string", "pattern": r"^\d{1,3}\.\d{1,3}$"},
         "memory_mib": COUNT_OR_NULL,
         "mig": SWITCH_OR_NULL,
+        "sm_mhz": COUNT_OR_NULL,
+        "memory_mhz": COUNT_OR_NULL,
+        "power_w": COUNT_OR_NULL,
     }
     gpu: Schema = {
         "type": "object",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         "numerics",
         "ragged",
         "bf16",
+        "collective",
     ]
     Scalar = bool | int | float | str
 
@@ -48,6 +49,7 @@ STAGES: Mapping[ProbeStage, str] = {
     "numerics": "comparing with FP32",
     "ragged": "the ragged last batch",
     "bf16": "timing BF16",
+    "collective": "exchanging FP8 tensors with the other GPUs",
 }
 
 
@@ -391,6 +393,45 @@ class Watched(Part):
         return self.tokens / self.step_ms.ms * 1000
 
 
+class Clocks(Part):
+    """The GPU while it worked, as its driver says; None: it did not.
+
+    Attributes:
+        sm_mhz, memory_mhz: the clocks that it had.
+        power_w: the power that it took, in watts.
+        celsius: its temperature.
+        held_by: what kept it from a higher clock.
+    """
+
+    sm_mhz: int | None = None
+    memory_mhz: int | None = None
+    power_w: int | None = None
+    celsius: int | None = None
+    held_by: tuple[str, ...] | None = None
+
+    def as_data(self) -> dict[str, object]:
+        """As JSON has it."""
+        return {**self.as_dict(), "held_by": None if self.held_by is None else list(self.held_by)}
+
+
+class Collective(Part):
+    """The exchange of FP8 tensors and their largest values with the other GPUs of the node.
+
+    Attributes:
+        ranks: the processes that were to take part, one a GPU.
+        missing: the places in the list of GPUs of those that did not come to it.
+        why: what went wrong; "" where all came as it was sent.
+    """
+
+    ranks: int
+    missing: tuple[int, ...] = ()
+    why: str = ""
+
+    def as_data(self) -> dict[str, object]:
+        """As JSON has it."""
+        return {**self.as_dict(), "missing": list(self.missing)}
+
+
 class Seen(Record):
     """What one probe, or one watched run, saw.
 
@@ -407,6 +448,8 @@ class Seen(Record):
         losses: of the steps; None in the place of one that is not finite.
         fp8_ms, bf16_ms: the time of a micro-step.
         fp8_gib, bf16_gib: peak memory of it in GiB; None without a GPU.
+        clocks: while FP8 was timed; None where they were not asked.
+        collective: only of a probe beside others; None where there was none.
         left_out: stages for which the time did not suffice.
         assumed: what of the run was not known and what was taken instead, in words.
         output: the end of what the process printed, credentials masked.
@@ -439,6 +482,8 @@ class Seen(Record):
     fp8_gib: float | None = None
     bf16_gib: float | None = None
     ragged: Ragged | None = None
+    clocks: Clocks | None = None
+    collective: Collective | None = None
     left_out: tuple[ProbeStage, ...] = ()
     assumed: tuple[str, ...] = ()
     seconds: Seconds | None = None
@@ -470,6 +515,9 @@ class Seen(Record):
         data["converted"] = self.converted
         if self.watched is None:
             del data["watched"]
+        for name in ("clocks", "collective"):
+            if data[name] is None:
+                del data[name]
         return data
 
 

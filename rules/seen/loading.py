@@ -50,6 +50,8 @@ def from_data(data: Mapping[str, object]) -> types.Seen:
         fp8_gib=top.number_or_none("fp8_gib"),
         bf16_gib=top.number_or_none("bf16_gib"),
         ragged=top.part("ragged", _ragged),
+        clocks=top.part("clocks", _clocks),
+        collective=top.part("collective", _collective),
         left_out=top.stages("left_out"),
         assumed=top.some("assumed"),
         seconds=top.part("seconds", _seconds),
@@ -211,6 +213,20 @@ def _ragged(part: _Object) -> types.Ragged:
     return types.Ragged(part.count("rows"), part.count("columns"), part.part("error", _error))
 
 
+def _clocks(part: _Object) -> types.Clocks:
+    return types.Clocks(
+        sm_mhz=part.count_or_none("sm_mhz"),
+        memory_mhz=part.count_or_none("memory_mhz"),
+        power_w=part.count_or_none("power_w"),
+        celsius=part.count_or_none("celsius"),
+        held_by=part.texts("held_by"),
+    )
+
+
+def _collective(part: _Object) -> types.Collective:
+    return types.Collective(part.count("ranks"), part.counts("missing"), part.text_or_none("why") or "")
+
+
 def _seconds(part: _Object) -> types.Seconds:
     return types.Seconds(
         imports=part.number_or_none("imports"),
@@ -304,6 +320,10 @@ class _Object:
     def numbers(self, name: str) -> tuple[float | None, ...] | None:
         """A list of numbers, with null in the place of one that is not finite; None where it is not there."""
         return self._each(name, _Object.number_or_none)
+
+    def counts(self, name: str) -> tuple[int, ...]:
+        """A list of whole numbers from 0; none of them where it is not there."""
+        return self._each(name, _Object.count) or ()
 
     def texts(self, name: str) -> tuple[str, ...] | None:
         """A list of texts; None where it is not there."""

@@ -70,7 +70,9 @@ def test_a_gpu_at_half_the_speed_is_found(count: int) -> None:
     assert last["verdict"] == "fail"
 
 
-@pytest.mark.parametrize(("loss", "said"), [(9.0, "comes to 9, the others to 11.9"), (None, "comes to no number")])
+@pytest.mark.parametrize(
+    ("loss", "said"), [(9.0, "first loss comes to 9, the others to 11.9"), (None, "first loss comes to no number")]
+)
 def test_a_gpu_whose_numbers_are_off_is_found(loss: float | None, said: str) -> None:
     node = probed(one(), one(), one(loss=loss))
     assert list(whys(node)) == ["2"]

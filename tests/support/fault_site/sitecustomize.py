@@ -1,6 +1,6 @@
 """Faults for the probe's child: Python loads this file at start-up from PYTHONPATH, and NVTE_TEST_FAULT names the fault.
 
-Each fault does to the real packages what a broken machine, release or configuration would. The probe knows nothing of
+NVTE_TEST_GPU says that only one GPU has it, as CUDA_VISIBLE_DEVICES names it. Each fault does to the real packages what a broken machine, release or configuration would. The probe knows nothing of
 this file.
 """
 
@@ -249,6 +249,31 @@ def wrong_output(module: Any) -> None:
     module.Float8Linear.forward = lambda self, x: 1.5 * forward(self, x)
 
 
+@fault("te-wrong-output", "transformer_engine.pytorch")
+def te_wrong_output(module: Any) -> None:
+    """The same of Transformer Engine."""
+    forward = module.Linear.forward
+    module.Linear.forward = lambda self, *given, **named: 1.5 * forward(self, *given, **named)
+
+
+@fault("lost-in-collective", "torch.distributed")
+def lost(module: Any) -> None:
+    """A link that changes a byte of what is gathered."""
+    gather = module.all_gather
+
+    def changed(gathered: Any, *given: Any, **named: Any) -> None:
+        gather(gathered, *given, **named)
+        gathered[-1][7] ^= 1
+
+    module.all_gather = changed
+
+
+@fault("hang-in-collective", "torch.distributed")
+def hangs_in_collective(module: Any) -> None:
+    """One that never comes to it."""
+    module.all_gather = lambda *_given, **_named: time.sleep(600)
+
+
 @fault("zero-output", "torchao.float8.float8_linear")
 def zero_output(module: Any) -> None:
     """A kernel that writes nothing."""
@@ -279,5 +304,9 @@ def _install() -> None:
     sys.meta_path.insert(0, _After(module, act))
 
 
-if "NVTE_TEST_FAULT" in os.environ:
+# Of a fault of one GPU (NVTE_TEST_GPU) only the process that sees this one alone has it.
+if "NVTE_TEST_FAULT" in os.environ and os.environ.get("NVTE_TEST_GPU") in (
+    None,
+    os.environ.get("CUDA_VISIBLE_DEVICES"),
+):
     _install()
