@@ -126,7 +126,7 @@ def _beside(seen: Mapping[str, Seen]) -> dict[str, list[str]]:
                 found[gpu].append(f"{each.name} {wrong_in_words(results[gpu][each.name])}, {usual_value}")
     for gpu, one in seen.items():
         if one.collective is not None and one.collective.why:
-            found[gpu].append(f"FP8 tensors over {one.collective.ranks} GPUs: {one.collective.why}")
+            found[gpu].append(f"the exchange of FP8 tensors over {one.collective.ranks} GPUs: {one.collective.why}")
     return found
 
 

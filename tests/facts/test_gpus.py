@@ -70,6 +70,16 @@ def test_nvidia_smi(tmp_path: Path) -> None:
     assert answer.cuda is None
 
 
+def test_clocks_of_nvidia_smi(tmp_path: Path) -> None:
+    second = "1, NVIDIA H100, 80GB, 9.0, 81559, Disabled, 470.57, [N/A], 2619, [Not Supported]"
+    answer = gpus.ask(with_smi(tmp_path, f"echo '{LINE}, 1980, 3201, 699.60'; echo '{second}'"))
+    assert answer.gpus == [
+        Gpu(0, "NVIDIA H200", "9.0", 143771, mig=False, sm_mhz=1980, memory_mhz=3201, power_w=700),
+        Gpu(1, "NVIDIA H100, 80GB", "9.0", 81559, mig=False, memory_mhz=2619),
+    ]
+    assert answer.driver == "580.159.04"
+
+
 def test_nvidia_smi_without_a_gpu(tmp_path: Path) -> None:
     assert gpus.ask(with_smi(tmp_path, "echo 'No devices were found'; exit 6")).gpus == []
 
@@ -122,6 +132,9 @@ class NVMLError(Exception):
         self.value = value
 
 
+CLOCKS = {"sm_mhz": 1980, "memory_mhz": 3201, "power_w": 700}
+
+
 def raises(error: BaseException) -> Any:
     def fail(*_arguments: object) -> None:
         raise error
@@ -140,6 +153,8 @@ def fake_pynvml(**changes: Any) -> SimpleNamespace:
         nvmlDeviceGetCudaComputeCapability=lambda _handle: (9, 0),
         nvmlDeviceGetName=lambda handle: "NVIDIA H200" if handle else b"NVIDIA H200",
         nvmlDeviceGetMemoryInfo=lambda _handle: SimpleNamespace(total=143771 * 1024 * 1024),
+        nvmlDeviceGetMaxClockInfo=lambda _handle, kind: {1: 1980, 2: 3201}[kind],
+        nvmlDeviceGetPowerManagementLimit=lambda _handle: 699_600,
         nvmlDeviceGetMigMode=raises(NVMLError(NOT_SUPPORTED)),
         nvmlSystemGetDriverVersion=lambda: b"580.159.04",
         nvmlSystemGetCudaDriverVersion_v2=lambda: 13000,
@@ -157,12 +172,25 @@ def asked(monkeypatch: pytest.MonkeyPatch, fake: object) -> Any:
 def test_nvidia_ml_py(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked(monkeypatch, fake_pynvml(nvmlDeviceGetMigMode=lambda handle: (handle, 0))) == {
         "gpus": [
-            {"index": 0, "name": "NVIDIA H200", "compute_capability": "9.0", "memory_mib": 143771, "mig": False},
-            {"index": 1, "name": "NVIDIA H200", "compute_capability": "9.0", "memory_mib": 143771, "mig": True},
+            {"index": index, "name": "NVIDIA H200", "compute_capability": "9.0", "memory_mib": 143771, **more}
+            for index, more in enumerate(({"mig": False, **CLOCKS}, {"mig": True, **CLOCKS}))
         ],
         "driver": "580.159.04",
         "cuda": "13.0",
     }
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"nvmlDeviceGetMaxClockInfo": raises(NVMLError(NOT_SUPPORTED)), "nvmlDeviceGetPowerManagementLimit": None},
+        {"nvmlDeviceGetMaxClockInfo": None, "nvmlDeviceGetPowerManagementLimit": raises(NVMLError(UNKNOWN_ERROR))},
+    ],
+)
+def test_clocks_that_cannot_be_had(changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    one = asked(monkeypatch, fake_pynvml(**changes))["gpus"][0]
+    assert (one["sm_mhz"], one["memory_mhz"], one["power_w"]) == (None, None, None)
+    assert one["memory_mib"] == 143771
 
 
 def test_a_gpu_without_mig_and_without_a_memory_figure(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,6 +51,8 @@ GPUS = FACTS["gpus"]
         ({"gpus": []}, "GPUs", "fail", "none"),
         ({"gpus": [{**one, "name": "NVIDIA H200"} for one in GPUS]}, "GPUs", "fail", "8 x NVIDIA H200, 81559 MiB"),
         ({"gpus": [{**one, "mig": True} for one in GPUS]}, "MIG", "fail", "on"),
+        ({"gpus": [{**one, "power_w": 500} for one in GPUS]}, "clocks", "warn", "1980 MHz, 2619 MHz of memory, 500 W"),
+        ({"gpus": [{**one, "sm_mhz": None} for one in GPUS]}, "clocks", "warn", "2619 MHz of memory, 700 W"),
     ],
 )
 def test_facts(changed: dict[str, object], subject: str, verdict: str, value: str, tmp_path: Path) -> None:
@@ -112,6 +114,16 @@ def test_a_wrong_gpu(loss: float | None, told: str, tmp_path: Path) -> None:
     found = answer(eight(tmp_path, seen=wrong))
     assert found.failing == (ODD,)
     assert found.drift[0].others[0].value == f"GPU 2 comes to {told}"
+
+
+def test_a_gpu_at_a_lower_clock_is_a_warning(tmp_path: Path) -> None:
+    low = [seen(gpu, clocks={"sm_mhz": 345 if gpu == 5 else 1900 + gpu}) for gpu in range(8)]
+    usual = [seen(gpu, clocks={"sm_mhz": 1900 + gpu}) for gpu in range(8)]
+    found = answer(write(tmp_path, [node(host, seen=low if host == ODD else usual) for host in hosts(4)]))
+    (one,) = found.drift
+    assert (one.subject, one.weight) == ("clock of NVIDIA H100 80GB HBM3 at work", "warning")
+    assert one.others[0].value == "GPU 5 runs at 345 MHz"
+    assert found.verdict == "warn"
 
 
 def test_another_result_of_fp8(tmp_path: Path) -> None:

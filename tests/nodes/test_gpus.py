@@ -13,7 +13,16 @@ from fp8check.rules.checking.request import Request, RunRequest
 from fp8check.rules.facts import Facts, Gpu
 from fp8check.rules.nodes.fleet import fleet
 from fp8check.rules.seen import Seen
-from fp8check.rules.seen.data import Device, Time
+from fp8check.rules.seen.data import (
+    Clocks,
+    Collective,
+    Device,
+    GradientErrors,
+    LayerErrors,
+    Numerics,
+    OutputErrors,
+    Time,
+)
 from fp8check.rules.trainers.detect import read
 from tests.support.nodes import EXAMPLE, GPU
 
@@ -36,6 +45,12 @@ def request(count: int = 1, **facts: Any) -> Request:
 def one(ms: float = 20.0, loss: float | None = 11.9, **more: Any) -> Seen:
     """What a probe saw on a good GPU, or on one that is not."""
     return Seen("done", device=Device(GPU), fp8_ms=Time(ms, ms - 0.1, ms + 0.1), losses=(loss, loss), **more)
+
+
+def off_by(error: float) -> Numerics:
+    """Errors against FP32."""
+    layers = LayerErrors(0.05, 0.06, "layers.0")
+    return Numerics(OutputErrors(error, 0.003), GradientErrors(layers, layers))
 
 
 def probed(*seen: Seen) -> Node:
@@ -78,6 +93,39 @@ def test_a_gpu_whose_numbers_are_off_is_found(loss: float | None, said: str) -> 
     assert list(whys(node)) == ["2"]
     assert said in whys(node)["2"]
     assert node.verdict == "fail"
+
+
+def test_of_two_that_differ_the_one_further_from_fp32_is_wrong() -> None:
+    node = probed(one(loss=11.0, numerics=off_by(0.31)), one(loss=11.9, numerics=off_by(0.04)))
+    assert list(whys(node)) == ["0"]
+    assert whys(node)["0"] == "error of the output comes to 0.31, the others to 0.04"
+
+
+def test_of_two_that_differ_in_their_loss_alone_nobody_knows_which_is_right() -> None:
+    node = probed(one(loss=11.0, numerics=off_by(0.04)), one(loss=11.9, numerics=off_by(0.04)))
+    assert list(whys(node)) == ["0", "1"]
+    assert whys(node)["1"] == "first loss comes to 11.9, none of them is usual"
+    assert node.verdict == "fail"
+
+
+def test_what_came_otherwise_than_it_was_sent_fails_the_gpu_that_saw_it() -> None:
+    wrong = Collective(2, why="the bytes of rank 1 came otherwise than they were sent")
+    node = probed(one(collective=wrong), one(collective=Collective(2)))
+    assert whys(node) == {
+        "0": "the exchange of FP8 tensors over 2 GPUs: the bytes of rank 1 came otherwise than they were sent"
+    }
+    assert node.verdict == "fail"
+
+
+def test_a_gpu_that_waited_for_another_one_is_undecided() -> None:
+    node = probed(one(collective=Collective(2, missing=(1,))), Seen("killed", why="it was killed"))
+    assert "GPU 1 did not come" in whys(node)["0"]
+    assert (node.seen or ())[0]["verdict"] == "undecided"
+
+
+def test_how_fast_a_slow_gpu_runs_and_why_is_said() -> None:
+    slow = one(41.0, clocks=Clocks(sm_mhz=345, power_w=120, held_by=("temperature, hardware",)))
+    assert whys(probed(one(), one(), slow))["2"].endswith("at 345 MHz, 120 W, held by temperature, hardware")
 
 
 def test_gpus_of_another_kind_are_not_compared() -> None:

@@ -97,6 +97,8 @@ MALFORMED: dict[str, object] = {
     "/fp8_gib": True,
     "/bf16_gib": "4 GiB",
     "/ragged/error": {"rows": 1, "columns": 1, "error": 5},
+    "/clocks/held_by/0": {"held_by": [4]},
+    "/collective/missing/0": {"ranks": 2, "missing": [-1]},
     "/left_out/0": ["dinner"],
     "/assumed/0": [None],
     "/seconds/step": {"step": "soon"},
