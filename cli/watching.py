@@ -60,11 +60,12 @@ class Watch:
         self._patience = patience
         self._next = 0.0
         self._gave_up = False
+        self._is_over = False  # whether there is nothing more to ask the ranks for
 
     def goes_on(self) -> bool:
         """Look at what the ranks told; False where the run is to be ended."""
         now = time.monotonic()
-        if now < self._next:
+        if now < self._next or self._is_over:
             return True
         self._next = now + _EVERY_S
         from fp8check.probe.ranks import looks
@@ -76,6 +77,9 @@ class Watch:
             self._gave_up = True
             self._give_up()
         self.ended_it = self._is_to_end()
+        if self.verdicts and self._options.every is None:
+            self._is_over = True
+            self._session.over()
         return not self.ended_it
 
     def _is_to_end(self) -> bool:

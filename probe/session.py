@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fp8check.probe.way.fp8check_watch import OVER, VARIABLE
 from fp8check.rules.version import VERSION
 
 if TYPE_CHECKING:
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 WAY = HERE / "way"
 MODULE, TRIAL = "fp8check_watch", "fp8check_trial"
-VARIABLE = "FP8CHECK_WATCH"
 
 
 class Session:
@@ -104,6 +105,11 @@ class Session:
             except OSError:
                 continue
         return time.time() - newest
+
+    def over(self) -> None:
+        """Nothing more is to be seen: processes that begin from now on let no watcher in."""
+        with contextlib.suppress(OSError):  # the folder may be gone, or full
+            self._write(OVER, "")
 
     def close(self) -> None:
         """Remove it."""

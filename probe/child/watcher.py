@@ -53,6 +53,8 @@ class Watcher:
     def begin_anew(self) -> None:
         """As if nothing had happened."""
         self.finished = False
+        self.saw_steps = False  # of an optimizer
+        self._profiled = False  # and what that left in the process is still there
         self._look = 0
         self._step = 1  # that is going on
         self._passes = self._groups = self._groups_before = 0  # of this step; and of the last one
@@ -128,6 +130,7 @@ class Watcher:
         """An optimizer's step begins, maybe within a backward pass."""
         if self._captured():
             return
+        self.saw_steps = True
         self._groups += 1
         self._all_groups += 1
         if self._alone:  # weights moved before: a compiled optimizer and an eager one
@@ -184,11 +187,17 @@ class Watcher:
         is_ours = self._profile is not None
         with contextlib.suppress(Exception):
             self._drop_profile()
+            self._detach()
         # Whatever its stop() came to: an interpreter that ends while a profiler records may crash.
         if is_ours and torch._C._autograd._profiler_enabled():
             torch._C._autograd._disable_profiler()
         self._undecided[f"the watcher failed: {type(error).__name__}: {error}"[:300]] = None
         self._write(final=True)
+
+    def let_go(self) -> None:
+        """Hold nothing of the program's: its models and optimizers are to go when it lets them go."""
+        self.finished = True
+        self._begin_look()
 
     # How far it is.
 
@@ -330,7 +339,7 @@ class Watcher:
         self._profile = self._started()
 
     def _started(self) -> Any:
-        self.profiling = True
+        self.profiling = self._profiled = True
         try:
             with _quiet():
                 profile = kernels.profiler(shapes=True)
@@ -363,14 +372,15 @@ class Watcher:
         with _quiet():
             self._told["kernels"] = {**kernels.told(forward, backward), **products.told(forward, backward)}
             self._told["tokens"] = products.tokens(forward)
-        self._let_go()
+        self._detach()
         self._told["profiled"] = self._step
         self._write()
 
-    def _let_go(self) -> None:
+    def _detach(self) -> None:
         """The profiler's library leaves as well; where the program has profiled, it was there before."""
-        if self._gave_way or self._blocked():
+        if not self._profiled or self._gave_way or self._blocked() or torch.autograd.profiler._is_profiler_enabled:
             return
+        self._profiled = False
         self.profiling = True
         try:
             with _quiet(), _aside():
@@ -390,6 +400,9 @@ class Watcher:
         if not early and self._is_postponed():
             self._last += 1
             return
+        if not early:  # else the process ends
+            self._drop_profile()
+            self._detach()
         if self._before is not None and self._found is not None and last >= self._first_marked and not self._blocked():
             with _aside():
                 after = training.marks(self._parameters)

@@ -32,7 +32,8 @@ class Watching:
 
     Attributes:
         depth: backward passes that are going on: a checkpoint makes one within another.
-        aside: whether the watcher has stepped aside: from then on nothing is done.
+        aside: whether the watcher has stepped aside: from then on nothing is done, and the next backward pass finds
+            torch as it was.
     """
 
     def __init__(self, folder: str, settings: dict[str, Any]) -> None:
@@ -42,6 +43,7 @@ class Watching:
         self.aside = False
         self._busy = self._ends = False
         self._undo: list[Callable[[], None]] = []
+        self._hooks: list[Any] = []
         self.watcher = watcher.Watcher(folder, settings)
 
     def quietly(self, do: Callable[..., Any], *given: Any) -> None:
@@ -74,9 +76,10 @@ class Watching:
         self._wrap_backward()
         from torch.optim import optimizer
 
-        # They stay, and do nothing in the end: a compiled step would be compiled anew where they went.
-        optimizer.register_optimizer_step_pre_hook(self._before)
-        optimizer.register_optimizer_step_post_hook(self._after)
+        self._hooks = [
+            optimizer.register_optimizer_step_pre_hook(self._before),
+            optimizer.register_optimizer_step_post_hook(self._after),
+        ]
         for name in PROFILERS:
             self._wrap_profiler(name, self.watcher.their_profiler_begins)
         self._wrap_profiler("_disable_profiler", self.watcher.their_profiler_ends)
@@ -89,6 +92,7 @@ class Watching:
         @functools.wraps(original)
         def backward(*given: Any, **named: Any) -> Any:
             if self.aside:
+                self._leave()
                 return original(*given, **named)
             self.depth += 1
             went = False
@@ -143,11 +147,23 @@ class Watching:
         self.quietly(self.watcher.step_ended, optimizer)
 
     def step_aside(self) -> None:
-        """Leave everything as it was."""
+        """Do nothing more, and hold nothing of the program's."""
         self.aside = True
+        atexit.unregister(self._end)
+        self.watcher.let_go()
+
+    def _leave(self) -> None:
+        """Leave everything as it was: between two steps, for torch may walk through its hooks during one.
+
+        Where no step was seen, steps may be compiled: they would be compiled anew without the hooks, which stay then.
+        """
         for undo in reversed(self._undo):
             undo()
         self._undo.clear()
+        if self.watcher.saw_steps:
+            for hook in self._hooks:
+                hook.remove()
+        self._hooks.clear()
 
     def _end(self) -> None:
         self._ends = True

@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 
 VARIABLE = "FP8CHECK_WATCH"  # names the folder of the watched run
 PACKAGE = "fp8check_probe"
+OVER = "over"  # a file that is there once nothing more is to be seen: who begins then begins alone
 
 
 def enter(_torch: ModuleType | None = None) -> None:
     """Install the watcher in this process, once torch is there."""
     try:
         folder = os.environ.get(VARIABLE)
-        if folder and PACKAGE not in sys.modules:
+        if folder and PACKAGE not in sys.modules and not os.path.exists(os.path.join(folder, OVER)):
             _install(folder)
     except Exception:  # noqa: BLE001  the program is not to learn of it: what is not seen is undecided
         return

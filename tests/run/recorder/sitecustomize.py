@@ -236,3 +236,9 @@ if os.environ.get("EMULATE"):
 RECORDER = Recorder(os.environ.get("RECORD", ""), everything=os.environ.get("RECORD_ALL") == "1")
 if RECORDER.out:
     sys.meta_path.insert(0, AfterImport({"torch": RECORDER.install}))
+elif os.environ.get("BLOCKS"):
+    from blocks import Blocks
+
+    sys.meta_path.insert(
+        0, AfterImport({"torch": Blocks(os.environ["BLOCKS"], int(os.environ["BLOCKS_NUMBER"])).install})
+    )

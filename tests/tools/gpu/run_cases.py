@@ -184,19 +184,21 @@ class Runner:
             for kind in KINDS
         ]
 
-    def begin(self, one: Case, kind: str, gpus: list[int], port: int, turn: Path) -> subprocess.Popen[bytes]:
-        """Start one of the three."""
+    def begin(
+        self, one: Case, kind: str, gpus: list[int], port: int, turn: Path, **variables: str
+    ) -> subprocess.Popen[bytes]:
+        """Start one of the three, with more variables where some are given."""
         folder = self.home / one["name"] / kind
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         for path in PROGRAMS.glob("*.py"):
             shutil.copy(path, folder)
         words = self.words(one, folder, port)
-        if kind == "watched":
+        if kind.startswith("watched"):
             mine = ["run", "--force", "--no-config", "--evidence", "evidence.json"]
             code = "from fp8check.cli import run; run()"
             words = [sys.executable, "-c", code, *mine, "--", *words]
-        environ = {**self.environ(one, gpus, folder, everything=kind == "recorded"), "TURN": str(turn)}
+        environ = {**self.environ(one, gpus, folder, everything=kind == "recorded"), "TURN": str(turn), **variables}
         with (folder / "log").open("wb") as out:
             return subprocess.Popen(
                 words, cwd=folder, env=environ, stdout=out, stderr=subprocess.STDOUT, start_new_session=True

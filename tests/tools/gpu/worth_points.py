@@ -53,6 +53,7 @@ def begin(
     turn: Path,
     *,
     compare: bool = False,
+    **variables: str,
 ) -> subprocess.Popen[bytes]:
     """Start a run: its trainer's own program, as it is, or tried in both precisions by `fp8check run --compare bf16`."""
     folder = home / (f"compared-{one['name']}" if compare else one["name"])
@@ -94,6 +95,7 @@ def begin(
         "DISABLE_VERSION_CHECK": "1",
         "TRITON_CACHE_DIR": str(folder / "triton"),
         "TORCHINDUCTOR_CACHE_DIR": str(folder / "inductor"),
+        **variables,
     }
     with (folder / "log").open("wb") as log:
         return subprocess.Popen(
