@@ -5,12 +5,15 @@ import gc
 import os
 import signal
 import sys
+import threading
 import time
+import weakref
 
 import torch
 
 HOW = sys.argv[1] if len(sys.argv) > 1 else "plain"
 STEPS = 12
+SHOW_REMAINS = ("plain", "compiled-model", "in-backward", "two-optimizers")
 RANK = int(os.environ.get("RANK", "0"))
 
 
@@ -107,6 +110,33 @@ def main():
         child.join()
         sys.exit(child.exitcode)
     ordinary(model)
+    if HOW in SHOW_REMAINS:
+        seen = weakref.ref(model)
+        del model
+        print(*remains(seen), sep="\n")
+
+
+def remains(model):
+    """All that whoever watched this process could have left in it, with the model that the program has let go."""
+    from torch.autograd import profiler
+    from torch.optim import optimizer
+
+    gc.collect()
+    names = sorted(set(os.environ) - {"FP8CHECK_WATCH", "PYTHONPATH"})  # which lead to the watcher
+    functions = [torch.autograd.backward, torch.Tensor.backward, torch.nn.Module.__call__, torch.optim.AdamW.step]
+    functions += [profiler._prepare_profiler, profiler._enable_profiler, profiler._disable_profiler]
+    yield "functions", [(one.__module__, one.__qualname__, hasattr(one, "__wrapped__")) for one in functions]
+    yield "hooks", len(optimizer._global_optimizer_pre_hooks), len(optimizer._global_optimizer_post_hooks)
+    yield "model", model()
+    yield "profiler", profiler._is_profiler_enabled, torch._C._autograd._profiler_enabled()
+    yield "modes", torch.is_grad_enabled(), torch._C._len_torch_dispatch_stack()
+    yield "collector", gc.isenabled(), gc.get_threshold(), gc.get_freeze_count(), gc.callbacks
+    yield "threads", sorted(one.name for one in threading.enumerate())
+    yield "files", len(os.listdir("/proc/self/fd"))
+    yield "signals", [signal.getsignal(one) for one in sorted(signal.valid_signals())]
+    yield "imports", [type(one).__name__ for one in sys.meta_path], len(sys.path_hooks)
+    yield "traced", sys.gettrace(), sys.getprofile()
+    yield "variables", names
 
 
 def ordinary(model):  # noqa: PLR0912
