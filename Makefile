@@ -19,7 +19,7 @@ SHELL := bash
 	docs docs-site docs-serve help flips helps pairs demo test lint types layers coverage bench wheel corpus corpus-review score conformance \
 	journeys conformance-commands conformance-newest conformance-sample drift evidence executed rule mutation mutation-catalog \
 	mutation-sample hook-test format clean serve service-bench \
-	service-kill service-load service-postgres openapi-test page-test docker-lint image soak release-build reproducible installers installers-sample version \
+	service-kill service-load service-postgres openapi-test page-test browser pictures docker-lint image soak release-build reproducible installers installers-sample version \
 	probe-env probe-test run-test test-gpu always
 
 help: ## list the targets
@@ -43,8 +43,8 @@ $(VENV)/.command: pyproject.toml setup.py $(VENV)/.files
 demo: $(if $(wildcard $(VENV)/.installed),$(VENV)/.installed,$(VENV)/.command) ## check the example run: what really happens to it
 	@$(BIN)/fp8check $(EXAMPLE)/train.yaml $(EXAMPLE)/accelerate.yaml --facts $(EXAMPLE)/facts.json --fail-on never
 
-test: $(VENV)/.installed ## run the tests, in parallel
-	@$(PYTEST)
+test: $(VENV)/.installed ## run the tests, in parallel; those in a browser: make page-test
+	@$(PYTEST) --ignore tests/browser
 
 lint: $(VENV)/.installed ## ruff: rules and formatting
 	@$(BIN)/ruff check .
@@ -231,9 +231,15 @@ $(AXE):
 	@mkdir -p .axe && echo '{"private": true}' > .axe/package.json
 	@npm install --prefix .axe --silent --no-audit --no-fund --ignore-scripts axe-core@4.14.1
 
-page-test: $(VENV)/.installed $(AXE) ## the page in a headless Chromium (Debian's), with axe-core, and screenshots for docs
-	@command -v chromium >/dev/null || apt-get install -qq -y --no-install-recommends chromium chromium-driver fonts-dejavu >/dev/null
-	@TEST_IMAGES=docs/images TEST_AXE=$(AXE) $(BIN)/python -m pytest -q tests/service/test_page.py tests/service/test_page_axe.py
+browser: ## a Chromium for page-test: the one that is there, else Debian's, as root
+	@command -v chromium chromium-browser google-chrome >/dev/null || { apt-get update -qq; \
+		apt-get install -qq -y --no-install-recommends chromium fonts-dejavu; } >/dev/null
+
+page-test: $(VENV)/.installed $(AXE) browser ## the pages in a headless Chromium: keys alone, narrow windows, zoom, colors, axe-core
+	@TEST_AXE=$(AXE) $(PYTEST) tests/browser
+
+pictures: $(VENV)/.installed browser ## take the pictures of the pages in docs/images anew
+	@TEST_IMAGES=docs/images $(BIN)/python -m pytest -q tests/browser -k 'findings or problem or compared or fleet or colors or read'
 
 docker-lint: $(VENV)/.installed ## hadolint over docker/
 	@$(BIN)/hadolint docker/*.Dockerfile

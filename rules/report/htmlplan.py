@@ -105,7 +105,7 @@ def _text(text: str) -> str:
     """A text to be copied (page.js has the button); as it is, or not at all."""
     kept = _is_kept(text)
     css, inside = ("text", escape(text)) if kept else ("text seen", markup(text))
-    return f'<pre class="{css}" tabindex="0"><code>{inside}</code></pre>'
+    return f'<pre class="{css}" tabindex="0" role="group" aria-label="the command"><code>{inside}</code></pre>'
 
 
 def _is_kept(text: str) -> bool:
@@ -148,7 +148,8 @@ def _as_it_is_then(path: str, text: str, *, is_open: bool) -> str:
     if not _is_kept(text):
         return f'<p class="kept">The file has a credential, or characters that a page cannot keep: {_ELSE}.</p>'
     name = markup(path.replace("\\", "/").rpartition("/")[2])
-    whole = f'<pre class="text" tabindex="0" data-name="{name}"><code>{escape(text)}</code></pre>'
+    named = f'role="group" aria-label="{name}, as it is then" data-name="{name}"'
+    whole = f'<pre class="text" tabindex="0" {named}><code>{escape(text)}</code></pre>'
     return f"<details{' open' if is_open else ''}><summary>The whole file, as it is then</summary>{whole}</details>"
 
 

@@ -1,4 +1,4 @@
-"""The part of a page that shows the nodes of a cluster: the answer, a grid of them, why some do not pass, the drift."""
+"""The part of a page that shows the nodes of a cluster: the answer, why some do not pass, the drift, a grid of them."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from fp8check.rules.nodes.fleet import Fleet
+    from fp8check.rules.nodes.fleet import Fleet, Standing
 
 _MOST_TILES = 5_000
+_FOLDED = 24  # so many that pass are folded: they are looked for by name, the others by eye
 _MOST_ROWS = 200
 _NAMED = 20  # nodes of a row
 
 
 def body(answer: Fleet) -> str:
     """The part, as HTML."""
-    return "\n".join([*_head(answer), *_grid(answer), *_reasons(answer), *_drift(answer)]) + "\n"
+    return "\n".join([*_head(answer), *_reasons(answer), *_drift(answer), *_grid(answer)]) + "\n"
 
 
 def _head(answer: Fleet) -> Iterator[str]:
@@ -31,11 +32,23 @@ def _head(answer: Fleet) -> Iterator[str]:
 def _grid(answer: Fleet) -> Iterator[str]:
     """A tile a node, those that do not pass first. The verdict is written out: color alone tells not everybody."""
     nodes = sorted(answer.nodes, key=lambda one: (WORST.index(one.verdict), one.host))
-    yield '<h2 id="nodes">Nodes</h2>\n<ul class="fleet" aria-labelledby="nodes">'
-    for one in nodes[:_MOST_TILES]:
-        yield f'<li class="{one.verdict}">{_text(one.host)} <span class="badge">{one.verdict}</span></li>'
-    yield "</ul>"
-    yield from _left_out(len(nodes) - _MOST_TILES, "nodes")
+    passing = [one for one in nodes if one.verdict == "pass"]
+    is_folded = len(passing) > _FOLDED
+    yield '<h2 id="nodes">Nodes</h2>'
+    yield from _tiles(nodes[: len(nodes) - len(passing)] if is_folded else nodes)
+    if is_folded:
+        yield f"<details><summary>{len(passing):,} pass</summary>"
+        yield from _tiles(passing)
+        yield "</details>"
+
+
+def _tiles(nodes: Sequence[Standing]) -> Iterator[str]:
+    if nodes:
+        yield '<ul class="fleet" aria-labelledby="nodes">'
+        for one in nodes[:_MOST_TILES]:
+            yield f'<li class="{one.verdict}">{_text(one.host)} <span class="badge">{one.verdict}</span></li>'
+        yield "</ul>"
+        yield from _left_out(len(nodes) - _MOST_TILES, "nodes")
 
 
 def _reasons(answer: Fleet) -> Iterator[str]:

@@ -36,7 +36,7 @@ _LAUNCHERS = ("accelerate", "torchrun", "python")
 async def form(request: Request, example: bool = False) -> Response:
     """The form: empty, or with an example in it."""
     caller_of(request).need("check")
-    return _form(request, EXAMPLE if example else {})
+    return _form(request, EXAMPLE if example else {}, example=example)
 
 
 def _form(request: Request, values: Mapping[str, str], status: int = 200, **more: object) -> Response:
@@ -47,7 +47,7 @@ def _form(request: Request, values: Mapping[str, str], status: int = 200, **more
         request,
         "form.html",
         status,
-        **{"problem": None, **more},
+        **{"problem": None, "example": False, **more},
         values=known,
         gpus=gpus(),
         stacks=stacks(),

@@ -1,9 +1,10 @@
 // What makes the pages comfortable: dropping files, Ctrl+Enter, copying what is to be done and the link. Without it they work all the same.
 "use strict";
 
-function say(text) {
-  const place = document.querySelector("[data-said]");
-  if (place) place.textContent = text;
+// What has happened is told in a live region. The same words twice are told twice: it is empty in between.
+function tell(place, text) {
+  place.textContent = "";
+  setTimeout(() => (place.textContent = text), 100);
 }
 
 async function fill(area, file) {
@@ -45,18 +46,24 @@ if (form) {
 }
 
 // What is to be done can be copied, and a file saved; what the page does not have as it is, has no button.
-async function copy(text, element) {
+async function copy(text, select) {
   try {
     await navigator.clipboard.writeText(text);
     return "Copied.";
   } catch {
-    const range = document.createRange();
-    range.selectNodeContents(element);
-    const selection = getSelection();
-    selection.removeAllRanges();
-    selection.addRange(range);
+    select();
     return "Press Ctrl+C to copy.";
   }
+}
+
+function selected(element) {
+  const folded = element.closest("details");
+  if (folded) folded.open = true;
+  const range = document.createRange();
+  range.selectNodeContents(element);
+  const selection = getSelection();
+  selection.removeAllRanges();
+  selection.addRange(range);
 }
 
 function save(text, name) {
@@ -80,13 +87,13 @@ function button(label, what, act) {
 
 for (const block of document.querySelectorAll("pre.text:not(.seen)")) {
   const name = block.dataset.name;
-  const what = name || "the command";
+  const what = name || block.textContent.trim().slice(0, 60); // several commands are told apart
   const said = document.createElement("span");
   said.setAttribute("role", "status");
   const row = document.createElement("p");
   row.className = "copy";
-  row.append(button("Copy", what, async () => (said.textContent = await copy(block.textContent, block))), " ");
-  if (name) row.append(button("Download", what, () => (said.textContent = save(block.textContent, name))), " ");
+  row.append(button("Copy", what, async () => tell(said, await copy(block.textContent, () => selected(block)))), " ");
+  if (name) row.append(button("Download", what, () => tell(said, save(block.textContent, name))), " ");
   row.append(said);
   (block.closest("figure details") || block).before(row); // what is folded can be taken along without being unfolded
 }
@@ -97,13 +104,6 @@ if (link) {
   link.addEventListener("focus", () => link.select());
   const button = document.querySelector("[data-copy]");
   button.hidden = false;
-  button.addEventListener("click", async () => {
-    try {
-      await navigator.clipboard.writeText(link.value);
-      say("Copied.");
-    } catch {
-      link.focus();
-      say("Press Ctrl+C to copy.");
-    }
-  });
+  const said = document.querySelector("[data-said]");
+  button.addEventListener("click", async () => tell(said, await copy(link.value, () => link.focus())));
 }

@@ -145,7 +145,7 @@ const context = {
   getSelection: () => ({ removeAllRanges() {}, addRange() {} }),
   URL: { createObjectURL: (blob) => { blobs["blob:1"] = blob.text; return "blob:1"; }, revokeObjectURL() {} },
   Blob: class { constructor(parts) { this.text = parts.join(""); } },
-  setTimeout: () => 0,
+  setTimeout: (act, milliseconds) => (milliseconds < 1000 ? act() : 0),
   location: { href: "http://localhost/" },
 };
 vm.runInNewContext(fs.readFileSync(given.script, "utf8"), context);
@@ -175,7 +175,7 @@ def in_node(blocks: list[tuple[str, str | None]], *, refuses: bool = False) -> d
 
 def test_commands_are_copied_and_files_are_saved() -> None:
     told = in_node([("accelerate launch a.py", None), ("bf16: false\n", "train.yaml")])
-    assert told["labels"] == ["Copy the command", "Copy train.yaml", "Download train.yaml"]
+    assert told["labels"] == ["Copy accelerate launch a.py", "Copy train.yaml", "Download train.yaml"]
     assert told["copied"] == ["accelerate launch a.py", "bf16: false\n"]
     assert told["saved"] == [["train.yaml", "bf16: false\n"]]
     assert told["said"] == [["status", "Copied."], ["status", "Saved as train.yaml."]]

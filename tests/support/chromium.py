@@ -27,8 +27,21 @@ FLAGS = [
     "--disable-sync",
     "--disable-extensions",
     "--hide-scrollbars",
+    "--enable-blink-features=ComputedAccessibilityInfo",  # computedName and computedRole: what a screen reader is told
     "--remote-debugging-pipe",
 ]
+
+# The keys that have a name: their code, and what they type.
+KEYS = {
+    "Tab": (9, ""),
+    "Enter": (13, "\r"),
+    "Escape": (27, ""),
+    " ": (32, " "),
+    "End": (35, ""),
+    "Home": (36, ""),
+    "ArrowUp": (38, ""),
+    "ArrowDown": (40, ""),
+}
 
 
 def found() -> str | None:
@@ -124,6 +137,11 @@ class Chromium:
             if time.monotonic() > until:
                 raise TimeoutError(condition)
             time.sleep(0.03)
+
+    def press(self, name: str, *, shift: bool = False) -> None:
+        """Press a key by its name, or by the character that it types."""
+        code, text = KEYS.get(name, (ord(name[0].upper()), name))
+        self.key(name, text=text, code=code, shift=shift)
 
     def key(self, name: str, *, text: str = "", code: int = 0, ctrl: bool = False, shift: bool = False) -> None:
         """Press a key."""

@@ -1,4 +1,4 @@
-"""The page in a real browser: pasted, found in the right lines, shared, by keyboard alone, without script; screenshots."""
+"""The page in a real browser: pasted, found in the right lines, shared, without script; screenshots."""
 
 from __future__ import annotations
 
@@ -113,29 +113,6 @@ def test_the_share_link_opens_the_report_without_a_token(tmp_path: Path, browser
         browser.open(link)
         browser.wait("document.readyState === 'complete' && document.querySelector('.verdict') !== null")
         assert one.get(link.partition("?")[0].removeprefix(one.url.rstrip("/"))).status_code == 401
-
-
-def test_by_keyboard_alone(service: Served, browser: Chromium) -> None:
-    browser.open(service.url)
-    assert browser.tab() == "Skip to the content"
-    assert browser.evaluate("document.activeElement.getBoundingClientRect().left") >= 0
-    seen = []
-    while (focus := browser.tab()) != "training":
-        seen.append(focus)
-        assert len(seen) < 10
-    browser.type(TRAINING)
-    while browser.tab() != "accelerate" or browser.evaluate("document.activeElement.tagName") != "TEXTAREA":
-        pass
-    browser.type(ACCELERATE)
-    while browser.tab() != "Check":
-        assert browser.evaluate("document.activeElement !== document.body")
-    style = browser.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-    assert style != "none", "the focus is seen"
-    browser.enter()
-    browser.wait("location.pathname.startsWith('/checks/') && document.readyState === 'complete'")
-    reached = [browser.tab() for _ in range(60)]
-    for wanted in ("Copy", "Download", "link"):  # what is to be done can be taken along, and the report passed on
-        assert wanted in reached
 
 
 def test_it_works_without_script_for_reading_and_checking(service: Served, browser: Chromium) -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx2 as httpx
 import pytest
 
+from tests.browser.addresses import UNFOLD, addresses
 from tests.support.chromium import Chromium, found
-from tests.support.example import ACCELERATE, FACTS, TRAINING
-from tests.support.nodes import node
 from tests.support.service import Served, served
 
 if TYPE_CHECKING:
@@ -26,9 +23,7 @@ pytestmark = [
     pytest.mark.skipif(AXE is None, reason="no axe-core: make page-test has it"),
 ]
 
-GOOD = TRAINING.replace("bf16: true", "bf16: false")
-DEVICES = {"desktop": (1300, 950, False), "phone": (390, 844, True)}
-OPENED = "for (const one of document.querySelectorAll('details')) one.open = true"
+DEVICES = {"desktop": (1300, 950, False), "phone": (390, 844, True), "small-phone": (320, 568, True)}
 FAULTS = "axe.run(document).then((done) => done.violations.map((one) => [one.id, one.nodes.map((node) => node.html)]))"
 
 
@@ -42,19 +37,6 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def browser() -> Iterator[Chromium]:
     with Chromium() as one:
         yield one
-
-
-@pytest.fixture(scope="module")
-def checks(service: Served) -> list[str]:
-    """Where two checks are: of the example, which fails, and of another of which nothing is known."""
-    data = {"training": TRAINING, "accelerate": ACCELERATE, "facts": json.dumps(FACTS)}
-    return [checked(service, data), checked(service, {"training": GOOD, "accelerate": ACCELERATE})]
-
-
-def checked(service: Served, data: dict[str, str]) -> str:
-    answer = httpx.post(service.url, data=data, timeout=60)
-    assert answer.status_code == 303
-    return answer.headers["location"].lstrip("/")
 
 
 def faults(browser: Chromium) -> list[Any]:
@@ -72,16 +54,11 @@ def shown_on(browser: Chromium, device: str, scheme: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("device", list(DEVICES))
-def test_axe_finds_nothing(service: Served, browser: Chromium, checks: list[str], device: str, scheme: str) -> None:
+def test_axe_finds_nothing(service: Served, browser: Chromium, device: str, scheme: str) -> None:
     shown_on(browser, device, scheme)
-    ids = [one.partition("?")[0].removeprefix("checks/") for one in checks]
-    odd = [node("n1"), node("n2"), node("n3", facts={"driver": "1"}), node("n4", verdict="fail", why=["it broke"])]
-    for one in odd:
-        assert service.post("/nodes/run-7", json=one).status_code == 200
-    compared = f"compare?id={ids[0]}&id={ids[1]}"
-    for path in ("", "?example=true", *checks, "checks", compared, "nodes/run-7?expect=5", "problems/token"):
+    for path in addresses(service).values():
         browser.open(service.url + path)
-        browser.evaluate(OPENED)
+        browser.evaluate(UNFOLD)
         assert faults(browser) == [], path
         width = DEVICES[device][0]
         assert browser.evaluate("document.documentElement.scrollWidth") <= width, f"{path} is wider than its window"
