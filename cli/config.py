@@ -65,8 +65,11 @@ class Config(Record):
     require: tuple[str, ...] = ()
 
 
-def load(options: Options) -> Config:
+def load(options: Options, edited: Mapping[str, bytes] | None = None) -> Config:
     """The configuration that --config names, else the current folder's; an empty one where there is none.
+
+    Args:
+        edited: what counts in the place of what is saved under a name.
 
     Raises:
         UsageError: it cannot be read, or says something that is not known.
@@ -77,7 +80,7 @@ def load(options: Options) -> Config:
         if options.config is not None:
             return _read(options.config, files.read(options.config, LARGEST_FILE), required=True)
         for name in (OWN_FILE, SHARED_FILE):
-            raw = files.read_if_there(name, LARGEST_FILE)
+            raw = edited[name] if edited and name in edited else files.read_if_there(name, LARGEST_FILE)
             found = Config() if raw is None else _read(name, raw, required=False)
             if found.path is not None:
                 return found

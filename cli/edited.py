@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 from fp8check.cli.config import OWN_FILE, SHARED_FILE, load
 from fp8check.cli.requests import facts_of, request_for, request_of_documents, run_options
@@ -18,14 +19,18 @@ from fp8check.rules.trainers.detect import read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from fp8check.cli.config import Config
     from fp8check.cli.options import Options
     from fp8check.cli.requests import RunOptions
     from fp8check.rules.checking.request import RunRequest
     from fp8check.rules.facts import Facts
     from fp8check.rules.reading import Document
     from fp8check.rules.report.schema import Finding, Plans, Report
+
+# As TOML's parser says where it stopped.
+_IN_TOML = re.compile(r"\(at line (\d+), column (\d+)\)")
 
 
 class Look(Record):
@@ -82,7 +87,9 @@ class Look(Record):
         """The file of which an error speaks, with line and column from 1."""
         if isinstance(problem, Unreadable):
             return self.full(problem.file), problem.line or 1, problem.column or 1
-        return self.full(OWN_FILE), 1, 1
+        name = SHARED_FILE if str(problem).startswith(SHARED_FILE) else OWN_FILE
+        place = _IN_TOML.search(str(problem))
+        return (self.full(name), int(place[1]), int(place[2])) if place else (self.full(name), 1, 1)
 
 
 def full(root: str, path: str) -> str:
@@ -91,19 +98,26 @@ def full(root: str, path: str) -> str:
 
 
 class Edited:
-    """The declared runs of the current folder, and the texts that are open."""
+    """The declared runs of a folder, and the texts that are open.
 
-    def __init__(self, options: Options) -> None:
-        self.open: dict[str, str] = {}  # by full name
-        self.root = os.getcwd()
+    As for the command, the configuration is that of the current folder: each look goes there.
+
+    Args:
+        texts: what is open, by its full name.
+    """
+
+    def __init__(self, options: Options, root: str, texts: Mapping[str, str]) -> None:
+        self.root = root
+        self._open = texts
         self._options = options
         self._machines: dict[object, Facts] = {}
 
     def look(self) -> Look:
         """Check all runs as they stand now."""
+        os.chdir(self.root)
         known = {full(self.root, name) for name in (OWN_FILE, SHARED_FILE)}
         try:
-            config = load(self._options)
+            config = self._config()
             described = run_options(self._options, config) if config.runs else []
         except InputError as problem:
             return Look(self.root, (), (), frozenset(known), (problem,))
@@ -124,7 +138,8 @@ class Edited:
 
     def plan(self, path: str) -> Plans | None:
         """What to do about the first failing run that has this file; None where there is none, or nothing to say."""
-        config = load(self._options)
+        os.chdir(self.root)
+        config = self._config()
         described = [
             one for one in run_options(self._options, config) if path in [full(self.root, name) for name in one.files]
         ]
@@ -134,6 +149,16 @@ class Edited:
             for plans in plans_for(request, check_request(request), asked=True).values():
                 return plans
         return None
+
+    def _config(self) -> Config:
+        names = (OWN_FILE, SHARED_FILE)
+        texts = {name: self._text(name) for name in names}
+        return load(self._options, {name: text for name, text in texts.items() if text is not None})
+
+    def _text(self, path: str) -> bytes | None:
+        """What is open under this name; half of a character, which JSON can carry, is no UTF-8."""
+        text = self._open.get(full(self.root, path))
+        return None if text is None else text.encode("utf-8", "surrogatepass")
 
     def _parts(self, described: Sequence[RunOptions]) -> tuple[list[RunRequest], list[InputError]]:
         parts: list[RunRequest] = []
@@ -147,8 +172,7 @@ class Edited:
         return parts, problems
 
     def _read(self, path: str, described: RunOptions) -> Document:
-        text = self.open.get(full(self.root, path))
-        return read(path, None if text is None else text.encode(), trainer=described.trainer)
+        return read(path, self._text(path), trainer=described.trainer)
 
     def _machine(self, described: RunOptions) -> Facts:
         """The facts of the run: those of this machine and of an interpreter are looked up once."""

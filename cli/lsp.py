@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pygls.lsp.server import LanguageServer
 
     from fp8check.cli.edited import Edited, Look
-    from fp8check.rules.report.schema import Edit, Finding, Fix
+    from fp8check.rules.report.schema import Edit, Finding, Fix, Plans
 
 ABOUT = "A language server on standard input and output: the runs of fp8check.toml while their files are edited."
 SOURCE = "fp8check"
@@ -53,26 +53,35 @@ def server_of(options: Options) -> LanguageServer:
     from pygls import uris
     from pygls.lsp.server import LanguageServer
 
-    from fp8check.cli.edited import Edited
     from fp8check.rules.version import VERSION
 
     every = {**vars(options), "files": [], "launch": None, "baseline": None}
-    edited = Edited(Options(**every))
     server = LanguageServer("fp8check", VERSION)
-    told = _Told(server, edited)
+    told = _Told(server, Options(**every))
 
     @server.feature(types.INITIALIZED)
     def initialized(_: types.InitializedParams) -> None:
-        root = server.workspace.root_path
-        if root:
-            os.chdir(root)  # as the command has it: the configuration is that of the current folder
-            edited.root = root
+        told.folders()
+        told.again()
+        if _watches(server.client_capabilities):
+            watchers = [types.FileSystemWatcher(f"**/*.{ending}") for ending in ("yaml", "yml", "json", "toml")]
+            watching = types.DidChangeWatchedFilesRegistrationOptions(watchers)
+            wish = types.Registration("files", types.WORKSPACE_DID_CHANGE_WATCHED_FILES, watching)
+            server.client_register_capability(types.RegistrationParams([wish]))
+
+    @server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
+    def elsewhere(_: types.DidChangeWatchedFilesParams) -> None:
+        told.again()
+
+    @server.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
+    def added(_: types.DidChangeWorkspaceFoldersParams) -> None:
+        told.folders()
         told.again()
 
     def changed(uri: str) -> None:
         path = uris.to_fs_path(uri)
         if path is not None:
-            edited.open[path] = server.workspace.get_text_document(uri).source
+            told.texts[path] = server.workspace.get_text_document(uri).source
             told.again()
 
     @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
@@ -89,13 +98,13 @@ def server_of(options: Options) -> LanguageServer:
 
     @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
     def closed(params: types.DidCloseTextDocumentParams) -> None:
-        edited.open.pop(uris.to_fs_path(params.text_document.uri) or "", None)
+        told.texts.pop(uris.to_fs_path(params.text_document.uri) or "", None)
         told.again()
 
     @server.feature(types.TEXT_DOCUMENT_HOVER)
     def hover(params: types.HoverParams) -> types.Hover | None:
         path = uris.to_fs_path(params.text_document.uri) or ""
-        text = told.look.line(path, params.position.line + 1)
+        text = "\n\n".join(dict.fromkeys(one.line(path, params.position.line + 1) for one in told.looks)).strip("\n")
         if not text:
             return None
         return types.Hover(types.MarkupContent(types.MarkupKind.Markdown, f"```text\n{text}\n```"))
@@ -109,10 +118,10 @@ def server_of(options: Options) -> LanguageServer:
 
     @server.feature(types.CODE_ACTION_RESOLVE)
     def resolve(action: types.CodeAction) -> types.CodeAction:
-        plans = edited.plan(str(action.data))
+        look, plans = told.plan(str(action.data))
         fix = plans.plans[0].fix if plans is not None and plans.plans else None
-        if fix is not None:
-            action.edit = told.edit(fix)
+        if fix is not None and look is not None:
+            action.edit = told.edit(look, fix)
         said = told.rest(plans)
         if said:
             server.window_show_message(types.ShowMessageParams(types.MessageType.Info, said))
@@ -121,33 +130,64 @@ def server_of(options: Options) -> LanguageServer:
     return server
 
 
+def _watches(can: types.ClientCapabilities) -> bool:
+    """Whether the editor tells of files that change elsewhere, where it is asked to."""
+    files = can.workspace.did_change_watched_files if can.workspace is not None else None
+    return files is not None and bool(files.dynamic_registration)
+
+
 class _Told:
-    """What the editor was told last."""
+    """What the editor was told last.
 
-    def __init__(self, server: LanguageServer, edited: Edited) -> None:
-        from fp8check.cli.edited import Look
+    Attributes:
+        texts: what is open, by its full name.
+        looks: what is said of the runs, of each folder that is open.
+    """
 
+    def __init__(self, server: LanguageServer, options: Options) -> None:
         self._server = server
-        self._edited = edited
+        self._options = options
+        self._edited: list[Edited] = []
         self._files: frozenset[str] = frozenset()
-        self.look: Look = Look(edited.root, (), (), frozenset(), ())
+        self.texts: dict[str, str] = {}
+        self.looks: tuple[Look, ...] = ()
+
+    def folders(self) -> None:
+        """Take the folders that are open now; each has its own configuration."""
+        from pygls import uris
+
+        from fp8check.cli.edited import Edited
+
+        workspace = self._server.workspace
+        named = [uris.to_fs_path(uri) for uri in workspace.folders] or [workspace.root_path]
+        roots = dict.fromkeys(root or os.getcwd() for root in named)
+        self._edited = [Edited(self._options, root, self.texts) for root in roots if os.path.isdir(root)]
 
     def again(self) -> None:
         """Check, and publish what is found in every file of the runs; what is gone is told, too."""
         from lsprotocol import types
         from pygls import uris
 
-        self.look = look = self._edited.look()
-        by_file: dict[str, list[types.Diagnostic]] = {path: [] for path in sorted(look.files | self._files)}
-        for path, finding in look.findings():
-            by_file.setdefault(path, []).append(self._diagnostic(path, finding))
-        for path, diagnostic in self._problems(look):
-            by_file.setdefault(path, []).append(diagnostic)
-        self._files = look.files
+        self.looks = tuple(one.look() for one in self._edited)
+        files = frozenset[str]().union(*(one.files for one in self.looks))
+        by_file: dict[str, list[types.Diagnostic]] = {path: [] for path in sorted(files | self._files)}
+        for look in self.looks:
+            for path, finding in look.findings():
+                by_file.setdefault(path, []).append(self._diagnostic(look, path, finding))
+            for path, diagnostic in self._problems(look):
+                by_file.setdefault(path, []).append(diagnostic)
+        self._files = files
         for path, found in by_file.items():
             uri = uris.from_fs_path(path)
             if uri is not None:
                 self._server.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, found))
+
+    def plan(self, path: str) -> tuple[Look | None, Plans | None]:
+        """What to do about the first run that fails and has this file."""
+        for edited, look in zip(self._edited, self.looks, strict=True):
+            if look.fails(path):
+                return look, edited.plan(path)
+        return None, None
 
     def _problems(self, look: Look) -> Iterable[tuple[str, types.Diagnostic]]:
         from lsprotocol import types
@@ -159,7 +199,7 @@ class _Told:
             severity = types.DiagnosticSeverity.Error
             yield path, types.Diagnostic(types.Range(here, here), message, severity, source=SOURCE)
 
-    def _diagnostic(self, path: str, finding: Finding) -> types.Diagnostic:
+    def _diagnostic(self, look: Look, path: str, finding: Finding) -> types.Diagnostic:
         from lsprotocol import types
 
         from fp8check.rules.report.schema import sentences
@@ -171,13 +211,13 @@ class _Told:
         }
         related = [
             types.DiagnosticRelatedInformation(
-                types.Location(self._uri(one.file), self._range(one.file, one)), one.message
+                types.Location(_uri(look, one.file), self._range(look, one.file, one)), one.message
             )
             for one in finding.related
             if one.file is not None
         ]
         return types.Diagnostic(
-            range=self._range(path, finding),
+            range=self._range(look, path, finding),
             message="\n".join(sentences(finding)),
             severity=severities[finding.severity],
             code=finding.rule,
@@ -186,13 +226,13 @@ class _Told:
             related_information=related or None,
         )
 
-    def _range(self, path: str, place: object) -> types.Range:
+    def _range(self, look: Look, path: str, place: object) -> types.Range:
         """Lines and columns from 1, in characters, as the editor counts them."""
         from lsprotocol import types
 
         names = ("line", "column", "end_line", "end_column")
         line, column, end_line, end_column = (getattr(place, name) or 1 for name in names)
-        document = self._server.workspace.get_text_document(self._uri(path))
+        document = self._server.workspace.get_text_document(_uri(look, path))
         try:
             lines = document.lines
         except (OSError, ValueError):
@@ -201,19 +241,19 @@ class _Told:
         whole = types.Range(types.Position(line - 1, column - 1), types.Position(end_line - 1, end_column - 1))
         return codec.range_to_client_units(lines, whole)
 
-    def edit(self, fix: Fix) -> types.WorkspaceEdit:
+    def edit(self, look: Look, fix: Fix) -> types.WorkspaceEdit:
         """Its edits, of all files together."""
         from lsprotocol import types
 
         changes: dict[str, list[types.TextEdit]] = {}
         for one in fix.edits:
-            changes.setdefault(self._uri(one.file), []).append(self._text_edit(one))
+            changes.setdefault(_uri(look, one.file), []).append(self._text_edit(look, one))
         return types.WorkspaceEdit(changes=changes)
 
-    def _text_edit(self, one: Edit) -> types.TextEdit:
+    def _text_edit(self, look: Look, one: Edit) -> types.TextEdit:
         from lsprotocol import types
 
-        return types.TextEdit(self._range(one.file, one), one.text)
+        return types.TextEdit(self._range(look, one.file, one), one.text)
 
     def actions(self, params: types.CodeActionParams) -> Iterable[types.CodeAction]:
         """The fixes of what is found on these lines, and the plan where a run with this file fails."""
@@ -222,17 +262,17 @@ class _Told:
 
         path = uris.to_fs_path(params.text_document.uri) or ""
         first, last = params.range.start.line + 1, params.range.end.line + 1
-        for place, one in self.look.findings():
-            on_these = one.line is not None and one.end_line is not None and one.line <= last and one.end_line >= first
-            if place == path and on_these and one.fix is not None:
-                yield types.CodeAction(
-                    title=f"{one.rule}: {one.help or one.message}",
-                    kind=types.CodeActionKind.QuickFix,
-                    diagnostics=[self._diagnostic(path, one)],
-                    is_preferred=one.fix.safe,
-                    edit=self.edit(one.fix),
-                )
-        if self.look.fails(path):
+        for look in self.looks:
+            for place, one in look.findings():
+                if place == path and one.fix is not None and _is_on(one, first, last):
+                    yield types.CodeAction(
+                        title=f"{one.rule}: {one.help or one.message}",
+                        kind=types.CodeActionKind.QuickFix,
+                        diagnostics=[self._diagnostic(look, path, one)],
+                        is_preferred=one.fix.safe,
+                        edit=self.edit(look, one.fix),
+                    )
+        if any(look.fails(path) for look in self.looks):
             yield types.CodeAction(title=PLAN, kind=types.CodeActionKind.QuickFix, data=path)
 
     def rest(self, plans: object) -> str:
@@ -247,7 +287,13 @@ class _Told:
         said = [f"pip install {one.after}" if one.kind == "package" else f"{one.kind}: {one.after}" for one in steps]
         return f"fp8check, beside the files: {'; '.join(said)}" if said else ""
 
-    def _uri(self, path: str) -> str:
-        from pygls import uris
 
-        return uris.from_fs_path(self.look.full(path)) or ""
+def _is_on(one: Finding, first: int, last: int) -> bool:
+    """Whether a finding stands on any of these lines."""
+    return one.line is not None and one.end_line is not None and one.line <= last and one.end_line >= first
+
+
+def _uri(look: Look, path: str) -> str:
+    from pygls import uris
+
+    return uris.from_fs_path(look.full(path)) or ""

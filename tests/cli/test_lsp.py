@@ -32,6 +32,7 @@ class Editor:
         self.texts: dict[str, str] = {}
         self.found: dict[str, list[types.Diagnostic]] = {}
         self.said: list[str] = []
+        self.wished: list[str] = []
         self.news = asyncio.Event()
         self.last = "train.yaml"
         self._version = 0
@@ -40,7 +41,7 @@ class Editor:
         return uris.from_fs_path(str(self.folder / name)) or ""
 
     async def open(self, name: str) -> None:
-        self.texts[name] = (self.folder / name).read_text()
+        self.texts[name] = (self.folder / name).read_bytes().decode()
         item = types.TextDocumentItem(self.uri(name), "yaml", 0, self.texts[name])
         self.news.clear()
         self.client.text_document_did_open(types.DidOpenTextDocumentParams(item))
@@ -79,18 +80,37 @@ class Editor:
         after = {}
         for uri, edits in (edit.changes or {}).items():
             name = uri.rpartition("/")[2]
-            lines = (self.folder / name).read_text().splitlines(keepends=True)
+            lines = (self.folder / name).read_bytes().decode().splitlines(keepends=True)
             for one in sorted(edits, key=lambda one: (one.range.start.line, one.range.start.character), reverse=True):
                 start, end = one.range.start, one.range.end
                 text = "".join(lines)
-                ends = [sum(map(len, lines[: place.line])) + place.character for place in (start, end)]
+                ends = [sum(map(len, lines[: place.line])) + _index(lines, place) for place in (start, end)]
                 lines = (text[: ends[0]] + one.new_text + text[ends[1] :]).splitlines(keepends=True)
             after[name] = "".join(lines)
         return after
 
 
-def session(folder: Path, talk: Callable[[Editor], Awaitable[None]], *, last: str = "train.yaml") -> None:
-    """Start the server in the folder, say hello, talk, and end it; `last`: of which file it tells last."""
+def _index(lines: list[str], place: types.Position) -> int:
+    """The characters before a place, which an editor counts in UTF-16."""
+    line = lines[place.line] if place.line < len(lines) else ""
+    return len(line.encode("utf-16-le")[: 2 * place.character].decode("utf-16-le"))
+
+
+def session(
+    folder: Path,
+    talk: Callable[[Editor], Awaitable[None]],
+    *,
+    last: str = "train.yaml",
+    can: types.ClientCapabilities | None = None,
+    folders: tuple[str, ...] = (),
+) -> None:
+    """Start the server in the folder, say hello, talk, and end it.
+
+    Args:
+        last: of which file it tells last.
+        can: what the editor can.
+        folders: the folders in it that are open, where it is several.
+    """
 
     async def whole() -> None:
         client = LanguageClient("editor", "1")
@@ -103,13 +123,21 @@ def session(folder: Path, talk: Callable[[Editor], Awaitable[None]], *, last: st
             if params.uri == editor.uri(editor.last):  # the server tells of all files of the runs, in this order
                 editor.news.set()
 
+        @client.feature(types.CLIENT_REGISTER_CAPABILITY)
+        def wished(params: types.RegistrationParams) -> None:
+            editor.wished += [one.method for one in params.registrations]
+
         @client.feature(types.WINDOW_SHOW_MESSAGE)
         def said(params: types.ShowMessageParams) -> None:
             editor.said.append(params.message)
 
         await client.start_io(COMMAND, "lsp", "--stdio")
         root = uris.from_fs_path(str(folder))
-        await client.initialize_async(types.InitializeParams(types.ClientCapabilities(), root_uri=root))
+        several = [types.WorkspaceFolder(editor.uri(one), one) for one in folders]
+        capabilities = can if can is not None else types.ClientCapabilities()
+        await client.initialize_async(
+            types.InitializeParams(capabilities, root_uri=root, workspace_folders=several or None)
+        )
         client.initialized(types.InitializedParams())
         await asyncio.wait_for(editor.news.wait(), 20)
         await talk(editor)
