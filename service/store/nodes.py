@@ -11,7 +11,7 @@ from fp8check.service.store.tables import NODES
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-MOST_OF_A_JOB = 5_000  # reports: these are merged well within FP8CHECK_CHECK_TIMEOUT_S
+MOST_OF_A_JOB = 10_000  # reports: these are merged in half of FP8CHECK_CHECK_TIMEOUT_S (make nodes-scale)
 MOST_BYTES_OF_A_JOB = 64 * 1024 * 1024
 
 

@@ -67,6 +67,7 @@ NODES = Table(
     Column("updated_ms", BigInteger, nullable=False, index=True),
     Column("size", Integer, nullable=False),  # of `told`, in bytes
     Column("told", LargeBinary, nullable=False),
+    Index("ix_node_reports_job_size", "job", "size"),  # the room of a job is looked up with each report
 )
 
 # One row for each probe that was asked for. `state`: queued, running, done, failed, cancelled or interrupted.

@@ -13,18 +13,18 @@ from sqlalchemy import delete, inspect, select, text
 from sqlalchemy.exc import OperationalError
 
 from fp8check.service.settings import Settings
-from fp8check.service.store import NewCheck, Store, Unavailable
+from fp8check.service.store import NewCheck, Store, Unavailable, nodes
 from fp8check.service.store.migrate import upgrade
 from fp8check.service.store.reasons import reason
 from fp8check.service.store.store import make_engine, now_ms
-from fp8check.service.store.tables import ANSWERS, CHECKS, METADATA
+from fp8check.service.store.tables import ANSWERS, CHECKS, METADATA, NODES
 from tests.support.example import BODY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
 
 @pytest.fixture
@@ -68,6 +68,55 @@ def in_store(url: str, work: Any, **settings: object) -> Any:
             store.close()
 
     return asyncio.run(run())
+
+
+def told(host: str, caller: str = "one", job: str = "j", content: bytes = b"{}") -> nodes.NewNode:
+    return nodes.NewNode(job, host, caller, now_ms(), content)
+
+
+def put(*those: nodes.NewNode) -> Any:
+    """A transaction that stores what nodes told."""
+
+    def work(connection: Connection) -> None:
+        for one in those:
+            nodes.put(connection, one)
+
+    return work
+
+
+def test_what_nodes_tell_is_kept_by_job_node_and_caller(url: str) -> None:
+    async def work(store: Store) -> None:
+        await store.write(put(told("b"), told("a"), told("a", "two", content=b"2"), told("a", job="k", content=b"k")))
+        await store.write(put(told("b", content=b"later")))
+        assert await store.read(lambda connection: nodes.told(connection, "j", None)) == [b"{}", b"2", b"later"]
+        assert await store.read(lambda connection: nodes.told(connection, "j", "two")) == [b"2"]
+        assert await store.read(lambda connection: nodes.told(connection, "none", None)) == []
+
+    in_store(url, work)
+
+
+def test_a_job_without_room_takes_no_more_and_loses_nothing(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(store: Store) -> None:
+        monkeypatch.setattr(nodes, "MOST_OF_A_JOB", 2)
+        await store.write(put(told("a"), told("b")))
+        with pytest.raises(nodes.TooMany):
+            await store.write(put(told("c")))
+        monkeypatch.setattr(nodes, "MOST_BYTES_OF_A_JOB", 5)
+        with pytest.raises(nodes.TooMany):
+            await store.write(put(told("a", content=b"1234")))
+        assert await store.read(lambda connection: nodes.told(connection, "j", None)) == [b"{}", b"{}"]
+
+    in_store(url, work)
+
+
+def test_of_what_nodes_told_the_oldest_goes(url: str) -> None:
+    async def work(store: Store) -> None:
+        await store.write(put(*(told(f"n{place}")._replace(updated_ms=place) for place in range(6))))
+        await store.write(lambda connection: nodes.tidy(connection, 2, 3))
+        left = await store.read(lambda connection: list(connection.execute(select(NODES.c.host)).scalars()))
+        assert sorted(left) == ["n3", "n4", "n5"]
+
+    in_store(url, work)
 
 
 def test_migrations_make_the_tables_that_the_code_has(engine: Engine) -> None:

@@ -11,8 +11,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from fp8check.rules.facts import Facts
+from fp8check.rules.nodes.hosts import is_host
 from fp8check.rules.report.formats import FORMATS
-from fp8check.service import checking
+from fp8check.service import checking, fleets
 from fp8check.service.application import create_app
 from fp8check.service.bodies import from_json
 from fp8check.service.check_request import loads
@@ -21,7 +22,7 @@ from fp8check.service.settings import Settings
 from tests.tools.fuzz import cases
 from tests.tools.fuzz.cases import Case, encoded
 from tests.tools.fuzz.invariants import Broken, clean, no_secret, page, report
-from tests.tools.fuzz.targets import NAMES, Target
+from tests.tools.fuzz.targets import NAMES, Target, told_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,6 +57,43 @@ def bodies(case: Case, _folder: Path) -> Iterable[str]:
     if case.get("plan") == "yes":
         return (*_planned(request), f"verdict:{answer.counts.verdict}")
     return (f"format:{name}", f"verdict:{answer.counts.verdict}")
+
+
+def telling(case: Case, _folder: Path) -> Iterable[str]:
+    """Bodies of POST /nodes/{job}: refused, or stored and answered for; a node without a pass is no pass in the answer."""
+    stored, labels = [], []
+    for name in ("body", "other"):
+        try:
+            stored.append(fleets.told_by(encoded(case.get(name, ""))))
+            labels.append("told")
+        except Problem as problem:
+            if problem.status not in _REFUSALS:
+                raise Broken(f"status {problem.status}", str(problem)) from None
+            labels.append("refused")
+    for one in stored:
+        if not is_host(one.host):
+            raise Broken("a node that is called as no node is", one.host)
+        no_secret(one.told, "what is stored of a node")
+    if len({one.host for one in stored}) < len(stored):
+        stored = stored[-1:]  # the last report of a node takes the place of the first
+    if not stored:
+        return labels
+    formats = ("json", "text", None)
+    for format_, name in zip(formats, ("nodes, JSON", "nodes, text", "nodes, page"), strict=True):
+        answer = fleets.answered([one.told for one in stored], len(case.get("body", "")) % 4 or None, format_)
+        text = answer.body.decode("utf-8")
+        clean(text, name)
+        no_secret(text, name)
+        if format_ == "json":
+            json.loads(text)
+        if answer.verdict in ("pass", "warn") and any(one.verdict not in ("pass", "warn") for one in stored):
+            raise Broken("a pass with a node that has none", answer.verdict)
+    return [*labels, f"verdict:{answer.verdict}"]
+
+
+def node_bodies() -> Iterable[Case]:
+    """Reports of nodes that are alike, and of odd ones."""
+    return [{"body": case["node"], "other": case["other"]} for case in told_nodes()]
 
 
 def _planned(request: CheckRequest) -> Iterable[str]:
@@ -268,6 +306,13 @@ def requests() -> Iterable[Case]:
     )
     found += [{"method": "GET", "path": path, "headers": "accept: text/html, */*;q=0.1"} for path in others]
     found += [{"method": "GET", "path": path} for path in others]
+    for number, case in enumerate(node_bodies()):
+        found.append(
+            {"path": f"/nodes/j{number % 2}", "headers": "content-type: application/json", "body": case["body"]}
+        )
+    for path in ("/nodes/j0", "/nodes/j1?expect=3", "/nodes/j0?format=text", "/nodes/none"):
+        found.append({"method": "GET", "path": path})
+        found.append({"method": "GET", "path": path, "headers": "accept: text/html, */*;q=0.1"})
     return found
 
 
@@ -290,6 +335,7 @@ def _form(case: Case, accept: str) -> Case:
 
 METHODS = ("POST", "POST", "POST", "GET", "HEAD", "PUT", "DELETE", "OPTIONS", "post", "\u00e9")
 TARGETS = (
+    Target("node-bodies", {"body": "json", "other": "json"}, telling, node_bodies, 1.0),
     Target("bodies", {"body": "json", "format": NAMES, "plan": ("", "", "", "yes")}, bodies, body_cases, 1.5),
     Target(
         "requests", {"body": "body", "headers": "headers", "path": "path", "method": METHODS}, asking, requests, 2.0
