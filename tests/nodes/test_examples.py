@@ -6,10 +6,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from tests.support.paths import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CLUSTER = ROOT / "examples" / "cluster"
 SCRIPTS = sorted([*CLUSTER.glob("*.sh"), *CLUSTER.glob("*.sbatch")])
@@ -34,6 +39,57 @@ def test_kubernetes_files_have_their_schema() -> None:
     words = [BIN / "kubernetes-validate", "--strict", CLUSTER / "kubernetes.yaml"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def not_in(written: Any, known: Any, place: str = "") -> Iterator[str]:
+    """The places of what was written that the model of the API does not know."""
+    if isinstance(written, dict) and isinstance(known, dict):
+        for name, value in written.items():
+            yield from not_in(value, known.get(name), f"{place}/{name}")
+    elif isinstance(written, list) and isinstance(known, list) and len(written) == len(known):
+        for number, (value, other) in enumerate(zip(written, known, strict=True)):
+            yield from not_in(value, other, f"{place}/{number}")
+    elif written != known:
+        yield place
+
+
+def unknown_to_kubeflow(document: dict[str, Any]) -> list[str]:
+    """What Kubeflow Trainer's own models of its API, which have those of Kubernetes in them, do not know of it."""
+    from kubeflow_trainer_api import models
+
+    kind: Any = getattr(models, f"TrainerV1alpha1{document['kind']}")
+    return list(not_in(document, kind.from_dict(document).to_dict()))
+
+
+def test_the_gate_of_a_train_job_is_what_kubeflow_takes() -> None:
+    runtime, job = yaml.safe_load_all((CLUSTER / "trainjob.yaml").read_text())
+    assert [unknown_to_kubeflow(one) for one in (runtime, job)] == [[], []]
+    assert (job["spec"]["runtimeRef"]["kind"], job["spec"]["runtimeRef"]["name"]) == (
+        runtime["kind"],
+        runtime["metadata"]["name"],
+    )
+    pod = runtime["spec"]["template"]["spec"]["replicatedJobs"][0]["template"]["spec"]["template"]["spec"]
+    (gate,) = pod["initContainers"]
+    assert gate["resources"]["limits"] == job["spec"]["trainer"]["resourcesPerNode"]["limits"]
+    volumes = {one["name"] for one in pod["volumes"]}
+    assert {one["name"] for part in (gate, *pod["containers"]) for one in part["volumeMounts"]} == volumes
+    gate["commands"] = gate.pop("command")
+    assert len(unknown_to_kubeflow(runtime)) == 1, "what the models do not know is seen"
+
+
+def test_the_commands_of_the_files_are_commands() -> None:
+    """Of each container that starts fp8check: its options are understood."""
+    from fp8check.cli import node, nodes
+
+    parsers = {"node": node.parser(), "nodes": nodes.parser()}
+    found = []
+    for name in ("kubernetes.yaml", "trainjob.yaml"):
+        for line in (CLUSTER / name).read_text().splitlines():
+            if "command: [fp8check" in line:
+                _, command, *words = yaml.safe_load(line.strip())["command"]
+                parsers[command].parse_args(words)
+                found.append(command)
+    assert found == ["node", "nodes", "node"]
 
 
 def ran(
