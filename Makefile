@@ -282,7 +282,7 @@ GPU_PYTHON ?= python3
 
 $(PROBE_ENV)/.installed:
 	@test -d $(PROBE_ENV) || $(PYTHON) -m venv $(PROBE_ENV)
-	@$(PROBE_ENV)/bin/pip install --quiet --disable-pip-version-check torch==2.13.0 torchao==0.18.0 accelerate==1.15.0 'peft>=0.19'
+	@$(PROBE_ENV)/bin/pip install --quiet --disable-pip-version-check torch==2.13.0 torchao==0.18.0 accelerate==1.15.0 'peft>=0.19' nvdlfw-inspect==0.2.2
 	@touch $@
 
 probe-env: $(PROBE_ENV)/.installed ## an environment with torch for the CPU, in which the probe is emulated

@@ -124,6 +124,7 @@ def _watched(ranks: Sequence[Told], world: int, undecided: list[str]) -> dict[st
         "step_ms": _time(times),
         "tokens": every,
         "undecided": undecided,
+        "gradients": next((one["told_gradients"] for one in ranks if one.get("told_gradients") is not None), None),
     }
 
 

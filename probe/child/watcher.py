@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from . import device, inspect_model, installed, kernels, products, training
+from . import device, inspect_model, installed, kernels, products, told_gradients, training
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +48,7 @@ class Watcher:
         self._folder = folder
         self._settings = settings
         self.profiling = False  # whether a profiler of ours begins or ends right now
+        self._gradients = told_gradients.Listener()
         self.begin_anew()
 
     def begin_anew(self) -> None:
@@ -62,6 +63,8 @@ class Watcher:
         self._begin_look()
 
     def _begin_look(self) -> None:
+        self._gradients.leave()
+        self._gradients = told_gradients.Listener()
         self._first, self._last = self._step, self._step + self._settings["steps"] - 1
         self._found: training.Found | None = None
         self._parameters: dict[str, Any] = {}
@@ -98,6 +101,7 @@ class Watcher:
         if self._waits():
             return
         self._note_loss(tensors)
+        self._gradients.listen()
         if self._found is None:
             self._find()
         if self._profile is not None and self._forward is None:
@@ -410,6 +414,8 @@ class Watcher:
         if "kernels" not in self._told and self._gave_way:
             self._undecided["the program's own profiler was on, and there is one a process"] = None
         self._told["last"] = last
+        recipe = self._told.get("recipe")
+        self._told["told_gradients"] = self._gradients.told(None if recipe is None else recipe.get("class"))
         self._write(final=True)
         self._look += 1
         every = self._settings["every"]

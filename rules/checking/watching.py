@@ -90,6 +90,9 @@ def _of_the_layers(seen: Seen) -> dict[str, object]:
         "in_fp8": None if seen.autocast is None else seen.autocast.layers_in_fp8,
         "recipe": None if seen.recipe is None else seen.recipe.as_data(),
         "gemms": _gemms(seen),
+        "fp8_gradients": None
+        if seen.watched is None or seen.watched.gradients is None
+        else seen.watched.gradients.as_data(),
         "moved": moved,
         "not_held": None if seen.optimizer is None else seen.optimizer.missing,
     }

@@ -48,6 +48,15 @@ def _rows(seen: Seen) -> Iterator[tuple[str, str]]:
     kinds = None if seen.emulated else gemms(seen)
     if kinds is not None:
         yield "products", ", ".join(f"{name} {kind.fp8} in FP8" for name, kind in kinds.items())
+    told = None if seen.watched is None else seen.watched.gradients
+    if told is not None:
+        shares = [
+            (one, word) for one, word in ((told.zeros, "zeros"), (told.saturated, "saturated")) if one is not None
+        ]
+        yield (
+            "gradients",
+            ", ".join(f"{one.median:.1%} {word} (worst {one.worst:.1%}, {one.name})" for one, word in shares),
+        )
     if seen.moved is not None:
         yield "weights", f"{seen.moved.moved} of {seen.moved.trainable} move"
     if seen.losses:

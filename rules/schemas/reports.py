@@ -10,6 +10,7 @@ from fp8check.rules.schemas.records import described, of_record, whole
 from fp8check.rules.schemas.shapes import (
     COUNT,
     COUNT_OR_NULL,
+    NUMBER,
     NUMBER_OR_NULL,
     SWITCH_OR_NULL,
     TEXT,
@@ -98,6 +99,8 @@ def seen() -> Schema:
         }
     )
     gemms = record({"fprop": COUNT_OR_NULL, "dgrad": COUNT_OR_NULL, "wgrad": COUNT_OR_NULL, "other": COUNT})
+    share = or_null(record({"layers": COUNT, "median": NUMBER, "worst": NUMBER, "name": TEXT}))
+    fp8_gradients = record({"zeros": share, "saturated": share})
     moved = record({"expected": COUNT, "moved": COUNT, "still": TEXTS, "why": TEXT})
     difference = record({"rule": TEXT, "message": TEXT})
     parts: dict[str, tuple[Schema, str]] = {
@@ -122,6 +125,10 @@ def seen() -> Schema:
         "in_fp8": (COUNT_OR_NULL, "converted layers that ran with FP8 autocast on"),
         "recipe": ({"type": ["object", "null"]}, "the recipe that the layers held, with its class"),
         "gemms": (or_null(gemms), "products in FP8, by what they are for; null of a kind that was not told apart"),
+        "fp8_gradients": (
+            or_null(fp8_gradients),
+            "shares of the elements of FP8 gradients, where the program has Transformer Engine tell them",
+        ),
         "moved": (or_null(moved), "the weights that should train, and how many of them moved"),
         "not_held": (COUNT_OR_NULL, "trainable parameters that the optimizer does not hold"),
         "differences": ({"type": "array", "items": difference}, "what is not as asked"),

@@ -11,6 +11,7 @@ TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
 SWITCH_OR_NULL: Schema = {"type": ["boolean", "null"]}
 COUNT: Schema = {"type": "integer", "minimum": 0}
 COUNT_OR_NULL: Schema = {"type": ["integer", "null"], "minimum": 0}
+NUMBER: Schema = {"type": "number"}
 NUMBER_OR_NULL: Schema = {"type": ["number", "null"]}
 TEXTS: Schema = {"type": "array", "items": TEXT}
 VERSIONS: Schema = {"type": ["object", "null"], "additionalProperties": TEXT_OR_NULL}

@@ -366,6 +366,32 @@ class Seconds(Part):
         return {"imports": self.imports, "total": self.total, **dict(self.stages.items())}
 
 
+class Told(Part):
+    """A share of the elements of FP8 gradients, layer by layer.
+
+    Attributes:
+        layers: that it was told of.
+        median, worst: of the layers, 0 to 1; `name` has the worst one.
+    """
+
+    layers: int
+    median: float
+    worst: float
+    name: str
+
+
+class ToldGradients(Part):
+    """What Transformer Engine told of the gradients that it cast to FP8; None of what it was not asked for.
+
+    Attributes:
+        zeros: elements that became zeros and were none.
+        saturated: elements that did not fit.
+    """
+
+    zeros: Told | None = None
+    saturated: Told | None = None
+
+
 class Watched(Part):
     """What only a watched run has.
 
@@ -375,6 +401,7 @@ class Watched(Part):
         step_ms: the time of a step, from one optimizer's step to the next.
         tokens: of a step, over all ranks and padding included; None where nothing was looked up.
         undecided: what could not be seen, in words.
+        gradients: what the program had Transformer Engine tell of them (nvdlfw-inspect).
     """
 
     ranks: int
@@ -384,6 +411,7 @@ class Watched(Part):
     step_ms: Time | None = None
     tokens: int | None = None
     undecided: tuple[str, ...] = ()
+    gradients: ToldGradients | None = None
 
     @property
     def tokens_per_s(self) -> float | None:

@@ -206,7 +206,14 @@ def _watched(part: _Object) -> types.Watched:
         step_ms=part.part("step_ms", _time),
         tokens=part.count_or_none("tokens"),
         undecided=part.some("undecided"),
+        gradients=part.part(
+            "gradients", lambda told: types.ToldGradients(told.part("zeros", _told), told.part("saturated", _told))
+        ),
     )
+
+
+def _told(part: _Object) -> types.Told:
+    return types.Told(part.count("layers"), part.number("median"), part.number("worst"), part.text("name"))
 
 
 def _ragged(part: _Object) -> types.Ragged:

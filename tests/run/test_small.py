@@ -6,6 +6,7 @@ A few of them are the sample that runs with all tests; TEST_RUN=all (make run-te
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -68,6 +69,26 @@ def test_the_run_is_as_without_and_what_was_not_seen_is_undecided(how: str, tmp_
         assert ran.seen["layers"] == {"converted": 0, "total": 2, "left": ["1", "2"], "te": 0, "torchao": 0, "msamp": 0}
         assert ran.seen["steps"] == [1, 8]
         assert (ran.seen["ranks"], ran.seen["tokens_per_s"] is not None) == (1, True)
+
+
+def test_what_the_program_has_told_of_its_fp8_gradients_is_recorded(tmp_path: Path) -> None:
+    has_it = [torch_python(), "-c", "import nvdlfw_inspect.api"]
+    if subprocess.run(has_it, capture_output=True, check=False).returncode:
+        pytest.skip("no nvdlfw-inspect beside torch: make probe-env")
+    words = [torch_python(), "-W", "ignore", SMALL, "inspected"]
+    without = start(words, tmp_path)
+    logs = {path.name: path.read_bytes().count(b"value=") for path in (tmp_path / "logs").rglob("*statistics*.log")}
+    shutil.rmtree(tmp_path / "logs")
+    ran = watched(words, tmp_path)
+    assert ran.output == without.stdout, ran.errors
+    assert logs == {
+        path.name: path.read_bytes().count(b"value=") for path in (tmp_path / "logs").rglob("*statistics*.log")
+    }
+    assert ran.seen["fp8_gradients"] == {
+        "zeros": {"layers": 2, "median": 0.225, "worst": 0.4, "name": "2"},
+        "saturated": {"layers": 1, "median": 0.0025, "worst": 0.0025, "name": "1"},
+    }
+    assert "gradients 22.5% zeros (worst 40.0%, 2), 0.2% saturated (worst 0.2%, 1)" in ran.errors
 
 
 def test_a_weight_that_no_optimizer_holds_is_found(tmp_path: Path) -> None:

@@ -13,7 +13,14 @@ import torch
 
 HOW = sys.argv[1] if len(sys.argv) > 1 else "plain"
 STEPS = 12
-SHOW_REMAINS = ("plain", "compiled-model", "in-backward", "two-optimizers")
+INSPECTED = {
+    "1_gradient_underflows%": 5.0,
+    "2_gradient_underflows%": torch.tensor(40.0),
+    "1_gradient_fp8_delayed_scaling_underflows%": 90.0,
+    "1_gradient_overflows%": 0.25,
+    "1_activation_underflows%": 70.0,
+}
+SHOW_REMAINS = ("plain", "compiled-model", "in-backward", "inspected")
 RANK = int(os.environ.get("RANK", "0"))
 
 
@@ -45,6 +52,14 @@ def happen(step):
         os.kill(os.getpid(), signal.SIGKILL)
     if HOW == "exit-in-3" and step == 3:
         sys.exit(7)
+    if HOW == "inspected":  # as Transformer Engine's LogFp8TensorStats does, behind each step
+        from nvdlfw_inspect import api, logging
+
+        if step == 1:
+            api.initialize(log_dir="logs")
+        if step:
+            for name, value in INSPECTED.items():
+                logging.MetricLogger.log_scalar(name, value, step)
     if HOW == "hung-in-3" and step == 3 and RANK == 1:
         time.sleep(600)
     if HOW == "hooks-cleared" and step == 0:
@@ -135,6 +150,8 @@ def remains(model):
     yield "files", len(os.listdir("/proc/self/fd"))
     yield "signals", [signal.getsignal(one) for one in sorted(signal.valid_signals())]
     yield "imports", [type(one).__name__ for one in sys.meta_path], len(sys.path_hooks)
+    inspect = sys.modules.get("nvdlfw_inspect.logging")
+    yield "loggers", [type(one).__name__ for one in (inspect.MetricLogger.enabled_loggers if inspect else [])]
     yield "traced", sys.gettrace(), sys.getprofile()
     yield "variables", names
 

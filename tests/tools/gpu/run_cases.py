@@ -249,7 +249,7 @@ class Runner:
             "learning_rate": 1e-3,
             "save_strategy": "no",
             "report_to": "none",
-            "logging_steps": 1,
+            "logging_steps": self.given.logging,
             "bf16": False,
             "gradient_checkpointing": False,
             **({"use_cpu": True} if self.given.tiny else {}),
@@ -441,6 +441,7 @@ def main() -> int:
     options.add_argument("--only", nargs="*", default=[])
     options.add_argument("--gpus", type=int, default=4)
     options.add_argument("--steps", type=int, default=60)
+    options.add_argument("--logging", type=int, default=1, help="steps from one line of a trainer's log to the next")
     options.add_argument("--home", default="/dev/shm/fp8check-run")
     options.add_argument("--overlay", nargs="*", default=[])
     options.add_argument("--tiny", action="store_true")

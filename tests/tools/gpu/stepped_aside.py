@@ -141,6 +141,7 @@ def main() -> int:
     options.add_argument("--least", type=float, default=45.0, help="seconds without which no case begins")
     options.add_argument("--only", nargs="*", default=list(CASES))
     options.add_argument("--rounds", type=int, default=ROUNDS)
+    options.add_argument("--logging", type=int, default=1, help="steps from one line of a trainer's log to the next")
     options.add_argument("--home", default="/dev/shm/fp8check-aside")
     options.add_argument("--overlay", nargs="*", default=[])
     options.add_argument("--cores", default="", help="of the runs, as taskset has it; this process takes what is left")
