@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from fp8check.rules.models import ModelShape
-    from fp8check.rules.outcome.peak_inputs import Step
+    from fp8check.rules.outcome.peak_inputs import Engine
     from fp8check.rules.outcome.predict import Outcome
     from fp8check.rules.outcome.whole_step import Rest
     from fp8check.rules.trainers.run import Run
@@ -65,8 +65,6 @@ STEP_LAUNCH: Mapping[MeasuredBackend, float] = {"TE": 1.6e-3, "AO": 0.0}
 # How abruptly launch cost gives way to GPU time; over a whole step launching has more room to run ahead.
 BF16_SHARPNESS = 6.0
 FP8_SHARPNESS = {"layers": 3.1, "model": 6.0}
-ERROR_STEP = 0.12  # of the stated range of a whole step
-ALIGNED = 16  # an adapter of a rank that is no multiple stays as it is
 ERROR_GPU = 0.08  # of the stated range, on top of what hosts differ in
 # Launch cost of a fast and of a slow host, as shares of the usual one's, of the FP8 step and of the BF16 step: chosen
 # so that 99 % of the measurements of six machines lie between them.
@@ -129,6 +127,7 @@ class Setup(Record):
         scope: "layers": forward and backward of the decoder layers; "model": embedding, head and optimizer, too.
         sequence: tokens in one sequence, at most.
         rest: what a trainer's step has beside; None of layers alone, and of a bare model.
+        host: milliseconds that its CPU takes to launch a layer (probe/child/launching.py); None where nobody measured.
     """
 
     gpu: Datasheet
@@ -137,9 +136,10 @@ class Setup(Record):
     scope: str = "layers"
     sequence: int = SEQUENCE
     rest: Rest | None = None
+    host: float | None = None
 
 
-class _Work(Record):
+class Work(Record):
     """What a layer, or the rest of the model, has to do: operations, bytes, elements that are cast."""
 
     flops: float
@@ -154,13 +154,13 @@ def default_gpu() -> Datasheet:
     return next(gpu for gpu in gpus() if gpu.measured)
 
 
-def _layer(model: ModelShape, tokens: int, sequence: int) -> _Work:
+def _layer(model: ModelShape, tokens: int, sequence: int) -> Work:
     linears = model.block
     parameters = sum(linear.in_features * linear.out_features for linear in linears)
     widths = sum(linear.in_features + linear.out_features for linear in linears)
     # Causal: half of the square. Two products forward, five backward.
     attention = 7.0 * tokens * min(tokens, sequence) * model.heads * model.head_dim
-    return _Work(
+    return Work(
         flops=6.0 * tokens * parameters,
         attention=attention,
         bytes=2.0 * tokens * (14 * model.hidden + 10 * model.intermediate),
@@ -169,20 +169,20 @@ def _layer(model: ModelShape, tokens: int, sequence: int) -> _Work:
     )
 
 
-def _head(model: ModelShape, tokens: int) -> _Work:
+def _head(model: ModelShape, tokens: int) -> Work:
     size = float(model.vocab * model.hidden)
     casts = tokens * (model.vocab + model.hidden) + size
-    return _Work(6.0 * tokens * size, 0.0, float(LOGIT_BYTES * tokens * model.vocab), casts, size)
+    return Work(6.0 * tokens * size, 0.0, float(LOGIT_BYTES * tokens * model.vocab), casts, size)
 
 
-def _bf16_seconds(work: _Work, setup: Setup) -> float:
+def _bf16_seconds(work: Work, setup: Setup) -> float:
     gpu = setup.gpu
     rate = gpu.bf16_tflops * 1e12
     memory = work.bytes / (MEMORY_SHARE[setup.compiled] * gpu.bandwidth_tb_s * 1e12)
     return work.flops / (BF16_SHARE * rate) + work.attention / (ATTENTION_SHARE * rate) + memory
 
 
-def _fp8_seconds(work: _Work, setup: Setup, rate: float) -> tuple[float, float]:
+def _fp8_seconds(work: Work, setup: Setup, rate: float) -> tuple[float, float]:
     """GPU time in FP8 in seconds: of the GEMMs, attention included, and of what memory bounds, casts included."""
     gpu = setup.gpu
     share = CAST_SHARE[setup.backend, setup.compiled]
@@ -222,18 +222,13 @@ def predict_point(model: ModelShape, tokens: int, setup: Setup) -> Point:
     sharpness = FP8_SHARPNESS[setup.scope]
     fp8, fast, slow = (_either(share * launch, needed, sharpness) for share in (1.0, FAST_HOST[0], SLOW_HOST[0]))
     bound = "launch" if launch > needed else "gemm" if gemms >= memory else "memory"
-    return _point(tokens, (bf16, *others), (fp8, fast, slow), ERROR_GPU, bound)
-
-
-def _point(tokens: int, bf16: tuple[float, ...], fp8: tuple[float, ...], error: float, bound: str) -> Point:
-    """What seconds come to, each on a usual host, a fast and a slow one; the range is wider by an error."""
     return Point(
         tokens,
-        1e3 * bf16[0],
-        1e3 * fp8[0],
-        bf16[0] / fp8[0],
-        bf16[2] / fp8[2] * (1 - error),
-        bf16[1] / fp8[1] * (1 + error),
+        1e3 * bf16,
+        1e3 * fp8,
+        bf16 / fp8,
+        others[1] / slow * (1 - ERROR_GPU),
+        others[0] / fast * (1 + ERROR_GPU),
         bound,
     )
 
@@ -242,52 +237,29 @@ def _predict_step(model: ModelShape, tokens: int, setup: Setup, rest: Rest) -> P
     """The same of a whole step of a trainer; the optimizer's part of it in a micro-batch, which is what is timed."""
     from fp8check.rules.outcome import whole_step
 
-    before, engine = rest.step._replace(engine="BF16"), rest.step._replace(engine=setup.backend)
     layer, head = _layer(model, tokens, setup.sequence), _head(model, tokens)
-    if before.computes_in_bf16 is False:  # the residual stream is in float32
-        layer = layer._replace(bytes=layer.bytes + 2.0 * tokens * 14 * model.hidden)
-    bandwidth = setup.gpu.bandwidth_tb_s * 1e12
-    adapters = whole_step.adapter_bytes(model, tokens, before) / (MEMORY_SHARE[setup.compiled] * bandwidth)
-    adapters += 0.0 if setup.compiled else whole_step.layer_seconds(model, tokens, setup.gpu)
-    adapted = before.lora_rank > 0
 
-    def scaled(work: _Work, step: Step, recomputed: bool = True) -> _Work:
-        products, others = whole_step.passes_of(step if recomputed else step._replace(checkpointing=False))
-        casts = work.casts * products
-        if adapted and recomputed and before.lora_rank % ALIGNED == 0:
-            casts += tokens * whole_step.widths_of(model)  # what goes into lora_A and comes out of lora_B
-        return _Work(work.flops * products, work.attention * others, work.bytes * others, casts, work.parameters)
+    def times(engine: Engine) -> whole_step.Times:
+        of = rest._replace(step=rest.step._replace(engine=engine))
+        return whole_step.times_of(model, layer, head, tokens, setup, of)
 
-    again = whole_step.passes_of(before)[1]
-    launches = whole_step.LAUNCH_IN_TRAINER * model.layers * again
-    many = whole_step.ADAPTER_LAUNCH if adapted else 1.0
-    hooks = whole_step.hooks_seconds(model, before)
-    launch = launches * many * LAUNCH["BF16", setup.compiled] + hooks
-    needed = model.layers * (_bf16_seconds(scaled(layer, before), setup) + again * adapters)
-    needed += _bf16_seconds(scaled(head, before, recomputed=False), setup)
-    fixed = whole_step.fixed_seconds(model, before, setup.gpu, rest.micro_batches)
-    bf16, *others = (
-        _either(share * launch, needed, BF16_SHARPNESS) + fixed for share in (1.0, FAST_HOST[1], SLOW_HOST[1])
+    hosts = whole_step.hosts(setup.host)
+    bf16 = times("BF16")
+    usual = bf16.on(hosts[1])
+    if setup.gpu.fp8_tflops is None:
+        return Point(tokens, 1e3 * usual, None, None, None, None, None)
+    fp8 = times(setup.backend)
+    ratios = [bf16.on(host) / fp8.on(host) for host in hosts]
+    error = whole_step.error_of(bf16, fp8, hosts[1], rest.step)
+    return Point(
+        tokens,
+        1e3 * usual,
+        1e3 * fp8.on(hosts[1]),
+        ratios[1],
+        min(ratios) * (1 - error),
+        max(ratios) * (1 + error),
+        fp8.waits_for(hosts[1]),
     )
-    rate = setup.gpu.fp8_tflops
-    if rate is None:
-        return Point(tokens, 1e3 * bf16, None, None, None, None, None)
-    gemms, memory = (model.layers * part for part in _fp8_seconds(scaled(layer, engine), setup, rate * 1e12))
-    memory += model.layers * again * adapters
-    if setup.backend == "TE":
-        for_head = _fp8_seconds(scaled(head, engine, recomputed=False), setup, rate * 1e12)
-        gemms, memory = gemms + for_head[0], memory + for_head[1]
-    else:
-        gemms += _bf16_seconds(scaled(head, engine, recomputed=False), setup)
-    many = whole_step.ADAPTED_MODULES if adapted else 1.0
-    launch = launches * many * LAUNCH[setup.backend, setup.compiled] + STEP_LAUNCH[setup.backend] + hooks
-    fixed = whole_step.fixed_seconds(model, engine, setup.gpu, rest.micro_batches)
-    needed = gemms + memory
-    fp8, fast, slow = (
-        _either(share * launch, needed, FP8_SHARPNESS["layers"]) + fixed for share in (1.0, FAST_HOST[0], SLOW_HOST[0])
-    )
-    bound = "launch" if launch > needed else "gemm" if gemms >= memory else "memory"
-    return _point(tokens, (bf16, *others), (fp8, fast, slow), ERROR_STEP, bound)
 
 
 def _steps(model: ModelShape, setup: Setup) -> float:
@@ -435,7 +407,7 @@ def _changes(setup: Setup, compiling: str) -> tuple[tuple[str, Setup], ...]:
 def _largest_that_fits(model: ModelShape, setup: Setup) -> int:
     """Tokens whose activations and logits fill four fifths of the memory, weights sharded away: an upper limit."""
     from fp8check.rules.outcome.peak import bytes_a_token  # only where a larger micro-batch is spoken of
-    from fp8check.rules.outcome.peak_inputs import Step
+    from fp8check.rules.outcome.peak_inputs import Engine
 
     step = Step(setup.backend, 0, "bfloat16", compiled=setup.compiled)
     return int(0.8e9 * setup.gpu.memory_gb / bytes_a_token(model, step))

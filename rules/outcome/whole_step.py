@@ -1,15 +1,14 @@
-"""How long a whole step of a trainer takes: what it has beside the decoder layers that speed.py is fitted to.
+"""How long a whole step of a trainer takes: its decoder layers, and all that it has beside them.
 
-A trainer's step also casts weights that are in float32, has a head and a loss, takes the optimizer's step, exchanges
-gradients or weights with other GPUs, computes layers again, or passes through adapters. Most of that is the same in
-BF16 and in FP8, and draws the speed-up towards 1; adapters under Transformer Engine are layers of their own, and draw
-it below.
+A step takes the longer of two times, rounded at the corner, for they overlap: what the GPU has to do, and what the CPU
+takes to launch it. On the GPU a trainer's step has the layers, casts of weights that are in float32, a head and a loss,
+the step of the optimizer, and what is exchanged with other GPUs. Most of that is the same in BF16 and in FP8, and draws
+the speed-up towards 1. On the CPU what counts is how many layers there are, in which precision, and who wraps them; how
+many tokens there are does not count. Adapters under Transformer Engine are layers of their own, and cost most.
 
-Bytes are counted from what torch, peft and transformers read and write. Shares and costs that nobody can count are from
-whole steps of LLaMA-Factory and of the Trainer on H100s (docs/evidence/h100-steps.jsonl): four layers of a 7B shape.
-worth-points.jsonl beside it tells how far off this is. The runs at even places of its list were looked at while terms
-were looked for, and decided two choices that the H100s leave open (LAUNCH_IN_TRAINER, and how launch cost gives way to
-GPU time). Those at odd places were predicted once, at the end; a first estimate of launch cost had looked at them, too.
+Bytes are counted from what torch, peft and transformers read and write. Shares and costs that nobody can count are
+fitted to whole steps of trainers: 49 pairs on H200s and 8 on H100s (docs/evidence/worth-points.jsonl, h100-steps.jsonl).
+series-points.jsonl beside them says how far off this is on pairs that it was not fitted to.
 """
 
 from __future__ import annotations
@@ -21,42 +20,61 @@ from fp8check.rules.settings.values import Undecided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import TypeVar
 
     from fp8check.rules.models import ModelShape
     from fp8check.rules.outcome.gpus import Datasheet
     from fp8check.rules.outcome.predict import Outcome
+    from fp8check.rules.outcome.speed import Setup, Work
     from fp8check.rules.trainers.run import Run
 
     Known = TypeVar("Known")
 
-# What the passes over all weights reach of a memory's rate (h100-steps full-te-2048: 56.0 ms in BF16).
-STREAM_SHARE = 0.6
+# Shares of the datasheet's rates that whole steps reach: products, attention, and eager and compiled work between them.
+BF16_SHARE, FP8_SHARE, ATTENTION_SHARE = 0.653, 0.624, 0.52
+MEMORY_SHARE = {False: 0.393, True: 0.519}
+# Of casts to FP8; torchao's eager ones are a kernel for each of their steps.
+CAST_SHARE: Mapping[tuple[str, bool], float] = {("TE", False): 0.82, ("AO", False): 0.037, ("AO", True): 0.275}
+STREAM_SHARE = 0.666  # of the passes over all weights
+LOGITS = 1.08  # bytes of the loss over those of a bare model (speed.py LOGIT_BYTES)
+KEPT_LOGIT_BYTES = 104.0  # TRL reads the logits again, for its metrics: entropy and accuracy
 # Reads and writes of a weight's size in a step of the optimizer, with the norm of the gradients and their clipping:
 # the fused one reads weight, gradient and two states and writes three of them; others are a kernel an operation.
 PASSES = {"adamw_torch_fused": 10.0, "sgd": 6.0}
-PASSES_OF_OTHERS = 27.0
+PASSES_OF_OTHERS = 18.0
 # autocast reads a weight in float32 and writes it in BF16; its gradient comes in BF16 and is kept in float32.
 CAST_BYTES, GRADIENT_CAST_BYTES = 6.0, 6.0
 # Bytes for each number that goes into or comes out of an adapted layer, at the share of memory-bound work: an adapter
-# in float32 casts its input, scales its output, and adds it (h100-steps lora: 120.0 ms in BF16).
+# in float32 casts its input, scales its output, and adds it.
 ADAPTER_BYTES = 14.0
-ADAPTER_LAUNCH = 2.5  # of the launch cost of a layer without: two more products, two casts, a product and a sum each
-ADAPTED_MODULES = 3.0  # a backend converts the base, lora_A and lora_B
+ALIGNED = 16  # an adapter of a rank that is no multiple stays as it is
 # Bytes for each number of the residual stream that the layers of transformers read and write beside the bare ones: two
 # norms of six kernels forward and twice that backward (models/llama/modeling_llama.py LlamaRMSNorm), rotary embedding.
-LAYER_BYTES, LAYER_SHARE = 266.0, 0.8
-# Launch cost in a trainer over that of bare layers: autocast, casts, hooks. Of h100-steps, full-te-2048 allows 0.9 at
-# most, and adapters want 1.2 to 1.6; hosts differ by more.
-LAUNCH_IN_TRAINER = 1.45
-# Seconds for each Linear layer that ZeRO-3's hooks take, in either precision (h200-run.jsonl: 77.7 ms with stage 3 and
-# 61 with stage 2, 15 layers).
-ZERO3_HOOKS = 1.1e-3
-# Bytes a second that GPUs of one host exchange: over NVLink, and over PCIe. What is not hidden behind the backward
-# pass (h100-steps ddp: 11 ms for 4.6 GB).
-NVLINK, PCIE = 270e9, 20e9
-EXPOSED = 0.6
+LAYER_BYTES, LAYER_SHARE = 289.0, 0.8
+# Seconds that launching takes on the CPU: of a decoder layer, forward and backward, by backend and whether it is
+# compiled; of a step beside its layers.
+LAUNCH: Mapping[tuple[str, bool], float] = {
+    ("BF16", False): 5.8e-3,
+    ("TE", False): 10.8e-3,
+    ("AO", False): 30.0e-3,
+    ("BF16", True): 2.1e-3,
+    ("AO", True): 4.4e-3,
+}
+STEP_LAUNCH = 9.9e-3
+# What hooks of a strategy make of it, in either precision; and what ZeRO-3's take for each Linear layer.
+OF_STRATEGY = {"ddp": 1.1, "fsdp1": 1.04, "fsdp2": 1.04, "zero1": 1.83, "zero2": 1.83, "zero3": 1.83}
+ZERO3_HOOKS = 2.8e-3
+# Adapters: two more products, two casts, a product and a sum each; a backend converts the base, lora_A and lora_B.
+ADAPTED = {"BF16": 1.69, "TE": 2.83, "AO": 2.83}
+SHARPNESS = 2.3  # how abruptly launching gives way to the GPU
+# Launch cost of a fast host, of a usual and of a slow one, over that of the hosts above, where others worked, too.
+HOSTS = (0.55, 0.85, 1.15)
+MEASURED_LAUNCH = 3.0  # milliseconds that a layer takes there by probe/child/launching.py
+# Of the stated range: what a prediction is off by where the GPU decides, and where launching or hooks do.
+ERROR, ERROR_OF_LAUNCH = 0.08, 0.13
+# Bytes a second that GPUs of one host exchange, beside what is hidden behind the backward pass: over NVLink, over PCIe.
+NVLINK, PCIE = 200e9, 33e9
 _BY_NVLINK = ("8.0", "9.0", "10.0")
 
 
@@ -66,10 +84,37 @@ class Rest(Record):
     Attributes:
         step: what decides the memory of a step, and its time.
         micro_batches: how many share one step of the optimizer.
+        metrics: the trainer reads the logits once more.
     """
 
     step: Step
     micro_batches: int = 1
+    metrics: bool = False
+
+
+class Times(Record):
+    """Seconds of a micro-batch in one precision.
+
+    Attributes:
+        launch: on the CPU, of the hosts that the costs are from.
+        products: on the GPU, attention included. `others`: all else there.
+    """
+
+    launch: float
+    products: float
+    others: float
+
+    def on(self, host: float) -> float:
+        """What it takes on a host of that launch cost."""
+        launch, gpu = host * self.launch, self.products + self.others
+        longer = max(launch, gpu)
+        return float(longer * ((launch / longer) ** SHARPNESS + (gpu / longer) ** SHARPNESS) ** (1 / SHARPNESS))
+
+    def waits_for(self, host: float) -> str:
+        """What it waits for on such a host: "gemm", "memory" or "launch"."""
+        if host * self.launch > self.products + self.others:
+            return "launch"
+        return "gemm" if self.products >= self.others else "memory"
 
 
 def rest_of(run: Run, outcome: Outcome) -> Rest:
@@ -93,7 +138,8 @@ def rest_of(run: Run, outcome: Outcome) -> Rest:
         checkpointing=known(lambda: effective.checkpointing) is not None or spread.checkpointing,
         lora_rank=(rank or 8) if training.uses_lora else 0,
     )
-    return Rest(step, batches if isinstance(batches, int) and batches > 0 else 1)
+    number = batches if isinstance(batches, int) and batches > 0 else 1
+    return Rest(step, number, training.reads_logits_again)
 
 
 def passes_of(step: Step) -> tuple[float, float]:
@@ -101,6 +147,72 @@ def passes_of(step: Step) -> tuple[float, float]:
     again = step.checkpointing
     products = (2.0 if step.only_adapters else 3.0) + again
     return products / 3.0, (4.0 if again else 3.0) / 3.0
+
+
+def times_of(model: ModelShape, layer: Work, head: Work, tokens: int, where: Setup, rest: Rest) -> Times:
+    """What a step takes in the precision that `rest.step` has as its engine.
+
+    Args:
+        layer, head: what a decoder layer has to do, and the head with its loss, where all weights train.
+    """
+    step, gpu = rest.step, where.gpu
+    backend, compiled = step.engine, where.compiled
+    bandwidth, rate = gpu.bandwidth_tb_s * 1e12, gpu.bf16_tflops * 1e12
+    products, again = passes_of(step)
+    stream = MEMORY_SHARE[compiled] * bandwidth
+    # The residual stream is in float32 where the weights are and nobody asked for BF16 computation.
+    wider = 2.0 * tokens * 14 * model.hidden if step._replace(engine="BF16").computes_in_bf16 is False else 0.0
+    between = (layer.bytes + wider + adapter_bytes(model, tokens, step)) / stream
+    between += 0.0 if compiled else layer_seconds(model, tokens, gpu)
+    attention = again * layer.attention / (ATTENTION_SHARE * rate)
+    loss = LOGITS * head.bytes / stream
+    if rest.metrics:
+        loss += KEPT_LOGIT_BYTES * tokens * model.vocab / bandwidth
+    head_products = head.flops / (BF16_SHARE * rate)
+    if backend == "BF16":
+        gemms, casts = products * layer.flops / (BF16_SHARE * rate), 0.0
+    else:
+        fp8 = FP8_SHARE * (gpu.fp8_tflops or gpu.bf16_tflops) * 1e12
+        gemms, cast_rate = products * layer.flops / fp8, CAST_SHARE[backend, compiled] * bandwidth
+        numbers = layer.casts * products
+        if step.lora_rank and step.lora_rank % ALIGNED == 0:
+            numbers += tokens * widths_of(model)  # what goes into lora_A and comes out of lora_B
+        casts = 4.0 * numbers / cast_rate
+        if backend == "TE":  # torchao leaves the head as it is
+            head_products = head.flops / fp8
+            loss += 4.0 * head.casts / cast_rate
+    fixed = fixed_seconds(model, step, gpu, rest.micro_batches)
+    return Times(
+        launch=launch_seconds(model, step, compiled=compiled),
+        products=model.layers * (gemms + attention) + head_products,
+        others=model.layers * (again * between + casts) + loss + fixed,
+    )
+
+
+def hosts(measured: float | None) -> tuple[float, float, float]:
+    """Launch cost of a fast host, of a usual and of a slow one, over that of the hosts that the costs are from.
+
+    Args:
+        measured: milliseconds of a layer on the host of the run, where that is known.
+    """
+    if measured is None:
+        return HOSTS
+    usual = measured / MEASURED_LAUNCH
+    return usual * 0.9, usual, usual * 1.1
+
+
+def error_of(bf16: Times, fp8: Times, host: float, step: Step) -> float:
+    """What a stated range is wider by than hosts differ."""
+    waits = "launch" in (bf16.waits_for(host), fp8.waits_for(host))
+    return ERROR_OF_LAUNCH if waits or step.lora_rank or step.strategy not in WHOLE else ERROR
+
+
+def launch_seconds(model: ModelShape, step: Step, *, compiled: bool) -> float:
+    """What the CPU takes to launch a step."""
+    again = passes_of(step)[1]
+    layers = model.layers * again * LAUNCH[step.engine, compiled] * (ADAPTED[step.engine] if step.lora_rank else 1.0)
+    hooks = ZERO3_HOOKS * (model.layers * len(model.block) + 1) if step.strategy == "zero3" else 0.0
+    return (layers + STEP_LAUNCH) * OF_STRATEGY.get(step.strategy, 1.0) + hooks
 
 
 def fixed_seconds(model: ModelShape, step: Step, gpu: Datasheet, micro_batches: int) -> float:
@@ -121,7 +233,7 @@ def fixed_seconds(model: ModelShape, step: Step, gpu: Datasheet, micro_batches: 
     optimizer = passes * trained_bytes(sizes, step)
     if step.lora_rank and not step.only_adapters:
         optimizer += 3.0 * step.width * weights  # gradients of the base are clipped, too
-    return (casts + optimizer / micro_batches) / rate + EXPOSED * _exchanged(model, step, micro_batches) / _link(gpu)
+    return (casts + optimizer / micro_batches) / rate + _exchanged(model, step, micro_batches) / _link(gpu)
 
 
 def _link(gpu: Datasheet) -> float:
@@ -140,12 +252,6 @@ def _exchanged(model: ModelShape, step: Step, micro_batches: int) -> float:
     if step.strategy in ("zero1", "zero2"):
         return others * 4.0 * gradients / micro_batches
     return others * (4.0 * sizes.all + 4.0 * gradients)  # weights forward and backward, gradients in float32
-
-
-def hooks_seconds(model: ModelShape, step: Step) -> float:
-    """What the CPU takes beside launching, in either precision."""
-    linears = model.layers * len(model.block) + 1
-    return ZERO3_HOOKS * linears if step.strategy == "zero3" else 0.0
 
 
 def layer_seconds(model: ModelShape, tokens: int, gpu: Datasheet) -> float:

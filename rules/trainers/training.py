@@ -92,6 +92,7 @@ class Training:
         meets_early: whether its processes wait for each other before it has an Accelerator, one after the other reading
             the data (main_process_first, zero_first).
         checkpoints_by_itself: whether it switches gradient checkpointing on whatever the file says.
+        reads_logits_again: whether its metrics read the logits once more: entropy, accuracy of tokens.
         checkpointing_off: the entry that switches gradient checkpointing off.
         shards_from_cpu: whether FSDP gets the model on the CPU and moves it; None where that is not known.
         calling_head: the entry that has the loss call the head, in the releases that can; None where it always does.
@@ -140,6 +141,7 @@ class Training:
     torchao_by = ""
     meets_early = False
     checkpoints_by_itself = False
+    reads_logits_again = False
     checkpointing_off: tuple[str, object] = ("gradient_checkpointing", False)
     calling_head: tuple[str, object] | None = None
     shards_from_cpu: bool | None = None

@@ -90,6 +90,7 @@ class Trl(HuggingFace):
     __slots__ = ()
 
     name = "trl"
+    reads_logits_again = True
     title = "TRL"
     detections = (Detection(70, _tells, Kind("training", "trl")),)
     shares_keys = True
