@@ -407,7 +407,7 @@ def _changes(setup: Setup, compiling: str) -> tuple[tuple[str, Setup], ...]:
 def _largest_that_fits(model: ModelShape, setup: Setup) -> int:
     """Tokens whose activations and logits fill four fifths of the memory, weights sharded away: an upper limit."""
     from fp8check.rules.outcome.peak import bytes_a_token  # only where a larger micro-batch is spoken of
-    from fp8check.rules.outcome.peak_inputs import Engine
+    from fp8check.rules.outcome.peak_inputs import Step
 
     step = Step(setup.backend, 0, "bfloat16", compiled=setup.compiled)
     return int(0.8e9 * setup.gpu.memory_gb / bytes_a_token(model, step))

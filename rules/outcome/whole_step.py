@@ -4,7 +4,7 @@ A step takes the longer of two times, rounded at the corner, for they overlap: w
 takes to launch it. On the GPU a trainer's step has the layers, casts of weights that are in float32, a head and a loss,
 the step of the optimizer, and what is exchanged with other GPUs. Most of that is the same in BF16 and in FP8, and draws
 the speed-up towards 1. On the CPU what counts is how many layers there are, in which precision, and who wraps them; how
-many tokens there are does not count. Adapters under Transformer Engine are layers of their own, and cost most.
+many tokens there are does not. Adapters under Transformer Engine are layers of their own, and cost most.
 
 Bytes are counted from what torch, peft and transformers read and write. Shares and costs that nobody can count are
 fitted to whole steps of trainers: 49 pairs on H200s and 8 on H100s (docs/evidence/worth-points.jsonl, h100-steps.jsonl).

@@ -72,7 +72,7 @@ def test_gpus_without_nvlink_exchange_slowly() -> None:
         assert gpu is not None
         return fixed_seconds(model, step, gpu, 1) - fixed_seconds(model, step._replace(processes=1), gpu, 1)
 
-    assert exchanged("L40S") > 10 * exchanged("H200")
+    assert exchanged("L40S") > 5 * exchanged("H200")
 
 
 def test_what_files_say_counts_and_the_rest_is_what_trainers_do() -> None:
