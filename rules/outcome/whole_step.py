@@ -7,8 +7,8 @@ the speed-up towards 1. On the CPU what counts is how many layers there are, in 
 many tokens there are does not. Adapters under Transformer Engine are layers of their own, and cost most.
 
 Bytes are counted from what torch, peft and transformers read and write. Shares and costs that nobody can count are
-fitted to whole steps of trainers: 49 pairs on H200s and 8 on H100s (docs/evidence/worth-points.jsonl, h100-steps.jsonl).
-series-points.jsonl beside them says how far off this is on pairs that it was not fitted to.
+fitted to whole steps of trainers: 49 pairs on H200s and 8 on H100s (docs/evidence/worth-points.jsonl and
+h100-steps.jsonl). What it says of others was written down before they ran (series-predicted.json beside them).
 """
 
 from __future__ import annotations
