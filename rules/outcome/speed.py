@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from fp8check.rules.outcome import work
 from fp8check.rules.outcome.effective import number, remembered
 from fp8check.rules.outcome.gpus import Datasheet, find, gpus
 from fp8check.rules.record import Record
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from fp8check.rules.outcome.peak_inputs import Engine
     from fp8check.rules.outcome.predict import Outcome
     from fp8check.rules.outcome.whole_step import Rest
+    from fp8check.rules.outcome.work import Work
     from fp8check.rules.trainers.run import Run
 
     MeasuredBackend = Literal["TE", "AO"]
@@ -75,7 +77,6 @@ LIKELY_SLOWER, LIKELY_FASTER = 0.85, 1.15
 LARGEST_TOKENS = 2**17
 
 OPTIMIZER_PASSES = 24  # reads and writes of a BF16 parameter's size in AdamW's step (foreach)
-LOGIT_BYTES = 30  # read and written per logit: BF16 and FP32 copies, softmax, gradient
 
 
 class Speed(Record):
@@ -139,56 +140,25 @@ class Setup(Record):
     host: float | None = None
 
 
-class Work(Record):
-    """What a layer, or the rest of the model, has to do: operations, bytes, elements that are cast."""
-
-    flops: float
-    attention: float
-    bytes: float
-    casts: float
-    parameters: float
-
-
 def default_gpu() -> Datasheet:
     """The GPU that is taken where none is known: the one that was measured."""
     return next(gpu for gpu in gpus() if gpu.measured)
 
 
-def _layer(model: ModelShape, tokens: int, sequence: int) -> Work:
-    linears = model.block
-    parameters = sum(linear.in_features * linear.out_features for linear in linears)
-    widths = sum(linear.in_features + linear.out_features for linear in linears)
-    # Causal: half of the square. Two products forward, five backward.
-    attention = 7.0 * tokens * min(tokens, sequence) * model.heads * model.head_dim
-    return Work(
-        flops=6.0 * tokens * parameters,
-        attention=attention,
-        bytes=2.0 * tokens * (14 * model.hidden + 10 * model.intermediate),
-        casts=float(tokens * widths + parameters),
-        parameters=float(parameters),
-    )
-
-
-def _head(model: ModelShape, tokens: int) -> Work:
-    size = float(model.vocab * model.hidden)
-    casts = tokens * (model.vocab + model.hidden) + size
-    return Work(6.0 * tokens * size, 0.0, float(LOGIT_BYTES * tokens * model.vocab), casts, size)
-
-
-def _bf16_seconds(work: Work, setup: Setup) -> float:
+def _bf16_seconds(todo: Work, setup: Setup) -> float:
     gpu = setup.gpu
     rate = gpu.bf16_tflops * 1e12
-    memory = work.bytes / (MEMORY_SHARE[setup.compiled] * gpu.bandwidth_tb_s * 1e12)
-    return work.flops / (BF16_SHARE * rate) + work.attention / (ATTENTION_SHARE * rate) + memory
+    memory = todo.bytes / (MEMORY_SHARE[setup.compiled] * gpu.bandwidth_tb_s * 1e12)
+    return todo.flops / (BF16_SHARE * rate) + todo.attention / (ATTENTION_SHARE * rate) + memory
 
 
-def _fp8_seconds(work: Work, setup: Setup, rate: float) -> tuple[float, float]:
+def _fp8_seconds(todo: Work, setup: Setup, rate: float) -> tuple[float, float]:
     """GPU time in FP8 in seconds: of the GEMMs, attention included, and of what memory bounds, casts included."""
     gpu = setup.gpu
     share = CAST_SHARE[setup.backend, setup.compiled]
-    gemms = work.flops / (FP8_SHARE * rate) + work.attention / (ATTENTION_SHARE * gpu.bf16_tflops * 1e12)
+    gemms = todo.flops / (FP8_SHARE * rate) + todo.attention / (ATTENTION_SHARE * gpu.bf16_tflops * 1e12)
     bandwidth = gpu.bandwidth_tb_s * 1e12
-    return gemms, work.bytes / (MEMORY_SHARE[setup.compiled] * bandwidth) + 4.0 * work.casts / (share * bandwidth)
+    return gemms, todo.bytes / (MEMORY_SHARE[setup.compiled] * bandwidth) + 4.0 * todo.casts / (share * bandwidth)
 
 
 def _either(launch: float, gpu: float, sharpness: float) -> float:
@@ -207,7 +177,7 @@ def predict_point(model: ModelShape, tokens: int, setup: Setup) -> Point:
     """
     if setup.rest is not None:
         return _predict_step(model, tokens, setup, setup.rest)
-    layer = _layer(model, tokens, setup.sequence)
+    layer = work.of_layer(model, tokens, setup.sequence)
     rest = _rest_seconds(model, tokens, setup) if setup.scope == "model" else (0.0, 0.0)
     # Launching runs ahead of the GPU over the whole step, so that work outside the layers hides some of it.
     launch = model.layers * LAUNCH["BF16", setup.compiled]
@@ -237,11 +207,11 @@ def _predict_step(model: ModelShape, tokens: int, setup: Setup, rest: Rest) -> P
     """The same of a whole step of a trainer; the optimizer's part of it in a micro-batch, which is what is timed."""
     from fp8check.rules.outcome import whole_step
 
-    layer, head = _layer(model, tokens, setup.sequence), _head(model, tokens)
+    layer, head = work.of_layer(model, tokens, setup.sequence), work.of_head(model, tokens)
 
     def times(engine: Engine) -> whole_step.Times:
         of = rest._replace(step=rest.step._replace(engine=engine))
-        return whole_step.times_of(model, layer, head, tokens, setup, of)
+        return whole_step.times_of(model, (layer, head), tokens, setup.gpu, of, compiled=setup.compiled)
 
     hosts = whole_step.hosts(setup.host)
     bf16 = times("BF16")
@@ -269,8 +239,8 @@ def _steps(model: ModelShape, setup: Setup) -> float:
 
 def _rest_seconds(model: ModelShape, tokens: int, setup: Setup) -> tuple[float, float]:
     """Head, loss and optimizer, in BF16 and in FP8; Transformer Engine converts the head, torchao does not."""
-    head = _head(model, tokens)
-    parameters = model.layers * _layer(model, tokens, setup.sequence).parameters + head.parameters
+    head = work.of_head(model, tokens)
+    parameters = model.layers * work.of_layer(model, tokens, setup.sequence).parameters + head.parameters
     if not model.tied:
         parameters += model.vocab * model.hidden
     optimizer = 2.0 * OPTIMIZER_PASSES * parameters / (setup.gpu.bandwidth_tb_s * 1e12)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from fp8check.rules.models import ModelShape
     from fp8check.rules.outcome.gpus import Datasheet
     from fp8check.rules.outcome.predict import Outcome
-    from fp8check.rules.outcome.speed import Setup, Work
+    from fp8check.rules.outcome.work import Work
     from fp8check.rules.trainers.run import Run
 
     Known = TypeVar("Known")
@@ -37,7 +37,7 @@ MEMORY_SHARE = {False: 0.393, True: 0.519}
 # Of casts to FP8; torchao's eager ones are a kernel for each of their steps.
 CAST_SHARE: Mapping[tuple[str, bool], float] = {("TE", False): 0.82, ("AO", False): 0.037, ("AO", True): 0.275}
 STREAM_SHARE = 0.666  # of the passes over all weights
-LOGITS = 1.08  # bytes of the loss over those of a bare model (speed.py LOGIT_BYTES)
+LOGITS = 1.08  # bytes of the loss over those of a bare model (work.py LOGIT_BYTES)
 KEPT_LOGIT_BYTES = 104.0  # TRL reads the logits again, for its metrics: entropy and accuracy
 # Reads and writes of a weight's size in a step of the optimizer, with the norm of the gradients and their clipping:
 # the fused one reads weight, gradient and two states and writes three of them; others are a kernel an operation.
@@ -149,14 +149,16 @@ def passes_of(step: Step) -> tuple[float, float]:
     return products / 3.0, (4.0 if again else 3.0) / 3.0
 
 
-def times_of(model: ModelShape, layer: Work, head: Work, tokens: int, where: Setup, rest: Rest) -> Times:
+def times_of(
+    model: ModelShape, todo: tuple[Work, Work], tokens: int, gpu: Datasheet, rest: Rest, *, compiled: bool
+) -> Times:
     """What a step takes in the precision that `rest.step` has as its engine.
 
     Args:
-        layer, head: what a decoder layer has to do, and the head with its loss, where all weights train.
+        todo: what a decoder layer has to do, and the head with its loss, where all weights train.
     """
-    step, gpu = rest.step, where.gpu
-    backend, compiled = step.engine, where.compiled
+    (layer, head), step = todo, rest.step
+    backend = step.engine
     bandwidth, rate = gpu.bandwidth_tb_s * 1e12, gpu.bf16_tflops * 1e12
     products, again = passes_of(step)
     stream = MEMORY_SHARE[compiled] * bandwidth

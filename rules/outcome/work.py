@@ -1,0 +1,44 @@
+"""What a decoder layer and a head have to do, forward and backward, for so many tokens: counted, not measured."""
+
+from __future__ import annotations
+
+from fp8check.rules.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from fp8check.rules.models import ModelShape
+
+LOGIT_BYTES = 30  # read and written per logit: BF16 and FP32 copies, softmax, gradient
+
+
+class Work(Record):
+    """What a layer, or the rest of the model, has to do: operations, bytes, elements that are cast."""
+
+    flops: float
+    attention: float
+    bytes: float
+    casts: float
+    parameters: float
+
+
+def of_layer(model: ModelShape, tokens: int, sequence: int) -> Work:
+    """A decoder layer, forward and backward."""
+    linears = model.block
+    parameters = sum(linear.in_features * linear.out_features for linear in linears)
+    widths = sum(linear.in_features + linear.out_features for linear in linears)
+    # Causal: half of the square. Two products forward, five backward.
+    attention = 7.0 * tokens * min(tokens, sequence) * model.heads * model.head_dim
+    return Work(
+        flops=6.0 * tokens * parameters,
+        attention=attention,
+        bytes=2.0 * tokens * (14 * model.hidden + 10 * model.intermediate),
+        casts=float(tokens * widths + parameters),
+        parameters=float(parameters),
+    )
+
+
+def of_head(model: ModelShape, tokens: int) -> Work:
+    """The head with its loss."""
+    size = float(model.vocab * model.hidden)
+    casts = tokens * (model.vocab + model.hidden) + size
+    return Work(6.0 * tokens * size, 0.0, float(LOGIT_BYTES * tokens * model.vocab), casts, size)
