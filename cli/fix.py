@@ -46,7 +46,8 @@ def fix(argv: list[str]) -> int:
     # A plan is made of the files that a launch command names; what nobody has named by itself is fixed in none.
     asks_for_a_plan = options.goal is not None or options.plan is not None
     if not options.files and not (options.launch and asks_for_a_plan):
-        raise UsageError("name the files to fix: fp8check fix train.yaml accel.yaml")
+        goal = f" --goal {options.goal}" if options.goal is not None else ""
+        raise UsageError(f"name the files, as for the check: fp8check fix{goal} train.yaml accel.yaml")
     config = load(options)
     request = request_of(options, config)
     if asks_for_a_plan:

@@ -1,4 +1,4 @@
-"""Every block of commands in README and docs, executed as it stands; what a page shows as output is compared.
+"""Every block of commands in README, docs and the folders' own pages, executed as it stands; what a page shows as output is compared.
 
 What stands behind the language of a fence says what a block needs: a block of `sh` runs here, in a folder that has the
 files that the pages speak of. `sh gpu`, `sh network` and the others of NEEDS are not run here, and are counted.
@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,15 +26,16 @@ from tests.support.service import served
 # What a block may need that is not here, and how many of them there are on all pages together.
 NEEDS = {
     "gpu": 5,
-    "network": 7,
+    "network": 8,
     "matplotlib": 1,
+    "docker": 1,  # make image does the same without an engine
     "cluster": 1,  # tests/shipping validate the manifests
     "root": 1,
     "database": 2,  # tests/service/test_upgrade.py does the same
     "ci": 1,  # .ci/run does it by itself
     "server": 1,  # it goes on until somebody ends it; tests/service start it
 }
-HERE = ("", "service")
+HERE = ("", "service", "plugin")
 # Pages whose blocks were made by running them (make docs), and evidence, which is no page of commands.
 MADE = ("rules/", "evidence/", "compatibility.md", "coverage.md", "beyond-the-first-step.md")
 LANGUAGES = {"sh", "text", "console", "yaml", "toml", "json", "python", "lua", "groovy", "diff"}
@@ -49,16 +51,19 @@ class Block(NamedTuple):
 
 
 def blocks() -> list[Block]:
-    pages = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+    listed = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True)
+    pages = [ROOT / name for name in listed.stdout.split()]
     found = []
     for page in pages:
-        name = page.relative_to(DOCS).as_posix() if page.is_relative_to(DOCS) else page.name
+        name = page.relative_to(DOCS if page.is_relative_to(DOCS) else ROOT).as_posix()
         if name.startswith(MADE):
             continue
         text = page.read_text(encoding="utf-8")
-        for one in re.finditer(r"^```(\w*) ?([^\n`]*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        for one in re.finditer(r"^( *)```(\w*) ?([^\n`]*)\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL):
             line = text.count("\n", 0, one.start()) + 1
-            found.append(Block(f"{name}:{line}", one[1], one[2], one[3]))
+            found.append(Block(f"{name}:{line}", one[2], one[3], textwrap.dedent(one[4])))
+        fences = len(re.findall(r"^\s*(?:```|~~~)", text, re.MULTILINE))
+        assert fences == 2 * sum(one.place.startswith(f"{name}:") for one in found), f"{name}: a fence is not seen"
     return found
 
 
@@ -92,11 +97,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def executed(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def executed(command: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """The line in a shell of its own, which finds the command of this environment and no file of its user."""
     tools = Path(sys.executable).parent
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("FP8CHECK", "ACCELERATE"))}
     environment |= {"PATH": f"{tools}:{environment['PATH']}", "HOME": str(folder / "home"), "COLUMNS": "120"}
+    environment |= variables
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", command],
         cwd=folder,
@@ -113,9 +119,9 @@ def lines_of(text: str) -> list[str]:
     return [line for line in joined.splitlines() if line.strip() and not line.lstrip().startswith("#")]
 
 
-def understood(line: str, folder: Path) -> str:
+def understood(line: str, folder: Path, **variables: str) -> str:
     """What the line prints; it has to be understood, and to end as it should: findings are an answer, too."""
-    ran = executed(line, folder)
+    ran = executed(line, folder, **variables)
     answers = (0, 1, 3) if "fp8check" in line or "check-jsonschema" in line else (0,)
     assert ran.returncode in answers, f"{line}: exit code {ran.returncode}\n{ran.stderr}"
     assert "Traceback" not in ran.stderr
@@ -141,6 +147,40 @@ def test_a_block_that_asks_a_service(block: Block, folder: Path) -> None:
         for line in lines_of(block.text):
             assert "http://127.0.0.1:8000/" in line
             assert json.loads(understood(line.replace("http://127.0.0.1:8000/", one.url), folder))
+
+
+@pytest.mark.parametrize("block", [one for one in COMMANDS if one.more == "plugin"], ids=lambda one: one.place)
+def test_a_block_with_the_plug_in(block: Block, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Its first line installs it: here its package and its entry points are on the path."""
+    site = tmp_path_factory.mktemp("site")  # what lies in the current folder is not installed
+    shutil.copytree(ROOT / "examples" / "plugin" / "acme_fp8_rules", site / "acme_fp8_rules")
+    described = (ROOT / "examples" / "plugin" / "pyproject.toml").read_text(encoding="utf-8")
+    groups = config.toml(described.encode(), "pyproject.toml")["project"]["entry-points"]  # type: ignore[index]
+    points = "".join(
+        f"[{group}]\n" + "".join(f"{name} = {place}\n" for name, place in names.items())
+        for group, names in groups.items()
+    )
+    about = site / "acme_fp8_rules-1.0.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-fp8-rules\nVersion: 1.0.0\n")
+    (about / "entry_points.txt").write_text(points)
+    (folder / "tune.yaml").write_text("checkpoint: Qwen/Qwen2.5-7B\ncontext: 65536\n")
+    install, *lines = lines_of(block.text)
+    assert install == "pip install ./examples/plugin"
+    assert all("ACME" in understood(line, folder, PYTHONPATH=str(site)) for line in lines[:2])
+    assert understood(lines[2], folder, PYTHONPATH=str(site))
+
+
+def test_what_the_hook_is_shown_to_say_is_what_it_says(folder: Path) -> None:
+    """pre-commit prints its own lines first; `make hook-test` runs it."""
+    (shown,) = [one for one in BLOCKS if one.language == "text" and "- hook id: fp8check" in one.text]
+    (folder / "train.yaml").write_text(
+        "model_name_or_path: Qwen/Qwen2.5-7B\noutput_dir: o\n" + "\n" * 10 + "bf16: true\n"
+    )
+    ran = executed("fp8check --hook train.yaml accel.yaml", folder, COLUMNS="")
+    _, _, said = shown.text.partition("\n\n")
+    printed = [one for one in ran.stdout.splitlines() if one in said.splitlines()]
+    assert printed == [one for one in said.splitlines() if one != "..."]
 
 
 def test_every_block_says_what_it_is() -> None:
