@@ -47,7 +47,7 @@ def fix(argv: list[str]) -> int:
     asks_for_a_plan = options.goal is not None or options.plan is not None
     if not options.files and not (options.launch and asks_for_a_plan):
         goal = f" --goal {options.goal}" if options.goal is not None else ""
-        raise UsageError(f"name the files, as for the check: fp8check fix{goal} train.yaml accel.yaml")
+        raise UsageError(f"name the files to fix, as for the check: fp8check fix{goal} train.yaml accel.yaml")
     config = load(options)
     request = request_of(options, config)
     if asks_for_a_plan:
