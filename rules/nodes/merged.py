@@ -6,6 +6,8 @@ merged. Nodes that have the same values share them, in memory and in JSON: most 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from fp8check.rules.nodes.digest import MOST_REASONS, MOST_VALUES, Digest, GpuDigest
 from fp8check.rules.nodes.document import MOST_GPUS, BadNode, texts_of, verdict_of
 from fp8check.rules.nodes.hosts import is_host
@@ -157,8 +159,16 @@ def _objects(data: Data, name: str) -> list[Data]:
 def _values(data: Data) -> Values:
     if len(data) > MOST_VALUES:
         raise BadNode(f"a kind has more than {MOST_VALUES:,} values")
+    try:
+        return _pairs(tuple(data.items()))
+    except TypeError:  # a list or an object among them
+        raise BadNode("a value of a kind is no text") from None
+
+
+@lru_cache(maxsize=256)  # reports of nodes one by one have the same again and again
+def _pairs(items: tuple[tuple[str, object], ...]) -> Values:
     pairs = []
-    for name, value in data.items():
+    for name, value in items:
         if value is not None and not isinstance(value, str):
             raise BadNode(f"the value of {_short(name)[:60]} is no text")
         pairs.append((_short(name), None if value is None else _short(value)))
