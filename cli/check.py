@@ -33,7 +33,7 @@ def parser() -> Parser:
         groups=(
             groups.files,
             groups.run,
-            groups.machine,
+            groups.machines,
             groups.server,
             groups.probe,
             groups.formats,
@@ -70,8 +70,11 @@ def check_options(options: Options) -> int:
     Raises:
         InputError: it cannot be understood.
     """
+    options, every = _first_of(options)
     config = load(options)
     formats = formats_of(options)
+    if len(every) > 1:
+        return _check_kinds(options, every, config, formats)
     if options.server is not None:
         from fp8check.cli.remote import check_there
 
@@ -97,6 +100,31 @@ def check_options(options: Options) -> int:
     for problem in passed_over:
         complain(f"fp8check: not checked, and not known to be no training configuration: {shown(str(problem))}\n")
     return ExitCode.UNDECIDED if passed_over and options.require_evidence and code == ExitCode.OK else code
+
+
+def _first_of(options: Options) -> tuple[Options, list[str]]:
+    """The options with one file of facts at the most, and all of these files."""
+    every = [*dict.fromkeys(options.facts or ())]
+    return options.replaced(facts=every[0] if every else None), every
+
+
+def _check_kinds(
+    options: Options, every: Sequence[str], config: Config, formats: Sequence[tuple[str, str | None]]
+) -> int:
+    """Check what the options name for each kind of machine among several.
+
+    Raises:
+        InputError: it cannot be understood.
+    """
+    from fp8check.cli.requests import for_each_kind
+
+    for name in ("server", "probe", "hook"):
+        if getattr(options, name):
+            raise UsageError(f"--{name} takes one --facts, if any")
+    request = request_of(options, config)
+    if sum(len(part.documents) for part in request.runs) > FEW:
+        raise UsageError(f"several --facts are for {FEW} files at most")
+    return _check(for_each_kind(request, options, every), formats, options, config)
 
 
 def _check(request: Request, formats: Sequence[tuple[str, str | None]], options: Options, config: Config) -> int:

@@ -100,7 +100,7 @@ def _options(variables: Mapping[str, str], formats: tuple[str, ...], out: str) -
         files=[*options.files, *_words(given["FILES"])],
         format=[*there, *options.format],
         require=[*options.require, *_words(given["REQUIRE"])],
-        facts=given["FACTS"] or options.facts,
+        facts=[given["FACTS"]] if given["FACTS"] else options.facts,
         config=given["CONFIG"] or options.config,
         fail_on=given["FAIL_ON"] or options.fail_on,
         plan=options.plan or "few",

@@ -221,7 +221,22 @@ def run(parser: Parser) -> None:
 def machine(parser: Parser) -> None:
     """The machine that trains, wherever it is."""
     group = parser.add_argument_group("the machine")
-    group.add_argument("--facts", metavar="FILE", help="facts.json of the node that will train (fp8check env --json)")
+    group.add_argument("--facts", metavar="FILE", action="once", help=_FACTS)
+    _wherever(group)
+
+
+def machines(parser: Parser) -> None:
+    """The same, or several kinds of machines."""
+    group = parser.add_argument_group("the machine")
+    more = f"{_FACTS}; repeated: of several nodes, and the run is checked for each kind of them"
+    group.add_argument("--facts", metavar="FILE", action="append", help=more)
+    _wherever(group)
+
+
+_FACTS = "facts.json of the node that will train (fp8check env --json)"
+
+
+def _wherever(group: _Group) -> None:
     group.add_argument("--no-environment", action="store_true", help="do not look at this machine at all")
     _this_machine(group)
 

@@ -129,6 +129,11 @@ def write_reports(
     reports = [make(one) for one in examined]
     for number, found in (plans or {}).items():
         reports[number] = reports[number]._replace(plan=found)
+    machines = [one.inputs.run.facts.machines for one in examined]
+    if any(machines):
+        from fp8check.rules.report.machines import named  # only with several --facts
+
+        reports = named(reports, machines)
     sources = sources_of(examined, options, config)
     for one, target in chosen:
         write_text(rendered(one, target, reports, sources, options), target, one.syntax)

@@ -28,6 +28,7 @@ class ArgumentParser(argparse.ArgumentParser):
         super().__init__(prog, usage, description, epilog, formatter_class=_Unwritten, allow_abbrev=False)
         self._raises = raises
         self.register("action", "append", _Append)
+        self.register("action", "once", _Once)
 
     def format_help(self) -> str:
         """The help, as wide as the terminal."""
@@ -53,6 +54,16 @@ class ArgumentParser(argparse.ArgumentParser):
         """Print help or the release: to standard output, all that argparse prints itself here."""
         del file
         say(message, fold=True)
+
+
+class _Once(argparse.Action):
+    """A value of an option that other commands take several of: the last of them is not taken in silence."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: object, values: object, *_: object) -> None:
+        """Keep it."""
+        if getattr(namespace, self.dest) not in (None, values):
+            parser.error(f"this command takes one {self.option_strings[0]}")
+        setattr(namespace, self.dest, values)
 
 
 class _Written(argparse.RawDescriptionHelpFormatter):

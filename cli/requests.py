@@ -293,6 +293,19 @@ def facts_of(options: RunOptions) -> Facts:
     return facts.with_variables(variables) if variables else facts
 
 
+def for_each_kind(request: Request, options: Options, paths: Sequence[str]) -> Request:
+    """The same runs on each kind of machine that these facts are of.
+
+    Raises:
+        BadFacts: they are none.
+    """
+    from fp8check.rules.facts.kinds import kinds
+
+    variables = dict(map(_variable, options.set_variable))
+    every = [one.with_variables(variables) if variables else one for one in kinds(map(facts_.load, paths))]
+    return request._replace(runs=tuple(part._replace(facts=facts) for part in request.runs for facts in every))
+
+
 def _not_asked(facts: Facts, python: str) -> Facts:
     """This machine, of whose packages nothing is known: the interpreter that trains is not started."""
     what = f"the configuration names the interpreter that trains ({shown(python)}), and it was not started"

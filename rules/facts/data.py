@@ -80,6 +80,7 @@ class Facts(Record):
         notes: what could not be learned, and why; what looked odd.
         source: "machine" for the one that this runs on, "file" for saved facts, "nothing" where none were gathered.
         path: the file that they were loaded from.
+        machines: the names of the machines that have them, where those of several were given (kinds.py).
     """
 
     python: str | None = None
@@ -96,12 +97,14 @@ class Facts(Record):
     notes: tuple[str, ...] = ()
     source: str = "nothing"
     path: str | None = None
+    machines: tuple[str, ...] = ()
 
     def __eq__(self, other: object) -> bool:
         """The same facts, wherever they were found."""
         if not isinstance(other, Facts):
             return NotImplemented
-        return self._replace(source="", path=None).__dict__ == other._replace(source="", path=None).__dict__
+        aside: dict[str, object] = {"source": "", "path": None, "machines": ()}
+        return self._replace(**aside).__dict__ == other._replace(**aside).__dict__
 
     def __hash__(self) -> int:
         """Of what tells two machines apart fastest; mappings have no hash."""

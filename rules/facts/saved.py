@@ -22,7 +22,7 @@ _WRITES_ONE = "this is no facts.json: `fp8check env --json > facts.json` on the 
 _LARGEST_NUMBER = 2**53
 _MOST_DIGITS = 3  # of a number in a compute capability
 
-_KEYS = tuple(name for name in Facts.fields if name not in ("source", "path"))
+_KEYS = tuple(name for name in Facts.fields if name not in ("source", "path", "machines"))
 
 
 def load(path: str) -> Facts:

@@ -61,6 +61,21 @@ _NAMES = frozenset(
     }
 )
 
+# Variables that say which node or process this is.
+OWN = frozenset(
+    {
+        "CUDA_VISIBLE_DEVICES",
+        "GROUP_RANK",
+        "LOCAL_RANK",
+        "NODE_RANK",
+        "NVIDIA_VISIBLE_DEVICES",
+        "RANK",
+        "SLURMD_NODENAME",
+        "TORCHELASTIC_ERROR_FILE",
+        "TORCHELASTIC_RESTART_COUNT",
+    }
+)
+
 
 def matters(name: str) -> bool:
     """Whether a variable of that name may change an FP8 run."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from fp8check.rules.facts.variables import OWN
 from fp8check.rules.nodes.document import worst
 from fp8check.rules.nodes.outliers import ERROR, LOSS
 from fp8check.rules.nodes.texts import LONGEST_REASON, kept
@@ -22,20 +23,6 @@ if TYPE_CHECKING:
 
 MOST_VALUES = 1_000
 MOST_REASONS = 20
-# Variables that say which node or process this is.
-_OWN = frozenset(
-    {
-        "CUDA_VISIBLE_DEVICES",
-        "GROUP_RANK",
-        "LOCAL_RANK",
-        "NODE_RANK",
-        "NVIDIA_VISIBLE_DEVICES",
-        "RANK",
-        "SLURMD_NODENAME",
-        "TORCHELASTIC_ERROR_FILE",
-        "TORCHELASTIC_RESTART_COUNT",
-    }
-)
 
 
 class GpuDigest(Record):
@@ -136,7 +123,7 @@ def _values(facts: Facts) -> Iterator[tuple[str, str | None]]:
         # Where it is known which are set, all others are known not to be: fleet.py fills these in.
         yield VARIABLES, "known"
         for name, value in facts.variables.items():
-            if name not in _OWN:
+            if name not in OWN:
                 yield kept(f"{VARIABLE}{name}"), kept(value)
     gpus = facts.visible_gpus() or facts.gpus
     if gpus is not None:

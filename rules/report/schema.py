@@ -523,6 +523,7 @@ class Report(Record):
         hiding: rules whose errors may hide others, which could not be looked at; absent where there are none.
         run: which run the files are to a hook, which found them by what changed: the [[run]] that names them, or the
             file that stands nearest; absent elsewhere.
+        machines: the names of those that the facts are of, where those of several were given; absent elsewhere.
     """
 
     kept = ("plan",)
@@ -546,6 +547,7 @@ class Report(Record):
     requirements: tuple[Requirement, ...] = ()
     hiding: tuple[str, ...] = ()
     run: str | None = None
+    machines: tuple[str, ...] = ()
 
     @property
     def new_findings(self) -> tuple[Finding, ...]:
