@@ -34,6 +34,11 @@ def parser() -> Parser:
     parser.add_argument(
         "--import-check", action="store_true", help="really import Transformer Engine, in a process of its own"
     )
+    parser.add_argument(
+        "--launch-cost",
+        action="store_true",
+        help="measure on a GPU what launching costs on this host: predictions of speed are narrower with it",
+    )
     return parser
 
 
@@ -44,6 +49,12 @@ def env(argv: list[str]) -> int:
     if options.import_check:
         seen = facts_.import_check(options.python or sys.executable)
         facts = facts.with_import_check(seen.imports, seen.error)
+    if options.launch_cost:
+        from fp8check.probe.launching import launch_cost
+
+        milliseconds, why = launch_cost(options.python or sys.executable)
+        note = () if milliseconds is not None else (f"what launching costs was not measured: {why}",)
+        facts = facts._replace(launch_ms=milliseconds, notes=(*facts.notes, *note))
     if options.json and facts.is_training_environment is False:
         complain(f"fp8check: {NO_TRAINING}\n")
     if options.output_file is not None:
@@ -83,6 +94,8 @@ def _text(facts: Facts) -> str:
 
 def _more(facts: Facts) -> Iterator[tuple[str, str]]:
     """Facts of one word that have no line of their own above."""
+    if facts.launch_ms is not None:
+        yield "launch", f"{facts.launch_ms:g} ms a decoder layer, forward and backward"
     for name, value in facts.as_dict().items():
         if isinstance(value, str) and name not in ("python", "driver", "source", "path"):
             yield name, value

@@ -75,6 +75,8 @@ class Facts(Record):
         libraries: versions of cudnn, cublas and nccl; see libraries.py for the keys.
         transformer_engine: its parts; see engine.py for the keys.
         duplicates: packages with more than one version in one folder, and these versions, the effective one first.
+        launch_ms: milliseconds that the CPU takes to launch a decoder layer, forward and backward, where that was
+            measured (fp8check env --launch-cost).
         host: the name of the machine, where they were saved for another one.
         collected: the day (UTC) on which they were saved, YYYY-MM-DD.
         notes: what could not be learned, and why; what looked odd.
@@ -92,6 +94,7 @@ class Facts(Record):
     libraries: Mapping[str, str | None] | None = None
     transformer_engine: Mapping[str, object] | None = None
     duplicates: Mapping[str, list[str]] | None = None
+    launch_ms: float | None = None
     host: str | None = None
     collected: str | None = None
     notes: tuple[str, ...] = ()

@@ -20,6 +20,7 @@ LARGEST_FILE = 4 * 1024 * 1024
 _LONGEST_TEXT = 10_000
 _WRITES_ONE = "this is no facts.json: `fp8check env --json > facts.json` on the GPU node writes one"
 _LARGEST_NUMBER = 2**53
+_LONGEST_MS = 10_000
 _MOST_DIGITS = 3  # of a number in a compute capability
 
 _KEYS = tuple(name for name in Facts.fields if name not in ("source", "path", "machines"))
@@ -76,6 +77,7 @@ def from_data(content: Mapping[str, object], path: str = "facts.json") -> Facts:
         libraries=reader.versions(content.get("libraries"), "/libraries"),
         transformer_engine=reader.engine(content.get("transformer_engine")),
         duplicates=reader.duplicates(content.get("duplicates")),
+        launch_ms=reader.milliseconds(content.get("launch_ms"), "/launch_ms"),
         host=reader.text_or_none(content.get("host"), "/host"),
         collected=reader.day_or_none(content.get("collected"), "/collected"),
         notes=tuple(notes),
@@ -171,6 +173,13 @@ class _Reader:
 
     def texts(self, value: object, pointer: str) -> list[str]:
         return [self._text(item, f"{pointer}/{index}") for index, item in enumerate(self._list(value, pointer))]
+
+    def milliseconds(self, value: object, pointer: str) -> float | None:
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= _LONGEST_MS:
+            raise self._fail(f"milliseconds, above 0 and up to {_LONGEST_MS:,}", value, pointer)
+        return float(value)
 
     def _number(self, value: object, pointer: str) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LARGEST_NUMBER:

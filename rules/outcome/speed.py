@@ -286,7 +286,7 @@ def setup_of(run: Run, outcome: Outcome) -> Setup | None:
     from fp8check.rules.outcome.whole_step import rest_of  # only runs in FP8 ask for it
 
     sequence = number(outcome.effective.sequence) or SEQUENCE
-    return Setup(gpu, backend, compiled, "model", sequence, rest_of(run, outcome))
+    return Setup(gpu, backend, compiled, "model", sequence, rest_of(run, outcome), run.facts.launch_ms)
 
 
 @remembered

@@ -195,6 +195,7 @@ def facts() -> Schema:
             "additionalProperties": TEXT_OR_NULL,
         },
         "duplicates": {"type": ["object", "null"], "additionalProperties": TEXTS},
+        "launch_ms": {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 10_000},
         "host": TEXT_OR_NULL,
         "collected": {"type": ["string", "null"], "pattern": _DAY},
         "notes": TEXTS,

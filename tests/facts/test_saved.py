@@ -23,6 +23,7 @@ FULL = Facts(
     libraries={"cudnn": "9.19.0.56"},
     transformer_engine={"metapackage": "2.9.0", "core": {"cu13": "2.9.0"}, "imports": False, "error": "OSError"},
     duplicates={"torch": ["2.8.0", "2.7.0"]},
+    launch_ms=2.75,
     host="gpu07",
     collected="2026-11-26",
     notes=("torch has metadata of several versions",),
@@ -179,3 +180,9 @@ def test_a_day_that_is_none(day: str) -> None:
 def test_facts_of_an_older_release_have_no_day() -> None:
     facts = loads(f'{{"schema": "{SCHEMA}", "host": null}}')
     assert (facts.host, facts.collected) == (None, None)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "true", '"2"', "1e9"])
+def test_what_launching_costs_is_a_time(value: str) -> None:
+    with pytest.raises(BadFacts, match="/launch_ms"):
+        loads(f'{{"schema": "{SCHEMA}", "launch_ms": {value}}}')

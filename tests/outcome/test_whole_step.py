@@ -87,3 +87,16 @@ def test_what_files_say_counts_and_the_rest_is_what_trainers_do() -> None:
     run = assembled_of({"training": odd, "accelerate": accelerate}).run
     usual = rest_of(run, predict(run))
     assert (usual.micro_batches, usual.step.optimizer) == (1, "adamw_torch_fused")
+
+
+def test_a_host_that_was_measured_leaves_less_open() -> None:
+    model, sheet = models.from_config(config_of("7B4"), "7B4", "config.json"), find("H200")
+    assert model is not None
+    assert sheet is not None
+    setup = Setup(sheet, scope="model", rest=Rest(Step("BF16", 4096)))
+    open_ = predict_point(model, 4096, setup)
+    fast, slow = (predict_point(model, 4096, setup._replace(host=ms)) for ms in (1.0, 6.0))
+    for known in (fast, slow):
+        assert (known.high or 0) - (known.low or 0) < (open_.high or 0) - (open_.low or 0)
+    assert (fast.fp8_ms or 0) < (slow.fp8_ms or 0)
+    assert (fast.speedup or 0) > (slow.speedup or 0)
