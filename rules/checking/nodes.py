@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 from fp8check.rules.checking.exit_codes import ExitCode
 from fp8check.rules.checking.request import checked, runs_of
@@ -17,7 +17,7 @@ from fp8check.rules.nodes.merged import LARGEST as LARGEST_MERGED
 from fp8check.rules.nodes.merged import SCHEMA as MERGED
 from fp8check.rules.nodes.merged import Merged
 from fp8check.rules.nodes.merged import from_data as merged_from_data
-from fp8check.rules.nodes.outliers import ERROR, LOSS, SLOWER, off, usual
+from fp8check.rules.nodes.outliers import ERROR, LOSS, NEXT_LOSS, Timed, off, slow
 from fp8check.rules.plain_text import plain
 from fp8check.rules.reading import Unreadable, files
 from fp8check.rules.report import build
@@ -112,13 +112,12 @@ def _beside(seen: Mapping[str, Seen]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = defaultdict(list)
     for kind in dict.fromkeys(_kind(one) for one in seen.values()):
         those = {gpu: one for gpu, one in seen.items() if _kind(one) == kind}
-        times = {gpu: one.fp8_ms.ms for gpu, one in those.items() if one.fp8_ms is not None}
-        speed = usual(times.values(), SLOWER)
-        for gpu, ms in times.items():
-            if speed is not None and speed.is_above(ms):
-                clocks = those[gpu].clocks
-                at = "" if clocks is None else f", at {clocks_in_words(clocks)}"
-                found[gpu].append(f"{slow_in_words(ms, speed.median)}{at}")
+        times = {gpu: time for gpu, one in those.items() if (time := _time(one)) is not None}
+        median, places = slow(list(times.values()))
+        for gpu in (list(times)[place] for place in places):
+            clocks = those[gpu].clocks
+            at = "" if clocks is None else f", at {clocks_in_words(clocks)}"
+            found[gpu].append(f"{slow_in_words(times[gpu].fp8, median)}{at}")
         results = {gpu: numbers for gpu, one in those.items() if (numbers := _results(one))}
         for each in off(list(results.values())):
             usual_value = "none of them is usual" if each.median is None else f"the others to {each.median:.4g}"
@@ -130,20 +129,32 @@ def _beside(seen: Mapping[str, Seen]) -> dict[str, list[str]]:
     return found
 
 
+def _time(seen: Seen) -> Timed | None:
+    if seen.fp8_ms is None:
+        return None
+    return Timed(seen.fp8_ms.ms, None if seen.bf16_ms is None else seen.bf16_ms.ms)
+
+
 def _results(seen: Seen) -> dict[str, float | None]:
     """What has to be the same on all GPUs of a kind."""
     numbers: dict[str, float | None] = {}
-    if seen.losses:
-        numbers[LOSS] = seen.losses[0]
+    numbers.update(zip((LOSS, NEXT_LOSS), seen.losses or (), strict=False))
     if seen.numerics is not None:
         numbers[ERROR] = seen.numerics.output.fp8
     return numbers
 
 
 def _alone(seen: Mapping[str, Seen]) -> dict[str, str]:
-    """Of GPUs with which others exchanged nothing: whether they can is not known."""
+    """Of GPUs that could not be held against the others, or that exchanged nothing with them, why that is."""
     gpus = list(seen)
     found = {}
+    for name in {_name(one) for one in seen.values()}:
+        kinds = Counter(_kind(one) for one in seen.values() if _name(one) == name)
+        most = max(sorted(kinds), key=kinds.__getitem__)
+        for gpu, one in seen.items():
+            if _name(one) == name and _kind(one) != most and one.built is not None:
+                sizes = ", ".join(one.built.scaled) or "the whole run"
+                found[gpu] = f"not compared with the other GPUs: {sizes} had room on it"
     for gpu, one in seen.items():
         if one.collective is not None and one.collective.missing:
             names = ", ".join(gpus[place] if place < len(gpus) else "?" for place in one.collective.missing)
@@ -151,8 +162,13 @@ def _alone(seen: Mapping[str, Seen]) -> dict[str, str]:
     return found
 
 
-def _kind(seen: Seen) -> str:
+def _name(seen: Seen) -> str:
     return "" if seen.device is None else seen.device.name
+
+
+def _kind(seen: Seen) -> str:
+    """What it is, and what was built there: times and results of other sizes are not compared."""
+    return ", ".join([_name(seen), *(() if seen.built is None else seen.built.scaled)])
 
 
 def bytes_of(node: Node) -> bytes:

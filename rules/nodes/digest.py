@@ -6,7 +6,7 @@ from collections import Counter
 
 from fp8check.rules.facts.variables import OWN
 from fp8check.rules.nodes.document import worst
-from fp8check.rules.nodes.outliers import ERROR, LOSS
+from fp8check.rules.nodes.outliers import ERROR, LOSS, NEXT_LOSS
 from fp8check.rules.nodes.texts import LONGEST_REASON, kept
 from fp8check.rules.record import Record
 
@@ -31,7 +31,7 @@ class GpuDigest(Record):
     Attributes:
         gpu: as CUDA_VISIBLE_DEVICES has it.
         kind: its name: times of other ones are not compared with it.
-        ms: the time of a step in FP8.
+        ms, bf16_ms: the time of a step in FP8, and in BF16.
         mhz: its clock in the midst of one.
         numbers: what has to be the same on all GPUs, but for the order of sums: the first loss, and the error of the
             output against FP32; None in the place of one that is no number.
@@ -42,6 +42,7 @@ class GpuDigest(Record):
     ms: float | None = None
     numbers: tuple[tuple[str, float | None], ...] = ()
     mhz: float | None = None
+    bf16_ms: float | None = None
 
 
 class Digest(Record):
@@ -172,9 +173,17 @@ def _result(gpu: Data) -> str:
         parts.append(_text(accelerator.get("backend")))
     if isinstance(recipe, dict):
         parts.append(", ".join(f"{name}={value}" for name, value in sorted(recipe.items())))
+    parts += _scaled(seen)
     if seen.get("emulated") is True:
         parts.append("emulated")
     return kept("; ".join(parts) or "done")
+
+
+def _scaled(seen: Data) -> list[str]:
+    """What of the run was not built: times and results of other sizes are not compared."""
+    built = seen.get("built")
+    scaled = built.get("scaled") if isinstance(built, dict) else None
+    return [_text(one) for one in scaled[:MOST_REASONS]] if isinstance(scaled, list) else []
 
 
 def _gpu(place: int, gpu: Data) -> GpuDigest:
@@ -183,18 +192,26 @@ def _gpu(place: int, gpu: Data) -> GpuDigest:
     label = kept(name, 60) if isinstance(name, str) else str(place)
     if not isinstance(seen, dict) or seen.get("ended") != "done":
         return GpuDigest(label, "?")
-    device, time, losses, numerics = (seen.get(name) for name in ("device", "fp8_ms", "losses", "numerics"))
-    kind = kept(_text(device.get("name"))) if isinstance(device, dict) else "?"
+    device, time, bf16 = (seen.get(name) for name in ("device", "fp8_ms", "bf16_ms"))
+    losses, numerics = seen.get("losses"), seen.get("numerics")
+    name = _text(device.get("name")) if isinstance(device, dict) else "?"
+    kind = kept(", ".join([name, *_scaled(seen)]))
     numbers: dict[str, float | None] = {}
     if isinstance(losses, list) and losses:
-        numbers[LOSS] = _number(losses[0])
+        numbers.update(zip((LOSS, NEXT_LOSS), map(_number, losses), strict=False))
     output = numerics.get("output") if isinstance(numerics, dict) else None
     if isinstance(output, dict):
         numbers[ERROR] = _number(output.get("fp8"))
-    ms = _number(time.get("ms")) if isinstance(time, dict) else None
+    ms = _milliseconds(time)
     clocks = seen.get("clocks")
     mhz = _number(clocks.get("sm_mhz")) if isinstance(clocks, dict) else None
-    return GpuDigest(label, kind, _above_zero(ms), tuple(numbers.items()), _above_zero(mhz))
+    return GpuDigest(
+        label, kind, _above_zero(ms), tuple(numbers.items()), _above_zero(mhz), _above_zero(_milliseconds(bf16))
+    )
+
+
+def _milliseconds(time: object) -> float | None:
+    return _number(time.get("ms")) if isinstance(time, dict) else None
 
 
 def _above_zero(value: float | None) -> float | None:

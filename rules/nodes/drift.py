@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 
 from fp8check.rules.nodes.digest import CLOCKS, VARIABLE, VARIABLES
-from fp8check.rules.nodes.outliers import SLOWER, off, usual
+from fp8check.rules.nodes.outliers import SLOWER, Timed, off, slow, usual
 from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
@@ -113,12 +113,12 @@ def _split(subject: str, having: Mapping[str, Sequence[str]]) -> Drift:
 def _of_speed(nodes: Sequence[Digest]) -> Iterator[Drift]:
     """GPUs that take longer for a step than others of their kind do."""
     for kind, every in _by_kind(nodes).items():
-        timed = [(host, gpu.gpu, gpu.ms) for host, gpu in every if gpu.ms is not None]
-        found = usual((ms for _, _, ms in timed), SLOWER)
-        slow = [] if found is None else [one for one in timed if found.is_above(one[2])]
-        if found is not None and slow:
-            others = [Other(f"GPU {gpu} {slow_in_words(ms, found.median)}", (host,)) for host, gpu, ms in sorted(slow)]
-            yield Drift(f"{SPEED} of {kind}", "error", f"{found.median:.3g} ms", len(timed) - len(slow), tuple(others))
+        timed = [(host, gpu.gpu, Timed(gpu.ms, gpu.bf16_ms)) for host, gpu in every if gpu.ms is not None]
+        median, places = slow([time for _, _, time in timed])
+        if places:
+            named = sorted((timed[place] for place in places), key=lambda one: one[:2])
+            others = [Other(f"GPU {gpu} {slow_in_words(time.fp8, median)}", (host,)) for host, gpu, time in named]
+            yield Drift(f"{SPEED} of {kind}", "error", f"{median:.3g} ms", len(timed) - len(named), tuple(others))
 
 
 def _of_clocks(nodes: Sequence[Digest]) -> Iterator[Drift]:

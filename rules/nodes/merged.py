@@ -113,7 +113,8 @@ def _node_data(one: Digest, kind: int) -> dict[str, object]:
 
 def _gpu_data(gpu: GpuDigest) -> dict[str, object]:
     data: dict[str, object] = {"gpu": gpu.gpu, "kind": gpu.kind, "ms": gpu.ms, "numbers": dict(gpu.numbers)}
-    return data if gpu.mhz is None else {**data, "mhz": gpu.mhz}
+    sometimes = {"mhz": gpu.mhz, "bf16_ms": gpu.bf16_ms}
+    return data | {name: value for name, value in sometimes.items() if value is not None}
 
 
 def merged(parts: Iterable[Merged]) -> Merged:
@@ -192,11 +193,11 @@ def _gpu(data: Data) -> GpuDigest:
     gpu, kind, numbers = data.get("gpu"), data.get("kind"), data.get("numbers")
     if not isinstance(gpu, str) or not isinstance(kind, str) or not isinstance(numbers, dict):
         raise BadNode("a GPU has no number, no name or no results")
-    ms, mhz = _number(data, "ms"), _number(data, "mhz")
-    if (ms is not None and ms <= 0) or (mhz is not None and mhz <= 0):
+    ms, mhz, bf16_ms = (_number(data, name) for name in ("ms", "mhz", "bf16_ms"))
+    if any(one is not None and one <= 0 for one in (ms, mhz, bf16_ms)):
         raise BadNode("the time or the clock of a GPU is not above 0")
     few = tuple((_short(name), _number(numbers, name)) for name in list(numbers)[:10])
-    return GpuDigest(_short(gpu), _short(kind), ms, few, mhz)
+    return GpuDigest(_short(gpu), _short(kind), ms, few, mhz, bf16_ms)
 
 
 def _number(data: Mapping[str, object], name: str) -> float | None:

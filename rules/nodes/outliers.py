@@ -21,7 +21,7 @@ SLOWER = 0.15
 # Sums in another order change a result by much less than this.
 OFF = 0.05
 # What is compared of results (digest.py), by name.
-LOSS, ERROR = "first loss", "error of the output"
+LOSS, NEXT_LOSS, ERROR = "first loss", "second loss", "error of the output"
 
 
 class Usual(Record):
@@ -51,6 +51,35 @@ def usual(values: Iterable[float], least: float) -> Usual | None:
     middle = median_low(every)
     spread = median_low(abs(one - middle) for one in every)
     return Usual(middle, max(_SPREAD * spread, least * abs(middle)))
+
+
+class Timed(Record):
+    """The time of a step on one GPU, in milliseconds.
+
+    Attributes:
+        bf16: None where it was not timed.
+    """
+
+    fp8: float
+    bf16: float | None = None
+
+
+def slow(times: Sequence[Timed]) -> tuple[float, list[int]]:
+    """The usual time of a step in FP8, and the places of those GPUs of one kind that are slow.
+
+    In FP8 a step waits for the processor that launches its kernels, which others use, too: a GPU is slow where BF16,
+    which keeps it at work, says so as well.
+    """
+    fp8 = usual((one.fp8 for one in times), SLOWER)
+    bf16 = usual((one.bf16 for one in times if one.bf16 is not None), SLOWER)
+    if fp8 is None:
+        return 0.0, []
+    found = [
+        place
+        for place, one in enumerate(times)
+        if fp8.is_above(one.fp8) and (one.bf16 is None or bf16 is None or bf16.is_above(one.bf16))
+    ]
+    return fp8.median, found
 
 
 class Off(Record):

@@ -7,7 +7,7 @@ from fp8check.rules.report import schema
 from fp8check.rules.report.nodes import LISTS
 from fp8check.rules.schemas import reports
 from fp8check.rules.schemas.records import described, of_record, whole
-from fp8check.rules.schemas.shapes import COUNT, NUMBER_OR_NULL, TEXT, TEXT_OR_NULL, TEXTS, record
+from fp8check.rules.schemas.shapes import COUNT, NUMBER, NUMBER_OR_NULL, TEXT, TEXT_OR_NULL, TEXTS, record
 from fp8check.rules.seen import Seen
 
 TYPE_CHECKING = False
@@ -65,15 +65,17 @@ def nodes() -> Schema:
             "others": {"type": "array", "items": other},
         }
     )
-    gpu = record(
-        {
-            "gpu": TEXT,
-            "kind": described(TEXT, "its name"),
-            "ms": described(NUMBER_OR_NULL, "of a step in FP8"),
-            "mhz": described(NUMBER_OR_NULL, "its clock in the midst of one"),
-            "numbers": {"type": "object", "additionalProperties": NUMBER_OR_NULL},
-        }
-    )
+    of_a_gpu: dict[str, Schema] = {
+        "gpu": TEXT,
+        "kind": described(TEXT, "its name, and what of the run was not built"),
+        "ms": described(NUMBER_OR_NULL, "of a step in FP8"),
+        "numbers": {"type": "object", "additionalProperties": NUMBER_OR_NULL},
+    }
+    seldom: dict[str, Schema] = {
+        "mhz": described(NUMBER, "its clock in the midst of a step; absent where it is not known"),
+        "bf16_ms": described(NUMBER, "of a step in BF16; absent where it was not timed"),
+    }
+    gpu = {**record(of_a_gpu), "properties": {**of_a_gpu, **seldom}}
     always: dict[str, Schema] = {"host": TEXT, "verdict": _VERDICT, "kind": described(COUNT, "its place in kinds")}
     sometimes: dict[str, Schema] = {"why": TEXTS, "gpus": {"type": "array", "items": gpu}}
     one = {**record(always), "properties": {**always, **sometimes}}

@@ -14,6 +14,7 @@ from fp8check.rules.facts import Facts, Gpu
 from fp8check.rules.nodes.fleet import fleet
 from fp8check.rules.seen import Seen
 from fp8check.rules.seen.data import (
+    Built,
     Clocks,
     Collective,
     Device,
@@ -101,10 +102,44 @@ def test_of_two_that_differ_the_one_further_from_fp32_is_wrong() -> None:
     assert whys(node)["0"] == "error of the output comes to 0.31, the others to 0.04"
 
 
+@pytest.mark.parametrize(
+    ("times", "named"),
+    [
+        (((67.13, 33.34), (57.93, 32.80)), []),  # two H200 that were alike; other programs kept the processors busy
+        (((27.23, 33.30), (32.12, 33.13)), []),
+        (((30.93, 33.18), (59.70, 74.16)), ["1"]),  # the second one had other work
+        (((30.93, None), (59.70, None)), ["1"]),
+        (((30.93, 33.18), (59.70, None)), ["1"]),
+    ],
+)
+def test_a_gpu_is_slow_where_bf16_says_so_as_well(
+    times: tuple[tuple[float, float | None], ...], named: list[str]
+) -> None:
+    """As measured: docs/evidence/nodes-h200.jsonl."""
+    node = probed(*(one(fp8, bf16_ms=None if bf16 is None else Time(bf16, bf16, bf16)) for fp8, bf16 in times))
+    assert list(whys(node)) == named
+    answer = fleet(told(bytes_of(node)))
+    assert [other.value[:6] for drift in answer.drift for other in drift.others] == [f"GPU {gpu} " for gpu in named]
+
+
+def test_a_second_loss_says_what_a_first_one_in_bf16_is_too_coarse_for() -> None:
+    node = probed(*(one()._replace(losses=(11.0, loss, 10.0)) for loss in (8.4375, 8.4375, 7.5625)))
+    assert list(whys(node)) == ["2"]
+    assert "second loss comes to 7.562" in whys(node)["2"]
+
+
+def test_a_gpu_with_room_for_less_is_not_compared_and_no_pass() -> None:
+    less = Built(1, 32000, 4, 2048, scaled=("1 of 28 decoder layers",))
+    usual = Built(2, 32000, 4, 2048, scaled=("2 of 28 decoder layers",))
+    node = probed(one(built=usual), one(11.0, loss=8.0, built=less), one(built=usual))
+    assert whys(node) == {"1": "not compared with the other GPUs: 1 of 28 decoder layers had room on it"}
+    assert node.verdict != "pass"
+
+
 def test_of_two_that_differ_in_their_loss_alone_nobody_knows_which_is_right() -> None:
     node = probed(one(loss=11.0, numerics=off_by(0.04)), one(loss=11.9, numerics=off_by(0.04)))
     assert list(whys(node)) == ["0", "1"]
-    assert whys(node)["1"] == "first loss comes to 11.9, none of them is usual"
+    assert whys(node)["1"].startswith("first loss comes to 11.9, none of them is usual; ")
     assert node.verdict == "fail"
 
 
