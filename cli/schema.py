@@ -24,6 +24,7 @@ SCHEMAS = {
     "config": "fp8check.toml",
     "accelerate": "an Accelerate file, with the keys of fp8_config that are really read",
 }
+ADDRESS = "https://fp8check.readthedocs.io/schemas/"
 
 
 def schema_parser() -> Parser:
@@ -58,7 +59,15 @@ def schema(argv: list[str]) -> int:
 
 
 def made(name: str, release: str | None = None) -> Schema:
-    """The schema of that name."""
+    """The schema of that name. That of the newest release has an address of its own, under which the site has it."""
+    schema = _made(name, release)
+    if release is not None:
+        return schema
+    draft, *rest = schema.items()
+    return dict((draft, ("$id", f"{ADDRESS}{name}.json"), *rest))
+
+
+def _made(name: str, release: str | None) -> Schema:
     if name == "accelerate":
         from fp8check.rules.schemas import accelerate
 

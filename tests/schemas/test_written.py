@@ -24,6 +24,7 @@ from tests.support.nodes import merged, node, write
 from tests.support.paths import DOCS, EVIDENCE, EXAMPLE
 from tests.support.runs import PROBED, report_of
 from tests.support.schemas import closed, misfits, validator
+from tests.tools.schemas import catalog
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +47,15 @@ def sent(data: object) -> Any:
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_the_page_of_a_schema_is_what_the_code_makes(name: str) -> None:
     assert json.loads((DOCS / "schemas" / f"{name}.json").read_text(encoding="utf-8")) == made(name), "make docs"
+
+
+def test_a_schema_has_the_address_that_the_site_gives_it() -> None:
+    for name in SCHEMAS:
+        assert made(name)["$id"] == f"https://fp8check.readthedocs.io/schemas/{name}.json"
+    assert "$id" not in made("accelerate", "1.11.0"), "that address is the newest release's"
+    written = json.loads((DOCS / "schemas" / "catalog.json").read_text(encoding="utf-8"))
+    assert written == catalog(), "make docs"
+    assert {one["url"] for one in written["schemas"]} <= {str(made(name)["$id"]) for name in SCHEMAS}
 
 
 @pytest.mark.parametrize("rule", CASES)
