@@ -1,15 +1,20 @@
-"""`fp8check worth MODEL`: step time in BF16 and FP8, by tokens in a micro-batch. Works without a GPU."""
+"""`fp8check worth MODEL|FILE...`: step time in BF16 and FP8, by tokens in a micro-batch. Works without a GPU.
+
+Of a model it is the decoder layers, or all of it; of the files of a run it is the whole step of its trainer.
+"""
 
 from __future__ import annotations
 
 import os
 
+from fp8check.cli import options as groups
 from fp8check.cli.options import Parser, UsageError
 from fp8check.cli.output import write_text
 from fp8check.rules import models, writing
 from fp8check.rules.checking.exit_codes import ExitCode
 from fp8check.rules.outcome import gpus, speed
 from fp8check.rules.plain_text import plain, shown
+from fp8check.rules.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,28 +25,63 @@ if TYPE_CHECKING:
 
 TOKENS = "512,1024,2048,4096,8192,16384"
 LARGEST = 2**24
+_OF_RUNS = (".yaml", ".yml", ".json", ".toml", ".sh", ".py")
 
 
 def worth(argv: list[str]) -> int:
     """Print the table, or write it as JSON or as a picture."""
     options = parser().parse_args(argv)
-    model, setup = _model(options.model), _setup(options)
-    points = [speed.predict_point(model, tokens, setup) for tokens in _tokens(options.tokens)]
-    _write(options, model, setup, points)
+    if _is_run(options):
+        from fp8check.cli.worth_run import of_run
+
+        model, setup, own, words, peaks = of_run(options)
+        sizes = sorted({*_tokens(options.tokens), *([own] if own else [])})
+        told = Told(model, setup, words, own, peaks)
+    else:
+        if len(options.files) != 1:
+            raise UsageError("name one model, or the files of a run")
+        model, setup = _model(options.files[0]), _setup(options)
+        sizes, told = _tokens(options.tokens), Told(model, setup)
+    _write(options, told, [speed.predict_point(model, tokens, setup) for tokens in sizes])
     return ExitCode.OK
+
+
+class Told(Record):
+    """What the points are of.
+
+    Attributes:
+        words: what the run is; "" of a model alone.
+        own: the tokens of the run's micro-batch, where they are known; `peaks` what it takes in GiB, in BF16 and FP8.
+    """
+
+    model: ModelShape
+    setup: Setup
+    words: str = ""
+    own: int | None = None
+    peaks: tuple[float, float] | None = None
+
+
+def _is_run(options: Options) -> bool:
+    """Whether files of a run are named, and not a model."""
+    names = [os.path.basename(name) for name in options.files]
+    return bool(options.launch) or any(name.endswith(_OF_RUNS) and name != "config.json" for name in names)
 
 
 def parser() -> Parser:
     """The options of the command."""
-    parser = Parser("fp8check worth", "Step time in BF16 and FP8, by tokens in a micro-batch.")
-    parser.add_argument("model", metavar="MODEL_OR_CONFIG_DIR", help="a name on the hub, a folder, or a config.json")
-    parser.add_argument("--gpu", default="H200", help=f"one of {', '.join(gpu.name for gpu in gpus.gpus())}")
+    parts = (groups.files, groups.run, groups.machine)
+    about = """\
+Step time in BF16 and FP8, by tokens in a micro-batch: of a model (a name on the hub, a folder, a config.json), or of
+the files of a run, with all that its trainer's step has."""
+    parser = Parser("fp8check worth", about, groups=parts)
+    names = ", ".join(gpu.name for gpu in gpus.gpus())
+    parser.add_argument("--gpu", help=f"one of {names} (that of the run, or H200)")
     parser.add_argument("--backend", type=str.upper, choices=("TE", "AO"), default="TE")
     parser.add_argument("--tokens", default=TOKENS, metavar="N,N,...", help="tokens in a micro-batch")
     parser.add_argument("--scope", choices=("model", "layers"), default="layers", help="model: with head and optimizer")
     parser.add_argument("--compile", action="store_true", help="under torch.compile (backend AO)")
-    parser.add_argument("--format", "--output-format", choices=("text", "json", "png"), default="text")
-    parser.add_argument("-o", "--out", metavar="FILE", help="where to write; needed for png")
+    parser.add_argument("--format", "--output-format", choices=("text", "json", "png", "svg"), default="text")
+    parser.add_argument("-o", "--out", metavar="FILE", help="where to write; needed for pictures")
     return parser
 
 
@@ -57,9 +97,10 @@ def _model(name: str) -> ModelShape:
 
 
 def _setup(options: Options) -> Setup:
-    gpu = gpus.find(options.gpu)
+    name = options.gpu or speed.default_gpu().name
+    gpu = gpus.find(name)
     if gpu is None:
-        raise UsageError(f"no GPU is called {options.gpu}; there are {', '.join(one.name for one in gpus.gpus())}")
+        raise UsageError(f"no GPU is called {name}; there are {', '.join(one.name for one in gpus.gpus())}")
     if options.compile and options.backend == "TE":
         raise UsageError("--compile is modeled for backend AO only: Transformer Engine's layers are not compiled")
     return speed.Setup(gpu, options.backend, options.compile, options.scope)
@@ -75,31 +116,33 @@ def _tokens(text: str) -> list[int]:
     return numbers
 
 
-def _write(options: Options, model: ModelShape, setup: Setup, points: list[Point]) -> None:
-    if options.format == "png":
+def _write(options: Options, told: Told, points: list[Point]) -> None:
+    if options.format in ("png", "svg"):
         if options.out is None:
-            raise UsageError("a picture needs --out FILE.png")
-        _draw(options.out, model, setup, points)
+            raise UsageError(f"a picture needs --out FILE.{options.format}")
+        _draw(options.out, options.format, told, points)
         return
-    text = _json(model, setup, points) if options.format == "json" else _text(model, setup, points)
+    text = _json(told, points) if options.format == "json" else _text(told, points)
     syntax: Syntax = "json" if options.format == "json" else "text"
     write_text(plain(text, syntax), options.out, syntax)
 
 
-def _json(model: ModelShape, setup: Setup, points: list[Point]) -> str:
+def _json(told: Told, points: list[Point]) -> str:
     import json
 
     rows = []
     for point in points:
-        bf16, fp8 = _gib(model, point, setup)
+        bf16, fp8 = _gib(told, point) or (None, None)
         rows.append({**point.as_dict(), "bf16_gib": bf16, "fp8_gib": fp8})
+    setup = told.setup
     data = {
         "schema": "fp8check/worth/1",
-        "model": model.name,
+        "model": told.model.name,
         "gpu": {"name": setup.gpu.name, "measured": setup.gpu.measured, "source": setup.gpu.source},
         "backend": setup.backend,
         "compiled": setup.compiled,
-        "scope": setup.scope,
+        "scope": "step" if told.words else setup.scope,
+        **({"own_tokens": told.own, "launch_ms": setup.host} if told.words else {}),
         "points": [
             {name: round(value, 3) if isinstance(value, float) else value for name, value in row.items()}
             for row in rows
@@ -108,39 +151,52 @@ def _json(model: ModelShape, setup: Setup, points: list[Point]) -> str:
     return json.dumps(data, indent=2) + "\n"
 
 
-def _gib(model: ModelShape, point: Point, setup: Setup) -> tuple[float, float | None]:
-    """Peak memory in BF16 and in FP8; None where the GPU has no FP8."""
-    bf16, fp8 = speed.memory_of(model, point.tokens, setup)
+def _gib(told: Told, point: Point) -> tuple[float, float | None] | None:
+    """Peak memory in BF16 and in FP8, where it is known; None for FP8 where the GPU has none."""
+    if told.words:
+        return told.peaks if point.tokens == told.own else None
+    bf16, fp8 = speed.memory_of(told.model, point.tokens, told.setup)
     return bf16, None if point.fp8_ms is None else fp8
 
 
-def _text(model: ModelShape, setup: Setup, points: list[Point]) -> str:
+def _text(told: Told, points: list[Point]) -> str:
+    setup = told.setup
     lines = [
-        _title(model, setup),
+        _title(told),
         f"{'tokens':>8} {'BF16 ms':>9} {'FP8 ms':>9} {'speed-up':>9}  {'range':<12} {'GiB BF16 -> FP8':<17} waits for",
     ]
     for point in points:
-        bf16, fp8 = _gib(model, point, setup)
+        bf16, fp8 = _gib(told, point) or (None, None)
         if point.fp8_ms is None or point.speedup is None:
-            lines.append(f"{point.tokens:>8,} {point.bf16_ms:>9.1f} {'-':>9} {'-':>9}  {'no FP8':<12} {bf16:<17.1f}")
+            lines.append(
+                f"{point.tokens:>8,} {point.bf16_ms:>9.1f} {'-':>9} {'-':>9}  {'no FP8':<12} {bf16 or 0.0:<17.1f}"
+            )
             continue
         spread = f"{point.low:.2f} to {point.high:.2f}"
-        memory = f"{bf16:.1f} -> {fp8:.1f}"
+        memory = "" if bf16 is None or fp8 is None else f"{bf16:.1f} -> {fp8:.1f}"
         times = f"{point.tokens:>8,} {point.bf16_ms:>9.1f} {point.fp8_ms:>9.1f} {point.speedup:>8.2f}x"
         bar = "#" * round(min(point.speedup, 2.5) * 12)
-        lines.append(f"{times}  {spread:<12} {memory:<17} {point.bound:<7} {bar}")
-    lines.append(f"{'':>8} a bar of 12 is BF16's speed; {_error(setup)}")
+        own = "  as it is" if point.tokens == told.own else ""
+        lines.append(f"{times}  {spread:<12} {memory:<17} {point.bound:<7} {bar}{own}")
+    lines.append(f"{'':>8} a bar of 12 is BF16's speed; {_error(told)}")
+    if told.words and told.own is None:
+        lines.append(f"{'':>8} how many tokens its micro-batch has is not known")
+    if told.words and setup.host is None:
+        lines.append(f"{'':>8} how fast the host launches is not known: fp8check env --launch-cost --json measures it")
     return "\n".join(lines) + "\n"
 
 
-def _title(model: ModelShape, setup: Setup) -> str:
+def _title(told: Told) -> str:
+    setup = told.setup
     how = "measured and fitted" if setup.gpu.measured else "modeled from its datasheet, not measured"
     compiled = ", compiled" if setup.compiled else ", eager"
     what = "decoder layers, forward and backward" if setup.scope == "layers" else "whole model with head and optimizer"
-    return f"{shown(model.name)} on {setup.gpu.name} ({how}), {setup.backend}{compiled}; {what}"
+    name = shown(told.model.name)
+    return f"{name} on {setup.gpu.name} ({how}), {setup.backend}{compiled}; {told.words or what}"
 
 
-def _error(setup: Setup) -> str:
+def _error(told: Told) -> str:
+    setup = told.setup
     if setup.gpu.fp8_tflops is None:
         return f"{setup.gpu.name} has no FP8"
     if setup.backend == "TE" and setup.gpu.measured and setup.scope == "layers":
@@ -152,7 +208,7 @@ def _error(setup: Setup) -> str:
     return "the range is what the model states, not a measured error"
 
 
-def _draw(path: str, model: ModelShape, setup: Setup, points: list[Point]) -> None:
+def _draw(path: str, kind: str, told: Told, points: list[Point]) -> None:
     """A picture of the speed-up over tokens, with its range.
 
     Raises:
@@ -170,7 +226,7 @@ def _draw(path: str, model: ModelShape, setup: Setup, points: list[Point]) -> No
 
     known = [point for point in points if point.speedup is not None]
     if not known:
-        raise UsageError(f"{setup.gpu.name} has no FP8: there is nothing to draw")
+        raise UsageError(f"{told.setup.gpu.name} has no FP8: there is nothing to draw")
     figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
     tokens = [point.tokens for point in known]
     axes.fill_between(tokens, [p.low or 0.0 for p in known], [p.high or 0.0 for p in known], alpha=0.2)
@@ -180,8 +236,8 @@ def _draw(path: str, model: ModelShape, setup: Setup, points: list[Point]) -> No
     axes.set_xticks(tokens, [f"{number:,}" for number in tokens])
     axes.set_xlabel("tokens in a micro-batch")
     axes.set_ylabel("speed of FP8, BF16 = 1")
-    axes.set_title(_title(model, setup), fontsize=8)
+    axes.set_title(_title(told), fontsize=8)
     picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=144)
+    figure.savefig(picture, format=kind, dpi=144)
     pyplot.close(figure)
     writing.write(path, picture.getvalue())

@@ -130,3 +130,48 @@ def test_text_goes_to_a_file(model: str, tmp_path: Path) -> None:
     out = tmp_path / "worth.txt"
     assert worth(*[model, "--out", str(out)]) == 0
     assert "speed-up" in out.read_text()
+
+
+TRAINING = """\
+model_name_or_path: .
+stage: sft
+do_train: true
+finetuning_type: full
+dataset: random
+template: alpaca
+cutoff_len: 2048
+per_device_train_batch_size: 4
+output_dir: out
+disable_gradient_checkpointing: true
+"""
+
+
+def files(folder: str, precision: str) -> list[str]:
+    made = {"train.yaml": TRAINING.replace("model_name_or_path: .", f"model_name_or_path: {folder}")}
+    made["accelerate.yaml"] = f"distributed_type: 'NO'\nmixed_precision: {precision}\n"
+    made["accelerate.yaml"] += "fp8_config: {backend: TE}\n" if precision == "fp8" else ""
+    for name, text in made.items():
+        with open(f"{folder}/{name}", "w", encoding="utf-8") as file:
+            file.write(text)
+    return [f"{folder}/{name}" for name in made]
+
+
+def test_the_whole_step_of_a_run(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    names = [*files(model, "fp8"), "--no-environment"]
+    assert worth(*names, "--gpu", "H100") == 0
+    text = capsys.readouterr().out
+    assert "the whole step of this run\n" in text
+    own = next(line for line in text.splitlines() if line.endswith("as it is"))
+    assert own.startswith("   8,192")
+    assert "fp8check env --launch-cost" in text
+    assert worth(*names, "--format", "json", "--tokens", "2048") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["scope"], told["own_tokens"]) == ("step", 8192)
+    assert [point["tokens"] for point in told["points"]] == [2048, 8192]
+    layers = points(capsys, model, "--tokens", "8192")[0]
+    assert 1 < told["points"][1]["speedup"] < layers["speedup"]  # type: ignore[operator]
+
+
+def test_of_a_run_in_bf16_it_says_what_fp8_would_make_of_it(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert worth(*files(model, "bf16"), "--no-environment", "--backend", "ao", "--compile") == 0
+    assert "does not train in FP8 as it is: what AO would make of it" in capsys.readouterr().out

@@ -104,6 +104,9 @@ def main() -> int:
     options.add_argument("--home", default="/dev/shm/series")
     given = options.parse_args()
     torch.cuda.set_device(given.device)
+    from accelerate import PartialState
+
+    PartialState()  # accelerate's functions want one
     rows = text(given.steps)
     for warm_up in (1, 50):
         for kind in KINDS:
