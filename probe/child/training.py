@@ -24,12 +24,20 @@ class Found:
         roots: modules that train and are part of no other.
         accelerator: the Accelerator, where there is one.
         engines: optimizers of DeepSpeed, which keep the weights that they step in groups of their own.
+        idle: modules that could train, and did not as the look began: copies, or those that have their turn later.
     """
 
     def __init__(self, roots: list[Any], accelerator: Any, engines: list[Any]) -> None:
         self.roots = roots
         self.accelerator = accelerator
         self.engines = engines
+        self.idle: list[Any] = []
+
+    def awake(self) -> list[str]:
+        """The classes of those of them that have gradients now."""
+        return sorted(
+            {type(one).__name__ for one in self.idle if any(part.grad is not None for part in one.parameters())}
+        )
 
     def modules(self) -> dict[str, Any]:
         """Every module that trains, by its name without those of wrappers."""
@@ -87,6 +95,7 @@ def chosen(found: Found, held: set[int]) -> None:
         for root in found.roots
         if any(id(one) in grouped or one.grad is not None for one in root.parameters() if one.requires_grad)
     ]
+    found.idle = [root for root in found.roots if all(root is not one for one in stepped)] if stepped else []
     found.roots = _apart(stepped or found.roots)
 
 
@@ -108,6 +117,19 @@ def _newer(one: Any, other: Any) -> bool:
     """Of two with the same weights, whether this is the one that has layers in FP8."""
     kinds = [{inspect_model.kind(module) for module in root.modules()} - {None, "plain"} for root in (one, other)]
     return bool(kinds[0]) and not kinds[1]
+
+
+def others(found: Found, parameters: dict[str, Any], stepped: Stepped) -> list[str]:
+    """The classes of models whose weights were stepped as well, and that nobody had looked at as the look began.
+
+    Copies of the weights that an optimizer holds in their place are part of no model.
+    """
+    unknown = stepped.with_gradient - {id(one) for one in parameters.values()}
+    if not unknown:
+        return []
+    known = {id(root) for root in found.roots}
+    more = [root for root in find().roots if id(root) not in known]
+    return sorted({type(root).__name__ for root in more if any(id(one) in unknown for one in root.parameters())})
 
 
 def in_groups(found: Found) -> set[int] | None:
@@ -182,8 +204,6 @@ def told(
             holder = id(parameter) in grouped if grouped else None
         elif stepped.held:
             holder = id(parameter) in stepped.held
-        if holder is False:
-            missing.append(name)
         old = before.get(name)
         if old is None:
             empty.append(name)
@@ -191,8 +211,11 @@ def told(
             stayed[name] = "its values are not here any more"
         elif inspect_model.has_moved(old, after[name]):
             moved.append(name)
+            continue  # by whomever: an optimizer may hold copies of the weights
         else:
             stayed[name] = _why(parameter, holder, stepped, reached=grouped is None)
+        if holder is False:
+            missing.append(name)
     return {"moved": moved, "stayed": stayed, "empty": empty, "missing": missing, "optimizers": sorted(stepped.classes)}
 
 

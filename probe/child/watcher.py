@@ -31,8 +31,10 @@ from . import device, inspect_model, installed, kernels, products, told_gradient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import FrameType
 
 PROFILED_AFTER = 2  # the optimizer's step behind which the profiler begins
+BEAT_S = 0.5
 SETTLED = 10  # steps after which the time of a step is that of the others
 LONGEST = 8  # times as many steps as wanted, where the program's own profiler is in the way
 COMPARED = 32  # weights that are looked at to learn whether anything is stepped
@@ -47,6 +49,7 @@ class Watcher:
     def __init__(self, folder: str, settings: dict[str, Any]) -> None:
         self._folder = folder
         self._settings = settings
+        self._beaten = float("-inf")
         self.profiling = False  # whether a profiler of ours begins or ends right now
         self._gradients = told_gradients.Listener()
         self.begin_anew()
@@ -54,11 +57,12 @@ class Watcher:
     def begin_anew(self) -> None:
         """As if nothing had happened."""
         self.finished = False
-        self.saw_steps = False  # of an optimizer
         self._profiled = False  # and what that left in the process is still there
         self._look = 0
         self._step = 1  # that is going on
         self._passes = self._groups = self._groups_before = 0  # of this step; and of the last one
+        self._stepping = False  # whether an optimizer's step has begun that has not ended
+        self._closures = False  # whether passes are made within them
         self._theirs = False  # whether the program's own profiler is on
         self._begin_look()
 
@@ -92,7 +96,9 @@ class Watcher:
         if self._captured():
             return
         self._beat()
-        if self._groups or self._alone:
+        if self._stepping and not self._inside and _within_a_step():
+            self._closures = True
+        elif self._groups or self._alone:
             self._next_step()
         self._passes += 1
         self._all_passes += 1
@@ -106,7 +112,8 @@ class Watcher:
             self._find()
         if self._profile is not None and self._forward is None:
             self._turn_profile()
-        if self._step > self._first:
+        # Twice: walking through all modules takes milliseconds, which the time of a step would have.
+        if self._step in (self._first + 1, self._last):
             self._read_layers()
         if self._inside or self._alone:
             self._between()
@@ -125,6 +132,8 @@ class Watcher:
         """It has ended; `went` where it raised nothing."""
         if self._captured() or self._waits():
             return
+        if self._found is not None and self._step <= self._last:
+            self._say_of_others(self._found.awake())
         if self._profile is not None and self._forward is not None:
             self._end_profile(went)
         elif (self._inside or self._alone) and self._step - self._first >= PROFILED_AFTER - 1:
@@ -134,7 +143,9 @@ class Watcher:
         """An optimizer's step begins, maybe within a backward pass."""
         if self._captured():
             return
-        self.saw_steps = True
+        self._stepping = True
+        if self._closures and self._groups:
+            self._next_step()
         self._groups += 1
         self._all_groups += 1
         if self._alone:  # weights moved before: a compiled optimizer and an eager one
@@ -153,6 +164,7 @@ class Watcher:
     def step_ended(self, optimizer: Any) -> None:
         """It has ended: of all those in this step it may be the last."""
         del optimizer
+        self._stepping = False
         if self._captured() or self._waits() or self._inside:
             return
         if self._groups == 1 and self._step - self._first >= PROFILED_AFTER - 1:
@@ -237,7 +249,9 @@ class Watcher:
 
     def _beat(self) -> None:
         """Say that this process is alive."""
-        if not self._waits():
+        now = time.monotonic()
+        if not self._waits() and now - self._beaten >= BEAT_S:
+            self._beaten = now
             path = os.path.join(self._folder, "beats", str(os.getpid()))
             with open(path, "w", encoding="ascii") as file:
                 file.write(str(self._step))
@@ -256,6 +270,8 @@ class Watcher:
         if not found.roots:
             self._undecided["no module that trains is among what Python's garbage collector knows of"] = None
             return
+        if self._stepped.with_gradient - {id(one) for one in found.parameters().values()}:
+            found = self._found = training.find()  # the first backward pass was another's
         training.chosen(found, self._stepped.held)
         self._parameters = found.parameters()
         with _aside():
@@ -314,6 +330,10 @@ class Watcher:
                 # A program may write into it again, as a replayed graph does.
                 loss = inspect_model.local(loss).clone()
             self._losses[self._step - self._first].append(loss)
+
+    def _say_of_others(self, names: list[str]) -> None:
+        for name in names:
+            self._undecided[f"{name} has gradients as well, and was not looked at: it came later, or has turns"] = None
 
     def _look_for_movement(self) -> None:
         """Whether weights move though no optimizer was seen to step: a compiled one, or none of torch's."""
@@ -411,6 +431,7 @@ class Watcher:
             with _aside():
                 after = training.marks(self._parameters)
             self._told["weights"] = training.told(self._found, self._parameters, self._before, after, self._stepped)
+            self._say_of_others(training.others(self._found, self._parameters, self._stepped))
         if "kernels" not in self._told and self._gave_way:
             self._undecided["the program's own profiler was on, and there is one a process"] = None
         self._told["last"] = last
@@ -482,6 +503,16 @@ def _rank() -> tuple[int, int]:
     if group.is_available() and group.is_initialized():
         return group.get_rank(), group.get_world_size()
     return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def _within_a_step() -> bool:
+    """Whether an optimizer's step is below on the stack: one that has begun may have ended with an exception."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_code.co_name == "wrapper" and frame.f_globals.get("__name__") == "torch.optim.optimizer":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _added(passes: list[Any]) -> float | None:

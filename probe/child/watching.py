@@ -13,6 +13,7 @@ import atexit
 import contextlib
 import functools
 import os
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -155,12 +156,13 @@ class Watching:
     def _leave(self) -> None:
         """Leave everything as it was: between two steps, for torch may walk through its hooks during one.
 
-        Where no step was seen, steps may be compiled: they would be compiled anew without the hooks, which stay then.
+        Where the program compiles, its steps may be among that, and would be compiled anew without the hooks: there
+        these two stay, and do nothing.
         """
         for undo in reversed(self._undo):
             undo()
         self._undo.clear()
-        if self.watcher.saw_steps:
+        if not _compiles():
             for hook in self._hooks:
                 hook.remove()
         self._hooks.clear()
@@ -180,6 +182,12 @@ def _wait_for_the_end() -> None:
     """A trial has shown what it had to: it is ended from outside, and goes no step further."""
     while True:
         time.sleep(0.2)
+
+
+def _compiles() -> bool:
+    """Whether torch.compile has compiled anything in this process."""
+    counters = getattr(sys.modules.get("torch._dynamo.utils"), "counters", {})
+    return bool(counters.get("frames"))
 
 
 def _skip(function: Any) -> None:

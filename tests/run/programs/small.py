@@ -11,7 +11,7 @@ import weakref
 
 import torch
 
-HOW = sys.argv[1] if len(sys.argv) > 1 else "plain"
+HOW = sys.argv[1] if len(sys.argv) > 1 else ""
 STEPS = 12
 INSPECTED = {
     "1_gradient_underflows%": 5.0,
@@ -20,7 +20,7 @@ INSPECTED = {
     "1_gradient_overflows%": 0.25,
     "1_activation_underflows%": 70.0,
 }
-SHOW_REMAINS = ("plain", "compiled-model", "in-backward", "inspected")
+SHOW_REMAINS = ("plain", "in-backward", "inspected")
 RANK = int(os.environ.get("RANK", "0"))
 
 
